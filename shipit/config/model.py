@@ -1,0 +1,176 @@
+"""What deploy.yml may say, as frozen pydantic models. Each key is documented here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from shipit.config.units import Command, Duration, EnvMap
+from shipit.errors import ShipitError
+from shipit.release import DOCKER_HUB, is_tag, parse_reference
+
+Keys = tuple[str | int, ...]
+
+
+class Model(BaseModel):
+    """A frozen part of the file; unknown keys are mistakes, and no value is repeated in a message."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
+
+
+def _repository(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        reference = parse_reference(value)
+    except ShipitError as error:
+        raise ValueError(f"{error.what}{': ' + error.hint if error.hint else ''}") from None
+    if reference.tag or reference.digest:
+        bare = value.split("@")[0].rsplit(":", 1)[0]
+        raise ValueError(f"should be a repository without tag or digest: write {bare} here, the tag under tags, or use: {value}")
+    return reference.name
+
+
+def _use(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            parse_reference(value)
+        except ShipitError as error:
+            raise ValueError(error.what) from None
+    return value
+
+
+Repository = Annotated[str, BeforeValidator(_repository)]
+
+
+class BuildConfig(Model):
+    """How an image is built."""
+
+    context: str = Field(".", description="The folder that COPY reads, relative to the file.")
+    dockerfile: str = Field("Dockerfile", description="The Dockerfile, relative to the context.")
+    args: EnvMap = Field(default_factory=dict, description="Values of ARG instructions.")
+    stage: str | None = Field(None, description="The stage to build; default: the last one.")
+    platforms: tuple[str, ...] = Field(("linux/amd64",), min_length=1, max_length=1, description="The platform to build for.")
+    builder: Literal["auto", "native", "engine"] = Field(
+        "auto", description="Who builds: shipit itself (no RUN), a Docker engine, or whichever can."
+    )
+
+    @field_validator("platforms")
+    @classmethod
+    def _platform(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for platform in value:
+            system, _, rest = platform.partition("/")
+            if system != "linux" or not rest:
+                raise ValueError("should be a platform such as linux/amd64 or linux/arm64")
+        return value
+
+
+class ImageConfig(Model):
+    """One image: built from a Dockerfile, or used as it is."""
+
+    repository: Repository | None = Field(None, description="Where it is pushed, for example docker.io/user/app.")
+    tags: tuple[str, ...] | None = Field(
+        None, description="Tags beside the digest; default: the short commit and latest in a git tree, latest elsewhere."
+    )
+    build: BuildConfig | None = Field(None, description="How it is built; text is the context folder.")
+    use: Annotated[str, BeforeValidator(_use)] | None = Field(None, description="An image that is not built, such as redis:8.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shorthand(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"repository": value}
+        if isinstance(value, dict) and isinstance(value.get("build"), str):
+            return {**value, "build": {"context": value["build"]}}
+        return value
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> ImageConfig:
+        if self.use and (self.build or self.repository or self.tags):
+            raise ValueError("an image with use: is not built, so it takes no build, repository or tags")
+        for tag in self.tags or ():
+            if not is_tag(tag):
+                raise ValueError(f"{tag!r} should be a tag: letters, digits, '_', '.' and '-', at most 128")
+        return self
+
+
+class SecretConfig(Model):
+    """Where a secret's value comes from. Its value is never written in the file."""
+
+    env: str | None = Field(None, description="The variable that holds it.")
+    file: str | None = Field(None, description="The file that holds it, relative to deploy.yml; a last newline is dropped.")
+    command: Command | None = Field(None, description="A command that prints it; at most 30 seconds.")
+    only: tuple[str, ...] | None = Field(None, description="The targets that get it; default: all.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> SecretConfig:
+        if sum(source is not None for source in (self.env, self.file, self.command)) != 1:
+            raise ValueError("should have exactly one of env, file and command")
+        return self
+
+
+class ReleaseConfig(Model):
+    """A command that runs once per release, before anything of it serves; when it fails the release stops."""
+
+    image: str | None = Field(None, description="The image it runs in; default: the only one.")
+    command: Command = Field(description="What runs; text is run by a shell.")
+    timeout: Duration = Field(600.0, description="How long it may take.", validate_default=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shorthand(cls, value: Any) -> Any:
+        return {"command": value} if isinstance(value, str | list) else value
+
+
+class TargetConfig(Model):
+    """What every target takes; a kind's own model extends it."""
+
+    kind: str = Field("", description="The kind, where the target's name is not one.")
+    needs: tuple[str, ...] = Field((), description="Targets that must be healthy before this one starts.")
+    timeout: Duration = Field(600.0, description="How long everything on this target may take.")
+    pending: Duration = Field(30.0, description="How long it may be unready without any progress.")
+    restarts_allowed: int = Field(0, ge=0, description="How many restarts are forgiven.")
+    settle: Duration = Field(2.0, description="How long healthy must last to be believed.")
+    on_failure: Literal["stop", "continue"] = Field("stop", description="Whether targets not yet started still run.")
+    protected: bool = Field(False, description="Ask before changing it; without a terminal, need --yes.")
+
+    takes_app: ClassVar[bool] = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+    def image_keys(self) -> Iterator[tuple[Keys, str | None]]:
+        """Path and name of each image that this target uses; the name None means the only image of the file."""
+        return iter(())
+
+
+class ProjectFile(Model):
+    """The top level of deploy.yml. Targets are checked by their kinds, after this."""
+
+    version: Literal[1] = Field(1, description="The version of this format.")
+    requires: str | None = Field(None, description="The shipit that the file needs, such as >=0.1.")
+    app: str = Field(pattern=r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", description="The name of the app.")
+    image: ImageConfig | None = Field(None, description="The only image; text is its repository.")
+    images: dict[str, ImageConfig] = Field(default_factory=dict, description="Images by name.")
+    env: EnvMap = Field(default_factory=dict, description="Variables of every target.")
+    secrets: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], SecretConfig] = Field(
+        default_factory=dict, description="Secret variables of every target, by name."
+    )
+    release: ReleaseConfig | None = Field(None, description="A command that gates each release; text is its command.")
+    targets: dict[str, Any] = Field(default_factory=dict, description="Where it goes, by name.")
+    environments: dict[str, Any] = Field(default_factory=dict, description="Overlays, chosen with -e NAME.")
+
+    @model_validator(mode="after")
+    def _one_form(self) -> ProjectFile:
+        if self.image and self.images:
+            raise ValueError("should have image or images, not both")
+        return self
+
+
+def default_repository_host(repository: str) -> str:
+    """The registry host of a repository name as models hold it."""
+    return repository.partition("/")[0] or DOCKER_HUB

@@ -1,0 +1,53 @@
+"""The loaded project: values every later room works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shipit.config.git import Git
+from shipit.config.model import ImageConfig, Keys, ReleaseConfig, SecretConfig, TargetConfig
+from shipit.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Project:
+    """One deploy.yml under one environment. `targets` are those the environment selects, in the file's order.
+
+    `problem(keys, what, hint)` makes an error at a path of keys, for mistakes that only show later.
+    """
+
+    app: str
+    environment: str
+    file: Path
+    images: Mapping[str, ImageConfig]
+    env: Mapping[str, str]
+    secrets: Mapping[str, SecretConfig]
+    release: ReleaseConfig | None
+    targets: Mapping[str, TargetConfig]
+    git: Git
+    protected: bool
+    problem: Callable[[Keys, str, str], ConfigError] = field(repr=False)
+
+    @property
+    def root(self) -> Path:
+        """The folder of the file; every path in it is relative to this."""
+        return self.file.parent
+
+    def image_name(self, name: str | None) -> str:
+        """The image that `name` means; None means the only one. Checked when the file was loaded."""
+        return name if name is not None else next(iter(self.images))
+
+    def secrets_for(self, target: str) -> tuple[str, ...]:
+        """Names of the secrets that a target gets, sorted."""
+        return tuple(sorted(n for n, s in self.secrets.items() if s.only is None or target in s.only))
+
+    def tags(self, image: str) -> tuple[str, ...]:
+        """Tags of an image; by default `latest`, and in a git tree the short commit, marked when the tree differs from it."""
+        config = self.images[image]
+        if config.tags is not None:
+            return config.tags
+        if not self.git.short:
+            return ("latest",)
+        return (f"{self.git.short}-dirty" if self.git.is_dirty else self.git.short, "latest")

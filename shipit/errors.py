@@ -1,0 +1,122 @@
+"""The error tree. Imports nothing of shipit.
+
+ShipitError                 1  a failure its reader can act on
+├── ConfigError             2  a mistake in deploy.yml, with its position
+├── ConfigErrors            2  every mistake in deploy.yml at once
+├── UsageError              2  a mistake on the command line
+├── BuildError              1  an image could not be built
+├── RemoteError             1  a registry, Heroku or a cluster said no, or nothing
+├── DeployFailed            1  a target was not healthy at the end of its run
+└── Interrupted           130  the user, or a signal, stopped the run
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class ShipitError(Exception):
+    """A failure its reader can act on. Prints `where: what`, then detail lines, then `hint:` when one is known."""
+
+    exit_code = 1
+
+    def __init__(
+        self, what: str, *, where: str = "", hint: str = "", retryable: bool = False, detail: Sequence[str] = ()
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.hint = hint
+        self.retryable = retryable
+        self.detail = tuple(detail)
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" if self.where else self.what
+
+    def render(self) -> str:
+        """The whole message: `where: what`, detail lines indented by two, then the hint."""
+        lines = [str(self), *(f"  {line}" for line in self.detail)]
+        if self.hint:
+            lines.append(f"hint: {self.hint}")
+        return "\n".join(lines)
+
+
+class ConfigError(ShipitError):
+    """A mistake in deploy.yml. `where` is file:line:col; `path` the dotted path of keys; `excerpt` the line and a caret."""
+
+    exit_code = 2
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str = "",
+        hint: str = "",
+        path: str = "",
+        excerpt: Sequence[str] = (),
+        position: tuple[int, int] = (0, 0),
+    ) -> None:
+        super().__init__(what, where=where, hint=hint, detail=excerpt)
+        self.path = path
+        self.position = position
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.where, self.path, self.what) if part)
+
+
+class ConfigErrors(ShipitError):
+    """Every mistake found in one file, in the order of their positions."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Sequence[ConfigError]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda problem: problem.position))
+        super().__init__(f"{len(self.problems)} mistakes" if len(self.problems) != 1 else "1 mistake")
+
+    def __str__(self) -> str:
+        return "; ".join(str(problem) for problem in self.problems)
+
+    def render(self) -> str:
+        return "\n".join(problem.render() for problem in self.problems)
+
+
+class UsageError(ShipitError):
+    """A mistake on the command line."""
+
+    exit_code = 2
+
+
+class BuildError(ShipitError):
+    """An image could not be built; `where` is the Dockerfile's line or the file that is missing."""
+
+
+class RemoteError(ShipitError):
+    """A remote place refused, failed, or did not answer; `where` is `METHOD host/path`, `status` 0 when nothing answered."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str = "",
+        hint: str = "",
+        retryable: bool = False,
+        detail: Sequence[str] = (),
+        status: int = 0,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(what, where=where, hint=hint, retryable=retryable, detail=detail)
+        self.status = status
+        self.retry_after_s = retry_after_s
+
+
+class DeployFailed(ShipitError):
+    """A target did not become healthy; `detail` holds the last lines of what crashed."""
+
+
+class Interrupted(ShipitError):
+    """The run was stopped from outside."""
+
+    exit_code = 130
+
+    def __init__(self, what: str = "interrupted") -> None:
+        super().__init__(what, hint="run the same command again: it picks up from what is already in place")

@@ -1,0 +1,49 @@
+"""Local tar archives, which ADD unpacks."""
+
+from __future__ import annotations
+
+import stat
+import tarfile
+from pathlib import Path
+
+from shipit.errors import BuildError
+from shipit.image.layer import clean_member
+from shipit.image.store import digest_of
+from shipit.image.tree import Entry, LocalFile, Tree
+
+_MAGIC = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is a tar, plain or under gzip, bzip2 or xz. Its name plays no part, as in docker."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+        return (head.startswith(_MAGIC) or head[257:262] == b"ustar") and tarfile.is_tarfile(path)
+    except OSError:
+        return False
+
+
+def archive_entries(path: Path, scratch: Path) -> Tree:
+    """The tree in an archive, its files written to `scratch`. Owners and modes are the archive's.
+
+    Raises: BuildError when it breaks off.
+    """
+    tree: Tree = {}
+    try:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                name = clean_member(member.name)
+                mode = stat.S_IMODE(member.mode)
+                if member.isdir():
+                    if name:
+                        tree[name] = Entry("dir", mode, member.uid, member.gid)
+                elif member.issym():
+                    tree[name] = Entry("symlink", 0o777, member.uid, member.gid, member.linkname)
+                elif (source := archive.extractfile(member)) is not None:
+                    place = scratch / digest_of(f"{path} {name}".encode())[7:]
+                    place.write_bytes(source.read())
+                    tree[name] = Entry("file", mode, member.uid, member.gid, size=place.stat().st_size, content=LocalFile(place))
+    except (tarfile.TarError, OSError, EOFError, KeyError) as error:
+        raise BuildError(f"is no archive that can be read: {error}", where=str(path)) from None
+    return tree

@@ -1,0 +1,80 @@
+"""A build context's folder as a tree: what .dockerignore leaves, with modes that do not depend on the machine."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from shipit.errors import BuildError
+from shipit.image.ignore import Rule, is_ignored, may_hold_exceptions, parse_ignore
+from shipit.image.tree import Entry, LocalFile, Tree
+
+# Never part of an image: our own state beside deploy.yml.
+ALWAYS_IGNORED = ".shipit"
+# Write bits of group and others are dropped, so that umask 002 and 022 give the same image.
+MODE_MASK = 0o7755
+
+
+def read_ignore_rules(root: Path, dockerfile: Path) -> tuple[Rule, ...]:
+    """The rules of `DOCKERFILE.dockerignore`, else of the context's `.dockerignore`, else none."""
+    for file in (dockerfile.with_name(f"{dockerfile.name}.dockerignore"), root / ".dockerignore"):
+        if file.is_file():
+            try:
+                return parse_ignore(file.read_text())
+            except (ValueError, OSError) as error:
+                raise BuildError(str(error), where=str(file)) from None
+    return ()
+
+
+def scan_context(root: Path, rules: tuple[Rule, ...]) -> Tree:
+    """The tree of a folder. Sockets, pipes and devices are left out, as no image can use them.
+
+    Raises: BuildError when the folder is missing or a part of it can't be read.
+    """
+    if not root.is_dir():
+        raise BuildError("the build context is not a folder", where=str(root), hint="check build: context: in deploy.yml")
+    tree: Tree = {}
+    pending = [("", str(root))]
+    while pending:
+        prefix, folder = pending.pop()
+        try:
+            with os.scandir(folder) as entries:
+                found = list(entries)
+        except OSError as error:
+            raise BuildError(f"can't be read: {error.strerror}", where=folder, hint="list it in .dockerignore, or allow reading it") from None
+        for item in found:
+            path = f"{prefix}{item.name}"
+            if path == ALWAYS_IGNORED:
+                continue
+            is_folder = item.is_dir(follow_symlinks=False)
+            ignored = bool(rules) and is_ignored(path, rules)
+            if not ignored:
+                entry = _entry(item)
+                if entry is not None:
+                    tree[path] = entry
+            if is_folder and (not ignored or may_hold_exceptions(path, rules)):
+                pending.append((f"{path}/", item.path))
+    _add_parents(tree)
+    return tree
+
+
+def _add_parents(tree: Tree) -> None:
+    """Give a path that a `!` rule took back its folders."""
+    for path in list(tree):
+        folder = path.rpartition("/")[0]
+        while folder and folder not in tree:
+            tree[folder] = Entry("dir", 0o755)
+            folder = folder.rpartition("/")[0]
+
+
+def _entry(item: os.DirEntry[str]) -> Entry | None:
+    info = item.stat(follow_symlinks=False)
+    mode = stat.S_IMODE(info.st_mode) & MODE_MASK
+    if stat.S_ISLNK(info.st_mode):
+        return Entry("symlink", 0o777, target=os.readlink(item.path))
+    if stat.S_ISDIR(info.st_mode):
+        return Entry("dir", mode)
+    if stat.S_ISREG(info.st_mode):
+        return Entry("file", mode, size=info.st_size, content=LocalFile(Path(item.path)))
+    return None

@@ -1,0 +1,118 @@
+"""COPY and ADD as a function of two trees: what is read, and what is written over. Pure but for archives.
+
+Source: Dockerfile reference, "COPY" and "ADD"; where it is silent, what BuildKit does.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from shipit.image.ignore import pattern_regex
+from shipit.image.tree import Entry, Tree, children, missing_parents, normal, resolve_path
+
+
+class CopyError(ValueError):
+    """A source or destination that can't be copied, and what to do."""
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    uid: int
+    gid: int
+
+
+def copy_entries(
+    source: Tree,
+    patterns: Sequence[str],
+    destination: str,
+    target: Tree,
+    *,
+    workdir: str = "/",
+    owner: Owner | None = None,
+    chmod: int | None = None,
+) -> dict[str, Entry]:
+    """The entries that a COPY writes, parents that it creates included.
+
+    `owner` None keeps what the source says (0:0 for a context). A folder's content is copied, not the folder.
+    Raises: CopyError.
+    """
+    matches = [match for pattern in patterns for match in match_sources(source, pattern)]
+    into_folder = destination.endswith(("/", "/.")) or destination in (".", "..") or not destination
+    if len(matches) > 1 and not into_folder and not _is_folder(target, resolve_path(target, normal(destination, workdir))):
+        raise CopyError("several files are copied, so the destination should end with /", f"write {destination}/")
+    base = resolve_path(target, normal(destination, workdir))
+    out: dict[str, Entry] = {}
+    for match in matches:
+        found = resolve_path(source, match)
+        entry = source.get(found) if found else Entry("dir", 0o755)
+        if entry is None:
+            raise CopyError(f"{match!r} is a link to something that is not there")
+        if entry.kind == "dir":
+            _make_folders(f"{base}/x" if base else "x", target, out, owner)
+            for path, child in children(source, found):
+                _put(f"{base}/{path}".lstrip("/"), child, target, out, owner, chmod)
+            continue
+        inside = into_folder or _is_folder(target, base) or _is_folder(out, base)
+        path = f"{base}/{posixpath.basename(match)}".lstrip("/") if inside else base
+        _make_folders(path, target, out, owner)
+        _put(path, entry, target, out, owner, chmod)
+    return out
+
+
+def match_sources(source: Tree, pattern: str) -> list[str]:
+    """The paths that one source of COPY names, in order; the root is the empty path.
+
+    Raises: CopyError when it names nothing.
+    """
+    cleaned = normal(pattern)
+    if not re.search(r"[*?\[]", cleaned):
+        found = resolve_path(source, cleaned)
+        if found and found not in source:
+            raise CopyError(f"{pattern!r} is not there", "check the path, and .dockerignore")
+        return [cleaned]
+    try:
+        regex = re.compile(pattern_regex(cleaned), re.DOTALL)
+    except ValueError as error:
+        raise CopyError(str(error)) from None
+    matches = sorted(path for path in source if regex.fullmatch(path))
+    if not matches:
+        raise CopyError(f"nothing matches {pattern!r}", "check the path, and .dockerignore")
+    return matches
+
+
+def _is_folder(tree: Mapping[str, Entry], path: str) -> bool:
+    return path == "" or (path in tree and tree[path].kind == "dir")
+
+
+def _make_folders(path: str, target: Tree, out: dict[str, Entry], owner: Owner | None) -> None:
+    own = owner or Owner(0, 0)
+    for folder in missing_parents(target, path):
+        out.setdefault(folder, Entry("dir", 0o755, own.uid, own.gid))
+    for folder in _folders_above(path):
+        existing = target.get(folder)
+        if existing is not None and existing.kind == "file":
+            raise CopyError(f"/{folder} is a file, so nothing can be copied into it")
+
+
+def _folders_above(path: str) -> list[str]:
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: index + 1]) for index in range(len(parts))]
+
+
+def _put(
+    path: str, entry: Entry, target: Tree, out: dict[str, Entry], owner: Owner | None, chmod: int | None
+) -> None:
+    existing = target.get(path)
+    if existing is not None and (existing.kind == "dir") != (entry.kind == "dir"):
+        was, now = ("a folder", "a file") if existing.kind == "dir" else ("no folder", "a folder")
+        raise CopyError(f"/{path} is {was} already, and {now} would replace it")
+    mode = entry.mode if chmod is None or entry.kind == "symlink" else chmod
+    uid, gid = (owner.uid, owner.gid) if owner else (entry.uid, entry.gid)
+    out[path] = Entry(entry.kind, mode, uid, gid, entry.target, entry.size, entry.content)

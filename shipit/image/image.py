@@ -1,0 +1,131 @@
+"""An image as values: config, layers, and the manifest in either form. Pure.
+
+Source: OCI image-spec 1.1 (manifest.md, config.md); Docker Registry image manifest version 2, schema 2.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
+
+from shipit.errors import BuildError
+from shipit.image.store import digest_of
+from shipit.release import Form, ImageRef
+
+Compression = Literal["gzip", "none", "zstd"]
+
+MANIFEST_TYPES: dict[Form, str] = {
+    "oci": "application/vnd.oci.image.manifest.v1+json",
+    "docker": "application/vnd.docker.distribution.manifest.v2+json",
+}
+INDEX_TYPES = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
+_CONFIG_TYPES: dict[Form, str] = {
+    "oci": "application/vnd.oci.image.config.v1+json",
+    "docker": "application/vnd.docker.container.image.v1+json",
+}
+_LAYER_TYPES: dict[tuple[Form, Compression], str] = {
+    ("oci", "gzip"): "application/vnd.oci.image.layer.v1.tar+gzip",
+    ("oci", "none"): "application/vnd.oci.image.layer.v1.tar",
+    ("oci", "zstd"): "application/vnd.oci.image.layer.v1.tar+zstd",
+    ("docker", "gzip"): "application/vnd.docker.image.rootfs.diff.tar.gzip",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer: digest of its tar, digest and size of its blob, and the repository it can be had from, if any."""
+
+    diff_id: str
+    digest: str
+    size_bytes: int
+    compression: Compression = "gzip"
+    origin: ImageRef | None = None
+
+
+@dataclass(frozen=True)
+class BuiltImage:
+    """An image ready to publish. `config` are the bytes that its config digest is of. `builder` says who built it and why."""
+
+    name: str
+    config: bytes
+    layers: tuple[Layer, ...]
+    platform: str
+    builder: str
+
+    @property
+    def config_digest(self) -> str:
+        return digest_of(self.config)
+
+    @property
+    def runtime(self) -> dict[str, Any]:
+        """The `config` part: Env, Cmd, Entrypoint and so on."""
+        return json.loads(self.config).get("config") or {}
+
+    @property
+    def has_command(self) -> bool:
+        return bool(self.runtime.get("Cmd") or self.runtime.get("Entrypoint"))
+
+    def with_command(self, command: Sequence[str] | None) -> BuiltImage:
+        """The same layers under a config whose Cmd is `command`; itself when that is None."""
+        if command is None:
+            return self
+        config = json.loads(self.config)
+        config["config"] = {**(config.get("config") or {}), "Cmd": list(command)}
+        return replace(self, config=canonical_json(config))
+
+    def manifest(self, form: Form) -> bytes:
+        """The manifest's bytes in the given form.
+
+        Raises: BuildError for a layer that the form can't hold.
+        """
+        return canonical_json(
+            {
+                "schemaVersion": 2,
+                "mediaType": MANIFEST_TYPES[form],
+                "config": _descriptor(_CONFIG_TYPES[form], self.config_digest, len(self.config)),
+                "layers": [self._layer(layer, form) for layer in self.layers],
+            }
+        )
+
+    def _layer(self, layer: Layer, form: Form) -> dict[str, Any]:
+        media_type = _LAYER_TYPES.get((form, layer.compression))
+        if media_type is None:
+            hint = "build it on a base whose layers are gzip-compressed"
+            raise BuildError(f"a layer of its base is {layer.compression}-compressed, which a Docker schema 2 manifest can't hold", where=f"image {self.name}", hint=hint)
+        return _descriptor(media_type, layer.digest, layer.size_bytes)
+
+
+def _descriptor(media_type: str, digest: str, size: int) -> dict[str, Any]:
+    return {"mediaType": media_type, "digest": digest, "size": size}
+
+
+def canonical_json(value: Any) -> bytes:
+    """JSON with sorted keys and no spaces, so that equal values have equal digests."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+@dataclass(frozen=True)
+class SourceImage:
+    """An image in a registry, for one platform: its reference by digest, its config's bytes, its layers."""
+
+    ref: ImageRef
+    config: bytes
+    layers: tuple[Layer, ...]
+    form: Form
+
+
+class BlobSource(Protocol):
+    """Where base images come from."""
+
+    def resolve(self, ref: ImageRef, platform: str) -> SourceImage:
+        """The image of a reference for a platform. Raises RemoteError or BuildError when there is none."""
+        ...
+
+    def blob(self, ref: ImageRef, digest: str) -> Iterator[bytes]:
+        """The bytes of one blob, in pieces."""
+        ...

@@ -1,0 +1,221 @@
+"""Layers: entries to a deterministic tar, compressed and digested in one pass; and a layer's tar back to entries.
+
+Source: OCI image-spec 1.1, layer.md; POSIX.1-2001 pax.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tarfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from shipit.errors import BuildError
+from shipit.image.image import Layer, canonical_json
+from shipit.image.store import ContentStore, digest_of
+from shipit.image.tree import OPAQUE, Changes, Entry, InLayer, Inline, LocalFile
+
+_BLOCK = 1024 * 1024
+WHITEOUT = ".wh."
+
+
+def write_layer(entries: Mapping[str, Entry], store: ContentStore, created_s: int) -> Layer:
+    """Write a layer into the store, or find the one already there for the same content.
+
+    Every InLayer content must have been brought out before. All times are `created_s`.
+    """
+    digests = {path: _content_digest(path, entry) for path, entry in entries.items() if entry.kind == "file"}
+    description = [
+        [path, entry.kind, entry.mode, entry.uid, entry.gid, entry.target, digests.get(path, "")]
+        for path, entry in sorted(entries.items())
+    ]
+    key = digest_of(canonical_json([created_s, "gzip-1", description])).removeprefix("sha256:")
+    known = store.recall("layers", key)
+    if known and store.has(known["digest"]):
+        return Layer(known["diff_id"], known["digest"], known["size_bytes"])
+    layer = pack_layer(_tar(entries, created_s), store)
+    store.note("layers", key, {"diff_id": layer.diff_id, "digest": layer.digest, "size_bytes": layer.size_bytes})
+    return layer
+
+
+def pack_layer(tar: Iterable[bytes], store: ContentStore) -> Layer:
+    """Compress a tar into the store; both digests come from the one pass."""
+    compressor = _compressor()
+    plain, packed, size = hashlib.sha256(), hashlib.sha256(), 0
+    with store.scratch_file() as (file, path):
+        for block in _blocks(tar):
+            plain.update(block)
+            size += _write(file, packed, compressor.compress(block))
+        size += _write(file, packed, compressor.flush())
+        file.close()
+        digest = f"sha256:{packed.hexdigest()}"
+        os.replace(path, store.path(digest))
+    return Layer(f"sha256:{plain.hexdigest()}", digest, size)
+
+
+def _compressor() -> Any:
+    try:
+        from isal import isal_zlib
+    except ImportError:
+        return zlib.compressobj(6, zlib.DEFLATED, 31)
+    return isal_zlib.compressobj(2, isal_zlib.DEFLATED, 31)
+
+
+def _blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Blocks of exactly 1 MiB but the last: the output of ISA-L depends on how its input is cut."""
+    held, size = [], 0
+    for chunk in chunks:
+        held.append(chunk)
+        size += len(chunk)
+        if size >= _BLOCK:
+            joined = b"".join(held)
+            whole = len(joined) - len(joined) % _BLOCK
+            for start in range(0, whole, _BLOCK):
+                yield joined[start : start + _BLOCK]
+            held, size = [joined[whole:]], len(joined) - whole
+    if size:
+        yield b"".join(held)
+
+
+def _write(file: IO[bytes], digest: Any, data: bytes) -> int:
+    digest.update(data)
+    file.write(data)
+    return len(data)
+
+
+def _tar(entries: Mapping[str, Entry], created_s: int) -> Iterator[bytes]:
+    for path in sorted(entries):
+        entry = entries[path]
+        info = tarfile.TarInfo(path + ("/" if entry.kind == "dir" else ""))
+        info.type = {"file": tarfile.REGTYPE, "dir": tarfile.DIRTYPE, "symlink": tarfile.SYMTYPE}[entry.kind]
+        info.mode, info.uid, info.gid, info.mtime = entry.mode, entry.uid, entry.gid, created_s
+        info.linkname = entry.target
+        info.size = entry.size if entry.kind == "file" else 0
+        yield info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+        if entry.kind == "file":
+            yield from _padded(path, entry)
+    yield bytes(1024)
+
+
+def _padded(path: str, entry: Entry) -> Iterator[bytes]:
+    sent = 0
+    for chunk in read_content(path, entry):
+        sent += len(chunk)
+        yield chunk
+    if sent != entry.size:
+        raise BuildError("the file changed while it was read", where=path, hint="run it again when nothing writes there")
+    if sent % 512:
+        yield bytes(512 - sent % 512)
+
+
+def read_content(path: str, entry: Entry) -> Iterator[bytes]:
+    """The bytes of a file, in pieces; `path` only names it in errors."""
+    if isinstance(entry.content, Inline):
+        yield entry.content.data
+    elif isinstance(entry.content, LocalFile):
+        try:
+            with entry.content.path.open("rb") as file:
+                while chunk := file.read(_BLOCK):
+                    yield chunk
+        except OSError as error:
+            hint = "list it in .dockerignore, or allow reading it"
+            raise BuildError(f"can't be read: {error.strerror}", where=str(entry.content.path), hint=hint) from None
+    else:
+        raise AssertionError(f"{path} was not brought out of its layer")
+
+
+def _content_digest(path: str, entry: Entry) -> str:
+    digest = hashlib.sha256()
+    for chunk in read_content(path, entry):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def read_index(layer: Layer, store: ContentStore) -> Changes:
+    """What a layer in the store changes: path -> entry, or None where it removes. Remembered by its diff_id.
+
+    A folder that the layer makes opaque is listed as `PATH/.wh..wh..opq`.
+    """
+    key = layer.diff_id.removeprefix("sha256:")
+    rows = store.recall("index", key)
+    if rows is None:
+        rows = [_row(member) for member in open_members(store.path(layer.digest), layer.compression)]
+        store.note("index", key, rows)
+    changes: Changes = {}
+    for path, kind, mode, uid, gid, target, size in rows:
+        folder, _, name = path.rpartition("/")
+        if name == OPAQUE:
+            changes[path] = None
+        elif name.startswith(WHITEOUT):
+            changes[f"{folder}/{name.removeprefix(WHITEOUT)}".lstrip("/")] = None
+        else:
+            member = target if kind == "hardlink" else path
+            content = InLayer(layer, member) if kind in ("file", "hardlink") else None
+            link = target if kind == "symlink" else ""
+            changes[path] = Entry("file" if kind == "hardlink" else kind, mode, uid, gid, link, size, content)
+    _size_hardlinks(changes)
+    return changes
+
+
+def _size_hardlinks(changes: Changes) -> None:
+    for path, entry in changes.items():
+        if entry and isinstance(entry.content, InLayer) and entry.content.member != path:
+            original = changes.get(entry.content.member)
+            if original:
+                changes[path] = Entry("file", original.mode, original.uid, original.gid, "", original.size, entry.content)
+
+
+def _row(member: tarfile.TarInfo) -> list[Any]:
+    kind = "dir" if member.isdir() else "symlink" if member.issym() else "hardlink" if member.islnk() else "file"
+    name = clean_member(member.name)
+    target = clean_member(member.linkname) if kind == "hardlink" else member.linkname
+    return [name, kind, stat.S_IMODE(member.mode), member.uid, member.gid, target, member.size]
+
+
+def clean_member(name: str) -> str:
+    """A tar member's name as a path of ours: no leading `/` or `./`."""
+    return os.path.normpath(f"/{name}").lstrip("/")
+
+
+def open_members(path: Path, compression: str = "gzip") -> Iterator[tarfile.TarInfo]:
+    """The members of a layer's tar, in order."""
+    if compression == "zstd":
+        raise BuildError("its base has zstd layers, which can't be read here", where=str(path), hint="use a base with gzip layers")
+    try:
+        with tarfile.open(path, "r|gz" if compression == "gzip" else "r|") as archive:
+            yield from archive
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        raise BuildError(f"is no layer that can be read: {error}", where=str(path), hint="delete it and run again") from None
+
+
+def bring_out(entries: Mapping[str, Entry], store: ContentStore, folder: Path) -> dict[str, Entry]:
+    """The same entries with every InLayer content written to a file in `folder`."""
+    wanted: dict[Layer, set[str]] = {}
+    for entry in entries.values():
+        if isinstance(entry.content, InLayer):
+            wanted.setdefault(entry.content.layer, set()).add(entry.content.member)
+    places: dict[tuple[str, str], Path] = {}
+    for layer, members in wanted.items():
+        mode = "r|gz" if layer.compression == "gzip" else "r|"
+        with tarfile.open(store.path(layer.digest), mode) as archive:  # type: ignore[call-overload]
+            for member in archive:
+                name = clean_member(member.name)
+                if name in members and member.isreg():
+                    place = folder / digest_of(f"{layer.digest} {name}".encode())[7:]
+                    source = archive.extractfile(member)
+                    with place.open("wb") as file:
+                        while source and (chunk := source.read(_BLOCK)):
+                            file.write(chunk)
+                    places[layer.digest, name] = place
+    return {path: _local(entry, places) for path, entry in entries.items()}
+
+
+def _local(entry: Entry, places: Mapping[tuple[str, str], Path]) -> Entry:
+    if not isinstance(entry.content, InLayer):
+        return entry
+    place = places[entry.content.layer.digest, entry.content.member]
+    return Entry(entry.kind, entry.mode, entry.uid, entry.gid, entry.target, place.stat().st_size, LocalFile(place))

@@ -1,0 +1,29 @@
+"""What a build is asked for. Pure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+# 1980-01-01, the first moment that every archive format can hold; SOURCE_DATE_EPOCH says another.
+EPOCH_S = 315_532_800
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """`context` and `dockerfile` are absolute. `created_s` is the time of all files and of the image, in Unix seconds."""
+
+    context: Path
+    dockerfile: Path
+    args: Mapping[str, str] = field(default_factory=dict)
+    stage: str | None = None
+    platform: str = "linux/amd64"
+    builder: Literal["auto", "native", "engine"] = "auto"
+    created_s: int = EPOCH_S
+
+    @property
+    def created(self) -> str:
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.created_s))

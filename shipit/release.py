@@ -1,0 +1,193 @@
+"""The nouns every room shares: references, images, releases, steps, plans, verdicts. Imports errors only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Literal
+
+from shipit.errors import ShipitError
+
+Form = Literal["oci", "docker"]
+
+_DOMAIN = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
+_PATH = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+DOCKER_HUB = "docker.io"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRef:
+    """A reference to an image: registry host, repository path, and a tag or a digest or neither."""
+
+    registry: str
+    repository: str
+    tag: str | None = None
+    digest: str | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.registry}/{self.repository}"
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        return f"{self.name}{tag}" + (f"@{self.digest}" if self.digest else "")
+
+
+def parse_reference(text: str) -> ImageRef:
+    """Parse a reference as docker does: no host means Docker Hub, one word there means `library/`.
+
+    Raises: ShipitError when the text is no reference.
+    Source: distribution/reference, the grammar in its package documentation.
+    """
+    rest, _, digest = text.partition("@")
+    if digest and not _DIGEST.fullmatch(digest):
+        raise ShipitError(f"{text!r} should end in @sha256: and 64 hexadecimal digits")
+    head, _, tail = rest.rpartition(":")
+    tag = tail if head and "/" not in tail else ""
+    rest = head if tag else rest
+    host, slash, path = rest.partition("/")
+    if not slash or not (("." in host) or (":" in host) or host == "localhost" or host != host.lower()):
+        host, path = DOCKER_HUB, rest
+    host = DOCKER_HUB if host in ("index.docker.io", "registry-1.docker.io") else host
+    if host == DOCKER_HUB and "/" not in path:
+        path = f"library/{path}"
+    valid = re.fullmatch(_DOMAIN, host) and _PATH.fullmatch(path) and (not tag or _TAG.fullmatch(tag))
+    if not valid or len(path) > 255 or rest.endswith(":") or text.endswith("@"):
+        raise ShipitError(
+            f"{text!r} should be an image reference", hint="for example user/app, ghcr.io/team/app or redis:8"
+        )
+    return ImageRef(host, path, tag or None, digest or None)
+
+
+def is_tag(text: str) -> bool:
+    return bool(_TAG.fullmatch(text))
+
+
+def short(digest: str) -> str:
+    """The first twelve digits of a digest, as docker prints an image id."""
+    return digest.removeprefix("sha256:")[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a target releases to. `identity` names the very place: server and namespace, app, repository."""
+
+    kind: str
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageUse:
+    """One image as one place wants it: from which repository it will be pulled and in which form.
+
+    `image` is the name in deploy.yml. `command` replaces the image's Cmd when set. `tags` are put beside the digest.
+    `publish` is False for an image that is used from where it already is.
+    """
+
+    image: str
+    repository: str
+    form: Form
+    platform: str
+    command: tuple[str, ...] | None = None
+    tags: tuple[str, ...] = ()
+    publish: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image in one repository and form. The config digest is its identity; the manifest digest is what to pull."""
+
+    name: str
+    repository: str
+    form: Form
+    config_digest: str
+    manifest_digest: str
+
+    @property
+    def pinned(self) -> str:
+        return f"{self.repository}@{self.manifest_digest}"
+
+
+@dataclass(frozen=True)
+class Release:
+    """What should run: the images by use, and the env as literal values and the names of secrets."""
+
+    app: str
+    environment: str
+    images: Mapping[ImageUse, Image] = field(default_factory=dict)
+    secret_marks: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One change to one place. `detail` explains it in the plan; `payload` is JSON of the kind and holds no secret."""
+
+    id: str
+    summary: str
+    detail: tuple[str, ...] = ()
+    destroys: bool = False
+    payload: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TargetPlan:
+    """What one target needs: publishing first, then its own steps. Both empty means up to date."""
+
+    target: str
+    place: Place
+    publish: tuple[str, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.publish and not self.steps
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole plan: lines about the images, the targets in the order they run, and tags that will move last."""
+
+    app: str
+    environment: str
+    images: tuple[str, ...]
+    targets: tuple[TargetPlan, ...]
+    tags: tuple[str, ...] = ()
+
+    @property
+    def changes(self) -> int:
+        return sum(len(target.publish) + len(target.steps) for target in self.targets) + len(self.tags)
+
+
+class State(Enum):
+    WAITING = "waiting"
+    HEALTHY = "healthy"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to be thought of a place now. `progress` changes whenever the place moved, so that a stall can be told."""
+
+    state: State
+    reason: str
+    progress: str = ""
+    detail: tuple[str, ...] = ()
+    hint: str = ""
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the pipeline remembers between two looks at a place; all in seconds of one clock."""
+
+    now_s: float
+    started_s: float
+    unchanged_since_s: float
+
+    @property
+    def unchanged_s(self) -> float:
+        return self.now_s - self.unchanged_since_s
