@@ -84,7 +84,8 @@ class Place:
 class ImageUse:
     """One image as one place wants it: from which repository it will be pulled and in which form.
 
-    `image` is the name in deploy.yml. `command` replaces the image's Cmd when set. `tags` are put beside the digest.
+    `image` is the name in deploy.yml. `command` replaces the image's Cmd when set. `tags` are put beside the digest;
+    `{config}` in one stands for the first twelve digits of the config digest.
     `publish` is False for an image that is used from where it already is.
     """
 
@@ -114,12 +115,12 @@ class Image:
 
 @dataclass(frozen=True)
 class Release:
-    """What should run: the images by use, and the env as literal values and the names of secrets."""
+    """What should run: the images by use, and a keyed hash of every variable and secret by name."""
 
     app: str
     environment: str
     images: Mapping[ImageUse, Image] = field(default_factory=dict)
-    secret_marks: Mapping[str, str] = field(default_factory=dict)
+    marks: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -182,11 +183,15 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the pipeline remembers between two looks at a place; all in seconds of one clock."""
+    """What the pipeline remembers between two looks at a place; all in seconds of one clock.
+
+    `baseline` is what was observed before the first change; None when nothing was to be changed.
+    """
 
     now_s: float
     started_s: float
     unchanged_since_s: float
+    baseline: Any = None
 
     @property
     def unchanged_s(self) -> float:

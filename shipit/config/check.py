@@ -30,7 +30,9 @@ def _version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split("."))
 
 
-def check_needs(targets: Mapping[str, TargetConfig], written: list[tuple[str, Any]], source: Source) -> list[ConfigError]:
+def check_needs(
+    targets: Mapping[str, TargetConfig], written: list[tuple[str, Any]], source: Source
+) -> list[ConfigError]:
     """That every name in `needs` is a target, and that nothing waits for itself."""
     names = [name for name, _ in written]
     mistakes = []
@@ -42,7 +44,9 @@ def check_needs(targets: Mapping[str, TargetConfig], written: list[tuple[str, An
     cycle = _cycle({name: config.needs for name, config in targets.items()})
     if cycle:
         keys: Keys = ("targets", cycle[0], "needs")
-        mistakes.append(source.problem(keys, f"targets wait for each other: {' -> '.join(cycle)}", "remove one of them"))
+        mistakes.append(
+            source.problem(keys, f"targets wait for each other: {' -> '.join(cycle)}", "remove one of them")
+        )
     return mistakes
 
 
@@ -81,7 +85,9 @@ def _image_problem(
 ) -> ConfigError | None:
     names = ", ".join(images)
     if image is not None and image not in images:
-        hint = source.near(image, images) or (f"images here: {names}" if images else "add image: or images: to the file")
+        hint = source.near(image, images) or (
+            f"images here: {names}" if images else "add image: or images: to the file"
+        )
         return source.problem(keys, f"there is no image {image!r}", hint)
     if image is None and not images:
         return source.problem(keys, "needs an image, and the file has none", "add image: REPOSITORY at the top")
@@ -99,7 +105,11 @@ def check_secrets(file: ProjectFile, targets: Mapping[str, Any], source: Source)
         for index, target in enumerate(secret.only or ()):
             # An environment may leave out targets that the whole file has.
             if target not in targets and not file.environments and not _written(source, target):
-                mistakes.append(source.problem(("secrets", name, "only", index), f"there is no target {target!r}", source.near(target, targets)))
+                mistakes.append(
+                    source.problem(
+                        ("secrets", name, "only", index), f"there is no target {target!r}", source.near(target, targets)
+                    )
+                )
     return mistakes
 
 

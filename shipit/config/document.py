@@ -94,6 +94,7 @@ class _Converter:
         inside = (*above, id(node))
         if isinstance(node, yaml.SequenceNode):
             return Sequence_(tuple(self.convert(item, inside) for item in node.value), at)
+        assert isinstance(node, yaml.MappingNode)
         return Mapping_(self.items(node, inside), at)
 
     def items(self, node: yaml.MappingNode, above: tuple[int, ...]) -> dict[str, tuple[Position, Value]]:
@@ -169,7 +170,9 @@ def plain_data(value: Value, *, as_text: bool = False) -> Any:
 
 def _decode(text: bytes, name: str) -> str:
     if len(text) > MAX_BYTES:
-        raise ConfigErrors([ConfigError(f"the file is {len(text):,} bytes; at most {MAX_BYTES:,}", where=f"{name}:1:1")])
+        raise ConfigErrors(
+            [ConfigError(f"the file is {len(text):,} bytes; at most {MAX_BYTES:,}", where=f"{name}:1:1")]
+        )
     try:
         decoded = text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -205,9 +208,7 @@ def _not_yaml(error: yaml.MarkedYAMLError, text: str, name: str) -> ConfigErrors
     has_tab = "\t" in "".join(text.splitlines()[line - 1 : line])
     hint = "indent with spaces: YAML takes no tabs there" if has_tab else ""
     what = f"should be YAML: {error.problem or error.context}"
-    problem = ConfigError(
-        what, where=f"{name}:{line}:{column}", hint=hint, position=(line, column), excerpt=shown
-    )
+    problem = ConfigError(what, where=f"{name}:{line}:{column}", hint=hint, position=(line, column), excerpt=shown)
     return ConfigErrors([problem])
 
 

@@ -72,7 +72,12 @@ class Git:
         """The value of `git.NAME`, or None where it has none."""
         if name == "dirty":
             return None if self.sha is None else str(self.is_dirty).lower()
-        return {"sha": lambda: self.sha, "short": lambda: self.short, "branch": lambda: self.branch, "tag": lambda: self.tag}[name]()
+        return {
+            "sha": lambda: self.sha,
+            "short": lambda: self.short,
+            "branch": lambda: self.branch,
+            "tag": lambda: self.tag,
+        }[name]()
 
     def _run(self, *arguments: str) -> str:
         if not self._directory:

@@ -64,7 +64,9 @@ def _expand(body: str, offset: int, lookup: Lookup) -> str:
     name, rest = match.group(), body[match.end() :]
     operator = next((operator for operator in _OPERATORS if rest.startswith(operator)), "")
     if rest and not operator:
-        raise InterpolationError(f"${{{body}}} should be ${{{name}}}, ${{{name}:-default}} or ${{{name}:?message}}", offset)
+        raise InterpolationError(
+            f"${{{body}}} should be ${{{name}}}, ${{{name}:-default}} or ${{{name}:?message}}", offset
+        )
     word, value = rest[len(operator) :], lookup(name)
     empty = value is None or (operator.startswith(":") and value == "")
     if operator.endswith("+"):

@@ -124,9 +124,17 @@ def _target(name: str, raw: Any, kinds: Kinds, source: Source) -> tuple[TargetCo
     if model is None:
         known = sorted(set(kinds))
         if isinstance(raw, dict) and "kind" in raw:
-            return None, [source.problem(("targets", name, "kind"), f"{kind!r} is no kind of target", source.near(str(kind), known))]
+            return None, [
+                source.problem(
+                    ("targets", name, "kind"), f"{kind!r} is no kind of target", source.near(str(kind), known)
+                )
+            ]
         what = f"{name!r} is no kind of target, so it should say kind:"
-        return None, [source.problem(("targets", name), what, source.near(name, known) or f"kinds: {', '.join(known)}", on_key=True)]
+        return None, [
+            source.problem(
+                ("targets", name), what, source.near(name, known) or f"kinds: {', '.join(known)}", on_key=True
+            )
+        ]
     return problems_of(model, raw, source, ("targets", name))
 
 
@@ -146,20 +154,23 @@ def _lookup(environment: Environment, git: Git, app: str, selected: str) -> Look
 
 def _overlay(tree: Mapping_, selected: str | None, source: Source) -> tuple[Mapping_, bool]:
     """The tree with the chosen overlay merged in, and whether that environment is protected."""
-    bare = Mapping_({key: item for key, item in tree.items.items() if key != "environments" or selected is None}, tree.at)
+    bare = Mapping_(
+        {key: item for key, item in tree.items.items() if key != "environments" or selected is None}, tree.at
+    )
     if selected is None:
         return bare, False
-    overlays = tree.items.get("environments")
-    known = tuple(overlays[1].items) if overlays and isinstance(overlays[1], Mapping_) else ()
-    if not overlays or selected not in known:
+    written = tree.items.get("environments")
+    overlays = written[1].items if written and isinstance(written[1], Mapping_) else {}
+    if selected not in overlays:
         if selected == PRODUCTION:
             return bare, False
-        hint = f"environments here: {', '.join(known)}" if known else "add it under environments:"
-        raise UsageError(f"there is no environment {selected!r}", where=source.name, hint=source.near(selected, known) or hint)
-    overlay = overlays[1].items[selected][1]  # type: ignore[union-attr]
+        hint = f"environments here: {', '.join(overlays)}" if overlays else "add it under environments:"
+        hint = source.near(selected, overlays) or hint
+        raise UsageError(f"there is no environment {selected!r}", where=source.name, hint=hint)
+    overlay = overlays[selected][1]
+    if isinstance(overlay, Scalar) and overlay.is_null:
+        overlay = Mapping_({}, overlay.at)
     if not isinstance(overlay, Mapping_):
-        if isinstance(overlay, Scalar) and overlay.is_null:
-            return bare, False
         raise ConfigErrors([source.problem(("environments", selected), "should be a map of keys to overlay")])
     own = dict(overlay.items)
     inherit, protected = (_flag(own.pop(key, None)) for key in ("inherit", "protected"))
@@ -209,7 +220,9 @@ def _interpolated(tree: Mapping_, lookup: Lookup, source: Source) -> tuple[Mappi
             mistakes.append(source.problem(keys, str(error), hint, offset=error.offset + (not value.plain)))
             return Scalar("", False, value.at)
 
-    walked = {key: (at, value if key == "environments" else walk(value, (key,))) for key, (at, value) in tree.items.items()}
+    walked = {
+        key: (at, value if key == "environments" else walk(value, (key,))) for key, (at, value) in tree.items.items()
+    }
     return Mapping_(walked, tree.at), mistakes
 
 

@@ -29,7 +29,9 @@ def _repository(value: Any) -> Any:
         raise ValueError(f"{error.what}{': ' + error.hint if error.hint else ''}") from None
     if reference.tag or reference.digest:
         bare = value.split("@")[0].rsplit(":", 1)[0]
-        raise ValueError(f"should be a repository without tag or digest: write {bare} here, the tag under tags, or use: {value}")
+        raise ValueError(
+            f"should be a repository without tag or digest: write {bare} here, the tag under tags, or use: {value}"
+        )
     return reference.name
 
 
@@ -52,7 +54,9 @@ class BuildConfig(Model):
     dockerfile: str = Field("Dockerfile", description="The Dockerfile, relative to the context.")
     args: EnvMap = Field(default_factory=dict, description="Values of ARG instructions.")
     stage: str | None = Field(None, description="The stage to build; default: the last one.")
-    platforms: tuple[str, ...] = Field(("linux/amd64",), min_length=1, max_length=1, description="The platform to build for.")
+    platforms: tuple[str, ...] = Field(
+        ("linux/amd64",), min_length=1, max_length=1, description="The platform to build for."
+    )
     builder: Literal["auto", "native", "engine"] = Field(
         "auto", description="Who builds: shipit itself (no RUN), a Docker engine, or whichever can."
     )
@@ -72,10 +76,13 @@ class ImageConfig(Model):
 
     repository: Repository | None = Field(None, description="Where it is pushed, for example docker.io/user/app.")
     tags: tuple[str, ...] | None = Field(
-        None, description="Tags beside the digest; default: the short commit and latest in a git tree, latest elsewhere."
+        None,
+        description="Tags beside the digest; default: the short commit and latest in a git tree, latest elsewhere.",
     )
     build: BuildConfig | None = Field(None, description="How it is built; text is the context folder.")
-    use: Annotated[str, BeforeValidator(_use)] | None = Field(None, description="An image that is not built, such as redis:8.")
+    use: Annotated[str, BeforeValidator(_use)] | None = Field(
+        None, description="An image that is not built, such as redis:8."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -100,7 +107,9 @@ class SecretConfig(Model):
     """Where a secret's value comes from. Its value is never written in the file."""
 
     env: str | None = Field(None, description="The variable that holds it.")
-    file: str | None = Field(None, description="The file that holds it, relative to deploy.yml; a last newline is dropped.")
+    file: str | None = Field(
+        None, description="The file that holds it, relative to deploy.yml; a last newline is dropped."
+    )
     command: Command | None = Field(None, description="A command that prints it; at most 30 seconds.")
     only: tuple[str, ...] | None = Field(None, description="The targets that get it; default: all.")
 

@@ -44,7 +44,8 @@ class Source:
 
         Keys that a shorthand left out are passed over, so that the nearest thing written is found.
         """
-        value, at, found = self.tree, Position(1, 1), []
+        value, at = self.tree, Position(1, 1)
+        found: list[str | int] = []
         for key in keys:
             if isinstance(value, Mapping_):
                 name = str(key)
@@ -60,9 +61,7 @@ class Source:
                 found.append(key)
         return at, tuple(found)
 
-    def problem(
-        self, keys: Keys, what: str, hint: str = "", *, on_key: bool = False, offset: int = 0
-    ) -> ConfigError:
+    def problem(self, keys: Keys, what: str, hint: str = "", *, on_key: bool = False, offset: int = 0) -> ConfigError:
         """An error at a path; `offset` moves the caret into a scalar."""
         at, found = self.locate(keys, on_key=on_key)
         if offset and at.width > offset:
@@ -106,7 +105,9 @@ def _problem(model: type[BaseModel], detail: Any, source: Source, prefix: Keys) 
         hint = source.near(str(keys[-1]), known) or (f"keys here: {', '.join(sorted(known))}" if known else "")
         return source.problem(keys, "is not a key that is known here", hint, on_key=True)
     if kind == "missing":
-        return source.problem(keys[:-1], f"should have {keys[-1]}:", f"add {keys[-1]}: under it" if keys[:-1] else "add it")
+        return source.problem(
+            keys[:-1], f"should have {keys[-1]}:", f"add {keys[-1]}: under it" if keys[:-1] else "add it"
+        )
     if kind == "literal_error":
         return source.problem(keys, f"should be {context['expected']}")
     if kind == "value_error":

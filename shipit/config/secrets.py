@@ -47,12 +47,16 @@ def _resolve(name: str, source: SecretConfig, root: Path, environment: Environme
             return ConfigError(f"the variable {source.env} is not set", path=path, hint=f"export {source.env}=...")
         return value
     if source.file is not None:
-        file = root / Path(source.file.replace("~", str(environment.home), 1) if source.file.startswith("~/") else source.file)
+        file = root / Path(
+            source.file.replace("~", str(environment.home), 1) if source.file.startswith("~/") else source.file
+        )
         try:
             return file.read_text().removesuffix("\n")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not text"
-            return ConfigError(f"{source.file} can't be read: {reason}", path=path, hint="create it, or name another file")
+            return ConfigError(
+                f"{source.file} can't be read: {reason}", path=path, hint="create it, or name another file"
+            )
     return _from_command(path, source.command or (), root, environment)
 
 

@@ -23,7 +23,9 @@ TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
 class Http:
     """A pool of connections that is fed its proxies and certificates, and reads no environment by itself."""
 
-    def __init__(self, environment: Environment, *, pool_size: int = 8, user_agent: str = f"shipit/{__version__}") -> None:
+    def __init__(
+        self, environment: Environment, *, pool_size: int = 8, user_agent: str = f"shipit/{__version__}"
+    ) -> None:
         self.environment = environment
         self.session = requests.Session()
         self.session.trust_env = False
@@ -98,16 +100,24 @@ def translate(error: Exception, method: str, url: str) -> RemoteError:
         hint = "for a private certificate authority set SSL_CERT_FILE to its file"
         return RemoteError(f"the certificate of {host} can't be trusted", where=where, hint=hint)
     if isinstance(error, requests.exceptions.ProxyError):
-        return RemoteError("the proxy refused or did not answer", where=where, hint="check HTTPS_PROXY and NO_PROXY", retryable=True)
+        return RemoteError(
+            "the proxy refused or did not answer", where=where, hint="check HTTPS_PROXY and NO_PROXY", retryable=True
+        )
     if isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.ReadTimeout):
         return RemoteError("no answer in time", where=where, hint=f"check that {host} can be reached", retryable=True)
-    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema | requests.exceptions.InvalidSchema):
+    if isinstance(
+        error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema | requests.exceptions.InvalidSchema
+    ):
         return RemoteError(f"{host} is no address that can be asked", where=where)
     if isinstance(error, OSError) and not isinstance(error, requests.RequestException) and error.filename:
         return RemoteError(f"{error.filename}: {error.strerror}", where=where)
     if _is_unresolved(error):
-        return RemoteError(f"the name {host} is not known", where=where, hint="check the name and the network", retryable=True)
-    return RemoteError(f"no connection: {_root_message(error)}", where=where, hint=f"check that {host} can be reached", retryable=True)
+        return RemoteError(
+            f"the name {host} is not known", where=where, hint="check the name and the network", retryable=True
+        )
+    return RemoteError(
+        f"no connection: {_root_message(error)}", where=where, hint=f"check that {host} can be reached", retryable=True
+    )
 
 
 def _is_unresolved(error: BaseException) -> bool:
@@ -116,7 +126,9 @@ def _is_unresolved(error: BaseException) -> bool:
         reason = getattr(seen, "reason", None) or (seen.args[0] if seen.args else None)
         if isinstance(reason, urllib3.exceptions.NameResolutionError):
             return True
-        if isinstance(reason, urllib3.exceptions.MaxRetryError) and isinstance(reason.reason, urllib3.exceptions.NameResolutionError):
+        if isinstance(reason, urllib3.exceptions.MaxRetryError) and isinstance(
+            reason.reason, urllib3.exceptions.NameResolutionError
+        ):
             return True
         seen = seen.__cause__
     return False
@@ -133,4 +145,6 @@ def _root_message(error: BaseException) -> str:
         seen = nested
     if isinstance(last, OSError) and last.strerror:
         return last.strerror.lower()
-    return {"IncompleteRead": "the answer broke off", "RemoteDisconnected": "the server hung up"}.get(type(last).__name__, type(last).__name__)
+    return {"IncompleteRead": "the answer broke off", "RemoteDisconnected": "the server hung up"}.get(
+        type(last).__name__, type(last).__name__
+    )

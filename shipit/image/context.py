@@ -33,7 +33,9 @@ def scan_context(root: Path, rules: tuple[Rule, ...]) -> Tree:
     Raises: BuildError when the folder is missing or a part of it can't be read.
     """
     if not root.is_dir():
-        raise BuildError("the build context is not a folder", where=str(root), hint="check build: context: in deploy.yml")
+        raise BuildError(
+            "the build context is not a folder", where=str(root), hint="check build: context: in deploy.yml"
+        )
     tree: Tree = {}
     pending = [("", str(root))]
     while pending:
@@ -42,7 +44,9 @@ def scan_context(root: Path, rules: tuple[Rule, ...]) -> Tree:
             with os.scandir(folder) as entries:
                 found = list(entries)
         except OSError as error:
-            raise BuildError(f"can't be read: {error.strerror}", where=folder, hint="list it in .dockerignore, or allow reading it") from None
+            raise BuildError(
+                f"can't be read: {error.strerror}", where=folder, hint="list it in .dockerignore, or allow reading it"
+            ) from None
         for item in found:
             path = f"{prefix}{item.name}"
             if path == ALWAYS_IGNORED:

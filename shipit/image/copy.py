@@ -45,7 +45,11 @@ def copy_entries(
     """
     matches = [match for pattern in patterns for match in match_sources(source, pattern)]
     into_folder = destination.endswith(("/", "/.")) or destination in (".", "..") or not destination
-    if len(matches) > 1 and not into_folder and not _is_folder(target, resolve_path(target, normal(destination, workdir))):
+    if (
+        len(matches) > 1
+        and not into_folder
+        and not _is_folder(target, resolve_path(target, normal(destination, workdir)))
+    ):
         raise CopyError("several files are copied, so the destination should end with /", f"write {destination}/")
     base = resolve_path(target, normal(destination, workdir))
     out: dict[str, Entry] = {}
@@ -106,9 +110,7 @@ def _folders_above(path: str) -> list[str]:
     return ["/".join(parts[: index + 1]) for index in range(len(parts))]
 
 
-def _put(
-    path: str, entry: Entry, target: Tree, out: dict[str, Entry], owner: Owner | None, chmod: int | None
-) -> None:
+def _put(path: str, entry: Entry, target: Tree, out: dict[str, Entry], owner: Owner | None, chmod: int | None) -> None:
     existing = target.get(path)
     if existing is not None and (existing.kind == "dir") != (entry.kind == "dir"):
         was, now = ("a folder", "a file") if existing.kind == "dir" else ("no folder", "a folder")

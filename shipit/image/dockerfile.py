@@ -13,7 +13,26 @@ from dataclasses import dataclass
 from shipit.errors import BuildError
 
 INSTRUCTIONS = frozenset(
-    "FROM ARG ENV LABEL MAINTAINER WORKDIR COPY ADD USER EXPOSE VOLUME STOPSIGNAL HEALTHCHECK SHELL ENTRYPOINT CMD RUN ONBUILD".split()
+    [
+        "FROM",
+        "ARG",
+        "ENV",
+        "LABEL",
+        "MAINTAINER",
+        "WORKDIR",
+        "COPY",
+        "ADD",
+        "USER",
+        "EXPOSE",
+        "VOLUME",
+        "STOPSIGNAL",
+        "HEALTHCHECK",
+        "SHELL",
+        "ENTRYPOINT",
+        "CMD",
+        "RUN",
+        "ONBUILD",
+    ]
 )
 _HEREDOC = re.compile(r"(?<!\S)<<(-?)(['\"]?)([A-Za-z_][A-Za-z0-9_]*)\2")
 _FLAG = re.compile(r"--([a-z-]+)(?:=(.*))?")
@@ -116,7 +135,9 @@ def _instruction(logical: str, lines: list[str], first: int, index: int, name: s
     keyword = keyword.upper()
     where = f"{name}:{first + 1}"
     if keyword not in INSTRUCTIONS:
-        raise BuildError(f"{logical.split()[0]!r} is not an instruction", where=where, hint="a continued line above may lack its \\")
+        raise BuildError(
+            f"{logical.split()[0]!r} is not an instruction", where=where, hint="a continued line above may lack its \\"
+        )
     flags, rest = _flags(rest.strip())
     if not rest and keyword not in ("CMD", "ENTRYPOINT"):
         raise BuildError(f"{keyword} needs an argument", where=where)

@@ -109,7 +109,9 @@ def _group(pattern: str, start: int) -> tuple[str, int]:
             body += re.escape(pattern[index + 1])
             index += 2
             continue
-        body += char if char == "-" and body and index + 1 < len(pattern) and pattern[index + 1] != "]" else re.escape(char)
+        body += (
+            char if char == "-" and body and index + 1 < len(pattern) and pattern[index + 1] != "]" else re.escape(char)
+        )
         index += 1
     if index >= len(pattern):
         raise ValueError(f"the pattern {pattern!r} has a [ that is never closed")

@@ -96,7 +96,11 @@ class BuiltImage:
         media_type = _LAYER_TYPES.get((form, layer.compression))
         if media_type is None:
             hint = "build it on a base whose layers are gzip-compressed"
-            raise BuildError(f"a layer of its base is {layer.compression}-compressed, which a Docker schema 2 manifest can't hold", where=f"image {self.name}", hint=hint)
+            raise BuildError(
+                f"a layer of its base is {layer.compression}-compressed, which a Docker schema 2 manifest can't hold",
+                where=f"image {self.name}",
+                hint=hint,
+            )
         return _descriptor(media_type, layer.digest, layer.size_bytes)
 
 

@@ -107,7 +107,9 @@ def _padded(path: str, entry: Entry) -> Iterator[bytes]:
         sent += len(chunk)
         yield chunk
     if sent != entry.size:
-        raise BuildError("the file changed while it was read", where=path, hint="run it again when nothing writes there")
+        raise BuildError(
+            "the file changed while it was read", where=path, hint="run it again when nothing writes there"
+        )
     if sent % 512:
         yield bytes(512 - sent % 512)
 
@@ -166,7 +168,9 @@ def _size_hardlinks(changes: Changes) -> None:
         if entry and isinstance(entry.content, InLayer) and entry.content.member != path:
             original = changes.get(entry.content.member)
             if original:
-                changes[path] = Entry("file", original.mode, original.uid, original.gid, "", original.size, entry.content)
+                changes[path] = Entry(
+                    "file", original.mode, original.uid, original.gid, "", original.size, entry.content
+                )
 
 
 def _row(member: tarfile.TarInfo) -> list[Any]:
@@ -184,12 +188,16 @@ def clean_member(name: str) -> str:
 def open_members(path: Path, compression: str = "gzip") -> Iterator[tarfile.TarInfo]:
     """The members of a layer's tar, in order."""
     if compression == "zstd":
-        raise BuildError("its base has zstd layers, which can't be read here", where=str(path), hint="use a base with gzip layers")
+        raise BuildError(
+            "its base has zstd layers, which can't be read here", where=str(path), hint="use a base with gzip layers"
+        )
     try:
         with tarfile.open(path, "r|gz" if compression == "gzip" else "r|") as archive:
             yield from archive
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        raise BuildError(f"is no layer that can be read: {error}", where=str(path), hint="delete it and run again") from None
+        raise BuildError(
+            f"is no layer that can be read: {error}", where=str(path), hint="delete it and run again"
+        ) from None
 
 
 def bring_out(entries: Mapping[str, Entry], store: ContentStore, folder: Path) -> dict[str, Entry]:

@@ -44,7 +44,9 @@ class Stage:
 class NativeBuilder:
     """Builds the stages that the wanted one needs, each once."""
 
-    def __init__(self, name: str, dockerfile: Dockerfile, options: BuildOptions, store: ContentStore, source: BlobSource) -> None:
+    def __init__(
+        self, name: str, dockerfile: Dockerfile, options: BuildOptions, store: ContentStore, source: BlobSource
+    ) -> None:
         self.name = name
         self.dockerfile = dockerfile
         self.options = options
@@ -68,11 +70,17 @@ class NativeBuilder:
     def _wanted(self) -> int:
         if self.options.stage is None:
             return len(self.blocks) - 1
-        return _stage_index(self.blocks, self.options.stage, len(self.blocks)) if self.options.stage in _stage_names(self.blocks) else self._no_stage()
+        return (
+            _stage_index(self.blocks, self.options.stage, len(self.blocks))
+            if self.options.stage in _stage_names(self.blocks)
+            else self._no_stage()
+        )
 
     def _no_stage(self) -> int:
         names = ", ".join(_stage_names(self.blocks)) or "none has a name"
-        raise BuildError(f"there is no stage {self.options.stage!r}", where=self.dockerfile.name, hint=f"stages here: {names}")
+        raise BuildError(
+            f"there is no stage {self.options.stage!r}", where=self.dockerfile.name, hint=f"stages here: {names}"
+        )
 
     def _stage(self, index: int) -> Stage:
         if index not in self._stages:
@@ -80,7 +88,9 @@ class NativeBuilder:
             stage = self._begin(block[0], index)
             triggers = stage.runtime.pop("OnBuild", None) or []
             for trigger in triggers:
-                for instruction in parse_dockerfile(trigger, f"{self.dockerfile.name}:{block[0].line} (ONBUILD)").instructions:
+                for instruction in parse_dockerfile(
+                    trigger, f"{self.dockerfile.name}:{block[0].line} (ONBUILD)"
+                ).instructions:
                     self._run(instruction, stage, index)
             for instruction in block[1:]:
                 self._run(instruction, stage, index)
@@ -91,23 +101,39 @@ class NativeBuilder:
         where = self.dockerfile.where(instruction)
         words = self._expanded(instruction.text, self.globals, where).split()
         if len(words) not in (1, 3) or (len(words) == 3 and words[1].upper() != "AS"):
-            raise BuildError("FROM should be IMAGE, or IMAGE AS NAME", where=where, hint="an ARG in it may be empty: give it a default above FROM")
+            raise BuildError(
+                "FROM should be IMAGE, or IMAGE AS NAME",
+                where=where,
+                hint="an ARG in it may be empty: give it a default above FROM",
+            )
         image = words[0]
         if (earlier := _stage_index(self.blocks, image, index)) >= 0:
             parent = self._stage(earlier)
             return Stage(parent.base, dict(parent.runtime), list(parent.layers), list(parent.history), tree=parent.tree)
         if image == "scratch":
-            return Stage(None, {"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]}, [], [], tree={})
+            return Stage(
+                None, {"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]}, [], [], tree={}
+            )
         base = self._base(image, instruction.flag("platform"), where)
         config = json.loads(base.config)
         return Stage(base, dict(config.get("config") or {}), list(base.layers), list(config.get("history") or []))
 
     def _base(self, image: str, platform: str | None, where: str) -> SourceImage:
-        wanted = self._expanded(platform, {**self.globals, **_platform_args(self.options.platform)}, where) if platform else self.options.platform
+        wanted = (
+            self._expanded(platform, {**self.globals, **_platform_args(self.options.platform)}, where)
+            if platform
+            else self.options.platform
+        )
         try:
             return self.source.resolve(parse_reference(image), wanted)
         except ShipitError as error:
-            raise BuildError(f"the base {image}: {error.what}", where=where, hint=error.hint, retryable=error.retryable, detail=[f"at {error.where}"] if error.where else []) from error
+            raise BuildError(
+                f"the base {image}: {error.what}",
+                where=where,
+                hint=error.hint,
+                retryable=error.retryable,
+                detail=[f"at {error.where}"] if error.where else [],
+            ) from error
 
     def _run(self, instruction: Instruction, stage: Stage, index: int) -> None:
         where = self.dockerfile.where(instruction)
@@ -131,12 +157,22 @@ class NativeBuilder:
                     stage.has_own_command = True
                 elif keyword == "ENTRYPOINT" and not stage.has_own_command:
                     stage.runtime.pop("Cmd", None)
-                stage.runtime = {k: v for k, v in with_setting(stage.runtime, instruction, variables, self.dockerfile.escape).items() if v is not None}
+                stage.runtime = {
+                    k: v
+                    for k, v in with_setting(stage.runtime, instruction, variables, self.dockerfile.escape).items()
+                    if v is not None
+                }
         except CopyError as error:
             raise BuildError(f"{keyword}: {error}", where=where, hint=error.hint) from None
         except ValueError as error:
             raise BuildError(str(error), where=where) from None
-        stage.history.append({"created": self._created, "created_by": f"{keyword} {instruction.text}", **({"empty_layer": True} if empty else {})})
+        stage.history.append(
+            {
+                "created": self._created,
+                "created_by": f"{keyword} {instruction.text}",
+                **({"empty_layer": True} if empty else {}),
+            }
+        )
 
     @property
     def _created(self) -> str:
@@ -167,10 +203,14 @@ class NativeBuilder:
         apply_changes(stage.tree, local)
         return True
 
-    def _copied(self, instruction: Instruction, stage: Stage, index: int, variables: Mapping[str, str], where: str) -> dict[str, Entry]:
+    def _copied(
+        self, instruction: Instruction, stage: Stage, index: int, variables: Mapping[str, str], where: str
+    ) -> dict[str, Entry]:
         for name, _ in instruction.flags:
             if name not in _COPY_FLAGS:
-                raise BuildError(f"{instruction.keyword} --{name} is not built natively", where=where, hint=NEEDS_ENGINE)
+                raise BuildError(
+                    f"{instruction.keyword} --{name} is not built natively", where=where, hint=NEEDS_ENGINE
+                )
         words = instruction.json_words or split_words(instruction.text)
         expanded = [self._expanded(word, variables, where) for word in words]
         if len(expanded) < 2:
@@ -182,7 +222,9 @@ class NativeBuilder:
         if written:
             tree = {name: self._heredoc(doc, variables, where) for name, doc in written.items()}
             names = [re.sub(r"^<<-?['\"]?|['\"]?$", "", source) for source in sources]
-            return copy_entries(tree, names, destination, target, workdir=self._workdir(stage), owner=owner, chmod=chmod)
+            return copy_entries(
+                tree, names, destination, target, workdir=self._workdir(stage), owner=owner, chmod=chmod
+            )
         if any(re.match(r"https?://|git@|git://", source) for source in sources):
             raise BuildError("ADD from the network is not built natively", where=where, hint=NEEDS_ENGINE)
         origin = instruction.flag("from")
@@ -191,7 +233,9 @@ class NativeBuilder:
             return self._added(tree, sources, destination, stage, owner, chmod)
         return copy_entries(tree, sources, destination, target, workdir=self._workdir(stage), owner=owner, chmod=chmod)
 
-    def _added(self, tree: Tree, sources: list[str], destination: str, stage: Stage, owner: Owner | None, chmod: int | None) -> dict[str, Entry]:
+    def _added(
+        self, tree: Tree, sources: list[str], destination: str, stage: Stage, owner: Owner | None, chmod: int | None
+    ) -> dict[str, Entry]:
         """ADD: a local archive is unpacked, everything else is copied."""
         target, out = dict(self._tree(stage)), {}
         for source in sources:
@@ -202,7 +246,9 @@ class NativeBuilder:
                 entries = copy_entries(unpacked, ["."], place, target, workdir=self._workdir(stage), owner=owner)
             else:
                 many = destination if len(sources) == 1 or destination.endswith("/") else f"{destination}/"
-                entries = copy_entries(tree, [source], many, target, workdir=self._workdir(stage), owner=owner, chmod=chmod)
+                entries = copy_entries(
+                    tree, [source], many, target, workdir=self._workdir(stage), owner=owner, chmod=chmod
+                )
             out.update(entries)
             apply_changes(target, entries)
         return out
@@ -260,7 +306,9 @@ class NativeBuilder:
         rows = []
         if path in tree:
             local = bring_out({path: tree[path]}, self.store, self._scratch)[path]
-            rows = [line.split(":") for line in b"".join(read_content(path, local)).decode("utf-8", "replace").splitlines()]
+            rows = [
+                line.split(":") for line in b"".join(read_content(path, local)).decode("utf-8", "replace").splitlines()
+            ]
         for row in rows:
             if row[0] == name and len(row) > 2 and row[2].isdigit():
                 primary = row[3] if file == "etc/passwd" and len(row) > 3 and row[3].isdigit() else row[2]
@@ -294,13 +342,17 @@ class NativeBuilder:
 NEEDS_ENGINE = "start a Docker engine, or name one with DOCKER_HOST: then shipit builds with it"
 
 
-def ensure_layer(layer: Layer, store: ContentStore, source: BlobSource, progress: Callable[[int], None] | None = None) -> Path:
+def ensure_layer(
+    layer: Layer, store: ContentStore, source: BlobSource, progress: Callable[[int], None] | None = None
+) -> Path:
     """The layer's blob in the store, fetched from where it comes from when it is not there yet."""
     if store.has(layer.digest):
         return store.path(layer.digest)
     if layer.origin is None:
         raise BuildError("a layer is missing from the cache", where=layer.digest, hint="run it again: it is built anew")
-    return store.put_stream(source.blob(layer.origin, layer.digest), layer.digest, f"{layer.origin.name}@{layer.digest}")
+    return store.put_stream(
+        source.blob(layer.origin, layer.digest), layer.digest, f"{layer.origin.name}@{layer.digest}"
+    )
 
 
 def _split_stages(dockerfile: Dockerfile, options: BuildOptions) -> tuple[list[list[Instruction]], dict[str, str]]:
@@ -313,12 +365,16 @@ def _split_stages(dockerfile: Dockerfile, options: BuildOptions) -> tuple[list[l
         elif blocks:
             blocks[-1].append(instruction)
         elif instruction.keyword == "ARG":
-            for name, default in _arguments(instruction, {**_platform_args(options.platform), **variables}, dockerfile.escape):
+            for name, default in _arguments(
+                instruction, {**_platform_args(options.platform), **variables}, dockerfile.escape
+            ):
                 value = options.args.get(name, default)
                 if value is not None:
                     variables[name] = value
         else:
-            raise BuildError(f"{instruction.keyword} stands before FROM", where=dockerfile.where(instruction), hint="begin with FROM")
+            raise BuildError(
+                f"{instruction.keyword} stands before FROM", where=dockerfile.where(instruction), hint="begin with FROM"
+            )
     if not blocks:
         raise BuildError("has no FROM", where=dockerfile.name, hint="it should begin with FROM")
     return blocks, variables
@@ -357,7 +413,12 @@ def _platform_args(platform: str) -> dict[str, str]:
     system, architecture, *variant = platform.split("/")
     own = {"OS": system, "ARCH": architecture, "VARIANT": variant[0] if variant else ""}
     target = {f"TARGET{key}": value for key, value in own.items()}
-    return {**target, "TARGETPLATFORM": platform, "BUILDPLATFORM": platform, **{f"BUILD{key}": value for key, value in own.items()}}
+    return {
+        **target,
+        "TARGETPLATFORM": platform,
+        "BUILDPLATFORM": platform,
+        **{f"BUILD{key}": value for key, value in own.items()},
+    }
 
 
 def _chmod(instruction: Instruction) -> int | None:

@@ -37,7 +37,7 @@ def with_setting(runtime: Runtime, instruction: Instruction, variables: Mapping[
     if keyword in ("USER", "STOPSIGNAL"):
         return {**runtime, {"USER": "User", "STOPSIGNAL": "StopSignal"}[keyword]: expand(text, variables, escape)}
     if keyword == "EXPOSE":
-        ports = {_port(expand(word, variables, escape)): {} for word in split_words(text)}
+        ports: dict[str, Any] = {_port(expand(word, variables, escape)): {} for word in split_words(text)}
         return {**runtime, "ExposedPorts": {**(runtime.get("ExposedPorts") or {}), **ports}}
     if keyword == "VOLUME":
         words = instruction.json_words or [expand(word, variables, escape) for word in split_words(text)]
@@ -81,7 +81,12 @@ def _healthcheck(instruction: Instruction, runtime: Runtime) -> dict[str, Any]:
         raise ValueError("HEALTHCHECK should be NONE, or CMD and a command")
     inner = Instruction("CMD", rest.strip(), instruction.line)
     test = ["CMD", *inner.json_words] if inner.json_words else ["CMD-SHELL", rest.strip()]
-    keys = {"interval": "Interval", "timeout": "Timeout", "start-period": "StartPeriod", "start-interval": "StartInterval"}
+    keys = {
+        "interval": "Interval",
+        "timeout": "Timeout",
+        "start-period": "StartPeriod",
+        "start-interval": "StartInterval",
+    }
     check: dict[str, Any] = {"Test": test}
     for name, value in instruction.flags:
         if name in keys:

@@ -59,7 +59,9 @@ class ContentStore:
                 file.write(chunk)
             file.close()
             if f"sha256:{seen.hexdigest()}" != digest:
-                raise BuildError("the bytes received do not match their digest", where=where, hint="run it again", retryable=True)
+                raise BuildError(
+                    "the bytes received do not match their digest", where=where, hint="run it again", retryable=True
+                )
             os.replace(path, self.path(digest))
         return self.path(digest)
 

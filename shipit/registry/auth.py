@@ -69,7 +69,12 @@ class Authenticator:
             with self._lock:
                 expired = self._tokens.pop(scopes, None)
             return known is None or expired is not None or known.scheme != "bearer"
-        return challenge.scheme == "basic" and self.credentials is not None and known is None and not self.credentials.preemptive
+        return (
+            challenge.scheme == "basic"
+            and self.credentials is not None
+            and known is None
+            and not self.credentials.preemptive
+        )
 
     def _basic(self) -> dict[str, str]:
         if not self.credentials:
@@ -83,7 +88,13 @@ class Authenticator:
         if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
             raise RemoteError(f"names a token realm that is not https: {realm[:200]!r}", where=self.host)
         if self.credentials and self.credentials.identity_token:
-            form = {"grant_type": "refresh_token", "service": service, "client_id": "shipit", "scope": " ".join(scopes), "refresh_token": self.credentials.identity_token}
+            form = {
+                "grant_type": "refresh_token",
+                "service": service,
+                "client_id": "shipit",
+                "scope": " ".join(scopes),
+                "refresh_token": self.credentials.identity_token,
+            }
             answer = self.http.send("POST", realm, data=form)
             method = "POST"
         else:
@@ -96,11 +107,18 @@ class Authenticator:
             raise refused(self.host, where, self.credentials, answer.status_code)
         if answer.status_code != 200:
             retryable = answer.status_code >= 500 or answer.status_code == 429
-            raise RemoteError(f"gave no token: status {answer.status_code}", where=where, retryable=retryable, status=answer.status_code)
+            raise RemoteError(
+                f"gave no token: status {answer.status_code}",
+                where=where,
+                retryable=retryable,
+                status=answer.status_code,
+            )
         try:
             body = answer.json()
             token = str(body.get("token") or body["access_token"])
-            return token, max(float(body.get("expires_in") or 0), LEAST_LIFETIME_S) if not _is_short(body) else float(body["expires_in"]) + 10
+            return token, max(float(body.get("expires_in") or 0), LEAST_LIFETIME_S) if not _is_short(body) else float(
+                body["expires_in"]
+            ) + 10
         except (ValueError, KeyError, TypeError, AttributeError):
             raise RemoteError("gave an answer that holds no token", where=where) from None
 
@@ -113,7 +131,14 @@ def _is_short(body: dict[str, object]) -> bool:
 def refused(host: str, where: str, credentials: Credentials | None, status: int) -> RemoteError:
     """The error for credentials that a registry does not take, or for having none."""
     if credentials is None:
-        return RemoteError("needs credentials, and none were found", where=where, hint=f"docker login {host}", status=status)
+        return RemoteError(
+            "needs credentials, and none were found", where=where, hint=f"docker login {host}", status=status
+        )
     who = f"user {credentials.username!r}" if credentials.username else "the token"
     from_where = f" from {credentials.origin}" if credentials.origin else ""
-    return RemoteError(f"refused {who}{from_where}", where=where, hint=f"check that it may push there, or docker login {host}", status=status)
+    return RemoteError(
+        f"refused {who}{from_where}",
+        where=where,
+        hint=f"check that it may push there, or docker login {host}",
+        status=status,
+    )

@@ -51,7 +51,11 @@ class RegistryClient:
             raise RemoteError("the manifest is larger than 4 MiB", where=self._where("GET", repository, reference))
         digest = digest_of(data)
         if reference.startswith("sha256:") and reference != digest:
-            raise RemoteError("the manifest's bytes do not match its digest", where=self._where("GET", repository, reference), retryable=True)
+            raise RemoteError(
+                "the manifest's bytes do not match its digest",
+                where=self._where("GET", repository, reference),
+                retryable=True,
+            )
         return data, answer.headers.get("Content-Type", "").split(";")[0].strip(), digest
 
     def manifest_digest(self, repository: str, reference: str) -> str | None:
@@ -67,7 +71,9 @@ class RegistryClient:
     def put_manifest(self, repository: str, reference: str, data: bytes, media_type: str) -> None:
         """Store a manifest under its digest or a tag."""
         headers = {"Content-Type": media_type}
-        self._asked("PUT", repository, f"manifests/{reference}", headers=headers, data=data, push=True, ok=(200, 201, 202))
+        self._asked(
+            "PUT", repository, f"manifests/{reference}", headers=headers, data=data, push=True, ok=(200, 201, 202)
+        )
 
     def has_blob(self, repository: str, digest: str, *, push: bool = True) -> bool:
         answer = self._asked("HEAD", repository, f"blobs/{digest}", push=push, ok=(200, 404, 307, 302))
@@ -77,7 +83,13 @@ class RegistryClient:
         """Let a repository of the same registry lend a blob; False where it must be uploaded after all."""
         try:
             answer = self._asked(
-                "POST", repository, "blobs/uploads/", params={"mount": digest, "from": source}, push=True, also=source, ok=(201, 202)
+                "POST",
+                repository,
+                "blobs/uploads/",
+                params={"mount": digest, "from": source},
+                push=True,
+                also=source,
+                ok=(201, 202),
             )
         except RemoteError as error:
             if error.retryable or error.status == 0:
@@ -89,10 +101,14 @@ class RegistryClient:
 
     def upload_blob(self, repository: str, digest: str, body: Any, size: int) -> None:
         """Upload a blob in one piece: POST, then PUT where the answer says. `body` reads bytes from its start."""
-        opened = self._asked("POST", repository, "blobs/uploads/", headers={"Content-Length": "0"}, push=True, ok=(202,))
+        opened = self._asked(
+            "POST", repository, "blobs/uploads/", headers={"Content-Length": "0"}, push=True, ok=(202,)
+        )
         location = opened.headers.get("Location")
         if not location:
-            raise RemoteError("opened an upload without saying where", where=self._where("POST", repository, "blobs/uploads/"))
+            raise RemoteError(
+                "opened an upload without saying where", where=self._where("POST", repository, "blobs/uploads/")
+            )
         target = urljoin(opened.url, location)
         target += ("&" if urlsplit(target).query else "?") + f"digest={digest}"
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
@@ -187,14 +203,28 @@ class RegistryClient:
             return refused(self.host, where, self.auth.credentials, status)
         said = _said(answer)
         if status == 403:
-            return RemoteError(f"is not allowed{said}", where=where, hint=f"check the repository's name and that you may push to it, or docker login {self.host}", status=status)
+            return RemoteError(
+                f"is not allowed{said}",
+                where=where,
+                hint=f"check the repository's name and that you may push to it, or docker login {self.host}",
+                status=status,
+            )
         if status == 404:
             return RemoteError(f"is not there{said}", where=where, hint="check the repository's name", status=status)
         if status == 429:
             hint = "wait, or log in for a higher limit"
-            return RemoteError(f"has had too many requests{said}", where=where, hint=hint, retryable=True, status=status, retry_after_s=parse_retry_after(answer.headers.get("Retry-After")))
+            return RemoteError(
+                f"has had too many requests{said}",
+                where=where,
+                hint=hint,
+                retryable=True,
+                status=status,
+                retry_after_s=parse_retry_after(answer.headers.get("Retry-After")),
+            )
         told = parse_retry_after(answer.headers.get("Retry-After")) if status in TEMPORARY else None
-        return RemoteError(f"answered {status}{said}", where=where, retryable=status in TEMPORARY, status=status, retry_after_s=told)
+        return RemoteError(
+            f"answered {status}{said}", where=where, retryable=status in TEMPORARY, status=status, retry_after_s=told
+        )
 
 
 def _said(answer: requests.Response) -> str:

@@ -37,7 +37,9 @@ class Missing:
         return sum(layer.size_bytes for layer in self.layers)
 
 
-def find_published(registries: Registries, repository: ImageRef, image: BuiltImage, form: Form, tags: Iterable[str]) -> Missing:
+def find_published(
+    registries: Registries, repository: ImageRef, image: BuiltImage, form: Form, tags: Iterable[str]
+) -> Missing:
     """Read what a repository has of an image; writes nothing.
 
     The manifest found may differ from the one we would write where the same content was compressed elsewhere: a tag
@@ -117,7 +119,9 @@ class Publisher:
         client = self.registries.client(repository.registry)
         found = client.manifest(repository.repository, manifest_digest)
         if found is None:
-            raise ShipitError("the manifest to tag is not there", where=f"{repository.name}@{manifest_digest}", hint="run it again")
+            raise ShipitError(
+                "the manifest to tag is not there", where=f"{repository.name}@{manifest_digest}", hint="run it again"
+            )
         for tag in tags:
             client.put_manifest(repository.repository, tag, found[0], found[1])
 
@@ -126,10 +130,10 @@ class Publisher:
             meter.add(blob.size_bytes)
             return "there"
         origin = blob.origin
-        if origin and origin.registry == repository.registry and origin.repository != repository.repository:
-            if client.mount_blob(repository.repository, blob.digest, origin.repository):
-                meter.add(blob.size_bytes)
-                return "mounted"
+        lends = origin and origin.registry == repository.registry and origin.repository != repository.repository
+        if origin and lends and client.mount_blob(repository.repository, blob.digest, origin.repository):
+            meter.add(blob.size_bytes)
+            return "mounted"
         path = ensure_layer(blob, self.store, self.registries)
 
         def once() -> None:

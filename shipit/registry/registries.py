@@ -23,7 +23,12 @@ class Registries:
     """Clients by host, made when first asked for. `logins` are credentials that targets bring: host -> credentials."""
 
     def __init__(
-        self, environment: Environment, clock: Clock, emit: Emit, store: ContentStore, logins: Mapping[str, Credentials] | None = None
+        self,
+        environment: Environment,
+        clock: Clock,
+        emit: Emit,
+        store: ContentStore,
+        logins: Mapping[str, Credentials] | None = None,
     ) -> None:
         self.environment = environment
         self.clock = clock
@@ -42,7 +47,9 @@ class Registries:
             return self._clients[host]
 
     def credentials(self, host: str) -> Credentials | None:
-        return self.logins.get(host) or find_credentials(host, self.environment, lambda text: self.emit(Warned("", text)))
+        return self.logins.get(host) or find_credentials(
+            host, self.environment, lambda text: self.emit(Warned("", text))
+        )
 
     def pulled_from(self, ref: ImageRef) -> ImageRef:
         """The reference as it is asked for: its own, or its mirror's."""
@@ -58,13 +65,20 @@ class Registries:
         client = self.client(asked.registry)
         wanted = asked.digest or client.manifest_digest(asked.repository, asked.tag or "latest")
         if wanted is None:
-            raise RemoteError(f"there is no {ref}", where=f"HEAD {asked.registry}/v2/{asked.repository}/manifests/{asked.tag or 'latest'}", hint="check its name and tag", status=404)
+            raise RemoteError(
+                f"there is no {ref}",
+                where=f"HEAD {asked.registry}/v2/{asked.repository}/manifests/{asked.tag or 'latest'}",
+                hint="check its name and tag",
+                status=404,
+            )
         media_type, manifest, digest = self._manifest(asked, wanted)
         if media_type in INDEX_TYPES:
             digest = _for_platform(manifest, platform, str(ref))
             media_type, manifest, digest = self._manifest(asked, digest)
         if media_type not in MANIFEST_TYPES.values():
-            raise BuildError(f"{ref} has a manifest of a type that can't be built on: {media_type or 'none'}", where=asked.registry)
+            raise BuildError(
+                f"{ref} has a manifest of a type that can't be built on: {media_type or 'none'}", where=asked.registry
+            )
         pinned = ImageRef(asked.registry, asked.repository, None, digest)
         config = self._config(pinned, manifest["config"]["digest"])
         _check_platform(json.loads(config), platform, str(ref))
@@ -111,15 +125,24 @@ def _for_platform(index: Any, platform: str, name: str) -> str:
         if own.get("os") in (None, "unknown"):
             continue
         offered.append(text)
-        if text == platform or text == f"{platform}/v8" or (text.startswith(f"{platform}/") and platform.count("/") == 1):
+        if (
+            text == platform
+            or text == f"{platform}/v8"
+            or (text.startswith(f"{platform}/") and platform.count("/") == 1)
+        ):
             return str(row["digest"])
-    raise BuildError(f"{name} has no {platform}; it has {', '.join(offered) or 'no platform'}", hint="choose another base, or set build: platforms:")
+    raise BuildError(
+        f"{name} has no {platform}; it has {', '.join(offered) or 'no platform'}",
+        hint="choose another base, or set build: platforms:",
+    )
 
 
 def _check_platform(config: Any, platform: str, name: str) -> None:
     own = f"{config.get('os', 'linux')}/{config.get('architecture', '')}"
     if config.get("architecture") and not platform.startswith(own):
-        raise BuildError(f"{name} is for {own}, not for {platform}", hint="choose another base, or set build: platforms:")
+        raise BuildError(
+            f"{name} is for {own}, not for {platform}", hint="choose another base, or set build: platforms:"
+        )
 
 
 def _compression(media_type: str) -> Any:

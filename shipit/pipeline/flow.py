@@ -1,0 +1,168 @@
+"""deploy: the whole way from a project to one verdict."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from shipit.errors import DeployFailed, Interrupted, ShipitError, UsageError
+from shipit.events import PlanMade, RunFinished, RunStarted, StepDone, StepFailed, StepStarted, TargetFinished
+from shipit.pipeline.parallel import settle
+from shipit.pipeline.plan_text import render_plan
+from shipit.pipeline.prepare import Preparation, prepare
+from shipit.pipeline.publish import move_tags, publish_all
+from shipit.pipeline.run import Run
+from shipit.pipeline.verdict import await_verdict
+from shipit.release import Step
+from shipit.targets.base import Context, Target
+
+
+def plan(run: Run) -> Preparation:
+    """Observe, build and plan; tell the plan. Writes nothing to any place."""
+    _begin(run, "plan")
+    preparation = prepare(run)
+    run.emit(PlanMade(render_plan(preparation.plan), preparation.plan.changes))
+    return preparation
+
+
+def push(run: Run) -> Preparation:
+    """Publish what the chosen targets pull, and move every tag; release nothing."""
+    _begin(run, "push")
+    preparation = prepare(run)
+    publish_all(run, preparation.uses.values())
+    move_tags(run, preparation.uses.values())
+    _end(run, 0, "everything is pushed")
+    return preparation
+
+
+def deploy(run: Run) -> int:
+    """Deploy and verify the chosen targets; the exit code: 0 when every one runs what was pushed and is healthy."""
+    _begin(run, "deploy")
+    preparation = prepare(run)
+    run.emit(PlanMade(render_plan(preparation.plan), preparation.plan.changes))
+    if preparation.plan.changes:
+        _ask(run, preparation)
+        publish_all(run, preparation.uses.values())
+    failed = _apply_all(run, preparation)
+    if not failed:
+        move_tags(run, preparation.uses.values())
+    total = len(preparation.targets)
+    if failed:
+        _end(run, 1, f"{failed} of {total} targets failed")
+        return 1
+    unchanged = "nothing changed, " if not preparation.plan.changes else ""
+    _end(run, 0, f"{unchanged}{total} of {total} targets healthy")
+    return 0
+
+
+def _begin(run: Run, command: str) -> None:
+    run.emit(
+        RunStarted(command, run.project.app, run.project.environment, tuple(target.name for target in run.targets))
+    )
+
+
+def _end(run: Run, code: int, summary: str) -> None:
+    run.emit(RunFinished(code, summary, run.clock.now() - run.started_s))
+
+
+def _ask(run: Run, preparation: Preparation) -> None:
+    """Ask before what a user would miss is changed. Raises: UsageError when the answer is no."""
+    reasons = [f"{name} is protected" for name, target in preparation.targets.items() if target.config.protected]
+    if run.project.protected:
+        reasons.append(f"the environment {run.project.environment} is protected")
+    reasons += [
+        f"{plan.target}: {step.summary}" for plan in preparation.plan.targets for step in plan.steps if step.destroys
+    ]
+    if reasons and not run.confirm(preparation.plan, reasons):
+        raise UsageError(
+            f"not confirmed: {'; '.join(reasons)}", hint="answer yes, or pass --yes where nobody can be asked"
+        )
+
+
+class _Progress:
+    """Which targets are over and how; wakes those that wait for them."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, str] = {}
+        self.is_stopped = False
+        self.changed = threading.Condition()
+
+    def finish(self, name: str, state: str, *, stops: bool = False) -> None:
+        with self.changed:
+            self.states[name] = state
+            self.is_stopped = self.is_stopped or stops
+            self.changed.notify_all()
+
+
+def _apply_all(run: Run, preparation: Preparation) -> int:
+    """Bring every target to its verdict, each when what it needs is healthy; how many failed or were skipped."""
+    progress = _Progress()
+    calls: dict[str, Callable[[], None]] = {
+        name: partial(_one_target, run, preparation, target, progress) for name, target in preparation.targets.items()
+    }
+    for result in settle(calls, run.clock).values():
+        if isinstance(result, Exception):
+            raise result
+    return sum(state in ("failed", "skipped") for state in progress.states.values())
+
+
+def _one_target(run: Run, preparation: Preparation, target: Target, progress: _Progress) -> None:
+    started = run.clock.now()
+    blocker = _wait_for_needs(run, preparation, target, progress)
+    if blocker:
+        progress.finish(target.name, "skipped")
+        run.emit(TargetFinished(target.name, "skipped", blocker, 0.0))
+        return
+    try:
+        state, reason = _release(run, preparation, target)
+    except Interrupted:
+        progress.finish(target.name, "failed")
+        raise
+    except Exception as error:
+        progress.finish(target.name, "failed", stops=target.config.on_failure == "stop")
+        if not isinstance(error, ShipitError):
+            raise
+        what = error.what if isinstance(error, DeployFailed) and error.where == target.name else str(error)
+        run.emit(TargetFinished(target.name, "failed", what, run.clock.now() - started, error.detail, error.hint))
+        return
+    progress.finish(target.name, state)
+    run.emit(TargetFinished(target.name, state, reason, run.clock.now() - started))
+
+
+def _wait_for_needs(run: Run, preparation: Preparation, target: Target, progress: _Progress) -> str:
+    """Wait for what a target needs; why it can't start, or nothing."""
+    needs = [name for name in target.config.needs if name in preparation.targets]
+    with progress.changed:
+        while any(name not in progress.states for name in needs):
+            run.clock.check()
+            progress.changed.wait(0.2)
+        failed = [name for name in needs if progress.states[name] in ("failed", "skipped")]
+        if failed:
+            return f"it needs {', '.join(failed)}, which is not healthy"
+        if needs and progress.is_stopped:
+            return "another target failed"
+    return ""
+
+
+def _release(run: Run, preparation: Preparation, target: Target) -> tuple[str, str]:
+    context = run.context(target)
+    own = next(plan for plan in preparation.plan.targets if plan.target == target.name)
+    for step in own.steps:
+        _apply(run, target, step, context)
+    baseline: Any = preparation.observed[target.name] if not own.is_empty else None
+    verdict = await_verdict(run, target, preparation.releases[target.name], context, baseline)
+    return ("unchanged" if own.is_empty else "healthy"), verdict.reason
+
+
+def _apply(run: Run, target: Target, step: Step, context: Context) -> None:
+    name, started = f"{target.name} {step.id}", run.clock.now()
+    run.emit(StepStarted(name, target.name, step.summary))
+    try:
+        for event in target.apply(step, context):
+            run.emit(event)
+    except Exception as error:
+        run.emit(StepFailed(name, target.name, str(error), run.clock.now() - started))
+        raise
+    run.emit(StepDone(name, target.name, step.summary, run.clock.now() - started))

@@ -1,0 +1,37 @@
+"""The order of targets. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+
+from shipit.errors import UsageError
+
+
+def select_targets(asked: Sequence[str], known: Mapping[str, object]) -> tuple[str, ...]:
+    """The names to deploy: those asked for, in the file's order, or all.
+
+    Raises: UsageError for a name that is no target, with the nearest that is.
+    """
+    for name in asked:
+        if name not in known:
+            near = difflib.get_close_matches(name, list(known), n=1)
+            hint = f"did you mean {near[0]}?" if near else f"targets here: {', '.join(known) or 'none'}"
+            raise UsageError(f"there is no target {name!r}", hint=hint)
+    return tuple(name for name in known if not asked or name in asked)
+
+
+def run_order(needs: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Names so that each comes after what it needs; ties in the given order. What is not among the keys is passed over."""
+    done: list[str] = []
+
+    def visit(name: str) -> None:
+        if name in done or name not in needs:
+            return
+        for need in needs[name]:
+            visit(need)
+        done.append(name)
+
+    for name in needs:
+        visit(name)
+    return tuple(done)

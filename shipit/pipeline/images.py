@@ -1,0 +1,125 @@
+"""The images of a run: which are needed, built once each, and how each place will take them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from shipit.config.project import Project
+from shipit.errors import BuildError, UsageError
+from shipit.events import StepDone, StepFailed, StepStarted
+from shipit.image.build import build_image
+from shipit.image.image import BuiltImage
+from shipit.image.options import EPOCH_S, BuildOptions
+from shipit.pipeline.parallel import together
+from shipit.pipeline.run import Run
+from shipit.registry.publish import Missing, find_published
+from shipit.release import Image, ImageUse, parse_reference, short
+
+BuildKey = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One use of an image, ready to publish: the image as that place takes it, what the place lacks, and its tags.
+
+    `tags`: tag -> manifest digest it names now, or None where it is new.
+    """
+
+    use: ImageUse
+    built: BuiltImage
+    image: Image
+    missing: Missing
+    tags: Mapping[str, str | None]
+
+    @property
+    def new_tags(self) -> tuple[str, ...]:
+        return tuple(tag for tag, digest in self.tags.items() if digest is None)
+
+    @property
+    def moving_tags(self) -> tuple[str, ...]:
+        return tuple(tag for tag, digest in self.tags.items() if digest not in (None, self.image.manifest_digest))
+
+    @property
+    def is_published(self) -> bool:
+        return not self.use.publish or (self.missing.is_published and not self.new_tags)
+
+
+def build_images(run: Run, uses: Iterable[ImageUse]) -> dict[BuildKey, BuiltImage]:
+    """Build, side by side, what the uses need: (image, platform) -> image."""
+    keys = dict.fromkeys((use.image, use.platform) for use in uses)
+    return together({key: partial(_built, run, *key) for key in keys}, run.clock)
+
+
+def _built(run: Run, name: str, platform: str) -> BuiltImage:
+    config, step = run.project.images[name], f"build {name} {platform}"
+    started = run.clock.now()
+    run.emit(StepStarted(step, "", f"build {name}" if config.use is None else f"resolve {config.use}"))
+    try:
+        if config.use is not None:
+            source = run.registries.resolve(parse_reference(config.use), platform)
+            built = BuiltImage(name, source.config, source.layers, platform, f"from {config.use}")
+        else:
+            options = build_options(run.project, name, platform, run.environment.get("SOURCE_DATE_EPOCH"))
+            built = build_image(name, options, run.store, run.registries, run.engine, run.emit)
+    except Exception as error:
+        run.emit(StepFailed(step, "", str(error), run.clock.now() - started))
+        raise
+    size = sum(layer.size_bytes for layer in built.layers)
+    summary = (
+        f"{name}  {short(built.config_digest)}  {len(built.layers)} layers, {human_bytes(size)}  ({built.builder})"
+    )
+    run.emit(StepDone(step, "", summary, run.clock.now() - started))
+    return built
+
+
+def build_options(project: Project, name: str, platform: str, source_date_epoch: str | None) -> BuildOptions:
+    """The options of an image's build, its paths made absolute."""
+    build = project.images[name].build
+    context = (project.root / (build.context if build else ".")).resolve()
+    if source_date_epoch is not None and not source_date_epoch.isdigit():
+        raise UsageError("SOURCE_DATE_EPOCH should be whole seconds since 1970")
+    args = {key: value for key, value in (build.args if build else {}).items() if value is not None}
+    return BuildOptions(
+        context=context,
+        dockerfile=context / (build.dockerfile if build else "Dockerfile"),
+        args=args,
+        stage=build.stage if build else None,
+        platform=platform,
+        builder=build.builder if build else "auto",
+        created_s=int(source_date_epoch) if source_date_epoch is not None else EPOCH_S,
+    )
+
+
+def prepare_uses(run: Run, uses: Iterable[ImageUse], built: Mapping[BuildKey, BuiltImage]) -> dict[ImageUse, Prepared]:
+    """Read, side by side, what each repository has of its image; nothing is written."""
+    unique = dict.fromkeys(uses)
+    return together({use: partial(_prepared, run, use, built[use.image, use.platform]) for use in unique}, run.clock)
+
+
+def _prepared(run: Run, use: ImageUse, plain: BuiltImage) -> Prepared:
+    built = plain.with_command(use.command)
+    if not use.publish:
+        origin = built.layers[0].origin if built.layers else None
+        if origin is None or origin.digest is None:
+            raise BuildError("can't be pinned: it has no layers", where=f"image {use.image}")
+        repository = parse_reference(use.repository).name
+        image = Image(use.image, repository, use.form, built.config_digest, origin.digest)
+        return Prepared(use, built, image, Missing(origin.digest, True), {})
+    repository_ref = parse_reference(use.repository)
+    tags = tuple(tag.replace("{config}", short(built.config_digest)) for tag in use.tags)
+    missing = find_published(run.registries, repository_ref, built, use.form, tags)
+    client = run.registries.client(repository_ref.registry)
+    now = {tag: client.manifest_digest(repository_ref.repository, tag) for tag in tags}
+    image = Image(use.image, repository_ref.name, use.form, built.config_digest, missing.manifest_digest)
+    return Prepared(use, built, image, missing, now)
+
+
+def human_bytes(size: float) -> str:
+    """`1.2 MiB` and the like."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024 or unit == "GiB":
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    raise AssertionError("unreachable")

@@ -1,0 +1,31 @@
+"""A plan as text for people. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shipit.release import Plan, TargetPlan
+
+
+def render_plan(plan: Plan) -> str:
+    """The plan: images, then each target with its place and steps, then tags that move last, then a count."""
+    lines = [f"{plan.app} -> {plan.environment}", ""]
+    lines += [f"image  {line}" for line in plan.images]
+    for target in plan.targets:
+        lines += ["", f"{target.target}  {target.place.identity}", *_target(target)]
+    if plan.tags:
+        lines += ["", "when all are healthy", *(f"  > move {tag}" for tag in plan.tags)]
+    count = plan.changes
+    lines += ["", f"{count} change{'' if count == 1 else 's'}" if count else "up to date: nothing to change"]
+    return "\n".join(lines)
+
+
+def _target(target: TargetPlan) -> Iterator[str]:
+    for line in target.publish:
+        yield f"  + {line}"
+    for step in target.steps:
+        sign = "!" if step.destroys else "+" if step.summary.startswith("create") else "~"
+        yield f"  {sign} {step.summary}"
+        yield from (f"      {line}" for line in step.detail)
+    if target.is_empty:
+        yield "  = up to date"

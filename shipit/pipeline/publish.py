@@ -1,0 +1,55 @@
+"""The publishing stage: all blobs and manifests by digest, then tags that are new; moving tags are another day's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+from shipit.events import StepDone, StepFailed, StepStarted, Transferred
+from shipit.pipeline.images import Prepared, human_bytes
+from shipit.pipeline.parallel import together
+from shipit.pipeline.run import Run
+from shipit.registry.publish import Publisher
+from shipit.release import parse_reference, short
+
+
+def publish_all(run: Run, items: Iterable[Prepared]) -> None:
+    """Publish what repositories lack, side by side; when every one is complete, place the new tags.
+
+    Raises: the failures; no tag names anything of this run then.
+    """
+    wanted = [item for item in items if not item.is_published]
+    missing = {item.image.repository: item for item in wanted if not item.missing.is_published}
+    together({name: partial(_publish, run, item) for name, item in missing.items()}, run.clock)
+    publisher = Publisher(run.registries, run.store, run.clock, run.emit)
+    for item in wanted:
+        publisher.tag(parse_reference(item.use.repository), item.image.manifest_digest, item.new_tags)
+
+
+def move_tags(run: Run, items: Iterable[Prepared]) -> None:
+    """Point tags that named something else at what has been verified."""
+    publisher = Publisher(run.registries, run.store, run.clock, run.emit)
+    for item in items:
+        if not item.moving_tags:
+            continue
+        step, started = f"tag {item.image.repository}", run.clock.now()
+        summary = f"move {item.image.repository}:{', '.join(item.moving_tags)} to {short(item.image.manifest_digest)}"
+        run.emit(StepStarted(step, "", summary))
+        publisher.tag(parse_reference(item.use.repository), item.image.manifest_digest, item.moving_tags)
+        run.emit(StepDone(step, "", summary, run.clock.now() - started))
+
+
+def _publish(run: Run, item: Prepared) -> Transferred:
+    step, started = f"push {item.image.repository}", run.clock.now()
+    run.emit(StepStarted(step, "", f"push {item.image.repository}"))
+    try:
+        publisher = Publisher(run.registries, run.store, run.clock, run.emit)
+        moved = publisher.publish(item.built, parse_reference(item.use.repository), item.use.form, step)
+    except Exception as error:
+        run.emit(StepFailed(step, "", str(error), run.clock.now() - started))
+        raise
+    parts = [f"{moved.sent} sent ({human_bytes(moved.sent_bytes)})"]
+    parts += [f"{count} {name}" for name, count in (("mounted", moved.mounted), ("there", moved.there)) if count]
+    summary = f"pushed {item.image.repository}@{short(item.image.manifest_digest)}  {', '.join(parts)}"
+    run.emit(StepDone(step, "", summary, run.clock.now() - started))
+    return moved

@@ -1,0 +1,88 @@
+"""What one run is made of: the project, its chosen targets, and everything they are handed."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from shipit.clock import Clock
+from shipit.config.environment import Environment
+from shipit.config.project import Project
+from shipit.config.secrets import resolve_secrets
+from shipit.events import Emit, Event
+from shipit.image.engine import Engine
+from shipit.image.store import ContentStore
+from shipit.pipeline.redact import Redactor
+from shipit.registry.credentials import Credentials
+from shipit.registry.registries import Registries
+from shipit.release import Plan
+from shipit.targets.base import Context, LogsIn, Target
+
+
+@dataclass
+class Run:
+    """One run. `emit` redacts and then tells; it is the only way anything is told.
+
+    `timeout_s` overrides every target's own. `confirm` is asked before what a user would miss is changed.
+    """
+
+    project: Project
+    targets: Sequence[Target]
+    environment: Environment
+    clock: Clock
+    tell: Emit
+    confirm: Callable[[Plan, Sequence[str]], bool] = lambda plan, reasons: True
+    timeout_s: float | None = None
+    redactor: Redactor = field(default_factory=Redactor)
+
+    def __post_init__(self) -> None:
+        self.started_s = self.clock.now()
+        self.store = ContentStore(self.environment.cache_dir)
+        self.engine = Engine(self.environment.get("DOCKER_HOST"))
+        logins: dict[str, Credentials] = {}
+        for target in self.targets:
+            if isinstance(target, LogsIn):
+                logins.update(target.registry_logins(self.environment))
+        self.redactor.add(login.password for login in logins.values())
+        self.registries = Registries(self.environment, self.clock, self.emit, self.store, logins)
+        self._key = secrets.token_bytes(32)
+        self._secrets: Mapping[str, str] | None = None
+
+    def emit(self, event: Event) -> None:
+        self.tell(self.redactor.value(event))
+
+    def mark(self, value: str) -> str:
+        """A hash of a value that only this run can make."""
+        return hmac.new(self._key, value.encode(), hashlib.sha256).hexdigest()[:16]
+
+    def resolve_secrets(self) -> None:
+        """Read the secrets that the chosen targets need, and begin to redact them."""
+        names = {name for target in self.targets for name in self.project.secrets_for(target.name)}
+        self._secrets = resolve_secrets(names, self.project.secrets, self.project.root, self.environment)
+        self.redactor.add(self._secrets.values())
+
+    def context(self, target: Target) -> Context:
+        """What a target may use. Its deadline counts from now."""
+        known = self._secrets or {}
+        return Context(
+            environment=self.environment,
+            clock=self.clock,
+            emit=self.emit,
+            mark=self.mark,
+            deadline_s=self.clock.now() + (self.timeout_s or target.config.timeout),
+            env=self.project.env,
+            secrets={name: known[name] for name in self.project.secrets_for(target.name) if name in known},
+            registry_login=self.registries.credentials,
+        )
+
+    def marks(self, target: Target) -> dict[str, str]:
+        """Name -> keyed hash of every variable and secret of a target."""
+        known = self._secrets or {}
+        values = {
+            **self.project.env,
+            **{name: known[name] for name in self.project.secrets_for(target.name) if name in known},
+        }
+        return {name: self.mark(value) for name, value in values.items()}

@@ -1,0 +1,102 @@
+"""What a place must be able to do, and what it is handed to do it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from shipit.clock import Clock
+from shipit.config.environment import Environment
+from shipit.config.model import TargetConfig
+from shipit.config.project import Project
+from shipit.events import Emit, Event
+from shipit.image.image import BuiltImage
+from shipit.registry.credentials import Credentials
+from shipit.release import ImageUse, Place, Release, Seen, Step, Verdict
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a target may use while it works: time, the env and resolved secrets of this target, and where to tell.
+
+    `mark` gives a keyed hash of a value, the same for equal values within one run and meaningless outside of it.
+    `deadline_s` is on the clock's own scale. `registry_login` gives the credentials in use for a registry host.
+    """
+
+    environment: Environment
+    clock: Clock
+    emit: Emit = field(repr=False)
+    mark: Callable[[str], str] = field(repr=False)
+    deadline_s: float
+    env: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    registry_login: Callable[[str], Credentials | None] = field(default=lambda host: None, repr=False)
+
+
+class Target(Protocol):
+    """One place a release can go. Only `apply` changes the world."""
+
+    name: str
+    place: Place
+    config: TargetConfig
+
+    def images(self) -> Sequence[ImageUse]:
+        """Which images it runs, from which repository, in which form and for which platform."""
+        ...
+
+    def observe(self, context: Context) -> Any:
+        """The place as plain values, read once. Raises RemoteError when it can't be read."""
+        ...
+
+    def plan(self, release: Release, observed: Any) -> tuple[Step, ...]:
+        """Pure: the steps from what is to what should be; none when it is so already."""
+        ...
+
+    def apply(self, step: Step, context: Context) -> Iterator[Event]:
+        """Do one step; safe to repeat after a crash at any byte. A step that gates the next returns when it is over."""
+        ...
+
+    def judge(self, release: Release, observed: Any, seen: Seen) -> Verdict:
+        """Pure: what is to be thought of the place as observed."""
+        ...
+
+    def describe(self, observed: Any) -> tuple[str, ...]:
+        """Pure: what runs there, as lines for `status`."""
+        ...
+
+
+@runtime_checkable
+class Checks(Protocol):
+    """A kind that can tell from the images alone that they can't run there, before anything is pushed."""
+
+    def check(self, images: Mapping[ImageUse, BuiltImage]) -> None:
+        """Raises ShipitError."""
+        ...
+
+
+@runtime_checkable
+class LogsIn(Protocol):
+    """A kind whose credentials also open a registry."""
+
+    def registry_logins(self, environment: Environment) -> Mapping[str, Credentials]:
+        """Registry host -> credentials; empty when there are none."""
+        ...
+
+
+@runtime_checkable
+class Diagnoses(Protocol):
+    """A kind that can add logs and events to a verdict of failure."""
+
+    def diagnose(self, verdict: Verdict, context: Context) -> Verdict:
+        """The same verdict with more detail; never raises."""
+        ...
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of target: its names, the model of its part of deploy.yml, and how one is made."""
+
+    names: tuple[str, ...]
+    config: type[TargetConfig]
+    create: Callable[[str, Any, Project, Environment], Target]

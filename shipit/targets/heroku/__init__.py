@@ -1,0 +1,1 @@
+"""Heroku: container releases through its registry and Platform API."""

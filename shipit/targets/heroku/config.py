@@ -1,0 +1,37 @@
+"""What deploy.yml says of a Heroku target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from shipit.config.model import Keys, Model, TargetConfig
+from shipit.config.units import Command
+
+
+class ProcessConfig(Model):
+    """One process type of the app's formation."""
+
+    image: str | None = Field(None, description="The image it runs; default: the only one.")
+    command: Command | None = Field(None, description="What it runs instead of the image's CMD.")
+    quantity: int | None = Field(None, ge=0, description="How many dynos; default: as it is.")
+    size: str | None = Field(None, description="The dyno size, such as standard-1x; default: as it is.")
+
+
+class HerokuConfig(TargetConfig):
+    """A Heroku app on the container stack."""
+
+    app: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,28}[a-z0-9]$")] | None = Field(
+        None, description="The Heroku app; default: the top-level app."
+    )
+    processes: dict[Annotated[str, Field(pattern=r"^[-A-Za-z0-9_]{1,128}$")], ProcessConfig] = Field(
+        default_factory=lambda: {"web": ProcessConfig()}, description="Process types; default: web from the only image."
+    )
+
+    takes_app: ClassVar[bool] = True
+
+    def image_keys(self) -> Iterator[tuple[Keys, str | None]]:
+        for name, process in self.processes.items():
+            yield ("processes", name, "image"), process.image

@@ -1,0 +1,250 @@
+"""A Heroku app as a target: joins the wire, the plan and the judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from shipit.config.environment import Environment
+from shipit.config.project import Project
+from shipit.errors import BuildError, DeployFailed, RemoteError, ShipitError
+from shipit.events import Event, Log, Warned
+from shipit.image.image import BuiltImage
+from shipit.registry.credentials import Credentials
+from shipit.release import ImageUse, Place, Release, Seen, Step, Verdict, short
+from shipit.targets.base import Context
+from shipit.targets.heroku.client import HerokuClient, api_address
+from shipit.targets.heroku.config import HerokuConfig, ProcessConfig
+from shipit.targets.heroku.judge import judge_heroku
+from shipit.targets.heroku.observed import HerokuObserved, ReleaseFacts, parse_dyno, parse_process, parse_release
+from shipit.targets.heroku.plan import RELEASE, Wanted, plan_heroku
+from shipit.targets.heroku.token import find_token
+
+PLATFORM = "linux/amd64"
+DETAIL_LINES = 20
+
+
+def create(name: str, config: HerokuConfig, project: Project, environment: Environment) -> HerokuTarget:
+    return HerokuTarget(name, config, project, environment)
+
+
+class HerokuTarget:
+    """One app. Process types and the release command become repositories of Heroku's registry."""
+
+    def __init__(self, name: str, config: HerokuConfig, project: Project, environment: Environment) -> None:
+        self.name = name
+        self.config = config
+        self.project = project
+        self.app = config.app or project.app
+        api, self.registry = api_address(environment)
+        self.place = Place("heroku", f"app {self.app} at {api.split('://')[-1]}")
+        self._client: HerokuClient | None = None
+
+    def images(self) -> Sequence[ImageUse]:
+        uses = [self._use(name, process) for name, process in self._processes().items()]
+        return tuple(uses)
+
+    def check(self, images: Mapping[ImageUse, BuiltImage]) -> None:
+        for use, image in images.items():
+            if not image.has_command:
+                hint = (
+                    'end the Dockerfile with CMD, for example CMD ["python", "app.py"], or give the process a command:'
+                )
+                raise BuildError("has no CMD, and Heroku runs nothing else", where=f"image {use.image}", hint=hint)
+
+    def registry_logins(self, environment: Environment) -> Mapping[str, Credentials]:
+        token = find_token(environment)
+        origin = "HEROKU_API_KEY or netrc"
+        return {self.registry: Credentials("_", token, preemptive=True, origin=origin)} if token else {}
+
+    def observe(self, context: Context) -> HerokuObserved:
+        client = self._wire(context)
+        try:
+            app = client.app(self.app)
+        except RemoteError as error:
+            if error.status == 404:
+                hint = f"check app: in deploy.yml, or create it: heroku create {self.app} --stack container"
+                raise RemoteError(
+                    f"there is no app {self.app!r} that this account may see",
+                    where=error.where,
+                    hint=hint,
+                    status=404,
+                    detail=error.detail,
+                ) from None
+            raise
+        self._check_stack(app)
+        return HerokuObserved(
+            app=str(app["name"]),
+            stack=app.get("stack", {}).get("name", ""),
+            build_stack=(app.get("build_stack") or {}).get("name", ""),
+            generation=(app.get("generation") or {}).get("name", "cedar"),
+            maintenance=bool(app.get("maintenance")),
+            web_url=str(app.get("web_url") or ""),
+            formation={str(row["type"]): parse_process(row) for row in client.formation(self.app)},
+            config_marks={str(key): context.mark(str(value)) for key, value in client.config_vars(self.app).items()},
+            releases=tuple(parse_release(row) for row in client.releases(self.app)),
+            dynos=tuple(parse_dyno(row) for row in client.dynos(self.app)),
+        )
+
+    def plan(self, release: Release, observed: HerokuObserved) -> tuple[Step, ...]:
+        processes = self.config.processes
+        return plan_heroku(
+            Wanted(
+                images=self._digests(release),
+                quantities={name: p.quantity for name, p in processes.items() if p.quantity is not None},
+                sizes={name: p.size for name, p in processes.items() if p.size is not None},
+                env=self.project.env,
+                env_marks={name: mark for name, mark in release.marks.items() if name in self.project.env},
+                secret_marks={name: mark for name, mark in release.marks.items() if name not in self.project.env},
+            ),
+            observed,
+        )
+
+    def apply(self, step: Step, context: Context) -> Iterator[Event]:
+        client = self._wire(context)
+        if step.id == "scale":
+            client.scale(self.app, step.payload["updates"])
+            return
+        baseline = max((int(row["version"]) for row in client.releases(self.app, 1)), default=0)
+        if step.id == "config":
+            secrets = {name: context.secrets[name] for name in step.payload["secrets"]}
+            self._write(lambda: client.set_config(self.app, {**step.payload["set"], **secrets}), baseline, client)
+        else:
+            self._write(lambda: client.release_images(self.app, step.payload["updates"]), baseline, client)
+        yield from self._follow(baseline, client, context)
+
+    def judge(self, release: Release, observed: HerokuObserved, seen: Seen) -> Verdict:
+        return judge_heroku(self._digests(release), observed, seen, pending_s=self.config.pending)
+
+    def describe(self, observed: HerokuObserved) -> tuple[str, ...]:
+        lines = [f"v{observed.version}  {observed.web_url}".rstrip()]
+        for name, facts in sorted(observed.formation.items()):
+            states = [f"{dyno.name} {dyno.state}" for dyno in observed.dynos if dyno.process == name]
+            image = short(facts.image) if facts.image else "image unknown"
+            lines.append(f"{name}  {image}  {', '.join(states) or f'{facts.quantity} dynos'}")
+        return tuple(lines)
+
+    def diagnose(self, verdict: Verdict, context: Context) -> Verdict:
+        """Adds the output of a failed release phase, or the log of a crashed dyno."""
+        kind, _, subject = verdict.subject.partition(":")
+        client = self._wire(context)
+        lines: list[str] = []
+        try:
+            if kind == "release":
+                release = parse_release(client.release(self.app, subject))
+                if release.output_url:
+                    text = b"".join(client.output(release.output_url, 0)).decode("utf-8", "replace")
+                    lines = text.splitlines()
+                lines = lines or client.recent_logs(self.app, DETAIL_LINES)
+            elif kind == "dyno":
+                lines = client.recent_logs(self.app, DETAIL_LINES, subject)
+        except ShipitError:
+            return verdict
+        hint = verdict.hint or f"heroku logs --app {self.app}"
+        return Verdict(
+            verdict.state, verdict.reason, verdict.progress, tuple(lines[-DETAIL_LINES:]), hint, verdict.subject
+        )
+
+    def _processes(self) -> dict[str, ProcessConfig]:
+        own = dict(self.config.processes)
+        if self.project.release and RELEASE not in own:
+            own[RELEASE] = ProcessConfig(image=self.project.release.image, command=self.project.release.command)
+        return own
+
+    def _use(self, name: str, process: ProcessConfig) -> ImageUse:
+        image = self.project.image_name(process.image)
+        tags = ("sha-{config}", "latest")
+        return ImageUse(image, f"{self.registry}/{self.app}/{name}", "docker", PLATFORM, process.command, tags)
+
+    def _digests(self, release: Release) -> dict[str, str]:
+        return {
+            name: release.images[self._use(name, process)].config_digest for name, process in self._processes().items()
+        }
+
+    def _wire(self, context: Context) -> HerokuClient:
+        if self._client is None:
+            self._client = HerokuClient(
+                context.environment, find_token(context.environment), context.clock, context.emit
+            )
+        return self._client
+
+    def _check_stack(self, app: Mapping[str, Any]) -> None:
+        stacks = {(app.get(key) or {}).get("name") for key in ("stack", "build_stack")}
+        where = f"app {self.app}"
+        if (app.get("generation") or {}).get("name") == "fir":
+            raise RemoteError(
+                "is of the Fir generation, which runs no container images of ours",
+                where=where,
+                hint="create an app on Cedar: heroku create --stack container",
+            )
+        if "container" not in stacks:
+            stack = (app.get("stack") or {}).get("name", "unknown")
+            raise RemoteError(
+                f"is on the stack {stack}, which runs no images",
+                where=where,
+                hint=f"heroku stack:set container --app {self.app}",
+            )
+
+    def _write(self, send: Any, baseline: int, client: HerokuClient) -> None:
+        """Send a write once; where the answer got lost, look whether it was done before sending it again."""
+        for attempt in (1, 2, 3):
+            try:
+                send()
+                return
+            except RemoteError as error:
+                if not error.retryable or attempt == 3:
+                    raise
+                client.clock.sleep(error.retry_after_s or attempt)
+                if any(int(row["version"]) > baseline for row in client.releases(self.app, 1)):
+                    return
+
+    def _follow(self, baseline: int, client: HerokuClient, context: Context) -> Iterator[Event]:
+        """Stay with the release that came after `baseline` to its end, passing on its output.
+
+        Raises: DeployFailed when it failed, with its last lines.
+        """
+        found = [parse_release(row) for row in client.releases(self.app) if int(row["version"]) > baseline]
+        if not found:
+            yield Warned(self.name, "Heroku made no new release: it runs this already")
+            return
+        release = min(found, key=lambda row: row.version)
+        shown, seen_bytes, rest = [], 0, b""
+        while True:
+            ended = release.status != "pending"
+            for chunk in client.output(release.output_url, seen_bytes) if release.output_url else ():
+                seen_bytes += len(chunk)
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    shown.append(line.decode("utf-8", "replace").rstrip("\r"))
+                    yield Log(self.name, RELEASE, shown[-1])
+            if ended:
+                break
+            if context.clock.now() > context.deadline_s:
+                raise DeployFailed(
+                    f"release v{release.version} was still pending at the deadline",
+                    where=self.place.identity,
+                    detail=shown[-DETAIL_LINES:],
+                    hint=f"heroku releases --app {self.app}",
+                )
+            context.clock.sleep(0.5)
+            release = parse_release(client.release(self.app, release.id))
+        if rest:
+            shown.append(rest.decode("utf-8", "replace"))
+            yield Log(self.name, RELEASE, shown[-1])
+        if release.status != "succeeded":
+            raise self._release_failed(release, shown, client)
+
+    def _release_failed(self, release: ReleaseFacts, shown: Sequence[str], client: HerokuClient) -> DeployFailed:
+        lines = list(shown)
+        if not lines:
+            try:
+                lines = client.recent_logs(self.app, DETAIL_LINES)
+            except RemoteError:
+                lines = []
+        hint = "fix the release command and deploy again; what ran before still runs"
+        return DeployFailed(
+            f"release v{release.version} {release.status}",
+            where=self.place.identity,
+            detail=lines[-DETAIL_LINES:],
+            hint=hint,
+        )

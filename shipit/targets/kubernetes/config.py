@@ -1,0 +1,110 @@
+"""What deploy.yml says of a Kubernetes target."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from shipit.config.model import Keys, Model, TargetConfig
+from shipit.config.units import Command, EnvMap, Port
+
+_QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
+_NAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+
+
+def _quantity(value: str) -> str:
+    if not _QUANTITY.fullmatch(value):
+        raise ValueError("should be a quantity such as 250m, 0.5, 256Mi or 1Gi")
+    return value
+
+
+Quantity = Annotated[str, AfterValidator(_quantity)]
+Name = Annotated[str, Field(pattern=_NAME)]
+
+
+class ScaleConfig(Model):
+    """A HorizontalPodAutoscaler on CPU."""
+
+    min: int = Field(1, ge=1, description="The least replicas.")
+    max: int = Field(ge=1, description="The most replicas.")
+    cpu: int = Field(80, ge=1, le=100, description="The CPU use to keep, in percent of the request.")
+
+
+class WorkloadConfig(Model):
+    """One Deployment with its Service, or one bare Pod."""
+
+    kind: Literal["deployment", "pod"] = Field("deployment", description="A Deployment, or one bare Pod.")
+    image: str | None = Field(None, description="The image it runs; default: the only one.")
+    command: Command | None = Field(None, description="What it runs instead of the image's entrypoint.")
+    port: Port | None = Field(None, description="The port it listens on; makes a Service, and PORT in its env.")
+    replicas: int | None = Field(None, ge=0, description="How many pods; default: 1.")
+    health: Annotated[str, Field(pattern=r"^/")] | None = Field(
+        None, description="A path that answers 200 when it is ready."
+    )
+    host: str | None = Field(None, description="A host name; makes an Ingress to the Service.")
+    cpu: Quantity | None = Field(None, description="CPU requested, such as 250m.")
+    memory: Quantity | None = Field(None, description="Memory requested and its limit, such as 256Mi.")
+    env: EnvMap = Field(default_factory=dict, description="Variables of this workload only.")
+    scale: ScaleConfig | None = Field(None, description="Replicas by load.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: str(v) if k in ("cpu", "memory") and isinstance(v, int | float) else v for k, v in value.items()}
+        return {} if value is None else value
+
+    @model_validator(mode="after")
+    def _together(self) -> WorkloadConfig:
+        if (self.health or self.host) and self.port is None:
+            raise ValueError("health and host need a port")
+        if self.scale and self.replicas is not None:
+            raise ValueError("should have replicas or scale, not both")
+        if self.kind == "pod" and (self.replicas is not None or self.scale):
+            raise ValueError("a bare pod has neither replicas nor scale")
+        return self
+
+
+_WORKLOAD_KEYS = frozenset(WorkloadConfig.model_fields) - {"kind"}
+# The workload that keys right under the target make; it is renamed after the app.
+ONLY = ""
+
+
+class KubernetesConfig(TargetConfig):
+    """A namespace of a cluster. Workload keys right under it are one workload named after the app."""
+
+    context: str | None = Field(None, description="The kubeconfig context; default: the current one.")
+    server: str | None = Field(None, description="The API server that the context must lead to.")
+    namespace: Name | None = Field(None, description="The namespace; default: the context's.")
+    workloads: dict[str, WorkloadConfig] = Field(default_factory=dict, description="Workloads by name.")
+    manifests: tuple[str, ...] = Field((), description="YAML files and folders, applied with our images pinned.")
+    pull_secret: bool = Field(False, description="Give the cluster the registry credentials in use here.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_workload(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        inline = {key: item for key, item in value.items() if key in _WORKLOAD_KEYS}
+        if not inline:
+            bare = "workloads" not in value and "manifests" not in value
+            return {**value, "workloads": {ONLY: {}}} if bare else value
+        if "workloads" in value:
+            first = sorted(inline)[0]
+            raise ValueError(f"{first} stands beside workloads: move it into one of them")
+        rest = {key: item for key, item in value.items() if key not in inline}
+        return {**rest, "workloads": {ONLY: inline}}
+
+    @model_validator(mode="after")
+    def _names(self) -> KubernetesConfig:
+        for name in self.workloads:
+            if name != ONLY and not re.fullmatch(_NAME, name):
+                raise ValueError(f"the workload name {name!r} should be lower-case letters, digits and '-'")
+        return self
+
+    def image_keys(self) -> Iterator[tuple[Keys, str | None]]:
+        for name, workload in self.workloads.items():
+            yield ("workloads", name, "image"), workload.image

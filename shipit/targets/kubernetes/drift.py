@@ -1,0 +1,73 @@
+"""Whether a live object still is what was applied. Pure.
+
+The server adds defaults and rewrites quantities, so only what was asked for is compared, and quantities by value.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from shipit.targets.kubernetes.render import Manifest
+
+APPLIED_ANNOTATION = "shipit.dev/applied"
+_UNITS = {"": 0, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12}
+_BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4}
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
+# Written by us only, or by the server only: never a difference that a user means.
+_IGNORED = frozenset({"stringData", "creationTimestamp", "status"})
+
+
+def stamp(manifest: Manifest) -> Manifest:
+    """The manifest with the hash of itself as an annotation."""
+    metadata = dict(manifest.get("metadata") or {})
+    annotations = {**(metadata.get("annotations") or {}), APPLIED_ANNOTATION: fingerprint(manifest)}
+    return {**manifest, "metadata": {**metadata, "annotations": annotations}}
+
+
+def fingerprint(manifest: Manifest) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def differences(wanted: Any, live: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """(path, live, wanted) for everything wanted that is not so; a missing live value is None.
+
+    List items that have names are matched by name, others by place.
+    """
+    if isinstance(wanted, dict):
+        found = live if isinstance(live, dict) else {}
+        for key, value in wanted.items():
+            if key not in _IGNORED:
+                yield from differences(value, found.get(key), f"{path}.{key}".lstrip("."))
+    elif isinstance(wanted, list):
+        rows = live if isinstance(live, list) else []
+        named = {row["name"]: row for row in rows if isinstance(row, dict) and "name" in row}
+        for index, item in enumerate(wanted):
+            name = item.get("name") if isinstance(item, dict) else None
+            other = named.get(name) if name in named else rows[index] if index < len(rows) and name is None else None
+            yield from differences(item, other, f"{path}[{name if name is not None else index}]")
+        if len(rows) > len(wanted):
+            yield f"{path}[{len(wanted)}]", "more", None
+    elif not _same(wanted, live):
+        yield path, live, wanted
+
+
+def _same(wanted: Any, live: Any) -> bool:
+    if wanted == live or (wanted in (None, "", 0, False) and live is None):
+        return True
+    if live is None or isinstance(wanted, bool) or isinstance(live, bool):
+        return False
+    one, other = _value(str(wanted)), _value(str(live))
+    return one == other if one is not None and other is not None else str(wanted) == str(live)
+
+
+def _value(text: str) -> Decimal | None:
+    match = _QUANTITY.fullmatch(text)
+    if not match:
+        return None
+    unit = match[2] or ""
+    return Decimal(match[1]) * (Decimal(1024) ** _BINARY[unit] if unit in _BINARY else Decimal(10) ** _UNITS[unit])

@@ -1,0 +1,36 @@
+"""A namespace as observed, as plain values, and how objects are named. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from shipit.targets.kubernetes.render import Manifest
+
+
+def key_of(manifest: Manifest, namespace: str) -> str:
+    """`Kind/name`, with another namespace in front of the name where there is one."""
+    metadata = manifest["metadata"]
+    own = metadata.get("namespace") or namespace
+    name = metadata["name"] if own == namespace else f"{own}/{metadata['name']}"
+    return f"{manifest['kind']}/{name}"
+
+
+@dataclass(frozen=True)
+class KubernetesObserved:
+    """`objects`: key -> live object, or None. `secret_marks`: name -> keyed hash of each value in the env's Secret.
+
+    `pull_secret_current` is None where no pull secret is asked for. `jobs` are this app's release Jobs, newest last.
+    """
+
+    objects: Mapping[str, Manifest | None]
+    pods: tuple[Manifest, ...] = ()
+    replica_sets: tuple[Manifest, ...] = ()
+    jobs: tuple[Manifest, ...] = ()
+    secret_marks: Mapping[str, str] = field(default_factory=dict)
+    secret_annotation: str = ""
+    pull_secret_current: bool | None = None
+
+
+def owned_by(item: Manifest, uid: str) -> bool:
+    return any(owner.get("uid") == uid for owner in item["metadata"].get("ownerReferences") or [])

@@ -1,0 +1,109 @@
+"""From a namespace as it is to one as it should be. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from shipit.release import Step
+from shipit.targets.kubernetes.drift import APPLIED_ANNOTATION, differences, stamp
+from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
+from shipit.targets.kubernetes.render import Manifest
+
+# What others build on comes first; what is not listed comes with the workloads.
+_ORDER = [
+    "Namespace",
+    "CustomResourceDefinition",
+    "ServiceAccount",
+    "Role",
+    "ClusterRole",
+    "RoleBinding",
+    "ClusterRoleBinding",
+    "ConfigMap",
+    "Secret",
+    "StorageClass",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "Service",
+]
+_DETAIL_LINES = 8
+
+
+def ordered(manifests: Sequence[Manifest]) -> list[Manifest]:
+    """The manifests in the order they can be applied; equals stay as written."""
+    return sorted(manifests, key=lambda item: _ORDER.index(item["kind"]) if item["kind"] in _ORDER else len(_ORDER))
+
+
+def plan_objects(wanted: Sequence[Manifest], observed: KubernetesObserved, namespace: str) -> tuple[Step, ...]:
+    """One step for each object that is missing or differs."""
+    return tuple(step for manifest in ordered(wanted) if (step := _step(manifest, observed, namespace)))
+
+
+def _step(manifest: Manifest, observed: KubernetesObserved, namespace: str) -> Step | None:
+    key = key_of(manifest, namespace)
+    live, stamped = observed.objects.get(key), stamp(manifest)
+    if live is None:
+        return Step(f"apply {key}", f"create {key}", _facts(manifest), payload={"apply": stamped})
+    changed = list(differences(stamped, live))
+    if not changed:
+        return None
+    real = [change for change in changed if APPLIED_ANNOTATION not in change[0]]
+    detail = tuple(_line(*change) for change in real[:_DETAIL_LINES])
+    more = (f"and {len(real) - _DETAIL_LINES} more",) if len(real) > _DETAIL_LINES else ()
+    # A bare Pod and a Job can't be changed in place.
+    replace = manifest["kind"] in ("Pod", "Job") and bool(real)
+    verb = "replace" if replace else "change"
+    return Step(f"apply {key}", f"{verb} {key}", detail + more, payload={"apply": stamped, "replace": replace})
+
+
+def plan_secret(key: str, stale: Sequence[str], exists: bool, which: str) -> Step | None:
+    """The step that writes a Secret; its values stay out of the plan."""
+    if not stale:
+        return None
+    verb = "change" if exists else "create"
+    return Step(f"apply {key}", f"{verb} {key}", tuple(f"{name} (secret)" for name in stale), payload={"secret": which})
+
+
+def plan_release_job(job: Manifest, observed: KubernetesObserved, steps: Sequence[Step]) -> Step | None:
+    """The step that runs the release command, when anything else is to change or its last run did not succeed.
+
+    The Job's name holds a hash of itself, so the same command on the same image runs once.
+    """
+    name = job["metadata"]["name"]
+    live = next((item for item in observed.jobs if item["metadata"]["name"] == name), None)
+    if (live is not None and job_state(live) == "succeeded") or (live is None and not steps):
+        return None
+    others = [item["metadata"]["name"] for item in observed.jobs if item["metadata"]["name"] != name]
+    command = job["spec"]["template"]["spec"]["containers"][0]["command"]
+    shown = command[-1] if command[:2] == ["/bin/sh", "-c"] else " ".join(command)
+    failed = live is not None and job_state(live) == "failed"
+    payload = {"job": stamp(job), "replace": failed, "forget": others}
+    return Step(f"run Job/{name}", f"run {shown}", ("nothing else is applied unless it succeeds",), payload=payload)
+
+
+def job_state(job: Manifest) -> str:
+    """`running`, `succeeded` or `failed`."""
+    for condition in (job.get("status") or {}).get("conditions") or []:
+        if condition.get("status") == "True" and condition.get("type") in ("Complete", "Failed"):
+            return "succeeded" if condition["type"] == "Complete" else "failed"
+    return "running"
+
+
+def _facts(manifest: Manifest) -> tuple[str, ...]:
+    spec = manifest.get("spec") or {}
+    lines = []
+    if "replicas" in spec:
+        lines.append(f"replicas {spec['replicas']}")
+    pod = spec.get("template", {}).get("spec") if isinstance(spec.get("template"), dict) else spec
+    for container in (pod or {}).get("containers") or []:
+        lines.append(f"image {container.get('image')}")
+    return tuple(lines)
+
+
+def _line(path: str, live: Any, wanted: Any) -> str:
+    return f"{path}  {_shown(live)} -> {_shown(wanted)}"
+
+
+def _shown(value: Any) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 160 else f"{text[:157]}..."

@@ -1,0 +1,370 @@
+"""A namespace as a target: joins the wire, the plan and the judgement."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from shipit.config.environment import Environment
+from shipit.config.project import Project
+from shipit.errors import ConfigErrors, DeployFailed, RemoteError, ShipitError
+from shipit.events import Event, Log
+from shipit.release import Image, ImageUse, Place, Release, Seen, State, Step, Verdict, parse_reference, short
+from shipit.targets.base import Context
+from shipit.targets.kubernetes.client import KubernetesClient, is_in_cluster, kubeconfig_paths
+from shipit.targets.kubernetes.config import ONLY, KubernetesConfig
+from shipit.targets.kubernetes.drift import fingerprint, stamp
+from shipit.targets.kubernetes.judge import Limits, judge_kubernetes
+from shipit.targets.kubernetes.manifests import image_for, image_names, pin_images, read_manifests
+from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
+from shipit.targets.kubernetes.plan import job_state, plan_objects, plan_release_job, plan_secret
+from shipit.targets.kubernetes.render import (
+    SECRETS_ANNOTATION,
+    Manifest,
+    Setting,
+    render_job,
+    render_pull_secret,
+    render_secret,
+    render_workload,
+)
+
+LOG_LINES = 20
+
+
+def create(name: str, config: KubernetesConfig, project: Project, environment: Environment) -> KubernetesTarget:
+    return KubernetesTarget(name, config, project, environment)
+
+
+class KubernetesTarget:
+    """One namespace of one cluster."""
+
+    def __init__(self, name: str, config: KubernetesConfig, project: Project, environment: Environment) -> None:
+        self.name = name
+        self.config = config
+        self.project = project
+        context, server, namespace = read_place(config, environment)
+        self.context = context
+        self.server = server
+        self.namespace = config.namespace or namespace or "default"
+        self.place = Place("kubernetes", f"context {context}, server {server}, namespace {self.namespace}")
+        self._raw = read_manifests(project.root, config.manifests)
+        self._client: KubernetesClient | None = None
+        self._secret_keys = project.secrets_for(name)
+        self._guard(project)
+
+    def images(self) -> Sequence[ImageUse]:
+        names = {self.project.image_name(workload.image) for workload in self.config.workloads.values()}
+        repositories = {name: config.repository for name, config in self.project.images.items() if config.repository}
+        for manifest in self._raw:
+            names |= {image for text in image_names(manifest) if (image := image_for(text, repositories))}
+        if self.project.release:
+            names.add(self.project.image_name(self.project.release.image))
+        return tuple(self._use(name) for name in sorted(names))
+
+    def observe(self, context: Context) -> KubernetesObserved:
+        client = self._wire(context)
+        if client.namespace(self.namespace) is None:
+            hint = f"create it: kubectl create namespace {self.namespace}"
+            raise RemoteError(
+                f"there is no namespace {self.namespace!r}", where=self.place.identity, hint=hint, status=404
+            )
+        objects = {key_of(m, self.namespace): client.read(m, self.namespace) for m in self._identities()}
+        selector = f"app.kubernetes.io/part-of={self.project.app}"
+        jobs = client.listed("apis/batch/v1", "jobs", self.namespace, selector) if self.project.release else []
+        secret = client.read(self._secret_identity(), self.namespace) if self._secret_keys else None
+        data = (secret or {}).get("data") or {}
+        return KubernetesObserved(
+            objects=objects,
+            pods=tuple(client.listed("api/v1", "pods", self.namespace)),
+            replica_sets=tuple(client.listed("apis/apps/v1", "replicasets", self.namespace)),
+            jobs=tuple(jobs),
+            secret_marks={
+                name: context.mark(base64.b64decode(value).decode("utf-8", "replace")) for name, value in data.items()
+            },
+            secret_annotation=((secret or {}).get("metadata", {}).get("annotations") or {}).get(SECRETS_ANNOTATION, ""),
+            pull_secret_current=self._pull_secret_current(client, context),
+        )
+
+    def plan(self, release: Release, observed: KubernetesObserved) -> tuple[Step, ...]:
+        stale = [name for name in self._secret_keys if observed.secret_marks.get(name) != release.marks.get(name)]
+        marks = "".join(release.marks.get(name, "") for name in self._secret_keys)
+        mark = (
+            hashlib.sha256(marks.encode()).hexdigest()[:16]
+            if stale or not observed.secret_annotation
+            else observed.secret_annotation
+        )
+        setting = self._setting(release, mark)
+        steps = list(plan_objects(tuple(self._manifests(release, setting)), observed, self.namespace))
+        first = [
+            plan_secret(f"Secret/{setting.secret_name}", stale, bool(observed.secret_marks), f"env {mark}"),
+            plan_secret(f"Secret/{setting.pull_secret}", ["registry credentials"], False, "pull")
+            if observed.pull_secret_current is False
+            else None,
+        ]
+        secrets = [step for step in first if step]
+        wanted_job = self._release_job(release, setting)
+        job = plan_release_job(wanted_job, observed, steps) if wanted_job else None
+        return (*secrets, *([job] if job else ()), *steps)
+
+    def apply(self, step: Step, context: Context) -> Iterator[Event]:
+        client = self._wire(context)
+        payload = step.payload
+        if "secret" in payload:
+            client.apply(stamp(self._secret(str(payload["secret"]), context)), self.namespace)
+        elif "job" in payload:
+            yield from self._run_job(payload, client, context)
+        else:
+            if payload.get("replace"):
+                client.delete(payload["apply"], self.namespace)
+            client.apply(payload["apply"], self.namespace)
+
+    def judge(self, release: Release, observed: KubernetesObserved, seen: Seen) -> Verdict:
+        ids = {
+            image.pinned: frozenset((image.manifest_digest, image.config_digest)) for image in release.images.values()
+        }
+        limits = Limits(self.config.restarts_allowed, self.config.pending, ids)
+        keys = [key_of(manifest, self.namespace) for manifest in self._identities()]
+        return judge_kubernetes(keys, observed, seen, limits)
+
+    def describe(self, observed: KubernetesObserved) -> tuple[str, ...]:
+        return tuple(line for key, live in observed.objects.items() for line in _described(key, live))
+
+    def diagnose(self, verdict: Verdict, context: Context) -> Verdict:
+        """Adds the last lines of the container that crashed, and what the cluster said of its pod."""
+        kind, _, rest = verdict.subject.partition(":")
+        if kind != "pod":
+            return verdict
+        namespace, pod, container = rest.split("/")
+        namespace = namespace or self.namespace
+        client = self._wire(context)
+        lines: list[str] = []
+        try:
+            if container:
+                lines = client.logs(namespace, pod, container, previous=True, lines=LOG_LINES) or client.logs(
+                    namespace, pod, container, previous=False, lines=LOG_LINES
+                )
+            events = client.listed("api/v1", "events", namespace)
+        except ShipitError:
+            events = []
+        said = [
+            f"{item.get('reason')}: {item.get('message')}"
+            for item in events
+            if (item.get("involvedObject") or {}).get("name") == pod and item.get("type") == "Warning"
+        ]
+        detail = (*verdict.detail, *lines, *(line for line in dict.fromkeys(said[-4:]) if line not in verdict.detail))
+        hint = verdict.hint or f"kubectl --context {self.context} -n {namespace} describe pod {pod}"
+        return Verdict(verdict.state, verdict.reason, verdict.progress, detail, hint, verdict.subject)
+
+    def _guard(self, project: Project) -> None:
+        if self.config.server and self.config.server.rstrip("/") != self.server.rstrip("/"):
+            what = f"the context {self.context} leads to {self.server}, not there"
+            raise ConfigErrors(
+                [project.problem(("targets", self.name, "server"), what, "choose another context, or correct server:")]
+            )
+
+    def _wire(self, context: Context) -> KubernetesClient:
+        if self._client is None:
+            chosen = None if is_in_cluster(context.environment) and not self.config.context else self.context
+            self._client = KubernetesClient(context.environment, chosen, context.clock, context.emit)
+        return self._client
+
+    def _use(self, name: str) -> ImageUse:
+        config = self.project.images[name]
+        platform = config.build.platforms[0] if config.build else "linux/amd64"
+        if config.use:
+            return ImageUse(name, config.use, "oci", platform, None, (), publish=False)
+        if config.repository is None:
+            problem = self.project.problem(
+                ("targets", self.name),
+                f"image {name} has no repository for the cluster to pull from",
+                "add repository: to the image",
+            )
+            raise ConfigErrors([problem])
+        return ImageUse(name, config.repository, "oci", platform, None, self.project.tags(name))
+
+    def _image(self, name: str, release: Release) -> Image:
+        return release.images[self._use(name)]
+
+    def _setting(self, release: Release, mark: str) -> Setting:
+        return Setting(
+            app=self.project.app,
+            namespace=self.namespace,
+            env=self.project.env,
+            secret_names=self._secret_keys,
+            secret_mark=mark,
+            secret_name=f"{self.project.app}-env",
+            pull_secret=f"{self.project.app}-pull" if self.config.pull_secret else None,
+        )
+
+    def _workload_name(self, name: str) -> str:
+        return self.project.app if name == ONLY else name
+
+    def _manifests(self, release: Release, setting: Setting) -> Iterator[Manifest]:
+        repositories = {name: config.repository for name, config in self.project.images.items() if config.repository}
+        for manifest in self._raw:
+            yield pin_images(
+                manifest,
+                lambda text: self._image(found, release).pinned if (found := image_for(text, repositories)) else None,
+            )
+        for name, workload in self.config.workloads.items():
+            image = self._image(self.project.image_name(workload.image), release)
+            yield from render_workload(self._workload_name(name), workload, image.pinned, image.config_digest, setting)
+
+    def _identities(self) -> list[Manifest]:
+        """What will be applied, by kind and name only; images play no part in that."""
+        setting = self._setting(Release(self.project.app, ""), "")
+        rendered = [
+            item
+            for name, workload in self.config.workloads.items()
+            for item in render_workload(self._workload_name(name), workload, "", "", setting)
+        ]
+        return [*self._raw, *rendered]
+
+    def _release_job(self, release: Release, setting: Setting) -> Manifest | None:
+        wanted = self.project.release
+        if wanted is None:
+            return None
+        image = self._image(self.project.image_name(wanted.image), release).pinned
+        unnamed = render_job("release", wanted.command, image, setting)
+        name = f"{self.project.app[:40]}-release-{fingerprint({**unnamed, 'mark': setting.secret_mark})[:10]}"
+        return render_job(name, wanted.command, image, setting)
+
+    def _secret_identity(self) -> Manifest:
+        return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": f"{self.project.app}-env"}}
+
+    def _secret(self, which: str, context: Context) -> Manifest:
+        kind, _, mark = which.partition(" ")
+        setting = self._setting(Release(self.project.app, ""), mark)
+        if kind == "env":
+            return render_secret(setting, {name: context.secrets[name] for name in self._secret_keys})
+        return self._pull_secret(context, setting)
+
+    def _pull_secret(self, context: Context, setting: Setting) -> Manifest:
+        hosts = {parse_reference(use.repository).registry for use in self.images()}
+        logins = {host: context.registry_login(host) for host in sorted(hosts)}
+        known = {host: (login.username, login.password) for host, login in logins.items() if login and login.password}
+        if not known:
+            hint = f"docker login {sorted(hosts)[0]}, or remove pull_secret"
+            raise RemoteError(
+                "there are no registry credentials to give to the cluster", where=self.place.identity, hint=hint
+            )
+        return render_pull_secret(setting, known)
+
+    def _pull_secret_current(self, client: KubernetesClient, context: Context) -> bool | None:
+        if not self.config.pull_secret:
+            return None
+        wanted = self._pull_secret(context, self._setting(Release(self.project.app, ""), ""))
+        live = client.read(wanted, self.namespace)
+        return bool(live and (live.get("data") or {}) == wanted["data"])
+
+    def _run_job(self, payload: Any, client: KubernetesClient, context: Context) -> Iterator[Event]:
+        """Run the release command to its end, passing on its output; then forget the Jobs of earlier releases.
+
+        Raises: DeployFailed when it failed or took too long.
+        """
+        job = payload["job"]
+        if payload["replace"]:
+            client.delete(job, self.namespace)
+        client.apply(job, self.namespace)
+        release = self.project.release
+        assert release is not None
+        deadline, name = context.clock.now() + release.timeout, job["metadata"]["name"]
+        while (state := job_state(client.read(job, self.namespace) or {})) == "running":
+            stuck = self._stuck(client, name)
+            if stuck or context.clock.now() > min(deadline, context.deadline_s):
+                raise DeployFailed(
+                    f"the release command {stuck or 'did not end in time'}",
+                    where=self.place.identity,
+                    hint=f"kubectl --context {self.context} -n {self.namespace} describe job {name}",
+                )
+            context.clock.sleep(0.5)
+        lines = [
+            line
+            for pod in self._job_pods(client, name)
+            for line in client.logs(self.namespace, pod["metadata"]["name"], "release", previous=False, lines=200)
+        ]
+        for line in lines:
+            yield Log(self.name, "release", line)
+        if state == "failed":
+            hint = "fix the release command and deploy again; what ran before still runs"
+            raise DeployFailed("the release command failed", where=f"Job/{name}", detail=lines[-LOG_LINES:], hint=hint)
+        for other in payload["forget"]:
+            client.delete({**job, "metadata": {"name": other}}, self.namespace)
+
+    def _job_pods(self, client: KubernetesClient, name: str) -> list[Manifest]:
+        return client.listed("api/v1", "pods", self.namespace, f"job-name={name}")
+
+    def _stuck(self, client: KubernetesClient, name: str) -> str:
+        """Why the Job's pod will never start, or nothing."""
+        limits = Limits(0, self.config.pending, {})
+        for pod in self._job_pods(client, name):
+            verdict = judge_kubernetes(
+                [f"Pod/{name}"], KubernetesObserved({f"Pod/{name}": {"kind": "Pod", **pod}}), Seen(0, 0, 0), limits
+            )
+            waiting = [
+                status.get("state", {}).get("waiting")
+                for status in (pod.get("status") or {}).get("containerStatuses") or []
+            ]
+            if verdict.state is State.FAILED and any(waiting):
+                return verdict.reason
+        return ""
+
+
+def read_place(config: KubernetesConfig, environment: Environment) -> tuple[str, str, str]:
+    """Context, server and namespace as the kubeconfig has them, without the kubernetes package or the network.
+
+    Raises: RemoteError when there is no such context.
+    """
+    import yaml
+
+    if is_in_cluster(environment) and config.context is None:
+        host, port = (
+            environment.variables["KUBERNETES_SERVICE_HOST"],
+            environment.get("KUBERNETES_SERVICE_PORT") or "443",
+        )
+        return "in-cluster", f"https://{host}:{port}", ""
+    paths = kubeconfig_paths(environment)
+    merged: dict[str, Any] = {"contexts": {}, "clusters": {}, "current": ""}
+    for path in paths.split(":"):
+        try:
+            loaded = yaml.load(Path(path).read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        except OSError:
+            continue
+        except yaml.YAMLError as error:
+            raise RemoteError(f"the kubeconfig is not YAML: {str(error).splitlines()[0]}", where=path) from None
+        if not isinstance(loaded, dict):
+            continue
+        merged["current"] = merged["current"] or loaded.get("current-context") or ""
+        for kind, single in (("contexts", "context"), ("clusters", "cluster")):
+            for row in loaded.get(kind) or []:
+                merged[kind].setdefault(row.get("name"), row.get(single) or {})
+    name = config.context or merged["current"]
+    if name not in merged["contexts"]:
+        known = ", ".join(merged["contexts"]) or "none"
+        what = f"there is no context {name!r}" if name else "there is no current context"
+        raise RemoteError(what, where=paths, hint=f"contexts here: {known}; set context:, or KUBECONFIG")
+    chosen = merged["contexts"][name]
+    server = str(merged["clusters"].get(chosen.get("cluster"), {}).get("server", ""))
+    return str(name), server, str(chosen.get("namespace") or "")
+
+
+def _described(key: str, live: Manifest | None) -> Iterator[str]:
+    if live is None:
+        yield f"{key}  not there"
+        return
+    status, spec = live.get("status") or {}, live.get("spec") or {}
+    if live.get("kind") not in ("Deployment", "StatefulSet", "DaemonSet", "Pod"):
+        return
+    template = (spec.get("template") or {}).get("spec") or spec
+    digests = [
+        short(c["image"].rpartition("@")[2]) if "@" in c.get("image", "") else c.get("image", "")
+        for c in template.get("containers") or []
+    ]
+    state = (
+        status.get("phase")
+        or f"{status.get('readyReplicas', status.get('numberReady', 0))}/{spec.get('replicas', 1)} ready"
+    )
+    yield f"{key}  {state}  {', '.join(digests)}"

@@ -1,0 +1,1 @@
+"""A registry as a target of its own: images are published there, and nothing more happens."""

@@ -1,0 +1,21 @@
+"""What deploy.yml says of a registry target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import Field
+
+from shipit.config.model import Keys, TargetConfig
+
+
+class RegistryConfig(TargetConfig):
+    """Publishes images to their repositories."""
+
+    images: tuple[str, ...] | None = Field(None, description="The images to publish; default: the only one.")
+
+    def image_keys(self) -> Iterator[tuple[Keys, str | None]]:
+        if self.images is None:
+            yield ("images",), None
+        for index, name in enumerate(self.images or ()):
+            yield ("images", index), name
