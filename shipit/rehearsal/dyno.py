@@ -1,0 +1,203 @@
+"""Dynos: a released image that runs, as a container where an engine answers and as a local process where none does."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from shipit.rehearsal.registry import EmbeddedRegistry
+
+Line = Callable[[str], None]
+
+
+class Running(Protocol):
+    """Something that was started."""
+
+    def exit_code(self) -> int | None:
+        """Its exit code, or None while it runs."""
+        ...
+
+    def stop(self) -> None: ...
+
+
+class Runner(Protocol):
+    """Starts images. `kind` says as what."""
+
+    kind: str
+
+    def start(self, registry: EmbeddedRegistry, name: str, digest: str, env: Mapping[str, str], port: int, line: Line) -> Running:
+        """Start the image of a repository by manifest digest; `line` is told each line it writes."""
+        ...
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    """Whether something accepts connections on a loopback port."""
+    with socket.socket() as probe:
+        probe.settimeout(0.2)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class ProcessRunner:
+    """Runs the image's command on this machine, in a folder with the image's files. `python` is this interpreter."""
+
+    kind = "local process"
+
+    def start(self, registry: EmbeddedRegistry, name: str, digest: str, env: Mapping[str, str], port: int, line: Line) -> Running:
+        root = Path(tempfile.mkdtemp(prefix="shipit-dyno-"))
+        manifest = json.loads(registry.manifests[name, digest][1])
+        config = json.loads(registry.blobs[manifest["config"]["digest"]])["config"]
+        _unpack([registry.blobs[row["digest"]] for row in manifest["layers"]], root)
+        words = [*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])]
+        own = dict(item.partition("=")[::2] for item in config.get("Env") or [])
+        variables = {**own, **env, "PORT": str(port), "PATH": os.environ.get("PATH", ""), "PYTHONUNBUFFERED": "1"}
+        folder = root / str(config.get("WorkingDir") or "/").lstrip("/")
+        try:
+            process = subprocess.Popen(
+                [_program(words[0], root), *(_inside(word, root) for word in words[1:])],
+                cwd=folder,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+        except OSError as error:
+            line(f"bash: {words[0]}: {error.strerror}")
+            return _Ended(127, root)
+        return _Process(process, root, line)
+
+
+def _unpack(layers: list[bytes], root: Path) -> None:
+    for data in layers:
+        with tempfile.TemporaryFile() as file:
+            file.write(data)
+            file.seek(0)
+            with tarfile.open(fileobj=file) as archive:
+                archive.extractall(root, filter="tar")
+
+
+def _program(word: str, root: Path) -> str:
+    if Path(word).name in ("python", "python3"):
+        return sys.executable
+    inside = root / word.lstrip("/")
+    return str(inside) if word.startswith("/") and inside.is_file() else shutil.which(word) or word
+
+
+def _inside(word: str, root: Path) -> str:
+    path = root / word.lstrip("/")
+    return str(path) if word.startswith("/") and path.exists() else word
+
+
+class _Ended:
+    def __init__(self, code: int, root: Path) -> None:
+        self._code = code
+        shutil.rmtree(root, ignore_errors=True)
+
+    def exit_code(self) -> int | None:
+        return self._code
+
+    def stop(self) -> None:
+        """It is over already."""
+
+
+class _Process:
+    def __init__(self, process: subprocess.Popen[str], root: Path, line: Line) -> None:
+        self._process, self._root = process, root
+        self._reader = threading.Thread(target=self._read, args=(line,), daemon=True)
+        self._reader.start()
+
+    def _read(self, line: Line) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as output:
+            for text in output:
+                line(text.rstrip("\n"))
+
+    def exit_code(self) -> int | None:
+        code = self._process.poll()
+        if code is not None:
+            self._reader.join(2)
+        return code
+
+    def stop(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, number)
+                try:
+                    self._process.wait(3)
+                except subprocess.TimeoutExpired:
+                    continue
+        self._reader.join(2)
+        shutil.rmtree(self._root, ignore_errors=True)
+
+
+class ContainerRunner:
+    """Runs the image as a container of a Docker engine, which pulls it from the stand-in's registry."""
+
+    kind = "container"
+
+    def __init__(self, host: str) -> None:
+        import docker
+
+        self._client = docker.DockerClient(base_url=host, timeout=60)
+
+    def start(self, registry: EmbeddedRegistry, name: str, digest: str, env: Mapping[str, str], port: int, line: Line) -> Running:
+        login = {"username": "_", "password": registry.password} if registry.password else None
+        image = f"{registry.host}/{name}"
+        self._client.images.pull(image, tag=digest, auth_config=login)
+        container = self._client.containers.run(
+            f"{image}@{digest}",
+            detach=True,
+            environment={**env, "PORT": str(port)},
+            ports={f"{port}/tcp": ("127.0.0.1", port)},
+            labels={"dev.shipit.rehearsal": "dyno"},
+        )
+        return _Container(container, line)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+class _Container:
+    def __init__(self, container: Any, line: Line) -> None:
+        self._container = container
+        self._reader = threading.Thread(target=self._read, args=(line,), daemon=True)
+        self._reader.start()
+
+    def _read(self, line: Line) -> None:
+        rest = b""
+        for chunk in self._container.logs(stream=True, follow=True):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for text in lines:
+                line(text.decode("utf-8", "replace"))
+        if rest:
+            line(rest.decode("utf-8", "replace"))
+
+    def exit_code(self) -> int | None:
+        self._container.reload()
+        if self._container.status not in ("exited", "dead"):
+            return None
+        self._reader.join(2)
+        return int(self._container.attrs["State"]["ExitCode"])
+
+    def stop(self) -> None:
+        self._container.stop(timeout=2)
+        self._reader.join(2)
+        self._container.remove(force=True)

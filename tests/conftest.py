@@ -1,0 +1,76 @@
+"""Servers as fixtures: started once, when a test first asks. In CI a missing one fails; elsewhere its tests are left out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from tests.servers.cluster import Cluster
+from tests.servers.engine import DockerEngine
+from tests.servers.images import python_context
+from tests.servers.process import Unavailable
+from tests.servers.registry import RegistryServer
+from tests.shipit import Shipit
+
+T = TypeVar("T")
+
+
+def started(make: Callable[[], T]) -> T:
+    """The server, or the reason why the test is left out; in CI that reason is a failure."""
+    try:
+        return make()
+    except Unavailable as reason:
+        if os.environ.get("CI", "false") not in ("false", "0", ""):
+            pytest.fail(f"in CI every server has to be there: {reason}", pytrace=False)
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("servers")
+
+
+@pytest.fixture(scope="session")
+def engine(server_folder: Path) -> Iterator[DockerEngine]:
+    server = started(lambda: DockerEngine(server_folder))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def registry_server(server_folder: Path) -> Iterator[RegistryServer]:
+    server = started(lambda: RegistryServer(server_folder / "registry"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def cluster(server_folder: Path, registry_server: RegistryServer) -> Iterator[Cluster]:
+    server = started(lambda: Cluster(server_folder, registry_server.host))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def python_base(registry_server: RegistryServer, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The registry host that serves docker.io/library/python:3.12-alpine, made of Debian's files, as a mirror."""
+    folder = tmp_path_factory.mktemp("base")
+    python_context(folder)
+    (folder / "deploy.yml").write_text(
+        f"app: base\nimage: {{repository: {registry_server.host}/library/python, tags: [3.12-alpine]}}\ntargets: {{hub: }}\n"
+    )
+    done = Shipit(folder, folder / "home").run("deploy", "hub")
+    assert done.returncode == 0, done.stderr
+    return registry_server.host
+
+
+@pytest.fixture
+def shipit(tmp_path: Path) -> Shipit:
+    """The program, in a folder and a home of its own."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return Shipit(folder, tmp_path / "home")

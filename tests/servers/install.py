@@ -1,0 +1,112 @@
+"""Installs what the servers need: Debian's packages where we are root, and Kubernetes built once from its own source.
+
+Run it as `python -m tests.servers.install`; it says what it does. Nothing here is needed to use shipit.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.servers.process import Unavailable
+
+KUBERNETES = "1.34.4"
+COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet")
+# program -> Debian package
+PROGRAMS = {
+    "dockerd": "docker.io",
+    "containerd": "docker.io",
+    "runc": "docker.io",
+    "docker-registry": "docker-registry",
+    "skopeo": "skopeo",
+    "etcd": "etcd-server",
+    "busybox": "busybox-static",
+    "iptables": "iptables",
+    "python3.11": "python3.11-minimal",
+    "kubectl": "kubernetes-client",
+}
+CNI = Path("/usr/lib/cni")
+SYSTEM_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"))
+
+
+def find(program: str) -> str:
+    """The path of a program. Raises: Unavailable with the package that has it."""
+    path = shutil.which(program, path=SYSTEM_PATH)
+    if path is None:
+        raise Unavailable(f"{program} is not installed (Debian package {PROGRAMS.get(program, program)})")
+    return path
+
+
+def cache_folder() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "shipit-tests"
+
+
+def kubernetes_folder() -> Path:
+    return cache_folder() / f"kubernetes-v{KUBERNETES}"
+
+
+def install_packages() -> None:
+    """Install the Debian packages that are missing, where that can be done."""
+    missing = {package for program, package in PROGRAMS.items() if shutil.which(program, path=SYSTEM_PATH) is None}
+    if not (CNI / "bridge").exists():
+        missing.add("containernetworking-plugins")
+    if not Path("/usr/lib/python3.11/http/server.py").exists():
+        missing.add("libpython3.11-stdlib")
+    if not missing:
+        return
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        print(f"left out: {', '.join(sorted(missing))} can't be installed here (needs root and apt-get)", flush=True)
+        return
+    print(f"installing {', '.join(sorted(missing))}", flush=True)
+    quiet = {"env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}, "stdout": subprocess.DEVNULL}
+    subprocess.run(["apt-get", "update"], check=False, **quiet)  # type: ignore[call-overload]
+    for package in sorted(missing):
+        done = subprocess.run(["apt-get", "install", "-y", "--no-install-recommends", package], check=False, **quiet)  # type: ignore[call-overload]
+        if done.returncode != 0:
+            print(f"left out: {package} could not be installed", flush=True)
+
+
+def build_kubernetes() -> None:
+    """Build the control plane and the kubelet into the cache, once: about eight minutes of CPU."""
+    target = kubernetes_folder()
+    if all((target / name).is_file() for name in COMPONENTS):
+        return
+    if os.environ.get("KUBEBUILDER_ASSETS") and all((Path(os.environ["KUBEBUILDER_ASSETS"]) / name).is_file() for name in COMPONENTS):
+        return
+    go = shutil.which("go")
+    if go is None or platform.system() != "Linux" or os.geteuid() != 0:
+        print("left out: Kubernetes can't be built here (needs Linux, root and Go)", flush=True)
+        return
+    print(f"building Kubernetes {KUBERNETES} into {target}: once, about eight minutes", flush=True)
+    building = target.with_name(f"{target.name}.building")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(parents=True)
+    module = Path(__file__).with_name("kubernetes")
+    flags = "-s -w"
+    for name, value in (("gitVersion", f"v{KUBERNETES}"), ("gitMajor", "1"), ("gitMinor", "34")):
+        flags += f" -X k8s.io/component-base/version.{name}={value}"
+    command = [go, "build", "-trimpath", "-mod=readonly", "-buildvcs=false", "-ldflags", flags, "-o", f"{building}/"]
+    command += [f"k8s.io/kubernetes/cmd/{name}" for name in COMPONENTS]
+    done = subprocess.run(command, cwd=module, env={**os.environ, "CGO_ENABLED": "0"}, check=False)
+    if done.returncode != 0:
+        print("left out: Kubernetes could not be built", flush=True)
+        return
+    building.rename(target)
+
+
+def main() -> None:
+    if platform.system() == "Linux":
+        install_packages()
+        build_kubernetes()
+    else:
+        print("left out: the real engine and cluster run on Linux only", flush=True)
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

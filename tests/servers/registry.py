@@ -1,0 +1,32 @@
+"""Debian's docker-registry, the reference implementation, on loopback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.servers.install import find
+from tests.servers.process import Background, accepts, free_port
+
+
+class RegistryServer:
+    """A registry over plain HTTP; `host` is 127.0.0.1:PORT. `htpasswd` is a file that asks for Basic credentials."""
+
+    def __init__(self, folder: Path, *, htpasswd: Path | None = None) -> None:
+        port = free_port()
+        self.host = f"127.0.0.1:{port}"
+        folder.mkdir(parents=True, exist_ok=True)
+        config = folder / "config.yml"
+        lines = [
+            "version: 0.1",
+            "log: {level: warn, accesslog: {disabled: true}}",
+            f"storage: {{filesystem: {{rootdirectory: {folder / 'data'}}}, delete: {{enabled: true}}}}",
+            f"http: {{addr: '{self.host}'}}",
+        ]
+        if htpasswd:
+            lines.append(f"auth: {{htpasswd: {{realm: registry, path: {htpasswd}}}}}")
+        config.write_text("\n".join(lines) + "\n")
+        self._process = Background("docker-registry", [find("docker-registry"), "serve", str(config)], folder)
+        self._process.wait_until(lambda: accepts(port), 15)
+
+    def stop(self) -> None:
+        self._process.stop()

@@ -1,0 +1,60 @@
+"""Running the program as its users do: another process, with a home and an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+
+
+class Shipit:
+    """`shipit` in a folder. `env` holds what is added to a nearly empty environment."""
+
+    def __init__(self, folder: Path, home: Path) -> None:
+        self.folder = folder
+        home.mkdir(exist_ok=True)
+        self.env = {"PATH": os.environ["PATH"], "HOME": str(home), "SHIPIT_CACHE_DIR": str(home / "cache"), "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"}
+
+    def run(self, *arguments: str, timeout_s: float = 180) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "shipit", *arguments],
+            cwd=self.folder,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """The program in the background."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "shipit", *arguments],
+            cwd=self.folder,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def events(self, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
+        """Exit code and events of a run with --output json."""
+        done = self.run(*arguments, "--output", "json")
+        return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+    def copy(self, example: str) -> None:
+        """Put an example app into the folder."""
+        shutil.copytree(ROOT / "examples" / example, self.folder, dirs_exist_ok=True)
+
+    def write(self, **files: str) -> None:
+        """Write files by name; `__` in a name stands for a dot."""
+        for name, text in files.items():
+            (self.folder / name.replace("__", ".")).write_text(text)
