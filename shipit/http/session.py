@@ -46,6 +46,7 @@ class Http:
         auth: tuple[str, str] | None = None,
         stream: bool = False,
         redirects: bool = False,
+        connect_s: float = CONNECT_S,
         read_s: float = READ_S,
     ) -> requests.Response:
         """Send one request, once. Any status is a response; only a missing answer raises.
@@ -65,7 +66,7 @@ class Http:
                 auth=encoded,  # type: ignore[arg-type]
                 stream=stream,
                 allow_redirects=redirects,
-                timeout=(CONNECT_S, read_s),
+                timeout=(connect_s, read_s),
                 proxies={"http": proxy, "https": proxy} if proxy else {},
                 verify=self.environment.ca_bundle or True,
             )

@@ -1,0 +1,154 @@
+"""`make demo`: the main job on stand-ins, three times: everything moves, one small layer moves, nothing moves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from shipit.clock import Clock
+from shipit.config.environment import Environment, read_environment
+from shipit.config.load import load_project
+from shipit.errors import ShipitError
+from shipit.events import Event, StepDone, TargetFinished, Transferred
+from shipit.http.session import Http
+from shipit.image.engine import Engine
+from shipit.image.store import ContentStore
+from shipit.pipeline.flow import deploy
+from shipit.pipeline.run import Run
+from shipit.registry.registries import Registries
+from shipit.rehearsal.dyno import ContainerRunner, ProcessRunner, Runner
+from shipit.rehearsal.heroku import HerokuStandIn
+from shipit.rehearsal.registry import EmbeddedRegistry
+from shipit.release import parse_reference
+from shipit.report.plain import PlainReporter
+from shipit.targets.kinds import KindModels, create_target
+
+EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "hello"
+BASE = "docker.io/library/python:3.12-alpine"
+APP = "hello-prod"
+DEPLOY = """\
+app: hello
+image: {registry}/hello
+targets:
+  hub: {{settle: 0s}}
+  heroku: {{app: hello-prod, settle: 1s}}
+"""
+
+
+def main() -> int:
+    """Run the demo in a temporary folder; the exit code."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="shipit-demo-") as name:
+        folder = Path(name)
+        surroundings = replace(read_environment(), cwd=folder / "hello")
+        shutil.copytree(EXAMPLE, folder / "hello", ignore=shutil.ignore_patterns("__pycache__"))
+        has_base = _base_can_be_pulled(surroundings)
+        runner = _runner(surroundings, has_base, folder / "hello")
+        with EmbeddedRegistry() as registry, HerokuStandIn(token="demo-token", runner=runner) as heroku:
+            heroku.create_app(APP)
+            (folder / "hello" / "deploy.yml").write_text(DEPLOY.format(registry=registry.host))
+            surroundings = replace(surroundings, variables={**surroundings.variables, **heroku.variables()})
+            _say(f"a registry listens on {registry.host}, and a Heroku on {heroku.host}; its dyno is a {runner.kind}")
+            times = _three_deploys(surroundings, heroku, folder / "hello")
+        if isinstance(runner, ContainerRunner):
+            runner.close()
+    _table(times)
+    _say(f"done in {time.monotonic() - started:.1f} s; nothing is left running, and the checkout is as it was")
+    return 0 if all(code == 0 for _, code, _, _ in times) else 1
+
+
+Row = tuple[str, int, float, list[Event]]
+
+
+def _three_deploys(surroundings: Environment, heroku: HerokuStandIn, folder: Path) -> list[Row]:
+    rows = []
+    for title, change in (
+        ("1. the first deploy: everything moves", None),
+        ("2. one file changes: one small layer moves", "this is version two\n"),
+        ("3. nothing changes: nothing moves", None),
+    ):
+        _say(f"\n{title}")
+        if change:
+            (folder / "message.txt").write_text(change)
+        events: list[Event] = []
+        before = time.monotonic()
+        code = _deploy(surroundings, folder, events.append)
+        rows.append((title, code, time.monotonic() - before, events))
+        if code == 0:
+            url = f"http://127.0.0.1:{heroku.apps[APP].dynos[0].port}/"
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                _say(f"GET {url} -> {answer.read().decode().strip()}")
+    return rows
+
+
+def _deploy(surroundings: Environment, folder: Path, note: Callable[[Event], None]) -> int:
+    reporter = PlainReporter(err=sys.stdout)
+
+    def tell(event: Event) -> None:
+        note(event)
+        reporter(event)
+
+    try:
+        project = load_project(folder / "deploy.yml", surroundings, KindModels())
+        targets = [create_target(name, config, project, surroundings) for name, config in project.targets.items()]
+        return deploy(Run(project, targets, surroundings, Clock(), tell))
+    except ShipitError as error:
+        _say(error.render())
+        return error.exit_code
+
+
+def _base_can_be_pulled(surroundings: Environment) -> bool:
+    """Whether the example's base image can be had; the reason is said when it can't."""
+    host = (surroundings.get("SHIPIT_MIRRORS") or "").partition("docker.io=")[2].split(",")[0] or "registry-1.docker.io"
+    try:
+        if host == "registry-1.docker.io":
+            Http(surroundings).send("GET", f"https://{host}/v2/", connect_s=4, read_s=4)
+        store = ContentStore(surroundings.cache_dir)
+        Registries(surroundings, Clock(), lambda event: None, store).resolve(parse_reference(BASE), "linux/amd64")
+    except ShipitError as error:
+        _say(f"the base image {BASE} can't be pulled ({error}): this rehearsal builds on an empty base")
+        return False
+    return True
+
+
+def _runner(surroundings: Environment, has_base: bool, folder: Path) -> Runner:
+    """Containers where an engine and the base are there; else processes, on an empty base where there is no other."""
+    host = surroundings.get("DOCKER_HOST")
+    engine = Engine(host)
+    if has_base and engine.answers():
+        return ContainerRunner(engine.host)
+    if not has_base:
+        dockerfile = folder / "Dockerfile"
+        lines = dockerfile.read_text().splitlines()
+        dockerfile.write_text("\n".join("FROM scratch" if line.startswith("FROM ") else line for line in lines) + "\n")
+    return ProcessRunner()
+
+
+def _table(rows: list[Row]) -> None:
+    _say("\nwhere the time went, in seconds, and what moved")
+    _say(f"{'deploy':<8}{'all':>7}{'build':>8}{'push':>8}{'release':>9}{'verify':>8}  moved")
+    for index, (_, _, elapsed, events) in enumerate(rows, 1):
+        done = [event for event in events if isinstance(event, StepDone)]
+        build = sum(event.elapsed_s for event in done if event.step.startswith("build "))
+        push = max((event.elapsed_s for event in done if event.step.startswith("push ")), default=0.0)
+        release = sum(event.elapsed_s for event in done if event.target == "heroku")
+        finished = max((event.elapsed_s for event in events if isinstance(event, TargetFinished)), default=0.0)
+        moved = [event for event in events if isinstance(event, Transferred)]
+        size, blobs = sum(event.sent_bytes for event in moved), sum(event.sent for event in moved)
+        what = f"{blobs} blobs, {size:,} bytes to {len(moved)} registries" if moved else "nothing"
+        _say(f"{index:<8}{elapsed:>7.2f}{build:>8.2f}{push:>8.2f}{release:>9.2f}{max(0.0, finished - release):>8.2f}  {what}")
+
+
+def _say(text: str) -> None:
+    os.write(1, f"{text}\n".encode())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
