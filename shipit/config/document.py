@@ -206,7 +206,10 @@ def _not_yaml(error: yaml.MarkedYAMLError, text: str, name: str) -> ConfigErrors
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     shown = excerpt(text, Position(line, column))
     has_tab = "\t" in "".join(text.splitlines()[line - 1 : line])
+    has_variable = "${" in "".join(text.splitlines()[line - 1 : line])
     hint = "indent with spaces: YAML takes no tabs there" if has_tab else ""
+    if has_variable and not has_tab:
+        hint = "inside { } and [ ] put quotes around what holds ${...}"
     what = f"should be YAML: {error.problem or error.context}"
     problem = ConfigError(what, where=f"{name}:{line}:{column}", hint=hint, position=(line, column), excerpt=shown)
     return ConfigErrors([problem])

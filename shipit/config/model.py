@@ -145,7 +145,8 @@ class TargetConfig(Model):
     on_failure: Literal["stop", "continue"] = Field("stop", description="Whether targets not yet started still run.")
     protected: bool = Field(False, description="Ask before changing it; without a terminal, need --yes.")
 
-    takes_app: ClassVar[bool] = False
+    # Keys that a shorthand of the kind takes beside its fields.
+    also_known: ClassVar[frozenset[str]] = frozenset()
 
     @model_validator(mode="before")
     @classmethod

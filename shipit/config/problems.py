@@ -131,7 +131,7 @@ def _known_keys(model: type[BaseModel], path: tuple[str | int, ...]) -> set[str]
         field = current.model_fields.get(str(key)) if _is_model(current) else None
         if field is not None:
             current = _models_in(field.annotation)
-    return set(current.model_fields) if _is_model(current) else set()
+    return set(current.model_fields) | getattr(current, "also_known", frozenset()) if _is_model(current) else set()
 
 
 def _is_model(value: Any) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import socket
 import tarfile
 import tempfile
 import uuid
@@ -39,13 +40,27 @@ class Engine:
 
     def answers(self) -> bool:
         """Whether an engine answers at the address, within two seconds."""
-        import docker
-
         if self._api is None:
+            if not self._socket_accepts():
+                return False
+            import docker
+
             try:
                 self._api = docker.APIClient(base_url=self.host, version="auto", timeout=2)
                 self._api.timeout = None
             except (docker.errors.DockerException, OSError, ValueError):
+                return False
+        return True
+
+    def _socket_accepts(self) -> bool:
+        """Whether a unix socket takes connections; of other addresses the SDK finds out."""
+        if not self.host.startswith("unix://"):
+            return True
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(2)
+            try:
+                probe.connect(self.host.removeprefix("unix://"))
+            except OSError:
                 return False
         return True
 

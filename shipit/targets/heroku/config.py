@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import Field
 
@@ -29,8 +29,6 @@ class HerokuConfig(TargetConfig):
     processes: dict[Annotated[str, Field(pattern=r"^[-A-Za-z0-9_]{1,128}$")], ProcessConfig] = Field(
         default_factory=lambda: {"web": ProcessConfig()}, description="Process types; default: web from the only image."
     )
-
-    takes_app: ClassVar[bool] = True
 
     def image_keys(self) -> Iterator[tuple[Keys, str | None]]:
         for name, process in self.processes.items():

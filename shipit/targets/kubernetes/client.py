@@ -231,7 +231,8 @@ def _unreachable(error: Exception, method: str, url: str) -> RemoteError:
             where=where,
             hint="check certificate-authority in the kubeconfig",
         )
-    if isinstance(error, urllib3.exceptions.TimeoutError):
+    slow = isinstance(error, urllib3.exceptions.TimeoutError) and not isinstance(error, urllib3.exceptions.NewConnectionError)
+    if slow:
         return RemoteError(
             "the cluster did not answer in time", where=where, hint="is it running, and the VPN up?", retryable=True
         )

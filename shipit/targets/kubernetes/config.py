@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -81,6 +81,8 @@ class KubernetesConfig(TargetConfig):
     namespace: Name | None = Field(None, description="The namespace; default: the context's.")
     workloads: dict[str, WorkloadConfig] = Field(default_factory=dict, description="Workloads by name.")
     manifests: tuple[str, ...] = Field((), description="YAML files and folders, applied with our images pinned.")
+    also_known: ClassVar[frozenset[str]] = _WORKLOAD_KEYS
+
     pull_secret: bool = Field(False, description="Give the cluster the registry credentials in use here.")
 
     @model_validator(mode="before")

@@ -1,0 +1,91 @@
+"""The smallest kind of target: a place in memory. It shows what a kind must do, and lets pipelines be tested without one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from shipit.config.model import TargetConfig
+from shipit.errors import DeployFailed, RemoteError
+from shipit.events import Event, Log
+from shipit.release import ImageUse, Place, Release, Seen, State, Step, Verdict, short
+from shipit.targets.base import Context
+
+
+@dataclass
+class World:
+    """What is out there. `starting` looks pass before what runs is healthy; `fails` breaks what it says: observe, apply, judge."""
+
+    images: dict[str, str] = field(default_factory=dict)
+    marks: dict[str, str] = field(default_factory=dict)
+    writes: list[str] = field(default_factory=list)
+    starting: int = 0
+    fails: str = ""
+
+
+@dataclass(frozen=True)
+class MemoryObserved:
+    images: Mapping[str, str]
+    marks: Mapping[str, str]
+    starting: int
+    is_broken: bool
+
+
+class MemoryTarget:
+    """Runs the given uses in a World. One step sets every image and variable that differs."""
+
+    def __init__(self, name: str, world: World, uses: Sequence[ImageUse] = (), config: TargetConfig | None = None) -> None:
+        self.name = name
+        self.world = world
+        self.uses = tuple(uses)
+        self.config = config or TargetConfig(settle="0s")
+        self.place = Place("memory", f"world of {name}")
+
+    def images(self) -> Sequence[ImageUse]:
+        return self.uses
+
+    def observe(self, context: Context) -> MemoryObserved:
+        if self.world.fails == "observe":
+            raise RemoteError("is out of reach", where=self.place.identity)
+        starting = self.world.starting
+        self.world.starting = max(0, starting - 1)
+        marks = {name: context.mark(value) for name, value in self.world.marks.items()}
+        return MemoryObserved(dict(self.world.images), marks, starting, self.world.fails == "judge")
+
+    def plan(self, release: Release, observed: MemoryObserved) -> tuple[Step, ...]:
+        wanted = self._wanted(release)
+        stale = sorted(name for name, digest in wanted.items() if observed.images.get(name) != digest)
+        changed = sorted(name for name, mark in release.marks.items() if observed.marks.get(name) != mark)
+        if not stale and not changed:
+            return ()
+        detail = tuple(f"{name}  {short(observed.images.get(name, '')) or 'none'} -> {short(wanted[name])}" for name in stale)
+        payload = {"images": {name: wanted[name] for name in stale}, "variables": changed}
+        return (Step("set", f"set {', '.join([*stale, *changed])}", detail, payload=payload),)
+
+    def apply(self, step: Step, context: Context) -> Iterator[Event]:
+        if self.world.fails == "apply":
+            raise DeployFailed("broke while it was set", where=self.place.identity)
+        self.world.images.update(step.payload["images"])
+        known = {**context.env, **context.secrets}
+        self.world.marks.update({name: known[name] for name in step.payload["variables"]})
+        self.world.writes.append(step.id)
+        yield Log(self.name, "memory", "set")
+
+    def judge(self, release: Release, observed: MemoryObserved, seen: Seen) -> Verdict:
+        if observed.is_broken:
+            return Verdict(State.FAILED, "it broke", subject="memory")
+        if any(observed.images.get(name) != digest for name, digest in self._wanted(release).items()):
+            return Verdict(State.FAILED, "it runs something else", hint="deploy again")
+        if observed.starting:
+            return Verdict(State.WAITING, f"{observed.starting} looks to go", str(observed.starting))
+        return Verdict(State.HEALTHY, "runs")
+
+    def describe(self, observed: MemoryObserved) -> tuple[str, ...]:
+        return tuple(f"{name}  {short(digest)}" for name, digest in sorted(observed.images.items()))
+
+    def diagnose(self, verdict: Verdict, context: Context) -> Verdict:
+        return Verdict(verdict.state, verdict.reason, verdict.progress, ("last words",), verdict.hint, verdict.subject)
+
+    def _wanted(self, release: Release) -> dict[str, Any]:
+        return {use.image: release.images[use].config_digest for use in self.uses}

@@ -1,0 +1,177 @@
+"""Kubernetes on the real cluster: what is applied, and how it fails, read as a user would."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.servers.cluster import Cluster
+from tests.servers.registry import RegistryServer
+from tests.shipit import Shipit
+
+pytestmark = [pytest.mark.registry, pytest.mark.cluster]
+
+Start = Callable[..., None]
+DOCKERFILE = "FROM python:3.12-alpine\nCOPY . /app\nWORKDIR /app\nCMD {command}\n"
+SERVE = '["python", "-m", "http.server", "8000"]'
+
+
+@pytest.fixture
+def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> str:
+    name = request.node.name.removeprefix("test_").replace("_", "-")[:60].strip("-")
+    cluster.kubectl("create", "namespace", name)
+    return str(name)
+
+
+@pytest.fixture
+def app(shipit: Shipit, cluster: Cluster, registry_server: RegistryServer, python_base: str, namespace: str) -> Start:
+    """Writes a project whose image ends in a command, with the given YAML under the target."""
+    shipit.env |= {"KUBECONFIG": str(cluster.kubeconfig), "SHIPIT_MIRRORS": f"docker.io={python_base}"}
+
+    def start(target: str, command: str = SERVE, more: str = "") -> None:
+        text = f"app: {namespace}\nimage: {registry_server.host}/{namespace}\n{more}\ntargets:\n  k8s:\n    namespace: {namespace}\n"
+        text += "".join(f"    {line}\n" for line in target.splitlines())
+        shipit.write(Dockerfile=DOCKERFILE.format(command=command), deploy__yml=text)
+
+    return start
+
+
+def test_a_container_that_crashes(shipit: Shipit, app: Start, cluster: Cluster, namespace: str) -> None:
+    app("port: 8000", command='["python", "-c", "print(1); raise SystemExit(\'no DATABASE_URL\')"]')
+    started = time.monotonic()
+    done = shipit.run("deploy")
+    assert done.returncode == 1
+    assert "exited with 1 (Error)" in done.stdout
+    assert "| no DATABASE_URL" in done.stdout
+    assert "hint: the lines above are the last it wrote" in done.stdout
+    assert time.monotonic() - started < 30, "it fails in seconds, not at a deadline"
+    assert done.stdout.splitlines()[-1].startswith("failed: 1 of 1 targets failed in ")
+
+
+def test_an_image_that_cannot_be_pulled(shipit: Shipit, app: Start, cluster: Cluster, namespace: str) -> None:
+    app("manifests: [pod.yml]")
+    shipit.write(
+        pod__yml=json.dumps(
+            {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "gone"},
+             "spec": {"containers": [{"name": "gone", "image": "127.0.0.1:1/nowhere/gone:v1"}]}}
+        )  # fmt: skip
+    )
+    done = shipit.run("deploy")
+    assert done.returncode == 1
+    assert "Pod/gone: gone can't pull its image (ImagePullBackOff)" in done.stdout
+    assert "hint: check that the cluster can reach the registry" in done.stdout
+
+
+def test_a_namespace_that_is_missing(shipit: Shipit, app: Start, cluster: Cluster, namespace: str) -> None:
+    app("port: 8000")
+    text = (shipit.folder / "deploy.yml").read_text()
+    (shipit.folder / "deploy.yml").write_text(text.replace(f"namespace: {namespace}", "namespace: nowhere"))
+    done = shipit.run("deploy")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-2].endswith("there is no namespace 'nowhere'")
+    assert done.stderr.splitlines()[-1] == "hint: create it: kubectl create namespace nowhere"
+
+
+def test_a_cluster_that_cannot_be_reached(shipit: Shipit, app: Start, cluster: Cluster, tmp_path: Path) -> None:
+    app("port: 8000")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        config = cluster.kubeconfig.read_text().replace(cluster.server, f"https://127.0.0.1:{probe.getsockname()[1]}")
+    (tmp_path / "kubeconfig").write_text(config)
+    shipit.env["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+    done = shipit.run("plan")
+    assert done.returncode == 1
+    assert "the cluster can't be reached" in done.stderr
+    assert done.stderr.splitlines()[-1] == "hint: is it running? check it with kubectl cluster-info"
+
+
+def test_a_pod_that_fits_nowhere(shipit: Shipit, app: Start, cluster: Cluster) -> None:
+    app("port: 8000\ncpu: 900\npending: 3s")
+    done = shipit.run("deploy")
+    assert done.returncode == 1
+    assert "Insufficient cpu" in done.stdout
+    assert "no progress for " in done.stdout
+    assert "hint: ask for less cpu or memory, or add nodes" in done.stdout
+
+
+def test_secrets_release_command_and_pull_secret(shipit: Shipit, app: Start, cluster: Cluster, namespace: str, registry_server: RegistryServer) -> None:
+    more = "env: {GREETING: hi}\nsecrets: {TOKEN: {env: MY_TOKEN}}\nrelease: echo migrated with $GREETING $TOKEN"
+    app("port: 8000\npull_secret: true", more=more)
+    home = Path(shipit.env["HOME"])
+    (home / ".docker").mkdir()
+    (home / ".docker/config.json").write_text(json.dumps({"auths": {registry_server.host: {"auth": "dXNlcjpwYXNzd29yZA=="}}}))
+    shipit.env["MY_TOKEN"] = "canary-4711"
+    done = shipit.run("deploy")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "release | migrated with hi [redacted]" in done.stderr
+    assert "canary" not in done.stdout + done.stderr
+    env = cluster.kubectl("-n", namespace, "get", "secret", f"{namespace}-env", "-o", "jsonpath={.data.TOKEN}")
+    assert env == "Y2FuYXJ5LTQ3MTE="
+    kind = cluster.kubectl("-n", namespace, "get", "secret", f"{namespace}-pull", "-o", "jsonpath={.type}")
+    assert kind == "kubernetes.io/dockerconfigjson"
+
+    again = shipit.run("plan", "--exit-code")
+    assert again.returncode == 0, again.stdout
+    assert again.stdout.splitlines()[-1] == "up to date: nothing to change"
+
+    shipit.env["MY_TOKEN"] = "canary-0815"
+    changed = shipit.run("plan", "--exit-code")
+    assert changed.returncode == 3
+    assert "~ change Secret/" in changed.stdout
+    assert "~ run echo migrated with $GREETING $TOKEN" in changed.stdout
+    assert "canary" not in changed.stdout + changed.stderr
+
+
+def test_a_release_command_that_fails(shipit: Shipit, app: Start, cluster: Cluster, namespace: str) -> None:
+    app("port: 8000", more="release: echo no such table; exit 3")
+    done = shipit.run("deploy")
+    assert done.returncode == 1
+    assert "the release command failed" in done.stdout
+    assert "| no such table" in done.stdout
+    assert cluster.kubectl("-n", namespace, "get", "deployments", "-o", "name") == "", "nothing after the gate is applied"
+
+
+def test_raw_manifests_and_a_bare_pod_run_the_pushed_image(shipit: Shipit, app: Start, cluster: Cluster, namespace: str, registry_server: RegistryServer) -> None:
+    app("workloads:\n  lone: {kind: pod, port: 8000}\nmanifests: [k8s/]")
+    (shipit.folder / "k8s").mkdir()
+    (shipit.folder / "k8s/set.yml").write_text(
+        f"""\
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: settings}}
+data: {{answer: "42"}}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {{name: raw}}
+spec:
+  serviceName: raw
+  selector: {{matchLabels: {{app: raw}}}}
+  template:
+    metadata: {{labels: {{app: raw}}}}
+    spec:
+      containers:
+        - name: raw
+          image: {registry_server.host}/{namespace}:whatever
+          resources: {{requests: {{cpu: "0.05", memory: 64Mi}}}}
+"""
+    )
+    done = shipit.run("deploy")
+    assert done.returncode == 0, done.stdout + done.stderr
+    images = cluster.kubectl("-n", namespace, "get", "pods", "-o", "jsonpath={.items[*].spec.containers[0].image}").split()
+    assert len(set(images)) == 1 and "@sha256:" in images[0]
+    managers = cluster.kubectl("-n", namespace, "get", "statefulset", "raw", "--show-managed-fields", "-o", "jsonpath={.metadata.managedFields[*].manager}")
+    assert "shipit" in managers.split()
+    assert shipit.run("plan", "--exit-code").returncode == 0
+
+    cluster.kubectl("-n", namespace, "scale", "statefulset", "raw", "--replicas", "2")
+    cluster.kubectl("-n", namespace, "patch", "configmap", "settings", "-p", '{"data": {"answer": "43"}}')
+    drift = shipit.run("plan", "--exit-code")
+    assert drift.returncode == 3
+    assert "data.answer  43 -> 42" in drift.stdout
+    assert "StatefulSet" not in drift.stdout, "replicas were never asked for"

@@ -1,0 +1,67 @@
+"""Runs in this process: a project on disk, targets of choice, a clock of one's own, and every event kept."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from shipit.clock import Clock
+from shipit.config.environment import Environment
+from shipit.config.load import load_project
+from shipit.config.project import Project
+from shipit.errors import Interrupted
+from shipit.events import Event
+from shipit.pipeline.run import Run
+from shipit.targets.base import Target
+from shipit.targets.kinds import KindModels, create_target
+
+
+class FakeClock(Clock):
+    """Time that passes only by sleeping."""
+
+    def __init__(self) -> None:
+        super().__init__(threading.Event())
+        self.time_s = 1000.0
+        self._lock = threading.Lock()
+
+    def now(self) -> float:
+        with self._lock:
+            return self.time_s
+
+    def sleep(self, seconds: float) -> None:
+        if self.cancel.is_set():
+            raise Interrupted
+        with self._lock:
+            self.time_s += seconds
+
+
+def environment(folder: Path, **variables: str) -> Environment:
+    return Environment({"SHIPIT_CACHE_DIR": str(folder / ".cache"), "PATH": "/usr/bin:/bin", **variables}, folder, folder)
+
+
+def project(folder: Path, text: str, surroundings: Environment, *, dockerfile: str = 'FROM scratch\nCOPY hello.txt /\nCMD ["/hello"]\n') -> Project:
+    """A project in a folder: deploy.yml as given, a Dockerfile, and one file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "deploy.yml").write_text(text)
+    (folder / "Dockerfile").write_text(dockerfile)
+    if not (folder / "hello.txt").exists():
+        (folder / "hello.txt").write_text("hello\n")
+    return load_project(folder / "deploy.yml", surroundings, KindModels())
+
+
+def run(
+    loaded: Project,
+    surroundings: Environment,
+    events: list[Event],
+    *,
+    targets: Callable[[Project], Sequence[Target]] | None = None,
+    clock: Clock | None = None,
+) -> Run:
+    """A run over the project's own targets, or over those that `targets` makes."""
+    made = targets(loaded) if targets else [create_target(name, config, loaded, surroundings) for name, config in loaded.targets.items()]
+    return Run(loaded, made, surroundings, clock or FakeClock(), events.append)
+
+
+def with_variables(surroundings: Environment, more: Mapping[str, str]) -> Environment:
+    return Environment({**surroundings.variables, **more}, surroundings.home, surroundings.cwd)
