@@ -65,7 +65,7 @@ def together(calls: Mapping[K, Callable[[], V]], clock: Clock) -> dict[K, V]:
     for error in errors:
         if isinstance(error, Interrupted) or not isinstance(error, ShipitError):
             raise error
-    unique = tuple({str(error): error for error in errors if isinstance(error, ShipitError)}.values())
+    unique = tuple({(error.what, error.hint): error for error in errors if isinstance(error, ShipitError)}.values())
     if unique:
         raise unique[0] if len(unique) == 1 else Failures(unique)
     return {key: result for key, result in results.items() if not isinstance(result, Exception)}

@@ -1,0 +1,228 @@
+"""The flow, on places in memory: what happens in which order, and how it ends."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shipit.config.model import TargetConfig
+from shipit.errors import Interrupted, ShipitError, UsageError
+from shipit.events import Event, Log, PlanMade, RunFinished, StepDone, StepStarted, TargetFinished, Waiting
+from shipit.pipeline.flow import deploy, plan
+from shipit.pipeline.graph import run_order, select_targets
+from shipit.pipeline.parallel import settle
+from shipit.pipeline.redact import Redactor
+from shipit.pipeline.run import Run
+from shipit.rehearsal.memory import MemoryTarget, World
+from shipit.rehearsal.registry import EmbeddedRegistry
+from shipit.release import ImageUse
+from tests import runs
+
+
+@pytest.fixture
+def registry() -> Iterator[EmbeddedRegistry]:
+    with EmbeddedRegistry() as server:
+        yield server
+
+
+class Bench:
+    """A run over memory targets, made anew for each deploy."""
+
+    def __init__(self, folder: Path, registry: EmbeddedRegistry) -> None:
+        self.folder, self.registry = folder, registry
+        self.worlds: dict[str, World] = {}
+        self.configs: dict[str, TargetConfig] = {}
+        self.events: list[Event] = []
+        self.clock = runs.FakeClock()
+        self.text = f"app: app\nimage: {registry.host}/app\n"
+
+    def add(self, name: str, **config: object) -> World:
+        self.configs[name] = TargetConfig.model_validate({"settle": "0s", **config})
+        return self.worlds.setdefault(name, World())
+
+    def run(self, **variables: str) -> Run:
+        self.events.clear()
+        surroundings = runs.environment(self.folder, **variables)
+        loaded = runs.project(self.folder, self.text, surroundings)
+        use = ImageUse("app", f"{self.registry.host}/app", "oci", "linux/amd64", None, ("latest",))
+        made = [MemoryTarget(name, world, [use], self.configs[name]) for name, world in self.worlds.items()]
+        return runs.run(loaded, surroundings, self.events, targets=lambda _: made, clock=self.clock)
+
+    def of(self, kind: type[Event]) -> list[Event]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def verdicts(self) -> dict[str, str]:
+        return {event.target: event.state for event in self.events if isinstance(event, TargetFinished)}
+
+
+@pytest.fixture
+def bench(tmp_path: Path, registry: EmbeddedRegistry) -> Bench:
+    return Bench(tmp_path, registry)
+
+
+def test_a_deploy_tells_its_story_in_order(bench: Bench) -> None:
+    bench.add("one")
+    assert deploy(bench.run()) == 0
+    names = [type(event).__name__ for event in bench.events if type(event).__name__ != "StepProgress"]
+    assert names == [
+        "RunStarted", "StepStarted", "StepDone", "PlanMade", "StepStarted", "Transferred", "StepDone",
+        "StepStarted", "Log", "StepDone", "TargetFinished", "RunFinished",
+    ]  # fmt: skip
+    assert bench.verdicts() == {"one": "healthy"}
+    assert deploy(bench.run()) == 0
+    assert bench.verdicts() == {"one": "unchanged"}
+
+
+def test_the_plan_reads_well(bench: Bench) -> None:
+    bench.add("one")
+    plan(bench.run())
+    [made] = bench.of(PlanMade)
+    assert isinstance(made, PlanMade)
+    text = re.sub(r"\d+ B,", "N B,", made.text.replace(bench.registry.host, "HOST"))
+    image, manifest = text.split("image  app  ")[1][:12], text.split("/app@")[1][:12]
+    assert text == (
+        "app -> production\n\n"
+        f"image  app  {image}  native\n\n"
+        "one  world of one\n"
+        f"  + push HOST/app@{manifest}  1 layer, N B, tag latest\n"
+        "  ~ set app\n"
+        f"      app  none -> {image}\n\n"
+        "2 changes"
+    )
+    assert made.changes == 2
+
+
+def test_targets_wait_for_what_they_need(bench: Bench) -> None:
+    bench.add("last", needs=["first"])
+    bench.add("first").starting = 3
+    assert deploy(bench.run()) == 0
+    order = [event.target for event in bench.events if isinstance(event, TargetFinished)]
+    assert order == ["first", "last"]
+    started = next(i for i, event in enumerate(bench.events) if isinstance(event, StepStarted) and event.target == "last")
+    finished = next(i for i, event in enumerate(bench.events) if isinstance(event, TargetFinished))
+    assert started > finished
+
+
+def test_what_needs_a_failed_target_is_skipped_and_tags_stay(bench: Bench) -> None:
+    bench.add("base")
+    assert deploy(bench.run()) == 0
+    before = dict(bench.registry.tags)
+    (bench.folder / "hello.txt").write_text("changed\n")
+    bench.worlds["base"].fails = "judge"
+    after = bench.add("after", needs=["base"])
+    assert deploy(bench.run()) == 1
+    assert bench.verdicts() == {"base": "failed", "after": "skipped"}
+    assert after.writes == []
+    assert bench.registry.tags == before, "a tag never names what failed"
+    failed = next(event for event in bench.events if isinstance(event, TargetFinished) and event.state == "failed")
+    assert (failed.reason, failed.detail) == ("it broke", ("last words",))
+
+
+def test_moving_tags_move_when_all_is_well(bench: Bench) -> None:
+    bench.add("one")
+    deploy(bench.run())
+    before = dict(bench.registry.tags)
+    (bench.folder / "hello.txt").write_text("changed\n")
+    assert deploy(bench.run()) == 0
+    assert bench.registry.tags.keys() == before.keys() and bench.registry.tags != before
+    last = [event for event in bench.events if isinstance(event, StepDone)][-1]
+    assert last.summary.startswith("move ")
+
+
+def test_waiting_ends_at_the_deadline(bench: Bench) -> None:
+    bench.add("slow", timeout="10s").starting = 1000
+    assert deploy(bench.run()) == 1
+    [finished] = bench.of(TargetFinished)
+    assert isinstance(finished, TargetFinished)
+    assert finished.reason.endswith("looks to go at the deadline")
+    assert bench.of(Waiting)
+    assert 10 <= finished.elapsed_s < 15
+
+
+def test_healthy_has_to_last(bench: Bench) -> None:
+    bench.add("one", settle="5s")
+    assert deploy(bench.run()) == 0
+    [finished] = bench.of(TargetFinished)
+    assert isinstance(finished, TargetFinished) and finished.elapsed_s >= 5
+
+
+def test_a_place_out_of_reach_stops_before_anything_is_written(bench: Bench) -> None:
+    bench.add("one").fails = "observe"
+    other = bench.add("other")
+    with pytest.raises(ShipitError, match="out of reach"):
+        deploy(bench.run())
+    assert other.writes == [] and bench.registry.tags == {}
+
+
+def test_a_step_that_breaks_is_one_failed_target(bench: Bench) -> None:
+    bench.add("bad").fails = "apply"
+    bench.add("good")
+    assert deploy(bench.run()) == 1
+    assert bench.verdicts() == {"bad": "failed", "good": "healthy"}
+    [finished] = bench.of(RunFinished)
+    assert isinstance(finished, RunFinished) and (finished.exit_code, finished.summary) == (1, "1 of 2 targets failed")
+
+
+def test_a_protected_target_is_asked_about(bench: Bench) -> None:
+    world = bench.add("one", protected=True)
+    run = bench.run()
+    asked: list[str] = []
+    run.confirm = lambda plan, reasons: bool(asked.extend(reasons))
+    with pytest.raises(UsageError, match="not confirmed: one is protected"):
+        deploy(run)
+    assert asked == ["one is protected"] and world.writes == []
+
+
+def test_secrets_reach_the_place_and_nothing_else(bench: Bench) -> None:
+    bench.text += "secrets: {TOKEN: {env: TOKEN}}\n"
+    world = bench.add("one")
+    assert deploy(bench.run(TOKEN="canary-4711")) == 0
+    assert world.marks["TOKEN"] == "canary-4711"
+    assert "canary" not in repr(bench.events)
+
+
+def test_a_cancelled_run_is_interrupted(bench: Bench) -> None:
+    bench.add("slow").starting = 10**9
+    run = bench.run()
+    bench.configs["slow"] = TargetConfig(timeout="24h", settle="0s")
+    tell = run.tell
+
+    def cancel(event: Event) -> None:
+        tell(event)
+        if isinstance(event, Log):
+            run.clock.cancel.set()
+
+    run.tell = cancel
+    with pytest.raises(Interrupted) as caught:
+        deploy(run)
+    assert caught.value.exit_code == 130
+
+
+def test_calls_that_hang_do_not_hold_up_a_cancelled_run() -> None:
+    clock, hanging = runs.FakeClock(), threading.Event()
+    clock.cancel.set()
+    with pytest.raises(Interrupted):
+        settle({"hangs": hanging.wait}, clock)
+    hanging.set()
+
+
+def test_order_and_selection() -> None:
+    assert run_order({"c": ["b"], "b": ["a", "elsewhere"], "a": []}) == ("a", "b", "c")
+    assert select_targets(["b"], {"a": 1, "b": 2}) == ("b",)
+    with pytest.raises(UsageError) as caught:
+        select_targets(["herku"], {"heroku": 1})
+    assert caught.value.render() == "there is no target 'herku'\nhint: did you mean heroku?"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("a canary-1 b", "a [redacted] b"), ("Y2FuYXJ5LTE=", "[redacted]"), ("x%2Fy%20z", "[redacted]"), ("abc", "abc")],
+)
+def test_redaction(text: str, shown: str) -> None:
+    redactor = Redactor(["canary-1", "x/y z", "abc"])
+    assert redactor.text(text) == shown
+    assert redactor.value(Log("t", "s", text)) == Log("t", "s", shown)

@@ -1,0 +1,133 @@
+"""Credentials, challenges and tokens, an exchange at a time."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+import requests
+import responses
+
+from shipit.clock import Clock
+from shipit.errors import RemoteError
+from shipit.http.proxy import proxy_for
+from shipit.http.retry import parse_retry_after
+from shipit.http.session import Http, translate
+from shipit.registry.auth import parse_challenge
+from shipit.registry.client import RegistryClient
+from shipit.registry.credentials import Credentials, find_credentials
+from tests.runs import environment
+
+HUB = "https://registry-1.docker.io/v2/user/app/manifests/latest"
+CHALLENGE = 'Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:user/app:pull"'
+
+
+def test_a_challenge_is_parsed() -> None:
+    assert parse_challenge(CHALLENGE).parameters["realm"] == "https://auth.docker.io/token"
+    assert parse_challenge('Basic realm="a, b"').scheme == "basic"
+
+
+@responses.activate
+def test_a_token_is_fetched_once_and_used_again(tmp_path: Path) -> None:
+    responses.get("https://auth.docker.io/token", json={"token": "abc", "expires_in": 300})
+
+    def answer(request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
+        known = request.headers.get("Authorization") == "Bearer abc"
+        return (200, {"Docker-Content-Digest": "sha256:1"}, "") if known else (401, {"WWW-Authenticate": CHALLENGE}, "")
+
+    responses.add_callback(responses.HEAD, HUB, answer)
+    client = RegistryClient("docker.io", Http(environment(tmp_path)), Clock(), lambda event: None, Credentials("me", "pass"))
+    assert client.manifest_digest("user/app", "latest") == "sha256:1"
+    assert client.manifest_digest("user/app", "latest") == "sha256:1"
+    asked = [call.request for call in responses.calls if "auth.docker.io" in str(call.request.url)]
+    assert len(asked) == 1
+    assert "scope=repository%3Auser%2Fapp%3Apull" in str(asked[0].url)
+    assert asked[0].headers["Authorization"] == f"Basic {base64.b64encode(b'me:pass').decode()}"
+
+
+@responses.activate
+def test_a_realm_that_is_not_https_is_refused(tmp_path: Path) -> None:
+    responses.head(HUB, status=401, headers={"WWW-Authenticate": 'Bearer realm="http://evil.example/token"'})
+    client = RegistryClient("docker.io", Http(environment(tmp_path)), Clock(), lambda event: None, Credentials("me", "pass"))
+    with pytest.raises(RemoteError, match="token realm that is not https"):
+        client.manifest_digest("user/app", "latest")
+
+
+@responses.activate
+def test_our_credentials_do_not_follow_a_redirect(tmp_path: Path) -> None:
+    blob = "https://ghcr.io/v2/a/blobs/sha256:1"
+    responses.get(blob, status=307, headers={"Location": "https://storage.example/x?sig=1"})
+    responses.get("https://storage.example/x", body=b"data")
+    client = RegistryClient("ghcr.io", Http(environment(tmp_path)), Clock(), lambda event: None, Credentials("me", "pass", preemptive=True))
+    assert b"".join(client.blob("a", "sha256:1")) == b"data"
+    assert "Authorization" in responses.calls[0].request.headers
+    assert "Authorization" not in responses.calls[1].request.headers
+
+
+def helper(folder: Path, name: str, script: str) -> None:
+    path = folder / "bin" / f"docker-credential-{name}"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def test_credentials_come_from_where_docker_keeps_them(tmp_path: Path) -> None:
+    auth = base64.b64encode(b"me:secret").decode()
+    config = {"auths": {"https://index.docker.io/v1/": {"auth": auth}, "quay.io": {"identitytoken": "tok"}}, "credHelpers": {"ghcr.io": "good", "gcr.io": "bad"}}
+    (tmp_path / ".docker").mkdir()
+    (tmp_path / ".docker/config.json").write_text(json.dumps(config))
+    helper(tmp_path, "good", 'read host; echo "{\\"ServerURL\\": \\"$host\\", \\"Username\\": \\"u\\", \\"Secret\\": \\"of-$host\\"}"')
+    helper(tmp_path, "bad", "exit 3")
+    surroundings = environment(tmp_path, PATH=f"{tmp_path}/bin:/usr/bin:/bin")
+    warnings: list[str] = []
+    found = {host: find_credentials(host, surroundings, warnings.append) for host in ("docker.io", "quay.io", "ghcr.io", "gcr.io", "none.example")}
+    hub, quay, ghcr = found["docker.io"], found["quay.io"], found["ghcr.io"]
+    assert hub and (hub.username, hub.password) == ("me", "secret")
+    assert quay and quay.identity_token == "tok"
+    assert ghcr and (ghcr.username, ghcr.password) == ("u", "of-ghcr.io")
+    assert found["gcr.io"] is None and found["none.example"] is None
+    assert warnings == ["docker-credential-bad gave no credentials for gcr.io: it ended with 3"]
+    assert "secret" not in repr(hub)
+
+
+@pytest.mark.parametrize(
+    ("url", "no_proxy", "expected"),
+    [
+        ("https://a.example/x", "", "http://proxy:1"),
+        ("https://a.example/x", "a.example", None),
+        ("https://a.example/x", ".example", None),
+        ("https://a.example/x", "b.example, *", None),
+        ("https://a.example:5000/x", "a.example:6000", "http://proxy:1"),
+        ("https://10.1.2.3/", "10.0.0.0/8", None),
+        ("https://127.0.0.1:5000/", "", None),
+        ("https://localhost/", "", None),
+        ("http://a.example/", "", None),
+    ],
+)
+def test_proxies(tmp_path: Path, url: str, no_proxy: str, expected: str | None) -> None:
+    assert proxy_for(url, environment(tmp_path, HTTPS_PROXY="http://proxy:1", NO_PROXY=no_proxy)) == expected
+
+
+@pytest.mark.parametrize(("value", "seconds"), [("3", 3.0), (None, None), ("soon", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)])
+def test_retry_after(value: str | None, seconds: float | None) -> None:
+    assert parse_retry_after(value) == seconds
+
+
+LIBRARY_ERRORS = [
+    kind
+    for kind in vars(requests.exceptions).values()
+    if isinstance(kind, type) and issubclass(kind, requests.RequestException) and "Warning" not in kind.__name__
+]
+
+
+@pytest.mark.parametrize("kind", LIBRARY_ERRORS, ids=lambda kind: kind.__name__)
+def test_every_error_of_requests_is_mapped(kind: type[Exception]) -> None:
+    try:
+        error = kind("boom")
+    except TypeError:
+        error = kind("boom", "", 0)
+    mapped = translate(error, "GET", "https://user:pass@host.example/x?token=secret")
+    assert mapped.where == "GET host.example/x"
+    assert mapped.what and "secret" not in mapped.render() and "pass" not in mapped.render()

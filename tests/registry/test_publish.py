@@ -1,0 +1,167 @@
+"""Pushing: what moves, what does not, and a fault at every single request."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shipit.errors import ShipitError
+from shipit.events import Event, Retried, Transferred
+from shipit.pipeline.flow import push
+from shipit.pipeline.run import Run
+from shipit.rehearsal.registry import EmbeddedRegistry
+from shipit.rehearsal.server import Request, Response
+from tests import runs
+from tests.servers.install import find
+from tests.servers.registry import RegistryServer
+
+DOCKERFILE = 'FROM scratch\nCOPY hello.txt /a\nCOPY hello.txt /b/c\nCMD ["/a"]\n'
+
+
+# docker-registry takes bcrypt only; four rounds.
+BCRYPT_OF_SECRET = "$2b$04$bsgMc6XSTW9.6TYuvw8y9u1CbjYj2eC9WpNDgfpPbS.C3iVh3ucLG"
+
+
+class Faulty(EmbeddedRegistry):
+    """Breaks the request of a given index, once or for good."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.index = -1
+        self.fault = Response(500)
+        self.lasting = False
+        self.count = 0
+
+    def answer(self, request: Request) -> Response:
+        self.count += 1
+        hit = self.count - 1 >= self.index if self.lasting else self.count - 1 == self.index
+        if self.index >= 0 and hit:
+            return self.fault
+        return super().answer(request)
+
+
+@pytest.fixture
+def registry() -> Iterator[Faulty]:
+    with Faulty() as server:
+        yield server
+
+
+def make(folder: Path, registry: EmbeddedRegistry, events: list[Event], name: str = "app") -> Run:
+    surroundings = runs.environment(folder)
+    text = f"app: app\nimage: {{repository: {registry.host}/{name}, tags: [v1]}}\ntargets: {{hub: }}\n"
+    return runs.run(runs.project(folder, text, surroundings, dockerfile=DOCKERFILE), surroundings, events)
+
+
+def sent(events: list[Event]) -> list[int]:
+    return [event.sent for event in events if isinstance(event, Transferred)]
+
+
+def complete(registry: EmbeddedRegistry) -> bool:
+    """Whether every tag names a manifest whose every blob is there."""
+    for (name, _), digest in registry.tags.items():
+        manifest = json.loads(registry.manifests[name, digest][1])
+        if any(row["digest"] not in registry.blobs for row in [manifest["config"], *manifest["layers"]]):
+            return False
+    return True
+
+
+def test_nothing_moves_twice(tmp_path: Path, registry: Faulty) -> None:
+    events: list[Event] = []
+    push(make(tmp_path, registry, events))
+    assert sent(events) == [3], "two layers and the config"
+    assert registry.config_of("app", "v1") is not None
+    before = len(registry.log)
+    push(make(tmp_path, registry, events))
+    assert {method for method, _ in registry.log[before:]} <= {"GET", "HEAD"}
+    (tmp_path / "hello.txt").write_text("other\n")
+    push(make(tmp_path, registry, events, name="other"))
+    assert sent(events) == [3, 3]
+
+
+def test_a_layer_of_another_repository_is_mounted(tmp_path: Path, registry: Faulty) -> None:
+    events: list[Event] = []
+    push(make(tmp_path / "base", registry, events, name="base"))
+    surroundings = runs.environment(tmp_path)
+    text = f"app: app\nimage: {registry.host}/top\ntargets: {{hub: }}\n"
+    loaded = runs.project(tmp_path / "top", text, surroundings, dockerfile=f'FROM {registry.host}/base:v1\nCOPY hello.txt /top\nCMD ["x"]\n')
+    push(runs.run(loaded, surroundings, events))
+    last = [event for event in events if isinstance(event, Transferred)][-1]
+    assert (last.sent, last.mounted) == (2, 2)
+
+
+FAULTS = {
+    "401": Response(401, b"{}", {"WWW-Authenticate": 'Basic realm="x"'}),
+    "404": Response(404, b"{}"),
+    "429": Response(429, b"{}", {"Retry-After": "1"}),
+    "500": Response(500, b"oops"),
+    "503": Response(503, b""),
+    "truncated": Response(200, b"{", {"Content-Length": "5000", "Connection": "close"}),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_at_every_request_is_overcome_or_explained(tmp_path: Path, fault: str) -> None:
+    with Faulty() as clean:
+        push(make(tmp_path / "count", clean, []))
+        requests = clean.count
+    for index in range(requests):
+        with Faulty() as registry:
+            registry.index, registry.fault = index, FAULTS[fault]
+            try:
+                push(make(tmp_path / str(index), registry, []))
+            except ShipitError as error:
+                assert error.where or getattr(error, "errors", ()), f"request {index}: {error.render()}"
+                assert fault not in ("429", "500", "503"), f"request {index} should have been sent again: {error.render()}"
+            assert complete(registry)
+            # The next run converges.
+            push(make(tmp_path / str(index), registry, []))
+            assert registry.config_of("app", "v1") is not None
+
+
+def test_a_registry_that_is_gone_midway(tmp_path: Path, registry: Faulty) -> None:
+    registry.index, registry.lasting, registry.fault = 8, True, Response(503, b"")
+    events: list[Event] = []
+    with pytest.raises(ShipitError) as caught:
+        push(make(tmp_path, registry, events))
+    assert "answered 503" in caught.value.render()
+    assert registry.tags == {}
+    assert len([event for event in events if isinstance(event, Retried)]) >= 4
+
+
+def test_credentials_that_are_refused(tmp_path: Path) -> None:
+    with EmbeddedRegistry(password="right") as registry:
+        with pytest.raises(ShipitError) as caught:
+            push(make(tmp_path, registry, []))
+        what, hint = caught.value.render().splitlines()
+        assert what.startswith(f"HEAD {registry.host}/v2/app/manifests/")
+        assert what.endswith(": needs credentials, and none were found")
+        assert hint == f"hint: docker login {registry.host}"
+        (tmp_path / ".docker").mkdir()
+        (tmp_path / ".docker/config.json").write_text(json.dumps({"auths": {registry.host: {"auth": "bWU6d3Jvbmc="}}}))
+        with pytest.raises(ShipitError) as caught:
+            push(make(tmp_path, registry, []))
+        assert f"refused user 'me' from {tmp_path}/.docker/config.json" in caught.value.render()
+        assert "wrong" not in caught.value.render()
+
+
+@pytest.mark.registry
+def test_a_real_registry_with_basic_credentials(tmp_path: Path) -> None:
+    htpasswd = tmp_path / "htpasswd"
+    htpasswd.write_text(f"me:{BCRYPT_OF_SECRET}\n")
+    server = RegistryServer(tmp_path / "registry", htpasswd=htpasswd)
+    try:
+        (tmp_path / ".docker").mkdir()
+        (tmp_path / ".docker/config.json").write_text(json.dumps({"auths": {server.host: {"username": "me", "password": "secret"}}}))
+        surroundings = runs.environment(tmp_path)
+        text = f"app: app\nimage: {{repository: {server.host}/app, tags: [v1]}}\ntargets: {{hub: }}\n"
+        push(runs.run(runs.project(tmp_path, text, surroundings, dockerfile=DOCKERFILE), surroundings, []))
+        command = [find("skopeo"), "inspect", "--tls-verify=false", "--creds", "me:secret", f"docker://{server.host}/app:v1"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert len(json.loads(done.stdout)["Layers"]) == 2
+    finally:
+        server.stop()
+

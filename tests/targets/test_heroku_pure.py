@@ -1,0 +1,94 @@
+"""Planning and judging a Heroku app: values in, values out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from shipit.release import Seen, State
+from shipit.targets.heroku.judge import judge_heroku
+from shipit.targets.heroku.observed import DynoFacts, HerokuObserved, ProcessFacts, ReleaseFacts, parse_process, parse_release
+from shipit.targets.heroku.plan import Wanted, plan_heroku
+
+OLD, NEW = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+IDLE = HerokuObserved("app", "container", "container", "cedar", False, "", {}, {}, (ReleaseFacts("1", 1, "succeeded"),), ())
+
+
+def observed(
+    *, image: str | None = OLD, version: int = 1, status: str = "succeeded", dynos: tuple[DynoFacts, ...] = (), quantity: int = 1
+) -> HerokuObserved:
+    formation = {"web": ProcessFacts(quantity, "Basic", image)} if image else {}
+    releases = tuple(ReleaseFacts(str(n), n, status if n == version else "succeeded") for n in range(version, 0, -1))
+    return replace(IDLE, formation=formation, releases=releases, dynos=dynos)
+
+
+def wanted(image: str = NEW, **changes: object) -> Wanted:
+    base = Wanted({"web": image}, {}, {}, {}, {}, {})
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def test_nothing_to_do() -> None:
+    assert plan_heroku(wanted(OLD), observed()) == ()
+
+
+def test_a_first_release() -> None:
+    [step] = plan_heroku(wanted(), IDLE)
+    assert (step.id, step.summary, step.detail) == ("release", "release web", (f"web  none -> {'b' * 12}",))
+    assert step.payload == {"updates": [{"type": "web", "docker_image": NEW}], "baseline": 1}
+
+
+def test_config_comes_first_and_hides_secrets() -> None:
+    steps = plan_heroku(
+        wanted(env={"MODE": "x", "SAME": "y"}, env_marks={"MODE": "m1", "SAME": "m2"}, secret_marks={"TOKEN": "t1"}),
+        replace(observed(), config_marks={"SAME": "m2", "TOKEN": "t0", "OTHERS": "z"}),
+    )
+    assert [step.summary for step in steps] == ["set MODE, TOKEN", "release web"]
+    assert steps[0].detail == ("MODE=x", "TOKEN (secret)")
+    assert steps[0].payload == {"set": {"MODE": "x"}, "secrets": ["TOKEN"]}
+
+
+def test_one_release_for_all_stale_types_and_the_release_phase() -> None:
+    images = {"web": NEW, "worker": OLD, "release": NEW}
+    now = replace(observed(), formation={"web": ProcessFacts(1, "Basic", OLD), "worker": ProcessFacts(0, "Basic", OLD)})
+    [step] = plan_heroku(wanted(images=images), now)
+    assert step.summary == "release release, web"
+    assert step.detail[-1] == "runs the release command first; if it fails, what runs now stays"
+
+
+def test_quantities_and_sizes_come_last() -> None:
+    [step] = plan_heroku(wanted(OLD, quantities={"web": 3}, sizes={"web": "standard-1x"}), observed())
+    assert step.detail == ("web  1 -> 3 dynos", "web  Basic -> standard-1x")
+    assert step.payload == {"updates": [{"type": "web", "quantity": 3, "dyno_size": {"name": "standard-1x"}}]}
+
+
+def up(version: int, state: str = "up", name: str = "web.1") -> DynoFacts:
+    return DynoFacts(name, "web", state, version)
+
+
+@pytest.mark.parametrize(
+    ("now", "stalled_s", "state", "reason"),
+    [
+        (observed(image=NEW, version=2, dynos=(up(2),)), 0, State.HEALTHY, "v2: web 1 up"),
+        (observed(image=NEW, version=2, quantity=0), 0, State.HEALTHY, "v2: web scaled to 0"),
+        (observed(image=NEW, version=2, dynos=(up(2, "starting"),)), 0, State.WAITING, "web 0 of 1 up (starting)"),
+        (observed(image=NEW, version=2, dynos=(up(1),)), 0, State.WAITING, "web 0 of 1 up"),
+        (observed(image=NEW, version=2, dynos=(up(2, "crashed"),)), 0, State.FAILED, "web.1 crashed at v2"),
+        (observed(image=NEW, version=2, dynos=(up(2, "starting"),)), 91, State.FAILED, "web 0 of 1 up (starting) for 91 s"),
+        (observed(image=OLD, version=2, status="pending"), 300, State.WAITING, "release v2 is pending"),
+        (observed(image=OLD, version=2, status="failed"), 0, State.FAILED, "release v2 failed; what ran before still runs"),
+        (observed(image=OLD, version=3), 0, State.FAILED, f"web runs {'a' * 12}, not {'b' * 12}: someone else released v3"),
+        (observed(image=None, version=2), 0, State.FAILED, "the formation has no process type web"),
+    ],
+)
+def test_verdicts(now: HerokuObserved, stalled_s: float, state: State, reason: str) -> None:
+    verdict = judge_heroku({"web": NEW}, now, Seen(1000, 0, 1000 - stalled_s, observed()), pending_s=30)
+    assert (verdict.state, verdict.reason) == (state, reason)
+
+
+def test_answers_of_the_api_are_parsed() -> None:
+    process = {"id": "01", "type": "web", "quantity": 2, "size": "Standard-1X", "docker_image": {"id": NEW}, "command": "x"}
+    assert parse_process(process) == ProcessFacts(2, "Standard-1X", NEW)
+    assert parse_process({"type": "web", "quantity": 1, "size": "Basic"}).image is None
+    release = {"id": "uuid", "version": 12, "status": "pending", "description": "Deployed web (abc)", "output_stream_url": "https://x"}
+    assert parse_release(release) == ReleaseFacts("uuid", 12, "pending", "Deployed web (abc)", "https://x")
