@@ -37,10 +37,18 @@ class FakeClock(Clock):
 
 
 def environment(folder: Path, **variables: str) -> Environment:
-    return Environment({"SHIPIT_CACHE_DIR": str(folder / ".cache"), "PATH": "/usr/bin:/bin", **variables}, folder, folder)
+    return Environment(
+        {"SHIPIT_CACHE_DIR": str(folder / ".cache"), "PATH": "/usr/bin:/bin", **variables}, folder, folder
+    )
 
 
-def project(folder: Path, text: str, surroundings: Environment, *, dockerfile: str = 'FROM scratch\nCOPY hello.txt /\nCMD ["/hello"]\n') -> Project:
+def project(
+    folder: Path,
+    text: str,
+    surroundings: Environment,
+    *,
+    dockerfile: str = 'FROM scratch\nCOPY hello.txt /\nCMD ["/hello"]\n',
+) -> Project:
     """A project in a folder: deploy.yml as given, a Dockerfile, and one file."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "deploy.yml").write_text(text)
@@ -59,7 +67,11 @@ def run(
     clock: Clock | None = None,
 ) -> Run:
     """A run over the project's own targets, or over those that `targets` makes."""
-    made = targets(loaded) if targets else [create_target(name, config, loaded, surroundings) for name, config in loaded.targets.items()]
+    made = (
+        targets(loaded)
+        if targets
+        else [create_target(name, config, loaded, surroundings) for name, config in loaded.targets.items()]
+    )
     return Run(loaded, made, surroundings, clock or FakeClock(), events.append)
 
 

@@ -19,7 +19,13 @@ class Shipit:
     def __init__(self, folder: Path, home: Path) -> None:
         self.folder = folder
         home.mkdir(exist_ok=True)
-        self.env = {"PATH": os.environ["PATH"], "HOME": str(home), "SHIPIT_CACHE_DIR": str(home / "cache"), "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"}
+        self.env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "SHIPIT_CACHE_DIR": str(home / "cache"),
+            "PYTHONPATH": str(ROOT),
+            "LANG": "C.UTF-8",
+        }
 
     def run(self, *arguments: str, timeout_s: float = 180) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -72,13 +72,19 @@ def test_a_kind_imports_no_other_kind(file: Path) -> None:
 def test_the_pipeline_knows_no_kind() -> None:
     for file in (SOURCE / "pipeline").glob("*.py"):
         for name in _imports(file):
-            assert not name.startswith("shipit.targets.") or name == "shipit.targets.base", f"{file.name} imports {name}"
+            assert not name.startswith("shipit.targets.") or name == "shipit.targets.base", (
+                f"{file.name} imports {name}"
+            )
 
 
-@pytest.mark.parametrize("file", [f for f in FILES if f.name in ("plan.py", "judge.py", "render.py", "drift.py")], ids=_module)
+@pytest.mark.parametrize(
+    "file", [f for f in FILES if f.name in ("plan.py", "judge.py", "render.py", "drift.py")], ids=_module
+)
 def test_planners_and_judges_touch_nothing(file: Path) -> None:
     tree = ast.parse(file.read_text())
-    names = {alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names = {
+        alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
+    }
     names |= {(node.module or "").split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert not names & {"os", "time", "requests", "urllib3", "subprocess", "pathlib", "random"}
     assert not any(name.endswith((".client", ".clock")) for name in _imports(file))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Set
 
 from shipit import __version__
 from shipit.config.model import ImageConfig, Keys, ProjectFile, TargetConfig
@@ -30,16 +29,16 @@ def _version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split("."))
 
 
-def check_needs(
-    targets: Mapping[str, TargetConfig], written: list[tuple[str, Any]], source: Source
-) -> list[ConfigError]:
-    """That every name in `needs` is a target, and that nothing waits for itself."""
-    names = [name for name, _ in written]
+def check_needs(targets: Mapping[str, TargetConfig], every: Set[str], source: Source) -> list[ConfigError]:
+    """That every name in `needs` is a target of the file, and that nothing waits for itself.
+
+    A target that the environment leaves out is not waited for.
+    """
     mistakes = []
     for name, config in targets.items():
         for index, need in enumerate(config.needs):
-            if need not in names:
-                hint = source.near(need, names) or f"targets here: {', '.join(names)}"
+            if need not in every:
+                hint = source.near(need, sorted(every)) or f"targets here: {', '.join(sorted(every))}"
                 mistakes.append(source.problem(("targets", name, "needs", index), f"there is no target {need!r}", hint))
     cycle = _cycle({name: config.needs for name, config in targets.items()})
     if cycle:
@@ -96,22 +95,15 @@ def _image_problem(
     return None
 
 
-def check_secrets(file: ProjectFile, targets: Mapping[str, Any], source: Source) -> list[ConfigError]:
-    """That `only` names targets, and that no name is both a variable and a secret."""
+def check_secrets(file: ProjectFile, every: Set[str], source: Source) -> list[ConfigError]:
+    """That `only` names targets of the file, and that no name is both a variable and a secret."""
     mistakes = []
     for name, secret in file.secrets.items():
         if name in file.env:
             mistakes.append(source.problem(("secrets", name), "stands under env, too", "keep one", on_key=True))
         for index, target in enumerate(secret.only or ()):
-            # An environment may leave out targets that the whole file has.
-            if target not in targets and not file.environments and not _written(source, target):
-                mistakes.append(
-                    source.problem(
-                        ("secrets", name, "only", index), f"there is no target {target!r}", source.near(target, targets)
-                    )
-                )
+            if target not in every:
+                keys: Keys = ("secrets", name, "only", index)
+                near = source.near(target, sorted(every))
+                mistakes.append(source.problem(keys, f"there is no target {target!r}", near))
     return mistakes
-
-
-def _written(source: Source, target: str) -> bool:
-    return f"{target}:".encode() in source.text

@@ -33,14 +33,19 @@ def find_file(environment: Environment, given: str | None) -> Path:
         if not path.is_file():
             raise UsageError("there is no such file", where=given, hint="name a deploy.yml with -f")
         return path
-    for folder in (environment.cwd, *environment.cwd.parents):
+    for folder in _folders(environment.cwd):
         for name in FILE_NAMES:
             if (folder / name).is_file():
                 return folder / name
-        if (folder / ".git").exists():
-            break
     hint = "write one with at least app:, image: and targets:, or name it with -f"
     raise UsageError("there is no deploy.yml here or above", where=str(environment.cwd), hint=hint)
+
+
+def _folders(cwd: Path) -> tuple[Path, ...]:
+    """The working directory and those above it up to the git root; itself alone outside of a git tree."""
+    above = (cwd, *cwd.parents)
+    root = next((index for index, folder in enumerate(above) if (folder / ".git").exists()), 0)
+    return above[: root + 1]
 
 
 def load_project(
@@ -79,9 +84,10 @@ def load_project(
     if file is not None:
         images = file.images if not file.image else {file.app: file.image}
         mistakes += check_requires(file, source)
-        mistakes += check_needs(targets, _targets(data), source)
+        every = _names(tree) | {name for name, _ in _targets(data)}
+        mistakes += check_needs(targets, every, source)
         mistakes += check_images(file, images, targets, source)
-        mistakes += check_secrets(file, dict(_targets(data)), source)
+        mistakes += check_secrets(file, every, source)
     if mistakes or file is None:
         raise ConfigErrors(mistakes)
     return Project(
@@ -116,6 +122,12 @@ def _relative(path: Path, cwd: Path) -> str:
 def _targets(data: Any) -> list[tuple[str, Any]]:
     targets = data.get("targets") if isinstance(data, dict) else None
     return [(str(name), raw) for name, raw in targets.items()] if isinstance(targets, dict) else []
+
+
+def _names(tree: Mapping_) -> set[str]:
+    """The names of every target in the file, whichever the environment selects."""
+    targets = tree.items.get("targets")
+    return set(targets[1].items) if targets and isinstance(targets[1], Mapping_) else set()
 
 
 def _target(name: str, raw: Any, kinds: Kinds, source: Source) -> tuple[TargetConfig | None, list[ConfigError]]:

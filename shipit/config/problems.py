@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from shipit.config.document import Mapping_, Position, Sequence_, Value, excerpt
+from shipit.config.document import Mapping_, Position, Scalar, Sequence_, Value, excerpt
 from shipit.config.model import Keys
 from shipit.errors import ConfigError
 
@@ -53,7 +53,7 @@ class Source:
                     name = "image"
                 if name in value.items:
                     key_at, value = value.items[name]
-                    at = key_at if on_key or isinstance(value, Mapping_ | Sequence_) else value.at
+                    at = value.at if isinstance(value, Scalar) and not value.is_null and not on_key else key_at
                     found.append(name)
             elif isinstance(value, Sequence_) and isinstance(key, int) and 0 <= key < len(value.items):
                 value = value.items[key]

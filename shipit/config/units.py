@@ -30,7 +30,7 @@ def parse_command(value: Any) -> Any:
         if not value.strip():
             raise ValueError("should be a command, not empty text")
         return ("/bin/sh", "-c", value)
-    if isinstance(value, list) and value and all(isinstance(item, str | int | float) for item in value):
+    if isinstance(value, list | tuple) and value and all(isinstance(item, str | int | float) for item in value):
         return tuple(str(item) for item in value)
     raise ValueError("should be a command: text for a shell, or a list of words")
 

@@ -67,9 +67,7 @@ def _built(run: Run, name: str, platform: str) -> BuiltImage:
         run.emit(StepFailed(step, "", str(error), run.clock.now() - started))
         raise
     size = sum(layer.size_bytes for layer in built.layers)
-    summary = (
-        f"{name}  {short(built.config_digest)}  {len(built.layers)} layers, {human_bytes(size)}  ({built.builder})"
-    )
+    summary = f"{name}  {short(built.config_digest)}  {counted(len(built.layers), 'layer')}, {human_bytes(size)}  ({built.builder})"
     run.emit(StepDone(step, "", summary, run.clock.now() - started))
     return built
 
@@ -114,6 +112,11 @@ def _prepared(run: Run, use: ImageUse, plain: BuiltImage) -> Prepared:
     now = {tag: client.manifest_digest(repository_ref.repository, tag) for tag in tags}
     image = Image(use.image, repository_ref.name, use.form, built.config_digest, missing.manifest_digest)
     return Prepared(use, built, image, missing, now)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 layer`, `2 layers`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def human_bytes(size: float) -> str:

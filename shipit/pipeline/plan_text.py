@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from shipit.pipeline.images import counted
 from shipit.release import Plan, TargetPlan
 
 
@@ -16,7 +17,7 @@ def render_plan(plan: Plan) -> str:
     if plan.tags:
         lines += ["", "when all are healthy", *(f"  > move {tag}" for tag in plan.tags)]
     count = plan.changes
-    lines += ["", f"{count} change{'' if count == 1 else 's'}" if count else "up to date: nothing to change"]
+    lines += ["", counted(count, "change") if count else "up to date: nothing to change"]
     return "\n".join(lines)
 
 

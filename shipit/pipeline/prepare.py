@@ -9,7 +9,7 @@ from typing import Any
 
 from shipit.image.image import BuiltImage
 from shipit.pipeline.graph import run_order
-from shipit.pipeline.images import BuildKey, Prepared, build_images, human_bytes, prepare_uses
+from shipit.pipeline.images import BuildKey, Prepared, build_images, counted, human_bytes, prepare_uses
 from shipit.pipeline.parallel import together
 from shipit.pipeline.run import Run
 from shipit.release import ImageUse, Plan, Release, TargetPlan, short
@@ -99,9 +99,5 @@ def _publish_line(item: Prepared) -> str:
     if item.missing.is_published:
         return f"tag {item.image.repository}: {', '.join(item.new_tags)}"
     count = len(item.missing.layers)
-    layers = (
-        f"{count} layer{'' if count == 1 else 's'}, {human_bytes(item.missing.size_bytes)}"
-        if count
-        else "manifest only"
-    )
+    layers = f"{counted(count, 'layer')}, {human_bytes(item.missing.size_bytes)}" if count else "manifest only"
     return f"push {item.image.repository}@{short(item.image.manifest_digest)}  {layers}{tags}"

@@ -143,7 +143,9 @@ def _table(rows: list[Row]) -> None:
         moved = [event for event in events if isinstance(event, Transferred)]
         size, blobs = sum(event.sent_bytes for event in moved), sum(event.sent for event in moved)
         what = f"{blobs} blobs, {size:,} bytes to {len(moved)} registries" if moved else "nothing"
-        _say(f"{index:<8}{elapsed:>7.2f}{build:>8.2f}{push:>8.2f}{release:>9.2f}{max(0.0, finished - release):>8.2f}  {what}")
+        _say(
+            f"{index:<8}{elapsed:>7.2f}{build:>8.2f}{push:>8.2f}{release:>9.2f}{max(0.0, finished - release):>8.2f}  {what}"
+        )
 
 
 def _say(text: str) -> None:

@@ -36,7 +36,9 @@ class Runner(Protocol):
 
     kind: str
 
-    def start(self, registry: EmbeddedRegistry, name: str, digest: str, env: Mapping[str, str], port: int, line: Line) -> Running:
+    def start(
+        self, registry: EmbeddedRegistry, name: str, digest: str, env: Mapping[str, str], port: int, line: Line
+    ) -> Running:
         """Start the image of a repository by manifest digest; `line` is told each line it writes."""
         ...
 
@@ -59,7 +61,9 @@ class ProcessRunner:
 
     kind = "local process"
 
-    def start(self, registry: EmbeddedRegistry, name: str, digest: str, env: Mapping[str, str], port: int, line: Line) -> Running:
+    def start(
+        self, registry: EmbeddedRegistry, name: str, digest: str, env: Mapping[str, str], port: int, line: Line
+    ) -> Running:
         root = Path(tempfile.mkdtemp(prefix="shipit-dyno-"))
         manifest = json.loads(registry.manifests[name, digest][1])
         config = json.loads(registry.blobs[manifest["config"]["digest"]])["config"]
@@ -158,7 +162,9 @@ class ContainerRunner:
 
         self._client = docker.DockerClient(base_url=host, timeout=60)
 
-    def start(self, registry: EmbeddedRegistry, name: str, digest: str, env: Mapping[str, str], port: int, line: Line) -> Running:
+    def start(
+        self, registry: EmbeddedRegistry, name: str, digest: str, env: Mapping[str, str], port: int, line: Line
+    ) -> Running:
         login = {"username": "_", "password": registry.password} if registry.password else None
         image = f"{registry.host}/{name}"
         self._client.images.pull(image, tag=digest, auth_config=login)

@@ -92,7 +92,11 @@ class HerokuStandIn(StrictServer):
 
     def variables(self) -> dict[str, str]:
         """What shipit's environment needs to reach this instead of the real one."""
-        return {"SHIPIT_HEROKU_API": f"http://{self.host}", "SHIPIT_HEROKU_REGISTRY": self.registry.host, "HEROKU_API_KEY": self.token}
+        return {
+            "SHIPIT_HEROKU_API": f"http://{self.host}",
+            "SHIPIT_HEROKU_REGISTRY": self.registry.host,
+            "HEROKU_API_KEY": self.token,
+        }
 
     def answer(self, request: Request) -> Response:
         is_open = request.path.startswith(("/streams/", "/logs/"))
@@ -134,7 +138,12 @@ class HerokuStandIn(StrictServer):
 
     def _formation(self, app: App, with_images: bool) -> list[dict[str, Any]]:
         return [
-            {"type": name, "quantity": row["quantity"], "size": row["size"], **({"docker_image": {"id": row["image"]}} if with_images else {})}
+            {
+                "type": name,
+                "quantity": row["quantity"],
+                "size": row["size"],
+                **({"docker_image": {"id": row["image"]}} if with_images else {}),
+            }
             for name, row in sorted(app.formation.items())
         ]
 
@@ -183,14 +192,18 @@ class HerokuStandIn(StrictServer):
             row["image"] = image
         return planned
 
-    def _run_release_phase(self, app: App, release: dict[str, Any], image: str, planned: dict[str, dict[str, Any]]) -> None:
+    def _run_release_phase(
+        self, app: App, release: dict[str, Any], image: str, planned: dict[str, dict[str, Any]]
+    ) -> None:
         output = self.outputs[release["id"]] = _Output()
         release["output_stream_url"] = f"http://{self.host}/streams/{release['id']}"
 
         def work() -> None:
             manifest = self._manifest(app.name, "release", image)
             assert manifest is not None
-            running = self.runner.start(self.registry, f"{app.name}/release", manifest, app.config, free_port(), output.add)
+            running = self.runner.start(
+                self.registry, f"{app.name}/release", manifest, app.config, free_port(), output.add
+            )
             while (code := running.exit_code()) is None:
                 time.sleep(0.05)
             running.stop()
@@ -263,7 +276,12 @@ class HerokuStandIn(StrictServer):
         app = self.apps[request.groups["app"]]
         for dyno in app.dynos:
             self._look(app, dyno)
-        return _json([{"name": d.name, "type": d.process, "state": d.state, "release": {"version": d.version}} for d in app.dynos])
+        return _json(
+            [
+                {"name": d.name, "type": d.process, "state": d.state, "release": {"version": d.version}}
+                for d in app.dynos
+            ]
+        )
 
     def _look(self, app: App, dyno: Dyno) -> None:
         code = dyno.running.exit_code() if dyno.running else 1
@@ -290,7 +308,9 @@ class HerokuStandIn(StrictServer):
             app.log.append(f"app[{dyno.name}]: {text}")
 
         try:
-            dyno.running = self.runner.start(self.registry, f"{app.name}/{dyno.process}", manifest, app.config, dyno.port, line)
+            dyno.running = self.runner.start(
+                self.registry, f"{app.name}/{dyno.process}", manifest, app.config, dyno.port, line
+            )
         except Exception as error:
             # Whatever the engine says of it: for the app it is a dyno that did not start.
             line(f"can't be started: {error}")
@@ -357,7 +377,11 @@ def _is_docker(request: Request) -> bool:
 
 
 def _json(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(status, json.dumps(value).encode(), {"Content-Type": "application/json", "Request-Id": str(uuid.uuid4()), **(headers or {})})
+    return Response(
+        status,
+        json.dumps(value).encode(),
+        {"Content-Type": "application/json", "Request-Id": str(uuid.uuid4()), **(headers or {})},
+    )
 
 
 def _fail(status: int, name: str, message: str, *, resource: str = "") -> Response:

@@ -35,7 +35,9 @@ class MemoryObserved:
 class MemoryTarget:
     """Runs the given uses in a World. One step sets every image and variable that differs."""
 
-    def __init__(self, name: str, world: World, uses: Sequence[ImageUse] = (), config: TargetConfig | None = None) -> None:
+    def __init__(
+        self, name: str, world: World, uses: Sequence[ImageUse] = (), config: TargetConfig | None = None
+    ) -> None:
         self.name = name
         self.world = world
         self.uses = tuple(uses)
@@ -59,7 +61,9 @@ class MemoryTarget:
         changed = sorted(name for name, mark in release.marks.items() if observed.marks.get(name) != mark)
         if not stale and not changed:
             return ()
-        detail = tuple(f"{name}  {short(observed.images.get(name, '')) or 'none'} -> {short(wanted[name])}" for name in stale)
+        detail = tuple(
+            f"{name}  {short(observed.images.get(name, '')) or 'none'} -> {short(wanted[name])}" for name in stale
+        )
         payload = {"images": {name: wanted[name] for name in stale}, "variables": changed}
         return (Step("set", f"set {', '.join([*stale, *changed])}", detail, payload=payload),)
 

@@ -45,7 +45,9 @@ class EmbeddedRegistry(StrictServer):
     def answer(self, request: Request) -> Response:
         if self.password is not None and not self._is_known(request):
             self.log.append((request.method, request.path))
-            return _error(401, "UNAUTHORIZED", "authentication required", {"WWW-Authenticate": 'Basic realm="registry"'})
+            return _error(
+                401, "UNAUTHORIZED", "authentication required", {"WWW-Authenticate": 'Basic realm="registry"'}
+            )
         return super().answer(request)
 
     def refuse(self, request: Request) -> Response:
@@ -54,7 +56,9 @@ class EmbeddedRegistry(StrictServer):
     def config_of(self, name: str, reference: str) -> dict[str, object] | None:
         """The config of an image by tag or manifest digest, or None."""
         found = self.manifests.get((name, self.tags.get((name, reference), reference)))
-        config: dict[str, object] | None = json.loads(self.blobs[json.loads(found[1])["config"]["digest"]]) if found else None
+        config: dict[str, object] | None = (
+            json.loads(self.blobs[json.loads(found[1])["config"]["digest"]]) if found else None
+        )
         return config
 
     def _is_known(self, request: Request) -> bool:
@@ -109,7 +113,9 @@ class EmbeddedRegistry(StrictServer):
         name, digest = request.groups["name"], request.groups["digest"]
         if (name, digest) not in self.linked:
             return _error(404, "BLOB_UNKNOWN", "blob unknown to registry")
-        return Response(200, self.blobs[digest], {"Content-Type": "application/octet-stream", "Docker-Content-Digest": digest})
+        return Response(
+            200, self.blobs[digest], {"Content-Type": "application/octet-stream", "Docker-Content-Digest": digest}
+        )
 
     def _open(self, request: Request) -> Response:
         name, mount, source = request.groups["name"], request.query.get("mount"), request.query.get("from")
@@ -127,7 +133,9 @@ class EmbeddedRegistry(StrictServer):
             return _error(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
         self._uploads[upload] += request.body
         end = len(self._uploads[upload]) - 1
-        return Response(202, headers={"Location": f"/v2/{name}/blobs/uploads/{upload}?state=opaque", "Range": f"0-{end}"})
+        return Response(
+            202, headers={"Location": f"/v2/{name}/blobs/uploads/{upload}?state=opaque", "Range": f"0-{end}"}
+        )
 
     def _close(self, request: Request) -> Response:
         upload, name, digest = request.groups["id"], request.groups["name"], request.query.get("digest", "")
@@ -142,7 +150,11 @@ class EmbeddedRegistry(StrictServer):
         return Response(201, headers={"Location": f"/v2/{name}/blobs/{digest}", "Docker-Content-Digest": digest})
 
     def _drop(self, request: Request) -> Response:
-        return Response(204) if self._uploads.pop(request.groups["id"], None) is not None else _error(404, "BLOB_UPLOAD_UNKNOWN", "unknown")
+        return (
+            Response(204)
+            if self._uploads.pop(request.groups["id"], None) is not None
+            else _error(404, "BLOB_UPLOAD_UNKNOWN", "unknown")
+        )
 
     def _list(self, request: Request) -> Response:
         name = request.groups["name"]

@@ -61,7 +61,9 @@ class StrictServer:
             match = pattern.fullmatch(request.path)
             if match and method == request.method:
                 groups = {key: value or "" for key, value in match.groupdict().items()}
-                return handler(Request(request.method, request.path, request.query, request.headers, request.body, groups))
+                return handler(
+                    Request(request.method, request.path, request.query, request.headers, request.body, groups)
+                )
         self.unknown.append((request.method, request.path))
         return self.refuse(request)
 
@@ -72,12 +74,7 @@ class StrictServer:
         return f"127.0.0.1:{self._server.server_address[1]}"
 
     def start(self) -> Self:
-        server = self
-
-        class Bound(_Handler):
-            strict = server
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Handler,), {"strict": self}))
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self
@@ -91,7 +88,9 @@ class StrictServer:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -48,7 +49,8 @@ class TerminalReporter:
 
     def __init__(self, *, color: bool = True) -> None:
         self._err = Console(stderr=True, no_color=not color, highlight=False, soft_wrap=True)
-        self._out = Console(no_color=not color, highlight=False, soft_wrap=True)
+        # At one terminal both go through the console that the live part belongs to, or they would overlap.
+        self._out = self._err if sys.stdout.isatty() else Console(no_color=not color, highlight=False, soft_wrap=True)
         self._running: dict[str, _Running] = {}
         self._waiting: dict[str, _Running] = {}
         self._lock = threading.RLock()

@@ -15,7 +15,11 @@ HEAD = "app: hello\nimage: user/hello\n"
 
 CASES = [
     pytest.param("", "deploy.yml:1:1: the file is empty\nhint: it needs at least app:", id="empty"),
-    pytest.param("- a\n", "deploy.yml:1:1: the file should be a map of keys such as app: and targets:\n  1 | - a\n    | ^", id="list"),
+    pytest.param(
+        "- a\n",
+        "deploy.yml:1:1: the file should be a map of keys such as app: and targets:\n  1 | - a\n    | ^",
+        id="list",
+    ),
     pytest.param(
         "app: hello\ntargets: {heroku: {app: [}\n",
         "deploy.yml:2:26: should be YAML: did not find expected node content\n  2 | targets: {heroku: {app: [}\n    |                          ^",
@@ -26,15 +30,23 @@ CASES = [
         "deploy.yml:2:1: should be YAML: found a tab character that violates indentation\n  2 |  x: 1\n    | ^\nhint: indent with spaces: YAML takes no tabs there",
         id="tab",
     ),
-    pytest.param("app: a\napp: b\n", "deploy.yml:2:1: the key 'app' stands here twice, first on line 1", id="duplicate"),
-    pytest.param("image: user/hello\n", "deploy.yml:1:1: should have app:\n  1 | image: user/hello\n    | ^\nhint: add it", id="no-app"),
+    pytest.param(
+        "app: a\napp: b\n", "deploy.yml:2:1: the key 'app' stands here twice, first on line 1", id="duplicate"
+    ),
+    pytest.param(
+        "image: user/hello\n",
+        "deploy.yml:1:1: should have app:\n  1 | image: user/hello\n    | ^\nhint: add it",
+        id="no-app",
+    ),
     pytest.param(
         "app: Hello\n",
         "deploy.yml:1:6: app: should be lower-case letters, digits and '-', beginning with a letter\n  1 | app: Hello\n    |      ^^^^^",
         id="app-name",
     ),
     pytest.param(
-        "app: 12\n", "deploy.yml:1:6: app: should be text; put quotes around it\n  1 | app: 12\n    |      ^^", id="number-for-text"
+        "app: 12\n",
+        "deploy.yml:1:6: app: should be text; put quotes around it\n  1 | app: 12\n    |      ^^",
+        id="number-for-text",
     ),
     pytest.param(
         "app: hello\nimage: redis:8\n",

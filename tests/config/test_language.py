@@ -90,7 +90,10 @@ def load(folder: Path, text: str, selected: str | None = None, **variables: str)
 
 
 def test_six_lines_are_a_whole_file(tmp_path: Path) -> None:
-    project = load(tmp_path, "app: hello\nimage: marcwright/hello\ntargets:\n  heroku: {app: hello-prod}\n  k8s: {port: 3000, replicas: 3}\n")
+    project = load(
+        tmp_path,
+        "app: hello\nimage: marcwright/hello\ntargets:\n  heroku: {app: hello-prod}\n  k8s: {port: 3000, replicas: 3}\n",
+    )
     heroku, k8s = project.targets["heroku"], project.targets["k8s"]
     assert isinstance(heroku, HerokuConfig) and isinstance(k8s, KubernetesConfig)
     assert project.images["hello"].repository == "docker.io/marcwright/hello"
@@ -172,7 +175,11 @@ def test_no_bytes_break_the_reader(tmp_path: Path, data: bytes) -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.integers(0, len(VALID)), st.integers(0, 12), st.sampled_from([b"", b"{", b"[", b":", b" ", b"\n", b"*", b"&", b"${", b"'", b"!!", b"- ", b"\t", b"null", b"0"]))
+@given(
+    st.integers(0, len(VALID)),
+    st.integers(0, 12),
+    st.sampled_from([b"", b"{", b"[", b":", b" ", b"\n", b"*", b"&", b"${", b"'", b"!!", b"- ", b"\t", b"null", b"0"]),
+)
 def test_no_mutation_of_a_good_file_breaks_the_reader(tmp_path: Path, start: int, length: int, inserted: bytes) -> None:
     _reads_or_explains(tmp_path, VALID[:start] + inserted + VALID[start + length :])
 

@@ -60,7 +60,9 @@ def memory_case(tmp_path: Path) -> Iterator[Case]:
 
         def make() -> Run:
             loaded = runs.project(tmp_path, f"app: app\nimage: {registry.host}/app\n{SECRETS}", surroundings)
-            return runs.run(loaded, surroundings, [], targets=lambda _: [MemoryTarget("memory", world, [use])], clock=Clock())
+            return runs.run(
+                loaded, surroundings, [], targets=lambda _: [MemoryTarget("memory", world, [use])], clock=Clock()
+            )
 
         yield Case(make, lambda: len(world.writes))
 
@@ -70,7 +72,10 @@ def heroku_case(tmp_path: Path) -> Iterator[Case]:
     with HerokuStandIn(token="token-of-heroku") as heroku:
         heroku.create_app("app-prod")
         text = f"app: app\nimage: {{build: .}}\n{SECRETS}targets: {{heroku: {{app: app-prod, settle: 0s}}}}\n"
-        yield Case(_make(tmp_path, text, heroku.variables()), lambda: sum(method not in ("GET", "HEAD") for method, _ in heroku.log))
+        yield Case(
+            _make(tmp_path, text, heroku.variables()),
+            lambda: sum(method not in ("GET", "HEAD") for method, _ in heroku.log),
+        )
 
 
 @pytest.fixture

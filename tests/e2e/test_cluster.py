@@ -57,9 +57,13 @@ def test_an_image_that_cannot_be_pulled(shipit: Shipit, app: Start, cluster: Clu
     app("manifests: [pod.yml]")
     shipit.write(
         pod__yml=json.dumps(
-            {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "gone"},
-             "spec": {"containers": [{"name": "gone", "image": "127.0.0.1:1/nowhere/gone:v1"}]}}
-        )  # fmt: skip
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": "gone"},
+                "spec": {"containers": [{"name": "gone", "image": "127.0.0.1:1/nowhere/gone:v1"}]},
+            }
+        )
     )
     done = shipit.run("deploy")
     assert done.returncode == 1
@@ -99,12 +103,16 @@ def test_a_pod_that_fits_nowhere(shipit: Shipit, app: Start, cluster: Cluster) -
     assert "hint: ask for less cpu or memory, or add nodes" in done.stdout
 
 
-def test_secrets_release_command_and_pull_secret(shipit: Shipit, app: Start, cluster: Cluster, namespace: str, registry_server: RegistryServer) -> None:
+def test_secrets_release_command_and_pull_secret(
+    shipit: Shipit, app: Start, cluster: Cluster, namespace: str, registry_server: RegistryServer
+) -> None:
     more = "env: {GREETING: hi}\nsecrets: {TOKEN: {env: MY_TOKEN}}\nrelease: echo migrated with $GREETING $TOKEN"
     app("port: 8000\npull_secret: true", more=more)
     home = Path(shipit.env["HOME"])
     (home / ".docker").mkdir()
-    (home / ".docker/config.json").write_text(json.dumps({"auths": {registry_server.host: {"auth": "dXNlcjpwYXNzd29yZA=="}}}))
+    (home / ".docker/config.json").write_text(
+        json.dumps({"auths": {registry_server.host: {"auth": "dXNlcjpwYXNzd29yZA=="}}})
+    )
     shipit.env["MY_TOKEN"] = "canary-4711"
     done = shipit.run("deploy")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -133,10 +141,14 @@ def test_a_release_command_that_fails(shipit: Shipit, app: Start, cluster: Clust
     assert done.returncode == 1
     assert "the release command failed" in done.stdout
     assert "| no such table" in done.stdout
-    assert cluster.kubectl("-n", namespace, "get", "deployments", "-o", "name") == "", "nothing after the gate is applied"
+    assert cluster.kubectl("-n", namespace, "get", "deployments", "-o", "name") == "", (
+        "nothing after the gate is applied"
+    )
 
 
-def test_raw_manifests_and_a_bare_pod_run_the_pushed_image(shipit: Shipit, app: Start, cluster: Cluster, namespace: str, registry_server: RegistryServer) -> None:
+def test_raw_manifests_and_a_bare_pod_run_the_pushed_image(
+    shipit: Shipit, app: Start, cluster: Cluster, namespace: str, registry_server: RegistryServer
+) -> None:
     app("workloads:\n  lone: {kind: pod, port: 8000}\nmanifests: [k8s/]")
     (shipit.folder / "k8s").mkdir()
     (shipit.folder / "k8s/set.yml").write_text(
@@ -163,9 +175,20 @@ spec:
     )
     done = shipit.run("deploy")
     assert done.returncode == 0, done.stdout + done.stderr
-    images = cluster.kubectl("-n", namespace, "get", "pods", "-o", "jsonpath={.items[*].spec.containers[0].image}").split()
+    images = cluster.kubectl(
+        "-n", namespace, "get", "pods", "-o", "jsonpath={.items[*].spec.containers[0].image}"
+    ).split()
     assert len(set(images)) == 1 and "@sha256:" in images[0]
-    managers = cluster.kubectl("-n", namespace, "get", "statefulset", "raw", "--show-managed-fields", "-o", "jsonpath={.metadata.managedFields[*].manager}")
+    managers = cluster.kubectl(
+        "-n",
+        namespace,
+        "get",
+        "statefulset",
+        "raw",
+        "--show-managed-fields",
+        "-o",
+        "jsonpath={.metadata.managedFields[*].manager}",
+    )
     assert "shipit" in managers.split()
     assert shipit.run("plan", "--exit-code").returncode == 0
 

@@ -47,7 +47,11 @@ def test_one_deploy_reaches_all_three_and_a_third_writes_nothing(
     cluster.kubectl("create", "namespace", "whole")
     shipit.copy("hello")
     shipit.write(deploy__yml=DEPLOY.format(host=registry_server.host))
-    shipit.env |= {**heroku.variables(), "KUBECONFIG": str(cluster.kubeconfig), "SHIPIT_MIRRORS": f"docker.io={python_base}"}
+    shipit.env |= {
+        **heroku.variables(),
+        "KUBECONFIG": str(cluster.kubeconfig),
+        "SHIPIT_MIRRORS": f"docker.io={python_base}",
+    }
 
     first = shipit.run("deploy")
     assert first.returncode == 0, first.stdout + first.stderr
@@ -61,7 +65,9 @@ def test_one_deploy_reaches_all_three_and_a_third_writes_nothing(
     assert re.search(r"pushed \S+/whole@\w+  2 sent \(\S+ KiB\)", second.stderr), "one layer and the config move"
 
     running = app.formation["web"]["image"]
-    pinned = cluster.kubectl("-n", "whole", "get", "deployment", "whole", "-o", "jsonpath={.spec.template.spec.containers[0].image}")
+    pinned = cluster.kubectl(
+        "-n", "whole", "get", "deployment", "whole", "-o", "jsonpath={.spec.template.spec.containers[0].image}"
+    )
     seen = json.loads(_skopeo("inspect", "--config", "--raw", f"docker://{pinned}"))
     on_heroku = heroku.registry.config_of("whole-prod/web", "latest")
     assert seen == on_heroku
@@ -73,7 +79,11 @@ def test_one_deploy_reaches_all_three_and_a_third_writes_nothing(
     third = shipit.run("deploy")
     assert third.returncode == 0, third.stdout + third.stderr
     assert "done: nothing changed, 3 of 3 targets healthy" in third.stdout
-    writes = [row for row in heroku.log[heroku_before:] + heroku.registry.log[registry_before:] if row[0] not in ("GET", "HEAD")]
+    writes = [
+        row
+        for row in heroku.log[heroku_before:] + heroku.registry.log[registry_before:]
+        if row[0] not in ("GET", "HEAD")
+    ]
     assert writes == []
     assert _versions(cluster) == generation
     assert heroku.unknown == heroku.registry.unknown == []
@@ -115,12 +125,20 @@ def _skopeo(*arguments: str, tls: str = "--tls-verify=false") -> str:
     return done.stdout
 
 
-def test_skopeo_reads_what_was_pushed(shipit: Shipit, registry_server: RegistryServer, python_base: str, tmp_path: Path) -> None:
+def test_skopeo_reads_what_was_pushed(
+    shipit: Shipit, registry_server: RegistryServer, python_base: str, tmp_path: Path
+) -> None:
     shipit.copy("hello")
-    shipit.write(deploy__yml=f"app: copied\nimage: {{repository: {registry_server.host}/copied, tags: [v1]}}\ntargets: {{hub: }}\n")
+    shipit.write(
+        deploy__yml=f"app: copied\nimage: {{repository: {registry_server.host}/copied, tags: [v1]}}\ntargets: {{hub: }}\n"
+    )
     shipit.env["SHIPIT_MIRRORS"] = f"docker.io={python_base}"
     done = shipit.run("push")
     assert done.returncode == 0, done.stderr
-    _skopeo("copy", f"docker://{registry_server.host}/copied:v1", f"dir:{tmp_path}/copied", tls="--src-tls-verify=false")
+    _skopeo(
+        "copy", f"docker://{registry_server.host}/copied:v1", f"dir:{tmp_path}/copied", tls="--src-tls-verify=false"
+    )
     layers = json.loads((tmp_path / "copied" / "manifest.json").read_text())["layers"]
-    assert all((tmp_path / "copied" / row["digest"].removeprefix("sha256:")).stat().st_size == row["size"] for row in layers)
+    assert all(
+        (tmp_path / "copied" / row["digest"].removeprefix("sha256:")).stat().st_size == row["size"] for row in layers
+    )

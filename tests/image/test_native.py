@@ -42,7 +42,12 @@ class Bases:
                     info.size = len((content or "").encode()) if info.isreg() else 0
                     tar.addfile(info, io.BytesIO((content or "").encode()))
             layer = pack_layer([buffer.getvalue()], self.store)
-        full = {"architecture": "amd64", "os": "linux", "config": config or {}, "rootfs": {"type": "layers", "diff_ids": [layer.diff_id]}}
+        full = {
+            "architecture": "amd64",
+            "os": "linux",
+            "config": config or {},
+            "rootfs": {"type": "layers", "diff_ids": [layer.diff_id]},
+        }
         self.images[name] = SourceImage(ImageRef("base", name), json.dumps(full).encode(), (layer,), "oci")
 
     def resolve(self, ref: ImageRef, platform: str) -> SourceImage:
@@ -74,7 +79,7 @@ class Builder:
 
     def files(self, image: BuiltImage) -> dict[str, tarfile.TarInfo]:
         """Members by name over all layers, the last one winning."""
-        found = {}
+        found: dict[str, tarfile.TarInfo] = {}
         for layer in image.layers:
             with tarfile.open(self.store.path(layer.digest)) as tar:
                 found |= {member.name: member for member in tar}
@@ -167,7 +172,10 @@ def test_stages_and_copies_between_them(builder: Builder) -> None:
     assert {"app/a.txt", "app/b.txt", "tool", "flat/a.txt", "flat/b.txt"} <= set(names)
     assert builder.text(image, "tool") == "binary"
     assert builder.text(image, "app/b.txt") == "b \n"
-    assert builder.build("FROM tools AS one\nFROM scratch\n", stage="one").layers == builder.bases.images["library/tools"].layers
+    assert (
+        builder.build("FROM tools AS one\nFROM scratch\n", stage="one").layers
+        == builder.bases.images["library/tools"].layers
+    )
 
 
 def test_folders_of_the_base_are_kept_and_links_followed(builder: Builder) -> None:
@@ -199,7 +207,9 @@ def test_add_unpacks_local_archives(builder: Builder) -> None:
 
 
 def test_names_of_owners_come_from_the_image(builder: Builder) -> None:
-    builder.bases.add("library/base", {"etc/": None, "etc/passwd": "app:x:1234:99::/:/bin/sh\n", "etc/group": "staff:x:50:\n"})
+    builder.bases.add(
+        "library/base", {"etc/": None, "etc/passwd": "app:x:1234:99::/:/bin/sh\n", "etc/group": "staff:x:50:\n"}
+    )
     builder.write("f")
     files = builder.files(builder.build("FROM base\nCOPY --chown=app f /a\nCOPY --chown=app:staff f /b\n"))
     assert [(files[name].uid, files[name].gid) for name in "ab"] == [(1234, 99), (1234, 50)]
@@ -229,17 +239,35 @@ def test_a_second_build_compresses_nothing(builder: Builder, monkeypatch: pytest
             "Dockerfile:2: RUN needs an engine, and none answers at unix:///nowhere.sock\n"
             "hint: start Docker, or set DOCKER_HOST to an engine that runs; shipit builds without one only what has no RUN",
         ),
-        ("FROM scratch\nCOPY nope /\n", "Dockerfile:2: COPY: 'nope' is not there\nhint: check the path, and .dockerignore"),
-        ("FROM scratch\nCOPY *.nope /\n", "Dockerfile:2: COPY: nothing matches '*.nope'\nhint: check the path, and .dockerignore"),
-        ("FROM nowhere\n", "Dockerfile:1: the base nowhere: there is no docker.io/library/nowhere\n  at HEAD docker.io\nhint: check its name and tag"),
-        ("FROM scratch\nCOPY Dockerfile a b\n", "Dockerfile:2: COPY: 'a' is not there\nhint: check the path, and .dockerignore"),
+        (
+            "FROM scratch\nCOPY nope /\n",
+            "Dockerfile:2: COPY: 'nope' is not there\nhint: check the path, and .dockerignore",
+        ),
+        (
+            "FROM scratch\nCOPY *.nope /\n",
+            "Dockerfile:2: COPY: nothing matches '*.nope'\nhint: check the path, and .dockerignore",
+        ),
+        (
+            "FROM nowhere\n",
+            "Dockerfile:1: the base nowhere: there is no docker.io/library/nowhere\n  at HEAD docker.io\nhint: check its name and tag",
+        ),
+        (
+            "FROM scratch\nCOPY Dockerfile a b\n",
+            "Dockerfile:2: COPY: 'a' is not there\nhint: check the path, and .dockerignore",
+        ),
         ("COPY a b\n", "Dockerfile:1: COPY stands before FROM\nhint: begin with FROM"),
         ("ARG A\n", "Dockerfile: has no FROM\nhint: it should begin with FROM"),
         ("FROM scratch\nEXPOSE http\n", "Dockerfile:2: EXPOSE should name ports such as 8080 or 53/udp, found 'http'"),
         ("FROM scratch\nENV A\n", "Dockerfile:2: should be NAME=value, found 'A'"),
-        ("FROM scratch\nCOPY --chown=bob Dockerfile /\n", "Dockerfile:2: COPY: the image has no 'bob' in /etc/passwd\nhint: use a number"),
+        (
+            "FROM scratch\nCOPY --chown=bob Dockerfile /\n",
+            "Dockerfile:2: COPY: the image has no 'bob' in /etc/passwd\nhint: use a number",
+        ),
         ("FROM scratch\nHEALTHCHECK yes\n", "Dockerfile:2: HEALTHCHECK should be NONE, or CMD and a command"),
-        ("FROM ${NOPE}\n", "Dockerfile:1: FROM should be IMAGE, or IMAGE AS NAME\nhint: an ARG in it may be empty: give it a default above FROM"),
+        (
+            "FROM ${NOPE}\n",
+            "Dockerfile:1: FROM should be IMAGE, or IMAGE AS NAME\nhint: an ARG in it may be empty: give it a default above FROM",
+        ),
     ],
 )
 def test_errors_name_the_line_and_what_to_do(builder: Builder, dockerfile: str, message: str) -> None:

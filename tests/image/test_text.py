@@ -20,7 +20,13 @@ def test_a_dockerfile_with_everything() -> None:
         "COPY <<EOF /file\nline $A\n  EOF not yet\nEOF\nCMD [\"a\", \"b\"]\n"
     )  # fmt: skip
     parsed = parse_dockerfile(text).instructions
-    assert [(item.keyword, item.line) for item in parsed] == [("FROM", 5), ("ENV", 6), ("COPY", 10), ("COPY", 11), ("CMD", 15)]
+    assert [(item.keyword, item.line) for item in parsed] == [
+        ("FROM", 5),
+        ("ENV", 6),
+        ("COPY", 10),
+        ("COPY", 11),
+        ("CMD", 15),
+    ]
     assert parsed[1].text == 'A=1   B="two words"'
     assert (parsed[2].flag("from"), parsed[2].flag("chown"), parsed[2].text) == ("b", "1:2", "x /y")
     assert parsed[3].heredocs[0].text == "line $A\n  EOF not yet\n"
@@ -103,7 +109,9 @@ def test_references(text: str, shown: str) -> None:
     assert str(parse_reference(text)) == shown
 
 
-@pytest.mark.parametrize("text", ["", ":", "Upper", "a b", "a@sha256:1", "a:", "a/", "/a", "a//b", "-a", "a:b:c", "http://a/b", "a@"])
+@pytest.mark.parametrize(
+    "text", ["", ":", "Upper", "a b", "a@sha256:1", "a:", "a/", "/a", "a//b", "-a", "a:b:c", "http://a/b", "a@"]
+)
 def test_references_that_are_none(text: str) -> None:
     with pytest.raises(ShipitError):
         parse_reference(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from shipit.pipeline.redact import Redactor
 from shipit.pipeline.run import Run
 from shipit.rehearsal.memory import MemoryTarget, World
 from shipit.rehearsal.registry import EmbeddedRegistry
-from shipit.release import ImageUse
+from shipit.release import ImageUse, Plan
 from tests import runs
 
 
@@ -102,7 +102,9 @@ def test_targets_wait_for_what_they_need(bench: Bench) -> None:
     assert deploy(bench.run()) == 0
     order = [event.target for event in bench.events if isinstance(event, TargetFinished)]
     assert order == ["first", "last"]
-    started = next(i for i, event in enumerate(bench.events) if isinstance(event, StepStarted) and event.target == "last")
+    started = next(
+        i for i, event in enumerate(bench.events) if isinstance(event, StepStarted) and event.target == "last"
+    )
     finished = next(i for i, event in enumerate(bench.events) if isinstance(event, TargetFinished))
     assert started > finished
 
@@ -171,7 +173,12 @@ def test_a_protected_target_is_asked_about(bench: Bench) -> None:
     world = bench.add("one", protected=True)
     run = bench.run()
     asked: list[str] = []
-    run.confirm = lambda plan, reasons: bool(asked.extend(reasons))
+
+    def refuse(plan: Plan, reasons: Sequence[str]) -> bool:
+        asked.extend(reasons)
+        return False
+
+    run.confirm = refuse
     with pytest.raises(UsageError, match="not confirmed: one is protected"):
         deploy(run)
     assert asked == ["one is protected"] and world.writes == []

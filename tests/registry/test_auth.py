@@ -38,7 +38,9 @@ def test_a_token_is_fetched_once_and_used_again(tmp_path: Path) -> None:
         return (200, {"Docker-Content-Digest": "sha256:1"}, "") if known else (401, {"WWW-Authenticate": CHALLENGE}, "")
 
     responses.add_callback(responses.HEAD, HUB, answer)
-    client = RegistryClient("docker.io", Http(environment(tmp_path)), Clock(), lambda event: None, Credentials("me", "pass"))
+    client = RegistryClient(
+        "docker.io", Http(environment(tmp_path)), Clock(), lambda event: None, Credentials("me", "pass")
+    )
     assert client.manifest_digest("user/app", "latest") == "sha256:1"
     assert client.manifest_digest("user/app", "latest") == "sha256:1"
     asked = [call.request for call in responses.calls if "auth.docker.io" in str(call.request.url)]
@@ -50,7 +52,9 @@ def test_a_token_is_fetched_once_and_used_again(tmp_path: Path) -> None:
 @responses.activate
 def test_a_realm_that_is_not_https_is_refused(tmp_path: Path) -> None:
     responses.head(HUB, status=401, headers={"WWW-Authenticate": 'Bearer realm="http://evil.example/token"'})
-    client = RegistryClient("docker.io", Http(environment(tmp_path)), Clock(), lambda event: None, Credentials("me", "pass"))
+    client = RegistryClient(
+        "docker.io", Http(environment(tmp_path)), Clock(), lambda event: None, Credentials("me", "pass")
+    )
     with pytest.raises(RemoteError, match="token realm that is not https"):
         client.manifest_digest("user/app", "latest")
 
@@ -60,7 +64,9 @@ def test_our_credentials_do_not_follow_a_redirect(tmp_path: Path) -> None:
     blob = "https://ghcr.io/v2/a/blobs/sha256:1"
     responses.get(blob, status=307, headers={"Location": "https://storage.example/x?sig=1"})
     responses.get("https://storage.example/x", body=b"data")
-    client = RegistryClient("ghcr.io", Http(environment(tmp_path)), Clock(), lambda event: None, Credentials("me", "pass", preemptive=True))
+    client = RegistryClient(
+        "ghcr.io", Http(environment(tmp_path)), Clock(), lambda event: None, Credentials("me", "pass", preemptive=True)
+    )
     assert b"".join(client.blob("a", "sha256:1")) == b"data"
     assert "Authorization" in responses.calls[0].request.headers
     assert "Authorization" not in responses.calls[1].request.headers
@@ -75,14 +81,24 @@ def helper(folder: Path, name: str, script: str) -> None:
 
 def test_credentials_come_from_where_docker_keeps_them(tmp_path: Path) -> None:
     auth = base64.b64encode(b"me:secret").decode()
-    config = {"auths": {"https://index.docker.io/v1/": {"auth": auth}, "quay.io": {"identitytoken": "tok"}}, "credHelpers": {"ghcr.io": "good", "gcr.io": "bad"}}
+    config = {
+        "auths": {"https://index.docker.io/v1/": {"auth": auth}, "quay.io": {"identitytoken": "tok"}},
+        "credHelpers": {"ghcr.io": "good", "gcr.io": "bad"},
+    }
     (tmp_path / ".docker").mkdir()
     (tmp_path / ".docker/config.json").write_text(json.dumps(config))
-    helper(tmp_path, "good", 'read host; echo "{\\"ServerURL\\": \\"$host\\", \\"Username\\": \\"u\\", \\"Secret\\": \\"of-$host\\"}"')
+    helper(
+        tmp_path,
+        "good",
+        'read host; echo "{\\"ServerURL\\": \\"$host\\", \\"Username\\": \\"u\\", \\"Secret\\": \\"of-$host\\"}"',
+    )
     helper(tmp_path, "bad", "exit 3")
     surroundings = environment(tmp_path, PATH=f"{tmp_path}/bin:/usr/bin:/bin")
     warnings: list[str] = []
-    found = {host: find_credentials(host, surroundings, warnings.append) for host in ("docker.io", "quay.io", "ghcr.io", "gcr.io", "none.example")}
+    found = {
+        host: find_credentials(host, surroundings, warnings.append)
+        for host in ("docker.io", "quay.io", "ghcr.io", "gcr.io", "none.example")
+    }
     hub, quay, ghcr = found["docker.io"], found["quay.io"], found["ghcr.io"]
     assert hub and (hub.username, hub.password) == ("me", "secret")
     assert quay and quay.identity_token == "tok"
@@ -110,7 +126,9 @@ def test_proxies(tmp_path: Path, url: str, no_proxy: str, expected: str | None) 
     assert proxy_for(url, environment(tmp_path, HTTPS_PROXY="http://proxy:1", NO_PROXY=no_proxy)) == expected
 
 
-@pytest.mark.parametrize(("value", "seconds"), [("3", 3.0), (None, None), ("soon", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)])
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("3", 3.0), (None, None), ("soon", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)]
+)
 def test_retry_after(value: str | None, seconds: float | None) -> None:
     assert parse_retry_after(value) == seconds
 

@@ -12,6 +12,7 @@ import pytest
 from shipit.errors import ShipitError
 from shipit.events import Event, Retried, Transferred
 from shipit.pipeline.flow import push
+from shipit.pipeline.parallel import Failures
 from shipit.pipeline.run import Run
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.rehearsal.server import Request, Response
@@ -87,7 +88,12 @@ def test_a_layer_of_another_repository_is_mounted(tmp_path: Path, registry: Faul
     push(make(tmp_path / "base", registry, events, name="base"))
     surroundings = runs.environment(tmp_path)
     text = f"app: app\nimage: {registry.host}/top\ntargets: {{hub: }}\n"
-    loaded = runs.project(tmp_path / "top", text, surroundings, dockerfile=f'FROM {registry.host}/base:v1\nCOPY hello.txt /top\nCMD ["x"]\n')
+    loaded = runs.project(
+        tmp_path / "top",
+        text,
+        surroundings,
+        dockerfile=f'FROM {registry.host}/base:v1\nCOPY hello.txt /top\nCMD ["x"]\n',
+    )
     push(runs.run(loaded, surroundings, events))
     last = [event for event in events if isinstance(event, Transferred)][-1]
     assert (last.sent, last.mounted) == (2, 2)
@@ -114,8 +120,10 @@ def test_a_fault_at_every_request_is_overcome_or_explained(tmp_path: Path, fault
             try:
                 push(make(tmp_path / str(index), registry, []))
             except ShipitError as error:
-                assert error.where or getattr(error, "errors", ()), f"request {index}: {error.render()}"
-                assert fault not in ("429", "500", "503"), f"request {index} should have been sent again: {error.render()}"
+                assert error.where or isinstance(error, Failures), f"request {index}: {error.render()}"
+                assert fault not in ("429", "500", "503"), (
+                    f"request {index} should have been sent again: {error.render()}"
+                )
             assert complete(registry)
             # The next run converges.
             push(make(tmp_path / str(index), registry, []))
@@ -155,13 +163,21 @@ def test_a_real_registry_with_basic_credentials(tmp_path: Path) -> None:
     server = RegistryServer(tmp_path / "registry", htpasswd=htpasswd)
     try:
         (tmp_path / ".docker").mkdir()
-        (tmp_path / ".docker/config.json").write_text(json.dumps({"auths": {server.host: {"username": "me", "password": "secret"}}}))
+        (tmp_path / ".docker/config.json").write_text(
+            json.dumps({"auths": {server.host: {"username": "me", "password": "secret"}}})
+        )
         surroundings = runs.environment(tmp_path)
         text = f"app: app\nimage: {{repository: {server.host}/app, tags: [v1]}}\ntargets: {{hub: }}\n"
         push(runs.run(runs.project(tmp_path, text, surroundings, dockerfile=DOCKERFILE), surroundings, []))
-        command = [find("skopeo"), "inspect", "--tls-verify=false", "--creds", "me:secret", f"docker://{server.host}/app:v1"]
+        command = [
+            find("skopeo"),
+            "inspect",
+            "--tls-verify=false",
+            "--creds",
+            "me:secret",
+            f"docker://{server.host}/app:v1",
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert len(json.loads(done.stdout)["Layers"]) == 2
     finally:
         server.stop()
-

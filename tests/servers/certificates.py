@@ -25,14 +25,18 @@ class Authority:
         self._certificate = builder.add_extension(usage, critical=True).sign(self._key, hashes.SHA256())
         self._write("ca", self._certificate, self._key)
 
-    def issue(self, file: str, common_name: str, *, organization: str | None = None, names: tuple[str, ...] = ()) -> None:
+    def issue(
+        self, file: str, common_name: str, *, organization: str | None = None, names: tuple[str, ...] = ()
+    ) -> None:
         """A certificate for servers and clients; `names` are DNS names and addresses."""
         key = _key()
         builder = _builder(_name(common_name, organization), self._certificate.subject, key)
         usage = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         builder = builder.add_extension(x509.ExtendedKeyUsage(usage), critical=False)
         if names:
-            builder = builder.add_extension(x509.SubjectAlternativeName([_alternative(name) for name in names]), critical=False)
+            builder = builder.add_extension(
+                x509.SubjectAlternativeName([_alternative(name) for name in names]), critical=False
+            )
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         builder = builder.add_extension(issuer, critical=False)
         self._write(file, builder.sign(self._key, hashes.SHA256()), key)
@@ -43,7 +47,9 @@ class Authority:
 
 
 def write_key(path: Path, key: rsa.RSAPrivateKey) -> None:
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
     path.write_bytes(private)
 
 

@@ -87,8 +87,18 @@ class Cluster:
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": "test",
-            "clusters": [{"name": "test", "cluster": {"server": self.server, "certificate-authority": str(self.pki / "ca.crt")}}],
-            "users": [{"name": user, "user": {"client-certificate": str(self.pki / f"{user}.crt"), "client-key": str(self.pki / f"{user}.key")}}],
+            "clusters": [
+                {"name": "test", "cluster": {"server": self.server, "certificate-authority": str(self.pki / "ca.crt")}}
+            ],
+            "users": [
+                {
+                    "name": user,
+                    "user": {
+                        "client-certificate": str(self.pki / f"{user}.crt"),
+                        "client-key": str(self.pki / f"{user}.key"),
+                    },
+                }
+            ],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": user, "namespace": "default"}}],
         }
         path.write_text(json.dumps(config))
@@ -136,7 +146,9 @@ class Cluster:
 
     def _start_node(self, registry: str) -> None:
         socket_path = self._run / "containerd.sock"
-        containerd = self._start("containerd", "--config", str(self._containerd_config(registry, socket_path)), program=find("containerd"))
+        containerd = self._start(
+            "containerd", "--config", str(self._containerd_config(registry, socket_path)), program=find("containerd")
+        )
         containerd.wait_until(lambda: _listens(socket_path), 30)
         archive = self.folder / "pause.tar"
         busybox_archive(archive, PAUSE, ["/busybox", "sleep", "2147483647"])
@@ -152,14 +164,18 @@ class Cluster:
     def _containerd_config(self, registry: str, socket_path: Path) -> Path:
         hosts = self.folder / "hosts" / registry
         hosts.mkdir(parents=True)
-        (hosts / "hosts.toml").write_text(f'server = "http://{registry}"\n[host."http://{registry}"]\n  capabilities = ["pull", "resolve"]\n')
+        (hosts / "hosts.toml").write_text(
+            f'server = "http://{registry}"\n[host."http://{registry}"]\n  capabilities = ["pull", "resolve"]\n'
+        )
         network = self.folder / "cni"
         network.mkdir()
         plugins = [
             {"type": "bridge", "bridge": "shipit0", "isGateway": True, "ipMasq": True, "hairpinMode": True,
              "ipam": {"type": "host-local", "dataDir": str(self.folder / "ipam"), "ranges": [[{"subnet": "10.201.0.0/16"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
         ]  # fmt: skip
-        (network / "10-bridge.conflist").write_text(json.dumps({"cniVersion": "0.4.0", "name": "pods", "plugins": plugins}))
+        (network / "10-bridge.conflist").write_text(
+            json.dumps({"cniVersion": "0.4.0", "name": "pods", "plugins": plugins})
+        )
         path = self.folder / "containerd.toml"
         path.write_text(
             f"""version = 2
@@ -187,7 +203,11 @@ state = "{self._run}/state"
             "port": free_port(),
             "healthzPort": free_port(),
             "readOnlyPort": 0,
-            "authentication": {"x509": {"clientCAFile": str(self.pki / "ca.crt")}, "webhook": {"enabled": True}, "anonymous": {"enabled": False}},
+            "authentication": {
+                "x509": {"clientCAFile": str(self.pki / "ca.crt")},
+                "webhook": {"enabled": True},
+                "anonymous": {"enabled": False},
+            },
             "authorization": {"mode": "Webhook"},
             "tlsCertFile": str(self.pki / "kubelet.crt"),
             "tlsPrivateKeyFile": str(self.pki / "kubelet.key"),
@@ -201,7 +221,12 @@ state = "{self._run}/state"
             "resolvConf": "",
             "fileCheckFrequency": "1s",
             "syncFrequency": "2s",
-            "evictionHard": {"memory.available": "0%", "nodefs.available": "0%", "imagefs.available": "0%", "nodefs.inodesFree": "0%"},
+            "evictionHard": {
+                "memory.available": "0%",
+                "nodefs.available": "0%",
+                "imagefs.available": "0%",
+                "nodefs.inodesFree": "0%",
+            },
         }
 
     def _await_node(self) -> None:

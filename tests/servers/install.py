@@ -76,7 +76,9 @@ def build_kubernetes() -> None:
     target = kubernetes_folder()
     if all((target / name).is_file() for name in COMPONENTS):
         return
-    if os.environ.get("KUBEBUILDER_ASSETS") and all((Path(os.environ["KUBEBUILDER_ASSETS"]) / name).is_file() for name in COMPONENTS):
+    if os.environ.get("KUBEBUILDER_ASSETS") and all(
+        (Path(os.environ["KUBEBUILDER_ASSETS"]) / name).is_file() for name in COMPONENTS
+    ):
         return
     go = shutil.which("go")
     if go is None or platform.system() != "Linux" or os.geteuid() != 0:

@@ -8,15 +8,29 @@ import pytest
 
 from shipit.release import Seen, State
 from shipit.targets.heroku.judge import judge_heroku
-from shipit.targets.heroku.observed import DynoFacts, HerokuObserved, ProcessFacts, ReleaseFacts, parse_process, parse_release
+from shipit.targets.heroku.observed import (
+    DynoFacts,
+    HerokuObserved,
+    ProcessFacts,
+    ReleaseFacts,
+    parse_process,
+    parse_release,
+)
 from shipit.targets.heroku.plan import Wanted, plan_heroku
 
 OLD, NEW = "sha256:" + "a" * 64, "sha256:" + "b" * 64
-IDLE = HerokuObserved("app", "container", "container", "cedar", False, "", {}, {}, (ReleaseFacts("1", 1, "succeeded"),), ())
+IDLE = HerokuObserved(
+    "app", "container", "container", "cedar", False, "", {}, {}, (ReleaseFacts("1", 1, "succeeded"),), ()
+)
 
 
 def observed(
-    *, image: str | None = OLD, version: int = 1, status: str = "succeeded", dynos: tuple[DynoFacts, ...] = (), quantity: int = 1
+    *,
+    image: str | None = OLD,
+    version: int = 1,
+    status: str = "succeeded",
+    dynos: tuple[DynoFacts, ...] = (),
+    quantity: int = 1,
 ) -> HerokuObserved:
     formation = {"web": ProcessFacts(quantity, "Basic", image)} if image else {}
     releases = tuple(ReleaseFacts(str(n), n, status if n == version else "succeeded") for n in range(version, 0, -1))
@@ -74,10 +88,25 @@ def up(version: int, state: str = "up", name: str = "web.1") -> DynoFacts:
         (observed(image=NEW, version=2, dynos=(up(2, "starting"),)), 0, State.WAITING, "web 0 of 1 up (starting)"),
         (observed(image=NEW, version=2, dynos=(up(1),)), 0, State.WAITING, "web 0 of 1 up"),
         (observed(image=NEW, version=2, dynos=(up(2, "crashed"),)), 0, State.FAILED, "web.1 crashed at v2"),
-        (observed(image=NEW, version=2, dynos=(up(2, "starting"),)), 91, State.FAILED, "web 0 of 1 up (starting) for 91 s"),
+        (
+            observed(image=NEW, version=2, dynos=(up(2, "starting"),)),
+            91,
+            State.FAILED,
+            "web 0 of 1 up (starting) for 91 s",
+        ),
         (observed(image=OLD, version=2, status="pending"), 300, State.WAITING, "release v2 is pending"),
-        (observed(image=OLD, version=2, status="failed"), 0, State.FAILED, "release v2 failed; what ran before still runs"),
-        (observed(image=OLD, version=3), 0, State.FAILED, f"web runs {'a' * 12}, not {'b' * 12}: someone else released v3"),
+        (
+            observed(image=OLD, version=2, status="failed"),
+            0,
+            State.FAILED,
+            "release v2 failed; what ran before still runs",
+        ),
+        (
+            observed(image=OLD, version=3),
+            0,
+            State.FAILED,
+            f"web runs {'a' * 12}, not {'b' * 12}: someone else released v3",
+        ),
         (observed(image=None, version=2), 0, State.FAILED, "the formation has no process type web"),
     ],
 )
@@ -87,8 +116,21 @@ def test_verdicts(now: HerokuObserved, stalled_s: float, state: State, reason: s
 
 
 def test_answers_of_the_api_are_parsed() -> None:
-    process = {"id": "01", "type": "web", "quantity": 2, "size": "Standard-1X", "docker_image": {"id": NEW}, "command": "x"}
+    process = {
+        "id": "01",
+        "type": "web",
+        "quantity": 2,
+        "size": "Standard-1X",
+        "docker_image": {"id": NEW},
+        "command": "x",
+    }
     assert parse_process(process) == ProcessFacts(2, "Standard-1X", NEW)
     assert parse_process({"type": "web", "quantity": 1, "size": "Basic"}).image is None
-    release = {"id": "uuid", "version": 12, "status": "pending", "description": "Deployed web (abc)", "output_stream_url": "https://x"}
+    release = {
+        "id": "uuid",
+        "version": 12,
+        "status": "pending",
+        "description": "Deployed web (abc)",
+        "output_stream_url": "https://x",
+    }
     assert parse_release(release) == ReleaseFacts("uuid", 12, "pending", "Deployed web (abc)", "https://x")

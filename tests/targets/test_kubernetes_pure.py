@@ -23,7 +23,16 @@ SETTING = Setting("shop", "prod", env={"MODE": "x"}, secret_names=("TOKEN",), se
 
 
 def test_a_workload_in_full() -> None:
-    config = WorkloadConfig.model_validate({"port": 3000, "health": "/up", "host": "shop.example.com", "cpu": "250m", "memory": "256Mi", "scale": {"max": 5}})
+    config = WorkloadConfig.model_validate(
+        {
+            "port": 3000,
+            "health": "/up",
+            "host": "shop.example.com",
+            "cpu": "250m",
+            "memory": "256Mi",
+            "scale": {"max": 5},
+        }
+    )
     objects = render_workload("web", config, IMAGE, "sha256:c", SETTING)
     assert [item["kind"] for item in objects] == ["Service", "Deployment", "Ingress", "HorizontalPodAutoscaler"]
     deployment = yaml.safe_load(
@@ -83,7 +92,12 @@ def test_differences(wanted: Any, live: Any, expected: list[Any]) -> None:
     assert list(differences(wanted, live)) == expected
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
 def test_nothing_differs_from_itself(value: Any) -> None:
     assert list(differences(value, value)) == []
 
@@ -91,9 +105,16 @@ def test_nothing_differs_from_itself(value: Any) -> None:
 def test_steps_for_what_is_missing_or_differs() -> None:
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {"type": "ClusterIP"}}
     deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"replicas": 2}}
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [{"name": "p", "image": IMAGE}]}}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p"},
+        "spec": {"containers": [{"name": "p", "image": IMAGE}]},
+    }
     live_pod = {**pod, "spec": {"containers": [{"name": "p", "image": "old"}]}}
-    observed = KubernetesObserved({"Service/web": stamp(service), "Deployment/web": {**deployment, "spec": {"replicas": 5}}, "Pod/p": live_pod})
+    observed = KubernetesObserved(
+        {"Service/web": stamp(service), "Deployment/web": {**deployment, "spec": {"replicas": 5}}, "Pod/p": live_pod}
+    )
     steps = plan_objects([deployment, service, pod], observed, "prod")
     assert [(step.summary, step.detail) for step in steps] == [
         ("change Deployment/web", ("spec.replicas  5 -> 2",)),
@@ -104,7 +125,9 @@ def test_steps_for_what_is_missing_or_differs() -> None:
 
 def test_a_release_job_runs_once_for_what_it_is() -> None:
     job = render_job("shop-release-1", ["/bin/sh", "-c", "migrate"], IMAGE, SETTING)
-    other = plan_objects([{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}}], KubernetesObserved({}), "prod")
+    other = plan_objects(
+        [{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}}], KubernetesObserved({}), "prod"
+    )
     done = {**job, "status": {"conditions": [{"type": "Complete", "status": "True"}]}}
     failed = {**job, "status": {"conditions": [{"type": "Failed", "status": "True"}]}}
     assert plan_release_job(job, KubernetesObserved({}), ()) is None, "nothing else is to change"
@@ -120,20 +143,44 @@ REPOSITORIES = {"web": "docker.io/user/web", "api": "ghcr.io/team/api"}
 
 @pytest.mark.parametrize(
     ("text", "image"),
-    [("web", "web"), ("user/web:v3", "web"), ("docker.io/user/web", "web"), ("ghcr.io/team/api@sha256:" + "0" * 64, "api"), ("redis:8", None), ("!!", None)],
+    [
+        ("web", "web"),
+        ("user/web:v3", "web"),
+        ("docker.io/user/web", "web"),
+        ("ghcr.io/team/api@sha256:" + "0" * 64, "api"),
+        ("redis:8", None),
+        ("!!", None),
+    ],
 )
 def test_which_image_a_manifest_means(text: str, image: str | None) -> None:
     assert image_for(text, REPOSITORIES) == image
 
 
 def test_images_are_pinned_wherever_containers_stand() -> None:
-    cron = {"spec": {"jobTemplate": {"spec": {"template": {"spec": {"initContainers": [{"image": "a"}], "containers": [{"image": "b"}, {"image": "c"}]}}}}}}
+    cron = {
+        "spec": {
+            "jobTemplate": {
+                "spec": {
+                    "template": {
+                        "spec": {"initContainers": [{"image": "a"}], "containers": [{"image": "b"}, {"image": "c"}]}
+                    }
+                }
+            }
+        }
+    }
     assert list(image_names(cron)) == ["a", "b", "c"]
     pinned = pin_images(cron, {"a": "A", "c": "C"}.get)
     assert list(image_names(pinned)) == ["A", "b", "C"]
 
 
-def pod(name: str = "web-1", *, ready: bool = False, status: dict[str, Any] | None = None, conditions: list[Any] | None = None, image_id: str = "") -> dict[str, Any]:
+def pod(
+    name: str = "web-1",
+    *,
+    ready: bool = False,
+    status: dict[str, Any] | None = None,
+    conditions: list[Any] | None = None,
+    image_id: str = "",
+) -> dict[str, Any]:
     rows = [{"type": "Ready", "status": "True" if ready else "False"}, *(conditions or [])]
     container = {"name": "web", "restartCount": 0, "state": {}, "imageID": image_id, **(status or {})}
     return {
@@ -146,18 +193,35 @@ def pod(name: str = "web-1", *, ready: bool = False, status: dict[str, Any] | No
 def deployment(**status: Any) -> dict[str, Any]:
     return {
         "kind": "Deployment",
-        "metadata": {"name": "web", "uid": "d", "generation": 2, "annotations": {"deployment.kubernetes.io/revision": "2"}},
+        "metadata": {
+            "name": "web",
+            "uid": "d",
+            "generation": 2,
+            "annotations": {"deployment.kubernetes.io/revision": "2"},
+        },
         "spec": {"replicas": 1},
         "status": {"observedGeneration": 2, **status},
     }
 
 
-REPLICA_SET = {"metadata": {"uid": "rs", "ownerReferences": [{"uid": "d"}], "annotations": {"deployment.kubernetes.io/revision": "2"}}}
+REPLICA_SET = {
+    "metadata": {
+        "uid": "rs",
+        "ownerReferences": [{"uid": "d"}],
+        "annotations": {"deployment.kubernetes.io/revision": "2"},
+    }
+}
 DONE = {"updatedReplicas": 1, "availableReplicas": 1, "replicas": 1}
-CRASHED = {"restartCount": 1, "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {"exitCode": 3, "reason": "Error"}}}
+CRASHED = {
+    "restartCount": 1,
+    "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+    "lastState": {"terminated": {"exitCode": 3, "reason": "Error"}},
+}
 
 
-def judged(live: dict[str, Any] | None, *pods: dict[str, Any], stalled_s: float = 0, allowed: int = 0, unchanged: bool = False) -> Verdict:
+def judged(
+    live: dict[str, Any] | None, *pods: dict[str, Any], stalled_s: float = 0, allowed: int = 0, unchanged: bool = False
+) -> Verdict:
     observed = KubernetesObserved({"Deployment/web": live}, tuple(pods), (REPLICA_SET,))
     baseline = None if unchanged else KubernetesObserved({})
     limits = Limits(allowed, 30, {IMAGE: frozenset({"sha256:" + "1" * 64, "sha256:c"})})

@@ -231,7 +231,9 @@ def _unreachable(error: Exception, method: str, url: str) -> RemoteError:
             where=where,
             hint="check certificate-authority in the kubeconfig",
         )
-    slow = isinstance(error, urllib3.exceptions.TimeoutError) and not isinstance(error, urllib3.exceptions.NewConnectionError)
+    slow = isinstance(error, urllib3.exceptions.TimeoutError) and not isinstance(
+        error, urllib3.exceptions.NewConnectionError
+    )
     if slow:
         return RemoteError(
             "the cluster did not answer in time", where=where, hint="is it running, and the VPN up?", retryable=True

@@ -55,6 +55,8 @@ class RegistryTarget:
         return RegistryObserved(found)
 
     def plan(self, release: Release, observed: RegistryObserved) -> tuple[Step, ...]:
+        # Nothing to do here; but from now on it is worth asking for these digests.
+        self._awaited = {use.repository: release.images[use].manifest_digest for use in self._uses}
         return ()
 
     def apply(self, step: Step, context: Context) -> Iterator[Event]:
@@ -64,7 +66,6 @@ class RegistryTarget:
         lines = []
         for use in self._uses:
             image = release.images[use]
-            self._awaited[use.repository] = image.manifest_digest
             key = f"{use.repository} {image.manifest_digest}"
             if key not in observed.manifests:
                 return Verdict(State.WAITING, "reading back what was pushed", "read")

@@ -1,0 +1,124 @@
+"""The command line: what it prints where, and how it exits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import shipit as package
+from shipit.cli.app import app
+from shipit.rehearsal.registry import EmbeddedRegistry
+from tests.shipit import ROOT, Shipit
+
+GOOD = "app: hello\nimage: user/hello\ntargets:\n  hub: {}\nenvironments:\n  staging: {targets: {hub: {timeout: 1m}}}\n"
+
+
+def test_version_and_help() -> None:
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"shipit {package.__version__}\n"
+    shown = CliRunner().invoke(app, ["--help"]).stdout
+    assert all(command in shown for command in ("build", "push", "plan", "deploy", "validate", "status"))
+
+
+def test_validate_says_what_it_checked(shipit: Shipit) -> None:
+    shipit.write(deploy__yml=GOOD)
+    done = shipit.run("validate")
+    assert (done.returncode, done.stdout) == (0, "deploy.yml is valid: 1 image, 1 target, environments staging\n")
+
+
+def test_the_file_is_found_from_below(shipit: Shipit) -> None:
+    shipit.write(deploy__yml=GOOD)
+    below = shipit.folder / "a" / "b"
+    below.mkdir(parents=True)
+    (shipit.folder / ".git").mkdir()
+    other = Shipit(below, Path(shipit.env["HOME"]))
+    assert other.run("validate").returncode == 0
+
+
+def test_a_mistake_in_an_overlay_is_found_without_choosing_it(shipit: Shipit) -> None:
+    shipit.write(deploy__yml=GOOD.replace("timeout: 1m", "timeout: soon"))
+    done = shipit.run("validate")
+    assert done.returncode == 2
+    assert done.stderr.startswith("deploy.yml:6:38: targets.hub.timeout: should be a duration such as 90s")
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "expected"),
+    [
+        (None, ["deploy"], "there is no deploy.yml here or above\nhint: write one with at least app:, image: and targets:, or name it with -f\n"),
+        (GOOD, ["deploy", "-f", "other.yml"], "other.yml: there is no such file\nhint: name a deploy.yml with -f\n"),
+        ("app: [\n", ["plan"], "deploy.yml:2:1: should be YAML: did not find expected node content\n"),
+        (GOOD, ["deploy", "hubb"], "there is no target 'hubb'\nhint: did you mean hub?\n"),
+        (GOOD, ["plan", "-e", "stagin"], "deploy.yml: there is no environment 'stagin'\nhint: did you mean staging?\n"),
+        ("app: hello\n", ["deploy"], "deploy.yml: there are no targets\nhint: add targets: to it, for example heroku: {app: NAME}\n"),
+        (GOOD, ["build", "nope"], "there is no image 'nope'\nhint: images here: hello\n"),
+        (GOOD, ["deploy", "--timeout", "5"], "--timeout should be a duration such as 90s, 10m or 1h30m\n"),
+        ("app: hello\nimage: {build: .}\ntargets: {hub: }\n", ["plan"],
+         "deploy.yml:3:11: targets.hub: image hello has no repository to publish to\n  3 | targets: {hub: }\n    |           ^^^\nhint: add repository: to the image\n"),
+    ],
+)  # fmt: skip
+def test_mistakes_exit_with_two(shipit: Shipit, text: str | None, arguments: list[str], expected: str) -> None:
+    if text is not None:
+        shipit.write(deploy__yml=text)
+    done = shipit.run(*arguments)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stderr.endswith(expected)
+    assert done.stdout == ""
+
+
+def test_no_dockerfile_is_one_message(shipit: Shipit) -> None:
+    shipit.write(deploy__yml=GOOD)
+    done = shipit.run("deploy")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-2:] == [
+        f"{shipit.folder}/Dockerfile: there is no Dockerfile",
+        "hint: write one, or name it with build: dockerfile:",
+    ]
+
+
+def test_build_prints_digests_on_stdout_and_the_rest_on_stderr(shipit: Shipit) -> None:
+    shipit.write(deploy__yml=GOOD, Dockerfile="FROM scratch\nCOPY Dockerfile /\n")
+    done = shipit.run("build")
+    assert done.returncode == 0
+    name, digest = done.stdout.split()
+    assert (name, digest[:7], len(digest)) == ("hello", "sha256:", 71)
+    assert shipit.run("build").stdout == done.stdout
+
+
+def test_plan_exit_codes_and_json(shipit: Shipit) -> None:
+    with EmbeddedRegistry() as registry:
+        shipit.write(
+            deploy__yml=f"app: hello\nimage: {registry.host}/hello\ntargets: {{hub: {{settle: 0s}}}}\n",
+            Dockerfile="FROM scratch\nCOPY Dockerfile /\n",
+        )
+        done = shipit.run("plan", "--exit-code")
+        assert done.returncode == 3
+        assert done.stdout.splitlines()[-1] == "1 change"
+        assert "change" not in done.stderr
+        code, events = shipit.events("deploy")
+        assert code == 0
+        assert [event["event"] for event in events][:2] == ["run_started", "step_started"]
+        assert events[-1]["event"] == "run_finished" and events[-1]["exit_code"] == 0
+        assert shipit.run("plan", "--exit-code").returncode == 0
+        status = shipit.run("status", "--output", "json")
+        assert json.loads(status.stdout)[0]["kind"] == "registry"
+
+
+def test_a_pipe_that_closes_early_is_no_traceback(shipit: Shipit) -> None:
+    shipit.write(deploy__yml=GOOD, Dockerfile="FROM scratch\nCOPY Dockerfile /\n")
+    process = shipit.start("build")
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert "Traceback" not in process.stderr.read()
+    process.stderr.close()
+    process.wait(30)
+
+
+def test_the_example_file_is_valid_and_plans(shipit: Shipit) -> None:
+    text = (ROOT / "deploy.example.yml").read_text()
+    shipit.write(deploy__yml=text)
+    for environment in ([], ["-e", "staging"]):
+        done = shipit.run("validate", *environment)
+        assert done.returncode == 0, done.stderr
