@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from shipit.config.environment import Environment
 from shipit.config.model import TargetConfig
 from shipit.config.project import Project
 from shipit.errors import UsageError
-from shipit.targets.base import Kind, Target
+
+if TYPE_CHECKING:
+    # What `validate` does not need is not imported for it.
+    from shipit.targets.base import Kind, Target
 
 ENTRY_POINTS = "shipit.targets"
 # name or alias -> (package, model). Kept beside the entry points so that reading a file scans no metadata.
@@ -45,7 +48,7 @@ def create_target(name: str, config: TargetConfig, project: Project, environment
     kind = config.kind or name
     if kind in BUILT_IN:
         module = importlib.import_module(f"{BUILT_IN[kind][0]}.target")
-        return cast(Target, module.create(name, config, project, environment))
+        return cast("Target", module.create(name, config, project, environment))
     return _installed()[kind].create(name, config, project, environment)
 
 
