@@ -21,7 +21,9 @@ class File(BaseModel):
 
 def main(file: Path) -> None:
     """Read one file and say how many targets it has."""
-    found = File(**{k: v for k, v in yaml.load(file.read_text(), Loader=yaml.CSafeLoader).items() if k in File.model_fields})
+    found = File(
+        **{k: v for k, v in yaml.load(file.read_text(), Loader=yaml.CSafeLoader).items() if k in File.model_fields}
+    )
     typer.echo(f"{file.name} has {len(found.targets)} targets")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -145,6 +144,8 @@ def run_status(options: Options) -> None:
                 {"target": target.name, "kind": target.place.kind, "place": target.place.identity, "runs": list(lines)}
             )
         if options.output == "json":
+            import json
+
             typer.echo(json.dumps(rows))
             return
         for row in rows:

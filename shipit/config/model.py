@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from shipit.config.units import Command, Duration, EnvMap
 from shipit.errors import ShipitError
-from shipit.release import DOCKER_HUB, is_tag, parse_reference
+from shipit.reference import DOCKER_HUB, is_tag, parse_reference
 
 Keys = tuple[str | int, ...]
 

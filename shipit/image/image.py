@@ -12,7 +12,8 @@ from typing import Any, Literal, Protocol
 
 from shipit.errors import BuildError
 from shipit.image.store import digest_of
-from shipit.release import Form, ImageRef
+from shipit.reference import ImageRef
+from shipit.release import Form
 
 Compression = Literal["gzip", "none", "zstd"]
 

@@ -23,7 +23,7 @@ from shipit.image.options import BuildOptions
 from shipit.image.settings import Runtime, environment_of, joined_workdir, with_setting
 from shipit.image.store import ContentStore
 from shipit.image.tree import Entry, Inline, LocalFile, Tree, apply_changes, missing_parents, normal, resolve_path
-from shipit.release import parse_reference
+from shipit.reference import parse_reference
 
 _COPY_FLAGS = frozenset({"from", "chown", "chmod", "link"})
 

@@ -14,8 +14,9 @@ from shipit.image.image import BuiltImage
 from shipit.image.options import EPOCH_S, BuildOptions
 from shipit.pipeline.parallel import together
 from shipit.pipeline.run import Run
+from shipit.reference import parse_reference
 from shipit.registry.publish import Missing, find_published
-from shipit.release import Image, ImageUse, parse_reference, short
+from shipit.release import Image, ImageUse, short
 
 BuildKey = tuple[str, str]
 

@@ -9,8 +9,9 @@ from shipit.events import StepDone, StepFailed, StepStarted, Transferred
 from shipit.pipeline.images import Prepared, human_bytes
 from shipit.pipeline.parallel import together
 from shipit.pipeline.run import Run
+from shipit.reference import parse_reference
 from shipit.registry.publish import Publisher
-from shipit.release import parse_reference, short
+from shipit.release import short
 
 
 def publish_all(run: Run, items: Iterable[Prepared]) -> None:

@@ -20,9 +20,9 @@ from shipit.http.retry import parse_retry_after, retrying
 from shipit.http.session import TEMPORARY, Http, mapped_errors, shown
 from shipit.image.image import INDEX_TYPES, MANIFEST_TYPES
 from shipit.image.store import digest_of
+from shipit.reference import DOCKER_HUB
 from shipit.registry.auth import Authenticator, refused
 from shipit.registry.credentials import Credentials
-from shipit.release import DOCKER_HUB
 
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 _ACCEPT = ", ".join((*MANIFEST_TYPES.values(), *INDEX_TYPES))

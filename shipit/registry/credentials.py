@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from shipit.config.environment import Environment
-from shipit.release import DOCKER_HUB
+from shipit.reference import DOCKER_HUB
 
 HELPER_TIMEOUT_S = 15
 _HUB_KEYS = ("https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io")

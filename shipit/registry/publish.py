@@ -16,9 +16,10 @@ from shipit.http.retry import retrying
 from shipit.image.image import MANIFEST_TYPES, BuiltImage, Layer
 from shipit.image.native import ensure_layer
 from shipit.image.store import ContentStore, digest_of
+from shipit.reference import ImageRef
 from shipit.registry.client import RegistryClient
 from shipit.registry.registries import Registries
-from shipit.release import Form, ImageRef
+from shipit.release import Form
 
 PARALLEL = 4
 Outcome = Literal["sent", "mounted", "there"]

@@ -14,9 +14,9 @@ from shipit.events import Emit, Warned
 from shipit.http.session import Http
 from shipit.image.image import INDEX_TYPES, MANIFEST_TYPES, Layer, SourceImage
 from shipit.image.store import ContentStore
+from shipit.reference import ImageRef
 from shipit.registry.client import RegistryClient
 from shipit.registry.credentials import Credentials, find_credentials
-from shipit.release import ImageRef
 
 
 class Registries:

@@ -22,11 +22,11 @@ from shipit.image.engine import Engine
 from shipit.image.store import ContentStore
 from shipit.pipeline.flow import deploy
 from shipit.pipeline.run import Run
+from shipit.reference import parse_reference
 from shipit.registry.registries import Registries
 from shipit.rehearsal.dyno import ContainerRunner, ProcessRunner, Runner
 from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.registry import EmbeddedRegistry
-from shipit.release import parse_reference
 from shipit.report.plain import PlainReporter
 from shipit.targets.kinds import KindModels, create_target
 

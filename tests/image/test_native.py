@@ -19,7 +19,7 @@ from shipit.image.image import BuiltImage, SourceImage
 from shipit.image.layer import pack_layer
 from shipit.image.options import BuildOptions
 from shipit.image.store import ContentStore
-from shipit.release import ImageRef
+from shipit.reference import ImageRef
 
 
 class Bases:

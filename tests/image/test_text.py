@@ -10,7 +10,7 @@ from shipit.errors import BuildError, ShipitError
 from shipit.image.dockerfile import parse_dockerfile
 from shipit.image.expand import expand, parse_pairs
 from shipit.image.ignore import is_ignored, parse_ignore
-from shipit.release import parse_reference
+from shipit.reference import parse_reference
 
 
 def test_a_dockerfile_with_everything() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from shipit.errors import ConfigError, ShipitError
-from shipit.release import parse_reference
+from shipit.reference import parse_reference
 
 _SUFFIXES = (".yml", ".yaml", ".json")
 

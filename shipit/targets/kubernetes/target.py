@@ -12,7 +12,8 @@ from shipit.config.environment import Environment
 from shipit.config.project import Project
 from shipit.errors import ConfigErrors, DeployFailed, RemoteError, ShipitError
 from shipit.events import Event, Log
-from shipit.release import Image, ImageUse, Place, Release, Seen, State, Step, Verdict, parse_reference, short
+from shipit.reference import parse_reference
+from shipit.release import Image, ImageUse, Place, Release, Seen, State, Step, Verdict, short
 from shipit.targets.base import Context
 from shipit.targets.kubernetes.client import KubernetesClient, is_in_cluster, kubeconfig_paths
 from shipit.targets.kubernetes.config import ONLY, KubernetesConfig

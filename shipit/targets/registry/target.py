@@ -10,8 +10,9 @@ from shipit.config.project import Project
 from shipit.errors import ConfigErrors
 from shipit.events import Event
 from shipit.http.session import Http
+from shipit.reference import parse_reference
 from shipit.registry.client import RegistryClient
-from shipit.release import ImageUse, Place, Release, Seen, State, Step, Verdict, parse_reference, short
+from shipit.release import ImageUse, Place, Release, Seen, State, Step, Verdict, short
 from shipit.targets.base import Context
 from shipit.targets.registry.config import RegistryConfig
 
