@@ -63,9 +63,7 @@ class TerminalReporter:
             if isinstance(event, PlanMade):
                 self._err.print(_plan(event.text))
             elif isinstance(event, StepDone):
-                line = Text("✓ ", style="green")
-                line.append(progress_lines(event)[0])
-                self._err.print(line)
+                self._err.print(Text.assemble(("✓ ", "green"), progress_lines(event)[0]))
             elif isinstance(event, StepFailed):
                 self._err.print(Text(f"✗ {progress_lines(event)[0]}", style="red"))
             elif not isinstance(event, StepStarted | Waiting):

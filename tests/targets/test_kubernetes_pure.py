@@ -117,8 +117,8 @@ def test_steps_for_what_is_missing_or_differs() -> None:
     )
     steps = plan_objects([deployment, service, pod], observed, "prod")
     assert [(step.summary, step.detail) for step in steps] == [
-        ("change Deployment/web", ("spec.replicas  5 -> 2",)),
-        ("replace Pod/p", (f"spec.containers[p].image  old -> {IMAGE}",)),
+        ("change Deployment/web", ("replicas  5 -> 2",)),
+        ("replace Pod/p", ("containers[p].image  old -> ghcr.io/a/b@111111111111",)),
     ]
     assert [item["kind"] for item in ordered([deployment, pod, service])] == ["Service", "Deployment", "Pod"]
 

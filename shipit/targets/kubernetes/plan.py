@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +28,8 @@ _ORDER = [
     "Service",
 ]
 _DETAIL_LINES = 8
+_DIGEST = re.compile(r"sha256:([0-9a-f]{12})[0-9a-f]{52}")
+OWN_ANNOTATIONS = ".annotations.shipit.dev/"
 
 
 def ordered(manifests: Sequence[Manifest]) -> list[Manifest]:
@@ -48,8 +51,10 @@ def _step(manifest: Manifest, observed: KubernetesObserved, namespace: str) -> S
     if not changed:
         return None
     real = [change for change in changed if APPLIED_ANNOTATION not in change[0]]
-    detail = tuple(_line(*change) for change in real[:_DETAIL_LINES])
-    more = (f"and {len(real) - _DETAIL_LINES} more",) if len(real) > _DETAIL_LINES else ()
+    # Our own marks follow what they are of; one line for each change is enough.
+    shown = [change for change in real if OWN_ANNOTATIONS not in change[0]] or real
+    detail = tuple(_line(*change) for change in shown[:_DETAIL_LINES])
+    more = (f"and {len(shown) - _DETAIL_LINES} more",) if len(shown) > _DETAIL_LINES else ()
     # A bare Pod and a Job can't be changed in place.
     replace = manifest["kind"] in ("Pod", "Job") and bool(real)
     verb = "replace" if replace else "change"
@@ -96,14 +101,15 @@ def _facts(manifest: Manifest) -> tuple[str, ...]:
         lines.append(f"replicas {spec['replicas']}")
     pod = spec.get("template", {}).get("spec") if isinstance(spec.get("template"), dict) else spec
     for container in (pod or {}).get("containers") or []:
-        lines.append(f"image {container.get('image')}")
+        lines.append(f"image {_shown(container.get('image'))}")
     return tuple(lines)
 
 
 def _line(path: str, live: Any, wanted: Any) -> str:
-    return f"{path}  {_shown(live)} -> {_shown(wanted)}"
+    where = path.removeprefix("spec.template.").removeprefix("spec.")
+    return f"{where}  {_shown(live)} -> {_shown(wanted)}"
 
 
 def _shown(value: Any) -> str:
-    text = "none" if value is None else str(value)
+    text = _DIGEST.sub(r"\1", "none" if value is None else str(value))
     return text if len(text) <= 160 else f"{text[:157]}..."

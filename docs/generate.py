@@ -1,0 +1,113 @@
+"""Writes docs/reference.md from the models and the commands, so that each key is described in one place only."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+from typer.main import get_command
+
+from shipit.cli.app import app
+from shipit.config.model import BuildConfig, ImageConfig, ProjectFile, ReleaseConfig, SecretConfig, TargetConfig
+from shipit.targets.heroku.config import HerokuConfig, ProcessConfig
+from shipit.targets.kubernetes.config import KubernetesConfig, ScaleConfig, WorkloadConfig
+from shipit.targets.registry.config import RegistryConfig
+
+FILE = Path(__file__).with_name("reference.md")
+SECTIONS: list[tuple[str, type[BaseModel]]] = [
+    ("The top level", ProjectFile),
+    ("`images.NAME`", ImageConfig),
+    ("`images.NAME.build`", BuildConfig),
+    ("`secrets.NAME`", SecretConfig),
+    ("`release`", ReleaseConfig),
+    ("Every target", TargetConfig),
+    ("Kind `registry` (also `hub`, `dockerhub`)", RegistryConfig),
+    ("Kind `heroku`", HerokuConfig),
+    ("`processes.TYPE` of Heroku", ProcessConfig),
+    ("Kind `kubernetes` (also `k8s`)", KubernetesConfig),
+    ("`workloads.NAME` of Kubernetes", WorkloadConfig),
+    ("`scale` of a workload", ScaleConfig),
+]
+
+
+def render() -> str:
+    """The whole page."""
+    return "\n".join([*_head(), *_keys(), *_commands(), *_codes()]) + "\n"
+
+
+def _head() -> Iterator[str]:
+    yield "# Reference"
+    yield ""
+    yield "Generated from the source by `make docs`. The guide is [guide.md](guide.md)."
+    yield ""
+    yield "## Keys of deploy.yml"
+
+
+def _keys() -> Iterator[str]:
+    common = set(TargetConfig.model_fields)
+    for title, model in SECTIONS:
+        yield from (
+            "",
+            f"### {title}",
+            "",
+            (model.__doc__ or "").strip().splitlines()[0],
+            "",
+            "| key | default | what |",
+            "| --- | --- | --- |",
+        )
+        for name, field in model.model_fields.items():
+            if (
+                issubclass(model, TargetConfig)
+                and model is not TargetConfig
+                and name in common
+                and not _is_own(model, name)
+            ):
+                continue
+            yield f"| `{name}` | {_default(field)} | {field.description} |"
+
+
+def _is_own(model: type[BaseModel], name: str) -> bool:
+    return name in model.__annotations__
+
+
+def _default(field: Any) -> str:
+    if field.is_required():
+        return "required"
+    value = field.default if field.default is not PydanticUndefined else None
+    if value is None or value == () or value == "":
+        return "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, float):
+        return f"`{value:g}s`" if value < 60 else f"`{value / 60:g}m`"
+    return f"`{value[0] if isinstance(value, tuple) else value}`"
+
+
+def _commands() -> Iterator[str]:
+    yield from ("", "## Commands")
+    group: Any = get_command(app)
+    for name, command in group.commands.items():
+        yield from ("", f"### shipit {name}", "", command.help.splitlines()[0], "")
+        for parameter in command.params:
+            if parameter.param_type_name == "argument":
+                yield f"- `{parameter.name.upper()}`: {parameter.help}"
+            else:
+                yield f"- `{', '.join(parameter.opts)}`: {parameter.help}"
+
+
+def _codes() -> Iterator[str]:
+    yield from ("", "## Exit codes", "", "| code | means |", "| --- | --- |")
+    yield "| 0 | done: every target runs what was pushed and is healthy |"
+    yield "| 1 | the deploy failed, or something could not be read, built or pushed |"
+    yield "| 2 | the file or the command line is wrong |"
+    yield "| 3 | `plan --exit-code` found changes |"
+    yield "| 130 | interrupted |"
+
+
+if __name__ == "__main__":
+    FILE.write_text(render())
+    sys.stdout.write(f"wrote {FILE.name}\n")

@@ -1,0 +1,70 @@
+"""What is written about the program is true of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from docs.generate import FILE, render
+from shipit.config.environment import Environment
+from shipit.config.load import load_project
+from shipit.targets.kinds import KindModels
+
+ROOT = Path(__file__).parent.parent
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "benchmarks").glob("*.md")),
+]
+
+
+def test_the_reference_is_in_step_with_the_source() -> None:
+    assert FILE.read_text() == render(), "run make docs"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_map_of_the_source_names_every_room() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    for room in (ROOT / "shipit").iterdir():
+        if room.name not in ("__pycache__", "__init__.py", "__main__.py"):
+            assert f"`{room.name}{'/' if room.is_dir() else ''}`" in text, f"{room.name} is not on the map"
+
+
+def test_the_readme_and_ci_run_the_same_tests() -> None:
+    assert "make test" in (ROOT / "README.md").read_text()
+    assert (ROOT / ".ci/run").read_text().splitlines()[-1] == "make test"
+    assert "make test" in (ROOT / ".circleci/config.yml").read_text()
+
+
+FILES = [ROOT / "deploy.example.yml", *sorted((ROOT / "examples").glob("*/deploy.yml"))]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_every_example_is_valid(file: Path) -> None:
+    assert load_project(file, Environment({}, ROOT, ROOT), KindModels()).targets
+
+
+def test_the_yaml_of_the_readme_and_the_guide_is_valid(tmp_path: Path) -> None:
+    blocks = [block for page in PAGES for block in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)]
+    whole = [block for block in blocks if block.startswith("app:")]
+    assert len(whole) >= 2
+    for block in whole:
+        (tmp_path / "deploy.yml").write_text(block)
+        assert load_project(tmp_path / "deploy.yml", Environment({}, tmp_path, tmp_path), KindModels()).targets
+
+
+@pytest.mark.parametrize("name", ["run.txt", "dev.txt"])
+def test_lock_files_hold_hashes_and_name_no_index(name: str) -> None:
+    text = (ROOT / "requirements" / name).read_text()
+    assert "://" not in text and "--index" not in text and "--find-links" not in text
+    for line in re.findall(r"(?m)^[a-z0-9].*?(?=^[a-z0-9]|\Z)", text + "\n", re.DOTALL):
+        assert "--hash=sha256:" in line, line
