@@ -119,8 +119,15 @@ def _problem(model: type[BaseModel], detail: Any, source: Source, prefix: Keys) 
 
 
 def _pattern(pattern: str) -> str:
-    if "A-Z" in pattern:
+    """What a pattern of the models asks for, in words."""
+    if pattern.startswith("^[-A-Z"):
+        return "should be a process type: letters, digits, '-' and '_'"
+    if pattern.startswith("^[A-Z"):
         return "should be a variable's name: letters, digits and _, not beginning with a digit"
+    if pattern == "^/":
+        return "should be a path that begins with /"
+    if "{1,28}" in pattern:
+        return "should be the name of a Heroku app: 3 to 30 lower-case letters, digits and '-', beginning with a letter"
     return "should be lower-case letters, digits and '-', beginning with a letter"
 
 

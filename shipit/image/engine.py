@@ -73,6 +73,7 @@ class Engine:
         try:
             with _packed_context(options) as (body, dockerfile):
                 self._run(name, tag, dockerfile, body, options, emit)
+            self._keep(name, tag, options)
             return self._export(name, tag, options, store)
         finally:
             self._forget(tag)
@@ -122,6 +123,11 @@ class Engine:
             file.close()
             with tarfile.open(path) as archive:
                 return _read_archive(archive, name, options, store)
+
+    def _keep(self, name: str, tag: str, options: BuildOptions) -> None:
+        """Leave the last build in the engine under one name: without it the engine would forget its build cache."""
+        platform = options.platform.replace("/", "-")
+        self._api.tag(tag, "shipit-build", f"{name}-{platform}", force=True)
 
     def _forget(self, tag: str) -> None:
         import docker

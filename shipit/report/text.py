@@ -16,6 +16,8 @@ from shipit.events import (
     Warned,
 )
 
+# A request that is soon sent again is not worth a line.
+SHOWN_PAUSE_S = 1.0
 SIGNS = {"healthy": "ok", "unchanged": "ok", "failed": "FAILED", "skipped": "skipped"}
 
 
@@ -36,7 +38,7 @@ def progress_lines(event: Event) -> list[str]:
         return [f"{_prefix(event.target)}{event.source} | {event.line}"]
     if isinstance(event, Warned):
         return [f"{_prefix(event.target)}warning: {event.message}"]
-    if isinstance(event, Retried):
+    if isinstance(event, Retried) and event.pause_s >= SHOWN_PAUSE_S:
         return [f"{event.where}: {event.reason}; again in {event.pause_s:g} s"]
     return []
 

@@ -149,7 +149,8 @@ def test_all_mistakes_at_once_in_order(tmp_path: Path) -> None:
         "deploy.yml:1:6: app: should be lower-case letters, digits and '-', beginning with a letter",
         "deploy.yml:3:1: colour: is not a key that is known here",
         "deploy.yml:5:15: targets.k8s.port: should be a whole number",
-        "deploy.yml:6:17: targets.heroku.app: should be lower-case letters, digits and '-', beginning with a letter",
+        "deploy.yml:6:17: targets.heroku.app: should be the name of a Heroku app: 3 to 30 lower-case letters, digits and '-', "
+        "beginning with a letter",
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -195,3 +196,27 @@ def _reads_or_explains(folder: Path, data: bytes) -> None:
             assert all(problem.where.startswith("deploy.yml:") for problem in error.problems), error.render()
         except ShipitError as error:
             assert error.exit_code == 2
+
+
+def test_default_tags_in_a_git_tree_tell_a_changed_tree(tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        command = ["git", "-c", "user.name=x", "-c", "user.email=x@example.com", "-C", str(tmp_path), *words]
+        subprocess.run(command, check=True, capture_output=True)
+
+    project = load(tmp_path, "app: hello\nimage: user/hello\n")
+    git("init", "-b", "main")
+    assert load(tmp_path, "app: hello\nimage: user/hello\n").tags("hello") == ("latest",), "there is no commit yet"
+    git("add", ".")
+    git("commit", "-m", "first")
+    project = load(
+        tmp_path,
+        "app: hello\nimage: user/hello\nenv:\n  SHA: ${git.sha}\n  BRANCH: ${git.branch}\n  TAG: ${git.tag:-none}\n",
+    )
+    assert project.env["BRANCH"] == "main" and project.env["TAG"] == "none"
+    short = project.env["SHA"][:7]
+    assert project.tags("hello") == (f"{short}-dirty", "latest")
+    git("commit", "-am", "second")
+    git("pack-refs", "--all")
+    clean = load(tmp_path, (tmp_path / "deploy.yml").read_text())
+    assert clean.tags("hello") == (clean.env["SHA"][:7], "latest")
+    assert clean.env["SHA"] != project.env["SHA"]

@@ -1,0 +1,76 @@
+"""An HTTPS proxy that ends TLS itself under names of choice, and hands the requests to a server on loopback."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.servers.certificates import Authority
+
+
+class TlsProxy:
+    """Answers CONNECT for the names in `routes`: name -> 127.0.0.1:PORT. Others are refused, and noted in `refused`."""
+
+    def __init__(self, folder: Path, routes: Mapping[str, str]) -> None:
+        authority = Authority(folder)
+        authority.issue("proxy", "proxy", names=tuple(routes))
+        self.ca_file = folder / "ca.crt"
+        self.routes = dict(routes)
+        self.connected: list[str] = []
+        self.refused: list[str] = []
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(folder / "proxy.crt", folder / "proxy.key")
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def stop(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                chunk = client.recv(4096)
+                if not chunk:
+                    return
+                head += chunk
+            name = head.split()[1].decode().rpartition(":")[0]
+            if name not in self.routes:
+                self.refused.append(name)
+                client.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+                return
+            self.connected.append(name)
+            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            host, _, port = self.routes[name].partition(":")
+            try:
+                with (
+                    self._context.wrap_socket(client, server_side=True) as secured,
+                    socket.create_connection((host, int(port))) as server,
+                ):
+                    back = threading.Thread(target=_pump, args=(server, secured), daemon=True)
+                    back.start()
+                    _pump(secured, server)
+                    back.join(5)
+            except OSError:
+                return
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        return

@@ -1,0 +1,31 @@
+"""The wheel and the source distribution: built as pip would, holding what runs and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+from tests.shipit import ROOT
+
+
+def test_wheel_and_sdist_build_and_the_program_runs_from_the_wheel(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    [wheel] = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "shipit/cli/main.py" in names and "shipit/py.typed" in names
+    assert not [name for name in names if name.startswith(("tests/", "examples/", "benchmarks/"))]
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as sdist:
+        assert any(name.endswith("/deploy.example.yml") for name in sdist.getnames())
+    target = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(target)
+    code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from shipit.cli.main import main; main()"
+    shown = subprocess.run(
+        [sys.executable, "-c", code, str(target), "--version"], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert shown.stdout.startswith("shipit ")
