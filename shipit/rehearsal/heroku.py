@@ -20,6 +20,7 @@ from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.rehearsal.server import Request, Response, StrictServer
 
 _UNCHANGED = "The process type {} was not updated, because it is already running the specified docker image."
+OWNER = "rehearsal@localhost"
 _APP = r"/apps/(?P<app>[a-z][a-z0-9-]*)"
 
 
@@ -31,6 +32,7 @@ class Dyno:
     port: int
     state: str = "starting"
     running: Running | None = None
+    since: str = ""
 
 
 @dataclass
@@ -131,7 +133,7 @@ class HerokuStandIn(StrictServer):
         })  # fmt: skip
 
     def _get_account(self, request: Request) -> Response:
-        return _json({"id": "account", "email": "rehearsal@localhost"})
+        return _json({"id": "account", "email": OWNER})
 
     def _get_formation(self, request: Request) -> Response:
         return _json(self._formation(self.apps[request.groups["app"]], _is_docker(request)))
@@ -231,6 +233,8 @@ class HerokuStandIn(StrictServer):
             "description": description,
             "output_stream_url": None,
             "slug": None,
+            "created_at": _now(),
+            "user": {"email": OWNER},
         }
         app.releases.append(release)
         return release
@@ -276,12 +280,7 @@ class HerokuStandIn(StrictServer):
         app = self.apps[request.groups["app"]]
         for dyno in app.dynos:
             self._look(app, dyno)
-        return _json(
-            [
-                {"name": d.name, "type": d.process, "state": d.state, "release": {"version": d.version}}
-                for d in app.dynos
-            ]
-        )
+        return _json([_dyno(app, dyno) for dyno in app.dynos])
 
     def _look(self, app: App, dyno: Dyno) -> None:
         code = dyno.running.exit_code() if dyno.running else 1
@@ -299,7 +298,7 @@ class HerokuStandIn(StrictServer):
             row = app.formation[process]
             manifest = self._manifest(app.name, process, row["image"])
             for index in range(row["quantity"] if process != "release" and manifest else 0):
-                dyno = Dyno(f"{process}.{index + 1}", process, version, free_port())
+                dyno = Dyno(f"{process}.{index + 1}", process, version, free_port(), since=_now())
                 app.dynos.append(dyno)
                 self._start_dyno(app, dyno, str(manifest))
 
@@ -329,7 +328,10 @@ class HerokuStandIn(StrictServer):
     def _get_log(self, request: Request) -> Response:
         app, dyno = self.apps[request.groups["app"]], request.groups["dyno"]
         lines = [line for line in app.log if not dyno or f"[{dyno}]" in line]
-        return Response(200, "".join(f"{line}\n" for line in lines).encode(), {"Content-Type": "text/plain"})
+        if "text/event-stream" not in request.headers.get("accept", ""):
+            return _fail(406, "not_acceptable", "a log session is a text/event-stream")
+        body = "".join(f"id: {number}\ndata: {line}\n\n" for number, line in enumerate(lines))
+        return Response(200, body.encode(), {"Content-Type": "text/event-stream"})
 
     def _get_stream(self, request: Request) -> Response:
         output = self.outputs.get(request.groups["id"])
@@ -370,6 +372,16 @@ class _Output:
                 yield chunk
             elif is_closed:
                 return
+
+
+def _dyno(app: App, dyno: Dyno) -> dict[str, Any]:
+    size = app.formation[dyno.process]["size"]
+    known = {"name": dyno.name, "type": dyno.process, "state": dyno.state, "release": {"version": dyno.version}}
+    return {**known, "size": size, "command": "", "created_at": dyno.since, "updated_at": dyno.since}
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def _is_docker(request: Request) -> bool:

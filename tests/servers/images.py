@@ -82,7 +82,7 @@ def python_context(folder: Path) -> None:
     shutil.copytree(
         "/usr/lib/python3.11", root / "usr/lib/python3.11", ignore=shutil.ignore_patterns(*_SKIPPED), symlinks=True
     )
-    for library in _libraries([python, *Path("/usr/lib/python3.11/lib-dynload").glob("*.so")]):
+    for library in libraries([python, *Path("/usr/lib/python3.11/lib-dynload").glob("*.so")]):
         target = root / str(library).lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(library.resolve(), target)
@@ -93,7 +93,8 @@ def python_context(folder: Path) -> None:
     )
 
 
-def _libraries(files: list[Path]) -> set[Path]:
+def libraries(files: list[Path]) -> set[Path]:
+    """The shared libraries that programs and modules are linked with."""
     found: set[Path] = set()
     for file in files:
         listed = subprocess.run(["ldd", str(file)], capture_output=True, text=True, check=False).stdout

@@ -83,8 +83,22 @@ class HerokuClient:
         """The last lines of the app's log, or of one dyno's."""
         body = {"lines": lines, "tail": False, **({"dyno": dyno} if dyno else {})}
         session = self._once("POST", f"/apps/{app}/log-sessions", accept=SDK, json=body)
-        answer = self.http.send("GET", session["logplex_url"], read_s=10)
-        return answer.text.splitlines()[-lines:] if answer.status_code == 200 else []
+        headers = {"Accept": "text/event-stream, text/plain"}
+        found = b""
+        try:
+            with self.http.send(
+                "GET", session["logplex_url"], headers=headers, stream=True, read_s=STREAM_READ_S
+            ) as answer:
+                if answer.status_code != 200:
+                    return []
+                is_events = answer.headers.get("Content-Type", "").startswith("text/event-stream")
+                for chunk in answer.iter_content(None):
+                    found += chunk
+        except (RemoteError, requests.RequestException):
+            # Some sessions stay open after the last line: what came until then is what there is.
+            if not found:
+                return []
+        return parse_log(found.decode("utf-8", "replace"), is_events=is_events)[-lines:]
 
     def output(self, url: str, offset: int) -> Iterator[bytes]:
         """Bytes of a release's output from an offset on, until the stream ends, breaks, or is silent for five seconds.
@@ -138,6 +152,14 @@ class HerokuClient:
                 hint="is a proxy in between?",
                 retryable=method == "GET",
             ) from None
+
+
+def parse_log(text: str, *, is_events: bool) -> list[str]:
+    """The lines of a log session, which come plain or as the `data:` of server-sent events."""
+    lines = text.splitlines()
+    if is_events:
+        lines = [line.removeprefix("data:").removeprefix(" ") for line in lines if line.startswith("data:")]
+    return [line for line in lines if line]
 
 
 _HINTS = {

@@ -15,7 +15,7 @@ from shipit.events import Event, Log
 from shipit.reference import parse_reference
 from shipit.release import Image, ImageUse, Place, Release, Seen, State, Step, Verdict, short
 from shipit.targets.base import Context
-from shipit.targets.kubernetes.client import KubernetesClient, is_in_cluster, kubeconfig_paths
+from shipit.targets.kubernetes.client import SERVICE_ACCOUNT, KubernetesClient, is_in_cluster, kubeconfig_paths
 from shipit.targets.kubernetes.config import ONLY, KubernetesConfig
 from shipit.targets.kubernetes.drift import fingerprint, stamp
 from shipit.targets.kubernetes.judge import Limits, judge_kubernetes
@@ -326,7 +326,7 @@ def read_place(config: KubernetesConfig, environment: Environment) -> tuple[str,
             environment.variables["KUBERNETES_SERVICE_HOST"],
             environment.get("KUBERNETES_SERVICE_PORT") or "443",
         )
-        return "in-cluster", f"https://{host}:{port}", ""
+        return "in-cluster", f"https://{host}:{port}", _own_namespace()
     paths = kubeconfig_paths(environment)
     merged: dict[str, Any] = {"contexts": {}, "clusters": {}, "current": ""}
     for path in paths.split(":"):
@@ -350,6 +350,14 @@ def read_place(config: KubernetesConfig, environment: Environment) -> tuple[str,
     chosen = merged["contexts"][name]
     server = str(merged["clusters"].get(chosen.get("cluster"), {}).get("server", ""))
     return str(name), server, str(chosen.get("namespace") or "")
+
+
+def _own_namespace() -> str:
+    """The namespace of the pod that this runs in."""
+    try:
+        return (SERVICE_ACCOUNT / "namespace").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _described(key: str, live: Manifest | None) -> Iterator[str]:
