@@ -9,11 +9,9 @@ from shipit.events import Emit
 from shipit.image.dockerfile import Dockerfile, Instruction, parse_dockerfile
 from shipit.image.engine import Engine
 from shipit.image.image import BlobSource, BuiltImage
-from shipit.image.native import NativeBuilder
+from shipit.image.native import COPY_FLAGS, NativeBuilder
 from shipit.image.options import BuildOptions
 from shipit.image.store import ContentStore
-
-_NATIVE_FLAGS = frozenset({"from", "chown", "chmod", "link"})
 
 
 def build_image(
@@ -61,7 +59,7 @@ def first_not_native(dockerfile: Dockerfile) -> Instruction | None:
         if instruction.keyword == "RUN":
             return instruction
         if instruction.keyword in ("COPY", "ADD"):
-            foreign = {name for name, _ in instruction.flags} - _NATIVE_FLAGS
+            foreign = {name for name, _ in instruction.flags} - COPY_FLAGS
             remote = instruction.keyword == "ADD" and any(
                 word.startswith(("http://", "https://", "git@")) for word in instruction.text.split()
             )

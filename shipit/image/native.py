@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from shipit.errors import BuildError, ShipitError
@@ -16,16 +15,21 @@ from shipit.image.archive import archive_entries, is_archive
 from shipit.image.context import read_ignore_rules, scan_context
 from shipit.image.copy import CopyError, Owner, copy_entries
 from shipit.image.dockerfile import Dockerfile, Heredoc, Instruction, parse_dockerfile, split_words
-from shipit.image.expand import expand, parse_pairs
+from shipit.image.expand import expand
+from shipit.image.fetch import ensure_layer
 from shipit.image.image import BlobSource, BuiltImage, Layer, SourceImage, canonical_json
 from shipit.image.layer import bring_out, read_content, read_index, write_layer
 from shipit.image.options import BuildOptions
+from shipit.image.owner import parse_mode, parse_owner
 from shipit.image.settings import Runtime, environment_of, joined_workdir, with_setting
+from shipit.image.stages import parse_arguments, platform_args, split_stages, stage_index, stage_names
 from shipit.image.store import ContentStore
 from shipit.image.tree import Entry, Inline, LocalFile, Tree, apply_changes, missing_parents, normal, resolve_path
 from shipit.reference import parse_reference
 
-_COPY_FLAGS = frozenset({"from", "chown", "chmod", "link"})
+NEEDS_ENGINE = "start a Docker engine, or name one with DOCKER_HOST: then shipit builds with it"
+# Flags of COPY and ADD that are done natively.
+COPY_FLAGS = frozenset({"from", "chown", "chmod", "link"})
 
 
 @dataclass
@@ -52,7 +56,7 @@ class NativeBuilder:
         self.options = options
         self.store = store
         self.source = source
-        self.blocks, self.globals = _split_stages(dockerfile, options)
+        self.blocks, self.globals = split_stages(dockerfile, options)
         self._stages: dict[int, Stage] = {}
         self._context: Tree | None = None
         self._exits = ExitStack()
@@ -71,13 +75,13 @@ class NativeBuilder:
         if self.options.stage is None:
             return len(self.blocks) - 1
         return (
-            _stage_index(self.blocks, self.options.stage, len(self.blocks))
-            if self.options.stage in _stage_names(self.blocks)
+            stage_index(self.blocks, self.options.stage, len(self.blocks))
+            if self.options.stage in stage_names(self.blocks)
             else self._no_stage()
         )
 
     def _no_stage(self) -> int:
-        names = ", ".join(_stage_names(self.blocks)) or "none has a name"
+        names = ", ".join(stage_names(self.blocks)) or "none has a name"
         raise BuildError(
             f"there is no stage {self.options.stage!r}", where=self.dockerfile.name, hint=f"stages here: {names}"
         )
@@ -107,7 +111,7 @@ class NativeBuilder:
                 hint="an ARG in it may be empty: give it a default above FROM",
             )
         image = words[0]
-        if (earlier := _stage_index(self.blocks, image, index)) >= 0:
+        if (earlier := stage_index(self.blocks, image, index)) >= 0:
             parent = self._stage(earlier)
             return Stage(parent.base, dict(parent.runtime), list(parent.layers), list(parent.history), tree=parent.tree)
         if image == "scratch":
@@ -120,7 +124,7 @@ class NativeBuilder:
 
     def _base(self, image: str, platform: str | None, where: str) -> SourceImage:
         wanted = (
-            self._expanded(platform, {**self.globals, **_platform_args(self.options.platform)}, where)
+            self._expanded(platform, {**self.globals, **platform_args(self.options.platform)}, where)
             if platform
             else self.options.platform
         )
@@ -179,8 +183,8 @@ class NativeBuilder:
         return self.options.created
 
     def _declare(self, instruction: Instruction, stage: Stage, variables: Mapping[str, str]) -> None:
-        for name, default in _arguments(instruction, variables, self.dockerfile.escape):
-            known = {**_platform_args(self.options.platform), **self.globals} if default is None else {}
+        for name, default in parse_arguments(instruction, variables, self.dockerfile.escape):
+            known = {**platform_args(self.options.platform), **self.globals} if default is None else {}
             value = self.options.args.get(name, known.get(name, default))
             if value is not None:
                 stage.arguments[name] = value
@@ -207,7 +211,7 @@ class NativeBuilder:
         self, instruction: Instruction, stage: Stage, index: int, variables: Mapping[str, str], where: str
     ) -> dict[str, Entry]:
         for name, _ in instruction.flags:
-            if name not in _COPY_FLAGS:
+            if name not in COPY_FLAGS:
                 raise BuildError(
                     f"{instruction.keyword} --{name} is not built natively", where=where, hint=NEEDS_ENGINE
                 )
@@ -217,7 +221,7 @@ class NativeBuilder:
             raise ValueError(f"{instruction.keyword} needs a source and a destination")
         sources, destination = expanded[:-1], expanded[-1]
         target = self._tree(stage)
-        owner, chmod = self._owner(instruction, target, variables, where), _chmod(instruction)
+        owner, chmod = self._owner(instruction, target, variables, where), parse_mode(instruction.flag("chmod"))
         written = {doc.name: doc for doc in instruction.heredocs}
         if written:
             tree = {name: self._heredoc(doc, variables, where) for name, doc in written.items()}
@@ -263,7 +267,7 @@ class NativeBuilder:
         return Entry("file", 0o644, size=len(text.encode()), content=Inline(text.encode()))
 
     def _from(self, origin: str, index: int, where: str) -> Tree:
-        earlier = int(origin) if origin.isdigit() and int(origin) < index else _stage_index(self.blocks, origin, index)
+        earlier = int(origin) if origin.isdigit() and int(origin) < index else stage_index(self.blocks, origin, index)
         if earlier >= 0:
             return self._tree(self._stage(earlier))
         base = self._base(origin, None, where)
@@ -295,25 +299,15 @@ class NativeBuilder:
         text = self._expanded(instruction.flag("chown") or "", variables, where)
         if not text:
             return Owner(0, 0) if not instruction.flag("from") else None
-        user, _, group = text.partition(":")
-        uid, own_gid = (int(user), int(user)) if user.isdigit() else self._named(user, "etc/passwd", tree)
-        gid = own_gid if not group else int(group) if group.isdigit() else self._named(group, "etc/group", tree)[0]
-        return Owner(uid, gid)
+        return parse_owner(text, lambda file: self._lines(tree, file))
 
-    def _named(self, name: str, file: str, tree: Tree) -> tuple[int, int]:
-        """Id and group id of a name in /etc/passwd; in /etc/group the id twice over."""
+    def _lines(self, tree: Tree, file: str) -> list[str]:
+        """The lines of a text file in the image; none where it is not there."""
         path = resolve_path(tree, file)
-        rows = []
-        if path in tree:
-            local = bring_out({path: tree[path]}, self.store, self._scratch)[path]
-            rows = [
-                line.split(":") for line in b"".join(read_content(path, local)).decode("utf-8", "replace").splitlines()
-            ]
-        for row in rows:
-            if row[0] == name and len(row) > 2 and row[2].isdigit():
-                primary = row[3] if file == "etc/passwd" and len(row) > 3 and row[3].isdigit() else row[2]
-                return int(row[2]), int(primary)
-        raise CopyError(f"the image has no {name!r} in /{file}", "use a number")
+        if path not in tree:
+            return []
+        local = bring_out({path: tree[path]}, self.store, self._scratch)[path]
+        return b"".join(read_content(path, local)).decode("utf-8", "replace").splitlines()
 
     def _expanded(self, text: str, variables: Mapping[str, str], where: str) -> str:
         try:
@@ -337,94 +331,3 @@ class NativeBuilder:
                 "history": stage.history,
             }
         )
-
-
-NEEDS_ENGINE = "start a Docker engine, or name one with DOCKER_HOST: then shipit builds with it"
-
-
-def ensure_layer(
-    layer: Layer, store: ContentStore, source: BlobSource, progress: Callable[[int], None] | None = None
-) -> Path:
-    """The layer's blob in the store, fetched from where it comes from when it is not there yet."""
-    if store.has(layer.digest):
-        return store.path(layer.digest)
-    if layer.origin is None:
-        raise BuildError("a layer is missing from the cache", where=layer.digest, hint="run it again: it is built anew")
-    return store.put_stream(
-        source.blob(layer.origin, layer.digest), layer.digest, f"{layer.origin.name}@{layer.digest}"
-    )
-
-
-def _split_stages(dockerfile: Dockerfile, options: BuildOptions) -> tuple[list[list[Instruction]], dict[str, str]]:
-    """The instructions by stage, each beginning with its FROM; and the arguments declared before the first."""
-    blocks: list[list[Instruction]] = []
-    variables: dict[str, str] = {}
-    for instruction in dockerfile.instructions:
-        if instruction.keyword == "FROM":
-            blocks.append([instruction])
-        elif blocks:
-            blocks[-1].append(instruction)
-        elif instruction.keyword == "ARG":
-            for name, default in _arguments(
-                instruction, {**_platform_args(options.platform), **variables}, dockerfile.escape
-            ):
-                value = options.args.get(name, default)
-                if value is not None:
-                    variables[name] = value
-        else:
-            raise BuildError(
-                f"{instruction.keyword} stands before FROM", where=dockerfile.where(instruction), hint="begin with FROM"
-            )
-    if not blocks:
-        raise BuildError("has no FROM", where=dockerfile.name, hint="it should begin with FROM")
-    return blocks, variables
-
-
-def _arguments(instruction: Instruction, variables: Mapping[str, str], escape: str) -> list[tuple[str, str | None]]:
-    if "=" not in instruction.text:
-        return [(name, None) for name in instruction.text.split()]
-    pairs: list[tuple[str, str | None]] = []
-    known = dict(variables)
-    for word in re.findall(r"""(?:[^\s"']|"[^"]*"|'[^']*')+""", instruction.text):
-        if "=" in word:
-            name, value = parse_pairs(word, known, escape)[0]
-            known[name] = value
-            pairs.append((name, value))
-        else:
-            pairs.append((word, None))
-    return pairs
-
-
-def _stage_names(blocks: list[list[Instruction]]) -> list[str]:
-    return [name for block in blocks if (name := _name_of(block[0]))]
-
-
-def _name_of(instruction: Instruction) -> str:
-    words = instruction.text.split()
-    return words[2].lower() if len(words) == 3 else ""
-
-
-def _stage_index(blocks: list[list[Instruction]], name: str, before: int) -> int:
-    """The last stage of that name before an index; -1 when there is none."""
-    return next((i for i in range(before - 1, -1, -1) if _name_of(blocks[i][0]) == name.lower()), -1)
-
-
-def _platform_args(platform: str) -> dict[str, str]:
-    system, architecture, *variant = platform.split("/")
-    own = {"OS": system, "ARCH": architecture, "VARIANT": variant[0] if variant else ""}
-    target = {f"TARGET{key}": value for key, value in own.items()}
-    return {
-        **target,
-        "TARGETPLATFORM": platform,
-        "BUILDPLATFORM": platform,
-        **{f"BUILD{key}": value for key, value in own.items()},
-    }
-
-
-def _chmod(instruction: Instruction) -> int | None:
-    text = instruction.flag("chmod")
-    if text is None:
-        return None
-    if not re.fullmatch(r"0?[0-7]{3,4}", text):
-        raise CopyError(f"--chmod={text} should be octal, such as 755")
-    return int(text, 8)

@@ -13,8 +13,8 @@ from shipit.clock import Clock
 from shipit.errors import ShipitError
 from shipit.events import Emit, StepProgress, Transferred
 from shipit.http.retry import retrying
+from shipit.image.fetch import ensure_layer
 from shipit.image.image import MANIFEST_TYPES, BuiltImage, Layer
-from shipit.image.native import ensure_layer
 from shipit.image.store import ContentStore, digest_of
 from shipit.reference import ImageRef
 from shipit.registry.client import RegistryClient

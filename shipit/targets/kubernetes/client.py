@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -21,21 +20,10 @@ from shipit.events import Emit
 from shipit.http.proxy import proxy_for
 from shipit.http.retry import parse_retry_after, retrying
 from shipit.http.session import TEMPORARY, shown
+from shipit.targets.kubernetes.place import SERVICE_ACCOUNT, is_in_cluster, kubeconfig_paths
 from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
 
-SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _JSON = {"Accept": "application/json"}
-
-
-def kubeconfig_paths(environment: Environment) -> str:
-    """KUBECONFIG, or ~/.kube/config."""
-    return environment.get("KUBECONFIG") or str(environment.home / ".kube" / "config")
-
-
-def is_in_cluster(environment: Environment) -> bool:
-    """Whether a pod's service account is what there is to go by."""
-    has_file = any(Path(path).is_file() for path in kubeconfig_paths(environment).split(":"))
-    return not has_file and bool(environment.get("KUBERNETES_SERVICE_HOST")) and (SERVICE_ACCOUNT / "token").is_file()
 
 
 class KubernetesClient:

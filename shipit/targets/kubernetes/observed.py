@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from shipit.release import short
 from shipit.targets.kubernetes.render import Manifest
 
 
@@ -34,3 +35,23 @@ class KubernetesObserved:
 
 def owned_by(item: Manifest, uid: str) -> bool:
     return any(owner.get("uid") == uid for owner in item["metadata"].get("ownerReferences") or [])
+
+
+def describe_object(key: str, live: Manifest | None) -> Iterator[str]:
+    """What runs, as lines for `status`; none for what does not run."""
+    if live is None:
+        yield f"{key}  not there"
+        return
+    status, spec = live.get("status") or {}, live.get("spec") or {}
+    if live.get("kind") not in ("Deployment", "StatefulSet", "DaemonSet", "Pod"):
+        return
+    template = (spec.get("template") or {}).get("spec") or spec
+    digests = [
+        short(c["image"].rpartition("@")[2]) if "@" in c.get("image", "") else c.get("image", "")
+        for c in template.get("containers") or []
+    ]
+    state = (
+        status.get("phase")
+        or f"{status.get('readyReplicas', status.get('numberReady', 0))}/{spec.get('replicas', 1)} ready"
+    )
+    yield f"{key}  {state}  {', '.join(digests)}"

@@ -5,23 +5,23 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
 
 from shipit.config.environment import Environment
 from shipit.config.project import Project
-from shipit.errors import ConfigErrors, DeployFailed, RemoteError, ShipitError
-from shipit.events import Event, Log
+from shipit.errors import ConfigErrors, RemoteError, ShipitError
+from shipit.events import Event
 from shipit.reference import parse_reference
-from shipit.release import Image, ImageUse, Place, Release, Seen, State, Step, Verdict, short
+from shipit.release import Image, ImageUse, Place, Release, Seen, Step, Verdict
 from shipit.targets.base import Context
-from shipit.targets.kubernetes.client import SERVICE_ACCOUNT, KubernetesClient, is_in_cluster, kubeconfig_paths
+from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.config import ONLY, KubernetesConfig
 from shipit.targets.kubernetes.drift import fingerprint, stamp
+from shipit.targets.kubernetes.job import ReleaseJob
 from shipit.targets.kubernetes.judge import Limits, judge_kubernetes
 from shipit.targets.kubernetes.manifests import image_for, image_names, pin_images, read_manifests
-from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
-from shipit.targets.kubernetes.plan import job_state, plan_objects, plan_release_job, plan_secret
+from shipit.targets.kubernetes.observed import KubernetesObserved, describe_object, key_of
+from shipit.targets.kubernetes.place import is_in_cluster, read_place
+from shipit.targets.kubernetes.plan import plan_objects, plan_release_job, plan_secret
 from shipit.targets.kubernetes.render import (
     SECRETS_ANNOTATION,
     Manifest,
@@ -116,7 +116,10 @@ class KubernetesTarget:
         if "secret" in payload:
             client.apply(stamp(self._secret(str(payload["secret"]), context)), self.namespace)
         elif "job" in payload:
-            yield from self._run_job(payload, client, context)
+            assert self.project.release is not None
+            kubectl = f"kubectl --context {self.context} -n {self.namespace}"
+            job = ReleaseJob(self.name, self.namespace, kubectl, self.project.release.timeout, client)
+            yield from job.run(payload, context)
         else:
             if payload.get("replace"):
                 client.delete(payload["apply"], self.namespace)
@@ -131,7 +134,7 @@ class KubernetesTarget:
         return judge_kubernetes(keys, observed, seen, limits)
 
     def describe(self, observed: KubernetesObserved) -> tuple[str, ...]:
-        return tuple(line for key, live in observed.objects.items() for line in _described(key, live))
+        return tuple(line for key, live in observed.objects.items() for line in describe_object(key, live))
 
     def diagnose(self, verdict: Verdict, context: Context) -> Verdict:
         """Adds the last lines of the container that crashed, and what the cluster said of its pod."""
@@ -260,120 +263,3 @@ class KubernetesTarget:
         wanted = self._pull_secret(context, self._setting(Release(self.project.app, ""), ""))
         live = client.read(wanted, self.namespace)
         return bool(live and (live.get("data") or {}) == wanted["data"])
-
-    def _run_job(self, payload: Any, client: KubernetesClient, context: Context) -> Iterator[Event]:
-        """Run the release command to its end, passing on its output; then forget the Jobs of earlier releases.
-
-        Raises: DeployFailed when it failed or took too long.
-        """
-        job = payload["job"]
-        if payload["replace"]:
-            client.delete(job, self.namespace)
-        client.apply(job, self.namespace)
-        release = self.project.release
-        assert release is not None
-        deadline, name = context.clock.now() + release.timeout, job["metadata"]["name"]
-        while (state := job_state(client.read(job, self.namespace) or {})) == "running":
-            stuck = self._stuck(client, name)
-            if stuck or context.clock.now() > min(deadline, context.deadline_s):
-                raise DeployFailed(
-                    f"the release command {stuck or 'did not end in time'}",
-                    where=self.place.identity,
-                    hint=f"kubectl --context {self.context} -n {self.namespace} describe job {name}",
-                )
-            context.clock.sleep(0.5)
-        lines = [
-            line
-            for pod in self._job_pods(client, name)
-            for line in client.logs(self.namespace, pod["metadata"]["name"], "release", previous=False, lines=200)
-        ]
-        for line in lines:
-            yield Log(self.name, "release", line)
-        if state == "failed":
-            hint = "fix the release command and deploy again; what ran before still runs"
-            raise DeployFailed("the release command failed", where=f"Job/{name}", detail=lines[-LOG_LINES:], hint=hint)
-        for other in payload["forget"]:
-            client.delete({**job, "metadata": {"name": other}}, self.namespace)
-
-    def _job_pods(self, client: KubernetesClient, name: str) -> list[Manifest]:
-        return client.listed("api/v1", "pods", self.namespace, f"job-name={name}")
-
-    def _stuck(self, client: KubernetesClient, name: str) -> str:
-        """Why the Job's pod will never start, or nothing."""
-        limits = Limits(0, self.config.pending, {})
-        for pod in self._job_pods(client, name):
-            verdict = judge_kubernetes(
-                [f"Pod/{name}"], KubernetesObserved({f"Pod/{name}": {"kind": "Pod", **pod}}), Seen(0, 0, 0), limits
-            )
-            waiting = [
-                status.get("state", {}).get("waiting")
-                for status in (pod.get("status") or {}).get("containerStatuses") or []
-            ]
-            if verdict.state is State.FAILED and any(waiting):
-                return verdict.reason
-        return ""
-
-
-def read_place(config: KubernetesConfig, environment: Environment) -> tuple[str, str, str]:
-    """Context, server and namespace as the kubeconfig has them, without the kubernetes package or the network.
-
-    Raises: RemoteError when there is no such context.
-    """
-    import yaml
-
-    if is_in_cluster(environment) and config.context is None:
-        host, port = (
-            environment.variables["KUBERNETES_SERVICE_HOST"],
-            environment.get("KUBERNETES_SERVICE_PORT") or "443",
-        )
-        return "in-cluster", f"https://{host}:{port}", _own_namespace()
-    paths = kubeconfig_paths(environment)
-    merged: dict[str, Any] = {"contexts": {}, "clusters": {}, "current": ""}
-    for path in paths.split(":"):
-        try:
-            loaded = yaml.load(Path(path).read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        except OSError:
-            continue
-        except yaml.YAMLError as error:
-            raise RemoteError(f"the kubeconfig is not YAML: {str(error).splitlines()[0]}", where=path) from None
-        if not isinstance(loaded, dict):
-            continue
-        merged["current"] = merged["current"] or loaded.get("current-context") or ""
-        for kind, single in (("contexts", "context"), ("clusters", "cluster")):
-            for row in loaded.get(kind) or []:
-                merged[kind].setdefault(row.get("name"), row.get(single) or {})
-    name = config.context or merged["current"]
-    if name not in merged["contexts"]:
-        known = ", ".join(merged["contexts"]) or "none"
-        what = f"there is no context {name!r}" if name else "there is no current context"
-        raise RemoteError(what, where=paths, hint=f"contexts here: {known}; set context:, or KUBECONFIG")
-    chosen = merged["contexts"][name]
-    server = str(merged["clusters"].get(chosen.get("cluster"), {}).get("server", ""))
-    return str(name), server, str(chosen.get("namespace") or "")
-
-
-def _own_namespace() -> str:
-    """The namespace of the pod that this runs in."""
-    try:
-        return (SERVICE_ACCOUNT / "namespace").read_text().strip()
-    except OSError:
-        return ""
-
-
-def _described(key: str, live: Manifest | None) -> Iterator[str]:
-    if live is None:
-        yield f"{key}  not there"
-        return
-    status, spec = live.get("status") or {}, live.get("spec") or {}
-    if live.get("kind") not in ("Deployment", "StatefulSet", "DaemonSet", "Pod"):
-        return
-    template = (spec.get("template") or {}).get("spec") or spec
-    digests = [
-        short(c["image"].rpartition("@")[2]) if "@" in c.get("image", "") else c.get("image", "")
-        for c in template.get("containers") or []
-    ]
-    state = (
-        status.get("phase")
-        or f"{status.get('readyReplicas', status.get('numberReady', 0))}/{spec.get('replicas', 1)} ready"
-    )
-    yield f"{key}  {state}  {', '.join(digests)}"
