@@ -11,42 +11,16 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, Self
 
-from shipit.rehearsal.dyno import ProcessRunner, Runner, Running, free_port, listens
+from shipit.rehearsal.app import App, Dyno, Output, dyno_row, failure, json_response, now_text
+from shipit.rehearsal.dyno import ProcessRunner, Runner, free_port, listens
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.rehearsal.server import Request, Response, StrictServer
 
 _UNCHANGED = "The process type {} was not updated, because it is already running the specified docker image."
 OWNER = "rehearsal@localhost"
 _APP = r"/apps/(?P<app>[a-z][a-z0-9-]*)"
-
-
-@dataclass
-class Dyno:
-    name: str
-    process: str
-    version: int
-    port: int
-    state: str = "starting"
-    running: Running | None = None
-    since: str = ""
-
-
-@dataclass
-class App:
-    """`formation`: type -> quantity, size and image (config digest)."""
-
-    name: str
-    stack: str = "container"
-    generation: str = "cedar"
-    formation: dict[str, dict[str, Any]] = field(default_factory=dict)
-    config: dict[str, str] = field(default_factory=dict)
-    releases: list[dict[str, Any]] = field(default_factory=list)
-    dynos: list[Dyno] = field(default_factory=list)
-    log: list[str] = field(default_factory=list)
 
 
 class HerokuStandIn(StrictServer):
@@ -58,7 +32,7 @@ class HerokuStandIn(StrictServer):
         self.runner = runner or ProcessRunner()
         self.registry = EmbeddedRegistry(password=token, is_heroku=True)
         self.apps: dict[str, App] = {}
-        self.outputs: dict[str, _Output] = {}
+        self.outputs: dict[str, Output] = {}
         self._lock = threading.RLock()
         for method, pattern, handler in (
             ("GET", _APP, self._get_app),
@@ -103,26 +77,26 @@ class HerokuStandIn(StrictServer):
     def answer(self, request: Request) -> Response:
         is_open = request.path.startswith(("/streams/", "/logs/"))
         if is_open and "authorization" in request.headers:
-            return _fail(400, "bad_request", "a stream is asked for without credentials")
+            return failure(400, "bad_request", "a stream is asked for without credentials")
         if not is_open and request.headers.get("authorization") != f"Bearer {self.token}":
             self.log.append((request.method, request.path))
-            return _fail(401, "unauthorized", "Invalid credentials provided.")
+            return failure(401, "unauthorized", "Invalid credentials provided.")
         if not is_open and "application/vnd.heroku+json; version=3" not in request.headers.get("accept", ""):
-            return _fail(406, "not_acceptable", "The Accept header should be application/vnd.heroku+json; version=3.")
+            return failure(406, "not_acceptable", "The Accept header should be application/vnd.heroku+json; version=3.")
         with self._lock:
             name = re.match(r"/apps/([^/]+)", request.path)
             if name and name[1] not in self.apps:
                 self.log.append((request.method, request.path))
-                return _fail(404, "not_found", "Couldn't find that app.", resource="app")
+                return failure(404, "not_found", "Couldn't find that app.", resource="app")
             return super().answer(request)
 
     def refuse(self, request: Request) -> Response:
-        return _fail(404, "not_found", "The requested API endpoint was not found.")
+        return failure(404, "not_found", "The requested API endpoint was not found.")
 
     def _get_app(self, request: Request) -> Response:
         app = self.apps[request.groups["app"]]
         port = next((dyno.port for dyno in app.dynos if dyno.process == "web"), None)
-        return _json({
+        return json_response({
             "id": app.name,
             "name": app.name,
             "stack": {"name": app.stack},
@@ -133,10 +107,10 @@ class HerokuStandIn(StrictServer):
         })  # fmt: skip
 
     def _get_account(self, request: Request) -> Response:
-        return _json({"id": "account", "email": OWNER})
+        return json_response({"id": "account", "email": OWNER})
 
     def _get_formation(self, request: Request) -> Response:
-        return _json(self._formation(self.apps[request.groups["app"]], _is_docker(request)))
+        return json_response(self._formation(self.apps[request.groups["app"]], _is_docker(request)))
 
     def _formation(self, app: App, with_images: bool) -> list[dict[str, Any]]:
         return [
@@ -152,30 +126,30 @@ class HerokuStandIn(StrictServer):
     def _patch_formation(self, request: Request) -> Response:
         app, updates = self.apps[request.groups["app"]], json.loads(request.body).get("updates")
         if not isinstance(updates, list) or not all(isinstance(row, dict) and "type" in row for row in updates):
-            return _fail(422, "invalid_params", "updates should be a list of process types")
+            return failure(422, "invalid_params", "updates should be a list of process types")
         images = {row["type"]: row["docker_image"] for row in updates if "docker_image" in row}
         if images and not _is_docker(request):
-            return _fail(422, "invalid_params", "docker_image needs the docker-releases variant")
+            return failure(422, "invalid_params", "docker_image needs the docker-releases variant")
         if images:
             return self._release_images(app, images)
         for row in updates:
             if row["type"] not in app.formation:
-                return _fail(404, "not_found", "Couldn't find that process type.")
+                return failure(404, "not_found", "Couldn't find that process type.")
             known = app.formation[row["type"]]
             known["quantity"] = int(row.get("quantity", known["quantity"]))
             size = row.get("dyno_size") or row.get("size") or known["size"]
             known["size"] = size["name"] if isinstance(size, dict) else size
         self._start_dynos(app, [row["type"] for row in updates])
-        return _json(self._formation(app, with_images=False))
+        return json_response(self._formation(app, with_images=False))
 
     def _release_images(self, app: App, images: dict[str, str]) -> Response:
         for process, image in images.items():
             if self._manifest(app.name, process, image) is None:
-                return _fail(404, "not_found", f"Couldn't find the docker image {image}.", resource="docker_image")
+                return failure(404, "not_found", f"Couldn't find the docker image {image}.", resource="docker_image")
         stale = {name: image for name, image in images.items() if app.formation.get(name, {}).get("image") != image}
         if not stale:
             warning = " ".join(_UNCHANGED.format(name) for name in images)
-            return _json(self._formation(app, with_images=True), headers={"Warning-Message": warning})
+            return json_response(self._formation(app, with_images=True), headers={"Warning-Message": warning})
         names = ", ".join(f"{name} ({image.removeprefix('sha256:')[:12]})" for name, image in sorted(stale.items()))
         command = images.get("release") or app.formation.get("release", {}).get("image")
         release = self._add_release(app, f"Deployed {names}", "pending" if command else "succeeded")
@@ -185,7 +159,7 @@ class HerokuStandIn(StrictServer):
         else:
             app.formation = planned
             self._start_dynos(app, list(app.formation))
-        return _json(self._formation(app, with_images=True))
+        return json_response(self._formation(app, with_images=True))
 
     def _formation_with(self, app: App, images: dict[str, str]) -> dict[str, dict[str, Any]]:
         planned = {name: dict(row) for name, row in app.formation.items()}
@@ -197,7 +171,7 @@ class HerokuStandIn(StrictServer):
     def _run_release_phase(
         self, app: App, release: dict[str, Any], image: str, planned: dict[str, dict[str, Any]]
     ) -> None:
-        output = self.outputs[release["id"]] = _Output()
+        output = self.outputs[release["id"]] = Output()
         release["output_stream_url"] = f"http://{self.host}/streams/{release['id']}"
 
         def work() -> None:
@@ -233,19 +207,19 @@ class HerokuStandIn(StrictServer):
             "description": description,
             "output_stream_url": None,
             "slug": None,
-            "created_at": _now(),
+            "created_at": now_text(),
             "user": {"email": OWNER},
         }
         app.releases.append(release)
         return release
 
     def _get_config(self, request: Request) -> Response:
-        return _json(self.apps[request.groups["app"]].config)
+        return json_response(self.apps[request.groups["app"]].config)
 
     def _patch_config(self, request: Request) -> Response:
         app, values = self.apps[request.groups["app"]], json.loads(request.body)
         if not all(re.fullmatch(r"\w+", key) for key in values):
-            return _fail(422, "invalid_params", "config var names should be letters, digits and _")
+            return failure(422, "invalid_params", "config var names should be letters, digits and _")
         changed = {key: value for key, value in values.items() if app.config.get(key) != value}
         for key, value in changed.items():
             if value is None:
@@ -260,27 +234,31 @@ class HerokuStandIn(StrictServer):
                 self._run_release_phase(app, release, command, app.formation)
             else:
                 self._start_dynos(app, list(app.formation))
-        return _json(app.config)
+        return json_response(app.config)
 
     def _get_releases(self, request: Request) -> Response:
         app, wanted = self.apps[request.groups["app"]], request.headers.get("range", "")
         match = re.fullmatch(r"version \.\.; ?order=desc, ?max=(\d+)|version \.\.; ?max=(\d+), ?order=desc", wanted)
         if wanted and not match:
-            return _fail(416, "requested_range_not_satisfiable", "the Range is not understood")
+            return failure(416, "requested_range_not_satisfiable", "the Range is not understood")
         count = int(match[1] or match[2]) if match else 200
         rows = list(reversed(app.releases))[:count] if match else app.releases[:count]
-        return _json(rows, status=206 if match else 200)
+        return json_response(rows, status=206 if match else 200)
 
     def _get_release(self, request: Request) -> Response:
         app, wanted = self.apps[request.groups["app"]], request.groups["release"]
         found = next((row for row in app.releases if wanted in (row["id"], str(row["version"]))), None)
-        return _json(found) if found else _fail(404, "not_found", "Couldn't find that release.", resource="release")
+        return (
+            json_response(found)
+            if found
+            else failure(404, "not_found", "Couldn't find that release.", resource="release")
+        )
 
     def _get_dynos(self, request: Request) -> Response:
         app = self.apps[request.groups["app"]]
         for dyno in app.dynos:
             self._look(app, dyno)
-        return _json([_dyno(app, dyno) for dyno in app.dynos])
+        return json_response([dyno_row(app, dyno) for dyno in app.dynos])
 
     def _look(self, app: App, dyno: Dyno) -> None:
         code = dyno.running.exit_code() if dyno.running else 1
@@ -298,7 +276,7 @@ class HerokuStandIn(StrictServer):
             row = app.formation[process]
             manifest = self._manifest(app.name, process, row["image"])
             for index in range(row["quantity"] if process != "release" and manifest else 0):
-                dyno = Dyno(f"{process}.{index + 1}", process, version, free_port(), since=_now())
+                dyno = Dyno(f"{process}.{index + 1}", process, version, free_port(), since=now_text())
                 app.dynos.append(dyno)
                 self._start_dyno(app, dyno, str(manifest))
 
@@ -323,13 +301,15 @@ class HerokuStandIn(StrictServer):
     def _post_log_session(self, request: Request) -> Response:
         body = json.loads(request.body or b"{}")
         dyno = f"/{body['dyno']}" if body.get("dyno") else ""
-        return _json({"id": "log", "logplex_url": f"http://{self.host}/logs/{request.groups['app']}{dyno}"}, status=201)
+        return json_response(
+            {"id": "log", "logplex_url": f"http://{self.host}/logs/{request.groups['app']}{dyno}"}, status=201
+        )
 
     def _get_log(self, request: Request) -> Response:
         app, dyno = self.apps[request.groups["app"]], request.groups["dyno"]
         lines = [line for line in app.log if not dyno or f"[{dyno}]" in line]
         if "text/event-stream" not in request.headers.get("accept", ""):
-            return _fail(406, "not_acceptable", "a log session is a text/event-stream")
+            return failure(406, "not_acceptable", "a log session is a text/event-stream")
         body = "".join(f"id: {number}\ndata: {line}\n\n" for number, line in enumerate(lines))
         return Response(200, body.encode(), {"Content-Type": "text/event-stream"})
 
@@ -342,60 +322,5 @@ class HerokuStandIn(StrictServer):
         return Response(206 if match else 200, output.follow(start), {"Content-Type": "text/plain"})
 
 
-class _Output:
-    """What a release phase writes, for those who follow it."""
-
-    def __init__(self) -> None:
-        self._data = b""
-        self._is_closed = False
-        self._changed = threading.Condition()
-
-    def add(self, line: str) -> None:
-        with self._changed:
-            self._data += f"{line}\n".encode()
-            self._changed.notify_all()
-
-    def close(self) -> None:
-        with self._changed:
-            self._is_closed = True
-            self._changed.notify_all()
-
-    def follow(self, start: int) -> Iterator[bytes]:
-        position = start
-        while True:
-            with self._changed:
-                while len(self._data) <= position and not self._is_closed:
-                    self._changed.wait(1)
-                chunk, is_closed = self._data[position:], self._is_closed
-            position += len(chunk)
-            if chunk:
-                yield chunk
-            elif is_closed:
-                return
-
-
-def _dyno(app: App, dyno: Dyno) -> dict[str, Any]:
-    size = app.formation[dyno.process]["size"]
-    known = {"name": dyno.name, "type": dyno.process, "state": dyno.state, "release": {"version": dyno.version}}
-    return {**known, "size": size, "command": "", "created_at": dyno.since, "updated_at": dyno.since}
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-
-
 def _is_docker(request: Request) -> bool:
     return "docker-releases" in request.headers.get("accept", "")
-
-
-def _json(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(
-        status,
-        json.dumps(value).encode(),
-        {"Content-Type": "application/json", "Request-Id": str(uuid.uuid4()), **(headers or {})},
-    )
-
-
-def _fail(status: int, name: str, message: str, *, resource: str = "") -> Response:
-    body = {"id": name, "message": message, **({"resource": resource} if resource else {})}
-    return _json(body, status=status)
