@@ -1,6 +1,8 @@
 """A web app of one file: answers every GET with a message."""
 
 import os
+import signal
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -19,5 +21,7 @@ class Hello(BaseHTTPRequestHandler):
 
 if __name__ == "__main__":
     port = int(os.environ.get("PORT", "8000"))
+    # As the first process of a container it would not end on SIGTERM by itself.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print(f"listening on port {port}")
     ThreadingHTTPServer(("0.0.0.0", port), Hello).serve_forever()

@@ -206,4 +206,10 @@ class _Container:
     def stop(self) -> None:
         self._container.stop(timeout=2)
         self._reader.join(2)
+        image = self._container.attrs["Image"]
         self._container.remove(force=True)
+        try:
+            self._container.client.images.remove(image, force=True)
+        except OSError:
+            # Another dyno of the same image still runs: the last one takes it along.
+            return
