@@ -24,10 +24,6 @@ class Git:
         return None
 
     @cached_property
-    def top(self) -> Path | None:
-        return next((p for p in (self.folder, *self.folder.parents) if (p / ".git").exists()), None)
-
-    @cached_property
     def _head(self) -> str:
         try:
             return (self._directory / "HEAD").read_text().strip() if self._directory else ""

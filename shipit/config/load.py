@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -236,14 +236,3 @@ def _interpolated(tree: Mapping_, lookup: Lookup, source: Source) -> tuple[Mappi
         key: (at, value if key == "environments" else walk(value, (key,))) for key, (at, value) in tree.items.items()
     }
     return Mapping_(walked, tree.at), mistakes
-
-
-def iter_values(value: Value) -> Iterator[Value]:
-    """Every value of a tree, from the top."""
-    yield value
-    if isinstance(value, Mapping_):
-        for _, item in value.items.values():
-            yield from iter_values(item)
-    elif isinstance(value, Sequence_):
-        for item in value.items:
-            yield from iter_values(item)

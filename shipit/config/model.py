@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from shipit.config.units import Command, Duration, EnvMap
 from shipit.errors import ShipitError
-from shipit.reference import DOCKER_HUB, is_tag, parse_reference
+from shipit.reference import is_tag, parse_reference
 
 Keys = tuple[str | int, ...]
 
@@ -179,8 +179,3 @@ class ProjectFile(Model):
         if self.image and self.images:
             raise ValueError("should have image or images, not both")
         return self
-
-
-def default_repository_host(repository: str) -> str:
-    """The registry host of a repository name as models hold it."""
-    return repository.partition("/")[0] or DOCKER_HUB

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import subprocess
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -32,11 +30,6 @@ def resolve_secrets(
     if mistakes:
         raise ConfigErrors(mistakes)
     return {name: value for name, value in zip(wanted, results, strict=True) if isinstance(value, str)}
-
-
-def mark_secret(value: str, key: str) -> str:
-    """A keyed hash that tells whether a secret changed without telling what it is."""
-    return hmac.new(key.encode(), value.encode(), hashlib.sha256).hexdigest()[:16]
 
 
 def _resolve(name: str, source: SecretConfig, root: Path, environment: Environment) -> str | ConfigError:

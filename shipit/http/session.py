@@ -43,7 +43,6 @@ class Http:
         data: Any = None,
         json: Any = None,
         params: Any = None,
-        auth: tuple[str, str] | None = None,
         stream: bool = False,
         redirects: bool = False,
         connect_s: float = CONNECT_S,
@@ -54,7 +53,6 @@ class Http:
         Raises: RemoteError (retryable unless the certificate or URL is wrong).
         """
         proxy = proxy_for(url, self.environment)
-        encoded = tuple(part.encode() for part in auth) if auth else None
         with mapped_errors(method, url):
             return self.session.request(
                 method,
@@ -63,7 +61,6 @@ class Http:
                 data=data,
                 json=json,
                 params=params,
-                auth=encoded,  # type: ignore[arg-type]
                 stream=stream,
                 allow_redirects=redirects,
                 timeout=(connect_s, read_s),

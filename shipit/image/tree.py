@@ -48,7 +48,6 @@ class Entry:
 
 Tree = dict[str, Entry]
 Changes = dict[str, Entry | None]
-ROOT = Entry("dir", 0o755)
 
 
 def normal(path: str, base: str = "/") -> str:

@@ -20,7 +20,7 @@ def publish_all(run: Run, items: Iterable[Prepared]) -> None:
     Raises: the failures; no tag names anything of this run then.
     """
     wanted = [item for item in items if not item.is_published]
-    missing = {item.image.repository: item for item in wanted if not item.missing.is_published}
+    missing = {item.image.pinned: item for item in wanted if not item.missing.is_published}
     together({name: partial(_publish, run, item) for name, item in missing.items()}, run.clock)
     publisher = Publisher(run.registries, run.store, run.clock, run.emit)
     for item in wanted:

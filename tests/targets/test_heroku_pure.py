@@ -19,9 +19,7 @@ from shipit.targets.heroku.observed import (
 from shipit.targets.heroku.plan import Wanted, plan_heroku
 
 OLD, NEW = "sha256:" + "a" * 64, "sha256:" + "b" * 64
-IDLE = HerokuObserved(
-    "app", "container", "container", "cedar", False, "", {}, {}, (ReleaseFacts("1", 1, "succeeded"),), ()
-)
+IDLE = HerokuObserved("app", "container", "cedar", False, "", {}, {}, (ReleaseFacts("1", 1, "succeeded"),), ())
 
 
 def observed(

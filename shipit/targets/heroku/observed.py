@@ -39,7 +39,6 @@ class HerokuObserved:
 
     app: str
     stack: str
-    build_stack: str
     generation: str
     maintenance: bool
     web_url: str

@@ -76,7 +76,6 @@ class HerokuTarget:
         return HerokuObserved(
             app=str(app["name"]),
             stack=app.get("stack", {}).get("name", ""),
-            build_stack=(app.get("build_stack") or {}).get("name", ""),
             generation=(app.get("generation") or {}).get("name", "cedar"),
             maintenance=bool(app.get("maintenance")),
             web_url=str(app.get("web_url") or ""),

@@ -67,9 +67,6 @@ class KubernetesClient:
         self._configuration: Any = configuration
         self._pool: Any = client.ApiClient(configuration).rest_client.pool_manager
 
-    def version(self) -> str:
-        return str(self._read("/version").get("gitVersion", ""))
-
     def namespace(self, name: str) -> Manifest | None:
         return self._maybe(f"/api/v1/namespaces/{name}")
 
