@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.registry, pytest.mark.cluster]
 
 Start = Callable[..., None]
 DOCKERFILE = "FROM python:3.12-alpine\nCOPY . /app\nWORKDIR /app\nCMD {command}\n"
-SERVE = '["python", "-m", "http.server", "8000"]'
+SERVE = '["python", "-m", "http.server", "8000", "--bind", "0.0.0.0"]'
 
 
 @pytest.fixture
@@ -198,3 +198,31 @@ spec:
     assert drift.returncode == 3
     assert "data.answer  43 -> 42" in drift.stdout
     assert "StatefulSet" not in drift.stdout, "replicas were never asked for"
+
+
+def test_everything_that_a_workload_takes_settles(
+    shipit: Shipit, app: Start, cluster: Cluster, namespace: str, registry_server: RegistryServer
+) -> None:
+    app(
+        "workloads:\n"
+        "  web: {image: web, port: 8000, health: /, host: shop.example.com, cpu: 0.05, memory: 0.25Gi, scale: {min: 2, max: 4, cpu: 70}, env: {MORE: '1.10'}}\n"
+        "  idle: {image: idle, command: sleep 9999, replicas: 0}\n"
+        "  tool: {image: idle, command: [sleep, '9999']}"
+    )
+    text = (shipit.folder / "deploy.yml").read_text()
+    images = f"images:\n  web: {registry_server.host}/{namespace}\n  idle: {{use: '{registry_server.host}/library/python:3.12-alpine'}}\n"
+    (shipit.folder / "deploy.yml").write_text(text.replace(f"image: {registry_server.host}/{namespace}\n", images))
+    done = shipit.run("deploy")
+    assert done.returncode == 0, done.stdout + done.stderr
+    kinds = cluster.kubectl("-n", namespace, "get", "deploy,svc,ing,hpa", "-o", "name").split()
+    assert kinds == [
+        "deployment.apps/idle", "deployment.apps/tool", "deployment.apps/web", "service/web",
+        "ingress.networking.k8s.io/web", "horizontalpodautoscaler.autoscaling/web",
+    ]  # fmt: skip
+    image = cluster.kubectl(
+        "-n", namespace, "get", "deployment", "tool", "-o", "jsonpath={.spec.template.spec.containers[0].image}"
+    )
+    assert image.startswith(f"{registry_server.host}/library/python@sha256:")
+    again = shipit.run("plan", "--exit-code")
+    assert again.returncode == 0, again.stdout
+    assert "up to date" in shipit.run("deploy").stderr

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import socket
 import ssl
 import subprocess
@@ -38,6 +39,8 @@ class Cluster:
         self.port = free_port()
         self.server = f"https://127.0.0.1:{self.port}"
         self.kubeconfig = folder / "kubeconfig"
+        # A bridge and a subnet of its own, so that two clusters can run side by side.
+        self._bridge = f"shipit{self.port}"
         try:
             self._certificates()
             self._start_control_plane()
@@ -60,6 +63,8 @@ class Cluster:
             process.stop(5)
         _end_shims(self._run)
         _unmount(self.folder, self._run)
+        if ip := shutil.which("ip", path=SYSTEM_PATH):
+            subprocess.run([ip, "link", "delete", self._bridge], check=False, capture_output=True)
 
     def _start(self, name: str, *flags: str, program: str | None = None) -> Background:
         path = program or str(self._binaries / name)
@@ -170,8 +175,8 @@ class Cluster:
         network = self.folder / "cni"
         network.mkdir()
         plugins = [
-            {"type": "bridge", "bridge": "shipit0", "isGateway": True, "ipMasq": True, "hairpinMode": True,
-             "ipam": {"type": "host-local", "dataDir": str(self.folder / "ipam"), "ranges": [[{"subnet": "10.201.0.0/16"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
+            {"type": "bridge", "bridge": self._bridge, "isGateway": True, "ipMasq": True, "hairpinMode": True,
+             "ipam": {"type": "host-local", "dataDir": str(self.folder / "ipam"), "ranges": [[{"subnet": f"10.{self.port % 100 + 100}.0.0/16"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
         ]  # fmt: skip
         (network / "10-bridge.conflist").write_text(
             json.dumps({"cniVersion": "0.4.0", "name": "pods", "plugins": plugins})
