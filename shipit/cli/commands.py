@@ -132,7 +132,6 @@ def run_status(options: Options) -> None:
         from shipit.pipeline.parallel import together
         from shipit.pipeline.prepare import observe_target
 
-        run.resolve_secrets()
         observed = together(
             {target.name: partial(observe_target, run, target) for target in run.targets},
             run.clock,
@@ -246,7 +245,13 @@ def _confirm(options: Options, reporter: Any) -> Callable[[Plan, Sequence[str]],
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             return False
         reporter.close()
-        return typer.confirm(f"{'; '.join(reasons)}. Go on?", err=True)
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return typer.confirm(f"{'; '.join(reasons)}. Go on?", err=True)
+        except (KeyboardInterrupt, typer.Abort):
+            raise Interrupted from None
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     return ask
 

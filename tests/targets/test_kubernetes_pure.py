@@ -123,6 +123,20 @@ def test_steps_for_what_is_missing_or_differs() -> None:
     assert [item["kind"] for item in ordered([deployment, pod, service])] == ["Service", "Deployment", "Pod"]
 
 
+def test_what_a_secret_holds_is_not_in_the_plan() -> None:
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s"},
+        "data": {"key": "bmV3"},
+        "stringData": {"other": "canary"},
+    }
+    [step] = plan_objects([secret], KubernetesObserved({"Secret/s": {**secret, "data": {"key": "b2xk"}}}), "prod")
+    assert step.detail == ("data.key (secret)",)
+    [made] = plan_objects([secret], KubernetesObserved({}), "prod")
+    assert made.detail == ()
+
+
 def test_a_release_job_runs_once_for_what_it_is() -> None:
     job = render_job("shop-release-1", ["/bin/sh", "-c", "migrate"], IMAGE, SETTING)
     other = plan_objects(

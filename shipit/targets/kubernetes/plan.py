@@ -53,7 +53,9 @@ def _step(manifest: Manifest, observed: KubernetesObserved, namespace: str) -> S
     real = [change for change in changed if APPLIED_ANNOTATION not in change[0]]
     # Our own marks follow what they are of; one line for each change is enough.
     shown = [change for change in real if OWN_ANNOTATIONS not in change[0]] or real
-    detail = tuple(_line(*change) for change in shown[:_DETAIL_LINES])
+    # What a Secret holds is nobody's to read in a plan.
+    line = _secret_line if manifest["kind"] == "Secret" else _line
+    detail = tuple(line(*change) for change in shown[:_DETAIL_LINES])
     more = (f"and {len(shown) - _DETAIL_LINES} more",) if len(shown) > _DETAIL_LINES else ()
     # A bare Pod and a Job can't be changed in place.
     replace = manifest["kind"] in ("Pod", "Job") and bool(real)
@@ -103,6 +105,10 @@ def _facts(manifest: Manifest) -> tuple[str, ...]:
     for container in (pod or {}).get("containers") or []:
         lines.append(f"image {_shown(container.get('image'))}")
     return tuple(lines)
+
+
+def _secret_line(path: str, live: Any, wanted: Any) -> str:
+    return f"{path} (secret)"
 
 
 def _line(path: str, live: Any, wanted: Any) -> str:
