@@ -121,6 +121,14 @@ class TargetFinished(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RunFailed(Event):
+    """The run ended before any target had a verdict; the command line prints the same to stderr."""
+
+    exit_code: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunFinished(Event):
     exit_code: int
     summary: str

@@ -182,6 +182,7 @@ def running(
 ) -> Iterator[Run]:
     """A run with its reporter, which is closed at the end; signals cancel it."""
     from shipit.config.units import parse_duration
+    from shipit.events import RunFailed
     from shipit.pipeline.run import Run
 
     clock = Clock()
@@ -196,7 +197,9 @@ def running(
         try:
             yield run
         except ShipitError as error:
-            raise run.redactor.error(error) from None
+            redacted = run.redactor.error(error)
+            reporter(RunFailed(redacted.exit_code, redacted.render()))
+            raise redacted from None
         finally:
             reporter.close()
 

@@ -69,7 +69,8 @@ def _end(run: Run, code: int, summary: str) -> None:
 
 def _ask(run: Run, preparation: Preparation) -> None:
     """Ask before what a user would miss is changed. Raises: UsageError when the answer is no."""
-    reasons = [f"{name} is protected" for name, target in preparation.targets.items() if target.config.protected]
+    changing = [plan.target for plan in preparation.plan.targets if not plan.is_empty]
+    reasons = [f"{name} is protected" for name in changing if preparation.targets[name].config.protected]
     if run.project.protected:
         reasons.append(f"the environment {run.project.environment} is protected")
     reasons += [

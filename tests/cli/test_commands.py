@@ -106,6 +106,14 @@ def test_plan_exit_codes_and_json(shipit: Shipit) -> None:
         assert json.loads(status.stdout)[0]["kind"] == "registry"
 
 
+def test_json_tells_of_a_failure_too(shipit: Shipit) -> None:
+    shipit.write(deploy__yml=GOOD)
+    code, events = shipit.events("deploy")
+    assert code == 1
+    assert events[-1]["event"] == "run_failed" and events[-1]["exit_code"] == 1
+    assert "there is no Dockerfile" in events[-1]["message"]
+
+
 def test_a_pipe_that_closes_early_is_no_traceback(shipit: Shipit) -> None:
     shipit.write(deploy__yml=GOOD, Dockerfile="FROM scratch\nCOPY Dockerfile /\n")
     process = shipit.start("build")
