@@ -81,7 +81,8 @@ def build(
     verbose: VerboseOption = False,
 ) -> None:
     """Build images; print each one's config digest."""
-    from shipit.cli.commands import Options, run_build
+    from shipit.cli.commands import run_build
+    from shipit.cli.running import Options
 
     run_build(images or [], Options(file, environment, (), output.value, None, False, no_color, verbose))
 
@@ -97,7 +98,8 @@ def push(
     verbose: VerboseOption = False,
 ) -> None:
     """Push what targets pull, by digest and with tags; release nothing."""
-    from shipit.cli.commands import Options, run_push
+    from shipit.cli.commands import run_push
+    from shipit.cli.running import Options
 
     run_push(
         Options(file, environment, (*(targets or ()), *(target or ())), output.value, None, False, no_color, verbose)
@@ -116,7 +118,8 @@ def plan(
     verbose: VerboseOption = False,
 ) -> None:
     """Show what a deploy would change; write to no place."""
-    from shipit.cli.commands import Options, run_plan
+    from shipit.cli.commands import run_plan
+    from shipit.cli.running import Options
 
     run_plan(
         Options(file, environment, (*(targets or ()), *(target or ())), output.value, None, False, no_color, verbose),
@@ -137,7 +140,8 @@ def deploy(
     verbose: VerboseOption = False,
 ) -> None:
     """Build, push, release and verify: done when every target runs what was pushed and is healthy."""
-    from shipit.cli.commands import Options, run_deploy
+    from shipit.cli.commands import run_deploy
+    from shipit.cli.running import Options
 
     run_deploy(
         Options(file, environment, (*(targets or ()), *(target or ())), output.value, timeout, yes, no_color, verbose)
@@ -155,7 +159,8 @@ def status(
     verbose: VerboseOption = False,
 ) -> None:
     """Show what runs in each place."""
-    from shipit.cli.commands import Options, run_status
+    from shipit.cli.commands import run_status
+    from shipit.cli.running import Options
 
     run_status(
         Options(file, environment, (*(targets or ()), *(target or ())), output.value, None, False, no_color, verbose)

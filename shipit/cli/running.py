@@ -1,0 +1,146 @@
+"""What the commands that run something share: options, the project, a run with its reporter."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from shipit.cli.ending import cancelling
+from shipit.clock import Clock
+from shipit.config.environment import Environment, read_environment
+from shipit.config.load import find_file, load_project
+from shipit.errors import Interrupted, ShipitError, UsageError
+from shipit.targets.kinds import KindModels, create_target
+
+if TYPE_CHECKING:
+    from shipit.config.project import Project
+    from shipit.pipeline.run import Run
+    from shipit.release import Plan
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line said, the same for every command that runs something."""
+
+    file: str | None
+    environment: str | None
+    targets: tuple[str, ...]
+    output: str
+    timeout: str | None
+    yes: bool
+    no_color: bool
+    verbose: bool
+
+
+def load(options: Options) -> tuple[Project, Environment]:
+    """The project that the options name, and its surroundings."""
+    surroundings = read_environment()
+    path = find_file(surroundings, options.file)
+    return load_project(path, surroundings, KindModels(), selected=options.environment), surroundings
+
+
+@contextmanager
+def targets_run(options: Options, *, plan_to_stdout: bool = False) -> Iterator[Run]:
+    """A run over the targets that the options choose."""
+    from shipit.pipeline.graph import select_targets
+
+    project, surroundings = load(options)
+    if not project.targets:
+        where = f" in the environment {project.environment}" if options.environment else ""
+        raise UsageError(
+            f"there are no targets{where}",
+            where=project.file.name,
+            hint="add targets: to it, for example heroku: {app: NAME}",
+        )
+    names = select_targets(options.targets, project.targets)
+    with running(project, surroundings, options, names, plan_to_stdout=plan_to_stdout) as run:
+        yield run
+
+
+@contextmanager
+def running(
+    project: Project, surroundings: Environment, options: Options, names: Sequence[str], *, plan_to_stdout: bool = False
+) -> Iterator[Run]:
+    """A run with its reporter, which is closed at the end; signals cancel it."""
+    from shipit.config.units import parse_duration
+    from shipit.events import RunFailed
+    from shipit.pipeline.run import Run
+
+    clock = Clock()
+    try:
+        timeout_s = parse_duration(options.timeout) if options.timeout else None
+    except ValueError as error:
+        raise UsageError(f"--timeout {error}") from None
+    targets = [create_target(name, project.targets[name], project, surroundings) for name in names]
+    reporter = make_reporter(options, surroundings, quiet_plan=plan_to_stdout)
+    run = Run(project, targets, surroundings, clock, reporter, confirm=_confirm(options, reporter), timeout_s=timeout_s)
+    with cancelling(clock):
+        try:
+            yield run
+        except ShipitError as error:
+            redacted = run.redactor.error(error)
+            reporter(RunFailed(redacted.exit_code, redacted.render()))
+            raise redacted from None
+        finally:
+            reporter.close()
+
+
+def make_reporter(options: Options, surroundings: Environment, *, quiet_plan: bool = False) -> Any:
+    """The reporter that `--output` names; `auto` looks whether stderr is a terminal."""
+    from shipit.events import Event, PlanMade
+    from shipit.report.json_lines import JsonReporter
+    from shipit.report.plain import PlainReporter
+
+    if options.output == "json":
+        return JsonReporter()
+    live = (
+        options.output == "auto"
+        and sys.stderr.isatty()
+        and not surroundings.in_ci
+        and surroundings.get("TERM") != "dumb"
+    )
+    reporter: Any
+    if live:
+        from shipit.report.terminal import TerminalReporter
+
+        reporter = TerminalReporter(color=not (options.no_color or surroundings.get("NO_COLOR")))
+    else:
+        reporter = PlainReporter()
+    if not quiet_plan:
+        return reporter
+
+    class WithoutPlan:
+        """The plan is this command's result, and is printed by it."""
+
+        def __call__(self, event: Event) -> None:
+            if not isinstance(event, PlanMade):
+                reporter(event)
+
+        def close(self) -> None:
+            reporter.close()
+
+    return WithoutPlan()
+
+
+def _confirm(options: Options, reporter: Any) -> Callable[[Plan, Sequence[str]], bool]:
+    def ask(plan: Plan, reasons: Sequence[str]) -> bool:
+        if options.yes:
+            return True
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return False
+        reporter.close()
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return typer.confirm(f"{'; '.join(reasons)}. Go on?", err=True)
+        except (KeyboardInterrupt, typer.Abort):
+            raise Interrupted from None
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    return ask
