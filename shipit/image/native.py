@@ -43,6 +43,7 @@ class Stage:
     arguments: dict[str, str] = field(default_factory=dict)
     tree: Tree | None = None
     has_own_command: bool = False
+    author: str = ""
 
 
 class NativeBuilder:
@@ -156,7 +157,9 @@ class NativeBuilder:
                 path = joined_workdir(stage.runtime, self._expanded(instruction.text, variables, where))
                 stage.runtime["WorkingDir"] = path
                 empty = not self._add_layer(self._folder(path, stage), stage)
-            elif keyword != "MAINTAINER":
+            elif keyword == "MAINTAINER":
+                stage.author = self._expanded(instruction.text, variables, where)
+            else:
                 if keyword == "CMD":
                     stage.has_own_command = True
                 elif keyword == "ENTRYPOINT" and not stage.has_own_command:
@@ -325,6 +328,7 @@ class NativeBuilder:
                 "architecture": architecture,
                 "os": system,
                 **({"variant": variant[0]} if variant else {}),
+                **({"author": stage.author} if stage.author else {}),
                 "created": self._created,
                 "config": stage.runtime,
                 "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in stage.layers]},

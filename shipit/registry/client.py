@@ -184,9 +184,20 @@ class RegistryClient:
             return self._base
 
     def _probed(self, name: str) -> str:
-        plain = f"http://{name}"
-        answer = retrying(lambda: self.http.send("GET", f"{plain}/v2/"), clock=self.clock, emit=self.emit, attempts=2)
-        return f"https://{name}" if answer.status_code == 400 else plain
+        plain, secured = f"http://{name}", f"https://{name}"
+        try:
+            answer = retrying(
+                lambda: self.http.send("GET", f"{plain}/v2/"), clock=self.clock, emit=self.emit, attempts=2
+            )
+        except RemoteError:
+            # A server that speaks TLS only may hang up, where Go's answer 400.
+            try:
+                self.http.send("GET", f"{secured}/v2/")
+            except RemoteError as error:
+                if error.retryable:
+                    return plain
+            return secured
+        return secured if answer.status_code == 400 else plain
 
     @staticmethod
     def _scopes(repository: str, *, push: bool, also: str = "") -> tuple[str, ...]:

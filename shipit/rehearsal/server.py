@@ -45,7 +45,7 @@ class StrictServer:
         self.routes: list[tuple[str, re.Pattern[str], Handler]] = []
         self.log: list[tuple[str, str]] = []
         self.unknown: list[tuple[str, str]] = []
-        self._server: ThreadingHTTPServer | None = None
+        self.http_server: ThreadingHTTPServer | None = None
 
     def route(self, method: str, pattern: str, handler: Handler) -> None:
         self.routes.append((method, re.compile(pattern), handler))
@@ -70,20 +70,20 @@ class StrictServer:
     @property
     def host(self) -> str:
         """`127.0.0.1:PORT`."""
-        assert self._server is not None, "not started"
-        return f"127.0.0.1:{self._server.server_address[1]}"
+        assert self.http_server is not None, "not started"
+        return f"127.0.0.1:{self.http_server.server_address[1]}"
 
     def start(self) -> Self:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Handler,), {"strict": self}))
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self.http_server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Handler,), {"strict": self}))
+        self.http_server.daemon_threads = True
+        threading.Thread(target=self.http_server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self
 
     def stop(self) -> None:
-        if self._server:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
+        if self.http_server:
+            self.http_server.shutdown()
+            self.http_server.server_close()
+            self.http_server = None
 
     def __enter__(self) -> Self:
         return self.start()

@@ -154,6 +154,11 @@ def test_settings_of_the_image(builder: Builder) -> None:
     }
 
 
+def test_the_maintainer_is_the_author(builder: Builder) -> None:
+    image = builder.build("FROM scratch\nMAINTAINER me <me@example.com>\n")
+    assert json.loads(image.config)["author"] == "me <me@example.com>"
+
+
 def test_entrypoint_drops_the_command_of_the_base(builder: Builder) -> None:
     builder.bases.add("library/base", {"x": "y"}, {"Cmd": ["base"], "Env": ["A=1"]})
     image = builder.build('FROM base\nENTRYPOINT ["mine"]\n')

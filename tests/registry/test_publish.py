@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from shipit.pipeline.run import Run
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.rehearsal.server import Request, Response
 from tests import runs
+from tests.servers.certificates import Authority
 from tests.servers.install import find
 from tests.servers.registry import RegistryServer
 
@@ -154,6 +156,20 @@ def test_credentials_that_are_refused(tmp_path: Path) -> None:
             push(make(tmp_path, registry, []))
         assert f"refused user 'me' from {tmp_path}/.docker/config.json" in caught.value.render()
         assert "wrong" not in caught.value.render()
+
+
+def test_a_registry_that_speaks_tls_on_loopback(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "pki")
+    authority.issue("server", "server", names=("127.0.0.1",))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "pki/server.crt", tmp_path / "pki/server.key")
+    with EmbeddedRegistry() as registry:
+        assert registry.http_server is not None
+        registry.http_server.socket = context.wrap_socket(registry.http_server.socket, server_side=True)
+        surroundings = runs.environment(tmp_path, SSL_CERT_FILE=str(tmp_path / "pki/ca.crt"))
+        text = f"app: app\nimage: {{repository: {registry.host}/app, tags: [v1]}}\ntargets: {{hub: }}\n"
+        push(runs.run(runs.project(tmp_path, text, surroundings, dockerfile=DOCKERFILE), surroundings, []))
+        assert registry.config_of("app", "v1") is not None
 
 
 @pytest.mark.registry

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from shipit.release import Seen, State
+from shipit.targets.heroku.client import parse_log
 from shipit.targets.heroku.judge import judge_heroku
 from shipit.targets.heroku.observed import (
     DynoFacts,
@@ -17,6 +19,8 @@ from shipit.targets.heroku.observed import (
     parse_release,
 )
 from shipit.targets.heroku.plan import Wanted, plan_heroku
+from shipit.targets.heroku.token import find_token
+from tests.runs import environment
 
 OLD, NEW = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 IDLE = HerokuObserved("app", "container", "cedar", False, "", {}, {}, (ReleaseFacts("1", 1, "succeeded"),), ())
@@ -132,3 +136,18 @@ def test_answers_of_the_api_are_parsed() -> None:
         "output_stream_url": "https://x",
     }
     assert parse_release(release) == ReleaseFacts("uuid", 12, "pending", "Deployed web (abc)", "https://x")
+
+
+def test_the_token_comes_from_the_variable_or_from_netrc(tmp_path: Path) -> None:
+    assert find_token(environment(tmp_path)) is None
+    (tmp_path / ".netrc").write_text("machine api.heroku.com\n  login me@example.com\n  password from-netrc\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    assert find_token(environment(tmp_path)) == "from-netrc"
+    assert find_token(environment(tmp_path, HEROKU_API_KEY="from-variable")) == "from-variable"
+    (tmp_path / ".netrc").write_text("machine [")
+    assert find_token(environment(tmp_path)) is None
+
+
+def test_a_log_comes_plain_or_as_events() -> None:
+    assert parse_log("one\n\ntwo\n", is_events=False) == ["one", "two"]
+    assert parse_log("id: 1\ndata: one\n\nid: 2\ndata:two\n\n", is_events=True) == ["one", "two"]
