@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from shipit.image.layer import clean_member
 from shipit.rehearsal.registry import EmbeddedRegistry
 
 Line = Callable[[str], None]
@@ -90,12 +92,24 @@ class ProcessRunner:
 
 
 def _unpack(layers: list[bytes], root: Path) -> None:
+    """Write layers into a folder, member by member: nothing leaves it, and owners play no part."""
     for data in layers:
-        with tempfile.TemporaryFile() as file:
-            file.write(data)
-            file.seek(0)
-            with tarfile.open(fileobj=file) as archive:
-                archive.extractall(root, filter="tar")
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            for member in archive:
+                _write_member(archive, member, root / clean_member(member.name))
+
+
+def _write_member(archive: tarfile.TarFile, member: tarfile.TarInfo, place: Path) -> None:
+    if member.isdir():
+        place.mkdir(parents=True, exist_ok=True)
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.unlink(missing_ok=True)
+    if member.issym():
+        place.symlink_to(member.linkname)
+    elif (source := archive.extractfile(member)) is not None:
+        place.write_bytes(source.read())
+        place.chmod(0o700 | member.mode & 0o777)
 
 
 def _program(word: str, root: Path) -> str:
