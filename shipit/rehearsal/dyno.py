@@ -69,7 +69,7 @@ class ProcessRunner:
         root = Path(tempfile.mkdtemp(prefix="shipit-dyno-"))
         manifest = json.loads(registry.manifests[name, digest][1])
         config = json.loads(registry.blobs[manifest["config"]["digest"]])["config"]
-        _unpack([registry.blobs[row["digest"]] for row in manifest["layers"]], root)
+        unpack([registry.blobs[row["digest"]] for row in manifest["layers"]], root)
         words = [*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])]
         own = dict(item.partition("=")[::2] for item in config.get("Env") or [])
         variables = {**own, **env, "PORT": str(port), "PATH": os.environ.get("PATH", ""), "PYTHONUNBUFFERED": "1"}
@@ -91,22 +91,29 @@ class ProcessRunner:
         return _Process(process, root, line)
 
 
-def _unpack(layers: list[bytes], root: Path) -> None:
+def unpack(layers: list[bytes], root: Path) -> None:
     """Write layers into a folder, member by member: nothing leaves it, and owners play no part."""
+    root = root.resolve()
     for data in layers:
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             for member in archive:
-                _write_member(archive, member, root / clean_member(member.name))
+                _write_member(archive, member, root)
 
 
-def _write_member(archive: tarfile.TarFile, member: tarfile.TarInfo, place: Path) -> None:
+def _write_member(archive: tarfile.TarFile, member: tarfile.TarInfo, root: Path) -> None:
+    place = root / clean_member(member.name)
+    if not place.parent.resolve().is_relative_to(root):
+        return
     if member.isdir():
-        place.mkdir(parents=True, exist_ok=True)
+        if not place.is_symlink():
+            place.mkdir(parents=True, exist_ok=True)
         return
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.unlink(missing_ok=True)
+    if place.is_symlink() or place.is_file():
+        place.unlink()
     if member.issym():
-        place.symlink_to(member.linkname)
+        # A link to an absolute path means the image's root, not this machine's.
+        place.symlink_to(root / member.linkname.lstrip("/") if member.linkname.startswith("/") else member.linkname)
     elif (source := archive.extractfile(member)) is not None:
         place.write_bytes(source.read())
         place.chmod(0o700 | member.mode & 0o777)
