@@ -32,7 +32,7 @@ from shipit.targets.kubernetes.render import (
     render_workload,
 )
 
-LOG_LINES = 20
+LOG_LINES, LOG_LOOKS = 20, 6
 
 
 def create(name: str, config: KubernetesConfig, project: Project, environment: Environment) -> KubernetesTarget:
@@ -146,10 +146,7 @@ class KubernetesTarget:
         client = self._wire(context)
         lines: list[str] = []
         try:
-            if container:
-                lines = client.logs(namespace, pod, container, previous=True, lines=LOG_LINES) or client.logs(
-                    namespace, pod, container, previous=False, lines=LOG_LINES
-                )
+            lines = self._last_words(client, namespace, pod, container, context, is_patient=not verdict.detail)
             events = client.listed("api/v1", "events", namespace)
         except ShipitError:
             events = []
@@ -161,6 +158,18 @@ class KubernetesTarget:
         detail = (*verdict.detail, *lines, *(line for line in dict.fromkeys(said[-4:]) if line not in verdict.detail))
         hint = verdict.hint or f"kubectl --context {self.context} -n {namespace} describe pod {pod}"
         return Verdict(verdict.state, verdict.reason, verdict.progress, detail, hint, verdict.subject)
+
+    def _last_words(
+        self, client: KubernetesClient, namespace: str, pod: str, container: str, context: Context, *, is_patient: bool
+    ) -> list[str]:
+        """The log of the run that crashed. While the kubelet starts the next one neither has a log: it is asked again."""
+        for _ in range(LOG_LOOKS if container and is_patient else 1):
+            for previous in (True, False):
+                if lines := client.logs(namespace, pod, container, previous=previous, lines=LOG_LINES):
+                    return lines
+            if is_patient:
+                context.clock.sleep(0.5)
+        return []
 
     def _guard(self, project: Project) -> None:
         if self.config.server and self.config.server.rstrip("/") != self.server.rstrip("/"):
