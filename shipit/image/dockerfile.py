@@ -96,6 +96,9 @@ def parse_dockerfile(text: str, name: str = "Dockerfile") -> Dockerfile:
             continue
         first = index
         logical, index = _logical_line(lines, index, escape)
+        if not logical:
+            # A lone escape continues nothing.
+            continue
         instruction, index = _instruction(logical, lines, first, index, name)
         instructions.append(instruction)
     if not instructions:

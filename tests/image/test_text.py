@@ -33,6 +33,10 @@ def test_a_dockerfile_with_everything() -> None:
     assert parsed[4].json_words == ("a", "b")
 
 
+def test_a_lone_escape_is_no_instruction() -> None:
+    assert [item.keyword for item in parse_dockerfile("FROM a\n\\\n\nCMD b\n\\").instructions] == ["FROM", "CMD"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
