@@ -42,6 +42,14 @@ def engine(server_folder: Path) -> Iterator[DockerEngine]:
 
 
 @pytest.fixture(scope="session")
+def modern_engine(server_folder: Path) -> Iterator[DockerEngine]:
+    """An engine whose images are in containerd."""
+    server = started(lambda: DockerEngine(server_folder, modern=True))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
 def registry_server(server_folder: Path) -> Iterator[RegistryServer]:
     server = started(lambda: RegistryServer(server_folder / "registry"))
     yield server

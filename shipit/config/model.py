@@ -47,6 +47,33 @@ def _use(value: Any) -> Any:
 Repository = Annotated[str, BeforeValidator(_repository)]
 
 
+class SecretSource(Model):
+    """Where a secret's value comes from. Its value is never written in the file."""
+
+    env: str | None = Field(None, description="The variable that holds it.")
+    file: str | None = Field(
+        None, description="The file that holds it, relative to deploy.yml; a last newline is dropped."
+    )
+    command: Command | None = Field(None, description="A command that prints it; at most 30 seconds.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shorthand(cls, value: Any) -> Any:
+        return {"file": value} if isinstance(value, str) and cls is SecretSource else value
+
+    @model_validator(mode="after")
+    def _one_source(self) -> SecretSource:
+        if sum(source is not None for source in (self.env, self.file, self.command)) != 1:
+            raise ValueError("should have exactly one of env, file and command")
+        return self
+
+
+class SecretConfig(SecretSource):
+    """Where a secret variable's value comes from, and who gets it."""
+
+    only: tuple[str, ...] | None = Field(None, description="The targets that get it; default: all.")
+
+
 class BuildConfig(Model):
     """How an image is built."""
 
@@ -57,8 +84,12 @@ class BuildConfig(Model):
     platforms: tuple[str, ...] = Field(
         ("linux/amd64",), min_length=1, max_length=1, description="The platform to build for."
     )
-    builder: Literal["auto", "native", "engine"] = Field(
-        "auto", description="Who builds: shipit itself (no RUN), a Docker engine, or whichever can."
+    secrets: dict[str, SecretSource] = Field(
+        default_factory=dict, description="Secrets by id for `RUN --mount=type=secret`; text is a file."
+    )
+    ssh: bool = Field(False, description="Forward the ssh agent for `RUN --mount=type=ssh`.")
+    builder: Literal["auto", "native", "engine", "buildx"] = Field(
+        "auto", description="Who builds: shipit itself (no RUN), a Docker engine, docker buildx, or whichever can."
     )
 
     @field_validator("platforms")
@@ -100,23 +131,6 @@ class ImageConfig(Model):
         for tag in self.tags or ():
             if not is_tag(tag):
                 raise ValueError(f"{tag!r} should be a tag: letters, digits, '_', '.' and '-', at most 128")
-        return self
-
-
-class SecretConfig(Model):
-    """Where a secret's value comes from. Its value is never written in the file."""
-
-    env: str | None = Field(None, description="The variable that holds it.")
-    file: str | None = Field(
-        None, description="The file that holds it, relative to deploy.yml; a last newline is dropped."
-    )
-    command: Command | None = Field(None, description="A command that prints it; at most 30 seconds.")
-    only: tuple[str, ...] | None = Field(None, description="The targets that get it; default: all.")
-
-    @model_validator(mode="after")
-    def _one_source(self) -> SecretConfig:
-        if sum(source is not None for source in (self.env, self.file, self.command)) != 1:
-            raise ValueError("should have exactly one of env, file and command")
         return self
 
 

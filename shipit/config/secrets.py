@@ -8,16 +8,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from shipit.config.environment import Environment
-from shipit.config.model import SecretConfig
+from shipit.config.model import SecretSource
 from shipit.errors import ConfigError, ConfigErrors
 
 COMMAND_TIMEOUT_S = 30
 
 
 def resolve_secrets(
-    names: Iterable[str], sources: Mapping[str, SecretConfig], root: Path, environment: Environment
+    names: Iterable[str],
+    sources: Mapping[str, SecretSource],
+    root: Path,
+    environment: Environment,
+    path: str = "secrets",
 ) -> dict[str, str]:
-    """The values of the named secrets, read in parallel.
+    """The values of the named secrets, read in parallel. `path` is where they stand in the file.
 
     Raises: ConfigErrors naming each secret that can't be had, and never a value.
     """
@@ -25,15 +29,14 @@ def resolve_secrets(
     if not wanted:
         return {}
     with ThreadPoolExecutor(max_workers=8) as pool:
-        results = list(pool.map(lambda name: _resolve(name, sources[name], root, environment), wanted))
+        results = list(pool.map(lambda name: _resolve(f"{path}.{name}", sources[name], root, environment), wanted))
     mistakes = [result for result in results if isinstance(result, ConfigError)]
     if mistakes:
         raise ConfigErrors(mistakes)
     return {name: value for name, value in zip(wanted, results, strict=True) if isinstance(value, str)}
 
 
-def _resolve(name: str, source: SecretConfig, root: Path, environment: Environment) -> str | ConfigError:
-    path = f"secrets.{name}"
+def _resolve(path: str, source: SecretSource, root: Path, environment: Environment) -> str | ConfigError:
     if source.env is not None:
         value = environment.variables.get(source.env)
         if not value:

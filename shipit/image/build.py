@@ -1,39 +1,81 @@
-"""Choosing who builds: the native builder where it can, an engine where it must."""
+"""Choosing who builds, and why: the native builder where it can, an engine where it must."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 from shipit.errors import BuildError
-from shipit.events import Emit
-from shipit.image.dockerfile import Dockerfile, Instruction, parse_dockerfile
-from shipit.image.engine import Engine
+from shipit.events import Emit, Warned
+from shipit.image.choice import TITLES, Choice, choose_builder, instead_of_buildkit
+from shipit.image.dockerfile import Dockerfile, parse_dockerfile
+from shipit.image.engine.bases import Logins, bring_bases, known_layers
+from shipit.image.engine.builders import ContextRefused, build_by_buildx, build_by_request
+from shipit.image.engine.client import Engine
+from shipit.image.engine.export import export_image
 from shipit.image.image import BlobSource, BuiltImage
-from shipit.image.native import COPY_FLAGS, NativeBuilder
+from shipit.image.native import NativeBuilder
 from shipit.image.options import BuildOptions
 from shipit.image.store import ContentStore
 
 
 def build_image(
-    name: str, options: BuildOptions, store: ContentStore, source: BlobSource, engine: Engine, emit: Emit
+    name: str,
+    options: BuildOptions,
+    store: ContentStore,
+    source: BlobSource,
+    engine: Engine,
+    emit: Emit,
+    logins: Logins = lambda ref: None,
 ) -> BuiltImage:
     """Build one image with the builder that `options.builder` names, or that `auto` chooses.
 
+    `logins` gives user, password and identity token for an engine that has to pull a base.
     Raises: BuildError at the Dockerfile's line, or where nothing here can build it.
     """
     dockerfile = read_dockerfile(options.dockerfile, options.context)
-    needs_engine = first_not_native(dockerfile)
-    if options.builder == "engine" or (options.builder == "auto" and needs_engine):
-        if engine.answers():
-            return engine.build(name, options, store, emit)
-        if needs_engine is None:
-            raise BuildError("no Docker engine answers", where=engine.host, hint="start it, or leave builder: auto")
-        raise BuildError(
-            f"{needs_engine.keyword} needs an engine, and none answers at {engine.host}",
-            where=dockerfile.where(needs_engine),
-            hint="start Docker, or set DOCKER_HOST to an engine that runs; shipit builds without one only what has no RUN",
-        )
-    return NativeBuilder(name, dockerfile, options, store, source).build()
+    choice = choose_builder(dockerfile, options, engine)
+    if choice.way == "native":
+        return replace(NativeBuilder(name, dockerfile, options, store, source).build(), builder=str(choice))
+    bases = bring_bases(dockerfile, options, source, engine, logins)
+    memo = sha256(engine.title.encode()).hexdigest()
+    if choice.way == "buildkit" and store.recall("no-buildkit", memo):
+        choice = instead_of_buildkit(engine)
+    try:
+        image = _built(choice, engine, name, dockerfile, options, emit)
+    except ContextRefused:
+        store.note("no-buildkit", memo, True)
+        choice = instead_of_buildkit(engine)
+        emit(Warned("", f"{engine.title} takes no build over HTTP; {TITLES[choice.way]} builds instead"))
+        image = _built(choice, engine, name, dockerfile, options, emit)
+    built = export_image(engine, name, image, options.platform, store, known_layers(bases, source, options, engine))
+    _check_platform(built, dockerfile)
+    return replace(built, builder=str(choice))
+
+
+def _built(choice: Choice, engine: Engine, name: str, dockerfile: Dockerfile, options: BuildOptions, emit: Emit) -> str:
+    """Build in the engine, under one name per image and project: without it the engine would forget its cache."""
+    key = sha256(f"{options.context}\n{options.dockerfile}".encode()).hexdigest()[:8]
+    tag = f"shipit-build:{name}-{options.platform.replace('/', '-')}-{key}"
+    if choice.way == "buildx":
+        return build_by_buildx(engine, name, tag, dockerfile, options, emit)
+    return build_by_request(engine, name, tag, dockerfile, options, emit, buildkit=choice.way == "buildkit")
+
+
+def _check_platform(built: BuiltImage, dockerfile: Dockerfile) -> None:
+    """That the engine built for the platform asked for: it may have had the base for another."""
+    config = json.loads(built.config)
+    own = f"{config.get('os', 'linux')}/{config.get('architecture', '')}"
+    if built.platform.startswith(own):
+        return
+    first = [i for i in dockerfile.instructions if i.keyword == "FROM"][-1:]
+    raise BuildError(
+        f"the base is for {own}, not for {built.platform}",
+        where=dockerfile.where(first[0]) if first else dockerfile.name,
+        hint=f"docker pull --platform {built.platform} it, or set build: platforms:",
+    )
 
 
 def read_dockerfile(path: Path, context: Path) -> Dockerfile:
@@ -51,18 +93,3 @@ def read_dockerfile(path: Path, context: Path) -> Dockerfile:
     except (OSError, UnicodeDecodeError) as error:
         raise BuildError(f"the Dockerfile can't be read: {error}", where=str(path)) from None
     return parse_dockerfile(text, shown)
-
-
-def first_not_native(dockerfile: Dockerfile) -> Instruction | None:
-    """The first instruction that the native builder can't do; None when it can do all."""
-    for instruction in dockerfile.instructions:
-        if instruction.keyword == "RUN":
-            return instruction
-        if instruction.keyword in ("COPY", "ADD"):
-            foreign = {name for name, _ in instruction.flags} - COPY_FLAGS
-            remote = instruction.keyword == "ADD" and any(
-                word.startswith(("http://", "https://", "git@")) for word in instruction.text.split()
-            )
-            if foreign or remote:
-                return instruction
-    return None

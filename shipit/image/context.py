@@ -16,15 +16,21 @@ ALWAYS_IGNORED = ".shipit"
 MODE_MASK = 0o7755
 
 
+def ignore_file(root: Path, dockerfile: Path) -> Path | None:
+    """`DOCKERFILE.dockerignore`, else the context's `.dockerignore`, else None."""
+    files = (dockerfile.with_name(f"{dockerfile.name}.dockerignore"), root / ".dockerignore")
+    return next((file for file in files if file.is_file()), None)
+
+
 def read_ignore_rules(root: Path, dockerfile: Path) -> tuple[Rule, ...]:
-    """The rules of `DOCKERFILE.dockerignore`, else of the context's `.dockerignore`, else none."""
-    for file in (dockerfile.with_name(f"{dockerfile.name}.dockerignore"), root / ".dockerignore"):
-        if file.is_file():
-            try:
-                return parse_ignore(file.read_text())
-            except (ValueError, OSError) as error:
-                raise BuildError(str(error), where=str(file)) from None
-    return ()
+    """The rules of the file that applies; none where there is no file."""
+    file = ignore_file(root, dockerfile)
+    if file is None:
+        return ()
+    try:
+        return parse_ignore(file.read_text())
+    except (ValueError, OSError) as error:
+        raise BuildError(str(error), where=str(file)) from None
 
 
 def scan_context(root: Path, rules: tuple[Rule, ...]) -> Tree:

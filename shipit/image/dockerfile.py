@@ -76,6 +76,7 @@ class Dockerfile:
     name: str
     instructions: tuple[Instruction, ...]
     escape: str = "\\"
+    syntax: str = ""
 
     def where(self, instruction: Instruction) -> str:
         return f"{self.name}:{instruction.line}"
@@ -87,7 +88,7 @@ def parse_dockerfile(text: str, name: str = "Dockerfile") -> Dockerfile:
     Raises: BuildError at the line of an instruction that is unknown, empty or not closed.
     """
     lines = text.removeprefix("\ufeff").splitlines()
-    escape, index = _directives(lines)
+    escape, syntax, index = _directives(lines)
     instructions: list[Instruction] = []
     while index < len(lines):
         stripped = lines[index].strip()
@@ -103,19 +104,21 @@ def parse_dockerfile(text: str, name: str = "Dockerfile") -> Dockerfile:
         instructions.append(instruction)
     if not instructions:
         raise BuildError("has no instructions", where=name, hint="it should begin with FROM")
-    return Dockerfile(name, tuple(instructions), escape)
+    return Dockerfile(name, tuple(instructions), escape, syntax)
 
 
-def _directives(lines: list[str]) -> tuple[str, int]:
-    escape, index = "\\", 0
+def _directives(lines: list[str]) -> tuple[str, str, int]:
+    escape, syntax, index = "\\", "", 0
     for line in lines:
         match = _DIRECTIVE.fullmatch(line.strip())
         if not match or match[1].lower() not in ("syntax", "escape", "check"):
             break
         if match[1].lower() == "escape" and match[2] in ("\\", "`"):
             escape = match[2]
+        if match[1].lower() == "syntax":
+            syntax = match[2]
         index += 1
-    return escape, index
+    return escape, syntax, index
 
 
 def _logical_line(lines: list[str], index: int, escape: str) -> tuple[str, int]:

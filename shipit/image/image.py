@@ -127,6 +127,10 @@ class SourceImage:
 class BlobSource(Protocol):
     """Where base images come from."""
 
+    def pulled_from(self, ref: ImageRef) -> ImageRef:
+        """The reference as it is asked for: its own, or its mirror's."""
+        ...
+
     def resolve(self, ref: ImageRef, platform: str) -> SourceImage:
         """The image of a reference for a platform. Raises RemoteError or BuildError when there is none."""
         ...

@@ -17,7 +17,8 @@ from typing import IO, Any
 from shipit.errors import BuildError
 from shipit.image.image import Layer, canonical_json
 from shipit.image.store import ContentStore, digest_of
-from shipit.image.tree import OPAQUE, Changes, Entry, InLayer, Inline, LocalFile
+from shipit.image.tar import read_content, tar_stream
+from shipit.image.tree import OPAQUE, Changes, Entry, InLayer, LocalFile
 
 _BLOCK = 1024 * 1024
 WHITEOUT = ".wh."
@@ -33,11 +34,11 @@ def write_layer(entries: Mapping[str, Entry], store: ContentStore, created_s: in
         [path, entry.kind, entry.mode, entry.uid, entry.gid, entry.target, digests.get(path, "")]
         for path, entry in sorted(entries.items())
     ]
-    key = digest_of(canonical_json([created_s, "gzip-1", description])).removeprefix("sha256:")
+    key = digest_of(canonical_json([created_s, "gzip-2", description])).removeprefix("sha256:")
     known = store.recall("layers", key)
     if known and store.has(known["digest"]):
         return Layer(known["diff_id"], known["digest"], known["size_bytes"])
-    layer = pack_layer(_tar(entries, created_s), store)
+    layer = pack_layer(tar_stream(entries, created_s), store)
     store.note("layers", key, {"diff_id": layer.diff_id, "digest": layer.digest, "size_bytes": layer.size_bytes})
     return layer
 
@@ -85,49 +86,6 @@ def _write(file: IO[bytes], digest: Any, data: bytes) -> int:
     digest.update(data)
     file.write(data)
     return len(data)
-
-
-def _tar(entries: Mapping[str, Entry], created_s: int) -> Iterator[bytes]:
-    for path in sorted(entries):
-        entry = entries[path]
-        info = tarfile.TarInfo(path + ("/" if entry.kind == "dir" else ""))
-        info.type = {"file": tarfile.REGTYPE, "dir": tarfile.DIRTYPE, "symlink": tarfile.SYMTYPE}[entry.kind]
-        info.mode, info.uid, info.gid, info.mtime = entry.mode, entry.uid, entry.gid, created_s
-        info.linkname = entry.target
-        info.size = entry.size if entry.kind == "file" else 0
-        yield info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
-        if entry.kind == "file":
-            yield from _padded(path, entry)
-    yield bytes(1024)
-
-
-def _padded(path: str, entry: Entry) -> Iterator[bytes]:
-    sent = 0
-    for chunk in read_content(path, entry):
-        sent += len(chunk)
-        yield chunk
-    if sent != entry.size:
-        raise BuildError(
-            "the file changed while it was read", where=path, hint="run it again when nothing writes there"
-        )
-    if sent % 512:
-        yield bytes(512 - sent % 512)
-
-
-def read_content(path: str, entry: Entry) -> Iterator[bytes]:
-    """The bytes of a file, in pieces; `path` only names it in errors."""
-    if isinstance(entry.content, Inline):
-        yield entry.content.data
-    elif isinstance(entry.content, LocalFile):
-        try:
-            with entry.content.path.open("rb") as file:
-                while chunk := file.read(_BLOCK):
-                    yield chunk
-        except OSError as error:
-            hint = "list it in .dockerignore, or allow reading it"
-            raise BuildError(f"can't be read: {error.strerror}", where=str(entry.content.path), hint=hint) from None
-    else:
-        raise AssertionError(f"{path} was not brought out of its layer")
 
 
 def _content_digest(path: str, entry: Entry) -> str:

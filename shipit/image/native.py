@@ -18,12 +18,13 @@ from shipit.image.dockerfile import Dockerfile, Heredoc, Instruction, parse_dock
 from shipit.image.expand import expand
 from shipit.image.fetch import ensure_layer
 from shipit.image.image import BlobSource, BuiltImage, Layer, SourceImage, canonical_json
-from shipit.image.layer import bring_out, read_content, read_index, write_layer
+from shipit.image.layer import bring_out, read_index, write_layer
 from shipit.image.options import BuildOptions
 from shipit.image.owner import parse_mode, parse_owner
 from shipit.image.settings import Runtime, environment_of, joined_workdir, with_setting
 from shipit.image.stages import parse_arguments, platform_args, split_stages, stage_index, stage_names
 from shipit.image.store import ContentStore
+from shipit.image.tar import read_content
 from shipit.image.tree import Entry, Inline, LocalFile, Tree, apply_changes, missing_parents, normal, resolve_path
 from shipit.reference import parse_reference
 
@@ -117,7 +118,11 @@ class NativeBuilder:
             return Stage(parent.base, dict(parent.runtime), list(parent.layers), list(parent.history), tree=parent.tree)
         if image == "scratch":
             return Stage(
-                None, {"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]}, [], [], tree={}
+                None,
+                {"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"], "WorkingDir": "/"},
+                [],
+                [],
+                tree={},
             )
         base = self._base(image, instruction.flag("platform"), where)
         config = json.loads(base.config)
@@ -199,7 +204,11 @@ class NativeBuilder:
             return {}
         if found in tree:
             raise ValueError(f"WORKDIR {path} is a file in the image")
-        return {folder: Entry("dir", 0o755) for folder in [*missing_parents(tree, found), found]}
+        # As BuildKit does it, what WORKDIR creates belongs to the USER in force.
+        user = stage.runtime.get("User") or ""
+        owner = parse_owner(user, lambda file: self._lines(tree, file)) if user else Owner(0, 0)
+        folders = [*missing_parents(tree, found), found]
+        return {folder: Entry("dir", 0o755, owner.uid, owner.gid) for folder in folders}
 
     def _add_layer(self, entries: dict[str, Entry], stage: Stage) -> bool:
         if not entries:

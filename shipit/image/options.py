@@ -14,14 +14,19 @@ EPOCH_S = 315_532_800
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """`context` and `dockerfile` are absolute. `created_s` is the time of all files and of the image, in Unix seconds."""
+    """`context` and `dockerfile` are absolute. `created_s` is the time of all files and of the image, in Unix seconds.
+
+    `secrets` are the values by id for `RUN --mount=type=secret`; `ssh` is whether the agent is forwarded.
+    """
 
     context: Path
     dockerfile: Path
     args: Mapping[str, str] = field(default_factory=dict)
     stage: str | None = None
     platform: str = "linux/amd64"
-    builder: Literal["auto", "native", "engine"] = "auto"
+    builder: Literal["auto", "native", "engine", "buildx"] = "auto"
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ssh: bool = False
     created_s: int = EPOCH_S
 
     @property

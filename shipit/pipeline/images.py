@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from shipit.config.project import Project
@@ -63,7 +63,8 @@ def _built(run: Run, name: str, platform: str) -> BuiltImage:
             built = BuiltImage(name, source.config, source.layers, platform, f"from {config.use}")
         else:
             options = build_options(run.project, name, platform, run.environment.get("SOURCE_DATE_EPOCH"))
-            built = build_image(name, options, run.store, run.registries, run.engine, run.emit)
+            options = replace(options, secrets=run.build_secrets(name))
+            built = build_image(name, options, run.store, run.registries, run.engine(), run.emit, run.registries.login)
     except Exception as error:
         run.emit(StepFailed(step, "", str(error), run.clock.now() - started))
         raise
@@ -87,6 +88,7 @@ def build_options(project: Project, name: str, platform: str, source_date_epoch:
         stage=build.stage if build else None,
         platform=platform,
         builder=build.builder if build else "auto",
+        ssh=bool(build and build.ssh),
         created_s=int(source_date_epoch) if source_date_epoch is not None else EPOCH_S,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,8 +13,9 @@ from shipit.clock import Clock
 from shipit.config.environment import Environment
 from shipit.config.project import Project
 from shipit.config.secrets import resolve_secrets
-from shipit.events import Emit, Event
-from shipit.image.engine import Engine
+from shipit.events import Emit, Event, Warned
+from shipit.image.engine.address import find_engine
+from shipit.image.engine.client import Engine
 from shipit.image.store import ContentStore
 from shipit.pipeline.redact import Redactor
 from shipit.registry.credentials import Credentials
@@ -41,18 +43,28 @@ class Run:
     def __post_init__(self) -> None:
         self.started_s = self.clock.now()
         self.store = ContentStore(self.environment.cache_dir)
-        self.engine = Engine(self.environment.get("DOCKER_HOST"))
+        self._engine: Engine | None = None
         logins: dict[str, Credentials] = {}
         for target in self.targets:
             if isinstance(target, LogsIn):
                 logins.update(target.registry_logins(self.environment))
         self.redactor.add(login.password for login in logins.values())
         self.registries = Registries(self.environment, self.clock, self.emit, self.store, logins)
+        self._lock = threading.Lock()
         self._key = secrets.token_bytes(32)
         self._secrets: Mapping[str, str] | None = None
 
     def emit(self, event: Event) -> None:
         self.tell(self.redactor.value(event))
+
+    def engine(self) -> Engine:
+        """The Docker engine that the environment names."""
+        with self._lock:
+            if self._engine is None:
+                variables, home = self.environment.variables, self.environment.home
+                address = find_engine(variables, home, lambda text: self.emit(Warned("", text)))
+                self._engine = Engine(address, variables)
+            return self._engine
 
     def mark(self, value: str) -> str:
         """A hash of a value that only this run can make."""
@@ -63,6 +75,16 @@ class Run:
         names = {name for target in self.targets for name in self.project.secrets_for(target.name)}
         self._secrets = resolve_secrets(names, self.project.secrets, self.project.root, self.environment)
         self.redactor.add(self._secrets.values())
+
+    def build_secrets(self, image: str) -> Mapping[str, str]:
+        """The values that an image's build mounts, by id; redacted from now on."""
+        build = self.project.images[image].build
+        if build is None or not build.secrets:
+            return {}
+        path = f"images.{image}.build.secrets"
+        values = resolve_secrets(build.secrets, build.secrets, self.project.root, self.environment, path)
+        self.redactor.add(values.values())
+        return values
 
     def context(self, target: Target) -> Context:
         """What a target may use. Its deadline counts from now."""

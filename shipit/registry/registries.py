@@ -51,6 +51,11 @@ class Registries:
             host, self.environment, lambda text: self.emit(Warned("", text))
         )
 
+    def login(self, ref: ImageRef) -> tuple[str, str, str] | None:
+        """User, password and identity token for the registry of a reference, as an engine takes them."""
+        found = self.credentials(ref.registry)
+        return (found.username, found.password, found.identity_token) if found else None
+
     def pulled_from(self, ref: ImageRef) -> ImageRef:
         """The reference as it is asked for: its own, or its mirror's."""
         host = self._mirrors.get(ref.registry, ref.registry)

@@ -18,7 +18,8 @@ from shipit.config.load import load_project
 from shipit.errors import ShipitError
 from shipit.events import Event, StepDone, TargetFinished, Transferred
 from shipit.http.session import Http
-from shipit.image.engine import Engine
+from shipit.image.engine.address import find_engine
+from shipit.image.engine.client import Engine
 from shipit.image.store import ContentStore
 from shipit.pipeline.flow import deploy
 from shipit.pipeline.run import Run
@@ -120,10 +121,9 @@ def _base_can_be_pulled(surroundings: Environment) -> bool:
 
 def _runner(surroundings: Environment, has_base: bool, folder: Path) -> Runner:
     """Containers where an engine and the base are there; else processes, on an empty base where there is no other."""
-    host = surroundings.get("DOCKER_HOST")
-    engine = Engine(host)
-    if has_base and engine.answers():
-        return ContainerRunner(engine.host)
+    address = find_engine(surroundings.variables, surroundings.home, _say)
+    if has_base and address.host.startswith("unix://") and Engine(address, surroundings.variables).answers():
+        return ContainerRunner(address.host)
     if not has_base:
         dockerfile = folder / "Dockerfile"
         lines = dockerfile.read_text().splitlines()

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from shipit.image.build import build_image
-from shipit.image.engine import Engine
+from shipit.image.engine.address import EngineAddress
+from shipit.image.engine.client import Engine
 from shipit.image.image import BuiltImage
 from shipit.image.options import BuildOptions
 from shipit.image.store import ContentStore
 from tests.image.test_native import Bases
-from tests.servers.engine import DockerEngine
+from tests.servers.engine import DockerEngine, install_buildx, path_without_docker
 
 pytestmark = pytest.mark.engine
 
@@ -94,26 +95,69 @@ def _tree(image: BuiltImage, store: ContentStore) -> dict[str, Any]:
 
 
 def _config(image: BuiltImage) -> dict[str, Any]:
-    # `Image` is the engine's own note of what it built last.
+    # `Image` is the engine's own note of what it built last; `ArgsEscaped` means something on Windows only.
+    own = ("Image", "ArgsEscaped")
     return {
-        key: value for key, value in image.runtime.items() if key != "Image" and value not in (None, "", [], {}, False)
+        key: value for key, value in image.runtime.items() if key not in own and value not in (None, "", [], {}, False)
     }
+
+
+def _build(
+    context: Path, store: ContentStore, builder: str, host: str, variables: dict[str, str], lines: list[str]
+) -> BuiltImage:
+    options = BuildOptions(context, context / "Dockerfile", builder=builder)  # type: ignore[arg-type]
+    engine = Engine(EngineAddress(host), variables)
+    return build_image("a", options, store, Bases(store), engine, lambda event: lines.append(str(event)))
 
 
 @pytest.mark.parametrize("instructions", DOCKERFILES)
 def test_both_builders_agree(context: Path, tmp_path: Path, engine: DockerEngine, instructions: str) -> None:
+    """The engine's BuildKit over HTTP: the Dockerfile is part of its context."""
+    (context / ".dockerignore").write_text("node_modules\n")
     (context / "Dockerfile").write_text(f"FROM scratch\n{instructions}\n")
     store = ContentStore(tmp_path / "store")
-    native, engines = (
-        build_image(
-            "a",
-            BuildOptions(context, context / "Dockerfile", builder=builder),
-            store,
-            Bases(store),
-            Engine(engine.host),
-            lambda event: None,
+    native, other = (_build(context, store, name, engine.host, dict(os.environ), []) for name in ("native", "engine"))
+    assert other.builder == "the engine's BuildKit: builder: engine"
+    assert _tree(native, store) == _tree(other, store)
+    assert _config(native) == _config(other)
+
+
+@pytest.mark.parametrize("instructions", DOCKERFILES)
+def test_buildx_agrees(context: Path, tmp_path: Path, modern_engine: DockerEngine, instructions: str) -> None:
+    """buildx with an engine whose images are in containerd; the Dockerfile and the rules leave themselves out."""
+    (context / ".dockerignore").write_text("node_modules\nDockerfile\n.dockerignore\n")
+    (context / "Dockerfile").write_text(f"FROM scratch\n{instructions}\n")
+    (context / ".shipit").mkdir(exist_ok=True)
+    (context / ".shipit/state").write_text("never in an image")
+    install_buildx(tmp_path / "docker")
+    variables = {**os.environ, "DOCKER_CONFIG": str(tmp_path / "docker"), "DOCKER_HOST": modern_engine.host}
+    store = ContentStore(tmp_path / "store")
+    native, other = (_build(context, store, name, modern_engine.host, variables, []) for name in ("native", "buildx"))
+    assert other.builder == "docker buildx: builder: buildx"
+    assert _tree(native, store) == _tree(other, store)
+    assert _config(native) == _config(other)
+
+
+@pytest.mark.parametrize("ignored", ["node_modules\nDockerfile\n", "node_modules\nDockerfile\n.dockerignore\n", None])
+def test_a_dockerfile_outside_its_context_is_not_copied(
+    context: Path, tmp_path: Path, engine: DockerEngine, ignored: str | None
+) -> None:
+    """Without buildx the classic builder is the one that can leave it out."""
+    dockerfile = context / "Dockerfile" if ignored else tmp_path / "Dockerfile"
+    (context / "Dockerfile").unlink(missing_ok=True)
+    dockerfile.write_text("FROM scratch\nCOPY . /app\n")
+    (context / ".dockerignore").unlink(missing_ok=True)
+    if ignored:
+        (context / ".dockerignore").write_text(ignored)
+    store = ContentStore(tmp_path / "store")
+    trees = []
+    for builder in ("native", "engine"):
+        options = BuildOptions(context, dockerfile, builder=builder)
+        variables = {"PATH": path_without_docker(tmp_path / "bin")} if builder == "engine" else {}
+        built = build_image(
+            "a", options, store, Bases(store), Engine(EngineAddress(engine.host), variables), lambda event: None
         )
-        for builder in ("native", "engine")
-    )
-    assert _tree(native, store) == _tree(engines, store)
-    assert _config(native) == _config(engines)
+        trees.append(_tree(built, store))
+    assert built.builder.startswith("the engine's classic builder: builder: engine, its Dockerfile is not in its")
+    assert trees[0] == trees[1]
+    assert "/app/Dockerfile" not in trees[0] and "/app/.shipit.Dockerfile" not in trees[0]

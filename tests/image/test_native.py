@@ -14,7 +14,8 @@ import pytest
 
 from shipit.errors import BuildError, RemoteError
 from shipit.image.build import build_image
-from shipit.image.engine import Engine
+from shipit.image.engine.address import EngineAddress
+from shipit.image.engine.client import Engine
 from shipit.image.image import BuiltImage, SourceImage
 from shipit.image.layer import pack_layer
 from shipit.image.options import BuildOptions
@@ -50,6 +51,9 @@ class Bases:
         }
         self.images[name] = SourceImage(ImageRef("base", name), json.dumps(full).encode(), (layer,), "oci")
 
+    def pulled_from(self, ref: ImageRef) -> ImageRef:
+        return ref
+
     def resolve(self, ref: ImageRef, platform: str) -> SourceImage:
         if ref.repository not in self.images:
             raise RemoteError(f"there is no {ref}", where=f"HEAD {ref.registry}", hint="check its name and tag")
@@ -75,7 +79,9 @@ class Builder:
     def build(self, dockerfile: str, **options: Any) -> BuiltImage:
         self.write("Dockerfile", dockerfile)
         asked = BuildOptions(self.folder, self.folder / "Dockerfile", **options)
-        return build_image("app", asked, self.store, self.bases, Engine("unix:///nowhere.sock"), lambda event: None)
+        return build_image(
+            "app", asked, self.store, self.bases, Engine(EngineAddress("unix:///nowhere.sock"), {}), lambda event: None
+        )
 
     def files(self, image: BuiltImage) -> dict[str, tarfile.TarInfo]:
         """Members by name over all layers, the last one winning."""
@@ -241,7 +247,7 @@ def test_a_second_build_compresses_nothing(builder: Builder, monkeypatch: pytest
     [
         (
             "FROM scratch\nRUN make\n",
-            "Dockerfile:2: RUN needs an engine, and none answers at unix:///nowhere.sock\n"
+            "Dockerfile:2: RUN needs an engine, and none answers at unix:///nowhere.sock: no such file or directory\n"
             "hint: start Docker, or set DOCKER_HOST to an engine that runs; shipit builds without one only what has no RUN",
         ),
         (
@@ -284,6 +290,13 @@ def test_errors_name_the_line_and_what_to_do(builder: Builder, dockerfile: str, 
 def test_no_dockerfile(builder: Builder) -> None:
     options = BuildOptions(builder.folder, builder.folder / "Dockerfile")
     with pytest.raises(BuildError) as caught:
-        build_image("app", options, builder.store, builder.bases, Engine("unix:///nowhere.sock"), lambda event: None)
+        build_image(
+            "app",
+            options,
+            builder.store,
+            builder.bases,
+            Engine(EngineAddress("unix:///nowhere.sock"), {}),
+            lambda event: None,
+        )
     assert caught.value.what == "there is no Dockerfile"
     assert caught.value.hint == "write one, or name it with build: dockerfile:"

@@ -1,30 +1,67 @@
-"""A Docker engine of our own, beside any that runs here."""
+"""Docker engines of our own, beside any that runs here."""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import socket
+import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
-from tests.servers.install import SYSTEM_PATH, find
+from tests.servers.install import SYSTEM_PATH, find, modern_folder
 from tests.servers.process import Background, Unavailable
 
 
 class DockerEngine:
-    """A dockerd on a unix socket. `host` is its DOCKER_HOST; containerd runs inside it."""
+    """A dockerd on a unix socket. `host` is its DOCKER_HOST; containerd runs inside it.
 
-    def __init__(self, folder: Path) -> None:
+    Debian's own (20.10) or, `modern`, the next release's (26.1) with the containerd image store. `arguments` and
+    `variables` are added to its command and environment.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        modern: bool = False,
+        arguments: tuple[str, ...] = (),
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         if platform.system() != "Linux" or os.geteuid() != 0:
             raise Unavailable("a Docker engine needs Linux and root")
+        self._own_bridge = ""
+        path, program = SYSTEM_PATH, ""
+        if modern:
+            root = modern_folder()
+            if not (root / "usr/sbin/dockerd").is_file():
+                raise Unavailable("the newer Docker engine is not unpacked (python -m tests.servers.install)")
+            path, program = f"{root}/usr/bin:{root}/usr/sbin:{SYSTEM_PATH}", f"{root}/usr/sbin/dockerd"
         # A unix socket's path has to be short.
         self._run = Path(tempfile.mkdtemp(prefix="sde-", dir="/tmp"))
         self.host = f"unix://{self._run}/docker.sock"
-        command = [find("dockerd"), "--data-root", str(folder / "engine"), "--exec-root", str(self._run / "exec")]
-        command += ["-H", self.host, "--pidfile", str(self._run / "pid")]
-        self._process = Background("dockerd", command, folder, {"PATH": SYSTEM_PATH})
+        config = self._run / "daemon.json"
+        config.write_text(json.dumps({"features": {"containerd-snapshotter": True}} if modern else {}))
+        name = "engine-modern" if modern else "engine"
+        command = [program or find("dockerd"), "--data-root", str(folder / self._run.name)]
+        command += ["--config-file", str(config), "--exec-root", str(self._run / "exec")]
+        if modern:
+            command += ["--bridge", self._bridge()]
+        command += ["-H", self.host, "--pidfile", str(self._run / "pid"), *arguments]
+        self._process = Background(name, command, folder, {"PATH": path, **(variables or {})})
         self._process.wait_until(self._answers, 60)
+
+    def _bridge(self) -> str:
+        """A bridge of its own, since the other engine has the usual one."""
+        name = f"sde{os.getpid() % 100000}"
+        subprocess.run([find("ip"), "link", "add", name, "type", "bridge"], check=False, capture_output=True)
+        address = f"10.{200 + os.getpid() % 50}.{os.getpid() // 50 % 250}.1/24"
+        for words in (["address", "add", address, "dev", name], ["link", "set", name, "up"]):
+            subprocess.run([find("ip"), *words], check=False, capture_output=True)
+        self._own_bridge = name
+        return name
 
     def _answers(self) -> bool:
         with socket.socket(socket.AF_UNIX) as probe:
@@ -35,3 +72,22 @@ class DockerEngine:
 
     def stop(self) -> None:
         self._process.stop(20)
+        if self._own_bridge:
+            subprocess.run([find("ip"), "link", "delete", self._own_bridge], check=False, capture_output=True)
+
+
+def install_buildx(docker_config: Path) -> None:
+    """Give a Docker configuration folder the buildx plugin, as its user would have installed it."""
+    plugin = modern_folder() / "usr/libexec/docker/cli-plugins/docker-buildx"
+    if not plugin.is_file():
+        raise Unavailable("buildx is not unpacked (python -m tests.servers.install)")
+    (docker_config / "cli-plugins").mkdir(parents=True, exist_ok=True)
+    (docker_config / "cli-plugins/docker-buildx").symlink_to(plugin)
+
+
+def path_without_docker(folder: Path) -> str:
+    """A PATH with what builds need beside a docker command."""
+    folder.mkdir(exist_ok=True)
+    for program in ("git", "sh"):
+        (folder / program).symlink_to(find(program))
+    return str(folder)

@@ -26,9 +26,12 @@ PROGRAMS = {
     "etcd": "etcd-server",
     "busybox": "busybox-static",
     "iptables": "iptables",
+    "ip": "iproute2",
     "python3.11": "python3.11-minimal",
     "kubectl": "kubernetes-client",
 }
+# Debian's next release has an engine with the containerd image store, and buildx; both run on this one.
+MODERN = ("docker.io", "docker-cli", "docker-buildx", "containerd")
 CNI = Path("/usr/lib/cni")
 SYSTEM_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"))
 
@@ -71,6 +74,46 @@ def install_packages() -> None:
             print(f"left out: {package} could not be installed", flush=True)
 
 
+def modern_folder() -> Path:
+    """Where the newer engine is unpacked: its programs in `usr/bin`, `usr/sbin`, and its plugins."""
+    return cache_folder() / "debian-13"
+
+
+def unpack_modern() -> None:
+    """Download and unpack the packages of the newer engine into the cache; nothing is installed."""
+    target = modern_folder()
+    if (target / "usr/sbin/dockerd").is_file():
+        return
+    if os.geteuid() != 0 or shutil.which("apt-get") is None or platform.machine() != "x86_64":
+        print("left out: the newer engine can't be had here (needs root, apt-get and x86_64)", flush=True)
+        return
+    print(f"unpacking {', '.join(MODERN)} of Debian 13 into {target}: once", flush=True)
+    building = target.with_name(f"{target.name}.building")
+    shutil.rmtree(building, ignore_errors=True)
+    for folder in ("lists/partial", "cache/archives/partial", "root"):
+        (building / folder).mkdir(parents=True)
+    key = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    (building / "sources.list").write_text(f"deb [signed-by={key}] http://deb.debian.org/debian trixie main\n")
+    (building / "status").touch()
+    places = {
+        "Dir::Etc::sourcelist": "sources.list",
+        "Dir::State::lists": "lists",
+        "Dir::Cache": "cache",
+        "Dir::State::status": "status",
+    }
+    options = [word for key, value in places.items() for word in ("-o", f"{key}={building / value}")]
+    options += ["-o", "Dir::Etc::sourceparts=/dev/null", "-o", "APT::Sandbox::User=root"]
+    for command in (["update"], ["download", *MODERN]):
+        subprocess.run(["apt-get", *options, *command], cwd=building, stdout=subprocess.DEVNULL, check=False)
+    for package in building.glob("*.deb"):
+        subprocess.run(["dpkg", "-x", str(package), str(building / "root")], check=True)
+    if not (building / "root/usr/sbin/dockerd").is_file():
+        print("left out: the newer engine could not be downloaded", flush=True)
+        return
+    (building / "root").rename(target)
+    shutil.rmtree(building)
+
+
 def build_kubernetes() -> None:
     """Build the control plane and the kubelet into the cache, once: about eight minutes of CPU."""
     target = kubernetes_folder()
@@ -104,6 +147,7 @@ def build_kubernetes() -> None:
 def main() -> None:
     if platform.system() == "Linux":
         install_packages()
+        unpack_modern()
         build_kubernetes()
     else:
         print("left out: the real engine and cluster run on Linux only", flush=True)

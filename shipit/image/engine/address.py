@@ -1,0 +1,113 @@
+"""Where the Docker engine is: DOCKER_HOST, else the current context, else the default socket.
+
+Source: docs.docker.com/engine/manage-resources/contexts; docs.docker.com/reference/cli/docker, "Environment variables".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+DEFAULT_SOCKET = "/var/run/docker.sock"
+
+
+@dataclass(frozen=True)
+class Tls:
+    """Files for TLS with an engine, each empty when there is none. `verify` is whether the engine's own is checked."""
+
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+    verify: bool = True
+
+
+@dataclass(frozen=True)
+class EngineAddress:
+    """An engine's address: `unix://`, `tcp://` or `ssh://`; `origin` says what named it, `problem` why it is none."""
+
+    host: str
+    origin: str = ""
+    tls: Tls | None = None
+    problem: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.host} ({self.origin})" if self.origin else self.host
+
+
+def docker_folder(variables: Mapping[str, str], home: Path) -> Path:
+    """`$DOCKER_CONFIG`, or `~/.docker`."""
+    return Path(variables.get("DOCKER_CONFIG") or home / ".docker")
+
+
+def find_engine(variables: Mapping[str, str], home: Path, warn: Callable[[str], None]) -> EngineAddress:
+    """The engine that the docker command would use, and what named it."""
+    if host := variables.get("DOCKER_HOST"):
+        return EngineAddress(host, "DOCKER_HOST", _tls_of_variables(variables, home) if _is_tcp(host) else None)
+    folder = docker_folder(variables, home)
+    name, origin = variables.get("DOCKER_CONTEXT"), "DOCKER_CONTEXT"
+    if not name:
+        name, origin = _current_context(folder, warn), str(folder / "config.json")
+    if name and name != "default":
+        return _of_context(folder, name, origin)
+    for socket in _default_sockets(variables, home):
+        if socket.exists():
+            return EngineAddress(f"unix://{socket}", "")
+    return EngineAddress(f"unix://{DEFAULT_SOCKET}", "")
+
+
+def _default_sockets(variables: Mapping[str, str], home: Path) -> list[Path]:
+    """The system's engine, Docker Desktop's, and one that runs without root."""
+    found = [Path(DEFAULT_SOCKET), home / ".docker/run/docker.sock"]
+    if runtime := variables.get("XDG_RUNTIME_DIR"):
+        found.append(Path(runtime) / "docker.sock")
+    return found
+
+
+def _is_tcp(host: str) -> bool:
+    return host.startswith(("tcp://", "http://", "https://"))
+
+
+def _tls_of_variables(variables: Mapping[str, str], home: Path) -> Tls | None:
+    is_verified, folder = variables.get("DOCKER_TLS_VERIFY"), variables.get("DOCKER_CERT_PATH")
+    if not is_verified and not folder:
+        return None
+    return _tls_of_folder(Path(folder or docker_folder(variables, home)), verify=bool(is_verified))
+
+
+def _tls_of_folder(folder: Path, *, verify: bool) -> Tls:
+    files = [str(file) if (file := folder / name).is_file() else "" for name in ("ca.pem", "cert.pem", "key.pem")]
+    ca, certificate, key = files
+    return Tls(ca, certificate, key, verify)
+
+
+def _current_context(folder: Path, warn: Callable[[str], None]) -> str:
+    try:
+        config = json.loads((folder / "config.json").read_text())
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError):
+        warn(f"{folder / 'config.json'} can't be read, so its current context is passed over")
+        return ""
+    return str(config.get("currentContext") or "") if isinstance(config, dict) else ""
+
+
+def _of_context(folder: Path, name: str, origin: str) -> EngineAddress:
+    key = hashlib.sha256(name.encode()).hexdigest()
+    file = folder / "contexts/meta" / key / "meta.json"
+    try:
+        endpoint: Any = json.loads(file.read_text())["Endpoints"]["docker"]
+        host = str(endpoint["Host"])
+    except FileNotFoundError:
+        return EngineAddress(f"context {name}", origin, problem=f"there is no docker context {name!r}")
+    except (OSError, ValueError, KeyError, TypeError):
+        return EngineAddress(f"context {name}", origin, problem=f"{file} can't be read")
+    tls = None
+    if _is_tcp(host):
+        files = folder / "contexts/tls" / key / "docker"
+        verify = not endpoint.get("SkipTLSVerify")
+        tls = _tls_of_folder(files, verify=verify) if files.is_dir() or not verify else None
+    return EngineAddress(host, f"context {name}", tls)

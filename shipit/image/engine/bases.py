@@ -1,0 +1,79 @@
+"""The bases of a build that an engine does: brought to it where it can't get them, and known to us by their layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from shipit.errors import BuildError, ShipitError
+from shipit.image.dockerfile import Dockerfile, Instruction
+from shipit.image.engine.client import Engine
+from shipit.image.expand import expand
+from shipit.image.image import BlobSource, Layer
+from shipit.image.options import BuildOptions
+from shipit.image.stages import split_stages, stage_names
+from shipit.reference import ImageRef, parse_reference
+
+# User, password and identity token for the registry of a reference, or None.
+Logins = Callable[[ImageRef], tuple[str, str, str] | None]
+
+
+def bring_bases(
+    dockerfile: Dockerfile,
+    options: BuildOptions,
+    source: BlobSource,
+    engine: Engine,
+    logins: Logins,
+) -> dict[str, ImageRef]:
+    """Let the engine have the bases that it can't get by itself: from a mirror, or with a login. Base -> reference.
+
+    Raises: BuildError at the FROM line.
+    """
+    bases: dict[str, ImageRef] = {}
+    for instruction, image in base_images(dockerfile, options):
+        ref = parse_reference(image)
+        bases[image] = ref
+        asked, login = source.pulled_from(ref), logins(source.pulled_from(ref))
+        if (asked == ref and login is None) or engine.inspect(image) is not None:
+            continue
+        try:
+            engine.pull(asked, options.platform, login)
+            if asked != ref and not ref.digest:
+                engine.tag(str(asked), ref.name, ref.tag or "latest")
+        except BuildError as error:
+            raise BuildError(error.what, where=dockerfile.where(instruction), hint=error.hint) from None
+    return bases
+
+
+def base_images(dockerfile: Dockerfile, options: BuildOptions) -> Iterator[tuple[Instruction, str]]:
+    """The images that FROM lines name, expanded, each once; stages and scratch are none."""
+    blocks, variables = split_stages(dockerfile, options)
+    names, seen = set(stage_names(blocks)), set()
+    for block in blocks:
+        words = _expanded(block[0], variables, dockerfile).split()
+        if words and words[0].lower() not in names and words[0] != "scratch" and words[0] not in seen:
+            seen.add(words[0])
+            yield block[0], words[0]
+
+
+def known_layers(
+    bases: Mapping[str, ImageRef], source: BlobSource, options: BuildOptions, engine: Engine
+) -> dict[str, Layer]:
+    """Layers of the bases as their registry has them, so that they can be mounted instead of compressed and sent."""
+    known: dict[str, Layer] = {}
+    for image, ref in bases.items():
+        found = engine.inspect(image) or {}
+        digests = [str(name).rpartition("@")[2] for name in found.get("RepoDigests") or []]
+        try:
+            pinned = ImageRef(ref.registry, ref.repository, None, digests[0]) if digests else ref
+            layers = source.resolve(pinned, options.platform).layers
+        except ShipitError:
+            continue
+        known.update({layer.diff_id: layer for layer in layers})
+    return known
+
+
+def _expanded(instruction: Instruction, variables: Mapping[str, str], dockerfile: Dockerfile) -> str:
+    try:
+        return expand(instruction.text, variables, dockerfile.escape)
+    except ValueError as error:
+        raise BuildError(str(error), where=dockerfile.where(instruction)) from None

@@ -1,0 +1,110 @@
+"""The three ways an engine builds: its BuildKit over HTTP, `docker buildx`, and the classic builder."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from shipit.errors import BuildError
+from shipit.events import Emit, Log
+from shipit.image.dockerfile import Dockerfile
+from shipit.image.engine.client import Engine
+from shipit.image.engine.context import dockerfile_beside, packed_context
+from shipit.image.engine.failure import explain_failure
+from shipit.image.engine.progress import Progress, read_plain, read_row
+from shipit.image.options import BuildOptions
+
+
+class ContextRefused(BuildError):
+    """The engine's BuildKit could not take the context from the request: another way has to be found."""
+
+
+def build_by_request(
+    engine: Engine, name: str, tag: str, dockerfile: Dockerfile, options: BuildOptions, emit: Emit, *, buildkit: bool
+) -> str:
+    """Build with POST /build under a tag; the image's id in the engine.
+
+    Raises: BuildError at the Dockerfile's line; ContextRefused when nothing was built for the engine's own reasons.
+    """
+    progress = Progress(lambda line: emit(Log("", f"build {name}", line)))
+    parameters = {
+        "t": tag,
+        "platform": options.platform,
+        "buildargs": json.dumps(dict(options.args)),
+        **({"version": "2"} if buildkit else {"rm": "true", "forcerm": "true"}),
+        **({"target": options.stage} if options.stage else {}),
+    }
+    with packed_context(options, classic=not buildkit, syntax=bool(dockerfile.syntax)) as (body, inside):
+        for row in engine.build({**parameters, "dockerfile": inside}, body, dockerfile.name):
+            read_row(row, progress)
+    progress.flush()
+    failed = progress.failed
+    if failed and failed.name.startswith("[internal] load remote build context"):
+        raise ContextRefused(failed.error, where=str(engine.address))
+    if failed or progress.error:
+        raise explain_failure(progress, dockerfile)
+    return progress.image_id or tag
+
+
+def build_by_buildx(
+    engine: Engine, name: str, tag: str, dockerfile: Dockerfile, options: BuildOptions, emit: Emit
+) -> str:
+    """Build with `docker buildx`, which hands the image to the engine; the image's id there.
+
+    Secrets and arguments reach it as variables of its environment, never as words of its command line.
+    Raises: BuildError at the Dockerfile's line.
+    """
+    progress = Progress(lambda line: emit(Log("", f"build {name}", line)))
+    with dockerfile_beside(options) as copy:
+        command, added = buildx_command(tag, copy, options)
+        # Attestations would make the result an index that nobody asked for.
+        variables = {**engine.variables, **added, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1", "BUILDKIT_PROGRESS": "plain"}
+        code, last = _run(command, variables, progress)
+    progress.flush()
+    if code != 0:
+        progress.error = progress.error or last
+        raise explain_failure(progress, dockerfile)
+    return tag
+
+
+def buildx_command(tag: str, dockerfile: Path, options: BuildOptions) -> tuple[list[str], dict[str, str]]:
+    """The command and the variables it needs. Pure."""
+    variables = {f"SHIPIT_BUILD_SECRET_{index}": value for index, value in enumerate(options.secrets.values())}
+    command = ["docker", "buildx", "build", "--load", "--progress", "plain", "--tag", tag]
+    command += ["--platform", options.platform, "--file", str(dockerfile)]
+    if options.stage:
+        command += ["--target", options.stage]
+    for key in options.args:
+        command += ["--build-arg", key]
+    for index, key in enumerate(options.secrets):
+        command += ["--secret", f"id={key},env=SHIPIT_BUILD_SECRET_{index}"]
+    if options.ssh:
+        command += ["--ssh", "default"]
+    return [*command, str(options.context)], {**options.args, **variables}
+
+
+def _run(command: list[str], variables: Mapping[str, str], progress: Progress) -> tuple[int, str]:
+    """Its exit code and the last line it wrote."""
+    last = ""
+    try:
+        process = subprocess.Popen(
+            command,
+            env=dict(variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+    except OSError as error:
+        raise BuildError(f"docker can't be run: {error.strerror}", hint="is it on the PATH?") from None
+    assert process.stdout
+    with process:
+        try:
+            for raw in process.stdout:
+                line = raw.decode("utf-8", "replace").rstrip("\r\n")
+                last = line or last
+                read_plain(line, progress)
+            return process.wait(), last
+        finally:
+            process.kill()

@@ -1,0 +1,92 @@
+"""A build context as an engine takes it: a tar in a request, or a folder beside a Dockerfile for `docker buildx`."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from shipit.image.context import ALWAYS_IGNORED, ignore_file, read_ignore_rules, scan_context
+from shipit.image.ignore import is_ignored, parse_ignore
+from shipit.image.options import BuildOptions
+from shipit.image.tar import read_content, tar_stream
+from shipit.image.tree import Entry, Inline, Tree
+
+_IGNORE = ".dockerignore"
+_OWN_NAME = ".shipit.Dockerfile"
+
+
+def is_hidden(options: BuildOptions) -> bool:
+    """Whether the Dockerfile is no part of its own context: it lies elsewhere, or .dockerignore leaves it out."""
+    if not options.dockerfile.is_relative_to(options.context):
+        return True
+    name = options.dockerfile.relative_to(options.context).as_posix()
+    return is_ignored(name, read_ignore_rules(options.context, options.dockerfile))
+
+
+@contextmanager
+def packed_context(options: BuildOptions, *, classic: bool, syntax: bool) -> Iterator[tuple[IO[bytes], str]]:
+    """The context as a tar, and the Dockerfile's name in it.
+
+    A hidden Dockerfile is put in; the classic builder takes it out again before it copies, since .dockerignore says so.
+    `syntax` is whether it begins with a `# syntax` line, which is blanked where BuildKit could not fetch what it names.
+    """
+    tree = scan_context(options.context, read_ignore_rules(options.context, options.dockerfile))
+    inside = options.dockerfile.is_relative_to(options.context)
+    name = options.dockerfile.relative_to(options.context).as_posix() if inside else _OWN_NAME
+    if name not in tree:
+        name = _put_in(tree, name, options.dockerfile.read_bytes(), classic=classic)
+    if syntax and not classic:
+        tree[name] = _file(_blanked(options.dockerfile.read_bytes()))
+    with tempfile.TemporaryFile() as file:
+        for chunk in tar_stream(tree, options.created_s):
+            file.write(chunk)
+        file.seek(0)
+        yield file, name
+
+
+def _put_in(tree: Tree, name: str, dockerfile: bytes, *, classic: bool) -> str:
+    """Put a hidden Dockerfile into the tree; its name there."""
+    if classic:
+        rules = tree.get(_IGNORE)
+        if rules is None:
+            name = _OWN_NAME
+            tree[_IGNORE] = _file(f"{_IGNORE}\n{name}\n".encode())
+        elif name == _OWN_NAME or not _leaves_out(rules, name):
+            name = _OWN_NAME
+            tree[_IGNORE] = _file(b"".join(read_content(_IGNORE, rules)) + f"\n{name}\n".encode())
+    tree[name] = _file(dockerfile)
+    return name
+
+
+def _leaves_out(entry: Entry, name: str) -> bool:
+    return is_ignored(name, parse_ignore(b"".join(read_content(_IGNORE, entry)).decode("utf-8", "replace")))
+
+
+def _file(data: bytes) -> Entry:
+    return Entry("file", 0o644, size=len(data), content=Inline(data))
+
+
+@contextmanager
+def dockerfile_beside(options: BuildOptions) -> Iterator[Path]:
+    """A copy of the Dockerfile in a folder of its own, whose rules also leave out our own state."""
+    with tempfile.TemporaryDirectory(prefix="shipit-buildx-") as folder:
+        copy = Path(folder) / "Dockerfile"
+        copy.write_bytes(options.dockerfile.read_bytes())
+        rules = ignore_file(options.context, options.dockerfile)
+        text = rules.read_text() if rules else ""
+        copy.with_name("Dockerfile.dockerignore").write_text(f"{text}\n{ALWAYS_IGNORED}\n")
+        yield copy
+
+
+def _blanked(dockerfile: bytes) -> bytes:
+    """The same lines, with the directive `# syntax` a plain comment."""
+    lines = dockerfile.split(b"\n")
+    for index, line in enumerate(lines):
+        if not line.lstrip().startswith(b"#"):
+            break
+        if line.lstrip().lstrip(b"#").lstrip().lower().startswith(b"syntax"):
+            lines[index] = b"#"
+    return b"\n".join(lines)

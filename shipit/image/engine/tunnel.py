@@ -1,0 +1,108 @@
+"""An engine behind ssh: a local socket whose every connection is a `docker system dial-stdio` over there.
+
+Source: docs.docker.com/engine/security/protect-access, "Use SSH to protect the Docker daemon socket".
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from shipit.errors import BuildError
+
+_BLOCK = 64 * 1024
+
+
+def ssh_command(host: str) -> list[str]:
+    """The command that reaches the engine of `ssh://[USER@]HOST[:PORT]`; never one that asks.
+
+    Raises: BuildError for what is no such address.
+    """
+    parts = urlsplit(host)
+    if not parts.hostname or parts.hostname.startswith("-") or parts.password or parts.path not in ("", "/"):
+        raise BuildError(
+            "is no address of an engine", where=host, hint="write ssh://USER@HOST, or ssh://USER@HOST:PORT"
+        )
+    command = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-T"]
+    if parts.username:
+        command += ["-l", parts.username]
+    if parts.port:
+        command += ["-p", str(parts.port)]
+    return [*command, "--", parts.hostname, "docker", "system", "dial-stdio"]
+
+
+class Tunnel:
+    """Listens on `address`, a unix socket that only this user can open, until the process ends or `close` is called."""
+
+    def __init__(self, host: str, variables: Mapping[str, str]) -> None:
+        self._command = ssh_command(host)
+        self._variables = dict(variables)
+        self._folder = tempfile.mkdtemp(prefix="shipit-ssh-")
+        self.address = f"unix://{self._folder}/s"
+        self.said = ""
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(f"{self._folder}/s")
+        self._listener.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        self._listener.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection:
+            try:
+                process = subprocess.Popen(
+                    self._command,
+                    env=self._variables,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    bufsize=0,
+                )
+            except OSError as error:
+                self.said = f"ssh can't be run: {error.strerror}"
+                return
+            assert process.stdin and process.stdout and process.stderr
+            forward = threading.Thread(target=_forward, args=(connection, process), daemon=True)
+            forward.start()
+            try:
+                while data := process.stdout.read(_BLOCK):
+                    connection.sendall(data)
+            except OSError:
+                pass
+            said = process.stderr.read().decode("utf-8", "replace").strip()
+            if said:
+                self.said = said.splitlines()[-1]
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+
+def _forward(connection: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin
+    try:
+        while data := connection.recv(_BLOCK):
+            process.stdin.write(data)
+    except OSError:
+        pass
+    with contextlib.suppress(OSError):
+        process.stdin.close()

@@ -1,0 +1,94 @@
+"""Entries to a deterministic tar: plain ustar headers written directly, pax only for what does not fit in one.
+
+Source: POSIX.1-2001, pax Interchange Format and ustar Interchange Format.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Iterator, Mapping
+
+from shipit.errors import BuildError
+from shipit.image.tree import Entry, Inline, LocalFile
+
+_BLOCK = 1024 * 1024
+_TYPES = {"file": b"0", "dir": b"5", "symlink": b"2"}
+_LONGEST_NAME, _LARGEST_SIZE, _LARGEST_ID = 100, 8**11, 8**7
+# What stands behind the link's name: magic, version, owner names, device numbers, prefix, padding.
+_TAIL = b"ustar\x0000" + bytes(247)
+_TAIL_SUM = sum(_TAIL)
+_SPACES_SUM = 8 * 32
+
+
+def tar_stream(entries: Mapping[str, Entry], created_s: int, *, end: bool = True) -> Iterator[bytes]:
+    """A tar of entries in the order of their paths, in pieces. All times are `created_s`; without its end more can follow.
+
+    Raises: BuildError for a file that can't be read, or changes meanwhile.
+    """
+    for path in sorted(entries):
+        entry = entries[path]
+        yield header(path, entry, created_s)
+        if entry.kind == "file" and entry.size:
+            yield from _padded(path, entry)
+    if end:
+        yield bytes(1024)
+
+
+def header(path: str, entry: Entry, created_s: int) -> bytes:
+    """The header of one entry: 512 bytes, or more where pax is needed."""
+    name = (path + "/" if entry.kind == "dir" else path).encode("utf-8", "surrogateescape")
+    link = entry.target.encode("utf-8", "surrogateescape")
+    size = entry.size if entry.kind == "file" else 0
+    is_plain = (
+        len(name) <= _LONGEST_NAME
+        and len(link) <= _LONGEST_NAME
+        and name.isascii()
+        and link.isascii()
+        and size < _LARGEST_SIZE
+        and entry.uid < _LARGEST_ID
+        and entry.gid < _LARGEST_ID
+    )
+    if not is_plain:
+        return _pax_header(path, entry, created_s)
+    numbers = b"%07o\x00%07o\x00%07o\x00%011o\x00%011o\x00" % (entry.mode, entry.uid, entry.gid, size, created_s)
+    kind = _TYPES[entry.kind]
+    checksum = sum(name) + sum(numbers) + kind[0] + sum(link) + _TAIL_SUM + _SPACES_SUM
+    return b"".join((name.ljust(100, b"\0"), numbers, b"%06o\x00 " % checksum, kind, link.ljust(100, b"\0"), _TAIL))
+
+
+def _pax_header(path: str, entry: Entry, created_s: int) -> bytes:
+    info = tarfile.TarInfo(path + ("/" if entry.kind == "dir" else ""))
+    info.type = _TYPES[entry.kind]
+    info.mode, info.uid, info.gid, info.mtime = entry.mode, entry.uid, entry.gid, created_s
+    info.linkname = entry.target
+    info.size = entry.size if entry.kind == "file" else 0
+    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+
+
+def _padded(path: str, entry: Entry) -> Iterator[bytes]:
+    sent = 0
+    for chunk in read_content(path, entry):
+        sent += len(chunk)
+        yield chunk
+    if sent != entry.size:
+        raise BuildError(
+            "the file changed while it was read", where=path, hint="run it again when nothing writes there"
+        )
+    if sent % 512:
+        yield bytes(512 - sent % 512)
+
+
+def read_content(path: str, entry: Entry) -> Iterator[bytes]:
+    """The bytes of a file, in pieces; `path` only names it in errors."""
+    if isinstance(entry.content, Inline):
+        yield entry.content.data
+    elif isinstance(entry.content, LocalFile):
+        try:
+            with open(entry.content.path, "rb", buffering=0) as file:
+                while chunk := file.read(min(_BLOCK, entry.size + 1)):
+                    yield chunk
+        except OSError as error:
+            hint = "list it in .dockerignore, or allow reading it"
+            raise BuildError(f"can't be read: {error.strerror}", where=str(entry.content.path), hint=hint) from None
+    else:
+        raise AssertionError(f"{path} was not brought out of its layer")
