@@ -29,6 +29,8 @@ PROGRAMS = {
     "ip": "iproute2",
     "python3.11": "python3.11-minimal",
     "kubectl": "kubernetes-client",
+    "sshd": "openssh-server",
+    "ssh": "openssh-client",
 }
 # Debian's next release has an engine with the containerd image store, and buildx; both run on this one.
 MODERN = ("docker.io", "docker-cli", "docker-buildx", "containerd")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
-from shipit.errors import BuildError, ShipitError
+from shipit.errors import BuildError, RemoteError, ShipitError
 from shipit.image.dockerfile import Dockerfile, Instruction
 from shipit.image.engine.client import Engine
 from shipit.image.expand import expand
@@ -32,16 +33,38 @@ def bring_bases(
     for instruction, image in base_images(dockerfile, options):
         ref = parse_reference(image)
         bases[image] = ref
-        asked, login = source.pulled_from(ref), logins(source.pulled_from(ref))
-        if (asked == ref and login is None) or engine.inspect(image) is not None:
+        found = engine.inspect(image)
+        if found is not None and _fits(found, options.platform):
             continue
         try:
-            engine.pull(asked, options.platform, login)
-            if asked != ref and not ref.digest:
-                engine.tag(str(asked), ref.name, ref.tag or "latest")
-        except BuildError as error:
-            raise BuildError(error.what, where=dockerfile.where(instruction), hint=error.hint) from None
+            _bring(ref, found is not None, options, source, engine, logins)
+        except ShipitError as error:
+            hint = error.hint or "check its name and tag, and that it may be pulled"
+            what, where = f"the base {image}: {error.what}", dockerfile.where(instruction)
+            raise BuildError(what, where=where, hint=hint) from None
     return bases
+
+
+def _fits(found: Mapping[str, Any], platform: str) -> bool:
+    return platform.startswith(f"{found.get('Os', 'linux')}/{found.get('Architecture', '')}")
+
+
+def _bring(
+    ref: ImageRef, is_other: bool, options: BuildOptions, source: BlobSource, engine: Engine, logins: Logins
+) -> None:
+    """Bring one base. `is_other` is whether the engine has it for another platform."""
+    try:
+        source.resolve(ref, options.platform)
+    except RemoteError as error:
+        # A registry that only the engine reaches is the engine's to ask.
+        if error.status == 404:
+            raise
+    asked, login = source.pulled_from(ref), logins(source.pulled_from(ref))
+    if asked == ref and login is None and not is_other:
+        return
+    engine.pull(asked, options.platform, login)
+    if asked != ref and not ref.digest:
+        engine.tag(str(asked), ref.name, ref.tag or "latest")
 
 
 def base_images(dockerfile: Dockerfile, options: BuildOptions) -> Iterator[tuple[Instruction, str]]:

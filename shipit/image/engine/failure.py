@@ -12,7 +12,7 @@ _LAST_LINES = 15
 _NUMBERED = re.compile(r"\[(?:\S+/\S+ )?(?:(\S+) +)?(\d+)/(\d+)\] (.*)", re.DOTALL)
 _CLASSIC = re.compile(r"Step (\d+)/\d+ : (.*)", re.DOTALL)
 _EXIT = re.compile(r"exit code: (\d+)|returned a non-zero code: (\d+)")
-_MISSING = re.compile(r'"/?([^"]*)": not found')
+_MISSING = re.compile(r'"/?([^"]*)":? not found')
 _LINE = re.compile(r"(?:on )?line (\d+)")
 # Instructions that BuildKit counts as steps, WORKDIR included.
 _STEPS = ("ADD", "COPY", "RUN", "WORKDIR")
