@@ -88,6 +88,7 @@ def running(
             reporter(RunFailed(redacted.exit_code, redacted.render()))
             raise redacted from None
         finally:
+            run.close()
             reporter.close()
 
 

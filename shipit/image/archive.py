@@ -44,7 +44,7 @@ def archive_entries(path: Path, scratch: Path) -> Tree:
                     place = scratch / digest_of(f"{path} {name}".encode())[7:]
                     place.write_bytes(source.read())
                     tree[name] = Entry(
-                        "file", mode, member.uid, member.gid, size=place.stat().st_size, content=LocalFile(place)
+                        "file", mode, member.uid, member.gid, size=place.stat().st_size, content=LocalFile(str(place))
                     )
     except (tarfile.TarError, OSError, EOFError, KeyError) as error:
         raise BuildError(f"is no archive that can be read: {error}", where=str(path)) from None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,41 +16,54 @@ from shipit.image.engine.bases import Logins, bring_bases, known_layers
 from shipit.image.engine.builders import ContextRefused, build_by_buildx, build_by_request
 from shipit.image.engine.client import Engine
 from shipit.image.engine.export import export_image
-from shipit.image.image import BlobSource, BuiltImage
+from shipit.image.image import BlobSource, BuiltImage, Layer
 from shipit.image.native import NativeBuilder
 from shipit.image.options import BuildOptions
 from shipit.image.store import ContentStore
 
 
+@dataclass(frozen=True)
+class BuildTools:
+    """What builds work with. `logins` gives user, password and identity token for an engine that has to pull a base."""
+
+    store: ContentStore
+    source: BlobSource
+    engine: Engine
+    emit: Emit
+    logins: Logins = lambda ref: None
+
+
 def build_image(
-    name: str,
-    options: BuildOptions,
-    store: ContentStore,
-    source: BlobSource,
-    engine: Engine,
-    emit: Emit,
-    logins: Logins = lambda ref: None,
+    name: str, options: BuildOptions, tools: BuildTools, ready: Callable[[Layer], None] = lambda layer: None
 ) -> BuiltImage:
     """Build one image with the builder that `options.builder` names, or that `auto` chooses.
 
-    `logins` gives user, password and identity token for an engine that has to pull a base.
+    `ready` is told each layer that was not in the store before, as soon as it is.
     Raises: BuildError at the Dockerfile's line, or where nothing here can build it.
     """
     dockerfile = read_dockerfile(options.dockerfile, options.context)
-    choice = choose_builder(dockerfile, options, engine)
+    choice = choose_builder(dockerfile, options, tools.engine)
     if choice.way == "native":
-        return replace(NativeBuilder(name, dockerfile, options, store, source).build(), builder=str(choice))
-    bases = bring_bases(dockerfile, options, source, engine, logins)
+        builder = NativeBuilder(name, dockerfile, options, tools.store, tools.source, ready)
+        return replace(builder.build(), builder=str(choice))
+    return _built_by_engine(name, choice, dockerfile, options, tools)
+
+
+def _built_by_engine(
+    name: str, choice: Choice, dockerfile: Dockerfile, options: BuildOptions, tools: BuildTools
+) -> BuiltImage:
+    engine, store, source = tools.engine, tools.store, tools.source
+    bases = bring_bases(dockerfile, options, source, engine, tools.logins)
     memo = sha256(engine.title.encode()).hexdigest()
     if choice.way == "buildkit" and store.recall("no-buildkit", memo):
         choice = instead_of_buildkit(engine)
     try:
-        image = _built(choice, engine, name, dockerfile, options, emit)
+        image = _built(choice, engine, name, dockerfile, options, tools.emit)
     except ContextRefused:
         store.note("no-buildkit", memo, True)
         choice = instead_of_buildkit(engine)
-        emit(Warned("", f"{engine.title} takes no build over HTTP; {TITLES[choice.way]} builds instead"))
-        image = _built(choice, engine, name, dockerfile, options, emit)
+        tools.emit(Warned("", f"{engine.title} takes no build over HTTP; {TITLES[choice.way]} builds instead"))
+        image = _built(choice, engine, name, dockerfile, options, tools.emit)
     built = export_image(engine, name, image, options.platform, store, known_layers(bases, source, options, engine))
     _check_platform(built, dockerfile)
     return replace(built, builder=str(choice))

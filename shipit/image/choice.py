@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shipit.errors import BuildError
+from shipit.image.copying import COPY_FLAGS
 from shipit.image.dockerfile import Dockerfile, Instruction
 from shipit.image.engine.client import Engine
 from shipit.image.engine.context import is_hidden
-from shipit.image.native import COPY_FLAGS
 from shipit.image.options import BuildOptions
 
 INSTALL_BUILDX = "install the buildx plugin: https://docs.docker.com/go/buildx"

@@ -86,5 +86,6 @@ def _entry(item: os.DirEntry[str]) -> Entry | None:
     if stat.S_ISDIR(info.st_mode):
         return Entry("dir", mode)
     if stat.S_ISREG(info.st_mode):
-        return Entry("file", mode, size=info.st_size, content=LocalFile(Path(item.path)))
+        stamp = (info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino)
+        return Entry("file", mode, size=info.st_size, content=LocalFile(item.path, stamp))
     return None

@@ -10,37 +10,42 @@ import os
 import stat
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from shipit.errors import BuildError
-from shipit.image.image import Layer, canonical_json
+from shipit.image.image import Layer
 from shipit.image.store import ContentStore, digest_of
-from shipit.image.tar import read_content, tar_stream
+from shipit.image.tar import tar_stream
 from shipit.image.tree import OPAQUE, Changes, Entry, InLayer, LocalFile
 
 _BLOCK = 1024 * 1024
 WHITEOUT = ".wh."
+# Names how layers are written and packed: a change of it is a change of their bytes.
+PACKING = "gzip-3"
 
 
-def write_layer(entries: Mapping[str, Entry], store: ContentStore, created_s: int) -> Layer:
-    """Write a layer into the store, or find the one already there for the same content.
+def write_layer(
+    entries: Mapping[str, Entry], store: ContentStore, created_s: int, digest: Callable[[str, Entry], str]
+) -> tuple[Layer, bool]:
+    """Write a layer into the store, or find the one already there for the same content; and whether it is new.
 
-    Every InLayer content must have been brought out before. All times are `created_s`.
+    Every InLayer content must have been brought out before. All times are `created_s`. `digest` gives the digest of a
+    file's content.
     """
-    digests = {path: _content_digest(path, entry) for path, entry in entries.items() if entry.kind == "file"}
-    description = [
-        [path, entry.kind, entry.mode, entry.uid, entry.gid, entry.target, digests.get(path, "")]
+    description = "\n".join(
+        f"{path}\0{entry.kind}\0{entry.mode}\0{entry.uid}\0{entry.gid}\0{entry.target}\0"
+        f"{digest(path, entry) if entry.kind == 'file' else ''}"
         for path, entry in sorted(entries.items())
-    ]
-    key = digest_of(canonical_json([created_s, "gzip-2", description])).removeprefix("sha256:")
+    )
+    key = digest_of(f"{created_s} {PACKING} {description}".encode("utf-8", "surrogateescape")).removeprefix("sha256:")
     known = store.recall("layers", key)
     if known and store.has(known["digest"]):
-        return Layer(known["diff_id"], known["digest"], known["size_bytes"])
+        return Layer(known["diff_id"], known["digest"], known["size_bytes"]), False
     layer = pack_layer(tar_stream(entries, created_s), store)
     store.note("layers", key, {"diff_id": layer.diff_id, "digest": layer.digest, "size_bytes": layer.size_bytes})
-    return layer
+    return layer, True
 
 
 def pack_layer(tar: Iterable[bytes], store: ContentStore) -> Layer:
@@ -86,13 +91,6 @@ def _write(file: IO[bytes], digest: Any, data: bytes) -> int:
     digest.update(data)
     file.write(data)
     return len(data)
-
-
-def _content_digest(path: str, entry: Entry) -> str:
-    digest = hashlib.sha256()
-    for chunk in read_content(path, entry):
-        digest.update(chunk)
-    return digest.hexdigest()
 
 
 def read_index(layer: Layer, store: ContentStore) -> Changes:
@@ -184,4 +182,6 @@ def _local(entry: Entry, places: Mapping[tuple[str, str], Path]) -> Entry:
     if not isinstance(entry.content, InLayer):
         return entry
     place = places[entry.content.layer.digest, entry.content.member]
-    return Entry(entry.kind, entry.mode, entry.uid, entry.gid, entry.target, place.stat().st_size, LocalFile(place))
+    return Entry(
+        entry.kind, entry.mode, entry.uid, entry.gid, entry.target, place.stat().st_size, LocalFile(str(place))
+    )

@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 from shipit.errors import BuildError, ShipitError
-from shipit.image.archive import archive_entries, is_archive
 from shipit.image.context import read_ignore_rules, scan_context
-from shipit.image.copy import CopyError, Owner, copy_entries
-from shipit.image.dockerfile import Dockerfile, Heredoc, Instruction, parse_dockerfile, split_words
+from shipit.image.copy import CopyError, Owner
+from shipit.image.copying import NEEDS_ENGINE, Surroundings, copied_entries
+from shipit.image.dockerfile import Dockerfile, Instruction, parse_dockerfile
 from shipit.image.expand import expand
 from shipit.image.fetch import ensure_layer
 from shipit.image.image import BlobSource, BuiltImage, Layer, SourceImage, canonical_json
 from shipit.image.layer import bring_out, read_index, write_layer
 from shipit.image.options import BuildOptions
-from shipit.image.owner import parse_mode, parse_owner
+from shipit.image.owner import parse_owner
 from shipit.image.settings import Runtime, environment_of, joined_workdir, with_setting
 from shipit.image.stages import parse_arguments, platform_args, split_stages, stage_index, stage_names
+from shipit.image.stamps import FileDigests
 from shipit.image.store import ContentStore
 from shipit.image.tar import read_content
-from shipit.image.tree import Entry, Inline, LocalFile, Tree, apply_changes, missing_parents, normal, resolve_path
+from shipit.image.tree import Entry, Tree, apply_changes, missing_parents, normal, resolve_path
 from shipit.reference import parse_reference
-
-NEEDS_ENGINE = "start a Docker engine, or name one with DOCKER_HOST: then shipit builds with it"
-# Flags of COPY and ADD that are done natively.
-COPY_FLAGS = frozenset({"from", "chown", "chmod", "link"})
 
 
 @dataclass
@@ -39,7 +36,7 @@ class Stage:
 
     base: SourceImage | None
     runtime: Runtime
-    layers: list[Layer]
+    layers: list[Layer | Future[Layer]]
     history: list[dict[str, Any]]
     arguments: dict[str, str] = field(default_factory=dict)
     tree: Tree | None = None
@@ -51,7 +48,13 @@ class NativeBuilder:
     """Builds the stages that the wanted one needs, each once."""
 
     def __init__(
-        self, name: str, dockerfile: Dockerfile, options: BuildOptions, store: ContentStore, source: BlobSource
+        self,
+        name: str,
+        dockerfile: Dockerfile,
+        options: BuildOptions,
+        store: ContentStore,
+        source: BlobSource,
+        ready: Callable[[Layer], None],
     ) -> None:
         self.name = name
         self.dockerfile = dockerfile
@@ -62,6 +65,8 @@ class NativeBuilder:
         self._stages: dict[int, Stage] = {}
         self._context: Tree | None = None
         self._exits = ExitStack()
+        self._ready = ready
+        self._digests = FileDigests(options.context, store)
 
     def build(self) -> BuiltImage:
         """Build the wanted stage.
@@ -70,8 +75,11 @@ class NativeBuilder:
         """
         with self._exits:
             self._scratch = self._exits.enter_context(self.store.scratch_folder())
+            self._pool = self._exits.enter_context(ThreadPoolExecutor(max_workers=os.cpu_count() or 2))
             stage = self._stage(self._wanted())
-            return BuiltImage(self.name, self._config(stage), tuple(stage.layers), self.options.platform, "native")
+            layers = tuple(layer.result() if isinstance(layer, Future) else layer for layer in stage.layers)
+            self._digests.save()
+            return BuiltImage(self.name, self._config(stage, layers), layers, self.options.platform, "native")
 
     def _wanted(self) -> int:
         if self.options.stage is None:
@@ -157,7 +165,9 @@ class NativeBuilder:
                 self._declare(instruction, stage, variables)
                 return
             if keyword in ("COPY", "ADD"):
-                empty = not self._add_layer(self._copied(instruction, stage, index, variables, where), stage)
+                empty = not self._add_layer(
+                    copied_entries(instruction, self._around(stage, index, variables, where), where), stage
+                )
             elif keyword == "WORKDIR":
                 path = joined_workdir(stage.runtime, self._expanded(instruction.text, variables, where))
                 stage.runtime["WorkingDir"] = path
@@ -211,72 +221,31 @@ class NativeBuilder:
         return {folder: Entry("dir", 0o755, owner.uid, owner.gid) for folder in folders}
 
     def _add_layer(self, entries: dict[str, Entry], stage: Stage) -> bool:
+        """Begin to write a layer; what follows needs only its tree."""
         if not entries:
             return False
         local = bring_out(entries, self.store, self._scratch)
-        stage.layers.append(write_layer(local, self.store, self.options.created_s))
+        stage.layers.append(self._pool.submit(self._written, local))
         stage.tree = dict(self._tree(stage))
         apply_changes(stage.tree, local)
         return True
 
-    def _copied(
-        self, instruction: Instruction, stage: Stage, index: int, variables: Mapping[str, str], where: str
-    ) -> dict[str, Entry]:
-        for name, _ in instruction.flags:
-            if name not in COPY_FLAGS:
-                raise BuildError(
-                    f"{instruction.keyword} --{name} is not built natively", where=where, hint=NEEDS_ENGINE
-                )
-        words = instruction.json_words or split_words(instruction.text)
-        expanded = [self._expanded(word, variables, where) for word in words]
-        if len(expanded) < 2:
-            raise ValueError(f"{instruction.keyword} needs a source and a destination")
-        sources, destination = expanded[:-1], expanded[-1]
+    def _written(self, entries: dict[str, Entry]) -> Layer:
+        layer, is_new = write_layer(entries, self.store, self.options.created_s, self._digests.digest)
+        if is_new:
+            self._ready(layer)
+        return layer
+
+    def _around(self, stage: Stage, index: int, variables: Mapping[str, str], where: str) -> Surroundings:
         target = self._tree(stage)
-        owner, chmod = self._owner(instruction, target, variables, where), parse_mode(instruction.flag("chmod"))
-        written = {doc.name: doc for doc in instruction.heredocs}
-        if written:
-            tree = {name: self._heredoc(doc, variables, where) for name, doc in written.items()}
-            names = [re.sub(r"^<<-?['\"]?|['\"]?$", "", source) for source in sources]
-            return copy_entries(
-                tree, names, destination, target, workdir=self._workdir(stage), owner=owner, chmod=chmod
-            )
-        if any(re.match(r"https?://|git@|git://", source) for source in sources):
-            raise BuildError("ADD from the network is not built natively", where=where, hint=NEEDS_ENGINE)
-        origin = instruction.flag("from")
-        tree = self._from(self._expanded(origin, variables, where), index, where) if origin else self._context_tree()
-        if instruction.keyword == "ADD":
-            return self._added(tree, sources, destination, stage, owner, chmod)
-        return copy_entries(tree, sources, destination, target, workdir=self._workdir(stage), owner=owner, chmod=chmod)
-
-    def _added(
-        self, tree: Tree, sources: list[str], destination: str, stage: Stage, owner: Owner | None, chmod: int | None
-    ) -> dict[str, Entry]:
-        """ADD: a local archive is unpacked, everything else is copied."""
-        target, out = dict(self._tree(stage)), {}
-        for source in sources:
-            entry = tree.get(resolve_path(tree, normal(source)))
-            content = entry.content if entry else None
-            if isinstance(content, LocalFile) and is_archive(content.path):
-                unpacked, place = archive_entries(content.path, self._scratch), destination.rstrip("/") + "/"
-                entries = copy_entries(unpacked, ["."], place, target, workdir=self._workdir(stage), owner=owner)
-            else:
-                many = destination if len(sources) == 1 or destination.endswith("/") else f"{destination}/"
-                entries = copy_entries(
-                    tree, [source], many, target, workdir=self._workdir(stage), owner=owner, chmod=chmod
-                )
-            out.update(entries)
-            apply_changes(target, entries)
-        return out
-
-    def _heredoc(self, doc: Heredoc, variables: Mapping[str, str], where: str) -> Entry:
-        text = doc.text
-        if doc.expand:
-            try:
-                text = expand(text, variables, self.dockerfile.escape, keep_quotes=True)
-            except ValueError as error:
-                raise BuildError(str(error), where=where) from None
-        return Entry("file", 0o644, size=len(text.encode()), content=Inline(text.encode()))
+        return Surroundings(
+            target=target,
+            workdir=stage.runtime.get("WorkingDir") or "/",
+            expand=lambda text, keep_quotes: self._expanded(text, variables, where, keep_quotes=keep_quotes),
+            source=lambda name: self._from(name, index, where) if name else self._context_tree(),
+            lines=lambda file: self._lines(target, file),
+            scratch=self._scratch,
+        )
 
     def _from(self, origin: str, index: int, where: str) -> Tree:
         earlier = int(origin) if origin.isdigit() and int(origin) < index else stage_index(self.blocks, origin, index)
@@ -284,9 +253,6 @@ class NativeBuilder:
             return self._tree(self._stage(earlier))
         base = self._base(origin, None, where)
         return self._tree(Stage(base, {}, list(base.layers), []))
-
-    def _workdir(self, stage: Stage) -> str:
-        return stage.runtime.get("WorkingDir") or "/"
 
     def _context_tree(self) -> Tree:
         if self._context is None:
@@ -303,15 +269,10 @@ class NativeBuilder:
                 apply_changes(stage.tree, change)
         return stage.tree
 
-    def _index(self, layer: Layer) -> Mapping[str, Entry | None]:
+    def _index(self, made: Layer | Future[Layer]) -> Mapping[str, Entry | None]:
+        layer = made.result() if isinstance(made, Future) else made
         ensure_layer(layer, self.store, self.source)
         return read_index(layer, self.store)
-
-    def _owner(self, instruction: Instruction, tree: Tree, variables: Mapping[str, str], where: str) -> Owner | None:
-        text = self._expanded(instruction.flag("chown") or "", variables, where)
-        if not text:
-            return Owner(0, 0) if not instruction.flag("from") else None
-        return parse_owner(text, lambda file: self._lines(tree, file))
 
     def _lines(self, tree: Tree, file: str) -> list[str]:
         """The lines of a text file in the image; none where it is not there."""
@@ -321,13 +282,13 @@ class NativeBuilder:
         local = bring_out({path: tree[path]}, self.store, self._scratch)[path]
         return b"".join(read_content(path, local)).decode("utf-8", "replace").splitlines()
 
-    def _expanded(self, text: str, variables: Mapping[str, str], where: str) -> str:
+    def _expanded(self, text: str, variables: Mapping[str, str], where: str, *, keep_quotes: bool = False) -> str:
         try:
-            return expand(text, variables, self.dockerfile.escape)
+            return expand(text, variables, self.dockerfile.escape, keep_quotes=keep_quotes)
         except ValueError as error:
             raise BuildError(str(error), where=where) from None
 
-    def _config(self, stage: Stage) -> bytes:
+    def _config(self, stage: Stage, layers: tuple[Layer, ...]) -> bytes:
         base = json.loads(stage.base.config) if stage.base else {}
         system, architecture, *variant = self.options.platform.split("/")
         known = {key: base[key] for key in ("os.version", "os.features") if key in base}
@@ -340,7 +301,7 @@ class NativeBuilder:
                 **({"author": stage.author} if stage.author else {}),
                 "created": self._created,
                 "config": stage.runtime,
-                "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in stage.layers]},
+                "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
                 "history": stage.history,
             }
         )

@@ -89,6 +89,6 @@ def read_content(path: str, entry: Entry) -> Iterator[bytes]:
                     yield chunk
         except OSError as error:
             hint = "list it in .dockerignore, or allow reading it"
-            raise BuildError(f"can't be read: {error.strerror}", where=str(entry.content.path), hint=hint) from None
+            raise BuildError(f"can't be read: {error.strerror}", where=entry.content.path, hint=hint) from None
     else:
         raise AssertionError(f"{path} was not brought out of its layer")

@@ -5,15 +5,20 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from shipit.image.image import Layer
 
+# Size, time of change of the content and of the node in nanoseconds, and the node's number.
+Stamp = tuple[int, int, int, int]
+
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    path: Path
+    """A file on disk, with what stat said of it where it is a context's."""
+
+    path: str
+    stamp: Stamp | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ def plan(run: Run) -> Preparation:
 def push(run: Run) -> Preparation:
     """Publish what the chosen targets pull, and move every tag; release nothing."""
     _begin(run, "push")
+    run.early.allow()
     preparation = prepare(run)
     publish_all(run, preparation.uses.values())
     move_tags(run, preparation.uses.values())
@@ -40,6 +41,8 @@ def push(run: Run) -> Preparation:
 def deploy(run: Run) -> int:
     """Deploy and verify the chosen targets; the exit code: 0 when every one runs what was pushed and is healthy."""
     _begin(run, "deploy")
+    if not (run.project.protected or any(target.config.protected for target in run.targets)):
+        run.early.allow()
     preparation = prepare(run)
     run.emit(PlanMade(render_plan(preparation.plan), preparation.plan.changes))
     if preparation.plan.changes:

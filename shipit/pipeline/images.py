@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
 from shipit.config.project import Project
 from shipit.errors import BuildError, UsageError
 from shipit.events import StepDone, StepFailed, StepStarted
-from shipit.image.build import build_image
+from shipit.image.build import BuildTools, build_image
 from shipit.image.image import BuiltImage
 from shipit.image.options import EPOCH_S, BuildOptions
+from shipit.pipeline.early import BuildKey
 from shipit.pipeline.parallel import together
 from shipit.pipeline.run import Run
 from shipit.reference import parse_reference
 from shipit.registry.publish import Missing, find_published
 from shipit.release import Image, ImageUse, short
-
-BuildKey = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -47,9 +46,10 @@ class Prepared:
         return not self.use.publish or (self.missing.is_published and not self.new_tags)
 
 
-def build_images(run: Run, uses: Iterable[ImageUse]) -> dict[BuildKey, BuiltImage]:
+def build_images(run: Run, uses: Collection[ImageUse]) -> dict[BuildKey, BuiltImage]:
     """Build, side by side, what the uses need: (image, platform) -> image."""
     keys = dict.fromkeys((use.image, use.platform) for use in uses)
+    run.early.expect(uses)
     return together({key: partial(_built, run, *key) for key in keys}, run.clock)
 
 
@@ -64,7 +64,8 @@ def _built(run: Run, name: str, platform: str) -> BuiltImage:
         else:
             options = build_options(run.project, name, platform, run.environment.get("SOURCE_DATE_EPOCH"))
             options = replace(options, secrets=run.build_secrets(name))
-            built = build_image(name, options, run.store, run.registries, run.engine(), run.emit, run.registries.login)
+            tools = BuildTools(run.store, run.registries, run.engine(), run.emit, run.registries.login)
+            built = build_image(name, options, tools, partial(run.early.layer_made, (name, platform)))
     except Exception as error:
         run.emit(StepFailed(step, "", str(error), run.clock.now() - started))
         raise
@@ -110,8 +111,9 @@ def _prepared(run: Run, use: ImageUse, plain: BuiltImage) -> Prepared:
         return Prepared(use, built, image, Missing(origin.digest, True), {})
     repository_ref = parse_reference(use.repository)
     tags = tuple(tag.replace("{config}", short(built.config_digest)) for tag in use.tags)
-    missing = find_published(run.registries, repository_ref, built, use.form, tags)
-    client = run.registries.client(repository_ref.registry)
+    built = run.early.as_published(use, built)
+    missing = find_published(run.uploads, repository_ref, built, use.form, tags)
+    client = run.registries.client(repository_ref)
     now = {tag: client.manifest_digest(repository_ref.repository, tag) for tag in tags}
     image = Image(use.image, repository_ref.name, use.form, built.config_digest, missing.manifest_digest)
     return Prepared(use, built, image, missing, now)

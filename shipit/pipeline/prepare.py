@@ -8,8 +8,9 @@ from functools import partial
 from typing import Any
 
 from shipit.image.image import BuiltImage
+from shipit.pipeline.early import BuildKey
 from shipit.pipeline.graph import run_order
-from shipit.pipeline.images import BuildKey, Prepared, build_images, counted, human_bytes, prepare_uses
+from shipit.pipeline.images import Prepared, build_images, counted, human_bytes, prepare_uses
 from shipit.pipeline.parallel import together
 from shipit.pipeline.run import Run
 from shipit.release import ImageUse, Plan, Release, TargetPlan, short

@@ -10,7 +10,7 @@ from shipit.pipeline.images import Prepared, human_bytes
 from shipit.pipeline.parallel import together
 from shipit.pipeline.run import Run
 from shipit.reference import parse_reference
-from shipit.registry.publish import Publisher
+from shipit.registry.publish import publish_image, put_tags
 from shipit.release import short
 
 
@@ -22,21 +22,19 @@ def publish_all(run: Run, items: Iterable[Prepared]) -> None:
     wanted = [item for item in items if not item.is_published]
     missing = {item.image.pinned: item for item in wanted if not item.missing.is_published}
     together({name: partial(_publish, run, item) for name, item in missing.items()}, run.clock)
-    publisher = Publisher(run.registries, run.store, run.clock, run.emit)
     for item in wanted:
-        publisher.tag(parse_reference(item.use.repository), item.image.manifest_digest, item.new_tags)
+        put_tags(run.uploads, parse_reference(item.use.repository), item.image.manifest_digest, item.new_tags)
 
 
 def move_tags(run: Run, items: Iterable[Prepared]) -> None:
     """Point tags that named something else at what has been verified."""
-    publisher = Publisher(run.registries, run.store, run.clock, run.emit)
     for item in items:
         if not item.moving_tags:
             continue
         step, started = f"tag {item.image.repository}", run.clock.now()
         summary = f"move {item.image.repository}:{', '.join(item.moving_tags)} to {short(item.image.manifest_digest)}"
         run.emit(StepStarted(step, "", summary))
-        publisher.tag(parse_reference(item.use.repository), item.image.manifest_digest, item.moving_tags)
+        put_tags(run.uploads, parse_reference(item.use.repository), item.image.manifest_digest, item.moving_tags)
         run.emit(StepDone(step, "", summary, run.clock.now() - started))
 
 
@@ -44,8 +42,7 @@ def _publish(run: Run, item: Prepared) -> Transferred:
     step, started = f"push {item.image.repository}", run.clock.now()
     run.emit(StepStarted(step, "", f"push {item.image.repository}"))
     try:
-        publisher = Publisher(run.registries, run.store, run.clock, run.emit)
-        moved = publisher.publish(item.built, parse_reference(item.use.repository), item.use.form, step)
+        moved = publish_image(run.uploads, item.built, parse_reference(item.use.repository), item.use.form, step)
     except Exception as error:
         run.emit(StepFailed(step, "", str(error), run.clock.now() - started))
         raise

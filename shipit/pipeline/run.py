@@ -17,9 +17,11 @@ from shipit.events import Emit, Event, Warned
 from shipit.image.engine.address import find_engine
 from shipit.image.engine.client import Engine
 from shipit.image.store import ContentStore
+from shipit.pipeline.early import EarlyUploads
 from shipit.pipeline.redact import Redactor
 from shipit.registry.credentials import Credentials
 from shipit.registry.registries import Registries
+from shipit.registry.uploads import Uploads
 from shipit.release import Plan
 from shipit.targets.base import Context, LogsIn, Target
 
@@ -50,9 +52,16 @@ class Run:
                 logins.update(target.registry_logins(self.environment))
         self.redactor.add(login.password for login in logins.values())
         self.registries = Registries(self.environment, self.clock, self.emit, self.store, logins)
+        self.uploads = Uploads(self.registries, self.store, self.clock, self.emit)
+        self.early = EarlyUploads(self.uploads)
         self._lock = threading.Lock()
         self._key = secrets.token_bytes(32)
         self._secrets: Mapping[str, str] | None = None
+
+    def close(self) -> None:
+        """Give up what is still under way; nothing of it is needed any more."""
+        self.early.close()
+        self.uploads.close()
 
     def emit(self, event: Event) -> None:
         self.tell(self.redactor.value(event))
@@ -97,7 +106,7 @@ class Run:
             deadline_s=self.clock.now() + (self.timeout_s or target.config.timeout),
             env=self.project.env,
             secrets={name: known[name] for name in self.project.secrets_for(target.name) if name in known},
-            registry_login=self.registries.credentials,
+            registries=self.registries,
         )
 
     def marks(self, target: Target) -> dict[str, str]:

@@ -132,13 +132,13 @@ def refused(host: str, where: str, credentials: Credentials | None, status: int)
     """The error for credentials that a registry does not take, or for having none."""
     if credentials is None:
         return RemoteError(
-            "needs credentials, and none were found", where=where, hint=f"docker login {host}", status=status
+            "needs credentials, and none were found", where=where, hint=f"shipit login {host}", status=status
         )
     who = f"user {credentials.username!r}" if credentials.username else "the token"
     from_where = f" from {credentials.origin}" if credentials.origin else ""
     return RemoteError(
         f"refused {who}{from_where}",
         where=where,
-        hint=f"check that it may push there, or docker login {host}",
+        hint=f"check that it may push there, or shipit login {host}",
         status=status,
     )

@@ -5,16 +5,19 @@ Source: OCI distribution-spec 1.1; Docker Registry HTTP API v2.
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
 
 from shipit.clock import Clock
 from shipit.errors import RemoteError
-from shipit.events import Emit
+from shipit.events import Emit, Warned
 from shipit.http.proxy import is_loopback
 from shipit.http.retry import parse_retry_after, retrying
 from shipit.http.session import TEMPORARY, Http, mapped_errors, shown
@@ -27,6 +30,8 @@ from shipit.registry.credentials import Credentials
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 _ACCEPT = ", ".join((*MANIFEST_TYPES.values(), *INDEX_TYPES))
 _CHUNK = 1024 * 1024
+# Pieces of an upload that was refused as a whole, in bytes: what proxies before registries are known to take.
+LARGEST_PIECE, SMALLEST_PIECE = 64 * 1024 * 1024, 512 * 1024
 
 
 class RegistryClient:
@@ -39,6 +44,7 @@ class RegistryClient:
         self.emit = emit
         self.auth = Authenticator(host, http, clock, credentials)
         self._base = ""
+        self._is_warned = False
         self._lock = threading.Lock()
 
     def manifest(self, repository: str, reference: str) -> tuple[bytes, str, str] | None:
@@ -99,24 +105,85 @@ class RegistryClient:
             self._cancel(repository, location)
         return answer.status_code == 201
 
-    def upload_blob(self, repository: str, digest: str, body: Any, size: int) -> None:
-        """Upload a blob in one piece: POST, then PUT where the answer says. `body` reads bytes from its start."""
+    def upload_blob(self, repository: str, digest: str, path: Path, size: int, tell: Callable[[int], None]) -> None:
+        """Upload a blob: in one piece, or in several where one is too large for what stands before the registry.
+
+        `tell` is called with the bytes that went out.
+        """
+        target = self._opened(repository)
+        with path.open("rb") as file:
+            answer = self._put(repository, target, digest, _Body(file, size, tell, self.clock))
+        if answer.status_code == 413:
+            tell(-size)
+            self._upload_in_pieces(repository, digest, path, size, tell)
+        elif answer.status_code not in (201, 202, 204):
+            raise self._upload_error(repository, "PUT", target, answer)
+
+    def _opened(self, repository: str) -> str:
+        """Where the registry wants the bytes of a new upload."""
         opened = self._asked(
             "POST", repository, "blobs/uploads/", headers={"Content-Length": "0"}, push=True, ok=(202,)
         )
-        location = opened.headers.get("Location")
+        return self._location(repository, opened)
+
+    def _location(self, repository: str, answer: requests.Response) -> str:
+        location = answer.headers.get("Location")
         if not location:
             raise RemoteError(
                 "opened an upload without saying where", where=self._where("POST", repository, "blobs/uploads/")
             )
-        target = urljoin(opened.url, location)
-        target += ("&" if urlsplit(target).query else "?") + f"digest={digest}"
-        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
-        if urlsplit(target).netloc == urlsplit(opened.url).netloc:
-            headers |= self.auth.header(self._scopes(repository, push=True))
-        answer = self.http.send("PUT", target, headers=headers, data=body, read_s=300)
+        return urljoin(answer.url, location)
+
+    def _put(self, repository: str, target: str, digest: str, body: Any) -> requests.Response:
+        url = target + ("&" if urlsplit(target).query else "?") + f"digest={digest}"
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(len(body))}
+        return self.http.send("PUT", url, headers=headers | self._own(repository, url), data=body, read_s=300)
+
+    def _own(self, repository: str, url: str) -> dict[str, str]:
+        """Our authorization, where a URL that a registry gave is still its own."""
+        if urlsplit(url).netloc != urlsplit(self.base).netloc:
+            return {}
+        return self.auth.header(self._scopes(repository, push=True))
+
+    def _upload_in_pieces(
+        self, repository: str, digest: str, path: Path, size: int, tell: Callable[[int], None]
+    ) -> None:
+        """Source: OCI distribution-spec 1.1, "Pushing a blob in chunks"."""
+        piece = min(LARGEST_PIECE, max(size // 2, SMALLEST_PIECE))
+        target, sent = self._opened(repository), 0
+        with path.open("rb") as file:
+            while sent < size:
+                amount = min(piece, size - sent)
+                file.seek(sent)
+                headers = {
+                    "Content-Type": "application/octet-stream",
+                    "Content-Length": str(amount),
+                    "Content-Range": f"{sent}-{sent + amount - 1}",
+                }
+                body = _Body(file, amount, tell, self.clock)
+                answer = self.http.send(
+                    "PATCH", target, headers=headers | self._own(repository, target), data=body, read_s=300
+                )
+                if answer.status_code == 413 and piece > SMALLEST_PIECE:
+                    tell(-body.sent)
+                    piece = max(piece // 2, SMALLEST_PIECE)
+                    continue
+                if answer.status_code not in (201, 202, 204):
+                    raise self._upload_error(repository, "PATCH", target, answer)
+                target, sent = self._location(repository, answer), sent + amount
+        answer = self._put(repository, target, digest, b"")
         if answer.status_code not in (201, 202, 204):
-            raise self._error("PUT", target, answer)
+            raise self._upload_error(repository, "PUT", target, answer)
+
+    def _upload_error(self, repository: str, method: str, url: str, answer: requests.Response) -> RemoteError:
+        """The error for an upload; one whose token ran out, or that the registry forgot, may begin anew."""
+        error = self._error(method, url, answer)
+        challenge = answer.headers.get("WWW-Authenticate", "")
+        if answer.status_code == 401:
+            error.retryable = self.auth.challenged(challenge, self._scopes(repository, push=True))
+        elif answer.status_code in (404, 416):
+            error.retryable = True
+        return error
 
     def blob(self, repository: str, digest: str) -> Iterator[bytes]:
         """The bytes of a blob in pieces; redirects are followed without our credentials."""
@@ -166,11 +233,24 @@ class RegistryClient:
                 if answer.status_code == 401 and attempt == 1 and self.auth.challenged(challenge, scopes):
                     continue
                 break
+            self._watch_limit(answer)
             if answer.status_code not in ok:
                 raise self._error(method, url, answer)
             return answer
 
         return retrying(once, clock=self.clock, emit=self.emit)
+
+    def _watch_limit(self, answer: requests.Response) -> None:
+        """Say once that few pulls are left, before there are none.
+
+        Source: docs.docker.com/docker-hub/usage/pulls, "ratelimit-limit" and "ratelimit-remaining".
+        """
+        limit = parse_limit(answer.headers.get("ratelimit-limit"), answer.headers.get("ratelimit-remaining"))
+        if limit is None or self._is_warned or limit.remaining > max(limit.total // 10, 5):
+            return
+        self._is_warned = True
+        hint = "" if self.auth.credentials else f"; shipit login {self.host} raises the limit"
+        self.emit(Warned("", f"{self.host} allows {limit} more{hint}"))
 
     @property
     def base(self) -> str:
@@ -217,15 +297,16 @@ class RegistryClient:
             return RemoteError(
                 f"is not allowed{said}",
                 where=where,
-                hint=f"check the repository's name and that you may push to it, or docker login {self.host}",
+                hint=f"check the repository's name and that you may push to it, or shipit login {self.host}",
                 status=status,
             )
         if status == 404:
             return RemoteError(f"is not there{said}", where=where, hint="check the repository's name", status=status)
         if status == 429:
-            hint = "wait, or log in for a higher limit"
+            limit = parse_limit(answer.headers.get("ratelimit-limit"), answer.headers.get("ratelimit-remaining"))
+            hint = "wait" if self.auth.credentials else f"wait, or shipit login {self.host} for a higher limit"
             return RemoteError(
-                f"has had too many requests{said}",
+                f"has had too many requests{said}{f', {limit}' if limit else ''}",
                 where=where,
                 hint=hint,
                 retryable=True,
@@ -245,3 +326,44 @@ def _said(answer: requests.Response) -> str:
         return f": {error.get('code', '')} {error.get('message', '')}".rstrip()[:300]
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, requests.RequestException):
         return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many pulls are left of how many, and the seconds that they are counted over (0 when not said)."""
+
+    remaining: int
+    total: int
+    window_s: int
+
+    def __str__(self) -> str:
+        window = f" per {self.window_s / 3600:g} h" if self.window_s else ""
+        return f"{self.remaining} of {self.total} pulls{window}"
+
+
+def parse_limit(total: str | None, remaining: str | None) -> Limit | None:
+    """The limit in two headers such as `100;w=21600`; None when they are absent or not understood."""
+    first, second = (re.match(r"\s*(\d+)\s*(?:;\s*w=(\d+))?", value or "") for value in (total, remaining))
+    if not first or not second:
+        return None
+    return Limit(int(second[1]), int(first[1]), int(first[2] or second[2] or 0))
+
+
+class _Body:
+    """A part of a file as a request body: it tells what is read, and stops when the run does."""
+
+    def __init__(self, file: IO[bytes], size: int, tell: Callable[[int], None], clock: Clock) -> None:
+        self._file, self._left, self._tell, self._clock = file, size, tell, clock
+        self._size = size
+        self.sent = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def read(self, amount: int = -1) -> bytes:
+        self._clock.check()
+        data = self._file.read(self._left if amount < 0 else min(amount, self._left))
+        self._left -= len(data)
+        self.sent += len(data)
+        self._tell(len(data))
+        return data

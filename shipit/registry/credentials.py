@@ -9,13 +9,14 @@ import base64
 import binascii
 import json
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from shipit.config.environment import Environment
-from shipit.reference import DOCKER_HUB
+from shipit.reference import DOCKER_HUB, ImageRef
 
 HELPER_TIMEOUT_S = 15
 _HUB_KEYS = ("https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io")
@@ -32,30 +33,74 @@ class Credentials:
     origin: str = ""
 
 
-def find_credentials(host: str, environment: Environment, warn: Callable[[str], None]) -> Credentials | None:
-    """The credentials for a registry host, from the first place that has some; None means anonymous.
+class CredentialFinder:
+    """Finds credentials in $DOCKER_AUTH_CONFIG, Docker's config.json, then podman's auth.json, each read once.
 
-    Looks in $DOCKER_AUTH_CONFIG, Docker's config.json (that host's helper, the store, auths), then podman's auth.json.
-    A helper or file that is broken is a warning.
+    A helper or file that is broken is a warning, told once.
     """
-    keys = _HUB_KEYS if host == DOCKER_HUB else (host, f"https://{host}", f"https://{host}/v1/", f"https://{host}/v2/")
-    for origin, config in _configs(environment, warn):
-        helper = next((config["credHelpers"][key] for key in keys if key in (config.get("credHelpers") or {})), None)
-        for name in filter(None, (helper, config.get("credsStore"))):
-            for key in keys[:1]:
-                if found := _from_helper(str(name), key, environment, warn):
-                    return found
-        for key in keys:
-            entry = (config.get("auths") or {}).get(key)
-            if isinstance(entry, dict) and (found := _from_entry(entry, origin, warn)):
+
+    def __init__(self, environment: Environment, warn: Callable[[str], None]) -> None:
+        self.environment = environment
+        self._told: set[str] = set()
+        self._warn = warn
+        self._configs = list(_configs(environment, self._warned))
+        self._found: dict[str, Credentials | None] = {}
+        self._lock = threading.Lock()
+
+    def find(self, ref: ImageRef) -> Credentials | None:
+        """The credentials for a repository, from the first place that has some; None means anonymous."""
+        keys = repository_keys(ref)
+        scoped = next(
+            (key for key in keys if any(key in (config.get("auths") or {}) for _, config in self._configs)), ""
+        )
+        with self._lock:
+            key = scoped or ref.registry
+            if key not in self._found:
+                self._found[key] = self._look(ref.registry, scoped)
+            return self._found[key]
+
+    def _warned(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self._warn(text)
+
+    def _look(self, host: str, scoped: str) -> Credentials | None:
+        keys = host_keys(host)
+        for origin, config in self._configs:
+            auths = config.get("auths") or {}
+            if scoped in auths and (found := _from_entry(auths[scoped], origin, self._warned)):
                 return found
-    return None
+            helper = next(
+                (config["credHelpers"][key] for key in keys if key in (config.get("credHelpers") or {})), None
+            )
+            for name in filter(None, (helper, config.get("credsStore"))):
+                if found := _from_helper(str(name), keys[0], self.environment, self._warned):
+                    return found
+            for key in keys:
+                if isinstance(auths.get(key), dict) and (found := _from_entry(auths[key], origin, self._warned)):
+                    return found
+        return None
+
+
+def host_keys(host: str) -> tuple[str, ...]:
+    """The names under which a host's credentials may stand; the first is the one that docker writes."""
+    return _HUB_KEYS if host == DOCKER_HUB else (host, f"https://{host}", f"https://{host}/v1/", f"https://{host}/v2/")
+
+
+def repository_keys(ref: ImageRef) -> tuple[str, ...]:
+    """The names under which a repository's own credentials may stand, the longest first: podman keeps them by namespace."""
+    parts = ref.repository.split("/")
+    return tuple(f"{ref.registry}/{'/'.join(parts[:count])}" for count in range(len(parts), 0, -1))
+
+
+def docker_config_file(environment: Environment) -> Path:
+    return Path(environment.get("DOCKER_CONFIG") or environment.home / ".docker") / "config.json"
 
 
 def _configs(environment: Environment, warn: Callable[[str], None]) -> Iterator[tuple[str, dict[str, Any]]]:
     if inline := environment.get("DOCKER_AUTH_CONFIG"):
         yield from _parsed("DOCKER_AUTH_CONFIG", inline, warn)
-    docker = Path(environment.get("DOCKER_CONFIG") or environment.home / ".docker") / "config.json"
+    docker = docker_config_file(environment)
     podman = [environment.get("REGISTRY_AUTH_FILE")]
     if runtime := environment.get("XDG_RUNTIME_DIR"):
         podman.append(f"{runtime}/containers/auth.json")

@@ -5,24 +5,17 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
-from typing import IO, Literal
 
-from shipit.clock import Clock
-from shipit.errors import ShipitError
+from shipit.errors import Interrupted, ShipitError
 from shipit.events import Emit, StepProgress, Transferred
-from shipit.http.retry import retrying
-from shipit.image.fetch import ensure_layer
 from shipit.image.image import MANIFEST_TYPES, BuiltImage, Layer
-from shipit.image.store import ContentStore, digest_of
+from shipit.image.store import digest_of
 from shipit.reference import ImageRef
 from shipit.registry.client import RegistryClient
-from shipit.registry.registries import Registries
+from shipit.registry.uploads import Outcome, Uploads
 from shipit.release import Form
-
-PARALLEL = 4
-Outcome = Literal["sent", "mounted", "there"]
 
 
 @dataclass(frozen=True)
@@ -39,14 +32,14 @@ class Missing:
 
 
 def find_published(
-    registries: Registries, repository: ImageRef, image: BuiltImage, form: Form, tags: Iterable[str]
+    uploads: Uploads, repository: ImageRef, image: BuiltImage, form: Form, tags: Iterable[str]
 ) -> Missing:
     """Read what a repository has of an image; writes nothing.
 
     The manifest found may differ from the one we would write where the same content was compressed elsewhere: a tag
     that names a manifest of the same config is the same image, and is kept.
     """
-    client = registries.client(repository.registry)
+    client = uploads.registries.client(repository)
     manifest = image.manifest(form)
     digest = digest_of(manifest)
     if client.manifest_digest(repository.repository, digest):
@@ -56,10 +49,8 @@ def find_published(
         if named and (other := _same_image(client, repository.repository, named, image, form)):
             return Missing(other, True)
     unique = {layer.digest: layer for layer in image.layers}
-    with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-        there = list(pool.map(lambda digest: client.has_blob(repository.repository, digest), unique))
-    missing = tuple(layer for layer, has in zip(unique.values(), there, strict=True) if not has)
-    return Missing(digest, False, missing)
+    there = uploads.look(repository, unique)
+    return Missing(digest, False, tuple(layer for layer in unique.values() if not there[layer.digest]))
 
 
 def _same_image(client: RegistryClient, repository: str, digest: str, image: BuiltImage, form: Form) -> str | None:
@@ -73,99 +64,56 @@ def _same_image(client: RegistryClient, repository: str, digest: str, image: Bui
     return digest if config == image.config_digest else None
 
 
-class Publisher:
-    """Publishes one image to one repository, and reports what moved."""
+def publish_image(uploads: Uploads, image: BuiltImage, repository: ImageRef, form: Form, step: str) -> Transferred:
+    """Upload what is missing, then the manifest under its digest; what moved is told. No tag is touched.
 
-    def __init__(self, registries: Registries, store: ContentStore, clock: Clock, emit: Emit) -> None:
-        self.registries = registries
-        self.store = store
-        self.clock = clock
-        self.emit = emit
+    Raises: RemoteError; nothing names the image then, and what was uploaded is found by the next run.
+    """
+    uploads.store.put(image.config)
+    config = Layer("", image.config_digest, len(image.config))
+    blobs = list({layer.digest: layer for layer in (*image.layers, config)}.values())
+    meter = _Meter(sum(blob.size_bytes for blob in blobs), step, uploads.emit)
+    sending = [uploads.send(repository, blob, meter.add) for blob in blobs]
+    outcomes = _results(sending)
+    manifest = image.manifest(form)
+    client = uploads.registries.client(repository)
+    client.put_manifest(repository.repository, digest_of(manifest), manifest, MANIFEST_TYPES[form])
+    moved = Transferred(
+        repository.name,
+        sum(blob.size_bytes for blob, outcome in zip(blobs, outcomes, strict=True) if outcome == "sent"),
+        *(outcomes.count(name) for name in ("sent", "mounted", "there")),
+    )
+    uploads.emit(moved)
+    return moved
 
-    def publish(self, image: BuiltImage, repository: ImageRef, form: Form, step: str) -> Transferred:
-        """Upload what is missing, then the manifest under its digest. No tag is touched.
 
-        Raises: RemoteError; nothing names the image then, and what was uploaded is found by the next run.
-        """
-        client = self.registries.client(repository.registry)
-        self.store.put(image.config)
-        config = Layer("", image.config_digest, len(image.config))
-        blobs = list({layer.digest: layer for layer in (*image.layers, config)}.values())
-        meter = _Meter(sum(blob.size_bytes for blob in blobs), step, self.emit)
-        stop = threading.Event()
+def _results(sending: list[Future[Outcome]]) -> list[Outcome]:
+    """How every blob went; the error that was first, not those that gave up because of it."""
+    outcomes: list[Outcome] = []
+    errors: list[BaseException] = []
+    for future in sending:
+        try:
+            outcomes.append(future.result())
+        except (ShipitError, CancelledError) as error:
+            errors.append(error)
+    for first in errors:
+        if not isinstance(first, Interrupted | CancelledError):
+            raise first
+    if errors:
+        raise Interrupted
+    return outcomes
 
-        def one(blob: Layer) -> tuple[Outcome, int]:
-            if stop.is_set():
-                return "there", 0
-            try:
-                return self._blob(client, repository, blob, meter), blob.size_bytes
-            except ShipitError:
-                stop.set()
-                raise
 
-        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-            outcomes = list(pool.map(one, blobs))
-        manifest = image.manifest(form)
-        client.put_manifest(repository.repository, digest_of(manifest), manifest, MANIFEST_TYPES[form])
-        moved = Transferred(
-            repository.name,
-            sum(size for outcome, size in outcomes if outcome == "sent"),
-            *(sum(outcome == name for outcome, _ in outcomes) for name in ("sent", "mounted", "there")),
+def put_tags(uploads: Uploads, repository: ImageRef, manifest_digest: str, tags: Iterable[str]) -> None:
+    """Point tags at a manifest that is published."""
+    client = uploads.registries.client(repository)
+    found = client.manifest(repository.repository, manifest_digest)
+    if found is None:
+        raise ShipitError(
+            "the manifest to tag is not there", where=f"{repository.name}@{manifest_digest}", hint="run it again"
         )
-        self.emit(moved)
-        return moved
-
-    def tag(self, repository: ImageRef, manifest_digest: str, tags: Iterable[str]) -> None:
-        """Point tags at a manifest that is published."""
-        client = self.registries.client(repository.registry)
-        found = client.manifest(repository.repository, manifest_digest)
-        if found is None:
-            raise ShipitError(
-                "the manifest to tag is not there", where=f"{repository.name}@{manifest_digest}", hint="run it again"
-            )
-        for tag in tags:
-            client.put_manifest(repository.repository, tag, found[0], found[1])
-
-    def _blob(self, client: RegistryClient, repository: ImageRef, blob: Layer, meter: _Meter) -> Outcome:
-        if client.has_blob(repository.repository, blob.digest):
-            meter.add(blob.size_bytes)
-            return "there"
-        origin = blob.origin
-        lends = origin and origin.registry == repository.registry and origin.repository != repository.repository
-        if origin and lends and client.mount_blob(repository.repository, blob.digest, origin.repository):
-            meter.add(blob.size_bytes)
-            return "mounted"
-        path = ensure_layer(blob, self.store, self.registries)
-
-        def once() -> None:
-            with path.open("rb") as file:
-                body = _Body(file, blob.size_bytes, meter, self.clock)
-                try:
-                    client.upload_blob(repository.repository, blob.digest, body, blob.size_bytes)
-                except BaseException:
-                    meter.add(-body.sent)
-                    raise
-
-        retrying(once, clock=self.clock, emit=self.emit)
-        return "sent"
-
-
-class _Body:
-    """A file as a request body that counts what is read and stops when the run does."""
-
-    def __init__(self, file: IO[bytes], size: int, meter: _Meter, clock: Clock) -> None:
-        self._file, self._size, self._meter, self._clock = file, size, meter, clock
-        self.sent = 0
-
-    def __len__(self) -> int:
-        return self._size
-
-    def read(self, amount: int = -1) -> bytes:
-        self._clock.check()
-        data = self._file.read(amount)
-        self.sent += len(data)
-        self._meter.add(len(data))
-        return data
+    for tag in tags:
+        client.put_manifest(repository.repository, tag, found[0], found[1])
 
 
 class _Meter:

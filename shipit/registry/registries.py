@@ -16,7 +16,7 @@ from shipit.image.image import INDEX_TYPES, MANIFEST_TYPES, Layer, SourceImage
 from shipit.image.store import ContentStore
 from shipit.reference import ImageRef
 from shipit.registry.client import RegistryClient
-from shipit.registry.credentials import Credentials, find_credentials
+from shipit.registry.credentials import CredentialFinder, Credentials
 
 
 class Registries:
@@ -37,23 +37,32 @@ class Registries:
         self.logins = dict(logins or {})
         self.http = Http(environment)
         self._clients: dict[str, RegistryClient] = {}
+        self._by_login: dict[tuple[str, Credentials | None], RegistryClient] = {}
+        self._finder: CredentialFinder | None = None
         self._lock = threading.Lock()
         self._mirrors = _mirrors(environment)
 
-    def client(self, host: str) -> RegistryClient:
+    def client(self, ref: ImageRef) -> RegistryClient:
+        """The client for a repository. Repositories of one host share one, unless their credentials differ."""
         with self._lock:
-            if host not in self._clients:
-                self._clients[host] = RegistryClient(host, self.http, self.clock, self.emit, self.credentials(host))
-            return self._clients[host]
+            if ref.name not in self._clients:
+                found = self.credentials(ref)
+                key = (ref.registry, found)
+                if key not in self._by_login:
+                    self._by_login[key] = RegistryClient(ref.registry, self.http, self.clock, self.emit, found)
+                self._clients[ref.name] = self._by_login[key]
+            return self._clients[ref.name]
 
-    def credentials(self, host: str) -> Credentials | None:
-        return self.logins.get(host) or find_credentials(
-            host, self.environment, lambda text: self.emit(Warned("", text))
-        )
+    def credentials(self, ref: ImageRef) -> Credentials | None:
+        """The credentials for a repository, looked for once per host and namespace."""
+        own = self.logins.get(ref.registry)
+        if own is None and self._finder is None:
+            self._finder = CredentialFinder(self.environment, lambda text: self.emit(Warned("", text)))
+        return own or (self._finder.find(ref) if self._finder else None)
 
     def login(self, ref: ImageRef) -> tuple[str, str, str] | None:
         """User, password and identity token for the registry of a reference, as an engine takes them."""
-        found = self.credentials(ref.registry)
+        found = self.credentials(ref)
         return (found.username, found.password, found.identity_token) if found else None
 
     def pulled_from(self, ref: ImageRef) -> ImageRef:
@@ -61,13 +70,13 @@ class Registries:
         host = self._mirrors.get(ref.registry, ref.registry)
         return ImageRef(host, ref.repository, ref.tag, ref.digest)
 
-    def resolve(self, ref: ImageRef, platform: str) -> SourceImage:
+    def resolve(self, ref: ImageRef, platform: str, *, mirrored: bool = True) -> SourceImage:
         """The image of a reference for a platform: its manifest is read once per digest, then remembered.
 
         Raises: RemoteError when the registry does not give it, BuildError when it is for other platforms only.
         """
-        asked = self.pulled_from(ref)
-        client = self.client(asked.registry)
+        asked = self.pulled_from(ref) if mirrored else ref
+        client = self.client(asked)
         wanted = asked.digest or client.manifest_digest(asked.repository, asked.tag or "latest")
         if wanted is None:
             raise RemoteError(
@@ -95,13 +104,13 @@ class Registries:
         return SourceImage(pinned, config, layers, "docker" if "docker" in media_type else "oci")
 
     def blob(self, ref: ImageRef, digest: str) -> Iterator[bytes]:
-        return self.client(ref.registry).blob(ref.repository, digest)
+        return self.client(ref).blob(ref.repository, digest)
 
     def _manifest(self, ref: ImageRef, digest: str) -> tuple[str, Any, str]:
         known = self.store.recall("manifests", digest.removeprefix("sha256:"))
         if known:
             return known["type"], known["manifest"], digest
-        found = self.client(ref.registry).manifest(ref.repository, digest)
+        found = self.client(ref).manifest(ref.repository, digest)
         if found is None:
             raise RemoteError("the manifest is gone", where=f"GET {ref.name}@{digest}", status=404)
         data, media_type, _ = found

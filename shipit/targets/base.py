@@ -13,6 +13,7 @@ from shipit.config.project import Project
 from shipit.events import Emit, Event
 from shipit.image.image import BuiltImage
 from shipit.registry.credentials import Credentials
+from shipit.registry.registries import Registries
 from shipit.release import ImageUse, Place, Release, Seen, Step, Verdict
 
 
@@ -21,7 +22,7 @@ class Context:
     """What a target may use while it works: time, the env and resolved secrets of this target, and where to tell.
 
     `mark` gives a keyed hash of a value, the same for equal values within one run and meaningless outside of it.
-    `deadline_s` is on the clock's own scale. `registry_login` gives the credentials in use for a registry host.
+    `deadline_s` is on the clock's own scale. `registries` are those of the run, with the credentials in use.
     """
 
     environment: Environment
@@ -31,7 +32,7 @@ class Context:
     deadline_s: float
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    registry_login: Callable[[str], Credentials | None] = field(default=lambda host: None, repr=False)
+    registries: Registries | None = field(default=None, repr=False)
 
 
 class Target(Protocol):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shipit.image.build import build_image
+from shipit.image.build import BuildTools, build_image
 from shipit.image.engine.address import EngineAddress
 from shipit.image.engine.client import Engine
 from shipit.image.image import BuiltImage
@@ -107,7 +107,8 @@ def _build(
 ) -> BuiltImage:
     options = BuildOptions(context, context / "Dockerfile", builder=builder)  # type: ignore[arg-type]
     engine = Engine(EngineAddress(host), variables)
-    return build_image("a", options, store, Bases(store), engine, lambda event: lines.append(str(event)))
+    tools = BuildTools(store, Bases(store), engine, lambda event: lines.append(str(event)))
+    return build_image("a", options, tools)
 
 
 @pytest.mark.parametrize("instructions", DOCKERFILES)
@@ -154,9 +155,8 @@ def test_a_dockerfile_outside_its_context_is_not_copied(
     for builder in ("native", "engine"):
         options = BuildOptions(context, dockerfile, builder=builder)
         variables = {"PATH": path_without_docker(tmp_path / "bin")} if builder == "engine" else {}
-        built = build_image(
-            "a", options, store, Bases(store), Engine(EngineAddress(engine.host), variables), lambda event: None
-        )
+        own = Engine(EngineAddress(engine.host), variables)
+        built = build_image("a", options, BuildTools(store, Bases(store), own, lambda event: None))
         trees.append(_tree(built, store))
     assert built.builder.startswith("the engine's classic builder: builder: engine, its Dockerfile is not in its")
     assert trees[0] == trees[1]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from shipit.errors import BuildError, RemoteError
-from shipit.image.build import build_image
+from shipit.image.build import BuildTools, build_image
 from shipit.image.engine.address import EngineAddress
 from shipit.image.engine.client import Engine
 from shipit.image.image import BuiltImage, SourceImage
@@ -79,9 +79,11 @@ class Builder:
     def build(self, dockerfile: str, **options: Any) -> BuiltImage:
         self.write("Dockerfile", dockerfile)
         asked = BuildOptions(self.folder, self.folder / "Dockerfile", **options)
-        return build_image(
-            "app", asked, self.store, self.bases, Engine(EngineAddress("unix:///nowhere.sock"), {}), lambda event: None
-        )
+        return build_image("app", asked, self.tools())
+
+    def tools(self) -> BuildTools:
+        engine = Engine(EngineAddress("unix:///nowhere.sock"), {})
+        return BuildTools(self.store, self.bases, engine, lambda event: None)
 
     def files(self, image: BuiltImage) -> dict[str, tarfile.TarInfo]:
         """Members by name over all layers, the last one winning."""
@@ -290,13 +292,6 @@ def test_errors_name_the_line_and_what_to_do(builder: Builder, dockerfile: str, 
 def test_no_dockerfile(builder: Builder) -> None:
     options = BuildOptions(builder.folder, builder.folder / "Dockerfile")
     with pytest.raises(BuildError) as caught:
-        build_image(
-            "app",
-            options,
-            builder.store,
-            builder.bases,
-            Engine(EngineAddress("unix:///nowhere.sock"), {}),
-            lambda event: None,
-        )
+        build_image("app", options, builder.tools())
     assert caught.value.what == "there is no Dockerfile"
     assert caught.value.hint == "write one, or name it with build: dockerfile:"

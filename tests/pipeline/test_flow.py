@@ -86,7 +86,7 @@ def test_the_plan_reads_well(bench: Bench) -> None:
     image, manifest = text.split("image  app  ")[1][:12], text.split("/app@")[1][:12]
     assert text == (
         "app -> production\n\n"
-        f"image  app  {image}  native\n\n"
+        f"image  app  {image}  native: no RUN\n\n"
         "one  world of one\n"
         f"  + push HOST/app@{manifest}  1 layer, N B, tag latest\n"
         "  ~ set app\n"

@@ -15,9 +15,10 @@ from shipit.errors import RemoteError
 from shipit.http.proxy import proxy_for
 from shipit.http.retry import parse_retry_after
 from shipit.http.session import Http, translate
+from shipit.reference import ImageRef
 from shipit.registry.auth import parse_challenge
 from shipit.registry.client import RegistryClient
-from shipit.registry.credentials import Credentials, find_credentials
+from shipit.registry.credentials import CredentialFinder, Credentials
 from tests.runs import environment
 
 HUB = "https://registry-1.docker.io/v2/user/app/manifests/latest"
@@ -95,8 +96,9 @@ def test_credentials_come_from_where_docker_keeps_them(tmp_path: Path) -> None:
     helper(tmp_path, "bad", "exit 3")
     surroundings = environment(tmp_path, PATH=f"{tmp_path}/bin:/usr/bin:/bin")
     warnings: list[str] = []
+    finder = CredentialFinder(surroundings, warnings.append)
     found = {
-        host: find_credentials(host, surroundings, warnings.append)
+        host: finder.find(ImageRef(host, "user/app"))
         for host in ("docker.io", "quay.io", "ghcr.io", "gcr.io", "none.example")
     }
     hub, quay, ghcr = found["docker.io"], found["quay.io"], found["ghcr.io"]

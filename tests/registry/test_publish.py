@@ -149,7 +149,7 @@ def test_credentials_that_are_refused(tmp_path: Path) -> None:
         what, hint = caught.value.render().splitlines()
         assert what.startswith(f"HEAD {registry.host}/v2/app/manifests/")
         assert what.endswith(": needs credentials, and none were found")
-        assert hint == f"hint: docker login {registry.host}"
+        assert hint == f"hint: shipit login {registry.host}"
         (tmp_path / ".docker").mkdir()
         (tmp_path / ".docker/config.json").write_text(json.dumps({"auths": {registry.host: {"auth": "bWU6d3Jvbmc="}}}))
         with pytest.raises(ShipitError) as caught:

@@ -256,11 +256,12 @@ class KubernetesTarget:
         return self._pull_secret(context, setting)
 
     def _pull_secret(self, context: Context, setting: Setting) -> Manifest:
-        hosts = {parse_reference(use.repository).registry for use in self.images()}
-        logins = {host: context.registry_login(host) for host in sorted(hosts)}
+        refs = {ref.registry: ref for ref in (parse_reference(use.repository) for use in self.images())}
+        hosts = sorted(refs)
+        logins = {host: context.registries.credentials(refs[host]) if context.registries else None for host in hosts}
         known = {host: (login.username, login.password) for host, login in logins.items() if login and login.password}
         if not known:
-            hint = f"docker login {sorted(hosts)[0]}, or remove pull_secret"
+            hint = f"shipit login {hosts[0]}, or remove pull_secret"
             raise RemoteError(
                 "there are no registry credentials to give to the cluster", where=self.place.identity, hint=hint
             )

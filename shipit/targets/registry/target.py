@@ -9,9 +9,7 @@ from shipit.config.environment import Environment
 from shipit.config.project import Project
 from shipit.errors import ConfigErrors
 from shipit.events import Event
-from shipit.http.session import Http
 from shipit.reference import parse_reference
-from shipit.registry.client import RegistryClient
 from shipit.release import ImageUse, Place, Release, Seen, State, Step, Verdict, short
 from shipit.targets.base import Context
 from shipit.targets.registry.config import RegistryConfig
@@ -44,12 +42,12 @@ class RegistryTarget:
 
     def observe(self, context: Context) -> RegistryObserved:
         found: dict[str, str | None] = {}
-        http = Http(context.environment)
+        registries = context.registries
+        if registries is None:
+            raise AssertionError("a registry is read through the run's registries")
         for use in self._uses:
             ref = parse_reference(use.repository)
-            client = RegistryClient(
-                ref.registry, http, context.clock, context.emit, context.registry_login(ref.registry)
-            )
+            client = registries.client(ref)
             wanted = self._awaited.get(use.repository)
             for reference in (*use.tags, *([wanted] if wanted else [])):
                 found[f"{use.repository} {reference}"] = client.manifest_digest(ref.repository, reference)

@@ -1,0 +1,92 @@
+"""A COPY or ADD instruction as the entries that it writes: from the context, a stage, an image, archives, here-documents."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from shipit.errors import BuildError
+from shipit.image.archive import archive_entries, is_archive
+from shipit.image.copy import Owner, copy_entries
+from shipit.image.dockerfile import Heredoc, Instruction, split_words
+from shipit.image.owner import parse_mode, parse_owner
+from shipit.image.tree import Entry, Inline, LocalFile, Tree, apply_changes, normal, resolve_path
+
+NEEDS_ENGINE = "start a Docker engine, or name one with DOCKER_HOST: then shipit builds with it"
+# Flags of COPY and ADD that are done natively.
+COPY_FLAGS = frozenset({"from", "chown", "chmod", "link"})
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What an instruction is run in: the tree it writes over, its working directory, and how the rest is had.
+
+    `expand(text, keep_quotes)` expands variables; `source(name)` is the tree of a stage or image, of the context when
+    the name is empty; `lines(path)` those of a text file in the target; `scratch` a folder for what is unpacked.
+    """
+
+    target: Tree
+    workdir: str
+    expand: Callable[[str, bool], str]
+    source: Callable[[str], Tree]
+    lines: Callable[[str], list[str]]
+    scratch: Path
+
+
+def copied_entries(instruction: Instruction, around: Surroundings, where: str) -> dict[str, Entry]:
+    """The entries that the instruction writes.
+
+    Raises: BuildError for what is not built natively; CopyError or ValueError for what is wrong.
+    """
+    for name, _ in instruction.flags:
+        if name not in COPY_FLAGS:
+            raise BuildError(f"{instruction.keyword} --{name} is not built natively", where=where, hint=NEEDS_ENGINE)
+    words = [around.expand(word, False) for word in instruction.json_words or split_words(instruction.text)]
+    if len(words) < 2:
+        raise ValueError(f"{instruction.keyword} needs a source and a destination")
+    sources, destination = words[:-1], words[-1]
+    owner, chmod = _owner(instruction, around), parse_mode(instruction.flag("chmod"))
+    target, workdir = around.target, around.workdir
+    if instruction.heredocs:
+        tree = {doc.name: _heredoc(doc, around) for doc in instruction.heredocs}
+        names = [re.sub(r"^<<-?['\"]?|['\"]?$", "", source) for source in sources]
+        return copy_entries(tree, names, destination, target, workdir=workdir, owner=owner, chmod=chmod)
+    if any(re.match(r"https?://|git@|git://", source) for source in sources):
+        raise BuildError("ADD from the network is not built natively", where=where, hint=NEEDS_ENGINE)
+    tree = around.source(around.expand(instruction.flag("from") or "", False))
+    if instruction.keyword == "ADD":
+        return _added(tree, sources, destination, around, owner, chmod)
+    return copy_entries(tree, sources, destination, target, workdir=workdir, owner=owner, chmod=chmod)
+
+
+def _added(
+    tree: Tree, sources: list[str], destination: str, around: Surroundings, owner: Owner | None, chmod: int | None
+) -> dict[str, Entry]:
+    """ADD: a local archive is unpacked, everything else is copied."""
+    target, out = dict(around.target), {}
+    for source in sources:
+        entry = tree.get(resolve_path(tree, normal(source)))
+        content = entry.content if entry else None
+        if isinstance(content, LocalFile) and is_archive(Path(content.path)):
+            unpacked, place = archive_entries(Path(content.path), around.scratch), destination.rstrip("/") + "/"
+            entries = copy_entries(unpacked, ["."], place, target, workdir=around.workdir, owner=owner)
+        else:
+            many = destination if len(sources) == 1 or destination.endswith("/") else f"{destination}/"
+            entries = copy_entries(tree, [source], many, target, workdir=around.workdir, owner=owner, chmod=chmod)
+        out.update(entries)
+        apply_changes(target, entries)
+    return out
+
+
+def _heredoc(doc: Heredoc, around: Surroundings) -> Entry:
+    data = (around.expand(doc.text, True) if doc.expand else doc.text).encode()
+    return Entry("file", 0o644, size=len(data), content=Inline(data))
+
+
+def _owner(instruction: Instruction, around: Surroundings) -> Owner | None:
+    text = around.expand(instruction.flag("chown") or "", False)
+    if not text:
+        return Owner(0, 0) if not instruction.flag("from") else None
+    return parse_owner(text, around.lines)

@@ -1,0 +1,72 @@
+"""Layers that begin to move while others are still being made, and those that need not move at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from shipit.errors import ShipitError
+from shipit.image.image import BuiltImage, Layer
+from shipit.reference import parse_reference
+from shipit.registry.uploads import Uploads
+from shipit.release import ImageUse
+
+BuildKey = tuple[str, str]
+
+
+class EarlyUploads:
+    """Hears of every new layer, and sends it to the repositories of the image's uses, unless their tags have it already.
+
+    Nothing is sent before `allow`: a plan writes nothing. A blob alone names nothing, so a run that ends before its
+    manifest leaves what the next one finds.
+    """
+
+    def __init__(self, uploads: Uploads) -> None:
+        self.uploads = uploads
+        self.is_allowed = False
+        self._uses: dict[BuildKey, tuple[ImageUse, ...]] = {}
+        self._new: set[BuildKey] = set()
+        self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="early")
+
+    def allow(self) -> None:
+        self.is_allowed = True
+
+    def expect(self, uses: Iterable[ImageUse]) -> None:
+        """Say which uses the images that are about to be built have."""
+        for use in uses:
+            if use.publish:
+                key = (use.image, use.platform)
+                self._uses[key] = (*self._uses.get(key, ()), use)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def layer_made(self, key: BuildKey, layer: Layer) -> None:
+        """A layer that was not in the cache is now in the store."""
+        self._new.add(key)
+        if self.is_allowed:
+            for use in self._uses.get(key, ()):
+                self._pool.submit(self._send, use, layer)
+
+    def _send(self, use: ImageUse, layer: Layer) -> None:
+        repository = parse_reference(use.repository)
+        try:
+            if layer.diff_id not in self.uploads.published(repository, plain_tags(use), use.platform):
+                self.uploads.send(repository, layer)
+        except (ShipitError, RuntimeError):
+            # The publishing stage meets the same error, and tells it.
+            return
+
+    def as_published(self, use: ImageUse, built: BuiltImage) -> BuiltImage:
+        """The image with the layers that its repository has in another compression replaced by those."""
+        if (use.image, use.platform) not in self._new:
+            return built
+        known = self.uploads.published(parse_reference(use.repository), plain_tags(use), use.platform)
+        usable = {diff_id: layer for diff_id, layer in known.items() if layer.compression == "gzip"}
+        return replace(built, layers=tuple(usable.get(layer.diff_id, layer) for layer in built.layers))
+
+
+def plain_tags(use: ImageUse) -> tuple[str, ...]:
+    """The tags that are known before the image is."""
+    return tuple(tag for tag in use.tags if "{" not in tag)
