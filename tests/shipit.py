@@ -27,7 +27,7 @@ class Shipit:
             "LANG": "C.UTF-8",
         }
 
-    def run(self, *arguments: str, timeout_s: float = 180) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, timeout_s: float = 180, input_text: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "shipit", *arguments],
             cwd=self.folder,
@@ -36,7 +36,7 @@ class Shipit:
             text=True,
             timeout=timeout_s,
             check=False,
-            stdin=subprocess.DEVNULL,
+            input=input_text,
         )
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from shipit import __version__
+from shipit.cli.completing import complete_environments, complete_images, complete_targets, complete_topics
 
 
 class Output(StrEnum):
@@ -21,6 +22,7 @@ class Output(StrEnum):
 app = typer.Typer(
     name="shipit",
     help="One deploy.yml, one image, every place it runs: build, push, release, verify.",
+    epilog="`shipit help` lists topics to read on: builders, credentials, secrets, environments and more.",
     no_args_is_help=True,
     add_completion=True,
     rich_markup_mode=None,
@@ -31,11 +33,18 @@ FileOption = Annotated[
     Optional[str], typer.Option("--file", "-f", help="The deploy.yml; default: the nearest one upwards.")
 ]
 EnvironmentOption = Annotated[
-    Optional[str], typer.Option("--environment", "-e", help="The environment whose overlay applies.")
+    Optional[str],
+    typer.Option(
+        "--environment", "-e", help="The environment whose overlay applies.", autocompletion=complete_environments
+    ),
 ]
-TargetsArgument = Annotated[Optional[list[str]], typer.Argument(help="Targets; default: all.", show_default=False)]
+TargetsArgument = Annotated[
+    Optional[list[str]],
+    typer.Argument(help="Targets; default: all.", show_default=False, autocompletion=complete_targets),
+]
 TargetOption = Annotated[
-    Optional[list[str]], typer.Option("--target", "-t", help="A target; may be given several times.")
+    Optional[list[str]],
+    typer.Option("--target", "-t", help="A target; may be given several times.", autocompletion=complete_targets),
 ]
 OutputOption = Annotated[
     Output, typer.Option("--output", help="auto is a live view at a terminal and plain lines elsewhere.")
@@ -44,18 +53,25 @@ TimeoutOption = Annotated[Optional[str], typer.Option("--timeout", help="How lon
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes.")]
 ColorOption = Annotated[bool, typer.Option("--no-color", help="No colours.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show the stack of an unexpected error.")]
+HostArgument = Annotated[str, typer.Argument(help="The registry's host, or heroku.", show_default="docker.io")]
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"shipit {__version__}")
+        import os
+        import sys
+
+        system, python = os.uname(), sys.version_info
+        typer.echo(
+            f"shipit {__version__} (Python {python.major}.{python.minor}.{python.micro}, {system.sysname} {system.machine})"
+        )
         raise typer.Exit
 
 
 @app.callback()
 def main_options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version, and what it runs on.")
     ] = False,
 ) -> None:
     """One deploy.yml, one image, every place it runs: build, push, release, verify."""
@@ -72,7 +88,8 @@ def validate(file: FileOption = None, environment: EnvironmentOption = None, ver
 @app.command()
 def build(
     images: Annotated[
-        Optional[list[str]], typer.Argument(help="Images; default: all that are built.", show_default=False)
+        Optional[list[str]],
+        typer.Argument(help="Images; default: all that are built.", show_default=False, autocompletion=complete_images),
     ] = None,
     file: FileOption = None,
     environment: EnvironmentOption = None,
@@ -84,7 +101,7 @@ def build(
     from shipit.cli.commands import run_build
     from shipit.cli.running import Options
 
-    run_build(images or [], Options(file, environment, (), output.value, None, False, no_color, verbose))
+    run_build(images or [], Options(file, environment, output=output, no_color=no_color, verbose=verbose))
 
 
 @app.command()
@@ -99,11 +116,9 @@ def push(
 ) -> None:
     """Push what targets pull, by digest and with tags; release nothing."""
     from shipit.cli.commands import run_push
-    from shipit.cli.running import Options
+    from shipit.cli.running import Options, chosen
 
-    run_push(
-        Options(file, environment, (*(targets or ()), *(target or ())), output.value, None, False, no_color, verbose)
-    )
+    run_push(Options(file, environment, chosen(targets, target), output, no_color=no_color, verbose=verbose))
 
 
 @app.command()
@@ -119,12 +134,10 @@ def plan(
 ) -> None:
     """Show what a deploy would change; write to no place."""
     from shipit.cli.commands import run_plan
-    from shipit.cli.running import Options
+    from shipit.cli.running import Options, chosen
 
-    run_plan(
-        Options(file, environment, (*(targets or ()), *(target or ())), output.value, None, False, no_color, verbose),
-        exit_code,
-    )
+    options = Options(file, environment, chosen(targets, target), output, no_color=no_color, verbose=verbose)
+    run_plan(options, exit_code)
 
 
 @app.command()
@@ -141,11 +154,9 @@ def deploy(
 ) -> None:
     """Build, push, release and verify: done when every target runs what was pushed and is healthy."""
     from shipit.cli.commands import run_deploy
-    from shipit.cli.running import Options
+    from shipit.cli.running import Options, chosen
 
-    run_deploy(
-        Options(file, environment, (*(targets or ()), *(target or ())), output.value, timeout, yes, no_color, verbose)
-    )
+    run_deploy(Options(file, environment, chosen(targets, target), output, timeout, yes, no_color, verbose))
 
 
 @app.command()
@@ -160,8 +171,41 @@ def status(
 ) -> None:
     """Show what runs in each place."""
     from shipit.cli.commands import run_status
-    from shipit.cli.running import Options
+    from shipit.cli.running import Options, chosen
 
-    run_status(
-        Options(file, environment, (*(targets or ()), *(target or ())), output.value, None, False, no_color, verbose)
-    )
+    run_status(Options(file, environment, chosen(targets, target), output, no_color=no_color, verbose=verbose))
+
+
+@app.command()
+def login(
+    host: HostArgument = "docker.io",
+    username: Annotated[Optional[str], typer.Option("--username", "-u", help="Default: asked at a terminal.")] = None,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password or token from standard input.")
+    ] = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Check a registry login and keep it where docker does; `login heroku` checks the token in use."""
+    from shipit.cli.login import run_login
+
+    run_login(host, username, password_stdin, verbose)
+
+
+@app.command()
+def logout(host: HostArgument = "docker.io", verbose: VerboseOption = False) -> None:
+    """Forget a registry login."""
+    from shipit.cli.login import run_logout
+
+    run_logout(host, verbose)
+
+
+@app.command("help")
+def help_topic(
+    topic: Annotated[
+        Optional[str], typer.Argument(help="A topic or a command.", autocompletion=complete_topics)
+    ] = None,
+) -> None:
+    """Read about a topic; without one, list them."""
+    from shipit.cli.topics import run_help
+
+    run_help(topic)

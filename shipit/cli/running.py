@@ -28,14 +28,19 @@ if TYPE_CHECKING:
 class Options:
     """What the command line said, the same for every command that runs something."""
 
-    file: str | None
-    environment: str | None
-    targets: tuple[str, ...]
-    output: str
-    timeout: str | None
-    yes: bool
-    no_color: bool
-    verbose: bool
+    file: str | None = None
+    environment: str | None = None
+    targets: tuple[str, ...] = ()
+    output: str = "auto"
+    timeout: str | None = None
+    yes: bool = False
+    no_color: bool = False
+    verbose: bool = False
+
+
+def chosen(arguments: Sequence[str] | None, options: Sequence[str] | None) -> tuple[str, ...]:
+    """The targets named as arguments and with --target; none means all."""
+    return (*(arguments or ()), *(options or ()))
 
 
 def load(options: Options) -> tuple[Project, Environment]:

@@ -13,7 +13,8 @@ import urllib3
 
 from shipit import __version__
 from shipit.config.environment import Environment
-from shipit.errors import RemoteError, ShipitError
+from shipit.config.units import parse_duration
+from shipit.errors import RemoteError, ShipitError, UsageError
 from shipit.http.proxy import proxy_for
 
 CONNECT_S, READ_S = 10.0, 60.0
@@ -27,6 +28,7 @@ class Http:
         self, environment: Environment, *, pool_size: int = 8, user_agent: str = f"shipit/{__version__}"
     ) -> None:
         self.environment = environment
+        self._own_read_s = _read_timeout_s(environment)
         self.session = requests.Session()
         self.session.trust_env = False
         self.session.headers["User-Agent"] = user_agent
@@ -63,10 +65,19 @@ class Http:
                 params=params,
                 stream=stream,
                 allow_redirects=redirects,
-                timeout=(connect_s, read_s),
+                timeout=(connect_s, self._own_read_s or read_s),
                 proxies={"http": proxy, "https": proxy} if proxy else {},
                 verify=self.environment.ca_bundle or True,
             )
+
+
+def _read_timeout_s(environment: Environment) -> float | None:
+    """How long an answer may take to begin, where SHIPIT_HTTP_TIMEOUT says so; such as `30s`."""
+    text = environment.get("SHIPIT_HTTP_TIMEOUT")
+    try:
+        return parse_duration(text) if text else None
+    except ValueError as error:
+        raise UsageError(f"SHIPIT_HTTP_TIMEOUT {error}") from None
 
 
 def shown(method: str, url: str) -> str:

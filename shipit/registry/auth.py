@@ -8,12 +8,16 @@ from __future__ import annotations
 import base64
 import re
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
+
+import requests
 
 from shipit.clock import Clock
 from shipit.errors import RemoteError
 from shipit.http.proxy import is_loopback
+from shipit.http.retry import parse_retry_after
 from shipit.http.session import Http, shown
 from shipit.registry.credentials import Credentials
 
@@ -57,27 +61,32 @@ class Authenticator:
             token, expires = self._tokens.get(scopes, ("", 0.0))
             if not token or self.clock.now() >= expires:
                 token, lifetime = self._fetch(self.challenge, scopes)
-                self._tokens[scopes] = (token, self.clock.now() + lifetime - 10)
+                # Renewed a little early: ten seconds, or a fifth of what lives shorter.
+                self._tokens[scopes] = (token, self.clock.now() + lifetime - min(10.0, lifetime / 5))
         return {"Authorization": f"Bearer {token}"}
 
-    def challenged(self, header: str, scopes: tuple[str, ...]) -> bool:
-        """Take note of a 401; whether asking again may help."""
+    def has_token(self, scopes: tuple[str, ...]) -> bool:
+        """Whether the realm gave a token for a set of scopes."""
+        return scopes in self._tokens
+
+    def challenged(self, header: str, scopes: tuple[str, ...], *, sent: Mapping[str, str]) -> bool:
+        """Take note of a 401 to a request that had the headers `sent`; whether asking again may help.
+
+        It may where nothing was sent, since another thread may have learnt the challenge meanwhile, and for a token.
+        """
         challenge = parse_challenge(header)
-        known = self.challenge
         self.challenge = challenge
         if challenge.scheme == "bearer":
             with self._lock:
-                expired = self._tokens.pop(scopes, None)
-            return known is None or expired is not None or known.scheme != "bearer"
-        return (
-            challenge.scheme == "basic"
-            and self.credentials is not None
-            and known is None
-            and not self.credentials.preemptive
-        )
+                token, _ = self._tokens.get(scopes, ("", 0.0))
+                # What another thread renewed since then is kept.
+                if sent.get("Authorization") == f"Bearer {token}":
+                    self._tokens.pop(scopes, None)
+            return True
+        return challenge.scheme == "basic" and self.credentials is not None and "Authorization" not in sent
 
     def _basic(self) -> dict[str, str]:
-        if not self.credentials:
+        if not self.credentials or not self.credentials.username:
             return {}
         pair = f"{self.credentials.username}:{self.credentials.password}".encode()
         return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
@@ -87,6 +96,7 @@ class Authenticator:
         parts = urlsplit(realm)
         if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
             raise RemoteError(f"names a token realm that is not https: {realm[:200]!r}", where=self.host)
+        answer: requests.Response | None = None
         if self.credentials and self.credentials.identity_token:
             form = {
                 "grant_type": "refresh_token",
@@ -95,13 +105,11 @@ class Authenticator:
                 "scope": " ".join(scopes),
                 "refresh_token": self.credentials.identity_token,
             }
-            answer = self.http.send("POST", realm, data=form)
-            method = "POST"
-        else:
+            answer, method = self.http.send("POST", realm, data=form), "POST"
+        if answer is None or answer.status_code in (404, 405):
             query = [("service", service), *(("scope", scope) for scope in scopes)]
-            headers = self._basic()
+            headers, method = self._basic(), "GET"
             answer = self.http.send("GET", realm, params=[(k, v) for k, v in query if v], headers=headers)
-            method = "GET"
         where = shown(method, realm)
         if answer.status_code in (401, 403):
             raise refused(self.host, where, self.credentials, answer.status_code)
@@ -112,20 +120,14 @@ class Authenticator:
                 where=where,
                 retryable=retryable,
                 status=answer.status_code,
+                retry_after_s=parse_retry_after(answer.headers.get("Retry-After")),
             )
         try:
             body = answer.json()
             token = str(body.get("token") or body["access_token"])
-            return token, max(float(body.get("expires_in") or 0), LEAST_LIFETIME_S) if not _is_short(body) else float(
-                body["expires_in"]
-            ) + 10
+            return token, float(body.get("expires_in") or LEAST_LIFETIME_S)
         except (ValueError, KeyError, TypeError, AttributeError):
             raise RemoteError("gave an answer that holds no token", where=where) from None
-
-
-def _is_short(body: dict[str, object]) -> bool:
-    lifetime = body.get("expires_in")
-    return isinstance(lifetime, int) and 0 < lifetime < LEAST_LIFETIME_S
 
 
 def refused(host: str, where: str, credentials: Credentials | None, status: int) -> RemoteError:

@@ -47,6 +47,22 @@ class RegistryClient:
         self._is_warned = False
         self._lock = threading.Lock()
 
+    def check(self) -> None:
+        """That the registry takes our credentials. Raises: RemoteError when it does not, or can't be asked."""
+
+        def once() -> None:
+            url = f"{self.base}/v2/"
+            sent = self.auth.header(())
+            answer = self.http.send("GET", url, headers=sent)
+            challenge = answer.headers.get("WWW-Authenticate", "")
+            if answer.status_code == 401 and self.auth.challenged(challenge, (), sent=sent):
+                answer = self.http.send("GET", url, headers=self.auth.header(()))
+            # A token without scopes is no proof for some registries, but that it was given is.
+            if answer.status_code != 200 and not (answer.status_code == 401 and self.auth.has_token(())):
+                raise self._error("GET", url, answer)
+
+        retrying(once, clock=self.clock, emit=self.emit)
+
     def manifest(self, repository: str, reference: str) -> tuple[bytes, str, str] | None:
         """A manifest's bytes, media type and digest; None where there is none."""
         answer = self._asked("GET", repository, f"manifests/{reference}", headers={"Accept": _ACCEPT}, ok=(200, 404))
@@ -180,7 +196,8 @@ class RegistryClient:
         error = self._error(method, url, answer)
         challenge = answer.headers.get("WWW-Authenticate", "")
         if answer.status_code == 401:
-            error.retryable = self.auth.challenged(challenge, self._scopes(repository, push=True))
+            scopes = self._scopes(repository, push=True)
+            error.retryable = self.auth.challenged(challenge, scopes, sent=self.auth.header(scopes))
         elif answer.status_code in (404, 416):
             error.retryable = True
         return error
@@ -230,7 +247,7 @@ class RegistryClient:
                 merged = {**(headers or {}), **self.auth.header(scopes)}
                 answer = self.http.send(method, url, headers=merged, data=data, params=params, stream=stream)
                 challenge = answer.headers.get("WWW-Authenticate", "")
-                if answer.status_code == 401 and attempt == 1 and self.auth.challenged(challenge, scopes):
+                if answer.status_code == 401 and attempt == 1 and self.auth.challenged(challenge, scopes, sent=merged):
                     continue
                 break
             self._watch_limit(answer)

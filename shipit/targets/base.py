@@ -96,8 +96,12 @@ class Diagnoses(Protocol):
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of target: its names, the model of its part of deploy.yml, and how one is made."""
+    """A kind of target: its names, the model of its part of deploy.yml, and how one is made.
+
+    `check_login` says whose login is in use, for `shipit login KIND`, or raises ShipitError.
+    """
 
     names: tuple[str, ...]
     config: type[TargetConfig]
     create: Callable[[str, Any, Project, Environment], Target]
+    check_login: Callable[[Environment, Clock, Emit], str] | None = None

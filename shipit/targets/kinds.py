@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
 from shipit.config.environment import Environment
@@ -13,6 +14,8 @@ from shipit.errors import UsageError
 
 if TYPE_CHECKING:
     # What `validate` does not need is not imported for it.
+    from shipit.clock import Clock
+    from shipit.events import Emit
     from shipit.targets.base import Kind, Target
 
 ENTRY_POINTS = "shipit.targets"
@@ -50,6 +53,19 @@ def create_target(name: str, config: TargetConfig, project: Project, environment
         module = importlib.import_module(f"{BUILT_IN[kind][0]}.target")
         return cast("Target", module.create(name, config, project, environment))
     return _installed()[kind].create(name, config, project, environment)
+
+
+def login_check(kind: str) -> Callable[[Environment, Clock, Emit], str] | None:
+    """What `shipit login KIND` calls; None where the word is no kind, or its kind has no login of its own."""
+    if kind in BUILT_IN:
+        package = BUILT_IN[kind][0]
+        if importlib.util.find_spec(f"{package}.login") is None:
+            return None
+        return cast(
+            "Callable[[Environment, Clock, Emit], str]", importlib.import_module(f"{package}.login").check_login
+        )
+    found = _installed().get(kind)
+    return found.check_login if found else None
 
 
 def _installed() -> dict[str, Kind]:

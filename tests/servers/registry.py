@@ -6,12 +6,16 @@ from pathlib import Path
 
 from tests.servers.install import find
 from tests.servers.process import Background, accepts, free_port
+from tests.servers.tokens import ISSUER, SERVICE, TokenServer
 
 
 class RegistryServer:
-    """A registry over plain HTTP; `host` is 127.0.0.1:PORT. `htpasswd` is a file that asks for Basic credentials."""
+    """A registry over plain HTTP; `host` is 127.0.0.1:PORT.
 
-    def __init__(self, folder: Path, *, htpasswd: Path | None = None) -> None:
+    `htpasswd` is a file that asks for Basic credentials, `tokens` a server that gives Bearer tokens.
+    """
+
+    def __init__(self, folder: Path, *, htpasswd: Path | None = None, tokens: TokenServer | None = None) -> None:
         port = free_port()
         self.host = f"127.0.0.1:{port}"
         folder.mkdir(parents=True, exist_ok=True)
@@ -24,6 +28,11 @@ class RegistryServer:
         ]
         if htpasswd:
             lines.append(f"auth: {{htpasswd: {{realm: registry, path: {htpasswd}}}}}")
+        if tokens:
+            lines.append(
+                f"auth: {{token: {{realm: '{tokens.realm}', service: {SERVICE}, issuer: {ISSUER}, "
+                f"rootcertbundle: '{tokens.certificate}'}}}}"
+            )
         config.write_text("\n".join(lines) + "\n")
         self._process = Background("docker-registry", [find("docker-registry"), "serve", str(config)], folder)
         self._process.wait_until(lambda: accepts(port), 15)

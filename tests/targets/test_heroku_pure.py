@@ -19,7 +19,7 @@ from shipit.targets.heroku.observed import (
     parse_release,
 )
 from shipit.targets.heroku.plan import Wanted, plan_heroku
-from shipit.targets.heroku.token import find_token
+from shipit.targets.heroku.token import Token, find_token
 from tests.runs import environment
 
 OLD, NEW = "sha256:" + "a" * 64, "sha256:" + "b" * 64
@@ -138,14 +138,39 @@ def test_answers_of_the_api_are_parsed() -> None:
     assert parse_release(release) == ReleaseFacts("uuid", 12, "pending", "Deployed web (abc)", "https://x")
 
 
-def test_the_token_comes_from_the_variable_or_from_netrc(tmp_path: Path) -> None:
+def _program(folder: Path, name: str, script: str) -> None:
+    path = folder / "bin" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def test_the_token_comes_from_where_the_cli_keeps_it(tmp_path: Path) -> None:
+    path = f"{tmp_path}/bin:/usr/bin:/bin"
     assert find_token(environment(tmp_path)) is None
-    (tmp_path / ".netrc").write_text("machine api.heroku.com\n  login me@example.com\n  password from-netrc\n")
-    (tmp_path / ".netrc").chmod(0o600)
-    assert find_token(environment(tmp_path)) == "from-netrc"
-    assert find_token(environment(tmp_path, HEROKU_API_KEY="from-variable")) == "from-variable"
+    _program(tmp_path, "heroku", 'echo "Warning: expires" >&2; echo from-cli')
+    assert find_token(environment(tmp_path, PATH=path)) == Token("from-cli", "heroku auth:token")
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine api.heroku.com\n  login me@example.com\n  password from-netrc\n")
+    netrc.chmod(0o600)
+    assert find_token(environment(tmp_path, PATH=path)) == Token("from-netrc", str(netrc))
+    _program(tmp_path, "secret-tool", '[ "$3 $5" = "heroku-cli me@example.com" ] && echo from-keychain')
+    assert find_token(environment(tmp_path, PATH=path)) == Token("from-netrc", str(netrc))
+    state = tmp_path / ".local/share/heroku/login.json"
+    state.parent.mkdir(parents=True)
+    state.write_text('{"account": "me@example.com"}')
+    kept = Token("from-keychain", "the keychain's me@example.com")
+    assert find_token(environment(tmp_path, PATH=path)) == kept
+    assert find_token(environment(tmp_path, PATH=path, HEROKU_NETRC_WRITE="true")) == Token("from-netrc", str(netrc))
+    found = find_token(environment(tmp_path, PATH=path, HEROKU_API_KEY="from-variable"))
+    assert found == Token("from-variable", "HEROKU_API_KEY")
+    assert "from-variable" not in repr(found)
+
+
+def test_places_that_are_broken_hold_no_token(tmp_path: Path) -> None:
     (tmp_path / ".netrc").write_text("machine [")
-    assert find_token(environment(tmp_path)) is None
+    _program(tmp_path, "heroku", "echo not logged in >&2; exit 100")
+    assert find_token(environment(tmp_path, PATH=f"{tmp_path}/bin:/usr/bin:/bin")) is None
 
 
 def test_a_log_comes_plain_or_as_events() -> None:

@@ -18,6 +18,7 @@ from shipit.events import Emit
 from shipit.http.proxy import is_loopback
 from shipit.http.retry import parse_retry_after, retrying
 from shipit.http.session import TEMPORARY, Http, shown
+from shipit.targets.heroku.token import Token
 
 API = "https://api.heroku.com"
 REGISTRY = "registry.heroku.com"
@@ -36,7 +37,7 @@ def api_address(environment: Environment) -> tuple[str, str]:
 class HerokuClient:
     """Speaks for one token. Reads are tried again; writes are sent once."""
 
-    def __init__(self, environment: Environment, token: str | None, clock: Clock, emit: Emit) -> None:
+    def __init__(self, environment: Environment, token: Token | None, clock: Clock, emit: Emit) -> None:
         self.base, _ = api_address(environment)
         self.http = Http(environment)
         self.token = token
@@ -49,6 +50,9 @@ class HerokuClient:
                 where=self.base,
                 hint="SHIPIT_HEROKU_API may be plain http on a loopback address only",
             )
+
+    def account(self) -> Any:
+        return self._get("/account")
 
     def app(self, app: str) -> Any:
         return self._get(f"/apps/{app}")
@@ -136,13 +140,18 @@ class HerokuClient:
         request_id = str(uuid.uuid4())
         merged = {
             "Accept": accept,
-            "Authorization": f"Bearer {self.token}",
+            "Authorization": f"Bearer {self.token.value}",
             "Request-Id": request_id,
             **(headers or {}),
         }
         answer = self.http.send(method, url, headers=merged, json=json)
         if answer.status_code not in (200, 201, 202, 206):
-            raise _error(method, url, answer, request_id)
+            error = _error(method, url, answer, request_id)
+            if error.status == 401:
+                error.hint = (
+                    f"the token from {self.token.origin} is wrong or expired: set HEROKU_API_KEY, or run heroku login"
+                )
+            raise error
         try:
             return answer.json()
         except ValueError:
@@ -163,7 +172,6 @@ def parse_log(text: str, *, is_events: bool) -> list[str]:
 
 
 _HINTS = {
-    "unauthorized": "the token is wrong or expired: set HEROKU_API_KEY, or run heroku login",
     "not_found": "check app: in deploy.yml, and that this account may see it",
     "forbidden": "ask the app's owner for deploy rights",
     "delinquent": "the account has unpaid bills",

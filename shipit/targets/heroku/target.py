@@ -18,7 +18,7 @@ from shipit.targets.heroku.config import HerokuConfig, ProcessConfig
 from shipit.targets.heroku.judge import judge_heroku
 from shipit.targets.heroku.observed import HerokuObserved, ReleaseFacts, parse_dyno, parse_process, parse_release
 from shipit.targets.heroku.plan import RELEASE, Wanted, plan_heroku
-from shipit.targets.heroku.token import find_token
+from shipit.targets.heroku.token import Token, find_token
 
 PLATFORM = "linux/amd64"
 DETAIL_LINES = 20
@@ -39,6 +39,7 @@ class HerokuTarget:
         api, self.registry = api_address(environment)
         self.place = Place("heroku", f"app {self.app} at {api.split('://')[-1]}")
         self._client: HerokuClient | None = None
+        self._token: tuple[Token | None, ...] = ()
 
     def images(self) -> Sequence[ImageUse]:
         uses = [self._use(name, process) for name, process in self._processes().items()]
@@ -53,9 +54,8 @@ class HerokuTarget:
                 raise BuildError("has no CMD, and Heroku runs nothing else", where=f"image {use.image}", hint=hint)
 
     def registry_logins(self, environment: Environment) -> Mapping[str, Credentials]:
-        token = find_token(environment)
-        origin = "HEROKU_API_KEY or netrc"
-        return {self.registry: Credentials("_", token, preemptive=True, origin=origin)} if token else {}
+        token = self._find_token(environment)
+        return {self.registry: Credentials("_", token.value, preemptive=True, origin=token.origin)} if token else {}
 
     def observe(self, context: Context) -> HerokuObserved:
         client = self._wire(context)
@@ -162,10 +162,15 @@ class HerokuTarget:
 
     def _wire(self, context: Context) -> HerokuClient:
         if self._client is None:
-            self._client = HerokuClient(
-                context.environment, find_token(context.environment), context.clock, context.emit
-            )
+            token = self._find_token(context.environment)
+            self._client = HerokuClient(context.environment, token, context.clock, context.emit)
         return self._client
+
+    def _find_token(self, environment: Environment) -> Token | None:
+        """The token, looked for once: a keychain may take its time."""
+        if not self._token:
+            self._token = (find_token(environment),)
+        return self._token[0]
 
     def _check_stack(self, app: Mapping[str, Any]) -> None:
         stacks = {(app.get(key) or {}).get("name") for key in ("stack", "build_stack")}

@@ -1,0 +1,45 @@
+"""Words for the shell's completion, from the deploy.yml that a command would use. Never fails, never prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def complete_targets(incomplete: str) -> list[str]:
+    return _starting(incomplete, _file().get("targets"))
+
+
+def complete_environments(incomplete: str) -> list[str]:
+    return _starting(incomplete, _file().get("environments"))
+
+
+def complete_images(incomplete: str) -> list[str]:
+    file = _file()
+    return _starting(incomplete, file.get("images") or ({file["app"]: None} if file.get("app") else {}))
+
+
+def complete_topics(incomplete: str) -> list[str]:
+    from shipit.cli.topics import read_topics
+
+    try:
+        return _starting(incomplete, dict.fromkeys(topic.name for topic in read_topics()))
+    except Exception:
+        return []
+
+
+def _starting(incomplete: str, words: Any) -> list[str]:
+    return [str(word) for word in words if str(word).startswith(incomplete)] if isinstance(words, Mapping) else []
+
+
+def _file() -> Mapping[str, Any]:
+    try:
+        import yaml
+
+        from shipit.config.environment import read_environment
+        from shipit.config.load import find_file
+
+        loaded = yaml.safe_load(find_file(read_environment(), None).read_text())
+    except Exception:
+        return {}
+    return loaded if isinstance(loaded, Mapping) else {}

@@ -1,0 +1,123 @@
+"""Logging in to a registry: checked first, then kept where docker keeps it.
+
+Source: docs.docker.com/reference/cli/docker/login, "Credential stores" and "Credential helper protocol".
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from shipit.clock import Clock
+from shipit.config.environment import Environment
+from shipit.errors import UsageError
+from shipit.events import Emit
+from shipit.http.session import Http
+from shipit.registry.client import RegistryClient
+from shipit.registry.credentials import HELPER_TIMEOUT_S, Credentials, docker_config_file, host_keys
+
+
+def check_login(host: str, credentials: Credentials, environment: Environment, clock: Clock, emit: Emit) -> None:
+    """That a registry takes the credentials. Raises: RemoteError when it does not, or can't be asked."""
+    RegistryClient(host, Http(environment), clock, emit, credentials).check()
+
+
+def store_login(host: str, credentials: Credentials, environment: Environment) -> str:
+    """Keep credentials where docker would; the place, for people.
+
+    Raises: UsageError when Docker's config.json or its helper does not take them.
+    """
+    file = docker_config_file(environment)
+    config = _read(file)
+    key = host_keys(host)[0]
+    helper = _helper(config, host)
+    if helper:
+        answer = {"ServerURL": key, "Username": credentials.username, "Secret": credentials.password}
+        _call(helper, "store", json.dumps(answer), environment)
+        config.setdefault("auths", {})[key] = {}
+        _write(file, config)
+        return f"docker-credential-{helper}"
+    pair = base64.b64encode(f"{credentials.username}:{credentials.password}".encode()).decode()
+    config.setdefault("auths", {})[key] = {"auth": pair}
+    _write(file, config)
+    return str(file)
+
+
+def erase_login(host: str, environment: Environment) -> list[str]:
+    """Forget the credentials of a host; the places that had some.
+
+    Raises: UsageError when Docker's config.json can't be read or written.
+    """
+    file = docker_config_file(environment)
+    config = _read(file)
+    places = []
+    if helper := _helper(config, host):
+        stored = _call(helper, "list", "", environment)
+        for key in host_keys(host):
+            if f'"{key}"' in stored:
+                _call(helper, "erase", key, environment)
+                places.append(f"docker-credential-{helper}")
+    auths = config.get("auths") or {}
+    found = [key for key in host_keys(host) if key in auths]
+    if found:
+        config["auths"] = {key: value for key, value in auths.items() if key not in found}
+        _write(file, config)
+        places.append(str(file))
+    return list(dict.fromkeys(places))
+
+
+def _helper(config: dict[str, Any], host: str) -> str:
+    own = config.get("credHelpers") or {}
+    return str(next((own[key] for key in host_keys(host) if key in own), config.get("credsStore") or ""))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(file.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise UsageError(f"can't be read: {error}", where=str(file), hint="correct it; nothing was changed") from None
+    if not isinstance(config, dict) or not isinstance(config.get("auths") or {}, dict):
+        raise UsageError("should be a JSON object with auths", where=str(file), hint="correct it; nothing was changed")
+    return config
+
+
+def _write(file: Path, config: dict[str, Any]) -> None:
+    """Whole or not at all, for its owner only; a link stays a link."""
+    target = file.resolve()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".config-")
+        with os.fdopen(handle, "w") as draft:
+            json.dump(config, draft, indent="\t")
+            draft.write("\n")
+        Path(name).replace(target)
+    except OSError as error:
+        raise UsageError(f"can't be written: {error.strerror}", where=str(file)) from None
+
+
+def _call(helper: str, verb: str, text: str, environment: Environment) -> str:
+    program = f"docker-credential-{helper}"
+    try:
+        done = subprocess.run(
+            [program, verb],
+            input=text,
+            env=dict(environment.variables),
+            capture_output=True,
+            text=True,
+            timeout=HELPER_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        hint = "install it, or remove it from Docker's config.json"
+        raise UsageError(f"{program} can't be run, or gave no answer", hint=hint) from None
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise UsageError(f"{program} {verb} ended with {done.returncode}{f': {said[-1]}' if said else ''}")
+    return done.stdout
