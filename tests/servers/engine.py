@@ -50,6 +50,7 @@ class DockerEngine:
         if modern:
             command += ["--bridge", self._bridge()]
         command += ["-H", self.host, "--pidfile", str(self._run / "pid"), *arguments]
+        folder.mkdir(parents=True, exist_ok=True)
         self._process = Background(name, command, folder, {"PATH": path, **(variables or {})})
         self._process.wait_until(self._answers, 60)
 
