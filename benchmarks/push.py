@@ -44,7 +44,7 @@ def write_context(folder: Path, host: str) -> None:
     program = b"".join(Path(path).read_bytes() for path in ("/usr/bin/python3.11", "/usr/bin/git", "/bin/bash"))
     data = (program * (47 * MIB // len(program) + 1))[: 47 * MIB]
     for index in range(10):
-        (folder / f"native/{index}.so").write_bytes(data[index :: 10][: 47 * MIB // 10])
+        (folder / f"native/{index}.so").write_bytes(data[index::10][: 47 * MIB // 10])
     sources = [file.read_bytes() for file in sorted(Path("/usr/lib/python3.11").rglob("*.py"))]
     for index in range(5000):
         file = folder / f"deps/package{index % 100}/module{index}.py"
@@ -68,7 +68,9 @@ def write_base(folder: Path) -> None:
     shutil.copy(find("busybox"), root / "bin/busybox")
     (root / "bin/sh").symlink_to("busybox")
     for path in ("/usr/lib/python3.11", "/usr/lib/git-core"):
-        shutil.copytree(path, root / path.lstrip("/"), symlinks=True, ignore=shutil.ignore_patterns("test", "__pycache__"))
+        shutil.copytree(
+            path, root / path.lstrip("/"), symlinks=True, ignore=shutil.ignore_patterns("test", "__pycache__")
+        )
     (folder / "Dockerfile").write_text("FROM scratch\nCOPY root /\n")
 
 
@@ -116,7 +118,12 @@ def docker_tool(work: Path, host: str, engine: DockerEngine, *, buildkit: bool) 
     config.mkdir()
     if buildkit:
         install_buildx(config)
-    variables = {**os.environ, "DOCKER_HOST": engine.host, "DOCKER_CONFIG": str(config), "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+    variables = {
+        **os.environ,
+        "DOCKER_HOST": engine.host,
+        "DOCKER_CONFIG": str(config),
+        "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
+    }
     variables["DOCKER_BUILDKIT"] = "1" if buildkit else "0"
     build = ["docker", "buildx", "build", "--load"] if buildkit else ["docker", "build"]
 

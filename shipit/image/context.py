@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 from shipit.errors import BuildError
-from shipit.image.ignore import Rule, is_ignored, may_hold_exceptions, parse_ignore
+from shipit.image.ignore import Rule, matcher, may_hold_exceptions, parse_ignore
 from shipit.image.tree import Entry, LocalFile, Tree
 
 # Never part of an image: our own state beside deploy.yml.
@@ -43,6 +43,7 @@ def scan_context(root: Path, rules: tuple[Rule, ...]) -> Tree:
             "the build context is not a folder", where=str(root), hint="check build: context: in deploy.yml"
         )
     tree: Tree = {}
+    leaves_out = matcher(rules)
     pending = [("", str(root))]
     while pending:
         prefix, folder = pending.pop()
@@ -58,7 +59,7 @@ def scan_context(root: Path, rules: tuple[Rule, ...]) -> Tree:
             if path == ALWAYS_IGNORED:
                 continue
             is_folder = item.is_dir(follow_symlinks=False)
-            ignored = bool(rules) and is_ignored(path, rules)
+            ignored = leaves_out(path)
             if not ignored:
                 entry = _entry(item)
                 if entry is not None:

@@ -6,6 +6,7 @@ Source: docs.docker.com/build/concepts/context, ".dockerignore files"; the rules
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -43,6 +44,16 @@ def is_ignored(path: str, rules: tuple[Rule, ...]) -> bool:
         if any(rule.pattern.fullmatch(ancestor) for ancestor in ancestors):
             ignored = not rule.negated
     return ignored
+
+
+def matcher(rules: tuple[Rule, ...]) -> Callable[[str], bool]:
+    """Whether a path is left out, for one whose folders are not: without exceptions, one pattern tells it of all."""
+    if not rules:
+        return lambda path: False
+    if any(rule.negated for rule in rules):
+        return lambda path: is_ignored(path, rules)
+    joined = re.compile("|".join(f"(?:{rule.pattern.pattern})" for rule in rules), re.DOTALL)
+    return lambda path: joined.fullmatch(path) is not None
 
 
 def may_hold_exceptions(folder: str, rules: tuple[Rule, ...]) -> bool:

@@ -12,7 +12,7 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from shipit.errors import BuildError
 from shipit.image.image import Layer
@@ -141,6 +141,22 @@ def clean_member(name: str) -> str:
     return os.path.normpath(f"/{name}").lstrip("/")
 
 
+def unpacked(path: Path, compression: str) -> IO[bytes]:
+    """A layer's tar as a file to read from its start."""
+    return cast("IO[bytes]", _gzip()[0](path, "rb")) if compression == "gzip" else path.open("rb")
+
+
+def _gzip() -> tuple[Any, tuple[Any, ...]]:
+    """The `open` for gzip files, and the errors of what it reads through."""
+    try:
+        from isal import igzip, isal_zlib
+    except ImportError:
+        import gzip
+
+        return gzip.open, (zlib.error,)
+    return igzip.open, (zlib.error, isal_zlib.error)
+
+
 def open_members(path: Path, compression: str = "gzip") -> Iterator[tarfile.TarInfo]:
     """The members of a layer's tar, in order."""
     if compression == "zstd":
@@ -148,9 +164,9 @@ def open_members(path: Path, compression: str = "gzip") -> Iterator[tarfile.TarI
             "its base has zstd layers, which can't be read here", where=str(path), hint="use a base with gzip layers"
         )
     try:
-        with tarfile.open(path, "r|gz" if compression == "gzip" else "r|") as archive:
+        with unpacked(path, compression) as file, tarfile.open(fileobj=file, mode="r|") as archive:
             yield from archive
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+    except (tarfile.TarError, OSError, EOFError, *_gzip()[1]) as error:
         raise BuildError(
             f"is no layer that can be read: {error}", where=str(path), hint="delete it and run again"
         ) from None
@@ -164,16 +180,18 @@ def bring_out(entries: Mapping[str, Entry], store: ContentStore, folder: Path) -
             wanted.setdefault(entry.content.layer, set()).add(entry.content.member)
     places: dict[tuple[str, str], Path] = {}
     for layer, members in wanted.items():
-        mode = "r|gz" if layer.compression == "gzip" else "r|"
-        with tarfile.open(store.path(layer.digest), mode) as archive:  # type: ignore[call-overload]
+        with (
+            unpacked(store.path(layer.digest), layer.compression) as file,
+            tarfile.open(fileobj=file, mode="r|") as archive,
+        ):
             for member in archive:
                 name = clean_member(member.name)
                 if name in members and member.isreg():
                     place = folder / digest_of(f"{layer.digest} {name}".encode())[7:]
                     source = archive.extractfile(member)
-                    with place.open("wb") as file:
+                    with place.open("wb") as copy:
                         while source and (chunk := source.read(_BLOCK)):
-                            file.write(chunk)
+                            copy.write(chunk)
                     places[layer.digest, name] = place
     return {path: _local(entry, places) for path, entry in entries.items()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -17,7 +18,7 @@ from shipit.image.build import BuildTools, build_image
 from shipit.image.engine.address import EngineAddress
 from shipit.image.engine.client import Engine
 from shipit.image.image import BuiltImage, SourceImage
-from shipit.image.layer import pack_layer
+from shipit.image.layer import open_members, pack_layer
 from shipit.image.options import BuildOptions
 from shipit.image.store import ContentStore
 from shipit.reference import ImageRef
@@ -295,3 +296,12 @@ def test_no_dockerfile(builder: Builder) -> None:
         build_image("app", options, builder.tools())
     assert caught.value.what == "there is no Dockerfile"
     assert caught.value.hint == "write one, or name it with build: dockerfile:"
+
+
+def test_a_layer_that_is_broken_on_disk_is_named(tmp_path: Path) -> None:
+    whole = gzip.compress(b"x" * 100_000)
+    for data in (b"", b"no gzip", whole[:50], whole[:20] + bytes(30) + whole[50:]):
+        (tmp_path / "layer").write_bytes(data)
+        with pytest.raises(BuildError) as caught:
+            list(open_members(tmp_path / "layer"))
+        assert "is no layer that can be read" in caught.value.render()
