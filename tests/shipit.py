@@ -39,6 +39,13 @@ class Shipit:
             input=input_text,
         )
 
+    def run_program(self, name: str) -> subprocess.CompletedProcess[str]:
+        """The installed program of a name, without arguments."""
+        program = str(Path(sys.executable).with_name(name))
+        return subprocess.run(
+            [program], cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=60, check=False
+        )
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """The program in the background."""
         return subprocess.Popen(

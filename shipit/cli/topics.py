@@ -53,19 +53,16 @@ def run_help(topic: str | None) -> None:
                 typer.echo(f"  {item.name:<{width}}  {item.summary}")
             typer.echo("\nshipit COMMAND --help tells of a command and its options.")
             return
-        wanted = topic.lower()
-        for item in topics:
-            if item.name == wanted or wanted in item.name.split("-"):
-                typer.echo(f"{item.title}\n{'=' * len(item.title)}\n\n{item.text}")
-                return
         from shipit.cli.app import app
 
-        commands = {
-            command.name or (command.callback.__name__ if command.callback else "")
-            for command in app.registered_commands
-        }
-        if wanted in commands:
+        wanted = topic.lower()
+        commands = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
+        exact = [item for item in topics if item.name == wanted]
+        if not exact and wanted in commands:
             app([wanted, "--help"], prog_name="shipit")
+        for item in exact or [item for item in topics if wanted in item.name.split("-")]:
+            typer.echo(f"{item.title}\n{'=' * len(item.title)}\n\n{item.text}")
+            return
         near = difflib.get_close_matches(wanted, [*(item.name for item in topics), *commands], 1)
         hint = f"did you mean {near[0]}?" if near else "shipit help lists the topics"
         raise UsageError(f"there is no topic {topic!r}", hint=hint)

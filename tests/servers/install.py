@@ -116,6 +116,38 @@ def unpack_modern() -> None:
     shutil.rmtree(building)
 
 
+HEROKU_CLI = "11.10.0"
+
+
+def heroku_cli() -> str:
+    """The path of the Heroku CLI. Raises: Unavailable when it is not installed in the cache."""
+    program = cache_folder() / f"heroku-{HEROKU_CLI}/node_modules/.bin/heroku"
+    if not program.exists():
+        raise Unavailable("the Heroku CLI is not installed (python -m tests.servers.install; it needs Node 20 and npm)")
+    return str(program)
+
+
+def install_heroku_cli() -> None:
+    """Install the Heroku CLI into the cache from npm, once: about a minute."""
+    target = cache_folder() / f"heroku-{HEROKU_CLI}"
+    npm = shutil.which("npm")
+    if (target / "node_modules/.bin/heroku").exists():
+        return
+    if npm is None:
+        print("left out: the Heroku CLI can't be installed here (needs Node 20 and npm)", flush=True)
+        return
+    print(f"installing the Heroku CLI {HEROKU_CLI} into {target}: once, about a minute", flush=True)
+    building = target.with_name(f"{target.name}.building")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(parents=True)
+    command = [npm, "install", "--no-audit", "--no-fund", "--silent", "--prefix", str(building), f"heroku@{HEROKU_CLI}"]
+    if subprocess.run(command, check=False, cwd=building).returncode != 0:
+        print("left out: the Heroku CLI could not be installed", flush=True)
+        return
+    shutil.rmtree(target, ignore_errors=True)
+    building.rename(target)
+
+
 def build_kubernetes() -> None:
     """Build the control plane and the kubelet into the cache, once: about eight minutes of CPU."""
     target = kubernetes_folder()
@@ -150,6 +182,7 @@ def main() -> None:
     if platform.system() == "Linux":
         install_packages()
         unpack_modern()
+        install_heroku_cli()
         build_kubernetes()
     else:
         print("left out: the real engine and cluster run on Linux only", flush=True)
