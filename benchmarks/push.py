@@ -161,7 +161,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="shipit-bench-") as name:
         work = Path(name)
         registry = RegistryServer(work / "registry")
-        engine = DockerEngine(work / "engine")
+        engine = DockerEngine(work / "engine", beside=True)
         try:
             write_base(work / "base")
             (work / "base/deploy.yml").write_text(

@@ -12,11 +12,14 @@ from pydantic_core import PydanticUndefined
 from typer.main import get_command
 
 from shipit.cli.app import app
+from shipit.cli.topics import GUIDE
 from shipit.config.model import BuildConfig, ImageConfig, ProjectFile, ReleaseConfig, SecretConfig, TargetConfig
 from shipit.targets.heroku.config import HerokuConfig, ProcessConfig
 from shipit.targets.kubernetes.config import KubernetesConfig, ScaleConfig, WorkloadConfig
 from shipit.targets.registry.config import RegistryConfig
 
+# `shipit help` reads the guide from inside the package; for readers it is a page here.
+GUIDE_PAGE = Path(__file__).with_name("guide.md")
 FILE = Path(__file__).with_name("reference.md")
 SECTIONS: list[tuple[str, type[BaseModel]]] = [
     ("The top level", ProjectFile),
@@ -110,4 +113,5 @@ def _codes() -> Iterator[str]:
 
 if __name__ == "__main__":
     FILE.write_text(render())
-    sys.stdout.write(f"wrote {FILE.name}\n")
+    GUIDE_PAGE.write_text(GUIDE.read_text())
+    sys.stdout.write(f"wrote {FILE.name} and {GUIDE_PAGE.name}\n")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from docs.generate import FILE, render
+from docs.generate import FILE, GUIDE_PAGE, render
+from shipit.cli.topics import GUIDE
 from shipit.config.environment import Environment
 from shipit.config.load import load_project
 from shipit.targets.kinds import KindModels
@@ -23,6 +24,7 @@ PAGES = [
 
 def test_the_reference_is_in_step_with_the_source() -> None:
     assert FILE.read_text() == render(), "run make docs"
+    assert GUIDE_PAGE.read_text() == GUIDE.read_text(), "change shipit/cli/guide.md, and run make docs"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

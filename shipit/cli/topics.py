@@ -12,9 +12,8 @@ import typer
 from shipit.cli.ending import ending
 from shipit.errors import UsageError
 
-_HERE = Path(__file__).parent
-# Beside this file in an installed package, in the documentation in a checkout.
-_GUIDES = (_HERE / "guide.md", _HERE.parent.parent / "docs/guide.md")
+# The same text is docs/guide.md.
+GUIDE = Path(__file__).with_name("guide.md")
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Topic:
 
 def read_topics() -> list[Topic]:
     """The topics, in the order of the guide."""
-    text = next(file for file in _GUIDES if file.is_file()).read_text()
+    text = GUIDE.read_text()
     parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)[1:]
     return [
         Topic(re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-"), title, body.strip())

@@ -17,7 +17,7 @@ GOOD = "app: hello\nimage: user/hello\ntargets:\n  hub: {}\nenvironments:\n  sta
 
 
 def test_version_and_help() -> None:
-    assert CliRunner().invoke(app, ["--version"]).stdout == f"shipit {package.__version__}\n"
+    assert CliRunner().invoke(app, ["--version"]).stdout.startswith(f"shipit {package.__version__} (Python 3.")
     shown = CliRunner().invoke(app, ["--help"]).stdout
     assert all(command in shown for command in ("build", "push", "plan", "deploy", "validate", "status"))
 

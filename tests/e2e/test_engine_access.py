@@ -77,8 +77,7 @@ def secured(server_folder: Path) -> Iterator[tuple[str, Path]]:
     port = free_port()
     arguments = ["-H", f"tcp://127.0.0.1:{port}", "--tlsverify", "--tlscacert", str(folder / "ca.crt")]
     arguments += ["--tlscert", str(folder / "server.crt"), "--tlskey", str(folder / "server.key")]
-    arguments += ["--bridge", "none", "--iptables=false"]
-    server = started(lambda: DockerEngine(folder, arguments=tuple(arguments)))
+    server = started(lambda: DockerEngine(folder, beside=True, arguments=tuple(arguments)))
     yield f"tcp://127.0.0.1:{port}", folder
     server.stop()
 

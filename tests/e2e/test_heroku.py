@@ -147,7 +147,7 @@ def test_a_foreign_release_is_noticed(shipit: Shipit, heroku: Moody) -> None:
 BAD: list[Any] = [
     pytest.param(
         {"HEROKU_API_KEY": "not-the-token"}, {},
-        ["unauthorized: Invalid credentials provided", "hint: the token is wrong or expired: set HEROKU_API_KEY, or run heroku login"], id="token",
+        ["unauthorized: Invalid credentials provided", "hint: the token from HEROKU_API_KEY is wrong or expired: set HEROKU_API_KEY, or run heroku login"], id="token",
     ),
     pytest.param({"HEROKU_API_KEY": ""}, {}, ["nobody is logged in to Heroku", "hint: set HEROKU_API_KEY, or run heroku login"], id="no-token"),
     pytest.param(

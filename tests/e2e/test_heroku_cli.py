@@ -61,8 +61,7 @@ def engine_behind_proxy(tmp_path: Path, heroku: tuple[Recording, TlsProxy]) -> I
     """An engine that reaches Heroku's names through the proxy, and trusts its authority."""
     _, proxy = heroku
     variables = {"HTTPS_PROXY": proxy.url, "SSL_CERT_FILE": str(proxy.ca_file)}
-    arguments = ("--bridge", "none", "--iptables=false")
-    server = started(lambda: DockerEngine(tmp_path / "docker", arguments=arguments, variables=variables))
+    server = started(lambda: DockerEngine(tmp_path / "docker", beside=True, variables=variables))
     yield server
     server.stop()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import platform
@@ -14,12 +15,15 @@ from pathlib import Path
 from tests.servers.install import SYSTEM_PATH, find, modern_folder
 from tests.servers.process import Background, Unavailable
 
+_NUMBERS = itertools.count()
+
 
 class DockerEngine:
     """A dockerd on a unix socket. `host` is its DOCKER_HOST; containerd runs inside it.
 
-    Debian's own (20.10) or, `modern`, the next release's (26.1) with the containerd image store. `arguments` and
-    `variables` are added to its command and environment.
+    Debian's own (20.10) or, `modern`, the next release's (26.1) with the containerd image store. One that runs `beside`
+    the first needs a bridge of its own: one without any would take the usual one down. `arguments` and `variables` are
+    added to its command and environment.
     """
 
     def __init__(
@@ -27,6 +31,7 @@ class DockerEngine:
         folder: Path,
         *,
         modern: bool = False,
+        beside: bool = False,
         arguments: tuple[str, ...] = (),
         variables: Mapping[str, str] | None = None,
     ) -> None:
@@ -47,7 +52,7 @@ class DockerEngine:
         name = "engine-modern" if modern else "engine"
         command = [program or find("dockerd"), "--data-root", str(folder / self._run.name)]
         command += ["--config-file", str(config), "--exec-root", str(self._run / "exec")]
-        if modern:
+        if modern or beside:
             command += ["--bridge", self._bridge()]
         command += ["-H", self.host, "--pidfile", str(self._run / "pid"), *arguments]
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,9 +61,10 @@ class DockerEngine:
 
     def _bridge(self) -> str:
         """A bridge of its own, since the other engine has the usual one."""
-        name = f"sde{os.getpid() % 100000}"
+        number = next(_NUMBERS)
+        name = f"sde{os.getpid() % 100000}-{number}"
         subprocess.run([find("ip"), "link", "add", name, "type", "bridge"], check=False, capture_output=True)
-        address = f"10.{200 + os.getpid() % 50}.{os.getpid() // 50 % 250}.1/24"
+        address = f"10.{200 + os.getpid() % 50}.{(os.getpid() // 50 + number) % 250}.1/24"
         for words in (["address", "add", address, "dev", name], ["link", "set", name, "up"]):
             subprocess.run([find("ip"), *words], check=False, capture_output=True)
         self._own_bridge = name
