@@ -25,7 +25,7 @@ docs: ## write the generated pages anew
 bench: ## the measurements in benchmarks/
 	@bin/setup dev
 	@.venv/bin/python -m benchmarks.startup
-	@.venv/bin/python -m benchmarks.push
+	@.venv/bin/python -m benchmarks.push --alone
 
 clean: ## forget the environment and what tools left
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

@@ -17,7 +17,7 @@ def test_wheel_and_sdist_build_and_the_program_runs_from_the_wheel(tmp_path: Pat
     assert done.returncode == 0, done.stdout + done.stderr
     [wheel] = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    assert "shipit/cli/main.py" in names and "shipit/py.typed" in names
+    assert {"shipit/cli/main.py", "shipit/cli/guide.md", "shipit/py.typed"} <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "examples/", "benchmarks/"))]
     with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as sdist:
         assert any(name.endswith("/deploy.example.yml") for name in sdist.getnames())
