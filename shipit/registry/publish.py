@@ -14,7 +14,7 @@ from shipit.image.image import MANIFEST_TYPES, BuiltImage, Layer
 from shipit.image.store import digest_of
 from shipit.reference import ImageRef
 from shipit.registry.client import RegistryClient
-from shipit.registry.uploads import Outcome, Uploads
+from shipit.registry.uploads import GivenUp, Outcome, Uploads
 from shipit.release import Form
 
 
@@ -96,11 +96,9 @@ def _results(sending: list[Future[Outcome]]) -> list[Outcome]:
             outcomes.append(future.result())
         except (ShipitError, CancelledError) as error:
             errors.append(error)
-    for first in errors:
-        if not isinstance(first, Interrupted | CancelledError):
-            raise first
-    if errors:
-        raise Interrupted
+    causes = [error for error in errors if not isinstance(error, GivenUp)] or errors
+    if causes:
+        raise Interrupted if isinstance(causes[0], CancelledError) else causes[0]
     return outcomes
 
 

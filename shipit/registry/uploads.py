@@ -24,6 +24,10 @@ Outcome = Literal["sent", "mounted", "there"]
 Watcher = Callable[[int], None]
 
 
+class GivenUp(ShipitError):
+    """A blob that was not sent, because another one of its repository failed."""
+
+
 @dataclass
 class _Blob:
     """One blob for one repository. `moved` are the bytes that are over there, told to each watcher as they grow."""
@@ -64,10 +68,11 @@ class Uploads:
         self._published: dict[tuple[str, tuple[str, ...]], Future[Mapping[str, Layer]]] = {}
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(max_workers=PARALLEL, thread_name_prefix="upload")
-        self._given_up = threading.Event()
+        self._closed = threading.Event()
+        self._failed: set[str] = set()
 
     def close(self) -> None:
-        self._given_up.set()
+        self._closed.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def look(self, repository: ImageRef, layers: Mapping[str, Layer]) -> dict[str, bool]:
@@ -123,13 +128,16 @@ class Uploads:
             return blob.is_there
 
     def _send(self, blob: _Blob) -> Outcome:
-        if self._given_up.is_set():
+        if self._closed.is_set():
             raise Interrupted
+        name = blob.repository.name
+        if name in self._failed:
+            raise GivenUp("is given up, since another upload there failed", where=name)
         try:
             return self._sent(blob)
         except ShipitError:
-            # What one repository lacks for good makes the others' uploads pointless.
-            self._given_up.set()
+            # A repository that lacks one blob for good can't take the image: its other uploads are pointless.
+            self._failed.add(name)
             raise
 
     def _sent(self, blob: _Blob) -> Outcome:

@@ -197,3 +197,15 @@ def test_a_real_registry_with_basic_credentials(tmp_path: Path) -> None:
         assert len(json.loads(done.stdout)["Layers"]) == 2
     finally:
         server.stop()
+
+
+def test_one_registry_that_fails_is_told_as_itself_beside_one_that_works(tmp_path: Path, registry: Faulty) -> None:
+    with Faulty() as other:
+        other.index, other.lasting, other.fault = 3, True, Response(403, b"{}")
+        surroundings = runs.environment(tmp_path)
+        images = f"images: {{a: {{repository: {registry.host}/a}}, b: {{repository: {other.host}/b}}}}"
+        text = f"app: app\n{images}\ntargets: {{hub: {{images: [a, b]}}}}\n"
+        with pytest.raises(ShipitError) as caught:
+            push(runs.run(runs.project(tmp_path, text, surroundings, dockerfile=DOCKERFILE), surroundings, []))
+        assert f"{other.host}/v2/b/" in caught.value.render() and "is not allowed" in caught.value.render()
+        assert caught.value.exit_code == 1
