@@ -5,12 +5,10 @@ Source: OCI distribution-spec 1.1; Docker Registry HTTP API v2.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -25,7 +23,9 @@ from shipit.image.image import INDEX_TYPES, MANIFEST_TYPES
 from shipit.image.store import digest_of
 from shipit.reference import DOCKER_HUB
 from shipit.registry.auth import Authenticator, refused
+from shipit.registry.body import FilePart
 from shipit.registry.credentials import Credentials
+from shipit.registry.limit import parse_limit
 
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 _ACCEPT = ", ".join((*MANIFEST_TYPES.values(), *INDEX_TYPES))
@@ -52,11 +52,7 @@ class RegistryClient:
 
         def once() -> None:
             url = f"{self.base}/v2/"
-            sent = self.auth.header(())
-            answer = self.http.send("GET", url, headers=sent)
-            challenge = answer.headers.get("WWW-Authenticate", "")
-            if answer.status_code == 401 and self.auth.challenged(challenge, (), sent=sent):
-                answer = self.http.send("GET", url, headers=self.auth.header(()))
+            answer = self._authorized("GET", url, ())
             # A token without scopes is no proof for some registries, but that it was given is.
             if answer.status_code != 200 and not (answer.status_code == 401 and self.auth.has_token(())):
                 raise self._error("GET", url, answer)
@@ -128,7 +124,7 @@ class RegistryClient:
         """
         target = self._opened(repository)
         with path.open("rb") as file:
-            answer = self._put(repository, target, digest, _Body(file, size, tell, self.clock))
+            answer = self._put(repository, target, digest, FilePart(file, size, tell, self.clock))
         if answer.status_code == 413:
             tell(-size)
             self._upload_in_pieces(repository, digest, path, size, tell)
@@ -176,7 +172,7 @@ class RegistryClient:
                     "Content-Length": str(amount),
                     "Content-Range": f"{sent}-{sent + amount - 1}",
                 }
-                body = _Body(file, amount, tell, self.clock)
+                body = FilePart(file, amount, tell, self.clock)
                 answer = self.http.send(
                     "PATCH", target, headers=headers | self._own(repository, target), data=body, read_s=300
                 )
@@ -243,13 +239,7 @@ class RegistryClient:
 
         def once() -> requests.Response:
             url = f"{self.base}/v2/{repository}/{path}"
-            for attempt in (1, 2):
-                merged = {**(headers or {}), **self.auth.header(scopes)}
-                answer = self.http.send(method, url, headers=merged, data=data, params=params, stream=stream)
-                challenge = answer.headers.get("WWW-Authenticate", "")
-                if answer.status_code == 401 and attempt == 1 and self.auth.challenged(challenge, scopes, sent=merged):
-                    continue
-                break
+            answer = self._authorized(method, url, scopes, headers=headers, data=data, params=params, stream=stream)
             self._watch_limit(answer)
             if answer.status_code not in ok:
                 raise self._error(method, url, answer)
@@ -257,11 +247,20 @@ class RegistryClient:
 
         return retrying(once, clock=self.clock, emit=self.emit)
 
-    def _watch_limit(self, answer: requests.Response) -> None:
-        """Say once that few pulls are left, before there are none.
+    def _authorized(
+        self, method: str, url: str, scopes: tuple[str, ...], *, headers: Mapping[str, str] | None = None, **more: Any
+    ) -> requests.Response:
+        """Send a request with what we know of the registry's wishes, and once more when it tells them."""
+        sent = {**(headers or {}), **self.auth.header(scopes)}
+        answer = self.http.send(method, url, headers=sent, **more)
+        challenge = answer.headers.get("WWW-Authenticate", "")
+        if answer.status_code == 401 and self.auth.challenged(challenge, scopes, sent=sent):
+            sent = {**(headers or {}), **self.auth.header(scopes)}
+            answer = self.http.send(method, url, headers=sent, **more)
+        return answer
 
-        Source: docs.docker.com/docker-hub/usage/pulls, "ratelimit-limit" and "ratelimit-remaining".
-        """
+    def _watch_limit(self, answer: requests.Response) -> None:
+        """Say once that few pulls are left, before there are none."""
         limit = parse_limit(answer.headers.get("ratelimit-limit"), answer.headers.get("ratelimit-remaining"))
         if limit is None or self._is_warned or limit.remaining > max(limit.total // 10, 5):
             return
@@ -343,44 +342,3 @@ def _said(answer: requests.Response) -> str:
         return f": {error.get('code', '')} {error.get('message', '')}".rstrip()[:300]
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, requests.RequestException):
         return ""
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """How many pulls are left of how many, and the seconds that they are counted over (0 when not said)."""
-
-    remaining: int
-    total: int
-    window_s: int
-
-    def __str__(self) -> str:
-        window = f" per {self.window_s / 3600:g} h" if self.window_s else ""
-        return f"{self.remaining} of {self.total} pulls{window}"
-
-
-def parse_limit(total: str | None, remaining: str | None) -> Limit | None:
-    """The limit in two headers such as `100;w=21600`; None when they are absent or not understood."""
-    first, second = (re.match(r"\s*(\d+)\s*(?:;\s*w=(\d+))?", value or "") for value in (total, remaining))
-    if not first or not second:
-        return None
-    return Limit(int(second[1]), int(first[1]), int(first[2] or second[2] or 0))
-
-
-class _Body:
-    """A part of a file as a request body: it tells what is read, and stops when the run does."""
-
-    def __init__(self, file: IO[bytes], size: int, tell: Callable[[int], None], clock: Clock) -> None:
-        self._file, self._left, self._tell, self._clock = file, size, tell, clock
-        self._size = size
-        self.sent = 0
-
-    def __len__(self) -> int:
-        return self._size
-
-    def read(self, amount: int = -1) -> bytes:
-        self._clock.check()
-        data = self._file.read(self._left if amount < 0 else min(amount, self._left))
-        self._left -= len(data)
-        self.sent += len(data)
-        self._tell(len(data))
-        return data

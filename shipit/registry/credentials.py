@@ -10,12 +10,13 @@ import binascii
 import json
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from shipit.config.environment import Environment
+from shipit.image.engine.address import docker_folder
 from shipit.reference import DOCKER_HUB, ImageRef
 
 HELPER_TIMEOUT_S = 15
@@ -70,9 +71,7 @@ class CredentialFinder:
             auths = config.get("auths") or {}
             if scoped in auths and (found := _from_entry(auths[scoped], origin, self._warned)):
                 return found
-            helper = next(
-                (config["credHelpers"][key] for key in keys if key in (config.get("credHelpers") or {})), None
-            )
+            helper = own_helper(config, host)
             for name in filter(None, (helper, config.get("credsStore"))):
                 if found := _from_helper(str(name), keys[0], self.environment, self._warned):
                     return found
@@ -80,6 +79,12 @@ class CredentialFinder:
                 if isinstance(auths.get(key), dict) and (found := _from_entry(auths[key], origin, self._warned)):
                     return found
         return None
+
+
+def own_helper(config: Mapping[str, Any], host: str) -> str | None:
+    """The helper that a configuration names for one host."""
+    helpers = config.get("credHelpers") or {}
+    return next((str(helpers[key]) for key in host_keys(host) if key in helpers), None)
 
 
 def host_keys(host: str) -> tuple[str, ...]:
@@ -94,7 +99,7 @@ def repository_keys(ref: ImageRef) -> tuple[str, ...]:
 
 
 def docker_config_file(environment: Environment) -> Path:
-    return Path(environment.get("DOCKER_CONFIG") or environment.home / ".docker") / "config.json"
+    return docker_folder(environment.variables, environment.home) / "config.json"
 
 
 def _configs(environment: Environment, warn: Callable[[str], None]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -138,18 +143,26 @@ def _from_entry(entry: dict[str, Any], origin: str, warn: Callable[[str], None])
     return Credentials(username, password.rstrip("\0"), token, origin=origin)
 
 
+def call_helper(name: str, verb: str, text: str, environment: Environment) -> subprocess.CompletedProcess[str]:
+    """Run `docker-credential-NAME VERB` with `text` as its input.
+
+    Raises: OSError when it is not there, subprocess.TimeoutExpired when it gives no answer.
+    """
+    return subprocess.run(
+        [f"docker-credential-{name}", verb],
+        input=text,
+        env=dict(environment.variables),
+        capture_output=True,
+        text=True,
+        timeout=HELPER_TIMEOUT_S,
+        check=False,
+    )
+
+
 def _from_helper(name: str, key: str, environment: Environment, warn: Callable[[str], None]) -> Credentials | None:
     program = f"docker-credential-{name}"
     try:
-        done = subprocess.run(
-            [program, "get"],
-            input=key,
-            env=dict(environment.variables),
-            capture_output=True,
-            text=True,
-            timeout=HELPER_TIMEOUT_S,
-            check=False,
-        )
+        done = call_helper(name, "get", key, environment)
     except (OSError, subprocess.TimeoutExpired) as error:
         reason = "it did not answer in time" if isinstance(error, subprocess.TimeoutExpired) else "it is not installed"
         warn(f"{program} gave no credentials for {key}: {reason}")

@@ -19,7 +19,7 @@ from shipit.errors import UsageError
 from shipit.events import Emit
 from shipit.http.session import Http
 from shipit.registry.client import RegistryClient
-from shipit.registry.credentials import HELPER_TIMEOUT_S, Credentials, docker_config_file, host_keys
+from shipit.registry.credentials import Credentials, call_helper, docker_config_file, host_keys, own_helper
 
 
 def check_login(host: str, credentials: Credentials, environment: Environment, clock: Clock, emit: Emit) -> None:
@@ -72,8 +72,7 @@ def erase_login(host: str, environment: Environment) -> list[str]:
 
 
 def _helper(config: dict[str, Any], host: str) -> str:
-    own = config.get("credHelpers") or {}
-    return str(next((own[key] for key in host_keys(host) if key in own), config.get("credsStore") or ""))
+    return own_helper(config, host) or str(config.get("credsStore") or "")
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -105,15 +104,7 @@ def _write(file: Path, config: dict[str, Any]) -> None:
 def _call(helper: str, verb: str, text: str, environment: Environment) -> str:
     program = f"docker-credential-{helper}"
     try:
-        done = subprocess.run(
-            [program, verb],
-            input=text,
-            env=dict(environment.variables),
-            capture_output=True,
-            text=True,
-            timeout=HELPER_TIMEOUT_S,
-            check=False,
-        )
+        done = call_helper(helper, verb, text, environment)
     except (OSError, subprocess.TimeoutExpired):
         hint = "install it, or remove it from Docker's config.json"
         raise UsageError(f"{program} can't be run, or gave no answer", hint=hint) from None

@@ -172,7 +172,7 @@ VALID = OVERLAID.encode()
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.binary(max_size=400))
 def test_no_bytes_break_the_reader(tmp_path: Path, data: bytes) -> None:
-    _reads_or_explains(tmp_path, data)
+    check_reads_or_explains(tmp_path, data)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -182,10 +182,10 @@ def test_no_bytes_break_the_reader(tmp_path: Path, data: bytes) -> None:
     st.sampled_from([b"", b"{", b"[", b":", b" ", b"\n", b"*", b"&", b"${", b"'", b"!!", b"- ", b"\t", b"null", b"0"]),
 )
 def test_no_mutation_of_a_good_file_breaks_the_reader(tmp_path: Path, start: int, length: int, inserted: bytes) -> None:
-    _reads_or_explains(tmp_path, VALID[:start] + inserted + VALID[start + length :])
+    check_reads_or_explains(tmp_path, VALID[:start] + inserted + VALID[start + length :])
 
 
-def _reads_or_explains(folder: Path, data: bytes) -> None:
+def check_reads_or_explains(folder: Path, data: bytes) -> None:
     path = folder / "deploy.yml"
     path.write_bytes(data)
     for selected in (None, "staging"):

@@ -39,6 +39,12 @@ def rebuild(shipit: Shipit, build: str) -> None:
     shipit.write(deploy__yml=text.replace("args: {WHO: world}", build))
 
 
+def build_with(shipit: Shipit, builder: str) -> None:
+    """Let one builder build, with buildx at hand."""
+    install_buildx(Path(shipit.env["HOME"]) / ".docker")
+    rebuild(shipit, f"builder: {builder}")
+
+
 def write(shipit: Shipit, *lines: str) -> None:
     shipit.write(Dockerfile="\n".join(lines) + "\n")
 
@@ -86,8 +92,7 @@ FAILING = [
 
 @pytest.mark.parametrize("builder", ["engine", "buildx"])
 def test_the_line_is_right_in_a_later_stage_whoever_builds(app: Shipit, builder: str) -> None:
-    install_buildx(Path(app.env["HOME"]) / ".docker")
-    rebuild(app, f"builder: {builder}")
+    build_with(app, builder)
     write(app, *FAILING)
     done = app.run("build")
     assert done.returncode == 1
@@ -100,8 +105,7 @@ def test_the_line_is_right_in_a_later_stage_whoever_builds(app: Shipit, builder:
 
 @pytest.mark.parametrize("builder", ["engine", "buildx"])
 def test_mistakes_that_no_command_made(app: Shipit, builder: str) -> None:
-    install_buildx(Path(app.env["HOME"]) / ".docker")
-    rebuild(app, f"builder: {builder}")
+    build_with(app, builder)
     write(app, PYTHON, "COPY nowhere /x", "RUN true")
     done = app.run("build")
     assert done.returncode == 1

@@ -197,12 +197,12 @@ def test_login_and_logout_with_real_registries(shipit: Shipit, secured: Registry
     basic = started(lambda: RegistryServer(tmp_path / "basic", htpasswd=tmp_path / "htpasswd"))
     try:
         for host in (secured.host, basic.host):
-            _log_in_and_out(shipit, host)
+            check_logs_in_and_out(shipit, host)
     finally:
         basic.stop()
 
 
-def _log_in_and_out(shipit: Shipit, host: str) -> None:
+def check_logs_in_and_out(shipit: Shipit, host: str) -> None:
     def login(password: str, *words: str) -> subprocess.CompletedProcess[str]:
         command = ["login", host, "--username", "me", "--password-stdin", *words]
         return shipit.run(*command, input_text=password)

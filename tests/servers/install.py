@@ -76,6 +76,14 @@ def install_packages() -> None:
             print(f"left out: {package} could not be installed", flush=True)
 
 
+def _begun(target: Path) -> Path:
+    """An empty folder beside a target, which becomes it when all is there."""
+    building = target.with_name(f"{target.name}.building")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(parents=True)
+    return building
+
+
 def modern_folder() -> Path:
     """Where the newer engine is unpacked: its programs in `usr/bin`, `usr/sbin`, and its plugins."""
     return cache_folder() / "debian-13"
@@ -90,8 +98,7 @@ def unpack_modern() -> None:
         print("left out: the newer engine can't be had here (needs root, apt-get and x86_64)", flush=True)
         return
     print(f"unpacking {', '.join(MODERN)} of Debian 13 into {target}: once", flush=True)
-    building = target.with_name(f"{target.name}.building")
-    shutil.rmtree(building, ignore_errors=True)
+    building = _begun(target)
     for folder in ("lists/partial", "cache/archives/partial", "root"):
         (building / folder).mkdir(parents=True)
     key = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -137,9 +144,7 @@ def install_heroku_cli() -> None:
         print("left out: the Heroku CLI can't be installed here (needs Node 20 and npm)", flush=True)
         return
     print(f"installing the Heroku CLI {HEROKU_CLI} into {target}: once, about a minute", flush=True)
-    building = target.with_name(f"{target.name}.building")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
+    building = _begun(target)
     command = [npm, "install", "--no-audit", "--no-fund", "--silent", "--prefix", str(building), f"heroku@{HEROKU_CLI}"]
     if subprocess.run(command, check=False, cwd=building).returncode != 0:
         print("left out: the Heroku CLI could not be installed", flush=True)
@@ -162,9 +167,7 @@ def build_kubernetes() -> None:
         print("left out: Kubernetes can't be built here (needs Linux, root and Go)", flush=True)
         return
     print(f"building Kubernetes {KUBERNETES} into {target}: once, about eight minutes", flush=True)
-    building = target.with_name(f"{target.name}.building")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
+    building = _begun(target)
     module = Path(__file__).with_name("kubernetes")
     flags = "-s -w"
     for name, value in (("gitVersion", f"v{KUBERNETES}"), ("gitMajor", "1"), ("gitMinor", "34")):

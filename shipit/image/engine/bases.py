@@ -59,7 +59,8 @@ def _bring(
         # A registry that only the engine reaches is the engine's to ask.
         if error.status == 404:
             raise
-    asked, login = source.pulled_from(ref), logins(source.pulled_from(ref))
+    asked = source.pulled_from(ref)
+    login = logins(asked)
     if asked == ref and login is None and not is_other:
         return
     engine.pull(asked, options.platform, login)

@@ -20,10 +20,14 @@ _OWN_NAME = ".shipit.Dockerfile"
 
 def is_hidden(options: BuildOptions) -> bool:
     """Whether the Dockerfile is no part of its own context: it lies elsewhere, or .dockerignore leaves it out."""
-    if not options.dockerfile.is_relative_to(options.context):
-        return True
-    name = options.dockerfile.relative_to(options.context).as_posix()
-    return is_ignored(name, read_ignore_rules(options.context, options.dockerfile))
+    name = _name_inside(options)
+    return not name or is_ignored(name, read_ignore_rules(options.context, options.dockerfile))
+
+
+def _name_inside(options: BuildOptions) -> str:
+    """The Dockerfile's path in its context; nothing where it lies elsewhere."""
+    inside = options.dockerfile.is_relative_to(options.context)
+    return options.dockerfile.relative_to(options.context).as_posix() if inside else ""
 
 
 @contextmanager
@@ -34,12 +38,11 @@ def packed_context(options: BuildOptions, *, classic: bool, syntax: bool) -> Ite
     `syntax` is whether it begins with a `# syntax` line, which is blanked where BuildKit could not fetch what it names.
     """
     tree = scan_context(options.context, read_ignore_rules(options.context, options.dockerfile))
-    inside = options.dockerfile.is_relative_to(options.context)
-    name = options.dockerfile.relative_to(options.context).as_posix() if inside else _OWN_NAME
+    name, dockerfile = _name_inside(options) or _OWN_NAME, options.dockerfile.read_bytes()
     if name not in tree:
-        name = _put_in(tree, name, options.dockerfile.read_bytes(), classic=classic)
+        name = _put_in(tree, name, dockerfile, classic=classic)
     if syntax and not classic:
-        tree[name] = _file(_blanked(options.dockerfile.read_bytes()))
+        tree[name] = _file(_blanked(dockerfile))
     with tempfile.TemporaryFile() as file:
         for chunk in tar_stream(tree, options.created_s):
             file.write(chunk)

@@ -1,0 +1,28 @@
+"""A part of a file as the body of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import IO
+
+from shipit.clock import Clock
+
+
+class FilePart:
+    """A part of a file as a request body: it tells what is read, and stops when the run does."""
+
+    def __init__(self, file: IO[bytes], size: int, tell: Callable[[int], None], clock: Clock) -> None:
+        self._file, self._left, self._tell, self._clock = file, size, tell, clock
+        self._size = size
+        self.sent = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def read(self, amount: int = -1) -> bytes:
+        self._clock.check()
+        data = self._file.read(self._left if amount < 0 else min(amount, self._left))
+        self._left -= len(data)
+        self.sent += len(data)
+        self._tell(len(data))
+        return data

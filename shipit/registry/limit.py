@@ -1,0 +1,30 @@
+"""How many pulls a registry still allows. Pure.
+
+Source: docs.docker.com/docker-hub/usage/pulls, "ratelimit-limit" and "ratelimit-remaining".
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many pulls are left of how many, and the seconds that they are counted over (0 when not said)."""
+
+    remaining: int
+    total: int
+    window_s: int
+
+    def __str__(self) -> str:
+        window = f" per {self.window_s / 3600:g} h" if self.window_s else ""
+        return f"{self.remaining} of {self.total} pulls{window}"
+
+
+def parse_limit(total: str | None, remaining: str | None) -> Limit | None:
+    """The limit in two headers such as `100;w=21600`; None when they are absent or not understood."""
+    first, second = (re.match(r"\s*(\d+)\s*(?:;\s*w=(\d+))?", value or "") for value in (total, remaining))
+    if not first or not second:
+        return None
+    return Limit(int(second[1]), int(first[1]), int(first[2] or second[2] or 0))
