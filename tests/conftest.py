@@ -11,7 +11,7 @@ import pytest
 
 from tests.servers.cluster import Cluster
 from tests.servers.engine import DockerEngine
-from tests.servers.images import python_context
+from tests.servers.hub import DockerHub
 from tests.servers.process import Unavailable
 from tests.servers.registry import RegistryServer
 from tests.shipit import Shipit
@@ -64,16 +64,15 @@ def cluster(server_folder: Path, registry_server: RegistryServer) -> Iterator[Cl
 
 
 @pytest.fixture(scope="session")
-def python_base(registry_server: RegistryServer, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The registry host that serves docker.io/library/python:3.12-alpine, made of Debian's files, as a mirror."""
-    folder = tmp_path_factory.mktemp("base")
-    python_context(folder)
-    (folder / "deploy.yml").write_text(
-        f"app: base\nimage: {{repository: {registry_server.host}/library/python, tags: [3.12-alpine]}}\ntargets: {{hub: }}\n"
-    )
-    done = Shipit(folder, folder / "home").run("deploy", "hub")
-    assert done.returncode == 0, done.stderr
-    return registry_server.host
+def python_base(docker_hub: DockerHub) -> str:
+    """The registry host that serves docker.io/library/python:3.12-alpine as a mirror."""
+    return docker_hub.having("python:3.12-alpine")
+
+
+@pytest.fixture(scope="session")
+def docker_hub(registry_server: RegistryServer, tmp_path_factory: pytest.TempPathFactory) -> DockerHub:
+    """The images of Docker Hub that tests use, made of what is installed here; see tests/servers/images.py."""
+    return DockerHub(registry_server.host, tmp_path_factory.mktemp("hub"))
 
 
 @pytest.fixture

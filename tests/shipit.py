@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,3 +76,32 @@ class Shipit:
         """Write files by name; `__` in a name stands for a dot."""
         for name, text in files.items():
             (self.folder / name.replace("__", ".")).write_text(text)
+
+    def converse(
+        self, arguments: Sequence[str], answers: Sequence[tuple[str, str]], timeout_s: float = 60
+    ) -> tuple[int, str]:
+        """Run at a terminal: wait for each text, then type its answer. Exit code, and all that the terminal showed."""
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.chdir(self.folder)
+            os.execve(sys.executable, [sys.executable, "-m", "shipit", *arguments], self.env)
+        shown, pending, deadline = "", list(answers), time.monotonic() + timeout_s
+        try:
+            while select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                try:
+                    data = os.read(terminal, 65536)
+                except OSError:  # What Linux says at the end of a terminal.
+                    break
+                if not data:
+                    break
+                shown += data.decode(errors="replace")
+                if pending and pending[0][0] in shown:
+                    os.write(terminal, f"{pending.pop(0)[1]}\n".encode())
+            else:
+                os.kill(pid, signal.SIGKILL)
+                raise AssertionError(f"no end after {timeout_s} s; shown so far:\n{shown}")
+        finally:
+            os.close(terminal)
+            status = os.waitpid(pid, 0)[1]
+        assert not pending, f"never asked {pending[0][0]!r}:\n{shown}"
+        return os.waitstatus_to_exitcode(status), shown.replace("\r\n", "\n")

@@ -106,8 +106,11 @@ def _build(
     context: Path, store: ContentStore, builder: str, host: str, variables: dict[str, str], lines: list[str]
 ) -> BuiltImage:
     options = BuildOptions(context, context / "Dockerfile", builder=builder)  # type: ignore[arg-type]
-    engine = Engine(EngineAddress(host), variables)
-    tools = BuildTools(store, Bases(store), engine, lambda event: lines.append(str(event)))
+    return _built(options, store, Engine(EngineAddress(host), variables), lines)
+
+
+def _built(options: BuildOptions, store: ContentStore, engine: Engine, lines: list[str]) -> BuiltImage:
+    tools = BuildTools(store, Bases(store), lambda: engine, lambda event: lines.append(str(event)))
     return build_image("a", options, tools)
 
 
@@ -155,8 +158,7 @@ def test_a_dockerfile_outside_its_context_is_not_copied(
     for builder in ("native", "engine"):
         options = BuildOptions(context, dockerfile, builder=builder)
         variables = {"PATH": path_without_docker(tmp_path / "bin")} if builder == "engine" else {}
-        own = Engine(EngineAddress(engine.host), variables)
-        built = build_image("a", options, BuildTools(store, Bases(store), own, lambda event: None))
+        built = _built(options, store, Engine(EngineAddress(engine.host), variables), [])
         trees.append(_tree(built, store))
     assert built.builder.startswith("the engine's classic builder: builder: engine, its Dockerfile is not in its")
     assert trees[0] == trees[1]

@@ -84,7 +84,7 @@ class Builder:
 
     def tools(self) -> BuildTools:
         engine = Engine(EngineAddress("unix:///nowhere.sock"), {})
-        return BuildTools(self.store, self.bases, engine, lambda event: None)
+        return BuildTools(self.store, self.bases, lambda: engine, lambda event: None)
 
     def files(self, image: BuiltImage) -> dict[str, tarfile.TarInfo]:
         """Members by name over all layers, the last one winning."""

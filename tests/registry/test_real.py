@@ -225,3 +225,20 @@ def check_logs_in_and_out(shipit: Shipit, host: str) -> None:
     assert shipit.run("logout", host).stdout == f"there was no login for {host}\n"
     nobody = shipit.run("login", host)
     assert nobody.returncode == 2 and "nobody can be asked" in nobody.stderr
+
+
+def test_login_asks_at_a_terminal_and_hides_the_password(
+    shipit: Shipit, secured: RegistryServer, tmp_path: Path
+) -> None:
+    shipit.env |= {"TERM": "xterm", "DOCKER_CONFIG": str(tmp_path / "docker")}
+    asked = [("Username", "me"), (f"Password or token for {secured.host}: ", "wrong-password")]
+    code, shown = shipit.converse(["login", secured.host], asked)
+    assert code == 1 and "check the user and the password" in shown and "wrong-password" not in shown
+    asked[-1] = (asked[-1][0], "secret")
+    code, shown = shipit.converse(["login", secured.host], asked)
+    assert code == 0 and f"logged in to {secured.host} as me, kept in" in shown and "secret" not in shown
+    # What is kept works, so nothing is asked; when it stops working, that is said before asking.
+    assert shipit.converse(["login", secured.host], []) == (
+        0,
+        f"logged in to {secured.host} as me, from {tmp_path}/docker/config.json\n",
+    )

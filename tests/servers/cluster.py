@@ -27,7 +27,8 @@ PAUSE = "localhost/pause:1"
 
 
 class Cluster:
-    """One node. `kubeconfig` is a file with the context `test`. Pods pull from `registry`, 127.0.0.1:PORT, over HTTP."""
+    """One node. `kubeconfig` is a file with the context `test`. Pods pull from `registry`, 127.0.0.1:PORT, over HTTP,
+    also what they call docker.io."""
 
     def __init__(self, folder: Path, registry: str) -> None:
         if platform.system() != "Linux" or os.geteuid() != 0:
@@ -167,11 +168,12 @@ class Cluster:
         )  # fmt: skip
 
     def _containerd_config(self, registry: str, socket_path: Path) -> Path:
-        hosts = self.folder / "hosts" / registry
-        hosts.mkdir(parents=True)
-        (hosts / "hosts.toml").write_text(
-            f'server = "http://{registry}"\n[host."http://{registry}"]\n  capabilities = ["pull", "resolve"]\n'
-        )
+        for host in (registry, "docker.io"):
+            folder = self.folder / "hosts" / host
+            folder.mkdir(parents=True)
+            (folder / "hosts.toml").write_text(
+                f'server = "http://{registry}"\n[host."http://{registry}"]\n  capabilities = ["pull", "resolve"]\n'
+            )
         network = self.folder / "cni"
         network.mkdir()
         plugins = [

@@ -31,6 +31,7 @@ PROGRAMS = {
     "kubectl": "kubernetes-client",
     "sshd": "openssh-server",
     "ssh": "openssh-client",
+    "nginx": "nginx-light",
 }
 # Debian's next release has an engine with the containerd image store, and buildx; both run on this one.
 MODERN = ("docker.io", "docker-cli", "docker-buildx", "containerd")

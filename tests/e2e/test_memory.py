@@ -1,0 +1,48 @@
+"""Memory does not grow with the image."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+
+import pytest
+
+from tests.servers.engine import DockerEngine
+from tests.servers.registry import RegistryServer
+from tests.shipit import Shipit
+
+pytestmark = [pytest.mark.engine, pytest.mark.registry]
+
+MIB = 1024 * 1024
+LIMIT_MIB = 150
+# A small program in between: a child begins with the size of the one that started it.
+MEASURE = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[1:], stdout=sys.stderr)
+unit = 1 if sys.platform == "darwin" else 1024
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit)
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize("builder", ["native", "engine"])
+def test_a_large_layer_is_built_and_pushed_in_little_memory(
+    shipit: Shipit, engine: DockerEngine, registry_server: RegistryServer, builder: str
+) -> None:
+    shipit.write(
+        Dockerfile="FROM scratch\nCOPY large /\n",
+        deploy__yml=f"app: large\nimage: {{repository: {registry_server.host}/large/{builder}, tags: [v1], build: {{builder: {builder}}}}}\n"
+        "targets: {hub: }\n",
+    )
+    dice = random.Random(builder)
+    with (shipit.folder / "large").open("wb") as file:
+        for _ in range(250):
+            file.write(dice.randbytes(MIB))
+    command = [sys.executable, "-c", MEASURE, sys.executable, "-m", "shipit", "deploy"]
+    variables = {**shipit.env, "DOCKER_HOST": engine.host}
+    done = subprocess.run(
+        command, cwd=shipit.folder, env=variables, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < LIMIT_MIB * MIB
