@@ -4,9 +4,9 @@ The image: a base of 72 MB and five COPY layers of 147 MB in 5,266 files. The re
 Four cases: nothing changed, one file in a layer of 0.5 MB, one file in a layer of 5,000 files and 53 MB, and cold, with
 no cache and only the base in the registry. Each tool has its own context, cache and repositories.
 
-    python -m benchmarks.push [ROUNDS] [--alone]
+    python -m benchmarks.push [ROUNDS] [--alone | --classic]
 
-With `--alone` no peer is measured; with both peers a round takes a minute and more.
+With `--alone` no peer is measured; with `--classic` also Docker's classic builder, whose rounds take a minute and more.
 """
 
 from __future__ import annotations
@@ -173,7 +173,8 @@ def main() -> None:
             subprocess.run([SHIPIT, "push"], cwd=work / "base", env=base, check=True, capture_output=True)
             tools = [shipit_tool(work, registry.host)]
             if engine is not None:
-                tools += [docker_tool(work, registry.host, engine, buildkit=kit) for kit in (True, False)]
+                kits = (True, False) if "--classic" in sys.argv else (True,)
+                tools += [docker_tool(work, registry.host, engine, buildkit=kit) for kit in kits]
             measure(tools, registry.host, rounds)
         finally:
             if engine is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Form = Literal["oci", "docker"]
 
@@ -15,16 +15,14 @@ def short(digest: str) -> str:
     return digest.removeprefix("sha256:")[:12]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a target releases to. `identity` names the very place: server and namespace, app, repository."""
 
     kind: str
     identity: str
 
 
-@dataclass(frozen=True, slots=True)
-class ImageUse:
+class ImageUse(NamedTuple):
     """One image as one place wants it: from which repository it will be pulled and in which form.
 
     `image` is the name in deploy.yml. `command` replaces the image's Cmd when set. `tags` are put beside the digest;
@@ -41,8 +39,7 @@ class ImageUse:
     publish: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(NamedTuple):
     """One image in one repository and form. The config digest is its identity; the manifest digest is what to pull."""
 
     name: str
@@ -77,8 +74,7 @@ class Step:
     payload: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class TargetPlan:
+class TargetPlan(NamedTuple):
     """What one target needs: publishing first, then its own steps. Both empty means up to date."""
 
     target: str
@@ -91,8 +87,7 @@ class TargetPlan:
         return not self.publish and not self.steps
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """The whole plan: lines about the images, the targets in the order they run, and tags that will move last."""
 
     app: str
@@ -106,14 +101,22 @@ class Plan:
         return sum(len(target.publish) + len(target.steps) for target in self.targets) + len(self.tags)
 
 
+class Finding(NamedTuple):
+    """What `doctor` found about one thing: `level` is ok, warning or failure; `hint` the one thing to do."""
+
+    level: Literal["ok", "warning", "failure"]
+    subject: str
+    what: str
+    hint: str = ""
+
+
 class State(Enum):
     WAITING = "waiting"
     HEALTHY = "healthy"
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What is to be thought of a place now. `progress` changes whenever the place moved, so that a stall can be told."""
 
     state: State
@@ -124,8 +127,7 @@ class Verdict:
     subject: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """What the pipeline remembers between two looks at a place; all in seconds of one clock.
 
     `baseline` is what was observed before the first change; None when nothing was to be changed.

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from shipit.errors import BuildError
 from shipit.image.copying import COPY_FLAGS
 from shipit.image.dockerfile import Dockerfile, Instruction
-from shipit.image.engine.client import Engine
-from shipit.image.engine.context import is_hidden
 from shipit.image.options import BuildOptions
+
+if TYPE_CHECKING:
+    # Most images need no engine, and what talks to one takes its time to import.
+    from shipit.image.engine.client import Engine
 
 INSTALL_BUILDX = "install the buildx plugin: https://docs.docker.com/go/buildx"
 START_ENGINE = "start Docker, or set DOCKER_HOST to an engine that runs; shipit builds without one only what has no RUN"
@@ -35,8 +38,8 @@ class Choice:
         return f"{TITLES[self.way]}: {self.reason}" if self.reason else TITLES[self.way]
 
 
-def choose_builder(dockerfile: Dockerfile, options: BuildOptions, engine: Engine) -> Choice:
-    """Who builds. The engine is asked only where it is needed.
+def choose_builder(dockerfile: Dockerfile, options: BuildOptions, find_engine: Callable[[], Engine]) -> Choice:
+    """Who builds. An engine is looked for and asked only where it is needed.
 
     Raises: BuildError at the line that nothing here can build.
     """
@@ -46,6 +49,7 @@ def choose_builder(dockerfile: Dockerfile, options: BuildOptions, engine: Engine
     need = session or foreign
     where = dockerfile.where(need) if need else dockerfile.name
     reason = f"{need.keyword} at {where}" if need and options.builder == "auto" else f"builder: {options.builder}"
+    engine = find_engine()
     if not engine.answers():
         whose = f"{need.keyword} needs an engine, and none" if need else "no Docker engine"
         what = f"{whose} answers at {engine.address}: {engine.silence}"
@@ -60,6 +64,8 @@ def choose_builder(dockerfile: Dockerfile, options: BuildOptions, engine: Engine
         return Choice("buildx", f"mounts at {where}" if session and options.builder == "auto" else reason)
     if not engine.has_buildkit:
         return instead_of_buildkit(engine) if options.builder == "auto" else Choice("classic", reason)
+    from shipit.image.engine.context import is_hidden
+
     hidden = is_hidden(options)
     if options.builder == "auto" and engine.buildx and (hidden or dockerfile.syntax):
         why = "its Dockerfile is not in its context" if hidden else f"# syntax={dockerfile.syntax}"

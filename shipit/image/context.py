@@ -58,13 +58,12 @@ def scan_context(root: Path, rules: tuple[Rule, ...]) -> Tree:
             path = f"{prefix}{item.name}"
             if path == ALWAYS_IGNORED:
                 continue
-            is_folder = item.is_dir(follow_symlinks=False)
             ignored = leaves_out(path)
             if not ignored:
                 entry = _entry(item)
                 if entry is not None:
                     tree[path] = entry
-            if is_folder and (not ignored or may_hold_exceptions(path, rules)):
+            if item.is_dir(follow_symlinks=False) and (not ignored or may_hold_exceptions(path, rules)):
                 pending.append((f"{path}/", item.path))
     _add_parents(tree)
     return tree
@@ -81,12 +80,12 @@ def _add_parents(tree: Tree) -> None:
 
 def _entry(item: os.DirEntry[str]) -> Entry | None:
     info = item.stat(follow_symlinks=False)
-    mode = stat.S_IMODE(info.st_mode) & MODE_MASK
-    if stat.S_ISLNK(info.st_mode):
-        return Entry("symlink", 0o777, target=os.readlink(item.path))
-    if stat.S_ISDIR(info.st_mode):
-        return Entry("dir", mode)
-    if stat.S_ISREG(info.st_mode):
+    kind, mode = stat.S_IFMT(info.st_mode), info.st_mode & MODE_MASK
+    if kind == stat.S_IFREG:
         stamp = (info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino)
         return Entry("file", mode, size=info.st_size, content=LocalFile(item.path, stamp))
+    if kind == stat.S_IFDIR:
+        return Entry("dir", mode)
+    if kind == stat.S_IFLNK:
+        return Entry("symlink", 0o777, target=os.readlink(item.path))
     return None

@@ -21,6 +21,8 @@ from shipit.image.tar import tar_stream
 from shipit.image.tree import OPAQUE, Changes, Entry, InLayer, LocalFile
 
 _BLOCK = 1024 * 1024
+# tarfile copies what is left of its buffer at each member: much larger is as slow as much smaller.
+_TAR_BUFFER = 65536
 WHITEOUT = ".wh."
 # Names how layers are written and packed: a change of it is a change of their bytes.
 PACKING = "gzip-3"
@@ -164,7 +166,7 @@ def open_members(path: Path, compression: str = "gzip") -> Iterator[tarfile.TarI
             "its base has zstd layers, which can't be read here", where=str(path), hint="use a base with gzip layers"
         )
     try:
-        with unpacked(path, compression) as file, tarfile.open(fileobj=file, mode="r|") as archive:
+        with unpacked(path, compression) as file, tarfile.open(fileobj=file, mode="r|", bufsize=_TAR_BUFFER) as archive:
             yield from archive
     except (tarfile.TarError, OSError, EOFError, *_gzip()[1]) as error:
         raise BuildError(
@@ -182,7 +184,7 @@ def bring_out(entries: Mapping[str, Entry], store: ContentStore, folder: Path) -
     for layer, members in wanted.items():
         with (
             unpacked(store.path(layer.digest), layer.compression) as file,
-            tarfile.open(fileobj=file, mode="r|") as archive,
+            tarfile.open(fileobj=file, mode="r|", bufsize=_TAR_BUFFER) as archive,
         ):
             for member in archive:
                 name = clean_member(member.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import time
 from pathlib import Path
@@ -24,6 +25,7 @@ class FileDigests:
         noted = store.recall("files", self._key)
         self._known: dict[str, list[object]] = noted if isinstance(noted, dict) else {}
         self._fresh: dict[str, list[object]] = {}
+        self._seen: set[str] = set()
         self._lock = threading.Lock()
 
     def digest(self, path: str, entry: Entry) -> str:
@@ -33,6 +35,7 @@ class FileDigests:
         if stamp is None or not isinstance(content, LocalFile):
             return _read(path, entry)
         known = self._known.get(content.path)
+        self._seen.add(content.path)
         if known and known[0] == list(stamp):
             return str(known[1])
         began_ns = time.time_ns()
@@ -43,9 +46,11 @@ class FileDigests:
         return digest
 
     def save(self) -> None:
-        """Keep what was learnt; nothing is written when nothing was."""
+        """Keep what was learnt, without the files that are gone; nothing is written when nothing was."""
         if self._fresh:
-            self._store.note("files", self._key, {**self._known, **self._fresh})
+            seen = self._seen
+            known = {path: row for path, row in self._known.items() if path in seen or os.path.lexists(path)}
+            self._store.note("files", self._key, {**known, **self._fresh})
             self._fresh = {}
 
 

@@ -5,6 +5,7 @@ Source: POSIX.1-2001, pax Interchange Format and ustar Interchange Format.
 
 from __future__ import annotations
 
+import os
 import tarfile
 from collections.abc import Iterator, Mapping
 
@@ -84,9 +85,15 @@ def read_content(path: str, entry: Entry) -> Iterator[bytes]:
         yield entry.content.data
     elif isinstance(entry.content, LocalFile):
         try:
-            with open(entry.content.path, "rb", buffering=0) as file:
-                while chunk := file.read(min(_BLOCK, entry.size + 1)):
+            file = os.open(entry.content.path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                # One byte more than there should be: the end is then seen in the first read.
+                while chunk := os.read(file, min(_BLOCK, entry.size + 1)):
                     yield chunk
+                    if len(chunk) <= entry.size < _BLOCK:
+                        break
+            finally:
+                os.close(file)
         except OSError as error:
             hint = "list it in .dockerignore, or allow reading it"
             raise BuildError(f"can't be read: {error.strerror}", where=entry.content.path, hint=hint) from None

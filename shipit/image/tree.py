@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from shipit.image.image import Layer
 
@@ -13,21 +12,19 @@ from shipit.image.image import Layer
 Stamp = tuple[int, int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class LocalFile:
+# Named tuples, since a context may have many thousands of them and they are made four times as fast.
+class LocalFile(NamedTuple):
     """A file on disk, with what stat said of it where it is a context's."""
 
     path: str
     stamp: Stamp | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Inline:
+class Inline(NamedTuple):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class InLayer:
+class InLayer(NamedTuple):
     """A file that is a member of a layer's tar."""
 
     layer: Layer
@@ -38,8 +35,7 @@ Content = LocalFile | Inline | InLayer
 Kind = Literal["file", "dir", "symlink"]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One file, folder or link. `mode` is the permission bits; `target` where a link points; `size` in bytes."""
 
     kind: Kind

@@ -59,6 +59,10 @@ class RegistryClient:
 
         retrying(once, clock=self.clock, emit=self.emit)
 
+    def date(self) -> str | None:
+        """The registry's clock, as its `Date` header has it."""
+        return self.http.send("GET", f"{self.base}/v2/").headers.get("Date")
+
     def manifest(self, repository: str, reference: str) -> tuple[bytes, str, str] | None:
         """A manifest's bytes, media type and digest; None where there is none."""
         answer = self._asked("GET", repository, f"manifests/{reference}", headers={"Accept": _ACCEPT}, ok=(200, 404))

@@ -1,0 +1,66 @@
+"""A build by an engine, from its bases to its layers in the store."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from hashlib import sha256
+
+from shipit.errors import BuildError
+from shipit.events import Emit, Warned
+from shipit.image.build import BuildTools
+from shipit.image.choice import TITLES, Choice, instead_of_buildkit
+from shipit.image.dockerfile import Dockerfile
+from shipit.image.engine.bases import bring_bases, known_layers
+from shipit.image.engine.builders import ContextRefused, build_by_buildx, build_by_request
+from shipit.image.engine.client import Engine
+from shipit.image.engine.export import export_image
+from shipit.image.image import BuiltImage
+from shipit.image.options import BuildOptions
+
+
+def build_by_engine(
+    name: str, choice: Choice, dockerfile: Dockerfile, options: BuildOptions, tools: BuildTools
+) -> BuiltImage:
+    """Build with an engine in the way chosen, and bring the result into the store.
+
+    Raises: BuildError at the Dockerfile's line.
+    """
+    engine, store, source = tools.engine(), tools.store, tools.source
+    bases = bring_bases(dockerfile, options, source, engine, tools.logins)
+    memo = sha256(engine.title.encode()).hexdigest()
+    if choice.way == "buildkit" and store.recall("no-buildkit", memo):
+        choice = instead_of_buildkit(engine)
+    try:
+        image = _built(choice, engine, name, dockerfile, options, tools.emit)
+    except ContextRefused:
+        store.note("no-buildkit", memo, True)
+        choice = instead_of_buildkit(engine)
+        tools.emit(Warned("", f"{engine.title} takes no build over HTTP; {TITLES[choice.way]} builds instead"))
+        image = _built(choice, engine, name, dockerfile, options, tools.emit)
+    built = export_image(engine, name, image, options.platform, store, known_layers(bases, source, options, engine))
+    _check_platform(built, dockerfile)
+    return replace(built, builder=str(choice))
+
+
+def _built(choice: Choice, engine: Engine, name: str, dockerfile: Dockerfile, options: BuildOptions, emit: Emit) -> str:
+    """Build in the engine, under one name per image and project: without it the engine would forget its cache."""
+    key = sha256(f"{options.context}\n{options.dockerfile}".encode()).hexdigest()[:8]
+    tag = f"shipit-build:{name}-{options.platform.replace('/', '-')}-{key}"
+    if choice.way == "buildx":
+        return build_by_buildx(engine, name, tag, dockerfile, options, emit)
+    return build_by_request(engine, name, tag, dockerfile, options, emit, buildkit=choice.way == "buildkit")
+
+
+def _check_platform(built: BuiltImage, dockerfile: Dockerfile) -> None:
+    """That the engine built for the platform asked for: it may have had the base for another."""
+    config = json.loads(built.config)
+    own = f"{config.get('os', 'linux')}/{config.get('architecture', '')}"
+    if built.platform.startswith(own):
+        return
+    first = [i for i in dockerfile.instructions if i.keyword == "FROM"][-1:]
+    raise BuildError(
+        f"the base is for {own}, not for {built.platform}",
+        where=dockerfile.where(first[0]) if first else dockerfile.name,
+        hint=f"docker pull --platform {built.platform} it, or set build: platforms:",
+    )
