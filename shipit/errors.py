@@ -19,6 +19,8 @@ class ShipitError(Exception):
     """A failure its reader can act on. Prints `where: what`, then detail lines, then `hint:` when one is known."""
 
     exit_code = 1
+    # Whether a reporter has told of it already.
+    is_told = False
 
     def __init__(
         self, what: str, *, where: str = "", hint: str = "", retryable: bool = False, detail: Sequence[str] = ()
@@ -60,17 +62,22 @@ class ConfigError(ShipitError):
         self.path = path
         self.position = position
 
+    @property
+    def file(self) -> str:
+        """The file that it is in, as messages call it."""
+        return self.where.rsplit(":", 2)[0] if self.position != (0, 0) else self.where
+
     def __str__(self) -> str:
         return ": ".join(part for part in (self.where, self.path, self.what) if part)
 
 
 class ConfigErrors(ShipitError):
-    """Every mistake found in one file, in the order of their positions."""
+    """Every mistake found, in the order of their files and positions."""
 
     exit_code = 2
 
     def __init__(self, problems: Sequence[ConfigError]) -> None:
-        self.problems = tuple(sorted(problems, key=lambda problem: problem.position))
+        self.problems = tuple(sorted(problems, key=lambda problem: (problem.file, problem.position)))
         super().__init__(f"{len(self.problems)} mistakes" if len(self.problems) != 1 else "1 mistake")
 
     def __str__(self) -> str:

@@ -17,6 +17,7 @@ class Output(StrEnum):
     auto = "auto"
     plain = "plain"
     json = "json"
+    github = "github"
 
 
 app = typer.Typer(
@@ -78,11 +79,53 @@ def main_options(
 
 
 @app.command()
-def validate(file: FileOption = None, environment: EnvironmentOption = None, verbose: VerboseOption = False) -> None:
-    """Check deploy.yml, every environment of it unless one is named."""
-    from shipit.cli.commands import run_validate
+def init(yes: YesOption = False, verbose: VerboseOption = False) -> None:
+    """Write a first deploy.yml from what lies here, and a Dockerfile where there is none. Overwrites nothing."""
+    from shipit.cli.init import run_init
 
-    run_validate(file, environment, verbose)
+    run_init(yes, verbose)
+
+
+@app.command()
+def validate(
+    file: FileOption = None,
+    environment: EnvironmentOption = None,
+    resolved: Annotated[
+        bool, typer.Option("--resolved", help="Print it after includes, the overlay, defaults and variables.")
+    ] = False,
+    origin: Annotated[bool, typer.Option("--origin", help="With --resolved: where each value came from.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Mend what is deprecated, in the file itself.")] = False,
+    output: OutputOption = Output.auto,
+    verbose: VerboseOption = False,
+) -> None:
+    """Check deploy.yml, every environment of it unless one is named."""
+    from shipit.cli.checking import run_validate
+
+    run_validate(file, environment, output, resolved=resolved, origin=origin, fix=fix, verbose=verbose)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of deploy.yml, for editors and other checks."""
+    from shipit.cli.checking import run_schema
+
+    run_schema()
+
+
+@app.command()
+def doctor(
+    targets: TargetsArgument = None,
+    file: FileOption = None,
+    environment: EnvironmentOption = None,
+    target: TargetOption = None,
+    output: OutputOption = Output.auto,
+    verbose: VerboseOption = False,
+) -> None:
+    """Check what a deploy needs: builder, logins, tokens, permissions, clock, disk, proxy. Changes nothing."""
+    from shipit.cli.doctor import run_doctor
+    from shipit.cli.running import Options, chosen
+
+    run_doctor(Options(file, environment, chosen(targets, target), output, verbose=verbose))
 
 
 @app.command()

@@ -10,39 +10,11 @@ import typer
 
 from shipit.cli.ending import ending
 from shipit.cli.running import Options, load, running, targets_run
-from shipit.config.environment import read_environment
-from shipit.config.load import environments_of, find_file, load_project
-from shipit.errors import ConfigError, ConfigErrors, UsageError
-from shipit.targets.kinds import KindModels
-
-
-def run_validate(file: str | None, environment: str | None, verbose: bool) -> None:
-    with ending(verbose):
-        surroundings = read_environment()
-        path = find_file(surroundings, file)
-        kinds = KindModels()
-        project = load_project(path, surroundings, kinds, selected=environment)
-        names = () if environment else environments_of(path, surroundings)
-        problems: list[ConfigError] = []
-        for name in names:
-            try:
-                load_project(path, surroundings, kinds, selected=name)
-            except ConfigErrors as error:
-                problems += [problem for problem in error.problems if str(problem) not in map(str, problems)]
-        if problems:
-            raise ConfigErrors(problems)
-        checked = f", environments {', '.join(names)}" if names else ""
-        typer.echo(
-            f"{path.name} is valid: {_count(len(project.images), 'image')}, {_count(len(project.targets), 'target')}{checked}"
-        )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+from shipit.errors import UsageError
 
 
 def run_build(images: Sequence[str], options: Options) -> None:
-    with ending(options.verbose):
+    with ending(options.verbose, options.output):
         from shipit.pipeline.images import build_images
         from shipit.release import ImageUse
 
@@ -72,7 +44,7 @@ def run_build(images: Sequence[str], options: Options) -> None:
 
 
 def run_push(options: Options) -> None:
-    with ending(options.verbose), targets_run(options) as run:
+    with ending(options.verbose, options.output), targets_run(options) as run:
         from shipit.pipeline.flow import push
 
         preparation = push(run)
@@ -82,7 +54,7 @@ def run_push(options: Options) -> None:
 
 
 def run_plan(options: Options, exit_code: bool) -> None:
-    with ending(options.verbose):
+    with ending(options.verbose, options.output):
         from shipit.pipeline.flow import plan
         from shipit.pipeline.plan_text import render_plan
 
@@ -95,7 +67,7 @@ def run_plan(options: Options, exit_code: bool) -> None:
 
 
 def run_deploy(options: Options) -> None:
-    with ending(options.verbose):
+    with ending(options.verbose, options.output):
         from shipit.pipeline.flow import deploy
 
         with targets_run(options) as run:
@@ -104,7 +76,7 @@ def run_deploy(options: Options) -> None:
 
 
 def run_status(options: Options) -> None:
-    with ending(options.verbose), targets_run(options) as run:
+    with ending(options.verbose, options.output), targets_run(options) as run:
         from shipit.pipeline.parallel import together
         from shipit.pipeline.prepare import observe_target
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ import typer
 
 from shipit.clock import Clock
 from shipit.errors import Interrupted, ShipitError
+from shipit.report.problems import annotation_lines, failure_data
 
 
 @contextmanager
@@ -34,8 +36,11 @@ def cancelling(clock: Clock) -> Iterator[None]:
 
 
 @contextmanager
-def ending(verbose: bool) -> Iterator[None]:
-    """Turns how a command went into its exit code: errors are printed to stderr, whole, and never as a stack."""
+def ending(verbose: bool, output: str = "auto") -> Iterator[None]:
+    """Turns how a command went into its exit code: errors are printed to stderr, whole, and never as a stack.
+
+    With the output `json` they are data on stdout, too, and with `github` annotations.
+    """
     try:
         yield
     except Interrupted as error:
@@ -44,6 +49,10 @@ def ending(verbose: bool) -> Iterator[None]:
         sys.stdout.flush()
         os._exit(error.exit_code)
     except ShipitError as error:
+        if output == "json" and not error.is_told:
+            print(json.dumps(failure_data(error)), flush=True)
+        elif output == "github":
+            print("\n".join(annotation_lines(error, "error")), flush=True)
         fail(error)
     except (typer.Exit, typer.Abort):
         raise

@@ -20,6 +20,7 @@ from shipit.targets.kinds import KindModels, create_target
 
 if TYPE_CHECKING:
     from shipit.config.project import Project
+    from shipit.events import Event
     from shipit.pipeline.run import Run
     from shipit.release import Plan
 
@@ -70,9 +71,15 @@ def targets_run(options: Options, *, plan_to_stdout: bool = False) -> Iterator[R
 
 @contextmanager
 def running(
-    project: Project, surroundings: Environment, options: Options, names: Sequence[str], *, plan_to_stdout: bool = False
+    project: Project,
+    surroundings: Environment,
+    options: Options,
+    names: Sequence[str],
+    *,
+    plan_to_stdout: bool = False,
+    quiet: bool = False,
 ) -> Iterator[Run]:
-    """A run with its reporter, which is closed at the end; signals cancel it."""
+    """A run with its reporter, which is closed at the end; signals cancel it. A quiet one tells nothing."""
     from shipit.config.units import parse_duration
     from shipit.events import RunFailed
     from shipit.pipeline.run import Run
@@ -83,13 +90,14 @@ def running(
     except ValueError as error:
         raise UsageError(f"--timeout {error}") from None
     targets = [create_target(name, project.targets[name], project, surroundings) for name in names]
-    reporter = make_reporter(options, surroundings, quiet_plan=plan_to_stdout)
+    reporter = Silent() if quiet else make_reporter(options, surroundings, quiet_plan=plan_to_stdout)
     run = Run(project, targets, surroundings, clock, reporter, confirm=_confirm(options, reporter), timeout_s=timeout_s)
     with cancelling(clock):
         try:
             yield run
         except ShipitError as error:
             redacted = run.redactor.error(error)
+            redacted.is_told = True
             reporter(RunFailed(redacted.exit_code, redacted.render()))
             raise redacted from None
         finally:
@@ -97,9 +105,19 @@ def running(
             reporter.close()
 
 
+class Silent:
+    """For commands whose result is all there is to say."""
+
+    def __call__(self, event: Event) -> None:
+        """Nothing is told."""
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+
 def make_reporter(options: Options, surroundings: Environment, *, quiet_plan: bool = False) -> Any:
     """The reporter that `--output` names; `auto` looks whether stderr is a terminal."""
-    from shipit.events import Event, PlanMade
+    from shipit.events import PlanMade
     from shipit.report.json_lines import JsonReporter
     from shipit.report.plain import PlainReporter
 

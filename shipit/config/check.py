@@ -11,18 +11,85 @@ from shipit.config.problems import Source
 from shipit.errors import ConfigError
 
 
+def images_of(file: ProjectFile) -> Mapping[str, ImageConfig]:
+    """The images of a file by name; the only one is named after the app."""
+    return {file.app: file.image} if file.image else file.images
+
+
+def check_file(
+    file: ProjectFile, targets: Mapping[str, TargetConfig], every: Set[str], source: Source
+) -> list[ConfigError]:
+    """Every check across keys. `every` holds the names of all targets, those that the environment leaves out too."""
+    return [
+        *check_requires(file, source),
+        *check_needs(targets, every, source),
+        *check_images(file, images_of(file), targets, source),
+        *check_tags(images_of(file), source),
+        *check_places(file.app, targets, source),
+        *check_secrets(file, every, source),
+    ]
+
+
+def check_tags(images: Mapping[str, ImageConfig], source: Source) -> list[ConfigError]:
+    """That no two images would take the same tag of the same repository from each other."""
+    owners: dict[tuple[str, str], str] = {}
+    mistakes = []
+    for name, config in images.items():
+        for tag in config.tags if config.tags is not None else ("latest",):
+            if config.repository is None:
+                continue
+            other = owners.setdefault((config.repository, tag), name)
+            if other != name:
+                what = f"would take the tag {tag} of {config.repository} from the image {other}"
+                hint = "give one of them another repository, or other tags"
+                mistakes.append(source.problem(("images", name), what, hint, on_key=True))
+                break
+    return mistakes
+
+
+def check_places(app: str, targets: Mapping[str, TargetConfig], source: Source) -> list[ConfigError]:
+    """That no two targets write to the same place."""
+    owners: dict[str, str] = {}
+    mistakes = []
+    for name, config in targets.items():
+        for place in config.place_keys(app):
+            other = owners.setdefault(place, name)
+            if other != name:
+                what = f"releases to the same place as {other}: {place}"
+                mistakes.append(source.problem(("targets", name), what, "keep one of them", on_key=True))
+                break
+    return mistakes
+
+
 def check_requires(file: ProjectFile, source: Source) -> list[ConfigError]:
     """That this shipit satisfies `requires`."""
     if file.requires is None:
         return []
-    match = re.fullmatch(r"\s*(>=|==|)\s*(\d+(?:\.\d+)*)\s*", file.requires)
-    if not match:
-        return [source.problem(("requires",), "should be a version such as >=0.1")]
-    wanted, own = _version(match[2]), _version(__version__)
-    if own >= wanted if match[1] == ">=" else own[: len(wanted)] == wanted:
-        return []
-    hint = "install it with: pipx upgrade shipit"
-    return [source.problem(("requires",), f"needs shipit {file.requires.strip()}, and this is {__version__}", hint)]
+    for part in file.requires.split(","):
+        match = re.fullmatch(r"\s*(>=|<=|==|!=|>|<|)\s*([0-9]{1,9}(?:\.[0-9]{1,9})*)\s*", part)
+        if not match:
+            return [source.problem(("requires",), "should be a version such as >=0.1, or a range such as >=0.1,<1")]
+        if not _satisfies(match[1], _version(match[2])):
+            hint = "install it with: pipx upgrade shipit" if match[1] in (">", ">=", "==", "") else ""
+            what = f"needs shipit {file.requires.strip()}, and this is {__version__}"
+            return [source.problem(("requires",), what, hint)]
+    return []
+
+
+def _satisfies(operator: str, wanted: tuple[int, ...]) -> bool:
+    """Whether this version is as wanted; `==0.1` and `0.1` mean every 0.1.x."""
+    own = _version(__version__)
+    equal = own[: len(wanted)] == wanted
+    results = {
+        "==": equal,
+        "": equal,
+        "!=": not equal,
+        ">=": own >= wanted,
+        "<": own < wanted,
+        ">": own > wanted and not equal,
+        "<=": own < wanted or equal,
+    }
+    return results[operator]
 
 
 def _version(text: str) -> tuple[int, ...]:

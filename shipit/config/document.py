@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -21,35 +20,35 @@ _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
 TEXT_MAPS = frozenset({"env", "args", "tags", "labels"})
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Line and column, both from 1, and how many characters the token spans (at least 1)."""
+class Position(NamedTuple):
+    """Line and column, both from 1, how many characters the token spans (at least 1), and the file as messages call it."""
 
     line: int
     column: int
     width: int = 1
+    file: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(NamedTuple):
+    """`origin` says where its text came from, when that is not what stands in the file."""
+
     text: str
     plain: bool
     at: Position
     explicit: str = ""
+    origin: str = ""
 
     @property
     def is_null(self) -> bool:
         return self.plain and self.text in ("", "~", "null", "Null", "NULL")
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence_:
+class Sequence_(NamedTuple):
     items: tuple[Value, ...]
     at: Position
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping_:
+class Mapping_(NamedTuple):
     """`items`: key -> (position of the key, value)."""
 
     items: dict[str, tuple[Position, Value]]
@@ -77,6 +76,11 @@ class _Converter:
             [ConfigError(what, where=f"{self.name}:{line}:{column}", hint=hint, position=(line, column))]
         )
 
+    def position(self, node: yaml.Node) -> Position:
+        start, end = node.start_mark, node.end_mark
+        width = end.column - start.column if end.line == start.line else 1
+        return Position(start.line + 1, start.column + 1, max(1, width), self.name)
+
     def convert(self, node: yaml.Node, above: tuple[int, ...] = ()) -> Value:
         self.count += 1
         if self.count > MAX_NODES:
@@ -85,7 +89,7 @@ class _Converter:
             raise self.error("an alias should not lead back to itself", node)
         if len(above) > MAX_DEPTH:
             raise self.error(f"values should nest at most {MAX_DEPTH} deep", node)
-        at = _position(node)
+        at = self.position(node)
         if isinstance(node, yaml.ScalarNode):
             explicit = "" if node.tag in ("tag:yaml.org,2002:str", "!") else node.tag
             if explicit and not explicit.startswith("tag:yaml.org,2002:"):
@@ -113,7 +117,7 @@ class _Converter:
             if key.value in own:
                 first = own[key.value][0].line
                 raise self.error(f"the key {key.value!r} stands here twice, first on line {first}", key)
-            own[key.value] = (_position(key), self.convert(value, above))
+            own[key.value] = (self.position(key), self.convert(value, above))
         return {**merged, **own}
 
 
@@ -195,12 +199,6 @@ def _flow_depth(text: str) -> int:
     return deepest
 
 
-def _position(node: yaml.Node) -> Position:
-    start, end = node.start_mark, node.end_mark
-    width = end.column - start.column if end.line == start.line else 1
-    return Position(start.line + 1, start.column + 1, max(1, width))
-
-
 def _not_yaml(error: yaml.MarkedYAMLError, text: str, name: str) -> ConfigErrors:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -226,3 +224,14 @@ def excerpt(text: str, at: Position) -> tuple[str, ...]:
     number = str(at.line)
     width = max(1, min(at.width, len(source) - at.column + 1))
     return (f"{number} | {source}", f"{' ' * len(number)} | {' ' * (at.column - 1)}{'^' * width}")
+
+
+def masked(lines: tuple[str, ...], at: Position, *, keep_token: bool) -> tuple[str, ...]:
+    """An excerpt without what stands behind its token, and without the token itself where it is a value."""
+    if len(lines) != 2:
+        return lines
+    start = len(f"{at.line} | ") + at.column - 1
+    end = start + at.width if keep_token else start
+    if len(lines[0]) <= end:
+        return lines
+    return (f"{lines[0][:end]}...", lines[1] if keep_token else f"{lines[1][:start]}^^^")

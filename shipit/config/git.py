@@ -62,7 +62,12 @@ class Git:
     @cached_property
     def is_dirty(self) -> bool:
         """Whether the work tree holds what the commit does not, files that are not tracked included."""
-        return bool(self._run("status", "--porcelain"))
+        return bool(self.changes())
+
+    def changes(self) -> list[str] | None:
+        """A line of `git status --porcelain` for each file that differs now; None where git can't tell."""
+        out = self._run("status", "--porcelain")
+        return None if out is None else out.splitlines()
 
     def lookup(self, name: str) -> str | None:
         """The value of `git.NAME`, or None where it has none."""
@@ -75,15 +80,16 @@ class Git:
             "tag": lambda: self.tag,
         }[name]()
 
-    def _run(self, *arguments: str) -> str:
+    def _run(self, *arguments: str) -> str | None:
+        """What git prints; None outside of a work tree, and where git fails or is not there."""
         if not self._directory:
-            return ""
+            return None
         command = ["git", "-C", str(self.folder), *arguments]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
         except (OSError, subprocess.TimeoutExpired):
-            return ""
-        return done.stdout.strip() if done.returncode == 0 else ""
+            return None
+        return done.stdout.rstrip() if done.returncode == 0 else None
 
 
 def _packed(file: Path, name: str) -> str | None:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from shipit.config.check import check_images, check_needs, check_requires, check_secrets
-from shipit.config.document import Mapping_, Position, Scalar, Sequence_, Value, parse_document, plain_data
+from shipit.config.check import check_file, images_of
+from shipit.config.deprecated import Edit, modernise
+from shipit.config.document import Mapping_, Scalar, plain_data
+from shipit.config.dotenv import read_dotenv
 from shipit.config.environment import Environment
 from shipit.config.git import Git
-from shipit.config.interpolate import InterpolationError, Lookup, interpolate
-from shipit.config.model import ProjectFile, TargetConfig
+from shipit.config.include import Reader, relative_name
+from shipit.config.interpolate import interpolate
+from shipit.config.model import DotenvFiles, Keys, ProjectFile, TargetConfig
+from shipit.config.names import Names, interpolated
+from shipit.config.overlay import PRODUCTION, overlay, overlays_of
 from shipit.config.problems import Source, problems_of
 from shipit.config.project import Project
 from shipit.errors import ConfigError, ConfigErrors, UsageError
 
 FILE_NAMES = ("deploy.yml", "deploy.yaml")
-PRODUCTION = "production"
 Kinds = Mapping[str, type[TargetConfig]]
 
 
@@ -56,67 +61,100 @@ def load_project(
     `kinds` maps a kind's name or alias to its model. `display` is how messages call the file.
     Raises: ConfigErrors with every mistake.
     """
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"can't be read: {error.strerror}", where=str(path), hint="check its permissions") from None
-    name = display or _relative(path, environment.cwd)
-    tree = parse_document(text, name)
-    source = Source(name, text, tree)
-    if not isinstance(tree, Mapping_):
-        raise ConfigErrors([source.problem((), "the file should be a map of keys such as app: and targets:")])
-    overlaid, protected = _overlay(tree, selected, source)
-    source = Source(name, text, overlaid)
     git = Git(path.parent.resolve())
+    written = read_written(path, environment, display=display)
+    tree, flags = overlay(written.tree, selected, written.source)
+    source = written.source.of(tree)
+    variables, mistakes = _variables(tree, environment, path.parent, source)
     app = tree.items.get("app")
-    app_text = app[1].text if app and isinstance(app[1], Scalar) else ""
-    resolved, mistakes = _interpolated(overlaid, _lookup(environment, git, app_text, selected or PRODUCTION), source)
-    source = Source(name, text, resolved)
+    names = Names(variables, git, app[1].text if app and isinstance(app[1], Scalar) else "", selected or PRODUCTION)
+    resolved, found = interpolated(tree, names, source)
+    mistakes += found
+    source = source.of(resolved)
     data = plain_data(resolved)
     file, found = problems_of(ProjectFile, data, source, ())
     mistakes += found
-    targets: dict[str, TargetConfig] = {}
-    for target, raw in _targets(data):
-        config, found = _target(target, raw, kinds, source)
-        mistakes += found
-        if config is not None:
-            targets[target] = config
+    targets, found = _read_targets(data, kinds, source)
+    mistakes += found
     if file is not None:
-        images = file.images if not file.image else {file.app: file.image}
-        mistakes += check_requires(file, source)
-        every = _names(tree) | {name for name, _ in _targets(data)}
-        mistakes += check_needs(targets, every, source)
-        mistakes += check_images(file, images, targets, source)
-        mistakes += check_secrets(file, every, source)
+        every = _names(written.tree) | {name for name, _ in _targets(data)}
+        mistakes += check_file(file, targets, every, source)
+        for name, config in targets.items():
+            mistakes += config.problems_in(path.parent, partial(_problem_of, source, name))
     if mistakes or file is None:
         raise ConfigErrors(mistakes)
     return Project(
         app=file.app,
         environment=selected or PRODUCTION,
         file=path.resolve(),
-        images=images,
+        images=images_of(file),
         env={key: value for key, value in file.env.items() if value is not None},
         secrets=file.secrets,
         release=file.release,
         targets=targets,
         git=git,
-        protected=protected,
-        problem=source.problem,
+        protected=flags.protected,
+        require_clean=flags.require_clean,
+        variables=variables,
+        warnings=written.warnings,
+        source=source,
     )
+
+
+class Written(NamedTuple):
+    """A file as it is written, with what it includes and without deprecated keys; `warnings` tells of those."""
+
+    tree: Mapping_
+    source: Source
+    warnings: tuple[ConfigError, ...]
+    edits: tuple[Edit, ...]
+    paths: Mapping[str, Path]
+
+
+def read_written(path: Path, environment: Environment, *, display: str | None = None) -> Written:
+    """Read a file and what it includes. Raises: UsageError, ConfigErrors."""
+    reader = Reader(environment.cwd, lambda text: interpolate(text, environment.variables.get))
+    name = display or relative_name(path, environment.cwd)
+    tree = reader.read(path, name)
+    source = Source(name, reader.texts, tree)
+    modern, warnings, edits = modernise(tree, source)
+    return Written(modern, source.of(modern), warnings, edits, reader.paths)
 
 
 def environments_of(path: Path, environment: Environment) -> tuple[str, ...]:
     """The names of the overlays in a file; empty when it has none or can't be parsed."""
-    tree = parse_document(path.read_bytes(), _relative(path, environment.cwd))
-    overlays = tree.items.get("environments") if isinstance(tree, Mapping_) else None
-    return tuple(overlays[1].items) if overlays and isinstance(overlays[1], Mapping_) else ()
+    return tuple(overlays_of(read_written(path, environment).tree))
 
 
-def _relative(path: Path, cwd: Path) -> str:
-    try:
-        return str(path.resolve().relative_to(cwd.resolve()))
-    except ValueError:
-        return str(path)
+def _variables(
+    tree: Mapping_, environment: Environment, root: Path, source: Source
+) -> tuple[Mapping[str, str], list[ConfigError]]:
+    """The variables of the process, above those of the .env files that the file names."""
+    if "dotenv" not in tree.items:
+        return environment.variables, []
+    only = Mapping_({"dotenv": tree.items["dotenv"]}, tree.at)
+    walked, mistakes = interpolated(only, environment.variables.get, source)
+    # What is wrong with the key itself is told with everything else.
+    files, _ = problems_of(DotenvFiles, plain_data(walked), source, ())
+    if files is None:
+        return environment.variables, mistakes
+    values, found = read_dotenv(files.dotenv, root, source)
+    return {**values, **environment.variables}, mistakes + found
+
+
+def _read_targets(data: Any, kinds: Kinds, source: Source) -> tuple[dict[str, TargetConfig], list[ConfigError]]:
+    targets: dict[str, TargetConfig] = {}
+    mistakes: list[ConfigError] = []
+    for target, raw in _targets(data):
+        config, found = _target(target, raw, kinds, source)
+        mistakes += found
+        if config is not None:
+            targets[target] = config
+    return targets, mistakes
+
+
+def _problem_of(source: Source, target: str, keys: Keys, what: str, hint: str = "") -> ConfigError:
+    return source.problem(("targets", target, *keys), what, hint)
 
 
 def _targets(data: Any) -> list[tuple[str, Any]]:
@@ -148,91 +186,3 @@ def _target(name: str, raw: Any, kinds: Kinds, source: Source) -> tuple[TargetCo
             )
         ]
     return problems_of(model, raw, source, ("targets", name))
-
-
-def _lookup(environment: Environment, git: Git, app: str, selected: str) -> Lookup:
-    def lookup(name: str) -> str | None:
-        if name == "app":
-            return app
-        if name == "environment":
-            return selected
-        if name.startswith("git."):
-            fact = name.removeprefix("git.")
-            return git.lookup(fact) if fact in ("sha", "short", "branch", "tag", "dirty") else None
-        return environment.variables.get(name)
-
-    return lookup
-
-
-def _overlay(tree: Mapping_, selected: str | None, source: Source) -> tuple[Mapping_, bool]:
-    """The tree with the chosen overlay merged in, and whether that environment is protected."""
-    bare = Mapping_(
-        {key: item for key, item in tree.items.items() if key != "environments" or selected is None}, tree.at
-    )
-    if selected is None:
-        return bare, False
-    written = tree.items.get("environments")
-    overlays = written[1].items if written and isinstance(written[1], Mapping_) else {}
-    if selected not in overlays:
-        if selected == PRODUCTION:
-            return bare, False
-        hint = f"environments here: {', '.join(overlays)}" if overlays else "add it under environments:"
-        hint = source.near(selected, overlays) or hint
-        raise UsageError(f"there is no environment {selected!r}", where=source.name, hint=hint)
-    overlay = overlays[selected][1]
-    if isinstance(overlay, Scalar) and overlay.is_null:
-        overlay = Mapping_({}, overlay.at)
-    if not isinstance(overlay, Mapping_):
-        raise ConfigErrors([source.problem(("environments", selected), "should be a map of keys to overlay")])
-    own = dict(overlay.items)
-    inherit, protected = (_flag(own.pop(key, None)) for key in ("inherit", "protected"))
-    merged = merge(bare, Mapping_(own, overlay.at))
-    assert isinstance(merged, Mapping_)
-    if not inherit:
-        named = own.get("targets")
-        names = set(named[1].items) if named and isinstance(named[1], Mapping_) else set()
-        targets = merged.items.get("targets")
-        if targets and isinstance(targets[1], Mapping_):
-            kept = {key: item for key, item in targets[1].items.items() if key in names}
-            merged = Mapping_({**merged.items, "targets": (targets[0], Mapping_(kept, targets[1].at))}, merged.at)
-    return merged, protected
-
-
-def _flag(item: tuple[Position, Value] | None) -> bool:
-    return bool(item and isinstance(item[1], Scalar) and item[1].text.lower() == "true")
-
-
-def merge(base: Value, overlay: Value) -> Value:
-    """Overlay one tree on another: maps merge, lists and scalars replace, null removes the key."""
-    if not (isinstance(base, Mapping_) and isinstance(overlay, Mapping_)):
-        return overlay
-    items = dict(base.items)
-    for key, (at, value) in overlay.items.items():
-        if isinstance(value, Scalar) and value.is_null:
-            items.pop(key, None)
-        else:
-            items[key] = (at, merge(items[key][1], value) if key in items else value)
-    return Mapping_(items, overlay.at)
-
-
-def _interpolated(tree: Mapping_, lookup: Lookup, source: Source) -> tuple[Mapping_, list[ConfigError]]:
-    mistakes: list[ConfigError] = []
-
-    def walk(value: Value, keys: tuple[str | int, ...]) -> Value:
-        if isinstance(value, Mapping_):
-            return Mapping_({k: (at, walk(v, (*keys, k))) for k, (at, v) in value.items.items()}, value.at)
-        if isinstance(value, Sequence_):
-            return Sequence_(tuple(walk(item, (*keys, i)) for i, item in enumerate(value.items)), value.at)
-        if "${" not in value.text:
-            return value
-        try:
-            return Scalar(interpolate(value.text, lookup), False, value.at, value.explicit)
-        except InterpolationError as error:
-            hint = "set it, or give a default: ${NAME:-default}" if "is not set" in str(error) else ""
-            mistakes.append(source.problem(keys, str(error), hint, offset=error.offset + (not value.plain)))
-            return Scalar("", False, value.at)
-
-    walked = {
-        key: (at, value if key == "environments" else walk(value, (key,))) for key, (at, value) in tree.items.items()
-    }
-    return Mapping_(walked, tree.at), mistakes

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from shipit.config.units import Command, Duration, EnvMap
-from shipit.errors import ShipitError
+from shipit.config.units import VARIABLE, Command, Duration, EnvMap, Flag, Whole
+from shipit.errors import ConfigError, ShipitError
 from shipit.reference import is_tag, parse_reference
 
 Keys = tuple[str | int, ...]
@@ -18,6 +19,10 @@ class Model(BaseModel):
     """A frozen part of the file; unknown keys are mistakes, and no value is repeated in a message."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
+
+    # For the schema: what may stand instead of the map, and rules between keys that the validators check.
+    shorthand: ClassVar[tuple[dict[str, Any], ...]] = ()
+    rules: ClassVar[dict[str, Any]] = {}
 
 
 def _repository(value: Any) -> Any:
@@ -47,14 +52,29 @@ def _use(value: Any) -> Any:
 Repository = Annotated[str, BeforeValidator(_repository)]
 
 
+class KeyringConfig(Model):
+    """An entry of the operating system's keyring."""
+
+    service: str = Field(description="The service that it is kept under.")
+    username: str = Field(description="The user name that it is kept under.")
+
+
+_ONE_SOURCE = {"oneOf": [{"required": [key]} for key in ("env", "file", "command", "keyring")]}
+
+
 class SecretSource(Model):
     """Where a secret's value comes from. Its value is never written in the file."""
+
+    shorthand: ClassVar[tuple[dict[str, Any], ...]] = ({"type": "string"},)
+    rules = _ONE_SOURCE
 
     env: str | None = Field(None, description="The variable that holds it.")
     file: str | None = Field(
         None, description="The file that holds it, relative to deploy.yml; a last newline is dropped."
     )
-    command: Command | None = Field(None, description="A command that prints it; at most 30 seconds.")
+    command: Command | None = Field(None, description="A command that prints it: a list of words, or text for a shell.")
+    keyring: KeyringConfig | None = Field(None, description="An entry of the operating system's keyring.")
+    timeout: Duration = Field(30.0, description="How long its command or the keyring may take.")
 
     @model_validator(mode="before")
     @classmethod
@@ -63,19 +83,23 @@ class SecretSource(Model):
 
     @model_validator(mode="after")
     def _one_source(self) -> SecretSource:
-        if sum(source is not None for source in (self.env, self.file, self.command)) != 1:
-            raise ValueError("should have exactly one of env, file and command")
+        if sum(source is not None for source in (self.env, self.file, self.command, self.keyring)) != 1:
+            raise ValueError("should have exactly one of env, file, command and keyring")
         return self
 
 
 class SecretConfig(SecretSource):
     """Where a secret variable's value comes from, and who gets it."""
 
+    shorthand = ()
+
     only: tuple[str, ...] | None = Field(None, description="The targets that get it; default: all.")
 
 
 class BuildConfig(Model):
     """How an image is built."""
+
+    shorthand = ({"type": "string"},)
 
     context: str = Field(".", description="The folder that COPY reads, relative to the file.")
     dockerfile: str = Field("Dockerfile", description="The Dockerfile, relative to the context.")
@@ -87,7 +111,7 @@ class BuildConfig(Model):
     secrets: dict[str, SecretSource] = Field(
         default_factory=dict, description="Secrets by id for `RUN --mount=type=secret`; text is a file."
     )
-    ssh: bool = Field(False, description="Forward the ssh agent for `RUN --mount=type=ssh`.")
+    ssh: Flag = Field(False, description="Forward the ssh agent for `RUN --mount=type=ssh`.")
     builder: Literal["auto", "native", "engine", "buildx"] = Field(
         "auto", description="Who builds: shipit itself (no RUN), a Docker engine, docker buildx, or whichever can."
     )
@@ -104,6 +128,9 @@ class BuildConfig(Model):
 
 class ImageConfig(Model):
     """One image: built from a Dockerfile, or used as it is."""
+
+    shorthand = ({"type": "string"},)
+    rules = {"not": {"required": ["use"], "anyOf": [{"required": [key]} for key in ("build", "repository", "tags")]}}
 
     repository: Repository | None = Field(None, description="Where it is pushed, for example docker.io/user/app.")
     tags: tuple[str, ...] | None = Field(
@@ -137,6 +164,8 @@ class ImageConfig(Model):
 class ReleaseConfig(Model):
     """A command that runs once per release, before anything of it serves; when it fails the release stops."""
 
+    shorthand = ({"type": "string"}, {"type": "array", "minItems": 1})
+
     image: str | None = Field(None, description="The image it runs in; default: the only one.")
     command: Command = Field(description="What runs; text is run by a shell.")
     timeout: Duration = Field(600.0, description="How long it may take.", validate_default=False)
@@ -150,43 +179,100 @@ class ReleaseConfig(Model):
 class TargetConfig(Model):
     """What every target takes; a kind's own model extends it."""
 
+    shorthand = ({"type": "null"},)
+
     kind: str = Field("", description="The kind, where the target's name is not one.")
     needs: tuple[str, ...] = Field((), description="Targets that must be healthy before this one starts.")
     timeout: Duration = Field(600.0, description="How long everything on this target may take.")
     pending: Duration = Field(30.0, description="How long it may be unready without any progress.")
-    restarts_allowed: int = Field(0, ge=0, description="How many restarts are forgiven.")
+    restarts_allowed: Whole = Field(0, ge=0, description="How many restarts are forgiven.")
     settle: Duration = Field(2.0, description="How long healthy must last to be believed.")
     on_failure: Literal["stop", "continue"] = Field("stop", description="Whether targets not yet started still run.")
-    protected: bool = Field(False, description="Ask before changing it; without a terminal, need --yes.")
+    protected: Flag = Field(False, description="Ask before changing it; without a terminal, need --yes.")
 
-    # Keys that a shorthand of the kind takes beside its fields.
+    # Keys that a shorthand of the kind takes beside its fields, and the model that they belong to.
     also_known: ClassVar[frozenset[str]] = frozenset()
+    inline: ClassVar[type[Model] | None] = None
 
     @model_validator(mode="before")
     @classmethod
     def _empty(cls, value: Any) -> Any:
         return {} if value is None else value
 
+    def problems_in(self, root: Path, here: Callable[[Keys, str, str], ConfigError]) -> Sequence[ConfigError]:
+        """What is wrong with the files that this target names, at their own lines; `root` is the folder of deploy.yml.
+
+        `here(keys, what, hint)` makes an error at a key of this target.
+        """
+        return ()
+
+    def place_keys(self, app: str) -> tuple[str, ...]:
+        """What two targets must not share: the places that this one writes to, as far as the file says."""
+        return ()
+
     def image_keys(self) -> Iterator[tuple[Keys, str | None]]:
         """Path and name of each image that this target uses; the name None means the only image of the file."""
         return iter(())
 
 
-class ProjectFile(Model):
+class DotenvConfig(Model):
+    """A file of NAME=value lines."""
+
+    shorthand = ({"type": "string"},)
+
+    path: str = Field(description="The file, relative to deploy.yml.")
+    required: Flag = Field(True, description="Whether it is a mistake when it is not there.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shorthand(cls, value: Any) -> Any:
+        return {"path": value} if isinstance(value, str) else value
+
+
+class EnvironmentConfig(Model):
+    """What an environment says of itself; the rest of it is laid over the file."""
+
+    inherit: Flag = Field(False, description="Whether it also reaches the targets that it does not name.")
+    protected: Flag = Field(False, description="Ask before changing anything in it; without a terminal, need --yes.")
+    require_clean: Flag = Field(False, description="Deploy only from a git tree without changes.")
+
+
+class DotenvFiles(Model):
+    """The part of the file that is read before every other."""
+
+    dotenv: tuple[DotenvConfig, ...] = Field(
+        (), description="Files of variables for ${...} and for secrets; the process's own win. Text is one file."
+    )
+
+    @field_validator("dotenv", mode="before")
+    @classmethod
+    def _one_dotenv(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str | dict) else value
+
+
+class ProjectFile(DotenvFiles):
     """The top level of deploy.yml. Targets are checked by their kinds, after this."""
+
+    rules = {"not": {"required": ["image", "images"]}}
 
     version: Literal[1] = Field(1, description="The version of this format.")
     requires: str | None = Field(None, description="The shipit that the file needs, such as >=0.1.")
+    include: tuple[str, ...] = Field((), description="Files whose keys this one lays itself over; text is one file.")
     app: str = Field(pattern=r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", description="The name of the app.")
     image: ImageConfig | None = Field(None, description="The only image; text is its repository.")
     images: dict[str, ImageConfig] = Field(default_factory=dict, description="Images by name.")
     env: EnvMap = Field(default_factory=dict, description="Variables of every target.")
-    secrets: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], SecretConfig] = Field(
+    secrets: dict[Annotated[str, Field(pattern=VARIABLE)], SecretConfig] = Field(
         default_factory=dict, description="Secret variables of every target, by name."
     )
     release: ReleaseConfig | None = Field(None, description="A command that gates each release; text is its command.")
     targets: dict[str, Any] = Field(default_factory=dict, description="Where it goes, by name.")
     environments: dict[str, Any] = Field(default_factory=dict, description="Overlays, chosen with -e NAME.")
+
+    @field_validator("include", mode="before")
+    @classmethod
+    def _one_include(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _one_form(self) -> ProjectFile:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from shipit.config.document import Mapping_, Position, Scalar, Sequence_, Value, excerpt
+from shipit.config.document import Mapping_, Position, Scalar, Sequence_, Value, excerpt, masked
 from shipit.config.model import Keys
 from shipit.errors import ConfigError
 
@@ -32,12 +32,16 @@ _EXPECTED = {
 
 
 class Source:
-    """A file's text and tree, able to say where a path of keys stands."""
+    """A tree and the texts of the files it was read from (name -> bytes), able to say where a path of keys stands."""
 
-    def __init__(self, name: str, text: bytes, tree: Value) -> None:
+    def __init__(self, name: str, texts: Mapping[str, bytes], tree: Value) -> None:
         self.name = name
-        self.text = text
+        self.texts = texts
         self.tree = tree
+
+    def of(self, tree: Value) -> Source:
+        """The same files, with what became of their tree."""
+        return Source(self.name, self.texts, tree)
 
     def locate(self, keys: Keys, *, on_key: bool = False) -> tuple[Position, Keys]:
         """The position of a path's value (or of its last key), and the part of the path that is really in the file.
@@ -65,13 +69,31 @@ class Source:
         """An error at a path; `offset` moves the caret into a scalar."""
         at, found = self.locate(keys, on_key=on_key)
         if offset and at.width > offset:
-            at = Position(at.line, at.column + offset, at.width - offset)
+            at = at._replace(column=at.column + offset, width=at.width - offset)
+        error = self.problem_at(at, what, hint, path=dotted(found))
+        if found[:1] == ("secrets",):
+            # Whoever put a value there made a mistake; it is not repeated for the log of a CI run.
+            error.detail = masked(error.detail, at, keep_token=on_key or not isinstance(self._at(found), Scalar))
+        return error
+
+    def _at(self, keys: Keys) -> Value:
+        value = self.tree
+        for key in keys:
+            if isinstance(value, Mapping_):
+                value = value.items[str(key)][1]
+            elif isinstance(value, Sequence_) and isinstance(key, int):
+                value = value.items[key]
+        return value
+
+    def problem_at(self, at: Position, what: str, hint: str = "", *, path: str = "") -> ConfigError:
+        """An error at a position."""
+        name = at.file or self.name
         return ConfigError(
             what,
-            where=f"{self.name}:{at.line}:{at.column}",
+            where=f"{name}:{at.line}:{at.column}",
             hint=hint,
-            path=dotted(found),
-            excerpt=excerpt(self.text.decode("utf-8-sig", "replace"), at),
+            path=path,
+            excerpt=excerpt(self.texts.get(name, b"").decode("utf-8-sig", "replace"), at),
             position=(at.line, at.column),
         )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from shipit.config.git import Git
 from shipit.config.model import ImageConfig, Keys, ReleaseConfig, SecretConfig, TargetConfig
+from shipit.config.problems import Source
 from shipit.errors import ConfigError
 
 
@@ -15,7 +16,7 @@ from shipit.errors import ConfigError
 class Project:
     """One deploy.yml under one environment. `targets` are those the environment selects, in the file's order.
 
-    `problem(keys, what, hint)` makes an error at a path of keys, for mistakes that only show later.
+    `variables` are those of the process above those of the .env files that it names; `warnings` are about its keys.
     """
 
     app: str
@@ -28,7 +29,14 @@ class Project:
     targets: Mapping[str, TargetConfig]
     git: Git
     protected: bool
-    problem: Callable[[Keys, str, str], ConfigError] = field(repr=False)
+    require_clean: bool
+    variables: Mapping[str, str] = field(repr=False)
+    warnings: tuple[ConfigError, ...]
+    source: Source = field(repr=False)
+
+    def problem(self, keys: Keys, what: str, hint: str = "") -> ConfigError:
+        """An error at a path of keys, for mistakes that only show later."""
+        return self.source.problem(keys, what, hint)
 
     @property
     def root(self) -> Path:

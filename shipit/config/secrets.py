@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from shipit.config.environment import Environment
-from shipit.config.model import SecretSource
+from shipit.config.model import KeyringConfig, SecretSource
 from shipit.errors import ConfigError, ConfigErrors
-
-COMMAND_TIMEOUT_S = 30
 
 
 def resolve_secrets(
@@ -53,12 +53,34 @@ def _resolve(path: str, source: SecretSource, root: Path, environment: Environme
             return ConfigError(
                 f"{source.file} can't be read: {reason}", path=path, hint="create it, or name another file"
             )
-    return _from_command(path, source.command or (), root, environment)
-
-
-def _from_command(path: str, command: tuple[str, ...], root: Path, environment: Environment) -> str | ConfigError:
+    if source.keyring is not None:
+        return _from_keyring(path, source.keyring, source.timeout, environment)
+    command = source.command or ()
     program = command[-1] if command[:2] == ("/bin/sh", "-c") else command[0]
-    hint = f"run it by hand: {program}"
+    return _printed(path, command, "its command", f"run it by hand: {program}", root, source.timeout, environment)
+
+
+def _from_keyring(path: str, entry: KeyringConfig, timeout_s: float, environment: Environment) -> str | ConfigError:
+    """Asked in a process of its own: a keyring may wait for a person, and can't be interrupted."""
+    if importlib.util.find_spec("keyring") is None:
+        return ConfigError(
+            "the keyring can't be read without the package keyring", path=path, hint="pipx inject shipit keyring"
+        )
+    command = (sys.executable, "-m", "keyring", "get", entry.service, entry.username)
+    hint = f"keep it there: keyring set {entry.service} {entry.username}"
+    return _printed(path, command, "the keyring", hint, environment.cwd, timeout_s, environment)
+
+
+def _printed(
+    path: str,
+    command: tuple[str, ...],
+    what: str,
+    hint: str,
+    root: Path,
+    timeout_s: float,
+    environment: Environment,
+) -> str | ConfigError:
+    """What a command prints. What it said to stderr is not repeated: it may hold the value."""
     try:
         done = subprocess.run(
             command,
@@ -67,13 +89,13 @@ def _from_command(path: str, command: tuple[str, ...], root: Path, environment: 
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=COMMAND_TIMEOUT_S,
+            timeout=timeout_s,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return ConfigError(f"its command gave nothing within {COMMAND_TIMEOUT_S} s", path=path, hint=hint)
+        return ConfigError(f"{what} gave nothing within {timeout_s:g} s", path=path, hint=hint)
     except (OSError, UnicodeDecodeError) as error:
-        return ConfigError(f"its command can't be run: {error}", path=path, hint=hint)
+        return ConfigError(f"{what} can't be run: {error}", path=path, hint=hint)
     if done.returncode != 0:
-        return ConfigError(f"its command ended with {done.returncode}", path=path, hint=hint)
+        return ConfigError(f"{what} ended with {done.returncode}", path=path, hint=hint)
     return done.stdout.removesuffix("\n")

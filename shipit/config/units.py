@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]{0,18})")
+_DURATION = re.compile(r"(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?")
 
 
 def parse_duration(value: Any) -> float:
@@ -35,13 +36,57 @@ def parse_command(value: Any) -> Any:
     raise ValueError("should be a command: text for a shell, or a list of words")
 
 
+def parse_flag(value: Any) -> bool:
+    """`true` or `false`, also as the text that a variable gave. Raises: ValueError for anything else, `yes` included."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    raise ValueError("should be true or false")
+
+
+def parse_whole(value: Any) -> int:
+    """A whole number, also as the text that a variable gave. Raises: ValueError for 1e3, 1_000 and 0755."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        return int(value)
+    raise ValueError("should be a whole number")
+
+
+def render_duration(seconds: float) -> str:
+    """`1h30m` and the like, as the file has it."""
+    whole = int(seconds)
+    parts = ((whole // 3600, "h"), (whole % 3600 // 60, "m"), (whole % 60, "s"))
+    return "".join(f"{number}{unit}" for number, unit in parts if number) or "0s"
+
+
+def render_command(words: tuple[str, ...]) -> Any:
+    """A command as the file has it: text where a shell runs it."""
+    return words[2] if words[:2] == ("/bin/sh", "-c") and len(words) == 3 else list(words)
+
+
+VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 Duration = Annotated[
-    float, BeforeValidator(parse_duration), WithJsonSchema({"type": "string", "pattern": r"^(\d+h)?(\d+m)?(\d+s)?$"})
+    float,
+    BeforeValidator(parse_duration),
+    PlainSerializer(render_duration),
+    WithJsonSchema({"type": "string", "pattern": r"^(?=.)(\d+h)?(\d+m)?(\d+s)?$"}),
 ]
 Command = Annotated[
     tuple[str, ...],
     BeforeValidator(parse_command),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+    PlainSerializer(render_command),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"\S"},
+                {"type": "array", "items": {"type": ["string", "number"]}, "minItems": 1},
+            ]
+        }
+    ),
 ]
-Port = Annotated[int, Field(ge=1, le=65535)]
-EnvMap = dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str | None]
+Flag = Annotated[bool, BeforeValidator(parse_flag)]
+Whole = Annotated[int, BeforeValidator(parse_whole)]
+Port = Annotated[Whole, Field(ge=1, le=65535)]
+EnvMap = dict[Annotated[str, Field(pattern=VARIABLE)], str | None]

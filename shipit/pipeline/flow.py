@@ -7,8 +7,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from shipit.config.project import Project
 from shipit.errors import DeployFailed, Interrupted, ShipitError, UsageError
-from shipit.events import PlanMade, RunFinished, RunStarted, StepDone, StepFailed, StepStarted, TargetFinished
+from shipit.events import PlanMade, RunFinished, RunStarted, StepDone, StepFailed, StepStarted, TargetFinished, Warned
 from shipit.pipeline.parallel import settle
 from shipit.pipeline.plan_text import render_plan
 from shipit.pipeline.prepare import Preparation, prepare
@@ -16,7 +17,7 @@ from shipit.pipeline.publish import move_tags, publish_all
 from shipit.pipeline.run import Run
 from shipit.pipeline.verdict import await_verdict
 from shipit.release import Step
-from shipit.targets.base import Context, Target
+from shipit.targets.base import Context, Guards, Target
 
 
 def plan(run: Run) -> Preparation:
@@ -41,6 +42,7 @@ def push(run: Run) -> Preparation:
 def deploy(run: Run) -> int:
     """Deploy and verify the chosen targets; the exit code: 0 when every one runs what was pushed and is healthy."""
     _begin(run, "deploy")
+    check_clean(run.project)
     if not (run.project.protected or any(target.config.protected for target in run.targets)):
         run.early.allow()
     preparation = prepare(run)
@@ -60,7 +62,21 @@ def deploy(run: Run) -> int:
     return 0
 
 
+def check_clean(project: Project) -> None:
+    """Raises: UsageError where the environment wants a clean git tree, and it is not, or nobody can tell."""
+    if not project.require_clean:
+        return
+    changes = project.git.changes()
+    wants = f"the environment {project.environment} wants a clean git tree"
+    if changes is None:
+        raise UsageError(f"{wants}, and git can't tell", where=str(project.root), hint="run it in a git tree, with git")
+    if changes:
+        raise UsageError(f"{wants}, and {changes[0][3:]} is changed", hint="commit or stash what is changed")
+
+
 def _begin(run: Run, command: str) -> None:
+    for warning in run.project.warnings:
+        run.emit(Warned("", str(warning)))
     run.emit(
         RunStarted(command, run.project.app, run.project.environment, tuple(target.name for target in run.targets))
     )
@@ -154,16 +170,19 @@ def _release(run: Run, preparation: Preparation, target: Target) -> tuple[str, s
     context = run.context(target)
     own = next(plan for plan in preparation.plan.targets if plan.target == target.name)
     for step in own.steps:
-        _apply(run, target, step, context)
+        _apply(run, target, step, preparation.observed[target.name], context)
     baseline: Any = preparation.observed[target.name] if not own.is_empty else None
     verdict = await_verdict(run, target, preparation.releases[target.name], context, baseline)
     return ("unchanged" if own.is_empty else "healthy"), verdict.reason
 
 
-def _apply(run: Run, target: Target, step: Step, context: Context) -> None:
+def _apply(run: Run, target: Target, step: Step, observed: Any, context: Context) -> None:
     name, started = f"{target.name} {step.id}", run.clock.now()
     run.emit(StepStarted(name, target.name, step.summary))
     try:
+        check_clean(run.project)
+        if isinstance(target, Guards):
+            target.guard(observed, context)
         for event in target.apply(step, context):
             run.emit(event)
     except Exception as error:

@@ -64,7 +64,7 @@ def _built(run: Run, name: str, platform: str) -> BuiltImage:
         else:
             options = build_options(run.project, name, platform, run.environment.get("SOURCE_DATE_EPOCH"))
             options = replace(options, secrets=run.build_secrets(name))
-            tools = BuildTools(run.store, run.registries, run.engine(), run.emit, run.registries.login)
+            tools = BuildTools(run.store, run.registries, run.engine, run.emit, run.registries.login)
             built = build_image(name, options, tools, partial(run.early.layer_made, (name, platform)))
     except Exception as error:
         run.emit(StepFailed(step, "", str(error), run.clock.now() - started))

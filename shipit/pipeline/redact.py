@@ -58,7 +58,8 @@ class Redactor:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, tuple):
-            return tuple(self._walk(item) for item in value)
+            items = (self._walk(item) for item in value)
+            return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             return dataclasses.replace(
                 value, **{f.name: self._walk(getattr(value, f.name)) for f in dataclasses.fields(value)}

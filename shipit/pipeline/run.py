@@ -7,15 +7,14 @@ import hmac
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from shipit.clock import Clock
 from shipit.config.environment import Environment
 from shipit.config.project import Project
 from shipit.config.secrets import resolve_secrets
 from shipit.events import Emit, Event, Warned
-from shipit.image.engine.address import find_engine
-from shipit.image.engine.client import Engine
 from shipit.image.store import ContentStore
 from shipit.pipeline.early import EarlyUploads
 from shipit.pipeline.redact import Redactor
@@ -24,6 +23,9 @@ from shipit.registry.registries import Registries
 from shipit.registry.uploads import Uploads
 from shipit.release import Plan
 from shipit.targets.base import Context, LogsIn, Target
+
+if TYPE_CHECKING:
+    from shipit.image.engine.client import Engine
 
 
 @dataclass
@@ -70,6 +72,9 @@ class Run:
         """The Docker engine that the environment names."""
         with self._lock:
             if self._engine is None:
+                from shipit.image.engine.address import find_engine
+                from shipit.image.engine.client import Engine
+
                 variables, home = self.environment.variables, self.environment.home
                 address = find_engine(variables, home, lambda text: self.emit(Warned("", text)))
                 self._engine = Engine(address, variables)
@@ -82,7 +87,7 @@ class Run:
     def resolve_secrets(self) -> None:
         """Read the secrets that the chosen targets need, and begin to redact them."""
         names = {name for target in self.targets for name in self.project.secrets_for(target.name)}
-        self._secrets = resolve_secrets(names, self.project.secrets, self.project.root, self.environment)
+        self._secrets = resolve_secrets(names, self.project.secrets, self.project.root, self._named_variables())
         self.redactor.add(self._secrets.values())
 
     def build_secrets(self, image: str) -> Mapping[str, str]:
@@ -91,9 +96,13 @@ class Run:
         if build is None or not build.secrets:
             return {}
         path = f"images.{image}.build.secrets"
-        values = resolve_secrets(build.secrets, build.secrets, self.project.root, self.environment, path)
+        values = resolve_secrets(build.secrets, build.secrets, self.project.root, self._named_variables(), path)
         self.redactor.add(values.values())
         return values
+
+    def _named_variables(self) -> Environment:
+        """The environment with the variables of the .env files that deploy.yml names."""
+        return replace(self.environment, variables=self.project.variables)
 
     def context(self, target: Target) -> Context:
         """What a target may use. Its deadline counts from now."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import sys
@@ -21,9 +20,8 @@ class JsonReporter:
 
     def __call__(self, event: Event) -> None:
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
-        fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
         with self._lock:
-            print(json.dumps({"event": name, **fields}), file=self._out, flush=True)
+            print(json.dumps({"event": name, **event._asdict()}), file=self._out, flush=True)
 
     def close(self) -> None:
         """Nothing is held back."""

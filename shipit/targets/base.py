@@ -14,7 +14,7 @@ from shipit.events import Emit, Event
 from shipit.image.image import BuiltImage
 from shipit.registry.credentials import Credentials
 from shipit.registry.registries import Registries
-from shipit.release import ImageUse, Place, Release, Seen, Step, Verdict
+from shipit.release import Finding, ImageUse, Place, Release, Seen, Step, Verdict
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,24 @@ class Checks(Protocol):
 
     def check(self, images: Mapping[ImageUse, BuiltImage]) -> None:
         """Raises ShipitError."""
+        ...
+
+
+@runtime_checkable
+class Guards(Protocol):
+    """A kind whose place could become another one between the plan and a change."""
+
+    def guard(self, observed: Any, context: Context) -> None:
+        """Called before each step. Raises ShipitError when the place is not the one that was observed."""
+        ...
+
+
+@runtime_checkable
+class Examines(Protocol):
+    """A kind that can tell whether a deploy would be let in, without changing anything."""
+
+    def examine(self, context: Context) -> Sequence[Finding]:
+        """What it found; a ShipitError that it raises is a failure of the target."""
         ...
 
 

@@ -122,7 +122,7 @@ CASES = [
     pytest.param(
         f"{HEAD}secrets: {{TOKEN: {{value: hunter2}}}}\n",
         "deploy.yml:3:19: secrets.TOKEN.value: is not a key that is known here\n"
-        "  3 | secrets: {TOKEN: {value: hunter2}}\n    |                   ^^^^^\nhint: keys here: command, env, file, only",
+        "  3 | secrets: {TOKEN: {value...\n    |                   ^^^^^\nhint: keys here: command, env, file, keyring, only, timeout",
         id="secret-written",
     ),
     pytest.param("app: &a [*a]\n", "deploy.yml:1:6: an alias should not lead back to itself", id="alias-loop"),
@@ -174,4 +174,4 @@ def test_other_encodings_are_refused(tmp_path: Path) -> None:
 def test_no_value_of_a_secret_shows_in_a_message(tmp_path: Path) -> None:
     text = f"{HEAD}secrets: {{TOKEN: {{file: 1, env: canary-4711}}}}\n"
     shown = message(tmp_path, text)
-    assert "canary" not in shown.replace("3 | secrets: {TOKEN: {file: 1, env: canary-4711}}", "")
+    assert "canary" not in shown

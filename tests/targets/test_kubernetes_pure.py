@@ -152,7 +152,7 @@ def test_a_release_job_runs_once_for_what_it_is() -> None:
     assert again and again.payload["replace"] is True
 
 
-REPOSITORIES = {"web": "docker.io/user/web", "api": "ghcr.io/team/api"}
+REPOSITORIES = {"web": "docker.io/user/web", "api": "ghcr.io/team/api", "cache": ""}
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,9 @@ REPOSITORIES = {"web": "docker.io/user/web", "api": "ghcr.io/team/api"}
         ("user/web:v3", "web"),
         ("docker.io/user/web", "web"),
         ("ghcr.io/team/api@sha256:" + "0" * 64, "api"),
+        ("cache", "cache"),
         ("redis:8", None),
+        ("", None),
         ("!!", None),
     ],
 )

@@ -51,6 +51,10 @@ class HerokuClient:
                 hint="SHIPIT_HEROKU_API may be plain http on a loopback address only",
             )
 
+    def date(self) -> str | None:
+        """Heroku's clock, as its `Date` header has it."""
+        return self.http.send("GET", f"{self.base}/account", headers={"Accept": JSON}).headers.get("Date")
+
     def account(self) -> Any:
         return self._get("/account")
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from shipit.config.model import Keys, Model, TargetConfig
-from shipit.config.units import Command
+from shipit.config.units import Command, Whole
 
 
 class ProcessConfig(Model):
@@ -16,7 +16,7 @@ class ProcessConfig(Model):
 
     image: str | None = Field(None, description="The image it runs; default: the only one.")
     command: Command | None = Field(None, description="What it runs instead of the image's CMD.")
-    quantity: int | None = Field(None, ge=0, description="How many dynos; default: as it is.")
+    quantity: Whole | None = Field(None, ge=0, description="How many dynos; default: as it is.")
     size: str | None = Field(None, description="The dyno size, such as standard-1x; default: as it is.")
 
 
@@ -29,6 +29,9 @@ class HerokuConfig(TargetConfig):
     processes: dict[Annotated[str, Field(pattern=r"^[-A-Za-z0-9_]{1,128}$")], ProcessConfig] = Field(
         default_factory=lambda: {"web": ProcessConfig()}, description="Process types; default: web from the only image."
     )
+
+    def place_keys(self, app: str) -> tuple[str, ...]:
+        return (f"the Heroku app {self.app or app}",)
 
     def image_keys(self) -> Iterator[tuple[Keys, str | None]]:
         for name, process in self.processes.items():

@@ -46,6 +46,7 @@ class HerokuObserved:
     config_marks: Mapping[str, str]
     releases: tuple[ReleaseFacts, ...]
     dynos: tuple[DynoFacts, ...]
+    id: str = ""
 
     @property
     def version(self) -> int:

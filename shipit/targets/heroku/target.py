@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,9 +10,10 @@ from shipit.config.environment import Environment
 from shipit.config.project import Project
 from shipit.errors import BuildError, DeployFailed, RemoteError, ShipitError
 from shipit.events import Event, Log, Warned
+from shipit.http.skew import judge_skew
 from shipit.image.image import BuiltImage
 from shipit.registry.credentials import Credentials
-from shipit.release import ImageUse, Place, Release, Seen, Step, Verdict, short
+from shipit.release import Finding, ImageUse, Place, Release, Seen, Step, Verdict, short
 from shipit.targets.base import Context
 from shipit.targets.heroku.client import HerokuClient, api_address
 from shipit.targets.heroku.config import HerokuConfig, ProcessConfig
@@ -83,6 +85,7 @@ class HerokuTarget:
             config_marks={str(key): context.mark(str(value)) for key, value in client.config_vars(self.app).items()},
             releases=tuple(parse_release(row) for row in client.releases(self.app)),
             dynos=tuple(parse_dyno(row) for row in client.dynos(self.app)),
+            id=str(app.get("id") or ""),
         )
 
     def plan(self, release: Release, observed: HerokuObserved) -> tuple[Step, ...]:
@@ -111,6 +114,20 @@ class HerokuTarget:
         else:
             self._write(lambda: client.release_images(self.app, step.payload["updates"]), baseline, client)
         yield from self._follow(baseline, client, context)
+
+    def guard(self, observed: HerokuObserved, context: Context) -> None:
+        """That the name still is that of the app which the plan was made for."""
+        now = str(self._wire(context).app(self.app).get("id") or "")
+        if now != observed.id:
+            what = f"the name {self.app} is another app's since the plan was made"
+            raise RemoteError(what, where=self.name, hint="run it again to plan for the app that has it now")
+
+    def examine(self, context: Context) -> Sequence[Finding]:
+        """The token, the account's clock, and that the app's registry lets it in."""
+        token = find_token(context.environment)
+        findings = [Finding("ok", "heroku", f"takes the token from {token.origin}")] if token else []
+        skew = judge_skew("Heroku", self._wire(context).date(), time.time())
+        return [*findings, *([skew] if skew else [])]
 
     def judge(self, release: Release, observed: HerokuObserved, seen: Seen) -> Verdict:
         return judge_heroku(self._digests(release), observed, seen, pending_s=self.config.pending)

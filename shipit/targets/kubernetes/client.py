@@ -129,6 +129,33 @@ class KubernetesClient:
         middle = f"/namespaces/{metadata.get('namespace') or namespace}" if namespaced else ""
         return f"{prefix}{middle}/{plural}/{quote(metadata['name'])}"
 
+    def resource(self, manifest: Mapping[str, Any], namespace: str) -> tuple[str, str, str]:
+        """API group, plural and namespace of an object; the namespace empty for what belongs to the cluster.
+
+        Raises: RemoteError when the cluster knows no such kind.
+        """
+        parts = self.path(manifest, namespace).split("/")
+        group = manifest["apiVersion"].rpartition("/")[0]
+        return group, parts[-2], parts[-3] if "namespaces" in parts[:-2] else ""
+
+    def may(self, group: str, resource: str, namespace: str, verb: str) -> bool:
+        """Whether the user of this context may do something, by what the API server says of itself."""
+        name, _, part = resource.partition("/")
+        attributes = {"group": group, "resource": name, "subresource": part, "namespace": namespace, "verb": verb}
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
+        }
+        path, headers = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", {"Content-Type": "application/json"}
+        answer = self._retried("POST", path, json.dumps(body).encode(), headers)
+        return bool((answer.get("status") or {}).get("allowed"))
+
+    def date(self) -> str | None:
+        """The API server's clock, as its `Date` header has it."""
+        found = self._send("GET", "/version", None, {}).headers.get("Date")
+        return str(found) if found else None
+
     def _resources(self, prefix: str) -> dict[str, tuple[str, bool]]:
         with self._lock:
             if prefix not in self._kinds:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from shipit.config.model import Keys, Model, TargetConfig
-from shipit.config.units import Command, EnvMap, Port
+from shipit.config.units import Command, EnvMap, Flag, Port, Whole
+from shipit.errors import ConfigError
 
 _QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
 _NAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
@@ -28,19 +30,34 @@ Name = Annotated[str, Field(pattern=_NAME)]
 class ScaleConfig(Model):
     """A HorizontalPodAutoscaler on CPU."""
 
-    min: int = Field(1, ge=1, description="The least replicas.")
-    max: int = Field(ge=1, description="The most replicas.")
-    cpu: int = Field(80, ge=1, le=100, description="The CPU use to keep, in percent of the request.")
+    min: Whole = Field(1, ge=1, description="The least replicas.")
+    max: Whole = Field(ge=1, description="The most replicas.")
+    cpu: Whole = Field(80, ge=1, le=100, description="The CPU use to keep, in percent of the request.")
 
 
 class WorkloadConfig(Model):
     """One Deployment with its Service, or one bare Pod."""
 
+    shorthand = ({"type": "null"},)
+    rules = {
+        "dependencies": {"health": ["port"], "host": ["port"]},
+        "not": {
+            "anyOf": [
+                {"required": ["replicas", "scale"]},
+                {
+                    "required": ["kind"],
+                    "properties": {"kind": {"const": "pod"}},
+                    "anyOf": [{"required": ["replicas"]}, {"required": ["scale"]}],
+                },
+            ]
+        },
+    }
+
     kind: Literal["deployment", "pod"] = Field("deployment", description="A Deployment, or one bare Pod.")
     image: str | None = Field(None, description="The image it runs; default: the only one.")
     command: Command | None = Field(None, description="What it runs instead of the image's entrypoint.")
     port: Port | None = Field(None, description="The port it listens on; makes a Service, and PORT in its env.")
-    replicas: int | None = Field(None, ge=0, description="How many pods; default: 1.")
+    replicas: Whole | None = Field(None, ge=0, description="How many pods; default: 1.")
     health: Annotated[str, Field(pattern=r"^/")] | None = Field(
         None, description="A path that answers 200 when it is ready."
     )
@@ -82,8 +99,10 @@ class KubernetesConfig(TargetConfig):
     workloads: dict[str, WorkloadConfig] = Field(default_factory=dict, description="Workloads by name.")
     manifests: tuple[str, ...] = Field((), description="YAML files and folders, applied with our images pinned.")
     also_known: ClassVar[frozenset[str]] = _WORKLOAD_KEYS
+    inline = WorkloadConfig
+    rules = {"not": {"required": ["workloads"], "anyOf": [{"required": [key]} for key in sorted(_WORKLOAD_KEYS)]}}
 
-    pull_secret: bool = Field(False, description="Give the cluster the registry credentials in use here.")
+    pull_secret: Flag = Field(False, description="Give the cluster the registry credentials in use here.")
 
     @model_validator(mode="before")
     @classmethod
@@ -106,6 +125,25 @@ class KubernetesConfig(TargetConfig):
             if name != ONLY and not re.fullmatch(_NAME, name):
                 raise ValueError(f"the workload name {name!r} should be lower-case letters, digits and '-'")
         return self
+
+    @model_validator(mode="after")
+    def _hosts(self) -> KubernetesConfig:
+        owners: dict[str, str] = {}
+        for name, workload in self.workloads.items():
+            if workload.host and owners.setdefault(workload.host, name) != name:
+                raise ValueError(f"{name} and {owners[workload.host]} have the same host {workload.host}")
+        return self
+
+    def problems_in(self, root: Path, here: Callable[[Keys, str, str], ConfigError]) -> Sequence[ConfigError]:
+        if not self.manifests:
+            return ()
+        from shipit.targets.kubernetes.manifests import manifest_problems
+
+        return manifest_problems(root, self.manifests, lambda index, what, hint: here(("manifests", index), what, hint))
+
+    def place_keys(self, app: str) -> tuple[str, ...]:
+        where = f"context {self.context or 'in use'}, namespace {self.namespace or 'of the context'}"
+        return tuple(f"{name or app} in {where}" for name in self.workloads)
 
     def image_keys(self) -> Iterator[tuple[Keys, str | None]]:
         for name, workload in self.workloads.items():

@@ -2,24 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from shipit.errors import ConfigError, ShipitError
+from shipit.config.document import Position, excerpt
+from shipit.errors import ConfigError, ConfigErrors, ShipitError
 from shipit.reference import parse_reference
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SUFFIXES = (".yml", ".yaml", ".json")
 
 
 def read_manifests(root: Path, names: tuple[str, ...]) -> list[dict[str, Any]]:
     """Every object in the files and folders named, in the order of the names and then of the files'.
 
-    Raises: ConfigError at the line that does not parse or lacks apiVersion, kind or a name.
+    Raises: ConfigErrors at the lines that do not parse or lack apiVersion, kind or a name.
     """
-    return [item for name in names for file in _files(root, name) for item in _objects(file, root)]
+    objects: list[dict[str, Any]] = []
+    problems: list[ConfigError] = []
+    for name in names:
+        try:
+            files = _files(root, name)
+        except ConfigError as error:
+            problems.append(error)
+            continue
+        for file in files:
+            found, wrong = _objects(file, root)
+            objects += found
+            problems += wrong
+    if problems:
+        raise ConfigErrors(problems)
+    return objects
+
+
+def manifest_problems(
+    root: Path, names: tuple[str, ...], here: Callable[[int, str, str], ConfigError]
+) -> Sequence[ConfigError]:
+    """What is wrong with the files: at their own lines, or by `here(index, what, hint)` where one is not there."""
+    problems: list[ConfigError] = []
+    for index, name in enumerate(names):
+        try:
+            _files(root, name)
+            read_manifests(root, (name,))
+        except ConfigErrors as error:
+            problems += error.problems
+        except ConfigError as error:
+            problems.append(here(index, error.what, error.hint))
+    return problems
 
 
 def _files(root: Path, name: str) -> list[Path]:
@@ -28,49 +60,62 @@ def _files(root: Path, name: str) -> list[Path]:
         files = sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES and file.is_file())
         if not files:
             raise ConfigError(
-                "holds no YAML file", where=name, hint="put manifests there, or remove it from manifests:"
+                f"{name} holds no YAML file", where=name, hint="put manifests there, or remove it from manifests:"
             )
         return files
     if not path.is_file():
-        raise ConfigError("there is no such file or folder", where=name, hint="check manifests: in deploy.yml")
+        raise ConfigError(f"there is no file or folder {name}", where=name, hint="paths are relative to deploy.yml")
     return [path]
 
 
-def _objects(file: Path, root: Path) -> Iterator[dict[str, Any]]:
+def _objects(file: Path, root: Path) -> tuple[list[dict[str, Any]], list[ConfigError]]:
+    """The objects of a file, and what is wrong with it."""
     name = str(file.relative_to(root)) if file.is_relative_to(root) else str(file)
+    objects: list[dict[str, Any]] = []
+    problems: list[ConfigError] = []
+    text = ""
     try:
-        documents = list(yaml.compose_all(file.read_text(), Loader=yaml.SafeLoader))
-        values = list(yaml.safe_load_all(file.read_text()))
+        text = file.read_text()
+        documents = list(yaml.compose_all(text, Loader=_LOADER))
+        values = list(yaml.load_all(text, Loader=_LOADER))
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        raise ConfigError(
-            f"should be YAML: {error.problem}", where=where, hint="check it with kubectl apply --dry-run=client -f"
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise ConfigError(f"can't be read: {error}", where=name) from None
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        hint = "check it with kubectl apply --dry-run=client -f"
+        return [], [_problem(name, text, line, column, f"should be YAML: {error.problem or error.context}", hint)]
+    except (yaml.YAMLError, UnicodeDecodeError, OSError, RecursionError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
+        return [], [_problem(name, text, 1, 1, f"can't be read: {reason}", "")]
     for node, value in zip(documents, values, strict=True):
         if value is None:
             continue
-        where = f"{name}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
-        if isinstance(value, dict) and value.get("kind") == "List":
-            yield from (_checked(item, where) for item in value.get("items") or [])
-        else:
-            yield _checked(value, where)
+        is_list = isinstance(value, dict) and value.get("kind") == "List"
+        for item in value.get("items") or [] if is_list else [value]:
+            what, hint = _lack(item)
+            if what:
+                mark = node.start_mark
+                problems.append(_problem(name, text, mark.line + 1, mark.column + 1, what, hint))
+            else:
+                objects.append({key: part for key, part in item.items() if key != "status"})
+    return objects, problems
 
 
-def _checked(value: Any, where: str) -> dict[str, Any]:
+def _problem(name: str, text: str, line: int, column: int, what: str, hint: str) -> ConfigError:
+    shown = excerpt(text, Position(line, column))
+    return ConfigError(what, where=f"{name}:{line}:{column}", hint=hint, excerpt=shown, position=(line, column))
+
+
+def _lack(value: Any) -> tuple[str, str]:
+    """What an object lacks, and a hint; empty when it lacks nothing."""
     if not isinstance(value, dict):
-        raise ConfigError("should be a Kubernetes object", where=where)
+        return "should be a Kubernetes object", ""
     metadata = value.get("metadata")
     missing = [key for key in ("apiVersion", "kind") if not isinstance(value.get(key), str)]
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
         missing.append("metadata.name")
     if missing:
-        raise ConfigError(
-            f"lacks {', '.join(missing)}", where=where, hint="every object needs apiVersion, kind and metadata.name"
-        )
-    return {key: item for key, item in value.items() if key != "status"}
+        return f"lacks {', '.join(missing)}", "every object needs apiVersion, kind and metadata.name"
+    return "", ""
 
 
 def image_names(manifest: Any) -> Iterator[str]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import time
 from collections.abc import Iterator, Sequence
 
 from shipit.config.environment import Environment
 from shipit.config.project import Project
 from shipit.errors import ConfigErrors, RemoteError, ShipitError
 from shipit.events import Event
+from shipit.http.skew import judge_skew
 from shipit.reference import parse_reference
-from shipit.release import Image, ImageUse, Place, Release, Seen, Step, Verdict
+from shipit.release import Finding, Image, ImageUse, Place, Release, Seen, Step, Verdict
 from shipit.targets.base import Context
+from shipit.targets.kubernetes.access import judge_access, needed_access
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.config import ONLY, KubernetesConfig
 from shipit.targets.kubernetes.drift import fingerprint, stamp
@@ -39,6 +42,10 @@ def create(name: str, config: KubernetesConfig, project: Project, environment: E
     return KubernetesTarget(name, config, project, environment)
 
 
+def _identity(context: str, server: str, namespace: str) -> str:
+    return f"context {context}, server {server}, namespace {namespace}"
+
+
 class KubernetesTarget:
     """One namespace of one cluster."""
 
@@ -50,17 +57,18 @@ class KubernetesTarget:
         self.context = context
         self.server = server
         self.namespace = config.namespace or namespace or "default"
-        self.place = Place("kubernetes", f"context {context}, server {server}, namespace {self.namespace}")
+        self.place = Place("kubernetes", _identity(context, server, self.namespace))
         self._raw = read_manifests(project.root, config.manifests)
+        # An image that is only used has no repository of ours: manifests mean it by its name alone.
+        self._repositories = {image: built.repository or "" for image, built in project.images.items()}
         self._client: KubernetesClient | None = None
         self._secret_keys = project.secrets_for(name)
         self._guard(project)
 
     def images(self) -> Sequence[ImageUse]:
         names = {self.project.image_name(workload.image) for workload in self.config.workloads.values()}
-        repositories = {name: config.repository for name, config in self.project.images.items() if config.repository}
         for manifest in self._raw:
-            names |= {image for text in image_names(manifest) if (image := image_for(text, repositories))}
+            names |= {image for text in image_names(manifest) if (image := image_for(text, self._repositories))}
         if self.project.release:
             names.add(self.project.image_name(self.project.release.image))
         return tuple(self._use(name) for name in sorted(names))
@@ -124,6 +132,33 @@ class KubernetesTarget:
             if payload.get("replace"):
                 client.delete(payload["apply"], self.namespace)
             client.apply(payload["apply"], self.namespace)
+
+    def guard(self, observed: KubernetesObserved, context: Context) -> None:
+        """That the kubeconfig still leads to where the plan was made for."""
+        name, server, namespace = read_place(self.config, context.environment)
+        now = Place("kubernetes", _identity(name, server, self.config.namespace or namespace or "default"))
+        if now != self.place:
+            what = f"the place changed since the plan: it was {self.place.identity}, and is {now.identity}"
+            raise RemoteError(what, where=self.name, hint="run it again to plan for where it leads now")
+
+    def examine(self, context: Context) -> Sequence[Finding]:
+        """Whether this context may do what a deploy does, and how far its clock is."""
+        client = self._wire(context)
+        wanted = needed_access(
+            {client.resource(manifest, self.namespace) for manifest in self._identities()},
+            self.namespace,
+            has_secret=bool(self._secret_keys) or self.config.pull_secret,
+            has_job=self.project.release is not None,
+            replaces_pods=any(manifest["kind"] == "Pod" for manifest in self._identities()),
+        )
+        answers = {
+            access: tuple(
+                verb for verb in access.verbs if not client.may(access.group, access.resource, access.namespace, verb)
+            )
+            for access in wanted
+        }
+        skew = judge_skew(f"the cluster of {self.context}", client.date(), time.time())
+        return [*judge_access(answers, f"the user of {self.context}"), *([skew] if skew else [])]
 
     def judge(self, release: Release, observed: KubernetesObserved, seen: Seen) -> Verdict:
         ids = {
@@ -216,11 +251,12 @@ class KubernetesTarget:
         return self.project.app if name == ONLY else name
 
     def _manifests(self, release: Release, setting: Setting) -> Iterator[Manifest]:
-        repositories = {name: config.repository for name, config in self.project.images.items() if config.repository}
         for manifest in self._raw:
             yield pin_images(
                 manifest,
-                lambda text: self._image(found, release).pinned if (found := image_for(text, repositories)) else None,
+                lambda text: (
+                    self._image(found, release).pinned if (found := image_for(text, self._repositories)) else None
+                ),
             )
         for name, workload in self.config.workloads.items():
             image = self._image(self.project.image_name(workload.image), release)

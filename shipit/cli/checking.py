@@ -1,0 +1,112 @@
+"""`validate` and `schema`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from shipit.cli.ending import ending
+from shipit.config.deprecated import Edit, apply_edits
+from shipit.config.environment import Environment, read_environment
+from shipit.config.load import environments_of, find_file, load_project, read_written
+from shipit.config.project import Project
+from shipit.errors import ConfigError, ConfigErrors, ShipitError
+from shipit.targets.kinds import KindModels
+
+
+def run_validate(
+    file: str | None, environment: str | None, output: str, *, resolved: bool, origin: bool, fix: bool, verbose: bool
+) -> None:
+    with ending(verbose, output if not resolved else "auto"):
+        surroundings = read_environment()
+        path = find_file(surroundings, file)
+        if fix:
+            _fix(path, surroundings)
+        if resolved or origin:
+            from shipit.config.resolved import render_resolved
+
+            project = load_project(path, surroundings, KindModels(), selected=environment)
+            typer.echo(render_resolved(project, with_origin=origin), nl=False)
+            return
+        projects = _check_all(path, surroundings, environment)
+        _tell(path, projects, environment, output)
+
+
+def run_schema() -> None:
+    with ending(False):
+        from shipit.config.schema import render_schema
+
+        typer.echo(json.dumps(render_schema(KindModels()), indent=2))
+
+
+def _check_all(path: Path, surroundings: Environment, environment: str | None) -> dict[str | None, Project]:
+    """The project under every environment, or under the one named. Raises: ConfigErrors with every mistake, each once."""
+    kinds = KindModels()
+    names = (environment,) if environment else (None, *environments_of(path, surroundings))
+    projects: dict[str | None, Project] = {}
+    problems: dict[str, ConfigError] = {}
+    for name in names:
+        try:
+            projects[name] = load_project(path, surroundings, kinds, selected=name)
+        except ConfigErrors as error:
+            problems |= {str(problem): problem for problem in error.problems if str(problem) not in problems}
+    if problems:
+        raise ConfigErrors(list(problems.values()))
+    return projects
+
+
+def _tell(path: Path, projects: dict[str | None, Project], environment: str | None, output: str) -> None:
+    warnings = {str(warning): warning for project in projects.values() for warning in project.warnings}
+    if output == "json":
+        from shipit.report.problems import problem_data
+
+        data = [problem_data(warning, "warning") for warning in warnings.values()]
+        typer.echo(json.dumps({"event": "validated", "file": path.name, "valid": True, "problems": data}))
+        return
+    for warning in warnings.values():
+        _warn(warning, output)
+    first = next(iter(projects.values()))
+    names = [name for name in projects if name]
+    checked = f", environments {', '.join(names)}" if names and not environment else ""
+    counts = f"{_count(len(first.images), 'image')}, {_count(len(first.targets), 'target')}"
+    typer.echo(f"{path.name} is valid: {counts}{checked}")
+
+
+def _warn(warning: ShipitError, output: str) -> None:
+    if output == "github":
+        from shipit.report.problems import annotation_lines
+
+        typer.echo("\n".join(annotation_lines(warning, "warning")))
+        return
+    typer.echo(f"warning: {warning.render()}", err=True)
+
+
+def _fix(path: Path, surroundings: Environment) -> None:
+    """Mend what can be mended without a person, in the file and those that it includes."""
+    written = read_written(path, surroundings)
+    by_file: dict[str, list[Edit]] = {}
+    for edit in written.edits:
+        by_file.setdefault(edit.at.file, []).append(edit)
+    for name, edits in by_file.items():
+        _rewrite(written.paths[name], edits)
+    for warning in written.warnings:
+        typer.echo(f"mended {warning}", err=True)
+
+
+def _rewrite(path: Path, edits: Sequence[Edit]) -> None:
+    """Write a file anew beside itself and put it in its place; its mode, line ends and byte order mark stay."""
+    data = path.read_bytes()
+    mark = b"\xef\xbb\xbf" if data.startswith(b"\xef\xbb\xbf") else b""
+    text = apply_edits(data.removeprefix(mark).decode(), edits)
+    target = path.resolve()
+    beside = target.with_name(f".{target.name}.shipit")
+    beside.write_bytes(mark + text.encode())
+    beside.chmod(target.stat().st_mode)
+    beside.replace(target)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

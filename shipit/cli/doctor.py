@@ -1,0 +1,79 @@
+"""`doctor`: what stands in the way of a deploy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import typer
+
+from shipit.cli.ending import ending
+from shipit.cli.running import Options, load, running
+from shipit.config.environment import read_environment
+from shipit.config.load import find_file
+from shipit.errors import ConfigErrors, Interrupted, ShipitError, UsageError
+from shipit.release import Finding
+from shipit.targets.kinds import create_target
+
+_SIGNS = {"ok": "ok      ", "warning": "warning ", "failure": "FAILURE "}
+
+
+def run_doctor(options: Options) -> None:
+    with ending(options.verbose):
+        findings = _findings(options)
+        if options.output == "json":
+            typer.echo(json.dumps([finding._asdict() for finding in findings]))
+        else:
+            _print(findings)
+        raise typer.Exit(1 if any(finding.level == "failure" for finding in findings) else 0)
+
+
+def _findings(options: Options) -> list[Finding]:
+    from shipit.pipeline.doctor import examine, examine_machine
+    from shipit.pipeline.graph import select_targets
+
+    environment = read_environment()
+    try:
+        path = find_file(environment, options.file)
+    except UsageError as error:
+        if options.file:
+            raise
+        missing = Finding("warning", "deploy.yml", error.what, "shipit init writes one")
+        return [missing, *examine_machine(environment)]
+    try:
+        project, _ = load(options)
+        names = select_targets(options.targets, project.targets)
+    except ConfigErrors as error:
+        problems = [Finding("failure", "deploy.yml", str(problem), problem.hint) for problem in error.problems]
+        return [*problems, *examine_machine(environment)]
+    warnings = [Finding("warning", "deploy.yml", str(warning), warning.hint) for warning in project.warnings]
+    lost: list[Finding] = []
+    reached = []
+    for name in names:
+        try:
+            create_target(name, project.targets[name], project, environment)
+        except Interrupted:
+            raise
+        except ShipitError as error:
+            lost.append(Finding("failure", f"target {name}", str(error), error.hint))
+        else:
+            reached.append(name)
+    with running(project, environment, options, reached, quiet=True) as run:
+        return [Finding("ok", "deploy.yml", f"{path.name} is valid"), *warnings, *examine(run), *lost]
+
+
+def _print(findings: Sequence[Finding]) -> None:
+    width = max(len(finding.subject) for finding in findings)
+    for finding in findings:
+        first, *more = finding.what.splitlines()
+        typer.echo(f"{_SIGNS[finding.level]}{finding.subject:<{width}}  {first}")
+        for line in more:
+            typer.echo(f"{' ' * (width + 10)}{line}")
+        if finding.hint:
+            typer.echo(f"{' ' * (width + 10)}hint: {finding.hint}")
+    counts = {level: sum(finding.level == level for finding in findings) for level in ("failure", "warning")}
+    if not any(counts.values()):
+        typer.echo("nothing stands in the way")
+        return
+    said = [f"{count} {level}{'s' if count != 1 else ''}" for level, count in counts.items() if count]
+    typer.echo(", ".join(said))

@@ -1,0 +1,93 @@
+"""A file with those that it includes, as one tree: what includes lays itself over what it includes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from shipit.config.document import Mapping_, Position, Scalar, Sequence_, Value, parse_document
+from shipit.config.interpolate import InterpolationError
+from shipit.config.overlay import merge
+from shipit.config.problems import Source
+from shipit.errors import ConfigErrors, UsageError
+
+MAX_FILES = 50
+
+
+class Reader:
+    """Reads files once each. `texts`: the name of each in messages -> its bytes; `paths`: the same names -> where it is."""
+
+    def __init__(self, cwd: Path, expand: Callable[[str], str]) -> None:
+        self._cwd = cwd
+        self._expand = expand
+        self.texts: dict[str, bytes] = {}
+        self.paths: dict[str, Path] = {}
+
+    def read(self, path: Path, name: str) -> Mapping_:
+        """The tree of a file and of all that it includes.
+
+        Raises: UsageError when the file can't be read; ConfigErrors for what is no YAML, no map, or includes itself.
+        """
+        try:
+            text = path.read_bytes()
+        except OSError as error:
+            raise UsageError(
+                f"can't be read: {error.strerror}", where=str(path), hint="check its permissions"
+            ) from None
+        return self._tree(path, name, text, (path.resolve(),))
+
+    def _tree(self, path: Path, name: str, text: bytes, above: tuple[Path, ...]) -> Mapping_:
+        self.texts[name] = text
+        self.paths[name] = path
+        tree = parse_document(text, name)
+        source = Source(name, self.texts, tree)
+        if not isinstance(tree, Mapping_):
+            raise ConfigErrors([source.problem((), "the file should be a map of keys such as app: and targets:")])
+        if "include" not in tree.items:
+            return tree
+        below: Value = Mapping_({}, tree.at)
+        for item in _items(tree.items["include"][1]):
+            below = merge(below, self._included(item, path, source, above))
+        own = {key: value for key, value in tree.items.items() if key != "include"}
+        merged = merge(below, Mapping_(own, tree.at))
+        assert isinstance(merged, Mapping_)
+        return merged
+
+    def _included(self, item: Value, path: Path, source: Source, above: tuple[Path, ...]) -> Mapping_:
+        if not isinstance(item, Scalar) or not item.text:
+            raise _problem(source, item.at, "should be a file, or a list of files")
+        try:
+            wanted = path.parent / self._expand(item.text)
+        except InterpolationError as error:
+            raise _problem(source, item.at, str(error)) from None
+        if "://" in item.text:
+            raise _problem(source, item.at, "should be a file here: nothing is fetched", "copy it beside this file")
+        resolved = wanted.resolve()
+        if resolved in above:
+            names = " -> ".join(file.name for file in (*above[above.index(resolved) :], resolved))
+            raise _problem(source, item.at, f"files include each other: {names}", "remove one of them")
+        if len(self.texts) >= MAX_FILES:
+            raise _problem(source, item.at, f"at most {MAX_FILES} files can be included")
+        try:
+            text = resolved.read_bytes()
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            hint = f"paths are relative to {source.name}"
+            raise _problem(source, item.at, f"can't be read: {reason}", hint) from None
+        return self._tree(resolved, relative_name(resolved, self._cwd), text, (*above, resolved))
+
+
+def _items(value: Value) -> tuple[Value, ...]:
+    return value.items if isinstance(value, Sequence_) else (value,)
+
+
+def _problem(source: Source, at: Position, what: str, hint: str = "") -> ConfigErrors:
+    return ConfigErrors([source.problem_at(at, what, hint, path="include")])
+
+
+def relative_name(path: Path, cwd: Path) -> str:
+    """How messages call a file: relative to the working directory where it lies below it."""
+    try:
+        return str(path.resolve().relative_to(cwd.resolve()))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,61 @@
+"""What `${...}` may name, and a tree with every one of them replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shipit.config.document import Mapping_, Scalar, Sequence_, Value
+from shipit.config.git import Git
+from shipit.config.interpolate import InterpolationError, Lookup, interpolate
+from shipit.config.problems import Source
+from shipit.errors import ConfigError
+
+GIT_FACTS = ("sha", "short", "branch", "tag", "dirty")
+
+
+@dataclass(frozen=True)
+class Names:
+    """Called with a name, gives its text, or None where it is not set: facts of the run, of git, and variables."""
+
+    variables: Mapping[str, str]
+    git: Git
+    app: str
+    environment: str
+
+    def __call__(self, name: str) -> str | None:
+        if name == "app":
+            return self.app
+        if name == "environment":
+            return self.environment
+        if name.startswith("git."):
+            fact = name.removeprefix("git.")
+            return self.git.lookup(fact) if fact in GIT_FACTS else None
+        return self.variables.get(name)
+
+
+def interpolated(tree: Mapping_, lookup: Lookup, source: Source) -> tuple[Mapping_, list[ConfigError]]:
+    """The tree with each `${...}` in its values replaced, and what could not be. Overlays that are not chosen stay."""
+    mistakes: list[ConfigError] = []
+
+    def walk(value: Value, keys: tuple[str | int, ...]) -> Value:
+        if isinstance(value, Mapping_):
+            return Mapping_({k: (at, walk(v, (*keys, k))) for k, (at, v) in value.items.items()}, value.at)
+        if isinstance(value, Sequence_):
+            return Sequence_(tuple(walk(item, (*keys, i)) for i, item in enumerate(value.items)), value.at)
+        if "${" not in value.text:
+            return value
+        try:
+            return Scalar(interpolate(value.text, lookup), False, value.at, value.explicit, value.text)
+        except InterpolationError as error:
+            mistakes.append(source.problem(keys, str(error), _hint(error), offset=error.offset + (not value.plain)))
+            return Scalar("", False, value.at)
+
+    walked = {
+        key: (at, value if key == "environments" else walk(value, (key,))) for key, (at, value) in tree.items.items()
+    }
+    return Mapping_(walked, tree.at), mistakes
+
+
+def _hint(error: InterpolationError) -> str:
+    return "set it, or give a default: ${NAME:-default}" if "is not set" in str(error) else ""

@@ -1,0 +1,136 @@
+"""A file as it is understood: after includes, the overlay, defaults and variables, and where each value came from. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from shipit.config.document import Mapping_, Position, Scalar, Sequence_, Value
+from shipit.config.model import BuildConfig, Keys
+from shipit.config.project import Project
+
+MASK = "[redacted]"
+SHORTEST = 4
+# What text stands for where a map could be.
+SHORTHAND_KEYS = ("repository", "command", "context", "file", "path")
+
+
+def render_resolved(project: Project, *, with_origin: bool = False) -> str:
+    """The whole file as YAML that `validate` accepts again. `with_origin` adds where each value came from, as a comment.
+
+    Values of the variables that secrets are read from are masked wherever they stand.
+    """
+    masks = [
+        value
+        for secret in project.secrets.values()
+        if secret.env and len(value := project.variables.get(secret.env, "")) >= SHORTEST
+    ]
+    lines: list[tuple[str, str]] = []
+    for key, value in _data(project).items():
+        lines += _lines(key, value, (key,), 0, project)
+    shown = [(_masked(text, masks), origin) for text, origin in lines]
+    if not with_origin:
+        return "".join(f"{text}\n" for text, _ in shown)
+    width = min(60, max(len(text) for text, _ in shown))
+    return "".join(f"{text:<{width}}  # {origin}\n" if origin else f"{text}\n" for text, origin in shown)
+
+
+def _masked(text: str, masks: list[str]) -> str:
+    for mask in masks:
+        text = text.replace(mask, MASK)
+    return text
+
+
+def _data(project: Project) -> dict[str, Any]:
+    images = {name: _dump(image) for name, image in project.images.items()}
+    for name, image in images.items():
+        if "repository" in image:
+            image.setdefault("tags", list(project.tags(name)))
+            image.setdefault("build", _dump(BuildConfig()))
+    targets = {name: _dump(target) for name, target in project.targets.items()}
+    for target in targets.values():
+        target["needs"] = [name for name in target["needs"] if name in targets]
+        # The workload that keys right under a target make is named after the app.
+        if "" in (workloads := target.get("workloads", {})):
+            target["workloads"] = {project.app: workloads[""]}
+    data: dict[str, Any] = {"version": 1, "app": project.app, "images": images, "env": dict(project.env)}
+    data["secrets"] = secrets = {name: _dump(secret) for name, secret in project.secrets.items()}
+    for secret in secrets.values():
+        if "only" in secret:
+            secret["only"] = [name for name in secret["only"] if name in targets]
+    if project.release:
+        data["release"] = _dump(project.release)
+    data["targets"] = targets
+    return {key: value for key, value in data.items() if value not in ({}, None)}
+
+
+def _dump(model: BaseModel) -> dict[str, Any]:
+    """A model's keys without those that say nothing."""
+    dumped = model.model_dump(mode="json")
+    return {key: value for key, value in _pruned(dumped).items() if not (key == "kind" and value == "")}
+
+
+def _pruned(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _pruned(item) for key, item in value.items() if item is not None and item != {}}
+    return value
+
+
+def _lines(key: str, value: Any, keys: Keys, depth: int, project: Project) -> Iterator[tuple[str, str]]:
+    indent = "  " * depth
+    name = key if _is_bare(key) else json.dumps(key)
+    if isinstance(value, Mapping) and value:
+        yield f"{indent}{name}:", ""
+        for inner, item in value.items():
+            yield from _lines(str(inner), item, (*keys, inner), depth + 1, project)
+        return
+    yield f"{indent}{name}: {_inline(value)}", origin_of(project, keys)
+
+
+def _inline(value: Any) -> str:
+    """A value in one line; JSON is YAML, and text in quotes is never taken for something else."""
+    return value if isinstance(value, str) and _is_bare(value) else json.dumps(value, ensure_ascii=False)
+
+
+def _is_bare(text: str) -> bool:
+    """Whether text means itself in YAML without quotes."""
+    safe = text.replace("-", "").replace("_", "").replace("/", "").replace(".", "")
+    words = ("true", "false", "null", "yes", "no", "on", "off", "nan", "inf", "y", "n")
+    return safe.isascii() and safe.isalnum() and text[0].isalpha() and text.lower() not in words
+
+
+def origin_of(project: Project, keys: Keys) -> str:
+    """`deploy.yml:4:9`, with the variable that gave it; `default` for what nobody wrote."""
+    value: Value = project.source.tree
+    at: Position | None = None
+    for key in _written(keys, value, project.app):
+        if isinstance(value, Mapping_) and str(key) in value.items:
+            at, value = value.items[str(key)]
+        elif isinstance(value, Sequence_) and isinstance(key, int) and key < len(value.items):
+            value = value.items[key]
+            at = value.at
+        elif isinstance(value, Scalar) and not value.is_null and key in SHORTHAND_KEYS:
+            break
+        else:
+            return "default"
+    if at is None:
+        return "default"
+    if isinstance(value, Scalar):
+        place = f"{value.at.file}:{value.at.line}:{value.at.column}"
+        return f"{place} from {value.origin}" if value.origin else place
+    return f"{at.file}:{at.line}:{at.column}"
+
+
+def _written(keys: Keys, tree: Value, app: str) -> Keys:
+    """The same keys as they may be written: `image` for the only image, and a workload's keys right under its target."""
+    if isinstance(tree, Mapping_) and keys[:2] == ("images", app) and "image" in tree.items:
+        return ("image", *keys[2:])
+    if len(keys) > 3 and keys[0] == "targets" and keys[2] == "workloads" and isinstance(tree, Mapping_):
+        targets = tree.items.get("targets")
+        target = targets[1].items.get(str(keys[1])) if targets and isinstance(targets[1], Mapping_) else None
+        if target and isinstance(target[1], Mapping_) and "workloads" not in target[1].items:
+            return (*keys[:2], *keys[4:])
+    return keys

@@ -1,0 +1,32 @@
+"""How far this machine's clock is from a server's: certificates and tokens stop working when it is far."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Literal
+
+from shipit.release import Finding
+
+WARN_S, FAIL_S = 30, 300
+
+
+def judge_skew(server: str, date: str | None, now_s: float) -> Finding | None:
+    """What a `Date` header says of this clock, in seconds since 1970; None where there is none. Pure.
+
+    Source: RFC 9110, section 6.6.1.
+    """
+    try:
+        theirs = parsedate_to_datetime(date or "")
+    except ValueError:
+        return None
+    if theirs.tzinfo is None:
+        theirs = theirs.replace(tzinfo=UTC)
+    skew_s = (datetime.fromtimestamp(now_s, UTC) - theirs).total_seconds()
+    if abs(skew_s) < WARN_S:
+        return Finding("ok", "clock", f"agrees with {server}")
+    way = "ahead of" if skew_s > 0 else "behind"
+    level: Literal["warning", "failure"] = "warning" if abs(skew_s) < FAIL_S else "failure"
+    return Finding(
+        level, "clock", f"{abs(skew_s):.0f} s {way} {server}", "set this machine's clock, for example with NTP"
+    )

@@ -1,0 +1,189 @@
+"""What stands in the way of a deploy, asked of everything that it would use; nothing is changed."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from shipit.config.environment import Environment
+from shipit.config.project import Project
+from shipit.errors import Interrupted, ShipitError
+from shipit.http.skew import judge_skew
+from shipit.image.build import read_dockerfile
+from shipit.image.choice import choose_builder
+from shipit.pipeline.flow import check_clean
+from shipit.pipeline.images import build_options, human_bytes
+from shipit.pipeline.parallel import settle
+from shipit.pipeline.redact import SHORTEST
+from shipit.pipeline.run import Run
+from shipit.reference import parse_reference
+from shipit.release import Finding, ImageUse
+from shipit.targets.base import Examines, Target
+
+LOW_BYTES, FULL_BYTES = 2 * 1024**3, 200 * 1024**2
+
+
+def examine(run: Run) -> list[Finding]:
+    """Every finding, in the order of what a deploy does: the file, this machine, images, registries, targets.
+
+    A check that fails is a finding; only an interruption is raised.
+    """
+    uses = [use for target in run.targets for use in target.images()]
+    hosts = sorted({parse_reference(use.repository).registry for use in uses if use.publish})
+    built = sorted({use.image for use in uses if run.project.images[use.image].use is None})
+    checks: dict[str, Callable[[], Iterator[Finding]]] = {
+        "disk": partial(_disk, run.environment),
+        "proxy": partial(_proxies, run.environment),
+        "git": partial(_git, run),
+        "secrets": partial(_secrets, run),
+        **{f"image {name}": partial(_image, run, name) for name in built},
+        **{f"registry {host}": partial(_registry, run, host, _repository_at(host, uses)) for host in hosts},
+        **{f"target {target.name}": partial(_target, run, target) for target in run.targets},
+    }
+    results = settle({name: partial(_all, check) for name, check in checks.items()}, run.clock)
+    found: list[Finding] = []
+    for name, result in results.items():
+        if isinstance(result, Interrupted):
+            raise result
+        if isinstance(result, ShipitError):
+            error = run.redactor.error(result)
+            found.append(Finding("failure", name, error.render().split("\nhint:")[0], error.hint))
+        elif isinstance(result, Exception):
+            raise result
+        else:
+            found += [run.redactor.value(finding) for finding in result]
+    return [finding for index, finding in enumerate(found) if finding not in found[:index]]
+
+
+def examine_machine(environment: Environment) -> list[Finding]:
+    """What can be told without a deploy.yml."""
+    return [*_disk(environment), *_proxies(environment)]
+
+
+def _all(check: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    return list(check())
+
+
+def _repository_at(host: str, uses: Iterable[ImageUse]) -> str:
+    """A repository at a host that is pushed to."""
+    return next(use.repository for use in uses if parse_reference(use.repository).registry == host)
+
+
+def _disk(environment: Environment) -> Iterator[Finding]:
+    folder = environment.cache_dir
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    what = f"{human_bytes(free)} free at {environment.cache_dir}"
+    if free < LOW_BYTES:
+        hint = "make room, or set SHIPIT_CACHE_DIR to another disk"
+        yield Finding("failure" if free < FULL_BYTES else "warning", "disk", what, hint)
+        return
+    yield Finding("ok", "disk", what)
+
+
+def _proxies(environment: Environment) -> Iterator[Finding]:
+    seen = dict.fromkeys(proxy for scheme in ("https", "http") if (proxy := environment.proxy(scheme)))
+    if not seen:
+        yield Finding("ok", "proxy", "none")
+    for proxy in seen:
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        try:
+            address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+            with socket.create_connection(address, timeout=5):
+                pass
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            hint = "correct HTTPS_PROXY, or unset it"
+            yield Finding("failure", "proxy", f"{parts.hostname} does not answer: {reason}", hint)
+            continue
+        exempt = f", not for {environment.no_proxy}" if environment.no_proxy else ""
+        yield Finding("ok", "proxy", f"{address[0]}:{address[1]}{exempt}")
+
+
+def _git(run: Run) -> Iterator[Finding]:
+    check_clean(run.project)
+    git = run.project.git
+    if git.short is None:
+        yield Finding("ok", "git", "not a git tree: images are tagged latest unless deploy.yml says otherwise")
+    elif git.changes() is None:
+        yield Finding("warning", "git", "git can't tell whether the tree is clean", "install git, or check git status")
+    else:
+        yield Finding("ok", "git", f"{git.short}{', with changes' if git.is_dirty else ''}")
+
+
+def _secrets(run: Run) -> Iterator[Finding]:
+    """Where each secret would come from; values are looked at, and commands are not run."""
+    project = run.project
+    names = sorted({name for target in run.targets for name in project.secrets_for(target.name)})
+    for name in names:
+        yield _secret(name, project, run.environment)
+
+
+def _secret(name: str, project: Project, environment: Environment) -> Finding:
+    source, subject = project.secrets[name], f"secret {name}"
+    if source.env is not None:
+        value = project.variables.get(source.env, "")
+        if not value:
+            return Finding("failure", subject, f"the variable {source.env} is not set", f"export {source.env}=...")
+        if len(value) < SHORTEST:
+            what = f"its value is shorter than {SHORTEST} characters, so it is not searched for in output"
+            return Finding("warning", subject, what, "use a longer value")
+        return Finding("ok", subject, f"from the variable {source.env}")
+    if source.file is not None:
+        text = source.file
+        file = environment.home / text[2:] if text.startswith("~/") else project.root / text
+        if not file.is_file():
+            return Finding("failure", subject, f"there is no file {text}", "create it, or name another file")
+        return Finding("ok", subject, f"from the file {text}")
+    if source.command is not None:
+        program = source.command[0]
+        path = environment.get("PATH")
+        if shutil.which(program, path=path) is None and not Path(project.root / program).is_file():
+            return Finding("failure", subject, f"there is no program {program}", "install it, or correct command:")
+        return Finding("ok", subject, f"from the command {program}, which was not run")
+    return Finding("ok", subject, "from the keyring, which was not asked")
+
+
+def _image(run: Run, name: str) -> Iterator[Finding]:
+    platforms = run.project.images[name].build
+    options = build_options(run.project, name, platforms.platforms[0] if platforms else "linux/amd64", None)
+    dockerfile = read_dockerfile(options.dockerfile, options.context)
+    choice = choose_builder(dockerfile, options, run.engine)
+    if choice.way != "native":
+        yield Finding("ok", "engine", f"{run.engine().title} answers at {run.engine().address}")
+    yield Finding("ok", f"image {name}", f"builder {choice}")
+
+
+def _registry(run: Run, host: str, repository: str) -> Iterator[Finding]:
+    ref = parse_reference(repository)
+    credentials = run.registries.credentials(ref)
+    subject = f"registry {host}"
+    client = run.registries.client(ref)
+    client.check()
+    if credentials is None:
+        if client.auth.challenge is not None:
+            yield Finding("failure", subject, "answers, and nobody is logged in", f"shipit login {host}")
+        else:
+            yield Finding("ok", subject, "answers, and asks for no login")
+    else:
+        yield Finding(
+            "ok", subject, f"takes the login of {credentials.username or 'a token'}, from {credentials.origin}"
+        )
+    skew = judge_skew(host, client.date(), time.time())
+    if skew is not None:
+        yield skew
+
+
+def _target(run: Run, target: Target) -> Iterator[Finding]:
+    context = run.context(target)
+    subject = f"target {target.name}"
+    target.observe(context)
+    yield Finding("ok", subject, f"{target.place.identity} can be read")
+    if isinstance(target, Examines):
+        yield from (finding._replace(subject=finding.subject or subject) for finding in target.examine(context))
