@@ -52,10 +52,19 @@ def _check_all(path: Path, surroundings: Environment, environment: str | None) -
         try:
             projects[name] = load_project(path, surroundings, kinds, selected=name)
         except ConfigErrors as error:
-            problems |= {str(problem): problem for problem in error.problems if str(problem) not in problems}
+            for problem in error.problems:
+                if str(problem) not in problems:
+                    problems[str(problem)] = _under(problem, name) if name and name != environment else problem
     if problems:
         raise ConfigErrors(list(problems.values()))
     return projects
+
+
+def _under(problem: ConfigError, environment: str) -> ConfigError:
+    """A mistake that is none in the file as it is written."""
+    if not problem.path.startswith("environments."):
+        problem.what += f" (with -e {environment})"
+    return problem
 
 
 def _tell(path: Path, projects: dict[str | None, Project], environment: str | None, output: str) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Set
+from graphlib import CycleError, TopologicalSorter
 
 from shipit import __version__
-from shipit.config.model import ImageConfig, Keys, ProjectFile, TargetConfig
-from shipit.config.problems import Source
+from shipit.config.model import ImageConfig, ProjectFile, TargetConfig
+from shipit.config.position import Keys
+from shipit.config.source import Source
 from shipit.errors import ConfigError
 
 
@@ -109,29 +111,22 @@ def check_needs(targets: Mapping[str, TargetConfig], every: Set[str], source: So
                 mistakes.append(source.problem(("targets", name, "needs", index), f"there is no target {need!r}", hint))
     cycle = _cycle({name: config.needs for name, config in targets.items()})
     if cycle:
-        keys: Keys = ("targets", cycle[0], "needs")
-        mistakes.append(
-            source.problem(keys, f"targets wait for each other: {' -> '.join(cycle)}", "remove one of them")
-        )
+        keys: Keys = ("targets", cycle[0], "needs", targets[cycle[0]].needs.index(cycle[1]))
+        what = "waits for itself" if len(cycle) == 2 else f"targets wait for each other: {' -> '.join(cycle)}"
+        mistakes.append(source.problem(keys, what, "remove one of them" if len(cycle) > 2 else "remove it"))
     return mistakes
 
 
 def _cycle(needs: Mapping[str, tuple[str, ...]]) -> list[str]:
     """A cycle as its names, the first repeated at the end; empty when there is none."""
-    done: set[str] = set()
-
-    def visit(name: str, trail: list[str]) -> list[str]:
-        if name in trail:
-            return [*trail[trail.index(name) :], name]
-        if name in done:
-            return []
-        for need in needs.get(name, ()):
-            if found := visit(need, [*trail, name]):
-                return found
-        done.add(name)
-        return []
-
-    return next((found for name in needs if (found := visit(name, []))), [])
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as error:
+        # It lists who is waited for before who waits.
+        cycle: list[str] = error.args[1][::-1]
+        first = min(range(len(cycle) - 1), key=lambda index: list(needs).index(cycle[index]))
+        return [*cycle[first:-1], *cycle[: first + 1]]
+    return []
 
 
 def check_images(
@@ -158,7 +153,8 @@ def _image_problem(
     if image is None and not images:
         return source.problem(keys, "needs an image, and the file has none", "add image: REPOSITORY at the top")
     if image is None and len(images) > 1:
-        return source.problem(keys, "should name its image, since there are several", f"image: one of {names}")
+        hint = f"images: some of {names}" if keys[-1] == "images" else f"image: one of {names}"
+        return source.problem(keys, "should name its image, since there are several", hint)
     return None
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from shipit.config.document import Mapping_, Position, Scalar, Sequence_, Value
-from shipit.config.problems import Source
+from shipit.config.document import Mapping_, Scalar, Sequence_, Value
+from shipit.config.position import Position
+from shipit.config.source import Source
 from shipit.errors import ConfigError
 
 ANY = "*"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import yaml
 
-from shipit.errors import ConfigError, ConfigErrors
+from shipit.config.position import Position
+from shipit.config.yaml_text import decode, not_yaml, problem_in
+from shipit.errors import ConfigErrors
 
-MAX_BYTES = 1024 * 1024
 MAX_NODES = 100_000
 MAX_DEPTH = 64
 
@@ -19,14 +21,10 @@ _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
 # Maps whose scalar values are the user's text: 1.10 stays 1.10, true stays true.
 TEXT_MAPS = frozenset({"env", "args", "tags", "labels"})
 
-
-class Position(NamedTuple):
-    """Line and column, both from 1, how many characters the token spans (at least 1), and the file as messages call it."""
-
-    line: int
-    column: int
-    width: int = 1
-    file: str = ""
+_CORE = "tag:yaml.org,2002:"
+_SCALAR_TAGS = frozenset(_CORE + name for name in ("str", "int", "float", "bool", "null")) | {"!"}
+# The anchor and the tag before a value.
+_PROPERTIES = re.compile(r"(?:[!&][^\s,\[\]{}]*\s+)+")
 
 
 class Scalar(NamedTuple):
@@ -35,7 +33,6 @@ class Scalar(NamedTuple):
     text: str
     plain: bool
     at: Position
-    explicit: str = ""
     origin: str = ""
 
     @property
@@ -58,87 +55,174 @@ class Mapping_(NamedTuple):
 Value = Scalar | Sequence_ | Mapping_
 
 
-class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
-    yaml_implicit_resolvers: dict[str, Any] = {}
+class _Anchored(NamedTuple):
+    """What an anchor names: the value, how many values it is made of, and how deep it is."""
+
+    value: Value
+    size: int
+    depth: int
 
 
-class _Converter:
-    """Turns yaml's nodes into values once; counts nodes, so that aliases can't explode, and depth."""
+class _Builder:
+    """Builds values from the parser's events, one by one: composing recurses where nothing bounds it.
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.count = 0
-        self.problems: list[ConfigError] = []
+    Counts values, those behind aliases included, so that aliases can't explode.
+    """
 
-    def error(self, what: str, node: yaml.Node, hint: str = "") -> ConfigErrors:
-        line, column = node.start_mark.line + 1, node.start_mark.column + 1
-        return ConfigErrors(
-            [ConfigError(what, where=f"{self.name}:{line}:{column}", hint=hint, position=(line, column))]
-        )
+    def __init__(self, text: str, name: str) -> None:
+        self._text = text
+        self._name = name
+        # Their attributes differ by kind, and the parser's types know fewer of them than there are.
+        self._events: Iterator[Any] = yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        self._count = 0
+        self._deepest = 0
+        # Name -> what it names; None while that is being built.
+        self._anchors: dict[str, _Anchored | None] = {}
+        # Where the brackets stand that are not closed yet.
+        self.opened: list[Position] = []
 
-    def position(self, node: yaml.Node) -> Position:
-        start, end = node.start_mark, node.end_mark
-        width = end.column - start.column if end.line == start.line else 1
-        return Position(start.line + 1, start.column + 1, max(1, width), self.name)
+    def document(self) -> Value | None:
+        """The only document; None where there is none."""
+        value: Value | None = None
+        for event in self._events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                if value is not None:
+                    raise self._error("a second document begins here: the file should hold one", self._position(event))
+                value = self._value(next(self._events), 1)
+        return value
 
-    def convert(self, node: yaml.Node, above: tuple[int, ...] = ()) -> Value:
-        self.count += 1
-        if self.count > MAX_NODES:
-            raise self.error(f"the file should hold at most {MAX_NODES:,} values, aliases counted", node)
-        if id(node) in above:
-            raise self.error("an alias should not lead back to itself", node)
-        if len(above) > MAX_DEPTH:
-            raise self.error(f"values should nest at most {MAX_DEPTH} deep", node)
-        at = self.position(node)
-        if isinstance(node, yaml.ScalarNode):
-            explicit = "" if node.tag in ("tag:yaml.org,2002:str", "!") else node.tag
-            if explicit and not explicit.startswith("tag:yaml.org,2002:"):
-                raise self.error(f"the tag {explicit} is not known here", node, "remove it")
-            return Scalar(node.value, not node.style, at, explicit)
-        inside = (*above, id(node))
-        if isinstance(node, yaml.SequenceNode):
-            return Sequence_(tuple(self.convert(item, inside) for item in node.value), at)
-        assert isinstance(node, yaml.MappingNode)
-        return Mapping_(self.items(node, inside), at)
+    def _error(self, what: str, at: Position, hint: str = "") -> ConfigErrors:
+        return ConfigErrors([problem_in(self._text, at, what, hint)])
 
-    def items(self, node: yaml.MappingNode, above: tuple[int, ...]) -> dict[str, tuple[Position, Value]]:
+    def _position(self, event: Any) -> Position:
+        """Where an event's own text stands, behind its anchor and tag."""
+        start, end = event.start_mark, event.end_mark
+        line, column = start.line, start.column
+        if self._text[start.index : start.index + 1] in ("!", "&"):
+            skipped = _PROPERTIES.match(self._text, start.index, end.index)
+            if skipped:
+                breaks = skipped.group().count("\n")
+                line += breaks
+                column = len(skipped.group().rpartition("\n")[2]) + (0 if breaks else column)
+        width = end.column - column if end.line == line else 1
+        return Position(line + 1, column + 1, max(1, width), self._name)
+
+    def _value(self, event: Any, depth: int) -> Value:
+        at = self._position(event)
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event, at, depth)
+        self._grow(1, depth, at)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = None
+        before, deepest, self._deepest = self._count, self._deepest, depth
+        value = self._built(event, at, depth)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = _Anchored(value, self._count - before + 1, self._deepest - depth + 1)
+        self._deepest = max(deepest, self._deepest)
+        return value
+
+    def _grow(self, count: int, depth: int, at: Position) -> None:
+        self._count += count
+        self._deepest = max(self._deepest, depth)
+        if self._count > MAX_NODES:
+            raise self._error(f"the file should hold at most {MAX_NODES:,} values, aliases counted", at)
+        if depth > MAX_DEPTH:
+            raise self._error(f"values should nest at most {MAX_DEPTH} deep", at)
+
+    def _alias(self, event: Any, at: Position, depth: int) -> Value:
+        if event.anchor not in self._anchors:
+            raise self._error("should be YAML: no anchor of this name stands above", at, "write & and the name there")
+        anchored = self._anchors[event.anchor]
+        if anchored is None:
+            raise self._error("an alias should not lead back to itself", at)
+        self._grow(anchored.size, depth + anchored.depth - 1, at)
+        return anchored.value
+
+    def _built(self, event: Any, at: Position, depth: int) -> Value:
+        tag = event.tag
+        if isinstance(event, yaml.ScalarEvent):
+            if tag is not None and tag not in _SCALAR_TAGS:
+                raise self._unknown_tag(event, at)
+            is_plain = not event.style if tag is None else tag not in (f"{_CORE}str", "!")
+            return Scalar(event.value, is_plain, at)
+        own = "seq" if isinstance(event, yaml.SequenceStartEvent) else "map"
+        if tag is not None and tag not in (f"{_CORE}{own}", "!"):
+            raise self._unknown_tag(event, at)
+        if event.flow_style:
+            self.opened.append(at)
+        value = self._mapping(at, depth) if own == "map" else self._sequence(at, depth)
+        if event.flow_style:
+            self.opened.pop()
+        return value
+
+    def _sequence(self, at: Position, depth: int) -> Sequence_:
+        items = []
+        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+            items.append(self._value(event, depth + 1))
+        return Sequence_(tuple(items), _until(at, event))
+
+    def _unknown_tag(self, event: Any, at: Position) -> ConfigErrors:
+        start = event.start_mark
+        before = Position(start.line + 1, start.column + 1, max(1, at.column - start.column - 2), self._name)
+        return self._error(f"the tag {event.tag.replace(_CORE, '!!')} is not known here", before, "remove it")
+
+    def _mapping(self, at: Position, depth: int) -> Mapping_:
         own: dict[str, tuple[Position, Value]] = {}
         merged: dict[str, tuple[Position, Value]] = {}
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise self.error("a key should be plain text", key)
-            if key.value == "<<" and not key.style:
-                for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
-                    target = self.convert(source, above)
-                    if not isinstance(target, Mapping_):
-                        raise self.error("<< should name a map", source)
-                    merged = {**target.items, **merged}
+        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+            key_at = self._position(event)
+            key = self._key(event, key_at, depth)
+            value = self._value(next(self._events), depth + 1)
+            if key.text == "<<" and key.plain:
+                merged = self._merged(value, merged)
                 continue
-            if key.value in own:
-                first = own[key.value][0].line
-                raise self.error(f"the key {key.value!r} stands here twice, first on line {first}", key)
-            own[key.value] = (self.position(key), self.convert(value, above))
-        return {**merged, **own}
+            if key.text in own:
+                first = own[key.text][0].line
+                raise self._error(f"the key {key.text!r} stands here twice, first on line {first}", key_at)
+            own[key.text] = (key_at, value)
+        return Mapping_({**merged, **own}, _until(at, event))
+
+    def _key(self, event: Any, at: Position, depth: int) -> Scalar:
+        """A key, which is not counted as a value unless it could be one elsewhere."""
+        if isinstance(event, yaml.ScalarEvent) and event.anchor is None and event.tag is None:
+            return Scalar(event.value, not event.style, at)
+        key = self._value(event, depth + 1) if isinstance(event, yaml.ScalarEvent | yaml.AliasEvent) else None
+        if not isinstance(key, Scalar):
+            raise self._error("a key should be plain text", at)
+        return key
+
+    def _merged(self, value: Value, merged: dict[str, tuple[Position, Value]]) -> dict[str, tuple[Position, Value]]:
+        """What a merge key brings; what was merged before wins, as the first of a list does."""
+        for source in value.items if isinstance(value, Sequence_) else (value,):
+            if not isinstance(source, Mapping_):
+                raise self._error("<< should name a map", source.at)
+            merged = {**source.items, **merged}
+        return merged
 
 
-def parse_document(text: bytes, name: str) -> Value:
+def _until(at: Position, end: Any) -> Position:
+    """A position that spans a whole list or map, where it stands in one line."""
+    mark = end.end_mark
+    return at._replace(width=max(1, mark.column + 1 - at.column)) if mark.line + 1 == at.line else at
+
+
+def parse_document(data: bytes, name: str) -> Value:
     """Parse one YAML document. `name` is how the file is called in messages.
 
     Raises: ConfigErrors with the position of what is not YAML, or is too large or too deep.
     Source: YAML 1.2.2, chapter 10.3 (core schema).
     """
-    decoded = _decode(text, name)
+    text = decode(data, name)
+    builder = _Builder(text, name)
     try:
-        node = yaml.compose(decoded, Loader=_Loader)
+        value = builder.document()
     except yaml.MarkedYAMLError as error:
-        raise _not_yaml(error, decoded, name) from None
+        raise not_yaml(error, text, name, builder.opened) from None
     except yaml.YAMLError as error:
-        raise ConfigErrors([ConfigError(f"should be YAML: {error}", where=f"{name}:1:1")]) from None
-    except RecursionError:
-        raise ConfigErrors([ConfigError(f"values should nest at most {MAX_DEPTH} deep", where=f"{name}:1:1")]) from None
-    if node is None:
-        raise ConfigErrors([ConfigError("the file is empty", where=f"{name}:1:1", hint="it needs at least app:")])
-    return _Converter(name).convert(node)
+        raise ConfigErrors([problem_in(text, Position(1, 1, 1, name), f"should be YAML: {error}")]) from None
+    if value is None:
+        raise ConfigErrors([problem_in("", Position(1, 1, 1, name), "the file is empty", "it needs at least app:")])
+    return value
 
 
 def plain_value(scalar: Scalar) -> Any:
@@ -170,68 +254,3 @@ def plain_data(value: Value, *, as_text: bool = False) -> Any:
         for key, (_, item) in value.items.items()
         if as_text or not key.startswith("x-")
     }
-
-
-def _decode(text: bytes, name: str) -> str:
-    if len(text) > MAX_BYTES:
-        raise ConfigErrors(
-            [ConfigError(f"the file is {len(text):,} bytes; at most {MAX_BYTES:,}", where=f"{name}:1:1")]
-        )
-    try:
-        decoded = text.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = text.count(b"\n", 0, error.start) + 1
-        column = error.start - (text.rfind(b"\n", 0, error.start) + 1) + 1
-        problem = ConfigError("the file should be UTF-8", where=f"{name}:{line}:{column}", hint="save it as UTF-8")
-        raise ConfigErrors([problem]) from None
-    depth = _flow_depth(decoded)
-    if depth > MAX_DEPTH * 4:
-        raise ConfigErrors([ConfigError(f"values should nest at most {MAX_DEPTH} deep", where=f"{name}:1:1")])
-    return decoded
-
-
-def _flow_depth(text: str) -> int:
-    """How deep brackets may nest at most, counted roughly: it only guards the parser's own stack."""
-    depth = deepest = 0
-    for bracket in re.findall(r"[\[\]{}]|^[ ]*(?:- ){40,}", text, re.MULTILINE):
-        depth = depth + 1 if bracket in "[{" else (max(0, depth - 1) if bracket in "]}" else depth + len(bracket) // 2)
-        deepest = max(deepest, depth)
-    return deepest
-
-
-def _not_yaml(error: yaml.MarkedYAMLError, text: str, name: str) -> ConfigErrors:
-    mark = error.problem_mark or error.context_mark
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    shown = excerpt(text, Position(line, column))
-    has_tab = "\t" in "".join(text.splitlines()[line - 1 : line])
-    has_variable = "${" in "".join(text.splitlines()[line - 1 : line])
-    hint = "indent with spaces: YAML takes no tabs there" if has_tab else ""
-    if has_variable and not has_tab:
-        hint = "inside { } and [ ] put quotes around what holds ${...}"
-    what = f"should be YAML: {error.problem or error.context}"
-    problem = ConfigError(what, where=f"{name}:{line}:{column}", hint=hint, position=(line, column), excerpt=shown)
-    return ConfigErrors([problem])
-
-
-def excerpt(text: str, at: Position) -> tuple[str, ...]:
-    """The line of a position and a caret under its token; empty where the line is not in the text."""
-    lines = text.splitlines()
-    if not 1 <= at.line <= len(lines):
-        return ()
-    source = lines[at.line - 1].replace("\t", " ")
-    if len(source) > 400:
-        return ()
-    number = str(at.line)
-    width = max(1, min(at.width, len(source) - at.column + 1))
-    return (f"{number} | {source}", f"{' ' * len(number)} | {' ' * (at.column - 1)}{'^' * width}")
-
-
-def masked(lines: tuple[str, ...], at: Position, *, keep_token: bool) -> tuple[str, ...]:
-    """An excerpt without what stands behind its token, and without the token itself where it is a value."""
-    if len(lines) != 2:
-        return lines
-    start = len(f"{at.line} | ") + at.column - 1
-    end = start + at.width if keep_token else start
-    if len(lines[0]) <= end:
-        return lines
-    return (f"{lines[0][:end]}...", lines[1] if keep_token else f"{lines[1][:start]}^^^")

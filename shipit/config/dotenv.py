@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 
 from shipit.config.model import DotenvConfig
-from shipit.config.problems import Source
+from shipit.config.source import Source
 from shipit.errors import ConfigError
 
 MAX_BYTES = 1024 * 1024
@@ -36,13 +36,21 @@ def read_dotenv(
                 mistakes.append(source.problem(keys, f"there is no file {file.path}", hint))
             continue
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            reason = error.strerror if isinstance(error, OSError) else _reason(error)
             mistakes.append(source.problem(keys, f"{file.path} can't be read: {reason}"))
             continue
         for binding in parse_stream(io.StringIO(text)):
             if binding.error:
                 line = binding.original.line
-                mistakes.append(ConfigError("should be NAME=value", where=f"{file.path}:{line}:1", position=(line, 1)))
+                # The line is not shown: it may hold a value that nobody should see.
+                where = f"{file.path}:{line}:1"
+                mistakes.append(
+                    ConfigError("should be NAME=value, or # and a comment", where=where, position=(line, 1))
+                )
             elif binding.key is not None and binding.value is not None:
                 values[binding.key] = binding.value
     return values, mistakes
+
+
+def _reason(error: ValueError) -> str:
+    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)

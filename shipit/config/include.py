@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from shipit.config.document import Mapping_, Position, Scalar, Sequence_, Value, parse_document
+from shipit.config.document import Mapping_, Scalar, Sequence_, Value, parse_document
 from shipit.config.interpolate import InterpolationError
 from shipit.config.overlay import merge
-from shipit.config.problems import Source
+from shipit.config.position import Position
+from shipit.config.source import Source, Texts
 from shipit.errors import ConfigErrors, UsageError
 
 MAX_FILES = 50
@@ -20,7 +21,7 @@ class Reader:
     def __init__(self, cwd: Path, expand: Callable[[str], str]) -> None:
         self._cwd = cwd
         self._expand = expand
-        self.texts: dict[str, bytes] = {}
+        self.texts = Texts()
         self.paths: dict[str, Path] = {}
 
     def read(self, path: Path, name: str) -> Mapping_:
@@ -71,9 +72,11 @@ class Reader:
         try:
             text = resolved.read_bytes()
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
             hint = f"paths are relative to {source.name}"
-            raise _problem(source, item.at, f"can't be read: {reason}", hint) from None
+            if isinstance(error, FileNotFoundError):
+                raise _problem(source, item.at, f"there is no file {item.text}", hint) from None
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise _problem(source, item.at, f"{item.text} can't be read: {reason}", hint) from None
         return self._tree(resolved, relative_name(resolved, self._cwd), text, (*above, resolved))
 
 

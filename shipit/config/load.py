@@ -15,12 +15,15 @@ from shipit.config.environment import Environment
 from shipit.config.git import Git
 from shipit.config.include import Reader, relative_name
 from shipit.config.interpolate import interpolate
-from shipit.config.model import DotenvFiles, Keys, ProjectFile, TargetConfig
+from shipit.config.model import DotenvFiles, ProjectFile, TargetConfig
 from shipit.config.names import Names, interpolated
 from shipit.config.overlay import PRODUCTION, overlay, overlays_of
-from shipit.config.problems import Source, problems_of
+from shipit.config.position import Keys
+from shipit.config.problems import problems_of
 from shipit.config.project import Project
+from shipit.config.source import Source, dotted
 from shipit.errors import ConfigError, ConfigErrors, UsageError
+from shipit.redact import Redactor
 
 FILE_NAMES = ("deploy.yml", "deploy.yaml")
 Kinds = Mapping[str, type[TargetConfig]]
@@ -68,21 +71,22 @@ def load_project(
     variables, mistakes = _variables(tree, environment, path.parent, source)
     app = tree.items.get("app")
     names = Names(variables, git, app[1].text if app and isinstance(app[1], Scalar) else "", selected or PRODUCTION)
-    resolved, found = interpolated(tree, names, source)
+    resolved, found, failed = interpolated(tree, names, source)
     mistakes += found
     source = source.of(resolved)
     data = plain_data(resolved)
     file, found = problems_of(ProjectFile, data, source, ())
-    mistakes += found
-    targets, found = _read_targets(data, kinds, source)
-    mistakes += found
+    targets, more = _read_targets(data, kinds, source)
+    # What is wrong with the nothing that stands for an unset variable is no further mistake.
+    unset = {dotted(keys) for keys in failed}
+    mistakes += [problem for problem in found + more if problem.path not in unset]
     if file is not None:
         every = _names(written.tree) | {name for name, _ in _targets(data)}
         mistakes += check_file(file, targets, every, source)
         for name, config in targets.items():
             mistakes += config.problems_in(path.parent, partial(_problem_of, source, name))
     if mistakes or file is None:
-        raise ConfigErrors(mistakes)
+        raise Redactor(_secret_values(resolved, variables)).error(ConfigErrors(mistakes))
     return Project(
         app=file.app,
         environment=selected or PRODUCTION,
@@ -133,13 +137,21 @@ def _variables(
     if "dotenv" not in tree.items:
         return environment.variables, []
     only = Mapping_({"dotenv": tree.items["dotenv"]}, tree.at)
-    walked, mistakes = interpolated(only, environment.variables.get, source)
+    walked, mistakes, _ = interpolated(only, environment.variables.get, source)
     # What is wrong with the key itself is told with everything else.
     files, _ = problems_of(DotenvFiles, plain_data(walked), source, ())
     if files is None:
         return environment.variables, mistakes
     values, found = read_dotenv(files.dotenv, root, source)
     return {**values, **environment.variables}, mistakes + found
+
+
+def _secret_values(tree: Mapping_, variables: Mapping[str, str]) -> list[str]:
+    """The values of the variables that secrets are read from, whatever else is wrong with the file."""
+    secrets = tree.items.get("secrets")
+    rows = secrets[1].items.values() if secrets and isinstance(secrets[1], Mapping_) else ()
+    sources = [row.items["env"][1] for _, row in rows if isinstance(row, Mapping_) and "env" in row.items]
+    return [variables.get(source.text, "") for source in sources if isinstance(source, Scalar)]
 
 
 def _read_targets(data: Any, kinds: Kinds, source: Source) -> tuple[dict[str, TargetConfig], list[ConfigError]]:
@@ -173,16 +185,11 @@ def _target(name: str, raw: Any, kinds: Kinds, source: Source) -> tuple[TargetCo
     model = kinds.get(kind) if isinstance(kind, str) else None
     if model is None:
         known = sorted(set(kinds))
+        kinds_here = f"kind: one of {', '.join(known)}"
         if isinstance(raw, dict) and "kind" in raw:
-            return None, [
-                source.problem(
-                    ("targets", name, "kind"), f"{kind!r} is no kind of target", source.near(str(kind), known)
-                )
-            ]
-        what = f"{name!r} is no kind of target, so it should say kind:"
-        return None, [
-            source.problem(
-                ("targets", name), what, source.near(name, known) or f"kinds: {', '.join(known)}", on_key=True
-            )
-        ]
+            what = "is no kind of target" if isinstance(kind, str) else "should be the name of a kind"
+            hint = source.near(str(kind), known) or kinds_here
+            return None, [source.problem(("targets", name, "kind"), what, hint, on_value=True)]
+        what = "is no kind of target, so it should name its kind"
+        return None, [source.problem(("targets", name), what, source.near(name, known) or kinds_here, on_key=True)]
     return problems_of(model, raw, source, ("targets", name))

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from shipit.config.units import VARIABLE, Command, Duration, EnvMap, Flag, Whole
+from shipit.config.position import Keys
+from shipit.config.units import Command, Duration, EnvMap, Flag, Misplaced, VariableName, Whole, matching
 from shipit.errors import ConfigError, ShipitError
-from shipit.reference import is_tag, parse_reference
-
-Keys = tuple[str | int, ...]
+from shipit.reference import ImageRef, is_tag, parse_reference
 
 
 class Model(BaseModel):
@@ -28,10 +27,7 @@ class Model(BaseModel):
 def _repository(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    try:
-        reference = parse_reference(value)
-    except ShipitError as error:
-        raise ValueError(f"{error.what}{': ' + error.hint if error.hint else ''}") from None
+    reference = _reference(value)
     if reference.tag or reference.digest:
         bare = value.split("@")[0].rsplit(":", 1)[0]
         raise ValueError(
@@ -40,12 +36,38 @@ def _repository(value: Any) -> Any:
     return reference.name
 
 
+def _reference(value: str) -> ImageRef:
+    if "://" in value:
+        raise ValueError("should be an image reference, without https:// before it")
+    try:
+        return parse_reference(value)
+    except ShipitError as error:
+        lower = " in lower case" if value != value.lower() else ""
+        raise ValueError(f"should be an image reference{lower}, {error.hint}") from None
+
+
 def _use(value: Any) -> Any:
     if isinstance(value, str):
-        try:
-            parse_reference(value)
-        except ShipitError as error:
-            raise ValueError(error.what) from None
+        _reference(value)
+    return value
+
+
+def _tag(value: str) -> str:
+    if not is_tag(value):
+        raise ValueError("should be a tag: letters, digits, '_', '.' and '-', at most 128")
+    return value
+
+
+def _one_platform(value: tuple[str, ...]) -> tuple[str, ...]:
+    if len(value) != 1:
+        raise ValueError("should be one platform: an image is built for one")
+    return value
+
+
+def _platform(value: str) -> str:
+    system, _, rest = value.partition("/")
+    if system != "linux" or not rest:
+        raise ValueError("should be a platform such as linux/amd64 or linux/arm64")
     return value
 
 
@@ -59,7 +81,8 @@ class KeyringConfig(Model):
     username: str = Field(description="The user name that it is kept under.")
 
 
-_ONE_SOURCE = {"oneOf": [{"required": [key]} for key in ("env", "file", "command", "keyring")]}
+SOURCES = ("env", "file", "command", "keyring")
+_ONE_SOURCE = {"oneOf": [{"required": [key]} for key in SOURCES]}
 
 
 class SecretSource(Model):
@@ -83,8 +106,12 @@ class SecretSource(Model):
 
     @model_validator(mode="after")
     def _one_source(self) -> SecretSource:
-        if sum(source is not None for source in (self.env, self.file, self.command, self.keyring)) != 1:
-            raise ValueError("should have exactly one of env, file, command and keyring")
+        named = [key for key in SOURCES if getattr(self, key) is not None]
+        what = "should have exactly one of env, file, command and keyring"
+        if not named:
+            raise ValueError(what)
+        if len(named) > 1:
+            raise Misplaced(what, named[1], hint=f"keep {named[0]} or {named[1]}")
         return self
 
 
@@ -105,8 +132,10 @@ class BuildConfig(Model):
     dockerfile: str = Field("Dockerfile", description="The Dockerfile, relative to the context.")
     args: EnvMap = Field(default_factory=dict, description="Values of ARG instructions.")
     stage: str | None = Field(None, description="The stage to build; default: the last one.")
-    platforms: tuple[str, ...] = Field(
-        ("linux/amd64",), min_length=1, max_length=1, description="The platform to build for."
+    platforms: Annotated[tuple[Annotated[str, AfterValidator(_platform)], ...], AfterValidator(_one_platform)] = Field(
+        ("linux/amd64",),
+        description="The platform to build for.",
+        json_schema_extra={"minItems": 1, "maxItems": 1},
     )
     secrets: dict[str, SecretSource] = Field(
         default_factory=dict, description="Secrets by id for `RUN --mount=type=secret`; text is a file."
@@ -116,15 +145,6 @@ class BuildConfig(Model):
         "auto", description="Who builds: shipit itself (no RUN), a Docker engine, docker buildx, or whichever can."
     )
 
-    @field_validator("platforms")
-    @classmethod
-    def _platform(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for platform in value:
-            system, _, rest = platform.partition("/")
-            if system != "linux" or not rest:
-                raise ValueError("should be a platform such as linux/amd64 or linux/arm64")
-        return value
-
 
 class ImageConfig(Model):
     """One image: built from a Dockerfile, or used as it is."""
@@ -133,7 +153,7 @@ class ImageConfig(Model):
     rules = {"not": {"required": ["use"], "anyOf": [{"required": [key]} for key in ("build", "repository", "tags")]}}
 
     repository: Repository | None = Field(None, description="Where it is pushed, for example docker.io/user/app.")
-    tags: tuple[str, ...] | None = Field(
+    tags: tuple[Annotated[str, AfterValidator(_tag)], ...] | None = Field(
         None,
         description="Tags beside the digest; default: the short commit and latest in a git tree, latest elsewhere.",
     )
@@ -153,11 +173,9 @@ class ImageConfig(Model):
 
     @model_validator(mode="after")
     def _one_origin(self) -> ImageConfig:
-        if self.use and (self.build or self.repository or self.tags):
-            raise ValueError("an image with use: is not built, so it takes no build, repository or tags")
-        for tag in self.tags or ():
-            if not is_tag(tag):
-                raise ValueError(f"{tag!r} should be a tag: letters, digits, '_', '.' and '-', at most 128")
+        built = next((key for key in ("build", "repository", "tags") if getattr(self, key) is not None), "")
+        if self.use and built:
+            raise Misplaced("an image with use: is not built", built, hint=f"remove {built}: or use:")
         return self
 
 
@@ -237,6 +255,10 @@ class EnvironmentConfig(Model):
     require_clean: Flag = Field(False, description="Deploy only from a git tree without changes.")
 
 
+_APP = "should be at most 63 lower-case letters, digits and '-', beginning with a letter and not ending in '-'"
+AppName = Annotated[str, matching(r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", _APP)]
+
+
 class DotenvFiles(Model):
     """The part of the file that is read before every other."""
 
@@ -247,6 +269,8 @@ class DotenvFiles(Model):
     @field_validator("dotenv", mode="before")
     @classmethod
     def _one_dotenv(cls, value: Any) -> Any:
+        if not isinstance(value, str | dict | list | tuple):
+            raise ValueError("should be a file, or a list of files")
         return (value,) if isinstance(value, str | dict) else value
 
 
@@ -258,11 +282,11 @@ class ProjectFile(DotenvFiles):
     version: Literal[1] = Field(1, description="The version of this format.")
     requires: str | None = Field(None, description="The shipit that the file needs, such as >=0.1.")
     include: tuple[str, ...] = Field((), description="Files whose keys this one lays itself over; text is one file.")
-    app: str = Field(pattern=r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", description="The name of the app.")
+    app: AppName = Field(description="The name of the app.")
     image: ImageConfig | None = Field(None, description="The only image; text is its repository.")
     images: dict[str, ImageConfig] = Field(default_factory=dict, description="Images by name.")
     env: EnvMap = Field(default_factory=dict, description="Variables of every target.")
-    secrets: dict[Annotated[str, Field(pattern=VARIABLE)], SecretConfig] = Field(
+    secrets: dict[VariableName, SecretConfig] = Field(
         default_factory=dict, description="Secret variables of every target, by name."
     )
     release: ReleaseConfig | None = Field(None, description="A command that gates each release; text is its command.")
@@ -277,5 +301,5 @@ class ProjectFile(DotenvFiles):
     @model_validator(mode="after")
     def _one_form(self) -> ProjectFile:
         if self.image and self.images:
-            raise ValueError("should have image or images, not both")
+            raise Misplaced("should have image or images, not both", "images", hint="move image: into images:")
         return self

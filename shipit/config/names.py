@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from shipit.config.document import Mapping_, Scalar, Sequence_, Value
 from shipit.config.git import Git
 from shipit.config.interpolate import InterpolationError, Lookup, interpolate
-from shipit.config.problems import Source
+from shipit.config.position import Keys
+from shipit.config.source import Source
 from shipit.errors import ConfigError
 
 GIT_FACTS = ("sha", "short", "branch", "tag", "dirty")
@@ -34,9 +35,13 @@ class Names:
         return self.variables.get(name)
 
 
-def interpolated(tree: Mapping_, lookup: Lookup, source: Source) -> tuple[Mapping_, list[ConfigError]]:
-    """The tree with each `${...}` in its values replaced, and what could not be. Overlays that are not chosen stay."""
+def interpolated(tree: Mapping_, lookup: Lookup, source: Source) -> tuple[Mapping_, list[ConfigError], frozenset[Keys]]:
+    """The tree with each `${...}` in its values replaced, what could not be, and at which paths that is.
+
+    Overlays that are not chosen stay as they are.
+    """
     mistakes: list[ConfigError] = []
+    failed: set[Keys] = set()
 
     def walk(value: Value, keys: tuple[str | int, ...]) -> Value:
         if isinstance(value, Mapping_):
@@ -46,16 +51,27 @@ def interpolated(tree: Mapping_, lookup: Lookup, source: Source) -> tuple[Mappin
         if "${" not in value.text:
             return value
         try:
-            return Scalar(interpolate(value.text, lookup), False, value.at, value.explicit, value.text)
+            return Scalar(interpolate(value.text, lookup), False, value.at, value.text)
         except InterpolationError as error:
-            mistakes.append(source.problem(keys, str(error), _hint(error), offset=error.offset + (not value.plain)))
+            offset = 0 if _is_block(value) else error.offset + (not value.plain)
+            mistakes.append(source.problem(keys, str(error), _hint(error), offset=offset))
+            failed.add(keys)
             return Scalar("", False, value.at)
 
     walked = {
         key: (at, value if key == "environments" else walk(value, (key,))) for key, (at, value) in tree.items.items()
     }
-    return Mapping_(walked, tree.at), mistakes
+    return Mapping_(walked, tree.at), mistakes, frozenset(failed)
+
+
+def _is_block(value: Scalar) -> bool:
+    """Whether text stands below its key, so that offsets in it are no columns."""
+    return not value.plain and value.at.width < len(value.text)
 
 
 def _hint(error: InterpolationError) -> str:
-    return "set it, or give a default: ${NAME:-default}" if "is not set" in str(error) else ""
+    if error.unset.startswith("git."):
+        if error.unset.removeprefix("git.") not in GIT_FACTS:
+            return f"facts here: {', '.join(f'git.{fact}' for fact in GIT_FACTS)}"
+        return "it is known in a git tree with a commit; elsewhere give a default: ${NAME:-default}"
+    return "set it, or give a default: ${NAME:-default}" if error.unset else ""

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from shipit.config.document import Mapping_, Scalar, Value, plain_data
 from shipit.config.model import EnvironmentConfig
-from shipit.config.problems import Source, problems_of
+from shipit.config.problems import problems_of
+from shipit.config.source import Source
 from shipit.errors import ConfigErrors, UsageError
 
 PRODUCTION = "production"
@@ -33,7 +34,7 @@ def overlay(tree: Mapping_, selected: str | None, source: Source) -> tuple[Mappi
         chosen = Mapping_({}, chosen.at)
     keys = ("environments", selected)
     if not isinstance(chosen, Mapping_):
-        raise ConfigErrors([source.problem(keys, "should be a map of keys to overlay")])
+        raise ConfigErrors([source.problem(keys, "should be a map of keys to overlay", on_value=True)])
     if "environments" in chosen.items:
         raise ConfigErrors([source.problem((*keys, "environments"), "should stand at the top level", on_key=True)])
     own = {key: item for key, item in chosen.items.items() if key not in EnvironmentConfig.model_fields}

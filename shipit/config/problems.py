@@ -2,111 +2,34 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from shipit.config.document import Mapping_, Position, Scalar, Sequence_, Value, excerpt, masked
-from shipit.config.model import Keys
+from shipit.config.model import Model
+from shipit.config.position import Keys
+from shipit.config.source import Source
+from shipit.config.units import PATTERNS, Misplaced
 from shipit.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
+MOST_PROBLEMS = 1000
 
+_WHOLE, _FLAG, _NUMBER = "should be a whole number", "should be true or false", "should be a number"
+_MAP, _LIST = "should be a map of keys", "should be a list"
 _EXPECTED = {
-    "string_type": "should be text; put quotes around it",
-    "int_type": "should be a whole number",
-    "int_parsing": "should be a whole number",
-    "int_from_float": "should be a whole number",
-    "bool_type": "should be true or false",
-    "bool_parsing": "should be true or false",
-    "float_type": "should be a number",
-    "float_parsing": "should be a number",
-    "dict_type": "should be a map of keys",
-    "model_type": "should be a map of keys",
-    "model_attributes_type": "should be a map of keys",
-    "list_type": "should be a list",
-    "tuple_type": "should be a list",
+    "int_type": _WHOLE,
+    "int_parsing": _WHOLE,
+    "int_from_float": _WHOLE,
+    "bool_type": _FLAG,
+    "bool_parsing": _FLAG,
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
+    "dict_type": _MAP,
+    "list_type": _LIST,
+    "tuple_type": _LIST,
 }
-
-
-class Source:
-    """A tree and the texts of the files it was read from (name -> bytes), able to say where a path of keys stands."""
-
-    def __init__(self, name: str, texts: Mapping[str, bytes], tree: Value) -> None:
-        self.name = name
-        self.texts = texts
-        self.tree = tree
-
-    def of(self, tree: Value) -> Source:
-        """The same files, with what became of their tree."""
-        return Source(self.name, self.texts, tree)
-
-    def locate(self, keys: Keys, *, on_key: bool = False) -> tuple[Position, Keys]:
-        """The position of a path's value (or of its last key), and the part of the path that is really in the file.
-
-        Keys that a shorthand left out are passed over, so that the nearest thing written is found.
-        """
-        value, at = self.tree, Position(1, 1)
-        found: list[str | int] = []
-        for key in keys:
-            if isinstance(value, Mapping_):
-                name = str(key)
-                if name not in value.items and name == "images" and not found:
-                    name = "image"
-                if name in value.items:
-                    key_at, value = value.items[name]
-                    at = value.at if isinstance(value, Scalar) and not value.is_null and not on_key else key_at
-                    found.append(name)
-            elif isinstance(value, Sequence_) and isinstance(key, int) and 0 <= key < len(value.items):
-                value = value.items[key]
-                at = value.at
-                found.append(key)
-        return at, tuple(found)
-
-    def problem(self, keys: Keys, what: str, hint: str = "", *, on_key: bool = False, offset: int = 0) -> ConfigError:
-        """An error at a path; `offset` moves the caret into a scalar."""
-        at, found = self.locate(keys, on_key=on_key)
-        if offset and at.width > offset:
-            at = at._replace(column=at.column + offset, width=at.width - offset)
-        error = self.problem_at(at, what, hint, path=dotted(found))
-        if found[:1] == ("secrets",):
-            # Whoever put a value there made a mistake; it is not repeated for the log of a CI run.
-            error.detail = masked(error.detail, at, keep_token=on_key or not isinstance(self._at(found), Scalar))
-        return error
-
-    def _at(self, keys: Keys) -> Value:
-        value = self.tree
-        for key in keys:
-            if isinstance(value, Mapping_):
-                value = value.items[str(key)][1]
-            elif isinstance(value, Sequence_) and isinstance(key, int):
-                value = value.items[key]
-        return value
-
-    def problem_at(self, at: Position, what: str, hint: str = "", *, path: str = "") -> ConfigError:
-        """An error at a position."""
-        name = at.file or self.name
-        return ConfigError(
-            what,
-            where=f"{name}:{at.line}:{at.column}",
-            hint=hint,
-            path=path,
-            excerpt=excerpt(self.texts.get(name, b"").decode("utf-8-sig", "replace"), at),
-            position=(at.line, at.column),
-        )
-
-    @staticmethod
-    def near(word: str, known: Iterable[str]) -> str:
-        """`did you mean X?` for the nearest known word, or nothing."""
-        matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-        return f"did you mean {matches[0]}?" if matches else ""
-
-
-def dotted(keys: Keys) -> str:
-    """`targets.k8s.needs[0]` for a path of keys."""
-    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
 
 
 def problems_of(model: type[M], data: Any, source: Source, prefix: Keys) -> tuple[M | None, list[ConfigError]]:
@@ -114,8 +37,28 @@ def problems_of(model: type[M], data: Any, source: Source, prefix: Keys) -> tupl
     try:
         return model.model_validate(data), []
     except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)
-        return None, [_problem(model, detail, source, prefix) for detail in details]
+        details = error.errors(include_url=False, include_input=False)[:MOST_PROBLEMS]
+        unknown = _unknown_keys(details)
+        return None, [
+            _problem(model, detail, source, prefix) for detail in details if not _is_misspelt(detail, unknown, source)
+        ]
+
+
+def _unknown_keys(details: list[Any]) -> Mapping[Keys, list[str]]:
+    """Path of a map -> the keys in it that are not known."""
+    unknown: dict[Keys, list[str]] = {}
+    for detail in details:
+        if detail["type"] == "extra_forbidden":
+            unknown.setdefault(detail["loc"][:-1], []).append(str(detail["loc"][-1]))
+    return unknown
+
+
+def _is_misspelt(detail: Any, unknown: Mapping[Keys, list[str]], source: Source) -> bool:
+    """Whether a key is missing only because it stands there under another spelling, which is told."""
+    if detail["type"] != "missing":
+        return False
+    *above, key = detail["loc"]
+    return any(source.near(word, [str(key)]) for word in unknown.get(tuple(above), ()))
 
 
 def _problem(model: type[BaseModel], detail: Any, source: Source, prefix: Keys) -> ConfigError:
@@ -124,53 +67,76 @@ def _problem(model: type[BaseModel], detail: Any, source: Source, prefix: Keys) 
     on_key = "[key]" in detail["loc"]
     if kind == "extra_forbidden":
         known = _known_keys(model, detail["loc"][:-1])
-        hint = source.near(str(keys[-1]), known) or (f"keys here: {', '.join(sorted(known))}" if known else "")
+        hint = source.near(str(keys[-1]), known) or _keys_here(known)
         return source.problem(keys, "is not a key that is known here", hint, on_key=True)
     if kind == "missing":
         return source.problem(
             keys[:-1], f"should have {keys[-1]}:", f"add {keys[-1]}: under it" if keys[:-1] else "add it"
         )
-    if kind == "literal_error":
-        return source.problem(keys, f"should be {context['expected']}")
     if kind == "value_error":
-        return source.problem(keys, str(context["error"]))
+        return _of_validator(context["error"], keys, source)
+    if kind == "model_type":
+        return _no_map(model, detail["loc"], keys, source)
+    if kind == "string_type":
+        hint = "put quotes around it" if source.is_scalar(keys) else ""
+        return source.problem(keys, "should be text", hint, on_key=on_key, on_value=True)
+    what = _words(kind, context) or detail["msg"].replace("Input ", "").replace("input ", "")
+    return source.problem(keys, what, on_key=on_key, on_value=True)
+
+
+def _words(kind: str, context: Mapping[str, Any]) -> str:
+    """What should be there, in words; empty for what has none of ours."""
+    if kind == "literal_error":
+        return f"should be {context['expected']}"
     if kind == "string_pattern_mismatch":
-        return source.problem(keys, _pattern(context["pattern"]), on_key=on_key)
-    what = _EXPECTED.get(kind) or detail["msg"].replace("Input ", "").replace("input ", "")
-    return source.problem(keys, what, on_key=on_key)
+        return PATTERNS.get(context["pattern"], f"should match {context['pattern']}")
+    if kind in ("too_long", "too_short"):
+        limit = context["max_length" if kind == "too_long" else "min_length"]
+        word = "at most" if kind == "too_long" else "at least"
+        return f"should have {word} {limit} {'item' if limit == 1 else 'items'}"
+    return _EXPECTED.get(kind, "")
 
 
-def _pattern(pattern: str) -> str:
-    """What a pattern of the models asks for, in words."""
-    if pattern.startswith("^[-A-Z"):
-        return "should be a process type: letters, digits, '-' and '_'"
-    if pattern.startswith("^[A-Z"):
-        return "should be a variable's name: letters, digits and _, not beginning with a digit"
-    if pattern == "^/":
-        return "should be a path that begins with /"
-    if "{1,28}" in pattern:
-        return "should be the name of a Heroku app: 3 to 30 lower-case letters, digits and '-', beginning with a letter"
-    return "should be lower-case letters, digits and '-', beginning with a letter"
+def _of_validator(error: ValueError, keys: Keys, source: Source) -> ConfigError:
+    """What one of our validators says, at the key that it names."""
+    if isinstance(error, Misplaced):
+        return source.problem((*keys, *error.keys), str(error), error.hint, on_key=True)
+    return source.problem(keys, str(error), on_value=True)
 
 
-def _known_keys(model: type[BaseModel], path: tuple[str | int, ...]) -> set[str]:
-    """The keys of the model at a path of pydantic's, found by walking the annotations."""
-    current: Any = model
+def _no_map(model: type[BaseModel], path: Keys, keys: Keys, source: Source) -> ConfigError:
+    """Something else where a map, or the text that may stand for one, should be."""
+    meant = _model_at(model, path)
+    shorthand = getattr(meant, "shorthand", ())
+    text = "text, or " if {"type": "string"} in shorthand else ""
+    if keys[:1] == ("secrets",) and len(keys) == 2:
+        hint = "name where it is kept, such as {env: NAME}, {file: PATH} or {command: [...]}; never write it here"
+        return source.problem(keys, _MAP, hint, on_value=True)
+    return source.problem(keys, f"should be {text}a map of keys", _keys_here(_known_keys(model, path)), on_value=True)
+
+
+def _keys_here(known: set[str]) -> str:
+    return f"keys here: {', '.join(sorted(known))}" if known else ""
+
+
+def _known_keys(model: type[BaseModel], path: Keys) -> set[str]:
+    """The keys of the model at a path of pydantic's."""
+    meant = _model_at(model, path)
+    return set(meant.model_fields) | getattr(meant, "also_known", frozenset()) if meant else set()
+
+
+def _model_at(model: type[BaseModel], path: Keys) -> type[BaseModel] | None:
+    """The model at a path of pydantic's, found by walking the annotations; None where there is none."""
+    current: type[BaseModel] | None = model
     for key in path:
-        field = current.model_fields.get(str(key)) if _is_model(current) else None
+        field = current.model_fields.get(str(key)) if current else None
         if field is not None:
-            current = _models_in(field.annotation)
-    return set(current.model_fields) | getattr(current, "also_known", frozenset()) if _is_model(current) else set()
+            current = next(_models_in(field.annotation), None)
+    return current
 
 
-def _is_model(value: Any) -> bool:
-    return isinstance(value, type) and issubclass(value, BaseModel)
-
-
-def _models_in(annotation: Any) -> Any:
-    if _is_model(annotation):
-        return annotation
+def _models_in(annotation: Any) -> Iterator[type[Model]]:
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        yield annotation
     for argument in getattr(annotation, "__args__", ()):
-        if found := _models_in(argument):
-            return found
-    return None
+        yield from _models_in(argument)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shipit.config.git import Git
-from shipit.config.model import ImageConfig, Keys, ReleaseConfig, SecretConfig, TargetConfig
-from shipit.config.problems import Source
+from shipit.config.model import ImageConfig, ReleaseConfig, SecretConfig, TargetConfig
+from shipit.config.position import Keys
+from shipit.config.source import Source
 from shipit.errors import ConfigError
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from shipit.config.document import Mapping_, Position, Scalar, Sequence_, Value
-from shipit.config.model import BuildConfig, Keys
+from shipit.config.document import Mapping_, Scalar, Sequence_, Value
+from shipit.config.model import BuildConfig
+from shipit.config.position import Keys, Position
 from shipit.config.project import Project
+from shipit.redact import Redactor
 
-MASK = "[redacted]"
-SHORTEST = 4
 # What text stands for where a map could be.
 SHORTHAND_KEYS = ("repository", "command", "context", "file", "path")
 
@@ -23,25 +23,15 @@ def render_resolved(project: Project, *, with_origin: bool = False) -> str:
 
     Values of the variables that secrets are read from are masked wherever they stand.
     """
-    masks = [
-        value
-        for secret in project.secrets.values()
-        if secret.env and len(value := project.variables.get(secret.env, "")) >= SHORTEST
-    ]
+    redactor = Redactor(project.variables.get(secret.env, "") for secret in project.secrets.values() if secret.env)
     lines: list[tuple[str, str]] = []
     for key, value in _data(project).items():
         lines += _lines(key, value, (key,), 0, project)
-    shown = [(_masked(text, masks), origin) for text, origin in lines]
+    shown = [(redactor.text(text), origin) for text, origin in lines]
     if not with_origin:
         return "".join(f"{text}\n" for text, _ in shown)
     width = min(60, max(len(text) for text, _ in shown))
     return "".join(f"{text:<{width}}  # {origin}\n" if origin else f"{text}\n" for text, origin in shown)
-
-
-def _masked(text: str, masks: list[str]) -> str:
-    for mask in masks:
-        text = text.replace(mask, MASK)
-    return text
 
 
 def _data(project: Project) -> dict[str, Any]:

@@ -66,7 +66,27 @@ def render_command(words: tuple[str, ...]) -> Any:
     return words[2] if words[:2] == ("/bin/sh", "-c") and len(words) == 3 else list(words)
 
 
-VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+# Pattern -> what it asks for, in words.
+PATTERNS: dict[str, str] = {}
+
+
+class Misplaced(ValueError):
+    """What a validator of a whole map says of one of its keys."""
+
+    def __init__(self, what: str, *keys: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.keys = keys
+        self.hint = hint
+
+
+def matching(pattern: str, words: str) -> Any:
+    """A pydantic field of text that matches a pattern; `words` tell what it should be."""
+    PATTERNS[pattern] = words
+    return Field(pattern=pattern)
+
+
+_VARIABLE = "should be a variable's name: letters, digits and _, not beginning with a digit"
+VariableName = Annotated[str, matching(r"^[A-Za-z_][A-Za-z0-9_]*$", _VARIABLE)]
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
@@ -89,4 +109,4 @@ Command = Annotated[
 Flag = Annotated[bool, BeforeValidator(parse_flag)]
 Whole = Annotated[int, BeforeValidator(parse_whole)]
 Port = Annotated[Whole, Field(ge=1, le=65535)]
-EnvMap = dict[Annotated[str, Field(pattern=VARIABLE)], str | None]
+EnvMap = dict[VariableName, str | None]

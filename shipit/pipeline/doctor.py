@@ -19,8 +19,8 @@ from shipit.image.choice import choose_builder
 from shipit.pipeline.flow import check_clean
 from shipit.pipeline.images import build_options, human_bytes
 from shipit.pipeline.parallel import settle
-from shipit.pipeline.redact import SHORTEST
 from shipit.pipeline.run import Run
+from shipit.redact import SHORTEST
 from shipit.reference import parse_reference
 from shipit.release import Finding, ImageUse
 from shipit.targets.base import Examines, Target

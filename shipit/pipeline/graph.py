@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from graphlib import TopologicalSorter
 
 from shipit.errors import UsageError
 
@@ -22,16 +23,6 @@ def select_targets(asked: Sequence[str], known: Mapping[str, object]) -> tuple[s
 
 
 def run_order(needs: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """Names so that each comes after what it needs; ties in the given order. What is not among the keys is passed over."""
-    done: list[str] = []
-
-    def visit(name: str) -> None:
-        if name in done or name not in needs:
-            return
-        for need in needs[name]:
-            visit(need)
-        done.append(name)
-
-    for name in needs:
-        visit(name)
-    return tuple(done)
+    """Names so that each comes after what it needs. What is not among the keys is passed over."""
+    known = {name: [need for need in own if need in needs] for name, own in needs.items()}
+    return tuple(TopologicalSorter(known).static_order())

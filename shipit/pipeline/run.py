@@ -17,7 +17,7 @@ from shipit.config.secrets import resolve_secrets
 from shipit.events import Emit, Event, Warned
 from shipit.image.store import ContentStore
 from shipit.pipeline.early import EarlyUploads
-from shipit.pipeline.redact import Redactor
+from shipit.redact import Redactor
 from shipit.registry.credentials import Credentials
 from shipit.registry.registries import Registries
 from shipit.registry.uploads import Uploads

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from shipit.config.environment import Environment
+from shipit.config.yaml_text import check_bounds
 
 Language = str
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -105,8 +106,10 @@ def _read(path: Path) -> str:
 
 def _yaml(path: Path) -> dict[str, Any]:
     try:
-        return _map(yaml.load(_read(path), Loader=_LOADER))
-    except (yaml.YAMLError, RecursionError, ValueError):
+        text = _read(path)
+        check_bounds(text)
+        return _map(yaml.load(text, Loader=_LOADER))
+    except (yaml.YAMLError, ValueError):
         return {}
 
 
@@ -259,8 +262,10 @@ def _manifests(root: Path) -> tuple[str, ...]:
 
 def _is_manifest(file: Path) -> bool:
     try:
-        documents = [item for item in yaml.load_all(_read(file), Loader=_LOADER) if item is not None]
-    except (yaml.YAMLError, RecursionError, ValueError):
+        text = _read(file)
+        check_bounds(text)
+        documents = [item for item in yaml.load_all(text, Loader=_LOADER) if item is not None]
+    except (yaml.YAMLError, ValueError):
         return False
     return bool(documents) and all(
         isinstance(item, dict)

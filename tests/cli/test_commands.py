@@ -49,7 +49,7 @@ def test_a_mistake_in_an_overlay_is_found_without_choosing_it(shipit: Shipit) ->
     [
         (None, ["deploy"], "there is no deploy.yml here or above\nhint: write one with at least app:, image: and targets:, or name it with -f\n"),
         (GOOD, ["deploy", "-f", "other.yml"], "other.yml: there is no such file\nhint: name a deploy.yml with -f\n"),
-        ("app: [\n", ["plan"], "deploy.yml:2:1: should be YAML: did not find expected node content\n"),
+        ("app: [\n", ["plan"], "deploy.yml:1:6: should be YAML: this [ is never closed\n  1 | app: [\n    |      ^\n"),
         (GOOD, ["deploy", "hubb"], "there is no target 'hubb'\nhint: did you mean hub?\n"),
         (GOOD, ["plan", "-e", "stagin"], "deploy.yml: there is no environment 'stagin'\nhint: did you mean staging?\n"),
         ("app: hello\n", ["deploy"], "deploy.yml: there are no targets\nhint: add targets: to it, for example heroku: {app: NAME}\n"),

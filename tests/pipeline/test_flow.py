@@ -15,8 +15,8 @@ from shipit.events import Event, Log, PlanMade, RunFinished, StepDone, StepStart
 from shipit.pipeline.flow import deploy, plan
 from shipit.pipeline.graph import run_order, select_targets
 from shipit.pipeline.parallel import settle
-from shipit.pipeline.redact import Redactor
 from shipit.pipeline.run import Run
+from shipit.redact import Redactor
 from shipit.rehearsal.memory import MemoryTarget, World
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.release import ImageUse, Plan

@@ -7,8 +7,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shipit.config.model import Keys, Model, TargetConfig
-from shipit.config.units import Command, Whole
+from shipit.config.model import Model, TargetConfig
+from shipit.config.position import Keys
+from shipit.config.units import Command, Whole, matching
+
+_APP = "should be the name of a Heroku app: 3 to 30 lower-case letters, digits and '-', beginning with a letter"
+_PROCESS = "should be a process type: letters, digits, '-' and '_', at most 128"
+AppName = Annotated[str, matching(r"^[a-z][a-z0-9-]{1,28}[a-z0-9]$", _APP)]
+ProcessType = Annotated[str, matching(r"^[-A-Za-z0-9_]{1,128}$", _PROCESS)]
 
 
 class ProcessConfig(Model):
@@ -23,10 +29,8 @@ class ProcessConfig(Model):
 class HerokuConfig(TargetConfig):
     """A Heroku app on the container stack."""
 
-    app: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,28}[a-z0-9]$")] | None = Field(
-        None, description="The Heroku app; default: the top-level app."
-    )
-    processes: dict[Annotated[str, Field(pattern=r"^[-A-Za-z0-9_]{1,128}$")], ProcessConfig] = Field(
+    app: AppName | None = Field(None, description="The Heroku app; default: the top-level app.")
+    processes: dict[ProcessType, ProcessConfig] = Field(
         default_factory=lambda: {"web": ProcessConfig()}, description="Process types; default: web from the only image."
     )
 

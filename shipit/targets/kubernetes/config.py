@@ -9,12 +9,14 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from shipit.config.model import Keys, Model, TargetConfig
-from shipit.config.units import Command, EnvMap, Flag, Port, Whole
+from shipit.config.model import Model, TargetConfig
+from shipit.config.position import Keys
+from shipit.config.units import Command, EnvMap, Flag, Misplaced, Port, Whole, matching
 from shipit.errors import ConfigError
 
 _QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
 _NAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+_WORDS = "should be at most 63 lower-case letters, digits and '-', not beginning or ending with '-'"
 
 
 def _quantity(value: str) -> str:
@@ -24,7 +26,8 @@ def _quantity(value: str) -> str:
 
 
 Quantity = Annotated[str, AfterValidator(_quantity)]
-Name = Annotated[str, Field(pattern=_NAME)]
+Name = Annotated[str, matching(_NAME, _WORDS)]
+UrlPath = Annotated[str, matching(r"^/", "should be a path that begins with /")]
 
 
 class ScaleConfig(Model):
@@ -33,6 +36,12 @@ class ScaleConfig(Model):
     min: Whole = Field(1, ge=1, description="The least replicas.")
     max: Whole = Field(ge=1, description="The most replicas.")
     cpu: Whole = Field(80, ge=1, le=100, description="The CPU use to keep, in percent of the request.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> ScaleConfig:
+        if self.min > self.max:
+            raise Misplaced(f"should be at most max, which is {self.max}", "min")
+        return self
 
 
 class WorkloadConfig(Model):
@@ -58,9 +67,7 @@ class WorkloadConfig(Model):
     command: Command | None = Field(None, description="What it runs instead of the image's entrypoint.")
     port: Port | None = Field(None, description="The port it listens on; makes a Service, and PORT in its env.")
     replicas: Whole | None = Field(None, ge=0, description="How many pods; default: 1.")
-    health: Annotated[str, Field(pattern=r"^/")] | None = Field(
-        None, description="A path that answers 200 when it is ready."
-    )
+    health: UrlPath | None = Field(None, description="A path that answers 200 when it is ready.")
     host: str | None = Field(None, description="A host name; makes an Ingress to the Service.")
     cpu: Quantity | None = Field(None, description="CPU requested, such as 250m.")
     memory: Quantity | None = Field(None, description="Memory requested and its limit, such as 256Mi.")
@@ -76,12 +83,14 @@ class WorkloadConfig(Model):
 
     @model_validator(mode="after")
     def _together(self) -> WorkloadConfig:
-        if (self.health or self.host) and self.port is None:
-            raise ValueError("health and host need a port")
+        behind_port = next((key for key in ("health", "host") if getattr(self, key)), "")
+        if behind_port and self.port is None:
+            raise Misplaced("needs a port", behind_port, hint="add port:, which makes a Service")
         if self.scale and self.replicas is not None:
-            raise ValueError("should have replicas or scale, not both")
-        if self.kind == "pod" and (self.replicas is not None or self.scale):
-            raise ValueError("a bare pod has neither replicas nor scale")
+            raise Misplaced("should have replicas or scale, not both", "replicas", hint="remove one of them")
+        many = "replicas" if self.replicas is not None else "scale" if self.scale else ""
+        if self.kind == "pod" and many:
+            raise Misplaced("a bare pod is one", many, hint="remove it, or kind: pod")
         return self
 
 
@@ -114,8 +123,7 @@ class KubernetesConfig(TargetConfig):
             bare = "workloads" not in value and "manifests" not in value
             return {**value, "workloads": {ONLY: {}}} if bare else value
         if "workloads" in value:
-            first = sorted(inline)[0]
-            raise ValueError(f"{first} stands beside workloads: move it into one of them")
+            raise Misplaced("stands beside workloads:", next(iter(inline)), hint="move it into one of the workloads")
         rest = {key: item for key, item in value.items() if key not in inline}
         return {**rest, "workloads": {ONLY: inline}}
 
@@ -123,7 +131,7 @@ class KubernetesConfig(TargetConfig):
     def _names(self) -> KubernetesConfig:
         for name in self.workloads:
             if name != ONLY and not re.fullmatch(_NAME, name):
-                raise ValueError(f"the workload name {name!r} should be lower-case letters, digits and '-'")
+                raise Misplaced(_WORDS, "workloads", name)
         return self
 
     @model_validator(mode="after")
@@ -131,7 +139,9 @@ class KubernetesConfig(TargetConfig):
         owners: dict[str, str] = {}
         for name, workload in self.workloads.items():
             if workload.host and owners.setdefault(workload.host, name) != name:
-                raise ValueError(f"{name} and {owners[workload.host]} have the same host {workload.host}")
+                raise Misplaced(
+                    f"has the host {workload.host}, as {owners[workload.host]} has", "workloads", name, "host"
+                )
         return self
 
     def problems_in(self, root: Path, here: Callable[[Keys, str, str], ConfigError]) -> Sequence[ConfigError]:

@@ -8,12 +8,14 @@ from typing import Any
 
 import yaml
 
-from shipit.config.document import Position, excerpt
+from shipit.config.position import Position
+from shipit.config.yaml_text import check_bounds, decode, not_yaml, problem_in
 from shipit.errors import ConfigError, ConfigErrors, ShipitError
 from shipit.reference import parse_reference
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SUFFIXES = (".yml", ".yaml", ".json")
+MAX_BYTES = 16 * 1024 * 1024
 
 
 def read_manifests(root: Path, names: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -75,15 +77,15 @@ def _objects(file: Path, root: Path) -> tuple[list[dict[str, Any]], list[ConfigE
     problems: list[ConfigError] = []
     text = ""
     try:
-        text = file.read_text()
+        text = decode(file.read_bytes(), name, MAX_BYTES)
+        check_bounds(text)
         documents = list(yaml.compose_all(text, Loader=_LOADER))
         values = list(yaml.load_all(text, Loader=_LOADER))
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        hint = "check it with kubectl apply --dry-run=client -f"
-        return [], [_problem(name, text, line, column, f"should be YAML: {error.problem or error.context}", hint)]
-    except (yaml.YAMLError, UnicodeDecodeError, OSError, RecursionError, ValueError) as error:
+        return [], list(not_yaml(error, text, name).problems)
+    except ConfigErrors as error:
+        return [], list(error.problems)
+    except (yaml.YAMLError, OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
         return [], [_problem(name, text, 1, 1, f"can't be read: {reason}", "")]
     for node, value in zip(documents, values, strict=True):
@@ -101,8 +103,7 @@ def _objects(file: Path, root: Path) -> tuple[list[dict[str, Any]], list[ConfigE
 
 
 def _problem(name: str, text: str, line: int, column: int, what: str, hint: str) -> ConfigError:
-    shown = excerpt(text, Position(line, column))
-    return ConfigError(what, where=f"{name}:{line}:{column}", hint=hint, excerpt=shown, position=(line, column))
+    return problem_in(text, Position(line, column, 1, name), what, hint)
 
 
 def _lack(value: Any) -> tuple[str, str]:

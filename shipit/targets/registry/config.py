@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from shipit.config.model import Keys, TargetConfig
+from shipit.config.model import TargetConfig
+from shipit.config.position import Keys
 from shipit.config.units import Duration
 
 

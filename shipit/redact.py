@@ -1,4 +1,4 @@
-"""Secrets out of events, once, before anyone sees them. Pure."""
+"""Secrets out of what anyone may see. Pure. Imports errors only."""
 
 from __future__ import annotations
 

@@ -1,0 +1,77 @@
+"""Where something stands in a file, and the line of it with a caret, as messages show it. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import NamedTuple
+
+_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
+_WIDEST = 160
+
+
+# A path of keys and indices in a file.
+Keys = tuple[str | int, ...]
+
+
+class Position(NamedTuple):
+    """Line and column, both from 1, how many characters the token spans (at least 1), and the file as messages call it."""
+
+    line: int
+    column: int
+    width: int = 1
+    file: str = ""
+
+    @property
+    def where(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, divided where YAML divides them, without their ends."""
+    return _BREAK.split(text)
+
+
+def excerpt(lines: Sequence[str], at: Position) -> tuple[str, ...]:
+    """The line of a position, and a caret under its token; empty where it is not among the lines, or blank.
+
+    Of a long line the part around the token is shown. What a terminal would obey is shown as `\ufffd`.
+    """
+    if not 1 <= at.line <= len(lines) or not lines[at.line - 1].strip():
+        return ()
+    source, start = lines[at.line - 1], at.column - 1
+    before, behind = "", ""
+    if len(source) > _WIDEST:
+        first = max(0, start - _WIDEST // 2)
+        last = first + _WIDEST
+        before, behind = "..." if first else "", "..." if last < len(source) else ""
+        source, start = source[first:last], start - first
+    source = "".join(char if char.isprintable() else (" " if char == "\t" else "\ufffd") for char in source)
+    token = source[start : start + at.width]
+    caret = "^" * max(1, _columns(token))
+    number = str(at.line)
+    indent = " " * (len(before) + _columns(source[:start]))
+    return (f"{number} | {before}{source}{behind}", f"{' ' * len(number)} | {indent}{caret}")
+
+
+def masked(lines: tuple[str, ...], *, keep_token: bool) -> tuple[str, ...]:
+    """An excerpt without what stands behind its token, and without the token itself where it is a value."""
+    if len(lines) != 2:
+        return lines
+    shown, carets = lines
+    start = carets.index("^")
+    end = start + (carets.count("^") if keep_token else 0)
+    # Carets count the columns of a terminal, and wide characters take two of them.
+    while end and _columns(shown[:end]) > start + (carets.count("^") if keep_token else 0):
+        end -= 1
+    if len(shown) <= end:
+        return lines
+    return (f"{shown[:end]}...", carets if keep_token else f"{carets[:start]}^^^")
+
+
+def _columns(text: str) -> int:
+    """How many columns a terminal gives to a text."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF") for char in text)

@@ -1,0 +1,117 @@
+"""Bytes to text that can be YAML, and what YAML's parser says in words that help. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from shipit.config.position import Position, excerpt, lines_of
+from shipit.errors import ConfigError, ConfigErrors
+
+MAX_BYTES = 1024 * 1024
+
+# YAML 1.2.2, chapter 5.1: what is not c-printable.
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_INDENT = "keys of one map begin in the same column"
+_QUOTE = "put quotes around text that begins with @, ` or %"
+_IN_QUOTES = "while scanning a quoted scalar"
+# What the parser says -> what it means, and what to do.
+_SAYINGS = {
+    "mapping values are not allowed in this context": (
+        "a key can't stand here",
+        f"{_INDENT}; put quotes around text that holds ': '",
+    ),
+    "did not find expected key": ("a key should come here, or the end", _INDENT),
+    "could not find expected ':'": ("a colon is missing after this key", "write key: value"),
+    "found character that cannot start any token": ("a value can't begin like this", _QUOTE),
+    "found undefined alias": ("no anchor of this name stands above", "write & and the name where it is first used"),
+    "did not find expected node content": ("a value is missing here", ""),
+    "found incompatible YAML document": ("only YAML 1.1 and 1.2 are known", "leave the directive out"),
+    "did not find expected ',' or '}'": (", or } should come here", ""),
+    "did not find expected ',' or ']'": (", or ] should come here", ""),
+}
+
+
+def problem_in(text: str, at: Position, what: str, hint: str = "") -> ConfigError:
+    """A mistake at a position of a text."""
+    shown = excerpt(lines_of(text), at)
+    return ConfigError(what, where=at.where, hint=hint, excerpt=shown, position=(at.line, at.column))
+
+
+def decode(data: bytes, name: str, max_bytes: int = MAX_BYTES) -> str:
+    """The text of a file, without a byte order mark.
+
+    Raises: ConfigErrors for what is too large, not UTF-8, or holds a character that YAML does not.
+    """
+    if len(data) > max_bytes:
+        what = f"the file is {len(data):,} bytes; at most {max_bytes:,}"
+        raise ConfigErrors([ConfigError(what, where=f"{name}:1:1", position=(1, 1))])
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8-sig", "replace")
+        hint = (
+            "it looks like UTF-16: save it as UTF-8" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "save it as UTF-8"
+        )
+        raise ConfigErrors([problem_in("", _end_of(before, name), "the file should be UTF-8", hint)]) from None
+    if bad := _UNPRINTABLE.search(text):
+        what = f"the character U+{ord(bad.group()):04X} can't stand in a file of text"
+        hint = "is it UTF-16? save it as UTF-8" if bad.group() == "\0" else 'write it as "\\xNN", in double quotes'
+        raise ConfigErrors([problem_in(text, _end_of(text[: bad.start()], name), what, hint)])
+    return text
+
+
+def _end_of(text: str, name: str) -> Position:
+    """The position right behind a text."""
+    lines = lines_of(text)
+    return Position(len(lines), len(lines[-1]) + 1, 1, name)
+
+
+def not_yaml(error: Any, text: str, name: str, opened: Sequence[Position] = ()) -> ConfigErrors:
+    """What PyYAML's `MarkedYAMLError` means, where it can be mended. `opened`: the brackets that were not closed then."""
+    lines = lines_of(text)
+    mark = error.problem_mark or error.context_mark
+    said = error.problem or error.context
+    what, hint = _SAYINGS.get(said, (said, ""))
+    if error.context_mark and (said == "could not find expected ':'" or error.context == _IN_QUOTES):
+        mark = error.context_mark
+    at = Position(mark.line + 1, mark.column + 1, 1, name) if mark else Position(1, 1, 1, name)
+    if error.context == _IN_QUOTES:
+        what, hint = "this quote is never closed", ""
+    elif opened and not any(line.strip() for line in lines[at.line - 1 :]):
+        at = opened[-1]._replace(width=1)
+        what, hint = f"this {lines[at.line - 1][at.column - 1 : at.column]} is never closed", ""
+    line = lines[at.line - 1] if at.line <= len(lines) else ""
+    if "\t" in line[: at.column]:
+        hint = "indent with spaces: YAML takes no tabs there"
+    elif "${" in line and ("{" in line[: max(0, at.column - 2)] or "[" in line[: at.column]):
+        hint = "inside { } and [ ] put quotes around what holds ${...}"
+    return ConfigErrors([problem_in(text, at, f"should be YAML: {what}", hint)])
+
+
+def check_bounds(text: str, *, max_depth: int = 200, max_nodes: int = 1_000_000) -> None:
+    """That YAML, of one or more documents, can be loaded in bounded memory, aliases counted.
+
+    Raises: yaml.MarkedYAMLError where it is not YAML, nests too deep, or is too much.
+    """
+    import yaml
+
+    sizes: dict[str, int] = {}
+    opened: list[tuple[str | None, int]] = []
+    count = 0
+    event: Any
+    for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        if isinstance(event, yaml.AliasEvent):
+            count += sizes.get(str(event.anchor), 1)
+        elif isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent):
+            count += 1
+        if isinstance(event, yaml.CollectionStartEvent):
+            opened.append((event.anchor, count))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = opened.pop()
+            if anchor is not None:
+                sizes[anchor] = count - before + 1
+        if len(opened) > max_depth or count > max_nodes:
+            what = f"values nest deeper than {max_depth}" if len(opened) > max_depth else "aliases make it too large"
+            raise yaml.MarkedYAMLError(problem=what, problem_mark=event.start_mark)
