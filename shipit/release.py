@@ -8,6 +8,8 @@ from enum import Enum
 from typing import Any, Literal, NamedTuple
 
 Form = Literal["oci", "docker"]
+# The tag of a repository that keeps what a build may use again.
+CACHE_TAG = "buildcache"
 
 
 def short(digest: str) -> str:

@@ -84,7 +84,7 @@ def load_project(
         every = _names(written.tree) | {name for name, _ in _targets(data)}
         mistakes += check_file(file, targets, every, source)
         for name, config in targets.items():
-            mistakes += config.problems_in(path.parent, partial(_problem_of, source, name))
+            mistakes += config.problems_in(path.parent, images_of(file), partial(_problem_of, source, name))
     if mistakes or file is None:
         raise Redactor(_secret_values(resolved, variables)).error(ConfigErrors(mistakes))
     return Project(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -141,6 +141,10 @@ class BuildConfig(Model):
         default_factory=dict, description="Secrets by id for `RUN --mount=type=secret`; text is a file."
     )
     ssh: Flag = Field(False, description="Forward the ssh agent for `RUN --mount=type=ssh`.")
+    cache: Literal["registry"] | None = Field(
+        None,
+        description="Keep what RUN made in the image's repository, as the tag buildcache, for builds on other machines.",
+    )
     builder: Literal["auto", "native", "engine", "buildx"] = Field(
         "auto", description="Who builds: shipit itself (no RUN), a Docker engine, docker buildx, or whichever can."
     )
@@ -176,6 +180,8 @@ class ImageConfig(Model):
         built = next((key for key in ("build", "repository", "tags") if getattr(self, key) is not None), "")
         if self.use and built:
             raise Misplaced("an image with use: is not built", built, hint=f"remove {built}: or use:")
+        if self.build and self.build.cache and self.repository is None:
+            raise Misplaced("needs a repository to be kept in", "build", "cache", hint="add repository: to the image")
         return self
 
 
@@ -217,10 +223,13 @@ class TargetConfig(Model):
     def _empty(cls, value: Any) -> Any:
         return {} if value is None else value
 
-    def problems_in(self, root: Path, here: Callable[[Keys, str, str], ConfigError]) -> Sequence[ConfigError]:
-        """What is wrong with the files that this target names, at their own lines; `root` is the folder of deploy.yml.
+    def problems_in(
+        self, root: Path, images: Mapping[str, ImageConfig], here: Callable[[Keys, str, str], ConfigError]
+    ) -> Sequence[ConfigError]:
+        """What is wrong with this target beside the images of the file, or with the files that it names.
 
-        `here(keys, what, hint)` makes an error at a key of this target.
+        `root` is the folder of deploy.yml. `here(keys, what, hint)` makes an error at a key of this target; what is
+        wrong in another file is an error at its own line.
         """
         return ()
 

@@ -50,6 +50,13 @@ def build_image(
     return build_by_engine(name, choice, dockerfile, options, tools)
 
 
+def keep_cache(options: BuildOptions, engine: Engine) -> None:
+    """Keep in a registry what the build that was just done has made. Raises: BuildError."""
+    from shipit.image.engine.builders import export_cache
+
+    export_cache(engine, read_dockerfile(options.dockerfile, options.context), options)
+
+
 def read_dockerfile(path: Path, context: Path) -> Dockerfile:
     """The Dockerfile at a path; its name in messages is relative to the context.
 

@@ -57,11 +57,15 @@ def choose_builder(dockerfile: Dockerfile, options: BuildOptions, find_engine: C
     if session and options.builder == "engine":
         hint = "write builder: auto, or builder: buildx"
         raise BuildError("a mount of secrets or ssh needs docker buildx", where=where, hint=hint)
-    if session or options.builder == "buildx":
+    if options.cache and options.builder == "engine":
+        raise BuildError("cache: registry needs docker buildx", where=where, hint="write builder: auto")
+    if session or options.cache or options.builder == "buildx":
         if engine.buildx is None:
-            asked = "a mount of secrets or ssh" if session else reason
+            asked = "a mount of secrets or ssh" if session else "cache: registry" if options.cache else reason
             raise BuildError(f"{asked} needs docker buildx, which is not installed", where=where, hint=INSTALL_BUILDX)
-        return Choice("buildx", f"mounts at {where}" if session and options.builder == "auto" else reason)
+        if options.builder == "auto":
+            reason = f"mounts at {where}" if session else f"{reason}, cache: registry"
+        return Choice("buildx", reason)
     if not engine.has_buildkit:
         return instead_of_buildkit(engine) if options.builder == "auto" else Choice("classic", reason)
     from shipit.image.engine.context import is_hidden

@@ -50,13 +50,17 @@ class Layer:
 
 @dataclass(frozen=True)
 class BuiltImage:
-    """An image ready to publish. `config` are the bytes that its config digest is of. `builder` says who built it and why."""
+    """An image ready to publish. `config` are the bytes that its config digest is of. `builder` says who built it and why.
+
+    `has_cache` is whether its builder can keep in a registry what it made.
+    """
 
     name: str
     config: bytes
     layers: tuple[Layer, ...]
     platform: str
     builder: str
+    has_cache: bool = False
 
     @property
     def config_digest(self) -> str:

@@ -17,6 +17,7 @@ class BuildOptions:
     """`context` and `dockerfile` are absolute. `created_s` is the time of all files and of the image, in Unix seconds.
 
     `secrets` are the values by id for `RUN --mount=type=secret`; `ssh` is whether the agent is forwarded.
+    `cache` is the reference in a registry that keeps what RUN made, empty for none.
     """
 
     context: Path
@@ -27,6 +28,7 @@ class BuildOptions:
     builder: Literal["auto", "native", "engine", "buildx"] = "auto"
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     ssh: bool = False
+    cache: str = ""
     created_s: int = EPOCH_S
 
     @property

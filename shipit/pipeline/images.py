@@ -17,7 +17,7 @@ from shipit.pipeline.parallel import together
 from shipit.pipeline.run import Run
 from shipit.reference import parse_reference
 from shipit.registry.publish import Missing, find_published
-from shipit.release import Image, ImageUse, short
+from shipit.release import CACHE_TAG, Image, ImageUse, short
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,7 @@ def _built(run: Run, name: str, platform: str) -> BuiltImage:
             source = run.registries.resolve(parse_reference(config.use), platform)
             built = BuiltImage(name, source.config, source.layers, platform, f"from {config.use}")
         else:
-            options = build_options(run.project, name, platform, run.environment.get("SOURCE_DATE_EPOCH"))
-            options = replace(options, secrets=run.build_secrets(name))
+            options = run_options(run, name, platform)
             tools = BuildTools(run.store, run.registries, run.engine, run.emit, run.registries.login)
             built = build_image(name, options, tools, partial(run.early.layer_made, (name, platform)))
     except Exception as error:
@@ -73,6 +72,12 @@ def _built(run: Run, name: str, platform: str) -> BuiltImage:
     summary = f"{name}  {short(built.config_digest)}  {counted(len(built.layers), 'layer')}, {human_bytes(size)}  ({built.builder})"
     run.emit(StepDone(step, "", summary, run.clock.now() - started))
     return built
+
+
+def run_options(run: Run, name: str, platform: str) -> BuildOptions:
+    """The options of an image's build in a run, with the values that it mounts."""
+    options = build_options(run.project, name, platform, run.environment.get("SOURCE_DATE_EPOCH"))
+    return replace(options, secrets=run.build_secrets(name))
 
 
 def build_options(project: Project, name: str, platform: str, source_date_epoch: str | None) -> BuildOptions:
@@ -90,6 +95,7 @@ def build_options(project: Project, name: str, platform: str, source_date_epoch:
         platform=platform,
         builder=build.builder if build else "auto",
         ssh=bool(build and build.ssh),
+        cache=f"{project.images[name].repository}:{CACHE_TAG}" if build and build.cache else "",
         created_s=int(source_date_epoch) if source_date_epoch is not None else EPOCH_S,
     )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from shipit.events import StepDone, StepFailed, StepStarted, Transferred
-from shipit.pipeline.images import Prepared, human_bytes
+from shipit.errors import BuildError
+from shipit.events import StepDone, StepFailed, StepStarted, Transferred, Warned
+from shipit.pipeline.images import Prepared, human_bytes, run_options
 from shipit.pipeline.parallel import together
 from shipit.pipeline.run import Run
 from shipit.reference import parse_reference
@@ -22,8 +23,27 @@ def publish_all(run: Run, items: Iterable[Prepared]) -> None:
     wanted = [item for item in items if not item.is_published]
     missing = {item.image.pinned: item for item in wanted if not item.missing.is_published}
     together({name: partial(_publish, run, item) for name, item in missing.items()}, run.clock)
+    keys = {(item.use.image, item.use.platform) for item in missing.values() if item.built.has_cache}
+    together({f"cache {name}": partial(_keep_cache, run, name, platform) for name, platform in keys}, run.clock)
     for item in wanted:
         put_tags(run.uploads, parse_reference(item.use.repository), item.image.manifest_digest, item.new_tags)
+
+
+def _keep_cache(run: Run, name: str, platform: str) -> None:
+    """Keep what a build made for builds on other machines. What it made for this one is safe already."""
+    from shipit.image.build import keep_cache
+
+    step, started = f"cache {name} {platform}", run.clock.now()
+    options = run_options(run, name, platform)
+    run.emit(StepStarted(step, "", f"keep the build cache of {name}"))
+    try:
+        keep_cache(options, run.engine())
+    except BuildError as error:
+        run.emit(StepFailed(step, "", str(error), run.clock.now() - started))
+        hint = "docker buildx create --use makes a builder that can"
+        run.emit(Warned("", f"the build cache of {name} could not be kept; the deploy goes on. {hint}"))
+        return
+    run.emit(StepDone(step, "", f"kept the build cache of {name} as {options.cache}", run.clock.now() - started))
 
 
 def move_tags(run: Run, items: Iterable[Prepared]) -> None:

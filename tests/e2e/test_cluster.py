@@ -200,6 +200,24 @@ spec:
     assert "StatefulSet" not in drift.stdout, "replicas were never asked for"
 
 
+def test_what_an_autoscaler_decided_stays(shipit: Shipit, app: Start, cluster: Cluster, namespace: str) -> None:
+    """Also when a number that was ours before becomes the autoscaler's."""
+
+    def replicas() -> str:
+        return cluster.kubectl("-n", namespace, "get", "deployment", namespace, "-o", "jsonpath={.spec.replicas}")
+
+    app("port: 8000\nreplicas: 3")
+    assert shipit.run("deploy").returncode == 0 and replicas() == "3"
+    app("port: 8000\nreplicas: 1\nscale: {min: 2, max: 5}")
+    done = shipit.run("deploy")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert replicas() == "3", "how many to begin with is for a beginning"
+    cluster.kubectl("-n", namespace, "scale", "deployment", namespace, "--replicas", "4")
+    assert "up to date" in shipit.run("deploy").stderr
+    app("port: 8000\nreplicas: 1\nscale: {min: 2, max: 5}\nenv: {MORE: x}")
+    assert shipit.run("deploy").returncode == 0 and replicas() == "4"
+
+
 def test_everything_that_a_workload_takes_settles(
     shipit: Shipit, app: Start, cluster: Cluster, namespace: str, registry_server: RegistryServer
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -203,3 +204,26 @@ def test_an_engine_with_the_containerd_store_reaches_heroku(
     assert f"({who}: Engine 26.1.5+dfsg1 has no BuildKit over HTTP)" in done.stderr, done.stderr
     assert f"takes no build over HTTP; {who} builds instead" in done.stderr
     assert "healthy" in done.stdout
+
+
+def test_what_run_made_is_kept_in_the_registry_for_other_machines(
+    shipit: Shipit, modern_engine: DockerEngine, registry_server: RegistryServer, python_base: str
+) -> None:
+    """The engine forgets everything in between, as on a new machine; RUN gives another result each time it runs."""
+    install_buildx(Path(shipit.env["HOME"]) / ".docker")
+    shipit.env |= {"DOCKER_HOST": modern_engine.host, "SHIPIT_MIRRORS": f"docker.io={python_base}"}
+    repository = f"{registry_server.host}/engine/cached"
+    write(shipit, PYTHON, "RUN head -c 16 /dev/urandom > /random")
+    deploy(shipit, repository, "cache: registry")
+    plan = shipit.run("plan")
+    assert "docker buildx: RUN at Dockerfile:2, cache: registry" in plan.stdout
+    done = shipit.run("deploy")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"kept the build cache of built as {repository}:buildcache" in done.stderr
+    docker = [find("docker"), "--host", modern_engine.host]
+    for what in ("builder", "system"):
+        subprocess.run([*docker, what, "prune", "--all", "--force"], check=True, capture_output=True)
+    shutil.rmtree(shipit.env["SHIPIT_CACHE_DIR"])
+    again = shipit.run("deploy")
+    assert again.returncode == 0 and "nothing changed" in again.stdout, again.stdout + again.stderr
+    assert "kept the build cache" not in again.stderr

@@ -45,6 +45,7 @@ metadata:
   labels: {app.kubernetes.io/name: web, app.kubernetes.io/part-of: shop, app.kubernetes.io/managed-by: shipit}
 spec:
   selector: {matchLabels: {app.kubernetes.io/name: web, app.kubernetes.io/part-of: shop}}
+  replicas: 1
   template:
     metadata:
       labels: {app.kubernetes.io/name: web, app.kubernetes.io/part-of: shop, app.kubernetes.io/managed-by: shipit}

@@ -69,10 +69,28 @@ def build_by_buildx(
     return tag
 
 
-def buildx_command(tag: str, dockerfile: Path, options: BuildOptions) -> tuple[list[str], dict[str, str]]:
-    """The command and the variables it needs. Pure."""
+def export_cache(engine: Engine, dockerfile: Dockerfile, options: BuildOptions) -> None:
+    """Keep in a registry what the build that was just done has made. Raises: BuildError."""
+    progress = Progress(lambda line: None)
+    with dockerfile_beside(options) as copy:
+        command, added = buildx_command("", copy, options, exports_cache=True)
+        code, last = _run(command, {**engine.variables, **added, "BUILDKIT_PROGRESS": "plain"}, progress)
+    if code != 0:
+        raise BuildError(progress.error or last.removeprefix("ERROR: "), where=options.cache)
+
+
+def buildx_command(
+    tag: str, dockerfile: Path, options: BuildOptions, *, exports_cache: bool = False
+) -> tuple[list[str], dict[str, str]]:
+    """The command and the variables it needs. With `exports_cache` its result is the cache, and no image. Pure."""
     variables = {f"SHIPIT_BUILD_SECRET_{index}": value for index, value in enumerate(options.secrets.values())}
-    command = ["docker", "buildx", "build", "--load", "--progress", "plain", "--tag", tag]
+    command = ["docker", "buildx", "build", "--progress", "plain"]
+    if exports_cache:
+        command += ["--output", "type=cacheonly", "--cache-to", f"type=registry,ref={options.cache},mode=max"]
+    else:
+        command += ["--load", "--tag", tag]
+    if options.cache:
+        command += ["--cache-from", f"type=registry,ref={options.cache}"]
     command += ["--platform", options.platform, "--file", str(dockerfile)]
     if options.stage:
         command += ["--target", options.stage]

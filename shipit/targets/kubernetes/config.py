@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from shipit.config.model import Model, TargetConfig
+from shipit.config.model import ImageConfig, Model, TargetConfig
 from shipit.config.position import Keys
 from shipit.config.units import Command, EnvMap, Flag, Misplaced, Port, Whole, matching
 from shipit.errors import ConfigError
@@ -51,14 +51,9 @@ class WorkloadConfig(Model):
     rules = {
         "dependencies": {"health": ["port"], "host": ["port"]},
         "not": {
-            "anyOf": [
-                {"required": ["replicas", "scale"]},
-                {
-                    "required": ["kind"],
-                    "properties": {"kind": {"const": "pod"}},
-                    "anyOf": [{"required": ["replicas"]}, {"required": ["scale"]}],
-                },
-            ]
+            "required": ["kind"],
+            "properties": {"kind": {"const": "pod"}},
+            "anyOf": [{"required": ["replicas"]}, {"required": ["scale"]}],
         },
     }
 
@@ -66,13 +61,17 @@ class WorkloadConfig(Model):
     image: str | None = Field(None, description="The image it runs; default: the only one.")
     command: Command | None = Field(None, description="What it runs instead of the image's entrypoint.")
     port: Port | None = Field(None, description="The port it listens on; makes a Service, and PORT in its env.")
-    replicas: Whole | None = Field(None, ge=0, description="How many pods; default: 1.")
+    replicas: Whole | None = Field(
+        None, ge=0, description="How many pods, or with scale how many to begin with; default: 1."
+    )
     health: UrlPath | None = Field(None, description="A path that answers 200 when it is ready.")
     host: str | None = Field(None, description="A host name; makes an Ingress to the Service.")
     cpu: Quantity | None = Field(None, description="CPU requested, such as 250m.")
     memory: Quantity | None = Field(None, description="Memory requested and its limit, such as 256Mi.")
     env: EnvMap = Field(default_factory=dict, description="Variables of this workload only.")
-    scale: ScaleConfig | None = Field(None, description="Replicas by load.")
+    scale: ScaleConfig | None = Field(
+        None, description="Replicas by load: how many there are is then the autoscaler's to say."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -86,8 +85,6 @@ class WorkloadConfig(Model):
         behind_port = next((key for key in ("health", "host") if getattr(self, key)), "")
         if behind_port and self.port is None:
             raise Misplaced("needs a port", behind_port, hint="add port:, which makes a Service")
-        if self.scale and self.replicas is not None:
-            raise Misplaced("should have replicas or scale, not both", "replicas", hint="remove one of them")
         many = "replicas" if self.replicas is not None else "scale" if self.scale else ""
         if self.kind == "pod" and many:
             raise Misplaced("a bare pod is one", many, hint="remove it, or kind: pod")
@@ -144,7 +141,9 @@ class KubernetesConfig(TargetConfig):
                 )
         return self
 
-    def problems_in(self, root: Path, here: Callable[[Keys, str, str], ConfigError]) -> Sequence[ConfigError]:
+    def problems_in(
+        self, root: Path, images: Mapping[str, ImageConfig], here: Callable[[Keys, str, str], ConfigError]
+    ) -> Sequence[ConfigError]:
         if not self.manifests:
             return ()
         from shipit.targets.kubernetes.manifests import manifest_problems

@@ -38,15 +38,36 @@ def ordered(manifests: Sequence[Manifest]) -> list[Manifest]:
 
 
 def plan_objects(wanted: Sequence[Manifest], observed: KubernetesObserved, namespace: str) -> tuple[Step, ...]:
-    """One step for each object that is missing or differs."""
-    return tuple(step for manifest in ordered(wanted) if (step := _step(manifest, observed, namespace)))
+    """One step for each object that is missing or differs.
+
+    How many replicas an autoscaler has come to stays; what the manifest says of them is where it begins.
+    """
+    scaled = autoscaled(wanted, namespace)
+    return tuple(step for manifest in ordered(wanted) if (step := _step(manifest, observed, namespace, scaled)))
 
 
-def _step(manifest: Manifest, observed: KubernetesObserved, namespace: str) -> Step | None:
+def autoscaled(manifests: Sequence[Manifest], namespace: str) -> frozenset[str]:
+    """The keys of the objects whose replicas an autoscaler among the manifests decides."""
+    found = set()
+    for manifest in manifests:
+        target = (manifest.get("spec") or {}).get("scaleTargetRef")
+        if manifest["kind"] == "HorizontalPodAutoscaler" and isinstance(target, dict):
+            own = {"name": target.get("name"), "namespace": manifest["metadata"].get("namespace")}
+            found.add(key_of({"kind": target.get("kind"), "metadata": own}, namespace))
+    return frozenset(found)
+
+
+def _without_replicas(manifest: Manifest) -> Manifest:
+    return {**manifest, "spec": {key: value for key, value in manifest["spec"].items() if key != "replicas"}}
+
+
+def _step(manifest: Manifest, observed: KubernetesObserved, namespace: str, scaled: frozenset[str]) -> Step | None:
     key = key_of(manifest, namespace)
-    live, stamped = observed.objects.get(key), stamp(manifest)
+    replicas = manifest["spec"].get("replicas") if key in scaled else None
+    live, stamped = observed.objects.get(key), stamp(manifest if replicas is None else _without_replicas(manifest))
+    payload: dict[str, Any] = {"apply": stamped, **({} if replicas is None else {"replicas": replicas})}
     if live is None:
-        return Step(f"apply {key}", f"create {key}", _facts(manifest), payload={"apply": stamped})
+        return Step(f"apply {key}", f"create {key}", _facts(manifest), payload=payload)
     changed = list(differences(stamped, live))
     if not changed:
         return None
@@ -60,7 +81,7 @@ def _step(manifest: Manifest, observed: KubernetesObserved, namespace: str) -> S
     # A bare Pod and a Job can't be changed in place.
     replace = manifest["kind"] in ("Pod", "Job") and bool(real)
     verb = "replace" if replace else "change"
-    return Step(f"apply {key}", f"{verb} {key}", detail + more, payload={"apply": stamped, "replace": replace})
+    return Step(f"apply {key}", f"{verb} {key}", detail + more, payload={**payload, "replace": replace})
 
 
 def plan_secret(key: str, stale: Sequence[str], exists: bool, which: str) -> Step | None:

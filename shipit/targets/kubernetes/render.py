@@ -147,9 +147,9 @@ def _pod_template(name: str, config: WorkloadConfig, image: str, config_digest: 
 
 
 def _deployment(name: str, config: WorkloadConfig, template: Manifest, setting: Setting) -> Manifest:
+    least = config.scale.min if config.scale else 1
     spec: Manifest = {"selector": {"matchLabels": _selector(name, setting)}, "template": template}
-    if config.scale is None:
-        spec["replicas"] = 1 if config.replicas is None else config.replicas
+    spec["replicas"] = least if config.replicas is None else config.replicas
     return {**_head("apps/v1", "Deployment", name, setting), "spec": spec}
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from shipit.config.environment import Environment
 from shipit.config.project import Project
@@ -131,7 +132,19 @@ class KubernetesTarget:
         else:
             if payload.get("replace"):
                 client.delete(payload["apply"], self.namespace)
-            client.apply(payload["apply"], self.namespace)
+            client.apply(self._with_replicas(payload, client), self.namespace)
+
+    def _with_replicas(self, payload: Mapping[str, Any], client: KubernetesClient) -> Manifest:
+        """What a step applies; where an autoscaler decides, with as many replicas as there are at this moment.
+
+        Left out, a number that was ours before would fall back to one.
+        """
+        manifest: Manifest = payload["apply"]
+        if "replicas" not in payload:
+            return manifest
+        live = client.read(manifest, self.namespace)
+        now = payload["replicas"] if live is None else live["spec"].get("replicas", 1)
+        return {**manifest, "spec": {**manifest["spec"], "replicas": now}}
 
     def guard(self, observed: KubernetesObserved, context: Context) -> None:
         """That the kubeconfig still leads to where the plan was made for."""

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from pydantic import Field
 
-from shipit.config.model import TargetConfig
+from shipit.config.model import ImageConfig, TargetConfig
 from shipit.config.position import Keys
-from shipit.config.units import Duration
+from shipit.config.units import Duration, Whole
+from shipit.errors import ConfigError
+from shipit.reference import DOCKER_HUB
+
+MAX_DESCRIPTION_BYTES = 25_000
 
 
 class RegistryConfig(TargetConfig):
     """Publishes images to their repositories."""
 
     images: tuple[str, ...] | None = Field(None, description="The images to publish; default: the only one.")
+    readme: str | None = Field(
+        None, description="A file whose text becomes the description of the repositories; Docker Hub only."
+    )
+    keep_tags: Whole | None = Field(
+        None, ge=1, description="How many tags a repository keeps, the newest; older ones are deleted. Docker Hub only."
+    )
 
     settle: Duration = Field(0.0, description="How long healthy must last to be believed.")
 
@@ -23,3 +34,35 @@ class RegistryConfig(TargetConfig):
             yield ("images",), None
         for index, name in enumerate(self.images or ()):
             yield ("images", index), name
+
+    def problems_in(
+        self, root: Path, images: Mapping[str, ImageConfig], here: Callable[[Keys, str, str], ConfigError]
+    ) -> Sequence[ConfigError]:
+        problems = []
+        names = self.images or tuple(images)[:1]
+        elsewhere = [
+            repository
+            for name in names
+            if name in images
+            and (repository := images[name].repository)
+            and not repository.startswith(f"{DOCKER_HUB}/")
+        ]
+        for key in ("readme", "keep_tags"):
+            if elsewhere and getattr(self, key) is not None:
+                what = f"is only there on Docker Hub, and {elsewhere[0]} is not"
+                problems.append(here((key,), what, "leave it out, or name the images on Docker Hub under images:"))
+        if self.readme is not None and (what := _unusable(root / self.readme)):
+            problems.append(here(("readme",), f"{self.readme} {what}", "paths are relative to deploy.yml"))
+        return problems
+
+
+def _unusable(file: Path) -> str:
+    """Why a file can't be a description; empty when it can."""
+    try:
+        data = file.read_bytes()
+        data.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        return f"can't be read: {error.strerror if isinstance(error, OSError) else 'it is not UTF-8'}"
+    if len(data) > MAX_DESCRIPTION_BYTES:
+        return f"is {len(data):,} bytes, and Docker Hub takes at most {MAX_DESCRIPTION_BYTES:,}"
+    return ""

@@ -1,25 +1,21 @@
-"""Publishing as a target. The pipeline uploads; this one says what, and judges that it is there."""
+"""Publishing as a target. The pipeline uploads; this one says what, keeps Docker Hub's page, and judges that it is there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 from shipit.config.environment import Environment
 from shipit.config.project import Project
 from shipit.errors import ConfigErrors
 from shipit.events import Event
 from shipit.reference import parse_reference
-from shipit.release import ImageUse, Place, Release, Seen, State, Step, Verdict, short
+from shipit.registry.registries import Registries
+from shipit.release import CACHE_TAG, ImageUse, Place, Release, Seen, State, Step, Verdict, short
 from shipit.targets.base import Context
 from shipit.targets.registry.config import RegistryConfig
-
-
-@dataclass(frozen=True)
-class RegistryObserved:
-    """Tags and digests asked for -> the manifest digest each names now, or None."""
-
-    manifests: Mapping[str, str | None]
+from shipit.targets.registry.hub import DockerHub
+from shipit.targets.registry.observed import RegistryObserved
+from shipit.targets.registry.plan import plan_description, plan_retention
 
 
 def create(name: str, config: RegistryConfig, project: Project, environment: Environment) -> RegistryTarget:
@@ -36,30 +32,62 @@ class RegistryTarget:
         self._uses = tuple(self._use(image) for image in config.images or (project.image_name(None),))
         self.place = Place("registry", ", ".join(use.repository for use in self._uses))
         self._awaited: dict[str, str] = {}
+        self._hubs: dict[str, DockerHub] = {}
+        self._readme = (project.root / config.readme).read_text(encoding="utf-8") if config.readme else None
 
     def images(self) -> Sequence[ImageUse]:
         return self._uses
 
     def observe(self, context: Context) -> RegistryObserved:
         found: dict[str, str | None] = {}
-        registries = context.registries
-        if registries is None:
-            raise AssertionError("a registry is read through the run's registries")
+        registries = _registries(context)
         for use in self._uses:
             ref = parse_reference(use.repository)
             client = registries.client(ref)
             wanted = self._awaited.get(use.repository)
             for reference in (*use.tags, *([wanted] if wanted else [])):
                 found[f"{use.repository} {reference}"] = client.manifest_digest(ref.repository, reference)
-        return RegistryObserved(found)
+        hubs = {use.repository: self._hub(use.repository, context) for use in self._uses if self._keeps_page}
+        return RegistryObserved(
+            found,
+            {name: hub.description(_path(name)) for name, hub in hubs.items() if self._readme is not None},
+            {name: hub.tags(_path(name)) for name, hub in hubs.items() if self.config.keep_tags},
+        )
 
     def plan(self, release: Release, observed: RegistryObserved) -> tuple[Step, ...]:
-        # Nothing to do here; but from now on it is worth asking for these digests.
+        # From now on it is worth asking for these digests.
         self._awaited = {use.repository: release.images[use].manifest_digest for use in self._uses}
-        return ()
+        texts = [plan_description(name, self._readme or "", now) for name, now in observed.descriptions.items()]
+        old = [
+            plan_retention(name, self.config.keep_tags or 1, self._own_tags(name), tags)
+            for name, tags in observed.tags.items()
+        ]
+        return tuple(step for step in (*texts, *old) if step)
 
     def apply(self, step: Step, context: Context) -> Iterator[Event]:
+        repository = str(step.payload["repository"])
+        hub = self._hub(repository, context)
+        if step.payload.get("describe"):
+            hub.describe(_path(repository), self._readme or "")
+        for tag in step.payload.get("delete", ()):
+            hub.delete_tag(_path(repository), tag)
         return iter(())
+
+    @property
+    def _keeps_page(self) -> bool:
+        """Whether anything on Docker Hub's pages is ours to keep."""
+        return self._readme is not None or self.config.keep_tags is not None
+
+    def _own_tags(self, repository: str) -> frozenset[str]:
+        """The tags of this deploy, and the one that keeps a build's cache."""
+        return frozenset(tag for use in self._uses if use.repository == repository for tag in (*use.tags, CACHE_TAG))
+
+    def _hub(self, repository: str, context: Context) -> DockerHub:
+        if repository not in self._hubs:
+            registries = _registries(context)
+            credentials = registries.credentials(parse_reference(repository))
+            self._hubs[repository] = DockerHub(registries.http, context.clock, context.emit, credentials)
+        return self._hubs[repository]
 
     def judge(self, release: Release, observed: RegistryObserved, seen: Seen) -> Verdict:
         lines = []
@@ -95,6 +123,17 @@ class RegistryTarget:
                 ]
             )
         return ImageUse(image, config.repository, "oci", _platform(self.project, image), None, self.project.tags(image))
+
+
+def _registries(context: Context) -> Registries:
+    if context.registries is None:
+        raise AssertionError("a registry is read through the run's registries")
+    return context.registries
+
+
+def _path(repository: str) -> str:
+    """`namespace/name` of a repository on Docker Hub."""
+    return parse_reference(repository).repository
 
 
 def _platform(project: Project, image: str) -> str:
