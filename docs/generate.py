@@ -1,7 +1,8 @@
-"""Writes docs/reference.md from the models and the commands, so that each key is described in one place only."""
+"""Writes docs/reference.md and docs/deploy.schema.json from the models and the commands, so that each key is described in one place only."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,19 +14,35 @@ from typer.main import get_command
 
 from shipit.cli.app import app
 from shipit.cli.topics import GUIDE
-from shipit.config.model import BuildConfig, ImageConfig, ProjectFile, ReleaseConfig, SecretConfig, TargetConfig
+from shipit.config.model import (
+    BuildConfig,
+    DotenvConfig,
+    EnvironmentConfig,
+    ImageConfig,
+    KeyringConfig,
+    ProjectFile,
+    ReleaseConfig,
+    SecretConfig,
+    TargetConfig,
+)
+from shipit.config.schema import render_schema
 from shipit.targets.heroku.config import HerokuConfig, ProcessConfig
+from shipit.targets.kinds import KindModels
 from shipit.targets.kubernetes.config import KubernetesConfig, ScaleConfig, WorkloadConfig
 from shipit.targets.registry.config import RegistryConfig
 
 # `shipit help` reads the guide from inside the package; for readers it is a page here.
 GUIDE_PAGE = Path(__file__).with_name("guide.md")
 FILE = Path(__file__).with_name("reference.md")
+SCHEMA = Path(__file__).with_name("deploy.schema.json")
 SECTIONS: list[tuple[str, type[BaseModel]]] = [
     ("The top level", ProjectFile),
     ("`images.NAME`", ImageConfig),
     ("`images.NAME.build`", BuildConfig),
     ("`secrets.NAME`", SecretConfig),
+    ("`keyring` of a secret", KeyringConfig),
+    ("`dotenv[]`", DotenvConfig),
+    ("`environments.NAME`, beside what it lays over the file", EnvironmentConfig),
     ("`release`", ReleaseConfig),
     ("Every target", TargetConfig),
     ("Kind `registry` (also `hub`, `dockerhub`)", RegistryConfig),
@@ -40,6 +57,11 @@ SECTIONS: list[tuple[str, type[BaseModel]]] = [
 def render() -> str:
     """The whole page."""
     return "\n".join([*_head(), *_keys(), *_commands(), *_codes()]) + "\n"
+
+
+def render_schema_file() -> str:
+    """The JSON Schema, as `shipit schema` prints it."""
+    return json.dumps(render_schema(KindModels()), indent=2) + "\n"
 
 
 def _head() -> Iterator[str]:
@@ -113,5 +135,6 @@ def _codes() -> Iterator[str]:
 
 if __name__ == "__main__":
     FILE.write_text(render())
+    SCHEMA.write_text(render_schema_file())
     GUIDE_PAGE.write_text(GUIDE.read_text())
-    sys.stdout.write(f"wrote {FILE.name} and {GUIDE_PAGE.name}\n")
+    sys.stdout.write(f"wrote {FILE.name}, {SCHEMA.name} and {GUIDE_PAGE.name}\n")

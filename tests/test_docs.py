@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.generate import FILE, GUIDE_PAGE, render
+from docs.generate import FILE, GUIDE_PAGE, SCHEMA, render, render_schema_file
 from shipit.cli.topics import GUIDE
 from shipit.config.environment import Environment
 from shipit.config.load import load_project
@@ -24,6 +24,7 @@ PAGES = [
 
 def test_the_reference_is_in_step_with_the_source() -> None:
     assert FILE.read_text() == render(), "run make docs"
+    assert SCHEMA.read_text() == render_schema_file(), "run make docs"
     assert GUIDE_PAGE.read_text() == GUIDE.read_text(), "change shipit/cli/guide.md, and run make docs"
 
 

@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from shipit.config.position import Keys
 from shipit.config.units import Command, Duration, EnvMap, Flag, Misplaced, VariableName, Whole, matching
@@ -71,7 +80,20 @@ def _platform(value: str) -> str:
     return value
 
 
-Repository = Annotated[str, BeforeValidator(_repository)]
+# The grammar of parse_reference, as far as one pattern says it.
+_HOST = r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]+)?/)?"
+_PATH = r"[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*"
+_TAG = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
+Repository = Annotated[
+    str, BeforeValidator(_repository), WithJsonSchema({"type": "string", "pattern": f"^{_HOST}{_PATH}$"})
+]
+Reference = Annotated[
+    str,
+    BeforeValidator(_use),
+    WithJsonSchema({"type": "string", "pattern": f"^{_HOST}{_PATH}(:{_TAG})?(@sha256:[0-9a-f]{{64}})?$"}),
+]
+Tag = Annotated[str, AfterValidator(_tag), WithJsonSchema({"type": "string", "pattern": f"^{_TAG}$"})]
+Platform = Annotated[str, AfterValidator(_platform), WithJsonSchema({"type": "string", "pattern": "^linux/.+$"})]
 
 
 class KeyringConfig(Model):
@@ -132,7 +154,7 @@ class BuildConfig(Model):
     dockerfile: str = Field("Dockerfile", description="The Dockerfile, relative to the context.")
     args: EnvMap = Field(default_factory=dict, description="Values of ARG instructions.")
     stage: str | None = Field(None, description="The stage to build; default: the last one.")
-    platforms: Annotated[tuple[Annotated[str, AfterValidator(_platform)], ...], AfterValidator(_one_platform)] = Field(
+    platforms: Annotated[tuple[Platform, ...], AfterValidator(_one_platform)] = Field(
         ("linux/amd64",),
         description="The platform to build for.",
         json_schema_extra={"minItems": 1, "maxItems": 1},
@@ -153,18 +175,16 @@ class BuildConfig(Model):
 class ImageConfig(Model):
     """One image: built from a Dockerfile, or used as it is."""
 
-    shorthand = ({"type": "string"},)
+    shorthand = ({"type": "string", "pattern": f"^{_HOST}{_PATH}$"}, {"type": "string", "pattern": r"\$\{.+\}"})
     rules = {"not": {"required": ["use"], "anyOf": [{"required": [key]} for key in ("build", "repository", "tags")]}}
 
     repository: Repository | None = Field(None, description="Where it is pushed, for example docker.io/user/app.")
-    tags: tuple[Annotated[str, AfterValidator(_tag)], ...] | None = Field(
+    tags: tuple[Tag, ...] | None = Field(
         None,
         description="Tags beside the digest; default: the short commit and latest in a git tree, latest elsewhere.",
     )
     build: BuildConfig | None = Field(None, description="How it is built; text is the context folder.")
-    use: Annotated[str, BeforeValidator(_use)] | None = Field(
-        None, description="An image that is not built, such as redis:8."
-    )
+    use: Reference | None = Field(None, description="An image that is not built, such as redis:8.")
 
     @model_validator(mode="before")
     @classmethod
@@ -188,7 +208,10 @@ class ImageConfig(Model):
 class ReleaseConfig(Model):
     """A command that runs once per release, before anything of it serves; when it fails the release stops."""
 
-    shorthand = ({"type": "string"}, {"type": "array", "minItems": 1})
+    shorthand = (
+        {"type": "string", "pattern": r"\S"},
+        {"type": "array", "items": {"type": ["string", "number"]}, "minItems": 1},
+    )
 
     image: str | None = Field(None, description="The image it runs in; default: the only one.")
     command: Command = Field(description="What runs; text is run by a shell.")
@@ -289,7 +312,9 @@ class ProjectFile(DotenvFiles):
     rules = {"not": {"required": ["image", "images"]}}
 
     version: Literal[1] = Field(1, description="The version of this format.")
-    requires: str | None = Field(None, description="The shipit that the file needs, such as >=0.1.")
+    requires: str | None = Field(
+        None, description="The shipit that the file needs, such as >=0.1.", json_schema_extra={"pattern": "[0-9]"}
+    )
     include: tuple[str, ...] = Field((), description="Files whose keys this one lays itself over; text is one file.")
     app: AppName = Field(description="The name of the app.")
     image: ImageConfig | None = Field(None, description="The only image; text is its repository.")

@@ -108,7 +108,7 @@ def _no_map(model: type[BaseModel], path: Keys, keys: Keys, source: Source) -> C
     """Something else where a map, or the text that may stand for one, should be."""
     meant = _model_at(model, path)
     shorthand = getattr(meant, "shorthand", ())
-    text = "text, or " if {"type": "string"} in shorthand else ""
+    text = "text, or " if any(form.get("type") == "string" for form in shorthand) else ""
     if keys[:1] == ("secrets",) and len(keys) == 2:
         hint = "name where it is kept, such as {env: NAME}, {file: PATH} or {command: [...]}; never write it here"
         return source.problem(keys, _MAP, hint, on_value=True)

@@ -13,12 +13,15 @@ from pydantic import BaseModel
 
 from shipit.config.document import TEXT_MAPS
 from shipit.config.model import EnvironmentConfig, Model, ProjectFile, TargetConfig
+from shipit.config.units import DURATION_PATTERN, render_duration
 
 Schema = dict[str, Any]
 SCHEMA_ID = "http://json-schema.org/draft-07/schema#"
 # What a value may always be instead, where it is no text anyway: a variable gives it.
 VARIABLE: Schema = {"type": "string", "pattern": r"\$\{.+\}"}
 OVERLAY = "Overlay"
+# What pydantic calls the bounds of a number behind a validator of ours.
+_KEYWORDS = {"ge": "minimum", "le": "maximum"}
 
 
 def render_schema(kinds: Mapping[str, type[TargetConfig]]) -> Schema:
@@ -35,10 +38,6 @@ def render_schema(kinds: Mapping[str, type[TargetConfig]]) -> Schema:
     whole["properties"]["targets"] = _targets(models, "AnyTarget", whole["properties"]["targets"])
     for name in list(definitions):
         definitions[name + OVERLAY] = _partial(definitions[name])
-    for name in [name for name in definitions if name.endswith(OVERLAY)]:
-        for part in definitions[name].get("anyOf", []):
-            if "properties" in part:
-                part["type"] = "object"
     definitions["AnyTarget" + OVERLAY] = {"type": ["object", "null"]}
     overlay = definitions.pop(_name(top) + OVERLAY)
     own = definitions[_name(_define(EnvironmentConfig, definitions))]
@@ -46,6 +45,7 @@ def render_schema(kinds: Mapping[str, type[TargetConfig]]) -> Schema:
     overlay["properties"] |= own["properties"]
     overlay["properties"].pop("include")
     overlay["type"] = ["object", "null"]
+    overlay["description"] = "What is laid over the file with -e; null removes a key."
     definitions["Environment"] = overlay
     whole["properties"]["environments"] |= {"additionalProperties": {"$ref": "#/$defs/Environment"}}
     definitions.pop(_name(top))
@@ -72,8 +72,9 @@ def _define(model: type[BaseModel], definitions: dict[str, Schema]) -> Schema:
         extra: Schema = {}
         if inline is not None:
             _define(inline, definitions)
-            extra = _object(definitions[inline.__name__])["properties"]
+            extra = definitions[inline.__name__]["properties"]
             extra = {key: value for key, value in extra.items() if key not in schema["properties"]}
+            schema["dependencies"] = inline.rules.get("dependencies", {})
         definitions[name] = _finished(schema, own, extra)
     return {"$ref": f"#/$defs/{model.__name__}"}
 
@@ -82,11 +83,6 @@ def _models(model: type[Model]) -> dict[str, type[Model]]:
     """Name -> class of every model there is."""
     found = {child.__name__: child for child in model.__subclasses__()}
     return {**found, **{name: cls for child in found.values() for name, cls in _models(child).items()}}
-
-
-def _object(schema: Schema) -> Schema:
-    """The map among what may stand for a model."""
-    return next(part for part in schema.get("anyOf", [schema]) if "properties" in part)
 
 
 def _name(reference: Schema) -> str:
@@ -102,16 +98,29 @@ def _finished(schema: Schema, model: type[Model], extra: Schema) -> Schema:
     if "properties" in schema:
         schema["properties"] |= extra
         schema["patternProperties"] = {"^x-": {}}
-    schema |= deepcopy(model.rules)
-    if not model.shorthand:
-        return schema
-    description = schema.pop("description", "")
-    return {"description": description, "anyOf": [*deepcopy(list(model.shorthand)), schema]}
+    if model.rules:
+        # Said of maps only: what asks for a key, or forbids one, says yes or no to text, too.
+        schema |= {"if": {"type": "object"}, "then": deepcopy(model.rules)}
+    return _with_shorthand(schema, model.shorthand) if model.shorthand else schema
+
+
+def _with_shorthand(schema: Schema, shorthand: tuple[Schema, ...]) -> Schema:
+    """A map, or what may stand for one, as one schema of several types: a keyword is of one type, and binds no other.
+
+    Editors tell a mistake in the map by its key then, where of an `anyOf` they tell the first form.
+    """
+    types = [form["type"] for form in shorthand]
+    patterns = [form["pattern"] for form in shorthand if "pattern" in form]
+    others = {key: value for form in shorthand for key, value in form.items() if key not in ("type", "pattern")}
+    pattern = {"pattern": "|".join(f"({pattern})" for pattern in patterns)} if patterns else {}
+    return {**schema, "type": ["object", *dict.fromkeys(types)], **pattern, **deepcopy(others)}
 
 
 def _value(schema: Schema) -> Schema:
     """A key's schema: a variable may give whatever is no text, and null stands for the default."""
-    schema = {key: value for key, value in schema.items() if key not in ("title",)}
+    schema = {_KEYWORDS.get(key, key): value for key, value in schema.items() if key != "title"}
+    if schema.get("pattern") == DURATION_PATTERN and isinstance(schema.get("default"), int | float):
+        schema["default"] = render_duration(schema["default"])
     if "anyOf" in schema:
         parts = [_value(part) for part in schema["anyOf"]]
         return {**schema, "anyOf": _unique(parts)}
@@ -152,7 +161,9 @@ def _text_map(schema: Schema) -> Schema:
             else:
                 part["additionalProperties"] = scalar
         elif part.get("type") == "array":
-            part["items"] = {"type": ["string", "number", "boolean"]}
+            own = part.get("items") or {}
+            other: Schema = {"type": ["number", "boolean"]}
+            part["items"] = {"anyOf": [own, VARIABLE, other]} if "pattern" in own else scalar
     return schema
 
 
@@ -199,7 +210,9 @@ def _partial(schema: Any) -> Any:
     for key, value in schema.items():
         if key in ("required", "oneOf", "not", "dependencies", "allOf"):
             continue
-        if key == "$ref":
+        if key == "if":
+            out[key] = value
+        elif key == "$ref":
             out[key] = f"{value}{OVERLAY}"
         elif key == "properties":
             out[key] = {name: _nullable(_partial(item)) for name, item in value.items()}

@@ -87,11 +87,12 @@ def matching(pattern: str, words: str) -> Any:
 
 _VARIABLE = "should be a variable's name: letters, digits and _, not beginning with a digit"
 VariableName = Annotated[str, matching(r"^[A-Za-z_][A-Za-z0-9_]*$", _VARIABLE)]
+DURATION_PATTERN = r"^(?=.)(\d+h)?(\d+m)?(\d+s)?$"
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
     PlainSerializer(render_duration),
-    WithJsonSchema({"type": "string", "pattern": r"^(?=.)(\d+h)?(\d+m)?(\d+s)?$"}),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
 ]
 Command = Annotated[
     tuple[str, ...],

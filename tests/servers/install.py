@@ -124,31 +124,48 @@ def unpack_modern() -> None:
     shutil.rmtree(building)
 
 
-HEROKU_CLI = "11.10.0"
+# Clients of others, from npm: package, version, program.
+HEROKU_CLI = ("heroku", "11.10.0", "heroku")
+LANGUAGE_SERVER = ("yaml-language-server", "2.0.0", "yaml-language-server")
 
 
-def heroku_cli() -> str:
-    """The path of the Heroku CLI. Raises: Unavailable when it is not installed in the cache."""
-    program = cache_folder() / f"heroku-{HEROKU_CLI}/node_modules/.bin/heroku"
+def _npm_folder(package: tuple[str, str, str]) -> Path:
+    return cache_folder() / f"{package[0]}-{package[1]}"
+
+
+def _npm_program(package: tuple[str, str, str]) -> str:
+    """The path of a program. Raises: Unavailable when it is not installed in the cache."""
+    program = _npm_folder(package) / "node_modules/.bin" / package[2]
     if not program.exists():
-        raise Unavailable("the Heroku CLI is not installed (python -m tests.servers.install; it needs Node 20 and npm)")
+        raise Unavailable(f"{package[0]} is not installed (python -m tests.servers.install; it needs Node 20 and npm)")
     return str(program)
 
 
-def install_heroku_cli() -> None:
-    """Install the Heroku CLI into the cache from npm, once: about a minute."""
-    target = cache_folder() / f"heroku-{HEROKU_CLI}"
+def heroku_cli() -> str:
+    """The path of the Heroku CLI. Raises: Unavailable."""
+    return _npm_program(HEROKU_CLI)
+
+
+def language_server() -> str:
+    """The path of the YAML language server. Raises: Unavailable."""
+    return _npm_program(LANGUAGE_SERVER)
+
+
+def install_from_npm(package: tuple[str, str, str]) -> None:
+    """Install a package into the cache, once: about a minute."""
+    name, version, program = package
+    target = _npm_folder(package)
     npm = shutil.which("npm")
-    if (target / "node_modules/.bin/heroku").exists():
+    if (target / "node_modules/.bin" / program).exists():
         return
     if npm is None:
-        print("left out: the Heroku CLI can't be installed here (needs Node 20 and npm)", flush=True)
+        print(f"left out: {name} can't be installed here (needs Node 20 and npm)", flush=True)
         return
-    print(f"installing the Heroku CLI {HEROKU_CLI} into {target}: once, about a minute", flush=True)
+    print(f"installing {name} {version} into {target}: once, about a minute", flush=True)
     building = _begun(target)
-    command = [npm, "install", "--no-audit", "--no-fund", "--silent", "--prefix", str(building), f"heroku@{HEROKU_CLI}"]
+    command = [npm, "install", "--no-audit", "--no-fund", "--silent", "--prefix", str(building), f"{name}@{version}"]
     if subprocess.run(command, check=False, cwd=building).returncode != 0:
-        print("left out: the Heroku CLI could not be installed", flush=True)
+        print(f"left out: {name} could not be installed", flush=True)
         return
     shutil.rmtree(target, ignore_errors=True)
     building.rename(target)
@@ -186,7 +203,8 @@ def main() -> None:
     if platform.system() == "Linux":
         install_packages()
         unpack_modern()
-        install_heroku_cli()
+        install_from_npm(HEROKU_CLI)
+        install_from_npm(LANGUAGE_SERVER)
         build_kubernetes()
     else:
         print("left out: the real engine and cluster run on Linux only", flush=True)

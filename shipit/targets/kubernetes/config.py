@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from shipit.config.model import ImageConfig, Model, TargetConfig
 from shipit.config.position import Keys
@@ -25,8 +25,16 @@ def _quantity(value: str) -> str:
     return value
 
 
-Quantity = Annotated[str, AfterValidator(_quantity)]
+Quantity = Annotated[
+    str,
+    AfterValidator(_quantity),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "pattern": f"^{_QUANTITY.pattern}$"}, {"type": "number", "minimum": 0}]}
+    ),
+]
 Name = Annotated[str, matching(_NAME, _WORDS)]
+# The empty one is ours, for keys right under the target.
+WorkloadName = Annotated[str, matching(r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$", _WORDS)]
 UrlPath = Annotated[str, matching(r"^/", "should be a path that begins with /")]
 
 
@@ -102,7 +110,7 @@ class KubernetesConfig(TargetConfig):
     context: str | None = Field(None, description="The kubeconfig context; default: the current one.")
     server: str | None = Field(None, description="The API server that the context must lead to.")
     namespace: Name | None = Field(None, description="The namespace; default: the context's.")
-    workloads: dict[str, WorkloadConfig] = Field(default_factory=dict, description="Workloads by name.")
+    workloads: dict[WorkloadName, WorkloadConfig] = Field(default_factory=dict, description="Workloads by name.")
     manifests: tuple[str, ...] = Field((), description="YAML files and folders, applied with our images pinned.")
     also_known: ClassVar[frozenset[str]] = _WORKLOAD_KEYS
     inline = WorkloadConfig
@@ -123,13 +131,6 @@ class KubernetesConfig(TargetConfig):
             raise Misplaced("stands beside workloads:", next(iter(inline)), hint="move it into one of the workloads")
         rest = {key: item for key, item in value.items() if key not in inline}
         return {**rest, "workloads": {ONLY: inline}}
-
-    @model_validator(mode="after")
-    def _names(self) -> KubernetesConfig:
-        for name in self.workloads:
-            if name != ONLY and not re.fullmatch(_NAME, name):
-                raise Misplaced(_WORDS, "workloads", name)
-        return self
 
     @model_validator(mode="after")
     def _hosts(self) -> KubernetesConfig:
