@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shipit.config.document import Mapping_, Scalar, Sequence_, Value
-from shipit.config.model import BuildConfig
+from shipit.config.model import BuildConfig, ImageConfig
 from shipit.config.position import Keys, Position
 from shipit.config.project import Project
 from shipit.redact import Redactor
@@ -35,11 +35,7 @@ def render_resolved(project: Project, *, with_origin: bool = False) -> str:
 
 
 def _data(project: Project) -> dict[str, Any]:
-    images = {name: _dump(image) for name, image in project.images.items()}
-    for name, image in images.items():
-        if "repository" in image:
-            image.setdefault("tags", list(project.tags(name)))
-            image.setdefault("build", _dump(BuildConfig()))
+    images = {name: _dump(_decided(name, project)) for name in project.images}
     targets = {name: _dump(target) for name, target in project.targets.items()}
     for target in targets.values():
         target["needs"] = [name for name in target["needs"] if name in targets]
@@ -57,6 +53,14 @@ def _data(project: Project) -> dict[str, Any]:
     return {key: value for key, value in data.items() if value not in ({}, None)}
 
 
+def _decided(name: str, project: Project) -> ImageConfig:
+    """An image with what was decided where the file leaves it open."""
+    image = project.images[name]
+    if image.repository is None:
+        return image
+    return image.model_copy(update={"tags": project.tags(name), "build": image.build or BuildConfig()})
+
+
 def _dump(model: BaseModel) -> dict[str, Any]:
     """A model's keys without those that say nothing."""
     dumped = model.model_dump(mode="json")
@@ -64,9 +68,13 @@ def _dump(model: BaseModel) -> dict[str, Any]:
 
 
 def _pruned(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _pruned(item) for key, item in value.items() if item is not None and item != {}}
-    return value
+    """Without what is null or empty; but a variable that is null takes the one of the same name away."""
+    if not isinstance(value, dict):
+        return value
+    kept = {key: item for key, item in value.items() if item is not None and item != {}}
+    if isinstance(kept.get("args"), dict) and not any(item is not None for item in kept["args"].values()):
+        del kept["args"]
+    return {key: item if key == "env" else _pruned(item) for key, item in kept.items()}
 
 
 def _lines(key: str, value: Any, keys: Keys, depth: int, project: Project) -> Iterator[tuple[str, str]]:

@@ -1,18 +1,13 @@
-"""What deploy.yml means: scalars, interpolation, overlays, shorthands. And that no text breaks the reader."""
+"""What deploy.yml means: scalars, overlays, shorthands, secrets, git."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from shipit.config.document import parse_document, plain_data
-from shipit.config.environment import Environment
-from shipit.config.interpolate import InterpolationError, interpolate
 from shipit.config.load import load_project
 from shipit.config.project import Project
 from shipit.config.secrets import resolve_secrets
@@ -21,10 +16,6 @@ from shipit.targets.heroku.config import HerokuConfig
 from shipit.targets.kinds import KindModels
 from shipit.targets.kubernetes.config import KubernetesConfig
 from tests.runs import environment
-
-settings.register_profile("deep", max_examples=5000, deadline=None)
-if os.environ.get("HYPOTHESIS_PROFILE") == "deep":
-    settings.load_profile("deep")
 
 
 @pytest.mark.parametrize(
@@ -47,42 +38,6 @@ def test_values_of_env_keep_their_text() -> None:
 def test_merge_keys_and_anchors() -> None:
     data = plain_data(parse_document(b"x-base: &base {a: 1, b: 2}\nmine: {<<: *base, b: 3}\n", "x"))
     assert data == {"mine": {"a": 1, "b": 3}}
-
-
-VARIABLES = {"SET": "value", "EMPTY": ""}
-
-
-@pytest.mark.parametrize(
-    ("text", "result"),
-    [
-        ("${SET}", "value"), ("a ${SET} b", "a value b"), ("${EMPTY}", ""), ("$SET stays", "$SET stays"), ("$${SET}", "${SET}"),
-        ("${SET:-d}", "value"), ("${EMPTY:-d}", "d"), ("${EMPTY-d}", ""), ("${NOT-d}", "d"), ("${NOT:-}", ""),
-        ("${SET:+alt}", "alt"), ("${EMPTY:+alt}", ""), ("${EMPTY+alt}", "alt"), ("${NOT+alt}", ""), ("${SET:?no}", "value"),
-        ("${NOT:-${SET}}", "value"), ("${NOT:-${ALSO_NOT:-deep}}", "deep"), ("${NOT:-a}b}", "ab}"), ("100%", "100%"),
-    ],
-)  # fmt: skip
-def test_interpolation(text: str, result: str) -> None:
-    assert interpolate(text, VARIABLES.get) == result
-
-
-@pytest.mark.parametrize(
-    ("text", "what", "offset"),
-    [
-        ("x ${NOT}", "NOT is not set", 2),
-        ("${NOT:?give it}", "NOT is not set: give it", 0),
-        ("${EMPTY?}", None, 0),
-        ("${", "${ is never closed: a } is missing, or write $${ for a literal ${", 0),
-        ("${1A}", "${1A} should begin with a variable's name", 0),
-        ("${SET/x}", "${SET/x} should be ${SET}, ${SET:-default} or ${SET:?message}", 0),
-    ],
-)
-def test_interpolation_errors(text: str, what: str | None, offset: int) -> None:
-    if what is None:
-        assert interpolate(text, VARIABLES.get) == ""
-        return
-    with pytest.raises(InterpolationError) as caught:
-        interpolate(text, VARIABLES.get)
-    assert (str(caught.value), caught.value.offset) == (what, offset)
 
 
 def load(folder: Path, text: str, selected: str | None = None, **variables: str) -> Project:
@@ -164,38 +119,6 @@ def test_every_secret_that_cannot_be_had_is_named(tmp_path: Path) -> None:
     assert "secrets.E: the variable MINE is not set" in shown
     assert "secrets.F: gone can't be read: No such file or directory" in shown
     assert "secrets.C: its command ended with 4" in shown
-
-
-VALID = OVERLAID.encode()
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.binary(max_size=400))
-def test_no_bytes_break_the_reader(tmp_path: Path, data: bytes) -> None:
-    check_reads_or_explains(tmp_path, data)
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(
-    st.integers(0, len(VALID)),
-    st.integers(0, 12),
-    st.sampled_from([b"", b"{", b"[", b":", b" ", b"\n", b"*", b"&", b"${", b"'", b"!!", b"- ", b"\t", b"null", b"0"]),
-)
-def test_no_mutation_of_a_good_file_breaks_the_reader(tmp_path: Path, start: int, length: int, inserted: bytes) -> None:
-    check_reads_or_explains(tmp_path, VALID[:start] + inserted + VALID[start + length :])
-
-
-def check_reads_or_explains(folder: Path, data: bytes) -> None:
-    path = folder / "deploy.yml"
-    path.write_bytes(data)
-    for selected in (None, "staging"):
-        try:
-            load_project(path, Environment({}, folder, folder), KindModels(), selected=selected)
-        except ConfigErrors as error:
-            assert error.problems
-            assert all(problem.where.startswith("deploy.yml:") for problem in error.problems), error.render()
-        except ShipitError as error:
-            assert error.exit_code == 2
 
 
 def test_default_tags_in_a_git_tree_tell_a_changed_tree(tmp_path: Path) -> None:
