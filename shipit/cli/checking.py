@@ -102,7 +102,7 @@ def _fix(path: Path, surroundings: Environment) -> None:
     for name, edits in by_file.items():
         _rewrite(written.paths[name], edits)
     for warning in written.warnings:
-        typer.echo(f"mended {warning}", err=True)
+        typer.echo(f"mended {warning.where}: {warning.path}", err=True)
 
 
 def _rewrite(path: Path, edits: Sequence[Edit]) -> None:

@@ -20,17 +20,27 @@ def each_of(error: ShipitError) -> tuple[ShipitError, ...]:
 
 def problem_data(error: ShipitError, severity: str) -> dict[str, Any]:
     """One mistake: file, line and column (None where it has none), path of keys, what, hint and severity."""
-    place = _PLACE.fullmatch(error.where)
+    file, line, column = _place(error)
     return {
         "severity": severity,
-        "file": place["file"] if place else None,
-        "line": int(place["line"]) if place else None,
-        "column": int(place["column"]) if place and place["column"] else None,
+        "file": file,
+        "line": line,
+        "column": column,
         "path": error.path if isinstance(error, ConfigError) else "",
         "where": error.where,
         "what": error.what,
         "hint": error.hint,
     }
+
+
+def _place(error: ShipitError) -> tuple[str | None, int | None, int | None]:
+    """File, line and column of a mistake, as far as it has them."""
+    if isinstance(error, ConfigError) and error.position != (0, 0):
+        return error.file, *error.position
+    place = _PLACE.fullmatch(error.where)
+    if not place:
+        return None, None, None
+    return place["file"], int(place["line"]), int(place["column"]) if place["column"] else None
 
 
 def failure_data(error: ShipitError) -> dict[str, Any]:

@@ -1,0 +1,64 @@
+"""Mistakes as data and as annotations."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.shipit import Shipit
+
+BAD = "app: hello\nimage: user/hello\ntargets:\n  k8s: {port: many}\n  herku: {}\n"
+
+
+@pytest.mark.parametrize("command", ["validate", "plan", "deploy", "build", "push", "status"])
+def test_json_gives_mistakes_as_data(shipit: Shipit, command: str) -> None:
+    shipit.write(deploy__yml=BAD)
+    done = shipit.run(command, "--output", "json")
+    assert done.returncode == 2
+    (line,) = done.stdout.splitlines()
+    told = json.loads(line)
+    assert (told["event"], told["exit_code"]) == ("run_failed", 2)
+    assert told["problems"] == [
+        {
+            "severity": "error", "file": "deploy.yml", "line": 4, "column": 15, "path": "targets.k8s.port",
+            "where": "deploy.yml:4:15", "what": "should be a whole number", "hint": "",
+        },
+        {
+            "severity": "error", "file": "deploy.yml", "line": 5, "column": 3, "path": "targets.herku",
+            "where": "deploy.yml:5:3", "what": "is no kind of target, so it should name its kind", "hint": "did you mean heroku?",
+        },
+    ]  # fmt: skip
+
+
+def test_json_of_a_good_file_has_its_warnings(shipit: Shipit) -> None:
+    shipit.write(deploy__yml="app: hello\nimage: {repository: user/hello, build: {target: prod}}\n")
+    done = shipit.run("validate", "--output", "json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, done.stderr, told["event"], told["valid"]) == (0, "", "validated", True)
+    assert [(row["severity"], row["line"], row["column"]) for row in told["problems"]] == [("warning", 2, 41)]
+
+
+@pytest.mark.parametrize("command", ["validate", "plan", "deploy"])
+def test_github_gets_annotations(shipit: Shipit, command: str) -> None:
+    shipit.write(deploy__yml=BAD)
+    done = shipit.run(command, "--output", "github")
+    assert done.returncode == 2
+    assert done.stdout.splitlines() == [
+        "::error file=deploy.yml,line=4,col=15::targets.k8s.port: should be a whole number",
+        "::error file=deploy.yml,line=5,col=3::targets.herku: is no kind of target, so it should name its kind%0Ahint: did you mean heroku?",
+    ]
+    assert "deploy.yml:4:15: targets.k8s.port: should be a whole number" in done.stderr, "people read the log, too"
+
+
+def test_github_gets_the_line_of_a_dockerfile_and_of_an_included_file(shipit: Shipit) -> None:
+    shipit.write(
+        Dockerfile="FROM scratch\nCOPPY . /\n",
+        deploy__yml="app: hello\nimage: user/hello\ntargets: {hub: }\n",
+    )
+    done = shipit.run("build", "--output", "github")
+    assert done.returncode == 1
+    assert done.stdout.startswith("::error file=Dockerfile,line=2::"), done.stdout
+    shipit.write(deploy__yml="include: a,b:c.yml\napp: hello\n", **{"a,b:c__yml": "env: {1: x}\n"})
+    done = shipit.run("validate", "--output", "github")
+    assert done.stdout.startswith("::error file=a%2Cb%3Ac.yml,line=1,col=7::env.1: "), done.stdout
