@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +78,12 @@ class Shipit:
             (self.folder / name.replace("__", ".")).write_text(text)
 
     def converse(
-        self, arguments: Sequence[str], answers: Sequence[tuple[str, str]], timeout_s: float = 60
+        self, arguments: Sequence[str], answers: Sequence[tuple[str, str | Callable[[], str]]], timeout_s: float = 60
     ) -> tuple[int, str]:
-        """Run at a terminal: wait for each text, then type its answer. Exit code, and all that the terminal showed."""
+        """Run at a terminal: wait for each text, then type its answer, which may be made only then.
+
+        Exit code, and all that the terminal showed.
+        """
         pid, terminal = pty.fork()
         if pid == 0:
             os.chdir(self.folder)
@@ -96,7 +99,8 @@ class Shipit:
                     break
                 shown += data.decode(errors="replace")
                 if pending and pending[0][0] in shown:
-                    os.write(terminal, f"{pending.pop(0)[1]}\n".encode())
+                    answer = pending.pop(0)[1]
+                    os.write(terminal, f"{answer if isinstance(answer, str) else answer()}\n".encode())
             else:
                 os.kill(pid, signal.SIGKILL)
                 raise AssertionError(f"no end after {timeout_s} s; shown so far:\n{shown}")

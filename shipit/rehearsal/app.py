@@ -37,6 +37,7 @@ class App:
     releases: list[dict[str, Any]] = field(default_factory=list)
     dynos: list[Dyno] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
 class Output:

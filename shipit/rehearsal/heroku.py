@@ -97,7 +97,7 @@ class HerokuStandIn(StrictServer):
         app = self.apps[request.groups["app"]]
         port = next((dyno.port for dyno in app.dynos if dyno.process == "web"), None)
         return json_response({
-            "id": app.name,
+            "id": app.id,
             "name": app.name,
             "stack": {"name": app.stack},
             "build_stack": {"name": app.stack},

@@ -66,14 +66,14 @@ def look(root: Path, environment: Environment) -> Found:
     processes: dict[str, str | None] = {name: command for name, command in procfile.items() if name != "release"}
     processes = processes or dict.fromkeys(process_images)
     for name, command in _map(heroku.get("run")).items():
-        processes[str(name)] = command if isinstance(command, str) else _map(command).get("command")
+        processes[str(name)] = _commands(command if isinstance(command, str) else _map(command).get("command")) or None
     return Found(
         app=app,
         dockerfiles=dockerfiles,
         ports=_ports(root, dockerfiles, compose),
         processes=processes,
         process_images=process_images,
-        release=procfile.get("release") or _release(heroku),
+        release=procfile.get("release") or _commands(_map(heroku.get("release")).get("command")),
         secrets=_secrets(app_json),
         owner=_owner(remotes),
         apps=_heroku_apps(remotes),
@@ -192,11 +192,11 @@ def _procfile(path: Path) -> dict[str, str]:
     return {match[1]: match[2].strip() for match in lines if match}
 
 
-def _release(heroku: Mapping[str, Any]) -> str:
-    command = _map(heroku.get("release")).get("command")
-    if isinstance(command, list):
-        return " && ".join(str(word) for word in command)
-    return command if isinstance(command, str) else ""
+def _commands(value: Any) -> str:
+    """What heroku.yml runs, which may be a list of commands; empty for none."""
+    if isinstance(value, list):
+        return " && ".join(str(command) for command in value)
+    return value if isinstance(value, str) else ""
 
 
 def _secrets(app_json: Mapping[str, Any]) -> tuple[str, ...]:

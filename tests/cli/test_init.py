@@ -1,0 +1,211 @@
+"""`shipit init`: what it makes of what lies there, and what it asks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.shipit import Shipit
+
+KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+current-context: prod-eu
+contexts: [{name: prod-eu, context: {cluster: a}}, {name: staging, context: {cluster: b}}]
+clusters: [{name: a, cluster: {server: "https://127.0.0.1:1"}}, {name: b, cluster: {server: "https://127.0.0.1:2"}}]
+"""
+GIT = """\
+[core]
+\tbare = false
+[remote "origin"]
+\turl = https://github.com/Acme-Co/Shop.git
+[remote "heroku"]
+\turl = https://git.heroku.com/shop-prod.git
+[remote "staging"]
+\turl = git@heroku.com:shop-staging.git
+"""
+HEAD = """\
+# What shipit builds and where it releases it. Check it with `shipit validate`, see what would happen with
+# `shipit plan`; `shipit help` has the rest.
+"""
+
+
+@pytest.fixture
+def new(shipit: Shipit) -> Shipit:
+    """A folder called project, in which nothing is known of clusters."""
+    shipit.env["KUBECONFIG"] = str(shipit.folder.parent / "no-kubeconfig")
+    return shipit
+
+
+def put(shipit: Shipit, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = shipit.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def written(shipit: Shipit) -> str:
+    done = shipit.run("init", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert shipit.run("validate").returncode == 0
+    return (shipit.folder / "deploy.yml").read_text().removeprefix(HEAD)
+
+
+def test_a_dockerfile_alone(new: Shipit) -> None:
+    put(new, {"Dockerfile": "FROM scratch\nEXPOSE 3000/tcp\n"})
+    assert written(new) == (
+        "app: project\nimage: docker.io/project/project    # built from ./Dockerfile\ntargets:\n  hub:    # pushes the image\n"
+    )
+
+
+def test_everything_that_a_project_may_say_of_itself(new: Shipit) -> None:
+    new.env["KUBECONFIG"] = str(new.folder.parent / "kubeconfig")
+    Path(new.env["KUBECONFIG"]).write_text(KUBECONFIG)
+    put(
+        new,
+        {
+            ".git/config": GIT,
+            "compose.yaml": "services:\n  web: {build: ./api, ports: ['8080:3000']}\n"
+            "  worker: {build: {context: ./worker, dockerfile: Dockerfile.bg}}\n  db: {image: 'postgres:16'}\n",
+            "api/Dockerfile": "FROM scratch\n",
+            "worker/Dockerfile.bg": "FROM scratch\n",
+            "Procfile": "web: node server.js\nworker: node worker.js\nrelease: npm run migrate\n",
+            "app.json": json.dumps(
+                {
+                    "name": "shop",
+                    "env": {"SECRET_KEY": {"generator": "secret"}, "DATABASE_URL": {}, "LOG": {"value": "x"}},
+                }
+            ),
+        },
+    )
+    assert written(new) == (
+        "app: shop\n"
+        "images:\n"
+        "  web: {repository: docker.io/acmeco/shop-web, build: {context: api}}\n"
+        "  worker: {repository: docker.io/acmeco/shop-worker, build: {context: worker, dockerfile: Dockerfile.bg}}\n"
+        "secrets:                      # named here, never written here: from the environment of whoever deploys\n"
+        "  SECRET_KEY: {env: SECRET_KEY}\n"
+        "  DATABASE_URL: {env: DATABASE_URL}\n"
+        "release: {image: web, command: npm run migrate}    # runs once before anything new serves\n"
+        "targets:\n"
+        "  heroku:\n"
+        "    app: shop-prod\n"
+        "    processes:\n"
+        "      web: {image: web, command: node server.js}\n"
+        "      worker: {image: worker, command: node worker.js}\n"
+        "  k8s:\n"
+        "    context: prod-eu\n"
+        "    workloads:\n"
+        "      web: {image: web, port: 3000}\n"
+        "      worker: {image: worker}\n"
+        "environments:\n"
+        "  staging: {targets: {heroku: {app: shop-staging}}}\n"
+        "\n"
+        "# Not taken over from the compose file, since shipit does not run them: db (postgres:16).\n"
+    )
+
+
+def test_heroku_yml_and_manifests(new: Shipit) -> None:
+    put(
+        new,
+        {
+            "heroku.yml": "build:\n  docker:\n    web: Dockerfile\n    worker: Dockerfile.worker\nrun:\n  web: bundle exec puma\n"
+            "release:\n  image: web\n  command: [./migrate]\n",
+            "Dockerfile": "FROM scratch\n",
+            "Dockerfile.worker": "FROM scratch\n",
+            "k8s/web.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
+            "package.json": '{"name": "@acme/My_Shop"}',
+        },
+    )
+    text = written(new)
+    assert "app: my-shop\n" in text
+    assert "release: {image: web, command: ./migrate}" in text or 'command: "./migrate"' in text
+    assert "      web: {image: web, command: bundle exec puma}\n      worker: {image: worker}\n" in text
+    assert "    manifests: [k8s/]    # their images are pinned to what was pushed\n" in text
+
+
+LANGUAGES = {
+    "node": ({"package.json": '{"name": "shop"}', "package-lock.json": "{}"}, "RUN npm ci --omit=dev", "EXPOSE 3000"),
+    "python": ({"requirements.txt": "flask\n"}, "pip install --no-cache-dir -r requirements.txt", "EXPOSE 8000"),
+    "python-package": (
+        {"pyproject.toml": "[project]\nname = 'shop'\n"},
+        "pip install --no-cache-dir .",
+        '"-m", "shop"',
+    ),
+    "go": ({"go.mod": "module shop\n"}, "CGO_ENABLED=0 go build -o /app .", "EXPOSE 8080"),
+    "ruby": ({"Gemfile": "source 'x'\n"}, "RUN bundle install", "EXPOSE 3000"),
+    "static": ({"public/index.html": "<p>hello\n"}, "COPY public /usr/share/nginx/html", "EXPOSE 80"),
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_dockerfile_is_offered_where_there_is_none(new: Shipit, language: str) -> None:
+    files, *lines = LANGUAGES[language]
+    put(new, files)
+    done = new.run("init", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[:3] == ["wrote Dockerfile", "wrote .dockerignore", "wrote deploy.yml"]
+    dockerfile = (new.folder / "Dockerfile").read_text()
+    assert all(line in dockerfile for line in lines), dockerfile
+    assert ".env\n" in (new.folder / ".dockerignore").read_text()
+    assert new.run("validate").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["deploy.yml", "deploy.yaml"])
+def test_nothing_is_overwritten(new: Shipit, name: str) -> None:
+    put(new, {name: "mine\n", "package.json": "{}"})
+    done = new.run("init", "--yes")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"{name}: is there already, and is not overwritten\nhint: shipit validate checks it\n"
+    assert (new.folder / name).read_text() == "mine\n" and not (new.folder / "Dockerfile").exists()
+
+
+def test_nobody_there_to_ask(new: Shipit) -> None:
+    done = new.run("init")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "nobody can be asked here\nhint: shipit init --yes takes what it finds\n",
+    )
+
+
+def test_only_what_can_not_be_known_is_asked(new: Shipit) -> None:
+    new.env |= {"TERM": "xterm", "KUBECONFIG": str(new.folder.parent / "kubeconfig")}
+    Path(new.env["KUBECONFIG"]).write_text(KUBECONFIG)
+    put(new, {"package.json": '{"name": "shop"}', ".dockerignore": "mine\n"})
+    code, shown = new.converse(
+        ["init"],
+        [
+            ("There is no Dockerfile. Write one for node?", "y"),
+            ("Name of the app [shop]", ""),
+            ("Repository to push to [docker.io/USER/shop]", "acme/shop:v1"),
+            ("Repository to push to", "acme/Shop"),
+            ("should be an image reference", "acme/shop"),
+            ("Heroku app (none: not to Heroku) [none]", "shop-prod"),
+            ("Kubernetes context: prod-eu, staging (none: not to Kubernetes) [prod-eu]", "staging"),
+        ],
+    )
+    assert code == 0, shown
+    assert (new.folder / "deploy.yml").read_text().removeprefix(HEAD) == (
+        "app: shop\nimage: docker.io/acme/shop    # built from ./Dockerfile\ntargets:\n"
+        "  heroku: {app: shop-prod}\n  k8s: {context: staging, port: 3000}\n"
+    )
+    assert (new.folder / ".dockerignore").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"compose.yaml": "services: [a, b]\n", "Procfile": "\x00\n", "app.json": "[1", "heroku.yml": "build: 3\n"},
+        {"compose.yaml": "services: {web: {build: 3, ports: {a: b}}, db: {image: [x]}}\n", "app.json": '{"env": [1]}'},
+        {"package.json": '{"name": 5}', "pyproject.toml": "[[[", "heroku.yml": "run: {web: {command: [a]}}\nbuild: {docker: {web: {a: b}}}\n"},
+        {"compose.yaml": "? " * 50_000, "k8s/a.yaml": "- " * 50_000, ".git/config": "[remote \"x"},
+        {"Dockerfile.Ünïcode": "FROM scratch\n", "Dockerfile.": "FROM scratch\n", "Dockerfile": "EXPOSE 99999\n"},
+    ],
+)  # fmt: skip
+def test_odd_files_are_as_if_they_were_not_there(new: Shipit, files: dict[str, str]) -> None:
+    put(new, files)
+    done = new.run("init", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert new.run("validate").returncode == 0

@@ -1,0 +1,167 @@
+"""Secrets: from where, when, which, and that no value of one is ever told."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shipit.config.load import load_project
+from shipit.config.secrets import resolve_secrets
+from shipit.errors import ConfigErrors
+from shipit.rehearsal.heroku import HerokuStandIn
+from shipit.rehearsal.registry import EmbeddedRegistry
+from shipit.targets.kinds import KindModels
+from tests.runs import environment
+from tests.shipit import Shipit
+
+CANARIES = {name: f"canary-{name}-4711" for name in ("env", "file", "command", "keyring", "dotenv", "build")}
+BACKEND = "import keyring.backend\nclass Backend(keyring.backend.KeyringBackend):\n    priority = 1\n" + (
+    "    def get_password(self, service, username):\n"
+    "        return open(__file__ + '.value').read() if (service, username) == ('shop', 'deploy') else None\n"
+    "    def set_password(self, service, username, password): raise NotImplementedError\n"
+)
+
+
+def backend(folder: Path, value: str) -> dict[str, str]:
+    """The variables that make `keyring` keep one value in a file."""
+    (folder / "own_keyring.py").write_text(BACKEND)
+    (folder / "own_keyring.py.value").write_text(value)
+    return {"PYTHONPATH": str(folder), "PYTHON_KEYRING_BACKEND": "own_keyring.Backend"}
+
+
+def resolve(folder: Path, secrets: str, names: list[str], **variables: str) -> dict[str, str]:
+    (folder / "deploy.yml").write_text(f"app: shop\nsecrets:\n{secrets}")
+    surroundings = environment(folder, **variables)
+    project = load_project(folder / "deploy.yml", surroundings, KindModels())
+    return resolve_secrets(names, project.secrets, folder, surroundings)
+
+
+def test_the_keyring_is_asked_in_a_process_of_its_own(tmp_path: Path) -> None:
+    secret = "  T: {keyring: {service: shop, username: deploy}}\n"
+    assert resolve(tmp_path, secret, ["T"], **backend(tmp_path, "kept")) == {"T": "kept"}
+    with pytest.raises(ConfigErrors) as caught:
+        resolve(tmp_path, secret.replace("deploy", "nobody"), ["T"], **backend(tmp_path, "kept"))
+    shown = caught.value.render()
+    assert "secrets.T: the keyring ended with 1" in shown and "keep it there: keyring set shop nobody" in shown
+
+
+def test_only_what_is_asked_for_is_read_and_all_of_it_at_once(tmp_path: Path) -> None:
+    slow = "".join(f"  S{n}: {{command: [sh, -c, 'sleep 0.5; touch {n}; echo {n}']}}\n" for n in range(6))
+    began = time.monotonic()
+    values = resolve(tmp_path, slow, ["S0", "S1", "S2", "S3"])
+    assert values == {f"S{n}": str(n) for n in range(4)}
+    assert time.monotonic() - began < 1.9, "one after the other they take two seconds"
+    assert not (tmp_path / "4").exists() and not (tmp_path / "5").exists()
+
+
+def test_a_command_is_no_shell_unless_it_is_text(tmp_path: Path) -> None:
+    text = "  ARGV: {command: [printf, '%s', '$HOME; echo x']}\n  SHELL: {command: 'printf $((1+1))'}\n"
+    assert resolve(tmp_path, text, ["ARGV", "SHELL"]) == {"ARGV": "$HOME; echo x", "SHELL": "2"}
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("{command: [sleep, '9'], timeout: 1s}", "secrets.T: its command gave nothing within 1 s"),
+        ("{command: [no-such-program]}", "secrets.T: its command can't be run: "),
+        ("{command: 'echo canary >&2; echo canary; exit 3'}", "secrets.T: its command ended with 3"),
+        ("{file: gone}", "secrets.T: gone can't be read: No such file or directory"),
+        ("{env: GONE}", "secrets.T: the variable GONE is not set"),
+    ],
+)
+def test_what_can_not_be_had_is_named_and_not_told(tmp_path: Path, source: str, expected: str) -> None:
+    with pytest.raises(ConfigErrors) as caught:
+        resolve(tmp_path, f"  T: {source}\n", ["T"])
+    shown = caught.value.render()
+    assert expected in shown and "hint: " in shown
+    assert "canary" not in shown.replace("run it by hand: echo canary >&2; echo canary; exit 3", "")
+
+
+@pytest.fixture
+def shop(shipit: Shipit, tmp_path: Path) -> Iterator[Shipit]:
+    """An app whose process prints all that it is given and dies, with a secret from everywhere."""
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    (keys / "token").write_text(CANARIES["file"])
+    (keys / "command").write_text(CANARIES["command"])
+    with HerokuStandIn(token="token-of-heroku") as heroku, EmbeddedRegistry() as registry:
+        heroku.create_app("shop-prod")
+        shipit.env |= {**heroku.variables(), **backend(keys, CANARIES["keyring"]), "FROM_ENV": CANARIES["env"]}
+        shipit.env["PYTHONPATH"] = os.pathsep.join((str(keys), os.environ.get("PYTHONPATH", "")))
+        shipit.write(
+            Dockerfile='FROM scratch\nCOPY app.py /\nCMD ["python", "/app.py"]\n',
+            app__py="import os, sys\nprint(dict(os.environ), flush=True)\nsys.exit(os.environ['FROM_FILE'])\n",
+            __env="",
+            deploy__yml="app: shop\n"
+            f"dotenv: {keys}/dotenv\n"
+            f"image: {{repository: {registry.host}/shop, tags: [v1], build: {{secrets: {{npmrc: {{file: {keys}/build}}}}}}}}\n"
+            'env: {COPIED: "x-${FROM_ENV}"}\n'
+            "secrets:\n"
+            "  FROM_ENV: {env: FROM_ENV}\n"
+            "  FROM_DOTENV: {env: DOTENV}\n"
+            f"  FROM_FILE: {{file: {keys}/token}}\n"
+            f"  FROM_COMMAND: {{command: [cat, {keys}/command]}}\n"
+            "  FROM_KEYRING: {keyring: {service: shop, username: deploy}}\n"
+            "targets: {heroku: {app: shop-prod, settle: 0s}, hub: }\n",
+        )
+        (keys / "dotenv").write_text(f"DOTENV={CANARIES['dotenv']}\n")
+        (keys / "build").write_text(CANARIES["build"])
+        yield shipit
+
+
+def test_no_canary_is_ever_seen(shop: Shipit, tmp_path: Path) -> None:
+    """In no output of any command at any verbosity, in no file that the program writes, in no command line."""
+    seen = CommandLines()
+    told = []
+    commands = ("validate", "plan", "deploy", "status", "doctor", "build", "push", "schema")
+    for command in commands:
+        for words in ([], ["-v"], ["--output", "json"], ["--output", "plain"], ["--output", "github"]):
+            if command == "schema" and words:
+                continue
+            done = shop.run(command, *words)
+            assert done.returncode in (0, 1), done.stdout + done.stderr
+            told.append(done.stdout + done.stderr)
+    for words in (["validate", "--resolved", "--origin"], ["plan", "--exit-code", "-v"]):
+        done = shop.run(*words)
+        told.append(done.stdout + done.stderr)
+    deployed = "".join(told)
+    assert "[redacted]" in deployed, "what the app printed of its secrets was shown without them"
+    assert "web.1 crashed at v3" in deployed
+    for name, canary in CANARIES.items():
+        assert canary not in deployed, name
+        assert canary.encode() not in files_below(Path(shop.env["HOME"])), name
+        assert canary.encode() not in files_below(shop.folder), name
+    assert not any("canary-" in line for line in seen.stop()), "a secret stood in a command line"
+
+
+def files_below(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+
+
+class CommandLines:
+    """Every command line that is seen on the machine from now until `stop`."""
+
+    def __init__(self) -> None:
+        self._lines: set[str] = set()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def _look(self) -> None:
+        while not self._over.wait(0.002):
+            for entry in Path("/proc").glob("[0-9]*/cmdline") if sys.platform == "linux" else ():
+                try:
+                    self._lines.add(entry.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
+                except OSError:
+                    continue
+
+    def stop(self) -> set[str]:
+        self._over.set()
+        self._thread.join()
+        return self._lines

@@ -1,0 +1,134 @@
+"""Places that are pinned, environments that are protected: asked about, and looked at again before each change."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shipit.rehearsal.heroku import HerokuStandIn
+from shipit.rehearsal.registry import EmbeddedRegistry
+from tests.servers.cluster import Cluster
+from tests.shipit import Shipit
+
+TOKEN = "token-of-heroku"
+SERVER = "import http.server, os\nhttp.server.HTTPServer(('', int(os.environ['PORT'])), http.server.BaseHTTPRequestHandler).serve_forever()\n"
+
+
+@pytest.fixture
+def heroku(shipit: Shipit) -> Iterator[HerokuStandIn]:
+    with HerokuStandIn(token=TOKEN) as stand_in:
+        stand_in.create_app("shop-prod")
+        shipit.env |= {**stand_in.variables(), "TERM": "xterm"}
+        shipit.write(
+            Dockerfile='FROM scratch\nCOPY app.py /\nCMD ["python", "/app.py"]\n',
+            app__py=SERVER,
+            deploy__yml="app: shop\nimage: {build: .}\nenv: {MODE: live}\ntargets: {heroku: {app: shop-prod, settle: 0s}}\n"
+            "environments:\n  production: {inherit: true, protected: true}\n  clean: {inherit: true, protected: true, require_clean: true}\n",
+        )
+        yield stand_in
+
+
+def writes(heroku: HerokuStandIn) -> list[tuple[str, str]]:
+    return [entry for entry in heroku.log if entry[0] not in ("GET", "HEAD")]
+
+
+def git(folder: Path, *words: str) -> None:
+    command = ["git", "-c", "user.name=x", "-c", "user.email=x@example.com", "-C", str(folder), *words]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def test_a_protected_environment_needs_a_yes(shipit: Shipit, heroku: HerokuStandIn) -> None:
+    done = shipit.run("deploy", "-e", "production")
+    assert done.returncode == 2
+    assert "not confirmed: the environment production is protected" in done.stderr
+    assert "hint: answer yes, or pass --yes where nobody can be asked" in done.stderr
+    assert writes(heroku) == [] and heroku.registry.tags == {}
+    code, shown = shipit.converse(
+        ["deploy", "-e", "production"], [("the environment production is protected. Go on?", "n")]
+    )
+    assert code == 2 and "not confirmed" in shown and writes(heroku) == []
+    code, shown = shipit.converse(
+        ["deploy", "-e", "production"], [("the environment production is protected. Go on?", "y")]
+    )
+    assert code == 0, shown
+    done = shipit.run("deploy", "-e", "production")
+    assert done.returncode == 0 and "nothing changed" in done.stdout, "nothing to change, nothing to ask"
+
+
+def test_the_app_that_has_the_name_now_is_another(shipit: Shipit, heroku: HerokuStandIn) -> None:
+    def replaced() -> str:
+        heroku.create_app("shop-prod")
+        return "y"
+
+    code, shown = shipit.converse(["deploy", "-e", "production"], [("Go on?", replaced)])
+    assert code == 1
+    assert "the name shop-prod is another app's since the plan was made" in shown
+    assert "hint: run it again to plan for the app that has it now" in shown
+    assert writes(heroku) == [] and len(heroku.apps["shop-prod"].releases) == 1
+
+
+def test_a_clean_tree_is_asked_for_at_the_beginning_and_before_each_change(
+    shipit: Shipit, heroku: HerokuStandIn
+) -> None:
+    done = shipit.run("deploy", "-e", "clean", "--yes")
+    assert done.returncode == 2 and "wants a clean git tree, and git can't tell" in done.stderr
+    git(shipit.folder, "init", "-q")
+    git(shipit.folder, "add", ".")
+    git(shipit.folder, "commit", "-qm", "first")
+    (shipit.folder / "app.py").write_text(SERVER + "# changed\n")
+    done = shipit.run("deploy", "-e", "clean", "--yes")
+    assert done.returncode == 2 and "wants a clean git tree, and app.py is changed" in done.stderr
+    git(shipit.folder, "commit", "-qam", "second")
+
+    def changed() -> str:
+        (shipit.folder / "new.txt").write_text("not committed")
+        return "y"
+
+    code, shown = shipit.converse(["deploy", "-e", "clean"], [("Go on?", changed)])
+    assert code == 1 and "new.txt is changed" in shown and writes(heroku) == []
+    (shipit.folder / "new.txt").unlink()
+    done = shipit.run("deploy", "-e", "clean", "--yes")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.cluster
+def test_a_context_that_leads_elsewhere_since_the_plan(shipit: Shipit, cluster: Cluster) -> None:
+    cluster.kubectl("create", "namespace", "guarded")
+    config = shipit.folder.parent / "kubeconfig"
+    config.write_text(cluster.kubeconfig.read_text())
+    shipit.env |= {"KUBECONFIG": str(config), "TERM": "xterm"}
+
+    def elsewhere() -> str:
+        config.write_text(re.sub(r"https://127\.0\.0\.1:[0-9]+", "https://127.0.0.1:1", config.read_text()))
+        return "y"
+
+    with EmbeddedRegistry() as registry:
+        shipit.write(
+            Dockerfile='FROM scratch\nCOPY deploy.yml /\nCMD ["x"]\n',
+            deploy__yml=f"app: shop\nimage: {registry.host}/shop\ntargets: {{k8s: {{namespace: guarded, port: 80, protected: true}}}}\n",
+        )
+        code, shown = shipit.converse(["deploy"], [("k8s is protected. Go on?", elsewhere)])
+    assert code == 1
+    assert "the place changed since the plan: it was context test, server https://" in shown
+    assert "and is context test, server https://127.0.0.1:1, namespace guarded" in shown
+    assert cluster.kubectl("-n", "guarded", "get", "deployments,services", "-o", "name") == ""
+
+
+def test_a_pinned_server_that_the_context_does_not_lead_to(shipit: Shipit, tmp_path: Path) -> None:
+    config = tmp_path / "kubeconfig"
+    config.write_text(
+        "apiVersion: v1\nkind: Config\ncurrent-context: prod\ncontexts: [{name: prod, context: {cluster: a}}]\n"
+        'clusters: [{name: a, cluster: {server: "https://127.0.0.1:1"}}]\n'
+    )
+    shipit.env["KUBECONFIG"] = str(config)
+    shipit.write(
+        Dockerfile="FROM scratch\nCOPY deploy.yml /\n",
+        deploy__yml='app: shop\nimage: user/shop\ntargets:\n  k8s: {server: "https://10.0.0.1:6443", port: 80}\n',
+    )
+    done = shipit.run("plan")
+    assert done.returncode == 2, done.stderr
+    assert "deploy.yml:4:17: targets.k8s.server:" in done.stderr and "https://127.0.0.1:1" in done.stderr
