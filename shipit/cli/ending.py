@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -59,12 +60,28 @@ def ending(verbose: bool, output: str = "auto") -> Iterator[None]:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(1) from None
+    except OSError as error:
+        if verbose:
+            traceback.print_exc()
+        fail(_of_system(error))
     except Exception as error:
         if verbose:
             traceback.print_exc()
         hint = "" if verbose else "; run it again with -v for the stack, and report it"
         print(f"this is a mistake in shipit: {type(error).__name__}: {error}{hint}", file=sys.stderr)
         raise typer.Exit(1) from None
+
+
+def _of_system(error: OSError) -> ShipitError:
+    """What the machine could not do, where no room has words for it."""
+    hints = {
+        errno.ENOSPC: "make room, or set SHIPIT_CACHE_DIR to another disk",
+        errno.EDQUOT: "make room, or set SHIPIT_CACHE_DIR to another disk",
+        errno.EMFILE: "allow more open files: ulimit -n",
+    }
+    where = str(error.filename or "standard output")
+    what = (error.strerror or str(error)).lower()
+    return ShipitError(what, where=where, hint=hints.get(error.errno or 0, f"check {where}, and its permissions"))
 
 
 def fail(error: ShipitError) -> NoReturn:

@@ -115,6 +115,6 @@ def _put(path: str, entry: Entry, target: Tree, out: dict[str, Entry], owner: Ow
     if existing is not None and (existing.kind == "dir") != (entry.kind == "dir"):
         was, now = ("a folder", "a file") if existing.kind == "dir" else ("no folder", "a folder")
         raise CopyError(f"/{path} is {was} already, and {now} would replace it")
-    mode = entry.mode if chmod is None or entry.kind == "symlink" else chmod
-    uid, gid = (owner.uid, owner.gid) if owner else (entry.uid, entry.gid)
-    out[path] = Entry(entry.kind, mode, uid, gid, entry.target, entry.size, entry.content)
+    if chmod is not None and entry.kind != "symlink":
+        entry = entry._replace(mode=chmod)
+    out[path] = entry if owner is None else entry._replace(uid=owner.uid, gid=owner.gid)

@@ -39,7 +39,7 @@ def write_layer(
     description = "\n".join(
         f"{path}\0{entry.kind}\0{entry.mode}\0{entry.uid}\0{entry.gid}\0{entry.target}\0"
         f"{digest(path, entry) if entry.kind == 'file' else ''}"
-        for path, entry in sorted(entries.items())
+        for path, entry in sorted(entries.items(), key=_path)
     )
     key = digest_of(f"{created_s} {PACKING} {description}".encode("utf-8", "surrogateescape")).removeprefix("sha256:")
     known = store.recall("layers", key)
@@ -48,6 +48,10 @@ def write_layer(
     layer = pack_layer(tar_stream(entries, created_s), store)
     store.note("layers", key, {"diff_id": layer.diff_id, "digest": layer.digest, "size_bytes": layer.size_bytes})
     return layer, True
+
+
+def _path(item: tuple[str, Entry]) -> str:
+    return item[0]
 
 
 def pack_layer(tar: Iterable[bytes], store: ContentStore) -> Layer:

@@ -36,8 +36,8 @@ class FileDigests:
             return _read(path, entry)
         known = self._known.get(content.path)
         self._seen.add(content.path)
-        if known and known[0] == list(stamp):
-            return str(known[1])
+        if known and known[0] == [*stamp]:
+            return known[1]  # type: ignore[return-value]
         began_ns = time.time_ns()
         digest = _read(path, entry)
         if not _is_young(stamp, began_ns):

@@ -100,8 +100,8 @@ def resolve_path(tree: Mapping[str, Entry], path: str) -> str:
 def children(tree: Mapping[str, Entry], folder: str) -> Iterator[tuple[str, Entry]]:
     """Everything below a folder, with paths relative to it, in order."""
     prefix = f"{folder}/" if folder else ""
-    for path in sorted(tree):
-        if path and path.startswith(prefix):
+    for path in sorted([path for path in tree if path.startswith(prefix)]):
+        if path:
             yield path[len(prefix) :], tree[path]
 
 

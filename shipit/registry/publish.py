@@ -104,6 +104,8 @@ def _results(sending: list[Future[Outcome]]) -> list[Outcome]:
 
 def put_tags(uploads: Uploads, repository: ImageRef, manifest_digest: str, tags: Iterable[str]) -> None:
     """Point tags at a manifest that is published."""
+    if not (tags := tuple(tags)):
+        return
     client = uploads.registries.client(repository)
     found = client.manifest(repository.repository, manifest_digest)
     if found is None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -62,3 +65,30 @@ def test_github_gets_the_line_of_a_dockerfile_and_of_an_included_file(shipit: Sh
     shipit.write(deploy__yml="include: a,b:c.yml\napp: hello\n", **{"a,b:c__yml": "env: {1: x}\n"})
     done = shipit.run("validate", "--output", "github")
     assert done.stdout.startswith("::error file=a%2Cb%3Ac.yml,line=1,col=7::env.1: "), done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_an_output_that_takes_nothing(shipit: Shipit) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "shipit", "schema"],
+            cwd=shipit.folder,
+            env=shipit.env,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "standard output: no space left on device\nhint: make room, or set SHIPIT_CACHE_DIR to another disk\n",
+    )
+
+
+def test_a_cache_that_can_not_be_written(shipit: Shipit) -> None:
+    shipit.write(
+        Dockerfile="FROM scratch\nCOPY Dockerfile /\n", deploy__yml="app: a\nimage: {build: .}\n", blocked="a file"
+    )
+    shipit.env["SHIPIT_CACHE_DIR"] = str(shipit.folder / "blocked")
+    done = shipit.run("build")
+    assert done.returncode == 1 and "mistake in shipit" not in done.stderr, done.stderr
+    assert "blocked" in done.stderr and "hint: " in done.stderr
