@@ -234,7 +234,10 @@ class TargetConfig(Model):
     pending: Duration = Field(30.0, description="How long it may be unready without any progress.")
     restarts_allowed: Whole = Field(0, ge=0, description="How many restarts are forgiven.")
     settle: Duration = Field(2.0, description="How long healthy must last to be believed.")
-    on_failure: Literal["stop", "continue"] = Field("stop", description="Whether targets not yet started still run.")
+    on_failure: Literal["stop", "rollback", "continue"] = Field(
+        "stop",
+        description="When it fails: start no further target; or that, and bring this one back to what ran before; or go on.",
+    )
     protected: Flag = Field(False, description="Ask before changing it; without a terminal, need --yes.")
 
     # Keys that a shorthand of the kind takes beside its fields, and the model that they belong to.

@@ -16,10 +16,10 @@ from shipit.errors import Interrupted, ShipitError
 from shipit.http.skew import judge_skew
 from shipit.image.build import read_dockerfile
 from shipit.image.choice import choose_builder
-from shipit.pipeline.flow import check_clean
 from shipit.pipeline.images import build_options, human_bytes
 from shipit.pipeline.parallel import settle
 from shipit.pipeline.run import Run
+from shipit.pipeline.steps import check_clean
 from shipit.redact import SHORTEST
 from shipit.reference import parse_reference
 from shipit.release import Finding, ImageUse

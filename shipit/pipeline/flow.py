@@ -7,17 +7,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from shipit.config.project import Project
 from shipit.errors import DeployFailed, Interrupted, ShipitError, UsageError
-from shipit.events import PlanMade, RunFinished, RunStarted, StepDone, StepFailed, StepStarted, TargetFinished, Warned
+from shipit.events import PlanMade, RunFinished, RunStarted, TargetFinished, Warned
 from shipit.pipeline.parallel import settle
 from shipit.pipeline.plan_text import render_plan
 from shipit.pipeline.prepare import Preparation, prepare
 from shipit.pipeline.publish import move_tags, publish_all
+from shipit.pipeline.rollback import roll_back
 from shipit.pipeline.run import Run
+from shipit.pipeline.steps import apply_step, check_clean
 from shipit.pipeline.verdict import await_verdict
-from shipit.release import Step
-from shipit.targets.base import Context, Guards, Target
+from shipit.targets.base import Target
 
 
 def plan(run: Run) -> Preparation:
@@ -60,18 +60,6 @@ def deploy(run: Run) -> int:
     unchanged = "nothing changed, " if not preparation.plan.changes else ""
     _end(run, 0, f"{unchanged}{total} of {total} targets healthy")
     return 0
-
-
-def check_clean(project: Project) -> None:
-    """Raises: UsageError where the environment wants a clean git tree, and it is not, or nobody can tell."""
-    if not project.require_clean:
-        return
-    changes = project.git.changes()
-    wants = f"the environment {project.environment} wants a clean git tree"
-    if changes is None:
-        raise UsageError(f"{wants}, and git can't tell", where=str(project.root), hint="run it in a git tree, with git")
-    if changes:
-        raise UsageError(f"{wants}, and {changes[0][3:]} is changed", hint="commit or stash what is changed")
 
 
 def _begin(run: Run, command: str) -> None:
@@ -141,10 +129,12 @@ def _one_target(run: Run, preparation: Preparation, target: Target, progress: _P
         progress.finish(target.name, "failed")
         raise
     except Exception as error:
-        progress.finish(target.name, "failed", stops=target.config.on_failure == "stop")
+        progress.finish(target.name, "failed", stops=target.config.on_failure != "continue")
         if not isinstance(error, ShipitError):
             raise
         what = error.what if isinstance(error, DeployFailed) and error.where == target.name else str(error)
+        if target.config.on_failure == "rollback":
+            what += roll_back(run, target, preparation.observed[target.name])
         run.emit(TargetFinished(target.name, "failed", what, run.clock.now() - started, error.detail, error.hint))
         return
     progress.finish(target.name, state)
@@ -170,22 +160,8 @@ def _release(run: Run, preparation: Preparation, target: Target) -> tuple[str, s
     context = run.context(target)
     own = next(plan for plan in preparation.plan.targets if plan.target == target.name)
     for step in own.steps:
-        _apply(run, target, step, preparation.observed[target.name], context)
+        apply_step(run, target, step, preparation.observed[target.name], context)
     baseline: Any = preparation.observed[target.name] if not own.is_empty else None
-    verdict = await_verdict(run, target, preparation.releases[target.name], context, baseline)
+    judge = partial(target.judge, preparation.releases[target.name])
+    verdict = await_verdict(run, target, judge, context, baseline)
     return ("unchanged" if own.is_empty else "healthy"), verdict.reason
-
-
-def _apply(run: Run, target: Target, step: Step, observed: Any, context: Context) -> None:
-    name, started = f"{target.name} {step.id}", run.clock.now()
-    run.emit(StepStarted(name, target.name, step.summary))
-    try:
-        check_clean(run.project)
-        if isinstance(target, Guards):
-            target.guard(observed, context)
-        for event in target.apply(step, context):
-            run.emit(event)
-    except Exception as error:
-        run.emit(StepFailed(name, target.name, str(error), run.clock.now() - started))
-        raise
-    run.emit(StepDone(name, target.name, step.summary, run.clock.now() - started))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from shipit.errors import DeployFailed, RemoteError
 from shipit.events import Waiting
 from shipit.pipeline.run import Run
-from shipit.release import Release, Seen, State, Verdict
+from shipit.release import Seen, State, Verdict
 from shipit.targets.base import Context, Diagnoses, Target
 
+# From a place as observed, and what is remembered of it, to what is to be thought of it.
+Judge = Callable[[Any, Seen], Verdict]
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.3, 2.0
 
 
-def await_verdict(run: Run, target: Target, release: Release, context: Context, baseline: Any) -> Verdict:
+def await_verdict(run: Run, target: Target, judge: Judge, context: Context, baseline: Any) -> Verdict:
     """Observe and judge until the verdict stands: failed at once, or healthy for `settle` seconds.
 
     Raises: DeployFailed, with what crashed, or when the deadline passes; RemoteError when the place can't be read.
@@ -21,7 +24,7 @@ def await_verdict(run: Run, target: Target, release: Release, context: Context, 
     clock, started = run.clock, run.clock.now()
     progress, moved, said, healthy_since, pause = "", started, "", None, FIRST_PAUSE_S
     while True:
-        verdict = _look(target, release, context, Seen(clock.now(), started, moved, baseline))
+        verdict = _look(target, judge, context, Seen(clock.now(), started, moved, baseline))
         now = clock.now()
         if verdict.progress != progress:
             progress, moved, pause = verdict.progress, now, FIRST_PAUSE_S
@@ -50,9 +53,9 @@ def await_verdict(run: Run, target: Target, release: Release, context: Context, 
         pause = min(LONGEST_PAUSE_S, pause * 1.3)
 
 
-def _look(target: Target, release: Release, context: Context, seen: Seen) -> Verdict:
+def _look(target: Target, judge: Judge, context: Context, seen: Seen) -> Verdict:
     try:
-        return target.judge(release, target.observe(context), seen)
+        return judge(target.observe(context), seen)
     except RemoteError as error:
         if not error.retryable:
             raise

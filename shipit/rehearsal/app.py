@@ -37,6 +37,8 @@ class App:
     releases: list[dict[str, Any]] = field(default_factory=list)
     dynos: list[Dyno] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
+    # Release -> images and config vars when it was the newest.
+    past: dict[str, tuple[dict[str, str], dict[str, str]]] = field(default_factory=dict)
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 

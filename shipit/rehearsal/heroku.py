@@ -41,6 +41,7 @@ class HerokuStandIn(StrictServer):
             ("GET", f"{_APP}/config-vars", self._get_config),
             ("PATCH", f"{_APP}/config-vars", self._patch_config),
             ("GET", f"{_APP}/releases", self._get_releases),
+            ("POST", f"{_APP}/releases", self._post_release),
             ("GET", rf"{_APP}/releases/(?P<release>[0-9a-f-]+)", self._get_release),
             ("GET", f"{_APP}/dynos", self._get_dynos),
             ("POST", f"{_APP}/log-sessions", self._post_log_session),
@@ -159,6 +160,7 @@ class HerokuStandIn(StrictServer):
         else:
             app.formation = planned
             self._start_dynos(app, list(app.formation))
+            _keep(app, release)
         return json_response(self._formation(app, with_images=True))
 
     def _formation_with(self, app: App, images: dict[str, str]) -> dict[str, dict[str, Any]]:
@@ -189,6 +191,7 @@ class HerokuStandIn(StrictServer):
                 if not code:
                     app.formation = planned
                     self._start_dynos(app, list(app.formation))
+                    _keep(app, release)
 
         threading.Thread(target=work, daemon=True).start()
 
@@ -209,9 +212,26 @@ class HerokuStandIn(StrictServer):
             "slug": None,
             "created_at": now_text(),
             "user": {"email": OWNER},
+            "eligible_for_rollback": False,
         }
         app.releases.append(release)
         return release
+
+    def _post_release(self, request: Request) -> Response:
+        """A rollback: images and config vars of a release that succeeded, as they were when it was the newest."""
+        app, body = self.apps[request.groups["app"]], json.loads(request.body or b"{}")
+        wanted = next((row for row in app.releases if row["id"] == body.get("release")), None)
+        if wanted is None:
+            return failure(404, "not_found", "Couldn't find that release.", resource="release")
+        if wanted["status"] != "succeeded" or wanted["id"] not in app.past:
+            return failure(422, "invalid_params", "Cannot roll back to that release.")
+        images, config = app.past[wanted["id"]]
+        app.config = dict(config)
+        app.formation = {name: row for name, row in self._formation_with(app, images).items() if name in images}
+        release = self._add_release(app, f"Rollback to v{wanted['version']}", "succeeded")
+        self._start_dynos(app, list(app.formation))
+        _keep(app, release)
+        return json_response(release, status=201)
 
     def _get_config(self, request: Request) -> Response:
         return json_response(self.apps[request.groups["app"]].config)
@@ -234,6 +254,7 @@ class HerokuStandIn(StrictServer):
                 self._run_release_phase(app, release, command, app.formation)
             else:
                 self._start_dynos(app, list(app.formation))
+                _keep(app, release)
         return json_response(app.config)
 
     def _get_releases(self, request: Request) -> Response:
@@ -320,6 +341,14 @@ class HerokuStandIn(StrictServer):
         match = re.fullmatch(r"bytes=(\d+)-", request.headers.get("range", ""))
         start = int(match[1]) if match else 0
         return Response(206 if match else 200, output.follow(start), {"Content-Type": "text/plain"})
+
+
+def _keep(app: App, release: dict[str, Any]) -> None:
+    """Remember what a release that succeeded released, so that it can be rolled back to."""
+    images = {name: row["image"] for name, row in app.formation.items()}
+    if images:
+        app.past[release["id"]] = (images, dict(app.config))
+        release["eligible_for_rollback"] = True
 
 
 def _is_docker(request: Request) -> bool:

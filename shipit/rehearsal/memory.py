@@ -73,8 +73,21 @@ class MemoryTarget:
         self.world.images.update(step.payload["images"])
         known = {**context.env, **context.secrets}
         self.world.marks.update({name: known[name] for name in step.payload["variables"]})
+        for name in step.payload.get("remove", ()):
+            self.world.images.pop(name, None)
         self.world.writes.append(step.id)
         yield Log(self.name, "memory", "set")
+
+    def plan_back(self, before: MemoryObserved, now: MemoryObserved) -> tuple[Step, ...]:
+        lost = {name: digest for name, digest in before.images.items() if now.images.get(name) != digest}
+        gone = sorted(set(now.images) - set(before.images))
+        payload = {"images": lost, "variables": [], "remove": gone}
+        return (Step("set back", f"set {', '.join([*lost, *gone])} back", payload=payload),) if lost or gone else ()
+
+    def judge_back(self, before: MemoryObserved, observed: MemoryObserved, seen: Seen) -> Verdict:
+        if observed.images != before.images:
+            return Verdict(State.FAILED, "it runs something else")
+        return Verdict(State.HEALTHY, "runs what it ran")
 
     def judge(self, release: Release, observed: MemoryObserved, seen: Seen) -> Verdict:
         if observed.is_broken:

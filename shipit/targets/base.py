@@ -86,6 +86,22 @@ class Guards(Protocol):
 
 
 @runtime_checkable
+class Reverts(Protocol):
+    """A kind whose place can be brought back to what it was before a deploy that failed."""
+
+    def plan_back(self, before: Any, now: Any) -> tuple[Step, ...]:
+        """Pure: the steps from what is to what was observed before the first change; none when that still runs.
+
+        A place that someone else changed meanwhile is left alone.
+        """
+        ...
+
+    def judge_back(self, before: Any, observed: Any, seen: Seen) -> Verdict:
+        """Pure: what is to be thought of the place on its way back."""
+        ...
+
+
+@runtime_checkable
 class Examines(Protocol):
     """A kind that can tell whether a deploy would be let in, without changing anything."""
 

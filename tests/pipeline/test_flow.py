@@ -233,3 +233,28 @@ def test_redaction(text: str, shown: str) -> None:
     redactor = Redactor(["canary-1", "x/y z", "abc"])
     assert redactor.text(text) == shown
     assert redactor.value(Log("t", "s", text)) == Log("t", "s", shown)
+
+
+def test_a_target_that_fails_is_rolled_back_where_it_says_so(bench: Bench) -> None:
+    world = bench.add("one", on_failure="rollback")
+    bench.add("two", needs=["one"])
+    assert deploy(bench.run()) == 0
+    before = dict(world.images)
+    (bench.folder / "hello.txt").write_text("changed\n")
+    world.fails = "judge"
+    assert deploy(bench.run()) == 1, "rolled back is failed"
+    assert world.images == before and world.writes == ["set", "set", "set back"]
+    assert bench.verdicts() == {"one": "failed", "two": "skipped"}
+    [failed] = [
+        event for event in bench.of(TargetFinished) if isinstance(event, TargetFinished) and event.state == "failed"
+    ]
+    assert failed.reason == "it broke; rolled back to what ran before (runs what it ran)"
+
+
+def test_what_was_not_changed_is_not_rolled_back(bench: Bench) -> None:
+    world = bench.add("one", on_failure="rollback")
+    world.fails = "apply"
+    assert deploy(bench.run()) == 1
+    [failed] = bench.of(TargetFinished)
+    assert isinstance(failed, TargetFinished)
+    assert failed.reason.endswith("; nothing to roll back: what ran before still runs") and world.writes == []

@@ -18,7 +18,7 @@ from shipit.targets.heroku.observed import (
     parse_process,
     parse_release,
 )
-from shipit.targets.heroku.plan import Wanted, plan_heroku
+from shipit.targets.heroku.plan import Wanted, plan_back, plan_heroku
 from shipit.targets.heroku.token import Token, find_token
 from tests.runs import environment
 
@@ -176,3 +176,35 @@ def test_places_that_are_broken_hold_no_token(tmp_path: Path) -> None:
 def test_a_log_comes_plain_or_as_events() -> None:
     assert parse_log("one\n\ntwo\n", is_events=False) == ["one", "two"]
     assert parse_log("id: 1\ndata: one\n\nid: 2\ndata:two\n\n", is_events=True) == ["one", "two"]
+
+
+LOCKED = replace(observed(), releases=(ReleaseFacts("1", 1, "succeeded", is_eligible=False),))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "expected"),
+    [
+        (observed(), observed(), []),
+        (observed(), observed(image=NEW, version=2), ["roll back to v1"]),
+        (observed(), observed(version=2, status="failed"), []),
+        (observed(), replace(observed(version=2), config_marks={"MODE": "m"}), ["roll back to v1"]),
+        (observed(), observed(image=NEW, version=2, quantity=3), ["roll back to v1", "scale web"]),
+        (observed(), observed(image="sha256:" + "f" * 64, version=3), []),
+        (IDLE, observed(image=NEW, version=2), []),
+        (LOCKED, observed(image=NEW, version=2), []),
+        (observed(version=2, status="failed"), observed(image=NEW, version=3), ["roll back to v1"]),
+    ],
+    ids=[
+        "same",
+        "released",
+        "release-failed",
+        "config",
+        "scaled",
+        "foreign",
+        "first",
+        "not-eligible",
+        "after-a-failed-one",
+    ],
+)
+def test_the_way_back(before: HerokuObserved, now: HerokuObserved, expected: list[str]) -> None:
+    assert [step.summary for step in plan_back(before, now, {"web": NEW})] == expected

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipit.release import Seen, State, Verdict
+from shipit.targets.kubernetes.applied import applied, plan_back
 from shipit.targets.kubernetes.config import KubernetesConfig, WorkloadConfig
 from shipit.targets.kubernetes.drift import differences, stamp
 from shipit.targets.kubernetes.judge import Limits, judge_kubernetes
@@ -281,3 +282,81 @@ def test_verdicts_on_a_deployment(verdict: Verdict, state: State, reason: str) -
 def test_a_crashed_pod_says_whose_logs_to_read() -> None:
     verdict = judged(deployment(), pod(status=CRASHED))
     assert (verdict.subject, verdict.hint) == ("pod:prod/web-1/web", "the lines above are the last it wrote")
+
+
+def live(text: str, owned: str) -> dict[str, Any]:
+    """A live object with what we own of it, in the form of fieldsV1."""
+    manifest: dict[str, Any] = yaml.safe_load(text)
+    entry = {"manager": "shipit", "operation": "Apply", "fieldsV1": yaml.safe_load(owned)}
+    manifest["metadata"]["managedFields"] = [{"manager": "kubectl", "operation": "Update"}, entry]
+    return manifest
+
+
+LIVE = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop, uid: u, resourceVersion: '7', labels: {a: ours, b: theirs}}
+spec:
+  replicas: 3
+  revisionHistoryLimit: 10
+  template:
+    spec:
+      restartPolicy: Always
+      containers:
+        - {name: web, image: new, imagePullPolicy: Always, ports: [{containerPort: 80, protocol: TCP}]}
+        - {name: sidecar, image: theirs}
+status: {replicas: 3}
+"""
+OWNED = """
+f:metadata: {f:labels: {f:a: {}}}
+f:spec:
+  f:replicas: {}
+  f:template:
+    f:spec:
+      f:containers:
+        k:{"name":"web"}:
+          .: {}
+          f:name: {}
+          f:image: {}
+          f:ports: {'k:{"containerPort":80,"protocol":"TCP"}': {.: {}, f:containerPort: {}}}
+"""
+
+
+def test_what_was_applied_is_read_back_from_what_we_own() -> None:
+    assert applied(live(LIVE, OWNED)) == yaml.safe_load("""
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: web, namespace: shop, labels: {a: ours}}
+    spec:
+      replicas: 3
+      template: {spec: {containers: [{name: web, image: new, ports: [{containerPort: 80}]}]}}
+    """)
+    assert applied({**live(LIVE, OWNED), "metadata": {"name": "web"}}) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "expected"),
+    [
+        ("unchanged", "unchanged", []),
+        ("unchanged", "changed", ["put Deployment/web back"]),
+        ("unchanged", None, ["put Deployment/web back"]),
+        (None, "changed", ["delete Deployment/web, which was not there"]),
+        (None, None, []),
+        ("foreign", "changed", ["put Deployment/web back"]),
+    ],
+)
+def test_the_way_back(before: str | None, now: str | None, expected: list[str]) -> None:
+    unchanged = live(LIVE.replace("new", "old"), OWNED)
+    foreign = yaml.safe_load(LIVE.replace("image: new", "image: foreign"))
+    states = {"unchanged": unchanged, "changed": live(LIVE, OWNED), "foreign": foreign, None: None}
+    steps = plan_back(
+        KubernetesObserved({"Deployment/web": states[before]}),
+        KubernetesObserved({"Deployment/web": states[now]}),
+        "shop",
+    )
+    assert [step.summary for step in steps] == expected
+    for step in steps:
+        if "apply" in step.payload:
+            image = step.payload["apply"]["spec"]["template"]["spec"]["containers"][0]["image"]
+            assert image == ("foreign" if before == "foreign" else "old")
+            assert "status" not in step.payload["apply"] and "uid" not in step.payload["apply"]["metadata"]

@@ -81,6 +81,10 @@ class HerokuClient:
         """Release images to process types in one request; the answer is the formation."""
         return self._once("PATCH", f"/apps/{app}/formation", accept=DOCKER, json={"updates": list(updates)})
 
+    def roll_back(self, app: str, release_id: str) -> Any:
+        """Release again what a release released, its config vars included; the answer is the new release."""
+        return self._once("POST", f"/apps/{app}/releases", accept=SDK, json={"release": release_id})
+
     def scale(self, app: str, updates: Sequence[Mapping[str, Any]]) -> Any:
         return self._once("PATCH", f"/apps/{app}/formation", json={"updates": list(updates)})
 

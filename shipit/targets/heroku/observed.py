@@ -18,11 +18,14 @@ class ProcessFacts:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseFacts:
+    """`is_eligible` is whether the app can be rolled back to it."""
+
     id: str
     version: int
     status: str
     description: str = ""
     output_url: str | None = None
+    is_eligible: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ def parse_release(body: Mapping[str, Any]) -> ReleaseFacts:
         str(body.get("status", "succeeded")),
         str(body.get("description") or ""),
         body.get("output_stream_url"),
+        bool(body.get("eligible_for_rollback", True)),
     )
 
 

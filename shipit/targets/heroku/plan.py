@@ -85,5 +85,31 @@ def plan_scale(wanted: Wanted, observed: HerokuObserved) -> Step | None:
     )
 
 
+def plan_back(before: HerokuObserved, now: HerokuObserved, ours: Mapping[str, str]) -> tuple[Step, ...]:
+    """The way back to what was observed before: one rollback, then quantities and sizes.
+
+    `ours`: process type -> the config digest that this deploy released. Where another runs, someone else released
+    since, and nothing is done. Nor is it where nothing ran before, or its release can't be released again.
+
+    Source: Heroku Platform API, POST /apps/{app}/releases, `release`.
+    """
+    known = {name: {facts.image, ours.get(name)} for name, facts in before.formation.items()}
+    if not before.formation or any(
+        facts.image not in known.get(name, {ours.get(name)}) for name, facts in now.formation.items()
+    ):
+        return ()
+    images = {name: facts.image for name, facts in before.formation.items()}
+    moved = {name: facts.image for name, facts in now.formation.items()} != images
+    release = next((release for release in before.releases if release.status == "succeeded"), None)
+    steps = []
+    if (moved or now.config_marks != before.config_marks) and release and release.is_eligible:
+        payload = {"rollback": release.id, "baseline": now.version}
+        steps.append(Step("rollback", f"roll back to v{release.version}", payload=payload))
+    quantities = {name: facts.quantity for name, facts in before.formation.items()}
+    sizes = {name: facts.size for name, facts in before.formation.items()}
+    scale = plan_scale(Wanted({}, quantities, sizes, {}, {}, {}), now)
+    return (*steps, *((scale,) if scale else ()))
+
+
 def _image(digest: str | None) -> str:
     return short(digest) if digest else "none"

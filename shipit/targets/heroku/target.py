@@ -19,7 +19,7 @@ from shipit.targets.heroku.client import HerokuClient, api_address
 from shipit.targets.heroku.config import HerokuConfig, ProcessConfig
 from shipit.targets.heroku.judge import judge_heroku
 from shipit.targets.heroku.observed import HerokuObserved, ReleaseFacts, parse_dyno, parse_process, parse_release
-from shipit.targets.heroku.plan import RELEASE, Wanted, plan_heroku
+from shipit.targets.heroku.plan import RELEASE, Wanted, plan_back, plan_heroku
 from shipit.targets.heroku.token import Token, find_token
 
 PLATFORM = "linux/amd64"
@@ -41,6 +41,7 @@ class HerokuTarget:
         api, self.registry = api_address(environment)
         self.place = Place("heroku", f"app {self.app} at {api.split('://')[-1]}")
         self._client: HerokuClient | None = None
+        self._released: dict[str, str] = {}
         self._token: tuple[Token | None, ...] = ()
 
     def images(self) -> Sequence[ImageUse]:
@@ -90,9 +91,10 @@ class HerokuTarget:
 
     def plan(self, release: Release, observed: HerokuObserved) -> tuple[Step, ...]:
         processes = self.config.processes
+        self._released = self._digests(release)
         return plan_heroku(
             Wanted(
-                images=self._digests(release),
+                images=self._released,
                 quantities={name: p.quantity for name, p in processes.items() if p.quantity is not None},
                 sizes={name: p.size for name, p in processes.items() if p.size is not None},
                 env=self.project.env,
@@ -108,12 +110,21 @@ class HerokuTarget:
             client.scale(self.app, step.payload["updates"])
             return
         baseline = max((int(row["version"]) for row in client.releases(self.app, 1)), default=0)
-        if step.id == "config":
+        if step.id == "rollback":
+            self._write(lambda: client.roll_back(self.app, step.payload["rollback"]), baseline, client)
+        elif step.id == "config":
             secrets = {name: context.secrets[name] for name in step.payload["secrets"]}
             self._write(lambda: client.set_config(self.app, {**step.payload["set"], **secrets}), baseline, client)
         else:
             self._write(lambda: client.release_images(self.app, step.payload["updates"]), baseline, client)
         yield from self._follow(baseline, client, context)
+
+    def plan_back(self, before: HerokuObserved, now: HerokuObserved) -> tuple[Step, ...]:
+        return plan_back(before, now, self._released)
+
+    def judge_back(self, before: HerokuObserved, observed: HerokuObserved, seen: Seen) -> Verdict:
+        images = {name: facts.image for name, facts in before.formation.items() if facts.image}
+        return judge_heroku(images, observed, seen, pending_s=self.config.pending)
 
     def guard(self, observed: HerokuObserved, context: Context) -> None:
         """That the name still is that of the app which the plan was made for."""

@@ -21,7 +21,7 @@ def key_of(manifest: Manifest, namespace: str) -> str:
 class KubernetesObserved:
     """`objects`: key -> live object, or None. `secret_marks`: name -> keyed hash of each value in the env's Secret.
 
-    `pull_secret_current` is None where no pull secret is asked for. `jobs` are this app's release Jobs, newest last.
+    `secret` is the env's Secret itself, which no plan or event may hold. `pull_secret_current` is None where no pull secret is asked for. `jobs` are this app's release Jobs, newest last.
     """
 
     objects: Mapping[str, Manifest | None]
@@ -31,6 +31,7 @@ class KubernetesObserved:
     secret_marks: Mapping[str, str] = field(default_factory=dict)
     secret_annotation: str = ""
     pull_secret_current: bool | None = None
+    secret: Manifest | None = field(default=None, repr=False)
 
 
 def owned_by(item: Manifest, uid: str) -> bool:

@@ -17,6 +17,7 @@ from shipit.reference import parse_reference
 from shipit.release import Finding, Image, ImageUse, Place, Release, Seen, Step, Verdict
 from shipit.targets.base import Context
 from shipit.targets.kubernetes.access import judge_access, needed_access
+from shipit.targets.kubernetes.applied import applied, plan_back
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.config import ONLY, KubernetesConfig
 from shipit.targets.kubernetes.drift import fingerprint, stamp
@@ -63,6 +64,7 @@ class KubernetesTarget:
         # An image that is only used has no repository of ours: manifests mean it by its name alone.
         self._repositories = {image: built.repository or "" for image, built in project.images.items()}
         self._client: KubernetesClient | None = None
+        self._secret_before: Manifest = {}
         self._secret_keys = project.secrets_for(name)
         self._guard(project)
 
@@ -96,6 +98,7 @@ class KubernetesTarget:
             },
             secret_annotation=((secret or {}).get("metadata", {}).get("annotations") or {}).get(SECRETS_ANNOTATION, ""),
             pull_secret_current=self._pull_secret_current(client, context),
+            secret=secret,
         )
 
     def plan(self, release: Release, observed: KubernetesObserved) -> tuple[Step, ...]:
@@ -122,7 +125,11 @@ class KubernetesTarget:
     def apply(self, step: Step, context: Context) -> Iterator[Event]:
         client = self._wire(context)
         payload = step.payload
-        if "secret" in payload:
+        if payload.get("secret") == "before":
+            client.apply(self._secret_before, self.namespace)
+        elif "delete" in payload:
+            client.delete(payload["delete"], self.namespace)
+        elif "secret" in payload:
             client.apply(stamp(self._secret(str(payload["secret"]), context)), self.namespace)
         elif "job" in payload:
             assert self.project.release is not None
@@ -145,6 +152,15 @@ class KubernetesTarget:
         live = client.read(manifest, self.namespace)
         now = payload["replicas"] if live is None else live["spec"].get("replicas", 1)
         return {**manifest, "spec": {**manifest["spec"], "replicas": now}}
+
+    def plan_back(self, before: KubernetesObserved, now: KubernetesObserved) -> tuple[Step, ...]:
+        # Its values stay in memory: a step holds no secret.
+        self._secret_before = (applied(before.secret) if before.secret else None) or {}
+        return plan_back(before, now, self.namespace)
+
+    def judge_back(self, before: KubernetesObserved, observed: KubernetesObserved, seen: Seen) -> Verdict:
+        keys = [key for key, live in before.objects.items() if live is not None]
+        return judge_kubernetes(keys, observed, seen, Limits(self.config.restarts_allowed, self.config.pending, {}))
 
     def guard(self, observed: KubernetesObserved, context: Context) -> None:
         """That the kubeconfig still leads to where the plan was made for."""

@@ -1,0 +1,132 @@
+"""`on_failure: rollback` on Heroku's stand-in and on the real cluster: what ran before runs again, and the deploy has failed."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from shipit.rehearsal.heroku import HerokuStandIn
+from tests.servers.cluster import Cluster
+from tests.servers.registry import RegistryServer
+from tests.shipit import Shipit
+
+TOKEN = "token-of-heroku"
+GOOD = "import http.server, os\nhttp.server.HTTPServer(('', int(os.environ.get('PORT', 8000))), http.server.BaseHTTPRequestHandler).serve_forever()\n"
+BAD = "raise SystemExit('broken')\n"
+
+
+@pytest.fixture
+def heroku(shipit: Shipit) -> Iterator[HerokuStandIn]:
+    with HerokuStandIn(token=TOKEN) as stand_in:
+        stand_in.create_app("shop-prod")
+        shipit.env |= stand_in.variables()
+        yield stand_in
+
+
+def write(shipit: Shipit, app: str, target: str, more: str = "") -> None:
+    shipit.write(
+        Dockerfile='FROM scratch\nCOPY app.py /\nCMD ["python", "/app.py"]\n',
+        app__py=app,
+        deploy__yml=f"app: shop\nimage: {{build: .}}\n{more}\ntargets:\n  heroku: {{app: shop-prod, settle: 0s, on_failure: rollback, {target}}}\n",
+    )
+
+
+def test_heroku_comes_back_with_its_config_and_its_scale(shipit: Shipit, heroku: HerokuStandIn) -> None:
+    write(shipit, GOOD, "processes: {web: {quantity: 1}}", "env: {MODE: old}")
+    assert shipit.run("deploy").returncode == 0
+    app = heroku.apps["shop-prod"]
+    before = (json.dumps(app.formation, sort_keys=True), dict(app.config))
+    write(shipit, BAD, "processes: {web: {quantity: 2}}", "env: {MODE: new}")
+    done = shipit.run("deploy")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "web.1 crashed" in done.stdout and "; rolled back to what ran before (v" in done.stdout, (
+        done.stdout + done.stderr
+    )
+    assert (json.dumps(app.formation, sort_keys=True), app.config) == before
+    assert app.releases[-1]["description"].startswith("Rollback to v")
+    assert {dyno.state for dyno in app.dynos} == {"up"}
+    write(shipit, GOOD, "processes: {web: {quantity: 1}}", "env: {MODE: old}")
+    again = shipit.run("deploy")
+    assert again.returncode == 0 and "nothing changed" in again.stdout, again.stdout + again.stderr
+
+
+def test_a_first_deploy_has_nothing_to_come_back_to(shipit: Shipit, heroku: HerokuStandIn) -> None:
+    write(shipit, BAD, "processes: {web: {quantity: 1}}")
+    done = shipit.run("deploy")
+    assert done.returncode == 1 and "; nothing to roll back" in done.stdout, done.stdout + done.stderr
+    assert [row["description"].split()[0] for row in heroku.apps["shop-prod"].releases] == ["Initial", "Deployed"]
+
+
+def test_what_someone_else_released_meanwhile_is_left_alone(shipit: Shipit, heroku: HerokuStandIn) -> None:
+    write(shipit, GOOD, "processes: {web: {quantity: 1}}")
+    assert shipit.run("deploy").returncode == 0
+    app = heroku.apps["shop-prod"]
+    foreign = "sha256:" + "f" * 64
+    release = heroku._release_images
+
+    def and_then_another(*arguments: object) -> object:
+        answer = release(*arguments)  # type: ignore[arg-type]
+        app.formation["web"]["image"] = foreign
+        heroku._add_release(app, "Deployed web (ffffffffffff)", "succeeded")
+        return answer
+
+    heroku._release_images = and_then_another  # type: ignore[method-assign, assignment]
+    write(shipit, BAD, "processes: {web: {quantity: 1}}")
+    done = shipit.run("deploy")
+    assert done.returncode == 1 and "someone else released" in done.stdout
+    assert "; nothing to roll back" in done.stdout and app.formation["web"]["image"] == foreign
+
+
+@pytest.mark.cluster
+@pytest.mark.registry
+def test_a_cluster_comes_back_to_what_was_applied(
+    shipit: Shipit, cluster: Cluster, registry_server: RegistryServer, python_base: str
+) -> None:
+    cluster.kubectl("create", "namespace", "rollback")
+    shipit.env |= {
+        "KUBECONFIG": str(cluster.kubeconfig),
+        "SHIPIT_MIRRORS": f"docker.io={python_base}",
+        "TOKEN": "token-of-before",
+    }
+
+    def start(app: str, keys: str, extra: str = "", more: str = "") -> None:
+        workloads = f"web: {{port: 8000, env: {{MODE: old}}, {keys}}}{extra}"
+        shipit.write(
+            Dockerfile='FROM python:3.12-alpine\nCOPY app.py /\nCMD ["python", "/app.py"]\n',
+            app__py=app,
+            deploy__yml=f"app: shop\nimage: {registry_server.host}/rollback\nsecrets: {{TOKEN: {{env: TOKEN}}}}\n{more}targets:\n"
+            f"  k8s: {{namespace: rollback, on_failure: rollback, workloads: {{{workloads}}}}}\n",
+        )
+
+    def spec() -> dict[str, object]:
+        found = json.loads(cluster.kubectl("-n", "rollback", "get", "deployment", "web", "-o", "json"))
+        container = found["spec"]["template"]["spec"]["containers"][0]
+        service = json.loads(cluster.kubectl("-n", "rollback", "get", "service", "web", "-o", "json"))
+        secret = json.loads(cluster.kubectl("-n", "rollback", "get", "secret", "shop-env", "-o", "json"))
+        return {
+            "image": container["image"], "env": container["env"], "resources": container["resources"],
+            "replicas": found["spec"]["replicas"], "ports": service["spec"]["ports"], "token": secret["data"]["TOKEN"],
+        }  # fmt: skip
+
+    start(GOOD, "replicas: 2, memory: 64Mi")
+    done = shipit.run("deploy")
+    assert done.returncode == 0, done.stdout + done.stderr
+    before = spec()
+    assert base64.b64decode(str(before["token"])) == b"token-of-before"
+    shipit.env["TOKEN"] = "token-of-after"
+    start(BAD, "replicas: 1, command: [python, /app.py]", ", other: {command: [sleep, '99']}")
+    done = shipit.run("deploy")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "exited with 1" in done.stdout and "; rolled back to what ran before (" in done.stdout, (
+        done.stdout + done.stderr
+    )
+    assert spec() == before
+    assert "token-of" not in done.stdout + done.stderr
+    assert cluster.kubectl("-n", "rollback", "get", "deployments", "-o", "name").split() == ["deployment.apps/web"]
+    shipit.env["TOKEN"] = "token-of-before"
+    start(GOOD, "replicas: 2, memory: 64Mi")
+    again = shipit.run("deploy")
+    assert again.returncode == 0 and "nothing changed" in again.stdout, again.stdout + again.stderr
