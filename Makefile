@@ -25,6 +25,7 @@ docs: ## write the generated pages anew
 bench: ## the measurements in benchmarks/
 	@bin/setup dev
 	@.venv/bin/python -m benchmarks.startup
+	@.venv/bin/python -m benchmarks.language
 	@.venv/bin/python -m benchmarks.push --alone
 
 clean: ## forget the environment and what tools left
