@@ -14,18 +14,10 @@ from typer.main import get_command
 
 from shipit.cli.app import app
 from shipit.cli.topics import GUIDE
-from shipit.config.model import (
-    BuildConfig,
-    DotenvConfig,
-    EnvironmentConfig,
-    ImageConfig,
-    KeyringConfig,
-    ProjectFile,
-    ReleaseConfig,
-    SecretConfig,
-    TargetConfig,
-)
+from shipit.config.image import BuildConfig, ImageConfig
+from shipit.config.model import DotenvConfig, EnvironmentConfig, ProjectFile, ReleaseConfig, TargetConfig
 from shipit.config.schema import render_schema
+from shipit.config.secret_source import KeyringConfig, SecretConfig
 from shipit.targets.heroku.config import HerokuConfig, ProcessConfig
 from shipit.targets.kinds import KindModels
 from shipit.targets.kubernetes.config import KubernetesConfig, ScaleConfig, WorkloadConfig

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Set
 from graphlib import CycleError, TopologicalSorter
 
 from shipit import __version__
-from shipit.config.model import ImageConfig, ProjectFile, TargetConfig
+from shipit.config.image import ImageConfig
+from shipit.config.model import ProjectFile, TargetConfig
 from shipit.config.position import Keys
 from shipit.config.source import Source
 from shipit.errors import ConfigError

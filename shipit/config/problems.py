@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from shipit.config.model import Model
+from shipit.config.part import Model
 from shipit.config.position import Keys
 from shipit.config.source import Source
 from shipit.config.units import PATTERNS, Misplaced

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shipit.config.git import Git
-from shipit.config.model import ImageConfig, ReleaseConfig, SecretConfig, TargetConfig
+from shipit.config.image import ImageConfig
+from shipit.config.model import ReleaseConfig, TargetConfig
 from shipit.config.position import Keys
+from shipit.config.secret_source import SecretConfig
 from shipit.config.source import Source
 from shipit.errors import ConfigError
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shipit.config.document import Mapping_, Scalar, Sequence_, Value
-from shipit.config.model import BuildConfig, ImageConfig
+from shipit.config.image import BuildConfig, ImageConfig
 from shipit.config.position import Keys, Position
 from shipit.config.project import Project
 from shipit.redact import Redactor

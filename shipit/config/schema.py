@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from shipit.config.document import TEXT_MAPS
-from shipit.config.model import EnvironmentConfig, Model, ProjectFile, TargetConfig
+from shipit.config.model import EnvironmentConfig, ProjectFile, TargetConfig
+from shipit.config.part import Model
 from shipit.config.units import DURATION_PATTERN, render_duration
 
 Schema = dict[str, Any]

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from shipit.config.environment import Environment
-from shipit.config.model import KeyringConfig, SecretSource
+from shipit.config.secret_source import KeyringConfig, SecretSource
 from shipit.errors import ConfigError, ConfigErrors
 
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shipit.config.model import Model, TargetConfig
+from shipit.config.model import TargetConfig
+from shipit.config.part import Model
 from shipit.config.position import Keys
 from shipit.config.units import Command, Whole, matching
 

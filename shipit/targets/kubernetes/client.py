@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -150,6 +150,10 @@ class KubernetesClient:
         path, headers = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", {"Content-Type": "application/json"}
         answer = self._retried("POST", path, json.dumps(body).encode(), headers)
         return bool((answer.get("status") or {}).get("allowed"))
+
+    def refused(self, group: str, resource: str, namespace: str, verbs: Sequence[str]) -> tuple[str, ...]:
+        """The verbs that this user may not do with a resource."""
+        return tuple(verb for verb in verbs if not self.may(group, resource, namespace, verb))
 
     def date(self) -> str | None:
         """The API server's clock, as its `Date` header has it."""

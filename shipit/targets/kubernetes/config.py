@@ -9,7 +9,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from shipit.config.model import ImageConfig, Model, TargetConfig
+from shipit.config.image import ImageConfig
+from shipit.config.model import TargetConfig
+from shipit.config.part import Model
 from shipit.config.position import Keys
 from shipit.config.units import Command, EnvMap, Flag, Misplaced, Port, Whole, matching
 from shipit.errors import ConfigError

@@ -10,7 +10,7 @@ from typing import Any
 
 from shipit.config.environment import Environment
 from shipit.config.project import Project
-from shipit.errors import ConfigErrors, RemoteError, ShipitError
+from shipit.errors import ConfigErrors, RemoteError
 from shipit.events import Event
 from shipit.http.skew import judge_skew
 from shipit.reference import parse_reference
@@ -20,6 +20,7 @@ from shipit.targets.kubernetes.access import judge_access, needed_access
 from shipit.targets.kubernetes.applied import applied, plan_back
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.config import ONLY, KubernetesConfig
+from shipit.targets.kubernetes.diagnose import with_last_words
 from shipit.targets.kubernetes.drift import fingerprint, stamp
 from shipit.targets.kubernetes.job import ReleaseJob
 from shipit.targets.kubernetes.judge import Limits, judge_kubernetes
@@ -36,8 +37,6 @@ from shipit.targets.kubernetes.render import (
     render_secret,
     render_workload,
 )
-
-LOG_LINES, LOG_LOOKS = 20, 6
 
 
 def create(name: str, config: KubernetesConfig, project: Project, environment: Environment) -> KubernetesTarget:
@@ -180,14 +179,9 @@ class KubernetesTarget:
             has_job=self.project.release is not None,
             replaces_pods=any(manifest["kind"] == "Pod" for manifest in self._identities()),
         )
-        answers = {
-            access: tuple(
-                verb for verb in access.verbs if not client.may(access.group, access.resource, access.namespace, verb)
-            )
-            for access in wanted
-        }
+        refused = {access: client.refused(*access) for access in wanted}
         skew = judge_skew(f"the cluster of {self.context}", client.date(), time.time())
-        return [*judge_access(answers, f"the user of {self.context}"), *([skew] if skew else [])]
+        return [*judge_access(refused, f"the user of {self.context}"), *([skew] if skew else [])]
 
     def judge(self, release: Release, observed: KubernetesObserved, seen: Seen) -> Verdict:
         ids = {
@@ -202,38 +196,8 @@ class KubernetesTarget:
 
     def diagnose(self, verdict: Verdict, context: Context) -> Verdict:
         """Adds the last lines of the container that crashed, and what the cluster said of its pod."""
-        kind, _, rest = verdict.subject.partition(":")
-        if kind != "pod":
-            return verdict
-        namespace, pod, container = rest.split("/")
-        namespace = namespace or self.namespace
-        client = self._wire(context)
-        lines: list[str] = []
-        try:
-            lines = self._last_words(client, namespace, pod, container, context, is_patient=not verdict.detail)
-            events = client.listed("api/v1", "events", namespace)
-        except ShipitError:
-            events = []
-        said = [
-            f"{item.get('reason')}: {item.get('message')}"
-            for item in events
-            if (item.get("involvedObject") or {}).get("name") == pod and item.get("type") == "Warning"
-        ]
-        detail = (*verdict.detail, *lines, *(line for line in dict.fromkeys(said[-4:]) if line not in verdict.detail))
-        hint = verdict.hint or f"kubectl --context {self.context} -n {namespace} describe pod {pod}"
-        return Verdict(verdict.state, verdict.reason, verdict.progress, detail, hint, verdict.subject)
-
-    def _last_words(
-        self, client: KubernetesClient, namespace: str, pod: str, container: str, context: Context, *, is_patient: bool
-    ) -> list[str]:
-        """The log of the run that crashed. While the kubelet starts the next one neither has a log: it is asked again."""
-        for _ in range(LOG_LOOKS if container and is_patient else 1):
-            for previous in (True, False):
-                if lines := client.logs(namespace, pod, container, previous=previous, lines=LOG_LINES):
-                    return lines
-            if is_patient:
-                context.clock.sleep(0.5)
-        return []
+        kubectl = f"kubectl --context {self.context}"
+        return with_last_words(verdict, self._wire(context), context.clock, self.namespace, kubectl)
 
     def _guard(self, project: Project) -> None:
         if self.config.server and self.config.server.rstrip("/") != self.server.rstrip("/"):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from shipit.config.model import ImageConfig, TargetConfig
+from shipit.config.image import ImageConfig
+from shipit.config.model import TargetConfig
 from shipit.config.position import Keys
 from shipit.config.units import Duration, Whole
 from shipit.errors import ConfigError

@@ -1,0 +1,136 @@
+"""What deploy.yml says of images and their builds. Each key is documented here and nowhere else."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+
+from shipit.config.part import Model
+from shipit.config.secret_source import SecretSource
+from shipit.config.units import EnvMap, Flag, Misplaced
+from shipit.errors import ShipitError
+from shipit.reference import ImageRef, is_tag, parse_reference
+
+
+def _repository(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    reference = _reference(value)
+    if reference.tag or reference.digest:
+        bare = value.split("@")[0].rsplit(":", 1)[0]
+        raise ValueError(
+            f"should be a repository without tag or digest: write {bare} here, the tag under tags, or use: {value}"
+        )
+    return reference.name
+
+
+def _reference(value: str) -> ImageRef:
+    if "://" in value:
+        raise ValueError("should be an image reference, without https:// before it")
+    try:
+        return parse_reference(value)
+    except ShipitError as error:
+        lower = " in lower case" if value != value.lower() else ""
+        raise ValueError(f"should be an image reference{lower}, {error.hint}") from None
+
+
+def _use(value: Any) -> Any:
+    if isinstance(value, str):
+        _reference(value)
+    return value
+
+
+def _tag(value: str) -> str:
+    if not is_tag(value):
+        raise ValueError("should be a tag: letters, digits, '_', '.' and '-', at most 128")
+    return value
+
+
+def _one_platform(value: tuple[str, ...]) -> tuple[str, ...]:
+    if len(value) != 1:
+        raise ValueError("should be one platform: an image is built for one")
+    return value
+
+
+def _platform(value: str) -> str:
+    system, _, rest = value.partition("/")
+    if system != "linux" or not rest:
+        raise ValueError("should be a platform such as linux/amd64 or linux/arm64")
+    return value
+
+
+# The grammar of parse_reference, as far as one pattern says it.
+_HOST = r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]+)?/)?"
+_PATH = r"[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*"
+_TAG = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
+Repository = Annotated[
+    str, BeforeValidator(_repository), WithJsonSchema({"type": "string", "pattern": f"^{_HOST}{_PATH}$"})
+]
+Reference = Annotated[
+    str,
+    BeforeValidator(_use),
+    WithJsonSchema({"type": "string", "pattern": f"^{_HOST}{_PATH}(:{_TAG})?(@sha256:[0-9a-f]{{64}})?$"}),
+]
+Tag = Annotated[str, AfterValidator(_tag), WithJsonSchema({"type": "string", "pattern": f"^{_TAG}$"})]
+Platform = Annotated[str, AfterValidator(_platform), WithJsonSchema({"type": "string", "pattern": "^linux/.+$"})]
+
+
+class BuildConfig(Model):
+    """How an image is built."""
+
+    shorthand = ({"type": "string"},)
+
+    context: str = Field(".", description="The folder that COPY reads, relative to the file.")
+    dockerfile: str = Field("Dockerfile", description="The Dockerfile, relative to the context.")
+    args: EnvMap = Field(default_factory=dict, description="Values of ARG instructions.")
+    stage: str | None = Field(None, description="The stage to build; default: the last one.")
+    platforms: Annotated[tuple[Platform, ...], AfterValidator(_one_platform)] = Field(
+        ("linux/amd64",),
+        description="The platform to build for.",
+        json_schema_extra={"minItems": 1, "maxItems": 1},
+    )
+    secrets: dict[str, SecretSource] = Field(
+        default_factory=dict, description="Secrets by id for `RUN --mount=type=secret`; text is a file."
+    )
+    ssh: Flag = Field(False, description="Forward the ssh agent for `RUN --mount=type=ssh`.")
+    cache: Literal["registry"] | None = Field(
+        None,
+        description="Keep what RUN made in the image's repository, as the tag buildcache, for builds on other machines.",
+    )
+    builder: Literal["auto", "native", "engine", "buildx"] = Field(
+        "auto", description="Who builds: shipit itself (no RUN), a Docker engine, docker buildx, or whichever can."
+    )
+
+
+class ImageConfig(Model):
+    """One image: built from a Dockerfile, or used as it is."""
+
+    shorthand = ({"type": "string", "pattern": f"^{_HOST}{_PATH}$"}, {"type": "string", "pattern": r"\$\{.+\}"})
+    rules = {"not": {"required": ["use"], "anyOf": [{"required": [key]} for key in ("build", "repository", "tags")]}}
+
+    repository: Repository | None = Field(None, description="Where it is pushed, for example docker.io/user/app.")
+    tags: tuple[Tag, ...] | None = Field(
+        None,
+        description="Tags beside the digest; default: the short commit and latest in a git tree, latest elsewhere.",
+    )
+    build: BuildConfig | None = Field(None, description="How it is built; text is the context folder.")
+    use: Reference | None = Field(None, description="An image that is not built, such as redis:8.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shorthand(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"repository": value}
+        if isinstance(value, dict) and isinstance(value.get("build"), str):
+            return {**value, "build": {"context": value["build"]}}
+        return value
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> ImageConfig:
+        built = next((key for key in ("build", "repository", "tags") if getattr(self, key) is not None), "")
+        if self.use and built:
+            raise Misplaced("an image with use: is not built", built, hint=f"remove {built}: or use:")
+        if self.build and self.build.cache and self.repository is None:
+            raise Misplaced("needs a repository to be kept in", "build", "cache", hint="add repository: to the image")
+        return self
