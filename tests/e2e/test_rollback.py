@@ -42,7 +42,7 @@ def test_heroku_comes_back_with_its_config_and_its_scale(shipit: Shipit, heroku:
     write(shipit, BAD, "processes: {web: {quantity: 2}}", "env: {MODE: new}")
     done = shipit.run("deploy")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "web.1 crashed" in done.stdout and "; rolled back to what ran before (v" in done.stdout, (
+    assert "crashed at v5" in done.stdout and "; rolled back to what ran before (v" in done.stdout, (
         done.stdout + done.stderr
     )
     assert (json.dumps(app.formation, sort_keys=True), app.config) == before
