@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Set
 from graphlib import CycleError, TopologicalSorter
+from typing import Any
 
 from shipit import __version__
 from shipit.config.image import ImageConfig
@@ -12,6 +13,8 @@ from shipit.config.model import ProjectFile, TargetConfig
 from shipit.config.position import Keys
 from shipit.config.source import Source
 from shipit.errors import ConfigError
+
+UPGRADE = "install it with: pipx upgrade shipit"
 
 
 def images_of(file: ProjectFile) -> Mapping[str, ImageConfig]:
@@ -24,13 +27,25 @@ def check_file(
 ) -> list[ConfigError]:
     """Every check across keys. `every` holds the names of all targets, those that the environment leaves out too."""
     return [
-        *check_requires(file, source),
-        *check_needs(targets, every, source),
         *check_images(file, images_of(file), targets, source),
         *check_tags(images_of(file), source),
-        *check_places(file.app, targets, source),
         *check_secrets(file, every, source),
     ]
+
+
+def check_targets(app: str, targets: Mapping[str, TargetConfig], every: Set[str], source: Source) -> list[ConfigError]:
+    """The checks between targets, which need nothing else of the file."""
+    return [*check_needs(targets, every, source), *check_places(app, targets, source)]
+
+
+def check_format(data: Any, source: Source) -> list[ConfigError]:
+    """That the file is for this shipit: its `requires` and its `version`, where they say anything that can be read."""
+    found = data if isinstance(data, dict) else {}
+    version, requires = found.get("version", 1), found.get("requires")
+    if isinstance(version, int) and not isinstance(version, bool) and version != 1:
+        what = f"this shipit, {__version__}, reads version 1 of the format"
+        return [source.problem(("version",), what, UPGRADE if version > 1 else "")]
+    return check_requires(requires, source) if isinstance(requires, str) else []
 
 
 def check_tags(images: Mapping[str, ImageConfig], source: Source) -> list[ConfigError]:
@@ -64,17 +79,15 @@ def check_places(app: str, targets: Mapping[str, TargetConfig], source: Source) 
     return mistakes
 
 
-def check_requires(file: ProjectFile, source: Source) -> list[ConfigError]:
-    """That this shipit satisfies `requires`."""
-    if file.requires is None:
-        return []
-    for part in file.requires.split(","):
+def check_requires(requires: str, source: Source) -> list[ConfigError]:
+    """That this shipit is as required."""
+    for part in requires.split(","):
         match = re.fullmatch(r"\s*(>=|<=|==|!=|>|<|)\s*([0-9]{1,9}(?:\.[0-9]{1,9})*)\s*", part)
         if not match:
             return [source.problem(("requires",), "should be a version such as >=0.1, or a range such as >=0.1,<1")]
         if not _satisfies(match[1], _version(match[2])):
-            hint = "install it with: pipx upgrade shipit" if match[1] in (">", ">=", "==", "") else ""
-            what = f"needs shipit {file.requires.strip()}, and this is {__version__}"
+            hint = UPGRADE if match[1] in (">", ">=", "==", "") else ""
+            what = f"needs shipit {requires.strip()}, and this is {__version__}"
             return [source.problem(("requires",), what, hint)]
     return []
 

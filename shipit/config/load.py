@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shipit.config.check import check_file, images_of
+from shipit.config.check import check_file, check_format, check_targets, images_of
 from shipit.config.deprecated import Edit, modernise
 from shipit.config.document import Mapping_, Scalar, plain_data
 from shipit.config.dotenv import read_dotenv
@@ -64,39 +65,43 @@ def load_project(
     `kinds` maps a kind's name or alias to its model. `display` is how messages call the file.
     Raises: ConfigErrors with every mistake.
     """
-    git = Git(path.parent.resolve())
-    written = read_written(path, environment, display=display)
+    written = read_written(path, environment, selected=selected, display=display)
     tree, flags = overlay(written.tree, selected, written.source)
     source = written.source.of(tree)
-    variables, mistakes = _variables(tree, environment, path.parent, source)
     app = tree.items.get("app")
-    names = Names(variables, git, app[1].text if app and isinstance(app[1], Scalar) else "", selected or PRODUCTION)
-    resolved, found, failed = interpolated(tree, names, source)
+    names = replace(written.names, app=app[1].text if app and isinstance(app[1], Scalar) else None)
+    variables, mistakes = _variables(tree, names, path.parent, source)
+    resolved, found, failed = interpolated(tree, replace(names, variables=variables), source)
     mistakes += found
     source = source.of(resolved)
     data = plain_data(resolved)
+    if other_format := check_format(data, source):
+        # Whatever else is wrong may be right in the format that the file is in.
+        raise ConfigErrors(other_format)
     file, found = problems_of(ProjectFile, data, source, ())
     targets, more = _read_targets(data, kinds, source)
     # What is wrong with the nothing that stands for an unset variable is no further mistake.
     unset = {dotted(keys) for keys in failed}
     mistakes += [problem for problem in found + more if problem.path not in unset]
+    every = _names(written.tree) | {name for name, _ in _targets(data)}
+    mistakes += check_targets(names.app or "", targets, every, source)
+    images = images_of(file) if file else {}
+    for name, config in targets.items():
+        mistakes += config.problems_in(path.parent, images, partial(_problem_of, source, name))
     if file is not None:
-        every = _names(written.tree) | {name for name, _ in _targets(data)}
         mistakes += check_file(file, targets, every, source)
-        for name, config in targets.items():
-            mistakes += config.problems_in(path.parent, images_of(file), partial(_problem_of, source, name))
     if mistakes or file is None:
         raise Redactor(_secret_values(resolved, variables)).error(ConfigErrors(mistakes))
     return Project(
         app=file.app,
         environment=selected or PRODUCTION,
         file=path.resolve(),
-        images=images_of(file),
+        images=images,
         env={key: value for key, value in file.env.items() if value is not None},
         secrets=file.secrets,
         release=file.release,
         targets=targets,
-        git=git,
+        git=names.git,
         protected=flags.protected,
         require_clean=flags.require_clean,
         variables=variables,
@@ -106,23 +111,30 @@ def load_project(
 
 
 class Written(NamedTuple):
-    """A file as it is written, with what it includes and without deprecated keys; `warnings` tells of those."""
+    """A file as it is written, with what it includes and without deprecated keys; `warnings` tells of those.
+
+    `names` are what `${...}` may name in an `include`, before anything of the file is known.
+    """
 
     tree: Mapping_
     source: Source
     warnings: tuple[ConfigError, ...]
     edits: tuple[Edit, ...]
     paths: Mapping[str, Path]
+    names: Names
 
 
-def read_written(path: Path, environment: Environment, *, display: str | None = None) -> Written:
+def read_written(
+    path: Path, environment: Environment, *, selected: str | None = None, display: str | None = None
+) -> Written:
     """Read a file and what it includes. Raises: UsageError, ConfigErrors."""
-    reader = Reader(environment.cwd, lambda text: interpolate(text, environment.variables.get))
+    names = Names(environment.variables, Git(path.parent.resolve()), None, selected or PRODUCTION)
+    reader = Reader(environment.cwd, lambda text: interpolate(text, names))
     name = display or relative_name(path, environment.cwd)
     tree = reader.read(path, name)
     source = Source(name, reader.texts, tree)
     modern, warnings, edits = modernise(tree, source)
-    return Written(modern, source.of(modern), warnings, edits, reader.paths)
+    return Written(modern, source.of(modern), warnings, edits, reader.paths, names)
 
 
 def environments_of(path: Path, environment: Environment) -> tuple[str, ...]:
@@ -130,20 +142,18 @@ def environments_of(path: Path, environment: Environment) -> tuple[str, ...]:
     return tuple(overlays_of(read_written(path, environment).tree))
 
 
-def _variables(
-    tree: Mapping_, environment: Environment, root: Path, source: Source
-) -> tuple[Mapping[str, str], list[ConfigError]]:
+def _variables(tree: Mapping_, names: Names, root: Path, source: Source) -> tuple[Mapping[str, str], list[ConfigError]]:
     """The variables of the process, above those of the .env files that the file names."""
     if "dotenv" not in tree.items:
-        return environment.variables, []
+        return names.variables, []
     only = Mapping_({"dotenv": tree.items["dotenv"]}, tree.at)
-    walked, mistakes, _ = interpolated(only, environment.variables.get, source)
+    walked, mistakes, _ = interpolated(only, names, source)
     # What is wrong with the key itself is told with everything else.
     files, _ = problems_of(DotenvFiles, plain_data(walked), source, ())
     if files is None:
-        return environment.variables, mistakes
+        return names.variables, mistakes
     values, found = read_dotenv(files.dotenv, root, source)
-    return {**values, **environment.variables}, mistakes + found
+    return {**values, **names.variables}, mistakes + found
 
 
 def _secret_values(tree: Mapping_, variables: Mapping[str, str]) -> list[str]:

@@ -21,7 +21,7 @@ class Names:
 
     variables: Mapping[str, str]
     git: Git
-    app: str
+    app: str | None
     environment: str
 
     def __call__(self, name: str) -> str | None:

@@ -44,6 +44,16 @@ def test_a_file_lays_itself_over_what_it_includes(tmp_path: Path) -> None:
     assert (k8s(project).namespace, workload.port, workload.replicas) == ("base", 3000, 2)
 
 
+def test_an_include_may_depend_on_the_environment(tmp_path: Path) -> None:
+    files = {
+        "deploy.yml": f"include: env/${{environment}}.yml\n{HEAD}environments: {{staging: {{}}}}\n",
+        "env/staging.yml": "env: {WHERE: staging}\n",
+        "env/production.yml": "env: {WHERE: production}\n",
+    }
+    assert load(tmp_path, files).env == {"WHERE": "production"}
+    assert load(tmp_path, files, "staging").env == {"WHERE": "staging"}
+
+
 def test_an_overlay_may_stand_in_an_included_file(tmp_path: Path) -> None:
     files = {
         "deploy.yml": f"include: environments.yml\n{HEAD}targets: {{k8s: {{replicas: 3}}, hub: }}\n",
