@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+import textwrap
 from collections.abc import Sequence
 
 import typer
@@ -64,13 +67,13 @@ def _findings(options: Options) -> list[Finding]:
 
 def _print(findings: Sequence[Finding]) -> None:
     width = max(len(finding.subject) for finding in findings)
+    room = max(30, shutil.get_terminal_size().columns - width - 10) if sys.stdout.isatty() else 10_000
     for finding in findings:
-        first, *more = finding.what.splitlines()
+        said = [*finding.what.splitlines(), *([f"hint: {finding.hint}"] if finding.hint else [])]
+        first, *more = [part for line in said for part in textwrap.wrap(line, room) or [""]]
         typer.echo(f"{_SIGNS[finding.level]}{finding.subject:<{width}}  {first}")
         for line in more:
             typer.echo(f"{' ' * (width + 10)}{line}")
-        if finding.hint:
-            typer.echo(f"{' ' * (width + 10)}hint: {finding.hint}")
     counts = {level: sum(finding.level == level for finding in findings) for level in ("failure", "warning")}
     if not any(counts.values()):
         typer.echo("nothing stands in the way")

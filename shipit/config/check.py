@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -27,15 +27,30 @@ def check_file(
 ) -> list[ConfigError]:
     """Every check across keys. `every` holds the names of all targets, those that the environment leaves out too."""
     return [
-        *check_images(file, images_of(file), targets, source),
+        *check_release(file, source),
         *check_tags(images_of(file), source),
         *check_secrets(file, every, source),
     ]
 
 
-def check_targets(app: str, targets: Mapping[str, TargetConfig], every: Set[str], source: Source) -> list[ConfigError]:
-    """The checks between targets, which need nothing else of the file."""
-    return [*check_needs(targets, every, source), *check_places(app, targets, source)]
+def check_targets(
+    app: str, images: Sequence[str], targets: Mapping[str, TargetConfig], every: Set[str], source: Source
+) -> list[ConfigError]:
+    """The checks of targets beside each other and the names of images, which hold whatever else is wrong."""
+    return [
+        *check_needs(targets, every, source),
+        *check_places(app, targets, source),
+        *check_images(images, targets, source),
+    ]
+
+
+def image_names(data: Any, app: str) -> tuple[str, ...]:
+    """The names of the images in a file, whatever is wrong with them."""
+    found = data if isinstance(data, dict) else {}
+    several = found.get("images")
+    if isinstance(several, dict) and several:
+        return tuple(map(str, several))
+    return (app,) if found.get("image") is not None else ()
 
 
 def check_format(data: Any, source: Source) -> list[ConfigError]:
@@ -143,21 +158,23 @@ def _cycle(needs: Mapping[str, tuple[str, ...]]) -> list[str]:
     return []
 
 
-def check_images(
-    file: ProjectFile, images: Mapping[str, ImageConfig], targets: Mapping[str, TargetConfig], source: Source
-) -> list[ConfigError]:
+def check_images(images: Sequence[str], targets: Mapping[str, TargetConfig], source: Source) -> list[ConfigError]:
     """That every image used is in the file, and that none is left unnamed where there are several."""
-    used: list[tuple[Keys, str | None]] = []
-    for name, config in targets.items():
-        used += [(("targets", name, *keys), image) for keys, image in config.image_keys()]
-    if file.release:
-        used.append((("release", "image"), file.release.image))
+    used = [
+        (("targets", name, *keys), image) for name, config in targets.items() for keys, image in config.image_keys()
+    ]
     return [problem for keys, image in used if (problem := _image_problem(keys, image, images, source))]
 
 
-def _image_problem(
-    keys: Keys, image: str | None, images: Mapping[str, ImageConfig], source: Source
-) -> ConfigError | None:
+def check_release(file: ProjectFile, source: Source) -> list[ConfigError]:
+    """That the image of the release command is in the file."""
+    if file.release is None:
+        return []
+    problem = _image_problem(("release", "image"), file.release.image, tuple(images_of(file)), source)
+    return [problem] if problem else []
+
+
+def _image_problem(keys: Keys, image: str | None, images: Sequence[str], source: Source) -> ConfigError | None:
     names = ", ".join(images)
     if image is not None and image not in images:
         hint = source.near(image, images) or (

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shipit.config.check import check_file, check_format, check_targets, images_of
+from shipit.config.check import check_file, check_format, check_targets, image_names, images_of
 from shipit.config.deprecated import Edit, modernise
 from shipit.config.document import Mapping_, Scalar, plain_data
 from shipit.config.dotenv import read_dotenv
@@ -84,7 +84,8 @@ def load_project(
     unset = {dotted(keys) for keys in failed}
     mistakes += [problem for problem in found + more if problem.path not in unset]
     every = _names(written.tree) | {name for name, _ in _targets(data)}
-    mistakes += check_targets(names.app or "", targets, every, source)
+    app_name = names.app or ""
+    mistakes += check_targets(app_name, image_names(data, app_name), targets, every, source)
     images = images_of(file) if file else {}
     for name, config in targets.items():
         mistakes += config.problems_in(path.parent, images, partial(_problem_of, source, name))

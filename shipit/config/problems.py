@@ -37,11 +37,15 @@ def problems_of(model: type[M], data: Any, source: Source, prefix: Keys) -> tupl
     try:
         return model.model_validate(data), []
     except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)[:MOST_PROBLEMS]
+        every = error.errors(include_url=False, include_input=False)
+        details = every[:MOST_PROBLEMS]
         unknown = _unknown_keys(details)
-        return None, [
+        problems = [
             _problem(model, detail, source, prefix) for detail in details if not _is_misspelt(detail, unknown, source)
         ]
+        if len(every) > MOST_PROBLEMS:
+            problems.append(source.problem(prefix, f"{len(every) - MOST_PROBLEMS:,} more mistakes are not listed"))
+        return None, problems
 
 
 def _unknown_keys(details: list[Any]) -> Mapping[Keys, list[str]]:

@@ -110,7 +110,9 @@ def _git(run: Run) -> Iterator[Finding]:
     check_clean(run.project)
     git = run.project.git
     if git.short is None:
-        yield Finding("ok", "git", "not a git tree: images are tagged latest unless deploy.yml says otherwise")
+        yield Finding(
+            "ok", "git", "no git tree with a commit: images are tagged latest unless deploy.yml says otherwise"
+        )
     elif git.changes() is None:
         yield Finding("warning", "git", "git can't tell whether the tree is clean", "install git, or check git status")
     else:
