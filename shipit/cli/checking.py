@@ -112,9 +112,12 @@ def _rewrite(path: Path, edits: Sequence[Edit]) -> None:
     text = apply_edits(data.removeprefix(mark).decode(), edits)
     target = path.resolve()
     beside = target.with_name(f".{target.name}.shipit")
-    beside.write_bytes(mark + text.encode())
-    beside.chmod(target.stat().st_mode)
-    beside.replace(target)
+    try:
+        beside.write_bytes(mark + text.encode())
+        beside.chmod(target.stat().st_mode)
+        beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _count(number: int, noun: str) -> str:

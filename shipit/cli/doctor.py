@@ -70,7 +70,11 @@ def _print(findings: Sequence[Finding]) -> None:
     room = max(30, shutil.get_terminal_size().columns - width - 10) if sys.stdout.isatty() else 10_000
     for finding in findings:
         said = [*finding.what.splitlines(), *([f"hint: {finding.hint}"] if finding.hint else [])]
-        first, *more = [part for line in said for part in textwrap.wrap(line, room) or [""]]
+        first, *more = [
+            part
+            for line in said
+            for part in textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False) or [""]
+        ]
         typer.echo(f"{_SIGNS[finding.level]}{finding.subject:<{width}}  {first}")
         for line in more:
             typer.echo(f"{' ' * (width + 10)}{line}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -44,14 +45,17 @@ def run_init(yes: bool, verbose: bool) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file that is not there yet."""
+    """Write a file that is not there yet, whole or not at all."""
+    beside = path.with_name(f".{path.name}.shipit")
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+        beside.write_text(text, encoding="utf-8")
+        os.link(beside, path)
     except FileExistsError:
         raise UsageError("is there already, and is not overwritten", where=path.name) from None
     except OSError as error:
         raise UsageError(f"can't be written: {error.strerror}", where=path.name) from None
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _check(root: Path, environment: Environment) -> None:

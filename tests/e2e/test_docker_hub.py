@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from shipit.rehearsal.registry import EmbeddedRegistry
+from shipit.rehearsal.server import Response
 from tests.servers.hub_api import HubApi
 from tests.servers.proxy import TlsProxy
 from tests.shipit import Shipit
@@ -77,3 +78,22 @@ def test_a_login_that_the_hub_does_not_take(shipit: Shipit, hub: HubApi) -> None
     assert "POST hub.docker.com/v2/auth/token: answered 401: incorrect authentication credentials" in done.stderr
     assert "hint: docker login, with a personal access token that may read, write and delete" in done.stderr
     assert "secret-of-the-hub" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_a_request_that_breaks_after_it_was_done_is_asked_for_again(shipit: Shipit, hub: HubApi, number: int) -> None:
+    hub.broken = {number: Response(429, b"{}", {"Retry-After": "0"}), number + 1: Response(503, b"oops")}
+    done = shipit.run("deploy")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert hub.repositories["user/shop"] == "# shop\n"
+    assert set(hub.tags["user/shop"]) == {"v5", "latest", "buildcache", "odd"}
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b""])
+def test_an_answer_that_is_no_json(shipit: Shipit, hub: HubApi, body: bytes) -> None:
+    hub.broken = {1: Response(200, body)}
+    done = shipit.run("plan")
+    assert "mistake in shipit" not in done.stderr
+    assert done.returncode == (0 if not body else 1), done.stderr
+    if body:
+        assert "GET hub.docker.com/v2/namespaces/user/repositories/shop: the answer should be JSON" in done.stderr

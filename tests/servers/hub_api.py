@@ -23,12 +23,19 @@ class HubApi(StrictServer):
         self.repositories: dict[str, str] = {}
         self.tags: dict[str, dict[str, str | None]] = {}
         self.tokens = 0
+        self.broken: dict[int, Response] = {}
         self._left = 0
         self.route("POST", "/v2/auth/token", self._login)
         self.route("GET", _REPOSITORY, self._checked(self._get))
         self.route("PATCH", _REPOSITORY, self._checked(self._patch))
         self.route("GET", _REPOSITORY + "/tags", self._checked(self._list))
         self.route("DELETE", _REPOSITORY + "/tags/(?P<tag>[^/]+)", self._checked(self._delete))
+
+    def answer(self, request: Request) -> Response:
+        """`broken`: the number of a request, from 0 -> what it gets instead of its answer."""
+        number = len(self.log)
+        answer = super().answer(request)
+        return self.broken.pop(number, answer)
 
     def _login(self, request: Request) -> Response:
         if json.loads(request.body) != {"identifier": self.user, "secret": self.password}:
