@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from hypothesis import settings
 
 from tests.servers.cluster import Cluster
 from tests.servers.engine import DockerEngine
@@ -17,6 +18,10 @@ from tests.servers.registry import RegistryServer
 from tests.shipit import Shipit
 
 T = TypeVar("T")
+
+settings.register_profile("deep", max_examples=5000, deadline=None)
+if os.environ.get("HYPOTHESIS_PROFILE") == "deep":
+    settings.load_profile("deep")
 
 
 def started(make: Callable[[], T]) -> T:

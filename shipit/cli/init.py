@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import typer
@@ -14,7 +16,7 @@ from shipit.config.load import FILE_NAMES, load_project
 from shipit.errors import ShipitError, UsageError
 from shipit.reference import parse_reference
 from shipit.setup.dockerfiles import IGNORE, PORTS, dockerfile_for
-from shipit.setup.draft import Answers, main_app, render_draft
+from shipit.setup.draft import Answers, heroku_name, main_app, render_draft
 from shipit.setup.found import Found, look, slug
 from shipit.targets.kinds import KindModels
 
@@ -86,31 +88,41 @@ def _answers(found: Found, asks: bool) -> Answers:
     wants_heroku = bool(heroku or found.processes or found.release)
     context = found.current_context or next(iter(found.contexts), "")
     if not asks:
-        named = heroku or (slug(app)[:30].strip("-") if wants_heroku else "")
+        named = heroku or (heroku_name(app) if wants_heroku else "")
         in_cluster = None if not (found.contexts or found.manifests) else context
         return Answers(app, repository, named, in_cluster)
     app = slug(typer.prompt("Name of the app", default=app, err=True))
-    repository = _asked_repository(f"docker.io/{found.owner or 'USER'}/{app}")
-    suggestion = heroku or (app if wants_heroku else NONE)
-    named = typer.prompt(f"Heroku app ({NONE}: not to Heroku)", default=suggestion, err=True)
+    repository = _asked("Repository to push to", f"docker.io/{found.owner or 'USER'}/{app}", _no_repository)
+    suggestion = heroku or (heroku_name(app) if wants_heroku else NONE)
+    named = _asked(f"Heroku app ({NONE}: not to Heroku)", suggestion, _no_heroku_app)
     where: str | None = None
     if found.contexts:
         question = f"Kubernetes context: {', '.join(found.contexts)} ({NONE}: not to Kubernetes)"
-        answer = typer.prompt(question, default=context, err=True)
+        answer = _asked(question, context, lambda text: "" if text in (NONE, *found.contexts) else "is none of these")
         where = None if answer == NONE else answer
-    return Answers(app, repository, "" if named == NONE else named, where)
+    return Answers(app, parse_reference(repository).name, "" if named == NONE else named, where)
 
 
-def _asked_repository(suggestion: str) -> str:
-    """A repository that can be pushed to; asked again until it is one."""
+def _asked(question: str, default: str, wrong: Callable[[str], str]) -> str:
+    """An answer that is not wrong; asked again, with the reason, until there is one."""
     while True:
-        answer = str(typer.prompt("Repository to push to", default=suggestion, err=True))
-        try:
-            found = parse_reference(answer)
-        except ShipitError as error:
-            print(error.what, file=sys.stderr)
-            continue
-        if found.tag or found.digest:
-            print("without a tag or digest", file=sys.stderr)
-            continue
-        return found.name
+        answer = str(typer.prompt(question, default=default, err=True))
+        reason = wrong(answer)
+        if not reason:
+            return answer
+        print(f"{answer!r} {reason}", file=sys.stderr)
+
+
+def _no_repository(text: str) -> str:
+    """Why a text is no repository that can be pushed to; empty when it is one."""
+    try:
+        found = parse_reference(text)
+    except ShipitError as error:
+        return f"should be an image reference, {error.hint}"
+    return "should be without a tag or digest" if found.tag or found.digest else ""
+
+
+def _no_heroku_app(text: str) -> str:
+    """Why a text can't be the name of a Heroku app; empty when it can, or says that there is none."""
+    fits = text == NONE or re.fullmatch(r"[a-z][a-z0-9-]{1,28}[a-z0-9]", text)
+    return "" if fits else "should be 3 to 30 lower-case letters, digits and '-', beginning with a letter"

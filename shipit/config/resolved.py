@@ -12,6 +12,7 @@ from shipit.config.document import Mapping_, Scalar, Sequence_, Value
 from shipit.config.image import BuildConfig, ImageConfig
 from shipit.config.position import Keys, Position
 from shipit.config.project import Project
+from shipit.config.yaml_text import quoted
 from shipit.redact import Redactor
 
 # What text stands for where a map could be.
@@ -79,7 +80,7 @@ def _pruned(value: Any) -> Any:
 
 def _lines(key: str, value: Any, keys: Keys, depth: int, project: Project) -> Iterator[tuple[str, str]]:
     indent = "  " * depth
-    name = key if _is_bare(key) else json.dumps(key)
+    name = key if _is_bare(key) else quoted(key)
     if isinstance(value, Mapping) and value:
         yield f"{indent}{name}:", ""
         for inner, item in value.items():
@@ -89,8 +90,18 @@ def _lines(key: str, value: Any, keys: Keys, depth: int, project: Project) -> It
 
 
 def _inline(value: Any) -> str:
-    """A value in one line; JSON is YAML, and text in quotes is never taken for something else."""
-    return value if isinstance(value, str) and _is_bare(value) else json.dumps(value, ensure_ascii=False)
+    """A value in one line; text in quotes is never taken for something else, and `${` in it is literal."""
+    if isinstance(value, list):
+        return f"[{', '.join(_literal(item) if isinstance(item, str) else _inline(item) for item in value)}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{quoted(str(key))}: {_inline(item)}' for key, item in value.items())}}}"
+    if not isinstance(value, str):
+        return json.dumps(value)
+    return value if _is_bare(value) else _literal(value)
+
+
+def _literal(text: str) -> str:
+    return quoted(text.replace("${", "$${"))
 
 
 def _is_bare(text: str) -> bool:

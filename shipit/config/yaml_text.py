@@ -90,6 +90,23 @@ def not_yaml(error: Any, text: str, name: str, opened: Sequence[Position] = ()) 
     return ConfigErrors([problem_in(text, at, f"should be YAML: {what}", hint)])
 
 
+def quoted(text: str) -> str:
+    """Text in double quotes, as YAML reads it back; what is not printable is escaped.
+
+    Source: YAML 1.2.2, chapter 5.7, escaped characters.
+    """
+    return '"' + "".join(_escaped(char) for char in text) + '"'
+
+
+def _escaped(char: str) -> str:
+    if char in '"\\':
+        return f"\\{char}"
+    if char.isprintable() and char != "\ufeff":
+        return char
+    number = ord(char)
+    return {10: "\\n", 9: "\\t"}.get(number) or (f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}")
+
+
 def check_bounds(text: str, *, max_depth: int = 200, max_nodes: int = 1_000_000) -> None:
     """That YAML, of one or more documents, can be loaded in bounded memory, aliases counted.
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from shipit.config.yaml_text import quoted
 from shipit.setup.found import Found
+
+# What YAML takes for something else than text.
+_WORDS = frozenset({"true", "false", "null"})
 
 
 class Answers(NamedTuple):
@@ -41,10 +44,10 @@ def render_draft(found: Found, answers: Answers) -> str:
 
 
 def text(value: str) -> str:
-    """Text as YAML in a flow: bare where it can't be taken for something else."""
-    return (
-        value if re.fullmatch(r"[A-Za-z][A-Za-z0-9 ./_-]*[A-Za-z0-9]", value) else json.dumps(value, ensure_ascii=False)
-    )
+    """Text as YAML in a flow: bare where it can't be taken for something else, and with its `${` left to the shell."""
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9 ./_-]*[A-Za-z0-9]", value) and value.lower() not in _WORDS:
+        return value
+    return quoted(value.replace("${", "$${"))
 
 
 def _images(found: Found, answers: Answers) -> Iterator[str]:
@@ -143,6 +146,12 @@ def _environments(found: Found) -> Iterator[str]:
     yield "environments:"
     for name, app in further.items():
         yield f"  {re.sub(r'[^A-Za-z0-9_-]', '-', name)}: {{targets: {{heroku: {{app: {app}}}}}}}"
+
+
+def heroku_name(app: str) -> str:
+    """A name that Heroku could give to an app, which is 3 to 30 characters."""
+    name = app[:30].strip("-")
+    return name if len(name) >= 3 else f"{name}-app"
 
 
 def main_app(found: Found) -> str:

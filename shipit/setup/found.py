@@ -22,6 +22,8 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _COMPOSE = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 _MANIFEST_FOLDERS = ("k8s", "kubernetes", "manifests", "deploy")
 MAX_BYTES = 1024 * 1024
+# A process type that deploy.yml takes: a key that begins with x- is the user's own there.
+_PROCESS = re.compile(r"(?!x-)[-A-Za-z0-9_]{1,128}")
 
 
 class Remote(NamedTuple):
@@ -67,6 +69,7 @@ def look(root: Path, environment: Environment) -> Found:
     processes = processes or dict.fromkeys(process_images)
     for name, command in _map(heroku.get("run")).items():
         processes[str(name)] = _commands(command if isinstance(command, str) else _map(command).get("command")) or None
+    processes = {name: command for name, command in processes.items() if _PROCESS.fullmatch(name)}
     return Found(
         app=app,
         dockerfiles=dockerfiles,
@@ -93,7 +96,8 @@ def look(root: Path, environment: Environment) -> Found:
 def slug(text: str) -> str:
     """Text as a name that deploy.yml takes: lower-case letters, digits and single `-`, beginning with a letter."""
     cleaned = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-    cleaned = re.sub(r"^[^a-z]+", "", cleaned)[:50].strip("-")
+    # A key that begins with x- is nobody's name: it is the user's own.
+    cleaned = re.sub(r"^x-+", "x", re.sub(r"^[^a-z]+", "", cleaned))[:50].strip("-")
     return cleaned or "app"
 
 
@@ -244,9 +248,13 @@ def _contexts(environment: Environment) -> tuple[tuple[str, ...], str]:
     paths = environment.get("KUBECONFIG") or str(environment.home / ".kube" / "config")
     for path in paths.split(":"):
         loaded = _yaml(Path(path))
-        current = current or str(loaded.get("current-context") or "")
+        current = current or _text(loaded.get("current-context"))
         rows = loaded.get("contexts")
-        names += [str(row["name"]) for row in rows if isinstance(row, dict) and "name" in row] if rows else []
+        names += [
+            str(row["name"])
+            for row in (rows if isinstance(rows, list) else ())
+            if isinstance(row, dict) and isinstance(row.get("name"), str)
+        ]
     return tuple(dict.fromkeys(names)), current
 
 
@@ -286,3 +294,7 @@ def _language(root: Path) -> Language:
         ("static", ("index.html", "public/index.html", "site/index.html")),
     )
     return next((name for name, files in marks if any((root / file).is_file() for file in files)), "")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

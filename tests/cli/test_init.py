@@ -180,10 +180,12 @@ def test_only_what_can_not_be_known_is_asked(new: Shipit) -> None:
             ("There is no Dockerfile. Write one for node?", "y"),
             ("Name of the app [shop]", ""),
             ("Repository to push to [docker.io/USER/shop]", "acme/shop:v1"),
-            ("Repository to push to", "acme/Shop"),
-            ("should be an image reference", "acme/shop"),
-            ("Heroku app (none: not to Heroku) [none]", "shop-prod"),
-            ("Kubernetes context: prod-eu, staging (none: not to Kubernetes) [prod-eu]", "staging"),
+            ("'acme/shop:v1' should be without a tag or digest", "acme/Shop"),
+            ("'acme/Shop' should be an image reference, for example", "acme/shop"),
+            ("Heroku app (none: not to Heroku) [none]", "Shop Prod"),
+            ("'Shop Prod' should be 3 to 30 lower-case letters", "shop-prod"),
+            ("Kubernetes context: prod-eu, staging (none: not to Kubernetes) [prod-eu]", "prod"),
+            ("'prod' is none of these", "staging"),
         ],
     )
     assert code == 0, shown
@@ -209,3 +211,11 @@ def test_odd_files_are_as_if_they_were_not_there(new: Shipit, files: dict[str, s
     done = new.run("init", "--yes")
     assert done.returncode == 0, done.stderr
     assert new.run("validate").returncode == 0
+
+
+def test_what_belongs_to_the_shell_stays_the_shells(new: Shipit) -> None:
+    put(new, {"Dockerfile": "FROM scratch\n", "Procfile": "web: serve --bind ${HOST:-0.0.0.0}:$PORT\nworker: true\n"})
+    text = written(new)
+    assert 'web: {command: "serve --bind $${HOST:-0.0.0.0}:$PORT"}' in text and 'worker: {command: "true"}' in text
+    resolved = new.run("validate", "--resolved").stdout
+    assert "${HOST:-0.0.0.0}:$PORT" in resolved

@@ -161,3 +161,12 @@ def test_what_an_included_file_holds_is_known_by_its_name(tmp_path: Path) -> Non
     load(tmp_path, files)
     written = read_written(tmp_path / "deploy.yml", environment(tmp_path))
     assert list(written.paths) == ["deploy.yml", "parts/a.yml"]
+
+
+def test_what_is_literal_stays_literal_in_a_resolved_file(tmp_path: Path) -> None:
+    text = f"{HEAD}env: {{A: '$${{HOME}}', B: \"\\e[31m\\x7f\"}}\ntargets: {{k8s: {{command: ['echo $${{A}}', \"\\u2028\"]}}}}\n"
+    project = load(tmp_path, {"deploy.yml": text})
+    assert project.env == {"A": "${HOME}", "B": "\x1b[31m\x7f"}
+    again = load(tmp_path, {"deploy.yml": render_resolved(project)})
+    assert again.env == project.env
+    assert k8s(again).workloads["hello"].command == ("echo ${A}", "\u2028")

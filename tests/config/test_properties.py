@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,6 @@ from shipit.errors import ConfigErrors, ShipitError, UsageError
 from shipit.targets.kinds import KindModels
 from tests.shipit import ROOT
 
-settings.register_profile("deep", max_examples=5000, deadline=None)
-if os.environ.get("HYPOTHESIS_PROFILE") == "deep":
-    settings.load_profile("deep")
 relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 
 VALID = (ROOT / "deploy.example.yml").read_bytes()
