@@ -101,8 +101,10 @@ def _fix(path: Path, surroundings: Environment) -> None:
         by_file.setdefault(edit.at.file, []).append(edit)
     for name, edits in by_file.items():
         _rewrite(written.paths[name], edits)
+    places = {edit.at.where for edit in written.edits}
     for warning in written.warnings:
-        typer.echo(f"mended {warning.where}: {warning.path}", err=True)
+        if warning.where in places:
+            typer.echo(f"mended {warning.where}: {warning.path}", err=True)
 
 
 def _rewrite(path: Path, edits: Sequence[Edit]) -> None:

@@ -100,6 +100,10 @@ def running(
             redacted.is_told = True
             reporter(RunFailed(redacted.exit_code, redacted.render()))
             raise redacted from None
+        except Exception as error:
+            # Nobody expected it, so nobody knows what it says.
+            error.args = tuple(run.redactor.text(part) if isinstance(part, str) else part for part in error.args)
+            raise
         finally:
             run.close()
             reporter.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -60,11 +61,11 @@ def modernise(tree: Mapping_, source: Source) -> tuple[Mapping_, tuple[ConfigErr
                 items[key] = (at, walk(item, (*path, key)))
                 continue
             what = f"{entry.old}: is called {entry.new}: here, and will not be read for ever"
-            warnings.append(source.problem_at(at, what, "shipit validate --fix mends it", path=".".join((*path, key))))
-            edits.add(Edit(at, len(key), entry.new))
+            mending = _mending(entry, at, item, source)
+            hint = "shipit validate --fix mends it" if mending else f"write {entry.new}: instead, by hand"
+            warnings.append(source.problem_at(at, what, hint, path=".".join((*path, key))))
+            edits.update(mending)
             if entry.as_list and isinstance(item, Scalar):
-                end = item.at._replace(column=item.at.column + item.at.width)
-                edits.update((Edit(item.at, 0, "["), Edit(end, 0, "]")))
                 item = Sequence_((item,), item.at)
             items[entry.new] = (at, item)
         return Mapping_(items, value.at)
@@ -72,6 +73,20 @@ def modernise(tree: Mapping_, source: Source) -> tuple[Mapping_, tuple[ConfigErr
     walked = walk(tree, ())
     assert isinstance(walked, Mapping_)
     return walked, tuple(warnings), tuple(edits)
+
+
+def _mending(entry: Deprecated, at: Position, item: Value, source: Source) -> tuple[Edit, ...]:
+    """The edits that give a key its new name; none where its value is not simply text behind it, and has to be a list."""
+    edits = (Edit(at, at.width, entry.new),)
+    if not (entry.as_list and isinstance(item, Scalar)):
+        return edits
+    lines = source.texts.lines(at.file)
+    line = lines[at.line - 1] if at.line <= len(lines) else ""
+    start = item.at.column - 1
+    between, token = line[at.column - 1 + at.width : start], line[start : start + item.at.width]
+    is_behind = item.at.line == at.line and re.fullmatch(r"\s*:\s+", between) and token.strip("'\"") == item.text
+    end = item.at._replace(column=item.at.column + item.at.width)
+    return (*edits, Edit(item.at, 0, "["), Edit(end, 0, "]")) if is_behind else ()
 
 
 def _below_environment(path: tuple[str, ...]) -> tuple[str, ...]:

@@ -59,6 +59,7 @@ class Run:
         self._lock = threading.Lock()
         self._key = secrets.token_bytes(32)
         self._secrets: Mapping[str, str] | None = None
+        self._build_secrets: dict[str, Mapping[str, str]] = {}
 
     def close(self) -> None:
         """Give up what is still under way; nothing of it is needed any more."""
@@ -91,14 +92,16 @@ class Run:
         self.redactor.add(self._secrets.values())
 
     def build_secrets(self, image: str) -> Mapping[str, str]:
-        """The values that an image's build mounts, by id; redacted from now on."""
+        """The values that an image's build mounts, by id; read once, and redacted from then on."""
         build = self.project.images[image].build
         if build is None or not build.secrets:
             return {}
-        path = f"images.{image}.build.secrets"
-        values = resolve_secrets(build.secrets, build.secrets, self.project.root, self._named_variables(), path)
-        self.redactor.add(values.values())
-        return values
+        if image not in self._build_secrets:
+            path = f"images.{image}.build.secrets"
+            values = resolve_secrets(build.secrets, build.secrets, self.project.root, self._named_variables(), path)
+            self.redactor.add(values.values())
+            self._build_secrets[image] = values
+        return self._build_secrets[image]
 
     def _named_variables(self) -> Environment:
         """The environment with the variables of the .env files that deploy.yml names."""

@@ -170,3 +170,37 @@ def test_what_is_literal_stays_literal_in_a_resolved_file(tmp_path: Path) -> Non
     again = load(tmp_path, {"deploy.yml": render_resolved(project)})
     assert again.env == project.env
     assert k8s(again).workloads["hello"].command == ("echo ${A}", "\u2028")
+
+
+@pytest.mark.parametrize(
+    ("build", "mended"),
+    [
+        ('{"target": prod}', "{stage: prod}"),
+        ("{'target' : 'prod', args: {target: x}}", "{stage : 'prod', args: {target: x}}"),
+        ("{target: &t prod, args: {A: *t}}", "{stage: &t prod, args: {A: *t}}"),
+        ('{platform: "linux/arm64"}', '{platforms: ["linux/arm64"]}'),
+        ("{platform: [linux/arm64]}", "{platforms: [linux/arm64]}"),
+        ("\n    target:   prod   # why\n    context: .", "\n    stage:   prod   # why\n    context: ."),
+        ("{<<: {target: prod}}", "{<<: {stage: prod}}"),
+    ],
+)
+def test_fix_mends_a_key_however_it_is_written(shipit: Shipit, build: str, mended: str) -> None:
+    text = "app: hello\nimage:\n  repository: user/hello\n  build: BUILD\n"
+    shipit.write(deploy__yml=text.replace("BUILD", build))
+    before = shipit.run("validate", "--resolved").stdout
+    done = shipit.run("validate", "--fix")
+    assert done.returncode == 0, done.stderr
+    assert (shipit.folder / "deploy.yml").read_text() == text.replace("BUILD", mended)
+    assert shipit.run("validate", "--resolved").stdout == before
+    assert shipit.run("validate").stderr == ""
+
+
+@pytest.mark.parametrize(
+    "build", ["{platform: *p}", "{platform: &q linux/arm64, args: {A: *q}}", "\n    platform: >-\n      linux/arm64\n"]
+)
+def test_fix_leaves_what_takes_a_person(shipit: Shipit, build: str) -> None:
+    text = f"x-p: &p linux/arm64\napp: hello\nimage:\n  repository: user/hello\n  build: {build}\n"
+    shipit.write(deploy__yml=text)
+    done = shipit.run("validate", "--fix")
+    assert done.returncode == 0 and "hint: write platforms: instead, by hand" in done.stderr, done.stderr
+    assert (shipit.folder / "deploy.yml").read_text() == text and "mended" not in done.stderr
