@@ -132,11 +132,19 @@ def _known_keys(model: type[BaseModel], path: Keys) -> set[str]:
 def _model_at(model: type[BaseModel], path: Keys) -> type[BaseModel] | None:
     """The model at a path of pydantic's, found by walking the annotations; None where there is none."""
     current: type[BaseModel] | None = model
+    is_name = False
     for key in path:
-        field = current.model_fields.get(str(key)) if current else None
+        field = current.model_fields.get(str(key)) if current and not is_name else None
+        # Behind a key that holds a map by names comes a name, which may be called like a key.
+        is_name = field is not None and _holds_names(field.annotation)
         if field is not None:
             current = next(_models_in(field.annotation), None)
     return current
+
+
+def _holds_names(annotation: Any) -> bool:
+    inner = getattr(annotation, "__args__", ())
+    return getattr(annotation, "__origin__", None) is dict or any(_holds_names(argument) for argument in inner)
 
 
 def _models_in(annotation: Any) -> Iterator[type[Model]]:

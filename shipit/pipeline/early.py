@@ -9,6 +9,7 @@ from dataclasses import replace
 from shipit.errors import ShipitError
 from shipit.image.image import BuiltImage, Layer
 from shipit.reference import parse_reference
+from shipit.registry.publish import config_blob
 from shipit.registry.uploads import Uploads
 from shipit.release import ImageUse
 
@@ -48,6 +49,11 @@ class EarlyUploads:
         if self.is_allowed:
             for use in self._uses.get(key, ()):
                 self._pool.submit(self._send, use, layer)
+
+    def image_absent(self, use: ImageUse, built: BuiltImage) -> None:
+        """A repository lacks an image, and so its config."""
+        if self.is_allowed:
+            self.uploads.send(parse_reference(use.repository), config_blob(self.uploads, built))
 
     def _send(self, use: ImageUse, layer: Layer) -> None:
         repository = parse_reference(use.repository)

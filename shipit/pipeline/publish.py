@@ -26,7 +26,7 @@ def publish_all(run: Run, items: Iterable[Prepared]) -> None:
     keys = {(item.use.image, item.use.platform) for item in missing.values() if item.built.has_cache}
     together({f"cache {name}": partial(_keep_cache, run, name, platform) for name, platform in keys}, run.clock)
     for item in wanted:
-        put_tags(run.uploads, parse_reference(item.use.repository), item.image.manifest_digest, item.new_tags)
+        _tag(run, item, item.new_tags)
 
 
 def _keep_cache(run: Run, name: str, platform: str) -> None:
@@ -54,8 +54,13 @@ def move_tags(run: Run, items: Iterable[Prepared]) -> None:
         step, started = f"tag {item.image.repository}", run.clock.now()
         summary = f"move {item.image.repository}:{', '.join(item.moving_tags)} to {short(item.image.manifest_digest)}"
         run.emit(StepStarted(step, "", summary))
-        put_tags(run.uploads, parse_reference(item.use.repository), item.image.manifest_digest, item.moving_tags)
+        _tag(run, item, item.moving_tags)
         run.emit(StepDone(step, "", summary, run.clock.now() - started))
+
+
+def _tag(run: Run, item: Prepared, tags: Iterable[str]) -> None:
+    repository = parse_reference(item.use.repository)
+    put_tags(run.uploads, repository, item.built, item.use.form, item.image.manifest_digest, tags)
 
 
 def _publish(run: Run, item: Prepared) -> Transferred:

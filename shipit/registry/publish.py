@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 
@@ -32,9 +32,14 @@ class Missing:
 
 
 def find_published(
-    uploads: Uploads, repository: ImageRef, image: BuiltImage, form: Form, tags: Iterable[str]
+    uploads: Uploads,
+    repository: ImageRef,
+    image: BuiltImage,
+    form: Form,
+    tags: Iterable[str],
+    absent: Callable[[], None] = lambda: None,
 ) -> Missing:
-    """Read what a repository has of an image; writes nothing.
+    """Read what a repository has of an image; writes nothing. `absent` is called as soon as it is known to be missing.
 
     The manifest found may differ from the one we would write where the same content was compressed elsewhere: a tag
     that names a manifest of the same config is the same image, and is kept.
@@ -48,6 +53,7 @@ def find_published(
         named = client.manifest_digest(repository.repository, tag)
         if named and (other := _same_image(client, repository.repository, named, image, form)):
             return Missing(other, True)
+    absent()
     unique = {layer.digest: layer for layer in image.layers}
     there = uploads.look(repository, unique)
     return Missing(digest, False, tuple(layer for layer in unique.values() if not there[layer.digest]))
@@ -69,9 +75,7 @@ def publish_image(uploads: Uploads, image: BuiltImage, repository: ImageRef, for
 
     Raises: RemoteError; nothing names the image then, and what was uploaded is found by the next run.
     """
-    uploads.store.put(image.config)
-    config = Layer("", image.config_digest, len(image.config))
-    blobs = list({layer.digest: layer for layer in (*image.layers, config)}.values())
+    blobs = list({layer.digest: layer for layer in (*image.layers, config_blob(uploads, image))}.values())
     meter = _Meter(sum(blob.size_bytes for blob in blobs), step, uploads.emit)
     sending = [uploads.send(repository, blob, meter.add) for blob in blobs]
     outcomes = _results(sending)
@@ -85,6 +89,12 @@ def publish_image(uploads: Uploads, image: BuiltImage, repository: ImageRef, for
     )
     uploads.emit(moved)
     return moved
+
+
+def config_blob(uploads: Uploads, image: BuiltImage) -> Layer:
+    """The config of an image as a blob of the store."""
+    uploads.store.put(image.config)
+    return Layer("", image.config_digest, len(image.config))
 
 
 def _results(sending: list[Future[Outcome]]) -> list[Outcome]:
@@ -102,12 +112,16 @@ def _results(sending: list[Future[Outcome]]) -> list[Outcome]:
     return outcomes
 
 
-def put_tags(uploads: Uploads, repository: ImageRef, manifest_digest: str, tags: Iterable[str]) -> None:
-    """Point tags at a manifest that is published."""
+def put_tags(
+    uploads: Uploads, repository: ImageRef, image: BuiltImage, form: Form, manifest_digest: str, tags: Iterable[str]
+) -> None:
+    """Point tags at a manifest that is published: the image's own, or another of the same image."""
     if not (tags := tuple(tags)):
         return
     client = uploads.registries.client(repository)
-    found = client.manifest(repository.repository, manifest_digest)
+    own = image.manifest(form)
+    is_own = digest_of(own) == manifest_digest
+    found = (own, MANIFEST_TYPES[form]) if is_own else client.manifest(repository.repository, manifest_digest)
     if found is None:
         raise ShipitError(
             "the manifest to tag is not there", where=f"{repository.name}@{manifest_digest}", hint="run it again"
