@@ -12,6 +12,8 @@ from shipit.config.position import Keys
 from shipit.config.source import Source
 from shipit.errors import ConfigError
 
+# Nobody mends more variables of one text at once.
+_MOST = 20
 GIT_FACTS = ("sha", "short", "branch", "tag", "dirty")
 
 
@@ -50,13 +52,12 @@ def interpolated(tree: Mapping_, lookup: Lookup, source: Source) -> tuple[Mappin
             return Sequence_(tuple(walk(item, (*keys, i)) for i, item in enumerate(value.items)), value.at)
         if "${" not in value.text:
             return value
-        try:
-            return Scalar(interpolate(value.text, lookup), False, value.at, value.text)
-        except InterpolationError as error:
-            offset = 0 if _is_block(value) else error.offset + (not value.plain)
-            mistakes.append(source.problem(keys, str(error), _hint(error), offset=offset))
+        text, errors = _replaced(value.text, lookup)
+        for error in errors:
+            number = value.text.count("${", 0, error.offset)
+            mistakes.append(source.problem(keys, str(error), _hint(error), variable=number))
             failed.add(keys)
-            return Scalar("", False, value.at)
+        return Scalar(text, False, value.at, value.text)
 
     walked = {
         key: (at, value if key == "environments" else walk(value, (key,))) for key, (at, value) in tree.items.items()
@@ -64,9 +65,26 @@ def interpolated(tree: Mapping_, lookup: Lookup, source: Source) -> tuple[Mappin
     return Mapping_(walked, tree.at), mistakes, frozenset(failed)
 
 
-def _is_block(value: Scalar) -> bool:
-    """Whether text stands below its key, so that offsets in it are no columns."""
-    return not value.plain and value.at.width < len(value.text)
+def _replaced(text: str, lookup: Lookup) -> tuple[str, list[InterpolationError]]:
+    """A text with its variables replaced, and what is wrong with it; empty then. Each name that is not set is told once."""
+    errors: list[InterpolationError] = []
+    unset: set[str] = set()
+
+    def known(name: str) -> str | None:
+        # Something, so that ${NAME:?message} is content with it, too.
+        return "-" if name in unset else lookup(name)
+
+    while len(errors) < _MOST:
+        try:
+            result = interpolate(text, known)
+        except InterpolationError as error:
+            errors.append(error)
+            if not error.unset or error.unset in unset:
+                break
+            unset.add(error.unset)
+        else:
+            return ("", errors) if errors else (result, [])
+    return "", errors
 
 
 def _hint(error: InterpolationError) -> str:

@@ -55,6 +55,30 @@ def excerpt(lines: Sequence[str], at: Position) -> tuple[str, ...]:
     return (f"{number} | {before}{source}{behind}", f"{' ' * len(number)} | {indent}{caret}")
 
 
+def variable_at(lines: Sequence[str], at: Position, number: int) -> Position:
+    """The position of a `${...}`, the `number`th (from 0) behind a position; that position where there is none.
+
+    It may stand lines below, in block text, and behind characters that are written in several.
+    """
+    line, column = at.line - 1, at.column - 1
+    while line < len(lines):
+        column = lines[line].find("${", column)
+        if column >= 0 and number == 0:
+            return at._replace(line=line + 1, column=column + 1, width=_width(lines[line][column:]))
+        line, column, number = (line + 1, 0, number) if column < 0 else (line, column + 2, number - 1)
+    return at
+
+
+def _width(text: str) -> int:
+    """How much of a text that begins with `${` belongs to that, up to the `}` that closes it."""
+    depth = 0
+    for index, char in enumerate(text):
+        depth += (char == "{") - (char == "}")
+        if char == "}" and depth == 0:
+            return index + 1
+    return len(text.rstrip().rstrip("'\""))
+
+
 def masked(lines: tuple[str, ...], *, keep_token: bool) -> tuple[str, ...]:
     """An excerpt without what stands behind its token, and without the token itself where it is a value."""
     if len(lines) != 2:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from shipit.config.document import Mapping_, Scalar, Sequence_, Value
-from shipit.config.position import Keys, Position, excerpt, lines_of, masked
+from shipit.config.position import Keys, Position, excerpt, lines_of, masked, variable_at
 from shipit.errors import ConfigError
 
 # Nobody reads more suggestions than this, and each takes its time.
@@ -65,12 +65,12 @@ class Source:
         return at, tuple(found)
 
     def problem(
-        self, keys: Keys, what: str, hint: str = "", *, on_key: bool = False, on_value: bool = False, offset: int = 0
+        self, keys: Keys, what: str, hint: str = "", *, on_key: bool = False, on_value: bool = False, variable: int = -1
     ) -> ConfigError:
-        """An error at a path; `offset` moves the caret into a scalar."""
+        """An error at a path; `variable` is the number of a `${...}` in its text, from 0, that is meant."""
         at, found = self.locate(keys, on_key=on_key, on_value=on_value)
-        if offset and at.width > offset:
-            at = at._replace(column=at.column + offset, width=at.width - offset)
+        if variable >= 0:
+            at = variable_at(self.texts.lines(at.file), at, variable)
         error = self.problem_at(at, what, hint, path=dotted(found))
         if found[:1] == ("secrets",):
             # Whoever put a value there made a mistake; it is not repeated for the log of a CI run.
