@@ -24,7 +24,12 @@ _APP = r"/apps/(?P<app>[a-z][a-z0-9-]*)"
 
 
 class HerokuStandIn(StrictServer):
-    """The API on its own port, and `registry` beside it. `token` is the one that both accept."""
+    """The API on its own port, and `registry` beside it. `token` is the one that both accept.
+
+    `rolls_config_back` is whether a rollback brings config vars back; which of both Heroku does is not known here.
+    """
+
+    rolls_config_back = True
 
     def __init__(self, *, token: str, runner: Runner | None = None) -> None:
         super().__init__()
@@ -226,7 +231,8 @@ class HerokuStandIn(StrictServer):
         if wanted["status"] != "succeeded" or wanted["id"] not in app.past:
             return failure(422, "invalid_params", "Cannot roll back to that release.")
         images, config = app.past[wanted["id"]]
-        app.config = dict(config)
+        if self.rolls_config_back:
+            app.config = dict(config)
         app.formation = {name: row for name, row in self._formation_with(app, images).items() if name in images}
         release = self._add_release(app, f"Rollback to v{wanted['version']}", "succeeded")
         self._start_dynos(app, list(app.formation))

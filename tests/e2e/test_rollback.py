@@ -16,6 +16,7 @@ from tests.shipit import Shipit
 TOKEN = "token-of-heroku"
 GOOD = "import http.server, os\nhttp.server.HTTPServer(('', int(os.environ.get('PORT', 8000))), http.server.BaseHTTPRequestHandler).serve_forever()\n"
 BAD = "raise SystemExit('broken')\n"
+OLD = "env: {MODE: old}\nsecrets: {TOKEN: {env: TOKEN}}"
 
 
 @pytest.fixture
@@ -34,21 +35,29 @@ def write(shipit: Shipit, app: str, target: str, more: str = "") -> None:
     )
 
 
-def test_heroku_comes_back_with_its_config_and_its_scale(shipit: Shipit, heroku: HerokuStandIn) -> None:
-    write(shipit, GOOD, "processes: {web: {quantity: 1}}", "env: {MODE: old}")
+@pytest.mark.parametrize("rolls_config_back", [True, False])
+def test_heroku_comes_back_with_its_config_and_its_scale(
+    shipit: Shipit, heroku: HerokuStandIn, rolls_config_back: bool
+) -> None:
+    heroku.rolls_config_back = rolls_config_back
+    shipit.env |= {"TOKEN": "token-of-before"}
+    write(shipit, GOOD, "processes: {web: {quantity: 1}}", OLD)
     assert shipit.run("deploy").returncode == 0
     app = heroku.apps["shop-prod"]
     before = (json.dumps(app.formation, sort_keys=True), dict(app.config))
-    write(shipit, BAD, "processes: {web: {quantity: 2}}", "env: {MODE: new}")
+    shipit.env["TOKEN"] = "token-of-after"
+    write(shipit, BAD, "processes: {web: {quantity: 2}}", OLD.replace("old", "new, MORE: x"))
     done = shipit.run("deploy")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "crashed at v5" in done.stdout and "; rolled back to what ran before (v" in done.stdout, (
         done.stdout + done.stderr
     )
     assert (json.dumps(app.formation, sort_keys=True), app.config) == before
-    assert app.releases[-1]["description"].startswith("Rollback to v")
+    assert any(row["description"].startswith("Rollback to v") for row in app.releases)
+    assert "token-of" not in done.stdout + done.stderr
+    shipit.env["TOKEN"] = "token-of-before"
     assert {dyno.state for dyno in app.dynos} == {"up"}
-    write(shipit, GOOD, "processes: {web: {quantity: 1}}", "env: {MODE: old}")
+    write(shipit, GOOD, "processes: {web: {quantity: 1}}", OLD)
     again = shipit.run("deploy")
     assert again.returncode == 0 and "nothing changed" in again.stdout, again.stdout + again.stderr
 

@@ -187,7 +187,7 @@ LOCKED = replace(observed(), releases=(ReleaseFacts("1", 1, "succeeded", is_elig
         (observed(), observed(), []),
         (observed(), observed(image=NEW, version=2), ["roll back to v1"]),
         (observed(), observed(version=2, status="failed"), []),
-        (observed(), replace(observed(version=2), config_marks={"MODE": "m"}), ["roll back to v1"]),
+        (observed(), replace(observed(version=2), config_marks={"MODE": "m"}), ["put MODE back"]),
         (observed(), observed(image=NEW, version=2, quantity=3), ["roll back to v1", "scale web"]),
         (observed(), observed(image="sha256:" + "f" * 64, version=3), []),
         (IDLE, observed(image=NEW, version=2), []),

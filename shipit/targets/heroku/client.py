@@ -88,7 +88,8 @@ class HerokuClient:
     def scale(self, app: str, updates: Sequence[Mapping[str, Any]]) -> Any:
         return self._once("PATCH", f"/apps/{app}/formation", json={"updates": list(updates)})
 
-    def set_config(self, app: str, values: Mapping[str, str]) -> Any:
+    def set_config(self, app: str, values: Mapping[str, str | None]) -> Any:
+        """Set config vars in one request; None removes one."""
         return self._once("PATCH", f"/apps/{app}/config-vars", json=dict(values))
 
     def recent_logs(self, app: str, lines: int, dyno: str | None = None) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -38,7 +38,10 @@ class DynoFacts:
 
 @dataclass(frozen=True)
 class HerokuObserved:
-    """`config_marks`: name of a config var -> keyed hash of its value. `releases` newest first."""
+    """`config_marks`: name of a config var -> keyed hash of its value. `releases` newest first.
+
+    `config` holds the values, which no plan or event may.
+    """
 
     app: str
     stack: str
@@ -50,6 +53,7 @@ class HerokuObserved:
     releases: tuple[ReleaseFacts, ...]
     dynos: tuple[DynoFacts, ...]
     id: str = ""
+    config: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def version(self) -> int:

@@ -86,7 +86,7 @@ def plan_scale(wanted: Wanted, observed: HerokuObserved) -> Step | None:
 
 
 def plan_back(before: HerokuObserved, now: HerokuObserved, ours: Mapping[str, str]) -> tuple[Step, ...]:
-    """The way back to what was observed before: one rollback, then quantities and sizes.
+    """The way back to what was observed before: one rollback, config vars, then quantities and sizes.
 
     `ours`: process type -> the config digest that this deploy released. Where another runs, someone else released
     since, and nothing is done. Nor is it where nothing ran before, or its release can't be released again.
@@ -102,9 +102,13 @@ def plan_back(before: HerokuObserved, now: HerokuObserved, ours: Mapping[str, st
     moved = {name: facts.image for name, facts in now.formation.items()} != images
     release = next((release for release in before.releases if release.status == "succeeded"), None)
     steps = []
-    if (moved or now.config_marks != before.config_marks) and release and release.is_eligible:
+    if moved and release and release.is_eligible:
         payload = {"rollback": release.id, "baseline": now.version}
         steps.append(Step("rollback", f"roll back to v{release.version}", payload=payload))
+    changed = [name for name, mark in now.config_marks.items() if before.config_marks.get(name) != mark]
+    if changed:
+        # Whether a rollback brings config vars back is Heroku's to say; what it left is set, by name.
+        steps.append(Step("config back", f"put {', '.join(sorted(changed))} back", payload={"names": sorted(changed)}))
     quantities = {name: facts.quantity for name, facts in before.formation.items()}
     sizes = {name: facts.size for name, facts in before.formation.items()}
     scale = plan_scale(Wanted({}, quantities, sizes, {}, {}, {}), now)

@@ -42,6 +42,7 @@ class HerokuTarget:
         self.place = Place("heroku", f"app {self.app} at {api.split('://')[-1]}")
         self._client: HerokuClient | None = None
         self._released: dict[str, str] = {}
+        self._config_before: Mapping[str, str] = {}
         self._token: tuple[Token | None, ...] = ()
 
     def images(self) -> Sequence[ImageUse]:
@@ -76,6 +77,7 @@ class HerokuTarget:
                 ) from None
             raise
         self._check_stack(app)
+        config = {str(name): str(value) for name, value in client.config_vars(self.app).items()}
         return HerokuObserved(
             app=str(app["name"]),
             stack=app.get("stack", {}).get("name", ""),
@@ -83,10 +85,11 @@ class HerokuTarget:
             maintenance=bool(app.get("maintenance")),
             web_url=str(app.get("web_url") or ""),
             formation={str(row["type"]): parse_process(row) for row in client.formation(self.app)},
-            config_marks={str(key): context.mark(str(value)) for key, value in client.config_vars(self.app).items()},
+            config_marks={name: context.mark(value) for name, value in config.items()},
             releases=tuple(parse_release(row) for row in client.releases(self.app)),
             dynos=tuple(parse_dyno(row) for row in client.dynos(self.app)),
             id=str(app.get("id") or ""),
+            config=config,
         )
 
     def plan(self, release: Release, observed: HerokuObserved) -> tuple[Step, ...]:
@@ -110,7 +113,14 @@ class HerokuTarget:
             client.scale(self.app, step.payload["updates"])
             return
         baseline = max((int(row["version"]) for row in client.releases(self.app, 1)), default=0)
-        if step.id == "rollback":
+        if step.id == "config back":
+            now = client.config_vars(self.app)
+            back = {name: self._config_before.get(name) for name in step.payload["names"]}
+            differ = {name: value for name, value in back.items() if now.get(name) != value}
+            if not differ:
+                return
+            self._write(lambda: client.set_config(self.app, differ), baseline, client)
+        elif step.id == "rollback":
             self._write(lambda: client.roll_back(self.app, step.payload["rollback"]), baseline, client)
         elif step.id == "config":
             secrets = {name: context.secrets[name] for name in step.payload["secrets"]}
@@ -120,6 +130,8 @@ class HerokuTarget:
         yield from self._follow(baseline, client, context)
 
     def plan_back(self, before: HerokuObserved, now: HerokuObserved) -> tuple[Step, ...]:
+        # Values stay in memory: a step holds none.
+        self._config_before = before.config
         return plan_back(before, now, self._released)
 
     def judge_back(self, before: HerokuObserved, observed: HerokuObserved, seen: Seen) -> Verdict:
