@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shipit.release import Seen, State, Verdict
@@ -94,6 +94,9 @@ def test_differences(wanted: Any, live: Any, expected: list[Any]) -> None:
     assert list(differences(wanted, live)) == expected
 
 
+@example([None, {"name": None}])
+@example([{"name": "a", "x": 1}, {"name": "a", "x": 2}])
+@example([{"name": ["a"]}, {"name": {}}])
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),

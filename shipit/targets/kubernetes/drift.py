@@ -45,15 +45,27 @@ def differences(wanted: Any, live: Any, path: str = "") -> Iterator[tuple[str, A
                 yield from differences(value, found.get(key), f"{path}.{key}".lstrip("."))
     elif isinstance(wanted, list):
         rows = live if isinstance(live, list) else []
-        named = {row["name"]: row for row in rows if isinstance(row, dict) and "name" in row}
+        named = _by_name(rows)
         for index, item in enumerate(wanted):
-            name = item.get("name") if isinstance(item, dict) else None
-            other = named.get(name) if name in named else rows[index] if index < len(rows) and name is None else None
+            name = _name(item)
+            by_place = rows[index] if index < len(rows) else None
+            other = by_place if name is None or named is None else named.get(name)
             yield from differences(item, other, f"{path}[{name if name is not None else index}]")
         if len(rows) > len(wanted):
             yield f"{path}[{len(wanted)}]", "more", None
     elif not _same(wanted, live):
         yield path, live, wanted
+
+
+def _name(row: Any) -> str | None:
+    name = row.get("name") if isinstance(row, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _by_name(rows: list[Any]) -> dict[str, Any] | None:
+    """The items that have names, by name; None where a name stands twice, so that only the place tells them apart."""
+    found = [(name, row) for row in rows if (name := _name(row)) is not None]
+    return dict(found) if len(dict(found)) == len(found) else None
 
 
 def _same(wanted: Any, live: Any) -> bool:
