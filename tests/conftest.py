@@ -10,6 +10,7 @@ from typing import TypeVar
 import pytest
 from hypothesis import settings
 
+from shipit.rehearsal.heroku import HerokuStandIn
 from tests.servers.cluster import Cluster
 from tests.servers.engine import DockerEngine
 from tests.servers.hub import DockerHub
@@ -86,3 +87,18 @@ def shipit(tmp_path: Path) -> Shipit:
     folder = tmp_path / "project"
     folder.mkdir()
     return Shipit(folder, tmp_path / "home")
+
+
+@pytest.fixture
+def heroku_kind() -> type[HerokuStandIn]:
+    """The stand-in that `heroku` starts; a module that needs one of its own overrides this."""
+    return HerokuStandIn
+
+
+@pytest.fixture
+def heroku(shipit: Shipit, heroku_kind: type[HerokuStandIn]) -> Iterator[HerokuStandIn]:
+    """Heroku's stand-in with the app shop-prod, which the program is pointed at."""
+    with heroku_kind(token="token-of-heroku") as stand_in:
+        stand_in.create_app("shop-prod")
+        shipit.env |= stand_in.variables()
+        yield stand_in

@@ -107,6 +107,17 @@ def _escaped(char: str) -> str:
     return {10: "\\n", 9: "\\t"}.get(number) or (f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}")
 
 
+def load_documents(text: str) -> list[Any]:
+    """The documents of YAML that others write, in bounded memory.
+
+    Raises: yaml.YAMLError where it is not YAML or is too much; ValueError for a date that is none.
+    """
+    import yaml
+
+    check_bounds(text)
+    return list(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+
+
 def check_bounds(text: str, *, max_depth: int = 200, max_nodes: int = 1_000_000) -> None:
     """That YAML, of one or more documents, can be loaded in bounded memory, aliases counted.
 

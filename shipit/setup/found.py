@@ -15,10 +15,9 @@ from typing import Any, NamedTuple
 import yaml
 
 from shipit.config.environment import Environment
-from shipit.config.yaml_text import check_bounds
+from shipit.config.yaml_text import load_documents
 
 Language = str
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _COMPOSE = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 _MANIFEST_FOLDERS = ("k8s", "kubernetes", "manifests", "deploy")
 MAX_BYTES = 1024 * 1024
@@ -110,11 +109,10 @@ def _read(path: Path) -> str:
 
 def _yaml(path: Path) -> dict[str, Any]:
     try:
-        text = _read(path)
-        check_bounds(text)
-        return _map(yaml.load(text, Loader=_LOADER))
+        documents = load_documents(_read(path))
     except (yaml.YAMLError, ValueError):
         return {}
+    return _map(documents[0]) if len(documents) == 1 else {}
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -270,9 +268,7 @@ def _manifests(root: Path) -> tuple[str, ...]:
 
 def _is_manifest(file: Path) -> bool:
     try:
-        text = _read(file)
-        check_bounds(text)
-        documents = [item for item in yaml.load_all(text, Loader=_LOADER) if item is not None]
+        documents = [item for item in load_documents(_read(file)) if item is not None]
     except (yaml.YAMLError, ValueError):
         return False
     return bool(documents) and all(

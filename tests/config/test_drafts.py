@@ -65,4 +65,4 @@ def test_a_draft_is_always_good(
         found.app, f"docker.io/me/{found.app}", heroku_app, context if found.contexts or found.manifests else None
     )
     (root / "deploy.yml").write_text(render_draft(found, answers), encoding="utf-8")
-    load_project(root / "deploy.yml", surroundings, KindModels())
+    assert load_project(root / "deploy.yml", surroundings, KindModels()).app == found.app

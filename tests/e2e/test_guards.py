@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,22 +13,19 @@ from shipit.rehearsal.registry import EmbeddedRegistry
 from tests.servers.cluster import Cluster
 from tests.shipit import Shipit
 
-TOKEN = "token-of-heroku"
 SERVER = "import http.server, os\nhttp.server.HTTPServer(('', int(os.environ['PORT'])), http.server.BaseHTTPRequestHandler).serve_forever()\n"
 
 
 @pytest.fixture
-def heroku(shipit: Shipit) -> Iterator[HerokuStandIn]:
-    with HerokuStandIn(token=TOKEN) as stand_in:
-        stand_in.create_app("shop-prod")
-        shipit.env |= {**stand_in.variables(), "TERM": "xterm"}
-        shipit.write(
-            Dockerfile='FROM scratch\nCOPY app.py /\nCMD ["python", "/app.py"]\n',
-            app__py=SERVER,
-            deploy__yml="app: shop\nimage: {build: .}\nenv: {MODE: live}\ntargets: {heroku: {app: shop-prod, settle: 0s}}\n"
-            "environments:\n  production: {inherit: true, protected: true}\n  clean: {inherit: true, protected: true, require_clean: true}\n",
-        )
-        yield stand_in
+def heroku(shipit: Shipit, heroku: HerokuStandIn) -> HerokuStandIn:
+    shipit.env["TERM"] = "xterm"
+    shipit.write(
+        Dockerfile='FROM scratch\nCOPY app.py /\nCMD ["python", "/app.py"]\n',
+        app__py=SERVER,
+        deploy__yml="app: shop\nimage: {build: .}\nenv: {MODE: live}\ntargets: {heroku: {app: shop-prod, settle: 0s}}\n"
+        "environments:\n  production: {inherit: true, protected: true}\n  clean: {inherit: true, protected: true, require_clean: true}\n",
+    )
+    return heroku
 
 
 def writes(heroku: HerokuStandIn) -> list[tuple[str, str]]:

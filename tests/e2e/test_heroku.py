@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.server import Request, Response
 from tests.shipit import Shipit
 
-TOKEN = "token-of-heroku"
 SERVER = "import http.server, os\nprint('serving', flush=True)\nhttp.server.HTTPServer(('', int(os.environ['PORT'])), http.server.BaseHTTPRequestHandler).serve_forever()\n"
 
 
@@ -37,11 +35,8 @@ class Moody(HerokuStandIn):
 
 
 @pytest.fixture
-def heroku(shipit: Shipit) -> Iterator[Moody]:
-    with Moody(token=TOKEN) as stand_in:
-        stand_in.create_app("shop-prod")
-        shipit.env |= stand_in.variables()
-        yield stand_in
+def heroku_kind() -> type[HerokuStandIn]:
+    return Moody
 
 
 def write(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,18 +12,9 @@ from tests.servers.cluster import Cluster
 from tests.servers.registry import RegistryServer
 from tests.shipit import Shipit
 
-TOKEN = "token-of-heroku"
 GOOD = "import http.server, os\nhttp.server.HTTPServer(('', int(os.environ.get('PORT', 8000))), http.server.BaseHTTPRequestHandler).serve_forever()\n"
 BAD = "raise SystemExit('broken')\n"
 OLD = "env: {MODE: old}\nsecrets: {TOKEN: {env: TOKEN}}"
-
-
-@pytest.fixture
-def heroku(shipit: Shipit) -> Iterator[HerokuStandIn]:
-    with HerokuStandIn(token=TOKEN) as stand_in:
-        stand_in.create_app("shop-prod")
-        shipit.env |= stand_in.variables()
-        yield stand_in
 
 
 def write(shipit: Shipit, app: str, target: str, more: str = "") -> None:

@@ -7,11 +7,11 @@ by its keys, `v:` a value of a set, `.` the thing itself.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from shipit.release import Step
-from shipit.targets.kubernetes.observed import KubernetesObserved
+from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.plan import autoscaled, ordered
 from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
 
@@ -72,8 +72,7 @@ def plan_back(before: KubernetesObserved, now: KubernetesObserved, namespace: st
     pairs = {key: (before.objects.get(key), now.objects.get(key)) for key in now.objects}
     back = {key: manifest for key, (old, new) in pairs.items() if (manifest := _back(old, new))}
     scaled = autoscaled(list(back.values()), namespace)
-    by_id = {id(manifest): key for key, manifest in back.items()}
-    steps = [_apply(by_id[id(manifest)], manifest, scaled) for manifest in ordered(list(back.values()))]
+    steps = [_apply(key_of(manifest, namespace), manifest, scaled) for manifest in ordered(list(back.values()))]
     new_ones = [(key, new) for key, (old, new) in pairs.items() if old is None and new and new["kind"] != "Job"]
     steps += [
         Step(f"delete {key}", f"delete {key}, which was not there", payload={"delete": _named(new, {})})
@@ -95,7 +94,7 @@ def _back(old: Manifest | None, new: Manifest | None) -> Manifest | None:
     return was
 
 
-def _apply(key: str, manifest: Manifest, scaled: Sequence[str] | frozenset[str]) -> Step:
+def _apply(key: str, manifest: Manifest, scaled: frozenset[str]) -> Step:
     payload: dict[str, Any] = {"apply": manifest, "replace": manifest["kind"] == "Pod"}
     if key in scaled and "replicas" in manifest.get("spec", {}):
         payload["replicas"] = manifest["spec"]["replicas"]
