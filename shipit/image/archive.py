@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 import tarfile
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 from shipit.errors import BuildError
 from shipit.image.layer import clean_member
 from shipit.image.store import digest_of
-from shipit.image.tree import Entry, LocalFile, Tree
+from shipit.image.tar import CAPABILITY
+from shipit.image.tree import Entry, LocalFile, Tree, add_parents
 
 _MAGIC = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
 
@@ -40,12 +42,16 @@ def archive_entries(path: Path, scratch: Path) -> Tree:
                         tree[name] = Entry("dir", mode, member.uid, member.gid)
                 elif member.issym():
                     tree[name] = Entry("symlink", 0o777, member.uid, member.gid, member.linkname)
+                elif member.islnk() and (original := tree.get(clean_member(member.linkname))):
+                    tree[name] = original
                 elif (source := archive.extractfile(member)) is not None:
                     place = scratch / digest_of(f"{path} {name}".encode())[7:]
-                    place.write_bytes(source.read())
-                    tree[name] = Entry(
-                        "file", mode, member.uid, member.gid, size=place.stat().st_size, content=LocalFile(str(place))
-                    )
+                    with place.open("wb") as copy:
+                        shutil.copyfileobj(source, copy, 1024 * 1024)
+                    size, capability = place.stat().st_size, member.pax_headers.get(CAPABILITY, "")
+                    content = LocalFile(str(place))
+                    tree[name] = Entry("file", mode, member.uid, member.gid, "", size, content, capability)
     except (tarfile.TarError, OSError, EOFError, KeyError) as error:
         raise BuildError(f"is no archive that can be read: {error}", where=str(path)) from None
+    add_parents(tree)
     return tree

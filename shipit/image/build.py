@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,17 +33,22 @@ class BuildTools:
 
 
 def build_image(
-    name: str, options: BuildOptions, tools: BuildTools, ready: Callable[[Layer], None] = lambda layer: None
+    name: str,
+    options: BuildOptions,
+    tools: BuildTools,
+    ready: Callable[[Layer], None] = lambda layer: None,
+    earlier: Callable[[], Iterable[bytes]] = tuple,
 ) -> BuiltImage:
     """Build one image with the builder that `options.builder` names, or that `auto` chooses.
 
-    `ready` is told each layer that was not in the store before, as soon as it is.
+    `ready` is told each layer that was not in the store before, as soon as it is. `earlier` gives the configs of images
+    that were published before: what they tell of the same base need not be read from its layers.
     Raises: BuildError at the Dockerfile's line, or where nothing here can build it.
     """
     dockerfile = read_dockerfile(options.dockerfile, options.context)
     choice = choose_builder(dockerfile, options, tools.engine)
     if choice.way == "native":
-        builder = NativeBuilder(name, dockerfile, options, tools.store, tools.source, ready)
+        builder = NativeBuilder(name, dockerfile, options, tools.store, tools.source, ready, earlier)
         return replace(builder.build(), builder=str(choice))
     from shipit.image.engine.build import build_by_engine
 

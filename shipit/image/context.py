@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shipit.errors import BuildError
 from shipit.image.ignore import Rule, matcher, may_hold_exceptions, parse_ignore
-from shipit.image.tree import Entry, LocalFile, Tree
+from shipit.image.tree import Entry, LocalFile, Tree, add_parents
 
 # Never part of an image: our own state beside deploy.yml.
 ALWAYS_IGNORED = ".shipit"
@@ -65,17 +65,8 @@ def scan_context(root: Path, rules: tuple[Rule, ...]) -> Tree:
                     tree[path] = entry
             if item.is_dir(follow_symlinks=False) and (not ignored or may_hold_exceptions(path, rules)):
                 pending.append((f"{path}/", item.path))
-    _add_parents(tree)
+    add_parents(tree)
     return tree
-
-
-def _add_parents(tree: Tree) -> None:
-    """Give a path that a `!` rule took back its folders."""
-    for path in list(tree):
-        folder = path.rpartition("/")[0]
-        while folder and folder not in tree:
-            tree[folder] = Entry("dir", 0o755)
-            folder = folder.rpartition("/")[0]
 
 
 def _entry(item: os.DirEntry[str]) -> Entry | None:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import posixpath
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shipit.image.ignore import pattern_regex
-from shipit.image.tree import Entry, Tree, children, missing_parents, normal, resolve_path
+from shipit.image.tree import Entry, Tree, children, folders_above, normal, resolve_path
+
+NEEDS_ENGINE = "start a Docker engine, or name one with DOCKER_HOST: then shipit builds with it"
 
 
 class CopyError(ValueError):
@@ -32,7 +35,7 @@ def copy_entries(
     source: Tree,
     patterns: Sequence[str],
     destination: str,
-    target: Tree,
+    target: Mapping[str, Entry],
     *,
     workdir: str = "/",
     owner: Owner | None = None,
@@ -95,26 +98,43 @@ def _is_folder(tree: Mapping[str, Entry], path: str) -> bool:
     return path == "" or (path in tree and tree[path].kind == "dir")
 
 
-def _make_folders(path: str, target: Tree, out: dict[str, Entry], owner: Owner | None) -> None:
-    own = owner or Owner(0, 0)
-    for folder in missing_parents(target, path):
-        out.setdefault(folder, Entry("dir", 0o755, own.uid, own.gid))
-    for folder in _folders_above(path):
-        existing = target.get(folder)
-        if existing is not None and existing.kind == "file":
-            raise CopyError(f"/{folder} is a file, so nothing can be copied into it")
+def _make_folders(path: str, target: Mapping[str, Entry], out: dict[str, Entry], owner: Owner | None) -> None:
+    for folder, made in new_folders(target, path, owner or Owner(0, 0)).items():
+        out.setdefault(folder, made)
 
 
-def _folders_above(path: str) -> list[str]:
-    parts = path.split("/")[:-1]
-    return ["/".join(parts[: index + 1]) for index in range(len(parts))]
+def new_folders(tree: Mapping[str, Entry], path: str, owner: Owner) -> dict[str, Entry]:
+    """The folders above a path that do not exist yet, outermost first, as mkdir makes them: set-group-id is inherited.
+
+    Raises: CopyError where one of them is a file.
+    """
+    folders: dict[str, Entry] = {}
+    inherited = 0
+    for folder in folders_above(path):
+        existing = tree.get(folder)
+        if existing is None:
+            folders[folder] = Entry("dir", 0o755 | inherited, owner.uid, owner.gid)
+        elif existing.kind in ("file", "special"):
+            raise CopyError(f"/{folder} is a file in the image, so nothing can be in it")
+        else:
+            inherited = existing.mode & stat.S_ISGID if existing.kind == "dir" else 0
+    return folders
 
 
-def _put(path: str, entry: Entry, target: Tree, out: dict[str, Entry], owner: Owner | None, chmod: int | None) -> None:
+def _put(
+    path: str,
+    entry: Entry,
+    target: Mapping[str, Entry],
+    out: dict[str, Entry],
+    owner: Owner | None,
+    chmod: int | None,
+) -> None:
     existing = target.get(path)
     if existing is not None and (existing.kind == "dir") != (entry.kind == "dir"):
         was, now = ("a folder", "a file") if existing.kind == "dir" else ("no folder", "a folder")
         raise CopyError(f"/{path} is {was} already, and {now} would replace it")
+    if entry.kind == "special":
+        raise CopyError(f"/{path} would be a device or a pipe, which is not copied natively", NEEDS_ENGINE)
     if chmod is not None and entry.kind != "symlink":
         entry = entry._replace(mode=chmod)
     out[path] = entry if owner is None else entry._replace(uid=owner.uid, gid=owner.gid)

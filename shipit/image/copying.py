@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from shipit.errors import BuildError
 from shipit.image.archive import archive_entries, is_archive
-from shipit.image.copy import Owner, copy_entries
+from shipit.image.copy import NEEDS_ENGINE, Owner, copy_entries
 from shipit.image.dockerfile import Heredoc, Instruction, split_words
 from shipit.image.owner import parse_mode, parse_owner
-from shipit.image.tree import Entry, Inline, LocalFile, Tree, apply_changes, normal, resolve_path
+from shipit.image.tree import Entry, Inline, LocalFile, Overlay, Tree, normal, resolve_path
 
-NEEDS_ENGINE = "start a Docker engine, or name one with DOCKER_HOST: then shipit builds with it"
 # Flags of COPY and ADD that are done natively.
 COPY_FLAGS = frozenset({"from", "chown", "chmod", "link"})
 
@@ -24,14 +23,14 @@ class Surroundings:
     """What an instruction is run in: the tree it writes over, its working directory, and how the rest is had.
 
     `expand(text, keep_quotes)` expands variables; `source(name)` is the tree of a stage or image, of the context when
-    the name is empty; `lines(path)` those of a text file in the target; `scratch` a folder for what is unpacked.
+    the name is empty; `row(file, name)` the line of a name in a file of the target; `scratch` a folder for what is unpacked.
     """
 
-    target: Tree
+    target: Mapping[str, Entry]
     workdir: str
     expand: Callable[[str, bool], str]
     source: Callable[[str], Tree]
-    lines: Callable[[str], list[str]]
+    row: Callable[[str, str], str | None]
     scratch: Path
 
 
@@ -65,7 +64,8 @@ def _added(
     tree: Tree, sources: list[str], destination: str, around: Surroundings, owner: Owner | None, chmod: int | None
 ) -> dict[str, Entry]:
     """ADD: a local archive is unpacked, everything else is copied."""
-    target, out = dict(around.target), {}
+    written: dict[str, Entry] = {}
+    target = Overlay(written, around.target)
     for source in sources:
         entry = tree.get(resolve_path(tree, normal(source)))
         content = entry.content if entry else None
@@ -75,9 +75,8 @@ def _added(
         else:
             many = destination if len(sources) == 1 or destination.endswith("/") else f"{destination}/"
             entries = copy_entries(tree, [source], many, target, workdir=around.workdir, owner=owner, chmod=chmod)
-        out.update(entries)
-        apply_changes(target, entries)
-    return out
+        written.update(entries)
+    return written
 
 
 def _heredoc(doc: Heredoc, around: Surroundings) -> Entry:
@@ -89,4 +88,4 @@ def _owner(instruction: Instruction, around: Surroundings) -> Owner | None:
     text = around.expand(instruction.flag("chown") or "", False)
     if not text:
         return Owner(0, 0) if not instruction.flag("from") else None
-    return parse_owner(text, around.lines)
+    return parse_owner(text, around.row)

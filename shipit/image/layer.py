@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import stat
 import tarfile
 import zlib
@@ -17,13 +18,15 @@ from typing import IO, Any, cast
 from shipit.errors import BuildError
 from shipit.image.image import Layer
 from shipit.image.store import ContentStore, digest_of
-from shipit.image.tar import tar_stream
+from shipit.image.tar import CAPABILITY, tar_stream
 from shipit.image.tree import OPAQUE, Changes, Entry, InLayer, LocalFile
 
 _BLOCK = 1024 * 1024
 # tarfile copies what is left of its buffer at each member: much larger is as slow as much smaller.
 _TAR_BUFFER = 65536
 WHITEOUT = ".wh."
+_KINDS = {tarfile.DIRTYPE: "dir", tarfile.SYMTYPE: "symlink", tarfile.LNKTYPE: "hardlink"}
+_INDEX = "index-2"
 # Names how layers are written and packed: a change of it is a change of their bytes.
 PACKING = "gzip-3"
 
@@ -36,10 +39,11 @@ def write_layer(
     Every InLayer content must have been brought out before. All times are `created_s`. `digest` gives the digest of a
     file's content.
     """
+    entries = share_content(entries)
     description = "\n".join(
         f"{path}\0{entry.kind}\0{entry.mode}\0{entry.uid}\0{entry.gid}\0{entry.target}\0"
-        f"{digest(path, entry) if entry.kind == 'file' else ''}"
-        for path, entry in sorted(entries.items(), key=_path)
+        f"{digest(path, entry) if entry.kind == 'file' else ''}{entry.capability}"
+        for path, entry in entries.items()
     )
     key = digest_of(f"{created_s} {PACKING} {description}".encode("utf-8", "surrogateescape")).removeprefix("sha256:")
     known = store.recall("layers", key)
@@ -99,47 +103,59 @@ def _write(file: IO[bytes], digest: Any, data: bytes) -> int:
     return len(data)
 
 
-def read_index(layer: Layer, store: ContentStore) -> Changes:
-    """What a layer in the store changes: path -> entry, or None where it removes. Remembered by its diff_id.
+def share_content(entries: Mapping[str, Entry]) -> dict[str, Entry]:
+    """The same entries, where all but the first of those with one file of a layer or an archive are hard links to it.
+
+    Files of a context stay files: how they lie on a disk should not change the image.
+    """
+    shared: dict[str, Entry] = {}
+    firsts: dict[Entry, str] = {}
+    for path, entry in sorted(entries.items(), key=_path):
+        shared[path] = entry
+        if isinstance(entry.content, LocalFile) and entry.content.stamp is None:
+            first = firsts.setdefault(entry, path)
+            if first != path:
+                shared[path] = Entry("hardlink", entry.mode, entry.uid, entry.gid, first)
+    return shared
+
+
+def has_index(layer: Layer, store: ContentStore) -> bool:
+    """Whether `read_index` needs no blob."""
+    return store.remembers(_INDEX, layer.diff_id.removeprefix("sha256:"))
+
+
+def read_index(layer: Layer, store: ContentStore, fetch: Callable[[Layer], Path]) -> Changes:
+    """What a layer changes: path -> entry, or None where it removes. Remembered by its diff_id; else its blob is fetched.
 
     A folder that the layer makes opaque is listed as `PATH/.wh..wh..opq`.
     """
     key = layer.diff_id.removeprefix("sha256:")
-    rows = store.recall("index", key)
+    rows = store.recall(_INDEX, key)
     if rows is None:
-        rows = [_row(member) for member in open_members(store.path(layer.digest), layer.compression)]
-        store.note("index", key, rows)
+        rows = [_row(member) for member in open_members(fetch(layer), layer.compression)]
+        store.note(_INDEX, key, rows)
     changes: Changes = {}
-    for path, kind, mode, uid, gid, target, size in rows:
+    for path, kind, mode, uid, gid, target, size, capability in rows:
         folder, _, name = path.rpartition("/")
         if name == OPAQUE:
             changes[path] = None
         elif name.startswith(WHITEOUT):
             changes[f"{folder}/{name.removeprefix(WHITEOUT)}".lstrip("/")] = None
+        elif kind == "hardlink":
+            original = changes.get(target) or Entry("file", mode, uid, gid, content=InLayer(layer, target))
+            changes[path] = original
         else:
-            member = target if kind == "hardlink" else path
-            content = InLayer(layer, member) if kind in ("file", "hardlink") else None
-            link = target if kind == "symlink" else ""
-            changes[path] = Entry("file" if kind == "hardlink" else kind, mode, uid, gid, link, size, content)
-    _size_hardlinks(changes)
+            content = InLayer(layer, path) if kind == "file" else None
+            changes[path] = Entry(kind, mode, uid, gid, target, size, content, capability)
     return changes
 
 
-def _size_hardlinks(changes: Changes) -> None:
-    for path, entry in changes.items():
-        if entry and isinstance(entry.content, InLayer) and entry.content.member != path:
-            original = changes.get(entry.content.member)
-            if original:
-                changes[path] = Entry(
-                    "file", original.mode, original.uid, original.gid, "", original.size, entry.content
-                )
-
-
 def _row(member: tarfile.TarInfo) -> list[Any]:
-    kind = "dir" if member.isdir() else "symlink" if member.issym() else "hardlink" if member.islnk() else "file"
-    name = clean_member(member.name)
+    kind = _KINDS.get(member.type, "file" if member.isreg() else "special")
     target = clean_member(member.linkname) if kind == "hardlink" else member.linkname
-    return [name, kind, stat.S_IMODE(member.mode), member.uid, member.gid, target, member.size]
+    capability = member.pax_headers.get(CAPABILITY, "")
+    name, mode = clean_member(member.name), stat.S_IMODE(member.mode)
+    return [name, kind, mode, member.uid, member.gid, target, member.size, capability]
 
 
 def clean_member(name: str) -> str:
@@ -164,48 +180,57 @@ def _gzip() -> tuple[Any, tuple[Any, ...]]:
 
 
 def open_members(path: Path, compression: str = "gzip") -> Iterator[tarfile.TarInfo]:
-    """The members of a layer's tar, in order."""
+    """The members of a layer's tar, in order. Raises: BuildError where it can't be read."""
+    for member, _ in _members(path, compression):
+        yield member
+
+
+def _members(path: Path, compression: str) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
     if compression == "zstd":
         raise BuildError(
             "its base has zstd layers, which can't be read here", where=str(path), hint="use a base with gzip layers"
         )
     try:
         with unpacked(path, compression) as file, tarfile.open(fileobj=file, mode="r|", bufsize=_TAR_BUFFER) as archive:
-            yield from archive
+            for member in archive:
+                yield member, archive
     except (tarfile.TarError, OSError, EOFError, *_gzip()[1]) as error:
         raise BuildError(
             f"is no layer that can be read: {error}", where=str(path), hint="delete it and run again"
         ) from None
 
 
-def bring_out(entries: Mapping[str, Entry], store: ContentStore, folder: Path) -> dict[str, Entry]:
-    """The same entries with every InLayer content written to a file in `folder`."""
+def bring_out(entries: Mapping[str, Entry], fetch: Callable[[Layer], Path], folder: Path) -> dict[str, Entry]:
+    """The same entries with every InLayer content written to a file in `folder`; `fetch` brings a layer's blob."""
     wanted: dict[Layer, set[str]] = {}
     for entry in entries.values():
         if isinstance(entry.content, InLayer):
             wanted.setdefault(entry.content.layer, set()).add(entry.content.member)
-    places: dict[tuple[str, str], Path] = {}
+    places: dict[InLayer, Path] = {}
     for layer, members in wanted.items():
-        with (
-            unpacked(store.path(layer.digest), layer.compression) as file,
-            tarfile.open(fileobj=file, mode="r|", bufsize=_TAR_BUFFER) as archive,
-        ):
-            for member in archive:
-                name = clean_member(member.name)
-                if name in members and member.isreg():
-                    place = folder / digest_of(f"{layer.digest} {name}".encode())[7:]
-                    source = archive.extractfile(member)
-                    with place.open("wb") as copy:
-                        while source and (chunk := source.read(_BLOCK)):
-                            copy.write(chunk)
-                    places[layer.digest, name] = place
-    return {path: _local(entry, places) for path, entry in entries.items()}
+        for member, archive in _members(fetch(layer), layer.compression):
+            name = clean_member(member.name)
+            source = archive.extractfile(member) if name in members and member.isreg() else None
+            if source is not None:
+                place = places[InLayer(layer, name)] = folder / digest_of(f"{layer.digest} {name}".encode())[7:]
+                with place.open("wb") as copy:
+                    shutil.copyfileobj(source, copy, _BLOCK)
+    return {path: _local(path, entry, places) for path, entry in entries.items()}
 
 
-def _local(entry: Entry, places: Mapping[tuple[str, str], Path]) -> Entry:
+def read_member(content: InLayer, fetch: Callable[[Layer], Path]) -> bytes:
+    """A file of a layer, which is not large; nothing where the layer does not hold it."""
+    for member, file in _members(fetch(content.layer), content.layer.compression):
+        if clean_member(member.name) == content.member and member.isreg():
+            source = file.extractfile(member)
+            return source.read() if source is not None else b""
+    return b""
+
+
+def _local(path: str, entry: Entry, places: Mapping[InLayer, Path]) -> Entry:
     if not isinstance(entry.content, InLayer):
         return entry
-    place = places[entry.content.layer.digest, entry.content.member]
-    return Entry(
-        entry.kind, entry.mode, entry.uid, entry.gid, entry.target, place.stat().st_size, LocalFile(str(place))
-    )
+    place = places.get(entry.content)
+    if place is None:
+        raise BuildError(f"/{path} is a hard link to what its layer does not hold", where=entry.content.layer.digest)
+    return entry._replace(size=place.stat().st_size, content=LocalFile(str(place)))

@@ -4,44 +4,31 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 from shipit.errors import BuildError, ShipitError
+from shipit.image.base import BaseTree
 from shipit.image.context import read_ignore_rules, scan_context
-from shipit.image.copy import CopyError, Owner
-from shipit.image.copying import NEEDS_ENGINE, Surroundings, copied_entries
+from shipit.image.copy import NEEDS_ENGINE, CopyError, Owner, new_folders
+from shipit.image.copying import Surroundings, copied_entries
 from shipit.image.dockerfile import Dockerfile, Instruction, parse_dockerfile
 from shipit.image.expand import expand
+from shipit.image.facts import KEY, Facts
 from shipit.image.fetch import ensure_layer
 from shipit.image.image import BlobSource, BuiltImage, Layer, SourceImage, canonical_json
-from shipit.image.layer import bring_out, read_index, write_layer
+from shipit.image.layer import bring_out, write_layer
 from shipit.image.options import BuildOptions
 from shipit.image.owner import parse_owner
-from shipit.image.settings import Runtime, environment_of, joined_workdir, with_setting
+from shipit.image.settings import environment_of, joined_workdir, with_setting
+from shipit.image.stage import Stage
 from shipit.image.stages import parse_arguments, platform_args, split_stages, stage_index, stage_names
 from shipit.image.stamps import FileDigests
 from shipit.image.store import ContentStore
-from shipit.image.tar import read_content
-from shipit.image.tree import Entry, Tree, apply_changes, missing_parents, normal, resolve_path
+from shipit.image.tree import Entry, Tree, normal, resolve_path
 from shipit.reference import parse_reference
-
-
-@dataclass
-class Stage:
-    """A stage while it is built. `tree` is made when first needed, since it may need the base's layers."""
-
-    base: SourceImage | None
-    runtime: Runtime
-    layers: list[Layer | Future[Layer]]
-    history: list[dict[str, Any]]
-    arguments: dict[str, str] = field(default_factory=dict)
-    tree: Tree | None = None
-    has_own_command: bool = False
-    author: str = ""
 
 
 class NativeBuilder:
@@ -55,6 +42,7 @@ class NativeBuilder:
         store: ContentStore,
         source: BlobSource,
         ready: Callable[[Layer], None],
+        earlier: Callable[[], Iterable[bytes]],
     ) -> None:
         self.name = name
         self.dockerfile = dockerfile
@@ -66,6 +54,8 @@ class NativeBuilder:
         self._context: Tree | None = None
         self._exits = ExitStack()
         self._ready = ready
+        self._earlier = earlier
+        self._fetch = partial(ensure_layer, store=store, source=source)
         self._digests = FileDigests(options.context, store)
 
     def build(self) -> BuiltImage:
@@ -79,6 +69,8 @@ class NativeBuilder:
             stage = self._stage(self._wanted())
             layers = tuple(layer.result() if isinstance(layer, Future) else layer for layer in stage.layers)
             self._digests.save()
+            if stage.base is not None:
+                stage.base.save()
             return BuiltImage(self.name, self._config(stage, layers), layers, self.options.platform, "native")
 
     def _wanted(self) -> int:
@@ -122,19 +114,15 @@ class NativeBuilder:
             )
         image = words[0]
         if (earlier := stage_index(self.blocks, image, index)) >= 0:
-            parent = self._stage(earlier)
-            return Stage(parent.base, dict(parent.runtime), list(parent.layers), list(parent.history), tree=parent.tree)
+            return self._stage(earlier).child()
         if image == "scratch":
-            return Stage(
-                None,
-                {"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"], "WorkingDir": "/"},
-                [],
-                [],
-                tree={},
-            )
-        base = self._base(image, instruction.flag("platform"), where)
-        config = json.loads(base.config)
-        return Stage(base, dict(config.get("config") or {}), list(base.layers), list(config.get("history") or []))
+            path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+            return Stage(None, None, {"Env": [path], "WorkingDir": "/"}, [], [])
+        source = self._base(image, instruction.flag("platform"), where)
+        config = json.loads(source.config)
+        base = BaseTree(source.layers, self.store, self._fetch, self._earlier)
+        runtime, history = dict(config.get("config") or {}), list(config.get("history") or [])
+        return Stage(source, base, runtime, list(source.layers), history)
 
     def _base(self, image: str, platform: str | None, where: str) -> SourceImage:
         wanted = (
@@ -208,26 +196,22 @@ class NativeBuilder:
                 stage.arguments[name] = value
 
     def _folder(self, path: str, stage: Stage) -> dict[str, Entry]:
-        tree = self._tree(stage)
-        found = resolve_path(tree, normal(path))
-        if found == "" or (found in tree and tree[found].kind == "dir"):
+        found = resolve_path(stage.tree, normal(path))
+        existing = stage.tree.get(found)
+        if found == "" or (existing is not None and existing.kind == "dir"):
             return {}
-        if found in tree:
-            raise ValueError(f"WORKDIR {path} is a file in the image")
         # As BuildKit does it, what WORKDIR creates belongs to the USER in force.
         user = stage.runtime.get("User") or ""
-        owner = parse_owner(user, lambda file: self._lines(tree, file)) if user else Owner(0, 0)
-        folders = [*missing_parents(tree, found), found]
-        return {folder: Entry("dir", 0o755, owner.uid, owner.gid) for folder in folders}
+        owner = parse_owner(user, stage.row) if user else Owner(0, 0)
+        return new_folders(stage.tree, f"{found}/", owner)
 
     def _add_layer(self, entries: dict[str, Entry], stage: Stage) -> bool:
         """Begin to write a layer; what follows needs only its tree."""
         if not entries:
             return False
-        local = bring_out(entries, self.store, self._scratch)
+        local = bring_out(stage.with_parents(entries), self._fetch, self._scratch)
         stage.layers.append(self._pool.submit(self._written, local))
-        stage.tree = dict(self._tree(stage))
-        apply_changes(stage.tree, local)
+        stage.own.update(local)
         return True
 
     def _written(self, entries: dict[str, Entry]) -> Layer:
@@ -237,50 +221,26 @@ class NativeBuilder:
         return layer
 
     def _around(self, stage: Stage, index: int, variables: Mapping[str, str], where: str) -> Surroundings:
-        target = self._tree(stage)
         return Surroundings(
-            target=target,
+            target=stage.tree,
             workdir=stage.runtime.get("WorkingDir") or "/",
             expand=lambda text, keep_quotes: self._expanded(text, variables, where, keep_quotes=keep_quotes),
             source=lambda name: self._from(name, index, where) if name else self._context_tree(),
-            lines=lambda file: self._lines(target, file),
+            row=stage.row,
             scratch=self._scratch,
         )
 
     def _from(self, origin: str, index: int, where: str) -> Tree:
         earlier = int(origin) if origin.isdigit() and int(origin) < index else stage_index(self.blocks, origin, index)
         if earlier >= 0:
-            return self._tree(self._stage(earlier))
-        base = self._base(origin, None, where)
-        return self._tree(Stage(base, {}, list(base.layers), []))
+            return self._stage(earlier).whole()
+        return BaseTree(self._base(origin, None, where).layers, self.store, self._fetch, tuple).whole()
 
     def _context_tree(self) -> Tree:
         if self._context is None:
             rules = read_ignore_rules(self.options.context, self.options.dockerfile)
             self._context = scan_context(self.options.context, rules)
         return self._context
-
-    def _tree(self, stage: Stage) -> Tree:
-        if stage.tree is None:
-            with ThreadPoolExecutor(max_workers=4) as pool:
-                changes = list(pool.map(self._index, stage.layers))
-            stage.tree = {}
-            for change in changes:
-                apply_changes(stage.tree, change)
-        return stage.tree
-
-    def _index(self, made: Layer | Future[Layer]) -> Mapping[str, Entry | None]:
-        layer = made.result() if isinstance(made, Future) else made
-        ensure_layer(layer, self.store, self.source)
-        return read_index(layer, self.store)
-
-    def _lines(self, tree: Tree, file: str) -> list[str]:
-        """The lines of a text file in the image; none where it is not there."""
-        path = resolve_path(tree, file)
-        if path not in tree:
-            return []
-        local = bring_out({path: tree[path]}, self.store, self._scratch)[path]
-        return b"".join(read_content(path, local)).decode("utf-8", "replace").splitlines()
 
     def _expanded(self, text: str, variables: Mapping[str, str], where: str, *, keep_quotes: bool = False) -> str:
         try:
@@ -289,7 +249,8 @@ class NativeBuilder:
             raise BuildError(str(error), where=where) from None
 
     def _config(self, stage: Stage, layers: tuple[Layer, ...]) -> bytes:
-        base = json.loads(stage.base.config) if stage.base else {}
+        base = json.loads(stage.source.config) if stage.source else {}
+        asked = stage.base.asked if stage.base is not None else Facts()
         system, architecture, *variant = self.options.platform.split("/")
         known = {key: base[key] for key in ("os.version", "os.features") if key in base}
         return canonical_json(
@@ -303,5 +264,10 @@ class NativeBuilder:
                 "config": stage.runtime,
                 "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
                 "history": stage.history,
+                **(
+                    {KEY: asked.to_carry(len(stage.base.layers))}
+                    if stage.base is not None and asked.is_worth_carrying
+                    else {}
+                ),
             }
         )

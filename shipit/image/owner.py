@@ -11,25 +11,30 @@ from collections.abc import Callable
 from shipit.image.copy import CopyError, Owner
 
 
-def parse_owner(text: str, lines: Callable[[str], list[str]]) -> Owner:
+def parse_owner(text: str, row: Callable[[str, str], str | None]) -> Owner:
     """The owner in `user`, `user:group` or their numbers; a lone number is the group's, too, a lone name has its own.
 
-    `lines` gives the lines of a file of the image, for names.
+    `row(file, name)` gives the line of a name in a file of the image.
     Raises: CopyError for a name that the image does not know.
     """
     user, _, group = text.partition(":")
-    uid, own_gid = (int(user), int(user)) if user.isdigit() else _named(user, "etc/passwd", lines)
-    gid = own_gid if not group else int(group) if group.isdigit() else _named(group, "etc/group", lines)[0]
+    uid, own_gid = (int(user), int(user)) if user.isdigit() else _named(user, "etc/passwd", row)
+    gid = own_gid if not group else int(group) if group.isdigit() else _named(group, "etc/group", row)[0]
     return Owner(uid, gid)
 
 
-def _named(name: str, file: str, lines: Callable[[str], list[str]]) -> tuple[int, int]:
+def _named(name: str, file: str, row: Callable[[str, str], str | None]) -> tuple[int, int]:
     """Id and group id of a name in /etc/passwd; in /etc/group the id twice over."""
-    for row in (line.split(":") for line in lines(file)):
-        if row[0] == name and len(row) > 2 and row[2].isdigit():
-            primary = row[3] if file == "etc/passwd" and len(row) > 3 and row[3].isdigit() else row[2]
-            return int(row[2]), int(primary)
+    cells = (row(file, name) or "").split(":")
+    if len(cells) > 2 and cells[2].isdigit():
+        primary = cells[3] if file == "etc/passwd" and len(cells) > 3 and cells[3].isdigit() else cells[2]
+        return int(cells[2]), int(primary)
     raise CopyError(f"the image has no {name!r} in /{file}", "use a number")
+
+
+def row_of(text: str, name: str) -> str | None:
+    """The first line of a file of columns, such as /etc/passwd, whose first column is a name."""
+    return next((line for line in text.splitlines() if line.partition(":")[0] == name), None)
 
 
 def parse_mode(text: str | None) -> int | None:

@@ -91,6 +91,9 @@ class ContentStore:
         except (OSError, ValueError):
             return None
 
+    def remembers(self, kind: str, key: str) -> bool:
+        return (self.root / "memo" / kind / f"{key}.json").is_file()
+
     def note(self, kind: str, key: str, value: Any) -> None:
         folder = self.root / "memo" / kind
         folder.mkdir(parents=True, exist_ok=True)

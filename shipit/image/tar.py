@@ -13,7 +13,9 @@ from shipit.errors import BuildError
 from shipit.image.tree import Entry, Inline, LocalFile
 
 _BLOCK = 1024 * 1024
-_TYPES = {"file": b"0", "dir": b"5", "symlink": b"2"}
+_TYPES = {"file": b"0", "hardlink": b"1", "symlink": b"2", "dir": b"5"}
+# The pax record that holds a file's capabilities.
+CAPABILITY = "SCHILY.xattr.security.capability"
 _LONGEST_NAME, _LARGEST_SIZE, _LARGEST_ID = 100, 8**11, 8**7
 # What stands behind the link's name: magic, version, owner names, device numbers, prefix, padding.
 _TAIL = b"ustar\x0000" + bytes(247)
@@ -48,6 +50,7 @@ def header(path: str, entry: Entry, created_s: int) -> bytes:
         and size < _LARGEST_SIZE
         and entry.uid < _LARGEST_ID
         and entry.gid < _LARGEST_ID
+        and not entry.capability
     )
     if not is_plain:
         return _pax_header(path, entry, created_s)
@@ -63,6 +66,8 @@ def _pax_header(path: str, entry: Entry, created_s: int) -> bytes:
     info.mode, info.uid, info.gid, info.mtime = entry.mode, entry.uid, entry.gid, created_s
     info.linkname = entry.target
     info.size = entry.size if entry.kind == "file" else 0
+    if entry.capability:
+        info.pax_headers = {CAPABILITY: entry.capability}
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
 
 

@@ -32,11 +32,15 @@ class InLayer(NamedTuple):
 
 
 Content = LocalFile | Inline | InLayer
-Kind = Literal["file", "dir", "symlink"]
+# A hard link's target is a path of its own layer; a special file is a device or a pipe.
+Kind = Literal["file", "dir", "symlink", "hardlink", "special"]
 
 
 class Entry(NamedTuple):
-    """One file, folder or link. `mode` is the permission bits; `target` where a link points; `size` in bytes."""
+    """One file, folder or link. `mode` is the permission bits; `target` where a link points; `size` in bytes.
+
+    `capability` is the value of the attribute security.capability, its bytes decoded with surrogateescape.
+    """
 
     kind: Kind
     mode: int
@@ -45,10 +49,29 @@ class Entry(NamedTuple):
     target: str = ""
     size: int = 0
     content: Content | None = None
+    capability: str = ""
 
 
 Tree = dict[str, Entry]
 Changes = dict[str, Entry | None]
+
+
+class Overlay(Mapping[str, Entry]):
+    """One tree laid over another, to look paths up in. Nothing of the upper one hides what is below."""
+
+    def __init__(self, upper: Mapping[str, Entry], lower: Mapping[str, Entry]) -> None:
+        self._upper = upper
+        self._lower = lower
+
+    def __getitem__(self, path: str) -> Entry:
+        entry = self._upper.get(path)
+        return self._lower[path] if entry is None else entry
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**dict.fromkeys(self._lower), **dict.fromkeys(self._upper)})
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def normal(path: str, base: str = "/") -> str:
@@ -105,8 +128,30 @@ def children(tree: Mapping[str, Entry], folder: str) -> Iterator[tuple[str, Entr
             yield path[len(prefix) :], tree[path]
 
 
-def missing_parents(tree: Mapping[str, Entry], path: str) -> list[str]:
-    """The folders above a path that do not exist yet, outermost first."""
+def folders_above(path: str) -> list[str]:
+    """The folders above a path, outermost first, without the root."""
     parts = path.split("/")[:-1]
-    folders = ["/".join(parts[: index + 1]) for index in range(len(parts))]
-    return [folder for folder in folders if folder not in tree]
+    return ["/".join(parts[: index + 1]) for index in range(len(parts))]
+
+
+def add_parents(tree: Tree) -> None:
+    """Give paths the folders above them that the tree lacks: a layer or an archive need not name them."""
+    for path in list(tree):
+        folder = path.rpartition("/")[0]
+        while folder and folder not in tree:
+            tree[folder] = Entry("dir", 0o755)
+            folder = folder.rpartition("/")[0]
+
+
+def parents_kept(tree: Mapping[str, Entry], entries: Mapping[str, Entry]) -> dict[str, Entry]:
+    """The folders of a tree above entries that do not bring them themselves.
+
+    A layer has to hold them: an engine that unpacks each layer for itself gives those it misses a mode of its own.
+    """
+    kept: dict[str, Entry] = {}
+    for path in entries:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in entries and folder not in kept:
+            kept[folder] = tree[folder]
+            folder = folder.rpartition("/")[0]
+    return kept

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from shipit.errors import ShipitError
-from shipit.image.image import BuiltImage, Layer
+from shipit.image.image import BuiltImage, Layer, SourceImage
 from shipit.reference import parse_reference
 from shipit.registry.publish import config_blob
 from shipit.registry.uploads import Uploads
@@ -50,6 +50,12 @@ class EarlyUploads:
             for use in self._uses.get(key, ()):
                 self._pool.submit(self._send, use, layer)
 
+    def earlier_configs(self, key: BuildKey) -> Iterator[bytes]:
+        """Configs of the images that the tags of an image's uses name now. Each repository is asked when it is due."""
+        for use in self._uses.get(key, ()):
+            for image in self._published(use):
+                yield image.config
+
     def image_absent(self, use: ImageUse, built: BuiltImage) -> None:
         """A repository lacks an image, and so its config."""
         if self.is_allowed:
@@ -58,7 +64,7 @@ class EarlyUploads:
     def _send(self, use: ImageUse, layer: Layer) -> None:
         repository = parse_reference(use.repository)
         try:
-            if layer.diff_id not in self.uploads.published(repository, plain_tags(use), use.platform):
+            if layer.diff_id not in self._published_layers(use):
                 self.uploads.send(repository, layer)
         except (ShipitError, RuntimeError):
             # The publishing stage meets the same error, and tells it.
@@ -68,9 +74,16 @@ class EarlyUploads:
         """The image with the layers that its repository has in another compression replaced by those."""
         if (use.image, use.platform) not in self._new:
             return built
-        known = self.uploads.published(parse_reference(use.repository), plain_tags(use), use.platform)
+        known = self._published_layers(use)
         usable = {diff_id: layer for diff_id, layer in known.items() if layer.compression == "gzip"}
         return replace(built, layers=tuple(usable.get(layer.diff_id, layer) for layer in built.layers))
+
+    def _published_layers(self, use: ImageUse) -> dict[str, Layer]:
+        """Layers that a repository has, by diff_id: equal content that need not be sent in another compression."""
+        return {layer.diff_id: layer for image in self._published(use) for layer in image.layers}
+
+    def _published(self, use: ImageUse) -> tuple[SourceImage, ...]:
+        return self.uploads.published(parse_reference(use.repository), plain_tags(use), use.platform)
 
 
 def plain_tags(use: ImageUse) -> tuple[str, ...]:

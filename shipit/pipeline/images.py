@@ -64,7 +64,9 @@ def _built(run: Run, name: str, platform: str) -> BuiltImage:
         else:
             options = run_options(run, name, platform)
             tools = BuildTools(run.store, run.registries, run.engine, run.emit, run.registries.login)
-            built = build_image(name, options, tools, partial(run.early.layer_made, (name, platform)))
+            key = (name, platform)
+            ready, earlier = partial(run.early.layer_made, key), partial(run.early.earlier_configs, key)
+            built = build_image(name, options, tools, ready, earlier)
     except Exception as error:
         run.emit(StepFailed(step, "", str(error), run.clock.now() - started))
         raise

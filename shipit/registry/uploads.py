@@ -13,7 +13,7 @@ from shipit.errors import Interrupted, ShipitError
 from shipit.events import Emit
 from shipit.http.retry import retrying
 from shipit.image.fetch import ensure_layer
-from shipit.image.image import Layer
+from shipit.image.image import Layer, SourceImage
 from shipit.image.store import ContentStore
 from shipit.reference import ImageRef
 from shipit.registry.client import RegistryClient
@@ -65,7 +65,7 @@ class Uploads:
         self.clock = clock
         self.emit = emit
         self._blobs: dict[tuple[str, str], _Blob] = {}
-        self._published: dict[tuple[str, tuple[str, ...]], Future[Mapping[str, Layer]]] = {}
+        self._published: dict[tuple[str, tuple[str, ...]], Future[tuple[SourceImage, ...]]] = {}
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(max_workers=PARALLEL, thread_name_prefix="upload")
         self._closed = threading.Event()
@@ -91,11 +91,8 @@ class Uploads:
                 blob.sending = self._pool.submit(self._send, blob)
             return blob.sending
 
-    def published(self, repository: ImageRef, tags: tuple[str, ...], platform: str) -> Mapping[str, Layer]:
-        """Layers of the images that tags name now, by diff_id: equal content that need not be sent in another compression.
-
-        Asked once; empty when nothing can be read.
-        """
+    def published(self, repository: ImageRef, tags: tuple[str, ...], platform: str) -> tuple[SourceImage, ...]:
+        """The images that tags name now, each once. Asked once; empty when nothing can be read."""
         key = (f"{repository.name} {platform}", tags)
         with self._lock:
             if key not in self._published:
@@ -103,8 +100,8 @@ class Uploads:
             future = self._published[key]
         return future.result()
 
-    def _read_published(self, repository: ImageRef, tags: tuple[str, ...], platform: str) -> Mapping[str, Layer]:
-        found: dict[str, Layer] = {}
+    def _read_published(self, repository: ImageRef, tags: tuple[str, ...], platform: str) -> tuple[SourceImage, ...]:
+        found: dict[ImageRef, SourceImage] = {}
         for tag in tags:
             ref = ImageRef(repository.registry, repository.repository, tag)
             try:
@@ -113,8 +110,8 @@ class Uploads:
                 raise
             except ShipitError:
                 continue
-            found.update({layer.diff_id: layer for layer in image.layers})
-        return found
+            found[image.ref] = image
+        return tuple(found.values())
 
     def _blob(self, repository: ImageRef, layer: Layer) -> _Blob:
         with self._lock:

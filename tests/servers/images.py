@@ -9,8 +9,9 @@ import re
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pip
 
@@ -39,20 +40,26 @@ def busybox_archive(path: Path, tag: str, command: list[str]) -> None:
     with io.BytesIO() as layer:
         with tarfile.open(fileobj=layer, mode="w") as tar:
             tar.add(find("busybox"), "busybox")
-        data = layer.getvalue()
-    diff_id = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        image_archive(path, tag, {"Cmd": command}, [layer.getvalue()])
+
+
+def image_archive(path: Path, tag: str, runtime: Mapping[str, Any], layers: Sequence[bytes]) -> None:
+    """An image archive as `docker save` writes it, of layers that are tars."""
+    diff_ids = [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer in layers]
     config = json.dumps(
         {
             "architecture": "amd64",
             "os": "linux",
-            "config": {"Cmd": command},
-            "rootfs": {"type": "layers", "diff_ids": [diff_id]},
+            "config": runtime,
+            "rootfs": {"type": "layers", "diff_ids": diff_ids},
         }
     ).encode()
     name = f"{hashlib.sha256(config).hexdigest()}.json"
-    manifest = json.dumps([{"Config": name, "RepoTags": [tag], "Layers": ["layer.tar"]}]).encode()
+    names = [f"layer-{number}.tar" for number in range(len(layers))]
+    manifest = json.dumps([{"Config": name, "RepoTags": [tag], "Layers": names}]).encode()
+    members = {name: config, **dict(zip(names, layers, strict=True)), "manifest.json": manifest}
     with tarfile.open(path, "w") as archive:
-        for member, content in ((name, config), ("layer.tar", data), ("manifest.json", manifest)):
+        for member, content in members.items():
             info = tarfile.TarInfo(member)
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))

@@ -1,0 +1,110 @@
+"""What a build asked of its base's tree, as a value that an image's config carries: the next build asks the same.
+
+A build on another machine then needs none of the base's layers. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from shipit.image.tree import Entry, folders_above
+
+# The key of an image's config, which leaves room for others': OCI image-spec 1.1, considerations.md, "Extensibility".
+KEY = "shipit.base.v1"
+# More than this is not worth carrying: a COPY of very many files into a folder that the base has.
+_MOST = 500
+
+
+class Unknown(LookupError):
+    """A question that was not asked before."""
+
+
+@dataclass
+class Facts:
+    """Answers about a tree: `paths` has an entry without content, or None for the outermost path that is not there.
+
+    `rows` are lines of files such as /etc/passwd: file -> name -> its line, or None.
+    """
+
+    paths: dict[str, Entry | None] = field(default_factory=dict)
+    rows: dict[str, dict[str, str | None]] = field(default_factory=dict)
+
+    def entry(self, path: str) -> Entry | None:
+        """The entry of a path, None where there is none. Raises: Unknown."""
+        return self.paths[self.place(path)]
+
+    def place(self, path: str) -> str:
+        """The path that answers for a path: itself, or one above that is not there. Raises: Unknown."""
+        for folder in folders_above(path):
+            if self.paths.get(folder, self) is None:
+                return folder
+        if path not in self.paths:
+            raise Unknown(path)
+        return path
+
+    def row(self, file: str, name: str) -> str | None:
+        """The line of a name. Raises: Unknown."""
+        rows = self.rows.get(file, {})
+        if name not in rows:
+            raise Unknown(name)
+        return rows[name]
+
+    def note_row(self, file: str, name: str, row: str | None) -> None:
+        self.rows.setdefault(file, {})[name] = row
+
+    def adopt(self, other: Facts) -> bool:
+        """Add the answers of another about the same tree; whether one of them was new."""
+        is_new = any(path not in self.paths for path in other.paths)
+        self.paths.update(other.paths)
+        for file, rows in other.rows.items():
+            known = self.rows.setdefault(file, {})
+            is_new = is_new or any(name not in known for name in rows)
+            known.update(rows)
+        return is_new
+
+    @property
+    def is_worth_carrying(self) -> bool:
+        return 0 < len(self.paths) + sum(map(len, self.rows.values())) <= _MOST
+
+    def to_carry(self, layers: int) -> dict[str, Any]:
+        """What a config carries about a base of that many layers."""
+        return {"layers": layers, **self.to_json()}
+
+    def to_json(self) -> dict[str, Any]:
+        return {"paths": {path: entry and list(entry[:5]) for path, entry in self.paths.items()}, "rows": self.rows}
+
+
+def facts_of(value: Any) -> Facts:
+    """Facts from their JSON; none at all from what is not in that form, whoever wrote it."""
+    try:
+        paths = {str(path): row and _entry(*row) for path, row in value["paths"].items()}
+        rows = {
+            str(file): {str(name): None if row is None else str(row) for name, row in known.items()}
+            for file, known in value["rows"].items()
+        }
+        return Facts(paths, rows)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return Facts()
+
+
+def _entry(kind: Any, mode: Any, uid: Any, gid: Any, target: Any) -> Entry:
+    if kind not in ("file", "dir", "symlink", "special") or not isinstance(target, str):
+        raise ValueError(kind)
+    if not all(type(number) is int and number >= 0 for number in (mode, uid, gid)) or mode > 0o7777:
+        raise ValueError(mode)
+    return Entry(kind, mode, uid, gid, target)
+
+
+def carried_facts(config: bytes, diff_ids: Sequence[str]) -> Facts:
+    """What an image's config tells of a base of these layers; nothing where it has another base."""
+    try:
+        image = json.loads(config)
+        carried = image[KEY]
+        if carried["layers"] != len(diff_ids) or image["rootfs"]["diff_ids"][: len(diff_ids)] != list(diff_ids):
+            return Facts()
+        return facts_of(carried)
+    except (KeyError, TypeError, ValueError):
+        return Facts()

@@ -1,0 +1,57 @@
+"""A stage while it is built: its settings, its layers so far, and its tree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from shipit.image.base import BaseTree
+from shipit.image.image import Layer, SourceImage
+from shipit.image.owner import row_of
+from shipit.image.settings import Runtime
+from shipit.image.tar import read_content
+from shipit.image.tree import Entry, Overlay, Tree, parents_kept, resolve_path
+
+
+@dataclass
+class Stage:
+    """`own` is what its instructions have laid over the tree of `base`, whose image is `source`; both None on scratch."""
+
+    source: SourceImage | None
+    base: BaseTree | None
+    runtime: Runtime
+    layers: list[Layer | Future[Layer]]
+    history: list[dict[str, Any]]
+    own: Tree = field(default_factory=dict)
+    arguments: dict[str, str] = field(default_factory=dict)
+    has_own_command: bool = False
+    author: str = ""
+
+    def child(self) -> Stage:
+        """A stage that goes on from here."""
+        return Stage(
+            self.source, self.base, dict(self.runtime), list(self.layers), list(self.history), own=dict(self.own)
+        )
+
+    @property
+    def tree(self) -> Mapping[str, Entry]:
+        """Its tree, to look paths up in. Contents of its base may be missing."""
+        return self.own if self.base is None else Overlay(self.own, self.base)
+
+    def whole(self) -> Tree:
+        """Its tree with all contents; this needs its base's layers."""
+        return {**(self.base.whole() if self.base is not None else {}), **self.own}
+
+    def with_parents(self, entries: Mapping[str, Entry]) -> dict[str, Entry]:
+        return {**parents_kept(self.tree, entries), **entries}
+
+    def row(self, file: str, name: str) -> str | None:
+        """The line of a name in a file such as /etc/passwd; None where there is none."""
+        path = resolve_path(self.tree, file)
+        entry = self.own.get(path)
+        if entry is not None:
+            text = b"".join(read_content(path, entry)) if entry.kind == "file" else b""
+            return row_of(text.decode("utf-8", "replace"), name)
+        return self.base.row(path, name) if self.base is not None else None

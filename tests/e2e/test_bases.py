@@ -1,0 +1,297 @@
+"""A base of other people's making: what is built on it is the same whoever builds it, where an engine unpacks it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.servers.engine import DockerEngine, install_buildx
+from tests.servers.images import image_archive
+from tests.servers.install import find
+from tests.servers.registry import RegistryServer
+from tests.shipit import Shipit
+
+pytestmark = [pytest.mark.engine, pytest.mark.registry]
+
+DOCKERFILES = [
+    "COPY a.txt /tmp/",
+    "COPY a.txt /tmp/new/deep/",
+    "COPY a.txt /root/x/y",
+    "COPY a.txt /opt/",
+    "COPY dir /opt/sub",
+    "COPY dir /opt",
+    "COPY --chmod=700 dir /opt",
+    "COPY a.txt /bin/tool",
+    "COPY a.txt /var/run/x",
+    "COPY dir /var/run",
+    "COPY a.txt /var/run/deep/x",
+    "COPY rootfs/ /",
+    "COPY a.txt /etc/conf",
+    "COPY a.txt /etc/link",
+    "COPY a.txt /etc/link.new/",
+    "COPY a.txt /dangling",
+    "COPY a.txt /dangling/x",
+    "COPY a.txt /srv/gone/x",
+    "COPY a.txt /srv/opaque/",
+    "COPY a.txt /srv/opaque/below",
+    "COPY a.txt hard /",
+    "COPY a.txt new",
+    "COPY a.txt .",
+    "WORKDIR below\nCOPY a.txt .",
+    "WORKDIR /bin/w",
+    "WORKDIR /opt",
+    "WORKDIR /opt/w",
+    "USER app\nWORKDIR /n/e\nCOPY a.txt .",
+    "USER app:staff\nWORKDIR /n/e",
+    "COPY --chown=app a.txt /home/app/",
+    "COPY --chown=app:staff dir /home/app/dir",
+    "COPY --chown=app a.txt /new/folder/\nCOPY a.txt /new/folder/b\nCOPY dir /new/folder/c",
+    "ADD t.tar /opt",
+    "ADD t.tar /tmp/t/",
+    "FROM base AS first\nCOPY a.txt /opt/a\nFROM base\nCOPY --from=first /opt /copied\nCOPY --from=first /etc/link /l",
+    "FROM base AS first\nCOPY --chown=app dir /tmp/d\nFROM first\nCOPY --from=first /tmp/d/sub /opt/s",
+    "FROM scratch\nCOPY --from=base /etc /etc\nCOPY --from=base /var /v\nCOPY --from=base /same /s",
+    "COPY --from=base /bin/tool /x",
+    "COPY --from=base /bin /x",
+    "COPY --from=base /var/run /x",
+    "COPY --from=base /opt/ /srv/y/",
+    "COPY --from=base / /all",
+    "COPY --from=base /v*/r* /all/",
+    "COPY --from=base --chown=7 /hard /capable /owned/",
+    "COPY --chown=3 --from=base /usr/bin /bin",
+    "ADD hard.tar /unpacked/",
+    "COPY linkfile/ /",
+    "COPY flat/ /etc/",
+    "COPY dir /dangling",
+    "WORKDIR /dangling",
+    'ENTRYPOINT ["x"]',
+    "ENV BASE=$BASE:more\nLABEL own=1\nEXPOSE 90\nVOLUME /w\nCMD y",
+]
+
+REFUSED = [
+    "COPY overlap/ /",
+    "COPY above/ /",
+    "COPY link/ /",
+    "COPY a.txt /etc/conf/",
+    "COPY a.txt /etc/conf/x",
+    "COPY dir /etc/conf",
+    "COPY dir /etc/link",
+    "WORKDIR /etc/conf",
+    "WORKDIR /etc/conf/x",
+    "COPY --from=base /nowhere /x",
+    "COPY --from=base /dangling /x",
+    "COPY --from=base /* /all/",
+]
+
+
+def _tar(members: dict[str, Any]) -> bytes:
+    """A layer: `path/` is (mode, owner), `path` text, or the target of a link after `-> `, of a hard link after `= `.
+
+    After `+ ` it is the text of a program that may bind ports below 1024.
+    """
+    with io.BytesIO() as buffer:
+        with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            for name, what in members.items():
+                info, data = tarfile.TarInfo(name), b""
+                if name.endswith("/"):
+                    info.type, (info.mode, info.uid) = tarfile.DIRTYPE, what
+                elif what.startswith("-> "):
+                    info.type, info.linkname = tarfile.SYMTYPE, what[3:]
+                elif what.startswith("= "):
+                    info.type, info.linkname = tarfile.LNKTYPE, what[2:]
+                else:
+                    data = what.encode()
+                    if what.startswith("+ "):
+                        info.pax_headers = {"SCHILY.xattr.security.capability": CAPABILITY}
+                info.mode = info.mode if name.endswith("/") else 0o640
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+        return buffer.getvalue()
+
+
+# cap_net_bind_service, effective and permitted, as the kernel keeps it.
+CAPABILITY = b"\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00".decode()
+LAYERS = [
+    {
+        "tmp/": (0o1777, 0),
+        "root/": (0o700, 0),
+        "opt/": (0o2770, 5),
+        "usr/": (0o755, 0),
+        "usr/bin/": (0o755, 0),
+        "usr/bin/tool": "tool",
+        "bin": "-> usr/bin",
+        "run/": (0o711, 7),
+        "var/": (0o755, 0),
+        "var/run": "-> /run",
+        "etc/": (0o755, 0),
+        "etc/passwd": "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001:app:/home/app:/bin/sh\n",
+        "etc/group": "root:x:0:\nstaff:x:50:\napp:x:1001:\n",
+        "etc/conf": "conf",
+        "etc/link": "-> conf",
+        "dangling": "-> nowhere/x",
+        "srv/": (0o750, 3),
+        "srv/gone/": (0o700, 3),
+        "srv/gone/file": "gone",
+        "srv/opaque/": (0o700, 3),
+        "srv/opaque/below": "below",
+        "implied/folder/file": "x",
+        "same": "same",
+    },
+    {
+        "home/": (0o755, 0),
+        "home/app/": (0o700, 1000),
+        "app/": (0o750, 1000),
+        "app/old": "old",
+        "srv/": (0o750, 3),
+        "srv/.wh.gone": "",
+        "srv/opaque/": (0o711, 4),
+        "srv/opaque/.wh..wh..opq": "",
+        "hard": "hard",
+        "harder": "= hard",
+        "capable": "+ program",
+    },
+]
+CONFIG = {
+    "Env": ["PATH=/bin", "BASE=base"],
+    "Cmd": ["run", "it"],
+    "WorkingDir": "/app",
+    "Labels": {"base": "1"},
+    "ExposedPorts": {"80/tcp": {}},
+    "Volumes": {"/v": {}},
+}
+
+
+@pytest.fixture(scope="module")
+def docker(engine: DockerEngine) -> Docker:
+    return Docker(engine.host)
+
+
+@pytest.fixture(scope="module")
+def base(docker: Docker, registry_server: RegistryServer, tmp_path_factory: pytest.TempPathFactory) -> str:
+    name, archive = f"{registry_server.host}/odd-base:1", tmp_path_factory.mktemp("base") / "base.tar"
+    image_archive(archive, name, CONFIG, [_tar(layer) for layer in LAYERS])
+    docker.run("load", "-i", str(archive))
+    docker.run("push", name)
+    return name
+
+
+class Unpacked(NamedTuple):
+    """A container's files, path -> type, mode, owner, link, content and capability; and the image's config."""
+
+    files: dict[str, Any]
+    config: dict[str, Any]
+
+
+Built = Unpacked | str
+
+
+class Docker:
+    """The docker command on an engine."""
+
+    def __init__(self, host: str) -> None:
+        self.env = {**os.environ, "DOCKER_HOST": host}
+
+    def run(self, *words: str) -> bytes:
+        done = subprocess.run([find("docker"), *words], env=self.env, capture_output=True, check=False)
+        assert done.returncode == 0, f"docker {' '.join(words)}: {done.stderr.decode()}"
+        return done.stdout
+
+    def unpacked(self, image: str) -> Unpacked:
+        """An image as this engine unpacks it."""
+        self.run("pull", image)
+        container = self.run("create", image, "/none").decode().strip()
+        found: dict[str, Any] = {}
+        with tarfile.open(fileobj=io.BytesIO(self.run("export", container))) as archive:
+            for member in archive:
+                source = archive.extractfile(member) if member.isreg() else None
+                content = source.read() if source else b""
+                capability = member.pax_headers.get("SCHILY.xattr.security.capability", "")
+                owner = (oct(member.mode), member.uid, member.gid)
+                found[member.name] = (member.type, *owner, member.linkname, content, capability)
+        self.run("rm", container)
+        config = json.loads(self.run("image", "inspect", "-f", "{{json .Config}}", image))
+        # `Image` is the engine's own note of what it built last; `ArgsEscaped` means something on Windows only.
+        own = {"Image", "ArgsEscaped", "Hostname", "Domainname"}
+        return Unpacked(found, {key: value for key, value in config.items() if key not in own and value})
+
+
+@pytest.fixture
+def project(shipit: Shipit, docker: Docker) -> Shipit:
+    install_buildx(Path(shipit.env["HOME"]) / ".docker")
+    odd = ("overlap/bin/x", "above/app", "flat/conf", "linkfile/bin")
+    files = (
+        "a.txt",
+        "hard",
+        "dir/one",
+        "dir/sub/two",
+        "rootfs/opt/x",
+        "rootfs/tmp/y",
+        "rootfs/app/old",
+        "rootfs/q/z",
+        *odd,
+    )
+    for path in files:
+        file = shipit.folder / "context" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(path)
+    (shipit.folder / "context/dir/one").chmod(0o755)
+    (shipit.folder / "context/dir/sub").chmod(0o700)
+    (shipit.folder / "context/link").mkdir()
+    (shipit.folder / "context/link/app").symlink_to("elsewhere")
+    with tarfile.open(shipit.folder / "context/t.tar", "w") as archive:
+        archive.add(shipit.folder / "context/dir", arcname="packed")
+    (shipit.folder / "context/hard.tar").write_bytes(_tar({"deep/one": "1", "deep/two": "= deep/one", "c": "+ x"}))
+    return shipit
+
+
+@pytest.fixture
+def build(
+    project: Shipit, docker: Docker, modern_engine: DockerEngine, base: str, registry_server: RegistryServer
+) -> Callable[[str], dict[str, Built]]:
+    """Builds instructions on the base: builder -> what an engine unpacks, or what is said where it is refused."""
+
+    def built(instructions: str) -> dict[str, Built]:
+        text = instructions if instructions.startswith("FROM") else f"FROM base\n{instructions}"
+        text = text.replace("FROM base", f"FROM {base}").replace("from=base", f"from={base}")
+        project.write(**{"context/Dockerfile": f"{text}\n"})
+        return {
+            "native": result("native", docker.env["DOCKER_HOST"]),
+            "engine": result("engine", docker.env["DOCKER_HOST"]),
+            "buildx": result("buildx", modern_engine.host),
+        }
+
+    def result(builder: str, host: str) -> Built:
+        name = f"{registry_server.host}/on-odd-base-{builder}"
+        image = f"{{repository: {name}, tags: [t], build: {{context: context, builder: {builder}}}}}"
+        project.write(deploy__yml=f"app: a\nimage: {image}\ntargets: {{hub: }}\n")
+        project.env["DOCKER_HOST"] = host
+        done = project.run("deploy")
+        assert "classic" not in done.stderr, done.stderr
+        return docker.unpacked(f"{name}:t") if done.returncode == 0 else done.stderr
+
+    return built
+
+
+@pytest.mark.parametrize("instructions", DOCKERFILES)
+def test_all_builders_agree_on_a_base(build: Callable[[str], dict[str, Built]], instructions: str) -> None:
+    built = build(instructions)
+    assert isinstance(built["native"], Unpacked), built["native"]
+    assert built["engine"] == built["buildx"], "the engines themselves agree"
+    assert built["native"] == built["engine"]
+
+
+@pytest.mark.parametrize("instructions", REFUSED)
+def test_all_builders_refuse_what_a_base_does_not_allow(
+    build: Callable[[str], dict[str, Built]], instructions: str
+) -> None:
+    built = build(instructions)
+    assert {name: isinstance(result, str) for name, result in built.items()} == dict.fromkeys(built, True)
+    assert "Dockerfile:2: " in str(built["native"])
