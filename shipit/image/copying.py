@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shipit.errors import BuildError
 from shipit.image.archive import archive_entries, is_archive
-from shipit.image.copy import NEEDS_ENGINE, Owner, copy_entries
+from shipit.image.copy import NEEDS_ENGINE, CopyError, Owner, copy_entries
 from shipit.image.dockerfile import Heredoc, Instruction, split_words
 from shipit.image.owner import parse_mode, parse_owner
 from shipit.image.tree import Entry, Inline, LocalFile, Overlay, Tree, normal, resolve_path
@@ -46,6 +46,9 @@ def copied_entries(instruction: Instruction, around: Surroundings, where: str) -
     if len(words) < 2:
         raise ValueError(f"{instruction.keyword} needs a source and a destination")
     sources, destination = words[:-1], words[-1]
+    if instruction.flag("link") in ("", "true"):
+        # Such a layer knows nothing of what is below it: it brings all its folders, and follows no link there.
+        around = replace(around, target={}, row=_no_row)
     owner, chmod = _owner(instruction, around), parse_mode(instruction.flag("chmod"))
     target, workdir = around.target, around.workdir
     if instruction.heredocs:
@@ -77,6 +80,10 @@ def _added(
             entries = copy_entries(tree, [source], many, target, workdir=around.workdir, owner=owner, chmod=chmod)
         written.update(entries)
     return written
+
+
+def _no_row(file: str, name: str) -> str | None:
+    raise CopyError(f"with --link the image's /{file} is not asked for {name!r}", "use a number")
 
 
 def _heredoc(doc: Heredoc, around: Surroundings) -> Entry:

@@ -12,7 +12,7 @@ from shipit.image.image import Layer, SourceImage
 from shipit.image.owner import row_of
 from shipit.image.settings import Runtime
 from shipit.image.tar import read_content
-from shipit.image.tree import Entry, Overlay, Tree, parents_kept, resolve_path
+from shipit.image.tree import Entry, Overlay, Tree, apply_changes, parents_kept, resolve_path
 
 
 @dataclass
@@ -42,7 +42,9 @@ class Stage:
 
     def whole(self) -> Tree:
         """Its tree with all contents; this needs its base's layers."""
-        return {**(self.base.whole() if self.base is not None else {}), **self.own}
+        tree = dict(self.base.whole()) if self.base is not None else {}
+        apply_changes(tree, self.own)
+        return tree
 
     def with_parents(self, entries: Mapping[str, Entry]) -> dict[str, Entry]:
         return {**parents_kept(self.tree, entries), **entries}

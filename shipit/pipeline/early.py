@@ -53,8 +53,9 @@ class EarlyUploads:
     def earlier_configs(self, key: BuildKey) -> Iterator[bytes]:
         """Configs of the images that the tags of an image's uses name now. Each repository is asked when it is due."""
         for use in self._uses.get(key, ()):
-            for image in self._published(use):
-                yield image.config
+            if use.repository:
+                for image in self._published(use):
+                    yield image.config
 
     def image_absent(self, use: ImageUse, built: BuiltImage) -> None:
         """A repository lacks an image, and so its config."""

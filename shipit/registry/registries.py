@@ -94,13 +94,13 @@ class Registries:
                 f"{ref} has a manifest of a type that can't be built on: {media_type or 'none'}", where=asked.registry
             )
         pinned = ImageRef(asked.registry, asked.repository, None, digest)
-        config = self._config(pinned, manifest["config"]["digest"])
-        _check_platform(json.loads(config), platform, str(ref))
-        diff_ids = json.loads(config)["rootfs"]["diff_ids"]
-        layers = tuple(
-            Layer(diff_id, row["digest"], int(row["size"]), _compression(row["mediaType"]), pinned)
-            for diff_id, row in zip(diff_ids, manifest["layers"], strict=True)
-        )
+        try:
+            config = self._config(pinned, manifest["config"]["digest"])
+            _check_platform(json.loads(config), platform, str(ref))
+            layers = _layers(config, manifest, pinned)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            # A chart, a bill of materials or the like has a manifest of the same type.
+            raise BuildError(f"{ref} is no container image", where=pinned.name, hint="check its name and tag") from None
         return SourceImage(pinned, config, layers, "docker" if "docker" in media_type else "oci")
 
     def blob(self, ref: ImageRef, digest: str) -> Iterator[bytes]:
@@ -123,6 +123,14 @@ class Registries:
         if not self.store.has(digest):
             self.store.put_stream(self.blob(ref, digest), digest, f"{ref.name}@{digest}")
         return self.store.read(digest)
+
+
+def _layers(config: bytes, manifest: Any, origin: ImageRef) -> tuple[Layer, ...]:
+    diff_ids = json.loads(config)["rootfs"]["diff_ids"]
+    return tuple(
+        Layer(str(diff_id), str(row["digest"]), int(row["size"]), _compression(row["mediaType"]), origin)
+        for diff_id, row in zip(diff_ids, manifest["layers"], strict=True)
+    )
 
 
 def _mirrors(environment: Environment) -> dict[str, str]:

@@ -7,13 +7,15 @@ import json
 import os
 import subprocess
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from shipit.rehearsal.heroku import HerokuStandIn
 from tests.servers.engine import DockerEngine, install_buildx
+from tests.servers.faults import FaultProxy
 from tests.servers.images import image_archive
 from tests.servers.install import find
 from tests.servers.registry import RegistryServer
@@ -74,6 +76,19 @@ DOCKERFILES = [
     "WORKDIR /dangling",
     'ENTRYPOINT ["x"]',
     "ENV BASE=$BASE:more\nLABEL own=1\nEXPOSE 90\nVOLUME /w\nCMD y",
+]
+
+# The older engine does not know the flag.
+LINKED = [
+    "COPY --link a.txt /tmp/x",
+    "COPY --link a.txt /bin/y",
+    "COPY --link dir /opt/d",
+    "COPY --link=false dir /opt/d",
+    "COPY --link --chown=1000 a.txt /home/app/x",
+    "COPY --link a.txt /etc/conf/x",
+    "COPY --link dir /app",
+    "WORKDIR /opt/q\nCOPY --link a.txt .\nCOPY dir .",
+    "ADD --link t.tar /opt/",
 ]
 
 REFUSED = [
@@ -255,24 +270,22 @@ def project(shipit: Shipit, docker: Docker) -> Shipit:
 @pytest.fixture
 def build(
     project: Shipit, docker: Docker, modern_engine: DockerEngine, base: str, registry_server: RegistryServer
-) -> Callable[[str], dict[str, Built]]:
+) -> Callable[..., dict[str, Built]]:
     """Builds instructions on the base: builder -> what an engine unpacks, or what is said where it is refused."""
 
-    def built(instructions: str) -> dict[str, Built]:
+    engines = {"native": docker.env["DOCKER_HOST"], "engine": docker.env["DOCKER_HOST"], "buildx": modern_engine.host}
+
+    def built(instructions: str, *builders: str) -> dict[str, Built]:
         text = instructions if instructions.startswith("FROM") else f"FROM base\n{instructions}"
         text = text.replace("FROM base", f"FROM {base}").replace("from=base", f"from={base}")
         project.write(**{"context/Dockerfile": f"{text}\n"})
-        return {
-            "native": result("native", docker.env["DOCKER_HOST"]),
-            "engine": result("engine", docker.env["DOCKER_HOST"]),
-            "buildx": result("buildx", modern_engine.host),
-        }
+        return {builder: result(builder) for builder in builders or engines}
 
-    def result(builder: str, host: str) -> Built:
+    def result(builder: str) -> Built:
         name = f"{registry_server.host}/on-odd-base-{builder}"
         image = f"{{repository: {name}, tags: [t], build: {{context: context, builder: {builder}}}}}"
         project.write(deploy__yml=f"app: a\nimage: {image}\ntargets: {{hub: }}\n")
-        project.env["DOCKER_HOST"] = host
+        project.env["DOCKER_HOST"] = engines[builder]
         done = project.run("deploy")
         assert "classic" not in done.stderr, done.stderr
         return docker.unpacked(f"{name}:t") if done.returncode == 0 else done.stderr
@@ -281,17 +294,108 @@ def build(
 
 
 @pytest.mark.parametrize("instructions", DOCKERFILES)
-def test_all_builders_agree_on_a_base(build: Callable[[str], dict[str, Built]], instructions: str) -> None:
+def test_all_builders_agree_on_a_base(build: Callable[..., dict[str, Built]], instructions: str) -> None:
     built = build(instructions)
     assert isinstance(built["native"], Unpacked), built["native"]
     assert built["engine"] == built["buildx"], "the engines themselves agree"
     assert built["native"] == built["engine"]
 
 
+@pytest.mark.parametrize("instructions", LINKED)
+def test_a_linked_copy_is_laid_over_a_base_unseen(build: Callable[..., dict[str, Built]], instructions: str) -> None:
+    built = build(instructions, "native", "buildx")
+    assert isinstance(built["native"], Unpacked), built["native"]
+    assert built["native"] == built["buildx"]
+
+
 @pytest.mark.parametrize("instructions", REFUSED)
 def test_all_builders_refuse_what_a_base_does_not_allow(
-    build: Callable[[str], dict[str, Built]], instructions: str
+    build: Callable[..., dict[str, Built]], instructions: str
 ) -> None:
     built = build(instructions)
     assert {name: isinstance(result, str) for name, result in built.items()} == dict.fromkeys(built, True)
     assert "Dockerfile:2: " in str(built["native"])
+
+
+@pytest.fixture
+def proxy(registry_server: RegistryServer) -> Iterator[FaultProxy]:
+    server = FaultProxy(registry_server.host)
+    yield server
+    server.stop()
+
+
+def _move(project: Shipit, machine: str) -> None:
+    """Go on at a machine that has seen nothing yet."""
+    project.env["SHIPIT_CACHE_DIR"] = str(project.folder.parent / machine)
+
+
+def _run(project: Shipit, command: str = "deploy") -> str:
+    done = project.run(command)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def _base_layers(proxy: FaultProxy) -> list[str]:
+    """The requests for layers of the base since the last time."""
+    seen = [line for line in proxy.seen if line.startswith("GET /v2/odd-base/blobs/")]
+    proxy.seen.clear()
+    return seen
+
+
+ASKING = """FROM base
+WORKDIR /new/w
+COPY --chown=app:staff . .
+COPY a.txt /bin/tool
+COPY --chown=app a.txt dir/one /opt/
+"""
+
+
+def test_layers_of_a_base_are_read_once_and_never_on_other_machines(
+    project: Shipit, proxy: FaultProxy, docker: Docker, base: str
+) -> None:
+    mine = base.replace(base.partition("/")[0], proxy.host)
+    image = f"{{repository: {proxy.host}/read-once, tags: [t], build: {{context: context, builder: native}}}}"
+    dockerfile = ASKING.replace("FROM base", f"FROM {mine}")
+    text = f"app: a\nimage: {image}\ntargets: {{hub: }}\n"
+    project.write(**{"deploy.yml": text, "context/Dockerfile": dockerfile})
+    _run(project)
+    assert len(_base_layers(proxy)) == len(LAYERS) + 1, "its config and its layers"
+    # What is the same is known to be the same.
+    _move(project, "second")
+    assert "nothing changed" in _run(project)
+    assert len(_base_layers(proxy)) == 1, "its config"
+    # What has changed is built and sent, on what the base is known to be.
+    _move(project, "third")
+    project.write(**{"context/dir/new": "new", "context/a.txt": "changed"})
+    assert "3 there" in _run(project), "the base's own layers, and WORKDIR's"
+    assert len(_base_layers(proxy)) == 1
+    native = docker.unpacked(f"{proxy.host}/read-once:t")
+    # What was never asked has to be read.
+    _move(project, "fourth")
+    project.write(**{"context/Dockerfile": f"{dockerfile}COPY a.txt /srv/\n"})
+    _run(project)
+    assert len(_base_layers(proxy)) == len(LAYERS) + 1
+    project.write(
+        **{"context/Dockerfile": dockerfile, "deploy.yml": text.replace("native", "engine").replace("once", "there")}
+    )
+    project.env["DOCKER_HOST"] = docker.env["DOCKER_HOST"]
+    _run(project)
+    assert native == docker.unpacked(f"{proxy.host}/read-there:t")
+
+
+def test_what_is_known_of_a_base_is_known_by_images_at_heroku(
+    project: Shipit, proxy: FaultProxy, base: str, heroku: HerokuStandIn
+) -> None:
+    mine = base.replace(base.partition("/")[0], proxy.host)
+    project.write(
+        **{
+            "deploy.yml": "app: shop-prod\nimage: {build: {context: context}}\ntargets: {heroku: {settle: 0s}}\n",
+            "context/Dockerfile": ASKING.replace("FROM base", f"FROM {mine}"),
+        }
+    )
+    _run(project, "push")
+    assert len(_base_layers(proxy)) == len(LAYERS) + 1
+    _move(project, "second")
+    project.write(**{"context/a.txt": "changed"})
+    _run(project, "push")
+    assert len(_base_layers(proxy)) == 1

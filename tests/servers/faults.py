@@ -23,7 +23,7 @@ class Fault:
 
 
 class FaultProxy:
-    """Listens on `host` for a server at `upstream`; the request at `index` (from 0) meets `fault`. `pause_s` slows all."""
+    """Listens on `host` for a server at `upstream`; the request at `index` (from 0) meets `fault`. `pause_s` slows all; `seen` are all their lines."""
 
     def __init__(self, upstream: str) -> None:
         self.upstream = upstream
@@ -33,6 +33,7 @@ class FaultProxy:
         self.pause_s = 0.0
         self.met = ""
         self.largest = 0
+        self.seen: list[str] = []
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -50,6 +51,7 @@ class FaultProxy:
     def _due(self, line: str) -> Fault | None:
         with self._lock:
             self.count += 1
+            self.seen.append(line)
             if self.fault is None or self.count - 1 != self.index:
                 return None
             self.met = line
