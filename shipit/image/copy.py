@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shipit.image.ignore import pattern_regex
-from shipit.image.tree import Entry, Tree, children, folders_above, normal, resolve_path
+from shipit.image.tree import Entry, Overlay, Tree, children, folders_above, normal, resolve_path
 
 NEEDS_ENGINE = "start a Docker engine, or name one with DOCKER_HOST: then shipit builds with it"
 
@@ -40,22 +40,18 @@ def copy_entries(
     workdir: str = "/",
     owner: Owner | None = None,
     chmod: int | None = None,
+    written: Mapping[str, Entry] | None = None,
 ) -> dict[str, Entry]:
-    """The entries that a COPY writes, parents that it creates included.
+    """The entries that a COPY writes, parents that it creates included; `written` are those it wrote before.
 
     `owner` None keeps what the source says (0:0 for a context). A folder's content is copied, not the folder.
     Raises: CopyError.
     """
+    out: dict[str, Entry] = dict(written or {})
+    target = Overlay(out, target)
     matches = [match for pattern in patterns for match in match_sources(source, pattern)]
     into_folder = destination.endswith(("/", "/.")) or destination in (".", "..") or not destination
-    if (
-        len(matches) > 1
-        and not into_folder
-        and not _is_folder(target, resolve_path(target, normal(destination, workdir)))
-    ):
-        raise CopyError("several files are copied, so the destination should end with /", f"write {destination}/")
     base = resolve_path(target, normal(destination, workdir))
-    out: dict[str, Entry] = {}
     for match in matches:
         found = resolve_path(source, match)
         entry = source.get(found) if found else Entry("dir", 0o755)
@@ -66,7 +62,9 @@ def copy_entries(
             for path, child in children(source, found):
                 _put(f"{base}/{path}".lstrip("/"), child, target, out, owner, chmod)
             continue
-        inside = into_folder or _is_folder(target, base) or _is_folder(out, base)
+        inside = into_folder or _is_folder(target, base)
+        if not inside and base in out:
+            raise CopyError("several files are copied, so the destination should end with /", f"write {destination}/")
         path = f"{base}/{posixpath.basename(match)}".lstrip("/") if inside else base
         _make_folders(path, target, out, owner)
         _put(path, entry, target, out, owner, chmod)
@@ -74,9 +72,9 @@ def copy_entries(
 
 
 def match_sources(source: Tree, pattern: str) -> list[str]:
-    """The paths that one source of COPY names, in order; the root is the empty path.
+    """The paths that one source of COPY names, in order; the root is the empty path. A pattern may match nothing.
 
-    Raises: CopyError when it names nothing.
+    Raises: CopyError when a path is not there.
     """
     cleaned = normal(pattern)
     if not re.search(r"[*?\[]", cleaned):
@@ -85,13 +83,10 @@ def match_sources(source: Tree, pattern: str) -> list[str]:
             raise CopyError(f"{pattern!r} is not there", "check the path, and .dockerignore")
         return [cleaned]
     try:
-        regex = re.compile(pattern_regex(cleaned), re.DOTALL)
+        regex = re.compile(pattern_regex(re.sub(r"\*+", "*", cleaned)), re.DOTALL)
     except ValueError as error:
         raise CopyError(str(error)) from None
-    matches = sorted(path for path in source if regex.fullmatch(path))
-    if not matches:
-        raise CopyError(f"nothing matches {pattern!r}", "check the path, and .dockerignore")
-    return matches
+    return sorted(path for path in source if regex.fullmatch(path))
 
 
 def _is_folder(tree: Mapping[str, Entry], path: str) -> bool:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from shipit.errors import BuildError
 from shipit.image.archive import archive_entries, is_archive
 from shipit.image.copy import NEEDS_ENGINE, CopyError, Owner, copy_entries
-from shipit.image.dockerfile import Heredoc, Instruction, split_words
+from shipit.image.dockerfile import Heredoc, Instruction
 from shipit.image.owner import parse_mode, parse_owner
-from shipit.image.tree import Entry, Inline, LocalFile, Overlay, Tree, normal, resolve_path
+from shipit.image.tree import Entry, Inline, LocalFile, Tree, normal, resolve_path
 
 # Flags of COPY and ADD that are done natively.
 COPY_FLAGS = frozenset({"from", "chown", "chmod", "link"})
@@ -42,7 +43,7 @@ def copied_entries(instruction: Instruction, around: Surroundings, where: str) -
     for name, _ in instruction.flags:
         if name not in COPY_FLAGS:
             raise BuildError(f"{instruction.keyword} --{name} is not built natively", where=where, hint=NEEDS_ENGINE)
-    words = [around.expand(word, False) for word in instruction.json_words or split_words(instruction.text)]
+    words = [around.expand(word, False) for word in instruction.json_words or instruction.text.split()]
     if len(words) < 2:
         raise ValueError(f"{instruction.keyword} needs a source and a destination")
     sources, destination = words[:-1], words[-1]
@@ -68,17 +69,15 @@ def _added(
 ) -> dict[str, Entry]:
     """ADD: a local archive is unpacked, everything else is copied."""
     written: dict[str, Entry] = {}
-    target = Overlay(written, around.target)
+    put = partial(copy_entries, destination=destination, target=around.target, workdir=around.workdir, owner=owner)
     for source in sources:
         entry = tree.get(resolve_path(tree, normal(source)))
         content = entry.content if entry else None
         if isinstance(content, LocalFile) and is_archive(Path(content.path)):
-            unpacked, place = archive_entries(Path(content.path), around.scratch), destination.rstrip("/") + "/"
-            entries = copy_entries(unpacked, ["."], place, target, workdir=around.workdir, owner=owner)
+            unpacked = archive_entries(Path(content.path), around.scratch)
+            written = put(unpacked, ["."], destination=destination.rstrip("/") + "/", written=written)
         else:
-            many = destination if len(sources) == 1 or destination.endswith("/") else f"{destination}/"
-            entries = copy_entries(tree, [source], many, target, workdir=around.workdir, owner=owner, chmod=chmod)
-        written.update(entries)
+            written = put(tree, [source], chmod=chmod, written=written)
     return written
 
 

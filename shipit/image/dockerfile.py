@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from dataclasses import dataclass
 
 from shipit.errors import BuildError
@@ -61,14 +60,19 @@ class Instruction:
 
     @property
     def json_words(self) -> tuple[str, ...] | None:
-        """The words of the exec form, or None where the text is the shell form."""
+        """The words of the exec form, or None where the text is the shell form. What follows the array is passed over.
+
+        Raises: ValueError for an array that holds anything but strings.
+        """
         if not self.text.startswith("["):
             return None
         try:
-            words = json.loads(self.text)
-        except ValueError:
+            words, _ = json.JSONDecoder().raw_decode(self.text)
+        except (ValueError, RecursionError):
             return None
-        return tuple(words) if isinstance(words, list) and all(isinstance(word, str) for word in words) else None
+        if not all(isinstance(word, str) for word in words):
+            raise ValueError(f"{self.keyword} in the exec form should hold strings only, found {self.text}")
+        return tuple(words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ def parse_dockerfile(text: str, name: str = "Dockerfile") -> Dockerfile:
 
     Raises: BuildError at the line of an instruction that is unknown, empty or not closed.
     """
-    lines = text.removeprefix("\ufeff").splitlines()
+    lines = text.removeprefix("\ufeff").split("\n")
     escape, syntax, index = _directives(lines)
     instructions: list[Instruction] = []
     while index < len(lines):
@@ -131,8 +135,8 @@ def _logical_line(lines: list[str], index: int, escape: str) -> tuple[str, int]:
         if parts and (not line.strip() or line.lstrip().startswith("#")):
             continue
         body = line.rstrip()
-        continuing = body.endswith(escape) and not (escape == "`" and body.endswith("``"))
-        parts.append(body[: -len(escape)] if continuing else line.rstrip("\r\n"))
+        continuing = body.endswith(escape) and not body.endswith(2 * escape)
+        parts.append(body[: -len(escape)] if continuing else line.rstrip("\r"))
     return "".join(parts).strip(), index
 
 
@@ -160,7 +164,7 @@ def _heredoc_body(lines: list[str], index: int, end: str, *, strip_tabs: bool, w
     while index < len(lines):
         line = lines[index].lstrip("\t") if strip_tabs else lines[index]
         index += 1
-        if line == end:
+        if line.rstrip("\r") == end:
             return "".join(f"{text}\n" for text in body), index
         body.append(line)
     raise BuildError(f"the here-document <<{end} is never closed", where=where, hint=f"end it with a line {end}")
@@ -175,14 +179,3 @@ def _flags(text: str) -> tuple[tuple[tuple[str, str], ...], str]:
         flags.append((flag[1], "true" if flag[2] is None else flag[2]))
         text = text[match.end() :]
     return tuple(flags), text
-
-
-def split_words(text: str) -> list[str]:
-    """Words of the shell form of COPY, EXPOSE and the like; quotes are kept for the expansion that follows."""
-    lexer = shlex.shlex(text, posix=False, punctuation_chars=False)
-    lexer.whitespace_split = True
-    lexer.commenters = ""
-    try:
-        return list(lexer)
-    except ValueError:
-        return text.split()

@@ -27,7 +27,10 @@ def parse_ignore(text: str) -> tuple[Rule, ...]:
         if line.startswith("#") or not (pattern := line.strip()):
             continue
         negated = pattern.startswith("!")
-        cleaned = _clean(pattern.removeprefix("!").strip())
+        taken = pattern.removeprefix("!").strip()
+        cleaned = _clean(taken)
+        if negated and not cleaned and taken.startswith("/"):
+            raise ValueError(f"the pattern {pattern!r} takes back nothing: write a path behind the !")
         if cleaned:
             rules.append(Rule(re.compile(pattern_regex(cleaned), re.DOTALL), negated, cleaned))
     return tuple(rules)
@@ -74,7 +77,8 @@ def _clean(pattern: str) -> str:
             continue
         if part == ".." and parts and parts[-1] != "..":
             parts.pop()
-        elif part != "..":
+        elif part != ".." or not pattern.startswith("/"):
+            # What leads out of the context names nothing in it.
             parts.append(part)
     return "/".join(parts)
 

@@ -78,7 +78,7 @@ class NativeBuilder:
             return len(self.blocks) - 1
         return (
             stage_index(self.blocks, self.options.stage, len(self.blocks))
-            if self.options.stage in stage_names(self.blocks)
+            if self.options.stage.lower() in stage_names(self.blocks)
             else self._no_stage()
         )
 
@@ -161,7 +161,7 @@ class NativeBuilder:
                 stage.runtime["WorkingDir"] = path
                 empty = not self._add_layer(self._folder(path, stage), stage)
             elif keyword == "MAINTAINER":
-                stage.author = self._expanded(instruction.text, variables, where)
+                stage.author = instruction.text
             else:
                 if keyword == "CMD":
                     stage.has_own_command = True
@@ -244,7 +244,8 @@ class NativeBuilder:
 
     def _expanded(self, text: str, variables: Mapping[str, str], where: str, *, keep_quotes: bool = False) -> str:
         try:
-            return expand(text, variables, self.dockerfile.escape, keep_quotes=keep_quotes)
+            # A here-document has the usual escape, whatever the directive says.
+            return expand(text, variables, "\\" if keep_quotes else self.dockerfile.escape, keep_quotes=keep_quotes)
         except ValueError as error:
             raise BuildError(str(error), where=where) from None
 

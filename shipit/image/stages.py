@@ -5,12 +5,11 @@ Source: Dockerfile reference, "FROM", "ARG", "Automatic platform ARGs in the glo
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from shipit.errors import BuildError
 from shipit.image.dockerfile import Dockerfile, Instruction
-from shipit.image.expand import parse_pairs
+from shipit.image.expand import expand, split_words
 from shipit.image.options import BuildOptions
 
 
@@ -42,17 +41,15 @@ def split_stages(dockerfile: Dockerfile, options: BuildOptions) -> tuple[list[li
 def parse_arguments(
     instruction: Instruction, variables: Mapping[str, str], escape: str
 ) -> list[tuple[str, str | None]]:
-    if "=" not in instruction.text:
-        return [(name, None) for name in instruction.text.split()]
-    pairs: list[tuple[str, str | None]] = []
+    """The names of an ARG and their defaults, if any; a default may use those before it."""
     known = dict(variables)
-    for word in re.findall(r"""(?:[^\s"']|"[^"]*"|'[^']*')+""", instruction.text):
-        if "=" in word:
-            name, value = parse_pairs(word, known, escape)[0]
+    pairs: list[tuple[str, str | None]] = []
+    for word in split_words(instruction.text, escape):
+        name, equals, default = word.partition("=")
+        value = expand(default, known, escape) if equals else None
+        if value is not None:
             known[name] = value
-            pairs.append((name, value))
-        else:
-            pairs.append((word, None))
+        pairs.append((name, value))
     return pairs
 
 

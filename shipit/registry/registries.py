@@ -126,10 +126,10 @@ class Registries:
 
 
 def _layers(config: bytes, manifest: Any, origin: ImageRef) -> tuple[Layer, ...]:
-    diff_ids = json.loads(config)["rootfs"]["diff_ids"]
+    diff_ids = json.loads(config)["rootfs"]["diff_ids"] or []
     return tuple(
         Layer(str(diff_id), str(row["digest"]), int(row["size"]), _compression(row["mediaType"]), origin)
-        for diff_id, row in zip(diff_ids, manifest["layers"], strict=True)
+        for diff_id, row in zip(diff_ids, manifest["layers"] or [], strict=True)
     )
 
 

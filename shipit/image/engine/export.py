@@ -70,8 +70,8 @@ def read_archive(
     try:
         manifest = json.loads(_member(archive, "manifest.json"))[0]
         config = _member(archive, manifest["Config"])
-        diff_ids = json.loads(config)["rootfs"]["diff_ids"]
-        members = list(manifest["Layers"])
+        diff_ids = json.loads(config)["rootfs"]["diff_ids"] or []
+        members = list(manifest["Layers"] or [])
     except (KeyError, IndexError, ValueError, TypeError):
         raise BuildError("the engine's export holds no image that is understood", where="manifest.json") from None
     if len(diff_ids) != len(members):
