@@ -34,12 +34,12 @@ def _starting(incomplete: str, words: Any) -> list[str]:
 
 def _file() -> Mapping[str, Any]:
     try:
-        import yaml
-
+        from shipit.config.document import parse_document, plain_data
         from shipit.config.environment import read_environment
         from shipit.config.load import find_file
 
-        loaded = yaml.safe_load(find_file(read_environment(), None).read_text())
+        file = find_file(read_environment(), None)
+        loaded = plain_data(parse_document(file.read_bytes(), file.name))
     except Exception:
         return {}
     return loaded if isinstance(loaded, Mapping) else {}

@@ -43,11 +43,8 @@ def _resolve(path: str, source: SecretSource, root: Path, environment: Environme
             return ConfigError(f"the variable {source.env} is not set", path=path, hint=f"export {source.env}=...")
         return value
     if source.file is not None:
-        file = root / Path(
-            source.file.replace("~", str(environment.home), 1) if source.file.startswith("~/") else source.file
-        )
         try:
-            return file.read_text().removesuffix("\n")
+            return secret_file(source.file, root, environment).read_text().removesuffix("\n")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not text"
             return ConfigError(
@@ -58,6 +55,11 @@ def _resolve(path: str, source: SecretSource, root: Path, environment: Environme
     command = source.command or ()
     program = command[-1] if command[:2] == ("/bin/sh", "-c") else command[0]
     return _printed(path, command, "its command", f"run it by hand: {program}", root, source.timeout, environment)
+
+
+def secret_file(text: str, root: Path, environment: Environment) -> Path:
+    """The file of a secret, relative to the project unless it is absolute or begins with `~/`."""
+    return environment.home / text.removeprefix("~/") if text.startswith("~/") else root / text
 
 
 def _from_keyring(path: str, entry: KeyringConfig, timeout_s: float, environment: Environment) -> str | ConfigError:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from shipit.config.environment import Environment
 from shipit.config.project import Project
+from shipit.config.secrets import secret_file
 from shipit.errors import Interrupted, ShipitError
 from shipit.http.skew import judge_skew
 from shipit.image.build import read_dockerfile
@@ -139,8 +140,7 @@ def _secret(name: str, project: Project, environment: Environment) -> Finding:
         return Finding("ok", subject, f"from the variable {source.env}")
     if source.file is not None:
         text = source.file
-        file = environment.home / text[2:] if text.startswith("~/") else project.root / text
-        if not file.is_file():
+        if not secret_file(text, project.root, environment).is_file():
             return Finding("failure", subject, f"there is no file {text}", "create it, or name another file")
         return Finding("ok", subject, f"from the file {text}")
     if source.command is not None:

@@ -79,8 +79,7 @@ def _objects(file: Path, root: Path) -> tuple[list[dict[str, Any]], list[ConfigE
     try:
         text = decode(file.read_bytes(), name, MAX_BYTES)
         check_bounds(text)
-        documents = list(yaml.compose_all(text, Loader=_LOADER))
-        values = list(yaml.load_all(text, Loader=_LOADER))
+        documents = list(_documents(text))
     except yaml.MarkedYAMLError as error:
         return [], list(not_yaml(error, text, name).problems)
     except ConfigErrors as error:
@@ -88,18 +87,27 @@ def _objects(file: Path, root: Path) -> tuple[list[dict[str, Any]], list[ConfigE
     except (yaml.YAMLError, OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
         return [], [_problem(name, text, 1, 1, f"can't be read: {reason}", "")]
-    for node, value in zip(documents, values, strict=True):
+    for mark, value in documents:
         if value is None:
             continue
         is_list = isinstance(value, dict) and value.get("kind") == "List"
         for item in value.get("items") or [] if is_list else [value]:
             what, hint = _lack(item)
             if what:
-                mark = node.start_mark
                 problems.append(_problem(name, text, mark.line + 1, mark.column + 1, what, hint))
             else:
                 objects.append({key: part for key, part in item.items() if key != "status"})
     return objects, problems
+
+
+def _documents(text: str) -> Iterator[tuple[Any, Any]]:
+    """Where each document begins, and its value."""
+    loader = _LOADER(text)
+    try:
+        while loader.check_node() and (node := loader.get_node()) is not None:
+            yield node.start_mark, loader.construct_document(node)
+    finally:
+        loader.dispose()
 
 
 def _problem(name: str, text: str, line: int, column: int, what: str, hint: str) -> ConfigError:
