@@ -146,7 +146,7 @@ def test_permissions_are_asked_of_the_cluster(shipit: Shipit, cluster: Cluster) 
         ["config", "set-credentials", "reader", f"--token={token}"],
         ["config", "set-context", "reader", "--cluster=test", "--user=reader", "--namespace=doctor"],
     ):
-        subprocess.run([find("kubectl"), *words], env=variables, check=True, capture_output=True)
+        subprocess.run([find("kubectl"), *words], env={**shipit.env, **variables}, check=True, capture_output=True)
     shipit.env |= variables
     shipit.write(
         Dockerfile='FROM scratch\nCOPY deploy.yml /\nCMD ["x"]\n',

@@ -53,7 +53,13 @@ class Cluster:
 
     def kubectl(self, *arguments: str, check: bool = True, data: str | None = None) -> str:
         """Run kubectl against the cluster; its standard output."""
-        command = [find("kubectl"), "--kubeconfig", str(self.kubeconfig), *arguments]
+        command = [
+            find("kubectl"),
+            "--kubeconfig",
+            str(self.kubeconfig),
+            f"--cache-dir={self.folder}/cache",
+            *arguments,
+        ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, input=data)
         if check and done.returncode != 0:
             raise AssertionError(f"kubectl {' '.join(arguments)}: {done.stderr}")
