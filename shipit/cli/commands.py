@@ -34,10 +34,11 @@ def run_build(images: Sequence[str], options: Options) -> None:
                 raise UsageError(
                     "there is nothing to build", where=str(project.file), hint="add image: or images: to it"
                 )
-            uses = []
-            for name, config in chosen.items():
-                platform = config.build.platforms[0] if config.build else "linux/amd64"
-                uses.append(ImageUse(name, config.repository or "", "oci", platform, None, project.tags(name)))
+            # Without a repository: a build asks only the registries of its bases.
+            uses = [
+                ImageUse(name, "", "oci", config.build.platforms[0] if config.build else "linux/amd64")
+                for name, config in chosen.items()
+            ]
             built = build_images(run, uses)
         for use in uses:
             typer.echo(f"{use.image}  {built[use.image, use.platform].config_digest}")

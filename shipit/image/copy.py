@@ -101,7 +101,7 @@ def _make_folders(path: str, target: Mapping[str, Entry], out: dict[str, Entry],
 def new_folders(tree: Mapping[str, Entry], path: str, owner: Owner) -> dict[str, Entry]:
     """The folders above a path that do not exist yet, outermost first, as mkdir makes them: set-group-id is inherited.
 
-    Raises: CopyError where one of them is a file.
+    Raises: CopyError where one of them is a file, or a link that leads back to itself.
     """
     folders: dict[str, Entry] = {}
     inherited = 0
@@ -109,10 +109,11 @@ def new_folders(tree: Mapping[str, Entry], path: str, owner: Owner) -> dict[str,
         existing = tree.get(folder)
         if existing is None:
             folders[folder] = Entry("dir", 0o755 | inherited, owner.uid, owner.gid)
-        elif existing.kind in ("file", "special"):
-            raise CopyError(f"/{folder} is a file in the image, so nothing can be in it")
+        elif existing.kind == "dir":
+            inherited = existing.mode & stat.S_ISGID
         else:
-            inherited = existing.mode & stat.S_ISGID if existing.kind == "dir" else 0
+            kind = "link that leads nowhere" if existing.kind == "symlink" else "file"
+            raise CopyError(f"/{folder} is a {kind} in the image, so nothing can be in it")
     return folders
 
 

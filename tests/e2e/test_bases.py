@@ -99,6 +99,7 @@ REFUSED = [
     "COPY a.txt /etc/conf/x",
     "COPY dir /etc/conf",
     "COPY dir /etc/link",
+    "COPY a.txt /loop/x",
     "WORKDIR /etc/conf",
     "WORKDIR /etc/conf/x",
     "COPY --from=base /nowhere /x",
@@ -152,6 +153,7 @@ LAYERS = [
         "etc/conf": "conf",
         "etc/link": "-> conf",
         "dangling": "-> nowhere/x",
+        "loop": "-> loop",
         "srv/": (0o750, 3),
         "srv/gone/": (0o700, 3),
         "srv/gone/file": "gone",
@@ -370,8 +372,13 @@ def test_layers_of_a_base_are_read_once_and_never_on_other_machines(
     assert "3 there" in _run(project), "the base's own layers, and WORKDIR's"
     assert len(_base_layers(proxy)) == 1
     native = docker.unpacked(f"{proxy.host}/read-once:t")
-    # What was never asked has to be read.
+    # What was never asked has to be read; and a build alone asks no repository.
     _move(project, "fourth")
+    proxy.seen.clear()
+    _run(project, "build")
+    assert {line.split()[1].split("/")[2] for line in proxy.seen} == {"odd-base"}
+    assert len(_base_layers(proxy)) == len(LAYERS) + 1
+    _move(project, "fifth")
     project.write(**{"context/Dockerfile": f"{dockerfile}COPY a.txt /srv/\n"})
     _run(project)
     assert len(_base_layers(proxy)) == len(LAYERS) + 1
