@@ -376,7 +376,7 @@ def test_layers_of_a_base_are_read_once_and_never_on_other_machines(
     _move(project, "fourth")
     proxy.seen.clear()
     _run(project, "build")
-    assert {line.split()[1].split("/")[2] for line in proxy.seen} == {"odd-base"}
+    assert not [line for line in proxy.seen if "/read-once/" in line]
     assert len(_base_layers(proxy)) == len(LAYERS) + 1
     _move(project, "fifth")
     project.write(**{"context/Dockerfile": f"{dockerfile}COPY a.txt /srv/\n"})
