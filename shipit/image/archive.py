@@ -11,7 +11,7 @@ from shipit.errors import BuildError
 from shipit.image.layer import clean_member
 from shipit.image.store import digest_of
 from shipit.image.tar import CAPABILITY
-from shipit.image.tree import Entry, LocalFile, Tree, add_parents
+from shipit.image.tree import Entry, LocalFile, Tree
 
 _MAGIC = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
 
@@ -27,7 +27,7 @@ def is_archive(path: Path) -> bool:
 
 
 def archive_entries(path: Path, scratch: Path) -> Tree:
-    """The tree in an archive, its files written to `scratch`. Owners and modes are the archive's.
+    """What an archive holds, in its order, its files written to `scratch`. It may lack folders above what it holds.
 
     Raises: BuildError when it breaks off.
     """
@@ -44,6 +44,8 @@ def archive_entries(path: Path, scratch: Path) -> Tree:
                     tree[name] = Entry("symlink", 0o777, member.uid, member.gid, member.linkname)
                 elif member.islnk() and (original := tree.get(clean_member(member.linkname))):
                     tree[name] = original
+                elif not member.isreg() and not member.islnk():
+                    tree[name] = Entry("special", mode, member.uid, member.gid)
                 elif (source := archive.extractfile(member)) is not None:
                     place = scratch / digest_of(f"{path} {name}".encode())[7:]
                     with place.open("wb") as copy:
@@ -53,5 +55,4 @@ def archive_entries(path: Path, scratch: Path) -> Tree:
                     tree[name] = Entry("file", mode, member.uid, member.gid, "", size, content, capability)
     except (tarfile.TarError, OSError, EOFError, KeyError) as error:
         raise BuildError(f"is no archive that can be read: {error}", where=str(path)) from None
-    add_parents(tree)
     return tree

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shipit.image.ignore import pattern_regex
-from shipit.image.tree import Entry, Overlay, Tree, children, folders_above, normal, resolve_path
+from shipit.image.tree import WHITEOUT, Entry, Overlay, Tree, children, folders_above, normal, resolve_path
 
 NEEDS_ENGINE = "start a Docker engine, or name one with DOCKER_HOST: then shipit builds with it"
 
@@ -68,6 +68,33 @@ def copy_entries(
         path = f"{base}/{posixpath.basename(match)}".lstrip("/") if inside else base
         _make_folders(path, target, out, owner)
         _put(path, entry, target, out, owner, chmod)
+    return out
+
+
+def unpack_entries(
+    archive: Mapping[str, Entry],
+    destination: str,
+    target: Mapping[str, Entry],
+    *,
+    workdir: str = "/",
+    owner: Owner | None = None,
+    written: Mapping[str, Entry] | None = None,
+) -> dict[str, Entry]:
+    """The entries that an ADD of an archive writes. Owners and modes are the archive's, `owner` that of its destination.
+
+    As tar does it, what is in the way is replaced, and links above what the archive holds are followed.
+    Raises: CopyError.
+    """
+    out: dict[str, Entry] = dict(written or {})
+    tree = Overlay(out, target)
+    base = resolve_path(tree, normal(destination, workdir))
+    out.update(new_folders(tree, f"{base}/" if base else "", owner or Owner(0, 0)))
+    for path, entry in archive.items():
+        folder, _, name = path.rpartition("/")
+        place = resolve_path(tree, f"{base}/{folder}")
+        out.update(new_folders(tree, f"{place}/" if place else "", Owner(0, 0)))
+        _check_kept(path, entry)
+        out[f"{place}/{name}".lstrip("/")] = entry
     return out
 
 
@@ -129,8 +156,15 @@ def _put(
     if existing is not None and (existing.kind == "dir") != (entry.kind == "dir"):
         was, now = ("a folder", "a file") if existing.kind == "dir" else ("no folder", "a folder")
         raise CopyError(f"/{path} is {was} already, and {now} would replace it")
-    if entry.kind == "special":
-        raise CopyError(f"/{path} would be a device or a pipe, which is not copied natively", NEEDS_ENGINE)
+    _check_kept(path, entry)
     if chmod is not None and entry.kind != "symlink":
         entry = entry._replace(mode=chmod)
     out[path] = entry if owner is None else entry._replace(uid=owner.uid, gid=owner.gid)
+
+
+def _check_kept(path: str, entry: Entry) -> None:
+    """That a layer can hold an entry."""
+    if entry.kind == "special":
+        raise CopyError(f"{path} is a device or a pipe, which is not copied natively", "write builder: engine")
+    if path.rpartition("/")[2].startswith(WHITEOUT):
+        raise CopyError(f"{path} has a name by which layers remove files", "list it in .dockerignore")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from shipit.errors import BuildError
 from shipit.image.archive import archive_entries, is_archive
-from shipit.image.copy import NEEDS_ENGINE, CopyError, Owner, copy_entries
+from shipit.image.copy import NEEDS_ENGINE, CopyError, Owner, copy_entries, unpack_entries
 from shipit.image.dockerfile import Heredoc, Instruction
 from shipit.image.owner import parse_mode, parse_owner
 from shipit.image.tree import Entry, Inline, LocalFile, Tree, normal, resolve_path
@@ -69,15 +68,17 @@ def _added(
 ) -> dict[str, Entry]:
     """ADD: a local archive is unpacked, everything else is copied."""
     written: dict[str, Entry] = {}
-    put = partial(copy_entries, destination=destination, target=around.target, workdir=around.workdir, owner=owner)
+    target, workdir = around.target, around.workdir
     for source in sources:
         entry = tree.get(resolve_path(tree, normal(source)))
         content = entry.content if entry else None
         if isinstance(content, LocalFile) and is_archive(Path(content.path)):
-            unpacked = archive_entries(Path(content.path), around.scratch)
-            written = put(unpacked, ["."], destination=destination.rstrip("/") + "/", written=written)
+            archive = archive_entries(Path(content.path), around.scratch)
+            written = unpack_entries(archive, destination, target, workdir=workdir, owner=owner, written=written)
         else:
-            written = put(tree, [source], chmod=chmod, written=written)
+            written = copy_entries(
+                tree, [source], destination, target, workdir=workdir, owner=owner, chmod=chmod, written=written
+            )
     return written
 
 

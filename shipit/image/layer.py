@@ -19,12 +19,11 @@ from shipit.errors import BuildError
 from shipit.image.image import Layer
 from shipit.image.store import ContentStore, digest_of
 from shipit.image.tar import CAPABILITY, tar_stream
-from shipit.image.tree import OPAQUE, Changes, Entry, InLayer, LocalFile
+from shipit.image.tree import OPAQUE, WHITEOUT, Changes, Entry, InLayer, LocalFile
 
 _BLOCK = 1024 * 1024
 # tarfile copies what is left of its buffer at each member: much larger is as slow as much smaller.
 _TAR_BUFFER = 65536
-WHITEOUT = ".wh."
 _KINDS = {tarfile.DIRTYPE: "dir", tarfile.SYMTYPE: "symlink", tarfile.LNKTYPE: "hardlink"}
 _INDEX = "index-2"
 # Names how layers are written and packed: a change of it is a change of their bytes.

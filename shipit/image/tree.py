@@ -57,7 +57,7 @@ Changes = dict[str, Entry | None]
 
 
 class Overlay(Mapping[str, Entry]):
-    """One tree laid over another, to look paths up in. Nothing of the upper one hides what is below."""
+    """One tree laid over another, to look paths up in. What is no folder above hides what was in one below."""
 
     def __init__(self, upper: Mapping[str, Entry], lower: Mapping[str, Entry]) -> None:
         self._upper = upper
@@ -65,13 +65,27 @@ class Overlay(Mapping[str, Entry]):
 
     def __getitem__(self, path: str) -> Entry:
         entry = self._upper.get(path)
-        return self._lower[path] if entry is None else entry
+        if entry is not None:
+            return entry
+        if self._is_hidden(path):
+            raise KeyError(path)
+        return self._lower[path]
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**dict.fromkeys(self._lower), **dict.fromkeys(self._upper)})
+        yield from self._upper
+        yield from (path for path in self._lower if path not in self._upper and not self._is_hidden(path))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+    def _is_hidden(self, path: str) -> bool:
+        folder = path.rpartition("/")[0]
+        while folder:
+            above = self._upper.get(folder)
+            if above is not None:
+                return above.kind != "dir"
+            folder = folder.rpartition("/")[0]
+        return False
 
 
 def normal(path: str, base: str = "/") -> str:
@@ -80,6 +94,8 @@ def normal(path: str, base: str = "/") -> str:
     return joined.lstrip("/")
 
 
+# A name that removes the one behind it, and the one that removes all that is in its folder: OCI image-spec, layer.md.
+WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 
 

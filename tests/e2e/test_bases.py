@@ -70,6 +70,11 @@ DOCKERFILES = [
     "COPY --from=base --chown=7 /hard /capable /owned/",
     "COPY --chown=3 --from=base /usr/bin /bin",
     "ADD hard.tar /unpacked/",
+    "ADD over.tar /",
+    "ADD over.tar /app",
+    "ADD --chown=5:6 over.tar a.txt /owned/",
+    "ADD instead.tar /",
+    "ADD names.tar /",
     "COPY linkfile/ /",
     "COPY flat/ /etc/",
     "COPY dir /dangling",
@@ -176,6 +181,21 @@ LAYERS = [
         "capable": "+ program",
     },
 ]
+ARCHIVES: dict[str, dict[str, Any]] = {
+    "hard": {"deep/one": "1", "deep/two": "= deep/one", "c": "+ x"},
+    "over": {"bin/": (0o700, 3), "bin/new": "n", "opt/": (0o711, 9), "opt/f": "f", "home/app/g": "g"},
+    "instead": {"tmp/": (0o750, 4), "usr/bin/tool": "-> /x", "srv/opaque": "-> /tmp", "dangling/": (0o755, 0)},
+    "names": {
+        "/abs/x": "x",
+        "./dot/y": "y",
+        "n//m": "m",
+        "a/../b": "b",
+        "../up": "u",
+        "d/": (0o755, 0),
+        "l": "-> d",
+        "l/x": "x",
+    },
+}
 CONFIG = {
     "Env": ["PATH=/bin", "BASE=base"],
     "Cmd": ["run", "it"],
@@ -265,7 +285,8 @@ def project(shipit: Shipit, docker: Docker) -> Shipit:
     (shipit.folder / "context/link/app").symlink_to("elsewhere")
     with tarfile.open(shipit.folder / "context/t.tar", "w") as archive:
         archive.add(shipit.folder / "context/dir", arcname="packed")
-    (shipit.folder / "context/hard.tar").write_bytes(_tar({"deep/one": "1", "deep/two": "= deep/one", "c": "+ x"}))
+    for name, members in ARCHIVES.items():
+        (shipit.folder / f"context/{name}.tar").write_bytes(_tar(members))
     return shipit
 
 
@@ -281,7 +302,7 @@ def build(
         text = instructions if instructions.startswith("FROM") else f"FROM base\n{instructions}"
         text = text.replace("FROM base", f"FROM {base}").replace("from=base", f"from={base}")
         project.write(**{"context/Dockerfile": f"{text}\n"})
-        return {builder: result(builder) for builder in builders or engines}
+        return {builder: result(builder) for builder in builders}
 
     def result(builder: str) -> Built:
         name = f"{registry_server.host}/on-odd-base-{builder}"
@@ -297,9 +318,8 @@ def build(
 
 @pytest.mark.parametrize("instructions", DOCKERFILES)
 def test_all_builders_agree_on_a_base(build: Callable[..., dict[str, Built]], instructions: str) -> None:
-    built = build(instructions)
+    built = build(instructions, "native", "engine")
     assert isinstance(built["native"], Unpacked), built["native"]
-    assert built["engine"] == built["buildx"], "the engines themselves agree"
     assert built["native"] == built["engine"]
 
 
@@ -314,7 +334,7 @@ def test_a_linked_copy_is_laid_over_a_base_unseen(build: Callable[..., dict[str,
 def test_all_builders_refuse_what_a_base_does_not_allow(
     build: Callable[..., dict[str, Built]], instructions: str
 ) -> None:
-    built = build(instructions)
+    built = build(instructions, "native", "engine")
     assert {name: isinstance(result, str) for name, result in built.items()} == dict.fromkeys(built, True)
     assert "Dockerfile:2: " in str(built["native"])
 

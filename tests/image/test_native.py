@@ -220,6 +220,27 @@ def test_add_unpacks_local_archives(builder: Builder) -> None:
     assert "site.tar.gz" in builder.files(image)
 
 
+def test_what_no_layer_can_hold_is_refused(builder: Builder) -> None:
+    with tarfile.open(builder.folder / "pipe.tar", "w") as tar:
+        info = tarfile.TarInfo("pipe")
+        info.type = tarfile.FIFOTYPE
+        tar.addfile(info)
+    builder.write("dir/.wh.x")
+    for line, said in (
+        (
+            "ADD pipe.tar /",
+            "Dockerfile:2: ADD: pipe is a device or a pipe, which is not copied natively\nhint: write builder: engine",
+        ),
+        (
+            "COPY dir /",
+            "Dockerfile:2: COPY: .wh.x has a name by which layers remove files\nhint: list it in .dockerignore",
+        ),
+    ):
+        with pytest.raises(BuildError) as caught:
+            builder.build(f"FROM scratch\n{line}\n")
+        assert caught.value.render() == said
+
+
 def test_names_of_owners_come_from_the_image(builder: Builder) -> None:
     builder.bases.add(
         "library/base", {"etc/": None, "etc/passwd": "app:x:1234:99::/:/bin/sh\n", "etc/group": "staff:x:50:\n"}
