@@ -58,16 +58,22 @@ def copy_entries(
         if entry is None:
             raise CopyError(f"{match!r} is a link to something that is not there")
         if entry.kind == "dir":
+            # Nothing is in the way below a folder that is new: its many files need not be looked up.
+            new = f"{base}/" if base and base not in target else "\0"
             _make_folders(f"{base}/x" if base else "x", target, out, owner)
             for path, child in children(source, found):
-                _put(f"{base}/{path}".lstrip("/"), child, target, out, owner, chmod)
+                place = f"{base}/{path}" if base else path
+                existing = None if place.startswith(new) else target.get(place)
+                if existing is None and child.kind == "dir":
+                    new = new if place.startswith(new) else f"{place}/"
+                _put(place, child, existing, out, owner, chmod)
             continue
         inside = into_folder or _is_folder(target, base)
         if not inside and base in out:
             raise CopyError("several files are copied, so the destination should end with /", f"write {destination}/")
         path = f"{base}/{posixpath.basename(match)}".lstrip("/") if inside else base
         _make_folders(path, target, out, owner)
-        _put(path, entry, target, out, owner, chmod)
+        _put(path, entry, target.get(path), out, owner, chmod)
     return out
 
 
@@ -147,24 +153,25 @@ def new_folders(tree: Mapping[str, Entry], path: str, owner: Owner) -> dict[str,
 def _put(
     path: str,
     entry: Entry,
-    target: Mapping[str, Entry],
+    existing: Entry | None,
     out: dict[str, Entry],
     owner: Owner | None,
     chmod: int | None,
 ) -> None:
-    existing = target.get(path)
     if existing is not None and (existing.kind == "dir") != (entry.kind == "dir"):
         was, now = ("a folder", "a file") if existing.kind == "dir" else ("no folder", "a folder")
         raise CopyError(f"/{path} is {was} already, and {now} would replace it")
     _check_kept(path, entry)
     if chmod is not None and entry.kind != "symlink":
         entry = entry._replace(mode=chmod)
-    out[path] = entry if owner is None else entry._replace(uid=owner.uid, gid=owner.gid)
+    if owner is not None and (entry.uid != owner.uid or entry.gid != owner.gid):
+        entry = entry._replace(uid=owner.uid, gid=owner.gid)
+    out[path] = entry
 
 
 def _check_kept(path: str, entry: Entry) -> None:
     """That a layer can hold an entry."""
     if entry.kind == "special":
         raise CopyError(f"{path} is a device or a pipe, which is not copied natively", "write builder: engine")
-    if path.rpartition("/")[2].startswith(WHITEOUT):
+    if WHITEOUT in path and path.rpartition("/")[2].startswith(WHITEOUT):
         raise CopyError(f"{path} has a name by which layers remove files", "list it in .dockerignore")
