@@ -69,7 +69,8 @@ def read_dockerfile(path: Path, context: Path) -> Dockerfile:
     """
     shown = str(path.relative_to(context)) if path.is_relative_to(context) else str(path)
     try:
-        text = path.read_text()
+        # As it stands: a here-document keeps its line ends.
+        text = path.read_bytes().decode()
     except FileNotFoundError:
         raise BuildError(
             "there is no Dockerfile", where=str(path), hint="write one, or name it with build: dockerfile:"

@@ -92,7 +92,7 @@ def parse_dockerfile(text: str, name: str = "Dockerfile") -> Dockerfile:
     Raises: BuildError at the line of an instruction that is unknown, empty or not closed.
     """
     lines = text.removeprefix("\ufeff").split("\n")
-    escape, syntax, index = _directives(lines)
+    escape, syntax, index = _directives(lines, name)
     instructions: list[Instruction] = []
     while index < len(lines):
         stripped = lines[index].strip()
@@ -111,13 +111,15 @@ def parse_dockerfile(text: str, name: str = "Dockerfile") -> Dockerfile:
     return Dockerfile(name, tuple(instructions), escape, syntax)
 
 
-def _directives(lines: list[str]) -> tuple[str, str, int]:
+def _directives(lines: list[str], name: str) -> tuple[str, str, int]:
     escape, syntax, index = "\\", "", 0
     for line in lines:
         match = _DIRECTIVE.fullmatch(line.strip())
         if not match or match[1].lower() not in ("syntax", "escape", "check"):
             break
-        if match[1].lower() == "escape" and match[2] in ("\\", "`"):
+        if match[1].lower() == "escape":
+            if match[2] not in ("\\", "`"):
+                raise BuildError(f"the escape should be \\ or `, found {match[2]}", where=f"{name}:{index + 1}")
             escape = match[2]
         if match[1].lower() == "syntax":
             syntax = match[2]
@@ -141,8 +143,8 @@ def _logical_line(lines: list[str], index: int, escape: str) -> tuple[str, int]:
 
 
 def _instruction(logical: str, lines: list[str], first: int, index: int, name: str) -> tuple[Instruction, int]:
-    keyword, _, rest = logical.partition(" ") if " " in logical else logical.partition("\t")
-    keyword = keyword.upper()
+    keyword, *others = logical.split(None, 1)
+    keyword, rest = keyword.upper(), "".join(others)
     where = f"{name}:{first + 1}"
     if keyword not in INSTRUCTIONS:
         raise BuildError(

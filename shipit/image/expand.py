@@ -142,10 +142,10 @@ def parse_pairs(text: str, variables: Mapping[str, str], escape: str = "\\") -> 
     """
     words = split_words(text, escape)
     if words and "=" not in words[0]:
-        key, _, rest = text.partition(" ")
-        if not rest.strip():
+        key, *rest = text.split(None, 1)
+        if not rest:
             raise ValueError(f"should be NAME=value, found {key!r}")
-        return [(key, expand(rest.strip(), variables, escape))]
+        return [(key, expand(rest[0].strip(), variables, escape))]
     pairs = []
     for word in words:
         key, equals, value = word.partition("=")

@@ -23,7 +23,7 @@ def parse_ignore(text: str) -> tuple[Rule, ...]:
     Raises: ValueError for a pattern that is not closed.
     """
     rules = []
-    for line in text.removeprefix("\ufeff").splitlines():
+    for line in text.removeprefix("\ufeff").split("\n"):
         if line.startswith("#") or not (pattern := line.strip()):
             continue
         negated = pattern.startswith("!")

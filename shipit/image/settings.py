@@ -141,7 +141,8 @@ def _check_trigger(text: str) -> None:
 
 
 def _healthcheck(instruction: Instruction, runtime: Runtime) -> dict[str, Any]:
-    kind, _, rest = instruction.text.partition(" ")
+    kind, *others = instruction.text.split(None, 1)
+    rest = "".join(others)
     if kind.upper() == "NONE":
         if rest.strip() or instruction.flags:
             raise ValueError("HEALTHCHECK NONE takes nothing more")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -103,10 +104,19 @@ def _odd(line: str, form: int) -> str:
     return line if "<<" in line else odd.get(form, line)
 
 
+# As other machines and editors write it.
+HABITS: list[Callable[[str], str]] = [
+    str,
+    lambda text: text.replace("\n", "\r\n"),
+    lambda text: text.replace(" ", "\t", 5),
+    lambda text: text.replace(" ", "  "),
+    lambda text: f"\ufeff{text.rstrip()}",
+]
 DOCKERFILES = st.builds(
-    lambda head, lines: f"{head}FROM scratch\n" + "\n".join(lines) + "\n",
+    lambda head, lines, habit: habit(f"{head}FROM scratch\n" + "\n".join(lines) + "\n"),
     st.sampled_from(["", "", "# comment\n", "# escape=`\n", "ARG A=top\n"]),
     st.lists(st.builds(_odd, LINES, st.integers(0, 12)), min_size=1, max_size=6),
+    st.sampled_from(HABITS),
 )
 
 
@@ -154,7 +164,7 @@ def builders(modern_engine: DockerEngine, tmp_path_factory: pytest.TempPathFacto
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(DOCKERFILES)
 def test_any_dockerfile(context: Path, builders: Builders, dockerfile: str) -> None:
-    (context / "Dockerfile").write_text(dockerfile)
+    (context / "Dockerfile").write_bytes(dockerfile.encode())
     builders.compare(context)
 
 
