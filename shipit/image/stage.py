@@ -32,7 +32,13 @@ class Stage:
     def child(self) -> Stage:
         """A stage that goes on from here."""
         return Stage(
-            self.source, self.base, dict(self.runtime), list(self.layers), list(self.history), own=dict(self.own)
+            self.source,
+            self.base,
+            dict(self.runtime),
+            list(self.layers),
+            list(self.history),
+            own=dict(self.own),
+            arguments=dict(self.arguments),
         )
 
     @property

@@ -192,6 +192,15 @@ def test_stages_and_copies_between_them(builder: Builder) -> None:
     )
 
 
+def test_arguments_of_a_stage_are_those_of_stages_on_it(builder: Builder) -> None:
+    image = builder.build(
+        "FROM scratch AS one\nARG A=own\nFROM one AS two\nENV B=$A\nFROM scratch\nENV C=$A\n", stage="two"
+    )
+    assert image.runtime["Env"][1:] == ["B=own"]
+    image = builder.build("FROM scratch AS one\nARG A=own\nFROM one AS two\nENV B=$A\n", args={"A": "given"})
+    assert image.runtime["Env"][1:] == ["B=given"]
+
+
 def test_folders_of_the_base_are_kept_and_links_followed(builder: Builder) -> None:
     builder.bases.add("library/base", {"tmp/": None, "run/": None, "var/": None, "var/run": "-> /run"})
     builder.write("f", "x")
