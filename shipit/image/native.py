@@ -27,7 +27,7 @@ from shipit.image.stage import Stage
 from shipit.image.stages import parse_arguments, platform_args, split_stages, stage_index, stage_names
 from shipit.image.stamps import FileDigests
 from shipit.image.store import ContentStore
-from shipit.image.tree import Entry, Tree, normal, resolve_path
+from shipit.image.tree import Entry, Tree, apply_changes, normal, resolve_path
 from shipit.reference import parse_reference
 
 
@@ -211,7 +211,7 @@ class NativeBuilder:
             return False
         local = bring_out(stage.with_parents(entries), self._fetch, self._scratch)
         stage.layers.append(self._pool.submit(self._written, local))
-        stage.own.update(local)
+        apply_changes(stage.own, local)
         return True
 
     def _written(self, entries: dict[str, Entry]) -> Layer:

@@ -250,6 +250,17 @@ def test_what_no_layer_can_hold_is_refused(builder: Builder) -> None:
         assert caught.value.render() == said
 
 
+def test_what_replaces_a_folder_takes_what_was_in_it_along(builder: Builder) -> None:
+    builder.bases.add("library/base", {"app/": None, "app/old": "old"})
+    builder.write("f")
+    with tarfile.open(builder.folder / "file.tar", "w") as tar:
+        tar.add(builder.folder / "f", "app")
+    image = builder.build("FROM base AS one\nCOPY f /app/own\nADD file.tar /\nFROM scratch\nCOPY --from=one / /\n")
+    assert set(builder.files(image)) == {"app"}
+    with pytest.raises(BuildError, match="/app is a file in the image, so nothing can be in it"):
+        builder.build("FROM base\nADD file.tar /\nCOPY f /app/old\n")
+
+
 def test_names_of_owners_come_from_the_image(builder: Builder) -> None:
     builder.bases.add(
         "library/base", {"etc/": None, "etc/passwd": "app:x:1234:99::/:/bin/sh\n", "etc/group": "staff:x:50:\n"}
