@@ -97,6 +97,14 @@ class BuildError(ShipitError):
     """An image could not be built; `where` is the Dockerfile's line or the file that is missing."""
 
 
+class NeedsEngine(BuildError):
+    """What the native builder can't do, and an engine can."""
+
+    def __init__(self, what: str, *, where: str = "") -> None:
+        hint = "start a Docker engine, or name one with DOCKER_HOST: then shipit builds with it"
+        super().__init__(what, where=where, hint=hint)
+
+
 class RemoteError(ShipitError):
     """A remote place refused, failed, or did not answer; `where` is `METHOD host/path`, `status` 0 when nothing answered."""
 

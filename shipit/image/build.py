@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shipit.errors import BuildError
+from shipit.errors import BuildError, NeedsEngine
 from shipit.events import Emit
 from shipit.image.choice import choose_builder
 from shipit.image.dockerfile import Dockerfile, parse_dockerfile
@@ -48,8 +48,15 @@ def build_image(
     dockerfile = read_dockerfile(options.dockerfile, options.context)
     choice = choose_builder(dockerfile, options, tools.engine)
     if choice.way == "native":
-        builder = NativeBuilder(name, dockerfile, options, tools.store, tools.source, ready, earlier)
-        return replace(builder.build(), builder=str(choice))
+        try:
+            builder = NativeBuilder(name, dockerfile, options, tools.store, tools.source, ready, earlier)
+            return replace(builder.build(), builder=str(choice))
+        except NeedsEngine as need:
+            # What its Dockerfile did not show: triggers of a base, layers or files of another kind.
+            if options.builder != "auto" or not tools.engine().answers():
+                raise
+            asked = replace(options, builder="buildx" if options.cache else "engine")
+            choice = replace(choose_builder(dockerfile, asked, tools.engine), reason=f"{need.what}, at {need.where}")
     from shipit.image.engine.build import build_by_engine
 
     return build_by_engine(name, choice, dockerfile, options, tools)

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from shipit.image.ignore import pattern_regex
 from shipit.image.tree import WHITEOUT, Entry, Overlay, Tree, children, folders_above, normal, resolve_path
 
-NEEDS_ENGINE = "start a Docker engine, or name one with DOCKER_HOST: then shipit builds with it"
-
 
 class CopyError(ValueError):
     """A source or destination that can't be copied, and what to do."""
@@ -23,6 +21,10 @@ class CopyError(ValueError):
     def __init__(self, what: str, hint: str = "") -> None:
         super().__init__(what)
         self.hint = hint
+
+
+class SpecialFile(CopyError):
+    """A device or a pipe, which only an engine copies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,6 @@ def _put(
 def _check_kept(path: str, entry: Entry) -> None:
     """That a layer can hold an entry."""
     if entry.kind == "special":
-        raise CopyError(f"{path} is a device or a pipe, which is not copied natively", "write builder: engine")
+        raise SpecialFile(f"{path} is a device or a pipe, which is not copied natively")
     if WHITEOUT in path and path.rpartition("/")[2].startswith(WHITEOUT):
         raise CopyError(f"{path} has a name by which layers remove files", "list it in .dockerignore")

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from shipit.errors import BuildError
+from shipit.errors import NeedsEngine
 from shipit.image.archive import archive_entries, is_archive
-from shipit.image.copy import NEEDS_ENGINE, CopyError, Owner, copy_entries, unpack_entries
+from shipit.image.copy import CopyError, Owner, copy_entries, unpack_entries
 from shipit.image.dockerfile import Heredoc, Instruction
 from shipit.image.owner import parse_mode, parse_owner
 from shipit.image.tree import Entry, Inline, LocalFile, Tree, normal, resolve_path
@@ -37,11 +37,11 @@ class Surroundings:
 def copied_entries(instruction: Instruction, around: Surroundings, where: str) -> dict[str, Entry]:
     """The entries that the instruction writes.
 
-    Raises: BuildError for what is not built natively; CopyError or ValueError for what is wrong.
+    Raises: NeedsEngine for what is not built natively; CopyError or ValueError for what is wrong.
     """
     for name, _ in instruction.flags:
         if name not in COPY_FLAGS:
-            raise BuildError(f"{instruction.keyword} --{name} is not built natively", where=where, hint=NEEDS_ENGINE)
+            raise NeedsEngine(f"{instruction.keyword} --{name} is not built natively", where=where)
     words = [around.expand(word, False) for word in instruction.json_words or instruction.text.split()]
     if len(words) < 2:
         raise ValueError(f"{instruction.keyword} needs a source and a destination")
@@ -56,7 +56,7 @@ def copied_entries(instruction: Instruction, around: Surroundings, where: str) -
         names = [re.sub(r"^<<-?['\"]?|['\"]?$", "", source) for source in sources]
         return copy_entries(tree, names, destination, target, workdir=workdir, owner=owner, chmod=chmod)
     if any(re.match(r"https?://|git@|git://", source) for source in sources):
-        raise BuildError("ADD from the network is not built natively", where=where, hint=NEEDS_ENGINE)
+        raise NeedsEngine("ADD from the network is not built natively", where=where)
     tree = around.source(around.expand(instruction.flag("from") or "", False))
     if instruction.keyword == "ADD":
         return _added(tree, sources, destination, around, owner, chmod)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, cast
 
-from shipit.errors import BuildError
+from shipit.errors import BuildError, NeedsEngine
 from shipit.image.image import Layer
 from shipit.image.store import ContentStore, digest_of
 from shipit.image.tar import CAPABILITY, tar_stream
@@ -186,9 +186,7 @@ def open_members(path: Path, compression: str = "gzip") -> Iterator[tarfile.TarI
 
 def _members(path: Path, compression: str) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
     if compression == "zstd":
-        raise BuildError(
-            "its base has zstd layers, which can't be read here", where=str(path), hint="use a base with gzip layers"
-        )
+        raise NeedsEngine("a base has zstd layers, which are not read natively", where=str(path))
     try:
         with unpacked(path, compression) as file, tarfile.open(fileobj=file, mode="r|", bufsize=_TAR_BUFFER) as archive:
             for member in archive:

@@ -9,10 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 
-from shipit.errors import BuildError, ShipitError
+from shipit.errors import BuildError, NeedsEngine, ShipitError
 from shipit.image.base import BaseTree
 from shipit.image.context import read_ignore_rules, scan_context
-from shipit.image.copy import NEEDS_ENGINE, CopyError, Owner, new_folders
+from shipit.image.copy import CopyError, Owner, SpecialFile, new_folders
 from shipit.image.copying import Surroundings, copied_entries
 from shipit.image.dockerfile import Dockerfile, Instruction, parse_dockerfile
 from shipit.image.expand import expand
@@ -148,7 +148,7 @@ class NativeBuilder:
         empty = True
         try:
             if keyword == "RUN":
-                raise BuildError("RUN needs a builder that can run commands", where=where, hint=NEEDS_ENGINE)
+                raise NeedsEngine("RUN needs a builder that can run commands", where=where)
             if keyword == "ARG":
                 self._declare(instruction, stage, variables)
                 return
@@ -172,6 +172,8 @@ class NativeBuilder:
                     for k, v in with_setting(stage.runtime, instruction, variables, self.dockerfile.escape).items()
                     if v is not None
                 }
+        except SpecialFile as error:
+            raise NeedsEngine(f"{keyword}: {error}", where=where) from None
         except CopyError as error:
             raise BuildError(f"{keyword}: {error}", where=where, hint=error.hint) from None
         except ValueError as error:

@@ -364,6 +364,30 @@ def _base_layers(proxy: FaultProxy) -> list[str]:
     return seen
 
 
+def test_an_engine_builds_what_only_the_base_shows_to_need_one(
+    project: Shipit, docker: Docker, registry_server: RegistryServer
+) -> None:
+    """Triggers of a base that run commands: its Dockerfile has no RUN, so the native builder began."""
+    name, archive = f"{registry_server.host}/triggers:1", project.folder / "triggers.tar"
+    image_archive(archive, name, {"OnBuild": ["COPY a.txt /triggered", 'RUN ["/none"]']}, [_tar({"x": "x"})])
+    docker.run("load", "-i", str(archive))
+    docker.run("push", name)
+    image = f"{{repository: {registry_server.host}/triggered, tags: [t], build: {{context: context}}}}"
+    project.write(
+        **{
+            "deploy.yml": f"app: a\nimage: {image}\ntargets: {{hub: }}\n",
+            "context/Dockerfile": f"FROM {name}\nENV A=b\n",
+        }
+    )
+    done = project.run("deploy")
+    assert "RUN needs a builder that can run commands" in done.stderr
+    assert "hint: start a Docker engine" in done.stderr, "there is none"
+    project.env["DOCKER_HOST"] = docker.env["DOCKER_HOST"]
+    done = project.run("deploy")
+    assert done.returncode == 1
+    assert "/none" in done.stderr, "the engine ran it"
+
+
 ASKING = """FROM base
 WORKDIR /new/w
 COPY --chown=app:staff . .

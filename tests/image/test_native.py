@@ -238,7 +238,7 @@ def test_what_no_layer_can_hold_is_refused(builder: Builder) -> None:
     for line, said in (
         (
             "ADD pipe.tar /",
-            "Dockerfile:2: ADD: pipe is a device or a pipe, which is not copied natively\nhint: write builder: engine",
+            "Dockerfile:2: ADD: pipe is a device or a pipe, which is not copied natively\nhint: start a Docker engine, or name one with DOCKER_HOST: then shipit builds with it",
         ),
         (
             "COPY dir /",
