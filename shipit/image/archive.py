@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import stat
 import tarfile
 from pathlib import Path
 
 from shipit.errors import BuildError
-from shipit.image.layer import clean_member
+from shipit.image.layer import bring, clean_member
 from shipit.image.store import digest_of
 from shipit.image.tar import CAPABILITY
 from shipit.image.tree import Entry, LocalFile, Tree
@@ -47,9 +46,8 @@ def archive_entries(path: Path, scratch: Path) -> Tree:
                 elif not member.isreg() and not member.islnk():
                     tree[name] = Entry("special", mode, member.uid, member.gid)
                 elif (source := archive.extractfile(member)) is not None:
-                    place = scratch / digest_of(f"{path} {name}".encode())[7:]
-                    with place.open("wb") as copy:
-                        shutil.copyfileobj(source, copy, 1024 * 1024)
+                    place = scratch / digest_of(f"{path} {member.offset}".encode())[7:]
+                    bring(source, place)
                     size, capability = place.stat().st_size, member.pax_headers.get(CAPABILITY, "")
                     content = LocalFile(str(place))
                     tree[name] = Entry("file", mode, member.uid, member.gid, "", size, content, capability)

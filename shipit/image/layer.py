@@ -209,10 +209,20 @@ def bring_out(entries: Mapping[str, Entry], fetch: Callable[[Layer], Path], fold
             name = clean_member(member.name)
             source = archive.extractfile(member) if name in members and member.isreg() else None
             if source is not None:
-                place = places[InLayer(layer, name)] = folder / digest_of(f"{layer.digest} {name}".encode())[7:]
-                with place.open("wb") as copy:
-                    shutil.copyfileobj(source, copy, _BLOCK)
+                # A name may come twice: the last one counts.
+                place = folder / digest_of(f"{layer.digest} {member.offset}".encode())[7:]
+                places[InLayer(layer, name)] = place
+                bring(source, place)
     return {path: _local(path, entry, places) for path, entry in entries.items()}
+
+
+def bring(source: IO[bytes], place: Path) -> None:
+    """Write a file once: a layer that is being written may read it already."""
+    if not place.exists():
+        part = place.with_name(f"{place.name}.part")
+        with part.open("wb") as copy:
+            shutil.copyfileobj(source, copy, _BLOCK)
+        os.replace(part, place)
 
 
 def read_member(content: InLayer, fetch: Callable[[Layer], Path]) -> bytes:

@@ -229,6 +229,17 @@ def test_add_unpacks_local_archives(builder: Builder) -> None:
     assert "site.tar.gz" in builder.files(image)
 
 
+def test_an_archive_that_is_added_again_is_read_in_peace(builder: Builder) -> None:
+    with tarfile.open(builder.folder / "big.tar", "w") as tar:
+        for data in (b"first", b"last!" * 1_000_000):
+            info = tarfile.TarInfo("x")
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    image = builder.build("FROM scratch\n" + "".join(f"ADD big.tar /{number}/\n" for number in range(6)))
+    assert len(image.layers) == 6
+    assert {len(builder.text(image, f"{number}/x")) for number in range(6)} == {5_000_000}
+
+
 def test_what_no_layer_can_hold_is_refused(builder: Builder) -> None:
     with tarfile.open(builder.folder / "pipe.tar", "w") as tar:
         info = tarfile.TarInfo("pipe")
