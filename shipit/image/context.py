@@ -50,6 +50,8 @@ def scan_context(root: Path, rules: tuple[Rule, ...]) -> Tree:
         try:
             with os.scandir(folder) as entries:
                 found = list(entries)
+        except FileNotFoundError:
+            continue
         except OSError as error:
             raise BuildError(
                 f"can't be read: {error.strerror}", where=folder, hint="list it in .dockerignore, or allow reading it"
@@ -60,7 +62,11 @@ def scan_context(root: Path, rules: tuple[Rule, ...]) -> Tree:
                 continue
             ignored = leaves_out(path)
             if not ignored:
-                entry = _entry(item)
+                try:
+                    entry = _entry(item)
+                except FileNotFoundError:
+                    # Gone since its folder was listed: an editor's or another program's file of a moment.
+                    continue
                 if entry is not None:
                     tree[path] = entry
             if item.is_dir(follow_symlinks=False) and (not ignored or may_hold_exceptions(path, rules)):

@@ -6,8 +6,9 @@ import gzip
 import io
 import json
 import os
+import shutil
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +218,26 @@ def test_what_is_ignored_is_never_in_an_image(builder: Builder) -> None:
         builder.write(path, "x")
     builder.write(".dockerignore", "*.env\n.git\n**/*.pyc\nDockerfile\n.dockerignore\n")
     assert set(builder.files(builder.build("FROM scratch\nCOPY . /\n"))) == {"keep", "deep"}
+
+
+def test_what_vanishes_while_a_context_is_read_is_not_in_it(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in ("keep", "gone", "away/file"):
+        builder.write(path)
+    (builder.folder / "link").symlink_to("gone")
+
+    def racing(rules: object) -> Callable[[str], bool]:
+        def leaves_out(path: str) -> bool:
+            if path in ("gone", "link"):
+                (builder.folder / path).unlink()
+            if path == "away":
+                shutil.rmtree(builder.folder / path)
+            return False
+
+        return leaves_out
+
+    monkeypatch.setattr("shipit.image.context.matcher", racing)
+    image = builder.build("FROM scratch\nCOPY . /\n")
+    assert set(builder.files(image)) == {"keep", "Dockerfile"}
 
 
 def test_add_unpacks_local_archives(builder: Builder) -> None:
