@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
-from shipit.image.facts import Facts, Unknown, carried_facts, facts_of
+from shipit.image.facts import KEY, Facts, Unknown, carried_facts, facts_of
 from shipit.image.image import Layer
 from shipit.image.layer import has_index, read_index, read_member
 from shipit.image.owner import row_of
@@ -57,7 +59,7 @@ class BaseTree(Mapping[str, Entry]):
 
     def row(self, file: str, name: str) -> str | None:
         """The line of a name in a file of the base, such as /etc/passwd; None where there is none."""
-        for facts in (self.asked, *self._facts()):
+        for facts in chain((self.asked,), self._facts()):
             try:
                 row = facts.row(file, name)
                 break
@@ -81,6 +83,10 @@ class BaseTree(Mapping[str, Entry]):
                 apply_changes(self._tree, change)
             add_parents(self._tree)
         return self._tree
+
+    def carried(self) -> dict[str, Any]:
+        """What the config of an image on this base tells of it; empty where that is nothing, or too much."""
+        return {KEY: self.asked.to_carry(len(self.layers))} if self.asked.is_worth_carrying else {}
 
     def save(self) -> None:
         """Keep what was asked for the next build here; nothing is written when nothing is new."""

@@ -62,7 +62,7 @@ def copy_entries(
         if entry.kind == "dir":
             # Nothing is in the way below a folder that is new: its many files need not be looked up.
             new = f"{base}/" if base and base not in target else "\0"
-            _make_folders(f"{base}/x" if base else "x", target, out, owner)
+            out.update(new_folders(target, f"{base}/x" if base else "x", owner or Owner(0, 0)))
             for path, child in children(source, found):
                 place = f"{base}/{path}" if base else path
                 existing = None if place.startswith(new) else target.get(place)
@@ -74,7 +74,7 @@ def copy_entries(
         if not inside and base in out:
             raise CopyError("several files are copied, so the destination should end with /", f"write {destination}/")
         path = f"{base}/{posixpath.basename(match)}".lstrip("/") if inside else base
-        _make_folders(path, target, out, owner)
+        out.update(new_folders(target, path, owner or Owner(0, 0)))
         _put(path, entry, target.get(path), out, owner, chmod)
     return out
 
@@ -126,11 +126,6 @@ def match_sources(source: Tree, pattern: str) -> list[str]:
 
 def _is_folder(tree: Mapping[str, Entry], path: str) -> bool:
     return path == "" or (path in tree and tree[path].kind == "dir")
-
-
-def _make_folders(path: str, target: Mapping[str, Entry], out: dict[str, Entry], owner: Owner | None) -> None:
-    for folder, made in new_folders(target, path, owner or Owner(0, 0)).items():
-        out.setdefault(folder, made)
 
 
 def new_folders(tree: Mapping[str, Entry], path: str, owner: Owner) -> dict[str, Entry]:

@@ -16,7 +16,6 @@ from shipit.image.copy import CopyError, Owner, SpecialFile, new_folders
 from shipit.image.copying import Surroundings, copied_entries
 from shipit.image.dockerfile import Dockerfile, Instruction, parse_dockerfile
 from shipit.image.expand import expand
-from shipit.image.facts import KEY, Facts
 from shipit.image.fetch import ensure_layer
 from shipit.image.image import BlobSource, BuiltImage, Layer, SourceImage, canonical_json
 from shipit.image.layer import bring_out, write_layer
@@ -253,7 +252,6 @@ class NativeBuilder:
 
     def _config(self, stage: Stage, layers: tuple[Layer, ...]) -> bytes:
         base = json.loads(stage.source.config) if stage.source else {}
-        asked = stage.base.asked if stage.base is not None else Facts()
         system, architecture, *variant = self.options.platform.split("/")
         known = {key: base[key] for key in ("os.version", "os.features") if key in base}
         return canonical_json(
@@ -267,10 +265,6 @@ class NativeBuilder:
                 "config": stage.runtime,
                 "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
                 "history": stage.history,
-                **(
-                    {KEY: asked.to_carry(len(stage.base.layers))}
-                    if stage.base is not None and asked.is_worth_carrying
-                    else {}
-                ),
+                **(stage.base.carried() if stage.base is not None else {}),
             }
         )
