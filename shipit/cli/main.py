@@ -18,6 +18,9 @@ def main() -> None:
     # Imports make many objects that stay: looking through them again and again for garbage is time lost.
     gc.set_threshold(500_000, 20, 20)
     from shipit.cli.app import app
+    from shipit.config.environment import forbid_plugins
+
+    forbid_plugins()
 
     # Where the first word is a command, the others need not be described.
     called = [known for known in app.registered_commands if known.callback and known.callback.__name__ in sys.argv[1:2]]

@@ -46,6 +46,14 @@ class Environment:
         return self.get("no_proxy", "NO_PROXY") or ""
 
 
+def forbid_plugins() -> None:
+    """Let pydantic load no plugins: they would be looked for in all that is installed, and see what deploy.yml says.
+
+    Source: pydantic's documentation, "Plugins", the variable PYDANTIC_DISABLE_PLUGINS.
+    """
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "1"
+
+
 def read_environment() -> Environment:
     """The environment of this process, read once by the command line."""
     return Environment(dict(os.environ), Path.home(), Path.cwd())

@@ -77,10 +77,10 @@ def scan_context(root: Path, rules: tuple[Rule, ...]) -> Tree:
 
 def _entry(item: os.DirEntry[str]) -> Entry | None:
     info = item.stat(follow_symlinks=False)
-    kind, mode = stat.S_IFMT(info.st_mode), info.st_mode & MODE_MASK
+    kind, mode, size = stat.S_IFMT(info.st_mode), info.st_mode & MODE_MASK, info.st_size
     if kind == stat.S_IFREG:
-        stamp = (info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino)
-        return Entry("file", mode, size=info.st_size, content=LocalFile(item.path, stamp))
+        content = LocalFile(item.path, (size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino))
+        return Entry("file", mode, 0, 0, "", size, content)
     if kind == stat.S_IFDIR:
         return Entry("dir", mode)
     if kind == stat.S_IFLNK:

@@ -216,7 +216,7 @@ class NativeBuilder:
         return True
 
     def _written(self, entries: dict[str, Entry]) -> Layer:
-        layer, is_new = write_layer(entries, self.store, self.options.created_s, self._digests.digest)
+        layer, is_new = write_layer(entries, self.store, self.options.created_s, self._digests)
         if is_new:
             self._ready(layer)
         return layer

@@ -121,9 +121,8 @@ def _prepared(run: Run, use: ImageUse, plain: BuiltImage) -> Prepared:
     tags = tuple(tag.replace("{config}", short(built.config_digest)) for tag in use.tags)
     built = run.early.as_published(use, built)
     absent = partial(run.early.image_absent, use, built)
-    missing = find_published(run.uploads, repository_ref, built, use.form, tags, absent)
-    client = run.registries.client(repository_ref)
-    now = {tag: client.manifest_digest(repository_ref.repository, tag) for tag in tags}
+    now = run.uploads.tagged(repository_ref, tags)
+    missing = find_published(run.uploads, repository_ref, built, use.form, now, absent)
     image = Image(use.image, repository_ref.name, use.form, built.config_digest, missing.manifest_digest)
     return Prepared(use, built, image, missing, now)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 
@@ -36,22 +36,22 @@ def find_published(
     repository: ImageRef,
     image: BuiltImage,
     form: Form,
-    tags: Iterable[str],
+    tags: Mapping[str, str | None],
     absent: Callable[[], None] = lambda: None,
 ) -> Missing:
     """Read what a repository has of an image; writes nothing. `absent` is called as soon as it is known to be missing.
 
-    The manifest found may differ from the one we would write where the same content was compressed elsewhere: a tag
+    `tags`: tag -> manifest digest it names there now. The manifest found may differ from the one we would write where the same content was compressed elsewhere: a tag
     that names a manifest of the same config is the same image, and is kept.
     """
     client = uploads.registries.client(repository)
     manifest = image.manifest(form)
     digest = digest_of(manifest)
-    if client.manifest_digest(repository.repository, digest):
+    named = dict.fromkeys(found for found in tags.values() if found)
+    if digest in named or client.manifest_digest(repository.repository, digest):
         return Missing(digest, True)
-    for tag in tags:
-        named = client.manifest_digest(repository.repository, tag)
-        if named and (other := _same_image(client, repository.repository, named, image, form)):
+    for found in named:
+        if other := _same_image(client, repository.repository, found, image, form):
             return Missing(other, True)
     absent()
     unique = {layer.digest: layer for layer in image.layers}

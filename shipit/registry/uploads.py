@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 from shipit.clock import Clock
@@ -80,6 +81,14 @@ class Uploads:
         blobs = {digest: self._blob(repository, layer) for digest, layer in layers.items()}
         with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
             return dict(zip(blobs, pool.map(self._look, blobs.values()), strict=True))
+
+    def tagged(self, repository: ImageRef, tags: Sequence[str]) -> dict[str, str | None]:
+        """The manifest digest that each tag names now; None for a tag that is not there."""
+        ask = partial(self.registries.client(repository).manifest_digest, repository.repository)
+        if len(tags) < 2:
+            return {tag: ask(tag) for tag in tags}
+        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+            return dict(zip(tags, pool.map(ask, tags), strict=True))
 
     def send(self, repository: ImageRef, layer: Layer, watcher: Watcher | None = None) -> Future[Outcome]:
         """Begin to send a blob that is not there yet, or join those who have begun."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from shipit.config.environment import Environment
 from shipit.config.project import Project
@@ -13,9 +14,11 @@ from shipit.registry.registries import Registries
 from shipit.release import CACHE_TAG, ImageUse, Place, Release, Seen, State, Step, Verdict, short
 from shipit.targets.base import Context
 from shipit.targets.registry.config import RegistryConfig
-from shipit.targets.registry.hub import DockerHub
 from shipit.targets.registry.observed import RegistryObserved
 from shipit.targets.registry.plan import plan_description, plan_retention
+
+if TYPE_CHECKING:
+    from shipit.targets.registry.hub import DockerHub
 
 
 def create(name: str, config: RegistryConfig, project: Project, environment: Environment) -> RegistryTarget:
@@ -84,6 +87,8 @@ class RegistryTarget:
 
     def _hub(self, repository: str, context: Context) -> DockerHub:
         if repository not in self._hubs:
+            from shipit.targets.registry.hub import DockerHub
+
             registries = _registries(context)
             credentials = registries.credentials(parse_reference(repository))
             self._hubs[repository] = DockerHub(registries.http, context.clock, context.emit, credentials)

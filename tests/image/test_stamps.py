@@ -1,0 +1,178 @@
+"""What a build remembers of its files: an unchanged one is not read again, and a changed one always is."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from shipit.image import stamps
+from shipit.image.image import BuiltImage
+from shipit.image.stamps import _read
+from shipit.image.store import ContentStore
+from shipit.image.tree import Entry
+from tests.image.test_native import Builder
+
+DOCKERFILE = "FROM scratch\nCOPY lib /lib\nCOPY top other /files/\nCOPY lib/a /a\n"
+
+
+@pytest.fixture
+def builder(tmp_path: Path) -> Builder:
+    return Builder(tmp_path)
+
+
+def _write_files(builder: Builder) -> None:
+    for path in ("lib/a", "lib/b", "lib/deep/c", "top", "other"):
+        builder.write(path, f"{path} 0")
+
+
+def _age(folder: Path) -> None:
+    """Wait until no file of the context counts as just written."""
+    newest = max(file.lstat().st_ctime for file in folder.rglob("*"))
+    time.sleep(max(0.0, newest + 0.15 - time.time()))
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths whose content is read for its digest, as they are in the image."""
+    paths: list[str] = []
+
+    def watched(path: str, entry: Entry) -> str:
+        paths.append(path)
+        return _read(path, entry)
+
+    monkeypatch.setattr(stamps, "_read", watched)
+    return paths
+
+
+def _without_cache(builder: Builder, folder: Path) -> BuiltImage:
+    builder.store = builder.bases.store = ContentStore(folder)
+    return builder.build(DOCKERFILE)
+
+
+def test_unchanged_files_are_not_read(builder: Builder, read: list[str]) -> None:
+    _write_files(builder)
+    _age(builder.folder)
+    first = builder.build(DOCKERFILE)
+    assert sorted(set(read)) == ["a", "files/other", "files/top", "lib/a", "lib/b", "lib/deep/c"]
+    read.clear()
+    assert builder.build(DOCKERFILE) == first
+    assert not read
+
+
+def test_only_the_changed_file_is_read(builder: Builder, read: list[str]) -> None:
+    _write_files(builder)
+    _age(builder.folder)
+    builder.build(DOCKERFILE)
+    builder.write("lib/b", "changed")
+    _age(builder.folder)
+    read.clear()
+    builder.build(DOCKERFILE)
+    assert read == ["lib/b"]
+    builder.build(DOCKERFILE)
+    assert read == ["lib/b"]
+
+
+def test_a_file_that_was_just_written_is_read_again(
+    builder: Builder, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stamps, "_is_young", lambda stamp, now: True)
+    _write_files(builder)
+    builder.build(DOCKERFILE)
+    read.clear()
+    builder.build(DOCKERFILE)
+    assert {"lib/a", "lib/b", "files/top"} <= set(read)
+
+
+def test_a_layer_that_is_gone_from_the_cache_is_made_again(builder: Builder) -> None:
+    _write_files(builder)
+    _age(builder.folder)
+    first = builder.build(DOCKERFILE)
+    for layer in first.layers:
+        builder.store.path(layer.digest).unlink()
+    assert builder.build(DOCKERFILE) == first
+    assert all(builder.store.has(layer.digest) for layer in first.layers)
+
+
+def _turn_round(file: Path) -> None:
+    """Another content of the same size."""
+    file.write_text(file.read_text()[::-1])
+
+
+def _turn_round_unseen(file: Path) -> None:
+    before = file.stat()
+    _turn_round(file)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def _replace(file: Path) -> None:
+    beside, before = file.with_name("beside"), file.stat()
+    beside.write_text(file.read_text()[::-1])
+    os.utime(beside, ns=(before.st_atime_ns, before.st_mtime_ns))
+    beside.replace(file)
+
+
+def _rewrite(file: Path) -> None:
+    file.unlink()
+    file.write_text("back")
+
+
+def _link_instead(file: Path) -> None:
+    file.unlink()
+    file.symlink_to("elsewhere")
+
+
+def _folder_instead(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+    (file / "in").write_text("in")
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "nothing": lambda file: None,
+    "content": lambda file: file.write_text("another"),
+    "content of the same size": _turn_round,
+    "content, its times put back": _turn_round_unseen,
+    "another of the same size and times": _replace,
+    "mode": lambda file: file.chmod(file.stat().st_mode ^ 0o100),
+    "gone and back": _rewrite,
+    "link instead": _link_instead,
+    "folder instead": _folder_instead,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=str)
+@pytest.mark.parametrize("is_old", [True, False], ids=["old", "young"])
+def test_every_change_is_seen(builder: Builder, tmp_path: Path, change: str, *, is_old: bool) -> None:
+    _write_files(builder)
+    if is_old:
+        _age(builder.folder)
+    builder.build(DOCKERFILE)
+    CHANGES[change](builder.folder / "lib/deep/c")
+    if is_old:
+        _age(builder.folder)
+    with_cache = builder.build(DOCKERFILE)
+    assert with_cache == _without_cache(builder, tmp_path / "fresh")
+
+
+def test_any_row_of_edits_gives_what_a_build_without_a_cache_gives(builder: Builder, tmp_path: Path) -> None:
+    dice = random.Random(11)
+    _write_files(builder)
+    names = ["lib/a", "lib/b", "lib/deep/c", "top", "other"]
+    cached = builder.store
+    for turn in range(60):
+        file = builder.folder / dice.choice(names)
+        change = dice.choice([name for name in CHANGES if not name.endswith("instead")])
+        CHANGES[change](file)
+        if dice.random() < 0.3:
+            _age(builder.folder)
+        builder.store = builder.bases.store = cached
+        with_cache = builder.build(DOCKERFILE)
+        fresh = tmp_path / f"fresh-{turn}"
+        assert with_cache == _without_cache(builder, fresh), (turn, change, file)
+        shutil.rmtree(fresh)
