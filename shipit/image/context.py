@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from shipit.errors import BuildError
 from shipit.image.ignore import Rule, matcher, may_hold_exceptions, parse_ignore
 from shipit.image.tree import Entry, LocalFile, Tree, add_parents
 
-# Never part of an image: our own state beside deploy.yml.
-ALWAYS_IGNORED = ".shipit"
 # Write bits of group and others are dropped, so that umask 002 and 022 give the same image.
 MODE_MASK = 0o7755
 
@@ -33,8 +32,8 @@ def read_ignore_rules(root: Path, dockerfile: Path) -> tuple[Rule, ...]:
         raise BuildError(str(error), where=str(file)) from None
 
 
-def scan_context(root: Path, rules: tuple[Rule, ...]) -> Tree:
-    """The tree of a folder. Sockets, pipes and devices are left out, as no image can use them.
+def scan_context(root: Path, rules: tuple[Rule, ...], left_out: Sequence[str]) -> Tree:
+    """The tree of a folder without some paths. Sockets, pipes and devices are left out, too, as no image can use them.
 
     Raises: BuildError when the folder is missing or a part of it can't be read.
     """
@@ -58,7 +57,7 @@ def scan_context(root: Path, rules: tuple[Rule, ...]) -> Tree:
             ) from None
         for item in found:
             path = f"{prefix}{item.name}"
-            if path == ALWAYS_IGNORED:
+            if path in left_out:
                 continue
             ignored = leaves_out(path)
             if not ignored:

@@ -83,6 +83,11 @@ def _clean(pattern: str) -> str:
     return "/".join(parts)
 
 
+def literal_pattern(path: str) -> str:
+    """The pattern of one path. A space, which would be lost at its end, becomes any character."""
+    return re.sub(r"([*?\[\]\\!#])", r"\\\1", path).replace(" ", "?")
+
+
 def pattern_regex(pattern: str) -> str:
     """The regular expression of a pattern in which `*` stops at `/` and `**` does not."""
     out, index = "", 0

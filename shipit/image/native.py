@@ -240,7 +240,7 @@ class NativeBuilder:
     def _context_tree(self) -> Tree:
         if self._context is None:
             rules = read_ignore_rules(self.options.context, self.options.dockerfile)
-            self._context = scan_context(self.options.context, rules)
+            self._context = scan_context(self.options.context, rules, self.options.left_out)
         return self._context
 
     def _expanded(self, text: str, variables: Mapping[str, str], where: str, *, keep_quotes: bool = False) -> str:

@@ -17,7 +17,8 @@ class BuildOptions:
     """`context` and `dockerfile` are absolute. `created_s` is the time of all files and of the image, in Unix seconds.
 
     `secrets` are the values by id for `RUN --mount=type=secret`; `ssh` is whether the agent is forwarded.
-    `cache` is the reference in a registry that keeps what RUN made, empty for none.
+    `cache` is the reference in a registry that keeps what RUN made, empty for none. `left_out` are paths of the context that
+    are our own, and that no build sees.
     """
 
     context: Path
@@ -29,6 +30,7 @@ class BuildOptions:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     ssh: bool = False
     cache: str = ""
+    left_out: tuple[str, ...] = (".shipit",)
     created_s: int = EPOCH_S
 
     @property

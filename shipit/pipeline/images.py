@@ -77,9 +77,12 @@ def _built(run: Run, name: str, platform: str) -> BuiltImage:
 
 
 def run_options(run: Run, name: str, platform: str) -> BuildOptions:
-    """The options of an image's build in a run, with the values that it mounts."""
+    """The options of an image's build in a run, with the values that it mounts, and without our cache in its context."""
     options = build_options(run.project, name, platform, run.environment.get("SOURCE_DATE_EPOCH"))
-    return replace(options, secrets=run.build_secrets(name))
+    cache, left_out = run.store.root.resolve(), options.left_out
+    if options.context in cache.parents:
+        left_out = (*left_out, cache.relative_to(options.context).as_posix())
+    return replace(options, secrets=run.build_secrets(name), left_out=left_out)
 
 
 def build_options(project: Project, name: str, platform: str, source_date_epoch: str | None) -> BuildOptions:

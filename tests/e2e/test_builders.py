@@ -142,6 +142,22 @@ def test_buildx_agrees(context: Path, tmp_path: Path, modern_engine: DockerEngin
     assert _config(native) == _config(other)
 
 
+@pytest.mark.parametrize("builder", ["native", "engine", "buildx"])
+def test_what_is_ours_is_left_out(tmp_path: Path, modern_engine: DockerEngine, builder: str) -> None:
+    odd = "#a [b] *?/!c\\d "
+    for path in ("kept", "#a [b] *?/kept", f"{odd}/blob", ".shipit/state"):
+        (tmp_path / "context" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "context" / path).write_text(path)
+    (tmp_path / "context/Dockerfile").write_text("FROM scratch\nCOPY . /\n")
+    (tmp_path / "context/.dockerignore").write_text("Dockerfile\n.dockerignore\n!.shipit\n")
+    install_buildx(tmp_path / "docker")
+    variables = {**os.environ, "DOCKER_CONFIG": str(tmp_path / "docker"), "DOCKER_HOST": modern_engine.host}
+    context, store = tmp_path / "context", ContentStore(tmp_path / "store")
+    options = BuildOptions(context, context / "Dockerfile", builder=builder, left_out=(".shipit", odd))  # type: ignore[arg-type]
+    built = _built(options, store, Engine(EngineAddress(modern_engine.host), variables), [])
+    assert set(_tree(built, store)) == {"/kept", "/#a [b] *?", "/#a [b] *?/kept"}
+
+
 @pytest.mark.parametrize("ignored", ["node_modules\nDockerfile\n", "node_modules\nDockerfile\n.dockerignore\n", None])
 def test_a_dockerfile_outside_its_context_is_not_copied(
     context: Path, tmp_path: Path, engine: DockerEngine, ignored: str | None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from shipit.errors import BuildError, ShipitError
 from shipit.image.dockerfile import parse_dockerfile
 from shipit.image.expand import expand, parse_pairs
-from shipit.image.ignore import is_ignored, parse_ignore
+from shipit.image.ignore import is_ignored, literal_pattern, parse_ignore
 from shipit.reference import parse_reference
 
 
@@ -135,6 +135,15 @@ def test_no_dockerfile_breaks_the_parser(text: str) -> None:
         parse_dockerfile(f"FROM scratch\n{text}")
     except BuildError as error:
         assert error.where.startswith("Dockerfile")
+
+
+@given(st.text("abz *?[]{}()\\!#.-^$+'ü", min_size=1, max_size=12).filter(lambda name: name not in (".", "..")))
+def test_the_pattern_of_a_path_leaves_out_that_path(name: str) -> None:
+    path = f"top/{name}/cache"
+    for shown in (path, name):
+        rules = parse_ignore(f"\n{literal_pattern(shown)}\n")
+        assert is_ignored(shown, rules) and is_ignored(f"{shown}/below", rules)
+        assert not is_ignored(f"{shown}x", rules) and not is_ignored("kept", rules)
 
 
 @given(st.text(max_size=40), st.text(max_size=40))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import ssl
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,10 +55,12 @@ def registry() -> Iterator[Faulty]:
         yield server
 
 
-def make(folder: Path, registry: EmbeddedRegistry, events: list[Event], name: str = "app") -> Run:
+def make(
+    folder: Path, registry: EmbeddedRegistry, events: list[Event], name: str = "app", dockerfile: str = DOCKERFILE
+) -> Run:
     surroundings = runs.environment(folder)
     text = f"app: app\nimage: {{repository: {registry.host}/{name}, tags: [v1]}}\ntargets: {{hub: }}\n"
-    return runs.run(runs.project(folder, text, surroundings, dockerfile=DOCKERFILE), surroundings, events)
+    return runs.run(runs.project(folder, text, surroundings, dockerfile=dockerfile), surroundings, events)
 
 
 def sent(events: list[Event]) -> list[int]:
@@ -83,6 +87,17 @@ def test_nothing_moves_twice(tmp_path: Path, registry: Faulty) -> None:
     (tmp_path / "hello.txt").write_text("other\n")
     push(make(tmp_path, registry, events, name="other"))
     assert sent(events) == [3, 3]
+
+
+def test_a_cache_in_the_context_is_no_part_of_it(tmp_path: Path, registry: Faulty) -> None:
+    first, second = (
+        push(make(tmp_path, registry, [], dockerfile="FROM scratch\nCOPY . /\n")).uses.values() for _ in range(2)
+    )
+    assert any((tmp_path / ".cache/blobs").rglob("*"))
+    (built,) = (prepared.built for prepared in first)
+    assert [prepared.built for prepared in second] == [built]
+    with tarfile.open(fileobj=io.BytesIO(registry.blobs[built.layers[0].digest])) as layer:
+        assert sorted(layer.getnames()) == ["Dockerfile", "deploy.yml", "hello.txt"]
 
 
 def test_a_layer_of_another_repository_is_mounted(tmp_path: Path, registry: Faulty) -> None:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from shipit.image.context import ALWAYS_IGNORED, ignore_file, read_ignore_rules, scan_context
-from shipit.image.ignore import is_ignored, parse_ignore
+from shipit.image.context import ignore_file, read_ignore_rules, scan_context
+from shipit.image.ignore import is_ignored, literal_pattern, parse_ignore
 from shipit.image.options import BuildOptions
 from shipit.image.tar import read_content, tar_stream
 from shipit.image.tree import Entry, Inline, Tree
@@ -37,7 +37,8 @@ def packed_context(options: BuildOptions, *, classic: bool, syntax: bool) -> Ite
     A hidden Dockerfile is put in; the classic builder takes it out again before it copies, since .dockerignore says so.
     `syntax` is whether it begins with a `# syntax` line, which is blanked where BuildKit could not fetch what it names.
     """
-    tree = scan_context(options.context, read_ignore_rules(options.context, options.dockerfile))
+    rules = read_ignore_rules(options.context, options.dockerfile)
+    tree = scan_context(options.context, rules, options.left_out)
     name, dockerfile = _name_inside(options) or _OWN_NAME, options.dockerfile.read_bytes()
     if name not in tree:
         name = _put_in(tree, name, dockerfile, classic=classic)
@@ -74,13 +75,13 @@ def _file(data: bytes) -> Entry:
 
 @contextmanager
 def dockerfile_beside(options: BuildOptions) -> Iterator[Path]:
-    """A copy of the Dockerfile in a folder of its own, whose rules also leave out our own state."""
+    """A copy of the Dockerfile in a folder of its own, whose rules also leave out what is ours."""
     with tempfile.TemporaryDirectory(prefix="shipit-buildx-") as folder:
         copy = Path(folder) / "Dockerfile"
         copy.write_bytes(options.dockerfile.read_bytes())
         rules = ignore_file(options.context, options.dockerfile)
-        text = rules.read_text() if rules else ""
-        copy.with_name("Dockerfile.dockerignore").write_text(f"{text}\n{ALWAYS_IGNORED}\n")
+        lines = [rules.read_text() if rules else "", *map(literal_pattern, options.left_out)]
+        copy.with_name("Dockerfile.dockerignore").write_text("\n".join(lines) + "\n")
         yield copy
 
 
