@@ -49,7 +49,7 @@ def archive_entries(path: Path, scratch: Path) -> Tree:
                     place = scratch / digest_of(f"{path} {member.offset}".encode())[7:]
                     bring(source, place)
                     size, capability = place.stat().st_size, member.pax_headers.get(CAPABILITY, "")
-                    content = LocalFile(str(place))
+                    content = LocalFile(str(place.parent), place.name)
                     tree[name] = Entry("file", mode, member.uid, member.gid, "", size, content, capability)
     except (tarfile.TarError, OSError, EOFError, KeyError) as error:
         raise BuildError(f"is no archive that can be read: {error}", where=str(path)) from None

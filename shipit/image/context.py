@@ -9,6 +9,7 @@ from pathlib import Path
 
 from shipit.errors import BuildError
 from shipit.image.ignore import Rule, matcher, may_hold_exceptions, parse_ignore
+from shipit.image.stamps import make_stamp
 from shipit.image.tree import Entry, LocalFile, Tree, add_parents
 
 # Write bits of group and others are dropped, so that umask 002 and 022 give the same image.
@@ -43,7 +44,8 @@ def scan_context(root: Path, rules: tuple[Rule, ...], left_out: Sequence[str]) -
         )
     tree: Tree = {}
     leaves_out = matcher(rules)
-    pending = [("", str(root))]
+    top = str(root)
+    pending = [("", top)]
     while pending:
         prefix, folder = pending.pop()
         try:
@@ -62,7 +64,7 @@ def scan_context(root: Path, rules: tuple[Rule, ...], left_out: Sequence[str]) -
             ignored = leaves_out(path)
             if not ignored:
                 try:
-                    entry = _entry(item)
+                    entry = _entry(item, top, path)
                 except FileNotFoundError:
                     # Gone since its folder was listed: an editor's or another program's file of a moment.
                     continue
@@ -74,12 +76,11 @@ def scan_context(root: Path, rules: tuple[Rule, ...], left_out: Sequence[str]) -
     return tree
 
 
-def _entry(item: os.DirEntry[str]) -> Entry | None:
+def _entry(item: os.DirEntry[str], top: str, path: str) -> Entry | None:
     info = item.stat(follow_symlinks=False)
     kind, mode, size = stat.S_IFMT(info.st_mode), info.st_mode & MODE_MASK, info.st_size
     if kind == stat.S_IFREG:
-        content = LocalFile(item.path, (size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino))
-        return Entry("file", mode, 0, 0, "", size, content)
+        return Entry("file", mode, 0, 0, "", size, LocalFile(top, path, make_stamp(info)))
     if kind == stat.S_IFDIR:
         return Entry("dir", mode)
     if kind == stat.S_IFLNK:

@@ -17,9 +17,8 @@ from typing import IO, Any, cast
 
 from shipit.errors import BuildError, NeedsEngine
 from shipit.image.image import Layer
-from shipit.image.stamps import FileDigests
 from shipit.image.store import ContentStore, digest_of
-from shipit.image.tar import CAPABILITY, tar_stream
+from shipit.image.tar import CAPABILITY
 from shipit.image.tree import OPAQUE, WHITEOUT, Changes, Entry, InLayer, LocalFile
 
 _BLOCK = 1024 * 1024
@@ -29,69 +28,6 @@ _KINDS = {tarfile.DIRTYPE: "dir", tarfile.SYMTYPE: "symlink", tarfile.LNKTYPE: "
 _INDEX = "index-2"
 # Names how layers are written and packed: a change of it is a change of their bytes.
 PACKING = "gzip-3"
-
-
-def write_layer(
-    entries: Mapping[str, Entry], store: ContentStore, created_s: int, digests: FileDigests
-) -> tuple[Layer, bool]:
-    """Write a layer into the store, or find the one already there for the same content; and whether it is new.
-
-    Every InLayer content must have been brought out before. All times are `created_s`. Files whose stamps are those of an
-    earlier run are not asked for their digests.
-    """
-    entries = share_content(entries)
-    how = f"{created_s} {PACKING}"
-    stamped = _stamped_key(entries, how)
-    if stamped and (noted := _noted(stamped, store)):
-        return noted, False
-    description = "\n".join(
-        f"{path}\0{entry.kind}\0{entry.mode}\0{entry.uid}\0{entry.gid}\0{entry.target}\0"
-        f"{digests.digest(path, entry) if entry.kind == 'file' else ''}{entry.capability}"
-        for path, entry in entries.items()
-    )
-    key = _key(f"{how} {description}")
-    layer = _noted(key, store)
-    is_new = layer is None
-    if layer is None:
-        layer = pack_layer(tar_stream(entries, created_s), store)
-        _note(key, layer, store)
-    if stamped and digests.remember(entries):
-        _note(stamped, layer, store)
-    return layer, is_new
-
-
-def _stamped_key(entries: Mapping[str, Entry], how: str) -> str | None:
-    """A key of a layer by the stamps of its files; None where one has no stamp. Made for many thousands of files."""
-    lines = []
-    for path, (kind, mode, uid, gid, target, _, content, capability) in entries.items():
-        line = f"{path}\0{kind}\0{mode}\0{uid}\0{gid}\0{target}\0{capability}"
-        if content is not None:
-            if not isinstance(content, LocalFile) or content.stamp is None:
-                return None
-            size, modified_ns, changed_ns, node = content.stamp
-            line = f"{line}\0{content.path}\0{size} {modified_ns} {changed_ns} {node}"
-        lines.append(line)
-    return _key(f"stamps {how} " + "\n".join(lines))
-
-
-def _key(description: str) -> str:
-    return digest_of(description.encode("utf-8", "surrogateescape")).removeprefix("sha256:")
-
-
-def _noted(key: str, store: ContentStore) -> Layer | None:
-    """The layer noted under a key, where the store still has it."""
-    known = store.recall("layers", key)
-    if not known or not store.has(known["digest"]):
-        return None
-    return Layer(known["diff_id"], known["digest"], known["size_bytes"])
-
-
-def _note(key: str, layer: Layer, store: ContentStore) -> None:
-    store.note("layers", key, {"diff_id": layer.diff_id, "digest": layer.digest, "size_bytes": layer.size_bytes})
-
-
-def _path(item: tuple[str, Entry]) -> str:
-    return item[0]
 
 
 def pack_layer(tar: Iterable[bytes], store: ContentStore) -> Layer:
@@ -146,9 +82,9 @@ def share_content(entries: Mapping[str, Entry]) -> dict[str, Entry]:
     """
     shared: dict[str, Entry] = {}
     firsts: dict[Entry, str] = {}
-    for path, entry in sorted(entries.items(), key=_path):
-        shared[path] = entry
-        if isinstance(entry.content, LocalFile) and entry.content.stamp is None:
+    for path in sorted(entries):
+        shared[path] = entry = entries[path]
+        if isinstance(entry.content, LocalFile) and not entry.content.stamp:
             first = firsts.setdefault(entry, path)
             if first != path:
                 shared[path] = Entry("hardlink", entry.mode, entry.uid, entry.gid, first)
@@ -234,12 +170,14 @@ def _members(path: Path, compression: str) -> Iterator[tuple[tarfile.TarInfo, ta
         ) from None
 
 
-def bring_out(entries: Mapping[str, Entry], fetch: Callable[[Layer], Path], folder: Path) -> dict[str, Entry]:
+def bring_out(entries: Mapping[str, Entry], fetch: Callable[[Layer], Path], folder: Path) -> Mapping[str, Entry]:
     """The same entries with every InLayer content written to a file in `folder`; `fetch` brings a layer's blob."""
     wanted: dict[Layer, set[str]] = {}
     for entry in entries.values():
         if isinstance(entry.content, InLayer):
             wanted.setdefault(entry.content.layer, set()).add(entry.content.member)
+    if not wanted:
+        return entries
     places: dict[InLayer, Path] = {}
     for layer, members in wanted.items():
         for member, archive in _members(fetch(layer), layer.compression):
@@ -277,4 +215,4 @@ def _local(path: str, entry: Entry, places: Mapping[InLayer, Path]) -> Entry:
     place = places.get(entry.content)
     if place is None:
         raise BuildError(f"/{path} is a hard link to what its layer does not hold", where=entry.content.layer.digest)
-    return entry._replace(size=place.stat().st_size, content=LocalFile(str(place)))
+    return entry._replace(size=place.stat().st_size, content=LocalFile(str(place.parent), place.name))

@@ -18,13 +18,13 @@ from shipit.image.dockerfile import Dockerfile, Instruction, parse_dockerfile
 from shipit.image.expand import expand
 from shipit.image.fetch import ensure_layer
 from shipit.image.image import BlobSource, BuiltImage, Layer, SourceImage, canonical_json
-from shipit.image.layer import bring_out, write_layer
+from shipit.image.layer import bring_out
 from shipit.image.options import BuildOptions
 from shipit.image.owner import parse_owner
+from shipit.image.packed import write_layer
 from shipit.image.settings import environment_of, joined_workdir, with_setting
 from shipit.image.stage import Stage
 from shipit.image.stages import parse_arguments, platform_args, split_stages, stage_index, stage_names
-from shipit.image.stamps import FileDigests
 from shipit.image.store import ContentStore
 from shipit.image.tree import Entry, Tree, apply_changes, normal, resolve_path
 from shipit.reference import parse_reference
@@ -55,7 +55,6 @@ class NativeBuilder:
         self._ready = ready
         self._earlier = earlier
         self._fetch = partial(ensure_layer, store=store, source=source)
-        self._digests = FileDigests(options.context, store)
 
     def build(self) -> BuiltImage:
         """Build the wanted stage.
@@ -67,7 +66,6 @@ class NativeBuilder:
             self._pool = self._exits.enter_context(ThreadPoolExecutor(max_workers=os.cpu_count() or 2))
             stage = self._stage(self._wanted())
             layers = tuple(layer.result() if isinstance(layer, Future) else layer for layer in stage.layers)
-            self._digests.save()
             if stage.base is not None:
                 stage.base.save()
             return BuiltImage(self.name, self._config(stage, layers), layers, self.options.platform, "native")
@@ -215,8 +213,8 @@ class NativeBuilder:
         apply_changes(stage.own, local)
         return True
 
-    def _written(self, entries: dict[str, Entry]) -> Layer:
-        layer, is_new = write_layer(entries, self.store, self.options.created_s, self._digests)
+    def _written(self, entries: Mapping[str, Entry]) -> Layer:
+        layer, is_new = write_layer(entries, self.store, self.options.created_s)
         if is_new:
             self._ready(layer)
         return layer

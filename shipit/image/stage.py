@@ -52,8 +52,9 @@ class Stage:
         apply_changes(tree, self.own)
         return tree
 
-    def with_parents(self, entries: Mapping[str, Entry]) -> dict[str, Entry]:
-        return {**parents_kept(self.tree, entries), **entries}
+    def with_parents(self, entries: Mapping[str, Entry]) -> Mapping[str, Entry]:
+        parents = parents_kept(self.tree, entries)
+        return {**parents, **entries} if parents else entries
 
     def row(self, file: str, name: str) -> str | None:
         """The line of a name in a file such as /etc/passwd; None where there is none."""

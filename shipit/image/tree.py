@@ -8,16 +8,18 @@ from typing import Literal, NamedTuple
 
 from shipit.image.image import Layer
 
-# Size, time of change of the content and of the node in nanoseconds, and the node's number.
-Stamp = tuple[int, int, int, int]
-
 
 # Named tuples, since a context may have many thousands of them and they are made four times as fast.
 class LocalFile(NamedTuple):
-    """A file on disk, with what stat said of it where it is a context's."""
+    """A file on disk: where, in two parts of which many files share the first; with its stamp where it is a context's."""
 
-    path: str
-    stamp: Stamp | None = None
+    folder: str
+    name: str
+    stamp: bytes = b""
+
+    @property
+    def path(self) -> str:
+        return f"{self.folder}/{self.name}"
 
 
 class Inline(NamedTuple):

@@ -6,15 +6,16 @@ import os
 import random
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
-from shipit.image import stamps
-from shipit.image.image import BuiltImage
-from shipit.image.stamps import _read
+from shipit.image import tar
+from shipit.image.image import BuiltImage, Layer
+from shipit.image.layer import pack_layer
 from shipit.image.store import ContentStore
+from shipit.image.tar import read_content
 from shipit.image.tree import Entry
 from tests.image.test_native import Builder
 
@@ -39,15 +40,28 @@ def _age(folder: Path) -> None:
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The paths whose content is read for its digest, as they are in the image."""
+    """The paths of the image whose content is read, for its digest or to be packed."""
     paths: list[str] = []
 
-    def watched(path: str, entry: Entry) -> str:
+    def watched(path: str, entry: Entry) -> Iterator[bytes]:
         paths.append(path)
-        return _read(path, entry)
+        return read_content(path, entry)
 
-    monkeypatch.setattr(stamps, "_read", watched)
+    monkeypatch.setattr(tar, "read_content", watched)
     return paths
+
+
+@pytest.fixture
+def packed(monkeypatch: pytest.MonkeyPatch) -> list[Layer]:
+    """The layers that are compressed."""
+    layers: list[Layer] = []
+
+    def watched(chunks: Iterable[bytes], store: ContentStore) -> Layer:
+        layers.append(pack_layer(chunks, store))
+        return layers[-1]
+
+    monkeypatch.setattr("shipit.image.packed.pack_layer", watched)
+    return layers
 
 
 def _without_cache(builder: Builder, folder: Path) -> BuiltImage:
@@ -59,34 +73,84 @@ def test_unchanged_files_are_not_read(builder: Builder, read: list[str]) -> None
     _write_files(builder)
     _age(builder.folder)
     first = builder.build(DOCKERFILE)
-    assert sorted(set(read)) == ["a", "files/other", "files/top", "lib/a", "lib/b", "lib/deep/c"]
+    assert sorted(read) == ["a", "files/other", "files/top", "lib/a", "lib/b", "lib/deep/c"], "each is read once"
     read.clear()
     assert builder.build(DOCKERFILE) == first
     assert not read
 
 
-def test_only_the_changed_file_is_read(builder: Builder, read: list[str]) -> None:
+def test_only_the_layer_of_a_changed_file_is_read(builder: Builder, read: list[str], packed: list[Layer]) -> None:
     _write_files(builder)
     _age(builder.folder)
     builder.build(DOCKERFILE)
-    builder.write("lib/b", "changed")
-    _age(builder.folder)
-    read.clear()
-    builder.build(DOCKERFILE)
-    assert read == ["lib/b"]
-    builder.build(DOCKERFILE)
-    assert read == ["lib/b"]
+    for text in ("changed", "changes", "of another size"):
+        builder.write("lib/b", text)
+        _age(builder.folder)
+        read.clear()
+        packed.clear()
+        builder.build(DOCKERFILE)
+        assert sorted(read) == ["lib/a", "lib/b", "lib/deep/c"], "once, since most of them did not change"
+        assert len(packed) == 1
+        builder.build(DOCKERFILE)
+        assert len(read) == 3
 
 
-def test_a_file_that_was_just_written_is_read_again(
-    builder: Builder, read: list[str], monkeypatch: pytest.MonkeyPatch
+def test_what_is_checked_out_anew_is_read_and_not_packed(
+    builder: Builder, read: list[str], packed: list[Layer]
 ) -> None:
-    monkeypatch.setattr(stamps, "_is_young", lambda stamp, now: True)
     _write_files(builder)
-    builder.build(DOCKERFILE)
+    first = builder.build(DOCKERFILE)
+    shutil.rmtree(builder.folder)
+    builder.folder.mkdir()
+    _write_files(builder)
+    _age(builder.folder)
+    read.clear()
+    packed.clear()
+    assert builder.build(DOCKERFILE) == first
+    assert len(read) == 6
+    assert not packed
     read.clear()
     builder.build(DOCKERFILE)
-    assert {"lib/a", "lib/b", "files/top"} <= set(read)
+    assert not read
+
+
+def test_files_that_were_just_written_are_read_again(
+    builder: Builder, read: list[str], packed: list[Layer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shipit.image.packed.is_young", lambda stamp, now: True)
+    _write_files(builder)
+    builder.build(DOCKERFILE)
+    for _ in range(2):
+        read.clear()
+        packed.clear()
+        builder.build(DOCKERFILE)
+        assert len(read) == 6
+        assert not packed
+
+
+def test_a_touched_file_is_not_a_change(builder: Builder, packed: list[Layer]) -> None:
+    _write_files(builder)
+    _age(builder.folder)
+    first = builder.build(DOCKERFILE)
+    os.utime(builder.folder / "lib/b")
+    assert builder.build(DOCKERFILE) == first
+    os.utime(builder.folder / "top")
+    os.utime(builder.folder / "other")
+    packed.clear()
+    assert builder.build(DOCKERFILE) == first
+    assert not packed, "all files of a layer were touched: it may well be known"
+
+
+@pytest.mark.parametrize("kind", ["shapes", "layers"])
+def test_notes_that_are_broken_are_passed_over(builder: Builder, kind: str) -> None:
+    _write_files(builder)
+    first = builder.build(DOCKERFILE)
+    for broken in ("null", '"x"', '"****"', "[]", "{", "7", "{}", '{"digest": 1}', '{"digest": "sha256:0"}'):
+        notes = list((builder.store.root / "memo" / kind).iterdir())
+        assert notes
+        for note in notes:
+            note.write_text(broken)
+        assert builder.build(DOCKERFILE) == first, broken
 
 
 def test_a_layer_that_is_gone_from_the_cache_is_made_again(builder: Builder) -> None:

@@ -1,0 +1,120 @@
+"""The layer of some entries: the one that the cache has for them, or a new one."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+
+from shipit.image.image import Layer
+from shipit.image.layer import PACKING, pack_layer, share_content
+from shipit.image.stamps import changed_share, is_young, marks_of
+from shipit.image.store import ContentStore
+from shipit.image.tar import tar_stream
+from shipit.image.tree import Entry, LocalFile
+
+
+def write_layer(entries: Mapping[str, Entry], store: ContentStore, created_s: int) -> tuple[Layer, bool]:
+    """The layer of entries in the store, and whether it was not there before. All times are `created_s`.
+
+    Every InLayer content must have been brought out before. Nothing is read where all files have the stamps of an earlier
+    run, and nothing compressed where they hold what they held then.
+    Raises: BuildError for a file that can't be read, or changes meanwhile.
+    """
+    began_ns = time.time_ns()
+    entries = share_content(entries)
+    how = f"{created_s} {PACKING}"
+    stamps = _stamps(entries)
+    stamped = _key(f"stamps {how}", _stamped(entries)) if stamps is not None else ""
+    if stamped and (layer := _noted(stamped, store)):
+        return layer, False
+    layer, is_new = _of_content(entries, store, created_s, stamps)
+    if stamped and not any(is_young(stamp, began_ns) for stamp in stamps or ()):
+        _note(stamped, layer, store)
+    return layer, is_new
+
+
+def _of_content(
+    entries: Mapping[str, Entry], store: ContentStore, created_s: int, stamps: list[bytes] | None
+) -> tuple[Layer, bool]:
+    """The layer by what the files hold. It is read for that alone only where it is likely that it is known."""
+    shape, marks = _key(f"shape {created_s} {PACKING}", _shaped(entries)), marks_of(stamps or ())
+    before = store.recall("shapes", shape)
+    if before is not None and _may_be_known(before, marks):
+        layer = _noted(_content_key(_digest(tar_stream(entries, created_s))), store)
+        if layer is not None:
+            return layer, False
+    packed = pack_layer(tar_stream(entries, created_s), store)
+    store.note("shapes", shape, b64encode(marks).decode())
+    key = _content_key(packed.diff_id)
+    if (layer := _noted(key, store)) is not None:
+        return layer, False
+    _note(key, packed, store)
+    return packed, True
+
+
+def _may_be_known(before: object, now: bytes) -> bool:
+    """Whether files of the sizes of before may hold what they held: not where some changed, and most did not.
+
+    All of them changed where they were checked out anew, and none where they were too young to be sure of.
+    """
+    try:
+        share = changed_share(b64decode(str(before)), now)
+    except ValueError:
+        return False
+    return share == 0 or share > 0.5
+
+
+def _stamps(entries: Mapping[str, Entry]) -> list[bytes] | None:
+    """The stamps of all files; None where one has none."""
+    contents = [entry.content for entry in entries.values() if entry.content is not None]
+    stamps = [content.stamp for content in contents if isinstance(content, LocalFile) and content.stamp]
+    return stamps if len(stamps) == len(contents) else None
+
+
+def _stamped(entries: Mapping[str, Entry]) -> Iterator[str]:
+    for path, (kind, mode, uid, gid, target, _, content, capability) in entries.items():
+        line = f"{path}\0{kind}\0{mode}\0{uid}\0{gid}\0{target}\0{capability}\n"
+        yield (
+            f"{content.folder}/{content.name}\0{content.stamp.hex()}\0{line}"
+            if isinstance(content, LocalFile)
+            else line
+        )
+
+
+def _shaped(entries: Mapping[str, Entry]) -> Iterator[str]:
+    for path, (kind, mode, uid, gid, target, size, _, capability) in entries.items():
+        yield f"{path}\0{kind}\0{mode}\0{uid}\0{gid}\0{target}\0{size}\0{capability}\n"
+
+
+def _key(what: str, lines: Iterable[str]) -> str:
+    """A digest of many lines, which are not held all at once."""
+    digest, rest = hashlib.sha256(what.encode()), iter(lines)
+    while batch := "".join(islice(rest, 500)):
+        digest.update(batch.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _digest(chunks: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _content_key(diff_id: str) -> str:
+    return _key(f"content {PACKING} {diff_id}", ())
+
+
+def _noted(key: str, store: ContentStore) -> Layer | None:
+    """The layer noted under a key, where the store still has it."""
+    match store.recall("layers", key):
+        case {"diff_id": str(diff_id), "digest": str(digest), "size_bytes": int(size)} if store.has(digest):
+            return Layer(diff_id, digest, size)
+    return None
+
+
+def _note(key: str, layer: Layer, store: ContentStore) -> None:
+    store.note("layers", key, {"diff_id": layer.diff_id, "digest": layer.digest, "size_bytes": layer.size_bytes})
