@@ -37,7 +37,7 @@ def write_layer(entries: Mapping[str, Entry], store: ContentStore, created_s: in
 
 
 def _of_content(
-    entries: Mapping[str, Entry], store: ContentStore, created_s: int, stamps: list[bytes] | None
+    entries: Mapping[str, Entry], store: ContentStore, created_s: int, stamps: list[str] | None
 ) -> tuple[Layer, bool]:
     """The layer by what the files hold. It is read for that alone only where it is likely that it is known."""
     shape, marks = _key(f"shape {created_s} {PACKING}", _shaped(entries)), marks_of(stamps or ())
@@ -67,7 +67,7 @@ def _may_be_known(before: object, now: bytes) -> bool:
     return share == 0 or share > 0.5
 
 
-def _stamps(entries: Mapping[str, Entry]) -> list[bytes] | None:
+def _stamps(entries: Mapping[str, Entry]) -> list[str] | None:
     """The stamps of all files; None where one has none."""
     contents = [entry.content for entry in entries.values() if entry.content is not None]
     stamps = [content.stamp for content in contents if isinstance(content, LocalFile) and content.stamp]
@@ -77,11 +77,7 @@ def _stamps(entries: Mapping[str, Entry]) -> list[bytes] | None:
 def _stamped(entries: Mapping[str, Entry]) -> Iterator[str]:
     for path, (kind, mode, uid, gid, target, _, content, capability) in entries.items():
         line = f"{path}\0{kind}\0{mode}\0{uid}\0{gid}\0{target}\0{capability}\n"
-        yield (
-            f"{content.folder}/{content.name}\0{content.stamp.hex()}\0{line}"
-            if isinstance(content, LocalFile)
-            else line
-        )
+        yield (f"{content.folder}/{content.name}\0{content.stamp}\0{line}" if isinstance(content, LocalFile) else line)
 
 
 def _shaped(entries: Mapping[str, Entry]) -> Iterator[str]:

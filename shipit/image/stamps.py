@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 import os
-import struct
 import zlib
 from collections.abc import Iterable
 
-# Size, times of change of the content and of the node in nanoseconds, and the node's number.
-_STAMP = struct.Struct("<QqqQ")
 # A file that was written this short a time ago may be written again without its stamp changing.
 _YOUNG_NS, _YOUNG_ON_COARSE_DISKS_NS = 100_000_000, 2_000_000_000
 
 
-def make_stamp(info: os.stat_result) -> bytes:
-    """The stamp of a file: bytes, of which a context may hold many thousands."""
-    return _STAMP.pack(info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino)
+def make_stamp(info: os.stat_result) -> str:
+    """The stamp of a file: size, times of change of the content and of the node in nanoseconds, the node's number."""
+    return f"{info.st_size} {info.st_mtime_ns} {info.st_ctime_ns} {info.st_ino}"
 
 
-def is_young(stamp: bytes, now_ns: int) -> bool:
+def is_young(stamp: str, now_ns: int) -> bool:
     """Whether a file could change without its stamp.
 
     Source: the "racy git" note of git's documentation, for stat-based indexes in general.
     """
-    _, modified_ns, changed_ns, _ = _STAMP.unpack(stamp)
+    _, modified_ns, changed_ns, _ = map(int, stamp.split())
     newest = max(modified_ns, changed_ns)
     margin = _YOUNG_ON_COARSE_DISKS_NS if newest % 1_000_000_000 == 0 else _YOUNG_NS
-    return bool(now_ns - newest < margin)
+    return now_ns - newest < margin
 
 
-def marks_of(stamps: Iterable[bytes]) -> bytes:
-    """Four bytes for each stamp, in order: enough to guess by how many files changed."""
-    return b"".join(zlib.crc32(stamp).to_bytes(4, "little") for stamp in stamps)
+def marks_of(stamps: Iterable[str]) -> bytes:
+    """Four bytes for each stamp, in order: enough to guess how many files changed."""
+    return b"".join(zlib.crc32(stamp.encode()).to_bytes(4, "little") for stamp in stamps)
 
 
 def changed_share(before: bytes, now: bytes) -> float:

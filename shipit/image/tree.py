@@ -15,7 +15,7 @@ class LocalFile(NamedTuple):
 
     folder: str
     name: str
-    stamp: bytes = b""
+    stamp: str = ""
 
     @property
     def path(self) -> str:

@@ -41,8 +41,8 @@ def find_published(
 ) -> Missing:
     """Read what a repository has of an image; writes nothing. `absent` is called as soon as it is known to be missing.
 
-    `tags`: tag -> manifest digest it names there now. The manifest found may differ from the one we would write where the same content was compressed elsewhere: a tag
-    that names a manifest of the same config is the same image, and is kept.
+    `tags`: tag -> manifest digest it names there now. The manifest found may differ from the one we would write where the
+    same content was compressed elsewhere: a tag that names a manifest of the same config is the same image, and is kept.
     """
     client = uploads.registries.client(repository)
     manifest = image.manifest(form)

@@ -126,6 +126,18 @@ def test_files_too_young_to_be_sure_of_are_read_again(builder: Builder, read: li
         assert _blobs(builder) == packed
 
 
+@pytest.mark.parametrize("year_s", [-(10**9), 0, 13 * 10**9])
+def test_times_of_any_age(builder: Builder, read: list[str], year_s: int) -> None:
+    _write_files(builder)
+    for file in builder.folder.rglob("*"):
+        os.utime(file, (year_s, year_s))
+    _age(builder.folder)
+    first = builder.build(DOCKERFILE)
+    read.clear()
+    assert builder.build(DOCKERFILE) == first
+    assert bool(_files(read)) == (year_s > time.time()), "what is newer than now may change unseen"
+
+
 def test_a_touched_file_is_not_a_change(builder: Builder) -> None:
     _write_files(builder)
     _age(builder.folder)
