@@ -34,11 +34,13 @@ class EarlyUploads:
         self.is_allowed = True
 
     def expect(self, uses: Iterable[ImageUse]) -> None:
-        """Say which uses the images that are about to be built have."""
+        """Say which uses the images that are about to be built have, and begin to ask what their tags name."""
         for use in uses:
             if use.publish:
                 key = (use.image, use.platform)
                 self._uses[key] = (*self._uses.get(key, ()), use)
+                if use.repository:
+                    self.uploads.ask_tags(parse_reference(use.repository), plain_tags(use))
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -57,10 +59,23 @@ class EarlyUploads:
                 for image in self._published(use):
                     yield image.config
 
+    def image_made(self, use: ImageUse, built: BuiltImage) -> None:
+        """An image is built; where one of its layers is new, its config is, too."""
+        if self.is_allowed and (use.image, use.platform) in self._new:
+            self._pool.submit(self._send_config, use, built)
+
     def image_absent(self, use: ImageUse, built: BuiltImage) -> None:
         """A repository lacks an image, and so its config."""
         if self.is_allowed:
             self.uploads.send(parse_reference(use.repository), config_blob(self.uploads, built))
+
+    def _send_config(self, use: ImageUse, built: BuiltImage) -> None:
+        try:
+            if all(image.config != built.config for image in self._published(use)):
+                self.image_absent(use, built)
+        except (ShipitError, RuntimeError):
+            # As with a layer, the publishing stage tells it.
+            return
 
     def _send(self, use: ImageUse, layer: Layer) -> None:
         repository = parse_reference(use.repository)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
+from functools import partial
 
-from shipit.errors import Interrupted, ShipitError
+from shipit.errors import Interrupted, RemoteError, ShipitError
 from shipit.events import Emit, StepProgress, Transferred
 from shipit.image.image import MANIFEST_TYPES, BuiltImage, Layer
 from shipit.image.store import digest_of
 from shipit.reference import ImageRef
-from shipit.registry.client import RegistryClient
 from shipit.registry.uploads import GivenUp, Outcome, Uploads
 from shipit.release import Form
 
@@ -51,23 +50,27 @@ def find_published(
     if digest in named or client.manifest_digest(repository.repository, digest):
         return Missing(digest, True)
     for found in named:
-        if other := _same_image(client, repository.repository, found, image, form):
-            return Missing(other, True)
+        media_type, blobs = _named_blobs(uploads, repository, found)
+        if media_type == MANIFEST_TYPES[form] and blobs[:1] == [image.config_digest]:
+            return Missing(found, True)
+        uploads.assume(repository, blobs)
     absent()
     unique = {layer.digest: layer for layer in image.layers}
     there = uploads.look(repository, unique)
     return Missing(digest, False, tuple(layer for layer in unique.values() if not there[layer.digest]))
 
 
-def _same_image(client: RegistryClient, repository: str, digest: str, image: BuiltImage, form: Form) -> str | None:
-    found = client.manifest(repository, digest)
-    if found is None or found[1] != MANIFEST_TYPES[form]:
-        return None
+def _named_blobs(uploads: Uploads, repository: ImageRef, digest: str) -> tuple[str, list[str]]:
+    """The type of a manifest and the blobs it names, its config first; none where it is gone, or no image's."""
     try:
-        config = json.loads(found[0])["config"]["digest"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return digest if config == image.config_digest else None
+        media_type, manifest, _ = uploads.registries.manifest(repository, digest)
+        return media_type, [str(row["digest"]) for row in (manifest["config"], *manifest["layers"])]
+    except RemoteError as error:
+        if error.status != 404:
+            raise
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass
+    return "", []
 
 
 def publish_image(uploads: Uploads, image: BuiltImage, repository: ImageRef, form: Form, step: str) -> Transferred:
@@ -76,12 +79,17 @@ def publish_image(uploads: Uploads, image: BuiltImage, repository: ImageRef, for
     Raises: RemoteError; nothing names the image then, and what was uploaded is found by the next run.
     """
     blobs = list({layer.digest: layer for layer in (*image.layers, config_blob(uploads, image))}.values())
-    meter = _Meter(sum(blob.size_bytes for blob in blobs), step, uploads.emit)
-    sending = [uploads.send(repository, blob, meter.add) for blob in blobs]
-    outcomes = _results(sending)
-    manifest = image.manifest(form)
-    client = uploads.registries.client(repository)
-    client.put_manifest(repository.repository, digest_of(manifest), manifest, MANIFEST_TYPES[form])
+    manifest, client = image.manifest(form), uploads.registries.client(repository)
+    put = partial(client.put_manifest, repository.repository, digest_of(manifest), manifest, MANIFEST_TYPES[form])
+    outcomes = _send_all(uploads, repository, blobs, step)
+    try:
+        put()
+    except RemoteError as error:
+        # A registry may have lost what its own manifests name.
+        if error.status not in (400, 404) or not uploads.distrust(repository):
+            raise
+        outcomes = _send_all(uploads, repository, blobs, step)
+        put()
     moved = Transferred(
         repository.name,
         sum(blob.size_bytes for blob, outcome in zip(blobs, outcomes, strict=True) if outcome == "sent"),
@@ -95,6 +103,12 @@ def config_blob(uploads: Uploads, image: BuiltImage) -> Layer:
     """The config of an image as a blob of the store."""
     uploads.store.put(image.config)
     return Layer("", image.config_digest, len(image.config))
+
+
+def _send_all(uploads: Uploads, repository: ImageRef, blobs: Iterable[Layer], step: str) -> list[Outcome]:
+    blobs = list(blobs)
+    meter = _Meter(sum(blob.size_bytes for blob in blobs), step, uploads.emit)
+    return _results([uploads.send(repository, blob, meter.add) for blob in blobs])
 
 
 def _results(sending: list[Future[Outcome]]) -> list[Outcome]:

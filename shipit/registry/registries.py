@@ -85,10 +85,10 @@ class Registries:
                 hint="check its name and tag",
                 status=404,
             )
-        media_type, manifest, digest = self._manifest(asked, wanted)
+        media_type, manifest, digest = self.manifest(asked, wanted)
         if media_type in INDEX_TYPES:
             digest = _for_platform(manifest, platform, str(ref))
-            media_type, manifest, digest = self._manifest(asked, digest)
+            media_type, manifest, digest = self.manifest(asked, digest)
         if media_type not in MANIFEST_TYPES.values():
             raise BuildError(
                 f"{ref} has a manifest of a type that can't be built on: {media_type or 'none'}", where=asked.registry
@@ -106,7 +106,11 @@ class Registries:
     def blob(self, ref: ImageRef, digest: str) -> Iterator[bytes]:
         return self.client(ref).blob(ref.repository, digest)
 
-    def _manifest(self, ref: ImageRef, digest: str) -> tuple[str, Any, str]:
+    def manifest(self, ref: ImageRef, digest: str) -> tuple[str, Any, str]:
+        """Media type, parsed manifest and digest of a manifest of a repository; read once, then remembered.
+
+        Raises: RemoteError; ValueError where it is no JSON.
+        """
         known = self.store.recall("manifests", digest.removeprefix("sha256:"))
         if known:
             return known["type"], known["manifest"], digest

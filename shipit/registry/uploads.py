@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Literal
 
 from shipit.clock import Clock
@@ -21,6 +20,8 @@ from shipit.registry.client import RegistryClient
 from shipit.registry.registries import Registries
 
 PARALLEL = 4
+# What a tag names is asked once within this time, by whoever needs it.
+_FRESH_S = 10.0
 Outcome = Literal["sent", "mounted", "there"]
 Watcher = Callable[[int], None]
 
@@ -67,28 +68,50 @@ class Uploads:
         self.emit = emit
         self._blobs: dict[tuple[str, str], _Blob] = {}
         self._published: dict[tuple[str, tuple[str, ...]], Future[tuple[SourceImage, ...]]] = {}
+        self._tags: dict[tuple[str, str], tuple[float, Future[str | None]]] = {}
+        self._assumed: dict[str, set[str]] = {}
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(max_workers=PARALLEL, thread_name_prefix="upload")
+        self._asking = ThreadPoolExecutor(max_workers=PARALLEL, thread_name_prefix="ask")
         self._closed = threading.Event()
         self._failed: set[str] = set()
 
     def close(self) -> None:
         self._closed.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._asking.shutdown(wait=False, cancel_futures=True)
 
     def look(self, repository: ImageRef, layers: Mapping[str, Layer]) -> dict[str, bool]:
         """Which blobs the repository had, by digest, before any of them was sent."""
         blobs = {digest: self._blob(repository, layer) for digest, layer in layers.items()}
-        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-            return dict(zip(blobs, pool.map(self._look, blobs.values()), strict=True))
+        return dict(zip(blobs, self._asking.map(self._look, blobs.values()), strict=True))
 
-    def tagged(self, repository: ImageRef, tags: Sequence[str]) -> dict[str, str | None]:
-        """The manifest digest that each tag names now; None for a tag that is not there."""
-        ask = partial(self.registries.client(repository).manifest_digest, repository.repository)
-        if len(tags) < 2:
-            return {tag: ask(tag) for tag in tags}
-        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-            return dict(zip(tags, pool.map(ask, tags), strict=True))
+    def assume(self, repository: ImageRef, digests: Iterable[str]) -> None:
+        """Take blobs for there that a manifest of the repository names: they need not be asked for one by one."""
+        with self._lock:
+            self._assumed.setdefault(repository.name, set()).update(digests)
+
+    def distrust(self, repository: ImageRef) -> bool:
+        """Ask for every blob that was taken for there after all; whether there was any."""
+        with self._lock:
+            digests = self._assumed.pop(repository.name, set())
+            for digest in digests:
+                self._blobs.pop((repository.name, digest), None)
+        return bool(digests)
+
+    def ask_tags(self, repository: ImageRef, tags: Iterable[str]) -> dict[str, Future[str | None]]:
+        """Begin to ask which manifest digest each tag names now, unless that was asked just before; None where none."""
+        now, asked = self.clock.now(), {}
+        with self._lock:
+            for tag in tags:
+                known = self._tags.get((repository.name, tag))
+                if known is None or now - known[0] > _FRESH_S:
+                    known = self._tags[repository.name, tag] = now, self._asking.submit(self._ask_tag, repository, tag)
+                asked[tag] = known[1]
+        return asked
+
+    def _ask_tag(self, repository: ImageRef, tag: str) -> str | None:
+        return self.registries.client(repository).manifest_digest(repository.repository, tag)
 
     def send(self, repository: ImageRef, layer: Layer, watcher: Watcher | None = None) -> Future[Outcome]:
         """Begin to send a blob that is not there yet, or join those who have begun."""
@@ -111,9 +134,11 @@ class Uploads:
 
     def _read_published(self, repository: ImageRef, tags: tuple[str, ...], platform: str) -> tuple[SourceImage, ...]:
         found: dict[ImageRef, SourceImage] = {}
-        for tag in tags:
-            ref = ImageRef(repository.registry, repository.repository, tag)
+        for answer in self.ask_tags(repository, tags).values():
             try:
+                if (digest := answer.result()) is None:
+                    continue
+                ref = ImageRef(repository.registry, repository.repository, None, digest)
                 image = self.registries.resolve(ref, platform, mirrored=False)
             except Interrupted:
                 raise
@@ -128,6 +153,8 @@ class Uploads:
 
     def _look(self, blob: _Blob) -> bool:
         with blob.asking:
+            if blob.is_there is None and blob.layer.digest in self._assumed.get(blob.repository.name, ()):
+                blob.is_there = True
             if blob.is_there is None:
                 client = self.registries.client(blob.repository)
                 blob.is_there = client.has_blob(blob.repository.repository, blob.layer.digest)

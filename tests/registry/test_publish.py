@@ -14,8 +14,10 @@ import pytest
 
 from shipit.errors import ShipitError
 from shipit.events import Event, Retried, Transferred
+from shipit.image.image import BuiltImage
 from shipit.pipeline.flow import push
 from shipit.pipeline.parallel import Failures
+from shipit.pipeline.prepare import Preparation
 from shipit.pipeline.run import Run
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.rehearsal.server import Request, Response
@@ -89,13 +91,46 @@ def test_nothing_moves_twice(tmp_path: Path, registry: Faulty) -> None:
     assert sent(events) == [3, 3]
 
 
+def test_what_is_pushed_already_is_seen_with_one_request(tmp_path: Path, registry: Faulty) -> None:
+    push(make(tmp_path, registry, []))
+    before = len(registry.log)
+    push(make(tmp_path, registry, []))
+    asked = [path for _, path in registry.log[before:] if path != "/v2/"]
+    assert asked == ["/v2/app/manifests/v1"] * 2, "by the build, and by the target"
+
+
+def test_blobs_that_a_tagged_manifest_names_are_not_asked_for(tmp_path: Path, registry: Faulty) -> None:
+    dockerfile = "FROM scratch\nCOPY hello.txt /a\nCOPY deploy.yml /b\nCOPY Dockerfile /c\n"
+    first = push(make(tmp_path, registry, [], dockerfile=dockerfile))
+    (kept, gone, _) = (layer.digest for layer in _built(first).layers)
+    (tmp_path / "hello.txt").write_text("changed\n")
+    before = len(registry.log)
+    events: list[Event] = []
+    second = push(make(tmp_path, registry, events, dockerfile=dockerfile))
+    new, *others = (layer.digest for layer in _built(second).layers)
+    assert kept not in (new, *others)
+    asked = [(method, path.rpartition("/")[2]) for method, path in registry.log[before:]]
+    assert ("HEAD", new) in asked
+    assert not {digest for _, digest in asked} & set(others)
+    assert [(event.sent, event.there) for event in events if isinstance(event, Transferred)] == [(2, 2)]
+
+    del registry.blobs[gone]
+    registry.linked.discard(("app", gone))
+    (tmp_path / "hello.txt").write_text("once more\n")
+    third = push(make(tmp_path, registry, events, dockerfile=dockerfile))
+    assert all(layer.digest in registry.blobs for layer in _built(third).layers), "what the registry lost is sent again"
+    assert complete(registry)
+
+
+def _built(preparation: Preparation) -> BuiltImage:
+    (prepared,) = preparation.uses.values()
+    return prepared.built
+
+
 def test_a_cache_in_the_context_is_no_part_of_it(tmp_path: Path, registry: Faulty) -> None:
-    first, second = (
-        push(make(tmp_path, registry, [], dockerfile="FROM scratch\nCOPY . /\n")).uses.values() for _ in range(2)
-    )
+    built, again = (_built(push(make(tmp_path, registry, [], dockerfile="FROM scratch\nCOPY . /\n"))) for _ in range(2))
     assert any((tmp_path / ".cache/blobs").rglob("*"))
-    (built,) = (prepared.built for prepared in first)
-    assert [prepared.built for prepared in second] == [built]
+    assert again == built
     with tarfile.open(fileobj=io.BytesIO(registry.blobs[built.layers[0].digest])) as layer:
         assert sorted(layer.getnames()) == ["Dockerfile", "deploy.yml", "hello.txt"]
 
