@@ -9,6 +9,7 @@ from dataclasses import replace
 from shipit.errors import ShipitError
 from shipit.image.image import BuiltImage, Layer, SourceImage
 from shipit.reference import parse_reference
+from shipit.registry.inventory import Inventory
 from shipit.registry.publish import config_blob
 from shipit.registry.uploads import Uploads
 from shipit.release import ImageUse
@@ -23,7 +24,8 @@ class EarlyUploads:
     manifest leaves what the next one finds.
     """
 
-    def __init__(self, uploads: Uploads) -> None:
+    def __init__(self, inventory: Inventory, uploads: Uploads) -> None:
+        self.inventory = inventory
         self.uploads = uploads
         self.is_allowed = False
         self._uses: dict[BuildKey, tuple[ImageUse, ...]] = {}
@@ -40,7 +42,7 @@ class EarlyUploads:
                 key = (use.image, use.platform)
                 self._uses[key] = (*self._uses.get(key, ()), use)
                 if use.repository:
-                    self.uploads.ask_tags(parse_reference(use.repository), plain_tags(use))
+                    self.inventory.tags(parse_reference(use.repository), plain_tags(use))
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -99,7 +101,7 @@ class EarlyUploads:
         return {layer.diff_id: layer for image in self._published(use) for layer in image.layers}
 
     def _published(self, use: ImageUse) -> tuple[SourceImage, ...]:
-        return self.uploads.published(parse_reference(use.repository), plain_tags(use), use.platform)
+        return self.inventory.images(parse_reference(use.repository), plain_tags(use), use.platform)
 
 
 def plain_tags(use: ImageUse) -> tuple[str, ...]:

@@ -122,12 +122,12 @@ def _prepared(run: Run, use: ImageUse, plain: BuiltImage) -> Prepared:
         return Prepared(use, built, image, Missing(origin.digest, True), {})
     repository_ref = parse_reference(use.repository)
     tags = tuple(tag.replace("{config}", short(built.config_digest)) for tag in use.tags)
-    asked = run.uploads.ask_tags(repository_ref, tags)
+    asked = run.inventory.tags(repository_ref, tags)
     run.early.image_made(use, built)
     built = run.early.as_published(use, built)
     absent = partial(run.early.image_absent, use, built)
     now = {tag: answer.result() for tag, answer in asked.items()}
-    missing = find_published(run.uploads, repository_ref, built, use.form, now, absent)
+    missing = find_published(run.inventory, repository_ref, built, use.form, now, absent)
     image = Image(use.image, repository_ref.name, use.form, built.config_digest, missing.manifest_digest)
     return Prepared(use, built, image, missing, now)
 

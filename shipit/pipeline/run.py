@@ -19,6 +19,7 @@ from shipit.image.store import ContentStore
 from shipit.pipeline.early import EarlyUploads
 from shipit.redact import Redactor
 from shipit.registry.credentials import Credentials
+from shipit.registry.inventory import Inventory
 from shipit.registry.registries import Registries
 from shipit.registry.uploads import Uploads
 from shipit.release import Plan
@@ -54,8 +55,9 @@ class Run:
                 logins.update(target.registry_logins(self.environment))
         self.redactor.add(login.password for login in logins.values())
         self.registries = Registries(self.environment, self.clock, self.emit, self.store, logins)
-        self.uploads = Uploads(self.registries, self.store, self.clock, self.emit)
-        self.early = EarlyUploads(self.uploads)
+        self.inventory = Inventory(self.registries, self.clock)
+        self.uploads = Uploads(self.registries, self.inventory, self.store, self.clock, self.emit)
+        self.early = EarlyUploads(self.inventory, self.uploads)
         self._lock = threading.Lock()
         self._key = secrets.token_bytes(32)
         self._secrets: Mapping[str, str] | None = None
@@ -65,6 +67,7 @@ class Run:
         """Give up what is still under way; nothing of it is needed any more."""
         self.early.close()
         self.uploads.close()
+        self.inventory.close()
 
     def emit(self, event: Event) -> None:
         self.tell(self.redactor.value(event))

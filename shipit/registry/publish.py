@@ -13,6 +13,8 @@ from shipit.events import Emit, StepProgress, Transferred
 from shipit.image.image import MANIFEST_TYPES, BuiltImage, Layer
 from shipit.image.store import digest_of
 from shipit.reference import ImageRef
+from shipit.registry.inventory import Inventory
+from shipit.registry.registries import Registries
 from shipit.registry.uploads import GivenUp, Outcome, Uploads
 from shipit.release import Form
 
@@ -31,7 +33,7 @@ class Missing:
 
 
 def find_published(
-    uploads: Uploads,
+    inventory: Inventory,
     repository: ImageRef,
     image: BuiltImage,
     form: Form,
@@ -43,27 +45,26 @@ def find_published(
     `tags`: tag -> manifest digest it names there now. The manifest found may differ from the one we would write where the
     same content was compressed elsewhere: a tag that names a manifest of the same config is the same image, and is kept.
     """
-    client = uploads.registries.client(repository)
-    manifest = image.manifest(form)
-    digest = digest_of(manifest)
+    client = inventory.registries.client(repository)
+    digest = digest_of(image.manifest(form))
     named = dict.fromkeys(found for found in tags.values() if found)
     if digest in named or client.manifest_digest(repository.repository, digest):
         return Missing(digest, True)
     for found in named:
-        media_type, blobs = _named_blobs(uploads, repository, found)
+        media_type, blobs = _named_blobs(inventory.registries, repository, found)
         if media_type == MANIFEST_TYPES[form] and blobs[:1] == [image.config_digest]:
             return Missing(found, True)
-        uploads.assume(repository, blobs)
+        inventory.assume(repository, blobs)
     absent()
     unique = {layer.digest: layer for layer in image.layers}
-    there = uploads.look(repository, unique)
-    return Missing(digest, False, tuple(layer for layer in unique.values() if not there[layer.digest]))
+    lacking = inventory.lacking(repository, unique)
+    return Missing(digest, False, tuple(layer for layer in unique.values() if layer.digest in lacking))
 
 
-def _named_blobs(uploads: Uploads, repository: ImageRef, digest: str) -> tuple[str, list[str]]:
+def _named_blobs(registries: Registries, repository: ImageRef, digest: str) -> tuple[str, list[str]]:
     """The type of a manifest and the blobs it names, its config first; none where it is gone, or no image's."""
     try:
-        media_type, manifest, _ = uploads.registries.manifest(repository, digest)
+        media_type, manifest, _ = registries.manifest(repository, digest)
         return media_type, [str(row["digest"]) for row in (manifest["config"], *manifest["layers"])]
     except RemoteError as error:
         if error.status != 404:
