@@ -7,10 +7,9 @@ import tarfile
 from pathlib import Path
 
 from shipit.errors import BuildError
-from shipit.image.layer import bring, clean_member
-from shipit.image.store import digest_of
+from shipit.image.layer import clean_member, spool
 from shipit.image.tar import CAPABILITY
-from shipit.image.tree import Entry, LocalFile, Tree
+from shipit.image.tree import Entry, Tree
 
 _MAGIC = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
 
@@ -32,7 +31,7 @@ def archive_entries(path: Path, scratch: Path) -> Tree:
     """
     tree: Tree = {}
     try:
-        with tarfile.open(path) as archive:
+        with tarfile.open(path) as archive, spool(scratch) as add:
             for member in archive:
                 name = clean_member(member.name)
                 mode = stat.S_IMODE(member.mode)
@@ -46,11 +45,8 @@ def archive_entries(path: Path, scratch: Path) -> Tree:
                 elif not member.isreg() and not member.islnk():
                     tree[name] = Entry("special", mode, member.uid, member.gid)
                 elif (source := archive.extractfile(member)) is not None:
-                    place = scratch / digest_of(f"{path} {member.offset}".encode())[7:]
-                    bring(source, place)
-                    size, capability = place.stat().st_size, member.pax_headers.get(CAPABILITY, "")
-                    content = LocalFile(str(place.parent), place.name)
-                    tree[name] = Entry("file", mode, member.uid, member.gid, "", size, content, capability)
+                    capability = member.pax_headers.get(CAPABILITY, "")
+                    tree[name] = Entry("file", mode, member.uid, member.gid, "", member.size, add(source), capability)
     except (tarfile.TarError, OSError, EOFError, KeyError) as error:
         raise BuildError(f"is no archive that can be read: {error}", where=str(path)) from None
     return tree

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -54,6 +55,7 @@ class NativeBuilder:
         self._exits = ExitStack()
         self._ready = ready
         self._earlier = earlier
+        self._bringing = threading.Lock()
         self._fetch = partial(ensure_layer, store=store, source=source)
 
     def build(self) -> BuiltImage:
@@ -114,12 +116,12 @@ class NativeBuilder:
             return self._stage(earlier).child()
         if image == "scratch":
             path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-            return Stage(None, None, {"Env": [path], "WorkingDir": "/"}, [], [])
+            return Stage(self._fetch, None, None, {"Env": [path], "WorkingDir": "/"}, [], [])
         source = self._base(image, instruction.flag("platform"), where)
         config = json.loads(source.config)
         base = BaseTree(source.layers, self.store, self._fetch, self._earlier)
         runtime, history = dict(config.get("config") or {}), list(config.get("history") or [])
-        return Stage(source, base, runtime, list(source.layers), history)
+        return Stage(self._fetch, source, base, runtime, list(source.layers), history)
 
     def _base(self, image: str, platform: str | None, where: str) -> SourceImage:
         wanted = (
@@ -204,20 +206,25 @@ class NativeBuilder:
         owner = parse_owner(user, stage.row) if user else Owner(0, 0)
         return new_folders(stage.tree, f"{found}/", owner)
 
-    def _add_layer(self, entries: dict[str, Entry], stage: Stage) -> bool:
+    def _add_layer(self, entries: Mapping[str, Entry], stage: Stage) -> bool:
         """Begin to write a layer; what follows needs only its tree."""
         if not entries:
             return False
-        local = bring_out(stage.with_parents(entries), self._fetch, self._scratch)
-        stage.layers.append(self._pool.submit(self._written, local))
-        apply_changes(stage.own, local)
+        entries = stage.with_parents(entries)
+        stage.layers.append(self._pool.submit(self._written, entries))
+        apply_changes(stage.own, entries)
         return True
 
     def _written(self, entries: Mapping[str, Entry]) -> Layer:
-        layer, is_new = write_layer(entries, self.store, self.options.created_s)
+        layer, is_new = write_layer(entries, self.store, self.options.created_s, self._brought_out)
         if is_new:
             self._ready(layer)
         return layer
+
+    def _brought_out(self, entries: Mapping[str, Entry]) -> Mapping[str, Entry]:
+        # One at a time: two may need the same layer, which is fetched once.
+        with self._bringing:
+            return bring_out(entries, self._fetch, self._scratch)
 
     def _around(self, stage: Stage, index: int, variables: Mapping[str, str], where: str) -> Surroundings:
         return Surroundings(

@@ -5,42 +5,42 @@ from __future__ import annotations
 import hashlib
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 
 from shipit.image.image import Layer
 from shipit.image.layer import PACKING, pack_layer, share_content
 from shipit.image.stamps import changed_share, is_young, marks_of
-from shipit.image.store import ContentStore
+from shipit.image.store import ContentStore, digest_of
 from shipit.image.tar import tar_stream
-from shipit.image.tree import Entry, LocalFile
+from shipit.image.tree import Entry, InLayer, Inline, LocalFile, Slice
+
+BringOut = Callable[[Mapping[str, Entry]], Mapping[str, Entry]]
 
 
-def write_layer(entries: Mapping[str, Entry], store: ContentStore, created_s: int) -> tuple[Layer, bool]:
+def write_layer(
+    entries: Mapping[str, Entry], store: ContentStore, created_s: int, bring_out: BringOut
+) -> tuple[Layer, bool]:
     """The layer of entries in the store, and whether it was not there before. All times are `created_s`.
 
-    Every InLayer content must have been brought out before. Nothing is read where all files have the stamps of an earlier
-    run, and nothing compressed where they hold what they held then.
+    Nothing is read where all files have the stamps of an earlier run, or come from the same layers, and nothing compressed
+    where they hold what they held then. `bring_out` makes contents in layers readable.
     Raises: BuildError for a file that can't be read, or changes meanwhile.
     """
     began_ns = time.time_ns()
-    entries = share_content(entries)
-    how = f"{created_s} {PACKING}"
-    stamps = _stamps(entries)
-    stamped = _key(f"stamps {how}", _stamped(entries)) if stamps is not None else ""
+    stamps = [entry.content.stamp for entry in entries.values() if isinstance(entry.content, LocalFile)]
+    stamped = _key(f"stamps {created_s} {PACKING}", _stamped(entries)) if _is_told_by_origin(entries) else ""
     if stamped and (layer := _noted(stamped, store)):
         return layer, False
-    layer, is_new = _of_content(entries, store, created_s, stamps)
-    if stamped and not any(is_young(stamp, began_ns) for stamp in stamps or ()):
+    layer, is_new = _of_content(share_content(bring_out(entries)), store, created_s, marks_of(stamps))
+    if stamped and not any(is_young(stamp, began_ns) for stamp in stamps):
         _note(stamped, layer, store)
     return layer, is_new
 
 
-def _of_content(
-    entries: Mapping[str, Entry], store: ContentStore, created_s: int, stamps: list[str] | None
-) -> tuple[Layer, bool]:
-    """The layer by what the files hold. It is read for that alone only where it is likely that it is known."""
-    shape, marks = _key(f"shape {created_s} {PACKING}", _shaped(entries)), marks_of(stamps or ())
+def _of_content(entries: Mapping[str, Entry], store: ContentStore, created_s: int, marks: bytes) -> tuple[Layer, bool]:
+    """The layer by what the files hold. They are read for that alone only where it is likely that it is known."""
+    shape = _key(f"shape {created_s} {PACKING}", _shaped(entries))
     before = store.recall("shapes", shape)
     if before is not None and _may_be_known(before, marks):
         layer = _noted(_content_key(_digest(tar_stream(entries, created_s))), store)
@@ -67,17 +67,23 @@ def _may_be_known(before: object, now: bytes) -> bool:
     return share == 0 or share > 0.5
 
 
-def _stamps(entries: Mapping[str, Entry]) -> list[str] | None:
-    """The stamps of all files; None where one has none."""
-    contents = [entry.content for entry in entries.values() if entry.content is not None]
-    stamps = [content.stamp for content in contents if isinstance(content, LocalFile) and content.stamp]
-    return stamps if len(stamps) == len(contents) else None
+def _is_told_by_origin(entries: Mapping[str, Entry]) -> bool:
+    """Whether all contents are told by where they come from. Those of archives are not."""
+    return not any(isinstance(entry.content, Slice) for entry in entries.values())
 
 
 def _stamped(entries: Mapping[str, Entry]) -> Iterator[str]:
-    for path, (kind, mode, uid, gid, target, _, content, capability) in entries.items():
+    for path in sorted(entries):
+        kind, mode, uid, gid, target, _, content, capability = entries[path]
         line = f"{path}\0{kind}\0{mode}\0{uid}\0{gid}\0{target}\0{capability}\n"
-        yield (f"{content.folder}/{content.name}\0{content.stamp}\0{line}" if isinstance(content, LocalFile) else line)
+        if isinstance(content, LocalFile):
+            yield f"{content.folder}/{content.name}\0{content.stamp}\0{line}"
+        elif isinstance(content, InLayer):
+            yield f"{content.layer.diff_id}\0{content.member}\0{line}"
+        elif isinstance(content, Inline):
+            yield f"{digest_of(content.data)}\0{line}"
+        else:
+            yield line
 
 
 def _shaped(entries: Mapping[str, Entry]) -> Iterator[str]:

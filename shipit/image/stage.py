@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from shipit.image.base import BaseTree
 from shipit.image.image import Layer, SourceImage
+from shipit.image.layer import read_member
 from shipit.image.owner import row_of
 from shipit.image.settings import Runtime
 from shipit.image.tar import read_content
-from shipit.image.tree import Entry, Overlay, Tree, apply_changes, parents_kept, resolve_path
+from shipit.image.tree import Entry, InLayer, Overlay, Tree, apply_changes, parents_kept, resolve_path
 
 
 @dataclass
 class Stage:
-    """`own` is what its instructions have laid over the tree of `base`, whose image is `source`; both None on scratch."""
+    """`own` is what its instructions have laid over the tree of `base`, whose image is `source`; both None on scratch.
 
+    `fetch` brings a layer's blob, for what `own` has from layers.
+    """
+
+    fetch: Callable[[Layer], Path]
     source: SourceImage | None
     base: BaseTree | None
     runtime: Runtime
@@ -32,6 +38,7 @@ class Stage:
     def child(self) -> Stage:
         """A stage that goes on from here."""
         return Stage(
+            self.fetch,
             self.source,
             self.base,
             dict(self.runtime),
@@ -60,6 +67,8 @@ class Stage:
         """The line of a name in a file such as /etc/passwd; None where there is none."""
         path = resolve_path(self.tree, file)
         entry = self.own.get(path)
+        if entry is not None and isinstance(entry.content, InLayer):
+            return row_of(read_member(entry.content, self.fetch).decode("utf-8", "replace"), name)
         if entry is not None:
             text = b"".join(read_content(path, entry)) if entry.kind == "file" else b""
             return row_of(text.decode("utf-8", "replace"), name)

@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Iterator, Mapping
 
 from shipit.errors import BuildError
-from shipit.image.tree import Entry, Inline, LocalFile
+from shipit.image.tree import Entry, Inline, LocalFile, Slice
 
 _BLOCK = 1024 * 1024
 _TYPES = {"file": b"0", "hardlink": b"1", "symlink": b"2", "dir": b"5"}
@@ -102,5 +102,12 @@ def read_content(path: str, entry: Entry) -> Iterator[bytes]:
         except OSError as error:
             hint = "list it in .dockerignore, or allow reading it"
             raise BuildError(f"can't be read: {error.strerror}", where=entry.content.path, hint=hint) from None
+    elif isinstance(entry.content, Slice):
+        with open(entry.content.file, "rb", buffering=0) as whole:
+            whole.seek(entry.content.offset)
+            left = entry.size
+            while left and (chunk := whole.read(min(_BLOCK, left))):
+                left -= len(chunk)
+                yield chunk
     else:
         raise AssertionError(f"{path} was not brought out of its layer")

@@ -11,15 +11,22 @@ from shipit.image.image import Layer
 
 # Named tuples, since a context may have many thousands of them and they are made four times as fast.
 class LocalFile(NamedTuple):
-    """A file on disk: where, in two parts of which many files share the first; with its stamp where it is a context's."""
+    """A file of a context: where, in two parts of which many files share the first, and its stamp."""
 
     folder: str
     name: str
-    stamp: str = ""
+    stamp: str
 
     @property
     def path(self) -> str:
         return f"{self.folder}/{self.name}"
+
+
+class Slice(NamedTuple):
+    """Bytes of a file on disk, as many as the entry has: what was brought out of a layer or an archive."""
+
+    file: str
+    offset: int
 
 
 class Inline(NamedTuple):
@@ -33,7 +40,7 @@ class InLayer(NamedTuple):
     member: str
 
 
-Content = LocalFile | Inline | InLayer
+Content = LocalFile | Slice | Inline | InLayer
 # A hard link's target is a path of its own layer; a special file is a device or a pipe.
 Kind = Literal["file", "dir", "symlink", "hardlink", "special"]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import shutil
 import sys
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -254,3 +256,41 @@ def test_any_row_of_edits_gives_what_a_build_without_a_cache_gives(builder: Buil
         fresh = tmp_path / f"fresh-{turn}"
         assert with_cache == _without_cache(builder, fresh), (turn, change, file)
         shutil.rmtree(fresh)
+
+
+def test_what_was_copied_from_an_image_is_not_read_again(builder: Builder) -> None:
+    builder.bases.add("library/tools", {"bin/": None, "bin/tool": "a tool", "bin/other": "another"})
+    dockerfile = (
+        "FROM scratch\nCOPY --from=tools /bin /bin\nCOPY --from=tools /bin/tool /one\nCOPY <<EOF /here\ntext\nEOF\n"
+    )
+    first = builder.build(dockerfile)
+    (blob,) = (layer.digest for layer in builder.bases.images["library/tools"].layers)
+    builder.store.path(blob).unlink()
+    assert builder.build(dockerfile) == first, "neither fetched nor read: it is known by where it comes from"
+    assert builder.build(dockerfile.replace("text", "more")).layers[:2] == first.layers[:2]
+
+
+def test_owners_are_read_from_what_was_copied_from_an_image(builder: Builder) -> None:
+    builder.bases.add("library/users", {"etc/": None, "etc/passwd": "bob:x:7:8::/:/bin/sh\n"})
+    builder.write("f")
+    image = builder.build("FROM scratch\nCOPY --from=users /etc/passwd /etc/passwd\nCOPY --chown=bob f /f\n")
+    member = builder.files(image)["f"]
+    assert (member.uid, member.gid) == (7, 8)
+
+
+def test_empty_files_of_an_archive_are_files_of_their_own(builder: Builder) -> None:
+    with tarfile.open(builder.folder / "a.tar", "w") as archive:
+        for name, text in (("one", b""), ("two", b""), ("three", b"x" * 3_000_000), ("four", b"")):
+            info = tarfile.TarInfo(name)
+            info.size = len(text)
+            archive.addfile(info, io.BytesIO(text))
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.LNKTYPE, "three"
+        archive.addfile(link)
+    image = builder.build("FROM scratch\nADD a.tar /\nCOPY a.tar /again\n")
+    files = builder.files(image)
+    empty = [files[name] for name in ("one", "two", "four")]
+    assert all(member.isreg() and member.size == 0 for member in empty)
+    assert {name for name, member in files.items() if member.islnk()} == {"three"}, "the second by name of the two"
+    assert files["link"].size == 3_000_000
+    assert builder.build("FROM scratch\nADD a.tar /\nCOPY a.tar /again\n") == image
