@@ -10,10 +10,10 @@ from typing import Any
 
 from shipit.image.facts import KEY, Facts, Unknown, carried_facts, facts_of
 from shipit.image.image import Layer
-from shipit.image.layer import has_index, read_index, read_member
+from shipit.image.layer import has_index, read_index, read_whole
 from shipit.image.owner import row_of
 from shipit.image.store import ContentStore, digest_of
-from shipit.image.tree import Entry, InLayer, Tree, add_parents, apply_changes
+from shipit.image.tree import Entry, Tree, add_parents, apply_changes
 
 _MEMO = "base-1"
 
@@ -67,8 +67,7 @@ class BaseTree(Mapping[str, Entry]):
                 continue
         else:
             entry = self.whole().get(file)
-            content = entry.content if entry else None
-            data = read_member(content, self._fetch) if isinstance(content, InLayer) else b""
+            data = read_whole(file, entry, self._fetch) if entry else b""
             row = row_of(data.decode("utf-8", "replace"), name)
         self.asked.note_row(file, name, row)
         return row

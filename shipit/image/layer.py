@@ -20,7 +20,7 @@ from typing import IO, Any, cast
 from shipit.errors import BuildError, NeedsEngine
 from shipit.image.image import Layer
 from shipit.image.store import ContentStore
-from shipit.image.tar import CAPABILITY
+from shipit.image.tar import CAPABILITY, read_content
 from shipit.image.tree import OPAQUE, WHITEOUT, Changes, Entry, InLayer, Slice
 
 _BLOCK = 1024 * 1024
@@ -207,7 +207,14 @@ def spool(folder: Path) -> Iterator[Callable[[IO[bytes]], Slice]]:
         yield add
 
 
-def read_member(content: InLayer, fetch: Callable[[Layer], Path]) -> bytes:
+def read_whole(path: str, entry: Entry, fetch: Callable[[Layer], Path]) -> bytes:
+    """The bytes of a file, which are few, wherever they are; nothing where the entry is no file."""
+    if isinstance(entry.content, InLayer):
+        return _read_member(entry.content, fetch)
+    return b"".join(read_content(path, entry)) if entry.kind == "file" else b""
+
+
+def _read_member(content: InLayer, fetch: Callable[[Layer], Path]) -> bytes:
     """A file of a layer, which is not large; nothing where the layer does not hold it."""
     for member, file in _members(fetch(content.layer), content.layer.compression):
         if clean_member(member.name) == content.member and member.isreg():

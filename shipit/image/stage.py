@@ -10,11 +10,10 @@ from typing import Any
 
 from shipit.image.base import BaseTree
 from shipit.image.image import Layer, SourceImage
-from shipit.image.layer import read_member
+from shipit.image.layer import read_whole
 from shipit.image.owner import row_of
 from shipit.image.settings import Runtime
-from shipit.image.tar import read_content
-from shipit.image.tree import Entry, InLayer, Overlay, Tree, apply_changes, parents_kept, resolve_path
+from shipit.image.tree import Entry, Overlay, Tree, apply_changes, parents_kept, resolve_path
 
 
 @dataclass
@@ -67,9 +66,6 @@ class Stage:
         """The line of a name in a file such as /etc/passwd; None where there is none."""
         path = resolve_path(self.tree, file)
         entry = self.own.get(path)
-        if entry is not None and isinstance(entry.content, InLayer):
-            return row_of(read_member(entry.content, self.fetch).decode("utf-8", "replace"), name)
         if entry is not None:
-            text = b"".join(read_content(path, entry)) if entry.kind == "file" else b""
-            return row_of(text.decode("utf-8", "replace"), name)
+            return row_of(read_whole(path, entry, self.fetch).decode("utf-8", "replace"), name)
         return self.base.row(path, name) if self.base is not None else None

@@ -89,25 +89,29 @@ def read_content(path: str, entry: Entry) -> Iterator[bytes]:
     if isinstance(entry.content, Inline):
         yield entry.content.data
     elif isinstance(entry.content, LocalFile):
-        try:
-            file = os.open(entry.content.path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                # One byte more than there should be: the end is then seen in the first read.
-                while chunk := os.read(file, min(_BLOCK, entry.size + 1)):
-                    yield chunk
-                    if len(chunk) <= entry.size < _BLOCK:
-                        break
-            finally:
-                os.close(file)
-        except OSError as error:
-            hint = "list it in .dockerignore, or allow reading it"
-            raise BuildError(f"can't be read: {error.strerror}", where=entry.content.path, hint=hint) from None
+        # One byte more than there should be: a file that grew shows, and the end is seen in the first read.
+        yield from _read(entry.content.path, 0, entry.size + 1)
     elif isinstance(entry.content, Slice):
-        with open(entry.content.file, "rb", buffering=0) as whole:
-            whole.seek(entry.content.offset)
-            left = entry.size
-            while left and (chunk := whole.read(min(_BLOCK, left))):
-                left -= len(chunk)
-                yield chunk
+        yield from _read(entry.content.file, entry.content.offset, entry.size)
     else:
         raise AssertionError(f"{path} was not brought out of its layer")
+
+
+def _read(file: str, offset: int, left: int) -> Iterator[bytes]:
+    """At most `left` bytes of a file from an offset on, in pieces."""
+    try:
+        handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if offset:
+                os.lseek(handle, offset, os.SEEK_SET)
+            while left and (chunk := os.read(handle, min(_BLOCK, left))):
+                yield chunk
+                is_end = len(chunk) < left < _BLOCK
+                left -= len(chunk)
+                if is_end:
+                    break
+        finally:
+            os.close(handle)
+    except OSError as error:
+        hint = "list it in .dockerignore, or allow reading it"
+        raise BuildError(f"can't be read: {error.strerror}", where=file, hint=hint) from None

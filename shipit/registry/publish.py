@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from functools import partial
@@ -106,8 +106,7 @@ def config_blob(uploads: Uploads, image: BuiltImage) -> Layer:
     return Layer("", image.config_digest, len(image.config))
 
 
-def _send_all(uploads: Uploads, repository: ImageRef, blobs: Iterable[Layer], step: str) -> list[Outcome]:
-    blobs = list(blobs)
+def _send_all(uploads: Uploads, repository: ImageRef, blobs: Sequence[Layer], step: str) -> list[Outcome]:
     meter = _Meter(sum(blob.size_bytes for blob in blobs), step, uploads.emit)
     return _results([uploads.send(repository, blob, meter.add) for blob in blobs])
 
