@@ -6,8 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
     from shipit.release import Plan
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """What the command line said, the same for every command that runs something."""
 
     file: str | None = None

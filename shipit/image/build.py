@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shipit.errors import BuildError, NeedsEngine
 from shipit.events import Emit
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from shipit.image.engine.client import Engine
 
 
-@dataclass(frozen=True)
-class BuildTools:
+class BuildTools(NamedTuple):
     """What builds work with. `engine` finds the engine when it is needed; `logins` gives user, password and identity token for an engine that has to pull a base."""
 
     store: ContentStore
@@ -50,7 +49,7 @@ def build_image(
     if choice.way == "native":
         try:
             builder = NativeBuilder(name, dockerfile, options, tools.store, tools.source, ready, earlier)
-            return replace(builder.build(), builder=str(choice))
+            return builder.build()._replace(builder=str(choice))
         except NeedsEngine as need:
             # What its Dockerfile did not show: triggers of a base, layers or files of another kind.
             if options.builder != "auto" or not tools.engine().answers():

@@ -9,7 +9,7 @@ import posixpath
 import re
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from shipit.image.ignore import pattern_regex
 from shipit.image.tree import WHITEOUT, Entry, Overlay, Tree, children, folders_above, normal, resolve_path
@@ -27,8 +27,7 @@ class SpecialFile(CopyError):
     """A device or a pipe, which only an engine copies."""
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(NamedTuple):
     uid: int
     gid: int
 

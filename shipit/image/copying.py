@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from shipit.errors import NeedsEngine
 from shipit.image.archive import archive_entries, is_archive
@@ -18,8 +18,7 @@ from shipit.image.tree import Entry, Inline, LocalFile, Tree, normal, resolve_pa
 COPY_FLAGS = frozenset({"from", "chown", "chmod", "link"})
 
 
-@dataclass(frozen=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What an instruction is run in: the tree it writes over, its working directory, and how the rest is had.
 
     `expand(text, keep_quotes)` expands variables; `source(name)` is the tree of a stage or image, of the context when
@@ -48,7 +47,7 @@ def copied_entries(instruction: Instruction, around: Surroundings, where: str) -
     sources, destination = words[:-1], words[-1]
     if instruction.flag("link") in ("", "true"):
         # Such a layer knows nothing of what is below it: it brings all its folders, and follows no link there.
-        around = replace(around, target={}, row=_no_row)
+        around = around._replace(target={}, row=_no_row)
     owner, chmod = _owner(instruction, around), parse_mode(instruction.flag("chmod"))
     target, workdir = around.target, around.workdir
     if instruction.heredocs:

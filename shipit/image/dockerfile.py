@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from shipit.errors import BuildError
 
@@ -38,15 +38,13 @@ _FLAG = re.compile(r"--([a-z-]+)(?:=(.*))?")
 _DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.*?)\s*")
 
 
-@dataclass(frozen=True, slots=True)
-class Heredoc:
+class Heredoc(NamedTuple):
     name: str
     text: str
     expand: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Instruction:
+class Instruction(NamedTuple):
     """One instruction: keyword in capitals, flags, the rest as text, the first line, and its here-documents."""
 
     keyword: str
@@ -75,8 +73,7 @@ class Instruction:
         return tuple(words)
 
 
-@dataclass(frozen=True, slots=True)
-class Dockerfile:
+class Dockerfile(NamedTuple):
     name: str
     instructions: tuple[Instruction, ...]
     escape: str = "\\"

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from shipit.errors import BuildError
 from shipit.image.store import digest_of
@@ -37,8 +36,7 @@ _LAYER_TYPES: dict[tuple[Form, Compression], str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """One layer: digest of its tar, digest and size of its blob, and the repository it can be had from, if any."""
 
     diff_id: str
@@ -48,8 +46,7 @@ class Layer:
     origin: ImageRef | None = None
 
 
-@dataclass(frozen=True)
-class BuiltImage:
+class BuiltImage(NamedTuple):
     """An image ready to publish. `config` are the bytes that its config digest is of. `builder` says who built it and why.
 
     `has_cache` is whether its builder can keep in a registry what it made.
@@ -81,7 +78,7 @@ class BuiltImage:
             return self
         config = json.loads(self.config)
         config["config"] = {**(config.get("config") or {}), "Cmd": list(command)}
-        return replace(self, config=canonical_json(config))
+        return self._replace(config=canonical_json(config))
 
     def manifest(self, form: Form) -> bytes:
         """The manifest's bytes in the given form.
@@ -118,8 +115,7 @@ def canonical_json(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-@dataclass(frozen=True)
-class SourceImage:
+class SourceImage(NamedTuple):
     """An image in a registry, for one platform: its reference by digest, its config's bytes, its layers."""
 
     ref: ImageRef

@@ -51,7 +51,7 @@ class NativeBuilder:
         self.source = source
         self.blocks, self.globals = split_stages(dockerfile, options)
         self._stages: dict[int, Stage] = {}
-        self._context: Tree | None = None
+        self._context: Future[Tree] | None = None
         self._exits = ExitStack()
         self._ready = ready
         self._earlier = earlier
@@ -66,7 +66,11 @@ class NativeBuilder:
         with self._exits:
             self._scratch = self._exits.enter_context(self.store.scratch_folder())
             self._pool = self._exits.enter_context(ThreadPoolExecutor(max_workers=os.cpu_count() or 2))
-            stage = self._stage(self._wanted())
+            wanted = self._wanted()
+            if any(_takes_context(instruction) for block in self.blocks[: wanted + 1] for instruction in block):
+                # Beside the question for the base.
+                self._context = self._pool.submit(self._scanned)
+            stage = self._stage(wanted)
             layers = tuple(layer.result() if isinstance(layer, Future) else layer for layer in stage.layers)
             if stage.base is not None:
                 stage.base.save()
@@ -244,9 +248,12 @@ class NativeBuilder:
 
     def _context_tree(self) -> Tree:
         if self._context is None:
-            rules = read_ignore_rules(self.options.context, self.options.dockerfile)
-            self._context = scan_context(self.options.context, rules, self.options.left_out)
-        return self._context
+            self._context = self._pool.submit(self._scanned)
+        return self._context.result()
+
+    def _scanned(self) -> Tree:
+        rules = read_ignore_rules(self.options.context, self.options.dockerfile)
+        return scan_context(self.options.context, rules, self.options.left_out)
 
     def _expanded(self, text: str, variables: Mapping[str, str], where: str, *, keep_quotes: bool = False) -> str:
         try:
@@ -273,3 +280,7 @@ class NativeBuilder:
                 **(stage.base.carried() if stage.base is not None else {}),
             }
         )
+
+
+def _takes_context(instruction: Instruction) -> bool:
+    return instruction.keyword in ("COPY", "ADD") and instruction.flag("from") is None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 from shipit.errors import ShipitError
 from shipit.image.image import BuiltImage, Layer, SourceImage
@@ -94,7 +93,7 @@ class EarlyUploads:
             return built
         known = self._published_layers(use)
         usable = {diff_id: layer for diff_id, layer in known.items() if layer.compression == "gzip"}
-        return replace(built, layers=tuple(usable.get(layer.diff_id, layer) for layer in built.layers))
+        return built._replace(layers=tuple(usable.get(layer.diff_id, layer) for layer in built.layers))
 
     def _published_layers(self, use: ImageUse) -> dict[str, Layer]:
         """Layers that a repository has, by diff_id: equal content that need not be sent in another compression."""

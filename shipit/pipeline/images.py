@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 from shipit.config.project import Project
 from shipit.errors import BuildError, UsageError
@@ -20,8 +21,7 @@ from shipit.registry.publish import Missing, find_published
 from shipit.release import CACHE_TAG, Image, ImageUse, short
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(NamedTuple):
     """One use of an image, ready to publish: the image as that place takes it, what the place lacks, and its tags.
 
     `tags`: tag -> manifest digest it names now, or None where it is new.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from shipit.image.image import BuiltImage
 from shipit.pipeline.early import BuildKey
@@ -17,8 +16,7 @@ from shipit.release import ImageUse, Plan, Release, TargetPlan, short
 from shipit.targets.base import Checks, Target
 
 
-@dataclass(frozen=True)
-class Preparation:
+class Preparation(NamedTuple):
     """What is, what should be, and the way between, by target name in the order they run."""
 
     plan: Plan

@@ -10,23 +10,23 @@ import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import urlsplit
-
-import requests
 
 from shipit.clock import Clock
 from shipit.errors import RemoteError
+from shipit.http.exchange import Answer
+from shipit.http.failures import shown
 from shipit.http.proxy import is_loopback
 from shipit.http.retry import parse_retry_after
-from shipit.http.session import Http, shown
+from shipit.http.transport import Transport
 from shipit.registry.credentials import Credentials
 
 LEAST_LIFETIME_S = 60.0
 _PARAMETER = re.compile(r'([a-zA-Z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))')
 
 
-@dataclass(frozen=True)
-class Challenge:
+class Challenge(NamedTuple):
     """A WWW-Authenticate header: its scheme in lower case, and its parameters."""
 
     scheme: str
@@ -44,7 +44,7 @@ class Authenticator:
     """Gives the Authorization header for a set of scopes; asks the realm once per set, whoever asks first."""
 
     host: str
-    http: Http
+    http: Transport
     clock: Clock
     credentials: Credentials | None
     challenge: Challenge | None = None
@@ -96,31 +96,31 @@ class Authenticator:
         parts = urlsplit(realm)
         if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
             raise RemoteError(f"names a token realm that is not https: {realm[:200]!r}", where=self.host)
-        answer: requests.Response | None = None
+        answer: Answer | None = None
         if self.credentials and self.credentials.identity_token:
-            form = {
-                "grant_type": "refresh_token",
-                "service": service,
-                "client_id": "shipit",
-                "scope": " ".join(scopes),
-                "refresh_token": self.credentials.identity_token,
-            }
-            answer, method = self.http.send("POST", realm, data=form), "POST"
-        if answer is None or answer.status_code in (404, 405):
+            form = (
+                ("grant_type", "refresh_token"),
+                ("service", service),
+                ("client_id", "shipit"),
+                ("scope", " ".join(scopes)),
+                ("refresh_token", self.credentials.identity_token),
+            )
+            answer, method = self.http.send("POST", realm, form=form), "POST"
+        if answer is None or answer.status in (404, 405):
             query = [("service", service), *(("scope", scope) for scope in scopes)]
             headers, method = self._basic(), "GET"
-            answer = self.http.send("GET", realm, params=[(k, v) for k, v in query if v], headers=headers)
+            answer = self.http.send("GET", realm, query=[(k, v) for k, v in query if v], headers=headers)
         where = shown(method, realm)
-        if answer.status_code in (401, 403):
-            raise refused(self.host, where, self.credentials, answer.status_code)
-        if answer.status_code != 200:
-            retryable = answer.status_code >= 500 or answer.status_code == 429
+        if answer.status in (401, 403):
+            raise refused(self.host, where, self.credentials, answer.status)
+        if answer.status != 200:
+            retryable = answer.status >= 500 or answer.status == 429
             raise RemoteError(
-                f"gave no token: status {answer.status_code}",
+                f"gave no token: status {answer.status}",
                 where=where,
                 retryable=retryable,
-                status=answer.status_code,
-                retry_after_s=parse_retry_after(answer.headers.get("Retry-After")),
+                status=answer.status,
+                retry_after_s=parse_retry_after(answer.header("Retry-After")),
             )
         try:
             body = answer.json()

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-import requests
-
 from shipit.clock import Clock
 from shipit.errors import RemoteError
 from shipit.events import Emit, Warned
+from shipit.http.exchange import Answer
+from shipit.http.failures import TEMPORARY, shown
 from shipit.http.proxy import is_loopback
 from shipit.http.retry import parse_retry_after, retrying
-from shipit.http.session import TEMPORARY, Http, mapped_errors, shown
+from shipit.http.transport import Pairs, Transport
 from shipit.image.image import INDEX_TYPES, MANIFEST_TYPES
 from shipit.image.store import digest_of
 from shipit.reference import DOCKER_HUB
@@ -37,7 +37,7 @@ LARGEST_PIECE, SMALLEST_PIECE = 64 * 1024 * 1024, 512 * 1024
 class RegistryClient:
     """Speaks to one registry host. Safe to use from several threads."""
 
-    def __init__(self, host: str, http: Http, clock: Clock, emit: Emit, credentials: Credentials | None) -> None:
+    def __init__(self, host: str, http: Transport, clock: Clock, emit: Emit, credentials: Credentials | None) -> None:
         self.host = host
         self.http = http
         self.clock = clock
@@ -54,19 +54,19 @@ class RegistryClient:
             url = f"{self.base}/v2/"
             answer = self._authorized("GET", url, ())
             # A token without scopes is no proof for some registries, but that it was given is.
-            if answer.status_code != 200 and not (answer.status_code == 401 and self.auth.has_token(())):
+            if answer.status != 200 and not (answer.status == 401 and self.auth.has_token(())):
                 raise self._error("GET", url, answer)
 
         retrying(once, clock=self.clock, emit=self.emit)
 
     def date(self) -> str | None:
         """The registry's clock, as its `Date` header has it."""
-        return self.http.send("GET", f"{self.base}/v2/").headers.get("Date")
+        return self.http.send("GET", f"{self.base}/v2/").header("Date") or None
 
     def manifest(self, repository: str, reference: str) -> tuple[bytes, str, str] | None:
         """A manifest's bytes, media type and digest; None where there is none."""
         answer = self._asked("GET", repository, f"manifests/{reference}", headers={"Accept": _ACCEPT}, ok=(200, 404))
-        if answer.status_code == 404:
+        if answer.status == 404:
             return None
         data = answer.content
         if len(data) > MAX_MANIFEST_BYTES:
@@ -78,14 +78,14 @@ class RegistryClient:
                 where=self._where("GET", repository, reference),
                 retryable=True,
             )
-        return data, answer.headers.get("Content-Type", "").split(";")[0].strip(), digest
+        return data, answer.header("Content-Type").split(";")[0].strip(), digest
 
     def manifest_digest(self, repository: str, reference: str) -> str | None:
         """The digest that a tag or digest names now; None where there is none."""
         answer = self._asked("HEAD", repository, f"manifests/{reference}", headers={"Accept": _ACCEPT}, ok=(200, 404))
-        if answer.status_code == 404:
+        if answer.status == 404:
             return None
-        if digest := answer.headers.get("Docker-Content-Digest"):
+        if digest := answer.header("Docker-Content-Digest"):
             return str(digest)
         found = self.manifest(repository, reference)
         return found[2] if found else None
@@ -94,12 +94,12 @@ class RegistryClient:
         """Store a manifest under its digest or a tag."""
         headers = {"Content-Type": media_type}
         self._asked(
-            "PUT", repository, f"manifests/{reference}", headers=headers, data=data, push=True, ok=(200, 201, 202)
+            "PUT", repository, f"manifests/{reference}", headers=headers, body=data, push=True, ok=(200, 201, 202)
         )
 
     def has_blob(self, repository: str, digest: str, *, push: bool = True) -> bool:
         answer = self._asked("HEAD", repository, f"blobs/{digest}", push=push, ok=(200, 404, 307, 302))
-        return answer.status_code != 404
+        return answer.status != 404
 
     def mount_blob(self, repository: str, digest: str, source: str) -> bool:
         """Let a repository of the same registry lend a blob; False where it must be uploaded after all."""
@@ -108,7 +108,7 @@ class RegistryClient:
                 "POST",
                 repository,
                 "blobs/uploads/",
-                params={"mount": digest, "from": source},
+                query=(("mount", digest), ("from", source)),
                 push=True,
                 also=source,
                 ok=(201, 202),
@@ -117,9 +117,9 @@ class RegistryClient:
             if error.retryable or error.status == 0:
                 raise
             return False
-        if answer.status_code == 202 and (location := answer.headers.get("Location")):
+        if answer.status == 202 and (location := answer.header("Location")):
             self._cancel(repository, location)
-        return answer.status_code == 201
+        return answer.status == 201
 
     def upload_blob(self, repository: str, digest: str, path: Path, size: int, tell: Callable[[int], None]) -> None:
         """Upload a blob: in one piece, or in several where one is too large for what stands before the registry.
@@ -129,10 +129,10 @@ class RegistryClient:
         target = self._opened(repository)
         with path.open("rb") as file:
             answer = self._put(repository, target, digest, FilePart(file, size, tell, self.clock))
-        if answer.status_code == 413:
+        if answer.status == 413:
             tell(-size)
             self._upload_in_pieces(repository, digest, path, size, tell)
-        elif answer.status_code not in (201, 202, 204):
+        elif answer.status not in (201, 202, 204):
             raise self._upload_error(repository, "PUT", target, answer)
 
     def _opened(self, repository: str) -> str:
@@ -142,18 +142,18 @@ class RegistryClient:
         )
         return self._location(repository, opened)
 
-    def _location(self, repository: str, answer: requests.Response) -> str:
-        location = answer.headers.get("Location")
+    def _location(self, repository: str, answer: Answer) -> str:
+        location = answer.header("Location")
         if not location:
             raise RemoteError(
                 "opened an upload without saying where", where=self._where("POST", repository, "blobs/uploads/")
             )
-        return urljoin(answer.url, location)
+        return urljoin(answer.request.url, location)
 
-    def _put(self, repository: str, target: str, digest: str, body: Any) -> requests.Response:
+    def _put(self, repository: str, target: str, digest: str, body: Any) -> Answer:
         url = target + ("&" if urlsplit(target).query else "?") + f"digest={digest}"
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(len(body))}
-        return self.http.send("PUT", url, headers=headers | self._own(repository, url), data=body, read_s=300)
+        return self.http.send("PUT", url, headers=headers | self._own(repository, url), body=body, read_s=300)
 
     def _own(self, repository: str, url: str) -> dict[str, str]:
         """Our authorization, where a URL that a registry gave is still its own."""
@@ -178,27 +178,27 @@ class RegistryClient:
                 }
                 body = FilePart(file, amount, tell, self.clock)
                 answer = self.http.send(
-                    "PATCH", target, headers=headers | self._own(repository, target), data=body, read_s=300
+                    "PATCH", target, headers=headers | self._own(repository, target), body=body, read_s=300
                 )
-                if answer.status_code == 413 and piece > SMALLEST_PIECE:
+                if answer.status == 413 and piece > SMALLEST_PIECE:
                     tell(-body.sent)
                     piece = max(piece // 2, SMALLEST_PIECE)
                     continue
-                if answer.status_code not in (201, 202, 204):
+                if answer.status not in (201, 202, 204):
                     raise self._upload_error(repository, "PATCH", target, answer)
                 target, sent = self._location(repository, answer), sent + amount
         answer = self._put(repository, target, digest, b"")
-        if answer.status_code not in (201, 202, 204):
+        if answer.status not in (201, 202, 204):
             raise self._upload_error(repository, "PUT", target, answer)
 
-    def _upload_error(self, repository: str, method: str, url: str, answer: requests.Response) -> RemoteError:
+    def _upload_error(self, repository: str, method: str, url: str, answer: Answer) -> RemoteError:
         """The error for an upload; one whose token ran out, or that the registry forgot, may begin anew."""
         error = self._error(method, url, answer)
-        challenge = answer.headers.get("WWW-Authenticate", "")
-        if answer.status_code == 401:
+        challenge = answer.header("WWW-Authenticate")
+        if answer.status == 401:
             scopes = self._scopes(repository, push=True)
             error.retryable = self.auth.challenged(challenge, scopes, sent=self.auth.header(scopes))
-        elif answer.status_code in (404, 416):
+        elif answer.status in (404, 416):
             error.retryable = True
         return error
 
@@ -206,14 +206,14 @@ class RegistryClient:
         """The bytes of a blob in pieces; redirects are followed without our credentials."""
         answer = self._asked("GET", repository, f"blobs/{digest}", stream=True, ok=(200, 302, 303, 307, 308))
         for _ in range(5):
-            if answer.status_code == 200:
+            if answer.status == 200:
                 break
-            url = urljoin(answer.url, answer.headers.get("Location", ""))
+            url = urljoin(answer.request.url, answer.header("Location"))
             answer = self.http.send("GET", url, stream=True)
-            if answer.status_code not in (200, 301, 302, 303, 307, 308):
+            if answer.status not in (200, 301, 302, 303, 307, 308):
                 raise self._error("GET", url, answer)
-        with mapped_errors("GET", answer.url), answer:
-            for chunk in answer.iter_content(_CHUNK):
+        with answer:
+            for chunk in answer.pieces(_CHUNK):
                 self.clock.check()
                 yield chunk
 
@@ -234,18 +234,18 @@ class RegistryClient:
         push: bool = False,
         also: str = "",
         headers: Mapping[str, str] | None = None,
-        data: Any = None,
-        params: Any = None,
+        body: Any = None,
+        query: Pairs = (),
         stream: bool = False,
-    ) -> requests.Response:
+    ) -> Answer:
         """Ask, answer a challenge once, and ask again what may pass."""
         scopes = self._scopes(repository, push=push, also=also)
 
-        def once() -> requests.Response:
+        def once() -> Answer:
             url = f"{self.base}/v2/{repository}/{path}"
-            answer = self._authorized(method, url, scopes, headers=headers, data=data, params=params, stream=stream)
+            answer = self._authorized(method, url, scopes, headers=headers, body=body, query=query, stream=stream)
             self._watch_limit(answer)
-            if answer.status_code not in ok:
+            if answer.status not in ok:
                 raise self._error(method, url, answer)
             return answer
 
@@ -253,19 +253,19 @@ class RegistryClient:
 
     def _authorized(
         self, method: str, url: str, scopes: tuple[str, ...], *, headers: Mapping[str, str] | None = None, **more: Any
-    ) -> requests.Response:
+    ) -> Answer:
         """Send a request with what we know of the registry's wishes, and once more when it tells them."""
         sent = {**(headers or {}), **self.auth.header(scopes)}
         answer = self.http.send(method, url, headers=sent, **more)
-        challenge = answer.headers.get("WWW-Authenticate", "")
-        if answer.status_code == 401 and self.auth.challenged(challenge, scopes, sent=sent):
+        challenge = answer.header("WWW-Authenticate")
+        if answer.status == 401 and self.auth.challenged(challenge, scopes, sent=sent):
             sent = {**(headers or {}), **self.auth.header(scopes)}
             answer = self.http.send(method, url, headers=sent, **more)
         return answer
 
-    def _watch_limit(self, answer: requests.Response) -> None:
+    def _watch_limit(self, answer: Answer) -> None:
         """Say once that few pulls are left, before there are none."""
-        limit = parse_limit(answer.headers.get("ratelimit-limit"), answer.headers.get("ratelimit-remaining"))
+        limit = parse_limit(answer.header("ratelimit-limit"), answer.header("ratelimit-remaining"))
         if limit is None or self._is_warned or limit.remaining > max(limit.total // 10, 5):
             return
         self._is_warned = True
@@ -297,7 +297,7 @@ class RegistryClient:
                 if error.retryable:
                     return plain
             return secured
-        return secured if answer.status_code == 400 else plain
+        return secured if answer.status == 400 else plain
 
     @staticmethod
     def _scopes(repository: str, *, push: bool, also: str = "") -> tuple[str, ...]:
@@ -307,9 +307,9 @@ class RegistryClient:
     def _where(self, method: str, repository: str, path: str) -> str:
         return f"{method} {self.host}/v2/{repository}/{path}"
 
-    def _error(self, method: str, url: str, answer: requests.Response) -> RemoteError:
+    def _error(self, method: str, url: str, answer: Answer) -> RemoteError:
         """The error for an answer that was not hoped for, with what the registry says of it."""
-        where, status = shown(method, url), answer.status_code
+        where, status = shown(method, url), answer.status
         if status == 401:
             return refused(self.host, where, self.auth.credentials, status)
         said = _said(answer)
@@ -323,7 +323,7 @@ class RegistryClient:
         if status == 404:
             return RemoteError(f"is not there{said}", where=where, hint="check the repository's name", status=status)
         if status == 429:
-            limit = parse_limit(answer.headers.get("ratelimit-limit"), answer.headers.get("ratelimit-remaining"))
+            limit = parse_limit(answer.header("ratelimit-limit"), answer.header("ratelimit-remaining"))
             hint = "wait" if self.auth.credentials else f"wait, or shipit login {self.host} for a higher limit"
             return RemoteError(
                 f"has had too many requests{said}{f', {limit}' if limit else ''}",
@@ -331,18 +331,18 @@ class RegistryClient:
                 hint=hint,
                 retryable=True,
                 status=status,
-                retry_after_s=parse_retry_after(answer.headers.get("Retry-After")),
+                retry_after_s=parse_retry_after(answer.header("Retry-After")),
             )
-        told = parse_retry_after(answer.headers.get("Retry-After")) if status in TEMPORARY else None
+        told = parse_retry_after(answer.header("Retry-After")) if status in TEMPORARY else None
         return RemoteError(
             f"answered {status}{said}", where=where, retryable=status in TEMPORARY, status=status, retry_after_s=told
         )
 
 
-def _said(answer: requests.Response) -> str:
+def _said(answer: Answer) -> str:
     """`: CODE message` of a registry's error body, or nothing."""
     try:
         error = answer.json()["errors"][0]
         return f": {error.get('code', '')} {error.get('message', '')}".rstrip()[:300]
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, requests.RequestException):
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RemoteError):
         return ""

@@ -6,11 +6,10 @@ Source: docs.docker.com/docker-hub/usage/pulls, "ratelimit-limit" and "ratelimit
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(NamedTuple):
     """How many pulls are left of how many, and the seconds that they are counted over (0 when not said)."""
 
     remaining: int

@@ -17,14 +17,14 @@ from shipit.clock import Clock
 from shipit.config.environment import Environment
 from shipit.errors import UsageError
 from shipit.events import Emit
-from shipit.http.session import Http
+from shipit.http.transport import Transport
 from shipit.registry.client import RegistryClient
 from shipit.registry.credentials import Credentials, call_helper, docker_config_file, host_keys, own_helper
 
 
 def check_login(host: str, credentials: Credentials, environment: Environment, clock: Clock, emit: Emit) -> None:
     """That a registry takes the credentials. Raises: RemoteError when it does not, or can't be asked."""
-    RegistryClient(host, Http(environment), clock, emit, credentials).check()
+    RegistryClient(host, Transport(environment), clock, emit, credentials).check()
 
 
 def store_login(host: str, credentials: Credentials, environment: Environment) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from shipit.errors import Interrupted, RemoteError, ShipitError
 from shipit.events import Emit, StepProgress, Transferred
@@ -19,8 +19,7 @@ from shipit.registry.uploads import GivenUp, Outcome, Uploads
 from shipit.release import Form
 
 
-@dataclass(frozen=True)
-class Missing:
+class Missing(NamedTuple):
     """What a repository lacks of an image: its layers and config by digest and size; all empty when only tags do."""
 
     manifest_digest: str

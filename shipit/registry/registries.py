@@ -11,7 +11,7 @@ from shipit.clock import Clock
 from shipit.config.environment import Environment
 from shipit.errors import BuildError, RemoteError
 from shipit.events import Emit, Warned
-from shipit.http.session import Http
+from shipit.http.transport import Transport
 from shipit.image.image import INDEX_TYPES, MANIFEST_TYPES, Layer, SourceImage
 from shipit.image.store import ContentStore
 from shipit.reference import ImageRef
@@ -35,7 +35,7 @@ class Registries:
         self.emit = emit
         self.store = store
         self.logins = dict(logins or {})
-        self.http = Http(environment)
+        self.http = Transport(environment)
         self._clients: dict[str, RegistryClient] = {}
         self._by_login: dict[tuple[str, Credentials | None], RegistryClient] = {}
         self._finder: CredentialFinder | None = None

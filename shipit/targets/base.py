@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from shipit.clock import Clock
 from shipit.config.environment import Environment
@@ -128,8 +128,7 @@ class Diagnoses(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """A kind of target: its names, the model of its part of deploy.yml, and how one is made.
 
     `check_login` says whose login is in use, for `shipit login KIND`, or raises ShipitError.

@@ -14,7 +14,8 @@ from shipit.clock import Clock
 from shipit.errors import RemoteError
 from shipit.http.proxy import proxy_for
 from shipit.http.retry import parse_retry_after
-from shipit.http.session import Http, translate
+from shipit.http.session import translate
+from shipit.http.transport import Transport
 from shipit.reference import ImageRef
 from shipit.registry.auth import parse_challenge
 from shipit.registry.client import RegistryClient
@@ -30,6 +31,12 @@ def test_a_challenge_is_parsed() -> None:
     assert parse_challenge('Basic realm="a, b"').scheme == "basic"
 
 
+def proxied_client(folder: Path, host: str, credentials: Credentials) -> RegistryClient:
+    """A client that asks through a proxy, which is where requests, and with it `responses`, takes part."""
+    surroundings = environment(folder, HTTPS_PROXY="http://proxy.example:3128")
+    return RegistryClient(host, Transport(surroundings), Clock(), lambda event: None, credentials)
+
+
 @responses.activate
 def test_a_token_is_fetched_once_and_used_again(tmp_path: Path) -> None:
     responses.get("https://auth.docker.io/token", json={"token": "abc", "expires_in": 300})
@@ -39,9 +46,7 @@ def test_a_token_is_fetched_once_and_used_again(tmp_path: Path) -> None:
         return (200, {"Docker-Content-Digest": "sha256:1"}, "") if known else (401, {"WWW-Authenticate": CHALLENGE}, "")
 
     responses.add_callback(responses.HEAD, HUB, answer)
-    client = RegistryClient(
-        "docker.io", Http(environment(tmp_path)), Clock(), lambda event: None, Credentials("me", "pass")
-    )
+    client = proxied_client(tmp_path, "docker.io", Credentials("me", "pass"))
     assert client.manifest_digest("user/app", "latest") == "sha256:1"
     assert client.manifest_digest("user/app", "latest") == "sha256:1"
     asked = [call.request for call in responses.calls if "auth.docker.io" in str(call.request.url)]
@@ -53,9 +58,7 @@ def test_a_token_is_fetched_once_and_used_again(tmp_path: Path) -> None:
 @responses.activate
 def test_a_realm_that_is_not_https_is_refused(tmp_path: Path) -> None:
     responses.head(HUB, status=401, headers={"WWW-Authenticate": 'Bearer realm="http://evil.example/token"'})
-    client = RegistryClient(
-        "docker.io", Http(environment(tmp_path)), Clock(), lambda event: None, Credentials("me", "pass")
-    )
+    client = proxied_client(tmp_path, "docker.io", Credentials("me", "pass"))
     with pytest.raises(RemoteError, match="token realm that is not https"):
         client.manifest_digest("user/app", "latest")
 
@@ -65,9 +68,7 @@ def test_our_credentials_do_not_follow_a_redirect(tmp_path: Path) -> None:
     blob = "https://ghcr.io/v2/a/blobs/sha256:1"
     responses.get(blob, status=307, headers={"Location": "https://storage.example/x?sig=1"})
     responses.get("https://storage.example/x", body=b"data")
-    client = RegistryClient(
-        "ghcr.io", Http(environment(tmp_path)), Clock(), lambda event: None, Credentials("me", "pass", preemptive=True)
-    )
+    client = proxied_client(tmp_path, "ghcr.io", Credentials("me", "pass", preemptive=True))
     assert b"".join(client.blob("a", "sha256:1")) == b"data"
     assert "Authorization" in responses.calls[0].request.headers
     assert "Authorization" not in responses.calls[1].request.headers

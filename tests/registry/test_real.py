@@ -12,7 +12,7 @@ import pytest
 from shipit.clock import Clock
 from shipit.errors import ShipitError
 from shipit.events import Event, Retried, Transferred
-from shipit.http.session import Http
+from shipit.http.transport import Transport
 from shipit.pipeline.flow import push
 from shipit.pipeline.run import Run
 from shipit.registry.client import RegistryClient
@@ -99,7 +99,7 @@ def read_back(host: str, name: str, folder: Path, user: str = "me:secret") -> li
 def is_whole(host: str, name: str) -> bool:
     """Whether everything that the tag names is there, asked by a client of its own."""
     surroundings = runs.environment(Path("/nonexistent"))
-    client = RegistryClient(host, Http(surroundings), Clock(), lambda event: None, Credentials("me", "secret"))
+    client = RegistryClient(host, Transport(surroundings), Clock(), lambda event: None, Credentials("me", "secret"))
     found = client.manifest(name, "v1")
     assert found is not None
     manifest = json.loads(found[0])

@@ -8,15 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
 
 
-@dataclass(frozen=True)
-class Tls:
+class Tls(NamedTuple):
     """Files for TLS with an engine, each empty when there is none. `verify` is whether the engine's own is checked."""
 
     ca: str = ""
@@ -25,8 +23,7 @@ class Tls:
     verify: bool = True
 
 
-@dataclass(frozen=True)
-class EngineAddress:
+class EngineAddress(NamedTuple):
     """An engine's address: `unix://`, `tcp://` or `ssh://`; `origin` says what named it, `problem` why it is none."""
 
     host: str

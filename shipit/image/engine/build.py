@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from hashlib import sha256
 
 from shipit.errors import BuildError
@@ -40,7 +39,7 @@ def build_by_engine(
         image = _built(choice, engine, name, dockerfile, options, tools.emit)
     built = export_image(engine, name, image, options.platform, store, known_layers(bases, source, options, engine))
     _check_platform(built, dockerfile)
-    return replace(built, builder=str(choice), has_cache=choice.way == "buildx" and bool(options.cache))
+    return built._replace(builder=str(choice), has_cache=choice.way == "buildx" and bool(options.cache))
 
 
 def _built(choice: Choice, engine: Engine, name: str, dockerfile: Dockerfile, options: BuildOptions, emit: Emit) -> str:

@@ -15,9 +15,10 @@ from shipit.clock import Clock
 from shipit.config.environment import Environment
 from shipit.errors import RemoteError
 from shipit.events import Emit
+from shipit.http.failures import TEMPORARY, shown
 from shipit.http.proxy import is_loopback
 from shipit.http.retry import parse_retry_after, retrying
-from shipit.http.session import TEMPORARY, Http, shown
+from shipit.http.session import Http
 from shipit.targets.heroku.token import Token
 
 API = "https://api.heroku.com"

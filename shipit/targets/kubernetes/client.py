@@ -17,9 +17,9 @@ from shipit.clock import Clock
 from shipit.config.environment import Environment
 from shipit.errors import RemoteError
 from shipit.events import Emit
+from shipit.http.failures import TEMPORARY, shown
 from shipit.http.proxy import proxy_for
 from shipit.http.retry import parse_retry_after, retrying
-from shipit.http.session import TEMPORARY, shown
 from shipit.targets.kubernetes.place import SERVICE_ACCOUNT, is_in_cluster, kubeconfig_paths
 from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
 

@@ -11,10 +11,12 @@ from typing import Any
 import requests
 
 from shipit.clock import Clock
+from shipit.config.environment import Environment
 from shipit.errors import RemoteError
 from shipit.events import Emit
+from shipit.http.failures import TEMPORARY, shown
 from shipit.http.retry import parse_retry_after, retrying
-from shipit.http.session import TEMPORARY, Http, shown
+from shipit.http.session import Http
 from shipit.registry.credentials import Credentials
 from shipit.targets.registry.observed import HubTag
 
@@ -26,8 +28,8 @@ _LOGIN = "docker login, with a personal access token that may read, write and de
 class DockerHub:
     """Speaks for one account. Everything it asks for can be asked for twice."""
 
-    def __init__(self, http: Http, clock: Clock, emit: Emit, credentials: Credentials | None) -> None:
-        self._http = http
+    def __init__(self, environment: Environment, clock: Clock, emit: Emit, credentials: Credentials | None) -> None:
+        self._http = Http(environment)
         self._clock = clock
         self._emit = emit
         self._credentials = credentials

@@ -91,7 +91,7 @@ class RegistryTarget:
 
             registries = _registries(context)
             credentials = registries.credentials(parse_reference(repository))
-            self._hubs[repository] = DockerHub(registries.http, context.clock, context.emit, credentials)
+            self._hubs[repository] = DockerHub(context.environment, context.clock, context.emit, credentials)
         return self._hubs[repository]
 
     def judge(self, release: Release, observed: RegistryObserved, seen: Seen) -> Verdict:

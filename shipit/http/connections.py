@@ -1,0 +1,103 @@
+"""Connections kept open between requests, by scheme, host and port."""
+
+from __future__ import annotations
+
+import http.client
+import select
+import ssl
+import threading
+import weakref
+from pathlib import Path
+
+_IDLE_PER_HOST = 8
+# Bodies are read and sent in pieces of this size; http.client's own 8 KiB cost time with large layers.
+_BLOCK = 256 * 1024
+Place = tuple[str, str, int]
+
+
+class Connections:
+    """Safe to use from several threads. `ca_bundle` is a file or folder of certificates to trust instead of certifi's."""
+
+    def __init__(self, ca_bundle: str | None) -> None:
+        self._ca_bundle = ca_bundle
+        self._idle: dict[Place, list[http.client.HTTPConnection]] = {}
+        self._trust: ssl.SSLContext | None = None
+        self._lock = threading.Lock()
+        weakref.finalize(self, _close_all, self._idle)
+
+    def take(self, place: Place, connect_s: float) -> http.client.HTTPConnection:
+        """A connection that nobody else has, kept or new; one that the server has closed meanwhile is not given.
+
+        Raises: OSError.
+        """
+        while connection := self._pop(place):
+            if not _is_dropped(connection):
+                return connection
+            connection.close()
+        connection = self._made(place, connect_s)
+        try:
+            connection.connect()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def give(self, place: Place, connection: http.client.HTTPConnection) -> None:
+        """Keep a connection whose answer was read to its end."""
+        with self._lock:
+            idle = self._idle.setdefault(place, [])
+            if connection.sock is not None and len(idle) < _IDLE_PER_HOST:
+                idle.append(connection)
+                return
+        connection.close()
+
+    def _pop(self, place: Place) -> http.client.HTTPConnection | None:
+        with self._lock:
+            idle = self._idle.get(place)
+            return idle.pop() if idle else None
+
+    def _made(self, place: Place, connect_s: float) -> http.client.HTTPConnection:
+        scheme, host, port = place
+        if scheme == "http":
+            return http.client.HTTPConnection(host, port, timeout=connect_s, blocksize=_BLOCK)
+        return http.client.HTTPSConnection(host, port, timeout=connect_s, blocksize=_BLOCK, context=self._trusted())
+
+    def _trusted(self) -> ssl.SSLContext:
+        with self._lock:
+            if self._trust is None:
+                self._trust = _trust(self._ca_bundle)
+            return self._trust
+
+
+def _close_all(idle: dict[Place, list[http.client.HTTPConnection]]) -> None:
+    for connections in idle.values():
+        for connection in connections:
+            connection.close()
+
+
+def _trust(ca_bundle: str | None) -> ssl.SSLContext:
+    if ca_bundle is None:
+        import certifi
+
+        ca_bundle = certifi.where()
+    file = Path(ca_bundle)
+    if not file.exists():
+        raise FileNotFoundError(2, "the certificates to trust are not there", ca_bundle)
+    is_folder = file.is_dir()
+    try:
+        context = ssl.create_default_context(
+            cafile=None if is_folder else ca_bundle, capath=ca_bundle if is_folder else None
+        )
+    except ssl.SSLError:
+        raise OSError(22, "holds no certificates", ca_bundle) from None
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _is_dropped(connection: http.client.HTTPConnection) -> bool:
+    """Whether a connection that waits for nothing has something to read: its end, or what nobody asked for."""
+    if connection.sock is None:
+        return True
+    poll = select.poll()
+    poll.register(connection.sock, select.POLLIN)
+    return bool(poll.poll(0))

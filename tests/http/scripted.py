@@ -1,0 +1,87 @@
+"""A server that answers with bytes as they are written down, and keeps what it was sent."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+Step = bytes | Callable[[socket.socket], None]
+
+
+class ScriptedServer:
+    """Each connection is answered by the steps of its script in turn, one per request; then it is closed.
+
+    `heads` are the requests as they came, `connections` how many there were.
+    """
+
+    def __init__(
+        self,
+        *scripts: Sequence[Step],
+        context: ssl.SSLContext | None = None,
+        reads_body: bool = True,
+        greeting: bytes = b"",
+    ) -> None:
+        self._scripts, self._context, self._reads_body = scripts, context, reads_body
+        self._greeting = greeting
+        self.heads: list[bytes] = []
+        self.bodies: list[bytes] = []
+        self.connections = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.url = f"{'https' if context else 'http'}://127.0.0.1:{self.port}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def stop(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        for script in self._scripts:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(client, script), daemon=True).start()
+
+    def _serve(self, plain: socket.socket, script: Sequence[Step]) -> None:
+        with contextlib.suppress(OSError), plain:
+            client = self._context.wrap_socket(plain, server_side=True) if self._context else plain
+            with client:
+                client.sendall(self._greeting)
+                for step in script:
+                    self._read(client)
+                    if callable(step):
+                        step(client)
+                    else:
+                        client.sendall(step)
+
+    def _read(self, client: socket.socket) -> None:
+        data = b""
+        while b"\r\n\r\n" not in data:
+            if not (more := client.recv(65536)):
+                return
+            data += more
+        head, _, body = data.partition(b"\r\n\r\n")
+        self.heads.append(head)
+        length = next(
+            (int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")), 0
+        )
+        while self._reads_body and len(body) < length:
+            if not (more := client.recv(65536)):
+                break
+            body += more
+        self.bodies.append(body)
+
+
+def answer(body: bytes = b"", status: str = "200 OK", *headers: str) -> bytes:
+    """An answer with its length."""
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def pause(seconds: float) -> Callable[[socket.socket], None]:
+    return lambda client: time.sleep(seconds)
