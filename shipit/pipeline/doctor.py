@@ -169,7 +169,7 @@ def _registry(run: Run, host: str, repository: str) -> Iterator[Finding]:
     client = run.registries.client(ref)
     client.check()
     if credentials is None:
-        if client.auth.challenge is not None:
+        if client.asks_for_login:
             yield Finding("failure", subject, "answers, and nobody is logged in", f"shipit login {host}")
         else:
             yield Finding("ok", subject, "answers, and asks for no login")

@@ -10,6 +10,7 @@ import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -23,7 +24,6 @@ from shipit.http.transport import Transport
 from shipit.registry.credentials import Credentials
 
 LEAST_LIFETIME_S = 60.0
-_PARAMETER = re.compile(r'([a-zA-Z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))')
 
 
 class Challenge(NamedTuple):
@@ -34,9 +34,19 @@ class Challenge(NamedTuple):
 
 
 def parse_challenge(header: str) -> Challenge:
-    scheme, _, rest = header.strip().partition(" ")
-    found = {key.lower(): quoted or bare for key, quoted, bare in _PARAMETER.findall(rest)}
-    return Challenge(scheme.lower(), found)
+    """The challenge to answer of those in a header: one for a token, else one for a password, else the first. Pure."""
+    # What is quoted may look like anything: it is blanked to find where each challenge begins.
+    plain = re.sub(r'"(?:[^"\\]|\\.)*"', lambda quoted: "_" * len(quoted[0]), header)
+    begins = [found.start(1) for found in re.finditer(r"(?:^|,)\s*([a-zA-Z]+)(?![^\s,])(?!\s*=)", plain)]
+    texts = [header[begin:end] for begin, end in pairwise((*begins, len(header)))]
+    challenges = [_challenge(text) for text in texts] or [Challenge("", {})]
+    return min(challenges, key=lambda one: {"bearer": 0, "basic": 1}.get(one.scheme, 2))
+
+
+def _challenge(text: str) -> Challenge:
+    scheme, _, rest = text.strip(" \t,").partition(" ")
+    found = re.findall(r'([a-zA-Z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))', rest)
+    return Challenge(scheme.lower(), {key.lower(): quoted or bare for key, quoted, bare in found})
 
 
 @dataclass

@@ -1,0 +1,181 @@
+"""How one registry is asked: its scheme, its challenges, what may be asked again, what its errors mean.
+
+Source: OCI distribution-spec 1.1; Docker Registry HTTP API v2.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from shipit.clock import Clock
+from shipit.errors import RemoteError
+from shipit.events import Emit, Warned
+from shipit.http.exchange import Answer
+from shipit.http.failures import TEMPORARY, shown
+from shipit.http.proxy import is_loopback
+from shipit.http.retry import parse_retry_after, retrying
+from shipit.http.transport import Pairs, Transport
+from shipit.reference import DOCKER_HUB
+from shipit.registry.auth import Authenticator, refused
+from shipit.registry.credentials import Credentials
+from shipit.registry.limit import parse_limit
+
+
+class RegistryWire:
+    """Safe to use from several threads. Paths are below `/v2/REPOSITORY/`."""
+
+    def __init__(self, host: str, http: Transport, clock: Clock, emit: Emit, credentials: Credentials | None) -> None:
+        self.host = host
+        self.http = http
+        self.clock = clock
+        self.emit = emit
+        self.auth = Authenticator(host, http, clock, credentials)
+        self._base = ""
+        self._is_warned = False
+        self._lock = threading.Lock()
+
+    @property
+    def base(self) -> str:
+        """`scheme://host` to ask: https, but plain http on a loopback address that does not speak TLS."""
+        with self._lock:
+            if not self._base:
+                name = "registry-1.docker.io" if self.host == DOCKER_HUB else self.host
+                self._base = f"https://{name}"
+                if is_loopback(urlsplit(f"//{name}").hostname or ""):
+                    self._base = self._probed(name)
+            return self._base
+
+    def ask(
+        self,
+        method: str,
+        repository: str,
+        path: str,
+        *,
+        ok: tuple[int, ...],
+        push: bool = False,
+        also: str = "",
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+        query: Pairs = (),
+        stream: bool = False,
+    ) -> Answer:
+        """An answer with a status of `ok`: a challenge is answered once, and what may pass is asked again.
+
+        `also` is a repository that is read from besides. Raises: RemoteError.
+        """
+        scopes = scopes_of(repository, push=push, also=also)
+
+        def once() -> Answer:
+            url = f"{self.base}/v2/{repository}/{path}"
+            answer = self.authorized(method, url, scopes, headers=headers, body=body, query=query, stream=stream)
+            self._watch_limit(answer)
+            if answer.status not in ok:
+                raise self.error(method, url, answer)
+            return answer
+
+        return retrying(once, clock=self.clock, emit=self.emit)
+
+    def authorized(
+        self, method: str, url: str, scopes: tuple[str, ...], *, headers: Mapping[str, str] | None = None, **more: Any
+    ) -> Answer:
+        """Send a request with what we know of the registry's wishes, and once more when it tells them."""
+        sent = {**(headers or {}), **self.auth.header(scopes)}
+        answer = self.http.send(method, url, headers=sent, **more)
+        if answer.status == 401 and self.auth.challenged(answer.header("WWW-Authenticate"), scopes, sent=sent):
+            sent = {**(headers or {}), **self.auth.header(scopes)}
+            answer = self.http.send(method, url, headers=sent, **more)
+        return answer
+
+    def located(self, answer: Answer, location: str) -> str:
+        """The URL that an answer leads to.
+
+        A registry behind something that ends TLS may take itself for one without: its own URLs keep the scheme asked with.
+        """
+        url = urljoin(answer.request.url, location)
+        plain = self.base.replace("https://", "http://", 1)
+        return (
+            url.replace("http://", "https://", 1) if plain != self.base and f"{url}/".startswith(f"{plain}/") else url
+        )
+
+    def own_header(self, repository: str, url: str) -> dict[str, str]:
+        """Our authorization, where a URL that a registry gave is still its own."""
+        if urlsplit(url)[:2] != urlsplit(self.base)[:2]:
+            return {}
+        return self.auth.header(scopes_of(repository, push=True))
+
+    def where(self, method: str, repository: str, path: str) -> str:
+        return f"{method} {self.host}/v2/{repository}/{path}"
+
+    def error(self, method: str, url: str, answer: Answer) -> RemoteError:
+        """The error for an answer that was not hoped for, with what the registry says of it."""
+        where, status = shown(method, url), answer.status
+        if status == 401:
+            return refused(self.host, where, self.auth.credentials, status)
+        said = _said(answer)
+        if status == 403:
+            hint = f"check the repository's name and that you may push to it, or shipit login {self.host}"
+            return RemoteError(f"is not allowed{said}", where=where, hint=hint, status=status)
+        if status == 404:
+            return RemoteError(f"is not there{said}", where=where, hint="check the repository's name", status=status)
+        told = parse_retry_after(answer.header("Retry-After"))
+        if status == 429:
+            limit = parse_limit(answer.header("ratelimit-limit"), answer.header("ratelimit-remaining"))
+            return RemoteError(
+                f"has had too many requests{said}{f', {limit}' if limit else ''}",
+                where=where,
+                hint="wait" if self.auth.credentials else f"wait, or shipit login {self.host} for a higher limit",
+                retryable=True,
+                status=status,
+                retry_after_s=told,
+            )
+        may_pass = status in TEMPORARY
+        return RemoteError(
+            f"answered {status}{said}",
+            where=where,
+            retryable=may_pass,
+            status=status,
+            retry_after_s=told if may_pass else None,
+        )
+
+    def _watch_limit(self, answer: Answer) -> None:
+        """Say once that few pulls are left, before there are none."""
+        limit = parse_limit(answer.header("ratelimit-limit"), answer.header("ratelimit-remaining"))
+        if limit is None or self._is_warned or limit.remaining > max(limit.total // 10, 5):
+            return
+        self._is_warned = True
+        hint = "" if self.auth.credentials else f"; shipit login {self.host} raises the limit"
+        self.emit(Warned("", f"{self.host} allows {limit} more{hint}"))
+
+    def _probed(self, name: str) -> str:
+        plain, secured = f"http://{name}", f"https://{name}"
+        try:
+            answer = retrying(
+                lambda: self.http.send("GET", f"{plain}/v2/"), clock=self.clock, emit=self.emit, attempts=2
+            )
+        except RemoteError:
+            # A server that speaks TLS only may hang up, where Go's answer 400.
+            try:
+                self.http.send("GET", f"{secured}/v2/")
+            except RemoteError as error:
+                if error.retryable:
+                    return plain
+            return secured
+        return secured if answer.status == 400 else plain
+
+
+def scopes_of(repository: str, *, push: bool, also: str = "") -> tuple[str, ...]:
+    """The scopes of a token. Source: distribution.github.io/distribution/spec/auth/scope."""
+    own = f"repository:{repository}:{'pull,push' if push else 'pull'}"
+    return (own, f"repository:{also}:pull") if also else (own,)
+
+
+def _said(answer: Answer) -> str:
+    """`: CODE message` of a registry's error body, or nothing."""
+    try:
+        error = answer.json()["errors"][0]
+        return f": {error.get('code', '')} {error.get('message', '')}".rstrip()[:300]
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RemoteError):
+        return ""

@@ -1,0 +1,83 @@
+"""What a registry says of where to go on, and what we send there."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from pathlib import Path
+
+import pytest
+
+from shipit.clock import Clock
+from shipit.errors import RemoteError
+from shipit.http.transport import Transport
+from shipit.registry.client import RegistryClient
+from shipit.registry.credentials import Credentials
+from tests.http.scripted import ScriptedServer, answer
+from tests.runs import environment
+from tests.servers.certificates import Authority
+
+BASIC = f"Authorization: Basic {base64.b64encode(b'me:pass').decode()}"
+
+
+def client_of(folder: Path, server: ScriptedServer, **variables: str) -> RegistryClient:
+    me = Credentials("me", "pass", preemptive=True)
+    host = f"127.0.0.1:{server.port}"
+    return RegistryClient(host, Transport(environment(folder, **variables)), Clock(), lambda event: None, me)
+
+
+def asked(server: ScriptedServer) -> list[str]:
+    return [head.decode().split("\r\n")[0].removesuffix(" HTTP/1.1") for head in server.heads]
+
+
+def upload(client: RegistryClient, folder: Path) -> None:
+    (folder / "blob").write_bytes(b"data")
+    client.upload_blob("a/b", "sha256:1", folder / "blob", 4, lambda amount: None)
+
+
+def opened(location: str) -> bytes:
+    return answer(b"", "202 Accepted", f"Location: {location}")
+
+
+def test_credentials_stay_with_their_registry(tmp_path: Path) -> None:
+    other = ScriptedServer([answer(b"", "201 Created")])
+    server = ScriptedServer([answer(), opened(f"{other.url}/store?sig=1&x=%2F")])
+    upload(client_of(tmp_path, server), tmp_path)
+    assert asked(server) == ["GET /v2/", "POST /v2/a/b/blobs/uploads/"]
+    assert asked(other) == ["PUT /store?sig=1&x=%2F&digest=sha256:1"]
+    assert BASIC in server.heads[1].decode() and BASIC not in other.heads[0].decode()
+    assert other.bodies == [b"data"]
+    for one in (server, other):
+        one.stop()
+
+
+def test_a_registry_that_does_not_know_of_its_tls_is_asked_with_it(tmp_path: Path) -> None:
+    Authority(tmp_path / "pki").issue("server", "server", names=("127.0.0.1",))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "pki/server.crt", tmp_path / "pki/server.key")
+    scripts: list[list[bytes]] = [[], [], []]
+    # Two questions without TLS come to nothing, one with it looks whether there is any.
+    server = ScriptedServer([], [], scripts[2], context=context)
+    scripts[2] += [answer(), opened(f"http://127.0.0.1:{server.port}/up/1"), answer(b"", "201 Created")]
+    upload(client_of(tmp_path, server, SSL_CERT_FILE=str(tmp_path / "pki/ca.crt")), tmp_path)
+    assert asked(server) == ["GET /v2/", "POST /v2/a/b/blobs/uploads/", "PUT /up/1?digest=sha256:1"]
+    assert BASIC in server.heads[2].decode() and server.bodies[2] == b"data"
+    server.stop()
+
+
+def test_redirects_that_lead_nowhere_end(tmp_path: Path) -> None:
+    around = answer(b"", "307 Temporary Redirect", "Location: /round/and/round")
+    server = ScriptedServer([answer(), *[around] * 8])
+    with pytest.raises(RemoteError, match="leads from one place to another"):
+        list(client_of(tmp_path, server).blob("a/b", "sha256:1"))
+    assert len(server.heads) == 7
+    server.stop()
+
+
+def test_a_manifest_without_end_is_not_read_on(tmp_path: Path) -> None:
+    server = ScriptedServer([answer(), answer(b"x" * 5_000_000)], [answer(b"x" * 9_000_000)])
+    client = client_of(tmp_path, server)
+    for said in ("the manifest is larger than 4 MiB", "the answer is longer than 8 MiB"):
+        with pytest.raises(RemoteError, match=said):
+            client.manifest("a/b", "v1")
+    server.stop()
