@@ -18,6 +18,7 @@ from shipit.reference import parse_reference
 from shipit.setup.dockerfiles import IGNORE, PORTS, dockerfile_for
 from shipit.setup.draft import Answers, heroku_name, main_app, render_draft
 from shipit.setup.found import Found, look, slug
+from shipit.targets.heroku.config import APP_PATTERN, APP_SAID
 from shipit.targets.kinds import KindModels
 
 NONE = "none"
@@ -124,5 +125,4 @@ def _no_repository(text: str) -> str:
 
 def _no_heroku_app(text: str) -> str:
     """Why a text can't be the name of a Heroku app; empty when it can, or says that there is none."""
-    fits = text == NONE or re.fullmatch(r"[a-z][a-z0-9-]{1,28}[a-z0-9]", text)
-    return "" if fits else "should be 3 to 30 lower-case letters, digits and '-', beginning with a letter"
+    return "" if text == NONE or re.fullmatch(APP_PATTERN, text) else APP_SAID

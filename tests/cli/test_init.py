@@ -183,7 +183,7 @@ def test_only_what_can_not_be_known_is_asked(new: Shipit) -> None:
             ("'acme/shop:v1' should be without a tag or digest", "acme/Shop"),
             ("'acme/Shop' should be an image reference, for example", "acme/shop"),
             ("Heroku app (none: not to Heroku) [none]", "Shop Prod"),
-            ("'Shop Prod' should be 3 to 30 lower-case letters", "shop-prod"),
+            ("'Shop Prod' should be the name of a Heroku app", "shop-prod"),
             ("Kubernetes context: prod-eu, staging (none: not to Kubernetes) [prod-eu]", "prod"),
             ("'prod' is none of these", "staging"),
         ],

@@ -12,9 +12,10 @@ from shipit.config.part import Model
 from shipit.config.position import Keys
 from shipit.config.units import Command, Whole, matching
 
-_APP = "should be the name of a Heroku app: 3 to 30 lower-case letters, digits and '-', beginning with a letter"
+APP_PATTERN = r"^[a-z][a-z0-9-]{1,28}[a-z0-9]$"
+APP_SAID = "should be the name of a Heroku app: 3 to 30 lower-case letters, digits and '-', beginning with a letter"
 _PROCESS = "should be a process type: letters, digits, '-' and '_', at most 128"
-AppName = Annotated[str, matching(r"^[a-z][a-z0-9-]{1,28}[a-z0-9]$", _APP)]
+AppName = Annotated[str, matching(APP_PATTERN, APP_SAID)]
 ProcessType = Annotated[str, matching(r"^[-A-Za-z0-9_]{1,128}$", _PROCESS)]
 
 
