@@ -122,6 +122,7 @@ class Run:
             env=self.project.env,
             secrets={name: known[name] for name in self.project.secrets_for(target.name) if name in known},
             registries=self.registries,
+            inventory=self.inventory,
         )
 
     def marks(self, target: Target) -> dict[str, str]:

@@ -13,6 +13,7 @@ from shipit.config.project import Project
 from shipit.events import Emit, Event
 from shipit.image.image import BuiltImage
 from shipit.registry.credentials import Credentials
+from shipit.registry.inventory import Inventory
 from shipit.registry.registries import Registries
 from shipit.release import Finding, ImageUse, Place, Release, Seen, Step, Verdict
 
@@ -22,7 +23,8 @@ class Context:
     """What a target may use while it works: time, the env and resolved secrets of this target, and where to tell.
 
     `mark` gives a keyed hash of a value, the same for equal values within one run and meaningless outside of it.
-    `deadline_s` is on the clock's own scale. `registries` are those of the run, with the credentials in use.
+    `deadline_s` is on the clock's own scale. `registries` are those of the run, with the credentials in use;
+    `inventory` is what they were found to have before anything is changed.
     """
 
     environment: Environment
@@ -33,6 +35,7 @@ class Context:
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     registries: Registries | None = field(default=None, repr=False)
+    inventory: Inventory | None = field(default=None, repr=False)
 
 
 class Target(Protocol):

@@ -96,7 +96,7 @@ def test_what_is_pushed_already_is_seen_with_one_request(tmp_path: Path, registr
     before = len(registry.log)
     push(make(tmp_path, registry, []))
     asked = [path for _, path in registry.log[before:] if path != "/v2/"]
-    assert asked == ["/v2/app/manifests/v1"] * 2, "by the build, and by the target"
+    assert asked == ["/v2/app/manifests/v1"], "for the build, and for the target"
 
 
 def test_blobs_that_a_tagged_manifest_names_are_not_asked_for(tmp_path: Path, registry: Faulty) -> None:

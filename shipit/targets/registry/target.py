@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from shipit.config.environment import Environment
@@ -42,20 +43,24 @@ class RegistryTarget:
         return self._uses
 
     def observe(self, context: Context) -> RegistryObserved:
-        found: dict[str, str | None] = {}
-        registries = _registries(context)
-        for use in self._uses:
-            ref = parse_reference(use.repository)
-            client = registries.client(ref)
-            wanted = self._awaited.get(use.repository)
-            for reference in (*use.tags, *([wanted] if wanted else [])):
-                found[f"{use.repository} {reference}"] = client.manifest_digest(ref.repository, reference)
+        found = dict(chain.from_iterable(self._manifests(use, context) for use in self._uses))
         hubs = {use.repository: self._hub(use.repository, context) for use in self._uses if self._keeps_page}
         return RegistryObserved(
             found,
             {name: hub.description(_path(name)) for name, hub in hubs.items() if self._readme is not None},
             {name: hub.tags(_path(name)) for name, hub in hubs.items() if self.config.keep_tags},
         )
+
+    def _manifests(self, use: ImageUse, context: Context) -> Iterator[tuple[str, str | None]]:
+        """`REPOSITORY REFERENCE` -> digest: of its tags, and once it is known of the manifest that is waited for."""
+        ref, wanted = parse_reference(use.repository), self._awaited.get(use.repository)
+        if wanted is None and context.inventory is not None:
+            for tag, digest in context.inventory.tags(ref, use.tags).items():
+                yield f"{use.repository} {tag}", digest.result()
+            return
+        client = _registries(context).client(ref)
+        for reference in (*use.tags, *([wanted] if wanted else [])):
+            yield f"{use.repository} {reference}", client.manifest_digest(ref.repository, reference)
 
     def plan(self, release: Release, observed: RegistryObserved) -> tuple[Step, ...]:
         # From now on it is worth asking for these digests.
