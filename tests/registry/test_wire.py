@@ -13,9 +13,11 @@ from shipit.errors import RemoteError
 from shipit.http.transport import Transport
 from shipit.registry.client import RegistryClient
 from shipit.registry.credentials import Credentials
+from shipit.rehearsal.registry import EmbeddedRegistry
 from tests.http.scripted import ScriptedServer, answer
 from tests.runs import environment
 from tests.servers.certificates import Authority
+from tests.shipit import Shipit
 
 BASIC = f"Authorization: Basic {base64.b64encode(b'me:pass').decode()}"
 
@@ -81,3 +83,17 @@ def test_a_manifest_without_end_is_not_read_on(tmp_path: Path) -> None:
         with pytest.raises(RemoteError, match=said):
             client.manifest("a/b", "v1")
     server.stop()
+
+
+def test_what_speaks_to_registries_only_loads_no_client_of_others(shipit: Shipit) -> None:
+    with EmbeddedRegistry() as registry:
+        shipit.write(
+            Dockerfile="FROM scratch\nCOPY Dockerfile /\n",
+            deploy__yml=f"app: app\nimage: {registry.host}/app\ntargets: {{hub: }}\n",
+        )
+        shipit.env["PYTHONPROFILEIMPORTTIME"] = "1"
+        done = shipit.run("push")
+    assert done.returncode == 0, done.stderr
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert "shipit.http.direct" in loaded
+    assert not loaded & {"requests", "urllib3", "docker", "kubernetes", "rich"}
