@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 
-from shipit.errors import BuildError, NeedsEngine, ShipitError
+from shipit.errors import BuildError, Interrupted, NeedsEngine, ShipitError
 from shipit.image.base import BaseTree
 from shipit.image.context import read_ignore_rules, scan_context
 from shipit.image.copy import CopyError, Owner, SpecialFile, new_folders
@@ -20,6 +20,7 @@ from shipit.image.expand import expand
 from shipit.image.fetch import ensure_layer
 from shipit.image.image import BlobSource, BuiltImage, Layer, SourceImage, canonical_json
 from shipit.image.layer import bring_out
+from shipit.image.memo import BaseUse, BuildMemo, Made
 from shipit.image.options import BuildOptions
 from shipit.image.owner import parse_owner
 from shipit.image.packed import write_layer
@@ -52,6 +53,9 @@ class NativeBuilder:
         self.blocks, self.globals = split_stages(dockerfile, options)
         self._stages: dict[int, Stage] = {}
         self._context: Future[Tree] | None = None
+        self._bases: dict[tuple[str, str], SourceImage] = {}
+        self._used: dict[tuple[str, str], BaseUse] = {}
+        self._is_settled = True
         self._exits = ExitStack()
         self._ready = ready
         self._earlier = earlier
@@ -70,11 +74,38 @@ class NativeBuilder:
             if any(_takes_context(instruction) for block in self.blocks[: wanted + 1] for instruction in block):
                 # Beside the question for the base.
                 self._context = self._pool.submit(self._scanned)
-            stage = self._stage(wanted)
-            layers = tuple(layer.result() if isinstance(layer, Future) else layer for layer in stage.layers)
-            if stage.base is not None:
-                stage.base.save()
-            return BuiltImage(self.name, self._config(stage, layers), layers, self.options.platform, "native")
+            memo = BuildMemo(self.store, self.dockerfile, self.options)
+            made = self._known(memo) or self._made(memo, wanted)
+            return BuiltImage(self.name, made.config, made.layers, self.options.platform, "native")
+
+    def _known(self, memo: BuildMemo) -> Made | None:
+        """What the same build came to before; its bases are asked for side by side."""
+        if (uses := memo.bases()) is None:
+            return None
+        try:
+            bases = dict(zip(uses, self._pool.map(self._resolved, uses), strict=True))
+        except BuildError:
+            # The build itself says so, if it still needs that image.
+            return None
+        context = self._seen_context()
+        return None if context is None else memo.recall(bases, context)
+
+    def _made(self, memo: BuildMemo, wanted: int) -> Made:
+        stage = self._stage(wanted)
+        layers = tuple(layer.result() if isinstance(layer, Future) else layer for layer in stage.layers)
+        if stage.base is not None:
+            stage.base.save()
+        made = Made(self._config(stage, layers), layers)
+        if self._is_settled and (context := self._seen_context()) is not None:
+            memo.note({use: self._bases[key] for key, use in self._used.items()}, context, made)
+        return made
+
+    def _seen_context(self) -> Tree | None:
+        """The context, empty where nothing is copied from it; None where it can't be read, which who needs it will say."""
+        try:
+            return self._context.result() if self._context else {}
+        except BuildError:
+            return None
 
     def _wanted(self) -> int:
         if self.options.stage is None:
@@ -133,16 +164,25 @@ class NativeBuilder:
             if platform
             else self.options.platform
         )
-        try:
-            return self.source.resolve(parse_reference(image), wanted)
-        except ShipitError as error:
-            raise BuildError(
-                f"the base {image}: {error.what}",
-                where=where,
-                hint=error.hint,
-                retryable=error.retryable,
-                detail=[f"at {error.where}"] if error.where else [],
-            ) from error
+        return self._resolved(self._used.setdefault((image, wanted), BaseUse(image, wanted, where)))
+
+    def _resolved(self, use: BaseUse) -> SourceImage:
+        """The image, asked for once."""
+        key = use.image, use.platform
+        if key not in self._bases:
+            try:
+                self._bases[key] = self.source.resolve(parse_reference(use.image), use.platform)
+            except Interrupted:
+                raise
+            except ShipitError as error:
+                raise BuildError(
+                    f"the base {use.image}: {error.what}",
+                    where=use.where,
+                    hint=error.hint,
+                    retryable=error.retryable,
+                    detail=[f"at {error.where}"] if error.where else [],
+                ) from error
+        return self._bases[key]
 
     def _run(self, instruction: Instruction, stage: Stage, index: int) -> None:
         where = self.dockerfile.where(instruction)
@@ -220,10 +260,12 @@ class NativeBuilder:
         return True
 
     def _written(self, entries: Mapping[str, Entry]) -> Layer:
-        layer, is_new = write_layer(entries, self.store, self.options.created_s, self._brought_out)
-        if is_new:
-            self._ready(layer)
-        return layer
+        written = write_layer(entries, self.store, self.options.created_s, self._brought_out)
+        if written.is_new:
+            self._ready(written.layer)
+        if not written.is_settled:
+            self._is_settled = False
+        return written.layer
 
     def _brought_out(self, entries: Mapping[str, Entry]) -> Mapping[str, Entry]:
         # One at a time: two may need the same layer, which is fetched once.

@@ -7,6 +7,7 @@ import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
+from typing import NamedTuple
 
 from shipit.image.image import Layer
 from shipit.image.layer import PACKING, pack_layer, share_content
@@ -18,10 +19,16 @@ from shipit.image.tree import Entry, InLayer, Inline, LocalFile, Slice
 BringOut = Callable[[Mapping[str, Entry]], Mapping[str, Entry]]
 
 
-def write_layer(
-    entries: Mapping[str, Entry], store: ContentStore, created_s: int, bring_out: BringOut
-) -> tuple[Layer, bool]:
-    """The layer of entries in the store, and whether it was not there before. All times are `created_s`.
+class Written(NamedTuple):
+    """A layer; whether it was not in the store before; whether equal stamps vouch for equal content."""
+
+    layer: Layer
+    is_new: bool
+    is_settled: bool
+
+
+def write_layer(entries: Mapping[str, Entry], store: ContentStore, created_s: int, bring_out: BringOut) -> Written:
+    """The layer of entries, which is in the store then. All times are `created_s`.
 
     Nothing is read where all files have the stamps of an earlier run, or come from the same layers, and nothing compressed
     where they hold what they held then. `bring_out` makes contents in layers readable.
@@ -29,18 +36,19 @@ def write_layer(
     """
     began_ns = time.time_ns()
     stamps = [entry.content.stamp for entry in entries.values() if isinstance(entry.content, LocalFile)]
-    stamped = _key(f"stamps {created_s} {PACKING}", _stamped(entries)) if _is_told_by_origin(entries) else ""
+    stamped = key_of(f"stamps {created_s} {PACKING}", _stamped(entries)) if _is_told_by_origin(entries) else ""
     if stamped and (layer := _noted(stamped, store)):
-        return layer, False
+        return Written(layer, False, True)
     layer, is_new = _of_content(share_content(bring_out(entries)), store, created_s, marks_of(stamps))
-    if stamped and not any(is_young(stamp, began_ns) for stamp in stamps):
+    is_settled = bool(stamped) and not any(is_young(stamp, began_ns) for stamp in stamps)
+    if is_settled:
         _note(stamped, layer, store)
-    return layer, is_new
+    return Written(layer, is_new, is_settled)
 
 
 def _of_content(entries: Mapping[str, Entry], store: ContentStore, created_s: int, marks: bytes) -> tuple[Layer, bool]:
     """The layer by what the files hold. They are read for that alone only where it is likely that it is known."""
-    shape = _key(f"shape {created_s} {PACKING}", _shaped(entries))
+    shape = key_of(f"shape {created_s} {PACKING}", _shaped(entries))
     before = store.recall("shapes", shape)
     if before is not None and _may_be_known(before, marks):
         layer = _noted(_content_key(_digest(tar_stream(entries, created_s))), store)
@@ -91,7 +99,7 @@ def _shaped(entries: Mapping[str, Entry]) -> Iterator[str]:
         yield f"{path}\0{kind}\0{mode}\0{uid}\0{gid}\0{target}\0{size}\0{capability}\n"
 
 
-def _key(what: str, lines: Iterable[str]) -> str:
+def key_of(what: str, lines: Iterable[str]) -> str:
     """A digest of many lines, which are not held all at once."""
     digest, rest = hashlib.sha256(what.encode()), iter(lines)
     while batch := "".join(islice(rest, 500)):
@@ -107,7 +115,7 @@ def _digest(chunks: Iterable[bytes]) -> str:
 
 
 def _content_key(diff_id: str) -> str:
-    return _key(f"content {PACKING} {diff_id}", ())
+    return key_of(f"content {PACKING} {diff_id}", ())
 
 
 def _noted(key: str, store: ContentStore) -> Layer | None:

@@ -79,7 +79,9 @@ class Builder:
         file.chmod(mode)
 
     def build(self, dockerfile: str, **options: Any) -> BuiltImage:
-        self.write("Dockerfile", dockerfile)
+        file = self.folder / "Dockerfile"
+        if not file.exists() or file.read_text() != dockerfile:
+            self.write("Dockerfile", dockerfile)
         asked = BuildOptions(self.folder, self.folder / "Dockerfile", **options)
         return build_image("app", asked, self.tools())
 

@@ -31,7 +31,7 @@ def _write_files(builder: Builder) -> None:
         builder.write(path, f"{path} 0")
 
 
-def _age(folder: Path) -> None:
+def age(folder: Path) -> None:
     """Wait until no file of the context counts as just written."""
     newest = max(file.lstat().st_ctime for file in folder.rglob("*"))
     time.sleep(max(0.0, newest + 0.15 - time.time()))
@@ -78,7 +78,7 @@ def _without_cache(builder: Builder, folder: Path) -> BuiltImage:
 
 def test_unchanged_files_are_not_read(builder: Builder, read: list[str]) -> None:
     _write_files(builder)
-    _age(builder.folder)
+    age(builder.folder)
     read.clear()
     first = builder.build(DOCKERFILE)
     assert sorted(read) == ["lib/a", "lib/a", "lib/b", "lib/deep/c", "other", "top"], "each once for each layer"
@@ -89,11 +89,11 @@ def test_unchanged_files_are_not_read(builder: Builder, read: list[str]) -> None
 
 def test_only_the_layer_of_a_changed_file_is_read(builder: Builder, read: list[str]) -> None:
     _write_files(builder)
-    _age(builder.folder)
+    age(builder.folder)
     builder.build(DOCKERFILE)
     for text in ("changed", "changes", "of another size"):
         builder.write("lib/b", text)
-        _age(builder.folder)
+        age(builder.folder)
         read.clear()
         before = _blobs(builder)
         builder.build(DOCKERFILE)
@@ -110,7 +110,7 @@ def test_what_is_checked_out_anew_is_read_and_not_packed(builder: Builder, read:
     shutil.rmtree(builder.folder)
     builder.folder.mkdir()
     _write_files(builder)
-    _age(builder.folder)
+    age(builder.folder)
     read.clear()
     assert builder.build(DOCKERFILE) == first
     assert len(read) == 6
@@ -138,7 +138,7 @@ def test_times_of_any_age(builder: Builder, read: list[str], year_s: int) -> Non
     _write_files(builder)
     for file in builder.folder.rglob("*"):
         os.utime(file, (year_s, year_s))
-    _age(builder.folder)
+    age(builder.folder)
     first = builder.build(DOCKERFILE)
     read.clear()
     assert builder.build(DOCKERFILE) == first
@@ -147,7 +147,7 @@ def test_times_of_any_age(builder: Builder, read: list[str], year_s: int) -> Non
 
 def test_a_touched_file_is_not_a_change(builder: Builder) -> None:
     _write_files(builder)
-    _age(builder.folder)
+    age(builder.folder)
     first = builder.build(DOCKERFILE)
     os.utime(builder.folder / "lib/b")
     assert builder.build(DOCKERFILE) == first
@@ -172,7 +172,7 @@ def test_notes_that_are_broken_are_passed_over(builder: Builder, kind: str) -> N
 
 def test_a_layer_that_is_gone_from_the_cache_is_made_again(builder: Builder) -> None:
     _write_files(builder)
-    _age(builder.folder)
+    age(builder.folder)
     first = builder.build(DOCKERFILE)
     for layer in first.layers:
         builder.store.path(layer.digest).unlink()
@@ -232,11 +232,11 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 def test_every_change_is_seen(builder: Builder, tmp_path: Path, change: str, *, is_old: bool) -> None:
     _write_files(builder)
     if is_old:
-        _age(builder.folder)
+        age(builder.folder)
     builder.build(DOCKERFILE)
     CHANGES[change](builder.folder / "lib/deep/c")
     if is_old:
-        _age(builder.folder)
+        age(builder.folder)
     with_cache = builder.build(DOCKERFILE)
     assert with_cache == _without_cache(builder, tmp_path / "fresh")
 
@@ -251,7 +251,7 @@ def test_any_row_of_edits_gives_what_a_build_without_a_cache_gives(builder: Buil
         change = dice.choice([name for name in CHANGES if not name.endswith("instead")])
         CHANGES[change](file)
         if dice.random() < 0.3:
-            _age(builder.folder)
+            age(builder.folder)
         builder.store = builder.bases.store = cached
         with_cache = builder.build(DOCKERFILE)
         fresh = tmp_path / f"fresh-{turn}"

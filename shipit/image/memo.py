@@ -1,0 +1,90 @@
+"""A whole native build by what went into it: where nothing changed, nothing is put together again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from shipit import __version__
+from shipit.image.dockerfile import Dockerfile
+from shipit.image.image import Layer, SourceImage
+from shipit.image.layer import PACKING
+from shipit.image.options import BuildOptions
+from shipit.image.packed import key_of
+from shipit.image.store import ContentStore, digest_of
+from shipit.image.tree import Entry, LocalFile
+from shipit.reference import ImageRef
+
+Context = Mapping[str, Entry]
+Bases = Mapping["BaseUse", SourceImage]
+
+
+class BaseUse(NamedTuple):
+    """An image that a Dockerfile builds on or copies from, for which platform, and the line that names it."""
+
+    image: str
+    platform: str
+    where: str
+
+
+class Made(NamedTuple):
+    """What a build came to: the image's config, and its layers."""
+
+    config: bytes
+    layers: tuple[Layer, ...]
+
+
+class BuildMemo:
+    """What builds of one Dockerfile with one set of options came to."""
+
+    def __init__(self, store: ContentStore, dockerfile: Dockerfile, options: BuildOptions) -> None:
+        self._store = store
+        made_by = (__version__, PACKING, dockerfile.instructions, dockerfile.escape)
+        wanted = (sorted(options.args.items()), options.stage, options.platform, options.created_s)
+        self._recipe = key_of(repr((made_by, wanted, str(options.context))), ())
+
+    def bases(self) -> list[BaseUse] | None:
+        """The images that such a build used when it was last made; None where it never was."""
+        try:
+            return [BaseUse(*map(str, row)) for row in self._store.recall("recipes", self._recipe)]
+        except TypeError:
+            # None, or not written by us.
+            return None
+
+    def recall(self, bases: Bases, context: Context) -> Made | None:
+        """Config and layers of the build of the same bases and context, where the store still has what it wrote."""
+        match self._store.recall("builds", self._key(bases, context)):
+            case {"config": str(config), "layers": [*rows]}:
+                layers = tuple(layer for row in rows if (layer := _layer(row)))
+                if len(layers) == len(rows) and all(layer.origin or self._store.has(layer.digest) for layer in layers):
+                    return Made(config.encode(), layers)
+        return None
+
+    def note(self, bases: Bases, context: Context, made: Made) -> None:
+        """Keep what a build came to. The stamps of the context must vouch for it."""
+        value = {"config": made.config.decode(), "layers": made.layers}
+        self._store.note("builds", self._key(bases, context), value)
+        self._store.note("recipes", self._recipe, [*bases])
+
+    def _key(self, bases: Bases, context: Context) -> str:
+        used = sorted((use, str(base.ref), digest_of(base.config)) for use, base in bases.items())
+        return key_of(f"{self._recipe} {used}", _lines(context))
+
+
+def _lines(context: Context) -> Iterator[str]:
+    for path in sorted(context):
+        kind, mode, _, _, target, _, content, _ = context[path]
+        stamp = content.stamp if isinstance(content, LocalFile) else f"{kind} {target}"
+        yield f"{path}\0{mode}\0{stamp}\n"
+
+
+def _layer(row: object) -> Layer | None:
+    """The layer of a row, as JSON has the tuples that it was; None where it is something else."""
+    match row:
+        case [str(diff_id), str(digest), int(size), "gzip" | "zstd" | "none" as compression, None]:
+            return Layer(diff_id, digest, size, compression)
+        case [str(diff_id), str(digest), int(size), "gzip" | "zstd" | "none" as compression, [*origin]]:
+            match origin:
+                case [str(registry), str(repository), None, str(pin)]:
+                    return Layer(diff_id, digest, size, compression, ImageRef(registry, repository, None, pin))
+    return None
