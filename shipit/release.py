@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal, NamedTuple
 
@@ -55,25 +54,23 @@ class Image(NamedTuple):
         return f"{self.repository}@{self.manifest_digest}"
 
 
-@dataclass(frozen=True)
-class Release:
+class Release(NamedTuple):
     """What should run: the images by use, and a keyed hash of every variable and secret by name."""
 
     app: str
     environment: str
-    images: Mapping[ImageUse, Image] = field(default_factory=dict)
-    marks: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[ImageUse, Image] = {}
+    marks: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One change to one place. `detail` explains it in the plan; `payload` is JSON of the kind and holds no secret."""
 
     id: str
     summary: str
     detail: tuple[str, ...] = ()
     destroys: bool = False
-    payload: Mapping[str, Any] = field(default_factory=dict)
+    payload: Mapping[str, Any] = {}
 
 
 class TargetPlan(NamedTuple):

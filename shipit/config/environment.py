@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Environment:
+class Environment(NamedTuple):
     """Variables, home and working directory of the process, as values."""
 
     variables: Mapping[str, str]

@@ -55,7 +55,7 @@ def build_image(
             if options.builder != "auto" or not tools.engine().answers():
                 raise
             asked = replace(options, builder="buildx" if options.cache else "engine")
-            choice = replace(choose_builder(dockerfile, asked, tools.engine), reason=f"{need.what}, at {need.where}")
+            choice = choose_builder(dockerfile, asked, tools.engine)._replace(reason=f"{need.what}, at {need.where}")
     from shipit.image.engine.build import build_by_engine
 
     return build_by_engine(name, choice, dockerfile, options, tools)

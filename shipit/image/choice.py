@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from shipit.errors import BuildError
 from shipit.image.copying import COPY_FLAGS
@@ -27,8 +26,7 @@ TITLES: dict[Way, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """Who builds, and why; together what the plan says of it."""
 
     way: Way

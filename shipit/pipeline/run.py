@@ -7,7 +7,7 @@ import hmac
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shipit.clock import Clock
@@ -108,7 +108,7 @@ class Run:
 
     def _named_variables(self) -> Environment:
         """The environment with the variables of the .env files that deploy.yml names."""
-        return replace(self.environment, variables=self.project.variables)
+        return self.environment._replace(variables=self.project.variables)
 
     def context(self, target: Target) -> Context:
         """What a target may use. Its deadline counts from now."""

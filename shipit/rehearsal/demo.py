@@ -9,7 +9,6 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from shipit.clock import Clock
@@ -48,14 +47,14 @@ def main() -> int:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="shipit-demo-") as name:
         folder = Path(name)
-        surroundings = replace(read_environment(), cwd=folder / "hello")
+        surroundings = read_environment()._replace(cwd=folder / "hello")
         shutil.copytree(EXAMPLE, folder / "hello", ignore=shutil.ignore_patterns("__pycache__"))
         has_base = _base_can_be_pulled(surroundings)
         runner = _runner(surroundings, has_base, folder / "hello")
         with EmbeddedRegistry() as registry, HerokuStandIn(token="demo-token", runner=runner) as heroku:
             heroku.create_app(APP)
             (folder / "hello" / "deploy.yml").write_text(DEPLOY.format(registry=registry.host))
-            surroundings = replace(surroundings, variables={**surroundings.variables, **heroku.variables()})
+            surroundings = surroundings._replace(variables={**surroundings.variables, **heroku.variables()})
             _say(f"a registry listens on {registry.host}, and a Heroku on {heroku.host}; its dyno is a {runner.kind}")
             times = _three_deploys(surroundings, heroku, folder / "hello")
         if isinstance(runner, ContainerRunner):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -14,13 +13,12 @@ class HubTag(NamedTuple):
     pushed: str
 
 
-@dataclass(frozen=True)
-class RegistryObserved:
+class RegistryObserved(NamedTuple):
     """Tags and digests asked for -> the manifest digest each names now, or None.
 
     `descriptions` and `tags` are Docker Hub's, by repository, and only where they are wanted.
     """
 
     manifests: Mapping[str, str | None]
-    descriptions: Mapping[str, str | None] = field(default_factory=dict)
-    tags: Mapping[str, tuple[HubTag, ...]] = field(default_factory=dict)
+    descriptions: Mapping[str, str | None] = {}
+    tags: Mapping[str, tuple[HubTag, ...]] = {}
