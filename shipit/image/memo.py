@@ -35,9 +35,10 @@ class Made(NamedTuple):
 
 
 class BuildMemo:
-    """What builds of one Dockerfile with one set of options came to."""
+    """What builds of one Dockerfile with one set of options came to. It serves one build, whose context stays as it is."""
 
     def __init__(self, store: ContentStore, dockerfile: Dockerfile, options: BuildOptions) -> None:
+        self._seen: tuple[Context, str] | None = None
         self._store = store
         made_by = (__version__, PACKING, dockerfile.instructions, dockerfile.escape)
         wanted = (sorted(options.args.items()), options.stage, options.platform, options.created_s)
@@ -68,7 +69,9 @@ class BuildMemo:
 
     def _key(self, bases: Bases, context: Context) -> str:
         used = sorted((use, str(base.ref), digest_of(base.config)) for use, base in bases.items())
-        return key_of(f"{self._recipe} {used}", _lines(context))
+        if self._seen is None or self._seen[0] is not context:
+            self._seen = context, key_of("context", _lines(context))
+        return key_of(f"{self._recipe} {used} {self._seen[1]}", ())
 
 
 def _lines(context: Context) -> Iterator[str]:
