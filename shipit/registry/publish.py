@@ -90,6 +90,8 @@ def publish_image(uploads: Uploads, image: BuiltImage, repository: ImageRef, for
             raise
         outcomes = _send_all(uploads, repository, blobs, step)
         put()
+    # The next run asks what the tags name: this.
+    uploads.registries.keep_manifest(digest_of(manifest), manifest, MANIFEST_TYPES[form])
     moved = Transferred(
         repository.name,
         sum(blob.size_bytes for blob, outcome in zip(blobs, outcomes, strict=True) if outcome == "sent"),

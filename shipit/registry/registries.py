@@ -118,6 +118,10 @@ class Registries:
         if found is None:
             raise RemoteError("the manifest is gone", where=f"GET {ref.name}@{digest}", status=404)
         data, media_type, _ = found
+        return self.keep_manifest(digest, data, media_type)
+
+    def keep_manifest(self, digest: str, data: bytes, media_type: str) -> tuple[str, Any, str]:
+        """Remember a manifest that was read or written. Raises: ValueError where it is no JSON."""
         manifest = json.loads(data)
         media_type = manifest.get("mediaType") or media_type
         self.store.note("manifests", digest.removeprefix("sha256:"), {"type": media_type, "manifest": manifest})

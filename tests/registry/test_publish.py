@@ -111,6 +111,7 @@ def test_blobs_that_a_tagged_manifest_names_are_not_asked_for(tmp_path: Path, re
     assert kept not in (new, *others)
     asked = [(method, path.rpartition("/")[2]) for method, path in registry.log[before:]]
     assert ("HEAD", new) in asked
+    assert not any(method == "GET" for method, path in registry.log[before:] if path != "/v2/"), "it is our own"
     assert not {digest for _, digest in asked} & set(others)
     assert [(event.sent, event.there) for event in events if isinstance(event, Transferred)] == [(2, 2)]
 
