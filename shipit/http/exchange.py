@@ -62,12 +62,15 @@ class Answer:
     def pieces(self, amount: int = _PIECE) -> Iterator[bytes]:
         """The body as it comes, each piece of `amount` bytes at most where nothing has to be unpacked."""
         is_packed = self.header("Content-Encoding").strip().lower() in ("gzip", "x-gzip")
-        unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16) if is_packed else None
+        unpacker, is_begun = zlib.decompressobj(zlib.MAX_WBITS | 16) if is_packed else None, False
         while data := self._body.read(amount):
+            is_begun = True
             try:
                 yield unpacker.decompress(data) if unpacker else data
             except zlib.error:
                 raise RemoteError("the answer is no gzip, as it says", where=self.request.shown) from None
+        if unpacker and is_begun and not unpacker.eof:
+            raise RemoteError("the gzip of the answer broke off", where=self.request.shown, retryable=True)
 
     @property
     def content(self) -> bytes:

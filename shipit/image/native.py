@@ -53,7 +53,7 @@ class NativeBuilder:
         self.blocks, self.globals = split_stages(dockerfile, options)
         self._stages: dict[int, Stage] = {}
         self._context: Future[Tree] | None = None
-        self._bases: dict[tuple[str, str], SourceImage] = {}
+        self._bases: dict[tuple[str, str], SourceImage | BuildError] = {}
         self._used: dict[tuple[str, str], BaseUse] = {}
         self._is_settled = True
         self._exits = ExitStack()
@@ -97,7 +97,7 @@ class NativeBuilder:
             stage.base.save()
         made = Made(self._config(stage, layers), layers)
         if self._is_settled and (context := self._seen_context()) is not None:
-            memo.note({use: self._bases[key] for key, use in self._used.items()}, context, made)
+            memo.note({use: self._resolved(use) for use in self._used.values()}, context, made)
         return made
 
     def _seen_context(self) -> Tree | None:
@@ -167,22 +167,29 @@ class NativeBuilder:
         return self._resolved(self._used.setdefault((image, wanted), BaseUse(image, wanted, where)))
 
     def _resolved(self, use: BaseUse) -> SourceImage:
-        """The image, asked for once."""
+        """The image, asked for once, whatever came of it."""
         key = use.image, use.platform
         if key not in self._bases:
-            try:
-                self._bases[key] = self.source.resolve(parse_reference(use.image), use.platform)
-            except Interrupted:
-                raise
-            except ShipitError as error:
-                raise BuildError(
-                    f"the base {use.image}: {error.what}",
-                    where=use.where,
-                    hint=error.hint,
-                    retryable=error.retryable,
-                    detail=[f"at {error.where}"] if error.where else [],
-                ) from error
-        return self._bases[key]
+            self._bases[key] = self._asked(use)
+        if isinstance(found := self._bases[key], BuildError):
+            raise found
+        return found
+
+    def _asked(self, use: BaseUse) -> SourceImage | BuildError:
+        try:
+            return self.source.resolve(parse_reference(use.image), use.platform)
+        except Interrupted:
+            raise
+        except ShipitError as error:
+            failed = BuildError(
+                f"the base {use.image}: {error.what}",
+                where=use.where,
+                hint=error.hint,
+                retryable=error.retryable,
+                detail=[f"at {error.where}"] if error.where else [],
+            )
+            failed.__cause__ = error
+            return failed
 
     def _run(self, instruction: Instruction, stage: Stage, index: int) -> None:
         where = self.dockerfile.where(instruction)

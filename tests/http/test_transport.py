@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
 import re
 import socket
 import ssl
@@ -204,6 +205,14 @@ def test_what_a_server_does_wrong(
     assert caught.value.retryable == is_retryable
     time.sleep(0.1)
     assert transport.send("GET", server.url).content == b"two"
+
+
+def test_a_packed_answer_that_ends_early(serve: Start, transport: Transport) -> None:
+    half = gzip.compress(random.Random(1).randbytes(1000))[:500]
+    server = serve([answer(half, "200 OK", "Content-Encoding: gzip"), answer(b"", "200 OK", "Content-Encoding: gzip")])
+    with pytest.raises(RemoteError, match="the gzip of the answer broke off"):
+        transport.send("GET", server.url)
+    assert transport.send("GET", server.url).content == b""
 
 
 def test_an_endless_answer_is_not_read_on(serve: Start, transport: Transport) -> None:

@@ -13,7 +13,7 @@ import pytest
 from shipit.errors import BuildError, Interrupted
 from shipit.image.image import BuiltImage, SourceImage
 from shipit.reference import ImageRef
-from tests.image.test_native import Builder
+from tests.image.test_native import Bases, Builder
 from tests.image.test_stamps import age
 
 DOCKERFILE = (
@@ -53,16 +53,24 @@ def test_nothing_is_put_together_where_nothing_changed(builder: Builder) -> None
     assert built_anew(builder, args={"VERSION": "2"}) == (first, True), "though it came to the same"
 
 
+class Watched(Bases):
+    """Bases that write down what is asked for."""
+
+    asked: list[str]
+
+    def resolve(self, ref: ImageRef, platform: str) -> SourceImage:
+        self.asked.append(ref.repository)
+        return super().resolve(ref, platform)
+
+
+def watch(builder: Builder, asked: list[str]) -> None:
+    images, builder.bases = builder.bases.images, Watched(builder.store)
+    builder.bases.images, builder.bases.asked = images, asked
+
+
 def test_each_base_is_asked_for_once(builder: Builder) -> None:
     asked: list[str] = []
-    resolve = builder.bases.resolve
-
-    class Counting(type(builder.bases)):  # type: ignore[misc]
-        def resolve(self, ref: ImageRef, platform: str) -> SourceImage:
-            asked.append(ref.repository)
-            return resolve(ref, platform)
-
-    builder.bases.__class__ = Counting
+    watch(builder, asked)
     for _ in range(2):
         builder.build(DOCKERFILE + "COPY --from=tools /srv/tool /a\nCOPY --from=tools /srv/tool /b\n")
         age(builder.folder)
@@ -166,19 +174,22 @@ def test_a_memo_that_is_none_is_nothing(builder: Builder, kind: str, nonsense: b
 def test_a_base_that_is_gone_is_told_at_its_line(builder: Builder) -> None:
     builder.build(DOCKERFILE)
     del builder.bases.images["library/tools"]
+    asked: list[str] = []
+    watch(builder, asked)
     with pytest.raises(BuildError, match="the base tools: there is no") as caught:
         builder.build(DOCKERFILE)
     assert caught.value.where == "Dockerfile:2"
+    assert asked.count("library/tools") == 1, "a registry that does not answer is waited for once"
 
 
 def test_a_stop_while_a_base_is_asked_for_is_a_stop(builder: Builder) -> None:
     builder.build(DOCKERFILE)
 
-    class Stopping(type(builder.bases)):  # type: ignore[misc]
+    class Stopping(Bases):
         def resolve(self, ref: ImageRef, platform: str) -> SourceImage:
             raise Interrupted
 
-    builder.bases.__class__ = Stopping
+    builder.bases = Stopping(builder.store)
     with pytest.raises(Interrupted):
         builder.build(DOCKERFILE)
 
