@@ -6,21 +6,29 @@ import http.client
 import select
 import ssl
 import threading
+import time
 import weakref
 from pathlib import Path
 
 _IDLE_PER_HOST = 8
+# What stands between may have forgotten an older one without a word: balancers do after minutes.
+_IDLE_S = 60.0
 # Bodies are read and sent in pieces of this size; http.client's own 8 KiB cost time with large layers.
 _BLOCK = 256 * 1024
 Place = tuple[str, str, int]
+_Idle = tuple[http.client.HTTPConnection, float]
 
 
 class Connections:
-    """Safe to use from several threads. `ca_bundle` is a file or folder of certificates to trust instead of certifi's."""
+    """Safe to use from several threads. `ca_bundle` is a file or folder of certificates to trust instead of certifi's.
 
-    def __init__(self, ca_bundle: str | None) -> None:
+    A connection that was not used for `idle_s` seconds is not used again.
+    """
+
+    def __init__(self, ca_bundle: str | None, idle_s: float = _IDLE_S) -> None:
         self._ca_bundle = ca_bundle
-        self._idle: dict[Place, list[http.client.HTTPConnection]] = {}
+        self._idle_s = idle_s
+        self._idle: dict[Place, list[_Idle]] = {}
         self._trust: ssl.SSLContext | None = None
         self._lock = threading.Lock()
         weakref.finalize(self, _close_all, self._idle)
@@ -30,8 +38,9 @@ class Connections:
 
         Raises: OSError.
         """
-        while connection := self._pop(place):
-            if not _is_dropped(connection):
+        while (idle := self._pop(place)) is not None:
+            connection, since_s = idle
+            if time.monotonic() - since_s < self._idle_s and not _is_dropped(connection):
                 return connection
             connection.close()
         connection = self._made(place, connect_s)
@@ -47,11 +56,11 @@ class Connections:
         with self._lock:
             idle = self._idle.setdefault(place, [])
             if connection.sock is not None and len(idle) < _IDLE_PER_HOST:
-                idle.append(connection)
+                idle.append((connection, time.monotonic()))
                 return
         connection.close()
 
-    def _pop(self, place: Place) -> http.client.HTTPConnection | None:
+    def _pop(self, place: Place) -> _Idle | None:
         with self._lock:
             idle = self._idle.get(place)
             return idle.pop() if idle else None
@@ -69,9 +78,9 @@ class Connections:
             return self._trust
 
 
-def _close_all(idle: dict[Place, list[http.client.HTTPConnection]]) -> None:
-    for connections in idle.values():
-        for connection in connections:
+def _close_all(idle: dict[Place, list[_Idle]]) -> None:
+    for kept in idle.values():
+        for connection, _ in kept:
             connection.close()
 
 

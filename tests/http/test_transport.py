@@ -17,6 +17,7 @@ import pytest
 
 from shipit.clock import Clock
 from shipit.errors import Interrupted, RemoteError
+from shipit.http.connections import Connections
 from shipit.http.direct import parse_url
 from shipit.http.exchange import LARGEST_WHOLE
 from shipit.http.failures import shown
@@ -60,6 +61,18 @@ def test_a_connection_that_the_server_closed_meanwhile_is_replaced(serve: Start,
     time.sleep(0.1)
     assert transport.send("GET", server.url).content == b"two"
     assert server.connections == 2
+
+
+@pytest.mark.parametrize(("idle_s", "is_same"), [(60.0, True), (0.0, False)])
+def test_a_connection_idle_for_long_is_not_used_again(serve: Start, idle_s: float, is_same: bool) -> None:
+    server = serve([answer()], [answer()])
+    connections, place = Connections(None, idle_s), ("http", "127.0.0.1", server.port)
+    first = connections.take(place, 5)
+    connections.give(place, first)
+    second = connections.take(place, 5)
+    assert (second is first) == is_same
+    for connection in (first, second):
+        connection.close()
 
 
 def test_an_answer_left_early_closes_its_connection(serve: Start, transport: Transport) -> None:

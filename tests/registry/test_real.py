@@ -20,6 +20,7 @@ from shipit.registry.credentials import Credentials
 from tests import runs
 from tests.conftest import started
 from tests.registry.test_publish import BCRYPT_OF_SECRET
+from tests.servers.certificates import Authority
 from tests.servers.faults import Fault, FaultProxy
 from tests.servers.install import find
 from tests.servers.registry import RegistryServer
@@ -67,8 +68,10 @@ def make(
     user: str = "me:secret",
     dockerfile: str = DOCKERFILE,
     clock: Clock | None = None,
+    ca: Path | None = None,
 ) -> Run:
-    surroundings = runs.environment(folder, DOCKER_AUTH_CONFIG=auth(host, user), SHIPIT_HTTP_TIMEOUT="1s")
+    trusted = {"SSL_CERT_FILE": str(ca)} if ca else {}
+    surroundings = runs.environment(folder, DOCKER_AUTH_CONFIG=auth(host, user), SHIPIT_HTTP_TIMEOUT="1s", **trusted)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "other.txt").write_text(f"another file of {folder}\n" * 500)
     text = f"app: app\nimage: {{repository: {host}/{name}, tags: [v1]}}\ntargets: {{hub: }}\n"
@@ -242,3 +245,28 @@ def test_login_asks_at_a_terminal_and_hides_the_password(
         0,
         f"logged in to {secured.host} as me, from {tmp_path}/docker/config.json\n",
     )
+
+
+def test_a_registry_over_tls(tmp_path: Path) -> None:
+    pki = tmp_path / "pki"
+    Authority(pki).issue("server", "server", names=("127.0.0.1",))
+    (tmp_path / "trusted").mkdir()
+    (tmp_path / "trusted/ca.crt").write_bytes((pki / "ca.crt").read_bytes())
+    server = started(lambda: RegistryServer(tmp_path / "registry", tls=pki))
+    try:
+        events: list[Event] = []
+        push(make(tmp_path / "mine", server.host, events, ca=pki / "ca.crt"))
+        assert moved(events).sent == 3
+        command = [find("skopeo"), "inspect", f"--cert-dir={tmp_path}/trusted", f"docker://{server.host}/me/app:v1"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert len(json.loads(done.stdout)["Layers"]) == 2
+
+        # A base behind the same certificate, mounted; a store of its own.
+        based = f"FROM {server.host}/me/app:v1\nCOPY hello.txt /c\n"
+        push(make(tmp_path / "other", server.host, events, name="me/top", dockerfile=based, ca=pki / "ca.crt"))
+        assert (moved(events).sent, moved(events).mounted) == (2, 2)
+
+        with pytest.raises(ShipitError, match=r"the certificate of 127\.0\.0\.1 can't be trusted: .*certificate"):
+            push(make(tmp_path / "third", server.host, events))
+    finally:
+        server.stop()

@@ -10,21 +10,29 @@ from tests.servers.tokens import ISSUER, SERVICE, TokenServer
 
 
 class RegistryServer:
-    """A registry over plain HTTP; `host` is 127.0.0.1:PORT.
+    """A registry over plain HTTP, or over TLS with `tls`, a folder with server.crt and server.key; `host` is 127.0.0.1:PORT.
 
     `htpasswd` is a file that asks for Basic credentials, `tokens` a server that gives Bearer tokens.
     """
 
-    def __init__(self, folder: Path, *, htpasswd: Path | None = None, tokens: TokenServer | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        htpasswd: Path | None = None,
+        tokens: TokenServer | None = None,
+        tls: Path | None = None,
+    ) -> None:
         port = free_port()
         self.host = f"127.0.0.1:{port}"
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "config.yml"
+        secured = f", tls: {{certificate: '{tls}/server.crt', key: '{tls}/server.key'}}" if tls else ""
         lines = [
             "version: 0.1",
             "log: {level: warn, accesslog: {disabled: true}}",
             f"storage: {{filesystem: {{rootdirectory: {folder / 'data'}}}, delete: {{enabled: true}}}}",
-            f"http: {{addr: '{self.host}'}}",
+            f"http: {{addr: '{self.host}'{secured}}}",
         ]
         if htpasswd:
             lines.append(f"auth: {{htpasswd: {{realm: registry, path: {htpasswd}}}}}")
