@@ -27,12 +27,12 @@ def render_draft(found: Found, answers: Answers) -> str:
     lines = [
         "# What shipit builds and where it releases it. Check it with `shipit validate`, see what would happen with",
         "# `shipit plan`; `shipit help` has the rest.",
-        f"app: {answers.app}",
+        f"app: {_name(answers.app)}",
         *_images(found, answers),
         *_secrets(found),
     ]
     if found.release:
-        image = f"image: {_first(found, answers)}, " if len(found.dockerfiles) > 1 else ""
+        image = f"image: {_name(_first(found, answers))}, " if len(found.dockerfiles) > 1 else ""
         lines.append(f"release: {{{image}command: {text(found.release)}}}    # runs once before anything new serves")
     lines += ["targets:", *_targets(found, answers), *_environments(found)]
     if found.services:
@@ -50,6 +50,11 @@ def text(value: str) -> str:
     return quoted(value.replace("${", "$${"))
 
 
+def _name(value: str) -> str:
+    """A name of letters, digits and `-` as YAML, where `true` and its like are no text."""
+    return quoted(value) if value.lower() in _WORDS else value
+
+
 def _images(found: Found, answers: Answers) -> Iterator[str]:
     if len(found.dockerfiles) <= 1:
         file = next(iter(found.dockerfiles.values()), "Dockerfile")
@@ -60,7 +65,7 @@ def _images(found: Found, answers: Answers) -> Iterator[str]:
         return
     yield "images:"
     for name, file in found.dockerfiles.items():
-        yield f"  {name}: {{repository: {answers.repository}-{name}, build: {_build(file)}}}"
+        yield f"  {_name(name)}: {{repository: {answers.repository}-{name}, build: {_build(file)}}}"
 
 
 def _build(file: str) -> str:
@@ -86,12 +91,16 @@ def _first(found: Found, answers: Answers) -> str:
 def _targets(found: Found, answers: Answers) -> Iterator[str]:
     several = len(found.dockerfiles) > 1
     if not answers.heroku and answers.context is None:
-        yield f"  hub: {{images: [{', '.join(found.dockerfiles)}]}}" if several else "  hub:    # pushes the image"
+        yield (
+            f"  hub: {{images: [{', '.join(map(_name, found.dockerfiles))}]}}"
+            if several
+            else "  hub:    # pushes the image"
+        )
     if answers.heroku:
         processes = _processes(found, answers)
-        yield f"  heroku: {{app: {answers.heroku}}}" if not processes else "  heroku:"
+        yield f"  heroku: {{app: {_name(answers.heroku)}}}" if not processes else "  heroku:"
         if processes:
-            yield f"    app: {answers.heroku}"
+            yield f"    app: {_name(answers.heroku)}"
             yield "    processes:"
             yield from processes
     if answers.context is not None:
@@ -107,9 +116,9 @@ def _processes(found: Found, answers: Answers) -> list[str]:
     lines = []
     for name, command in processes.items():
         image = found.process_images.get(name) or (name if name in found.dockerfiles else _first(found, answers))
-        parts = [f"image: {image}"] if several else []
+        parts = [f"image: {_name(image)}"] if several else []
         parts += [f"command: {text(command)}"] if command else []
-        lines.append(f"      {name}: {{{', '.join(parts)}}}")
+        lines.append(f"      {_name(name)}: {{{', '.join(parts)}}}")
     return lines
 
 
@@ -135,7 +144,7 @@ def _kubernetes(found: Found, answers: Answers) -> Iterator[str]:
     yield "    workloads:"
     for name in found.dockerfiles:
         own = found.ports.get(name)
-        yield f"      {name}: {{image: {name}{f', port: {own}' if own else ''}}}"
+        yield f"      {_name(name)}: {{image: {_name(name)}{f', port: {own}' if own else ''}}}"
 
 
 def _environments(found: Found) -> Iterator[str]:
@@ -145,7 +154,7 @@ def _environments(found: Found) -> Iterator[str]:
         return
     yield "environments:"
     for name, app in further.items():
-        yield f"  {re.sub(r'[^A-Za-z0-9_-]', '-', name)}: {{targets: {{heroku: {{app: {app}}}}}}}"
+        yield f"  {_name(re.sub(r'[^A-Za-z0-9_-]', '-', name))}: {{targets: {{heroku: {{app: {_name(app)}}}}}}}"
 
 
 def heroku_name(app: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from shipit.config.load import load_project
@@ -34,6 +34,15 @@ lines = st.lists(
 )
 
 
+@example(
+    compose={},
+    heroku={},
+    app={},
+    package={"name": "true"},
+    kubeconfig={},
+    procfile=["null: x"],
+    dockerfiles={".false", ""},
+)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(compose=maps, heroku=maps, app=maps, package=maps, kubeconfig=maps, procfile=lines, dockerfiles=st.sets(st.sampled_from(["", ".web", ".x y", ".A_b", ".é", ".worker"])))  # fmt: skip
 def test_a_draft_is_always_good(
