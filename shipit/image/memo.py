@@ -65,7 +65,8 @@ class BuildMemo:
         """Keep what a build came to. The stamps of the context must vouch for it."""
         value = {"config": made.config.decode(), "layers": made.layers}
         self._store.note("builds", self._key(bases, context), value)
-        self._store.note("recipes", self._recipe, [*bases])
+        if self.bases() != [*bases]:
+            self._store.note("recipes", self._recipe, [*bases])
 
     def _key(self, bases: Bases, context: Context) -> str:
         used = sorted((use, str(base.ref), digest_of(base.config)) for use, base in bases.items())
