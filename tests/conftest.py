@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from shipit.rehearsal.heroku import HerokuStandIn
+from tests.http.scripted import ScriptedServer, Start
 from tests.servers.cluster import Cluster
 from tests.servers.engine import DockerEngine
 from tests.servers.hub import DockerHub
@@ -102,3 +103,16 @@ def heroku(shipit: Shipit, heroku_kind: type[HerokuStandIn]) -> Iterator[HerokuS
         stand_in.create_app("shop-prod")
         shipit.env |= stand_in.variables()
         yield stand_in
+
+
+@pytest.fixture
+def serve() -> Iterator[Start]:
+    servers: list[ScriptedServer] = []
+
+    def start(*scripts: object, **more: object) -> ScriptedServer:
+        servers.append(ScriptedServer(*scripts, **more))  # type: ignore[arg-type]
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()

@@ -103,8 +103,7 @@ class Authenticator:
 
     def _fetch(self, challenge: Challenge, scopes: tuple[str, ...]) -> tuple[str, float]:
         realm, service = challenge.parameters.get("realm", ""), challenge.parameters.get("service", "")
-        parts = urlsplit(realm)
-        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+        if not _may_be_asked(realm):
             raise RemoteError(f"names a token realm that is not https: {realm[:200]!r}", where=self.host)
         answer: Answer | None = None
         if self.credentials and self.credentials.identity_token:
@@ -138,6 +137,15 @@ class Authenticator:
             return token, float(body.get("expires_in") or LEAST_LIFETIME_S)
         except (ValueError, KeyError, TypeError, AttributeError):
             raise RemoteError("gave an answer that holds no token", where=where) from None
+
+
+def _may_be_asked(realm: str) -> bool:
+    """Whether a token may be fetched from a URL: by TLS, or on this machine."""
+    try:
+        parts = urlsplit(realm)
+    except ValueError:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
 
 
 def refused(host: str, where: str, credentials: Credentials | None, status: int) -> RemoteError:

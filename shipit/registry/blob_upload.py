@@ -38,9 +38,10 @@ class BlobUpload:
         """Raises: RemoteError, retryable where the upload may begin anew."""
         target = self._opened()
         with path.open("rb") as file:
-            answer = self._finish(target, FilePart(file, self.size_bytes, self.tell, self.wire.clock))
+            whole = FilePart(file, self.size_bytes, self.tell, self.wire.clock)
+            answer = self._finish(target, whole)
             if answer.status == 413:
-                self.tell(-self.size_bytes)
+                self.tell(-whole.sent)
                 target = self._in_pieces(file, self._opened())
                 answer = self._finish(target, b"")
         if answer.status not in _STORED:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urljoin
 
 from shipit.clock import Clock
 from shipit.errors import RemoteError
@@ -120,7 +119,7 @@ class RegistryClient:
         for _ in range(5):
             if answer.status == 200:
                 break
-            url = urljoin(answer.request.url, answer.header("Location"))
+            url = self._wire.located(answer, answer.header("Location"))
             answer = self._wire.http.send("GET", url, stream=True)
             if answer.status not in (200, *_REDIRECTS):
                 raise self._wire.error("GET", url, answer)

@@ -94,7 +94,10 @@ class RegistryWire:
 
         A registry behind something that ends TLS may take itself for one without: its own URLs keep the scheme asked with.
         """
-        url = urljoin(answer.request.url, location)
+        try:
+            url = urljoin(answer.request.url, location)
+        except ValueError:
+            raise RemoteError(f"leads to no URL: {location[:200]!r}", where=answer.request.shown) from None
         plain = self.base.replace("https://", "http://", 1)
         return (
             url.replace("http://", "https://", 1) if plain != self.base and f"{url}/".startswith(f"{plain}/") else url

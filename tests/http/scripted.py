@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 Step = bytes | Callable[[socket.socket], None]
+Start = Callable[..., "ScriptedServer"]
 
 
 class ScriptedServer:

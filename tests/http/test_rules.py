@@ -32,7 +32,8 @@ def test_proxies(tmp_path: Path, url: str, no_proxy: str, expected: str | None) 
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"), [("3", 3.0), (None, None), ("soon", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)]
+    ("value", "seconds"),
+    [("3", 3.0), ("²", None), ("", None), (None, None), ("soon", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)],
 )
 def test_retry_after(value: str | None, seconds: float | None) -> None:
     assert parse_retry_after(value) == seconds

@@ -10,7 +10,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,24 +23,9 @@ from shipit.http.exchange import LARGEST_WHOLE
 from shipit.http.failures import shown
 from shipit.http.transport import Transport
 from shipit.registry.body import FilePart
-from tests.http.scripted import ScriptedServer, answer, pause
+from tests.http.scripted import Start, answer, pause
 from tests.runs import environment
 from tests.servers.certificates import Authority
-
-Start = Callable[..., ScriptedServer]
-
-
-@pytest.fixture
-def serve() -> Iterator[Start]:
-    servers: list[ScriptedServer] = []
-
-    def start(*scripts: object, **more: object) -> ScriptedServer:
-        servers.append(ScriptedServer(*scripts, **more))  # type: ignore[arg-type]
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.stop()
 
 
 @pytest.fixture

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import socket
 import ssl
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from shipit.http.transport import Transport
 from shipit.registry.client import RegistryClient
 from shipit.registry.credentials import Credentials
 from shipit.rehearsal.registry import EmbeddedRegistry
-from tests.http.scripted import ScriptedServer, answer
+from tests.http.scripted import ScriptedServer, Start, answer
 from tests.runs import environment
 from tests.servers.certificates import Authority
 from tests.shipit import Shipit
@@ -41,48 +43,75 @@ def opened(location: str) -> bytes:
     return answer(b"", "202 Accepted", f"Location: {location}")
 
 
-def test_credentials_stay_with_their_registry(tmp_path: Path) -> None:
-    other = ScriptedServer([answer(b"", "201 Created")])
-    server = ScriptedServer([answer(), opened(f"{other.url}/store?sig=1&x=%2F")])
+def test_credentials_stay_with_their_registry(serve: Start, tmp_path: Path) -> None:
+    other = serve([answer(b"", "201 Created")])
+    server = serve([answer(), opened(f"{other.url}/store?sig=1&x=%2F")])
     upload(client_of(tmp_path, server), tmp_path)
     assert asked(server) == ["GET /v2/", "POST /v2/a/b/blobs/uploads/"]
     assert asked(other) == ["PUT /store?sig=1&x=%2F&digest=sha256:1"]
     assert BASIC in server.heads[1].decode() and BASIC not in other.heads[0].decode()
     assert other.bodies == [b"data"]
-    for one in (server, other):
-        one.stop()
 
 
-def test_a_registry_that_does_not_know_of_its_tls_is_asked_with_it(tmp_path: Path) -> None:
+def test_a_registry_that_does_not_know_of_its_tls_is_asked_with_it(serve: Start, tmp_path: Path) -> None:
     Authority(tmp_path / "pki").issue("server", "server", names=("127.0.0.1",))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "pki/server.crt", tmp_path / "pki/server.key")
     scripts: list[list[bytes]] = [[], [], []]
     # Two questions without TLS come to nothing, one with it looks whether there is any.
-    server = ScriptedServer([], [], scripts[2], context=context)
+    server = serve([], [], scripts[2], context=context)
     scripts[2] += [answer(), opened(f"http://127.0.0.1:{server.port}/up/1"), answer(b"", "201 Created")]
     upload(client_of(tmp_path, server, SSL_CERT_FILE=str(tmp_path / "pki/ca.crt")), tmp_path)
     assert asked(server) == ["GET /v2/", "POST /v2/a/b/blobs/uploads/", "PUT /up/1?digest=sha256:1"]
     assert BASIC in server.heads[2].decode() and server.bodies[2] == b"data"
-    server.stop()
 
 
-def test_redirects_that_lead_nowhere_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("location", ["http://[", "//[/"])
+def test_what_is_no_url_is_told_as_that(serve: Start, tmp_path: Path, location: str) -> None:
+    server = serve([answer(), opened(location)])
+    with pytest.raises(RemoteError, match=r"leads to no URL: '.*'") as caught:
+        upload(client_of(tmp_path, server), tmp_path)
+    assert caught.value.where == f"POST 127.0.0.1:{server.port}/v2/a/b/blobs/uploads/"
+
+
+def test_a_realm_that_is_no_url(serve: Start, tmp_path: Path) -> None:
+    challenge = answer(b"", "401 Unauthorized", 'WWW-Authenticate: Bearer realm="https://["')
+    server = serve([answer(), challenge])
+    with pytest.raises(RemoteError, match="names a token realm that is not https"):
+        client_of(tmp_path, server).manifest_digest("a/b", "v1")
+
+
+def test_a_blob_refused_before_all_of_it_went_out(serve: Start, tmp_path: Path) -> None:
+    """What is told of an upload is what went out, less what went out in vain."""
+
+    def refuse(client: socket.socket) -> None:
+        client.sendall(answer(b"", "413 Payload Too Large"))
+        client.shutdown(socket.SHUT_WR)
+        time.sleep(0.3)
+
+    accepted = answer(b"", "202 Accepted", "Location: /next")
+    server = serve([answer(), opened("/up")], [refuse], [opened("/up"), accepted, accepted, answer(b"", "201 Created")])
+    size, told = 30_000_000, list[int]()
+    (tmp_path / "blob").write_bytes(bytes(size))
+    client = client_of(tmp_path, server)
+    client.upload_blob("a/b", "sha256:1", tmp_path / "blob", size, told.append)
+    assert sum(told) == size
+
+
+def test_redirects_that_lead_nowhere_end(serve: Start, tmp_path: Path) -> None:
     around = answer(b"", "307 Temporary Redirect", "Location: /round/and/round")
-    server = ScriptedServer([answer(), *[around] * 8])
+    server = serve([answer(), *[around] * 8])
     with pytest.raises(RemoteError, match="leads from one place to another"):
         list(client_of(tmp_path, server).blob("a/b", "sha256:1"))
     assert len(server.heads) == 7
-    server.stop()
 
 
-def test_a_manifest_without_end_is_not_read_on(tmp_path: Path) -> None:
-    server = ScriptedServer([answer(), answer(b"x" * 5_000_000)], [answer(b"x" * 9_000_000)])
+def test_a_manifest_without_end_is_not_read_on(serve: Start, tmp_path: Path) -> None:
+    server = serve([answer(), answer(b"x" * 5_000_000)], [answer(b"x" * 9_000_000)])
     client = client_of(tmp_path, server)
     for said in ("the manifest is larger than 4 MiB", "the answer is longer than 8 MiB"):
         with pytest.raises(RemoteError, match=said):
             client.manifest("a/b", "v1")
-    server.stop()
 
 
 def test_what_speaks_to_registries_only_loads_no_client_of_others(shipit: Shipit) -> None:
