@@ -101,8 +101,8 @@ def cancel_upload(wire: RegistryWire, repository: str, opened: Answer) -> None:
     """Let a registry forget an upload that was opened and is not wanted; that it does not is no matter."""
     if not (location := opened.header("Location")):
         return
-    url = wire.located(opened, location)
     try:
+        url = wire.located(opened, location)
         wire.http.send("DELETE", url, headers=wire.own_header(repository, url))
     except RemoteError:
         return
