@@ -13,18 +13,11 @@ from shipit.image.options import BuildOptions
 from shipit.image.packed import key_of
 from shipit.image.store import ContentStore, digest_of
 from shipit.image.tree import Entry, LocalFile
+from shipit.image.used import BaseUse
 from shipit.reference import ImageRef
 
 Context = Mapping[str, Entry]
-Bases = Mapping["BaseUse", SourceImage]
-
-
-class BaseUse(NamedTuple):
-    """An image that a Dockerfile builds on or copies from, for which platform, and the line that names it."""
-
-    image: str
-    platform: str
-    where: str
+Bases = Mapping[BaseUse, SourceImage]
 
 
 class Made(NamedTuple):

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 
-from shipit.errors import BuildError, Interrupted, NeedsEngine, ShipitError
+from shipit.errors import BuildError, NeedsEngine
 from shipit.image.base import BaseTree
 from shipit.image.context import read_ignore_rules, scan_context
 from shipit.image.copy import CopyError, Owner, SpecialFile, new_folders
@@ -20,7 +20,7 @@ from shipit.image.expand import expand
 from shipit.image.fetch import ensure_layer
 from shipit.image.image import BlobSource, BuiltImage, Layer, SourceImage, canonical_json
 from shipit.image.layer import bring_out
-from shipit.image.memo import BaseUse, BuildMemo, Made
+from shipit.image.memo import BuildMemo, Made
 from shipit.image.options import BuildOptions
 from shipit.image.owner import parse_owner
 from shipit.image.packed import write_layer
@@ -29,7 +29,7 @@ from shipit.image.stage import Stage
 from shipit.image.stages import parse_arguments, platform_args, split_stages, stage_index, stage_names
 from shipit.image.store import ContentStore
 from shipit.image.tree import Entry, Tree, apply_changes, normal, resolve_path
-from shipit.reference import parse_reference
+from shipit.image.used import UsedBases
 
 
 class NativeBuilder:
@@ -53,8 +53,7 @@ class NativeBuilder:
         self.blocks, self.globals = split_stages(dockerfile, options)
         self._stages: dict[int, Stage] = {}
         self._context: Future[Tree] | None = None
-        self._bases: dict[tuple[str, str], SourceImage | BuildError] = {}
-        self._used: dict[tuple[str, str], BaseUse] = {}
+        self._bases = UsedBases(source)
         self._is_settled = True
         self._exits = ExitStack()
         self._ready = ready
@@ -83,7 +82,7 @@ class NativeBuilder:
         if (uses := memo.bases()) is None:
             return None
         try:
-            bases = dict(zip(uses, self._pool.map(self._resolved, uses), strict=True))
+            bases = dict(zip(uses, self._pool.map(self._bases.ask, uses), strict=True))
         except BuildError:
             # The build itself says so, if it still needs that image.
             return None
@@ -97,7 +96,7 @@ class NativeBuilder:
             stage.base.save()
         made = Made(self._config(stage, layers), layers)
         if self._is_settled and (context := self._seen_context()) is not None:
-            memo.note({use: self._resolved(use) for use in self._used.values()}, context, made)
+            memo.note(self._bases.used, context, made)
         return made
 
     def _seen_context(self) -> Tree | None:
@@ -164,32 +163,7 @@ class NativeBuilder:
             if platform
             else self.options.platform
         )
-        return self._resolved(self._used.setdefault((image, wanted), BaseUse(image, wanted, where)))
-
-    def _resolved(self, use: BaseUse) -> SourceImage:
-        """The image, asked for once, whatever came of it."""
-        key = use.image, use.platform
-        if key not in self._bases:
-            self._bases[key] = self._asked(use)
-        if isinstance(found := self._bases[key], BuildError):
-            raise found
-        return found
-
-    def _asked(self, use: BaseUse) -> SourceImage | BuildError:
-        try:
-            return self.source.resolve(parse_reference(use.image), use.platform)
-        except Interrupted:
-            raise
-        except ShipitError as error:
-            failed = BuildError(
-                f"the base {use.image}: {error.what}",
-                where=use.where,
-                hint=error.hint,
-                retryable=error.retryable,
-                detail=[f"at {error.where}"] if error.where else [],
-            )
-            failed.__cause__ = error
-            return failed
+        return self._bases.use(image, wanted, where)
 
     def _run(self, instruction: Instruction, stage: Stage, index: int) -> None:
         where = self.dockerfile.where(instruction)
