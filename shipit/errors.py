@@ -7,6 +7,7 @@ ShipitError                 1  a failure its reader can act on
 ├── BuildError              1  an image could not be built
 ├── RemoteError             1  a registry, Heroku or a cluster said no, or nothing
 ├── DeployFailed            1  a target was not healthy at the end of its run
+├── DeadlinePassed          1  something took longer than it may
 └── Interrupted           130  the user, or a signal, stopped the run
 """
 
@@ -126,6 +127,15 @@ class RemoteError(ShipitError):
 
 class DeployFailed(ShipitError):
     """A target did not become healthy; `detail` holds the last lines of what crashed."""
+
+
+class DeadlinePassed(ShipitError):
+    """Something took longer than it may; `what` names what was waited for."""
+
+    def __init__(
+        self, what: str, *, where: str = "", hint: str = "allow it more time: --timeout, or `timeout` in deploy.yml"
+    ) -> None:
+        super().__init__(what, where=where, hint=hint)
 
 
 class Interrupted(ShipitError):
