@@ -30,6 +30,7 @@ def check_file(
         *check_release(file, source),
         *check_tags(images_of(file), source),
         *check_secrets(file, every, source),
+        *check_ports(file, targets, source),
     ]
 
 
@@ -200,4 +201,28 @@ def check_secrets(file: ProjectFile, every: Set[str], source: Source) -> list[Co
                 keys: Keys = ("secrets", name, "only", index)
                 near = source.near(target, sorted(every))
                 mistakes.append(source.problem(keys, f"there is no target {target!r}", near))
+    return mistakes
+
+
+def check_ports(file: ProjectFile, targets: Mapping[str, TargetConfig], source: Source) -> list[ConfigError]:
+    """That nothing gives PORT another value than the port that a container is told in it, and no env repeats a secret."""
+    mistakes = []
+    for target, config in targets.items():
+        secrets = {name for name, secret in file.secrets.items() if secret.only is None or target in secret.only}
+        for keys, env in config.env_keys():
+            for name in sorted(secrets & {name for name, value in env.items() if value is not None}):
+                at = ("targets", target, *keys, name)
+                mistakes.append(source.problem(at, "stands under secrets, too", "keep one", on_key=True))
+        for own in config.port_keys():
+            keys, given = ("targets", target, *own.env_keys, "PORT"), own.env.get("PORT")
+            if "PORT" not in own.env:
+                keys, given = ("env", "PORT"), file.env.get("PORT")
+            if given is None and "PORT" not in own.env and "PORT" in secrets:
+                keys, given = ("secrets", "PORT"), "a secret"
+            if given is not None and given != str(own.port):
+                port = source.problem(("targets", target, *own.port_keys), "")
+                what = f"should be {own.port}, or absent: {port.path} is {own.port} at {port.where}"
+                mistakes.append(
+                    source.problem(keys, what, "keep port: alone, which sets PORT", on_key=given == "a secret")
+                )
     return mistakes

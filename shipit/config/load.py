@@ -106,7 +106,7 @@ def load_project(
         protected=flags.protected,
         require_clean=flags.require_clean,
         variables=variables,
-        warnings=written.warnings,
+        warnings=(*written.warnings, *_doubts(targets, source)),
         source=source,
     )
 
@@ -174,6 +174,10 @@ def _read_targets(data: Any, kinds: Kinds, source: Source) -> tuple[dict[str, Ta
         if config is not None:
             targets[target] = config
     return targets, mistakes
+
+
+def _doubts(targets: Mapping[str, TargetConfig], source: Source) -> list[ConfigError]:
+    return [doubt for name, config in targets.items() for doubt in config.doubts_in(partial(_problem_of, source, name))]
 
 
 def _problem_of(source: Source, target: str, keys: Keys, what: str, hint: str = "") -> ConfigError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, field_validator, model_validator
 
@@ -34,6 +34,15 @@ class ReleaseConfig(Model):
         return {"command": value} if isinstance(value, str | list) else value
 
 
+class PortKeys(NamedTuple):
+    """A port that a container is told as PORT: its path in the target, its number, and the path and variables of its own env."""
+
+    port_keys: Keys
+    port: int
+    env_keys: Keys
+    env: Mapping[str, str | None]
+
+
 class TargetConfig(Model):
     """What every target takes; a kind's own model extends it."""
 
@@ -53,12 +62,22 @@ class TargetConfig(Model):
 
     # Keys that a shorthand of the kind takes beside its fields, and the model that they belong to.
     also_known: ClassVar[frozenset[str]] = frozenset()
+    # Whether the kind can bring a target back to what ran before a deploy that failed.
+    reverts: ClassVar[bool] = False
     inline: ClassVar[type[Model] | None] = None
 
     @model_validator(mode="before")
     @classmethod
     def _empty(cls, value: Any) -> Any:
         return {} if value is None else value
+
+    @model_validator(mode="after")
+    def _can_roll_back(self) -> TargetConfig:
+        if self.on_failure == "rollback" and not self.reverts:
+            raise Misplaced(
+                "can't be rolled back: this kind keeps nothing of before", "on_failure", hint="stop or continue"
+            )
+        return self
 
     def problems_in(
         self, root: Path, images: Mapping[str, ImageConfig], here: Callable[[Keys, str, str], ConfigError]
@@ -69,6 +88,18 @@ class TargetConfig(Model):
         wrong in another file is an error at its own line.
         """
         return ()
+
+    def doubts_in(self, here: Callable[[Keys, str, str], ConfigError]) -> Sequence[ConfigError]:
+        """Warnings: what is possible, and probably not meant. `here(keys, what, hint)` as in `problems_in`."""
+        return ()
+
+    def port_keys(self) -> Iterator[PortKeys]:
+        """Each port of this target that a container is told in the variable PORT."""
+        return iter(())
+
+    def env_keys(self) -> Iterator[tuple[Keys, Mapping[str, str | None]]]:
+        """Path and variables of each `env` within this target."""
+        return iter(())
 
     def place_keys(self, app: str) -> tuple[str, ...]:
         """What two targets must not share: the places that this one writes to, as far as the file says."""

@@ -104,7 +104,7 @@ def _words(kind: str, context: Mapping[str, Any]) -> str:
 def _of_validator(error: ValueError, keys: Keys, source: Source) -> ConfigError:
     """What one of our validators says, at the key that it names."""
     if isinstance(error, Misplaced):
-        return source.problem((*keys, *error.keys), str(error), error.hint, on_key=True)
+        return source.problem((*keys, *error.keys), str(error), error.hint, on_key=bool(error.keys), on_value=True)
     return source.problem(keys, str(error), on_value=True)
 
 

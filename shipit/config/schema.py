@@ -96,6 +96,8 @@ def _finished(schema: Schema, model: type[Model], extra: Schema) -> Schema:
     schema.pop("title", None)
     for key, value in schema.get("properties", {}).items():
         schema["properties"][key] = _text_map(value) if key in TEXT_MAPS else _value(value)
+    if issubclass(model, TargetConfig) and not model.reverts:
+        schema["properties"]["on_failure"] = _without(schema["properties"]["on_failure"], "rollback")
     if "properties" in schema:
         schema["properties"] |= extra
         schema["patternProperties"] = {"^x-": {}}
@@ -103,6 +105,19 @@ def _finished(schema: Schema, model: type[Model], extra: Schema) -> Schema:
         # Said of maps only: what asks for a key, or forbids one, says yes or no to text, too.
         schema |= {"if": {"type": "object"}, "then": deepcopy(model.rules)}
     return _with_shorthand(schema, model.shorthand) if model.shorthand else schema
+
+
+def _without(schema: Schema, word: str) -> Schema:
+    """A key's schema without one of its words."""
+    return (
+        {**schema, "anyOf": [_less(part, word) for part in schema["anyOf"]]}
+        if "anyOf" in schema
+        else _less(schema, word)
+    )
+
+
+def _less(schema: Schema, word: str) -> Schema:
+    return {**schema, "enum": [item for item in schema["enum"] if item != word]} if "enum" in schema else schema
 
 
 def _with_shorthand(schema: Schema, shorthand: tuple[Schema, ...]) -> Schema:

@@ -71,7 +71,7 @@ PATTERNS: dict[str, str] = {}
 
 
 class Misplaced(ValueError):
-    """What a validator of a whole map says of one of its keys."""
+    """What a validator says of one of the keys of a map, or with a hint of the value itself."""
 
     def __init__(self, what: str, *keys: str, hint: str = "") -> None:
         super().__init__(what)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from shipit.config.model import TargetConfig
 from shipit.errors import DeployFailed, RemoteError
@@ -24,6 +24,12 @@ class World:
     fails: str = ""
 
 
+class MemoryConfig(TargetConfig):
+    """What every target takes; a place in memory can be brought back."""
+
+    reverts: ClassVar[bool] = True
+
+
 @dataclass(frozen=True)
 class MemoryObserved:
     images: Mapping[str, str]
@@ -41,7 +47,7 @@ class MemoryTarget:
         self.name = name
         self.world = world
         self.uses = tuple(uses)
-        self.config = config or TargetConfig(settle="0s")
+        self.config = config or MemoryConfig(settle="0s")
         self.place = Place("memory", f"world of {name}")
 
     def images(self) -> Sequence[ImageUse]:

@@ -95,7 +95,7 @@ def test_a_cluster_that_cannot_be_reached(shipit: Shipit, app: Start, cluster: C
 
 
 def test_a_pod_that_fits_nowhere(shipit: Shipit, app: Start, cluster: Cluster) -> None:
-    app("port: 8000\ncpu: 900\npending: 3s")
+    app("port: 8000\ncpu: 99\npending: 3s")
     done = shipit.run("deploy")
     assert done.returncode == 1
     assert "Insufficient cpu" in done.stdout

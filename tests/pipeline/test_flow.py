@@ -17,7 +17,7 @@ from shipit.pipeline.graph import run_order, select_targets
 from shipit.pipeline.parallel import settle
 from shipit.pipeline.run import Run
 from shipit.redact import Redactor
-from shipit.rehearsal.memory import MemoryTarget, World
+from shipit.rehearsal.memory import MemoryConfig, MemoryTarget, World
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.release import ImageUse, Plan
 from tests import runs
@@ -41,7 +41,7 @@ class Bench:
         self.text = f"app: app\nimage: {registry.host}/app\n"
 
     def add(self, name: str, **config: object) -> World:
-        self.configs[name] = TargetConfig.model_validate({"settle": "0s", **config})
+        self.configs[name] = MemoryConfig.model_validate({"settle": "0s", **config})
         return self.worlds.setdefault(name, World())
 
     def run(self, **variables: str) -> Run:

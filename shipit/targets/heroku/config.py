@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -30,6 +30,8 @@ class ProcessConfig(Model):
 
 class HerokuConfig(TargetConfig):
     """A Heroku app on the container stack."""
+
+    reverts: ClassVar[bool] = True
 
     app: AppName | None = Field(None, description="The Heroku app; default: the top-level app.")
     processes: dict[ProcessType, ProcessConfig] = Field(

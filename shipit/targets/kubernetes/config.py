@@ -2,49 +2,40 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from pydantic import Field, model_validator
 
 from shipit.config.image import ImageConfig
-from shipit.config.model import TargetConfig
+from shipit.config.model import PortKeys, TargetConfig
 from shipit.config.part import Model
 from shipit.config.position import Keys
 from shipit.config.units import Command, EnvMap, Flag, Misplaced, Port, Whole, matching
 from shipit.errors import ConfigError
+from shipit.targets.kubernetes.host import HostName
+from shipit.targets.kubernetes.quantity import Cpu, Memory, doubt_cpu, doubt_memory
 
-_QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
 _NAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 _WORDS = "should be at most 63 lower-case letters, digits and '-', not beginning or ending with '-'"
 
 
-def _quantity(value: str) -> str:
-    if not _QUANTITY.fullmatch(value):
-        raise ValueError("should be a quantity such as 250m, 0.5, 256Mi or 1Gi")
-    return value
-
-
-Quantity = Annotated[
-    str,
-    AfterValidator(_quantity),
-    WithJsonSchema(
-        {"anyOf": [{"type": "string", "pattern": f"^{_QUANTITY.pattern}$"}, {"type": "number", "minimum": 0}]}
-    ),
-]
 Name = Annotated[str, matching(_NAME, _WORDS)]
 # The empty one is ours, for keys right under the target.
 WorkloadName = Annotated[str, matching(r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$", _WORDS)]
-UrlPath = Annotated[str, matching(r"^/", "should be a path that begins with /")]
+UrlPath = Annotated[str, matching(r"^/[!-~]*$", "should be a path that begins with /, without spaces")]
+# The most that any cluster can run: kubernetes.io, "Considerations for large clusters".
+MOST_PODS = 150_000
+Count = Annotated[Whole, Field(ge=0, le=MOST_PODS)]
+_MANY_PODS = 500
 
 
 class ScaleConfig(Model):
     """A HorizontalPodAutoscaler on CPU."""
 
-    min: Whole = Field(1, ge=1, description="The least replicas.")
-    max: Whole = Field(ge=1, description="The most replicas.")
+    min: Whole = Field(1, ge=1, le=MOST_PODS, description="The least replicas.")
+    max: Whole = Field(ge=1, le=MOST_PODS, description="The most replicas.")
     cpu: Whole = Field(80, ge=1, le=100, description="The CPU use to keep, in percent of the request.")
 
     @model_validator(mode="after")
@@ -71,13 +62,11 @@ class WorkloadConfig(Model):
     image: str | None = Field(None, description="The image it runs; default: the only one.")
     command: Command | None = Field(None, description="What it runs instead of the image's entrypoint.")
     port: Port | None = Field(None, description="The port it listens on; makes a Service, and PORT in its env.")
-    replicas: Whole | None = Field(
-        None, ge=0, description="How many pods, or with scale how many to begin with; default: 1."
-    )
+    replicas: Count | None = Field(None, description="How many pods, or with scale how many to begin with; default: 1.")
     health: UrlPath | None = Field(None, description="A path that answers 200 when it is ready.")
-    host: str | None = Field(None, description="A host name; makes an Ingress to the Service.")
-    cpu: Quantity | None = Field(None, description="CPU requested, such as 250m.")
-    memory: Quantity | None = Field(None, description="Memory requested and its limit, such as 256Mi.")
+    host: HostName | None = Field(None, description="A host name; makes an Ingress to the Service.")
+    cpu: Cpu | None = Field(None, description="CPU requested, such as 250m.")
+    memory: Memory | None = Field(None, description="Memory requested and its limit, such as 256Mi.")
     env: EnvMap = Field(default_factory=dict, description="Variables of this workload only.")
     scale: ScaleConfig | None = Field(
         None, description="Replicas by load: how many there are is then the autoscaler's to say."
@@ -85,9 +74,7 @@ class WorkloadConfig(Model):
 
     @model_validator(mode="before")
     @classmethod
-    def _numbers(cls, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {k: str(v) if k in ("cpu", "memory") and isinstance(v, int | float) else v for k, v in value.items()}
+    def _empty(cls, value: Any) -> Any:
         return {} if value is None else value
 
     @model_validator(mode="after")
@@ -99,6 +86,22 @@ class WorkloadConfig(Model):
         if self.kind == "pod" and many:
             raise Misplaced("a bare pod is one", many, hint="remove it, or kind: pod")
         return self
+
+    def doubts(self) -> Iterator[tuple[Keys, str, str]]:
+        """Path, what is suspicious, and what to do; for what is possible all the same."""
+        counts = {("replicas",): self.replicas, ("scale", "max"): self.scale.max if self.scale else None}
+        for keys, count in counts.items():
+            if count is not None and count > _MANY_PODS:
+                yield keys, f"is {count} pods: is that meant?", ""
+        for key, what in (("cpu", doubt_cpu(self.cpu)), ("memory", doubt_memory(self.memory))):
+            if what:
+                yield (key,), what, ""
+        if self.scale and self.cpu is None:
+            yield (
+                ("scale",),
+                "needs the CPU that a pod asks for, which its use is measured against",
+                "add cpu:, such as 250m",
+            )
 
 
 _WORKLOAD_KEYS = frozenset(WorkloadConfig.model_fields) - {"kind"}
@@ -115,6 +118,7 @@ class KubernetesConfig(TargetConfig):
     workloads: dict[WorkloadName, WorkloadConfig] = Field(default_factory=dict, description="Workloads by name.")
     manifests: tuple[str, ...] = Field((), description="YAML files and folders, applied with our images pinned.")
     also_known: ClassVar[frozenset[str]] = _WORKLOAD_KEYS
+    reverts: ClassVar[bool] = True
     inline = WorkloadConfig
     rules = {"not": {"required": ["workloads"], "anyOf": [{"required": [key]} for key in sorted(_WORKLOAD_KEYS)]}}
 
@@ -135,6 +139,15 @@ class KubernetesConfig(TargetConfig):
         return {**rest, "workloads": {ONLY: inline}}
 
     @model_validator(mode="after")
+    def _services(self) -> KubernetesConfig:
+        """A Service's name is one of RFC 1035, which begins with a letter."""
+        for name, workload in self.workloads.items():
+            if workload.port is not None and name[:1].isdigit():
+                what = "should begin with a letter, since port: makes a Service of this name"
+                raise Misplaced(what, "workloads", name, hint="rename it, or leave out port:")
+        return self
+
+    @model_validator(mode="after")
     def _hosts(self) -> KubernetesConfig:
         owners: dict[str, str] = {}
         for name, workload in self.workloads.items():
@@ -152,6 +165,23 @@ class KubernetesConfig(TargetConfig):
         from shipit.targets.kubernetes.manifests import manifest_problems
 
         return manifest_problems(root, self.manifests, lambda index, what, hint: here(("manifests", index), what, hint))
+
+    def doubts_in(self, here: Callable[[Keys, str, str], ConfigError]) -> Sequence[ConfigError]:
+        return [
+            here(("workloads", name, *keys), what, hint)
+            for name, workload in self.workloads.items()
+            for keys, what, hint in workload.doubts()
+        ]
+
+    def port_keys(self) -> Iterator[PortKeys]:
+        for name, workload in self.workloads.items():
+            if workload.port is not None:
+                above = ("workloads", name)
+                yield PortKeys((*above, "port"), workload.port, (*above, "env"), workload.env)
+
+    def env_keys(self) -> Iterator[tuple[Keys, Mapping[str, str | None]]]:
+        for name, workload in self.workloads.items():
+            yield ("workloads", name, "env"), workload.env
 
     def place_keys(self, app: str) -> tuple[str, ...]:
         where = f"context {self.context or 'in use'}, namespace {self.namespace or 'of the context'}"

@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import Any
 
+from shipit.targets.kubernetes.quantity import parse_quantity
 from shipit.targets.kubernetes.render import Manifest
 
 APPLIED_ANNOTATION = "shipit.dev/applied"
-_UNITS = {"": 0, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12}
-_BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4}
-_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
 # Written by us only, or by the server only: never a difference that a user means.
 _IGNORED = frozenset({"stringData", "creationTimestamp", "status"})
 
@@ -73,13 +69,5 @@ def _same(wanted: Any, live: Any) -> bool:
         return True
     if live is None or isinstance(wanted, bool) or isinstance(live, bool):
         return False
-    one, other = _value(str(wanted)), _value(str(live))
+    one, other = parse_quantity(str(wanted)), parse_quantity(str(live))
     return one == other if one is not None and other is not None else str(wanted) == str(live)
-
-
-def _value(text: str) -> Decimal | None:
-    match = _QUANTITY.fullmatch(text)
-    if not match:
-        return None
-    unit = match[2] or ""
-    return Decimal(match[1]) * (Decimal(1024) ** _BINARY[unit] if unit in _BINARY else Decimal(10) ** _UNITS[unit])

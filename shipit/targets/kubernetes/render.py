@@ -115,7 +115,9 @@ def _env(own: Mapping[str, str | None], port: int | None, setting: Setting) -> M
         {"name": name, "value": value} for name, value in values.items() if name not in own or own[name] is not None
     ]
     for name in setting.secret_names:
-        rows.append({"name": name, "valueFrom": {"secretKeyRef": {"name": setting.secret_name, "key": name}}})
+        # A name that the workload's own env removes, by null, is removed whatever gave it.
+        if name not in own:
+            rows.append({"name": name, "valueFrom": {"secretKeyRef": {"name": setting.secret_name, "key": name}}})
     return {"env": rows} if rows else {}
 
 
