@@ -7,8 +7,9 @@ demo: ## the main job, start to end, on stand-ins that run here
 test: ## lint, types, unit, contract and end-to-end tests
 	@bin/test
 
-test-deep: ## the same with many more random inputs
+test-deep: ## the same with many more random inputs, and with the oldest dependencies that are allowed
 	@HYPOTHESIS_PROFILE=deep bin/test
+	@bin/test-lowest
 
 lint: ## format, lint and types only
 	@bin/setup dev
@@ -29,4 +30,4 @@ bench: ## the measurements in benchmarks/
 	@.venv/bin/python -m benchmarks.push --alone
 
 clean: ## forget the environment and what tools left
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	@rm -rf .venv .venv-lowest .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

@@ -88,8 +88,18 @@ def running(
     except ValueError as error:
         raise UsageError(f"--timeout {error}") from None
     targets = [create_target(name, project.targets[name], project, surroundings) for name in names]
+    # Asked now: a live view puts something in the place of stderr that older releases of rich call no terminal.
+    can_ask = sys.stdin.isatty() and sys.stderr.isatty()
     reporter = Silent() if quiet else make_reporter(options, surroundings, quiet_plan=plan_to_stdout)
-    run = Run(project, targets, surroundings, clock, reporter, confirm=_confirm(options, reporter), timeout_s=timeout_s)
+    run = Run(
+        project,
+        targets,
+        surroundings,
+        clock,
+        reporter,
+        confirm=_confirm(options, reporter, can_ask),
+        timeout_s=timeout_s,
+    )
     with cancelling(clock):
         try:
             yield run
@@ -154,11 +164,11 @@ def make_reporter(options: Options, surroundings: Environment, *, quiet_plan: bo
     return WithoutPlan()
 
 
-def _confirm(options: Options, reporter: Any) -> Callable[[Plan, Sequence[str]], bool]:
+def _confirm(options: Options, reporter: Any, can_ask: bool) -> Callable[[Plan, Sequence[str]], bool]:
     def ask(plan: Plan, reasons: Sequence[str]) -> bool:
         if options.yes:
             return True
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if not can_ask:
             return False
         reporter.close()
         before = signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -27,7 +27,11 @@ def test_shipit_builds_the_image_that_has_it_and_runs_from_it(
     shutil.copytree(ROOT / "requirements", shipit.folder / "requirements")
     shutil.copytree(ROOT / "shipit", shipit.folder / "shipit", ignore=shutil.ignore_patterns("__pycache__"))
     image = f"{registry_server.host}/tools/shipit"
-    shipit.write(deploy__yml=f"app: shipit\nimage: {{repository: {image}, tags: [v1]}}\ntargets: {{hub: }}\n")
+    # The base of the Dockerfile is pinned to a digest of Docker Hub's; the one here was made from what is installed.
+    build = "{args: {BASE: 'python:3.12-slim'}}"
+    shipit.write(
+        deploy__yml=f"app: shipit\nimage: {{repository: {image}, tags: [v1], build: {build}}}\ntargets: {{hub: }}\n"
+    )
     mirrors = f"docker.io={docker_hub.having('python:3.12-slim')}"
     shipit.env |= {"DOCKER_HOST": engine.host, "SHIPIT_MIRRORS": mirrors}
     done = shipit.run("deploy", timeout_s=500)

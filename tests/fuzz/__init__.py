@@ -1,0 +1,1 @@
+"""Parsers of bytes that others wrote, fed with good samples and mutations of them: tests/fuzz/bounds.py says what must hold."""
