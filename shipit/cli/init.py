@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import typer
@@ -15,9 +16,11 @@ from shipit.config.environment import Environment, read_environment
 from shipit.config.load import FILE_NAMES, load_project
 from shipit.errors import ShipitError, UsageError
 from shipit.reference import parse_reference
-from shipit.setup.dockerfiles import IGNORE, PORTS, dockerfile_for
-from shipit.setup.draft import Answers, heroku_name, main_app, render_draft
-from shipit.setup.found import Found, look, slug
+from shipit.setup.dockerfiles import PORTS, dockerfile_for, ignore_file
+from shipit.setup.draft import NOBODY, Answers, heroku_name, main_app, render_draft
+from shipit.setup.found import Found, look
+from shipit.setup.reading import read_text
+from shipit.setup.said import Build, Process, slug
 from shipit.targets.heroku.config import APP_PATTERN, APP_SAID
 from shipit.targets.kinds import KindModels
 
@@ -39,12 +42,28 @@ def run_init(yes: bool, verbose: bool) -> None:
         found = look(root, environment)
         new = _new_dockerfile(found, root, asks)
         if new:
-            found = found._replace(dockerfiles={found.app: "Dockerfile"}, ports={found.app: PORTS[found.language]})
+            found = _with_dockerfile(found)
         text = render_draft(found, _answers(found, asks))
-        for name, content in {**new, "deploy.yml": text}.items():
+        for name, content in {**new, **_new_ignore_files(found, root, new, asks), "deploy.yml": text}.items():
             _write(root / name, content)
             typer.echo(f"wrote {name}")
-        _check(root, environment)
+        if found.images:
+            _check(root, environment)
+        else:
+            typer.echo("Next: write a Dockerfile, then shipit validate")
+
+
+def _with_dockerfile(found: Found) -> Found:
+    """What was found, with the image of the Dockerfile that is about to be written."""
+    port = PORTS[found.runtime.language]
+    processes = dict(found.processes) or {"web": Process("web")}
+    serving = next(iter(processes))
+    # The command that serves requests is the new image's own.
+    processes[serving] = processes[serving]._replace(port=processes[serving].port or port, command="")
+    images = {found.app: Build()}
+    return found._replace(
+        images=images, processes=processes, process_images=dict.fromkeys(processes, found.app), release_image=found.app
+    )
 
 
 def _write(path: Path, text: str) -> None:
@@ -67,33 +86,51 @@ def _check(root: Path, environment: Environment) -> None:
 
 
 def _new_dockerfile(found: Found, root: Path, asks: bool) -> dict[str, str]:
-    """File -> text of a Dockerfile, and a .dockerignore where there is none; nothing where there is a Dockerfile."""
-    if found.dockerfiles:
+    """File -> text of a Dockerfile; nothing where there is a Dockerfile, or none can be drafted."""
+    if found.images:
         return {}
     folders = (folder for folder in ("public", "site") if (root / folder / "index.html").is_file())
-    static = next(folders, ".")
-    text = dockerfile_for(found, has_requirements=(root / "requirements.txt").is_file(), static_folder=static)
+    web = found.processes["web"].command if "web" in found.processes else ""
+    text = dockerfile_for(
+        found.runtime, app=found.app, web=web if isinstance(web, str) else "", static_folder=next(folders, ".")
+    )
     if not text:
         print("there is no Dockerfile yet: deploy.yml names ./Dockerfile", file=sys.stderr)
         return {}
-    if asks and not typer.confirm(f"There is no Dockerfile. Write one for {found.language}?", default=True, err=True):
-        return {}
-    ignore = {} if (root / ".dockerignore").exists() else {".dockerignore": IGNORE}
-    return {"Dockerfile": text, **ignore}
+    question = f"There is no Dockerfile. Write one for {found.runtime.language}?"
+    return {"Dockerfile": text} if not asks or typer.confirm(question, default=True, err=True) else {}
+
+
+def _new_ignore_files(found: Found, root: Path, new: Mapping[str, str], asks: bool) -> dict[str, str]:
+    """File -> text of a .dockerignore for each build context that has none."""
+    files: dict[str, str] = {}
+    for build in found.images.values():
+        name = posixpath.normpath(posixpath.join(build.context, ".dockerignore"))
+        own = root / f"{build.file}.dockerignore"
+        if name in files or (root / name).exists() or own.exists() or not (root / build.context).is_dir():
+            continue
+        text = ignore_file(dockerfile=new.get(build.file) or read_text(root / build.file), is_new=build.file in new)
+        question = f"There is no {name}: all of the folder could get into the image. Write one?"
+        if text and (not asks or typer.confirm(question, default=True, err=True)):
+            files[name] = text
+    return files
 
 
 def _answers(found: Found, asks: bool) -> Answers:
     app = found.app
-    repository = f"docker.io/{found.owner or app}/{app}"
     heroku = main_app(found)
-    wants_heroku = bool(heroku or found.processes or found.release)
+    wants_heroku = bool(heroku or found.is_for_heroku)
     context = found.current_context or next(iter(found.contexts), "")
     if not asks:
         named = heroku or (heroku_name(app) if wants_heroku else "")
         in_cluster = None if not (found.contexts or found.manifests) else context
-        return Answers(app, repository, named, in_cluster)
+        needs_repository = in_cluster is not None or not named
+        owner = found.hub_user or found.owner or NOBODY
+        repository = f"docker.io/{owner}/{app}" if needs_repository else ""
+        return Answers(app, repository, named, in_cluster, _guess(found) if repository else "")
     app = slug(typer.prompt("Name of the app", default=app, err=True))
-    repository = _asked("Repository to push to", f"docker.io/{found.owner or 'USER'}/{app}", _no_repository)
+    suggested = found.repositories.get(found.app) or f"docker.io/{found.hub_user or found.owner or 'USER'}/{app}"
+    repository = _asked("Repository to push to", suggested, _no_repository)
     suggestion = heroku or (heroku_name(app) if wants_heroku else NONE)
     named = _asked(f"Heroku app ({NONE}: not to Heroku)", suggestion, _no_heroku_app)
     where: str | None = None
@@ -102,6 +139,13 @@ def _answers(found: Found, asks: bool) -> Answers:
         answer = _asked(question, context, lambda text: "" if text in (NONE, *found.contexts) else "is none of these")
         where = None if answer == NONE else answer
     return Answers(app, parse_reference(repository).name, "" if named == NONE else named, where)
+
+
+def _guess(found: Found) -> str:
+    """Where the owner of a repository that no file names is from; empty where that is the user's own login."""
+    if found.hub_user:
+        return ""
+    return "the owner of the git repository" if found.owner else f"{NOBODY} stands for your name on Docker Hub"
 
 
 def _asked(question: str, default: str, wrong: Callable[[str], str]) -> str:

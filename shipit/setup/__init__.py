@@ -1,4 +1,5 @@
-"""What a project already says of itself, and a first deploy.yml from it.
+"""What a project's files already say about how it is built and run, and a first deploy.yml from it.
 
-May import config. Nothing here writes; the command line does.
+One module reads one kind of file and gives a `Said`; `found` joins them; `draft` renders the file. Nothing here writes.
+May import config and image.
 """

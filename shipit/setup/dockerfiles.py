@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
-from shipit.setup.found import Found
+import json
+import re
 
-IGNORE = """\
-.git
-.env
-.env.*
-deploy.yml
-node_modules
-__pycache__
-*.pyc
-.venv
-tmp
-log
-"""
+from shipit.setup.surroundings import Runtime
+
+# What no image should hold, whatever the app.
+SECRET_FILES = (".git", ".env", ".env.*", "deploy.yml")
+_LEFT_OUT = ("node_modules", "__pycache__", "*.pyc", ".venv", "tmp", "log")
 
 _NODE = """\
-FROM node:22-alpine
+FROM node:{version}-alpine
 ENV NODE_ENV=production
 WORKDIR /app
-COPY package*.json ./
+COPY {files} ./
 RUN {install}
 COPY . .
 USER node
 EXPOSE 3000
-CMD ["npm", "start"]
+CMD {command}
 """
 
 _PYTHON = """\
-FROM python:3.12-slim
+FROM python:{version}-slim
 ENV PYTHONUNBUFFERED=1
 WORKDIR /app
 COPY . .
-RUN pip install --no-cache-dir {what}
+RUN {install}
 EXPOSE 8000
 # What starts the app; it should listen on the port in $PORT.
-CMD ["python", "-m", "{module}"]
+CMD {command}
 """
 
 _GO = """\
-FROM golang:1.24-alpine AS build
+FROM golang:{version}-alpine AS build
 WORKDIR /src
 COPY . .
 RUN CGO_ENABLED=0 go build -o /app .
@@ -53,7 +47,7 @@ CMD ["/app"]
 """
 
 _RUBY = """\
-FROM ruby:3.4-slim
+FROM ruby:{version}-slim
 WORKDIR /app
 RUN apt-get update && apt-get install -y --no-install-recommends build-essential && rm -rf /var/lib/apt/lists/*
 COPY Gemfile* ./
@@ -61,7 +55,7 @@ RUN bundle install
 COPY . .
 EXPOSE 3000
 # What starts the app; it should listen on the port in $PORT.
-CMD ["bundle", "exec", "ruby", "app.rb"]
+CMD {command}
 """
 
 _STATIC = """\
@@ -71,14 +65,45 @@ EXPOSE 80
 """
 
 PORTS = {"node": 3000, "python": 8000, "go": 8080, "ruby": 3000, "static": 80}
+_VERSIONS = {"node": "22", "python": "3.12", "go": "1.24", "ruby": "3.4"}
+# Lock file -> the files to copy first, and what installs from them.
+_NODE_INSTALLS = {
+    "package-lock.json": ("package*.json", "npm ci --omit=dev"),
+    "npm-shrinkwrap.json": ("package*.json npm-shrinkwrap.json", "npm ci --omit=dev"),
+    "yarn.lock": ("package.json yarn.lock", "corepack enable && yarn install --frozen-lockfile --production"),
+    "pnpm-lock.yaml": ("package.json pnpm-lock.yaml", "corepack enable && pnpm install --frozen-lockfile --prod"),
+}
+_PYTHON_INSTALLS = {
+    "requirements.txt": "pip install --no-cache-dir -r requirements.txt",
+    "uv.lock": "pip install --no-cache-dir uv && uv sync --frozen --no-dev",
+    "poetry.lock": "pip install --no-cache-dir poetry && poetry install --only main --no-interaction",
+}
 
 
-def dockerfile_for(found: Found, *, has_requirements: bool, static_folder: str) -> str:
-    """A Dockerfile for the language found; empty where it is not known."""
-    if found.language == "node":
-        return _NODE.format(install="npm ci --omit=dev" if found.has_lock else "npm install --omit=dev")
-    if found.language == "python":
-        module = found.app.replace("-", "_")
-        return _PYTHON.format(what="-r requirements.txt" if has_requirements else ".", module=module)
-    templates = {"go": _GO, "ruby": _RUBY, "static": _STATIC.format(folder=static_folder)}
-    return templates.get(found.language, "")
+def dockerfile_for(runtime: Runtime, *, app: str, web: str, static_folder: str) -> str:
+    """A Dockerfile for the language found; empty where it is not known. `web` is the Procfile's command, if any."""
+    version = runtime.version or _VERSIONS.get(runtime.language, "")
+    if runtime.language == "node":
+        files, install = _NODE_INSTALLS.get(runtime.lock, ("package*.json", "npm install --omit=dev"))
+        return _NODE.format(version=version, files=files, install=install, command=web or '["npm", "start"]')
+    if runtime.language == "python":
+        install = _PYTHON_INSTALLS.get(runtime.lock, "pip install --no-cache-dir .")
+        command = web or json.dumps(["python", "-m", app.replace("-", "_")])
+        return _PYTHON.format(version=version, install=install, command=command)
+    if runtime.language == "go":
+        return _GO.format(version=version)
+    if runtime.language == "ruby":
+        return _RUBY.format(version=version, command=web or '["bundle", "exec", "ruby", "app.rb"]')
+    return _STATIC.format(folder=static_folder) if runtime.language == "static" else ""
+
+
+def ignore_file(*, dockerfile: str, is_new: bool) -> str:
+    """A .dockerignore; for a Dockerfile that is there already it leaves out only secrets and what nobody copies.
+
+    A name that the Dockerfile mentions stays in the context.
+    """
+    names = SECRET_FILES + (_LEFT_OUT if is_new else ())
+    copied = re.findall(r"(?im)^\s*(?:COPY|ADD)\s+(.*)$", dockerfile)
+    mentioned = {word.strip('[]",').removeprefix("./") for line in copied for word in line.split()}
+    kept = [name for name in names if not any(word == name or word.startswith(f"{name}/") for word in mentioned)]
+    return "".join(f"{name}\n" for name in kept)

@@ -1,296 +1,264 @@
-"""What lies in a project's folder: Dockerfiles, compose, Heroku's and Kubernetes' files, package files, remotes, contexts.
-
-A file that can't be read is as if it were not there: this only makes suggestions.
-"""
+"""What all files of a project say together. Reads only; a file that can't be read says nothing."""
 
 from __future__ import annotations
 
-import json
-import re
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import yaml
+from typing import NamedTuple
 
 from shipit.config.environment import Environment
-from shipit.config.yaml_text import load_documents
-
-Language = str
-_COMPOSE = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
-_MANIFEST_FOLDERS = ("k8s", "kubernetes", "manifests", "deploy")
-MAX_BYTES = 1024 * 1024
-# A process type that deploy.yml takes: a key that begins with x- is the user's own there.
-_PROCESS = re.compile(r"(?!x-)[-A-Za-z0-9_]{1,128}")
-
-
-class Remote(NamedTuple):
-    name: str
-    url: str
+from shipit.errors import ShipitError
+from shipit.reference import parse_reference
+from shipit.setup.cluster_files import images_of, read_cluster_files
+from shipit.setup.compose import read_compose
+from shipit.setup.dockerfile_files import read_dockerfiles
+from shipit.setup.fly import read_fly
+from shipit.setup.heroku_files import read_app_json, read_heroku_yml, read_procfile
+from shipit.setup.kamal import read_kamal
+from shipit.setup.reading import read_text
+from shipit.setup.said import Build, Command, Pairs, Process, Said, listed
+from shipit.setup.skaffold import read_skaffold
+from shipit.setup.stages import image_facts
+from shipit.setup.surroundings import (
+    Runtime,
+    app_name,
+    docker_hub_user,
+    heroku_apps,
+    owner_of,
+    read_contexts,
+    read_remotes,
+    runtime_of,
+)
 
 
 class Found(NamedTuple):
     """What was found. Names are as they may stand in deploy.yml; empty where there is nothing.
 
-    `dockerfiles`: image -> its Dockerfile; `processes`: type -> command, None where the image's own; `ports`: image -> port;
-    `secrets`: names of variables that hold one; `apps`: Heroku app by git remote.
+    `images`: name -> how it is built; `repositories`: name -> where it is pushed, as far as a file says so;
+    `processes`: name -> what runs, the one that serves requests first; `process_images`: process -> image;
+    `hub_user` is the user of a Docker Hub login, `owner` the owner of the git repository; `apps`: Heroku app by git remote;
+    `todo`: what a person has to take over, each after the name of its file.
     """
 
     app: str
-    dockerfiles: Mapping[str, str]
-    ports: Mapping[str, int]
-    processes: Mapping[str, str | None]
+    images: Mapping[str, Build]
+    repositories: Mapping[str, str]
+    processes: Mapping[str, Process]
     process_images: Mapping[str, str]
-    release: str
+    release: Command
+    release_image: str
+    env: Pairs
     secrets: tuple[str, ...]
+    dotenv: tuple[str, ...]
+    manifests: tuple[str, ...]
+    is_for_heroku: bool
+    hub_user: str
     owner: str
     apps: Mapping[str, str]
     contexts: tuple[str, ...]
     current_context: str
-    manifests: tuple[str, ...]
-    language: Language
-    services: tuple[str, ...]
-    has_lock: bool
+    runtime: Runtime
+    todo: tuple[str, ...]
 
 
 def look(root: Path, environment: Environment) -> Found:
-    """Read what is there; nothing is run and nothing is asked."""
-    remotes = _remotes(root)
-    compose = next((data for name in _COMPOSE if (data := _yaml(root / name))), {})
-    heroku = _yaml(root / "heroku.yml")
-    app_json = _json(root / "app.json")
-    procfile = _procfile(root / "Procfile")
-    app = _app_name(root, remotes, app_json)
-    dockerfiles, process_images = _dockerfiles(root, app, compose, heroku)
-    contexts, current = _contexts(environment)
-    processes: dict[str, str | None] = {name: command for name, command in procfile.items() if name != "release"}
-    processes = processes or dict.fromkeys(process_images)
-    for name, command in _map(heroku.get("run")).items():
-        processes[str(name)] = _commands(command if isinstance(command, str) else _map(command).get("command")) or None
-    processes = {name: command for name, command in processes.items() if _PROCESS.fullmatch(name)}
+    """Read what is there; nothing is run and no server is asked."""
+    remotes = read_remotes(root)
+    heroku, procfile, app_json = read_heroku_yml(root), read_procfile(root), read_app_json(root)
+    compose, skaffold, kamal, fly = read_compose(root), read_skaffold(root), read_kamal(root), read_fly(root)
+    cluster = read_cluster_files(root)
+    building = (heroku, kamal, fly, compose, skaffold)
+    known = frozenset(build.file for said in building for _, build in said.images)
+    dockerfiles = read_dockerfiles(root, known)
+    app = app_name(root, remotes, (app_json.app, kamal.app, fly.app, skaffold.app))
+    images, names = _images(app, (*building, dockerfiles))
+    first = _first(images, app)
+    release = next((said for said in (heroku, procfile, fly) if said.release), Said())
+    release_image = names.get(release.release_build, first) if release.release_build else first
+    processes = _processes((compose, skaffold, fly, kamal, heroku, procfile, app_json), images, names, release_image)
+    process_images = {
+        name: names.get(process.build, name if name in images else first) for name, process in processes.items()
+    }
+    processes, entrypoints = _with_facts(root, processes, process_images, images)
+    env, secrets, dotenv = _variables((kamal, fly, heroku, app_json, compose), processes)
+    manifests = tuple(dict.fromkeys((*skaffold.manifests, *cluster.manifests)))
+    repositories, refused = _repositories((*building, dockerfiles), names, images, images_of(root, manifests))
+    contexts, current = read_contexts(environment)
+    sources = (heroku, procfile, app_json, compose, skaffold, kamal, fly, cluster, dockerfiles)
     return Found(
         app=app,
-        dockerfiles=dockerfiles,
-        ports=_ports(root, dockerfiles, compose),
+        images=images,
+        repositories=repositories,
         processes=processes,
         process_images=process_images,
-        release=procfile.get("release") or _commands(_map(heroku.get("release")).get("command")),
-        secrets=_secrets(app_json),
-        owner=_owner(remotes),
-        apps=_heroku_apps(remotes),
+        release=release.release,
+        release_image=release_image,
+        env=env,
+        secrets=secrets,
+        dotenv=dotenv,
+        manifests=manifests,
+        is_for_heroku=bool(heroku.file or procfile.processes or procfile.release),
+        hub_user=docker_hub_user(environment),
+        owner=owner_of(remotes),
+        apps=heroku_apps(remotes),
         contexts=contexts,
         current_context=current,
-        manifests=_manifests(root),
-        language=_language(root),
-        services=tuple(
-            f"{name} ({service['image']})"
-            for name, service in _map(compose.get("services")).items()
-            if isinstance(service, dict) and isinstance(service.get("image"), str) and "build" not in service
+        runtime=runtime_of(root),
+        todo=(
+            *(f"{said.file}: {text}" for said in sources for text in said.todo),
+            *entrypoints,
+            *_early_stages(root, images),
+            *refused,
         ),
-        has_lock=any((root / name).is_file() for name in ("package-lock.json", "npm-shrinkwrap.json")),
     )
 
 
-def slug(text: str) -> str:
-    """Text as a name that deploy.yml takes: lower-case letters, digits and single `-`, beginning with a letter."""
-    cleaned = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-    # A key that begins with x- is nobody's name: it is the user's own.
-    cleaned = re.sub(r"^x-+", "x", re.sub(r"^[^a-z]+", "", cleaned))[:50].strip("-")
-    return cleaned or "app"
+def _images(app: str, sources: Iterable[Said]) -> tuple[dict[str, Build], dict[Build | None, str]]:
+    """Image -> build, and build -> image. Files that name one Dockerfile and stage mean one image."""
+    images: dict[str, Build] = {}
+    names: dict[Build | None, str] = {}
+    for said in sources:
+        own: dict[str, Build] = {}
+        for suggested, build in said.images:
+            same = next((name for name, other in images.items() if _is_same(other, build)), "")
+            name = same or next((name for name, other in own.items() if other == build), "")
+            if not name:
+                name = _unused(suggested, {*images, *own})
+                own[name] = build
+            names[build] = name
+        images |= own
+    if len(images) == 1:
+        images = {app: next(iter(images.values()))}
+        names = dict.fromkeys(names, app)
+    return images, names
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig") if path.is_file() and path.stat().st_size <= MAX_BYTES else ""
-    except (OSError, UnicodeDecodeError):
-        return ""
+def _is_same(one: Build, other: Build) -> bool:
+    return (one.context, one.file, one.stage) == (other.context, other.file, other.stage)
 
 
-def _yaml(path: Path) -> dict[str, Any]:
-    try:
-        documents = load_documents(_read(path))
-    except (yaml.YAMLError, ValueError):
-        return {}
-    return _map(documents[0]) if len(documents) == 1 else {}
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        return _map(json.loads(_read(path) or "{}"))
-    except (ValueError, RecursionError):
-        return {}
-
-
-def _map(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _app_name(root: Path, remotes: Iterable[Remote], app_json: Mapping[str, Any]) -> str:
-    try:
-        project = _map(tomllib.loads(_read(root / "pyproject.toml")).get("project"))
-    except tomllib.TOMLDecodeError:
-        project = {}
-    origin = next((remote.url for remote in remotes if remote.name == "origin"), "")
-    names = (
-        _json(root / "package.json").get("name"),
-        project.get("name"),
-        app_json.get("name"),
-        origin.rstrip("/").rsplit("/", 1)[-1].removesuffix(".git"),
-        root.resolve().name,
+def _unused(name: str, used: set[str]) -> str:
+    return next(
+        text for number in range(1, 10_000) if (text := name if number == 1 else f"{name}-{number}") not in used
     )
-    return slug(next(str(name).rsplit("/", 1)[-1] for name in names if isinstance(name, str) and name))
 
 
-def _dockerfiles(
-    root: Path, app: str, compose: Mapping[str, Any], heroku: Mapping[str, Any]
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Image -> Dockerfile, and process type -> image."""
+def _first(images: Mapping[str, Build], app: str) -> str:
+    """The image that serves requests."""
+    return next((name for name in ("web", app) if name in images), next(iter(images), app))
+
+
+def _processes(
+    sources: Sequence[Said], images: Mapping[str, Build], names: Mapping[Build | None, str], release_image: str
+) -> dict[str, Process]:
+    """Process by name, `web` first; a later file wins over an earlier one."""
+    found: dict[str, Process] = {}
+    for said in sources:
+        own = {process.name: process for process in said.processes}
+        if said.file == "app.json":
+            own = {name: process for name, process in own.items() if name in found or not found}
+        serving = next((name for name, process in found.items() if process.port), next(iter(found), ""))
+        if "web" in own and "web" not in found and serving and not _has_other_image(own["web"], found[serving], names):
+            found = {("web" if name == serving else name): process for name, process in found.items()}
+        for name, process in own.items():
+            found[name] = found[name].under(process) if name in found else process
+    used = {names[process.build] for process in found.values() if process.build in names}
+    used |= {name for name, process in found.items() if process.build is None and name in images}
+    if any(process.build is None and name not in images for name, process in found.items()):
+        used.add(_first(images, next(iter(images), "")))
+    for image, build in images.items():
+        is_for_release = image == release_image == "release"
+        if image not in used and not is_for_release and not (found and len(images) == 1):
+            found.setdefault("web" if len(images) == 1 else image, Process(image, build))
+    ordered = sorted(found, key=lambda name: name != "web")
+    return {name: found[name]._replace(name=name) for name in ordered}
+
+
+def _has_other_image(one: Process, other: Process, names: Mapping[Build | None, str]) -> bool:
+    return one.build is not None and other.build is not None and names.get(one.build) != names.get(other.build)
+
+
+def _with_facts(
+    root: Path, processes: Mapping[str, Process], process_images: Mapping[str, str], images: Mapping[str, Build]
+) -> tuple[dict[str, Process], list[str]]:
+    """The processes with the ports that their Dockerfiles expose, and what their entrypoints mean for commands."""
+    found: dict[str, Process] = {}
+    todo: list[str] = []
+    for name, process in processes.items():
+        image = process_images[name]
+        build = images.get(image)
+        facts = image_facts(read_text(root / build.file), build.stage, dict(build.args)) if build else None
+        sharing = [other for other in processes if process_images[other] == image]
+        is_serving = name == (next((other for other in sharing if processes[other].port), sharing[0]))
+        if facts and facts.port and not process.port and is_serving:
+            process = process._replace(port=facts.port)
+        if facts and facts.has_entrypoint and process.command:
+            todo.append(
+                f"{build.file if build else image}: has an ENTRYPOINT, which the command of {name} replaces on Kubernetes"
+            )
+        found[name] = process
+    return found, todo
+
+
+def _early_stages(root: Path, images: Mapping[str, Build]) -> Iterator[str]:
+    """Images whose stage is not the last of their Dockerfile: it may be the one for development."""
+    for name, build in images.items():
+        stages = image_facts(read_text(root / build.file), build.stage, dict(build.args)).stages
+        if build.stage and stages and stages[-1] != build.stage.lower():
+            yield f"{build.file}: the image {name} is its stage {build.stage}, which is not the last; remove stage if production runs the last"
+
+
+def _variables(
+    sources: Iterable[Said], processes: Mapping[str, Process]
+) -> tuple[Pairs, tuple[str, ...], tuple[str, ...]]:
+    """Variables, names of secrets and dotenv files; what one file calls a secret is one. PORT is set by shipit."""
+    env: dict[str, str] = {}
+    secrets: dict[str, None] = {}
+    dotenv: dict[str, None] = {}
+    for said in sources:
+        for name, value in said.env:
+            env.setdefault(name, value)
+        secrets |= dict.fromkeys(said.secrets)
+        dotenv |= dict.fromkeys(said.dotenv)
+    env.pop("PORT", None)
+    secrets.pop("PORT", None)
+    own = {name for process in processes.values() for name, _ in process.env}
+    hidden = tuple(name for name in secrets if name not in own)
+    return tuple((name, value) for name, value in env.items() if name not in secrets), hidden, tuple(dotenv)
+
+
+def _repositories(
+    sources: Iterable[Said],
+    names: Mapping[Build | None, str],
+    images: Mapping[str, Build],
+    in_manifests: tuple[str, ...],
+) -> tuple[dict[str, str], list[str]]:
+    """Image -> repository, as far as a file names one; and what is no repository."""
     found: dict[str, str] = {}
-    processes: dict[str, str] = {}
-    for process, file in _map(_map(heroku.get("build")).get("docker")).items():
-        if isinstance(file, str) and (root / file).is_file():
-            image = next((name for name, known in found.items() if known == file), slug(str(process)))
-            found[image] = file
-            processes[str(process)] = image
-    for name, service in _map(compose.get("services")).items():
-        build = service.get("build") if isinstance(service, dict) else None
-        context = build if isinstance(build, str) else _map(build).get("context", ".") if build else None
-        file = _map(build).get("dockerfile", "Dockerfile")
-        if context is None or not isinstance(context, str) or not isinstance(file, str):
-            continue
-        relative = (Path(context) / file).as_posix()
-        if relative not in found.values() and (root / relative).is_file():
-            found[slug(str(name))] = relative
-    for path in sorted(root.glob("Dockerfile*")):
-        suffix = path.name.removeprefix("Dockerfile").lstrip(".")
-        if path.is_file() and path.name not in found.values() and not path.name.endswith(".dockerignore"):
-            found[slug(suffix) if suffix else ("web" if "web" not in found and found else app)] = path.name
-    return (found if len(found) != 1 else {app: next(iter(found.values()))}), (
-        processes if len(found) != 1 else dict.fromkeys(processes, app)
-    )
+    refused: list[str] = []
+    for said in sources:
+        for build, text in said.repositories:
+            repository = _parsed(text)
+            if repository and build in names:
+                found.setdefault(names[build], repository)
+            elif not repository:
+                refused.append(f"{said.file}: {text} is no repository that an image can be pushed to")
+    unnamed = [name for name in images if name not in found]
+    for image in unnamed:
+        fitting = [text for text in map(_parsed, in_manifests) if text and text.rpartition("/")[2] == image]
+        if len(fitting) == 1 and not fitting[0].startswith("docker.io/library/"):
+            found[image] = fitting[0]
+    if len(found) > 1 and len(set(found.values())) < len(found):
+        shared = listed(sorted(found))
+        refused.append(f"images {shared} name one repository; each has one of its own here")
+        found = {}
+    return found, refused
 
 
-def _ports(root: Path, dockerfiles: Mapping[str, str], compose: Mapping[str, Any]) -> dict[str, int]:
-    ports: dict[str, int] = {}
-    for image, file in dockerfiles.items():
-        exposed = re.findall(r"^\s*EXPOSE\s+(\d{1,5})\b", _read(root / file), re.MULTILINE | re.IGNORECASE)
-        if exposed and 0 < int(exposed[-1]) < 65536:
-            ports[image] = int(exposed[-1])
-    for name, service in _map(compose.get("services")).items():
-        listed = service.get("ports") if isinstance(service, dict) else None
-        inside = re.search(r"(\d{1,5})(?:/tcp)?$", str(listed[0])) if isinstance(listed, list) and listed else None
-        if slug(str(name)) in dockerfiles and inside and 0 < int(inside[1]) < 65536:
-            ports.setdefault(slug(str(name)), int(inside[1]))
-    return ports
-
-
-def _procfile(path: Path) -> dict[str, str]:
-    """Process type -> command.
-
-    Source: devcenter.heroku.com/articles/procfile.
-    """
-    lines = (re.match(r"^([A-Za-z0-9_-]+):\s*(.+)$", line) for line in _read(path).splitlines())
-    return {match[1]: match[2].strip() for match in lines if match}
-
-
-def _commands(value: Any) -> str:
-    """What heroku.yml runs, which may be a list of commands; empty for none."""
-    if isinstance(value, list):
-        return " && ".join(str(command) for command in value)
-    return value if isinstance(value, str) else ""
-
-
-def _secrets(app_json: Mapping[str, Any]) -> tuple[str, ...]:
-    """Variables of app.json that are asked for, or made up as secrets."""
-    names = []
-    for name, about in _map(app_json.get("env")).items():
-        is_asked = isinstance(about, dict) and "value" not in about and about.get("required", True) is not False
-        if is_asked and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", str(name)):
-            names.append(str(name))
-    return tuple(names)
-
-
-def _remotes(root: Path) -> list[Remote]:
-    """The remotes of the git repository, from its own file."""
-    for folder in (root, *root.resolve().parents):
-        if (folder / ".git").exists():
-            text = _read(folder / ".git" / "config")
-            sections = re.findall(r'^\[remote "([^"]+)"\]([^\[]*)', text, re.MULTILINE)
-            urls = ((name, re.search(r"^\s*url\s*=\s*(\S+)", body, re.MULTILINE)) for name, body in sections)
-            return [Remote(name, url[1]) for name, url in urls if url]
-    return []
-
-
-def _owner(remotes: Iterable[Remote]) -> str:
-    """Who the repository belongs to on its host, as a Docker Hub user could be called."""
-    for remote in sorted(remotes, key=lambda remote: remote.name != "origin"):
-        match = re.search(r"[:/]([A-Za-z0-9_.-]+)/[^/]+?/?$", remote.url)
-        if match and "heroku.com" not in remote.url:
-            return re.sub(r"[^a-z0-9]", "", match[1].lower())
-    return ""
-
-
-def _heroku_apps(remotes: Iterable[Remote]) -> dict[str, str]:
-    apps = {}
-    for remote in remotes:
-        match = re.search(r"(?:git\.heroku\.com/|git@heroku\.com:)([a-z][a-z0-9-]{1,28}[a-z0-9])\.git", remote.url)
-        if match:
-            apps[remote.name] = match[1]
-    return apps
-
-
-def _contexts(environment: Environment) -> tuple[tuple[str, ...], str]:
-    names: list[str] = []
-    current = ""
-    paths = environment.get("KUBECONFIG") or str(environment.home / ".kube" / "config")
-    for path in paths.split(":"):
-        loaded = _yaml(Path(path))
-        current = current or _text(loaded.get("current-context"))
-        rows = loaded.get("contexts")
-        names += [
-            str(row["name"])
-            for row in (rows if isinstance(rows, list) else ())
-            if isinstance(row, dict) and isinstance(row.get("name"), str)
-        ]
-    return tuple(dict.fromkeys(names)), current
-
-
-def _manifests(root: Path) -> tuple[str, ...]:
-    """Folders that hold Kubernetes objects and nothing else that is YAML."""
-    found = []
-    for name in _MANIFEST_FOLDERS:
-        files = [file for file in sorted((root / name).rglob("*")) if file.suffix in (".yml", ".yaml")]
-        if files and all(_is_manifest(file) for file in files[:50]):
-            found.append(name)
-    return tuple(found)
-
-
-def _is_manifest(file: Path) -> bool:
+def _parsed(text: str) -> str:
+    """A repository as deploy.yml writes it; empty for what is none, or has a tag."""
     try:
-        documents = [item for item in load_documents(_read(file)) if item is not None]
-    except (yaml.YAMLError, ValueError):
-        return False
-    return bool(documents) and all(
-        isinstance(item, dict)
-        and item.get("apiVersion")
-        and item.get("kind")
-        and _map(item.get("metadata")).get("name")
-        for item in documents
-    )
-
-
-def _language(root: Path) -> Language:
-    """What a Dockerfile would be for: node, python, go, ruby, static, or nothing."""
-    marks = (
-        ("node", ("package.json",)),
-        ("python", ("pyproject.toml", "requirements.txt", "setup.py")),
-        ("go", ("go.mod",)),
-        ("ruby", ("Gemfile",)),
-        ("static", ("index.html", "public/index.html", "site/index.html")),
-    )
-    return next((name for name, files in marks if any((root / file).is_file() for file in files)), "")
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+        reference = parse_reference(text)
+    except ShipitError:
+        return ""
+    return "" if reference.tag or reference.digest else reference.name

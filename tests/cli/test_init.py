@@ -56,7 +56,10 @@ def written(shipit: Shipit) -> str:
 def test_a_dockerfile_alone(new: Shipit) -> None:
     put(new, {"Dockerfile": "FROM scratch\nEXPOSE 3000/tcp\n"})
     assert written(new) == (
-        "app: project\nimage: docker.io/project/project    # built from ./Dockerfile\ntargets:\n  hub:    # pushes the image\n"
+        "app: project\n"
+        "# TODO: the repository below is a guess (your-name stands for your name on Docker Hub); name the one that you push to.\n"
+        "image: docker.io/your-name/project    # built from ./Dockerfile\n"
+        "targets:\n  hub:    # pushes the image\n"
     )
 
 
@@ -82,9 +85,11 @@ def test_everything_that_a_project_may_say_of_itself(new: Shipit) -> None:
     )
     assert written(new) == (
         "app: shop\n"
+        "# TODO: the repository below is a guess (the owner of the git repository); name the one that you push to.\n"
         "images:\n"
         "  web: {repository: docker.io/acmeco/shop-web, build: {context: api}}\n"
         "  worker: {repository: docker.io/acmeco/shop-worker, build: {context: worker, dockerfile: Dockerfile.bg}}\n"
+        "env:\n  LOG: x\n"
         "secrets:                      # named here, never written here: from the environment of whoever deploys\n"
         "  SECRET_KEY: {env: SECRET_KEY}\n"
         "  DATABASE_URL: {env: DATABASE_URL}\n"
@@ -98,12 +103,13 @@ def test_everything_that_a_project_may_say_of_itself(new: Shipit) -> None:
         "  k8s:\n"
         "    context: prod-eu\n"
         "    workloads:\n"
-        "      web: {image: web, port: 3000}\n"
-        "      worker: {image: worker}\n"
+        "      web: {image: web, command: node server.js, port: 3000}\n"
+        "      worker: {image: worker, command: node worker.js}\n"
         "environments:\n"
         "  staging: {targets: {heroku: {app: shop-staging}}}\n"
         "\n"
-        "# Not taken over from the compose file, since shipit does not run them: db (postgres:16).\n"
+        "# What shipit could not take over from the files of this project:\n"
+        "# TODO compose.yaml: db (postgres:16): not built here, and not deployed by shipit; their URLs belong under secrets\n"
     )
 
 
@@ -210,6 +216,12 @@ def test_odd_files_are_as_if_they_were_not_there(new: Shipit, files: dict[str, s
     put(new, files)
     done = new.run("init", "--yes")
     assert done.returncode == 0, done.stderr
+    if "Dockerfile" not in files:
+        assert (
+            done.stdout.endswith("Next: write a Dockerfile, then shipit validate\n")
+            or "wrote Dockerfile" in done.stdout
+        )
+        (new.folder / "Dockerfile").write_text("FROM scratch\n")
     assert new.run("validate").returncode == 0
 
 

@@ -69,7 +69,7 @@ def test_a_draft_is_always_good(
     surroundings = environment(root, KUBECONFIG=str(root / "kubeconfig"))
     found = look(root, surroundings)
     context = found.current_context or next(iter(found.contexts), "")
-    heroku_app = main_app(found) or (heroku_name(found.app) if found.processes or found.release else "")
+    heroku_app = main_app(found) or (heroku_name(found.app) if found.is_for_heroku else "")
     answers = Answers(
         found.app, f"docker.io/me/{found.app}", heroku_app, context if found.contexts or found.manifests else None
     )

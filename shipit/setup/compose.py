@@ -1,0 +1,251 @@
+"""What a Compose file says: services that are built become images and processes. Pure but for reading.
+
+Source: Compose specification (05-services.md, build.md).
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from shipit.setup.reading import read_text, read_yaml_as_text
+from shipit.setup.said import (
+    Build,
+    Command,
+    Process,
+    Said,
+    as_command,
+    as_list,
+    as_map,
+    as_port,
+    as_text,
+    listed,
+    slug,
+    sorted_variables,
+)
+
+NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+_TAKEN = frozenset(
+    {"build", "image", "command", "entrypoint", "ports", "expose", "environment", "env_file", "profiles"}
+)
+# What has no meaning for a deploy, or is the default there.
+_NOTHING_TO_SAY = frozenset(
+    {
+        "container_name",
+        "depends_on",
+        "init",
+        "links",
+        "logging",
+        "platform",
+        "pull_policy",
+        "restart",
+        "scale",
+        "stdin_open",
+        "tty",
+        "develop",
+    }
+)
+
+
+def read_compose(root: Path) -> Said:
+    """The first Compose file of the project, as Compose looks for it; else one whose name says production."""
+    others = sorted(
+        path.name
+        for pattern in ("compose*.y*ml", "docker-compose*.y*ml")
+        for path in root.glob(pattern)
+        if path.suffix in (".yml", ".yaml") and path.is_file()
+    )
+    names = [name for name in NAMES if name in others] + [name for name in others if re.search(r"[.-]prod", name)]
+    name = next(iter(names), others[0] if len(others) == 1 else "")
+    unread = [other for other in dict.fromkeys(others) if other != name]
+    said = _said(root, name, read_yaml_as_text(root / name)) if name else Said()
+    return said._replace(todo=(*said.todo, f"{listed(unread)}: not read")) if unread else said
+
+
+def _said(root: Path, file: str, data: Mapping[str, Any]) -> Said:
+    services = {name: service for name, service in as_map(data.get("services")).items() if isinstance(service, dict)}
+    images: list[tuple[str, Build]] = []
+    repositories: list[tuple[Build, str]] = []
+    processes: list[Process] = []
+    variables: dict[str, dict[str, str | None]] = {}
+    dotenv: list[str] = []
+    todo: list[str] = []
+    foreign = [
+        f"{name} ({as_text(service.get('image'))})" for name, service in services.items() if "build" not in service
+    ]
+    for name, service in services.items():
+        build = _build(service)
+        if build is None:
+            continue
+        if service.get("profiles"):
+            todo.append(f"{name} runs only with {_profiles(service)}")
+            continue
+        if not (root / build.file).is_file() or build.file.startswith("../"):
+            todo.append(f"{name} is built from {build.file}, which is not in this folder")
+            continue
+        images.append((slug(name), build))
+        if repository := _repository(as_text(service.get("image"))):
+            repositories.append((build, repository))
+        processes.append(_process(name, service, build))
+        own, files, missing = _variables(root, service)
+        variables[processes[-1].name] = own
+        dotenv += files
+        todo += [*missing, *_not_taken(name, service)]
+    every = {key: value for own in variables.values() for key, value in own.items()}
+    env, secrets, invalid = sorted_variables(every, interpolates=True)
+    common = {key: value for key, value in env if all(own.get(key, value) == value for own in variables.values())}
+    processes = [
+        process._replace(
+            env=tuple(
+                (key, _interpolated(value))
+                for key, _ in env
+                if key not in common and (value := variables[process.name].get(key)) is not None
+            )
+        )
+        for process in processes
+    ]
+    todo += [f"{key!r} is no name that a variable can have" for key in invalid]
+    todo += _differing(variables, dict(env), common)
+    if foreign:
+        todo.append(f"{listed(foreign)}: not built here, and not deployed by shipit; their URLs belong under secrets")
+    return Said(
+        file=file,
+        images=tuple(images),
+        repositories=tuple(repositories),
+        processes=tuple(processes),
+        env=tuple((key, _interpolated(value)) for key, value in common.items()),
+        secrets=secrets,
+        dotenv=tuple(dict.fromkeys(dotenv)),
+        todo=tuple(todo),
+    )
+
+
+def _build(service: Mapping[str, Any]) -> Build | None:
+    build = service.get("build")
+    if isinstance(build, str):
+        return Build(posixpath.normpath(build or "."))
+    if not isinstance(build, dict):
+        return None
+    context = as_text(build.get("context")) or "."
+    args = build.get("args")
+    pairs = dict(str(item).partition("=")[::2] for item in args) if isinstance(args, list) else as_map(args)
+    return Build(
+        posixpath.normpath(context),
+        as_text(build.get("dockerfile")) or "Dockerfile",
+        as_text(build.get("target")),
+        tuple((key, _interpolated(value)) for key, value in pairs.items() if isinstance(value, str) and value),
+    )
+
+
+def _process(name: str, service: Mapping[str, Any], build: Build) -> Process:
+    listed_ports = [
+        port.get("target") if isinstance(port, dict) else port for port in as_list(service.get("ports"))
+    ] + as_list(service.get("expose"))
+    port = next((port for item in listed_ports if (port := as_port(_default(str(item))))), 0)
+    replicas = as_text(as_map(service.get("deploy")).get("replicas")) or as_text(service.get("scale"))
+    return Process(
+        name=slug(name),
+        build=build,
+        command=_command(service),
+        port=port,
+        health=_health(service) if port else "",
+        quantity=int(replicas) if replicas.isascii() and replicas.isdigit() and len(replicas) < 5 else None,
+    )
+
+
+def _command(service: Mapping[str, Any]) -> Command:
+    """Entrypoint and command as argv. Compose splits text into words; a shell that is needed stands in it."""
+    words: list[str] = []
+    for key in ("entrypoint", "command"):
+        value = as_command(service.get(key))
+        try:
+            words += shlex.split(value) if isinstance(value, str) else value
+        except ValueError:
+            return value
+    return tuple(word.replace("$$", "$") for word in words)
+
+
+def _health(service: Mapping[str, Any]) -> str:
+    """The path of a health check that asks this very container over HTTP."""
+    test = as_map(service.get("healthcheck")).get("test")
+    text = " ".join(map(str, test)) if isinstance(test, list) else as_text(test)
+    match = re.search(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::\d+)?(/[^\s\"'|;]*)", text)
+    return match[1] if match else ""
+
+
+def _variables(root: Path, service: Mapping[str, Any]) -> tuple[dict[str, str | None], list[str], list[str]]:
+    """The variables of a service, the files they come from, and what is missing of them."""
+    found: dict[str, str | None] = {}
+    files: list[str] = []
+    missing: list[str] = []
+    listed_files = service.get("env_file")
+    for item in listed_files if isinstance(listed_files, list) else [listed_files]:
+        path = as_text(as_map(item).get("path")) or as_text(item)
+        if not path:
+            continue
+        names = re.findall(r"(?m)^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*[=:]", read_text(root / path))
+        if names:
+            files.append(posixpath.normpath(path))
+            found |= dict.fromkeys(names)
+        else:
+            missing.append(f"env_file {path} is not here: name its variables under env or secrets")
+    listed_env = service.get("environment")
+    if isinstance(listed_env, list):
+        for item in listed_env:
+            name, equals, value = str(item).partition("=")
+            found[name] = value if equals else None
+    else:
+        found |= {
+            name: value if isinstance(value, str) and value else None for name, value in as_map(listed_env).items()
+        }
+    return found, files, missing
+
+
+def _differing(
+    variables: Mapping[str, Mapping[str, str | None]], env: Mapping[str, str], common: Mapping[str, str]
+) -> Iterator[str]:
+    names = [name for name in env if name not in common]
+    if names:
+        yield f"{listed(names)} differ between {listed(variables)}: Heroku has one set of config vars for an app"
+
+
+def _not_taken(name: str, service: Mapping[str, Any]) -> Iterator[str]:
+    """Keys of a service that nothing here stands for."""
+    taken = _TAKEN | _NOTHING_TO_SAY | ({"healthcheck"} if _health(service) else set())
+    taken |= {"deploy"} if set(as_map(service.get("deploy"))) <= {"replicas"} else set()
+    left = [key for key in service if key not in taken and not key.startswith("x-")]
+    if left:
+        yield f"services.{name}: {listed(left)}"
+    own = as_map(service.get("build"))
+    left = [key for key in own if key not in ("context", "dockerfile", "target", "args")]
+    if left:
+        yield f"services.{name}: build.{', build.'.join(left)}"
+
+
+def _profiles(service: Mapping[str, Any]) -> str:
+    profiles = [str(item) for item in as_list(service.get("profiles"))]
+    return f"the profile {listed(profiles)}" if profiles else "a profile"
+
+
+def _repository(image: str) -> str:
+    """The repository of a service's image, where it names one that can be pushed to."""
+    text = _default(image).partition("@")[0]
+    head, _, tail = text.rpartition(":")
+    name = head if head and "/" not in tail else text
+    return name if "/" in name and "$" not in name else ""
+
+
+def _default(text: str) -> str:
+    """Text with `${NAME:-default}` and `${NAME-default}` replaced by the default."""
+    return re.sub(r"\$\{[A-Za-z_][A-Za-z0-9_]*:?-([^${}]*)\}", r"\1", text)
+
+
+def _interpolated(value: str) -> str:
+    """A value of Compose as one of deploy.yml: `$NAME` in braces, `$$` for a dollar sign."""
+    return re.sub(
+        r"\$\$(?!\{)|(?<!\$)\$([A-Za-z_][A-Za-z0-9_]*)", lambda match: f"${{{match[1]}}}" if match[1] else "$", value
+    )

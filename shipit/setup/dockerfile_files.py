@@ -1,0 +1,129 @@
+"""Dockerfiles in a project, and which of them are images of the app. Reads only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from shipit.setup.said import NOT_PRODUCTION, Build, Said, listed, slug
+
+_NAME = re.compile(
+    r"(?:Dockerfile|Containerfile)(?:[.-](?P<suffix>.+))?|(?P<prefix>.+)\.(?:[Dd]ockerfile|[Cc]ontainerfile)"
+)
+_PRODUCTION = frozenset({"prod", "production", "release", "deploy"})
+# A Dockerfile in one of these is built from the project's root.
+_OF_THE_ROOT = frozenset(
+    [
+        "build",
+        "ci",
+        "container",
+        "containers",
+        "deploy",
+        "deployment",
+        "deployments",
+        "docker",
+        "dockerfiles",
+        "etc",
+        "infra",
+        "ops",
+        "packaging",
+        "scripts",
+    ]
+)
+_SKIPPED = frozenset(
+    [
+        "dist",
+        "docs",
+        "examples",
+        "example",
+        "fixtures",
+        "node_modules",
+        "site-packages",
+        "test",
+        "testdata",
+        "tests",
+        "third_party",
+        "vendor",
+    ]
+)
+_MOST_NAMED = 10
+
+
+def read_dockerfiles(root: Path, known: frozenset[str]) -> Said:
+    """Images of the Dockerfiles that no other file names; `known` are those that are named, relative to `root`.
+
+    Folders are looked into two deep. Where other files name images, a Dockerfile of a folder is only mentioned.
+    """
+    at_root = [path.name for path in sorted(root.iterdir()) if _is_dockerfile(path) and path.name not in known]
+    kept, left = _chosen(at_root, has_others=bool(known))
+    images = [(slug(name) if name else "web", Build(".", file)) for file, name in kept.items()]
+    todo = [f"{listed(left)}: not taken for {'an image' if len(left) == 1 else 'images'} of the app"] if left else []
+    below = [path for path in _in_folders(root) if path not in known]
+    if images or known:
+        if below:
+            more = [f"{len(below) - _MOST_NAMED} more"] if len(below) > _MOST_NAMED else []
+            todo.append(f"{listed([*below[:_MOST_NAMED], *more])}: not taken, since no other file names it")
+        return Said("Dockerfiles", images=tuple(images), todo=tuple(todo))
+    guesses = {_of_folder(path): None for path in below}
+    if guesses:
+        todo.append(f"{listed(below[:_MOST_NAMED])}: taken for images of the app, with contexts that are a guess")
+    return Said("Dockerfiles", images=tuple(guesses), todo=tuple(todo))
+
+
+def _is_dockerfile(path: Path) -> bool:
+    return bool(_NAME.fullmatch(path.name)) and not path.name.endswith(".dockerignore") and path.is_file()
+
+
+def _chosen(files: list[str], *, has_others: bool) -> tuple[dict[str, str], list[str]]:
+    """File -> the name that it gives its image, empty for the main one; and the files that are left out."""
+    names = {file: _name_in(file) for file in files}
+    left = [file for file, name in names.items() if _parts(name) & NOT_PRODUCTION]
+    kept = {file: name for file, name in names.items() if file not in left}
+    production = next((file for file, name in kept.items() if name.lower() in _PRODUCTION), "")
+    if production:
+        replaced = [file for file, name in kept.items() if not name]
+        kept = {production: "", **{file: name for file, name in kept.items() if name and file != production}}
+        left += replaced
+    elif "Dockerfile" in kept and "Containerfile" in kept:
+        left.append("Containerfile")
+        del kept["Containerfile"]
+    if not kept and left and not has_others and len(left) == 1:
+        return {left[0]: ""}, []
+    return kept, left
+
+
+def _name_in(file: str) -> str:
+    match = _NAME.fullmatch(file)
+    return ((match["suffix"] or match["prefix"]) or "") if match else ""
+
+
+def _parts(name: str) -> frozenset[str]:
+    return frozenset(re.split(r"[^a-z0-9]+", name.lower()))
+
+
+def _in_folders(root: Path) -> list[str]:
+    return sorted(
+        path.relative_to(root).as_posix() for path in _walk(root, 2) if not _parts(_name_in(path.name)) & NOT_PRODUCTION
+    )
+
+
+def _walk(folder: Path, depth: int) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        try:
+            if path.is_symlink() or not path.is_dir() or path.name.startswith(".") or path.name in _SKIPPED:
+                continue
+            yield from (file for file in sorted(path.iterdir()) if _is_dockerfile(file))
+            if depth > 1:
+                yield from _walk(path, depth - 1)
+        except OSError:
+            continue
+
+
+def _of_folder(file: str) -> tuple[str, Build]:
+    folder, _, name = file.rpartition("/")
+    own = folder.rpartition("/")[2]
+    suffix = _name_in(name)
+    if own.lower() in _OF_THE_ROOT:
+        return slug(suffix) if suffix else "web", Build(".", file)
+    return slug(f"{own}-{suffix}" if suffix else own), Build(folder, name)

@@ -1,0 +1,96 @@
+"""What fly.toml says. Pure but for reading.
+
+Source: fly.io/docs/reference/configuration.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from shipit.setup.reading import read_toml
+from shipit.setup.said import Build, Process, Said, as_list, as_map, as_port, as_text, listed, slug, sorted_variables
+
+_TAKEN = frozenset({"app", "build", "env", "processes", "http_service", "services", "deploy"})
+# Where and on what it runs is for the new place to say.
+_NOTHING_TO_SAY = frozenset({"primary_region", "vm", "kill_signal", "kill_timeout", "console_command"})
+
+
+def read_fly(root: Path) -> Said:
+    """The image, its variables, processes, port, health check and release command."""
+    data = read_toml(root / "fly.toml")
+    if not data:
+        return Said()
+    build = _build(as_map(data.get("build")))
+    images = (
+        ((("web", build),) if (root / build.file).is_file() and not build.file.startswith("../") else ())
+        if build
+        else ()
+    )
+    values = {
+        str(name): str(value) for name, value in as_map(data.get("env")).items() if isinstance(value, str | int | float)
+    }
+    env, secrets, _ = sorted_variables(values)
+    port, health = _served(data)
+    commands = {str(name): as_text(command) for name, command in as_map(data.get("processes")).items()}
+    serving = _serving(data, commands)
+    processes = [
+        Process(
+            "web" if name == serving else slug(name),
+            images[0][1] if images else None,
+            command,
+            port if name == serving else 0,
+            health if name == serving else "",
+        )
+        for name, command in (commands or {"app": ""}).items()
+    ]
+    return Said(
+        file="fly.toml",
+        app=as_text(data.get("app")),
+        images=images,
+        processes=tuple(processes),
+        release=as_text(as_map(data.get("deploy")).get("release_command")),
+        env=tuple((name, value) for name, value in env if name != "PORT"),
+        secrets=secrets,
+        todo=tuple(_todo(data)),
+    )
+
+
+def _build(build: Mapping[str, Any]) -> Build | None:
+    file = as_text(build.get("dockerfile")) or "Dockerfile"
+    if build.get("image") or build.get("builder") or build.get("buildpacks"):
+        return None
+    args = tuple((str(key), str(value)) for key, value in as_map(build.get("args")).items())
+    return Build(".", posixpath.normpath(file), as_text(build.get("build-target")), args)
+
+
+def _served(data: Mapping[str, Any]) -> tuple[int, str]:
+    """The port inside the container, and the path of an HTTP check."""
+    services = [as_map(data.get("http_service")), *map(as_map, as_list(data.get("services")))]
+    port = next((port for service in services if (port := as_port(service.get("internal_port")))), 0)
+    checks = [
+        as_map(check)
+        for service in services
+        for check in [*as_list(service.get("checks")), *as_list(service.get("http_checks"))]
+    ] + [as_map(check) for check in as_map(data.get("checks")).values()]
+    path = next((path for check in checks if (path := as_text(check.get("path"))).startswith("/")), "")
+    return port, path if port else ""
+
+
+def _serving(data: Mapping[str, Any], commands: Mapping[str, str]) -> str:
+    """The process that requests go to."""
+    named = [str(item) for item in as_list(as_map(data.get("http_service")).get("processes"))]
+    return next((name for name in (*named, "web", "app") if name in commands), next(iter(commands), "app"))
+
+
+def _todo(data: Mapping[str, Any]) -> Iterator[str]:
+    build = as_map(data.get("build"))
+    for key in ("image", "builder", "buildpacks"):
+        if build.get(key):
+            yield f"build.{key}: shipit builds from a Dockerfile, or takes an image by use:"
+    left = [str(key) for key in data if key not in _TAKEN | _NOTHING_TO_SAY]
+    if left:
+        yield listed(left)
+    yield "secrets that fly keeps are not in the file: name them under secrets"

@@ -1,0 +1,108 @@
+"""What Kamal's config/deploy.yml says. Pure but for reading.
+
+Source: kamal-deploy.org/docs/configuration.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from shipit.setup.reading import read_yaml_as_text
+from shipit.setup.said import Build, Process, Said, as_list, as_map, as_port, as_text, listed, slug, sorted_variables
+
+_TAKEN = frozenset({"service", "image", "servers", "registry", "env", "builder", "proxy", "accessories"})
+_NOTHING_TO_SAY = frozenset(
+    {
+        "aliases",
+        "ssh",
+        "sshkit",
+        "minimum_version",
+        "retain_containers",
+        "primary_role",
+        "asset_path",
+        "deploy_timeout",
+        "drain_timeout",
+    }
+)
+
+
+def read_kamal(root: Path) -> Said:
+    """The image and its repository, roles with their commands, variables, port and health check."""
+    file = "config/deploy.yml"
+    data = read_yaml_as_text(root / file)
+    if not as_text(data.get("service")) or not data.get("servers"):
+        return Said()
+    builder = as_map(data.get("builder"))
+    build = _build(builder)
+    is_there = (root / build.file).is_file() and not build.file.startswith("../")
+    repository = _repository(data)
+    clear, secrets = _variables(as_map(data.get("env")))
+    env, hidden, _ = sorted_variables(clear)
+    return Said(
+        file=file,
+        app=as_text(data.get("service")),
+        images=(("web", build),) if is_there else (),
+        repositories=((build, repository),) if is_there and repository else (),
+        processes=tuple(_processes(data, build if is_there else None)),
+        env=env,
+        secrets=tuple(dict.fromkeys((*hidden, *secrets))),
+        todo=tuple(_todo(data, builder)),
+    )
+
+
+def _build(builder: Mapping[str, Any]) -> Build:
+    args = tuple((str(key), value) for key, value in as_map(builder.get("args")).items() if isinstance(value, str))
+    context = posixpath.normpath(as_text(builder.get("context")) or ".")
+    file = posixpath.normpath(as_text(builder.get("dockerfile")) or "Dockerfile")
+    return Build(context, posixpath.relpath(file, context), as_text(builder.get("target")), args)
+
+
+def _repository(data: Mapping[str, Any]) -> str:
+    image, server = as_text(data.get("image")), as_text(as_map(data.get("registry")).get("server"))
+    if not image or "<%" in image + server:
+        return ""
+    return f"{server}/{image}" if server and not server.startswith(("localhost", "127.")) else image
+
+
+def _processes(data: Mapping[str, Any], build: Build | None) -> Iterator[Process]:
+    servers = data.get("servers")
+    proxy = as_map(data.get("proxy"))
+    for name, about in servers.items() if isinstance(servers, dict) else [("web", None)]:
+        command = as_text(as_map(about).get("cmd"))
+        is_web = name == "web"
+        yield Process(
+            slug(name),
+            build,
+            "" if "<%" in command else command,
+            (as_port(proxy.get("app_port")) or 80) if is_web else 0,
+            as_text(as_map(proxy.get("healthcheck")).get("path")) or "/up" if is_web else "",
+            as_text(proxy.get("host")) if is_web and "<%" not in as_text(proxy.get("host")) else "",
+        )
+
+
+def _variables(env: Mapping[str, Any]) -> tuple[dict[str, str | None], list[str]]:
+    """Variables with their values, and the names of secrets; `NAME:OTHER` is NAME from the secret OTHER."""
+    clear = as_map(env.get("clear")) if "clear" in env or "secret" in env else env
+    names = [str(item).partition(":")[0] for item in as_list(env.get("secret"))]
+    return {
+        str(key): value if value and "<%" not in value else None
+        for key, value in clear.items()
+        if isinstance(value, str)
+    }, names
+
+
+def _todo(data: Mapping[str, Any], builder: Mapping[str, Any]) -> Iterator[str]:
+    accessories = [
+        f"{name} ({as_text(as_map(about).get('image'))})" for name, about in as_map(data.get("accessories")).items()
+    ]
+    if accessories:
+        yield f"accessories are not deployed by shipit: {listed(accessories)}"
+    left = [str(key) for key in data if key not in _TAKEN | _NOTHING_TO_SAY]
+    if left:
+        yield listed(left)
+    left = [str(key) for key in builder if key not in ("args", "context", "dockerfile", "target", "arch")]
+    if left:
+        yield f"builder.{', builder.'.join(left)}"

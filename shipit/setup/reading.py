@@ -1,0 +1,77 @@
+"""Files of a project, read for suggestions: one that is missing, too large or no such file is as if it were empty."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from shipit.config.yaml_text import check_bounds, load_documents
+from shipit.setup.said import as_map
+
+MAX_BYTES = 1024 * 1024
+# A compose file that merges maps into each other grows by this much at most.
+_MOST_KEYS = 100_000
+
+
+def read_text(path: Path) -> str:
+    """The text of a regular file of at most 1 MiB; empty for anything else."""
+    try:
+        return path.read_text(encoding="utf-8-sig") if path.is_file() and path.stat().st_size <= MAX_BYTES else ""
+    except (OSError, UnicodeDecodeError, ValueError):
+        return ""
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The map that a file of one YAML document holds."""
+    try:
+        documents = load_documents(read_text(path))
+    except (yaml.YAMLError, ValueError):
+        return {}
+    return as_map(documents[0]) if len(documents) == 1 else {}
+
+
+def read_yaml_as_text(path: Path) -> dict[str, Any]:
+    """The same with every scalar as the text that is written, so that `1.10` and `22:22` stay; merge keys are merged."""
+    text = read_text(path)
+    try:
+        check_bounds(text, max_nodes=_MOST_KEYS)
+        documents = list(yaml.load_all(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader)))
+    except (yaml.YAMLError, ValueError, TypeError):
+        return {}
+    return as_map(_merged(documents[0], 0)) if len(documents) == 1 else {}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The map that a file of JSON holds."""
+    try:
+        return as_map(json.loads(read_text(path) or "{}"))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a file of TOML."""
+    try:
+        return tomllib.loads(read_text(path))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _merged(value: Any, depth: int) -> Any:
+    """A tree whose merge keys (`<<`) are laid under the maps they stand in. Source: YAML's merge type."""
+    if depth > 64:
+        return None
+    if isinstance(value, list):
+        return [_merged(item, depth + 1) for item in value]
+    if not isinstance(value, dict):
+        return value
+    under: dict[str, Any] = {}
+    sources = value.get("<<", [])
+    for source in sources if isinstance(sources, list) else [sources]:
+        under = {**as_map(_merged(source, depth + 1)), **under}
+    own = {str(key): _merged(item, depth + 1) for key, item in value.items() if key != "<<"}
+    return {**under, **own}

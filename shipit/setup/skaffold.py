@@ -1,0 +1,93 @@
+"""What skaffold.yaml says. Pure but for reading.
+
+Source: skaffold.dev/docs/references/yaml.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from shipit.setup.reading import read_yaml_as_text
+from shipit.setup.said import Build, Process, Said, as_list, as_map, as_text, listed, slug
+
+_NAMES = ("skaffold.yaml", "skaffold.yml")
+_OTHER_BUILDERS = ("buildpacks", "jib", "ko", "bazel", "custom", "kaniko")
+
+
+def read_skaffold(root: Path) -> Said:
+    """Artifacts as images, and the manifests that are plain YAML."""
+    file = next((name for name in _NAMES if (root / name).is_file()), "")
+    data = read_yaml_as_text(root / file) if file else {}
+    images: list[tuple[str, Build]] = []
+    repositories: list[tuple[Build, str]] = []
+    todo: list[str] = []
+    for artifact in map(as_map, as_list(as_map(data.get("build")).get("artifacts"))):
+        name = as_text(artifact.get("image"))
+        other = next((builder for builder in _OTHER_BUILDERS if builder in artifact), "")
+        build = _build(artifact)
+        if other or not (root / build.file).is_file() or build.file.startswith("../"):
+            todo.append(
+                f"{name} is built by {other}, not from a Dockerfile" if other else f"{name}: there is no {build.file}"
+            )
+            continue
+        images.append((slug(name.rpartition("/")[2]), build))
+        if "/" in name:
+            repositories.append((build, name))
+    raw = [as_text(item) for item in _raw_manifests(data)]
+    folders = [folder for item in raw if (folder := _folder(root, item))]
+    if data:
+        todo += _todo(data, [item for item in raw if not _folder(root, item)])
+    return Said(
+        file=file,
+        app=as_text(as_map(data.get("metadata")).get("name")),
+        images=tuple(images),
+        repositories=tuple(repositories),
+        processes=tuple(Process(name, build) for name, build in images),
+        manifests=tuple(dict.fromkeys(folders)),
+        todo=tuple(todo),
+    )
+
+
+def _build(artifact: Mapping[str, Any]) -> Build:
+    docker = as_map(artifact.get("docker"))
+    args = tuple(
+        (str(key), value)
+        for key, value in as_map(docker.get("buildArgs")).items()
+        if isinstance(value, str) and "{{" not in value
+    )
+    return Build(
+        posixpath.normpath(as_text(artifact.get("context")) or "."),
+        posixpath.normpath(as_text(docker.get("dockerfile")) or "Dockerfile"),
+        as_text(docker.get("target")),
+        args,
+    )
+
+
+def _raw_manifests(data: Mapping[str, Any]) -> list[Any]:
+    kubectl = as_map(as_map(data.get("deploy")).get("kubectl"))
+    return as_list(as_map(data.get("manifests")).get("rawYaml")) + as_list(kubectl.get("manifests"))
+
+
+def _folder(root: Path, pattern: str) -> str:
+    """The file that a manifest's path names, or the folder that its pattern is of; empty where there is none."""
+    if not pattern or pattern.startswith(("/", "../", "http")):
+        return ""
+    if (root / pattern).is_file():
+        return posixpath.normpath(pattern)
+    folder = posixpath.dirname(pattern.split("*")[0]) if "*" in pattern else pattern
+    return f"{posixpath.normpath(folder)}/" if folder and (root / folder).is_dir() else ""
+
+
+def _todo(data: Mapping[str, Any], missing: list[str]) -> Iterator[str]:
+    if missing:
+        yield f"manifests {listed(missing)}"
+    for section in ("manifests", "deploy"):
+        if left := [key for key in as_map(data.get(section)) if key not in ("rawYaml", "kubectl")]:
+            yield f"{section}.{left[0]}: render it into a folder, and name that under manifests"
+    if left := [
+        key for key in data if key in ("profiles", "portForward", "test", "verify", "customActions", "requires")
+    ]:
+        yield listed(left)

@@ -1,0 +1,359 @@
+"""`shipit init` beside the files of other tools: what they say is taken over, and what can't be is named."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_init import HEAD, put
+from tests.shipit import Shipit
+
+NODE = 'FROM node:22 AS build\nEXPOSE 9999\nFROM node:22\nARG PORT=3000\nEXPOSE $PORT\nCMD ["node", "server.js"]\n'
+CLUSTER = "apiVersion: v1\ncurrent-context: prod\ncontexts: [{name: prod, context: {}}]\n"
+SECRETS = "secrets:                      # named here, never written here: from the environment of whoever deploys\n"
+TODO = "\n# What shipit could not take over from the files of this project:\n"
+RELEASE = "    # runs once before anything new serves\n"
+NOBODY = "# TODO: the repository below is a guess (your-name stands for your name on Docker Hub); name the one that you push to.\n"
+
+
+@pytest.fixture
+def new(shipit: Shipit) -> Shipit:
+    """A folder called project, beside a kubeconfig of one context."""
+    kubeconfig = shipit.folder.parent / "kubeconfig"
+    kubeconfig.write_text(CLUSTER)
+    shipit.env["KUBECONFIG"] = str(kubeconfig)
+    return shipit
+
+
+def draft(shipit: Shipit, files: dict[str, str]) -> str:
+    """The file that init writes; it is valid."""
+    put(shipit, files)
+    done = shipit.run("init", "--yes")
+    assert done.returncode == 0, done.stderr
+    checked = shipit.run("validate")
+    assert checked.returncode == 0, checked.stderr
+    return (shipit.folder / "deploy.yml").read_text().removeprefix(HEAD)
+
+
+COMPOSE = """\
+x-common: &common
+  environment: &env {LOG: debug, RATE: 1.10, DATABASE_URL: "postgres://u:p@db/x", MAILER: "${MAILER:-none}", APIKEY: $KEY}
+services:
+  web:
+    <<: *common
+    build: {context: ., dockerfile: docker/Dockerfile, target: prod, args: {V: 1.10}}
+    image: ghcr.io/acme/shop:latest
+    env_file: [.env, missing.env]
+    ports: ["127.0.0.1:8080:3000/tcp"]
+    volumes: ["uploads:/app/uploads"]
+    healthcheck: {test: "curl -f http://localhost:3000/healthz || exit 1"}
+  worker:
+    <<: *common
+    build: {context: ., dockerfile: docker/Dockerfile, target: prod, args: {V: 1.10}}
+    command: node worker.js --n "$$N"
+    environment: {<<: *env, LOG: info}
+    deploy: {replicas: 2}
+  debug: {build: ., profiles: [debug]}
+  db: {image: "postgres:16"}
+"""
+
+
+def test_compose_services_of_one_build_are_processes_of_one_image(new: Shipit) -> None:
+    files = {
+        "compose.yaml": COMPOSE,
+        "docker-compose.override.yml": "services: {}\n",
+        "docker/Dockerfile": NODE.replace("FROM node:22\n", "FROM node:22 AS prod\n"),
+        "Dockerfile.dev": NODE,
+        ".env": "SECRET_A=1\nexport B=2\n",
+    }
+    assert draft(new, files) == (
+        "app: project\n"
+        'image: {repository: ghcr.io/acme/shop, build: {dockerfile: docker/Dockerfile, stage: prod, args: {V: "1.10"}}}\n'
+        'dotenv: [{path: ".env", required: false}]\n'
+        "env:\n"
+        '  RATE: "1.10"\n'
+        '  MAILER: "${MAILER:-none}"\n'
+        f"{SECRETS}"
+        "  SECRET_A: {env: SECRET_A}\n"
+        "  B: {env: B}\n"
+        "  DATABASE_URL: {env: DATABASE_URL}\n"
+        "  APIKEY: {env: APIKEY}\n"
+        "targets:\n"
+        "  k8s:\n"
+        "    context: prod\n"
+        "    workloads:\n"
+        '      web: {port: 3000, health: "/healthz", env: {LOG: debug}}\n'
+        '      worker: {command: [node, worker.js, "--n", "$N"], replicas: 2, env: {LOG: info}}\n'
+        f"{TODO}"
+        "# TODO compose.yaml: env_file missing.env is not here: name its variables under env or secrets\n"
+        "# TODO compose.yaml: services.web: volumes\n"
+        "# TODO compose.yaml: debug runs only with the profile debug\n"
+        "# TODO compose.yaml: LOG differ between web and worker: Heroku has one set of config vars for an app\n"
+        "# TODO compose.yaml: db (postgres:16): not built here, and not deployed by shipit; their URLs belong under secrets\n"
+        "# TODO compose.yaml: docker-compose.override.yml: not read\n"
+        "# TODO Dockerfiles: Dockerfile.dev: not taken for an image of the app\n"
+    )
+
+
+def test_no_value_of_a_secret_is_written(new: Shipit) -> None:
+    text = draft(new, {"compose.yaml": COMPOSE, "docker/Dockerfile": NODE, ".env": "SECRET_A=canary-4711\n"})
+    assert "canary-4711" not in text and "u:p@" not in text
+
+
+def test_fly_toml(new: Shipit) -> None:
+    toml = """\
+app = "shop-fly"
+[build]
+dockerfile = "Dockerfile"
+[env]
+LOG = "${x}"
+PORT = "8080"
+[processes]
+app = "node server.js"
+worker = "node worker.js"
+[http_service]
+internal_port = 8080
+processes = ["app"]
+[[http_service.checks]]
+path = "/up"
+[deploy]
+release_command = "npm run migrate"
+[mounts]
+source = "data"
+"""
+    assert draft(new, {"fly.toml": toml, "Dockerfile": NODE}) == (
+        "app: shop-fly\n"
+        f"{NOBODY}"
+        "image: docker.io/your-name/shop-fly    # built from ./Dockerfile\n"
+        "env:\n"
+        '  LOG: "$${x}"\n'
+        f"release: {{command: npm run migrate}}{RELEASE}"
+        "targets:\n"
+        "  k8s:\n"
+        "    context: prod\n"
+        "    workloads:\n"
+        '      web: {command: node server.js, port: 8080, health: "/up"}\n'
+        "      worker: {command: node worker.js}\n"
+        f"{TODO}"
+        "# TODO fly.toml: mounts\n"
+        "# TODO fly.toml: secrets that fly keeps are not in the file: name them under secrets\n"
+    )
+
+
+def test_the_configuration_of_kamal(new: Shipit) -> None:
+    kamal = """\
+service: shop
+image: acme/shop
+servers:
+  web: [192.0.2.1]
+  job: {hosts: [192.0.2.1], cmd: bin/jobs}
+proxy: {ssl: true, host: shop.example.com}
+registry: {server: ghcr.io, username: me, password: [KAMAL_REGISTRY_PASSWORD]}
+builder: {arch: amd64}
+env:
+  clear: {DB_HOST: db}
+  secret: [RAILS_MASTER_KEY, A:B]
+accessories: {db: {image: "mysql:8"}}
+volumes: ["x:/y"]
+"""
+    rails = 'FROM ruby:3.4\nEXPOSE 80\nENTRYPOINT ["/rails/bin/docker-entrypoint"]\nCMD ["./bin/rails", "server"]\n'
+    assert draft(new, {"config/deploy.yml": kamal, "Dockerfile": rails}) == (
+        "app: shop\n"
+        "image: ghcr.io/acme/shop    # built from ./Dockerfile\n"
+        "env:\n"
+        "  DB_HOST: db\n"
+        f"{SECRETS}"
+        "  RAILS_MASTER_KEY: {env: RAILS_MASTER_KEY}\n"
+        "  A: {env: A}\n"
+        "targets:\n"
+        "  k8s:\n"
+        "    context: prod\n"
+        "    workloads:\n"
+        '      web: {port: 80, health: "/up", host: shop.example.com}\n'
+        "      job: {command: bin/jobs}\n"
+        f"{TODO}"
+        "# TODO config/deploy.yml: accessories are not deployed by shipit: db (mysql:8)\n"
+        "# TODO config/deploy.yml: volumes\n"
+        "# TODO Dockerfile: has an ENTRYPOINT, which the command of job replaces on Kubernetes\n"
+    )
+
+
+def test_skaffold_and_a_chart(new: Shipit) -> None:
+    skaffold = """\
+apiVersion: skaffold/v4beta6
+kind: Config
+build:
+  artifacts:
+  - {image: gcr.io/acme/front, context: front}
+  - {image: gcr.io/acme/back, context: back, docker: {dockerfile: Dockerfile.x, target: t}}
+  - {image: j, jib: {}}
+manifests: {rawYaml: ["k8s/*.yaml"], helm: {releases: []}}
+"""
+    files = {
+        "skaffold.yaml": skaffold,
+        "front/Dockerfile": NODE,
+        "back/Dockerfile.x": "FROM scratch AS t\n",
+        "k8s/a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
+        "charts/x/Chart.yaml": "name: x\n",
+    }
+    assert draft(new, files) == (
+        "app: project\n"
+        "images:\n"
+        "  front: {repository: gcr.io/acme/front, build: {context: front}}\n"
+        "  back: {repository: gcr.io/acme/back, build: {context: back, dockerfile: Dockerfile.x, stage: t}}\n"
+        "targets:\n"
+        "  k8s:\n"
+        "    context: prod\n"
+        "    manifests: [k8s/]    # their images are pinned to what was pushed\n"
+        f"{TODO}"
+        "# TODO skaffold.yaml: j is built by jib, not from a Dockerfile\n"
+        "# TODO skaffold.yaml: manifests.helm: render it into a folder, and name that under manifests\n"
+        "# TODO Kubernetes files: Helm chart charts/x: helm template writes its objects, which go under manifests\n"
+    )
+
+
+def test_heroku_yml_with_images_and_arguments(new: Shipit) -> None:
+    Path(new.env["KUBECONFIG"]).unlink()
+    heroku = """\
+setup:
+  addons: [{plan: heroku-postgresql}]
+  config: {BUCKET: x}
+build:
+  docker: {web: Dockerfile, worker: {dockerfile: worker/Dockerfile, target: w}}
+  config: {V: 1.10}
+release: {image: worker, command: [./migrate, ./seed]}
+run:
+  web: bundle exec puma
+  worker: {command: [sidekiq], image: worker}
+  clock: {command: [clock], image: web}
+"""
+    files = {"heroku.yml": heroku, "Dockerfile": NODE, "worker/Dockerfile": "FROM scratch AS w\n"}
+    assert draft(new, files) == (
+        "app: project\n"
+        "images:\n"
+        '  web: {build: {args: {V: "1.10"}}}\n'
+        '  worker: {build: {context: worker, stage: w, args: {V: "1.10"}}}\n'
+        "env:\n"
+        "  BUCKET: x\n"
+        f'release: {{image: worker, command: "./migrate && ./seed"}}{RELEASE}'
+        "targets:\n"
+        "  heroku:\n"
+        "    app: project\n"
+        "    processes:\n"
+        "      web: {image: web, command: bundle exec puma}\n"
+        "      worker: {image: worker, command: sidekiq}\n"
+        "      clock: {image: web, command: clock}\n"
+        f"{TODO}"
+        "# TODO heroku.yml: add-ons are created by the Heroku CLI: heroku addons:create heroku-postgresql\n"
+    )
+
+
+def test_app_json(new: Shipit) -> None:
+    app = {
+        "name": "shop",
+        "env": {"A": "1", "B": {"value": "2"}, "C": {"required": False}, "D": {"description": "asked for"}},
+        "formation": {"web": {"quantity": 2, "size": "Standard-1X"}},
+        "addons": ["heroku-redis"],
+        "scripts": {"postdeploy": "npm run seed"},
+    }
+    files = {"app.json": json.dumps(app), "Procfile": "web: node server.js\n", "Dockerfile": NODE}
+    text = draft(new, files)
+    assert '  A: "1"\n  B: "2"\n' in text and "  D: {env: D}\n" in text
+    assert "      web: {command: node server.js, quantity: 2, size: Standard-1X}\n".lower() in text.lower()
+    assert "# TODO app.json: optional variables: C\n" in text
+    assert "# TODO app.json: scripts.postdeploy: npm run seed\n" in text
+    assert "heroku addons:create heroku-redis" in text
+
+
+def test_dockerfiles_in_folders(new: Shipit) -> None:
+    files = {
+        "backend/Dockerfile": NODE,
+        "frontend/Dockerfile": "FROM nginx\nEXPOSE 80\n",
+        "tests/Dockerfile": NODE,
+        "docker/Dockerfile.jobs": "FROM scratch\n",
+    }
+    text = draft(new, files)
+    assert "  backend: {repository: docker.io/your-name/project-backend, build: {context: backend}}\n" in text
+    assert (
+        "  jobs: {repository: docker.io/your-name/project-jobs, build: {dockerfile: docker/Dockerfile.jobs}}\n" in text
+    )
+    assert "      frontend: {image: frontend, port: 80}\n" in text
+    assert "contexts that are a guess" in text and "tests/Dockerfile" not in text
+
+
+@pytest.mark.parametrize(
+    ("files", "image"),
+    [
+        (["Containerfile"], "build: {dockerfile: Containerfile}"),
+        (["Dockerfile", "Dockerfile.test", "Dockerfile.bak", "Dockerfile-dev"], "docker.io/your-name/project "),
+        (["Dockerfile", "Dockerfile.prod"], "build: {dockerfile: Dockerfile.prod}"),
+        (["Dockerfile", "Containerfile"], "docker.io/your-name/project "),
+        (["app.dockerfile"], "build: {dockerfile: app.dockerfile}"),
+    ],
+)
+def test_one_of_several_dockerfiles_is_the_image(new: Shipit, files: list[str], image: str) -> None:
+    text = draft(new, dict.fromkeys(files, NODE))
+    line = next(line for line in text.splitlines() if line.startswith("image:"))
+    assert image in line
+    assert all(name in text for name in files if name != "Dockerfile" or "prod" in image)
+
+
+def test_the_login_of_docker_hub_names_the_repository(new: Shipit) -> None:
+    config = new.folder.parent / "docker"
+    config.mkdir()
+    auth = base64.b64encode(b"acmeship:password-4711").decode()
+    (config / "config.json").write_text(json.dumps({"auths": {"https://index.docker.io/v1/": {"auth": auth}}}))
+    new.env["DOCKER_CONFIG"] = str(config)
+    text = draft(new, {"Dockerfile": NODE})
+    assert "image: docker.io/acmeship/project    # built" in text and "guess" not in text and "4711" not in text
+
+
+def test_the_image_of_a_manifest_names_the_repository(new: Shipit) -> None:
+    deployment = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec: {template: {spec: {containers: [{name: web, image: "ghcr.io/acme/project:v3"}, {name: p, image: "redis:8"}]}}}
+"""
+    assert "image: ghcr.io/acme/project    # built" in draft(new, {"Dockerfile": NODE, "k8s/web.yaml": deployment})
+
+
+@pytest.mark.parametrize(
+    ("files", "lines"),
+    [
+        ({"go.mod": "module shop\n\ngo 1.23.4\n"}, ["FROM golang:1.23-alpine AS build"]),
+        ({"package.json": '{"engines": {"node": ">=20"}}', "yarn.lock": ""}, ["FROM node:20-alpine", "COPY package.json yarn.lock ./"]),
+        ({"requirements.txt": "x\n", ".python-version": "3.13.1\n", "Procfile": "web: gunicorn app:app --bind 0.0.0.0:$PORT\n"},
+         ["FROM python:3.13-slim", "CMD gunicorn app:app --bind 0.0.0.0:$PORT"]),
+        ({"Gemfile": "ruby '3.3.0'\n", "Procfile": "web: bundle exec puma\nworker: bundle exec sidekiq\n"}, ["FROM ruby:3.3-slim", "CMD bundle exec puma"]),
+    ],
+)  # fmt: skip
+def test_a_drafted_dockerfile_knows_versions_and_commands(new: Shipit, files: dict[str, str], lines: list[str]) -> None:
+    text = draft(new, files)
+    written = (new.folder / "Dockerfile").read_text().splitlines()
+    assert all(line in written for line in lines), written
+    assert ("worker: {command: bundle exec sidekiq}" in text) == ("worker" in files.get("Procfile", ""))
+
+
+def test_a_stage_that_is_not_the_last_is_named(new: Shipit) -> None:
+    compose = "services: {web: {build: {context: ., target: builder}}}\n"
+    text = draft(
+        new, {"compose.yaml": compose, "Dockerfile": "FROM scratch AS Builder\nEXPOSE 1\nFROM scratch\nEXPOSE 2\n"}
+    )
+    assert "# TODO Dockerfile: the image project is its stage builder, which is not the last;" in text
+    assert "port: 1" in text
+
+
+def test_a_dockerignore_is_written_for_each_context_without_one(new: Shipit) -> None:
+    put(new, {"compose.yaml": "services: {a: {build: ./a}, b: {build: ./b}, c: {build: .}}\n", "a/Dockerfile": NODE})
+    put(
+        new, {"b/Dockerfile": NODE, "b/.dockerignore": "mine\n", "Dockerfile": "FROM scratch\nCOPY --chown=1 .env /x\n"}
+    )
+    done = new.run("init", "--yes")
+    assert done.stdout.splitlines()[:3] == ["wrote a/.dockerignore", "wrote .dockerignore", "wrote deploy.yml"]
+    assert (new.folder / "a/.dockerignore").read_text() == ".git\n.env\n.env.*\ndeploy.yml\n"
+    assert (new.folder / ".dockerignore").read_text() == ".git\n.env.*\ndeploy.yml\n"
+    assert (new.folder / "b/.dockerignore").read_text() == "mine\n"
