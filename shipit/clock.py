@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from shipit.errors import DeadlinePassed, Interrupted
+
+# Waits that look at a deadline do so this often, in seconds.
+SLICE_S = 0.2
 
 
 class Clock:
@@ -22,9 +26,36 @@ class Clock:
         if self.cancel.wait(max(0.0, seconds)):
             raise Interrupted
 
+    def is_cancelled(self) -> bool:
+        return self.cancel.is_set()
+
     def check(self) -> None:
-        if self.cancel.is_set():
+        if self.is_cancelled():
             raise Interrupted
+
+
+class RunClock(Clock):
+    """The clock of one run: its time is another clock's, and it is cancelled with that one, or when the run ends."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock.cancel)
+        self._clock = clock
+        self._is_over = threading.Event()
+
+    def end(self) -> None:
+        """Cancel what still waits for the run."""
+        self._is_over.set()
+
+    def now(self) -> float:
+        return self._clock.now()
+
+    def sleep(self, seconds: float) -> None:
+        self.check()
+        self._clock.sleep(seconds)
+        self.check()
+
+    def is_cancelled(self) -> bool:
+        return self._is_over.is_set() or self._clock.is_cancelled()
 
 
 class Deadline:
@@ -61,4 +92,11 @@ class Deadline:
     def sleep(self, seconds: float, waiting_for: str) -> None:
         """Pause, at most until the deadline. Raises: as `check` does."""
         self.check(waiting_for)
-        self.clock.sleep(min(seconds, self.remaining_s()))
+        until = min(self.clock.now() + seconds, self.at_s)
+        while (left := until - self.clock.now()) > 1e-6:
+            self.clock.sleep(min(left, SLICE_S))
+
+    def wait(self, is_over: Callable[[float], bool], waiting_for: str) -> None:
+        """Call `is_over(seconds)`, which may wait so long, until it says so. Raises: as `check` does."""
+        while not is_over(min(SLICE_S, self.remaining_s())):
+            self.check(waiting_for)

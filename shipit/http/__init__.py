@@ -1,5 +1,5 @@
 """HTTP: one place for proxies, trust, timeouts, retries and what may be shown of a URL.
 
-Registries are asked by Transport, over http.client; APIs of JSON by Http, over requests, and so is what goes through a proxy.
+Transport sends each request over http.client, and over requests where it goes through a proxy. Pace bounds its time and bytes.
 May import errors, events, clock, config.environment.
 """

@@ -10,6 +10,10 @@ import time
 import weakref
 from pathlib import Path
 
+from shipit.http.interim import Response
+from shipit.http.pace import Pace
+from shipit.http.sockets import PacedSocket, PacedTlsSocket, open_socket, secure
+
 _IDLE_PER_HOST = 8
 # What stands between may have forgotten an older one without a word: balancers do after minutes.
 _IDLE_S = 60.0
@@ -30,32 +34,39 @@ class Connections:
         self._idle_s = idle_s
         self._idle: dict[Place, list[_Idle]] = {}
         self._trust: ssl.SSLContext | None = None
+        self._is_closed = False
         self._lock = threading.Lock()
         weakref.finalize(self, _close_all, self._idle)
 
-    def take(self, place: Place, connect_s: float) -> http.client.HTTPConnection:
+    def close(self) -> None:
+        """Close what is kept, and from now on each connection when it is given back."""
+        with self._lock:
+            self._is_closed = True
+            _close_all(self._idle)
+            self._idle.clear()
+
+    def take(self, place: Place, pace: Pace, connect_s: float) -> http.client.HTTPConnection:
         """A connection that nobody else has, kept or new; one that the server has closed meanwhile is not given.
 
-        Raises: OSError.
+        Raises: OSError, and as `Pace.wait` does.
         """
         while (idle := self._pop(place)) is not None:
             connection, since_s = idle
             if time.monotonic() - since_s < self._idle_s and not _is_dropped(connection):
+                connection.sock.pace = pace  # type: ignore[union-attr]
                 return connection
             connection.close()
-        connection = self._made(place, connect_s)
-        try:
-            connection.connect()
-        except BaseException:
-            connection.close()
-            raise
+        _, host, port = place
+        connection = http.client.HTTPConnection(host, port, blocksize=_BLOCK)
+        connection.response_class = Response
+        connection.sock = self._connected(place, pace, connect_s)
         return connection
 
     def give(self, place: Place, connection: http.client.HTTPConnection) -> None:
         """Keep a connection whose answer was read to its end."""
         with self._lock:
             idle = self._idle.setdefault(place, [])
-            if connection.sock is not None and len(idle) < _IDLE_PER_HOST:
+            if connection.sock is not None and len(idle) < _IDLE_PER_HOST and not self._is_closed:
                 idle.append((connection, time.monotonic()))
                 return
         connection.close()
@@ -65,16 +76,16 @@ class Connections:
             idle = self._idle.get(place)
             return idle.pop() if idle else None
 
-    def _made(self, place: Place, connect_s: float) -> http.client.HTTPConnection:
+    def _connected(self, place: Place, pace: Pace, connect_s: float) -> PacedSocket | PacedTlsSocket:
         scheme, host, port = place
-        if scheme == "http":
-            return http.client.HTTPConnection(host, port, timeout=connect_s, blocksize=_BLOCK)
-        return http.client.HTTPSConnection(host, port, timeout=connect_s, blocksize=_BLOCK, context=self._trusted())
+        context = None if scheme == "http" else self._trusted()
+        plain = open_socket(host, port, pace, connect_s)
+        return plain if context is None else secure(plain, context, host, pace, connect_s)
 
     def _trusted(self) -> ssl.SSLContext:
         with self._lock:
             if self._trust is None:
-                self._trust = _trust(self._ca_bundle)
+                self._trust = trusting(self._ca_bundle)
             return self._trust
 
 
@@ -84,7 +95,8 @@ def _close_all(idle: dict[Place, list[_Idle]]) -> None:
             connection.close()
 
 
-def _trust(ca_bundle: str | None) -> ssl.SSLContext:
+def trusting(ca_bundle: str | None) -> ssl.SSLContext:
+    """What is trusted: the certificates of a file or folder, or certifi's. Raises: OSError where there are none."""
     if ca_bundle is None:
         import certifi
 
@@ -99,6 +111,7 @@ def _trust(ca_bundle: str | None) -> ssl.SSLContext:
         )
     except ssl.SSLError:
         raise OSError(22, "holds no certificates", ca_bundle) from None
+    context.sslsocket_class = PacedTlsSocket
     context.set_alpn_protocols(["http/1.1"])
     return context
 

@@ -23,10 +23,13 @@ class Direct:
     def __init__(self, ca_bundle: str | None) -> None:
         self._connections = Connections(ca_bundle)
 
+    def close(self) -> None:
+        self._connections.close()
+
     def send(self, request: Request) -> Answer:
         """Send once. Raises: OSError, http.client.HTTPException, ValueError."""
         place, target = parse_url(request.url)
-        connection = self._connections.take(place, CONNECT_S)
+        connection = self._connections.take(place, request.pace, CONNECT_S)
         try:
             response = _exchange(connection, request, target)
         except BaseException:
@@ -58,8 +61,10 @@ class _Incoming:
     def read(self, amount: int) -> bytes:
         if self._is_over:
             return b""
+        self._request.pace.body(amount)
         try:
-            data = self._response.read(amount)
+            read = self._response.read1 if self._request.pace.follows else self._response.read
+            data = read(amount)
             # http.client says nothing of a body that ends early when it is read in pieces.
             if not data and self._response.length:
                 raise http.client.IncompleteRead(b"", self._response.length)
@@ -86,7 +91,7 @@ class _Incoming:
 
 
 def _exchange(connection: http.client.HTTPConnection, request: Request, target: str) -> http.client.HTTPResponse:
-    connection.sock.settimeout(request.read_s)
+    request.pace.sending()
     try:
         connection.request(request.method, target, body=request.body, headers=dict(request.headers))
     except OSError as error:
@@ -94,10 +99,12 @@ def _exchange(connection: http.client.HTTPConnection, request: Request, target: 
             raise
         # A server may answer and hang up before it has read everything: its answer says why.
         with suppress(OSError, http.client.HTTPException):
+            request.pace.head()
             response = connection.getresponse()
             response.will_close = True
             return response
         raise
+    request.pace.head()
     return connection.getresponse()
 
 

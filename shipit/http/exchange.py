@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
 
 from shipit.errors import RemoteError
 from shipit.http.failures import shown
+from shipit.http.pace import Pace
+from shipit.http.unpacking import BadGzip, Unpacker
+from shipit.json_text import parse_json
 
 LARGEST_WHOLE = 8 * 1024 * 1024
 _PIECE = 64 * 1024
 
 
 class Request(NamedTuple):
-    """`body` is None, bytes, or has `read` and a length; `read_s` is how long the server may be silent, in seconds."""
+    """`body` is None, bytes, or has `read` and a length."""
 
     method: str
     url: str
     headers: Mapping[str, str]
     body: Any
-    read_s: float
+    pace: Pace
 
     @property
     def shown(self) -> str:
@@ -59,32 +60,48 @@ class Answer:
         """A header by its name in any case; empty where it was not sent."""
         return self.headers.get(name.lower(), "")
 
-    def pieces(self, amount: int = _PIECE) -> Iterator[bytes]:
-        """The body as it comes, each piece of `amount` bytes at most where nothing has to be unpacked."""
-        is_packed = self.header("Content-Encoding").strip().lower() in ("gzip", "x-gzip")
-        unpacker, is_begun = zlib.decompressobj(zlib.MAX_WBITS | 16) if is_packed else None, False
-        while data := self._body.read(amount):
-            is_begun = True
-            try:
-                yield unpacker.decompress(data) if unpacker else data
-            except zlib.error:
-                raise RemoteError("the answer is no gzip, as it says", where=self.request.shown) from None
-        if unpacker and is_begun and not unpacker.eof:
-            raise RemoteError("the gzip of the answer broke off", where=self.request.shown, retryable=True)
+    def pieces(self, amount: int = _PIECE, *, most_bytes: float = float("inf")) -> Iterator[bytes]:
+        """The body as it comes, unpacked, in pieces of `amount` bytes at most.
+
+        Raises: RemoteError where it breaks off, or is longer than `most_bytes`; DeadlinePassed, Interrupted.
+        """
+        left = most_bytes
+        for piece in self._unpacked(amount) if self._is_packed else self._plain(amount):
+            left -= len(piece)
+            if left < 0:
+                raise RemoteError(f"the answer is longer than {_said(most_bytes)}", where=self.request.shown)
+            yield piece
 
     @property
     def content(self) -> bytes:
         """The whole body, up to 8 MiB. Raises: RemoteError where it is longer."""
         if self._content is None:
-            data = bytearray()
             with self:
-                for piece in self.pieces():
-                    data += piece
-                    if len(data) > LARGEST_WHOLE:
-                        raise RemoteError("the answer is longer than 8 MiB", where=self.request.shown)
-            self._content = bytes(data)
+                self._content = b"".join(self.pieces(most_bytes=LARGEST_WHOLE))
         return self._content
 
     def json(self) -> Any:
         """The body parsed. Raises: ValueError where it is no JSON."""
-        return json.loads(self.content)
+        return parse_json(self.content)
+
+    @property
+    def _is_packed(self) -> bool:
+        return self.header("Content-Encoding").strip().lower() in ("gzip", "x-gzip")
+
+    def _plain(self, amount: int) -> Iterator[bytes]:
+        while data := self._body.read(amount):
+            yield data
+
+    def _unpacked(self, amount: int) -> Iterator[bytes]:
+        unpacker = Unpacker(amount)
+        try:
+            for data in self._plain(amount):
+                yield from unpacker.feed(data)
+        except BadGzip:
+            raise RemoteError("the answer is no gzip, as it says", where=self.request.shown) from None
+        if unpacker.is_begun and not unpacker.is_complete:
+            raise RemoteError("the gzip of the answer broke off", where=self.request.shown, retryable=True)
+
+
+def _said(size: float) -> str:
+    return f"{size / 1024**2:g} MiB" if size % 1024**2 == 0 else f"{size:.0f} bytes"

@@ -13,6 +13,8 @@ TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _SAID = {
     "IncompleteRead": "the answer broke off",
     "RemoteDisconnected": "the server hung up",
+    "HTTPException": "the answer has too many headers",
+    "LineTooLong": "the answer has a line that is too long",
     "BadStatusLine": "the answer is no HTTP",
     "SSLEOFError": "the server hung up",
     "SSLZeroReturnError": "the server hung up",

@@ -6,25 +6,37 @@ import requests
 
 from shipit.config.environment import Environment
 from shipit.http.exchange import Answer, Request
-from shipit.http.session import Http, mapped_errors
+from shipit.http.proxy import proxy_for
+from shipit.http.session import make_session, mapped_errors, pacing
+from shipit.http.timeouts import CONNECT_S, READ_S
 
 
 class Proxied:
     """Safe to use from several threads."""
 
     def __init__(self, environment: Environment) -> None:
-        self._http = Http(environment)
+        self._environment = environment
+        self._session = make_session(environment.ca_bundle)
+
+    def close(self) -> None:
+        self._session.close()
 
     def send(self, request: Request) -> Answer:
-        """Send once. Raises: RemoteError."""
-        response = self._http.send(
-            request.method,
-            request.url,
-            headers={"Accept-Encoding": "identity", **request.headers},
-            data=request.body,
-            stream=True,
-            read_s=request.read_s,
-        )
+        """Send once. Raises: RemoteError, DeadlinePassed, Interrupted."""
+        proxy = proxy_for(request.url, self._environment)
+        with mapped_errors(request.method, request.url), pacing(request.pace):
+            response = self._session.request(
+                request.method,
+                request.url,
+                headers={"Accept-Encoding": "identity", **request.headers},
+                data=request.body,
+                stream=True,
+                allow_redirects=False,
+                # Sockets look at the pace of the request; these hold where one of another library does not.
+                timeout=(CONNECT_S, READ_S),
+                proxies={"http": proxy, "https": proxy} if proxy else {},
+                verify=self._environment.ca_bundle or True,
+            )
         received = {name.lower(): value for name, value in response.headers.items()}
         return Answer(request, response.status_code, received, _Incoming(request, response))
 
@@ -34,8 +46,10 @@ class _Incoming:
         self._request, self._response = request, response
 
     def read(self, amount: int) -> bytes:
+        self._request.pace.body(amount)
         with mapped_errors(self._request.method, self._request.url):
-            data: bytes = self._response.raw.read(amount, decode_content=False)
+            raw = self._response.raw
+            data: bytes = (raw.read1 if self._request.pace.follows else raw.read)(amount, decode_content=False)
             return data
 
     def close(self) -> None:

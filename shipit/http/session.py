@@ -1,78 +1,133 @@
-"""Requests as values in, responses or RemoteErrors out."""
+"""A session of requests whose sockets keep to the pace of the request that is sent, and its errors as RemoteErrors."""
 
 from __future__ import annotations
 
 import http.client
+import http.cookiejar
 import ssl
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import requests
 import requests.adapters
 import urllib3
+import urllib3.connection
+from urllib3.util.ssl_ import create_urllib3_context
 
-from shipit import __version__
-from shipit.config.environment import Environment
 from shipit.errors import RemoteError, ShipitError
 from shipit.http import failures
+from shipit.http.connections import trusting
 from shipit.http.failures import shown
-from shipit.http.proxy import proxy_for
-from shipit.http.timeouts import CONNECT_S, READ_S, own_read_s
+from shipit.http.interim import Response
+from shipit.http.pace import Pace
+from shipit.http.sockets import PacedSocket, PacedTlsSocket, open_socket
+from shipit.http.timeouts import CONNECT_S
 
 _PIECE = 256 * 1024
+_POOL = 8
 
 
-class Http:
-    """A pool of connections that is fed its proxies and certificates, and reads no environment by itself."""
+class _Current(threading.local):
+    """The pace of the request that this thread is sending: the libraries in between hand nothing on."""
 
-    def __init__(
-        self, environment: Environment, *, pool_size: int = 8, user_agent: str = f"shipit/{__version__}"
-    ) -> None:
-        self.environment = environment
-        self._own_read_s = own_read_s(environment)
-        self.session = requests.Session()
-        self.session.trust_env = False
-        self.session.headers["User-Agent"] = user_agent
-        adapter = requests.adapters.HTTPAdapter(pool_connections=pool_size, pool_maxsize=pool_size)
+    pace: Pace
+
+
+_current = _Current()
+
+
+@contextmanager
+def pacing(pace: Pace) -> Iterator[None]:
+    """What this thread sends meanwhile keeps to a pace."""
+    _current.pace = pace
+    try:
+        yield
+    finally:
+        del _current.pace
+
+
+def make_session(ca_bundle: str | None) -> requests.Session:
+    """A session that reads no environment and keeps no cookie; used inside `pacing` only."""
+    session = requests.Session()
+    session.trust_env = False
+    session.headers.clear()
+    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=()))
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, _Adapter(ca_bundle))
+    return session
+
+
+class _TlsSocket(PacedTlsSocket):
+    def do_handshake(self, block: bool = False) -> None:
+        self.pace = _current.pace
+        super().do_handshake(block)
+
+
+class _Connection(urllib3.connection.HTTPConnection):
+    response_class = Response
+
+    def _new_conn(self) -> PacedSocket:
+        sock = open_socket(self._dns_host, self.port, _current.pace, CONNECT_S)
+        _current.pace.connecting(CONNECT_S)
+        return sock
+
+    def connect(self) -> None:
+        super().connect()
+        _current.pace.sending()
+
+    def request(self, *arguments: Any, **more: Any) -> None:
+        if self.sock is not None:
+            # Over TLS in TLS, the socket of the inner one is an attribute of the outer.
+            sock: Any = getattr(self.sock, "socket", self.sock)
+            sock.pace = _current.pace
+            _current.pace.sending()
+        super().request(*arguments, **more)
+
+    def getresponse(self) -> Any:
+        _current.pace.head()
+        return super().getresponse()
+
+
+class _TlsConnection(_Connection, urllib3.connection.HTTPSConnection):
+    def connect(self) -> None:
+        if self.ssl_context is None:
+            self.ssl_context = create_urllib3_context()
+            self.ssl_context.sslsocket_class = _TlsSocket
+        super().connect()
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    def __init__(self, ca_bundle: str | None) -> None:
+        self._ca_bundle = ca_bundle
+        super().__init__(pool_connections=_POOL, pool_maxsize=_POOL)
+
+    def init_poolmanager(self, *arguments: Any, **more: Any) -> None:
         # Bodies are read and sent in pieces of this size; http.client's own 16 KiB cost time with large layers.
-        adapter.init_poolmanager(pool_size, pool_size, blocksize=_PIECE)
-        self.session.mount("https://", adapter)
-        self.session.mount("http://", adapter)
+        super().init_poolmanager(*arguments, blocksize=_PIECE, **more)
+        _pace(self.poolmanager)
 
-    def send(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        data: Any = None,
-        json: Any = None,
-        params: Any = None,
-        stream: bool = False,
-        redirects: bool = False,
-        connect_s: float = CONNECT_S,
-        read_s: float = READ_S,
-    ) -> requests.Response:
-        """Send one request, once. Any status is a response; only a missing answer raises.
+    def proxy_manager_for(self, proxy: str, **more: Any) -> Any:
+        if proxy.lower().startswith("https:"):
+            more["proxy_ssl_context"] = context = trusting(self._ca_bundle)
+            context.sslsocket_class = _TlsSocket
+        manager = super().proxy_manager_for(proxy, **more)
+        if not proxy.lower().startswith("socks"):
+            _pace(manager)
+        return manager
 
-        Raises: RemoteError (retryable unless the certificate or URL is wrong).
-        """
-        proxy = proxy_for(url, self.environment)
-        with mapped_errors(method, url):
-            return self.session.request(
-                method,
-                url,
-                headers=dict(headers or {}),
-                data=data,
-                json=json,
-                params=params,
-                stream=stream,
-                allow_redirects=redirects,
-                timeout=(connect_s, self._own_read_s or read_s),
-                proxies={"http": proxy, "https": proxy} if proxy else {},
-                verify=self.environment.ca_bundle or True,
-            )
+
+def _pace(manager: Any) -> None:
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
 
 @contextmanager
@@ -80,7 +135,7 @@ def mapped_errors(method: str, url: str) -> Iterator[None]:
     """Turn whatever requests and urllib3 raise into RemoteErrors."""
     try:
         yield
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, http.client.HTTPException) as error:
         cause: BaseException | None = error
         while cause is not None:
             # An error of ours that travelled through the library, a cancelled upload for example.

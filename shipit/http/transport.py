@@ -5,14 +5,17 @@ from __future__ import annotations
 import http.client
 import threading
 from collections.abc import Mapping, Sequence
+from json import dumps
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from shipit import __version__
+from shipit.clock import Clock, Deadline
 from shipit.config.environment import Environment
 from shipit.http.direct import Direct, parse_url
 from shipit.http.exchange import Answer, Request
-from shipit.http.failures import translate
+from shipit.http.failures import shown, translate
+from shipit.http.pace import LEAST_RATE, Pace
 from shipit.http.proxy import proxy_for
 from shipit.http.timeouts import READ_S, own_read_s
 
@@ -23,14 +26,25 @@ Pairs = Sequence[tuple[str, str]]
 
 
 class Transport:
-    """Sends requests, follows no redirect, keeps no cookie. Safe to use from several threads."""
+    """Sends requests, follows no redirect, keeps no cookie. Safe to use from several threads.
 
-    def __init__(self, environment: Environment) -> None:
+    `deadline` is that of all its requests; one may have an earlier one of its own.
+    """
+
+    def __init__(self, environment: Environment, deadline: Deadline | None = None) -> None:
         self.environment = environment
+        self.deadline = deadline or Deadline(Clock())
         self._own_read_s = own_read_s(environment)
         self._direct = Direct(environment.ca_bundle)
         self._proxied: Proxied | None = None
         self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close the connections that are kept, and others as soon as their answers are read."""
+        with self._lock:
+            if self._proxied is not None:
+                self._proxied.close()
+        self._direct.close()
 
     def send(
         self,
@@ -41,13 +55,18 @@ class Transport:
         body: Any = None,
         query: Pairs = (),
         form: Pairs | None = None,
+        json: Any = None,
         stream: bool = False,
         read_s: float = READ_S,
+        deadline: Deadline | None = None,
+        least_rate: int = LEAST_RATE,
     ) -> Answer:
         """Send one request, once. Any status is an answer; only a missing one raises.
 
-        `body` is bytes, or has `read` and a length. With `stream` the body of a 200 is left to be read, or closed.
-        Raises: RemoteError (retryable unless the certificate or URL is wrong).
+        `body` is bytes, or has `read` and a length. With `stream` the body of a 200 or 206 is left to be read, or closed.
+        `read_s` is how long the server may be silent, `least_rate` how many bytes a second a body has to move in either
+        direction: 0 for a stream that may have nothing to say. `deadline` holds until the last byte of the body is read.
+        Raises: RemoteError (retryable unless the certificate or URL is wrong), DeadlinePassed, Interrupted.
         """
         sent = {"User-Agent": f"shipit/{__version__}", **(headers or {})}
         if query:
@@ -55,12 +74,16 @@ class Transport:
         if form is not None:
             body = urlencode(form).encode()
             sent["Content-Type"] = "application/x-www-form-urlencoded"
-        request = Request(method, url, sent, body, self._own_read_s or read_s)
+        if json is not None:
+            body = dumps(json).encode()
+            sent["Content-Type"] = "application/json"
+        pace = Pace(shown(method, url), deadline or self.deadline, self._own_read_s or read_s, least_rate)
+        request = Request(method, url, sent, body, pace)
         try:
             answer = self._sender(url).send(request)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise translate(error, method, url) from error
-        if not stream or answer.status != 200:
+        if not stream or answer.status not in (200, 206):
             _ = answer.content
         return answer
 

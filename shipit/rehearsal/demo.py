@@ -16,7 +16,7 @@ from shipit.config.environment import Environment, read_environment
 from shipit.config.load import load_project
 from shipit.errors import ShipitError
 from shipit.events import Event, StepDone, TargetFinished, Transferred
-from shipit.http.session import Http
+from shipit.http.transport import Transport
 from shipit.image.engine.address import find_engine
 from shipit.image.engine.client import Engine
 from shipit.image.store import ContentStore
@@ -109,7 +109,7 @@ def _base_can_be_pulled(surroundings: Environment) -> bool:
     host = (surroundings.get("SHIPIT_MIRRORS") or "").partition("docker.io=")[2].split(",")[0] or "registry-1.docker.io"
     try:
         if host == "registry-1.docker.io":
-            Http(surroundings).send("GET", f"https://{host}/v2/", connect_s=4, read_s=4)
+            Transport(surroundings).send("GET", f"https://{host}/v2/", read_s=4)
         store = ContentStore(surroundings.cache_dir)
         Registries(surroundings, Clock(), lambda event: None, store).resolve(parse_reference(BASE), "linux/amd64")
     except ShipitError as error:

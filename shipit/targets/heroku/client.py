@@ -9,16 +9,15 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import requests
-
-from shipit.clock import Clock
+from shipit.clock import Clock, Deadline
 from shipit.config.environment import Environment
 from shipit.errors import RemoteError
 from shipit.events import Emit
+from shipit.http.exchange import LARGEST_WHOLE, Answer
 from shipit.http.failures import TEMPORARY, shown
 from shipit.http.proxy import is_loopback
 from shipit.http.retry import parse_retry_after, retrying
-from shipit.http.session import Http
+from shipit.http.transport import Transport
 from shipit.targets.heroku.token import Token
 
 API = "https://api.heroku.com"
@@ -40,7 +39,7 @@ class HerokuClient:
 
     def __init__(self, environment: Environment, token: Token | None, clock: Clock, emit: Emit) -> None:
         self.base, _ = api_address(environment)
-        self.http = Http(environment)
+        self.http = Transport(environment, Deadline(clock))
         self.token = token
         self.clock = clock
         self.emit = emit
@@ -54,7 +53,7 @@ class HerokuClient:
 
     def date(self) -> str | None:
         """Heroku's clock, as its `Date` header has it."""
-        return self.http.send("GET", f"{self.base}/account", headers={"Accept": JSON}).headers.get("Date")
+        return self.http.send("GET", f"{self.base}/account", headers={"Accept": JSON}).header("Date") or None
 
     def account(self) -> Any:
         return self._get("/account")
@@ -101,14 +100,14 @@ class HerokuClient:
         found = b""
         try:
             with self.http.send(
-                "GET", session["logplex_url"], headers=headers, stream=True, read_s=STREAM_READ_S
+                "GET", session["logplex_url"], headers=headers, stream=True, read_s=STREAM_READ_S, least_rate=0
             ) as answer:
-                if answer.status_code != 200:
+                if answer.status != 200:
                     return []
-                is_events = answer.headers.get("Content-Type", "").startswith("text/event-stream")
-                for chunk in answer.iter_content(None):
+                is_events = answer.header("Content-Type").startswith("text/event-stream")
+                for chunk in answer.pieces(most_bytes=LARGEST_WHOLE):
                     found += chunk
-        except (RemoteError, requests.RequestException):
+        except RemoteError:
             # Some sessions stay open after the last line: what came until then is what there is.
             if not found:
                 return []
@@ -121,14 +120,14 @@ class HerokuClient:
         """
         headers = {"Accept": "text/plain", **({"Range": f"bytes={offset}-"} if offset else {})}
         try:
-            with self.http.send("GET", url, headers=headers, stream=True, read_s=STREAM_READ_S) as answer:
-                if answer.status_code not in (200, 206):
+            with self.http.send("GET", url, headers=headers, stream=True, read_s=STREAM_READ_S, least_rate=0) as answer:
+                if answer.status not in (200, 206):
                     return
-                skip = offset if answer.status_code == 200 else 0
-                for chunk in answer.iter_content(None):
+                skip = offset if answer.status == 200 else 0
+                for chunk in answer.pieces():
                     yield chunk[skip:]
                     skip = max(0, skip - len(chunk))
-        except (RemoteError, requests.RequestException):
+        except RemoteError:
             return
 
     def _get(self, path: str, *, accept: str = JSON, headers: Mapping[str, str] | None = None) -> Any:
@@ -155,7 +154,7 @@ class HerokuClient:
             **(headers or {}),
         }
         answer = self.http.send(method, url, headers=merged, json=json)
-        if answer.status_code not in (200, 201, 202, 206):
+        if answer.status not in (200, 201, 202, 206):
             error = _error(method, url, answer, request_id)
             if error.status == 401:
                 error.hint = (
@@ -191,14 +190,14 @@ _HINTS = {
 }
 
 
-def _error(method: str, url: str, answer: requests.Response, request_id: str) -> RemoteError:
+def _error(method: str, url: str, answer: Answer, request_id: str) -> RemoteError:
     """The error for an answer, with Heroku's id, message and request id."""
     try:
         body = answer.json()
         name, message = str(body.get("id", "")), str(body.get("message", ""))
     except (ValueError, AttributeError):
         name, message = "", ""
-    status = answer.status_code
+    status = answer.status
     name = name or {401: "unauthorized", 404: "not_found", 403: "forbidden", 429: "rate_limit"}.get(status, "")
     said = f"{name}: {message.rstrip('.')}" if message else f"answered {status} {name}".rstrip()
     return RemoteError(
@@ -207,6 +206,6 @@ def _error(method: str, url: str, answer: requests.Response, request_id: str) ->
         hint=_HINTS.get(name, ""),
         retryable=status in TEMPORARY,
         status=status,
-        retry_after_s=parse_retry_after(answer.headers.get("Retry-After")),
-        detail=[f"Request-Id {answer.headers.get('Request-Id') or request_id}"],
+        retry_after_s=parse_retry_after(answer.header("Retry-After")),
+        detail=[f"Request-Id {answer.header('Request-Id') or request_id}"],
     )

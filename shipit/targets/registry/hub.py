@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import requests
-
-from shipit.clock import Clock
+from shipit.clock import Clock, Deadline
 from shipit.config.environment import Environment
 from shipit.errors import RemoteError
 from shipit.events import Emit
+from shipit.http.exchange import Answer
 from shipit.http.failures import TEMPORARY, shown
 from shipit.http.retry import parse_retry_after, retrying
-from shipit.http.session import Http
+from shipit.http.transport import Transport
 from shipit.registry.credentials import Credentials
 from shipit.targets.registry.observed import HubTag
 
@@ -29,7 +28,7 @@ class DockerHub:
     """Speaks for one account. Everything it asks for can be asked for twice."""
 
     def __init__(self, environment: Environment, clock: Clock, emit: Emit, credentials: Credentials | None) -> None:
-        self._http = Http(environment)
+        self._http = Transport(environment, Deadline(clock))
         self._clock = clock
         self._emit = emit
         self._credentials = credentials
@@ -80,13 +79,13 @@ class DockerHub:
     def _once(self, method: str, path: str, body: Mapping[str, Any] | None) -> Mapping[str, Any]:
         url, is_new = f"{API}{path}", not self._token
         answer = self._authorized(method, url, body)
-        if answer.status_code == 401 and not is_new:
+        if answer.status == 401 and not is_new:
             # A token lives for minutes, and a run may be longer.
             self._token = ""
             answer = self._authorized(method, url, body)
         return _checked(method, url, answer)
 
-    def _authorized(self, method: str, url: str, body: Mapping[str, Any] | None) -> requests.Response:
+    def _authorized(self, method: str, url: str, body: Mapping[str, Any] | None) -> Answer:
         headers = {"Authorization": f"Bearer {self._token or self._login()}"}
         return self._http.send(method, url, headers=headers, json=body)
 
@@ -100,9 +99,9 @@ class DockerHub:
         return self._token
 
 
-def _checked(method: str, url: str, answer: requests.Response) -> Mapping[str, Any]:
+def _checked(method: str, url: str, answer: Answer) -> Mapping[str, Any]:
     """The body of an answer that is a success, empty when it has none. Raises: RemoteError."""
-    status = answer.status_code
+    status = answer.status
     try:
         body = answer.json() if answer.content else {}
     except ValueError:
@@ -116,5 +115,5 @@ def _checked(method: str, url: str, answer: requests.Response) -> Mapping[str, A
         hint=_LOGIN if status in (401, 403) else "",
         retryable=status in TEMPORARY,
         status=status,
-        retry_after_s=parse_retry_after(answer.headers.get("Retry-After")),
+        retry_after_s=parse_retry_after(answer.header("Retry-After")),
     )

@@ -1,0 +1,41 @@
+"""JSON of a server or a file, parsed so that nothing but ValueError can come of it. Imports nothing.
+
+Source: RFC 8259, section 9: a parser may set limits on nesting and on numbers.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+DEEPEST = 100
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value. Raises: ValueError for what is no JSON, is nested deeper than 100, or holds NaN or Infinity."""
+    try:
+        value = json.loads(text, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("JSON is nested too deep") from None
+    opens: Any = ("[", "{") if isinstance(text, str) else (b"[", b"{")
+    if sum(text.count(sign) for sign in opens) > DEEPEST and _is_deep(value):
+        raise ValueError("JSON is nested too deep")
+    return value
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _is_deep(value: Any) -> bool:
+    layer = [value] if isinstance(value, dict | list) else []
+    for _ in range(DEEPEST + 1):
+        layer = [
+            inner
+            for outer in layer
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not layer:
+            return False
+    return True

@@ -1,0 +1,258 @@
+"""Servers that never come to an end: every request ends by its deadline, its bound on silence, or its least rate."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from shipit.clock import Clock, Deadline
+from shipit.errors import DeadlinePassed, Interrupted, RemoteError, ShipitError
+from shipit.http.exchange import LARGEST_WHOLE
+from shipit.http.pace import LARGEST_HEAD, Pace
+from shipit.http.transport import Transport
+from shipit.registry.body import FilePart
+from tests.http.scripted import Start, answer
+from tests.runs import environment
+from tests.servers.certificates import Authority
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+Step = Callable[[socket.socket], None]
+
+
+def dripping(start: bytes, drop: bytes = b"x", every_s: float = 0.05) -> Step:
+    """Sends `start`, then `drop` again and again."""
+
+    def drip(client: socket.socket) -> None:
+        client.sendall(start)
+        with contextlib.suppress(OSError):
+            while True:
+                client.sendall(drop)
+                if every_s:
+                    time.sleep(every_s)
+
+    return drip
+
+
+def silent(client: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        client.recv(1)
+
+
+def stopping(client: socket.socket) -> None:
+    client.sendall(OK + b"Content-Length: 9\r\n\r\nx")
+    silent(client)
+
+
+# What a server does -> what is said of it after at most a second of silence, or of too little.
+UNENDING = {
+    "no answer": (silent, "no answer in time"),
+    "a status line in drops": (dripping(b""), "no answer in time"),
+    "a header in drops": (dripping(OK + b"X: "), "no answer in time"),
+    "headers in drops": (dripping(OK, b"X: y\r\n"), "no answer in time"),
+    "continue in drops": (dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), "no answer in time"),
+    "early hints in drops": (dripping(b"", b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"), "no answer in time"),
+    "continue without end": (dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, 0), "more headers or framing"),
+    "early hints without end": (dripping(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000, 0), "more headers or framing"),
+    "headers without end": (dripping(OK, b"X: y\r\n" * 1000, 0), "too many headers"),
+    "a header without end": (dripping(OK + b"X: ", b"y" * 65536, 0), "a line that is too long"),
+    "a body that stops": (stopping, "no answer in time"),
+    "a body in drops": (dripping(OK + b"Content-Length: 900000\r\n\r\n"), "fewer than 1024 bytes a second"),
+    "a body in drops without length": (dripping(OK + b"\r\n"), "fewer than 1024 bytes a second"),
+    "an error in drops": (dripping(b"HTTP/1.1 500 No\r\n\r\n"), "fewer than 1024 bytes a second"),
+    "chunks in drops": (dripping(CHUNKED, b"1\r\nx\r\n"), "fewer than 1024 bytes a second"),
+    "a chunk's size in drops": (dripping(CHUNKED, b"0"), "fewer than 1024 bytes a second"),
+    "a chunk's extension in drops": (dripping(CHUNKED + b"1;"), "fewer than 1024 bytes a second"),
+    "trailers in drops": (dripping(CHUNKED + b"1\r\nx\r\n0\r\n", b"X: y\r\n"), "fewer than 1024 bytes a second"),
+    "trailers without end": (dripping(CHUNKED + b"1\r\nx\r\n0\r\n", b"X: y\r\n" * 1000, 0), "more headers or framing"),
+    "extensions without end": (
+        dripping(CHUNKED, b"1;" + b"x" * 60000 + b"\r\nx\r\n", 0),
+        "more headers or framing",
+    ),
+    "a body without end": (dripping(OK + b"\r\n", b"x" * 65536, 0), "longer than 8 MiB"),
+    "an error without end": (dripping(b"HTTP/1.1 404 No\r\n\r\n", b"x" * 65536, 0), "longer than 8 MiB"),
+    "chunks without end": (dripping(CHUNKED, b"10000\r\n" + b"x" * 65536 + b"\r\n", 0), "longer than 8 MiB"),
+    "gzip that unpacks to more": (
+        lambda client: client.sendall(answer(gzip.compress(bytes(300 * 1024**2)), "200 OK", "Content-Encoding: gzip")),
+        "longer than 8 MiB",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", ["direct", "proxied"])
+@pytest.mark.parametrize("name", UNENDING)
+def test_an_exchange_ends_by_itself(serve: Start, tmp_path: Path, name: str, way: str) -> None:
+    script, said = UNENDING[name]
+    server = serve([script])
+    began = time.monotonic()
+    with pytest.raises(RemoteError, match=said) as caught:
+        asked(tmp_path, server.url, way, SHIPIT_HTTP_TIMEOUT="1s").send("GET", url_of(server.url, way))
+    assert time.monotonic() - began < 8
+    assert caught.value.where.startswith("GET ")
+
+
+@pytest.mark.parametrize("way", ["direct", "proxied"])
+@pytest.mark.parametrize("name", ["no answer", "headers in drops", "a body in drops", "chunks in drops"])
+@pytest.mark.parametrize("least_rate", [0, 1])
+def test_a_deadline_ends_what_would_go_on(serve: Start, tmp_path: Path, name: str, way: str, least_rate: int) -> None:
+    server = serve([UNENDING[name][0]])
+    deadline, began = Deadline.after(Clock(), 0.7), time.monotonic()
+    with pytest.raises(DeadlinePassed, match=r"the deadline passed while waiting for .*: GET "):
+        asked(tmp_path, server.url, way).send("GET", url_of(server.url, way), deadline=deadline, least_rate=least_rate)
+    assert 0.6 < time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("way", ["direct", "proxied"])
+@pytest.mark.parametrize("name", ["no answer", "headers in drops", "a body in drops"])
+def test_a_cancelled_run_waits_no_longer(serve: Start, tmp_path: Path, name: str, way: str) -> None:
+    server, clock = serve([UNENDING[name][0]]), Clock()
+    transport = asked(tmp_path, server.url, way, deadline=Deadline(clock))
+    threading.Timer(0.3, clock.cancel.set).start()
+    began = time.monotonic()
+    with pytest.raises(Interrupted):
+        transport.send("GET", url_of(server.url, way))
+    assert time.monotonic() - began < 2
+
+
+def deaf(client: socket.socket) -> None:
+    time.sleep(4)
+
+
+@pytest.mark.parametrize("way", ["direct", "proxied"])
+def test_an_upload_that_is_not_taken_ends(serve: Start, tmp_path: Path, way: str) -> None:
+    server = serve([deaf], reads_body=False)
+    with (tmp_path / "blob").open("w+b") as file:
+        file.truncate(200 * 1024**2)
+        body = FilePart(file, 200 * 1024**2, lambda amount: None, Clock())
+        with pytest.raises(RemoteError) as caught:
+            asked(tmp_path, server.url, way, SHIPIT_HTTP_TIMEOUT="1s").send(
+                "PUT", url_of(server.url, way), body=body, headers={"Content-Length": str(len(body))}
+            )
+    assert caught.value.retryable and caught.value.where.startswith("PUT ")
+
+
+def test_an_upload_that_is_taken_in_drops_ends() -> None:
+    pace = Pace("PUT host/x", Deadline(Clock()), 0.3, least_rate=1000)
+    pace.sending()
+
+    def drop(seconds: float) -> int:
+        time.sleep(0.01)
+        return 5
+
+    with pytest.raises(RemoteError, match="fewer than 1000 bytes a second: gave up waiting for its body to be taken"):
+        while True:
+            pace.wait(drop)
+
+
+def test_a_stream_gives_what_comes_when_it_comes(serve: Start, tmp_path: Path) -> None:
+    go_on = threading.Event()
+
+    def lines(client: socket.socket) -> None:
+        client.sendall(CHUNKED + b"4\r\none\n\r\n")
+        go_on.wait(5)
+        client.sendall(b"4\r\ntwo\n\r\n0\r\n\r\n")
+
+    server = serve([lines])
+    with Transport(environment(tmp_path)).send("GET", server.url, stream=True, least_rate=0) as found:
+        pieces = found.pieces()
+        assert next(pieces) == b"one\n"
+        go_on.set()
+        assert list(pieces) == [b"two\n"]
+
+
+def test_a_reader_that_is_slow_itself_is_not_the_servers_fault(serve: Start, tmp_path: Path) -> None:
+    server = serve([answer(b"x" * 2500)])
+    transport = Transport(environment(tmp_path, SHIPIT_HTTP_TIMEOUT="1s"))
+    with transport.send("GET", server.url, stream=True) as found:
+        for _ in found.pieces(1000):
+            time.sleep(1.2)
+
+
+def test_a_stream_is_no_longer_than_its_reader_allows(serve: Start, tmp_path: Path) -> None:
+    server = serve([answer(b"x" * 5000)])
+    with (
+        Transport(environment(tmp_path)).send("GET", server.url, stream=True) as found,
+        pytest.raises(RemoteError, match="longer than 4000 bytes"),
+    ):
+        list(found.pieces(1000, most_bytes=4000))
+
+
+def test_gzip_is_unpacked_in_small_pieces(serve: Start, tmp_path: Path) -> None:
+    packed = gzip.compress(bytes(5_000_000))
+    server = serve([answer(packed, "200 OK", "Content-Encoding: gzip")])
+    with Transport(environment(tmp_path)).send("GET", server.url, stream=True) as found:
+        sizes = [len(piece) for piece in found.pieces(1000)]
+    assert sum(sizes) == 5_000_000 and max(sizes) <= 1000
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"a":' * 5000, "[" * 500 + "]" * 500, "NaN", '{"a": Infinity}', "9" * 5000]
+)
+def test_json_that_no_parser_has_to_take(serve: Start, tmp_path: Path, text: str) -> None:
+    server = serve([answer(text.encode())])
+    with pytest.raises(ValueError):
+        Transport(environment(tmp_path)).send("GET", server.url).json()
+
+
+@pytest.fixture
+def full() -> Iterator[int]:
+    """A port that takes no more connections, and refuses none."""
+    with socket.socket() as listener, contextlib.ExitStack() as waiting:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            client = waiting.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+def test_a_connection_that_is_not_taken(tmp_path: Path, full: int) -> None:
+    transport = Transport(environment(tmp_path, SHIPIT_HTTP_TIMEOUT="1s"))
+    with pytest.raises(RemoteError, match="no answer in time"):
+        transport.send("GET", f"http://127.0.0.1:{full}/")
+    with pytest.raises(DeadlinePassed, match=r"while waiting for the connection: GET 127.0.0.1"):
+        transport.send("GET", f"http://127.0.0.1:{full}/", deadline=Deadline.after(Clock(), 0.3))
+
+
+HANDSHAKES = {"silent": silent, "in drops": dripping(b"\x16\x03\x03\x3f\xff", b"\x02")}
+
+
+@pytest.mark.parametrize("name", HANDSHAKES)
+def test_a_handshake_that_does_not_end(tmp_path: Path, name: str, serve: Start) -> None:
+    server = serve([HANDSHAKES[name]])
+    with pytest.raises(RemoteError) as caught:
+        Transport(environment(tmp_path, SHIPIT_HTTP_TIMEOUT="1s")).send("GET", server.url.replace("http:", "https:"))
+    assert caught.value.retryable
+
+
+def test_a_pace_holds_over_tls_too(serve: Start, tmp_path: Path) -> None:
+    Authority(tmp_path / "pki").issue("server", "server", names=("127.0.0.1",))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "pki/server.crt", tmp_path / "pki/server.key")
+    server = serve([UNENDING["a body in drops"][0]], [answer(b"x" * 3_000_000)], context=context)
+    surroundings = environment(tmp_path, SHIPIT_HTTP_TIMEOUT="1s", SSL_CERT_FILE=str(tmp_path / "pki/ca.crt"))
+    with pytest.raises(RemoteError, match="fewer than 1024 bytes a second"):
+        Transport(surroundings).send("GET", server.url)
+    assert len(Transport(surroundings).send("GET", server.url).content) == 3_000_000
+
+
+def test_bounds_are_what_they_say() -> None:
+    assert (LARGEST_HEAD, LARGEST_WHOLE) == (1024**2, 8 * 1024**2)
+    assert issubclass(DeadlinePassed, ShipitError) and not issubclass(DeadlinePassed, RemoteError)
+
+
+def asked(folder: Path, server: str, way: str, deadline: Deadline | None = None, **variables: str) -> Transport:
+    return Transport(environment(folder, **variables, **({"HTTP_PROXY": server} if way == "proxied" else {})), deadline)
+
+
+def url_of(server: str, way: str) -> str:
+    return f"{server}/x" if way == "direct" else "http://registry.example/x"
