@@ -126,7 +126,12 @@ class RemoteError(ShipitError):
 
 
 class DeployFailed(ShipitError):
-    """A target did not become healthy; `detail` holds the last lines of what crashed."""
+    """A target did not become healthy; `detail` holds the last lines of what crashed.
+
+    `superseded_by` names who replaced what this run released, where that is the reason.
+    """
+
+    superseded_by = ""
 
 
 class DeadlinePassed(ShipitError):

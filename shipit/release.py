@@ -116,7 +116,11 @@ class State(Enum):
 
 
 class Verdict(NamedTuple):
-    """What is to be thought of a place now. `progress` changes whenever the place moved, so that a stall can be told."""
+    """The health of a target, judged against what this run wanted.
+
+    `progress` changes whenever the place moved, so that a stall can be told. `superseded_by` names who replaced what
+    this run released, where it failed for that; `warnings` are for what is healthy all the same.
+    """
 
     state: State
     reason: str
@@ -124,18 +128,21 @@ class Verdict(NamedTuple):
     detail: tuple[str, ...] = ()
     hint: str = ""
     subject: str = ""
+    superseded_by: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 class Seen(NamedTuple):
     """What the pipeline remembers between two looks at a place; all in seconds of one clock.
 
-    `baseline` is what was observed before the first change; None when nothing was to be changed.
+    `before` is what was observed when the plan was made; `baseline` is the same, and None when nothing was to be changed.
     """
 
     now_s: float
     started_s: float
     unchanged_since_s: float
     baseline: Any = None
+    before: Any = None
 
     @property
     def unchanged_s(self) -> float:

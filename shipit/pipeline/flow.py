@@ -134,11 +134,18 @@ def _one_target(run: Run, preparation: Preparation, target: Target, progress: _P
             raise
         what = error.what if isinstance(error, DeployFailed) and error.where == target.name else str(error)
         if target.config.on_failure == "rollback":
-            what += roll_back(run, target, preparation.observed[target.name])
+            what += _rolled_back(run, preparation, target, error)
         run.emit(TargetFinished(target.name, "failed", what, run.clock.now() - started, error.detail, error.hint))
         return
     progress.finish(target.name, state)
     run.emit(TargetFinished(target.name, state, reason, run.clock.now() - started))
+
+
+def _rolled_back(run: Run, preparation: Preparation, target: Target, error: ShipitError) -> str:
+    """What came of rolling back, as the end of a sentence. What somebody else released meanwhile is left alone."""
+    if isinstance(error, DeployFailed) and error.superseded_by:
+        return "; nothing to roll back: what runs now is not of this deploy"
+    return roll_back(run, target, preparation.observed[target.name])
 
 
 def _wait_for_needs(run: Run, preparation: Preparation, target: Target, progress: _Progress) -> str:
@@ -161,7 +168,9 @@ def _release(run: Run, preparation: Preparation, target: Target) -> tuple[str, s
     own = next(plan for plan in preparation.plan.targets if plan.target == target.name)
     for step in own.steps:
         apply_step(run, target, step, preparation.observed[target.name], context)
-    baseline: Any = preparation.observed[target.name] if not own.is_empty else None
+    before: Any = preparation.observed[target.name]
     judge = partial(target.judge, preparation.releases[target.name])
-    verdict = await_verdict(run, target, judge, context, baseline)
+    verdict = await_verdict(run, target, judge, context, None if own.is_empty else before, before)
+    for warning in verdict.warnings:
+        run.emit(Warned(target.name, warning))
     return ("unchanged" if own.is_empty else "healthy"), verdict.reason

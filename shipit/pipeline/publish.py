@@ -1,11 +1,11 @@
-"""The publishing stage: all blobs and manifests by digest, then tags that are new; moving tags are another day's."""
+"""The publishing stage: all blobs and manifests by digest, then new tags; existing tags are moved after verification."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
 
-from shipit.errors import BuildError
+from shipit.errors import BuildError, DeployFailed
 from shipit.events import StepDone, StepFailed, StepStarted, Transferred, Warned
 from shipit.pipeline.images import Prepared, human_bytes, run_options
 from shipit.pipeline.parallel import together
@@ -47,15 +47,29 @@ def _keep_cache(run: Run, name: str, platform: str) -> None:
 
 
 def move_tags(run: Run, items: Iterable[Prepared]) -> None:
-    """Point tags that named something else at what has been verified."""
-    for item in items:
-        if not item.moving_tags:
-            continue
+    """Point tags that named something else at what has been verified.
+
+    Raises: DeployFailed, before any is moved, when somebody else moved one of them since the plan was made.
+    """
+    moving = [item for item in items if item.moving_tags]
+    together({item.image.pinned: partial(_check_tags, run, item) for item in moving}, run.clock)
+    for item in moving:
         step, started = f"tag {item.image.repository}", run.clock.now()
         summary = f"move {item.image.repository}:{', '.join(item.moving_tags)} to {short(item.image.manifest_digest)}"
         run.emit(StepStarted(step, "", summary))
         _tag(run, item, item.moving_tags)
         run.emit(StepDone(step, "", summary, run.clock.now() - started))
+
+
+def _check_tags(run: Run, item: Prepared) -> None:
+    """That each tag names what it did when the plan was made, or already what it should."""
+    ref = parse_reference(item.use.repository)
+    client = run.registries.client(ref)
+    for tag in item.moving_tags:
+        now = client.manifest_digest(ref.repository, tag)
+        if now not in (item.tags[tag], item.image.manifest_digest, None):
+            what = f"someone else moved the tag {tag} to {short(now)} during this deploy; it stays there"
+            raise DeployFailed(what, where=item.image.repository, hint="deploy again to move it to what runs now")
 
 
 def _tag(run: Run, item: Prepared, tags: Iterable[str]) -> None:

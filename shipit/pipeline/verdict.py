@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from shipit.errors import DeployFailed, RemoteError
+from shipit.errors import DeadlinePassed, DeployFailed, RemoteError
 from shipit.events import Waiting
 from shipit.pipeline.run import Run
 from shipit.release import Seen, State, Verdict
-from shipit.targets.base import Context, Diagnoses, Target
+from shipit.targets.base import Context, Diagnoses, Probes, Target
 
-# From a place as observed, and what is remembered of it, to what is to be thought of it.
+# From a place as observed, and what is remembered of it, to its verdict.
 Judge = Callable[[Any, Seen], Verdict]
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.3, 2.0
+# How long asking for logs and events may take, also when the deadline has passed.
+DIAGNOSE_S = 15.0
 
 
-def await_verdict(run: Run, target: Target, judge: Judge, context: Context, baseline: Any) -> Verdict:
+def await_verdict(
+    run: Run, target: Target, judge: Judge, context: Context, baseline: Any, before: Any = None
+) -> Verdict:
     """Observe and judge until the verdict stands: failed at once, or healthy for `settle` seconds.
 
+    `baseline` and `before` are those of `Seen`.
     Raises: DeployFailed, with what crashed, or when the deadline passes; RemoteError when the place can't be read.
     """
-    clock, started = run.clock, run.clock.now()
+    clock, deadline, started = run.clock, context.deadline, run.clock.now()
     progress, moved, said, healthy_since, pause = "", started, "", None, FIRST_PAUSE_S
     while True:
-        verdict = _look(target, judge, context, Seen(clock.now(), started, moved, baseline))
+        verdict = _look(target, judge, context, Seen(clock.now(), started, moved, baseline, before), said)
         now = clock.now()
         if verdict.progress != progress:
             progress, moved, pause = verdict.progress, now, FIRST_PAUSE_S
@@ -39,23 +45,27 @@ def await_verdict(run: Run, target: Target, judge: Judge, context: Context, base
             if verdict.reason != said:
                 said = verdict.reason
                 run.emit(Waiting(target.name, said))
-        if now > context.deadline_s:
-            late = Verdict(
-                State.FAILED,
-                f"{verdict.reason} at the deadline",
-                verdict.progress,
-                verdict.detail,
-                verdict.hint,
-                verdict.subject,
-            )
-            raise failure(target, late, context)
-        clock.sleep(min(pause, max(0.05, context.deadline_s - now)))
+        left_s = deadline.remaining_s()
+        if not left_s:
+            raise failure(target, _late(verdict), context)
+        clock.sleep(min(pause, max(0.05, left_s)))
         pause = min(LONGEST_PAUSE_S, pause * 1.3)
 
 
-def _look(target: Target, judge: Judge, context: Context, seen: Seen) -> Verdict:
+def _late(verdict: Verdict) -> Verdict:
+    return verdict._replace(state=State.FAILED, reason=f"{verdict.reason} at the deadline")
+
+
+def _look(target: Target, judge: Judge, context: Context, seen: Seen, said: str) -> Verdict:
+    """One verdict. `said` is what was waited for until now."""
     try:
-        return judge(target.observe(context), seen)
+        observed = target.observe(context)
+        verdict = judge(observed, seen)
+        if verdict.state is State.HEALTHY and isinstance(target, Probes):
+            verdict = judge(target.probe(observed, context), seen)
+        return verdict
+    except DeadlinePassed as error:
+        return Verdict(State.FAILED, f"{said}; {error.what}" if said else error.what, hint=error.hint)
     except RemoteError as error:
         if not error.retryable:
             raise
@@ -64,5 +74,8 @@ def _look(target: Target, judge: Judge, context: Context, seen: Seen) -> Verdict
 
 def failure(target: Target, verdict: Verdict, context: Context) -> DeployFailed:
     """The error for a verdict of failure, with what the kind can add."""
-    known = target.diagnose(verdict, context) if isinstance(target, Diagnoses) else verdict
-    return DeployFailed(known.reason, where=target.name, detail=known.detail, hint=known.hint)
+    own = replace(context, deadline_s=max(context.deadline_s, context.clock.now() + DIAGNOSE_S))
+    known = target.diagnose(verdict, own) if isinstance(target, Diagnoses) else verdict
+    error = DeployFailed(known.reason, where=target.name, detail=known.detail, hint=known.hint)
+    error.superseded_by = verdict.superseded_by
+    return error

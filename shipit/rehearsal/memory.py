@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from shipit.config.model import TargetConfig
@@ -12,16 +12,23 @@ from shipit.events import Event, Log
 from shipit.release import ImageUse, Place, Release, Seen, State, Step, Verdict, short
 from shipit.targets.base import Context
 
+AUTHOR = "shipit"
+
 
 @dataclass
 class World:
-    """What is out there. `starting` looks pass before what runs is healthy; `fails` breaks what it says: observe, apply, judge."""
+    """What is out there. `starting` looks pass before what runs is healthy; `fails` breaks what it says: observe, apply, judge.
+
+    `author` is who changed it last. `serves` says whether what runs answers when it is probed.
+    """
 
     images: dict[str, str] = field(default_factory=dict)
     marks: dict[str, str] = field(default_factory=dict)
     writes: list[str] = field(default_factory=list)
     starting: int = 0
     fails: str = ""
+    author: str = ""
+    serves: bool = True
 
 
 class MemoryConfig(TargetConfig):
@@ -36,6 +43,8 @@ class MemoryObserved:
     marks: Mapping[str, str]
     starting: int
     is_broken: bool
+    author: str = ""
+    serves: bool | None = None
 
 
 class MemoryTarget:
@@ -59,7 +68,10 @@ class MemoryTarget:
         starting = self.world.starting
         self.world.starting = max(0, starting - 1)
         marks = {name: context.mark(value) for name, value in self.world.marks.items()}
-        return MemoryObserved(dict(self.world.images), marks, starting, self.world.fails == "judge")
+        return MemoryObserved(dict(self.world.images), marks, starting, self.world.fails == "judge", self.world.author)
+
+    def probe(self, observed: MemoryObserved, context: Context) -> MemoryObserved:
+        return replace(observed, serves=self.world.serves)
 
     def plan(self, release: Release, observed: MemoryObserved) -> tuple[Step, ...]:
         wanted = self._wanted(release)
@@ -76,6 +88,7 @@ class MemoryTarget:
     def apply(self, step: Step, context: Context) -> Iterator[Event]:
         if self.world.fails == "apply":
             raise DeployFailed("broke while it was set", where=self.place.identity)
+        self.world.author = AUTHOR
         self.world.images.update(step.payload["images"])
         known = {**context.env, **context.secrets}
         self.world.marks.update({name: known[name] for name in step.payload["variables"]})
@@ -92,23 +105,32 @@ class MemoryTarget:
 
     def judge_back(self, before: MemoryObserved, observed: MemoryObserved, seen: Seen) -> Verdict:
         if observed.images != before.images:
-            return Verdict(State.FAILED, "it runs something else")
+            return Verdict(State.FAILED, f"it runs what {observed.author or 'someone'} set")
         return Verdict(State.HEALTHY, "runs what it ran")
 
     def judge(self, release: Release, observed: MemoryObserved, seen: Seen) -> Verdict:
         if observed.is_broken:
             return Verdict(State.FAILED, "it broke", subject="memory")
-        if any(observed.images.get(name) != digest for name, digest in self._wanted(release).items()):
-            return Verdict(State.FAILED, "it runs something else", hint="deploy again")
+        if other := [name for name, digest in self._wanted(release).items() if observed.images.get(name) != digest]:
+            return _superseded(f"{other[0]} runs {short(observed.images.get(other[0], 'nothing'))}", observed)
+        if changed := [name for name, mark in release.marks.items() if observed.marks.get(name) != mark]:
+            return _superseded(f"{changed[0]} has another value", observed)
         if observed.starting:
             return Verdict(State.WAITING, f"{observed.starting} looks to go", str(observed.starting))
+        if observed.serves is False:
+            return Verdict(State.WAITING, "it does not answer", "silent")
         return Verdict(State.HEALTHY, "runs")
 
     def describe(self, observed: MemoryObserved) -> tuple[str, ...]:
         return tuple(f"{name}  {short(digest)}" for name, digest in sorted(observed.images.items()))
 
     def diagnose(self, verdict: Verdict, context: Context) -> Verdict:
-        return Verdict(verdict.state, verdict.reason, verdict.progress, ("last words",), verdict.hint, verdict.subject)
+        return verdict._replace(detail=("last words",))
 
     def _wanted(self, release: Release) -> dict[str, Any]:
         return {use.image: release.images[use].config_digest for use in self.uses}
+
+
+def _superseded(what: str, observed: MemoryObserved) -> Verdict:
+    by = observed.author if observed.author not in ("", AUTHOR) else "someone else"
+    return Verdict(State.FAILED, f"superseded by {by}: {what}", hint="deploy again", superseded_by=by)

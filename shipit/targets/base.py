@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from shipit.clock import Clock
+from shipit.clock import Clock, Deadline
 from shipit.config.environment import Environment
 from shipit.config.model import TargetConfig
 from shipit.config.project import Project
@@ -37,6 +37,11 @@ class Context:
     registries: Registries | None = field(default=None, repr=False)
     inventory: Inventory | None = field(default=None, repr=False)
 
+    @property
+    def deadline(self) -> Deadline:
+        """The moment that no call, wait or stream for this target may outlast."""
+        return Deadline(self.clock, self.deadline_s)
+
 
 class Target(Protocol):
     """One place a release can go. Only `apply` changes the world."""
@@ -62,7 +67,10 @@ class Target(Protocol):
         ...
 
     def judge(self, release: Release, observed: Any, seen: Seen) -> Verdict:
-        """Pure: what is to be thought of the place as observed."""
+        """Pure: the health of the place as observed, against what the release wanted.
+
+        Never against what the place says that it wants: what somebody else replaced is a failure with `superseded_by`.
+        """
         ...
 
     def describe(self, observed: Any) -> tuple[str, ...]:
@@ -89,6 +97,18 @@ class Guards(Protocol):
 
 
 @runtime_checkable
+class Probes(Protocol):
+    """A kind that can ask the app itself whether it serves."""
+
+    def probe(self, observed: Any, context: Context) -> Any:
+        """The observation with what the app answered added; asked for when the place looks healthy without it.
+
+        It is judged again then. Raises RemoteError when the place can't be asked.
+        """
+        ...
+
+
+@runtime_checkable
 class Reverts(Protocol):
     """A kind whose place can be brought back to what it was before a deploy that failed."""
 
@@ -100,7 +120,7 @@ class Reverts(Protocol):
         ...
 
     def judge_back(self, before: Any, observed: Any, seen: Seen) -> Verdict:
-        """Pure: what is to be thought of the place on its way back."""
+        """Pure: the health of the place on its way back, against what ran before."""
         ...
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import requests
 
 from shipit.clock import Clock
-from shipit.events import Event
+from shipit.events import Event, StepDone, TargetFinished
 from shipit.pipeline.flow import deploy
 from shipit.pipeline.prepare import prepare
 from shipit.pipeline.publish import publish_all
@@ -28,27 +29,58 @@ APP = 'FROM scratch\nCOPY app.py /\nCMD ["python", "/app.py"]\n'
 SERVE = "import http.server, os\nhttp.server.HTTPServer(('', int(os.environ['PORT'])), http.server.BaseHTTPRequestHandler).serve_forever()\n"
 
 
+Make = Callable[..., Run]
+
+
 @dataclass
 class Case:
-    """One kind with a place for it. `make` gives a fresh run on the same place; `writes` counts the place's writes."""
+    """One kind with a place for it. `make(note)` gives a fresh run on the same place, of an image that holds the note.
 
-    make: Callable[[], Run]
+    `writes` counts the place's writes. `latest` is the digest of the tag latest. `replace` is somebody else who brings
+    back the image of the very first deploy, whose name messages hold; `reset` one who changes a variable.
+    """
+
+    make: Make
     writes: Callable[[], int]
+    latest: Callable[[], str]
+    replace: Callable[[], None]
+    reset: Callable[[], None] | None = None
+    who: str = "someone else"
     has_steps: bool = True
 
 
-def _make(folder: Path, text: str, variables: dict[str, str], dockerfile: str = APP) -> Callable[[], Run]:
+def _make(folder: Path, text: str, variables: dict[str, str], dockerfile: str = APP) -> Make:
     surroundings = runs.environment(folder, TOKEN=SECRET, **variables)
 
-    def make() -> Run:
+    def make(note: str = "") -> Run:
         loaded = runs.project(folder, text, surroundings, dockerfile=dockerfile)
-        (folder / "app.py").write_text(SERVE)
+        (folder / "app.py").write_text(f"{SERVE}# {note}\n")
         return runs.run(loaded, surroundings, [], clock=Clock())
 
     return make
 
 
 SECRETS = "env: {MODE: test}\nsecrets: {TOKEN: {env: TOKEN}}\n"
+_TYPES = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
+
+
+class Tags:
+    """The manifests of one repository, asked for and tagged over HTTP. `first` is what `latest` named at the first look."""
+
+    def __init__(self, host: str, name: str) -> None:
+        self._url = f"http://{host}/v2/{name}/manifests"
+        self.first = ""
+
+    def latest(self) -> str:
+        answer = requests.head(f"{self._url}/latest", headers={"Accept": ", ".join(_TYPES)}, timeout=10)
+        digest = answer.headers.get("Docker-Content-Digest", "") if answer.ok else ""
+        self.first = self.first or digest
+        return digest
+
+    def move_back(self) -> None:
+        found = requests.get(f"{self._url}/{self.first}", headers={"Accept": ", ".join(_TYPES)}, timeout=10)
+        headers = {"Content-Type": found.headers["Content-Type"]}
+        requests.put(f"{self._url}/latest", data=found.content, headers=headers, timeout=10).raise_for_status()
 
 
 @pytest.fixture
@@ -58,23 +90,53 @@ def memory_case(tmp_path: Path) -> Iterator[Case]:
     with EmbeddedRegistry() as registry:
         use = ImageUse("app", f"{registry.host}/app", "oci", "linux/amd64", None, ("latest",))
 
-        def make() -> Run:
+        def make(note: str = "") -> Run:
             loaded = runs.project(tmp_path, f"app: app\nimage: {registry.host}/app\n{SECRETS}", surroundings)
+            (tmp_path / "hello.txt").write_text(f"hello {note}\n")
             return runs.run(
                 loaded, surroundings, [], targets=lambda _: [MemoryTarget("memory", world, [use])], clock=Clock()
             )
 
-        yield Case(make, lambda: len(world.writes))
+        def replace() -> None:
+            world.images, world.author = {"app": "sha256:" + "f" * 64}, "rival"
+
+        def reset() -> None:
+            world.marks["MODE"], world.author = "rival", "rival"
+
+        yield Case(make, lambda: len(world.writes), Tags(registry.host, "app").latest, replace, reset, "rival")
 
 
 @pytest.fixture
 def heroku_case(tmp_path: Path) -> Iterator[Case]:
     with HerokuStandIn(token="token-of-heroku") as heroku:
-        heroku.create_app("app-prod")
+        app = heroku.create_app("app-prod")
         text = f"app: app\nimage: {{build: .}}\n{SECRETS}targets: {{heroku: {{app: app-prod, settle: 0s}}}}\n"
+
+        seen: list[str] = []
+
+        def latest() -> str:
+            """Heroku runs what was released: no tag moves for it, and the first image is remembered."""
+            seen.append(str(app.formation["web"]["image"]))
+            return ""
+
+        def replace() -> None:
+            """A release of the image of the first deploy, through the API."""
+            answer = requests.patch(
+                f"http://{heroku.host}/apps/app-prod/formation",
+                json={"updates": [{"type": "web", "docker_image": seen[0]}]},
+                headers={
+                    "Authorization": "Bearer token-of-heroku",
+                    "Accept": "application/vnd.heroku+json; version=3.docker-releases",
+                },
+                timeout=10,
+            )
+            answer.raise_for_status()
+
         yield Case(
             _make(tmp_path, text, heroku.variables()),
             lambda: sum(method not in ("GET", "HEAD") for method, _ in heroku.log),
+            latest,
+            replace,
         )
 
 
@@ -82,14 +144,22 @@ def heroku_case(tmp_path: Path) -> Iterator[Case]:
 def registry_case(tmp_path: Path) -> Iterator[Case]:
     with EmbeddedRegistry() as registry:
         text = f"app: app\nimage: {registry.host}/app\n{SECRETS}targets: {{hub: {{settle: 0s}}}}\n"
-        make = _make(tmp_path, text, {})
-        yield Case(make, lambda: sum(method not in ("GET", "HEAD") for method, _ in registry.log), has_steps=False)
+        tags = Tags(registry.host, "app")
+        yield Case(
+            _make(tmp_path, text, {}),
+            lambda: sum(method not in ("GET", "HEAD") for method, _ in registry.log),
+            tags.latest,
+            tags.move_back,
+            has_steps=False,
+        )
 
 
 @pytest.fixture
 def real_registry_case(tmp_path: Path, registry_server: RegistryServer) -> Case:
-    text = f"app: app\nimage: {registry_server.host}/contract-{tmp_path.name.replace('_', '-').lower()}\n{SECRETS}targets: {{hub: {{settle: 0s}}}}\n"
-    return Case(_make(tmp_path, text, {}), lambda: 0, has_steps=False)
+    name = f"contract-{tmp_path.name.replace('_', '-').lower()}"
+    text = f"app: app\nimage: {registry_server.host}/{name}\n{SECRETS}targets: {{hub: {{settle: 0s}}}}\n"
+    tags = Tags(registry_server.host, name)
+    return Case(_make(tmp_path, text, {}), lambda: 0, tags.latest, tags.move_back, has_steps=False)
 
 
 @pytest.fixture
@@ -98,24 +168,36 @@ def cluster_case(tmp_path: Path, cluster: Cluster, registry_server: RegistryServ
     cluster.kubectl("create", "namespace", name)
     text = f"app: app\nimage: {registry_server.host}/{name}\n{SECRETS}targets: {{k8s: {{namespace: {name}, port: 8000, settle: 0s}}}}\n"
     variables = {"KUBECONFIG": str(cluster.kubeconfig), "SHIPIT_MIRRORS": f"docker.io={python_base}"}
+    tags = Tags(registry_server.host, name)
 
     def writes() -> int:
         path = "jsonpath={range .items[*]}{.metadata.resourceVersion} {end}"
         return hash(cluster.kubectl("-n", name, "get", "services,secrets", "-o", path))
 
-    return Case(_make(tmp_path, text, variables, APP.replace("scratch", "python:3.12-alpine")), writes)
+    def replace() -> None:
+        image = f"{registry_server.host}/{name}@{tags.first}"
+        cluster.kubectl("-n", name, "set", "image", "deployment/app", f"app={image}")
+
+    def reset() -> None:
+        cluster.kubectl("-n", name, "set", "env", "deployment/app", "MODE=rival")
+
+    make = _make(tmp_path, text, variables, APP.replace("scratch", "python:3.12-alpine"))
+    return Case(make, writes, tags.latest, replace, reset, "kubectl-set")
 
 
-@pytest.fixture(
-    params=[
-        "memory",
-        "heroku",
-        "registry",
-        pytest.param("real_registry", marks=pytest.mark.registry),
-        pytest.param("cluster", marks=[pytest.mark.registry, pytest.mark.cluster]),
-    ]
-)
+_CLUSTER = pytest.param("cluster", marks=[pytest.mark.registry, pytest.mark.cluster])
+KINDS = ["memory", "heroku", "registry", pytest.param("real_registry", marks=pytest.mark.registry), _CLUSTER]
+
+
+@pytest.fixture(params=KINDS)
 def case(request: pytest.FixtureRequest) -> Case:
+    found: Case = request.getfixturevalue(f"{request.param}_case")
+    return found
+
+
+@pytest.fixture(params=["memory", _CLUSTER])
+def case_with_variables(request: pytest.FixtureRequest) -> Case:
+    """The kinds that verify variables while they watch."""
     found: Case = request.getfixturevalue(f"{request.param}_case")
     return found
 
@@ -177,3 +259,49 @@ def test_what_runs_can_be_described(case: Case) -> None:
     lines = target.describe(target.observe(run.context(target)))
     assert lines
     assert SECRET not in "\n".join(lines)
+
+
+def _deploy_while(case: Case, note: str, meddle: Callable[[], None]) -> TargetFinished:
+    """How a deploy of a changed image ends when somebody else meddles as soon as it has done its last step."""
+    run = case.make(note)
+    events: list[Event] = []
+    step = "push " if not case.has_steps else f"{run.targets[0].name} "
+    is_done = False
+
+    def tell(event: Event) -> None:
+        nonlocal is_done
+        events.append(event)
+        if isinstance(event, StepDone) and event.step.startswith(step) and not is_done:
+            is_done = True
+            meddle()
+
+    run.tell = tell
+    assert deploy(run) == 1
+    assert is_done
+    [finished] = [event for event in events if isinstance(event, TargetFinished)]
+    return finished
+
+
+def test_what_somebody_else_replaces_while_we_watch_is_a_failure_and_tags_stay(case: Case) -> None:
+    assert deploy(case.make("first")) == 0
+    first = case.latest()
+    assert deploy(case.make("second")) == 0
+    second = case.latest()
+    finished = _deploy_while(case, "third", case.replace)
+    assert finished.state == "failed"
+    assert case.who in finished.reason, finished.reason
+    assert case.latest() == (second if case.has_steps else first), "a tag never names what failed"
+    assert deploy(case.make("third")) == 0, "the next run converges"
+    assert prepare(case.make("third")).plan.changes == 0
+
+
+def test_a_variable_that_somebody_else_changes_while_we_watch_is_a_failure(case_with_variables: Case) -> None:
+    case = case_with_variables
+    assert case.reset is not None
+    assert deploy(case.make("first")) == 0
+    before = case.latest()
+    finished = _deploy_while(case, "second", case.reset)
+    assert finished.state == "failed"
+    assert case.who in finished.reason, finished.reason
+    assert case.latest() == before
+    assert deploy(case.make("second")) == 0, "the next run converges"

@@ -28,7 +28,8 @@ def judge_heroku(images: Mapping[str, str], observed: HerokuObserved, seen: Seen
         running = observed.formation.get(name)
         if running is not None and running.image not in (None, image):
             what = f"{name} runs {short(running.image or '')}, not {short(image)}: someone else released v{observed.version}"
-            return Verdict(State.FAILED, what, hint="deploy again when they are done")
+            hint = "deploy again when they are done"
+            return Verdict(State.FAILED, what, hint=hint, superseded_by="someone else")
         if running is None:
             return Verdict(State.FAILED, f"the formation has no process type {name}", hint="deploy again")
     return _judge_dynos(images, observed, seen, pending_s)

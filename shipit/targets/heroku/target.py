@@ -180,9 +180,7 @@ class HerokuTarget:
         except ShipitError:
             return verdict
         hint = verdict.hint or f"heroku logs --app {self.app}"
-        return Verdict(
-            verdict.state, verdict.reason, verdict.progress, tuple(lines[-DETAIL_LINES:]), hint, verdict.subject
-        )
+        return verdict._replace(detail=tuple(lines[-DETAIL_LINES:]), hint=hint)
 
     def _processes(self) -> dict[str, ProcessConfig]:
         own = dict(self.config.processes)

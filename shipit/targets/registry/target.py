@@ -15,6 +15,7 @@ from shipit.registry.registries import Registries
 from shipit.release import CACHE_TAG, ImageUse, Place, Release, Seen, State, Step, Verdict, short
 from shipit.targets.base import Context
 from shipit.targets.registry.config import RegistryConfig
+from shipit.targets.registry.judge import judge_tags
 from shipit.targets.registry.observed import RegistryObserved
 from shipit.targets.registry.plan import plan_description, plan_retention
 
@@ -112,6 +113,8 @@ class RegistryTarget:
                     f"{image.pinned} is not there",
                     hint="check the registry's garbage collection, and deploy again",
                 )
+            if verdict := judge_tags(use.repository, use.tags, image.manifest_digest, observed, seen.before):
+                return verdict
             lines.append(f"{use.repository}@{short(image.manifest_digest)}")
         return Verdict(State.HEALTHY, ", ".join(lines))
 

@@ -1,0 +1,27 @@
+"""Whether tags name what they should. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from shipit.release import State, Verdict, short
+from shipit.targets.registry.observed import RegistryObserved
+
+_HINT = "deploy again when they are done; tags such as latest stay where they are"
+
+
+def judge_tags(
+    repository: str, tags: Sequence[str], wanted: str, observed: RegistryObserved, before: Any
+) -> Verdict | None:
+    """A failure where a tag names neither the digest `wanted` nor what it did before: somebody else moved it.
+
+    A tag that has been there before is moved last, after everything is verified.
+    """
+    known = before.manifests if isinstance(before, RegistryObserved) else {}
+    for tag in tags:
+        now, was = observed.manifests.get(f"{repository} {tag}"), known.get(f"{repository} {tag}")
+        if now is not None and now not in (wanted, was):
+            reason = f"superseded: someone else moved the tag {tag} to {short(now)}, and this deploy is {short(wanted)}"
+            return Verdict(State.FAILED, reason, hint=_HINT, superseded_by="someone else")
+    return None

@@ -1,0 +1,158 @@
+"""Watching a place: who superseded a deploy, what is probed and warned of, and that every wait ends at the deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shipit.errors import DeployFailed
+from shipit.events import Event, StepDone, TargetFinished, Waiting, Warned
+from shipit.pipeline.flow import deploy
+from shipit.pipeline.run import Run
+from shipit.rehearsal.memory import MemoryConfig, MemoryObserved, MemoryTarget, World
+from shipit.rehearsal.registry import EmbeddedRegistry
+from shipit.release import ImageUse, Release, Seen, State, Verdict
+from shipit.targets.base import Context
+from tests import runs
+
+
+class Slow(MemoryTarget):
+    """Needs `looks` seconds for each look, and says in the end what it was asked for."""
+
+    looks_s = 0.0
+    diagnosed_for_s = -1.0
+
+    def observe(self, context: Context) -> MemoryObserved:
+        if self.world.writes and self.looks_s:
+            context.deadline.sleep(self.looks_s, "an answer of memory")
+            context.deadline.check("an answer of memory")
+        return super().observe(context)
+
+    def judge(self, release: Release, observed: MemoryObserved, seen: Seen) -> Verdict:
+        verdict = super().judge(release, observed, seen)
+        if verdict.state is State.HEALTHY and self.world.author == "empty":
+            return verdict._replace(warnings=("nothing serves: 0 of 0",))
+        return verdict
+
+    def diagnose(self, verdict: Verdict, context: Context) -> Verdict:
+        self.diagnosed_for_s = context.deadline.remaining_s()
+        return super().diagnose(verdict, context)
+
+
+class Bench:
+    def __init__(self, folder: Path, registry: EmbeddedRegistry) -> None:
+        self.folder, self.registry, self.world = folder, registry, World()
+        self.events: list[Event] = []
+        self.config: dict[str, Any] = {"settle": "0s"}
+        self.looks_s = 0.0
+        self.target: Slow | None = None
+
+    def run(self, note: str = "") -> Run:
+        self.events.clear()
+        surroundings = runs.environment(self.folder)
+        loaded = runs.project(self.folder, f"app: app\nimage: {self.registry.host}/app\n", surroundings)
+        (self.folder / "hello.txt").write_text(note)
+        use = ImageUse("app", f"{self.registry.host}/app", "oci", "linux/amd64", None, ("latest",))
+        self.target = Slow("one", self.world, [use], MemoryConfig.model_validate(self.config))
+        self.target.looks_s = self.looks_s
+        return runs.run(loaded, surroundings, self.events, targets=lambda _: [self.target] if self.target else [])
+
+    def finished(self) -> TargetFinished:
+        [found] = [event for event in self.events if isinstance(event, TargetFinished)]
+        return found
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with EmbeddedRegistry() as registry:
+        yield Bench(tmp_path, registry)
+
+
+def test_what_somebody_else_released_is_not_rolled_back(bench: Bench) -> None:
+    assert deploy(bench.run("one")) == 0
+    bench.config["on_failure"] = "rollback"
+    run = bench.run("two")
+    tell = run.tell
+
+    def meddle(event: Event) -> None:
+        tell(event)
+        if isinstance(event, StepDone) and event.target:
+            bench.world.images, bench.world.author = {"app": "sha256:" + "f" * 64}, "rival"
+
+    run.tell = meddle
+    assert deploy(run) == 1
+    assert bench.finished().reason == (
+        "superseded by rival: app runs ffffffffffff; nothing to roll back: what runs now is not of this deploy"
+    )
+    assert bench.world.writes == ["set", "set"] and bench.world.images == {"app": "sha256:" + "f" * 64}
+
+
+def test_that_nothing_was_changed_is_said_only_when_it_was_seen(bench: Bench) -> None:
+    bench.config["on_failure"] = "rollback"
+    assert deploy(bench.run("one")) == 0
+    run = bench.run("two")
+    assert bench.target is not None
+    bench.world.fails = "apply"
+    bench.target.plan_back = lambda before, now: ()  # type: ignore[method-assign]
+    tell = run.tell
+
+    def meddle(event: Event) -> None:
+        tell(event)
+        if type(event).__name__ == "StepFailed":
+            bench.world.images, bench.world.author = {}, "rival"
+
+    run.tell = meddle
+    assert deploy(run) == 1
+    assert bench.finished().reason.endswith("; nothing was rolled back: it runs what rival set")
+
+
+def test_what_does_not_answer_is_waited_for_and_fails_at_the_deadline(bench: Bench) -> None:
+    bench.config["timeout"] = "10s"
+    bench.world.serves = False
+    assert deploy(bench.run("one")) == 1
+    assert [event.reason for event in bench.events if isinstance(event, Waiting)] == ["it does not answer"]
+    assert bench.finished().reason == "it does not answer at the deadline"
+    bench.world.serves = True
+    assert deploy(bench.run("one")) == 0
+
+
+def test_a_warning_of_the_verdict_is_told_once(bench: Bench) -> None:
+    assert deploy(bench.run("one")) == 0
+    assert [event for event in bench.events if isinstance(event, Warned)] == []
+    bench.world.author = "empty"
+    assert deploy(bench.run("one")) == 0
+    assert [event for event in bench.events if isinstance(event, Warned)] == [Warned("one", "nothing serves: 0 of 0")]
+
+
+def test_a_look_that_outlasts_the_deadline_says_what_it_waited_for_and_still_brings_the_last_words(
+    bench: Bench,
+) -> None:
+    bench.config["timeout"] = "10s"
+    bench.world.starting, bench.looks_s = 3, 4.0
+    assert deploy(bench.run("one")) == 1
+    finished = bench.finished()
+    assert finished.reason == "1 looks to go; the deadline passed while waiting for an answer of memory"
+    assert finished.detail == ("last words",)
+    assert bench.target is not None and bench.target.diagnosed_for_s == 15.0
+
+
+def test_a_tag_that_somebody_else_moves_meanwhile_stays_with_them(bench: Bench) -> None:
+    assert deploy(bench.run("one")) == 0
+    run = bench.run("two")
+    tell = run.tell
+    [(name, digest)] = [(name, digest) for (name, digest) in bench.registry.manifests]
+    foreign = "sha256:" + "e" * 64
+    bench.registry.manifests[name, foreign] = bench.registry.manifests[name, digest]
+
+    def meddle(event: Event) -> None:
+        tell(event)
+        if isinstance(event, TargetFinished):
+            bench.registry.tags[name, "latest"] = foreign
+
+    run.tell = meddle
+    with pytest.raises(DeployFailed, match="someone else moved the tag latest to eeeeeeeeeeee during this deploy"):
+        deploy(run)
+    assert bench.registry.tags[name, "latest"] == foreign
