@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shipit.config.environment import Environment
+from shipit.files import Unreadable, read_file
 
 API_HOST = "api.heroku.com"
 _KEYCHAIN_SERVICE = "heroku-cli"
@@ -44,8 +45,8 @@ def _from_keychain(environment: Environment) -> Token | None:
         return None
     data = Path(environment.get("XDG_DATA_HOME") or environment.home / ".local/share")
     try:
-        account = str(json.loads((data / "heroku/login.json").read_text())["account"])
-    except (OSError, ValueError, KeyError, TypeError):
+        account = str(json.loads(read_file(data / "heroku/login.json"))["account"])
+    except (Unreadable, ValueError, RecursionError, KeyError, TypeError):
         return None
     command = ["secret-tool", "lookup", "service", _KEYCHAIN_SERVICE, "account", account]
     if sys.platform == "darwin":
