@@ -9,7 +9,20 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "shipit"
-NOUNS = {"errors", "events", "digest", "json_text", "printable", "files", "process", "reference", "redact", "release", "clock", ""}
+NOUNS = {
+    "errors",
+    "events",
+    "digest",
+    "json_text",
+    "printable",
+    "files",
+    "process",
+    "reference",
+    "redact",
+    "release",
+    "clock",
+    "",
+}
 # room -> rooms it may import, itself and the nouns apart
 ALLOWED = {
     "errors": set(),
