@@ -9,15 +9,11 @@ from typing import NamedTuple
 
 
 class Environment(NamedTuple):
-    """Variables, home and working directory of the process, as values.
-
-    `is_untrusted` is whether deploy.yml may be written by somebody who must not run programs or read files here.
-    """
+    """Variables, home and working directory of the process, as values."""
 
     variables: Mapping[str, str]
     home: Path
     cwd: Path
-    is_untrusted: bool = False
 
     def get(self, *names: str) -> str | None:
         """The first of `names` that is set and not empty."""

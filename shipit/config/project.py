@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shipit.config.folder import ProjectFolder
 from shipit.config.git import Git
 from shipit.config.image import ImageConfig
 from shipit.config.model import ReleaseConfig, TargetConfig
@@ -26,7 +25,6 @@ class Project:
     app: str
     environment: str
     file: Path
-    folder: ProjectFolder
     images: Mapping[str, ImageConfig]
     env: Mapping[str, str]
     secrets: Mapping[str, SecretConfig]
@@ -46,7 +44,7 @@ class Project:
     @property
     def root(self) -> Path:
         """The folder of the file; every path in it is relative to this."""
-        return self.folder.path
+        return self.file.parent
 
     def image_name(self, name: str | None) -> str:
         """The image that `name` means; None means the only one. Checked when the file was loaded."""

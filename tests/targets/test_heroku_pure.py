@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from shipit.digest import Digest
 from shipit.release import Seen, State
-from shipit.targets.heroku.client import parse_log
+from shipit.targets.heroku.fields import Field
 from shipit.targets.heroku.judge import judge_heroku
 from shipit.targets.heroku.observed import (
     DynoFacts,
@@ -19,16 +20,17 @@ from shipit.targets.heroku.observed import (
     parse_release,
 )
 from shipit.targets.heroku.plan import Wanted, plan_back, plan_heroku
+from shipit.targets.heroku.streams import parse_log
 from shipit.targets.heroku.token import Token, find_token
 from tests.runs import environment
 
-OLD, NEW = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+OLD, NEW = Digest("sha256:" + "a" * 64), Digest("sha256:" + "b" * 64)
 IDLE = HerokuObserved("app", "container", "cedar", False, "", {}, {}, (ReleaseFacts("1", 1, "succeeded"),), ())
 
 
 def observed(
     *,
-    image: str | None = OLD,
+    image: Digest | None = OLD,
     version: int = 1,
     status: str = "succeeded",
     dynos: tuple[DynoFacts, ...] = (),
@@ -126,8 +128,8 @@ def test_answers_of_the_api_are_parsed() -> None:
         "docker_image": {"id": NEW},
         "command": "x",
     }
-    assert parse_process(process) == ProcessFacts(2, "Standard-1X", NEW)
-    assert parse_process({"type": "web", "quantity": 1, "size": "Basic"}).image is None
+    assert parse_process(Field(process, "GET x")) == ProcessFacts(2, "Standard-1X", NEW)
+    assert parse_process(Field({"type": "web", "quantity": 1, "size": "Basic"}, "GET x")).image is None
     release = {
         "id": "uuid",
         "version": 12,
@@ -135,7 +137,9 @@ def test_answers_of_the_api_are_parsed() -> None:
         "description": "Deployed web (abc)",
         "output_stream_url": "https://x",
     }
-    assert parse_release(release) == ReleaseFacts("uuid", 12, "pending", "Deployed web (abc)", "https://x")
+    assert parse_release(Field(release, "GET x")) == ReleaseFacts(
+        "uuid", 12, "pending", "Deployed web (abc)", "https://x"
+    )
 
 
 def _program(folder: Path, name: str, script: str) -> None:
@@ -174,8 +178,9 @@ def test_places_that_are_broken_hold_no_token(tmp_path: Path) -> None:
 
 
 def test_a_log_comes_plain_or_as_events() -> None:
-    assert parse_log("one\n\ntwo\n", is_events=False) == ["one", "two"]
-    assert parse_log("id: 1\ndata: one\n\nid: 2\ndata:two\n\n", is_events=True) == ["one", "two"]
+    assert list(parse_log(["one", "", "two"], is_events=False)) == ["one", "two"]
+    events = ["id: 1", "data: one", "", "id: 2", "data:two", ""]
+    assert list(parse_log(events, is_events=True)) == ["one", "two"]
 
 
 LOCKED = replace(observed(), releases=(ReleaseFacts("1", 1, "succeeded", is_eligible=False),))
@@ -189,7 +194,7 @@ LOCKED = replace(observed(), releases=(ReleaseFacts("1", 1, "succeeded", is_elig
         (observed(), observed(version=2, status="failed"), []),
         (observed(), replace(observed(version=2), config_marks={"MODE": "m"}), ["put MODE back"]),
         (observed(), observed(image=NEW, version=2, quantity=3), ["roll back to v1", "scale web"]),
-        (observed(), observed(image="sha256:" + "f" * 64, version=3), []),
+        (observed(), observed(image=Digest("sha256:" + "f" * 64), version=3), []),
         (IDLE, observed(image=NEW, version=2), []),
         (LOCKED, observed(image=NEW, version=2), []),
         (observed(version=2, status="failed"), observed(image=NEW, version=3), ["roll back to v1"]),

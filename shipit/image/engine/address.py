@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shipit.files import Missing, Unreadable, read_file
-
 DEFAULT_SOCKET = "/var/run/docker.sock"
 
 
@@ -85,10 +83,10 @@ def _tls_of_folder(folder: Path, *, verify: bool) -> Tls:
 
 def _current_context(folder: Path, warn: Callable[[str], None]) -> str:
     try:
-        config = json.loads(read_file(folder / "config.json"))
-    except Missing:
+        config = json.loads((folder / "config.json").read_text())
+    except FileNotFoundError:
         return ""
-    except (Unreadable, ValueError, RecursionError):
+    except (OSError, ValueError):
         warn(f"{folder / 'config.json'} can't be read, so its current context is passed over")
         return ""
     return str(config.get("currentContext") or "") if isinstance(config, dict) else ""
@@ -98,11 +96,11 @@ def _of_context(folder: Path, name: str, origin: str) -> EngineAddress:
     key = hashlib.sha256(name.encode()).hexdigest()
     file = folder / "contexts/meta" / key / "meta.json"
     try:
-        endpoint: Any = json.loads(read_file(file))["Endpoints"]["docker"]
+        endpoint: Any = json.loads(file.read_text())["Endpoints"]["docker"]
         host = str(endpoint["Host"])
-    except Missing:
+    except FileNotFoundError:
         return EngineAddress(f"context {name}", origin, problem=f"there is no docker context {name!r}")
-    except (Unreadable, ValueError, RecursionError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return EngineAddress(f"context {name}", origin, problem=f"{file} can't be read")
     tls = None
     if _is_tcp(host):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from shipit.clock import Clock
+from shipit.clock import Clock, Deadline
 from shipit.config.environment import Environment
 from shipit.errors import UsageError
 from shipit.events import Emit
 from shipit.targets.heroku.client import HerokuClient
 from shipit.targets.heroku.token import find_token
+from shipit.targets.heroku.wire import HerokuWire
 
 
 def check_login(environment: Environment, clock: Clock, emit: Emit) -> str:
@@ -19,5 +20,5 @@ def check_login(environment: Environment, clock: Clock, emit: Emit) -> str:
     if token is None:
         hint = "set HEROKU_API_KEY (heroku authorizations:create prints one), or heroku login"
         raise UsageError("there is no Heroku token", hint=hint)
-    account = HerokuClient(environment, token, clock, emit).account()
-    return f"heroku takes the token of {account.get('email') or account.get('id')}, from {token.origin}"
+    client = HerokuClient(HerokuWire(environment, token, clock, emit), "", Deadline(clock))
+    return f"heroku takes the token of {client.account()}, from {token.origin}"

@@ -1,10 +1,28 @@
-"""An app as observed, in plain values. Pure."""
+"""An app as observed, in plain values, and how answers become them. Pure."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+
+from shipit.digest import Digest, parse_digest
+from shipit.targets.heroku.fields import Field
+
+PROCESS = re.compile(r"[-A-Za-z0-9_]{1,128}", re.ASCII)
+_PROCESS_SAID = "a process type of letters, digits, '-' and '_'"
+
+
+@dataclass(frozen=True, slots=True)
+class AppFacts:
+    """The app itself. `stacks` are the one it runs on and the one it is built for; empty text is what is not known."""
+
+    id: str
+    name: str
+    stacks: tuple[str, ...]
+    generation: str
+    maintenance: bool
+    web_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,12 +31,15 @@ class ProcessFacts:
 
     quantity: int
     size: str
-    image: str | None
+    image: Digest | None
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseFacts:
-    """`is_eligible` is whether the app can be rolled back to it."""
+    """`status` is pending, succeeded, failed or expired, or what Heroku has thought of since.
+
+    `is_eligible` is whether the app can be rolled back to it.
+    """
 
     id: str
     version: int
@@ -26,6 +47,8 @@ class ReleaseFacts:
     description: str = ""
     output_url: str | None = None
     is_eligible: bool = True
+    user: str = ""
+    created_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +84,57 @@ class HerokuObserved:
         return max((release.version for release in self.releases), default=0)
 
 
-def parse_release(body: Mapping[str, Any]) -> ReleaseFacts:
+def parse_app(body: Field) -> AppFacts:
+    stacks = (body.at(name).at("name").text_or("") for name in ("stack", "build_stack"))
+    return AppFacts(
+        body.at("id").id(),
+        body.at("name").text(),
+        tuple(stacks),
+        body.at("generation").at("name").text_or("cedar"),
+        body.at("maintenance").flag_or(False),
+        body.at("web_url").text_or(""),
+    )
+
+
+def parse_release(body: Field) -> ReleaseFacts:
     return ReleaseFacts(
-        str(body["id"]),
-        int(body["version"]),
-        str(body.get("status", "succeeded")),
-        str(body.get("description") or ""),
-        body.get("output_stream_url"),
-        bool(body.get("eligible_for_rollback", True)),
+        body.at("id").id(),
+        body.at("version").whole(),
+        body.at("status").text(),
+        body.at("description").text_or(""),
+        body.at("output_stream_url").text_or("") or None,
+        body.at("eligible_for_rollback").flag_or(True),
+        body.at("user").at("email").text_or(""),
+        body.at("created_at").text_or(""),
     )
 
 
-def parse_process(body: Mapping[str, Any]) -> ProcessFacts:
-    image = body.get("docker_image")
-    digest = image.get("id") if isinstance(image, Mapping) else image
-    known = digest if isinstance(digest, str) and digest.startswith("sha256:") else None
-    return ProcessFacts(int(body.get("quantity", 0)), str(body.get("size", "")), known)
+def parse_releases(body: Field) -> tuple[ReleaseFacts, ...]:
+    """Releases, newest first."""
+    found = [parse_release(item) for item in body.items()]
+    return tuple(sorted(found, key=lambda release: release.version, reverse=True))
 
 
-def parse_dyno(body: Mapping[str, Any]) -> DynoFacts:
+def parse_process(body: Field) -> ProcessFacts:
+    image = body.at("docker_image")
+    digest = image.value if isinstance(image.value, str) else image.at("id").text_or("")
+    return ProcessFacts(body.at("quantity").whole(), body.at("size").text_or(""), parse_digest(digest))
+
+
+def parse_formation(body: Field) -> dict[str, ProcessFacts]:
+    """Process types by name."""
+    return {item.at("type").matching(PROCESS, _PROCESS_SAID): parse_process(item) for item in body.items()}
+
+
+def parse_dyno(body: Field) -> DynoFacts:
     return DynoFacts(
-        str(body["name"]), str(body["type"]), str(body["state"]), int((body.get("release") or {}).get("version", 0))
+        body.at("name").text(),
+        body.at("type").text(),
+        body.at("state").text(),
+        body.at("release").at("version").whole_or(0),
     )
+
+
+def parse_config(body: Field) -> dict[str, str]:
+    """Config vars by name."""
+    return {name: body.at(name).text() for name in body.names()}

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from shipit.config.environment import Environment
 from shipit.config.project import Project
-from shipit.errors import BuildError, DeployFailed, RemoteError, ShipitError
+from shipit.errors import BuildError, DeadlinePassed, DeployFailed, RemoteError, ShipitError
 from shipit.events import Event, Log, Warned
 from shipit.http.skew import judge_skew
 from shipit.image.image import BuiltImage
 from shipit.registry.credentials import Credentials
 from shipit.release import Finding, ImageUse, Place, Release, Seen, Step, Verdict, short
 from shipit.targets.base import Context
-from shipit.targets.heroku.client import HerokuClient, api_address
+from shipit.targets.heroku.address import api_address
+from shipit.targets.heroku.client import HerokuClient
 from shipit.targets.heroku.config import HerokuConfig, ProcessConfig
 from shipit.targets.heroku.judge import judge_heroku
-from shipit.targets.heroku.observed import HerokuObserved, ReleaseFacts, parse_dyno, parse_process, parse_release
+from shipit.targets.heroku.observed import AppFacts, HerokuObserved, ReleaseFacts
 from shipit.targets.heroku.plan import RELEASE, Wanted, plan_back, plan_heroku
+from shipit.targets.heroku.streams import ReleaseOutput, recent_logs
 from shipit.targets.heroku.token import Token, find_token
+from shipit.targets.heroku.wire import HerokuWire, Said
 
 PLATFORM = "linux/amd64"
-DETAIL_LINES = 20
 
 
 def create(name: str, config: HerokuConfig, project: Project, environment: Environment) -> HerokuTarget:
@@ -40,7 +41,7 @@ class HerokuTarget:
         self.app = config.app or project.app
         api, self.registry = api_address(environment)
         self.place = Place("heroku", f"app {self.app} at {api.split('://')[-1]}")
-        self._client: HerokuClient | None = None
+        self._wire: HerokuWire | None = None
         self._released: dict[str, str] = {}
         self._config_before: Mapping[str, str] = {}
         self._token: tuple[Token | None, ...] = ()
@@ -62,9 +63,9 @@ class HerokuTarget:
         return {self.registry: Credentials("_", token.value, preemptive=True, origin=token.origin)} if token else {}
 
     def observe(self, context: Context) -> HerokuObserved:
-        client = self._wire(context)
+        client = self._client(context)
         try:
-            app = client.app(self.app)
+            app = client.facts()
         except RemoteError as error:
             if error.status == 404:
                 hint = f"check app: in deploy.yml, or create it: heroku create {self.app} --stack container"
@@ -77,18 +78,18 @@ class HerokuTarget:
                 ) from None
             raise
         self._check_stack(app)
-        config = {str(name): str(value) for name, value in client.config_vars(self.app).items()}
+        config = client.config_vars()
         return HerokuObserved(
-            app=str(app["name"]),
-            stack=app.get("stack", {}).get("name", ""),
-            generation=(app.get("generation") or {}).get("name", "cedar"),
-            maintenance=bool(app.get("maintenance")),
-            web_url=str(app.get("web_url") or ""),
-            formation={str(row["type"]): parse_process(row) for row in client.formation(self.app)},
+            app=app.name,
+            stack=app.stacks[0],
+            generation=app.generation,
+            maintenance=app.maintenance,
+            web_url=app.web_url,
+            formation=client.formation(),
             config_marks={name: context.mark(value) for name, value in config.items()},
-            releases=tuple(parse_release(row) for row in client.releases(self.app)),
-            dynos=tuple(parse_dyno(row) for row in client.dynos(self.app)),
-            id=str(app.get("id") or ""),
+            releases=client.releases(),
+            dynos=client.dynos(),
+            id=app.id,
             config=config,
         )
 
@@ -108,25 +109,25 @@ class HerokuTarget:
         )
 
     def apply(self, step: Step, context: Context) -> Iterator[Event]:
-        client = self._wire(context)
+        client = self._client(context)
         if step.id == "scale":
-            client.scale(self.app, step.payload["updates"])
+            client.scale(step.payload["updates"])
             return
-        baseline = max((int(row["version"]) for row in client.releases(self.app, 1)), default=0)
+        baseline = max((release.version for release in client.releases(1)), default=0)
         if step.id == "config back":
-            now = client.config_vars(self.app)
+            now = client.config_vars()
             back = {name: self._config_before.get(name) for name in step.payload["names"]}
             differ = {name: value for name, value in back.items() if now.get(name) != value}
             if not differ:
                 return
-            self._write(lambda: client.set_config(self.app, differ), baseline, client)
+            self._write(lambda: client.set_config(differ), baseline, client)
         elif step.id == "rollback":
-            self._write(lambda: client.roll_back(self.app, step.payload["rollback"]), baseline, client)
+            self._write(lambda: client.roll_back(step.payload["rollback"]), baseline, client)
         elif step.id == "config":
             secrets = {name: context.secrets[name] for name in step.payload["secrets"]}
-            self._write(lambda: client.set_config(self.app, {**step.payload["set"], **secrets}), baseline, client)
+            self._write(lambda: client.set_config({**step.payload["set"], **secrets}), baseline, client)
         else:
-            self._write(lambda: client.release_images(self.app, step.payload["updates"]), baseline, client)
+            self._write(lambda: client.release_images(step.payload["updates"]), baseline, client)
         yield from self._follow(baseline, client, context)
 
     def plan_back(self, before: HerokuObserved, now: HerokuObserved) -> tuple[Step, ...]:
@@ -140,8 +141,7 @@ class HerokuTarget:
 
     def guard(self, observed: HerokuObserved, context: Context) -> None:
         """That the name still is that of the app which the plan was made for."""
-        now = str(self._wire(context).app(self.app).get("id") or "")
-        if now != observed.id:
+        if self._client(context).facts().id != observed.id:
             what = f"the name {self.app} is another app's since the plan was made"
             raise RemoteError(what, where=self.name, hint="run it again to plan for the app that has it now")
 
@@ -149,7 +149,7 @@ class HerokuTarget:
         """The token, the account's clock, and that the app's registry lets it in."""
         token = find_token(context.environment)
         findings = [Finding("ok", "heroku", f"takes the token from {token.origin}")] if token else []
-        skew = judge_skew("Heroku", self._wire(context).date(), time.time())
+        skew = judge_skew("Heroku", self._client(context).date(), time.time())
         return [*findings, *([skew] if skew else [])]
 
     def judge(self, release: Release, observed: HerokuObserved, seen: Seen) -> Verdict:
@@ -166,21 +166,19 @@ class HerokuTarget:
     def diagnose(self, verdict: Verdict, context: Context) -> Verdict:
         """Adds the output of a failed release phase, or the log of a crashed dyno."""
         kind, _, subject = verdict.subject.partition(":")
-        client = self._wire(context)
+        client = self._client(context)
         lines: list[str] = []
         try:
             if kind == "release":
-                release = parse_release(client.release(self.app, subject))
-                if release.output_url:
-                    text = b"".join(client.output(release.output_url, 0)).decode("utf-8", "replace")
-                    lines = text.splitlines()
-                lines = lines or client.recent_logs(self.app, DETAIL_LINES)
+                output = ReleaseOutput(client.wire, client.release(subject).output_url)
+                lines = [*output.more(client.deadline), *output.lines.end()] and list(output.lines.tail)
+                lines = lines or recent_logs(client)
             elif kind == "dyno":
-                lines = client.recent_logs(self.app, DETAIL_LINES, subject)
+                lines = recent_logs(client, subject)
         except ShipitError:
             return verdict
         hint = verdict.hint or f"heroku logs --app {self.app}"
-        return verdict._replace(detail=tuple(lines[-DETAIL_LINES:]), hint=hint)
+        return verdict._replace(detail=tuple(lines), hint=hint)
 
     def _processes(self) -> dict[str, ProcessConfig]:
         own = dict(self.config.processes)
@@ -198,11 +196,11 @@ class HerokuTarget:
             name: release.images[self._use(name, process)].config_digest for name, process in self._processes().items()
         }
 
-    def _wire(self, context: Context) -> HerokuClient:
-        if self._client is None:
+    def _client(self, context: Context) -> HerokuClient:
+        if self._wire is None:
             token = self._find_token(context.environment)
-            self._client = HerokuClient(context.environment, token, context.clock, context.emit)
-        return self._client
+            self._wire = HerokuWire(context.environment, token, context.clock, context.emit)
+        return HerokuClient(self._wire, self.app, context.deadline)
 
     def _find_token(self, environment: Environment) -> Token | None:
         """The token, looked for once: a keychain may take its time."""
@@ -210,24 +208,22 @@ class HerokuTarget:
             self._token = (find_token(environment),)
         return self._token[0]
 
-    def _check_stack(self, app: Mapping[str, Any]) -> None:
-        stacks = {(app.get(key) or {}).get("name") for key in ("stack", "build_stack")}
+    def _check_stack(self, app: AppFacts) -> None:
         where = f"app {self.app}"
-        if (app.get("generation") or {}).get("name") == "fir":
+        if app.generation == "fir":
             raise RemoteError(
                 "is of the Fir generation, which runs no container images of ours",
                 where=where,
                 hint="create an app on Cedar: heroku create --stack container",
             )
-        if "container" not in stacks:
-            stack = (app.get("stack") or {}).get("name", "unknown")
+        if "container" not in app.stacks:
             raise RemoteError(
-                f"is on the stack {stack}, which runs no images",
+                f"is on the stack {app.stacks[0] or 'unknown'}, which runs no images",
                 where=where,
                 hint=f"heroku stack:set container --app {self.app}",
             )
 
-    def _write(self, send: Any, baseline: int, client: HerokuClient) -> None:
+    def _write(self, send: Callable[[], Said], baseline: int, client: HerokuClient) -> None:
         """Send a write once; where the answer got lost, look whether it was done before sending it again."""
         for attempt in (1, 2, 3):
             try:
@@ -236,8 +232,8 @@ class HerokuTarget:
             except RemoteError as error:
                 if not error.retryable or attempt == 3:
                     raise
-                client.clock.sleep(error.retry_after_s or attempt)
-                if any(int(row["version"]) > baseline for row in client.releases(self.app, 1)):
+                client.wire.clock.sleep(error.retry_after_s or attempt)
+                if any(release.version > baseline for release in client.releases(1)):
                     return
 
     def _follow(self, baseline: int, client: HerokuClient, context: Context) -> Iterator[Event]:
@@ -245,48 +241,34 @@ class HerokuTarget:
 
         Raises: DeployFailed when it failed, with its last lines.
         """
-        found = [parse_release(row) for row in client.releases(self.app) if int(row["version"]) > baseline]
+        found = [release for release in client.releases() if release.version > baseline]
         if not found:
             yield Warned(self.name, "Heroku made no new release: it runs this already")
             return
         release = min(found, key=lambda row: row.version)
-        shown, seen_bytes, rest = [], 0, b""
+        output = ReleaseOutput(client.wire, release.output_url)
         while True:
-            ended = release.status != "pending"
-            for chunk in client.output(release.output_url, seen_bytes) if release.output_url else ():
-                seen_bytes += len(chunk)
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    shown.append(line.decode("utf-8", "replace").rstrip("\r"))
-                    yield Log(self.name, RELEASE, shown[-1])
-            if ended:
+            has_ended = release.status != "pending"
+            yield from (Log(self.name, RELEASE, line) for line in output.more(client.deadline))
+            if has_ended:
                 break
-            if context.clock.now() > context.deadline_s:
+            try:
+                client.deadline.sleep(0.5, f"release v{release.version}")
+                release = client.release(release.id)
+            except DeadlinePassed:
                 raise DeployFailed(
                     f"release v{release.version} was still pending at the deadline",
                     where=self.place.identity,
-                    detail=shown[-DETAIL_LINES:],
+                    detail=list(output.lines.tail),
                     hint=f"heroku releases --app {self.app}",
-                )
-            context.clock.sleep(0.5)
-            release = parse_release(client.release(self.app, release.id))
-        if rest:
-            shown.append(rest.decode("utf-8", "replace"))
-            yield Log(self.name, RELEASE, shown[-1])
+                ) from None
+        yield from (Log(self.name, RELEASE, line) for line in output.lines.end())
         if release.status != "succeeded":
-            raise self._release_failed(release, shown, client)
+            raise self._release_failed(release, output, client)
 
-    def _release_failed(self, release: ReleaseFacts, shown: Sequence[str], client: HerokuClient) -> DeployFailed:
-        lines = list(shown)
-        if not lines:
-            try:
-                lines = client.recent_logs(self.app, DETAIL_LINES)
-            except RemoteError:
-                lines = []
+    def _release_failed(self, release: ReleaseFacts, output: ReleaseOutput, client: HerokuClient) -> DeployFailed:
+        lines = list(output.lines.tail) or recent_logs(client)
         hint = "fix the release command and deploy again; what ran before still runs"
         return DeployFailed(
-            f"release v{release.version} {release.status}",
-            where=self.place.identity,
-            detail=lines[-DETAIL_LINES:],
-            hint=hint,
+            f"release v{release.version} {release.status}", where=self.place.identity, detail=lines, hint=hint
         )

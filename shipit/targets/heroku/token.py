@@ -6,7 +6,6 @@ Source: devcenter.heroku.com/articles/authentication; the credential manager of 
 from __future__ import annotations
 
 import json
-import netrc
 import shutil
 import subprocess
 import sys
@@ -14,11 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shipit.config.environment import Environment
-from shipit.files import Unreadable, read_file
+from shipit.targets.heroku.address import API, api_address, host_of_api
+from shipit.targets.heroku.netrc import find_password
 
-API_HOST = "api.heroku.com"
 _KEYCHAIN_SERVICE = "heroku-cli"
 _TIMEOUT_S = 15
+_LARGEST_FILE = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,14 @@ class Token:
 def find_token(environment: Environment) -> Token | None:
     """The token: HEROKU_API_KEY, else the system's keychain, else the netrc file, else what `heroku auth:token` prints.
 
-    None when nobody is logged in.
+    None when nobody is logged in. Where SHIPIT_HEROKU_API names another API, what was kept for Heroku's is not used.
     """
     if key := (environment.get("HEROKU_API_KEY") or "").strip():
         return Token(key, "HEROKU_API_KEY")
-    return _from_keychain(environment) or _from_netrc(environment) or _from_cli(environment)
+    api, _ = api_address(environment)
+    if api != API:
+        return _from_netrc(environment, host_of_api(api))
+    return _from_keychain(environment) or _from_netrc(environment, host_of_api(api)) or _from_cli(environment)
 
 
 def _from_keychain(environment: Environment) -> Token | None:
@@ -45,8 +48,10 @@ def _from_keychain(environment: Environment) -> Token | None:
         return None
     data = Path(environment.get("XDG_DATA_HOME") or environment.home / ".local/share")
     try:
-        account = str(json.loads(read_file(data / "heroku/login.json"))["account"])
-    except (Unreadable, ValueError, RecursionError, KeyError, TypeError):
+        account = json.loads(_read(data / "heroku/login.json"))["account"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    if not isinstance(account, str):
         return None
     command = ["secret-tool", "lookup", "service", _KEYCHAIN_SERVICE, "account", account]
     if sys.platform == "darwin":
@@ -55,13 +60,27 @@ def _from_keychain(environment: Environment) -> Token | None:
     return Token(value, f"the keychain's {account}") if value else None
 
 
-def _from_netrc(environment: Environment) -> Token | None:
+def _from_netrc(environment: Environment, host: str) -> Token | None:
+    """The netrc file; where the CLI has encrypted it, gpg is asked for it, as the CLI does."""
     file = Path(environment.get("NETRC") or environment.home / ".netrc")
+    encrypted = file.with_name(f"{file.name}.gpg")
+    if encrypted.is_file():
+        file, data = encrypted, _output(["gpg", "--batch", "--quiet", "--decrypt", str(encrypted)], environment)
+    else:
+        data = _read(file)
+    value = find_password(data, host)
+    return Token(value, str(file)) if value else None
+
+
+def _read(file: Path) -> bytes:
+    """A regular file of at most 1 MiB; empty where it is none, or can't be read."""
     try:
-        found = netrc.netrc(str(file)).authenticators(API_HOST)
-    except (OSError, netrc.NetrcParseError):
-        return None
-    return Token(found[2], str(file)) if found and found[2] else None
+        if not file.is_file() or file.stat().st_size > _LARGEST_FILE:
+            return b""
+        with file.open("rb") as source:
+            return source.read(_LARGEST_FILE)
+    except OSError:
+        return b""
 
 
 def _from_cli(environment: Environment) -> Token | None:
@@ -70,21 +89,28 @@ def _from_cli(environment: Environment) -> Token | None:
 
 
 def _printed(command: list[str], environment: Environment) -> str:
-    """The last line that a program prints, where it is installed and ends well; it is never asked twice, and never asks."""
+    """The last line that a program prints; empty where it prints nothing, or no text."""
+    try:
+        lines = _output(command, environment).decode().strip().splitlines()
+    except UnicodeDecodeError:
+        return ""
+    return lines[-1].strip() if lines else ""
+
+
+def _output(command: list[str], environment: Environment) -> bytes:
+    """What a program prints, where it is installed and ends well; it is never asked twice, and never asks."""
     program = shutil.which(command[0], path=environment.get("PATH"))
     if program is None:
-        return ""
+        return b""
     try:
         done = subprocess.run(
             [program, *command[1:]],
             env=dict(environment.variables),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
             timeout=_TIMEOUT_S,
             check=False,
         )
-    except (OSError, UnicodeDecodeError, subprocess.TimeoutExpired):
-        return ""
-    lines = done.stdout.strip().splitlines()
-    return lines[-1].strip() if done.returncode == 0 and lines else ""
+    except (OSError, subprocess.TimeoutExpired):
+        return b""
+    return done.stdout if done.returncode == 0 else b""

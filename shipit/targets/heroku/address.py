@@ -1,0 +1,70 @@
+"""Where Heroku's API and registry are, and which URLs of theirs are followed. Pure."""
+
+from __future__ import annotations
+
+import socket
+from urllib.parse import SplitResult, urlsplit
+
+from shipit.config.environment import Environment
+from shipit.errors import RemoteError
+from shipit.http.proxy import is_loopback
+
+API = "https://api.heroku.com"
+REGISTRY = "registry.heroku.com"
+
+
+def api_address(environment: Environment) -> tuple[str, str]:
+    """The API's URL and the registry's host; SHIPIT_HEROKU_API and SHIPIT_HEROKU_REGISTRY name others, for a stand-in."""
+    api = (environment.get("SHIPIT_HEROKU_API") or API).rstrip("/")
+    return api, environment.get("SHIPIT_HEROKU_REGISTRY") or REGISTRY
+
+
+def host_of_api(base: str) -> str:
+    """The host name of an API's URL; empty where it has none."""
+    parts = _split(base)
+    return (parts.hostname if parts else "") or ""
+
+
+def check_api(base: str) -> None:
+    """Raises: RemoteError unless a token may be sent there: over https, or to this machine."""
+    parts = _split(base)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise RemoteError("SHIPIT_HEROKU_API should be a URL that begins with https://", where=base)
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        hint = "SHIPIT_HEROKU_API may be plain http on a loopback address only"
+        raise RemoteError("a token is only sent over https", where=base, hint=hint)
+
+
+def may_be_followed(url: str, base: str, *, schemes: tuple[str, ...] = ("https",)) -> bool:
+    """Whether a URL that the API at `base` names is asked: over https, at a public host, with no password in it.
+
+    A stand-in on this machine may name itself. Names that resolve to private addresses are not told apart: over https
+    their certificate would have to be valid.
+    """
+    parts, own = _split(url), _split(base)
+    if parts is None or own is None or not parts.hostname or "@" in parts.netloc or not url.isprintable():
+        return False
+    if is_loopback(own.hostname or ""):
+        return parts.scheme in ("http", "https") and is_loopback(parts.hostname)
+    return parts.scheme in schemes and _is_public(parts.hostname)
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
+
+
+def _is_public(host: str) -> bool:
+    """Whether a host is a name with a dot that is no address, in none of the forms that resolvers take for one."""
+    name = host.rstrip(".").lower()
+    if "." not in name or ":" in name or is_loopback(name) or name.endswith((".local", ".internal")):
+        return False
+    try:
+        socket.inet_aton(name)
+    except (OSError, ValueError):
+        return True
+    return False

@@ -1,0 +1,138 @@
+"""One request to Heroku's Platform API: with the token, within the rate limit, its answer or an error that says all.
+
+Source: devcenter.heroku.com/articles/platform-api-reference.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from shipit.clock import Clock, Deadline
+from shipit.config.environment import Environment
+from shipit.errors import RemoteError
+from shipit.events import Emit
+from shipit.http.exchange import Answer
+from shipit.http.failures import TEMPORARY, shown
+from shipit.http.retry import parse_retry_after
+from shipit.http.transport import Transport
+from shipit.targets.heroku.address import api_address, check_api
+from shipit.targets.heroku.budget import RequestBudget
+from shipit.targets.heroku.fields import Field
+from shipit.targets.heroku.token import Token
+
+JSON = "application/vnd.heroku+json; version=3"
+# How long to wait where Heroku says that it was asked too often and not for how long: it allows 75 more every minute.
+RATE_LIMIT_PAUSE_S = 10.0
+LARGEST_ERROR = 64 * 1024
+_REQUEST_ID = re.compile(r"[A-Za-z0-9,_-]{1,400}", re.ASCII)
+_NAME = re.compile(r"[a-z_]{1,64}", re.ASCII)
+
+
+class Said(NamedTuple):
+    """What Heroku answered, and what it warned of."""
+
+    body: Field
+    warning: str
+
+
+class HerokuWire:
+    """Speaks for one token, and sends each request once. Safe to use from several threads."""
+
+    def __init__(self, environment: Environment, token: Token | None, clock: Clock, emit: Emit) -> None:
+        self.base, _ = api_address(environment)
+        check_api(self.base)
+        self.http = Transport(environment)
+        self.token = token
+        self.clock = clock
+        self.emit = emit
+        self.budget = RequestBudget(clock, emit)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        deadline: Deadline,
+        *,
+        accept: str = JSON,
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+    ) -> Said:
+        """Ask, or change something. Raises: RemoteError, DeadlinePassed, Interrupted."""
+        url = f"{self.base}{path}"
+        where, request_id = shown(method, url), str(uuid.uuid4())
+        if not self.token:
+            hint = "set HEROKU_API_KEY, or run heroku login"
+            raise RemoteError("nobody is logged in to Heroku", where=where, hint=hint, status=401)
+        deadline.sleep(self.budget.spend(), where)
+        sent = {
+            "Accept": accept,
+            "Authorization": f"Bearer {self.token.value}",
+            "Request-Id": request_id,
+            **(headers or {}),
+        }
+        answer = self.http.send(method, url, headers=sent, json=body, deadline=deadline)
+        self.budget.heed(answer.header("RateLimit-Remaining"))
+        if answer.status not in (200, 201, 202, 206):
+            raise _error(answer, where, request_id, self.token)
+        return Said(_parsed(answer, where), answer.header("Warning-Message") or answer.header("X-Heroku-Warning"))
+
+    def date(self, deadline: Deadline) -> str:
+        """Heroku's clock, as its `Date` header has it; empty where it has none."""
+        return self.http.send("GET", f"{self.base}/account", headers={"Accept": JSON}, deadline=deadline).header("Date")
+
+
+def _parsed(answer: Answer, where: str) -> Field:
+    try:
+        return Field(answer.json(), where)
+    except ValueError:
+        kind = answer.header("Content-Type").partition(";")[0].strip()
+        what = f"the answer should be JSON{f', not {kind}' if kind and 'json' not in kind else ''}"
+        raise RemoteError(what, where=where, hint="is a proxy in between?", retryable=True) from None
+
+
+_HINTS = {
+    "not_found": "check app: in deploy.yml, and that this account may see it",
+    "forbidden": "ask the app's owner for deploy rights",
+    "delinquent": "the account has unpaid bills",
+    "suspended": "the account or app is suspended",
+    "two_factor": "use a token from heroku authorizations:create, which needs no second factor",
+    "rate_limit": "wait a minute: Heroku allows 4500 requests an hour",
+}
+_NAMES = {401: "unauthorized", 403: "forbidden", 404: "not_found", 429: "rate_limit"}
+
+
+def _error(answer: Answer, where: str, request_id: str, token: Token) -> RemoteError:
+    """The error for an answer, with Heroku's id, message and request id."""
+    status = answer.status
+    name, message = _named(answer)
+    name = name or _NAMES.get(status, "")
+    told = parse_retry_after(answer.header("Retry-After"))
+    theirs = answer.header("Request-Id")
+    hint = _HINTS.get(name, "")
+    if status == 401:
+        hint = f"the token from {token.origin} is wrong or expired: set HEROKU_API_KEY, or run heroku login"
+    return RemoteError(
+        f"{name}: {message}" if message else f"answered {status} {name}".rstrip(),
+        where=where,
+        hint=hint,
+        retryable=status in TEMPORARY,
+        status=status,
+        retry_after_s=RATE_LIMIT_PAUSE_S if told is None and status == 429 else told,
+        detail=[f"Request-Id {theirs if _REQUEST_ID.fullmatch(theirs) else request_id}"],
+    )
+
+
+def _named(answer: Answer) -> tuple[str, str]:
+    """The id and the message of an error; empty where the body is no error of Heroku's, or too long to be one."""
+    try:
+        body = answer.json() if len(answer.content) <= LARGEST_ERROR else None
+    except ValueError:
+        return "", ""
+    if not isinstance(body, dict) or not isinstance(body.get("message"), str):
+        return "", ""
+    name = body.get("id")
+    known = name if isinstance(name, str) and _NAME.fullmatch(name) else "error"
+    return known, body["message"].rstrip(".")
