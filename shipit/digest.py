@@ -13,6 +13,8 @@ from shipit.errors import ShipitError
 
 _FORM = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}", re.ASCII)
 
+_MOST_SHOWN = 200
+
 
 class InvalidDigest(ShipitError):
     """Text that should be a digest and is none."""
@@ -79,6 +81,6 @@ def parse_digest(text: object) -> Digest | None:
 
 
 def _shown(value: object) -> str:
-    """A value that is not trusted, short enough for a message and without control characters."""
+    """A value that is not trusted, whole and without control characters, or how long it is: half a secret is not masked."""
     text = value if isinstance(value, str) else type(value).__name__
-    return ascii(text[:80]) + ("..." if len(text) > 80 else "")
+    return ascii(text) if len(text) <= _MOST_SHOWN else f"a text of {len(text):,} characters"

@@ -22,6 +22,8 @@ class ShipitError(Exception):
     exit_code = 1
     # Whether a reporter has told of it already.
     is_told = False
+    # Whether `where` is a place in a file, which editors and other programs read.
+    is_place = False
 
     def __init__(
         self, what: str, *, where: str = "", hint: str = "", retryable: bool = False, detail: Sequence[str] = ()
@@ -48,6 +50,7 @@ class ConfigError(ShipitError):
     """A mistake in deploy.yml. `where` is file:line:col; `path` the dotted path of keys; `excerpt` the line and a caret."""
 
     exit_code = 2
+    is_place = True
 
     def __init__(
         self,
@@ -96,6 +99,8 @@ class UsageError(ShipitError):
 
 class BuildError(ShipitError):
     """An image could not be built; `where` is the Dockerfile's line or the file that is missing."""
+
+    is_place = True
 
 
 class NeedsEngine(BuildError):

@@ -1,7 +1,7 @@
-"""Everything that can happen in a run, as named tuples, which cost the least to define. Imports nothing of shipit.
+"""Everything that can happen in a run, as named tuples, which cost the least to define. Imports printable only.
 
-Strings in events may reach a terminal, a log or a file: the pipeline redacts them before anyone sees them.
-`target` is the target's name in deploy.yml, empty for what belongs to the whole run.
+Fields that are FreeText may hold what a server or a program said: the pipeline redacts and cuts them before anyone sees
+them. Fields that are a Name are structure, which programs compare and nothing changes. `target` is the target's name in deploy.yml, empty for what belongs to the whole run.
 """
 
 from __future__ import annotations
@@ -9,76 +9,78 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from shipit.printable import FreeText, Name, Rendered
+
 
 class RunStarted(NamedTuple):
-    command: str
-    app: str
-    environment: str
-    targets: tuple[str, ...]
+    command: Name
+    app: Name
+    environment: Name
+    targets: tuple[Name, ...]
 
 
 class StepStarted(NamedTuple):
     """A unit of work with a beginning and an end. `step` is unique in the run."""
 
-    step: str
-    target: str
-    summary: str
+    step: Name
+    target: Name
+    summary: FreeText
 
 
 class StepProgress(NamedTuple):
     """How far a step is, in bytes. `total_bytes` is 0 while unknown."""
 
-    step: str
+    step: Name
     done_bytes: int
     total_bytes: int
 
 
 class StepDone(NamedTuple):
-    step: str
-    target: str
-    summary: str
+    step: Name
+    target: Name
+    summary: FreeText
     elapsed_s: float
 
 
 class StepFailed(NamedTuple):
-    step: str
-    target: str
-    reason: str
+    step: Name
+    target: Name
+    reason: FreeText
     elapsed_s: float
 
 
 class Waiting(NamedTuple):
     """A target is not healthy yet; sent when the reason changes."""
 
-    target: str
-    reason: str
+    target: Name
+    reason: FreeText
 
 
 class Log(NamedTuple):
     """One line that something which is starting wrote: a release phase, a container, a build."""
 
-    target: str
-    source: str
-    line: str
+    target: Name
+    source: Name
+    line: FreeText
 
 
 class Warned(NamedTuple):
-    target: str
-    message: str
+    target: Name
+    message: FreeText
 
 
 class Retried(NamedTuple):
     """A request failed in a way that may pass, and is sent again after a pause."""
 
-    where: str
-    reason: str
+    where: FreeText
+    reason: FreeText
     pause_s: float
 
 
 class Transferred(NamedTuple):
     """What publishing one image to one repository moved: bytes sent, and blobs sent, mounted or already there."""
 
-    repository: str
+    repository: Name
     sent_bytes: int
     sent: int
     mounted: int
@@ -88,31 +90,31 @@ class Transferred(NamedTuple):
 class PlanMade(NamedTuple):
     """The plan, as text for people; `changes` counts its steps."""
 
-    text: str
+    text: Rendered
     changes: int
 
 
 class TargetFinished(NamedTuple):
     """The verdict on one target: `healthy`, `unchanged`, `failed` or `skipped`."""
 
-    target: str
-    state: str
-    reason: str
+    target: Name
+    state: Name
+    reason: FreeText
     elapsed_s: float
-    detail: tuple[str, ...] = ()
-    hint: str = ""
+    detail: tuple[FreeText, ...] = ()
+    hint: FreeText = ""
 
 
 class RunFailed(NamedTuple):
     """The run ended before any target had a verdict; the command line prints the same to stderr."""
 
     exit_code: int
-    message: str
+    message: FreeText
 
 
 class RunFinished(NamedTuple):
     exit_code: int
-    summary: str
+    summary: FreeText
     elapsed_s: float
 
 

@@ -6,7 +6,17 @@ Source: ECMA-48 (C0, C1 and SGR); Unicode UAX 9 (bidirectional controls).
 from __future__ import annotations
 
 import re
+from typing import TypeAlias
 
+# A field of an event, a plan or a finding that people read and that may hold what a server, a file or a program said:
+# redacted, cut and escaped before anyone sees it. Everything else is structure, and is never changed.
+FreeText: TypeAlias = str
+# A text that was put together of structure and of free text, each part of which was redacted before.
+Rendered: TypeAlias = str
+# A field that programs compare: a state, the name of a target or an image, the id of a step.
+Name: TypeAlias = str
+
+MOST_CHARACTERS = 4_000
 # C0 and DEL, C1, line and paragraph separators, bidirectional controls, other invisible controls, lone surrogates.
 _UNSAFE = (
     r"\x00-\x08\x0b-\x1f\x7f\x80-\x9f\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
@@ -34,6 +44,20 @@ def printable_colored(text: str) -> str:
         return printable_line(text)
     shown = "".join(part if index % 2 else printable_line(part) for index, part in enumerate(parts))
     return f"{shown}\x1b[0m"
+
+
+def cut_text(text: str, most: int = MOST_CHARACTERS) -> str:
+    """The text with each of its lines cut after `most` characters, which is said behind it.
+
+    Secrets have to be out of it already: what is left of one that is cut is found no more.
+    """
+    if len(text) <= most:
+        return text
+    return "\n".join(line if len(line) <= most else _cut(line, most) for line in text.split("\n"))
+
+
+def _cut(line: str, most: int) -> str:
+    return f"{line[:most]} ... ({len(line) - most:,} more characters)"
 
 
 def _escaped(match: re.Match[str]) -> str:

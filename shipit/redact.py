@@ -1,67 +1,271 @@
-"""Secrets out of what anyone may see. Pure. Imports errors only."""
+"""Secrets out of what anyone may see. Pure. Imports encoded, errors and printable only."""
 
 from __future__ import annotations
 
-import base64
-import dataclasses
-from collections.abc import Iterable
-from typing import Any, TypeVar
-from urllib.parse import quote
+import re
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
+from shipit.encoded import WITHIN, forms_of
 from shipit.errors import ConfigErrors, ShipitError
+from shipit.printable import cut_text
 
 T = TypeVar("T")
+Span = tuple[int, int]
 
 SHORTEST = 4
 MASK = "[redacted]"
+_HEAD = 64
+# What programs put behind a text that they cut.
+_CUT_MARKS = " \t\n.\u2026\"'`)]}>"
+
+
+class _Known(NamedTuple):
+    """What is looked for. `by_start`: the first four characters of a form -> forms, the longest first.
+
+    Every `stride`th four characters of a text are compared with `grams`: a form can't be there without one of them.
+    """
+
+    by_start: dict[str, tuple[str, ...]]
+    grams: frozenset[str]
+    stride: int
+    longest: int
+    has_spaces: bool
+
+
+_Gap = Callable[[re.Match[str]], str]
+_NOTHING = _Known({}, frozenset(), SHORTEST, 0, False)
 
 
 class Redactor:
-    """Replaces values, and their base64 and URL-quoted forms. Values under four characters are not searched for."""
+    """Knows every credential that the process holds, from the moment it is read, and masks each form of it in text.
+
+    Values under four characters are not searched for. Only free text is changed: fields of events and plans that are
+    declared as such, and the text of errors. Safe to use from several threads.
+    """
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        self._forms: list[str] = []
+        self._values: set[str] = set()
+        # Their forms are made when the first text comes: most commands have none to print.
+        self._new: set[str] = set()
+        self._forms: set[str] = set()
+        self._index = _NOTHING
+        self._lock = threading.Lock()
         self.add(values)
 
     def add(self, values: Iterable[str]) -> None:
-        forms = set(self._forms)
-        for value in values:
-            if len(value) < SHORTEST:
-                continue
-            forms |= {value, quote(value, safe=""), base64.b64encode(value.encode()).decode()}
-            forms |= {line for line in value.splitlines() if len(line) >= 2 * SHORTEST}
-        self._forms = sorted(forms, key=len, reverse=True)
+        """Mask these from now on."""
+        new = {value for value in values if len(value) >= SHORTEST and value not in self._values}
+        if new:
+            with self._lock:
+                self._values |= new
+                self._new |= new
+
+    def learn(self, value: str) -> str:
+        """The same value, which is masked from now on."""
+        self.add((value,))
+        return value
 
     def text(self, text: str) -> str:
-        for form in self._forms:
-            if form in text:
-                text = text.replace(form, MASK)
-        return text
+        """The text with every form of a secret masked; its lines stay as many."""
+        spans = self.spans(text)
+        return _masked(text, spans) if spans else text
+
+    def lines(self, lines: Sequence[str]) -> tuple[str, ...]:
+        """Lines of one text with secrets masked, those that are spread over several, too."""
+        return tuple(self.text("\n".join(lines)).split("\n")) if lines else ()
 
     def value(self, value: T) -> T:
-        """The same value with every string in it redacted, through tuples and dataclasses."""
-        if not self._forms:
-            return value
+        """The same value with its free text redacted and then cut, through tuples and named tuples.
+
+        A field is free text when it is declared as FreeText; nothing else of the value is changed.
+        """
         return self._walk(value)  # type: ignore[no-any-return]
 
     def error(self, error: ShipitError) -> ShipitError:
-        """The same error with its text redacted, in place."""
-        error.what, error.where, error.hint = (self.text(part) for part in (error.what, error.where, error.hint))
-        error.detail = tuple(self.text(line) for line in error.detail)
+        """The same error with its text redacted and then cut, in place."""
+        error.what, error.hint = self._free(error.what), self._free(error.hint)
+        if not error.is_place:
+            error.where = self._free(error.where)
+        error.detail = self._free_lines(error.detail)
         error.args = (error.what,)
         nested = error.problems if isinstance(error, ConfigErrors) else getattr(error, "errors", ())
         for inner in nested:
             self.error(inner)
         return error
 
+    def spans(self, text: str) -> list[Span]:
+        """Where forms stand in a text, in order and apart from each other."""
+        known = self._known()
+        if not known.grams:
+            return []
+        spans = _found(text, known) if _may_hold(text, known) else []
+        for gap in _gaps(text, known):
+            kept = WITHIN.sub(gap, text)
+            if _may_hold(kept, known) and (found := _found(kept, known)):
+                places = _places(text, gap)
+                spans += [(places[start], places[end - 1] + 1) for start, end in found]
+        return _merged(spans)
+
+    def may_go_on(self, before: str, line: str) -> bool:
+        """Whether a form may be in a line, begin at its end, or have begun in what came `before`: a quick look.
+
+        It is never wrong with no.
+        """
+        known = self._known()
+        if not known.grams:
+            return False
+        if _may_hold(line, known):
+            return True
+        # A line without anything to leave out has nothing that the look before did not see, but for its beginning.
+        head = line[:_HEAD] if not _gaps(line, known) else line
+        text = f"{before}\n{head}"
+        return any(_may_hold(WITHIN.sub(gap, text), known) for gap in _gaps(text, known))
+
+    def unfinished(self, text: str) -> int:
+        """Where a form begins that the end of a text leaves unfinished; the length of the text where none does."""
+        known, found = self._known(), [len(text)]
+        for gap in _gaps(text, known):
+            kept = WITHIN.sub(gap, text)
+            if (at := _begun(kept, known)) < len(kept):
+                found.append(_places(text, gap)[at])
+        return min(found)
+
+    def _known(self) -> _Known:
+        if self._new:
+            with self._lock:
+                new, self._new = self._new, set()
+                self._forms |= {form for value in new for form in forms_of(value) if len(form) >= SHORTEST}
+                self._index = _indexed(self._forms)
+        return self._index
+
+    def _free(self, text: str) -> str:
+        return cut_text(self.text(text))
+
+    def _free_lines(self, lines: Sequence[str]) -> tuple[str, ...]:
+        return tuple(cut_text("\n".join(self.lines(lines))).split("\n")) if lines else ()
+
     def _walk(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, tuple):
-            items = (self._walk(item) for item in value)
-            return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            return dataclasses.replace(
-                value, **{f.name: self._walk(getattr(value, f.name)) for f in dataclasses.fields(value)}
-            )
-        return value
+        if not isinstance(value, tuple):
+            return value
+        fields: tuple[str, ...] | None = getattr(value, "_fields", None)
+        if fields is None:
+            return tuple(self._walk(item) for item in value)
+        free = free_text_fields(type(value))
+        changed = {}
+        for name, item in zip(fields, value, strict=True):
+            if name in free:
+                changed[name] = self._free(item) if isinstance(item, str) else self._free_lines(item)
+            elif isinstance(item, tuple):
+                changed[name] = self._walk(item)
+        return value._replace(**changed) if changed else value  # type: ignore[attr-defined]
+
+
+_FREE: dict[type, frozenset[str]] = {}
+
+
+def free_text_fields(kind: type) -> frozenset[str]:
+    """The fields of a named tuple that are declared as FreeText."""
+    if kind not in _FREE:
+        _FREE[kind] = frozenset(name for name, said in kind.__annotations__.items() if "FreeText" in str(said))
+    return _FREE[kind]
+
+
+def _indexed(forms: set[str]) -> _Known:
+    by_start: dict[str, list[str]] = {}
+    for form in sorted(forms, key=len, reverse=True):
+        by_start.setdefault(form[:SHORTEST], []).append(form)
+    stride = min(SHORTEST, min(len(form) for form in forms) - SHORTEST + 1)
+    grams = {form[at : at + SHORTEST] for form in forms for at in range(stride)}
+    starts = {start: tuple(found) for start, found in by_start.items()}
+    return _Known(starts, frozenset(grams), stride, max(map(len, forms)), any(" " in form for form in forms))
+
+
+def _may_hold(text: str, known: _Known) -> bool:
+    """Whether a form, or the beginning of one at the end, can be in a text."""
+    last = len(text) - SHORTEST + 1
+    sampled = [text[at : at + SHORTEST] for at in range(0, last, known.stride)]
+    at_end = [text[at : at + SHORTEST] for at in range(max(0, last - SHORTEST), last)]
+    return not (known.grams.isdisjoint(sampled) and known.grams.isdisjoint(at_end))
+
+
+def _found(text: str, known: _Known) -> list[Span]:
+    by_start, spans = known.by_start, []
+    for at in range(len(text) - SHORTEST + 1):
+        for form in by_start.get(text[at : at + SHORTEST], ()):
+            if text.startswith(form, at):
+                spans.append((at, at + len(form)))
+                break
+            if _is_cut_off(text, at, form):
+                spans.append((at, len(text)))
+                break
+    return spans
+
+
+def _begun(text: str, known: _Known) -> int:
+    """Where a form begins that goes on beyond the end of a text; the length of the text where none does."""
+    for at in range(max(0, len(text) - known.longest), len(text) - SHORTEST + 1):
+        for form in known.by_start.get(text[at : at + SHORTEST], ()):
+            if len(form) > len(text) - at and form.startswith(text[at:]):
+                return at
+    return len(text)
+
+
+def _is_cut_off(text: str, at: int, form: str) -> bool:
+    """Whether the text ends within a form: more than half of it, and eight characters at least."""
+    if len(text) - at > len(form) + 8:
+        return False
+    tail = text[at:].rstrip(_CUT_MARKS)
+    return len(tail) >= max(8, len(form) // 2 + 1) and form.startswith(tail)
+
+
+def _merged(spans: list[Span]) -> list[Span]:
+    merged: list[Span] = []
+    for start, end in sorted(spans):
+        if merged and start < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _masked(text: str, spans: Iterable[Span]) -> str:
+    parts, last = [], 0
+    for start, end in spans:
+        parts += [text[last:start], "\n".join(MASK if part.strip() else part for part in text[start:end].split("\n"))]
+        last = end
+    return "".join((*parts, text[last:]))
+
+
+def _gaps(text: str, known: _Known) -> tuple[_Gap, ...]:
+    """What to put for what may stand within a value; no way to read a text where there is nothing of that."""
+    if text.isprintable() and "\\" not in text:
+        return ()
+    return (_nothing, _spaces, _space) if known.has_spaces else (_nothing,)
+
+
+def _nothing(match: re.Match[str]) -> str:
+    """Wrapped anywhere, and indented."""
+    return ""
+
+
+def _spaces(match: re.Match[str]) -> str:
+    """Wrapped anywhere, before or behind a space of the value."""
+    return " " * match[0].count(" ")
+
+
+def _space(match: re.Match[str]) -> str:
+    """Wrapped at a space of the value, which is gone."""
+    return " " if match[0].strip(" \t") in ("\n", "\r\n") else ""
+
+
+def _places(text: str, gap: _Gap) -> list[int]:
+    """Where each character stood of a text whose breaks are replaced."""
+    places: list[int] = []
+    last = 0
+    for match in WITHIN.finditer(text):
+        places += range(last, match.start())
+        places += [match.start()] * len(gap(match))
+        last = match.end()
+    return [*places, *range(last, len(text))]

@@ -1,10 +1,12 @@
-"""The nouns every room shares: images, releases, steps, plans, verdicts. Imports nothing of shipit."""
+"""The nouns every room shares: images, releases, steps, plans, verdicts. Imports digest and printable only."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Literal, NamedTuple
+
+from shipit.printable import FreeText, Name
 
 Form = Literal["oci", "docker"]
 # The tag of a repository that keeps what a build may use again.
@@ -19,8 +21,8 @@ def short(digest: str) -> str:
 class Place(NamedTuple):
     """Where a target releases to. `identity` names the very place: server and namespace, app, repository."""
 
-    kind: str
-    identity: str
+    kind: Name
+    identity: FreeText
 
 
 class ImageUse(NamedTuple):
@@ -66,9 +68,9 @@ class Release(NamedTuple):
 class Step(NamedTuple):
     """One change to one place. `detail` explains it in the plan; `payload` is JSON of the kind and holds no secret."""
 
-    id: str
-    summary: str
-    detail: tuple[str, ...] = ()
+    id: Name
+    summary: FreeText
+    detail: tuple[FreeText, ...] = ()
     destroys: bool = False
     payload: Mapping[str, Any] = {}
 
@@ -76,9 +78,9 @@ class Step(NamedTuple):
 class TargetPlan(NamedTuple):
     """What one target needs: publishing first, then its own steps. Both empty means up to date."""
 
-    target: str
+    target: Name
     place: Place
-    publish: tuple[str, ...]
+    publish: tuple[FreeText, ...]
     steps: tuple[Step, ...]
 
     @property
@@ -89,11 +91,11 @@ class TargetPlan(NamedTuple):
 class Plan(NamedTuple):
     """The whole plan: lines about the images, the targets in the order they run, and tags that will move last."""
 
-    app: str
-    environment: str
-    images: tuple[str, ...]
+    app: Name
+    environment: Name
+    images: tuple[FreeText, ...]
     targets: tuple[TargetPlan, ...]
-    tags: tuple[str, ...] = ()
+    tags: tuple[FreeText, ...] = ()
 
     @property
     def changes(self) -> int:
@@ -104,9 +106,9 @@ class Finding(NamedTuple):
     """What `doctor` found about one thing: `level` is ok, warning or failure; `hint` the one thing to do."""
 
     level: Literal["ok", "warning", "failure"]
-    subject: str
-    what: str
-    hint: str = ""
+    subject: Name
+    what: FreeText
+    hint: FreeText = ""
 
 
 class State(Enum):

@@ -62,7 +62,7 @@ def run_plan(options: Options, exit_code: bool) -> None:
         with targets_run(options, plan_to_stdout=True) as run:
             preparation = plan(run)
         if options.output != "json":
-            typer.echo(run.redactor.text(render_plan(preparation.plan)))
+            typer.echo(render_plan(preparation.plan, run.redactor))
         if exit_code and preparation.plan.changes:
             raise typer.Exit(3)
 
@@ -87,9 +87,14 @@ def run_status(options: Options) -> None:
         )
         rows: list[dict[str, Any]] = []
         for target in run.targets:
-            lines = target.describe(observed[target.name])
+            lines = run.redactor.lines(target.describe(observed[target.name]))
             rows.append(
-                {"target": target.name, "kind": target.place.kind, "place": target.place.identity, "runs": list(lines)}
+                {
+                    "target": target.name,
+                    "kind": target.place.kind,
+                    "place": run.redactor.text(target.place.identity),
+                    "runs": list(lines),
+                }
             )
         if options.output == "json":
             import json

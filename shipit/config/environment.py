@@ -5,15 +5,29 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
+from urllib.parse import unquote, urlsplit
+
+from shipit.redact import Redactor
 
 
-class Environment(NamedTuple):
-    """Variables, home and working directory of the process, as values."""
-
+class _Fields(NamedTuple):
     variables: Mapping[str, str]
     home: Path
     cwd: Path
+    redactor: Redactor
+
+
+class Environment(_Fields):
+    """Variables, home and working directory of the process, as values.
+
+    `redactor` is the one redactor of the process: whoever reads a credential tells it at once.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, variables: Mapping[str, str], home: Path, cwd: Path, redactor: Redactor | None = None) -> Self:
+        return super().__new__(cls, variables, home, cwd, redactor or Redactor())
 
     def get(self, *names: str) -> str | None:
         """The first of `names` that is set and not empty."""
@@ -38,7 +52,10 @@ class Environment(NamedTuple):
 
     def proxy(self, scheme: str) -> str | None:
         """The proxy for URLs of `scheme`; lower-case names win, as in curl."""
-        return self.get(f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY")
+        proxy = self.get(f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY")
+        if proxy and "@" in proxy:
+            self.redactor.add(_passwords(proxy))
+        return proxy
 
     @property
     def no_proxy(self) -> str:
@@ -53,6 +70,15 @@ def forbid_plugins() -> None:
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "1"
 
 
-def read_environment() -> Environment:
+def read_environment(redactor: Redactor | None = None) -> Environment:
     """The environment of this process, read once by the command line."""
-    return Environment(dict(os.environ), Path.home(), Path.cwd())
+    return Environment(dict(os.environ), Path.home(), Path.cwd(), redactor)
+
+
+def _passwords(url: str) -> tuple[str, ...]:
+    """The password of a URL, as it is written and as it is meant."""
+    try:
+        password = urlsplit(url if "://" in url else f"http://{url}").password or ""
+    except ValueError:
+        return ()
+    return (password, unquote(password))

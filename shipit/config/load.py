@@ -24,7 +24,6 @@ from shipit.config.problems import problems_of
 from shipit.config.project import Project
 from shipit.config.source import Source, dotted
 from shipit.errors import ConfigError, ConfigErrors, UsageError
-from shipit.redact import Redactor
 
 FILE_NAMES = ("deploy.yml", "deploy.yaml")
 Kinds = Mapping[str, type[TargetConfig]]
@@ -73,6 +72,7 @@ def load_project(
     variables, mistakes = _variables(tree, names, path.parent, source)
     resolved, found, failed = interpolated(tree, replace(names, variables=variables), source)
     mistakes += found
+    environment.redactor.add(_secret_values(resolved, variables))
     source = source.of(resolved)
     data = plain_data(resolved)
     if other_format := check_format(data, source):
@@ -92,7 +92,7 @@ def load_project(
     if file is not None:
         mistakes += check_file(file, targets, every, source)
     if mistakes or file is None:
-        raise Redactor(_secret_values(resolved, variables)).error(ConfigErrors(mistakes))
+        raise environment.redactor.error(ConfigErrors(mistakes))
     return Project(
         app=file.app,
         environment=selected or PRODUCTION,

@@ -25,10 +25,9 @@ def render_resolved(project: Project, *, with_origin: bool = False) -> str:
     Values of the variables that secrets are read from are masked wherever they stand.
     """
     redactor = Redactor(project.variables.get(secret.env, "") for secret in project.secrets.values() if secret.env)
-    lines: list[tuple[str, str]] = []
+    shown: list[tuple[str, str]] = []
     for key, value in _data(project).items():
-        lines += _lines(key, value, (key,), 0, project)
-    shown = [(redactor.text(text), origin) for text, origin in lines]
+        shown += _lines(key, _masked(value, redactor), (key,), 0, project)
     if not with_origin:
         return "".join(f"{text}\n" for text, _ in shown)
     width = min(60, max(len(text) for text, _ in shown))
@@ -52,6 +51,15 @@ def _data(project: Project) -> dict[str, Any]:
         data["release"] = _dump(project.release)
     data["targets"] = targets
     return {key: value for key, value in data.items() if value not in ({}, None)}
+
+
+def _masked(value: Any, redactor: Redactor) -> Any:
+    """A value with secrets masked in its text; keys are structure, and stay."""
+    if isinstance(value, Mapping):
+        return {key: _masked(item, redactor) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_masked(item, redactor) for item in value]
+    return redactor.text(value) if isinstance(value, str) else value
 
 
 def _decided(name: str, project: Project) -> ImageConfig:

@@ -30,6 +30,7 @@ def resolve_secrets(
         return {}
     with ThreadPoolExecutor(max_workers=8) as pool:
         results = list(pool.map(lambda name: _resolve(f"{path}.{name}", sources[name], root, environment), wanted))
+    environment.redactor.add(result for result in results if isinstance(result, str))
     mistakes = [result for result in results if isinstance(result, ConfigError)]
     if mistakes:
         raise ConfigErrors(mistakes)

@@ -69,6 +69,8 @@ class Transport:
         Raises: RemoteError (retryable unless the certificate or URL is wrong), DeadlinePassed, Interrupted.
         """
         sent = {"User-Agent": f"shipit/{__version__}", **(headers or {})}
+        if authorization := sent.get("Authorization"):
+            self.environment.redactor.learn(authorization)
         if query:
             url += ("&" if "?" in url else "?") + urlencode(query)
         if form is not None:

@@ -24,7 +24,7 @@ def plan(run: Run) -> Preparation:
     """Observe, build and plan; tell the plan. Writes nothing to any place."""
     _begin(run, "plan")
     preparation = prepare(run)
-    run.emit(PlanMade(render_plan(preparation.plan), preparation.plan.changes))
+    run.emit(PlanMade(render_plan(preparation.plan, run.redactor), preparation.plan.changes))
     return preparation
 
 
@@ -46,7 +46,7 @@ def deploy(run: Run) -> int:
     if not (run.project.protected or any(target.config.protected for target in run.targets)):
         run.early.allow()
     preparation = prepare(run)
-    run.emit(PlanMade(render_plan(preparation.plan), preparation.plan.changes))
+    run.emit(PlanMade(render_plan(preparation.plan, run.redactor), preparation.plan.changes))
     if preparation.plan.changes:
         _ask(run, preparation)
         publish_all(run, preparation.uses.values())

@@ -7,7 +7,7 @@ import hmac
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shipit.clock import Clock
@@ -17,6 +17,7 @@ from shipit.config.secrets import resolve_secrets
 from shipit.events import Emit, Event, Warned
 from shipit.image.store import ContentStore
 from shipit.pipeline.early import EarlyUploads
+from shipit.pipeline.telling import Teller
 from shipit.redact import Redactor
 from shipit.registry.credentials import Credentials
 from shipit.registry.inventory import Inventory
@@ -43,17 +44,16 @@ class Run:
     tell: Emit
     confirm: Callable[[Plan, Sequence[str]], bool] = lambda plan, reasons: True
     timeout_s: float | None = None
-    redactor: Redactor = field(default_factory=Redactor)
 
     def __post_init__(self) -> None:
         self.started_s = self.clock.now()
+        self._teller = Teller(lambda event: self.tell(event), self.redactor)
         self.store = ContentStore(self.environment.cache_dir)
         self._engine: Engine | None = None
         logins: dict[str, Credentials] = {}
         for target in self.targets:
             if isinstance(target, LogsIn):
                 logins.update(target.registry_logins(self.environment))
-        self.redactor.add(login.password for login in logins.values())
         self.registries = Registries(self.environment, self.clock, self.emit, self.store, logins)
         self.inventory = Inventory(self.registries, self.clock)
         self.uploads = Uploads(self.registries, self.inventory, self.store, self.clock, self.emit)
@@ -65,12 +65,18 @@ class Run:
 
     def close(self) -> None:
         """Give up what is still under way; nothing of it is needed any more."""
+        self._teller.flush()
         self.early.close()
         self.uploads.close()
         self.inventory.close()
 
+    @property
+    def redactor(self) -> Redactor:
+        """The redactor of the process: whoever reads a credential tells it."""
+        return self.environment.redactor
+
     def emit(self, event: Event) -> None:
-        self.tell(self.redactor.value(event))
+        self._teller(event)
 
     def engine(self) -> Engine:
         """The Docker engine that the environment names."""
@@ -89,10 +95,9 @@ class Run:
         return hmac.new(self._key, value.encode(), hashlib.sha256).hexdigest()[:16]
 
     def resolve_secrets(self) -> None:
-        """Read the secrets that the chosen targets need, and begin to redact them."""
+        """Read the secrets that the chosen targets need; they are redacted from then on."""
         names = {name for target in self.targets for name in self.project.secrets_for(target.name)}
         self._secrets = resolve_secrets(names, self.project.secrets, self.project.root, self._named_variables())
-        self.redactor.add(self._secrets.values())
 
     def build_secrets(self, image: str) -> Mapping[str, str]:
         """The values that an image's build mounts, by id; read once, and redacted from then on."""
@@ -102,7 +107,6 @@ class Run:
         if image not in self._build_secrets:
             path = f"images.{image}.build.secrets"
             values = resolve_secrets(build.secrets, build.secrets, self.project.root, self._named_variables(), path)
-            self.redactor.add(values.values())
             self._build_secrets[image] = values
         return self._build_secrets[image]
 

@@ -104,7 +104,7 @@ class Authenticator:
     def _fetch(self, challenge: Challenge, scopes: tuple[str, ...]) -> tuple[str, float]:
         realm, service = challenge.parameters.get("realm", ""), challenge.parameters.get("service", "")
         if not _may_be_asked(realm):
-            raise RemoteError(f"names a token realm that is not https: {realm[:200]!r}", where=self.host)
+            raise RemoteError(f"names a token realm that is not https: {realm!r}", where=self.host)
         answer: Answer | None = None
         if self.credentials and self.credentials.identity_token:
             form = (
@@ -133,7 +133,7 @@ class Authenticator:
             )
         try:
             body = answer.json()
-            token = str(body.get("token") or body["access_token"])
+            token = self.http.environment.redactor.learn(str(body.get("token") or body["access_token"]))
             return token, float(body.get("expires_in") or LEAST_LIFETIME_S)
         except (ValueError, KeyError, TypeError, AttributeError):
             raise RemoteError("gave an answer that holds no token", where=where) from None

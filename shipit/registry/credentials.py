@@ -45,6 +45,8 @@ class CredentialFinder:
         self._told: set[str] = set()
         self._warn = warn
         self._configs = list(_configs(environment, self._warned))
+        for _, config in self._configs:
+            environment.redactor.add(secrets_in(config))
         self._found: dict[str, Credentials | None] = {}
         self._lock = threading.Lock()
 
@@ -57,7 +59,8 @@ class CredentialFinder:
         with self._lock:
             key = scoped or ref.registry
             if key not in self._found:
-                self._found[key] = self._look(ref.registry, scoped)
+                found = self._found[key] = self._look(ref.registry, scoped)
+                self.environment.redactor.add((found.password, found.identity_token) if found else ())
             return self._found[key]
 
     def _warned(self, text: str) -> None:
@@ -79,6 +82,18 @@ class CredentialFinder:
                 if isinstance(auths.get(key), dict) and (found := _from_entry(auths[key], origin, self._warned)):
                     return found
         return None
+
+
+def secrets_in(config: Mapping[str, Any]) -> Iterator[str]:
+    """Every password and token that a configuration holds, for whichever host."""
+    auths = config.get("auths")
+    for entry in auths.values() if isinstance(auths, dict) else ():
+        if isinstance(entry, dict):
+            yield from (str(entry.get(key) or "") for key in ("password", "identitytoken", "registrytoken", "auth"))
+            try:
+                yield base64.b64decode(str(entry.get("auth") or "")).decode().partition(":")[2].rstrip("\0")
+            except ValueError:
+                continue
 
 
 def own_helper(config: Mapping[str, Any], host: str) -> str | None:

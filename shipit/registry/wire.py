@@ -97,7 +97,7 @@ class RegistryWire:
         try:
             url = urljoin(answer.request.url, location)
         except ValueError:
-            raise RemoteError(f"leads to no URL: {location[:200]!r}", where=answer.request.shown) from None
+            raise RemoteError(f"leads to no URL: {location!r}", where=answer.request.shown) from None
         plain = self.base.replace("https://", "http://", 1)
         return (
             url.replace("http://", "https://", 1) if plain != self.base and f"{url}/".startswith(f"{plain}/") else url
@@ -179,6 +179,6 @@ def _said(answer: Answer) -> str:
     """`: CODE message` of a registry's error body, or nothing."""
     try:
         error = answer.json()["errors"][0]
-        return f": {error.get('code', '')} {error.get('message', '')}".rstrip()[:300]
+        return f": {error.get('code', '')} {error.get('message', '')}".rstrip()
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RemoteError):
         return ""

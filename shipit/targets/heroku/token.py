@@ -34,6 +34,12 @@ def find_token(environment: Environment) -> Token | None:
 
     None when nobody is logged in. Where SHIPIT_HEROKU_API names another API, what was kept for Heroku's is not used.
     """
+    found = _looked_for(environment)
+    environment.redactor.add((found.value,) if found else ())
+    return found
+
+
+def _looked_for(environment: Environment) -> Token | None:
     if key := (environment.get("HEROKU_API_KEY") or "").strip():
         return Token(key, "HEROKU_API_KEY")
     api, _ = api_address(environment)

@@ -64,6 +64,7 @@ class KubernetesClient:
         if configuration.ssl_ca_cert is None and environment.ca_bundle:
             configuration.ssl_ca_cert = environment.ca_bundle
         self.server = str(configuration.host).rstrip("/")
+        self._redactor = environment.redactor
         self._configuration: Any = configuration
         self._pool: Any = client.ApiClient(configuration).rest_client.pool_manager
 
@@ -210,7 +211,7 @@ class KubernetesClient:
         headers = {}
         for setting in self._configuration.auth_settings().values():
             if setting.get("in") == "header" and setting.get("value"):
-                headers[setting["key"]] = setting["value"]
+                headers[setting["key"]] = self._redactor.learn(setting["value"])
         return headers
 
     def _error(self, method: str, path: str, answer: Any) -> RemoteError:

@@ -138,5 +138,4 @@ def _line(path: str, live: Any, wanted: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = _DIGEST.sub(r"\1", "none" if value is None else str(value))
-    return text if len(text) <= 160 else f"{text[:157]}..."
+    return _DIGEST.sub(r"\1", "none" if value is None else str(value))

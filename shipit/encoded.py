@@ -1,0 +1,155 @@
+"""How a value may look in text: escaped and encoded as programs do it. Pure. Imports nothing.
+
+Source: what GitHub's runner masks of a secret (src/Runner.Common/HostContext.cs: JSON, URI, XML, base64 at three
+offsets, command lines), and besides hexadecimal digits, repr, PEM lines and escapes within escapes.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Iterator
+from html import escape
+from urllib.parse import quote, quote_plus
+
+# Of a longer value the escaped forms are not looked for; beyond the second size none but the value and its lines.
+_ESCAPED_UP_TO, _ENCODED_UP_TO = 16 * 1024, 256 * 1024
+_TWICE_UP_TO = 4 * 1024
+# A line break as it is or as it may be written, with the spaces around it, which belong to the layout.
+BREAK = r"(?:(?<![ \t])[ \t]+)?(?:\r\n|\n|\r|(?:\\{1,8}r)?\\{1,8}n)[ \t]*"
+_BREAK = re.compile(BREAK)
+# What may stand within a value that was wrapped or coloured: line breaks, SGR sequences, characters that show nothing.
+WITHIN = re.compile(
+    rf"{BREAK}|\x1b\[[0-9;:]{{0,64}}m|[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+)
+_TRUE_BREAK = re.compile(r"[\r\n]+")
+_AUTHORIZATION = re.compile(r"(?:Bearer|Basic|Token)\s+(\S+)", re.IGNORECASE)
+_URL_PASSWORD = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#\s:@]*:([^/?#\s]+)@")
+_SHORTEST_URL_PASSWORD = 8
+_HEX_ESCAPE = re.compile(r"(?<=\\u)[0-9a-f]{4}|(?<=\\x)[0-9a-f]{2}|(?<=&#x)[0-9a-f]+(?=;)")
+_PERCENT = re.compile(r"%[0-9A-F]{2}")
+
+
+def forms_of(value: str) -> set[str]:
+    """Every form of a value that is looked for, itself among them; each is text of one line."""
+    forms: set[str] = set()
+    for part in dict.fromkeys(_parts(value)):
+        forms |= set(_written(part) if len(part) <= _ESCAPED_UP_TO else [part])
+    for data in {_bytes(value), _bytes(value.strip())} if len(value) <= _ENCODED_UP_TO else ():
+        forms |= _encoded(data)
+    return {form for form in forms if not _TRUE_BREAK.search(form)} | {WITHIN.sub("", form) for form in forms}
+
+
+def _parts(value: str) -> Iterator[str]:
+    """The value, and what is a secret of its own within it: each line, the password of a URL, the token of a header."""
+    yield value
+    yield value.strip()
+    # A key or a file that was put into a variable may have its line ends escaped.
+    is_file = "-----BEGIN" in value or value.lstrip().startswith("{")
+    lines = (_BREAK if is_file else _TRUE_BREAK).split(value)
+    yield from (line.strip() for line in lines if len(lines) > 1)
+    if found := _AUTHORIZATION.fullmatch(value.strip()):
+        yield found[1]
+    if (found := _URL_PASSWORD.match(value)) and len(found[1]) >= _SHORTEST_URL_PASSWORD:
+        yield found[1]
+
+
+def _written(text: str) -> Iterator[str]:
+    """Text as languages and formats write it, and what they make of each other's."""
+    once = {text, *_escaped(text)}
+    yield from once
+    if text.isascii() and text.isalnum():
+        return
+    for form in once:
+        yield from _escaped(form)
+
+
+def _escaped(text: str) -> Iterator[str]:
+    yield from (form for escaped in _ESCAPES for form in escaped(text))
+
+
+def _json(text: str) -> Iterator[str]:
+    from json import dumps
+
+    for ensure_ascii in (True, False):
+        plain = dumps(text, ensure_ascii=ensure_ascii)[1:-1]
+        # PHP escapes the slash, Go what HTML knows.
+        go = plain.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+        for form in (plain, plain.replace("/", "\\/"), go):
+            yield form
+            yield _HEX_ESCAPE.sub(lambda match: match[0].upper(), form)
+
+
+def _repr(text: str) -> Iterator[str]:
+    for shown in (repr(text)[1:-1], repr(_bytes(text))[2:-1]):
+        yield shown
+        yield shown.replace("\\'", "'").replace('"', '\\"')
+        yield shown.replace("\\'", "'").replace("'", "\\'")
+
+
+def _markup(text: str) -> Iterator[str]:
+    plain = escape(text, quote=False)
+    yield plain
+    for apostrophe in ("'", "&#x27;", "&#39;", "&apos;"):
+        for mark in ("&quot;", "&#34;"):
+            form = plain.replace("'", apostrophe).replace('"', mark)
+            yield form
+            yield form.encode("ascii", "xmlcharrefreplace").decode()
+
+
+def _percent(text: str) -> Iterator[str]:
+    data = _bytes(text)
+    # Nothing safe, a path's rules, JavaScript's encodeURIComponent and encodeURI.
+    for safe in ("", "/", "!'()*", ";,/?:@&=+$!*'()#"):
+        yield from _both_cases(quote(data, safe=safe))
+    yield from _both_cases(quote_plus(data))
+
+
+def _both_cases(text: str) -> Iterator[str]:
+    yield text
+    yield _PERCENT.sub(lambda match: match[0].lower(), text)
+
+
+def _shell(text: str) -> Iterator[str]:
+    yield text.replace("'", "'\\''")
+    yield text.replace("'", "'\"'\"'")
+    yield text.replace("'", "''")
+    yield re.sub(r'([\\"$`])', r"\\\1", text)
+    yield re.sub(r"([^A-Za-z0-9_./:=@%+,\-])", r"\\\1", text)
+
+
+_ESCAPES: tuple[Callable[[str], Iterator[str]], ...] = (_json, _repr, _markup, _percent, _shell)
+
+
+def _encoded(data: bytes) -> set[str]:
+    """Bytes as hexadecimal digits, as percent and other escapes of every byte, and as base64, once and twice."""
+    digits = data.hex()
+    forms = {digits, digits.upper(), data.hex(":"), data.hex(":").upper()}
+    for prefix in ("%", "\\x"):
+        every = "".join(f"{prefix}{byte:02x}" for byte in data)
+        forms |= {every, every.replace(prefix, "\0").upper().replace("\0", prefix)}
+    once = _base64(data)
+    quoted = {form for form in _json(data.decode("utf-8", "replace")) if form.encode() != data}
+    once |= {inner for form in quoted for inner in _base64(form.encode("utf-8", "replace"))}
+    twice = {inner for form in once for inner in _base64(form.encode())} if len(data) <= _TWICE_UP_TO else set()
+    return forms | once | twice
+
+
+def _base64(data: bytes) -> set[str]:
+    """Bytes in base64: by themselves, and behind one or two other bytes, without what those and what follows decide."""
+    whole = base64.b64encode(data).decode()
+    forms = {whole, whole.rstrip("=")}
+    for before in range(3):
+        text = base64.b64encode(b"\0" * before + data).decode().rstrip("=")
+        whole_digits = (before + len(data)) * 8 // 6
+        forms.add(text[(0, 2, 3)[before] : whole_digits])
+    return forms | {form.replace("+", "-").replace("/", "_") for form in forms}
+
+
+def _bytes(text: str) -> bytes:
+    """The bytes that a text was read from, where they were no UTF-8, too."""
+    return text.encode("utf-8", "surrogateescape" if not _has_other_surrogates(text) else "surrogatepass")
+
+
+def _has_other_surrogates(text: str) -> bool:
+    return any("\ud800" <= char <= "\udfff" and not "\udc80" <= char <= "\udcff" for char in text)
