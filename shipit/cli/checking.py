@@ -11,9 +11,11 @@ import typer
 from shipit.cli.ending import ending
 from shipit.config.deprecated import Edit, apply_edits
 from shipit.config.environment import Environment, read_environment
-from shipit.config.load import environments_of, find_file, load_project, read_written
+from shipit.config.find import DeployFile, find_file
+from shipit.config.load import environments_of, load_project, read_written
 from shipit.config.project import Project
-from shipit.errors import ConfigError, ConfigErrors, ShipitError
+from shipit.errors import ConfigError, ConfigErrors, ShipitError, UsageError
+from shipit.files import read_file
 from shipit.targets.kinds import KindModels
 
 
@@ -22,17 +24,17 @@ def run_validate(
 ) -> None:
     with ending(verbose, output if not resolved else "auto"):
         surroundings = read_environment()
-        path = find_file(surroundings, file)
+        found = find_file(surroundings, file)
         if fix:
-            _fix(path, surroundings)
+            _fix(found, surroundings)
         if resolved or origin:
             from shipit.config.resolved import render_resolved
 
-            project = load_project(path, surroundings, KindModels(), selected=environment)
+            project = load_project(found, surroundings, KindModels(), selected=environment)
             typer.echo(render_resolved(project, with_origin=origin), nl=False)
             return
-        projects = _check_all(path, surroundings, environment)
-        _tell(path, projects, environment, output)
+        projects = _check_all(found, surroundings, environment)
+        _tell(found, projects, environment, output)
 
 
 def run_schema() -> None:
@@ -42,15 +44,15 @@ def run_schema() -> None:
         typer.echo(json.dumps(render_schema(KindModels()), indent=2))
 
 
-def _check_all(path: Path, surroundings: Environment, environment: str | None) -> dict[str | None, Project]:
+def _check_all(file: DeployFile, surroundings: Environment, environment: str | None) -> dict[str | None, Project]:
     """The project under every environment, or under the one named. Raises: ConfigErrors with every mistake, each once."""
     kinds = KindModels()
-    names = (environment,) if environment else (None, *environments_of(path, surroundings))
+    names = (environment,) if environment else (None, *environments_of(file, surroundings))
     projects: dict[str | None, Project] = {}
     problems: dict[str, ConfigError] = {}
     for name in names:
         try:
-            projects[name] = load_project(path, surroundings, kinds, selected=name)
+            projects[name] = load_project(file, surroundings, kinds, selected=name)
         except ConfigErrors as error:
             for problem in error.problems:
                 if str(problem) not in problems:
@@ -67,13 +69,13 @@ def _under(problem: ConfigError, environment: str) -> ConfigError:
     return problem
 
 
-def _tell(path: Path, projects: dict[str | None, Project], environment: str | None, output: str) -> None:
+def _tell(file: DeployFile, projects: dict[str | None, Project], environment: str | None, output: str) -> None:
     warnings = {str(warning): warning for project in projects.values() for warning in project.warnings}
     if output == "json":
         from shipit.report.problems import problem_data
 
         data = [problem_data(warning, "warning") for warning in warnings.values()]
-        typer.echo(json.dumps({"event": "validated", "file": path.name, "valid": True, "problems": data}))
+        typer.echo(json.dumps({"event": "validated", "file": file.shown, "valid": True, "problems": data}))
         return
     for warning in warnings.values():
         _warn(warning, output)
@@ -81,7 +83,7 @@ def _tell(path: Path, projects: dict[str | None, Project], environment: str | No
     names = [name for name in projects if name]
     checked = f", environments {', '.join(names)}" if names and not environment else ""
     counts = f"{_count(len(first.images), 'image')}, {_count(len(first.targets), 'target')}"
-    typer.echo(f"{path.name} is valid: {counts}{checked}")
+    typer.echo(f"{file.shown} is valid: {counts}{checked}")
 
 
 def _warn(warning: ShipitError, output: str) -> None:
@@ -93,9 +95,13 @@ def _warn(warning: ShipitError, output: str) -> None:
     typer.echo(f"warning: {warning.render()}", err=True)
 
 
-def _fix(path: Path, surroundings: Environment) -> None:
+def _fix(file: DeployFile, surroundings: Environment) -> None:
     """Mend what can be mended without a person, in the file and those that it includes."""
-    written = read_written(path, surroundings)
+    if file.stream is not None:
+        raise UsageError(
+            "should be a file that can be written", where=file.shown, hint="name one with -f, or leave --fix out"
+        )
+    written = read_written(file, surroundings)
     by_file: dict[str, list[Edit]] = {}
     for edit in written.edits:
         by_file.setdefault(edit.at.file, []).append(edit)
@@ -109,7 +115,7 @@ def _fix(path: Path, surroundings: Environment) -> None:
 
 def _rewrite(path: Path, edits: Sequence[Edit]) -> None:
     """Write a file anew beside itself and put it in its place; its mode, line ends and byte order mark stay."""
-    data = path.read_bytes()
+    data = read_file(path)
     mark = b"\xef\xbb\xbf" if data.startswith(b"\xef\xbb\xbf") else b""
     text = apply_edits(data.removeprefix(mark).decode(), edits)
     target = path.resolve()

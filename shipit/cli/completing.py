@@ -36,10 +36,11 @@ def _file() -> Mapping[str, Any]:
     try:
         from shipit.config.document import parse_document, plain_data
         from shipit.config.environment import read_environment
-        from shipit.config.load import find_file
+        from shipit.config.find import find_file
+        from shipit.files import read_file
 
-        file = find_file(read_environment(), None)
-        loaded = plain_data(parse_document(file.read_bytes(), file.name))
+        file = find_file(read_environment(), None).path
+        loaded = plain_data(parse_document(read_file(file), file.name))
     except Exception:
         return {}
     return loaded if isinstance(loaded, Mapping) else {}

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 import typer
 
 from shipit.cli.ending import ending
-from shipit.cli.running import Options, load, running
+from shipit.cli.running import Options, running
 from shipit.config.environment import read_environment
-from shipit.config.load import find_file
+from shipit.config.find import find_file
+from shipit.config.load import load_project
 from shipit.errors import ConfigErrors, Interrupted, ShipitError, UsageError
 from shipit.release import Finding
-from shipit.targets.kinds import create_target
+from shipit.targets.kinds import KindModels, create_target
 
 _SIGNS = {"ok": "ok      ", "warning": "warning ", "failure": "FAILURE "}
 
@@ -37,14 +38,14 @@ def _findings(options: Options) -> list[Finding]:
 
     environment = read_environment()
     try:
-        path = find_file(environment, options.file)
+        file = find_file(environment, options.file)
     except UsageError as error:
         if options.file:
             raise
         missing = Finding("warning", "deploy.yml", error.what, "shipit init writes one")
         return [missing, *examine_machine(environment)]
     try:
-        project, _ = load(options)
+        project = load_project(file, environment, KindModels(), selected=options.environment)
         names = select_targets(options.targets, project.targets)
     except ConfigErrors as error:
         problems = [Finding("failure", "deploy.yml", str(problem), problem.hint) for problem in error.problems]
@@ -62,7 +63,7 @@ def _findings(options: Options) -> list[Finding]:
         else:
             reached.append(name)
     with running(project, environment, options, reached, quiet=True) as run:
-        return [Finding("ok", "deploy.yml", f"{path.name} is valid"), *warnings, *examine(run), *lost]
+        return [Finding("ok", "deploy.yml", f"{file.shown} is valid"), *warnings, *examine(run), *lost]
 
 
 def _print(findings: Sequence[Finding]) -> None:

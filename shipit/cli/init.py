@@ -13,7 +13,8 @@ import typer
 
 from shipit.cli.ending import ending
 from shipit.config.environment import Environment, read_environment
-from shipit.config.load import FILE_NAMES, load_project
+from shipit.config.find import FILE_NAMES
+from shipit.config.load import load_project
 from shipit.errors import ShipitError, UsageError
 from shipit.reference import parse_reference
 from shipit.setup.dockerfiles import PORTS, dockerfile_for, ignore_file

@@ -13,7 +13,8 @@ import typer
 from shipit.cli.ending import cancelling
 from shipit.clock import Clock
 from shipit.config.environment import Environment, read_environment
-from shipit.config.load import find_file, load_project
+from shipit.config.find import find_file
+from shipit.config.load import load_project
 from shipit.errors import Interrupted, ShipitError, UsageError
 from shipit.targets.kinds import KindModels, create_target
 
@@ -45,8 +46,8 @@ def chosen(arguments: Sequence[str] | None, options: Sequence[str] | None) -> tu
 def load(options: Options) -> tuple[Project, Environment]:
     """The project that the options name, and its surroundings."""
     surroundings = read_environment()
-    path = find_file(surroundings, options.file)
-    return load_project(path, surroundings, KindModels(), selected=options.environment), surroundings
+    file = find_file(surroundings, options.file)
+    return load_project(file, surroundings, KindModels(), selected=options.environment), surroundings
 
 
 @contextmanager

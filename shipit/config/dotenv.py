@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
+from shipit.config.folder import ProjectFolder
 from shipit.config.model import DotenvConfig
 from shipit.config.source import Source
 from shipit.errors import ConfigError
-
-MAX_BYTES = 1024 * 1024
+from shipit.files import Missing, Unreadable
 
 
 def read_dotenv(
-    files: tuple[DotenvConfig, ...], root: Path, source: Source
+    files: tuple[DotenvConfig, ...], folder: ProjectFolder, source: Source
 ) -> tuple[dict[str, str], list[ConfigError]]:
     """The variables of the files, later ones winning, and what is wrong with them.
 
@@ -26,17 +25,14 @@ def read_dotenv(
     for index, file in enumerate(files):
         keys = ("dotenv", index)
         try:
-            data = (root / file.path).read_bytes()
-            if len(data) > MAX_BYTES:
-                raise ValueError(f"it is larger than {MAX_BYTES:,} bytes")
-            text = data.decode("utf-8-sig")
-        except FileNotFoundError:
+            text = folder.read(file.path).decode("utf-8-sig")
+        except Missing:
             if file.required:
                 hint = "create it, or write {path: ..., required: false}"
                 mistakes.append(source.problem(keys, f"there is no file {file.path}", hint))
             continue
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else _reason(error)
+        except (Unreadable, UnicodeDecodeError) as error:
+            reason = error.reason if isinstance(error, Unreadable) else "it is not UTF-8"
             mistakes.append(source.problem(keys, f"{file.path} can't be read: {reason}"))
             continue
         for binding in parse_stream(io.StringIO(text)):
@@ -50,7 +46,3 @@ def read_dotenv(
             elif binding.key is not None and binding.value is not None:
                 values[binding.key] = binding.value
     return values, mistakes
-
-
-def _reason(error: ValueError) -> str:
-    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)

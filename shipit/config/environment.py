@@ -16,18 +16,28 @@ class _Fields(NamedTuple):
     home: Path
     cwd: Path
     redactor: Redactor
+    is_untrusted: bool
 
 
 class Environment(_Fields):
     """Variables, home and working directory of the process, as values.
 
-    `redactor` is the one redactor of the process: whoever reads a credential tells it at once.
+    `redactor` is the one redactor of the process: whoever reads a credential tells it at once. `is_untrusted` is whether
+    deploy.yml may be written by somebody who must not run programs or read files here.
     """
 
     __slots__ = ()
 
-    def __new__(cls, variables: Mapping[str, str], home: Path, cwd: Path, redactor: Redactor | None = None) -> Self:
-        return super().__new__(cls, variables, home, cwd, redactor or Redactor())
+    def __new__(
+        cls,
+        variables: Mapping[str, str],
+        home: Path,
+        cwd: Path,
+        redactor: Redactor | None = None,
+        *,
+        is_untrusted: bool = False,
+    ) -> Self:
+        return super().__new__(cls, variables, home, cwd, redactor or Redactor(), is_untrusted)
 
     def get(self, *names: str) -> str | None:
         """The first of `names` that is set and not empty."""

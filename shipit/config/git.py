@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from functools import cached_property
 from pathlib import Path
+
+from shipit.files import MIB, Unreadable, read_text
+
+# What git check-ref-format lets a name hold.
+_REF = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]+")
 
 
 class Git:
@@ -20,19 +26,17 @@ class Git:
             if entry.is_dir():
                 return entry
             if entry.is_file():
-                return (parent / entry.read_text().removeprefix("gitdir:").strip()).resolve()
+                return _pointed(entry, parent, "gitdir:")
         return None
 
     @cached_property
     def _head(self) -> str:
-        try:
-            return (self._directory / "HEAD").read_text().strip() if self._directory else ""
-        except OSError:
-            return ""
+        return _read(self._directory / "HEAD") if self._directory else ""
 
     @cached_property
     def branch(self) -> str | None:
-        return self._head.removeprefix("ref: refs/heads/") if self._head.startswith("ref: refs/heads/") else None
+        name = self._head.removeprefix("ref: refs/heads/")
+        return name if name != self._head and _REF.fullmatch(name) else None
 
     @cached_property
     def sha(self) -> str | None:
@@ -40,15 +44,15 @@ class Git:
         if not self._directory:
             return None
         if not self._head.startswith("ref: "):
-            return self._head or None
+            return _commit(self._head)
         common = self._directory
         if (pointer := common / "commondir").is_file():
-            common = (common / pointer.read_text().strip()).resolve()
+            common = _pointed(pointer, common) or common
         name = self._head.removeprefix("ref: ")
-        try:
-            return (common / name).read_text().strip()
-        except OSError:
-            return _packed(common / "packed-refs", name)
+        # A name that leads elsewhere is no reference; what it leads to is never told as a commit.
+        if not name.startswith("refs/") or ".." in name:
+            return None
+        return _commit(_read(common / name)) or _packed(common / "packed-refs", name)
 
     @cached_property
     def short(self) -> str | None:
@@ -93,8 +97,27 @@ class Git:
 
 
 def _packed(file: Path, name: str) -> str | None:
+    lines = _read(file, max_bytes=64 * MIB).splitlines()
+    return next((_commit(line.split(" ")[0]) for line in lines if line.endswith(f" {name}")), None)
+
+
+def _read(file: Path, max_bytes: int = MIB) -> str:
+    """The text of one of git's own files; nothing where it can't be read."""
     try:
-        lines = file.read_text().splitlines()
-    except OSError:
+        return read_text(file, max_bytes=max_bytes).strip()
+    except Unreadable:
+        return ""
+
+
+def _pointed(file: Path, base: Path, prefix: str = "") -> Path | None:
+    """The path that a file of git names; None where it names none."""
+    text = _read(file).removeprefix(prefix).strip()
+    try:
+        return (base / text).resolve() if text else None
+    except (OSError, RuntimeError, ValueError):
         return None
-    return next((line.split(" ")[0] for line in lines if line.endswith(f" {name}")), None)
+
+
+def _commit(text: str) -> str | None:
+    """The object name of a commit, in SHA-1 or SHA-256; None for anything else."""
+    return text if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", text) else None

@@ -2,39 +2,47 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from shipit.config.document import Mapping_, Scalar, Sequence_, Value, parse_document
-from shipit.config.interpolate import InterpolationError
+from shipit.config.environment import Environment
+from shipit.config.find import DeployFile
+from shipit.config.folder import expand_home
 from shipit.config.overlay import merge
 from shipit.config.position import Position
 from shipit.config.source import Source, Texts
 from shipit.errors import ConfigErrors, UsageError
+from shipit.files import Missing, Unreadable, read_file
 
 MAX_FILES = 50
 
 
 class Reader:
-    """Reads files once each. `texts`: the name of each in messages -> its bytes; `paths`: the same names -> where it is."""
+    """Reads files once each. `texts`: the name of each in messages -> its bytes; `paths`: the same names -> where it is.
 
-    def __init__(self, cwd: Path, expand: Callable[[str], str]) -> None:
-        self._cwd = cwd
+    `within` is a folder that none may leave; None where any may be read.
+    """
+
+    def __init__(self, environment: Environment, within: Path | None, expand: Callable[[str], str]) -> None:
+        self._cwd = environment.cwd
+        self._home = environment.home
+        self._within = within
         self._expand = expand
         self.texts = Texts()
         self.paths: dict[str, Path] = {}
 
-    def read(self, path: Path, name: str) -> Mapping_:
+    def read(self, file: DeployFile, name: str) -> Mapping_:
         """The tree of a file and of all that it includes.
 
         Raises: UsageError when the file can't be read; ConfigErrors for what is no YAML, no map, or includes itself.
         """
+        path, data = file.path, file.stream
         try:
-            text = path.read_bytes()
-        except OSError as error:
-            raise UsageError(
-                f"can't be read: {error.strerror}", where=str(path), hint="check its permissions"
-            ) from None
+            text = read_file(path, within=self._within) if data is None else data
+        except Unreadable as error:
+            raise UsageError(error.what, where=name, hint=error.hint or "name a deploy.yml with -f") from None
         return self._tree(path, name, text, (path.resolve(),))
 
     def _tree(self, path: Path, name: str, text: bytes, above: tuple[Path, ...]) -> Mapping_:
@@ -58,25 +66,24 @@ class Reader:
         if not isinstance(item, Scalar) or not item.text:
             raise _problem(source, item.at, "should be a file, or a list of files")
         try:
-            wanted = path.parent / self._expand(item.text)
-        except InterpolationError as error:
+            resolved = Path(os.path.realpath(path.parent / expand_home(self._expand(item.text), self._home)))
+        except ValueError as error:
+            # InterpolationError is one; so is what the system says of a null character.
             raise _problem(source, item.at, str(error)) from None
         if "://" in item.text:
             raise _problem(source, item.at, "should be a file here: nothing is fetched", "copy it beside this file")
-        resolved = wanted.resolve()
         if resolved in above:
             names = " -> ".join(file.name for file in (*above[above.index(resolved) :], resolved))
             raise _problem(source, item.at, f"files include each other: {names}", "remove one of them")
         if len(self.texts) >= MAX_FILES:
             raise _problem(source, item.at, f"at most {MAX_FILES} files can be included")
         try:
-            text = resolved.read_bytes()
-        except (OSError, ValueError) as error:
-            hint = f"paths are relative to {source.name}"
-            if isinstance(error, FileNotFoundError):
-                raise _problem(source, item.at, f"there is no file {item.text}", hint) from None
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise _problem(source, item.at, f"{item.text} can't be read: {reason}", hint) from None
+            text = read_file(resolved, within=self._within)
+        except Unreadable as error:
+            hint = error.hint or f"paths are relative to {source.name}"
+            is_missing = isinstance(error, Missing)
+            what = f"there is no file {item.text}" if is_missing else f"{item.text} can't be read: {error.reason}"
+            raise _problem(source, item.at, what, hint) from None
         return self._tree(resolved, relative_name(resolved, self._cwd), text, (*above, resolved))
 
 

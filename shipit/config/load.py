@@ -13,6 +13,8 @@ from shipit.config.deprecated import Edit, modernise
 from shipit.config.document import Mapping_, Scalar, plain_data
 from shipit.config.dotenv import read_dotenv
 from shipit.config.environment import Environment
+from shipit.config.find import DeployFile
+from shipit.config.folder import ProjectFolder, project_folder
 from shipit.config.git import Git
 from shipit.config.include import Reader, relative_name
 from shipit.config.interpolate import interpolate
@@ -23,53 +25,27 @@ from shipit.config.position import Keys
 from shipit.config.problems import problems_of
 from shipit.config.project import Project
 from shipit.config.source import Source, dotted
-from shipit.errors import ConfigError, ConfigErrors, UsageError
+from shipit.errors import ConfigError, ConfigErrors
 
-FILE_NAMES = ("deploy.yml", "deploy.yaml")
 Kinds = Mapping[str, type[TargetConfig]]
 
 
-def find_file(environment: Environment, given: str | None) -> Path:
-    """The file named, or the nearest deploy.yml from the working directory up to the git root.
-
-    Raises: UsageError when there is none.
-    """
-    if given:
-        path = environment.cwd / given
-        if path.is_dir():
-            path = next((path / name for name in FILE_NAMES if (path / name).is_file()), path / FILE_NAMES[0])
-        if not path.is_file():
-            raise UsageError("there is no such file", where=given, hint="name a deploy.yml with -f")
-        return path
-    for folder in _folders(environment.cwd):
-        for name in FILE_NAMES:
-            if (folder / name).is_file():
-                return folder / name
-    hint = "write one with at least app:, image: and targets:, or name it with -f"
-    raise UsageError("there is no deploy.yml here or above", where=str(environment.cwd), hint=hint)
-
-
-def _folders(cwd: Path) -> tuple[Path, ...]:
-    """The working directory and those above it up to the git root; itself alone outside of a git tree."""
-    above = (cwd, *cwd.parents)
-    root = next((index for index, folder in enumerate(above) if (folder / ".git").exists()), 0)
-    return above[: root + 1]
-
-
 def load_project(
-    path: Path, environment: Environment, kinds: Kinds, *, selected: str | None = None, display: str | None = None
+    file: Path | DeployFile, environment: Environment, kinds: Kinds, *, selected: str | None = None
 ) -> Project:
     """Load the file under the environment `selected`, or as it is written.
 
-    `kinds` maps a kind's name or alias to its model. `display` is how messages call the file.
+    `kinds` maps a kind's name or alias to its model.
     Raises: ConfigErrors with every mistake.
     """
-    written = read_written(path, environment, selected=selected, display=display)
+    given = _given(file)
+    folder = project_folder(given.path, environment)
+    written = read_written(given, environment, selected=selected)
     tree, flags = overlay(written.tree, selected, written.source)
     source = written.source.of(tree)
     app = tree.items.get("app")
     names = replace(written.names, app=app[1].text if app and isinstance(app[1], Scalar) else None)
-    variables, mistakes = _variables(tree, names, path.parent, source)
+    variables, mistakes = _variables(tree, names, folder, source)
     resolved, found, failed = interpolated(tree, replace(names, variables=variables), source)
     mistakes += found
     environment.redactor.add(_secret_values(resolved, variables))
@@ -78,7 +54,7 @@ def load_project(
     if other_format := check_format(data, source):
         # Whatever else is wrong may be right in the format that the file is in.
         raise ConfigErrors(other_format)
-    file, found = problems_of(ProjectFile, data, source, ())
+    model, found = problems_of(ProjectFile, data, source, ())
     targets, more = _read_targets(data, kinds, source)
     # What is wrong with the nothing that stands for an unset variable is no further mistake.
     unset = {dotted(keys) for keys in failed}
@@ -86,21 +62,22 @@ def load_project(
     every = _names(written.tree) | {name for name, _ in _targets(data)}
     app_name = names.app or ""
     mistakes += check_targets(app_name, image_names(data, app_name), targets, every, source)
-    images = images_of(file) if file else {}
+    images = images_of(model) if model else {}
     for name, config in targets.items():
-        mistakes += config.problems_in(path.parent, images, partial(_problem_of, source, name))
-    if file is not None:
-        mistakes += check_file(file, targets, every, source)
-    if mistakes or file is None:
+        mistakes += config.problems_in(folder, images, partial(_problem_of, source, name))
+    if model is not None:
+        mistakes += check_file(model, targets, every, source)
+    if mistakes or model is None:
         raise environment.redactor.error(ConfigErrors(mistakes))
     return Project(
-        app=file.app,
+        app=model.app,
         environment=selected or PRODUCTION,
-        file=path.resolve(),
+        file=folder.path / given.path.name,
+        folder=folder,
         images=images,
-        env={key: value for key, value in file.env.items() if value is not None},
-        secrets=file.secrets,
-        release=file.release,
+        env={key: value for key, value in model.env.items() if value is not None},
+        secrets=model.secrets,
+        release=model.release,
         targets=targets,
         git=names.git,
         protected=flags.protected,
@@ -125,25 +102,31 @@ class Written(NamedTuple):
     names: Names
 
 
-def read_written(
-    path: Path, environment: Environment, *, selected: str | None = None, display: str | None = None
-) -> Written:
+def read_written(file: Path | DeployFile, environment: Environment, *, selected: str | None = None) -> Written:
     """Read a file and what it includes. Raises: UsageError, ConfigErrors."""
-    names = Names(environment.variables, Git(path.parent.resolve()), None, selected or PRODUCTION)
-    reader = Reader(environment.cwd, lambda text: interpolate(text, names))
-    name = display or relative_name(path, environment.cwd)
-    tree = reader.read(path, name)
+    given = _given(file)
+    folder = project_folder(given.path, environment)
+    names = Names(environment.variables, Git(folder.path), None, selected or PRODUCTION)
+    reader = Reader(environment, folder.within, lambda text: interpolate(text, names))
+    name = given.name or relative_name(given.path, environment.cwd)
+    tree = reader.read(given, name)
     source = Source(name, reader.texts, tree)
     modern, warnings, edits = modernise(tree, source)
     return Written(modern, source.of(modern), warnings, edits, reader.paths, names)
 
 
-def environments_of(path: Path, environment: Environment) -> tuple[str, ...]:
+def _given(file: Path | DeployFile) -> DeployFile:
+    return file if isinstance(file, DeployFile) else DeployFile(file)
+
+
+def environments_of(file: Path | DeployFile, environment: Environment) -> tuple[str, ...]:
     """The names of the overlays in a file; empty when it has none or can't be parsed."""
-    return tuple(overlays_of(read_written(path, environment).tree))
+    return tuple(overlays_of(read_written(file, environment).tree))
 
 
-def _variables(tree: Mapping_, names: Names, root: Path, source: Source) -> tuple[Mapping[str, str], list[ConfigError]]:
+def _variables(
+    tree: Mapping_, names: Names, folder: ProjectFolder, source: Source
+) -> tuple[Mapping[str, str], list[ConfigError]]:
     """The variables of the process, above those of the .env files that the file names."""
     if "dotenv" not in tree.items:
         return names.variables, []
@@ -153,7 +136,7 @@ def _variables(tree: Mapping_, names: Names, root: Path, source: Source) -> tupl
     files, _ = problems_of(DotenvFiles, plain_data(walked), source, ())
     if files is None:
         return names.variables, mistakes
-    values, found = read_dotenv(files.dotenv, root, source)
+    values, found = read_dotenv(files.dotenv, folder, source)
     return {**values, **names.variables}, mistakes + found
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, field_validator, model_validator
 
+from shipit.config.folder import ProjectFolder
 from shipit.config.image import ImageConfig
 from shipit.config.part import Model
 from shipit.config.position import Keys
@@ -80,11 +80,11 @@ class TargetConfig(Model):
         return self
 
     def problems_in(
-        self, root: Path, images: Mapping[str, ImageConfig], here: Callable[[Keys, str, str], ConfigError]
+        self, folder: ProjectFolder, images: Mapping[str, ImageConfig], here: Callable[[Keys, str, str], ConfigError]
     ) -> Sequence[ConfigError]:
         """What is wrong with this target beside the images of the file, or with the files that it names.
 
-        `root` is the folder of deploy.yml. `here(keys, what, hint)` makes an error at a key of this target; what is
+        `folder` is that of deploy.yml, which reads what paths in it name. `here(keys, what, hint)` makes an error at a key of this target; what is
         wrong in another file is an error at its own line.
         """
         return ()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shipit.config.folder import ProjectFolder
 from shipit.config.git import Git
 from shipit.config.image import ImageConfig
 from shipit.config.model import ReleaseConfig, TargetConfig
@@ -25,6 +26,7 @@ class Project:
     app: str
     environment: str
     file: Path
+    folder: ProjectFolder
     images: Mapping[str, ImageConfig]
     env: Mapping[str, str]
     secrets: Mapping[str, SecretConfig]
@@ -44,7 +46,7 @@ class Project:
     @property
     def root(self) -> Path:
         """The folder of the file; every path in it is relative to this."""
-        return self.file.parent
+        return self.folder.path
 
     def image_name(self, name: str | None) -> str:
         """The image that `name` means; None means the only one. Checked when the file was loaded."""

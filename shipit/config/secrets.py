@@ -12,6 +12,7 @@ from pathlib import Path
 from shipit.config.environment import Environment
 from shipit.config.secret_source import KeyringConfig, SecretSource
 from shipit.errors import ConfigError, ConfigErrors
+from shipit.files import Unreadable, read_file
 
 
 def resolve_secrets(
@@ -45,9 +46,9 @@ def _resolve(path: str, source: SecretSource, root: Path, environment: Environme
         return value
     if source.file is not None:
         try:
-            return secret_file(source.file, root, environment).read_text().removesuffix("\n")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not text"
+            return read_file(secret_file(source.file, root, environment)).decode().removesuffix("\n")
+        except (Unreadable, UnicodeDecodeError) as error:
+            reason = error.reason if isinstance(error, Unreadable) else "it is not text"
             return ConfigError(
                 f"{source.file} can't be read: {reason}", path=path, hint="create it, or name another file"
             )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from shipit.errors import BuildError, NeedsEngine
 from shipit.events import Emit
+from shipit.files import Missing, Unreadable, read_file
 from shipit.image.choice import choose_builder
 from shipit.image.dockerfile import Dockerfile, parse_dockerfile
 from shipit.image.image import BlobSource, BuiltImage, Layer
@@ -76,11 +77,12 @@ def read_dockerfile(path: Path, context: Path) -> Dockerfile:
     shown = str(path.relative_to(context)) if path.is_relative_to(context) else str(path)
     try:
         # As it stands: a here-document keeps its line ends.
-        text = path.read_bytes().decode()
-    except FileNotFoundError:
+        text = read_file(path).decode()
+    except Missing:
         raise BuildError(
             "there is no Dockerfile", where=str(path), hint="write one, or name it with build: dockerfile:"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BuildError(f"the Dockerfile can't be read: {error}", where=str(path)) from None
+    except (Unreadable, UnicodeDecodeError) as error:
+        reason = error.reason if isinstance(error, Unreadable) else "it is not UTF-8"
+        raise BuildError(f"the Dockerfile can't be read: {reason}", where=str(path)) from None
     return parse_dockerfile(text, shown)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shipit.errors import BuildError
+from shipit.files import Unreadable, read_text
 from shipit.image.ignore import Rule, matcher, may_hold_exceptions, parse_ignore
 from shipit.image.stamps import make_stamp
 from shipit.image.tree import Entry, LocalFile, Tree, add_parents
@@ -19,7 +20,16 @@ MODE_MASK = 0o7755
 def ignore_file(root: Path, dockerfile: Path) -> Path | None:
     """`DOCKERFILE.dockerignore`, else the context's `.dockerignore`, else None."""
     files = (dockerfile.with_name(f"{dockerfile.name}.dockerignore"), root / ".dockerignore")
-    return next((file for file in files if file.is_file()), None)
+    # One that is there and can't be read is an error: passed over, it would let in what it leaves out.
+    return next((file for file in files if file.exists()), None)
+
+
+def read_ignore_text(file: Path) -> str:
+    """The text of an ignore file. Raises: BuildError."""
+    try:
+        return read_text(file)
+    except Unreadable as error:
+        raise BuildError(error.what, where=str(file), hint=error.hint) from None
 
 
 def read_ignore_rules(root: Path, dockerfile: Path) -> tuple[Rule, ...]:
@@ -28,8 +38,8 @@ def read_ignore_rules(root: Path, dockerfile: Path) -> tuple[Rule, ...]:
     if file is None:
         return ()
     try:
-        return parse_ignore(file.read_text())
-    except (ValueError, OSError) as error:
+        return parse_ignore(read_ignore_text(file))
+    except ValueError as error:
         raise BuildError(str(error), where=str(file)) from None
 
 

@@ -100,7 +100,8 @@ def read_content(path: str, entry: Entry) -> Iterator[bytes]:
 def _read(file: str, offset: int, left: int) -> Iterator[bytes]:
     """At most `left` bytes of a file from an offset on, in pieces."""
     try:
-        handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        # Not blocked by a pipe that has taken the place of the file since it was listed.
+        handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             if offset:
                 os.lseek(handle, offset, os.SEEK_SET)

@@ -88,7 +88,7 @@ def run_options(run: Run, name: str, platform: str) -> BuildOptions:
 def build_options(project: Project, name: str, platform: str, source_date_epoch: str | None) -> BuildOptions:
     """The options of an image's build, its paths made absolute."""
     build = project.images[name].build
-    context = (project.root / (build.context if build else ".")).resolve()
+    context = project.folder.file(build.context if build else ".").resolve()
     if source_date_epoch is not None and not source_date_epoch.isdigit():
         raise UsageError("SOURCE_DATE_EPOCH should be whole seconds since 1970")
     args = {key: value for key, value in (build.args if build else {}).items() if value is not None}

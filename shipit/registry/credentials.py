@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from shipit.config.environment import Environment
+from shipit.files import Missing, Unreadable, read_text
 from shipit.image.engine.address import docker_folder
 from shipit.reference import DOCKER_HUB, ImageRef
 
@@ -127,8 +128,11 @@ def _configs(environment: Environment, warn: Callable[[str], None]) -> Iterator[
     podman.append(str(environment.home / ".config/containers/auth.json"))
     for file in (docker, *(Path(name) for name in podman if name)):
         try:
-            text = file.read_text()
-        except OSError:
+            text = read_text(file)
+        except Missing:
+            continue
+        except Unreadable as error:
+            warn(f"{file} {error.what}, and is passed over")
             continue
         yield from _parsed(str(file), text, warn)
 

@@ -17,6 +17,7 @@ from shipit.clock import Clock
 from shipit.config.environment import Environment
 from shipit.errors import UsageError
 from shipit.events import Emit
+from shipit.files import Missing, Unreadable, read_file
 from shipit.http.transport import Transport
 from shipit.registry.client import RegistryClient
 from shipit.registry.credentials import Credentials, call_helper, docker_config_file, host_keys, own_helper
@@ -77,11 +78,12 @@ def _helper(config: dict[str, Any], host: str) -> str:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        config = json.loads(file.read_text())
-    except FileNotFoundError:
+        config = json.loads(read_file(file))
+    except Missing:
         return {}
-    except (OSError, ValueError) as error:
-        raise UsageError(f"can't be read: {error}", where=str(file), hint="correct it; nothing was changed") from None
+    except (Unreadable, ValueError, RecursionError) as error:
+        reason = error.reason if isinstance(error, Unreadable) else "it is not JSON"
+        raise UsageError(f"can't be read: {reason}", where=str(file), hint="correct it; nothing was changed") from None
     if not isinstance(config, dict) or not isinstance(config.get("auths") or {}, dict):
         raise UsageError("should be a JSON object with auths", where=str(file), hint="correct it; nothing was changed")
     return config

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from shipit.config.yaml_text import check_bounds, load_documents
+from shipit.files import Unreadable, read_file
 from shipit.setup.said import as_map
 
 MAX_BYTES = 1024 * 1024
@@ -20,8 +21,8 @@ _MOST_KEYS = 100_000
 def read_text(path: Path) -> str:
     """The text of a regular file of at most 1 MiB; empty for anything else."""
     try:
-        return path.read_text(encoding="utf-8-sig") if path.is_file() and path.stat().st_size <= MAX_BYTES else ""
-    except (OSError, UnicodeDecodeError, ValueError):
+        return read_file(path, max_bytes=MAX_BYTES).decode("utf-8-sig")
+    except (Unreadable, UnicodeDecodeError):
         return ""
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from shipit.files import Missing, Unreadable, read_file
+
 DEFAULT_SOCKET = "/var/run/docker.sock"
 
 
@@ -83,10 +85,10 @@ def _tls_of_folder(folder: Path, *, verify: bool) -> Tls:
 
 def _current_context(folder: Path, warn: Callable[[str], None]) -> str:
     try:
-        config = json.loads((folder / "config.json").read_text())
-    except FileNotFoundError:
+        config = json.loads(read_file(folder / "config.json"))
+    except Missing:
         return ""
-    except (OSError, ValueError):
+    except (Unreadable, ValueError, RecursionError):
         warn(f"{folder / 'config.json'} can't be read, so its current context is passed over")
         return ""
     return str(config.get("currentContext") or "") if isinstance(config, dict) else ""
@@ -96,11 +98,11 @@ def _of_context(folder: Path, name: str, origin: str) -> EngineAddress:
     key = hashlib.sha256(name.encode()).hexdigest()
     file = folder / "contexts/meta" / key / "meta.json"
     try:
-        endpoint: Any = json.loads(file.read_text())["Endpoints"]["docker"]
+        endpoint: Any = json.loads(read_file(file))["Endpoints"]["docker"]
         host = str(endpoint["Host"])
-    except FileNotFoundError:
+    except Missing:
         return EngineAddress(f"context {name}", origin, problem=f"there is no docker context {name!r}")
-    except (OSError, ValueError, KeyError, TypeError):
+    except (Unreadable, ValueError, RecursionError, KeyError, TypeError):
         return EngineAddress(f"context {name}", origin, problem=f"{file} can't be read")
     tls = None
     if _is_tcp(host):

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from shipit.image.context import ignore_file, read_ignore_rules, scan_context
+from shipit.files import read_file
+from shipit.image.context import ignore_file, read_ignore_rules, read_ignore_text, scan_context
 from shipit.image.ignore import is_ignored, literal_pattern, parse_ignore
 from shipit.image.options import BuildOptions
 from shipit.image.tar import read_content, tar_stream
@@ -39,7 +40,7 @@ def packed_context(options: BuildOptions, *, classic: bool, syntax: bool) -> Ite
     """
     rules = read_ignore_rules(options.context, options.dockerfile)
     tree = scan_context(options.context, rules, options.left_out)
-    name, dockerfile = _name_inside(options) or _OWN_NAME, options.dockerfile.read_bytes()
+    name, dockerfile = _name_inside(options) or _OWN_NAME, read_file(options.dockerfile)
     if name not in tree:
         name = _put_in(tree, name, dockerfile, classic=classic)
     if syntax and not classic:
@@ -78,9 +79,9 @@ def dockerfile_beside(options: BuildOptions) -> Iterator[Path]:
     """A copy of the Dockerfile in a folder of its own, whose rules also leave out what is ours."""
     with tempfile.TemporaryDirectory(prefix="shipit-buildx-") as folder:
         copy = Path(folder) / "Dockerfile"
-        copy.write_bytes(options.dockerfile.read_bytes())
+        copy.write_bytes(read_file(options.dockerfile))
         rules = ignore_file(options.context, options.dockerfile)
-        lines = [rules.read_text() if rules else "", *map(literal_pattern, options.left_out)]
+        lines = [read_ignore_text(rules) if rules else "", *map(literal_pattern, options.left_out)]
         copy.with_name("Dockerfile.dockerignore").write_text("\n".join(lines) + "\n")
         yield copy
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shipit.config.environment import Environment
+from shipit.files import Unreadable, read_file
 from shipit.targets.heroku.address import API, api_address, host_of_api
 from shipit.targets.heroku.netrc import find_password
 
 _KEYCHAIN_SERVICE = "heroku-cli"
 _TIMEOUT_S = 15
-_LARGEST_FILE = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,8 @@ def _from_netrc(environment: Environment, host: str) -> Token | None:
 def _read(file: Path) -> bytes:
     """A regular file of at most 1 MiB; empty where it is none, or can't be read."""
     try:
-        if not file.is_file() or file.stat().st_size > _LARGEST_FILE:
-            return b""
-        with file.open("rb") as source:
-            return source.read(_LARGEST_FILE)
-    except OSError:
+        return read_file(file)
+    except Unreadable:
         return b""
 
 

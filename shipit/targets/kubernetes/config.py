@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from shipit.config.folder import ProjectFolder
 from shipit.config.image import ImageConfig
 from shipit.config.model import PortKeys, TargetConfig
 from shipit.config.part import Model
@@ -158,13 +158,15 @@ class KubernetesConfig(TargetConfig):
         return self
 
     def problems_in(
-        self, root: Path, images: Mapping[str, ImageConfig], here: Callable[[Keys, str, str], ConfigError]
+        self, folder: ProjectFolder, images: Mapping[str, ImageConfig], here: Callable[[Keys, str, str], ConfigError]
     ) -> Sequence[ConfigError]:
         if not self.manifests:
             return ()
         from shipit.targets.kubernetes.manifests import manifest_problems
 
-        return manifest_problems(root, self.manifests, lambda index, what, hint: here(("manifests", index), what, hint))
+        return manifest_problems(
+            folder, self.manifests, lambda index, what, hint: here(("manifests", index), what, hint)
+        )
 
     def doubts_in(self, here: Callable[[Keys, str, str], ConfigError]) -> Sequence[ConfigError]:
         return [

@@ -8,17 +8,19 @@ from typing import Any
 
 import yaml
 
+from shipit.config.folder import ProjectFolder
 from shipit.config.position import Position
 from shipit.config.yaml_text import check_bounds, decode, not_yaml, problem_in
 from shipit.errors import ConfigError, ConfigErrors, ShipitError
+from shipit.files import MIB, Unreadable
 from shipit.reference import parse_reference
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SUFFIXES = (".yml", ".yaml", ".json")
-MAX_BYTES = 16 * 1024 * 1024
+MAX_BYTES = 16 * MIB
 
 
-def read_manifests(root: Path, names: tuple[str, ...]) -> list[dict[str, Any]]:
+def read_manifests(folder: ProjectFolder, names: tuple[str, ...]) -> list[dict[str, Any]]:
     """Every object in the files and folders named, in the order of the names and then of the files'.
 
     Raises: ConfigErrors at the lines that do not parse or lack apiVersion, kind or a name.
@@ -27,12 +29,12 @@ def read_manifests(root: Path, names: tuple[str, ...]) -> list[dict[str, Any]]:
     problems: list[ConfigError] = []
     for name in names:
         try:
-            files = _files(root, name)
+            files = _files(folder, name)
         except ConfigError as error:
             problems.append(error)
             continue
         for file in files:
-            found, wrong = _objects(file, root)
+            found, wrong = _objects(file, folder)
             objects += found
             problems += wrong
     if problems:
@@ -41,14 +43,14 @@ def read_manifests(root: Path, names: tuple[str, ...]) -> list[dict[str, Any]]:
 
 
 def manifest_problems(
-    root: Path, names: tuple[str, ...], here: Callable[[int, str, str], ConfigError]
+    folder: ProjectFolder, names: tuple[str, ...], here: Callable[[int, str, str], ConfigError]
 ) -> Sequence[ConfigError]:
     """What is wrong with the files: at their own lines, or by `here(index, what, hint)` where one is not there."""
     problems: list[ConfigError] = []
     for index, name in enumerate(names):
         try:
-            _files(root, name)
-            read_manifests(root, (name,))
+            _files(folder, name)
+            read_manifests(folder, (name,))
         except ConfigErrors as error:
             problems += error.problems
         except ConfigError as error:
@@ -56,8 +58,11 @@ def manifest_problems(
     return problems
 
 
-def _files(root: Path, name: str) -> list[Path]:
-    path = root / name
+def _files(folder: ProjectFolder, name: str) -> list[Path]:
+    try:
+        path = folder.checked(name)
+    except Unreadable as error:
+        raise ConfigError(f"{name} {error.what}", where=name, hint=error.hint) from None
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES and file.is_file())
         if not files:
@@ -65,27 +70,27 @@ def _files(root: Path, name: str) -> list[Path]:
                 f"{name} holds no YAML file", where=name, hint="put manifests there, or remove it from manifests:"
             )
         return files
-    if not path.is_file():
+    if not path.exists():
         raise ConfigError(f"there is no file or folder {name}", where=name, hint="paths are relative to deploy.yml")
     return [path]
 
 
-def _objects(file: Path, root: Path) -> tuple[list[dict[str, Any]], list[ConfigError]]:
+def _objects(file: Path, folder: ProjectFolder) -> tuple[list[dict[str, Any]], list[ConfigError]]:
     """The objects of a file, and what is wrong with it."""
-    name = str(file.relative_to(root)) if file.is_relative_to(root) else str(file)
+    name = str(file.relative_to(folder.path)) if file.is_relative_to(folder.path) else str(file)
     objects: list[dict[str, Any]] = []
     problems: list[ConfigError] = []
     text = ""
     try:
-        text = decode(file.read_bytes(), name, MAX_BYTES)
+        text = decode(folder.read(file, max_bytes=MAX_BYTES), name, MAX_BYTES)
         check_bounds(text)
         documents = list(_documents(text))
     except yaml.MarkedYAMLError as error:
         return [], list(not_yaml(error, text, name).problems)
     except ConfigErrors as error:
         return [], list(error.problems)
-    except (yaml.YAMLError, OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
+    except (yaml.YAMLError, Unreadable, ValueError) as error:
+        reason = error.reason if isinstance(error, Unreadable) else str(error).splitlines()[0]
         return [], [_problem(name, text, 1, 1, f"can't be read: {reason}", "")]
     for mark, value in documents:
         if value is None:

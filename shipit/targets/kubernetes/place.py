@@ -9,9 +9,11 @@ import yaml
 
 from shipit.config.environment import Environment
 from shipit.errors import RemoteError
+from shipit.files import MIB, Missing, Unreadable, read_file, read_text
 from shipit.targets.kubernetes.config import KubernetesConfig
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+MAX_BYTES = 16 * MIB
 
 
 def kubeconfig_paths(environment: Environment) -> str:
@@ -40,9 +42,12 @@ def read_place(config: KubernetesConfig, environment: Environment) -> tuple[str,
     merged: dict[str, Any] = {"contexts": {}, "clusters": {}, "current": ""}
     for path in paths.split(":"):
         try:
-            loaded = yaml.load(Path(path).read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        except OSError:
+            data = read_file(path, max_bytes=MAX_BYTES)
+            loaded = yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        except Missing:
             continue
+        except Unreadable as error:
+            raise RemoteError(f"the kubeconfig {error.what}", where=path, hint="check KUBECONFIG") from None
         except yaml.YAMLError as error:
             raise RemoteError(f"the kubeconfig is not YAML: {str(error).splitlines()[0]}", where=path) from None
         if not isinstance(loaded, dict):
@@ -64,6 +69,6 @@ def read_place(config: KubernetesConfig, environment: Environment) -> tuple[str,
 def _own_namespace() -> str:
     """The namespace of the pod that this runs in."""
     try:
-        return (SERVICE_ACCOUNT / "namespace").read_text().strip()
-    except OSError:
+        return read_text(SERVICE_ACCOUNT / "namespace").strip()
+    except Unreadable:
         return ""

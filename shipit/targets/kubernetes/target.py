@@ -59,7 +59,7 @@ class KubernetesTarget:
         self.server = server
         self.namespace = config.namespace or namespace or "default"
         self.place = Place("kubernetes", _identity(context, server, self.namespace))
-        self._raw = read_manifests(project.root, config.manifests)
+        self._raw = read_manifests(project.folder, config.manifests)
         # An image that is only used has no repository of ours: manifests mean it by its name alone.
         self._repositories = {image: built.repository or "" for image, built in project.images.items()}
         self._client: KubernetesClient | None = None

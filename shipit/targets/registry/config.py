@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 from pydantic import Field
 
+from shipit.config.folder import ProjectFolder
 from shipit.config.image import ImageConfig
 from shipit.config.model import TargetConfig
 from shipit.config.position import Keys
 from shipit.config.units import Duration, Whole
 from shipit.errors import ConfigError
+from shipit.files import Unreadable
 from shipit.reference import DOCKER_HUB
 
 MAX_DESCRIPTION_BYTES = 25_000
@@ -37,7 +38,7 @@ class RegistryConfig(TargetConfig):
             yield ("images", index), name
 
     def problems_in(
-        self, root: Path, images: Mapping[str, ImageConfig], here: Callable[[Keys, str, str], ConfigError]
+        self, folder: ProjectFolder, images: Mapping[str, ImageConfig], here: Callable[[Keys, str, str], ConfigError]
     ) -> Sequence[ConfigError]:
         problems = []
         names = self.images or tuple(images)[:1]
@@ -52,18 +53,18 @@ class RegistryConfig(TargetConfig):
             if elsewhere and getattr(self, key) is not None:
                 what = f"is only there on Docker Hub, and {elsewhere[0]} is not"
                 problems.append(here((key,), what, "leave it out, or name the images on Docker Hub under images:"))
-        if self.readme is not None and (what := _unusable(root / self.readme)):
+        if self.readme is not None and (what := _unusable(folder, self.readme)):
             problems.append(here(("readme",), f"{self.readme} {what}", "paths are relative to deploy.yml"))
         return problems
 
 
-def _unusable(file: Path) -> str:
+def _unusable(folder: ProjectFolder, name: str) -> str:
     """Why a file can't be a description; empty when it can."""
     try:
-        data = file.read_bytes()
+        data = folder.read(name)
         data.decode()
-    except (OSError, UnicodeDecodeError) as error:
-        return f"can't be read: {error.strerror if isinstance(error, OSError) else 'it is not UTF-8'}"
+    except (Unreadable, UnicodeDecodeError) as error:
+        return f"can't be read: {error.reason if isinstance(error, Unreadable) else 'it is not UTF-8'}"
     if len(data) > MAX_DESCRIPTION_BYTES:
         return f"is {len(data):,} bytes, and Docker Hub takes at most {MAX_DESCRIPTION_BYTES:,}"
     return ""

@@ -38,7 +38,7 @@ class RegistryTarget:
         self.place = Place("registry", ", ".join(use.repository for use in self._uses))
         self._awaited: dict[str, str] = {}
         self._hubs: dict[str, DockerHub] = {}
-        self._readme = (project.root / config.readme).read_text(encoding="utf-8") if config.readme else None
+        self._readme = project.folder.read(config.readme).decode("utf-8-sig") if config.readme else None
 
     def images(self) -> Sequence[ImageUse]:
         return self._uses

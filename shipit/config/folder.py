@@ -1,0 +1,52 @@
+"""Where the paths in deploy.yml lead: relative to its folder, with `~/` for the home, and not outside of an untrusted project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from shipit.config.environment import Environment
+from shipit.files import DEFAULT_LIMIT, check_within, read_file
+
+
+class ProjectFolder(NamedTuple):
+    """The folder of deploy.yml. `within` is what no path or link may leave; None where anything may be named."""
+
+    path: Path
+    home: Path
+    within: Path | None = None
+
+    def file(self, text: str) -> Path:
+        """The path that a text in deploy.yml means."""
+        return self.path / expand_home(text, self.home)
+
+    def checked(self, text: str) -> Path:
+        """The path that a text in deploy.yml means. Raises: Unreadable where it leads out of an untrusted project."""
+        path = self.file(text)
+        if self.within is not None:
+            check_within(path, self.within)
+        return path
+
+    def read(self, text: str | Path, *, max_bytes: int = DEFAULT_LIMIT) -> bytes:
+        """The bytes of the regular file that a path means. Raises: Unreadable."""
+        return read_file(self.file(str(text)), max_bytes=max_bytes, within=self.within)
+
+
+def project_folder(file: Path, environment: Environment) -> ProjectFolder:
+    """The folder of a deploy.yml; under an untrusted one, nothing outside of its git tree, or of the folder, is read."""
+    folder = file.parent.resolve()
+    within = _git_root(folder, environment.home) if environment.is_untrusted else None
+    return ProjectFolder(folder, environment.home, within)
+
+
+def _git_root(folder: Path, home: Path) -> Path:
+    """The git tree that a folder is in, else the folder; a tree that holds the whole home is none of one project."""
+    root = next((above for above in (folder, *folder.parents) if (above / ".git").exists()), folder)
+    return folder if home.resolve().is_relative_to(root) else root
+
+
+def expand_home(text: str, home: Path) -> Path:
+    """A path whose `~` at the beginning is the home; `~` anywhere else, and before a name, is a character like others."""
+    if text == "~":
+        return home
+    return home / text.removeprefix("~/").lstrip("/") if text.startswith("~/") else Path(text)

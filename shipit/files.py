@@ -1,0 +1,170 @@
+"""Files that are read whole: regular files only, of a bounded size, within a deadline. Imports errors only."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import stat
+import time
+from pathlib import Path
+
+from shipit.errors import ShipitError
+
+KIB, MIB = 1024, 1024 * 1024
+DEFAULT_LIMIT = MIB
+# How long a file, and what is piped to a command, may take to be read.
+FILE_TIMEOUT_S, STREAM_TIMEOUT_S = 10.0, 60.0
+
+_CHUNK = 256 * KIB
+_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_KINDS = (
+    (stat.S_ISFIFO, "it is a pipe"),
+    (stat.S_ISSOCK, "it is a socket"),
+    (stat.S_ISCHR, "it is a device"),
+    (stat.S_ISBLK, "it is a device"),
+)
+
+
+class Unreadable(ShipitError):
+    """A file can't be read. `reason` says why without the file's name; nothing of its content is ever in it."""
+
+    exit_code = 2
+
+    def __init__(self, path: str | Path, reason: str, *, hint: str = "") -> None:
+        super().__init__(f"can't be read: {reason}", where=str(path), hint=hint)
+        self.reason = reason
+
+
+class Missing(Unreadable):
+    """There is no such file."""
+
+
+def read_file(
+    path: str | Path,
+    *,
+    max_bytes: int = DEFAULT_LIMIT,
+    within: Path | None = None,
+    timeout_s: float = FILE_TIMEOUT_S,
+) -> bytes:
+    """The bytes of a regular file, links followed.
+
+    `within` is a folder that the file must lie in, after every link was followed.
+    Raises: Unreadable.
+    """
+    try:
+        if within is not None:
+            check_within(path, within)
+        _check_kind(path, Path(path).stat())
+        handle = os.open(path, _FLAGS)
+        try:
+            # What is read is what was opened, whatever stands under that name meanwhile.
+            info = os.fstat(handle)
+            _check_kind(path, info)
+            if info.st_size > max_bytes:
+                raise _too_large(path, max_bytes)
+            return _read(path, handle, max_bytes, time.monotonic() + timeout_s)
+        finally:
+            os.close(handle)
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from None
+
+
+def read_text(path: str | Path, *, max_bytes: int = DEFAULT_LIMIT, within: Path | None = None) -> str:
+    """The text of a regular file in UTF-8, without a byte order mark. Raises: Unreadable."""
+    try:
+        return read_file(path, max_bytes=max_bytes, within=within).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Unreadable(path, "it is not UTF-8", hint="save it as UTF-8") from None
+
+
+def read_stream(
+    source: str | Path | int,
+    *,
+    max_bytes: int = DEFAULT_LIMIT,
+    timeout_s: float = STREAM_TIMEOUT_S,
+    name: str = "",
+) -> bytes:
+    """All that a pipe, a terminal or a file gives, for what a user named as the input: a descriptor, or a path.
+
+    Raises: Unreadable.
+    """
+    shown = name or str(source)
+    try:
+        handle = os.dup(source) if isinstance(source, int) else os.open(source, _FLAGS)
+        try:
+            if stat.S_ISDIR(os.fstat(handle).st_mode):
+                raise unreadable(shown, IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
+            return _read(shown, handle, max_bytes, time.monotonic() + timeout_s)
+        finally:
+            os.close(handle)
+    except (OSError, ValueError) as error:
+        raise unreadable(shown, error) from None
+
+
+def check_within(path: str | Path, folder: Path) -> None:
+    """That a path, after every link was followed, lies in a folder. Raises: Unreadable."""
+    if not is_within(path, folder):
+        raise Unreadable(
+            path, "it lies outside of the project", hint="with --untrusted no path or link leaves the project"
+        )
+
+
+def is_within(path: str | Path, folder: Path) -> bool:
+    """Whether a path, after every link was followed, is a folder or lies in it."""
+    real, top = os.path.realpath(path), os.path.realpath(folder)
+    return real == top or real.startswith(top.rstrip("/") + "/")
+
+
+def unreadable(path: str | Path, error: OSError | ValueError) -> Unreadable:
+    """What the system says of a path, as the one error."""
+    if isinstance(error, OSError):
+        of_kind = Missing if error.errno in (errno.ENOENT, errno.ENOTDIR) else Unreadable
+        hint = "check its permissions" if error.errno in (errno.EACCES, errno.EPERM) else ""
+        return of_kind(path, error.strerror or "it can't be opened", hint=hint)
+    # A null character in a path, among others.
+    return Unreadable(path, "its name is no path")
+
+
+def _check_kind(path: str | Path, info: os.stat_result) -> None:
+    if stat.S_ISDIR(info.st_mode):
+        raise unreadable(path, IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
+    if not stat.S_ISREG(info.st_mode):
+        kind = next((words for is_kind, words in _KINDS if is_kind(info.st_mode)), "it is of another kind")
+        raise Unreadable(path, f"{kind}, and should be a regular file")
+
+
+def _too_large(path: str | Path, max_bytes: int) -> Unreadable:
+    return Unreadable(path, f"it should be at most {max_bytes:,} bytes")
+
+
+def _read(path: str | Path, handle: int, max_bytes: int, deadline_s: float) -> bytes:
+    """At most so many bytes until the end; waits where there are none yet."""
+    parts: list[bytes] = []
+    left = max_bytes + 1
+    is_regular = stat.S_ISREG(os.fstat(handle).st_mode)
+    while left > 0:
+        if not is_regular and not _is_ready(handle, deadline_s):
+            raise _too_slow(path)
+        try:
+            chunk = os.read(handle, min(_CHUNK, left))
+        except BlockingIOError:
+            chunk = None
+        if chunk == b"":
+            return b"".join(parts)
+        if time.monotonic() > deadline_s or (chunk is None and not _is_ready(handle, deadline_s)):
+            raise _too_slow(path)
+        parts.append(chunk or b"")
+        left -= len(chunk or b"")
+    raise _too_large(path, max_bytes)
+
+
+def _is_ready(handle: int, deadline_s: float) -> bool:
+    """Wait for bytes, or for the end; whether either came in time."""
+    poller = select.poll()
+    poller.register(handle, select.POLLIN | select.POLLHUP)
+    return bool(poller.poll(max(0.0, deadline_s - time.monotonic()) * 1000))
+
+
+def _too_slow(path: str | Path) -> Unreadable:
+    return Unreadable(path, "it gave no end in time")

@@ -1,0 +1,129 @@
+"""Reading a file whole: what is read, what is refused, and that neither takes memory or time."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from shipit.files import Missing, Unreadable, is_within, read_file, read_stream, read_text
+
+
+def a_pipe(folder: Path) -> Path:
+    os.mkfifo(folder / "pipe")
+    return folder / "pipe"
+
+
+def a_socket(folder: Path) -> Path:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(folder / "socket"))
+    return folder / "socket"
+
+
+def a_sparse_file(folder: Path) -> Path:
+    with (folder / "sparse").open("wb") as file:
+        file.truncate(5 * 1024**3)
+    return folder / "sparse"
+
+
+def a_link(to: str) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        (folder / "link").symlink_to(to)
+        return folder / "link"
+
+    return make
+
+
+REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "a device without an end": (lambda _: Path("/dev/zero"), "it is a device, and should be a regular file"),
+    "a pipe nobody writes to": (a_pipe, "it is a pipe, and should be a regular file"),
+    "a socket": (a_socket, "it is a socket, and should be a regular file"),
+    "a folder": (lambda folder: folder, "Is a directory"),
+    "five gigabytes": (a_sparse_file, "it should be at most 1,048,576 bytes"),
+    "a link to a device": (a_link("/dev/zero"), "it is a device, and should be a regular file"),
+    "a link to itself": (a_link("link"), "Too many levels of symbolic links"),
+    "a dangling link": (a_link("gone"), "No such file or directory"),
+    "below a file": (lambda folder: Path(__file__) / "x", "Not a directory"),
+    "a name with a null character": (lambda folder: folder / "a\0b", "its name is no path"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_no_file_of_a_bounded_size_is_refused_at_once(tmp_path: Path, name: str) -> None:
+    make, reason = REFUSED[name]
+    path, started = make(tmp_path), time.monotonic()
+    with pytest.raises(Unreadable) as caught:
+        read_file(path)
+    assert caught.value.reason == reason
+    assert time.monotonic() - started < 2
+
+
+def test_a_file_that_is_missing_is_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(Missing):
+        read_file(tmp_path / "gone")
+
+
+@pytest.mark.parametrize("size", [0, 1, 1024 * 1024])
+def test_a_regular_file_is_read_up_to_its_limit(tmp_path: Path, size: int) -> None:
+    (tmp_path / "file").write_bytes(b"x" * size)
+    assert read_file(tmp_path / "file") == b"x" * size
+
+
+def test_a_file_without_a_size_is_bounded_too() -> None:
+    """Files of the system say that they are empty, and are not."""
+    assert read_file("/proc/self/status")
+    with pytest.raises(Unreadable, match="at most 10 bytes"):
+        read_file("/proc/self/status", max_bytes=10)
+
+
+def test_text_has_no_byte_order_mark_and_is_utf_8(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"\xef\xbb\xbfgr\xc3\xbc\xc3\x9fe")
+    assert read_text(tmp_path / "file") == "grüße"
+    (tmp_path / "file").write_bytes(b"gr\xfc\xdfe")
+    with pytest.raises(Unreadable, match="it is not UTF-8"):
+        read_text(tmp_path / "file")
+
+
+def test_a_pipe_that_a_user_names_is_read_to_its_end(tmp_path: Path) -> None:
+    pipe = a_pipe(tmp_path)
+
+    def write() -> None:
+        with pipe.open("wb") as file:
+            for part in (b"a", b"b", b"c"):
+                file.write(part)
+                file.flush()
+                time.sleep(0.05)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert read_stream(pipe, timeout_s=10) == b"abc"
+    writer.join()
+
+
+def test_a_pipe_that_a_user_names_is_bounded_in_time_and_size(tmp_path: Path) -> None:
+    started = time.monotonic()
+    with pytest.raises(Unreadable, match="it gave no end in time"):
+        read_stream(a_pipe(tmp_path), timeout_s=0.3)
+    with pytest.raises(Unreadable, match="at most 1,048,576 bytes"):
+        read_stream("/dev/zero", timeout_s=10)
+    assert time.monotonic() - started < 5
+
+
+def test_a_path_that_leaves_a_folder_is_told(tmp_path: Path) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (tmp_path / "secret").write_text("canary")
+    (inside / "out").symlink_to("../secret")
+    (inside / "up").symlink_to("..")
+    (inside / "ok").write_text("fine")
+    (inside / "link").symlink_to("ok")
+    assert read_file(inside / "link", within=inside) == b"fine"
+    for path in ("out", "../secret", "up/secret", "/etc/hostname", "../inside-not/x"):
+        with pytest.raises(Unreadable, match="it lies outside of the project"):
+            read_file(inside / path, within=inside)
+    assert is_within(inside, inside) and not is_within(tmp_path, inside)
