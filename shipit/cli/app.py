@@ -31,7 +31,8 @@ app = typer.Typer(
 )
 
 FileOption = Annotated[
-    Optional[str], typer.Option("--file", "-f", help="The deploy.yml, - for standard input; default: the nearest one upwards.")
+    Optional[str],
+    typer.Option("--file", "-f", help="The deploy.yml, - for standard input; default: the nearest one upwards."),
 ]
 EnvironmentOption = Annotated[
     Optional[str],
