@@ -1,16 +1,16 @@
-"""References to images, parsed once into a value. Imports errors only."""
+"""References to images, parsed once into a value. Imports digest and errors."""
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple
 
+from shipit.digest import Digest, parse_digest
 from shipit.errors import ShipitError
 
 _DOMAIN = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
 _PATH = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 DOCKER_HUB = "docker.io"
 
 
@@ -20,7 +20,7 @@ class ImageRef(NamedTuple):
     registry: str
     repository: str
     tag: str | None = None
-    digest: str | None = None
+    digest: Digest | None = None
 
     @property
     def name(self) -> str:
@@ -37,8 +37,9 @@ def parse_reference(text: str) -> ImageRef:
     Raises: ShipitError when the text is no reference.
     Source: distribution/reference, the grammar in its package documentation.
     """
-    rest, _, digest = text.partition("@")
-    if digest and not _DIGEST.fullmatch(digest):
+    rest, _, pin = text.partition("@")
+    digest = parse_digest(pin)
+    if pin and digest is None:
         raise ShipitError(f"{text!r} should end in @sha256: and 64 hexadecimal digits")
     head, _, tail = rest.rpartition(":")
     tag = tail if head and "/" not in tail else ""
@@ -54,7 +55,7 @@ def parse_reference(text: str) -> ImageRef:
         raise ShipitError(
             f"{text!r} should be an image reference", hint="for example user/app, ghcr.io/team/app or redis:8"
         )
-    return ImageRef(host, path, tag or None, digest or None)
+    return ImageRef(host, path, tag or None, digest)
 
 
 def is_tag(text: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Literal, NamedTuple
 
+from shipit.digest import Digest
 from shipit.printable import FreeText, Name
 
 Form = Literal["oci", "docker"]
@@ -15,7 +16,7 @@ CACHE_TAG = "buildcache"
 
 def short(digest: str) -> str:
     """The first twelve digits of a digest, as docker prints an image id."""
-    return digest.removeprefix("sha256:")[:12]
+    return digest.rpartition(":")[2][:12]
 
 
 class Place(NamedTuple):
@@ -48,8 +49,8 @@ class Image(NamedTuple):
     name: str
     repository: str
     form: Form
-    config_digest: str
-    manifest_digest: str
+    config_digest: Digest
+    manifest_digest: Digest
 
     @property
     def pinned(self) -> str:

@@ -70,7 +70,9 @@ Repository = Annotated[
 Reference = Annotated[
     str,
     BeforeValidator(_use),
-    WithJsonSchema({"type": "string", "pattern": f"^{_HOST}{_PATH}(:{_TAG})?(@sha256:[0-9a-f]{{64}})?$"}),
+    WithJsonSchema(
+        {"type": "string", "pattern": f"^{_HOST}{_PATH}(:{_TAG})?(@(sha256:[0-9a-f]{{64}}|sha512:[0-9a-f]{{128}}))?$"}
+    ),
 ]
 Tag = Annotated[str, AfterValidator(_tag), WithJsonSchema({"type": "string", "pattern": f"^{_TAG}$"})]
 Platform = Annotated[str, AfterValidator(_platform), WithJsonSchema({"type": "string", "pattern": "^linux/.+$"})]

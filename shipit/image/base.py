@@ -8,11 +8,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from shipit.digest import Digest
 from shipit.image.facts import KEY, Facts, Unknown, carried_facts, facts_of
 from shipit.image.image import Layer
 from shipit.image.layer import has_index, read_index, read_whole
 from shipit.image.owner import row_of
-from shipit.image.store import ContentStore, digest_of
+from shipit.image.store import ContentStore
 from shipit.image.tree import Entry, Tree, add_parents, apply_changes
 
 _MEMO = "base-1"
@@ -37,7 +38,7 @@ class BaseTree(Mapping[str, Entry]):
         self._fetch = fetch
         self._earlier = earlier
         self._diff_ids = [layer.diff_id for layer in layers]
-        self._key = digest_of(" ".join(self._diff_ids).encode()).removeprefix("sha256:")
+        self._key = Digest.of(" ".join(self._diff_ids).encode())
         self._tree: Tree | None = None
         self._sources: list[Facts] = []
         self._more = self._known_facts()

@@ -1,4 +1,4 @@
-"""An image as values: config, layers, and the manifest in either form. Pure.
+"""An image as values: config, layers, and the manifest that we write in either form. Pure.
 
 Source: OCI image-spec 1.1 (manifest.md, config.md); Docker Registry image manifest version 2, schema 2.
 """
@@ -7,43 +7,43 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from shipit.digest import Digest, InvalidDigest
 from shipit.errors import BuildError
-from shipit.image.store import digest_of
+from shipit.image.manifest import CONFIG_TYPES, LAYER_TYPES, MANIFEST_TYPES, Compression
 from shipit.reference import ImageRef
 from shipit.release import Form
-
-Compression = Literal["gzip", "none", "zstd"]
-
-MANIFEST_TYPES: dict[Form, str] = {
-    "oci": "application/vnd.oci.image.manifest.v1+json",
-    "docker": "application/vnd.docker.distribution.manifest.v2+json",
-}
-INDEX_TYPES = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-)
-_CONFIG_TYPES: dict[Form, str] = {
-    "oci": "application/vnd.oci.image.config.v1+json",
-    "docker": "application/vnd.docker.container.image.v1+json",
-}
-_LAYER_TYPES: dict[tuple[Form, Compression], str] = {
-    ("oci", "gzip"): "application/vnd.oci.image.layer.v1.tar+gzip",
-    ("oci", "none"): "application/vnd.oci.image.layer.v1.tar",
-    ("oci", "zstd"): "application/vnd.oci.image.layer.v1.tar+zstd",
-    ("docker", "gzip"): "application/vnd.docker.image.rootfs.diff.tar.gzip",
-}
 
 
 class Layer(NamedTuple):
     """One layer: digest of its tar, digest and size of its blob, and the repository it can be had from, if any."""
 
-    diff_id: str
-    digest: str
+    diff_id: Digest
+    digest: Digest
     size_bytes: int
     compression: Compression = "gzip"
     origin: ImageRef | None = None
+
+
+def parse_layer(row: object) -> Layer | None:
+    """The layer of a row, as JSON has the tuples that it was; None where it is something else."""
+    try:
+        match row:
+            case [diff_id, digest, int(size), "gzip" | "zstd" | "none" as compression, None]:
+                return Layer(Digest(diff_id), Digest(digest), size, compression)
+            case [
+                diff_id,
+                digest,
+                int(size),
+                "gzip" | "zstd" | "none" as compression,
+                [str(host), str(path), None, pin],
+            ]:
+                origin = ImageRef(host, path, None, Digest(pin))
+                return Layer(Digest(diff_id), Digest(digest), size, compression, origin)
+    except InvalidDigest:
+        pass
+    return None
 
 
 class BuiltImage(NamedTuple):
@@ -60,8 +60,8 @@ class BuiltImage(NamedTuple):
     has_cache: bool = False
 
     @property
-    def config_digest(self) -> str:
-        return digest_of(self.config)
+    def config_digest(self) -> Digest:
+        return Digest.of(self.config)
 
     @property
     def runtime(self) -> dict[str, Any]:
@@ -89,13 +89,13 @@ class BuiltImage(NamedTuple):
             {
                 "schemaVersion": 2,
                 "mediaType": MANIFEST_TYPES[form],
-                "config": _descriptor(_CONFIG_TYPES[form], self.config_digest, len(self.config)),
+                "config": _descriptor(CONFIG_TYPES[form], self.config_digest, len(self.config)),
                 "layers": [self._layer(layer, form) for layer in self.layers],
             }
         )
 
     def _layer(self, layer: Layer, form: Form) -> dict[str, Any]:
-        media_type = _LAYER_TYPES.get((form, layer.compression))
+        media_type = LAYER_TYPES.get((form, layer.compression))
         if media_type is None:
             hint = "build it on a base whose layers are gzip-compressed"
             raise BuildError(
@@ -106,7 +106,7 @@ class BuiltImage(NamedTuple):
         return _descriptor(media_type, layer.digest, layer.size_bytes)
 
 
-def _descriptor(media_type: str, digest: str, size: int) -> dict[str, Any]:
+def _descriptor(media_type: str, digest: Digest, size: int) -> dict[str, Any]:
     return {"mediaType": media_type, "digest": digest, "size": size}
 
 
@@ -135,6 +135,6 @@ class BlobSource(Protocol):
         """The image of a reference for a platform. Raises RemoteError or BuildError when there is none."""
         ...
 
-    def blob(self, ref: ImageRef, digest: str) -> Iterator[bytes]:
+    def blob(self, ref: ImageRef, digest: Digest) -> Iterator[bytes]:
         """The bytes of one blob, in pieces."""
         ...

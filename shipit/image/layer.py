@@ -17,9 +17,10 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, Any, cast
 
+from shipit.digest import Digest
 from shipit.errors import BuildError, NeedsEngine
 from shipit.image.image import Layer
-from shipit.image.store import ContentStore
+from shipit.image.store import ContentStore, NewBlob
 from shipit.image.tar import CAPABILITY, read_content
 from shipit.image.tree import OPAQUE, WHITEOUT, Changes, Entry, InLayer, Slice
 
@@ -36,15 +37,14 @@ def pack_layer(tar: Iterable[bytes], store: ContentStore) -> Layer:
     """Compress a tar into the store; both digests come from the one pass."""
     compressor = _compressor()
     plain, packed, size = hashlib.sha256(), hashlib.sha256(), 0
-    with store.scratch_file() as (file, path):
+    with store.new_blob() as blob:
         for block in _blocks(tar):
             plain.update(block)
-            size += _write(file, packed, compressor.compress(block))
-        size += _write(file, packed, compressor.flush())
-        file.close()
-        digest = f"sha256:{packed.hexdigest()}"
-        os.replace(path, store.path(digest))
-    return Layer(f"sha256:{plain.hexdigest()}", digest, size)
+            size += _write(blob, packed, compressor.compress(block))
+        size += _write(blob, packed, compressor.flush())
+        digest = Digest.from_hash(packed)
+        blob.keep(digest)
+    return Layer(Digest.from_hash(plain), digest, size)
 
 
 def _compressor() -> Any:
@@ -71,9 +71,9 @@ def _blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(held)
 
 
-def _write(file: IO[bytes], digest: Any, data: bytes) -> int:
+def _write(blob: NewBlob, digest: Any, data: bytes) -> int:
     digest.update(data)
-    file.write(data)
+    blob.write(data)
     return len(data)
 
 
@@ -95,7 +95,7 @@ def share_content(entries: Mapping[str, Entry]) -> dict[str, Entry]:
 
 def has_index(layer: Layer, store: ContentStore) -> bool:
     """Whether `read_index` needs no blob."""
-    return store.remembers(_INDEX, layer.diff_id.removeprefix("sha256:"))
+    return store.remembers(_INDEX, layer.diff_id)
 
 
 def read_index(layer: Layer, store: ContentStore, fetch: Callable[[Layer], Path]) -> Changes:
@@ -103,11 +103,10 @@ def read_index(layer: Layer, store: ContentStore, fetch: Callable[[Layer], Path]
 
     A folder that the layer makes opaque is listed as `PATH/.wh..wh..opq`.
     """
-    key = layer.diff_id.removeprefix("sha256:")
-    rows = store.recall(_INDEX, key)
+    rows = store.recall(_INDEX, layer.diff_id)
     if rows is None:
         rows = [_row(member) for member in open_members(fetch(layer), layer.compression)]
-        store.note(_INDEX, key, rows)
+        store.note(_INDEX, layer.diff_id, rows)
     changes: Changes = {}
     for path, kind, mode, uid, gid, target, size, capability in rows:
         folder, _, name = path.rpartition("/")

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from shipit import __version__
+from shipit.digest import Digest
 from shipit.image.dockerfile import Dockerfile
-from shipit.image.image import Layer, SourceImage
+from shipit.image.image import Layer, SourceImage, parse_layer
 from shipit.image.layer import PACKING
 from shipit.image.options import BuildOptions
 from shipit.image.packed import key_of
-from shipit.image.store import ContentStore, digest_of
+from shipit.image.store import ContentStore
 from shipit.image.tree import Entry, LocalFile
 from shipit.image.used import BaseUse
-from shipit.reference import ImageRef
 
 Context = Mapping[str, Entry]
 Bases = Mapping[BaseUse, SourceImage]
@@ -31,7 +31,7 @@ class BuildMemo:
     """What builds of one Dockerfile with one set of options came to. It serves one build, whose context stays as it is."""
 
     def __init__(self, store: ContentStore, dockerfile: Dockerfile, options: BuildOptions) -> None:
-        self._seen: tuple[Context, str] | None = None
+        self._seen: tuple[Context, Digest] | None = None
         self._store = store
         made_by = (__version__, PACKING, dockerfile.instructions, dockerfile.escape)
         wanted = (sorted(options.args.items()), options.stage, options.platform, options.created_s)
@@ -49,8 +49,10 @@ class BuildMemo:
         """Config and layers of the build of the same bases and context, where the store still has what it wrote."""
         match self._store.recall("builds", self._key(bases, context)):
             case {"config": str(config), "layers": [*rows]}:
-                layers = tuple(layer for row in rows if (layer := _layer(row)))
-                if len(layers) == len(rows) and all(layer.origin or self._store.has(layer.digest) for layer in layers):
+                layers = tuple(layer for row in rows if (layer := parse_layer(row)))
+                if len(layers) == len(rows) and all(
+                    layer.origin or self._store.has(layer.digest, layer.size_bytes) for layer in layers
+                ):
                     return Made(config.encode(), layers)
         return None
 
@@ -61,8 +63,8 @@ class BuildMemo:
         if self.bases() != [*bases]:
             self._store.note("recipes", self._recipe, [*bases])
 
-    def _key(self, bases: Bases, context: Context) -> str:
-        used = sorted((use, str(base.ref), digest_of(base.config)) for use, base in bases.items())
+    def _key(self, bases: Bases, context: Context) -> Digest:
+        used = sorted((use, str(base.ref), Digest.of(base.config)) for use, base in bases.items())
         if self._seen is None or self._seen[0] is not context:
             self._seen = context, key_of("context", _lines(context))
         return key_of(f"{self._recipe} {used} {self._seen[1]}", ())
@@ -73,15 +75,3 @@ def _lines(context: Context) -> Iterator[str]:
         kind, mode, _, _, target, _, content, _ = context[path]
         stamp = content.stamp if isinstance(content, LocalFile) else f"{kind} {target}"
         yield f"{path}\0{mode}\0{stamp}\n"
-
-
-def _layer(row: object) -> Layer | None:
-    """The layer of a row, as JSON has the tuples that it was; None where it is something else."""
-    match row:
-        case [str(diff_id), str(digest), int(size), "gzip" | "zstd" | "none" as compression, None]:
-            return Layer(diff_id, digest, size, compression)
-        case [str(diff_id), str(digest), int(size), "gzip" | "zstd" | "none" as compression, [*origin]]:
-            match origin:
-                case [str(registry), str(repository), None, str(pin)]:
-                    return Layer(diff_id, digest, size, compression, ImageRef(registry, repository, None, pin))
-    return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -12,6 +11,7 @@ from functools import partial
 
 from shipit.errors import BuildError, NeedsEngine
 from shipit.image.base import BaseTree
+from shipit.image.config import parse_config
 from shipit.image.context import read_ignore_rules, scan_context
 from shipit.image.copy import CopyError, Owner, SpecialFile, new_folders
 from shipit.image.copying import Surroundings, copied_entries
@@ -152,10 +152,9 @@ class NativeBuilder:
             path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
             return Stage(self._fetch, None, None, {"Env": [path], "WorkingDir": "/"}, [], [])
         source = self._base(image, instruction.flag("platform"), where)
-        config = json.loads(source.config)
+        config = parse_config(source.config)
         base = BaseTree(source.layers, self.store, self._fetch, self._earlier)
-        runtime, history = dict(config.get("config") or {}), list(config.get("history") or [])
-        return Stage(self._fetch, source, base, runtime, list(source.layers), history)
+        return Stage(self._fetch, source, base, config.runtime, list(source.layers), config.history)
 
     def _base(self, image: str, platform: str | None, where: str) -> SourceImage:
         wanted = (
@@ -286,9 +285,8 @@ class NativeBuilder:
             raise BuildError(str(error), where=where) from None
 
     def _config(self, stage: Stage, layers: tuple[Layer, ...]) -> bytes:
-        base = json.loads(stage.source.config) if stage.source else {}
+        known = parse_config(stage.source.config).features if stage.source else {}
         system, architecture, *variant = self.options.platform.split("/")
-        known = {key: base[key] for key in ("os.version", "os.features") if key in base}
         return canonical_json(
             {
                 **known,

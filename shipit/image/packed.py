@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple
 
-from shipit.image.image import Layer
+from shipit.digest import Digest
+from shipit.image.image import Layer, parse_layer
 from shipit.image.layer import PACKING, pack_layer, share_content
 from shipit.image.stamps import changed_share, is_young, marks_of
-from shipit.image.store import ContentStore, digest_of
+from shipit.image.store import ContentStore
 from shipit.image.tar import tar_stream
 from shipit.image.tree import Entry, InLayer, Inline, LocalFile, Slice
 
@@ -36,12 +37,12 @@ def write_layer(entries: Mapping[str, Entry], store: ContentStore, created_s: in
     """
     began_ns = time.time_ns()
     stamps = [entry.content.stamp for entry in entries.values() if isinstance(entry.content, LocalFile)]
-    stamped = key_of(f"stamps {created_s} {PACKING}", _stamped(entries)) if _is_told_by_origin(entries) else ""
+    stamped = key_of(f"stamps {created_s} {PACKING}", _stamped(entries)) if _is_told_by_origin(entries) else None
     if stamped and (layer := _noted(stamped, store)):
         return Written(layer, False, True)
     layer, is_new = _of_content(share_content(bring_out(entries)), store, created_s, marks_of(stamps))
-    is_settled = bool(stamped) and not any(is_young(stamp, began_ns) for stamp in stamps)
-    if is_settled:
+    is_settled = stamped is not None and not any(is_young(stamp, began_ns) for stamp in stamps)
+    if is_settled and stamped:
         _note(stamped, layer, store)
     return Written(layer, is_new, is_settled)
 
@@ -89,7 +90,7 @@ def _stamped(entries: Mapping[str, Entry]) -> Iterator[str]:
         elif isinstance(content, InLayer):
             yield f"{content.layer.diff_id}\0{content.member}\0{line}"
         elif isinstance(content, Inline):
-            yield f"{digest_of(content.data)}\0{line}"
+            yield f"{Digest.of(content.data)}\0{line}"
         else:
             yield line
 
@@ -99,32 +100,30 @@ def _shaped(entries: Mapping[str, Entry]) -> Iterator[str]:
         yield f"{path}\0{kind}\0{mode}\0{uid}\0{gid}\0{target}\0{size}\0{capability}\n"
 
 
-def key_of(what: str, lines: Iterable[str]) -> str:
+def key_of(what: str, lines: Iterable[str]) -> Digest:
     """A digest of many lines, which are not held all at once."""
     digest, rest = hashlib.sha256(what.encode()), iter(lines)
     while batch := "".join(islice(rest, 500)):
         digest.update(batch.encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
+    return Digest.from_hash(digest)
 
 
-def _digest(chunks: Iterable[bytes]) -> str:
+def _digest(chunks: Iterable[bytes]) -> Digest:
     digest = hashlib.sha256()
     for chunk in chunks:
         digest.update(chunk)
-    return f"sha256:{digest.hexdigest()}"
+    return Digest.from_hash(digest)
 
 
-def _content_key(diff_id: str) -> str:
+def _content_key(diff_id: Digest) -> Digest:
     return key_of(f"content {PACKING} {diff_id}", ())
 
 
-def _noted(key: str, store: ContentStore) -> Layer | None:
+def _noted(key: Digest, store: ContentStore) -> Layer | None:
     """The layer noted under a key, where the store still has it."""
-    match store.recall("layers", key):
-        case {"diff_id": str(diff_id), "digest": str(digest), "size_bytes": int(size)} if store.has(digest):
-            return Layer(diff_id, digest, size)
-    return None
+    layer = parse_layer(store.recall("layers", key))
+    return layer if layer and store.has(layer.digest, layer.size_bytes) else None
 
 
-def _note(key: str, layer: Layer, store: ContentStore) -> None:
-    store.note("layers", key, {"diff_id": layer.diff_id, "digest": layer.digest, "size_bytes": layer.size_bytes})
+def _note(key: Digest, layer: Layer, store: ContentStore) -> None:
+    store.note("layers", key, layer)

@@ -2,106 +2,197 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import contextlib
 import os
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+from shipit.digest import Digest
 from shipit.errors import BuildError
+from shipit.image.cache_files import (
+    cache_error,
+    cache_errors,
+    open_cache,
+    temporary_file,
+    temporary_folder,
+    touch_used,
+)
+from shipit.image.manifest import MAX_CONFIG_BYTES
+from shipit.image.memos import Memos
+
+# Smaller ones are hashed whenever they are used; of larger ones it is remembered that they were.
+_SMALL_BYTES = 64 * 1024
+_PIECE = 1024 * 1024
+# Size, time of change in nanoseconds, node: while these stay, a file holds what it held.
+Identity = tuple[int, int, int]
 
 
 class ContentStore:
-    """A folder with `blobs/sha256/HEX` and `memo/KIND/KEY.json`, both safe to delete at any time."""
+    """A folder with `blobs/ALGORITHM/HEX` and `memo/KIND/HEX.json`, all of which may be deleted at any time.
 
-    def __init__(self, root: Path) -> None:
+    A path is made of a digest's algorithm and digits only. What is given out was hashed: when it came in, or when it was
+    first used since its file changed. A damaged blob is removed, told with `warn`, and counts as missing.
+    """
+
+    def __init__(self, root: Path, warn: Callable[[str], None] = lambda text: None) -> None:
         self.root = root
-        self._blobs = root / "blobs" / "sha256"
+        self._warn = warn
+        self._memos = Memos(root, warn)
+        self._intact: dict[Digest, Identity] = {}
         try:
-            self._blobs.mkdir(parents=True, exist_ok=True)
-            (root / "tmp").mkdir(exist_ok=True)
+            open_cache(root)
         except OSError as error:
             hint = "set SHIPIT_CACHE_DIR to a folder that can be written"
-            raise BuildError(f"the cache can't be created: {error.strerror}", where=str(root), hint=hint) from None
+            said = error.strerror or str(error)
+            raise BuildError(f"the cache can't be created: {said}", where=str(root), hint=hint) from None
 
-    def path(self, digest: str) -> Path:
-        return self._blobs / digest.removeprefix("sha256:")
+    def path(self, digest: Digest) -> Path:
+        """Where a blob is, or would be. Raises: InvalidDigest for text that is no digest."""
+        digest = Digest(digest)
+        return self.root / "blobs" / digest.algorithm / digest.hex
 
-    def has(self, digest: str) -> bool:
-        return self.path(digest).is_file()
+    def has(self, digest: Digest, size_bytes: int | None = None) -> bool:
+        """Whether a blob is there and whole, and of a size."""
+        path = self.path(digest)
+        try:
+            info = path.lstat()
+        except OSError:
+            return False
+        identity = (info.st_size, info.st_mtime_ns, info.st_ino)
+        if not stat.S_ISREG(info.st_mode) or not self._is_intact(digest, path, identity):
+            self._drop(digest, path)
+            return False
+        touch_used(path, info)
+        return size_bytes is None or size_bytes == info.st_size
 
-    def read(self, digest: str) -> bytes:
-        return self.path(digest).read_bytes()
+    def read(self, digest: Digest, most_bytes: int = MAX_CONFIG_BYTES) -> bytes | None:
+        """The bytes of a blob that is not large, or None where there is none of that size."""
+        path = self.path(digest)
+        try:
+            with path.open("rb") as file:
+                data = file.read(most_bytes + 1)
+        except OSError:
+            return None
+        if len(data) > most_bytes:
+            return None
+        if not digest.matches(data):
+            self._drop(digest, path)
+            return None
+        return data
 
-    def put(self, data: bytes) -> str:
+    def put(self, data: bytes) -> Digest:
         """Keep bytes; their digest."""
-        digest = digest_of(data)
-        if not self.has(digest):
-            with self.scratch_file() as (file, path):
-                file.write(data)
-                file.close()
-                os.replace(path, self.path(digest))
+        digest = Digest.of(data)
+        self.keep(digest, data)
         return digest
 
-    def put_stream(self, chunks: Iterable[bytes], digest: str, where: str) -> Path:
-        """Keep a stream whose digest is known.
+    def keep(self, digest: Digest, data: bytes) -> None:
+        """Keep bytes under a digest that they are known to have."""
+        if not self.has(digest, len(data)):
+            with self.new_blob() as blob:
+                blob.write(data)
+                blob.keep(digest)
 
-        Raises: BuildError when the bytes do not match it; nothing is kept then.
+    def put_stream(self, chunks: Iterable[bytes], digest: Digest, where: str, size_bytes: int | None = None) -> Path:
+        """Keep a stream whose digest is known, and its size where that is known, too.
+
+        Raises: BuildError when the bytes are others; nothing is kept then, and no more is read than there should be.
         """
-        seen = hashlib.sha256()
-        with self.scratch_file() as (file, path):
+        seen, size = digest.hasher(), 0
+        with self.new_blob() as blob:
             for chunk in chunks:
+                size += len(chunk)
+                if size_bytes is not None and size > size_bytes:
+                    break
                 seen.update(chunk)
-                file.write(chunk)
-            file.close()
-            if f"sha256:{seen.hexdigest()}" != digest:
-                raise BuildError(
-                    "the bytes received do not match their digest", where=where, hint="run it again", retryable=True
-                )
-            os.replace(path, self.path(digest))
+                blob.write(chunk)
+            if size_bytes not in (None, size):
+                amount = "more" if size > (size_bytes or 0) else "less"
+                raise BuildError(f"{amount} bytes than the {size_bytes} of its manifest were received", where=where)
+            if seen.hexdigest() != digest.hex:
+                what = "the bytes received do not match their digest"
+                raise BuildError(what, where=where, hint="run it again", retryable=True)
+            blob.keep(digest)
         return self.path(digest)
 
     @contextmanager
-    def scratch_file(self) -> Iterator[tuple[Any, str]]:
-        """A temporary file in the store, open for binary writing, and its path; gone at the end unless it was moved."""
-        handle, path = tempfile.mkstemp(dir=self.root / "tmp")
-        file = os.fdopen(handle, "w+b")
-        try:
-            yield file, path
-        finally:
-            file.close()
-            Path(path).unlink(missing_ok=True)
+    def new_blob(self) -> Iterator[NewBlob]:
+        """A blob to write; it is kept when `keep` is called."""
+        with temporary_file(self.root / "tmp") as (file, path):
+            yield NewBlob(self, file, path)
 
-    @contextmanager
-    def scratch_folder(self) -> Iterator[Path]:
-        path = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
-        try:
-            yield path
-        finally:
-            shutil.rmtree(path, ignore_errors=True)
+    def scratch_file(self) -> AbstractContextManager[tuple[IO[bytes], Path]]:
+        """A temporary file in the cache, open for writing and reading."""
+        return temporary_file(self.root / "tmp")
 
-    def recall(self, kind: str, key: str) -> Any:
+    def scratch_folder(self) -> AbstractContextManager[Path]:
+        return temporary_folder(self.root / "tmp")
+
+    def recall(self, kind: str, key: Digest) -> Any:
         """What was noted under a key, or None."""
+        return self._memos.recall(kind, key)
+
+    def remembers(self, kind: str, key: Digest) -> bool:
+        return self._memos.remembers(kind, key)
+
+    def note(self, kind: str, key: Digest, value: Any) -> None:
+        """Keep a value for later runs, if that can be."""
+        self._memos.note(kind, key, value)
+
+    def vouch(self, digest: Digest, identity: Identity) -> None:
+        """Remember that a file of an identity has been hashed."""
+        self._intact[digest] = identity
+        if identity[0] > _SMALL_BYTES:
+            self.note("intact", digest, identity)
+
+    def _is_intact(self, digest: Digest, path: Path, identity: Identity) -> bool:
+        if self._intact.get(digest) == identity:
+            return True
+        if identity[0] > _SMALL_BYTES and self.recall("intact", digest) == [*identity]:
+            self._intact[digest] = identity
+            return True
+        seen = digest.hasher()
         try:
-            return json.loads((self.root / "memo" / kind / f"{key}.json").read_bytes())
-        except (OSError, ValueError):
-            return None
+            with path.open("rb", buffering=0) as file:
+                while chunk := file.read(_PIECE):
+                    seen.update(chunk)
+        except OSError:
+            return False
+        if seen.hexdigest() != digest.hex:
+            return False
+        self.vouch(digest, identity)
+        return True
 
-    def remembers(self, kind: str, key: str) -> bool:
-        return (self.root / "memo" / kind / f"{key}.json").is_file()
-
-    def note(self, kind: str, key: str, value: Any) -> None:
-        folder = self.root / "memo" / kind
-        folder.mkdir(parents=True, exist_ok=True)
-        with self.scratch_file() as (file, path):
-            file.write(json.dumps(value).encode())
-            file.close()
-            os.replace(path, folder / f"{key}.json")
+    def _drop(self, digest: Digest, path: Path) -> None:
+        """Remove a blob that is not what its name says."""
+        self._intact.pop(digest, None)
+        with contextlib.suppress(OSError):
+            path.unlink()
+        self._warn(f"a damaged file of the cache was removed, and is made or fetched again: {path}")
 
 
-def digest_of(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+class NewBlob:
+    """A blob that is being written."""
+
+    def __init__(self, store: ContentStore, file: IO[bytes], path: Path) -> None:
+        self._store, self._file, self._path = store, file, path
+
+    def write(self, data: bytes) -> None:
+        """Raises: BuildError that names the cache."""
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise cache_error(self._store.root, error) from None
+
+    def keep(self, digest: Digest) -> None:
+        """Put it under the digest of what was written, on the disk before it has its name."""
+        with cache_errors(self._store.root):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            info = os.fstat(self._file.fileno())
+            self._file.close()
+            os.replace(self._path, self._store.path(digest))
+        self._store.vouch(digest, (info.st_size, info.st_mtime_ns, info.st_ino))

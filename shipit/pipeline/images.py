@@ -8,6 +8,7 @@ from functools import partial
 from typing import NamedTuple
 
 from shipit.config.project import Project
+from shipit.digest import Digest
 from shipit.errors import BuildError, UsageError
 from shipit.events import StepDone, StepFailed, StepStarted
 from shipit.image.build import BuildTools, build_image
@@ -31,7 +32,7 @@ class Prepared(NamedTuple):
     built: BuiltImage
     image: Image
     missing: Missing
-    tags: Mapping[str, str | None]
+    tags: Mapping[str, Digest | None]
 
     @property
     def new_tags(self) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ class Run:
     def __post_init__(self) -> None:
         self.started_s = self.clock.now()
         self._teller = Teller(lambda event: self.tell(event), self.redactor)
-        self.store = ContentStore(self.environment.cache_dir)
+        self.store = ContentStore(self.environment.cache_dir, lambda text: self.emit(Warned("", text)))
         self._engine: Engine | None = None
         logins: dict[str, Credentials] = {}
         for target in self.targets:

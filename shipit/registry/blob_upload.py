@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from shipit.digest import Digest
 from shipit.errors import RemoteError
 from shipit.http.exchange import Answer
 from shipit.registry.body import FilePart
@@ -26,7 +27,7 @@ class BlobUpload:
     """A file for a repository; `tell` is called with the bytes that went out, and with less than none for those in vain."""
 
     def __init__(
-        self, wire: RegistryWire, repository: str, digest: str, size_bytes: int, tell: Callable[[int], None]
+        self, wire: RegistryWire, repository: str, digest: Digest, size_bytes: int, tell: Callable[[int], None]
     ) -> None:
         self.wire = wire
         self.repository = repository

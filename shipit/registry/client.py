@@ -9,17 +9,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from shipit.clock import Clock
+from shipit.digest import Digest, parse_digest
 from shipit.errors import RemoteError
 from shipit.events import Emit
 from shipit.http.retry import retrying
 from shipit.http.transport import Transport
-from shipit.image.image import INDEX_TYPES, MANIFEST_TYPES
-from shipit.image.store import digest_of
+from shipit.image.manifest import INDEX_TYPES, MANIFEST_TYPES, MAX_MANIFEST_BYTES
 from shipit.registry.blob_upload import BlobUpload, cancel_upload
 from shipit.registry.credentials import Credentials
 from shipit.registry.wire import RegistryWire
 
-MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 _ACCEPT = {"Accept": ", ".join((*MANIFEST_TYPES.values(), *INDEX_TYPES))}
 _CHUNK = 1024 * 1024
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -54,8 +53,8 @@ class RegistryClient:
         """The registry's clock, as its `Date` header has it."""
         return self._wire.http.send("GET", f"{self._wire.base}/v2/").header("Date") or None
 
-    def manifest(self, repository: str, reference: str) -> tuple[bytes, str, str] | None:
-        """A manifest's bytes, media type and digest; None where there is none."""
+    def manifest(self, repository: str, reference: str) -> tuple[bytes, Digest] | None:
+        """A manifest's bytes, which have been hashed, and their digest; None where there is none."""
         answer = self._wire.ask("GET", repository, f"manifests/{reference}", headers=_ACCEPT, ok=(200, 404))
         if answer.status == 404:
             return None
@@ -63,20 +62,25 @@ class RegistryClient:
         where = self._wire.where("GET", repository, reference)
         if len(data) > MAX_MANIFEST_BYTES:
             raise RemoteError("the manifest is larger than 4 MiB", where=where)
-        digest = digest_of(data)
-        if reference.startswith("sha256:") and reference != digest:
+        asked = parse_digest(reference)
+        if asked is not None and not asked.matches(data):
             raise RemoteError("the manifest's bytes do not match its digest", where=where, retryable=True)
-        return data, answer.header("Content-Type").split(";")[0].strip(), digest
+        return data, asked or Digest.of(data)
 
-    def manifest_digest(self, repository: str, reference: str) -> str | None:
-        """The digest that a tag or digest names now; None where there is none."""
+    def manifest_digest(self, repository: str, reference: str) -> Digest | None:
+        """The digest that a tag or digest names now; None where there is none.
+
+        What the registry says of it is taken on trust: it is the name to ask by, and its bytes are hashed when they come.
+        """
         answer = self._wire.ask("HEAD", repository, f"manifests/{reference}", headers=_ACCEPT, ok=(200, 404))
         if answer.status == 404:
             return None
-        if digest := answer.header("Docker-Content-Digest"):
-            return digest
+        if asked := parse_digest(reference):
+            return asked
+        if told := parse_digest(answer.header("Docker-Content-Digest")):
+            return told
         found = self.manifest(repository, reference)
-        return found[2] if found else None
+        return found[1] if found else None
 
     def put_manifest(self, repository: str, reference: str, data: bytes, media_type: str) -> None:
         """Store a manifest under its digest or a tag."""
@@ -90,11 +94,11 @@ class RegistryClient:
             ok=(200, 201, 202),
         )
 
-    def has_blob(self, repository: str, digest: str, *, push: bool = True) -> bool:
+    def has_blob(self, repository: str, digest: Digest, *, push: bool = True) -> bool:
         answer = self._wire.ask("HEAD", repository, f"blobs/{digest}", push=push, ok=(200, 404, 307, 302))
         return answer.status != 404
 
-    def mount_blob(self, repository: str, digest: str, source: str) -> bool:
+    def mount_blob(self, repository: str, digest: Digest, source: str) -> bool:
         """Let a repository of the same registry lend a blob; False where it must be uploaded after all."""
         query = (("mount", digest), ("from", source))
         try:
@@ -109,11 +113,11 @@ class RegistryClient:
             cancel_upload(self._wire, repository, answer)
         return answer.status == 201
 
-    def upload_blob(self, repository: str, digest: str, path: Path, size: int, tell: Callable[[int], None]) -> None:
+    def upload_blob(self, repository: str, digest: Digest, path: Path, size: int, tell: Callable[[int], None]) -> None:
         """Upload a blob; `tell` is called with the bytes that went out. Raises: RemoteError."""
         BlobUpload(self._wire, repository, digest, size, tell).send(path)
 
-    def blob(self, repository: str, digest: str) -> Iterator[bytes]:
+    def blob(self, repository: str, digest: Digest) -> Iterator[bytes]:
         """The bytes of a blob in pieces; redirects are followed without our credentials."""
         answer = self._wire.ask("GET", repository, f"blobs/{digest}", stream=True, ok=(200, *_REDIRECTS))
         for _ in range(5):

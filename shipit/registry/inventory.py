@@ -9,6 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 from shipit.clock import Clock
+from shipit.digest import Digest
 from shipit.errors import Interrupted, ShipitError
 from shipit.image.image import SourceImage
 from shipit.reference import ImageRef
@@ -27,10 +28,10 @@ class Inventory:
     def __init__(self, registries: Registries, clock: Clock) -> None:
         self.registries = registries
         self._clock = clock
-        self._tags: dict[tuple[str, str], tuple[float, Future[str | None]]] = {}
-        self._blobs: dict[tuple[str, str], bool] = {}
+        self._tags: dict[tuple[str, str], tuple[float, Future[Digest | None]]] = {}
+        self._blobs: dict[tuple[str, Digest], bool] = {}
         self._images: dict[tuple[str, tuple[str, ...], str], tuple[SourceImage, ...]] = {}
-        self._assumed: dict[str, set[str]] = {}
+        self._assumed: dict[str, set[Digest]] = {}
         self._lock = threading.Lock()
         self._locks: dict[Hashable, threading.Lock] = {}
         self._pool = ThreadPoolExecutor(max_workers=_PARALLEL, thread_name_prefix="ask")
@@ -38,7 +39,7 @@ class Inventory:
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def tags(self, repository: ImageRef, tags: Iterable[str]) -> dict[str, Future[str | None]]:
+    def tags(self, repository: ImageRef, tags: Iterable[str]) -> dict[str, Future[Digest | None]]:
         """Begin to ask which manifest digest each tag names, unless that was asked just before; None where it is not there."""
         now, asked = self._clock.now(), {}
         with self._lock:
@@ -54,19 +55,19 @@ class Inventory:
         key = (repository.name, tags, platform)
         return self._once(self._images, key, partial(self._read_images, repository, tags, platform))
 
-    def has(self, repository: ImageRef, digest: str) -> bool:
+    def has(self, repository: ImageRef, digest: Digest) -> bool:
         """Whether a repository had a blob when that was first asked."""
         client = self.registries.client(repository)
         ask = partial(client.has_blob, repository.repository, digest)
         return self._once(self._blobs, (repository.name, digest), ask)
 
-    def lacking(self, repository: ImageRef, digests: Iterable[str]) -> set[str]:
+    def lacking(self, repository: ImageRef, digests: Iterable[Digest]) -> set[Digest]:
         """Those of some blobs that a repository did not have, asked side by side."""
         digests = list(digests)
         found = self._pool.map(partial(self.has, repository), digests)
         return {digest for digest, is_there in zip(digests, found, strict=True) if not is_there}
 
-    def assume(self, repository: ImageRef, digests: Iterable[str]) -> None:
+    def assume(self, repository: ImageRef, digests: Iterable[Digest]) -> None:
         """Take blobs for there that a manifest of the repository names: they need not be asked for one by one."""
         with self._lock:
             for digest in digests:
@@ -74,7 +75,7 @@ class Inventory:
                     self._blobs[repository.name, digest] = True
                     self._assumed.setdefault(repository.name, set()).add(digest)
 
-    def distrust(self, repository: ImageRef) -> set[str]:
+    def distrust(self, repository: ImageRef) -> set[Digest]:
         """Forget the blobs of a repository that were assumed, to ask for them after all; which they were."""
         with self._lock:
             digests = self._assumed.pop(repository.name, set())
@@ -82,7 +83,7 @@ class Inventory:
                 del self._blobs[repository.name, digest]
         return digests
 
-    def _tag(self, repository: ImageRef, tag: str) -> str | None:
+    def _tag(self, repository: ImageRef, tag: str) -> Digest | None:
         return self.registries.client(repository).manifest_digest(repository.repository, tag)
 
     def _read_images(self, repository: ImageRef, tags: tuple[str, ...], platform: str) -> tuple[SourceImage, ...]:

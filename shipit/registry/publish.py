@@ -8,10 +8,11 @@ from concurrent.futures import CancelledError, Future
 from functools import partial
 from typing import NamedTuple
 
+from shipit.digest import Digest
 from shipit.errors import Interrupted, RemoteError, ShipitError
 from shipit.events import Emit, StepProgress, Transferred
-from shipit.image.image import MANIFEST_TYPES, BuiltImage, Layer
-from shipit.image.store import digest_of
+from shipit.image.image import BuiltImage, Layer
+from shipit.image.manifest import MANIFEST_TYPES, InvalidManifest, Manifest
 from shipit.reference import ImageRef
 from shipit.registry.inventory import Inventory
 from shipit.registry.registries import Registries
@@ -22,7 +23,7 @@ from shipit.release import Form
 class Missing(NamedTuple):
     """What a repository lacks of an image: its layers and config by digest and size; all empty when only tags do."""
 
-    manifest_digest: str
+    manifest_digest: Digest
     is_published: bool
     layers: tuple[Layer, ...] = ()
 
@@ -36,7 +37,7 @@ def find_published(
     repository: ImageRef,
     image: BuiltImage,
     form: Form,
-    tags: Mapping[str, str | None],
+    tags: Mapping[str, Digest | None],
     absent: Callable[[], None] = lambda: None,
 ) -> Missing:
     """Read what a repository has of an image; writes nothing. `absent` is called as soon as it is known to be missing.
@@ -45,32 +46,34 @@ def find_published(
     same content was compressed elsewhere: a tag that names a manifest of the same config is the same image, and is kept.
     """
     client = inventory.registries.client(repository)
-    digest = digest_of(image.manifest(form))
+    digest = Digest.of(image.manifest(form))
     named = dict.fromkeys(found for found in tags.values() if found)
     if digest in named or client.manifest_digest(repository.repository, digest):
         return Missing(digest, True)
     for found in named:
-        media_type, blobs = _named_blobs(inventory.registries, repository, found)
-        if media_type == MANIFEST_TYPES[form] and blobs[:1] == [image.config_digest]:
+        manifest = _manifest(inventory.registries, repository, found)
+        if manifest is None:
+            continue
+        if manifest.form == form and manifest.config.digest == image.config_digest:
             return Missing(found, True)
-        inventory.assume(repository, blobs)
+        inventory.assume(repository, manifest.digests)
     absent()
     unique = {layer.digest: layer for layer in image.layers}
     lacking = inventory.lacking(repository, unique)
     return Missing(digest, False, tuple(layer for layer in unique.values() if layer.digest in lacking))
 
 
-def _named_blobs(registries: Registries, repository: ImageRef, digest: str) -> tuple[str, list[str]]:
-    """The type of a manifest and the blobs it names, its config first; none where it is gone, or no image's."""
+def _manifest(registries: Registries, repository: ImageRef, digest: Digest) -> Manifest | None:
+    """A manifest of a repository; None where it is gone, or no image's."""
     try:
-        media_type, manifest, _ = registries.manifest(repository, digest)
-        return media_type, [str(row["digest"]) for row in (manifest["config"], *manifest["layers"])]
+        found = registries.manifest(repository, digest)
+    except InvalidManifest:
+        return None
     except RemoteError as error:
         if error.status != 404:
             raise
-    except (ValueError, KeyError, TypeError, AttributeError):
-        pass
-    return "", []
+        return None
+    return found if isinstance(found, Manifest) else None
 
 
 def publish_image(uploads: Uploads, image: BuiltImage, repository: ImageRef, form: Form, step: str) -> Transferred:
@@ -80,7 +83,7 @@ def publish_image(uploads: Uploads, image: BuiltImage, repository: ImageRef, for
     """
     blobs = list({layer.digest: layer for layer in (*image.layers, config_blob(uploads, image))}.values())
     manifest, client = image.manifest(form), uploads.registries.client(repository)
-    put = partial(client.put_manifest, repository.repository, digest_of(manifest), manifest, MANIFEST_TYPES[form])
+    put = partial(client.put_manifest, repository.repository, Digest.of(manifest), manifest, MANIFEST_TYPES[form])
     outcomes = _send_all(uploads, repository, blobs, step)
     try:
         put()
@@ -91,7 +94,7 @@ def publish_image(uploads: Uploads, image: BuiltImage, repository: ImageRef, for
         outcomes = _send_all(uploads, repository, blobs, step)
         put()
     # The next run asks what the tags name: this.
-    uploads.registries.keep_manifest(digest_of(manifest), manifest, MANIFEST_TYPES[form])
+    uploads.store.put(manifest)
     moved = Transferred(
         repository.name,
         sum(blob.size_bytes for blob, outcome in zip(blobs, outcomes, strict=True) if outcome == "sent"),
@@ -104,7 +107,7 @@ def publish_image(uploads: Uploads, image: BuiltImage, repository: ImageRef, for
 def config_blob(uploads: Uploads, image: BuiltImage) -> Layer:
     """The config of an image as a blob of the store."""
     uploads.store.put(image.config)
-    return Layer("", image.config_digest, len(image.config))
+    return Layer(image.config_digest, image.config_digest, len(image.config), "none")
 
 
 def _send_all(uploads: Uploads, repository: ImageRef, blobs: Sequence[Layer], step: str) -> list[Outcome]:
@@ -128,21 +131,24 @@ def _results(sending: list[Future[Outcome]]) -> list[Outcome]:
 
 
 def put_tags(
-    uploads: Uploads, repository: ImageRef, image: BuiltImage, form: Form, manifest_digest: str, tags: Iterable[str]
+    uploads: Uploads, repository: ImageRef, image: BuiltImage, form: Form, manifest_digest: Digest, tags: Iterable[str]
 ) -> None:
     """Point tags at a manifest that is published: the image's own, or another of the same image."""
     if not (tags := tuple(tags)):
         return
     client = uploads.registries.client(repository)
     own = image.manifest(form)
-    is_own = digest_of(own) == manifest_digest
-    found = (own, MANIFEST_TYPES[form]) if is_own else client.manifest(repository.repository, manifest_digest)
+    found = (
+        (own, manifest_digest)
+        if manifest_digest.matches(own)
+        else client.manifest(repository.repository, manifest_digest)
+    )
     if found is None:
         raise ShipitError(
             "the manifest to tag is not there", where=f"{repository.name}@{manifest_digest}", hint="run it again"
         )
     for tag in tags:
-        client.put_manifest(repository.repository, tag, found[0], found[1])
+        client.put_manifest(repository.repository, tag, found[0], MANIFEST_TYPES[form])
 
 
 class _Meter:

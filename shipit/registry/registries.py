@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from shipit.clock import Clock
 from shipit.config.environment import Environment
+from shipit.digest import Digest
 from shipit.errors import BuildError, RemoteError
 from shipit.events import Emit, Warned
 from shipit.http.transport import Transport
-from shipit.image.image import INDEX_TYPES, MANIFEST_TYPES, Layer, SourceImage
+from shipit.image.config import ImageConfig, parse_config
+from shipit.image.image import Layer, SourceImage
+from shipit.image.manifest import (
+    MAX_CONFIG_BYTES,
+    MAX_MANIFEST_BYTES,
+    Descriptor,
+    Index,
+    InvalidManifest,
+    Manifest,
+    parse_manifest,
+)
 from shipit.image.store import ContentStore
 from shipit.reference import ImageRef
 from shipit.registry.client import RegistryClient
@@ -85,60 +94,61 @@ class Registries:
                 hint="check its name and tag",
                 status=404,
             )
-        media_type, manifest, digest = self.manifest(asked, wanted)
-        if media_type in INDEX_TYPES:
-            digest = _for_platform(manifest, platform, str(ref))
-            media_type, manifest, digest = self.manifest(asked, digest)
-        if media_type not in MANIFEST_TYPES.values():
-            raise BuildError(
-                f"{ref} has a manifest of a type that can't be built on: {media_type or 'none'}", where=asked.registry
-            )
-        pinned = ImageRef(asked.registry, asked.repository, None, digest)
         try:
-            config = self._config(pinned, manifest["config"]["digest"])
-            _check_platform(json.loads(config), platform, str(ref))
-            layers = _layers(config, manifest, pinned)
-        except (KeyError, TypeError, ValueError, AttributeError):
+            return self._image(asked, wanted, platform, str(ref))
+        except InvalidManifest as error:
             # A chart, a bill of materials or the like has a manifest of the same type.
-            raise BuildError(f"{ref} is no container image", where=pinned.name, hint="check its name and tag") from None
-        return SourceImage(pinned, config, layers, "docker" if "docker" in media_type else "oci")
+            what = f"{ref} is no container image: {error.what}"
+            raise BuildError(what, where=asked.name, hint="check its name and tag") from None
 
-    def blob(self, ref: ImageRef, digest: str) -> Iterator[bytes]:
+    def _image(self, asked: ImageRef, digest: Digest, platform: str, name: str) -> SourceImage:
+        """The image of a digest for a platform. Raises: InvalidManifest, BuildError, RemoteError."""
+        manifest = self.manifest(asked, digest)
+        if isinstance(manifest, Index):
+            digest = _for_platform(manifest, platform, name)
+            manifest = self.manifest(asked, digest)
+        if isinstance(manifest, Index):
+            raise InvalidManifest("its index leads to another index")
+        pinned = ImageRef(asked.registry, asked.repository, None, digest)
+        data = self._config(pinned, manifest.config)
+        config = parse_config(data)
+        _check_platform(config, platform, name)
+        if len(config.diff_ids) != len(manifest.layers):
+            raise InvalidManifest("its config has other layers than its manifest")
+        layers = tuple(
+            Layer(diff_id, row.digest, row.size_bytes, row.compression, pinned)
+            for diff_id, row in zip(config.diff_ids, manifest.layers, strict=True)
+        )
+        return SourceImage(pinned, data, layers, manifest.form)
+
+    def blob(self, ref: ImageRef, digest: Digest) -> Iterator[bytes]:
         return self.client(ref).blob(ref.repository, digest)
 
-    def manifest(self, ref: ImageRef, digest: str) -> tuple[str, Any, str]:
-        """Media type, parsed manifest and digest of a manifest of a repository; read once, then remembered.
+    def manifest(self, ref: ImageRef, digest: Digest) -> Manifest | Index:
+        """A manifest of a repository: its bytes are read once, then kept, and are hashed whenever they are used.
 
-        Raises: RemoteError; ValueError where it is no JSON.
+        Raises: RemoteError; InvalidManifest.
         """
-        known = self.store.recall("manifests", digest.removeprefix("sha256:"))
-        if known:
-            return known["type"], known["manifest"], digest
-        found = self.client(ref).manifest(ref.repository, digest)
-        if found is None:
-            raise RemoteError("the manifest is gone", where=f"GET {ref.name}@{digest}", status=404)
-        data, media_type, _ = found
-        return self.keep_manifest(digest, data, media_type)
+        data = self.store.read(digest, MAX_MANIFEST_BYTES)
+        if data is None:
+            found = self.client(ref).manifest(ref.repository, digest)
+            if found is None:
+                raise RemoteError("the manifest is gone", where=f"GET {ref.name}@{digest}", status=404)
+            data = found[0]
+            self.store.keep(digest, data)
+        return parse_manifest(data)
 
-    def keep_manifest(self, digest: str, data: bytes, media_type: str) -> tuple[str, Any, str]:
-        """Remember a manifest that was read or written. Raises: ValueError where it is no JSON."""
-        manifest = json.loads(data)
-        media_type = manifest.get("mediaType") or media_type
-        self.store.note("manifests", digest.removeprefix("sha256:"), {"type": media_type, "manifest": manifest})
-        return media_type, manifest, digest
-
-    def _config(self, ref: ImageRef, digest: str) -> bytes:
-        if not self.store.has(digest):
-            self.store.put_stream(self.blob(ref, digest), digest, f"{ref.name}@{digest}")
-        return self.store.read(digest)
-
-
-def _layers(config: bytes, manifest: Any, origin: ImageRef) -> tuple[Layer, ...]:
-    diff_ids = json.loads(config)["rootfs"]["diff_ids"] or []
-    return tuple(
-        Layer(str(diff_id), str(row["digest"]), int(row["size"]), _compression(row["mediaType"]), origin)
-        for diff_id, row in zip(diff_ids, manifest["layers"] or [], strict=True)
-    )
+    def _config(self, ref: ImageRef, row: Descriptor) -> bytes:
+        if row.size_bytes > MAX_CONFIG_BYTES:
+            raise InvalidManifest(f"its config should be at most {MAX_CONFIG_BYTES // 1024**2} MiB")
+        data = self.store.read(row.digest, row.size_bytes)
+        if data is None:
+            where = f"{ref.name}@{row.digest}"
+            self.store.put_stream(self.blob(ref, row.digest), row.digest, where, row.size_bytes)
+            data = self.store.read(row.digest, row.size_bytes)
+        if data is None or len(data) != row.size_bytes:
+            raise InvalidManifest("its config is not of the size that its manifest says")
+        return data
 
 
 def _mirrors(environment: Environment) -> dict[str, str]:
@@ -147,12 +157,11 @@ def _mirrors(environment: Environment) -> dict[str, str]:
     return {host.strip(): mirror.strip() for host, _, mirror in pairs if mirror.strip()}
 
 
-def _for_platform(index: Any, platform: str, name: str) -> str:
+def _for_platform(index: Index, platform: str, name: str) -> Digest:
     offered = []
-    for row in index.get("manifests", []):
-        own = row.get("platform") or {}
-        text = "/".join(filter(None, (own.get("os"), own.get("architecture"), own.get("variant"))))
-        if own.get("os") in (None, "unknown"):
+    for row in index.rows:
+        text = "/".join(filter(None, (row.os, row.architecture, row.variant)))
+        if row.os in ("", "unknown"):
             continue
         offered.append(text)
         if (
@@ -160,22 +169,16 @@ def _for_platform(index: Any, platform: str, name: str) -> str:
             or text == f"{platform}/v8"
             or (text.startswith(f"{platform}/") and platform.count("/") == 1)
         ):
-            return str(row["digest"])
+            return row.digest
     raise BuildError(
         f"{name} has no {platform}; it has {', '.join(offered) or 'no platform'}",
         hint="choose another base, or set build: platforms:",
     )
 
 
-def _check_platform(config: Any, platform: str, name: str) -> None:
-    own = f"{config.get('os', 'linux')}/{config.get('architecture', '')}"
-    if config.get("architecture") and not platform.startswith(own):
+def _check_platform(config: ImageConfig, platform: str, name: str) -> None:
+    own = f"{config.os or 'linux'}/{config.architecture}"
+    if config.architecture and not platform.startswith(own):
         raise BuildError(
             f"{name} is for {own}, not for {platform}", hint="choose another base, or set build: platforms:"
         )
-
-
-def _compression(media_type: str) -> Any:
-    if media_type.endswith("zstd"):
-        return "zstd"
-    return "gzip" if media_type.endswith("gzip") else "none"

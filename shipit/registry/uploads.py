@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from shipit.clock import Clock
+from shipit.digest import Digest
 from shipit.errors import Interrupted, ShipitError
 from shipit.events import Emit
 from shipit.http.retry import retrying
@@ -66,7 +67,7 @@ class Uploads:
         self.store = store
         self.clock = clock
         self.emit = emit
-        self._blobs: dict[tuple[str, str], _Blob] = {}
+        self._blobs: dict[tuple[str, Digest], _Blob] = {}
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(max_workers=PARALLEL, thread_name_prefix="upload")
         self._closed = threading.Event()

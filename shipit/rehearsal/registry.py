@@ -10,8 +10,8 @@ import json
 import threading
 import uuid
 
-from shipit.image.image import INDEX_TYPES, MANIFEST_TYPES
-from shipit.image.store import digest_of
+from shipit.digest import Digest
+from shipit.image.manifest import INDEX_TYPES, MANIFEST_TYPES
 from shipit.rehearsal.server import Request, Response, StrictServer
 
 _NAME = r"(?P<name>[a-z0-9]+(?:[._/-][a-z0-9_]+)*)"
@@ -83,7 +83,7 @@ class EmbeddedRegistry(StrictServer):
 
     def _put_manifest(self, request: Request) -> Response:
         name, ref, kind = request.groups["name"], request.groups["ref"], request.headers.get("content-type", "")
-        digest = digest_of(request.body)
+        digest = Digest.of(request.body)
         if ref.startswith("sha256:") and ref != digest:
             return _error(400, "DIGEST_INVALID", "the digest does not match the manifest")
         if self.is_heroku and kind in INDEX_TYPES:
@@ -142,7 +142,7 @@ class EmbeddedRegistry(StrictServer):
         if upload not in self._uploads or request.query.get("state") != "opaque":
             return _error(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
         data = bytes(self._uploads.pop(upload) + request.body)
-        if digest_of(data) != digest:
+        if Digest.of(data) != digest:
             return _error(400, "DIGEST_INVALID", "provided digest did not match uploaded content")
         with self._lock:
             self.blobs[digest] = data

@@ -11,6 +11,7 @@ import requests
 import responses
 
 from shipit.clock import Clock
+from shipit.digest import Digest
 from shipit.errors import RemoteError
 from shipit.http.transport import Transport
 from shipit.reference import ImageRef
@@ -19,6 +20,7 @@ from shipit.registry.client import RegistryClient
 from shipit.registry.credentials import CredentialFinder, Credentials
 from tests.runs import environment
 
+DIGEST = Digest.of(b"data")
 HUB = "https://registry-1.docker.io/v2/user/app/manifests/latest"
 CHALLENGE = 'Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:user/app:pull"'
 
@@ -54,12 +56,12 @@ def test_a_token_is_fetched_once_and_used_again(tmp_path: Path) -> None:
 
     def answer(request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
         known = request.headers.get("Authorization") == "Bearer abc"
-        return (200, {"Docker-Content-Digest": "sha256:1"}, "") if known else (401, {"WWW-Authenticate": CHALLENGE}, "")
+        return (200, {"Docker-Content-Digest": DIGEST}, "") if known else (401, {"WWW-Authenticate": CHALLENGE}, "")
 
     responses.add_callback(responses.HEAD, HUB, answer)
     client = proxied_client(tmp_path, "docker.io", Credentials("me", "pass"))
-    assert client.manifest_digest("user/app", "latest") == "sha256:1"
-    assert client.manifest_digest("user/app", "latest") == "sha256:1"
+    assert client.manifest_digest("user/app", "latest") == DIGEST
+    assert client.manifest_digest("user/app", "latest") == DIGEST
     asked = [call.request for call in responses.calls if "auth.docker.io" in str(call.request.url)]
     assert len(asked) == 1
     assert "scope=repository%3Auser%2Fapp%3Apull" in str(asked[0].url)
@@ -76,11 +78,11 @@ def test_a_realm_that_is_not_https_is_refused(tmp_path: Path) -> None:
 
 @responses.activate
 def test_our_credentials_do_not_follow_a_redirect(tmp_path: Path) -> None:
-    blob = "https://ghcr.io/v2/a/blobs/sha256:1"
+    blob = f"https://ghcr.io/v2/a/blobs/{DIGEST}"
     responses.get(blob, status=307, headers={"Location": "https://storage.example/x?sig=1"})
     responses.get("https://storage.example/x", body=b"data")
     client = proxied_client(tmp_path, "ghcr.io", Credentials("me", "pass", preemptive=True))
-    assert b"".join(client.blob("a", "sha256:1")) == b"data"
+    assert b"".join(client.blob("a", DIGEST)) == b"data"
     assert "Authorization" in responses.calls[0].request.headers
     assert "Authorization" not in responses.calls[1].request.headers
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from shipit.clock import Clock
+from shipit.digest import Digest
 from shipit.errors import RemoteError
 from shipit.http.transport import Transport
 from shipit.registry.client import RegistryClient
@@ -21,6 +22,7 @@ from tests.runs import environment
 from tests.servers.certificates import Authority
 from tests.shipit import Shipit
 
+DATA = Digest.of(b"data")
 BASIC = f"Authorization: Basic {base64.b64encode(b'me:pass').decode()}"
 
 
@@ -36,7 +38,7 @@ def asked(server: ScriptedServer) -> list[str]:
 
 def upload(client: RegistryClient, folder: Path) -> None:
     (folder / "blob").write_bytes(b"data")
-    client.upload_blob("a/b", "sha256:1", folder / "blob", 4, lambda amount: None)
+    client.upload_blob("a/b", DATA, folder / "blob", 4, lambda amount: None)
 
 
 def opened(location: str) -> bytes:
@@ -48,7 +50,7 @@ def test_credentials_stay_with_their_registry(serve: Start, tmp_path: Path) -> N
     server = serve([answer(), opened(f"{other.url}/store?sig=1&x=%2F")])
     upload(client_of(tmp_path, server), tmp_path)
     assert asked(server) == ["GET /v2/", "POST /v2/a/b/blobs/uploads/"]
-    assert asked(other) == ["PUT /store?sig=1&x=%2F&digest=sha256:1"]
+    assert asked(other) == [f"PUT /store?sig=1&x=%2F&digest={DATA}"]
     assert BASIC in server.heads[1].decode() and BASIC not in other.heads[0].decode()
     assert other.bodies == [b"data"]
 
@@ -62,7 +64,7 @@ def test_a_registry_that_does_not_know_of_its_tls_is_asked_with_it(serve: Start,
     server = serve([], [], scripts[2], context=context)
     scripts[2] += [answer(), opened(f"http://127.0.0.1:{server.port}/up/1"), answer(b"", "201 Created")]
     upload(client_of(tmp_path, server, SSL_CERT_FILE=str(tmp_path / "pki/ca.crt")), tmp_path)
-    assert asked(server) == ["GET /v2/", "POST /v2/a/b/blobs/uploads/", "PUT /up/1?digest=sha256:1"]
+    assert asked(server) == ["GET /v2/", "POST /v2/a/b/blobs/uploads/", f"PUT /up/1?digest={DATA}"]
     assert BASIC in server.heads[2].decode() and server.bodies[2] == b"data"
 
 
@@ -94,7 +96,7 @@ def test_a_blob_refused_before_all_of_it_went_out(serve: Start, tmp_path: Path) 
     size, told = 30_000_000, list[int]()
     (tmp_path / "blob").write_bytes(bytes(size))
     client = client_of(tmp_path, server)
-    client.upload_blob("a/b", "sha256:1", tmp_path / "blob", size, told.append)
+    client.upload_blob("a/b", DATA, tmp_path / "blob", size, told.append)
     assert sum(told) == size
 
 
@@ -102,7 +104,7 @@ def test_redirects_that_lead_nowhere_end(serve: Start, tmp_path: Path) -> None:
     around = answer(b"", "307 Temporary Redirect", "Location: /round/and/round")
     server = serve([answer(), *[around] * 8])
     with pytest.raises(RemoteError, match="leads from one place to another"):
-        list(client_of(tmp_path, server).blob("a/b", "sha256:1"))
+        list(client_of(tmp_path, server).blob("a/b", DATA))
     assert len(server.heads) == 7
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from shipit.digest import Digest, parse_digest
 from shipit.errors import BuildError, RemoteError, ShipitError
 from shipit.image.dockerfile import Dockerfile, Instruction
 from shipit.image.engine.client import Engine
@@ -81,12 +82,13 @@ def base_images(dockerfile: Dockerfile, options: BuildOptions) -> Iterator[tuple
 
 def known_layers(
     bases: Mapping[str, ImageRef], source: BlobSource, options: BuildOptions, engine: Engine
-) -> dict[str, Layer]:
+) -> dict[Digest, Layer]:
     """Layers of the bases as their registry has them, so that they can be mounted instead of compressed and sent."""
-    known: dict[str, Layer] = {}
+    known: dict[Digest, Layer] = {}
     for image, ref in bases.items():
         found = engine.inspect(image) or {}
-        digests = [str(name).rpartition("@")[2] for name in found.get("RepoDigests") or []]
+        named = [parse_digest(str(name).rpartition("@")[2]) for name in found.get("RepoDigests") or []]
+        digests = [digest for digest in named if digest]
         try:
             pinned = ImageRef(ref.registry, ref.repository, None, digests[0]) if digests else ref
             layers = source.resolve(pinned, options.platform).layers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from hashlib import sha256
 
+from shipit.digest import Digest
 from shipit.errors import BuildError
 from shipit.events import Emit, Warned
 from shipit.image.build import BuildTools
@@ -27,7 +28,7 @@ def build_by_engine(
     """
     engine, store, source = tools.engine(), tools.store, tools.source
     bases = bring_bases(dockerfile, options, source, engine, tools.logins)
-    memo = sha256(engine.title.encode()).hexdigest()
+    memo = Digest.of(engine.title.encode())
     if choice.way == "buildkit" and store.recall("no-buildkit", memo):
         choice = instead_of_buildkit(engine)
     try:

@@ -5,24 +5,29 @@ Source: OCI image-layout 1.1; the archive of `docker save`, of either image stor
 
 from __future__ import annotations
 
-import json
+import posixpath
 import tarfile
 from collections.abc import Iterator, Mapping
 from functools import partial
-from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
+from shipit.digest import Digest, InvalidDigest, parse_digest
 from shipit.errors import BuildError
+from shipit.image.cache_files import cache_errors
+from shipit.image.config import parse_config
 from shipit.image.engine.client import Engine
-from shipit.image.image import BuiltImage, Compression, Layer
+from shipit.image.image import BuiltImage, Layer, parse_layer
 from shipit.image.layer import pack_layer
+from shipit.image.manifest import MAX_CONFIG_BYTES, Compression, InvalidManifest
 from shipit.image.store import ContentStore
+from shipit.image.strict_json import parse_json
 
 _BLOCK = 1024 * 1024
+_NOT_UNDERSTOOD = "the engine's export holds no image that is understood"
 
 
 def export_image(
-    engine: Engine, name: str, image: str, platform: str, store: ContentStore, known: Mapping[str, Layer]
+    engine: Engine, name: str, image: str, platform: str, store: ContentStore, known: Mapping[Digest, Layer]
 ) -> BuiltImage:
     """The image of a tag or id. `known` are layers that need not be brought: diff_id -> layer, as those of its base.
 
@@ -31,49 +36,71 @@ def export_image(
     found = engine.inspect(image)
     if found is None:
         raise BuildError("the engine has lost what it built", where=str(engine.address), hint="run it again")
-    key = str(found["Id"]).removeprefix("sha256:")
+    key = parse_digest(found.get("Id"))
+    if key is None:
+        raise BuildError("the engine gives its image an id that is no digest", where=str(engine.address))
     if (remembered := _remembered(key, store, known)) is not None:
         config, layers = remembered
     else:
-        with store.scratch_file() as (file, path):
-            for chunk in engine.save(image):
-                file.write(chunk)
-            file.close()
-            with tarfile.open(path) as archive:
-                config, layers = read_archive(archive, store, known)
-        store.note("engine", key, {"config": store.put(config), "layers": [_row(layer) for layer in layers]})
+        config, layers = _brought(engine, image, store, known)
+        store.note("engine", key, {"config": store.put(config), "layers": layers})
     return BuiltImage(name, config, tuple(known.get(layer.diff_id, layer) for layer in layers), platform, "")
 
 
-def _row(layer: Layer) -> list[Any]:
-    return [layer.diff_id, layer.digest, layer.size_bytes, layer.compression]
+def _brought(
+    engine: Engine, image: str, store: ContentStore, known: Mapping[Digest, Layer]
+) -> tuple[bytes, tuple[Layer, ...]]:
+    with store.scratch_file() as (file, _):
+        for chunk in engine.save(image):
+            with cache_errors(store.root):
+                file.write(chunk)
+        file.seek(0)
+        try:
+            with tarfile.open(fileobj=file) as archive:
+                return read_archive(archive, store, known)
+        except tarfile.TarError as error:
+            raise BuildError(f"the engine's export can't be read: {error}", where=str(engine.address)) from None
 
 
-def _remembered(key: str, store: ContentStore, known: Mapping[str, Layer]) -> tuple[bytes, tuple[Layer, ...]] | None:
+def _remembered(
+    key: Digest, store: ContentStore, known: Mapping[Digest, Layer]
+) -> tuple[bytes, tuple[Layer, ...]] | None:
     """Config and layers of an image brought before, where all that is not known is still in the store."""
-    noted = store.recall("engine", key)
-    if not noted or not store.has(noted["config"]):
-        return None
-    layers = tuple(Layer(*row) for row in noted["layers"])
-    if not all(layer.diff_id in known or store.has(layer.digest) for layer in layers):
-        return None
-    return store.read(noted["config"]), layers
+    match store.recall("engine", key):
+        case {"config": digest, "layers": [*rows]} if parse_digest(digest):
+            layers = tuple(layer for row in rows if (layer := parse_layer(row)))
+            config = store.read(Digest(digest), MAX_CONFIG_BYTES)
+            if (
+                config is not None
+                and len(layers) == len(rows)
+                and all(_is_there(layer, store, known) for layer in layers)
+            ):
+                return config, layers
+    return None
+
+
+def _is_there(layer: Layer, store: ContentStore, known: Mapping[Digest, Layer]) -> bool:
+    return layer.diff_id in known or store.has(layer.digest, layer.size_bytes)
 
 
 def read_archive(
-    archive: tarfile.TarFile, store: ContentStore, known: Mapping[str, Layer]
+    archive: tarfile.TarFile, store: ContentStore, known: Mapping[Digest, Layer]
 ) -> tuple[bytes, tuple[Layer, ...]]:
     """Config and layers of the one image in an archive. Layers that are compressed already stay as they are.
 
     Raises: BuildError for an archive that holds another form, or bytes that are not what they are named by.
     """
     try:
-        manifest = json.loads(_member(archive, "manifest.json"))[0]
-        config = _member(archive, manifest["Config"])
-        diff_ids = json.loads(config)["rootfs"]["diff_ids"] or []
-        members = list(manifest["Layers"] or [])
-    except (KeyError, IndexError, ValueError, TypeError):
-        raise BuildError("the engine's export holds no image that is understood", where="manifest.json") from None
+        match parse_json(_member(archive, "manifest.json")):
+            case [{"Config": str(name), "Layers": [*members]}, *_] if all(
+                isinstance(member, str) for member in members
+            ):
+                config = _member(archive, name)
+            case _:
+                raise BuildError(_NOT_UNDERSTOOD, where="manifest.json")
+        diff_ids = parse_config(config).diff_ids
+    except (KeyError, ValueError, InvalidManifest):
+        raise BuildError(_NOT_UNDERSTOOD, where="manifest.json") from None
     if len(diff_ids) != len(members):
         raise BuildError("the engine's export has other layers than its config", where="manifest.json")
     return config, tuple(
@@ -82,12 +109,14 @@ def read_archive(
     )
 
 
-def _layer(archive: tarfile.TarFile, diff_id: str, member: str, store: ContentStore) -> Layer:
-    key = diff_id.removeprefix("sha256:")
-    noted = store.recall("packed", key)
-    if noted and store.has(noted["digest"]):
-        return Layer(diff_id, noted["digest"], noted["size_bytes"], noted.get("compression", "gzip"))
-    file = _open(archive, member)
+def _layer(archive: tarfile.TarFile, diff_id: Digest, member: str, store: ContentStore) -> Layer:
+    noted = parse_layer(store.recall("packed", diff_id))
+    if noted and noted.diff_id == diff_id and store.has(noted.digest, noted.size_bytes):
+        return noted
+    try:
+        file = _open(archive, member)
+    except KeyError:
+        raise BuildError("the engine's export lacks a layer that it names", where=member) from None
     compression = _compression(file)
     if compression == "none":
         layer = pack_layer(iter(partial(file.read, _BLOCK), b""), store)
@@ -95,15 +124,18 @@ def _layer(archive: tarfile.TarFile, diff_id: str, member: str, store: ContentSt
             raise BuildError("the engine gave a layer that is not the one it named", where=member, hint="run it again")
     else:
         layer = _kept(file, diff_id, member, compression, store)
-    store.note(
-        "packed", key, {"digest": layer.digest, "size_bytes": layer.size_bytes, "compression": layer.compression}
-    )
+    store.note("packed", diff_id, layer)
     return layer
 
 
-def _kept(file: IO[bytes], diff_id: str, member: str, compression: Compression, store: ContentStore) -> Layer:
+def _kept(file: IO[bytes], diff_id: Digest, member: str, compression: Compression, store: ContentStore) -> Layer:
     """A layer that the engine has compressed, under the digest that its name says."""
-    digest = f"sha256:{Path(member).name}"
+    try:
+        digest = Digest(f"sha256:{posixpath.basename(member)}")
+    except InvalidDigest as error:
+        raise BuildError(
+            f"the engine's export names a layer by no digest: {error.what}", where="manifest.json"
+        ) from None
     size = 0
 
     def chunks() -> Iterator[bytes]:
@@ -125,15 +157,20 @@ def _compression(file: IO[bytes]) -> Compression:
 
 
 def _open(archive: tarfile.TarFile, name: str) -> IO[bytes]:
-    """A member, or what it links to: engines store equal layers once."""
+    """A member, or what it links to: engines store equal layers once. Raises: KeyError."""
     member = archive.getmember(name)
     if member.issym():
-        member = archive.getmember(str((Path("/") / Path(name).parent / member.linkname).resolve()).lstrip("/"))
-    file = archive.extractfile(member)
+        target = posixpath.join("/", posixpath.dirname(name), member.linkname)
+        member = archive.getmember(posixpath.normpath(target).lstrip("/"))
+    file = archive.extractfile(member) if member.isreg() else None
     if file is None:
         raise KeyError(name)
     return file
 
 
 def _member(archive: tarfile.TarFile, name: str) -> bytes:
-    return _open(archive, name).read()
+    """The bytes of a member that is not large. Raises: KeyError, ValueError."""
+    data = _open(archive, name).read(MAX_CONFIG_BYTES + 1)
+    if len(data) > MAX_CONFIG_BYTES:
+        raise ValueError(f"{name} is too large")
+    return data
