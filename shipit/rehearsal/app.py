@@ -1,17 +1,18 @@
-"""An app of the stand-in: its state, the output of its release phases, and how both are answered."""
+"""An app of the stand-in: what it is made of, and how that is answered."""
 
 from __future__ import annotations
 
 import json
-import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from shipit.rehearsal.dyno import Running
 from shipit.rehearsal.server import Response
+
+OWNER = "rehearsal@localhost"
 
 
 @dataclass
@@ -27,12 +28,17 @@ class Dyno:
 
 @dataclass
 class App:
-    """`formation`: type -> quantity, size and image (config digest)."""
+    """`formation`: type -> quantity, size and image (config digest) of what runs.
+
+    `asked` has the image that each type was given last, by a release that failed or is pending as well: that is what
+    Heroku compares the next one with. `user` is who makes the next release.
+    """
 
     name: str
     stack: str = "container"
     generation: str = "cedar"
     formation: dict[str, dict[str, Any]] = field(default_factory=dict)
+    asked: dict[str, str] = field(default_factory=dict)
     config: dict[str, str] = field(default_factory=dict)
     releases: list[dict[str, Any]] = field(default_factory=list)
     dynos: list[Dyno] = field(default_factory=list)
@@ -40,38 +46,43 @@ class App:
     # Release -> images and config vars when it was the newest.
     past: dict[str, tuple[dict[str, str], dict[str, str]]] = field(default_factory=dict)
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    user: str = OWNER
+    maintenance: bool = False
 
+    def images(self) -> dict[str, str]:
+        """What runs: type -> config digest."""
+        return {name: row["image"] for name, row in self.formation.items()}
 
-class Output:
-    """What a release phase writes, for those who follow it."""
+    def take(self, images: Mapping[str, str | None]) -> None:
+        """Run these images from now on; None takes a process type out."""
+        for name, image in images.items():
+            if image is None:
+                self.formation.pop(name, None)
+                continue
+            row = self.formation.setdefault(name, {"quantity": 1 if name == "web" else 0, "size": "Basic"})
+            row["image"] = image
 
-    def __init__(self) -> None:
-        self._data = b""
-        self._is_closed = False
-        self._changed = threading.Condition()
+    def add_release(self, description: str, status: str = "succeeded") -> dict[str, Any]:
+        """The next release."""
+        release = {
+            "id": str(uuid.uuid4()),
+            "version": len(self.releases) + 1,
+            "status": status,
+            "description": description,
+            "output_stream_url": None,
+            "slug": None,
+            "created_at": now_text(),
+            "user": {"email": self.user},
+            "eligible_for_rollback": False,
+        }
+        self.releases.append(release)
+        return release
 
-    def add(self, line: str) -> None:
-        with self._changed:
-            self._data += f"{line}\n".encode()
-            self._changed.notify_all()
-
-    def close(self) -> None:
-        with self._changed:
-            self._is_closed = True
-            self._changed.notify_all()
-
-    def follow(self, start: int) -> Iterator[bytes]:
-        position = start
-        while True:
-            with self._changed:
-                while len(self._data) <= position and not self._is_closed:
-                    self._changed.wait(1)
-                chunk, is_closed = self._data[position:], self._is_closed
-            position += len(chunk)
-            if chunk:
-                yield chunk
-            elif is_closed:
-                return
+    def keep(self, release: dict[str, Any]) -> None:
+        """Remember what a release that succeeded released, so that it can be rolled back to."""
+        if images := self.images():
+            self.past[release["id"]] = (images, dict(self.config))
+            release["eligible_for_rollback"] = True
 
 
 def dyno_row(app: App, dyno: Dyno) -> dict[str, Any]:

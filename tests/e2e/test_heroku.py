@@ -30,7 +30,7 @@ class Moody(HerokuStandIn):
             self.mood = ""
             app = self.apps["shop-prod"]
             app.formation["web"]["image"] = "sha256:" + "f" * 64
-            self._add_release(app, "Deployed web (ffffffffffff)", "succeeded")
+            app.add_release("Deployed web (ffffffffffff)")
         return answer
 
 

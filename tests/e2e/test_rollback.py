@@ -8,6 +8,7 @@ import json
 import pytest
 
 from shipit.rehearsal.heroku import HerokuStandIn
+from shipit.rehearsal.server import Request, Response
 from tests.servers.cluster import Cluster
 from tests.servers.registry import RegistryServer
 from tests.shipit import Shipit
@@ -15,6 +16,25 @@ from tests.shipit import Shipit
 GOOD = "import http.server, os\nhttp.server.HTTPServer(('', int(os.environ.get('PORT', 8000))), http.server.BaseHTTPRequestHandler).serve_forever()\n"
 BAD = "raise SystemExit('broken')\n"
 OLD = "env: {MODE: old}\nsecrets: {TOKEN: {env: TOKEN}}"
+
+
+class Rival(HerokuStandIn):
+    """Once `image` is set, somebody else releases it right after the next release of images."""
+
+    image = ""
+
+    def answer(self, request: Request) -> Response:
+        answer = super().answer(request)
+        if request.method == "PATCH" and b"docker_image" in request.body and self.image:
+            app, image, self.image = self.apps["shop-prod"], self.image, ""
+            app.formation["web"]["image"] = image
+            app.add_release(f"Deployed web ({image.removeprefix('sha256:')[:12]})")
+        return answer
+
+
+@pytest.fixture
+def heroku_kind() -> type[HerokuStandIn]:
+    return Rival
 
 
 def write(shipit: Shipit, app: str, target: str, more: str = "") -> None:
@@ -29,7 +49,7 @@ def write(shipit: Shipit, app: str, target: str, more: str = "") -> None:
 def test_heroku_comes_back_with_its_config_and_its_scale(
     shipit: Shipit, heroku: HerokuStandIn, rolls_config_back: bool
 ) -> None:
-    heroku.rolls_config_back = rolls_config_back
+    heroku.releases.rolls_config_back = rolls_config_back
     shipit.env |= {"TOKEN": "token-of-before"}
     write(shipit, GOOD, "processes: {web: {quantity: 1}}", OLD)
     assert shipit.run("deploy").returncode == 0
@@ -64,15 +84,8 @@ def test_what_someone_else_released_meanwhile_is_left_alone(shipit: Shipit, hero
     assert shipit.run("deploy").returncode == 0
     app = heroku.apps["shop-prod"]
     foreign = "sha256:" + "f" * 64
-    release = heroku._release_images
-
-    def and_then_another(*arguments: object) -> object:
-        answer = release(*arguments)  # type: ignore[arg-type]
-        app.formation["web"]["image"] = foreign
-        heroku._add_release(app, "Deployed web (ffffffffffff)", "succeeded")
-        return answer
-
-    heroku._release_images = and_then_another  # type: ignore[method-assign, assignment]
+    assert isinstance(heroku, Rival)
+    heroku.image = foreign
     write(shipit, BAD, "processes: {web: {quantity: 1}}")
     done = shipit.run("deploy")
     assert done.returncode == 1 and "someone else released" in done.stdout

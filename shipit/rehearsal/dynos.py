@@ -1,0 +1,71 @@
+"""The dynos of the stand-in's apps: started from the registry beside it, looked after, stopped."""
+
+from __future__ import annotations
+
+import json
+
+from shipit.rehearsal.app import App, Dyno, now_text
+from shipit.rehearsal.dyno import Line, Runner, Running, free_port, listens
+from shipit.rehearsal.registry import EmbeddedRegistry
+
+
+class Dynos:
+    """Starts what an app's formation says."""
+
+    def __init__(self, registry: EmbeddedRegistry, runner: Runner) -> None:
+        self.registry = registry
+        self.runner = runner
+
+    def manifest(self, app: str, process: str, config_digest: str) -> str | None:
+        """The manifest in the registry whose config is the image released; tags play no part."""
+        for (name, digest), (_, data) in list(self.registry.manifests.items()):
+            if name == f"{app}/{process}" and json.loads(data)["config"]["digest"] == config_digest:
+                return digest
+        return None
+
+    def restart(self, app: App, processes: list[str]) -> None:
+        """Stop the dynos of process types, and start as many as the formation says, as of the newest release."""
+        self.stop(app, processes)
+        version = app.releases[-1]["version"]
+        for process in [name for name in processes if name in app.formation and name != "release"]:
+            row = app.formation[process]
+            manifest = self.manifest(app.name, process, row["image"])
+            for index in range(row["quantity"] if manifest else 0):
+                dyno = Dyno(f"{process}.{index + 1}", process, version, free_port(), since=now_text())
+                app.dynos.append(dyno)
+                self._start(app, dyno, str(manifest))
+
+    def stop(self, app: App, processes: list[str]) -> None:
+        for dyno in [dyno for dyno in app.dynos if dyno.process in processes]:
+            if dyno.running:
+                dyno.running.stop()
+            app.dynos.remove(dyno)
+
+    def run(self, app: App, process: str, image: str, line: Line) -> Running:
+        """Start one dyno that is not of the formation, as the release phase is."""
+        manifest = self.manifest(app.name, process, image)
+        assert manifest is not None, f"{process} was released without its image"
+        name = f"{app.name}/{process}"
+        return self.runner.start(self.registry, name, manifest, dict(app.config), free_port(), line)
+
+    def look(self, app: App) -> None:
+        """Bring the states of an app's dynos up to date."""
+        for dyno in app.dynos:
+            code = dyno.running.exit_code() if dyno.running else 1
+            if code is not None:
+                if dyno.state != "crashed":
+                    app.log.append(f"heroku[{dyno.name}]: Process exited with status {code}")
+                dyno.state = "crashed"
+            elif dyno.process != "web" or listens(dyno.port):
+                dyno.state = "up"
+
+    def _start(self, app: App, dyno: Dyno, manifest: str) -> None:
+        def line(text: str) -> None:
+            app.log.append(f"app[{dyno.name}]: {text}")
+
+        try:
+            name = f"{app.name}/{dyno.process}"
+            dyno.running = self.runner.start(self.registry, name, manifest, app.config, dyno.port, line)
+        except Exception as error:
+            # Whatever the engine says of it: for the app it is a dyno that did not start.
+            line(f"can't be started: {error}")
