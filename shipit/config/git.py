@@ -90,7 +90,7 @@ class Git:
             return None
         command = ["git", "-C", str(self.folder), *arguments]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+            done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=20, check=False)
         except (OSError, subprocess.TimeoutExpired):
             return None
         return done.stdout.rstrip() if done.returncode == 0 else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import random
+import re
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -16,6 +17,7 @@ T = TypeVar("T")
 
 ATTEMPTS = 5
 LONGEST_PAUSE_S = 120.0
+_SECONDS = re.compile(r"[0-9]{1,15}")
 
 
 def retrying(call: Callable[[], T], *, clock: Clock, emit: Emit, attempts: int = ATTEMPTS) -> T:
@@ -49,9 +51,9 @@ def parse_retry_after(value: str | None) -> float | None:
     """
     if not value:
         return None
-    if value.strip().isdecimal():
+    if _SECONDS.fullmatch(value.strip()):
         return float(value)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None

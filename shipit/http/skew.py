@@ -18,11 +18,11 @@ def judge_skew(server: str, date: str | None, now_s: float) -> Finding | None:
     """
     try:
         theirs = parsedate_to_datetime(date or "")
-    except ValueError:
+        if theirs.tzinfo is None:
+            theirs = theirs.replace(tzinfo=UTC)
+        skew_s = (datetime.fromtimestamp(now_s, UTC) - theirs).total_seconds()
+    except (ValueError, OverflowError):
         return None
-    if theirs.tzinfo is None:
-        theirs = theirs.replace(tzinfo=UTC)
-    skew_s = (datetime.fromtimestamp(now_s, UTC) - theirs).total_seconds()
     if abs(skew_s) < WARN_S:
         return Finding("ok", "clock", f"agrees with {server}")
     way = "ahead of" if skew_s > 0 else "behind"

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+_LIMIT = re.compile(r"\s*([0-9]{1,12})(?![0-9])\s*(?:;\s*w=([0-9]{1,12})(?![0-9]))?")
+
 
 class Limit(NamedTuple):
     """How many pulls are left of how many, and the seconds that they are counted over (0 when not said)."""
@@ -23,7 +25,7 @@ class Limit(NamedTuple):
 
 def parse_limit(total: str | None, remaining: str | None) -> Limit | None:
     """The limit in two headers such as `100;w=21600`; None when they are absent or not understood."""
-    first, second = (re.match(r"\s*(\d+)\s*(?:;\s*w=(\d+))?", value or "") for value in (total, remaining))
+    first, second = (_LIMIT.match(value or "") for value in (total, remaining))
     if not first or not second:
         return None
     return Limit(int(second[1]), int(first[1]), int(first[2] or second[2] or 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from shipit.errors import BuildError
@@ -13,7 +14,7 @@ from shipit.image.dockerfile import Dockerfile
 from shipit.image.engine.client import Engine
 from shipit.image.engine.context import dockerfile_beside, packed_context
 from shipit.image.engine.failure import explain_failure
-from shipit.image.engine.progress import Progress, read_plain, read_row
+from shipit.image.engine.progress import LONGEST_ROW, Progress, read_plain, read_row
 from shipit.image.options import BuildOptions
 
 
@@ -119,7 +120,7 @@ def _run(command: list[str], variables: Mapping[str, str], progress: Progress) -
     assert process.stdout
     with process:
         try:
-            for raw in process.stdout:
+            for raw in iter(partial(process.stdout.readline, LONGEST_ROW), b""):
                 line = raw.decode("utf-8", "replace").rstrip("\r\n")
                 last = line or last
                 read_plain(line, progress)

@@ -16,10 +16,12 @@ from typing import IO, Any
 
 from shipit.errors import BuildError
 from shipit.image.engine.address import EngineAddress, Tls
+from shipit.image.engine.progress import json_rows
 from shipit.image.engine.tunnel import Tunnel
 from shipit.reference import ImageRef
 
 _BLOCK = 1024 * 1024
+_PIECE = 64 * 1024
 _ANSWER_S = 10
 # The first API version whose BuildKit takes a build over HTTP.
 _BUILDKIT_SINCE = (1, 39)
@@ -118,7 +120,7 @@ class Engine:
             )
             if answer.status_code != 200:
                 raise BuildError(f"the engine refused to build: {_message(answer)}", where=where)
-            yield from _rows(answer)
+            yield from json_rows(answer.iter_content(_PIECE))
 
     def inspect(self, name: str) -> Mapping[str, Any] | None:
         """What it knows of an image, or None when it has none of that name."""
@@ -142,7 +144,7 @@ class Engine:
             answer = self._api._post(self._api._url("/images/create"), params=parameters, headers=headers, stream=True)
             if answer.status_code != 200:
                 raise BuildError(f"the engine can't pull {ref}: {_message(answer)}")
-            for row in _rows(answer):
+            for row in json_rows(answer.iter_content(_PIECE)):
                 if error := row.get("error"):
                     raise BuildError(f"the engine can't pull {ref}: {error}")
 
@@ -210,20 +212,10 @@ def _auth_header(host: str, login: tuple[str, str, str]) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).decode()
 
 
-def _rows(answer: Any) -> Iterator[Mapping[str, Any]]:
-    for line in answer.iter_lines():
-        try:
-            row = json.loads(line) if line else None
-        except ValueError:
-            continue
-        if isinstance(row, dict):
-            yield row
-
-
 def _message(answer: Any) -> str:
     try:
         return str(answer.json().get("message", "")).strip()
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return f"status {answer.status_code}"
 
 

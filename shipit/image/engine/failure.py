@@ -9,8 +9,8 @@ from shipit.image.dockerfile import Dockerfile, Instruction
 from shipit.image.engine.progress import Progress, Vertex
 
 _LAST_LINES = 15
-_NUMBERED = re.compile(r"\[(?:\S+/\S+ )?(?:(\S+) +)?(\d+)/(\d+)\] (.*)", re.DOTALL)
-_CLASSIC = re.compile(r"Step (\d+)/\d+ : (.*)", re.DOTALL)
+_NUMBERED = re.compile(r"\[(?:\S+/\S+ )?(?:(\S+) +)?(\d{1,9})/(\d{1,9})\] (.*)", re.DOTALL)
+_CLASSIC = re.compile(r"Step (\d{1,9})/\d+ : (.*)", re.DOTALL)
 _EXIT = re.compile(r"exit code: (\d+)|returned a non-zero code: (\d+)")
 _MISSING = re.compile(r'"/?([^"]*)":? not found')
 _LINE = re.compile(r"(?:on )?line (\d+)")
@@ -74,7 +74,7 @@ def _stage(dockerfile: Dockerfile, name: str | None) -> list[Instruction]:
         words = stage[0].text.split()
         if name and len(words) == 3 and words[2].lower() == name.lower():
             return stage
-    if name and (match := re.fullmatch(r"stage-(\d+)", name)) and int(match[1]) < len(stages):
+    if name and (match := re.fullmatch(r"stage-(\d{1,9})", name)) and int(match[1]) < len(stages):
         return stages[int(match[1])]
     return stages[-1]
 

@@ -8,26 +8,35 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 TRACE = "moby.buildkit.trace"
+# A row holds at most one piece of output, or one state; what is longer is none of an engine's, and is passed over.
+LONGEST_ROW = 16 * 1024 * 1024
+# Of what a build writes the last lines are kept; a line that never ends is broken.
+_LONGEST_LINE = 64 * 1024
+_MOST_LINES = 200
+_LONGEST_NAME = 4096
+_MOST_VERTICES = 10_000
 _PLAIN = re.compile(r"#(\d+) (.*)")
 _PLAIN_TIMED = re.compile(r"\d+\.\d+ (.*)")
 _PLAIN_STATE = re.compile(
     r"(?:DONE|CACHED|CANCELED|resolve|sha256:|extracting|transferring|naming to|unpacking to)\b.*"
 )
-_STEP = re.compile(r"Step (\d+)/\d+ : (.*)")
+_STEP = re.compile(r"Step (\d{1,9})/\d+ : (.*)")
 
 
 @dataclass
 class Vertex:
-    """One part of a build: its name as the builder shows it, what it wrote, and why it failed."""
+    """One part of a build: its name as the builder shows it, the last lines it wrote, and why it failed."""
 
     name: str
-    lines: list[str] = field(default_factory=list)
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=_MOST_LINES))
     error: str = ""
     rest: str = ""
 
@@ -46,17 +55,26 @@ class Progress:
         return next((vertex for vertex in self.vertices.values() if vertex.error), None)
 
     def begin(self, key: str, name: str) -> None:
-        if key not in self.vertices:
-            self.vertices[key] = Vertex(name)
+        if key not in self.vertices and len(self.vertices) < _MOST_VERTICES:
+            self.vertices[key] = Vertex(name[:_LONGEST_NAME])
             if name.startswith(("[", "Step ")) and not name.startswith("[internal]"):
                 self.tell(name)
 
     def write(self, key: str, text: str) -> None:
         """Output of a part, which may break anywhere."""
-        vertex = self.vertices.setdefault(key, Vertex(""))
-        *whole, vertex.rest = (vertex.rest + text).split("\n")
-        for line in whole:
+        self.begin(key, "")
+        vertex = self.vertices.get(key)
+        if vertex is None:
+            return
+        *whole, rest = (vertex.rest + text).split("\n")
+        *broken, vertex.rest = [rest[at : at + _LONGEST_LINE] for at in range(0, len(rest), _LONGEST_LINE)] or [""]
+        for line in (*whole, *broken):
             self._line(vertex, line)
+
+    def fail(self, key: str, name: str, error: str) -> None:
+        self.begin(key, name)
+        if key in self.vertices:
+            self.vertices[key].error = error
 
     def flush(self) -> None:
         for vertex in self.vertices.values():
@@ -69,6 +87,29 @@ class Progress:
         shown = line.rstrip("\r").rpartition("\r")[2].rstrip()
         vertex.lines.append(shown)
         self.tell(shown)
+
+
+def json_rows(pieces: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
+    """The objects in lines of JSON that arrive in pieces; lines that hold anything else are passed over."""
+    held, is_too_long = b"", False
+    for piece in pieces:
+        *lines, held = (held + piece).split(b"\n")
+        for line in lines:
+            if not is_too_long and (row := _row(line)) is not None:
+                yield row
+            is_too_long = False
+        if len(held) > LONGEST_ROW:
+            held, is_too_long = b"", True
+    if not is_too_long and (row := _row(held)) is not None:
+        yield row
+
+
+def _row(line: bytes) -> Mapping[str, Any] | None:
+    try:
+        row = json.loads(line) if line.strip() else None
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) else None
 
 
 def read_row(row: Mapping[str, Any], progress: Progress) -> None:
@@ -85,7 +126,8 @@ def read_row(row: Mapping[str, Any], progress: Progress) -> None:
         _read_classic(str(text), progress)
     detail = row.get("errorDetail")
     if detail or "error" in row:
-        progress.error = str((detail or {}).get("message") or row.get("error"))
+        said = detail.get("message") if isinstance(detail, dict) else None
+        progress.error = str(said or row.get("error") or "the engine says that it failed, and not why")
 
 
 def _read_classic(text: str, progress: Progress) -> None:
@@ -106,8 +148,7 @@ def read_trace(data: bytes, progress: Progress) -> None:
             if _has_begun(parts):
                 progress.begin(key, name)
             if error:
-                progress.begin(key, name)
-                progress.vertices[key].error = error
+                progress.fail(key, name, error)
         elif number == 3:
             parts = dict(_fields(value))
             progress.write(_text(parts.get(1)), _text(parts.get(4)))
@@ -166,7 +207,7 @@ def read_plain(line: str, progress: Progress) -> None:
     if key not in progress.vertices:
         progress.begin(key, text)
     elif text.startswith("ERROR: "):
-        progress.vertices[key].error = text.removeprefix("ERROR: ")
+        progress.fail(key, "", text.removeprefix("ERROR: "))
     elif timed := _PLAIN_TIMED.fullmatch(text):
         progress.write(key, f"{timed[1]}\n")
     elif not _PLAIN_STATE.match(text) and text != progress.vertices[key].name:

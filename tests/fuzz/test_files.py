@@ -1,0 +1,148 @@
+"""Files of a project and of its user: deploy.yml and what it names, git's files, what `init` reads, credentials and kubeconfigs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shipit.config.environment import Environment
+from shipit.config.folder import ProjectFolder
+from shipit.config.git import Git
+from shipit.config.load import load_project
+from shipit.config.names import GIT_FACTS
+from shipit.config.project import Project
+from shipit.config.resolved import render_resolved
+from shipit.setup.found import look
+from shipit.targets.heroku.token import find_token
+from shipit.targets.kinds import KindModels
+from shipit.targets.kubernetes.manifests import read_manifests
+from tests.fuzz.bounds import bounded, fuzzed
+from tests.fuzz.mutations import mutated
+from tests.shipit import ROOT
+
+SMALL = (
+    b"app: hello\nimage: user/hello\nenv: {A: ${A:-1}, B: 'x'}\nsecrets: {S: {env: S}}\ntargets: {k8s: {port: 3000}}\n"
+)
+EXAMPLE = (ROOT / "deploy.example.yml").read_bytes()
+
+
+def surroundings(folder: Path, **variables: str) -> Environment:
+    return Environment({"PATH": "/nowhere", "A": "value", **variables}, folder, folder)
+
+
+@fuzzed
+@given(mutated(SMALL, EXAMPLE))
+def test_deploy_yml(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "deploy.yml").write_bytes(data)
+
+    def read() -> str:
+        return render_resolved(load_project(tmp_path / "deploy.yml", surroundings(tmp_path), KindModels()))
+
+    bounded(read)
+
+
+@fuzzed
+@given(mutated(b"env: {A: 1}\ntargets: {k8s: {replicas: 2}}\n", b"x: &a [1, 2]\ny: *a\n<<: {z: 1}\n"))
+def test_an_included_file(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "deploy.yml").write_bytes(b"include: other.yml\n" + SMALL)
+    (tmp_path / "other.yml").write_bytes(data)
+    bounded(lambda: load_project(tmp_path / "deploy.yml", surroundings(tmp_path), KindModels()))
+
+
+@fuzzed
+@given(mutated(b"A=1\nB='two words'\nexport C=\"x\\ny\"\n# note\nD=${A}\nE=`ls`\n", b"A: 1\r\nB=\r\n"))
+def test_a_dotenv_file(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "deploy.yml").write_bytes(b"dotenv: .env\n" + SMALL)
+    (tmp_path / ".env").write_bytes(data)
+
+    def read() -> Mapping[str, str]:
+        return load_project(tmp_path / "deploy.yml", surroundings(tmp_path), KindModels()).variables
+
+    found = bounded(read)
+    if isinstance(found, dict):
+        assert not any("\0" in name + value for name, value in found.items()), "no process takes such a variable"
+
+
+MANIFEST = b"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    spec:\n      containers: [{name: a, image: user/hello}]\n---\nkind: List\napiVersion: v1\nitems: []\n"
+
+
+@fuzzed
+@given(mutated(MANIFEST))
+def test_a_manifest(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "m.yml").write_bytes(data)
+    (tmp_path / "deploy.yml").write_bytes(b"app: a\nimage: user/hello\ntargets: {k8s: {manifests: [m.yml]}}\n")
+    loaded = bounded(lambda: load_project(tmp_path / "deploy.yml", surroundings(tmp_path), KindModels()))
+    if isinstance(loaded, Project):
+        assert not isinstance(
+            bounded(lambda: read_manifests(ProjectFolder(tmp_path, tmp_path), ("m.yml",))), Exception
+        ), "checked when loaded"
+
+
+@fuzzed
+@given(
+    mutated(b"ref: refs/heads/main\n", b"0123456789012345678901234567890123456789\n"),
+    mutated(b"0123456789012345678901234567890123456789\n"),
+    mutated(b"# pack-refs with: peeled\n0123456789012345678901234567890123456789 refs/heads/main\n"),
+)
+def test_the_files_of_git(tmp_path: Path, head: bytes, ref: bytes, packed: bytes) -> None:
+    git = tmp_path / ".git"
+    (git / "refs/heads").mkdir(parents=True, exist_ok=True)
+    (git / "HEAD").write_bytes(head)
+    (git / "refs/heads/main").write_bytes(ref)
+    (git / "packed-refs").write_bytes(packed)
+
+    def read() -> list[str | None]:
+        facts = Git(tmp_path)
+        return [facts.lookup(fact) for fact in GIT_FACTS if fact not in ("tag", "dirty")]
+
+    found = bounded(read)
+    assert isinstance(found, list)
+    (git / "refs/heads/main").unlink()
+    assert isinstance(bounded(read), list)
+
+
+@fuzzed
+@given(mutated(b"gitdir: .elsewhere\n", b"gitdir: /nowhere/at/all\n"))
+def test_a_git_file_that_points_elsewhere(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / ".git").write_bytes(data)
+    assert isinstance(bounded(lambda: [Git(tmp_path).sha, Git(tmp_path).branch]), list)
+
+
+FOUND = {
+    "compose.yaml": b"services:\n  web: {build: {context: ., dockerfile: Dockerfile}, ports: ['80:3000'], environment: {A: b}}\n  db: {image: postgres}\n",
+    "package.json": b'{"name": "shop", "scripts": {"start": "node ."}, "dependencies": {"express": "4"}}',
+    "app.json": b'{"name": "shop", "env": {"SECRET": {"generator": "secret"}, "A": "b"}, "formation": {"web": {"quantity": 1}}}',
+    "heroku.yml": b"build:\n  docker: {web: Dockerfile}\nrun: {web: npm start, worker: {command: [node, w.js], image: web}}\nrelease: {command: [npm run migrate]}\n",
+    "Procfile": b"web: npm start\nworker: node worker.js\nrelease: npm run migrate\n",
+    "Dockerfile": b"ARG PORT=3000\nFROM node:22\nEXPOSE 3000/tcp $PORT\nCMD node .\n",
+    "pyproject.toml": b'[project]\nname = "shop"\ndependencies = ["flask"]\n',
+    "go.mod": b"module example.com/shop\n\ngo 1.22\n",
+    ".git/config": b'[remote "origin"]\n\turl = git@github.com:me/shop.git\n[remote "heroku"]\n\turl = https://git.heroku.com/shop.git\n',
+}
+
+
+@fuzzed
+@given(st.sampled_from(sorted(FOUND)).flatmap(lambda name: st.tuples(st.just(name), mutated(FOUND[name]))))
+def test_what_init_reads(tmp_path: Path, changed: tuple[str, bytes]) -> None:
+    """A file that can't be read is as if it were not there: `init` only makes suggestions."""
+    for name, data in {**FOUND, changed[0]: changed[1]}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    assert not isinstance(bounded(lambda: look(tmp_path, surroundings(tmp_path))), Exception)
+
+
+NETRC = (
+    b"machine api.heroku.com\n  login me@example.com\n  password token-of-heroku\n",
+    b"# mine\nmacdef init\ncd /\n\nmachine other.example.com login a password b account c\ndefault login x password y\n",
+)
+
+
+@fuzzed
+@given(mutated(*NETRC))
+def test_the_netrc_file(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / ".netrc").write_bytes(data)
+    (tmp_path / ".netrc").chmod(0o600)
+    bounded(lambda: find_token(surroundings(tmp_path)))

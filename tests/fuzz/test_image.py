@@ -1,0 +1,244 @@
+"""What a build reads: Dockerfiles, ignore files, layers, an engine's progress and archives, what images tell of their bases."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shipit.digest import Digest
+from shipit.errors import ShipitError
+from shipit.image.build import BuildTools, build_image, read_dockerfile
+from shipit.image.dockerfile import parse_dockerfile
+from shipit.image.engine.export import read_archive
+from shipit.image.engine.failure import explain_failure
+from shipit.image.engine.progress import TRACE, Progress, json_rows, read_plain, read_row
+from shipit.image.facts import carried_facts, facts_of
+from shipit.image.image import BuiltImage, Layer, SourceImage
+from shipit.image.layer import read_index
+from shipit.image.options import BuildOptions
+from shipit.image.store import ContentStore
+from shipit.reference import ImageRef
+from tests.fuzz.bounds import bounded, fuzzed
+from tests.fuzz.mutations import as_json, mutated, mutated_json
+
+DOCKERFILES = (
+    b"# syntax=docker/dockerfile:1\n# escape=\\\nARG BASE=base\nFROM ${BASE} AS one\nENV A=1 B=\"two $A\"\nCOPY --chown=me:5 --chmod=755 a.txt *.md /d/\n"
+    b"LABEL v=${A:-x} w='y'\nUSER me\nWORKDIR d\nEXPOSE 80/tcp $A\nHEALTHCHECK --interval=5s CMD [\"true\"]\nENTRYPOINT [\"/a\", \"b\"]\n"
+    b"FROM one\nCOPY --from=one /etc/passwd /p\nCOPY <<EOF /h\nhello $A\nEOF\nADD a.tar.gz /t/\nVOLUME [\"/v\"]\nSTOPSIGNAL 9\nCMD run ${A##*1} ${B%%x} ${A//1/2}\n",
+    b"FROM base\r\nCOPY a.txt \\\r\n  # note\r\n  /b\r\nONBUILD COPY . .\r\nMAINTAINER me\r\nSHELL [\"/bin/sh\"]\r\nRUN <<A <<-'B'\r\nx\r\nA\r\n\ty\r\nB\r\n",
+)  # fmt: skip
+
+
+def no_engine() -> Any:
+    raise ShipitError("no engine is asked here")
+
+
+class OneBase:
+    """A source whose every base is one image of one layer."""
+
+    def __init__(self, store: ContentStore, tar: bytes, config: Any = None) -> None:
+        blob = gzip.compress(tar, 1, mtime=0)
+        diff_id = Digest.of(tar)
+        self.layer = Layer(diff_id, store.put(blob), len(blob))
+        whole = {"architecture": "amd64", "os": "linux", "config": config or {}, "rootfs": {"diff_ids": [diff_id]}}
+        self.image = SourceImage(ImageRef("base", "base"), json.dumps(whole).encode(), (self.layer,), "oci")
+
+    def pulled_from(self, ref: ImageRef) -> ImageRef:
+        return ref
+
+    def resolve(self, ref: ImageRef, platform: str) -> SourceImage:
+        return self.image
+
+    def blob(self, ref: ImageRef, digest: str) -> Iterator[bytes]:
+        raise ShipitError("every layer is in the store")
+
+
+def a_tar(form: int, **changes: Any) -> bytes:
+    with io.BytesIO() as buffer:
+        with tarfile.open(fileobj=buffer, mode="w", format=form) as archive:
+            for name, kind, data, link in (
+                ("etc/", tarfile.DIRTYPE, b"", ""),
+                ("etc/passwd", tarfile.REGTYPE, b"root:x:0:0::/:/bin/sh\nme:x:5:6::/:/bin/sh\n", ""),
+                ("lib", tarfile.SYMTYPE, b"", "../usr/lib"),
+                ("etc/again", tarfile.LNKTYPE, b"", "etc/passwd"),
+                ("usr/.wh.gone", tarfile.REGTYPE, b"", ""),
+                ("d/" + "n" * (90 if form == tarfile.USTAR_FORMAT else 120), tarfile.REGTYPE, b"x" * 600, ""),
+            ):
+                info = tarfile.TarInfo(name)
+                info.type, info.size, info.linkname, info.mode = kind, len(data), link, 0o755
+                info.pax_headers = {"comment": "x" * 10} if form == tarfile.PAX_FORMAT else {}
+                archive.addfile(info, io.BytesIO(data))
+        return buffer.getvalue()
+
+
+TARS = tuple(a_tar(form) for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT))
+
+
+def built(folder: Path, source: OneBase, store: ContentStore) -> BuiltImage:
+    context = folder / "context"
+    context.mkdir(exist_ok=True)
+    (context / "a.txt").write_text("a")
+    (context / "a.tar.gz").write_bytes(gzip.compress(TARS[0], 1, mtime=0))
+    options = BuildOptions(context=context, dockerfile=folder / "Dockerfile", builder="native")
+    return build_image("web", options, BuildTools(store, source, no_engine, lambda event: None))
+
+
+@fuzzed
+@given(mutated(*DOCKERFILES))
+def test_a_dockerfile(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "Dockerfile").write_bytes(data)
+    bounded(lambda: read_dockerfile(tmp_path / "Dockerfile", tmp_path))
+
+
+@fuzzed
+@given(mutated(*DOCKERFILES, most_edits=3))
+def test_a_build_of_a_dockerfile(tmp_path: Path, data: bytes) -> None:
+    store = ContentStore(tmp_path / "store")
+    (tmp_path / "Dockerfile").write_bytes(data)
+    bounded(lambda: built(tmp_path, OneBase(store, TARS[0]), store))
+
+
+READS_ALL = b"FROM base\nCOPY --from=base / /all/\nCOPY --chown=me a.txt /etc/\n"
+
+
+@fuzzed
+@given(mutated(*TARS))
+def test_the_tar_of_a_layer(tmp_path: Path, data: bytes) -> None:
+    """Its digests are right: what it holds is the attack."""
+    store = ContentStore(tmp_path / "store")
+    source = OneBase(store, data)
+    bounded(lambda: read_index(source.layer, store, lambda layer: store.path(layer.digest)))
+    (tmp_path / "Dockerfile").write_bytes(READS_ALL)
+    bounded(lambda: built(tmp_path, source, store))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["Dockerfile", "context", "store"], "nothing outside"
+
+
+@fuzzed
+@given(mutated(*(gzip.compress(tar, mtime=0) for tar in TARS)))
+def test_the_gzip_of_a_layer(tmp_path: Path, data: bytes) -> None:
+    store = ContentStore(tmp_path / "store")
+    layer = Layer(Digest.of(data), store.put(data), len(data))
+    bounded(lambda: read_index(layer, store, lambda layer: store.path(layer.digest)))
+
+
+CONFIG: dict[str, Any] = {
+    "Env": ["PATH=/bin", "A=b"], "Cmd": ["/bin/sh"], "Entrypoint": None, "User": "me", "WorkingDir": "/d", "Labels": {"a": "b"},
+    "ExposedPorts": {"80/tcp": {}}, "Volumes": {"/v": {}}, "Healthcheck": {"Test": ["CMD", "true"], "Interval": 5}, "OnBuild": [],
+    "Shell": ["/bin/sh", "-c"], "StopSignal": "SIGTERM",
+}  # fmt: skip
+
+
+@fuzzed
+@given(mutated_json(CONFIG), st.sampled_from(DOCKERFILES))
+def test_the_config_of_a_base(tmp_path: Path, config: Any, dockerfile: bytes) -> None:
+    store = ContentStore(tmp_path / "store")
+    (tmp_path / "Dockerfile").write_bytes(dockerfile)
+    bounded(lambda: built(tmp_path, OneBase(store, TARS[0], config), store))
+
+
+FACTS = {"layers": 1, "paths": {"etc": ["dir", 493, 0, 0, ""], "x": None}, "rows": {"etc/passwd": {"me": "me:x:5:6"}}}
+
+
+@fuzzed
+@given(mutated_json({"shipit.base.v1": FACTS, "rootfs": {"diff_ids": [Digest.of(b"a")]}}))
+def test_what_an_image_tells_of_its_base(value: Any) -> None:
+    assert not isinstance(bounded(lambda: carried_facts(as_json(value), [Digest.of(b"a")])), Exception)
+    assert not isinstance(bounded(lambda: facts_of(value)), Exception)
+
+
+def an_archive(manifest: bytes, config: bytes, layer: bytes, name: str) -> bytes:
+    with io.BytesIO() as buffer:
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            for member, data in (("manifest.json", manifest), ("c.json", config), (name, layer)):
+                info = tarfile.TarInfo(member)
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+        return buffer.getvalue()
+
+
+LAYER_NAME = f"blobs/sha256/{Digest.of(TARS[0]).hex}"
+ENGINE_MANIFEST = [{"Config": "c.json", "RepoTags": ["a:b"], "Layers": [LAYER_NAME]}]
+ENGINE_CONFIG = {
+    "rootfs": {"type": "layers", "diff_ids": [Digest.of(TARS[0])]},
+    "config": {},
+}
+
+
+@fuzzed
+@given(
+    mutated_json(ENGINE_MANIFEST).map(as_json),
+    mutated_json(ENGINE_CONFIG).map(as_json),
+    mutated(TARS[0], gzip.compress(TARS[0], mtime=0), most_edits=1),
+)
+def test_the_archive_of_an_engine(tmp_path: Path, manifest: bytes, config: bytes, layer: bytes) -> None:
+    data = an_archive(manifest, config, layer, LAYER_NAME)
+
+    def read() -> object:
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            return read_archive(archive, ContentStore(tmp_path / "store"), {})
+
+    bounded(read)
+
+
+def a_field(number: int, data: bytes) -> bytes:
+    return bytes([number << 3 | 2, len(data)]) + data
+
+
+VERTEX = a_field(1, b"sha256:a") + a_field(3, b"[1/2] RUN x") + a_field(5, b"\x08\x01")
+TRACE_DATA = a_field(1, VERTEX) + a_field(3, a_field(1, b"sha256:a") + a_field(4, b"out\rput\n"))
+ROWS = (
+    {"id": TRACE, "aux": base64.b64encode(TRACE_DATA).decode()},
+    {"aux": {"ID": "sha256:" + "0" * 64}},
+    {"stream": "Step 1/2 : FROM base\n"},
+    {"errorDetail": {"code": 1, "message": "failed"}, "error": "failed"},
+)
+
+
+@fuzzed
+@given(
+    st.lists(mutated_json(*ROWS).map(as_json) | mutated(*map(as_json, ROWS)), max_size=4),
+    mutated(TRACE_DATA),
+    st.integers(1, 99),
+)
+def test_the_progress_of_an_engine(rows: list[bytes], trace: bytes, piece: int) -> None:
+    """Rows as they come over HTTP, in pieces, and what is said of a failure in the end."""
+    last = as_json({"id": TRACE, "aux": base64.b64encode(trace).decode()})
+    data = b"\n".join([as_json(ROWS[0]), *rows, last])
+    dockerfile = parse_dockerfile("FROM base\nRUN x\n", "Dockerfile")
+
+    def read() -> str:
+        progress = Progress(lambda line: None)
+        for row in json_rows(data[at : at + piece] for at in range(0, len(data), piece)):
+            read_row(row, progress)
+        progress.flush()
+        return explain_failure(progress, dockerfile).render()
+
+    assert isinstance(bounded(read), str)
+
+
+@fuzzed
+@given(
+    mutated(
+        b"#1 [1/2] FROM base\n#1 DONE 0.1s\n#2 [2/2] RUN x\n#2 0.100 out\n#2 ERROR: exit code: 1\nERROR: failed to solve: x\n"
+    )
+)
+def test_the_plain_progress_of_buildx(data: bytes) -> None:
+    dockerfile = parse_dockerfile("FROM base\nRUN x\n", "Dockerfile")
+
+    def read() -> str:
+        progress = Progress(lambda line: None)
+        for line in data.decode("utf-8", "replace").split("\n"):
+            read_plain(line, progress)
+        progress.flush()
+        return explain_failure(progress, dockerfile).render()
+
+    assert isinstance(bounded(read), str)
