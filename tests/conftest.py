@@ -15,6 +15,7 @@ from tests.http.scripted import ScriptedServer, Start
 from tests.servers.cluster import Cluster
 from tests.servers.engine import DockerEngine
 from tests.servers.hub import DockerHub
+from tests.servers.moby import Moby
 from tests.servers.process import Unavailable
 from tests.servers.registry import RegistryServer
 from tests.shipit import Shipit
@@ -52,6 +53,14 @@ def engine(server_folder: Path) -> Iterator[DockerEngine]:
 def modern_engine(server_folder: Path) -> Iterator[DockerEngine]:
     """An engine whose images are in containerd."""
     server = started(lambda: DockerEngine(server_folder, modern=True))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def moby() -> Iterator[Moby]:
+    """moby's own code, to be asked."""
+    server = started(Moby)
     yield server
     server.stop()
 

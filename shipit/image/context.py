@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shipit.errors import BuildError
-from shipit.files import Unreadable, read_text
-from shipit.image.ignore import Rule, matcher, may_hold_exceptions, parse_ignore
+from shipit.files import Unreadable, read_file
+from shipit.image.ignore import IgnoreRules, parse_ignore
 from shipit.image.stamps import make_stamp
 from shipit.image.tree import Entry, LocalFile, Tree, add_parents
 
@@ -24,26 +24,26 @@ def ignore_file(root: Path, dockerfile: Path) -> Path | None:
     return next((file for file in files if file.exists()), None)
 
 
-def read_ignore_text(file: Path) -> str:
-    """The text of an ignore file. Raises: BuildError."""
+def read_ignore_file(file: Path) -> bytes:
+    """The bytes of an ignore file. Raises: BuildError."""
     try:
-        return read_text(file)
+        return read_file(file)
     except Unreadable as error:
         raise BuildError(error.what, where=str(file), hint=error.hint) from None
 
 
-def read_ignore_rules(root: Path, dockerfile: Path) -> tuple[Rule, ...]:
+def read_ignore_rules(root: Path, dockerfile: Path) -> IgnoreRules:
     """The rules of the file that applies; none where there is no file."""
     file = ignore_file(root, dockerfile)
     if file is None:
-        return ()
+        return IgnoreRules()
     try:
-        return parse_ignore(read_ignore_text(file))
+        return parse_ignore(read_ignore_file(file))
     except ValueError as error:
         raise BuildError(str(error), where=str(file)) from None
 
 
-def scan_context(root: Path, rules: tuple[Rule, ...], left_out: Sequence[str]) -> Tree:
+def scan_context(root: Path, rules: IgnoreRules, left_out: Sequence[str]) -> Tree:
     """The tree of a folder without some paths. Sockets, pipes and devices are left out, too, as no image can use them.
 
     Raises: BuildError when the folder is missing or a part of it can't be read.
@@ -53,26 +53,16 @@ def scan_context(root: Path, rules: tuple[Rule, ...], left_out: Sequence[str]) -
             "the build context is not a folder", where=str(root), hint="check build: context: in deploy.yml"
         )
     tree: Tree = {}
-    leaves_out = matcher(rules)
     top = str(root)
-    pending = [("", top)]
+    pending = [("", top, rules.top)]
     while pending:
-        prefix, folder = pending.pop()
-        try:
-            with os.scandir(folder) as entries:
-                found = list(entries)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise BuildError(
-                f"can't be read: {error.strerror}", where=folder, hint="list it in .dockerignore, or allow reading it"
-            ) from None
-        for item in found:
+        prefix, folder, position = pending.pop()
+        for item in _listed(folder):
             path = f"{prefix}{item.name}"
             if path in left_out:
                 continue
-            ignored = leaves_out(path)
-            if not ignored:
+            is_out, own = rules.judge(position, item.name)
+            if not is_out:
                 try:
                     entry = _entry(item, top, path)
                 except FileNotFoundError:
@@ -80,10 +70,22 @@ def scan_context(root: Path, rules: tuple[Rule, ...], left_out: Sequence[str]) -
                     continue
                 if entry is not None:
                     tree[path] = entry
-            if item.is_dir(follow_symlinks=False) and (not ignored or may_hold_exceptions(path, rules)):
-                pending.append((f"{path}/", item.path))
+            if item.is_dir(follow_symlinks=False) and (not is_out or rules.may_take_back(path)):
+                pending.append((f"{path}/", item.path, rules.inside(own)))
     add_parents(tree)
     return tree
+
+
+def _listed(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise BuildError(
+            f"can't be read: {error.strerror}", where=folder, hint="list it in .dockerignore, or allow reading it"
+        ) from None
 
 
 def _entry(item: os.DirEntry[str], top: str, path: str) -> Entry | None:

@@ -6,12 +6,11 @@ Source: Dockerfile reference, "COPY" and "ADD"; where it is silent, what BuildKi
 from __future__ import annotations
 
 import posixpath
-import re
 import stat
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from shipit.image.ignore import pattern_regex
+from shipit.image.glob import matching, split_glob
 from shipit.image.tree import WHITEOUT, Entry, Overlay, Tree, children, folders_above, normal, resolve_path
 
 
@@ -110,17 +109,18 @@ def match_sources(source: Tree, pattern: str) -> list[str]:
 
     Raises: CopyError when a path is not there.
     """
-    cleaned = normal(pattern)
-    if not re.search(r"[*?\[]", cleaned):
-        found = resolve_path(source, cleaned)
-        if found and found not in source:
-            raise CopyError(f"{pattern!r} is not there", "check the path, and .dockerignore")
-        return [cleaned]
+    folder, glob = split_glob(normal(pattern))
+    found = resolve_path(source, folder)
+    if found and found not in source:
+        raise CopyError(f"{pattern!r} is not there", "check the path, and .dockerignore")
+    if not glob:
+        return [folder]
+    prefix = f"{found}/" if found else ""
+    below = (path[len(prefix) :] for path in source if path.startswith(prefix) and path)
     try:
-        regex = re.compile(pattern_regex(re.sub(r"\*+", "*", cleaned)), re.DOTALL)
+        return [prefix + path for path in matching(below, glob)]
     except ValueError as error:
         raise CopyError(str(error)) from None
-    return sorted(path for path in source if regex.fullmatch(path))
 
 
 def _is_folder(tree: Mapping[str, Entry], path: str) -> bool:

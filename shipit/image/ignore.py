@@ -1,137 +1,121 @@
 """.dockerignore: which paths of a context a build never sees. Pure.
 
-Source: docs.docker.com/build/concepts/context, ".dockerignore files"; the rules of Go's filepath.Match plus `**`.
+Source: docs.docker.com/build/concepts/context, ".dockerignore files"; github.com/moby/patternmatcher 0.6, `ignorefile`
+and `MatchesUsingParentResults`, as BuildKit calls it (github.com/tonistiigi/fsutil, filter.go).
 """
 
 from __future__ import annotations
 
+import posixpath
 import re
-from collections.abc import Callable
 from typing import NamedTuple
+
+from shipit.image.automaton import Automaton, State
+from shipit.image.ignore_pattern import pattern_steps
+
+# What Go counts as space; Python's strip takes more.
+_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 
 
 class Rule(NamedTuple):
-    pattern: re.Pattern[str]
-    negated: bool
-    text: str
+    """A cleaned pattern. `is_exception` is whether it takes back in what rules before it leave out."""
+
+    pattern: str
+    is_exception: bool
 
 
-def parse_ignore(text: str) -> tuple[Rule, ...]:
-    """The rules of a .dockerignore file, in order; comments and empty lines left out.
+class Position(NamedTuple):
+    """A path as the rules see it: what of it they have read, and a bit for each rule that has matched."""
 
-    Raises: ValueError for a pattern that is not closed.
+    state: State
+    matched: int
+
+
+class IgnoreRules:
+    """The rules of one file, in their order: the last one that matches a path, or a folder above it, decides."""
+
+    def __init__(self, rules: tuple[Rule, ...] = ()) -> None:
+        self.rules = rules
+        self._automaton = Automaton([pattern_steps(rule.pattern) for rule in rules])
+        self._exceptions = sum(1 << number for number, rule in enumerate(rules) if rule.is_exception)
+        fixed = [_without_trailing_glob(rule.pattern) for rule in rules if rule.is_exception]
+        self._exceptions_below = [f"{text}/" for text in fixed]
+        self._may_be_anywhere = any(re.search(r"[*\[\]?^\\]", text) for text in fixed)
+        self.top = Position(self._automaton.start, 0)
+
+    def judge(self, folder: Position, name: str) -> tuple[bool, Position]:
+        """Whether what has that name in a folder is left out, and its own position."""
+        state = self._automaton.after(folder.state, name)
+        if not self._exceptions:
+            matched = folder.matched or state.matched
+            return matched != 0, Position(state, matched)
+        return self._judged(state, folder.matched)
+
+    def _judged(self, state: State, above: int) -> tuple[bool, Position]:
+        """A rule that would change nothing is not asked, and so does not count for what is below."""
+        is_out, matched, left = False, 0, above | state.matched
+        while left:
+            rule = left & -left
+            left ^= rule
+            is_exception = bool(self._exceptions & rule)
+            if above & rule or is_exception == is_out:
+                matched |= rule
+                is_out = not is_exception
+        return is_out, Position(state, matched)
+
+    def inside(self, position: Position) -> Position:
+        """The position of what is in a folder, from the folder's own."""
+        return Position(self._automaton.after(position.state, "/"), position.matched)
+
+    def may_take_back(self, folder: str) -> bool:
+        """Whether something below a folder that is left out may still be taken in."""
+        if self._may_be_anywhere:
+            return True
+        return any(below.startswith(f"{folder}/") for below in self._exceptions_below)
+
+
+def parse_ignore(data: bytes) -> IgnoreRules:
+    """The rules of a .dockerignore file, comments and empty lines left out.
+
+    Raises: ValueError for a pattern that docker refuses.
     """
     rules = []
-    for line in text.removeprefix("\ufeff").split("\n"):
-        if line.startswith("#") or not (pattern := line.strip()):
+    for line in data.removeprefix(b"\xef\xbb\xbf").split(b"\n"):
+        text = line.decode("utf-8", "surrogateescape")
+        if text.startswith("#") or not (shown := text.strip(_SPACE)):
             continue
-        negated = pattern.startswith("!")
-        taken = pattern.removeprefix("!").strip()
-        cleaned = _clean(taken)
-        if negated and not cleaned and taken.startswith("/"):
-            raise ValueError(f"the pattern {pattern!r} takes back nothing: write a path behind the !")
-        if cleaned:
-            rules.append(Rule(re.compile(pattern_regex(cleaned), re.DOTALL), negated, cleaned))
-    return tuple(rules)
+        sign = "!" if shown.startswith("!") else ""
+        pattern = clean_path((sign + _relative(shown.removeprefix("!").strip(_SPACE))).strip(_SPACE))
+        if pattern == "!":
+            raise ValueError(f"the pattern {shown!r} takes back nothing: write a path behind the !")
+        rules.append(Rule(pattern.removeprefix("!"), pattern.startswith("!")))
+    return IgnoreRules(tuple(rules))
 
 
-def is_ignored(path: str, rules: tuple[Rule, ...]) -> bool:
-    """Whether a path, relative with `/`, is left out: the last rule that matches it, or a folder above it, decides."""
-    ignored = False
-    parts = path.split("/")
-    ancestors = ["/".join(parts[: index + 1]) for index in range(len(parts))]
-    for rule in rules:
-        if rule.negated != ignored:
-            continue
-        if any(rule.pattern.fullmatch(ancestor) for ancestor in ancestors):
-            ignored = not rule.negated
-    return ignored
+def is_ignored(path: str, rules: IgnoreRules) -> bool:
+    """Whether a path, relative with `/`, is left out."""
+    *folders, name = path.split("/")
+    position = rules.top
+    for folder in folders:
+        position = rules.inside(rules.judge(position, folder)[1])
+    return rules.judge(position, name)[0]
 
 
-def matcher(rules: tuple[Rule, ...]) -> Callable[[str], bool]:
-    """Whether a path is left out, for one whose folders are not: without exceptions, one pattern tells it of all."""
-    if not rules:
-        return lambda path: False
-    if any(rule.negated for rule in rules):
-        return lambda path: is_ignored(path, rules)
-    joined = re.compile("|".join(f"(?:{rule.pattern.pattern})" for rule in rules), re.DOTALL)
-    return lambda path: joined.fullmatch(path) is not None
+def _relative(pattern: str) -> str:
+    """A pattern without the slash that it begins with."""
+    cleaned = clean_path(pattern) if pattern else ""
+    return cleaned[1:] if len(cleaned) > 1 and cleaned.startswith("/") else cleaned
 
 
-def may_hold_exceptions(folder: str, rules: tuple[Rule, ...]) -> bool:
-    """Whether something below an ignored folder could still be taken in by a `!` rule."""
-    for rule in rules:
-        if not rule.negated:
-            continue
-        fixed = re.split(r"[*?\[\\]", rule.text)[0]
-        if fixed.startswith(f"{folder}/") or f"{folder}/".startswith(fixed):
-            return True
-    return False
+def clean_path(path: str) -> str:
+    """The shortest form of a path, as Go's filepath.Clean writes it."""
+    return re.sub("^//+", "/", posixpath.normpath(path))
 
 
-def _clean(pattern: str) -> str:
-    parts: list[str] = []
-    for part in pattern.split("/"):
-        if part in ("", "."):
-            continue
-        if part == ".." and parts and parts[-1] != "..":
-            parts.pop()
-        elif part != ".." or not pattern.startswith("/"):
-            # What leads out of the context names nothing in it.
-            parts.append(part)
-    return "/".join(parts)
+def _without_trailing_glob(pattern: str) -> str:
+    return pattern.removesuffix("/**").removesuffix("/*")
 
 
 def literal_pattern(path: str) -> str:
     """The pattern of one path. A space, which would be lost at its end, becomes any character."""
-    return re.sub(r"([*?\[\]\\!#])", r"\\\1", path).replace(" ", "?")
-
-
-def pattern_regex(pattern: str) -> str:
-    """The regular expression of a pattern in which `*` stops at `/` and `**` does not."""
-    out, index = "", 0
-    while index < len(pattern):
-        char = pattern[index]
-        if pattern.startswith("**/", index) and (index == 0 or pattern[index - 1] == "/"):
-            out += "(?:.*/)?"
-            index += 3
-        elif pattern.startswith("**", index):
-            out += ".*"
-            index += 2
-        elif char == "*":
-            out += "[^/]*"
-            index += 1
-        elif char == "?":
-            out += "[^/]"
-            index += 1
-        elif char == "[":
-            group, index = _group(pattern, index)
-            out += group
-        elif char == "\\" and index + 1 < len(pattern):
-            out += re.escape(pattern[index + 1])
-            index += 2
-        else:
-            out += re.escape(char)
-            index += 1
-    return out
-
-
-def _group(pattern: str, start: int) -> tuple[str, int]:
-    index, negated = start + 1, False
-    if index < len(pattern) and pattern[index] == "^":
-        negated, index = True, index + 1
-    body, first = "", True
-    while index < len(pattern) and (pattern[index] != "]" or first):
-        first = False
-        char = pattern[index]
-        if char == "\\" and index + 1 < len(pattern):
-            body += re.escape(pattern[index + 1])
-            index += 2
-            continue
-        body += (
-            char if char == "-" and body and index + 1 < len(pattern) and pattern[index + 1] != "]" else re.escape(char)
-        )
-        index += 1
-    if index >= len(pattern):
-        raise ValueError(f"the pattern {pattern!r} has a [ that is never closed")
-    return f"(?!/)[{'^' if negated else ''}{body}]", index + 1
+    return re.sub(r"([*?\[\]\\!#^])", r"\\\1", path).replace(" ", "?")

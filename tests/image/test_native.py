@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ import pytest
 
 from shipit.errors import BuildError, RemoteError
 from shipit.image.build import BuildTools, build_image
+from shipit.image.context import scan_context
 from shipit.image.engine.address import EngineAddress
 from shipit.image.engine.client import Engine
+from shipit.image.ignore import IgnoreRules, Position
 from shipit.image.image import BuiltImage, SourceImage
 from shipit.image.layer import open_members, pack_layer
 from shipit.image.options import BuildOptions
@@ -222,24 +224,22 @@ def test_what_is_ignored_is_never_in_an_image(builder: Builder) -> None:
     assert set(builder.files(builder.build("FROM scratch\nCOPY . /\n"))) == {"keep", "deep"}
 
 
-def test_what_vanishes_while_a_context_is_read_is_not_in_it(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_vanishes_while_a_context_is_read_is_not_in_it(builder: Builder) -> None:
     for path in ("keep", "gone", "away/file"):
         builder.write(path)
     (builder.folder / "link").symlink_to("gone")
 
-    def racing(rules: object) -> Callable[[str], bool]:
-        def leaves_out(path: str) -> bool:
-            if path in ("gone", "link"):
-                (builder.folder / path).unlink()
-            if path == "away":
-                shutil.rmtree(builder.folder / path)
-            return False
+    class Racing(IgnoreRules):
+        """Rules that leave nothing out, and take their time."""
 
-        return leaves_out
+        def judge(self, folder: Position, name: str) -> tuple[bool, Position]:
+            if name in ("gone", "link"):
+                (builder.folder / name).unlink()
+            if name == "away":
+                shutil.rmtree(builder.folder / name)
+            return super().judge(folder, name)
 
-    monkeypatch.setattr("shipit.image.context.matcher", racing)
-    image = builder.build("FROM scratch\nCOPY . /\n")
-    assert set(builder.files(image)) == {"keep", "Dockerfile"}
+    assert set(scan_context(builder.folder, Racing(), ())) == {"keep"}
 
 
 def test_add_unpacks_local_archives(builder: Builder) -> None:

@@ -15,6 +15,8 @@ from pathlib import Path
 from tests.servers.process import Unavailable
 
 KUBERNETES = "1.34.4"
+# The BuildKit that the native builder follows; tests/servers/moby/go.mod names it, too.
+BUILDKIT = "0.34.2"
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet")
 # program -> Debian package
 PROGRAMS = {
@@ -199,12 +201,35 @@ def build_kubernetes() -> None:
     building.rename(target)
 
 
+def moby_folder() -> Path:
+    """Where the program is that asks moby's own code; its name says of which BuildKit."""
+    return cache_folder() / f"moby-{BUILDKIT}"
+
+
+def build_moby() -> None:
+    """Build what asks moby's code into the cache, once: some seconds."""
+    target, go = moby_folder(), shutil.which("go")
+    if (target / "moby").is_file():
+        return
+    if go is None:
+        print("left out: moby's code can't be built here (needs Go)", flush=True)
+        return
+    building, source = _begun(target), Path(__file__).with_name("moby")
+    command = [go, "build", "-trimpath", "-mod=readonly", "-buildvcs=false", "-o", f"{building}/moby", "."]
+    if subprocess.run(command, cwd=source, env={**os.environ, "CGO_ENABLED": "0"}, check=False).returncode != 0:
+        print("left out: moby's code could not be built", flush=True)
+        return
+    shutil.rmtree(target, ignore_errors=True)
+    building.rename(target)
+
+
 def main() -> None:
     if platform.system() == "Linux":
         install_packages()
         unpack_modern()
         install_from_npm(HEROKU_CLI)
         install_from_npm(LANGUAGE_SERVER)
+        build_moby()
         build_kubernetes()
     else:
         print("left out: the real engine and cluster run on Linux only", flush=True)

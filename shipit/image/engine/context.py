@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from shipit.files import read_file
-from shipit.image.context import ignore_file, read_ignore_rules, read_ignore_text, scan_context
+from shipit.image.context import ignore_file, read_ignore_file, read_ignore_rules, scan_context
 from shipit.image.ignore import is_ignored, literal_pattern, parse_ignore
 from shipit.image.options import BuildOptions
 from shipit.image.tar import read_content, tar_stream
@@ -67,7 +67,7 @@ def _put_in(tree: Tree, name: str, dockerfile: bytes, *, classic: bool) -> str:
 
 
 def _leaves_out(entry: Entry, name: str) -> bool:
-    return is_ignored(name, parse_ignore(b"".join(read_content(_IGNORE, entry)).decode("utf-8", "replace")))
+    return is_ignored(name, parse_ignore(b"".join(read_content(_IGNORE, entry))))
 
 
 def _file(data: bytes) -> Entry:
@@ -81,8 +81,9 @@ def dockerfile_beside(options: BuildOptions) -> Iterator[Path]:
         copy = Path(folder) / "Dockerfile"
         copy.write_bytes(read_file(options.dockerfile))
         rules = ignore_file(options.context, options.dockerfile)
-        lines = [read_ignore_text(rules) if rules else "", *map(literal_pattern, options.left_out)]
-        copy.with_name("Dockerfile.dockerignore").write_text("\n".join(lines) + "\n")
+        own = "\n".join(["", *map(literal_pattern, options.left_out), ""])
+        written = (read_ignore_file(rules) if rules else b"") + own.encode("utf-8", "surrogateescape")
+        copy.with_name("Dockerfile.dockerignore").write_bytes(written)
         yield copy
 
 
