@@ -13,6 +13,7 @@ from shipit.config.deprecated import Edit, apply_edits
 from shipit.config.environment import Environment, read_environment
 from shipit.config.find import DeployFile, find_file
 from shipit.config.load import environments_of, load_project, read_written
+from shipit.config.overlay import PRODUCTION
 from shipit.config.project import Project
 from shipit.errors import ConfigError, ConfigErrors, ShipitError, UsageError
 from shipit.files import read_file
@@ -47,7 +48,7 @@ def run_schema() -> None:
 def _check_all(file: DeployFile, surroundings: Environment, environment: str | None) -> dict[str | None, Project]:
     """The project under every environment, or under the one named. Raises: ConfigErrors with every mistake, each once."""
     kinds = KindModels()
-    names = (environment,) if environment else (None, *environments_of(file, surroundings))
+    names = (environment,) if environment else _all_of(environments_of(file, surroundings))
     projects: dict[str | None, Project] = {}
     problems: dict[str, ConfigError] = {}
     for name in names:
@@ -56,14 +57,22 @@ def _check_all(file: DeployFile, surroundings: Environment, environment: str | N
         except ConfigErrors as error:
             for problem in error.problems:
                 if str(problem) not in problems:
-                    problems[str(problem)] = _under(problem, name) if name and name != environment else problem
+                    problems[str(problem)] = (
+                        problem if name in (None, environment, PRODUCTION) else _under(problem, name)
+                    )
     if problems:
         raise ConfigErrors(list(problems.values()))
     return projects
 
 
-def _under(problem: ConfigError, environment: str) -> ConfigError:
-    """A mistake that is none in the file as it is written."""
+def _all_of(environments: Sequence[str]) -> tuple[str | None, ...]:
+    """Every environment, production first: what none of its own overlay names is the file as it is written."""
+    others = [name for name in environments if name != PRODUCTION]
+    return (PRODUCTION if PRODUCTION in environments else None, *others)
+
+
+def _under(problem: ConfigError, environment: str | None) -> ConfigError:
+    """A mistake that is none in production."""
     if not problem.path.startswith("environments."):
         problem.what += f" (with -e {environment})"
     return problem

@@ -57,15 +57,19 @@ def targets_run(options: Options, *, plan_to_stdout: bool = False) -> Iterator[R
 
     project, surroundings = load(options)
     if not project.targets:
-        where = f" in the environment {project.environment}" if options.environment else ""
-        raise UsageError(
-            f"there are no targets{where}",
-            where=project.file.name,
-            hint="add targets: to it, for example heroku: {app: NAME}",
-        )
+        raise no_targets(project)
     names = select_targets(options.targets, project.targets)
     with running(project, surroundings, options, names, plan_to_stdout=plan_to_stdout) as run:
         yield run
+
+
+def no_targets(project: Project) -> UsageError:
+    """The error for a project without targets, or under an environment that reaches none of them."""
+    if not project.left_out:
+        hint = "add targets: to it, for example heroku: {app: NAME}"
+        return UsageError("there are no targets", where=project.file.name, hint=hint)
+    hint = f"write inherit: true in it, or name its targets there; targets here: {', '.join(project.left_out)}"
+    return UsageError(f"the environment {project.environment} reaches no target", where=project.file.name, hint=hint)
 
 
 @contextmanager

@@ -18,8 +18,10 @@ MAX_DEPTH = 64
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
-# Maps whose scalar values are the user's text: 1.10 stays 1.10, true stays true.
+# Keys whose scalar values are the user's text: 1.10 stays 1.10, true stays true.
 TEXT_MAPS = frozenset({"env", "args", "tags", "labels"})
+# Keys whose lists are words of a command, which are the user's text, too.
+COMMANDS = frozenset({"command", "release"})
 
 _CORE = "tag:yaml.org,2002:"
 _SCALAR_TAGS = frozenset(_CORE + name for name in ("str", "int", "float", "bool", "null")) | {"!"}
@@ -250,7 +252,19 @@ def plain_data(value: Value, *, as_text: bool = False) -> Any:
     if isinstance(value, Sequence_):
         return [plain_data(item, as_text=as_text) for item in value.items]
     return {
-        key: plain_data(item, as_text=as_text or key in TEXT_MAPS)
+        key: _words(item) if key in COMMANDS and isinstance(item, Sequence_) else _member(key, item, as_text)
         for key, (_, item) in value.items.items()
         if as_text or not key.startswith("x-")
     }
+
+
+def _member(key: str, value: Value, as_text: bool) -> Any:
+    return plain_data(value, as_text=as_text or key in TEXT_MAPS)
+
+
+def _words(command: Sequence_) -> list[Any]:
+    """The words of a command as they are written, `null` and `~` included; None for one that is left empty."""
+    return [
+        (item.text or (None if item.plain else "")) if isinstance(item, Scalar) else plain_data(item)
+        for item in command.items
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ Kinds = Mapping[str, type[TargetConfig]]
 def load_project(
     file: Path | DeployFile, environment: Environment, kinds: Kinds, *, selected: str | None = None
 ) -> Project:
-    """Load the file under the environment `selected`, or as it is written.
+    """Load the file under the environment `selected`, or under production.
 
     `kinds` maps a kind's name or alias to its model.
     Raises: ConfigErrors with every mistake.
@@ -79,11 +79,16 @@ def load_project(
         secrets=model.secrets,
         release=model.release,
         targets=targets,
+        left_out=tuple(sorted(every - set(targets))),
         git=names.git,
         protected=flags.protected,
         require_clean=flags.require_clean,
         variables=variables,
-        warnings=(*written.warnings, *_doubts(targets, source)),
+        warnings=(
+            *written.warnings,
+            *_reach(selected or PRODUCTION, targets, every, written.source),
+            *_doubts(targets, source),
+        ),
         source=source,
     )
 
@@ -157,6 +162,14 @@ def _read_targets(data: Any, kinds: Kinds, source: Source) -> tuple[dict[str, Ta
         if config is not None:
             targets[target] = config
     return targets, mistakes
+
+
+def _reach(environment: str, targets: Mapping[str, TargetConfig], every: Set[str], source: Source) -> list[ConfigError]:
+    """A warning where an environment reaches none of the file's targets."""
+    if targets or not every or environment not in overlays_of(source.tree):
+        return []
+    hint = f"write inherit: true in it, or name its targets there; targets here: {', '.join(sorted(every))}"
+    return [source.problem(("environments", environment), "reaches no target", hint, on_key=True)]
 
 
 def _doubts(targets: Mapping[str, TargetConfig], source: Source) -> list[ConfigError]:

@@ -12,7 +12,7 @@ from shipit.config.image import ImageConfig
 from shipit.config.part import Model
 from shipit.config.position import Keys
 from shipit.config.secret_source import SecretConfig
-from shipit.config.units import Command, Duration, EnvMap, Flag, Misplaced, VariableName, Whole, matching
+from shipit.config.units import WORDS_SCHEMA, Command, Duration, EnvMap, Flag, Misplaced, VariableName, Whole, matching
 from shipit.errors import ConfigError
 
 
@@ -21,7 +21,7 @@ class ReleaseConfig(Model):
 
     shorthand = (
         {"type": "string", "pattern": r"\S"},
-        {"type": "array", "items": {"type": ["string", "number"]}, "minItems": 1},
+        WORDS_SCHEMA,
     )
 
     image: str | None = Field(None, description="The image it runs in; default: the only one.")

@@ -16,27 +16,28 @@ PRODUCTION = "production"
 def overlay(tree: Mapping_, selected: str | None, source: Source) -> tuple[Mapping_, EnvironmentConfig]:
     """The tree with the chosen overlay merged in, and what that environment says of itself.
 
+    Nothing chosen means production: an overlay of that name applies, and without one the file is as it is written.
     Raises: UsageError where there is no such environment; ConfigErrors where it is no map, or a flag of it is none.
     """
-    if selected is None:
-        return tree, EnvironmentConfig()
-    bare = Mapping_({key: item for key, item in tree.items.items() if key != "environments"}, tree.at)
+    selected = selected or PRODUCTION
     overlays = overlays_of(tree)
     if selected not in overlays:
         if selected == PRODUCTION:
-            return bare, EnvironmentConfig()
+            return tree, EnvironmentConfig()
         hint = f"environments here: {', '.join(overlays)}" if overlays else "add it under environments:"
         raise UsageError(
             f"there is no environment {selected!r}", where=source.name, hint=source.near(selected, overlays) or hint
         )
+    bare = Mapping_({key: item for key, item in tree.items.items() if key != "environments"}, tree.at)
     chosen = overlays[selected]
     if isinstance(chosen, Scalar) and chosen.is_null:
         chosen = Mapping_({}, chosen.at)
     keys = ("environments", selected)
     if not isinstance(chosen, Mapping_):
         raise ConfigErrors([source.problem(keys, "should be a map of keys to overlay", on_value=True)])
-    if "environments" in chosen.items:
-        raise ConfigErrors([source.problem((*keys, "environments"), "should stand at the top level", on_key=True)])
+    for key in ("environments", "include"):
+        if key in chosen.items:
+            raise ConfigErrors([source.problem((*keys, key), "should stand at the top level", on_key=True)])
     own = {key: item for key, item in chosen.items.items() if key not in EnvironmentConfig.model_fields}
     flags = Mapping_({key: item for key, item in chosen.items.items() if key not in own}, chosen.at)
     config, mistakes = problems_of(EnvironmentConfig, plain_data(flags), source, keys)

@@ -20,7 +20,7 @@ from shipit.errors import ConfigError
 class Project:
     """One deploy.yml under one environment. `targets` are those the environment selects, in the file's order.
 
-    `variables` are those of the process above those of the .env files that it names; `warnings` are about its keys.
+    `left_out` are the names of the others. `variables` are those of the process above those of the .env files that it names; `warnings` are about its keys.
     """
 
     app: str
@@ -32,6 +32,7 @@ class Project:
     secrets: Mapping[str, SecretConfig]
     release: ReleaseConfig | None
     targets: Mapping[str, TargetConfig]
+    left_out: tuple[str, ...]
     git: Git
     protected: bool
     require_clean: bool

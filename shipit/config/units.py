@@ -30,9 +30,11 @@ def parse_command(value: Any) -> Any:
     if isinstance(value, str):
         if not value.strip():
             raise ValueError("should be a command, not empty text")
-        return ("/bin/sh", "-c", value)
-    if isinstance(value, list | tuple) and value and all(isinstance(item, str | int | float) for item in value):
-        return tuple(str(item) for item in value)
+        value = ["/bin/sh", "-c", value]
+    if isinstance(value, list | tuple) and value and all(isinstance(item, str) for item in value):
+        if any("\0" in item for item in value):
+            raise ValueError("should hold no null character: no program takes one")
+        return tuple(value)
     raise ValueError("should be a command: text for a shell, or a list of words")
 
 
@@ -94,6 +96,8 @@ Duration = Annotated[
     PlainSerializer(render_duration),
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
 ]
+# The words of a command are text however they are written: 1.10, false and ~ too.
+WORDS_SCHEMA = {"type": "array", "items": {"type": ["string", "number", "boolean", "null"]}, "minItems": 1}
 Command = Annotated[
     tuple[str, ...],
     BeforeValidator(parse_command),
@@ -102,7 +106,7 @@ Command = Annotated[
         {
             "anyOf": [
                 {"type": "string", "pattern": r"\S"},
-                {"type": "array", "items": {"type": ["string", "number"]}, "minItems": 1},
+                WORDS_SCHEMA,
             ]
         }
     ),

@@ -6,9 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from shipit.config.document import parse_document, plain_data
 from shipit.config.load import load_project
+from shipit.config.model import EnvironmentConfig, ProjectFile
 from shipit.config.project import Project
 from shipit.config.secrets import resolve_secrets
 from shipit.errors import ConfigErrors, ShipitError
@@ -33,6 +35,59 @@ def test_plain_scalars_are_yaml_1_2(text: str, value: object) -> None:
 def test_values_of_env_keep_their_text() -> None:
     data = plain_data(parse_document(b"env: {A: 1.10, B: true, C: 0x1F, D: null}\nx-mine: {a: 1}\n", "x"))
     assert data == {"env": {"A": "1.10", "B": "true", "C": "0x1F", "D": None}}
+
+
+WORDS = "[migrate, --to, 1.10, false, True, 0x1F, 0o17, 1e3, 0755, 2026-01-01, 22:22, no, null, ~, .inf, 1_000, -0, '', \"1\"]"
+WRITTEN = (
+    "migrate", "--to", "1.10", "false", "True", "0x1F", "0o17", "1e3", "0755", "2026-01-01", "22:22", "no", "null", "~", ".inf",
+    "1_000", "-0", "", "1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "release: WORDS",
+        "release: {command: WORDS}",
+        "secrets: {S: {command: WORDS}}",
+        "image: {build: {secrets: {S: {command: WORDS}}}}",
+        "targets: {heroku: {processes: {web: {command: WORDS}}}}",
+        "targets: {k8s: {command: WORDS}}",
+        "targets: {k8s: {workloads: {command: {command: WORDS}}}}",
+        "environments: {production: {inherit: true, release: {command: WORDS}}}",
+    ],
+)
+def test_words_of_a_command_keep_their_text(tmp_path: Path, place: str) -> None:
+    text = "app: a\n" + ("" if "image:" in place else "image: user/a\n") + place.replace("WORDS", WORDS)
+    assert WRITTEN in commands_in(load(tmp_path, text))
+
+
+def commands_in(value: object) -> list[object]:
+    """Every command in what a file says."""
+    if isinstance(value, Project):
+        return commands_in([value.release, value.images, value.secrets, value.targets])
+    if isinstance(value, BaseModel):
+        return commands_in(dict(value))
+    if isinstance(value, dict):
+        own = [value["command"]] if "command" in value else []
+        return [*own, *commands_in(list(value.values()))]
+    return [found for item in value for found in commands_in(item)] if isinstance(value, list) else []
+
+
+@pytest.mark.parametrize("word", ["", "{a: b}", "[a]", '"a\\0b"'])
+def test_what_is_no_word_of_a_command(tmp_path: Path, word: str) -> None:
+    with pytest.raises(ConfigErrors):
+        load(tmp_path, f"app: a\nimage: user/a\nrelease:\n  - migrate\n  - {word}\n")
+
+
+def test_build_arguments_and_tags_keep_their_text(tmp_path: Path) -> None:
+    values = ["1.10", "false", "0x1F", "1e3", "2026-01-01", "0755"]
+    args = ", ".join(f"A{index}: {value}" for index, value in enumerate(values))
+    image = load(
+        tmp_path, f"app: a\nimage: {{repository: user/a, tags: [{', '.join(values)}], build: {{args: {{{args}}}}}}}\n"
+    ).images["a"]
+    assert image.build and list(image.build.args.values()) == values
+    assert image.tags == tuple(values)
 
 
 def test_merge_keys_and_anchors() -> None:
@@ -82,6 +137,60 @@ def test_an_environment_selects_only_what_it_names(tmp_path: Path) -> None:
     everything = load(tmp_path, OVERLAID, "all")
     assert (list(everything.targets), everything.protected) == (["heroku", "k8s"], True)
     assert load(tmp_path, OVERLAID).environment == "production"
+
+
+PLAIN = "app: shop\nimage: {repository: user/shop, tags: [one]}\nenv: {A: one}\ntargets: {heroku: {app: shop-a}, k8s: {port: 3000}}\n"
+# Key of an overlay -> what production says of it, and what of a project then differs.
+OVERLAYS = {
+    "inherit": ("true", lambda project: tuple(project.targets)),
+    "protected": ("true", lambda project: project.protected),
+    "require_clean": ("true", lambda project: project.require_clean),
+    "app": ("other", lambda project: project.app),
+    "image": ("{tags: [two]}", lambda project: project.images["shop"].tags),
+    "images": ("{b: user/b}", None),
+    "env": ("{A: two, B: three}", lambda project: project.env),
+    "dotenv": (".env", lambda project: project.variables.get("OF_DOTENV")),
+    "secrets": ("{S: {env: S}}", lambda project: tuple(project.secrets)),
+    "release": ("migrate", lambda project: project.release),
+    "targets": ("{heroku: {app: shop-b}}", lambda project: project.targets["heroku"].app),
+    "version": ("2", None),
+    "requires": (">=9", None),
+    "include": ("other.yml", None),
+    "environments": ("{}", None),
+}  # fmt: skip
+
+
+def test_every_key_of_an_overlay_is_tried() -> None:
+    assert set(OVERLAYS) == set(EnvironmentConfig.model_fields) | set(ProjectFile.model_fields)
+
+
+@pytest.mark.parametrize("key", OVERLAYS)
+def test_what_is_called_production_is_production(tmp_path: Path, key: str) -> None:
+    """Without -e an overlay of that name applies, each key of it as with -e production."""
+    value, differs = OVERLAYS[key]
+    (tmp_path / ".env").write_text("OF_DOTENV=yes\n")
+    others = "" if key in ("inherit", "targets") else "inherit: true, "
+    text = f"{PLAIN}environments: {{production: {{{others}{key}: {value}}}}}\n"
+    if differs is None:
+        with pytest.raises(ConfigErrors) as unnamed:
+            load(tmp_path, text)
+        with pytest.raises(ConfigErrors) as named:
+            load(tmp_path, text, "production")
+        assert unnamed.value.render() == named.value.render()
+        return
+    unnamed_project, named_project = load(tmp_path, text), load(tmp_path, text, "production")
+    assert unnamed_project.environment == named_project.environment == "production"
+    assert differs(unnamed_project) == differs(named_project)
+    bare = PLAIN + ("environments: {production: }\n" if key == "inherit" else "")
+    assert differs(unnamed_project) != differs(load(tmp_path, bare))
+
+
+def test_production_selects_only_the_targets_that_it_names(tmp_path: Path) -> None:
+    assert list(load(tmp_path, f"{PLAIN}environments: {{production: {{targets: {{k8s: {{}}}}}}}}\n").targets) == ["k8s"]
+    assert list(load(tmp_path, f"{PLAIN}environments: {{staging: {{targets: {{k8s: {{}}}}}}}}\n").targets) == [
+        "heroku",
+        "k8s",
+    ]
 
 
 def test_an_unknown_environment_names_the_nearest(tmp_path: Path) -> None:

@@ -38,11 +38,12 @@ def git(folder: Path, *words: str) -> None:
 
 
 def test_a_protected_environment_needs_a_yes(shipit: Shipit, heroku: HerokuStandIn) -> None:
-    done = shipit.run("deploy", "-e", "production")
-    assert done.returncode == 2
-    assert "not confirmed: the environment production is protected" in done.stderr
-    assert "hint: answer yes, or pass --yes where nobody can be asked" in done.stderr
-    assert writes(heroku) == [] and heroku.registry.tags == {}
+    for arguments in ((), ("-e", "production")):
+        done = shipit.run("deploy", *arguments)
+        assert done.returncode == 2
+        assert "not confirmed: the environment production is protected" in done.stderr
+        assert "hint: answer yes, or pass --yes where nobody can be asked" in done.stderr
+        assert writes(heroku) == [] and heroku.registry.tags == {}
     code, shown = shipit.converse(
         ["deploy", "-e", "production"], [("the environment production is protected. Go on?", "n")]
     )
