@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shipit.digest import Digest
 from shipit.errors import ShipitError
 from shipit.image.build import BuildTools, build_image, read_dockerfile
+from shipit.image.context import read_ignore_rules, scan_context
 from shipit.image.dockerfile import parse_dockerfile
 from shipit.image.engine.export import read_archive
 from shipit.image.engine.failure import explain_failure
@@ -105,6 +106,21 @@ def test_a_build_of_a_dockerfile(tmp_path: Path, data: bytes) -> None:
     store = ContentStore(tmp_path / "store")
     (tmp_path / "Dockerfile").write_bytes(data)
     bounded(lambda: built(tmp_path, OneBase(store, TARS[0]), store))
+
+
+@fuzzed
+@given(
+    mutated(b"# note\n*.log\n!keep.log\n**/node_modules\ndocs/**.md\n[a-c]?x\n/abs/\n..\n\\#a\n", b"*a*a*a*a*b\n!**\n")
+)
+@example(b"*a" * 40 + b"b\n")
+@example(b"**/" * 60 + b"b\n")
+@example(b"\xff\n")
+def test_an_ignore_file(tmp_path: Path, data: bytes) -> None:
+    for name in ("a.txt", "a" * 60, "docs/x.md", "node_modules/a/b"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / ".dockerignore").write_bytes(data)
+    bounded(lambda: scan_context(tmp_path, read_ignore_rules(tmp_path, tmp_path / "Dockerfile"), ()))
 
 
 READS_ALL = b"FROM base\nCOPY --from=base / /all/\nCOPY --chown=me a.txt /etc/\n"

@@ -14,8 +14,8 @@ from shipit.config.yaml_text import check_bounds, decode, not_yaml, problem_in
 from shipit.errors import ConfigError, ConfigErrors, ShipitError
 from shipit.files import MIB, Unreadable
 from shipit.reference import parse_reference
+from shipit.targets.kubernetes.go_yaml import ManifestLoader
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SUFFIXES = (".yml", ".yaml", ".json")
 MAX_BYTES = 16 * MIB
 
@@ -107,7 +107,7 @@ def _objects(file: Path, folder: ProjectFolder) -> tuple[list[dict[str, Any]], l
 
 def _documents(text: str) -> Iterator[tuple[Any, Any]]:
     """Where each document begins, and its value."""
-    loader = _LOADER(text)
+    loader = ManifestLoader(text)
     try:
         while loader.check_node() and (node := loader.get_node()) is not None:
             yield node.start_mark, loader.construct_document(node)
