@@ -16,6 +16,7 @@ import typer
 
 from shipit.clock import Clock
 from shipit.errors import Interrupted, ShipitError
+from shipit.process import end_programs
 from shipit.report.problems import annotation_lines, failure_data
 
 
@@ -25,6 +26,7 @@ def cancelling(clock: Clock) -> Iterator[None]:
 
     def handle(number: int, frame: Any) -> None:
         if clock.cancel.is_set():
+            end_programs()
             os._exit(Interrupted.exit_code)
         clock.cancel.set()
 
@@ -48,6 +50,7 @@ def ending(verbose: bool, output: str = "auto") -> Iterator[None]:
         # Threads may still wait on the network; nothing they could do matters now.
         print(error.render(), file=sys.stderr, flush=True)
         sys.stdout.flush()
+        end_programs()
         os._exit(error.exit_code)
     except ShipitError as error:
         if output == "json" and not error.is_told:

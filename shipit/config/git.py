@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from functools import cached_property
 from pathlib import Path
 
+from shipit.config.environment import Environment
 from shipit.files import MIB, Unreadable, read_text
+from shipit.process import ProgramFailed, run_program
 
 # What git check-ref-format lets a name hold.
 _REF = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]+")
+
+# A folder that looks like a repository is none, whatever it would configure; a status writes nothing.
+_SAFELY = ("-c", "safe.bareRepository=explicit", "--no-optional-locks")
+# Programs that a repository's own configuration could name.
+_WITHOUT_PROGRAMS = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 
 
 class Git:
     """Facts about the work tree that holds `folder`; every fact is None outside of one, and read when first asked for."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Environment) -> None:
         self.folder = folder
+        self._environment = environment
 
     @cached_property
     def _directory(self) -> Path | None:
@@ -88,12 +95,13 @@ class Git:
         """What git prints; None outside of a work tree, and where git fails or is not there."""
         if not self._directory:
             return None
-        command = ["git", "-C", str(self.folder), *arguments]
+        flags = (*_SAFELY, *(_WITHOUT_PROGRAMS if self._environment.is_untrusted else ()))
+        command = ["git", "-C", str(self.folder), *flags, *arguments]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=20, check=False)
-        except (OSError, subprocess.TimeoutExpired):
+            done = run_program(command, variables=self._environment.variables, timeout_s=20, max_bytes=64 * MIB)
+        except ProgramFailed:
             return None
-        return done.stdout.rstrip() if done.returncode == 0 else None
+        return done.output.decode("utf-8", "replace").rstrip() if done.code == 0 else None
 
 
 def _packed(file: Path, name: str) -> str | None:

@@ -111,7 +111,7 @@ def read_written(file: Path | DeployFile, environment: Environment, *, selected:
     """Read a file and what it includes. Raises: UsageError, ConfigErrors."""
     given = _given(file)
     folder = project_folder(given.path, environment)
-    names = Names(environment.variables, Git(folder.path), None, selected or PRODUCTION)
+    names = Names(environment.variables, Git(folder.path, environment), None, selected or PRODUCTION)
     reader = Reader(environment, folder.within, lambda text: interpolate(text, names))
     name = given.name or relative_name(given.path, environment.cwd)
     tree = reader.read(given, name)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from shipit.clock import Clock
 from shipit.config.environment import Environment
 from shipit.config.secret_source import KeyringConfig, SecretSource
 from shipit.errors import ConfigError, ConfigErrors
 from shipit.files import Unreadable, read_file
+from shipit.process import ProgramFailed, run_program
 
 
 def resolve_secrets(
@@ -21,16 +22,20 @@ def resolve_secrets(
     root: Path,
     environment: Environment,
     path: str = "secrets",
+    *,
+    clock: Clock | None = None,
 ) -> dict[str, str]:
     """The values of the named secrets, read in parallel. `path` is where they stand in the file.
 
-    Raises: ConfigErrors naming each secret that can't be had, and never a value.
+    Raises: ConfigErrors naming each secret that can't be had, and never a value; Interrupted once `clock` is cancelled.
     """
     wanted = sorted(set(names))
     if not wanted:
         return {}
     with ThreadPoolExecutor(max_workers=8) as pool:
-        results = list(pool.map(lambda name: _resolve(f"{path}.{name}", sources[name], root, environment), wanted))
+        results = list(
+            pool.map(lambda name: _resolve(f"{path}.{name}", sources[name], root, environment, clock), wanted)
+        )
     environment.redactor.add(result for result in results if isinstance(result, str))
     mistakes = [result for result in results if isinstance(result, ConfigError)]
     if mistakes:
@@ -38,7 +43,9 @@ def resolve_secrets(
     return {name: value for name, value in zip(wanted, results, strict=True) if isinstance(value, str)}
 
 
-def _resolve(path: str, source: SecretSource, root: Path, environment: Environment) -> str | ConfigError:
+def _resolve(
+    path: str, source: SecretSource, root: Path, environment: Environment, clock: Clock | None
+) -> str | ConfigError:
     if source.env is not None:
         value = environment.variables.get(source.env)
         if not value:
@@ -53,10 +60,12 @@ def _resolve(path: str, source: SecretSource, root: Path, environment: Environme
                 f"{source.file} can't be read: {reason}", path=path, hint="create it, or name another file"
             )
     if source.keyring is not None:
-        return _from_keyring(path, source.keyring, source.timeout, environment)
+        return _from_keyring(path, source.keyring, source.timeout, environment, clock)
     command = source.command or ()
     program = command[-1] if command[:2] == ("/bin/sh", "-c") else command[0]
-    return _printed(path, command, "its command", f"run it by hand: {program}", root, source.timeout, environment)
+    return _printed(
+        path, command, "its command", f"run it by hand: {program}", root, source.timeout, environment, clock
+    )
 
 
 def secret_file(text: str, root: Path, environment: Environment) -> Path:
@@ -64,7 +73,9 @@ def secret_file(text: str, root: Path, environment: Environment) -> Path:
     return environment.home / text.removeprefix("~/") if text.startswith("~/") else root / text
 
 
-def _from_keyring(path: str, entry: KeyringConfig, timeout_s: float, environment: Environment) -> str | ConfigError:
+def _from_keyring(
+    path: str, entry: KeyringConfig, timeout_s: float, environment: Environment, clock: Clock | None
+) -> str | ConfigError:
     """Asked in a process of its own: a keyring may wait for a person, and can't be interrupted."""
     if importlib.util.find_spec("keyring") is None:
         return ConfigError(
@@ -72,7 +83,7 @@ def _from_keyring(path: str, entry: KeyringConfig, timeout_s: float, environment
         )
     command = (sys.executable, "-m", "keyring", "get", entry.service, entry.username)
     hint = f"keep it there: keyring set {entry.service} {entry.username}"
-    return _printed(path, command, "the keyring", hint, environment.cwd, timeout_s, environment)
+    return _printed(path, command, "the keyring", hint, environment.cwd, timeout_s, environment, clock)
 
 
 def _printed(
@@ -83,23 +94,15 @@ def _printed(
     root: Path,
     timeout_s: float,
     environment: Environment,
+    clock: Clock | None,
 ) -> str | ConfigError:
     """What a command prints. What it said to stderr is not repeated: it may hold the value."""
     try:
-        done = subprocess.run(
-            command,
-            cwd=root,
-            env=dict(environment.variables),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return ConfigError(f"{what} gave nothing within {timeout_s:g} s", path=path, hint=hint)
-    except (OSError, UnicodeDecodeError) as error:
-        return ConfigError(f"{what} can't be run: {error}", path=path, hint=hint)
-    if done.returncode != 0:
-        return ConfigError(f"{what} ended with {done.returncode}", path=path, hint=hint)
-    return done.stdout.removesuffix("\n")
+        done = run_program(command, variables=environment.variables, timeout_s=timeout_s, folder=root, clock=clock)
+        if done.code != 0:
+            return ConfigError(f"{what} {done.how}", path=path, hint=hint)
+        return done.output.decode().removesuffix("\n")
+    except ProgramFailed as error:
+        return ConfigError(f"{what} {error.reason}", path=path, hint=hint)
+    except UnicodeDecodeError:
+        return ConfigError(f"{what} printed what is not text", path=path, hint=hint)

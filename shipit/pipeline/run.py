@@ -97,7 +97,9 @@ class Run:
     def resolve_secrets(self) -> None:
         """Read the secrets that the chosen targets need; they are redacted from then on."""
         names = {name for target in self.targets for name in self.project.secrets_for(target.name)}
-        self._secrets = resolve_secrets(names, self.project.secrets, self.project.root, self._named_variables())
+        self._secrets = resolve_secrets(
+            names, self.project.secrets, self.project.root, self._named_variables(), clock=self.clock
+        )
 
     def build_secrets(self, image: str) -> Mapping[str, str]:
         """The values that an image's build mounts, by id; read once, and redacted from then on."""
@@ -106,7 +108,9 @@ class Run:
             return {}
         if image not in self._build_secrets:
             path = f"images.{image}.build.secrets"
-            values = resolve_secrets(build.secrets, build.secrets, self.project.root, self._named_variables(), path)
+            values = resolve_secrets(
+                build.secrets, build.secrets, self.project.root, self._named_variables(), path, clock=self.clock
+            )
             self._build_secrets[image] = values
         return self._build_secrets[image]
 

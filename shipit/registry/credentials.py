@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,9 +17,10 @@ from typing import Any
 from shipit.config.environment import Environment
 from shipit.files import Missing, Unreadable, read_text
 from shipit.image.engine.address import docker_folder
+from shipit.process import ProgramFailed
 from shipit.reference import DOCKER_HUB, ImageRef
+from shipit.registry.helper import call_helper
 
-HELPER_TIMEOUT_S = 15
 _HUB_KEYS = ("https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io")
 
 
@@ -162,36 +162,19 @@ def _from_entry(entry: dict[str, Any], origin: str, warn: Callable[[str], None])
     return Credentials(username, password.rstrip("\0"), token, origin=origin)
 
 
-def call_helper(name: str, verb: str, text: str, environment: Environment) -> subprocess.CompletedProcess[str]:
-    """Run `docker-credential-NAME VERB` with `text` as its input.
-
-    Raises: OSError when it is not there, subprocess.TimeoutExpired when it gives no answer.
-    """
-    return subprocess.run(
-        [f"docker-credential-{name}", verb],
-        input=text,
-        env=dict(environment.variables),
-        capture_output=True,
-        text=True,
-        timeout=HELPER_TIMEOUT_S,
-        check=False,
-    )
-
-
 def _from_helper(name: str, key: str, environment: Environment, warn: Callable[[str], None]) -> Credentials | None:
     program = f"docker-credential-{name}"
     try:
         done = call_helper(name, "get", key, environment)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        reason = "it did not answer in time" if isinstance(error, subprocess.TimeoutExpired) else "it is not installed"
-        warn(f"{program} gave no credentials for {key}: {reason}")
+    except ProgramFailed as error:
+        warn(f"{program} gave no credentials for {key}: it {error.reason}")
         return None
-    if done.returncode != 0:
-        if "not found" not in done.stdout:
-            warn(f"{program} gave no credentials for {key}: it ended with {done.returncode}")
+    if done.code != 0:
+        if b"not found" not in done.output:
+            warn(f"{program} gave no credentials for {key}: it {done.how}")
         return None
     try:
-        answer = json.loads(done.stdout)
+        answer = json.loads(done.output)
         username, secret = str(answer["Username"]), str(answer["Secret"])
     except (ValueError, KeyError, TypeError):
         warn(f"{program} gave an answer for {key} that is not understood")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,10 @@ from shipit.errors import UsageError
 from shipit.events import Emit
 from shipit.files import Missing, Unreadable, read_file
 from shipit.http.transport import Transport
+from shipit.process import ProgramFailed
 from shipit.registry.client import RegistryClient
-from shipit.registry.credentials import Credentials, call_helper, docker_config_file, host_keys, own_helper
+from shipit.registry.credentials import Credentials, docker_config_file, host_keys, own_helper
+from shipit.registry.helper import call_helper
 
 
 def check_login(host: str, credentials: Credentials, environment: Environment, clock: Clock, emit: Emit) -> None:
@@ -107,10 +108,10 @@ def _call(helper: str, verb: str, text: str, environment: Environment) -> str:
     program = f"docker-credential-{helper}"
     try:
         done = call_helper(helper, verb, text, environment)
-    except (OSError, subprocess.TimeoutExpired):
+    except ProgramFailed as error:
         hint = "install it, or remove it from Docker's config.json"
-        raise UsageError(f"{program} can't be run, or gave no answer", hint=hint) from None
-    if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise UsageError(f"{program} {verb} ended with {done.returncode}{f': {said[-1]}' if said else ''}")
-    return done.stdout
+        raise UsageError(f"{program} {error.reason}", hint=hint) from None
+    if done.code != 0:
+        said = (done.errors or done.output).decode("utf-8", "replace").strip().splitlines()
+        raise UsageError(f"{program} {verb} {done.how}{f': {said[-1]}' if said else ''}")
+    return done.output.decode("utf-8", "replace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -14,10 +15,12 @@ import tarfile
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from shipit.image.layer import clean_member
+from shipit.process import ProgramFailed, started_program
 from shipit.rehearsal.registry import EmbeddedRegistry
 
 Line = Callable[[str], None]
@@ -74,21 +77,12 @@ class ProcessRunner:
         own = dict(item.partition("=")[::2] for item in config.get("Env") or [])
         variables = {**own, **env, "PORT": str(port), "PATH": os.environ.get("PATH", ""), "PYTHONUNBUFFERED": "1"}
         folder = root / str(config.get("WorkingDir") or "/").lstrip("/")
+        command = [_program(words[0], root), *(_inside(word, root) for word in words[1:])]
         try:
-            process = subprocess.Popen(
-                [_program(words[0], root), *(_inside(word, root) for word in words[1:])],
-                cwd=folder,
-                env=variables,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                start_new_session=True,
-            )
-        except OSError as error:
-            line(f"bash: {words[0]}: {error.strerror}")
+            return _Process(command, variables, folder, root, line)
+        except ProgramFailed as error:
+            line(f"bash: {words[0]}: {error.reason}")
             return _Ended(127, root)
-        return _Process(process, root, line)
 
 
 def unpack(layers: list[bytes], root: Path) -> None:
@@ -144,16 +138,27 @@ class _Ended:
 
 
 class _Process:
-    def __init__(self, process: subprocess.Popen[str], root: Path, line: Line) -> None:
-        self._process, self._root = process, root
+    """A command that runs, and ends with all that it started when it is stopped."""
+
+    def __init__(self, command: list[str], variables: Mapping[str, str], folder: Path, root: Path, line: Line) -> None:
+        self._root = root
+        self._exits = ExitStack()
+        started = started_program(command, variables=variables, folder=folder, is_merged=True)
+        self._process = self._exits.enter_context(started)
+        assert self._process.stdin is not None
+        self._process.stdin.close()
         self._reader = threading.Thread(target=self._read, args=(line,), daemon=True)
         self._reader.start()
 
     def _read(self, line: Line) -> None:
         assert self._process.stdout is not None
-        with self._process.stdout as output:
-            for text in output:
-                line(text.rstrip("\n"))
+        try:
+            with io.BufferedReader(cast("io.RawIOBase", self._process.stdout)) as output:
+                for raw in output:
+                    line(raw.decode("utf-8", "replace").rstrip("\n"))
+        except ValueError:
+            # It was stopped, and its output closed.
+            return
 
     def exit_code(self) -> int | None:
         code = self._process.poll()
@@ -162,13 +167,12 @@ class _Process:
         return code
 
     def stop(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            if self._process.poll() is None:
-                os.killpg(self._process.pid, number)
-                try:
-                    self._process.wait(3)
-                except subprocess.TimeoutExpired:
-                    continue
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(3)
+        self._reader.join(0.3)
+        self._exits.close()
         self._reader.join(2)
         shutil.rmtree(self._root, ignore_errors=True)
 

@@ -22,6 +22,7 @@ from shipit.targets.kinds import KindModels
 from shipit.targets.kubernetes.manifests import read_manifests
 from tests.fuzz.bounds import bounded, fuzzed
 from tests.fuzz.mutations import mutated
+from tests.runs import environment
 from tests.shipit import ROOT
 
 SMALL = (
@@ -95,7 +96,7 @@ def test_the_files_of_git(tmp_path: Path, head: bytes, ref: bytes, packed: bytes
     (git / "packed-refs").write_bytes(packed)
 
     def read() -> list[str | None]:
-        facts = Git(tmp_path)
+        facts = Git(tmp_path, environment(tmp_path))
         return [facts.lookup(fact) for fact in GIT_FACTS if fact not in ("tag", "dirty")]
 
     found = bounded(read)
@@ -108,7 +109,9 @@ def test_the_files_of_git(tmp_path: Path, head: bytes, ref: bytes, packed: bytes
 @given(mutated(b"gitdir: .elsewhere\n", b"gitdir: /nowhere/at/all\n"))
 def test_a_git_file_that_points_elsewhere(tmp_path: Path, data: bytes) -> None:
     (tmp_path / ".git").write_bytes(data)
-    assert isinstance(bounded(lambda: [Git(tmp_path).sha, Git(tmp_path).branch]), list)
+    assert isinstance(
+        bounded(lambda: [Git(tmp_path, environment(tmp_path)).sha, Git(tmp_path, environment(tmp_path)).branch]), list
+    )
 
 
 FOUND = {

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 
 from shipit.errors import BuildError
@@ -16,6 +14,7 @@ from shipit.image.engine.context import dockerfile_beside, packed_context
 from shipit.image.engine.failure import explain_failure
 from shipit.image.engine.progress import LONGEST_ROW, Progress, read_plain, read_row
 from shipit.image.options import BuildOptions
+from shipit.process import ProgramFailed, run_program
 
 
 class ContextRefused(BuildError):
@@ -106,24 +105,36 @@ def buildx_command(
 
 def _run(command: list[str], variables: Mapping[str, str], progress: Progress) -> tuple[int, str]:
     """Its exit code and the last line it wrote."""
-    last = ""
+    lines = _Lines(progress)
     try:
-        process = subprocess.Popen(
-            command,
-            env=dict(variables),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-    except OSError as error:
-        raise BuildError(f"docker can't be run: {error.strerror}", hint="is it on the PATH?") from None
-    assert process.stdout
-    with process:
-        try:
-            for raw in iter(partial(process.stdout.readline, LONGEST_ROW), b""):
-                line = raw.decode("utf-8", "replace").rstrip("\r\n")
-                last = line or last
-                read_plain(line, progress)
-            return process.wait(), last
-        finally:
-            process.kill()
+        done = run_program(command, variables=variables, timeout_s=float("inf"), on_output=lines.take)
+    except ProgramFailed as error:
+        raise BuildError(f"docker {error.reason}", hint="is it on the PATH?") from None
+    lines.flush()
+    return done.code, lines.last
+
+
+class _Lines:
+    """What a program writes, cut into lines; one that is too long is cut there, too."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.last = ""
+        self._progress = progress
+        self._rest = b""
+
+    def take(self, data: bytes) -> None:
+        *whole, self._rest = (self._rest + data).split(b"\n")
+        for line in whole:
+            self._line(line)
+        if len(self._rest) > LONGEST_ROW:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._rest:
+            self._line(self._rest)
+        self._rest = b""
+
+    def _line(self, raw: bytes) -> None:
+        line = raw.decode("utf-8", "replace").rstrip("\r")
+        self.last = line or self.last
+        read_plain(line, self._progress)

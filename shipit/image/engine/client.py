@@ -9,7 +9,6 @@ import base64
 import json
 import shutil
 import socket
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
@@ -18,6 +17,7 @@ from shipit.errors import BuildError
 from shipit.image.engine.address import EngineAddress, Tls
 from shipit.image.engine.progress import json_rows
 from shipit.image.engine.tunnel import Tunnel
+from shipit.process import ProgramFailed, run_program
 from shipit.reference import ImageRef
 
 _BLOCK = 1024 * 1024
@@ -187,19 +187,11 @@ def _buildx_version(variables: Mapping[str, str]) -> str:
     if docker is None:
         return ""
     try:
-        done = subprocess.run(
-            [docker, "buildx", "version"],
-            env=dict(variables),
-            capture_output=True,
-            text=True,
-            timeout=15,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        done = run_program([docker, "buildx", "version"], variables=variables, timeout_s=15)
+    except ProgramFailed:
         return ""
-    words = done.stdout.split()
-    return words[1] if done.returncode == 0 and len(words) > 1 and "buildx" in words[0] else ""
+    words = done.output.decode("utf-8", "replace").split()
+    return words[1] if done.code == 0 and len(words) > 1 and "buildx" in words[0] else ""
 
 
 def _auth_header(host: str, login: tuple[str, str, str]) -> str:

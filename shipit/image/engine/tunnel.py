@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from shipit.errors import BuildError
+from shipit.process import ProgramFailed, started_program
 
 _BLOCK = 64 * 1024
 
@@ -68,33 +69,22 @@ class Tunnel:
     def _serve(self, connection: socket.socket) -> None:
         with connection:
             try:
-                process = subprocess.Popen(
-                    self._command,
-                    env=self._variables,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    bufsize=0,
-                )
-            except OSError as error:
-                self.said = f"ssh can't be run: {error.strerror}"
-                return
-            assert process.stdin and process.stdout and process.stderr
-            forward = threading.Thread(target=_forward, args=(connection, process), daemon=True)
-            forward.start()
-            try:
-                while data := process.stdout.read(_BLOCK):
-                    connection.sendall(data)
-            except OSError:
-                pass
-            said = process.stderr.read().decode("utf-8", "replace").strip()
-            if said:
-                self.said = said.splitlines()[-1]
-            process.kill()
-            process.wait()
-            for pipe in (process.stdin, process.stdout, process.stderr):
-                with contextlib.suppress(OSError):
-                    pipe.close()
+                with started_program(self._command, variables=self._variables) as process:
+                    self._serve_with(process, connection)
+            except ProgramFailed as error:
+                self.said = f"ssh {error.reason}"
+
+    def _serve_with(self, process: subprocess.Popen[bytes], connection: socket.socket) -> None:
+        assert process.stdout and process.stderr
+        threading.Thread(target=_forward, args=(connection, process), daemon=True).start()
+        try:
+            while data := process.stdout.read(_BLOCK):
+                connection.sendall(data)
+        except OSError:
+            pass
+        said = process.stderr.read(_BLOCK).decode("utf-8", "replace").strip()
+        if said:
+            self.said = said.splitlines()[-1]
 
 
 def _forward(connection: socket.socket, process: subprocess.Popen[bytes]) -> None:
@@ -102,7 +92,8 @@ def _forward(connection: socket.socket, process: subprocess.Popen[bytes]) -> Non
     try:
         while data := connection.recv(_BLOCK):
             process.stdin.write(data)
-    except OSError:
+    except (OSError, ValueError):
+        # Either side is closed.
         pass
     with contextlib.suppress(OSError):
         process.stdin.close()

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from shipit.config.environment import Environment
 from shipit.files import Unreadable, read_file
+from shipit.process import ProgramFailed, run_program
 from shipit.targets.heroku.address import API, api_address, host_of_api
 from shipit.targets.heroku.netrc import find_password
 
@@ -106,14 +106,7 @@ def _output(command: list[str], environment: Environment) -> bytes:
     if program is None:
         return b""
     try:
-        done = subprocess.run(
-            [program, *command[1:]],
-            env=dict(environment.variables),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        done = run_program([program, *command[1:]], variables=environment.variables, timeout_s=_TIMEOUT_S)
+    except ProgramFailed:
         return b""
-    return done.stdout if done.returncode == 0 else b""
+    return done.output if done.code == 0 else b""

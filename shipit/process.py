@@ -1,0 +1,245 @@
+"""The one way that other programs are run: in a session of their own, within a deadline, and ended with all that they started.
+
+May import errors and clock.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, NamedTuple, cast
+
+from shipit.clock import Clock
+from shipit.errors import ShipitError
+
+DEFAULT_OUTPUT_BYTES = 1024 * 1024
+_KEPT_ERRORS_BYTES = 64 * 1024
+_BLOCK = 64 * 1024
+# How often a run that was cancelled is noticed; how long output may stay open behind a program that has ended; how long a
+# program has to end by itself once it is asked to.
+_TICK_S, _LINGER_S, _GRACE_S = 0.05, 0.25, 0.3
+
+_lock = threading.Lock()
+_groups: set[int] = set()
+
+
+class ProgramFailed(ShipitError):
+    """A program could not be run, or gave no end. `reason` goes behind its name; nothing that it printed is in it."""
+
+    def __init__(self, program: str, reason: str) -> None:
+        super().__init__(reason, where=program)
+        self.reason = reason
+
+
+class Finished(NamedTuple):
+    """How a program ended: its exit code, negative for a signal, what it printed, and the last 64 KiB that it said on stderr."""
+
+    code: int
+    output: bytes
+    errors: bytes
+
+    @property
+    def how(self) -> str:
+        """How it ended, to stand behind its name."""
+        return f"ended with {self.code}" if self.code >= 0 else f"was ended by {_signal_name(-self.code)}"
+
+
+def run_program(
+    command: Sequence[str],
+    *,
+    variables: Mapping[str, str],
+    timeout_s: float,
+    folder: Path | None = None,
+    given: bytes = b"",
+    clock: Clock | None = None,
+    max_bytes: int = DEFAULT_OUTPUT_BYTES,
+    on_output: Callable[[bytes], None] | None = None,
+) -> Finished:
+    """Run a program to its end, without a shell and without a terminal. `given` is its standard input.
+
+    With `on_output`, what it prints and says goes there as it comes, and is neither kept nor bounded.
+    Raises: ProgramFailed when it can't be run, prints more than `max_bytes`, or is not done in time; Interrupted once
+    `clock` is cancelled. Whatever happens, nothing that it started in its session lives on.
+    """
+    with started_program(command, variables=variables, folder=folder, is_merged=on_output is not None) as process:
+        kept = bytearray()
+        streams = _Streams(process, given, on_output or _keeping(kept, command[0], max_bytes))
+        try:
+            code = _follow(process, streams, command[0], timeout_s, clock)
+        finally:
+            streams.close()
+        return Finished(code, bytes(kept), streams.errors)
+
+
+@contextmanager
+def started_program(
+    command: Sequence[str], *, variables: Mapping[str, str], folder: Path | None = None, is_merged: bool = False
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program with pipes to it and from it, which is ended with all that it started when the block is left.
+
+    `is_merged` gives its standard error to its standard output. Raises: ProgramFailed when it can't be run.
+    """
+    try:
+        process = subprocess.Popen(
+            list(command),
+            cwd=folder,
+            env=dict(variables),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if is_merged else subprocess.PIPE,
+            bufsize=0,
+            # A session is a process group, too, and one that no terminal's Ctrl-C reaches.
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ProgramFailed(command[0], f"can't be run: {reason}") from None
+    with _lock:
+        _groups.add(process.pid)
+    try:
+        yield process
+    finally:
+        _end(process)
+
+
+def end_programs() -> None:
+    """End at once all that still runs, for a process that is about to end without unwinding."""
+    with _lock:
+        groups = tuple(_groups)
+    for group in groups:
+        _signal(group, signal.SIGKILL)
+
+
+atexit.register(end_programs)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a program and all that it left in its session; ask it first where it still runs."""
+    if process.poll() is None:
+        _signal(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_S)
+    _signal(process.pid, signal.SIGKILL)
+    with _lock:
+        _groups.discard(process.pid)
+    process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+
+def _signal(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+class _Streams:
+    """The pipes of one program while it runs, and what came out of them."""
+
+    def __init__(self, process: subprocess.Popen[bytes], given: bytes, take: Callable[[bytes], None]) -> None:
+        self.errors = b""
+        self._given = memoryview(given)
+        self._open = 0
+        self._selector = selectors.DefaultSelector()
+        for pipe, taken in ((process.stdout, take), (process.stderr, self._said)):
+            if pipe is not None:
+                self._selector.register(pipe, selectors.EVENT_READ, taken)
+                self._open += 1
+        assert process.stdin is not None
+        os.set_blocking(process.stdin.fileno(), False)
+        self._selector.register(process.stdin, selectors.EVENT_WRITE, None)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether more may be read."""
+        return self._open > 0
+
+    def close(self) -> None:
+        self._selector.close()
+
+    def move(self, within_s: float) -> bool:
+        """Wait for the pipes and move what can be moved; whether anything was read."""
+        has_read = False
+        for key, _ in self._selector.select(within_s):
+            if key.data is None:
+                self._write(key)
+            elif data := os.read(key.fd, _BLOCK):
+                has_read = True
+                key.data(data)
+            else:
+                self._selector.unregister(key.fileobj)
+                self._open -= 1
+        return has_read
+
+    def _write(self, key: selectors.SelectorKey) -> None:
+        try:
+            self._given = self._given[os.write(key.fd, self._given[:_BLOCK]) :]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            self._given = self._given[:0]
+        if not self._given:
+            self._selector.unregister(key.fileobj)
+            cast("IO[bytes]", key.fileobj).close()
+
+    def _said(self, data: bytes) -> None:
+        self.errors = (self.errors + data)[-_KEPT_ERRORS_BYTES:]
+
+
+def _keeping(kept: bytearray, program: str, max_bytes: int) -> Callable[[bytes], None]:
+    """Keeps what a program prints. Raises: ProgramFailed when that is too much."""
+
+    def keep(data: bytes) -> None:
+        kept.extend(data)
+        if len(kept) > max_bytes:
+            raise ProgramFailed(program, f"printed more than {max_bytes:,} bytes")
+
+    return keep
+
+
+def _follow(
+    process: subprocess.Popen[bytes], streams: _Streams, program: str, timeout_s: float, clock: Clock | None
+) -> int:
+    """Move what goes in and out until the program is done; its exit code."""
+    deadline_s = time.monotonic() + timeout_s
+    quiet_since_s: float | None = None
+    while process.poll() is None or streams.is_open:
+        if clock is not None:
+            clock.check()
+        now_s = time.monotonic()
+        if now_s >= deadline_s:
+            raise ProgramFailed(program, f"gave nothing within {timeout_s:g} s")
+        tick_s = min(_TICK_S, deadline_s - now_s)
+        if not streams.is_open:
+            _pause(process, tick_s)
+            continue
+        if streams.move(tick_s) or process.poll() is None:
+            quiet_since_s = None
+            continue
+        # It has ended, and something that it left behind may hold its output open.
+        quiet_since_s = quiet_since_s or time.monotonic()
+        if time.monotonic() - quiet_since_s > _LINGER_S:
+            break
+    return process.wait()
+
+
+def _pause(process: subprocess.Popen[bytes], seconds: float) -> None:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(max(0.0, seconds))
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,28 @@
+"""Programs that keep logins for docker: `docker-credential-NAME`.
+
+Source: github.com/docker/docker-credential-helpers, README.md, "Development"; docs.docker.com/reference/cli/docker/login.
+"""
+
+from __future__ import annotations
+
+import re
+
+from shipit.config.environment import Environment
+from shipit.process import Finished, ProgramFailed, run_program
+
+HELPER_TIMEOUT_S = 15
+# A helper is found on the PATH: a name with a slash would be a file of anybody's.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def call_helper(name: str, verb: str, text: str, environment: Environment) -> Finished:
+    """Run `docker-credential-NAME VERB` with `text` as its input. Raises: ProgramFailed."""
+    program = f"docker-credential-{name}"
+    if not _NAME.fullmatch(name):
+        raise ProgramFailed(program, "is no name of a helper")
+    return run_program(
+        [program, verb],
+        variables=environment.variables,
+        timeout_s=HELPER_TIMEOUT_S,
+        given=text.encode("utf-8", "surrogateescape"),
+    )
