@@ -75,6 +75,11 @@ class HerokuClient:
         """Release images to process types in one request; the answer is the formation."""
         return self._send("PATCH", f"/apps/{self.app}/formation", accept=DOCKER, body={"updates": list(updates)})
 
+    def remove(self, process: str) -> Said:
+        """Take a process type out, as `heroku container:rm` does."""
+        path = f"/apps/{self.app}/formation/{process}"
+        return self._send("PATCH", path, accept=DOCKER, body={"docker_image": None})
+
     def roll_back(self, release_id: str) -> Said:
         """Release again what a release released, its config vars included; the answer is the new release."""
         return self._send("POST", f"/apps/{self.app}/releases", accept=SDK, body={"release": release_id})

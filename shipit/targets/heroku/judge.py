@@ -1,69 +1,156 @@
-"""What to think of an app after a release. Pure."""
+"""The health of an app after a release, against what the run wanted. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from shipit.release import Seen, State, Verdict, short
-from shipit.targets.heroku.observed import DynoFacts, HerokuObserved
+from shipit.digest import Digest
+from shipit.release import Seen, State, Verdict
+from shipit.targets.heroku.described import changes_images, given_images, sets_variables, told
+from shipit.targets.heroku.observed import UP, DynoFacts, HerokuObserved, ReleaseFacts
+from shipit.targets.heroku.plan import RELEASE, Wanted
 
+WEB = "web"
 # Heroku kills a web dyno that has not bound its port by then (R10).
 BOOT_S = 60.0
+STATUSES = ("pending", "succeeded", "failed", "expired")
 
 
-def judge_heroku(images: Mapping[str, str], observed: HerokuObserved, seen: Seen, *, pending_s: float) -> Verdict:
-    """Judge by release status first, then by what runs, then by dynos. `images`: process type -> config digest."""
-    base = seen.baseline.version if isinstance(seen.baseline, HerokuObserved) else 0
-    new = [release for release in observed.releases if release.version > base]
-    for release in new:
-        if release.status in ("failed", "expired"):
-            return Verdict(
-                State.FAILED,
-                f"release v{release.version} failed; what ran before still runs",
-                subject=f"release:{release.id}",
-            )
-    if pending := [release for release in observed.releases[:1] if release.status == "pending"]:
-        return Verdict(State.WAITING, f"release v{pending[0].version} is pending", f"v{pending[0].version} pending")
-    for name, image in images.items():
+def judge_heroku(wanted: Wanted, observed: HerokuObserved, seen: Seen, *, pending_s: float) -> Verdict:
+    """Judge by the release of these images first, then by what runs, then by config vars, dynos, and what was probed.
+
+    Only releases after the one that was observed before count, and only those of our images: what somebody else's
+    release came to shows in what runs.
+    """
+    return (
+        _judge_release(wanted.images, observed, seen)
+        or _judge_formation(wanted, observed, seen)
+        or _judge_config(wanted, observed, seen)
+        or _judge_dynos(wanted, observed, seen, pending_s)
+    )
+
+
+def _judge_release(images: Mapping[str, Digest], observed: HerokuObserved, seen: Seen) -> Verdict | None:
+    ours = next((release for release in _since(observed, seen) if _is_ours(release, images)), None)
+    if ours is None or ours.status in ("succeeded", "expired"):
+        return None
+    if ours.status == "pending":
+        return Verdict(State.WAITING, f"release v{ours.version} is pending", f"v{ours.version} pending")
+    if ours.status == "failed":
+        what = f"release v{ours.version} failed"
+        return Verdict(State.FAILED, what, subject=f"release:{ours.id}", down=outage(observed, seen))
+    known = ", ".join(STATUSES)
+    what = f"release v{ours.version} has the status {ours.status!r}, which is none of {known}"
+    return Verdict(State.FAILED, what, hint=f"heroku releases --app {observed.app}")
+
+
+def _judge_formation(wanted: Wanted, observed: HerokuObserved, seen: Seen) -> Verdict | None:
+    for name, image in wanted.images.items():
         running = observed.formation.get(name)
-        if running is not None and running.image not in (None, image):
-            what = f"{name} runs {short(running.image or '')}, not {short(image)}: someone else released v{observed.version}"
-            hint = "deploy again when they are done"
-            return Verdict(State.FAILED, what, hint=hint, superseded_by="someone else")
         if running is None:
             return Verdict(State.FAILED, f"the formation has no process type {name}", hint="deploy again")
-    return _judge_dynos(images, observed, seen, pending_s)
+        if running.runs(image) is None:
+            what = f"Heroku does not tell which image {name} runs: neither its formation nor its releases do"
+            return Verdict(State.FAILED, what, hint=f"heroku releases --app {observed.app}")
+        if not running.runs(image):
+            return _replaced(f"{name} runs {running.short}, not {image.short}", _culprit(observed, seen, wanted))
+        quantity, size = wanted.quantities.get(name), wanted.sizes.get(name)
+        if quantity not in (None, running.quantity):
+            return _replaced(f"{name} is scaled to {running.quantity}, not {quantity}", None)
+        if size is not None and size.lower() != running.size.lower():
+            return _replaced(f"{name} is of the size {running.size}, not {size}", None)
+    return None
 
 
-def _judge_dynos(images: Mapping[str, str], observed: HerokuObserved, seen: Seen, pending_s: float) -> Verdict:
+def _judge_config(wanted: Wanted, observed: HerokuObserved, seen: Seen) -> Verdict | None:
+    changed = [name for name, mark in wanted.marks.items() if observed.config_marks.get(name) != mark]
+    if not changed:
+        return None
+    culprit = next((release for release in _since(observed, seen) if sets_variables(release, changed)), None)
+    verb = "are" if len(changed) > 1 else "is"
+    return _replaced(f"{', '.join(sorted(changed))} {verb} not what this run wanted", culprit)
+
+
+def _replaced(what: str, culprit: ReleaseFacts | None) -> Verdict:
+    """What somebody else changed, and who that was, as far as Heroku tells."""
+    by = (culprit.user if culprit else "") or "someone else"
+    how = f"someone else released {told(culprit)}" if culprit else "someone else changed it"
+    return Verdict(State.FAILED, f"{what}: {how}", hint="deploy again when they are done", superseded_by=by)
+
+
+def _culprit(observed: HerokuObserved, seen: Seen, wanted: Wanted) -> ReleaseFacts | None:
+    """The newest release since that gave none of our images: one that changed images, where there is one."""
+    others = [release for release in _since(observed, seen) if not _is_ours(release, wanted.images)]
+    return next((release for release in others if changes_images(release)), others[0] if others else None)
+
+
+def _since(observed: HerokuObserved, seen: Seen) -> Iterator[ReleaseFacts]:
+    """Releases after what was observed when the plan was made, newest first."""
+    before = seen.before or seen.baseline
+    base = before.version if isinstance(before, HerokuObserved) else 0
+    return (release for release in observed.releases if release.version > base)
+
+
+def _is_ours(release: ReleaseFacts, images: Mapping[str, Digest]) -> bool:
+    return any(name in images and images[name].short == short for name, short in given_images(release).items())
+
+
+def _judge_dynos(wanted: Wanted, observed: HerokuObserved, seen: Seen, pending_s: float) -> Verdict:
     waiting, states = [], []
-    for name in sorted(images):
-        quantity = observed.formation[name].quantity
+    for name in sorted(set(wanted.images) - {RELEASE}):
         own = [dyno for dyno in observed.dynos if dyno.process == name]
-        if name == "release":
-            continue
-        current = [dyno for dyno in own if dyno.version >= observed.version]
-        crashed = [dyno for dyno in current if dyno.state == "crashed"]
-        if crashed:
-            return Verdict(
-                State.FAILED, f"{crashed[0].name} crashed at v{crashed[0].version}", subject=f"dyno:{crashed[0].name}"
-            )
-        up = [dyno for dyno in current if dyno.state in ("up", "idle")]
+        current = [dyno for dyno in own if dyno.version >= observed.running_version]
+        if crashed := [dyno for dyno in current if dyno.state == "crashed"]:
+            first = crashed[0]
+            what = f"{first.name} crashed at v{first.version}"
+            return Verdict(State.FAILED, what, subject=f"dyno:{first.name}", down=outage(observed, seen))
+        up, quantity = sum(dyno.state in UP for dyno in current), observed.formation[name].quantity
         states += [f"{dyno.name}:{dyno.state}:{dyno.version}" for dyno in own]
-        if len(up) < quantity:
-            waiting.append(f"{name} {len(up)} of {quantity} up{_others(own)}")
-    progress = " ".join(sorted(states))
+        if up < quantity:
+            waiting.append(f"{name} {up} of {quantity} up{_others(own)}")
+    probe = observed.probe
+    if not waiting and probe and probe.is_required and not probe.is_good:
+        waiting.append(probe.said)
+    progress = " ".join([*sorted(states), probe.said if probe else ""]).strip()
     if not waiting:
-        return Verdict(State.HEALTHY, _summary(images, observed), progress)
+        return Verdict(State.HEALTHY, _summary(wanted, observed), progress, warnings=tuple(_warnings(wanted, observed)))
     if seen.unchanged_s > BOOT_S + pending_s:
-        first = next((dyno.name for dyno in observed.dynos if dyno.state != "up"), "")
+        first_down = next((dyno.name for dyno in observed.dynos if dyno.state not in UP), "")
         return Verdict(
             State.FAILED,
             f"{'; '.join(waiting)} for {seen.unchanged_s:.0f} s",
             progress,
-            subject=f"dyno:{first}" if first else "",
+            subject=f"dyno:{first_down}" if first_down else "",
+            down=outage(observed, seen, is_late=True),
         )
     return Verdict(State.WAITING, "; ".join(waiting), progress)
+
+
+def outage(observed: HerokuObserved, seen: Seen, *, is_late: bool = False) -> str:
+    """That no web dyno is up, and how to return to what ran before; empty while one is or may come up, or none should be."""
+    web = observed.formation.get(WEB)
+    if web is None or not web.quantity or observed.up(WEB):
+        return ""
+    if not is_late and any(dyno.process == WEB and dyno.state != "crashed" for dyno in observed.dynos):
+        return ""
+    what = f"{observed.app} is DOWN at v{observed.running_version}"
+    before = seen.before if isinstance(seen.before, HerokuObserved) else None
+    good = next((r for r in before.releases if r.status == "succeeded"), None) if before and before.formation else None
+    if good is None or not good.is_eligible or good.version == observed.running_version:
+        return what
+    return f"{what}; to return to v{good.version}: heroku rollback v{good.version} --app {observed.app}"
+
+
+def _warnings(wanted: Wanted, observed: HerokuObserved) -> Iterator[str]:
+    """What is as it was wanted, and serves nobody."""
+    if WEB not in wanted.images:
+        return
+    if not observed.formation[WEB].quantity:
+        yield f"web is scaled to 0 dynos: nothing serves. heroku ps:scale web=1 --app {observed.app}"
+    elif observed.maintenance:
+        yield f"the app is in maintenance mode: visitors see Heroku's page. heroku maintenance:off --app {observed.app}"
+    elif observed.probe and not observed.probe.is_good:
+        yield f"web may not serve: {observed.probe.said}. With health: a path of web is asked before it is called healthy"
 
 
 def _others(dynos: list[DynoFacts]) -> str:
@@ -71,11 +158,10 @@ def _others(dynos: list[DynoFacts]) -> str:
     return f" ({', '.join(states)})" if states else ""
 
 
-def _summary(images: Mapping[str, str], observed: HerokuObserved) -> str:
+def _summary(wanted: Wanted, observed: HerokuObserved) -> str:
     parts = []
-    for name in sorted(images):
-        if name != "release":
-            quantity = observed.formation[name].quantity
-            parts.append(f"{name} {quantity} up" if quantity else f"{name} scaled to 0")
+    for name in sorted(set(wanted.images) - {RELEASE}):
+        quantity = observed.formation[name].quantity
+        parts.append(f"{name} {quantity} up" if quantity else f"{name} scaled to 0")
     note = ", in maintenance mode" if observed.maintenance else ""
-    return f"v{observed.version}: {', '.join(parts)}{note}"
+    return f"v{observed.running_version}: {', '.join(parts)}{note}"

@@ -10,6 +10,11 @@ from shipit.digest import Digest, parse_digest
 from shipit.targets.heroku.fields import Field
 
 PROCESS = re.compile(r"[-A-Za-z0-9_]{1,128}", re.ASCII)
+UP = ("up", "idle")
+# Where an image was given to a process type, and no release of it took effect.
+NOTHING = "nothing"
+# The config var that names those which shipit has set: it may remove these and no others.
+OWNED = "SHIPIT_VARIABLES"
 _PROCESS_SAID = "a process type of letters, digits, '-' and '_'"
 
 
@@ -27,11 +32,28 @@ class AppFacts:
 
 @dataclass(frozen=True, slots=True)
 class ProcessFacts:
-    """One process type: how many dynos, of which size, of which config digest; None where that is not known."""
+    """One process type: how many dynos, of which size, of which config digest; None where the formation does not tell.
+
+    `told` is the first twelve digits of the image that runs, as the releases tell it; it is set where the formation
+    does not, or has an image that failed. `is_ours` is whether shipit pushed the image; None where that is not known.
+    """
 
     quantity: int
     size: str
     image: Digest | None
+    told: str = ""
+    is_ours: bool | None = None
+
+    @property
+    def short(self) -> str:
+        """The first twelve digits of the image that runs; empty where that is not known."""
+        return self.told or (self.image.short if self.image else "")
+
+    def runs(self, image: Digest) -> bool | None:
+        """Whether it runs an image; None where that is not known."""
+        if not self.short:
+            return None
+        return self.image == image if self.image and self.image.short == self.short else self.short == image.short
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +81,33 @@ class DynoFacts:
     version: int
 
 
+@dataclass(frozen=True, slots=True)
+class ProbeFacts:
+    """What the app answered when it was asked for a path: a status, or 0 and why there was none.
+
+    `is_required` is whether deploy.yml names the path: it has to be answered then.
+    """
+
+    path: str
+    status: int
+    reason: str = ""
+    is_required: bool = True
+
+    @property
+    def is_good(self) -> bool:
+        """As Kubernetes takes it where the path is required; anything but the server's own fault where it is not."""
+        return 200 <= self.status < 400 if self.is_required else 0 < self.status < 500
+
+    @property
+    def said(self) -> str:
+        return f"GET {self.path} answers {self.status}" if self.status else f"GET {self.path}: {self.reason}"
+
+
 @dataclass(frozen=True)
 class HerokuObserved:
     """`config_marks`: name of a config var -> keyed hash of its value. `releases` newest first.
 
-    `config` holds the values, which no plan or event may.
+    `config` holds the values, which no plan or event may. `probe` is None where the app was not asked.
     """
 
     app: str
@@ -77,11 +121,26 @@ class HerokuObserved:
     dynos: tuple[DynoFacts, ...]
     id: str = ""
     config: Mapping[str, str] = field(default_factory=dict, repr=False)
+    probe: ProbeFacts | None = None
 
     @property
     def version(self) -> int:
         """The newest release's version; 0 when there is none."""
         return max((release.version for release in self.releases), default=0)
+
+    @property
+    def running_version(self) -> int:
+        """The version of the newest release that took effect: what dynos run; 0 when there is none."""
+        return max((release.version for release in self.releases if release.status == "succeeded"), default=0)
+
+    @property
+    def owned(self) -> frozenset[str]:
+        """The names of the config vars that shipit has set."""
+        return frozenset(self.config.get(OWNED, "").split(",")) - {"", OWNED}
+
+    def up(self, process: str) -> int:
+        """How many dynos of a process type are up, of whichever release."""
+        return sum(dyno.process == process and dyno.state in UP for dyno in self.dynos)
 
 
 def parse_app(body: Field) -> AppFacts:

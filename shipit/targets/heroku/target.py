@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache, partial
 
 from shipit.config.environment import Environment
 from shipit.config.project import Project
-from shipit.errors import BuildError, DeadlinePassed, DeployFailed, RemoteError, ShipitError
-from shipit.events import Event, Log, Warned
+from shipit.digest import Digest
+from shipit.errors import BuildError, DeployFailed, Interrupted, RemoteError, ShipitError
+from shipit.events import Event
 from shipit.http.skew import judge_skew
 from shipit.image.image import BuiltImage
+from shipit.reference import parse_reference
 from shipit.registry.credentials import Credentials
-from shipit.release import Finding, ImageUse, Place, Release, Seen, Step, Verdict, short
+from shipit.release import Finding, ImageUse, Place, Release, Seen, State, Step, Verdict
 from shipit.targets.base import Context
 from shipit.targets.heroku.address import api_address
+from shipit.targets.heroku.apply import Changes
+from shipit.targets.heroku.attempts import choose_attempt
 from shipit.targets.heroku.client import HerokuClient
 from shipit.targets.heroku.config import HerokuConfig, ProcessConfig
-from shipit.targets.heroku.judge import judge_heroku
-from shipit.targets.heroku.observed import AppFacts, HerokuObserved, ReleaseFacts
-from shipit.targets.heroku.plan import RELEASE, Wanted, plan_back, plan_heroku
+from shipit.targets.heroku.described import sets_variables
+from shipit.targets.heroku.follow import Follower, ReleaseFailed
+from shipit.targets.heroku.judge import WEB, judge_heroku, outage
+from shipit.targets.heroku.look import ask, observed_of, with_owners
+from shipit.targets.heroku.observed import NOTHING, AppFacts, HerokuObserved
+from shipit.targets.heroku.plan import RELEASE, Wanted, notes_on, plan_heroku
+from shipit.targets.heroku.plan_back import plan_back
+from shipit.targets.heroku.probe import ask_app
 from shipit.targets.heroku.streams import ReleaseOutput, recent_logs
 from shipit.targets.heroku.token import Token, find_token
-from shipit.targets.heroku.wire import HerokuWire, Said
+from shipit.targets.heroku.wire import HerokuWire
 
 PLATFORM = "linux/amd64"
+# How long putting back what was changed may take, also when the deadline has passed.
+PUT_BACK_S = 120.0
+# A release command of Heroku's own kind, without `release:` in deploy.yml, ends within an hour.
+RELEASE_S = 3600.0
 
 
 def create(name: str, config: HerokuConfig, project: Project, environment: Environment) -> HerokuTarget:
@@ -42,8 +57,9 @@ class HerokuTarget:
         api, self.registry = api_address(environment)
         self.place = Place("heroku", f"app {self.app} at {api.split('://')[-1]}")
         self._wire: HerokuWire | None = None
-        self._released: dict[str, str] = {}
-        self._config_before: Mapping[str, str] = {}
+        self._before: HerokuObserved | None = None
+        self._released: dict[str, Digest] = {}
+        self._has_changed = False
         self._token: tuple[Token | None, ...] = ()
 
     def images(self) -> Sequence[ImageUse]:
@@ -65,85 +81,58 @@ class HerokuTarget:
     def observe(self, context: Context) -> HerokuObserved:
         client = self._client(context)
         try:
-            app = client.facts()
+            answers = ask(client, "config", "dynos")
         except RemoteError as error:
             if error.status == 404:
-                hint = f"check app: in deploy.yml, or create it: heroku create {self.app} --stack container"
-                raise RemoteError(
-                    f"there is no app {self.app!r} that this account may see",
-                    where=error.where,
-                    hint=hint,
-                    status=404,
-                    detail=error.detail,
-                ) from None
+                raise self._no_app(error) from None
             raise
-        self._check_stack(app)
-        config = client.config_vars()
-        return HerokuObserved(
-            app=app.name,
-            stack=app.stacks[0],
-            generation=app.generation,
-            maintenance=app.maintenance,
-            web_url=app.web_url,
-            formation=client.formation(),
-            config_marks={name: context.mark(value) for name, value in config.items()},
-            releases=client.releases(),
-            dynos=client.dynos(),
-            id=app.id,
-            config=config,
+        self._check_stack(answers.app)
+        is_pushed = partial(self._is_pushed, context)
+        return observed_of(
+            answers._replace(formation=with_owners(answers.formation, self._processes(), is_pushed)), context.mark
         )
+
+    def reissue(self, images: Mapping[ImageUse, BuiltImage], observed: HerokuObserved) -> Mapping[ImageUse, ImageUse]:
+        """Uses whose image Heroku would ignore, since its release failed, and those that run under a later id."""
+        last = next((release for release in observed.releases if release.status != "pending"), None)
+        is_config_pending = last is not None and last.status == "failed" and sets_variables(last, self._names())
+        found = {}
+        for use, image in images.items():
+            name = use.repository.rpartition("/")[2]
+            attempt = choose_attempt(
+                name,
+                cache(lambda number, image=image: Digest(image.with_attempt(number).config_digest)),
+                observed.formation.get(name),
+                observed.releases,
+                must_differ=is_config_pending and name == RELEASE,
+            )
+            if attempt:
+                found[use] = use._replace(attempt=attempt)
+        return found
 
     def plan(self, release: Release, observed: HerokuObserved) -> tuple[Step, ...]:
-        processes = self.config.processes
-        self._released = self._digests(release)
-        return plan_heroku(
-            Wanted(
-                images=self._released,
-                quantities={name: p.quantity for name, p in processes.items() if p.quantity is not None},
-                sizes={name: p.size for name, p in processes.items() if p.size is not None},
-                env=self.project.env,
-                env_marks={name: mark for name, mark in release.marks.items() if name in self.project.env},
-                secret_marks={name: mark for name, mark in release.marks.items() if name not in self.project.env},
-            ),
-            observed,
-        )
+        self._before, self._released = observed, self._digests(release)
+        return plan_heroku(self._wanted(release), observed)
+
+    def notes(self, release: Release, observed: HerokuObserved) -> tuple[str, ...]:
+        return notes_on(self._wanted(release), observed)
 
     def apply(self, step: Step, context: Context) -> Iterator[Event]:
-        client = self._client(context)
-        if step.id == "scale":
-            client.scale(step.payload["updates"])
-            return
-        baseline = max((release.version for release in client.releases(1)), default=0)
-        if step.id == "config back":
-            now = client.config_vars()
-            back = {name: self._config_before.get(name) for name in step.payload["names"]}
-            differ = {name: value for name, value in back.items() if now.get(name) != value}
-            if not differ:
-                return
-            self._write(lambda: client.set_config(differ), baseline, client)
-        elif step.id == "rollback":
-            self._write(lambda: client.roll_back(step.payload["rollback"]), baseline, client)
-        elif step.id == "config":
-            secrets = {name: context.secrets[name] for name in step.payload["secrets"]}
-            self._write(lambda: client.set_config({**step.payload["set"], **secrets}), baseline, client)
-        else:
-            self._write(lambda: client.release_images(step.payload["updates"]), baseline, client)
-        yield from self._follow(baseline, client, context)
+        self._has_changed = True
+        try:
+            yield from self._changes(context).apply(step, context.secrets, self._config_before())
+        except (ReleaseFailed, RemoteError) as error:
+            if "images" in step.payload:
+                yield from self._after_failure(error, step, context)
+            raise
 
     def plan_back(self, before: HerokuObserved, now: HerokuObserved) -> tuple[Step, ...]:
         # Values stay in memory: a step holds none.
-        self._config_before = before.config
-        return plan_back(before, now, self._released)
+        self._before = before
+        return plan_back(before, now, self._released, self._names())
 
     def judge_back(self, before: HerokuObserved, observed: HerokuObserved, seen: Seen) -> Verdict:
-        images = {name: facts.image for name, facts in before.formation.items() if facts.image}
-        return judge_heroku(images, observed, seen, pending_s=self.config.pending)
-
-    def guard(self, observed: HerokuObserved, context: Context) -> None:
-        """That the name still is that of the app which the plan was made for."""
-        if self._client(context).facts().id != observed.id:
-            what = f"the name {self.app} is another app's since the plan was made"
-            raise RemoteError(what, where=self.name, hint="run it again to plan for the app that has it now")
+        return judge_heroku(self._wanted_back(before), observed, seen, pending_s=self.config.pending)
 
     def examine(self, context: Context) -> Sequence[Finding]:
         """The token, the account's clock, and that the app's registry lets it in."""
@@ -153,14 +142,24 @@ class HerokuTarget:
         return [*findings, *([skew] if skew else [])]
 
     def judge(self, release: Release, observed: HerokuObserved, seen: Seen) -> Verdict:
-        return judge_heroku(self._digests(release), observed, seen, pending_s=self.config.pending)
+        return judge_heroku(self._wanted(release), observed, seen, pending_s=self.config.pending)
+
+    def probe(self, observed: HerokuObserved, context: Context) -> HerokuObserved:
+        """Asks web for its path of `health`; without one, for `/` after a change, and only to warn."""
+        web = observed.formation.get(WEB)
+        path = self.config.health_path
+        is_asked = WEB in self.config.processes and web and web.quantity and not observed.maintenance
+        if not is_asked or not (path or self._has_changed):
+            return observed
+        return replace(observed, probe=ask_app(self._client(context), observed.web_url, path))
 
     def describe(self, observed: HerokuObserved) -> tuple[str, ...]:
         lines = [f"v{observed.version}  {observed.web_url}".rstrip()]
         for name, facts in sorted(observed.formation.items()):
             states = [f"{dyno.name} {dyno.state}" for dyno in observed.dynos if dyno.process == name]
-            image = short(facts.image) if facts.image else "image unknown"
-            lines.append(f"{name}  {image}  {', '.join(states) or f'{facts.quantity} dynos'}")
+            lines.append(
+                f"{name}  {facts.short or 'image unknown'}  {', '.join(states) or f'{facts.quantity} dynos'}"
+            )
         return tuple(lines)
 
     def diagnose(self, verdict: Verdict, context: Context) -> Verdict:
@@ -180,6 +179,88 @@ class HerokuTarget:
         hint = verdict.hint or f"heroku logs --app {self.app}"
         return verdict._replace(detail=tuple(lines), hint=hint)
 
+    def _after_failure(self, error: ShipitError, step: Step, context: Context) -> Iterator[Event]:
+        """Put back what this run changed before a release failed, and tell what runs now."""
+        context = replace(context, deadline_s=max(context.deadline_s, context.clock.now() + PUT_BACK_S), attempts=5)
+        if self._before is None:
+            return
+        try:
+            now = self.observe(context)
+            if step.payload.get("is_later") or step.id == "config":
+                steps = plan_back(self._before, now, self._released, self._names())
+                for back in steps:
+                    yield from self._changes(context).apply(back, {}, self._config_before())
+                if steps:
+                    now = self.observe(context)
+                    error.what += f"; so this was done: {', '.join(back.summary for back in steps)}"
+            self._tell_what_runs(error, now, context.clock.now())
+        except Interrupted:
+            raise
+        except ShipitError as second:
+            error.what += f"; putting back what was changed failed, too: {second}"
+
+    def _tell_what_runs(self, error: ShipitError, now: HerokuObserved, at_s: float) -> None:
+        seen = Seen(at_s, at_s, at_s, None, self._before)
+        if self._before and self._before.formation and isinstance(error, ReleaseFailed):
+            verdict = self.judge_back(self._before, now, seen._replace(before=now))
+            if verdict.state is State.HEALTHY:
+                error.hint += "; what ran before still runs"
+        if isinstance(error, DeployFailed):
+            error.down = outage(now, seen)
+
+    def _wanted(self, release: Release) -> Wanted:
+        processes = self.config.processes
+        return Wanted(
+            images=self._digests(release),
+            quantities={name: p.quantity for name, p in processes.items() if p.quantity is not None},
+            sizes={name: p.size for name, p in processes.items() if p.size is not None},
+            env=self.project.env,
+            env_marks={name: mark for name, mark in release.marks.items() if name in self.project.env},
+            secret_marks={name: mark for name, mark in release.marks.items() if name not in self.project.env},
+            prune=self.config.prune,
+        )
+
+    def _wanted_back(self, before: HerokuObserved) -> Wanted:
+        """What ran before, as far as it is known."""
+        types = {name: facts for name, facts in before.formation.items() if name != RELEASE}
+        return Wanted(
+            images={name: facts.image for name, facts in types.items() if facts.image and not facts.told},
+            quantities={name: facts.quantity for name, facts in types.items()},
+            sizes={name: facts.size for name, facts in types.items()},
+            env={},
+            env_marks={name: before.config_marks[name] for name in self._names() if name in before.config_marks},
+            secret_marks={},
+        )
+
+    def _names(self) -> set[str]:
+        """The variables that this target may change."""
+        owned = self._before.owned if self._before else set()
+        return {*self.project.env, *self.project.secrets_for(self.name), *owned}
+
+    def _config_before(self) -> Mapping[str, str]:
+        return self._before.config if self._before else {}
+
+    def _is_pushed(self, context: Context, process: str, short: str) -> bool | None:
+        """Whether the app's registry has the tag that shipit puts beside an image of a process type."""
+        if context.registries is None or not short or short == NOTHING:
+            return None
+        reference = parse_reference(f"{self.registry}/{self.app}/{process.lower()}")
+        try:
+            client = context.registries.client(reference)
+            return client.manifest_digest(reference.repository, f"sha-{short}") is not None
+        except RemoteError:
+            return None
+
+    def _no_app(self, error: RemoteError) -> RemoteError:
+        hint = f"check app: in deploy.yml, or create it: heroku create {self.app} --stack container"
+        return RemoteError(
+            f"there is no app {self.app!r} that this account may see",
+            where=error.where,
+            hint=hint,
+            status=404,
+            detail=error.detail,
+        )
+
     def _processes(self) -> dict[str, ProcessConfig]:
         own = dict(self.config.processes)
         if self.project.release and RELEASE not in own:
@@ -191,16 +272,24 @@ class HerokuTarget:
         tags = ("sha-{config}", "latest")
         return ImageUse(image, f"{self.registry}/{self.app}/{name}", "docker", PLATFORM, process.command, tags)
 
-    def _digests(self, release: Release) -> dict[str, str]:
+    def _digests(self, release: Release) -> dict[str, Digest]:
+        """Process type -> config digest of its image, under whichever id it is given."""
+        by_repository = {use.repository: image for use, image in release.images.items()}
         return {
-            name: release.images[self._use(name, process)].config_digest for name, process in self._processes().items()
+            name: Digest(by_repository[self._use(name, process).repository].config_digest)
+            for name, process in self._processes().items()
         }
+
+    def _changes(self, context: Context) -> Changes:
+        client = replace(self._client(context), attempts=1)
+        timeout_s = self.project.release.timeout if self.project.release else RELEASE_S
+        return Changes(self.name, client, Follower(self.name, client, timeout_s))
 
     def _client(self, context: Context) -> HerokuClient:
         if self._wire is None:
             token = self._find_token(context.environment)
             self._wire = HerokuWire(context.environment, token, context.clock, context.emit)
-        return HerokuClient(self._wire, self.app, context.deadline)
+        return HerokuClient(self._wire, self.app, context.deadline, context.attempts)
 
     def _find_token(self, environment: Environment) -> Token | None:
         """The token, looked for once: a keychain may take its time."""
@@ -222,53 +311,3 @@ class HerokuTarget:
                 where=where,
                 hint=f"heroku stack:set container --app {self.app}",
             )
-
-    def _write(self, send: Callable[[], Said], baseline: int, client: HerokuClient) -> None:
-        """Send a write once; where the answer got lost, look whether it was done before sending it again."""
-        for attempt in (1, 2, 3):
-            try:
-                send()
-                return
-            except RemoteError as error:
-                if not error.retryable or attempt == 3:
-                    raise
-                client.wire.clock.sleep(error.retry_after_s or attempt)
-                if any(release.version > baseline for release in client.releases(1)):
-                    return
-
-    def _follow(self, baseline: int, client: HerokuClient, context: Context) -> Iterator[Event]:
-        """Stay with the release that came after `baseline` to its end, passing on its output.
-
-        Raises: DeployFailed when it failed, with its last lines.
-        """
-        found = [release for release in client.releases() if release.version > baseline]
-        if not found:
-            yield Warned(self.name, "Heroku made no new release: it runs this already")
-            return
-        release = min(found, key=lambda row: row.version)
-        output = ReleaseOutput(client.wire, release.output_url)
-        while True:
-            has_ended = release.status != "pending"
-            yield from (Log(self.name, RELEASE, line) for line in output.more(client.deadline))
-            if has_ended:
-                break
-            try:
-                client.deadline.sleep(0.5, f"release v{release.version}")
-                release = client.release(release.id)
-            except DeadlinePassed:
-                raise DeployFailed(
-                    f"release v{release.version} was still pending at the deadline",
-                    where=self.place.identity,
-                    detail=list(output.lines.tail),
-                    hint=f"heroku releases --app {self.app}",
-                ) from None
-        yield from (Log(self.name, RELEASE, line) for line in output.lines.end())
-        if release.status != "succeeded":
-            raise self._release_failed(release, output, client)
-
-    def _release_failed(self, release: ReleaseFacts, output: ReleaseOutput, client: HerokuClient) -> DeployFailed:
-        lines = list(output.lines.tail) or recent_logs(client)
-        hint = "fix the release command and deploy again; what ran before still runs"
-        return DeployFailed(
-            f"release v{release.version} {release.status}", where=self.place.identity, detail=lines, hint=hint
-        )

@@ -1,0 +1,67 @@
+"""What the descriptions of releases tell: which images each gave to which process type, and so what runs. Pure.
+
+Source: `Deployed web (12 digits), worker (12 digits)`, `Rollback to v3`, `Set MODE, TOKEN config vars`, as Heroku writes them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from shipit.targets.heroku.observed import ReleaseFacts
+
+_IMAGE = re.compile(r"([-A-Za-z0-9_]{1,128}) \(([0-9a-f]{12})\)", re.ASCII)
+_ROLLBACK = re.compile(r"Rollback to v([0-9]{1,15})", re.ASCII)
+_WORD = re.compile(r"\w+")
+
+
+def given_images(release: ReleaseFacts) -> dict[str, str]:
+    """Process type -> the first twelve digits of the image that a release gave it; empty for other releases."""
+    return dict(_IMAGE.findall(release.description)) if release.description.startswith("Deployed ") else {}
+
+
+def sets_variables(release: ReleaseFacts, names: Iterable[str]) -> bool:
+    """Whether a release set or removed one of some config vars."""
+    is_config = release.description.startswith(("Set ", "Remove ")) and "config var" in release.description
+    return is_config and not set(names).isdisjoint(_WORD.findall(release.description))
+
+
+def changes_images(release: ReleaseFacts) -> bool:
+    return bool(given_images(release)) or release.description.startswith(("Deploy", "Rollback ", "Promote "))
+
+
+def gives(release: ReleaseFacts, process: str, short: str) -> bool:
+    return given_images(release).get(process) == short
+
+
+def newest_giving(releases: Iterable[ReleaseFacts], process: str, short: str) -> ReleaseFacts | None:
+    """The newest release that gave an image to a process type; `releases` newest first."""
+    return next((release for release in releases if gives(release, process, short)), None)
+
+
+def running_images(releases: Iterable[ReleaseFacts]) -> Mapping[str, str]:
+    """Process type -> first twelve digits of its image, by what the releases that took effect gave it.
+
+    A process type is absent where that is not known: given before the oldest release here, or by a kind of release
+    that does not tell. `releases` newest first.
+    """
+    known: dict[str, str] = {}
+    after: dict[int, dict[str, str]] = {}
+    for release in sorted(releases, key=lambda release: release.version):
+        if release.status in ("succeeded", "expired"):
+            back = _ROLLBACK.match(release.description)
+            if back:
+                known = after.get(int(back[1]), {})
+            elif given := given_images(release):
+                known = {**known, **given}
+            elif changes_images(release):
+                known = {}
+        after[release.version] = known
+    return known
+
+
+def told(release: ReleaseFacts) -> str:
+    """A release for people: what it is, who made it and when, as far as that is known."""
+    parts = [release.description, f"by {release.user}" if release.user else "", release.created_at]
+    known = ", ".join(part for part in parts if part)
+    return f"v{release.version}{f' ({known})' if known else ''}"

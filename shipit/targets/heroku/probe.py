@@ -1,0 +1,24 @@
+"""Whether web serves, asked of the app itself through its URL, as a visitor would."""
+
+from __future__ import annotations
+
+from shipit.errors import DeadlinePassed, RemoteError
+from shipit.targets.heroku.address import may_be_followed
+from shipit.targets.heroku.client import HerokuClient
+from shipit.targets.heroku.observed import ProbeFacts
+
+PROBE_S = 10.0
+
+
+def ask_app(client: HerokuClient, web_url: str, path: str) -> ProbeFacts:
+    """What the app answers to GET of a path, or of `/` where none is required. No credentials, no redirect followed."""
+    shown = path or "/"
+    url = f"{web_url.rstrip('/')}{shown}"
+    if not may_be_followed(url, client.wire.base, schemes=("http", "https")):
+        return ProbeFacts(shown, 0, "the app's URL is none that can be asked", bool(path))
+    deadline = client.deadline.within(PROBE_S)
+    try:
+        with client.wire.http.send("GET", url, stream=True, read_s=PROBE_S, deadline=deadline) as answer:
+            return ProbeFacts(shown, answer.status, is_required=bool(path))
+    except (RemoteError, DeadlinePassed) as error:
+        return ProbeFacts(shown, 0, error.what, bool(path))
