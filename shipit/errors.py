@@ -133,10 +133,12 @@ class RemoteError(ShipitError):
 class DeployFailed(ShipitError):
     """A target did not become healthy; `detail` holds the last lines of what crashed.
 
-    `superseded_by` names who replaced what this run released, where that is the reason.
+    `superseded_by` names who replaced what this run released, where that is the reason. `down` says that it left nothing
+    that serves, and how to return to what did.
     """
 
     superseded_by = ""
+    down = ""
 
 
 class DeadlinePassed(ShipitError):

@@ -95,7 +95,10 @@ class PlanMade(NamedTuple):
 
 
 class TargetFinished(NamedTuple):
-    """The verdict on one target: `healthy`, `unchanged`, `failed` or `skipped`."""
+    """The verdict on one target: `healthy`, `unchanged`, `failed` or `skipped`.
+
+    `down` says that a failure left nothing that serves, and how to return to what did.
+    """
 
     target: Name
     state: Name
@@ -103,6 +106,7 @@ class TargetFinished(NamedTuple):
     elapsed_s: float
     detail: tuple[FreeText, ...] = ()
     hint: FreeText = ""
+    down: FreeText = ""
 
 
 class RunFailed(NamedTuple):

@@ -31,7 +31,8 @@ class ImageUse(NamedTuple):
 
     `image` is the name in deploy.yml. `command` replaces the image's Cmd when set. `tags` are put beside the digest;
     `{config}` in one stands for the first twelve digits of the config digest.
-    `publish` is False for an image that is used from where it already is.
+    `publish` is False for an image that is used from where it already is. An `attempt` above 0 gives the same image
+    another id, for a place that ignores one which it has seen fail.
     """
 
     image: str
@@ -41,6 +42,7 @@ class ImageUse(NamedTuple):
     command: tuple[str, ...] | None = None
     tags: tuple[str, ...] = ()
     publish: bool = True
+    attempt: int = 0
 
 
 class Image(NamedTuple):
@@ -77,12 +79,16 @@ class Step(NamedTuple):
 
 
 class TargetPlan(NamedTuple):
-    """What one target needs: publishing first, then its own steps. Both empty means up to date."""
+    """What one target needs: publishing first, then its own steps. Both empty means up to date.
+
+    `notes` are what the plan says beside them: what it leaves alone, for example.
+    """
 
     target: Name
     place: Place
     publish: tuple[FreeText, ...]
     steps: tuple[Step, ...]
+    notes: tuple[FreeText, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -122,7 +128,8 @@ class Verdict(NamedTuple):
     """The health of a target, judged against what this run wanted.
 
     `progress` changes whenever the place moved, so that a stall can be told. `superseded_by` names who replaced what
-    this run released, where it failed for that; `warnings` are for what is healthy all the same.
+    this run released, where it failed for that; `warnings` are for what is healthy all the same. `down` says that a
+    failure left nothing that serves, and how to return to what did.
     """
 
     state: State
@@ -133,6 +140,7 @@ class Verdict(NamedTuple):
     subject: str = ""
     superseded_by: str = ""
     warnings: tuple[str, ...] = ()
+    down: str = ""
 
 
 class Seen(NamedTuple):

@@ -114,4 +114,5 @@ Command = Annotated[
 Flag = Annotated[bool, BeforeValidator(parse_flag)]
 Whole = Annotated[int, BeforeValidator(parse_whole)]
 Port = Annotated[Whole, Field(ge=1, le=65535)]
+UrlPath = Annotated[str, matching(r"^/[!-~]*$", "should be a path that begins with /, without spaces")]
 EnvMap = dict[VariableName, str | None]

@@ -15,6 +15,9 @@ from shipit.image.manifest import CONFIG_TYPES, LAYER_TYPES, MANIFEST_TYPES, Com
 from shipit.reference import ImageRef
 from shipit.release import Form
 
+# A label that tells images with the same content apart, for a place that ignores the id of one which it has seen fail.
+ATTEMPT_LABEL = "dev.shipit.attempt"
+
 
 class Layer(NamedTuple):
     """One layer: digest of its tar, digest and size of its blob, and the repository it can be had from, if any."""
@@ -78,6 +81,16 @@ class BuiltImage(NamedTuple):
             return self
         config = json.loads(self.config)
         config["config"] = {**(config.get("config") or {}), "Cmd": list(command)}
+        return self._replace(config=canonical_json(config))
+
+    def with_attempt(self, attempt: int) -> BuiltImage:
+        """The same image under another id, by a label of its config; itself when that is 0."""
+        if not attempt:
+            return self
+        config = json.loads(self.config)
+        runtime = config.get("config") or {}
+        labels = {**(runtime.get("Labels") or {}), ATTEMPT_LABEL: str(attempt)}
+        config["config"] = {**runtime, "Labels": labels}
         return self._replace(config=canonical_json(config))
 
     def manifest(self, form: Form) -> bytes:

@@ -13,11 +13,14 @@ from shipit.pipeline.parallel import settle
 from shipit.pipeline.plan_text import render_plan
 from shipit.pipeline.prepare import Preparation, prepare
 from shipit.pipeline.publish import move_tags, publish_all
-from shipit.pipeline.rollback import roll_back
+from shipit.pipeline.rollback import WayBack, roll_back
 from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_step, check_clean
 from shipit.pipeline.verdict import await_verdict
 from shipit.targets.base import Target
+
+# For so long after it was made, an observation is judged where nothing was changed.
+FRESH_S = 10.0
 
 
 def plan(run: Run) -> Preparation:
@@ -133,18 +136,21 @@ def _one_target(run: Run, preparation: Preparation, target: Target, progress: _P
         if not isinstance(error, ShipitError):
             raise
         what = error.what if isinstance(error, DeployFailed) and error.where == target.name else str(error)
+        down = error.down if isinstance(error, DeployFailed) else ""
         if target.config.on_failure == "rollback":
-            what += _rolled_back(run, preparation, target, error)
-        run.emit(TargetFinished(target.name, "failed", what, run.clock.now() - started, error.detail, error.hint))
+            back = _rolled_back(run, preparation, target, error)
+            what, down = what + back.said, "" if back.is_back else down
+        elapsed_s = run.clock.now() - started
+        run.emit(TargetFinished(target.name, "failed", what, elapsed_s, error.detail, error.hint, down))
         return
     progress.finish(target.name, state)
     run.emit(TargetFinished(target.name, state, reason, run.clock.now() - started))
 
 
-def _rolled_back(run: Run, preparation: Preparation, target: Target, error: ShipitError) -> str:
-    """What came of rolling back, as the end of a sentence. What somebody else released meanwhile is left alone."""
+def _rolled_back(run: Run, preparation: Preparation, target: Target, error: ShipitError) -> WayBack:
+    """What came of rolling back. What somebody else released meanwhile is left alone."""
     if isinstance(error, DeployFailed) and error.superseded_by:
-        return "; nothing to roll back: what runs now is not of this deploy"
+        return WayBack("; nothing to roll back: what runs now is not of this deploy", is_back=False)
     return roll_back(run, target, preparation.observed[target.name])
 
 
@@ -170,7 +176,9 @@ def _release(run: Run, preparation: Preparation, target: Target) -> tuple[str, s
         apply_step(run, target, step, preparation.observed[target.name], context)
     before: Any = preparation.observed[target.name]
     judge = partial(target.judge, preparation.releases[target.name])
-    verdict = await_verdict(run, target, judge, context, None if own.is_empty else before, before)
+    is_fresh = own.is_empty and run.clock.now() - preparation.looked_s[target.name] < FRESH_S
+    baseline, first = None if own.is_empty else before, before if is_fresh else None
+    verdict = await_verdict(run, target, judge, context, baseline, before, first)
     for warning in verdict.warnings:
         run.emit(Warned(target.name, warning))
     return ("unchanged" if own.is_empty else "healthy"), verdict.reason

@@ -113,7 +113,7 @@ def prepare_uses(run: Run, uses: Iterable[ImageUse], built: Mapping[BuildKey, Bu
 
 
 def _prepared(run: Run, use: ImageUse, plain: BuiltImage) -> Prepared:
-    built = plain.with_command(use.command)
+    built = plain.with_command(use.command).with_attempt(use.attempt)
     if not use.publish:
         origin = built.layers[0].origin if built.layers else None
         if origin is None or origin.digest is None:

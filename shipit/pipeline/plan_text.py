@@ -38,3 +38,4 @@ def _target(target: TargetPlan) -> Iterator[str]:
         yield from (f"      {cut_text(line, _MOST_DETAIL)}" for line in step.detail)
     if target.is_empty:
         yield "  = up to date"
+    yield from (f"  . {line}" for line in target.notes)

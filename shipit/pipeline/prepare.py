@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,17 +13,21 @@ from shipit.pipeline.images import Prepared, build_images, counted, human_bytes,
 from shipit.pipeline.parallel import together
 from shipit.pipeline.run import Run
 from shipit.release import ImageUse, Plan, Release, TargetPlan, short
-from shipit.targets.base import Checks, Target
+from shipit.targets.base import Checks, Notes, Reissues, Target
 
 
 class Preparation(NamedTuple):
-    """What is, what should be, and the way between, by target name in the order they run."""
+    """What is, what should be, and the way between, by target name in the order they run.
+
+    `looked_s` is when each target was observed, on the run's clock.
+    """
 
     plan: Plan
     targets: Mapping[str, Target]
     observed: Mapping[str, Any]
     releases: Mapping[str, Release]
     uses: Mapping[ImageUse, Prepared]
+    looked_s: Mapping[str, float] = {}
 
 
 def prepare(run: Run) -> Preparation:
@@ -37,25 +41,45 @@ def prepare(run: Run) -> Preparation:
     targets = {name: by_name[name] for name in order}
     uses = [use for target in targets.values() for use in target.images()]
 
-    def build_and_look() -> dict[ImageUse, Prepared]:
+    def build_and_look() -> tuple[Mapping[BuildKey, BuiltImage], dict[ImageUse, Prepared]]:
         built = build_images(run, uses)
         _check(targets, built)
-        return prepare_uses(run, uses, built)
+        return built, prepare_uses(run, uses, built)
 
     calls: dict[str, Callable[[], Any]] = {
-        f"target {name}": partial(observe_target, run, target) for name, target in targets.items()
+        f"target {name}": partial(_timed, run, target) for name, target in targets.items()
     }
     results = together({**calls, "images": build_and_look}, run.clock)
-    prepared: dict[ImageUse, Prepared] = results["images"]
-    observed = {name: results[f"target {name}"] for name in targets}
-    releases = {name: _release(run, target, prepared) for name, target in targets.items()}
-    plan = _plan(run, targets, observed, releases, prepared)
-    return Preparation(plan, targets, observed, releases, prepared)
+    built, prepared = results["images"]
+    observed = {name: results[f"target {name}"][1] for name in targets}
+    used = {name: _uses(target, observed[name], built) for name, target in targets.items()}
+    other = [use for uses_of in used.values() for use in uses_of if use not in prepared]
+    if other:
+        prepared = prepare_uses(run, [use for uses_of in used.values() for use in uses_of], built)
+    releases = {name: _release(run, target, used[name], prepared) for name, target in targets.items()}
+    plan = _plan(run, targets, used, observed, releases, prepared)
+    looked = {name: results[f"target {name}"][0] for name in targets}
+    return Preparation(plan, targets, observed, releases, prepared, looked)
 
 
 def observe_target(run: Run, target: Target) -> Any:
     """Read one target's place."""
     return target.observe(run.context(target))
+
+
+def _timed(run: Run, target: Target) -> tuple[float, Any]:
+    at = run.clock.now()
+    return at, observe_target(run, target)
+
+
+def _uses(target: Target, observed: Any, built: Mapping[BuildKey, BuiltImage]) -> list[ImageUse]:
+    """The images that a target uses, under the ids that it needs after what was observed."""
+    uses = list(target.images())
+    if not isinstance(target, Reissues):
+        return uses
+    images = {use: built[use.image, use.platform].with_command(use.command) for use in uses}
+    other = target.reissue(images, observed)
+    return [other.get(use, use) for use in uses]
 
 
 def _check(targets: Mapping[str, Target], built: Mapping[BuildKey, BuiltImage]) -> None:
@@ -64,14 +88,15 @@ def _check(targets: Mapping[str, Target], built: Mapping[BuildKey, BuiltImage]) 
             target.check({use: built[use.image, use.platform].with_command(use.command) for use in target.images()})
 
 
-def _release(run: Run, target: Target, prepared: Mapping[ImageUse, Prepared]) -> Release:
-    images = {use: prepared[use].image for use in target.images()}
+def _release(run: Run, target: Target, uses: Iterable[ImageUse], prepared: Mapping[ImageUse, Prepared]) -> Release:
+    images = {use: prepared[use].image for use in uses}
     return Release(run.project.app, run.project.environment, images, run.marks(target))
 
 
 def _plan(
     run: Run,
     targets: Mapping[str, Target],
+    used: Mapping[str, Sequence[ImageUse]],
     observed: Mapping[str, Any],
     releases: Mapping[str, Release],
     prepared: Mapping[ImageUse, Prepared],
@@ -79,10 +104,12 @@ def _plan(
     said: set[ImageUse] = set()
     plans = []
     for name, target in targets.items():
-        mine = [use for use in target.images() if use not in said]
+        mine = [use for use in used[name] if use not in said]
         said |= set(mine)
         publish = tuple(_publish_line(prepared[use]) for use in mine if not prepared[use].is_published)
-        plans.append(TargetPlan(name, target.place, publish, tuple(target.plan(releases[name], observed[name]))))
+        steps = tuple(target.plan(releases[name], observed[name]))
+        notes = tuple(target.notes(releases[name], observed[name])) if isinstance(target, Notes) else ()
+        plans.append(TargetPlan(name, target.place, publish, steps, notes))
     images = {
         item.use.image: f"{item.use.image}  {short(item.built.config_digest)}  {item.built.builder}"
         for item in prepared.values()

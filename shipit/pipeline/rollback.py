@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from shipit.errors import Interrupted, ShipitError
 from shipit.pipeline.run import Run
@@ -13,13 +13,20 @@ from shipit.release import Seen, State
 from shipit.targets.base import Reverts, Target
 
 
-def roll_back(run: Run, target: Target, before: Any) -> str:
-    """Bring a place back and wait until it is healthy; what came of it, as the end of a sentence.
+class WayBack(NamedTuple):
+    """What came of rolling back, as the end of a sentence, and whether what ran before runs."""
+
+    said: str
+    is_back: bool
+
+
+def roll_back(run: Run, target: Target, before: Any) -> WayBack:
+    """Bring a place back and wait until it is healthy.
 
     A deploy that was rolled back has failed all the same. Raises: Interrupted only.
     """
     if not isinstance(target, Reverts):
-        return "; this kind can't be rolled back"
+        return WayBack("; this kind can't be rolled back", is_back=False)
     context = run.context(target)
     try:
         now = target.observe(context)
@@ -32,14 +39,14 @@ def roll_back(run: Run, target: Target, before: Any) -> str:
     except Interrupted:
         raise
     except ShipitError as error:
-        return f"; rolling back failed, too: {error}"
-    return f"; rolled back to what ran before ({verdict.reason})"
+        return WayBack(f"; rolling back failed, too: {error}", is_back=False)
+    return WayBack(f"; rolled back to what ran before ({verdict.reason})", is_back=True)
 
 
-def _untouched(run: Run, target: Reverts, before: Any, now: Any) -> str:
+def _untouched(run: Run, target: Reverts, before: Any, now: Any) -> WayBack:
     """What to say where nothing is to be done: that what ran before still runs only when it does."""
     at = run.clock.now()
     verdict = target.judge_back(before, now, Seen(at, at, at, None, before))
     if verdict.state is State.HEALTHY:
-        return "; nothing to roll back: what ran before still runs"
-    return f"; nothing was rolled back: {verdict.reason}"
+        return WayBack("; nothing to roll back: what ran before still runs", is_back=True)
+    return WayBack(f"; nothing was rolled back: {verdict.reason}", is_back=False)

@@ -20,17 +20,20 @@ DIAGNOSE_S = 15.0
 
 
 def await_verdict(
-    run: Run, target: Target, judge: Judge, context: Context, baseline: Any, before: Any = None
+    run: Run, target: Target, judge: Judge, context: Context, baseline: Any, before: Any = None, first: Any = None
 ) -> Verdict:
     """Observe and judge until the verdict stands: failed at once, or healthy for `settle` seconds.
 
-    `baseline` and `before` are those of `Seen`.
+    `baseline` and `before` are those of `Seen`. `first` is an observation that is fresh enough to be judged first.
     Raises: DeployFailed, with what crashed, or when the deadline passes; RemoteError when the place can't be read.
     """
     clock, deadline, started = run.clock, context.deadline, run.clock.now()
     progress, moved, said, healthy_since, pause = "", started, "", None, FIRST_PAUSE_S
+    # What fails in a way that may pass is looked at again here.
+    context = replace(context, attempts=1)
     while True:
-        verdict = _look(target, judge, context, Seen(clock.now(), started, moved, baseline, before), said)
+        seen = Seen(clock.now(), started, moved, baseline, before)
+        verdict, first = _look(target, judge, context, seen, said, first), None
         now = clock.now()
         if verdict.progress != progress:
             progress, moved, pause = verdict.progress, now, FIRST_PAUSE_S
@@ -56,10 +59,10 @@ def _late(verdict: Verdict) -> Verdict:
     return verdict._replace(state=State.FAILED, reason=f"{verdict.reason} at the deadline")
 
 
-def _look(target: Target, judge: Judge, context: Context, seen: Seen, said: str) -> Verdict:
+def _look(target: Target, judge: Judge, context: Context, seen: Seen, said: str, first: Any) -> Verdict:
     """One verdict. `said` is what was waited for until now."""
     try:
-        observed = target.observe(context)
+        observed = target.observe(context) if first is None else first
         verdict = judge(observed, seen)
         if verdict.state is State.HEALTHY and isinstance(target, Probes):
             verdict = judge(target.probe(observed, context), seen)
@@ -77,5 +80,5 @@ def failure(target: Target, verdict: Verdict, context: Context) -> DeployFailed:
     own = replace(context, deadline_s=max(context.deadline_s, context.clock.now() + DIAGNOSE_S))
     known = target.diagnose(verdict, own) if isinstance(target, Diagnoses) else verdict
     error = DeployFailed(known.reason, where=target.name, detail=known.detail, hint=known.hint)
-    error.superseded_by = verdict.superseded_by
+    error.superseded_by, error.down = verdict.superseded_by, verdict.down
     return error

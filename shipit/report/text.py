@@ -48,6 +48,7 @@ def result_lines(event: Event) -> list[str]:
     if isinstance(event, TargetFinished):
         lines = [f"{SIGNS[event.state]:<7} {event.target}  {event.reason}  {seconds(event.elapsed_s)}"]
         lines += [f"        | {line}" for line in event.detail]
+        lines += [f"        {event.down}"] if event.down else []
         return [*lines, f"        hint: {event.hint}"] if event.hint else lines
     if isinstance(event, RunFinished):
         return [f"{'done' if event.exit_code == 0 else 'failed'}: {event.summary} in {seconds(event.elapsed_s)}"]

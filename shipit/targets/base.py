@@ -11,6 +11,7 @@ from shipit.config.environment import Environment
 from shipit.config.model import TargetConfig
 from shipit.config.project import Project
 from shipit.events import Emit, Event
+from shipit.http.retry import ATTEMPTS
 from shipit.image.image import BuiltImage
 from shipit.registry.credentials import Credentials
 from shipit.registry.inventory import Inventory
@@ -24,7 +25,8 @@ class Context:
 
     `mark` gives a keyed hash of a value, the same for equal values within one run and meaningless outside of it.
     `deadline_s` is on the clock's own scale. `registries` are those of the run, with the credentials in use;
-    `inventory` is what they were found to have before anything is changed.
+    `inventory` is what they were found to have before anything is changed. `attempts` is how often a read is tried that
+    fails in a way that may pass: once where the caller looks again by itself.
     """
 
     environment: Environment
@@ -36,6 +38,7 @@ class Context:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     registries: Registries | None = field(default=None, repr=False)
     inventory: Inventory | None = field(default=None, repr=False)
+    attempts: int = ATTEMPTS
 
     @property
     def deadline(self) -> Deadline:
@@ -121,6 +124,24 @@ class Reverts(Protocol):
 
     def judge_back(self, before: Any, observed: Any, seen: Seen) -> Verdict:
         """Pure: the health of the place on its way back, against what ran before."""
+        ...
+
+
+@runtime_checkable
+class Reissues(Protocol):
+    """A kind whose place ignores an image under an id that it has seen fail."""
+
+    def reissue(self, images: Mapping[ImageUse, BuiltImage], observed: Any) -> Mapping[ImageUse, ImageUse]:
+        """Pure: the uses whose image needs another id -> the same use with the attempt that gives it one."""
+        ...
+
+
+@runtime_checkable
+class Notes(Protocol):
+    """A kind whose plan says more than its steps do."""
+
+    def notes(self, release: Release, observed: Any) -> Sequence[str]:
+        """Pure: what the plan leaves alone and a reader would want to know."""
         ...
 
 

@@ -70,7 +70,7 @@ def test_release_phase_processes_config_and_scale(shipit: Shipit, heroku: Moody)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "heroku: release | migrating live [redacted]" in done.stderr
     app = heroku.apps["shop-prod"]
-    assert app.config == {"MODE": "live", "TOKEN": "canary-4711"}
+    assert app.config == {"MODE": "live", "TOKEN": "canary-4711", "SHIPIT_VARIABLES": "MODE,TOKEN"}
     assert [(dyno.name, dyno.state) for dyno in app.dynos] == [("clock.1", "up"), ("web.1", "up"), ("web.2", "up")]
     assert app.formation["clock"]["size"] == "standard-1x"
     images = {name: row["image"] for name, row in app.formation.items()}

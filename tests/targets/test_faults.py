@@ -96,5 +96,5 @@ def test_a_fault_at_every_request_is_overcome_or_explained(tmp_path: Path, name:
             assert [row["description"].split(" ")[0] for row in app.releases] == ["Initial", "Set", "Deployed"], (
                 f"request {index}"
             )
-            assert app.config == {"MODE": "live"}
+            assert app.config == {"MODE": "live", "SHIPIT_VARIABLES": "MODE"}
             assert app.formation["clock"]["quantity"] == 1

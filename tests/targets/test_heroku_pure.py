@@ -19,7 +19,8 @@ from shipit.targets.heroku.observed import (
     parse_process,
     parse_release,
 )
-from shipit.targets.heroku.plan import Wanted, plan_back, plan_heroku
+from shipit.targets.heroku.plan import Wanted, plan_heroku
+from shipit.targets.heroku.plan_back import plan_back
 from shipit.targets.heroku.streams import parse_log
 from shipit.targets.heroku.token import Token, find_token
 from tests.runs import environment
@@ -41,7 +42,7 @@ def observed(
     return replace(IDLE, formation=formation, releases=releases, dynos=dynos)
 
 
-def wanted(image: str = NEW, **changes: object) -> Wanted:
+def wanted(image: Digest = NEW, **changes: object) -> Wanted:
     base = Wanted({"web": image}, {}, {}, {}, {}, {})
     return replace(base, **changes)  # type: ignore[arg-type]
 
@@ -53,7 +54,9 @@ def test_nothing_to_do() -> None:
 def test_a_first_release() -> None:
     [step] = plan_heroku(wanted(), IDLE)
     assert (step.id, step.summary, step.detail) == ("release", "release web", (f"web  none -> {'b' * 12}",))
-    assert step.payload == {"updates": [{"type": "web", "docker_image": NEW}], "baseline": 1}
+    assert step.payload == {
+        "updates": [{"type": "web", "docker_image": NEW}], "baseline": 1, "app": "", "images": {"web": "b" * 12},
+    }  # fmt: skip
 
 
 def test_config_comes_first_and_hides_secrets() -> None:
@@ -62,8 +65,16 @@ def test_config_comes_first_and_hides_secrets() -> None:
         replace(observed(), config_marks={"SAME": "m2", "TOKEN": "t0", "OTHERS": "z"}),
     )
     assert [step.summary for step in steps] == ["set MODE, TOKEN", "release web"]
-    assert steps[0].detail == ("MODE=x", "TOKEN (secret)")
-    assert steps[0].payload == {"set": {"MODE": "x"}, "secrets": ["TOKEN"]}
+    assert steps[0].detail == (
+        "MODE=x",
+        "TOKEN (secret)",
+        "SHIPIT_VARIABLES names what shipit has set",
+        "release 1 of 2, without a release command",
+    )
+    assert {name: steps[0].payload[name] for name in ("set", "secrets", "remove", "note")} == {
+        "set": {"MODE": "x"}, "secrets": ["TOKEN"], "remove": [], "note": {"SHIPIT_VARIABLES": "MODE,TOKEN"},
+    }  # fmt: skip
+    assert steps[1].detail[-1] == "release 2 of 2, without a release command"
 
 
 def test_one_release_for_all_stale_types_and_the_release_phase() -> None:
@@ -71,13 +82,16 @@ def test_one_release_for_all_stale_types_and_the_release_phase() -> None:
     now = replace(observed(), formation={"web": ProcessFacts(1, "Basic", OLD), "worker": ProcessFacts(0, "Basic", OLD)})
     [step] = plan_heroku(wanted(images=images), now)
     assert step.summary == "release release, web"
-    assert step.detail[-1] == "runs the release command first; if it fails, what runs now stays"
+    assert step.detail[-1] == "runs the release command in bbbbbbbbbbbb first; if it fails, what runs now stays"
 
 
 def test_quantities_and_sizes_come_last() -> None:
     [step] = plan_heroku(wanted(OLD, quantities={"web": 3}, sizes={"web": "standard-1x"}), observed())
     assert step.detail == ("web  1 -> 3 dynos", "web  Basic -> standard-1x")
-    assert step.payload == {"updates": [{"type": "web", "quantity": 3, "dyno_size": {"name": "standard-1x"}}]}
+    assert step.payload == {
+        "updates": [{"type": "web", "quantity": 3, "dyno_size": {"name": "standard-1x"}}],
+        "app": "",
+    }
 
 
 def up(version: int, state: str = "up", name: str = "web.1") -> DynoFacts:
@@ -100,11 +114,12 @@ def up(version: int, state: str = "up", name: str = "web.1") -> DynoFacts:
         ),
         (observed(image=OLD, version=2, status="pending"), 300, State.WAITING, "release v2 is pending"),
         (
-            observed(image=OLD, version=2, status="failed"),
+            observed(image=OLD, version=2, status="failed", dynos=(up(1),)),
             0,
             State.FAILED,
             "release v2 failed; what ran before still runs",
         ),
+        (observed(image=OLD, version=2, status="failed"), 0, State.FAILED, "release v2 failed"),
         (
             observed(image=OLD, version=3),
             0,
@@ -115,7 +130,8 @@ def up(version: int, state: str = "up", name: str = "web.1") -> DynoFacts:
     ],
 )
 def test_verdicts(now: HerokuObserved, stalled_s: float, state: State, reason: str) -> None:
-    verdict = judge_heroku({"web": NEW}, now, Seen(1000, 0, 1000 - stalled_s, observed()), pending_s=30)
+    before = observed()
+    verdict = judge_heroku(wanted(), now, Seen(1000, 0, 1000 - stalled_s, before, before), pending_s=30)
     assert (verdict.state, verdict.reason) == (state, reason)
 
 

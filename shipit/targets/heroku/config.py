@@ -10,13 +10,12 @@ from pydantic import Field, model_validator
 from shipit.config.model import TargetConfig
 from shipit.config.part import Model
 from shipit.config.position import Keys
-from shipit.config.units import Command, Flag, Misplaced, Whole, matching
+from shipit.config.units import Command, Flag, Misplaced, UrlPath, Whole, matching
 
 APP_PATTERN = r"^[a-z][a-z0-9-]{1,28}[a-z0-9]$"
 APP_SAID = "should be the name of a Heroku app: 3 to 30 lower-case letters, digits and '-', beginning with a letter"
 _PROCESS = "should be a process type: letters, digits, '-' and '_', at most 128"
 WEB = "web"
-UrlPath = Annotated[str, matching(r"^/", "should be a path that begins with /")]
 AppName = Annotated[str, matching(APP_PATTERN, APP_SAID)]
 ProcessType = Annotated[str, matching(r"^[-A-Za-z0-9_]{1,128}$", _PROCESS)]
 

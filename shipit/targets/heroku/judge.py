@@ -32,16 +32,36 @@ def judge_heroku(wanted: Wanted, observed: HerokuObserved, seen: Seen, *, pendin
 
 def _judge_release(images: Mapping[str, Digest], observed: HerokuObserved, seen: Seen) -> Verdict | None:
     ours = next((release for release in _since(observed, seen) if _is_ours(release, images)), None)
+    if ours is None and not all(_runs(observed, name, image) for name, image in images.items()):
+        ours = next((release for release in _since(observed, seen) if not _tells(release)), None)
     if ours is None or ours.status in ("succeeded", "expired"):
         return None
     if ours.status == "pending":
         return Verdict(State.WAITING, f"release v{ours.version} is pending", f"v{ours.version} pending")
     if ours.status == "failed":
-        what = f"release v{ours.version} failed"
+        what = f"release v{ours.version} failed{still_runs(observed, seen)}"
         return Verdict(State.FAILED, what, subject=f"release:{ours.id}", down=outage(observed, seen))
     known = ", ".join(STATUSES)
     what = f"release v{ours.version} has the status {ours.status!r}, which is none of {known}"
     return Verdict(State.FAILED, what, hint=f"heroku releases --app {observed.app}")
+
+
+def _runs(observed: HerokuObserved, name: str, image: Digest) -> bool:
+    return name in observed.formation and bool(observed.formation[name].runs(image))
+
+
+def _tells(release: ReleaseFacts) -> bool:
+    """Whether a release tells what it changed: images, or config vars."""
+    return changes_images(release) or release.description.startswith(("Set ", "Remove "))
+
+
+def still_runs(observed: HerokuObserved, seen: Seen) -> str:
+    """That what ran before is up, as the end of a sentence; empty where it is not, or nothing ran."""
+    before = seen.before or seen.baseline
+    types = before.formation if isinstance(before, HerokuObserved) else {}
+    counts = {name: facts.quantity for name, facts in types.items() if name != RELEASE and facts.quantity}
+    is_up = counts and all(observed.up(name) >= count for name, count in counts.items())
+    return "; what ran before still runs" if is_up else ""
 
 
 def _judge_formation(wanted: Wanted, observed: HerokuObserved, seen: Seen) -> Verdict | None:

@@ -42,9 +42,7 @@ def ask(client: HerokuClient, *names: str) -> Answers:
     return answers._replace(formation=_with_told(answers.formation, answers.releases))
 
 
-def _with_told(
-    formation: Mapping[str, ProcessFacts], releases: tuple[ReleaseFacts, ...]
-) -> dict[str, ProcessFacts]:
+def _with_told(formation: Mapping[str, ProcessFacts], releases: tuple[ReleaseFacts, ...]) -> dict[str, ProcessFacts]:
     """The formation, with what the releases tell where it does not, or has an image whose release took no effect."""
     told = running_images(releases)
     found = {name: _told(name, facts, told.get(name, ""), releases) for name, facts in formation.items()}

@@ -46,7 +46,7 @@ def plan_heroku(wanted: Wanted, observed: HerokuObserved) -> tuple[Step, ...]:
     if release and others and RELEASE in observed.formation and RELEASE in _types(release):
         command = _removal(RELEASE, observed.formation[RELEASE], "take out the release command of before")
     releasing = [step for step in (command, *others, release) if step]
-    return (*_numbered(releasing, observed), *([scale] if scale else ()))
+    return (*_numbered(releasing, wanted, observed), *([scale] if scale else ()))
 
 
 def plan_config(wanted: Wanted, observed: HerokuObserved) -> Step | None:
@@ -65,9 +65,7 @@ def plan_config(wanted: Wanted, observed: HerokuObserved) -> Step | None:
     if owned != observed.owned:
         detail.append(f"{OWNED} names what shipit has set")
     note = {OWNED: ",".join(sorted(owned)) or None} if owned != observed.owned else {}
-    summary = "; ".join(
-        f"{verb} {', '.join(names)}" for verb, names in (("set", stale), ("remove", gone)) if names
-    )
+    summary = "; ".join(f"{verb} {', '.join(names)}" for verb, names in (("set", stale), ("remove", gone)) if names)
     payload = {"set": literal, "secrets": secrets, "remove": gone, "note": note}
     return Step("config", summary, tuple(detail), payload=payload)
 
@@ -110,11 +108,12 @@ def _types(release: Step) -> set[str]:
     return {update["type"] for update in release.payload["updates"]}
 
 
-def _numbered(steps: list[Step], observed: HerokuObserved) -> Iterator[Step]:
+def _numbered(steps: list[Step], wanted: Wanted, observed: HerokuObserved) -> Iterator[Step]:
     """Steps that each make a release, with which of how many it is and which command runs in which image."""
     facts = observed.formation.get(RELEASE)
     command = (facts.short or "the image of before") if facts else ""
-    is_first, base = True, {"baseline": observed.version, "app": observed.id}
+    images = {name: image.short for name, image in wanted.images.items()}
+    is_first, base = True, {"baseline": observed.version, "app": observed.id, "images": images}
     for number, step in enumerate(steps, 1):
         if step.payload.get("remove") == RELEASE:
             command = ""

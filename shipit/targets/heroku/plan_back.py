@@ -27,7 +27,7 @@ def plan_back(
     release = next((release for release in before.releases if release.status == "succeeded"), None)
     steps = []
     if before.formation and _images(before) != _images(now) and release and release.is_eligible:
-        payload = {"rollback": release.id, **base}
+        payload = {"rollback": release.id, "images": {name: image.short for name, image in ours.items()}, **base}
         steps.append(Step("rollback", f"roll back to v{release.version}", payload=payload))
     ours_of = {*before.config_marks, *now.config_marks} if names is None else {*names, OWNED}
     changed = sorted(name for name in ours_of if before.config_marks.get(name) != now.config_marks.get(name))

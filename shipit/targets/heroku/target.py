@@ -10,13 +10,13 @@ from functools import cache, partial
 from shipit.config.environment import Environment
 from shipit.config.project import Project
 from shipit.digest import Digest
-from shipit.errors import BuildError, DeployFailed, Interrupted, RemoteError, ShipitError
+from shipit.errors import BuildError, Interrupted, RemoteError, ShipitError
 from shipit.events import Event
 from shipit.http.skew import judge_skew
 from shipit.image.image import BuiltImage
 from shipit.reference import parse_reference
 from shipit.registry.credentials import Credentials
-from shipit.release import Finding, ImageUse, Place, Release, Seen, State, Step, Verdict
+from shipit.release import Finding, ImageUse, Place, Release, Seen, Step, Verdict
 from shipit.targets.base import Context
 from shipit.targets.heroku.address import api_address
 from shipit.targets.heroku.apply import Changes
@@ -25,7 +25,7 @@ from shipit.targets.heroku.client import HerokuClient
 from shipit.targets.heroku.config import HerokuConfig, ProcessConfig
 from shipit.targets.heroku.described import sets_variables
 from shipit.targets.heroku.follow import Follower, ReleaseFailed
-from shipit.targets.heroku.judge import WEB, judge_heroku, outage
+from shipit.targets.heroku.judge import WEB, judge_heroku, outage, still_runs
 from shipit.targets.heroku.look import ask, observed_of, with_owners
 from shipit.targets.heroku.observed import NOTHING, AppFacts, HerokuObserved
 from shipit.targets.heroku.plan import RELEASE, Wanted, notes_on, plan_heroku
@@ -36,6 +36,7 @@ from shipit.targets.heroku.token import Token, find_token
 from shipit.targets.heroku.wire import HerokuWire
 
 PLATFORM = "linux/amd64"
+WAY_BACK = ("rollback", "config back", "scale")
 # How long putting back what was changed may take, also when the deadline has passed.
 PUT_BACK_S = 120.0
 # A release command of Heroku's own kind, without `release:` in deploy.yml, ends within an hour.
@@ -121,8 +122,8 @@ class HerokuTarget:
         self._has_changed = True
         try:
             yield from self._changes(context).apply(step, context.secrets, self._config_before())
-        except (ReleaseFailed, RemoteError) as error:
-            if "images" in step.payload:
+        except ReleaseFailed as error:
+            if step.id not in WAY_BACK:
                 yield from self._after_failure(error, step, context)
             raise
 
@@ -157,9 +158,7 @@ class HerokuTarget:
         lines = [f"v{observed.version}  {observed.web_url}".rstrip()]
         for name, facts in sorted(observed.formation.items()):
             states = [f"{dyno.name} {dyno.state}" for dyno in observed.dynos if dyno.process == name]
-            lines.append(
-                f"{name}  {facts.short or 'image unknown'}  {', '.join(states) or f'{facts.quantity} dynos'}"
-            )
+            lines.append(f"{name}  {facts.short or 'image unknown'}  {', '.join(states) or f'{facts.quantity} dynos'}")
         return tuple(lines)
 
     def diagnose(self, verdict: Verdict, context: Context) -> Verdict:
@@ -179,7 +178,7 @@ class HerokuTarget:
         hint = verdict.hint or f"heroku logs --app {self.app}"
         return verdict._replace(detail=tuple(lines), hint=hint)
 
-    def _after_failure(self, error: ShipitError, step: Step, context: Context) -> Iterator[Event]:
+    def _after_failure(self, error: ReleaseFailed, step: Step, context: Context) -> Iterator[Event]:
         """Put back what this run changed before a release failed, and tell what runs now."""
         context = replace(context, deadline_s=max(context.deadline_s, context.clock.now() + PUT_BACK_S), attempts=5)
         if self._before is None:
@@ -199,14 +198,10 @@ class HerokuTarget:
         except ShipitError as second:
             error.what += f"; putting back what was changed failed, too: {second}"
 
-    def _tell_what_runs(self, error: ShipitError, now: HerokuObserved, at_s: float) -> None:
+    def _tell_what_runs(self, error: ReleaseFailed, now: HerokuObserved, at_s: float) -> None:
         seen = Seen(at_s, at_s, at_s, None, self._before)
-        if self._before and self._before.formation and isinstance(error, ReleaseFailed):
-            verdict = self.judge_back(self._before, now, seen._replace(before=now))
-            if verdict.state is State.HEALTHY:
-                error.hint += "; what ran before still runs"
-        if isinstance(error, DeployFailed):
-            error.down = outage(now, seen)
+        error.hint += still_runs(now, seen)
+        error.down = outage(now, seen)
 
     def _wanted(self, release: Release) -> Wanted:
         processes = self.config.processes

@@ -12,7 +12,7 @@ from shipit.config.image import ImageConfig
 from shipit.config.model import PortKeys, TargetConfig
 from shipit.config.part import Model
 from shipit.config.position import Keys
-from shipit.config.units import Command, EnvMap, Flag, Misplaced, Port, Whole, matching
+from shipit.config.units import Command, EnvMap, Flag, Misplaced, Port, UrlPath, Whole, matching
 from shipit.errors import ConfigError
 from shipit.targets.kubernetes.host import HostName
 from shipit.targets.kubernetes.quantity import Cpu, Memory, doubt_cpu, doubt_memory
@@ -24,7 +24,6 @@ _WORDS = "should be at most 63 lower-case letters, digits and '-', not beginning
 Name = Annotated[str, matching(_NAME, _WORDS)]
 # The empty one is ours, for keys right under the target.
 WorkloadName = Annotated[str, matching(r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$", _WORDS)]
-UrlPath = Annotated[str, matching(r"^/[!-~]*$", "should be a path that begins with /, without spaces")]
 # The most that any cluster can run: kubernetes.io, "Considerations for large clusters".
 MOST_PODS = 150_000
 Count = Annotated[Whole, Field(ge=0, le=MOST_PODS)]
