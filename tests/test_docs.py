@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "benchmarks").glob("*.md")),
 ]
@@ -33,6 +34,17 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_row_of_the_threat_model_names_tests_that_exist() -> None:
+    rows = re.findall(r"(?m)^\|(?! it could try|---)(.*)\|$", (ROOT / "docs/security.md").read_text())
+    assert len(rows) >= 30
+    for row in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", row.rpartition(" | ")[2])
+        assert named and row.count("tests/") == len(named), f"names no test: {row}"
+        for file, test in named:
+            found = re.search(rf"(?m)^def {test}\(", (ROOT / file).read_text()) if (ROOT / file).is_file() else None
+            assert found, f"there is no {file}::{test}"
 
 
 def test_the_map_of_the_source_names_every_room() -> None:
