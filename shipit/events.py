@@ -50,10 +50,11 @@ class StepFailed(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """A target is not healthy yet; sent when the reason changes."""
+    """A target is not healthy yet; sent when the reason changes. `parts` is the same for each thing that is waited for."""
 
     target: Name
     reason: FreeText
+    parts: tuple[FreeText, ...] = ()
 
 
 class Log(NamedTuple):
@@ -116,10 +117,18 @@ class RunFailed(NamedTuple):
     message: FreeText
 
 
+class Serving(NamedTuple):
+    """Where what a target runs can be visited."""
+
+    target: Name
+    url: FreeText
+
+
 class RunFinished(NamedTuple):
     exit_code: int
     summary: FreeText
     elapsed_s: float
+    urls: tuple[Serving, ...] = ()
 
 
 Event = (

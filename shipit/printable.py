@@ -1,6 +1,7 @@
 """Text of a server, a file or a user, made safe to print: no control or bidirectional characters. Pure. Imports nothing.
 
-Source: ECMA-48 (C0, C1 and SGR); Unicode UAX 9 (bidirectional controls).
+Source: ECMA-48 (C0, C1 and SGR); Unicode UAX 9 (bidirectional controls); GitHub's runner, ActionCommand.cs, which finds
+`::command::` behind any space at the beginning of a line, and `##[command]` anywhere in it; Azure's and TeamCity's likewise.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _UNSAFE = (
 _IN_TEXT = re.compile(f"[{_UNSAFE}]")
 _IN_LINE = re.compile(f"[{_UNSAFE}\t\n]")
 _SGR = re.compile(r"(\x1b\[[0-9;:]{0,64}m)")
+_COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#(?:\[|vso\[|teamcity\[))")
 
 
 def printable_text(text: str) -> str:
@@ -44,6 +46,20 @@ def printable_colored(text: str) -> str:
         return printable_line(text)
     shown = "".join(part if index % 2 else printable_line(part) for index, part in enumerate(parts))
     return f"{shown}\x1b[0m"
+
+
+def printable_uncolored(text: str) -> str:
+    """One line without its colours: SGR sequences are left out, everything else is escaped."""
+    return printable_line(_SGR.sub("", text))
+
+
+def inert_line(line: str) -> str:
+    """A printable line that no CI system takes for a command."""
+    return (
+        _COMMAND.sub(lambda match: f"{match[1] or ''}\\{match[0].strip()}", line)
+        if "::" in line or "##" in line
+        else line
+    )
 
 
 def cut_text(text: str, most: int = MOST_CHARACTERS) -> str:

@@ -63,10 +63,13 @@ def _version(wanted: bool) -> None:
         import os
         import sys
 
+        from shipit.cli.ending import ending
+        from shipit.cli.say import result
+
         system, python = os.uname(), sys.version_info
-        typer.echo(
-            f"shipit {__version__} (Python {python.major}.{python.minor}.{python.micro}, {system.sysname} {system.machine})"
-        )
+        version = f"{python.major}.{python.minor}.{python.micro}"
+        with ending(False):
+            result(f"shipit {__version__} (Python {version}, {system.sysname} {system.machine})")
         raise typer.Exit
 
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import typer
-
 from shipit.cli.ending import ending
+from shipit.cli.say import note, note_error, result, result_json
+from shipit.cli.say import surroundings as read_surroundings
 from shipit.config.deprecated import Edit, apply_edits
-from shipit.config.environment import Environment, read_environment
+from shipit.config.environment import Environment
 from shipit.config.find import DeployFile, find_file
 from shipit.config.load import environments_of, load_project, read_written
 from shipit.config.overlay import PRODUCTION
 from shipit.config.project import Project
 from shipit.errors import ConfigError, ConfigErrors, ShipitError, UsageError
 from shipit.files import read_file
+from shipit.printable import printable_line
 from shipit.targets.kinds import KindModels
 
 
@@ -24,7 +25,7 @@ def run_validate(
     file: str | None, environment: str | None, output: str, *, resolved: bool, origin: bool, fix: bool, verbose: bool
 ) -> None:
     with ending(verbose, output if not resolved else "auto"):
-        surroundings = read_environment()
+        surroundings = read_surroundings()
         found = find_file(surroundings, file)
         if fix:
             _fix(found, surroundings)
@@ -32,7 +33,7 @@ def run_validate(
             from shipit.config.resolved import render_resolved
 
             project = load_project(found, surroundings, KindModels(), selected=environment)
-            typer.echo(render_resolved(project, with_origin=origin), nl=False)
+            result(render_resolved(project, with_origin=origin).removesuffix("\n"))
             return
         projects = _check_all(found, surroundings, environment)
         _tell(found, projects, environment, output)
@@ -42,7 +43,7 @@ def run_schema() -> None:
     with ending(False):
         from shipit.config.schema import render_schema
 
-        typer.echo(json.dumps(render_schema(KindModels()), indent=2))
+        result_json(render_schema(KindModels()), indent=2)
 
 
 def _check_all(file: DeployFile, surroundings: Environment, environment: str | None) -> dict[str | None, Project]:
@@ -84,7 +85,7 @@ def _tell(file: DeployFile, projects: dict[str | None, Project], environment: st
         from shipit.report.problems import problem_data
 
         data = [problem_data(warning, "warning") for warning in warnings.values()]
-        typer.echo(json.dumps({"event": "validated", "file": file.shown, "valid": True, "problems": data}))
+        result_json({"event": "validated", "file": file.shown, "valid": True, "problems": data})
         return
     for warning in warnings.values():
         _warn(warning, output)
@@ -92,16 +93,17 @@ def _tell(file: DeployFile, projects: dict[str | None, Project], environment: st
     names = [name for name in projects if name]
     checked = f", environments {', '.join(names)}" if names and not environment else ""
     counts = f"{_count(len(first.images), 'image')}, {_count(len(first.targets), 'target')}"
-    typer.echo(f"{file.shown} is valid: {counts}{checked}")
+    result(f"{printable_line(file.shown)} is valid: {counts}{checked}")
 
 
 def _warn(warning: ShipitError, output: str) -> None:
     if output == "github":
         from shipit.report.problems import annotation_lines
+        from shipit.report.stream import as_is, write_lines
 
-        typer.echo("\n".join(annotation_lines(warning, "warning")))
+        write_lines(as_is(sys.stdout), annotation_lines(warning, "warning"))
         return
-    typer.echo(f"warning: {warning.render()}", err=True)
+    note_error(warning, "warning: ")
 
 
 def _fix(file: DeployFile, surroundings: Environment) -> None:
@@ -119,7 +121,7 @@ def _fix(file: DeployFile, surroundings: Environment) -> None:
     places = {edit.at.where for edit in written.edits}
     for warning in written.warnings:
         if warning.where in places:
-            typer.echo(f"mended {warning.where}: {warning.path}", err=True)
+            note(f"mended {warning.where}: {warning.path}")
 
 
 def _rewrite(path: Path, edits: Sequence[Edit]) -> None:

@@ -10,7 +10,9 @@ import typer
 
 from shipit.cli.ending import ending
 from shipit.cli.running import Options, load, running, targets_run
+from shipit.cli.say import result, result_json
 from shipit.errors import UsageError
+from shipit.printable import printable_line
 
 
 def run_build(images: Sequence[str], options: Options) -> None:
@@ -41,7 +43,7 @@ def run_build(images: Sequence[str], options: Options) -> None:
             ]
             built = build_images(run, uses)
         for use in uses:
-            typer.echo(f"{use.image}  {built[use.image, use.platform].config_digest}")
+            result(f"{use.image}  {built[use.image, use.platform].config_digest}")
 
 
 def run_push(options: Options) -> None:
@@ -51,7 +53,7 @@ def run_push(options: Options) -> None:
         preparation = push(run)
         if options.output != "json":
             for item in preparation.uses.values():
-                typer.echo(item.image.pinned)
+                result(item.image.pinned)
 
 
 def run_plan(options: Options, exit_code: bool) -> None:
@@ -62,7 +64,7 @@ def run_plan(options: Options, exit_code: bool) -> None:
         with targets_run(options, plan_to_stdout=True) as run:
             preparation = plan(run)
         if options.output != "json":
-            typer.echo(render_plan(preparation.plan, run.redactor))
+            result(render_plan(preparation.plan, run.redactor))
         if exit_code and preparation.plan.changes:
             raise typer.Exit(3)
 
@@ -97,11 +99,9 @@ def run_status(options: Options) -> None:
                 }
             )
         if options.output == "json":
-            import json
-
-            typer.echo(json.dumps(rows))
+            result_json(rows)
             return
         for row in rows:
-            typer.echo(f"{row['target']}  {row['place']}")
+            result(printable_line(f"{row['target']}  {row['place']}"))
             for line in row["runs"] or ["nothing runs there"]:
-                typer.echo(f"  {line}")
+                result(printable_line(f"  {line}"))

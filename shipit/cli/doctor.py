@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import textwrap
@@ -12,10 +11,11 @@ import typer
 
 from shipit.cli.ending import ending
 from shipit.cli.running import Options, running
-from shipit.config.environment import read_environment
+from shipit.cli.say import REDACTOR, result, result_json, surroundings
 from shipit.config.find import find_file
 from shipit.config.load import load_project
 from shipit.errors import ConfigErrors, Interrupted, ShipitError, UsageError
+from shipit.printable import printable_line
 from shipit.release import Finding
 from shipit.targets.kinds import KindModels, create_target
 
@@ -23,10 +23,10 @@ _SIGNS = {"ok": "ok      ", "warning": "warning ", "failure": "FAILURE "}
 
 
 def run_doctor(options: Options) -> None:
-    with ending(options.verbose):
-        findings = _findings(options)
+    with ending(options.verbose, options.output):
+        findings = list(REDACTOR.value(tuple(_findings(options))))
         if options.output == "json":
-            typer.echo(json.dumps([finding._asdict() for finding in findings]))
+            result_json([finding._asdict() for finding in findings])
         else:
             _print(findings)
         raise typer.Exit(1 if any(finding.level == "failure" for finding in findings) else 0)
@@ -36,7 +36,7 @@ def _findings(options: Options) -> list[Finding]:
     from shipit.pipeline.doctor import examine, examine_machine
     from shipit.pipeline.graph import select_targets
 
-    environment = read_environment()
+    environment = surroundings()
     try:
         file = find_file(environment, options.file)
     except UsageError as error:
@@ -70,18 +70,18 @@ def _print(findings: Sequence[Finding]) -> None:
     width = max(len(finding.subject) for finding in findings)
     room = max(30, shutil.get_terminal_size().columns - width - 10) if sys.stdout.isatty() else 10_000
     for finding in findings:
-        said = [*finding.what.splitlines(), *([f"hint: {finding.hint}"] if finding.hint else [])]
+        said = [*finding.what.split("\n"), *([f"hint: {finding.hint}"] if finding.hint else [])]
         first, *more = [
             part
             for line in said
             for part in textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False) or [""]
         ]
-        typer.echo(f"{_SIGNS[finding.level]}{finding.subject:<{width}}  {first}")
+        result(printable_line(f"{_SIGNS[finding.level]}{finding.subject:<{width}}  {first}"))
         for line in more:
-            typer.echo(f"{' ' * (width + 10)}{line}")
+            result(printable_line(f"{' ' * (width + 10)}{line}"))
     counts = {level: sum(finding.level == level for finding in findings) for level in ("failure", "warning")}
     if not any(counts.values()):
-        typer.echo("nothing stands in the way")
+        result("nothing stands in the way")
         return
     said = [f"{count} {level}{'s' if count != 1 else ''}" for level, count in counts.items() if count]
-    typer.echo(", ".join(said))
+    result(", ".join(said))

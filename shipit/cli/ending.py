@@ -3,39 +3,48 @@
 from __future__ import annotations
 
 import errno
-import json
-import os
-import signal
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import typer
 
+from shipit.cli import signals
+from shipit.cli.say import REDACTOR, note, note_error
 from shipit.clock import Clock
 from shipit.errors import Interrupted, ShipitError
-from shipit.process import end_programs
-from shipit.report.problems import annotation_lines, failure_data
+from shipit.printable import printable_line
 
 
 @contextmanager
 def cancelling(clock: Clock) -> Iterator[None]:
-    """SIGINT and SIGTERM cancel the run; a second one ends the process at once."""
-
-    def handle(number: int, frame: Any) -> None:
-        if clock.cancel.is_set():
-            end_programs()
-            os._exit(Interrupted.exit_code)
-        clock.cancel.set()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    """SIGINT and SIGTERM cancel the run; a second one, or a second later, ends the process."""
+    with signals.on_signal(clock.cancel.set):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+
+
+def prompt(question: str, *, default: str | None = None, hide_input: bool = False) -> str:
+    """What is typed at the terminal. Raises: Interrupted."""
+    with _asking():
+        return str(typer.prompt(printable_line(question), default=default, hide_input=hide_input, err=True))
+
+
+def confirm(question: str, *, default: bool = False) -> bool:
+    """Whether yes is typed at the terminal. Raises: Interrupted."""
+    with _asking():
+        return typer.confirm(printable_line(question), default=default, err=True)
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    """At a question a signal raises at once, so that the terminal gets its echo back. Raises: Interrupted."""
+    try:
+        with signals.on_signal(signals.raise_interrupt):
+            yield
+    except (KeyboardInterrupt, typer.Abort):
+        raise Interrupted from None
 
 
 @contextmanager
@@ -45,34 +54,57 @@ def ending(verbose: bool, output: str = "auto") -> Iterator[None]:
     With the output `json` they are data on stdout, too, and with `github` annotations.
     """
     try:
-        yield
-    except Interrupted as error:
+        with signals.on_signal(signals.leave), _errors_told(verbose, output):
+            yield
+    except Interrupted:
         # Threads may still wait on the network; nothing they could do matters now.
-        print(error.render(), file=sys.stderr, flush=True)
-        sys.stdout.flush()
-        end_programs()
-        os._exit(error.exit_code)
+        signals.leave()
+
+
+@contextmanager
+def _errors_told(verbose: bool, output: str) -> Iterator[None]:
+    try:
+        yield
+    except Interrupted:
+        raise
     except ShipitError as error:
-        if output == "json" and not error.is_told:
-            print(json.dumps(failure_data(error)), flush=True)
-        elif output == "github":
-            print("\n".join(annotation_lines(error, "error")), flush=True)
-        fail(error)
+        _fail(error, output)
     except (typer.Exit, typer.Abort):
         raise
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read the result has seen enough.
         raise typer.Exit(1) from None
     except OSError as error:
         if verbose:
-            traceback.print_exc()
-        fail(_of_system(error))
+            _note_stack()
+        _fail(_of_system(error), output)
     except Exception as error:
+        from shipit.cli.internal import internal_error
+
         if verbose:
-            traceback.print_exc()
-        hint = "" if verbose else "; run it again with -v for the stack, and report it"
-        print(f"this is a mistake in shipit: {type(error).__name__}: {error}{hint}", file=sys.stderr)
-        raise typer.Exit(1) from None
+            _note_stack()
+        _fail(internal_error(error, verbose=verbose), output)
+
+
+def _fail(error: ShipitError, output: str) -> NoReturn:
+    REDACTOR.error(error)
+    if output == "json" and not error.is_told:
+        from shipit.cli.say import result_json
+        from shipit.report.problems import failure_data
+
+        result_json(failure_data(error))
+    elif output == "github":
+        from shipit.report.problems import annotation_lines
+        from shipit.report.stream import as_is, write_lines
+
+        write_lines(as_is(sys.stdout), annotation_lines(error, "error"))
+    note_error(error)
+    raise typer.Exit(error.exit_code)
+
+
+def _note_stack() -> None:
+    for line in traceback.format_exc().splitlines():
+        note(line)
 
 
 def _of_system(error: OSError) -> ShipitError:
@@ -85,8 +117,3 @@ def _of_system(error: OSError) -> ShipitError:
     where = str(error.filename or "standard output")
     what = (error.strerror or str(error)).lower()
     return ShipitError(what, where=where, hint=hints.get(error.errno or 0, f"check {where}, and its permissions"))
-
-
-def fail(error: ShipitError) -> NoReturn:
-    print(error.render(), file=sys.stderr, flush=True)
-    raise typer.Exit(error.exit_code)

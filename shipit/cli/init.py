@@ -9,10 +9,9 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import typer
-
-from shipit.cli.ending import ending
-from shipit.config.environment import Environment, read_environment
+from shipit.cli.ending import confirm, ending, prompt
+from shipit.cli.say import note, say, surroundings
+from shipit.config.environment import Environment
 from shipit.config.find import FILE_NAMES
 from shipit.config.load import load_project
 from shipit.errors import ShipitError, UsageError
@@ -30,7 +29,7 @@ NONE = "none"
 
 def run_init(yes: bool, verbose: bool) -> None:
     with ending(verbose):
-        environment = read_environment()
+        environment = surroundings()
         root = environment.cwd
         for name in FILE_NAMES:
             if (root / name).exists():
@@ -47,11 +46,11 @@ def run_init(yes: bool, verbose: bool) -> None:
         text = render_draft(found, _answers(found, asks))
         for name, content in {**new, **_new_ignore_files(found, root, new, asks), "deploy.yml": text}.items():
             _write(root / name, content)
-            typer.echo(f"wrote {name}")
+            say(f"wrote {name}")
         if found.images:
             _check(root, environment)
         else:
-            typer.echo("Next: write a Dockerfile, then shipit validate")
+            say("Next: write a Dockerfile, then shipit validate")
 
 
 def _with_dockerfile(found: Found) -> Found:
@@ -83,7 +82,7 @@ def _write(path: Path, text: str) -> None:
 
 def _check(root: Path, environment: Environment) -> None:
     project = load_project(root / "deploy.yml", environment, KindModels())
-    typer.echo(f"deploy.yml is valid: to {', '.join(project.targets)}. Next: shipit doctor, then shipit plan")
+    say(f"deploy.yml is valid: to {', '.join(project.targets)}. Next: shipit doctor, then shipit plan")
 
 
 def _new_dockerfile(found: Found, root: Path, asks: bool) -> dict[str, str]:
@@ -96,10 +95,10 @@ def _new_dockerfile(found: Found, root: Path, asks: bool) -> dict[str, str]:
         found.runtime, app=found.app, web=web if isinstance(web, str) else "", static_folder=next(folders, ".")
     )
     if not text:
-        print("there is no Dockerfile yet: deploy.yml names ./Dockerfile", file=sys.stderr)
+        note("there is no Dockerfile yet: deploy.yml names ./Dockerfile")
         return {}
     question = f"There is no Dockerfile. Write one for {found.runtime.language}?"
-    return {"Dockerfile": text} if not asks or typer.confirm(question, default=True, err=True) else {}
+    return {"Dockerfile": text} if not asks or confirm(question, default=True) else {}
 
 
 def _new_ignore_files(found: Found, root: Path, new: Mapping[str, str], asks: bool) -> dict[str, str]:
@@ -112,7 +111,7 @@ def _new_ignore_files(found: Found, root: Path, new: Mapping[str, str], asks: bo
             continue
         text = ignore_file(dockerfile=new.get(build.file) or read_text(root / build.file), is_new=build.file in new)
         question = f"There is no {name}: all of the folder could get into the image. Write one?"
-        if text and (not asks or typer.confirm(question, default=True, err=True)):
+        if text and (not asks or confirm(question, default=True)):
             files[name] = text
     return files
 
@@ -129,7 +128,7 @@ def _answers(found: Found, asks: bool) -> Answers:
         owner = found.hub_user or found.owner or NOBODY
         repository = f"docker.io/{owner}/{app}" if needs_repository else ""
         return Answers(app, repository, named, in_cluster, _guess(found) if repository else "")
-    app = slug(typer.prompt("Name of the app", default=app, err=True))
+    app = slug(prompt("Name of the app", default=app))
     suggested = found.repositories.get(found.app) or f"docker.io/{found.hub_user or found.owner or 'USER'}/{app}"
     repository = _asked("Repository to push to", suggested, _no_repository)
     suggestion = heroku or (heroku_name(app) if wants_heroku else NONE)
@@ -152,11 +151,11 @@ def _guess(found: Found) -> str:
 def _asked(question: str, default: str, wrong: Callable[[str], str]) -> str:
     """An answer that is not wrong; asked again, with the reason, until there is one."""
     while True:
-        answer = str(typer.prompt(question, default=default, err=True))
+        answer = prompt(question, default=default)
         reason = wrong(answer)
         if not reason:
             return answer
-        print(f"{answer!r} {reason}", file=sys.stderr)
+        note(f"{answer!r} {reason}")
 
 
 def _no_repository(text: str) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 
-import typer
-
-from shipit.cli.ending import cancelling, ending
+from shipit.cli.ending import cancelling, ending, prompt
+from shipit.cli.say import REDACTOR, note, say, surroundings
 from shipit.clock import Clock
-from shipit.config.environment import Environment, read_environment
+from shipit.config.environment import Environment
 from shipit.errors import RemoteError, ShipitError, UsageError
 from shipit.events import Event, Retried, Warned
 from shipit.reference import DOCKER_HUB, ImageRef, parse_reference
@@ -19,27 +18,27 @@ from shipit.targets.kinds import login_check
 
 def run_login(host: str, username: str | None, password_stdin: bool, verbose: bool) -> None:
     with ending(verbose):
-        clock, surroundings = Clock(), read_environment()
+        clock, environment = Clock(), surroundings()
         check = login_check(host)
         if check is not None:
             if username or password_stdin:
                 raise UsageError(f"shipit login {host} checks the login in use, and takes no other")
             with cancelling(clock):
-                typer.echo(check(surroundings, clock, _tell))
+                say(check(environment, clock, _tell))
             return
         registry = registry_host(host)
-        if username is None and not password_stdin and _is_logged_in(registry, surroundings, clock):
+        if username is None and not password_stdin and _is_logged_in(registry, environment, clock):
             return
         credentials = _asked(registry, username, password_stdin)
         with cancelling(clock):
             try:
-                check_login(registry, credentials, surroundings, clock, _tell)
+                check_login(registry, credentials, environment, clock, _tell)
             except RemoteError as error:
                 if error.status in (401, 403):
                     error.hint = "check the user and the password; Docker Hub wants an access token where there is a second factor"
                 raise
-        place = store_login(registry, credentials, surroundings)
-        typer.echo(f"logged in to {registry} as {credentials.username}, kept in {place}")
+        place = store_login(registry, credentials, environment)
+        say(f"logged in to {registry} as {credentials.username}, kept in {place}")
 
 
 def run_logout(host: str, verbose: bool) -> None:
@@ -49,8 +48,8 @@ def run_logout(host: str, verbose: bool) -> None:
                 f"shipit keeps no login for {host}", hint=f"log out with its own tool, for example {host} logout"
             )
         registry = registry_host(host)
-        places = erase_login(registry, read_environment())
-        typer.echo(
+        places = erase_login(registry, surroundings())
+        say(
             f"logged out of {registry}: removed from {', '.join(places)}"
             if places
             else f"there was no login for {registry}"
@@ -73,22 +72,22 @@ def registry_host(text: str) -> str:
     return found.registry
 
 
-def _is_logged_in(registry: str, surroundings: Environment, clock: Clock) -> bool:
+def _is_logged_in(registry: str, environment: Environment, clock: Clock) -> bool:
     """Whether what is kept already works; then that is said. What does not is only said where nobody can be asked."""
-    finder = CredentialFinder(surroundings, lambda text: _tell(Warned("", text)))
+    finder = CredentialFinder(environment, lambda text: _tell(Warned("", text)))
     known = finder.find(ImageRef(registry, "login"))
     if known is None:
         return False
     try:
         with cancelling(clock):
-            check_login(registry, known, surroundings, clock, _tell)
+            check_login(registry, known, environment, clock, _tell)
     except RemoteError as error:
         if error.status not in (401, 403) or not sys.stdin.isatty():
             raise
-        print(f"{error}", file=sys.stderr)
+        note(str(error))
         return False
     who = known.username or "the holder of a token"
-    typer.echo(f"logged in to {registry} as {who}, from {known.origin}")
+    say(f"logged in to {registry} as {who}, from {known.origin}")
     return True
 
 
@@ -98,8 +97,8 @@ def _asked(registry: str, username: str | None, password_stdin: bool) -> Credent
             raise UsageError("--password-stdin needs --username, too")
         password = sys.stdin.read().rstrip("\r\n")
     elif sys.stdin.isatty() and sys.stderr.isatty():
-        username = username or typer.prompt("Username", err=True)
-        password = typer.prompt(f"Password or token for {registry}", hide_input=True, err=True)
+        username = username or prompt("Username")
+        password = prompt(f"Password or token for {registry}", hide_input=True)
     else:
         raise UsageError(
             f"nobody can be asked for the password of {registry} here",
@@ -107,11 +106,11 @@ def _asked(registry: str, username: str | None, password_stdin: bool) -> Credent
         )
     if not password:
         raise UsageError("the password is empty")
-    return Credentials(username or "", password, origin="what was entered")
+    return Credentials(username or "", REDACTOR.learn(password), origin="what was entered")
 
 
 def _tell(event: Event) -> None:
     if isinstance(event, Warned):
-        print(f"warning: {event.message}", file=sys.stderr)
+        note(f"warning: {event.message}")
     elif isinstance(event, Retried):
-        print(f"{event.where}: {event.reason}; again in {event.pause_s} s", file=sys.stderr)
+        note(f"{event.where}: {event.reason}; again in {event.pause_s} s")

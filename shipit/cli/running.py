@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import typer
-
-from shipit.cli.ending import cancelling
+from shipit.cli.ending import cancelling, confirm
+from shipit.cli.say import REDACTOR
+from shipit.cli.say import surroundings as read_surroundings
 from shipit.clock import Clock
-from shipit.config.environment import Environment, read_environment
+from shipit.config.environment import Environment
 from shipit.config.find import find_file
 from shipit.config.load import load_project
-from shipit.errors import Interrupted, ShipitError, UsageError
+from shipit.errors import ShipitError, UsageError
 from shipit.targets.kinds import KindModels, create_target
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def chosen(arguments: Sequence[str] | None, options: Sequence[str] | None) -> tu
 
 def load(options: Options) -> tuple[Project, Environment]:
     """The project that the options name, and its surroundings."""
-    surroundings = read_environment()
+    surroundings = read_surroundings()
     file = find_file(surroundings, options.file)
     return load_project(file, surroundings, KindModels(), selected=options.environment), surroundings
 
@@ -83,13 +82,14 @@ def running(
     quiet: bool = False,
 ) -> Iterator[Run]:
     """A run with its reporter, which is closed at the end; signals cancel it. A quiet one tells nothing."""
-    from shipit.config.units import parse_limit
+    from shipit.config.units import parse_duration
     from shipit.events import RunFailed
     from shipit.pipeline.run import Run
+    from shipit.report.text import error_lines
 
     clock = Clock()
     try:
-        timeout_s = parse_limit(options.timeout) if options.timeout else None
+        timeout_s = parse_duration(options.timeout) if options.timeout else None
     except ValueError as error:
         raise UsageError(f"--timeout {error}") from None
     targets = [create_target(name, project.targets[name], project, surroundings) for name in names]
@@ -109,13 +109,8 @@ def running(
         try:
             yield run
         except ShipitError as error:
-            redacted = run.redactor.error(error)
-            redacted.is_told = True
-            reporter(RunFailed(redacted.exit_code, redacted.render()))
-            raise redacted from None
-        except Exception as error:
-            # Nobody expected it, so nobody knows what it says.
-            error.args = tuple(run.redactor.text(part) if isinstance(part, str) else part for part in error.args)
+            run.emit(RunFailed(error.exit_code, "\n".join(error_lines(run.redactor.error(error)))))
+            error.is_told = True
             raise
         finally:
             run.close()
@@ -146,13 +141,14 @@ def make_reporter(options: Options, surroundings: Environment, *, quiet_plan: bo
         and not surroundings.in_ci
         and surroundings.get("TERM") != "dumb"
     )
+    color = not (options.no_color or surroundings.get("NO_COLOR"))
     reporter: Any
     if live:
         from shipit.report.terminal import TerminalReporter
 
-        reporter = TerminalReporter(color=not (options.no_color or surroundings.get("NO_COLOR")))
+        reporter = TerminalReporter(color=color)
     else:
-        reporter = PlainReporter()
+        reporter = PlainReporter(color=color and (surroundings.in_ci or sys.stderr.isatty()))
     if not quiet_plan:
         return reporter
 
@@ -175,13 +171,13 @@ def _confirm(options: Options, reporter: Any, can_ask: bool) -> Callable[[Plan, 
             return True
         if not can_ask:
             return False
-        reporter.close()
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        try:
-            return typer.confirm(f"{'; '.join(reasons)}. Go on?", err=True)
-        except (KeyboardInterrupt, typer.Abort):
-            raise Interrupted from None
-        finally:
-            signal.signal(signal.SIGINT, before)
+        with getattr(reporter, "paused", nullcontext)():
+            return confirm(REDACTOR.text(_question(plan, reasons)))
 
     return ask
+
+
+def _question(plan: Plan, reasons: Sequence[str]) -> str:
+    """What is to be confirmed, with the places that would be changed."""
+    places = [f"{own.target} ({own.place.identity})" for own in plan.targets if not own.is_empty]
+    return f"{'; '.join(reasons)}. Deploy to {', '.join(places) or 'no place'}?"

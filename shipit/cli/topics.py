@@ -7,9 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import typer
-
 from shipit.cli.ending import ending
+from shipit.cli.say import result
 from shipit.errors import UsageError
 
 # The same text is docs/guide.md.
@@ -47,10 +46,10 @@ def run_help(topic: str | None) -> None:
         topics = read_topics()
         if topic is None:
             width = max(len(item.name) for item in topics)
-            typer.echo("shipit help TOPIC\n")
+            result("shipit help TOPIC\n")
             for item in topics:
-                typer.echo(f"  {item.name:<{width}}  {item.summary}")
-            typer.echo("\nshipit COMMAND --help tells of a command and its options.")
+                result(f"  {item.name:<{width}}  {item.summary}")
+            result("\nshipit COMMAND --help tells of a command and its options.")
             return
         from shipit.cli.app import app
 
@@ -60,7 +59,7 @@ def run_help(topic: str | None) -> None:
         if not exact and wanted in commands:
             app([wanted, "--help"], prog_name="shipit")
         for item in exact or [item for item in topics if wanted in item.name.split("-")]:
-            typer.echo(f"{item.title}\n{'=' * len(item.title)}\n\n{item.text}")
+            result(f"{item.title}\n{'=' * len(item.title)}\n\n{item.text}")
             return
         near = difflib.get_close_matches(wanted, [*(item.name for item in topics), *commands], 1)
         hint = f"did you mean {near[0]}?" if near else "shipit help lists the topics"

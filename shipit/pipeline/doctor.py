@@ -21,6 +21,7 @@ from shipit.pipeline.images import build_options, human_bytes
 from shipit.pipeline.parallel import settle
 from shipit.pipeline.run import Run
 from shipit.pipeline.steps import check_clean
+from shipit.printable import printable_line
 from shipit.redact import SHORTEST
 from shipit.reference import parse_reference
 from shipit.release import Finding, ImageUse
@@ -53,12 +54,17 @@ def examine(run: Run) -> list[Finding]:
             raise result
         if isinstance(result, ShipitError):
             error = run.redactor.error(result)
-            found.append(Finding("failure", name, error.render().split("\nhint:")[0], error.hint))
+            found.append(Finding("failure", name, _said(error), error.hint))
         elif isinstance(result, Exception):
             raise result
         else:
             found += [run.redactor.value(finding) for finding in result]
     return [finding for index, finding in enumerate(found) if finding not in found[:index]]
+
+
+def _said(error: ShipitError) -> str:
+    """An error without its hint; a line for each of its details."""
+    return "\n".join(printable_line(line) for line in (str(error), *(f"  {line}" for line in error.detail)))
 
 
 def examine_machine(environment: Environment) -> list[Finding]:

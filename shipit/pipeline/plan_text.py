@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shipit.pipeline.images import counted
-from shipit.printable import cut_text
+from shipit.printable import cut_text, printable_line
 from shipit.redact import Redactor
 from shipit.release import Plan, TargetPlan
 
@@ -26,7 +26,7 @@ def render_plan(made: Plan, redactor: Redactor) -> str:
         lines += ["", "when all are healthy", *(f"  > move {tag}" for tag in plan.tags)]
     count = plan.changes
     lines += ["", counted(count, "change") if count else "up to date: nothing to change"]
-    return "\n".join(lines)
+    return "\n".join(printable_line(line) for line in lines)
 
 
 def _target(target: TargetPlan) -> Iterator[str]:

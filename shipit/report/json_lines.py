@@ -6,22 +6,43 @@ import json
 import re
 import sys
 import threading
-from typing import TextIO
+from typing import Any
 
 from shipit.events import Event
+from shipit.report.stream import Writes, as_is, write_lines
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def to_json(data: Any, *, indent: int | None = None) -> str:
+    """JSON in ASCII that every parser takes: what is no character is U+FFFD, and no control character stands in it."""
+    text = json.dumps(data, indent=indent)
+    if "\\ud" in text:
+        whole = json.dumps(data, indent=indent, ensure_ascii=False)
+        text = json.dumps(json.loads(_SURROGATE.sub("\ufffd", whole)), indent=indent)
+    return text.replace("\x7f", "\\u007f")
+
+
+def _plain(value: Any) -> Any:
+    """Named tuples as maps, those within others, too."""
+    if isinstance(value, tuple):
+        names: tuple[str, ...] | None = getattr(value, "_fields", None)
+        items = [_plain(item) for item in value]
+        return items if names is None else dict(zip(names, items, strict=True))
+    return value
 
 
 class JsonReporter:
     """One line per event, flushed at once."""
 
-    def __init__(self, out: TextIO | None = None) -> None:
-        self._out = out or sys.stdout
+    def __init__(self, out: Writes | None = None) -> None:
+        self._out = as_is(out or sys.stdout)
         self._lock = threading.Lock()
 
     def __call__(self, event: Event) -> None:
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
         with self._lock:
-            print(json.dumps({"event": name, **event._asdict()}), file=self._out, flush=True)
+            write_lines(self._out, [to_json({"event": name, **_plain(event)})])
 
     def close(self) -> None:
         """Nothing is held back."""

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import TextIO
 
 from shipit.events import Event, PlanMade
-from shipit.report.text import progress_lines, result_lines
+from shipit.printable import inert_line
+from shipit.report.stream import Writes, as_is, write_lines
+from shipit.report.text import plan_lines, progress_lines, result_lines
 
 
 class PlainReporter:
-    """Progress to `err`, results to `out`, a line each, at once."""
+    """Progress to `err`, results to `out`, a line each, at once; none is a command of the CI system that reads it.
 
-    def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
-        self._out, self._err = out or sys.stdout, err or sys.stderr
+    With `color` the lines of a log keep their colours.
+    """
+
+    def __init__(self, out: Writes | None = None, err: Writes | None = None, *, color: bool = False) -> None:
+        self._out, self._err = as_is(out or sys.stdout), as_is(err or sys.stderr)
+        self._color = color
         self._lock = threading.Lock()
 
     def __call__(self, event: Event) -> None:
+        plan = plan_lines(event.text) if isinstance(event, PlanMade) else []
         with self._lock:
-            for line in [*progress_lines(event), *(event.text.splitlines() if isinstance(event, PlanMade) else [])]:
-                print(line, file=self._err, flush=True)
-            for line in result_lines(event):
-                print(line, file=self._out, flush=True)
+            write_lines(self._err, map(inert_line, [*progress_lines(event, color=self._color), *plan]))
+            write_lines(self._out, map(inert_line, result_lines(event)))
 
     def close(self) -> None:
         """Nothing is held back."""

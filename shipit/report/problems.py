@@ -9,6 +9,8 @@ import re
 from typing import Any
 
 from shipit.errors import ConfigError, ConfigErrors, ShipitError
+from shipit.printable import printable_text
+from shipit.report.text import error_lines
 
 _PLACE = re.compile(r"(?P<file>[^:]+(?:/|\.|Dockerfile)[^:]*|Dockerfile):(?P<line>[0-9]+)(?::(?P<column>[0-9]+))?")
 
@@ -48,7 +50,7 @@ def failure_data(error: ShipitError) -> dict[str, Any]:
     return {
         "event": "run_failed",
         "exit_code": error.exit_code,
-        "message": error.render(),
+        "message": "\n".join(error_lines(error)),
         "problems": [problem_data(problem, "error") for problem in each_of(error)],
     }
 
@@ -67,7 +69,7 @@ def annotation_lines(error: ShipitError, severity: str) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return printable_text(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

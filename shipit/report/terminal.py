@@ -1,43 +1,70 @@
-"""A live view: one line per step that runs, with bytes and rates; what is over scrolls up."""
+"""A live view: what runs and what is waited for, with times; what is over scrolls up."""
 
 from __future__ import annotations
 
 import sys
 import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import IO, cast
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from shipit.events import Event, PlanMade, StepDone, StepFailed, StepProgress, StepStarted, TargetFinished, Waiting
-from shipit.report.text import progress_lines, result_lines, seconds
+from shipit.events import (
+    Event,
+    Log,
+    PlanMade,
+    RunFinished,
+    StepDone,
+    StepFailed,
+    StepProgress,
+    StepStarted,
+    TargetFinished,
+    Waiting,
+    Warned,
+)
+from shipit.printable import printable_line
+from shipit.report.stream import Stream, Writes, as_is
+from shipit.report.text import plan_lines, progress_lines, result_lines, seconds
 
-_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_FRAMES, _PLAIN_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
+_MARKS, _PLAIN_MARKS = ("✓", "✗"), ("+", "x")
 _STYLES = {"healthy": "bold green", "unchanged": "bold green", "failed": "bold red", "skipped": "yellow"}
+_PLAN_STYLES = {"  + ": "green", "  ~ ": "yellow", "  ! ": "bold red", "  > ": "cyan", "  = ": "dim", "      ": "dim"}
+# Room that a line has on the narrowest of terminals.
+_LEAST_WIDTH = 20
 
 
 @dataclass
 class _Running:
     target: str
-    summary: str
+    parts: Sequence[str]
     started_s: float
     done_bytes: int = 0
     total_bytes: int = 0
 
-    def line(self, now: float) -> Text:
+    def lines(self, now: float, frame: str, console: Console) -> Iterator[Text]:
+        """The first part with the time it takes, then a line for each of the others; what is longer goes on below."""
         elapsed = now - self.started_s
-        frame = _FRAMES[int(now * 10) % len(_FRAMES)]
-        text = Text(f"{frame} ", style="cyan")
-        text.append(f"{self.target}: " if self.target else "", style="bold")
-        text.append(self.summary, style="default")
-        if self.total_bytes:
-            rate = self.done_bytes / elapsed if elapsed > 0 else 0
-            share = 100 * self.done_bytes // self.total_bytes
-            text.append(f"  {share}%  {_mib(self.done_bytes)} of {_mib(self.total_bytes)}  {_mib(rate)}/s", style="dim")
-        text.append(f"  {seconds(elapsed)}", style="dim")
-        return text
+        head = f"{frame} {printable_line(self.target)}: " if self.target else f"{frame} "
+        behind = f"{self._moved(elapsed)}  {seconds(elapsed)}"
+        for index, part in enumerate(self.parts):
+            room = console.width - len(head) - (len(behind) if index == 0 else 0)
+            for number, line in enumerate(_wrapped(Text(printable_line(part)), room, console, fold=True)):
+                first = index == 0 and number == 0
+                start = Text.assemble((head[:2], "cyan"), (head[2:], "bold")) if first else Text(" " * len(head))
+                yield Text.assemble(start, line, (behind if first else "", "dim"))
+
+    def _moved(self, elapsed: float) -> str:
+        if not self.total_bytes:
+            return ""
+        rate = self.done_bytes / elapsed if elapsed > 0 else 0
+        share = 100 * self.done_bytes // self.total_bytes
+        return f"  {share}%  {_mib(self.done_bytes)} of {_mib(self.total_bytes)}  {_mib(rate)}/s"
 
 
 def _mib(size: float) -> str:
@@ -47,40 +74,87 @@ def _mib(size: float) -> str:
 class TerminalReporter:
     """Writes to stderr through rich; results to stdout when the live part is over."""
 
-    def __init__(self, *, color: bool = True) -> None:
-        self._err = Console(stderr=True, no_color=not color, highlight=False, soft_wrap=True)
+    def __init__(self, *, color: bool = True, out: Writes | None = None, err: Writes | None = None) -> None:
+        own_out, own_err = out or sys.stdout, err or sys.stderr
+        self._err = _console(own_err, color)
         # At one terminal both go through the console that the live part belongs to, or they would overlap.
-        self._out = self._err if sys.stdout.isatty() else Console(no_color=not color, highlight=False, soft_wrap=True)
+        is_one = getattr(own_out, "isatty", lambda: False)()
+        self._out = self._err if is_one else _console(own_out, color)
+        takes = own_err.takes(_FRAMES + "".join(_MARKS)) if isinstance(own_err, Stream) else True
+        self._frames, self._marks = (_FRAMES, _MARKS) if takes else (_PLAIN_FRAMES, _PLAIN_MARKS)
         self._running: dict[str, _Running] = {}
         self._waiting: dict[str, _Running] = {}
         self._lock = threading.RLock()
-        self._live = Live(get_renderable=self._render, console=self._err, refresh_per_second=10, transient=True)
-        self._live.start()
+        self._live = self._started()
 
     def __call__(self, event: Event) -> None:
         with self._lock:
             self._note(event)
-            if isinstance(event, PlanMade):
-                self._err.print(_plan(event.text))
-            elif isinstance(event, StepDone):
-                self._err.print(Text.assemble(("✓ ", "green"), progress_lines(event)[0]))
-            elif isinstance(event, StepFailed):
-                self._err.print(Text(f"✗ {progress_lines(event)[0]}", style="red"))
-            elif not isinstance(event, StepStarted | Waiting):
-                for text in progress_lines(event):
-                    self._err.print(Text(f"  {text}", style="dim"))
-            for index, text in enumerate(result_lines(event)):
-                style = _STYLES.get(event.state, "") if isinstance(event, TargetFinished) and index == 0 else "default"
-                self._out.print(Text(text, style=style))
+            self._progress(event)
+            self._results(event)
 
     def close(self) -> None:
         """End the live part, so that what follows stands below it."""
         self._live.stop()
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Without the live part, so that a question can be asked; it comes back afterwards."""
+        self.close()
+        try:
+            yield
+        finally:
+            self._live = self._started()
+
+    def _started(self) -> Live:
+        live = Live(
+            get_renderable=self._render,
+            console=self._err,
+            refresh_per_second=10,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        live.start()
+        return live
+
+    def _progress(self, event: Event) -> None:
+        if isinstance(event, PlanMade):
+            for line in plan_lines(event.text):
+                style = next((style for start, style in _PLAN_STYLES.items() if line.startswith(start)), "default")
+                self._print(self._err, Text(line, style=style), len(line) - len(line.lstrip()) + 4)
+        elif isinstance(event, StepDone | StepFailed):
+            done = isinstance(event, StepDone)
+            mark = Text(f"{self._marks[0 if done else 1]} ", style="green" if done else "red")
+            for line in progress_lines(event):
+                self._print(self._err, Text.assemble(mark, (line, "default" if done else "red")), 4)
+        elif isinstance(event, Log):
+            for line in progress_lines(event, color=not self._err.no_color):
+                self._print(self._err, Text.assemble("  ", Text.from_ansi(line, style="dim")), 4)
+        elif not isinstance(event, StepStarted | Waiting):
+            for line in progress_lines(event):
+                self._print(self._err, Text(f"  {line}", style="yellow" if isinstance(event, Warned) else "dim"), 4)
+
+    def _results(self, event: Event) -> None:
+        for index, line in enumerate(result_lines(event)):
+            style = "default"
+            if isinstance(event, TargetFinished) and index == 0:
+                style = _STYLES.get(event.state, "default")
+            elif isinstance(event, RunFinished):
+                style = "bold green" if event.exit_code == 0 else "bold red"
+            self._print(self._out, Text(line, style=style), 10)
+
+    def _print(self, console: Console, text: Text, indent: int) -> None:
+        """One line, the rest of which hangs below its beginning; words stay whole, so that they can be copied."""
+        first, *more = _wrapped(text, console.width, console, indent=indent)
+        console.print(first, soft_wrap=True)
+        for line in more:
+            console.print(Text.assemble(" " * indent, line), soft_wrap=True)
+
     def _note(self, event: Event) -> None:
         now = time.monotonic()
         if isinstance(event, StepStarted):
-            self._running[event.step] = _Running(event.target, event.summary, now)
+            self._running[event.step] = _Running(event.target, (event.summary,), now)
             self._waiting.pop(event.target, None)
         elif isinstance(event, StepProgress) and event.step in self._running:
             self._running[event.step].done_bytes = event.done_bytes
@@ -89,21 +163,28 @@ class TerminalReporter:
             self._running.pop(event.step, None)
         elif isinstance(event, Waiting):
             started = self._waiting[event.target].started_s if event.target in self._waiting else now
-            self._waiting[event.target] = _Running(event.target, event.reason, started)
+            self._waiting[event.target] = _Running(event.target, event.parts or (event.reason,), started)
         elif isinstance(event, TargetFinished):
             self._waiting.pop(event.target, None)
 
     def _render(self) -> Group:
         now = time.monotonic()
+        frame = self._frames[int(now * 10) % len(self._frames)]
         with self._lock:
-            return Group(*(item.line(now) for item in [*self._running.values(), *self._waiting.values()]))
+            items = [*self._running.values(), *self._waiting.values()]
+            return Group(*(line for item in items for line in item.lines(now, frame, self._err)))
 
 
-def _plan(text: str) -> Text:
-    styles = {"  + ": "green", "  ~ ": "yellow", "  ! ": "bold red", "  > ": "cyan", "  = ": "dim", "      ": "dim"}
-    out = Text()
-    for line in text.splitlines():
-        out.append(
-            f"{line}\n", style=next((style for start, style in styles.items() if line.startswith(start)), "default")
-        )
-    return out
+def _console(stream: Writes, color: bool) -> Console:
+    return Console(file=cast("IO[str]", as_is(stream)), no_color=not color, highlight=False, soft_wrap=True)
+
+
+def _wrapped(text: Text, width: int, console: Console, *, indent: int = 0, fold: bool = False) -> list[Text]:
+    """A text in lines of a width, those after the first narrower by `indent`. Without `fold` no word is divided."""
+    how = "fold" if fold else "ignore"
+    lines = list(text.wrap(console, max(_LEAST_WIDTH, width), overflow=how))  # type: ignore[arg-type]
+    if len(lines) < 2 or not indent:
+        return lines or [text]
+    rest = text[len(lines[0].plain) :]
+    rest = rest[len(rest.plain) - len(rest.plain.lstrip()) :]
+    return [lines[0], *rest.wrap(console, max(_LEAST_WIDTH, width - indent), overflow=how)]  # type: ignore[arg-type]

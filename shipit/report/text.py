@@ -1,7 +1,10 @@
-"""Events as lines of text. Pure."""
+"""Events and errors as lines of text that are safe to print: each is one line, without control characters. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from shipit.errors import ConfigErrors, ShipitError
 from shipit.events import (
     Event,
     Log,
@@ -15,14 +18,41 @@ from shipit.events import (
     Waiting,
     Warned,
 )
+from shipit.printable import printable_colored, printable_line, printable_uncolored
 
 # A request that is soon sent again is not worth a line.
 SHOWN_PAUSE_S = 1.0
 SIGNS = {"healthy": "ok", "unchanged": "ok", "failed": "FAILED", "skipped": "skipped"}
 
 
-def progress_lines(event: Event) -> list[str]:
-    """What a log shows of an event; empty for what is a result, or too fine."""
+def progress_lines(event: Event, *, color: bool = False) -> list[str]:
+    """What a log shows of an event; empty for what is a result, or too fine. With `color` a log's lines keep theirs."""
+    if isinstance(event, Log):
+        line = printable_colored(event.line) if color else printable_uncolored(event.line)
+        return [f"{printable_line(f'{_prefix(event.target)}{event.source} | ')}{line}"]
+    return [printable_line(line) for line in _progress(event)]
+
+
+def result_lines(event: Event) -> list[str]:
+    """What is the outcome: one target's verdict with its cause, and the run's last lines."""
+    return [printable_line(line) for line in _results(event)]
+
+
+def plan_lines(text: str) -> list[str]:
+    """The lines of a plan, whose parts are lines already."""
+    return [printable_line(line) for line in text.split("\n")]
+
+
+def error_lines(error: ShipitError) -> list[str]:
+    """`where: what`, detail lines indented by two, then the hint; of several mistakes all, one below the other."""
+    nested = error.problems if isinstance(error, ConfigErrors) else getattr(error, "errors", ())
+    if nested:
+        return [line for inner in nested for line in error_lines(inner)]
+    hint = [f"hint: {error.hint}"] if error.hint else []
+    return [printable_line(line) for line in (str(error), *(f"  {line}" for line in error.detail), *hint)]
+
+
+def _progress(event: Event) -> list[str]:
     if isinstance(event, RunStarted):
         targets = f" to {', '.join(event.targets)}" if event.targets else ""
         return [f"{event.command} {event.app} ({event.environment}){targets}"]
@@ -34,8 +64,6 @@ def progress_lines(event: Event) -> list[str]:
         return [f"{_prefix(event.target)}failed: {event.reason}"]
     if isinstance(event, Waiting):
         return [f"{_prefix(event.target)}waiting: {event.reason}"]
-    if isinstance(event, Log):
-        return [f"{_prefix(event.target)}{event.source} | {event.line}"]
     if isinstance(event, Warned):
         return [f"{_prefix(event.target)}warning: {event.message}"]
     if isinstance(event, Retried) and event.pause_s >= SHOWN_PAUSE_S:
@@ -43,16 +71,18 @@ def progress_lines(event: Event) -> list[str]:
     return []
 
 
-def result_lines(event: Event) -> list[str]:
-    """What is the outcome: one target's verdict with its cause, and the run's last line."""
+def _results(event: Event) -> Iterator[str]:
     if isinstance(event, TargetFinished):
-        lines = [f"{SIGNS[event.state]:<7} {event.target}  {event.reason}  {seconds(event.elapsed_s)}"]
-        lines += [f"        | {line}" for line in event.detail]
-        lines += [f"        {event.down}"] if event.down else []
-        return [*lines, f"        hint: {event.hint}"] if event.hint else lines
+        yield f"{SIGNS[event.state]:<7} {event.target}  {event.reason}  {seconds(event.elapsed_s)}"
+        yield from (f"        | {line}" for line in event.detail)
+        if event.down:
+            yield f"        {event.down}"
+        if event.hint:
+            yield f"        hint: {event.hint}"
     if isinstance(event, RunFinished):
-        return [f"{'done' if event.exit_code == 0 else 'failed'}: {event.summary} in {seconds(event.elapsed_s)}"]
-    return []
+        yield f"{'done' if event.exit_code == 0 else 'failed'}: {event.summary} in {seconds(event.elapsed_s)}"
+        width = max((len(found.target) for found in event.urls), default=0)
+        yield from (f"        {found.target:<{width}}  {found.url}" for found in event.urls)
 
 
 def seconds(value: float) -> str:

@@ -90,5 +90,5 @@ def test_a_cache_that_can_not_be_written(shipit: Shipit) -> None:
     )
     shipit.env["SHIPIT_CACHE_DIR"] = str(shipit.folder / "blocked")
     done = shipit.run("build")
-    assert done.returncode == 1 and "mistake in shipit" not in done.stderr, done.stderr
+    assert done.returncode == 1 and "internal error" not in done.stderr, done.stderr
     assert "blocked" in done.stderr and "hint: " in done.stderr

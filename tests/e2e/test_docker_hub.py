@@ -93,7 +93,7 @@ def test_a_request_that_breaks_after_it_was_done_is_asked_for_again(shipit: Ship
 def test_an_answer_that_is_no_json(shipit: Shipit, hub: HubApi, body: bytes) -> None:
     hub.broken = {1: Response(200, body)}
     done = shipit.run("plan")
-    assert "mistake in shipit" not in done.stderr
+    assert "internal error" not in done.stderr
     assert done.returncode == (0 if not body else 1), done.stderr
     if body:
         assert "GET hub.docker.com/v2/namespaces/user/repositories/shop: the answer should be JSON" in done.stderr

@@ -1,0 +1,58 @@
+"""Everything that a command prints outside of a run: redacted, then escaped, then written."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, TextIO
+
+from shipit.config.environment import Environment, read_environment
+from shipit.errors import ShipitError
+from shipit.printable import inert_line, printable_line, printable_text
+from shipit.redact import Redactor
+
+# The one redactor of the process: whoever reads a credential tells it.
+REDACTOR = Redactor()
+
+
+def surroundings() -> Environment:
+    """The environment of the process, with its redactor."""
+    return read_environment(REDACTOR)
+
+
+def say(text: str) -> None:
+    """A line for people on stdout, about what was done: it is dropped where nobody takes it."""
+    _print(sys.stdout, printable_line(REDACTOR.text(text)))
+
+
+def note(text: str) -> None:
+    """A line for people on stderr."""
+    _print(sys.stderr, inert_line(printable_line(REDACTOR.text(text))))
+
+
+def note_error(error: ShipitError, before: str = "") -> None:
+    """An error on stderr, each of its lines one line."""
+    from shipit.report.text import error_lines
+
+    first, *more = error_lines(REDACTOR.error(error))
+    for line in (before + first, *more):
+        _print(sys.stderr, inert_line(line))
+
+
+def result(text: str) -> None:
+    """What a command was called for, on stdout. Its structure is not changed. Raises: OSError when it can't be written."""
+    _print(sys.stdout, printable_text(text))
+    lost: OSError | None = getattr(sys.stdout, "lost", None)
+    if lost:
+        raise lost
+
+
+def _print(stream: TextIO, text: str) -> None:
+    stream.write(f"{text}\n")
+    stream.flush()
+
+
+def result_json(data: Any, *, indent: int | None = None) -> None:
+    """The same as JSON."""
+    from shipit.report.json_lines import to_json
+
+    result(to_json(data, indent=indent))

@@ -1,0 +1,94 @@
+"""SIGINT and SIGTERM: they end the process within a second, with 130, whatever it is doing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from shipit.errors import Interrupted
+
+# How long what runs may take to end by itself after the first signal.
+GRACE_S = 0.85
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class _Watch:
+    """A thread that the operating system tells of signals, also while the main thread can't be: it looks up a name, say."""
+
+    def __init__(self) -> None:
+        self.reader, self.writer = os.pipe()
+        os.set_blocking(self.writer, False)
+        self.before = signal.set_wakeup_fd(self.writer, warn_on_full_buffer=False)
+        threading.Thread(target=self._wait, daemon=True, name="signals").start()
+
+    def stop(self) -> None:
+        signal.set_wakeup_fd(self.before)
+        os.write(self.writer, b"\0")
+
+    def _wait(self) -> None:
+        ends_at: float | None = None
+        while True:
+            left = None if ends_at is None else max(0.0, ends_at - time.monotonic())
+            if not select.select([self.reader], [], [], left)[0]:
+                leave()
+            told = os.read(self.reader, 1)
+            if told == b"\0":
+                os.close(self.reader)
+                os.close(self.writer)
+                return
+            if told[0] in _SIGNALS:
+                ends_at = ends_at or time.monotonic() + GRACE_S
+
+
+_watch: _Watch | None = None
+
+
+@contextmanager
+def on_signal(first: Callable[[], None]) -> Iterator[None]:
+    """The first signal calls `first`, in the main thread; a second one, or GRACE_S, ends the process."""
+    global _watch
+    seen = False
+
+    def handle(number: int, frame: Any) -> None:
+        nonlocal seen
+        if seen:
+            leave()
+        seen = True
+        first()
+
+    own = None if _watch else _Watch()
+    _watch = _watch or own
+    before = {number: signal.signal(number, handle) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if own:
+            own.stop()
+            _watch = None
+
+
+def raise_interrupt() -> NoReturn:
+    """So that whatever is open is closed on the way out, a question's terminal above all."""
+    raise KeyboardInterrupt
+
+
+def leave() -> NoReturn:
+    """End the process now, and say so: threads that still wait could only make it later."""
+    with contextlib.suppress(OSError):
+        # A live view hides the cursor.
+        shown = "\x1b[?25h" if os.isatty(2) else ""
+        os.write(2, f"{shown}{Interrupted().render()}\n".encode())
+    # Nothing is imported here: another thread may be in the middle of an import.
+    if process := sys.modules.get("shipit.process"):
+        process.end_programs()
+    os._exit(Interrupted.exit_code)

@@ -1,0 +1,152 @@
+"""Ctrl-C and SIGTERM at any moment: 130 within a second, no traceback, nothing left running."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shipit.rehearsal.registry import EmbeddedRegistry
+from tests.http.scripted import Start, pause
+from tests.shipit import Shipit
+
+# What a loaded machine may add to the second that it may take.
+SLACK_S = 1.0
+# Until Python runs the first line of ours, what a signal does is Python's to say.
+BEGIN = "import sys; sys.argv[0] = 'shipit'; import shipit.cli.main as m; print('begun', flush=True); m.main()"
+
+
+@pytest.fixture
+def registry(shipit: Shipit) -> Iterator[EmbeddedRegistry]:
+    with EmbeddedRegistry() as server:
+        shipit.write(
+            Dockerfile='FROM scratch\nCOPY hello.txt /\nCMD ["x"]\n',
+            hello__txt="hello\n",
+            deploy__yml=f"app: shop\nimage: {server.host}/shop\ntargets: {{hub: {{settle: 0s}}}}\n",
+        )
+        yield server
+
+
+def begun(shipit: Shipit, *arguments: str) -> subprocess.Popen[str]:
+    """The program, once it runs code of ours, in a process group of its own."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", BEGIN, *arguments],
+        cwd=shipit.folder,
+        env=shipit.env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    return process
+
+
+def silent(serve: Start) -> str:
+    """The host of a server that never answers."""
+    return f"127.0.0.1:{serve(*[[pause(60)]] * 40).port}"
+
+
+def interrupted(process: subprocess.Popen[str], number: int, *, group: bool) -> tuple[int, str, float]:
+    """Exit code, everything printed, and how long it took to end."""
+    started = time.monotonic()
+    (os.killpg if group else os.kill)(process.pid, number)
+    out, err = process.communicate(timeout=30)
+    return process.returncode, out + err, time.monotonic() - started
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("delay_ms", [0, 2, 5, 10, 20, 40, 60, 80, 100, 130, 160, 200, 250])
+def test_an_interruption_while_starting(shipit: Shipit, serve: Start, number: signal.Signals, delay_ms: int) -> None:
+    server = silent(serve)
+    shipit.write(deploy__yml=f"app: shop\nimage: {server}/shop\ntargets: {{hub: }}\n", Dockerfile="FROM scratch\n")
+    process = begun(shipit, "deploy")
+    time.sleep(delay_ms / 1000)
+    code, said, took_s = interrupted(process, number, group=False)
+    assert code == 130, said
+    assert "Traceback" not in said and "interrupted" in said
+    assert took_s < 1 + SLACK_S
+
+
+@pytest.mark.parametrize("group", [True, False])
+@pytest.mark.parametrize("command", ["deploy", "plan", "push", "build", "doctor", "status"])
+def test_an_interruption_while_a_server_says_nothing(shipit: Shipit, serve: Start, command: str, group: bool) -> None:
+    server = silent(serve)
+    shipit.write(
+        Dockerfile=f"FROM {server}/base\nCOPY deploy.yml /\n",
+        deploy__yml=f"app: shop\nimage: {server}/shop\ntargets: {{hub: }}\n",
+    )
+    process = begun(shipit, command)
+    time.sleep(1.0)
+    code, said, took_s = interrupted(process, signal.SIGINT, group=group)
+    assert code == 130, said
+    assert "Traceback" not in said and said.count("interrupted") == 1
+    assert took_s < 1 + SLACK_S
+
+
+def test_a_second_signal_ends_it_at_once(shipit: Shipit, serve: Start) -> None:
+    server = silent(serve)
+    shipit.write(deploy__yml=f"app: shop\nimage: {server}/shop\ntargets: {{hub: }}\n", Dockerfile="FROM scratch\n")
+    process = begun(shipit, "deploy")
+    time.sleep(1.0)
+    os.kill(process.pid, signal.SIGINT)
+    time.sleep(0.05)
+    code, said, took_s = interrupted(process, signal.SIGINT, group=False)
+    assert code == 130 and took_s < 0.5 + SLACK_S and "Traceback" not in said
+
+
+def test_an_interruption_while_a_file_is_waited_for(shipit: Shipit) -> None:
+    os.mkfifo(shipit.folder / "input")
+    process = begun(shipit, "login", "127.0.0.1:1", "--username", "me", "--password-stdin")
+    process.kill()
+    process.communicate()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "shipit", "login", "127.0.0.1:1", "--username", "me", "--password-stdin"],
+        cwd=shipit.folder,
+        env=shipit.env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(1.0)
+    os.kill(process.pid, signal.SIGINT)
+    started = time.monotonic()
+    assert process.wait(timeout=30) == 130 and time.monotonic() - started < 1 + SLACK_S
+    process.communicate()
+
+
+@pytest.mark.parametrize("words", [["deploy"], ["init"]])
+def test_control_c_at_a_question(shipit: Shipit, registry: EmbeddedRegistry, words: list[str]) -> None:
+    if words == ["init"]:
+        (shipit.folder / "deploy.yml").unlink()
+    else:
+        text = (shipit.folder / "deploy.yml").read_text().replace("settle: 0s", "settle: 0s, protected: true")
+        shipit.write(deploy__yml=text)
+    asked = "Deploy to" if words == ["deploy"] else "Name of the app"
+    code, shown = shipit.converse(words, [(asked, "\x03")])
+    assert code == 130 and "Traceback" not in shown and "interrupted" in shown
+
+
+def test_what_waits_for_a_child_is_interrupted(shipit: Shipit) -> None:
+    pid_file = Path(shipit.folder / "pid")
+    shipit.write(
+        Dockerfile="FROM scratch\nCOPY deploy.yml /\n",
+        deploy__yml="app: a\nimage: 127.0.0.1:1/a\nsecrets: {TOKEN: {command: 'echo $$ > pid; sleep 60 | cat'}}\n"
+        "targets: {hub: , h: {kind: heroku, app: shop-prod}}\n",
+    )
+    process = begun(shipit, "deploy")
+    deadline = time.monotonic() + 20
+    while not pid_file.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    code, said, took_s = interrupted(process, signal.SIGINT, group=False)
+    assert code == 130 and "Traceback" not in said, said
+    assert took_s < 1 + SLACK_S
