@@ -6,15 +6,16 @@ Source: RFC 8259, section 9: a parser may set limits on nesting and on numbers.
 from __future__ import annotations
 
 import json
-from typing import Any
+import math
+from typing import Any, NoReturn
 
 DEEPEST = 100
 
 
 def parse_json(text: str | bytes) -> Any:
-    """The value. Raises: ValueError for what is no JSON, is nested deeper than 100, or holds NaN or Infinity."""
+    """The value. Raises: ValueError for what is no JSON, is nested deeper than 100, or holds NaN, Infinity or a number beyond them."""
     try:
-        value = json.loads(text, parse_constant=_refuse)
+        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
         raise ValueError("JSON is nested too deep") from None
     opens: Any = ("[", "{") if isinstance(text, str) else (b"[", b"{")
@@ -23,8 +24,13 @@ def parse_json(text: str | bytes) -> Any:
     return value
 
 
-def _refuse(constant: str) -> Any:
+def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _refuse(digits[:20])
 
 
 def _is_deep(value: Any) -> bool:

@@ -82,14 +82,14 @@ def running(
     quiet: bool = False,
 ) -> Iterator[Run]:
     """A run with its reporter, which is closed at the end; signals cancel it. A quiet one tells nothing."""
-    from shipit.config.units import parse_duration
+    from shipit.config.units import parse_limit
     from shipit.events import RunFailed
     from shipit.pipeline.run import Run
     from shipit.report.text import error_lines
 
     clock = Clock()
     try:
-        timeout_s = parse_duration(options.timeout) if options.timeout else None
+        timeout_s = parse_limit(options.timeout) if options.timeout else None
     except ValueError as error:
         raise UsageError(f"--timeout {error}") from None
     targets = [create_target(name, project.targets[name], project, surroundings) for name in names]

@@ -145,6 +145,9 @@ class _Builder:
         if isinstance(event, yaml.ScalarEvent):
             if tag is not None and tag not in _SCALAR_TAGS:
                 raise self._unknown_tag(event, at)
+            if "\0" in event.value:
+                what = "a null character should not stand in a value: no file, variable or program takes one"
+                raise self._error(what, at)
             is_plain = not event.style if tag is None else tag not in (f"{_CORE}str", "!")
             return Scalar(event.value, is_plain, at)
         own = "seq" if isinstance(event, yaml.SequenceStartEvent) else "map"
@@ -186,7 +189,12 @@ class _Builder:
 
     def _key(self, event: Any, at: Position, depth: int) -> Scalar:
         """A key, which is not counted as a value unless it could be one elsewhere."""
-        if isinstance(event, yaml.ScalarEvent) and event.anchor is None and event.tag is None:
+        if (
+            isinstance(event, yaml.ScalarEvent)
+            and event.anchor is None
+            and event.tag is None
+            and "\0" not in event.value
+        ):
             return Scalar(event.value, not event.style, at)
         key = self._value(event, depth + 1) if isinstance(event, yaml.ScalarEvent | yaml.AliasEvent) else None
         if not isinstance(key, Scalar):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
+from shipit.errors import UsageError
 from shipit.redact import Redactor
 
 
@@ -50,6 +52,26 @@ class Environment(_Fields):
             return Path(own)
         base = self.get("XDG_CACHE_HOME")
         return (Path(base) if base else self.home / ".cache") / "shipit"
+
+    @property
+    def cache_max(self) -> int:
+        """`$SHIPIT_CACHE_MAX`: how many bytes the cache may hold, 10 GiB unless it says otherwise. Raises: UsageError."""
+        return self._size("SHIPIT_CACHE_MAX") or 10 * 1024**3
+
+    @property
+    def unpack_max(self) -> int | None:
+        """`$SHIPIT_UNPACK_MAX`: how many bytes a layer of a base may unpack to. Raises: UsageError."""
+        return self._size("SHIPIT_UNPACK_MAX")
+
+    def _size(self, name: str) -> int | None:
+        """The bytes of a variable such as `500MiB`; None where it is not set."""
+        if (text := self.get(name)) is None:
+            return None
+        match = re.fullmatch(r"([0-9]{1,9})\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+        if match is None or not int(match[1]):
+            raise UsageError(f"{name} should be a size such as 500MiB or 20GiB, found {text[:40]!r}")
+        unit: int = 1024 ** ("KMGT".index(match[2].upper()) + 1) if match[2] else 1
+        return int(match[1]) * unit
 
     @property
     def ca_bundle(self) -> str | None:

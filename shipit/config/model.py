@@ -12,7 +12,18 @@ from shipit.config.image import ImageConfig
 from shipit.config.part import Model
 from shipit.config.position import Keys
 from shipit.config.secret_source import SecretConfig
-from shipit.config.units import WORDS_SCHEMA, Command, Duration, EnvMap, Flag, Misplaced, VariableName, Whole, matching
+from shipit.config.units import (
+    WORDS_SCHEMA,
+    Command,
+    Duration,
+    EnvMap,
+    Flag,
+    Limit,
+    Misplaced,
+    VariableName,
+    Whole,
+    matching,
+)
 from shipit.errors import ConfigError
 
 
@@ -26,7 +37,7 @@ class ReleaseConfig(Model):
 
     image: str | None = Field(None, description="The image it runs in; default: the only one.")
     command: Command = Field(description="What runs; text is run by a shell.")
-    timeout: Duration = Field(600.0, description="How long it may take.", validate_default=False)
+    timeout: Limit = Field(600.0, description="How long it may take.", validate_default=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -50,7 +61,7 @@ class TargetConfig(Model):
 
     kind: str = Field("", description="The kind, where the target's name is not one.")
     needs: tuple[str, ...] = Field((), description="Targets that must be healthy before this one starts.")
-    timeout: Duration = Field(600.0, description="How long everything on this target may take.")
+    timeout: Limit = Field(600.0, description="How long everything on this target may take.")
     pending: Duration = Field(30.0, description="How long it may be unready without any progress.")
     restarts_allowed: Whole = Field(0, ge=0, description="How many restarts are forgiven.")
     settle: Duration = Field(2.0, description="How long healthy must last to be believed.")

@@ -94,6 +94,8 @@ def _words(kind: str, context: Mapping[str, Any]) -> str:
         return f"should be {context['expected']}"
     if kind == "string_pattern_mismatch":
         return PATTERNS.get(context["pattern"], f"should match {context['pattern']}")
+    if kind in ("less_than_equal", "greater_than_equal"):
+        return f"should be at most {context['le']}" if "le" in context else f"should be at least {context['ge']}"
     if kind in ("too_long", "too_short"):
         limit = context["max_length" if kind == "too_long" else "min_length"]
         word = "at most" if kind == "too_long" else "at least"

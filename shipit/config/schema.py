@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from shipit.config.document import TEXT_MAPS
 from shipit.config.model import EnvironmentConfig, ProjectFile, TargetConfig
 from shipit.config.part import Model
-from shipit.config.units import DURATION_PATTERN, render_duration
+from shipit.config.units import DURATION_PATTERN, LIMIT_PATTERN, render_duration
 
 Schema = dict[str, Any]
 SCHEMA_ID = "http://json-schema.org/draft-07/schema#"
@@ -135,7 +135,7 @@ def _with_shorthand(schema: Schema, shorthand: tuple[Schema, ...]) -> Schema:
 def _value(schema: Schema) -> Schema:
     """A key's schema: a variable may give whatever is no text, and null stands for the default."""
     schema = {_KEYWORDS.get(key, key): value for key, value in schema.items() if key != "title"}
-    if schema.get("pattern") == DURATION_PATTERN and isinstance(schema.get("default"), int | float):
+    if schema.get("pattern") in (DURATION_PATTERN, LIMIT_PATTERN) and isinstance(schema.get("default"), int | float):
         schema["default"] = render_duration(schema["default"])
     if "anyOf" in schema:
         parts = [_value(part) for part in schema["anyOf"]]

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from pydantic import Field, model_validator
 
 from shipit.config.part import Model
-from shipit.config.units import Command, Duration, Misplaced
+from shipit.config.units import Command, Limit, Misplaced
 
 
 class KeyringConfig(Model):
@@ -33,7 +33,7 @@ class SecretSource(Model):
     )
     command: Command | None = Field(None, description="A command that prints it: a list of words, or text for a shell.")
     keyring: KeyringConfig | None = Field(None, description="An entry of the operating system's keyring.")
-    timeout: Duration = Field(30.0, description="How long its command or the keyring may take.")
+    timeout: Limit = Field(30.0, description="How long its command or the keyring may take.")
 
     @model_validator(mode="before")
     @classmethod

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 _WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]{0,18})")
-_DURATION = re.compile(r"(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?")
+# A year: what waits longer waits for nothing, and systems count no longer.
+LONGEST_S = 365 * 24 * 3600
+_DURATION = re.compile(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
 
 
 def parse_duration(value: Any) -> float:
@@ -18,11 +20,21 @@ def parse_duration(value: Any) -> float:
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise ValueError(f"should be a duration with a unit: {value}s or {value}m")
-    match = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
+    match = _DURATION.fullmatch(value) if isinstance(value, str) and 0 < len(value) <= 30 else None
     if not match:
         raise ValueError("should be a duration such as 90s, 10m or 1h30m")
     hours, minutes, seconds = (int(group or 0) for group in match.groups())
-    return float(hours * 3600 + minutes * 60 + seconds)
+    if (total := hours * 3600 + minutes * 60 + seconds) > LONGEST_S:
+        raise ValueError(f"should be at most {LONGEST_S // 3600}h")
+    return float(total)
+
+
+def parse_limit(value: Any) -> float:
+    """Seconds that something may take. Raises: ValueError as `parse_duration` does, and for none at all."""
+    seconds = parse_duration(value)
+    if seconds == 0:
+        raise ValueError("should be longer than 0s: nothing is done in no time")
+    return seconds
 
 
 def parse_command(value: Any) -> Any:
@@ -30,10 +42,8 @@ def parse_command(value: Any) -> Any:
     if isinstance(value, str):
         if not value.strip():
             raise ValueError("should be a command, not empty text")
-        value = ["/bin/sh", "-c", value]
+        return ("/bin/sh", "-c", value)
     if isinstance(value, list | tuple) and value and all(isinstance(item, str) for item in value):
-        if any("\0" in item for item in value):
-            raise ValueError("should hold no null character: no program takes one")
         return tuple(value)
     raise ValueError("should be a command: text for a shell, or a list of words")
 
@@ -89,12 +99,19 @@ def matching(pattern: str, words: str) -> Any:
 
 _VARIABLE = "should be a variable's name: letters, digits and _, not beginning with a digit"
 VariableName = Annotated[str, matching(r"^[A-Za-z_][A-Za-z0-9_]*$", _VARIABLE)]
-DURATION_PATTERN = r"^(?=.)(\d+h)?(\d+m)?(\d+s)?$"
+DURATION_PATTERN = r"^(?=.)(\d{1,4}h)?(\d{1,6}m)?(\d{1,8}s)?$"
+LIMIT_PATTERN = DURATION_PATTERN.replace("(?=.)", "(?=.*[1-9])")
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
     PlainSerializer(render_duration),
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
+]
+Limit = Annotated[
+    float,
+    BeforeValidator(parse_limit),
+    PlainSerializer(render_duration),
+    WithJsonSchema({"type": "string", "pattern": LIMIT_PATTERN}),
 ]
 # The words of a command are text however they are written: 1.10, false and ~ too.
 WORDS_SCHEMA = {"type": "array", "items": {"type": ["string", "number", "boolean", "null"]}, "minItems": 1}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shipit.config.environment import Environment
-from shipit.config.units import parse_duration
+from shipit.config.units import parse_limit
 from shipit.errors import UsageError
 
 CONNECT_S, READ_S = 10.0, 60.0
@@ -13,6 +13,6 @@ def own_read_s(environment: Environment) -> float | None:
     """How long an answer may take to begin, where SHIPIT_HTTP_TIMEOUT says so; such as `30s`."""
     text = environment.get("SHIPIT_HTTP_TIMEOUT")
     try:
-        return parse_duration(text) if text else None
+        return parse_limit(text) if text else None
     except ValueError as error:
         raise UsageError(f"SHIPIT_HTTP_TIMEOUT {error}") from None

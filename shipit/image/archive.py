@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import stat
 import tarfile
+from functools import partial
 from pathlib import Path
 
 from shipit.errors import BuildError
-from shipit.image.layer import clean_member, spool
+from shipit.image.layer import spool
 from shipit.image.tar import CAPABILITY
 from shipit.image.tree import Entry, Tree
+from shipit.image.untar import clean_path
 
+_PIECE = 1024 * 1024
 _MAGIC = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
 
 
@@ -33,20 +36,29 @@ def archive_entries(path: Path, scratch: Path) -> Tree:
     try:
         with tarfile.open(path) as archive, spool(scratch) as add:
             for member in archive:
-                name = clean_member(member.name)
+                name = clean_path(member.name)
                 mode = stat.S_IMODE(member.mode)
                 if member.isdir():
                     if name:
                         tree[name] = Entry("dir", mode, member.uid, member.gid)
                 elif member.issym():
                     tree[name] = Entry("symlink", 0o777, member.uid, member.gid, member.linkname)
-                elif member.islnk() and (original := tree.get(clean_member(member.linkname))):
+                elif member.islnk() and (original := tree.get(clean_path(member.linkname))):
                     tree[name] = original
                 elif not member.isreg() and not member.islnk():
                     tree[name] = Entry("special", mode, member.uid, member.gid)
                 elif (source := archive.extractfile(member)) is not None:
                     capability = member.pax_headers.get(CAPABILITY, "")
-                    tree[name] = Entry("file", mode, member.uid, member.gid, "", member.size, add(source), capability)
+                    tree[name] = Entry(
+                        "file",
+                        mode,
+                        member.uid,
+                        member.gid,
+                        "",
+                        member.size,
+                        add(iter(partial(source.read, _PIECE), b"")),
+                        capability,
+                    )
     except (tarfile.TarError, OSError, EOFError, KeyError) as error:
         raise BuildError(f"is no archive that can be read: {error}", where=str(path)) from None
     return tree

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 from shipit.digest import Digest
+from shipit.image.contents import read_users
 from shipit.image.facts import KEY, Facts, Unknown, carried_facts, facts_of
+from shipit.image.fetch import LayerReader
 from shipit.image.image import Layer
-from shipit.image.layer import has_index, read_index, read_whole
+from shipit.image.layered import LayeredTree
 from shipit.image.owner import row_of
-from shipit.image.store import ContentStore
-from shipit.image.tree import Entry, Tree, add_parents, apply_changes
+from shipit.image.tree import Entry
 
 _MEMO = "base-1"
 
@@ -22,24 +22,23 @@ _MEMO = "base-1"
 class BaseTree(Mapping[str, Entry]):
     """The tree of a base's layers. What was asked of it before, here or for an image that is published, needs no layer.
 
-    `fetch` brings a layer's blob; `earlier` gives the configs of images that may carry facts about the same base.
+    `reader` reads layers; `earlier` gives the configs of images that may carry facts about the same base.
     """
 
     def __init__(
         self,
         layers: tuple[Layer, ...],
-        store: ContentStore,
-        fetch: Callable[[Layer], Path],
+        reader: LayerReader,
         earlier: Callable[[], Iterable[bytes]],
     ) -> None:
         self.layers = layers
         self.asked = Facts()
-        self._store = store
-        self._fetch = fetch
+        self._store = reader.store
+        self._reader = reader
         self._earlier = earlier
         self._diff_ids = [layer.diff_id for layer in layers]
         self._key = Digest.of(" ".join(self._diff_ids).encode())
-        self._tree: Tree | None = None
+        self._tree: LayeredTree | None = None
         self._sources: list[Facts] = []
         self._more = self._known_facts()
 
@@ -68,20 +67,16 @@ class BaseTree(Mapping[str, Entry]):
                 continue
         else:
             entry = self.whole().get(file)
-            data = read_whole(file, entry, self._fetch) if entry else b""
+            data = read_users(file, entry, self._reader) if entry else b""
             row = row_of(data.decode("utf-8", "replace"), name)
         self.asked.note_row(file, name, row)
         return row
 
-    def whole(self) -> Tree:
+    def whole(self) -> LayeredTree:
         """All of it, with contents, from its layers. Raises: BuildError, RemoteError."""
         if self._tree is None:
             with ThreadPoolExecutor(max_workers=4) as pool:
-                changes = list(pool.map(lambda layer: read_index(layer, self._store, self._fetch), self.layers))
-            self._tree = {}
-            for change in changes:
-                apply_changes(self._tree, change)
-            add_parents(self._tree)
+                self._tree = LayeredTree(list(pool.map(self._reader.index, self.layers)))
         return self._tree
 
     def carried(self) -> dict[str, Any]:
@@ -124,6 +119,6 @@ class BaseTree(Mapping[str, Entry]):
 
     def _known_facts(self) -> Iterator[Facts]:
         yield facts_of(self._store.recall(_MEMO, self._key))
-        if not all(has_index(layer, self._store) for layer in self.layers):
+        if not all(self._reader.has_index(layer) for layer in self.layers):
             for config in self._earlier():
                 yield carried_facts(config, self._diff_ids)

@@ -87,8 +87,8 @@ def make_private(folder: Path, *, mend: bool = True) -> None:
 
 
 @contextmanager
-def temporary_file(folder: Path) -> Iterator[tuple[IO[bytes], Path]]:
-    """A file open for writing and reading; gone at the end unless it was moved. Raises: BuildError."""
+def temporary_file(folder: Path, *, keeps: bool = False) -> Iterator[tuple[IO[bytes], Path]]:
+    """A file open for writing and reading; gone at the end unless it was moved, or `keeps` is set. Raises: BuildError."""
     with cache_errors(folder):
         handle, name = tempfile.mkstemp(dir=folder)
     path = Path(name)
@@ -99,7 +99,8 @@ def temporary_file(folder: Path) -> Iterator[tuple[IO[bytes], Path]]:
         # What could not be written can't be flushed, either.
         with contextlib.suppress(OSError):
             file.close()
-        path.unlink(missing_ok=True)
+        if not keeps:
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

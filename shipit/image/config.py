@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from shipit.digest import Digest
 from shipit.image.manifest import InvalidManifest, digest_in, items, member, parse_object
 
-_MAX_LAYERS, _MAX_HISTORY = 1000, 10_000
+_MAX_LAYERS, _MAX_HISTORY = 500, 10_000
 _TEXTS = ("User", "WorkingDir", "StopSignal")
 _WORDS = ("Env", "Entrypoint", "Cmd", "OnBuild", "Shell")
 _MAPS = ("Labels", "ExposedPorts", "Volumes", "Healthcheck")

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from shipit.image.glob import matching, split_glob
-from shipit.image.tree import WHITEOUT, Entry, Overlay, Tree, children, folders_above, normal, resolve_path
+from shipit.image.tree import WHITEOUT, Entry, Overlay, children, folders_above, normal, resolve_path
 
 
 class CopyError(ValueError):
@@ -32,7 +32,7 @@ class Owner(NamedTuple):
 
 
 def copy_entries(
-    source: Tree,
+    source: Mapping[str, Entry],
     patterns: Sequence[str],
     destination: str,
     target: Mapping[str, Entry],
@@ -104,7 +104,7 @@ def unpack_entries(
     return out
 
 
-def match_sources(source: Tree, pattern: str) -> list[str]:
+def match_sources(source: Mapping[str, Entry], pattern: str) -> list[str]:
     """The paths that one source of COPY names, in order; the root is the empty path. A pattern may match nothing.
 
     Raises: CopyError when a path is not there.

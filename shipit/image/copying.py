@@ -12,7 +12,7 @@ from shipit.image.archive import archive_entries, is_archive
 from shipit.image.copy import CopyError, Owner, copy_entries, unpack_entries
 from shipit.image.dockerfile import Heredoc, Instruction
 from shipit.image.owner import parse_mode, parse_owner
-from shipit.image.tree import Entry, Inline, LocalFile, Tree, normal, resolve_path
+from shipit.image.tree import Entry, Inline, LocalFile, normal, resolve_path
 
 # Flags of COPY and ADD that are done natively.
 COPY_FLAGS = frozenset({"from", "chown", "chmod", "link"})
@@ -28,7 +28,7 @@ class Surroundings(NamedTuple):
     target: Mapping[str, Entry]
     workdir: str
     expand: Callable[[str, bool], str]
-    source: Callable[[str], Tree]
+    source: Callable[[str], Mapping[str, Entry]]
     row: Callable[[str, str], str | None]
     scratch: Path
 
@@ -51,7 +51,7 @@ def copied_entries(instruction: Instruction, around: Surroundings, where: str) -
     owner, chmod = _owner(instruction, around), parse_mode(instruction.flag("chmod"))
     target, workdir = around.target, around.workdir
     if instruction.heredocs:
-        tree = {doc.name: _heredoc(doc, around) for doc in instruction.heredocs}
+        tree: Mapping[str, Entry] = {doc.name: _heredoc(doc, around) for doc in instruction.heredocs}
         names = [re.sub(r"^<<-?['\"]?|['\"]?$", "", source) for source in sources]
         return copy_entries(tree, names, destination, target, workdir=workdir, owner=owner, chmod=chmod)
     if any(re.match(r"https?://|git@|git://", source) for source in sources):
@@ -63,7 +63,12 @@ def copied_entries(instruction: Instruction, around: Surroundings, where: str) -
 
 
 def _added(
-    tree: Tree, sources: list[str], destination: str, around: Surroundings, owner: Owner | None, chmod: int | None
+    tree: Mapping[str, Entry],
+    sources: list[str],
+    destination: str,
+    around: Surroundings,
+    owner: Owner | None,
+    chmod: int | None,
 ) -> dict[str, Entry]:
     """ADD: a local archive is unpacked, everything else is copied."""
     written: dict[str, Entry] = {}

@@ -1,4 +1,4 @@
-"""Layers: entries to a deterministic tar, compressed and digested in one pass; and a layer's tar back to entries.
+"""Layers: a tar compressed and digested in one pass, and unpacked again within bounds.
 
 Source: OCI image-spec 1.1, layer.md; POSIX.1-2001 pax.
 """
@@ -6,29 +6,22 @@ Source: OCI image-spec 1.1, layer.md; POSIX.1-2001 pax.
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
-import stat
-import tarfile
+import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import IO, Any, cast
 
 from shipit.digest import Digest
 from shipit.errors import BuildError, NeedsEngine
+from shipit.image.cache_files import cache_errors, temporary_file
 from shipit.image.image import Layer
 from shipit.image.store import ContentStore, NewBlob
-from shipit.image.tar import CAPABILITY, read_content
-from shipit.image.tree import OPAQUE, WHITEOUT, Changes, Entry, InLayer, Slice
+from shipit.image.tree import Entry, Slice
+from shipit.image.untar import BadTar, Member, SparseFile, TarReader
 
 _BLOCK = 1024 * 1024
-# tarfile copies what is left of its buffer at each member: much larger is as slow as much smaller.
-_TAR_BUFFER = 65536
-_KINDS = {tarfile.DIRTYPE: "dir", tarfile.SYMTYPE: "symlink", tarfile.LNKTYPE: "hardlink"}
-_INDEX = "index-2"
 # Names how layers are written and packed: a change of it is a change of their bytes.
 PACKING = "gzip-3"
 
@@ -93,49 +86,6 @@ def share_content(entries: Mapping[str, Entry]) -> dict[str, Entry]:
     return shared
 
 
-def has_index(layer: Layer, store: ContentStore) -> bool:
-    """Whether `read_index` needs no blob."""
-    return store.remembers(_INDEX, layer.diff_id)
-
-
-def read_index(layer: Layer, store: ContentStore, fetch: Callable[[Layer], Path]) -> Changes:
-    """What a layer changes: path -> entry, or None where it removes. Remembered by its diff_id; else its blob is fetched.
-
-    A folder that the layer makes opaque is listed as `PATH/.wh..wh..opq`.
-    """
-    rows = store.recall(_INDEX, layer.diff_id)
-    if rows is None:
-        rows = [_row(member) for member in open_members(fetch(layer), layer.compression)]
-        store.note(_INDEX, layer.diff_id, rows)
-    changes: Changes = {}
-    for path, kind, mode, uid, gid, target, size, capability in rows:
-        folder, _, name = path.rpartition("/")
-        if name == OPAQUE:
-            changes[path] = None
-        elif name.startswith(WHITEOUT):
-            changes[f"{folder}/{name.removeprefix(WHITEOUT)}".lstrip("/")] = None
-        elif kind == "hardlink":
-            original = changes.get(target) or Entry("file", mode, uid, gid, content=InLayer(layer, target))
-            changes[path] = original
-        else:
-            content = InLayer(layer, path) if kind == "file" else None
-            changes[path] = Entry(kind, mode, uid, gid, target, size, content, capability)
-    return changes
-
-
-def _row(member: tarfile.TarInfo) -> list[Any]:
-    kind = _KINDS.get(member.type, "file" if member.isreg() else "special")
-    target = clean_member(member.linkname) if kind == "hardlink" else member.linkname
-    capability = member.pax_headers.get(CAPABILITY, "")
-    name, mode = clean_member(member.name), stat.S_IMODE(member.mode)
-    return [name, kind, mode, member.uid, member.gid, target, member.size, capability]
-
-
-def clean_member(name: str) -> str:
-    """A tar member's name as a path of ours: no leading `/` or `./`."""
-    return os.path.normpath(f"/{name}").lstrip("/")
-
-
 def unpacked(path: Path, compression: str) -> IO[bytes]:
     """A layer's tar as a file to read from its start."""
     return cast("IO[bytes]", _gzip()[0](path, "rb")) if compression == "gzip" else path.open("rb")
@@ -152,80 +102,85 @@ def _gzip() -> tuple[Any, tuple[Any, ...]]:
     return igzip.open, (zlib.error, isal_zlib.error)
 
 
-def open_members(path: Path, compression: str = "gzip") -> Iterator[tarfile.TarInfo]:
-    """The members of a layer's tar, in order. Raises: BuildError where it can't be read."""
-    for member, _ in _members(path, compression):
-        yield member
+class TooLarge(BadTar):
+    """A layer that unpacks to more than its size lets expect."""
 
 
-def _members(path: Path, compression: str) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
-    if compression == "zstd":
-        raise NeedsEngine("a base has zstd layers, which are not read natively", where=str(path))
-    try:
-        with unpacked(path, compression) as file, tarfile.open(fileobj=file, mode="r|", bufsize=_TAR_BUFFER) as archive:
-            for member in archive:
-                yield member, archive
-    except (tarfile.TarError, OSError, EOFError, *_gzip()[1]) as error:
-        raise BuildError(
-            f"is no layer that can be read: {error}", where=str(path), hint="delete it and run again"
-        ) from None
+class Unpacking:
+    """The bytes of a tar as they are unpacked: counted, and hashed where that is asked for."""
+
+    def __init__(self, file: IO[bytes], most_bytes: int, seen: Any) -> None:
+        self._file, self._most_bytes, self._seen = file, most_bytes, seen
+        self._size = 0
+
+    def read(self, amount: int, /) -> bytes:
+        data = self._file.read(amount)
+        self._size += len(data)
+        if self._size > self._most_bytes:
+            raise TooLarge(f"it unpacks to more than {self._most_bytes} bytes")
+        if self._seen is not None:
+            self._seen.update(data)
+        return data
 
 
-def bring_out(entries: Mapping[str, Entry], fetch: Callable[[Layer], Path], folder: Path) -> Mapping[str, Entry]:
-    """The same entries with every InLayer content written to files in `folder`; `fetch` brings a layer's blob."""
-    wanted: dict[Layer, set[str]] = {}
-    for entry in entries.values():
-        if isinstance(entry.content, InLayer):
-            wanted.setdefault(entry.content.layer, set()).add(entry.content.member)
-    if not wanted:
-        return entries
-    places: dict[tuple[str, str], tuple[Slice, int]] = {}
-    for layer, members in wanted.items():
-        with spool(folder) as add:
-            for member, archive in _members(fetch(layer), layer.compression):
-                name = clean_member(member.name)
-                source = archive.extractfile(member) if name in members and member.isreg() else None
-                if source is not None:
-                    # A name may come twice: the last one counts.
-                    places[layer.digest, name] = add(source), member.size
-    return {path: _local(path, entry, places) for path, entry in entries.items()}
+def open_members(
+    path: Path, compression: str = "gzip", *, most_bytes: int = sys.maxsize, seen: Any = None, where: str = ""
+) -> Iterator[tuple[Member, TarReader]]:
+    """The members of a layer's tar in order, and what reads the content of each before the next is asked for.
+
+    `seen` is a hashlib object that has read the whole tar at the end. `where` names the layer in errors.
+    Raises: BuildError where it can't be read, or unpacks to more than `most_bytes`; NeedsEngine.
+    """
+    with _unpacking(path, compression, most_bytes, seen, where or str(path)) as tar:
+        reader = TarReader(tar)
+        for member in reader:
+            yield member, reader
+        while tar.read(_BLOCK):
+            pass
+
+
+def hash_unpacked(path: Path, most_bytes: int, seen: Any, where: str) -> None:
+    """Let a hashlib object read a layer's tar. Raises: as `open_members` does."""
+    with _unpacking(path, "gzip", most_bytes, seen, where) as tar:
+        while tar.read(_BLOCK):
+            pass
 
 
 @contextmanager
-def spool(folder: Path) -> Iterator[Callable[[IO[bytes]], Slice]]:
-    """A file in a folder to write many contents to, one behind the other: much faster than a file for each."""
-    with NamedTemporaryFile(dir=folder, delete=False) as file:
+def _unpacking(path: Path, compression: str, most_bytes: int, seen: Any, where: str) -> Iterator[Unpacking]:
+    """A layer's tar to read; what is wrong with it is an error that names the layer."""
+    if compression == "zstd":
+        raise NeedsEngine("a base has zstd layers, which are not read natively", where=where)
+    hint = ""
+    try:
+        if compression == "gzip" and not path.stat().st_size:
+            raise BadTar("it is empty")
+        with unpacked(path, compression) as file:
+            yield Unpacking(file, most_bytes, seen)
+    except SparseFile:
+        raise NeedsEngine("a base has sparse files, which are not read natively", where=where) from None
+    except (BadTar, OSError, EOFError, *_gzip()[1]) as error:
+        if isinstance(error, TooLarge):
+            hint = "if it is meant to be that large, set SHIPIT_UNPACK_MAX, such as 20GiB"
+        raise BuildError(f"is no layer that can be read: {error}", where=where, hint=hint) from None
 
-        def add(source: IO[bytes]) -> Slice:
-            place = Slice(file.name, file.tell())
-            shutil.copyfileobj(source, file, _BLOCK)
+
+@contextmanager
+def spool(folder: Path) -> Iterator[Callable[[Iterable[bytes]], Slice]]:
+    """A file in a folder to write many contents to, one behind the other: much faster than a file for each."""
+    with temporary_file(folder, keeps=True) as (file, path):
+
+        def add(chunks: Iterable[bytes]) -> Slice:
+            with cache_errors(folder):
+                place = Slice(str(path), file.tell())
+            for chunk in chunks:
+                with cache_errors(folder):
+                    file.write(chunk)
             # Not even two empty contents have the same place: that would make them one.
-            file.write(b"\0")
+            with cache_errors(folder):
+                file.write(b"\0")
             return place
 
         yield add
-
-
-def read_whole(path: str, entry: Entry, fetch: Callable[[Layer], Path]) -> bytes:
-    """The bytes of a file, which are few, wherever they are; nothing where the entry is no file."""
-    if isinstance(entry.content, InLayer):
-        return _read_member(entry.content, fetch)
-    return b"".join(read_content(path, entry)) if entry.kind == "file" else b""
-
-
-def _read_member(content: InLayer, fetch: Callable[[Layer], Path]) -> bytes:
-    """A file of a layer, which is not large; nothing where the layer does not hold it."""
-    for member, file in _members(fetch(content.layer), content.layer.compression):
-        if clean_member(member.name) == content.member and member.isreg():
-            source = file.extractfile(member)
-            return source.read() if source is not None else b""
-    return b""
-
-
-def _local(path: str, entry: Entry, places: Mapping[tuple[str, str], tuple[Slice, int]]) -> Entry:
-    if not isinstance(entry.content, InLayer):
-        return entry
-    place = places.get((entry.content.layer.digest, entry.content.member))
-    if place is None:
-        raise BuildError(f"/{path} is a hard link to what its layer does not hold", where=entry.content.layer.digest)
-    return entry._replace(content=place[0], size=place[1])
+        with cache_errors(folder):
+            file.flush()

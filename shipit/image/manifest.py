@@ -5,12 +5,13 @@ Source: OCI image-spec 1.1 (manifest.md, image-index.md, descriptor.md); Docker 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from shipit.digest import Digest, InvalidDigest
 from shipit.errors import ShipitError
-from shipit.image.strict_json import parse_json
+from shipit.json_text import parse_json
 from shipit.release import Form
 
 Compression = Literal["gzip", "none", "zstd"]
@@ -19,7 +20,7 @@ MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 MAX_CONFIG_BYTES = 8 * 1024 * 1024
 # A blob of a terabyte is more than any registry takes.
 _MAX_BLOB_BYTES = 2**40
-_MAX_LAYERS, _MAX_ROWS = 1000, 10_000
+_MAX_LAYERS, _MAX_ROWS = 500, 10_000
 
 MANIFEST_TYPES: dict[Form, str] = {
     "oci": "application/vnd.oci.image.manifest.v1+json",
@@ -155,8 +156,12 @@ T = TypeVar("T")
 def parse_object(data: bytes, what: str) -> dict[str, Any]:
     """A JSON object. Raises: InvalidManifest."""
     try:
-        value = parse_json(data)
-    except (ValueError, RecursionError) as error:
+        text = data.decode("utf-8")
+        value = parse_json(text)
+        if "\\ud" in text.lower():
+            # Half a surrogate pair can't be written as UTF-8 again.
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except ValueError as error:
         raise InvalidManifest(f"the {what} is no JSON that is understood: {str(error)[:200]}") from None
     if not isinstance(value, dict):
         raise InvalidManifest(f"the {what} should be a JSON object")

@@ -7,19 +7,18 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from functools import partial
 
 from shipit.errors import BuildError, NeedsEngine
 from shipit.image.base import BaseTree
 from shipit.image.config import parse_config
+from shipit.image.contents import bring_out
 from shipit.image.context import read_ignore_rules, scan_context
 from shipit.image.copy import CopyError, Owner, SpecialFile, new_folders
 from shipit.image.copying import Surroundings, copied_entries
 from shipit.image.dockerfile import Dockerfile, Instruction, parse_dockerfile
 from shipit.image.expand import expand
-from shipit.image.fetch import ensure_layer
+from shipit.image.fetch import LayerReader
 from shipit.image.image import BlobSource, BuiltImage, Layer, SourceImage, canonical_json
-from shipit.image.layer import bring_out
 from shipit.image.memo import BuildMemo, Made
 from shipit.image.options import BuildOptions
 from shipit.image.owner import parse_owner
@@ -28,7 +27,7 @@ from shipit.image.settings import environment_of, joined_workdir, with_setting
 from shipit.image.stage import Stage
 from shipit.image.stages import parse_arguments, platform_args, split_stages, stage_index, stage_names
 from shipit.image.store import ContentStore
-from shipit.image.tree import Entry, Tree, apply_changes, normal, resolve_path
+from shipit.image.tree import Entry, Tree, lay_over, normal, resolve_path
 from shipit.image.used import UsedBases
 
 
@@ -59,7 +58,7 @@ class NativeBuilder:
         self._ready = ready
         self._earlier = earlier
         self._bringing = threading.Lock()
-        self._fetch = partial(ensure_layer, store=store, source=source)
+        self._reader = LayerReader(store, source)
 
     def build(self) -> BuiltImage:
         """Build the wanted stage.
@@ -150,11 +149,11 @@ class NativeBuilder:
             return self._stage(earlier).child()
         if image == "scratch":
             path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-            return Stage(self._fetch, None, None, {"Env": [path], "WorkingDir": "/"}, [], [])
+            return Stage(self._reader, None, None, {"Env": [path], "WorkingDir": "/"}, [], [])
         source = self._base(image, instruction.flag("platform"), where)
         config = parse_config(source.config)
-        base = BaseTree(source.layers, self.store, self._fetch, self._earlier)
-        return Stage(self._fetch, source, base, config.runtime, list(source.layers), config.history)
+        base = BaseTree(source.layers, self._reader, self._earlier)
+        return Stage(self._reader, source, base, config.runtime, list(source.layers), config.history)
 
     def _base(self, image: str, platform: str | None, where: str) -> SourceImage:
         wanted = (
@@ -236,7 +235,7 @@ class NativeBuilder:
             return False
         entries = stage.with_parents(entries)
         stage.layers.append(self._pool.submit(self._written, entries))
-        apply_changes(stage.own, entries)
+        lay_over(stage.own, entries)
         return True
 
     def _written(self, entries: Mapping[str, Entry]) -> Layer:
@@ -250,7 +249,7 @@ class NativeBuilder:
     def _brought_out(self, entries: Mapping[str, Entry]) -> Mapping[str, Entry]:
         # One at a time: two may need the same layer, which is fetched once.
         with self._bringing:
-            return bring_out(entries, self._fetch, self._scratch)
+            return bring_out(entries, self._reader, self._scratch)
 
     def _around(self, stage: Stage, index: int, variables: Mapping[str, str], where: str) -> Surroundings:
         return Surroundings(
@@ -262,11 +261,11 @@ class NativeBuilder:
             scratch=self._scratch,
         )
 
-    def _from(self, origin: str, index: int, where: str) -> Tree:
+    def _from(self, origin: str, index: int, where: str) -> Mapping[str, Entry]:
         earlier = int(origin) if origin.isdigit() and int(origin) < index else stage_index(self.blocks, origin, index)
         if earlier >= 0:
             return self._stage(earlier).whole()
-        return BaseTree(self._base(origin, None, where).layers, self.store, self._fetch, tuple).whole()
+        return BaseTree(self._base(origin, None, where).layers, self._reader, tuple).whole()
 
     def _context_tree(self) -> Tree:
         if self._context is None:

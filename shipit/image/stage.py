@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from shipit.image.base import BaseTree
+from shipit.image.contents import read_users
+from shipit.image.fetch import LayerReader
 from shipit.image.image import Layer, SourceImage
-from shipit.image.layer import read_whole
 from shipit.image.owner import row_of
 from shipit.image.settings import Runtime
-from shipit.image.tree import Entry, Overlay, Tree, apply_changes, parents_kept, resolve_path
+from shipit.image.tree import Entry, Overlay, Tree, parents_kept, resolve_path
 
 
 @dataclass
 class Stage:
     """`own` is what its instructions have laid over the tree of `base`, whose image is `source`; both None on scratch.
 
-    `fetch` brings a layer's blob, for what `own` has from layers.
+    `reader` reads layers, for what `own` has from them.
     """
 
-    fetch: Callable[[Layer], Path]
+    reader: LayerReader
     source: SourceImage | None
     base: BaseTree | None
     runtime: Runtime
@@ -37,7 +37,7 @@ class Stage:
     def child(self) -> Stage:
         """A stage that goes on from here."""
         return Stage(
-            self.fetch,
+            self.reader,
             self.source,
             self.base,
             dict(self.runtime),
@@ -52,11 +52,9 @@ class Stage:
         """Its tree, to look paths up in. Contents of its base may be missing."""
         return self.own if self.base is None else Overlay(self.own, self.base)
 
-    def whole(self) -> Tree:
+    def whole(self) -> Mapping[str, Entry]:
         """Its tree with all contents; this needs its base's layers."""
-        tree = dict(self.base.whole()) if self.base is not None else {}
-        apply_changes(tree, self.own)
-        return tree
+        return self.own if self.base is None else Overlay(self.own, self.base.whole())
 
     def with_parents(self, entries: Mapping[str, Entry]) -> Mapping[str, Entry]:
         parents = parents_kept(self.tree, entries)
@@ -67,5 +65,5 @@ class Stage:
         path = resolve_path(self.tree, file)
         entry = self.own.get(path)
         if entry is not None:
-            return row_of(read_whole(path, entry, self.fetch).decode("utf-8", "replace"), name)
+            return row_of(read_users(path, entry, self.reader).decode("utf-8", "replace"), name)
         return self.base.row(path, name) if self.base is not None else None

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,8 +27,21 @@ from shipit.image.memos import Memos
 # Smaller ones are hashed whenever they are used; of larger ones it is remembered that they were.
 _SMALL_BYTES = 64 * 1024
 _PIECE = 1024 * 1024
+GIB = 1024**3
 # Size, time of change in nanoseconds, node: while these stay, a file holds what it held.
 Identity = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much the cache may hold, and how much one layer may unpack to, in bytes; None for what is usual."""
+
+    cache_bytes: int = 10 * GIB
+    unpacked_bytes: int | None = None
+
+    def unpacked(self, packed_bytes: int) -> int:
+        """How much a layer of a size may unpack to: a hundred times that, at least 1 GiB and at most 64 GiB."""
+        return self.unpacked_bytes or min(max(100 * packed_bytes, GIB), 64 * GIB)
 
 
 class ContentStore:
@@ -37,8 +51,11 @@ class ContentStore:
     first used since its file changed. A damaged blob is removed, told with `warn`, and counts as missing.
     """
 
-    def __init__(self, root: Path, warn: Callable[[str], None] = lambda text: None) -> None:
+    def __init__(
+        self, root: Path, warn: Callable[[str], None] = lambda text: None, limits: Limits | None = None
+    ) -> None:
         self.root = root
+        self.limits = limits or Limits()
         self._warn = warn
         self._memos = Memos(root, warn)
         self._intact: dict[Digest, Identity] = {}
@@ -188,11 +205,12 @@ class NewBlob:
             raise cache_error(self._store.root, error) from None
 
     def keep(self, digest: Digest) -> None:
-        """Put it under the digest of what was written, on the disk before it has its name."""
+        """Put it under the digest of what was written. It is on the disk before it has its name, or hashed at each use."""
         with cache_errors(self._store.root):
             self._file.flush()
-            os.fsync(self._file.fileno())
             info = os.fstat(self._file.fileno())
+            if info.st_size > _SMALL_BYTES:
+                os.fsync(self._file.fileno())
             self._file.close()
             os.replace(self._path, self._store.path(digest))
         self._store.vouch(digest, (info.st_size, info.st_mtime_ns, info.st_ino))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from shipit.image.image import Layer
 
@@ -62,7 +62,6 @@ class Entry(NamedTuple):
 
 
 Tree = dict[str, Entry]
-Changes = dict[str, Entry | None]
 
 
 class Overlay(Mapping[str, Entry]):
@@ -87,6 +86,12 @@ class Overlay(Mapping[str, Entry]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def below(self, folder: str) -> Iterator[tuple[str, Entry]]:
+        """Path and entry of everything below a folder, which may be the root, in order."""
+        found = {path: entry for path, entry in below(self._lower, folder) if not self._is_hidden(path)}
+        found.update(below(self._upper, folder))
+        return iter(sorted(found.items()))
+
     def _is_hidden(self, path: str) -> bool:
         folder = path.rpartition("/")[0]
         while folder:
@@ -108,25 +113,18 @@ WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 
 
-def apply_changes(tree: Tree, changes: Mapping[str, Entry | None]) -> None:
-    """Lay one layer over a tree. None removes a path and all below it; under the name OPAQUE, all below its folder."""
-    for path, entry in changes.items():
-        if entry is None:
-            folder, _, name = path.rpartition("/")
-            _remove(tree, folder if name == OPAQUE else path, keep_itself=name == OPAQUE)
-    for path, entry in changes.items():
-        if entry is not None:
-            old = tree.get(path)
-            if old is not None and old.kind == "dir" and entry.kind != "dir":
-                _remove(tree, path)
-            tree[path] = entry
+def lay_over(tree: Tree, entries: Mapping[str, Entry]) -> None:
+    """Put entries into a tree. What is no folder takes the place of a folder with all that was in it."""
+    for path, entry in entries.items():
+        old = tree.get(path)
+        if old is not None and old.kind == "dir" and entry.kind != "dir":
+            _remove_below(tree, path)
+        tree[path] = entry
 
 
-def _remove(tree: Tree, path: str, *, keep_itself: bool = False) -> None:
+def _remove_below(tree: Tree, path: str) -> None:
     for below in [name for name in tree if name.startswith(f"{path}/")]:
         del tree[below]
-    if not keep_itself:
-        tree.pop(path, None)
 
 
 def resolve_path(tree: Mapping[str, Entry], path: str) -> str:
@@ -146,11 +144,24 @@ def resolve_path(tree: Mapping[str, Entry], path: str) -> str:
 
 
 def children(tree: Mapping[str, Entry], folder: str) -> Iterator[tuple[str, Entry]]:
-    """Everything below a folder, with paths relative to it, in order."""
+    """Everything below a folder, with paths relative to it, each folder before what is in it."""
+    skipped = len(folder) + 1 if folder else 0
+    return ((path[skipped:], entry) for path, entry in below(tree, folder))
+
+
+@runtime_checkable
+class Walked(Protocol):
+    """A tree that can be walked from a folder on."""
+
+    def below(self, folder: str) -> Iterator[tuple[str, Entry]]: ...
+
+
+def below(tree: Mapping[str, Entry], folder: str) -> Iterator[tuple[str, Entry]]:
+    """Path and entry of everything below a folder, which may be the root, each folder before what is in it."""
+    if isinstance(tree, Walked):
+        return tree.below(folder)
     prefix = f"{folder}/" if folder else ""
-    for path in sorted([path for path in tree if path.startswith(prefix)]):
-        if path:
-            yield path[len(prefix) :], tree[path]
+    return ((path, tree[path]) for path in sorted(path for path in tree if path and path.startswith(prefix)))
 
 
 def folders_above(path: str) -> list[str]:

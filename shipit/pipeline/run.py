@@ -15,7 +15,7 @@ from shipit.config.environment import Environment
 from shipit.config.project import Project
 from shipit.config.secrets import resolve_secrets
 from shipit.events import Emit, Event, Warned
-from shipit.image.store import ContentStore
+from shipit.image.store import ContentStore, Limits
 from shipit.pipeline.early import EarlyUploads
 from shipit.pipeline.telling import Teller
 from shipit.redact import Redactor
@@ -48,7 +48,11 @@ class Run:
     def __post_init__(self) -> None:
         self.started_s = self.clock.now()
         self._teller = Teller(lambda event: self.tell(event), self.redactor)
-        self.store = ContentStore(self.environment.cache_dir, lambda text: self.emit(Warned("", text)))
+        self.store = ContentStore(
+            self.environment.cache_dir,
+            lambda text: self.emit(Warned("", text)),
+            Limits(self.environment.cache_max, self.environment.unpack_max),
+        )
         self._engine: Engine | None = None
         logins: dict[str, Credentials] = {}
         for target in self.targets:

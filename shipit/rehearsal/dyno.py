@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from shipit.image.layer import clean_member
+from shipit.image.untar import clean_path
 from shipit.process import ProgramFailed, started_program
 from shipit.rehearsal.registry import EmbeddedRegistry
 
@@ -95,7 +95,7 @@ def unpack(layers: list[bytes], root: Path) -> None:
 
 
 def _write_member(archive: tarfile.TarFile, member: tarfile.TarInfo, root: Path) -> None:
-    place = root / clean_member(member.name)
+    place = root / clean_path(member.name)
     if not place.parent.resolve().is_relative_to(root):
         return
     if member.isdir():

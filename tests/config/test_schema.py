@@ -24,6 +24,7 @@ FILES = [ROOT / "deploy.example.yml", *sorted((ROOT / "examples").glob("*/deploy
 # What a schema of one file can't say: other files, variables, what names lead to, and comparisons.
 BEYOND = ("include-", "dotenv-", "k8s-manifest-", "variable-")
 BEYOND_NAMES = {
+    "settle-huge",
     "build-cache-without-repository",
     "env-and-secret",
     "env-port",
@@ -42,9 +43,11 @@ BEYOND_NAMES = {
     "k8s-env-port-workload",
     "k8s-hosts-shared",
     "k8s-image-unknown",
+    "k8s-manifests-empty",
     "k8s-memory-much",
     "k8s-scale-min-over-max",
     "k8s-service-name",
+    "k8s-workloads-empty",
     "release-image",
     "release-image-unnamed",
     "scalar-exponent",

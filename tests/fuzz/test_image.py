@@ -23,8 +23,8 @@ from shipit.image.engine.export import read_archive
 from shipit.image.engine.failure import explain_failure
 from shipit.image.engine.progress import TRACE, Progress, json_rows, read_plain, read_row
 from shipit.image.facts import carried_facts, facts_of
+from shipit.image.fetch import LayerReader
 from shipit.image.image import BuiltImage, Layer, SourceImage
-from shipit.image.layer import read_index
 from shipit.image.options import BuildOptions
 from shipit.image.store import ContentStore
 from shipit.reference import ImageRef
@@ -132,7 +132,7 @@ def test_the_tar_of_a_layer(tmp_path: Path, data: bytes) -> None:
     """Its digests are right: what it holds is the attack."""
     store = ContentStore(tmp_path / "store")
     source = OneBase(store, data)
-    bounded(lambda: read_index(source.layer, store, lambda layer: store.path(layer.digest)))
+    bounded(lambda: LayerReader(store, source).index(source.layer))
     (tmp_path / "Dockerfile").write_bytes(READS_ALL)
     bounded(lambda: built(tmp_path, source, store))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["Dockerfile", "context", "store"], "nothing outside"
@@ -143,7 +143,7 @@ def test_the_tar_of_a_layer(tmp_path: Path, data: bytes) -> None:
 def test_the_gzip_of_a_layer(tmp_path: Path, data: bytes) -> None:
     store = ContentStore(tmp_path / "store")
     layer = Layer(Digest.of(data), store.put(data), len(data))
-    bounded(lambda: read_index(layer, store, lambda layer: store.path(layer.digest)))
+    bounded(lambda: LayerReader(store, OneBase(store, b"")).index(layer))
 
 
 CONFIG: dict[str, Any] = {

@@ -8,7 +8,7 @@ import json
 import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from shipit.clock import Clock
 from shipit.digest import Digest
@@ -19,7 +19,7 @@ from shipit.image.engine.client import Engine
 from shipit.image.image import BuiltImage
 from shipit.image.manifest import CONFIG_TYPES, LAYER_TYPES, MANIFEST_TYPES
 from shipit.image.options import BuildOptions
-from shipit.image.store import ContentStore
+from shipit.image.store import ContentStore, Limits
 from shipit.reference import ImageRef, parse_reference
 from shipit.registry.registries import Registries
 from shipit.rehearsal.registry import EmbeddedRegistry
@@ -100,17 +100,24 @@ class HostileRegistry(EmbeddedRegistry):
         )
 
 
+class Served(Protocol):
+    @property
+    def host(self) -> str: ...
+
+
 class Machine:
     """A machine with a cache, which builds on images of a registry."""
 
-    def __init__(self, folder: Path, registry: EmbeddedRegistry, **variables: str) -> None:
-        self.registry = registry
+    def __init__(self, folder: Path, registry: Served, **variables: str) -> None:
+        self.host = registry.host
         self.folder = folder / "context"
         self.folder.mkdir(parents=True)
         (self.folder / "a").write_text("a")
         self.events: list[Event] = []
         self.environment = environment(folder, **variables)
-        self.store = ContentStore(self.environment.cache_dir, self._warn)
+        self.store = ContentStore(
+            self.environment.cache_dir, self._warn, Limits(self.environment.cache_max, self.environment.unpack_max)
+        )
         self.registries = Registries(self.environment, Clock(), self.events.append, self.store)
 
     def _warn(self, text: str) -> None:
@@ -119,10 +126,6 @@ class Machine:
     @property
     def warnings(self) -> list[str]:
         return [event.message for event in self.events if isinstance(event, Warned)]
-
-    @property
-    def host(self) -> str:
-        return self.registry.host
 
     def ref(self, text: str) -> ImageRef:
         return parse_reference(f"{self.host}/{text}")
@@ -133,6 +136,15 @@ class Machine:
         engine = Engine(EngineAddress("unix:///nowhere.sock"), {})
         tools = BuildTools(self.store, self.registries, lambda: engine, self.events.append)
         return build_image("app", BuildOptions(self.folder, self.folder / "Dockerfile"), tools)
+
+    def owners(self, image: BuiltImage) -> dict[str, tuple[int, int]]:
+        """The owners of what our own layers of an image hold."""
+        found: dict[str, tuple[int, int]] = {}
+        for layer in image.layers:
+            if layer.origin is None:
+                with tarfile.open(self.store.path(layer.digest)) as tar:
+                    found |= {member.name: (member.uid, member.gid) for member in tar}
+        return found
 
     def files(self, image: BuiltImage) -> dict[str, bytes]:
         """What an image holds, its layers laid one over the other."""

@@ -5,7 +5,12 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import io
 import json
+import shutil
+import subprocess
+import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +20,13 @@ import pytest
 from shipit.digest import Digest
 from shipit.errors import BuildError, ShipitError
 from shipit.image.manifest import CONFIG_TYPES, INDEX_TYPES
+from shipit.image.tar import header as tar_header
+from shipit.image.tree import Entry
 from tests.image.hostile import LAYER, OCI, HostileRegistry, Machine, descriptor, tar_of
 
-GOOD_TAR = tar_of({"etc/": "", "etc/app": "good"})
-EVIL_TAR = tar_of({"etc/": "", "etc/app": "evil"})
+USERS = {"etc/passwd": "app:x:7:8::/:\n", "etc/group": ""}
+GOOD_TAR = tar_of({"etc/": "", "etc/app": "good", "app": "-> /etc", **USERS})
+EVIL_TAR = tar_of({"etc/": "", "etc/app": "evil", "app/": "", "etc/passwd": "app:x:0:0::/:\n", "etc/group": ""})
 TAKEN = "FROM scratch\nCOPY --from=BASE/{} /etc/app /app\n"
 
 
@@ -182,3 +190,163 @@ def test_digests_of_sha512_are_as_good(registry: HostileRegistry, machine: Machi
     (machine.store.root / "blobs/sha512" / Digest(long(blob)).hex).unlink()
     with pytest.raises(BuildError, match="bytes"):
         machine.build(TAKEN.format("long:v1").replace("/app\n", "/else\n"))
+
+
+# What a build may ask of a base: a place, an owner by name, a file.
+QUESTIONS = [
+    "FROM BASE/{}:v1\nCOPY a /app/\n",
+    "FROM BASE/{}:v1\nCOPY --chown=app a /new/\n",
+    "FROM scratch\nCOPY --from=BASE/{}:v1 /etc/app /app\n",
+    "FROM scratch\nCOPY --from=BASE/{}:v1 /etc /\n",
+    "FROM scratch\nCOPY --from=BASE/{}:v1 /etc/passwd /etc/group /etc/\nCOPY --chown=app a /\n",
+    "FROM BASE/{}:v1 AS one\nFROM scratch\nCOPY --from=one /etc/app /app\n",
+]
+
+
+@pytest.mark.parametrize("asked", QUESTIONS)
+@pytest.mark.parametrize("is_known", [False, True], ids=["unknown", "known"])
+def test_a_config_that_claims_the_layers_of_another_image_changes_no_build_of_that(
+    tmp_path: Path, registry: HostileRegistry, machine: Machine, asked: str, *, is_known: bool
+) -> None:
+    registry.image("good", GOOD_TAR)
+    registry.image("evil", EVIL_TAR, diff_ids=[Digest.of(GOOD_TAR)])
+    right = Machine(tmp_path / "another", registry).build(asked.format("good"))
+    if is_known:
+        machine.build("FROM BASE/good:v1\nCOPY a /app/\nCOPY --chown=app a /new/\n")
+    for question in QUESTIONS:
+        try:
+            image = machine.build(question.format("evil"))
+        except BuildError as error:
+            assert error.what == "the layer is another than its image's config says"
+            assert error.where.startswith(f"{registry.host}/evil@sha256:")
+        else:
+            assert is_known and question.startswith("FROM BASE"), "no layer had to be read"
+            assert image.layers[0].diff_id == Digest.of(GOOD_TAR)
+    found = machine.build(asked.format("good"))
+    assert found.config == right.config
+    assert [layer.diff_id for layer in found.layers] == [layer.diff_id for layer in right.layers]
+    for layer in found.layers:
+        if layer.origin is None:
+            data = gzip.decompress(machine.store.path(layer.digest).read_bytes())
+            assert Digest.of(data) == layer.diff_id
+
+
+def test_what_stands_behind_the_end_of_a_tar_is_part_of_the_layer(registry: HostileRegistry, machine: Machine) -> None:
+    registry.image("evil", GOOD_TAR + b"more", diff_ids=[Digest.of(GOOD_TAR)])
+    with pytest.raises(BuildError, match="another than its image's config says"):
+        machine.build(TAKEN.format("evil:v1"))
+
+
+def test_a_file_that_comes_twice_is_the_last_one_wherever_it_is_read(
+    registry: HostileRegistry, machine: Machine
+) -> None:
+    def passwd(uid: int) -> bytes:
+        return tar_of({"etc/passwd": f"app:x:{uid}:{uid}::/:\n"})[:1024]
+
+    registry.image("base", passwd(1) + passwd(2) + bytes(1024))
+    image = machine.build("FROM BASE/base:v1\nCOPY --chown=app a /\n")
+    assert machine.owners(image)["a"] == (2, 2)
+
+
+MIB = 1024 * 1024
+
+
+def header(name: str, size: int, kind: bytes = b"0") -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size, info.type = size, kind
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+def zeros(size: int) -> bytes:
+    """A gzip of so many zeros, made of members of 16 MiB."""
+    return gzip.compress(bytes(16 * MIB), 6) * (size // (16 * MIB))
+
+
+def deep(count: int) -> bytes:
+    name = ("/d" * count).encode()
+    return header("././@LongLink", len(name) + 1, b"L") + name + bytes(512 - len(name) % 512) + header("x", 0)
+
+
+@pytest.mark.parametrize(
+    ("blob", "said"),
+    [
+        (gzip.compress(header("a", 2**60)), "it breaks off"),
+        (gzip.compress(header("x", 3 * 2**30, b"x")) + zeros(64 * MIB), "at most 1 MiB"),
+        (gzip.compress(header("x", 3 * 2**30, b"L")) + zeros(64 * MIB), "at most 1 MiB"),
+        (gzip.compress(header("a", 2**40)) + zeros(2**31), "more than 1073741824 bytes"),
+        (gzip.compress(header("a", 0) + bytes(1024)) + zeros(2**31), "more than 1073741824 bytes"),
+        (gzip.compress(deep(200_000)), "at most 4096 bytes"),
+        (gzip.compress(b"x" * 100_000), "no number"),
+        (gzip.compress(GOOD_TAR)[:-20], "is no layer that can be read"),
+        (b"no gzip", "is no layer that can be read"),
+    ],
+    ids=["2^60", "pax", "name", "file", "end", "deep", "text", "truncated", "plain"],
+)
+def test_a_layer_without_end_or_sense_is_an_error_soon(
+    tmp_path: Path, registry: HostileRegistry, blob: bytes, said: str
+) -> None:
+    registry.image("evil", blobs=[blob], diff_ids=[Digest.of(b"")])
+    peak = bounded(tmp_path, registry, "FROM BASE/evil:v1\nCOPY a /x/\n", said)
+    assert peak < 150 * MIB
+    assert not list((tmp_path / "one/.cache/tmp").iterdir())
+
+
+def bounded(folder: Path, registry: HostileRegistry, dockerfile: str, said: str, **variables: str) -> int:
+    """Build in a process of its own, which should fail with a text, or not at all; its peak of memory in bytes."""
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from shipit.errors import ShipitError; from tests.image.hostile import Machine\n"
+        "class Registry: host = sys.argv[2]\n"
+        "machine = Machine(Path(sys.argv[1]), Registry(), **dict(pair.split('=') for pair in sys.argv[4:]))\n"
+        "try: machine.build(sys.argv[3])\n"
+        "except ShipitError as error: print(error.render())\n"
+        "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))\n"
+    )
+    words = [str(folder / "one"), registry.host, dockerfile, *(f"{key}={value}" for key, value in variables.items())]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *words], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    *told, peak = done.stdout.splitlines()
+    assert said in "\n".join(told)
+    assert bool(told) == bool(said), told
+    return int(peak) * 1024
+
+
+def test_a_large_passwd_is_not_read(tmp_path: Path, registry: HostileRegistry) -> None:
+    plain = header("etc/passwd", 3 * 2**30)
+    blob = gzip.compress(plain) + zeros(3 * 2**30) + gzip.compress(bytes(1024))
+    digest = hashlib.sha256(plain)
+    for _ in range(3 * 64):
+        digest.update(bytes(16 * MIB))
+    digest.update(bytes(1024))
+    registry.image("evil", blobs=[blob], diff_ids=[f"sha256:{digest.hexdigest()}"])
+    asked = "FROM BASE/evil:v1\nCOPY --chown=app a /x/\n"
+    assert bounded(tmp_path, registry, asked, "more than 1073741824 bytes") < 150 * MIB
+    shutil.rmtree(tmp_path / "one/context")
+    peak = bounded(tmp_path, registry, asked, "is larger than 4 MiB", SHIPIT_UNPACK_MAX="4GiB")
+    assert peak < 150 * MIB
+
+
+def test_a_million_files_are_no_matter_of_memory(tmp_path: Path, registry: HostileRegistry) -> None:
+    digest, packed = hashlib.sha256(), io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1) as file:
+        for number in range(10**6):
+            name = f"usr/lib/node_modules/package-{number % 1000}/lib/file-{number}.js"
+            block = tar_header(name, Entry("file", 0o644), 0)
+            digest.update(block)
+            file.write(block)
+        digest.update(GOOD_TAR)
+        file.write(GOOD_TAR)
+    registry.image("many", blobs=[packed.getvalue()], diff_ids=[f"sha256:{digest.hexdigest()}"])
+    questions = "FROM BASE/many:v1\nCOPY --chown=app a /app/\nCOPY --from=BASE/many:v1 /etc/app /here\n"
+    assert bounded(tmp_path, registry, questions, "") < 300 * MIB
+
+
+def test_a_body_without_end_is_left(registry: HostileRegistry, machine: Machine) -> None:
+    blob = gzip.compress(GOOD_TAR, mtime=0)
+    registry.image("evil", GOOD_TAR)
+    registry.blobs[Digest.of(blob)] = blob + bytes(64 * MIB)
+    with pytest.raises(BuildError, match="more bytes than the"):
+        machine.build(TAKEN.format("evil:v1"))
+    assert sum(file.stat().st_size for file in machine.store.root.rglob("*") if file.is_file()) < MIB

@@ -12,7 +12,7 @@ from shipit.image.engine.client import Engine
 from shipit.image.expand import expand
 from shipit.image.image import BlobSource, Layer
 from shipit.image.options import BuildOptions
-from shipit.image.stages import split_stages, stage_names
+from shipit.image.stages import split_stages, stage_index, stage_names
 from shipit.reference import ImageRef, parse_reference
 
 # User, password and identity token for the registry of a reference, or None.
@@ -80,22 +80,33 @@ def base_images(dockerfile: Dockerfile, options: BuildOptions) -> Iterator[tuple
             yield block[0], words[0]
 
 
+def final_base(dockerfile: Dockerfile, options: BuildOptions) -> str | None:
+    """The image that the wanted stage goes back to: only its layers are part of what is built. None for scratch."""
+    blocks, variables = split_stages(dockerfile, options)
+    index = len(blocks) - 1
+    if options.stage is not None:
+        index = stage_index(blocks, options.stage, len(blocks))
+    while index >= 0:
+        image = (_expanded(blocks[index][0], variables, dockerfile).split() or ["scratch"])[0]
+        if (index := stage_index(blocks, image, index)) < 0:
+            return None if image == "scratch" else image
+    return None
+
+
 def known_layers(
-    bases: Mapping[str, ImageRef], source: BlobSource, options: BuildOptions, engine: Engine
+    base: str | None, ref: ImageRef | None, source: BlobSource, options: BuildOptions, engine: Engine
 ) -> dict[Digest, Layer]:
-    """Layers of the bases as their registry has them, so that they can be mounted instead of compressed and sent."""
-    known: dict[Digest, Layer] = {}
-    for image, ref in bases.items():
-        found = engine.inspect(image) or {}
-        named = [parse_digest(str(name).rpartition("@")[2]) for name in found.get("RepoDigests") or []]
-        digests = [digest for digest in named if digest]
-        try:
-            pinned = ImageRef(ref.registry, ref.repository, None, digests[0]) if digests else ref
-            layers = source.resolve(pinned, options.platform).layers
-        except ShipitError:
-            continue
-        known.update({layer.diff_id: layer for layer in layers})
-    return known
+    """Layers of the base as its registry has them, so that they can be mounted instead of compressed and sent."""
+    if base is None or ref is None:
+        return {}
+    found = engine.inspect(base) or {}
+    named = [parse_digest(str(name).rpartition("@")[2]) for name in found.get("RepoDigests") or []]
+    digests = [digest for digest in named if digest]
+    try:
+        pinned = ImageRef(ref.registry, ref.repository, None, digests[0]) if digests else ref
+        return {layer.diff_id: layer for layer in source.resolve(pinned, options.platform).layers}
+    except ShipitError:
+        return {}
 
 
 def _expanded(instruction: Instruction, variables: Mapping[str, str], dockerfile: Dockerfile) -> str:

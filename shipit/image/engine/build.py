@@ -11,7 +11,7 @@ from shipit.events import Emit, Warned
 from shipit.image.build import BuildTools
 from shipit.image.choice import TITLES, Choice, instead_of_buildkit
 from shipit.image.dockerfile import Dockerfile
-from shipit.image.engine.bases import bring_bases, known_layers
+from shipit.image.engine.bases import bring_bases, final_base, known_layers
 from shipit.image.engine.builders import ContextRefused, build_by_buildx, build_by_request
 from shipit.image.engine.client import Engine
 from shipit.image.engine.export import export_image
@@ -38,7 +38,9 @@ def build_by_engine(
         choice = instead_of_buildkit(engine)
         tools.emit(Warned("", f"{engine.title} takes no build over HTTP; {TITLES[choice.way]} builds instead"))
         image = _built(choice, engine, name, dockerfile, options, tools.emit)
-    built = export_image(engine, name, image, options.platform, store, known_layers(bases, source, options, engine))
+    base = final_base(dockerfile, options)
+    known = known_layers(base, bases.get(base or ""), source, options, engine)
+    built = export_image(engine, name, image, options.platform, store, known)
     _check_platform(built, dockerfile)
     return built._replace(builder=str(choice), has_cache=choice.way == "buildx" and bool(options.cache))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
@@ -11,12 +11,23 @@ from shipit.config.model import TargetConfig
 from shipit.config.part import Model
 from shipit.config.position import Keys
 from shipit.config.units import Command, Flag, Misplaced, UrlPath, Whole, matching
+from shipit.errors import ConfigError
 
 APP_PATTERN = r"^[a-z][a-z0-9-]{1,28}[a-z0-9]$"
 APP_SAID = "should be the name of a Heroku app: 3 to 30 lower-case letters, digits and '-', beginning with a letter"
 _PROCESS = "should be a process type: letters, digits, '-' and '_', at most 128"
 WEB = "web"
 AppName = Annotated[str, matching(APP_PATTERN, APP_SAID)]
+_SIZE = "should be a dyno size such as standard-1x: letters, digits, '.' and '-'"
+DynoSize = Annotated[str, matching(r"^[A-Za-z0-9.-]{1,64}$", _SIZE)]
+# devcenter.heroku.com, "Dyno Types"; others may follow, so what is not here is only doubted.
+SIZES = (
+    "eco", "basic", "standard-1x", "standard-2x", "performance-m", "performance-l", "performance-l-ram", "performance-xl",
+    "performance-2xl", "private-s", "private-m", "private-l", "private-l-ram", "private-xl", "private-2xl",
+    "shield-s", "shield-m", "shield-l", "shield-l-ram", "shield-xl", "shield-2xl",
+)  # fmt: skip
+_LONE = ("eco", "basic")
+_MANY_DYNOS, MOST_DYNOS = 100, 10_000
 ProcessType = Annotated[str, matching(r"^[-A-Za-z0-9_]{1,128}$", _PROCESS)]
 
 
@@ -25,9 +36,23 @@ class ProcessConfig(Model):
 
     image: str | None = Field(None, description="The image it runs; default: the only one.")
     command: Command | None = Field(None, description="What it runs instead of the image's CMD.")
-    quantity: Whole | None = Field(None, ge=0, description="How many dynos; default: as it is.")
-    size: str | None = Field(None, description="The dyno size, such as standard-1x; default: as it is.")
+    quantity: Whole | None = Field(None, ge=0, le=MOST_DYNOS, description="How many dynos; default: as it is.")
+    size: DynoSize | None = Field(None, description="The dyno size, such as standard-1x; default: as it is.")
     health: UrlPath | None = Field(None, description="Of web: a path that answers 200 when it is ready.")
+
+    def doubts(self) -> Iterator[tuple[str, str, str]]:
+        """Key, what is suspicious, and what to do; for what Heroku may take all the same."""
+        size, quantity = (self.size or "").lower(), self.quantity or 0
+        if quantity > _MANY_DYNOS:
+            yield "quantity", f"is {quantity} dynos: is that meant?", ""
+        if size and size not in SIZES:
+            yield "size", "is no size of a dyno that is known here", f"sizes: {', '.join(SIZES[:7])}"
+        if size in _LONE and quantity > 1:
+            yield (
+                "quantity",
+                f"is {quantity}, and Heroku runs one {size} dyno of each process type",
+                "choose standard-1x, or 1",
+            )
 
 
 class HerokuConfig(TargetConfig):
@@ -37,7 +62,9 @@ class HerokuConfig(TargetConfig):
 
     app: AppName | None = Field(None, description="The Heroku app; default: the top-level app.")
     processes: dict[ProcessType, ProcessConfig] = Field(
-        default_factory=lambda: {"web": ProcessConfig()}, description="Process types; default: web from the only image."
+        default_factory=lambda: {"web": ProcessConfig()},
+        min_length=1,
+        description="Process types; default: web from the only image.",
     )
 
     health: UrlPath | None = Field(None, description="A path of web that answers 200 when it is ready.")
@@ -60,6 +87,13 @@ class HerokuConfig(TargetConfig):
     def health_path(self) -> str:
         """The path that web has to answer; empty where none is named."""
         return self.health or (self.processes[WEB].health if WEB in self.processes else None) or ""
+
+    def doubts_in(self, here: Callable[[Keys, str, str], ConfigError]) -> Sequence[ConfigError]:
+        return [
+            here(("processes", name, key), what, hint)
+            for name, process in self.processes.items()
+            for key, what, hint in process.doubts()
+        ]
 
     def place_keys(self, app: str) -> tuple[str, ...]:
         return (f"the Heroku app {self.app or app}",)

@@ -131,6 +131,8 @@ class KubernetesConfig(TargetConfig):
         inline = {key: item for key, item in value.items() if key in _WORKLOAD_KEYS}
         if not inline:
             bare = "workloads" not in value and "manifests" not in value
+            if not bare and not value.get("workloads") and not value.get("manifests"):
+                raise Misplaced("should hold something to deploy", "workloads" if "workloads" in value else "manifests")
             return {**value, "workloads": {ONLY: {}}} if bare else value
         if "workloads" in value:
             raise Misplaced("stands beside workloads:", next(iter(inline)), hint="move it into one of the workloads")

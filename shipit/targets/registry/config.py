@@ -21,7 +21,9 @@ MAX_DESCRIPTION_BYTES = 25_000
 class RegistryConfig(TargetConfig):
     """Publishes images to their repositories."""
 
-    images: tuple[str, ...] | None = Field(None, description="The images to publish; default: the only one.")
+    images: tuple[str, ...] | None = Field(
+        None, min_length=1, description="The images to publish; default: the only one."
+    )
     readme: str | None = Field(
         None, description="A file whose text becomes the description of the repositories; Docker Hub only."
     )
