@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,7 +11,9 @@ import pytest
 from hypothesis import settings
 
 from shipit.rehearsal.heroku import HerokuStandIn
+from tests import runs
 from tests.http.scripted import ScriptedServer, Start
+from tests.leaks import Known, left_behind
 from tests.servers.cluster import Cluster
 from tests.servers.engine import DockerEngine
 from tests.servers.hub import DockerHub
@@ -21,10 +23,33 @@ from tests.servers.registry import RegistryServer
 from tests.shipit import Shipit
 
 T = TypeVar("T")
+KNOWN = Known()
 
 settings.register_profile("deep", max_examples=5000, deadline=None)
 if os.environ.get("HYPOTHESIS_PROFILE") == "deep":
     settings.load_profile("deep")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    """Servers that several tests share are known from when they are there."""
+    made = yield
+    if fixturedef.scope != "function":
+        KNOWN.add()
+    return made
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind() -> Iterator[None]:
+    """Fails the test that leaves a thread or a socket. Runs that a test began are closed first."""
+    KNOWN.add()
+    yield
+    runs.close_all()
+    if found := left_behind(KNOWN):
+        KNOWN.add()
+        pytest.fail("left behind: " + "\n".join(found), pytrace=False)
 
 
 def started(make: Callable[[], T]) -> T:

@@ -72,7 +72,18 @@ def run(
         if targets
         else [create_target(name, config, loaded, surroundings) for name, config in loaded.targets.items()]
     )
-    return Run(loaded, made, surroundings, clock or FakeClock(), events.append)
+    begun = Run(loaded, made, surroundings, clock or FakeClock(), events.append)
+    _begun.append(begun)
+    return begun
+
+
+_begun: list[Run] = []
+
+
+def close_all() -> None:
+    """End the runs of the test that is over."""
+    while _begun:
+        _begun.pop().close()
 
 
 def with_variables(surroundings: Environment, more: Mapping[str, str]) -> Environment:

@@ -23,6 +23,7 @@ NOUNS = {
     "redact_log",
     "release",
     "clock",
+    "threads",
     "",
 }
 # room -> rooms it may import, itself and the nouns apart
@@ -40,6 +41,7 @@ ALLOWED = {
     "clock": {"errors"},
     "files": {"errors"},
     "process": {"clock", "errors"},
+    "threads": {"clock", "errors"},
     "config": set(),
     "http": {"config"},
     "image": set(),

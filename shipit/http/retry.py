@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from shipit.clock import Clock
+from shipit.clock import Deadline
 from shipit.errors import RemoteError
 from shipit.events import Emit, Retried
 
@@ -18,24 +18,40 @@ T = TypeVar("T")
 ATTEMPTS = 5
 LONGEST_PAUSE_S = 120.0
 _SECONDS = re.compile(r"[0-9]{1,15}")
+# No attempt begins when those before it took longer than this in all, their pauses apart.
+LONGEST_TRYING_S = 90.0
 
 
-def retrying(call: Callable[[], T], *, clock: Clock, emit: Emit, attempts: int = ATTEMPTS) -> T:
-    """The result of `call`, tried again while it raises a RemoteError that is retryable.
+def retrying(
+    call: Callable[[], T],
+    *,
+    deadline: Deadline,
+    emit: Emit,
+    attempts: int = ATTEMPTS,
+    trying_s: float = LONGEST_TRYING_S,
+) -> T:
+    """The result of `call`, tried again while it raises a RemoteError that is retryable. The one place that does so.
 
-    A pause asked for by the server is kept, up to two minutes; a longer one is the error itself.
+    A pause asked for by the server is kept, up to two minutes; a longer one, or one beyond the deadline, is the error
+    itself. Raises: what `call` raises; DeadlinePassed, Interrupted.
     """
+    spent_s = 0.0
     for attempt in range(1, attempts + 1):
-        clock.check()
+        began_s = deadline.clock.now()
         try:
             return call()
         except RemoteError as error:
-            told = error.retry_after_s
-            if not error.retryable or attempt == attempts or (told is not None and told > LONGEST_PAUSE_S):
+            spent_s += deadline.clock.now() - began_s
+            pause_s = error.retry_after_s if error.retry_after_s is not None else backoff_s(attempt)
+            if not error.retryable or attempt == attempts or spent_s > trying_s or pause_s > LONGEST_PAUSE_S:
                 raise
-            pause = told if told is not None else backoff_s(attempt)
-            emit(Retried(error.where, error.what, round(pause, 1)))
-            clock.sleep(pause)
+            if pause_s >= deadline.remaining_s():
+                error.hint = (
+                    f"it may be asked again in {pause_s:.0f} s, after the deadline: allow more time with --timeout"
+                )
+                raise
+            emit(Retried(error.where, error.what, round(pause_s, 1)))
+            deadline.sleep(pause_s, f"the next attempt: {error.where}")
     raise AssertionError("unreachable")
 
 

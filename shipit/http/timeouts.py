@@ -7,6 +7,8 @@ from shipit.config.units import parse_limit
 from shipit.errors import UsageError
 
 CONNECT_S, READ_S = 10.0, 60.0
+# A request that moves no large body, with all that is sent again.
+REQUEST_S = 600.0
 
 
 def own_read_s(environment: Environment) -> float | None:

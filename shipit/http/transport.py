@@ -17,7 +17,7 @@ from shipit.http.exchange import Answer, Request
 from shipit.http.failures import shown, translate
 from shipit.http.pace import LEAST_RATE, Pace
 from shipit.http.proxy import proxy_for
-from shipit.http.timeouts import READ_S, own_read_s
+from shipit.http.timeouts import READ_S, REQUEST_S, own_read_s
 
 if TYPE_CHECKING:
     from shipit.http.proxied import Proxied
@@ -28,16 +28,24 @@ Pairs = Sequence[tuple[str, str]]
 class Transport:
     """Sends requests, follows no redirect, keeps no cookie. Safe to use from several threads.
 
-    `deadline` is that of all its requests; one may have an earlier one of its own.
+    `deadline` is that of all its requests; `request_s` bounds each one that is sent without a deadline of its own.
     """
 
-    def __init__(self, environment: Environment, deadline: Deadline | None = None) -> None:
+    def __init__(
+        self, environment: Environment, deadline: Deadline | None = None, request_s: float = REQUEST_S
+    ) -> None:
         self.environment = environment
+        self.request_s = request_s
         self.deadline = deadline or Deadline(Clock())
         self._own_read_s = own_read_s(environment)
         self._direct = Direct(environment.ca_bundle)
         self._proxied: Proxied | None = None
         self._lock = threading.Lock()
+
+    @property
+    def limited(self) -> Deadline:
+        """The deadline of a request that begins now."""
+        return self.deadline.within(self.request_s)
 
     def close(self) -> None:
         """Close the connections that are kept, and others as soon as their answers are read."""
@@ -79,7 +87,7 @@ class Transport:
         if json is not None:
             body = dumps(json).encode()
             sent["Content-Type"] = "application/json"
-        pace = Pace(shown(method, url), deadline or self.deadline, self._own_read_s or read_s, least_rate)
+        pace = Pace(shown(method, url), deadline or self.limited, self._own_read_s or read_s, least_rate)
         request = Request(method, url, sent, body, pace)
         try:
             answer = self._sender(url).send(request)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 from shipit.errors import ShipitError
 from shipit.image.image import BuiltImage, Layer, SourceImage
@@ -12,6 +11,7 @@ from shipit.registry.inventory import Inventory
 from shipit.registry.publish import config_blob
 from shipit.registry.uploads import Uploads
 from shipit.release import ImageUse
+from shipit.threads import Workers
 
 BuildKey = tuple[str, str]
 
@@ -29,7 +29,7 @@ class EarlyUploads:
         self.is_allowed = False
         self._uses: dict[BuildKey, tuple[ImageUse, ...]] = {}
         self._new: set[BuildKey] = set()
-        self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="early")
+        self._workers = Workers("early", 2)
 
     def allow(self) -> None:
         self.is_allowed = True
@@ -44,14 +44,14 @@ class EarlyUploads:
                     self.inventory.tags(parse_reference(use.repository), plain_tags(use))
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._workers.close()
 
     def layer_made(self, key: BuildKey, layer: Layer) -> None:
         """A layer that was not in the cache is now in the store."""
         self._new.add(key)
         if self.is_allowed:
             for use in self._uses.get(key, ()):
-                self._pool.submit(self._send, use, layer)
+                self._workers.submit(self._send, use, layer)
 
     def earlier_configs(self, key: BuildKey) -> Iterator[bytes]:
         """Configs of the images that the tags of an image's uses name now. Each repository is asked when it is due."""
@@ -63,7 +63,7 @@ class EarlyUploads:
     def image_made(self, use: ImageUse, built: BuiltImage) -> None:
         """An image is built; where one of its layers is new, its config is, too."""
         if self.is_allowed and (use.image, use.platform) in self._new:
-            self._pool.submit(self._send_config, use, built)
+            self._workers.submit(self._send_config, use, built)
 
     def image_absent(self, use: ImageUse, built: BuiltImage) -> None:
         """A repository lacks an image, and so its config."""
@@ -74,7 +74,7 @@ class EarlyUploads:
         try:
             if all(image.config != built.config for image in self._published(use)):
                 self.image_absent(use, built)
-        except (ShipitError, RuntimeError):
+        except ShipitError:
             # As with a layer, the publishing stage tells it.
             return
 
@@ -83,7 +83,7 @@ class EarlyUploads:
         try:
             if layer.diff_id not in self._published_layers(use):
                 self.uploads.send(repository, layer)
-        except (ShipitError, RuntimeError):
+        except ShipitError:
             # The publishing stage meets the same error, and tells it.
             return
 

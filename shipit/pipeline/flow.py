@@ -52,9 +52,12 @@ def deploy(run: Run) -> int:
     run.emit(PlanMade(render_plan(preparation.plan, run.redactor), preparation.plan.changes))
     if preparation.plan.changes:
         _ask(run, preparation)
+        run.begin_stage()
         publish_all(run, preparation.uses.values())
+    run.begin_stage(is_delivery=False)
     failed = _apply_all(run, preparation)
     if not failed:
+        run.begin_stage()
         move_tags(run, preparation.uses.values())
     total = len(preparation.targets)
     if failed:
@@ -66,6 +69,7 @@ def deploy(run: Run) -> int:
 
 
 def _begin(run: Run, command: str) -> None:
+    run.begin_stage()
     for warning in run.project.warnings:
         run.emit(Warned("", str(warning)))
     run.emit(

@@ -20,6 +20,7 @@ from shipit.pipeline.run import Run
 from shipit.reference import parse_reference
 from shipit.registry.publish import Missing, find_published
 from shipit.release import CACHE_TAG, Image, ImageUse, short
+from shipit.threads import result_of
 
 
 class Prepared(NamedTuple):
@@ -127,7 +128,8 @@ def _prepared(run: Run, use: ImageUse, plain: BuiltImage) -> Prepared:
     run.early.image_made(use, built)
     built = run.early.as_published(use, built)
     absent = partial(run.early.image_absent, use, built)
-    now = {tag: answer.result() for tag, answer in asked.items()}
+    deadline, name = run.registries.deadline, repository_ref.name
+    now = {tag: result_of(answer, deadline, f"what {name}:{tag} names") for tag, answer in asked.items()}
     missing = find_published(run.inventory, repository_ref, built, use.form, now, absent)
     image = Image(use.image, repository_ref.name, use.form, built.config_digest, missing.manifest_digest)
     return Prepared(use, built, image, missing, now)

@@ -47,7 +47,7 @@ def settle(calls: Mapping[K, Callable[[], V]], clock: Clock) -> dict[K, V | Exce
     for thread in threads:
         while thread.is_alive():
             thread.join(0.05)
-            if clock.cancel.is_set():
+            if clock.is_cancelled():
                 waited += 0.05
                 if waited > GRACE_S:
                     break

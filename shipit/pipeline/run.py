@@ -8,13 +8,15 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
-from shipit.clock import Clock
+from shipit.clock import Clock, Deadline, RunClock
 from shipit.config.environment import Environment
 from shipit.config.project import Project
 from shipit.config.secrets import resolve_secrets
 from shipit.events import Emit, Event, Warned
+from shipit.http.timeouts import REQUEST_S
 from shipit.image.store import ContentStore, Limits
 from shipit.pipeline.early import EarlyUploads
 from shipit.pipeline.telling import Teller
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Run:
-    """One run. `emit` redacts and then tells; it is the only way anything is told.
+    """One run, and a context manager: its threads and connections end with it. `emit` redacts and then tells; it is the only way anything is told.
 
     `timeout_s` overrides every target's own. `confirm` is asked before what a user would miss is changed.
     """
@@ -46,6 +48,7 @@ class Run:
     timeout_s: float | None = None
 
     def __post_init__(self) -> None:
+        self.clock = self._clock = RunClock(self.clock)
         self.started_s = self.clock.now()
         self._teller = Teller(lambda event: self.tell(event), self.redactor)
         self.store = ContentStore(
@@ -58,21 +61,40 @@ class Run:
         for target in self.targets:
             if isinstance(target, LogsIn):
                 logins.update(target.registry_logins(self.environment))
-        self.registries = Registries(self.environment, self.clock, self.emit, self.store, logins)
-        self.inventory = Inventory(self.registries, self.clock)
-        self.uploads = Uploads(self.registries, self.inventory, self.store, self.clock, self.emit)
+        self.registries = Registries(self.environment, self.clock, self.emit, self.store, logins, self._longest_s())
+        self.inventory = Inventory(self.registries)
+        self.uploads = Uploads(self.registries, self.inventory, self.store, self.emit)
         self.early = EarlyUploads(self.inventory, self.uploads)
         self._lock = threading.Lock()
         self._key = secrets.token_bytes(32)
         self._secrets: Mapping[str, str] | None = None
         self._build_secrets: dict[str, Mapping[str, str]] = {}
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
     def close(self) -> None:
-        """Give up what is still under way; nothing of it is needed any more."""
+        """Give up what is still under way, and wait until its threads and connections have ended."""
+        self._clock.end()
         self._teller.flush()
         self.early.close()
         self.uploads.close()
         self.inventory.close()
+        self.registries.close()
+
+    def begin_stage(self, *, is_delivery: bool = True) -> None:
+        """From now on building and delivery have as much time as `--timeout` says; targets have deadlines of their own."""
+        limit_s = self.timeout_s if is_delivery and self.timeout_s else float("inf")
+        self.registries.http.deadline = Deadline(self.clock).within(limit_s)
+
+    def _longest_s(self) -> float:
+        """How long the target that may take longest may take: no single question takes longer."""
+        return self.timeout_s or max((target.config.timeout for target in self.targets), default=REQUEST_S)
 
     @property
     def redactor(self) -> Redactor:

@@ -10,6 +10,7 @@ import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from shipit.http.proxy import is_loopback
 from shipit.http.retry import parse_retry_after
 from shipit.http.transport import Transport
 from shipit.registry.credentials import Credentials
+from shipit.threads import Once
 
 LEAST_LIFETIME_S = 60.0
 
@@ -59,6 +61,7 @@ class Authenticator:
     credentials: Credentials | None
     challenge: Challenge | None = None
     _tokens: dict[tuple[str, ...], tuple[str, float]] = field(default_factory=dict)
+    _asked: Once[tuple[str, ...], str] = field(default_factory=Once)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def header(self, scopes: tuple[str, ...]) -> dict[str, str]:
@@ -67,13 +70,27 @@ class Authenticator:
             return self._basic() if self.credentials and self.credentials.preemptive else {}
         if self.challenge.scheme == "basic":
             return self._basic()
+        if not (token := self._token(scopes)):
+            ask = partial(self._renewed, self.challenge, scopes)
+            token = self._asked.get(scopes, ask, self.http.deadline, f"a token for {self.host}")
+            self._asked.forget(scopes)
+        return {"Authorization": f"Bearer {token}"}
+
+    def _token(self, scopes: tuple[str, ...]) -> str:
+        """The token that was given for a set of scopes; empty where none was, or it is old."""
         with self._lock:
             token, expires = self._tokens.get(scopes, ("", 0.0))
-            if not token or self.clock.now() >= expires:
-                token, lifetime = self._fetch(self.challenge, scopes)
-                # Renewed a little early: ten seconds, or a fifth of what lives shorter.
-                self._tokens[scopes] = (token, self.clock.now() + lifetime - min(10.0, lifetime / 5))
-        return {"Authorization": f"Bearer {token}"}
+        return token if self.clock.now() < expires else ""
+
+    def _renewed(self, challenge: Challenge, scopes: tuple[str, ...]) -> str:
+        # Who waited for another one's answer and comes late finds it here.
+        if token := self._token(scopes):
+            return token
+        token, lifetime = self._fetch(challenge, scopes)
+        with self._lock:
+            # Renewed a little early: ten seconds, or a fifth of what lives shorter.
+            self._tokens[scopes] = (token, self.clock.now() + lifetime - min(10.0, lifetime / 5))
+        return token
 
     def has_token(self, scopes: tuple[str, ...]) -> bool:
         """Whether the realm gave a token for a set of scopes."""

@@ -1,18 +1,23 @@
-"""One blob on its way into a registry: in one piece, or in several where one is too large for what stands before it.
+"""One blob on its way into a registry: in one piece; in several where one is too large for what stands before it; and
+from where it was cut off, where the registry can go on from there.
 
 Source: OCI distribution-spec 1.1, "Pushing blobs".
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
 from shipit.digest import Digest
 from shipit.errors import RemoteError
+from shipit.events import Retried
 from shipit.http.exchange import Answer
+from shipit.http.retry import retrying
 from shipit.registry.body import FilePart
 from shipit.registry.wire import RegistryWire, scopes_of
 
@@ -24,7 +29,7 @@ _READ_S = 300
 
 
 class BlobUpload:
-    """A file for a repository; `tell` is called with the bytes that went out, and with less than none for those in vain."""
+    """A file for a repository. `tell` is called with the bytes that went out, and with negative numbers for those in vain."""
 
     def __init__(
         self, wire: RegistryWire, repository: str, digest: Digest, size_bytes: int, tell: Callable[[int], None]
@@ -33,58 +38,120 @@ class BlobUpload:
         self.repository = repository
         self.digest = digest
         self.size_bytes = size_bytes
-        self.tell = tell
+        self._tell = tell
+        self._told = 0
+        self._target = ""
+        self._piece, self._smallest = size_bytes, SMALLEST_PIECE
 
     def send(self, path: Path) -> None:
-        """Raises: RemoteError, retryable where the upload may begin anew."""
-        target = self._opened()
+        """Raises: RemoteError, once trying again is of no use; DeadlinePassed, Interrupted."""
+        deadline, emit = self.wire.http.deadline, self.wire.emit
         with path.open("rb") as file:
-            whole = FilePart(file, self.size_bytes, self.tell, self.wire.clock)
-            answer = self._finish(target, whole)
-            if answer.status == 413:
-                self.tell(-whole.sent)
-                target = self._in_pieces(file, self._opened())
-                answer = self._finish(target, b"")
-        if answer.status not in _STORED:
-            raise self._error("PUT", target, answer)
+            try:
+                retrying(partial(self._attempt, file), deadline=deadline, emit=emit, trying_s=float("inf"))
+            except BaseException:
+                self._tell_at(0)
+                raise
 
-    def _opened(self) -> str:
-        """Where the registry wants the bytes of a new upload."""
+    def _attempt(self, file: IO[bytes]) -> None:
+        """Send it from the beginning, and on from where it is cut off as long as that gets further each time."""
+        self._open()
+        start = 0
+        while True:
+            self._tell_at(start)
+            try:
+                self._send_from(file, start)
+                return
+            except RemoteError as error:
+                sent, kept = self._told, 0
+                if error.status or sent - start < SMALLEST_PIECE or (kept := self._kept()) <= start:
+                    if not error.status and sent > SMALLEST_PIECE:
+                        # Something in between may allow a connection only so much.
+                        self._piece = max(self._smallest, min(self._piece, sent) // 2)
+                    raise
+                self.wire.emit(Retried(error.where, f"{error.what}; it goes on at {kept} bytes", 0.0))
+                start = kept
+
+    def _open(self) -> None:
         headers = {"Content-Length": "0"}
-        return self._location(
-            self.wire.ask("POST", self.repository, "blobs/uploads/", headers=headers, push=True, ok=(202,))
+        answer = self.wire.ask(
+            "POST", self.repository, "blobs/uploads/", headers=headers, push=True, ok=(202,), attempts=1
         )
+        self._target = self._location(answer)
+        self._smallest = max(SMALLEST_PIECE, parse_size(answer.header("OCI-Chunk-Min-Length")) or 0)
 
     def _location(self, answer: Answer) -> str:
         location = answer.header("Location")
         if not location:
-            where = self.wire.where("POST", self.repository, "blobs/uploads/")
-            raise RemoteError("opened an upload without saying where", where=where)
+            raise RemoteError("opened an upload without saying where", where=answer.request.shown)
         return self.wire.located(answer, location)
 
-    def _in_pieces(self, file: IO[bytes], target: str) -> str:
-        """Where to finish, when every piece is there. Source: "Pushing a blob in chunks"."""
-        piece, sent = min(LARGEST_PIECE, max(self.size_bytes // 2, SMALLEST_PIECE)), 0
-        while sent < self.size_bytes:
-            file.seek(sent)
-            body = FilePart(file, min(piece, self.size_bytes - sent), self.tell, self.wire.clock)
-            answer = self._put("PATCH", target, body, {"Content-Range": f"{sent}-{sent + len(body) - 1}"})
-            if answer.status == 413 and piece > SMALLEST_PIECE:
-                self.tell(-body.sent)
-                piece = max(piece // 2, SMALLEST_PIECE)
+    def _send_from(self, file: IO[bytes], start: int) -> None:
+        if start == 0 and self._piece >= self.size_bytes:
+            answer = self._finish(self._part(file, 0, self.size_bytes))
+            if answer.status != 413:
+                self._end(answer)
+                return
+            self._piece = min(LARGEST_PIECE, max(self.size_bytes // 2, self._smallest))
+            self._tell_at(0)
+            self._open()
+        self._send_pieces(file, start)
+        self._end(self._finish(b""))
+
+    def _send_pieces(self, file: IO[bytes], start: int) -> None:
+        """Source: "Pushing a blob in chunks"."""
+        while start < self.size_bytes:
+            body = self._part(file, start, min(self._piece, self.size_bytes - start))
+            answer = self._put("PATCH", self._target, body, {"Content-Range": f"{start}-{start + len(body) - 1}"})
+            if answer.status == 413 and self._piece > self._smallest:
+                self._tell_at(start)
+                self._piece = max(self._piece // 2, self._smallest)
                 continue
             if answer.status not in _STORED:
-                raise self._error("PATCH", target, answer)
-            target, sent = self._location(answer), sent + len(body)
-        return target
+                raise self._error("PATCH", self._target, answer)
+            self._target, start = self._location(answer), start + len(body)
 
-    def _finish(self, target: str, body: Any) -> Answer:
-        url = target + ("&" if urlsplit(target).query else "?") + f"digest={self.digest}"
+    def _end(self, answer: Answer) -> None:
+        if answer.status not in _STORED:
+            raise self._error("PUT", self._target, answer)
+        self._tell_at(self.size_bytes)
+
+    def _kept(self) -> int:
+        """How many bytes a registry kept of an upload that was cut off; 0 where it can't go on from there.
+
+        Source: "Pushing a blob in chunks", the GET of an upload.
+        """
+        try:
+            headers = self.wire.own_header(self.repository, self._target)
+            answer = self.wire.http.send("GET", self._target, headers=headers)
+            kept = parse_kept(answer.header("Range")) if answer.status in (200, 202, 204) else 0
+            if not 0 < kept <= self.size_bytes:
+                return 0
+            self._target = self.wire.located(answer, answer.header("Location") or self._target)
+        except RemoteError:
+            return 0
+        return kept
+
+    def _finish(self, body: Any) -> Answer:
+        url = self._target + ("&" if urlsplit(self._target).query else "?") + f"digest={self.digest}"
         return self._put("PUT", url, body, {})
 
     def _put(self, method: str, url: str, body: Any, more: dict[str, str]) -> Answer:
         headers = {**_OPAQUE, "Content-Length": str(len(body)), **more, **self.wire.own_header(self.repository, url)}
-        return self.wire.http.send(method, url, headers=headers, body=body, read_s=_READ_S)
+        http = self.wire.http
+        return http.send(method, url, headers=headers, body=body, read_s=_READ_S, deadline=http.deadline)
+
+    def _part(self, file: IO[bytes], start: int, size: int) -> FilePart:
+        file.seek(start)
+        return FilePart(file, size, self._count, self.wire.http.deadline.clock)
+
+    def _count(self, amount: int) -> None:
+        self._told += amount
+        self._tell(amount)
+
+    def _tell_at(self, offset: int) -> None:
+        if offset != self._told:
+            self._count(offset - self._told)
 
     def _error(self, method: str, url: str, answer: Answer) -> RemoteError:
         """The error for an upload; one whose token ran out, or that the registry forgot, may begin anew."""
@@ -96,6 +163,21 @@ class BlobUpload:
         elif answer.status in (404, 416):
             error.retryable = True
         return error
+
+
+def parse_kept(header: str) -> int:
+    """How many bytes a `Range` of an upload says were kept, such as `0-99`; 0 where it is not understood. Pure.
+
+    Registries write `0-0` both for one byte and for none.
+    """
+    found = re.fullmatch(r"(?:bytes=)?0-([0-9]{1,18})", header.strip(), re.ASCII)
+    end = int(found[1]) if found else 0
+    return end + 1 if end else 0
+
+
+def parse_size(header: str) -> int | None:
+    """A number of bytes in a header, or None. Pure."""
+    return int(header) if re.fullmatch(r"[0-9]{1,18}", header, re.ASCII) else None
 
 
 def cancel_upload(wire: RegistryWire, repository: str, opened: Answer) -> None:

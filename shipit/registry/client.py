@@ -42,7 +42,7 @@ class RegistryClient:
             if answer.status != 200 and not (answer.status == 401 and wire.auth.has_token(())):
                 raise wire.error("GET", url, answer)
 
-        retrying(once, clock=wire.clock, emit=wire.emit)
+        retrying(once, deadline=wire.http.deadline, emit=wire.emit)
 
     @property
     def asks_for_login(self) -> bool:
@@ -114,7 +114,10 @@ class RegistryClient:
         return answer.status == 201
 
     def upload_blob(self, repository: str, digest: Digest, path: Path, size: int, tell: Callable[[int], None]) -> None:
-        """Upload a blob; `tell` is called with the bytes that went out. Raises: RemoteError."""
+        """Upload a blob; `tell` is called with the bytes that went out, and with negative numbers for those in vain.
+
+        Raises: RemoteError, once trying again is of no use.
+        """
         BlobUpload(self._wire, repository, digest, size, tell).send(path)
 
     def blob(self, repository: str, digest: Digest) -> Iterator[bytes]:
@@ -124,7 +127,7 @@ class RegistryClient:
             if answer.status == 200:
                 break
             url = self._wire.located(answer, answer.header("Location"))
-            answer = self._wire.http.send("GET", url, stream=True)
+            answer = self._wire.http.send("GET", url, stream=True, deadline=self._wire.http.deadline)
             if answer.status not in (200, *_REDIRECTS):
                 raise self._wire.error("GET", url, answer)
         if answer.status != 200:

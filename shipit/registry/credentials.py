@@ -8,18 +8,20 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from shipit.clock import Clock, Deadline
 from shipit.config.environment import Environment
 from shipit.files import Missing, Unreadable, read_text
 from shipit.image.engine.address import docker_folder
 from shipit.process import ProgramFailed
 from shipit.reference import DOCKER_HUB, ImageRef
 from shipit.registry.helper import call_helper
+from shipit.threads import Once
 
 _HUB_KEYS = ("https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io")
 
@@ -41,15 +43,15 @@ class CredentialFinder:
     A helper or file that is broken is a warning, told once.
     """
 
-    def __init__(self, environment: Environment, warn: Callable[[str], None]) -> None:
+    def __init__(self, environment: Environment, warn: Callable[[str], None], deadline: Deadline | None = None) -> None:
         self.environment = environment
+        self.deadline = deadline or Deadline(Clock())
         self._told: set[str] = set()
         self._warn = warn
         self._configs = list(_configs(environment, self._warned))
         for _, config in self._configs:
             environment.redactor.add(secrets_in(config))
-        self._found: dict[str, Credentials | None] = {}
-        self._lock = threading.Lock()
+        self._found: Once[str, Credentials | None] = Once()
 
     def find(self, ref: ImageRef) -> Credentials | None:
         """The credentials for a repository, from the first place that has some; None means anonymous."""
@@ -57,12 +59,14 @@ class CredentialFinder:
         scoped = next(
             (key for key in keys if any(key in (config.get("auths") or {}) for _, config in self._configs)), ""
         )
-        with self._lock:
-            key = scoped or ref.registry
-            if key not in self._found:
-                found = self._found[key] = self._look(ref.registry, scoped)
-                self.environment.redactor.add((found.password, found.identity_token) if found else ())
-            return self._found[key]
+        key = scoped or ref.registry
+        ask = partial(self._learnt, ref.registry, scoped)
+        return self._found.get(key, ask, self.deadline, f"credentials for {ref.registry}")
+
+    def _learnt(self, host: str, scoped: str) -> Credentials | None:
+        found = self._look(host, scoped)
+        self.environment.redactor.add((found.password, found.identity_token) if found else ())
+        return found
 
     def _warned(self, text: str) -> None:
         if text not in self._told:

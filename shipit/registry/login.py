@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from shipit.clock import Clock
+from shipit.clock import Clock, Deadline
 from shipit.config.environment import Environment
 from shipit.errors import UsageError
 from shipit.events import Emit
@@ -26,7 +26,7 @@ from shipit.registry.helper import call_helper
 
 def check_login(host: str, credentials: Credentials, environment: Environment, clock: Clock, emit: Emit) -> None:
     """That a registry takes the credentials. Raises: RemoteError when it does not, or can't be asked."""
-    RegistryClient(host, Transport(environment), clock, emit, credentials).check()
+    RegistryClient(host, Transport(environment, Deadline(clock)), clock, emit, credentials).check()
 
 
 def store_login(host: str, credentials: Credentials, environment: Environment) -> str:

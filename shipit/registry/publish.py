@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from functools import partial
 from typing import NamedTuple
 
+from shipit.clock import Deadline
 from shipit.digest import Digest
-from shipit.errors import Interrupted, RemoteError, ShipitError
+from shipit.errors import RemoteError, ShipitError
 from shipit.events import Emit, StepProgress, Transferred
 from shipit.image.image import BuiltImage, Layer
 from shipit.image.manifest import MANIFEST_TYPES, InvalidManifest, Manifest
@@ -18,6 +19,7 @@ from shipit.registry.inventory import Inventory
 from shipit.registry.registries import Registries
 from shipit.registry.uploads import GivenUp, Outcome, Uploads
 from shipit.release import Form
+from shipit.threads import result_of
 
 
 class Missing(NamedTuple):
@@ -112,21 +114,22 @@ def config_blob(uploads: Uploads, image: BuiltImage) -> Layer:
 
 def _send_all(uploads: Uploads, repository: ImageRef, blobs: Sequence[Layer], step: str) -> list[Outcome]:
     meter = _Meter(sum(blob.size_bytes for blob in blobs), step, uploads.emit)
-    return _results([uploads.send(repository, blob, meter.add) for blob in blobs])
+    sending = [uploads.send(repository, blob, meter.add) for blob in blobs]
+    return _results(sending, repository.name, uploads.registries.deadline)
 
 
-def _results(sending: list[Future[Outcome]]) -> list[Outcome]:
+def _results(sending: list[Future[Outcome]], name: str, deadline: Deadline) -> list[Outcome]:
     """How every blob went; the error that was first, not those that gave up because of it."""
     outcomes: list[Outcome] = []
-    errors: list[BaseException] = []
+    errors: list[ShipitError] = []
     for future in sending:
         try:
-            outcomes.append(future.result())
-        except (ShipitError, CancelledError) as error:
+            outcomes.append(result_of(future, deadline, f"the blobs of {name} to be sent"))
+        except ShipitError as error:
             errors.append(error)
     causes = [error for error in errors if not isinstance(error, GivenUp)] or errors
     if causes:
-        raise Interrupted if isinstance(causes[0], CancelledError) else causes[0]
+        raise causes[0]
     return outcomes
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
+from functools import partial
 
-from shipit.clock import Clock
+from shipit.clock import Clock, Deadline
 from shipit.config.environment import Environment
 from shipit.digest import Digest
 from shipit.errors import BuildError, RemoteError
 from shipit.events import Emit, Warned
+from shipit.http.timeouts import REQUEST_S
 from shipit.http.transport import Transport
 from shipit.image.config import ImageConfig, parse_config
 from shipit.image.image import Layer, SourceImage
@@ -26,6 +28,7 @@ from shipit.image.store import ContentStore
 from shipit.reference import ImageRef
 from shipit.registry.client import RegistryClient
 from shipit.registry.credentials import CredentialFinder, Credentials
+from shipit.threads import Once
 
 
 class Registries:
@@ -38,36 +41,50 @@ class Registries:
         emit: Emit,
         store: ContentStore,
         logins: Mapping[str, Credentials] | None = None,
+        request_s: float = REQUEST_S,
     ) -> None:
         self.environment = environment
         self.clock = clock
         self.emit = emit
         self.store = store
         self.logins = dict(logins or {})
-        self.http = Transport(environment)
-        self._clients: dict[str, RegistryClient] = {}
+        self.http = Transport(environment, Deadline(clock), request_s)
+        self._clients: Once[str, RegistryClient] = Once()
         self._by_login: dict[tuple[str, Credentials | None], RegistryClient] = {}
         self._finder: CredentialFinder | None = None
         self._lock = threading.Lock()
         self._mirrors = _mirrors(environment)
 
+    @property
+    def deadline(self) -> Deadline:
+        """The deadline of everything that is asked now."""
+        return self.http.deadline
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        self.http.close()
+
     def client(self, ref: ImageRef) -> RegistryClient:
         """The client for a repository. Repositories of one host share one, unless their credentials differ."""
+        waiting_for = f"credentials for {ref.name}"
+        return self._clients.get(ref.name, partial(self._client, ref), self.deadline, waiting_for)
+
+    def _client(self, ref: ImageRef) -> RegistryClient:
+        found = self.credentials(ref)
         with self._lock:
-            if ref.name not in self._clients:
-                found = self.credentials(ref)
-                key = (ref.registry, found)
-                if key not in self._by_login:
-                    self._by_login[key] = RegistryClient(ref.registry, self.http, self.clock, self.emit, found)
-                self._clients[ref.name] = self._by_login[key]
-            return self._clients[ref.name]
+            made = RegistryClient(ref.registry, self.http, self.clock, self.emit, found)
+            return self._by_login.setdefault((ref.registry, found), made)
 
     def credentials(self, ref: ImageRef) -> Credentials | None:
         """The credentials for a repository, looked for once per host and namespace."""
-        own = self.logins.get(ref.registry)
-        if own is None and self._finder is None:
-            self._finder = CredentialFinder(self.environment, lambda text: self.emit(Warned("", text)))
-        return own or (self._finder.find(ref) if self._finder else None)
+        if own := self.logins.get(ref.registry):
+            return own
+        with self._lock:
+            if self._finder is None:
+                warn = partial(_warn, self.emit)
+                self._finder = CredentialFinder(self.environment, warn, self.deadline)
+            finder = self._finder
+        return finder.find(ref)
 
     def login(self, ref: ImageRef) -> tuple[str, str, str] | None:
         """User, password and identity token for the registry of a reference, as an engine takes them."""
@@ -149,6 +166,10 @@ class Registries:
         if data is None or len(data) != row.size_bytes:
             raise InvalidManifest("its config is not of the size that its manifest says")
         return data
+
+
+def _warn(emit: Emit, text: str) -> None:
+    emit(Warned("", text))
 
 
 def _mirrors(environment: Environment) -> dict[str, str]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Literal
 
-from shipit.clock import Clock
 from shipit.digest import Digest
 from shipit.errors import Interrupted, ShipitError
 from shipit.events import Emit
-from shipit.http.retry import retrying
 from shipit.image.fetch import ensure_layer
 from shipit.image.image import Layer
 from shipit.image.store import ContentStore
@@ -20,6 +18,7 @@ from shipit.reference import ImageRef
 from shipit.registry.client import RegistryClient
 from shipit.registry.inventory import Inventory
 from shipit.registry.registries import Registries
+from shipit.threads import Workers
 
 PARALLEL = 4
 Outcome = Literal["sent", "mounted", "there"]
@@ -59,23 +58,20 @@ class _Blob:
 class Uploads:
     """The blobs of a run. Safe to use from several threads; `close` gives up what has not begun."""
 
-    def __init__(
-        self, registries: Registries, inventory: Inventory, store: ContentStore, clock: Clock, emit: Emit
-    ) -> None:
+    def __init__(self, registries: Registries, inventory: Inventory, store: ContentStore, emit: Emit) -> None:
         self.registries = registries
         self.inventory = inventory
         self.store = store
-        self.clock = clock
         self.emit = emit
         self._blobs: dict[tuple[str, Digest], _Blob] = {}
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(max_workers=PARALLEL, thread_name_prefix="upload")
+        self._workers = Workers("upload", PARALLEL)
         self._closed = threading.Event()
         self._failed: set[str] = set()
 
     def close(self) -> None:
         self._closed.set()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._workers.close()
 
     def distrust(self, repository: ImageRef) -> bool:
         """Send anew, if need be, the blobs that were assumed to be there; whether there were any."""
@@ -92,7 +88,7 @@ class Uploads:
             blob.watch(watcher)
         with blob.lock:
             if blob.sending is None:
-                blob.sending = self._pool.submit(self._send, blob)
+                blob.sending = self._workers.submit(self._send, blob)
             return blob.sending
 
     def _blob(self, repository: ImageRef, layer: Layer) -> _Blob:
@@ -122,16 +118,7 @@ class Uploads:
             blob.add(layer.size_bytes)
             return "mounted"
         path = ensure_layer(layer, self.store, self.registries)
-
-        def once() -> None:
-            before = blob.moved
-            try:
-                client.upload_blob(repository.repository, layer.digest, path, layer.size_bytes, blob.add)
-            except BaseException:
-                blob.add(before - blob.moved)
-                raise
-
-        retrying(once, clock=self.clock, emit=self.emit)
+        client.upload_blob(repository.repository, layer.digest, path, layer.size_bytes, blob.add)
         return "sent"
 
     @staticmethod

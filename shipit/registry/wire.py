@@ -5,8 +5,8 @@ Source: OCI distribution-spec 1.1; Docker Registry HTTP API v2.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -16,12 +16,16 @@ from shipit.events import Emit, Warned
 from shipit.http.exchange import Answer
 from shipit.http.failures import TEMPORARY, shown
 from shipit.http.proxy import is_loopback
-from shipit.http.retry import parse_retry_after, retrying
+from shipit.http.retry import ATTEMPTS, parse_retry_after, retrying
 from shipit.http.transport import Pairs, Transport
 from shipit.reference import DOCKER_HUB
 from shipit.registry.auth import Authenticator, refused
 from shipit.registry.credentials import Credentials
 from shipit.registry.limit import parse_limit
+from shipit.threads import Once
+
+# How long a loopback address may take to show whether it speaks TLS, in seconds.
+_PROBE_S = 10.0
 
 
 class RegistryWire:
@@ -33,20 +37,16 @@ class RegistryWire:
         self.clock = clock
         self.emit = emit
         self.auth = Authenticator(host, http, clock, credentials)
-        self._base = ""
+        self._base: Once[str, str] = Once()
         self._is_warned = False
-        self._lock = threading.Lock()
 
     @property
     def base(self) -> str:
         """`scheme://host` to ask: https, but plain http on a loopback address that does not speak TLS."""
-        with self._lock:
-            if not self._base:
-                name = "registry-1.docker.io" if self.host == DOCKER_HUB else self.host
-                self._base = f"https://{name}"
-                if is_loopback(urlsplit(f"//{name}").hostname or ""):
-                    self._base = self._probed(name)
-            return self._base
+        name = "registry-1.docker.io" if self.host == DOCKER_HUB else self.host
+        if not is_loopback(urlsplit(f"//{name}").hostname or ""):
+            return f"https://{name}"
+        return self._base.get(name, partial(self._probed, name), self.http.deadline, f"{name}, whether it speaks TLS")
 
     def ask(
         self,
@@ -61,22 +61,26 @@ class RegistryWire:
         body: Any = None,
         query: Pairs = (),
         stream: bool = False,
+        attempts: int = ATTEMPTS,
     ) -> Answer:
         """An answer with a status of `ok`: a challenge is answered once, and what may pass is asked again.
 
-        `also` is a repository that is read from besides. Raises: RemoteError.
+        `also` is a repository that is read from besides. `attempts` is 1 where the caller tries again by itself.
+        Raises: RemoteError, DeadlinePassed, Interrupted.
         """
         scopes = scopes_of(repository, push=push, also=also)
+        deadline = self.http.deadline if stream else self.http.limited
+        more = {"headers": headers, "body": body, "query": query, "stream": stream, "deadline": deadline}
 
         def once() -> Answer:
             url = f"{self.base}/v2/{repository}/{path}"
-            answer = self.authorized(method, url, scopes, headers=headers, body=body, query=query, stream=stream)
+            answer = self.authorized(method, url, scopes, **more)
             self._watch_limit(answer)
             if answer.status not in ok:
                 raise self.error(method, url, answer)
             return answer
 
-        return retrying(once, clock=self.clock, emit=self.emit)
+        return retrying(once, deadline=deadline, emit=self.emit, attempts=attempts)
 
     def authorized(
         self, method: str, url: str, scopes: tuple[str, ...], *, headers: Mapping[str, str] | None = None, **more: Any
@@ -156,12 +160,15 @@ class RegistryWire:
         plain, secured = f"http://{name}", f"https://{name}"
         try:
             answer = retrying(
-                lambda: self.http.send("GET", f"{plain}/v2/"), clock=self.clock, emit=self.emit, attempts=2
+                lambda: self.http.send("GET", f"{plain}/v2/", read_s=_PROBE_S),
+                deadline=self.http.deadline,
+                emit=self.emit,
+                attempts=2,
             )
         except RemoteError:
             # A server that speaks TLS only may hang up, where Go's answer 400.
             try:
-                self.http.send("GET", f"{secured}/v2/")
+                self.http.send("GET", f"{secured}/v2/", read_s=_PROBE_S)
             except RemoteError as error:
                 if error.retryable:
                     return plain

@@ -98,7 +98,8 @@ def _deploy(surroundings: Environment, folder: Path, note: Callable[[Event], Non
     try:
         project = load_project(folder / "deploy.yml", surroundings, KindModels())
         targets = [create_target(name, config, project, surroundings) for name, config in project.targets.items()]
-        return deploy(Run(project, targets, surroundings, Clock(), tell))
+        with Run(project, targets, surroundings, Clock(), tell) as run:
+            return deploy(run)
     except ShipitError as error:
         _say(error.render())
         return error.exit_code
@@ -111,7 +112,9 @@ def _base_can_be_pulled(surroundings: Environment) -> bool:
         if host == "registry-1.docker.io":
             Transport(surroundings).send("GET", f"https://{host}/v2/", read_s=4)
         store = ContentStore(surroundings.cache_dir)
-        Registries(surroundings, Clock(), lambda event: None, store).resolve(parse_reference(BASE), "linux/amd64")
+        registries = Registries(surroundings, Clock(), lambda event: None, store)
+        registries.resolve(parse_reference(BASE), "linux/amd64")
+        registries.close()
     except ShipitError as error:
         _say(f"the base image {BASE} can't be pulled ({error}): this rehearsal builds on an empty base")
         return False

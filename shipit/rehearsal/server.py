@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 _CHUNK = 64 * 1024
+# How long a request that is being answered may take to end when the server stops, in seconds.
+_LEAVING_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class StrictServer:
         self.routes: list[tuple[str, re.Pattern[str], Handler]] = []
         self.log: list[tuple[str, str]] = []
         self.unknown: list[tuple[str, str]] = []
-        self.http_server: ThreadingHTTPServer | None = None
+        self.http_server: _Server | None = None
 
     def route(self, method: str, pattern: str, handler: Handler) -> None:
         self.routes.append((method, re.compile(pattern), handler))
@@ -74,15 +79,17 @@ class StrictServer:
         return f"127.0.0.1:{self.http_server.server_address[1]}"
 
     def start(self) -> Self:
-        self.http_server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Handler,), {"strict": self}))
-        self.http_server.daemon_threads = True
-        threading.Thread(target=self.http_server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self.http_server = _Server(("127.0.0.1", 0), type("Bound", (_Handler,), {"strict": self}))
+        serve = partial(self.http_server.serve_forever, poll_interval=0.05)
+        self._serving = threading.Thread(target=serve, daemon=True, name=type(self).__name__)
+        self._serving.start()
         return self
 
     def stop(self) -> None:
         if self.http_server:
             self.http_server.shutdown()
             self.http_server.server_close()
+            self._serving.join(_LEAVING_S)
             self.http_server = None
 
     def __enter__(self) -> Self:
@@ -92,6 +99,36 @@ class StrictServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+class _Server(ThreadingHTTPServer):
+    """Its connections, and the threads that serve them, end with it."""
+
+    daemon_threads = True
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._open: dict[threading.Thread, socket.socket] = {}
+        self._lock = threading.Lock()
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._open[threading.current_thread()] = request
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._lock:
+                del self._open[threading.current_thread()]
+
+    def server_close(self) -> None:
+        super().server_close()
+        with self._lock:
+            left = dict(self._open)
+        for connection in left.values():
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in left:
+            thread.join(_LEAVING_S)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -16,7 +16,8 @@ Start = Callable[..., "ScriptedServer"]
 class ScriptedServer:
     """Each connection is answered by the steps of its script in turn, one per request; then it is closed.
 
-    `heads` are the requests as they came, `connections` how many there were.
+    `heads` are the requests as they came, `connections` how many there were. A step that has `reads_body` overrides that
+    of the server.
     """
 
     def __init__(
@@ -31,13 +32,22 @@ class ScriptedServer:
         self.heads: list[bytes] = []
         self.bodies: list[bytes] = []
         self.connections = 0
+        self._open: dict[threading.Thread, socket.socket] = {}
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.url = f"{'https' if context else 'http'}://127.0.0.1:{self.port}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True, name="accepting")
+        self._accepting.start()
 
     def stop(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self._accepting.join()
+        for thread, connection in tuple(self._open.items()):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
     def _accept(self) -> None:
         for script in self._scripts:
@@ -46,7 +56,9 @@ class ScriptedServer:
             except OSError:
                 return
             self.connections += 1
-            threading.Thread(target=self._serve, args=(client, script), daemon=True).start()
+            thread = threading.Thread(target=self._serve, args=(client, script), daemon=True, name="scripted")
+            self._open[thread] = client
+            thread.start()
 
     def _serve(self, plain: socket.socket, script: Sequence[Step]) -> None:
         with contextlib.suppress(OSError), plain:
@@ -54,13 +66,13 @@ class ScriptedServer:
             with client:
                 client.sendall(self._greeting)
                 for step in script:
-                    self._read(client)
+                    self._read(client, getattr(step, "reads_body", self._reads_body))
                     if callable(step):
                         step(client)
                     else:
                         client.sendall(step)
 
-    def _read(self, client: socket.socket) -> None:
+    def _read(self, client: socket.socket, with_body: bool) -> None:
         data = b""
         while b"\r\n\r\n" not in data:
             if not (more := client.recv(65536)):
@@ -71,7 +83,7 @@ class ScriptedServer:
         length = next(
             (int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")), 0
         )
-        while self._reads_body and len(body) < length:
+        while with_body and len(body) < length:
             if not (more := client.recv(65536)):
                 break
             body += more
@@ -86,3 +98,17 @@ def answer(body: bytes = b"", status: str = "200 OK", *headers: str) -> bytes:
 
 def pause(seconds: float) -> Callable[[socket.socket], None]:
     return lambda client: time.sleep(seconds)
+
+
+class Cut:
+    """Takes so many bytes of a request's body, and hangs up."""
+
+    reads_body = False
+
+    def __init__(self, amount: int) -> None:
+        self._amount = amount
+
+    def __call__(self, client: socket.socket) -> None:
+        left = self._amount
+        while left and (data := client.recv(min(65536, left))):
+            left -= len(data)

@@ -10,7 +10,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,8 +30,10 @@ from tests.servers.certificates import Authority
 
 
 @pytest.fixture
-def transport(tmp_path: Path) -> Transport:
-    return Transport(environment(tmp_path))
+def transport(tmp_path: Path) -> Iterator[Transport]:
+    made = Transport(environment(tmp_path))
+    yield made
+    made.close()
 
 
 def test_a_connection_is_used_again(serve: Start, transport: Transport) -> None:

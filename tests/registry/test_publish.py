@@ -7,13 +7,17 @@ import json
 import ssl
 import subprocess
 import tarfile
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from shipit.errors import ShipitError
+from shipit.clock import Clock
+from shipit.errors import Interrupted, ShipitError
 from shipit.events import Event, Retried, Transferred
+from shipit.http.retry import ATTEMPTS
 from shipit.image.image import BuiltImage
 from shipit.pipeline.flow import push
 from shipit.pipeline.parallel import Failures
@@ -58,11 +62,17 @@ def registry() -> Iterator[Faulty]:
 
 
 def make(
-    folder: Path, registry: EmbeddedRegistry, events: list[Event], name: str = "app", dockerfile: str = DOCKERFILE
+    folder: Path,
+    registry: EmbeddedRegistry,
+    events: list[Event],
+    name: str = "app",
+    dockerfile: str = DOCKERFILE,
+    clock: Clock | None = None,
 ) -> Run:
     surroundings = runs.environment(folder)
     text = f"app: app\nimage: {{repository: {registry.host}/{name}, tags: [v1]}}\ntargets: {{hub: }}\n"
-    return runs.run(runs.project(folder, text, surroundings, dockerfile=dockerfile), surroundings, events)
+    loaded = runs.project(folder, text, surroundings, dockerfile=dockerfile)
+    return runs.run(loaded, surroundings, events, clock=clock)
 
 
 def sent(events: list[Event]) -> list[int]:
@@ -191,6 +201,85 @@ def test_a_registry_that_is_gone_midway(tmp_path: Path, registry: Faulty) -> Non
     assert "answered 503" in caught.value.render()
     assert registry.tags == {}
     assert len([event for event in events if isinstance(event, Retried)]) >= 4
+
+
+def test_a_request_is_sent_again_as_often_as_the_policy_says_and_no_more(tmp_path: Path) -> None:
+    for method, path in (("POST", "/v2/app/blobs/uploads/"), ("HEAD", "/v2/app/manifests/v1"), ("PUT", "manifests")):
+        with Refusing(method, path) as registry:
+            with pytest.raises(ShipitError, match="answered 503"):
+                push(make(tmp_path / method, registry, []))
+            asked = [where for how, where in registry.log if how == method and path in where]
+            # Each of the blobs is one request; so is what is asked of a tag, or a manifest that is put.
+            logical = 3 if method == "POST" else len(set(asked))
+            assert len(asked) <= logical * ATTEMPTS and len(asked) % ATTEMPTS == 0, method
+
+
+class Refusing(EmbeddedRegistry):
+    """Answers 503 to one kind of request, always."""
+
+    def __init__(self, method: str, path: str) -> None:
+        super().__init__()
+        self._method, self._path = method, path
+
+    def answer(self, request: Request) -> Response:
+        if request.method == self._method and self._path in request.path:
+            self.log.append((request.method, request.path))
+            return Response(503)
+        return super().answer(request)
+
+
+class Silent(EmbeddedRegistry):
+    """Gives no answer to one kind of request until it is stopped."""
+
+    def __init__(self, method: str, path: str) -> None:
+        super().__init__()
+        self._method, self._path = method, path
+        self.is_over = threading.Event()
+
+    def answer(self, request: Request) -> Response:
+        if request.method == self._method and self._path in request.path:
+            self.is_over.wait(30)
+        return super().answer(request)
+
+    def stop(self) -> None:
+        self.is_over.set()
+        super().stop()
+
+
+SILENCES = {
+    "a tag": ("HEAD", "/manifests/v1"),
+    "a blob": ("HEAD", "/blobs/"),
+    "an upload": ("POST", "/blobs/uploads/"),
+    "a blob's end": ("PUT", "/blobs/uploads/"),
+    "a manifest": ("PUT", "/manifests/"),
+    "the registry": ("GET", "/v2/"),
+}
+
+
+@pytest.mark.parametrize("name", SILENCES)
+def test_a_push_that_gets_no_answer_ends_at_the_deadline_and_says_what_it_waited_for(tmp_path: Path, name: str) -> None:
+    method, path = SILENCES[name]
+    with Silent(method, path) as registry:
+        run = make(tmp_path, registry, [], clock=Clock())
+        run.timeout_s = 1.0
+        began = time.monotonic()
+        with run, pytest.raises(ShipitError) as caught:
+            push(run)
+        assert time.monotonic() - began < 6
+        text = caught.value.render()
+        assert "the deadline passed while waiting for " in text and registry.host in text
+        for thread in threading.enumerate():
+            assert thread.name not in ("ask", "upload", "early"), "its threads end with the run"
+
+
+def test_a_push_that_is_cancelled_while_it_waits_ends_at_once(tmp_path: Path) -> None:
+    with Silent("HEAD", "/manifests/") as registry:
+        clock = Clock()
+        threading.Timer(0.5, clock.cancel.set).start()
+        began = time.monotonic()
+        with make(tmp_path, registry, [], clock=clock) as run, pytest.raises(Interrupted):
+            push(run)
+        assert time.monotonic() - began < 4
 
 
 def test_credentials_that_are_refused(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from shipit.http.transport import Transport
 from shipit.registry.client import RegistryClient
 from shipit.registry.credentials import Credentials
 from shipit.rehearsal.registry import EmbeddedRegistry
-from tests.http.scripted import ScriptedServer, Start, answer
+from tests.http.scripted import Cut, ScriptedServer, Start, answer
 from tests.runs import environment
 from tests.servers.certificates import Authority
 from tests.shipit import Shipit
@@ -98,6 +98,52 @@ def test_a_blob_refused_before_all_of_it_went_out(serve: Start, tmp_path: Path) 
     client = client_of(tmp_path, server)
     client.upload_blob("a/b", DATA, tmp_path / "blob", size, told.append)
     assert sum(told) == size
+
+
+def test_an_upload_that_is_cut_off_goes_on_where_the_registry_can(serve: Start, tmp_path: Path) -> None:
+    size, told = 20_000_000, list[int]()
+    (tmp_path / "blob").write_bytes(bytes(range(200)) * (size // 200))
+    kept = answer(b"", "204 No Content", "Location: /up/2", "Range: 0-5999999")
+    again = answer(b"", "204 No Content", "Location: /up/3", "Range: 0-11999999")
+    taken = answer(b"", "202 Accepted", "Location: /up/4", f"Range: 0-{size - 1}")
+    server = serve(
+        [answer(), opened("/up/1")],
+        [Cut(6_000_000)],
+        [kept],
+        [Cut(6_000_000)],
+        [again, taken, answer(b"", "201 Created")],
+    )
+    client = client_of(tmp_path, server)
+    client.upload_blob("a/b", DATA, tmp_path / "blob", size, told.append)
+    assert asked(server) == [
+        "GET /v2/",
+        "POST /v2/a/b/blobs/uploads/",
+        f"PUT /up/1?digest={DATA}",
+        "GET /up/1",
+        "PATCH /up/2",
+        "GET /up/2",
+        "PATCH /up/3",
+        f"PUT /up/4?digest={DATA}",
+    ]
+    assert b"Content-Range: 6000000-19999999" in server.heads[4]
+    assert b"Content-Range: 12000000-19999999" in server.heads[6]
+    assert sum(told) == size and BASIC in server.heads[6].decode()
+
+
+def test_an_upload_that_is_cut_off_again_and_again_goes_in_pieces(serve: Start, tmp_path: Path) -> None:
+    """A registry that can't go on from where it was cut off, behind something that allows a connection 6 MB."""
+    size, told = 10_000_000, list[int]()
+    (tmp_path / "blob").write_bytes(bytes(size))
+    gone = answer(b"", "404 Not Found")
+    taken = answer(b"", "202 Accepted", "Location: /up/2")
+    server = serve(
+        [answer(), opened("/up/1")],
+        [Cut(6_000_000)],
+        [gone, opened("/up/2"), *[taken] * 10, answer(b"", "201 Created")],
+    )
+    client_of(tmp_path, server).upload_blob("a/b", DATA, tmp_path / "blob", size, told.append)
+    pieces = [head for head in server.heads if head.startswith(b"PATCH")]
+    assert 2 <= len(pieces) <= 10 and sum(told) == size
 
 
 def test_redirects_that_lead_nowhere_end(serve: Start, tmp_path: Path) -> None:

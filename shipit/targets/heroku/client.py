@@ -101,7 +101,7 @@ class HerokuClient:
         wire = self.wire
         return retrying(
             lambda: wire.send("GET", path, self.deadline, accept=accept, headers=headers).body,
-            clock=wire.clock,
+            deadline=self.deadline,
             emit=wire.emit,
             attempts=self.attempts,
         )

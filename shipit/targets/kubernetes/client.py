@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
 
-from shipit.clock import Clock
+from shipit.clock import Clock, Deadline
 from shipit.config.environment import Environment
 from shipit.errors import RemoteError
 from shipit.events import Emit
@@ -194,7 +194,7 @@ class KubernetesClient:
                 ) from None
             return found if isinstance(found, dict) else {}
 
-        return retrying(once, clock=self.clock, emit=self.emit, attempts=4)
+        return retrying(once, deadline=Deadline(self.clock), emit=self.emit, attempts=4)
 
     def _send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Any:
         url = self.server + path

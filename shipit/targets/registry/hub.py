@@ -29,7 +29,6 @@ class DockerHub:
 
     def __init__(self, environment: Environment, clock: Clock, emit: Emit, credentials: Credentials | None) -> None:
         self._http = Transport(environment, Deadline(clock))
-        self._clock = clock
         self._emit = emit
         self._credentials = credentials
         self._token = ""
@@ -74,7 +73,7 @@ class DockerHub:
             raise
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
-        return retrying(lambda: self._once(method, path, body), clock=self._clock, emit=self._emit)
+        return retrying(lambda: self._once(method, path, body), deadline=self._http.deadline, emit=self._emit)
 
     def _once(self, method: str, path: str, body: Mapping[str, Any] | None) -> Mapping[str, Any]:
         url, is_new = f"{API}{path}", not self._token

@@ -18,6 +18,7 @@ from shipit.targets.registry.config import RegistryConfig
 from shipit.targets.registry.judge import judge_tags
 from shipit.targets.registry.observed import RegistryObserved
 from shipit.targets.registry.plan import plan_description, plan_retention
+from shipit.threads import result_of
 
 if TYPE_CHECKING:
     from shipit.targets.registry.hub import DockerHub
@@ -57,7 +58,8 @@ class RegistryTarget:
         ref, wanted = parse_reference(use.repository), self._awaited.get(use.repository)
         if wanted is None and context.inventory is not None:
             for tag, digest in context.inventory.tags(ref, use.tags).items():
-                yield f"{use.repository} {tag}", digest.result()
+                name = f"{use.repository} {tag}"
+                yield name, result_of(digest, context.deadline, f"what {name} names")
             return
         client = _registries(context).client(ref)
         for reference in (*use.tags, *([wanted] if wanted else [])):

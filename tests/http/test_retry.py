@@ -1,0 +1,106 @@
+"""What is sent again, how often, and how long that may take."""
+
+from __future__ import annotations
+
+import pytest
+
+from shipit.clock import Deadline
+from shipit.errors import DeadlinePassed, Interrupted, RemoteError
+from shipit.events import Event, Retried
+from shipit.http.retry import ATTEMPTS, retrying
+from tests.runs import FakeClock
+
+
+class Place:
+    """Fails with errors in turn; each call takes `takes_s`."""
+
+    def __init__(self, *errors: RemoteError, takes_s: float = 0.0) -> None:
+        self.clock, self.events = FakeClock(), list[Event]()
+        self._errors, self._takes_s = list(errors), takes_s
+        self.calls = 0
+
+    def ask(self) -> str:
+        self.calls += 1
+        self.clock.sleep(self._takes_s)
+        if self._errors:
+            raise self._errors.pop(0)
+        return "answer"
+
+    def retried(self, within_s: float = float("inf"), **more: float) -> str:
+        return retrying(
+            self.ask,
+            deadline=Deadline.after(self.clock, within_s),
+            emit=self.events.append,
+            **more,  # type: ignore[arg-type]
+        )
+
+
+def busy(after_s: float | None = None) -> RemoteError:
+    return RemoteError("answered 503", where="GET x", retryable=True, status=503, retry_after_s=after_s)
+
+
+def test_what_passes_is_overcome() -> None:
+    place = Place(busy(), busy())
+    assert place.retried() == "answer"
+    assert place.calls == 3 and [type(event) for event in place.events] == [Retried, Retried]
+
+
+def test_what_stays_is_told_after_so_many_attempts() -> None:
+    place = Place(*[busy()] * 20)
+    with pytest.raises(RemoteError, match="answered 503"):
+        place.retried()
+    assert place.calls == ATTEMPTS
+
+
+def test_what_can_not_pass_is_told_at_once() -> None:
+    place = Place(RemoteError("no", status=403))
+    with pytest.raises(RemoteError, match="no"):
+        place.retried()
+    assert place.calls == 1
+
+
+@pytest.mark.parametrize(("after_s", "calls"), [(30, 2), (120, 2), (121, 1), (1e9, 1), (float("inf"), 1)])
+def test_a_pause_that_the_server_asks_for_is_kept_unless_it_is_too_long(after_s: float, calls: int) -> None:
+    place = Place(busy(after_s))
+    if calls == 1:
+        with pytest.raises(RemoteError):
+            place.retried()
+    else:
+        place.retried()
+        assert place.clock.time_s == pytest.approx(1000 + after_s)
+    assert place.calls == calls
+
+
+def test_a_pause_beyond_the_deadline_is_not_waited_for() -> None:
+    place = Place(busy(60))
+    with pytest.raises(RemoteError, match="answered 503") as caught:
+        place.retried(within_s=50)
+    assert place.clock.time_s == 1000 and place.calls == 1
+    assert caught.value.hint == "it may be asked again in 60 s, after the deadline: allow more time with --timeout"
+
+
+def test_a_place_that_takes_long_to_fail_is_not_asked_five_times() -> None:
+    place = Place(*[busy()] * 20, takes_s=60)
+    with pytest.raises(RemoteError):
+        place.retried()
+    assert place.calls == 2
+
+
+def test_a_deadline_that_passed_is_no_failure_that_passes() -> None:
+    calls = 0
+
+    def late() -> str:
+        nonlocal calls
+        calls += 1
+        raise DeadlinePassed("too late")
+
+    with pytest.raises(DeadlinePassed):
+        retrying(late, deadline=Deadline(FakeClock()), emit=lambda event: None)
+    assert calls == 1
+
+
+def test_a_pause_ends_when_the_run_is_cancelled() -> None:
+    place = Place(busy(100))
+    place.clock.cancel.set()
+    with pytest.raises(Interrupted):
+        place.retried()
