@@ -37,8 +37,10 @@ def registry() -> Iterator[HostileRegistry]:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, registry: HostileRegistry) -> Machine:
-    return Machine(tmp_path / "one", registry)
+def machine(tmp_path: Path, registry: HostileRegistry) -> Iterator[Machine]:
+    made = Machine(tmp_path / "one", registry)
+    yield made
+    made.registries.close()
 
 
 def index_of(*digests: str) -> dict[str, Any]:
