@@ -56,6 +56,7 @@ def test_a_first_release() -> None:
     assert (step.id, step.summary, step.detail) == ("release", "release web", (f"web  none -> {'b' * 12}",))
     assert step.payload == {
         "updates": [{"type": "web", "docker_image": NEW}], "baseline": 1, "app": "", "images": {"web": "b" * 12},
+        "is_later": False, "taken_out": [],
     }  # fmt: skip
 
 

@@ -44,7 +44,7 @@ class Changes:
             yield from self._set(payload, {name: before.get(name) for name in payload["names"]})
         elif step.id == "rollback":
             yield from self._roll_back(payload)
-        elif "remove" in payload:
+        elif "process" in payload:
             yield from self._remove(payload)
         else:
             yield from self._release(payload)
@@ -84,7 +84,7 @@ class Changes:
         yield from self._follow_command(now, lambda release: sets_variables(release, differing))
 
     def _remove(self, payload: Mapping[str, Any]) -> Iterator[Event]:
-        name = payload["remove"]
+        name = payload["process"]
         now = self._look(payload)
         if name not in now.formation or now.formation[name].short != payload["image"]:
             return

@@ -22,8 +22,11 @@ def given_images(release: ReleaseFacts) -> dict[str, str]:
 
 def sets_variables(release: ReleaseFacts, names: Iterable[str]) -> bool:
     """Whether a release set or removed one of some config vars."""
-    is_config = release.description.startswith(("Set ", "Remove ")) and "config var" in release.description
-    return is_config and not set(names).isdisjoint(_WORD.findall(release.description))
+    return is_about_config(release) and not set(names).isdisjoint(_WORD.findall(release.description))
+
+
+def is_about_config(release: ReleaseFacts) -> bool:
+    return release.description.startswith(("Set ", "Remove ")) and "config var" in release.description
 
 
 def changes_images(release: ReleaseFacts) -> bool:
@@ -54,6 +57,9 @@ def running_images(releases: Iterable[ReleaseFacts]) -> Mapping[str, str]:
                 known = after.get(int(back[1]), {})
             elif given := given_images(release):
                 known = {**known, **given}
+            elif release.description.startswith("Remove") and not is_about_config(release):
+                gone = set(re.findall(r"[-\w]+", release.description))
+                known = {name: short for name, short in known.items() if name not in gone}
             elif changes_images(release):
                 known = {}
         after[release.version] = known

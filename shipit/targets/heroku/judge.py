@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from shipit.digest import Digest
 from shipit.release import Seen, State, Verdict
-from shipit.targets.heroku.described import changes_images, given_images, sets_variables, told
-from shipit.targets.heroku.observed import UP, DynoFacts, HerokuObserved, ReleaseFacts
+from shipit.targets.heroku.described import changes_images, given_images, is_about_config, sets_variables, told
+from shipit.targets.heroku.observed import UP, DynoFacts, HerokuObserved, ReleaseFacts, Told
 from shipit.targets.heroku.plan import RELEASE, Wanted
 
 WEB = "web"
@@ -30,7 +30,7 @@ def judge_heroku(wanted: Wanted, observed: HerokuObserved, seen: Seen, *, pendin
     )
 
 
-def _judge_release(images: Mapping[str, Digest], observed: HerokuObserved, seen: Seen) -> Verdict | None:
+def _judge_release(images: Mapping[str, Digest | Told], observed: HerokuObserved, seen: Seen) -> Verdict | None:
     ours = next((release for release in _since(observed, seen) if _is_ours(release, images)), None)
     if ours is None and not all(_runs(observed, name, image) for name, image in images.items()):
         ours = next((release for release in _since(observed, seen) if not _tells(release)), None)
@@ -46,13 +46,13 @@ def _judge_release(images: Mapping[str, Digest], observed: HerokuObserved, seen:
     return Verdict(State.FAILED, what, hint=f"heroku releases --app {observed.app}")
 
 
-def _runs(observed: HerokuObserved, name: str, image: Digest) -> bool:
+def _runs(observed: HerokuObserved, name: str, image: Digest | Told) -> bool:
     return name in observed.formation and bool(observed.formation[name].runs(image))
 
 
 def _tells(release: ReleaseFacts) -> bool:
     """Whether a release tells what it changed: images, or config vars."""
-    return changes_images(release) or release.description.startswith(("Set ", "Remove "))
+    return changes_images(release) or is_about_config(release)
 
 
 def still_runs(observed: HerokuObserved, seen: Seen) -> str:
@@ -111,7 +111,7 @@ def _since(observed: HerokuObserved, seen: Seen) -> Iterator[ReleaseFacts]:
     return (release for release in observed.releases if release.version > base)
 
 
-def _is_ours(release: ReleaseFacts, images: Mapping[str, Digest]) -> bool:
+def _is_ours(release: ReleaseFacts, images: Mapping[str, Digest | Told]) -> bool:
     return any(name in images and images[name].short == short for name, short in given_images(release).items())
 
 

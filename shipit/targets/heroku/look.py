@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from shipit.targets.heroku.client import HerokuClient
 from shipit.targets.heroku.described import newest_giving, running_images
 from shipit.targets.heroku.observed import NOTHING, AppFacts, DynoFacts, HerokuObserved, ProcessFacts, ReleaseFacts
-from shipit.targets.heroku.plan import RELEASE
 
 
 class Answers(NamedTuple):
@@ -45,11 +44,7 @@ def ask(client: HerokuClient, *names: str) -> Answers:
 def _with_told(formation: Mapping[str, ProcessFacts], releases: tuple[ReleaseFacts, ...]) -> dict[str, ProcessFacts]:
     """The formation, with what the releases tell where it does not, or has an image whose release took no effect."""
     told = running_images(releases)
-    found = {name: _told(name, facts, told.get(name, ""), releases) for name, facts in formation.items()}
-    if RELEASE in told and RELEASE not in found:
-        # Whether a formation lists the release command is not documented.
-        found[RELEASE] = ProcessFacts(0, "", None, told[RELEASE])
-    return found
+    return {name: _told(name, facts, told.get(name, ""), releases) for name, facts in formation.items()}
 
 
 def _told(name: str, facts: ProcessFacts, told: str, releases: tuple[ReleaseFacts, ...]) -> ProcessFacts:
@@ -88,3 +83,11 @@ def observed_of(answers: Answers, mark: Callable[[str], str]) -> HerokuObserved:
         id=app.id,
         config=answers.config,
     )
+
+
+def without(observed: HerokuObserved, taken_out: Collection[str]) -> HerokuObserved:
+    """The app with nothing in the process types that were taken out: a formation may show what it was asked for last."""
+    formation = {
+        name: replace(facts, told=NOTHING) if name in taken_out else facts for name, facts in observed.formation.items()
+    }
+    return replace(observed, formation=formation)

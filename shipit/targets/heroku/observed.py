@@ -18,6 +18,16 @@ OWNED = "SHIPIT_VARIABLES"
 _PROCESS_SAID = "a process type of letters, digits, '-' and '_'"
 
 
+class Told(str):
+    """The first twelve digits of an image, where nothing tells more; empty where nothing tells that."""
+
+    __slots__ = ()
+
+    @property
+    def short(self) -> str:
+        return str(self)
+
+
 @dataclass(frozen=True, slots=True)
 class AppFacts:
     """The app itself. `stacks` are the one it runs on and the one it is built for; empty text is what is not known."""
@@ -49,11 +59,12 @@ class ProcessFacts:
         """The first twelve digits of the image that runs; empty where that is not known."""
         return self.told or (self.image.short if self.image else "")
 
-    def runs(self, image: Digest) -> bool | None:
+    def runs(self, image: Digest | Told) -> bool | None:
         """Whether it runs an image; None where that is not known."""
-        if not self.short:
+        if not self.short or not image.short:
             return None
-        return self.image == image if self.image and self.image.short == self.short else self.short == image.short
+        is_exact = isinstance(image, Digest) and self.image is not None and self.image.short == self.short
+        return self.image == image if is_exact else self.short == image.short
 
 
 @dataclass(frozen=True, slots=True)

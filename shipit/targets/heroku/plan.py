@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 from shipit.digest import Digest
 from shipit.release import Step
-from shipit.targets.heroku.observed import OWNED, HerokuObserved, ProcessFacts
+from shipit.targets.heroku.observed import OWNED, HerokuObserved, ProcessFacts, Told
 
 RELEASE = "release"
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What should be: config digests, quantities and sizes by process type; env by value; secrets by mark.
+    """What should be: images, quantities and sizes by process type; env by value; secrets by mark.
 
     `prune` is whether what shipit made and deploy.yml no longer has is removed.
     """
 
-    images: Mapping[str, Digest]
+    images: Mapping[str, Digest | Told]
     quantities: Mapping[str, int]
     sizes: Mapping[str, str]
     env: Mapping[str, str]
@@ -41,7 +41,7 @@ def plan_heroku(wanted: Wanted, observed: HerokuObserved) -> tuple[Step, ...]:
     """
     config, release, scale = plan_config(wanted, observed), plan_release(wanted, observed), plan_scale(wanted, observed)
     gone = plan_removals(wanted, observed)
-    command = next((step for step in gone if step.payload["remove"] == RELEASE), None)
+    command = next((step for step in gone if step.payload["process"] == RELEASE), None)
     others = [step for step in (config, *gone) if step and step is not command]
     if release and others and RELEASE in observed.formation and RELEASE in _types(release):
         command = _removal(RELEASE, observed.formation[RELEASE], "take out the release command of before")
@@ -87,7 +87,7 @@ def _types_no_longer_wanted(wanted: Wanted, observed: HerokuObserved) -> list[st
 
 def _removal(name: str, facts: ProcessFacts, summary: str) -> Step:
     detail = (f"{name}  {facts.short or 'unknown'} -> none",)
-    return Step(f"remove {name}", summary, detail, payload={"remove": name, "image": facts.short})
+    return Step(f"remove {name}", summary, detail, payload={"process": name, "image": facts.short})
 
 
 def plan_release(wanted: Wanted, observed: HerokuObserved) -> Step | None:
@@ -113,9 +113,10 @@ def _numbered(steps: list[Step], wanted: Wanted, observed: HerokuObserved) -> It
     facts = observed.formation.get(RELEASE)
     command = (facts.short or "the image of before") if facts else ""
     images = {name: image.short for name, image in wanted.images.items()}
-    is_first, base = True, {"baseline": observed.version, "app": observed.id, "images": images}
+    base = {"baseline": observed.version, "app": observed.id, "images": images}
+    taken_out: list[str] = []
     for number, step in enumerate(steps, 1):
-        if step.payload.get("remove") == RELEASE:
+        if step.payload.get("process") == RELEASE:
             command = ""
         for update in step.payload.get("updates", ()):
             if update["type"] == RELEASE:
@@ -124,9 +125,9 @@ def _numbered(steps: list[Step], wanted: Wanted, observed: HerokuObserved) -> It
         if len(steps) > 1:
             which = f"release {number} of {len(steps)}"
             said = f"{which}, {said or 'without a release command'}"
-        payload = {**step.payload, **base, **({} if is_first else {"is_later": True})}
+        payload = {**step.payload, **base, "is_later": number > 1, "taken_out": list(taken_out)}
         yield step._replace(detail=(*step.detail, said) if said else step.detail, payload=payload)
-        is_first = False
+        taken_out += [step.payload["process"]] if "process" in step.payload else []
 
 
 def plan_scale(wanted: Wanted, observed: HerokuObserved) -> Step | None:

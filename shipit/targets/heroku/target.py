@@ -26,8 +26,8 @@ from shipit.targets.heroku.config import HerokuConfig, ProcessConfig
 from shipit.targets.heroku.described import sets_variables
 from shipit.targets.heroku.follow import Follower, ReleaseFailed
 from shipit.targets.heroku.judge import WEB, judge_heroku, outage, still_runs
-from shipit.targets.heroku.look import ask, observed_of, with_owners
-from shipit.targets.heroku.observed import NOTHING, AppFacts, HerokuObserved
+from shipit.targets.heroku.look import ask, observed_of, with_owners, without
+from shipit.targets.heroku.observed import NOTHING, OWNED, AppFacts, HerokuObserved, Told
 from shipit.targets.heroku.plan import RELEASE, Wanted, notes_on, plan_heroku
 from shipit.targets.heroku.plan_back import plan_back
 from shipit.targets.heroku.probe import ask_app
@@ -44,6 +44,11 @@ RELEASE_S = 3600.0
 
 
 def create(name: str, config: HerokuConfig, project: Project, environment: Environment) -> HerokuTarget:
+    """Raises: ConfigError when deploy.yml uses a name that shipit keeps for itself."""
+    for part, names in (("env", project.env), ("secrets", project.secrets_for(name))):
+        if OWNED in names:
+            what = "is the name that shipit keeps for its own note on Heroku"
+            raise project.problem((part, OWNED), what, "choose another name")
     return HerokuTarget(name, config, project, environment)
 
 
@@ -185,7 +190,8 @@ class HerokuTarget:
             return
         try:
             now = self.observe(context)
-            if step.payload.get("is_later") or step.id == "config":
+            if step.payload["is_later"] or step.id == "config":
+                now = without(now, step.payload["taken_out"])
                 steps = plan_back(self._before, now, self._released, self._names())
                 for back in steps:
                     yield from self._changes(context).apply(back, {}, self._config_before())
@@ -219,7 +225,10 @@ class HerokuTarget:
         """What ran before, as far as it is known."""
         types = {name: facts for name, facts in before.formation.items() if name != RELEASE}
         return Wanted(
-            images={name: facts.image for name, facts in types.items() if facts.image and not facts.told},
+            images={
+                name: facts.image if facts.image and not facts.told else Told(facts.short)
+                for name, facts in types.items()
+            },
             quantities={name: facts.quantity for name, facts in types.items()},
             sizes={name: facts.size for name, facts in types.items()},
             env={},

@@ -1,0 +1,94 @@
+"""A Heroku app to deploy to in this process, on the stand-in, and how such a deploy ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from shipit.clock import Clock
+from shipit.events import Event, Log, PlanMade, Retried, TargetFinished, Warned
+from shipit.pipeline.flow import deploy
+from shipit.rehearsal.app import App
+from shipit.rehearsal.heroku import HerokuStandIn
+from tests import runs
+from tests.servers.dynos import ScriptedRunner
+
+APP = "shop-prod"
+
+
+class Ended(NamedTuple):
+    """How a deploy ended."""
+
+    code: int
+    events: list[Event]
+
+    @property
+    def plan(self) -> str:
+        return next(event.text for event in self.events if isinstance(event, PlanMade))
+
+    @property
+    def finished(self) -> TargetFinished:
+        return next(event for event in self.events if isinstance(event, TargetFinished))
+
+    @property
+    def warnings(self) -> list[str]:
+        return [event.message for event in self.events if isinstance(event, Warned)]
+
+    @property
+    def output(self) -> list[str]:
+        return [event.line for event in self.events if isinstance(event, Log)]
+
+    @property
+    def retried(self) -> list[Retried]:
+        return [event for event in self.events if isinstance(event, Retried)]
+
+
+class HerokuPlace:
+    """`deploy(...)` writes deploy.yml and runs it. `note` is in the image: another one makes another image."""
+
+    def __init__(self, folder: Path, heroku: HerokuStandIn, runner: ScriptedRunner) -> None:
+        self.folder = folder
+        self.heroku = heroku
+        self.runner = runner
+        self.variables: dict[str, str] = {}
+
+    @property
+    def app(self) -> App:
+        return self.heroku.apps[APP]
+
+    @property
+    def writes(self) -> list[tuple[str, str]]:
+        """What was changed through the API."""
+        return [row for row in self.heroku.log if row[0] not in ("GET", "HEAD") and "log-sessions" not in row[1]]
+
+    def deploy(self, note: str = "", *, more: str = "", target: str = "", clock: Clock | None = None) -> Ended:
+        surroundings = runs.environment(self.folder, **self.heroku.variables(), **self.variables)
+        text = f"app: shop\nimage: {{build: .}}\n{more}\ntargets: {{heroku: {{app: {APP}, settle: 0s{target}}}}}\n"
+        self.folder.mkdir(exist_ok=True)
+        (self.folder / "hello.txt").write_text(f"hello {note}\n")
+        events: list[Event] = []
+        run = runs.run(runs.project(self.folder, text, surroundings), surroundings, events, clock=clock or Clock())
+        try:
+            return Ended(deploy(run), events)
+        finally:
+            run.close()
+
+    def descriptions(self) -> list[str]:
+        """What the releases were, without their images."""
+        return [row["description"].split(" (")[0] for row in self.app.releases]
+
+    def statuses(self) -> list[str]:
+        return [row["status"] for row in self.app.releases]
+
+
+@contextmanager
+def heroku_place(folder: Path, kind: type[HerokuStandIn] = HerokuStandIn, **choices: Any) -> Iterator[HerokuPlace]:
+    """A place with one app. `choices` are about what is not known of Heroku; see the stand-in."""
+    runner = ScriptedRunner()
+    with kind(token="token-of-heroku", runner=runner) as heroku:
+        heroku.create_app(APP)
+        for name, value in choices.items():
+            setattr(heroku.formation if hasattr(heroku.formation, name) else heroku.releases, name, value)
+        yield HerokuPlace(folder, heroku, runner)
