@@ -55,11 +55,9 @@ def printable_uncolored(text: str) -> str:
 
 def inert_line(line: str) -> str:
     """A printable line that no CI system takes for a command."""
-    return (
-        _COMMAND.sub(lambda match: f"{match[1] or ''}\\{match[0].strip()}", line)
-        if "::" in line or "##" in line
-        else line
-    )
+    if "::" not in line and "##" not in line:
+        return line
+    return _COMMAND.sub(lambda match: "#\\" if match[0] == "#" else f"{match[1]}\\:", line)
 
 
 def cut_text(text: str, most: int = MOST_CHARACTERS) -> str:

@@ -74,7 +74,8 @@ class Redactor:
 
     def lines(self, lines: Sequence[str]) -> tuple[str, ...]:
         """Lines of one text with secrets masked, those that are spread over several, too."""
-        return tuple(self.text("\n".join(lines)).split("\n")) if lines else ()
+        parts = iter(self.text("\n".join(lines)).split("\n"))
+        return tuple("\n".join(next(parts) for _ in range(line.count("\n") + 1)) for line in lines)
 
     def value(self, value: T) -> T:
         """The same value with its free text redacted and then cut, through tuples and named tuples.
@@ -144,7 +145,7 @@ class Redactor:
         return cut_text(self.text(text))
 
     def _free_lines(self, lines: Sequence[str]) -> tuple[str, ...]:
-        return tuple(cut_text("\n".join(self.lines(lines))).split("\n")) if lines else ()
+        return tuple(cut_text(line) for line in self.lines(lines))
 
     def _walk(self, value: Any) -> Any:
         if not isinstance(value, tuple):
