@@ -32,11 +32,11 @@ class ProjectFolder(NamedTuple):
         return read_file(self.file(str(text)), max_bytes=max_bytes, within=self.within)
 
 
-def project_folder(file: Path, environment: Environment) -> ProjectFolder:
-    """The folder of a deploy.yml; under an untrusted one, nothing outside of its git tree, or of the folder, is read."""
-    folder = file.parent.resolve()
-    within = _git_root(folder, environment.home) if environment.is_untrusted else None
-    return ProjectFolder(folder, environment.home, within)
+def project_folder(folder: Path, environment: Environment) -> ProjectFolder:
+    """The folder of a deploy.yml. Of an untrusted one nothing outside of its git tree, or of the folder itself, is read."""
+    real = folder.resolve()
+    within = _git_root(real, environment.home) if environment.is_untrusted else None
+    return ProjectFolder(real, environment.home, within)
 
 
 def _git_root(folder: Path, home: Path) -> Path:

@@ -47,7 +47,7 @@ def _replaced(text: str, lookup: Lookup, offset: int, depth: int) -> str:
             position = start + 2
             continue
         out.append(text[position:start])
-        end = _closing(text, start, offset)
+        end = closing_brace(text, start, offset)
         out.append(_expand(text[start + 2 : end], offset + start, lookup, depth))
         size += len(out[-1])
         if size > MAX_CHARACTERS:
@@ -57,7 +57,8 @@ def _replaced(text: str, lookup: Lookup, offset: int, depth: int) -> str:
     return "".join(out)
 
 
-def _closing(text: str, start: int, offset: int) -> int:
+def closing_brace(text: str, start: int, offset: int = 0) -> int:
+    """Where the `${` at `start` ends. `offset` is added in errors. Raises: InterpolationError when it never does."""
     depth, position = 0, start
     while position < len(text):
         if text.startswith("${", position):

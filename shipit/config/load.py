@@ -16,6 +16,7 @@ from shipit.config.environment import Environment
 from shipit.config.find import DeployFile
 from shipit.config.folder import ProjectFolder, project_folder
 from shipit.config.git import Git
+from shipit.config.held import held_values
 from shipit.config.include import Reader, relative_name
 from shipit.config.interpolate import interpolate
 from shipit.config.model import DotenvFiles, ProjectFile, TargetConfig
@@ -39,7 +40,7 @@ def load_project(
     Raises: ConfigErrors with every mistake.
     """
     given = _given(file)
-    folder = project_folder(given.path, environment)
+    folder = project_folder(given.path.parent, environment)
     written = read_written(given, environment, selected=selected)
     tree, flags = overlay(written.tree, selected, written.source)
     source = written.source.of(tree)
@@ -48,7 +49,7 @@ def load_project(
     variables, mistakes = _variables(tree, names, folder, source)
     resolved, found, failed = interpolated(tree, replace(names, variables=variables), source)
     mistakes += found
-    environment.redactor.add(_secret_values(resolved, variables))
+    environment.redactor.add(held_values(resolved, variables))
     source = source.of(resolved)
     data = plain_data(resolved)
     if other_format := check_format(data, source):
@@ -110,7 +111,7 @@ class Written(NamedTuple):
 def read_written(file: Path | DeployFile, environment: Environment, *, selected: str | None = None) -> Written:
     """Read a file and what it includes. Raises: UsageError, ConfigErrors."""
     given = _given(file)
-    folder = project_folder(given.path, environment)
+    folder = project_folder(given.path.parent, environment)
     names = Names(environment.variables, Git(folder.path, environment), None, selected or PRODUCTION)
     reader = Reader(environment, folder.within, lambda text: interpolate(text, names))
     name = given.name or relative_name(given.path, environment.cwd)
@@ -143,14 +144,6 @@ def _variables(
         return names.variables, mistakes
     values, found = read_dotenv(files.dotenv, folder, source)
     return {**values, **names.variables}, mistakes + found
-
-
-def _secret_values(tree: Mapping_, variables: Mapping[str, str]) -> list[str]:
-    """The values of the variables that secrets are read from, whatever else is wrong with the file."""
-    secrets = tree.items.get("secrets")
-    rows = secrets[1].items.values() if secrets and isinstance(secrets[1], Mapping_) else ()
-    sources = [row.items["env"][1] for _, row in rows if isinstance(row, Mapping_) and "env" in row.items]
-    return [variables.get(source.text, "") for source in sources if isinstance(source, Scalar)]
 
 
 def _read_targets(data: Any, kinds: Kinds, source: Source) -> tuple[dict[str, TargetConfig], list[ConfigError]]:

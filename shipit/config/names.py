@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shipit.config.document import Mapping_, Scalar, Sequence_, Value
+from shipit.config.document import TEXT_MAPS, Mapping_, Scalar, Sequence_, Value
 from shipit.config.git import Git
 from shipit.config.interpolate import InterpolationError, Lookup, interpolate
+from shipit.config.local_command import is_local_command
 from shipit.config.position import Keys
 from shipit.config.source import Source
 from shipit.errors import ConfigError
@@ -40,14 +41,16 @@ class Names:
 def interpolated(tree: Mapping_, lookup: Lookup, source: Source) -> tuple[Mapping_, list[ConfigError], frozenset[Keys]]:
     """The tree with each `${...}` in its values replaced, what could not be, and at which paths that is.
 
-    Overlays that are not chosen stay as they are.
+    Overlays that are not chosen stay as they are, and so do the user's own keys. A command that this machine runs stays
+    as it is written, and its variables are only looked for.
     """
     mistakes: list[ConfigError] = []
     failed: set[Keys] = set()
 
     def walk(value: Value, keys: tuple[str | int, ...]) -> Value:
         if isinstance(value, Mapping_):
-            return Mapping_({k: (at, walk(v, (*keys, k))) for k, (at, v) in value.items.items()}, value.at)
+            items = {k: (at, v if _is_users(k, keys) else walk(v, (*keys, k))) for k, (at, v) in value.items.items()}
+            return Mapping_(items, value.at)
         if isinstance(value, Sequence_):
             return Sequence_(tuple(walk(item, (*keys, i)) for i, item in enumerate(value.items)), value.at)
         if "${" not in value.text:
@@ -57,12 +60,18 @@ def interpolated(tree: Mapping_, lookup: Lookup, source: Source) -> tuple[Mappin
             number = value.text.count("${", 0, error.offset)
             mistakes.append(source.problem(keys, str(error), _hint(error), variable=number))
             failed.add(keys)
-        return Scalar(text, False, value.at, value.text)
+        return value if is_local_command(keys) else Scalar(text, False, value.at, value.text)
 
     walked = {
-        key: (at, value if key == "environments" else walk(value, (key,))) for key, (at, value) in tree.items.items()
+        key: (at, value if key == "environments" or _is_users(key, ()) else walk(value, (key,)))
+        for key, (at, value) in tree.items.items()
     }
     return Mapping_(walked, tree.at), mistakes, frozenset(failed)
+
+
+def _is_users(key: str, above: Keys) -> bool:
+    """Whether a key is the user's own, which nothing of ours reads. In a map of text it is a name like others."""
+    return key.startswith("x-") and not any(name in TEXT_MAPS for name in above)
 
 
 def _replaced(text: str, lookup: Lookup) -> tuple[str, list[InterpolationError]]:

@@ -10,6 +10,7 @@ from shipit.config.folder import ProjectFolder
 from shipit.config.git import Git
 from shipit.config.image import ImageConfig
 from shipit.config.model import ReleaseConfig, TargetConfig
+from shipit.config.names import Names
 from shipit.config.position import Keys
 from shipit.config.secret_source import SecretConfig
 from shipit.config.source import Source
@@ -43,6 +44,11 @@ class Project:
     def problem(self, keys: Keys, what: str, hint: str = "") -> ConfigError:
         """An error at a path of keys, for mistakes that only show later."""
         return self.source.problem(keys, what, hint)
+
+    @property
+    def names(self) -> Names:
+        """What `${...}` may name."""
+        return Names(self.variables, self.git, self.app, self.environment)
 
     @property
     def root(self) -> Path:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
 from shipit.config.document import Mapping_, Scalar, Sequence_, Value
+from shipit.config.held import held_values
 from shipit.config.image import BuildConfig, ImageConfig
+from shipit.config.local_command import is_local_command
 from shipit.config.position import Keys, Position
 from shipit.config.project import Project
 from shipit.config.yaml_text import quoted
@@ -24,7 +26,7 @@ def render_resolved(project: Project, *, with_origin: bool = False) -> str:
 
     Values of the variables that secrets are read from are masked wherever they stand.
     """
-    redactor = Redactor(project.variables.get(secret.env, "") for secret in project.secrets.values() if secret.env)
+    redactor = Redactor(held_values(project.source.tree, project.variables))
     shown: list[tuple[str, str]] = []
     for key, value in _data(project).items():
         shown += _lines(key, _masked(value, redactor), (key,), 0, project)
@@ -94,22 +96,24 @@ def _lines(key: str, value: Any, keys: Keys, depth: int, project: Project) -> It
         for inner, item in value.items():
             yield from _lines(str(inner), item, (*keys, inner), depth + 1, project)
         return
-    yield f"{indent}{name}: {_inline(value)}", origin_of(project, keys)
-
-
-def _inline(value: Any) -> str:
-    """A value in one line; text in quotes is never taken for something else, and `${` in it is literal."""
-    if isinstance(value, list):
-        return f"[{', '.join(_literal(item) if isinstance(item, str) else _inline(item) for item in value)}]"
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{quoted(str(key))}: {_inline(item)}' for key, item in value.items())}}}"
-    if not isinstance(value, str):
-        return json.dumps(value)
-    return value if _is_bare(value) else _literal(value)
+    # What stands as it was written may name variables, and still does.
+    shown = _inline(value, quoted) if is_local_command(keys) else _inline(value)
+    yield f"{indent}{name}: {shown}", origin_of(project, keys)
 
 
 def _literal(text: str) -> str:
     return quoted(text.replace("${", "$${"))
+
+
+def _inline(value: Any, literal: Callable[[str], str] = _literal) -> str:
+    """A value in one line; text in quotes is never taken for something else. `literal` writes text as the file has it."""
+    if isinstance(value, list):
+        return f"[{', '.join(literal(item) if isinstance(item, str) else _inline(item) for item in value)}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{quoted(str(key))}: {_inline(item)}' for key, item in value.items())}}}"
+    if not isinstance(value, str):
+        return json.dumps(value)
+    return value if _is_bare(value) else literal(value)
 
 
 def _is_bare(text: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from pydantic import Field, model_validator
 
 from shipit.config.part import Model
-from shipit.config.units import Command, Limit, Misplaced
+from shipit.config.units import Command, Flag, Limit, Misplaced, VariableName
 
 
 class KeyringConfig(Model):
@@ -27,12 +27,13 @@ class SecretSource(Model):
     shorthand: ClassVar[tuple[dict[str, Any], ...]] = ({"type": "string"},)
     rules = _ONE_SOURCE
 
-    env: str | None = Field(None, description="The variable that holds it.")
+    env: VariableName | None = Field(None, description="The variable that holds it.")
     file: str | None = Field(
         None, description="The file that holds it, relative to deploy.yml; a last newline is dropped."
     )
     command: Command | None = Field(None, description="A command that prints it: a list of words, or text for a shell.")
     keyring: KeyringConfig | None = Field(None, description="An entry of the operating system's keyring.")
+    allow_empty: Flag = Field(False, description="Take an empty value, which is a mistake otherwise.")
     timeout: Limit = Field(30.0, description="How long its command or the keyring may take.")
 
     @model_validator(mode="before")

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from shipit.config.environment import Environment
 from shipit.config.project import Project
-from shipit.config.secrets import secret_file
 from shipit.errors import Interrupted, ShipitError
 from shipit.http.skew import judge_skew
 from shipit.image.build import read_dockerfile
@@ -137,16 +136,19 @@ def _secrets(run: Run) -> Iterator[Finding]:
 def _secret(name: str, project: Project, environment: Environment) -> Finding:
     source, subject = project.secrets[name], f"secret {name}"
     if source.env is not None:
-        value = project.variables.get(source.env, "")
-        if not value:
+        value = project.variables.get(source.env)
+        if value == "" and not source.allow_empty:
+            hint = "give it a value, or write allow_empty: true beside it"
+            return Finding("failure", subject, f"the variable {source.env} is empty", hint)
+        if value is None:
             return Finding("failure", subject, f"the variable {source.env} is not set", f"export {source.env}=...")
-        if len(value) < SHORTEST:
+        if 0 < len(value) < SHORTEST:
             what = f"its value is shorter than {SHORTEST} characters, so it is not searched for in output"
             return Finding("warning", subject, what, "use a longer value")
         return Finding("ok", subject, f"from the variable {source.env}")
     if source.file is not None:
         text = source.file
-        if not secret_file(text, project.root, environment).is_file():
+        if not project.folder.file(text).is_file():
             return Finding("failure", subject, f"there is no file {text}", "create it, or name another file")
         return Finding("ok", subject, f"from the file {text}")
     if source.command is not None:

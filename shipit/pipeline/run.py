@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 from shipit.clock import Clock, Deadline, RunClock
 from shipit.config.environment import Environment
 from shipit.config.project import Project
+from shipit.config.secret_source import SecretSource
 from shipit.config.secrets import resolve_secrets
 from shipit.events import Emit, Event, Warned
 from shipit.http.timeouts import REQUEST_S
@@ -123,9 +124,7 @@ class Run:
     def resolve_secrets(self) -> None:
         """Read the secrets that the chosen targets need; they are redacted from then on."""
         names = {name for target in self.targets for name in self.project.secrets_for(target.name)}
-        self._secrets = resolve_secrets(
-            names, self.project.secrets, self.project.root, self._named_variables(), clock=self.clock
-        )
+        self._secrets = self._read(names, self.project.secrets, "secrets")
 
     def build_secrets(self, image: str) -> Mapping[str, str]:
         """The values that an image's build mounts, by id; read once, and redacted from then on."""
@@ -133,16 +132,12 @@ class Run:
         if build is None or not build.secrets:
             return {}
         if image not in self._build_secrets:
-            path = f"images.{image}.build.secrets"
-            values = resolve_secrets(
-                build.secrets, build.secrets, self.project.root, self._named_variables(), path, clock=self.clock
-            )
-            self._build_secrets[image] = values
+            self._build_secrets[image] = self._read(build.secrets, build.secrets, f"images.{image}.build.secrets")
         return self._build_secrets[image]
 
-    def _named_variables(self) -> Environment:
-        """The environment with the variables of the .env files that deploy.yml names."""
-        return self.environment._replace(variables=self.project.variables)
+    def _read(self, names: Iterable[str], sources: Mapping[str, SecretSource], path: str) -> Mapping[str, str]:
+        root, known = self.project.root, self.project.names
+        return resolve_secrets(names, sources, root, self.environment, path, known=known, clock=self.clock)
 
     def context(self, target: Target) -> Context:
         """What a target may use. Its deadline counts from now."""

@@ -82,6 +82,105 @@ def test_what_can_not_be_had_is_named_and_not_told(tmp_path: Path, source: str, 
     assert "canary" not in shown.replace("run it by hand: echo canary >&2; echo canary; exit 3", "")
 
 
+EMPTY = {
+    "a command that prints nothing": "{command: 'true'}",
+    "a command that prints newlines": "{command: 'echo; echo'}",
+    "a file of one newline": "{file: newline}",
+    "a file of a Windows newline": "{file: windows}",
+    "a file of nothing": "{file: nothing}",
+    "a file of spaces": "{file: spaces}",
+    "a variable": "{env: EMPTY}",
+    "a variable of a dotenv file": "{env: DOTENV}",
+    "a keyring": "{keyring: {service: shop, username: deploy}}",
+}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_an_empty_value_is_a_mistake_unless_it_is_wanted(tmp_path: Path, name: str) -> None:
+    for file, content in {"newline": "\n", "windows": "\r\n", "nothing": "", "spaces": " \n"}.items():
+        (tmp_path / file).write_bytes(content.encode())
+    source, variables = EMPTY[name], {**backend(tmp_path, ""), "EMPTY": "", "DOTENV": ""}
+    with pytest.raises(ConfigErrors) as caught:
+        resolve(tmp_path, f"  T: {source}\n", ["T"], **variables)
+    assert "hint: give it a value, or write allow_empty: true beside it" in caught.value.render()
+    wanted = resolve(tmp_path, f"  T: {source[:-1]}, allow_empty: true}}\n", ["T"], **variables)
+    assert wanted["T"].strip() == ""
+
+
+def test_a_variable_that_is_not_set_is_a_mistake_even_where_empty_is_wanted(tmp_path: Path) -> None:
+    with pytest.raises(ConfigErrors, match="the variable GONE is not set"):
+        resolve(tmp_path, "  T: {env: GONE, allow_empty: true}\n", ["T"])
+
+
+@pytest.mark.parametrize(
+    ("content", "value"), [("x", "x"), ("x\n", "x"), ("x\r\n", "x"), ("x\n\n", "x\n"), ("\ufeffx", "x"), ("x\r", "x\r")]
+)
+def test_one_last_newline_of_a_file_or_a_command_is_dropped(tmp_path: Path, content: str, value: str) -> None:
+    (tmp_path / "file").write_bytes(content.encode())
+    assert resolve(tmp_path, "  T: {file: file}\n", ["T"]) == {"T": value}
+    if not content.startswith("\ufeff"):
+        assert resolve(tmp_path, "  T: {command: [cat, file]}\n", ["T"]) == {"T": value}
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("{command: [printf, '\\377\\376']}", "its command printed what is not text"),
+        ("{command: [printf, 'a\\0b']}", "holds a null character, which no variable can"),
+        ("{command: 'yes'}", "its command printed more than 1,048,576 bytes"),
+        ("{command: 'sleep 30 | cat', timeout: 1s}", "its command gave nothing within 1 s"),
+        ("{command: 'kill -INT $$'}", "its command was ended by SIGINT"),
+        ("{file: /dev/zero}", "/dev/zero can't be read: it is a device, and should be a regular file"),
+        ("{file: latin}", "latin can't be read: it is not text"),
+    ],
+)
+def test_what_is_no_text_or_has_no_end_is_told(tmp_path: Path, source: str, expected: str) -> None:
+    (tmp_path / "latin").write_bytes(b"gr\xfc\xdfe")
+    with pytest.raises(ConfigErrors) as caught:
+        resolve(tmp_path, f"  T: {source}\n", ["T"])
+    assert f"secrets.T: {expected}" in caught.value.render()
+
+
+EVIL = "open({mark!r}, 'w').write('executed')\n"
+
+
+@pytest.mark.parametrize(
+    "where", ["json.py", "keyring/__init__.py", "keyring/__main__.py", "sitecustomize.py", "typer.py"]
+)
+@pytest.mark.parametrize(
+    "path", ["", "PYTHONPATH=.\n", "PYTHONPATH={folder}\n", "PYTHONHOME={folder}\nPYTHONUSERBASE={folder}\n"]
+)
+def test_no_file_of_the_project_is_taken_for_a_module(shipit: Shipit, tmp_path: Path, where: str, path: str) -> None:
+    """Neither by the Python that asks the keyring nor by the one that was asked, and whatever a .env file says."""
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    shipit.env |= backend(keys, "kept")
+    shipit.env["PYTHONPATH"] = f"{keys}:{Path(__file__).parents[2]}"
+    file = shipit.folder / where
+    file.parent.mkdir(exist_ok=True)
+    mark = tmp_path / "mark"
+    file.write_text(EVIL.format(mark=str(mark)))
+    (shipit.folder / ".env").write_text(path.format(folder=shipit.folder))
+    shipit.write(
+        deploy__yml="app: shop\ndotenv: .env\nimage: localhost:1/shop\ntargets: {hub: }\n"
+        "secrets: {T: {keyring: {service: shop, username: deploy}}, U: {command: 'echo value; exit 3'}}\n",
+        Dockerfile="FROM scratch\nCOPY Dockerfile /\n",
+    )
+    done = shipit.run("plan")
+    assert "secrets.U: its command ended with 3" in done.stderr and "secrets.T" not in done.stderr, done.stderr
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    "entry", ["{service: '--keyring-path=.', username: '-bevil.Keyring'}", "{service: '-p.', username: '--disable'}"]
+)
+def test_the_names_of_an_entry_are_no_options_of_the_keyring(tmp_path: Path, entry: str) -> None:
+    (tmp_path / "evil.py").write_text(EVIL.format(mark=str(tmp_path / "mark")))
+    with pytest.raises(ConfigErrors, match="the keyring ended with 1"):
+        resolve(tmp_path, f"  T: {{keyring: {entry}}}\n", ["T"], **backend(tmp_path, "kept"))
+    assert not (tmp_path / "mark").exists()
+
+
 @pytest.fixture
 def shop(shipit: Shipit, tmp_path: Path) -> Iterator[Shipit]:
     """An app whose process prints all that it is given and dies, with a secret from everywhere."""
