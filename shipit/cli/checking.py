@@ -14,6 +14,7 @@ from shipit.config.environment import Environment
 from shipit.config.find import DeployFile, find_file
 from shipit.config.load import environments_of, load_project, read_written
 from shipit.config.overlay import PRODUCTION
+from shipit.config.present import missing_files
 from shipit.config.project import Project
 from shipit.errors import ConfigError, ConfigErrors, ShipitError, UsageError
 from shipit.files import read_file
@@ -53,17 +54,27 @@ def _check_all(file: DeployFile, surroundings: Environment, environment: str | N
     projects: dict[str | None, Project] = {}
     problems: dict[str, ConfigError] = {}
     for name in names:
-        try:
-            projects[name] = load_project(file, surroundings, kinds, selected=name)
-        except ConfigErrors as error:
-            for problem in error.problems:
-                if str(problem) not in problems:
-                    problems[str(problem)] = (
-                        problem if name in (None, environment, PRODUCTION) else _under(problem, name)
-                    )
+        for problem in _mistakes(file, surroundings, kinds, name, projects):
+            if str(problem) not in problems:
+                problems[str(problem)] = problem if name in (None, environment, PRODUCTION) else _under(problem, name)
     if problems:
         raise ConfigErrors(list(problems.values()))
     return projects
+
+
+def _mistakes(
+    file: DeployFile,
+    surroundings: Environment,
+    kinds: KindModels,
+    name: str | None,
+    projects: dict[str | None, Project],
+) -> Sequence[ConfigError]:
+    """What is wrong under one environment; the project is added where the file can be read."""
+    try:
+        projects[name] = load_project(file, surroundings, kinds, selected=name)
+    except ConfigErrors as error:
+        return error.problems
+    return missing_files(projects[name])
 
 
 def _all_of(environments: Sequence[str]) -> tuple[str | None, ...]:

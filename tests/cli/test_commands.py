@@ -23,14 +23,15 @@ def test_version_and_help() -> None:
 
 
 def test_validate_says_what_it_checked(shipit: Shipit) -> None:
-    shipit.write(deploy__yml=GOOD)
+    shipit.write(deploy__yml=GOOD, Dockerfile="FROM scratch\n")
     done = shipit.run("validate")
     assert (done.returncode, done.stdout) == (0, "deploy.yml is valid: 1 image, 1 target, environments staging\n")
 
 
 def test_validate_warns_of_an_environment_that_reaches_no_target(shipit: Shipit) -> None:
     shipit.write(
-        deploy__yml="app: a\nimage: user/a\ntargets: {hub: }\nenvironments:\n  production: {protected: true}\n"
+        Dockerfile="FROM scratch\n",
+        deploy__yml="app: a\nimage: user/a\ntargets: {hub: }\nenvironments:\n  production: {protected: true}\n",
     )
     done = shipit.run("validate")
     assert done.returncode == 0
@@ -42,7 +43,7 @@ def test_validate_warns_of_an_environment_that_reaches_no_target(shipit: Shipit)
 
 
 def test_the_file_is_found_from_below(shipit: Shipit) -> None:
-    shipit.write(deploy__yml=GOOD)
+    shipit.write(deploy__yml=GOOD, Dockerfile="FROM scratch\n")
     below = shipit.folder / "a" / "b"
     below.mkdir(parents=True)
     (shipit.folder / ".git").mkdir()
@@ -51,7 +52,7 @@ def test_the_file_is_found_from_below(shipit: Shipit) -> None:
 
 
 def test_a_mistake_in_an_overlay_is_found_without_choosing_it(shipit: Shipit) -> None:
-    shipit.write(deploy__yml=GOOD.replace("timeout: 1m", "timeout: soon"))
+    shipit.write(deploy__yml=GOOD.replace("timeout: 1m", "timeout: soon"), Dockerfile="FROM scratch\n")
     done = shipit.run("validate")
     assert done.returncode == 2
     assert done.stderr.startswith("deploy.yml:6:38: targets.hub.timeout: should be a duration such as 90s")
@@ -141,7 +142,9 @@ def test_a_pipe_that_closes_early_is_no_traceback(shipit: Shipit) -> None:
 
 def test_the_example_file_is_valid_and_plans(shipit: Shipit) -> None:
     text = (ROOT / "deploy.example.yml").read_text()
-    shipit.write(deploy__yml=text)
+    shipit.write(deploy__yml=text, Dockerfile="FROM scratch\n", Dockerfile__worker="FROM scratch\n")
+    (shipit.folder / ".secrets").mkdir()
+    (shipit.folder / ".secrets/token").write_text("token")
     for environment in ([], ["-e", "staging"]):
         done = shipit.run("validate", *environment)
         assert done.returncode == 0, done.stderr

@@ -112,7 +112,7 @@ def test_a_file_may_come_from_standard_input(shipit: Shipit, name: str) -> None:
 
 
 def test_a_file_may_come_from_a_redirection_a_process_substitution_and_a_named_pipe(shipit: Shipit) -> None:
-    shipit.write(text=f"{HEAD}env: {{A: x}}\n")
+    shipit.write(text=f"{HEAD}env: {{A: x}}\n", Dockerfile="FROM scratch\n")
     os.mkfifo(shipit.folder / "pipe")
     program = f"{sys.executable} -m shipit validate"
     for command, shown in (

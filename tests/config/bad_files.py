@@ -27,13 +27,18 @@ def deploy_file(case: Path) -> Path:
 
 
 def validate(case: Path) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of `shipit validate` for a case, in a folder that holds nothing else."""
+    """Exit code, stdout and stderr of `shipit validate` for a case, in a folder that holds a Dockerfile and nothing else.
+
+    What is called `missing-...` has to bring its own.
+    """
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
         if case.is_dir():
             shutil.copytree(case, folder, dirs_exist_ok=True)
         else:
             shutil.copy(case, Path(folder) / "deploy.yml")
+        if not case.stem.startswith("missing-"):
+            (Path(folder) / "Dockerfile").touch()
         os.chdir(folder)
         try:
             done = CliRunner().invoke(app, ["validate"])

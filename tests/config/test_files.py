@@ -120,6 +120,7 @@ def test_fix_mends_the_file_and_nothing_else_of_it(shipit: Shipit, ends: str, ma
     file = shipit.folder / "deploy.yml"
     file.write_bytes((mark + OLD.replace("\n", ends)).encode())
     file.chmod(0o640)
+    shipit.write(Dockerfile="FROM scratch\n")
     before = shipit.run("validate")
     assert before.returncode == 0 and before.stderr.count("hint: shipit validate --fix mends it") == 4
     done = shipit.run("validate", "--fix")
@@ -132,7 +133,11 @@ def test_fix_mends_the_file_and_nothing_else_of_it(shipit: Shipit, ends: str, ma
 
 
 def test_fix_mends_included_files_too(shipit: Shipit) -> None:
-    shipit.write(deploy__yml=f"include: base.yml\n{HEAD}", base__yml="secrets: {A: {environment: A}}\n")
+    shipit.write(
+        deploy__yml=f"include: base.yml\n{HEAD}",
+        base__yml="secrets: {A: {environment: A}}\n",
+        Dockerfile="FROM scratch\n",
+    )
     done = shipit.run("validate", "--fix")
     assert done.stderr == "mended base.yml:1:15: secrets.A.environment\n"
     assert (shipit.folder / "base.yml").read_text() == "secrets: {A: {env: A}}\n"
@@ -186,7 +191,7 @@ def test_what_is_literal_stays_literal_in_a_resolved_file(tmp_path: Path) -> Non
 )
 def test_fix_mends_a_key_however_it_is_written(shipit: Shipit, build: str, mended: str) -> None:
     text = "app: hello\nimage:\n  repository: user/hello\n  build: BUILD\n"
-    shipit.write(deploy__yml=text.replace("BUILD", build))
+    shipit.write(deploy__yml=text.replace("BUILD", build), Dockerfile="FROM scratch\n")
     before = shipit.run("validate", "--resolved").stdout
     done = shipit.run("validate", "--fix")
     assert done.returncode == 0, done.stderr
@@ -200,7 +205,7 @@ def test_fix_mends_a_key_however_it_is_written(shipit: Shipit, build: str, mende
 )
 def test_fix_leaves_what_takes_a_person(shipit: Shipit, build: str) -> None:
     text = f"x-p: &p linux/arm64\napp: hello\nimage:\n  repository: user/hello\n  build: {build}\n"
-    shipit.write(deploy__yml=text)
+    shipit.write(deploy__yml=text, Dockerfile="FROM scratch\n")
     done = shipit.run("validate", "--fix")
     assert done.returncode == 0 and "hint: write platforms: instead, by hand" in done.stderr, done.stderr
     assert (shipit.folder / "deploy.yml").read_text() == text and "mended" not in done.stderr

@@ -22,10 +22,12 @@ from tests.shipit import ROOT
 SCHEMA_FILE = ROOT / "docs/deploy.schema.json"
 FILES = [ROOT / "deploy.example.yml", *sorted((ROOT / "examples").glob("*/deploy.yml"))]
 # What a schema of one file can't say: other files, variables, what names lead to, and comparisons.
-BEYOND = ("include-", "dotenv-", "k8s-manifest-", "variable-")
+BEYOND = ("include-", "dotenv-", "missing-", "secret-file-", "k8s-manifest-", "variable-")
 BEYOND_NAMES = {
     "settle-huge",
     "build-cache-without-repository",
+    "build-context-file",
+    "build-secret-missing",
     "env-and-secret",
     "env-port",
     "environment-kind",

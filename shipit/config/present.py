@@ -1,0 +1,81 @@
+"""Whether the files that deploy.yml names are there: asked by `validate` and `doctor`, not by commands that need none of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from shipit.config.image import BuildConfig
+from shipit.config.position import Keys
+from shipit.config.project import Project
+from shipit.config.secret_source import SecretSource
+from shipit.errors import ConfigError
+from shipit.files import Unreadable
+
+RELATIVE = "paths are relative to deploy.yml"
+
+
+def missing_files(project: Project) -> list[ConfigError]:
+    """A mistake at the key of each build context, Dockerfile and secret's file that is not there, or can't be read."""
+    reached = {name for target in project.targets for name in project.secrets_for(target)}
+    # Without targets nothing says who gets them.
+    names = reached if project.targets else set(project.secrets)
+    return [
+        *(
+            problem
+            for name, image in project.images.items()
+            if not image.use
+            for problem in _build(name, image.build, project)
+        ),
+        *(problem for name in sorted(names) for problem in _secret(("secrets", name), project.secrets[name], project)),
+    ]
+
+
+def _build(name: str, build: BuildConfig | None, project: Project) -> Iterator[ConfigError]:
+    keys, chosen = ("images", name, "build"), build or BuildConfig()
+    try:
+        context = project.folder.checked(chosen.context)
+    except Unreadable as error:
+        yield project.problem((*keys, "context"), f"{chosen.context} {error.what}", error.hint)
+        return
+    if not context.is_dir():
+        what = "should be a folder" if context.exists() else f"there is no folder {chosen.context}"
+        yield project.problem((*keys, "context"), what, RELATIVE)
+        return
+    yield from _dockerfile(keys, chosen, context, project)
+    for key, secret in chosen.secrets.items():
+        yield from _secret((*keys, "secrets", key), secret, project)
+
+
+def _dockerfile(keys: Keys, build: BuildConfig, context: Path, project: Project) -> Iterator[ConfigError]:
+    file = context / build.dockerfile
+    if file.is_file():
+        return
+    what = f"there is no {build.dockerfile}" + (f" in {build.context}" if build.context != "." else "")
+    hint = "write one, or name it with build: {dockerfile: PATH}; use: names an image that is not built"
+    if file.exists():
+        what, hint = f"{build.dockerfile} should be a file", "name the Dockerfile itself, relative to the context"
+    # Where only the repository is written, what is wrong is not its name.
+    is_written = project.source.locate((*keys, "dockerfile"))[1][-1:] == ("dockerfile",)
+    place: Keys = (*keys, "dockerfile") if is_written else keys
+    yield project.source.problem(place, what, hint, on_key=not is_written)
+
+
+def _secret(keys: Keys, secret: SecretSource, project: Project) -> Iterator[ConfigError]:
+    if secret.file is None:
+        return
+    hint = "create it, or name another file"
+    try:
+        file = project.folder.checked(secret.file)
+    except Unreadable as error:
+        yield project.problem((*keys, "file"), f"{secret.file} {error.what}", error.hint)
+        return
+    if file.is_dir():
+        yield project.problem((*keys, "file"), f"{secret.file} is a folder", hint)
+    elif not file.exists():
+        yield project.problem((*keys, "file"), f"there is no file {secret.file}", hint)
+    elif not file.is_file() or not os.access(file, os.R_OK):
+        yield project.problem(
+            (*keys, "file"), f"{secret.file} can't be read", "check its permissions, and that it is a regular file"
+        )
