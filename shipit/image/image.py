@@ -52,7 +52,8 @@ def parse_layer(row: object) -> Layer | None:
 class BuiltImage(NamedTuple):
     """An image ready to publish. `config` are the bytes that its config digest is of. `builder` says who built it and why.
 
-    `has_cache` is whether its builder can keep in a registry what it made.
+    `has_cache` is whether its builder can keep in a registry what it made. `origin` is where an image is, by its digest,
+    that was not built but is used as it is.
     """
 
     name: str
@@ -61,6 +62,7 @@ class BuiltImage(NamedTuple):
     platform: str
     builder: str
     has_cache: bool = False
+    origin: ImageRef | None = None
 
     @property
     def config_digest(self) -> Digest:

@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from shipit.digest import Digest
 from shipit.errors import BuildError
+from shipit.image.cache_bound import CacheUse
 from shipit.image.cache_files import (
     cache_error,
     cache_errors,
@@ -57,14 +58,28 @@ class ContentStore:
         self.root = root
         self.limits = limits or Limits()
         self._warn = warn
-        self._memos = Memos(root, warn)
         self._intact: dict[Digest, Identity] = {}
         try:
             open_cache(root)
+            self._use = CacheUse(root, self.limits.cache_bytes)
         except OSError as error:
             hint = "set SHIPIT_CACHE_DIR to a folder that can be written"
             said = error.strerror or str(error)
             raise BuildError(f"the cache can't be created: {said}", where=str(root), hint=hint) from None
+        self._memos = Memos(root, warn)
+
+    def close(self) -> None:
+        """Give the cache free for other processes to bound, and bound it where it has grown too large."""
+        self._use.close()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether its disk has room for about any layer: else a build may yet fail for want of it."""
+        try:
+            disk = os.statvfs(self.root)
+        except OSError:
+            return True
+        return disk.f_bavail * disk.f_frsize >= GIB
 
     def path(self, digest: Digest) -> Path:
         """Where a blob is, or would be. Raises: InvalidDigest for text that is no digest."""
@@ -157,10 +172,14 @@ class ContentStore:
 
     def note(self, kind: str, key: Digest, value: Any) -> None:
         """Keep a value for later runs, if that can be."""
-        self._memos.note(kind, key, value)
+        self._use.add(self._memos.note(kind, key, value))
 
-    def vouch(self, digest: Digest, identity: Identity) -> None:
-        """Remember that a file of an identity has been hashed."""
+    def kept(self, digest: Digest, identity: Identity) -> None:
+        """Take note of a new blob, whose file has an identity and was hashed."""
+        self._use.add(identity[0])
+        self._vouch(digest, identity)
+
+    def _vouch(self, digest: Digest, identity: Identity) -> None:
         self._intact[digest] = identity
         if identity[0] > _SMALL_BYTES:
             self.note("intact", digest, identity)
@@ -180,7 +199,7 @@ class ContentStore:
             return False
         if seen.hexdigest() != digest.hex:
             return False
-        self.vouch(digest, identity)
+        self._vouch(digest, identity)
         return True
 
     def _drop(self, digest: Digest, path: Path) -> None:
@@ -213,4 +232,4 @@ class NewBlob:
                 os.fsync(self._file.fileno())
             self._file.close()
             os.replace(self._path, self._store.path(digest))
-        self._store.vouch(digest, (info.st_size, info.st_mtime_ns, info.st_ino))
+        self._store.kept(digest, (info.st_size, info.st_mtime_ns, info.st_ino))

@@ -32,7 +32,8 @@ class EarlyUploads:
         self._workers = Workers("early", 2)
 
     def allow(self) -> None:
-        self.is_allowed = True
+        """Begin to send what is made; where the cache's disk is nearly full, only when all of it could be kept."""
+        self.is_allowed = self.uploads.store.has_room
 
     def expect(self, uses: Iterable[ImageUse]) -> None:
         """Say which uses the images that are about to be built have, and begin to ask what their tags name."""

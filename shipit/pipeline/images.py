@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from shipit.config.project import Project
 from shipit.digest import Digest
-from shipit.errors import BuildError, UsageError
+from shipit.errors import UsageError
 from shipit.events import StepDone, StepFailed, StepStarted
 from shipit.image.build import BuildTools, build_image
 from shipit.image.image import BuiltImage
@@ -62,7 +62,7 @@ def _built(run: Run, name: str, platform: str) -> BuiltImage:
     try:
         if config.use is not None:
             source = run.registries.resolve(parse_reference(config.use), platform)
-            built = BuiltImage(name, source.config, source.layers, platform, f"from {config.use}")
+            built = BuiltImage(name, source.config, source.layers, platform, f"from {config.use}", origin=source.ref)
         else:
             options = run_options(run, name, platform)
             tools = BuildTools(run.store, run.registries, run.engine, run.emit, run.registries.login)
@@ -72,6 +72,8 @@ def _built(run: Run, name: str, platform: str) -> BuiltImage:
     except Exception as error:
         run.emit(StepFailed(step, "", str(error), run.clock.now() - started))
         raise
+    # Before anything is published: a cache that is full is told here.
+    run.store.put(built.config)
     size = sum(layer.size_bytes for layer in built.layers)
     summary = f"{name}  {short(built.config_digest)}  {counted(len(built.layers), 'layer')}, {human_bytes(size)}  ({built.builder})"
     run.emit(StepDone(step, "", summary, run.clock.now() - started))
@@ -114,14 +116,9 @@ def prepare_uses(run: Run, uses: Iterable[ImageUse], built: Mapping[BuildKey, Bu
 
 
 def _prepared(run: Run, use: ImageUse, plain: BuiltImage) -> Prepared:
-    built = plain.with_command(use.command).with_attempt(use.attempt)
     if not use.publish:
-        origin = built.layers[0].origin if built.layers else None
-        if origin is None or origin.digest is None:
-            raise BuildError("can't be pinned: it has no layers", where=f"image {use.image}")
-        repository = parse_reference(use.repository).name
-        image = Image(use.image, repository, use.form, built.config_digest, origin.digest)
-        return Prepared(use, built, image, Missing(origin.digest, True), {})
+        return _kept_where_it_is(use, plain)
+    built = plain.with_command(use.command).with_attempt(use.attempt)
     repository_ref = parse_reference(use.repository)
     tags = tuple(tag.replace("{config}", short(built.config_digest)) for tag in use.tags)
     asked = run.inventory.tags(repository_ref, tags)
@@ -133,6 +130,17 @@ def _prepared(run: Run, use: ImageUse, plain: BuiltImage) -> Prepared:
     missing = find_published(run.inventory, repository_ref, built, use.form, now, absent)
     image = Image(use.image, repository_ref.name, use.form, built.config_digest, missing.manifest_digest)
     return Prepared(use, built, image, missing, now)
+
+
+def _kept_where_it_is(use: ImageUse, plain: BuiltImage) -> Prepared:
+    """A use that publishes nothing: of an image in another's repository, or of one that stays where it was built."""
+    if plain.origin is not None and plain.origin.digest is not None:
+        built, digest = plain, plain.origin.digest
+    else:
+        built = plain.with_command(use.command).with_attempt(use.attempt)
+        digest = Digest.of(built.manifest(use.form))
+    image = Image(use.image, parse_reference(use.repository).name, use.form, built.config_digest, digest)
+    return Prepared(use, built, image, Missing(digest, True), {})
 
 
 def counted(number: int, noun: str) -> str:

@@ -87,6 +87,7 @@ class Run:
         self.uploads.close()
         self.inventory.close()
         self.registries.close()
+        self.store.close()
 
     def begin_stage(self, *, is_delivery: bool = True) -> None:
         """From now on building and delivery have as much time as `--timeout` says; targets have deadlines of their own."""

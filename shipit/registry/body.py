@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import IO
 
 from shipit.clock import Clock
+from shipit.errors import BuildError
 
 
 class FilePart:
@@ -21,7 +22,11 @@ class FilePart:
 
     def read(self, amount: int = -1) -> bytes:
         self._clock.check()
-        data = self._file.read(self._left if amount < 0 else min(amount, self._left))
+        wanted = self._left if amount < 0 else min(amount, self._left)
+        data = self._file.read(wanted)
+        if wanted and not data:
+            # The server would wait for what was announced.
+            raise BuildError("a file of the cache became shorter while it was sent", hint="run it again")
         self._left -= len(data)
         self.sent += len(data)
         self._tell(len(data))

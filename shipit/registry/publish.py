@@ -86,6 +86,8 @@ def publish_image(uploads: Uploads, image: BuiltImage, repository: ImageRef, for
     blobs = list({layer.digest: layer for layer in (*image.layers, config_blob(uploads, image))}.values())
     manifest, client = image.manifest(form), uploads.registries.client(repository)
     put = partial(client.put_manifest, repository.repository, Digest.of(manifest), manifest, MANIFEST_TYPES[form])
+    # The next run asks what the tags name: this.
+    uploads.store.put(manifest)
     outcomes = _send_all(uploads, repository, blobs, step)
     try:
         put()
@@ -95,8 +97,6 @@ def publish_image(uploads: Uploads, image: BuiltImage, repository: ImageRef, for
             raise
         outcomes = _send_all(uploads, repository, blobs, step)
         put()
-    # The next run asks what the tags name: this.
-    uploads.store.put(manifest)
     moved = Transferred(
         repository.name,
         sum(blob.size_bytes for blob, outcome in zip(blobs, outcomes, strict=True) if outcome == "sent"),
