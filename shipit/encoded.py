@@ -33,23 +33,28 @@ _PERCENT = re.compile(r"%[0-9A-F]{2}")
 def forms_of(value: str) -> set[str]:
     """Every form of a value that is looked for, itself among them; each is text of one line."""
     forms: set[str] = set()
-    for part in dict.fromkeys(_parts(value)):
-        forms |= set(_written(part) if len(part) <= _ESCAPED_UP_TO else [part])
-    for data in {_bytes(value), _bytes(value.strip())} if len(value) <= _ENCODED_UP_TO else ():
-        forms |= _encoded(data)
+    for own in dict.fromkeys((value, value.strip(), *_inner(value))):
+        for part in dict.fromkeys((own, *_lines(own))):
+            forms |= set(_written(part) if len(part) <= _ESCAPED_UP_TO else [part])
+        forms |= _encoded(_bytes(own)) if len(own) <= _ENCODED_UP_TO else set()
     return {form for form in forms if not _TRUE_BREAK.search(form)} | {WITHIN.sub("", form) for form in forms}
 
 
-def _parts(value: str) -> Iterator[str]:
-    """The value, and what is a secret of its own within it: each line, the password of a URL, the token of a header."""
-    yield value
-    yield value.strip()
-    # A key or a file that was put into a variable may have its line ends escaped.
+def _lines(value: str) -> Iterator[str]:
+    """The lines of a value of several. A key or a file that was put into a variable may have its line ends escaped."""
     is_file = "-----BEGIN" in value or value.lstrip().startswith("{")
     lines = (_BREAK if is_file else _TRUE_BREAK).split(value)
     yield from (line.strip() for line in lines if len(lines) > 1)
+
+
+def _inner(value: str) -> Iterator[str]:
+    """The secret within a value: the token or the password of a header, the password of a URL."""
     if found := _AUTHORIZATION.fullmatch(value.strip()):
         yield found[1]
+        try:
+            yield base64.b64decode(found[1], validate=True).decode().partition(":")[2]
+        except ValueError:
+            return
     if (found := _URL_PASSWORD.match(value)) and len(found[1]) >= _SHORTEST_URL_PASSWORD:
         yield found[1]
 

@@ -17,7 +17,10 @@ _PLACE = re.compile(r"(?P<file>[^:]+(?:/|\.|Dockerfile)[^:]*|Dockerfile):(?P<lin
 
 def each_of(error: ShipitError) -> tuple[ShipitError, ...]:
     """The single mistakes that an error is made of; itself where it is one."""
-    return error.problems if isinstance(error, ConfigErrors) else (error,)
+    nested: tuple[ShipitError, ...] = (
+        error.problems if isinstance(error, ConfigErrors) else getattr(error, "errors", ())
+    )
+    return tuple(one for inner in nested for one in each_of(inner)) if nested else (error,)
 
 
 def problem_data(error: ShipitError, severity: str) -> dict[str, Any]:
