@@ -161,7 +161,7 @@ def push(
     no_color: ColorOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Push what targets pull, by digest and with tags; release nothing."""
+    """Push what targets pull, or without targets every image that has a repository, by digest and with tags; release nothing."""
     from shipit.cli.commands import run_push
     from shipit.cli.running import Options, chosen
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -12,6 +13,10 @@ from shipit.cli.ending import ending
 from shipit.cli.running import Options, load, running, targets_run
 from shipit.cli.say import result, result_json
 from shipit.errors import UsageError
+from shipit.targets.kinds import KindModels
+
+if TYPE_CHECKING:
+    from shipit.config.project import Project
 from shipit.printable import printable_line
 
 
@@ -46,8 +51,19 @@ def run_build(images: Sequence[str], options: Options) -> None:
             result(f"{use.image}  {built[use.image, use.platform].config_digest}")
 
 
+def with_every_repository(project: Project) -> Project:
+    """The project with a target that publishes each image that has a repository; itself where the file has targets."""
+    names = [name for name, image in project.images.items() if image.repository]
+    if project.targets or project.left_out:
+        return project
+    if not names:
+        hint = "add repository: to an image, or targets: to the file"
+        raise UsageError("there is nothing to push", where=project.file.name, hint=hint)
+    return replace(project, targets={"registry": KindModels()["registry"].model_validate({"images": names})})
+
+
 def run_push(options: Options) -> None:
-    with ending(options.verbose, options.output), targets_run(options) as run:
+    with ending(options.verbose, options.output), targets_run(options, changed=with_every_repository) as run:
         from shipit.pipeline.flow import push
 
         preparation = push(run)

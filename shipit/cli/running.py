@@ -50,11 +50,14 @@ def load(options: Options) -> tuple[Project, Environment]:
 
 
 @contextmanager
-def targets_run(options: Options, *, plan_to_stdout: bool = False) -> Iterator[Run]:
-    """A run over the targets that the options choose."""
+def targets_run(
+    options: Options, *, plan_to_stdout: bool = False, changed: Callable[[Project], Project] = lambda project: project
+) -> Iterator[Run]:
+    """A run over the targets that the options choose, in what `changed` makes of the project."""
     from shipit.pipeline.graph import select_targets
 
     project, surroundings = load(options)
+    project = changed(project)
     if not project.targets:
         raise no_targets(project)
     names = select_targets(options.targets, project.targets)

@@ -26,6 +26,7 @@ from shipit.config.position import Keys
 from shipit.config.problems import problems_of
 from shipit.config.project import Project
 from shipit.config.source import Source, dotted
+from shipit.config.use_of_images import images_without_repository, unused_images
 from shipit.errors import ConfigError, ConfigErrors
 
 Kinds = Mapping[str, type[TargetConfig]]
@@ -68,8 +69,11 @@ def load_project(
         mistakes += config.problems_in(folder, images, partial(_problem_of, source, name))
     if model is not None:
         mistakes += check_file(model, targets, every, source)
+        mistakes += images_without_repository(images, targets, source)
     if mistakes or model is None:
         raise environment.redactor.error(ConfigErrors(mistakes))
+    # Under an environment that leaves targets out, those may be the ones that use an image.
+    unused = unused_images(model, images, targets, folder, source) if every <= set(targets) else []
     return Project(
         app=model.app,
         environment=selected or PRODUCTION,
@@ -89,6 +93,7 @@ def load_project(
             *written.warnings,
             *_reach(selected or PRODUCTION, targets, every, written.source),
             *_doubts(targets, source),
+            *unused,
         ),
         source=source,
     )

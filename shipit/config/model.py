@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, field_validator, model_validator
@@ -76,6 +76,9 @@ class TargetConfig(Model):
     # Whether the kind can bring a target back to what ran before a deploy that failed.
     reverts: ClassVar[bool] = False
     inline: ClassVar[type[Model] | None] = None
+    # What a repository of an image is for; empty where the kind needs none. Whether an image that is not built will do.
+    repository_for: ClassVar[str] = ""
+    takes_used: ClassVar[bool] = True
 
     @model_validator(mode="before")
     @classmethod
@@ -119,6 +122,10 @@ class TargetConfig(Model):
     def image_keys(self) -> Iterator[tuple[Keys, str | None]]:
         """Path and name of each image that this target uses; the name None means the only image of the file."""
         return iter(())
+
+    def images_in_manifests(self, folder: ProjectFolder, images: Mapping[str, ImageConfig]) -> Set[str]:
+        """The names of the images that files of this target mean, beside those of `image_keys`."""
+        return frozenset()
 
 
 class DotenvConfig(Model):

@@ -122,6 +122,27 @@ def test_plan_exit_codes_and_json(shipit: Shipit) -> None:
         assert json.loads(status.stdout)[0]["kind"] == "registry"
 
 
+def test_push_without_targets_pushes_what_has_a_repository(shipit: Shipit) -> None:
+    with EmbeddedRegistry() as registry:
+        images = f"web: {{repository: {registry.host}/web, tags: [v1]}}\n  inner: {{build: {{dockerfile: Dockerfile}}}}\n  used: {{use: redis:8}}\n"
+        shipit.write(deploy__yml=f"app: hello\nimages:\n  {images}", Dockerfile="FROM scratch\nCOPY Dockerfile /\n")
+        done = shipit.run("push")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[-1].startswith(f"{registry.host}/web@sha256:")
+        assert [name for _, name in registry.tags] == ["v1"]
+        again = shipit.run("push", "--output", "json")
+        assert again.returncode == 0 and "sent" not in again.stdout
+
+
+def test_push_with_nothing_to_push_says_so(shipit: Shipit) -> None:
+    shipit.write(deploy__yml="app: hello\nimage: {build: .}\n", Dockerfile="FROM scratch\nCOPY Dockerfile /\n")
+    done = shipit.run("push")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "deploy.yml: there is nothing to push\nhint: add repository: to an image, or targets: to the file\n"
+    )
+
+
 def test_json_tells_of_a_failure_too(shipit: Shipit) -> None:
     shipit.write(deploy__yml=GOOD)
     code, events = shipit.events("deploy")

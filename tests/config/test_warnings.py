@@ -33,3 +33,37 @@ def warnings(folder: Path, text: str) -> list[str]:
 )  # fmt: skip
 def test_processes_of_heroku(tmp_path: Path, process: str, said: list[str]) -> None:
     assert warnings(tmp_path, f"{HEAD}targets: {{heroku: {{processes: {{web: {process}}}}}}}\n") == said
+
+
+MANIFEST = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: IMAGE}]}\n"
+UNUSED = ["2:1 image: image shop is used by no target, so it is not built"]
+
+
+@pytest.mark.parametrize(
+    ("targets", "image", "said"),
+    [
+        ("{k8s: {manifests: [m.yml]}}", "other/shop:1", UNUSED),
+        ("{k8s: {manifests: [m.yml]}}", "nginx", UNUSED),
+        ("{k8s: {manifests: [m.yml]}}", "user/shop:1", []),
+        ("{k8s: {manifests: [m.yml]}}", "docker.io/user/shop", []),
+        ("{k8s: {manifests: [m.yml]}}", "shop", []),
+        ("{k8s: {manifests: [m.yml]}, hub: }", "nginx", []),
+        ("{k8s: {manifests: [m.yml]}, heroku: }", "nginx", []),
+        ("{k8s: {manifests: [m.yml], workloads: {web: {}}}}", "nginx", []),
+    ],
+)
+def test_an_image_that_no_target_uses(tmp_path: Path, targets: str, image: str, said: list[str]) -> None:
+    (tmp_path / "m.yml").write_text(MANIFEST.replace("IMAGE", image))
+    assert warnings(tmp_path, f"{HEAD}targets: {targets}\n") == said
+
+
+def test_what_only_a_release_command_or_another_environment_uses_is_used(tmp_path: Path) -> None:
+    (tmp_path / "m.yml").write_text(MANIFEST.replace("IMAGE", "nginx"))
+    assert warnings(tmp_path, f"{HEAD}release: migrate\ntargets: {{k8s: {{manifests: [m.yml]}}}}\n") == []
+    overlay = "environments: {production: {targets: {k8s: {}}}}\n"
+    assert warnings(tmp_path, f"{HEAD}targets: {{k8s: {{manifests: [m.yml]}}, hub: }}\n{overlay}") == []
+
+
+def test_one_image_of_several_that_no_target_uses(tmp_path: Path) -> None:
+    text = "app: shop\nimages:\n  web: user/web\n  old: user/old\n  cache: {use: redis:8}\ntargets: {hub: {images: [web]}}\n"
+    assert warnings(tmp_path, text) == ["4:3 images.old: image old is used by no target, so it is not built"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -118,6 +118,7 @@ class KubernetesConfig(TargetConfig):
     manifests: tuple[str, ...] = Field((), description="YAML files and folders, applied with our images pinned.")
     also_known: ClassVar[frozenset[str]] = _WORKLOAD_KEYS
     reverts: ClassVar[bool] = True
+    repository_for: ClassVar[str] = "for the cluster to pull from"
     inline = WorkloadConfig
     rules = {"not": {"required": ["workloads"], "anyOf": [{"required": [key]} for key in sorted(_WORKLOAD_KEYS)]}}
 
@@ -193,3 +194,12 @@ class KubernetesConfig(TargetConfig):
     def image_keys(self) -> Iterator[tuple[Keys, str | None]]:
         for name, workload in self.workloads.items():
             yield ("workloads", name, "image"), workload.image
+
+    def images_in_manifests(self, folder: ProjectFolder, images: Mapping[str, ImageConfig]) -> Set[str]:
+        if not self.manifests:
+            return frozenset()
+        from shipit.targets.kubernetes.manifests import image_for, image_names, read_manifests
+
+        repositories = {name: image.repository or "" for name, image in images.items()}
+        texts = [text for manifest in read_manifests(folder, self.manifests) for text in image_names(manifest)]
+        return {name for text in texts if (name := image_for(text, repositories))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -20,6 +21,9 @@ MAX_DESCRIPTION_BYTES = 25_000
 
 class RegistryConfig(TargetConfig):
     """Publishes images to their repositories."""
+
+    repository_for: ClassVar[str] = "to publish to"
+    takes_used: ClassVar[bool] = False
 
     images: tuple[str, ...] | None = Field(
         None, min_length=1, description="The images to publish; default: the only one."
