@@ -5,17 +5,21 @@ A build on another machine then needs none of the base's layers. Pure.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from shipit.image.tree import Entry, folders_above
+from shipit.image.untar import MAX_PATH_BYTES, clean_path
+from shipit.json_text import parse_json
 
 # The key of an image's config, which leaves room for others': OCI image-spec 1.1, considerations.md, "Extensibility".
 KEY = "shipit.base.v1"
 # More than this is not worth carrying: a COPY of very many files into a folder that the base has.
 _MOST = 500
+# Of a line of /etc/passwd or /etc/group that is carried.
+_MAX_ROW = 4096
+_MAX_ID = 2**32 - 1
 
 
 class Unknown(LookupError):
@@ -67,7 +71,18 @@ class Facts:
 
     @property
     def is_worth_carrying(self) -> bool:
-        return 0 < len(self.paths) + sum(map(len, self.rows.values())) <= _MOST
+        return 0 < self.count <= _MOST and all(map(_is_text, self._texts()))
+
+    @property
+    def count(self) -> int:
+        """How many answers there are."""
+        return len(self.paths) + sum(map(len, self.rows.values()))
+
+    def _texts(self) -> Iterator[str]:
+        yield from self.paths
+        yield from (entry.target for entry in self.paths.values() if entry)
+        for file, rows in self.rows.items():
+            yield from (file, *rows, *(row for row in rows.values() if row))
 
     def to_carry(self, layers: int) -> dict[str, Any]:
         """What a config carries about a base of that many layers."""
@@ -80,9 +95,9 @@ class Facts:
 def facts_of(value: Any) -> Facts:
     """Facts from their JSON; none at all from what is not in that form, whoever wrote it."""
     try:
-        paths = {str(path): row and _entry(*row) for path, row in value["paths"].items()}
+        paths = {_path(path): None if row is None else _entry(*row) for path, row in value["paths"].items()}
         rows = {
-            str(file): {str(name): None if row is None else str(row) for name, row in known.items()}
+            _path(file): {str(name): _row(str(name), row) for name, row in known.items()}
             for file, known in value["rows"].items()
         }
         return Facts(paths, rows)
@@ -93,18 +108,42 @@ def facts_of(value: Any) -> Facts:
 def _entry(kind: Any, mode: Any, uid: Any, gid: Any, target: Any) -> Entry:
     if kind not in ("file", "dir", "symlink", "special") or not isinstance(target, str):
         raise ValueError(kind)
-    if not all(type(number) is int and number >= 0 for number in (mode, uid, gid)) or mode > 0o7777:
+    if not all(type(number) is int and 0 <= number <= _MAX_ID for number in (mode, uid, gid)) or mode > 0o7777:
         raise ValueError(mode)
+    if len(target) > MAX_PATH_BYTES or "\0" in target or bool(target) != (kind == "symlink"):
+        raise ValueError(target)
     return Entry(kind, mode, uid, gid, target)
+
+
+def _path(text: str) -> str:
+    """A path as we write them."""
+    if "\0" in text or clean_path(text) != text:
+        raise ValueError(text)
+    return text
+
+
+def _row(name: str, row: Any) -> str | None:
+    """A line of a file of columns that begins with a name."""
+    if row is None:
+        return None
+    if not isinstance(row, str) or row.partition(":")[0] != name or "\n" in row or len(row) > _MAX_ROW:
+        raise ValueError(name)
+    return row
+
+
+def _is_text(text: str) -> bool:
+    """Whether a config can hold it: a name in an image need not be UTF-8."""
+    return text.isprintable() or not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def carried_facts(config: bytes, diff_ids: Sequence[str]) -> Facts:
     """What an image's config tells of a base of these layers; nothing where it has another base."""
     try:
-        image = json.loads(config)
+        image = parse_json(config)
         carried = image[KEY]
         if carried["layers"] != len(diff_ids) or image["rootfs"]["diff_ids"][: len(diff_ids)] != list(diff_ids):
             return Facts()
-        return facts_of(carried)
+        facts = facts_of(carried)
+        return facts if facts.count <= _MOST else Facts()
     except (KeyError, TypeError, ValueError):
         return Facts()

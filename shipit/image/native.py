@@ -59,6 +59,7 @@ class NativeBuilder:
         self._earlier = earlier
         self._bringing = threading.Lock()
         self._reader = LayerReader(store, source)
+        self._scope = f"{name} {options.context} {options.dockerfile}"
 
     def build(self) -> BuiltImage:
         """Build the wanted stage.
@@ -152,7 +153,7 @@ class NativeBuilder:
             return Stage(self._reader, None, None, {"Env": [path], "WorkingDir": "/"}, [], [])
         source = self._base(image, instruction.flag("platform"), where)
         config = parse_config(source.config)
-        base = BaseTree(source.layers, self._reader, self._earlier)
+        base = BaseTree(source.layers, self._reader, self._earlier, self._scope)
         return Stage(self._reader, source, base, config.runtime, list(source.layers), config.history)
 
     def _base(self, image: str, platform: str | None, where: str) -> SourceImage:
@@ -265,7 +266,7 @@ class NativeBuilder:
         earlier = int(origin) if origin.isdigit() and int(origin) < index else stage_index(self.blocks, origin, index)
         if earlier >= 0:
             return self._stage(earlier).whole()
-        return BaseTree(self._base(origin, None, where).layers, self._reader, tuple).whole()
+        return BaseTree(self._base(origin, None, where).layers, self._reader, tuple, self._scope).whole()
 
     def _context_tree(self) -> Tree:
         if self._context is None:

@@ -18,23 +18,28 @@ def parse_owner(text: str, row: Callable[[str, str], str | None]) -> Owner:
     Raises: CopyError for a name that the image does not know.
     """
     user, _, group = text.partition(":")
-    uid, own_gid = (int(user), int(user)) if user.isdigit() else _named(user, "etc/passwd", row)
-    gid = own_gid if not group else int(group) if group.isdigit() else _named(group, "etc/group", row)[0]
+    uid, own_gid = (int(user), int(user)) if _is_id(user) else _named(user, "etc/passwd", row)
+    gid = own_gid if not group else int(group) if _is_id(group) else _named(group, "etc/group", row)[0]
     return Owner(uid, gid)
 
 
 def _named(name: str, file: str, row: Callable[[str, str], str | None]) -> tuple[int, int]:
     """Id and group id of a name in /etc/passwd; in /etc/group the id twice over."""
     cells = (row(file, name) or "").split(":")
-    if len(cells) > 2 and cells[2].isdigit():
-        primary = cells[3] if file == "etc/passwd" and len(cells) > 3 and cells[3].isdigit() else cells[2]
+    if len(cells) > 2 and _is_id(cells[2]):
+        primary = cells[3] if file == "etc/passwd" and len(cells) > 3 and _is_id(cells[3]) else cells[2]
         return int(cells[2]), int(primary)
     raise CopyError(f"the image has no {name!r} in /{file}", "use a number")
 
 
+def _is_id(text: str) -> bool:
+    """Whether a text is a number that can own a file."""
+    return text.isascii() and text.isdigit() and len(text) <= 10 and int(text) < 2**32
+
+
 def row_of(text: str, name: str) -> str | None:
     """The first line of a file of columns, such as /etc/passwd, whose first column is a name."""
-    return next((line for line in text.splitlines() if line.partition(":")[0] == name), None)
+    return next((line for line in text.split("\n") if line.partition(":")[0] == name), None)
 
 
 def parse_mode(text: str | None) -> int | None:

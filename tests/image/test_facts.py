@@ -90,6 +90,31 @@ def test_a_base_that_changed_is_read(builder: Builder, tmp_path: Path) -> None:
         build(builder, "FROM moved\nCOPY a /new/\n", ContentStore(tmp_path), image.config)
 
 
+def test_what_a_published_image_tells_reaches_no_other_image(builder: Builder, tmp_path: Path) -> None:
+    image = build(builder, "FROM base\nCOPY a /tmp/\n", builder.store)
+    config = json.loads(image.config)
+    config[KEY]["paths"]["tmp"] = ["dir", 0o777, 5, 5, ""]
+    store = ContentStore(tmp_path)
+    told = build(builder, "FROM base\nCOPY a /tmp/\n", store, json.dumps(config).encode())
+    assert told.config != image.config, "it is taken for what the own image's repository says of the base"
+    other = Builder(tmp_path / "other", store)
+    other.bases = builder.bases
+    other.write("a", "a")
+    with pytest.raises(BuildError, match="a layer is missing"):
+        build(other, "FROM base\nCOPY a /tmp/\n", store)
+    for layer in builder.bases.images["library/base"].layers:
+        store.put(builder.store.read(layer.digest) or b"")
+    assert build(other, "FROM base\nCOPY a /tmp/\n", store).layers == image.layers
+    other.write("b", "b")
+    assert build(builder, "FROM base\nCOPY a /tmp/\nENV A=b\n", store).layers == image.layers, "its layers are read now"
+
+
+def test_a_link_whose_target_is_no_utf_8_is_not_carried(builder: Builder) -> None:
+    builder.bases.add("library/odd", {**BASE, "odd": "-> /opt/\udcff"})
+    config = json.loads(build(builder, "FROM odd\nCOPY a /odd/\n", builder.store).config)
+    assert KEY not in config
+
+
 def test_very_many_answers_are_not_carried(builder: Builder) -> None:
     for number in range(501):
         builder.write(f"many/{number}")
@@ -118,6 +143,22 @@ GOOD = {"layers": 1, "paths": {"a": ["dir", 493, 0, 0, ""], "b": None}, "rows": 
         {"paths": {"a": "dir"}},
         {"rows": None},
         {"rows": {"etc/passwd": "x"}},
+        {"rows": {"etc/passwd": {"x": "y:1:1"}}},
+        {"rows": {"etc/passwd": {"x": "x:1:1\ny:0:0"}}},
+        {"rows": {"etc/passwd": {"x": "x:" + "1" * 5000}}},
+        {"rows": {"etc/passwd": {"x": 5}}},
+        {"rows": {"../etc/passwd": {"x": None}}},
+        {"paths": {"/a": None}},
+        {"paths": {"a/../b": None}},
+        {"paths": {"a\0": None}},
+        {"paths": {"a" * 5000: None}},
+        {"paths": {"a": False}},
+        {"paths": {"a": ["dir", 493, 0, 0, "/etc"]}},
+        {"paths": {"a": ["symlink", 493, 0, 0, ""]}},
+        {"paths": {"a": ["symlink", 493, 0, 0, "x" * 5000]}},
+        {"paths": {"a": ["dir", 493, 2**32, 0, ""]}},
+        {"paths": {f"{number}": None for number in range(501)}},
+        {"rows": {"etc/passwd": {f"{number}": None for number in range(501)}}},
     ],
 )
 def test_facts_in_another_form_are_none(change: dict[str, Any]) -> None:

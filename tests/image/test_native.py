@@ -45,7 +45,7 @@ class Bases:
                     elif content and content.startswith("-> "):
                         info.type, info.linkname = tarfile.SYMTYPE, content[3:]
                     info.size = len((content or "").encode()) if info.isreg() else 0
-                    tar.addfile(info, io.BytesIO((content or "").encode()))
+                    tar.addfile(info, io.BytesIO((content or "").encode("utf-8", "surrogateescape")))
             layer = pack_layer([buffer.getvalue()], self.store)
         full = {
             "architecture": "amd64",
@@ -68,10 +68,10 @@ class Bases:
 
 
 class Builder:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: ContentStore | None = None) -> None:
         self.folder = folder / "context"
-        self.folder.mkdir()
-        self.store = ContentStore(folder / "store")
+        self.folder.mkdir(parents=True)
+        self.store = store or ContentStore(folder / "store")
         self.bases = Bases(self.store)
 
     def write(self, path: str, text: str = "", mode: int = 0o644) -> None:
