@@ -129,7 +129,8 @@ class Verdict(NamedTuple):
 
     `progress` changes whenever the place moved, so that a stall can be told. `superseded_by` names who replaced what
     this run released, where it failed for that; `warnings` are for what is healthy all the same. `down` says that a
-    failure left nothing that serves, and how to return to what did.
+    failure left nothing that serves, and how to return to what did. `parts` is the reason to wait, one for each thing that is
+    waited for.
     """
 
     state: State
@@ -141,6 +142,7 @@ class Verdict(NamedTuple):
     superseded_by: str = ""
     warnings: tuple[str, ...] = ()
     down: str = ""
+    parts: tuple[str, ...] = ()
 
 
 class Seen(NamedTuple):

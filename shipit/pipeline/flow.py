@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 from shipit.errors import DeployFailed, Interrupted, ShipitError, UsageError
-from shipit.events import PlanMade, RunFinished, RunStarted, TargetFinished, Warned
+from shipit.events import PlanMade, RunFinished, RunStarted, Serving, TargetFinished, Warned
 from shipit.pipeline.parallel import settle
 from shipit.pipeline.plan_text import render_plan
 from shipit.pipeline.prepare import Preparation, prepare
@@ -17,7 +17,7 @@ from shipit.pipeline.rollback import WayBack, roll_back
 from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_step, check_clean
 from shipit.pipeline.verdict import await_verdict
-from shipit.targets.base import Target
+from shipit.targets.base import Serves, Target
 
 # For so long after it was made, an observation is judged where nothing was changed.
 FRESH_S = 10.0
@@ -55,16 +55,17 @@ def deploy(run: Run) -> int:
         run.begin_stage()
         publish_all(run, preparation.uses.values())
     run.begin_stage(is_delivery=False)
-    failed = _apply_all(run, preparation)
+    progress = _Progress()
+    failed = _apply_all(run, preparation, progress)
     if not failed:
         run.begin_stage()
         move_tags(run, preparation.uses.values())
     total = len(preparation.targets)
     if failed:
-        _end(run, 1, f"{failed} of {total} targets failed")
+        _end(run, 1, f"{failed} of {total} targets failed", progress.served(preparation.targets))
         return 1
     unchanged = "nothing changed, " if not preparation.plan.changes else ""
-    _end(run, 0, f"{unchanged}{total} of {total} targets healthy")
+    _end(run, 0, f"{unchanged}{total} of {total} targets healthy", progress.served(preparation.targets))
     return 0
 
 
@@ -77,8 +78,8 @@ def _begin(run: Run, command: str) -> None:
     )
 
 
-def _end(run: Run, code: int, summary: str) -> None:
-    run.emit(RunFinished(code, summary, run.clock.now() - run.started_s))
+def _end(run: Run, code: int, summary: str, urls: tuple[Serving, ...] = ()) -> None:
+    run.emit(RunFinished(code, summary, run.clock.now() - run.started_s, urls))
 
 
 def _ask(run: Run, preparation: Preparation) -> None:
@@ -97,12 +98,17 @@ def _ask(run: Run, preparation: Preparation) -> None:
 
 
 class _Progress:
-    """Which targets are over and how; wakes those that wait for them."""
+    """Which targets are over and how, and where they can be visited; wakes those that wait for them."""
 
     def __init__(self) -> None:
         self.states: dict[str, str] = {}
+        self.urls: dict[str, tuple[str, ...]] = {}
         self.is_stopped = False
         self.changed = threading.Condition()
+
+    def served(self, names: Iterable[str]) -> tuple[Serving, ...]:
+        """Where the targets of these names can be visited, in their order."""
+        return tuple(Serving(name, url) for name in names for url in self.urls.get(name, ()))
 
     def finish(self, name: str, state: str, *, stops: bool = False) -> None:
         with self.changed:
@@ -111,9 +117,8 @@ class _Progress:
             self.changed.notify_all()
 
 
-def _apply_all(run: Run, preparation: Preparation) -> int:
+def _apply_all(run: Run, preparation: Preparation, progress: _Progress) -> int:
     """Bring every target to its verdict, each when what it needs is healthy; how many failed or were skipped."""
-    progress = _Progress()
     calls: dict[str, Callable[[], None]] = {
         name: partial(_one_target, run, preparation, target, progress) for name, target in preparation.targets.items()
     }
@@ -131,7 +136,7 @@ def _one_target(run: Run, preparation: Preparation, target: Target, progress: _P
         run.emit(TargetFinished(target.name, "skipped", blocker, 0.0))
         return
     try:
-        state, reason = _release(run, preparation, target)
+        state, reason = _release(run, preparation, target, progress)
     except Interrupted:
         progress.finish(target.name, "failed")
         raise
@@ -173,7 +178,7 @@ def _wait_for_needs(run: Run, preparation: Preparation, target: Target, progress
     return ""
 
 
-def _release(run: Run, preparation: Preparation, target: Target) -> tuple[str, str]:
+def _release(run: Run, preparation: Preparation, target: Target, progress: _Progress) -> tuple[str, str]:
     context = run.context(target)
     own = next(plan for plan in preparation.plan.targets if plan.target == target.name)
     for step in own.steps:
@@ -182,7 +187,9 @@ def _release(run: Run, preparation: Preparation, target: Target) -> tuple[str, s
     judge = partial(target.judge, preparation.releases[target.name])
     is_fresh = own.is_empty and run.clock.now() - preparation.looked_s[target.name] < FRESH_S
     baseline, first = None if own.is_empty else before, before if is_fresh else None
-    verdict = await_verdict(run, target, judge, context, baseline, before, first)
+    verdict, observed = await_verdict(run, target, judge, context, baseline, before, first)
     for warning in verdict.warnings:
         run.emit(Warned(target.name, warning))
+    if isinstance(target, Serves):
+        progress.urls[target.name] = tuple(target.urls(observed))
     return ("unchanged" if own.is_empty else "healthy"), verdict.reason

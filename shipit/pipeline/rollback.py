@@ -35,7 +35,7 @@ def roll_back(run: Run, target: Target, before: Any) -> WayBack:
             return _untouched(run, target, before, now)
         for step in steps:
             apply_step(run, target, step, before, context, is_way_back=True)
-        verdict = await_verdict(run, target, partial(target.judge_back, before), context, now, before)
+        verdict, _ = await_verdict(run, target, partial(target.judge_back, before), context, now, before)
     except Interrupted:
         raise
     except ShipitError as error:

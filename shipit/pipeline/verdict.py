@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from shipit.errors import DeadlinePassed, DeployFailed, RemoteError
 from shipit.events import Waiting
@@ -19,9 +19,16 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.3, 2.0
 DIAGNOSE_S = 15.0
 
 
+class Standing(NamedTuple):
+    """A verdict, and what was observed for it; None where the place could not be read."""
+
+    verdict: Verdict
+    observed: Any
+
+
 def await_verdict(
     run: Run, target: Target, judge: Judge, context: Context, baseline: Any, before: Any = None, first: Any = None
-) -> Verdict:
+) -> Standing:
     """Observe and judge until the verdict stands: failed at once, or healthy for `settle` seconds.
 
     `baseline` and `before` are those of `Seen`. `first` is an observation that is fresh enough to be judged first.
@@ -33,7 +40,7 @@ def await_verdict(
     context = replace(context, attempts=1)
     while True:
         seen = Seen(clock.now(), started, moved, baseline, before)
-        verdict, first = _look(target, judge, context, seen, said, first), None
+        (verdict, observed), first = _look(target, judge, context, seen, said, first), None
         now = clock.now()
         if verdict.progress != progress:
             progress, moved, pause = verdict.progress, now, FIRST_PAUSE_S
@@ -42,12 +49,12 @@ def await_verdict(
         if verdict.state is State.HEALTHY:
             healthy_since = now if healthy_since is None else healthy_since
             if now - healthy_since >= (target.config.settle if baseline is not None else 0):
-                return verdict
+                return Standing(verdict, observed)
         else:
             healthy_since = None
             if verdict.reason != said:
                 said = verdict.reason
-                run.emit(Waiting(target.name, said))
+                run.emit(Waiting(target.name, said, verdict.parts))
         left_s = deadline.remaining_s()
         if not left_s:
             raise failure(target, _late(verdict), context)
@@ -59,20 +66,22 @@ def _late(verdict: Verdict) -> Verdict:
     return verdict._replace(state=State.FAILED, reason=f"{verdict.reason} at the deadline")
 
 
-def _look(target: Target, judge: Judge, context: Context, seen: Seen, said: str, first: Any) -> Verdict:
+def _look(target: Target, judge: Judge, context: Context, seen: Seen, said: str, first: Any) -> Standing:
     """One verdict. `said` is what was waited for until now."""
     try:
         observed = target.observe(context) if first is None else first
         verdict = judge(observed, seen)
         if verdict.state is State.HEALTHY and isinstance(target, Probes):
-            verdict = judge(target.probe(observed, context), seen)
-        return verdict
+            observed = target.probe(observed, context)
+            verdict = judge(observed, seen)
+        return Standing(verdict, observed)
     except DeadlinePassed as error:
-        return Verdict(State.FAILED, f"{said}; {error.what}" if said else error.what, hint=error.hint)
+        what = f"{said}; {error.what}" if said else error.what
+        return Standing(Verdict(State.FAILED, what, hint=error.hint), None)
     except RemoteError as error:
         if not error.retryable:
             raise
-        return Verdict(State.WAITING, str(error), str(error), hint=error.hint)
+        return Standing(Verdict(State.WAITING, str(error), str(error), hint=error.hint), None)
 
 
 def failure(target: Target, verdict: Verdict, context: Context) -> DeployFailed:

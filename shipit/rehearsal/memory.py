@@ -29,6 +29,7 @@ class World:
     fails: str = ""
     author: str = ""
     serves: bool = True
+    url: str = ""
 
 
 class MemoryConfig(TargetConfig):
@@ -69,6 +70,9 @@ class MemoryTarget:
         self.world.starting = max(0, starting - 1)
         marks = {name: context.mark(value) for name, value in self.world.marks.items()}
         return MemoryObserved(dict(self.world.images), marks, starting, self.world.fails == "judge", self.world.author)
+
+    def urls(self, observed: MemoryObserved) -> Sequence[str]:
+        return (self.world.url,) if self.world.url else ()
 
     def probe(self, observed: MemoryObserved, context: Context) -> MemoryObserved:
         return replace(observed, serves=self.world.serves)

@@ -164,6 +164,15 @@ class LogsIn(Protocol):
 
 
 @runtime_checkable
+class Serves(Protocol):
+    """A kind whose place can be visited."""
+
+    def urls(self, observed: Any) -> Sequence[str]:
+        """Pure: the URLs at which what runs there can be visited; none where it serves nothing."""
+        ...
+
+
+@runtime_checkable
 class Diagnoses(Protocol):
     """A kind that can add logs and events to a verdict of failure."""
 

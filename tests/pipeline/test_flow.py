@@ -11,7 +11,7 @@ import pytest
 
 from shipit.config.model import TargetConfig
 from shipit.errors import Interrupted, ShipitError, UsageError
-from shipit.events import Event, Log, PlanMade, RunFinished, StepDone, StepStarted, TargetFinished, Waiting
+from shipit.events import Event, Log, PlanMade, RunFinished, Serving, StepDone, StepStarted, TargetFinished, Waiting
 from shipit.pipeline.flow import deploy, plan
 from shipit.pipeline.graph import run_order, select_targets
 from shipit.pipeline.parallel import settle
@@ -258,3 +258,19 @@ def test_what_was_not_changed_is_not_rolled_back(bench: Bench) -> None:
     [failed] = bench.of(TargetFinished)
     assert isinstance(failed, TargetFinished)
     assert failed.reason.endswith("; nothing to roll back: what ran before still runs") and world.writes == []
+
+
+def test_the_last_event_says_where_healthy_targets_can_be_visited(bench: Bench) -> None:
+    bench.add("one").url = "https://one.example.com/"
+    bench.add("two")
+    broken = bench.add("three")
+    broken.url, broken.fails = "https://three.example.com/", "judge"
+    assert deploy(bench.run()) == 1
+    [finished] = bench.of(RunFinished)
+    assert isinstance(finished, RunFinished)
+    assert finished.urls == (Serving("one", "https://one.example.com/"),)
+    broken.fails = ""
+    assert deploy(bench.run()) == 0
+    [finished] = bench.of(RunFinished)
+    assert isinstance(finished, RunFinished)
+    assert [serving.target for serving in finished.urls] == ["one", "three"]

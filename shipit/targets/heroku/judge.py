@@ -143,7 +143,7 @@ def _judge_dynos(wanted: Wanted, observed: HerokuObserved, seen: Seen, pending_s
             subject=f"dyno:{first_down}" if first_down else "",
             down=outage(observed, seen, is_late=True),
         )
-    return Verdict(State.WAITING, "; ".join(waiting), progress)
+    return Verdict(State.WAITING, "; ".join(waiting), progress, parts=tuple(waiting))
 
 
 def outage(observed: HerokuObserved, seen: Seen, *, is_late: bool = False) -> str:

@@ -93,6 +93,9 @@ class HerokuTarget:
                 raise self._no_app(error) from None
             raise
         self._check_stack(answers.app)
+        # What a secret was before is a secret, too.
+        secrets = self.project.secrets_for(self.name)
+        context.environment.redactor.add(value for name, value in answers.config.items() if name in secrets)
         is_pushed = partial(self._is_pushed, context)
         return observed_of(
             answers._replace(formation=with_owners(answers.formation, self._processes(), is_pushed)), context.mark
@@ -158,6 +161,10 @@ class HerokuTarget:
         if not is_asked or not (path or self._has_changed):
             return observed
         return replace(observed, probe=ask_app(self._client(context), observed.web_url, path))
+
+    def urls(self, observed: HerokuObserved) -> Sequence[str]:
+        web = observed.formation.get(WEB)
+        return (observed.web_url,) if observed.web_url and web is not None and web.quantity else ()
 
     def describe(self, observed: HerokuObserved) -> tuple[str, ...]:
         lines = [f"v{observed.version}  {observed.web_url}".rstrip()]

@@ -37,6 +37,7 @@ from shipit.targets.kubernetes.render import (
     render_secret,
     render_workload,
 )
+from shipit.targets.kubernetes.urls import ingress_urls
 
 
 def create(name: str, config: KubernetesConfig, project: Project, environment: Environment) -> KubernetesTarget:
@@ -190,6 +191,9 @@ class KubernetesTarget:
         limits = Limits(self.config.restarts_allowed, self.config.pending, ids)
         keys = [key_of(manifest, self.namespace) for manifest in self._identities()]
         return judge_kubernetes(keys, observed, seen, limits)
+
+    def urls(self, observed: KubernetesObserved) -> Sequence[str]:
+        return ingress_urls(self._identities())
 
     def describe(self, observed: KubernetesObserved) -> tuple[str, ...]:
         return tuple(line for key, live in observed.objects.items() for line in describe_object(key, live))

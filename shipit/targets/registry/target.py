@@ -10,7 +10,7 @@ from shipit.config.environment import Environment
 from shipit.config.project import Project
 from shipit.errors import ConfigErrors
 from shipit.events import Event
-from shipit.reference import parse_reference
+from shipit.reference import DOCKER_HUB, parse_reference
 from shipit.registry.registries import Registries
 from shipit.release import CACHE_TAG, ImageUse, Place, Release, Seen, State, Step, Verdict, short
 from shipit.targets.base import Context
@@ -119,6 +119,11 @@ class RegistryTarget:
                 return verdict
             lines.append(f"{use.repository}@{short(image.manifest_digest)}")
         return Verdict(State.HEALTHY, ", ".join(lines))
+
+    def urls(self, observed: RegistryObserved) -> Sequence[str]:
+        """The pages of repositories on Docker Hub; other registries have none that can be known."""
+        refs = [parse_reference(use.repository) for use in self._uses]
+        return tuple(f"https://hub.docker.com/r/{ref.repository}" for ref in refs if ref.registry == DOCKER_HUB)
 
     def describe(self, observed: RegistryObserved) -> tuple[str, ...]:
         return tuple(
