@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 from shipit.http.connections import Connections, Place
 from shipit.http.exchange import Answer, Request
 from shipit.http.failures import translate
+from shipit.http.leads import is_inside
 from shipit.http.timeouts import CONNECT_S
 
 # Reserved and unreserved characters of RFC 3986, and `%`: what a server quoted stays as it is.
@@ -30,6 +31,7 @@ class Direct:
         """Send once. Raises: OSError, http.client.HTTPException, ValueError."""
         place, target = parse_url(request.url)
         connection = self._connections.take(place, request.pace, CONNECT_S)
+        is_from_inside = is_inside(str(connection.sock.getpeername()[0]))
         try:
             response = _exchange(connection, request, target)
         except BaseException:
@@ -40,7 +42,7 @@ class Direct:
             name = name.lower()
             received[name] = f"{received[name]}, {value}" if name in received else value
         body = _Incoming(self._connections, place, connection, response, request)
-        return Answer(request, response.status, received, body)
+        return Answer(request, response.status, received, body, is_inside=is_from_inside)
 
 
 class _Incoming:

@@ -41,7 +41,11 @@ class Body(Protocol):
 class Answer:
     """What a server said to one request. `headers` have names in lower case; one sent repeatedly is joined by commas."""
 
-    def __init__(self, request: Request, status: int, headers: Mapping[str, str], body: Body) -> None:
+    def __init__(
+        self, request: Request, status: int, headers: Mapping[str, str], body: Body, *, is_inside: bool = False
+    ) -> None:
+        # `is_inside`: whether it came from an address of this machine or its link.
+        self.is_inside = is_inside
         self.request = request
         self.status = status
         self.headers = headers

@@ -27,6 +27,8 @@ class Pace:
         self._silence_s = silence_s
         self._least_rate = least_rate
         self._window_s = min(WINDOW_S, silence_s)
+        # Whether an address of this machine or its link is refused, whatever name leads there.
+        self.is_outside_only = False
         self.begin("the connection")
 
     @property

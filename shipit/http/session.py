@@ -69,7 +69,7 @@ class _Connection(urllib3.connection.HTTPConnection):
     response_class = Response
 
     def _new_conn(self) -> PacedSocket:
-        sock = open_socket(self._dns_host, self.port, _current.pace, CONNECT_S)
+        sock = open_socket(self._dns_host, self.port, _current.pace, CONNECT_S, is_proxy=True)
         _current.pace.connecting(CONNECT_S)
         return sock
 

@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from shipit.errors import RemoteError
+from shipit.http.leads import is_inside
 from shipit.http.pace import Pace
 
 _BLOCK = 1024 * 1024
@@ -82,13 +84,15 @@ def _received(sock: PacedSocket | PacedTlsSocket, call: Callable[[], bytes]) -> 
     return data
 
 
-def open_socket(host: str, port: int, pace: Pace, connect_s: float) -> PacedSocket:
+def open_socket(host: str, port: int, pace: Pace, connect_s: float, *, is_proxy: bool = False) -> PacedSocket:
     """A connection to the first address of a host that takes one, each tried for `connect_s` seconds at most.
 
     Raises: OSError, and as `Pace.wait` does.
     """
     error: OSError = OSError(errno.EHOSTUNREACH, "the name has no address")
     for family, address in _addresses(host, port, pace):
+        if pace.is_outside_only and not is_proxy and is_inside(str(address[0])):
+            raise RemoteError(f"leads to an address of this machine or its link: {host}", where=pace.shown)
         pace.connecting(connect_s)
         try:
             return _connected(family, address, pace)

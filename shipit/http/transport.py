@@ -68,12 +68,14 @@ class Transport:
         read_s: float = READ_S,
         deadline: Deadline | None = None,
         least_rate: int = LEAST_RATE,
+        led_by: Answer | None = None,
     ) -> Answer:
         """Send one request, once. Any status is an answer; only a missing one raises.
 
         `body` is bytes, or has `read` and a length. With `stream` the body of a 200 or 206 is left to be read, or closed.
         `read_s` is how long the server may be silent, `least_rate` how many bytes a second a body has to move in either
         direction: 0 for a stream that may have nothing to say. `deadline` holds until the last byte of the body is read.
+        `led_by` is the answer that named the URL: one from outside does not lead to this machine or its link.
         Raises: RemoteError (retryable unless the certificate or URL is wrong), DeadlinePassed, Interrupted.
         """
         sent = {"User-Agent": f"shipit/{__version__}", **(headers or {})}
@@ -88,6 +90,7 @@ class Transport:
             body = dumps(json).encode()
             sent["Content-Type"] = "application/json"
         pace = Pace(shown(method, url), deadline or self.limited, self._own_read_s or read_s, least_rate)
+        pace.is_outside_only = led_by is not None and not led_by.is_inside
         request = Request(method, url, sent, body, pace)
         try:
             answer = self._sender(url).send(request)

@@ -13,19 +13,22 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from shipit.clock import Clock
 from shipit.errors import RemoteError
 from shipit.http.exchange import Answer
 from shipit.http.failures import shown
-from shipit.http.proxy import is_loopback
+from shipit.http.leads import MOST_REDIRECTS, REDIRECTS, is_inside, is_same_origin, lead, origin_of
 from shipit.http.retry import parse_retry_after
 from shipit.http.transport import Transport
 from shipit.registry.credentials import Credentials
 from shipit.threads import Once
 
-LEAST_LIFETIME_S = 60.0
+# How long a token lives that does not say, and the longest that is believed.
+LEAST_LIFETIME_S, LONGEST_LIFETIME_S = 60.0, 24 * 3600.0
+# What may stand in a header, and as much as any registry gives.
+_TOKEN = re.compile(r"[\x21-\x7e]{1,65536}")
+_LONGEST_CHALLENGE = 4096
 
 
 class Challenge(NamedTuple):
@@ -37,6 +40,7 @@ class Challenge(NamedTuple):
 
 def parse_challenge(header: str) -> Challenge:
     """The challenge to answer of those in a header: one for a token, else one for a password, else the first. Pure."""
+    header = header[:_LONGEST_CHALLENGE]
     # What is quoted may look like anything: it is blanked to find where each challenge begins.
     plain = re.sub(r'"(?:[^"\\]|\\.)*"', lambda quoted: "_" * len(quoted[0]), header)
     begins = [found.start(1) for found in re.finditer(r"(?:^|,)\s*([a-zA-Z]+)(?![^\s,])(?!\s*=)", plain)]
@@ -60,6 +64,7 @@ class Authenticator:
     clock: Clock
     credentials: Credentials | None
     challenge: Challenge | None = None
+    challenger: Answer | None = None
     _tokens: dict[tuple[str, ...], tuple[str, float]] = field(default_factory=dict)
     _asked: Once[tuple[str, ...], str] = field(default_factory=Once)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -96,13 +101,13 @@ class Authenticator:
         """Whether the realm gave a token for a set of scopes."""
         return scopes in self._tokens
 
-    def challenged(self, header: str, scopes: tuple[str, ...], *, sent: Mapping[str, str]) -> bool:
+    def challenged(self, answer: Answer, scopes: tuple[str, ...], *, sent: Mapping[str, str]) -> bool:
         """Take note of a 401 to a request that had the headers `sent`; whether asking again may help.
 
         It may where nothing was sent, since another thread may have learnt the challenge meanwhile, and for a token.
         """
-        challenge = parse_challenge(header)
-        self.challenge = challenge
+        challenge = parse_challenge(answer.header("WWW-Authenticate"))
+        self.challenge, self.challenger = challenge, answer
         if challenge.scheme == "bearer":
             with self._lock:
                 token, _ = self._tokens.get(scopes, ("", 0.0))
@@ -120,8 +125,7 @@ class Authenticator:
 
     def _fetch(self, challenge: Challenge, scopes: tuple[str, ...]) -> tuple[str, float]:
         realm, service = challenge.parameters.get("realm", ""), challenge.parameters.get("service", "")
-        if not _may_be_asked(realm):
-            raise RemoteError(f"names a token realm that is not https: {realm!r}", where=self.host)
+        check_realm(self.challenger.request.url if self.challenger else f"https://{self.host}/", realm, self.host)
         answer: Answer | None = None
         if self.credentials and self.credentials.identity_token:
             form = (
@@ -131,11 +135,12 @@ class Authenticator:
                 ("scope", " ".join(scopes)),
                 ("refresh_token", self.credentials.identity_token),
             )
-            answer, method = self.http.send("POST", realm, form=form), "POST"
-        if answer is None or answer.status in (404, 405):
+            answer, method = self.http.send("POST", realm, form=form, led_by=self.challenger), "POST"
+        if answer is None or answer.status in (404, 405, *REDIRECTS):
             query = [("service", service), *(("scope", scope) for scope in scopes)]
             headers, method = self._basic(), "GET"
-            answer = self.http.send("GET", realm, query=[(k, v) for k, v in query if v], headers=headers)
+            named = [(key, value) for key, value in query if value]
+            answer = self._at_realm(self.http.send("GET", realm, query=named, headers=headers, led_by=self.challenger))
         where = shown(method, realm)
         if answer.status in (401, 403):
             raise refused(self.host, where, self.credentials, answer.status)
@@ -148,21 +153,49 @@ class Authenticator:
                 status=answer.status,
                 retry_after_s=parse_retry_after(answer.header("Retry-After")),
             )
-        try:
-            body = answer.json()
-            token = self.http.environment.redactor.learn(str(body.get("token") or body["access_token"]))
-            return token, float(body.get("expires_in") or LEAST_LIFETIME_S)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise RemoteError("gave an answer that holds no token", where=where) from None
+        token, lifetime_s = parse_token(answer, where)
+        return self.http.environment.redactor.learn(token), lifetime_s
+
+    def _at_realm(self, answer: Answer) -> Answer:
+        """The answer that a realm's redirects lead to; the password goes to no other place than the realm."""
+        for _ in range(MOST_REDIRECTS):
+            location = answer.header("Location")
+            if answer.status not in REDIRECTS or not location:
+                return answer
+            url = lead(answer.request.url, location)
+            headers = self._basic() if is_same_origin(url, answer.request.url) else {}
+            answer = self.http.send("GET", url, headers=headers, led_by=answer)
+        raise RemoteError("leads from one place to another and on", where=answer.request.shown)
 
 
-def _may_be_asked(realm: str) -> bool:
-    """Whether a token may be fetched from a URL: by TLS, or on this machine."""
+def check_realm(asked: str, realm: str, host: str) -> None:
+    """That a token may be fetched from a realm: over https, or from a registry that is asked without, on the same host.
+
+    Raises: RemoteError. Pure.
+    """
     try:
-        parts = urlsplit(realm)
+        own, other = origin_of(asked), origin_of(realm)
     except ValueError:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
+        raise RemoteError(f"names a token realm that is not https: {realm!r}", where=host) from None
+    is_own = own[0] == "http" and (own[1] == other[1] or (is_inside(own[1]) and is_inside(other[1])))
+    if other[0] != "https" and not is_own:
+        raise RemoteError(f"names a token realm that is not https: {realm!r}", where=host)
+    if is_inside(other[1]) and not is_inside(own[1]):
+        raise RemoteError(f"names a token realm on this machine or its link: {realm!r}", where=host)
+
+
+def parse_token(answer: Answer, where: str) -> tuple[str, float]:
+    """The token in a realm's answer, and how many seconds it lives. Raises: RemoteError."""
+    try:
+        body = answer.json()
+    except ValueError:
+        body = None
+    found = (body.get("token") or body.get("access_token")) if isinstance(body, dict) else None
+    if not isinstance(found, str) or not _TOKEN.fullmatch(found):
+        raise RemoteError("gave an answer that holds no token", where=where)
+    lifetime_s = body.get("expires_in")
+    is_number = isinstance(lifetime_s, int | float) and not isinstance(lifetime_s, bool) and lifetime_s > 0
+    return found, min(float(lifetime_s), LONGEST_LIFETIME_S) if is_number else LEAST_LIFETIME_S
 
 
 def refused(host: str, where: str, credentials: Credentials | None, status: int) -> RemoteError:

@@ -41,6 +41,7 @@ class BlobUpload:
         self._tell = tell
         self._told = 0
         self._target = ""
+        self._opened: Answer | None = None
         self._piece, self._smallest = size_bytes, SMALLEST_PIECE
 
     def send(self, path: Path) -> None:
@@ -77,7 +78,7 @@ class BlobUpload:
         answer = self.wire.ask(
             "POST", self.repository, "blobs/uploads/", headers=headers, push=True, ok=(202,), attempts=1
         )
-        self._target = self._location(answer)
+        self._opened, self._target = answer, self._location(answer)
         self._smallest = max(SMALLEST_PIECE, parse_size(answer.header("OCI-Chunk-Min-Length")) or 0)
 
     def _location(self, answer: Answer) -> str:
@@ -123,7 +124,7 @@ class BlobUpload:
         """
         try:
             headers = self.wire.own_header(self.repository, self._target)
-            answer = self.wire.http.send("GET", self._target, headers=headers)
+            answer = self.wire.http.send("GET", self._target, headers=headers, led_by=self._opened)
             kept = parse_kept(answer.header("Range")) if answer.status in (200, 202, 204) else 0
             if not 0 < kept <= self.size_bytes:
                 return 0
@@ -139,7 +140,9 @@ class BlobUpload:
     def _put(self, method: str, url: str, body: Any, more: dict[str, str]) -> Answer:
         headers = {**_OPAQUE, "Content-Length": str(len(body)), **more, **self.wire.own_header(self.repository, url)}
         http = self.wire.http
-        return http.send(method, url, headers=headers, body=body, read_s=_READ_S, deadline=http.deadline)
+        limits: dict[str, Any] = {"read_s": _READ_S, "deadline": http.deadline}
+        answer = http.send(method, url, headers=headers, body=body, led_by=self._opened, **limits)
+        return self.wire.followed(answer, scopes_of(self.repository, push=True), **limits)
 
     def _part(self, file: IO[bytes], start: int, size: int) -> FilePart:
         file.seek(start)
@@ -158,8 +161,8 @@ class BlobUpload:
         error = self.wire.error(method, url, answer)
         if answer.status == 401:
             scopes = scopes_of(self.repository, push=True)
-            challenge, auth = answer.header("WWW-Authenticate"), self.wire.auth
-            error.retryable = auth.challenged(challenge, scopes, sent=auth.header(scopes))
+            auth = self.wire.auth
+            error.retryable = auth.challenged(answer, scopes, sent=auth.header(scopes))
         elif answer.status in (404, 416):
             error.retryable = True
         return error
@@ -186,6 +189,6 @@ def cancel_upload(wire: RegistryWire, repository: str, opened: Answer) -> None:
         return
     try:
         url = wire.located(opened, location)
-        wire.http.send("DELETE", url, headers=wire.own_header(repository, url))
+        wire.http.send("DELETE", url, headers=wire.own_header(repository, url), led_by=opened)
     except RemoteError:
         return

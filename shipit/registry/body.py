@@ -15,6 +15,7 @@ class FilePart:
     def __init__(self, file: IO[bytes], size: int, tell: Callable[[int], None], clock: Clock) -> None:
         self._file, self._left, self._tell, self._clock = file, size, tell, clock
         self._size = size
+        self._start = file.tell()
         self.sent = 0
 
     def __len__(self) -> int:
@@ -31,3 +32,9 @@ class FilePart:
         self.sent += len(data)
         self._tell(len(data))
         return data
+
+    def rewind(self) -> None:
+        """Begin again, for a request that is sent to another place."""
+        self._file.seek(self._start)
+        self._tell(-self.sent)
+        self._left, self.sent = self._size, 0

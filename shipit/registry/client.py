@@ -12,6 +12,7 @@ from shipit.clock import Clock
 from shipit.digest import Digest, parse_digest
 from shipit.errors import RemoteError
 from shipit.events import Emit
+from shipit.http.leads import REDIRECTS
 from shipit.http.retry import retrying
 from shipit.http.transport import Transport
 from shipit.image.manifest import INDEX_TYPES, MANIFEST_TYPES, MAX_MANIFEST_BYTES
@@ -21,7 +22,8 @@ from shipit.registry.wire import RegistryWire
 
 _ACCEPT = {"Accept": ", ".join((*MANIFEST_TYPES.values(), *INDEX_TYPES))}
 _CHUNK = 1024 * 1024
-_REDIRECTS = (301, 302, 303, 307, 308)
+# What is answered where HEAD is not allowed.
+_NO_HEAD = (405, 501)
 
 
 class RegistryClient:
@@ -72,9 +74,12 @@ class RegistryClient:
 
         What the registry says of it is taken on trust: it is the name to ask by, and its bytes are hashed when they come.
         """
-        answer = self._wire.ask("HEAD", repository, f"manifests/{reference}", headers=_ACCEPT, ok=(200, 404))
+        answer = self._wire.ask("HEAD", repository, f"manifests/{reference}", headers=_ACCEPT, ok=(200, 404, *_NO_HEAD))
         if answer.status == 404:
             return None
+        if answer.status in _NO_HEAD:
+            found = self.manifest(repository, reference)
+            return found[1] if found else None
         if asked := parse_digest(reference):
             return asked
         if told := parse_digest(answer.header("Docker-Content-Digest")):
@@ -95,7 +100,12 @@ class RegistryClient:
         )
 
     def has_blob(self, repository: str, digest: Digest, *, push: bool = True) -> bool:
-        answer = self._wire.ask("HEAD", repository, f"blobs/{digest}", push=push, ok=(200, 404, 307, 302))
+        path = f"blobs/{digest}"
+        answer = self._wire.ask("HEAD", repository, path, push=push, ok=(200, 404, *REDIRECTS, *_NO_HEAD))
+        if answer.status in _NO_HEAD:
+            answer = self._wire.ask("GET", repository, path, push=push, stream=True, ok=(200, 404, *REDIRECTS))
+            with answer:
+                return answer.status != 404
         return answer.status != 404
 
     def mount_blob(self, repository: str, digest: Digest, source: str) -> bool:
@@ -103,11 +113,10 @@ class RegistryClient:
         query = (("mount", digest), ("from", source))
         try:
             answer = self._wire.ask(
-                "POST", repository, "blobs/uploads/", query=query, push=True, also=source, ok=(201, 202)
+                "POST", repository, "blobs/uploads/", query=query, push=True, also=source, ok=(201, 202), attempts=1
             )
-        except RemoteError as error:
-            if error.retryable or error.status == 0:
-                raise
+        except RemoteError:
+            # Whatever stands in the way of it, the upload either works or tells it.
             return False
         if answer.status == 202:
             cancel_upload(self._wire, repository, answer)
@@ -122,17 +131,7 @@ class RegistryClient:
 
     def blob(self, repository: str, digest: Digest) -> Iterator[bytes]:
         """The bytes of a blob in pieces; redirects are followed without our credentials."""
-        answer = self._wire.ask("GET", repository, f"blobs/{digest}", stream=True, ok=(200, *_REDIRECTS))
-        for _ in range(5):
-            if answer.status == 200:
-                break
-            url = self._wire.located(answer, answer.header("Location"))
-            answer = self._wire.http.send("GET", url, stream=True, deadline=self._wire.http.deadline)
-            if answer.status not in (200, *_REDIRECTS):
-                raise self._wire.error("GET", url, answer)
-        if answer.status != 200:
-            raise RemoteError("leads from one place to another and on", where=answer.request.shown)
-        with answer:
+        with self._wire.ask("GET", repository, f"blobs/{digest}", stream=True, ok=(200,)) as answer:
             for chunk in answer.pieces(_CHUNK):
                 self._wire.clock.check()
                 yield chunk

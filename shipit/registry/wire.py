@@ -8,18 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from shipit.clock import Clock
 from shipit.errors import RemoteError
 from shipit.events import Emit, Warned
 from shipit.http.exchange import Answer
 from shipit.http.failures import TEMPORARY, shown
+from shipit.http.leads import MOST_REDIRECTS, REDIRECTS, is_same_origin, lead
 from shipit.http.proxy import is_loopback
 from shipit.http.retry import ATTEMPTS, parse_retry_after, retrying
 from shipit.http.transport import Pairs, Transport
 from shipit.reference import DOCKER_HUB
 from shipit.registry.auth import Authenticator, refused
+from shipit.registry.body import FilePart
 from shipit.registry.credentials import Credentials
 from shipit.registry.limit import parse_limit
 from shipit.threads import Once
@@ -38,7 +40,7 @@ class RegistryWire:
         self.emit = emit
         self.auth = Authenticator(host, http, clock, credentials)
         self._base: Once[str, str] = Once()
-        self._is_warned = False
+        self._is_warned = self._is_pinged = False
 
     @property
     def base(self) -> str:
@@ -75,6 +77,8 @@ class RegistryWire:
         def once() -> Answer:
             url = f"{self.base}/v2/{repository}/{path}"
             answer = self.authorized(method, url, scopes, **more)
+            if answer.status not in ok:
+                answer = self.followed(answer, scopes, stream=stream, deadline=deadline)
             self._watch_limit(answer)
             if answer.status not in ok:
                 raise self.error(method, url, answer)
@@ -88,30 +92,65 @@ class RegistryWire:
         """Send a request with what we know of the registry's wishes, and once more when it tells them."""
         sent = {**(headers or {}), **self.auth.header(scopes)}
         answer = self.http.send(method, url, headers=sent, **more)
-        if answer.status == 401 and self.auth.challenged(answer.header("WWW-Authenticate"), scopes, sent=sent):
+        if self._is_challenged(answer, scopes, sent):
             sent = {**(headers or {}), **self.auth.header(scopes)}
             answer = self.http.send(method, url, headers=sent, **more)
         return answer
 
-    def located(self, answer: Answer, location: str) -> str:
-        """The URL that an answer leads to.
+    def followed(self, answer: Answer, scopes: tuple[str, ...], **more: Any) -> Answer:
+        """The answer that a redirect leads to in the end; our authorization goes to the registry itself only.
 
-        A registry behind something that ends TLS may take itself for one without: its own URLs keep the scheme asked with.
+        What is changed is sent on by 307 and 308 only. Source: RFC 9110, section 15.4.
         """
+        for _ in range(MOST_REDIRECTS):
+            method = answer.request.method
+            may_follow = answer.status in ((307, 308) if method not in ("GET", "HEAD") else REDIRECTS)
+            if not may_follow or not (location := answer.header("Location")):
+                return answer
+            url = self.located(answer, location)
+            sent = {name: value for name, value in answer.request.headers.items() if name.lower() != "authorization"}
+            body = answer.request.body
+            if isinstance(body, FilePart):
+                body.rewind()
+            more = {**more, "query": (), "body": body, "led_by": answer}
+            answer = self.http.send(method, url, headers={**sent, **self._header_at(url, scopes)}, **more)
+            if answer.status == 401 and not is_same_origin(url, self.base) and body is None:
+                answer = self.http.send(method, url, headers={**sent, **self._anonymous(answer, scopes)}, **more)
+        raise RemoteError("leads from one place to another and on", where=answer.request.shown)
+
+    def located(self, answer: Answer, location: str) -> str:
+        """The URL that an answer leads to. Raises: RemoteError where it may not lead there."""
         try:
-            url = urljoin(answer.request.url, location)
-        except ValueError:
-            raise RemoteError(f"leads to no URL: {location!r}", where=answer.request.shown) from None
-        plain = self.base.replace("https://", "http://", 1)
-        return (
-            url.replace("http://", "https://", 1) if plain != self.base and f"{url}/".startswith(f"{plain}/") else url
-        )
+            return lead(answer.request.url, location)
+        except RemoteError as error:
+            error.where = answer.request.shown
+            raise
 
     def own_header(self, repository: str, url: str) -> dict[str, str]:
         """Our authorization, where a URL that a registry gave is still its own."""
-        if urlsplit(url)[:2] != urlsplit(self.base)[:2]:
+        return self._header_at(url, scopes_of(repository, push=True))
+
+    def _header_at(self, url: str, scopes: tuple[str, ...]) -> dict[str, str]:
+        return self.auth.header(scopes) if is_same_origin(url, self.base) else {}
+
+    def _anonymous(self, answer: Answer, scopes: tuple[str, ...]) -> dict[str, str]:
+        """A token of the place that a redirect leads to, for nobody: some registries hand out images of another one."""
+        there = Authenticator(urlsplit(answer.request.url).netloc, self.http, self.clock, None)
+        if not there.challenged(answer, scopes, sent={}):
             return {}
-        return self.auth.header(scopes_of(repository, push=True))
+        return there.header(tuple(there.challenge.parameters.get("scope", "").split()) or scopes)  # type: ignore[union-attr]
+
+    def _is_challenged(self, answer: Answer, scopes: tuple[str, ...], sent: Mapping[str, str]) -> bool:
+        """Whether asking again may help; a registry that tells of its challenge at `/v2/` only is asked there, once."""
+        if answer.status == 401 and answer.header("WWW-Authenticate"):
+            return self.auth.challenged(answer, scopes, sent=sent)
+        if answer.status not in (401, 403, 404) or self.auth.challenge is not None or self._is_pinged:
+            return False
+        if answer.status != 401 and self.auth.credentials is None:
+            return False
+        self._is_pinged = True
+        ping = self.http.send("GET", f"{self.base}/v2/")
+        return ping.status == 401 and self.auth.challenged(ping, scopes, sent={})
 
     def where(self, method: str, repository: str, path: str) -> str:
         return f"{method} {self.host}/v2/{repository}/{path}"

@@ -26,6 +26,7 @@ class ScriptedServer:
         context: ssl.SSLContext | None = None,
         reads_body: bool = True,
         greeting: bytes = b"",
+        host: str = "127.0.0.1",
     ) -> None:
         self._scripts, self._context, self._reads_body = scripts, context, reads_body
         self._greeting = greeting
@@ -33,9 +34,9 @@ class ScriptedServer:
         self.bodies: list[bytes] = []
         self.connections = 0
         self._open: dict[threading.Thread, socket.socket] = {}
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((host, 0))
         self.port = self._listener.getsockname()[1]
-        self.url = f"{'https' if context else 'http'}://127.0.0.1:{self.port}"
+        self.url = f"{'https' if context else 'http'}://{host}:{self.port}"
         self._accepting = threading.Thread(target=self._accept, daemon=True, name="accepting")
         self._accepting.start()
 

@@ -1,0 +1,152 @@
+"""Where an answer may lead, by what it says and by where a name leads."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shipit.errors import RemoteError
+from shipit.http.leads import is_inside, is_same_origin, lead
+from shipit.http.transport import Transport
+from tests.http.scripted import Start, answer
+from tests.runs import environment
+
+ASKED = "https://registry.example/v2/a/blobs/uploads/"
+INSIDE = [
+    "localhost",
+    "LOCALHOST.",
+    "a.localhost",
+    "127.0.0.1",
+    "127.9.9.9",
+    "127.1",
+    "0x7f.1",
+    "0x7f000001",
+    "2130706433",
+    "017700000001",
+    "0.0.0.0",
+    "0",
+    "[::1]",
+    "[::]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[::127.0.0.1]",
+    "[64:ff9b::127.0.0.1]",
+    "[2002:7f00:1::]",
+    "169.254.169.254",
+    "[::ffff:169.254.169.254]",
+    "[fe80::1]",
+    "[fe80::1%25eth0]",
+    "0xa9fea9fe",
+    "metadata.google.internal",
+]
+
+
+@pytest.mark.parametrize("host", INSIDE)
+@pytest.mark.parametrize("scheme", ["https", "http"])
+def test_a_public_host_leads_to_nothing_inside(host: str, scheme: str) -> None:
+    assert is_inside(host)
+    with pytest.raises(RemoteError, match="leads "):
+        lead(ASKED, f"{scheme}://{host}/x")
+    with pytest.raises(RemoteError, match="leads "):
+        lead("http://registry.example/", f"{scheme}://{host}:8080/x")
+
+
+@pytest.mark.parametrize(
+    "host", ["registry.example", "10.0.0.1", "8.8.8.8", "1.1", "[2001:db8::1]", "localhost.example"]
+)
+def test_what_is_outside(host: str) -> None:
+    assert not is_inside(host)
+    assert lead(ASKED, f"https://{host}/x") == f"https://{host}/x"
+
+
+@pytest.mark.parametrize(
+    ("asked", "location", "found"),
+    [
+        (ASKED, "/up?state=1", "https://registry.example/up?state=1"),
+        (ASKED, "next", "https://registry.example/v2/a/blobs/uploads/next"),
+        (ASKED, "//other.example/x", "https://other.example/x"),
+        (ASKED, "http://registry.example/up", "https://registry.example/up"),
+        ("https://r.example:5000/", "http://r.example:5000/up", "https://r.example:5000/up"),
+        ("https://r.example:443/", "http://r.example/up", "https://r.example/up"),
+        ("http://10.0.0.5:5000/", "http://10.0.0.5:5000/up", "http://10.0.0.5:5000/up"),
+        ("http://10.0.0.5:5000/", "https://10.0.0.5/up", "https://10.0.0.5/up"),
+        ("http://127.0.0.1:5000/", "http://localhost:6000/up", "http://localhost:6000/up"),
+    ],
+)
+def test_where_it_leads(asked: str, location: str, found: str) -> None:
+    assert lead(asked, location) == found
+
+
+@pytest.mark.parametrize(
+    ("location", "said"),
+    [
+        ("http://other.example/x", "leads from https to http"),
+        ("HTTP://OTHER.example/x", "leads from https to http"),
+        ("http://registry.example:8080/x", "leads from https to http"),
+        ("http://registry.example.evil/x", "leads from https to http"),
+        ("http://registry.example@evil.example/x", "leads from https to http"),
+        ("ftp://registry.example/x", "leads to no URL"),
+        ("file:///etc/passwd", "leads to no URL"),
+        ("http://[", "leads to no URL"),
+        ("https://a.example:99999/", "leads to no URL"),
+        ("https://a.example/\x00", "leads to no URL"),
+        ("https://a.example/\u202e", "leads to no URL"),
+    ],
+)
+def test_where_it_does_not_lead(location: str, said: str) -> None:
+    with pytest.raises(RemoteError, match=said) as caught:
+        lead(ASKED, location)
+    assert caught.value.where == "registry.example/v2/a/blobs/uploads/"
+
+
+def test_origins() -> None:
+    assert is_same_origin("https://a.example/x", "https://A.example:443/y?z")
+    for other in (
+        "http://a.example/",
+        "https://b.example/",
+        "https://a.example:444/",
+        "https://[",
+        "https://x@b.example/",
+    ):
+        assert not is_same_origin("https://a.example/x", other)
+
+
+@pytest.fixture
+def own_address() -> Iterator[str]:
+    """An address of this machine that is no loopback address, as a host outside would have."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no network")
+        address = probe.getsockname()[0]
+    if ipaddress.ip_address(address).is_loopback:
+        pytest.skip("this machine has no network")
+    yield address
+
+
+def test_a_name_that_is_found_inside_is_not_followed_from_outside(
+    serve: Start, tmp_path: Path, own_address: str
+) -> None:
+    """`ip6-loopback` and the like aside, a name tells nothing: the address that it has is looked at."""
+    inside = serve([answer(b"secret")])
+    outside = serve([answer()], host=own_address)
+    transport = Transport(environment(tmp_path))
+    led_by = transport.send("GET", outside.url)
+    assert not led_by.is_inside
+    with pytest.raises(RemoteError, match=r"leads to an address of this machine or its link: 127\.0\.0\.1"):
+        transport.send("GET", inside.url, led_by=led_by)
+    transport.close()
+    assert inside.connections == 0
+
+
+def test_a_server_inside_may_lead_inside(serve: Start, tmp_path: Path) -> None:
+    one, two = serve([answer()]), serve([answer(b"two")])
+    transport = Transport(environment(tmp_path))
+    led_by = transport.send("GET", one.url)
+    assert led_by.is_inside and transport.send("GET", two.url, led_by=led_by).content == b"two"
+    transport.close()
