@@ -13,6 +13,7 @@ from pathlib import Path
 from shipit.http.interim import Response
 from shipit.http.pace import Pace
 from shipit.http.sockets import PacedSocket, PacedTlsSocket, open_socket, secure
+from shipit.http.tls import Tls
 
 _IDLE_PER_HOST = 8
 # What stands between may have forgotten an older one without a word: balancers do after minutes.
@@ -26,11 +27,12 @@ _Idle = tuple[http.client.HTTPConnection, float]
 class Connections:
     """Safe to use from several threads. `ca_bundle` is a file or folder of certificates to trust instead of certifi's.
 
-    A connection that was not used for `idle_s` seconds is not used again.
+    A connection that was not used for `idle_s` seconds is not used again. `tls` is for where all of them are to one server.
     """
 
-    def __init__(self, ca_bundle: str | None, idle_s: float = _IDLE_S) -> None:
+    def __init__(self, ca_bundle: str | None, idle_s: float = _IDLE_S, tls: Tls | None = None) -> None:
         self._ca_bundle = ca_bundle
+        self._tls = tls or Tls()
         self._idle_s = idle_s
         self._idle: dict[Place, list[_Idle]] = {}
         self._trust: ssl.SSLContext | None = None
@@ -80,12 +82,12 @@ class Connections:
         scheme, host, port = place
         context = None if scheme == "http" else self._trusted()
         plain = open_socket(host, port, pace, connect_s)
-        return plain if context is None else secure(plain, context, host, pace, connect_s)
+        return plain if context is None else secure(plain, context, self._tls.server_name or host, pace, connect_s)
 
     def _trusted(self) -> ssl.SSLContext:
         with self._lock:
             if self._trust is None:
-                self._trust = trusting(self._ca_bundle)
+                self._trust = shown_with(trusting(self._tls.ca_file or self._ca_bundle), self._tls)
             return self._trust
 
 
@@ -113,6 +115,19 @@ def trusting(ca_bundle: str | None) -> ssl.SSLContext:
         raise OSError(22, "holds no certificates", ca_bundle) from None
     context.sslsocket_class = PacedTlsSocket
     context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def shown_with(context: ssl.SSLContext, tls: Tls) -> ssl.SSLContext:
+    """The same context, which shows our certificate and checks the server's as far as it should. Raises: OSError."""
+    if not tls.is_verified:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if tls.cert_file is not None:
+        try:
+            context.load_cert_chain(tls.cert_file, tls.key_file, lambda: "")
+        except (ssl.SSLError, ValueError):
+            raise OSError(22, "is no certificate with its key", tls.cert_file) from None
     return context
 
 

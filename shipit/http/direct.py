@@ -12,6 +12,7 @@ from shipit.http.exchange import Answer, Request
 from shipit.http.failures import translate
 from shipit.http.leads import is_inside
 from shipit.http.timeouts import CONNECT_S
+from shipit.http.tls import Tls
 
 # Reserved and unreserved characters of RFC 3986, and `%`: what a server quoted stays as it is.
 _AS_IT_IS = "!#$%&'()*+,/:;=?@[]~"
@@ -21,8 +22,8 @@ _HUNG_UP = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EPROTOTYPE})
 class Direct:
     """Safe to use from several threads."""
 
-    def __init__(self, ca_bundle: str | None) -> None:
-        self._connections = Connections(ca_bundle)
+    def __init__(self, ca_bundle: str | None, tls: Tls | None = None) -> None:
+        self._connections = Connections(ca_bundle, tls=tls)
 
     def close(self) -> None:
         self._connections.close()

@@ -21,6 +21,10 @@ _SAID = {
 }
 
 
+class Untrusted(RemoteError):
+    """A certificate that nobody we trust vouches for."""
+
+
 def shown(method: str, url: str) -> str:
     """`METHOD host/path` of a URL: no user, no password, no query."""
     try:
@@ -55,10 +59,10 @@ def translate(error: BaseException, method: str, url: str) -> RemoteError:
     )
 
 
-def untrusted(where: str, host: str, reason: str = "") -> RemoteError:
+def untrusted(where: str, host: str, reason: str = "") -> Untrusted:
     """The error for a certificate that nobody we trust vouches for."""
     hint = "for a private certificate authority set SSL_CERT_FILE to its file"
-    return RemoteError(
+    return Untrusted(
         f"the certificate of {host} can't be trusted{f': {reason}' if reason else ''}", where=where, hint=hint
     )
 

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import requests
+import urllib3
 
 from shipit.config.environment import Environment
 from shipit.http.exchange import Answer, Request
 from shipit.http.proxy import proxy_for
 from shipit.http.session import make_session, mapped_errors, pacing
 from shipit.http.timeouts import CONNECT_S, READ_S
+from shipit.http.tls import Tls
 
 
 class Proxied:
     """Safe to use from several threads."""
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, tls: Tls | None = None, proxy: str | None = None) -> None:
         self._environment = environment
-        self._session = make_session(environment.ca_bundle)
+        self._tls, self._proxy = tls or Tls(), proxy
+        self._session = make_session(environment.ca_bundle, self._tls.server_name)
+        trusted = self._tls.ca_file or environment.ca_bundle or True
+        self._verify = trusted if self._tls.is_verified else False
+        if not self._tls.is_verified:
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
     def close(self) -> None:
         self._session.close()
 
     def send(self, request: Request) -> Answer:
         """Send once. Raises: RemoteError, DeadlinePassed, Interrupted."""
-        proxy = proxy_for(request.url, self._environment)
+        proxy = self._proxy or proxy_for(request.url, self._environment)
         with mapped_errors(request.method, request.url), pacing(request.pace):
             response = self._session.request(
                 request.method,
@@ -35,7 +42,8 @@ class Proxied:
                 # Sockets look at the pace of the request; these hold where one of another library does not.
                 timeout=(CONNECT_S, READ_S),
                 proxies={"http": proxy, "https": proxy} if proxy else {},
-                verify=self._environment.ca_bundle or True,
+                verify=self._verify,
+                cert=(self._tls.cert_file, self._tls.key_file) if self._tls.cert_file and self._tls.key_file else None,
             )
         received = {name.lower(): value for name, value in response.headers.items()}
         return Answer(request, response.status_code, received, _Incoming(request, response))

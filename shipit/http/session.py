@@ -48,14 +48,14 @@ def pacing(pace: Pace) -> Iterator[None]:
         del _current.pace
 
 
-def make_session(ca_bundle: str | None) -> requests.Session:
-    """A session that reads no environment and keeps no cookie; used inside `pacing` only."""
+def make_session(ca_bundle: str | None, server_name: str | None = None) -> requests.Session:
+    """A session that reads no environment and keeps no cookie; used inside `pacing` only. `server_name` as in `Tls`."""
     session = requests.Session()
     session.trust_env = False
     session.headers.clear()
     session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=()))
     for scheme in ("https://", "http://"):
-        session.mount(scheme, _Adapter(ca_bundle))
+        session.mount(scheme, _Adapter(ca_bundle, server_name))
     return session
 
 
@@ -107,20 +107,24 @@ class _TlsPool(urllib3.HTTPSConnectionPool):
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
-    def __init__(self, ca_bundle: str | None) -> None:
+    def __init__(self, ca_bundle: str | None, server_name: str | None) -> None:
         self._ca_bundle = ca_bundle
+        # Names of what urllib3's connections take.
+        self._names: dict[str, Any] = (
+            {"server_hostname": server_name, "assert_hostname": server_name} if server_name else {}
+        )
         super().__init__(pool_connections=_POOL, pool_maxsize=_POOL)
 
     def init_poolmanager(self, *arguments: Any, **more: Any) -> None:
         # Bodies are read and sent in pieces of this size; http.client's own 16 KiB cost time with large layers.
-        super().init_poolmanager(*arguments, blocksize=_PIECE, **more)
+        super().init_poolmanager(*arguments, **{**more, **self._names, "blocksize": _PIECE})
         _pace(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **more: Any) -> Any:
         if proxy.lower().startswith("https:"):
             more["proxy_ssl_context"] = context = trusting(self._ca_bundle)
             context.sslsocket_class = _TlsSocket
-        manager = super().proxy_manager_for(proxy, **more)
+        manager = super().proxy_manager_for(proxy, **self._names, **more)
         if not proxy.lower().startswith("socks"):
             _pace(manager)
         return manager

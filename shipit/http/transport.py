@@ -18,6 +18,7 @@ from shipit.http.failures import shown, translate
 from shipit.http.pace import LEAST_RATE, Pace
 from shipit.http.proxy import proxy_for
 from shipit.http.timeouts import READ_S, REQUEST_S, own_read_s
+from shipit.http.tls import Tls
 
 if TYPE_CHECKING:
     from shipit.http.proxied import Proxied
@@ -28,17 +29,25 @@ Pairs = Sequence[tuple[str, str]]
 class Transport:
     """Sends requests, follows no redirect, keeps no cookie. Safe to use from several threads.
 
-    `deadline` is that of all its requests; `request_s` bounds each one that is sent without a deadline of its own.
+    `deadline` is that of all its requests; `request_s` bounds each one that is sent without a deadline of its own. `tls`
+    and `proxy` are for where all of them are to one server, which has its own certificates, or is behind a proxy that
+    the environment does not name.
     """
 
     def __init__(
-        self, environment: Environment, deadline: Deadline | None = None, request_s: float = REQUEST_S
+        self,
+        environment: Environment,
+        deadline: Deadline | None = None,
+        request_s: float = REQUEST_S,
+        tls: Tls | None = None,
+        proxy: str | None = None,
     ) -> None:
         self.environment = environment
         self.request_s = request_s
         self.deadline = deadline or Deadline(Clock())
         self._own_read_s = own_read_s(environment)
-        self._direct = Direct(environment.ca_bundle)
+        self._tls, self._proxy = tls, proxy
+        self._direct = Direct(environment.ca_bundle, tls)
         self._proxied: Proxied | None = None
         self._lock = threading.Lock()
 
@@ -102,11 +111,11 @@ class Transport:
 
     def _sender(self, url: str) -> Direct | Proxied:
         parse_url(url)
-        if proxy_for(url, self.environment) is None:
+        if self._proxy is None and proxy_for(url, self.environment) is None:
             return self._direct
         with self._lock:
             if self._proxied is None:
                 from shipit.http.proxied import Proxied
 
-                self._proxied = Proxied(self.environment)
+                self._proxied = Proxied(self.environment, self._tls, self._proxy)
             return self._proxied

@@ -27,7 +27,7 @@ from shipit.registry.inventory import Inventory
 from shipit.registry.registries import Registries
 from shipit.registry.uploads import Uploads
 from shipit.release import Plan
-from shipit.targets.base import Context, LogsIn, Target
+from shipit.targets.base import Closes, Context, LogsIn, Target
 
 if TYPE_CHECKING:
     from shipit.image.engine.client import Engine
@@ -88,6 +88,9 @@ class Run:
         self.inventory.close()
         self.registries.close()
         self.store.close()
+        for target in self.targets:
+            if isinstance(target, Closes):
+                target.close()
 
     def begin_stage(self, *, is_delivery: bool = True) -> None:
         """From now on building and delivery have as much time as `--timeout` says; targets have deadlines of their own."""

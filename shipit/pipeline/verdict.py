@@ -76,8 +76,9 @@ def _look(target: Target, judge: Judge, context: Context, seen: Seen, said: str,
             verdict = judge(observed, seen)
         return Standing(verdict, observed)
     except DeadlinePassed as error:
-        what = f"{said}; {error.what}" if said else error.what
-        return Standing(Verdict(State.FAILED, what, hint=error.hint), None)
+        is_short = context.clock.now() - seen.now_s < LONGEST_PAUSE_S
+        what = f"{said} at the deadline" if is_short else f"{said}; {error.what}"
+        return Standing(Verdict(State.FAILED, what if said else error.what, hint=error.hint), None)
     except RemoteError as error:
         if not error.retryable:
             raise

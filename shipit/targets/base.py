@@ -173,6 +173,15 @@ class Serves(Protocol):
 
 
 @runtime_checkable
+class Closes(Protocol):
+    """A kind that keeps connections, or files, for as long as a run lasts."""
+
+    def close(self) -> None:
+        """Called when the run ends; never raises."""
+        ...
+
+
+@runtime_checkable
 class Diagnoses(Protocol):
     """A kind that can add logs and events to a verdict of failure."""
 

@@ -119,24 +119,25 @@ def heroku_case(tmp_path: Path) -> Iterator[Case]:
             seen.append(str(app.formation["web"]["image"]))
             return ""
 
+        def patch(path: str, body: object) -> None:
+            accept = "application/vnd.heroku+json; version=3.docker-releases"
+            headers = {"Authorization": "Bearer token-of-heroku", "Accept": accept}
+            url = f"http://{heroku.host}/apps/app-prod/{path}"
+            requests.patch(url, json=body, headers=headers, timeout=10).raise_for_status()
+
         def replace() -> None:
             """A release of the image of the first deploy, through the API."""
-            answer = requests.patch(
-                f"http://{heroku.host}/apps/app-prod/formation",
-                json={"updates": [{"type": "web", "docker_image": seen[0]}]},
-                headers={
-                    "Authorization": "Bearer token-of-heroku",
-                    "Accept": "application/vnd.heroku+json; version=3.docker-releases",
-                },
-                timeout=10,
-            )
-            answer.raise_for_status()
+            patch("formation", {"updates": [{"type": "web", "docker_image": seen[0]}]})
+
+        def reset() -> None:
+            patch("config-vars", {"MODE": "rival"})
 
         yield Case(
             _make(tmp_path, text, heroku.variables()),
             lambda: sum(method not in ("GET", "HEAD") for method, _ in heroku.log),
             latest,
             replace,
+            reset,
         )
 
 
@@ -195,7 +196,7 @@ def case(request: pytest.FixtureRequest) -> Case:
     return found
 
 
-@pytest.fixture(params=["memory", _CLUSTER])
+@pytest.fixture(params=["memory", "heroku", _CLUSTER])
 def case_with_variables(request: pytest.FixtureRequest) -> Case:
     """The kinds that verify variables while they watch."""
     found: Case = request.getfixturevalue(f"{request.param}_case")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,18 +10,30 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from shipit.http.parts import Part
 from shipit.release import Seen, State, Verdict
 from shipit.targets.kubernetes.applied import applied, plan_back
 from shipit.targets.kubernetes.config import KubernetesConfig, WorkloadConfig
+from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.drift import differences, stamp
-from shipit.targets.kubernetes.judge import Limits, judge_kubernetes
+from shipit.targets.kubernetes.judge import judge_kubernetes
+from shipit.targets.kubernetes.live import Live, Pod, parse_image_id, parse_live, parse_meta, parse_pod
 from shipit.targets.kubernetes.manifests import image_for, image_names, pin_images
-from shipit.targets.kubernetes.observed import KubernetesObserved
+from shipit.targets.kubernetes.observed import KubernetesObserved, Serving
 from shipit.targets.kubernetes.plan import ordered, plan_objects, plan_release_job
+from shipit.targets.kubernetes.pods import Limits
 from shipit.targets.kubernetes.render import Setting, render_job, render_workload
+from shipit.targets.kubernetes.superseded import Released
+from shipit.targets.kubernetes.tail import Tail
+from tests import runs
 
 IMAGE = "ghcr.io/a/b@sha256:" + "1" * 64
 SETTING = Setting("shop", "prod", env={"MODE": "x"}, secret_names=("TOKEN",), secret_mark="m1", secret_name="shop-env")
+
+
+def answered(value: dict[str, Any], **metadata: Any) -> Live:
+    """An object as the API server would answer it."""
+    return parse_live(Part({**value, "metadata": {**value["metadata"], **metadata}}, "GET test"))
 
 
 def test_a_workload_in_full() -> None:
@@ -118,7 +131,11 @@ def test_steps_for_what_is_missing_or_differs() -> None:
     }
     live_pod = {**pod, "spec": {"containers": [{"name": "p", "image": "old"}]}}
     observed = KubernetesObserved(
-        {"Service/web": stamp(service), "Deployment/web": {**deployment, "spec": {"replicas": 5}}, "Pod/p": live_pod}
+        {
+            "Service/web": answered(stamp(service)),
+            "Deployment/web": answered({**deployment, "spec": {"replicas": 5}}),
+            "Pod/p": answered(live_pod),
+        }
     )
     steps = plan_objects([deployment, service, pod], observed, "prod")
     assert [(step.summary, step.detail) for step in steps] == [
@@ -136,7 +153,9 @@ def test_what_a_secret_holds_is_not_in_the_plan() -> None:
         "data": {"key": "bmV3"},
         "stringData": {"other": "canary"},
     }
-    [step] = plan_objects([secret], KubernetesObserved({"Secret/s": {**secret, "data": {"key": "b2xk"}}}), "prod")
+    [step] = plan_objects(
+        [secret], KubernetesObserved({"Secret/s": answered({**secret, "data": {"key": "b2xk"}})}), "prod"
+    )
     assert step.detail == ("data.key (secret)",)
     [made] = plan_objects([secret], KubernetesObserved({}), "prod")
     assert made.detail == ()
@@ -147,14 +166,14 @@ def test_a_release_job_runs_once_for_what_it_is() -> None:
     other = plan_objects(
         [{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}}], KubernetesObserved({}), "prod"
     )
-    done = {**job, "status": {"conditions": [{"type": "Complete", "status": "True"}]}}
-    failed = {**job, "status": {"conditions": [{"type": "Failed", "status": "True"}]}}
+    done = answered({**job, "status": {"conditions": [{"type": "Complete", "status": "True"}]}})
+    failed = answered({**job, "status": {"conditions": [{"type": "Failed", "status": "True"}]}}, uid="u-1")
     assert plan_release_job(job, KubernetesObserved({}), ()) is None, "nothing else is to change"
     step = plan_release_job(job, KubernetesObserved({}), other)
     assert step and step.summary == "run migrate"
     assert plan_release_job(job, KubernetesObserved({}, jobs=(done,)), other) is None
     again = plan_release_job(job, KubernetesObserved({}, jobs=(failed,)), ())
-    assert again and again.payload["replace"] is True
+    assert again and again.payload["replace"] == "u-1"
 
 
 REPOSITORIES = {"web": "docker.io/user/web", "api": "ghcr.io/team/api", "cache": ""}
@@ -201,38 +220,55 @@ def pod(
     status: dict[str, Any] | None = None,
     conditions: list[Any] | None = None,
     image_id: str = "",
-) -> dict[str, Any]:
+    image: str = IMAGE,
+) -> Pod:
     rows = [{"type": "Ready", "status": "True" if ready else "False"}, *(conditions or [])]
     container = {"name": "web", "restartCount": 0, "state": {}, "imageID": image_id, **(status or {})}
-    return {
+    value = {
         "metadata": {"name": name, "namespace": "prod", "uid": name, "ownerReferences": [{"uid": "rs"}]},
-        "spec": {"containers": [{"name": "web", "image": IMAGE}]},
+        "spec": {"containers": [{"name": "web", "image": image}]},
         "status": {"phase": "Running", "conditions": rows, "containerStatuses": [container]},
     }
+    return parse_pod(Part(value, "GET test"))
 
 
-def deployment(**status: Any) -> dict[str, Any]:
-    return {
+WANTED: dict[str, Any] = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "web", "annotations": {"shipit.dev/applied": "ours"}},
+    "spec": {"replicas": 1, "template": {"spec": {"containers": [{"name": "web", "image": IMAGE}]}}},
+}
+
+
+def deployment(spec: Any = None, metadata: Any = None, **status: Any) -> Live:
+    value = {
+        "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {
             "name": "web",
             "uid": "d",
             "generation": 2,
-            "annotations": {"deployment.kubernetes.io/revision": "2"},
+            "annotations": {"deployment.kubernetes.io/revision": "2", "shipit.dev/applied": "ours"},
+            **(metadata or {}),
         },
-        "spec": {"replicas": 1},
+        "spec": {**WANTED["spec"], **(spec or {})},
         "status": {"observedGeneration": 2, **status},
     }
+    return parse_live(Part(value, "GET test"))
 
 
-REPLICA_SET = {
-    "metadata": {
-        "uid": "rs",
-        "ownerReferences": [{"uid": "d"}],
-        "annotations": {"deployment.kubernetes.io/revision": "2"},
-    }
-}
-DONE = {"updatedReplicas": 1, "availableReplicas": 1, "replicas": 1}
+REPLICA_SET = parse_meta(
+    Part(
+        {
+            "name": "web-rs",
+            "uid": "rs",
+            "ownerReferences": [{"uid": "d"}],
+            "annotations": {"deployment.kubernetes.io/revision": "2"},
+        },
+        "GET test",
+    )
+)
+DONE: dict[str, Any] = {"updatedReplicas": 1, "availableReplicas": 1, "replicas": 1}
 CRASHED = {
     "restartCount": 1,
     "state": {"waiting": {"reason": "CrashLoopBackOff"}},
@@ -241,12 +277,12 @@ CRASHED = {
 
 
 def judged(
-    live: dict[str, Any] | None, *pods: dict[str, Any], stalled_s: float = 0, allowed: int = 0, unchanged: bool = False
+    live: Live | None, *pods: Pod, stalled_s: float = 0, allowed: int = 0, unchanged: bool = False, **more: Any
 ) -> Verdict:
-    observed = KubernetesObserved({"Deployment/web": live}, tuple(pods), (REPLICA_SET,))
+    observed = KubernetesObserved({"Deployment/web": live}, tuple(pods), (REPLICA_SET,), **more)
     baseline = None if unchanged else KubernetesObserved({})
-    limits = Limits(allowed, 30, {IMAGE: frozenset({"sha256:" + "1" * 64, "sha256:c"})})
-    return judge_kubernetes(["Deployment/web"], observed, Seen(100, 0, 100 - stalled_s, baseline), limits)
+    released = Released({"Deployment/web": WANTED}, {}, {IMAGE: frozenset({"sha256:" + "1" * 64, "sha256:c"})})
+    return judge_kubernetes(released, observed, Seen(100, 0, 100 - stalled_s, baseline), Limits(allowed, 30))
 
 
 @pytest.mark.parametrize(
@@ -271,7 +307,7 @@ def judged(
         (judged(deployment(conditions=[{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}])), State.FAILED,
          "Deployment/web: its progress deadline passed"),
         (judged(deployment(**DONE), pod(ready=True, image_id="ghcr.io/a/b@sha256:" + "2" * 64)), State.FAILED,
-         f"Deployment/web: web runs ghcr.io/a/b@sha256:{'2' * 64}, which is not what was pushed"),
+         "Deployment/web: web of web-1 runs 222222222222, which is not what was pushed"),
         (judged(deployment(**DONE), pod(ready=True, image_id="x@sha256:" + "1" * 64, status={"restartCount": 7}), unchanged=True), State.HEALTHY,
          "Deployment/web 1/1 ready"),
         (judged(deployment(**DONE), pod(status=CRASHED), unchanged=True), State.FAILED, "Deployment/web: web-1 exited with 3 (Error)"),
@@ -287,12 +323,13 @@ def test_a_crashed_pod_says_whose_logs_to_read() -> None:
     assert (verdict.subject, verdict.hint) == ("pod:prod/web-1/web", "the lines above are the last it wrote")
 
 
-def live(text: str, owned: str) -> dict[str, Any]:
+def live(text: str, owned: str, version: str = "7") -> Live:
     """A live object with what we own of it, in the form of fieldsV1."""
     manifest: dict[str, Any] = yaml.safe_load(text)
     entry = {"manager": "shipit", "operation": "Apply", "fieldsV1": yaml.safe_load(owned)}
-    manifest["metadata"]["managedFields"] = [{"manager": "kubectl", "operation": "Update"}, entry]
-    return manifest
+    return answered(
+        manifest, managedFields=[{"manager": "kubectl", "operation": "Update"}, entry], resourceVersion=version
+    )
 
 
 LIVE = """
@@ -334,7 +371,12 @@ def test_what_was_applied_is_read_back_from_what_we_own() -> None:
       replicas: 3
       template: {spec: {containers: [{name: web, image: new, ports: [{containerPort: 80}]}]}}
     """)
-    assert applied({**live(LIVE, OWNED), "metadata": {"name": "web"}}) is None
+    assert applied(answered(yaml.safe_load(LIVE))) is None
+
+
+# The sidecar is somebody else's, and was there when ours was applied.
+ANSWER = live(LIVE, OWNED)
+RELEASED = Released({"Deployment/web": applied(ANSWER) or {}}, {"Deployment/web": ANSWER})
 
 
 @pytest.mark.parametrize(
@@ -346,16 +388,25 @@ def test_what_was_applied_is_read_back_from_what_we_own() -> None:
         (None, "changed", ["delete Deployment/web, which was not there"]),
         (None, None, []),
         ("foreign", "changed", ["put Deployment/web back"]),
+        ("unchanged", "taken", []),
+        (None, "taken", []),
     ],
 )
 def test_the_way_back(before: str | None, now: str | None, expected: list[str]) -> None:
-    unchanged = live(LIVE.replace("new", "old"), OWNED)
+    taken = LIVE.replace("image: new", "image: somebody-else")
     foreign = yaml.safe_load(LIVE.replace("image: new", "image: foreign"))
-    states = {"unchanged": unchanged, "changed": live(LIVE, OWNED), "foreign": foreign, None: None}
+    states = {
+        "unchanged": live(LIVE.replace("new", "old"), OWNED, "6"),
+        "changed": live(LIVE, OWNED),
+        "foreign": answered(foreign, resourceVersion="6"),
+        "taken": live(taken, OWNED.replace("f:image: {}", ""), "8"),
+        None: None,
+    }
     steps = plan_back(
         KubernetesObserved({"Deployment/web": states[before]}),
         KubernetesObserved({"Deployment/web": states[now]}),
         "shop",
+        RELEASED,
     )
     assert [step.summary for step in steps] == expected
     for step in steps:
@@ -363,3 +414,177 @@ def test_the_way_back(before: str | None, now: str | None, expected: list[str]) 
             image = step.payload["apply"]["spec"]["template"]["spec"]["containers"][0]["image"]
             assert image == ("foreign" if before == "foreign" else "old")
             assert "status" not in step.payload["apply"] and "uid" not in step.payload["apply"]["metadata"]
+
+
+NOW = "2026-01-31T12:00:00Z"
+IMAGE_OF_WEB: dict[str, Any] = {
+    "f:spec": {"f:template": {"f:spec": {"f:containers": {'k:{"name":"web"}': {"f:image": {}}}}}}
+}
+OTHER = {"template": {"spec": {"containers": [{"name": "web", "image": "ghcr.io/a/b@sha256:" + "2" * 64}]}}}
+
+
+def manager(
+    name: str, fields: Any, operation: str = "Update", subresource: str = "", time: str = NOW
+) -> dict[str, Any]:
+    return {
+        "manager": name, "operation": operation, "subresource": subresource, "time": time, "fieldsV1": fields,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("live", "reason", "by"),
+    [
+        (deployment(OTHER, {"managedFields": [manager("kubectl-set", IMAGE_OF_WEB)]}),
+         f"Deployment/web: superseded by kubectl-set at {NOW}: containers[web].image is ghcr.io/a/b@222222222222, not ghcr.io/a/b@111111111111",
+         "kubectl-set"),
+        (deployment(OTHER, {"annotations": {"shipit.dev/applied": "theirs"}, "managedFields": [manager("shipit", IMAGE_OF_WEB, "Apply")]}),
+         f"Deployment/web: superseded by another deploy at {NOW}: containers[web].image is ghcr.io/a/b@222222222222, not ghcr.io/a/b@111111111111",
+         "another deploy"),
+        (deployment(None, {"annotations": {"shipit.dev/applied": "theirs"}}),
+         "Deployment/web: superseded by someone else: it was applied anew, with other settings", "someone else"),
+        (deployment({"replicas": 5}, {"managedFields": [manager("kubectl", {"f:spec": {"f:replicas": {}}}, subresource="scale")]}),
+         f"Deployment/web: superseded by kubectl at {NOW}: replicas is 5, not 1", "kubectl"),
+        (deployment({"template": {"spec": {"containers": []}}}),
+         "Deployment/web: superseded by someone else: containers[web].image is none, not ghcr.io/a/b@111111111111", "someone else"),
+        (deployment(None, {"deletionTimestamp": NOW}), "Deployment/web is being deleted", ""),
+        (deployment(None, {"deletionTimestamp": NOW, "finalizers": ["example.com/hold"]}),
+         "Deployment/web is being deleted, and waits for example.com/hold", ""),
+    ],
+)  # fmt: skip
+def test_what_somebody_else_changed_fails_with_who_when_and_what(live: Live, reason: str, by: str) -> None:
+    verdict = judged(live, pod(ready=True))
+    assert (verdict.state, verdict.reason, verdict.superseded_by) == (State.FAILED, reason, by)
+
+
+def test_what_an_autoscaler_that_is_none_of_ours_decides_supersedes_nothing() -> None:
+    scaled = [manager("kube-controller-manager", {"f:spec": {"f:replicas": {}}}, subresource="scale")]
+    done = {"updatedReplicas": 5, "availableReplicas": 5, "replicas": 5}
+    assert (
+        judged(deployment({"replicas": 5}, {"managedFields": scaled}, **done), pod(ready=True)).state is State.HEALTHY
+    )
+
+
+def test_what_the_server_made_of_it_as_it_was_applied_supersedes_nothing() -> None:
+    """An admission webhook may change what is applied; it is not somebody who came later."""
+    mutated = deployment(OTHER, None, **DONE)
+    observed = KubernetesObserved({"Deployment/web": mutated}, (), (REPLICA_SET,))
+    released = Released({"Deployment/web": WANTED}, {"Deployment/web": mutated})
+    verdict = judge_kubernetes(released, observed, Seen(0, 0, 0), Limits(0, 30))
+    assert verdict.state is State.HEALTHY
+
+
+@pytest.mark.parametrize(
+    ("marks", "secret", "reason"),
+    [
+        ({"TOKEN": "same"}, True, ""),
+        ({"TOKEN": "other"}, True, f"Secret/env: superseded by kubectl-edit at {NOW}: TOKEN is another"),
+        ({}, True, f"Secret/env: superseded by kubectl-edit at {NOW}: TOKEN is another"),
+        ({}, False, "Secret/env is gone"),
+    ],
+)
+def test_values_of_secrets_are_verified_with_the_image(marks: dict[str, str], secret: bool, reason: str) -> None:
+    value = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "env"}, "data": {"TOKEN": "b2xk"}}
+    found = answered(value, managedFields=[manager("kubectl-edit", {"f:data": {"f:TOKEN": {}}})]) if secret else None
+    observed = KubernetesObserved({}, secret_marks=marks, secret=found)
+    verdict = judge_kubernetes(
+        Released(secret_key="Secret/env", secrets={"TOKEN": "same"}), observed, Seen(0, 0, 0), Limits(0, 30)
+    )
+    assert (verdict.state, verdict.reason) == ((State.FAILED, reason) if reason else (State.HEALTHY, "applied"))
+    assert "b2xk" not in repr(found) and "old" not in repr(observed)
+
+
+@pytest.mark.parametrize(
+    ("serving", "state", "told"),
+    [
+        (Serving(1, 1), State.HEALTHY, "Deployment/web 1/1 ready"),
+        (Serving(None, 1), State.HEALTHY, "Deployment/web 1/1 ready"),
+        (Serving(1, 1, "/up", 200), State.HEALTHY, "Deployment/web 1/1 ready, Service/web /up answers 200"),
+        (Serving(1, 1, "/up", 302), State.HEALTHY, "Deployment/web 1/1 ready, Service/web /up answers 302"),
+        (Serving(1, 1, "/up", 500), State.WAITING, "Service/web: GET /up answered 500"),
+        (Serving(1, 1, "/up", 404), State.WAITING, "Service/web: GET /up answered 404"),
+        (Serving(1, 1, "/up", 0), State.WAITING, "Service/web: GET /up gave no answer"),
+        (Serving(0, 1), State.WAITING, "Service/web: none of its pods is an endpoint yet"),
+        (Serving(0, 0), State.HEALTHY, "nothing serves: Service/web has no endpoints"),
+        (Serving(1, 1, "/up", None, "the API server's proxy can't reach it"), State.HEALTHY,
+         "Service/web: health was judged by its endpoints alone: the API server's proxy can't reach it"),
+    ],
+)  # fmt: skip
+def test_healthy_is_what_answers_through_its_service(serving: Serving, state: State, told: str) -> None:
+    verdict = judged(deployment(**DONE), pod(ready=True), serving={"web": serving})
+    assert verdict.state is state
+    assert told in (verdict.reason, *verdict.warnings)
+    stalled = judged(deployment(**DONE), pod(ready=True), serving={"web": serving}, stalled_s=31)
+    assert stalled.state is (State.FAILED if state is State.WAITING else State.HEALTHY)
+
+
+def test_what_is_scaled_to_nothing_is_healthy_with_a_warning() -> None:
+    live = deployment({"replicas": 0})
+    released = Released({"Deployment/web": {**WANTED, "spec": {**WANTED["spec"], "replicas": 0}}})
+    verdict = judge_kubernetes(released, KubernetesObserved({"Deployment/web": live}), Seen(0, 0, 0), Limits(0, 30))
+    assert (verdict.state, verdict.warnings) == (State.HEALTHY, ("Deployment/web runs nothing: it is scaled to 0",))
+
+
+@pytest.mark.parametrize(
+    ("text", "digest"),
+    [
+        ("ghcr.io/a/b@sha256:" + "1" * 64, "sha256:" + "1" * 64),
+        ("docker-pullable://ghcr.io/a/b@sha256:" + "1" * 64, "sha256:" + "1" * 64),
+        ("docker://sha256:" + "1" * 64, "sha256:" + "1" * 64),
+        ("sha256:" + "1" * 64, "sha256:" + "1" * 64),
+        ("", None), ("sha256:1", None), ("a@b", None), ("ghcr.io/a/b@sha256:" + "1" * 64 + "x", None), ("1" * 64, None),
+    ],
+)  # fmt: skip
+def test_the_digest_that_a_kubelet_tells(text: str, digest: str | None) -> None:
+    assert parse_image_id(text) == digest
+
+
+@pytest.mark.parametrize(
+    ("image_id", "image", "state"),
+    [
+        ("x@sha256:" + "1" * 64, IMAGE, State.HEALTHY),
+        ("", IMAGE, State.HEALTHY),
+        ("", "ghcr.io/a/b@sha256:" + "2" * 64, State.FAILED),
+        ("x@sha256:" + "2" * 64, IMAGE, State.FAILED),
+        ("garbage sha256:" + "1" * 64 + " and more", "ghcr.io/a/b@sha256:" + "2" * 64, State.FAILED),
+        ("x@sha256:" + "2" * 64 + " sha256:" + "1" * 64, IMAGE, State.HEALTHY),
+    ],
+)
+def test_an_image_is_judged_by_its_digest_and_by_nothing_that_looks_like_one(
+    image_id: str, image: str, state: State
+) -> None:
+    assert judged(deployment(**DONE), pod(ready=True, image_id=image_id, image=image)).state is state
+
+
+def test_what_a_container_wrote_since_the_last_look() -> None:
+    tail = Tail()
+    assert tail.since == ""
+    first = ["2026-01-31T12:00:00.1Z one", "2026-01-31T12:00:00.12Z two", "2026-01-31T12:00:01.000000001Z three"]
+    assert tail.new(first) == ["one", "two", "three"]
+    assert tail.since == "2026-01-31T12:00:01Z"
+    assert tail.new([first[2], "2026-01-31T12:00:01.000000002Z four", "not a time"]) == ["four", "not a time"]
+    assert tail.new([first[2], "2026-01-31T12:00:01.000000002Z four", "not a time"]) == []
+    assert tail.new(["2026-01-31T14:00:02+02:00 five"]) == ["five"]
+    tail.skip()
+    assert tail.since == "2026-01-31T12:00:03Z"
+
+
+@given(st.lists(st.text(max_size=40), max_size=20))
+def test_no_log_breaks_the_tail(lines: list[str]) -> None:
+    tail = Tail()
+    assert len(tail.new(lines)) <= len(lines)
+    assert tail.new(lines) == []
+
+
+def test_the_mark_of_secrets_is_the_same_in_any_run_and_tells_nothing(tmp_path: Path) -> None:
+    def mark(namespace: str = "prod", **values: str) -> str:
+        text = "app: shop\nimage: user/shop\nsecrets: {A: {env: A}, B: {env: B}}\ntargets: {k8s: {port: 80}}\n"
+        project = runs.project(tmp_path, text, runs.environment(tmp_path))
+        config = project.targets["k8s"]
+        assert isinstance(config, KubernetesConfig)
+        return Desired("k8s", config, project, namespace, (), ("A", "B")).secret_mark(values)
+
+    assert mark(A="one", B="two") == mark(B="two", A="one")
+    assert (
+        len({mark(A="one", B="two"), mark(A="onet", B="wo"), mark("other", A="one", B="two"), mark(A="one", B="x")})
+        == 4
+    )

@@ -1,26 +1,28 @@
 """What was applied before, read back from a live object; and the way back to it. Pure.
 
-Source: Kubernetes, "Server-Side Apply", field management; structured-merge-diff's fieldsV1: `f:` a key, `k:` a list item
-by its keys, `v:` a value of a set, `.` the thing itself.
+Source: Kubernetes, "Server-Side Apply", field management.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from shipit.digest import parse_digest
 from shipit.release import Step
+from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.objects import container_images
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.plan import autoscaled, ordered
-from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
+from shipit.targets.kubernetes.render import CONFIG_ANNOTATION, Manifest
+from shipit.targets.kubernetes.superseded import Released, find_change
 
 
-def applied(live: Manifest) -> Manifest | None:
+def applied(live: Live) -> Manifest | None:
     """The manifest that we applied last, which is what we own of a live object; None when we own nothing of it."""
-    for entry in live["metadata"].get("managedFields") or []:
-        if entry.get("manager") == MANAGED_BY and entry.get("operation") == "Apply" and not entry.get("subresource"):
-            own = _owned(live, entry.get("fieldsV1") or {})
+    for manager in live.meta.managers:
+        if manager.is_ours:
+            own = manager.owned.part_of(live.manifest)
             return _named(live, own if isinstance(own, dict) else {})
     return None
 
@@ -32,48 +34,28 @@ def projected(wanted: Any, live: Any) -> Any:
     return live
 
 
-def _named(live: Manifest, own: Manifest) -> Manifest:
-    metadata = live["metadata"]
-    name = {key: metadata[key] for key in ("name", "namespace") if key in metadata}
-    head = {"apiVersion": live["apiVersion"], "kind": live["kind"]}
-    return {**own, **head, "metadata": {**own.get("metadata", {}), **name}}
+def _named(live: Live, own: Manifest) -> Manifest:
+    head = {"apiVersion": live.manifest["apiVersion"], "kind": live.kind}
+    name = {"name": live.meta.name, **({"namespace": live.meta.namespace} if live.meta.namespace else {})}
+    metadata = own.get("metadata")
+    return {**own, **head, "metadata": {**(metadata if isinstance(metadata, dict) else {}), **name}}
 
 
-def _owned(value: Any, fields: Mapping[str, Any]) -> Any:
-    """The part of a value that the fields name; all of it where they name nothing in it."""
-    inner = {key: item for key, item in fields.items() if key != "."}
-    if not inner:
-        return value
-    if isinstance(value, dict):
-        names = {key[2:]: item for key, item in inner.items() if key.startswith("f:")}
-        return {key: _owned(item, names[key]) for key, item in value.items() if key in names}
-    if isinstance(value, list):
-        return [found for item in value if (found := _item(item, inner)) is not None]
-    return value
-
-
-def _item(item: Any, fields: Mapping[str, Any]) -> Any:
-    """A list item, as far as it is among the fields; None when it is not."""
-    for key, inner in fields.items():
-        kind, _, text = key.partition(":")
-        wanted = json.loads(text)
-        if kind == "v" and item == wanted:
-            return item
-        if kind == "k" and isinstance(item, dict) and all(item.get(name) == value for name, value in wanted.items()):
-            return _owned(item, inner)
-    return None
-
-
-def plan_back(before: KubernetesObserved, now: KubernetesObserved, namespace: str) -> tuple[Step, ...]:
+def plan_back(
+    before: KubernetesObserved, now: KubernetesObserved, namespace: str, released: Released
+) -> tuple[Step, ...]:
     """The way back to the objects of before: what was changed is applied as it was, what was not there is deleted.
 
-    Jobs stay: what a release command did is done.
+    An object that is now neither what this deploy applied nor what it was before was changed by somebody else, and then
+    everything is left alone. Jobs stay: what a release command did is done.
     """
+    if any(_is_foreign(key, before, now, released) for key in now.objects):
+        return ()
     pairs = {key: (before.objects.get(key), now.objects.get(key)) for key in now.objects}
     back = {key: manifest for key, (old, new) in pairs.items() if (manifest := _back(old, new))}
     scaled = autoscaled(list(back.values()), namespace)
     steps = [_apply(key_of(manifest, namespace), manifest, scaled) for manifest in ordered(list(back.values()))]
-    new_ones = [(key, new) for key, (old, new) in pairs.items() if old is None and new and new["kind"] != "Job"]
+    new_ones = [(key, new) for key, (old, new) in pairs.items() if old is None and new and new.kind != "Job"]
     steps += [
         Step(f"delete {key}", f"delete {key}, which was not there", payload={"delete": _named(new, {})})
         for key, new in new_ones
@@ -83,15 +65,49 @@ def plan_back(before: KubernetesObserved, now: KubernetesObserved, namespace: st
     return tuple(steps)
 
 
-def _back(old: Manifest | None, new: Manifest | None) -> Manifest | None:
-    """What has to be applied so that an object is what it was; None when nothing of it was changed."""
-    if old is None or old["kind"] == "Job":
-        return None
+def _is_foreign(key: str, before: KubernetesObserved, now: KubernetesObserved, released: Released) -> bool:
+    """Whether an object is neither what this deploy applies nor what it was before."""
+    old, new, ours = before.objects.get(key), now.objects.get(key), released.objects.get(key)
+    if new is None or ours is None or (old is not None and old.meta.version == new.meta.version):
+        return False
+    was = wanted_back(old, new) if old else None
+    if was is not None and find_change(was, new) is None:
+        return False
+    return find_change(ours, new, released.answers.get(key)) is not None
+
+
+def wanted_back(old: Live, new: Live | None) -> Manifest | None:
+    """What an object of before was, as far as we speak of it; None when we own nothing of it."""
     ours = applied(new) if new else None
-    was = applied(old) or (projected(ours, old) if ours else None)
-    if was is None or was == ours:
+    return applied(old) or (projected(ours, old.manifest) if ours else None)
+
+
+def released_before(before: KubernetesObserved, now: KubernetesObserved, answers: Mapping[str, Live]) -> Released:
+    """What ran before, to hold a place against on its way back."""
+    pairs = {key: (old, now.objects.get(key)) for key, old in before.objects.items() if old is not None}
+    objects = {key: wanted_back(old, new) or _named(old, {}) for key, (old, new) in pairs.items()}
+    return Released(
+        objects=objects,
+        answers={key: live for key, live in answers.items() if key in objects},
+        digests={image: found for item in objects.values() for image, found in _digests(item)},
+    )
+
+
+def _digests(manifest: Manifest) -> Iterator[tuple[str, frozenset[str]]]:
+    """The digests under which the images of an object may run, as far as it pins them."""
+    own = manifest.get("spec", {}).get("template", {}).get("metadata", {}).get("annotations", {})
+    config = parse_digest(own.get(CONFIG_ANNOTATION))
+    for image in container_images(manifest).values():
+        if pinned := parse_digest(image.rpartition("@")[2]):
+            yield image, frozenset({pinned, *([config] if config else ())})
+
+
+def _back(old: Live | None, new: Live | None) -> Manifest | None:
+    """What has to be applied so that an object is what it was; None when nothing of it was changed."""
+    if old is None or old.kind == "Job":
         return None
-    return was
+    was = wanted_back(old, new)
+    return None if was is None or (new is not None and was == applied(new)) else was
 
 
 def _apply(key: str, manifest: Manifest, scaled: frozenset[str]) -> Step:
@@ -101,5 +117,5 @@ def _apply(key: str, manifest: Manifest, scaled: frozenset[str]) -> Step:
     return Step(f"apply {key}", f"put {key} back", payload=payload)
 
 
-def _differs(old: Manifest | None, new: Manifest | None) -> bool:
-    return old is not None and (new is None or old.get("data") != new.get("data"))
+def _differs(old: Live | None, new: Live | None) -> bool:
+    return old is not None and (new is None or old.manifest.get("data") != new.manifest.get("data"))

@@ -1,115 +1,131 @@
-"""The wire to a cluster: credentials by the `kubernetes` package, requests and answers as plain dicts.
+"""What is asked of a cluster: objects read, listed, applied and deleted, logs, permissions. Answers are values.
 
-Source: Kubernetes API concepts, "Server-Side Apply", "API discovery".
+Source: Kubernetes API concepts, "Server-Side Apply", "API discovery", "Retrieving large results sets in chunks", "Preconditions".
 """
 
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Mapping, Sequence
-from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import quote
 
-import urllib3
-
-from shipit.clock import Clock, Deadline
-from shipit.config.environment import Environment
-from shipit.errors import RemoteError
+from shipit.clock import Deadline
+from shipit.errors import DeadlinePassed, RemoteError
 from shipit.events import Emit
-from shipit.http.failures import TEMPORARY, shown
-from shipit.http.proxy import proxy_for
-from shipit.http.retry import parse_retry_after, retrying
-from shipit.targets.kubernetes.place import SERVICE_ACCOUNT, is_in_cluster, kubeconfig_paths
+from shipit.http.exchange import Answer
+from shipit.http.parts import Part
+from shipit.http.retry import retrying
+from shipit.targets.kubernetes.live import Live, parse_live
 from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
+from shipit.targets.kubernetes.server import ApiServer, Query, error_of, parsed
+from shipit.targets.kubernetes.tail import Tail
 
-_JSON = {"Accept": "application/json"}
+T = TypeVar("T")
+ATTEMPTS = 4
+# Items of one answer of a list, and bytes of all of them.
+_PAGE, _MOST_LISTED = 100, 256 * 1024 * 1024
+LOG_BYTES = 256 * 1024
+_GONE_POLL_S = 0.3
+_APPLY = "application/apply-patch+yaml"
 
 
 class KubernetesClient:
-    """Speaks to one API server. Reads are tried again; so are applies, which are safe to repeat."""
+    """Speaks to one API server, within one deadline. Reads are tried `attempts` times; so are writes, which are safe to repeat."""
 
-    def __init__(self, environment: Environment, context: str | None, clock: Clock, emit: Emit) -> None:
-        self.clock = clock
+    def __init__(self, server: ApiServer, deadline: Deadline, emit: Emit, attempts: int = ATTEMPTS) -> None:
+        self.server = server
+        self.deadline = deadline
         self.emit = emit
-        self.context = context
-        self._lock = threading.Lock()
-        self._kinds: dict[str, dict[str, tuple[str, bool]]] = {}
-        self._load(environment)
+        self.attempts = attempts
 
-    def _load(self, environment: Environment) -> None:
-        from kubernetes import client, config
-
-        configuration = client.Configuration()
-        try:
-            if is_in_cluster(environment) and self.context is None:
-                loader = config.incluster_config.InClusterConfigLoader(
-                    token_filename=str(SERVICE_ACCOUNT / "token"),
-                    cert_filename=str(SERVICE_ACCOUNT / "ca.crt"),
-                    environ=dict(environment.variables),
-                )
-                loader.load_and_set(configuration)
-            else:
-                config.load_kube_config(
-                    kubeconfig_paths(environment), self.context, configuration, persist_config=False
-                )
-        except (config.ConfigException, OSError, ValueError, KeyError, TypeError) as error:
-            raise RemoteError(
-                f"the kubeconfig can't be used: {error}",
-                where=kubeconfig_paths(environment),
-                hint="check it with kubectl config view, and KUBECONFIG and context: here",
-            ) from None
-        configuration.proxy = proxy_for(configuration.host, environment)
-        configuration.no_proxy = environment.no_proxy or None
-        if configuration.ssl_ca_cert is None and environment.ca_bundle:
-            configuration.ssl_ca_cert = environment.ca_bundle
-        self.server = str(configuration.host).rstrip("/")
-        self._redactor = environment.redactor
-        self._configuration: Any = configuration
-        self._pool: Any = client.ApiClient(configuration).rest_client.pool_manager
-
-    def namespace(self, name: str) -> Manifest | None:
+    def namespace(self, name: str) -> Part | None:
         return self._maybe(f"/api/v1/namespaces/{name}")
 
-    def read(self, manifest: Mapping[str, Any], namespace: str) -> Manifest | None:
+    def read(self, manifest: Mapping[str, Any], namespace: str) -> Live | None:
         """The live object that a manifest names; None where there is none."""
-        return self._maybe(self.path(manifest, namespace))
+        found = self._maybe(self.path(manifest, namespace))
+        return None if found is None else _named(found, manifest)
 
-    def listed(self, api: str, plural: str, namespace: str, selector: str = "") -> list[Manifest]:
-        """Objects of a namespace by label selector. `api` is such as `api/v1` or `apis/apps/v1`."""
-        query = f"?{urlencode({'labelSelector': selector})}" if selector else ""
-        return list(self._read(f"/{api}/namespaces/{namespace}/{plural}{query}").get("items") or [])
+    def listed(
+        self, api: str, plural: str, namespace: str, parse: Callable[[Part], T], selector: str = "", fields: str = ""
+    ) -> list[T]:
+        """Objects of a namespace, by label and field selector. `api` is such as `api/v1` or `apis/apps/v1`."""
+        query: dict[str, str | int] = {"limit": _PAGE}
+        query |= {key: text for key, text in (("labelSelector", selector), ("fieldSelector", fields)) if text}
+        return self._pages(f"/{api}/namespaces/{namespace}/{plural}", query, parse)
 
-    def apply(self, manifest: Manifest, namespace: str) -> Manifest:
-        """Server-side apply as field manager `shipit`, taking over what others own."""
-        query = urlencode({"fieldManager": MANAGED_BY, "force": "true"})
-        path = f"{self.path(manifest, namespace)}?{query}"
-        body = json.dumps(manifest).encode()
-        headers = {"Content-Type": "application/apply-patch+yaml"}
-        return self._retried("PATCH", path, body, headers)
+    def apply(self, manifest: Manifest, namespace: str) -> Live:
+        """Server-side apply as field manager `shipit`, taking over what others own; what the server made of it."""
+        query: Query = {"fieldManager": MANAGED_BY, "force": "true"}
+        answer = self._write("PATCH", self.path(manifest, namespace), json.dumps(manifest), query, _APPLY)
+        return _named(answer, manifest)
 
-    def delete(self, manifest: Manifest, namespace: str) -> None:
-        """Delete an object and wait until it is gone; one that is not there is fine."""
-        path = self.path(manifest, namespace)
-        body = json.dumps({"propagationPolicy": "Background"}).encode()
+    def create(self, manifest: Manifest, namespace: str) -> bool:
+        """Create an object; False where there is one of its name already, which may be our own from a moment ago."""
+        path = self.path(manifest, namespace).rpartition("/")[0]
         try:
-            self._retried("DELETE", path, body, {"Content-Type": "application/json"})
+            self._write("POST", path, json.dumps(manifest), {"fieldManager": MANAGED_BY})
         except RemoteError as error:
-            if error.status != 404:
+            if error.status == 409:
+                return False
+            raise
+        return True
+
+    def delete(self, manifest: Mapping[str, Any], namespace: str, uid: str = "") -> None:
+        """Delete an object, that of the uid where one is given, and wait until it is gone; one that is not there is fine.
+
+        Raises: DeadlinePassed, which says what the object waits for.
+        """
+        path = self.path(manifest, namespace)
+        uid = uid or self._uid(path)
+        if not uid:
+            return
+        options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+        try:
+            self._write("DELETE", path, json.dumps(options))
+        except RemoteError as error:
+            # With 409 it is another object that has the name now.
+            if error.status not in (404, 409):
                 raise
-        while self._maybe(path) is not None:
-            self.clock.sleep(0.3)
+        self._await_gone(path, f"{manifest['kind']}/{manifest['metadata']['name']}", uid)
 
     def logs(self, namespace: str, pod: str, container: str, *, previous: bool, lines: int) -> list[str]:
-        """The last lines of a container, or of its previous run; empty when there are none."""
-        query = urlencode({"container": container, "tailLines": lines, "previous": str(previous).lower()})
-        try:
-            answer = self._send(
-                "GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/log?{query}", None, {"Accept": "*/*"}
-            )
-        except RemoteError:
-            return []
-        return answer.data.decode("utf-8", "replace").splitlines() if answer.status == 200 else []
+        """The last lines of a container, or of its previous run, 256 KiB at most; empty when there are none."""
+        query: Query = {"tailLines": lines, "previous": str(previous).lower()}
+        return self._log(namespace, pod, container, query).decode("utf-8", "replace").splitlines()
+
+    def log_since(self, namespace: str, pod: str, container: str, tail: Tail) -> list[str]:
+        """What a container wrote since the last look, as far as 256 KiB reach; the rest comes with the next one."""
+        query: Query = {"timestamps": "true", **({"sinceTime": tail.since} if tail.since else {})}
+        data = self._log(namespace, pod, container, query)
+        is_full = len(data) >= LOG_BYTES
+        # A line that is cut off, or is still being written, is had whole with the next look.
+        whole = data[: data.rfind(b"\n") + 1] if is_full else data
+        lines = tail.new(line for line in whole.decode("utf-8", "replace").split("\n") if line)
+        if is_full and not lines:
+            tail.skip()
+        return lines
+
+    def _log(self, namespace: str, pod: str, container: str, query: Query) -> bytes:
+        path = f"/api/v1/namespaces/{namespace}/pods/{quote(pod, safe='')}/log"
+        whole: Query = {"container": container, "limitBytes": LOG_BYTES, **query}
+        answer = self.server.send("GET", path, self.deadline, query=whole, accept="*/*", stream=True)
+        data = bytearray()
+        with answer:
+            for piece in answer.pieces() if answer.status == 200 else ():
+                data += piece
+                if len(data) >= LOG_BYTES:
+                    break
+        return bytes(data[:LOG_BYTES])
+
+    def through_service(self, namespace: str, name: str, port: int, path: str, within_s: float) -> Answer:
+        """What a Service answers to GET, asked through the API server's proxy; its answer, or the API server's own.
+
+        Source: Kubernetes documentation, "Access Services Running on Clusters".
+        """
+        whole = f"/api/v1/namespaces/{namespace}/services/{quote(name, safe='')}:{port}/proxy{path}"
+        return self.server.send("GET", whole, self.deadline.within(within_s), accept="*/*", stream=True)
 
     def path(self, manifest: Mapping[str, Any], namespace: str) -> str:
         """The URL path of an object, by what the server says of its kind.
@@ -118,17 +134,17 @@ class KubernetesClient:
         """
         version, kind = manifest["apiVersion"], manifest["kind"]
         metadata = manifest["metadata"]
-        prefix = f"/api/{version}" if "/" not in version else f"/apis/{version}"
-        found = self._resources(prefix).get(kind)
+        prefix = f"/api/{quote(version)}" if "/" not in version else f"/apis/{quote(version)}"
+        found = self._again(lambda: self.server.resources(prefix, self.deadline)).get(kind)
         if found is None:
             raise RemoteError(
                 f"the cluster knows no {kind} in {version}",
                 where=f"{kind}/{metadata['name']}",
                 hint="install what defines it, or check apiVersion",
             )
-        plural, namespaced = found
-        middle = f"/namespaces/{metadata.get('namespace') or namespace}" if namespaced else ""
-        return f"{prefix}{middle}/{plural}/{quote(metadata['name'])}"
+        own = quote(metadata.get("namespace") or namespace, safe="")
+        middle = f"/namespaces/{own}" if found.is_namespaced else ""
+        return f"{prefix}{middle}/{found.plural}/{quote(metadata['name'], safe='')}"
 
     def resource(self, manifest: Mapping[str, Any], namespace: str) -> tuple[str, str, str]:
         """API group, plural and namespace of an object; the namespace empty for what belongs to the cluster.
@@ -148,9 +164,8 @@ class KubernetesClient:
             "kind": "SelfSubjectAccessReview",
             "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
         }
-        path, headers = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", {"Content-Type": "application/json"}
-        answer = self._retried("POST", path, json.dumps(body).encode(), headers)
-        return bool((answer.get("status") or {}).get("allowed"))
+        answer = self._write("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", json.dumps(body))
+        return answer["status"]["allowed"].flag()
 
     def refused(self, group: str, resource: str, namespace: str, verbs: Sequence[str]) -> tuple[str, ...]:
         """The verbs that this user may not do with a resource."""
@@ -158,22 +173,55 @@ class KubernetesClient:
 
     def date(self) -> str | None:
         """The API server's clock, as its `Date` header has it."""
-        found = self._send("GET", "/version", None, {}).headers.get("Date")
-        return str(found) if found else None
+        return self.server.send("GET", "/version", self.deadline).header("Date") or None
 
-    def _resources(self, prefix: str) -> dict[str, tuple[str, bool]]:
-        with self._lock:
-            if prefix not in self._kinds:
-                rows = (self._maybe(prefix) or {}).get("resources") or []
-                self._kinds[prefix] = {
-                    row["kind"]: (row["name"], bool(row["namespaced"])) for row in rows if "/" not in row["name"]
-                }
-            return self._kinds[prefix]
+    def _uid(self, path: str) -> str:
+        found = self._maybe(path)
+        return found["metadata"]["uid"].required() if found else ""
 
-    def _read(self, path: str) -> Manifest:
-        return self._retried("GET", path, None, {})
+    def _await_gone(self, path: str, key: str, uid: str) -> None:
+        """Wait until an object is gone; one with another uid is another object."""
+        waiting_for = f"{key} to be deleted"
+        try:
+            while (found := self._maybe(path)) is not None:
+                metadata = found["metadata"]
+                if metadata["uid"].text() != uid:
+                    return
+                finalizers = [row.text() for row in metadata["finalizers"].rows()]
+                waiting_for = f"{key} to be deleted" + (
+                    f", which waits for {', '.join(finalizers)}" if finalizers else ""
+                )
+                self.deadline.sleep(_GONE_POLL_S, waiting_for)
+        except DeadlinePassed:
+            raise DeadlinePassed(f"the deadline passed while waiting for {waiting_for}") from None
 
-    def _maybe(self, path: str) -> Manifest | None:
+    def _pages(self, path: str, query: dict[str, str | int], parse: Callable[[Part], T]) -> list[T]:
+        """The items of a list, however many answers it takes. A list that expired meanwhile is begun again, once."""
+        items: list[T] = []
+        left, has_expired = _MOST_LISTED, False
+        while True:
+            try:
+                answer = self._again(lambda: _checked(self.server.send("GET", path, self.deadline, query=query)))
+            except RemoteError as error:
+                if error.status != 410 or has_expired:
+                    raise
+                has_expired, items = True, []
+                query.pop("continue", None)
+                continue
+            left -= len(answer.content)
+            if left < 0:
+                raise RemoteError("the list is longer than 256 MiB", where=answer.request.shown)
+            page = parsed(answer)
+            items += map(parse, page["items"].rows())
+            token = page["metadata"]["continue"].text()
+            if not token:
+                return items
+            query["continue"] = token
+
+    def _read(self, path: str, query: Query | None = None) -> Part:
+        return self._again(lambda: _good(self.server.send("GET", path, self.deadline, query=query)))
+
+    def _maybe(self, path: str) -> Part | None:
         try:
             return self._read(path)
         except RemoteError as error:
@@ -181,83 +229,37 @@ class KubernetesClient:
                 return None
             raise
 
-    def _retried(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Manifest:
-        def once() -> Manifest:
-            answer = self._send(method, path, body, headers)
-            if not 200 <= answer.status < 300:
-                raise self._error(method, path, answer)
-            try:
-                found = json.loads(answer.data)
-            except ValueError:
-                raise RemoteError(
-                    "the answer should be JSON", where=shown(method, self.server + path), hint="is this the API server?"
-                ) from None
-            return found if isinstance(found, dict) else {}
-
-        return retrying(once, deadline=Deadline(self.clock), emit=self.emit, attempts=4)
-
-    def _send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Any:
-        url = self.server + path
-        try:
-            merged = {**_JSON, **headers, **self._authorization()}
-            return self._pool.request(
-                method, url, body=body, headers=merged, timeout=urllib3.Timeout(connect=5, read=30), retries=False
+    def _write(
+        self, method: str, path: str, body: str, query: Query | None = None, content_type: str = "application/json"
+    ) -> Part:
+        def once() -> Part:
+            return _good(
+                self.server.send(
+                    method, path, self.deadline, query=query, body=body.encode(), content_type=content_type
+                )
             )
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise _unreachable(error, method, url) from error
 
-    def _authorization(self) -> dict[str, str]:
-        """What the kubeconfig says to send: a bearer token, refreshed by its own rules, or a basic login."""
-        headers = {}
-        for setting in self._configuration.auth_settings().values():
-            if setting.get("in") == "header" and setting.get("value"):
-                headers[setting["key"]] = self._redactor.learn(setting["value"])
-        return headers
+        return self._again(once)
 
-    def _error(self, method: str, path: str, answer: Any) -> RemoteError:
-        """The error for an answer, with the API server's own message."""
-        try:
-            message = str(json.loads(answer.data).get("message", ""))
-        except (ValueError, AttributeError):
-            message = ""
-        status = int(answer.status)
-        hint = {
-            401: "the credentials of this context are not accepted: log in again",
-            403: f"ask for the right to {method} there, or use another context",
-            409: "someone changed it at the same time: deploy again",
-            422: "correct the field it names",
-        }.get(status, "")
-        told = parse_retry_after(answer.headers.get("Retry-After")) if status in TEMPORARY else None
-        where = shown(method, self.server + path)
-        return RemoteError(
-            message or f"answered {status}",
-            where=where,
-            hint=hint,
-            retryable=status in TEMPORARY,
-            status=status,
-            retry_after_s=told,
-        )
+    def _again(self, call: Callable[[], T]) -> T:
+        return retrying(call, deadline=self.deadline, emit=self.emit, attempts=self.attempts)
 
 
-def _unreachable(error: Exception, method: str, url: str) -> RemoteError:
-    where, host = shown(method, url), urlsplit(url).netloc
-    text = str(error)
-    if isinstance(error, urllib3.exceptions.SSLError) or "CERTIFICATE_VERIFY_FAILED" in text:
-        return RemoteError(
-            f"the certificate of {host} can't be trusted",
-            where=where,
-            hint="check certificate-authority in the kubeconfig",
-        )
-    slow = isinstance(error, urllib3.exceptions.TimeoutError) and not isinstance(
-        error, urllib3.exceptions.NewConnectionError
-    )
-    if slow:
-        return RemoteError(
-            "the cluster did not answer in time", where=where, hint="is it running, and the VPN up?", retryable=True
-        )
-    return RemoteError(
-        "the cluster can't be reached",
-        where=where,
-        hint="is it running? check it with kubectl cluster-info",
-        retryable=True,
-    )
+def _checked(answer: Answer) -> Answer:
+    """An answer that is no failure. Raises: RemoteError."""
+    if not 200 <= answer.status < 300:
+        raise error_of(answer)
+    return answer
+
+
+def _good(answer: Answer) -> Part:
+    return parsed(_checked(answer))
+
+
+def _named(found: Part, manifest: Mapping[str, Any]) -> Live:
+    """The object of an answer, which has to be the one that was asked for."""
+    live = parse_live(found)
+    wanted, name = manifest["kind"], manifest["metadata"]["name"]
+    if (live.kind, live.meta.name) != (wanted, name):
+        raise found.wrong(f"should be {wanted}/{name}, and is another object")
+    return live

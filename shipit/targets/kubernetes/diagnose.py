@@ -1,48 +1,62 @@
-"""What a pod that failed wrote last, and what the cluster said of it."""
+"""What a container that failed wrote last, and what the cluster said of its pod."""
 
 from __future__ import annotations
 
-from shipit.clock import Clock
 from shipit.errors import ShipitError
 from shipit.release import Verdict
 from shipit.targets.kubernetes.client import KubernetesClient
+from shipit.targets.kubernetes.live import Container, Pod, parse_event, parse_pod
 
-LOG_LINES, LOG_LOOKS = 20, 6
+LOG_LINES, LOG_LOOKS, LOG_PAUSE_S = 20, 6, 0.5
+_SAID = 4
 
 
-def with_last_words(verdict: Verdict, client: KubernetesClient, clock: Clock, namespace: str, kubectl: str) -> Verdict:
+def with_last_words(verdict: Verdict, client: KubernetesClient, namespace: str, kubectl: str) -> Verdict:
     """A verdict on a pod with the last lines of its container and the cluster's warnings; any other as it is.
 
-    `kubectl` is how a user would reach the cluster: the command with its context.
+    `kubectl` is how a user would reach the cluster: the command with its context. What can't be had is left out.
     """
     kind, _, rest = verdict.subject.partition(":")
     if kind != "pod":
         return verdict
-    own, pod, container = rest.split("/")
+    own, name, container = rest.split("/")
     namespace = own or namespace
-    lines: list[str] = []
+    lines = _last_lines(client, namespace, name, container, is_patient=not verdict.detail)
+    said = [line for line in _warnings(client, namespace, name) if line not in verdict.detail]
+    hint = verdict.hint or f"{kubectl} -n {namespace} describe pod {name}"
+    return verdict._replace(detail=(*verdict.detail, *lines, *said), hint=hint)
+
+
+def _last_lines(client: KubernetesClient, namespace: str, name: str, container: str, *, is_patient: bool) -> list[str]:
+    """The lines of the run that crashed. While the kubelet starts the next one they can't be had: it is asked again."""
     try:
-        lines = _last_words(client, clock, namespace, pod, container, is_patient=not verdict.detail)
-        events = client.listed("api/v1", "events", namespace)
-    except ShipitError:
-        events = []
-    said = [
-        f"{item.get('reason')}: {item.get('message')}"
-        for item in events
-        if (item.get("involvedObject") or {}).get("name") == pod and item.get("type") == "Warning"
-    ]
-    detail = (*verdict.detail, *lines, *(line for line in dict.fromkeys(said[-4:]) if line not in verdict.detail))
-    return verdict._replace(detail=detail, hint=verdict.hint or f"{kubectl} -n {namespace} describe pod {pod}")
-
-
-def _last_words(
-    client: KubernetesClient, clock: Clock, namespace: str, pod: str, container: str, *, is_patient: bool
-) -> list[str]:
-    """The log of the run that crashed. While the kubelet starts the next one neither has a log: it is asked again."""
-    for _ in range(LOG_LOOKS if container and is_patient else 1):
-        for previous in (True, False):
-            if lines := client.logs(namespace, pod, container, previous=previous, lines=LOG_LINES):
+        for _ in range(LOG_LOOKS if container and is_patient else 1):
+            previous = _is_over(client, namespace, name, container)
+            if lines := client.logs(namespace, name, container, previous=previous, lines=LOG_LINES):
                 return lines
-        if is_patient:
-            clock.sleep(0.5)
+            if is_patient:
+                client.deadline.sleep(LOG_PAUSE_S, f"the log of {name}")
+    except ShipitError:
+        return []
     return []
+
+
+def _is_over(client: KubernetesClient, namespace: str, name: str, container: str) -> bool:
+    """Whether the run that crashed is the one before that which the container is in now."""
+    pods = client.listed("api/v1", "pods", namespace, parse_pod, fields=f"metadata.name={name}")
+    found = next((row for pod in pods for row in _containers(pod) if row.name == container), None)
+    return found is not None and found.ended is None and found.last is not None
+
+
+def _containers(pod: Pod) -> tuple[Container, ...]:
+    return pod.containers
+
+
+def _warnings(client: KubernetesClient, namespace: str, name: str) -> list[str]:
+    """What the cluster warned of, each once, the newest last."""
+    fields = f"involvedObject.kind=Pod,involvedObject.name={name},type=Warning"
+    try:
+        events = client.listed("api/v1", "events", namespace, parse_event, fields=fields)
+    except ShipitError:
+        return []
+    return list(dict.fromkeys(f"{event.reason}: {event.message}" for event in events))[-_SAID:]

@@ -8,14 +8,29 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
+from shipit.targets.kubernetes.fields import FieldPath
 from shipit.targets.kubernetes.quantity import parse_quantity
 from shipit.targets.kubernetes.render import Manifest
 
 APPLIED_ANNOTATION = "shipit.dev/applied"
+OWN_ANNOTATIONS = ".annotations.shipit.dev/"
 # Written by us only, or by the server only: never a difference that a user means.
 _IGNORED = frozenset({"stringData", "creationTimestamp", "status"})
+
+
+class Difference(NamedTuple):
+    """What is wanted and not so. `path` is for people, `keys` leads there in the live object; a missing value is None."""
+
+    path: str
+    keys: FieldPath
+    live: Any
+    wanted: Any
+
+    @property
+    def is_own_mark(self) -> bool:
+        return OWN_ANNOTATIONS in self.path
 
 
 def stamp(manifest: Manifest) -> Manifest:
@@ -29,28 +44,35 @@ def fingerprint(manifest: Manifest) -> str:
     return hashlib.sha256(json.dumps(manifest, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def differences(wanted: Any, live: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+def differences(wanted: Any, live: Any) -> Iterator[tuple[str, Any, Any]]:
     """(path, live, wanted) for everything wanted that is not so; a missing live value is None.
 
     List items that have names are matched by name, others by place.
     """
+    for found in find_differences(wanted, live):
+        yield found.path, found.live, found.wanted
+
+
+def find_differences(wanted: Any, live: Any, path: str = "", keys: tuple[str | int, ...] = ()) -> Iterator[Difference]:
+    """The same, with the way there."""
     if isinstance(wanted, dict):
         found = live if isinstance(live, dict) else {}
         for key, value in wanted.items():
             if key not in _IGNORED:
-                yield from differences(value, found.get(key), f"{path}.{key}".lstrip("."))
+                inner = f"{path}.{key}".lstrip(".")
+                yield from find_differences(value, found.get(key), inner, (*keys, str(key)))
     elif isinstance(wanted, list):
         rows = live if isinstance(live, list) else []
         named = _by_name(rows)
         for index, item in enumerate(wanted):
             name = _name(item)
-            by_place = rows[index] if index < len(rows) else None
-            other = by_place if name is None or named is None else named.get(name)
-            yield from differences(item, other, f"{path}[{name if name is not None else index}]")
+            place = index if name is None or named is None else named.get(name, len(rows))
+            other = rows[place] if place < len(rows) else None
+            yield from find_differences(item, other, f"{path}[{name if name is not None else index}]", (*keys, place))
         if len(rows) > len(wanted):
-            yield f"{path}[{len(wanted)}]", "more", None
+            yield Difference(f"{path}[{len(wanted)}]", (*keys, len(wanted)), "more", None)
     elif not _same(wanted, live):
-        yield path, live, wanted
+        yield Difference(path, keys, live, wanted)
 
 
 def _name(row: Any) -> str | None:
@@ -58,9 +80,9 @@ def _name(row: Any) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _by_name(rows: list[Any]) -> dict[str, Any] | None:
-    """The items that have names, by name; None where a name stands twice, so that only the place tells them apart."""
-    found = [(name, row) for row in rows if (name := _name(row)) is not None]
+def _by_name(rows: list[Any]) -> dict[str, int] | None:
+    """The places of the items that have names; None where a name stands twice, so that only the place tells them apart."""
+    found = [(name, index) for index, row in enumerate(rows) if (name := _name(row)) is not None]
     return dict(found) if len(dict(found)) == len(found) else None
 
 

@@ -1,87 +1,108 @@
-"""Running a release command as a Job, to its end."""
+"""Running a release command as a Job, once, to its end."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shipit.errors import DeployFailed
+from shipit.errors import DeadlinePassed, DeployFailed
 from shipit.events import Event, Log
-from shipit.release import Seen, State
-from shipit.targets.base import Context
+from shipit.release import Seen
 from shipit.targets.kubernetes.client import KubernetesClient
-from shipit.targets.kubernetes.judge import Limits, judge_kubernetes
-from shipit.targets.kubernetes.observed import KubernetesObserved
+from shipit.targets.kubernetes.live import Live, Pod, parse_live, parse_pod
 from shipit.targets.kubernetes.plan import job_state
+from shipit.targets.kubernetes.pods import Limits, judge_failed
 from shipit.targets.kubernetes.render import Manifest
+from shipit.targets.kubernetes.tail import Tail
 
 LOG_LINES, POLL_S = 20, 0.5
-# What is asked for at each look; a command that writes more between two looks loses the oldest of it here, not in the cluster.
-_TAIL = 2000
 
 
 @dataclass(frozen=True)
 class ReleaseJob:
-    """One run of a release command: the target's name, where it runs, and how long it may take, in seconds."""
+    """One run of a release command: the target's name, where it runs, and how a user would look at it.
+
+    The client's deadline is that of the command.
+    """
 
     target: str
     namespace: str
     kubectl: str
-    timeout_s: float
     client: KubernetesClient
 
-    def run(self, payload: Mapping[str, Any], context: Context) -> Iterator[Event]:
-        """Apply the Job, pass on what it writes until it is over, then forget the Jobs of earlier releases.
+    def run(self, payload: Mapping[str, Any]) -> Iterator[Event]:
+        """Start the Job, pass on what it writes until it is over, then delete the Jobs of earlier releases.
 
+        Its name holds a hash of what it runs. One that is there already is that of another deploy of the same, and is
+        joined; only a run that had failed when the plan was made is replaced.
         Raises: DeployFailed when it failed, can't start, or took too long.
         """
-        job = payload["job"]
-        if payload["replace"]:
-            self.client.delete(job, self.namespace)
-        self.client.apply(job, self.namespace)
-        deadline = min(context.clock.now() + self.timeout_s, context.deadline_s)
-        shown: list[str] = []
+        job, last = payload["job"], deque[str](maxlen=LOG_LINES)
+        name = job["metadata"]["name"]
+        try:
+            if payload["replace"]:
+                self.client.delete(job, self.namespace, payload["replace"])
+            if not self.client.create(job, self.namespace):
+                yield Log(self.target, "release", f"Job/{name} is there already: waiting for it")
+            yield from self._follow(job, last)
+        except DeadlinePassed:
+            raise self._failed(name, "did not end in time", last) from None
+        self._forget(job, payload["forget"])
+
+    def _follow(self, job: Manifest, last: deque[str]) -> Iterator[Event]:
+        """Pass on what the Job writes until it is over."""
+        name, tails = job["metadata"]["name"], defaultdict[str, Tail](Tail)
         while True:
-            state = job_state(self.client.read(job, self.namespace) or {})
-            name = job["metadata"]["name"]
-            lines = self._lines(name)
-            yield from (Log(self.target, "release", line) for line in lines[len(shown) :])
-            shown = lines if len(lines) >= len(shown) else shown
-            if state != "running":
-                break
-            reason = self._stuck(name) or ("did not end in time" if context.clock.now() > deadline else "")
-            if reason:
-                hint = f"{self.kubectl} describe job {name}"
-                raise DeployFailed(
-                    f"the release command {reason}", where=f"Job/{name}", detail=shown[-LOG_LINES:], hint=hint
-                )
-            context.clock.sleep(POLL_S)
-        if state == "failed":
-            hint = "fix the release command and deploy again; what ran before still runs"
-            raise DeployFailed("the release command failed", where=f"Job/{name}", detail=shown[-LOG_LINES:], hint=hint)
-        for other in payload["forget"]:
-            self.client.delete({**job, "metadata": {"name": other}}, self.namespace)
+            live = self.client.read(job, self.namespace)
+            state = job_state(live) if live else "gone"
+            pods = self.client.listed("api/v1", "pods", self.namespace, parse_pod, f"job-name={name}")
+            for pod in pods:
+                for line in self._written(pod, tails[pod.meta.uid], is_over=state != "running"):
+                    last.append(line)
+                    yield Log(self.target, "release", line)
+            if state == "succeeded":
+                return
+            if reason := _ended(state) or _stuck(pods):
+                hint = "fix the release command and deploy again" if state == "failed" else ""
+                raise self._failed(name, reason, last, hint)
+            self.client.deadline.sleep(POLL_S, f"Job/{name} to end")
 
-    def _lines(self, name: str) -> list[str]:
-        return [
-            line
-            for pod in self._pods(name)
-            for line in self.client.logs(
-                self.namespace, pod["metadata"]["name"], "release", previous=False, lines=_TAIL
-            )
-        ]
+    def _written(self, pod: Pod, tail: Tail, *, is_over: bool) -> Iterator[str]:
+        """What a pod wrote since the last look; all of it when it is over."""
+        while lines := self.client.log_since(self.namespace, pod.meta.name, "release", tail):
+            yield from lines
+            if not is_over:
+                return
 
-    def _pods(self, name: str) -> list[Manifest]:
-        return self.client.listed("api/v1", "pods", self.namespace, f"job-name={name}")
+    def _failed(self, name: str, reason: str, last: Iterable[str], hint: str = "") -> DeployFailed:
+        hint = hint or f"{self.kubectl} describe job {name}"
+        return DeployFailed(f"the release command {reason}", where=f"Job/{name}", detail=tuple(last), hint=hint)
 
-    def _stuck(self, name: str) -> str:
-        """Why the Job's pod will never start, or nothing."""
-        for pod in self._pods(name):
-            statuses = (pod.get("status") or {}).get("containerStatuses") or []
-            if any((status.get("state") or {}).get("waiting") for status in statuses):
-                observed = KubernetesObserved({f"Pod/{name}": {**pod, "kind": "Pod"}})
-                verdict = judge_kubernetes([f"Pod/{name}"], observed, Seen(0, 0, 0), Limits(0, 0, {}))
-                if verdict.state is State.FAILED:
-                    return f"can't start: {verdict.reason}"
-        return ""
+    def _forget(self, job: Manifest, names: Iterable[str]) -> None:
+        """Delete the Jobs of earlier releases that are over: another deploy may be running one of them."""
+        for name in names:
+            other = {**job, "metadata": {"name": name}}
+            live = self.client.read(other, self.namespace)
+            if live is not None and job_state(live) != "running":
+                self.client.delete(other, self.namespace, live.meta.uid)
+
+
+def read_jobs(client: KubernetesClient, namespace: str, selector: str) -> tuple[Live, ...]:
+    """The Jobs of a namespace by label selector; a list's items do not say what they are."""
+    head = {"apiVersion": "batch/v1", "kind": "Job"}
+    return tuple(
+        client.listed("apis/batch/v1", "jobs", namespace, lambda item: parse_live(item.within(head)), selector)
+    )
+
+
+def _ended(state: str) -> str:
+    return {"failed": "failed", "gone": "was deleted while it ran"}.get(state, "")
+
+
+def _stuck(pods: list[Pod]) -> str:
+    """Why the Job's pod will never start, or nothing."""
+    waiting = [pod for pod in pods if any(container.waiting for container in pod.containers)]
+    verdict = judge_failed("Job", waiting, Seen(0, 0, 0), Limits(0, 0))
+    return f"can't start: {verdict.reason}" if verdict else ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from shipit.release import short
+from shipit.digest import parse_digest
+from shipit.targets.kubernetes.live import Live, Meta, Pod
 from shipit.targets.kubernetes.render import Manifest
 
 
@@ -21,38 +22,51 @@ def key_of(manifest: Manifest, namespace: str) -> str:
 class KubernetesObserved:
     """`objects`: key -> live object, or None. `secret_marks`: name -> keyed hash of each value in the env's Secret.
 
-    `secret` is the env's Secret itself, which no plan or event may hold. `pull_secret_current` is None where no pull secret is asked for. `jobs` are this app's release Jobs, newest last.
+    `secret` is the env's Secret itself, which no plan or event may hold; `secret_mark` is the mark that it has, or will
+    have where its values are to change. `pull_secret_current` is None where no pull secret is asked for. `jobs` are
+    this app's release Jobs, newest last. `serving`: name of a Service -> how it answers; empty while nobody asked.
     """
 
-    objects: Mapping[str, Manifest | None]
-    pods: tuple[Manifest, ...] = ()
-    replica_sets: tuple[Manifest, ...] = ()
-    jobs: tuple[Manifest, ...] = ()
+    objects: Mapping[str, Live | None]
+    pods: tuple[Pod, ...] = ()
+    replica_sets: tuple[Meta, ...] = ()
+    jobs: tuple[Live, ...] = ()
     secret_marks: Mapping[str, str] = field(default_factory=dict)
-    secret_annotation: str = ""
+    secret_mark: str = ""
     pull_secret_current: bool | None = None
-    secret: Manifest | None = field(default=None, repr=False)
+    secret: Live | None = field(default=None, repr=False)
+    serving: Mapping[str, Serving] = field(default_factory=dict)
 
 
-def owned_by(item: Manifest, uid: str) -> bool:
-    return any(owner.get("uid") == uid for owner in item["metadata"].get("ownerReferences") or [])
+@dataclass(frozen=True)
+class Serving:
+    """How a Service answers. `endpoints` are those that are ready, None where nobody may look; `ready_pods` are those it selects.
+
+    `status` is what `path` answered through the Service, 0 for no answer, and None where it was not asked; `said` is why not.
+    """
+
+    endpoints: int | None = None
+    ready_pods: int = 0
+    path: str = ""
+    status: int | None = None
+    said: str = ""
 
 
-def describe_object(key: str, live: Manifest | None) -> Iterator[str]:
+def describe_object(key: str, live: Live | None) -> Iterator[str]:
     """What runs, as lines for `status`; none for what does not run."""
     if live is None:
         yield f"{key}  not there"
         return
-    status, spec = live.get("status") or {}, live.get("spec") or {}
-    if live.get("kind") not in ("Deployment", "StatefulSet", "DaemonSet", "Pod"):
+    if live.kind not in ("Deployment", "StatefulSet", "DaemonSet", "Pod"):
         return
-    template = (spec.get("template") or {}).get("spec") or spec
-    digests = [
-        short(c["image"].rpartition("@")[2]) if "@" in c.get("image", "") else c.get("image", "")
-        for c in template.get("containers") or []
-    ]
-    state = (
-        status.get("phase")
-        or f"{status.get('readyReplicas', status.get('numberReady', 0))}/{spec.get('replicas', 1)} ready"
+    images = [_shown(image) for image in live.spec.images.values()]
+    wanted = (
+        live.status.desired if live.kind == "DaemonSet" else 1 if live.spec.replicas is None else live.spec.replicas
     )
-    yield f"{key}  {state}  {', '.join(digests)}"
+    state = live.status.phase or f"{live.status.ready}/{wanted} ready"
+    yield f"{key}  {state}  {', '.join(images)}"
+
+
+def _shown(image: str) -> str:
+    digest = parse_digest(image.rpartition("@")[2])
+    return digest.short if digest else image

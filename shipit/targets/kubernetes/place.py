@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from shipit.config.environment import Environment
-from shipit.errors import RemoteError
-from shipit.files import MIB, Missing, Unreadable, read_file, read_text
+from shipit.files import Unreadable, read_text
+from shipit.http.parts import Part
 from shipit.targets.kubernetes.config import KubernetesConfig
+from shipit.targets.kubernetes.kubeconfig import (
+    KubeContext,
+    Login,
+    Pem,
+    check_namespace,
+    kubeconfig_paths,
+    read_context,
+)
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-MAX_BYTES = 16 * MIB
-
-
-def kubeconfig_paths(environment: Environment) -> str:
-    """KUBECONFIG, or ~/.kube/config."""
-    return environment.get("KUBECONFIG") or str(environment.home / ".kube" / "config")
 
 
 def is_in_cluster(environment: Environment) -> bool:
@@ -27,48 +26,37 @@ def is_in_cluster(environment: Environment) -> bool:
     return not has_file and bool(environment.get("KUBERNETES_SERVICE_HOST")) and (SERVICE_ACCOUNT / "token").is_file()
 
 
-def read_place(config: KubernetesConfig, environment: Environment) -> tuple[str, str, str]:
-    """Context, server and namespace as the kubeconfig has them, without the kubernetes package or the network.
+def find_context(environment: Environment, wanted: str | None) -> KubeContext:
+    """The context of a name, the current one, or that of the pod which this runs in. Raises: RemoteError."""
+    if wanted is None and is_in_cluster(environment):
+        return _in_cluster(environment)
+    return read_context(environment, wanted)
 
-    Raises: RemoteError when there is no such context.
-    """
-    if is_in_cluster(environment) and config.context is None:
-        host, port = (
-            environment.variables["KUBERNETES_SERVICE_HOST"],
-            environment.get("KUBERNETES_SERVICE_PORT") or "443",
-        )
-        return "in-cluster", f"https://{host}:{port}", _own_namespace()
-    paths = kubeconfig_paths(environment)
-    merged: dict[str, Any] = {"contexts": {}, "clusters": {}, "current": ""}
-    for path in paths.split(":"):
-        try:
-            data = read_file(path, max_bytes=MAX_BYTES)
-            loaded = yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        except Missing:
-            continue
-        except Unreadable as error:
-            raise RemoteError(f"the kubeconfig {error.what}", where=path, hint="check KUBECONFIG") from None
-        except yaml.YAMLError as error:
-            raise RemoteError(f"the kubeconfig is not YAML: {str(error).splitlines()[0]}", where=path) from None
-        if not isinstance(loaded, dict):
-            continue
-        merged["current"] = merged["current"] or loaded.get("current-context") or ""
-        for kind, single in (("contexts", "context"), ("clusters", "cluster")):
-            for row in loaded.get(kind) or []:
-                merged[kind].setdefault(row.get("name"), row.get(single) or {})
-    name = config.context or merged["current"]
-    if name not in merged["contexts"]:
-        known = ", ".join(merged["contexts"]) or "none"
-        what = f"there is no context {name!r}" if name else "there is no current context"
-        raise RemoteError(what, where=paths, hint=f"contexts here: {known}; set context:, or KUBECONFIG")
-    chosen = merged["contexts"][name]
-    server = str(merged["clusters"].get(chosen.get("cluster"), {}).get("server", ""))
-    return str(name), server, str(chosen.get("namespace") or "")
+
+def read_place(config: KubernetesConfig, environment: Environment) -> tuple[str, str, str]:
+    """Context, server and namespace. Raises: RemoteError when there is no such context."""
+    found = find_context(environment, config.context)
+    return found.name, found.server, found.namespace
+
+
+def _in_cluster(environment: Environment) -> KubeContext:
+    """Source: Kubernetes documentation, "Accessing the API from a Pod"."""
+    host = environment.variables["KUBERNETES_SERVICE_HOST"]
+    host = f"[{host}]" if ":" in host else host
+    return KubeContext(
+        name="in-cluster",
+        namespace=_own_namespace(),
+        server=f"https://{host}:{environment.get('KUBERNETES_SERVICE_PORT') or '443'}",
+        where=str(SERVICE_ACCOUNT),
+        ca=Pem("", SERVICE_ACCOUNT / "ca.crt", "ca.crt"),
+        login=Login(token_file=SERVICE_ACCOUNT / "token"),
+    )
 
 
 def _own_namespace() -> str:
     """The namespace of the pod that this runs in."""
+    file = SERVICE_ACCOUNT / "namespace"
     try:
-        return read_text(SERVICE_ACCOUNT / "namespace").strip()
+        return check_namespace(Part(read_text(file).strip(), str(file)))
     except Unreadable:
         return ""

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from shipit.release import Step
-from shipit.targets.kubernetes.drift import APPLIED_ANNOTATION, differences, stamp
+from shipit.targets.kubernetes.drift import APPLIED_ANNOTATION, OWN_ANNOTATIONS, differences, stamp
+from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.objects import container_images, spec_of
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.render import Manifest
 
@@ -29,7 +31,6 @@ _ORDER = [
 ]
 _DETAIL_LINES = 8
 _DIGEST = re.compile(r"sha256:([0-9a-f]{12})[0-9a-f]{52}")
-OWN_ANNOTATIONS = ".annotations.shipit.dev/"
 
 
 def ordered(manifests: Sequence[Manifest]) -> list[Manifest]:
@@ -50,25 +51,32 @@ def autoscaled(manifests: Sequence[Manifest], namespace: str) -> frozenset[str]:
     """The keys of the objects whose replicas an autoscaler among the manifests decides."""
     found = set()
     for manifest in manifests:
-        target = (manifest.get("spec") or {}).get("scaleTargetRef")
+        target = spec_of(manifest).get("scaleTargetRef")
         if manifest["kind"] == "HorizontalPodAutoscaler" and isinstance(target, dict):
             own = {"name": target.get("name"), "namespace": manifest["metadata"].get("namespace")}
             found.add(key_of({"kind": target.get("kind"), "metadata": own}, namespace))
     return frozenset(found)
 
 
+def stamped_by_key(wanted: Sequence[Manifest], namespace: str) -> dict[str, Manifest]:
+    """Key -> what is applied, and what a live object is held against: without replicas that an autoscaler decides."""
+    scaled = autoscaled(wanted, namespace)
+    keyed = {key_of(manifest, namespace): manifest for manifest in wanted}
+    return {key: stamp(_without_replicas(item) if key in scaled else item) for key, item in keyed.items()}
+
+
 def _without_replicas(manifest: Manifest) -> Manifest:
-    return {**manifest, "spec": {key: value for key, value in manifest["spec"].items() if key != "replicas"}}
+    return {**manifest, "spec": {key: value for key, value in spec_of(manifest).items() if key != "replicas"}}
 
 
 def _step(manifest: Manifest, observed: KubernetesObserved, namespace: str, scaled: frozenset[str]) -> Step | None:
     key = key_of(manifest, namespace)
-    replicas = manifest["spec"].get("replicas") if key in scaled else None
+    replicas = spec_of(manifest).get("replicas") if key in scaled else None
     live, stamped = observed.objects.get(key), stamp(manifest if replicas is None else _without_replicas(manifest))
     payload: dict[str, Any] = {"apply": stamped, **({} if replicas is None else {"replicas": replicas})}
     if live is None:
         return Step(f"apply {key}", f"create {key}", _facts(manifest), payload=payload)
-    changed = list(differences(stamped, live))
+    changed = list(differences(stamped, live.manifest))
     if not changed:
         return None
     real = [change for change in changed if APPLIED_ANNOTATION not in change[0]]
@@ -95,36 +103,35 @@ def plan_secret(key: str, stale: Sequence[str], exists: bool, which: str) -> Ste
 def plan_release_job(job: Manifest, observed: KubernetesObserved, steps: Sequence[Step]) -> Step | None:
     """The step that runs the release command, when anything else is to change or its last run did not succeed.
 
-    The Job's name holds a hash of itself, so the same command on the same image runs once.
+    The Job's name holds a hash of itself, so the same command on the same image runs once: also when two deploys want
+    it at the same time. `replace` is the uid of a run that failed, which gives way to a new one.
     """
     name = job["metadata"]["name"]
-    live = next((item for item in observed.jobs if item["metadata"]["name"] == name), None)
+    live = next((item for item in observed.jobs if item.meta.name == name), None)
     if (live is not None and job_state(live) == "succeeded") or (live is None and not steps):
         return None
-    others = [item["metadata"]["name"] for item in observed.jobs if item["metadata"]["name"] != name]
+    others = [item.meta.name for item in observed.jobs if item.meta.name != name]
     command = job["spec"]["template"]["spec"]["containers"][0]["command"]
     shown = command[-1] if command[:2] == ["/bin/sh", "-c"] else " ".join(command)
-    failed = live is not None and job_state(live) == "failed"
+    failed = live.meta.uid if live is not None and job_state(live) == "failed" else ""
     payload = {"job": stamp(job), "replace": failed, "forget": others}
     return Step(f"run Job/{name}", f"run {shown}", ("nothing else is applied unless it succeeds",), payload=payload)
 
 
-def job_state(job: Manifest) -> str:
+def job_state(job: Live) -> str:
     """`running`, `succeeded` or `failed`."""
-    for condition in (job.get("status") or {}).get("conditions") or []:
-        if condition.get("status") == "True" and condition.get("type") in ("Complete", "Failed"):
-            return "succeeded" if condition["type"] == "Complete" else "failed"
+    for condition in job.status.conditions:
+        if condition.status == "True" and condition.type in ("Complete", "Failed"):
+            return "succeeded" if condition.type == "Complete" else "failed"
     return "running"
 
 
 def _facts(manifest: Manifest) -> tuple[str, ...]:
-    spec = manifest.get("spec") or {}
+    spec = spec_of(manifest)
     lines = []
     if "replicas" in spec:
         lines.append(f"replicas {spec['replicas']}")
-    pod = spec.get("template", {}).get("spec") if isinstance(spec.get("template"), dict) else spec
-    for container in (pod or {}).get("containers") or []:
-        lines.append(f"image {_shown(container.get('image'))}")
+    lines += [f"image {_shown(image)}" for image in container_images(manifest).values()]
     return tuple(lines)
 
 

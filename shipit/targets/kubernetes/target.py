@@ -2,41 +2,38 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from functools import partial
 
 from shipit.config.environment import Environment
 from shipit.config.project import Project
 from shipit.errors import ConfigErrors, RemoteError
 from shipit.events import Event
 from shipit.http.skew import judge_skew
-from shipit.reference import parse_reference
-from shipit.release import Finding, Image, ImageUse, Place, Release, Seen, Step, Verdict
+from shipit.release import Finding, ImageUse, Place, Release, Seen, Step, Verdict
 from shipit.targets.base import Context
 from shipit.targets.kubernetes.access import judge_access, needed_access
-from shipit.targets.kubernetes.applied import applied, plan_back
-from shipit.targets.kubernetes.client import KubernetesClient
-from shipit.targets.kubernetes.config import ONLY, KubernetesConfig
+from shipit.targets.kubernetes.applied import applied, plan_back, released_before
+from shipit.targets.kubernetes.client import ATTEMPTS, KubernetesClient
+from shipit.targets.kubernetes.config import KubernetesConfig
+from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.diagnose import with_last_words
-from shipit.targets.kubernetes.drift import fingerprint, stamp
-from shipit.targets.kubernetes.job import ReleaseJob
-from shipit.targets.kubernetes.judge import Limits, judge_kubernetes
-from shipit.targets.kubernetes.manifests import image_for, image_names, pin_images, read_manifests
+from shipit.targets.kubernetes.drift import differences, stamp
+from shipit.targets.kubernetes.job import ReleaseJob, read_jobs
+from shipit.targets.kubernetes.judge import judge_kubernetes
+from shipit.targets.kubernetes.live import Live, parse_meta, parse_pod
+from shipit.targets.kubernetes.manifests import read_manifests
 from shipit.targets.kubernetes.observed import KubernetesObserved, describe_object, key_of
-from shipit.targets.kubernetes.place import is_in_cluster, read_place
+from shipit.targets.kubernetes.place import find_context, read_place
 from shipit.targets.kubernetes.plan import plan_objects, plan_release_job, plan_secret
-from shipit.targets.kubernetes.render import (
-    SECRETS_ANNOTATION,
-    Manifest,
-    Setting,
-    render_job,
-    render_pull_secret,
-    render_secret,
-    render_workload,
-)
+from shipit.targets.kubernetes.pods import Limits
+from shipit.targets.kubernetes.probe import ask_services
+from shipit.targets.kubernetes.pull_secret import is_pull_secret_current, render_pull_secret_of
+from shipit.targets.kubernetes.render import SECRETS_ANNOTATION, Manifest, render_secret
+from shipit.targets.kubernetes.server import ApiServer
+from shipit.targets.kubernetes.superseded import Released
 from shipit.targets.kubernetes.urls import ingress_urls
 
 
@@ -55,76 +52,66 @@ class KubernetesTarget:
         self.name = name
         self.config = config
         self.project = project
-        context, server, namespace = read_place(config, environment)
-        self.context = context
-        self.server = server
+        self.context, self.server, namespace = read_place(config, environment)
         self.namespace = config.namespace or namespace or "default"
-        self.place = Place("kubernetes", _identity(context, server, self.namespace))
-        self._raw = read_manifests(project.folder, config.manifests)
-        # An image that is only used has no repository of ours: manifests mean it by its name alone.
-        self._repositories = {image: built.repository or "" for image, built in project.images.items()}
-        self._client: KubernetesClient | None = None
+        self.place = Place("kubernetes", _identity(self.context, self.server, self.namespace))
+        raw = read_manifests(project.folder, config.manifests)
+        self._desired = Desired(name, config, project, self.namespace, raw, project.secrets_for(name))
+        self._server: ApiServer | None = None
+        # What the server made of what this run applied, by key; and what the Secret held before.
+        self._answers: dict[str, Live] = {}
+        self._released = Released()
         self._secret_before: Manifest = {}
-        self._secret_keys = project.secrets_for(name)
         self._guard(project)
 
+    def close(self) -> None:
+        """Close the connections to the cluster."""
+        if self._server is not None:
+            self._server.close()
+
     def images(self) -> Sequence[ImageUse]:
-        names = {self.project.image_name(workload.image) for workload in self.config.workloads.values()}
-        for manifest in self._raw:
-            names |= {image for text in image_names(manifest) if (image := image_for(text, self._repositories))}
-        if self.project.release:
-            names.add(self.project.image_name(self.project.release.image))
-        return tuple(self._use(name) for name in sorted(names))
+        return self._desired.uses()
 
     def observe(self, context: Context) -> KubernetesObserved:
-        client = self._wire(context)
+        client = self._client(context)
         if client.namespace(self.namespace) is None:
             hint = f"create it: kubectl create namespace {self.namespace}"
             raise RemoteError(
                 f"there is no namespace {self.namespace!r}", where=self.place.identity, hint=hint, status=404
             )
-        objects = {key_of(m, self.namespace): client.read(m, self.namespace) for m in self._identities()}
-        selector = f"app.kubernetes.io/part-of={self.project.app}"
-        jobs = client.listed("apis/batch/v1", "jobs", self.namespace, selector) if self.project.release else []
-        secret = client.read(self._secret_identity(), self.namespace) if self._secret_keys else None
-        data = (secret or {}).get("data") or {}
+        part_of = f"app.kubernetes.io/part-of={self.project.app}"
+        secret = client.read(self._secret_identity(), self.namespace) if self._desired.secret_names else None
+        # Pods of our own manifests may have any labels.
+        pods = "" if self._desired.raw else part_of
         return KubernetesObserved(
-            objects=objects,
-            pods=tuple(client.listed("api/v1", "pods", self.namespace)),
-            replica_sets=tuple(client.listed("apis/apps/v1", "replicasets", self.namespace)),
-            jobs=tuple(jobs),
-            secret_marks={
-                name: context.mark(base64.b64decode(value).decode("utf-8", "replace")) for name, value in data.items()
-            },
-            secret_annotation=((secret or {}).get("metadata", {}).get("annotations") or {}).get(SECRETS_ANNOTATION, ""),
-            pull_secret_current=self._pull_secret_current(client, context),
+            objects={key_of(m, self.namespace): client.read(m, self.namespace) for m in self._desired.identities()},
+            pods=tuple(client.listed("api/v1", "pods", self.namespace, parse_pod, pods)),
+            replica_sets=tuple(client.listed("apis/apps/v1", "replicasets", self.namespace, _meta, pods)),
+            jobs=read_jobs(client, self.namespace, part_of) if self.project.release else (),
+            secret_marks=_marks(secret, context),
+            secret_mark=self._secret_mark(secret, context),
+            pull_secret_current=is_pull_secret_current(self._desired, client, context),
             secret=secret,
         )
 
     def plan(self, release: Release, observed: KubernetesObserved) -> tuple[Step, ...]:
-        stale = [name for name in self._secret_keys if observed.secret_marks.get(name) != release.marks.get(name)]
-        marks = "".join(release.marks.get(name, "") for name in self._secret_keys)
-        mark = (
-            hashlib.sha256(marks.encode()).hexdigest()[:16]
-            if stale or not observed.secret_annotation
-            else observed.secret_annotation
-        )
-        setting = self._setting(release, mark)
-        steps = list(plan_objects(tuple(self._manifests(release, setting)), observed, self.namespace))
+        names = self._desired.secret_names
+        self._released = self._desired.released(release, observed, self._answers)
+        stale = [name for name in names if observed.secret_marks.get(name) != release.marks.get(name)]
+        setting = self._desired.setting(observed.secret_mark)
+        steps = list(plan_objects(tuple(self._desired.manifests(release, setting)), observed, self.namespace))
         first = [
-            plan_secret(f"Secret/{setting.secret_name}", stale, bool(observed.secret_marks), f"env {mark}"),
+            plan_secret(f"Secret/{setting.secret_name}", stale, bool(observed.secret), f"env {observed.secret_mark}"),
             plan_secret(f"Secret/{setting.pull_secret}", ["registry credentials"], False, "pull")
             if observed.pull_secret_current is False
             else None,
         ]
-        secrets = [step for step in first if step]
-        wanted_job = self._release_job(release, setting)
+        wanted_job = self._desired.release_job(release, setting)
         job = plan_release_job(wanted_job, observed, steps) if wanted_job else None
-        return (*secrets, *([job] if job else ()), *steps)
+        return (*(step for step in first if step), *([job] if job else ()), *steps)
 
     def apply(self, step: Step, context: Context) -> Iterator[Event]:
-        client = self._wire(context)
-        payload = step.payload
+        client, payload = self._client(context), step.payload
         if payload.get("secret") == "before":
             client.apply(self._secret_before, self.namespace)
         elif "delete" in payload:
@@ -134,33 +121,19 @@ class KubernetesTarget:
         elif "job" in payload:
             assert self.project.release is not None
             kubectl = f"kubectl --context {self.context} -n {self.namespace}"
-            job = ReleaseJob(self.name, self.namespace, kubectl, self.project.release.timeout, client)
-            yield from job.run(payload, context)
+            own = self._client(context, within_s=self.project.release.timeout)
+            yield from ReleaseJob(self.name, self.namespace, kubectl, own).run(payload)
         else:
-            if payload.get("replace"):
-                client.delete(payload["apply"], self.namespace)
-            client.apply(self._with_replicas(payload, client), self.namespace)
-
-    def _with_replicas(self, payload: Mapping[str, Any], client: KubernetesClient) -> Manifest:
-        """What a step applies; where an autoscaler decides, with as many replicas as there are at this moment.
-
-        Left out, a number that was ours before would fall back to one.
-        """
-        manifest: Manifest = payload["apply"]
-        if "replicas" not in payload:
-            return manifest
-        live = client.read(manifest, self.namespace)
-        now = payload["replicas"] if live is None else live["spec"].get("replicas", 1)
-        return {**manifest, "spec": {**manifest["spec"], "replicas": now}}
+            key = key_of(payload["apply"], self.namespace)
+            self._answers[key] = self._applied(payload, client)
 
     def plan_back(self, before: KubernetesObserved, now: KubernetesObserved) -> tuple[Step, ...]:
         # Its values stay in memory: a step holds no secret.
         self._secret_before = (applied(before.secret) if before.secret else None) or {}
-        return plan_back(before, now, self.namespace)
+        return plan_back(before, now, self.namespace, self._released)
 
     def judge_back(self, before: KubernetesObserved, observed: KubernetesObserved, seen: Seen) -> Verdict:
-        keys = [key for key, live in before.objects.items() if live is not None]
-        return judge_kubernetes(keys, observed, seen, Limits(self.config.restarts_allowed, self.config.pending, {}))
+        return judge_kubernetes(released_before(before, observed, self._answers), observed, seen, self._limits)
 
     def guard(self, observed: KubernetesObserved, context: Context) -> None:
         """That the kubeconfig still leads to where the plan was made for."""
@@ -172,36 +145,38 @@ class KubernetesTarget:
 
     def examine(self, context: Context) -> Sequence[Finding]:
         """Whether this context may do what a deploy does, and how far its clock is."""
-        client = self._wire(context)
+        client = self._client(context)
         wanted = needed_access(
-            {client.resource(manifest, self.namespace) for manifest in self._identities()},
+            {client.resource(manifest, self.namespace) for manifest in self._desired.identities()},
             self.namespace,
-            has_secret=bool(self._secret_keys) or self.config.pull_secret,
+            has_secret=bool(self._desired.secret_names) or self.config.pull_secret,
             has_job=self.project.release is not None,
-            replaces_pods=any(manifest["kind"] == "Pod" for manifest in self._identities()),
+            replaces_pods=any(manifest["kind"] == "Pod" for manifest in self._desired.identities()),
         )
         refused = {access: client.refused(*access) for access in wanted}
         skew = judge_skew(f"the cluster of {self.context}", client.date(), time.time())
         return [*judge_access(refused, f"the user of {self.context}"), *([skew] if skew else [])]
 
     def judge(self, release: Release, observed: KubernetesObserved, seen: Seen) -> Verdict:
-        ids = {
-            image.pinned: frozenset((image.manifest_digest, image.config_digest)) for image in release.images.values()
-        }
-        limits = Limits(self.config.restarts_allowed, self.config.pending, ids)
-        keys = [key_of(manifest, self.namespace) for manifest in self._identities()]
-        return judge_kubernetes(keys, observed, seen, limits)
+        return judge_kubernetes(self._desired.released(release, observed, self._answers), observed, seen, self._limits)
+
+    def probe(self, observed: KubernetesObserved, context: Context) -> KubernetesObserved:
+        asked = ask_services(self._client(context), observed, self.namespace, self._desired.health())
+        return replace(observed, serving=dict(asked))
 
     def urls(self, observed: KubernetesObserved) -> Sequence[str]:
-        return ingress_urls(self._identities())
+        return ingress_urls(self._desired.identities())
 
     def describe(self, observed: KubernetesObserved) -> tuple[str, ...]:
         return tuple(line for key, live in observed.objects.items() for line in describe_object(key, live))
 
     def diagnose(self, verdict: Verdict, context: Context) -> Verdict:
         """Adds the last lines of the container that crashed, and what the cluster said of its pod."""
-        kubectl = f"kubectl --context {self.context}"
-        return with_last_words(verdict, self._wire(context), context.clock, self.namespace, kubectl)
+        return with_last_words(verdict, self._client(context), self.namespace, f"kubectl --context {self.context}")
+
+    @property
+    def _limits(self) -> Limits:
+        return Limits(self.config.restarts_allowed, self.config.pending)
 
     def _guard(self, project: Project) -> None:
         if self.config.server and self.config.server.rstrip("/") != self.server.rstrip("/"):
@@ -210,99 +185,57 @@ class KubernetesTarget:
                 [project.problem(("targets", self.name, "server"), what, "choose another context, or correct server:")]
             )
 
-    def _wire(self, context: Context) -> KubernetesClient:
-        if self._client is None:
-            chosen = None if is_in_cluster(context.environment) and not self.config.context else self.context
-            self._client = KubernetesClient(context.environment, chosen, context.clock, context.emit)
-        return self._client
+    def _client(self, context: Context, within_s: float | None = None) -> KubernetesClient:
+        """A client with the deadline of this call; they share one server with its login and connections."""
+        if self._server is None:
+            self._server = ApiServer(find_context(context.environment, self.config.context), context.environment)
+        deadline = context.deadline if within_s is None else context.deadline.within(within_s)
+        return KubernetesClient(self._server, deadline, context.emit, min(context.attempts, ATTEMPTS))
 
-    def _use(self, name: str) -> ImageUse:
-        config = self.project.images[name]
-        platform = config.build.platforms[0] if config.build else "linux/amd64"
-        if config.use:
-            return ImageUse(name, config.use, "oci", platform, None, (), publish=False)
-        if config.repository is None:
-            problem = self.project.problem(
-                ("targets", self.name),
-                f"image {name} has no repository for the cluster to pull from",
-                "add repository: to the image",
-            )
-            raise ConfigErrors([problem])
-        return ImageUse(name, config.repository, "oci", platform, None, self.project.tags(name))
-
-    def _image(self, name: str, release: Release) -> Image:
-        return release.images[self._use(name)]
-
-    def _setting(self, release: Release, mark: str) -> Setting:
-        return Setting(
-            app=self.project.app,
-            namespace=self.namespace,
-            env=self.project.env,
-            secret_names=self._secret_keys,
-            secret_mark=mark,
-            secret_name=f"{self.project.app}-env",
-            pull_secret=f"{self.project.app}-pull" if self.config.pull_secret else None,
-        )
-
-    def _workload_name(self, name: str) -> str:
-        return self.project.app if name == ONLY else name
-
-    def _manifests(self, release: Release, setting: Setting) -> Iterator[Manifest]:
-        for manifest in self._raw:
-            yield pin_images(
-                manifest,
-                lambda text: (
-                    self._image(found, release).pinned if (found := image_for(text, self._repositories)) else None
-                ),
-            )
-        for name, workload in self.config.workloads.items():
-            image = self._image(self.project.image_name(workload.image), release)
-            yield from render_workload(self._workload_name(name), workload, image.pinned, image.config_digest, setting)
-
-    def _identities(self) -> list[Manifest]:
-        """What will be applied, by kind and name only; images play no part in that."""
-        setting = self._setting(Release(self.project.app, ""), "")
-        rendered = [
-            item
-            for name, workload in self.config.workloads.items()
-            for item in render_workload(self._workload_name(name), workload, "", "", setting)
-        ]
-        return [*self._raw, *rendered]
-
-    def _release_job(self, release: Release, setting: Setting) -> Manifest | None:
-        wanted = self.project.release
-        if wanted is None:
-            return None
-        image = self._image(self.project.image_name(wanted.image), release).pinned
-        unnamed = render_job("release", wanted.command, image, setting)
-        name = f"{self.project.app[:40]}-release-{fingerprint({**unnamed, 'mark': setting.secret_mark})[:10]}"
-        return render_job(name, wanted.command, image, setting)
+    def _applied(self, payload: Mapping[str, object], client: KubernetesClient) -> Live:
+        """Apply what a step says; what has to be replaced, only where it is not so already."""
+        manifest: Manifest = payload["apply"]  # type: ignore[assignment]
+        live = client.read(manifest, self.namespace) if payload.get("replace") or "replicas" in payload else None
+        if live is not None and payload.get("replace"):
+            if not any(differences(manifest, live.manifest)):
+                return live
+            client.delete(manifest, self.namespace, live.meta.uid)
+        if "replicas" in payload:
+            # Where an autoscaler decides, with as many as there are now: left out, a number that was ours falls to one.
+            replicas = payload["replicas"] if live is None or live.spec.replicas is None else live.spec.replicas
+            manifest = {**manifest, "spec": {**manifest["spec"], "replicas": replicas}}
+        return client.apply(manifest, self.namespace)
 
     def _secret_identity(self) -> Manifest:
-        return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": f"{self.project.app}-env"}}
+        return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": self._desired.secret_key}}
+
+    def _secret_mark(self, secret: Live | None, context: Context) -> str:
+        """The mark of the Secret that is there, or of its values where they are to change."""
+        mark = secret.meta.annotations.get(SECRETS_ANNOTATION, "") if secret else ""
+        wanted = {name: context.secrets[name] for name in self._desired.secret_names if name in context.secrets}
+        if len(wanted) < len(self._desired.secret_names) or not wanted:
+            return mark
+        held = secret.data if secret else {}
+        is_current = all(held.get(name) == value.encode() for name, value in wanted.items())
+        return mark if is_current and mark else self._desired.secret_mark(wanted)
 
     def _secret(self, which: str, context: Context) -> Manifest:
         kind, _, mark = which.partition(" ")
-        setting = self._setting(Release(self.project.app, ""), mark)
         if kind == "env":
-            return render_secret(setting, {name: context.secrets[name] for name in self._secret_keys})
-        return self._pull_secret(context, setting)
+            names = self._desired.secret_names
+            return render_secret(self._desired.setting(mark), {name: context.secrets[name] for name in names})
+        return render_pull_secret_of(self._desired, context)
 
-    def _pull_secret(self, context: Context, setting: Setting) -> Manifest:
-        refs = {ref.registry: ref for ref in (parse_reference(use.repository) for use in self.images())}
-        hosts = sorted(refs)
-        logins = {host: context.registries.credentials(refs[host]) if context.registries else None for host in hosts}
-        known = {host: (login.username, login.password) for host, login in logins.items() if login and login.password}
-        if not known:
-            hint = f"shipit login {hosts[0]}, or remove pull_secret"
-            raise RemoteError(
-                "there are no registry credentials to give to the cluster", where=self.place.identity, hint=hint
-            )
-        return render_pull_secret(setting, known)
 
-    def _pull_secret_current(self, client: KubernetesClient, context: Context) -> bool | None:
-        if not self.config.pull_secret:
-            return None
-        wanted = self._pull_secret(context, self._setting(Release(self.project.app, ""), ""))
-        live = client.read(wanted, self.namespace)
-        return bool(live and (live.get("data") or {}) == wanted["data"])
+_meta = partial(lambda part: parse_meta(part["metadata"]))
+
+
+def _marks(secret: Live | None, context: Context) -> dict[str, str]:
+    """Name -> keyed hash of each value in a Secret; what is no text is nobody's value."""
+    marks = {}
+    for name, data in (secret.data if secret else {}).items():
+        try:
+            marks[name] = context.mark(data.decode())
+        except UnicodeDecodeError:
+            marks[name] = ""
+    return marks

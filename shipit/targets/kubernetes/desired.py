@@ -1,0 +1,137 @@
+"""What one target wants of its namespace: objects, Secrets and the release Job, from deploy.yml and the images of a release. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from shipit.config.project import Project
+from shipit.errors import ConfigErrors
+from shipit.release import Image, ImageUse, Release
+from shipit.targets.kubernetes.config import ONLY, KubernetesConfig
+from shipit.targets.kubernetes.drift import fingerprint
+from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.manifests import image_for, image_names, pin_images
+from shipit.targets.kubernetes.observed import KubernetesObserved
+from shipit.targets.kubernetes.plan import stamped_by_key
+from shipit.targets.kubernetes.render import Manifest, Setting, render_job, render_workload
+from shipit.targets.kubernetes.superseded import Released
+
+# Costs of scrypt: some 20 ms and 8 MiB, for marks that are readable to whoever may read a Deployment.
+_COST, _BLOCK = 2**13, 8
+
+
+@dataclass(frozen=True)
+class Desired:
+    """`raw` are the objects of the manifests; `secret_names` those of the secrets that this target gets."""
+
+    target: str
+    config: KubernetesConfig
+    project: Project
+    namespace: str
+    raw: Sequence[Manifest]
+    secret_names: Sequence[str]
+
+    @property
+    def secret_key(self) -> str:
+        """The Secret that holds the secrets of the env."""
+        return f"{self.project.app}-env"
+
+    def uses(self) -> tuple[ImageUse, ...]:
+        names = {self.project.image_name(workload.image) for workload in self.config.workloads.values()}
+        for manifest in self.raw:
+            names |= {image for text in image_names(manifest) if (image := image_for(text, self._repositories))}
+        if self.project.release:
+            names.add(self.project.image_name(self.project.release.image))
+        return tuple(self._use(name) for name in sorted(names))
+
+    def setting(self, mark: str) -> Setting:
+        return Setting(
+            app=self.project.app,
+            namespace=self.namespace,
+            env=self.project.env,
+            secret_names=self.secret_names,
+            secret_mark=mark,
+            secret_name=self.secret_key,
+            pull_secret=f"{self.project.app}-pull" if self.config.pull_secret else None,
+        )
+
+    def manifests(self, release: Release, setting: Setting) -> Iterator[Manifest]:
+        """Every object that is to be there but Secrets of ours and the release Job, images pinned."""
+
+        def pinned(text: str) -> str | None:
+            found = image_for(text, self._repositories)
+            return self._image(found, release).pinned if found else None
+
+        yield from (pin_images(manifest, pinned) for manifest in self.raw)
+        for name, workload in self.config.workloads.items():
+            image = self._image(self.project.image_name(workload.image), release)
+            yield from render_workload(self.workload_name(name), workload, image.pinned, image.config_digest, setting)
+
+    def identities(self) -> list[Manifest]:
+        """The same by kind and name only; images play no part in that."""
+        setting = self.setting("")
+        workloads = self.config.workloads.items()
+        rendered = (
+            render_workload(self.workload_name(name), workload, "", "", setting) for name, workload in workloads
+        )
+        return [*self.raw, *(item for items in rendered for item in items)]
+
+    def released(self, release: Release, observed: KubernetesObserved, answers: Mapping[str, Live]) -> Released:
+        """What a release wants, to hold a place against. `answers` is what the server made of it where it was applied."""
+        images = release.images.values()
+        setting = self.setting(observed.secret_mark)
+        return Released(
+            objects=stamped_by_key(tuple(self.manifests(release, setting)), self.namespace),
+            answers=answers,
+            digests={image.pinned: frozenset((image.manifest_digest, image.config_digest)) for image in images},
+            secret_key=f"Secret/{self.secret_key}",
+            secrets={name: release.marks[name] for name in self.secret_names if name in release.marks},
+        )
+
+    def release_job(self, release: Release, setting: Setting) -> Manifest | None:
+        """The Job of the release command; its name holds a hash of all that it runs."""
+        wanted = self.project.release
+        if wanted is None:
+            return None
+        image = self._image(self.project.image_name(wanted.image), release).pinned
+        unnamed = render_job("release", wanted.command, image, setting)
+        name = f"{self.project.app[:40]}-release-{fingerprint({**unnamed, 'mark': setting.secret_mark})[:10]}"
+        return render_job(name, wanted.command, image, setting)
+
+    def secret_mark(self, values: Mapping[str, str]) -> str:
+        """The mark of what a Secret holds: the same for the same values in any run, and none that values can be guessed by."""
+        text = json.dumps([[name, values[name]] for name in self.secret_names])
+        salt = f"shipit.dev/secrets {self.namespace} {self.project.app}"
+        return hashlib.scrypt(text.encode(), salt=salt.encode(), n=_COST, r=_BLOCK, p=1, dklen=8).hex()
+
+    def health(self) -> dict[str, tuple[int, str]]:
+        """Name of a Service -> port and path that say whether it serves."""
+        return {
+            self.workload_name(name): (workload.port, workload.health)
+            for name, workload in self.config.workloads.items()
+            if workload.port is not None and workload.health
+        }
+
+    def workload_name(self, name: str) -> str:
+        return self.project.app if name == ONLY else name
+
+    @property
+    def _repositories(self) -> dict[str, str]:
+        """An image that is only used has no repository of ours: manifests mean it by its name alone."""
+        return {image: built.repository or "" for image, built in self.project.images.items()}
+
+    def _image(self, name: str, release: Release) -> Image:
+        return release.images[self._use(name)]
+
+    def _use(self, name: str) -> ImageUse:
+        config = self.project.images[name]
+        platform = config.build.platforms[0] if config.build else "linux/amd64"
+        if config.use:
+            return ImageUse(name, config.use, "oci", platform, None, (), publish=False)
+        if config.repository is None:
+            what, hint = f"image {name} has no repository for the cluster to pull from", "add repository: to the image"
+            raise ConfigErrors([self.project.problem(("targets", self.target), what, hint)])
+        return ImageUse(name, config.repository, "oci", platform, None, self.project.tags(name))

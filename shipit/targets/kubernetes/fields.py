@@ -1,0 +1,89 @@
+"""Who owns which fields of an object. Pure.
+
+Source: Kubernetes, "Server-Side Apply", field management; structured-merge-diff's fieldsV1: `f:` a key, `k:` a list item
+by its keys, `v:` a value of a set, `i:` an item by its place, `.` the thing itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from shipit.http.parts import Part
+
+# A path to a value: keys of maps, and items of lists by their place.
+FieldPath = Sequence[str | int]
+
+
+class Owned(NamedTuple):
+    """What is owned of a value: fields of a map, items of a list by their keys, values of a set. Empty means all of it."""
+
+    fields: Mapping[str, Owned]
+    items: Sequence[tuple[Mapping[str, Any], Owned]]
+    values: Sequence[Any]
+
+    @property
+    def is_whole(self) -> bool:
+        return not (self.fields or self.items or self.values)
+
+    def part_of(self, value: Any) -> Any:
+        """The owned part of a value; all of it where nothing in it is named."""
+        if self.is_whole:
+            return value
+        if isinstance(value, dict):
+            return {key: self.fields[key].part_of(item) for key, item in value.items() if key in self.fields}
+        if isinstance(value, list):
+            return [owned.part_of(item) for item in value if (owned := self.item(item)) is not None]
+        return value
+
+    def item(self, item: Any) -> Owned | None:
+        """What is owned of an item of a list; None when it is not among what is owned."""
+        for keys, owned in self.items:
+            if isinstance(item, dict) and all(item.get(name) == value for name, value in keys.items()):
+                return owned
+        return NOTHING_MORE if any(item == value for value in self.values) else None
+
+    def has(self, path: FieldPath, value: Any) -> bool:
+        """Whether the value at a path, within `value`, is owned, or something within it."""
+        if not path or self.is_whole:
+            return True
+        key, *rest = path
+        if isinstance(key, str):
+            inner = self.fields.get(key)
+            return inner is not None and inner.has(rest, value.get(key) if isinstance(value, dict) else None)
+        if not isinstance(value, list) or key >= len(value):
+            return False
+        found = self.item(value[key])
+        return found is not None and found.has(rest, value[key])
+
+
+NOTHING_MORE = Owned({}, (), ())
+
+
+def parse_owned(part: Part) -> Owned:
+    """A set of fields as an answer has it. Raises: RemoteError."""
+    fields: dict[str, Owned] = {}
+    items: list[tuple[Mapping[str, Any], Owned]] = []
+    values: list[Any] = []
+    for key, inner in part.items():
+        kind, _, name = key.partition(":")
+        if kind == "f":
+            fields[name] = parse_owned(inner)
+        elif kind == "k":
+            keys = _json(name, inner)
+            if not isinstance(keys, dict):
+                raise inner.wrong("should name the keys of an item")
+            items.append((keys, parse_owned(inner)))
+        elif kind == "v":
+            values.append(_json(name, inner))
+        elif kind not in (".", "i"):
+            raise inner.wrong("should be a field, an item or a value")
+    return Owned(fields, tuple(items), tuple(values))
+
+
+def _json(text: str, part: Part) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise part.wrong("should be named by JSON") from None

@@ -1,0 +1,26 @@
+"""Parts of a manifest, which may be anything that somebody wrote. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shipit.targets.kubernetes.render import Manifest
+
+
+def container_images(manifest: Manifest) -> dict[str, str]:
+    """Container -> image of the pods that an object makes; empty for what makes none."""
+    spec = spec_of(manifest)
+    template = spec.get("template")
+    pod = spec_of(template) if isinstance(template, dict) else spec
+    rows = pod.get("containers")
+    return {
+        str(row["name"]): str(row["image"])
+        for row in (rows if isinstance(rows, list) else [])
+        if isinstance(row, dict) and "name" in row and "image" in row
+    }
+
+
+def spec_of(manifest: Manifest) -> dict[str, Any]:
+    """The spec of an object; empty where it has none, or one that is no map."""
+    spec = manifest.get("spec")
+    return spec if isinstance(spec, dict) else {}

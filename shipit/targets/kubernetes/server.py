@@ -1,0 +1,187 @@
+"""One API server: requests in, answers out, each within its deadline; and which paths its kinds have."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from shipit.clock import Deadline
+from shipit.config.environment import Environment
+from shipit.errors import RemoteError
+from shipit.http.exchange import Answer
+from shipit.http.failures import TEMPORARY, Untrusted
+from shipit.http.parts import Part
+from shipit.http.retry import parse_retry_after
+from shipit.http.transport import Transport
+from shipit.targets.kubernetes.identity import Identity
+from shipit.targets.kubernetes.kubeconfig import KubeContext
+
+SILENCE_S = 30.0
+_PLURAL = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
+_HINTS = {
+    401: "the credentials of this context are not accepted: log in again",
+    409: "someone changed it at the same time: deploy again",
+    422: "correct the field it names",
+}
+Query = Mapping[str, str | int]
+
+
+class Resource(NamedTuple):
+    """What a kind is called in paths, and whether it belongs to a namespace."""
+
+    plural: str
+    is_namespaced: bool
+
+
+class ApiServer:
+    """The server of a context, with its login. Safe to use from several threads; connections are kept until `close`."""
+
+    def __init__(self, context: KubeContext, environment: Environment) -> None:
+        self.context = context
+        self.url = context.server
+        self._environment = environment
+        self._identity = Identity(context, environment)
+        self._transport: Transport | None = None
+        self._resources: dict[str, dict[str, Resource]] = {}
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        with self._lock:
+            if self._transport is not None:
+                self._transport.close()
+            self._transport = None
+            self._identity.close()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        deadline: Deadline,
+        *,
+        query: Query | None = None,
+        body: bytes | None = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+        stream: bool = False,
+    ) -> Answer:
+        """Send one request, with new credentials where the first were not accepted. Any status is an answer.
+
+        Raises: RemoteError, DeadlinePassed, Interrupted.
+        """
+        url = self.url + path + (f"?{urlencode(query)}" if query else "")
+        headers = {"Accept": accept, **({"Content-Type": content_type} if body is not None else {})}
+        for is_last in (False, True):
+            transport, own = self._ready(deadline)
+            try:
+                answer = transport.send(
+                    method,
+                    url,
+                    headers={**headers, **own},
+                    body=body,
+                    stream=stream,
+                    read_s=SILENCE_S,
+                    deadline=deadline,
+                )
+            except Untrusted as error:
+                error.hint = "check certificate-authority in the kubeconfig"
+                raise
+            except RemoteError as error:
+                raise _unreachable(error) from error
+            if answer.status != 401 or is_last or not self.context.login.exec:
+                return answer
+            self._renew()
+        raise AssertionError("unreachable")
+
+    def resources(self, prefix: str, deadline: Deadline) -> dict[str, Resource]:
+        """Kind -> resource of a group and version, `/api/v1` or `/apis/GROUP/VERSION`; empty where there is no such."""
+        if prefix not in self._resources:
+            answer = self.send("GET", prefix, deadline)
+            if answer.status == 404:
+                return {}
+            if answer.status != 200:
+                raise error_of(answer)
+            rows = [row for row in parsed(answer)["resources"].rows() if "/" not in row["name"].text()]
+            self._resources[prefix] = {row["kind"].required(): _resource(row) for row in rows}
+        return self._resources[prefix]
+
+    def _ready(self, deadline: Deadline) -> tuple[Transport, dict[str, str]]:
+        with self._lock:
+            if self._transport is None:
+                tls = self._identity.tls(deadline) if self.url.startswith("https") else None
+                self._transport = Transport(self._environment, tls=tls, proxy=self.context.proxy or None)
+            return self._transport, self._identity.header(deadline)
+
+    def _renew(self) -> None:
+        with self._lock:
+            self._identity.forget()
+            if self._transport is not None:
+                self._transport.close()
+                self._transport = None
+
+
+def parsed(answer: Answer) -> Part:
+    """The answer as JSON, to be taken apart. Raises: RemoteError."""
+    try:
+        value = answer.json()
+    except ValueError:
+        what, hint = "the answer should be JSON", "is this the API server?"
+        raise RemoteError(what, where=answer.request.shown, hint=hint) from None
+    part = Part(value, answer.request.shown)
+    part.map()
+    return part
+
+
+def error_of(answer: Answer) -> RemoteError:
+    """The error for an answer, with the API server's own message."""
+    status, method = answer.status, answer.request.method
+    forbidden = {403: f"ask for the right to {method} there, or use another context"}
+    told = parse_retry_after(answer.header("Retry-After")) if status in TEMPORARY else None
+    return RemoteError(
+        _message(answer) or f"answered {status}",
+        where=answer.request.shown,
+        hint={**_HINTS, **forbidden}.get(status, ""),
+        retryable=status in TEMPORARY,
+        status=status,
+        retry_after_s=told,
+    )
+
+
+def reason_of(answer: Answer) -> str:
+    """The machine-readable reason of a Status that the API server itself answered; empty for anything else.
+
+    Source: Kubernetes API reference, meta/v1 Status.
+    """
+    if answer.status < 400:
+        return ""
+    try:
+        part = Part(answer.json(), answer.request.shown)
+        return part["reason"].text() if part["kind"].text() == "Status" else ""
+    except (ValueError, RemoteError):
+        return ""
+
+
+def _message(answer: Answer) -> str:
+    try:
+        return Part(answer.json(), answer.request.shown)["message"].text()
+    except (ValueError, RemoteError):
+        return ""
+
+
+def _resource(row: Part) -> Resource:
+    plural = row["name"].text()
+    if not _PLURAL.fullmatch(plural):
+        raise row["name"].wrong("should be the name of a resource")
+    return Resource(plural, row["namespaced"].flag())
+
+
+def _unreachable(error: RemoteError) -> RemoteError:
+    """What stopped a request, for a cluster."""
+    hint = "is it running? check it with kubectl cluster-info"
+    if not error.retryable:
+        return error
+    return RemoteError(
+        f"the cluster can't be reached: {error.what}", where=error.where, hint=hint, retryable=True, detail=error.detail
+    )

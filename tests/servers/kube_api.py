@@ -1,0 +1,309 @@
+"""A Kubernetes API server in memory: discovery, server-side apply, rollouts that are done at once, logs. Unknown routes fail.
+
+It knows as much as a deploy asks. What it says of the real one is held by the tests that run on both.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from copy import deepcopy
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from shipit.rehearsal.server import Request, Response, StrictServer
+
+Object = dict[str, Any]
+KINDS = {
+    "/api/v1": ["Pod", "Service", "Secret", "ConfigMap", "Event"],
+    "/apis/apps/v1": ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"],
+    "/apis/batch/v1": ["Job"],
+    "/apis/networking.k8s.io/v1": ["Ingress"],
+    "/apis/autoscaling/v2": ["HorizontalPodAutoscaler"],
+    "/apis/discovery.k8s.io/v1": ["EndpointSlice"],
+}
+_NAMESPACED = r"(?P<api>/api/v1|/apis/[^/]+/[^/]+)/namespaces/(?P<ns>[^/]+)/(?P<plural>[a-z]+)"
+TIME = "2026-01-31T12:00:00Z"
+
+
+class KubeApi(StrictServer):
+    """Namespace `prod` is there. `objects`: (plural, name) -> object. `logs`: pod -> lines. `job_state` is how a new Job is.
+
+    `health` is what each Service answers through the proxy; `image_id` makes what the kubelet tells of an image.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.objects: dict[tuple[str, str], Object] = {}
+        self.logs: dict[str, list[str]] = {}
+        self.job_state = "Complete"
+        self.health: Response = Response(200, b"well")
+        self.starts = True
+        self.lock = threading.RLock()
+        self._version = 0
+        for prefix, kinds in KINDS.items():
+            self.route("GET", prefix, partial(_discovery, kinds))
+        self.route("GET", r"/api/v1/namespaces/prod", lambda _: _json(_head("v1", "Namespace", "prod")))
+        self.route("GET", r"/version", lambda _: _json({}))
+        self.route(
+            "POST", r"/apis/authorization.k8s.io/v1/selfsubject\w+", lambda _: _json({"status": {"allowed": True}})
+        )
+        self.route("GET", rf"{_NAMESPACED}/(?P<name>[^/]+)/log", self._log)
+        self.route("GET", rf"{_NAMESPACED}/(?P<name>[^/]+):\d+/proxy(?P<path>/.*)", lambda _: self.health)
+        self.route("GET", _NAMESPACED, self._list)
+        self.route("POST", _NAMESPACED, self._create)
+        self.route("GET", rf"{_NAMESPACED}/(?P<name>[^/]+)", self._get)
+        self.route("PATCH", rf"{_NAMESPACED}/(?P<name>[^/]+)", self._apply)
+        self.route("DELETE", rf"{_NAMESPACED}/(?P<name>[^/]+)", self._delete)
+
+    def kubeconfig(self, folder: Path) -> str:
+        """The path of a kubeconfig that leads here."""
+        config = {
+            "current-context": "mem",
+            "clusters": [{"name": "mem", "cluster": {"server": f"http://{self.host}"}}],
+            "users": [{"name": "me", "user": {"token": "token-of-the-cluster"}}],
+            "contexts": [{"name": "mem", "context": {"cluster": "mem", "user": "me", "namespace": "prod"}}],
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "kubeconfig").write_text(json.dumps(config))
+        return str(folder / "kubeconfig")
+
+    def update(self, plural: str, name: str, manager: str, change: Object) -> None:
+        """What somebody else does to an object with kubectl: `change` is merged, and its fields are theirs."""
+        with self.lock:
+            live = self.objects[plural, name]
+            fields = _fields(change)
+            for entry in live["metadata"]["managedFields"]:
+                _take(entry["fieldsV1"], fields)
+            _merge(live, change)
+            live["metadata"]["managedFields"].append(_entry(manager, "Update", fields))
+            self._changed(live)
+            if plural == "deployments":
+                self._roll_out(live)
+
+    def refuse(self, request: Request) -> Response:
+        return _status(404, "NotFound", f"{request.method} {request.path} is not known here")
+
+    def _get(self, request: Request) -> Response:
+        with self.lock:
+            found = self.objects.get((request.groups["plural"], request.groups["name"]))
+            return _json(found) if found else _status(404, "NotFound", f"{request.groups['name']} not found")
+
+    def _list(self, request: Request) -> Response:
+        plural = request.groups["plural"]
+        with self.lock:
+            found = self._slices(request) if plural == "endpointslices" else []
+            found += [
+                item for (kind, _), item in self.objects.items() if kind == plural and _selected(item, request.query)
+            ]
+            items = [{key: value for key, value in item.items() if key not in ("kind", "apiVersion")} for item in found]
+        return _json({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": items})
+
+    def _slices(self, request: Request) -> list[Object]:
+        name = request.query["labelSelector"].partition("=")[2]
+        service = self.objects.get(("services", name))
+        wanted = (service or {}).get("spec", {}).get("selector", {}).items()
+        ready = [
+            item
+            for (kind, _), item in self.objects.items()
+            if kind == "pods" and wanted <= item["metadata"]["labels"].items()
+        ]
+        return [{"metadata": {"name": f"{name}-x"}, "endpoints": [{"conditions": {"ready": True}} for _ in ready]}]
+
+    def _create(self, request: Request) -> Response:
+        body = json.loads(request.body)
+        with self.lock:
+            if (request.groups["plural"], body["metadata"]["name"]) in self.objects:
+                return _status(409, "AlreadyExists", "it is there already")
+            made = self._put(request.groups["plural"], body, "Update")
+            if made["kind"] == "Job":
+                self._run(made)
+            return _json(made, 201)
+
+    def _apply(self, request: Request) -> Response:
+        body = json.loads(request.body)
+        with self.lock:
+            made = self._put(request.groups["plural"], body, "Apply")
+            if made["kind"] == "Deployment":
+                self._roll_out(made)
+            if made["kind"] == "Pod":
+                made["status"] = _pod_status(made["spec"])
+            return _json(made)
+
+    def _delete(self, request: Request) -> Response:
+        key = request.groups["plural"], request.groups["name"]
+        wanted = json.loads(request.body or b"{}").get("preconditions", {}).get("uid")
+        with self.lock:
+            found = self.objects.get(key)
+            if found is None:
+                return _status(404, "NotFound", "it is not there")
+            if wanted and wanted != found["metadata"]["uid"]:
+                return _status(409, "Conflict", "it is another one")
+            if found["metadata"].get("finalizers"):
+                found["metadata"]["deletionTimestamp"] = TIME
+                return _json(found)
+            del self.objects[key]
+            self._collect(found["metadata"]["uid"])
+            return _json({"kind": "Status", "status": "Success"})
+
+    def _log(self, request: Request) -> Response:
+        lines = self.logs.get(request.groups["name"], [])
+        if request.query.get("previous") == "true":
+            lines = self.logs.get(f"{request.groups['name']} previous", [])
+        times = [f"2026-01-31T12:00:{number // 1000:02}.{number % 1000:03}Z" for number in range(len(lines))]
+        since = request.query.get("sinceTime", "").rstrip("Z")
+        if request.query.get("timestamps") == "true":
+            lines = [f"{time} {line}" for time, line in zip(times, lines, strict=True) if time >= since]
+        lines = lines[-int(request.query.get("tailLines", "1000000000")) :]
+        whole = "".join(f"{line}\n" for line in lines).encode()[: int(request.query["limitBytes"])]
+        return Response(200, whole, {"Content-Type": "text/plain"})
+
+    def _put(self, plural: str, body: Object, operation: str) -> Object:
+        """Store an object; what only somebody else wrote of one that is there stays."""
+        name = body["metadata"]["name"]
+        live = self.objects.get((plural, name))
+        made = deepcopy(live) if live else deepcopy(body)
+        if live:
+            _merge(made, body)
+        metadata = made["metadata"]
+        metadata |= {"namespace": "prod", "uid": metadata.get("uid") or str(uuid.uuid4())}
+        fields = _fields({key: value for key, value in body.items() if key not in ("apiVersion", "kind")})
+        others = [entry for entry in metadata.get("managedFields", []) if entry["manager"] != "shipit"]
+        for entry in others:
+            _take(entry["fieldsV1"], fields)
+        metadata["managedFields"] = [*others, _entry("shipit", operation, fields)]
+        self.objects[plural, name] = made
+        if live is None or made.get("spec") != live.get("spec"):
+            metadata["generation"] = metadata.get("generation", 0) + 1
+        self._changed(made)
+        return made
+
+    def _changed(self, item: Object) -> None:
+        self._version += 1
+        item["metadata"]["resourceVersion"] = str(self._version)
+
+    def _roll_out(self, deployment: Object) -> None:
+        """A ReplicaSet with its pods, ready at once."""
+        metadata, spec = deployment["metadata"], deployment["spec"]
+        revision = str(int(metadata.get("annotations", {}).get("deployment.kubernetes.io/revision", "0")) + 1)
+        metadata.setdefault("annotations", {})["deployment.kubernetes.io/revision"] = revision
+        for (kind, name), item in list(self.objects.items()):
+            if kind == "replicasets" and metadata["uid"] in _owners(item):
+                self._collect(item["metadata"]["uid"])
+                del self.objects[kind, name]
+        labels = spec["template"]["metadata"]["labels"]
+        replicas = self._child("replicasets", f"{metadata['name']}-{revision}", metadata["uid"], labels)
+        replicas["metadata"]["annotations"] = {"deployment.kubernetes.io/revision": revision}
+        count = spec.get("replicas", 1) if self.starts else 0
+        for number in range(count):
+            pod = self._child("pods", f"{metadata['name']}-{revision}-{number}", replicas["metadata"]["uid"], labels)
+            pod["spec"], pod["status"] = spec["template"]["spec"], _pod_status(spec["template"]["spec"])
+        numbers = dict.fromkeys(("replicas", "updatedReplicas", "availableReplicas", "readyReplicas"), count)
+        deployment["status"] = {"observedGeneration": metadata["generation"], **numbers}
+
+    def _run(self, job: Object) -> None:
+        name = job["metadata"]["name"]
+        pod = self._child("pods", f"{name}-x", job["metadata"]["uid"], {"job-name": name})
+        pod["spec"], pod["status"] = job["spec"]["template"]["spec"], {"phase": "Running"}
+        self.logs.setdefault(f"{name}-x", ["migrating", "migrated"])
+        if self.job_state:
+            job["status"] = {"conditions": [{"type": self.job_state, "status": "True"}]}
+
+    def _child(self, plural: str, name: str, owner: str, labels: Object) -> Object:
+        made: Object = {
+            "metadata": {"name": name, "namespace": "prod", "uid": str(uuid.uuid4()), "labels": dict(labels)}
+        }
+        made["metadata"]["ownerReferences"] = [{"uid": owner}]
+        self._changed(made)
+        self.objects[plural, name] = made
+        return made
+
+    def _collect(self, owner: str) -> None:
+        for key, item in list(self.objects.items()):
+            if owner in _owners(item):
+                del self.objects[key]
+
+
+def _owners(item: Object) -> set[str]:
+    return {row["uid"] for row in item["metadata"].get("ownerReferences", [])}
+
+
+def _pod_status(spec: Object) -> Object:
+    containers = [
+        {"name": row["name"], "restartCount": 0, "imageID": row["image"], "state": {"running": {}}}
+        for row in spec["containers"]
+    ]
+    return {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}], "containerStatuses": containers}
+
+
+def _selected(item: Object, query: Any) -> bool:
+    labels = item["metadata"].get("labels", {})
+    wanted = [part.partition("=") for part in query.get("labelSelector", "").split(",") if part]
+    fields = [part.partition("=") for part in query.get("fieldSelector", "").split(",") if part]
+    named = all(item["metadata"]["name"] == value for key, _, value in fields if key == "metadata.name")
+    return named and all(labels.get(key) == value for key, _, value in wanted)
+
+
+def _entry(manager: str, operation: str, fields: Object) -> Object:
+    return {"manager": manager, "operation": operation, "time": TIME, "fieldsType": "FieldsV1", "fieldsV1": fields}
+
+
+def _fields(value: Any) -> Object:
+    """The fieldsV1 of a value; items of lists that have names by those."""
+    if isinstance(value, dict):
+        return {f"f:{key}": _fields(item) for key, item in value.items() if key not in ("name", "namespace")}
+    if isinstance(value, list) and value and all(isinstance(item, dict) and "name" in item for item in value):
+        return {f"k:{json.dumps({'name': item['name']})}": {".": {}, **_fields(item)} for item in value}
+    return {}
+
+
+def _take(owned: Object, taken: Object) -> None:
+    """Remove from what one owns what another took."""
+    for key, inner in taken.items():
+        if key not in owned or key == ".":
+            continue
+        if inner and any(name != "." for name in inner):
+            _take(owned[key], inner)
+        else:
+            del owned[key]
+
+
+def _merge(into: Object, change: Object) -> None:
+    for key, value in change.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        elif isinstance(value, list) and all(isinstance(item, dict) and "name" in item for item in value):
+            rows = into.setdefault(key, [])
+            for item in value:
+                found = next((row for row in rows if row["name"] == item["name"]), None)
+                if found is None:
+                    rows.append(deepcopy(item))
+                else:
+                    _merge(found, item)
+        else:
+            into[key] = deepcopy(value)
+
+
+def _head(version: str, kind: str, name: str) -> Object:
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "uid": f"uid-of-{name}"}}
+
+
+def _discovery(kinds: list[str], request: Request) -> Response:
+    rows = [{"name": _plural(kind), "kind": kind, "namespaced": True} for kind in kinds]
+    return _json({"kind": "APIResourceList", "resources": rows})
+
+
+def _plural(kind: str) -> str:
+    return f"{kind.lower()}es" if kind == "Ingress" else f"{kind.lower()}s"
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+
+def _status(code: int, reason: str, message: str) -> Response:
+    return _json(
+        {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "message": message}, code
+    )

@@ -1,0 +1,400 @@
+"""A deploy against an API server in memory: what is asked, who meddles, what is odd, slow, endless or broken."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shipit.clock import Clock
+from shipit.errors import ShipitError
+from shipit.events import Event, Log, StepDone, StepStarted, TargetFinished, Warned
+from shipit.pipeline.flow import deploy
+from shipit.pipeline.parallel import Failures
+from shipit.pipeline.prepare import prepare
+from shipit.pipeline.run import Run
+from shipit.rehearsal.registry import EmbeddedRegistry
+from shipit.rehearsal.server import Request, Response
+from tests import runs
+from tests.servers.kube_api import KubeApi
+
+TEXT = """\
+app: shop
+image: HOST/shop
+env: {MODE: live}
+secrets: {TOKEN: {env: TOKEN}}
+RELEASE
+targets:
+  k8s: {settle: 0s, timeout: TIMEOUT, workloads: {web: {port: 3000, health: /up}}}
+"""
+
+
+@pytest.fixture
+def registry() -> Iterator[EmbeddedRegistry]:
+    with EmbeddedRegistry() as server:
+        yield server
+
+
+@pytest.fixture
+def api() -> Iterator[KubeApi]:
+    with KubeApi() as server:
+        yield server
+
+
+Make = Callable[..., Run]
+
+
+@pytest.fixture
+def make(tmp_path: Path, registry: EmbeddedRegistry, api: KubeApi) -> Make:
+    """A run of the shop against the API server; its events are in `run.events`."""
+
+    def made(
+        note: str = "",
+        *,
+        release: str = "",
+        server: KubeApi = api,
+        timeout: str = "20s",
+        token: str = "canary-4711",
+        text: str = TEXT,
+    ) -> Run:
+        folder = tmp_path / "shop"
+        surroundings = runs.environment(
+            folder, KUBECONFIG=server.kubeconfig(tmp_path / server.host.rpartition(":")[2]), TOKEN=token
+        )
+        whole = text.replace("HOST", registry.host).replace("RELEASE", release).replace("TIMEOUT", timeout)
+        loaded = runs.project(folder, whole, surroundings)
+        (folder / "hello.txt").write_text(f"hello {note}\n")
+        events: list[Event] = []
+        run = runs.run(loaded, surroundings, events, clock=Clock())
+        run.events = events  # type: ignore[attr-defined]
+        return run
+
+    return made
+
+
+def finished(run: Run) -> TargetFinished:
+    [found] = [event for event in run.events if isinstance(event, TargetFinished)]  # type: ignore[attr-defined]
+    return found
+
+
+def test_a_deploy_and_the_next_one(make: Make, api: KubeApi) -> None:
+    run = make()
+    assert deploy(run) == 0
+    assert finished(run).reason == "Deployment/web 1/1 ready, Service/web /up answers 200"
+    assert [method for method, _ in api.log if method != "GET"] == ["PATCH", "PATCH", "PATCH"]
+    before = len(api.log)
+    assert deploy(make()) == 0
+    assert {method for method, _ in api.log[before:]} == {"GET"}, "an unchanged deploy writes nothing"
+    assert api.unknown == []
+
+
+def _meddling(run: Run, when: Callable[[Event], bool], meddle: Callable[[], None]) -> Run:
+    """The same run, in which somebody meddles at the first event that is meant."""
+    tell = run.tell
+    done: list[Event] = []
+
+    def both(event: Event) -> None:
+        tell(event)
+        if when(event) and not done:
+            done.append(event)
+            meddle()
+
+    run.tell = both
+    return run
+
+
+def _is_applied(event: Event) -> bool:
+    return isinstance(event, StepDone) and event.step == "k8s apply Deployment/web"
+
+
+OTHER = "other.example/x@sha256:" + "e" * 64
+
+
+@pytest.mark.parametrize(
+    ("plural", "name", "change", "said"),
+    [
+        ("deployments", "web", {"spec": {"template": {"spec": {"containers": [{"name": "web", "image": OTHER}]}}}},
+         "Deployment/web: superseded by kubectl-set at 2026-01-31T12:00:00Z: containers[web].image is other.example/x@eeeeeeeeeeee, not "),
+        ("deployments", "web", {"spec": {"template": {"spec": {"containers": [{"name": "web", "env": [{"name": "MODE", "value": "debug"}]}]}}}},
+         "Deployment/web: superseded by kubectl-set at 2026-01-31T12:00:00Z: containers[web].env[MODE].value is debug, not live"),
+        ("deployments", "web", {"spec": {"replicas": 7}}, "Deployment/web: superseded by kubectl-set at 2026-01-31T12:00:00Z: replicas is 7, not 1"),
+        ("services", "web", {"spec": {"selector": {"app.kubernetes.io/name": "other"}}},
+         "Service/web: superseded by kubectl-set at 2026-01-31T12:00:00Z: selector.app.kubernetes.io/name is other, not web"),
+        ("secrets", "shop-env", {"data": {"TOKEN": "b3RoZXI="}}, "Secret/shop-env: superseded by kubectl-set at 2026-01-31T12:00:00Z: TOKEN is another"),
+    ],
+)  # fmt: skip
+def test_what_somebody_changes_while_we_watch_is_a_failure_with_who_when_and_what(
+    make: Make, api: KubeApi, registry: EmbeddedRegistry, plural: str, name: str, change: dict[str, Any], said: str
+) -> None:
+    assert deploy(make("one")) == 0
+    tags = dict(registry.tags)
+    run = _meddling(make("two"), _is_applied, lambda: api.update(plural, name, "kubectl-set", change))
+    assert deploy(run) == 1
+    assert finished(run).reason.startswith(said), finished(run).reason
+    assert "canary" not in repr(run.events) and "b3RoZXI=" not in repr(run.events)  # type: ignore[attr-defined]
+    assert registry.tags == tags, "tags stay where they were"
+    assert deploy(make("two")) == 0, "the next deploy sets it back"
+    assert registry.tags != tags
+
+
+def test_what_somebody_deletes_while_we_watch_is_a_failure(make: Make, api: KubeApi) -> None:
+    def delete() -> None:
+        del api.objects["deployments", "web"]
+
+    run = _meddling(make(), _is_applied, delete)
+    assert deploy(run) == 1
+    assert finished(run).reason == "Deployment/web is gone"
+
+
+def test_another_deploy_that_overlaps_supersedes_the_first(make: Make, registry: EmbeddedRegistry) -> None:
+    assert deploy(make("one")) == 0
+    second: list[int] = []
+    run = _meddling(make("two"), _is_applied, lambda: second.append(deploy(make("three"))))
+    assert deploy(run) == 1 and second == [0]
+    assert finished(run).reason.startswith(
+        "Deployment/web: superseded by another deploy at 2026-01-31T12:00:00Z: containers[web].image is "
+    )
+    latest = {digest for (_, tag), digest in registry.tags.items() if tag == "latest"}
+    assert deploy(make("three")) == 0
+    assert {digest for (_, tag), digest in registry.tags.items() if tag == "latest"} == latest, "latest is what runs"
+
+
+def test_the_same_deploy_twice_at_once_runs_the_release_command_once(make: Make, api: KubeApi) -> None:
+    """Also where the Secret is new to both: its mark, and with it the Job's name, is the same for the same values."""
+    api.job_state = ""
+    codes: list[int] = []
+    deploys = [make("one", release="release: migrate") for _ in range(2)]
+    threads = [threading.Thread(target=lambda run=run: codes.append(deploy(run))) for run in deploys]
+    for thread in threads:
+        thread.start()
+    _await(lambda: sum(method == "POST" for method, _ in api.log) == 2, "both want the Job")
+    [job] = [item for (kind, _), item in api.objects.items() if kind == "jobs"]
+    job["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
+    for thread in threads:
+        thread.join(20)
+    assert codes == [0, 0]
+    assert len([1 for kind, _ in api.objects if kind == "jobs"]) == 1
+    said = [event.line for run in deploys for event in run.events if isinstance(event, Log)]  # type: ignore[attr-defined]
+    assert said.count("migrated") == 2, "both pass on what it writes"
+    assert sum("is there already: waiting for it" in line for line in said) == 1
+    assert prepare(make("one", release="release: migrate")).plan.changes == 0
+
+
+def test_a_release_command_that_failed_is_run_again_once_by_two_deploys(make: Make, api: KubeApi) -> None:
+    api.job_state = "Failed"
+    run = make("one", release="release: migrate")
+    assert deploy(run) == 1
+    assert finished(run).reason.endswith("the release command failed")
+    assert finished(run).detail == ("migrating", "migrated")
+    assert ("deployments", "web") not in api.objects
+    first = _uid(api)
+    api.job_state = ""
+    codes: list[int] = []
+    two = [make("one", release="release: migrate") for _ in range(2)]
+    threads = [threading.Thread(target=lambda run=run: codes.append(deploy(run))) for run in two]
+    for thread in threads:
+        thread.start()
+    _await(lambda: sum(method == "POST" for method, _ in api.log) == 3, "both want the Job")
+    second = _uid(api)
+    time.sleep(0.3)
+    assert _uid(api) == second != first
+    [job] = [item for (kind, _), item in api.objects.items() if kind == "jobs"]
+    job["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
+    for thread in threads:
+        thread.join(20)
+    assert codes == [0, 0]
+
+
+def _uid(api: KubeApi) -> str:
+    [job] = [item for (kind, _), item in api.objects.items() if kind == "jobs"]
+    return str(job["metadata"]["uid"])
+
+
+def _await(is_so: Callable[[], bool], what: str) -> None:
+    until = time.monotonic() + 15
+    while not is_so():
+        assert time.monotonic() < until, what
+        time.sleep(0.02)
+
+
+def test_a_job_that_runs_for_another_deploy_is_not_forgotten(make: Make, api: KubeApi) -> None:
+    assert deploy(make("one", release="release: first")) == 0
+    [(kind, name)] = [key for key in api.objects if key[0] == "jobs"]
+    api.objects[kind, name].pop("status")
+    assert deploy(make("two", release="release: second")) == 0
+    assert (kind, name) in api.objects, "it may be running"
+    api.objects[kind, name]["status"] = {"conditions": [{"type": "Failed", "status": "True"}]}
+    assert deploy(make("three", release="release: third")) == 0
+    assert (kind, name) not in api.objects
+
+
+def test_a_release_command_that_does_not_end_fails_at_its_own_time(make: Make, api: KubeApi) -> None:
+    api.job_state = ""
+    run = make("one", release="release: {command: migrate, timeout: 1s}")
+    started = time.monotonic()
+    assert deploy(run) == 1
+    assert time.monotonic() - started < 5
+    assert finished(run).reason.endswith("the release command did not end in time")
+    assert finished(run).detail == ("migrating", "migrated")
+
+
+def test_release_output_that_is_longer_than_one_look_is_passed_on_whole(make: Make, api: KubeApi) -> None:
+    from shipit.targets.kubernetes.client import LOG_BYTES
+
+    whole = [f"line {number} {'x' * 90}" for number in range(12_000)]
+    [job_name] = {
+        step.payload["job"]["metadata"]["name"]
+        for step in _steps(make("one", release="release: m"))
+        if "job" in step.payload
+    }
+    api.logs[f"{job_name}-x"] = whole
+    run = make("one", release="release: m")
+    assert deploy(run) == 0
+    assert [event.line for event in run.events if isinstance(event, Log)] == whole  # type: ignore[attr-defined]
+    assert len("\n".join(whole)) > 4 * LOG_BYTES
+
+
+def _steps(run: Run) -> Any:
+    return prepare(run).plan.targets[0].steps
+
+
+TWO = TEXT.replace("workloads: {web:", "workloads: {lone: {kind: pod}, web:")
+
+
+def test_a_pod_that_stays_on_delete_is_waited_for_until_the_deadline(make: Make, api: KubeApi) -> None:
+    assert deploy(make("one", text=TWO)) == 0
+    api.objects["pods", "lone"]["metadata"]["finalizers"] = ["example.com/hold"]
+    run = make("two", text=TWO, timeout="2s")
+    started = time.monotonic()
+    assert deploy(run) == 1
+    assert time.monotonic() - started < 6
+    assert finished(run).reason == (
+        "the deadline passed while waiting for Pod/lone to be deleted, which waits for example.com/hold"
+    )
+    assert "--timeout" in finished(run).hint
+    del api.objects["pods", "lone"]
+    assert deploy(make("two", text=TWO)) == 0
+
+
+def test_a_pod_that_another_deploy_has_replaced_is_not_replaced_again(make: Make, api: KubeApi) -> None:
+    assert deploy(make("one", text=TWO)) == 0
+    uids: list[str] = []
+
+    def other() -> None:
+        assert deploy(make("two", text=TWO)) == 0
+        uids.append(api.objects["pods", "lone"]["metadata"]["uid"])
+
+    run = _meddling(
+        make("two", text=TWO),
+        lambda event: isinstance(event, StepStarted) and event.step == "k8s apply Pod/lone",
+        other,
+    )
+    assert deploy(run) == 0
+    assert uids == [api.objects["pods", "lone"]["metadata"]["uid"]]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Response(500, b"oops"), "Service/web: GET /up answered 500"),
+        (Response(503, b'{"message": "the app is away"}'), "Service/web: GET /up answered 503"),
+        (Response(404), "Service/web: GET /up answered 404"),
+        (Response(403, b'{"kind": "Other", "reason": "Forbidden"}'), "Service/web: GET /up answered 403"),
+    ],
+)
+def test_what_does_not_answer_through_its_service_is_not_healthy(
+    make: Make, api: KubeApi, answer: Response, said: str
+) -> None:
+    api.health = answer
+    run = make(timeout="1s")
+    assert deploy(run) == 1
+    assert finished(run).reason == f"{said} at the deadline"
+
+
+@pytest.mark.parametrize(
+    ("answer", "warned"),
+    [
+        (Response(403, b'{"kind": "Status", "reason": "Forbidden"}'), ()),
+        (Response(503, b'{"kind": "Status", "reason": "ServiceUnavailable"}'),
+         ("Service/web: health was judged by its endpoints alone: the API server's proxy can't reach it",)),
+    ],
+)  # fmt: skip
+def test_where_the_proxy_may_not_be_used_readiness_and_endpoints_count(
+    make: Make, api: KubeApi, answer: Response, warned: tuple[str, ...]
+) -> None:
+    api.health = answer
+    run = make()
+    assert deploy(run) == 0
+    assert finished(run).reason == "Deployment/web 1/1 ready"
+    assert tuple(event.message for event in run.events if isinstance(event, Warned)) == warned  # type: ignore[attr-defined]
+
+
+def test_what_is_scaled_to_nothing_is_warned_of(make: Make) -> None:
+    run = make(text=TEXT.replace("port: 3000", "port: 3000, replicas: 0"))
+    assert deploy(run) == 0
+    told = [event.message for event in run.events if isinstance(event, Warned)]  # type: ignore[attr-defined]
+    assert told == ["Deployment/web runs nothing: it is scaled to 0", "nothing serves: Service/web has no endpoints"]
+
+
+def test_an_autoscaler_that_is_none_of_ours_is_left_alone_while_we_watch(make: Make, api: KubeApi) -> None:
+    def scale() -> None:
+        api.update("deployments", "web", "kube-controller-manager", {"spec": {"replicas": 4}})
+        api.objects["deployments", "web"]["metadata"]["managedFields"][-1]["subresource"] = "scale"
+
+    run = _meddling(make(), _is_applied, scale)
+    assert deploy(run) == 0
+    assert finished(run).reason.startswith("Deployment/web 4/4 ready")
+
+
+class Odd(KubeApi):
+    """Answers the request of an index with something else; `body` may be endless, and slow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.index, self.count = -1, 0
+        self.odd: Callable[[Response], Response] = lambda answer: answer
+
+    def answer(self, request: Request) -> Response:
+        with self.lock:
+            self.count += 1
+            is_hit = self.count - 1 == self.index
+        answer = super().answer(request)
+        return self.odd(answer) if is_hit else answer
+
+
+ODD_BODIES = [
+    b"null", b"[]", b"1", b'"text"', b"true", b"1e999", b"NaN", b"{", b"", b"\xff\xfe", b"[" * 100_000, b'{"a":' * 100_000, b"{}",
+    b'{"items": {}}', b'{"items": [1]}', b'{"items": [null]}', b'{"items": [{}]}', b'{"items": "x"}', b'{"kind": 1, "metadata": []}',
+    b'{"resources": {}}', b'{"resources": [{"name": 1}]}', b'{"resources": [{"name": "../x", "kind": "Deployment", "namespaced": true}]}',
+    b'{"metadata": {"name": null}}', b'{"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "other"}}',
+    b'{"metadata": {"continue": 7}, "items": []}', b'{"kind": "\\ud800", "apiVersion": "\\ud800", "metadata": {"name": "\\ud800"}}',
+]  # fmt: skip
+
+
+ODD = [(200, body) for body in ODD_BODIES] + [
+    (status, body) for status in (500, 418) for body in (b"[]", b'{"message": 7}', b"\xff")
+]
+
+
+@pytest.mark.parametrize(("status", "body"), ODD, ids=lambda part: repr(part)[:50])
+def test_no_answer_is_a_mistake_in_shipit(make: Make, body: bytes, status: int) -> None:
+    """Each odd answer to each kind of request: overcome, or an error that names the request."""
+    with Odd() as clean:
+        assert deploy(make("count", server=clean, release="release: migrate")) == 0
+        shapes = [(method, re.sub(r"/(shop|web)[^/:]*", "/NAME", path)) for method, path in clean.log]
+    for index in (shapes.index(shape) for shape in dict.fromkeys(shapes)):
+        with Odd() as odd:
+            odd.index, odd.odd = index, lambda answer: Response(status, body)
+            run = make("odd", server=odd, release="release: migrate", timeout="3s")
+            run.clock.sleep = lambda seconds: time.sleep(min(seconds, 0.01))  # type: ignore[method-assign]
+            try:
+                code = deploy(run)
+                told = [event.reason for event in run.events if isinstance(event, TargetFinished)]  # type: ignore[attr-defined]
+                assert code == 0 or all(told), f"request {index}"
+            except ShipitError as error:
+                assert error.where or isinstance(error, Failures), f"request {index}: {error.render()}"

@@ -1,0 +1,422 @@
+"""Kubeconfigs, the programs that they name, and certificates: odd ones are errors that name the file and the field."""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shipit.clock import Clock, Deadline
+from shipit.config.environment import Environment
+from shipit.errors import DeadlinePassed, Interrupted, RemoteError
+from shipit.rehearsal.server import Response
+from shipit.targets.kubernetes.kubeconfig import read_context
+from shipit.targets.kubernetes.server import ApiServer
+from tests import runs
+from tests.http.scripted import Start
+from tests.servers.certificates import Authority
+from tests.servers.kube_api import KubeApi
+
+
+def environment(folder: Path, *texts: str | bytes, **variables: str) -> Environment:
+    files = []
+    for number, text in enumerate(texts):
+        file = folder / f"config-{number}"
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        files.append(str(file))
+    return runs.environment(folder, KUBECONFIG=":".join(files), **variables)
+
+
+def config(**change: Any) -> dict[str, Any]:
+    whole: dict[str, Any] = {
+        "current-context": "prod",
+        "clusters": [{"name": "prod", "cluster": {"server": "https://10.0.0.1:6443"}}],
+        "users": [{"name": "me", "user": {"token": "t-1234"}}],
+        "contexts": [{"name": "prod", "context": {"cluster": "prod", "user": "me", "namespace": "shop"}}],
+    }
+    return {**whole, **change}
+
+
+def cluster(**fields: Any) -> dict[str, Any]:
+    return config(clusters=[{"name": "prod", "cluster": {"server": "https://10.0.0.1:6443", **fields}}])
+
+
+def user(**fields: Any) -> dict[str, Any]:
+    return config(users=[{"name": "me", "user": fields}])
+
+
+def test_a_kubeconfig_is_merged_as_kubectl_does(tmp_path: Path) -> None:
+    first = {"contexts": [{"name": "a", "context": {"cluster": "one", "user": "me"}}], "current-context": "a"}
+    second = config(clusters=[{"name": "one", "cluster": {"server": "https://one/path/"}}], contexts=[
+        {"name": "a", "context": {"cluster": "other"}}, {"name": "b", "context": {"cluster": "one"}},
+    ])  # fmt: skip
+    found = read_context(environment(tmp_path, json.dumps(first), "", json.dumps(second)), None)
+    assert (found.name, found.server, found.namespace, found.login.token) == ("a", "https://one/path", "", "t-1234")
+    assert read_context(environment(tmp_path, json.dumps(first), "", json.dumps(second)), "b").login.token == ""
+
+
+ODD: list[tuple[Any, str]] = [
+    (b"\xff\xfe\x00", "the kubeconfig is no text: the file should be UTF-8"),
+    ("caf\xe9: 1".encode("latin-1"), "the kubeconfig is no text: the file should be UTF-8"),
+    ("[1, 2]", "the kubeconfig should be a map of keys"),
+    ("text", "the kubeconfig should be a map of keys"),
+    ("a: [", "the kubeconfig should be YAML; it is not at line 2"),
+    ("a: *nothing", "the kubeconfig should be YAML; it is not at line 1"),
+    ("a: !!python/object:os.system {}", "the kubeconfig should be YAML; it is not at line 1"),
+    ("a: &a [*a, *a]\nb: &b [*a, *a, *b]\ncontexts: *b", "contexts[0] should be a map"),
+    ("contexts: &a [*a]\ncurrent-context: x", "contexts[0] should be a map"),
+    ("x: " + "[" * 5000 + "]" * 5000, "the kubeconfig should be YAML; it is not at line 1"),
+    ("current-context: 2024-01-01", "current-context should be text"),
+    (config(contexts={"prod": {}}), "contexts should be a list"),
+    (config(contexts=[1]), "contexts[0] should be a map"),
+    (config(contexts=[{"context": {}}]), "contexts[0].name should be there"),
+    (config(contexts=[{"name": "prod", "context": []}]), "contexts[0].context should be a map"),
+    (config(contexts=[{"name": "prod", "context": {}}]), "contexts[0].context.cluster should be there"),
+    (config(contexts=[{"name": "prod", "context": {"cluster": 1}}]), "contexts[0].context.cluster should be text"),
+    (config(contexts=[{"name": "prod", "context": {"cluster": "x"}}]), "contexts[0].context.cluster names one of clusters that is not there: 'x'"),
+    (config(users=[]), "contexts[0].context.user names one of users that is not there: 'me'"),
+    (config(users={"me": {}}), "users should be a list"),
+    (config(clusters="x"), "clusters should be a list"),
+    (config(clusters=[{"name": "prod"}]), "clusters[0].cluster.server should be there"),
+    (config(contexts=[{"name": "prod", "context": {"cluster": "prod", "namespace": "../../x"}}]),
+     "contexts[0].context.namespace should be the name of a namespace: at most 63 lower-case letters, digits and '-'"),
+    (config(contexts=[{"name": "prod", "context": {"cluster": "prod", "namespace": 7}}]), "contexts[0].context.namespace should be text"),
+    (cluster(server="10.0.0.1"), "clusters[0].cluster.server should be a URL of http or https"),
+    (cluster(server="file:///etc/passwd"), "clusters[0].cluster.server should be a URL of http or https"),
+    (cluster(server="https://a:99999"), "clusters[0].cluster.server should be a URL of http or https"),
+    (cluster(**{"insecure-skip-tls-verify": "yes"}), "clusters[0].cluster.insecure-skip-tls-verify should be true or false"),
+    (cluster(**{"certificate-authority": ["a"]}), "clusters[0].cluster.certificate-authority should be text"),
+    (cluster(**{"proxy-url": "ftp://x"}), "clusters[0].cluster.proxy-url should begin with http://, https://, socks5://, socks5h://"),
+    (user(token=12345), "users[0].user.token should be text"),
+    (user(exec=[]), "users[0].user.exec should be a map"),
+    (user(exec={"args": ["x"]}), "users[0].user.exec.command should be there"),
+    (user(exec={"command": "x"}), "users[0].user.exec.apiVersion should be there"),
+    (user(exec={"command": "x", "apiVersion": "v", "args": "get-token"}), "users[0].user.exec.args should be a list"),
+    (user(exec={"command": "x", "apiVersion": "v", "args": [1]}), "users[0].user.exec.args[0] should be text"),
+    (user(exec={"command": "x", "apiVersion": "v", "env": {"A": "b"}}), "users[0].user.exec.env should be a list"),
+    (user(exec={"command": "x", "apiVersion": "v", "env": [{"value": "b"}]}), "users[0].user.exec.env[0].name should be there"),
+    (user(**{"auth-provider": "gcp"}), "users[0].user.auth-provider should be a map"),
+    (user(**{"auth-provider": {"config": {}}}), "users[0].user.auth-provider.name should be there"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "said"), ODD, ids=lambda part: str(part)[:60])
+def test_an_odd_kubeconfig_is_an_error_that_names_the_field(tmp_path: Path, text: Any, said: str) -> None:
+    surroundings = environment(tmp_path, text if isinstance(text, str | bytes) else json.dumps(text))
+    with pytest.raises(RemoteError) as caught:
+        read_context(surroundings, None)
+    assert caught.value.what == said
+    assert caught.value.where == str(tmp_path / "config-0")
+    assert "t-1234" not in caught.value.render()
+
+
+@pytest.mark.parametrize("name", ["nothing", "folder", "fifo"])
+def test_a_kubeconfig_that_is_no_file(tmp_path: Path, name: str) -> None:
+    import os
+
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    started = time.monotonic()
+    with pytest.raises(RemoteError) as caught:
+        read_context(runs.environment(tmp_path, KUBECONFIG=str(tmp_path / name)), None)
+    assert time.monotonic() - started < 2
+    assert name in caught.value.where
+
+
+def send(surroundings: Environment, deadline: Deadline | None = None) -> int:
+    server = ApiServer(read_context(surroundings, None), surroundings)
+    try:
+        return server.send("GET", "/version", deadline or Deadline(Clock()).within(10)).status
+    finally:
+        server.close()
+
+
+PEM = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").decode()
+KEY = base64.b64encode(b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n").decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (cluster(**{"certificate-authority-data": "!"}), "clusters[0].cluster.certificate-authority-data should be base64 of PEM"),
+        (cluster(**{"certificate-authority-data": "/w=="}), "clusters[0].cluster.certificate-authority-data should be base64 of PEM"),
+        (cluster(**{"certificate-authority-data": "YWJj"}), "clusters[0].cluster.certificate-authority-data should be PEM"),
+        (cluster(**{"certificate-authority": "nowhere.crt"}), "clusters[0].cluster.certificate-authority can't be read: No such file or directory"),
+        (cluster(**{"certificate-authority": "/dev/zero"}), "clusters[0].cluster.certificate-authority can't be read: it is a device, and should be a regular file"),
+        (cluster(**{"certificate-authority-data": PEM}), "clusters[0].cluster.certificate-authority-data can't be used as certificates"),
+        (user(**{"client-certificate-data": PEM}), "the user of the context prod has a client-certificate without its client-key, or a key without its certificate"),
+        (user(**{"client-key-data": KEY}), "the user of the context prod has a client-certificate without its client-key, or a key without its certificate"),
+        (user(**{"client-certificate-data": PEM, "client-key-data": KEY}), "the client-certificate with its client-key of the context prod can't be used as certificates"),
+        (user(token="a b"), "the token of the context prod should be of printable ASCII, without spaces"),
+        (user(token="a\r\nHost: evil"), "the token of the context prod should be of printable ASCII, without spaces"),
+        (user(token="tökén"), "the token of the context prod should be of printable ASCII, without spaces"),
+        (user(tokenFile="nowhere"), "tokenFile can't be read: No such file or directory"),
+        (user(**{"auth-provider": {"name": "gcp", "config": {"access-token": "x"}}}), "the auth provider gcp is none that Kubernetes has now"),
+        (user(**{"auth-provider": {"name": "oidc", "config": {}}}), "the OpenID Connect token has expired"),
+        (user(**{"auth-provider": {"name": "oidc", "config": {"id-token": "a.e30.c"}}}), "the OpenID Connect token has expired"),
+    ],
+    ids=lambda part: str(part)[:80],
+)  # fmt: skip
+def test_odd_credentials_are_an_error_before_anything_is_sent(tmp_path: Path, text: Any, said: str) -> None:
+    with pytest.raises(RemoteError) as caught:
+        send(environment(tmp_path, json.dumps(text)))
+    assert caught.value.what.endswith(said), caught.value.render()
+    assert caught.value.where
+
+
+def plugin(folder: Path, script: str, **more: Any) -> dict[str, Any]:
+    file = folder / "plugin"
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(0o755)
+    version = "client.authentication.k8s.io/v1"
+    return user(exec={"command": "./plugin", "apiVersion": version, "installHint": "install the plugin", **more})
+
+
+def credential(**status: Any) -> str:
+    return json.dumps({"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status})
+
+
+@pytest.mark.parametrize(
+    ("script", "said", "detail"),
+    [
+        ("echo garbage", "users[0].user.exec runs ./plugin, which prints no JSON", ()),
+        ("printf '\\377\\376'", "users[0].user.exec runs ./plugin, which prints no JSON", ()),
+        ("true", "users[0].user.exec runs ./plugin, which prints no JSON", ()),
+        ("echo '[]'", "the answer should be a map", ()),
+        ("echo '{}'", "apiVersion should be client.authentication.k8s.io/v1", ()),
+        (f"echo '{credential()}'", "status should have a token, or clientCertificateData with clientKeyData", ()),
+        (f"echo '{credential(token=7)}'", "status.token should be text", ()),
+        (f"echo '{credential(token='a b')}'", "status.token should be of printable ASCII, without spaces", ()),
+        (f"echo '{credential(clientCertificateData='x')}'", "status should have a token, or clientCertificateData with clientKeyData", ()),
+        (f"echo '{credential(token='x', expirationTimestamp='soon')}'", "status.expirationTimestamp should be a time such as 2026-01-31T12:00:00Z", ()),
+        ("echo please log in >&2; exit 3", "users[0].user.exec runs ./plugin, which ended with 3", ("please log in",)),
+        ("kill -9 $$", "users[0].user.exec runs ./plugin, which was ended by SIGKILL", ()),
+        ("yes", "users[0].user.exec runs ./plugin, which printed more than 1,048,576 bytes", ()),
+        ("read x && echo $x", "users[0].user.exec runs ./plugin, which ended with 1", ()),
+    ],
+    ids=lambda part: str(part)[:40],
+)  # fmt: skip
+def test_a_plugin_that_prints_anything_else_is_an_error(
+    tmp_path: Path, script: str, said: str, detail: tuple[str, ...]
+) -> None:
+    with pytest.raises(RemoteError) as caught:
+        send(environment(tmp_path, json.dumps(plugin(tmp_path, script))))
+    assert (caught.value.what, caught.value.detail) == (said, detail)
+    assert str(tmp_path / "config-0") in caught.value.where
+
+
+def test_a_plugin_that_hangs_ends_at_the_deadline_with_all_that_it_started(tmp_path: Path) -> None:
+    script = f"sleep 300 & echo $! > {tmp_path}/pid; wait"
+    started = time.monotonic()
+    with pytest.raises(DeadlinePassed, match=r"the deadline passed while waiting for the exec plugin \./plugin"):
+        send(environment(tmp_path, json.dumps(plugin(tmp_path, script))), Deadline(Clock()).within(1))
+    assert time.monotonic() - started < 4
+    pid = int((tmp_path / "pid").read_text())
+    assert not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text()
+
+
+def test_a_plugin_is_interrupted_with_the_run(tmp_path: Path) -> None:
+    import threading
+
+    clock = Clock()
+    threading.Timer(0.3, clock.cancel.set).start()
+    started = time.monotonic()
+    with pytest.raises(Interrupted):
+        send(environment(tmp_path, json.dumps(plugin(tmp_path, "sleep 300"))), Deadline(clock))
+    assert time.monotonic() - started < 3
+
+
+def test_a_plugin_that_is_not_there(tmp_path: Path) -> None:
+    missing = user(
+        exec={"command": "no-such-plugin", "apiVersion": "client.authentication.k8s.io/v1", "installHint": "install it"}
+    )
+    with pytest.raises(RemoteError) as caught:
+        send(environment(tmp_path, json.dumps(missing)))
+    assert caught.value.what == "users[0].user.exec runs no-such-plugin, which can't be run: No such file or directory"
+    assert caught.value.hint == "install it"
+
+
+def test_a_plugin_of_a_version_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(RemoteError, match=r"should be for client\.authentication\.k8s\.io/v1"):
+        send(environment(tmp_path, json.dumps(plugin(tmp_path, "true", apiVersion="v1"))))
+
+
+def test_without_trust_no_plugin_is_run(tmp_path: Path) -> None:
+    surroundings = environment(
+        tmp_path, json.dumps(plugin(tmp_path, f"touch {tmp_path}/ran; echo '{credential(token='x')}'"))
+    )
+    with pytest.raises(RemoteError, match="runs a program, which --untrusted does not allow"):
+        send(surroundings._replace(is_untrusted=True))
+    assert not (tmp_path / "ran").exists()
+
+
+class Picky(KubeApi):
+    """Takes one token at a time, and keeps what it was sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.takes = ""
+        self.sent: list[str] = []
+
+    def answer(self, request: Any) -> Response:
+        self.sent.append(request.headers.get("authorization", ""))
+        return super().answer(request) if self.sent[-1] in (f"Bearer {self.takes}", self.takes) else Response(401)
+
+
+def _at(api: KubeApi, whole: dict[str, Any]) -> dict[str, Any]:
+    return {**whole, "clusters": [{"name": "prod", "cluster": {"server": f"http://{api.host}"}}]}
+
+
+def test_a_plugin_runs_once_and_again_when_its_token_is_refused_or_expired(tmp_path: Path) -> None:
+    """It gets what it should know in KUBERNETES_EXEC_INFO, and its own variables and arguments."""
+    script = (
+        f'n=$(cat {tmp_path}/count 2>/dev/null || echo 0); n=$((n+1)); echo $n > {tmp_path}/count; echo "$KUBERNETES_EXEC_INFO" > {tmp_path}/info\n'
+        'echo "{\\"apiVersion\\": \\"client.authentication.k8s.io/v1\\", \\"status\\": {\\"token\\": \\"$PREFIX-$1-$n\\"}}"'
+    )
+    with Picky() as api:
+        whole = _at(api, plugin(tmp_path, script, args=["get"], env=[{"name": "PREFIX", "value": "my"}]))
+        surroundings = environment(tmp_path, json.dumps(whole))
+        server = ApiServer(read_context(surroundings, None), surroundings)
+        deadline = Deadline(Clock()).within(20)
+        api.takes = "my-get-1"
+        assert [server.send("GET", "/version", deadline).status for _ in range(2)] == [200, 200]
+        api.takes = "my-get-2"
+        assert server.send("GET", "/version", deadline).status == 200, "a token that is refused is asked for anew, once"
+        api.takes = "none"
+        assert server.send("GET", "/version", deadline).status == 401
+        server.close()
+    assert json.loads((tmp_path / "info").read_text())["kind"] == "ExecCredential"
+    assert surroundings.redactor.text("token my-get-1 and my-get-2") == "token [redacted] and [redacted]"
+
+
+@pytest.mark.parametrize(
+    ("fields", "sent"),
+    [
+        ({"token": "t-1234"}, "Bearer t-1234"),
+        ({"tokenFile": "token"}, "Bearer from-a-file"),
+        ({"username": "me", "password": "pass-word"}, "Basic bWU6cGFzcy13b3Jk"),
+        ({}, ""),
+    ],
+)
+def test_how_a_user_proves_itself(tmp_path: Path, fields: dict[str, str], sent: str) -> None:
+    (tmp_path / "token").write_text("from-a-file\n")
+    with Picky() as api:
+        api.takes = sent
+        surroundings = environment(tmp_path, json.dumps(_at(api, user(**fields))))
+        assert send(surroundings) == 200
+        assert api.sent == [sent]
+    for secret in ("t-1234", "from-a-file", "pass-word"):
+        if secret in (*fields.values(), "from-a-file" if "tokenFile" in fields else ""):
+            assert surroundings.redactor.text(f"<{secret}>") == "<[redacted]>"
+
+
+def _tls(folder: Path, *, name: str = "127.0.0.1", client: bool = False) -> tuple[Authority, ssl.SSLContext]:
+    authority = Authority(folder / "pki")
+    authority.issue("server", "server", names=(name,))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "pki/server.crt", folder / "pki/server.key")
+    if client:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(folder / "pki/ca.crt")
+    return authority, context
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+
+def test_certificates_of_a_kubeconfig_are_trusted_and_shown_and_leave_no_file(
+    tmp_path: Path, serve: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority, context = _tls(tmp_path, client=True)
+    authority.issue("me", "me")
+    scripted = serve([OK], [OK], context=context)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    pki = tmp_path / "pki"
+
+    def data(file: str) -> str:
+        return base64.b64encode((pki / file).read_bytes()).decode()
+
+    whole = cluster(server=scripted.url, **{"certificate-authority-data": data("ca.crt")})
+    whole["users"] = [
+        {"name": "me", "user": {"client-certificate-data": data("me.crt"), "client-key-data": data("me.key")}}
+    ]
+    assert send(environment(tmp_path, json.dumps(whole))) == 200
+    assert list((tmp_path / "tmp").iterdir()) == []
+    by_file = cluster(server=scripted.url, **{"certificate-authority": "pki/ca.crt"})
+    by_file["users"] = [{"name": "me", "user": {"client-certificate": "pki/me.crt", "client-key": "pki/me.key"}}]
+    assert send(environment(tmp_path, json.dumps(by_file))) == 200
+
+
+def test_a_certificate_that_nobody_vouches_for(tmp_path: Path, serve: Start) -> None:
+    _, context = _tls(tmp_path)
+    scripted = serve([OK], [OK], [OK], context=context)
+    with pytest.raises(RemoteError, match="can't be trusted") as caught:
+        send(environment(tmp_path, json.dumps(cluster(server=scripted.url))))
+    assert caught.value.hint == "check certificate-authority in the kubeconfig" and not caught.value.retryable
+    insecure = cluster(server=scripted.url, **{"insecure-skip-tls-verify": True})
+    assert send(environment(tmp_path, json.dumps(insecure))) == 200
+
+
+def test_a_server_of_another_name(tmp_path: Path, serve: Start) -> None:
+    _, context = _tls(tmp_path, name="kubernetes.example")
+    scripted = serve([OK], [OK], context=context)
+    trusted = {"certificate-authority": "pki/ca.crt"}
+    with pytest.raises(RemoteError, match="can't be trusted"):
+        send(environment(tmp_path, json.dumps(cluster(server=scripted.url, **trusted))))
+    named = cluster(server=scripted.url, **trusted, **{"tls-server-name": "kubernetes.example"})
+    assert send(environment(tmp_path, json.dumps(named))) == 200
+
+
+Slow = Callable[[Any], None]
+
+
+def _drip(client: Any) -> None:
+    client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+    for _ in range(60):
+        client.sendall(b" ")
+        time.sleep(0.2)
+
+
+def _drip_head(client: Any) -> None:
+    for _ in range(60):
+        client.sendall(b"H")
+        time.sleep(0.2)
+
+
+def _silent(client: Any) -> None:
+    time.sleep(20)
+
+
+def _endless(client: Any) -> None:
+    client.sendall(b'HTTP/1.1 200 OK\r\n\r\n{"items": [')
+    while True:
+        client.sendall(b'{"a": "' + b"x" * 65536 + b'"},')
+
+
+def _endless_error(client: Any) -> None:
+    client.sendall(b'HTTP/1.1 500 Oops\r\n\r\n{"message": "')
+    while True:
+        client.sendall(b"x" * 65536)
+
+
+@pytest.mark.parametrize("slow", [_drip, _drip_head, _silent])
+def test_a_server_that_is_slow_or_says_nothing_ends_at_the_deadline(tmp_path: Path, serve: Start, slow: Slow) -> None:
+    scripted = serve([slow])
+    started = time.monotonic()
+    with pytest.raises(DeadlinePassed, match=r"the deadline passed while waiting for .*GET 127\.0\.0\.1"):
+        send(environment(tmp_path, json.dumps(cluster(server=scripted.url))), Deadline(Clock()).within(1))
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize("endless", [_endless, _endless_error])
+def test_an_answer_without_end_is_not_read_on(tmp_path: Path, serve: Start, endless: Slow) -> None:
+    scripted = serve([endless])
+    with pytest.raises(RemoteError, match="the answer is longer than 8 MiB"):
+        send(environment(tmp_path, json.dumps(cluster(server=scripted.url))))
