@@ -45,11 +45,11 @@ def test_a_protected_environment_needs_a_yes(shipit: Shipit, heroku: HerokuStand
         assert "hint: answer yes, or pass --yes where nobody can be asked" in done.stderr
         assert writes(heroku) == [] and heroku.registry.tags == {}
     code, shown = shipit.converse(
-        ["deploy", "-e", "production"], [("the environment production is protected. Go on?", "n")]
+        ["deploy", "-e", "production"], [("the environment production is protected. Deploy to heroku (app shop-prod", "n")]
     )
     assert code == 2 and "not confirmed" in shown and writes(heroku) == []
     code, shown = shipit.converse(
-        ["deploy", "-e", "production"], [("the environment production is protected. Go on?", "y")]
+        ["deploy", "-e", "production"], [("the environment production is protected. Deploy to heroku (app shop-prod", "y")]
     )
     assert code == 0, shown
     done = shipit.run("deploy", "-e", "production")
@@ -61,7 +61,7 @@ def test_the_app_that_has_the_name_now_is_another(shipit: Shipit, heroku: Heroku
         heroku.create_app("shop-prod")
         return "y"
 
-    code, shown = shipit.converse(["deploy", "-e", "production"], [("Go on?", replaced)])
+    code, shown = shipit.converse(["deploy", "-e", "production"], [("Deploy to heroku (app shop-prod", replaced)])
     assert code == 1
     assert "the name shop-prod is another app's since the plan was made" in shown
     assert "hint: run it again to plan for the app that has it now" in shown
@@ -85,7 +85,7 @@ def test_a_clean_tree_is_asked_for_at_the_beginning_and_before_each_change(
         (shipit.folder / "new.txt").write_text("not committed")
         return "y"
 
-    code, shown = shipit.converse(["deploy", "-e", "clean"], [("Go on?", changed)])
+    code, shown = shipit.converse(["deploy", "-e", "clean"], [("Deploy to heroku (app shop-prod", changed)])
     assert code == 1 and "new.txt is changed" in shown and writes(heroku) == []
     (shipit.folder / "new.txt").unlink()
     done = shipit.run("deploy", "-e", "clean", "--yes")
@@ -108,7 +108,7 @@ def test_a_context_that_leads_elsewhere_since_the_plan(shipit: Shipit, cluster: 
             Dockerfile='FROM scratch\nCOPY deploy.yml /\nCMD ["x"]\n',
             deploy__yml=f"app: shop\nimage: {registry.host}/shop\ntargets: {{k8s: {{namespace: guarded, port: 80, protected: true}}}}\n",
         )
-        code, shown = shipit.converse(["deploy"], [("k8s is protected. Go on?", elsewhere)])
+        code, shown = shipit.converse(["deploy"], [("k8s is protected. Deploy to k8s", elsewhere)])
     assert code == 1
     assert "the place changed since the plan: it was context test, server https://" in shown
     assert "and is context test, server https://127.0.0.1:1, namespace guarded" in shown
