@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import typer
 
 from shipit.cli.ending import ending
-from shipit.cli.running import Options, running
+from shipit.cli.running import Options, Silent, running
 from shipit.cli.say import REDACTOR, result, result_json, surroundings
 from shipit.config.find import find_file
 from shipit.config.load import load_project
@@ -62,8 +62,12 @@ def _findings(options: Options) -> list[Finding]:
             lost.append(Finding("failure", f"target {name}", str(error), error.hint))
         else:
             reached.append(name)
-    with running(project, environment, options, reached, quiet=True) as run:
-        return [Finding("ok", "deploy.yml", f"{file.shown} is valid"), *warnings, *examine(run), *lost]
+    quiet = Silent()
+    with running(project, environment, options, reached, quiet=quiet) as run:
+        found = [Finding("ok", "deploy.yml", f"{file.shown} is valid"), *warnings, *examine(run), *lost]
+        # What plan would only mention: broken files of credentials, helpers that are not there.
+        mentioned = [Finding("warning", "credentials", text, "correct it, or shipit login") for text in quiet.warned]
+    return [*found, *mentioned]
 
 
 def _print(findings: Sequence[Finding]) -> None:

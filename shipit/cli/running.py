@@ -82,7 +82,7 @@ def running(
     names: Sequence[str],
     *,
     plan_to_stdout: bool = False,
-    quiet: bool = False,
+    quiet: Silent | None = None,
 ) -> Iterator[Run]:
     """A run with its reporter, which is closed at the end; signals cancel it. A quiet one tells nothing."""
     from shipit.config.units import parse_limit
@@ -98,7 +98,7 @@ def running(
     targets = [create_target(name, project.targets[name], project, surroundings) for name in names]
     # Asked now: a live view puts something in the place of stderr that older releases of rich call no terminal.
     can_ask = sys.stdin.isatty() and sys.stderr.isatty()
-    reporter = Silent() if quiet else make_reporter(options, surroundings, quiet_plan=plan_to_stdout)
+    reporter = quiet or make_reporter(options, surroundings, quiet_plan=plan_to_stdout)
     run = Run(
         project,
         targets,
@@ -121,10 +121,16 @@ def running(
 
 
 class Silent:
-    """For commands whose result is all there is to say."""
+    """For commands whose result is all there is to say. `warned` are the warnings of the run, redacted."""
+
+    def __init__(self) -> None:
+        self.warned: list[str] = []
 
     def __call__(self, event: Event) -> None:
-        """Nothing is told."""
+        from shipit.events import Warned
+
+        if isinstance(event, Warned):
+            self.warned.append(event.message)
 
     def close(self) -> None:
         """Nothing is held back."""

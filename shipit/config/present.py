@@ -33,6 +33,13 @@ def missing_files(project: Project) -> list[ConfigError]:
 
 
 def _build(name: str, build: BuildConfig | None, project: Project) -> Iterator[ConfigError]:
+    yield from missing_build_files(name, build, project)
+    for key, secret in (build.secrets if build else {}).items():
+        yield from _secret(("images", name, "build", "secrets", key), secret, project)
+
+
+def missing_build_files(name: str, build: BuildConfig | None, project: Project) -> Iterator[ConfigError]:
+    """A mistake where an image's context or Dockerfile is not there."""
     keys, chosen = ("images", name, "build"), build or BuildConfig()
     try:
         context = project.folder.checked(chosen.context)
@@ -44,8 +51,6 @@ def _build(name: str, build: BuildConfig | None, project: Project) -> Iterator[C
         yield project.problem((*keys, "context"), what, RELATIVE)
         return
     yield from _dockerfile(keys, chosen, context, project)
-    for key, secret in chosen.secrets.items():
-        yield from _secret((*keys, "secrets", key), secret, project)
 
 
 def _dockerfile(keys: Keys, build: BuildConfig, context: Path, project: Project) -> Iterator[ConfigError]:

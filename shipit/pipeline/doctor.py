@@ -7,11 +7,10 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from shipit.config.environment import Environment
-from shipit.config.project import Project
+from shipit.config.present import missing_build_files
 from shipit.errors import Interrupted, ShipitError
 from shipit.http.skew import judge_skew
 from shipit.image.build import read_dockerfile
@@ -19,9 +18,9 @@ from shipit.image.choice import choose_builder
 from shipit.pipeline.images import build_options, human_bytes
 from shipit.pipeline.parallel import settle
 from shipit.pipeline.run import Run
+from shipit.pipeline.secret_findings import build_secret_findings, secret_findings
 from shipit.pipeline.steps import check_clean
 from shipit.printable import printable_line
-from shipit.redact import SHORTEST
 from shipit.reference import parse_reference
 from shipit.release import Finding, ImageUse
 from shipit.targets.base import Examines, Target
@@ -35,13 +34,15 @@ def examine(run: Run) -> list[Finding]:
     A check that fails is a finding; only an interruption is raised.
     """
     uses = [use for target in run.targets for use in target.images()]
+    # Without targets `build` and `push` make every image.
+    images = {use.image for use in uses} if run.project.targets else set(run.project.images)
     hosts = sorted({parse_reference(use.repository).registry for use in uses if use.publish})
-    built = sorted({use.image for use in uses if run.project.images[use.image].use is None})
+    built = sorted(name for name in images if run.project.images[name].use is None)
     checks: dict[str, Callable[[], Iterator[Finding]]] = {
         "disk": partial(_disk, run.environment),
         "proxy": partial(_proxies, run.environment),
         "git": partial(_git, run),
-        "secrets": partial(_secrets, run),
+        "secrets": partial(secret_findings, run),
         **{f"image {name}": partial(_image, run, name) for name in built},
         **{f"registry {host}": partial(_registry, run, host, _repository_at(host, uses)) for host in hosts},
         **{f"target {target.name}": partial(_target, run, target) for target in run.targets},
@@ -125,44 +126,14 @@ def _git(run: Run) -> Iterator[Finding]:
         yield Finding("ok", "git", f"{git.short}{', with changes' if git.is_dirty else ''}")
 
 
-def _secrets(run: Run) -> Iterator[Finding]:
-    """Where each secret would come from; values are looked at, and commands are not run."""
-    project = run.project
-    names = sorted({name for target in run.targets for name in project.secrets_for(target.name)})
-    for name in names:
-        yield _secret(name, project, run.environment)
-
-
-def _secret(name: str, project: Project, environment: Environment) -> Finding:
-    source, subject = project.secrets[name], f"secret {name}"
-    if source.env is not None:
-        value = project.variables.get(source.env)
-        if value == "" and not source.allow_empty:
-            hint = "give it a value, or write allow_empty: true beside it"
-            return Finding("failure", subject, f"the variable {source.env} is empty", hint)
-        if value is None:
-            return Finding("failure", subject, f"the variable {source.env} is not set", f"export {source.env}=...")
-        if 0 < len(value) < SHORTEST:
-            what = f"its value is shorter than {SHORTEST} characters, so it is not searched for in output"
-            return Finding("warning", subject, what, "use a longer value")
-        return Finding("ok", subject, f"from the variable {source.env}")
-    if source.file is not None:
-        text = source.file
-        if not project.folder.file(text).is_file():
-            return Finding("failure", subject, f"there is no file {text}", "create it, or name another file")
-        return Finding("ok", subject, f"from the file {text}")
-    if source.command is not None:
-        program = source.command[0]
-        path = environment.get("PATH")
-        if shutil.which(program, path=path) is None and not Path(project.root / program).is_file():
-            return Finding("failure", subject, f"there is no program {program}", "install it, or correct command:")
-        return Finding("ok", subject, f"from the command {program}, which was not run")
-    return Finding("ok", subject, "from the keyring, which was not asked")
-
-
 def _image(run: Run, name: str) -> Iterator[Finding]:
-    platforms = run.project.images[name].build
-    options = build_options(run.project, name, platforms.platforms[0] if platforms else "linux/amd64", None)
+    yield from build_secret_findings(run, name)
+    build = run.project.images[name].build
+    if problems := list(missing_build_files(name, build, run.project)):
+        yield from (Finding("failure", f"image {name}", str(problem), problem.hint) for problem in problems)
+        return
+    created = run.environment.get("SOURCE_DATE_EPOCH")
+    options = build_options(run.project, name, build.platforms[0] if build else "linux/amd64", created)
     dockerfile = read_dockerfile(options.dockerfile, options.context)
     choice = choose_builder(dockerfile, options, run.engine)
     if choice.way != "native":

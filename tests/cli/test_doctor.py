@@ -87,6 +87,72 @@ def test_what_a_deploy_would_trip_over(shipit: Shipit, registry: EmbeddedRegistr
     assert all(row["hint"] for row in found.values() if row["level"] != "ok"), found
 
 
+def test_what_plan_would_refuse_is_known(shipit: Shipit, registry: EmbeddedRegistry) -> None:
+    shipit.env |= {"EMPTY": "", "HOME": str(shipit.folder / "home"), "DOCKER_HOST": "unix:///nowhere.sock"}
+    (shipit.folder / "home/.docker").mkdir(parents=True)
+    (shipit.folder / "home/.docker/config.json").write_text("{broken")
+    (shipit.folder / "latin").write_bytes(b"caf\xe9")
+    (shipit.folder / "folder").mkdir()
+    (shipit.folder / "nothing").write_text("\n")
+    shipit.write(
+        deploy__yml=f"app: shop\nimages:\n  shop: {{repository: {registry.host}/shop, build: {{secrets: {{npmrc: gone}}}}}}\n"
+        f"  lost: {{repository: {registry.host}/lost, build: ./nosuch}}\n"
+        "secrets:\n  E: {env: EMPTY}\n  L: {file: latin}\n  F: {file: folder}\n  N: {file: nothing}\n  C: {command: [no-such-program]}\n"
+        "  K: {keyring: {service: a, username: b}}\n"
+        "targets: {hub: {images: [shop, lost]}}\n",
+    )
+    found = findings(shipit)
+    failed = {subject: row["what"] for subject, row in found.items() if row["level"] == "failure"}
+    assert failed.pop("image lost").endswith("images.lost.build: there is no folder ./nosuch")
+    assert failed == {
+        "secret E": "the variable EMPTY is empty",
+        "secret L": "latin can't be read: it is not text",
+        "secret F": "folder can't be read: Is a directory",
+        "secret N": "nothing is empty",
+        "secret C": "there is no program no-such-program",
+        "build secret npmrc": "gone can't be read: No such file or directory",
+    }
+    assert "config.json" in found["credentials"]["what"] and found["credentials"]["level"] == "warning"
+    assert all(row["hint"] for row in found.values() if row["level"] != "ok"), found
+    untrusted = findings(shipit, "--untrusted")
+    assert (
+        untrusted["secret C"]["what"]
+        == untrusted["secret K"]["what"]
+        == "is had from a program, and none is run with --untrusted"
+    )
+
+
+def test_a_helper_for_credentials_that_is_not_there(shipit: Shipit, registry: EmbeddedRegistry) -> None:
+    shipit.env["HOME"] = str(shipit.folder)
+    (shipit.folder / ".docker").mkdir()
+    (shipit.folder / ".docker/config.json").write_text(json.dumps({"credsStore": "nowhere"}))
+    found = findings(shipit)["credentials"]
+    assert (found["level"], "docker-credential-nowhere" in found["what"]) == ("warning", True)
+
+
+def test_a_keyring_without_its_package(shipit: Shipit, registry: EmbeddedRegistry) -> None:
+    """A finder that comes first says that the package is not there, as an installation without it does."""
+    (shipit.folder / "site").mkdir()
+    (shipit.folder / "site/sitecustomize.py").write_text(
+        "import importlib.util as u\nfound = u.find_spec\n"
+        "u.find_spec = lambda name, package=None: None if name == 'keyring' else found(name, package)\n"
+    )
+    shipit.env["PYTHONPATH"] += f":{shipit.folder / 'site'}"
+    (shipit.folder / "deploy.yml").write_text(
+        (shipit.folder / "deploy.yml").read_text() + "secrets: {K: {keyring: {service: a, username: b}}}\n"
+    )
+    found = findings(shipit)["secret K"]
+    assert (found["level"], found["hint"]) == ("failure", "pipx inject shipit keyring")
+
+
+def test_without_targets_every_image_is_looked_at(shipit: Shipit) -> None:
+    shipit.write(
+        deploy__yml="app: a\nimages: {web: {build: .}, api: {build: api}}\n", Dockerfile="FROM scratch\nCOPY a /\n"
+    )
+    found = findings(shipit)
+    assert found["image web"]["level"] == "ok" and found["image api"]["level"] == "failure"
+
+
 def test_a_proxy_that_does_not_answer(shipit: Shipit, registry: EmbeddedRegistry) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         nobody = taken.getsockname()[1]

@@ -45,11 +45,13 @@ def test_a_protected_environment_needs_a_yes(shipit: Shipit, heroku: HerokuStand
         assert "hint: answer yes, or pass --yes where nobody can be asked" in done.stderr
         assert writes(heroku) == [] and heroku.registry.tags == {}
     code, shown = shipit.converse(
-        ["deploy", "-e", "production"], [("the environment production is protected. Deploy to heroku (app shop-prod", "n")]
+        ["deploy", "-e", "production"],
+        [("the environment production is protected. Deploy to heroku (app shop-prod", "n")],
     )
     assert code == 2 and "not confirmed" in shown and writes(heroku) == []
     code, shown = shipit.converse(
-        ["deploy", "-e", "production"], [("the environment production is protected. Deploy to heroku (app shop-prod", "y")]
+        ["deploy", "-e", "production"],
+        [("the environment production is protected. Deploy to heroku (app shop-prod", "y")],
     )
     assert code == 0, shown
     done = shipit.run("deploy", "-e", "production")
