@@ -111,9 +111,12 @@ def test_any_text_is_walked_to_its_end(pieces: list[str]) -> None:
     text = "".join(pieces)
     words = local_command(("sh", "-c", text), VALUES.get).words
     without = re.sub(r"'\"(\$\{\w+\})\"'", r"\1", words[2])
-    assert re.sub(r"\$\{(SHIPIT_VALUE_\d+|PLAIN|app)\}", "V", without) == re.sub(
-        r"\$?\$\{(PLAIN|app)\}", "V", text.replace("$${app}", "${app}")
-    )
+
+    def shape(shell: str) -> str:
+        # What is escaped for us loses its escape, but in a comment, which nothing reads.
+        return re.sub(r"\$?\$\{(SHIPIT_VALUE_\d+|PLAIN|app)\}", "V", shell)
+
+    assert shape(without) == shape(text)
 
 
 @pytest.mark.parametrize(
