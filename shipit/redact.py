@@ -109,6 +109,17 @@ class Redactor:
                 spans += [(places[start], places[end - 1] + 1) for start, end in found]
         return _merged(spans)
 
+    def holds(self, text: str, *, shortest: int) -> bool:
+        """Whether a text holds a whole form of at least so many characters, or is a shorter one and nothing else."""
+        known = self._known()
+        if not known.grams or not _may_hold(text, known):
+            return False
+        return any(
+            text.startswith(form, at) and (len(form) >= shortest or len(form) == len(text))
+            for at in range(len(text) - SHORTEST + 1)
+            for form in known.by_start.get(text[at : at + SHORTEST], ())
+        )
+
     def may_go_on(self, before: str, line: str) -> bool:
         """Whether a form may be in a line, begin at its end, or have begun in what came `before`: a quick look.
 

@@ -87,6 +87,10 @@ class BuildConfig(Model):
     dockerfile: str = Field("Dockerfile", description="The Dockerfile, relative to the context.")
     args: EnvMap = Field(default_factory=dict, description="Values of ARG instructions.")
     stage: str | None = Field(None, description="The stage to build; default: the last one.")
+    keep: tuple[str, ...] = Field(
+        (),
+        description="Paths that are left out of the context unless they stand here: .git, deploy.yml, what it includes, a dotenv file.",
+    )
     platforms: Annotated[tuple[Platform, ...], AfterValidator(_one_platform)] = Field(
         ("linux/amd64",),
         description="The platform to build for.",

@@ -23,6 +23,7 @@ from shipit.config.model import DotenvFiles, ProjectFile, TargetConfig
 from shipit.config.names import Names, interpolated
 from shipit.config.overlay import PRODUCTION, overlay, overlays_of
 from shipit.config.position import Keys
+from shipit.config.private import private_files
 from shipit.config.problems import problems_of
 from shipit.config.project import Project
 from shipit.config.source import Source, dotted
@@ -96,6 +97,8 @@ def load_project(
             *unused,
         ),
         source=source,
+        files=tuple(path.absolute() for path in written.paths.values()),
+        private_files=private_files(written.tree, replace(names, variables=variables)),
     )
 
 

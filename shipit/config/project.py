@@ -12,6 +12,7 @@ from shipit.config.image import ImageConfig
 from shipit.config.model import ReleaseConfig, TargetConfig
 from shipit.config.names import Names
 from shipit.config.position import Keys
+from shipit.config.private import PrivateFile
 from shipit.config.secret_source import SecretConfig
 from shipit.config.source import Source
 from shipit.errors import ConfigError
@@ -21,7 +22,9 @@ from shipit.errors import ConfigError
 class Project:
     """One deploy.yml under one environment. `targets` are those the environment selects, in the file's order.
 
-    `left_out` are the names of the others. `variables` are those of the process above those of the .env files that it names; `warnings` are about its keys.
+    `left_out` are the names of the others. `variables` are those of the process above those of the .env
+    files that it names; `warnings` are about its keys. `files` are itself and what it includes, `private_files` what it
+    names that no image should hold.
     """
 
     app: str
@@ -40,6 +43,8 @@ class Project:
     variables: Mapping[str, str] = field(repr=False)
     warnings: tuple[ConfigError, ...]
     source: Source = field(repr=False)
+    files: tuple[Path, ...]
+    private_files: tuple[PrivateFile, ...]
 
     def problem(self, keys: Keys, what: str, hint: str = "") -> ConfigError:
         """An error at a path of keys, for mistakes that only show later."""

@@ -12,6 +12,7 @@ from shipit.files import Unreadable, read_file
 from shipit.image.ignore import IgnoreRules, parse_ignore
 from shipit.image.stamps import make_stamp
 from shipit.image.tree import Entry, LocalFile, Tree, add_parents
+from shipit.image.withheld import Withheld
 
 # Write bits of group and others are dropped, so that umask 002 and 022 give the same image.
 MODE_MASK = 0o7755
@@ -43,8 +44,8 @@ def read_ignore_rules(root: Path, dockerfile: Path) -> IgnoreRules:
         raise BuildError(str(error), where=str(file)) from None
 
 
-def scan_context(root: Path, rules: IgnoreRules, left_out: Sequence[str]) -> Tree:
-    """The tree of a folder without some paths. Sockets, pipes and devices are left out, too, as no image can use them.
+def scan_context(root: Path, rules: IgnoreRules, left_out: Sequence[str], withheld: Withheld | None = None) -> Tree:
+    """The tree of a folder without some paths, and without what is withheld. Sockets, pipes and devices are left out, too, as no image can use them.
 
     Raises: BuildError when the folder is missing or a part of it can't be read.
     """
@@ -53,6 +54,7 @@ def scan_context(root: Path, rules: IgnoreRules, left_out: Sequence[str]) -> Tre
             "the build context is not a folder", where=str(root), hint="check build: context: in deploy.yml"
         )
     tree: Tree = {}
+    held = withheld or Withheld()
     top = str(root)
     pending = [("", top, rules.top)]
     while pending:
@@ -62,9 +64,11 @@ def scan_context(root: Path, rules: IgnoreRules, left_out: Sequence[str]) -> Tre
             if path in left_out:
                 continue
             is_out, own = rules.judge(position, item.name)
+            if (not is_out or rules.may_take_back(path)) and held.holds(path, item.name):
+                continue
             if not is_out:
                 try:
-                    entry = _entry(item, top, path)
+                    entry = _entry(item, top, path, held)
                 except FileNotFoundError:
                     # Gone since its folder was listed: an editor's or another program's file of a moment.
                     continue
@@ -88,10 +92,12 @@ def _listed(folder: str) -> list[os.DirEntry[str]]:
         ) from None
 
 
-def _entry(item: os.DirEntry[str], top: str, path: str) -> Entry | None:
+def _entry(item: os.DirEntry[str], top: str, path: str, held: Withheld) -> Entry | None:
     info = item.stat(follow_symlinks=False)
     kind, mode, size = stat.S_IFMT(info.st_mode), info.st_mode & MODE_MASK, info.st_size
     if kind == stat.S_IFREG:
+        if held.holds_file(path, item.path, info):
+            return None
         return Entry("file", mode, 0, 0, "", size, LocalFile(top, path, make_stamp(info)))
     if kind == stat.S_IFDIR:
         return Entry("dir", mode)

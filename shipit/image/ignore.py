@@ -117,5 +117,5 @@ def _without_trailing_glob(pattern: str) -> str:
 
 
 def literal_pattern(path: str) -> str:
-    """The pattern of one path. A space, which would be lost at its end, becomes any character."""
-    return re.sub(r"([*?\[\]\\!#^])", r"\\\1", path).replace(" ", "?")
+    """The pattern of one path. White space, which would end a line or be lost at its end, becomes any character."""
+    return re.sub(r"\s", "?", re.sub(r"([*?\[\]\\!#^])", r"\\\1", path))

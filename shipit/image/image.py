@@ -53,7 +53,7 @@ class BuiltImage(NamedTuple):
     """An image ready to publish. `config` are the bytes that its config digest is of. `builder` says who built it and why.
 
     `has_cache` is whether its builder can keep in a registry what it made. `origin` is where an image is, by its digest,
-    that was not built but is used as it is.
+    that was not built but is used as it is. `left_out` says what was left out of its context.
     """
 
     name: str
@@ -63,6 +63,7 @@ class BuiltImage(NamedTuple):
     builder: str
     has_cache: bool = False
     origin: ImageRef | None = None
+    left_out: str = ""
 
     @property
     def config_digest(self) -> Digest:

@@ -275,7 +275,7 @@ class NativeBuilder:
 
     def _scanned(self) -> Tree:
         rules = read_ignore_rules(self.options.context, self.options.dockerfile)
-        return scan_context(self.options.context, rules, self.options.left_out)
+        return scan_context(self.options.context, rules, self.options.left_out, self.options.withheld)
 
     def _expanded(self, text: str, variables: Mapping[str, str], where: str, *, keep_quotes: bool = False) -> str:
         try:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from shipit.image.withheld import Withheld
+
 # 1980-01-01, the first moment that every archive format can hold; SOURCE_DATE_EPOCH says another.
 EPOCH_S = 315_532_800
 
@@ -18,7 +20,7 @@ class BuildOptions:
 
     `secrets` are the values by id for `RUN --mount=type=secret`; `ssh` is whether the agent is forwarded.
     `cache` is the reference in a registry that keeps what RUN made, empty for none. `left_out` are paths of the context that
-    are our own, and that no build sees.
+    are our own, and that no build sees; `withheld` are others, by more than their path.
     """
 
     context: Path
@@ -31,6 +33,7 @@ class BuildOptions:
     ssh: bool = False
     cache: str = ""
     left_out: tuple[str, ...] = (".shipit",)
+    withheld: Withheld = field(default_factory=Withheld, repr=False)
     created_s: int = EPOCH_S
 
     @property

@@ -15,8 +15,10 @@ from shipit.image.build import BuildTools, build_image
 from shipit.image.image import BuiltImage
 from shipit.image.options import EPOCH_S, BuildOptions
 from shipit.pipeline.early import BuildKey
+from shipit.pipeline.leaks import check_build, check_config
 from shipit.pipeline.parallel import together
 from shipit.pipeline.run import Run
+from shipit.pipeline.withheld import told, with_reason, withheld_from
 from shipit.reference import parse_reference
 from shipit.registry.publish import Missing, find_published
 from shipit.release import CACHE_TAG, Image, ImageUse, short
@@ -68,7 +70,13 @@ def _built(run: Run, name: str, platform: str) -> BuiltImage:
             tools = BuildTools(run.store, run.registries, run.engine, run.emit, run.registries.login)
             key = (name, platform)
             ready, earlier = partial(run.early.layer_made, key), partial(run.early.earlier_configs, key)
-            built = build_image(name, options, tools, ready, earlier)
+            check_build(run.project, name, options, run.redactor)
+            try:
+                built = build_image(name, options, tools, ready, earlier)
+            except BuildError as error:
+                raise with_reason(error, options.withheld) from None
+            check_config(built, run.redactor)
+            built = built._replace(left_out=told(options.withheld))
     except Exception as error:
         run.emit(StepFailed(step, "", str(error), run.clock.now() - started))
         raise
@@ -86,7 +94,9 @@ def run_options(run: Run, name: str, platform: str) -> BuildOptions:
     cache, left_out = run.store.root.resolve(), options.left_out
     if options.context in cache.parents:
         left_out = (*left_out, cache.relative_to(options.context).as_posix())
-    return replace(options, secrets=run.build_secrets(name), left_out=left_out)
+    secrets = run.build_secrets(name)
+    withheld = withheld_from(run.project, name, options.context, {**run.held_secrets, **secrets})
+    return replace(options, secrets=secrets, left_out=left_out, withheld=withheld)
 
 
 def build_options(project: Project, name: str, platform: str, source_date_epoch: str | None) -> BuildOptions:

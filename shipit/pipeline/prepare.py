@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -110,14 +110,22 @@ def _plan(
         steps = tuple(target.plan(releases[name], observed[name]))
         notes = tuple(target.notes(releases[name], observed[name])) if isinstance(target, Notes) else ()
         plans.append(TargetPlan(name, target.place, publish, steps, notes))
-    images = {
-        item.use.image: f"{item.use.image}  {short(item.built.config_digest)}  {item.built.builder}"
-        for item in prepared.values()
-    }
+    images = {item.use.image: _image_lines(item) for item in prepared.values()}
     tags = tuple(f"{item.image.repository}:{tag}" for item in prepared.values() for tag in item.moving_tags)
     return Plan(
-        run.project.app, run.project.environment, tuple(images.values()), tuple(plans), tuple(dict.fromkeys(tags))
+        run.project.app,
+        run.project.environment,
+        tuple(line for lines in images.values() for line in lines),
+        tuple(plans),
+        tuple(dict.fromkeys(tags)),
     )
+
+
+def _image_lines(item: Prepared) -> Iterator[str]:
+    name, built = item.use.image, item.built
+    yield f"{name}  {short(built.config_digest)}  {built.builder}"
+    if built.left_out:
+        yield f"{name}  left out of its context: {built.left_out}"
 
 
 def _publish_line(item: Prepared) -> str:

@@ -130,6 +130,11 @@ class Run:
         names = {name for target in self.targets for name in self.project.secrets_for(target.name)}
         self._secrets = self._read(names, self.project.secrets, "secrets")
 
+    @property
+    def held_secrets(self) -> Mapping[str, str]:
+        """The values of the secrets that were read so far, by name."""
+        return self._secrets or {}
+
     def build_secrets(self, image: str) -> Mapping[str, str]:
         """The values that an image's build mounts, by id; read once, and redacted from then on."""
         build = self.project.images[image].build

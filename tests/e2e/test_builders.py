@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tarfile
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from shipit.image.engine.client import Engine
 from shipit.image.image import BuiltImage
 from shipit.image.options import BuildOptions
 from shipit.image.store import ContentStore
+from shipit.image.withheld import Withheld, node_of
 from tests.image.test_native import Bases
 from tests.servers.engine import DockerEngine, install_buildx, path_without_docker
 
@@ -156,6 +158,37 @@ def test_what_is_ours_is_left_out(tmp_path: Path, modern_engine: DockerEngine, b
     options = BuildOptions(context, context / "Dockerfile", builder=builder, left_out=(".shipit", odd))  # type: ignore[arg-type]
     built = _built(options, store, Engine(EngineAddress(modern_engine.host), variables), [])
     assert set(_tree(built, store)) == {"/kept", "/#a [b] *?", "/#a [b] *?/kept"}
+
+
+@pytest.mark.parametrize("builder", ["native", "engine", "buildx"])
+def test_what_is_withheld_is_left_out_however_it_is_reached(
+    tmp_path: Path, modern_engine: DockerEngine, builder: str
+) -> None:
+    """By its path, its name anywhere, as a hard link, and as a copy; what .dockerignore takes back included."""
+    context = tmp_path / "context"
+    for path in ("kept", "token", ".git/HEAD", "sub/.git", "sub/copy", "we\nird \t"):
+        (context / path).parent.mkdir(parents=True, exist_ok=True)
+        (context / path).write_text("a secret of some length" if path in ("token", "sub/copy") else path)
+    os.link(context / "token", context / "sub/link")
+    os.link(context / "token", context / "we\nird \t2")
+    (context / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
+    (context / ".dockerignore").write_text("Dockerfile\n.dockerignore\n!token\n!.git\n!sub/*\n")
+    data = (context / "token").read_bytes()
+    node = node_of(context / "token")
+    assert node is not None
+    withheld = Withheld(
+        paths={"token": "a secret"},
+        names={".git": "git's own"},
+        nodes={node: "a secret"},
+        contents={len(data): {sha256(data).digest(): "a copy"}},
+    )
+    install_buildx(tmp_path / "docker")
+    variables = {**os.environ, "DOCKER_CONFIG": str(tmp_path / "docker"), "DOCKER_HOST": modern_engine.host}
+    store = ContentStore(tmp_path / "store")
+    options = BuildOptions(context, context / "Dockerfile", builder=builder, withheld=withheld)  # type: ignore[arg-type]
+    built = _built(options, store, Engine(EngineAddress(modern_engine.host), variables), [])
+    assert set(_tree(built, store)) == {"/kept", "/sub", "/we\nird \t"}
+    assert set(withheld.found) == {"token", ".git", "sub/.git", "sub/copy", "sub/link", "we\nird \t2"}
 
 
 @pytest.mark.parametrize("ignored", ["node_modules\nDockerfile\n", "node_modules\nDockerfile\n.dockerignore\n", None])

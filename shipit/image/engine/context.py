@@ -39,7 +39,7 @@ def packed_context(options: BuildOptions, *, classic: bool, syntax: bool) -> Ite
     `syntax` is whether it begins with a `# syntax` line, which is blanked where BuildKit could not fetch what it names.
     """
     rules = read_ignore_rules(options.context, options.dockerfile)
-    tree = scan_context(options.context, rules, options.left_out)
+    tree = scan_context(options.context, rules, options.left_out, options.withheld)
     name, dockerfile = _name_inside(options) or _OWN_NAME, read_file(options.dockerfile)
     if name not in tree:
         name = _put_in(tree, name, dockerfile, classic=classic)
@@ -81,10 +81,19 @@ def dockerfile_beside(options: BuildOptions) -> Iterator[Path]:
         copy = Path(folder) / "Dockerfile"
         copy.write_bytes(read_file(options.dockerfile))
         rules = ignore_file(options.context, options.dockerfile)
-        own = "\n".join(["", *map(literal_pattern, options.left_out), ""])
+        own = "\n".join(["", *map(literal_pattern, (*options.left_out, *_withheld(options))), ""])
         written = (read_ignore_file(rules) if rules else b"") + own.encode("utf-8", "surrogateescape")
         copy.with_name("Dockerfile.dockerignore").write_bytes(written)
         yield copy
+
+
+def _withheld(options: BuildOptions) -> tuple[str, ...]:
+    """The paths in a context that a builder which reads it by itself must be told to leave out."""
+    held = options.withheld
+    if held.nodes or held.names or held.contents:
+        # Which other ways lead to a file, only the folder itself shows.
+        scan_context(options.context, read_ignore_rules(options.context, options.dockerfile), options.left_out, held)
+    return (*held.paths, *(path for path in held.found if path not in held.paths))
 
 
 def _blanked(dockerfile: bytes) -> bytes:

@@ -1,0 +1,51 @@
+"""Files that deploy.yml names and that no image should hold: those of secrets and of variables, in every environment. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from shipit.config.document import Mapping_, Sequence_, Value
+from shipit.config.interpolate import InterpolationError, Lookup, interpolate
+from shipit.config.position import Keys
+
+
+class PrivateFile(NamedTuple):
+    """A path as it stands in the file, and what it is. `is_secret` is whether its whole content is one."""
+
+    path: str
+    what: str
+    is_secret: bool
+
+
+def private_files(tree: Value, lookup: Lookup) -> tuple[PrivateFile, ...]:
+    """The files of secrets and of variables that a file names anywhere, environments that are not selected included."""
+    return tuple(dict.fromkeys(_found(tree, (), lookup)))
+
+
+def _found(value: Value, keys: Keys, lookup: Lookup) -> Iterator[PrivateFile]:
+    if isinstance(value, Mapping_):
+        for key, (_, item) in value.items.items():
+            yield from _found(item, (*keys, key), lookup)
+    elif isinstance(value, Sequence_):
+        for index, item in enumerate(value.items):
+            yield from _found(item, (*keys, index), lookup)
+    elif what := _what(keys):
+        try:
+            yield PrivateFile(interpolate(value.text, lookup), what, what.startswith("the secret"))
+        except InterpolationError:
+            # A variable of another environment, which is not set here.
+            return
+
+
+def _what(keys: Keys) -> str:
+    """What the file is whose path stands at some keys; nothing where they hold none."""
+    path = keys[2:] if keys[:1] == ("environments",) else keys
+    if path[:1] == ("dotenv",) and (len(path) < 3 or path[-1] == "path"):
+        return "variables of deploy.yml"
+    if len(path) >= 3 and path[-1] == "file" and path[-3] == "secrets":
+        return f"the secret {path[-2]}"
+    # In a build, text is a file.
+    if len(path) >= 3 and path[-2] == "secrets" and path[-3] == "build":
+        return f"the secret {path[-1]}"
+    return ""

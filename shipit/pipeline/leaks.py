@@ -1,0 +1,68 @@
+"""That no value of a secret gets into an image by its arguments, its Dockerfile or its config."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from shipit.config.project import Project
+from shipit.errors import BuildError
+from shipit.files import Unreadable, read_file
+from shipit.image.image import BuiltImage
+from shipit.image.options import BuildOptions
+from shipit.pipeline.withheld import USE_BUILD_SECRETS
+from shipit.redact import Redactor
+
+# A shorter value can stand in a text by chance; it is only found where it is all of it.
+_CERTAIN = 8
+
+
+def holds_secret(text: str, redactor: Redactor) -> bool:
+    """Whether a text holds a value that the process keeps secret, in any of its forms."""
+    return redactor.holds(text, shortest=_CERTAIN)
+
+
+def check_build(project: Project, image: str, options: BuildOptions, redactor: Redactor) -> None:
+    """That neither a build argument nor the Dockerfile holds the value of a secret, before anything is built.
+
+    Raises: ConfigError at the argument, BuildError at the line.
+    """
+    for name, value in options.args.items():
+        if holds_secret(value, redactor):
+            keys = ("images", image, "build", "args", name)
+            what = "holds the value of a secret, and arguments of a build stay in its image"
+            raise project.problem(keys, what, USE_BUILD_SECRETS)
+    try:
+        text = read_file(options.dockerfile).decode("utf-8", "replace")
+    except Unreadable:
+        # The build says so.
+        return
+    for number, line in enumerate(text.split("\n"), 1):
+        if holds_secret(line, redactor):
+            where = f"{options.dockerfile.name}:{number}"
+            raise BuildError("the line holds the value of a secret", where=where, hint=USE_BUILD_SECRETS)
+
+
+def check_config(built: BuiltImage, redactor: Redactor) -> None:
+    """That the config of a finished image, its history included, holds no value of a secret. Raises: BuildError."""
+    for place, text in _texts(json.loads(built.config), ()):
+        if holds_secret(text, redactor) or ("=" in text and holds_secret(text.partition("=")[2], redactor)):
+            what = f"its config holds the value of a secret, at {place}"
+            raise BuildError(what, where=f"image {built.name}", hint=USE_BUILD_SECRETS)
+
+
+def _texts(value: Any, place: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Each text of a config that is not a digest, and where it stands."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key != "rootfs":
+                yield ".".join(place), str(key)
+                yield from _texts(item, (*place, str(key)))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            # A variable is called by its name, which is no secret.
+            is_variable = place[-1:] == ("Env",) and isinstance(item, str)
+            yield from _texts(item, (*place, item.partition("=")[0] if is_variable else str(index)))
+    elif isinstance(value, str):
+        yield ".".join(place), value
