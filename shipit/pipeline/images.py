@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from shipit.config.project import Project
 from shipit.digest import Digest
-from shipit.errors import UsageError
+from shipit.errors import BuildError, UsageError
 from shipit.events import StepDone, StepFailed, StepStarted
 from shipit.image.build import BuildTools, build_image
 from shipit.image.image import BuiltImage
