@@ -12,7 +12,7 @@ from typing import NoReturn
 import typer
 
 from shipit.cli import signals
-from shipit.cli.say import REDACTOR, note, note_error
+from shipit.cli.say import REDACTOR, fitted, note, note_error
 from shipit.clock import Clock
 from shipit.errors import Interrupted, ShipitError
 from shipit.printable import printable_line
@@ -34,7 +34,7 @@ def prompt(question: str, *, default: str | None = None, hide_input: bool = Fals
 def confirm(question: str, *, default: bool = False) -> bool:
     """Whether yes is typed at the terminal. Raises: Interrupted."""
     with _asking():
-        return typer.confirm(printable_line(question), default=default, err=True)
+        return typer.confirm("\n".join(fitted(printable_line(question))), default=default, err=True)
 
 
 @contextmanager

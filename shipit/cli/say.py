@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import Any, TextIO
 
@@ -26,7 +27,8 @@ def say(text: str) -> None:
 
 def note(text: str) -> None:
     """A line for people on stderr."""
-    _print(sys.stderr, inert_line(printable_line(REDACTOR.text(text))))
+    for line in fitted(printable_line(REDACTOR.text(text))):
+        _print(sys.stderr, inert_line(line))
 
 
 def note_error(error: ShipitError, before: str = "") -> None:
@@ -35,7 +37,17 @@ def note_error(error: ShipitError, before: str = "") -> None:
 
     first, *more = error_lines(REDACTOR.error(error))
     for line in (before + first, *more):
-        _print(sys.stderr, inert_line(line))
+        # Details are lines of a file or a log: a caret below one has to stay there.
+        parts = [line] if line.startswith("  ") else fitted(line)
+        for part in parts:
+            _print(sys.stderr, inert_line(part))
+
+
+def fitted(line: str) -> list[str]:
+    """A line as it goes to stderr: at a terminal, what is too long hangs below its beginning."""
+    from shipit.report.text import hung
+
+    return hung(line, shutil.get_terminal_size().columns) if sys.stderr.isatty() else [line]
 
 
 def result(text: str) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, cast
 
+from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
@@ -29,14 +30,12 @@ from shipit.events import (
 )
 from shipit.printable import printable_line
 from shipit.report.stream import Stream, Writes, as_is
-from shipit.report.text import plan_lines, progress_lines, result_lines, seconds
+from shipit.report.text import LEAST_WIDTH, breaks, plan_lines, progress_lines, result_lines, seconds
 
 _FRAMES, _PLAIN_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
 _MARKS, _PLAIN_MARKS = ("✓", "✗"), ("+", "x")
 _STYLES = {"healthy": "bold green", "unchanged": "bold green", "failed": "bold red", "skipped": "yellow"}
 _PLAN_STYLES = {"  + ": "green", "  ~ ": "yellow", "  ! ": "bold red", "  > ": "cyan", "  = ": "dim", "      ": "dim"}
-# Room that a line has on the narrowest of terminals.
-_LEAST_WIDTH = 20
 
 
 @dataclass
@@ -54,7 +53,7 @@ class _Running:
         behind = f"{self._moved(elapsed)}  {seconds(elapsed)}"
         for index, part in enumerate(self.parts):
             room = console.width - len(head) - (len(behind) if index == 0 else 0)
-            for number, line in enumerate(_wrapped(Text(printable_line(part)), room, console, fold=True)):
+            for number, line in enumerate(_folded(printable_line(part), room, console)):
                 first = index == 0 and number == 0
                 start = Text.assemble((head[:2], "cyan"), (head[2:], "bold")) if first else Text(" " * len(head))
                 yield Text.assemble(start, line, (behind if first else "", "dim"))
@@ -146,9 +145,11 @@ class TerminalReporter:
 
     def _print(self, console: Console, text: Text, indent: int) -> None:
         """One line, the rest of which hangs below its beginning; words stay whole, so that they can be copied."""
-        first, *more = _wrapped(text, console.width, console, indent=indent)
+        first, *more = text.divide(breaks(text.plain, console.width, indent, cell_len))
+        first.rstrip()
         console.print(first, soft_wrap=True)
         for line in more:
+            line.rstrip()
             console.print(Text.assemble(" " * indent, line), soft_wrap=True)
 
     def _note(self, event: Event) -> None:
@@ -179,12 +180,6 @@ def _console(stream: Writes, color: bool) -> Console:
     return Console(file=cast("IO[str]", as_is(stream)), no_color=not color, highlight=False, soft_wrap=True)
 
 
-def _wrapped(text: Text, width: int, console: Console, *, indent: int = 0, fold: bool = False) -> list[Text]:
-    """A text in lines of a width, those after the first narrower by `indent`. Without `fold` no word is divided."""
-    how = "fold" if fold else "ignore"
-    lines = list(text.wrap(console, max(_LEAST_WIDTH, width), overflow=how))  # type: ignore[arg-type]
-    if len(lines) < 2 or not indent:
-        return lines or [text]
-    rest = text[len(lines[0].plain) :]
-    rest = rest[len(rest.plain) - len(rest.plain.lstrip()) :]
-    return [lines[0], *rest.wrap(console, max(_LEAST_WIDTH, width - indent), overflow=how)]  # type: ignore[arg-type]
+def _folded(text: str, width: int, console: Console) -> list[Text]:
+    """A text in lines of a width; a word that is longer is divided."""
+    return list(Text(text).wrap(console, max(LEAST_WIDTH, width), overflow="fold")) or [Text()]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 from shipit.errors import ConfigErrors, ShipitError
 from shipit.events import (
@@ -22,6 +24,9 @@ from shipit.printable import printable_colored, printable_line, printable_uncolo
 
 # A request that is soon sent again is not worth a line.
 SHOWN_PAUSE_S = 1.0
+# Room that a line has on the narrowest of terminals.
+LEAST_WIDTH = 20
+_WORD = re.compile(r"\s*\S+\s*")
 SIGNS = {"healthy": "ok", "unchanged": "ok", "failed": "FAILED", "skipped": "skipped"}
 
 
@@ -83,6 +88,26 @@ def _results(event: Event) -> Iterator[str]:
         yield f"{'done' if event.exit_code == 0 else 'failed'}: {event.summary} in {seconds(event.elapsed_s)}"
         width = max((len(found.target) for found in event.urls), default=0)
         yield from (f"        {found.target:<{width}}  {found.url}" for found in event.urls)
+
+
+def hung(line: str, width: int, indent: int = 2) -> list[str]:
+    """A line in lines of a width, those after the first below its beginning. No word is divided: it can be copied."""
+    places = [0, *breaks(line, width, indent), len(line)]
+    first, *more = (line[start:end].rstrip() for start, end in pairwise(places))
+    return [first, *(" " * indent + part for part in more)]
+
+
+def breaks(line: str, width: int, indent: int, measure: Callable[[str], int] = len) -> list[int]:
+    """Where a line has to be broken, between words, so that the first part has a width and the others are indented."""
+    places: list[int] = []
+    room = max(LEAST_WIDTH, width)
+    for word in _WORD.finditer(line):
+        size = measure(word[0].rstrip())
+        if size > room and room < max(LEAST_WIDTH, width - indent * bool(places)) and word.start():
+            places.append(word.start())
+            room = max(LEAST_WIDTH, width - indent)
+        room -= measure(word[0])
+    return places
 
 
 def seconds(value: float) -> str:
