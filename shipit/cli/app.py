@@ -9,6 +9,7 @@ import typer
 
 from shipit import __version__
 from shipit.cli.completing import complete_environments, complete_images, complete_targets, complete_topics
+from shipit.cli.words import Commands
 
 
 class Output(StrEnum):
@@ -22,6 +23,7 @@ class Output(StrEnum):
 
 app = typer.Typer(
     name="shipit",
+    cls=Commands,
     help="One deploy.yml, one image, every place it runs: build, push, release, verify.",
     epilog="`shipit help` lists topics to read on: builders, credentials, secrets, environments and more.",
     no_args_is_help=True,

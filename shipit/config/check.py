@@ -185,9 +185,25 @@ def _image_problem(keys: Keys, image: str | None, images: Sequence[str], source:
     if image is None and not images:
         return source.problem(keys, "needs an image, and the file has none", "add image: REPOSITORY at the top")
     if image is None and len(images) > 1:
-        hint = f"images: some of {names}" if keys[-1] == "images" else f"image: one of {names}"
-        return source.problem(keys, "should name its image, since there are several", hint)
+        hint = _naming(keys, images[0], source) or f"write image: {images[0]}"
+        return source.problem(keys, "should name its image, since there are several", f"{hint}; images here: {names}")
     return None
+
+
+def _naming(keys: Keys, image: str, source: Source) -> str:
+    """How an image is named at a path of which a part is not written yet; empty where its map is there."""
+    if keys[-1] == "images":
+        return f"write images: [{image}]"
+    above = source.locate(keys[:-1])[1]
+    if keys[0] == "release" and not source.is_map(("release",)):
+        return f"write release: {{image: {image}, command: ...}}"
+    lacking = [str(key) for key in keys[:-1] if key not in above]
+    if "" in keys or not lacking:
+        return ""
+    written = f"image: {image}"
+    for key in reversed(lacking):
+        written = f"{key}: {{{written}}}"
+    return f"write {written}"
 
 
 def check_secrets(file: ProjectFile, every: Set[str], source: Source) -> list[ConfigError]:

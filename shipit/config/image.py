@@ -31,6 +31,9 @@ def _reference(value: str) -> ImageRef:
     try:
         return parse_reference(value)
     except ShipitError as error:
+        if not error.hint:
+            # It says itself what a digest should be.
+            raise ValueError(error.what.removeprefix(f"{value!r} ")) from None
         lower = " in lower case" if value != value.lower() else ""
         raise ValueError(f"should be an image reference{lower}, {error.hint}") from None
 

@@ -192,6 +192,15 @@ def _names(tree: Mapping_) -> set[str]:
     return set(targets[1].items) if targets and isinstance(targets[1], Mapping_) else set()
 
 
+def _of_workload(kind: Any, kinds: Kinds) -> str:
+    """Where the kind of a workload stands, which is no kind of a target."""
+    for model in kinds.values():
+        field = model.inline.model_fields.get("kind") if model.inline else None
+        if field is not None and kind in getattr(field.annotation, "__args__", ()):
+            return f"that is the kind of a workload: write workloads: {{NAME: {{kind: {kind}, ...}}}}"
+    return ""
+
+
 def _target(name: str, raw: Any, kinds: Kinds, source: Source) -> tuple[TargetConfig | None, list[ConfigError]]:
     kind = raw.get("kind", name) if isinstance(raw, dict) else name
     model = kinds.get(kind) if isinstance(kind, str) else None
@@ -200,7 +209,7 @@ def _target(name: str, raw: Any, kinds: Kinds, source: Source) -> tuple[TargetCo
         kinds_here = f"kind: one of {', '.join(known)}"
         if isinstance(raw, dict) and "kind" in raw:
             what = "is no kind of target" if isinstance(kind, str) else "should be the name of a kind"
-            hint = source.near(str(kind), known) or kinds_here
+            hint = _of_workload(kind, kinds) or source.near(str(kind), known) or kinds_here
             return None, [source.problem(("targets", name, "kind"), what, hint, on_value=True)]
         what = "is no kind of target, so it should name its kind"
         return None, [source.problem(("targets", name), what, source.near(name, known) or kinds_here, on_key=True)]

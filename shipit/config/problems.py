@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -30,6 +30,31 @@ _EXPECTED = {
     "list_type": _LIST,
     "tuple_type": _LIST,
 }
+
+
+# Key -> (a key that is known where it is meant, what to write there); the first that fits counts.
+_ELSEWHERE = {
+    "environment": (("environments", "variables stand under env:, overlays under environments:"), ("env", "variables stand under env:")),
+    "services": (("targets", "what runs is said by targets:, each image by images:"),),
+    "service": (("targets", "what runs is said by targets:, each image by images:"),),
+    "build": (("image", "it stands in an image: image: {build: ...}"),),
+    "dockerfile": (("image", "it stands in a build: image: {build: {dockerfile: ...}}"), ("build", "it stands in build:")),
+    "context": (("build", "it stands in build:"),),
+    "repository": (("image", "it stands in an image: image: {repository: ...}"),),
+    "tag": (("tags", "write tags: [...]"),),
+    "name": (("app", "it is called app: here"), ("app", "it is called app: here")),
+    "command": (("release", "it stands in a workload or process; release: is what runs before each release"),),
+    "workloads": (("targets", "it stands in a Kubernetes target: targets: {k8s: {workloads: ...}}"),),
+    "processes": (("targets", "it stands in a Heroku target: targets: {heroku: {processes: ...}}"),),
+    "manifests": (("targets", "it stands in a Kubernetes target: targets: {k8s: {manifests: ...}}"),),
+    "port": (("targets", "it stands in a workload: targets: {k8s: {port: ...}}"),),
+    "ports": (("targets", "a workload takes one: targets: {k8s: {port: ...}}"), ("port", "it is one: port:")),
+    "replicas": (("targets", "it stands in a workload: targets: {k8s: {replicas: ...}}"), ("quantity", "it is called quantity: here")),
+    "scale": (("quantity", "it is called quantity: here"),),
+    "quantity": (("replicas", "it is called replicas: here"),),
+    "volumes": (("targets", "there are none here; a cluster's stand in manifests:"), ("manifests", "they stand in manifests:")),
+    "image": (("processes", "it stands in a process: processes: {web: {image: ...}}"), ("images", "it is a list here: images: [...]")),
+}  # fmt: skip
 
 
 def problems_of(model: type[M], data: Any, source: Source, prefix: Keys) -> tuple[M | None, list[ConfigError]]:
@@ -71,21 +96,25 @@ def _problem(model: type[BaseModel], detail: Any, source: Source, prefix: Keys) 
     on_key = "[key]" in detail["loc"]
     if kind == "extra_forbidden":
         known = _known_keys(model, detail["loc"][:-1])
-        hint = source.near(str(keys[-1]), known) or _keys_here(known)
+        hint = elsewhere(str(keys[-1]), known) or source.near(str(keys[-1]), known) or _keys_here(known)
         return source.problem(keys, "is not a key that is known here", hint, on_key=True)
     if kind == "missing":
         return source.problem(
             keys[:-1], f"should have {keys[-1]}:", f"add {keys[-1]}: under it" if keys[:-1] else "add it"
         )
     if kind == "value_error":
-        return _of_validator(context["error"], keys, source)
+        return _of_validator(context["error"], keys, source, is_leaf=_is_leaf(model, detail["loc"]))
     if kind == "model_type":
         return _no_map(model, detail["loc"], keys, source)
     if kind == "string_type":
         hint = "put quotes around it" if source.is_scalar(keys) else ""
-        return source.problem(keys, "should be text", hint, on_key=on_key, on_value=True)
+        return source.problem(keys, "should be text", hint, on_key=on_key, on_value=True, anywhere=True)
     what = _words(kind, context) or detail["msg"].replace("Input ", "").replace("input ", "")
-    return source.problem(keys, what, on_key=on_key, on_value=True)
+    hint = ""
+    if what == _MAP and source.is_list(keys):
+        each = "NAME: {env: VARIABLE} or the like" if keys[-1:] == ("secrets",) else "NAME: VALUE"
+        hint = f"write each as {each}, without a - before it"
+    return source.problem(keys, what, hint, on_key=on_key, on_value=True, anywhere=True)
 
 
 def _words(kind: str, context: Mapping[str, Any]) -> str:
@@ -103,11 +132,11 @@ def _words(kind: str, context: Mapping[str, Any]) -> str:
     return _EXPECTED.get(kind, "")
 
 
-def _of_validator(error: ValueError, keys: Keys, source: Source) -> ConfigError:
-    """What one of our validators says, at the key that it names."""
+def _of_validator(error: ValueError, keys: Keys, source: Source, *, is_leaf: bool) -> ConfigError:
+    """What one of our validators says, at the key that it names; a list or a map in the place of a value where it stands."""
     if isinstance(error, Misplaced):
         return source.problem((*keys, *error.keys), str(error), error.hint, on_key=bool(error.keys), on_value=True)
-    return source.problem(keys, str(error), on_value=True)
+    return source.problem(keys, str(error), on_value=True, anywhere=is_leaf or source.is_list(keys))
 
 
 def _no_map(model: type[BaseModel], path: Keys, keys: Keys, source: Source) -> ConfigError:
@@ -117,8 +146,14 @@ def _no_map(model: type[BaseModel], path: Keys, keys: Keys, source: Source) -> C
     text = "text, or " if any(form.get("type") == "string" for form in shorthand) else ""
     if keys[:1] == ("secrets",) and len(keys) == 2:
         hint = "name where it is kept, such as {env: NAME}, {file: PATH} or {command: [...]}; never write it here"
-        return source.problem(keys, _MAP, hint, on_value=True)
-    return source.problem(keys, f"should be {text}a map of keys", _keys_here(_known_keys(model, path)), on_value=True)
+        return source.problem(keys, _MAP, hint, on_value=True, anywhere=True)
+    hint = _keys_here(_known_keys(model, path))
+    return source.problem(keys, f"should be {text}a map of keys", hint, on_value=True, anywhere=True)
+
+
+def elsewhere(word: str, known: Set[str]) -> str:
+    """What a key of other tools, or of another place of the file, is called where these keys are known."""
+    return next((hint for key, hint in _ELSEWHERE.get(word, ()) if key in known), "")
 
 
 def _keys_here(known: set[str]) -> str:
@@ -142,6 +177,13 @@ def _model_at(model: type[BaseModel], path: Keys) -> type[BaseModel] | None:
         if field is not None:
             current = next(_models_in(field.annotation), None)
     return current
+
+
+def _is_leaf(model: type[BaseModel], path: Keys) -> bool:
+    """Whether a value stands at a path of pydantic's, and no map of ours."""
+    meant = _model_at(model, path[:-1])
+    field = meant.model_fields.get(str(path[-1])) if meant and path else None
+    return field is not None and next(_models_in(field.annotation), None) is None
 
 
 def _holds_names(annotation: Any) -> bool:

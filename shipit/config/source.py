@@ -12,6 +12,7 @@ from shipit.errors import ConfigError
 
 # Nobody reads more suggestions than this, and each takes its time.
 _MOST_SUGGESTIONS = 100
+_LEAST_ALIKE = 0.6
 
 
 class Texts(dict[str, bytes]):
@@ -40,11 +41,13 @@ class Source:
         """The same files, with what became of their tree."""
         return Source(self.name, self.texts, tree)
 
-    def locate(self, keys: Keys, *, on_key: bool = False, on_value: bool = False) -> tuple[Position, Keys]:
+    def locate(
+        self, keys: Keys, *, on_key: bool = False, on_value: bool = False, anywhere: bool = False
+    ) -> tuple[Position, Keys]:
         """The position that a path means, and the part of the path that is really in the file.
 
         A scalar is meant itself, a map or a list by its key; `on_key` and `on_value` say otherwise. A value that begins
-        on another line is always meant by its key. Keys that a shorthand left out are passed over, so that the nearest
+        on another line is meant by its key, unless `anywhere` says that it is what is wrong. Keys that a shorthand left out are passed over, so that the nearest
         thing written is found.
         """
         value, at = self.tree, Position(1, 1, 1, self.name)
@@ -56,7 +59,7 @@ class Source:
                     name = "image"
                 if name in value.items:
                     key_at, value = value.items[name]
-                    at = value.at if _is_meant(value, key_at, on_value) and not on_key else key_at
+                    at = value.at if _is_meant(value, key_at, on_value, anywhere) and not on_key else key_at
                     found.append(name)
             elif isinstance(value, Sequence_) and isinstance(key, int) and 0 <= key < len(value.items):
                 value = value.items[key]
@@ -65,16 +68,24 @@ class Source:
         return at, tuple(found)
 
     def problem(
-        self, keys: Keys, what: str, hint: str = "", *, on_key: bool = False, on_value: bool = False, variable: int = -1
+        self,
+        keys: Keys,
+        what: str,
+        hint: str = "",
+        *,
+        on_key: bool = False,
+        on_value: bool = False,
+        anywhere: bool = False,
+        variable: int = -1,
     ) -> ConfigError:
         """An error at a path; `variable` is the number of a `${...}` in its text, from 0, that is meant."""
-        at, found = self.locate(keys, on_key=on_key, on_value=on_value)
+        at, found = self.locate(keys, on_key=on_key, on_value=on_value, anywhere=anywhere)
         if variable >= 0:
             at = variable_at(self.texts.lines(at.file), at, variable)
         error = self.problem_at(at, what, hint, path=dotted(found))
         if found[:1] == ("secrets",):
             # Whoever put a value there made a mistake; it is not repeated for the log of a CI run.
-            error.detail = masked(error.detail, keep_token=on_key or not isinstance(self._at(found), Scalar))
+            error.detail = masked(error.detail, keep_token=at != self._at(found).at)
         return error
 
     def _at(self, keys: Keys) -> Value:
@@ -85,6 +96,14 @@ class Source:
             elif isinstance(value, Sequence_) and isinstance(key, int):
                 value = value.items[key]
         return value
+
+    def is_list(self, keys: Keys) -> bool:
+        """Whether a path leads to a list."""
+        return isinstance(self._at(self.locate(keys)[1]), Sequence_)
+
+    def is_map(self, keys: Keys) -> bool:
+        """Whether a path leads to a map."""
+        return isinstance(self._at(self.locate(keys)[1]), Mapping_)
 
     def is_scalar(self, keys: Keys) -> bool:
         """Whether a path leads to text, a number or the like, as it is written."""
@@ -102,14 +121,14 @@ class Source:
         self._suggested += 1
         if self._suggested > _MOST_SUGGESTIONS:
             return ""
-        matches = difflib.get_close_matches(word[:100], list(known), n=1, cutoff=0.6)
+        matches = difflib.get_close_matches(word[:100], list(known), n=1, cutoff=_LEAST_ALIKE)
         return f"did you mean {matches[0]}?" if matches else ""
 
 
-def _is_meant(value: Value, key_at: Position, on_value: bool) -> bool:
+def _is_meant(value: Value, key_at: Position, on_value: bool, anywhere: bool) -> bool:
     if isinstance(value, Scalar):
         return not value.is_null
-    return on_value and value.at.line == key_at.line
+    return on_value and (anywhere or value.at.line == key_at.line)
 
 
 def dotted(keys: Keys) -> str:

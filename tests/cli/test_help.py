@@ -76,3 +76,22 @@ def test_a_script_for_each_shell(shipit: Shipit) -> None:
         shipit.env["_SHIPIT_COMPLETE"] = f"source_{shell}"
         done = shipit.run_program("shipit")
         assert "_SHIPIT_COMPLETE" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("destroy", "Nothing that runs is removed by a command"),
+        ("delete", "Nothing that runs is removed by a command"),
+        ("down", "Nothing that runs is removed by a command"),
+        ("deplyo", "Did you mean 'deploy'?"),
+        ("stauts", "Did you mean 'status'?"),
+        ("up", "What it does is called 'deploy' here"),
+        ("ps", "What it does is called 'status' here"),
+        ("xyzzy", "`shipit --help` lists the commands"),
+    ],
+)
+def test_a_word_that_is_no_command(shipit: Shipit, word: str, said: str) -> None:
+    done = shipit.run(word)
+    assert done.returncode == 2 and f"No such command '{word}'. {said}" in done.stderr
+    assert word == "deplyo" or "mean 'deploy'" not in done.stderr

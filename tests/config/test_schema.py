@@ -34,6 +34,8 @@ BEYOND_NAMES = {
     "environment-removes-app",
     "environment-removes-needed",
     "heroku-image-unknown",
+    "hint-heroku-two-images",
+    "hint-k8s-two-images",
     "heroku-image-unnamed",
     "hub-image-unknown",
     "hub-images-unnamed",
