@@ -14,6 +14,7 @@ from shipit.rehearsal.heroku import HerokuStandIn
 from tests import runs
 from tests.http.scripted import ScriptedServer, Start
 from tests.leaks import Known, left_behind
+from tests.servers.buildkit import BuildKit
 from tests.servers.cluster import Cluster
 from tests.servers.engine import DockerEngine
 from tests.servers.hub import DockerHub
@@ -78,6 +79,14 @@ def engine(server_folder: Path) -> Iterator[DockerEngine]:
 def modern_engine(server_folder: Path) -> Iterator[DockerEngine]:
     """An engine whose images are in containerd."""
     server = started(lambda: DockerEngine(server_folder, modern=True))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def buildkit(server_folder: Path) -> Iterator[BuildKit]:
+    """The BuildKit that the native builder follows."""
+    server = started(lambda: BuildKit(server_folder / "buildkit"))
     yield server
     server.stop()
 

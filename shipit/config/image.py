@@ -10,6 +10,7 @@ from shipit.config.part import Model
 from shipit.config.secret_source import SecretSource
 from shipit.config.units import EnvMap, Flag, Misplaced
 from shipit.errors import ShipitError
+from shipit.platforms import ARCHITECTURES, parse_platform
 from shipit.reference import ImageRef, is_tag, parse_reference
 
 
@@ -57,15 +58,23 @@ def _one_platform(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _platform(value: str) -> str:
-    system, _, rest = value.partition("/")
-    if system != "linux" or not rest:
+    """A platform in the form that containerd gives it."""
+    first = value.partition("/")[0]
+    if first.lower() in ARCHITECTURES and first != value:
+        raise ValueError(f"should be a platform with its system: linux/{value}")
+    try:
+        platform = parse_platform(value)
+    except ValueError:
+        platform = None
+    if platform is None or platform.os != "linux":
         raise ValueError("should be a platform such as linux/amd64 or linux/arm64")
-    return value
+    return str(platform)
 
 
 # The grammar of parse_reference, as far as one pattern says it.
 _HOST = r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]+)?/)?"
 _PATH = r"[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*"
+_PLATFORM = rf"^([Ll]inux/[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?|{'|'.join(sorted(ARCHITECTURES))})$"
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
 Repository = Annotated[
     str, BeforeValidator(_repository), WithJsonSchema({"type": "string", "pattern": f"^{_HOST}{_PATH}$"})
@@ -78,7 +87,7 @@ Reference = Annotated[
     ),
 ]
 Tag = Annotated[str, AfterValidator(_tag), WithJsonSchema({"type": "string", "pattern": f"^{_TAG}$"})]
-Platform = Annotated[str, AfterValidator(_platform), WithJsonSchema({"type": "string", "pattern": "^linux/.+$"})]
+Platform = Annotated[str, AfterValidator(_platform), WithJsonSchema({"type": "string", "pattern": _PLATFORM})]
 
 
 class BuildConfig(Model):

@@ -70,19 +70,17 @@ def keep_cache(options: BuildOptions, engine: Engine) -> None:
 
 
 def read_dockerfile(path: Path, context: Path) -> Dockerfile:
-    """The Dockerfile at a path; its name in messages is relative to the context.
+    """The Dockerfile at a path, whatever is in it; its name in messages is relative to the context.
 
-    Raises: BuildError when it is missing or does not parse.
+    Raises: BuildError when it can't be read.
     """
     shown = str(path.relative_to(context)) if path.is_relative_to(context) else str(path)
     try:
-        # As it stands: a here-document keeps its line ends.
-        text = read_file(path).decode()
+        data = read_file(path)
     except Missing:
         raise BuildError(
             "there is no Dockerfile", where=str(path), hint="write one, or name it with build: dockerfile:"
         ) from None
-    except (Unreadable, UnicodeDecodeError) as error:
-        reason = error.reason if isinstance(error, Unreadable) else "it is not UTF-8"
-        raise BuildError(f"the Dockerfile can't be read: {reason}", where=str(path)) from None
-    return parse_dockerfile(text, shown)
+    except Unreadable as error:
+        raise BuildError(f"the Dockerfile can't be read: {error.reason}", where=str(path)) from None
+    return parse_dockerfile(data, shown)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from shipit.errors import BuildError
-from shipit.image.copying import COPY_FLAGS
+from shipit.image.copying import NATIVE_FLAGS, is_remote
 from shipit.image.dockerfile import Dockerfile, Instruction
 from shipit.image.options import BuildOptions
+from shipit.image.shell_lex import Lexer
+from shipit.image.stages import needed_stages, split_stages
+from shipit.image.syntax import problem_of
 
 if TYPE_CHECKING:
     # Most images need no engine, and what talks to one takes its time to import.
@@ -16,6 +20,8 @@ if TYPE_CHECKING:
 
 INSTALL_BUILDX = "install the buildx plugin: https://docs.docker.com/go/buildx"
 START_ENGINE = "start Docker, or set DOCKER_HOST to an engine that runs; shipit builds without one only what has no RUN"
+# The language that the native builder knows; any other is its frontend's.
+_OWN_SYNTAX = re.compile(r"(?:docker\.io/)?docker/dockerfile(?:-upstream)?(?:[:@].*)?")
 
 Way = Literal["native", "buildkit", "buildx", "classic"]
 TITLES: dict[Way, str] = {
@@ -36,20 +42,34 @@ class Choice(NamedTuple):
         return f"{TITLES[self.way]}: {self.reason}" if self.reason else TITLES[self.way]
 
 
+class Need(NamedTuple):
+    """What the native builder can't do, and where; `problem` is why it refuses what an engine may know."""
+
+    what: str
+    where: str
+    problem: BuildError | None = None
+
+
 def choose_builder(dockerfile: Dockerfile, options: BuildOptions, find_engine: Callable[[], Engine]) -> Choice:
     """Who builds. An engine is looked for and asked only where it is needed.
 
     Raises: BuildError at the line that nothing here can build.
     """
-    foreign, session = first_not_native(dockerfile), _first_with_session(dockerfile)
-    if options.builder == "native" or (options.builder == "auto" and foreign is None):
-        return Choice("native", "no RUN" if options.builder == "auto" else "builder: native")
-    need = session or foreign
-    where = dockerfile.where(need) if need else dockerfile.name
-    reason = f"{need.keyword} at {where}" if need and options.builder == "auto" else f"builder: {options.builder}"
+    if options.builder == "native":
+        return Choice("native", "builder: native")
+    need, session = need_of(dockerfile, options), _first_with_session(dockerfile, options)
+    if options.builder == "auto" and need is None:
+        return Choice("native", "no RUN")
+    session_where = dockerfile.where(session) if session else ""
+    where = session_where or (need.where if need else dockerfile.name)
+    reason = f"builder: {options.builder}"
+    if options.builder == "auto" and need:
+        reason = f"{need.what} at {need.where}"
     engine = find_engine()
     if not engine.answers():
-        whose = f"{need.keyword} needs an engine, and none" if need else "no Docker engine"
+        if need and need.problem:
+            raise need.problem
+        whose = f"{need.what} needs an engine, and none" if need else "no Docker engine"
         what = f"{whose} answers at {engine.address}: {engine.silence}"
         raise BuildError(what, where=where, hint=START_ENGINE)
     if session and options.builder == "engine":
@@ -64,8 +84,15 @@ def choose_builder(dockerfile: Dockerfile, options: BuildOptions, find_engine: C
         if options.builder == "auto":
             reason = f"mounts at {where}" if session else f"{reason}, cache: registry"
         return Choice("buildx", reason)
+    if options.builder == "auto" and engine.buildx and (chosen := engine.chosen_builder):
+        return Choice("buildx", f"{reason}, its builder {chosen}")
     if not engine.has_buildkit:
         return instead_of_buildkit(engine) if options.builder == "auto" else Choice("classic", reason)
+    return _by_engine(dockerfile, options, engine, reason)
+
+
+def _by_engine(dockerfile: Dockerfile, options: BuildOptions, engine: Engine, reason: str) -> Choice:
+    """The way to an engine that has BuildKit, unless its Dockerfile or context need another."""
     from shipit.image.engine.context import is_hidden
 
     hidden = is_hidden(options)
@@ -83,25 +110,49 @@ def instead_of_buildkit(engine: Engine) -> Choice:
     return Choice("buildx" if engine.buildx else "classic", reason)
 
 
-def first_not_native(dockerfile: Dockerfile) -> Instruction | None:
-    """The first instruction that the native builder can't do; None when it can do all."""
-    for instruction in dockerfile.instructions:
-        if instruction.keyword == "RUN":
-            return instruction
-        if instruction.keyword in ("COPY", "ADD"):
-            foreign = {name for name, _ in instruction.flags} - COPY_FLAGS
-            remote = instruction.keyword == "ADD" and any(
-                word.startswith(("http://", "https://", "git@")) for word in instruction.text.split()
-            )
-            if foreign or remote:
-                return instruction
+def need_of(dockerfile: Dockerfile, options: BuildOptions) -> Need | None:
+    """What the native builder can't do of what the wanted stage needs; None when it can do all."""
+    if dockerfile.syntax and not _OWN_SYNTAX.fullmatch(dockerfile.syntax):
+        return Need(f"# syntax={dockerfile.syntax}", dockerfile.name)
+    problem = problem_of(dockerfile)
+    if problem is not None:
+        return Need(problem.what, problem.where, problem)
+    try:
+        for instruction in _needed(dockerfile, options):
+            if what := _foreign(instruction):
+                return Need(what, dockerfile.where(instruction))
+    except BuildError as error:
+        return Need(error.what, error.where, error)
     return None
 
 
-def _first_with_session(dockerfile: Dockerfile) -> Instruction | None:
+def _needed(dockerfile: Dockerfile, options: BuildOptions) -> list[Instruction]:
+    """The instructions of the stages that the wanted one needs. Raises: BuildError."""
+    stages = split_stages(dockerfile, options, Lexer(dockerfile.escape))
+    needed = needed_stages(stages, stages.wanted(options.stage))
+    return [instruction for block in needed for instruction in block.body]
+
+
+def _foreign(instruction: Instruction) -> str:
+    """What of an instruction the native builder can't do; nothing when it can do all."""
+    keyword = instruction.keyword
+    if keyword in ("COPY", "ADD"):
+        names = [flag.removeprefix("--").partition("=")[0] for flag in instruction.flags]
+        foreign = next((f"{keyword} --{name}" for name in names if name not in NATIVE_FLAGS), "")
+        if not foreign and keyword == "ADD" and any(is_remote(word) for word in instruction.text.split()):
+            return "ADD from the network"
+        return foreign
+    return keyword if keyword == "RUN" else ""
+
+
+def _first_with_session(dockerfile: Dockerfile, options: BuildOptions) -> Instruction | None:
     """The first RUN that mounts a secret or the ssh agent."""
-    for instruction in dockerfile.instructions:
-        mounts = [value for name, value in instruction.flags if instruction.keyword == "RUN" and name == "mount"]
+    try:
+        instructions: Iterable[Instruction] = _needed(dockerfile, options)
+    except BuildError:
+        instructions = dockerfile.instructions
+    for instruction in instructions:
+        mounts = instruction.flag_values("mount") if instruction.keyword == "RUN" else []
         if any(part in ("type=secret", "type=ssh") for mount in mounts for part in mount.split(",")):
             return instruction
     return None
@@ -110,7 +161,7 @@ def _first_with_session(dockerfile: Dockerfile) -> Instruction | None:
 def _first_of_buildkit(dockerfile: Dockerfile) -> Instruction | None:
     """The first instruction in a form that the classic builder does not know."""
     for instruction in dockerfile.instructions:
-        flags = {name for name, _ in instruction.flags}
+        flags = {flag.removeprefix("--").partition("=")[0] for flag in instruction.flags}
         known = {"from", "chown"} if instruction.keyword in ("COPY", "ADD") else set()
         if instruction.heredocs or (instruction.keyword in ("RUN", "COPY", "ADD") and flags - known):
             return instruction

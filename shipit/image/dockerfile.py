@@ -1,180 +1,219 @@
-"""A Dockerfile's text to instructions that know their lines. Pure.
+"""A Dockerfile's bytes to instructions that know their lines, whatever is in them. Pure.
 
-Source: Dockerfile reference (docs.docker.com/reference/dockerfile), "Format", "Parser directives", "Here-documents".
+What the file should be is not judged here: an engine may know more than we do. `syntax` judges for the native builder.
+Source: github.com/moby/buildkit 0.34, frontend/dockerfile/parser; Dockerfile reference, "Parser directives".
 """
 
 from __future__ import annotations
 
-import json
 import re
 from typing import NamedTuple
 
 from shipit.errors import BuildError
+from shipit.image.heredoc import Heredoc, heredocs_of
+from shipit.image.shell_lex import SPACE
 
-INSTRUCTIONS = frozenset(
-    [
-        "FROM",
-        "ARG",
-        "ENV",
-        "LABEL",
-        "MAINTAINER",
-        "WORKDIR",
-        "COPY",
-        "ADD",
-        "USER",
-        "EXPOSE",
-        "VOLUME",
-        "STOPSIGNAL",
-        "HEALTHCHECK",
-        "SHELL",
-        "ENTRYPOINT",
-        "CMD",
-        "RUN",
-        "ONBUILD",
-    ]
-)
-_HEREDOC = re.compile(r"(?<!\S)<<(-?)(['\"]?)([A-Za-z_][A-Za-z0-9_]*)\2")
-_FLAG = re.compile(r"--([a-z-]+)(?:=(.*))?")
-_DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.*?)\s*")
+# BuildKit's bound of a line; and ours of a file, which a generated one of a million instructions goes beyond.
+_LONGEST_LINE, _MOST_INSTRUCTIONS = 65_535, 50_000
+_BLANKS = re.compile(r"[\t\v\f\r ]+")
+_DIRECTIVE = re.compile(r"([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*")
+_DIRECTIVES = ("syntax", "escape", "check")
 
 
-class Heredoc(NamedTuple):
-    name: str
-    text: str
-    expand: bool
+class Malformed(ValueError):
+    """What is no Dockerfile, and what to do."""
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.hint = hint
 
 
 class Instruction(NamedTuple):
-    """One instruction: keyword in capitals, flags, the rest as text, the first line, and its here-documents."""
+    """One instruction: keyword in capitals, flags as words, the rest as text, its first line, its here-documents.
+
+    `original` is all of it but the here-documents, its continued lines joined.
+    """
 
     keyword: str
     text: str
     line: int
-    flags: tuple[tuple[str, str], ...] = ()
+    flags: tuple[str, ...] = ()
     heredocs: tuple[Heredoc, ...] = ()
+    original: str = ""
 
     def flag(self, name: str) -> str | None:
-        return next((value for key, value in self.flags if key == name), None)
+        """The value of a flag, empty where it has none; None where it is not there."""
+        values = self.flag_values(name)
+        return values[-1] if values else None
 
-    @property
-    def json_words(self) -> tuple[str, ...] | None:
-        """The words of the exec form, or None where the text is the shell form. What follows the array is passed over.
-
-        Raises: ValueError for an array that holds anything but strings.
-        """
-        if not self.text.startswith("["):
-            return None
-        try:
-            words, _ = json.JSONDecoder().raw_decode(self.text)
-        except (ValueError, RecursionError):
-            return None
-        if not all(isinstance(word, str) for word in words):
-            raise ValueError(f"{self.keyword} in the exec form should hold strings only, found {self.text}")
-        return tuple(words)
+    def flag_values(self, name: str) -> list[str]:
+        parts = (flag.removeprefix("--").partition("=") for flag in self.flags)
+        return [value for key, _, value in parts if key == name]
 
 
 class Dockerfile(NamedTuple):
+    """`refusal` is why what stands there is no Dockerfile, as far as can be told; `instructions` are those before it."""
+
     name: str
     instructions: tuple[Instruction, ...]
     escape: str = "\\"
     syntax: str = ""
+    refusal: BuildError | None = None
 
     def where(self, instruction: Instruction) -> str:
         return f"{self.name}:{instruction.line}"
 
 
-def parse_dockerfile(text: str, name: str = "Dockerfile") -> Dockerfile:
-    """Parse a Dockerfile.
-
-    Raises: BuildError at the line of an instruction that is unknown, empty or not closed.
-    """
-    lines = text.removeprefix("\ufeff").split("\n")
-    escape, syntax, index = _directives(lines, name)
-    instructions: list[Instruction] = []
-    while index < len(lines):
-        stripped = lines[index].strip()
-        if not stripped or stripped.startswith("#"):
-            index += 1
-            continue
-        first = index
-        logical, index = _logical_line(lines, index, escape)
-        if not logical:
-            # A lone escape continues nothing.
-            continue
-        instruction, index = _instruction(logical, lines, first, index, name)
-        instructions.append(instruction)
-    if not instructions:
-        raise BuildError("has no instructions", where=name, hint="it should begin with FROM")
-    return Dockerfile(name, tuple(instructions), escape, syntax)
+def decoded(data: bytes) -> str:
+    """Text in which each byte that is no UTF-8 is replaced, as Go does it."""
+    text = data.decode("utf-8", "surrogateescape")
+    return text if text.isascii() else re.sub("[\udc80-\udcff]", "\ufffd", text)
 
 
-def _directives(lines: list[str], name: str) -> tuple[str, str, int]:
-    escape, syntax, index = "\\", "", 0
-    for line in lines:
-        match = _DIRECTIVE.fullmatch(line.strip())
-        if not match or match[1].lower() not in ("syntax", "escape", "check"):
-            break
-        if match[1].lower() == "escape":
-            if match[2] not in ("\\", "`"):
-                raise BuildError(f"the escape should be \\ or `, found {match[2]}", where=f"{name}:{index + 1}")
-            escape = match[2]
-        if match[1].lower() == "syntax":
-            syntax = match[2]
-        index += 1
-    return escape, syntax, index
+def parse_dockerfile(data: bytes, name: str = "Dockerfile") -> Dockerfile:
+    """Parse a Dockerfile; what is wrong with it is its `refusal`."""
+    parser = _Parser(data, name)
+    refusal = parser.parse()
+    return Dockerfile(name, tuple(parser.instructions), parser.escape, parser.directives.get("syntax", ""), refusal)
 
 
-def _logical_line(lines: list[str], index: int, escape: str) -> tuple[str, int]:
-    """Join continued lines; comments and empty lines between them are dropped, as docker does."""
-    parts: list[str] = []
-    continuing = True
-    while index < len(lines) and continuing:
-        line = lines[index]
-        index += 1
-        if parts and (not line.strip() or line.lstrip().startswith("#")):
-            continue
-        body = line.rstrip()
-        continuing = body.endswith(escape) and not body.endswith(2 * escape)
-        parts.append(body[: -len(escape)] if continuing else line.rstrip("\r"))
-    return "".join(parts).strip(), index
+def parse_instruction(line: str, number: int, escape: str) -> Instruction:
+    """An instruction without its here-documents, from its joined lines."""
+    keyword, *rest = _BLANKS.split(line.strip(SPACE), maxsplit=1)
+    flags, text = _split_flags("".join(rest), escape)
+    return Instruction(keyword.upper(), text.strip(SPACE), number, flags, original=line)
 
 
-def _instruction(logical: str, lines: list[str], first: int, index: int, name: str) -> tuple[Instruction, int]:
-    keyword, *others = logical.split(None, 1)
-    keyword, rest = keyword.upper(), "".join(others)
-    where = f"{name}:{first + 1}"
-    if keyword not in INSTRUCTIONS:
-        raise BuildError(
-            f"{logical.split()[0]!r} is not an instruction", where=where, hint="a continued line above may lack its \\"
+class _Parser:
+    def __init__(self, data: bytes, name: str) -> None:
+        self._lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+        if not self._lines[-1]:
+            self._lines.pop()
+        self._name = name
+        self._at = 0
+        self._takes_directives = True
+        self.directives: dict[str, str] = {}
+        self.instructions: list[Instruction] = []
+
+    @property
+    def escape(self) -> str:
+        return self.directives.get("escape", "\\")
+
+    def parse(self) -> BuildError | None:
+        """Why it is none."""
+        first = 0
+        try:
+            while self._at < len(self._lines):
+                first = self._at
+                line = self._logical_line()
+                if line is not None:
+                    self._add(line, first + 1)
+        except Malformed as error:
+            return BuildError(str(error), where=f"{self._name}:{first + 1}", hint=error.hint)
+        if self.instructions:
+            return None
+        return BuildError("has no instructions", where=self._name, hint="it should begin with FROM")
+
+    def _add(self, line: str, number: int) -> None:
+        if len(self.instructions) == _MOST_INSTRUCTIONS:
+            raise Malformed(f"should have at most {_MOST_INSTRUCTIONS:,} instructions")
+        instruction = parse_instruction(line, number, self.escape)
+        acting = instruction
+        if instruction.keyword == "ONBUILD":
+            acting = parse_instruction(instruction.text, number, self.escape)
+        heredocs = heredocs_of(line, acting.keyword, acting.text)
+        self.instructions.append(
+            instruction._replace(heredocs=tuple(doc._replace(text=self._body(doc)) for doc in heredocs))
         )
-    flags, rest = _flags(rest.strip())
-    if not rest and keyword not in ("CMD", "ENTRYPOINT"):
-        raise BuildError(f"{keyword} needs an argument", where=where)
-    heredocs: list[Heredoc] = []
-    if keyword in ("RUN", "COPY", "ADD"):
-        for match in _HEREDOC.finditer(rest):
-            body, index = _heredoc_body(lines, index, match[3], strip_tabs=bool(match[1]), where=where)
-            heredocs.append(Heredoc(match[3], body, not match[2]))
-    return Instruction(keyword, rest, first + 1, flags, tuple(heredocs)), index
+
+    def _next(self) -> str:
+        """The next line, without what ends it. Raises: Malformed."""
+        raw = self._lines[self._at]
+        self._at += 1
+        if len(raw) > _LONGEST_LINE:
+            raise Malformed(f"a line should have at most {_LONGEST_LINE:,} bytes, found {len(raw):,}")
+        if b"\0" in raw:
+            raise Malformed("should be text, found a NUL byte")
+        return decoded(raw).rstrip("\r")
+
+    def _logical_line(self) -> str | None:
+        """A line with those that continue it, comments and empty lines between them left out; None where it is empty."""
+        first = self._next().lstrip(SPACE)
+        self._take_directive(first)
+        body, continues = self._continued("" if first.startswith("#") else first)
+        if not body and not continues:
+            return None
+        parts = [body]
+        while continues and self._at < len(self._lines):
+            line = self._next()
+            shown = line.lstrip(SPACE)
+            self._take_directive(line)
+            if shown and not shown.startswith("#"):
+                body, continues = self._continued(line)
+                parts.append(body)
+        return "".join(parts)
+
+    def _continued(self, line: str) -> tuple[str, bool]:
+        """A line without the escape at its end, and whether there was one that is not escaped itself."""
+        body = line.rstrip("\t ")
+        continues = body.endswith(self.escape) and not body.endswith(2 * self.escape)
+        return (body[:-1], True) if continues else (line, False)
+
+    def _take_directive(self, line: str) -> None:
+        match = _DIRECTIVE.fullmatch(line[1:].lstrip(SPACE)) if line.startswith("#") else None
+        key = match[1].lower() if match else ""
+        if not self._takes_directives or match is None or key not in _DIRECTIVES:
+            self._takes_directives = False
+            return
+        if key in self.directives:
+            raise Malformed(f"there should be one directive {key}")
+        if key == "escape" and match[2] not in ("\\", "`"):
+            raise Malformed(f"the escape should be \\ or `, found {match[2]}")
+        self.directives[key] = match[2]
+
+    def _body(self, doc: Heredoc) -> str:
+        """The lines up to the one that ends a here-document, as they are. Raises: Malformed."""
+        lines: list[str] = []
+        while self._at < len(self._lines):
+            raw = self._lines[self._at]
+            self._at += 1
+            line = raw.decode("utf-8", "surrogateescape")
+            shown = line.rstrip("\r")
+            if (shown.lstrip("\t") if doc.chomp else shown) == doc.name:
+                return "".join(f"{line}\n" for line in lines)
+            lines.append(line)
+        raise Malformed(f"the here-document <<{doc.name} is never closed", f"end it with a line {doc.name}")
 
 
-def _heredoc_body(lines: list[str], index: int, end: str, *, strip_tabs: bool, where: str) -> tuple[str, int]:
-    body: list[str] = []
-    while index < len(lines):
-        line = lines[index].lstrip("\t") if strip_tabs else lines[index]
-        index += 1
-        if line.rstrip("\r") == end:
-            return "".join(f"{text}\n" for text in body), index
-        body.append(line)
-    raise BuildError(f"the here-document <<{end} is never closed", where=where, hint=f"end it with a line {end}")
+def _split_flags(text: str, escape: str) -> tuple[tuple[str, ...], str]:
+    """The words at the start that begin with `--`, without their quotes and escapes, and what is behind them."""
+    flags: list[str] = []
+    at = 0
+    while True:
+        while at < len(text) and text[at] in SPACE:
+            at += 1
+        if not text.startswith("--", at):
+            return tuple(flags), text[at:]
+        word, at = _flag(text, at, escape)
+        if word == "--":
+            return tuple(flags), text[at:]
+        flags.append(word)
 
 
-def _flags(text: str) -> tuple[tuple[tuple[str, str], ...], str]:
-    flags: list[tuple[str, str]] = []
-    while match := re.match(r"(--[a-z-]+(?:=\S*)?)(?:\s+|$)", text):
-        flag = _FLAG.fullmatch(match[1])
-        if not flag:
-            break
-        flags.append((flag[1], "true" if flag[2] is None else flag[2]))
-        text = text[match.end() :]
-    return tuple(flags), text
+def _flag(text: str, at: int, escape: str) -> tuple[str, int]:
+    """The word at a place, and where it ends."""
+    out: list[str] = []
+    quote = ""
+    while at < len(text) and (quote or text[at] not in SPACE):
+        char = text[at]
+        at += 1
+        if char == quote:
+            quote = ""
+        elif not quote and char in "'\"":
+            quote = char
+        elif char == escape:
+            out.append(text[at : at + 1])
+            at += 1
+        else:
+            out.append(char)
+    return "".join(out), at

@@ -8,17 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from shipit.image.shell_lex import SPACE, Lexer, Quoting
+from shipit.image.shell_lex import SPACE, Lexer
 
 _BLANKS = re.compile(r"[\t\v\f\r ]+")
 
 
-def parse_pairs(text: str, variables: Mapping[str, str], escape: str = "\\") -> list[tuple[str, str]]:
+def parse_pairs(text: str, variables: Mapping[str, str], lexer: Lexer) -> list[tuple[str, str]]:
     """`K=V K2="a b"` to pairs, or the old form `K rest of the line`.
 
     Raises: ValueError when a word has no `=`.
     """
-    words, lexer = split_words(text, escape), Lexer(escape)
+    words = split_words(text, lexer.escape)
     if words and "=" not in words[0]:
         key, *rest = _BLANKS.split(text, maxsplit=1)
         if not rest:
@@ -58,8 +58,3 @@ def split_words(text: str, escape: str) -> list[str]:
             quote = char
         current.append(char)
     return [*words, "".join(current)] if current else words
-
-
-def expand(text: str, variables: Mapping[str, str], escape: str = "\\", *, keep_quotes: bool = False) -> str:
-    """A text with its variables expanded. With `keep_quotes` quotes are characters like others. Raises: ValueError."""
-    return Lexer(escape).word(text, variables, Quoting(plain_quotes=keep_quotes))

@@ -1,7 +1,8 @@
-"""What a build is asked for. Pure."""
+"""What a build is asked for."""
 
 from __future__ import annotations
 
+import platform as machine
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,15 +10,28 @@ from pathlib import Path
 from typing import Literal
 
 from shipit.image.withheld import Withheld
+from shipit.platforms import parse_platform
 
 # 1980-01-01, the first moment that every archive format can hold; SOURCE_DATE_EPOCH says another.
 EPOCH_S = 315_532_800
+# Names of kernels for what containers call otherwise.
+_MACHINES = {"armv7l": "arm/v7", "armv6l": "arm/v6", "i686": "386"}
+
+
+def this_platform() -> str:
+    """What builds here run on: containers are Linux, whatever the machine runs."""
+    name = machine.machine()
+    try:
+        return str(parse_platform(f"linux/{_MACHINES.get(name, name)}"))
+    except ValueError:
+        return "linux/amd64"
 
 
 @dataclass(frozen=True)
 class BuildOptions:
     """`context` and `dockerfile` are absolute. `created_s` is the time of all files and of the image, in Unix seconds.
 
+    `platform` is the one to build for, `build_platform` the one that builds: that of this machine, or of an engine.
     `secrets` are the values by id for `RUN --mount=type=secret`; `ssh` is whether the agent is forwarded.
     `cache` is the reference in a registry that keeps what RUN made, empty for none. `left_out` are paths of the context that
     are our own, and that no build sees; `withheld` are others, by more than their path.
@@ -28,6 +42,7 @@ class BuildOptions:
     args: Mapping[str, str] = field(default_factory=dict)
     stage: str | None = None
     platform: str = "linux/amd64"
+    build_platform: str = field(default_factory=this_platform)
     builder: Literal["auto", "native", "engine", "buildx"] = "auto"
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     ssh: bool = False

@@ -64,7 +64,7 @@ class Lexer:
         """Count work. Raises: ValueError where it is too much."""
         self.done += size
         if self.done > _MOST:
-            raise ValueError("the variables of this Dockerfile take too much work to expand")
+            raise ValueError("this Dockerfile takes too much work to expand")
 
 
 @dataclass

@@ -10,41 +10,51 @@ from typing import Any
 from shipit.image.base import BaseTree
 from shipit.image.contents import read_users
 from shipit.image.fetch import LayerReader
-from shipit.image.image import Layer, SourceImage
+from shipit.image.image import Layer
 from shipit.image.owner import row_of
-from shipit.image.settings import Runtime
+from shipit.image.runtime import DEFAULT_PATH, Runtime
 from shipit.image.tree import Entry, Overlay, Tree, parents_kept, resolve_path
 
 
 @dataclass
 class Stage:
-    """`own` is what its instructions have laid over the tree of `base`, whose image is `source`; both None on scratch.
+    """`own` is what its instructions have laid over the tree of `base`, None on scratch; `features` are of the base's config.
 
-    `reader` reads layers, for what `own` has from them.
+    `reader` reads layers, for what `own` has from them. `variables` are those of ENV and ARG while building, of which the
+    later wins.
     """
 
     reader: LayerReader
-    source: SourceImage | None
     base: BaseTree | None
     runtime: Runtime
     layers: list[Layer | Future[Layer]]
     history: list[dict[str, Any]]
+    features: Mapping[str, Any] = field(default_factory=dict)
     own: Tree = field(default_factory=dict)
-    arguments: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
     has_own_command: bool = False
     author: str = ""
 
+    def __post_init__(self) -> None:
+        if "PATH" not in self.runtime.env:
+            self.runtime.env["PATH"] = DEFAULT_PATH
+        # Where a stage begins, what the image has wins over an ARG of the stage before.
+        self.variables |= {name: value or "" for name, value in self.runtime.env.items()}
+
     def child(self) -> Stage:
         """A stage that goes on from here."""
+        runtime = self.runtime.copy()
+        runtime.triggers.clear()
         return Stage(
             self.reader,
-            self.source,
             self.base,
-            dict(self.runtime),
+            runtime,
             list(self.layers),
             list(self.history),
+            self.features,
             own=dict(self.own),
-            arguments=dict(self.arguments),
+            variables=dict(self.variables),
+            author=self.author,
         )
 
     @property

@@ -1,79 +1,210 @@
-"""A Dockerfile's stages, and the arguments that choose between them. Pure.
+"""A Dockerfile's stages: what each is built on and copies from, and which of them a build needs. Pure.
 
-Source: Dockerfile reference, "FROM", "ARG", "Automatic platform ARGs in the global scope".
+Source: Dockerfile reference, "FROM", "ARG"; github.com/moby/buildkit 0.34, frontend/dockerfile/dockerfile2llb/convert.go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
-from shipit.errors import BuildError
+from shipit.errors import BuildError, ShipitError
 from shipit.image.dockerfile import Dockerfile, Instruction
-from shipit.image.expand import expand, split_words
+from shipit.image.expand import split_words
 from shipit.image.options import BuildOptions
+from shipit.image.shell_lex import Lexer
+from shipit.image.syntax import arguments, check_instruction
+from shipit.image.triggers import parse_trigger, trigger_of
+from shipit.platforms import parse_platform
+from shipit.reference import parse_reference
+
+# More than any file has that somebody wrote.
+_MOST_STAGES = 1000
 
 
-def split_stages(dockerfile: Dockerfile, options: BuildOptions) -> tuple[list[list[Instruction]], dict[str, str]]:
-    """The instructions by stage, each beginning with its FROM; and the arguments declared before the first."""
-    blocks: list[list[Instruction]] = []
-    variables: dict[str, str] = {}
-    for instruction in dockerfile.instructions:
-        if instruction.keyword == "FROM":
-            blocks.append([instruction])
-        elif blocks:
-            blocks[-1].append(instruction)
-        elif instruction.keyword == "ARG":
-            for name, default in parse_arguments(
-                instruction, {**platform_args(options.platform), **variables}, dockerfile.escape
-            ):
-                value = options.args.get(name, default)
-                if value is not None:
-                    variables[name] = value
+class Block(NamedTuple):
+    """One stage as it stands. `base` is the number of the stage it is built on, None where that is an image.
+
+    `platform` is the one that its FROM asks for, empty for that of the build.
+    """
+
+    number: int
+    head: Instruction
+    image: str
+    name: str
+    platform: str
+    base: int | None
+    body: list[Instruction]
+
+
+class Stages(NamedTuple):
+    """`arguments` are those that an ARG without a value takes; `indexes` has the last stage of each name."""
+
+    file: str
+    blocks: tuple[Block, ...]
+    arguments: Mapping[str, str]
+    indexes: Mapping[str, int]
+
+    def where(self, instruction: Instruction) -> str:
+        return f"{self.file}:{instruction.line}"
+
+    def wanted(self, stage: str | None) -> int:
+        """The index of the stage of that name, or of the last one. Raises: BuildError."""
+        if stage is None:
+            return len(self.blocks) - 1
+        if stage.lower() not in self.indexes:
+            names = ", ".join(block.name for block in self.blocks if block.name) or "none has a name"
+            raise BuildError(f"there is no stage {stage!r}", where=self.file, hint=f"stages here: {names}")
+        return self.indexes[stage.lower()]
+
+    def source(self, instruction: Instruction, index: int) -> int | None:
+        """The stage before `index` that a COPY copies from; None where that is the context or an image.
+
+        Raises: ValueError for a stage that is not before it.
+        """
+        origin = instruction.flag("from") if instruction.keyword == "COPY" else None
+        if not origin:
+            return None
+        if re.fullmatch(r"[-+]?\d{1,9}", origin, re.ASCII):
+            found: int | None = int(origin)
         else:
-            raise BuildError(
-                f"{instruction.keyword} stands before FROM", where=dockerfile.where(instruction), hint="begin with FROM"
-            )
+            found = self.indexes.get(origin.lower())
+        if found is not None and not 0 <= found < index:
+            raise ValueError(f"COPY --from={origin} should name a stage before its own, or an image")
+        return found
+
+
+def split_stages(dockerfile: Dockerfile, options: BuildOptions, lexer: Lexer) -> Stages:
+    """The stages, the variables of their FROM lines expanded. Raises: BuildError."""
+    blocks: list[Block] = []
+    indexes: dict[str, int] = {}
+    known = platform_arguments(options) | {"TARGETSTAGE": options.stage or _last_name(dockerfile) or "default"}
+    known |= {name: value for name, value in options.args.items() if name in known}
+    for instruction in dockerfile.instructions:
+        where = dockerfile.where(instruction)
+        if instruction.keyword == "FROM":
+            if len(blocks) == _MOST_STAGES:
+                raise BuildError(f"should have at most {_MOST_STAGES:,} stages", where=where)
+            try:
+                block = _block(instruction, len(blocks), known, indexes, lexer)
+            except ValueError as error:
+                hint = "an ARG in it may be empty: give it a default above FROM" if "$" in instruction.text else ""
+                raise BuildError(str(error), where=where, hint=hint) from None
+            blocks.append(block)
+            if block.name:
+                indexes[block.name] = block.number
+        elif blocks:
+            blocks[-1].body.append(instruction)
+        elif instruction.keyword == "ARG":
+            known |= _given(instruction, known, options, lexer, where)
+        else:
+            raise BuildError(f"{instruction.keyword} stands before FROM", where=where, hint="begin with FROM")
     if not blocks:
         raise BuildError("has no FROM", where=dockerfile.name, hint="it should begin with FROM")
-    return blocks, variables
+    return Stages(dockerfile.name, tuple(blocks), known, indexes)
 
 
-def parse_arguments(
-    instruction: Instruction, variables: Mapping[str, str], escape: str
-) -> list[tuple[str, str | None]]:
-    """The names of an ARG and their defaults, if any; a default may use those before it."""
-    known = dict(variables)
-    pairs: list[tuple[str, str | None]] = []
-    for word in split_words(instruction.text, escape):
-        name, equals, default = word.partition("=")
-        value = expand(default, known, escape) if equals else None
-        if value is not None:
-            known[name] = value
-        pairs.append((name, value))
-    return pairs
-
-
-def stage_names(blocks: list[list[Instruction]]) -> list[str]:
-    return [name for block in blocks if (name := _name_of(block[0]))]
-
-
-def _name_of(instruction: Instruction) -> str:
-    words = instruction.text.split()
+def _last_name(dockerfile: Dockerfile) -> str:
+    """The name of the last stage, empty where it has none."""
+    last = next((item for item in reversed(dockerfile.instructions) if item.keyword == "FROM"), None)
+    words = last.text.split() if last else []
     return words[2].lower() if len(words) == 3 else ""
 
 
-def stage_index(blocks: list[list[Instruction]], name: str, before: int) -> int:
-    """The last stage of that name before an index; -1 when there is none."""
-    return next((i for i in range(before - 1, -1, -1) if _name_of(blocks[i][0]) == name.lower()), -1)
+def _block(
+    instruction: Instruction, index: int, variables: Mapping[str, str], indexes: Mapping[str, int], lexer: Lexer
+) -> Block:
+    check_instruction(instruction, lexer.escape)
+    words = arguments(instruction, lexer.escape).words
+    image = lexer.word(words[0], variables)
+    if not image:
+        raise ValueError(f"FROM should name an image, and {words[0]} is empty")
+    base = indexes.get(image)
+    if base is None and image != "scratch":
+        _check_reference(image)
+    asked = instruction.flag("platform")
+    platform = str(parse_platform(lexer.word(asked, variables))) if asked is not None else ""
+    name = words[2].lower() if len(words) == 3 else ""
+    return Block(index, instruction, image, name, platform, base, [])
 
 
-def platform_args(platform: str) -> dict[str, str]:
-    system, architecture, *variant = platform.split("/")
-    own = {"OS": system, "ARCH": architecture, "VARIANT": variant[0] if variant else ""}
-    target = {f"TARGET{key}": value for key, value in own.items()}
-    return {
-        **target,
-        "TARGETPLATFORM": platform,
-        "BUILDPLATFORM": platform,
-        **{f"BUILD{key}": value for key, value in own.items()},
-    }
+def _check_reference(image: str) -> None:
+    try:
+        parse_reference(image)
+    except ShipitError as error:
+        raise ValueError(f"the base {image}: {error.what}") from None
+
+
+def _given(
+    instruction: Instruction, known: Mapping[str, str], options: BuildOptions, lexer: Lexer, where: str
+) -> dict[str, str]:
+    """What an ARG above the first FROM declares, with its values."""
+    found: dict[str, str] = {}
+    try:
+        for name, default in declared(instruction, lexer.escape):
+            if name in options.args:
+                found[name] = options.args[name]
+            elif default is not None:
+                found[name] = lexer.word(default, {**known, **found})
+    except ValueError as error:
+        raise BuildError(str(error), where=where) from None
+    return found
+
+
+def declared(instruction: Instruction, escape: str) -> Iterator[tuple[str, str | None]]:
+    """The names of an ARG and their defaults, if any, as they stand."""
+    for word in split_words(instruction.text, escape):
+        name, equals, default = word.partition("=")
+        yield name, default if equals else None
+
+
+def needed_stages(stages: Stages, wanted: int) -> list[Block]:
+    """The stages that one needs, itself included, in their order; triggers of images are not known here.
+
+    Raises: BuildError.
+    """
+    waiting, needed = {wanted}, []
+    while waiting:
+        # What a stage needs stands before it.
+        block = stages.blocks[max(waiting)]
+        waiting.remove(block.number)
+        needed.append(block)
+        waiting |= sources_of(stages, block, [*inherited(stages, block), *block.body])
+    return needed[::-1]
+
+
+def sources_of(stages: Stages, block: Block, instructions: Iterable[Instruction]) -> set[int]:
+    """The stages that one is built on, or copies from."""
+    found = {block.base} if block.base is not None else set()
+    for instruction in instructions:
+        try:
+            source = stages.source(instruction, block.number)
+        except ValueError:
+            # Said where it is built.
+            continue
+        if source is not None:
+            found.add(source)
+    return found
+
+
+def inherited(stages: Stages, block: Block) -> list[Instruction]:
+    """What ONBUILD in the stage that one is built on makes it do first. Raises: BuildError."""
+    if block.base is None:
+        return []
+    triggers = [trigger_of(item) for item in stages.blocks[block.base].body if item.keyword == "ONBUILD"]
+    return [parse_trigger(text, stages.where(block.head), block.head.line) for text in triggers]
+
+
+def platform_arguments(options: BuildOptions) -> dict[str, str]:
+    """The arguments that every stage can declare without a value.
+
+    Source: Dockerfile reference, "Automatic platform ARGs in the global scope".
+    """
+    found: dict[str, str] = {}
+    for prefix, text in (("TARGET", options.platform), ("BUILD", options.build_platform)):
+        platform = parse_platform(text)
+        found[f"{prefix}PLATFORM"] = str(platform)
+        found |= {f"{prefix}OS": platform.os, f"{prefix}ARCH": platform.architecture}
+        found |= {f"{prefix}VARIANT": platform.variant, f"{prefix}OSVERSION": ""}
+    return found

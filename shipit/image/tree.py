@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import posixpath
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from shipit.image.image import Layer
@@ -162,6 +164,28 @@ def below(tree: Mapping[str, Entry], folder: str) -> Iterator[tuple[str, Entry]]
         return tree.below(folder)
     prefix = f"{folder}/" if folder else ""
     return ((path, tree[path]) for path in sorted(path for path in tree if path and path.startswith(prefix)))
+
+
+class Children:
+    """What is below the folders of a tree, which is put in order once."""
+
+    def __init__(self, tree: Mapping[str, Entry]) -> None:
+        self._tree = tree
+        self._paths: list[str] | None = None
+
+    def of(self, folder: str) -> Iterator[tuple[str, Entry]]:
+        """Everything below a folder, with paths relative to it, each folder before what is in it."""
+        if isinstance(self._tree, Walked):
+            yield from children(self._tree, folder)
+            return
+        if self._paths is None:
+            self._paths = sorted(self._tree)
+        prefix = f"{folder}/" if folder else ""
+        for path in islice(self._paths, bisect_left(self._paths, prefix), None):
+            if not path.startswith(prefix):
+                break
+            if path:
+                yield path[len(prefix) :], self._tree[path]
 
 
 def folders_above(path: str) -> list[str]:

@@ -25,6 +25,7 @@ from shipit.image.manifest import (
     parse_manifest,
 )
 from shipit.image.store import ContentStore
+from shipit.platforms import normal_platform, parse_platform
 from shipit.reference import ImageRef
 from shipit.registry.client import RegistryClient
 from shipit.registry.credentials import CredentialFinder, Credentials
@@ -179,27 +180,24 @@ def _mirrors(environment: Environment) -> dict[str, str]:
 
 
 def _for_platform(index: Index, platform: str, name: str) -> Digest:
-    offered = []
-    for row in index.rows:
-        text = "/".join(filter(None, (row.os, row.architecture, row.variant)))
-        if row.os in ("", "unknown"):
-            continue
-        offered.append(text)
-        if (
-            text == platform
-            or text == f"{platform}/v8"
-            or (text.startswith(f"{platform}/") and platform.count("/") == 1)
-        ):
-            return row.digest
-    raise BuildError(
-        f"{name} has no {platform}; it has {', '.join(offered) or 'no platform'}",
-        hint="choose another base, or set build: platforms:",
-    )
+    """The best image of an index for a platform, as containerd chooses it. Raises: BuildError."""
+    offered = {
+        normal_platform(row.os, row.architecture, row.variant): row.digest
+        for row in reversed(index.rows)
+        if row.os not in ("", "unknown")
+    }
+    for runs in parse_platform(platform).runs:
+        if runs in offered:
+            return offered[runs]
+    names = ", ".join(sorted(map(str, offered))) or "no platform"
+    raise BuildError(f"{name} has no {platform}; it has {names}", hint=_OTHER_BASE)
 
 
 def _check_platform(config: ImageConfig, platform: str, name: str) -> None:
-    own = f"{config.os or 'linux'}/{config.architecture}"
-    if config.architecture and not platform.startswith(own):
-        raise BuildError(
-            f"{name} is for {own}, not for {platform}", hint="choose another base, or set build: platforms:"
-        )
+    """That an image which is for one platform is for one that runs; configs seldom name a variant."""
+    own = normal_platform(config.os, config.architecture)
+    if config.architecture and own[:2] not in {runs[:2] for runs in parse_platform(platform).runs}:
+        raise BuildError(f"{name} is for {own.os}/{own.architecture}, not for {platform}", hint=_OTHER_BASE)
+
+
+_OTHER_BASE = "choose another base, or set build: platforms:"

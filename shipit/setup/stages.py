@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from shipit.errors import ShipitError
 from shipit.image.dockerfile import Dockerfile, Instruction, parse_dockerfile
-from shipit.image.expand import expand, parse_pairs, split_words
+from shipit.image.expand import parse_pairs, split_words
+from shipit.image.shell_lex import Lexer
 from shipit.setup.said import as_port
 
 
@@ -31,24 +31,24 @@ def image_facts(text: str, stage: str, args: Mapping[str, str]) -> ImageFacts:
 
     A Dockerfile that can't be read has none.
     """
-    try:
-        dockerfile = parse_dockerfile(text)
-    except ShipitError:
+    dockerfile = parse_dockerfile(text.encode("utf-8", "replace"))
+    if dockerfile.refusal is not None:
         return ImageFacts()
     before, stages = _split(dockerfile)
     names = tuple(found.name for found in stages)
     chain = list(_chain(stages, stage))
-    variables = _arguments(before, {}, args, dockerfile.escape)
+    lexer = Lexer(dockerfile.escape)
+    variables = _arguments(before, {}, args, lexer)
     ports: list[int] = []
     has_entrypoint = False
     for instruction in (instruction for found in reversed(chain) for instruction in found.instructions):
         if instruction.keyword == "ARG":
-            variables |= _arguments((instruction,), variables, args, dockerfile.escape)
+            variables |= _arguments((instruction,), variables, args, lexer)
         elif instruction.keyword == "ENV":
-            with contextlib.suppress(ValueError, ShipitError):
-                variables |= dict(parse_pairs(instruction.text, variables, dockerfile.escape))
+            with contextlib.suppress(ValueError):
+                variables |= dict(parse_pairs(instruction.text, variables, lexer))
         elif instruction.keyword == "EXPOSE":
-            ports += [port for word in _words(instruction, variables, dockerfile.escape) if (port := as_port(word))]
+            ports += [port for word in _words(instruction, variables, lexer) if (port := as_port(word))]
         elif instruction.keyword == "ENTRYPOINT":
             has_entrypoint = instruction.text.strip() not in ("", "[]")
     return ImageFacts(ports[0] if ports else 0, has_entrypoint, names)
@@ -81,19 +81,19 @@ def _chain(stages: list[_Stage], name: str) -> Iterator[_Stage]:
 
 
 def _arguments(
-    instructions: tuple[Instruction, ...], known: Mapping[str, str], args: Mapping[str, str], escape: str
+    instructions: tuple[Instruction, ...], known: Mapping[str, str], args: Mapping[str, str], lexer: Lexer
 ) -> dict[str, str]:
     found = dict(known)
     for instruction in instructions:
-        for word in _words(instruction, found, escape):
+        for word in _words(instruction, found, lexer):
             name, equals, default = word.partition("=")
             if name in args or equals:
                 found[name] = args.get(name, default)
     return found
 
 
-def _words(instruction: Instruction, variables: Mapping[str, str], escape: str) -> list[str]:
+def _words(instruction: Instruction, variables: Mapping[str, str], lexer: Lexer) -> list[str]:
     try:
-        return [expand(word, variables, escape) for word in split_words(instruction.text, escape)]
-    except (ValueError, ShipitError):
+        return [lexer.word(word, variables) for word in split_words(instruction.text, lexer.escape)]
+    except ValueError:
         return []

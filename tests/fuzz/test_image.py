@@ -229,7 +229,7 @@ def test_the_progress_of_an_engine(rows: list[bytes], trace: bytes, piece: int) 
     """Rows as they come over HTTP, in pieces, and what is said of a failure in the end."""
     last = as_json({"id": TRACE, "aux": base64.b64encode(trace).decode()})
     data = b"\n".join([as_json(ROWS[0]), *rows, last])
-    dockerfile = parse_dockerfile("FROM base\nRUN x\n", "Dockerfile")
+    dockerfile = parse_dockerfile(b"FROM base\nRUN x\n", "Dockerfile")
 
     def read() -> str:
         progress = Progress(lambda line: None)
@@ -248,7 +248,7 @@ def test_the_progress_of_an_engine(rows: list[bytes], trace: bytes, piece: int) 
     )
 )
 def test_the_plain_progress_of_buildx(data: bytes) -> None:
-    dockerfile = parse_dockerfile("FROM base\nRUN x\n", "Dockerfile")
+    dockerfile = parse_dockerfile(b"FROM base\nRUN x\n", "Dockerfile")
 
     def read() -> str:
         progress = Progress(lambda line: None)

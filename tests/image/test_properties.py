@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shipit.errors import ShipitError
-from shipit.image.dockerfile import INSTRUCTIONS
+from shipit.image.syntax import INSTRUCTIONS
 from tests.image.test_native import Builder
 
 WORDS = st.sampled_from(

@@ -1,4 +1,4 @@
-"""Dockerfiles, their words, and .dockerignore: text in, values out."""
+"""Ignore files and references: text in, values out."""
 
 from __future__ import annotations
 
@@ -6,49 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipit.errors import BuildError, ShipitError
-from shipit.image.dockerfile import parse_dockerfile
+from shipit.errors import ShipitError
 from shipit.image.ignore import is_ignored, literal_pattern, parse_ignore
 from shipit.reference import parse_reference
-
-
-def test_a_dockerfile_with_everything() -> None:
-    text = (
-        "# syntax=docker/dockerfile:1\n# escape=\\\n\n# a comment\nFROM a AS b\n"
-        'env A=1 \\\n  # in between\n\n  B="two words"\nCOPY --from=b --chown=1:2 x /y\n'
-        "COPY <<EOF /file\nline $A\n  EOF not yet\nEOF\nCMD [\"a\", \"b\"]\n"
-    )  # fmt: skip
-    parsed = parse_dockerfile(text).instructions
-    assert [(item.keyword, item.line) for item in parsed] == [
-        ("FROM", 5),
-        ("ENV", 6),
-        ("COPY", 10),
-        ("COPY", 11),
-        ("CMD", 15),
-    ]
-    assert parsed[1].text == 'A=1   B="two words"'
-    assert (parsed[2].flag("from"), parsed[2].flag("chown"), parsed[2].text) == ("b", "1:2", "x /y")
-    assert parsed[3].heredocs[0].text == "line $A\n  EOF not yet\n"
-    assert parsed[4].json_words == ("a", "b")
-
-
-def test_a_lone_escape_is_no_instruction() -> None:
-    assert [item.keyword for item in parse_dockerfile("FROM a\n\\\n\nCMD b\n\\").instructions] == ["FROM", "CMD"]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "Dockerfile: has no instructions"),
-        ("FORM x\n", "Dockerfile:1: 'FORM' is not an instruction"),
-        ("FROM a\nCOPY\n", "Dockerfile:2: COPY needs an argument"),
-        ("FROM a\nCOPY <<EOF /x\nnever\n", "Dockerfile:2: the here-document <<EOF is never closed"),
-    ],
-)
-def test_dockerfile_errors(text: str, message: str) -> None:
-    with pytest.raises(BuildError) as caught:
-        parse_dockerfile(text)
-    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(
@@ -101,14 +61,6 @@ def test_no_reference_breaks_the_parser(text: str) -> None:
         assert str(parse_reference(str(parse_reference(text)))) == str(parse_reference(text))
     except ShipitError:
         return
-
-
-@given(st.text(max_size=120))
-def test_no_dockerfile_breaks_the_parser(text: str) -> None:
-    try:
-        parse_dockerfile(f"FROM scratch\n{text}")
-    except BuildError as error:
-        assert error.where.startswith("Dockerfile")
 
 
 @given(st.text("abz *?[]{}()\\!#.-^$+'ü", min_size=1, max_size=12).filter(lambda name: name not in (".", "..")))

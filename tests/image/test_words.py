@@ -101,7 +101,7 @@ def test_expansion(text: str, result: str) -> None:
     ],
 )
 def test_pairs(text: str, pairs: list[tuple[str, str]]) -> None:
-    assert parse_pairs(text, {"PATH": "/bin"}) == pairs
+    assert parse_pairs(text, {"PATH": "/bin"}, Lexer()) == pairs
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.servers.process import Unavailable
 
 KUBERNETES = "1.34.4"
-# The BuildKit that the native builder follows; tests/servers/moby/go.mod names it, too.
+# The BuildKit that the native builder follows; tests/servers/moby and tests/servers/buildkit name it, too.
 BUILDKIT = "0.34.2"
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet")
 # program -> Debian package
@@ -206,18 +206,37 @@ def moby_folder() -> Path:
     return cache_folder() / f"moby-{BUILDKIT}"
 
 
+def buildkit_folder() -> Path:
+    return cache_folder() / f"buildkit-{BUILDKIT}"
+
+
 def build_moby() -> None:
     """Build what asks moby's code into the cache, once: some seconds."""
-    target, go = moby_folder(), shutil.which("go")
-    if (target / "moby").is_file():
+    _build_from_source("moby's code", moby_folder(), Path(__file__).with_name("moby"), ["."], ["moby"])
+
+
+def build_buildkit() -> None:
+    """Build BuildKit into the cache, once: about two minutes of CPU."""
+    packages = [f"github.com/moby/buildkit/cmd/{name}" for name in ("buildkitd", "buildctl")]
+    _build_from_source(
+        "BuildKit", buildkit_folder(), Path(__file__).with_name("buildkit"), packages, ["buildkitd", "buildctl"]
+    )
+
+
+def _build_from_source(what: str, target: Path, module: Path, packages: list[str], programs: list[str]) -> None:
+    """Build programs of a Go module into the cache, where they are not there yet."""
+    go = shutil.which("go")
+    if all((target / name).is_file() for name in programs):
         return
     if go is None:
-        print("left out: moby's code can't be built here (needs Go)", flush=True)
+        print(f"left out: {what} can't be built here (needs Go)", flush=True)
         return
-    building, source = _begun(target), Path(__file__).with_name("moby")
-    command = [go, "build", "-trimpath", "-mod=readonly", "-buildvcs=false", "-o", f"{building}/moby", "."]
-    if subprocess.run(command, cwd=source, env={**os.environ, "CGO_ENABLED": "0"}, check=False).returncode != 0:
-        print("left out: moby's code could not be built", flush=True)
+    print(f"building {what} into {target}: once", flush=True)
+    building = _begun(target)
+    command = [go, "build", "-trimpath", "-mod=readonly", "-buildvcs=false", "-ldflags", "-s -w"]
+    command += ["-o", f"{building}/", *packages]
+    if subprocess.run(command, cwd=module, env={**os.environ, "CGO_ENABLED": "0"}, check=False).returncode != 0:
+        print(f"left out: {what} could not be built", flush=True)
         return
     shutil.rmtree(target, ignore_errors=True)
     building.rename(target)
@@ -230,6 +249,7 @@ def main() -> None:
         install_from_npm(HEROKU_CLI)
         install_from_npm(LANGUAGE_SERVER)
         build_moby()
+        build_buildkit()
         build_kubernetes()
     else:
         print("left out: the real engine and cluster run on Linux only", flush=True)

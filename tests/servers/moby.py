@@ -46,6 +46,10 @@ class Moby:
     def platform(self, text: str) -> str:
         return str(self._ask("platform", text.encode()))
 
+    def best(self, text: str, offered: Sequence[str]) -> int:
+        """Which of the platforms on offer is taken for one; -1 for none."""
+        return int(self._ask("best", text.encode(), Paths=[base64.b64encode(p.encode()).decode() for p in offered]))
+
     def chmod(self, text: str, mode: int, *, is_folder: bool) -> int:
         return int(self._ask("chmod", text.encode(), Mode=mode, IsDir=is_folder))
 

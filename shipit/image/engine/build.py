@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from hashlib import sha256
 
 from shipit.digest import Digest
@@ -10,6 +9,7 @@ from shipit.errors import BuildError
 from shipit.events import Emit, Warned
 from shipit.image.build import BuildTools
 from shipit.image.choice import TITLES, Choice, instead_of_buildkit
+from shipit.image.config import parse_config
 from shipit.image.dockerfile import Dockerfile
 from shipit.image.engine.bases import bring_bases, final_base, known_layers
 from shipit.image.engine.builders import ContextRefused, build_by_buildx, build_by_request
@@ -17,6 +17,7 @@ from shipit.image.engine.client import Engine
 from shipit.image.engine.export import export_image
 from shipit.image.image import BuiltImage
 from shipit.image.options import BuildOptions
+from shipit.platforms import normal_platform, parse_platform
 
 
 def build_by_engine(
@@ -38,9 +39,14 @@ def build_by_engine(
         choice = instead_of_buildkit(engine)
         tools.emit(Warned("", f"{engine.title} takes no build over HTTP; {TITLES[choice.way]} builds instead"))
         image = _built(choice, engine, name, dockerfile, options, tools.emit)
-    base = final_base(dockerfile, options)
-    known = known_layers(base, bases.get(base or ""), source, options, engine)
-    built = export_image(engine, name, image, options.platform, store, known)
+    built = export_image(
+        engine,
+        name,
+        image,
+        options.platform,
+        store,
+        known_layers(final_base(dockerfile, options, bases), source, engine),
+    )
     _check_platform(built, dockerfile)
     return built._replace(builder=str(choice), has_cache=choice.way == "buildx" and bool(options.cache))
 
@@ -56,9 +62,9 @@ def _built(choice: Choice, engine: Engine, name: str, dockerfile: Dockerfile, op
 
 def _check_platform(built: BuiltImage, dockerfile: Dockerfile) -> None:
     """That the engine built for the platform asked for: it may have had the base for another."""
-    config = json.loads(built.config)
-    own = f"{config.get('os', 'linux')}/{config.get('architecture', '')}"
-    if built.platform.startswith(own):
+    config = parse_config(built.config)
+    own = normal_platform(config.os, config.architecture)
+    if own.architecture in {platform.architecture for platform in parse_platform(built.platform).runs}:
         return
     first = [i for i in dockerfile.instructions if i.keyword == "FROM"][-1:]
     raise BuildError(

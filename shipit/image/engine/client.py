@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
+from shipit.digest import Digest, parse_digest
 from shipit.errors import BuildError
 from shipit.image.engine.address import EngineAddress, Tls
+from shipit.image.engine.buildx import buildx_version, chosen_builder
 from shipit.image.engine.progress import json_rows
 from shipit.image.engine.tunnel import Tunnel
-from shipit.process import ProgramFailed, run_program
+from shipit.image.options import this_platform
+from shipit.platforms import Platform, normal_platform
 from shipit.reference import ImageRef
 
 _BLOCK = 1024 * 1024
@@ -25,6 +27,25 @@ _PIECE = 64 * 1024
 _ANSWER_S = 10
 # The first API version whose BuildKit takes a build over HTTP.
 _BUILDKIT_SINCE = (1, 39)
+
+
+class EngineImage(NamedTuple):
+    """What an engine says of an image: its id, its platform, and the digests by which registries know it."""
+
+    id: Digest
+    platform: Platform
+    pulled_as: tuple[Digest, ...] = ()
+
+
+def _image(found: Any) -> EngineImage | None:
+    match found:
+        case {"Id": str(text)} if (identity := parse_digest(text)) is not None:
+            parts = (found.get(key) for key in ("Os", "Architecture", "Variant"))
+            platform = normal_platform(*(part if isinstance(part, str) else "" for part in parts))
+            names = found.get("RepoDigests")
+            named = [parse_digest(str(name).rpartition("@")[2]) for name in names] if isinstance(names, list) else []
+            return EngineImage(identity, platform, tuple(digest for digest in named if digest))
+    return None
 
 
 class Engine:
@@ -38,6 +59,7 @@ class Engine:
         self._version: Mapping[str, Any] = {}
         self._tunnel: Tunnel | None = None
         self._buildx: str | None = None
+        self._chosen: str | None = None
 
     def answers(self) -> bool:
         """Whether an engine answers at the address; `silence` says why not."""
@@ -102,8 +124,23 @@ class Engine:
     def buildx(self) -> str | None:
         """The version of the installed `docker buildx`, or None. Asked once."""
         if self._buildx is None:
-            self._buildx = _buildx_version(self.variables)
+            self._buildx = buildx_version(self.variables)
         return self._buildx or None
+
+    @property
+    def chosen_builder(self) -> str:
+        """The builder of `docker buildx` that its user has chosen beside the engine itself, or nothing. Asked once."""
+        if self._chosen is None:
+            self._chosen = chosen_builder(self.variables) if self.buildx else ""
+        return self._chosen
+
+    @property
+    def platform(self) -> str:
+        """What it runs on."""
+        try:
+            return str(normal_platform(str(self._version["Os"]), str(self._version["Arch"])))
+        except KeyError:
+            return this_platform()
 
     def build(self, parameters: Mapping[str, str], body: IO[bytes], where: str) -> Iterator[Mapping[str, Any]]:
         """The rows of JSON that POST /build answers with.
@@ -122,8 +159,8 @@ class Engine:
                 raise BuildError(f"the engine refused to build: {_message(answer)}", where=where)
             yield from json_rows(answer.iter_content(_PIECE))
 
-    def inspect(self, name: str) -> Mapping[str, Any] | None:
-        """What it knows of an image, or None when it has none of that name."""
+    def inspect(self, name: str) -> EngineImage | None:
+        """What it knows of an image, or None when it has none of that name, or what it says of it is no image."""
         import docker
 
         with self._mapped():
@@ -131,7 +168,7 @@ class Engine:
                 found = self._api.inspect_image(name)
             except docker.errors.ImageNotFound:
                 return None
-        return found if isinstance(found, dict) else None
+        return _image(found)
 
     def pull(self, ref: ImageRef, platform: str, login: tuple[str, str, str] | None) -> None:
         """Let it pull an image. `login` is user, password and identity token.
@@ -179,19 +216,6 @@ def _tls_config(tls: Tls) -> Any:
 
     pair = (tls.certificate, tls.key) if tls.certificate and tls.key else None
     return docker.tls.TLSConfig(client_cert=pair, ca_cert=tls.ca or None, verify=tls.verify)
-
-
-def _buildx_version(variables: Mapping[str, str]) -> str:
-    """`v0.13.1` of the plugin, or nothing."""
-    docker = shutil.which("docker", path=variables.get("PATH"))
-    if docker is None:
-        return ""
-    try:
-        done = run_program([docker, "buildx", "version"], variables=variables, timeout_s=15)
-    except ProgramFailed:
-        return ""
-    words = done.output.decode("utf-8", "replace").split()
-    return words[1] if done.code == 0 and len(words) > 1 and "buildx" in words[0] else ""
 
 
 def _auth_header(host: str, login: tuple[str, str, str]) -> str:

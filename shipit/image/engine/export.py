@@ -37,14 +37,11 @@ def export_image(
     found = engine.inspect(image)
     if found is None:
         raise BuildError("the engine has lost what it built", where=str(engine.address), hint="run it again")
-    key = parse_digest(found.get("Id"))
-    if key is None:
-        raise BuildError("the engine gives its image an id that is no digest", where=str(engine.address))
-    if (remembered := _remembered(key, store, known)) is not None:
+    if (remembered := _remembered(found.id, store, known)) is not None:
         config, layers = remembered
     else:
         config, layers = _brought(engine, image, store, known)
-        store.note("engine", key, {"config": store.put(config), "layers": layers})
+        store.note("engine", found.id, {"config": store.put(config), "layers": layers})
     return BuiltImage(name, config, tuple(known.get(layer.diff_id, layer) for layer in layers), platform, "")
 
 
@@ -93,9 +90,9 @@ def read_archive(
     """
     try:
         match parse_json(_member(archive, "manifest.json")):
-            case [{"Config": str(name), "Layers": [*members]}, *_] if all(
-                isinstance(member, str) for member in members
-            ):
+            # An image without layers has none, or null.
+            case [{"Config": str(name), "Layers": list() | None as found}, *_]:
+                members = [member for member in found or [] if isinstance(member, str)]
                 config = _member(archive, name)
             case _:
                 raise BuildError(_NOT_UNDERSTOOD, where="manifest.json")

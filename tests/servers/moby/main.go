@@ -14,6 +14,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
+	specs "github.com/opencontainers/image-spec/specs-go/v1"
 	mode "github.com/tonistiigi/dchapes-mode"
 )
 
@@ -50,7 +51,8 @@ func main() {
 }
 
 var answers = map[string]func(question) (any, error){
-	"ignored": ignored, "word": word, "words": words, "platform": platform, "chmod": chmod, "dockerfile": dockerfile,
+	"ignored": ignored, "word": word, "words": words, "platform": platform, "best": best, "chmod": chmod,
+	"dockerfile": dockerfile,
 }
 
 // Which paths a .dockerignore file leaves out, as fsutil asks for them: with the results of the folder above.
@@ -106,6 +108,24 @@ func platform(asked question) (any, error) {
 		return nil, err
 	}
 	return platforms.Format(platforms.Normalize(parsed)), nil
+}
+
+// The best of some platforms for one, as images are chosen; nothing where none of them runs.
+func best(asked question) (any, error) {
+	wanted, err := platforms.Parse(string(asked.Text))
+	if err != nil {
+		return nil, err
+	}
+	matcher, chosen := platforms.Only(wanted), -1
+	offered := []specs.Platform{}
+	for number, text := range asked.Paths {
+		parts := append(strings.Split(string(text), "/"), "")
+		offered = append(offered, specs.Platform{OS: parts[0], Architecture: parts[1], Variant: parts[2]})
+		if matcher.Match(offered[number]) && (chosen < 0 || matcher.Less(offered[number], offered[chosen])) {
+			chosen = number
+		}
+	}
+	return chosen, nil
 }
 
 func chmod(asked question) (any, error) {
