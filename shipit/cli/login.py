@@ -10,6 +10,7 @@ from shipit.clock import Clock
 from shipit.config.environment import Environment
 from shipit.errors import RemoteError, ShipitError, UsageError
 from shipit.events import Event, Retried, Warned
+from shipit.files import read_stream
 from shipit.reference import DOCKER_HUB, ImageRef, parse_reference
 from shipit.registry.credentials import CredentialFinder, Credentials
 from shipit.registry.login import check_login, erase_login, store_login
@@ -95,7 +96,7 @@ def _asked(registry: str, username: str | None, password_stdin: bool) -> Credent
     if password_stdin:
         if not username:
             raise UsageError("--password-stdin needs --username, too")
-        password = sys.stdin.read().rstrip("\r\n")
+        password = _piped()
     elif sys.stdin.isatty() and sys.stderr.isatty():
         username = username or prompt("Username")
         password = prompt(f"Password or token for {registry}", hide_input=True)
@@ -107,6 +108,13 @@ def _asked(registry: str, username: str | None, password_stdin: bool) -> Credent
     if not password:
         raise UsageError("the password is empty")
     return Credentials(username or "", REDACTOR.learn(password), origin="what was entered")
+
+
+def _piped() -> str:
+    try:
+        return read_stream(sys.stdin.fileno(), max_bytes=64 * 1024, name="standard input").decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise UsageError("the password should be UTF-8") from None
 
 
 def _tell(event: Event) -> None:

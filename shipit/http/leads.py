@@ -34,10 +34,10 @@ def lead(asked: str, location: str) -> str:
         raise RemoteError(f"leads to no URL: {location!r}", where=where) from None
     if own[0] == "https" and other[0] == "http":
         if own[1] != other[1] or not _is_same_port(asked, url):
-            raise RemoteError(f"leads from https to http: {location!r}", where=where)
+            raise RemoteError(f"leads from https to http: {_plain(url)}", where=where)
         url = f"https:{url.partition(':')[2]}"
     if is_inside(other[1]) and not is_inside(own[1]):
-        raise RemoteError(f"leads to an address of this machine or its link: {location!r}", where=where)
+        raise RemoteError(f"leads to an address of this machine or its link: {_plain(url)}", where=where)
     return url
 
 
@@ -81,6 +81,11 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
             return ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
         return found.ipv4_mapped or found.sixtofour or found
     return found
+
+
+def _plain(url: str) -> str:
+    """Host and path of a URL, for people: its query may be a signature."""
+    return shown("", url).strip()
 
 
 def _is_same_port(asked: str, url: str) -> bool:

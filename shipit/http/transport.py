@@ -15,6 +15,7 @@ from shipit.config.environment import Environment
 from shipit.http.direct import Direct, parse_url
 from shipit.http.exchange import Answer, Request
 from shipit.http.failures import shown, translate
+from shipit.http.held import held_by
 from shipit.http.pace import LEAST_RATE, Pace
 from shipit.http.proxy import proxy_for
 from shipit.http.timeouts import READ_S, REQUEST_S, own_read_s
@@ -88,8 +89,7 @@ class Transport:
         Raises: RemoteError (retryable unless the certificate or URL is wrong), DeadlinePassed, Interrupted.
         """
         sent = {"User-Agent": f"shipit/{__version__}", **(headers or {})}
-        if authorization := sent.get("Authorization"):
-            self.environment.redactor.learn(authorization)
+        self.environment.redactor.add(held_by(sent, url, (*query, *(form or ()))))
         if query:
             url += ("&" if "?" in url else "?") + urlencode(query)
         if form is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from shipit.clock import Deadline
 from shipit.config.environment import Environment
 from shipit.process import Finished, ProgramFailed, run_program
 
@@ -15,14 +16,17 @@ HELPER_TIMEOUT_S = 15
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-def call_helper(name: str, verb: str, text: str, environment: Environment) -> Finished:
-    """Run `docker-credential-NAME VERB` with `text` as its input. Raises: ProgramFailed."""
+def call_helper(
+    name: str, verb: str, text: str, environment: Environment, deadline: Deadline | None = None
+) -> Finished:
+    """Run `docker-credential-NAME VERB` with `text` as its input. Raises: ProgramFailed, Interrupted."""
     program = f"docker-credential-{name}"
     if not _NAME.fullmatch(name):
         raise ProgramFailed(program, "is no name of a helper")
     return run_program(
         [program, verb],
         variables=environment.variables,
-        timeout_s=HELPER_TIMEOUT_S,
+        timeout_s=min(HELPER_TIMEOUT_S, deadline.remaining_s()) if deadline else HELPER_TIMEOUT_S,
+        clock=deadline.clock if deadline else None,
         given=text.encode("utf-8", "surrogateescape"),
     )

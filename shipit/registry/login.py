@@ -18,9 +18,11 @@ from shipit.errors import UsageError
 from shipit.events import Emit
 from shipit.files import Missing, Unreadable, read_file
 from shipit.http.transport import Transport
+from shipit.json_text import parse_json
 from shipit.process import ProgramFailed
 from shipit.registry.client import RegistryClient
-from shipit.registry.credentials import Credentials, docker_config_file, host_keys, own_helper
+from shipit.registry.credentials import Credentials, docker_config_file
+from shipit.registry.docker_config import docker_config_of, host_key, is_key_of
 from shipit.registry.helper import call_helper
 
 
@@ -36,17 +38,16 @@ def store_login(host: str, credentials: Credentials, environment: Environment) -
     """
     file = docker_config_file(environment)
     config = _read(file)
-    key = host_keys(host)[0]
+    key = host_key(host)
     helper = _helper(config, host)
     if helper:
         answer = {"ServerURL": key, "Username": credentials.username, "Secret": credentials.password}
         _call(helper, "store", json.dumps(answer), environment)
-        config.setdefault("auths", {})[key] = {}
-        _write(file, config)
+        _write(file, {**config, "auths": {**(config.get("auths") or {}), key: {}}})
         return f"docker-credential-{helper}"
     pair = base64.b64encode(f"{credentials.username}:{credentials.password}".encode()).decode()
-    config.setdefault("auths", {})[key] = {"auth": pair}
-    _write(file, config)
+    environment.redactor.add((credentials.password, pair))
+    _write(file, {**config, "auths": {**(config.get("auths") or {}), key: {"auth": pair}}})
     return str(file)
 
 
@@ -59,33 +60,43 @@ def erase_login(host: str, environment: Environment) -> list[str]:
     config = _read(file)
     places = []
     if helper := _helper(config, host):
-        stored = _call(helper, "list", "", environment)
-        for key in host_keys(host):
-            if f'"{key}"' in stored:
+        for key in _stored(helper, environment):
+            if is_key_of(key, host):
                 _call(helper, "erase", key, environment)
                 places.append(f"docker-credential-{helper}")
     auths = config.get("auths") or {}
-    found = [key for key in host_keys(host) if key in auths]
-    if found:
-        config["auths"] = {key: value for key, value in auths.items() if key not in found}
-        _write(file, config)
+    kept = {key: value for key, value in auths.items() if not is_key_of(key, host)}
+    if len(kept) < len(auths):
+        _write(file, {**config, "auths": kept})
         places.append(str(file))
     return list(dict.fromkeys(places))
 
 
+def _stored(helper: str, environment: Environment) -> list[str]:
+    """The names of all that a helper keeps."""
+    try:
+        found = parse_json(_call(helper, "list", "", environment) or "{}") or {}
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise UsageError(f"docker-credential-{helper} list gave an answer that is not understood")
+    return list(found)
+
+
 def _helper(config: dict[str, Any], host: str) -> str:
-    return own_helper(config, host) or str(config.get("credsStore") or "")
+    helpers = docker_config_of(config, "", lambda text: None).helpers_for(host)
+    return helpers[0] if helpers else ""
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        config = json.loads(read_file(file))
+        config = parse_json(read_file(file).decode())
     except Missing:
         return {}
-    except (Unreadable, ValueError, RecursionError) as error:
+    except (Unreadable, ValueError) as error:
         reason = error.reason if isinstance(error, Unreadable) else "it is not JSON"
         raise UsageError(f"can't be read: {reason}", where=str(file), hint="correct it; nothing was changed") from None
-    if not isinstance(config, dict) or not isinstance(config.get("auths") or {}, dict):
+    if not isinstance(config, dict) or not isinstance(config.get("auths"), dict | None):
         raise UsageError("should be a JSON object with auths", where=str(file), hint="correct it; nothing was changed")
     return config
 

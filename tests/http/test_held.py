@@ -1,0 +1,46 @@
+"""What a request holds of credentials is known to the redactor when the server sees it."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from shipit.http.held import held_by
+from shipit.http.transport import Transport
+from tests.http.scripted import Start, answer
+from tests.runs import environment
+
+BASIC = base64.b64encode(b"me:pass-word").decode()
+
+
+@pytest.mark.parametrize(
+    ("headers", "url", "form", "expected"),
+    [
+        ({"Authorization": f"Basic {BASIC}"}, "https://a/", (), {f"Basic {BASIC}", BASIC, "me:pass-word", "pass-word"}),
+        ({"authorization": "Bearer a.b.c"}, "https://a/", (), {"Bearer a.b.c", "a.b.c"}),
+        ({"Authorization": "Basic ***"}, "https://a/", (), {"Basic ***", "***"}),
+        ({"Proxy-Authorization": "Basic x"}, "https://a/", (), {"Basic x", "x"}),
+        ({"X-Registry-Auth": "eyJ9"}, "https://a/", (), {"eyJ9"}),
+        ({"Accept": "text/plain"}, "https://a/", (), set()),
+        ({}, "https://me:p%40ss@a/", (), {"p%40ss", "p@ss"}),
+        ({}, "https://a/?X-Amz-Signature=abc123&digest=sha256:1", (), {"abc123"}),
+        ({}, "https://a/?sig=a%2Fb&se=1", (), {"a/b"}),
+        ({}, "https://[", (), set()),
+        ({}, "https://a/", (("grant_type", "refresh_token"), ("refresh_token", "r-1"), ("scope", "x")), {"r-1"}),
+    ],
+)
+def test_what_a_request_holds(
+    headers: dict[str, str], url: str, form: tuple[tuple[str, str], ...], expected: set[str]
+) -> None:
+    assert {text for text in held_by(headers, url, form) if text} == expected
+
+
+def test_it_is_known_before_it_is_sent(serve: Start, tmp_path: Path) -> None:
+    server, surroundings = serve([answer()]), environment(tmp_path)
+    transport = Transport(surroundings)
+    transport.send("POST", server.url, headers={"Authorization": f"Basic {BASIC}"}, form=[("refresh_token", "of-mine")])
+    transport.close()
+    for text in (BASIC, "pass-word", "of-mine"):
+        assert text not in surroundings.redactor.text(f"it said {text} to us")
