@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from shipit.clock import Deadline
+from shipit.errors import Interrupted, ShipitError
 from shipit.image.image import BuiltImage
 from shipit.pipeline.early import BuildKey
 from shipit.pipeline.graph import run_order
 from shipit.pipeline.images import Prepared, build_images, counted, human_bytes, prepare_uses
-from shipit.pipeline.parallel import together
+from shipit.pipeline.parallel import GRACE_S, Failures, together
 from shipit.pipeline.run import Run
 from shipit.release import ImageUse, Plan, Release, TargetPlan, short
-from shipit.targets.base import Checks, Notes, Reissues, Target
+from shipit.targets.base import Checks, ChecksLogin, Notes, Reissues, Target
+from shipit.threads import Workers, result_of
+
+T = TypeVar("T")
 
 
 class Preparation(NamedTuple):
@@ -33,8 +38,10 @@ class Preparation(NamedTuple):
 def prepare(run: Run) -> Preparation:
     """Observe every target and build every image side by side, look what registries have, and plan.
 
+    A missing login is told before anything else, and a place that can't be read before an engine is asked to build.
     Raises: every failure of these at once; nothing was written then.
     """
+    together({target.name: partial(_check_login, run, target) for target in run.targets}, run.clock)
     run.resolve_secrets()
     by_name = {target.name: target for target in run.targets}
     order = run_order({name: target.config.needs for name, target in by_name.items()})
@@ -49,8 +56,7 @@ def prepare(run: Run) -> Preparation:
     calls: dict[str, Callable[[], Any]] = {
         f"target {name}": partial(_timed, run, target) for name, target in targets.items()
     }
-    results = together({**calls, "images": build_and_look}, run.clock)
-    built, prepared = results["images"]
+    results, (built, prepared) = _side_by_side(run, calls, build_and_look)
     observed = {name: results[f"target {name}"][1] for name in targets}
     used = {name: _uses(target, observed[name], built) for name, target in targets.items()}
     other = [use for uses_of in used.values() for use in uses_of if use not in prepared]
@@ -60,6 +66,35 @@ def prepare(run: Run) -> Preparation:
     plan = _plan(run, targets, used, observed, releases, prepared)
     looked = {name: results[f"target {name}"][0] for name in targets}
     return Preparation(plan, targets, observed, releases, prepared, looked)
+
+
+def _check_login(run: Run, target: Target) -> None:
+    if isinstance(target, ChecksLogin):
+        target.check_login(run.environment)
+
+
+def _side_by_side(
+    run: Run, looks: Mapping[str, Callable[[], Any]], build: Callable[[], T]
+) -> tuple[Mapping[str, Any], T]:
+    """What the looks at places gave, and what the build did. A look that fails ends the build.
+
+    An engine is asked to build when every place has been read: what takes longest is not begun in vain.
+    """
+    run.may_build.clear()
+    workers = Workers("build", 1)
+    building = workers.submit(build)
+    try:
+        looked = together(looks, run.clock)
+        run.may_build.set()
+        return looked, result_of(building, Deadline(run.clock), "the images")
+    except ShipitError as error:
+        run.give_up()
+        other = building.exception() if building.done() and not building.cancelled() else None
+        if isinstance(other, ShipitError) and other is not error and not isinstance(other, Interrupted):
+            raise Failures((*(error.errors if isinstance(error, Failures) else (error,)), other)) from None
+        raise
+    finally:
+        workers.close(GRACE_S)
 
 
 def observe_target(run: Run, target: Target) -> Any:

@@ -58,6 +58,9 @@ class Run:
             Limits(self.environment.cache_max, self.environment.unpack_max),
         )
         self._engine: Engine | None = None
+        # Cleared while places are read: an engine is asked to build when they are.
+        self.may_build = threading.Event()
+        self.may_build.set()
         logins: dict[str, Credentials] = {}
         for target in self.targets:
             if isinstance(target, LogsIn):
@@ -78,6 +81,10 @@ class Run:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def give_up(self) -> None:
+        """End what is under way in the background: the run has failed."""
+        self._clock.end()
 
     def close(self) -> None:
         """Give up what is still under way, and wait until its threads and connections have ended."""
@@ -110,7 +117,8 @@ class Run:
         self._teller(event)
 
     def engine(self) -> Engine:
-        """The Docker engine that the environment names."""
+        """The Docker engine that the environment names. Waits until `may_build`."""
+        Deadline(self.clock).wait(self.may_build.wait, "the places of the targets to be read")
         with self._lock:
             if self._engine is None:
                 from shipit.image.engine.address import find_engine

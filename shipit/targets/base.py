@@ -155,6 +155,15 @@ class Examines(Protocol):
 
 
 @runtime_checkable
+class ChecksLogin(Protocol):
+    """A kind that can tell without asking a server that nobody is logged in."""
+
+    def check_login(self, environment: Environment) -> None:
+        """Called before anything is built. Raises: ShipitError."""
+        ...
+
+
+@runtime_checkable
 class LogsIn(Protocol):
     """A kind whose credentials also open a registry."""
 

@@ -117,8 +117,15 @@ def test_whose_user_may_not_use_the_proxy_has_readiness_and_endpoints_judged(
     ]  # fmt: skip
     subject = {"kind": "ServiceAccount", "name": "deployer", "namespace": namespace}
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "deployer"}
-    head = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "deployer", "namespace": namespace}}
-    seen = {"apiVersion": head["apiVersion"], "kind": "ClusterRole", "metadata": {"name": f"see-{namespace}"}}
+    head: dict[str, object] = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "metadata": {"name": "deployer", "namespace": namespace},
+    }
+    seen: dict[str, object] = {
+        "apiVersion": head["apiVersion"],
+        "kind": "ClusterRole",
+        "metadata": {"name": f"see-{namespace}"},
+    }
     objects = [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "deployer", "namespace": namespace}},
         {**head, "kind": "Role", "rules": rules},

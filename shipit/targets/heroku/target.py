@@ -32,7 +32,7 @@ from shipit.targets.heroku.plan import RELEASE, Wanted, notes_on, plan_heroku
 from shipit.targets.heroku.plan_back import plan_back
 from shipit.targets.heroku.probe import ask_app
 from shipit.targets.heroku.streams import ReleaseOutput, recent_logs
-from shipit.targets.heroku.token import Token, find_token
+from shipit.targets.heroku.token import NO_TOKEN, Token, find_token
 from shipit.targets.heroku.wire import HerokuWire
 
 PLATFORM = "linux/amd64"
@@ -79,6 +79,10 @@ class HerokuTarget:
                     'end the Dockerfile with CMD, for example CMD ["python", "app.py"], or give the process a command:'
                 )
                 raise BuildError("has no CMD, and Heroku runs nothing else", where=f"image {use.image}", hint=hint)
+
+    def check_login(self, environment: Environment) -> None:
+        if self._find_token(environment) is None:
+            raise RemoteError("nobody is logged in to Heroku", where=self.place.identity, hint=NO_TOKEN, status=401)
 
     def registry_logins(self, environment: Environment) -> Mapping[str, Credentials]:
         token = self._find_token(environment)

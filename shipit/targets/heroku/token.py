@@ -19,6 +19,7 @@ from shipit.targets.heroku.netrc import find_password
 
 _KEYCHAIN_SERVICE = "heroku-cli"
 _TIMEOUT_S = 15
+NO_TOKEN = "set HEROKU_API_KEY, or run heroku login"
 
 
 @dataclass(frozen=True)

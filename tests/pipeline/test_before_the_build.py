@@ -1,0 +1,110 @@
+"""What is told before anything is built: logins that are missing, and places that can't be read."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shipit.clock import Clock
+from shipit.errors import RemoteError, ShipitError
+from shipit.events import Event, StepStarted
+from shipit.pipeline.flow import deploy
+from shipit.pipeline.parallel import Failures
+from shipit.pipeline.run import Run
+from shipit.rehearsal.heroku import HerokuStandIn
+from shipit.rehearsal.memory import MemoryObserved, MemoryTarget, World
+from shipit.rehearsal.registry import EmbeddedRegistry
+from shipit.release import ImageUse
+from shipit.targets.base import Context
+from tests import runs
+
+WITH_RUN = 'FROM scratch\nRUN make\nCMD ["/hello"]\n'
+
+
+class Engine:
+    """Listens as a Docker engine would, and counts who comes."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            self.calls += 1
+            client.close()
+
+    def stop(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(5)
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    server = Engine()
+    yield server
+    server.stop()
+
+
+def test_a_missing_heroku_login_is_told_before_the_build(tmp_path: Path, engine: Engine) -> None:
+    with HerokuStandIn(token="token") as heroku:
+        variables = {key: value for key, value in heroku.variables().items() if key != "HEROKU_API_KEY"}
+        surroundings = runs.environment(tmp_path, DOCKER_HOST=engine.address, **variables)
+        text = "app: shop\nimage: {build: .}\nsecrets: {A: {command: [touch, asked]}}\ntargets: {heroku: {app: shop-prod}}\n"
+        events: list[Event] = []
+        run = runs.run(
+            runs.project(tmp_path, text, surroundings, dockerfile=WITH_RUN), surroundings, events, clock=Clock()
+        )
+        with run, pytest.raises(RemoteError) as caught:
+            deploy(run)
+        assert caught.value.what == "nobody is logged in to Heroku" and "HEROKU_API_KEY" in caught.value.hint
+        assert not [event for event in events if isinstance(event, StepStarted)]
+        assert engine.calls == 0 and heroku.log == [] and not (tmp_path / "asked").exists()
+
+
+class Away(MemoryTarget):
+    """Can't be read, after a while."""
+
+    def observe(self, context: Context) -> MemoryObserved:
+        time.sleep(0.4)
+        raise RemoteError("is out of reach", where=self.place.identity)
+
+
+def _run(folder: Path, registry: EmbeddedRegistry, dockerfile: str, events: list[Event], **variables: str) -> Run:
+    surroundings = runs.environment(folder, **variables)
+    loaded = runs.project(folder, f"app: app\nimage: {registry.host}/app\n", surroundings, dockerfile=dockerfile)
+    use = ImageUse("app", f"{registry.host}/app", "oci", "linux/amd64", None, ("latest",))
+    return runs.run(loaded, surroundings, events, targets=lambda _: [Away("away", World(), [use])], clock=Clock())
+
+
+def test_an_engine_is_asked_only_when_every_place_was_read(tmp_path: Path, engine: Engine) -> None:
+    with EmbeddedRegistry() as registry:
+        events: list[Event] = []
+        run = _run(tmp_path, registry, WITH_RUN, events, DOCKER_HOST=engine.address)
+        with run, pytest.raises(RemoteError, match="out of reach"):
+            deploy(run)
+        assert engine.calls == 0
+        count = len(events)
+        time.sleep(0.3)
+        assert len(events) == count, "nothing is told any more"
+
+
+def test_what_is_wrong_with_the_image_is_told_beside_a_place_that_cannot_be_read(tmp_path: Path) -> None:
+    with EmbeddedRegistry() as registry:
+        run = _run(tmp_path, registry, "FROM scratch\nCOPY nothing /\n", [])
+        with run, pytest.raises(ShipitError) as caught:
+            deploy(run)
+        assert isinstance(caught.value, Failures), caught.value
+        assert caught.value.errors[0].what == "is out of reach" and "nothing" in caught.value.render()
