@@ -14,7 +14,7 @@ from shipit.image.fetch import LayerReader
 from shipit.image.image import Layer
 from shipit.image.layered import LayeredTree
 from shipit.image.owner import row_of
-from shipit.image.tree import Entry, folders_above
+from shipit.image.tree import MAX_PATH_BYTES, Entry, folders_above
 
 # What was read of a base's layers; and what images that were published told of them, which only their own builds use.
 _READ, _TOLD = "base-2", "told-1"
@@ -48,6 +48,8 @@ class BaseTree(Mapping[str, Entry]):
         self._more = self._known_facts()
 
     def __getitem__(self, path: str) -> Entry:
+        if len(path) > MAX_PATH_BYTES:
+            raise KeyError(path)
         try:
             entry = self.asked.entry(path)
         except Unknown:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shipit.image.tree import Entry, folders_above
-from shipit.image.untar import MAX_PATH_BYTES, clean_path
+from shipit.image.tree import MAX_PATH_BYTES, Entry, folders_above
+from shipit.image.untar import clean_path
 from shipit.json_text import parse_json
 
 # The key of an image's config, which leaves room for others': OCI image-spec 1.1, considerations.md, "Extensibility".

@@ -29,7 +29,8 @@ _LETTERS: dict[Kind, str] = {"file": "f", "dir": "d", "symlink": "l", "hardlink"
 _KINDS: dict[bytes, Kind] = {letter.encode(): kind for kind, letter in _LETTERS.items()}
 # What is held in memory while an index is sorted, in bytes of lines.
 _RUN_BYTES = 16 * 1024 * 1024
-MAX_WHITEOUTS = 100_000
+# They are held in memory: of all layers of an image, in characters, and a hundred more for each.
+MAX_WHITEOUTS = 16 * 1024 * 1024
 _NUMBER_BYTES, _LARGE_BYTES = 10, 1024 * 1024
 _MAX_HOPS = 40
 
@@ -40,19 +41,28 @@ class Whiteouts(NamedTuple):
     paths: tuple[str, ...]
     opaque: tuple[str, ...]
 
+    @property
+    def weight(self) -> int:
+        """How much memory they take, about."""
+        return sum(map(_weight, self.paths)) + sum(map(_weight, self.opaque))
+
+
+def _weight(path: str) -> int:
+    return len(path) + 100
+
 
 def write_index(members: Iterable[Member], store: ContentStore) -> tuple[Digest, Whiteouts]:
     """Keep the index of some members; its digest, and what they remove. Of equal names the last one counts."""
     lines: list[bytes] = []
-    size, whiteouts, opaque = 0, list[str](), list[str]()
+    size, weight, whiteouts, opaque = 0, 0, list[str](), list[str]()
     with ExitStack() as exits:
         runs: list[IO[bytes]] = []
         for number, member in enumerate(members):
             folder, _, name = member.name.rpartition("/")
-            if name == OPAQUE:
-                opaque.append(folder)
-            elif name.startswith(WHITEOUT):
-                whiteouts.append(f"{folder}/{name.removeprefix(WHITEOUT)}".lstrip("/"))
+            if name.startswith(WHITEOUT):
+                removed = folder if name == OPAQUE else f"{folder}/{name.removeprefix(WHITEOUT)}".strip("/")
+                (opaque if name == OPAQUE else whiteouts).append(removed)
+                weight += _weight(removed)
             elif member.name:
                 lines.append(_line(member, number))
                 size += len(lines[-1])
@@ -61,8 +71,8 @@ def write_index(members: Iterable[Member], store: ContentStore) -> tuple[Digest,
                         runs.append(exits.enter_context(TemporaryFile(dir=store.root / "tmp")))
                         _spill(lines, runs[-1])
                     lines, size = [], 0
-            if len(whiteouts) + len(opaque) > MAX_WHITEOUTS:
-                raise BadTar(f"more than {MAX_WHITEOUTS} paths that are removed")
+            if weight > MAX_WHITEOUTS:
+                raise BadTar("more paths that are removed than layers have")
         lines.sort()
         digest = _kept(heapq.merge(*runs, lines) if runs else lines, store)
     return digest, Whiteouts(tuple(whiteouts), tuple(opaque))

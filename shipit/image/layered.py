@@ -13,7 +13,7 @@ from operator import itemgetter
 
 from shipit.errors import BuildError
 from shipit.image.index import MAX_WHITEOUTS, LayerIndex, key_text, path_key
-from shipit.image.tree import Entry, folders_above
+from shipit.image.tree import MAX_PATH_BYTES, Entry, folders_above
 
 _FOLDER = Entry("dir", 0o755)
 _Line = tuple[bytes, int, bytes]
@@ -37,14 +37,18 @@ class LayeredTree(Mapping[str, Entry]):
         self._removed: dict[str, int] = {}
         self._opaque: dict[str, int] = {}
         self._lowest: dict[str, int] = {"": 0}
+        weight = 0
         for number, index in enumerate(indexes):
             self._removed.update(dict.fromkeys(index.whiteouts.paths, number))
             self._opaque.update(dict.fromkeys(index.whiteouts.opaque, number))
-            if len(self._removed) + len(self._opaque) > MAX_WHITEOUTS:
-                raise BuildError(f"the image's layers remove more than {MAX_WHITEOUTS} paths", where=index.layer.digest)
+            weight += index.whiteouts.weight
+            if weight > MAX_WHITEOUTS:
+                raise BuildError("the image's layers remove more paths than images do", where=index.layer.digest)
         self._lowest[""] = self._opaque.get("", 0)
 
     def __getitem__(self, path: str) -> Entry:
+        if len(path) > MAX_PATH_BYTES:
+            raise KeyError(path)
         lowest = self._lowest_below(path.rpartition("/")[0])
         lowest = max(lowest, self._removed.get(path, 0))
         for index in reversed(self._indexes[lowest:]):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -75,11 +77,20 @@ class ContentStore:
     @property
     def has_room(self) -> bool:
         """Whether its disk has room for about any layer: else a build may yet fail for want of it."""
+        return self._room() >= GIB
+
+    def _room(self) -> int:
+        """How many bytes its disk has free, as far as that is told."""
         try:
             disk = os.statvfs(self.root)
         except OSError:
-            return True
-        return disk.f_bavail * disk.f_frsize >= GIB
+            return sys.maxsize
+        return disk.f_bavail * disk.f_frsize
+
+    def _check_room(self, size_bytes: int) -> None:
+        """Raises: BuildError where so much can't be kept; nothing is fetched in vain then."""
+        if size_bytes > self._room():
+            raise cache_error(self.root, OSError(errno.ENOSPC, f"no room for {size_bytes} bytes"))
 
     def path(self, digest: Digest) -> Path:
         """Where a blob is, or would be. Raises: InvalidDigest for text that is no digest."""
@@ -133,6 +144,7 @@ class ContentStore:
 
         Raises: BuildError when the bytes are others; nothing is kept then, and no more is read than there should be.
         """
+        self._check_room(size_bytes or 0)
         seen, size = digest.hasher(), 0
         with self.new_blob() as blob:
             for chunk in chunks:

@@ -64,6 +64,8 @@ class Entry(NamedTuple):
 
 
 Tree = dict[str, Entry]
+# PATH_MAX: a path that is longer can't be unpacked anywhere.
+MAX_PATH_BYTES = 4096
 
 
 class Overlay(Mapping[str, Entry]):
@@ -130,10 +132,15 @@ def _remove_below(tree: Tree, path: str) -> None:
 
 
 def resolve_path(tree: Mapping[str, Entry], path: str) -> str:
-    """Follow every link in a path, inside the tree. A loop, or what does not exist, is left as it stands."""
+    """Follow every link in a path, inside the tree. A loop, or what does not exist, is left as it stands.
+
+    Raises: ValueError where it leads to a path that no system holds.
+    """
     done, rest, hops = "", [part for part in path.split("/") if part], 0
     while rest:
         candidate = f"{done}/{rest[0]}".lstrip("/")
+        if len(candidate) > MAX_PATH_BYTES or len(rest) > MAX_PATH_BYTES:
+            raise ValueError(f"/{path[:200]} leads to a path of more than {MAX_PATH_BYTES} characters")
         entry = tree.get(candidate)
         rest = rest[1:]
         if entry is not None and entry.kind == "symlink" and hops < 40:

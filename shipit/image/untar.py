@@ -11,12 +11,10 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 from shipit.image.tar import CAPABILITY
-from shipit.image.tree import Kind
+from shipit.image.tree import MAX_PATH_BYTES, Kind
 
 # As in archive/tar: of a pax header, and of a long name.
 MAX_HEADER_BYTES = 1024 * 1024
-# PATH_MAX: what is longer can't be unpacked anywhere.
-MAX_PATH_BYTES = 4096
 _MAX_ID, _MAX_DIGITS, _MAX_CAPABILITY = 2**32 - 1, 20, 256
 _BLOCK, _BUFFER = 512, 1024 * 1024
 _ZERO = bytes(_BLOCK)

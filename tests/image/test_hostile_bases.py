@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -343,6 +344,27 @@ def test_a_million_files_are_no_matter_of_memory(tmp_path: Path, registry: Hosti
     registry.image("many", blobs=[packed.getvalue()], diff_ids=[f"sha256:{digest.hexdigest()}"])
     questions = "FROM BASE/many:v1\nCOPY --chown=app a /app/\nCOPY --from=BASE/many:v1 /etc/app /here\n"
     assert bounded(tmp_path, registry, questions, "") < 300 * MIB
+
+
+@pytest.mark.parametrize("part", ["x/", "y" * 200 + "/"])
+@pytest.mark.parametrize("count", [3, 30, 60])
+@pytest.mark.parametrize("asked", ["COPY a /l0/", "WORKDIR /l0/w", "COPY --from=BASE/evil:v1 /l0 /x"])
+def test_links_that_lead_to_ever_longer_paths_end(
+    tmp_path: Path, registry: HostileRegistry, part: str, count: int, asked: str
+) -> None:
+    links = {f"l{number}": f"-> l{number + 1}/{part * (4000 // len(part))}" for number in range(count)}
+    registry.image("evil", tar_of(links))
+    before = time.monotonic()
+    assert bounded(tmp_path, registry, f"FROM BASE/evil:v1\n{asked}\n", "more than 4096 characters") < 150 * MIB
+    assert time.monotonic() - before < 10
+
+
+def test_a_layer_for_which_there_is_no_room_is_not_fetched(registry: HostileRegistry, machine: Machine) -> None:
+    registry.image("evil", GOOD_TAR, layers=[descriptor(gzip.compress(GOOD_TAR, mtime=0), LAYER, size=2**40)])
+    registry.log.clear()
+    with pytest.raises(BuildError, match="the cache is full: no room for 1099511627776 bytes"):
+        machine.build(TAKEN.format("evil:v1"))
+    assert not [path for _, path in registry.log if str(Digest.of(gzip.compress(GOOD_TAR, mtime=0))) in path]
 
 
 def test_a_body_without_end_is_left(registry: HostileRegistry, machine: Machine) -> None:
