@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shipit.clock import Deadline
 from shipit.config.environment import Environment
 from shipit.config.folder import ProjectFolder
 from shipit.config.git import Git
@@ -19,10 +22,12 @@ from shipit.config.resolved import render_resolved
 from shipit.setup.found import look
 from shipit.targets.heroku.token import find_token
 from shipit.targets.kinds import KindModels
+from shipit.targets.kubernetes.kubeconfig import read_context
 from shipit.targets.kubernetes.manifests import read_manifests
+from shipit.targets.kubernetes.server import ApiServer
 from tests.fuzz.bounds import bounded, fuzzed
-from tests.fuzz.mutations import mutated
-from tests.runs import environment
+from tests.fuzz.mutations import as_json, mutated, mutated_json
+from tests.runs import FakeClock, environment
 from tests.shipit import ROOT
 
 SMALL = (
@@ -149,3 +154,42 @@ def test_the_netrc_file(tmp_path: Path, data: bytes) -> None:
     (tmp_path / ".netrc").write_bytes(data)
     (tmp_path / ".netrc").chmod(0o600)
     bounded(lambda: find_token(surroundings(tmp_path)))
+
+
+KUBECONFIG: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "current-context": "prod",
+    "clusters": [{"name": "eu", "cluster": {"server": "https://127.0.0.1:1", "insecure-skip-tls-verify": True}}],
+    "contexts": [{"name": "prod", "context": {"cluster": "eu", "user": "me", "namespace": "shop"}}],
+    "users": [
+        {"name": "me", "user": {"token": "t"}},
+        {"name": "other", "user": {"username": "a", "password": "b"}},
+        {"name": "cert", "user": {"client-certificate-data": "eA==", "client-key-data": "eA==", "as": "me"}},
+        {
+            "name": "exec",
+            "user": {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "no-such-plugin"}},
+        },
+    ],
+}
+
+
+def read_cluster(folder: Path) -> object:
+    """The context of a file, and a request with its login to a port that nobody listens on."""
+    environment = surroundings(folder, KUBECONFIG=str(folder / "kubeconfig"))
+    server = ApiServer(read_context(environment, None), environment)
+    try:
+        return server.send("GET", "/version", Deadline.after(FakeClock(), 5))
+    finally:
+        server.close()
+
+
+@fuzzed
+@given(
+    mutated_json(KUBECONFIG).map(as_json) | mutated(yaml.safe_dump(KUBECONFIG).encode(), as_json(KUBECONFIG)),
+    st.sampled_from(["me", "other", "cert", "exec"]),
+)
+def test_a_kubeconfig(tmp_path: Path, data: bytes, user: str) -> None:
+    data = data.replace(b'"user": "me"', b'"user": "' + user.encode() + b'"')
+    (tmp_path / "kubeconfig").write_bytes(data)
+    bounded(lambda: read_cluster(tmp_path))

@@ -24,6 +24,8 @@ from shipit.registry.client import RegistryClient
 from shipit.registry.credentials import Credentials
 from shipit.registry.limit import parse_limit
 from shipit.registry.registries import Registries
+from shipit.targets.heroku.lines import Lines
+from shipit.targets.heroku.streams import parse_log
 from tests.fuzz.bounds import bounded, fuzzed
 from tests.fuzz.mutations import as_json, mutated, mutated_json
 from tests.fuzz.served import Served, Server, serving
@@ -292,3 +294,23 @@ def test_an_answer_of_http(serve: Start, tmp_path: Path, data: bytes) -> None:
         bounded(lambda: Transport(surroundings(tmp_path)).send("GET", server.url + "/a").content)
     finally:
         server.stop()
+
+
+EVENTS = (
+    b"id: 0\ndata: 2026-01-01T00:00:00Z app[web.1]: one\n\nid: 1\r\ndata:two\r\n\r\n: note\nevent: x\nretry: 5\n\n",
+    b"plain line\nanother\n",
+)
+
+
+@fuzzed
+@given(mutated(*EVENTS), st.booleans(), st.integers(1, 99))
+@example(b"data: " + b"x" * 3_000_000, True, 50_000)
+@example(b"\n" * 300_000, True, 50_000)
+def test_server_sent_events_of_a_log(data: bytes, is_events: bool, piece: int) -> None:
+    def read() -> list[str]:
+        lines = Lines()
+        found = [line for at in range(0, len(data), piece) for line in lines.feed(data[at : at + piece])]
+        return list(parse_log((*found, *lines.end()), is_events=is_events))
+
+    found = bounded(read)
+    assert isinstance(found, list) and all("\n" not in line for line in found)
