@@ -14,6 +14,7 @@ from shipit.rehearsal.app import App
 from shipit.rehearsal.dynos import Dynos
 
 UNCHANGED = "The process type {} was not updated, because it is already running the specified docker image."
+_PIECE = 256 * 1024
 Images = Mapping[str, str | None]
 
 
@@ -21,7 +22,7 @@ class Output:
     """What a release phase writes, for those who follow it."""
 
     def __init__(self) -> None:
-        self._data = b""
+        self._data = bytearray()
         self._is_closed = False
         self._changed = threading.Condition()
 
@@ -41,7 +42,7 @@ class Output:
             with self._changed:
                 while len(self._data) <= position and not self._is_closed:
                     self._changed.wait(1)
-                chunk, is_closed = self._data[position:], self._is_closed
+                chunk, is_closed = bytes(self._data[position : position + _PIECE]), self._is_closed
             position += len(chunk)
             if chunk:
                 yield chunk

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -209,3 +212,47 @@ def test_killed_anywhere_the_next_run_converges(shipit: Shipit, heroku: Moody) -
     done = shipit.run("deploy")
     assert done.returncode == 0, done.stdout + done.stderr
     assert len([row for row in heroku.apps["shop-prod"].releases if row["description"].startswith("Deployed")]) == 1
+
+
+def test_a_release_command_without_an_end_is_left_at_the_deadline(shipit: Shipit, heroku: Moody) -> None:
+    tick = "import time\nfor n in range(600):\n    print('tick', n, flush=True)\n    time.sleep(0.2)"
+    write(shipit, target="{app: shop-prod, settle: 0s, timeout: 3s}", more=f"release: [python, -c, {json.dumps(tick)}]")
+    started = time.monotonic()
+    done = shipit.run("deploy", timeout_s=60)
+    assert done.returncode == 1
+    assert "release v2 was still pending at the deadline, and goes on" in done.stdout
+    assert "heroku: release | tick 0" in done.stderr
+    assert time.monotonic() - started < 20
+    write(
+        shipit,
+        app=SERVER + "# changed\n",
+        more=f"release: {{command: [python, -c, {json.dumps(tick)}], timeout: 2s}}",
+    )
+    done = shipit.run("deploy", timeout_s=60)
+    assert "was still pending after 2 s, the timeout of release:, and goes on" in done.stdout
+
+
+@pytest.mark.parametrize("line", ["'x' * 800 + chr(10)", "'x' * 1000"], ids=["lines", "one-line"])
+def test_sixty_megabytes_of_output_need_little_memory(shipit: Shipit, heroku: Moody, line: str) -> None:
+    flood = f"import sys\npiece = ({line}) * 1000\nfor n in range(60_000_000 // len(piece)): sys.stdout.write(piece)\nprint(); print('done')"
+    write(shipit, more=f"release: [python, -c, {json.dumps(flood)}]")
+    shipit.write(
+        measure__py="import resource, subprocess, sys\n"
+        "done = subprocess.run([sys.executable, '-m', 'shipit', 'deploy'], stderr=subprocess.PIPE)\n"
+        "print('tail', done.stderr[-300:])\n"
+        "print('peak', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)\n"
+        "sys.exit(done.returncode)"
+    )
+    done = subprocess.run(
+        [sys.executable, "measure.py"],
+        cwd=shipit.folder,
+        env=shipit.env,
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "release | done" in done.stdout
+    peak = int(done.stdout.rpartition("peak ")[2])
+    assert peak < 120, f"{peak} MiB"

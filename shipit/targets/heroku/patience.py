@@ -7,7 +7,7 @@ from itertools import count
 from typing import TypeVar
 
 from shipit.clock import Deadline
-from shipit.errors import RemoteError
+from shipit.errors import DeadlinePassed, RemoteError
 from shipit.events import Retried
 from shipit.http.retry import backoff_s
 from shipit.targets.heroku.client import HerokuClient
@@ -22,10 +22,16 @@ def bear(client: HerokuClient, call: Callable[[], T]) -> T:
 
     Raises: RemoteError, DeadlinePassed, Interrupted.
     """
+    last: RemoteError | None = None
     for attempt in count(1):
         try:
             return call()
+        except DeadlinePassed:
+            if last is not None:
+                raise _late(last) from None
+            raise
         except RemoteError as error:
+            last = error
             _pause(client, client.deadline, error, attempt)
     raise AssertionError("unreachable")
 
@@ -52,4 +58,11 @@ def _pause(client: HerokuClient, deadline: Deadline, error: RemoteError, attempt
         raise error
     pause = error.retry_after_s if error.retry_after_s is not None else min(LONGEST_PAUSE_S, backoff_s(attempt))
     client.wire.emit(Retried(error.where, error.what, round(pause, 1)))
-    deadline.sleep(pause, f"Heroku ({error})")
+    try:
+        deadline.sleep(pause, "Heroku")
+    except DeadlinePassed:
+        raise _late(error) from None
+
+
+def _late(error: RemoteError) -> DeadlinePassed:
+    return DeadlinePassed(f"the deadline passed while waiting for Heroku: {error}")
