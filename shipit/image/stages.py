@@ -6,6 +6,7 @@ Source: Dockerfile reference, "FROM", "ARG"; github.com/moby/buildkit 0.34, fron
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -137,7 +138,7 @@ def _check_reference(image: str) -> None:
 
 
 def _given(
-    instruction: Instruction, known: Mapping[str, str], options: BuildOptions, lexer: Lexer, where: str
+    instruction: Instruction, known: dict[str, str], options: BuildOptions, lexer: Lexer, where: str
 ) -> dict[str, str]:
     """What an ARG above the first FROM declares, with its values."""
     found: dict[str, str] = {}
@@ -146,7 +147,7 @@ def _given(
             if name in options.args:
                 found[name] = options.args[name]
             elif default is not None:
-                found[name] = lexer.word(default, {**known, **found})
+                found[name] = lexer.word(default, ChainMap(found, known))
     except ValueError as error:
         raise BuildError(str(error), where=where) from None
     return found
