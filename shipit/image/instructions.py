@@ -51,11 +51,11 @@ class Running(NamedTuple):
             raise NeedsEngine("RUN needs a builder that can run commands", where=where)
         if keyword in ("COPY", "ADD"):
             around = self._around(instruction, stage, index)
-            return self.writer.add(copied_entries(instruction, around, where), stage, self.options.created_s)
+            return self.writer.add(copied_entries(instruction, around, where), stage)
         if keyword == "WORKDIR":
             path = joined_workdir(stage.runtime, self.lexer.word(instruction.text, stage.variables))
             stage.runtime.workdir = path
-            return self.writer.add(_folder(path, stage), stage, self.options.created_s)
+            return self.writer.add(_folder(path, stage), stage)
         if keyword == "ARG":
             self._declare(instruction, stage)
         elif keyword == "ENV":

@@ -23,7 +23,7 @@ from shipit.image.untar import BadTar, Member, SparseFile, TarReader
 
 _BLOCK = 1024 * 1024
 # Names how layers are written and packed: a change of it is a change of their bytes.
-PACKING = "gzip-3"
+PACKING = "gzip-4"
 
 
 def pack_layer(tar: Iterable[bytes], store: ContentStore) -> Layer:

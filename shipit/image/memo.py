@@ -72,6 +72,6 @@ class BuildMemo:
 
 def _lines(context: Context) -> Iterator[str]:
     for path in sorted(context):
-        kind, mode, _, _, target, _, content, _ = context[path]
+        kind, mode, _, _, target, _, content, _, time_s = context[path]
         stamp = content.stamp if isinstance(content, LocalFile) else f"{kind} {target}"
-        yield f"{path}\0{mode}\0{stamp}\n"
+        yield f"{path}\0{mode}\0{stamp}\0{time_s}\n"

@@ -12,7 +12,7 @@ from typing import Literal
 from shipit.image.withheld import Withheld
 from shipit.platforms import parse_platform
 
-# 1980-01-01, the first moment that every archive format can hold; SOURCE_DATE_EPOCH says another.
+# 1980-01-01, the first moment that every archive format can hold; SOURCE_DATE_EPOCH says another time of the image.
 EPOCH_S = 315_532_800
 # Names of kernels for what containers call otherwise.
 _MACHINES = {"armv7l": "arm/v7", "armv6l": "arm/v6", "i686": "386"}
@@ -29,7 +29,7 @@ def this_platform() -> str:
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """`context` and `dockerfile` are absolute. `created_s` is the time of all files and of the image, in Unix seconds.
+    """`context` and `dockerfile` are absolute. `created_s` is the time of the image, in Unix seconds.
 
     `platform` is the one to build for, `build_platform` the one that builds: that of this machine, or of an engine.
     `secrets` are the values by id for `RUN --mount=type=secret`; `ssh` is whether the agent is forwarded.

@@ -28,8 +28,8 @@ class Written(NamedTuple):
     is_settled: bool
 
 
-def write_layer(entries: Mapping[str, Entry], store: ContentStore, created_s: int, bring_out: BringOut) -> Written:
-    """The layer of entries, which is in the store then. All times are `created_s`.
+def write_layer(entries: Mapping[str, Entry], store: ContentStore, bring_out: BringOut) -> Written:
+    """The layer of entries, which is in the store then.
 
     Nothing is read where all files have the stamps of an earlier run, or come from the same layers, and nothing compressed
     where they hold what they held then. `bring_out` makes contents in layers readable.
@@ -37,25 +37,25 @@ def write_layer(entries: Mapping[str, Entry], store: ContentStore, created_s: in
     """
     began_ns = time.time_ns()
     stamps = [entry.content.stamp for entry in entries.values() if isinstance(entry.content, LocalFile)]
-    stamped = key_of(f"stamps {created_s} {PACKING}", _stamped(entries)) if _is_told_by_origin(entries) else None
+    stamped = key_of(f"stamps {PACKING}", _stamped(entries)) if _is_told_by_origin(entries) else None
     if stamped and (layer := _noted(stamped, store)):
         return Written(layer, False, True)
-    layer, is_new = _of_content(share_content(bring_out(entries)), store, created_s, marks_of(stamps))
+    layer, is_new = _of_content(share_content(bring_out(entries)), store, marks_of(stamps))
     is_settled = stamped is not None and not any(is_young(stamp, began_ns) for stamp in stamps)
     if is_settled and stamped:
         _note(stamped, layer, store)
     return Written(layer, is_new, is_settled)
 
 
-def _of_content(entries: Mapping[str, Entry], store: ContentStore, created_s: int, marks: bytes) -> tuple[Layer, bool]:
+def _of_content(entries: Mapping[str, Entry], store: ContentStore, marks: bytes) -> tuple[Layer, bool]:
     """The layer by what the files hold. They are read for that alone only where it is likely that it is known."""
-    shape = key_of(f"shape {created_s} {PACKING}", _shaped(entries))
+    shape = key_of(f"shape {PACKING}", _shaped(entries))
     before = store.recall("shapes", shape)
     if before is not None and _may_be_known(before, marks):
-        layer = _noted(_content_key(_digest(tar_stream(entries, created_s))), store)
+        layer = _noted(_content_key(_digest(tar_stream(entries))), store)
         if layer is not None:
             return layer, False
-    packed = pack_layer(tar_stream(entries, created_s), store)
+    packed = pack_layer(tar_stream(entries), store)
     store.note("shapes", shape, b64encode(marks).decode())
     key = _content_key(packed.diff_id)
     if (layer := _noted(key, store)) is not None:
@@ -83,8 +83,8 @@ def _is_told_by_origin(entries: Mapping[str, Entry]) -> bool:
 
 def _stamped(entries: Mapping[str, Entry]) -> Iterator[str]:
     for path in sorted(entries):
-        kind, mode, uid, gid, target, _, content, capability = entries[path]
-        line = f"{path}\0{kind}\0{mode}\0{uid}\0{gid}\0{target}\0{capability}\n"
+        kind, mode, uid, gid, target, _, content, capability, time_s = entries[path]
+        line = f"{path}\0{kind}\0{mode}\0{uid}\0{gid}\0{target}\0{capability}\0{time_s}\n"
         if isinstance(content, LocalFile):
             yield f"{content.folder}/{content.name}\0{content.stamp}\0{line}"
         elif isinstance(content, InLayer):
@@ -96,8 +96,8 @@ def _stamped(entries: Mapping[str, Entry]) -> Iterator[str]:
 
 
 def _shaped(entries: Mapping[str, Entry]) -> Iterator[str]:
-    for path, (kind, mode, uid, gid, target, size, _, capability) in entries.items():
-        yield f"{path}\0{kind}\0{mode}\0{uid}\0{gid}\0{target}\0{size}\0{capability}\n"
+    for path, (kind, mode, uid, gid, target, size, _, capability, time_s) in entries.items():
+        yield f"{path}\0{kind}\0{mode}\0{uid}\0{gid}\0{target}\0{size}\0{capability}\0{time_s}\n"
 
 
 def key_of(what: str, lines: Iterable[str]) -> Digest:

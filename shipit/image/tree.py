@@ -50,7 +50,8 @@ Kind = Literal["file", "dir", "symlink", "hardlink", "special"]
 class Entry(NamedTuple):
     """One file, folder or link. `mode` is the permission bits; `target` where a link points; `size` in bytes.
 
-    `capability` is the value of the attribute security.capability, its bytes decoded with surrogateescape.
+    `capability` is the value of the attribute security.capability, its bytes decoded with surrogateescape. `time_s` is None
+    for what gets its time from its content.
     """
 
     kind: Kind
@@ -61,6 +62,7 @@ class Entry(NamedTuple):
     size: int = 0
     content: Content | None = None
     capability: str = ""
+    time_s: int | None = None
 
 
 Tree = dict[str, Entry]

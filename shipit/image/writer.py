@@ -37,19 +37,19 @@ class LayerWriter:
         self._ready = ready
         self._bringing = threading.Lock()
 
-    def add(self, entries: Mapping[str, Entry], stage: Stage, created_s: int) -> bool:
+    def add(self, entries: Mapping[str, Entry], stage: Stage) -> bool:
         """Begin to write a layer; what follows needs only its tree. Whether there was something to write."""
         if not entries:
             return False
         if len(stage.layers) >= _MOST_LAYERS:
             raise CopyError(f"an image should have at most {_MOST_LAYERS} layers", "copy more with each COPY")
         entries = stage.with_parents(entries)
-        stage.layers.append(self._pool.submit(self._written, entries, created_s))
+        stage.layers.append(self._pool.submit(self._written, entries))
         lay_over(stage.own, entries)
         return True
 
-    def _written(self, entries: Mapping[str, Entry], created_s: int) -> Layer:
-        written = write_layer(entries, self._store, created_s, self._brought_out)
+    def _written(self, entries: Mapping[str, Entry]) -> Layer:
+        written = write_layer(entries, self._store, self._brought_out)
         if written.is_new:
             self._ready(written.layer)
         if not written.is_settled:

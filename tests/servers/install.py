@@ -129,6 +129,8 @@ def unpack_modern() -> None:
 # Clients of others, from npm: package, version, program.
 HEROKU_CLI = ("heroku", "11.10.0", "heroku")
 LANGUAGE_SERVER = ("yaml-language-server", "2.0.0", "yaml-language-server")
+# A library; the program is of what it needs.
+EXPRESS = ("express", "4.21.2", "mime")
 
 
 def _npm_folder(package: tuple[str, str, str]) -> Path:
@@ -146,6 +148,12 @@ def _npm_program(package: tuple[str, str, str]) -> str:
 def heroku_cli() -> str:
     """The path of the Heroku CLI. Raises: Unavailable."""
     return _npm_program(HEROKU_CLI)
+
+
+def express_folder() -> Path:
+    """Where Node finds Express. Raises: Unavailable."""
+    _npm_program(EXPRESS)
+    return _npm_folder(EXPRESS) / "node_modules"
 
 
 def language_server() -> str:
@@ -248,6 +256,7 @@ def main() -> None:
         unpack_modern()
         install_from_npm(HEROKU_CLI)
         install_from_npm(LANGUAGE_SERVER)
+        install_from_npm(EXPRESS)
         build_moby()
         build_buildkit()
         build_kubernetes()

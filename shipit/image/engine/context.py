@@ -46,7 +46,7 @@ def packed_context(options: BuildOptions, *, classic: bool, syntax: bool) -> Ite
     if syntax and not classic:
         tree[name] = _file(_blanked(dockerfile))
     with tempfile.TemporaryFile() as file:
-        for chunk in tar_stream(tree, options.created_s):
+        for chunk in tar_stream(tree):
             file.write(chunk)
         file.seek(0)
         yield file, name
