@@ -48,7 +48,7 @@ def deploy(run: Run) -> int:
     check_clean(run.project)
     if not (run.project.protected or any(target.config.protected for target in run.targets)):
         run.early.allow()
-    preparation = prepare(run)
+    preparation = prepare(run, is_deploy=True)
     run.emit(PlanMade(render_plan(preparation.plan, run.redactor), preparation.plan.changes))
     if preparation.plan.changes:
         _ask(run, preparation)

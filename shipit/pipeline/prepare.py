@@ -15,7 +15,7 @@ from shipit.pipeline.images import Prepared, build_images, counted, human_bytes,
 from shipit.pipeline.parallel import GRACE_S, Failures, together
 from shipit.pipeline.run import Run
 from shipit.release import ImageUse, Plan, Release, TargetPlan, short
-from shipit.targets.base import Checks, ChecksLogin, Notes, Reissues, Target
+from shipit.targets.base import Checks, ChecksAccess, ChecksLogin, Notes, Reissues, Target
 from shipit.threads import Workers, result_of
 
 T = TypeVar("T")
@@ -35,10 +35,11 @@ class Preparation(NamedTuple):
     looked_s: Mapping[str, float] = {}
 
 
-def prepare(run: Run) -> Preparation:
+def prepare(run: Run, *, is_deploy: bool = False) -> Preparation:
     """Observe every target and build every image side by side, look what registries have, and plan.
 
-    A missing login is told before anything else, and a place that can't be read before an engine is asked to build.
+    A missing login is told before anything else, and a place that can't be read, or where a deploy may not write, before
+    an engine is asked to build.
     Raises: every failure of these at once; nothing was written then.
     """
     together({target.name: partial(_check_login, run, target) for target in run.targets}, run.clock)
@@ -54,7 +55,7 @@ def prepare(run: Run) -> Preparation:
         return built, prepare_uses(run, uses, built)
 
     calls: dict[str, Callable[[], Any]] = {
-        f"target {name}": partial(_timed, run, target) for name, target in targets.items()
+        f"target {name}": partial(_timed, run, target, is_deploy) for name, target in targets.items()
     }
     results, (built, prepared) = _side_by_side(run, calls, build_and_look)
     observed = {name: results[f"target {name}"][1] for name in targets}
@@ -102,9 +103,12 @@ def observe_target(run: Run, target: Target) -> Any:
     return target.observe(run.context(target))
 
 
-def _timed(run: Run, target: Target) -> tuple[float, Any]:
-    at = run.clock.now()
-    return at, observe_target(run, target)
+def _timed(run: Run, target: Target, is_deploy: bool) -> tuple[float, Any]:
+    at, context = run.clock.now(), run.context(target)
+    observed = target.observe(context)
+    if is_deploy and isinstance(target, ChecksAccess):
+        target.check_access(context)
+    return at, observed
 
 
 def _uses(target: Target, observed: Any, built: Mapping[BuildKey, BuiltImage]) -> list[ImageUse]:

@@ -164,6 +164,15 @@ class ChecksLogin(Protocol):
 
 
 @runtime_checkable
+class ChecksAccess(Protocol):
+    """A kind that can tell with a request or two that its user may not deploy there."""
+
+    def check_access(self, context: Context) -> None:
+        """Called for a deploy before an engine is asked to build. Raises: ShipitError."""
+        ...
+
+
+@runtime_checkable
 class LogsIn(Protocol):
     """A kind whose credentials also open a registry."""
 

@@ -47,9 +47,11 @@ class KubeApi(StrictServer):
             self.route("GET", prefix, partial(_discovery, kinds))
         self.route("GET", r"/api/v1/namespaces/prod", lambda _: _json(_head("v1", "Namespace", "prod")))
         self.route("GET", r"/version", lambda _: _json({}))
-        self.route(
-            "POST", r"/apis/authorization.k8s.io/v1/selfsubject\w+", lambda _: _json({"status": {"allowed": True}})
-        )
+        # What the user may do, as rules and asked one by one.
+        self.rules: list[Object] = [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]
+        self.allows = True
+        review = r"/apis/authorization.k8s.io/v1/selfsubject\w+"
+        self.route("POST", review, lambda _: _json({"status": {"allowed": self.allows, "resourceRules": self.rules}}))
         self.route("GET", rf"{_NAMESPACED}/(?P<name>[^/]+)/log", self._log)
         self.route("GET", rf"{_NAMESPACED}/(?P<name>[^/]+):\d+/proxy(?P<path>/.*)", lambda _: self.health)
         self.route("GET", _NAMESPACED, self._list)

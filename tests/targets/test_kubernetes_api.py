@@ -86,11 +86,42 @@ def test_a_deploy_and_the_next_one(make: Make, api: KubeApi) -> None:
     run = make()
     assert deploy(run) == 0
     assert finished(run).reason == "Deployment/web 1/1 ready, Service/web /up answers 200"
-    assert [method for method, _ in api.log if method != "GET"] == ["PATCH", "PATCH", "PATCH"]
-    before = len(api.log)
+    assert _writes(api) == ["PATCH", "PATCH", "PATCH"]
     assert deploy(make()) == 0
-    assert {method for method, _ in api.log[before:]} == {"GET"}, "an unchanged deploy writes nothing"
+    assert _writes(api) == ["PATCH", "PATCH", "PATCH"], "an unchanged deploy writes nothing"
     assert api.unknown == []
+
+
+def _writes(api: KubeApi) -> list[str]:
+    return [method for method, path in api.log if method != "GET" and "authorization.k8s.io" not in path]
+
+
+READER = [{"verbs": ["get", "list"], "apiGroups": ["", "apps", "batch"], "resources": ["*"]}]
+WRITER = [{"verbs": ["*"], "apiGroups": ["", "apps"], "resources": ["services", "deployments"]}]
+
+
+@pytest.mark.parametrize(
+    ("rules", "allows", "refused"),
+    [
+        (READER, False, "the user of mem may not patch services in namespace prod; patch deployments.apps in namespace prod; create jobs.batch in namespace prod; patch secrets in namespace prod"),
+        (READER + WRITER, False, "the user of mem may not create jobs.batch in namespace prod; patch secrets in namespace prod"),
+        (READER, True, ""),
+        ([], True, ""),
+    ],
+)  # fmt: skip
+def test_a_user_that_may_not_deploy_is_told_before_anything_is_written(
+    make: Make, api: KubeApi, registry: EmbeddedRegistry, rules: list[Any], allows: bool, refused: str
+) -> None:
+    api.rules, api.allows = rules, allows
+    run = make(release="release: migrate")
+    if not refused:
+        assert deploy(run) == 0
+        return
+    with pytest.raises(ShipitError) as caught:
+        deploy(run)
+    assert (caught.value.what, caught.value.hint) == (refused, "ask for a Role with these verbs")
+    assert _writes(api) == [] and registry.tags == {}
+    assert prepare(make(release="release: migrate")).plan.changes, "a plan needs no right to write"
 
 
 def _meddling(run: Run, when: Callable[[Event], bool], meddle: Callable[[], None]) -> Run:
@@ -172,7 +203,7 @@ def test_the_same_deploy_twice_at_once_runs_the_release_command_once(make: Make,
     threads = [threading.Thread(target=lambda run=run: codes.append(deploy(run))) for run in deploys]
     for thread in threads:
         thread.start()
-    _await(lambda: sum(method == "POST" for method, _ in api.log) == 2, "both want the Job")
+    _await(lambda: _writes(api).count("POST") == 2, "both want the Job")
     [job] = [item for (kind, _), item in api.objects.items() if kind == "jobs"]
     job["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
     for thread in threads:
@@ -199,7 +230,7 @@ def test_a_release_command_that_failed_is_run_again_once_by_two_deploys(make: Ma
     threads = [threading.Thread(target=lambda run=run: codes.append(deploy(run))) for run in two]
     for thread in threads:
         thread.start()
-    _await(lambda: sum(method == "POST" for method, _ in api.log) == 3, "both want the Job")
+    _await(lambda: _writes(api).count("POST") == 3, "both want the Job")
     second = _uid(api)
     time.sleep(0.3)
     assert _uid(api) == second != first

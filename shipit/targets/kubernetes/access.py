@@ -1,6 +1,6 @@
 """What a deploy would ask the API server for, and whether it may.
 
-Source: Kubernetes API, authorization.k8s.io/v1 SelfSubjectAccessReview.
+Source: Kubernetes API, authorization.k8s.io/v1 SelfSubjectAccessReview, SelfSubjectRulesReview.
 """
 
 from __future__ import annotations
@@ -52,3 +52,28 @@ def judge_access(answers: Mapping[Access, tuple[str, ...]], who: str) -> list[Fi
         Finding("failure", "", f"{who} may not {', '.join(verbs)} {access.title}", "ask for a Role with these verbs")
         for access, verbs in refused
     ]
+
+
+class Rule(NamedTuple):
+    """What a user may do: each of the verbs with each of the resources; `*` is any."""
+
+    verbs: tuple[str, ...]
+    groups: tuple[str, ...]
+    resources: tuple[str, ...]
+
+    def allows(self, access: Access, verb: str) -> bool:
+        """Whether the rule is for this, names of objects apart."""
+        pairs = ((self.verbs, verb), (self.groups, access.group), (self.resources, access.resource))
+        return all(wanted in allowed or "*" in allowed for allowed, wanted in pairs)
+
+
+def not_covered(rules: Iterable[Rule], wanted: Iterable[Access]) -> list[Access]:
+    """What no rule allows, with those verbs only. Pure."""
+    known = tuple(rules)
+    left = [
+        access._replace(
+            verbs=tuple(verb for verb in access.verbs if not any(rule.allows(access, verb) for rule in known))
+        )
+        for access in wanted
+    ]
+    return [access for access in left if access.verbs]

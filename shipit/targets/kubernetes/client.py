@@ -16,6 +16,7 @@ from shipit.events import Emit
 from shipit.http.exchange import Answer
 from shipit.http.parts import Part
 from shipit.http.retry import retrying
+from shipit.targets.kubernetes.access import Rule
 from shipit.targets.kubernetes.live import Live, parse_live
 from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
 from shipit.targets.kubernetes.server import ApiServer, Query, error_of, parsed
@@ -170,6 +171,24 @@ class KubernetesClient:
     def refused(self, group: str, resource: str, namespace: str, verbs: Sequence[str]) -> tuple[str, ...]:
         """The verbs that this user may not do with a resource."""
         return tuple(verb for verb in verbs if not self.may(group, resource, namespace, verb))
+
+    def rules(self, namespace: str) -> tuple[Rule, ...]:
+        """What this user may do in a namespace, with one request; not all of it where an authorizer can't list its rules."""
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectRulesReview",
+            "spec": {"namespace": namespace},
+        }
+        try:
+            answer = self._write("POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", json.dumps(body))
+        except RemoteError as error:
+            if error.status in (403, 404, 405):
+                return ()
+            raise
+        return tuple(
+            Rule(*(tuple(item.text() for item in row[key].rows()) for key in ("verbs", "apiGroups", "resources")))
+            for row in answer["status"]["resourceRules"].rows()
+        )
 
     def date(self) -> str | None:
         """The API server's clock, as its `Date` header has it."""

@@ -14,7 +14,7 @@ from shipit.events import Event
 from shipit.http.skew import judge_skew
 from shipit.release import Finding, ImageUse, Place, Release, Seen, Step, Verdict
 from shipit.targets.base import Context
-from shipit.targets.kubernetes.access import judge_access, needed_access
+from shipit.targets.kubernetes.access import Access, judge_access, needed_access, not_covered
 from shipit.targets.kubernetes.applied import applied, plan_back, released_before
 from shipit.targets.kubernetes.client import ATTEMPTS, KubernetesClient
 from shipit.targets.kubernetes.config import KubernetesConfig
@@ -142,6 +142,21 @@ class KubernetesTarget:
         if now != self.place:
             what = f"the place changed since the plan: it was {self.place.identity}, and is {now.identity}"
             raise RemoteError(what, where=self.name, hint="run it again to plan for where it leads now")
+
+    def check_access(self, context: Context) -> None:
+        """That objects may be applied here, and a release command started. Raises: RemoteError."""
+        client = self._client(context)
+        kinds = sorted({client.resource(manifest, self.namespace) for manifest in self._desired.identities()})
+        wanted = [Access(*kind, ("patch",)) for kind in kinds if kind[2] == self.namespace]
+        if self.project.release is not None:
+            wanted.append(Access("batch", "jobs", self.namespace, ("create",)))
+        if self._desired.secret_names or self.config.pull_secret:
+            wanted.append(Access("", "secrets", self.namespace, ("patch",)))
+        # The rules may not be all there are: what they do not cover is asked for one by one.
+        asked = {access: client.refused(*access) for access in not_covered(client.rules(self.namespace), wanted)}
+        if refused := [f"{', '.join(verbs)} {access.title}" for access, verbs in asked.items() if verbs]:
+            what = f"the user of {self.context} may not {'; '.join(refused)}"
+            raise RemoteError(what, where=self.place.identity, hint="ask for a Role with these verbs", status=403)
 
     def examine(self, context: Context) -> Sequence[Finding]:
         """Whether this context may do what a deploy does, and how far its clock is."""
