@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from shipit.config.position import Position
-from shipit.config.yaml_text import decode, not_yaml, problem_in
+from shipit.config.yaml_text import decode, is_private, not_yaml, problem_in
 from shipit.errors import ConfigErrors
 
 MAX_NODES = 100_000
@@ -169,7 +169,8 @@ class _Builder:
     def _unknown_tag(self, event: Any, at: Position) -> ConfigErrors:
         start = event.start_mark
         before = Position(start.line + 1, start.column + 1, max(1, at.column - start.column - 2), self._name)
-        return self._error(f"the tag {event.tag.replace(_CORE, '!!')} is not known here", before, "remove it")
+        tag = "this tag" if is_private(self._text, before) else f"the tag {event.tag.replace(_CORE, '!!')}"
+        return self._error(f"{tag} is not known here", before, "remove it")
 
     def _mapping(self, at: Position, depth: int) -> Mapping_:
         own: dict[str, tuple[Position, Value]] = {}

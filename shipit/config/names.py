@@ -10,6 +10,7 @@ from shipit.config.git import Git
 from shipit.config.interpolate import InterpolationError, Lookup, interpolate
 from shipit.config.local_command import is_local_command
 from shipit.config.position import Keys
+from shipit.config.secret_names import is_secret_name
 from shipit.config.source import Source
 from shipit.errors import ConfigError
 
@@ -58,7 +59,8 @@ def interpolated(tree: Mapping_, lookup: Lookup, source: Source) -> tuple[Mappin
         text, errors = _replaced(value.text, lookup)
         for error in errors:
             number = value.text.count("${", 0, error.offset)
-            mistakes.append(source.problem(keys, str(error), _hint(error), variable=number))
+            what = _without_text(error) if any(is_secret_name(str(key)) for key in keys) else str(error)
+            mistakes.append(source.problem(keys, what, _hint(error), variable=number))
             failed.add(keys)
         return value if is_local_command(keys) else Scalar(text, False, value.at, value.text)
 
@@ -94,6 +96,13 @@ def _replaced(text: str, lookup: Lookup) -> tuple[str, list[InterpolationError]]
         else:
             return ("", errors) if errors else (result, [])
     return "", errors
+
+
+def _without_text(error: InterpolationError) -> str:
+    """What is wrong, without a word of the text, which may be the secret itself."""
+    if error.unset:
+        return f"{error.unset} is not set"
+    return "a variable should be written as ${NAME}, ${NAME:-default} or ${NAME:?message}, a literal ${ as $${"
 
 
 def _hint(error: InterpolationError) -> str:

@@ -7,8 +7,12 @@ import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from shipit.config.masking import Private, shown_line
+
 _BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 _WIDEST = 160
+# The password of a URL.
+_PASSWORD = re.compile(r"(?<=://)([^/?#\s:@\"']*:)([^/?#\s\"']+)(?=@)")
 
 
 # A path of keys and indices in a file.
@@ -33,14 +37,17 @@ def lines_of(text: str) -> list[str]:
     return _BREAK.split(text)
 
 
-def excerpt(lines: Sequence[str], at: Position) -> tuple[str, ...]:
+def excerpt(lines: Sequence[str], at: Position, part: Private | None = None) -> tuple[str, ...]:
     """The line of a position, and a caret under its token; empty where it is not among the lines, or blank.
 
-    Of a long line the part around the token is shown. What a terminal would obey is shown as `\ufffd`.
+    `part` of the line is private, and not shown. Of a long line the part around the token is shown. What a terminal would
+    obey is shown as `\ufffd`.
     """
     if not 1 <= at.line <= len(lines) or not lines[at.line - 1].strip():
         return ()
-    source, start = lines[at.line - 1], at.column - 1
+    source, start, width = _PASSWORD.sub(_starred, lines[at.line - 1]), at.column - 1, at.width
+    if part is not None:
+        source, start, width = shown_line(source, start, width, part)
     before, behind = "", ""
     if len(source) > _WIDEST:
         first = max(0, start - _WIDEST // 2)
@@ -48,7 +55,7 @@ def excerpt(lines: Sequence[str], at: Position) -> tuple[str, ...]:
         before, behind = "..." if first else "", "..." if last < len(source) else ""
         source, start = source[first:last], start - first
     source = "".join(char if char.isprintable() else (" " if char == "\t" else "\ufffd") for char in source)
-    token = source[start : start + at.width]
+    token = source[start : start + width]
     caret = "^" * max(1, _columns(token))
     number = str(at.line)
     indent = " " * (len(before) + _columns(source[:start]))
@@ -79,19 +86,9 @@ def _width(text: str) -> int:
     return len(text.rstrip().rstrip("'\""))
 
 
-def masked(lines: tuple[str, ...], *, keep_token: bool) -> tuple[str, ...]:
-    """An excerpt without what stands behind its token, and without the token itself where it is a value."""
-    if len(lines) != 2:
-        return lines
-    shown, carets = lines
-    start = carets.index("^")
-    end = start + (carets.count("^") if keep_token else 0)
-    # Carets count the columns of a terminal, and wide characters take two of them.
-    while end and _columns(shown[:end]) > start + (carets.count("^") if keep_token else 0):
-        end -= 1
-    if len(shown) <= end:
-        return lines
-    return (f"{shown[:end]}...", carets if keep_token else f"{carets[:start]}^^^")
+def _starred(match: re.Match[str]) -> str:
+    """As long as it was, so that the token stays where it is."""
+    return match[1] + "*" * len(match[2])
 
 
 def _columns(text: str) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from shipit.config.image import BuildConfig
 from shipit.config.position import Keys
 from shipit.config.project import Project
-from shipit.config.secret_source import SecretSource
+from shipit.config.secret_source import SecretSource, shown_path
 from shipit.errors import ConfigError
 from shipit.files import Unreadable
 
@@ -74,12 +74,12 @@ def _secret(keys: Keys, secret: SecretSource, project: Project) -> Iterator[Conf
     try:
         file = project.folder.checked(secret.file)
     except Unreadable as error:
-        yield project.problem((*keys, "file"), f"{secret.file} {error.what}", error.hint)
+        yield project.problem((*keys, "file"), f"{shown_path(secret.file)} {error.what}", error.hint)
         return
     if file.is_dir():
         yield project.problem((*keys, "file"), f"{secret.file} is a folder", hint)
     elif not file.exists():
-        yield project.problem((*keys, "file"), f"there is no file {secret.file}", hint)
+        yield project.problem((*keys, "file"), f"there is no file {shown_path(secret.file, 'of that name')}", hint)
     elif not file.is_file() or not os.access(file, os.R_OK):
         yield project.problem(
             (*keys, "file"), f"{secret.file} can't be read", "check its permissions, and that it is a regular file"

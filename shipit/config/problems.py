@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Set
 from typing import Any, TypeVar
 
@@ -97,7 +98,9 @@ def _problem(model: type[BaseModel], detail: Any, source: Source, prefix: Keys) 
     if kind == "extra_forbidden":
         known = _known_keys(model, detail["loc"][:-1])
         hint = elsewhere(str(keys[-1]), known) or source.near(str(keys[-1]), known) or _keys_here(known)
-        return source.problem(keys, "is not a key that is known here", hint, on_key=True)
+        # What is called like a variable was meant for env or secrets.
+        is_variable = re.fullmatch(r"[A-Z][A-Z0-9_]+", str(keys[-1])) is not None
+        return source.problem(keys, "is not a key that is known here", hint, on_key=True, hides=is_variable)
     if kind == "missing":
         return source.problem(
             keys[:-1], f"should have {keys[-1]}:", f"add {keys[-1]}: under it" if keys[:-1] else "add it"

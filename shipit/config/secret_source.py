@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
@@ -17,6 +18,10 @@ class KeyringConfig(Model):
     username: str = Field(description="The user name that it is kept under.")
 
 
+# Letters alone, or what begins, goes on or ends as paths do.
+_PATH = re.compile(
+    r"[A-Za-z_-]+|(~/|\.{0,2}/|\.)?[\w .@-]+(/[\w .@-]+)+/?|(~/|\.{0,2}/|\.)[\w .@-]+|[\w -]+\.[a-z]{1,5}"
+)
 SOURCES = ("env", "file", "command", "keyring")
 _ONE_SOURCE = {"oneOf": [{"required": [key]} for key in SOURCES]}
 
@@ -50,6 +55,11 @@ class SecretSource(Model):
         if len(named) > 1:
             raise Misplaced(what, named[1], hint=f"keep {named[0]} or {named[1]}")
         return self
+
+
+def shown_path(text: str, otherwise: str = "its file") -> str:
+    """A secret's path as messages show it; one that does not look like a path may be the value, and is not shown."""
+    return text if len(text) <= 100 and _PATH.fullmatch(text) else otherwise
 
 
 class SecretConfig(SecretSource):

@@ -15,7 +15,7 @@ from shipit.config.folder import ProjectFolder, project_folder
 from shipit.config.git import Git
 from shipit.config.local_command import LocalCommand, local_command
 from shipit.config.names import Names
-from shipit.config.secret_source import KeyringConfig, SecretSource
+from shipit.config.secret_source import KeyringConfig, SecretSource, shown_path
 from shipit.errors import ConfigError, ConfigErrors
 from shipit.files import Unreadable
 from shipit.process import ProgramFailed, run_program
@@ -85,7 +85,7 @@ class _Reader:
         if source.env is not None:
             value, what = self._from_variable(source.env), f"the variable {source.env} is empty"
         elif source.file is not None:
-            value, what = self._from_file(source.file), f"{source.file} is empty"
+            value, what = self._from_file(source.file), f"{shown_path(source.file)} is empty"
         elif self.environment.is_untrusted:
             raise _NotHad(
                 "is had from a program, and none is run with --untrusted", "give it as a variable here: {env: NAME}"
@@ -109,7 +109,9 @@ class _Reader:
         except (Unreadable, UnicodeDecodeError) as error:
             reason = error.reason if isinstance(error, Unreadable) else "it is not text"
             hint = error.hint if isinstance(error, Unreadable) else ""
-            raise _NotHad(f"{text} can't be read: {reason}", hint or "create it, or name another file") from None
+            raise _NotHad(
+                f"{shown_path(text)} can't be read: {reason}", hint or "create it, or name another file"
+            ) from None
 
     def _from_keyring(self, entry: KeyringConfig, timeout_s: float) -> str:
         """Asked in a process of its own: a keyring may wait for a person, and can't be interrupted."""

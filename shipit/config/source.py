@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterable
 
 from shipit.config.document import Mapping_, Scalar, Sequence_, Value
-from shipit.config.position import Keys, Position, excerpt, lines_of, masked, variable_at
+from shipit.config.masking import Private, private_parts
+from shipit.config.position import Keys, Position, excerpt, lines_of, variable_at
+from shipit.config.secret_names import is_secret_name
 from shipit.errors import ConfigError
 
 # Nobody reads more suggestions than this, and each takes its time.
@@ -21,11 +23,18 @@ class Texts(dict[str, bytes]):
     def __init__(self) -> None:
         super().__init__()
         self._lines: dict[str, list[str]] = {}
+        self._private: dict[str, dict[int, Private]] = {}
 
     def lines(self, name: str) -> list[str]:
         if name not in self._lines:
             self._lines[name] = lines_of(self.get(name, b"").decode("utf-8-sig", "replace"))
         return self._lines[name]
+
+    def private_part(self, at: Position) -> Private | None:
+        """What no message may show of the line of a position."""
+        if at.file not in self._private:
+            self._private[at.file] = private_parts(self.lines(at.file))
+        return self._private[at.file].get(at.line - 1)
 
 
 class Source:
@@ -77,16 +86,19 @@ class Source:
         on_value: bool = False,
         anywhere: bool = False,
         variable: int = -1,
+        hides: bool = False,
     ) -> ConfigError:
-        """An error at a path; `variable` is the number of a `${...}` in its text, from 0, that is meant."""
+        """An error at a path; `variable` is the number of a `${...}` in its text, from 0, that is meant.
+
+        It `hides` what may be a secret there, though its names do not say so.
+        """
         at, found = self.locate(keys, on_key=on_key, on_value=on_value, anywhere=anywhere)
         if variable >= 0:
             at = variable_at(self.texts.lines(at.file), at, variable)
-        error = self.problem_at(at, what, hint, path=dotted(found))
-        if found[:1] == ("secrets",):
-            # Whoever put a value there made a mistake; it is not repeated for the log of a CI run.
-            error.detail = masked(error.detail, keep_token=at != self._at(found).at)
-        return error
+        # Whoever put a value there made a mistake; it is not repeated for the log of a CI run.
+        hides = hides or any(isinstance(key, str) and is_secret_name(key) for key in found)
+        behind = at.width if at != self._at(found).at else 0
+        return self.problem_at(at, what, hint, path=dotted(found), hides=behind if hides else None)
 
     def _at(self, keys: Keys) -> Value:
         value = self.tree
@@ -110,10 +122,13 @@ class Source:
         value = self._at(self.locate(keys)[1])
         return isinstance(value, Scalar) and not value.is_null
 
-    def problem_at(self, at: Position, what: str, hint: str = "", *, path: str = "") -> ConfigError:
-        """An error at a position."""
+    def problem_at(
+        self, at: Position, what: str, hint: str = "", *, path: str = "", hides: int | None = None
+    ) -> ConfigError:
+        """An error at a position; it `hides` what stands so many characters behind it, also where the text does not say so."""
         at = at if at.file else at._replace(file=self.name)
-        shown = excerpt(self.texts.lines(at.file), at)
+        part = self.texts.private_part(at) or (None if hides is None else Private(at.column - 1 + hides))
+        shown = excerpt(self.texts.lines(at.file), at, part)
         return ConfigError(what, where=at.where, hint=hint, path=path, excerpt=shown, position=(at.line, at.column))
 
     def near(self, word: str, known: Iterable[str]) -> str:
@@ -139,5 +154,7 @@ def dotted(keys: Keys) -> str:
 def _word(key: str) -> str:
     if re.fullmatch(r"[\w-]+", key):
         return key
+    # Somebody wrote NAME=VALUE where a name should be.
+    key, sign, _ = key.partition("=")
     shown = "".join(char if char.isprintable() and char != '"' else "\ufffd" for char in key[:80])
-    return f'"{shown}"'
+    return f'"{shown}{"=..." if sign else ""}"'

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from shipit.config.masking import private_parts
 from shipit.config.position import Position, excerpt, lines_of
 from shipit.errors import ConfigError, ConfigErrors
 
@@ -35,8 +36,15 @@ _SAYINGS = {
 
 def problem_in(text: str, at: Position, what: str, hint: str = "") -> ConfigError:
     """A mistake at a position of a text."""
-    shown = excerpt(lines_of(text), at)
+    lines = lines_of(text)
+    shown = excerpt(lines, at, private_parts(lines).get(at.line - 1))
     return ConfigError(what, where=at.where, hint=hint, excerpt=shown, position=(at.line, at.column))
+
+
+def is_private(text: str, at: Position) -> bool:
+    """Whether what stands at a position is not to be repeated."""
+    part = private_parts(lines_of(text)).get(at.line - 1)
+    return part is not None and at.column > part.start
 
 
 def decode(data: bytes, name: str, max_bytes: int = MAX_BYTES) -> str:
