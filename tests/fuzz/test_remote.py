@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from shipit.clock import Deadline
 from shipit.config.environment import Environment
 from shipit.digest import Digest
 from shipit.http.retry import parse_retry_after
@@ -207,6 +208,12 @@ def test_the_headers_of_a_manifest(
     bounded(lambda: resolve(tmp_path, server, answers))
 
 
+def client_of(server: Server, folder: Path, me: Credentials | None = None) -> RegistryClient:
+    """A client whose pauses take no time."""
+    clock = FakeClock()
+    return RegistryClient(server.host, Transport(surroundings(folder), Deadline(clock)), clock, lambda event: None, me)
+
+
 LOCATIONS = (
     b"/v2/a/b/blobs/uploads/1?_state=x",
     b"https://127.0.0.1:1/x?a=b#c",
@@ -230,7 +237,7 @@ def test_where_an_upload_goes(tmp_path: Path, server: Server, location: bytes) -
     (tmp_path / "blob").write_bytes(b"data")
     digest = Digest.of(b"data")
     me = Credentials("me", "secret", preemptive=True)
-    client = RegistryClient(server.host, Transport(surroundings(tmp_path)), FakeClock(), lambda event: None, me)
+    client = client_of(server, tmp_path, me)
     bounded(lambda: client.upload_blob("a/b", digest, tmp_path / "blob", 4, lambda amount: None))
 
 
@@ -238,7 +245,7 @@ def test_where_an_upload_goes(tmp_path: Path, server: Server, location: bytes) -
 @given(mutated(*LOCATIONS), st.sampled_from((301, 302, 303, 307, 308)))
 def test_where_a_blob_is(tmp_path: Path, server: Server, location: bytes, status: int) -> None:
     server.answers = {"/v2/": Served(200), "*": Served(status, headers={"Location": location})}
-    client = RegistryClient(server.host, Transport(surroundings(tmp_path)), FakeClock(), lambda event: None, None)
+    client = client_of(server, tmp_path)
     bounded(lambda: b"".join(client.blob("a/b", Digest.of(b"data"))))
 
 
@@ -251,7 +258,7 @@ def test_a_token(tmp_path: Path, server: Server, data: bytes, realm: bytes) -> N
     realm = realm.replace(b"{port}", str(server.server_port).encode()).replace(b'"', b"")
     challenge = {"WWW-Authenticate": b'Bearer realm="' + realm + b'",service="s"'}
     server.answers = {"/token": Served(200, data), "*": Served(401, headers=challenge)}
-    client = RegistryClient(server.host, Transport(surroundings(tmp_path)), FakeClock(), lambda event: None, None)
+    client = client_of(server, tmp_path)
     bounded(lambda: client.manifest_digest("a/b", "1"))
 
 
@@ -265,7 +272,7 @@ ERRORS = {"errors": [{"code": "DENIED", "message": "no", "detail": {"a": "b"}}]}
 )
 def test_what_a_registry_says_of_an_error(tmp_path: Path, server: Server, data: bytes, status: int) -> None:
     server.answers = {"/v2/": Served(200), "*": Served(status, data)}
-    client = RegistryClient(server.host, Transport(surroundings(tmp_path)), FakeClock(), lambda event: None, None)
+    client = client_of(server, tmp_path)
     bounded(lambda: client.manifest("a/b", "1"))
 
 
