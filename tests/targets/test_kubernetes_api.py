@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from shipit.clock import Clock
-from shipit.errors import ShipitError
+from shipit.errors import ConfigErrors, ShipitError
 from shipit.events import Event, Log, StepDone, StepStarted, TargetFinished, Warned
 from shipit.pipeline.flow import deploy
 from shipit.pipeline.parallel import Failures
@@ -380,6 +380,25 @@ def test_an_autoscaler_that_is_none_of_ours_is_left_alone_while_we_watch(make: M
     run = _meddling(make(), _is_applied, scale)
     assert deploy(run) == 0
     assert finished(run).reason.startswith("Deployment/web 4/4 ready")
+
+
+@pytest.mark.parametrize(
+    ("manifest", "said"),
+    [
+        ("kind: ConfigMap\napiVersion: v1\nmetadata: {name: a, annotations: []}", "metadata.annotations should be a map of keys"),
+        ("kind: ConfigMap\napiVersion: v1\nmetadata: {name: a, labels: x}", "metadata.labels should be a map of keys"),
+        ("kind: ConfigMap\napiVersion: v1\nmetadata: {name: a, namespace: 5}", "metadata.namespace should be text"),
+        ("kind: Deployment\napiVersion: apps/v1\nmetadata: {name: a}\nspec: []", "spec should be a map of keys"),
+        ("kind: Service\napiVersion: v1\nmetadata: {name: web}", "Service/web is there twice"),
+        ("kind: A\napiVersion: x/v1\nmetadata: {name: a}\n---\nkind: A\napiVersion: x/v1\nmetadata: {name: a, namespace: prod}", "A/a is there twice"),
+    ],
+)  # fmt: skip
+def test_what_no_cluster_could_take_is_told_at_its_line(make: Make, tmp_path: Path, manifest: str, said: str) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/own.yml").write_text(manifest)
+    with pytest.raises(ConfigErrors) as caught:
+        make(text=TEXT.replace("workloads:", "manifests: [own.yml], workloads:"))
+    assert caught.value.problems[0].what == said
 
 
 class Odd(KubeApi):

@@ -16,8 +16,10 @@ from shipit.clock import Clock, Deadline
 from shipit.config.environment import Environment
 from shipit.errors import DeadlinePassed, Interrupted, RemoteError
 from shipit.rehearsal.server import Response
+from shipit.targets.kubernetes.client import LOG_BYTES, KubernetesClient
 from shipit.targets.kubernetes.kubeconfig import read_context
 from shipit.targets.kubernetes.server import ApiServer
+from shipit.targets.kubernetes.tail import Tail
 from tests import runs
 from tests.http.scripted import Start
 from tests.servers.certificates import Authority
@@ -420,3 +422,21 @@ def test_an_answer_without_end_is_not_read_on(tmp_path: Path, serve: Start, endl
     scripted = serve([endless])
     with pytest.raises(RemoteError, match="the answer is longer than 8 MiB"):
         send(environment(tmp_path, json.dumps(cluster(server=scripted.url))))
+
+
+def _endless_log(client: Any) -> None:
+    client.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n")
+    while True:
+        client.sendall(b"x" * 65536)
+
+
+def test_a_log_without_end_or_line_ends_is_cut(tmp_path: Path, serve: Start) -> None:
+    """Also that of a container that crashed: what is kept of it is bounded."""
+    scripted = serve([_endless_log], [_endless_log])
+    surroundings = environment(tmp_path, json.dumps(cluster(server=scripted.url)))
+    server = ApiServer(read_context(surroundings, None), surroundings)
+    client = KubernetesClient(server, Deadline(Clock()).within(10), lambda event: None)
+    [line] = client.logs("prod", "web", "web", previous=True, lines=20)
+    assert len(line) == LOG_BYTES
+    assert client.log_since("prod", "web", "web", Tail()) == []
+    server.close()

@@ -14,7 +14,7 @@ from shipit.targets.kubernetes.config import ONLY, KubernetesConfig
 from shipit.targets.kubernetes.drift import fingerprint
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.manifests import image_for, image_names, pin_images
-from shipit.targets.kubernetes.observed import KubernetesObserved
+from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.plan import stamped_by_key
 from shipit.targets.kubernetes.render import Manifest, Setting, render_job, render_workload
 from shipit.targets.kubernetes.superseded import Released
@@ -78,6 +78,17 @@ class Desired:
             render_workload(self.workload_name(name), workload, "", "", setting) for name, workload in workloads
         )
         return [*self.raw, *(item for items in rendered for item in items)]
+
+    def check_unique(self) -> None:
+        """That no object is wanted twice: each deploy would set it from one to the other. Raises: ConfigErrors."""
+        seen: set[str] = set()
+        for key in (key_of(manifest, self.namespace) for manifest in self.identities()):
+            if key in seen:
+                hint = "keep one of them, under workloads: or in the manifests"
+                raise ConfigErrors(
+                    [self.project.problem(("targets", self.target, "manifests"), f"{key} is there twice", hint)]
+                )
+            seen.add(key)
 
     def released(self, release: Release, observed: KubernetesObserved, answers: Mapping[str, Live]) -> Released:
         """What a release wants, to hold a place against. `answers` is what the server made of it where it was applied."""

@@ -129,7 +129,20 @@ def _lack(value: Any) -> tuple[str, str]:
         missing.append("metadata.name")
     if missing:
         return f"lacks {', '.join(missing)}", "every object needs apiVersion, kind and metadata.name"
-    return "", ""
+    return _wrong(value), ""
+
+
+def _wrong(value: Any) -> str:
+    """What is of another type than every object has it; empty where nothing is."""
+    metadata = value["metadata"]
+    maps = [("metadata.labels", metadata.get("labels")), ("metadata.annotations", metadata.get("annotations"))]
+    if value["apiVersion"] in ("v1", "apps/v1", "batch/v1", "networking.k8s.io/v1", "autoscaling/v2"):
+        maps.append(("spec", value.get("spec")))
+    for path, found in maps:
+        if found is not None and not isinstance(found, dict):
+            return f"{path} should be a map of keys"
+    namespace = metadata.get("namespace")
+    return "metadata.namespace should be text" if namespace is not None and not isinstance(namespace, str) else ""
 
 
 def image_names(manifest: Any) -> Iterator[str]:

@@ -57,6 +57,7 @@ class KubernetesTarget:
         self.place = Place("kubernetes", _identity(self.context, self.server, self.namespace))
         raw = read_manifests(project.folder, config.manifests)
         self._desired = Desired(name, config, project, self.namespace, raw, project.secrets_for(name))
+        self._desired.check_unique()
         self._server: ApiServer | None = None
         # What the server made of what this run applied, by key; and what the Secret held before.
         self._answers: dict[str, Live] = {}
