@@ -43,10 +43,13 @@ class StepDone(NamedTuple):
 
 
 class StepFailed(NamedTuple):
+    """A step that came to nothing. `reason` comes again with the error, the verdict or the warning that it leads to."""
+
     step: Name
     target: Name
     reason: FreeText
     elapsed_s: float
+    summary: FreeText = ""
 
 
 class Waiting(NamedTuple):

@@ -60,7 +60,8 @@ def build_images(run: Run, uses: Collection[ImageUse]) -> dict[BuildKey, BuiltIm
 def _built(run: Run, name: str, platform: str) -> BuiltImage:
     config, step = run.project.images[name], f"build {name} {platform}"
     started = run.clock.now()
-    run.emit(StepStarted(step, "", f"build {name}" if config.use is None else f"resolve {config.use}"))
+    doing = f"build {name}" if config.use is None else f"resolve {config.use}"
+    run.emit(StepStarted(step, "", doing))
     try:
         if config.use is not None:
             source = run.registries.resolve(parse_reference(config.use), platform)
@@ -78,7 +79,7 @@ def _built(run: Run, name: str, platform: str) -> BuiltImage:
             check_config(built, run.redactor)
             built = built._replace(left_out=told(options.withheld))
     except Exception as error:
-        run.emit(StepFailed(step, "", str(error), run.clock.now() - started))
+        run.emit(StepFailed(step, "", str(error), run.clock.now() - started, doing))
         raise
     # Before anything is published: a cache that is full is told here.
     run.store.put(built.config)

@@ -39,9 +39,9 @@ def _keep_cache(run: Run, name: str, platform: str) -> None:
     try:
         keep_cache(options, run.engine())
     except BuildError as error:
-        run.emit(StepFailed(step, "", str(error), run.clock.now() - started))
+        run.emit(StepFailed(step, "", str(error), run.clock.now() - started, f"keep the build cache of {name}"))
         hint = "docker buildx create --use makes a builder that can"
-        run.emit(Warned("", f"the build cache of {name} could not be kept; the deploy goes on. {hint}"))
+        run.emit(Warned("", f"the build cache of {name} could not be kept ({error}); the deploy goes on. {hint}"))
         return
     run.emit(StepDone(step, "", f"kept the build cache of {name} as {options.cache}", run.clock.now() - started))
 
@@ -83,7 +83,7 @@ def _publish(run: Run, item: Prepared) -> Transferred:
     try:
         moved = publish_image(run.uploads, item.built, parse_reference(item.use.repository), item.use.form, step)
     except Exception as error:
-        run.emit(StepFailed(step, "", str(error), run.clock.now() - started))
+        run.emit(StepFailed(step, "", str(error), run.clock.now() - started, f"push {item.image.repository}"))
         raise
     parts = [f"{moved.sent} sent ({human_bytes(moved.sent_bytes)})"]
     parts += [f"{count} {name}" for name, count in (("mounted", moved.mounted), ("there", moved.there)) if count]

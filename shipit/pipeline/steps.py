@@ -26,7 +26,7 @@ def apply_step(
         for event in target.apply(step, context):
             run.emit(event)
     except Exception as error:
-        run.emit(StepFailed(name, target.name, str(error), run.clock.now() - started))
+        run.emit(StepFailed(name, target.name, str(error), run.clock.now() - started, step.summary))
         raise
     run.emit(StepDone(name, target.name, step.summary, run.clock.now() - started))
 

@@ -65,6 +65,7 @@ class Dynos:
 
         try:
             name = f"{app.name}/{dyno.process}"
+            app.log.append(f"heroku[{dyno.name}]: Starting process with command `{dyno.process}`")
             dyno.running = self.runner.start(self.registry, name, manifest, app.config, dyno.port, line)
         except Exception as error:
             # Whatever the engine says of it: for the app it is a dyno that did not start.

@@ -137,8 +137,9 @@ class TerminalReporter:
     def _results(self, event: Event) -> None:
         for index, line in enumerate(result_lines(event)):
             style = "default"
-            if isinstance(event, TargetFinished) and index == 0:
-                style = _STYLES.get(event.state, "default")
+            if isinstance(event, TargetFinished):
+                is_down = bool(event.down) and line.strip() == printable_line(event.down)
+                style = _STYLES.get(event.state, "default") if index == 0 or is_down else "default"
             elif isinstance(event, RunFinished):
                 style = "bold green" if event.exit_code == 0 else "bold red"
             self._print(self._out, Text(line, style=style), 10)

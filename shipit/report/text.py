@@ -66,7 +66,12 @@ def _progress(event: Event) -> list[str]:
     if isinstance(event, StepDone):
         return [f"{_prefix(event.target)}{event.summary}  {seconds(event.elapsed_s)}"]
     if isinstance(event, StepFailed):
-        return [f"{_prefix(event.target)}failed: {event.reason}"]
+        # The reason is told once, by what the step leads to.
+        return [
+            f"{_prefix(event.target)}{event.summary} failed"
+            if event.summary
+            else f"{_prefix(event.target)}failed: {event.reason}"
+        ]
     if isinstance(event, Waiting):
         return [f"{_prefix(event.target)}waiting: {event.reason}"]
     if isinstance(event, Warned):

@@ -83,7 +83,7 @@ def assert_unseen(text: str, *secrets: str) -> None:
 def test_a_registry_that_repeats_the_login(shipit: Shipit, echo: str, command: str, output: str) -> None:
     shipit.env["DOCKER_AUTH_CONFIG"] = json.dumps({"auths": {echo: {"auth": PAIR}}})
     shipit.write(
-        Dockerfile=f"FROM {echo}/base@sha256:{'a' * 64}\nCOPY deploy.yml /\n",
+        Dockerfile=f"FROM {echo}/base@sha256:{'a' * 64}\nCOPY Dockerfile /\n",
         deploy__yml=f"app: shop\nimage: {echo}/shop\ntargets: {{hub: }}\n",
     )
     done = shipit.run(command, "--output", output)
@@ -105,7 +105,7 @@ def test_login_at_a_registry_that_repeats_the_password(shipit: Shipit, echo: str
 def test_a_heroku_that_repeats_the_token(shipit: Shipit, echo: str, command: list[str]) -> None:
     shipit.env |= {"SHIPIT_HEROKU_API": f"http://{echo}", "SHIPIT_HEROKU_REGISTRY": echo, "HEROKU_API_KEY": TOKEN}
     shipit.write(
-        Dockerfile='FROM scratch\nCOPY deploy.yml /\nCMD ["x"]\n',
+        Dockerfile='FROM scratch\nCOPY Dockerfile /\nCMD ["x"]\n',
         deploy__yml="app: shop\nimage: {build: .}\ntargets: {heroku: {app: shop-prod}}\n",
     )
     done = shipit.run(*command)
@@ -128,7 +128,7 @@ def test_an_api_server_that_repeats_the_credentials(
     shipit.env["KUBECONFIG"] = str(shipit.folder / "kubeconfig")
     shipit.write(
         kubeconfig=json.dumps(config),
-        Dockerfile="FROM scratch\nCOPY deploy.yml /\n",
+        Dockerfile="FROM scratch\nCOPY Dockerfile /\n",
         deploy__yml="app: shop\nimage: {repository: 127.0.0.1:1/shop, build: .}\ntargets: {k8s: {port: 80}}\n",
     )
     done = shipit.run(command)
@@ -144,7 +144,7 @@ def test_a_secret_that_is_a_word_of_ours_breaks_nothing(shipit: Shipit, value: s
     with EmbeddedRegistry() as server:
         shipit.env["WORD"] = value
         shipit.write(
-            Dockerfile="FROM scratch\nCOPY deploy.yml /\n",
+            Dockerfile="FROM scratch\nCOPY Dockerfile /\n",
             deploy__yml=f"app: shop\nimage: {server.host}/shop\nsecrets: {{TOKEN: {{env: WORD}}}}\n"
             "targets: {main: {kind: registry, settle: 0s}}\n",
         )

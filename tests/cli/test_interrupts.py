@@ -81,7 +81,7 @@ def test_an_interruption_while_starting(shipit: Shipit, serve: Start, number: si
 def test_an_interruption_while_a_server_says_nothing(shipit: Shipit, serve: Start, command: str, group: bool) -> None:
     server = silent(serve)
     shipit.write(
-        Dockerfile=f"FROM {server}/base\nCOPY deploy.yml /\n",
+        Dockerfile=f"FROM {server}/base\nCOPY Dockerfile /\n",
         deploy__yml=f"app: shop\nimage: {server}/shop\ntargets: {{hub: }}\n",
     )
     process = begun(shipit, command)
@@ -139,7 +139,7 @@ def test_control_c_at_a_question(shipit: Shipit, registry: EmbeddedRegistry, wor
 def test_what_waits_for_a_child_is_interrupted(shipit: Shipit) -> None:
     pid_file = Path(shipit.folder / "pid")
     shipit.write(
-        Dockerfile="FROM scratch\nCOPY deploy.yml /\n",
+        Dockerfile="FROM scratch\nCOPY Dockerfile /\n",
         deploy__yml="app: a\nimage: 127.0.0.1:1/a\nsecrets: {TOKEN: {command: 'echo $$ > pid; sleep 60 | cat'}}\n"
         "targets: {hub: , h: {kind: heroku, app: shop-prod}}\n",
     )

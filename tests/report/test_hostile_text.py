@@ -93,6 +93,8 @@ def shown_by_plain(given: list[Event], color: bool = False) -> str:
 def shown_by_terminal(given: list[Event]) -> str:
     out, err = io.StringIO(), io.StringIO()
     reporter = TerminalReporter(color=False, out=out, err=err)
+    # So wide that no line has to be broken.
+    reporter._err.width = reporter._out.width = 10_000
     for event in given:
         reporter(event)
     reporter.close()

@@ -123,7 +123,7 @@ def test_a_hung_line_keeps_every_word(line: str, width: int) -> None:
 def test_the_live_view_comes_back_after_a_question(shipit: Shipit, heroku: HerokuStandIn) -> None:
     with EmbeddedRegistry() as registry:
         shipit.write(
-            Dockerfile='FROM scratch\nCOPY deploy.yml /\nCMD ["sh", "-c", "exec python3 -m http.server $PORT"]\n',
+            Dockerfile='FROM scratch\nCOPY Dockerfile /\nCMD ["sh", "-c", "exec python3 -m http.server $PORT"]\n',
             deploy__yml=f"app: shop\nimage: {registry.host}/shop\n"
             "targets:\n  hub: {settle: 0s}\n  heroku: {app: shop-prod, settle: 3s, protected: true}\n",
         )

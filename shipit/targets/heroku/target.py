@@ -26,6 +26,8 @@ from shipit.targets.heroku.config import HerokuConfig, ProcessConfig
 from shipit.targets.heroku.described import sets_variables
 from shipit.targets.heroku.follow import Follower, ReleaseFailed
 from shipit.targets.heroku.judge import WEB, judge_heroku, outage, still_runs
+from shipit.targets.heroku.last_words import last_run
+from shipit.targets.heroku.lines import TAIL_LINES
 from shipit.targets.heroku.look import ask, observed_of, with_owners, without
 from shipit.targets.heroku.observed import NOTHING, OWNED, AppFacts, HerokuObserved, Told
 from shipit.targets.heroku.plan import RELEASE, Wanted, notes_on, plan_heroku
@@ -41,6 +43,8 @@ WAY_BACK = ("rollback", "config back", "scale")
 PUT_BACK_S = 120.0
 # A release command of Heroku's own kind, without `release:` in deploy.yml, ends within an hour.
 RELEASE_S = 3600.0
+# How much of a dyno's log is asked for: it may begin with what ran before.
+LOG_LINES = 200
 
 
 def create(name: str, config: HerokuConfig, project: Project, environment: Environment) -> HerokuTarget:
@@ -188,7 +192,7 @@ class HerokuTarget:
                 lines = [*output.more(client.deadline), *output.lines.end()] and list(output.lines.tail)
                 lines = lines or recent_logs(client)
             elif kind == "dyno":
-                lines = recent_logs(client, subject)
+                lines = last_run(recent_logs(client, subject, LOG_LINES))[-TAIL_LINES:]
         except ShipitError:
             return verdict
         hint = verdict.hint or f"heroku logs --app {self.app}"

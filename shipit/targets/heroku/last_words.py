@@ -1,0 +1,30 @@
+"""What a dyno that crashed wrote: the lines of its last run, out of a log that holds earlier runs, too. Pure.
+
+Source: devcenter.heroku.com/articles/logging and /articles/dyno-lifecycle: the lines of the platform on a dyno.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_PLATFORM = r"(?:\S+ )?heroku\[[^\]]+\]: "
+_START = re.compile(rf"{_PLATFORM}Starting process with command")
+_END = re.compile(rf"{_PLATFORM}(?:Process exited with status|State changed from \S+ to crashed)")
+
+
+def last_run(lines: Sequence[str]) -> list[str]:
+    """The lines of the run that ended last, up to its end; all of them where none ended.
+
+    They begin behind the line with which the platform started it, or behind the end of the run before.
+    """
+    ends = [index for index, line in enumerate(lines) if _END.match(line)]
+    if not ends:
+        starts = [index for index, line in enumerate(lines) if _START.match(line)]
+        return list(lines[starts[-1] + 1 :] if starts else lines)
+    # How it exited and that it crashed are two lines on one end.
+    last = first = ends[-1]
+    while first - 1 in ends:
+        first -= 1
+    before = [index for index, line in enumerate(lines[:first]) if _START.match(line) or _END.match(line)]
+    return list(lines[before[-1] + 1 if before else 0 : last + 1])
