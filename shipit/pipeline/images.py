@@ -42,6 +42,11 @@ class Prepared(NamedTuple):
         return tuple(tag for tag, digest in self.tags.items() if digest is None)
 
     @property
+    def own_tag(self) -> str:
+        """A tag that names nothing else: one of the new ones, or one after the image."""
+        return next(iter(self.new_tags), f"config-{short(self.built.config_digest)}")
+
+    @property
     def moving_tags(self) -> tuple[str, ...]:
         return tuple(tag for tag, digest in self.tags.items() if digest not in (None, self.image.manifest_digest))
 

@@ -81,7 +81,8 @@ def _publish(run: Run, item: Prepared) -> Transferred:
     step, started = f"push {item.image.repository}", run.clock.now()
     run.emit(StepStarted(step, "", f"push {item.image.repository}"))
     try:
-        moved = publish_image(run.uploads, item.built, parse_reference(item.use.repository), item.use.form, step)
+        repository, own_tag = parse_reference(item.use.repository), item.own_tag
+        moved = publish_image(run.uploads, item.built, repository, item.use.form, step, own_tag)
     except Exception as error:
         run.emit(StepFailed(step, "", str(error), run.clock.now() - started, f"push {item.image.repository}"))
         raise

@@ -57,14 +57,16 @@ class RegistryClient:
 
     def manifest(self, repository: str, reference: str) -> tuple[bytes, Digest] | None:
         """A manifest's bytes, which have been hashed, and their digest; None where there is none."""
-        answer = self._wire.ask("GET", repository, f"manifests/{reference}", headers=_ACCEPT, ok=(200, 404))
-        if answer.status == 404:
+        asked = parse_digest(reference)
+        # A registry that takes manifests by tag only may give them by tag only as well.
+        absent = (404, *_NO_HEAD) if asked else (404,)
+        answer = self._wire.ask("GET", repository, f"manifests/{reference}", headers=_ACCEPT, ok=(200, *absent))
+        if answer.status in absent:
             return None
         data = answer.content
         where = self._wire.where("GET", repository, reference)
         if len(data) > MAX_MANIFEST_BYTES:
             raise RemoteError("the manifest is larger than 4 MiB", where=where)
-        asked = parse_digest(reference)
         if asked is not None and not asked.matches(data):
             raise RemoteError("the manifest's bytes do not match its digest", where=where, retryable=True)
         return data, asked or Digest.of(data)

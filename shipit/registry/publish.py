@@ -15,6 +15,7 @@ from shipit.events import Emit, StepProgress, Transferred
 from shipit.image.image import BuiltImage, Layer
 from shipit.image.manifest import MANIFEST_TYPES, InvalidManifest, Manifest
 from shipit.reference import ImageRef
+from shipit.registry.client import RegistryClient
 from shipit.registry.inventory import Inventory
 from shipit.registry.registries import Registries
 from shipit.registry.uploads import GivenUp, Outcome, Uploads
@@ -78,14 +79,17 @@ def _manifest(registries: Registries, repository: ImageRef, digest: Digest) -> M
     return found if isinstance(found, Manifest) else None
 
 
-def publish_image(uploads: Uploads, image: BuiltImage, repository: ImageRef, form: Form, step: str) -> Transferred:
-    """Upload what is missing, then the manifest under its digest; what moved is told. No tag is touched.
+def publish_image(
+    uploads: Uploads, image: BuiltImage, repository: ImageRef, form: Form, step: str, own_tag: str = ""
+) -> Transferred:
+    """Upload what is missing, then the manifest under its digest; what moved is told. No tag is moved.
 
+    `own_tag` is a new tag for a registry that takes manifests by tag only, as docker pushes them.
     Raises: RemoteError; nothing names the image then, and what was uploaded is found by the next run.
     """
     blobs = list({layer.digest: layer for layer in (*image.layers, config_blob(uploads, image))}.values())
     manifest, client = image.manifest(form), uploads.registries.client(repository)
-    put = partial(client.put_manifest, repository.repository, Digest.of(manifest), manifest, MANIFEST_TYPES[form])
+    put = partial(_put, client, repository, manifest, form, own_tag)
     # The next run asks what the tags name: this.
     uploads.store.put(manifest)
     outcomes = _send_all(uploads, repository, blobs, step)
@@ -104,6 +108,15 @@ def publish_image(uploads: Uploads, image: BuiltImage, repository: ImageRef, for
     )
     uploads.emit(moved)
     return moved
+
+
+def _put(client: RegistryClient, repository: ImageRef, manifest: bytes, form: Form, own_tag: str) -> None:
+    try:
+        client.put_manifest(repository.repository, Digest.of(manifest), manifest, MANIFEST_TYPES[form])
+    except RemoteError as error:
+        if error.status not in (405, 501) or not own_tag:
+            raise
+        client.put_manifest(repository.repository, own_tag, manifest, MANIFEST_TYPES[form])
 
 
 def config_blob(uploads: Uploads, image: BuiltImage) -> Layer:

@@ -214,6 +214,36 @@ def test_a_request_is_sent_again_as_often_as_the_policy_says_and_no_more(tmp_pat
             assert len(asked) <= logical * ATTEMPTS and len(asked) % ATTEMPTS == 0, method
 
 
+class ByTagOnly(EmbeddedRegistry):
+    """Takes manifests by tag only, and gives them by tag only where `reads` says so."""
+
+    def __init__(self, *, reads: bool) -> None:
+        super().__init__()
+        self._methods = ("PUT", "GET", "HEAD") if reads else ("PUT",)
+
+    def answer(self, request: Request) -> Response:
+        if "/manifests/sha256:" in request.path and request.method in self._methods:
+            self.log.append((request.method, request.path))
+            return Response(405, b'{"errors": [{"code": "UNSUPPORTED", "message": "unsupported"}]}')
+        return super().answer(request)
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_a_registry_that_takes_manifests_by_tag_only(tmp_path: Path, reads: bool) -> None:
+    with ByTagOnly(reads=reads) as registry:
+        push(make(tmp_path, registry, []))
+        assert registry.config_of("app", "v1") is not None and complete(registry)
+        (tmp_path / "hello.txt").write_text("other\n")
+        before = dict(registry.tags)
+        events: list[Event] = []
+        push(make(tmp_path, registry, events))
+        assert sent(events) == [3] and complete(registry)
+        assert registry.tags["app", "v1"] != before["app", "v1"], "the tag that was there moves last, to the same"
+        again = len(registry.log)
+        push(make(tmp_path, registry, []))
+        assert {method for method, _ in registry.log[again:]} <= {"GET", "HEAD"}
+
+
 class Refusing(EmbeddedRegistry):
     """Answers 503 to one kind of request, always."""
 
