@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import socket
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -159,3 +161,17 @@ def serve() -> Iterator[Start]:
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture
+def own_address() -> str:
+    """An address of this machine that is no loopback address, as a host outside would have."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no network")
+        address = probe.getsockname()[0]
+    if ipaddress.ip_address(address).is_loopback:
+        pytest.skip("this machine has no network")
+    return str(address)

@@ -133,7 +133,16 @@ class ImageConfig(Model):
         description="Tags beside the digest; default: the short commit and latest in a git tree, latest elsewhere.",
     )
     build: BuildConfig | None = Field(None, description="How it is built; text is the context folder.")
+    insecure: Flag = Field(
+        False, description="Ask its registry over plain HTTP, such as one on the local network; passwords go in clear."
+    )
     use: Reference | None = Field(None, description="An image that is not built, such as redis:8.")
+
+    @property
+    def insecure_host(self) -> str | None:
+        """The registry that is asked over plain HTTP."""
+        named = self.use or self.repository
+        return parse_reference(named).registry if self.insecure and named else None
 
     @model_validator(mode="before")
     @classmethod
@@ -149,6 +158,10 @@ class ImageConfig(Model):
         built = next((key for key in ("build", "repository", "tags") if getattr(self, key) is not None), "")
         if self.use and built:
             raise Misplaced("an image with use: is not built", built, hint=f"remove {built}: or use:")
+        if self.insecure and not self.use and self.repository is None:
+            raise Misplaced(
+                "needs a repository that is asked over plain HTTP", "insecure", hint="add repository: to it"
+            )
         if self.build and self.build.cache and self.repository is None:
             raise Misplaced("needs a repository to be kept in", "build", "cache", hint="add repository: to the image")
         return self

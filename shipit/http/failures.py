@@ -25,6 +25,14 @@ class Untrusted(RemoteError):
     """A certificate that nobody we trust vouches for."""
 
 
+# What OpenSSL says of an answer that is no TLS.
+_NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "UNKNOWN_PROTOCOL")
+
+
+class WithoutTls(RemoteError):
+    """A server that was asked with TLS and answered without."""
+
+
 def shown(method: str, url: str) -> str:
     """`METHOD host/path` of a URL: no user, no password, no query."""
     try:
@@ -52,6 +60,9 @@ def translate(error: BaseException, method: str, url: str) -> RemoteError:
         return RemoteError(
             "a header holds characters that HTTP does not allow", where=where, hint="check the credentials"
         )
+    if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
+        hint = f"check that {host} speaks TLS at this port"
+        return WithoutTls(f"no connection: {_said(error)}", where=where, hint=hint, retryable=True)
     if isinstance(error, OSError) and error.filename:
         return RemoteError(f"{error.filename}: {error.strerror}", where=where)
     return RemoteError(

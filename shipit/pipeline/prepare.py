@@ -149,7 +149,10 @@ def _plan(
         steps = tuple(target.plan(releases[name], observed[name]))
         notes = tuple(target.notes(releases[name], observed[name])) if isinstance(target, Notes) else ()
         plans.append(TargetPlan(name, target.place, publish, steps, notes))
-    images = {item.use.image: _image_lines(item) for item in prepared.values()}
+    images = {
+        item.use.image: _image_lines(item, run.project.images[item.use.image].insecure_host)
+        for item in prepared.values()
+    }
     tags = tuple(f"{item.image.repository}:{tag}" for item in prepared.values() for tag in item.moving_tags)
     return Plan(
         run.project.app,
@@ -160,11 +163,13 @@ def _plan(
     )
 
 
-def _image_lines(item: Prepared) -> Iterator[str]:
+def _image_lines(item: Prepared, insecure_host: str | None) -> Iterator[str]:
     name, built = item.use.image, item.built
     yield f"{name}  {short(built.config_digest)}  {built.builder}"
     if built.left_out:
         yield f"{name}  left out of its context: {built.left_out}"
+    if insecure_host:
+        yield f"{name}  insecure: {insecure_host} is asked over plain HTTP, and passwords go there in clear"
 
 
 def _publish_line(item: Prepared) -> str:

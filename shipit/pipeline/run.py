@@ -65,7 +65,9 @@ class Run:
         for target in self.targets:
             if isinstance(target, LogsIn):
                 logins.update(target.registry_logins(self.environment))
-        self.registries = Registries(self.environment, self.clock, self.emit, self.store, logins, self._longest_s())
+        self.registries = Registries(
+            self.environment, self.clock, self.emit, self.store, logins, self._longest_s(), self._insecure()
+        )
         self.inventory = Inventory(self.registries)
         self.uploads = Uploads(self.registries, self.inventory, self.store, self.emit)
         self.early = EarlyUploads(self.inventory, self.uploads)
@@ -103,6 +105,9 @@ class Run:
         """From now on building and delivery have as much time as `--timeout` says; targets have deadlines of their own."""
         limit_s = self.timeout_s if is_delivery and self.timeout_s else float("inf")
         self.registries.http.deadline = Deadline(self.clock).within(limit_s)
+
+    def _insecure(self) -> set[str]:
+        return {image.insecure_host for image in self.project.images.values() if image.insecure_host}
 
     def _longest_s(self) -> float:
         """How long the target that may take longest may take: no single question takes longer."""

@@ -29,9 +29,18 @@ _NO_HEAD = (405, 501)
 class RegistryClient:
     """Speaks to one registry host. Safe to use from several threads."""
 
-    def __init__(self, host: str, http: Transport, clock: Clock, emit: Emit, credentials: Credentials | None) -> None:
+    def __init__(
+        self,
+        host: str,
+        http: Transport,
+        clock: Clock,
+        emit: Emit,
+        credentials: Credentials | None,
+        *,
+        is_insecure: bool = False,
+    ) -> None:
         self.host = host
-        self._wire = RegistryWire(host, http, clock, emit, credentials)
+        self._wire = RegistryWire(host, http, clock, emit, credentials, is_insecure=is_insecure)
 
     def check(self) -> None:
         """That the registry takes our credentials. Raises: RemoteError when it does not, or can't be asked."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 
 from shipit.clock import Clock, Deadline
@@ -33,7 +33,9 @@ from shipit.threads import Once
 
 
 class Registries:
-    """Clients by host, made when first asked for. `logins` are credentials that targets bring: host -> credentials."""
+    """Clients by host, made when first asked for. `logins` are credentials that targets bring: host -> credentials.
+
+    `insecure` are hosts that are asked over plain HTTP."""
 
     def __init__(
         self,
@@ -43,6 +45,7 @@ class Registries:
         store: ContentStore,
         logins: Mapping[str, Credentials] | None = None,
         request_s: float = REQUEST_S,
+        insecure: Collection[str] = (),
     ) -> None:
         self.environment = environment
         self.clock = clock
@@ -53,6 +56,7 @@ class Registries:
         self._clients: Once[str, RegistryClient] = Once()
         self._by_login: dict[tuple[str, Credentials | None], RegistryClient] = {}
         self._finder: CredentialFinder | None = None
+        self._insecure = frozenset(insecure)
         self._lock = threading.Lock()
         self._mirrors = _mirrors(environment)
 
@@ -73,7 +77,9 @@ class Registries:
     def _client(self, ref: ImageRef) -> RegistryClient:
         found = self.credentials(ref)
         with self._lock:
-            made = RegistryClient(ref.registry, self.http, self.clock, self.emit, found)
+            made = RegistryClient(
+                ref.registry, self.http, self.clock, self.emit, found, is_insecure=ref.registry in self._insecure
+            )
             return self._by_login.setdefault((ref.registry, found), made)
 
     def credentials(self, ref: ImageRef) -> Credentials | None:

@@ -14,7 +14,7 @@ from shipit.clock import Clock
 from shipit.errors import RemoteError
 from shipit.events import Emit, Warned
 from shipit.http.exchange import Answer
-from shipit.http.failures import TEMPORARY, shown
+from shipit.http.failures import TEMPORARY, WithoutTls, shown
 from shipit.http.leads import MOST_REDIRECTS, REDIRECTS, is_same_origin, lead
 from shipit.http.proxy import is_loopback
 from shipit.http.retry import ATTEMPTS, parse_retry_after, retrying
@@ -33,7 +33,17 @@ _PROBE_S = 10.0
 class RegistryWire:
     """Safe to use from several threads. Paths are below `/v2/REPOSITORY/`."""
 
-    def __init__(self, host: str, http: Transport, clock: Clock, emit: Emit, credentials: Credentials | None) -> None:
+    def __init__(
+        self,
+        host: str,
+        http: Transport,
+        clock: Clock,
+        emit: Emit,
+        credentials: Credentials | None,
+        *,
+        is_insecure: bool = False,
+    ) -> None:
+        self.is_insecure = is_insecure
         self.host = host
         self.http = http
         self.clock = clock
@@ -44,8 +54,10 @@ class RegistryWire:
 
     @property
     def base(self) -> str:
-        """`scheme://host` to ask: https, but plain http on a loopback address that does not speak TLS."""
+        """`scheme://host` to ask: https, but plain http on a loopback address without TLS, or where `insecure: true` says so."""
         name = "registry-1.docker.io" if self.host == DOCKER_HUB else self.host
+        if self.is_insecure:
+            return f"http://{name}"
         if not is_loopback(urlsplit(f"//{name}").hostname or ""):
             return f"https://{name}"
         return self._base.get(name, partial(self._probed, name), self.http.deadline, f"{name}, whether it speaks TLS")
@@ -76,7 +88,11 @@ class RegistryWire:
 
         def once() -> Answer:
             url = f"{self.base}/v2/{repository}/{path}"
-            answer = self.authorized(method, url, scopes, **more)
+            try:
+                answer = self.authorized(method, url, scopes, **more)
+            except WithoutTls as error:
+                error.hint = f"if {self.host} is on your own network and has no TLS, set insecure: true on the image"
+                raise
             if answer.status not in ok:
                 answer = self.followed(answer, scopes, stream=stream, deadline=deadline)
             self._watch_limit(answer)

@@ -44,7 +44,9 @@ Handler = Callable[[Request], Response]
 
 
 class StrictServer:
-    """Serves routes on a free loopback port from `start` to `stop`. `log` holds (method, path) of every request."""
+    """Serves routes on a free port of `address` from `start` to `stop`. `log` holds (method, path) of every request."""
+
+    address = "127.0.0.1"
 
     def __init__(self) -> None:
         self.routes: list[tuple[str, re.Pattern[str], Handler]] = []
@@ -74,12 +76,12 @@ class StrictServer:
 
     @property
     def host(self) -> str:
-        """`127.0.0.1:PORT`."""
+        """`127.0.0.1:PORT`, or another address."""
         assert self.http_server is not None, "not started"
-        return f"127.0.0.1:{self.http_server.server_address[1]}"
+        return f"{self.address}:{self.http_server.server_address[1]}"
 
     def start(self) -> Self:
-        self.http_server = _Server(("127.0.0.1", 0), type("Bound", (_Handler,), {"strict": self}))
+        self.http_server = _Server((self.address, 0), type("Bound", (_Handler,), {"strict": self}))
         serve = partial(self.http_server.serve_forever, poll_interval=0.05)
         self._serving = threading.Thread(target=serve, daemon=True, name=type(self).__name__)
         self._serving.start()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -113,20 +110,6 @@ def test_origins() -> None:
         "https://x@b.example/",
     ):
         assert not is_same_origin("https://a.example/x", other)
-
-
-@pytest.fixture
-def own_address() -> Iterator[str]:
-    """An address of this machine that is no loopback address, as a host outside would have."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-        except OSError:
-            pytest.skip("this machine has no network")
-        address = probe.getsockname()[0]
-    if ipaddress.ip_address(address).is_loopback:
-        pytest.skip("this machine has no network")
-    yield address
 
 
 def test_a_name_that_is_found_inside_is_not_followed_from_outside(

@@ -21,6 +21,7 @@ from shipit.http.retry import ATTEMPTS
 from shipit.image.image import BuiltImage
 from shipit.pipeline.flow import push
 from shipit.pipeline.parallel import Failures
+from shipit.pipeline.plan_text import render_plan
 from shipit.pipeline.prepare import Preparation
 from shipit.pipeline.run import Run
 from shipit.rehearsal.registry import EmbeddedRegistry
@@ -212,6 +213,24 @@ def test_a_request_is_sent_again_as_often_as_the_policy_says_and_no_more(tmp_pat
             # Each of the blobs is one request; so is what is asked of a tag, or a manifest that is put.
             logical = 3 if method == "POST" else len(set(asked))
             assert len(asked) <= logical * ATTEMPTS and len(asked) % ATTEMPTS == 0, method
+
+
+def test_a_registry_on_the_network_without_tls(tmp_path: Path, own_address: str) -> None:
+    registry = EmbeddedRegistry()
+    registry.address = own_address
+    with registry:
+        surroundings, events = runs.environment(tmp_path), list[Event]()
+        text = f"app: app\nimage: {{repository: {registry.host}/app, tags: [v1]}}\ntargets: {{hub: }}\n"
+        with pytest.raises(ShipitError) as caught:
+            push(runs.run(runs.project(tmp_path, text, surroundings), surroundings, events))
+        assert caught.value.hint == (
+            f"if {registry.host} is on your own network and has no TLS, set insecure: true on the image"
+        )
+        text = text.replace("tags: [v1]", "tags: [v1], insecure: true")
+        run = runs.run(runs.project(tmp_path, text, surroundings), surroundings, events)
+        said = f"app  insecure: {registry.host} is asked over plain HTTP, and passwords go there in clear"
+        assert said in render_plan(push(run).plan, run.redactor)
+        assert registry.config_of("app", "v1") is not None
 
 
 class ByTagOnly(EmbeddedRegistry):
