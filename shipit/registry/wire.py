@@ -162,7 +162,8 @@ class RegistryWire:
             return self.auth.challenged(answer, scopes, sent=sent)
         if answer.status not in (401, 403, 404) or self.auth.challenge is not None or self._is_pinged:
             return False
-        if answer.status != 401 and self.auth.credentials is None:
+        if answer.status != 401 and (self.auth.credentials is None or self.auth.credentials.preemptive):
+            # Nobody is logged in, or the credentials were sent already.
             return False
         self._is_pinged = True
         ping = self.http.send("GET", f"{self.base}/v2/")

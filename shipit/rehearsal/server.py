@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -52,6 +53,9 @@ class StrictServer:
         self.routes: list[tuple[str, re.Pattern[str], Handler]] = []
         self.log: list[tuple[str, str]] = []
         self.unknown: list[tuple[str, str]] = []
+        # How much longer each answer takes, and when every request came and was answered.
+        self.latency_s = 0.0
+        self.spans: list[tuple[float, float]] = []
         self.http_server: _Server | None = None
 
     def route(self, method: str, pattern: str, handler: Handler) -> None:
@@ -73,6 +77,15 @@ class StrictServer:
                 )
         self.unknown.append((request.method, request.path))
         return self.refuse(request)
+
+    def timed_answer(self, request: Request) -> Response:
+        """The answer, after the latency."""
+        came = time.monotonic()
+        if self.latency_s:
+            time.sleep(self.latency_s)
+        answer = self.answer(request)
+        self.spans.append((came, time.monotonic()))
+        return answer
 
     @property
     def host(self) -> str:
@@ -162,7 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
             {key.lower(): ", ".join(self.headers.get_all(key, [])) for key in self.headers},
             self._body(),
         )
-        self._send(self.strict.answer(request))
+        self._send(self.strict.timed_answer(request))
         self.wfile.flush()
 
     def _body(self) -> bytes:

@@ -307,7 +307,8 @@ class HerokuTarget:
     def _client(self, context: Context) -> HerokuClient:
         if self._wire is None:
             token = self._find_token(context.environment)
-            self._wire = HerokuWire(context.environment, token, context.clock, context.emit)
+            http = context.registries.http if context.registries else None
+            self._wire = HerokuWire(context.environment, token, context.clock, context.emit, http)
         return HerokuClient(self._wire, self.app, context.deadline, context.attempts)
 
     def _find_token(self, environment: Environment) -> Token | None:

@@ -39,12 +39,17 @@ class Said(NamedTuple):
 
 
 class HerokuWire:
-    """Speaks for one token, and sends each request once. Safe to use from several threads."""
+    """Speaks for one token, and sends each request once. Safe to use from several threads.
 
-    def __init__(self, environment: Environment, token: Token | None, clock: Clock, emit: Emit) -> None:
+    `http` is the run's: its connections and its trust are used, and end with it.
+    """
+
+    def __init__(
+        self, environment: Environment, token: Token | None, clock: Clock, emit: Emit, http: Transport | None = None
+    ) -> None:
         self.base, _ = api_address(environment)
         check_api(self.base)
-        self.http = Transport(environment)
+        self.http = http or Transport(environment, Deadline(clock))
         self.token = token
         self.clock = clock
         self.emit = emit

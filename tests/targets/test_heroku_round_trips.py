@@ -1,0 +1,60 @@
+"""How many questions a deploy to Heroku asks one after the other: each costs the way to Heroku and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.targets.heroku_place import HerokuPlace, heroku_place
+
+# Long enough that questions which are asked side by side overlap on a busy machine.
+LATENCY_S = 0.15
+
+
+def in_a_row(spans: Iterable[tuple[float, float]]) -> int:
+    """The longest chain of requests of which each came after the one before was answered."""
+    depths: list[tuple[float, int]] = []
+    for came, answered in sorted(spans):
+        depths.append((answered, 1 + max((depth for end, depth in depths if end <= came), default=0)))
+    return max((depth for _, depth in depths), default=0)
+
+
+def test_a_chain_is_what_could_not_overlap() -> None:
+    assert in_a_row([]) == 0
+    assert in_a_row([(0, 2), (1, 3), (1, 2)]) == 1
+    assert in_a_row([(0, 1), (0, 3), (1, 2), (2, 4)]) == 3
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[HerokuPlace]:
+    with heroku_place(tmp_path / "project") as made:
+        assert made.deploy("zero", target=", processes: {clock: {quantity: 1}}").code == 0
+        yield made
+
+
+def asked(place: HerokuPlace, note: str, more: str = "") -> tuple[int, int, int]:
+    """Requests of one deploy: in a row to the API, in a row to the API and the registry together, and in all."""
+    servers = (place.heroku, place.heroku.registry)
+    for server in servers:
+        server.latency_s = LATENCY_S
+        server.spans.clear()
+    ended = place.deploy(note, target=", processes: {clock: {quantity: 1}}", more=more)
+    assert ended.code == 0, ended.finished
+    spans = [span for server in servers for span in server.spans]
+    return in_a_row(place.heroku.spans), in_a_row(spans), len(spans)
+
+
+def test_an_unchanged_deploy_asks_side_by_side_and_once(place: HerokuPlace) -> None:
+    api, row, every = asked(place, "zero")
+    assert api == 1 and row <= 4 and every <= 9, (api, row, every)
+    paths = [path for method, path in place.heroku.log[-5:]]
+    assert len(set(paths)) == 5, "no question is asked twice"
+
+
+def test_a_deploy_with_a_release_asks_side_by_side(place: HerokuPlace) -> None:
+    api, row, every = asked(place, "one")
+    # Looked at, looked at again, changed, looked at; between them the registry takes layers, manifest and tags. Its first
+    # question is whether it speaks TLS, which only one on this machine is asked.
+    assert api == 4 and row <= 12, (api, row, every)
