@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shipit.clock import Deadline
@@ -19,6 +20,8 @@ from shipit.config.load import load_project
 from shipit.config.names import GIT_FACTS
 from shipit.config.project import Project
 from shipit.config.resolved import render_resolved
+from shipit.reference import parse_reference
+from shipit.registry.credentials import CredentialFinder
 from shipit.setup.found import look
 from shipit.targets.heroku.token import find_token
 from shipit.targets.kinds import KindModels
@@ -193,3 +196,37 @@ def test_a_kubeconfig(tmp_path: Path, data: bytes, user: str) -> None:
     data = data.replace(b'"user": "me"', b'"user": "' + user.encode() + b'"')
     (tmp_path / "kubeconfig").write_bytes(data)
     bounded(lambda: read_cluster(tmp_path))
+
+
+AUTH = base64.b64encode(b"me:secret").decode()
+DOCKER: dict[str, Any] = {
+    "auths": {
+        "https://index.docker.io/v1/": {"auth": AUTH},
+        "registry.example.com": {"username": "me", "password": "p", "identitytoken": "t"},
+        "registry.example.com/team/app": {"auth": AUTH},
+    },
+    "credHelpers": {"registry.example.com": "none"},
+    "credsStore": "none",
+}
+REFERENCES = [parse_reference(text) for text in ("me/app", "registry.example.com/team/app:1", "127.0.0.1:5000/x")]
+
+
+def find_credentials(folder: Path, **variables: str) -> list[Any]:
+    finder = CredentialFinder(surroundings(folder, **variables), lambda text: None)
+    return [finder.find(reference) for reference in REFERENCES]
+
+
+@fuzzed
+@given(mutated(as_json(DOCKER)) | mutated_json(DOCKER).map(as_json))
+@example(b"\xff\xfe{}")
+def test_the_configuration_of_docker(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / ".docker").mkdir(exist_ok=True)
+    (tmp_path / ".docker/config.json").write_bytes(data)
+    bounded(lambda: find_credentials(tmp_path))
+
+
+@fuzzed
+@given(mutated_json(DOCKER).map(as_json) | mutated(as_json(DOCKER)))
+def test_credentials_in_a_variable(tmp_path: Path, data: bytes) -> None:
+    text = data.replace(b"\0", b"").decode("utf-8", "surrogateescape")
+    bounded(lambda: find_credentials(tmp_path, DOCKER_AUTH_CONFIG=text))
