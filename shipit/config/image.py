@@ -108,6 +108,10 @@ class BuildConfig(Model):
         description="The platform to build for.",
         json_schema_extra={"minItems": 1, "maxItems": 1},
     )
+    times: Literal["content", "commit"] = Field(
+        "content",
+        description="The times of files in the image: derived from their content, or of the last commit that touched them.",
+    )
     secrets: dict[str, SecretSource] = Field(
         default_factory=dict, description="Secrets by id for `RUN --mount=type=secret`; text is a file."
     )

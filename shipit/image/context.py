@@ -10,6 +10,7 @@ from pathlib import Path
 from shipit.errors import BuildError
 from shipit.files import Unreadable, read_file
 from shipit.image.ignore import IgnoreRules, parse_ignore
+from shipit.image.options import BuildOptions
 from shipit.image.stamps import make_stamp
 from shipit.image.tree import Entry, LocalFile, Tree, add_parents
 from shipit.image.withheld import Withheld
@@ -42,6 +43,17 @@ def read_ignore_rules(root: Path, dockerfile: Path) -> IgnoreRules:
         return parse_ignore(read_ignore_file(file))
     except ValueError as error:
         raise BuildError(str(error), where=str(file)) from None
+
+
+def read_context(options: BuildOptions) -> Tree:
+    """The tree of a build's context, with the times that are asked for. Raises: BuildError."""
+    rules = read_ignore_rules(options.context, options.dockerfile)
+    tree = scan_context(options.context, rules, options.left_out, options.withheld)
+    if options.times == "commit":
+        from shipit.image.commits import with_commit_times
+
+        with_commit_times(tree, options.context, options.variables)
+    return tree
 
 
 def scan_context(root: Path, rules: IgnoreRules, left_out: Sequence[str], withheld: Withheld | None = None) -> Tree:

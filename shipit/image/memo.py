@@ -34,7 +34,13 @@ class BuildMemo:
         self._seen: tuple[Context, Digest] | None = None
         self._store = store
         made_by = (__version__, PACKING, dockerfile.instructions, dockerfile.escape)
-        wanted = (sorted(options.args.items()), options.stage, options.platform, options.created_s)
+        wanted = (
+            sorted(options.args.items()),
+            options.stage,
+            options.platform,
+            options.created_s,
+            options.build_platform,
+        )
         self._recipe = key_of(repr((made_by, wanted, str(options.context))), ())
 
     def bases(self) -> list[BaseUse] | None:

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from shipit.errors import BuildError
 from shipit.image.base import BaseTree
 from shipit.image.config import ImageConfig, parse_config
-from shipit.image.context import read_ignore_rules, scan_context
+from shipit.image.context import read_context
 from shipit.image.dockerfile import Dockerfile, Instruction
 from shipit.image.fetch import LayerReader
 from shipit.image.image import BlobSource, BuiltImage, Layer, SourceImage, canonical_json
@@ -179,8 +179,7 @@ class NativeBuilder:
         return self._context.result()
 
     def _scanned(self) -> Tree:
-        rules = read_ignore_rules(self.options.context, self.options.dockerfile)
-        return scan_context(self.options.context, rules, self.options.left_out, self.options.withheld)
+        return read_context(self.options)
 
     def _config(self, stage: Stage, layers: tuple[Layer, ...]) -> bytes:
         system, architecture, *variant = self.options.platform.split("/")

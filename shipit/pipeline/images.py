@@ -102,7 +102,8 @@ def run_options(run: Run, name: str, platform: str) -> BuildOptions:
         left_out = (*left_out, cache.relative_to(options.context).as_posix())
     secrets = run.build_secrets(name)
     withheld = withheld_from(run.project, name, options.context, {**run.held_secrets, **secrets})
-    return replace(options, secrets=secrets, left_out=left_out, withheld=withheld)
+    variables = run.environment.variables
+    return replace(options, secrets=secrets, left_out=left_out, withheld=withheld, variables=variables)
 
 
 def build_options(project: Project, name: str, platform: str, source_date_epoch: str | None) -> BuildOptions:
@@ -121,6 +122,7 @@ def build_options(project: Project, name: str, platform: str, source_date_epoch:
         builder=build.builder if build else "auto",
         ssh=bool(build and build.ssh),
         cache=f"{project.images[name].repository}:{CACHE_TAG}" if build and build.cache else "",
+        times=build.times if build else "content",
         created_s=int(source_date_epoch) if source_date_epoch is not None else EPOCH_S,
     )
 

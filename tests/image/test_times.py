@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tarfile
 import threading
 import urllib.error
@@ -60,7 +61,8 @@ def builder(tmp_path: Path) -> Builder:
 
 def unpack(builder: Builder, image: BuiltImage, root: Path) -> None:
     """The files of an image, with their times, as a container has them."""
-    shutil.rmtree(root / "srv", ignore_errors=True)
+    for old in (root / "srv").glob("*"):
+        old.unlink()
     for layer in image.layers:
         with tarfile.open(builder.store.path(layer.digest)) as archive:
             archive.extractall(root, filter="fully_trusted")
@@ -176,3 +178,89 @@ def plain_server(tmp_path: Path) -> Iterator[tuple[Path, int]]:
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+def git(folder: Path, *words: str, time_s: int = 0) -> None:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "protocol.file.allow=always"]
+    variables = {**os.environ, "GIT_COMMITTER_DATE": f"@{time_s} +0000", "GIT_AUTHOR_DATE": "@1000000000 +0000"}
+    subprocess.run(["git", *identity, *words], cwd=folder, env=variables, check=True, capture_output=True)
+
+
+@pytest.fixture
+def committed(builder: Builder) -> Builder:
+    """A context in a git tree of two commits, and some files that are in none."""
+    git(builder.folder, "init", "-q", "-b", "main")
+    for path in ("site/old", "site/app.js", "site/c d"):
+        builder.write(path, path)
+    git(builder.folder, "add", ".")
+    git(builder.folder, "commit", "-qm", "one", time_s=1_500_000_000)
+    builder.write("site/app.js", "version 1\n")
+    git(builder.folder, "commit", "-qam", "two", time_s=1_600_000_000)
+    builder.write("site/c d", "changed")
+    builder.write("site/new", "in no commit")
+    for name in ("c d", "new"):
+        os.utime(builder.folder / "site" / name, (1_650_000_000, 1_650_000_000))
+    return builder
+
+
+def with_commits(builder: Builder) -> BuiltImage:
+    return builder.build(STATIC, times="commit", variables=dict(os.environ))
+
+
+def test_times_of_commits(committed: Builder) -> None:
+    found = members(committed, with_commits(committed))
+    assert {name: found[f"srv/{name}"] for name in ("old", "app.js", "c d", "new")} == {
+        "old": 1_500_000_000,
+        "app.js": 1_600_000_000,
+        "c d": 1_650_000_000,
+        "new": 1_650_000_000,
+    }
+
+
+def test_a_merge_counts_as_the_commit_that_brought_what_it_merges(committed: Builder) -> None:
+    git(committed.folder, "add", ".")
+    git(committed.folder, "commit", "-qm", "all", time_s=1_620_000_000)
+    git(committed.folder, "checkout", "-qb", "side")
+    committed.write("site/old", "from the side")
+    git(committed.folder, "commit", "-qam", "side", time_s=1_550_000_000)
+    git(committed.folder, "checkout", "-q", "main")
+    git(committed.folder, "merge", "-q", "--no-ff", "-m", "merge", "side", time_s=1_700_000_000)
+    found = members(committed, with_commits(committed))
+    assert (found["srv/old"], found["srv/app.js"]) == (1_700_000_000, 1_600_000_000)
+
+
+def test_a_clone_gives_the_same_image_and_a_shallow_one_an_error(committed: Builder, tmp_path: Path) -> None:
+    git(committed.folder, "add", ".")
+    git(committed.folder, "commit", "-qam", "all", time_s=1_700_000_000)
+    first = with_commits(committed)
+    (tmp_path / "other").mkdir()
+    for words in ([], ["--depth", "1"]):
+        clone = Builder(tmp_path / "other")
+        clone.folder.rmdir()
+        git(tmp_path, "clone", "-q", *words, f"file://{committed.folder}", str(clone.folder))
+        if not words:
+            assert [layer.diff_id for layer in with_commits(clone).layers] == [layer.diff_id for layer in first.layers]
+            shutil.rmtree(tmp_path / "other")
+            (tmp_path / "other").mkdir()
+        else:
+            with pytest.raises(BuildError, match="the clone is shallow"):
+                with_commits(clone)
+
+
+def test_without_a_git_tree_times_of_commits_are_an_error(builder: Builder) -> None:
+    builder.write("site/a", "a")
+    with pytest.raises(BuildError, match="times: commit needs a git tree with commits"):
+        with_commits(builder)
+
+
+def test_a_server_that_knows_dates_only_gives_a_newer_commit(
+    committed: Builder, plain_server: tuple[Path, int]
+) -> None:
+    root, port = plain_server
+    unpack(committed, with_commits(committed), root)
+    held = {"If-Modified-Since": ask(port, {})[1]["Last-Modified"]}
+    assert ask(port, held)[0] == 304
+    committed.write("site/app.js", "version 2\n")
+    git(committed.folder, "commit", "-qam", "three", time_s=1_600_000_100)
+    unpack(committed, with_commits(committed), root)
+    assert ask(port, held)[::2] == (200, b"version 2\n")

@@ -32,6 +32,8 @@ def build_by_engine(
     memo = Digest.of(engine.title.encode())
     if choice.way == "buildkit" and store.recall("no-buildkit", memo):
         choice = instead_of_buildkit(engine)
+    if choice.way == "buildx" and options.times == "commit":
+        tools.emit(Warned("", "docker buildx takes the times of files from the disk: times: commit changes nothing"))
     try:
         image = _built(choice, engine, name, dockerfile, options, tools.emit)
     except ContextRefused:

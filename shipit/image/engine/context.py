@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from shipit.files import read_file
-from shipit.image.context import ignore_file, read_ignore_file, read_ignore_rules, scan_context
+from shipit.image.context import ignore_file, read_context, read_ignore_file, read_ignore_rules, scan_context
 from shipit.image.ignore import is_ignored, literal_pattern, parse_ignore
 from shipit.image.options import BuildOptions
 from shipit.image.tar import read_content, tar_stream
@@ -38,8 +38,7 @@ def packed_context(options: BuildOptions, *, classic: bool, syntax: bool) -> Ite
     A hidden Dockerfile is put in; the classic builder takes it out again before it copies, since .dockerignore says so.
     `syntax` is whether it begins with a `# syntax` line, which is blanked where BuildKit could not fetch what it names.
     """
-    rules = read_ignore_rules(options.context, options.dockerfile)
-    tree = scan_context(options.context, rules, options.left_out, options.withheld)
+    tree = read_context(options)
     name, dockerfile = _name_inside(options) or _OWN_NAME, read_file(options.dockerfile)
     if name not in tree:
         name = _put_in(tree, name, dockerfile, classic=classic)

@@ -1,0 +1,78 @@
+"""The times of a context's files by git: of the last commit that touched each.
+
+Source: git-log(1), git-status(1). Merges count as the commits that brought what they merge, so that time runs with the branch.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from shipit.errors import BuildError
+from shipit.files import MIB
+from shipit.image.tree import LocalFile, Tree
+from shipit.process import ProgramFailed, run_program
+
+_TIMEOUT_S, _MOST_BYTES = 120, 512 * MIB
+_COMMIT = re.compile(rb"\x01(\d{1,11})\Z")
+# Nothing that a repository configures is run.
+_GIT = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]
+
+
+def with_commit_times(tree: Tree, root: Path, variables: Mapping[str, str]) -> None:
+    """Give the files of a context the time of the last commit that touched them.
+
+    A file that git does not hold as it is has its time on the disk: it is newer than any commit that a server has seen of it.
+    Raises: BuildError where there is no git tree, or a part of its history is missing.
+    """
+    prefix, _, is_shallow = _asked(
+        root, variables, ["rev-parse", "--show-prefix", "--is-shallow-repository"]
+    ).partition(b"\n")
+    if is_shallow.strip() == b"true":
+        raise BuildError(
+            "times: commit needs all of the history, and the clone is shallow",
+            where=str(root),
+            hint="fetch it: git fetch --unshallow, or fetch-depth: 0 in CI",
+        )
+    known = commit_times(_asked(root, variables, _LOG).split(b"\0"))
+    for token in _asked(root, variables, _STATUS).split(b"\0"):
+        # Two letters and a blank, and the path from the top of the git tree.
+        known.pop(token[3:].removeprefix(prefix).decode("utf-8", "surrogateescape"), None)
+    for path, entry in tree.items():
+        if isinstance(entry.content, LocalFile):
+            on_disk = int(entry.content.stamp.split()[1]) // 1_000_000_000
+            tree[path] = entry._replace(time_s=max(0, known.get(path, on_disk)))
+
+
+_LOG = ["log", "--first-parent", "-m", "--no-renames", "--name-only", "--relative", "-z", "--format=%x01%ct", "--", "."]
+_STATUS = ["status", "--porcelain=v1", "--no-renames", "--untracked-files=no", "-z", "--", "."]
+
+
+def commit_times(tokens: Iterable[bytes]) -> dict[str, int]:
+    """Path -> the time of the newest commit that names it, from the output of git log. Pure."""
+    found: dict[str, int] = {}
+    time_s = 0
+    for token in tokens:
+        # A line end stands between a commit and the first of its files.
+        text = token.lstrip(b"\n")
+        if match := _COMMIT.match(text):
+            time_s = int(match[1])
+        elif text:
+            found.setdefault(text.decode("utf-8", "surrogateescape"), time_s)
+    return found
+
+
+def _asked(root: Path, variables: Mapping[str, str], words: list[str]) -> bytes:
+    environment = {**variables, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    try:
+        done = run_program(
+            [*_GIT, *words], variables=environment, timeout_s=_TIMEOUT_S, folder=root, max_bytes=_MOST_BYTES
+        )
+    except ProgramFailed as error:
+        raise BuildError(f"times: commit needs git: {error.what}", where=str(root), hint=error.hint) from None
+    if done.code != 0:
+        raise BuildError(
+            "times: commit needs a git tree with commits", where=str(root), hint="commit it, or leave times: out"
+        )
+    return done.output
