@@ -129,7 +129,14 @@ class ImageConfig(Model):
     """One image: built from a Dockerfile, or used as it is."""
 
     shorthand = ({"type": "string", "pattern": f"^{_HOST}{_PATH}$"}, {"type": "string", "pattern": r"\$\{.+\}"})
-    rules = {"not": {"required": ["use"], "anyOf": [{"required": [key]} for key in ("build", "repository", "tags")]}}
+    rules = {
+        "not": {"required": ["use"], "anyOf": [{"required": [key]} for key in ("build", "repository", "tags")]},
+        "anyOf": [
+            {"not": {"required": ["insecure"], "properties": {"insecure": {"const": True}}}},
+            {"required": ["repository"]},
+            {"required": ["use"]},
+        ],
+    }
 
     repository: Repository | None = Field(None, description="Where it is pushed, for example docker.io/user/app.")
     tags: tuple[Tag, ...] | None = Field(
