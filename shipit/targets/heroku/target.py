@@ -29,12 +29,14 @@ from shipit.targets.heroku.judge import WEB, judge_heroku, outage, still_runs
 from shipit.targets.heroku.last_words import last_run
 from shipit.targets.heroku.lines import TAIL_LINES
 from shipit.targets.heroku.look import ask, observed_of, with_owners, without
-from shipit.targets.heroku.observed import NOTHING, OWNED, AppFacts, HerokuObserved, Told
+from shipit.targets.heroku.observed import NOTHING, OWNED, HerokuObserved
 from shipit.targets.heroku.plan import RELEASE, Wanted, notes_on, plan_heroku
 from shipit.targets.heroku.plan_back import plan_back
 from shipit.targets.heroku.probe import ask_app
+from shipit.targets.heroku.refusals import check_stack, no_app
 from shipit.targets.heroku.streams import ReleaseOutput, recent_logs
 from shipit.targets.heroku.token import NO_TOKEN, Token, find_token
+from shipit.targets.heroku.wanted import wanted_back, wanted_of
 from shipit.targets.heroku.wire import HerokuWire
 
 PLATFORM = "linux/amd64"
@@ -98,9 +100,9 @@ class HerokuTarget:
             answers = ask(client, "config", "dynos")
         except RemoteError as error:
             if error.status == 404:
-                raise self._no_app(error) from None
+                raise no_app(self.app, error) from None
             raise
-        self._check_stack(answers.app)
+        check_stack(self.app, answers.app)
         # What a secret was before is a secret, too.
         secrets = self.project.secrets_for(self.name)
         context.environment.redactor.add(value for name, value in answers.config.items() if name in secrets)
@@ -149,7 +151,7 @@ class HerokuTarget:
         return plan_back(before, now, self._released, self._names())
 
     def judge_back(self, before: HerokuObserved, observed: HerokuObserved, seen: Seen) -> Verdict:
-        return judge_heroku(self._wanted_back(before), observed, seen, pending_s=self.config.pending)
+        return judge_heroku(wanted_back(before, self._names()), observed, seen, pending_s=self.config.pending)
 
     def examine(self, context: Context) -> Sequence[Finding]:
         """The token, the account's clock, and that the app's registry lets it in."""
@@ -225,31 +227,7 @@ class HerokuTarget:
         error.down = outage(now, seen)
 
     def _wanted(self, release: Release) -> Wanted:
-        processes = self.config.processes
-        return Wanted(
-            images=self._digests(release),
-            quantities={name: p.quantity for name, p in processes.items() if p.quantity is not None},
-            sizes={name: p.size for name, p in processes.items() if p.size is not None},
-            env=self.project.env,
-            env_marks={name: mark for name, mark in release.marks.items() if name in self.project.env},
-            secret_marks={name: mark for name, mark in release.marks.items() if name not in self.project.env},
-            prune=self.config.prune,
-        )
-
-    def _wanted_back(self, before: HerokuObserved) -> Wanted:
-        """What ran before, as far as it is known."""
-        types = {name: facts for name, facts in before.formation.items() if name != RELEASE}
-        return Wanted(
-            images={
-                name: facts.image if facts.image and not facts.told else Told(facts.short)
-                for name, facts in types.items()
-            },
-            quantities={name: facts.quantity for name, facts in types.items()},
-            sizes={name: facts.size for name, facts in types.items()},
-            env={},
-            env_marks={name: before.config_marks[name] for name in self._names() if name in before.config_marks},
-            secret_marks={},
-        )
+        return wanted_of(self.config, self.project, self._digests(release), release.marks)
 
     def _names(self) -> set[str]:
         """The variables that this target may change."""
@@ -269,16 +247,6 @@ class HerokuTarget:
             return client.manifest_digest(reference.repository, f"sha-{short}") is not None
         except RemoteError:
             return None
-
-    def _no_app(self, error: RemoteError) -> RemoteError:
-        hint = f"check app: in deploy.yml, or create it: heroku create {self.app} --stack container"
-        return RemoteError(
-            f"there is no app {self.app!r} that this account may see",
-            where=error.where,
-            hint=hint,
-            status=404,
-            detail=error.detail,
-        )
 
     def _processes(self) -> dict[str, ProcessConfig]:
         own = dict(self.config.processes)
@@ -316,18 +284,3 @@ class HerokuTarget:
         if not self._token:
             self._token = (find_token(environment),)
         return self._token[0]
-
-    def _check_stack(self, app: AppFacts) -> None:
-        where = f"app {self.app}"
-        if app.generation == "fir":
-            raise RemoteError(
-                "is of the Fir generation, which runs no container images of ours",
-                where=where,
-                hint="create an app on Cedar: heroku create --stack container",
-            )
-        if "container" not in app.stacks:
-            raise RemoteError(
-                f"is on the stack {app.stacks[0] or 'unknown'}, which runs no images",
-                where=where,
-                hint=f"heroku stack:set container --app {self.app}",
-            )

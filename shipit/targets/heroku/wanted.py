@@ -1,0 +1,40 @@
+"""What an app should be: by deploy.yml and the release, or by what was observed before. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from shipit.config.project import Project
+from shipit.digest import Digest
+from shipit.targets.heroku.config import HerokuConfig
+from shipit.targets.heroku.observed import HerokuObserved, Told
+from shipit.targets.heroku.plan import RELEASE, Wanted
+
+
+def wanted_of(config: HerokuConfig, project: Project, images: Mapping[str, Digest], marks: Mapping[str, str]) -> Wanted:
+    """`images`: process type -> config digest; `marks`: name -> keyed hash of each variable and secret."""
+    processes = config.processes
+    return Wanted(
+        images=images,
+        quantities={name: process.quantity for name, process in processes.items() if process.quantity is not None},
+        sizes={name: process.size for name, process in processes.items() if process.size is not None},
+        env=project.env,
+        env_marks={name: mark for name, mark in marks.items() if name in project.env},
+        secret_marks={name: mark for name, mark in marks.items() if name not in project.env},
+        prune=config.prune,
+    )
+
+
+def wanted_back(before: HerokuObserved, names: Collection[str]) -> Wanted:
+    """What ran before, as far as it is known; `names` are the config vars that this deploy may have changed."""
+    types = {name: facts for name, facts in before.formation.items() if name != RELEASE}
+    return Wanted(
+        images={
+            name: facts.image if facts.image and not facts.told else Told(facts.short) for name, facts in types.items()
+        },
+        quantities={name: facts.quantity for name, facts in types.items()},
+        sizes={name: facts.size for name, facts in types.items()},
+        env={},
+        env_marks={name: before.config_marks[name] for name in names if name in before.config_marks},
+        secret_marks={},
+    )
