@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from shipit.rehearsal.registry import EmbeddedRegistry
-from tests.http.scripted import Start, pause
 from tests.shipit import Shipit
 
 # What a loaded machine may add to the second that it may take.
@@ -50,9 +50,11 @@ def begun(shipit: Shipit, *arguments: str) -> subprocess.Popen[str]:
     return process
 
 
-def silent(serve: Start) -> str:
-    """The host of a server that never answers."""
-    return f"127.0.0.1:{serve(*[[pause(60)]] * 40).port}"
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The host of a server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
 
 
 def interrupted(process: subprocess.Popen[str], number: int, *, group: bool) -> tuple[int, str, float]:
@@ -65,9 +67,8 @@ def interrupted(process: subprocess.Popen[str], number: int, *, group: bool) -> 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("delay_ms", [0, 2, 5, 10, 20, 40, 60, 80, 100, 130, 160, 200, 250])
-def test_an_interruption_while_starting(shipit: Shipit, serve: Start, number: signal.Signals, delay_ms: int) -> None:
-    server = silent(serve)
-    shipit.write(deploy__yml=f"app: shop\nimage: {server}/shop\ntargets: {{hub: }}\n", Dockerfile="FROM scratch\n")
+def test_an_interruption_while_starting(shipit: Shipit, silent: str, number: signal.Signals, delay_ms: int) -> None:
+    shipit.write(deploy__yml=f"app: shop\nimage: {silent}/shop\ntargets: {{hub: }}\n", Dockerfile="FROM scratch\n")
     process = begun(shipit, "deploy")
     time.sleep(delay_ms / 1000)
     code, said, took_s = interrupted(process, number, group=False)
@@ -78,11 +79,10 @@ def test_an_interruption_while_starting(shipit: Shipit, serve: Start, number: si
 
 @pytest.mark.parametrize("group", [True, False])
 @pytest.mark.parametrize("command", ["deploy", "plan", "push", "build", "doctor", "status"])
-def test_an_interruption_while_a_server_says_nothing(shipit: Shipit, serve: Start, command: str, group: bool) -> None:
-    server = silent(serve)
+def test_an_interruption_while_a_server_says_nothing(shipit: Shipit, silent: str, command: str, group: bool) -> None:
     shipit.write(
-        Dockerfile=f"FROM {server}/base\nCOPY Dockerfile /\n",
-        deploy__yml=f"app: shop\nimage: {server}/shop\ntargets: {{hub: }}\n",
+        Dockerfile=f"FROM {silent}/base\nCOPY Dockerfile /\n",
+        deploy__yml=f"app: shop\nimage: {silent}/shop\ntargets: {{hub: }}\n",
     )
     process = begun(shipit, command)
     time.sleep(1.0)
@@ -92,9 +92,8 @@ def test_an_interruption_while_a_server_says_nothing(shipit: Shipit, serve: Star
     assert took_s < 1 + SLACK_S
 
 
-def test_a_second_signal_ends_it_at_once(shipit: Shipit, serve: Start) -> None:
-    server = silent(serve)
-    shipit.write(deploy__yml=f"app: shop\nimage: {server}/shop\ntargets: {{hub: }}\n", Dockerfile="FROM scratch\n")
+def test_a_second_signal_ends_it_at_once(shipit: Shipit, silent: str) -> None:
+    shipit.write(deploy__yml=f"app: shop\nimage: {silent}/shop\ntargets: {{hub: }}\n", Dockerfile="FROM scratch\n")
     process = begun(shipit, "deploy")
     time.sleep(1.0)
     os.kill(process.pid, signal.SIGINT)
@@ -136,12 +135,12 @@ def test_control_c_at_a_question(shipit: Shipit, registry: EmbeddedRegistry, wor
     assert code == 130 and "Traceback" not in shown and "interrupted" in shown
 
 
-def test_what_waits_for_a_child_is_interrupted(shipit: Shipit) -> None:
+def test_what_waits_for_a_child_is_interrupted_and_the_child_ends(shipit: Shipit, silent: str) -> None:
     pid_file = Path(shipit.folder / "pid")
     shipit.write(
         Dockerfile="FROM scratch\nCOPY Dockerfile /\n",
-        deploy__yml="app: a\nimage: 127.0.0.1:1/a\nsecrets: {TOKEN: {command: 'echo $$ > pid; sleep 60 | cat'}}\n"
-        "targets: {hub: , h: {kind: heroku, app: shop-prod}}\n",
+        deploy__yml=f"app: a\nimage: {silent}/a\nsecrets: {{TOKEN: {{command: 'echo $$ > pid; sleep 60 | cat'}}}}\n"
+        "targets: {hub: }\n",
     )
     process = begun(shipit, "deploy")
     deadline = time.monotonic() + 20
@@ -150,3 +149,7 @@ def test_what_waits_for_a_child_is_interrupted(shipit: Shipit) -> None:
     code, said, took_s = interrupted(process, signal.SIGINT, group=False)
     assert code == 130 and "Traceback" not in said, said
     assert took_s < 1 + SLACK_S
+    deadline = time.monotonic() + 2
+    while Path(f"/proc/{pid_file.read_text().strip()}").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not Path(f"/proc/{pid_file.read_text().strip()}").exists(), "its child lives on"
