@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import tarfile
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +19,7 @@ from shipit.image.options import BuildOptions
 from shipit.image.store import ContentStore
 from shipit.image.withheld import Withheld, node_of
 from tests.image.test_native import Bases
+from tests.servers.buildkit import BuildKit
 from tests.servers.engine import DockerEngine, install_buildx, path_without_docker
 
 pytestmark = pytest.mark.engine
@@ -212,3 +214,20 @@ def test_a_dockerfile_outside_its_context_is_not_copied(
     assert built.builder.startswith("the engine's classic builder: builder: engine, its Dockerfile is not in its")
     assert trees[0] == trees[1]
     assert "/app/Dockerfile" not in trees[0] and "/app/.shipit.Dockerfile" not in trees[0]
+
+
+def test_the_builder_that_was_chosen_with_buildx_is_used(
+    tmp_path: Path, engine: DockerEngine, buildkit: BuildKit
+) -> None:
+    """The engine's own BuildKit knows nothing of COPY --parents."""
+    install_buildx(tmp_path / "docker")
+    variables = {**os.environ, "DOCKER_CONFIG": str(tmp_path / "docker"), "DOCKER_HOST": engine.host}
+    context, store = tmp_path / "context", ContentStore(tmp_path / "store")
+    (context / "deep").mkdir(parents=True)
+    (context / "deep/a").write_text("a")
+    (context / "Dockerfile").write_text("FROM scratch\nCOPY --parents deep/a /x/\n")
+    create = ["docker", "buildx", "create", "--name", "mine", "--driver", "remote", "--use", buildkit.address]
+    subprocess.run(create, env=variables, check=True, capture_output=True)
+    built = _build(context, store, "auto", engine.host, variables, [])
+    assert built.builder == "docker buildx: COPY --parents at Dockerfile:2, its builder mine"
+    assert set(_tree(built, store)) == {"/x", "/x/deep", "/x/deep/a"}
