@@ -102,6 +102,11 @@ def read_stream(
         raise unreadable(shown, error) from None
 
 
+def is_quotable(path: str | Path) -> bool:
+    """Whether messages may repeat lines of a file: it is called like YAML or JSON, after every link was followed."""
+    return os.path.realpath(path).endswith((".yml", ".yaml", ".json"))
+
+
 def check_within(path: str | Path, folder: Path) -> None:
     """That a path, after every link was followed, lies in a folder. Raises: Unreadable."""
     if not is_within(path, folder):

@@ -57,6 +57,13 @@ TimeoutOption = Annotated[Optional[str], typer.Option("--timeout", help="How lon
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes.")]
 ColorOption = Annotated[bool, typer.Option("--no-color", help="No colours.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show the stack of an unexpected error.")]
+UntrustedOption = Annotated[
+    bool,
+    typer.Option(
+        "--untrusted",
+        help="For a deploy.yml of somebody else: run no program it names, read nothing outside of the project.",
+    ),
+]
 HostArgument = Annotated[str, typer.Argument(help="The registry's host, or heroku.", show_default="docker.io")]
 
 
@@ -103,11 +110,14 @@ def validate(
     fix: Annotated[bool, typer.Option("--fix", help="Mend what is deprecated, in the file itself.")] = False,
     output: OutputOption = Output.auto,
     verbose: VerboseOption = False,
+    untrusted: UntrustedOption = False,
 ) -> None:
     """Check deploy.yml, every environment of it unless one is named."""
     from shipit.cli.checking import run_validate
 
-    run_validate(file, environment, output, resolved=resolved, origin=origin, fix=fix, verbose=verbose)
+    run_validate(
+        file, environment, output, resolved=resolved, origin=origin, fix=fix, verbose=verbose, untrusted=untrusted
+    )
 
 
 @app.command()
@@ -126,12 +136,13 @@ def doctor(
     target: TargetOption = None,
     output: OutputOption = Output.auto,
     verbose: VerboseOption = False,
+    untrusted: UntrustedOption = False,
 ) -> None:
     """Check what a deploy needs: builder, logins, tokens, permissions, clock, disk, proxy. Changes nothing."""
     from shipit.cli.doctor import run_doctor
     from shipit.cli.running import Options, chosen
 
-    run_doctor(Options(file, environment, chosen(targets, target), output, verbose=verbose))
+    run_doctor(Options(file, environment, chosen(targets, target), output, verbose=verbose, untrusted=untrusted))
 
 
 @app.command()
@@ -145,12 +156,15 @@ def build(
     output: OutputOption = Output.auto,
     no_color: ColorOption = False,
     verbose: VerboseOption = False,
+    untrusted: UntrustedOption = False,
 ) -> None:
     """Build images; print each one's config digest."""
     from shipit.cli.commands import run_build
     from shipit.cli.running import Options
 
-    run_build(images or [], Options(file, environment, output=output, no_color=no_color, verbose=verbose))
+    run_build(
+        images or [], Options(file, environment, output=output, no_color=no_color, verbose=verbose, untrusted=untrusted)
+    )
 
 
 @app.command()
@@ -162,12 +176,17 @@ def push(
     output: OutputOption = Output.auto,
     no_color: ColorOption = False,
     verbose: VerboseOption = False,
+    untrusted: UntrustedOption = False,
 ) -> None:
     """Push what targets pull, or without targets every image that has a repository, by digest and with tags; release nothing."""
     from shipit.cli.commands import run_push
     from shipit.cli.running import Options, chosen
 
-    run_push(Options(file, environment, chosen(targets, target), output, no_color=no_color, verbose=verbose))
+    run_push(
+        Options(
+            file, environment, chosen(targets, target), output, no_color=no_color, verbose=verbose, untrusted=untrusted
+        )
+    )
 
 
 @app.command()
@@ -180,12 +199,15 @@ def plan(
     output: OutputOption = Output.auto,
     no_color: ColorOption = False,
     verbose: VerboseOption = False,
+    untrusted: UntrustedOption = False,
 ) -> None:
     """Show what a deploy would change; write to no place."""
     from shipit.cli.commands import run_plan
     from shipit.cli.running import Options, chosen
 
-    options = Options(file, environment, chosen(targets, target), output, no_color=no_color, verbose=verbose)
+    options = Options(
+        file, environment, chosen(targets, target), output, no_color=no_color, verbose=verbose, untrusted=untrusted
+    )
     run_plan(options, exit_code)
 
 
@@ -200,12 +222,13 @@ def deploy(
     output: OutputOption = Output.auto,
     no_color: ColorOption = False,
     verbose: VerboseOption = False,
+    untrusted: UntrustedOption = False,
 ) -> None:
     """Build, push, release and verify: done when every target runs what was pushed and is healthy."""
     from shipit.cli.commands import run_deploy
     from shipit.cli.running import Options, chosen
 
-    run_deploy(Options(file, environment, chosen(targets, target), output, timeout, yes, no_color, verbose))
+    run_deploy(Options(file, environment, chosen(targets, target), output, timeout, yes, no_color, verbose, untrusted))
 
 
 @app.command()
@@ -217,12 +240,17 @@ def status(
     output: OutputOption = Output.auto,
     no_color: ColorOption = False,
     verbose: VerboseOption = False,
+    untrusted: UntrustedOption = False,
 ) -> None:
     """Show what runs in each place."""
     from shipit.cli.commands import run_status
     from shipit.cli.running import Options, chosen
 
-    run_status(Options(file, environment, chosen(targets, target), output, no_color=no_color, verbose=verbose))
+    run_status(
+        Options(
+            file, environment, chosen(targets, target), output, no_color=no_color, verbose=verbose, untrusted=untrusted
+        )
+    )
 
 
 @app.command()

@@ -23,10 +23,18 @@ from shipit.targets.kinds import KindModels
 
 
 def run_validate(
-    file: str | None, environment: str | None, output: str, *, resolved: bool, origin: bool, fix: bool, verbose: bool
+    file: str | None,
+    environment: str | None,
+    output: str,
+    *,
+    resolved: bool,
+    origin: bool,
+    fix: bool,
+    verbose: bool,
+    untrusted: bool = False,
 ) -> None:
     with ending(verbose, output if not resolved else "auto"):
-        surroundings = read_surroundings()
+        surroundings = read_surroundings(untrusted)
         found = find_file(surroundings, file)
         if fix:
             _fix(found, surroundings)

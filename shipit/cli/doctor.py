@@ -36,7 +36,7 @@ def _findings(options: Options) -> list[Finding]:
     from shipit.pipeline.doctor import examine, examine_machine
     from shipit.pipeline.graph import select_targets
 
-    environment = surroundings()
+    environment = surroundings(options.untrusted)
     try:
         file = find_file(environment, options.file)
     except UsageError as error:

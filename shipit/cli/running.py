@@ -35,6 +35,7 @@ class Options(NamedTuple):
     yes: bool = False
     no_color: bool = False
     verbose: bool = False
+    untrusted: bool = False
 
 
 def chosen(arguments: Sequence[str] | None, options: Sequence[str] | None) -> tuple[str, ...]:
@@ -44,7 +45,7 @@ def chosen(arguments: Sequence[str] | None, options: Sequence[str] | None) -> tu
 
 def load(options: Options) -> tuple[Project, Environment]:
     """The project that the options name, and its surroundings."""
-    surroundings = read_surroundings()
+    surroundings = read_surroundings(options.untrusted)
     file = find_file(surroundings, options.file)
     return load_project(file, surroundings, KindModels(), selected=options.environment), surroundings
 

@@ -15,9 +15,9 @@ from shipit.redact import Redactor
 REDACTOR = Redactor()
 
 
-def surroundings() -> Environment:
+def surroundings(is_untrusted: bool = False) -> Environment:
     """The environment of the process, with its redactor."""
-    return read_environment(REDACTOR)
+    return read_environment(REDACTOR, is_untrusted=is_untrusted)
 
 
 def say(text: str) -> None:

@@ -102,9 +102,11 @@ def forbid_plugins() -> None:
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "1"
 
 
-def read_environment(redactor: Redactor | None = None) -> Environment:
-    """The environment of this process, read once by the command line."""
-    return Environment(dict(os.environ), Path.home(), Path.cwd(), redactor)
+def read_environment(redactor: Redactor | None = None, *, is_untrusted: bool = False) -> Environment:
+    """The environment of this process, read once by the command line. SHIPIT_UNTRUSTED makes it untrusted, too."""
+    said = os.environ.get("SHIPIT_UNTRUSTED", "").lower()
+    is_untrusted = is_untrusted or said not in ("", "0", "false", "no", "off")
+    return Environment(dict(os.environ), Path.home(), Path.cwd(), redactor, is_untrusted=is_untrusted)
 
 
 def _passwords(url: str) -> tuple[str, ...]:

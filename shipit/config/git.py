@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from shipit.config.environment import Environment
-from shipit.files import MIB, Unreadable, read_text
+from shipit.files import MIB, Unreadable, is_within, read_text
 from shipit.process import ProgramFailed, run_program
 
 # What git check-ref-format lets a name hold.
@@ -33,7 +33,8 @@ class Git:
             if entry.is_dir():
                 return entry
             if entry.is_file():
-                return _pointed(entry, parent, "gitdir:")
+                found = _pointed(entry, parent, "gitdir:")
+                return None if found and self._environment.is_untrusted and not is_within(found, parent) else found
         return None
 
     @cached_property
@@ -43,7 +44,7 @@ class Git:
     @cached_property
     def branch(self) -> str | None:
         name = self._head.removeprefix("ref: refs/heads/")
-        return name if name != self._head and _REF.fullmatch(name) else None
+        return name if name != self._head and ".." not in name and _REF.fullmatch(name) else None
 
     @cached_property
     def sha(self) -> str | None:

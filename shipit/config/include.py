@@ -10,13 +10,15 @@ from shipit.config.document import Mapping_, Scalar, Sequence_, Value, parse_doc
 from shipit.config.environment import Environment
 from shipit.config.find import DeployFile
 from shipit.config.folder import expand_home
+from shipit.config.model import ProjectFile
 from shipit.config.overlay import merge
 from shipit.config.position import Position
 from shipit.config.source import Source, Texts
-from shipit.errors import ConfigErrors, UsageError
-from shipit.files import Missing, Unreadable, read_file
+from shipit.errors import ConfigError, ConfigErrors, UsageError
+from shipit.files import Missing, Unreadable, is_quotable, read_file
 
 MAX_FILES = 50
+KNOWN_KEYS = frozenset(ProjectFile.model_fields)
 
 
 class Reader:
@@ -43,12 +45,19 @@ class Reader:
             text = read_file(path, within=self._within) if data is None else data
         except Unreadable as error:
             raise UsageError(error.what, where=name, hint=error.hint or "name a deploy.yml with -f") from None
-        return self._tree(path, name, text, (path.resolve(),))
+        # What is piped in is what a user has just written.
+        return self._tree(path, name, text, (path.resolve(),), is_ours=data is not None or is_quotable(path))
 
-    def _tree(self, path: Path, name: str, text: bytes, above: tuple[Path, ...]) -> Mapping_:
-        self.texts[name] = text
+    def _tree(self, path: Path, name: str, text: bytes, above: tuple[Path, ...], *, is_ours: bool) -> Mapping_:
+        # Without its text, no message can repeat a line of it.
+        self.texts[name] = text if is_ours else b""
         self.paths[name] = path
-        tree = parse_document(text, name)
+        try:
+            tree = parse_document(text, name)
+            if not is_ours and not _is_deploy_file(tree):
+                raise _foreign(name)
+        except ConfigErrors as error:
+            raise error if is_ours else _foreign(name) from None
         source = Source(name, self.texts, tree)
         if not isinstance(tree, Mapping_):
             raise ConfigErrors([source.problem((), "the file should be a map of keys such as app: and targets:")])
@@ -84,7 +93,18 @@ class Reader:
             is_missing = isinstance(error, Missing)
             what = f"there is no file {item.text}" if is_missing else f"{item.text} can't be read: {error.reason}"
             raise _problem(source, item.at, what, hint) from None
-        return self._tree(resolved, relative_name(resolved, self._cwd), text, (*above, resolved))
+        name = relative_name(resolved, self._cwd)
+        return self._tree(resolved, name, text, (*above, resolved), is_ours=is_quotable(resolved))
+
+
+def _is_deploy_file(tree: Value) -> bool:
+    """Whether a file that is not called like YAML is a deploy.yml all the same: nothing in it is unknown."""
+    return isinstance(tree, Mapping_) and all(key in KNOWN_KEYS or key.startswith("x-") for key in tree.items)
+
+
+def _foreign(name: str) -> ConfigErrors:
+    what = "should be YAML of deploy.yml; of a file that is not called *.yml or *.yaml nothing is repeated here"
+    return ConfigErrors([ConfigError(what, where=f"{name}:1:1", position=(1, 1))])
 
 
 def _items(value: Value) -> tuple[Value, ...]:

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from shipit.config.build_files import forbidden_files
+from shipit.config.folder import expand_home
 from shipit.config.image import BuildConfig
 from shipit.config.position import Keys
 from shipit.config.project import Project
@@ -41,11 +43,10 @@ def _build(name: str, build: BuildConfig | None, project: Project) -> Iterator[C
 def missing_build_files(name: str, build: BuildConfig | None, project: Project) -> Iterator[ConfigError]:
     """A mistake where an image's context or Dockerfile is not there."""
     keys, chosen = ("images", name, "build"), build or BuildConfig()
-    try:
-        context = project.folder.checked(chosen.context)
-    except Unreadable as error:
-        yield project.problem((*keys, "context"), f"{chosen.context} {error.what}", error.hint)
+    if forbidden := list(forbidden_files(project, name)):
+        yield from forbidden
         return
+    context = project.folder.file(chosen.context)
     if not context.is_dir():
         what = "should be a folder" if context.exists() else f"there is no folder {chosen.context}"
         yield project.problem((*keys, "context"), what, RELATIVE)
@@ -54,7 +55,7 @@ def missing_build_files(name: str, build: BuildConfig | None, project: Project) 
 
 
 def _dockerfile(keys: Keys, build: BuildConfig, context: Path, project: Project) -> Iterator[ConfigError]:
-    file = context / build.dockerfile
+    file = context / expand_home(build.dockerfile, project.folder.home)
     if file.is_file():
         return
     what = f"there is no {build.dockerfile}" + (f" in {build.context}" if build.context != "." else "")

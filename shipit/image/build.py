@@ -12,6 +12,7 @@ from shipit.events import Emit
 from shipit.files import Missing, Unreadable, read_file
 from shipit.image.choice import choose_builder
 from shipit.image.dockerfile import Dockerfile, parse_dockerfile
+from shipit.image.foreign import check_dockerfile
 from shipit.image.image import BlobSource, BuiltImage, Layer
 from shipit.image.native import NativeBuilder
 from shipit.image.options import BuildOptions
@@ -83,4 +84,5 @@ def read_dockerfile(path: Path, context: Path) -> Dockerfile:
         ) from None
     except Unreadable as error:
         raise BuildError(f"the Dockerfile can't be read: {error.reason}", where=str(path)) from None
+    check_dockerfile(data, shown)
     return parse_dockerfile(data, shown)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
+from shipit.config.build_files import build_files
 from shipit.config.project import Project
 from shipit.digest import Digest
 from shipit.errors import BuildError, UsageError
@@ -109,13 +110,13 @@ def run_options(run: Run, name: str, platform: str) -> BuildOptions:
 def build_options(project: Project, name: str, platform: str, source_date_epoch: str | None) -> BuildOptions:
     """The options of an image's build, its paths made absolute."""
     build = project.images[name].build
-    context = project.folder.file(build.context if build else ".").resolve()
+    files = build_files(project, name)
     if source_date_epoch is not None and not source_date_epoch.isdigit():
         raise UsageError("SOURCE_DATE_EPOCH should be whole seconds since 1970")
     args = {key: value for key, value in (build.args if build else {}).items() if value is not None}
     return BuildOptions(
-        context=context,
-        dockerfile=context / (build.dockerfile if build else "Dockerfile"),
+        context=files.context,
+        dockerfile=files.dockerfile,
         args=args,
         stage=build.stage if build else None,
         platform=platform,

@@ -43,7 +43,7 @@ def prepare(run: Run, *, is_deploy: bool = False) -> Preparation:
     Raises: every failure of these at once; nothing was written then.
     """
     together({target.name: partial(_check_login, run, target) for target in run.targets}, run.clock)
-    run.resolve_secrets()
+    run.resolve_secrets(may_skip=not is_deploy)
     by_name = {target.name: target for target in run.targets}
     order = run_order({name: target.config.needs for name, target in by_name.items()})
     targets = {name: by_name[name] for name in order}

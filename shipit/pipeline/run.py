@@ -15,7 +15,7 @@ from shipit.clock import Clock, Deadline, RunClock
 from shipit.config.environment import Environment
 from shipit.config.project import Project
 from shipit.config.secret_source import SecretSource
-from shipit.config.secrets import resolve_secrets
+from shipit.config.secrets import resolve_secrets, runs_program
 from shipit.events import Emit, Event, Warned
 from shipit.http.timeouts import REQUEST_S
 from shipit.image.store import ContentStore, Limits
@@ -138,10 +138,18 @@ class Run:
         """A hash of a value that only this run can make."""
         return hmac.new(self._key, value.encode(), hashlib.sha256).hexdigest()[:16]
 
-    def resolve_secrets(self) -> None:
-        """Read the secrets that the chosen targets need; they are redacted from then on."""
+    def resolve_secrets(self, *, may_skip: bool = False) -> None:
+        """Read the secrets that the chosen targets need; they are redacted from then on.
+
+        `may_skip` is for what changes no place: what an untrusted file would have from a program stays unknown, and is told.
+        """
         names = {name for target in self.targets for name in self.project.secrets_for(target.name)}
-        self._secrets = self._read(names, self.project.secrets, "secrets")
+        sources = self.project.secrets
+        skipped = {name for name in names if self.environment.is_untrusted and runs_program(sources[name])}
+        known = self._read(names - skipped if may_skip else names, sources, "secrets")
+        for name in sorted(skipped if may_skip else ()):
+            self.emit(Warned("", f"the secret {name} is not read: no program is run with --untrusted"))
+        self._secrets = {**known, **{name: f"not read: {name}" for name in skipped if may_skip}}
 
     @property
     def held_secrets(self) -> Mapping[str, str]:

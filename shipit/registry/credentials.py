@@ -12,7 +12,8 @@ from pathlib import Path
 
 from shipit.clock import Clock, Deadline
 from shipit.config.environment import Environment
-from shipit.files import Missing, Unreadable, read_text
+from shipit.config.folder import project_folder
+from shipit.files import Missing, Unreadable, is_within, read_text
 from shipit.image.engine.address import docker_folder
 from shipit.json_text import parse_json
 from shipit.process import ProgramFailed
@@ -69,13 +70,21 @@ class CredentialFinder:
         for config in self._configs:
             if scoped in config.entries and (found := _from_entry(config.entries[scoped], config.origin)):
                 return found
-            for name in config.helpers_for(host):
+            for name in config.helpers_for(host) if self._may_run(config.origin) else ():
                 if found := self._from_helper(name, host_key(host)):
                     return found
             for entry in config.own(host):
                 if found := _from_entry(entry, config.origin):
                     return found
         return None
+
+    def _may_run(self, origin: str) -> bool:
+        """Whether the helpers that a configuration names may be run: not those of a file in an untrusted project."""
+        within = project_folder(self.environment.cwd, self.environment).within
+        if within is None or origin == "DOCKER_AUTH_CONFIG" or not is_within(self.environment.cwd / origin, within):
+            return True
+        self._warned(f"{origin} is a file of the project: helpers that it names are not run with --untrusted")
+        return False
 
     def _from_helper(self, name: str, key: str) -> Credentials | None:
         program = f"docker-credential-{name}"

@@ -12,7 +12,7 @@ from shipit.config.folder import ProjectFolder
 from shipit.config.position import Position
 from shipit.config.yaml_text import check_bounds, decode, not_yaml, problem_in
 from shipit.errors import ConfigError, ConfigErrors, ShipitError
-from shipit.files import MIB, Unreadable
+from shipit.files import MIB, Unreadable, is_quotable
 from shipit.reference import parse_reference
 from shipit.targets.kubernetes.go_yaml import ManifestLoader
 
@@ -78,20 +78,31 @@ def _files(folder: ProjectFolder, name: str) -> list[Path]:
 def _objects(file: Path, folder: ProjectFolder) -> tuple[list[dict[str, Any]], list[ConfigError]]:
     """The objects of a file, and what is wrong with it."""
     name = str(file.relative_to(folder.path)) if file.is_relative_to(folder.path) else str(file)
+    try:
+        data = folder.read(file, max_bytes=MAX_BYTES)
+    except Unreadable as error:
+        return [], [_problem(name, "", 1, 1, error.what, error.hint)]
+    objects, problems = _parsed(data, name)
+    if problems and not is_quotable(file):
+        what = "should be Kubernetes objects; of a file that is not called like YAML or JSON nothing is repeated here"
+        return [], [_problem(name, "", 1, 1, what, "name it *.yaml")]
+    return objects, problems
+
+
+def _parsed(data: bytes, name: str) -> tuple[list[dict[str, Any]], list[ConfigError]]:
     objects: list[dict[str, Any]] = []
     problems: list[ConfigError] = []
     text = ""
     try:
-        text = decode(folder.read(file, max_bytes=MAX_BYTES), name, MAX_BYTES)
+        text = decode(data, name, MAX_BYTES)
         check_bounds(text)
         documents = list(_documents(text))
     except yaml.MarkedYAMLError as error:
         return [], list(not_yaml(error, text, name).problems)
     except ConfigErrors as error:
         return [], list(error.problems)
-    except (yaml.YAMLError, Unreadable, ValueError) as error:
-        reason = error.reason if isinstance(error, Unreadable) else str(error).splitlines()[0]
-        return [], [_problem(name, text, 1, 1, f"can't be read: {reason}", "")]
+    except (yaml.YAMLError, ValueError) as error:
+        return [], [_problem(name, text, 1, 1, f"can't be read: {str(error).splitlines()[0]}", "")]
     for mark, value in documents:
         if value is None:
             continue
