@@ -29,7 +29,9 @@ def complete_topics(incomplete: str) -> list[str]:
 
 
 def _starting(incomplete: str, words: Any) -> list[str]:
-    return [str(word) for word in words if str(word).startswith(incomplete)] if isinstance(words, Mapping) else []
+    names = [str(word) for word in words] if isinstance(words, Mapping) else []
+    # A name that a shell or a terminal would take for more than a word is not offered.
+    return [name for name in names if name.startswith(incomplete) and name.isprintable() and " " not in name]
 
 
 def _file() -> Mapping[str, Any]:

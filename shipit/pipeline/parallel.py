@@ -12,7 +12,7 @@ from shipit.errors import Interrupted, ShipitError
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-GRACE_S = 1.5
+GRACE_S = 0.5
 
 
 class Failures(ShipitError):

@@ -95,3 +95,12 @@ def test_a_word_that_is_no_command(shipit: Shipit, word: str, said: str) -> None
     done = shipit.run(word)
     assert done.returncode == 2 and f"No such command '{word}'. {said}" in done.stderr
     assert word == "deplyo" or "mean 'deploy'" not in done.stderr
+
+
+def test_completion_offers_only_names_that_are_words(shipit: Shipit) -> None:
+    shipit.write(
+        deploy__yml='app: a\nimage: u/a\ntargets: {hub: , "h\\e[31m": {kind: hub}, "h x": {kind: hub}, "h\\nx": {kind: hub}}\n'
+    )
+    shipit.env |= {"_SHIPIT_COMPLETE": "complete_bash", "COMP_WORDS": "shipit deploy h", "COMP_CWORD": "2"}
+    done = shipit.run_program("shipit")
+    assert done.stdout.split() == ["hub"], done

@@ -49,7 +49,8 @@ def _worst(found: Sequence[Verdict], verdicts: Sequence[Verdict], seen: Seen, li
     if seen.unchanged_s > limits.pending_s:
         reason = f"{reason}: no progress for {seen.unchanged_s:.0f} s"
         return first._replace(state=State.FAILED, reason=reason, progress=_progress(verdicts))
-    return first._replace(reason=reason, progress=_progress(verdicts))
+    parts = tuple(verdict.reason for verdict in found)
+    return first._replace(reason=reason, progress=_progress(verdicts), parts=parts)
 
 
 def _progress(verdicts: Sequence[Verdict]) -> str:

@@ -251,7 +251,8 @@ def _marks(secret: Live | None, context: Context) -> dict[str, str]:
     marks = {}
     for name, data in (secret.data if secret else {}).items():
         try:
-            marks[name] = context.mark(data.decode())
+            # What a secret was before is a secret, too.
+            marks[name] = context.mark(context.environment.redactor.learn(data.decode()))
         except UnicodeDecodeError:
             marks[name] = ""
     return marks
