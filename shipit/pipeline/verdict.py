@@ -31,7 +31,7 @@ def await_verdict(
 ) -> Standing:
     """Observe and judge until the verdict stands: failed at once, or healthy for `settle` seconds.
 
-    `baseline` and `before` are those of `Seen`. `first` is an observation that is fresh enough to be judged first.
+    `baseline` and `before` are those of `Seen`. `first` is an observation that is fresh enough to be enough where it is healthy.
     Raises: DeployFailed, with what crashed, or when the deadline passes; RemoteError when the place can't be read.
     """
     clock, deadline, started = run.clock, context.deadline, run.clock.now()
@@ -40,7 +40,10 @@ def await_verdict(
     context = replace(context, attempts=1)
     while True:
         seen = Seen(clock.now(), started, moved, baseline, before)
+        is_first = first is not None
         (verdict, observed), first = _look(target, judge, context, seen, said, first), None
+        if is_first and verdict.state is not State.HEALTHY:
+            continue
         now = clock.now()
         if verdict.progress != progress:
             progress, moved, pause = verdict.progress, now, FIRST_PAUSE_S
