@@ -8,14 +8,18 @@ from __future__ import annotations
 import base64
 import json
 import threading
-import uuid
 
-from shipit.digest import Digest
+from shipit.digest import Digest, parse_digest
 from shipit.image.manifest import INDEX_TYPES, MANIFEST_TYPES
+from shipit.rehearsal.blob_store import BlobStore, error
+from shipit.rehearsal.contents import KINDS, page, read_manifest, referrers
 from shipit.rehearsal.server import Request, Response, StrictServer
 
-_NAME = r"(?P<name>[a-z0-9]+(?:[._/-][a-z0-9_]+)*)"
-_REF = r"(?P<ref>[A-Za-z0-9_][A-Za-z0-9._-]*|sha256:[0-9a-f]{64})"
+_NAME = r"(?P<name>[a-z0-9]+(?:(?:[._]|__|-+|/)[a-z0-9]+)*)"
+_DIGEST = r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}"
+_REF = rf"(?P<ref>[A-Za-z0-9_][A-Za-z0-9._-]{{0,127}}|{_DIGEST})"
+_UPLOAD = rf"/v2/{_NAME}/blobs/uploads/(?P<id>[0-9a-f-]+)"
+_BLOB = rf"/v2/{_NAME}/blobs/(?P<digest>{_DIGEST})"
 
 
 class EmbeddedRegistry(StrictServer):
@@ -25,33 +29,39 @@ class EmbeddedRegistry(StrictServer):
         super().__init__()
         self.password = password
         self.is_heroku = is_heroku
-        self.blobs: dict[str, bytes] = {}
-        self.linked: set[tuple[str, str]] = set()
+        store = BlobStore()
+        self.blobs, self.linked = store.blobs, store.linked
         self.manifests: dict[tuple[str, str], tuple[str, bytes]] = {}
         self.tags: dict[tuple[str, str], str] = {}
-        self._uploads: dict[str, bytearray] = {}
         self._lock = threading.Lock()
         self.route("GET", r"/v2/", self._ping)
         for method in ("GET", "HEAD"):
             self.route(method, rf"/v2/{_NAME}/manifests/{_REF}", self._get_manifest)
-            self.route(method, rf"/v2/{_NAME}/blobs/(?P<digest>sha256:[0-9a-f]{{64}})", self._get_blob)
+            self.route(method, _BLOB, store.get_blob)
         self.route("PUT", rf"/v2/{_NAME}/manifests/{_REF}", self._put_manifest)
-        self.route("POST", rf"/v2/{_NAME}/blobs/uploads/", self._open)
-        self.route("PATCH", rf"/v2/{_NAME}/blobs/uploads/(?P<id>[0-9a-f-]+)", self._append)
-        self.route("PUT", rf"/v2/{_NAME}/blobs/uploads/(?P<id>[0-9a-f-]+)", self._close)
-        self.route("DELETE", rf"/v2/{_NAME}/blobs/uploads/(?P<id>[0-9a-f-]+)", self._drop)
+        self.route("POST", rf"/v2/{_NAME}/blobs/uploads/", store.open)
+        self.route("GET", _UPLOAD, store.tell)
+        self.route("PATCH", _UPLOAD, store.append)
+        self.route("PUT", _UPLOAD, store.close)
+        self.route("DELETE", _UPLOAD, store.drop)
+        if not is_heroku:
+            self.route("DELETE", rf"/v2/{_NAME}/manifests/{_REF}", self._delete_manifest)
+            self.route("DELETE", _BLOB, store.delete_blob)
+            self.route("GET", rf"/v2/{_NAME}/referrers/(?P<digest>{_DIGEST})", self._referrers)
         self.route("GET", rf"/v2/{_NAME}/tags/list", self._list)
 
     def answer(self, request: Request) -> Response:
         if self.password is not None and not self._is_known(request):
             self.log.append((request.method, request.path))
-            return _error(
-                401, "UNAUTHORIZED", "authentication required", {"WWW-Authenticate": 'Basic realm="registry"'}
-            )
+            return error(401, "UNAUTHORIZED", "authentication required", {"WWW-Authenticate": 'Basic realm="registry"'})
         return super().answer(request)
 
     def refuse(self, request: Request) -> Response:
-        return _error(405, "UNSUPPORTED", "The operation is unsupported.")
+        if not self.is_heroku and "/manifests/" in request.path and request.method == "PUT":
+            return error(400, "DIGEST_INVALID", "that is neither a digest nor a tag")
+        if not self.is_heroku and request.method in ("GET", "HEAD"):
+            return error(404, "NAME_UNKNOWN", "there is nothing of that name")
+        return error(405, "UNSUPPORTED", "The operation is unsupported.")
 
     def config_of(self, name: str, reference: str) -> dict[str, object] | None:
         """The config of an image by tag or manifest digest, or None."""
@@ -76,92 +86,67 @@ class EmbeddedRegistry(StrictServer):
         digest = self.tags.get((name, ref), ref)
         found = self.manifests.get((name, digest))
         if found is None:
-            return _error(404, "MANIFEST_UNKNOWN", "manifest unknown")
-        if found[0] not in request.headers.get("accept", ""):
-            return _error(404, "MANIFEST_UNKNOWN", f"the client does not accept {found[0]}")
+            return error(404, "MANIFEST_UNKNOWN", "manifest unknown")
+        accept = request.headers.get("accept", "")
+        if accept and "*/*" not in accept and found[0] not in accept:
+            return error(404, "MANIFEST_UNKNOWN", f"the client does not accept {found[0]}")
         return Response(200, found[1], {"Content-Type": found[0], "Docker-Content-Digest": digest})
 
     def _put_manifest(self, request: Request) -> Response:
-        name, ref, kind = request.groups["name"], request.groups["ref"], request.headers.get("content-type", "")
-        digest = Digest.of(request.body)
-        if ref.startswith("sha256:") and ref != digest:
-            return _error(400, "DIGEST_INVALID", "the digest does not match the manifest")
+        name, ref = request.groups["name"], request.groups["ref"]
+        kind = request.headers.get("content-type", "").partition(";")[0].strip()
+        named = parse_digest(ref)
+        digest = named or Digest.of(request.body)
+        if not digest.matches(request.body):
+            return error(400, "DIGEST_INVALID", "the digest does not match the manifest")
         if self.is_heroku and kind in INDEX_TYPES:
-            return _error(405, "UNSUPPORTED", "The operation is unsupported.")
-        if kind not in MANIFEST_TYPES.values() or (self.is_heroku and kind != MANIFEST_TYPES["docker"]):
-            return _error(400, "UNSUPPORTED", "unsupported")
-        try:
-            manifest = json.loads(request.body)
-            rows = [manifest["config"], *manifest["layers"]]
-            if manifest.get("mediaType", kind) != kind or manifest["schemaVersion"] != 2:
-                return _error(400, "MANIFEST_INVALID", "media type and content disagree")
-        except (ValueError, KeyError, TypeError):
-            return _error(400, "MANIFEST_INVALID", "manifest invalid")
-        for row in rows:
-            if (name, row["digest"]) not in self.linked or len(self.blobs[row["digest"]]) != row["size"]:
-                return _error(400, "MANIFEST_BLOB_UNKNOWN", f"blob unknown: {row['digest']}")
-        runtime = json.loads(self.blobs[manifest["config"]["digest"]]).get("config") or {}
-        if self.is_heroku and not (runtime.get("Cmd") or runtime.get("Entrypoint")):
-            return _error(400, "UNSUPPORTED", "unsupported")
+            return error(405, "UNSUPPORTED", "The operation is unsupported.")
+        if kind not in KINDS or (self.is_heroku and kind != MANIFEST_TYPES["docker"]):
+            return error(400, "UNSUPPORTED", "unsupported")
+        manifest = read_manifest(request.body, kind)
+        if manifest is None:
+            return error(400, "MANIFEST_INVALID", "manifest invalid")
+        for row in manifest.blobs:
+            if (name, row.digest) not in self.linked or len(self.blobs[row.digest]) != row.size_bytes:
+                return error(400, "MANIFEST_BLOB_UNKNOWN", f"blob unknown: {row.digest}")
+        for row in manifest.manifests:
+            if (name, row.digest) not in self.manifests:
+                return error(400, "MANIFEST_BLOB_UNKNOWN", f"manifest unknown: {row.digest}")
+        if self.is_heroku and not self._has_command(manifest.blobs[0].digest):
+            return error(400, "UNSUPPORTED", "unsupported")
         with self._lock:
             self.manifests[name, digest] = (kind, request.body)
-            if not ref.startswith("sha256:"):
+            if named is None:
                 self.tags[name, ref] = digest
-        return Response(201, headers={"Location": f"/v2/{name}/manifests/{digest}", "Docker-Content-Digest": digest})
+        headers = {"Location": f"/v2/{name}/manifests/{digest}", "Docker-Content-Digest": digest}
+        return Response(201, headers={**headers, **({"OCI-Subject": manifest.subject} if manifest.subject else {})})
 
-    def _get_blob(self, request: Request) -> Response:
-        name, digest = request.groups["name"], request.groups["digest"]
-        if (name, digest) not in self.linked:
-            return _error(404, "BLOB_UNKNOWN", "blob unknown to registry")
-        return Response(
-            200, self.blobs[digest], {"Content-Type": "application/octet-stream", "Docker-Content-Digest": digest}
-        )
+    def _has_command(self, config: str) -> bool:
+        runtime = json.loads(self.blobs[config]).get("config") or {}
+        return bool(runtime.get("Cmd") or runtime.get("Entrypoint"))
 
-    def _open(self, request: Request) -> Response:
-        name, mount, source = request.groups["name"], request.query.get("mount"), request.query.get("from")
-        if mount and (source, mount) in self.linked:
-            with self._lock:
-                self.linked.add((name, mount))
-            return Response(201, headers={"Location": f"/v2/{name}/blobs/{mount}", "Docker-Content-Digest": mount})
-        upload = str(uuid.uuid4())
-        self._uploads[upload] = bytearray()
-        return Response(202, headers={"Location": f"/v2/{name}/blobs/uploads/{upload}?state=opaque", "Range": "0-0"})
-
-    def _append(self, request: Request) -> Response:
-        upload, name = request.groups["id"], request.groups["name"]
-        if upload not in self._uploads:
-            return _error(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
-        self._uploads[upload] += request.body
-        end = len(self._uploads[upload]) - 1
-        return Response(
-            202, headers={"Location": f"/v2/{name}/blobs/uploads/{upload}?state=opaque", "Range": f"0-{end}"}
-        )
-
-    def _close(self, request: Request) -> Response:
-        upload, name, digest = request.groups["id"], request.groups["name"], request.query.get("digest", "")
-        if upload not in self._uploads or request.query.get("state") != "opaque":
-            return _error(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
-        data = bytes(self._uploads.pop(upload) + request.body)
-        if Digest.of(data) != digest:
-            return _error(400, "DIGEST_INVALID", "provided digest did not match uploaded content")
+    def _delete_manifest(self, request: Request) -> Response:
+        name, ref = request.groups["name"], request.groups["ref"]
         with self._lock:
-            self.blobs[digest] = data
-            self.linked.add((name, digest))
-        return Response(201, headers={"Location": f"/v2/{name}/blobs/{digest}", "Docker-Content-Digest": digest})
+            if (name, ref) in self.tags:
+                del self.tags[name, ref]
+                return Response(202)
+            if self.manifests.pop((name, ref), None) is None:
+                return error(404, "MANIFEST_UNKNOWN", "manifest unknown")
+            self.tags = {key: digest for key, digest in self.tags.items() if key[0] != name or digest != ref}
+        return Response(202)
 
-    def _drop(self, request: Request) -> Response:
-        return (
-            Response(204)
-            if self._uploads.pop(request.groups["id"], None) is not None
-            else _error(404, "BLOB_UPLOAD_UNKNOWN", "unknown")
-        )
+    def _referrers(self, request: Request) -> Response:
+        own = [(digest, *kept) for (name, digest), kept in self.manifests.items() if name == request.groups["name"]]
+        wanted = request.query.get("artifactType")
+        rows = referrers(own, request.groups["digest"], wanted)
+        body = {"schemaVersion": 2, "mediaType": INDEX_TYPES[0], "manifests": rows}
+        applied = {"OCI-Filters-Applied": "artifactType"} if wanted else {}
+        return Response(200, json.dumps(body).encode(), {"Content-Type": INDEX_TYPES[0], **applied})
 
     def _list(self, request: Request) -> Response:
         name = request.groups["name"]
-        tags = sorted(tag for own, tag in self.tags if own == name)
-        return Response(200, json.dumps({"name": name, "tags": tags}).encode(), {"Content-Type": "application/json"})
-
-
-def _error(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
-    body = json.dumps({"errors": [{"code": code, "message": message}]}).encode()
-    return Response(status, body, {"Content-Type": "application/json", **(headers or {})})
+        tags, is_last = page([tag for own, tag in self.tags if own == name], request.query)
+        link = {} if is_last else {"Link": f'</v2/{name}/tags/list?n={len(tags)}&last={tags[-1]}>; rel="next"'}
+        body = json.dumps({"name": name, "tags": tags}).encode()
+        return Response(200, body, {"Content-Type": "application/json", **link})

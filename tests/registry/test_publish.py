@@ -111,7 +111,8 @@ def test_what_is_pushed_already_is_seen_with_one_request(tmp_path: Path, registr
 
 
 def test_blobs_that_a_tagged_manifest_names_are_not_asked_for(tmp_path: Path, registry: Faulty) -> None:
-    dockerfile = "FROM scratch\nCOPY hello.txt /a\nCOPY deploy.yml /b\nCOPY Dockerfile /c\n"
+    dockerfile = "FROM scratch\nCOPY hello.txt /a\nCOPY second.txt /b\nCOPY Dockerfile /c\n"
+    (tmp_path / "second.txt").write_text("second\n")
     first = push(make(tmp_path, registry, [], dockerfile=dockerfile))
     (kept, gone, _) = (layer.digest for layer in _built(first).layers)
     (tmp_path / "hello.txt").write_text("changed\n")
@@ -144,7 +145,7 @@ def test_a_cache_in_the_context_is_no_part_of_it(tmp_path: Path, registry: Fault
     assert any((tmp_path / ".cache/blobs").rglob("*"))
     assert again == built
     with tarfile.open(fileobj=io.BytesIO(registry.blobs[built.layers[0].digest])) as layer:
-        assert sorted(layer.getnames()) == ["Dockerfile", "deploy.yml", "hello.txt"]
+        assert sorted(layer.getnames()) == ["Dockerfile", "hello.txt"]
 
 
 def test_a_layer_of_another_repository_is_mounted(tmp_path: Path, registry: Faulty) -> None:
