@@ -1,11 +1,12 @@
 """The members of a tar that is not trusted, read as a stream in bounded memory, as engines read them.
 
 Source: POSIX.1-2001, pax and ustar Interchange Formats; the GNU tar manual, "Basic Tar Format"; archive/tar of Go 1.24,
-which engines unpack layers with: what it refuses is refused here.
+which engines unpack layers with: of what is used here, what it refuses is refused, and names are what it takes them for.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
@@ -94,7 +95,7 @@ class TarReader:
             if size > MAX_HEADER_BYTES:
                 raise BadTar(f"a header of {size} bytes, which should be at most 1 MiB")
             data = self._take(size)
-            self._take(-size % _BLOCK)
+            self._padding = -size % _BLOCK
             if kind == _PAX:
                 records = _pax_records(data)
             elif kind == _LONG_NAME:
@@ -168,7 +169,7 @@ class TarReader:
             return piece
         pieces, missing = [piece], amount - len(piece)
         while missing:
-            self._held = self._source.read(_BUFFER)
+            self._held, self._at = self._source.read(_BUFFER), 0
             if not self._held:
                 raise BadTar("it breaks off")
             self._at = min(missing, len(self._held))
@@ -177,8 +178,10 @@ class TarReader:
         return b"".join(pieces)
 
     def _skip(self) -> None:
-        self._take(self._padding)
-        self._padding = 0
+        """Pass over what fills the last block of a content. As in archive/tar, a tar may end within it."""
+        padding, self._padding = self._padding, 0
+        with contextlib.suppress(BadTar):
+            self._take(padding)
 
 
 def clean_path(name: str) -> str:
@@ -212,10 +215,23 @@ def _field(header: bytes, start: int, length: int) -> bytes:
 def _name(header: bytes) -> bytes:
     """The name of a ustar, star, GNU or older header. Source: archive/tar, `block.getFormat`."""
     name = _field(header, 0, 100)
-    if header[257:263] != b"ustar\0":
+    if header[257:263] != b"ustar\0" and not _is_odd_gnu(header):
         return name
-    prefix = _field(header, 345, 131 if header[508:512] == b"tar\0" else 155)
+    prefix = _field(header, 345, 131 if header[257:263] == b"ustar\0" and header[508:512] == b"tar\0" else 155)
     return prefix + b"/" + name if prefix else name
+
+
+def _is_odd_gnu(header: bytes) -> bool:
+    """Whether a GNU header has a prefix where its times should be, as an old Go wrote it and a new one reads it."""
+    if header[257:265] != b"ustar  \0" or not _field(header, 345, 155).isascii():
+        return False
+    try:
+        for field in (header[345:357], header[357:369]):
+            if field[0] and not field[0] & 0x80:
+                _number(field, "time")
+    except BadTar:
+        return True
+    return False
 
 
 def _is_sound(header: bytes) -> bool:

@@ -58,6 +58,16 @@ def pax(*records: bytes) -> bytes:
     return special(tarfile.XHDTYPE, b"".join(records))
 
 
+def with_prefix(magic: bytes, prefix: bytes) -> bytes:
+    """A header with a magic and what stands where some forms have a prefix."""
+    block = bytearray(header("f").tobuf(tarfile.USTAR_FORMAT))
+    block[257 : 257 + len(magic)] = magic
+    block[345 : 345 + len(prefix)] = prefix
+    block[148:156] = b"        "
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
 END = bytes(1024)
 FILE = raw(header("f", size=1), b"f")
 
@@ -120,6 +130,13 @@ def names(data: bytes) -> list[str]:
         (bytes(512), []),
         (FILE, ["f"]),
         (FILE + bytes(512), ["f"]),
+        (FILE[:513], ["f"]),
+        (FILE + pax(record("path", "p"))[:700], ["f"]),
+        (with_prefix(b"ustar\0", b"a/b"), ["a/b/f"]),
+        (with_prefix(b"ustar  \0", b"a/b"), ["a/b/f"]),
+        (with_prefix(b"ustar  \0", b"00000000001\0"), ["f"]),
+        (with_prefix(b"ustar  \0", b"\xfc/b"), ["f"]),
+        (with_prefix(b"\0\0\0\0\0\0\0\0", b"a/b"), ["f"]),
         (FILE + END + b"whatever", ["f"]),
         (raw(header("../../a/../b")), ["b"]),
         (raw(header("/abs//x/.")), ["abs/x"]),
@@ -180,8 +197,8 @@ DEEP = "/".join("d" * 200_000)
         (bytes(512) + FILE, "zeros before a header"),
         (b"x" * 512, "no number|checksum"),
         (FILE[:200], "it breaks off"),
-        (FILE[:513], "it breaks off"),
-        (pax(record("path", "p"))[:700], "it breaks off"),
+        (FILE[:512], "it breaks off"),
+        (pax(record("path", "p"))[:515], "it breaks off"),
         (raw(header(mode=0)).replace(b"0000000", b"00008 0", 1), "no number|checksum"),
     ],
 )
