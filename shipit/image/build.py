@@ -24,13 +24,16 @@ if TYPE_CHECKING:
 
 
 class BuildTools(NamedTuple):
-    """What builds work with. `engine` finds the engine when it is needed; `logins` gives user, password and identity token for an engine that has to pull a base."""
+    """What builds work with. `engine` finds the engine when it is needed; `logins` gives user, password and identity token for an
+    engine that has to pull a base; `check` raises an error for the config of an image that must not be published.
+    """
 
     store: ContentStore
     source: BlobSource
     engine: Callable[[], Engine]
     emit: Emit
     logins: Logins = lambda ref: None
+    check: Callable[[bytes], None] = lambda config: None
 
 
 def build_image(
@@ -42,7 +45,7 @@ def build_image(
 ) -> BuiltImage:
     """Build one image with the builder that `options.builder` names, or that `auto` chooses.
 
-    `ready` is told each layer that was not in the store before, as soon as it is. `earlier` gives the configs of images
+    `ready` is told each layer that was not in the store before, once the image's config is checked. `earlier` gives the configs of images
     that were published before: what they tell of the same base need not be read from its layers.
     Raises: BuildError at the Dockerfile's line, or where nothing here can build it.
     """
@@ -50,7 +53,7 @@ def build_image(
     choice = choose_builder(dockerfile, options, tools.engine)
     if choice.way == "native":
         try:
-            builder = NativeBuilder(name, dockerfile, options, tools.store, tools.source, ready, earlier)
+            builder = NativeBuilder(name, dockerfile, options, tools.store, tools.source, ready, earlier, tools.check)
             return builder.build()._replace(builder=str(choice))
         except NeedsEngine as need:
             # What its Dockerfile did not show: triggers of a base, layers or files of another kind.

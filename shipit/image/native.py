@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 
 from shipit.errors import BuildError
+from shipit.image.approval import Approval
 from shipit.image.base import BaseTree
 from shipit.image.config import ImageConfig, parse_config
 from shipit.image.context import read_context
@@ -43,6 +44,7 @@ class NativeBuilder:
         source: BlobSource,
         ready: Callable[[Layer], None],
         earlier: Callable[[], Iterable[bytes]],
+        check: Callable[[bytes], None] = lambda config: None,
     ) -> None:
         if problem := problem_of(dockerfile):
             raise problem
@@ -57,7 +59,7 @@ class NativeBuilder:
         self._context: Future[Tree] | None = None
         self._bases = UsedBases(source)
         self._exits = ExitStack()
-        self._ready = ready
+        self._approval = Approval(ready, check)
         self._earlier = earlier
         self._reader = LayerReader(store, source)
         self._scope = f"{name} {options.context} {options.dockerfile}"
@@ -70,7 +72,7 @@ class NativeBuilder:
         with self._exits:
             scratch = self._exits.enter_context(self.store.scratch_folder())
             self._pool = self._exits.enter_context(ThreadPoolExecutor(max_workers=os.cpu_count() or 2))
-            self._writer = LayerWriter(self._pool, scratch, self._reader, self._ready)
+            self._writer = LayerWriter(self._pool, scratch, self._reader, self._approval.layer_made)
             needed = needed_stages(self._split, self._wanted)
             if any(_takes_context(instruction) for block in needed for instruction in block.body):
                 # Beside the question for the base.
@@ -96,6 +98,8 @@ class NativeBuilder:
             self._image_of(block)
         self._build_stages()
         stage = self._stages[self._wanted]
+        # What it says is settled while its layers are still being packed.
+        self._approval.ask(self._config(stage, ()))
         layers = tuple(layer.result() if isinstance(layer, Future) else layer for layer in stage.layers)
         if stage.base is not None:
             stage.base.save()

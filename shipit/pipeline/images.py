@@ -74,7 +74,8 @@ def _built(run: Run, name: str, platform: str) -> BuiltImage:
             built = BuiltImage(name, source.config, source.layers, platform, f"from {config.use}", origin=source.ref)
         else:
             options = run_options(run, name, platform)
-            tools = BuildTools(run.store, run.registries, run.engine, run.emit, run.registries.login)
+            check = partial(check_config, name, run.redactor)
+            tools = BuildTools(run.store, run.registries, run.engine, run.emit, run.registries.login, check)
             key = (name, platform)
             ready, earlier = partial(run.early.layer_made, key), partial(run.early.earlier_configs, key)
             check_build(run.project, name, options, run.redactor)
@@ -82,7 +83,7 @@ def _built(run: Run, name: str, platform: str) -> BuiltImage:
                 built = build_image(name, options, tools, ready, earlier)
             except BuildError as error:
                 raise with_reason(error, options.withheld) from None
-            check_config(built, run.redactor)
+            check(built.config)
             built = built._replace(left_out=told(options.withheld))
     except Exception as error:
         run.emit(StepFailed(step, "", str(error), run.clock.now() - started, doing))

@@ -9,7 +9,6 @@ from typing import Any
 from shipit.config.project import Project
 from shipit.errors import BuildError
 from shipit.files import Unreadable, read_file
-from shipit.image.image import BuiltImage
 from shipit.image.options import BuildOptions
 from shipit.pipeline.withheld import USE_BUILD_SECRETS
 from shipit.redact import Redactor
@@ -44,12 +43,12 @@ def check_build(project: Project, image: str, options: BuildOptions, redactor: R
             raise BuildError("the line holds the value of a secret", where=where, hint=USE_BUILD_SECRETS)
 
 
-def check_config(built: BuiltImage, redactor: Redactor) -> None:
-    """That the config of a finished image, its history included, holds no value of a secret. Raises: BuildError."""
-    for place, text in _texts(json.loads(built.config), ()):
+def check_config(name: str, redactor: Redactor, config: bytes) -> None:
+    """That the config of an image, its history included, holds no value of a secret. Raises: BuildError."""
+    for place, text in _texts(json.loads(config), ()):
         if holds_secret(text, redactor) or ("=" in text and holds_secret(text.partition("=")[2], redactor)):
             what = f"its config holds the value of a secret, at {place}"
-            raise BuildError(what, where=f"image {built.name}", hint=USE_BUILD_SECRETS)
+            raise BuildError(what, where=f"image {name}", hint=USE_BUILD_SECRETS)
 
 
 def _texts(value: Any, place: tuple[str, ...]) -> Iterator[tuple[str, str]]:

@@ -289,7 +289,7 @@ def test_a_config_that_comes_to_hold_a_secret_is_refused(
     project(shipit, registry, copy=f"COPY sub /\n{lines}")
     done = shipit.run("push")
     assert done.returncode == 1 and f"its config holds the value of a secret, at {place}" in done.stderr, done.stderr
-    assert not registry.manifests
+    assert not registry.blobs and not registry.manifests, "its layers did not go before"
 
 
 def test_a_value_that_may_stand_there_by_chance_is_none(shipit: Shipit, registry: EmbeddedRegistry) -> None:
