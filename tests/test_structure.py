@@ -125,3 +125,14 @@ def test_only_config_reads_the_process_environment() -> None:
         if "os.environ" in text or "getenv" in text:
             room = _room(_module(file))
             assert room in ("config", "rehearsal"), f"{_module(file)} reads the environment"
+
+
+def test_commands_print_through_one_module() -> None:
+    """What it does not print is neither redacted nor escaped."""
+    for file in (SOURCE / "cli").glob("*.py"):
+        if file.name in ("say.py", "main.py"):
+            continue
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called not in ("print", "typer.echo", "sys.stdout.write", "sys.stderr.write"), file.name
