@@ -107,7 +107,7 @@ def test_a_context_that_leads_elsewhere_since_the_plan(shipit: Shipit, cluster: 
 
     with EmbeddedRegistry() as registry:
         shipit.write(
-            Dockerfile='FROM scratch\nCOPY deploy.yml /\nCMD ["x"]\n',
+            Dockerfile='FROM scratch\nCOPY . /\nCMD ["x"]\n',
             deploy__yml=f"app: shop\nimage: {registry.host}/shop\ntargets: {{k8s: {{namespace: guarded, port: 80, protected: true}}}}\n",
         )
         code, shown = shipit.converse(["deploy"], [("k8s is protected. Deploy to k8s", elsewhere)])
@@ -125,7 +125,7 @@ def test_a_pinned_server_that_the_context_does_not_lead_to(shipit: Shipit, tmp_p
     )
     shipit.env["KUBECONFIG"] = str(config)
     shipit.write(
-        Dockerfile="FROM scratch\nCOPY deploy.yml /\n",
+        Dockerfile="FROM scratch\nCOPY . /\n",
         deploy__yml='app: shop\nimage: user/shop\ntargets:\n  k8s: {server: "https://10.0.0.1:6443", port: 80}\n',
     )
     done = shipit.run("plan")
