@@ -117,7 +117,8 @@ def test_a_secret_is_masked_in_every_form(secret: str, name: str) -> None:
 
 @given(
     st.text(st.characters(codec="utf-8", exclude_categories=["C", "Zl", "Zp"]), min_size=6, max_size=40).filter(
-        lambda text: len(text.strip()) >= 6
+        # A part of the mask itself can't be told from the mask.
+        lambda text: len(text.strip()) >= 6 and text not in MASK
     ),
     st.sampled_from(sorted(ENCODINGS)),
 )
