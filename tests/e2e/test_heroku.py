@@ -120,6 +120,7 @@ def test_a_dyno_that_crashes(shipit: Shipit, heroku: Moody) -> None:
     assert "        | app[web.1]: no DATABASE_URL" in done.stdout
     assert "        | heroku[web.1]: Process exited with status 1" in done.stdout
     assert "        hint: heroku logs --app shop-prod" in done.stdout
+    assert "        shop-prod is DOWN at v2" in done.stdout
     assert time.monotonic() - started < 15
 
 
