@@ -6,10 +6,9 @@ offsets, command lines), and besides hexadecimal digits, repr, PEM lines and esc
 
 from __future__ import annotations
 
-import base64
 import re
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Iterator
-from html import escape
 from urllib.parse import quote, quote_plus
 
 # Of a longer value the escaped forms are not looked for; beyond the second size none but the value and its lines.
@@ -52,7 +51,7 @@ def _inner(value: str) -> Iterator[str]:
     if found := _AUTHORIZATION.fullmatch(value.strip()):
         yield found[1]
         try:
-            yield base64.b64decode(found[1], validate=True).decode().partition(":")[2]
+            yield a2b_base64(found[1], strict_mode=True).decode().partition(":")[2]
         except ValueError:
             return
     if (found := _URL_PASSWORD.match(value)) and len(found[1]) >= _SHORTEST_URL_PASSWORD:
@@ -93,6 +92,8 @@ def _repr(text: str) -> Iterator[str]:
 
 
 def _markup(text: str) -> Iterator[str]:
+    from html import escape
+
     plain = escape(text, quote=False)
     yield plain
     for apostrophe in ("'", "&#x27;", "&#39;", "&apos;"):
@@ -142,10 +143,10 @@ def _encoded(data: bytes) -> set[str]:
 
 def _base64(data: bytes) -> set[str]:
     """Bytes in base64: by themselves, and behind one or two other bytes, without what those and what follows decide."""
-    whole = base64.b64encode(data).decode()
+    whole = b2a_base64(data, newline=False).decode()
     forms = {whole, whole.rstrip("=")}
     for before in range(3):
-        text = base64.b64encode(b"\0" * before + data).decode().rstrip("=")
+        text = b2a_base64(b"\0" * before + data, newline=False).decode().rstrip("=")
         whole_digits = (before + len(data)) * 8 // 6
         forms.add(text[(0, 2, 3)[before] : whole_digits])
     return forms | {form.replace("+", "-").replace("/", "_") for form in forms}
