@@ -16,12 +16,12 @@ from shipit.http.leads import REDIRECTS
 from shipit.http.retry import retrying
 from shipit.http.transport import Transport
 from shipit.image.manifest import INDEX_TYPES, MANIFEST_TYPES, MAX_MANIFEST_BYTES
+from shipit.registry.blob_download import read_blob
 from shipit.registry.blob_upload import BlobUpload, cancel_upload
 from shipit.registry.credentials import Credentials
 from shipit.registry.wire import RegistryWire
 
 _ACCEPT = {"Accept": ", ".join((*MANIFEST_TYPES.values(), *INDEX_TYPES))}
-_CHUNK = 1024 * 1024
 # What is answered where HEAD is not allowed.
 _NO_HEAD = (405, 501)
 
@@ -142,7 +142,4 @@ class RegistryClient:
 
     def blob(self, repository: str, digest: Digest) -> Iterator[bytes]:
         """The bytes of a blob in pieces; redirects are followed without our credentials."""
-        with self._wire.ask("GET", repository, f"blobs/{digest}", stream=True, ok=(200,)) as answer:
-            for chunk in answer.pieces(_CHUNK):
-                self._wire.clock.check()
-                yield chunk
+        return read_blob(self._wire, repository, digest)

@@ -1,0 +1,63 @@
+"""One blob on its way out of a registry: read on from where it broke off.
+
+Source: OCI distribution-spec 1.1, "Pulling blobs"; RFC 9110, section 14 (range requests).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shipit.digest import Digest
+from shipit.errors import RemoteError
+from shipit.events import Retried
+from shipit.http.exchange import Answer
+from shipit.http.retry import ATTEMPTS, LONGEST_PAUSE_S, backoff_s
+from shipit.registry.wire import RegistryWire
+
+_PIECE = 1024 * 1024
+
+
+def read_blob(wire: RegistryWire, repository: str, digest: Digest) -> Iterator[bytes]:
+    """The bytes of a blob, each once; whoever takes them compares them with the digest.
+
+    Raises: RemoteError once it breaks off too often without getting further; DeadlinePassed, Interrupted.
+    """
+    at, broken = 0, 0
+    while True:
+        began = at
+        try:
+            for piece in _pieces(wire, repository, digest, at):
+                at += len(piece)
+                yield piece
+        except RemoteError as error:
+            broken = 1 if at - began >= _PIECE else broken + 1
+            # What broke off after some bytes is read on here; before the first of them, asking has been tried again.
+            if not error.retryable or broken == ATTEMPTS or at == 0:
+                raise
+            pause_s = backoff_s(broken) if error.retry_after_s is None else error.retry_after_s
+            if pause_s > LONGEST_PAUSE_S:
+                raise
+            wire.emit(Retried(error.where, f"{error.what}; it goes on at {at} bytes", round(pause_s, 1)))
+            wire.http.deadline.sleep(pause_s, f"the rest of {repository}@{digest}")
+            continue
+        return
+
+
+def _pieces(wire: RegistryWire, repository: str, digest: Digest, start: int) -> Iterator[bytes]:
+    headers = {"Range": f"bytes={start}-"} if start else {}
+    ok, attempts = ((200, 206), 1) if start else ((200,), ATTEMPTS)
+    path = f"blobs/{digest}"
+    with wire.ask("GET", repository, path, headers=headers, stream=True, ok=ok, attempts=attempts) as answer:
+        left_out = start if answer.status == 200 else _checked(answer, start)
+        for piece in answer.pieces(_PIECE):
+            wire.clock.check()
+            if rest := piece[left_out:]:
+                yield rest
+            left_out = max(0, left_out - len(piece))
+
+
+def _checked(answer: Answer, start: int) -> int:
+    """That the answer begins where it was asked to."""
+    if not answer.header("Content-Range").startswith(f"bytes {start}-"):
+        raise RemoteError("gave another part of the blob than was asked for", where=answer.request.shown)
+    return 0

@@ -1,0 +1,70 @@
+"""A blob that breaks off on its way is read on, where the registry gives parts and where it does not."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from shipit.clock import Clock
+from shipit.digest import Digest
+from shipit.errors import RemoteError
+from shipit.http.transport import Transport
+from shipit.registry.client import RegistryClient
+from tests.http.scripted import ScriptedServer, Start, answer
+from tests.runs import environment
+
+DATA = bytes(range(250)) * 20_000
+DIGEST = Digest.of(DATA)
+
+
+def client_of(folder: Path, server: ScriptedServer) -> RegistryClient:
+    transport = Transport(environment(folder))
+    return RegistryClient(f"127.0.0.1:{server.port}", transport, Clock(), lambda event: None, None)
+
+
+def cut(data: bytes, whole: int, status: str = "200 OK", *headers: str) -> Callable[[socket.socket], None]:
+    """Announces `whole` bytes, gives some, and hangs up."""
+
+    def give(client: socket.socket) -> None:
+        head = "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {whole}", *headers])
+        client.sendall(head.encode() + b"\r\n\r\n" + data)
+        client.close()
+
+    return give
+
+
+def test_it_is_read_on_from_where_it_broke_off(serve: Start, tmp_path: Path) -> None:
+    rest = answer(DATA[2_000_000:], "206 Partial Content", f"Content-Range: bytes 2000000-{len(DATA) - 1}/{len(DATA)}")
+    server = serve([answer(), cut(DATA[:2_000_000], len(DATA))], [rest])
+    assert b"".join(client_of(tmp_path, server).blob("a/b", DIGEST)) == DATA
+    assert b"Range: bytes=2000000-" in server.heads[2]
+
+
+def test_where_no_parts_are_given_what_is_known_is_passed_over(serve: Start, tmp_path: Path) -> None:
+    server = serve([answer(), cut(DATA[:1_500_001], len(DATA))], [answer(DATA)])
+    assert b"".join(client_of(tmp_path, server).blob("a/b", DIGEST)) == DATA
+
+
+def test_a_blob_that_gets_no_further_is_given_up(serve: Start, tmp_path: Path) -> None:
+    cuts = [[cut(b"", 100, "206 Partial Content", "Content-Range: bytes 10-99/100")] for _ in range(8)]
+    server = serve([answer(), cut(DATA[:10], 100)], *cuts)
+    with pytest.raises(RemoteError, match="the answer broke off"):
+        list(client_of(tmp_path, server).blob("a/b", DIGEST))
+    assert len(server.heads) == 6, "the probe, and five attempts"
+
+
+def test_a_registry_that_is_away_afterwards_is_asked_as_often_as_the_policy_says(serve: Start, tmp_path: Path) -> None:
+    server = serve([answer(), cut(DATA[:10], 100)], [answer(b"", "503 Service Unavailable")] * 20)
+    with pytest.raises(RemoteError, match="answered 503"):
+        list(client_of(tmp_path, server).blob("a/b", DIGEST))
+    assert len(server.heads) == 6, "the probe, and five attempts"
+
+
+def test_another_part_than_was_asked_for_is_refused(serve: Start, tmp_path: Path) -> None:
+    other = answer(b"x" * 90, "206 Partial Content", "Content-Range: bytes 0-89/100")
+    server = serve([answer(), cut(DATA[:10], 100)], [other])
+    with pytest.raises(RemoteError, match="gave another part"):
+        list(client_of(tmp_path, server).blob("a/b", DIGEST))
