@@ -114,6 +114,9 @@ def test_what_plan_would_refuse_is_known(shipit: Shipit, registry: EmbeddedRegis
     }
     assert "config.json" in found["credentials"]["what"] and found["credentials"]["level"] == "warning"
     assert all(row["hint"] for row in found.values() if row["level"] != "ok"), found
+    untrusted = findings(shipit, "--untrusted")
+    said = {untrusted[subject]["what"] for subject in ("secret C", "secret K")}
+    assert said == {"is had from a program, and none is run with --untrusted"}
 
 
 def test_a_helper_for_credentials_that_is_not_there(shipit: Shipit, registry: EmbeddedRegistry) -> None:
