@@ -72,7 +72,7 @@ DOCKERFILES = [
     "ADD hard.tar /unpacked/",
     "ADD over.tar /",
     "ADD over.tar /app",
-    "ADD --chown=5:6 over.tar a.txt /owned/",
+    "ADD --chown=5:6 a.txt /owned/",
     "ADD instead.tar /",
     "ADD names.tar /",
     "COPY linkfile/ /",
