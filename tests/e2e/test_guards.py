@@ -112,8 +112,10 @@ def test_a_context_that_leads_elsewhere_since_the_plan(shipit: Shipit, cluster: 
         )
         code, shown = shipit.converse(["deploy"], [("k8s is protected. Deploy to k8s", elsewhere)])
     assert code == 1
-    assert "the place changed since the plan: it was context test, server https://" in shown
-    assert "and is context test, server https://127.0.0.1:1, namespace guarded" in shown
+    # A terminal wraps its lines.
+    told = " ".join(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).split())
+    assert "the place changed since the plan: it was context test, server https://" in told
+    assert "and is context test, server https://127.0.0.1:1, namespace guarded" in told
     assert cluster.kubectl("-n", "guarded", "get", "deployments,services", "-o", "name") == ""
 
 
