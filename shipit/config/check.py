@@ -28,6 +28,7 @@ def check_file(
     """Every check across keys. `every` holds the names of all targets, those that the environment leaves out too."""
     return [
         *check_release(file, source),
+        *check_env(file, source),
         *check_tags(images_of(file), source),
         *check_secrets(file, every, source),
         *check_ports(file, targets, source),
@@ -204,6 +205,17 @@ def _naming(keys: Keys, image: str, source: Source) -> str:
     for key in reversed(lacking):
         written = f"{key}: {{{written}}}"
     return f"write {written}"
+
+
+def check_env(file: ProjectFile, source: Source) -> list[ConfigError]:
+    """That every variable has a value: null takes away what an included file or the file below an overlay gives."""
+    what = "has no value"
+    hint = '"" is an empty one, and ${%s} that of the environment that shipit runs in; leave it out for none'
+    return [
+        source.problem(("env", name), what, hint % name, on_key=True)
+        for name, value in file.env.items()
+        if value is None
+    ]
 
 
 def check_secrets(file: ProjectFile, every: Set[str], source: Source) -> list[ConfigError]:

@@ -49,7 +49,9 @@ def load_project(
     app = tree.items.get("app")
     names = replace(written.names, app=app[1].text if app and isinstance(app[1], Scalar) else None)
     variables, mistakes = _variables(tree, names, folder, source)
-    resolved, found, failed = interpolated(tree, replace(names, variables=variables), source)
+    # What a .env file that can't be read would have set is no further mistake.
+    known = replace(names, variables=variables)
+    resolved, found, failed = interpolated(tree, known, source, may_be_unset=bool(mistakes))
     mistakes += found
     environment.redactor.add(held_values(resolved, variables))
     source = source.of(resolved)
@@ -150,7 +152,7 @@ def _variables(
     files, _ = problems_of(DotenvFiles, plain_data(walked), source, ())
     if files is None:
         return names.variables, mistakes
-    values, found = read_dotenv(files.dotenv, folder, source)
+    values, found = read_dotenv(files.dotenv, folder, source, names.variables)
     return {**values, **names.variables}, mistakes + found
 
 

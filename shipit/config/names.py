@@ -39,11 +39,13 @@ class Names:
         return self.variables.get(name)
 
 
-def interpolated(tree: Mapping_, lookup: Lookup, source: Source) -> tuple[Mapping_, list[ConfigError], frozenset[Keys]]:
+def interpolated(
+    tree: Mapping_, lookup: Lookup, source: Source, *, may_be_unset: bool = False
+) -> tuple[Mapping_, list[ConfigError], frozenset[Keys]]:
     """The tree with each `${...}` in its values replaced, what could not be, and at which paths that is.
 
     Overlays that are not chosen stay as they are, and so do the user's own keys. A command that this machine runs stays
-    as it is written, and its variables are only looked for.
+    as it is written, and its variables are only looked for. `may_be_unset` tells nothing of variables that are not set.
     """
     mistakes: list[ConfigError] = []
     failed: set[Keys] = set()
@@ -60,8 +62,9 @@ def interpolated(tree: Mapping_, lookup: Lookup, source: Source) -> tuple[Mappin
         for error in errors:
             number = value.text.count("${", 0, error.offset)
             what = _without_text(error) if any(is_secret_name(str(key)) for key in keys) else str(error)
-            mistakes.append(source.problem(keys, what, _hint(error), variable=number))
             failed.add(keys)
+            if not (may_be_unset and error.unset):
+                mistakes.append(source.problem(keys, what, _hint(error), variable=number))
         return value if is_local_command(keys) else Scalar(text, False, value.at, value.text)
 
     walked = {

@@ -82,7 +82,7 @@ def test_variables_of_dotenv_files_stand_below_those_of_the_process(tmp_path: Pa
         "more.env": "B=later\n",
     }
     project = load(tmp_path, files, A="from the process")
-    assert project.env == {"A": "from the process", "B": "later", "C": "${A}"}
+    assert project.env == {"A": "from the process", "B": "later", "C": "from the process"}
     assert project.variables["TOKEN"] == "canary"
 
 
