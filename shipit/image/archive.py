@@ -16,14 +16,20 @@ from shipit.image.tree import Entry, Tree
 from shipit.image.untar import BadTar, Member, SparseFile, TarReader
 
 _GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00"
+_ZSTD = b"\x28\xb5\x2f\xfd"
 _BROKEN = (BadTar, OSError, EOFError, zlib.error, lzma.LZMAError)
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is a tar that is not empty, plain or under gzip, bzip2 or xz. Its name plays no part, as in docker."""
+    """Whether a file is a tar that is not empty, plain or under gzip, bzip2 or xz. Its name plays no part, as in docker.
+
+    Raises: NeedsEngine for zstd, of which only an engine knows what is in it.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(512)
+        if head.startswith(_ZSTD):
+            raise NeedsEngine("zstd archives are not unpacked natively", where=str(path))
         if not (head.startswith((_GZIP, _BZIP2, _XZ)) or head[257:262] == b"ustar"):
             return False
         with _opened(path) as tar:

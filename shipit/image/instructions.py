@@ -34,6 +34,8 @@ class Running(NamedTuple):
         where, keyword = self.stages.where(instruction), instruction.keyword
         try:
             has_layer = self._done(instruction, stage, index, where)
+        except NeedsEngine as error:
+            raise NeedsEngine(f"{keyword}: {error.what}" if error.where != where else error.what, where=where) from None
         except SpecialFile as error:
             raise NeedsEngine(f"{keyword}: {error}", where=where) from None
         except CopyError as error:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from shipit.errors import BuildError, RemoteError
+from shipit.errors import BuildError, NeedsEngine, RemoteError
 from shipit.image.build import BuildTools, build_image
 from shipit.image.context import scan_context
 from shipit.image.engine.address import EngineAddress
@@ -252,6 +252,16 @@ def test_add_unpacks_local_archives(builder: Builder) -> None:
     image = builder.build("FROM scratch\nADD site.tar.gz /www\nCOPY site.tar.gz /\n")
     assert builder.text(image, "www/site/index.html") == "hi"
     assert "site.tar.gz" in builder.files(image)
+
+
+def test_an_archive_that_only_an_engine_unpacks_needs_one(builder: Builder) -> None:
+    (builder.folder / "x.tar.zst").write_bytes(b"\x28\xb5\x2f\xfd rest")
+    with pytest.raises(NeedsEngine, match="ADD: zstd archives are not unpacked natively") as caught:
+        builder.build("FROM scratch\nADD x.tar.zst /\n")
+    assert caught.value.where == "Dockerfile:2"
+    assert "x.tar.zst" in builder.files(
+        builder.build("FROM scratch\nCOPY x.tar.zst /\nADD --unpack=false x.tar.zst /\n")
+    )
 
 
 def test_an_archive_that_is_added_again_is_read_in_peace(builder: Builder) -> None:
