@@ -156,7 +156,7 @@ OTHER = "other.example/x@sha256:" + "e" * 64
         ("deployments", "web", {"spec": {"replicas": 7}}, "Deployment/web: superseded by kubectl-set at 2026-01-31T12:00:00Z: replicas is 7, not 1"),
         ("services", "web", {"spec": {"selector": {"app.kubernetes.io/name": "other"}}},
          "Service/web: superseded by kubectl-set at 2026-01-31T12:00:00Z: selector.app.kubernetes.io/name is other, not web"),
-        ("secrets", "shop-env", {"data": {"TOKEN": "b3RoZXI="}}, "Secret/shop-env: superseded by kubectl-set at 2026-01-31T12:00:00Z: TOKEN is another"),
+        ("secrets", "shop-env", {"data": {"TOKEN": "cml2YWwtNDcxMQ=="}}, "Secret/shop-env: superseded by kubectl-set at 2026-01-31T12:00:00Z: TOKEN is another"),
     ],
 )  # fmt: skip
 def test_what_somebody_changes_while_we_watch_is_a_failure_with_who_when_and_what(
@@ -167,7 +167,7 @@ def test_what_somebody_changes_while_we_watch_is_a_failure_with_who_when_and_wha
     run = _meddling(make("two"), _is_applied, lambda: api.update(plural, name, "kubectl-set", change))
     assert deploy(run) == 1
     assert finished(run).reason.startswith(said), finished(run).reason
-    assert "canary" not in repr(run.events) and "b3RoZXI=" not in repr(run.events)  # type: ignore[attr-defined]
+    assert "canary" not in repr(run.events) and "cml2YWwtNDcxMQ==" not in repr(run.events)  # type: ignore[attr-defined]
     assert registry.tags == tags, "tags stay where they were"
     assert deploy(make("two")) == 0, "the next deploy sets it back"
     assert registry.tags != tags
