@@ -146,7 +146,9 @@ class TerminalReporter:
 
     def _print(self, console: Console, text: Text, indent: int) -> None:
         """One line, the rest of which hangs below its beginning; words stay whole, so that they can be copied."""
-        first, *more = text.divide(breaks(text.plain, console.width, indent, cell_len))
+        # What goes to a file or another program is not broken.
+        places = breaks(text.plain, console.width, indent, cell_len) if console is self._err else []
+        first, *more = text.divide(places)
         first.rstrip()
         console.print(first, soft_wrap=True)
         for line in more:

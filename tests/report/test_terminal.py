@@ -82,6 +82,14 @@ def test_lines_that_are_too_long_hang_and_words_stay_whole() -> None:
     assert lines[2] == "    2 sent (1.3 KiB), 3 there  1.0s"
 
 
+def test_results_that_go_to_a_file_are_not_broken() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    reporter = TerminalReporter(color=False, out=out, err=err)
+    reporter(TargetFinished("web", "healthy", "word " * 100, 2.0))
+    reporter.close()
+    assert out.getvalue().count("\n") == 1 and "word" not in err.getvalue()
+
+
 def test_a_deploy_ends_with_its_urls() -> None:
     lines = printed(
         TargetFinished("web", "healthy", "v2: web 1 up", 2.0),
