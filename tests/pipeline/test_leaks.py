@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.registry import EmbeddedRegistry
 from tests.shipit import Shipit
 
@@ -299,3 +300,22 @@ def test_a_value_that_may_stand_there_by_chance_is_none(shipit: Shipit, registry
     shipit.env["FROM_ENV"] = "8080"
     refused = shipit.run("push")
     assert refused.returncode == 1 and "config.Env.PORT" in refused.stderr, "all of a value is no chance"
+
+
+def test_scaling_builds_and_releases_nothing_new(shipit: Shipit, heroku: HerokuStandIn) -> None:
+    text = (
+        "app: hello\nimage: {build: {context: .}}\n"
+        "targets: {heroku: {app: shop-prod, settle: 0s, processes: {worker: {command: python /app/app.py, quantity: 1}}}}\n"
+    )
+    shipit.write(Dockerfile="FROM scratch\nCOPY . /app/\n", app__py="import time\ntime.sleep(999)\n", deploy__yml=text)
+    first = shipit.run("deploy")
+    assert first.returncode == 0, first.stdout + first.stderr
+    image = shipit.run("build").stdout
+    shipit.write(deploy__yml=f"# three of them\n{text.replace('quantity: 1', 'quantity: 3')}")
+    assert shipit.run("build").stdout == image
+    planned = shipit.run("plan").stdout
+    assert "push " not in planned and "release" not in planned and "1 change" in planned, planned
+    before = [release["version"] for release in heroku.apps["shop-prod"].releases]
+    assert shipit.run("deploy").returncode == 0
+    assert [release["version"] for release in heroku.apps["shop-prod"].releases] == before
+    assert "up to date" in shipit.run("plan").stdout
