@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -150,10 +151,15 @@ def test_secrets_are_mounted_and_nowhere_else(app: Shipit, tmp_path: Path) -> No
     rebuild(app, "secrets: {token: {env: TOKEN_FROM_ENV}, file: {file: the-file}}")
     (app.folder / "the-file").write_text("from a file\n")
     (app.folder / ".dockerignore").write_text("the-file\n")
-    run = 'RUN --mount=type=secret,id=token --mount=type=secret,id=file test "$(cat /run/secrets/token)" = '
-    write(app, PYTHON, f"{run}{SECRET} && cat /run/secrets/token /run/secrets/file")
+    mounts = "RUN --mount=type=secret,id=token --mount=type=secret,id=file"
+    write(app, PYTHON, f'{mounts} test "$(cat /run/secrets/token)" = {SECRET}')
+    refused = app.run("deploy")
+    assert refused.returncode == 1 and "Dockerfile:2: the line holds the value of a secret" in refused.stderr
+    # So that what is mounted is known by its hash.
+    digest = sha256(SECRET.encode()).hexdigest()
+    same = f"test $(sha256sum < /run/secrets/token | cut -c1-64) = {digest}"
+    write(app, PYTHON, f"{mounts} {same} && cat /run/secrets/token /run/secrets/file")
     done = app.run("deploy")
-    # The Dockerfile of this test has to name the value; everything that is shown is redacted all the same.
     assert done.returncode == 0, done.stderr
     assert "(docker buildx: mounts at Dockerfile:2)" in done.stderr
     assert SECRET not in done.stdout + done.stderr
