@@ -89,7 +89,8 @@ def test_a_registry_that_repeats_the_login(shipit: Shipit, echo: str, command: s
     done = shipit.run(command, "--output", output)
     assert done.returncode == 1, done
     assert_unseen(done.stdout + done.stderr, PASSWORD, PAIR)
-    assert MASK in done.stdout + done.stderr or command in ("status", "doctor"), "those ask without a body"
+    said = done.stdout + done.stderr
+    assert MASK in said or "HEAD " in said, "an answer to HEAD has no body that could repeat it"
 
 
 @pytest.mark.parametrize("words", [["login", "HOST", "--username", "me", "--password-stdin"], ["login", "HOST"]])
