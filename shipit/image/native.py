@@ -162,8 +162,6 @@ class NativeBuilder:
         origin = instruction.flag("from") if instruction.keyword == "COPY" else None
         if not origin:
             return self._context_tree()
-        if self._lexer.word(origin, {}) != origin:
-            raise ValueError("--from takes no variables: name a stage, whose FROM may take them")
         stage = self._split.source(instruction, index)
         if stage is not None:
             return self._stages[stage].whole()

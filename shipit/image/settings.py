@@ -138,7 +138,7 @@ def _argv(runtime: Runtime, instruction: Instruction) -> list[str]:
 
 
 def joined_workdir(runtime: Runtime, path: str) -> str:
-    """The WorkingDir after WORKDIR: an absolute path as it stands."""
-    if path.startswith("/"):
-        return path
+    """The WorkingDir after WORKDIR: an absolute path as it stands, and none leaves it as it is."""
+    if path.startswith("/") or not path:
+        return path or runtime.workdir or "/"
     return posixpath.normpath(posixpath.join("/", runtime.workdir or "/", path))

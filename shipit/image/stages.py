@@ -22,6 +22,7 @@ from shipit.reference import parse_reference
 
 # More than any file has that somebody wrote.
 _MOST_STAGES = 1000
+_NUMBER = re.compile(r"[-+]?\d{1,9}", re.ASCII)
 
 
 class Block(NamedTuple):
@@ -64,16 +65,18 @@ class Stages(NamedTuple):
 
         Raises: ValueError for a stage that is not before it.
         """
+        found = self.named(instruction)
+        if found is not None and not 0 <= found < index:
+            origin = instruction.flag("from")
+            raise ValueError(f"COPY --from={origin} should name a stage before its own, or an image")
+        return found
+
+    def named(self, instruction: Instruction) -> int | None:
+        """The stage that a COPY names, wherever it stands; None where it names the context or an image."""
         origin = instruction.flag("from") if instruction.keyword == "COPY" else None
         if not origin:
             return None
-        if re.fullmatch(r"[-+]?\d{1,9}", origin, re.ASCII):
-            found: int | None = int(origin)
-        else:
-            found = self.indexes.get(origin.lower())
-        if found is not None and not 0 <= found < index:
-            raise ValueError(f"COPY --from={origin} should name a stage before its own, or an image")
-        return found
+        return int(origin) if _NUMBER.fullmatch(origin) else self.indexes.get(origin.lower())
 
 
 def split_stages(dockerfile: Dockerfile, options: BuildOptions, lexer: Lexer) -> Stages:
@@ -103,7 +106,39 @@ def split_stages(dockerfile: Dockerfile, options: BuildOptions, lexer: Lexer) ->
             raise BuildError(f"{instruction.keyword} stands before FROM", where=where, hint="begin with FROM")
     if not blocks:
         raise BuildError("has no FROM", where=dockerfile.name, hint="it should begin with FROM")
-    return Stages(dockerfile.name, tuple(blocks), known, indexes)
+    for block in blocks:
+        for instruction in block.body:
+            _check_source(instruction, len(blocks), lexer, dockerfile.where(instruction))
+    stages = Stages(dockerfile.name, tuple(blocks), known, indexes)
+    _check_order(stages)
+    return stages
+
+
+def _check_order(stages: Stages) -> None:
+    """That no stage copies from itself, by whichever way. Raises: BuildError at the first that does."""
+    copies = {
+        block.number: {found for step in block.body if (found := stages.named(step)) is not None}
+        for block in stages.blocks
+    }
+    # What copies from nothing that is left can be built; what is left in the end can't.
+    while done := {number for number, sources in copies.items() if not sources & copies.keys()}:
+        copies = {number: sources for number, sources in copies.items() if number not in done}
+    if copies:
+        where = stages.where(stages.blocks[min(copies)].head)
+        raise BuildError("the stage copies from itself, by way of others or not", where=where)
+
+
+def _check_source(instruction: Instruction, count: int, lexer: Lexer, where: str) -> None:
+    """What is wrong with a --from in any stage, needed or not. Raises: BuildError."""
+    origin = (instruction.flag("from") or "") if instruction.keyword == "COPY" else ""
+    if _NUMBER.fullmatch(origin) and not 0 <= int(origin) < count:
+        raise BuildError(f"there is no stage {origin}", where=where, hint="stages count from 0")
+    try:
+        is_plain = lexer.word(origin, {}) == origin
+    except ValueError:
+        is_plain = False
+    if not is_plain:
+        raise BuildError("--from takes no variables", where=where, hint="name a stage, whose FROM may take them")
 
 
 def _last_name(dockerfile: Dockerfile) -> str:

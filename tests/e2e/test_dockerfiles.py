@@ -35,7 +35,7 @@ FILES = [
     "docs/x.md",
     "foo/k",
     "a-b/f",
-    "a/f".replace("a/", "aa/"),
+    "aa/f",
 ]
 WORDS = st.sampled_from(
     ["a", "b c", "'q r'", '"s t"', "$A", "${A}b", "${A:-d}", "${A-u}", "${A:+p}", "${A+u}", "${NOPE:-x y}", "\\$A"]
@@ -341,6 +341,12 @@ CASES = [
     "COPY a /x\nFROM zero\nENTRYPOINT e",
     "CMD c\nFROM zero\nENTRYPOINT e",
     "CMD c\nENTRYPOINT e",
+    "WORKDIR /tr/\nWORKDIR $NOPE",
+    "FROM scratch AS unused\nCOPY --from=9 a /f/\nFROM zero",
+    "FROM scratch AS unused\nCOPY --from=$A a /f/\nFROM zero",
+    "FROM scratch AS unused\nCOPY --from=unused a /f/\nFROM zero",
+    "FROM scratch AS unused\nRUN make\nFROM zero",
+    "COPY a b.txt /one",
 ]
 
 
