@@ -109,13 +109,19 @@ class Redactor:
                 spans += [(places[start], places[end - 1] + 1) for start, end in found]
         return _merged(spans)
 
-    def holds(self, text: str, *, shortest: int) -> bool:
-        """Whether a text holds a whole form of at least so many characters, or is a shorter one and nothing else."""
+    def holds(self, text: str, *, shortest: int, common: frozenset[str] = frozenset()) -> bool:
+        """Whether a text holds a whole form of at least so many characters, or is a shorter one and nothing else.
+
+        A form of letters alone has to be a word of its own there; what is `common`, in small letters, is no secret.
+        """
         known = self._known()
         if not known.grams or not _may_hold(text, known):
             return False
         return any(
-            text.startswith(form, at) and (len(form) >= shortest or len(form) == len(text))
+            (len(form) >= shortest or len(form) == len(text))
+            and text.startswith(form, at)
+            and not (form.isalpha() and (text[:at][-1:].isalpha() or text[at + len(form) :][:1].isalpha()))
+            and form.lower() not in common
             for at in range(len(text) - SHORTEST + 1)
             for form in known.by_start.get(text[at : at + SHORTEST], ())
         )

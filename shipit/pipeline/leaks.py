@@ -10,7 +10,7 @@ from shipit.config.project import Project
 from shipit.errors import BuildError
 from shipit.files import Unreadable, read_file
 from shipit.image.options import BuildOptions
-from shipit.pipeline.withheld import USE_BUILD_SECRETS
+from shipit.pipeline.withheld import COMMON, USE_BUILD_SECRETS
 from shipit.redact import Redactor
 
 # A shorter value can stand in a text by chance; it is only found where it is all of it.
@@ -19,7 +19,7 @@ _CERTAIN = 8
 
 def holds_secret(text: str, redactor: Redactor) -> bool:
     """Whether a text holds a value that the process keeps secret, in any of its forms."""
-    return redactor.holds(text, shortest=_CERTAIN)
+    return redactor.holds(text, shortest=_CERTAIN, common=COMMON)
 
 
 def check_build(project: Project, image: str, options: BuildOptions, redactor: Redactor) -> None:

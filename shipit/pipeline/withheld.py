@@ -16,6 +16,48 @@ from shipit.image.withheld import SHORTEST_CONTENT, Withheld, node_of
 _INCLUDED, _GIT = "included by deploy.yml", "git's own"
 USE_BUILD_SECRETS = "use build secrets: RUN --mount=type=secret,id=ID with build: secrets: {ID: {file: PATH}}"
 
+# Values that many keep secret and that say nothing: a variable that holds one by its nature is no leak.
+COMMON = frozenset(
+    [
+        "admin",
+        "administrator",
+        "changeit",
+        "changeme",
+        "default",
+        "demo",
+        "development",
+        "docker",
+        "docker.io",
+        "example",
+        "false",
+        "guest",
+        "hello",
+        "info",
+        "localhost",
+        "mariadb",
+        "mongo",
+        "mysql",
+        "none",
+        "null",
+        "password",
+        "passwd",
+        "postgres",
+        "prod",
+        "production",
+        "public",
+        "rabbitmq",
+        "redis",
+        "root",
+        "secret",
+        "staging",
+        "test",
+        "true",
+        "undefined",
+        "user",
+        "username",
+    ]
+)
+
 
 def withheld_from(project: Project, image: str, context: Path, values: Mapping[str, str]) -> Withheld:
     """What an image's build does not see. `values` are those of secrets, by name.
@@ -60,6 +102,8 @@ def _contents(project: Project, taken: set[Path], values: Mapping[str, str]) -> 
                 # Who needs it says why.
                 continue
     for name, value in values.items():
+        if value.lower() in COMMON:
+            continue
         for end in ("", "\n", "\r\n"):
             yield f"{value}{end}".encode("utf-8", "surrogateescape"), f"a copy of the secret {name}"
 

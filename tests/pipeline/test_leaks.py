@@ -297,6 +297,16 @@ def test_a_value_that_may_stand_there_by_chance_is_none(shipit: Shipit, registry
     project(shipit, registry, build="{args: {MODE: production}}", copy="ARG MODE\nCOPY sub /\nENV PORT=8080 MODE=$MODE")
     shipit.env["FROM_ENV"] = "prod"
     assert shipit.run("push").returncode == 0
+    for weak in ("postgres", "postgres://postgres:postgres@db/hello", "password", "production"):
+        shipit.env["FROM_ENV"] = weak
+        project(
+            shipit,
+            registry,
+            copy="COPY sub /\nENV PGUSER=postgres NODE_ENV=production\nLABEL needs=postgresql-client\n# no password here",
+        )
+        shipit.env["FROM_ENV"] = weak
+        assert shipit.run("push").returncode == 0, weak
+    project(shipit, registry, copy="COPY sub /\nENV PORT=8080")
     shipit.env["FROM_ENV"] = "8080"
     refused = shipit.run("push")
     assert refused.returncode == 1 and "config.Env.PORT" in refused.stderr, "all of a value is no chance"
