@@ -10,6 +10,7 @@ from typing import NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
 from shipit.errors import UsageError
+from shipit.files import is_within
 from shipit.redact import Redactor
 
 
@@ -106,7 +107,22 @@ def read_environment(redactor: Redactor | None = None, *, is_untrusted: bool = F
     """The environment of this process, read once by the command line. SHIPIT_UNTRUSTED makes it untrusted, too."""
     said = os.environ.get("SHIPIT_UNTRUSTED", "").lower()
     is_untrusted = is_untrusted or said not in ("", "0", "false", "no", "off")
-    return Environment(dict(os.environ), Path.home(), Path.cwd(), redactor, is_untrusted=is_untrusted)
+    variables, home, cwd = dict(os.environ), Path.home(), Path.cwd()
+    if is_untrusted:
+        variables["PATH"] = search_path_outside(variables.get("PATH", os.defpath), project_root(cwd, home))
+    return Environment(variables, home, cwd, redactor, is_untrusted=is_untrusted)
+
+
+def search_path_outside(path: str, folder: Path) -> str:
+    """The folders of a PATH that do not lie in a folder, and do not depend on where a program is started."""
+    kept = [entry for entry in path.split(os.pathsep) if Path(entry).is_absolute() and not is_within(entry, folder)]
+    return os.pathsep.join(kept) or os.defpath
+
+
+def project_root(folder: Path, home: Path) -> Path:
+    """The git tree that a folder is in, else the folder; a tree that holds the whole home is none of one project."""
+    root = next((above for above in (folder, *folder.parents) if (above / ".git").exists()), folder)
+    return folder if home.resolve().is_relative_to(root) else root
 
 
 def _passwords(url: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from shipit.config.environment import Environment
+from shipit.config.environment import Environment, project_root
 from shipit.files import DEFAULT_LIMIT, check_within, read_file
 
 
@@ -35,14 +35,8 @@ class ProjectFolder(NamedTuple):
 def project_folder(folder: Path, environment: Environment) -> ProjectFolder:
     """The folder of a deploy.yml. Of an untrusted one nothing outside of its git tree, or of the folder itself, is read."""
     real = folder.resolve()
-    within = _git_root(real, environment.home) if environment.is_untrusted else None
+    within = project_root(real, environment.home) if environment.is_untrusted else None
     return ProjectFolder(real, environment.home, within)
-
-
-def _git_root(folder: Path, home: Path) -> Path:
-    """The git tree that a folder is in, else the folder; a tree that holds the whole home is none of one project."""
-    root = next((above for above in (folder, *folder.parents) if (above / ".git").exists()), folder)
-    return folder if home.resolve().is_relative_to(root) else root
 
 
 def expand_home(text: str, home: Path) -> Path:

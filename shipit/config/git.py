@@ -8,15 +8,11 @@ from pathlib import Path
 
 from shipit.config.environment import Environment
 from shipit.files import MIB, Unreadable, is_within, read_text
-from shipit.process import ProgramFailed, run_program
+from shipit.git_command import ask_git
+from shipit.process import ProgramFailed
 
 # What git check-ref-format lets a name hold.
 _REF = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]+")
-
-# A folder that looks like a repository is none, whatever it would configure; a status writes nothing.
-_SAFELY = ("-c", "safe.bareRepository=explicit", "--no-optional-locks")
-# Programs that a repository's own configuration could name.
-_WITHOUT_PROGRAMS = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 
 
 class Git:
@@ -96,10 +92,16 @@ class Git:
         """What git prints; None outside of a work tree, and where git fails or is not there."""
         if not self._directory:
             return None
-        flags = (*_SAFELY, *(_WITHOUT_PROGRAMS if self._environment.is_untrusted else ()))
-        command = ["git", "-C", str(self.folder), *flags, *arguments]
+        environment = self._environment
         try:
-            done = run_program(command, variables=self._environment.variables, timeout_s=20, max_bytes=64 * MIB)
+            done = ask_git(
+                arguments,
+                self.folder,
+                environment.variables,
+                is_trusted=not environment.is_untrusted,
+                timeout_s=20,
+                max_bytes=64 * MIB,
+            )
         except ProgramFailed:
             return None
         return done.output.decode("utf-8", "replace").rstrip() if done.code == 0 else None

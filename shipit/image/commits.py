@@ -7,36 +7,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 from shipit.errors import BuildError
 from shipit.files import MIB
+from shipit.git_command import WITHOUT_PROGRAMS, ask_git
 from shipit.image.tree import LocalFile, Tree
-from shipit.process import ProgramFailed, run_program
+from shipit.process import ProgramFailed
 
 _TIMEOUT_S, _MOST_BYTES = 120, 512 * MIB
 _COMMIT = re.compile(rb"\x01(\d{1,11})\Z")
-# Nothing that a repository configures is run.
-_GIT = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]
 
 
-def with_commit_times(tree: Tree, root: Path, variables: Mapping[str, str]) -> None:
+def with_commit_times(tree: Tree, root: Path, variables: Mapping[str, str], *, is_trusted: bool = True) -> None:
     """Give the files of a context the time of the last commit that touched them.
 
     A file that git does not hold as it is has its time on the disk: it is newer than any commit that a server has seen of it.
     Raises: BuildError where there is no git tree, or a part of its history is missing.
     """
-    prefix, _, is_shallow = _asked(
-        root, variables, ["rev-parse", "--show-prefix", "--is-shallow-repository"]
-    ).partition(b"\n")
+    ask = partial(_asked, root, variables, is_trusted)
+    prefix, _, is_shallow = ask(["rev-parse", "--show-prefix", "--is-shallow-repository"]).partition(b"\n")
     if is_shallow.strip() == b"true":
         raise BuildError(
             "times: commit needs all of the history, and the clone is shallow",
             where=str(root),
             hint="fetch it: git fetch --unshallow, or fetch-depth: 0 in CI",
         )
-    known = commit_times(_asked(root, variables, _LOG).split(b"\0"))
-    for token in _asked(root, variables, _STATUS).split(b"\0"):
+    known = commit_times(ask(_LOG).split(b"\0"))
+    for token in ask(_STATUS).split(b"\0"):
         # Two letters and a blank, and the path from the top of the git tree.
         known.pop(token[3:].removeprefix(prefix).decode("utf-8", "surrogateescape"), None)
     for path, entry in tree.items():
@@ -63,11 +62,16 @@ def commit_times(tokens: Iterable[bytes]) -> dict[str, int]:
     return found
 
 
-def _asked(root: Path, variables: Mapping[str, str], words: list[str]) -> bytes:
+def _asked(root: Path, variables: Mapping[str, str], is_trusted: bool, words: list[str]) -> bytes:
     environment = {**variables, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     try:
-        done = run_program(
-            [*_GIT, *words], variables=environment, timeout_s=_TIMEOUT_S, folder=root, max_bytes=_MOST_BYTES
+        done = ask_git(
+            [*WITHOUT_PROGRAMS, *words],
+            root,
+            environment,
+            is_trusted=is_trusted,
+            timeout_s=_TIMEOUT_S,
+            max_bytes=_MOST_BYTES,
         )
     except ProgramFailed as error:
         raise BuildError(f"times: commit needs git: {error.what}", where=str(root), hint=error.hint) from None

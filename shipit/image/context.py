@@ -52,7 +52,7 @@ def read_context(options: BuildOptions) -> Tree:
     if options.times == "commit":
         from shipit.image.commits import with_commit_times
 
-        with_commit_times(tree, options.context, options.variables)
+        with_commit_times(tree, options.context, options.variables, is_trusted=not options.is_untrusted)
     return tree
 
 

@@ -32,7 +32,8 @@ class BuildOptions:
     """`context` and `dockerfile` are absolute. `created_s` is the time of the image, in Unix seconds.
 
     `platform` is the one to build for, `build_platform` the one that builds: that of this machine, or of an engine.
-    `times` is what gives files theirs; `variables` are the environment of git, which is asked for those of commits.
+    `times` is what gives files theirs; `variables` are the environment of git, which is asked for those of commits, and runs
+    no program that its repository names where the project `is_untrusted`.
     `secrets` are the values by id for `RUN --mount=type=secret`; `ssh` is whether the agent is forwarded.
     `cache` is the reference in a registry that keeps what RUN made, empty for none. `left_out` are paths of the context that
     are our own, and that no build sees; `withheld` are others, by more than their path.
@@ -52,6 +53,7 @@ class BuildOptions:
     withheld: Withheld = field(default_factory=Withheld, repr=False)
     times: Literal["content", "commit"] = "content"
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    is_untrusted: bool = False
     created_s: int = EPOCH_S
 
     @property

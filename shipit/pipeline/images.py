@@ -104,8 +104,15 @@ def run_options(run: Run, name: str, platform: str) -> BuildOptions:
         left_out = (*left_out, cache.relative_to(options.context).as_posix())
     secrets = run.build_secrets(name)
     withheld = withheld_from(run.project, name, options.context, {**run.held_secrets, **secrets})
-    variables = run.environment.variables
-    return replace(options, secrets=secrets, left_out=left_out, withheld=withheld, variables=variables)
+    variables, is_untrusted = run.environment.variables, run.environment.is_untrusted
+    return replace(
+        options,
+        secrets=secrets,
+        left_out=left_out,
+        withheld=withheld,
+        variables=variables,
+        is_untrusted=is_untrusted,
+    )
 
 
 def build_options(project: Project, name: str, platform: str, source_date_epoch: str | None) -> BuildOptions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -214,6 +215,55 @@ def test_git_runs_no_program_for_it(untrusted: Shipit, registry: EmbeddedRegistr
     assert not mark.exists()
 
 
+# What a repository configures that makes git run a program: keys of its configuration.
+PROGRAMS = {
+    "a filter": {"filter.x.clean": "PROGRAM"},
+    "a process as filter": {"filter.x.process": "PROGRAM", "filter.x.required": "true"},
+    "a filter whose name holds an equals sign": {"filter.a=b.clean": "PROGRAM"},
+    "signatures": {"log.showSignature": "true", "gpg.program": "PROGRAM"},
+}
+
+
+@pytest.mark.parametrize("times", ["content", "commit"])
+@pytest.mark.parametrize("configured", PROGRAMS.values(), ids=PROGRAMS)
+def test_no_program_of_a_repository_is_run(
+    untrusted: Shipit, registry: EmbeddedRegistry, tmp_path: Path, configured: dict[str, str], times: str
+) -> None:
+    mark, folder = tmp_path / "mark", untrusted.folder
+    untrusted.write(
+        deploy__yml=f"{HEAD}image: {{repository: {registry.host}/hello, build: {{times: {times}}}}}\n"
+        "env: {A: '${git.dirty}'}\ntargets: {hub: }\n",
+        __gitattributes="app filter=a=b\nDockerfile filter=x\n",
+    )
+    git = ["git", "-C", str(folder), "-c", "user.name=x", "-c", "user.email=x@example.com"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "x"]):
+        subprocess.run([*git, *words], check=True)
+    for key, value in configured.items():
+        subprocess.run([*git, "config", key, value.replace("PROGRAM", f"touch {mark}; cat")], check=True)
+    # Of another time, so that git has to look into them.
+    for name in ("app", "Dockerfile"):
+        os.utime(folder / name, (1, 1))
+    done = untrusted.run("push", "--untrusted")
+    assert done.returncode == 0, done.stderr
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("path", ["{folder}/bin:{path}", ".:{path}", "bin:{path}", ":{path}", "{folder}/link:{path}"])
+def test_no_program_is_found_in_the_project(untrusted: Shipit, tmp_path: Path, path: str) -> None:
+    mark, folder = tmp_path / "mark", untrusted.folder
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    for name in ("git", "bin/git"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(f"#!/bin/sh\ntouch {mark}\n")
+        (folder / name).chmod(0o755)
+    (folder / "link").symlink_to("bin")
+    untrusted.write(deploy__yml=f"{HEAD}env: {{A: '${{git.tag:-none}}'}}\n")
+    untrusted.env["PATH"] = path.format(folder=folder, path=untrusted.env["PATH"])
+    done = untrusted.run("validate", "--untrusted", "--resolved")
+    assert done.returncode == 0 and "A: none" in done.stdout, done.stdout + done.stderr
+    assert not mark.exists()
+
+
 def test_a_folder_that_looks_like_a_repository_is_none(
     untrusted: Shipit, registry: EmbeddedRegistry, tmp_path: Path
 ) -> None:
@@ -310,6 +360,29 @@ def test_no_plugin_of_a_kubeconfig_is_run(untrusted: Shipit, tmp_path: Path) -> 
     done = untrusted.run("plan", "--untrusted")
     assert done.returncode == 1 and "--untrusted does not allow" in done.stderr, done.stderr
     assert not mark.exists()
+
+
+@pytest.mark.parametrize("where", ["project", "home"])
+@pytest.mark.parametrize("file", ["/{top}/token", "../token", "link"])
+def test_a_kubeconfig_of_the_project_names_no_file_outside(
+    untrusted: Shipit, tmp_path: Path, where: str, file: str
+) -> None:
+    (tmp_path / "token").write_text(CANARY)
+    user = {"tokenFile": file.format(top=tmp_path)}
+    kubeconfig = {
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "users": [{"name": "u", "user": user}],
+    }
+    folder = untrusted.folder if where == "project" else Path(untrusted.env["HOME"])
+    (folder / "link").symlink_to(tmp_path / "token")
+    (folder / "kubeconfig").write_text(json.dumps(kubeconfig))
+    untrusted.env["KUBECONFIG"] = "kubeconfig" if where == "project" else str(folder / "kubeconfig")
+    untrusted.write(deploy__yml=f"{HEAD}image: localhost:1/hello\ntargets: {{k8s: {{port: 80, context: c}}}}\n")
+    done = untrusted.run("plan", "--untrusted", timeout_s=60)
+    assert done.returncode == 1 and CANARY not in done.stderr
+    assert ("users[0].user.tokenFile lies outside of the project" in done.stderr) is (where == "project"), done.stderr
 
 
 def test_the_ssh_agent_is_not_lent_to_its_build(untrusted: Shipit) -> None:

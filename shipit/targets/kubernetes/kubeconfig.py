@@ -14,15 +14,17 @@ from typing import Any, NamedTuple
 import yaml
 
 from shipit.config.environment import Environment
+from shipit.config.folder import project_folder
 from shipit.config.yaml_text import decode, load_documents
 from shipit.errors import ConfigErrors, RemoteError
-from shipit.files import MIB, Missing, Unreadable, read_file
+from shipit.files import MIB, Missing, Unreadable, is_within, read_file
 from shipit.http.direct import parse_url
 from shipit.http.parts import Part
 
 MAX_BYTES = 16 * MIB
 _HINT = "check it with kubectl config view"
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
+_FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 _PROXIES = ("http://", "https://", "socks5://", "socks5h://")
 
 
@@ -93,6 +95,7 @@ def read_context(environment: Environment, wanted: str | None) -> KubeContext:
     cluster_name, user_name = context["cluster"].required(), context["user"].text()
     cluster = files.named("clusters", cluster_name, context["cluster"])
     user = files.named("users", user_name, context["user"]) if user_name else None
+    _check_files(environment, cluster, user)
     return _context(name, check_namespace(context["namespace"]), cluster, _login(user) if user else Login())
 
 
@@ -208,6 +211,20 @@ def _pem(part: Part, key: str) -> Pem | None:
     if text := data.text():
         return Pem(text, None, data.path)
     return Pem("", _beside(part, file), part[key].path) if file else None
+
+
+def _check_files(environment: Environment, *parts: Part | None) -> None:
+    """That a kubeconfig of an untrusted project has no file from outside sent to a server that it names as well."""
+    within = project_folder(environment.cwd, environment).within
+    if within is None:
+        return
+    for part in parts:
+        if part is None or not is_within(environment.cwd / part.where, within):
+            continue
+        for key in _FILES:
+            file = part[key].text()
+            if file and not is_within(environment.cwd / _beside(part, file), within):
+                raise part[key].wrong("lies outside of the project, which --untrusted does not allow")
 
 
 def _beside(part: Part, file: str) -> Path:
