@@ -10,6 +10,7 @@ import time
 import weakref
 from pathlib import Path
 
+from shipit.files import MIB, read_file
 from shipit.http.interim import Response
 from shipit.http.pace import Pace
 from shipit.http.sockets import PacedSocket, PacedTlsSocket, open_socket, secure
@@ -22,6 +23,7 @@ _IDLE_S = 60.0
 _BLOCK = 256 * 1024
 Place = tuple[str, str, int]
 _Idle = tuple[http.client.HTTPConnection, float]
+_LARGEST_BUNDLE = 16 * MIB
 
 
 class Connections:
@@ -97,6 +99,15 @@ def _close_all(idle: dict[Place, list[_Idle]]) -> None:
             connection.close()
 
 
+def check_bundle(ca_bundle: str) -> None:
+    """That the file of certificates, where it is no folder, can be read: OpenSSL would wait at a pipe for ever.
+
+    Raises: Unreadable.
+    """
+    if not Path(ca_bundle).is_dir():
+        read_file(ca_bundle, max_bytes=_LARGEST_BUNDLE)
+
+
 def trusting(ca_bundle: str | None) -> ssl.SSLContext:
     """What is trusted: the certificates of a file or folder, or certifi's. Raises: OSError where there are none."""
     if ca_bundle is None:
@@ -107,6 +118,7 @@ def trusting(ca_bundle: str | None) -> ssl.SSLContext:
     if not file.exists():
         raise FileNotFoundError(2, "the certificates to trust are not there", ca_bundle)
     is_folder = file.is_dir()
+    check_bundle(ca_bundle)
     try:
         context = ssl.create_default_context(
             cafile=None if is_folder else ca_bundle, capath=ca_bundle if is_folder else None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import requests
 import urllib3
 
 from shipit.config.environment import Environment
+from shipit.http.connections import check_bundle
 from shipit.http.exchange import Answer, Request
 from shipit.http.proxy import proxy_for
 from shipit.http.session import make_session, mapped_errors, pacing
@@ -21,6 +24,8 @@ class Proxied:
         self._tls, self._proxy = tls or Tls(), proxy
         self._session = make_session(environment.ca_bundle, self._tls.server_name)
         trusted = self._tls.ca_file or environment.ca_bundle or True
+        if isinstance(trusted, str) and Path(trusted).exists():
+            check_bundle(trusted)
         self._verify = trusted if self._tls.is_verified else False
         if not self._tls.is_verified:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)

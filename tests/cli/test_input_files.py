@@ -140,3 +140,21 @@ def test_what_is_piped_in_is_bounded(shipit: Shipit) -> None:
     assert device.returncode == 2 and "it is a device, and should be a regular file" in device.stderr
     empty = shipit.run("validate", "-f", "-")
     assert empty.returncode == 2 and "the file is empty" in empty.stderr
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_certificates_that_are_no_file_are_told_at_once(shipit: Shipit, kind: str) -> None:
+    """With a proxy and without: OpenSSL would wait for ever."""
+    make, reason = KINDS[kind]
+    make(shipit.folder / "bundle")
+    shipit.env["SSL_CERT_FILE"] = str(shipit.folder / "bundle")
+    shipit.write(
+        deploy__yml="app: hello\nimage: registry.example/hello\ntargets: {hub: }\n",
+        Dockerfile="FROM scratch\nCOPY a /\n",
+        a="a",
+    )
+    for variables in ({}, {"HTTPS_PROXY": "http://127.0.0.1:9"}):
+        shipit.env |= variables
+        done = shipit.run("plan", timeout_s=60)
+        assert done.returncode in (1, 2) and reason in done.stderr, done.stderr
+        assert "Traceback" not in done.stderr
