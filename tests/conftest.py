@@ -33,6 +33,27 @@ if os.environ.get("HYPOTHESIS_PROFILE") == "deep":
     settings.load_profile("deep")
 
 
+# Fixture -> the marker of the tests that use it.
+_MARKERS = {
+    "engine": "engine",
+    "modern_engine": "engine",
+    "buildkit": "engine",
+    "registry_server": "registry",
+    "docker_hub": "registry",
+    "python_base": "registry",
+    "cluster": "cluster",
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by the servers that they use, so that bin/test can run those with servers beside the others."""
+    for item in items:
+        for fixture, marker in _MARKERS.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(marker)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(
     fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
