@@ -103,9 +103,15 @@ def test_threads_end_with_their_work() -> None:
 
 
 def test_what_has_not_begun_is_given_up() -> None:
-    workers, go_on = Workers("test", 1), threading.Event()
-    begun = workers.submit(go_on.wait, 5)
+    workers, working, go_on = Workers("test", 1), threading.Event(), threading.Event()
+
+    def work() -> bool:
+        working.set()
+        return go_on.wait(5)
+
+    begun = workers.submit(work)
     waiting = workers.submit(pow, 2, 2)
+    working.wait(5)
     threading.Timer(0.1, go_on.set).start()
     workers.close()
     assert begun.result(0) is True and waiting.cancelled()
