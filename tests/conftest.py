@@ -28,9 +28,10 @@ from tests.shipit import Shipit
 T = TypeVar("T")
 KNOWN = Known()
 
+# No test is timed: an example may take long on a busy machine.
+settings.register_profile("default", deadline=None)
 settings.register_profile("deep", max_examples=5000, deadline=None)
-if os.environ.get("HYPOTHESIS_PROFILE") == "deep":
-    settings.load_profile("deep")
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 # Fixture -> the marker of the tests that use it.
