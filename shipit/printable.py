@@ -26,7 +26,8 @@ _UNSAFE = (
 _IN_TEXT = re.compile(f"[{_UNSAFE}]")
 _IN_LINE = re.compile(f"[{_UNSAFE}\t\n]")
 _SGR = re.compile(r"(\x1b\[[0-9;:]{0,64}m)")
-_COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#(?:\[|vso\[|teamcity\[))")
+_HASHES = re.compile(r"#(?=#(?:\[|vso\[|teamcity\[))")
+_COMMAND = re.compile(rf"^(\s*):(?=:)|{_HASHES.pattern}")
 
 
 def printable_text(text: str) -> str:
@@ -58,6 +59,11 @@ def inert_line(line: str) -> str:
     if "::" not in line and "##" not in line:
         return line
     return _COMMAND.sub(lambda match: "#\\" if match[0] == "#" else f"{match[1]}\\:", line)
+
+
+def inert_quoted(text: str) -> str:
+    """Text of JSON, or of a string in double quotes of YAML, that means the same and is no command of a CI system."""
+    return _HASHES.sub(r"\\u0023", text) if "##" in text else text
 
 
 def cut_text(text: str, most: int = MOST_CHARACTERS) -> str:

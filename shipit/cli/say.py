@@ -22,7 +22,7 @@ def surroundings(is_untrusted: bool = False) -> Environment:
 
 def say(text: str) -> None:
     """A line for people on stdout, about what was done: it is dropped where nobody takes it."""
-    _print(sys.stdout, printable_line(REDACTOR.text(text)))
+    _print(sys.stdout, inert_line(printable_line(REDACTOR.text(text))))
 
 
 def note(text: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from shipit.config.masking import private_parts
 from shipit.config.position import Position, excerpt, lines_of
 from shipit.errors import ConfigError, ConfigErrors
+from shipit.printable import inert_quoted
 
 MAX_BYTES = 1024 * 1024
 
@@ -99,11 +100,11 @@ def not_yaml(error: Any, text: str, name: str, opened: Sequence[Position] = ()) 
 
 
 def quoted(text: str) -> str:
-    """Text in double quotes, as YAML reads it back; what is not printable is escaped.
+    """Text in double quotes, as YAML reads it back; what is not printable is escaped, and what CI takes for a command.
 
     Source: YAML 1.2.2, chapter 5.7, escaped characters.
     """
-    return '"' + "".join(_escaped(char) for char in text) + '"'
+    return inert_quoted('"' + "".join(_escaped(char) for char in text) + '"')
 
 
 def _escaped(char: str) -> str:

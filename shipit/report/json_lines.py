@@ -9,18 +9,19 @@ import threading
 from typing import Any
 
 from shipit.events import Event
+from shipit.printable import inert_quoted
 from shipit.report.stream import Writes, as_is, write_lines
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def to_json(data: Any, *, indent: int | None = None) -> str:
-    """JSON in ASCII that every parser takes: what is no character is U+FFFD, and no control character stands in it."""
+    """JSON in ASCII that every parser takes: what is no character is U+FFFD; no control character and no command of CI is in it."""
     text = json.dumps(data, indent=indent)
     if "\\ud" in text:
         whole = json.dumps(data, indent=indent, ensure_ascii=False)
         text = json.dumps(json.loads(_SURROGATE.sub("\ufffd", whole)), indent=indent)
-    return text.replace("\x7f", "\\u007f")
+    return inert_quoted(text.replace("\x7f", "\\u007f"))
 
 
 def _plain(value: Any) -> Any:

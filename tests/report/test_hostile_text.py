@@ -9,7 +9,9 @@ import unicodedata
 from collections.abc import Callable
 
 import pytest
+import yaml
 
+from shipit.config.yaml_text import quoted
 from shipit.errors import BuildError, ConfigError, ConfigErrors, RemoteError, ShipitError
 from shipit.events import (
     Event,
@@ -141,6 +143,16 @@ def test_json_lines_hold_no_control_characters_and_say_the_same(text: str) -> No
     assert said[3] == {"event": "log", "target": expected, "source": expected, "line": expected}
     assert said[-1]["urls"] == [{"target": expected, "url": expected}]
     assert "".join(lines).encode("ascii").decode("utf-8")
+
+
+@pytest.mark.parametrize(
+    "text", ["##[error]x", "a ###[add-mask]x", "##vso[task.setvariable]x", "##teamcity[x]", "# ##"]
+)
+def test_json_and_quoted_text_hold_no_command_and_mean_the_same(text: str) -> None:
+    for shown in (to_json({text: [text]}), to_json([text], indent=2), quoted(text)):
+        assert not re.search(r"##(\[|vso\[|teamcity\[)", shown), shown
+    assert json.loads(to_json({text: [text]})) == {text: [text]}
+    assert yaml.safe_load(quoted(text)) == text
 
 
 def test_json_keeps_characters_beyond_the_first_plane() -> None:
