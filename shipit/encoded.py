@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Iterator
+from struct import iter_unpack
 from urllib.parse import quote, quote_plus
 
 # Of a longer value the escaped forms are not looked for; beyond the second size none but the value and its lines.
@@ -17,9 +18,9 @@ _TWICE_UP_TO = 4 * 1024
 # A line break as it is or as it may be written, with the spaces around it, which belong to the layout.
 BREAK = r"(?:(?<![ \t])[ \t]+)?(?:\r\n|\n|\r|(?:\\{1,8}r)?\\{1,8}n)[ \t]*"
 _BREAK = re.compile(BREAK)
-# What may stand within a value that was wrapped or coloured: line breaks, SGR sequences, characters that show nothing.
+# What may stand within a value that was wrapped or coloured: line breaks, escape sequences (CSI, OSC), characters that show nothing.
 WITHIN = re.compile(
-    rf"{BREAK}|\x1b\[[0-9;:]{{0,64}}m|[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+    rf"{BREAK}|\x1b\[[0-9;:?]{{0,64}}[ -/]?[@-~]|\x1b\][^\x07\x1b\n]{{0,512}}(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 _TRUE_BREAK = re.compile(r"[\r\n]+")
 _AUTHORIZATION = re.compile(r"(?:Bearer|Basic|Token)\s+(\S+)", re.IGNORECASE)
@@ -105,8 +106,9 @@ def _markup(text: str) -> Iterator[str]:
 
 def _percent(text: str) -> Iterator[str]:
     data = _bytes(text)
-    # Nothing safe, a path's rules, JavaScript's encodeURIComponent and encodeURI.
-    for safe in ("", "/", "!'()*", ";,/?:@&=+$!*'()#"):
+    # Nothing safe, a path's rules, JavaScript's encodeURIComponent and encodeURI, Go's PathEscape and user of a URL,
+    # requests' requote_uri, what RFC 3986 lets a path hold.
+    for safe in _SAFE:
         yield from _both_cases(quote(data, safe=safe))
     yield from _both_cases(quote_plus(data))
 
@@ -124,13 +126,26 @@ def _shell(text: str) -> Iterator[str]:
     yield re.sub(r"([^A-Za-z0-9_./:=@%+,\-])", r"\\\1", text)
 
 
+_SAFE = (
+    "",
+    "/",
+    "!'()*",
+    ";,/?:@&=+$!*'()#",
+    "$&+:=@",
+    "$&+,;=",
+    "!#$%&'()*+,/:;=?@[]~",
+    "/!$&'()*+,;=:@",
+    "!$&'()*+,;=",
+)
 _ESCAPES: tuple[Callable[[str], Iterator[str]], ...] = (_json, _repr, _markup, _percent, _shell)
 
 
 def _encoded(data: bytes) -> set[str]:
     """Bytes as hexadecimal digits, as percent and other escapes of every byte, and as base64, once and twice."""
-    digits = data.hex()
-    forms = {digits, digits.upper(), data.hex(":"), data.hex(":").upper()}
+    wide = data.decode("utf-8", "replace").encode("utf-16-le", "replace")
+    # Digits as printf, hexdump, xxd, openssl and PowerShell write them.
+    hexes = {each.hex() for each in (data, wide)} | {data.hex(mark) for mark in (":", "-")}
+    forms = hexes | {each.upper() for each in hexes} | _base64(wide)
     for prefix in ("%", "\\x"):
         every = "".join(f"{prefix}{byte:02x}" for byte in data)
         forms |= {every, every.replace(prefix, "\0").upper().replace("\0", prefix)}
@@ -138,7 +153,8 @@ def _encoded(data: bytes) -> set[str]:
     quoted = {form for form in _json(data.decode("utf-8", "replace")) if form.encode() != data}
     once |= {inner for form in quoted for inner in _base64(form.encode("utf-8", "replace"))}
     twice = {inner for form in once for inner in _base64(form.encode())} if len(data) <= _TWICE_UP_TO else set()
-    return forms | once | twice
+    forms.add("".join(f"\\u{unit:04x}" for (unit,) in iter_unpack("<H", wide)))
+    return forms | once | {quote(form, safe="") for form in once} | twice
 
 
 def _base64(data: bytes) -> set[str]:

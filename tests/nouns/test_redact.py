@@ -8,6 +8,7 @@ import html
 import json
 import re
 import shlex
+import struct
 import textwrap
 import time
 import urllib.parse
@@ -46,6 +47,10 @@ SECRETS = [
 
 def raw(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
+
+
+def wide(text: str) -> bytes:
+    return raw(text).decode("utf-8", "replace").encode("utf-16-le")
 
 
 ENCODINGS: dict[str, Callable[[str], str]] = {
@@ -88,9 +93,23 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "base64 of json": lambda text: base64.b64encode(
         json.dumps({"password": raw(text).decode("utf-8", "replace")}).encode()
     ).decode(),
+    "base64 of UTF-16": lambda text: base64.b64encode(wide(text)).decode(),
+    "hex of UTF-16": lambda text: wide(text).hex(),
+    "hex with dashes": lambda text: raw(text).hex("-").upper(),
+    "every character in \\u": lambda text: "".join(
+        f"\\u{unit:04x}" for (unit,) in struct.iter_unpack("<H", wide(text))
+    ),
+    "base64 in a query": lambda text: urllib.parse.quote(base64.b64encode(raw(text)).decode(), safe=""),
+    "a path of go": lambda text: urllib.parse.quote(raw(text), safe="$&+:=@"),
+    "a user of go": lambda text: urllib.parse.quote(raw(text), safe="$&+,;="),
+    "a url of requests": lambda text: urllib.parse.quote(raw(text), safe="!#$%&'()*+,/:;=?@[]~"),
     "shell": shlex.quote,
     "wrapped": lambda text: "\n".join(textwrap.wrap(text, 7, drop_whitespace=False)),
     "coloured within": lambda text: f"{text[:6]}\x1b[01;31m{text[6:8]}\x1b[m{text[8:]}",
+    "coloured by grep": lambda text: f"\x1b[01;31m\x1b[K{text[:6]}\x1b[m\x1b[K{text[6:]}",
+    "with a cleared screen": lambda text: f"{text[:6]}\x1b[2J\x1b[?25l{text[6:]}",
+    "with a link within": lambda text: f"{text[:5]}\x1b]8;;http://x\x07{text[5:7]}\x1b]8;;\x1b\\{text[7:]}",
+    "with tags that show nothing": lambda text: f"{text[:5]}\U000e0041{text[5:]}",
     "with characters of no width": lambda text: f"{text[:5]}\u200b\u202e{text[5:]}",
 }
 
