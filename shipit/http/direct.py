@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 from shipit.http.connections import Connections, Place
 from shipit.http.exchange import Answer, Request
 from shipit.http.failures import translate
-from shipit.http.leads import is_inside
+from shipit.http.leads import check_authority, is_inside
 from shipit.http.timeouts import CONNECT_S
 from shipit.http.tls import Tls
 
@@ -115,6 +115,7 @@ def parse_url(url: str) -> tuple[Place, str]:
     """Where to connect, and the target of the request line. Raises: http.client.InvalidURL."""
     try:
         parts = urlsplit(url)
+        check_authority(parts.netloc)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         host = (parts.hostname or "").encode("idna").decode()
     except ValueError as error:

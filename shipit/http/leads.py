@@ -6,6 +6,7 @@ Source: RFC 9110, section 15.4; RFC 3927 and RFC 4291 (link-local addresses, whi
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from urllib.parse import urljoin, urlsplit
 
@@ -16,6 +17,10 @@ REDIRECTS = (301, 302, 303, 307, 308)
 MOST_REDIRECTS = 5
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LOCAL_NAMES = ("localhost", "ip6-localhost", "ip6-loopback", "metadata.google.internal")
+# In `https://one\@two/` urllib finds the host two, and urllib3, which requests asks, the host one.
+_AMBIGUOUS = re.compile(r"[\s\\<>^`{|}\"]")
+# Where machines of AWS (over IPv6), Alibaba and Azure find what is theirs alone, beside the addresses of the link.
+_METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "168.63.129.16")))
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 Origin = tuple[str, str, int]
 
@@ -46,7 +51,14 @@ def origin_of(url: str) -> Origin:
     parts = urlsplit(url)
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or not url.isprintable():
         raise ValueError("no URL of http or https")
+    check_authority(parts.netloc)
     return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS[parts.scheme]
+
+
+def check_authority(authority: str) -> None:
+    """That every parser finds the same host in what stands between `//` and the path. Raises: ValueError."""
+    if _AMBIGUOUS.search(authority):
+        raise ValueError("a host holds a character that no host has")
 
 
 def is_same_origin(one: str, other: str) -> bool:
@@ -63,7 +75,9 @@ def is_inside(host: str) -> bool:
     if name in _LOCAL_NAMES or name.endswith(".localhost"):
         return True
     address = _address(name)
-    return address is not None and (address.is_loopback or address.is_link_local or address.is_unspecified)
+    if address is None:
+        return False
+    return address.is_loopback or address.is_link_local or address.is_unspecified or address in _METADATA
 
 
 def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

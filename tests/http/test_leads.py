@@ -39,6 +39,10 @@ INSIDE = [
     "[fe80::1%25eth0]",
     "0xa9fea9fe",
     "metadata.google.internal",
+    "[fd00:ec2::254]",
+    "100.100.100.200",
+    "[::ffff:100.100.100.200]",
+    "168.63.129.16",
 ]
 
 
@@ -53,7 +57,17 @@ def test_a_public_host_leads_to_nothing_inside(host: str, scheme: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["registry.example", "10.0.0.1", "8.8.8.8", "1.1", "[2001:db8::1]", "localhost.example"]
+    "host",
+    [
+        "registry.example",
+        "10.0.0.1",
+        "100.100.100.201",
+        "[fd00::1]",
+        "8.8.8.8",
+        "1.1",
+        "[2001:db8::1]",
+        "localhost.example",
+    ],
 )
 def test_what_is_outside(host: str) -> None:
     assert not is_inside(host)
@@ -92,6 +106,10 @@ def test_where_it_leads(asked: str, location: str, found: str) -> None:
         ("https://a.example:99999/", "leads to no URL"),
         ("https://a.example/\x00", "leads to no URL"),
         ("https://a.example/\u202e", "leads to no URL"),
+        ("https://evil.example\\@registry.example/", "leads to no URL"),
+        ("//evil.example\\@registry.example:443/", "leads to no URL"),
+        ("https://evil.example\\.registry.example/", "leads to no URL"),
+        ("https://evil.example @registry.example/", "leads to no URL"),
     ],
 )
 def test_where_it_does_not_lead(location: str, said: str) -> None:
@@ -108,6 +126,7 @@ def test_origins() -> None:
         "https://a.example:444/",
         "https://[",
         "https://x@b.example/",
+        "https://b.example\\@a.example/",
     ):
         assert not is_same_origin("https://a.example/x", other)
 

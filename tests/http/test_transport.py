@@ -11,6 +11,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http.client import InvalidURL
 from pathlib import Path
 
 import pytest
@@ -310,5 +311,8 @@ def test_urls() -> None:
     assert parse_url("https://Host.example/v2/?a=%2F&b=c") == (("https", "host.example", 443), "/v2/?a=%2F&b=c")
     assert parse_url("http://[::1]:5000") == (("http", "::1", 5000), "/")
     assert parse_url("https://user:pass@bücher.example/x#part") == (("https", "xn--bcher-kva.example", 443), "/x")
+    for url in ("https://one.example\\@two.example/", "https://one.example\\.two.example/", "https://one two.example/"):
+        with pytest.raises(InvalidURL):
+            parse_url(url)
     assert shown("GET", "https://user:pass@host.example:5000/x?token=1") == "GET host.example:5000/x"
     assert shown("GET", "http://[::1/") == "GET"

@@ -171,6 +171,20 @@ def test_what_a_registry_over_tls_names_without_tls_is_not_asked(serve: Start, t
 
 
 @pytest.mark.parametrize(
+    "location", ["http://evil.example\\@registry.example/", "//evil.example\\@registry.example:80/"]
+)
+def test_no_proxy_is_sent_elsewhere_with_our_credentials(serve: Start, tmp_path: Path, location: str) -> None:
+    """Two parsers of URLs find two hosts in such a one: that of who compares, and that of who asks the proxy."""
+    proxy = serve([moved(location), answer(b"{}")], [answer(b"{}")])
+    http = Transport(environment(tmp_path, HTTP_PROXY=proxy.url))
+    client = RegistryClient("registry.example", http, Clock(), lambda event: None, ME, is_insecure=True)
+    with pytest.raises(RemoteError, match="leads to no URL"):
+        client.manifest("a/b", "v1")
+    http.close()
+    assert asked(proxy) == ["GET http://registry.example/v2/a/b/manifests/v1"]
+
+
+@pytest.mark.parametrize(
     "realm", ["https://127.0.0.1/token", "https://169.254.169.254/token", "https://localhost/t", "https://[::1]/t"]
 )
 def test_a_public_registry_has_no_realm_inside(tmp_path: Path, realm: str) -> None:
