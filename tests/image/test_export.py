@@ -14,7 +14,7 @@ import pytest
 
 from shipit.digest import Digest
 from shipit.errors import BuildError
-from shipit.image.engine.export import read_archive
+from shipit.image.engine.export import read_archive, read_saved
 from shipit.image.image import Layer
 from shipit.image.store import ContentStore
 from tests.image.hostile import tar_of
@@ -89,6 +89,41 @@ def test_what_is_not_what_it_says_is_refused(
     with pytest.raises(BuildError, match=said):
         layers_of(store, archive(members, layers, diff_ids))
     assert store.recall("packed", Digest.of(TAR)) is None
+
+
+def preceded(kind: bytes, content: bytes, times: int = 1) -> bytes:
+    """A sound archive behind headers that say something of what follows."""
+    info = tarfile.TarInfo("x")
+    info.type, info.size = kind, len(content)
+    one = info.tobuf(tarfile.GNU_FORMAT) + content + bytes(-len(content) % 512)
+    with archive({"layer.tar": TAR}) as tar:
+        return one * times + tar.fileobj.getvalue()  # type: ignore[union-attr]
+
+
+SPARSE = b"30 GNU.sparse.realsize=9999999\n22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        gzip.compress(bytes(1024))[:20],
+        gzip.compress(preceded(b"L", b"y\0")),
+        b"\x1f\x8b\x08" + bytes(range(256)) * 3,
+        b"BZh9" + bytes(range(256)) * 3,
+        b"\xfd7zXZ\0" + bytes(range(256)) * 3,
+        preceded(b"L", b"y\0", 5000),
+        preceded(b"x", b"13 path=./x\n\n", 5000),
+        preceded(b"x", SPARSE),
+        preceded(b"x", b"24 GNU.sparse.map=1,2,x\n"),
+        preceded(b"x", b"29 GNU.sparse.size=999999999\n24 GNU.sparse.map=0,1024\n"),
+        preceded(b"x", b"0 a=b\n"),
+    ],
+)
+def test_an_archive_that_no_engine_writes_is_an_error(store: ContentStore, data: bytes) -> None:
+    with pytest.raises(BuildError, match="the engine's export") as caught:
+        read_saved(io.BytesIO(data), store, {}, "the engine")
+    assert "\n" not in caught.value.what
 
 
 def test_a_layer_that_can_not_be_unpacked_here_is_not_remembered_by_its_diff_id(store: ContentStore) -> None:

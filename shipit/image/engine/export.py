@@ -53,11 +53,20 @@ def _brought(
             with cache_errors(store.root):
                 file.write(chunk)
         file.seek(0)
-        try:
-            with tarfile.open(fileobj=file) as archive:
-                return read_archive(archive, store, known)
-        except tarfile.TarError as error:
-            raise BuildError(f"the engine's export can't be read: {error}", where=str(engine.address)) from None
+        return read_saved(file, store, known, str(engine.address))
+
+
+def read_saved(
+    file: IO[bytes], store: ContentStore, known: Mapping[Digest, Layer], where: str
+) -> tuple[bytes, tuple[Layer, ...]]:
+    """The same of a file, which is a tar that is not compressed. Raises: BuildError."""
+    try:
+        with tarfile.open(fileobj=file, mode="r:") as archive:
+            return read_archive(archive, store, known)
+    except (tarfile.TarError, ValueError, RecursionError) as error:
+        # tarfile lets through what it meets in sparse files, and calls itself for each header before a header.
+        what = f"the engine's export can't be read: {str(error).partition(chr(10))[0]}"
+        raise BuildError(what, where=where, hint="run it again") from None
 
 
 def _remembered(
@@ -167,7 +176,8 @@ def _open(archive: tarfile.TarFile, name: str) -> IO[bytes]:
     if member.issym():
         target = posixpath.join("/", posixpath.dirname(name), member.linkname)
         member = archive.getmember(posixpath.normpath(target).lstrip("/"))
-    file = archive.extractfile(member) if member.isreg() else None
+    # The holes of a sparse file cost nothing to claim, and an engine writes none.
+    file = archive.extractfile(member) if member.isreg() and not member.issparse() else None
     if file is None:
         raise KeyError(name)
     return file
