@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from shipit.image.cache_files import open_regular, remove
+
 # How full the cache may be after it was looked through.
 _LEFT = 0.8
 # A process that looks the cache through holds its lock for a moment.
@@ -48,13 +50,16 @@ class CacheUse:
     def _is_full(self) -> bool:
         """Whether the cache may hold more than it should, now that what was written is counted."""
         grown = self._root / "grown"
-        is_known = grown.exists()
+        is_known = grown.is_file() and not grown.is_symlink()
+        if not is_known:
+            remove(grown)
         if self._added:
-            with grown.open("ab") as file:
+            with open_regular(grown, "ab") as file:
                 file.write(b"%d\n" % self._added)
         elif not is_known:
             return False
-        data = grown.read_bytes()
+        with open_regular(grown) as file:
+            data = file.read(_LONGEST_GROWN + 1)
         try:
             return not is_known or len(data) > _LONGEST_GROWN or sum(map(int, data.split())) > self._most_bytes
         except ValueError:
@@ -83,7 +88,9 @@ def shrink(root: Path, most_bytes: int) -> None:
             with contextlib.suppress(OSError):
                 Path(file.path).unlink()
                 total -= file.size_bytes
-    (root / "grown").write_bytes(b"%d\n" % total)
+    remove(root / "grown")
+    with open_regular(root / "grown", "ab") as file:
+        file.write(b"%d\n" % total)
 
 
 def _files(root: Path) -> Iterator[_Found]:

@@ -9,12 +9,13 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 from shipit.errors import BuildError
 
@@ -114,6 +115,28 @@ def temporary_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def open_regular(path: Path, mode: Literal["rb", "ab"] = "rb", buffering: int = -1) -> IO[bytes]:
+    """A regular file. Raises: OSError for all else: no pipe or device is waited for, no link is followed."""
+    return open(path, mode, buffering, opener=_opened)
+
+
+def _opened(path: str, flags: int) -> int:
+    handle = os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY, 0o600)
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return handle
+    os.close(handle)
+    raise OSError(errno.EINVAL, "no regular file", path)
+
+
+def remove(path: Path) -> None:
+    """Remove whatever stands under a name of the cache, if that can be."""
+    with contextlib.suppress(OSError):
+        if stat.S_ISDIR(path.lstat().st_mode):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove what killed runs left in a folder of temporary files."""
     oldest = time.time() - _STALE_S
@@ -122,10 +145,7 @@ def remove_leftovers(folder: Path) -> None:
             with contextlib.suppress(OSError):
                 if entry.stat(follow_symlinks=False).st_mtime > oldest:
                     continue
-                if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry.path, ignore_errors=True)
-                else:
-                    Path(entry.path).unlink()
+                remove(Path(entry.path))
 
 
 def touch_used(target: int | Path, info: os.stat_result) -> None:

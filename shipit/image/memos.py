@@ -11,9 +11,11 @@ from typing import Any
 
 from shipit.digest import Digest
 from shipit.errors import BuildError
-from shipit.image.cache_files import cache_errors, make_private, temporary_file, touch_used
+from shipit.image.cache_files import cache_errors, make_private, open_regular, temporary_file, touch_used
 
 _SUM_BYTES = 64
+# More than the removed paths of a layer take, which are the largest.
+_MOST_BYTES = 256 * 1024 * 1024
 # `["SUM",VALUE]`
 _HEAD, _VALUE = 2, 2 + _SUM_BYTES + 2
 
@@ -32,9 +34,10 @@ class Memos:
     def recall(self, kind: str, key: Digest) -> Any:
         """What was noted under a key, or None. It is as it was noted: what follows from its form is the caller's to check."""
         try:
-            with self.path(kind, key).open("rb", buffering=0) as file:
-                touch_used(file.fileno(), os.fstat(file.fileno()))
-                data = file.readall()
+            with open_regular(self.path(kind, key), buffering=0) as file:
+                info = os.fstat(file.fileno())
+                touch_used(file.fileno(), info)
+                data = file.read() if info.st_size <= _MOST_BYTES else b""
         except OSError:
             return None
         body = data[_VALUE:-1]

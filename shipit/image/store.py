@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
@@ -20,6 +19,8 @@ from shipit.image.cache_files import (
     cache_error,
     cache_errors,
     open_cache,
+    open_regular,
+    remove,
     temporary_file,
     temporary_folder,
     touch_used,
@@ -115,7 +116,7 @@ class ContentStore:
         """The bytes of a blob that is not large, or None where there is none of that size."""
         path = self.path(digest)
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 data = file.read(most_bytes + 1)
         except OSError:
             return None
@@ -204,7 +205,7 @@ class ContentStore:
             return True
         seen = digest.hasher()
         try:
-            with path.open("rb", buffering=0) as file:
+            with open_regular(path, buffering=0) as file:
                 while chunk := file.read(_PIECE):
                     seen.update(chunk)
         except OSError:
@@ -217,8 +218,7 @@ class ContentStore:
     def _drop(self, digest: Digest, path: Path) -> None:
         """Remove a blob that is not what its name says."""
         self._intact.pop(digest, None)
-        with contextlib.suppress(OSError):
-            path.unlink()
+        remove(path)
         self._warn(f"a damaged file of the cache was removed, and is made or fetched again: {path}")
 
 

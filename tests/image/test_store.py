@@ -10,7 +10,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,31 @@ def link(path: Path) -> None:
     path.symlink_to(other)
 
 
-@pytest.mark.parametrize("damage", [truncate, turn_round, empty, grow, link])
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+    (path / "x").touch()
+
+
+def device(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+def link_to_itself(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path)
+
+
+NO_FILES = [pipe, folder, device, link_to_itself]
+
+
+@pytest.mark.parametrize("damage", [truncate, turn_round, empty, grow, link, *NO_FILES])
 @pytest.mark.parametrize("data", [SMALL, LARGE], ids=["small", "large"])
 @pytest.mark.parametrize("is_new", [False, True], ids=["this process", "the next"])
 def test_a_damaged_blob_is_removed_with_one_line(
@@ -211,6 +235,43 @@ def test_a_damaged_memo_is_none(store: ContentStore) -> None:
         place.parent.mkdir(exist_ok=True)
         place.write_bytes(good)
         assert store.recall(kind, other) is None, "it was noted elsewhere"
+
+
+@pytest.mark.parametrize("damage", [*NO_FILES, link])
+def test_a_memo_that_is_no_file_is_none_at_once(store: ContentStore, damage: Callable[[Path], None]) -> None:
+    key = Digest.of(b"key")
+    store.note("kind", key, 1)
+    (file,) = (store.root / "memo/kind").iterdir()
+    damage(file)
+    assert store.recall("kind", key) is None
+
+
+def test_a_memo_of_many_gigabytes_is_not_read(store: ContentStore) -> None:
+    key = Digest.of(b"key")
+    store.note("kind", key, 1)
+    (file,) = (store.root / "memo/kind").iterdir()
+    os.truncate(file, 2**36)
+    assert store.recall("kind", key) is None
+
+
+@pytest.mark.parametrize("damage", [*NO_FILES, link])
+def test_a_blob_that_is_no_file_is_not_read(store: ContentStore, damage: Callable[[Path], None]) -> None:
+    digest = store.put(SMALL)
+    damage(store.path(digest))
+    assert store.read(digest) is None
+    assert store.put(SMALL) == digest
+    assert store.read(digest) == SMALL
+
+
+@pytest.mark.parametrize("damage", [*NO_FILES, link])
+def test_sums_that_are_in_no_file_are_made_anew(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    (tmp_path / "grown").touch()
+    damage(tmp_path / "grown")
+    store = ContentStore(tmp_path, limits=Limits(cache_bytes=100_000))
+    fill(store, "x", 4)
+    store.close()
+    assert size(tmp_path / "blobs") <= 100_000
+    assert stat.S_ISREG((tmp_path / "grown").lstat().st_mode)
 
 
 def fill(store: ContentStore, name: str, amount: int = 10) -> list[Digest]:
