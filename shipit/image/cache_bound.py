@@ -89,8 +89,8 @@ def shrink(root: Path, most_bytes: int) -> None:
                 Path(file.path).unlink()
                 total -= file.size_bytes
     remove(root / "grown")
-    with open_regular(root / "grown", "ab") as file:
-        file.write(b"%d\n" % total)
+    with open_regular(root / "grown", "ab") as grown:
+        grown.write(b"%d\n" % total)
 
 
 def _files(root: Path) -> Iterator[_Found]:

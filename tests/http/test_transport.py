@@ -182,6 +182,15 @@ BROKEN = [
         True,
         id="no chunk",
     ),
+    *(
+        pytest.param(
+            [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\nabc\r\n"],
+            "no connection: the answer broke off",
+            True,
+            id=f"chunk of {size.decode()}",
+        )
+        for size in (b"-2", b"-5", b"-ffffffffffffffff", b"5_", b"ffffffffffffffffffff")
+    ),
     pytest.param([b"SSH-2.0-OpenSSH_9.2\r\n"], "no connection: the answer is no HTTP", True, id="no HTTP"),
     pytest.param([b"HTTP/1.1 abc\r\n\r\n"], "no connection: the answer is no HTTP", True, id="no status"),
     pytest.param(

@@ -97,7 +97,8 @@ def preceded(kind: bytes, content: bytes, times: int = 1) -> bytes:
     info.type, info.size = kind, len(content)
     one = info.tobuf(tarfile.GNU_FORMAT) + content + bytes(-len(content) % 512)
     with archive({"layer.tar": TAR}) as tar:
-        return one * times + tar.fileobj.getvalue()  # type: ignore[union-attr]
+        assert isinstance(tar.fileobj, io.BytesIO)
+        return one * times + tar.fileobj.getvalue()
 
 
 SPARSE = b"30 GNU.sparse.realsize=9999999\n22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n"
