@@ -71,11 +71,9 @@ class _Incoming:
             # http.client says nothing of a body that ends early when it is read in pieces.
             if not data and self._response.length:
                 raise http.client.IncompleteRead(b"", self._response.length)
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (OSError, http.client.HTTPException) as error:
             self.close()
-            # Of a chunk of less than no bytes, http.client reads as many.
-            known = http.client.IncompleteRead(b"") if isinstance(error, ValueError) else error
-            raise translate(known, self._request.method, self._request.url) from error
+            raise translate(error, self._request.method, self._request.url) from error
         except BaseException:
             self.close()
             raise
