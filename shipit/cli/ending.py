@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import sys
 import traceback
@@ -92,7 +93,9 @@ def _fail(error: ShipitError, output: str) -> NoReturn:
         from shipit.cli.say import result_json
         from shipit.report.problems import failure_data
 
-        result_json(failure_data(error))
+        # Where nobody can be told there, the exit code and stderr still say it.
+        with contextlib.suppress(OSError):
+            result_json(failure_data(error))
     elif output == "github":
         from shipit.report.problems import annotation_lines
         from shipit.report.stream import as_is, write_lines

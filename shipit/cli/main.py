@@ -18,8 +18,10 @@ def _end(number: int, frame: object) -> None:
         os._exit(130)
 
 
-for _number in (_signal.SIGINT, _signal.SIGTERM):
-    _signal.signal(_number, _end)
+for _number in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
+    # What nohup starts goes on when its terminal is gone.
+    if _number != _signal.SIGHUP or _signal.getsignal(_number) != _signal.SIG_IGN:
+        _signal.signal(_number, _end)
 
 
 def main() -> None:

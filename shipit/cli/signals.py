@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: they end the process within a second, with 130, whatever it is doing."""
+"""SIGINT, SIGTERM, and SIGHUP of a terminal that is closed: they end the process within a second, with 130, whatever it is doing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from shipit.errors import Interrupted
 
 # How long what runs may take to end by itself after the first signal.
 GRACE_S = 0.85
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# What nohup starts goes on when its terminal is gone.
+_CLOSED = () if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else (signal.SIGHUP,)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, *_CLOSED)
 
 
 class _Watch:

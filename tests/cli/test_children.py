@@ -16,9 +16,7 @@ from tests.shipit import Shipit
 
 HEAD = "app: hello\nimage: localhost:1/hello\ntargets: {hub: }\n"
 # What a program of the tests does: it notes that it runs, and stays, with a child that ignores being asked.
-STUBBORN = (
-    "trap '' TERM INT; (trap '' TERM INT; sleep {mark}) | cat & echo $$ >> {folder}/started; sleep {mark}; sleep {mark}"
-)
+STUBBORN = "trap '' TERM INT HUP; (trap '' TERM INT HUP; sleep {mark}) | cat & echo $$ >> {folder}/started; sleep {mark}; sleep {mark}"
 
 
 @pytest.fixture
@@ -96,7 +94,7 @@ CHILDREN = {
 }
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("child", ["secret command", "credential helper", "ssh"])
 def test_a_signal_ends_the_run_and_its_programs(shipit: Shipit, child: str, number: signal.Signals, mark: str) -> None:
     """To the process alone, as a CI system sends it."""
@@ -112,6 +110,26 @@ def test_a_signal_ends_the_run_and_its_programs(shipit: Shipit, child: str, numb
     assert process.returncode == 130, said
     assert "Traceback" not in said and "ended with -2" not in said
     assert not alive(mark)
+
+
+def test_what_nohup_starts_goes_on_without_its_terminal(shipit: Shipit) -> None:
+    shipit.write(
+        deploy__yml=f"{HEAD}secrets: {{T: {{command: 'echo x > started; sleep 1; echo {'t' * 9}'}}}}\n",
+        Dockerfile="FROM scratch\nCOPY a /\n",
+        a="",
+    )
+    process = subprocess.Popen(
+        ["nohup", sys.executable, "-m", "shipit", "plan"],
+        cwd=shipit.folder,
+        env=shipit.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    wait_until_started(shipit.folder)
+    process.send_signal(signal.SIGHUP)
+    said, _ = process.communicate(timeout=30)
+    assert process.returncode == 1 and "connection refused" in said, "it went on, to a registry that is not there"
 
 
 @pytest.mark.parametrize("child", CHILDREN)

@@ -65,7 +65,7 @@ def interrupted(process: subprocess.Popen[str], number: int, *, group: bool) -> 
     return process.returncode, out + err, time.monotonic() - started
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("delay_ms", [0, 2, 5, 10, 20, 40, 60, 80, 100, 130, 160, 200, 250])
 def test_an_interruption_while_starting(shipit: Shipit, silent: str, number: signal.Signals, delay_ms: int) -> None:
     shipit.write(deploy__yml=f"app: shop\nimage: {silent}/shop\ntargets: {{hub: }}\n", Dockerfile="FROM scratch\n")

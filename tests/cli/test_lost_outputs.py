@@ -82,12 +82,20 @@ def test_a_file_that_is_opened_does_not_become_the_output(shipit: Shipit, regist
 
 
 @pytest.mark.parametrize(
-    "command", ["schema", "validate", "validate --resolved", "plan", "status", "help", "--version"]
+    "command",
+    ["schema", "validate", "validate --output json", "validate --resolved", "plan", "status", "help", "--version"],
 )
 def test_a_result_that_can_not_be_written_is_an_error(shipit: Shipit, registry: EmbeddedRegistry, command: str) -> None:
     done = in_shell(shipit, f"SHIPIT {command} >/dev/full")
     assert done.returncode == 1 and b"standard output: no space left on device" in done.stderr, done
     assert in_shell(shipit, f"SHIPIT {command} >&-").returncode == 0, "nobody asked for it"
+
+
+def test_a_mistake_that_can_not_be_told_as_data_keeps_its_exit_code(shipit: Shipit) -> None:
+    shipit.write(deploy__yml="nonsense: 1\n")
+    for streams in (">/dev/full", ">&-", ">/dev/full 2>/dev/full"):
+        done = in_shell(shipit, f"SHIPIT validate --output json {streams}")
+        assert done.returncode == 2 and b"Traceback" not in done.stderr, done
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp1252", "utf-8", "utf-16"])
