@@ -22,8 +22,10 @@ class Response(http.client.HTTPResponse):
         try:
             size: int = super()._read_next_chunk_size()  # type: ignore[misc]
         except ValueError:
+            # It has closed the connection.
             size = -1
         if size < 0:
-            self._close_conn()  # type: ignore[attr-defined]
+            if self.fp is not None:
+                self._close_conn()  # type: ignore[attr-defined]
             raise http.client.IncompleteRead(b"")
         return size
