@@ -93,7 +93,7 @@ def main_options(
 
 @app.command()
 def init(yes: YesOption = False, verbose: VerboseOption = False) -> None:
-    """Write a first deploy.yml from what lies here, and a Dockerfile where there is none. Overwrites nothing."""
+    """Create deploy.yml from this project. Adds a Dockerfile where there is none, and overwrites nothing."""
     from shipit.cli.init import run_init
 
     run_init(yes, verbose)
@@ -112,7 +112,7 @@ def validate(
     verbose: VerboseOption = False,
     untrusted: UntrustedOption = False,
 ) -> None:
-    """Check deploy.yml, every environment of it unless one is named."""
+    """Check deploy.yml under every environment. With `-e`, under that one only."""
     from shipit.cli.checking import run_validate
 
     run_validate(
@@ -138,7 +138,7 @@ def doctor(
     verbose: VerboseOption = False,
     untrusted: UntrustedOption = False,
 ) -> None:
-    """Check what a deploy needs: builder, logins, tokens, permissions, clock, disk, proxy. Changes nothing."""
+    """Check what a deploy needs. That is builder, logins, tokens, permissions, clock, disk and proxy; nothing is changed."""
     from shipit.cli.doctor import run_doctor
     from shipit.cli.running import Options, chosen
 
@@ -178,7 +178,7 @@ def push(
     verbose: VerboseOption = False,
     untrusted: UntrustedOption = False,
 ) -> None:
-    """Push what targets pull, or without targets every image that has a repository, by digest and with tags; release nothing."""
+    """Push images; release nothing. Pushes what the targets pull, by digest and with tags; without targets, every image that has a repository."""
     from shipit.cli.commands import run_push
     from shipit.cli.running import Options, chosen
 
@@ -201,7 +201,7 @@ def plan(
     verbose: VerboseOption = False,
     untrusted: UntrustedOption = False,
 ) -> None:
-    """Show what a deploy would change; write to no place."""
+    """Show what a deploy would change. Nothing is pushed, released or applied."""
     from shipit.cli.commands import run_plan
     from shipit.cli.running import Options, chosen
 
@@ -224,7 +224,7 @@ def deploy(
     verbose: VerboseOption = False,
     untrusted: UntrustedOption = False,
 ) -> None:
-    """Build, push, release and verify: done when every target runs what was pushed and is healthy."""
+    """Build, push, release and verify. Done when every target runs what was pushed and is healthy."""
     from shipit.cli.commands import run_deploy
     from shipit.cli.running import Options, chosen
 
@@ -262,7 +262,7 @@ def login(
     ] = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Check a registry login and keep it where docker does; `login heroku` checks the token in use."""
+    """Check a registry login and keep it. It is kept where docker keeps its own; `shipit login heroku` checks the token in use."""
     from shipit.cli.login import run_login
 
     run_login(host, username, password_stdin, verbose)

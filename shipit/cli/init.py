@@ -48,7 +48,7 @@ def run_init(yes: bool, verbose: bool) -> None:
             _write(root / name, content)
             say(f"wrote {name}")
         if found.images:
-            _check(root, environment)
+            _check(root, environment, has_todo="# TODO" in text)
         else:
             say("Next: write a Dockerfile, then shipit validate")
 
@@ -80,9 +80,10 @@ def _write(path: Path, text: str) -> None:
         beside.unlink(missing_ok=True)
 
 
-def _check(root: Path, environment: Environment) -> None:
+def _check(root: Path, environment: Environment, *, has_todo: bool) -> None:
     project = load_project(root / "deploy.yml", environment, KindModels())
-    say(f"deploy.yml is valid: to {', '.join(project.targets)}. Next: shipit doctor, then shipit plan")
+    first = "settle the lines with TODO in it, then " if has_todo else ""
+    say(f"deploy.yml is valid; targets: {', '.join(project.targets)}. Next: {first}shipit doctor, then shipit plan")
 
 
 def _new_dockerfile(found: Found, root: Path, asks: bool) -> dict[str, str]:
@@ -127,7 +128,8 @@ def _answers(found: Found, asks: bool) -> Answers:
         needs_repository = in_cluster is not None or not named
         owner = found.hub_user or found.owner or NOBODY
         repository = f"docker.io/{owner}/{app}" if needs_repository else ""
-        return Answers(app, repository, named, in_cluster, _guess(found) if repository else "")
+        guess = _guess(found) if repository else ""
+        return Answers(app, repository, named, in_cluster, guess, is_heroku_guessed=bool(named and not heroku))
     app = slug(prompt("Name of the app", default=app))
     suggested = found.repositories.get(found.app) or f"docker.io/{found.hub_user or found.owner or 'USER'}/{app}"
     repository = _asked("Repository to push to", suggested, _no_repository)

@@ -68,7 +68,7 @@ def _nearest(environment: Environment) -> DeployFile:
         for name in FILE_NAMES:
             if (folder / name).exists() and not (folder / name).is_dir():
                 return DeployFile(folder / name)
-    hint = "write one with at least app:, image: and targets:, or name it with -f"
+    hint = "shipit init creates one from this project; -f names one that is elsewhere"
     raise UsageError("there is no deploy.yml here or above", where=str(environment.cwd), hint=hint)
 
 

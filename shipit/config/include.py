@@ -103,7 +103,9 @@ def _is_deploy_file(tree: Value) -> bool:
 
 
 def _foreign(name: str) -> ConfigErrors:
-    what = "should be YAML of deploy.yml; of a file that is not called *.yml or *.yaml nothing is repeated here"
+    what = (
+        "should be a deploy.yml; the reason is not shown, since lines are quoted only from files named *.yml or *.yaml"
+    )
     return ConfigErrors([ConfigError(what, where=f"{name}:1:1", position=(1, 1))])
 
 

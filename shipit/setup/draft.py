@@ -22,6 +22,7 @@ class Answers(NamedTuple):
     """What nobody but a person knows. An empty `heroku` or None as `context` means: not there.
 
     `repository` is for images that no file gives one; empty where none is needed. `guess` says where it is from.
+    `is_heroku_guessed` is set when no file names the app.
     """
 
     app: str
@@ -29,6 +30,7 @@ class Answers(NamedTuple):
     heroku: str
     context: str | None
     guess: str = ""
+    is_heroku_guessed: bool = False
 
 
 def render_draft(found: Found, answers: Answers) -> str:
@@ -132,6 +134,8 @@ def _targets(found: Found, answers: Answers) -> Iterator[str]:
         yield f"  hub: {{images: [{names}]}}" if len(found.images) > 1 else "  hub:    # pushes the image"
     if answers.heroku:
         processes = _heroku_processes(found)
+        if answers.is_heroku_guessed:
+            yield "  # TODO: the name of the Heroku app is a guess; name yours, or create it: heroku create NAME --stack container"
         yield "  heroku:" if processes else f"  heroku: {{app: {_name(answers.heroku)}}}"
         if processes:
             yield f"    app: {_name(answers.heroku)}"

@@ -61,7 +61,7 @@ def test_a_mistake_in_an_overlay_is_found_without_choosing_it(shipit: Shipit) ->
 @pytest.mark.parametrize(
     ("text", "arguments", "expected"),
     [
-        (None, ["deploy"], "there is no deploy.yml here or above\nhint: write one with at least app:, image: and targets:, or name it with -f\n"),
+        (None, ["deploy"], "there is no deploy.yml here or above\nhint: shipit init creates one from this project; -f names one that is elsewhere\n"),
         (GOOD, ["deploy", "-f", "other.yml"], "other.yml: there is no such file\nhint: name a deploy.yml with -f\n"),
         ("app: [\n", ["plan"], "deploy.yml:1:6: should be YAML: this [ is never closed\n  1 | app: [\n    |      ^\n"),
         (GOOD, ["deploy", "hubb"], "there is no target 'hubb'\nhint: did you mean hub?\n"),

@@ -63,6 +63,24 @@ def test_a_dockerfile_alone(new: Shipit) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("git", "line"),
+    [
+        (
+            "",
+            "deploy.yml is valid; targets: hub. Next: settle the lines with TODO in it, then shipit doctor, then shipit plan",
+        ),
+        (
+            '[remote "heroku"]\n\turl = https://git.heroku.com/shop-prod.git\n',
+            "deploy.yml is valid; targets: heroku. Next: shipit doctor, then shipit plan",
+        ),
+    ],
+)
+def test_the_last_line_names_the_targets_and_the_next_step(new: Shipit, git: str, line: str) -> None:
+    put(new, {"Dockerfile": "FROM scratch\nEXPOSE 3000\n", **({".git/config": git} if git else {})})
+    assert new.run("init", "--yes").stdout.splitlines()[-1] == line
+
+
 def test_everything_that_a_project_may_say_of_itself(new: Shipit) -> None:
     new.env["KUBECONFIG"] = str(new.folder.parent / "kubeconfig")
     Path(new.env["KUBECONFIG"]).write_text(KUBECONFIG)

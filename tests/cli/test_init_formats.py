@@ -240,6 +240,7 @@ run:
         "  BUCKET: x\n"
         f'release: {{image: worker, command: "./migrate && ./seed"}}{RELEASE}'
         "targets:\n"
+        "  # TODO: the name of the Heroku app is a guess; name yours, or create it: heroku create NAME --stack container\n"
         "  heroku:\n"
         "    app: project\n"
         "    processes:\n"

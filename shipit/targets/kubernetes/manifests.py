@@ -84,7 +84,7 @@ def _objects(file: Path, folder: ProjectFolder) -> tuple[list[dict[str, Any]], l
         return [], [_problem(name, "", 1, 1, error.what, error.hint)]
     objects, problems = _parsed(data, name)
     if problems and not is_quotable(file):
-        what = "should be Kubernetes objects; of a file that is not called like YAML or JSON nothing is repeated here"
+        what = "should be Kubernetes objects; the reason is not shown, since lines are quoted only from files named as YAML or JSON"
         return [], [_problem(name, "", 1, 1, what, "name it *.yaml")]
     return objects, problems
 
