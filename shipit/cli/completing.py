@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
+
+# What no shell reads as syntax, and no command as an option.
+_PLAIN = re.compile(r"\w[\w.@%+,:/-]*")
 
 
 def complete_targets(incomplete: str) -> list[str]:
@@ -31,7 +35,7 @@ def complete_topics(incomplete: str) -> list[str]:
 def _starting(incomplete: str, words: Any) -> list[str]:
     names = [str(word) for word in words] if isinstance(words, Mapping) else []
     # A name that a shell or a terminal would take for more than a word is not offered.
-    return [name for name in names if name.startswith(incomplete) and name.isprintable() and " " not in name]
+    return [name for name in names if name.startswith(incomplete) and _PLAIN.fullmatch(name)]
 
 
 def _file() -> Mapping[str, Any]:

@@ -99,7 +99,9 @@ def test_a_word_that_is_no_command(shipit: Shipit, word: str, said: str) -> None
 
 def test_completion_offers_only_names_that_are_words(shipit: Shipit) -> None:
     shipit.write(
-        deploy__yml='app: a\nimage: u/a\ntargets: {hub: , "h\\e[31m": {kind: hub}, "h x": {kind: hub}, "h\\nx": {kind: hub}}\n'
+        deploy__yml='app: a\nimage: u/a\ntargets: {hub: , "h\\e[31m": {kind: hub}, "h x": {kind: hub}, "h\\nx": {kind: hub}, '
+        '"h$(touch${IFS}x)": {kind: hub}, "h`id`": {kind: hub}, "h;id": {kind: hub}, "h|id": {kind: hub}, "h>x": {kind: hub}, '
+        '"h\'x": {kind: hub}, "h*": {kind: hub}}\n'
     )
     shipit.env |= {"_SHIPIT_COMPLETE": "complete_bash", "COMP_WORDS": "shipit deploy h", "COMP_CWORD": "2"}
     done = shipit.run_program("shipit")
