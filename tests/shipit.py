@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import shutil
 import signal
@@ -109,3 +110,8 @@ class Shipit:
             status = os.waitpid(pid, 0)[1]
         assert not pending, f"never asked {pending[0][0]!r}:\n{shown}"
         return os.waitstatus_to_exitcode(status), shown.replace("\r\n", "\n")
+
+
+def unwrapped(shown: str) -> str:
+    """What a terminal showed, without colours and with each run of spaces and line ends as one space."""
+    return " ".join(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).split())

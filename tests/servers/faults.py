@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 import struct
@@ -35,6 +36,7 @@ class FaultProxy:
         self.largest = 0
         self.seen: list[str] = []
         self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.host = f"127.0.0.1:{self._server.server_address[1]}"
@@ -43,6 +45,12 @@ class FaultProxy:
     def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+        with self._lock:
+            left = tuple(self._open)
+        for connection in left:
+            # A client that keeps its connections, such as an engine, would keep a thread of ours as well.
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def begin(self, index: int, fault: Fault | None) -> None:
         with self._lock:
@@ -63,6 +71,11 @@ class FaultProxy:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
+
+            def setup(self) -> None:
+                super().setup()
+                with proxy._lock:
+                    proxy._open.add(self.connection)
 
             def _any(self) -> None:
                 time.sleep(proxy.pause_s)
@@ -128,6 +141,8 @@ class FaultProxy:
             do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _any
 
             def finish(self) -> None:
+                with proxy._lock:
+                    proxy._open.discard(self.connection)
                 try:
                     super().finish()
                 except OSError:
