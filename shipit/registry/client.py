@@ -91,9 +91,9 @@ class RegistryClient:
         if answer.status in _NO_HEAD:
             found = self.manifest(repository, reference)
             return found[1] if found else None
-        if asked := parse_digest(reference):
-            return asked
-        if told := parse_digest(answer.header("Docker-Content-Digest")):
+        asked, told = parse_digest(reference), parse_digest(answer.header("Docker-Content-Digest"))
+        # What answers 200 to anything, a proxy's login page for example, is no proof that a digest is there.
+        if told and asked in (None, told):
             return told
         found = self.manifest(repository, reference)
         return found[1] if found else None

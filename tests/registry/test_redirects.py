@@ -150,6 +150,20 @@ def test_where_head_is_not_allowed_it_is_get(serve: Start, tmp_path: Path) -> No
     assert [line.split()[0] for line in asked(server)[1:]] == ["HEAD", "GET", "HEAD", "GET"]
 
 
+@pytest.mark.parametrize("told", ["", f"sha256:{'0' * 64}", "sha256:x", f"sha512:{'0' * 128}"])
+def test_an_answer_that_does_not_name_the_digest_asked_for_is_no_proof_of_it(
+    serve: Start, tmp_path: Path, told: str
+) -> None:
+    """A proxy's login page answers 200 to anything; what the bytes are says whether it is there."""
+    said = answer(b"", "200 OK", *([f"Docker-Content-Digest: {told}"] if told else []))
+    server = serve([answer(), said, answer(b"data"), said, answer(b"", "404 Not Found"), said, answer(b"<html>")])
+    client = client_of(tmp_path, server)
+    assert client.manifest_digest("a/b", DATA) == DATA
+    assert client.manifest_digest("a/b", DATA) is None
+    with pytest.raises(RemoteError, match="do not match its digest"):
+        client.manifest_digest("a/b", DATA)
+
+
 def test_what_a_registry_over_tls_names_without_tls_is_not_asked(serve: Start, tmp_path: Path) -> None:
     Authority(tmp_path / "pki").issue("server", "server", names=("127.0.0.1",))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
