@@ -140,6 +140,7 @@ class Silent:
 def make_reporter(options: Options, surroundings: Environment, *, quiet_plan: bool = False) -> Any:
     """The reporter that `--output` names; `auto` looks whether stderr is a terminal."""
     from shipit.events import PlanMade
+    from shipit.report.github import GithubReporter
     from shipit.report.json_lines import JsonReporter
     from shipit.report.plain import PlainReporter
 
@@ -158,7 +159,8 @@ def make_reporter(options: Options, surroundings: Environment, *, quiet_plan: bo
 
         reporter = TerminalReporter(color=color)
     else:
-        reporter = PlainReporter(color=color and (surroundings.in_ci or sys.stderr.isatty()))
+        kind = GithubReporter if options.output == "github" else PlainReporter
+        reporter = kind(color=color and (surroundings.in_ci or sys.stderr.isatty()))
     if not quiet_plan:
         return reporter
 
