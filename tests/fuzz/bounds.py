@@ -21,8 +21,10 @@ MOST_BYTES = 96 * 1024 * 1024
 # What neither ends nor computes is ended after this.
 HANGS_AFTER_S = 60
 
-# The number of examples is hypothesis's own: `make test-deep` sets the profile with many.
+# `make test-deep` sets a profile with many examples, of which each target takes this many at most: some ten minutes in all.
+_MOST_EXAMPLES = 1000
 fuzzed = settings(
+    max_examples=min(settings().max_examples, _MOST_EXAMPLES),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
     deadline=None,
 )

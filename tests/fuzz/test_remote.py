@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shipit.clock import Deadline
@@ -148,10 +148,7 @@ def resolve(folder: Path, server: Server, answers: Mapping[str, Served]) -> obje
     return registries.resolve(parse_reference(f"{server.host}/a/base:1"), "linux/amd64")
 
 
-quick = settings(fuzzed, max_examples=min(settings().max_examples, 2000))
-
-
-@quick
+@fuzzed
 @given(mutated_json(MANIFEST).map(as_json) | mutated(as_json(MANIFEST)))
 def test_a_manifest(tmp_path: Path, server: Server, data: bytes) -> None:
     answers: dict[str, Served] = {}
@@ -160,7 +157,7 @@ def test_a_manifest(tmp_path: Path, server: Server, data: bytes) -> None:
     bounded(lambda: resolve(tmp_path, server, answers))
 
 
-@quick
+@fuzzed
 @given(mutated_json(INDEX).map(as_json) | mutated(as_json(INDEX)))
 def test_an_index(tmp_path: Path, server: Server, data: bytes) -> None:
     answers: dict[str, Served] = {}
@@ -170,7 +167,7 @@ def test_an_index(tmp_path: Path, server: Server, data: bytes) -> None:
     bounded(lambda: resolve(tmp_path, server, answers))
 
 
-@quick
+@fuzzed
 @given(mutated_json(CONFIG).map(as_json) | mutated(as_json(CONFIG)))
 def test_the_config_of_an_image(tmp_path: Path, server: Server, data: bytes) -> None:
     answers: dict[str, Served] = {}
@@ -191,7 +188,7 @@ HEADERS = (
 )
 
 
-@quick
+@fuzzed
 @given(
     st.lists(st.sampled_from(HEADERS).flatmap(lambda pair: st.tuples(st.just(pair[0]), mutated(pair[1]))), max_size=3),
     st.sampled_from((200, 200, 201, 206, 301, 307, 400, 401, 403, 404, 429, 500, 503)),
@@ -223,7 +220,7 @@ LOCATIONS = (
 )
 
 
-@quick
+@fuzzed
 @given(mutated(*LOCATIONS))
 @example(b"http://[")
 @example(b"http://127.0.0.1:99999/")
@@ -241,7 +238,7 @@ def test_where_an_upload_goes(tmp_path: Path, server: Server, location: bytes) -
     bounded(lambda: client.upload_blob("a/b", digest, tmp_path / "blob", 4, lambda amount: None))
 
 
-@quick
+@fuzzed
 @given(mutated(*LOCATIONS), st.sampled_from((301, 302, 303, 307, 308)))
 def test_where_a_blob_is(tmp_path: Path, server: Server, location: bytes, status: int) -> None:
     server.answers = {"/v2/": Served(200), "*": Served(status, headers={"Location": location})}
@@ -252,7 +249,7 @@ def test_where_a_blob_is(tmp_path: Path, server: Server, location: bytes, status
 TOKEN = {"token": "t", "access_token": "t", "expires_in": 300, "issued_at": "2026-01-01T00:00:00Z"}
 
 
-@quick
+@fuzzed
 @given(mutated_json(TOKEN).map(as_json) | mutated(as_json(TOKEN)), mutated(b"http://127.0.0.1:{port}/token?a=b"))
 def test_a_token(tmp_path: Path, server: Server, data: bytes, realm: bytes) -> None:
     realm = realm.replace(b"{port}", str(server.server_port).encode()).replace(b'"', b"")
@@ -265,7 +262,7 @@ def test_a_token(tmp_path: Path, server: Server, data: bytes, realm: bytes) -> N
 ERRORS = {"errors": [{"code": "DENIED", "message": "no", "detail": {"a": "b"}}]}
 
 
-@quick
+@fuzzed
 @given(
     mutated_json(ERRORS).map(as_json) | mutated(as_json(ERRORS)),
     st.sampled_from((400, 403, 404, 405, 409, 429, 500, 503)),
@@ -284,7 +281,7 @@ RAW = (
 )
 
 
-@quick
+@fuzzed
 @given(mutated(*RAW))
 @example(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 2000 + b"\r\n")
 @example(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 200_000 + b"\r\n\r\n")
