@@ -9,7 +9,7 @@ from typing import NamedTuple
 from shipit.config.yaml_text import quoted
 from shipit.printable import printable_line
 from shipit.setup.found import Found
-from shipit.setup.said import Build, Command, Process
+from shipit.setup.said import Build, Command, Process, listed
 
 # What YAML takes for something else than text.
 _WORDS = frozenset({"true", "false", "null"})
@@ -40,17 +40,36 @@ def render_draft(found: Found, answers: Answers) -> str:
         "# `shipit plan`; `shipit help` has the rest.",
         f"app: {_name(answers.app)}",
         *_images(found, answers),
-        *_variables(found),
+        *(_variables(found) if _runs(answers) else ()),
     ]
-    if found.release:
+    if found.release and _runs(answers):
         image = f"image: {_name(found.release_image)}, " if len(found.images) > 1 else ""
         lines.append(f"release: {{{image}command: {command(found.release)}}}    # runs once before anything new serves")
     lines += ["targets:", *_targets(found, answers), *_environments(found)]
-    todo = [printable_line(item) for item in dict.fromkeys(found.todo)]
+    todo = [printable_line(item) for item in dict.fromkeys((*found.todo, *(() if _runs(answers) else _unused(found))))]
     if todo:
         lines += ["", "# What shipit could not take over from the files of this project:"]
         lines += [f"# TODO {item[:_LONGEST_TODO]}{'...' if len(item) > _LONGEST_TODO else ''}" for item in todo]
     return "\n".join(lines) + "\n"
+
+
+def _runs(answers: Answers) -> bool:
+    """Whether a target runs the app; a registry only keeps its images."""
+    return bool(answers.heroku) or answers.context is not None
+
+
+def _unused(found: Found) -> Iterator[str]:
+    """What only a target that runs the app would use: a registry needs no variables, and no secret to be set."""
+    commands = [name for name, process in found.processes.items() if process.command or process.port]
+    parts = {
+        "processes": commands if len(found.processes) > 1 or any(p.command for p in found.processes.values()) else [],
+        "env": [name for name, _ in found.env],
+        "secrets": list(found.secrets),
+        "release": ["the release command"] if found.release else [],
+    }
+    for part, names in parts.items():
+        if names:
+            yield f"{part}: {listed(names)}: add with a target that runs the app, such as heroku or k8s"
 
 
 def text(value: str) -> str:

@@ -348,6 +348,17 @@ def test_a_stage_that_is_not_the_last_is_named(new: Shipit) -> None:
     assert "port: 1" in text
 
 
+def test_a_file_for_a_registry_alone_asks_for_no_secret(new: Shipit) -> None:
+    Path(new.env["KUBECONFIG"]).unlink()
+    files = {"compose.yaml": COMPOSE, "docker/Dockerfile": NODE, ".env": "SECRET_A=1\n"}
+    text = draft(new, files)
+    assert "\nsecrets:" not in text and "\nenv:" not in text and "targets:\n  hub:" in text
+    with_target = "add with a target that runs the app, such as heroku or k8s"
+    assert f"# TODO processes: web and worker: {with_target}\n" in text
+    assert f"# TODO secrets: SECRET_A, DATABASE_URL and APIKEY: {with_target}\n" in text
+    assert f"# TODO env: RATE and MAILER: {with_target}\n" in text
+
+
 def test_a_dockerignore_is_written_for_each_context_without_one(new: Shipit) -> None:
     put(new, {"compose.yaml": "services: {a: {build: ./a}, b: {build: ./b}, c: {build: .}}\n", "a/Dockerfile": NODE})
     put(
