@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import socket
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -28,6 +29,10 @@ from tests.shipit import Shipit
 T = TypeVar("T")
 KNOWN = Known()
 
+# A shell's background job ignores SIGINT, and nohup SIGHUP; programs that tests start and signal would inherit that.
+for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 # No test is timed: an example may take long on a busy machine.
 settings.register_profile("default", deadline=None)
 settings.register_profile("deep", max_examples=5000, deadline=None)
