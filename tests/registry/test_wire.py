@@ -41,8 +41,12 @@ def upload(client: RegistryClient, folder: Path) -> None:
     client.upload_blob("a/b", DATA, folder / "blob", 4, lambda amount: None)
 
 
-def opened(location: str) -> bytes:
-    return answer(b"", "202 Accepted", f"Location: {location}")
+# The last answer of a connection says so, or a client that is quick sends the next request into it.
+LAST = "Connection: close"
+
+
+def opened(location: str, *headers: str) -> bytes:
+    return answer(b"", "202 Accepted", f"Location: {location}", *headers)
 
 
 def test_credentials_stay_with_their_registry(serve: Start, tmp_path: Path) -> None:
@@ -92,7 +96,9 @@ def test_a_blob_refused_before_all_of_it_went_out(serve: Start, tmp_path: Path) 
         time.sleep(0.3)
 
     accepted = answer(b"", "202 Accepted", "Location: /next")
-    server = serve([answer(), opened("/up")], [refuse], [opened("/up"), accepted, accepted, answer(b"", "201 Created")])
+    server = serve(
+        [answer(), opened("/up", LAST)], [refuse], [opened("/up"), accepted, accepted, answer(b"", "201 Created")]
+    )
     size, told = 30_000_000, list[int]()
     (tmp_path / "blob").write_bytes(bytes(size))
     client = client_of(tmp_path, server)
@@ -103,11 +109,11 @@ def test_a_blob_refused_before_all_of_it_went_out(serve: Start, tmp_path: Path) 
 def test_an_upload_that_is_cut_off_goes_on_where_the_registry_can(serve: Start, tmp_path: Path) -> None:
     size, told = 20_000_000, list[int]()
     (tmp_path / "blob").write_bytes(bytes(range(200)) * (size // 200))
-    kept = answer(b"", "204 No Content", "Location: /up/2", "Range: 0-5999999")
+    kept = answer(b"", "204 No Content", "Location: /up/2", "Range: 0-5999999", LAST)
     again = answer(b"", "204 No Content", "Location: /up/3", "Range: 0-11999999")
     taken = answer(b"", "202 Accepted", "Location: /up/4", f"Range: 0-{size - 1}")
     server = serve(
-        [answer(), opened("/up/1")],
+        [answer(), opened("/up/1", LAST)],
         [Cut(6_000_000)],
         [kept],
         [Cut(6_000_000)],
@@ -137,7 +143,7 @@ def test_an_upload_that_is_cut_off_again_and_again_goes_in_pieces(serve: Start, 
     gone = answer(b"", "404 Not Found")
     taken = answer(b"", "202 Accepted", "Location: /up/2")
     server = serve(
-        [answer(), opened("/up/1")],
+        [answer(), opened("/up/1", LAST)],
         [Cut(6_000_000)],
         [gone, opened("/up/2"), *[taken] * 10, answer(b"", "201 Created")],
     )
