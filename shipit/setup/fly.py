@@ -34,7 +34,7 @@ def read_fly(root: Path) -> Said:
     }
     env, secrets, _ = sorted_variables(values)
     port, health = _served(data)
-    commands = {str(name): as_text(command) for name, command in as_map(data.get("processes")).items()}
+    commands = {str(name): as_text(command).strip() for name, command in as_map(data.get("processes")).items()}
     serving = _serving(data, commands)
     processes = [
         Process(
@@ -51,7 +51,7 @@ def read_fly(root: Path) -> Said:
         app=as_text(data.get("app")),
         images=images,
         processes=tuple(processes),
-        release=as_text(as_map(data.get("deploy")).get("release_command")),
+        release=as_text(as_map(data.get("deploy")).get("release_command")).strip(),
         env=tuple((name, value) for name, value in env if name != "PORT"),
         secrets=secrets,
         todo=tuple(_todo(data)),

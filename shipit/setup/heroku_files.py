@@ -134,8 +134,8 @@ def _command(about: Any) -> Command:
     """A command, which may be a list of commands that run one after the other."""
     value = as_map(about).get("command") if isinstance(about, dict) else about
     if isinstance(value, list):
-        return " && ".join(str(command) for command in value)
-    return as_text(value)
+        return " && ".join(text for command in value if (text := str(command).strip()))
+    return as_text(value).strip()
 
 
 def _values(config: Mapping[str, Any]) -> dict[str, str | None]:

@@ -71,7 +71,7 @@ def _processes(data: Mapping[str, Any], build: Build | None) -> Iterator[Process
     servers = data.get("servers")
     proxy = as_map(data.get("proxy"))
     for name, about in servers.items() if isinstance(servers, dict) else [("web", None)]:
-        command = as_text(as_map(about).get("cmd"))
+        command = as_text(as_map(about).get("cmd")).strip()
         is_web = name == "web"
         yield Process(
             slug(name),

@@ -21,7 +21,7 @@ _MOST_KEYS = 100_000
 def read_text(path: Path) -> str:
     """The text of a regular file of at most 1 MiB; empty for anything else."""
     try:
-        return read_file(path, max_bytes=MAX_BYTES).decode("utf-8-sig")
+        return read_file(path, max_bytes=MAX_BYTES).decode("utf-8-sig").replace("\0", "")
     except (Unreadable, UnicodeDecodeError):
         return ""
 
@@ -32,7 +32,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         documents = load_documents(read_text(path))
     except (yaml.YAMLError, ValueError):
         return {}
-    return as_map(documents[0]) if len(documents) == 1 else {}
+    return as_map(_without_nulls(documents[0])) if len(documents) == 1 else {}
 
 
 def read_yaml_as_text(path: Path) -> dict[str, Any]:
@@ -43,13 +43,13 @@ def read_yaml_as_text(path: Path) -> dict[str, Any]:
         documents = list(yaml.load_all(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader)))
     except (yaml.YAMLError, ValueError, TypeError):
         return {}
-    return as_map(_merged(documents[0], 0)) if len(documents) == 1 else {}
+    return as_map(_without_nulls(_merged(documents[0], 0))) if len(documents) == 1 else {}
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """The map that a file of JSON holds."""
     try:
-        return as_map(json.loads(read_text(path) or "{}"))
+        return as_map(_without_nulls(json.loads(read_text(path) or "{}")))
     except (ValueError, RecursionError):
         return {}
 
@@ -57,9 +57,20 @@ def read_json(path: Path) -> dict[str, Any]:
 def read_toml(path: Path) -> dict[str, Any]:
     """The tables of a file of TOML."""
     try:
-        return tomllib.loads(read_text(path))
+        return as_map(_without_nulls(tomllib.loads(read_text(path))))
     except (ValueError, RecursionError):
         return {}
+
+
+def _without_nulls(value: Any) -> Any:
+    """A tree without null characters, which an escape may bring and deploy.yml takes nowhere. Raises: RecursionError."""
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_nulls(key): _without_nulls(item) for key, item in value.items()}
+    return value
 
 
 def _merged(value: Any, depth: int) -> Any:

@@ -36,6 +36,15 @@ lines = st.lists(
 
 @example(
     compose={},
+    heroku={"release": " ", "run": {"web": " ", "worker": {"command": ["", " "]}}},
+    app={"name": "\0", "env": {"A\0": "\0"}},
+    package={},
+    kubeconfig={"contexts": [{"name": "\0"}], "current-context": "a\0b"},
+    procfile=["web: \0"],
+    dockerfiles={""},
+)
+@example(
+    compose={},
     heroku={},
     app={},
     package={"name": "true"},
