@@ -27,13 +27,13 @@ def cancelling(clock: Clock) -> Iterator[None]:
 
 
 def prompt(question: str, *, default: str | None = None, hide_input: bool = False) -> str:
-    """What is typed at the terminal. Raises: Interrupted."""
+    """The line typed at the terminal. Raises: Interrupted."""
     with _asking():
         return str(typer.prompt(printable_line(question), default=default, hide_input=hide_input, err=True))
 
 
 def confirm(question: str, *, default: bool = False) -> bool:
-    """Whether yes is typed at the terminal. Raises: Interrupted."""
+    """True when yes is typed at the terminal. Raises: Interrupted."""
     with _asking():
         return typer.confirm("\n".join(fitted(printable_line(question))), default=default, err=True)
 

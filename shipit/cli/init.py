@@ -54,7 +54,7 @@ def run_init(yes: bool, verbose: bool) -> None:
 
 
 def _with_dockerfile(found: Found) -> Found:
-    """What was found, with the image of the Dockerfile that is about to be written."""
+    """The findings, with the image of the Dockerfile that is about to be written."""
     port = PORTS[found.runtime.language]
     processes = dict(found.processes) or {"web": Process("web")}
     serving = next(iter(processes))
