@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from shipit.clock import Clock
-from shipit.config.environment import Environment
 from shipit.config.load import load_project
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.errors import Interrupted
 from shipit.events import Event
@@ -36,8 +36,8 @@ class FakeClock(Clock):
             self.time_s += seconds
 
 
-def environment(folder: Path, **variables: str) -> Environment:
-    return Environment(
+def environment(folder: Path, **variables: str) -> ProcessEnvironment:
+    return ProcessEnvironment(
         {"SHIPIT_CACHE_DIR": str(folder / ".cache"), "PATH": "/usr/bin:/bin", **variables}, folder, folder
     )
 
@@ -45,7 +45,7 @@ def environment(folder: Path, **variables: str) -> Environment:
 def project(
     folder: Path,
     text: str,
-    surroundings: Environment,
+    surroundings: ProcessEnvironment,
     *,
     dockerfile: str = 'FROM scratch\nCOPY hello.txt /\nCMD ["/hello"]\n',
 ) -> Project:
@@ -60,7 +60,7 @@ def project(
 
 def run(
     loaded: Project,
-    surroundings: Environment,
+    surroundings: ProcessEnvironment,
     events: list[Event],
     *,
     targets: Callable[[Project], Sequence[Target]] | None = None,
@@ -86,5 +86,5 @@ def close_all() -> None:
         _begun.pop().close()
 
 
-def with_variables(surroundings: Environment, more: Mapping[str, str]) -> Environment:
-    return Environment({**surroundings.variables, **more}, surroundings.home, surroundings.cwd)
+def with_variables(surroundings: ProcessEnvironment, more: Mapping[str, str]) -> ProcessEnvironment:
+    return ProcessEnvironment({**surroundings.variables, **more}, surroundings.home, surroundings.cwd)

@@ -9,8 +9,8 @@ import pytest
 
 from docs.generate import FILE, GUIDE_PAGE, SCHEMA, render, render_schema_file
 from shipit.cli.topics import GUIDE
-from shipit.config.environment import Environment
 from shipit.config.load import load_project
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.targets.kinds import KindModels
 
 ROOT = Path(__file__).parent.parent
@@ -65,7 +65,7 @@ FILES = [ROOT / "deploy.example.yml", *sorted((ROOT / "examples").glob("*/deploy
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.name}")
 def test_every_example_is_valid(file: Path) -> None:
-    assert load_project(file, Environment({}, ROOT, ROOT), KindModels()).targets
+    assert load_project(file, ProcessEnvironment({}, ROOT, ROOT), KindModels()).targets
 
 
 def test_the_yaml_of_the_readme_and_the_guide_is_valid(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_the_yaml_of_the_readme_and_the_guide_is_valid(tmp_path: Path) -> None:
     assert len(whole) >= 2
     for block in whole:
         (tmp_path / "deploy.yml").write_text(block)
-        assert load_project(tmp_path / "deploy.yml", Environment({}, tmp_path, tmp_path), KindModels()).targets
+        assert load_project(tmp_path / "deploy.yml", ProcessEnvironment({}, tmp_path, tmp_path), KindModels()).targets
 
 
 @pytest.mark.parametrize("name", ["run.txt", "dev.txt"])

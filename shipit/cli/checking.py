@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shipit.cli.ending import ending
-from shipit.cli.say import note, note_error, result, result_json
-from shipit.cli.say import surroundings as read_surroundings
+from shipit.cli.say import note, note_error, read_environment, result, result_json
 from shipit.config.deprecated import Edit, apply_edits
-from shipit.config.environment import Environment
 from shipit.config.find import DeployFile, find_file
 from shipit.config.load import environments_of, load_project, read_written
 from shipit.config.overlay import PRODUCTION
 from shipit.config.present import missing_files
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.errors import ConfigError, ConfigErrors, ShipitError, UsageError
 from shipit.files import read_file
@@ -34,17 +33,17 @@ def run_validate(
     untrusted: bool = False,
 ) -> None:
     with ending(verbose, output if not resolved else "auto"):
-        surroundings = read_surroundings(untrusted)
-        found = find_file(surroundings, file)
+        environ = read_environment(untrusted)
+        found = find_file(environ, file)
         if fix:
-            _fix(found, surroundings)
+            _fix(found, environ)
         if resolved or origin:
             from shipit.config.resolved import render_resolved
 
-            project = load_project(found, surroundings, KindModels(), selected=environment)
+            project = load_project(found, environ, KindModels(), selected=environment)
             result(render_resolved(project, with_origin=origin).removesuffix("\n"))
             return
-        projects = _check_all(found, surroundings, environment)
+        projects = _check_all(found, environ, environment)
         _tell(found, projects, environment, output)
 
 
@@ -55,14 +54,14 @@ def run_schema() -> None:
         result_json(render_schema(KindModels()), indent=2)
 
 
-def _check_all(file: DeployFile, surroundings: Environment, environment: str | None) -> dict[str | None, Project]:
+def _check_all(file: DeployFile, environ: ProcessEnvironment, environment: str | None) -> dict[str | None, Project]:
     """The project under every environment, or under the one named. Raises: ConfigErrors with every mistake, each once."""
     kinds = KindModels()
-    names = (environment,) if environment else _all_of(environments_of(file, surroundings))
+    names = (environment,) if environment else _all_of(environments_of(file, environ))
     projects: dict[str | None, Project] = {}
     problems: dict[str, ConfigError] = {}
     for name in names:
-        for problem in _mistakes(file, surroundings, kinds, name, projects):
+        for problem in _mistakes(file, environ, kinds, name, projects):
             if str(problem) not in problems:
                 problems[str(problem)] = problem if name in (None, environment, PRODUCTION) else _under(problem, name)
     if problems:
@@ -72,14 +71,14 @@ def _check_all(file: DeployFile, surroundings: Environment, environment: str | N
 
 def _mistakes(
     file: DeployFile,
-    surroundings: Environment,
+    environ: ProcessEnvironment,
     kinds: KindModels,
     name: str | None,
     projects: dict[str | None, Project],
 ) -> Sequence[ConfigError]:
     """What is wrong under one environment; the project is added where the file can be read."""
     try:
-        projects[name] = load_project(file, surroundings, kinds, selected=name)
+        projects[name] = load_project(file, environ, kinds, selected=name)
     except ConfigErrors as error:
         return error.problems
     return missing_files(projects[name])
@@ -125,13 +124,13 @@ def _warn(warning: ShipitError, output: str) -> None:
     note_error(warning, "warning: ")
 
 
-def _fix(file: DeployFile, surroundings: Environment) -> None:
+def _fix(file: DeployFile, environ: ProcessEnvironment) -> None:
     """Mend what can be mended without a person, in the file and those that it includes."""
     if file.stream is not None:
         raise UsageError(
             "should be a file that can be written", where=file.shown, hint="name one with -f, or leave --fix out"
         )
-    written = read_written(file, surroundings)
+    written = read_written(file, environ)
     by_file: dict[str, list[Edit]] = {}
     for edit in written.edits:
         by_file.setdefault(edit.at.file, []).append(edit)

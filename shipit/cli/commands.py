@@ -25,13 +25,13 @@ def run_build(images: Sequence[str], options: Options) -> None:
         from shipit.pipeline.images import build_images
         from shipit.release import ImageUse
 
-        project, surroundings = load(options)
+        project, environ = load(options)
         for name in images:
             if name not in project.images:
                 raise UsageError(
                     f"there is no image {name!r}", hint=f"images here: {', '.join(project.images) or 'none'}"
                 )
-        with running(project, surroundings, options, ()) as run:
+        with running(project, environ, options, ()) as run:
             chosen = {
                 name: config
                 for name, config in project.images.items()

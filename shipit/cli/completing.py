@@ -41,11 +41,11 @@ def _starting(incomplete: str, words: Any) -> list[str]:
 def _file() -> Mapping[str, Any]:
     try:
         from shipit.config.document import parse_document, plain_data
-        from shipit.config.environment import read_environment
         from shipit.config.find import find_file
+        from shipit.config.process_environment import read_process_environment
         from shipit.files import read_file
 
-        file = find_file(read_environment(), None).path
+        file = find_file(read_process_environment(), None).path
         loaded = plain_data(parse_document(read_file(file), file.name))
     except Exception:
         return {}

@@ -11,7 +11,7 @@ import typer
 
 from shipit.cli.ending import ending
 from shipit.cli.running import Options, Silent, running
-from shipit.cli.say import REDACTOR, result, result_json, surroundings
+from shipit.cli.say import REDACTOR, read_environment, result, result_json
 from shipit.config.find import find_file
 from shipit.config.load import load_project
 from shipit.errors import ConfigErrors, Interrupted, ShipitError, UsageError
@@ -36,7 +36,7 @@ def _findings(options: Options) -> list[Finding]:
     from shipit.pipeline.doctor import examine, examine_machine
     from shipit.pipeline.graph import select_targets
 
-    environment = surroundings(options.untrusted)
+    environment = read_environment(options.untrusted)
     try:
         file = find_file(environment, options.file)
     except UsageError as error:

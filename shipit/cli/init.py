@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from shipit.cli.ending import confirm, ending, prompt
-from shipit.cli.say import note, say, surroundings
-from shipit.config.environment import Environment
+from shipit.cli.say import note, read_environment, say
 from shipit.config.find import FILE_NAMES
 from shipit.config.load import load_project
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import ShipitError, UsageError
 from shipit.reference import parse_reference
 from shipit.setup.dockerfiles import PORTS, dockerfile_for, ignore_file
@@ -29,7 +29,7 @@ NONE = "none"
 
 def run_init(yes: bool, verbose: bool) -> None:
     with ending(verbose):
-        environment = surroundings()
+        environment = read_environment()
         root = environment.cwd
         for name in FILE_NAMES:
             if (root / name).exists():
@@ -80,7 +80,7 @@ def _write(path: Path, text: str) -> None:
         beside.unlink(missing_ok=True)
 
 
-def _check(root: Path, environment: Environment, *, has_todo: bool) -> None:
+def _check(root: Path, environment: ProcessEnvironment, *, has_todo: bool) -> None:
     project = load_project(root / "deploy.yml", environment, KindModels())
     first = "settle the lines with TODO in it, then " if has_todo else ""
     say(f"deploy.yml is valid; targets: {', '.join(project.targets)}. Next: {first}shipit doctor, then shipit plan")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 
 from shipit.cli.ending import cancelling, ending, prompt
-from shipit.cli.say import REDACTOR, note, say, surroundings
+from shipit.cli.say import REDACTOR, note, read_environment, say
 from shipit.clock import Clock
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import RemoteError, ShipitError, UsageError
 from shipit.events import Event, Retried, Warned
 from shipit.files import read_stream
@@ -19,7 +19,7 @@ from shipit.targets.kinds import login_check
 
 def run_login(host: str, username: str | None, password_stdin: bool, verbose: bool) -> None:
     with ending(verbose):
-        clock, environment = Clock(), surroundings()
+        clock, environment = Clock(), read_environment()
         check = login_check(host)
         if check is not None:
             if username or password_stdin:
@@ -49,7 +49,7 @@ def run_logout(host: str, verbose: bool) -> None:
                 f"shipit keeps no login for {host}", hint=f"log out with its own tool, for example {host} logout"
             )
         registry = registry_host(host)
-        places = erase_login(registry, surroundings())
+        places = erase_login(registry, read_environment())
         say(
             f"logged out of {registry}: removed from {', '.join(places)}"
             if places
@@ -73,7 +73,7 @@ def registry_host(text: str) -> str:
     return found.registry
 
 
-def _is_logged_in(registry: str, environment: Environment, clock: Clock) -> bool:
+def _is_logged_in(registry: str, environment: ProcessEnvironment, clock: Clock) -> bool:
     """Whether what is kept already works; then that is said. What does not is only said where nobody can be asked."""
     finder = CredentialFinder(environment, lambda text: _tell(Warned("", text)))
     known = finder.find(ImageRef(registry, "login"))

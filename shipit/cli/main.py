@@ -37,7 +37,7 @@ def main() -> None:
     # Imports make many objects that stay: looking through them again and again for garbage is time lost.
     gc.set_threshold(500_000, 20, 20)
     from shipit.cli.app import app
-    from shipit.config.environment import forbid_plugins
+    from shipit.config.process_environment import forbid_plugins
 
     forbid_plugins()
 

@@ -8,12 +8,11 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shipit.cli.ending import cancelling, confirm
-from shipit.cli.say import REDACTOR
-from shipit.cli.say import surroundings as read_surroundings
+from shipit.cli.say import REDACTOR, read_environment
 from shipit.clock import Clock
-from shipit.config.environment import Environment
 from shipit.config.find import find_file
 from shipit.config.load import load_project
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import ShipitError, UsageError
 from shipit.targets.kinds import KindModels, create_target
 
@@ -43,11 +42,11 @@ def chosen(arguments: Sequence[str] | None, options: Sequence[str] | None) -> tu
     return (*(arguments or ()), *(options or ()))
 
 
-def load(options: Options) -> tuple[Project, Environment]:
-    """The project that the options name, and its surroundings."""
-    surroundings = read_surroundings(options.untrusted)
-    file = find_file(surroundings, options.file)
-    return load_project(file, surroundings, KindModels(), selected=options.environment), surroundings
+def load(options: Options) -> tuple[Project, ProcessEnvironment]:
+    """The project that the options name, and the process environment."""
+    environ = read_environment(options.untrusted)
+    file = find_file(environ, options.file)
+    return load_project(file, environ, KindModels(), selected=options.environment), environ
 
 
 @contextmanager
@@ -57,12 +56,12 @@ def targets_run(
     """A run over the targets that the options choose, in what `changed` makes of the project."""
     from shipit.pipeline.graph import select_targets
 
-    project, surroundings = load(options)
+    project, environ = load(options)
     project = changed(project)
     if not project.targets:
         raise no_targets(project)
     names = select_targets(options.targets, project.targets)
-    with running(project, surroundings, options, names, plan_to_stdout=plan_to_stdout) as run:
+    with running(project, environ, options, names, plan_to_stdout=plan_to_stdout) as run:
         yield run
 
 
@@ -78,7 +77,7 @@ def no_targets(project: Project) -> UsageError:
 @contextmanager
 def running(
     project: Project,
-    surroundings: Environment,
+    environ: ProcessEnvironment,
     options: Options,
     names: Sequence[str],
     *,
@@ -96,14 +95,14 @@ def running(
         timeout_s = parse_limit(options.timeout) if options.timeout else None
     except ValueError as error:
         raise UsageError(f"--timeout {error}") from None
-    targets = [create_target(name, project.targets[name], project, surroundings) for name in names]
+    targets = [create_target(name, project.targets[name], project, environ) for name in names]
     # Asked now: a live view puts something in the place of stderr that older releases of rich call no terminal.
     can_ask = sys.stdin.isatty() and sys.stderr.isatty()
-    reporter = quiet or make_reporter(options, surroundings, quiet_plan=plan_to_stdout)
+    reporter = quiet or make_reporter(options, environ, quiet_plan=plan_to_stdout)
     run = Run(
         project,
         targets,
-        surroundings,
+        environ,
         clock,
         reporter,
         confirm=_confirm(options, reporter, can_ask),
@@ -137,7 +136,7 @@ class Silent:
         """Nothing is held back."""
 
 
-def make_reporter(options: Options, surroundings: Environment, *, quiet_plan: bool = False) -> Any:
+def make_reporter(options: Options, environ: ProcessEnvironment, *, quiet_plan: bool = False) -> Any:
     """The reporter that `--output` names; `auto` looks whether stderr is a terminal."""
     from shipit.events import PlanMade
     from shipit.report.github import GithubReporter
@@ -146,13 +145,8 @@ def make_reporter(options: Options, surroundings: Environment, *, quiet_plan: bo
 
     if options.output == "json":
         return JsonReporter()
-    live = (
-        options.output == "auto"
-        and sys.stderr.isatty()
-        and not surroundings.in_ci
-        and surroundings.get("TERM") != "dumb"
-    )
-    color = not (options.no_color or surroundings.get("NO_COLOR"))
+    live = options.output == "auto" and sys.stderr.isatty() and not environ.in_ci and environ.get("TERM") != "dumb"
+    color = not (options.no_color or environ.get("NO_COLOR"))
     reporter: Any
     if live:
         from shipit.report.terminal import TerminalReporter
@@ -160,7 +154,7 @@ def make_reporter(options: Options, surroundings: Environment, *, quiet_plan: bo
         reporter = TerminalReporter(color=color)
     else:
         kind = GithubReporter if options.output == "github" else PlainReporter
-        reporter = kind(color=color and (surroundings.in_ci or sys.stderr.isatty()))
+        reporter = kind(color=color and (environ.in_ci or sys.stderr.isatty()))
     if not quiet_plan:
         return reporter
 

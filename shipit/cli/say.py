@@ -6,7 +6,7 @@ import shutil
 import sys
 from typing import Any, TextIO
 
-from shipit.config.environment import Environment, read_environment
+from shipit.config.process_environment import ProcessEnvironment, read_process_environment
 from shipit.errors import ShipitError
 from shipit.printable import inert_line, printable_line, printable_text
 from shipit.redact import Redactor
@@ -15,9 +15,9 @@ from shipit.redact import Redactor
 REDACTOR = Redactor()
 
 
-def surroundings(is_untrusted: bool = False) -> Environment:
+def read_environment(is_untrusted: bool = False) -> ProcessEnvironment:
     """The environment of the process, with its redactor."""
-    return read_environment(REDACTOR, is_untrusted=is_untrusted)
+    return read_process_environment(REDACTOR, is_untrusted=is_untrusted)
 
 
 def say(text: str) -> None:

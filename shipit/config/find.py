@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import UsageError
 from shipit.files import Unreadable, read_stream
 
@@ -30,7 +30,7 @@ class DeployFile(NamedTuple):
         return self.name or self.path.name
 
 
-def find_file(environment: Environment, given: str | None) -> DeployFile:
+def find_file(environment: ProcessEnvironment, given: str | None) -> DeployFile:
     """The file named, or the nearest deploy.yml from the working directory up to the git root. `-` is the standard input.
 
     Raises: UsageError when there is none.
@@ -38,7 +38,7 @@ def find_file(environment: Environment, given: str | None) -> DeployFile:
     return _nearest(environment) if given is None or given == "" else _named(environment, given)
 
 
-def _named(environment: Environment, given: str) -> DeployFile:
+def _named(environment: ProcessEnvironment, given: str) -> DeployFile:
     opened = _OPENED.fullmatch(given)
     if given == "-" or opened:
         number = int(opened[1] or 0) if opened else 0
@@ -63,7 +63,7 @@ def _streamed(source: Path | int, name: str) -> bytes:
         raise UsageError(error.what, where=name, hint="write a deploy.yml into it") from None
 
 
-def _nearest(environment: Environment) -> DeployFile:
+def _nearest(environment: ProcessEnvironment) -> DeployFile:
     for folder in _folders(environment.cwd):
         for name in FILE_NAMES:
             if (folder / name).exists() and not (folder / name).is_dir():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from shipit.config.environment import Environment, project_root
+from shipit.config.process_environment import ProcessEnvironment, project_root
 from shipit.files import DEFAULT_LIMIT, check_within, read_file
 
 
@@ -32,7 +32,7 @@ class ProjectFolder(NamedTuple):
         return read_file(self.file(str(text)), max_bytes=max_bytes, within=self.within)
 
 
-def project_folder(folder: Path, environment: Environment) -> ProjectFolder:
+def project_folder(folder: Path, environment: ProcessEnvironment) -> ProjectFolder:
     """The folder of a deploy.yml. Of an untrusted one nothing outside of its git tree, or of the folder itself, is read."""
     real = folder.resolve()
     within = project_root(real, environment.home) if environment.is_untrusted else None

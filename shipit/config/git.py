@@ -6,7 +6,7 @@ import re
 from functools import cached_property
 from pathlib import Path
 
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.files import MIB, Unreadable, is_within, read_text
 from shipit.git_command import ask_git
 from shipit.process import ProgramFailed
@@ -18,7 +18,7 @@ _REF = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]+")
 class Git:
     """Facts about the work tree that holds `folder`; every fact is None outside of one, and read when first asked for."""
 
-    def __init__(self, folder: Path, environment: Environment) -> None:
+    def __init__(self, folder: Path, environment: ProcessEnvironment) -> None:
         self.folder = folder
         self._environment = environment
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from shipit.config.document import Mapping_, Scalar, Sequence_, Value, parse_document
-from shipit.config.environment import Environment
 from shipit.config.find import DeployFile
 from shipit.config.folder import expand_home
 from shipit.config.model import ProjectFile
 from shipit.config.overlay import merge
 from shipit.config.position import Position
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.source import Source, Texts
 from shipit.errors import ConfigError, ConfigErrors, UsageError
 from shipit.files import Missing, Unreadable, is_quotable, read_file
@@ -27,7 +27,7 @@ class Reader:
     `within` is a folder that none may leave; None where any may be read.
     """
 
-    def __init__(self, environment: Environment, within: Path | None, expand: Callable[[str], str]) -> None:
+    def __init__(self, environment: ProcessEnvironment, within: Path | None, expand: Callable[[str], str]) -> None:
         self._cwd = environment.cwd
         self._home = environment.home
         self._within = within

@@ -12,7 +12,6 @@ from shipit.config.check import check_file, check_format, check_targets, image_n
 from shipit.config.deprecated import Edit, modernise
 from shipit.config.document import Mapping_, Scalar, plain_data
 from shipit.config.dotenv import read_dotenv
-from shipit.config.environment import Environment
 from shipit.config.find import DeployFile
 from shipit.config.folder import ProjectFolder, project_folder
 from shipit.config.git import Git
@@ -25,6 +24,7 @@ from shipit.config.overlay import PRODUCTION, overlay, overlays_of
 from shipit.config.position import Keys
 from shipit.config.private import private_files
 from shipit.config.problems import problems_of
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.config.source import Source, dotted
 from shipit.config.use_of_images import images_without_repository, unused_images
@@ -34,7 +34,7 @@ Kinds = Mapping[str, type[TargetConfig]]
 
 
 def load_project(
-    file: Path | DeployFile, environment: Environment, kinds: Kinds, *, selected: str | None = None
+    file: Path | DeployFile, environment: ProcessEnvironment, kinds: Kinds, *, selected: str | None = None
 ) -> Project:
     """Load the file under the environment `selected`, or under production.
 
@@ -118,7 +118,7 @@ class Written(NamedTuple):
     names: Names
 
 
-def read_written(file: Path | DeployFile, environment: Environment, *, selected: str | None = None) -> Written:
+def read_written(file: Path | DeployFile, environment: ProcessEnvironment, *, selected: str | None = None) -> Written:
     """Read a file and what it includes. Raises: UsageError, ConfigErrors."""
     given = _given(file)
     folder = project_folder(given.path.parent, environment)
@@ -135,7 +135,7 @@ def _given(file: Path | DeployFile) -> DeployFile:
     return file if isinstance(file, DeployFile) else DeployFile(file)
 
 
-def environments_of(file: Path | DeployFile, environment: Environment) -> tuple[str, ...]:
+def environments_of(file: Path | DeployFile, environment: ProcessEnvironment) -> tuple[str, ...]:
     """The names of the overlays in a file; empty when it has none or can't be parsed."""
     return tuple(overlays_of(read_written(file, environment).tree))
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shipit.clock import Clock
-from shipit.config.environment import Environment
 from shipit.config.folder import ProjectFolder, project_folder
 from shipit.config.git import Git
 from shipit.config.local_command import LocalCommand, local_command
 from shipit.config.names import Names
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.secret_source import KeyringConfig, SecretSource, shown_path
 from shipit.errors import ConfigError, ConfigErrors
 from shipit.files import Unreadable
@@ -25,7 +25,7 @@ def resolve_secrets(
     names: Iterable[str],
     sources: Mapping[str, SecretSource],
     root: Path,
-    environment: Environment,
+    environment: ProcessEnvironment,
     path: str = "secrets",
     *,
     known: Names | None = None,
@@ -68,7 +68,7 @@ class _NotHad(Exception):
 @dataclass(frozen=True)
 class _Reader:
     folder: ProjectFolder
-    environment: Environment
+    environment: ProcessEnvironment
     known: Names
     clock: Clock | None
 

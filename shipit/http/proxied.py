@@ -7,7 +7,7 @@ from pathlib import Path
 import requests
 import urllib3
 
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.http.connections import check_bundle
 from shipit.http.exchange import Answer, Request
 from shipit.http.proxy import proxy_for
@@ -19,7 +19,7 @@ from shipit.http.tls import Tls
 class Proxied:
     """Safe to use from several threads."""
 
-    def __init__(self, environment: Environment, tls: Tls | None = None, proxy: str | None = None) -> None:
+    def __init__(self, environment: ProcessEnvironment, tls: Tls | None = None, proxy: str | None = None) -> None:
         self._environment = environment
         self._tls, self._proxy = tls or Tls(), proxy
         self._session = make_session(environment.ca_bundle, self._tls.server_name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import urlsplit
 
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 
 
 def is_loopback(host: str) -> bool:
@@ -22,7 +22,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def proxy_for(url: str, environment: Environment) -> str | None:
+def proxy_for(url: str, environment: ProcessEnvironment) -> str | None:
     """The proxy for a URL, or None. A loopback address never goes through one, as in Go's clients."""
     parts = urlsplit(url)
     host = parts.hostname or ""

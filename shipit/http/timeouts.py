@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.units import parse_limit
 from shipit.errors import UsageError
 
@@ -11,7 +11,7 @@ CONNECT_S, READ_S = 10.0, 60.0
 REQUEST_S = 600.0
 
 
-def own_read_s(environment: Environment) -> float | None:
+def own_read_s(environment: ProcessEnvironment) -> float | None:
     """How long an answer may take to begin, where SHIPIT_HTTP_TIMEOUT says so; such as `30s`."""
     text = environment.get("SHIPIT_HTTP_TIMEOUT")
     try:

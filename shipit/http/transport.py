@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from shipit import __version__
 from shipit.clock import Clock, Deadline
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.http.direct import Direct, parse_url
 from shipit.http.exchange import Answer, Request
 from shipit.http.failures import shown, translate
@@ -37,7 +37,7 @@ class Transport:
 
     def __init__(
         self,
-        environment: Environment,
+        environment: ProcessEnvironment,
         deadline: Deadline | None = None,
         request_s: float = REQUEST_S,
         tls: Tls | None = None,

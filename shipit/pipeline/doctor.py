@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from urllib.parse import urlsplit
 
-from shipit.config.environment import Environment
 from shipit.config.present import missing_build_files
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import Interrupted, ShipitError
 from shipit.http.skew import judge_skew
 from shipit.image.build import read_dockerfile
@@ -67,7 +67,7 @@ def _said(error: ShipitError) -> str:
     return "\n".join(printable_line(line) for line in (str(error), *(f"  {line}" for line in error.detail)))
 
 
-def examine_machine(environment: Environment) -> list[Finding]:
+def examine_machine(environment: ProcessEnvironment) -> list[Finding]:
     """What can be told without a deploy.yml."""
     return [*_disk(environment), *_proxies(environment)]
 
@@ -81,7 +81,7 @@ def _repository_at(host: str, uses: Iterable[ImageUse]) -> str:
     return next(use.repository for use in uses if parse_reference(use.repository).registry == host)
 
 
-def _disk(environment: Environment) -> Iterator[Finding]:
+def _disk(environment: ProcessEnvironment) -> Iterator[Finding]:
     folder = environment.cache_dir
     while not folder.exists():
         folder = folder.parent
@@ -94,7 +94,7 @@ def _disk(environment: Environment) -> Iterator[Finding]:
     yield Finding("ok", "disk", what)
 
 
-def _proxies(environment: Environment) -> Iterator[Finding]:
+def _proxies(environment: ProcessEnvironment) -> Iterator[Finding]:
     seen = dict.fromkeys(proxy for scheme in ("https", "http") if (proxy := environment.proxy(scheme)))
     if not seen:
         yield Finding("ok", "proxy", "none")

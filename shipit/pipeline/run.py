@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from shipit.clock import Clock, Deadline, RunClock
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.config.secret_source import SecretSource
 from shipit.config.secrets import resolve_secrets, runs_program
@@ -42,7 +42,7 @@ class Run:
 
     project: Project
     targets: Sequence[Target]
-    environment: Environment
+    environment: ProcessEnvironment
     clock: Clock
     tell: Emit
     confirm: Callable[[Plan, Sequence[str]], bool] = lambda plan, reasons: True

@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from shipit.clock import Clock, Deadline
-from shipit.config.environment import Environment
 from shipit.config.folder import project_folder
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.files import Missing, Unreadable, is_within, read_text
 from shipit.image.engine.address import docker_folder
 from shipit.json_text import parse_json
@@ -40,7 +40,9 @@ class CredentialFinder:
     A helper or file that is broken is a warning, told once.
     """
 
-    def __init__(self, environment: Environment, warn: Callable[[str], None], deadline: Deadline | None = None) -> None:
+    def __init__(
+        self, environment: ProcessEnvironment, warn: Callable[[str], None], deadline: Deadline | None = None
+    ) -> None:
         self.environment = environment
         self.deadline = deadline or Deadline(Clock())
         self._told: set[str] = set()
@@ -116,18 +118,18 @@ def repository_keys(ref: ImageRef) -> tuple[str, ...]:
     return tuple(f"{ref.registry}/{'/'.join(parts[:count])}" for count in range(len(parts), 0, -1))
 
 
-def docker_config_file(environment: Environment) -> Path:
+def docker_config_file(environment: ProcessEnvironment) -> Path:
     return docker_folder(environment.variables, environment.home) / "config.json"
 
 
-def _configs(environment: Environment, warn: Callable[[str], None]) -> Iterator[DockerConfig]:
+def _configs(environment: ProcessEnvironment, warn: Callable[[str], None]) -> Iterator[DockerConfig]:
     for origin, text in _texts(environment, warn):
         # Known before anything can be said of it.
         environment.redactor.add(secrets_in(text))
         yield parse_docker_config(text, origin, warn)
 
 
-def _texts(environment: Environment, warn: Callable[[str], None]) -> Iterator[tuple[str, str]]:
+def _texts(environment: ProcessEnvironment, warn: Callable[[str], None]) -> Iterator[tuple[str, str]]:
     if inline := environment.get("DOCKER_AUTH_CONFIG"):
         yield "DOCKER_AUTH_CONFIG", inline
     docker = docker_config_file(environment)

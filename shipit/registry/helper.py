@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from shipit.clock import Deadline
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.process import Finished, ProgramFailed, run_program
 
 HELPER_TIMEOUT_S = 15
@@ -17,7 +17,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def call_helper(
-    name: str, verb: str, text: str, environment: Environment, deadline: Deadline | None = None
+    name: str, verb: str, text: str, environment: ProcessEnvironment, deadline: Deadline | None = None
 ) -> Finished:
     """Run `docker-credential-NAME VERB` with `text` as its input. Raises: ProgramFailed, Interrupted."""
     program = f"docker-credential-{name}"

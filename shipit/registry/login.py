@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from shipit.clock import Clock, Deadline
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import UsageError
 from shipit.events import Emit
 from shipit.files import Missing, Unreadable, read_file
@@ -26,12 +26,12 @@ from shipit.registry.docker_config import docker_config_of, host_key, is_key_of
 from shipit.registry.helper import call_helper
 
 
-def check_login(host: str, credentials: Credentials, environment: Environment, clock: Clock, emit: Emit) -> None:
+def check_login(host: str, credentials: Credentials, environment: ProcessEnvironment, clock: Clock, emit: Emit) -> None:
     """That a registry takes the credentials. Raises: RemoteError when it does not, or can't be asked."""
     RegistryClient(host, Transport(environment, Deadline(clock)), clock, emit, credentials).check()
 
 
-def store_login(host: str, credentials: Credentials, environment: Environment) -> str:
+def store_login(host: str, credentials: Credentials, environment: ProcessEnvironment) -> str:
     """Keep credentials where docker would; the place, for people.
 
     Raises: UsageError when Docker's config.json or its helper does not take them.
@@ -51,7 +51,7 @@ def store_login(host: str, credentials: Credentials, environment: Environment) -
     return str(file)
 
 
-def erase_login(host: str, environment: Environment) -> list[str]:
+def erase_login(host: str, environment: ProcessEnvironment) -> list[str]:
     """Forget the credentials of a host; the places that had some.
 
     Raises: UsageError when Docker's config.json can't be read or written.
@@ -72,7 +72,7 @@ def erase_login(host: str, environment: Environment) -> list[str]:
     return list(dict.fromkeys(places))
 
 
-def _stored(helper: str, environment: Environment) -> list[str]:
+def _stored(helper: str, environment: ProcessEnvironment) -> list[str]:
     """The names of all that a helper keeps."""
     try:
         found = parse_json(_call(helper, "list", "", environment) or "{}") or {}
@@ -115,7 +115,7 @@ def _write(file: Path, config: dict[str, Any]) -> None:
         raise UsageError(f"can't be written: {error.strerror}", where=str(file)) from None
 
 
-def _call(helper: str, verb: str, text: str, environment: Environment) -> str:
+def _call(helper: str, verb: str, text: str, environment: ProcessEnvironment) -> str:
     program = f"docker-credential-{helper}"
     try:
         done = call_helper(helper, verb, text, environment)

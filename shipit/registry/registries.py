@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 
 from shipit.clock import Clock, Deadline
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.digest import Digest
 from shipit.errors import BuildError, RemoteError
 from shipit.events import Emit, Warned
@@ -39,7 +39,7 @@ class Registries:
 
     def __init__(
         self,
-        environment: Environment,
+        environment: ProcessEnvironment,
         clock: Clock,
         emit: Emit,
         store: ContentStore,
@@ -179,7 +179,7 @@ def _warn(emit: Emit, text: str) -> None:
     emit(Warned("", text))
 
 
-def _mirrors(environment: Environment) -> dict[str, str]:
+def _mirrors(environment: ProcessEnvironment) -> dict[str, str]:
     """SHIPIT_MIRRORS, such as `docker.io=127.0.0.1:5000,ghcr.io=mirror.example`: host -> host to pull from."""
     pairs = (item.partition("=") for item in (environment.get("SHIPIT_MIRRORS") or "").split(","))
     return {host.strip(): mirror.strip() for host, _, mirror in pairs if mirror.strip()}

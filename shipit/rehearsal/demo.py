@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from shipit.clock import Clock
-from shipit.config.environment import Environment, read_environment
 from shipit.config.load import load_project
+from shipit.config.process_environment import ProcessEnvironment, read_process_environment
 from shipit.errors import ShipitError
 from shipit.events import Event, StepDone, TargetFinished, Transferred
 from shipit.http.transport import Transport
@@ -47,16 +47,16 @@ def main() -> int:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="shipit-demo-") as name:
         folder = Path(name)
-        surroundings = read_environment()._replace(cwd=folder / "hello")
+        environ = read_process_environment()._replace(cwd=folder / "hello")
         shutil.copytree(EXAMPLE, folder / "hello", ignore=shutil.ignore_patterns("__pycache__"))
-        has_base = _base_can_be_pulled(surroundings)
-        runner = _runner(surroundings, has_base, folder / "hello")
+        has_base = _base_can_be_pulled(environ)
+        runner = _runner(environ, has_base, folder / "hello")
         with EmbeddedRegistry() as registry, HerokuStandIn(token="demo-token", runner=runner) as heroku:
             heroku.create_app(APP)
             (folder / "hello" / "deploy.yml").write_text(DEPLOY.format(registry=registry.host))
-            surroundings = surroundings._replace(variables={**surroundings.variables, **heroku.variables()})
+            environ = environ._replace(variables={**environ.variables, **heroku.variables()})
             _say(f"a registry listens on {registry.host}, and a Heroku on {heroku.host}; its dyno is a {runner.kind}")
-            times = _three_deploys(surroundings, heroku, folder / "hello")
+            times = _three_deploys(environ, heroku, folder / "hello")
         if isinstance(runner, ContainerRunner):
             runner.close()
     _table(times)
@@ -67,7 +67,7 @@ def main() -> int:
 Row = tuple[str, int, float, list[Event]]
 
 
-def _three_deploys(surroundings: Environment, heroku: HerokuStandIn, folder: Path) -> list[Row]:
+def _three_deploys(environ: ProcessEnvironment, heroku: HerokuStandIn, folder: Path) -> list[Row]:
     rows = []
     for title, change in (
         ("1. the first deploy: everything moves", None),
@@ -79,7 +79,7 @@ def _three_deploys(surroundings: Environment, heroku: HerokuStandIn, folder: Pat
             (folder / "message.txt").write_text(change)
         events: list[Event] = []
         before = time.monotonic()
-        code = _deploy(surroundings, folder, events.append)
+        code = _deploy(environ, folder, events.append)
         rows.append((title, code, time.monotonic() - before, events))
         if code == 0:
             url = f"http://127.0.0.1:{heroku.apps[APP].dynos[0].port}/"
@@ -88,7 +88,7 @@ def _three_deploys(surroundings: Environment, heroku: HerokuStandIn, folder: Pat
     return rows
 
 
-def _deploy(surroundings: Environment, folder: Path, note: Callable[[Event], None]) -> int:
+def _deploy(environ: ProcessEnvironment, folder: Path, note: Callable[[Event], None]) -> int:
     reporter = PlainReporter(err=sys.stdout)
 
     def tell(event: Event) -> None:
@@ -96,23 +96,23 @@ def _deploy(surroundings: Environment, folder: Path, note: Callable[[Event], Non
         reporter(event)
 
     try:
-        project = load_project(folder / "deploy.yml", surroundings, KindModels())
-        targets = [create_target(name, config, project, surroundings) for name, config in project.targets.items()]
-        with Run(project, targets, surroundings, Clock(), tell) as run:
+        project = load_project(folder / "deploy.yml", environ, KindModels())
+        targets = [create_target(name, config, project, environ) for name, config in project.targets.items()]
+        with Run(project, targets, environ, Clock(), tell) as run:
             return deploy(run)
     except ShipitError as error:
         _say(error.render())
         return error.exit_code
 
 
-def _base_can_be_pulled(surroundings: Environment) -> bool:
+def _base_can_be_pulled(environ: ProcessEnvironment) -> bool:
     """Whether the example's base image can be had; the reason is said when it can't."""
-    host = (surroundings.get("SHIPIT_MIRRORS") or "").partition("docker.io=")[2].split(",")[0] or "registry-1.docker.io"
+    host = (environ.get("SHIPIT_MIRRORS") or "").partition("docker.io=")[2].split(",")[0] or "registry-1.docker.io"
     try:
         if host == "registry-1.docker.io":
-            Transport(surroundings).send("GET", f"https://{host}/v2/", read_s=4)
-        store = ContentStore(surroundings.cache_dir)
-        registries = Registries(surroundings, Clock(), lambda event: None, store)
+            Transport(environ).send("GET", f"https://{host}/v2/", read_s=4)
+        store = ContentStore(environ.cache_dir)
+        registries = Registries(environ, Clock(), lambda event: None, store)
         registries.resolve(parse_reference(BASE), "linux/amd64")
         registries.close()
     except ShipitError as error:
@@ -121,10 +121,10 @@ def _base_can_be_pulled(surroundings: Environment) -> bool:
     return True
 
 
-def _runner(surroundings: Environment, has_base: bool, folder: Path) -> Runner:
+def _runner(environ: ProcessEnvironment, has_base: bool, folder: Path) -> Runner:
     """Containers where an engine and the base are there; else processes, on an empty base where there is no other."""
-    address = find_engine(surroundings.variables, surroundings.home, _say)
-    if has_base and address.host.startswith("unix://") and Engine(address, surroundings.variables).answers():
+    address = find_engine(environ.variables, environ.home, _say)
+    if has_base and address.host.startswith("unix://") and Engine(address, environ.variables).answers():
         return ContainerRunner(address.host)
     if not has_base:
         dockerfile = folder / "Dockerfile"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import ShipitError
 from shipit.reference import parse_reference
 from shipit.setup.cluster_files import images_of, read_cluster_files
@@ -61,7 +61,7 @@ class Found(NamedTuple):
     todo: tuple[str, ...]
 
 
-def look(root: Path, environment: Environment) -> Found:
+def look(root: Path, environment: ProcessEnvironment) -> Found:
     """Read what is there; nothing is run and no server is asked."""
     remotes = read_remotes(root)
     heroku, procfile, app_json = read_heroku_yml(root), read_procfile(root), read_app_json(root)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.setup.reading import read_json, read_text, read_toml, read_yaml
 from shipit.setup.said import as_list, as_map, as_text, slug
 
@@ -75,7 +75,7 @@ def heroku_apps(remotes: Iterable[Remote]) -> dict[str, str]:
     return apps
 
 
-def read_contexts(environment: Environment) -> tuple[tuple[str, ...], str]:
+def read_contexts(environment: ProcessEnvironment) -> tuple[tuple[str, ...], str]:
     """The names of the kubeconfig's contexts, and the current one."""
     names: list[str] = []
     current = ""
@@ -87,7 +87,7 @@ def read_contexts(environment: Environment) -> tuple[tuple[str, ...], str]:
     return tuple(dict.fromkeys(names)), current
 
 
-def docker_hub_user(environment: Environment) -> str:
+def docker_hub_user(environment: ProcessEnvironment) -> str:
     """The user of the Docker Hub login that Docker's config file holds itself; empty where it does not."""
     folder = environment.get("DOCKER_CONFIG")
     auths = as_map(read_json((Path(folder) if folder else environment.home / ".docker") / "config.json").get("auths"))

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from shipit.clock import Clock, Deadline
-from shipit.config.environment import Environment
 from shipit.config.model import TargetConfig
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.events import Emit, Event
 from shipit.http.retry import ATTEMPTS
@@ -29,7 +29,7 @@ class Context:
     fails in a way that may pass: once where the caller looks again by itself.
     """
 
-    environment: Environment
+    environment: ProcessEnvironment
     clock: Clock
     emit: Emit = field(repr=False)
     mark: Callable[[str], str] = field(repr=False)
@@ -158,7 +158,7 @@ class Examines(Protocol):
 class ChecksLogin(Protocol):
     """A kind that can tell without asking a server that nobody is logged in."""
 
-    def check_login(self, environment: Environment) -> None:
+    def check_login(self, environment: ProcessEnvironment) -> None:
         """Called before anything is built. Raises: ShipitError."""
         ...
 
@@ -176,7 +176,7 @@ class ChecksAccess(Protocol):
 class LogsIn(Protocol):
     """A kind whose credentials also open a registry."""
 
-    def registry_logins(self, environment: Environment) -> Mapping[str, Credentials]:
+    def registry_logins(self, environment: ProcessEnvironment) -> Mapping[str, Credentials]:
         """Registry host -> credentials; empty when there are none."""
         ...
 
@@ -216,5 +216,5 @@ class Kind(NamedTuple):
 
     names: tuple[str, ...]
     config: type[TargetConfig]
-    create: Callable[[str, Any, Project, Environment], Target]
-    check_login: Callable[[Environment, Clock, Emit], str] | None = None
+    create: Callable[[str, Any, Project, ProcessEnvironment], Target]
+    check_login: Callable[[ProcessEnvironment, Clock, Emit], str] | None = None

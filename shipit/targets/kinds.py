@@ -7,8 +7,8 @@ import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
-from shipit.config.environment import Environment
 from shipit.config.model import TargetConfig
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.errors import UsageError
 
@@ -46,7 +46,7 @@ class KindModels(Mapping[str, type[TargetConfig]]):
         return len(set(self))
 
 
-def create_target(name: str, config: TargetConfig, project: Project, environment: Environment) -> Target:
+def create_target(name: str, config: TargetConfig, project: Project, environment: ProcessEnvironment) -> Target:
     """The target of a name in deploy.yml."""
     kind = config.kind or name
     if kind in BUILT_IN:
@@ -55,14 +55,14 @@ def create_target(name: str, config: TargetConfig, project: Project, environment
     return _installed()[kind].create(name, config, project, environment)
 
 
-def login_check(kind: str) -> Callable[[Environment, Clock, Emit], str] | None:
+def login_check(kind: str) -> Callable[[ProcessEnvironment, Clock, Emit], str] | None:
     """What `shipit login KIND` calls; None where the word is no kind, or its kind has no login of its own."""
     if kind in BUILT_IN:
         package = BUILT_IN[kind][0]
         if importlib.util.find_spec(f"{package}.login") is None:
             return None
         return cast(
-            "Callable[[Environment, Clock, Emit], str]", importlib.import_module(f"{package}.login").check_login
+            "Callable[[ProcessEnvironment, Clock, Emit], str]", importlib.import_module(f"{package}.login").check_login
         )
     found = _installed().get(kind)
     return found.check_login if found else None

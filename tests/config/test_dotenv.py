@@ -20,8 +20,8 @@ def load(folder: Path, text: str, dotenv: str | bytes = "", **variables: str) ->
     data = dotenv if isinstance(dotenv, bytes) else dotenv.encode()
     (folder / ".env").write_bytes(data)
     (folder / "deploy.yml").write_text(text)
-    surroundings = environment(folder, **variables)._replace(home=folder / "home")
-    return load_project(folder / "deploy.yml", surroundings, KindModels())
+    environ = environment(folder, **variables)._replace(home=folder / "home")
+    return load_project(folder / "deploy.yml", environ, KindModels())
 
 
 @pytest.mark.parametrize(

@@ -75,12 +75,12 @@ def test_a_draft_is_always_good(
     for name, data in (("app.json", app), ("package.json", package)):
         (root / name).write_text(json.dumps(data))
     (root / "Procfile").write_text("\n".join(procfile), encoding="utf-8", errors="replace")
-    surroundings = environment(root, KUBECONFIG=str(root / "kubeconfig"))
-    found = look(root, surroundings)
+    environ = environment(root, KUBECONFIG=str(root / "kubeconfig"))
+    found = look(root, environ)
     context = found.current_context or next(iter(found.contexts), "")
     heroku_app = main_app(found) or (heroku_name(found.app) if found.is_for_heroku else "")
     answers = Answers(
         found.app, f"docker.io/me/{found.app}", heroku_app, context if found.contexts or found.manifests else None
     )
     (root / "deploy.yml").write_text(render_draft(found, answers), encoding="utf-8")
-    assert load_project(root / "deploy.yml", surroundings, KindModels()).app == found.app
+    assert load_project(root / "deploy.yml", environ, KindModels()).app == found.app

@@ -21,8 +21,8 @@ def load(folder: Path, files: dict[str, str], selected: str | None = None, **var
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-    surroundings = environment(folder, **variables)
-    return load_project(folder / "deploy.yml", surroundings, KindModels(), selected=selected)
+    environ = environment(folder, **variables)
+    return load_project(folder / "deploy.yml", environ, KindModels(), selected=selected)
 
 
 def k8s(project: Project) -> KubernetesConfig:

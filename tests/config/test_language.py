@@ -214,8 +214,8 @@ def test_secrets_from_everywhere(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("from-file\n")
     text = "app: a\nsecrets:\n  E: {env: MINE}\n  F: {file: token}\n  C: {command: [printf, from-command]}\n"
     project = load(tmp_path, text)
-    surroundings = environment(tmp_path, MINE="from-env")
-    values = resolve_secrets(["E", "F", "C"], project.secrets, tmp_path, surroundings)
+    environ = environment(tmp_path, MINE="from-env")
+    values = resolve_secrets(["E", "F", "C"], project.secrets, tmp_path, environ)
     assert values == {"C": "from-command", "E": "from-env", "F": "from-file"}
 
 

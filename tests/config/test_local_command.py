@@ -140,14 +140,14 @@ def resolved(folder: Path, command: str) -> dict[str, str]:
     (folder / ".env").write_text("FROM_DOTENV='two words'\n")
     text = f"app: shop\ndotenv: .env\nsecrets:\n  T: {{command: {command}}}\n"
     (folder / "deploy.yml").write_text(text)
-    surroundings = environment(folder, TOKEN=CANARY)
-    project = load_project(folder / "deploy.yml", surroundings, KindModels())
+    environ = environment(folder, TOKEN=CANARY)
+    project = load_project(folder / "deploy.yml", environ, KindModels())
     shown = render_resolved(project)
     assert "canary" not in shown and "two words" not in shown
     (folder / "again.yml").write_text(shown)
     again = load_project(folder / "again.yml", environment(folder, TOKEN=CANARY, FROM_DOTENV="two words"), KindModels())
     assert again.secrets == project.secrets, "the resolved file means the same"
-    return resolve_secrets(["T"], project.secrets, folder, surroundings, known=project.names)
+    return resolve_secrets(["T"], project.secrets, folder, environ, known=project.names)
 
 
 def test_variables_of_the_process_and_of_dotenv_files_reach_a_command(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shipit.config.environment import Environment
 from shipit.config.interpolate import InterpolationError, interpolate
 from shipit.config.load import load_project
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.resolved import render_resolved
 from shipit.errors import ConfigErrors, ShipitError, UsageError
 from shipit.targets.kinds import KindModels
@@ -92,10 +92,10 @@ def test_no_text_breaks_interpolation(text: str) -> None:
 def check_reads_or_explains(folder: Path, data: bytes) -> None:
     path = folder / "deploy.yml"
     path.write_bytes(data)
-    surroundings = Environment(VARIABLES, folder, folder)
+    environ = ProcessEnvironment(VARIABLES, folder, folder)
     for selected in (None, "staging"):
         try:
-            project = load_project(path, surroundings, KindModels(), selected=selected)
+            project = load_project(path, environ, KindModels(), selected=selected)
         except ConfigErrors as error:
             assert error.problems
             for problem in error.problems:
@@ -125,7 +125,7 @@ def check_resolves(project: Any, folder: Path) -> None:
     assert "canary" not in text
     again = folder / "again.yml"
     again.write_text(text, encoding="utf-8")
-    assert render_resolved(load_project(again, Environment({}, folder, folder), KindModels())) == text
+    assert render_resolved(load_project(again, ProcessEnvironment({}, folder, folder), KindModels())) == text
 
 
 @pytest.mark.parametrize("name", ["deploy.example.yml", "examples/hello/deploy.yml"])

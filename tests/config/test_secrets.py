@@ -36,9 +36,9 @@ def backend(folder: Path, value: str) -> dict[str, str]:
 
 def resolve(folder: Path, secrets: str, names: list[str], **variables: str) -> dict[str, str]:
     (folder / "deploy.yml").write_text(f"app: shop\nsecrets:\n{secrets}")
-    surroundings = environment(folder, **variables)
-    project = load_project(folder / "deploy.yml", surroundings, KindModels())
-    return resolve_secrets(names, project.secrets, folder, surroundings)
+    environ = environment(folder, **variables)
+    project = load_project(folder / "deploy.yml", environ, KindModels())
+    return resolve_secrets(names, project.secrets, folder, environ)
 
 
 def test_the_keyring_is_asked_in_a_process_of_its_own(tmp_path: Path) -> None:

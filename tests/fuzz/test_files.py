@@ -13,11 +13,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shipit.clock import Deadline
-from shipit.config.environment import Environment
 from shipit.config.folder import ProjectFolder
 from shipit.config.git import Git
 from shipit.config.load import load_project
 from shipit.config.names import GIT_FACTS
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.config.resolved import render_resolved
 from shipit.reference import parse_reference
@@ -39,8 +39,8 @@ SMALL = (
 EXAMPLE = (ROOT / "deploy.example.yml").read_bytes()
 
 
-def surroundings(folder: Path, **variables: str) -> Environment:
-    return Environment({"PATH": "/nowhere", "A": "value", **variables}, folder, folder)
+def surroundings(folder: Path, **variables: str) -> ProcessEnvironment:
+    return ProcessEnvironment({"PATH": "/nowhere", "A": "value", **variables}, folder, folder)
 
 
 @fuzzed

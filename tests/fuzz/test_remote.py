@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shipit.clock import Deadline
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.digest import Digest
 from shipit.http.retry import parse_retry_after
 from shipit.http.skew import judge_skew
@@ -37,9 +37,9 @@ from tests.runs import FakeClock
 NOWHERE = "http://127.0.0.1:1"
 
 
-def surroundings(folder: Path) -> Environment:
+def surroundings(folder: Path) -> ProcessEnvironment:
     variables = {"http_proxy": NOWHERE, "https_proxy": NOWHERE, "no_proxy": "127.0.0.1", "SHIPIT_HTTP_TIMEOUT": "2s"}
-    return Environment({"PATH": "/nowhere", **variables}, folder, folder)
+    return ProcessEnvironment({"PATH": "/nowhere", **variables}, folder, folder)
 
 
 @pytest.fixture(scope="module")

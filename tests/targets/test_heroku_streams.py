@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from shipit.clock import Clock, Deadline
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.events import Event
 from shipit.rehearsal.server import Request, Response, StrictServer
 from shipit.targets.heroku.address import may_be_followed
@@ -86,7 +86,7 @@ def streams() -> Iterator[Streams]:
         yield server
 
 
-def client(streams: Streams, surroundings: Environment, clock: Clock, seconds: float) -> HerokuClient:
+def client(streams: Streams, surroundings: ProcessEnvironment, clock: Clock, seconds: float) -> HerokuClient:
     surroundings = surroundings._replace(
         variables={**surroundings.variables, "SHIPIT_HEROKU_API": f"http://{streams.host}"}
     )

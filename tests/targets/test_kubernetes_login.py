@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from shipit.clock import Clock, Deadline
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import DeadlinePassed, Interrupted, RemoteError
 from shipit.rehearsal.server import Response
 from shipit.targets.kubernetes.client import LOG_BYTES, KubernetesClient
@@ -26,7 +26,7 @@ from tests.servers.certificates import Authority
 from tests.servers.kube_api import KubeApi
 
 
-def environment(folder: Path, *texts: str | bytes, **variables: str) -> Environment:
+def environment(folder: Path, *texts: str | bytes, **variables: str) -> ProcessEnvironment:
     files = []
     for number, text in enumerate(texts):
         file = folder / f"config-{number}"
@@ -131,7 +131,7 @@ def test_a_kubeconfig_that_is_no_file(tmp_path: Path, name: str) -> None:
     assert name in caught.value.where
 
 
-def send(surroundings: Environment, deadline: Deadline | None = None) -> int:
+def send(surroundings: ProcessEnvironment, deadline: Deadline | None = None) -> int:
     server = ApiServer(read_context(surroundings, None), surroundings)
     try:
         return server.send("GET", "/version", deadline or Deadline(Clock()).within(10)).status

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shipit.clock import Clock, Deadline
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.targets.kubernetes.identity import Identity
 from shipit.targets.kubernetes.kubeconfig import read_context
 from tests.servers.certificates import Authority
@@ -72,7 +72,7 @@ def test_a_context_reads_as_the_official_client_reads_it(folder: Path, case: str
     )
     theirs = client.Configuration()
     config.load_kube_config(str(file), client_configuration=theirs, persist_config=False)
-    environment = Environment({"KUBECONFIG": str(file), "PATH": "/usr/bin:/bin"}, folder, folder)
+    environment = ProcessEnvironment({"KUBECONFIG": str(file), "PATH": "/usr/bin:/bin"}, folder, folder)
     ours = read_context(environment, None)
     identity, deadline = Identity(ours, environment), Deadline(Clock())
     try:

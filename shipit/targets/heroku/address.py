@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from urllib.parse import SplitResult, urlsplit
 
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import RemoteError
 from shipit.http.proxy import is_loopback
 
@@ -13,7 +13,7 @@ API = "https://api.heroku.com"
 REGISTRY = "registry.heroku.com"
 
 
-def api_address(environment: Environment) -> tuple[str, str]:
+def api_address(environment: ProcessEnvironment) -> tuple[str, str]:
     """The API's URL and the registry's host; SHIPIT_HEROKU_API and SHIPIT_HEROKU_REGISTRY name others, for a stand-in."""
     api = (environment.get("SHIPIT_HEROKU_API") or API).rstrip("/")
     return api, environment.get("SHIPIT_HEROKU_REGISTRY") or REGISTRY

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shipit.clock import Clock, Deadline
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import UsageError
 from shipit.events import Emit
 from shipit.targets.heroku.client import HerokuClient
@@ -11,7 +11,7 @@ from shipit.targets.heroku.token import find_token
 from shipit.targets.heroku.wire import HerokuWire
 
 
-def check_login(environment: Environment, clock: Clock, emit: Emit) -> str:
+def check_login(environment: ProcessEnvironment, clock: Clock, emit: Emit) -> str:
     """Who the token's account is and where the token comes from, for people.
 
     Raises: UsageError when there is no token, RemoteError when Heroku does not take it.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.digest import Digest
 from shipit.errors import BuildError, Interrupted, RemoteError, ShipitError
@@ -49,7 +49,7 @@ RELEASE_S = 3600.0
 LOG_LINES = 200
 
 
-def create(name: str, config: HerokuConfig, project: Project, environment: Environment) -> HerokuTarget:
+def create(name: str, config: HerokuConfig, project: Project, environment: ProcessEnvironment) -> HerokuTarget:
     """Raises: ConfigError when deploy.yml uses a name that shipit keeps for itself."""
     for part, names in (("env", project.env), ("secrets", project.secrets_for(name))):
         if OWNED in names:
@@ -61,7 +61,7 @@ def create(name: str, config: HerokuConfig, project: Project, environment: Envir
 class HerokuTarget:
     """One app. Process types and the release command become repositories of Heroku's registry."""
 
-    def __init__(self, name: str, config: HerokuConfig, project: Project, environment: Environment) -> None:
+    def __init__(self, name: str, config: HerokuConfig, project: Project, environment: ProcessEnvironment) -> None:
         self.name = name
         self.config = config
         self.project = project
@@ -86,11 +86,11 @@ class HerokuTarget:
                 )
                 raise BuildError("has no CMD, and Heroku runs nothing else", where=f"image {use.image}", hint=hint)
 
-    def check_login(self, environment: Environment) -> None:
+    def check_login(self, environment: ProcessEnvironment) -> None:
         if self._find_token(environment) is None:
             raise RemoteError("nobody is logged in to Heroku", where=self.place.identity, hint=NO_TOKEN, status=401)
 
-    def registry_logins(self, environment: Environment) -> Mapping[str, Credentials]:
+    def registry_logins(self, environment: ProcessEnvironment) -> Mapping[str, Credentials]:
         token = self._find_token(environment)
         return {self.registry: Credentials("_", token.value, preemptive=True, origin=token.origin)} if token else {}
 
@@ -279,7 +279,7 @@ class HerokuTarget:
             self._wire = HerokuWire(context.environment, token, context.clock, context.emit, http)
         return HerokuClient(self._wire, self.app, context.deadline, context.attempts)
 
-    def _find_token(self, environment: Environment) -> Token | None:
+    def _find_token(self, environment: ProcessEnvironment) -> Token | None:
         """The token, looked for once: a keychain may take its time."""
         if not self._token:
             self._token = (find_token(environment),)

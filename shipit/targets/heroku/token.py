@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.files import Unreadable, read_file
 from shipit.process import ProgramFailed, run_program
 from shipit.targets.heroku.address import API, api_address, host_of_api
@@ -30,7 +30,7 @@ class Token:
     origin: str
 
 
-def find_token(environment: Environment) -> Token | None:
+def find_token(environment: ProcessEnvironment) -> Token | None:
     """The token: HEROKU_API_KEY, else the system's keychain, else the netrc file, else what `heroku auth:token` prints.
 
     None when nobody is logged in. Where SHIPIT_HEROKU_API names another API, what was kept for Heroku's is not used.
@@ -40,7 +40,7 @@ def find_token(environment: Environment) -> Token | None:
     return found
 
 
-def _looked_for(environment: Environment) -> Token | None:
+def _looked_for(environment: ProcessEnvironment) -> Token | None:
     if key := (environment.get("HEROKU_API_KEY") or "").strip():
         return Token(key, "HEROKU_API_KEY")
     api, _ = api_address(environment)
@@ -49,7 +49,7 @@ def _looked_for(environment: Environment) -> Token | None:
     return _from_keychain(environment) or _from_netrc(environment, host_of_api(api)) or _from_cli(environment)
 
 
-def _from_keychain(environment: Environment) -> Token | None:
+def _from_keychain(environment: ProcessEnvironment) -> Token | None:
     """The keychain knows it by the account that the CLI notes beside its other data."""
     if environment.get("HEROKU_NETRC_WRITE") == "true":
         return None
@@ -67,7 +67,7 @@ def _from_keychain(environment: Environment) -> Token | None:
     return Token(value, f"the keychain's {account}") if value else None
 
 
-def _from_netrc(environment: Environment, host: str) -> Token | None:
+def _from_netrc(environment: ProcessEnvironment, host: str) -> Token | None:
     """The netrc file; where the CLI has encrypted it, gpg is asked for it, as the CLI does."""
     file = Path(environment.get("NETRC") or environment.home / ".netrc")
     encrypted = file.with_name(f"{file.name}.gpg")
@@ -87,12 +87,12 @@ def _read(file: Path) -> bytes:
         return b""
 
 
-def _from_cli(environment: Environment) -> Token | None:
+def _from_cli(environment: ProcessEnvironment) -> Token | None:
     value = _printed(["heroku", "auth:token"], environment)
     return Token(value, "heroku auth:token") if value and not value.isspace() else None
 
 
-def _printed(command: list[str], environment: Environment) -> str:
+def _printed(command: list[str], environment: ProcessEnvironment) -> str:
     """The last line that a program prints; empty where it prints nothing, or no text."""
     try:
         lines = _output(command, environment).decode().strip().splitlines()
@@ -101,7 +101,7 @@ def _printed(command: list[str], environment: Environment) -> str:
     return lines[-1].strip() if lines else ""
 
 
-def _output(command: list[str], environment: Environment) -> bytes:
+def _output(command: list[str], environment: ProcessEnvironment) -> bytes:
     """What a program prints, where it is installed and ends well; it is never asked twice, and never asks."""
     program = shutil.which(command[0], path=environment.get("PATH"))
     if program is None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shipit.clock import Clock, Deadline
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import RemoteError
 from shipit.events import Emit
 from shipit.http.exchange import Answer
@@ -45,7 +45,12 @@ class HerokuWire:
     """
 
     def __init__(
-        self, environment: Environment, token: Token | None, clock: Clock, emit: Emit, http: Transport | None = None
+        self,
+        environment: ProcessEnvironment,
+        token: Token | None,
+        clock: Clock,
+        emit: Emit,
+        http: Transport | None = None,
     ) -> None:
         self.base, _ = api_address(environment)
         check_api(self.base)

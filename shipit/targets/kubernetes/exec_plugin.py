@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from shipit.clock import Deadline
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import RemoteError
 from shipit.http.parts import Part
 from shipit.json_text import parse_json
@@ -34,7 +34,7 @@ class Printed(NamedTuple):
     expires_s: float
 
 
-def run_plugin(plugin: ExecPlugin, where: str, environment: Environment, deadline: Deadline) -> Printed:
+def run_plugin(plugin: ExecPlugin, where: str, environment: ProcessEnvironment, deadline: Deadline) -> Printed:
     """Run a plugin and read what it prints, which is redacted from then on.
 
     Raises: RemoteError for a plugin that fails, gives nothing in time, or prints anything else; DeadlinePassed, Interrupted.
@@ -69,7 +69,7 @@ def run_plugin(plugin: ExecPlugin, where: str, environment: Environment, deadlin
     return _parsed(done.output, plugin, where, environment)
 
 
-def _parsed(output: bytes, plugin: ExecPlugin, where: str, environment: Environment) -> Printed:
+def _parsed(output: bytes, plugin: ExecPlugin, where: str, environment: ProcessEnvironment) -> Printed:
     hint = "it should print an ExecCredential, and nothing else"
     try:
         answer = Part(parse_json(output), f"{where}: what {plugin.command} printed", "", hint)

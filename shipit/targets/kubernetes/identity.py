@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from shipit.clock import Deadline
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import RemoteError
 from shipit.files import Unreadable, read_text
 from shipit.http.tls import Tls
@@ -28,7 +28,7 @@ _EARLY_S, _FILE_S = 30.0, 60.0
 class Identity:
     """The login of a context, read when it is first needed and again when it has expired. Not safe to share between threads."""
 
-    def __init__(self, context: KubeContext, environment: Environment) -> None:
+    def __init__(self, context: KubeContext, environment: ProcessEnvironment) -> None:
         self.context = context
         self._environment = environment
         self._printed: Printed | None = None

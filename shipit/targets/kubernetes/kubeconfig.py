@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from shipit.config.environment import Environment
 from shipit.config.folder import project_folder
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.yaml_text import decode, load_documents
 from shipit.errors import ConfigErrors, RemoteError
 from shipit.files import MIB, Missing, Unreadable, is_within, read_file
@@ -75,12 +75,12 @@ class KubeContext(NamedTuple):
     login: Login = Login()
 
 
-def kubeconfig_paths(environment: Environment) -> str:
+def kubeconfig_paths(environment: ProcessEnvironment) -> str:
     """KUBECONFIG, or ~/.kube/config."""
     return environment.get("KUBECONFIG") or str(environment.home / ".kube" / "config")
 
 
-def read_context(environment: Environment, wanted: str | None) -> KubeContext:
+def read_context(environment: ProcessEnvironment, wanted: str | None) -> KubeContext:
     """The context of a name, or the current one.
 
     Raises: RemoteError, naming the file and the field that is wrong.
@@ -110,7 +110,7 @@ def check_namespace(part: Part) -> str:
 class _Files:
     """The files of a kubeconfig, merged: of two entries of a name, and of two current contexts, the first counts."""
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: ProcessEnvironment) -> None:
         self.paths = kubeconfig_paths(environment)
         self.current = ""
         self.rows: dict[str, dict[str, Part]] = {"clusters": {}, "contexts": {}, "users": {}}
@@ -213,7 +213,7 @@ def _pem(part: Part, key: str) -> Pem | None:
     return Pem("", _beside(part, file), part[key].path) if file else None
 
 
-def _check_files(environment: Environment, *parts: Part | None) -> None:
+def _check_files(environment: ProcessEnvironment, *parts: Part | None) -> None:
     """That a kubeconfig of an untrusted project has no file from outside sent to a server that it names as well."""
     within = project_folder(environment.cwd, environment).within
     if within is None:

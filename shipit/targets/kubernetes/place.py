@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.files import Unreadable, read_text
 from shipit.http.parts import Part
 from shipit.targets.kubernetes.config import KubernetesConfig
@@ -20,26 +20,26 @@ from shipit.targets.kubernetes.kubeconfig import (
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
-def is_in_cluster(environment: Environment) -> bool:
+def is_in_cluster(environment: ProcessEnvironment) -> bool:
     """Whether a pod's service account is what there is to go by."""
     has_file = any(Path(path).is_file() for path in kubeconfig_paths(environment).split(":"))
     return not has_file and bool(environment.get("KUBERNETES_SERVICE_HOST")) and (SERVICE_ACCOUNT / "token").is_file()
 
 
-def find_context(environment: Environment, wanted: str | None) -> KubeContext:
+def find_context(environment: ProcessEnvironment, wanted: str | None) -> KubeContext:
     """The context of a name, the current one, or that of the pod which this runs in. Raises: RemoteError."""
     if wanted is None and is_in_cluster(environment):
         return _in_cluster(environment)
     return read_context(environment, wanted)
 
 
-def read_place(config: KubernetesConfig, environment: Environment) -> tuple[str, str, str]:
+def read_place(config: KubernetesConfig, environment: ProcessEnvironment) -> tuple[str, str, str]:
     """Context, server and namespace. Raises: RemoteError when there is no such context."""
     found = find_context(environment, config.context)
     return found.name, found.server, found.namespace
 
 
-def _in_cluster(environment: Environment) -> KubeContext:
+def _in_cluster(environment: ProcessEnvironment) -> KubeContext:
     """Source: Kubernetes documentation, "Accessing the API from a Pod"."""
     host = environment.variables["KUBERNETES_SERVICE_HOST"]
     host = f"[{host}]" if ":" in host else host

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from shipit.clock import Deadline
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import RemoteError
 from shipit.http.exchange import Answer
 from shipit.http.failures import TEMPORARY, Untrusted
@@ -39,7 +39,7 @@ class Resource(NamedTuple):
 class ApiServer:
     """The server of a context, with its login. Safe to use from several threads; connections are kept until `close`."""
 
-    def __init__(self, context: KubeContext, environment: Environment) -> None:
+    def __init__(self, context: KubeContext, environment: ProcessEnvironment) -> None:
         self.context = context
         self.url = context.server
         self._environment = environment

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.errors import ConfigErrors, RemoteError
 from shipit.events import Event
@@ -37,7 +37,7 @@ from shipit.targets.kubernetes.superseded import Released
 from shipit.targets.kubernetes.urls import ingress_urls
 
 
-def create(name: str, config: KubernetesConfig, project: Project, environment: Environment) -> KubernetesTarget:
+def create(name: str, config: KubernetesConfig, project: Project, environment: ProcessEnvironment) -> KubernetesTarget:
     return KubernetesTarget(name, config, project, environment)
 
 
@@ -48,7 +48,7 @@ def _identity(context: str, server: str, namespace: str) -> str:
 class KubernetesTarget:
     """One namespace of one cluster."""
 
-    def __init__(self, name: str, config: KubernetesConfig, project: Project, environment: Environment) -> None:
+    def __init__(self, name: str, config: KubernetesConfig, project: Project, environment: ProcessEnvironment) -> None:
         self.name = name
         self.config = config
         self.project = project

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shipit.clock import Clock, Deadline
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import RemoteError
 from shipit.events import Emit
 from shipit.http.exchange import Answer
@@ -27,7 +27,9 @@ _LOGIN = "docker login, with a personal access token that may read, write and de
 class DockerHub:
     """Speaks for one account. Everything it asks for can be asked for twice."""
 
-    def __init__(self, environment: Environment, clock: Clock, emit: Emit, credentials: Credentials | None) -> None:
+    def __init__(
+        self, environment: ProcessEnvironment, clock: Clock, emit: Emit, credentials: Credentials | None
+    ) -> None:
         self._http = Transport(environment, Deadline(clock))
         self._emit = emit
         self._credentials = credentials

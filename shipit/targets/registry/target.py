@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from shipit.config.environment import Environment
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.errors import ConfigErrors
 from shipit.events import Event
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from shipit.targets.registry.hub import DockerHub
 
 
-def create(name: str, config: RegistryConfig, project: Project, environment: Environment) -> RegistryTarget:
+def create(name: str, config: RegistryConfig, project: Project, environment: ProcessEnvironment) -> RegistryTarget:
     return RegistryTarget(name, config, project)
 
 

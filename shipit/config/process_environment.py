@@ -22,7 +22,7 @@ class _Fields(NamedTuple):
     is_untrusted: bool
 
 
-class Environment(_Fields):
+class ProcessEnvironment(_Fields):
     """Variables, home and working directory of the process, as values.
 
     `redactor` is the one redactor of the process: whoever reads a credential tells it at once. `is_untrusted` is whether
@@ -103,14 +103,14 @@ def forbid_plugins() -> None:
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "1"
 
 
-def read_environment(redactor: Redactor | None = None, *, is_untrusted: bool = False) -> Environment:
+def read_process_environment(redactor: Redactor | None = None, *, is_untrusted: bool = False) -> ProcessEnvironment:
     """The environment of this process, read once by the command line. SHIPIT_UNTRUSTED makes it untrusted, too."""
     said = os.environ.get("SHIPIT_UNTRUSTED", "").lower()
     is_untrusted = is_untrusted or said not in ("", "0", "false", "no", "off")
     variables, home, cwd = dict(os.environ), Path.home(), Path.cwd()
     if is_untrusted:
         variables["PATH"] = search_path_outside(variables.get("PATH", os.defpath), project_root(cwd, home))
-    return Environment(variables, home, cwd, redactor, is_untrusted=is_untrusted)
+    return ProcessEnvironment(variables, home, cwd, redactor, is_untrusted=is_untrusted)
 
 
 def search_path_outside(path: str, folder: Path) -> str:
