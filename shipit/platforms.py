@@ -1,10 +1,11 @@
-"""Platforms such as linux/arm64, in one form for all that mean the same. Imports nothing.
+"""Platforms such as linux/arm64, in one form for all that mean the same; and the platform of this machine.
 
 Source: github.com/containerd/platforms, `Normalize` and `Only`.
 """
 
 from __future__ import annotations
 
+import platform
 import re
 from typing import NamedTuple
 
@@ -32,6 +33,9 @@ _VARIANTS = {
 ARCHITECTURES = frozenset(
     ["386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x", *_NAMES]
 )
+
+# Names that kernels give to machines -> what containers call them.
+_MACHINES = {"armv7l": "arm/v7", "armv6l": "arm/v6", "i686": "386"}
 
 
 class Platform(NamedTuple):
@@ -100,3 +104,12 @@ def _arm64_versions(variant: str) -> list[str]:
 def _number(variant: str) -> int:
     digits = variant.removeprefix("v")
     return int(digits) if re.fullmatch(r"\d", digits, re.ASCII) else 0
+
+
+def this_platform() -> str:
+    """What builds here run on: containers are Linux, whatever the machine runs."""
+    name = platform.machine()
+    try:
+        return str(parse_platform(f"linux/{_MACHINES.get(name, name)}"))
+    except ValueError:
+        return "linux/amd64"

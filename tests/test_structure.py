@@ -48,14 +48,15 @@ ALLOWED = {
     "threads": {"clock", "errors"},
     "config": set(),
     "http": {"config"},
-    "image": set(),
-    "registry": {"image", "http", "config"},
-    "targets": {"registry", "image", "http", "config"},
-    "pipeline": {"targets", "registry", "image", "http", "config"},
+    "docker": {"http", "config"},
+    "image": {"docker"},
+    "registry": {"image", "docker", "http", "config"},
+    "targets": {"registry", "image", "docker", "http", "config"},
+    "pipeline": {"targets", "registry", "image", "docker", "http", "config"},
     "report": set(),
-    "rehearsal": {"report", "pipeline", "targets", "registry", "image", "http", "config"},
+    "rehearsal": {"report", "pipeline", "targets", "registry", "image", "docker", "http", "config"},
     "setup": {"image", "config"},
-    "cli": {"setup", "report", "rehearsal", "pipeline", "targets", "registry", "image", "http", "config"},
+    "cli": {"setup", "report", "rehearsal", "pipeline", "targets", "registry", "image", "docker", "http", "config"},
 }
 FILES = sorted(SOURCE.rglob("*.py"))
 

@@ -19,8 +19,8 @@ from shipit.image.options import BuildOptions
 from shipit.image.store import ContentStore
 
 if TYPE_CHECKING:
+    from shipit.docker.client import Engine
     from shipit.image.engine.bases import Logins
-    from shipit.image.engine.client import Engine
 
 
 class BuildTools(NamedTuple):

@@ -16,7 +16,7 @@ from shipit.image.syntax import problem_of
 
 if TYPE_CHECKING:
     # Most images need no engine, and what talks to one takes its time to import.
-    from shipit.image.engine.client import Engine
+    from shipit.docker.client import Engine
 
 INSTALL_BUILDX = "install the buildx plugin: https://docs.docker.com/go/buildx"
 START_ENGINE = "start Docker, or set DOCKER_HOST to an engine that runs; shipit builds without one only what has no RUN"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform as machine
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,21 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from shipit.image.withheld import Withheld
-from shipit.platforms import parse_platform
+from shipit.platforms import this_platform
 
 # 1980-01-01, the first moment that every archive format can hold; SOURCE_DATE_EPOCH says another time of the image.
 EPOCH_S = 315_532_800
-# Names of kernels for what containers call otherwise.
-_MACHINES = {"armv7l": "arm/v7", "armv6l": "arm/v6", "i686": "386"}
-
-
-def this_platform() -> str:
-    """What builds here run on: containers are Linux, whatever the machine runs."""
-    name = machine.machine()
-    try:
-        return str(parse_platform(f"linux/{_MACHINES.get(name, name)}"))
-    except ValueError:
-        return "linux/amd64"
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from shipit.release import Plan
 from shipit.targets.base import Closes, Context, LogsIn, Target
 
 if TYPE_CHECKING:
-    from shipit.image.engine.client import Engine
+    from shipit.docker.client import Engine
 
 
 @dataclass
@@ -126,8 +126,8 @@ class Run:
         Deadline(self.clock).wait(self.may_build.wait, "the places of the targets to be read")
         with self._lock:
             if self._engine is None:
-                from shipit.image.engine.address import find_engine
-                from shipit.image.engine.client import Engine
+                from shipit.docker.address import find_engine
+                from shipit.docker.client import Engine
 
                 variables, home = self.environment.variables, self.environment.home
                 address = find_engine(variables, home, lambda text: self.emit(Warned("", text)))

@@ -13,13 +13,13 @@ from pathlib import Path
 from shipit.clock import Clock, Deadline
 from shipit.config.folder import project_folder
 from shipit.config.process_environment import ProcessEnvironment
+from shipit.docker.address import docker_folder
+from shipit.docker.config_file import DockerConfig, Entry, host_key, parse_docker_config, secrets_in
+from shipit.docker.credential_helper import call_helper
 from shipit.files import Missing, Unreadable, is_within, read_text
-from shipit.image.engine.address import docker_folder
 from shipit.json_text import parse_json
 from shipit.process import ProgramFailed
 from shipit.reference import ImageRef
-from shipit.registry.docker_config import DockerConfig, Entry, host_key, parse_docker_config, secrets_in
-from shipit.registry.helper import call_helper
 from shipit.threads import Once
 
 

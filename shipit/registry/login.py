@@ -14,6 +14,8 @@ from typing import Any
 
 from shipit.clock import Clock, Deadline
 from shipit.config.process_environment import ProcessEnvironment
+from shipit.docker.config_file import docker_config_of, host_key, is_key_of
+from shipit.docker.credential_helper import call_helper
 from shipit.errors import UsageError
 from shipit.events import Emit
 from shipit.files import Missing, Unreadable, read_file
@@ -22,8 +24,6 @@ from shipit.json_text import parse_json
 from shipit.process import ProgramFailed
 from shipit.registry.client import RegistryClient
 from shipit.registry.credentials import Credentials, docker_config_file
-from shipit.registry.docker_config import docker_config_of, host_key, is_key_of
-from shipit.registry.helper import call_helper
 
 
 def check_login(host: str, credentials: Credentials, environment: ProcessEnvironment, clock: Clock, emit: Emit) -> None:

@@ -14,11 +14,11 @@ from pathlib import Path
 from shipit.clock import Clock
 from shipit.config.load import load_project
 from shipit.config.process_environment import ProcessEnvironment, read_process_environment
+from shipit.docker.address import find_engine
+from shipit.docker.client import Engine
 from shipit.errors import ShipitError
 from shipit.events import Event, StepDone, TargetFinished, Transferred
 from shipit.http.transport import Transport
-from shipit.image.engine.address import find_engine
-from shipit.image.engine.client import Engine
 from shipit.image.store import ContentStore
 from shipit.pipeline.flow import deploy
 from shipit.pipeline.run import Run

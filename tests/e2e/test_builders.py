@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from shipit.docker.address import EngineAddress
+from shipit.docker.client import Engine
 from shipit.image.build import BuildTools, build_image
-from shipit.image.engine.address import EngineAddress
-from shipit.image.engine.client import Engine
 from shipit.image.image import BuiltImage
 from shipit.image.options import BuildOptions
 from shipit.image.store import ContentStore

@@ -15,13 +15,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shipit.digest import Digest
+from shipit.docker.json_rows import json_rows
 from shipit.errors import ShipitError
 from shipit.image.build import BuildTools, build_image, read_dockerfile
 from shipit.image.context import read_ignore_rules, scan_context
 from shipit.image.dockerfile import parse_dockerfile
 from shipit.image.engine.export import read_archive
 from shipit.image.engine.failure import explain_failure
-from shipit.image.engine.progress import TRACE, Progress, json_rows, read_plain, read_row
+from shipit.image.engine.progress import TRACE, Progress, read_plain, read_row
 from shipit.image.facts import carried_facts, facts_of
 from shipit.image.fetch import LayerReader
 from shipit.image.image import BuiltImage, Layer, SourceImage

@@ -12,10 +12,10 @@ from typing import Any, Protocol
 
 from shipit.clock import Clock
 from shipit.digest import Digest
+from shipit.docker.address import EngineAddress
+from shipit.docker.client import Engine
 from shipit.events import Event, Warned
 from shipit.image.build import BuildTools, build_image
-from shipit.image.engine.address import EngineAddress
-from shipit.image.engine.client import Engine
 from shipit.image.image import BuiltImage
 from shipit.image.manifest import CONFIG_TYPES, LAYER_TYPES, MANIFEST_TYPES
 from shipit.image.options import BuildOptions

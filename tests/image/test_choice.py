@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
+from shipit.docker.client import Engine
 from shipit.errors import BuildError
 from shipit.image.choice import Choice, choose_builder
 from shipit.image.dockerfile import parse_dockerfile
-from shipit.image.engine.client import Engine
 from shipit.image.options import BuildOptions
 
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shipit.docker.address import EngineAddress
+from shipit.docker.client import Engine
 from shipit.errors import BuildError, ShipitError
 from shipit.image.build import BuildTools, build_image
-from shipit.image.engine.address import EngineAddress
-from shipit.image.engine.client import Engine
 from shipit.image.facts import KEY, Facts, Unknown, carried_facts, facts_of
 from shipit.image.image import BuiltImage
 from shipit.image.options import BuildOptions

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
+from shipit.docker.address import EngineAddress
+from shipit.docker.client import Engine
 from shipit.errors import BuildError, NeedsEngine, RemoteError
 from shipit.image.build import BuildTools, build_image
 from shipit.image.context import scan_context
-from shipit.image.engine.address import EngineAddress
-from shipit.image.engine.client import Engine
 from shipit.image.ignore import IgnoreRules, Position
 from shipit.image.image import BuiltImage, SourceImage
 from shipit.image.layer import open_members, pack_layer

@@ -1,4 +1,4 @@
-"""Docker engines: where one is, what it can do, its builds, and how their result comes into the store.
+"""Builds by a Docker engine: its three ways to build, its progress and failures, and the export of the result.
 
-May import the rest of `image` and the nouns; reads no environment: the variables are handed in.
+May import docker, the rest of image and the nouns; reads no environment: the variables are handed in.
 """

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from shipit.digest import Digest
+from shipit.docker.client import Engine, EngineImage
 from shipit.errors import BuildError, RemoteError, ShipitError
 from shipit.image.dockerfile import Dockerfile
-from shipit.image.engine.client import Engine, EngineImage
 from shipit.image.image import BlobSource, Layer
 from shipit.image.options import BuildOptions
 from shipit.image.shell_lex import Lexer

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 
 from shipit.digest import Digest
+from shipit.docker.client import Engine
 from shipit.errors import BuildError
 from shipit.events import Emit, Warned
 from shipit.image.build import BuildTools
@@ -13,7 +14,6 @@ from shipit.image.config import parse_config
 from shipit.image.dockerfile import Dockerfile
 from shipit.image.engine.bases import bring_bases, final_base, known_layers
 from shipit.image.engine.builders import ContextRefused, build_by_buildx, build_by_request
-from shipit.image.engine.client import Engine
 from shipit.image.engine.export import export_image
 from shipit.image.image import BuiltImage
 from shipit.image.options import BuildOptions

@@ -12,10 +12,10 @@ from functools import partial
 from typing import IO
 
 from shipit.digest import Digest, InvalidDigest, parse_digest
+from shipit.docker.client import Engine
 from shipit.errors import BuildError
 from shipit.image.cache_files import cache_errors
 from shipit.image.config import parse_config
-from shipit.image.engine.client import Engine
 from shipit.image.image import BuiltImage, Layer, parse_layer
 from shipit.image.layer import hash_unpacked, pack_layer
 from shipit.image.manifest import MAX_CONFIG_BYTES, Compression, InvalidManifest

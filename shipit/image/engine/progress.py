@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 TRACE = "moby.buildkit.trace"
-# A row holds at most one piece of output, or one state; what is longer is none of an engine's, and is passed over.
-LONGEST_ROW = 16 * 1024 * 1024
 # Of what a build writes the last lines are kept; a line that never ends is broken.
 _LONGEST_LINE = 64 * 1024
 _MOST_LINES = 200
@@ -87,29 +84,6 @@ class Progress:
         shown = line.rstrip("\r").rpartition("\r")[2].rstrip()
         vertex.lines.append(shown)
         self.tell(shown)
-
-
-def json_rows(pieces: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
-    """The objects in lines of JSON that arrive in pieces; lines that hold anything else are passed over."""
-    held, is_too_long = b"", False
-    for piece in pieces:
-        *lines, held = (held + piece).split(b"\n")
-        for line in lines:
-            if not is_too_long and (row := _row(line)) is not None:
-                yield row
-            is_too_long = False
-        if len(held) > LONGEST_ROW:
-            held, is_too_long = b"", True
-    if not is_too_long and (row := _row(held)) is not None:
-        yield row
-
-
-def _row(line: bytes) -> Mapping[str, Any] | None:
-    try:
-        row = json.loads(line) if line.strip() else None
-    except (ValueError, RecursionError):
-        return None
-    return row if isinstance(row, dict) else None
 
 
 def read_row(row: Mapping[str, Any], progress: Progress) -> None:

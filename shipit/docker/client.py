@@ -13,13 +13,12 @@ from contextlib import contextmanager
 from typing import IO, Any, NamedTuple
 
 from shipit.digest import Digest, parse_digest
+from shipit.docker.address import EngineAddress, Tls
+from shipit.docker.buildx import buildx_version, chosen_builder
+from shipit.docker.json_rows import json_rows
+from shipit.docker.tunnel import Tunnel
 from shipit.errors import BuildError
-from shipit.image.engine.address import EngineAddress, Tls
-from shipit.image.engine.buildx import buildx_version, chosen_builder
-from shipit.image.engine.progress import json_rows
-from shipit.image.engine.tunnel import Tunnel
-from shipit.image.options import this_platform
-from shipit.platforms import Platform, normal_platform
+from shipit.platforms import Platform, normal_platform, this_platform
 from shipit.reference import ImageRef
 
 _BLOCK = 1024 * 1024
