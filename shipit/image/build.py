@@ -11,12 +11,12 @@ from shipit.errors import BuildError, NeedsEngine
 from shipit.events import Emit
 from shipit.files import Missing, Unreadable, read_file
 from shipit.image.choice import choose_builder
-from shipit.image.dockerfile import Dockerfile, parse_dockerfile
-from shipit.image.foreign import check_dockerfile
+from shipit.image.dockerfile.detect import check_dockerfile
+from shipit.image.dockerfile.parse import Dockerfile, parse_dockerfile
 from shipit.image.image import BlobSource, BuiltImage, Layer
-from shipit.image.native import NativeBuilder
+from shipit.image.native.builder import NativeBuilder
 from shipit.image.options import BuildOptions
-from shipit.image.store import ContentStore
+from shipit.image.store.content_store import ContentStore
 
 if TYPE_CHECKING:
     from shipit.docker.client import Engine

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from shipit.errors import BuildError
-from shipit.image.copying import NATIVE_FLAGS, is_remote
-from shipit.image.dockerfile import Dockerfile, Instruction
+from shipit.image.dockerfile.parse import Dockerfile, Instruction
+from shipit.image.dockerfile.shell_lex import Lexer
+from shipit.image.dockerfile.stages import needed_stages, split_stages
+from shipit.image.dockerfile.syntax import problem_of
+from shipit.image.native.copy_instruction import NATIVE_FLAGS, is_remote
 from shipit.image.options import BuildOptions
-from shipit.image.shell_lex import Lexer
-from shipit.image.stages import needed_stages, split_stages
-from shipit.image.syntax import problem_of
 
 if TYPE_CHECKING:
     # Most images need no engine, and what talks to one takes its time to import.
@@ -93,7 +93,7 @@ def choose_builder(dockerfile: Dockerfile, options: BuildOptions, find_engine: C
 
 def _by_engine(dockerfile: Dockerfile, options: BuildOptions, engine: Engine, reason: str) -> Choice:
     """The way to an engine that has BuildKit, unless its Dockerfile or context need another."""
-    from shipit.image.engine.context import is_hidden
+    from shipit.image.engine.build_context import is_hidden
 
     hidden = is_hidden(options)
     if options.builder == "auto" and engine.buildx and (hidden or dockerfile.syntax):

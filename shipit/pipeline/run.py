@@ -18,7 +18,7 @@ from shipit.config.secret_source import SecretSource
 from shipit.config.secrets import resolve_secrets, runs_program
 from shipit.events import Emit, Event, Warned
 from shipit.http.timeouts import REQUEST_S
-from shipit.image.store import ContentStore, Limits
+from shipit.image.store.content_store import ContentStore, Limits
 from shipit.pipeline.early import EarlyUploads
 from shipit.pipeline.telling import Teller
 from shipit.redact import Redactor

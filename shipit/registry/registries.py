@@ -24,7 +24,7 @@ from shipit.image.manifest import (
     Manifest,
     parse_manifest,
 )
-from shipit.image.store import ContentStore
+from shipit.image.store.content_store import ContentStore
 from shipit.platforms import normal_platform, parse_platform
 from shipit.reference import ImageRef
 from shipit.registry.client import RegistryClient

@@ -11,9 +11,9 @@ from typing import Literal
 from shipit.digest import Digest
 from shipit.errors import Interrupted, ShipitError
 from shipit.events import Emit
-from shipit.image.fetch import ensure_layer
 from shipit.image.image import Layer
-from shipit.image.store import ContentStore
+from shipit.image.layers.fetch import ensure_layer
+from shipit.image.store.content_store import ContentStore
 from shipit.reference import ImageRef
 from shipit.registry.client import RegistryClient
 from shipit.registry.inventory import Inventory

@@ -19,7 +19,7 @@ from shipit.docker.client import Engine
 from shipit.errors import ShipitError
 from shipit.events import Event, StepDone, TargetFinished, Transferred
 from shipit.http.transport import Transport
-from shipit.image.store import ContentStore
+from shipit.image.store.content_store import ContentStore
 from shipit.pipeline.flow import deploy
 from shipit.pipeline.run import Run
 from shipit.reference import parse_reference

@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from shipit.image.untar import clean_path
+from shipit.image.tar.read import clean_path
 from shipit.process import ProgramFailed, started_program
 from shipit.rehearsal.registry import EmbeddedRegistry
 

@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from shipit.image.dockerfile import Dockerfile, Instruction, parse_dockerfile
-from shipit.image.expand import parse_pairs, split_words
-from shipit.image.shell_lex import Lexer
+from shipit.image.dockerfile.pairs import parse_pairs, split_words
+from shipit.image.dockerfile.parse import Dockerfile, Instruction, parse_dockerfile
+from shipit.image.dockerfile.shell_lex import Lexer
 from shipit.setup.said import as_port
 
 

@@ -16,9 +16,9 @@ from shipit.docker.client import Engine
 from shipit.image.build import BuildTools, build_image
 from shipit.image.image import BuiltImage
 from shipit.image.options import BuildOptions
-from shipit.image.store import ContentStore
+from shipit.image.store.content_store import ContentStore
 from shipit.image.withheld import Withheld, node_of
-from tests.image.test_native import Bases
+from tests.image.native.test_builder import Bases
 from tests.servers.buildkit import BuildKit
 from tests.servers.engine import DockerEngine, install_buildx, path_without_docker
 

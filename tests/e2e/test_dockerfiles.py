@@ -16,8 +16,8 @@ from shipit.errors import ShipitError
 from shipit.image.build import BuildTools, build_image
 from shipit.image.image import BuiltImage
 from shipit.image.options import BuildOptions
-from shipit.image.store import ContentStore
-from tests.image.test_native import Bases
+from shipit.image.store.content_store import ContentStore
+from tests.image.native.test_builder import Bases
 from tests.servers.buildkit import BuildKit, RefusedBuild
 
 pytestmark = pytest.mark.engine

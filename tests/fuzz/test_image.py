@@ -18,16 +18,16 @@ from shipit.digest import Digest
 from shipit.docker.json_rows import json_rows
 from shipit.errors import ShipitError
 from shipit.image.build import BuildTools, build_image, read_dockerfile
-from shipit.image.context import read_ignore_rules, scan_context
-from shipit.image.dockerfile import parse_dockerfile
+from shipit.image.context.folder import read_ignore_rules, scan_context
+from shipit.image.dockerfile.parse import parse_dockerfile
 from shipit.image.engine.export import read_archive
 from shipit.image.engine.failure import explain_failure
 from shipit.image.engine.progress import TRACE, Progress, read_plain, read_row
-from shipit.image.facts import carried_facts, facts_of
-from shipit.image.fetch import LayerReader
 from shipit.image.image import BuiltImage, Layer, SourceImage
+from shipit.image.layers.fetch import LayerReader
+from shipit.image.native.base_facts import carried_facts, facts_of
 from shipit.image.options import BuildOptions
-from shipit.image.store import ContentStore
+from shipit.image.store.content_store import ContentStore
 from shipit.reference import ImageRef
 from tests.fuzz.bounds import bounded, fuzzed
 from tests.fuzz.mutations import as_json, mutated, mutated_json

@@ -18,7 +18,7 @@ from shipit.digest import Digest
 from shipit.http.retry import parse_retry_after
 from shipit.http.skew import judge_skew
 from shipit.http.transport import Transport
-from shipit.image.store import ContentStore
+from shipit.image.store.content_store import ContentStore
 from shipit.reference import parse_reference
 from shipit.registry.auth import parse_challenge
 from shipit.registry.client import RegistryClient

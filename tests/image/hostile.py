@@ -19,7 +19,7 @@ from shipit.image.build import BuildTools, build_image
 from shipit.image.image import BuiltImage
 from shipit.image.manifest import CONFIG_TYPES, LAYER_TYPES, MANIFEST_TYPES
 from shipit.image.options import BuildOptions
-from shipit.image.store import ContentStore, Limits
+from shipit.image.store.content_store import ContentStore, Limits
 from shipit.reference import ImageRef, parse_reference
 from shipit.registry.registries import Registries
 from shipit.rehearsal.registry import EmbeddedRegistry

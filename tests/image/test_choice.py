@@ -11,7 +11,7 @@ import pytest
 from shipit.docker.client import Engine
 from shipit.errors import BuildError
 from shipit.image.choice import Choice, choose_builder
-from shipit.image.dockerfile import parse_dockerfile
+from shipit.image.dockerfile.parse import parse_dockerfile
 from shipit.image.options import BuildOptions
 
 

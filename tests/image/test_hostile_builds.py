@@ -11,7 +11,7 @@ import pytest
 
 from shipit.errors import BuildError
 from shipit.image.image import SourceImage
-from tests.image.test_native import Builder
+from tests.image.native.test_builder import Builder
 
 
 @pytest.fixture

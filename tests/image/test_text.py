@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipit.errors import ShipitError
-from shipit.image.ignore import is_ignored, literal_pattern, parse_ignore
+from shipit.image.context.ignore import is_ignored, literal_pattern, parse_ignore
 from shipit.reference import parse_reference
 
 

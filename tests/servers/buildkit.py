@@ -13,7 +13,7 @@ from pathlib import Path
 
 from shipit.image.engine.export import read_archive
 from shipit.image.image import BuiltImage
-from shipit.image.store import ContentStore
+from shipit.image.store.content_store import ContentStore
 from tests.servers.install import SYSTEM_PATH, buildkit_folder, find
 from tests.servers.process import Background, Unavailable
 

@@ -9,11 +9,11 @@ from typing import NamedTuple
 from shipit.digest import Digest
 from shipit.docker.client import Engine, EngineImage
 from shipit.errors import BuildError, RemoteError, ShipitError
-from shipit.image.dockerfile import Dockerfile
+from shipit.image.dockerfile.parse import Dockerfile
+from shipit.image.dockerfile.shell_lex import Lexer
+from shipit.image.dockerfile.stages import needed_stages, split_stages
 from shipit.image.image import BlobSource, Layer
 from shipit.image.options import BuildOptions
-from shipit.image.shell_lex import Lexer
-from shipit.image.stages import needed_stages, split_stages
 from shipit.platforms import parse_platform
 from shipit.reference import ImageRef, parse_reference
 

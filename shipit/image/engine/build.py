@@ -11,7 +11,7 @@ from shipit.events import Emit, Warned
 from shipit.image.build import BuildTools
 from shipit.image.choice import TITLES, Choice, instead_of_buildkit
 from shipit.image.config import parse_config
-from shipit.image.dockerfile import Dockerfile
+from shipit.image.dockerfile.parse import Dockerfile
 from shipit.image.engine.bases import bring_bases, final_base, known_layers
 from shipit.image.engine.builders import ContextRefused, build_by_buildx, build_by_request
 from shipit.image.engine.export import export_image

@@ -10,8 +10,8 @@ from shipit.docker.client import Engine
 from shipit.docker.json_rows import LONGEST_ROW
 from shipit.errors import BuildError
 from shipit.events import Emit, Log
-from shipit.image.dockerfile import Dockerfile
-from shipit.image.engine.context import dockerfile_beside, packed_context
+from shipit.image.dockerfile.parse import Dockerfile
+from shipit.image.engine.build_context import dockerfile_beside, packed_context
 from shipit.image.engine.failure import explain_failure
 from shipit.image.engine.progress import Progress, read_plain, read_row
 from shipit.image.options import BuildOptions

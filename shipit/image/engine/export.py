@@ -14,12 +14,12 @@ from typing import IO
 from shipit.digest import Digest, InvalidDigest, parse_digest
 from shipit.docker.client import Engine
 from shipit.errors import BuildError
-from shipit.image.cache_files import cache_errors
 from shipit.image.config import parse_config
 from shipit.image.image import BuiltImage, Layer, parse_layer
-from shipit.image.layer import hash_unpacked, pack_layer
+from shipit.image.layers.layer import hash_unpacked, pack_layer
 from shipit.image.manifest import MAX_CONFIG_BYTES, Compression, InvalidManifest
-from shipit.image.store import ContentStore
+from shipit.image.store.cache_files import cache_errors
+from shipit.image.store.content_store import ContentStore
 from shipit.json_text import parse_json
 
 _BLOCK = 1024 * 1024

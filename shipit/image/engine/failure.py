@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from shipit.errors import BuildError
-from shipit.image.dockerfile import Dockerfile, Instruction
+from shipit.image.dockerfile.parse import Dockerfile, Instruction
 from shipit.image.engine.progress import Progress, Vertex
 
 _LAST_LINES = 15

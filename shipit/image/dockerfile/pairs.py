@@ -1,0 +1,60 @@
+"""Words of ENV, LABEL and ARG: split at blanks, and in pairs. Pure.
+
+Source: github.com/moby/buildkit 0.34, frontend/dockerfile/parser/line_parsers.go.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from shipit.image.dockerfile.shell_lex import SPACE, Lexer
+
+_BLANKS = re.compile(r"[\t\v\f\r ]+")
+
+
+def parse_pairs(text: str, variables: Mapping[str, str], lexer: Lexer) -> list[tuple[str, str]]:
+    """`K=V K2="a b"` to pairs, or the old form `K rest of the line`.
+
+    Raises: ValueError when a word has no `=`.
+    """
+    words = split_words(text, lexer.escape)
+    if words and "=" not in words[0]:
+        key, *rest = _BLANKS.split(text, maxsplit=1)
+        if not rest:
+            raise ValueError(f"should be NAME=value, found {key!r}")
+        return [(lexer.word(key, variables), lexer.word(rest[0], variables))]
+    pairs = []
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise ValueError(f"should be NAME=value, found {word!r}")
+        pairs.append((lexer.word(key, variables), lexer.word(value, variables)))
+    return pairs
+
+
+def split_words(text: str, escape: str) -> list[str]:
+    """Split at blanks that are not quoted or escaped; quotes and escapes stay for the lexer."""
+    words: list[str] = []
+    current: list[str] = []
+    quote, at = "", 0
+    while at < len(text):
+        char = text[at]
+        at += 1
+        if not quote and char in SPACE:
+            if current:
+                words.append("".join(current))
+            current.clear()
+            continue
+        if char == escape and quote != "'":
+            if at == len(text):
+                break
+            current += (char, text[at])
+            at += 1
+            continue
+        if char == quote:
+            quote = ""
+        elif not quote and char in "'\"":
+            quote = char
+        current.append(char)
+    return [*words, "".join(current)] if current else words

@@ -1,0 +1,246 @@
+"""A Dockerfile's stages: what each is built on and copies from, and which of them a build needs. Pure.
+
+Source: Dockerfile reference, "FROM", "ARG"; github.com/moby/buildkit 0.34, frontend/dockerfile/dockerfile2llb/convert.go.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from shipit.errors import BuildError, ShipitError
+from shipit.image.dockerfile.onbuild import parse_trigger, trigger_of
+from shipit.image.dockerfile.pairs import split_words
+from shipit.image.dockerfile.parse import Dockerfile, Instruction
+from shipit.image.dockerfile.shell_lex import Lexer
+from shipit.image.dockerfile.syntax import arguments, check_instruction
+from shipit.image.options import BuildOptions
+from shipit.platforms import parse_platform
+from shipit.reference import parse_reference
+
+# More than any file has that somebody wrote.
+_MOST_STAGES = 1000
+_NUMBER = re.compile(r"[-+]?\d{1,9}", re.ASCII)
+
+
+class Block(NamedTuple):
+    """One stage as it stands. `base` is the number of the stage it is built on, None where that is an image.
+
+    `platform` is the one that its FROM asks for, empty for that of the build.
+    """
+
+    number: int
+    head: Instruction
+    image: str
+    name: str
+    platform: str
+    base: int | None
+    body: list[Instruction]
+
+
+class Stages(NamedTuple):
+    """`arguments` are those that an ARG without a value takes; `indexes` has the last stage of each name."""
+
+    file: str
+    blocks: tuple[Block, ...]
+    arguments: Mapping[str, str]
+    indexes: Mapping[str, int]
+
+    def where(self, instruction: Instruction) -> str:
+        return f"{self.file}:{instruction.line}"
+
+    def wanted(self, stage: str | None) -> int:
+        """The index of the stage of that name, or of the last one. Raises: BuildError."""
+        if stage is None:
+            return len(self.blocks) - 1
+        if stage.lower() not in self.indexes:
+            names = ", ".join(block.name for block in self.blocks if block.name) or "none has a name"
+            raise BuildError(f"there is no stage {stage!r}", where=self.file, hint=f"stages here: {names}")
+        return self.indexes[stage.lower()]
+
+    def source(self, instruction: Instruction, index: int) -> int | None:
+        """The stage before `index` that a COPY copies from; None where that is the context or an image.
+
+        Raises: ValueError for a stage that is not before it.
+        """
+        found = self.named(instruction)
+        if found is not None and not 0 <= found < index:
+            origin = instruction.flag("from")
+            raise ValueError(f"COPY --from={origin} should name a stage before its own, or an image")
+        return found
+
+    def named(self, instruction: Instruction) -> int | None:
+        """The stage that a COPY names, wherever it stands; None where it names the context or an image."""
+        origin = instruction.flag("from") if instruction.keyword == "COPY" else None
+        if not origin:
+            return None
+        return int(origin) if _NUMBER.fullmatch(origin) else self.indexes.get(origin.lower())
+
+
+def split_stages(dockerfile: Dockerfile, options: BuildOptions, lexer: Lexer) -> Stages:
+    """The stages, the variables of their FROM lines expanded. Raises: BuildError."""
+    blocks: list[Block] = []
+    indexes: dict[str, int] = {}
+    known = platform_arguments(options) | {"TARGETSTAGE": options.stage or _last_name(dockerfile) or "default"}
+    known |= {name: value for name, value in options.args.items() if name in known}
+    for instruction in dockerfile.instructions:
+        where = dockerfile.where(instruction)
+        if instruction.keyword == "FROM":
+            if len(blocks) == _MOST_STAGES:
+                raise BuildError(f"should have at most {_MOST_STAGES:,} stages", where=where)
+            try:
+                block = _block(instruction, len(blocks), known, indexes, lexer)
+            except ValueError as error:
+                hint = "an ARG in it may be empty: give it a default above FROM" if "$" in instruction.text else ""
+                raise BuildError(str(error), where=where, hint=hint) from None
+            blocks.append(block)
+            if block.name:
+                indexes[block.name] = block.number
+        elif blocks:
+            blocks[-1].body.append(instruction)
+        elif instruction.keyword == "ARG":
+            known |= _given(instruction, known, options, lexer, where)
+        else:
+            raise BuildError(f"{instruction.keyword} stands before FROM", where=where, hint="begin with FROM")
+    if not blocks:
+        raise BuildError("has no FROM", where=dockerfile.name, hint="it should begin with FROM")
+    for block in blocks:
+        for instruction in block.body:
+            _check_source(instruction, len(blocks), lexer, dockerfile.where(instruction))
+    stages = Stages(dockerfile.name, tuple(blocks), known, indexes)
+    _check_order(stages)
+    return stages
+
+
+def _check_order(stages: Stages) -> None:
+    """That no stage copies from itself, by whichever way. Raises: BuildError at the first that does."""
+    copies = {
+        block.number: {found for step in block.body if (found := stages.named(step)) is not None}
+        for block in stages.blocks
+    }
+    # What copies from nothing that is left can be built; what is left in the end can't.
+    while done := {number for number, sources in copies.items() if not sources & copies.keys()}:
+        copies = {number: sources for number, sources in copies.items() if number not in done}
+    if copies:
+        where = stages.where(stages.blocks[min(copies)].head)
+        raise BuildError("the stage copies from itself, by way of others or not", where=where)
+
+
+def _check_source(instruction: Instruction, count: int, lexer: Lexer, where: str) -> None:
+    """What is wrong with a --from in any stage, needed or not. Raises: BuildError."""
+    origin = (instruction.flag("from") or "") if instruction.keyword == "COPY" else ""
+    if _NUMBER.fullmatch(origin) and not 0 <= int(origin) < count:
+        raise BuildError(f"there is no stage {origin}", where=where, hint="stages count from 0")
+    try:
+        is_plain = lexer.word(origin, {}) == origin
+    except ValueError:
+        is_plain = False
+    if not is_plain:
+        raise BuildError("--from takes no variables", where=where, hint="name a stage, whose FROM may take them")
+
+
+def _last_name(dockerfile: Dockerfile) -> str:
+    """The name of the last stage, empty where it has none."""
+    last = next((item for item in reversed(dockerfile.instructions) if item.keyword == "FROM"), None)
+    words = last.text.split() if last else []
+    return words[2].lower() if len(words) == 3 else ""
+
+
+def _block(
+    instruction: Instruction, index: int, variables: Mapping[str, str], indexes: Mapping[str, int], lexer: Lexer
+) -> Block:
+    check_instruction(instruction, lexer.escape)
+    words = arguments(instruction, lexer.escape).words
+    image = lexer.word(words[0], variables)
+    if not image:
+        raise ValueError(f"FROM should name an image, and {words[0]} is empty")
+    base = indexes.get(image)
+    if base is None and image != "scratch":
+        _check_reference(image)
+    asked = instruction.flag("platform")
+    platform = str(parse_platform(lexer.word(asked, variables))) if asked is not None else ""
+    name = words[2].lower() if len(words) == 3 else ""
+    return Block(index, instruction, image, name, platform, base, [])
+
+
+def _check_reference(image: str) -> None:
+    try:
+        parse_reference(image)
+    except ShipitError as error:
+        raise ValueError(f"the base {image}: {error.what}") from None
+
+
+def _given(
+    instruction: Instruction, known: dict[str, str], options: BuildOptions, lexer: Lexer, where: str
+) -> dict[str, str]:
+    """What an ARG above the first FROM declares, with its values."""
+    found: dict[str, str] = {}
+    try:
+        for name, default in declared(instruction, lexer.escape):
+            if name in options.args:
+                found[name] = options.args[name]
+            elif default is not None:
+                found[name] = lexer.word(default, ChainMap(found, known))
+    except ValueError as error:
+        raise BuildError(str(error), where=where) from None
+    return found
+
+
+def declared(instruction: Instruction, escape: str) -> Iterator[tuple[str, str | None]]:
+    """The names of an ARG and their defaults, if any, as they stand."""
+    for word in split_words(instruction.text, escape):
+        name, equals, default = word.partition("=")
+        yield name, default if equals else None
+
+
+def needed_stages(stages: Stages, wanted: int) -> list[Block]:
+    """The stages that one needs, itself included, in their order; triggers of images are not known here.
+
+    Raises: BuildError.
+    """
+    waiting, needed = {wanted}, []
+    while waiting:
+        # What a stage needs stands before it.
+        block = stages.blocks[max(waiting)]
+        waiting.remove(block.number)
+        needed.append(block)
+        waiting |= sources_of(stages, block, [*inherited(stages, block), *block.body])
+    return needed[::-1]
+
+
+def sources_of(stages: Stages, block: Block, instructions: Iterable[Instruction]) -> set[int]:
+    """The stages that one is built on, or copies from."""
+    found = {block.base} if block.base is not None else set()
+    for instruction in instructions:
+        try:
+            source = stages.source(instruction, block.number)
+        except ValueError:
+            # Said where it is built.
+            continue
+        if source is not None:
+            found.add(source)
+    return found
+
+
+def inherited(stages: Stages, block: Block) -> list[Instruction]:
+    """What ONBUILD in the stage that one is built on makes it do first. Raises: BuildError."""
+    if block.base is None:
+        return []
+    triggers = [trigger_of(item) for item in stages.blocks[block.base].body if item.keyword == "ONBUILD"]
+    return [parse_trigger(text, stages.where(block.head), block.head.line) for text in triggers]
+
+
+def platform_arguments(options: BuildOptions) -> dict[str, str]:
+    """The arguments that every stage can declare without a value.
+
+    Source: Dockerfile reference, "Automatic platform ARGs in the global scope".
+    """
+    found: dict[str, str] = {}
+    for prefix, text in (("TARGET", options.platform), ("BUILD", options.build_platform)):
+        platform = parse_platform(text)
+        found[f"{prefix}PLATFORM"] = str(platform)
+        found |= {f"{prefix}OS": platform.os, f"{prefix}ARCH": platform.architecture}
+        found |= {f"{prefix}VARIANT": platform.variant, f"{prefix}OSVERSION": ""}
+    return found

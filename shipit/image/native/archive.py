@@ -1,0 +1,87 @@
+"""Local tar archives, which ADD unpacks: within bounds, as an engine reads them."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import zlib
+from pathlib import Path
+from typing import IO, cast
+
+from shipit.errors import BuildError, NeedsEngine
+from shipit.image.layers.layer import TooLarge, Unpacking, spool
+from shipit.image.store.content_store import Limits
+from shipit.image.tar.read import BadTar, Member, SparseFile, TarReader
+from shipit.image.tree import Entry, Tree
+
+_GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_BROKEN = (BadTar, OSError, EOFError, zlib.error, lzma.LZMAError)
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is a tar that is not empty, plain or under gzip, bzip2 or xz. Its name plays no part, as in docker.
+
+    Raises: NeedsEngine for zstd, of which only an engine knows what is in it.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+        if head.startswith(_ZSTD):
+            raise NeedsEngine("zstd archives are not unpacked natively", where=str(path))
+        if not (head.startswith((_GZIP, _BZIP2, _XZ)) or head[257:262] == b"ustar"):
+            return False
+        with _opened(path) as tar:
+            return next(iter(TarReader(tar)), None) is not None
+    except SparseFile:
+        return True
+    except _BROKEN:
+        return False
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """The tar in a file, to read from its start."""
+    with path.open("rb") as file:
+        head = file.read(6)
+    if head.startswith(_GZIP):
+        return cast("IO[bytes]", gzip.open(path))
+    if head.startswith(_BZIP2):
+        return cast("IO[bytes]", bz2.open(path))
+    return cast("IO[bytes]", lzma.open(path)) if head.startswith(_XZ) else path.open("rb")
+
+
+def archive_entries(path: Path, scratch: Path) -> Tree:
+    """What an archive holds, in its order, its files written to `scratch`. It may lack folders above what it holds.
+
+    Raises: BuildError when it breaks off, or unpacks to very much more than its size; NeedsEngine.
+    """
+    tree: Tree = {}
+    hint = ""
+    try:
+        most = Limits().unpacked(path.stat().st_size)
+        with _opened(path) as file, spool(scratch) as add:
+            reader = TarReader(Unpacking(file, most, None))
+            for member in reader:
+                if member.size > most:
+                    raise TooLarge(f"it unpacks to more than {most} bytes")
+                if member.kind == "file":
+                    tree[member.name] = _entry(member)._replace(content=add(reader.content()))
+                elif member.kind == "hardlink":
+                    tree[member.name] = tree[member.target]
+                elif member.name:
+                    tree[member.name] = _entry(member)
+    except SparseFile:
+        raise NeedsEngine("sparse files of an archive are not read natively", where=str(path)) from None
+    except KeyError as link:
+        raise BuildError(f"has a hard link to {link}, which it does not hold before", where=str(path)) from None
+    except _BROKEN as error:
+        if isinstance(error, TooLarge):
+            hint = "unpack it, and COPY what it holds"
+        raise BuildError(f"is no archive that can be read: {error}", where=str(path), hint=hint) from None
+    return tree
+
+
+def _entry(member: Member) -> Entry:
+    mode = 0o777 if member.kind == "symlink" else member.mode
+    return Entry(member.kind, mode, member.uid, member.gid, member.target, member.size, None, member.capability)

@@ -1,0 +1,83 @@
+"""A whole native build by what went into it: where nothing changed, nothing is put together again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from shipit import __version__
+from shipit.digest import Digest
+from shipit.image.dockerfile.parse import Dockerfile
+from shipit.image.image import Layer, SourceImage, parse_layer
+from shipit.image.layers.layer import PACKING
+from shipit.image.layers.layer_cache import key_of
+from shipit.image.native.used_images import BaseUse
+from shipit.image.options import BuildOptions
+from shipit.image.store.content_store import ContentStore
+from shipit.image.tree import Entry, LocalFile
+
+Context = Mapping[str, Entry]
+Bases = Mapping[BaseUse, SourceImage]
+
+
+class Made(NamedTuple):
+    """What a build came to: the image's config, and its layers."""
+
+    config: bytes
+    layers: tuple[Layer, ...]
+
+
+class BuildMemo:
+    """What builds of one Dockerfile with one set of options came to. It serves one build, whose context stays as it is."""
+
+    def __init__(self, store: ContentStore, dockerfile: Dockerfile, options: BuildOptions) -> None:
+        self._seen: tuple[Context, Digest] | None = None
+        self._store = store
+        made_by = (__version__, PACKING, dockerfile.instructions, dockerfile.escape)
+        wanted = (
+            sorted(options.args.items()),
+            options.stage,
+            options.platform,
+            options.created_s,
+            options.build_platform,
+        )
+        self._recipe = key_of(repr((made_by, wanted, str(options.context))), ())
+
+    def bases(self) -> list[BaseUse] | None:
+        """The images that such a build used when it was last made; None where it never was."""
+        try:
+            return [BaseUse(*map(str, row)) for row in self._store.recall("recipes", self._recipe)]
+        except TypeError:
+            # None, or not written by us.
+            return None
+
+    def recall(self, bases: Bases, context: Context) -> Made | None:
+        """Config and layers of the build of the same bases and context, where the store still has what it wrote."""
+        match self._store.recall("builds", self._key(bases, context)):
+            case {"config": str(config), "layers": [*rows]}:
+                layers = tuple(layer for row in rows if (layer := parse_layer(row)))
+                if len(layers) == len(rows) and all(
+                    layer.origin or self._store.has(layer.digest, layer.size_bytes) for layer in layers
+                ):
+                    return Made(config.encode(), layers)
+        return None
+
+    def note(self, bases: Bases, context: Context, made: Made) -> None:
+        """Keep what a build came to. The stamps of the context must vouch for it."""
+        value = {"config": made.config.decode(), "layers": made.layers}
+        self._store.note("builds", self._key(bases, context), value)
+        if self.bases() != [*bases]:
+            self._store.note("recipes", self._recipe, [*bases])
+
+    def _key(self, bases: Bases, context: Context) -> Digest:
+        used = sorted((use, str(base.ref), Digest.of(base.config)) for use, base in bases.items())
+        if self._seen is None or self._seen[0] is not context:
+            self._seen = context, key_of("context", _lines(context))
+        return key_of(f"{self._recipe} {used} {self._seen[1]}", ())
+
+
+def _lines(context: Context) -> Iterator[str]:
+    for path in sorted(context):
+        kind, mode, _, _, target, _, content, _, time_s = context[path]
+        stamp = content.stamp if isinstance(content, LocalFile) else f"{kind} {target}"
+        yield f"{path}\0{mode}\0{stamp}\0{time_s}\n"

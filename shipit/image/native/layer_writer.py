@@ -1,0 +1,62 @@
+"""The layers of a build, written beside what follows them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from pathlib import Path
+
+from shipit.image.image import Layer
+from shipit.image.layers.contents import bring_out
+from shipit.image.layers.fetch import LayerReader
+from shipit.image.layers.layer_cache import write_layer
+from shipit.image.native.copy_trees import CopyError
+from shipit.image.native.stage_state import Stage
+from shipit.image.tree import Entry, lay_over
+
+# What a kernel stacks.
+_MOST_LAYERS = 500
+
+
+class LayerWriter:
+    """`is_settled` is whether equal stamps vouch for all that was written; `ready` is told of each layer that is new."""
+
+    def __init__(
+        self,
+        pool: Executor,
+        scratch: Path,
+        reader: LayerReader,
+        ready: Callable[[Layer], None],
+    ) -> None:
+        self.scratch = scratch
+        self.is_settled = True
+        self._store = reader.store
+        self._pool = pool
+        self._reader = reader
+        self._ready = ready
+        self._bringing = threading.Lock()
+
+    def add(self, entries: Mapping[str, Entry], stage: Stage) -> bool:
+        """Begin to write a layer; what follows needs only its tree. Whether there was something to write."""
+        if not entries:
+            return False
+        if len(stage.layers) >= _MOST_LAYERS:
+            raise CopyError(f"an image should have at most {_MOST_LAYERS} layers", "copy more with each COPY")
+        entries = stage.with_parents(entries)
+        stage.layers.append(self._pool.submit(self._written, entries))
+        lay_over(stage.own, entries)
+        return True
+
+    def _written(self, entries: Mapping[str, Entry]) -> Layer:
+        written = write_layer(entries, self._store, self._brought_out)
+        if written.is_new:
+            self._ready(written.layer)
+        if not written.is_settled:
+            self.is_settled = False
+        return written.layer
+
+    def _brought_out(self, entries: Mapping[str, Entry]) -> Mapping[str, Entry]:
+        # One at a time: two may need the same layer, which is fetched once.
+        with self._bringing:
+            return bring_out(entries, self._reader, self.scratch)
