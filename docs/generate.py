@@ -13,7 +13,8 @@ from pydantic_core import PydanticUndefined
 from typer.main import get_command
 
 from shipit.cli.app import app
-from shipit.cli.topics import GUIDE
+from shipit.cli.commands import SUMMARIES
+from shipit.cli.guide import GUIDE
 from shipit.config.image import BuildConfig, ImageConfig
 from shipit.config.model import DotenvConfig, EnvironmentConfig, ProjectFile, ReleaseConfig, TargetConfig
 from shipit.config.schema import render_schema
@@ -107,13 +108,16 @@ def _default(field: Any) -> str:
 def _commands() -> Iterator[str]:
     yield from ("", "## Commands")
     group: Any = get_command(app)
-    for name, command in group.commands.items():
-        yield from ("", f"### shipit {name}", "", command.help.splitlines()[0], "")
+    for name in SUMMARIES:
+        command = group.get_command(None, name)
+        yield from ("", f"### shipit {name}", "", " ".join(command.help.split()), "")
         for parameter in command.params:
             if parameter.param_type_name == "argument":
-                yield f"- `{parameter.name.upper()}`: {parameter.help}"
+                yield f"- `{parameter.metavar}`: {parameter.help}"
             else:
-                yield f"- `{', '.join(parameter.opts)}`: {parameter.help}"
+                value = f" {parameter.metavar}" if parameter.metavar else ""
+                yield f"- `{', '.join(parameter.opts)}{value}`: {parameter.help}"
+        yield from ("", "```sh", *command.examples, "```")
 
 
 def _codes() -> Iterator[str]:

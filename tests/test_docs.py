@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from docs.generate import FILE, GUIDE_PAGE, SCHEMA, render, render_schema_file
-from shipit.cli.topics import GUIDE
+from shipit.cli.guide import GUIDE
 from shipit.config.load import load_project
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.targets.kinds import KindModels

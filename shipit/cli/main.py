@@ -40,12 +40,8 @@ def main() -> None:
     from shipit.config.process_environment import forbid_plugins
 
     forbid_plugins()
-
-    # Where the first word is a command, the others need not be described.
-    called = [known for known in app.registered_commands if known.callback and known.callback.__name__ in sys.argv[1:2]]
-    app.registered_commands = called or app.registered_commands
     try:
-        app()
+        app(prog_name="shipit")
     except SystemExit as end:
         _leave(end.code)
 

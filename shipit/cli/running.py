@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from shipit.cli.ending import cancelling, confirm
+from shipit.cli.options import ProjectOptions, TargetOptions
 from shipit.cli.say import REDACTOR, read_environment
 from shipit.clock import Clock
 from shipit.config.find import find_file
@@ -23,27 +24,8 @@ if TYPE_CHECKING:
     from shipit.release import Plan
 
 
-class Options(NamedTuple):
-    """What the command line said, the same for every command that runs something."""
-
-    file: str | None = None
-    environment: str | None = None
-    targets: tuple[str, ...] = ()
-    output: str = "auto"
-    timeout: str | None = None
-    yes: bool = False
-    no_color: bool = False
-    verbose: bool = False
-    untrusted: bool = False
-
-
-def chosen(arguments: Sequence[str] | None, options: Sequence[str] | None) -> tuple[str, ...]:
-    """The targets named as arguments and with --target; none means all."""
-    return (*(arguments or ()), *(options or ()))
-
-
-def load(options: Options) -> tuple[Project, ProcessEnvironment]:
-    """The project that the options name, and the process environment."""
+def load(options: ProjectOptions) -> tuple[Project, ProcessEnvironment]:
+    """The project that the options name, and its environ."""
     environ = read_environment(options.untrusted)
     file = find_file(environ, options.file)
     return load_project(file, environ, KindModels(), selected=options.environment), environ
@@ -51,7 +33,12 @@ def load(options: Options) -> tuple[Project, ProcessEnvironment]:
 
 @contextmanager
 def targets_run(
-    options: Options, *, plan_to_stdout: bool = False, changed: Callable[[Project], Project] = lambda project: project
+    options: TargetOptions,
+    *,
+    plan_to_stdout: bool = False,
+    timeout: str | None = None,
+    yes: bool = False,
+    changed: Callable[[Project], Project] = lambda project: project,
 ) -> Iterator[Run]:
     """A run over the targets that the options choose, in what `changed` makes of the project."""
     from shipit.pipeline.graph import select_targets
@@ -60,8 +47,8 @@ def targets_run(
     project = changed(project)
     if not project.targets:
         raise no_targets(project)
-    names = select_targets(options.targets, project.targets)
-    with running(project, environ, options, names, plan_to_stdout=plan_to_stdout) as run:
+    names = select_targets(options.selected, project.targets)
+    with running(project, environ, options, names, plan_to_stdout=plan_to_stdout, timeout=timeout, yes=yes) as run:
         yield run
 
 
@@ -78,10 +65,12 @@ def no_targets(project: Project) -> UsageError:
 def running(
     project: Project,
     environ: ProcessEnvironment,
-    options: Options,
+    options: ProjectOptions,
     names: Sequence[str],
     *,
     plan_to_stdout: bool = False,
+    timeout: str | None = None,
+    yes: bool = False,
     quiet: Silent | None = None,
 ) -> Iterator[Run]:
     """A run with its reporter, which is closed at the end; signals cancel it. A quiet one tells nothing."""
@@ -92,7 +81,7 @@ def running(
 
     clock = Clock()
     try:
-        timeout_s = parse_limit(options.timeout) if options.timeout else None
+        timeout_s = parse_limit(timeout) if timeout else None
     except ValueError as error:
         raise UsageError(f"--timeout {error}") from None
     targets = [create_target(name, project.targets[name], project, environ) for name in names]
@@ -105,7 +94,7 @@ def running(
         environ,
         clock,
         reporter,
-        confirm=_confirm(options, reporter, can_ask),
+        confirm=_confirm(yes, reporter, can_ask),
         timeout_s=timeout_s,
     )
     with cancelling(clock):
@@ -136,7 +125,7 @@ class Silent:
         """Nothing is held back."""
 
 
-def make_reporter(options: Options, environ: ProcessEnvironment, *, quiet_plan: bool = False) -> Any:
+def make_reporter(options: ProjectOptions, environ: ProcessEnvironment, *, quiet_plan: bool = False) -> Any:
     """The reporter that `--output` names; `auto` looks whether stderr is a terminal."""
     from shipit.events import PlanMade
     from shipit.report.github import GithubReporter
@@ -171,9 +160,9 @@ def make_reporter(options: Options, environ: ProcessEnvironment, *, quiet_plan: 
     return WithoutPlan()
 
 
-def _confirm(options: Options, reporter: Any, can_ask: bool) -> Callable[[Plan, Sequence[str]], bool]:
+def _confirm(yes: bool, reporter: Any, can_ask: bool) -> Callable[[Plan, Sequence[str]], bool]:
     def ask(plan: Plan, reasons: Sequence[str]) -> bool:
-        if options.yes:
+        if yes:
             return True
         if not can_ask:
             return False

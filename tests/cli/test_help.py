@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 
 import pytest
 
-from tests.shipit import Shipit
+from shipit.cli.commands import SUMMARIES
+from shipit.cli.guide import read_topics
+from shipit.cli.hints import ELSEWHERE, SYNONYMS
+from tests.shipit import ROOT, Shipit
 
 FILE = """\
 app: shop
@@ -79,22 +84,72 @@ def test_a_script_for_each_shell(shipit: Shipit) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "said"),
+    ("word", "hint"),
     [
-        ("destroy", "Nothing that runs is removed by a command"),
-        ("delete", "Nothing that runs is removed by a command"),
-        ("down", "Nothing that runs is removed by a command"),
-        ("deplyo", "Did you mean 'deploy'?"),
-        ("stauts", "Did you mean 'status'?"),
-        ("up", "What it does is called 'deploy' here"),
-        ("ps", "What it does is called 'status' here"),
-        ("xyzzy", "`shipit --help` lists the commands"),
+        ("destroy", "shipit removes nothing by command: kubectl delete, or heroku apps:destroy"),
+        ("delete", "shipit removes nothing by command: kubectl delete, or heroku apps:destroy"),
+        ("down", "shipit removes nothing by command: kubectl delete, or heroku apps:destroy"),
+        ("logs", "shipit has no logs yet: kubectl logs deployment/NAME, or heroku logs --tail -a APP"),
+        ("scale", "change replicas or quantity in deploy.yml, then shipit deploy: no image is built or pushed again"),
+        ("deplyo", "did you mean deploy?"),
+        ("stauts", "did you mean status?"),
+        ("up", "use shipit deploy"),
+        ("ps", "use shipit status"),
+        ("xyzzy", "shipit --help lists the commands"),
     ],
 )
-def test_a_word_that_is_no_command(shipit: Shipit, word: str, said: str) -> None:
+def test_an_unknown_command_gets_a_hint(shipit: Shipit, word: str, hint: str) -> None:
     done = shipit.run(word)
-    assert done.returncode == 2 and f"No such command '{word}'. {said}" in done.stderr
-    assert word == "deplyo" or "mean 'deploy'" not in done.stderr
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"unknown command {word!r}\nhint: {hint}\n")
+
+
+def test_hints_name_commands_and_topics_that_exist() -> None:
+    assert not set(SYNONYMS) & set(SUMMARIES) and not set(ELSEWHERE) & set(SUMMARIES)
+    assert set(SYNONYMS.values()) <= {*SUMMARIES, "--version"}
+    topics = {topic.name for topic in read_topics()}
+    for hint in ELSEWHERE.values():
+        assert set(re.findall(r"shipit help ([a-z-]+)", hint)) <= topics, hint
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["deploy", "--output", "xml"],
+            "invalid value for '--output': 'xml' should be one of auto, plain, json, github\n"
+            "hint: shipit deploy -h lists the arguments and options\n",
+        ),
+        (
+            ["validate", "--nosuch"],
+            "no such option: --nosuch\nhint: shipit validate -h lists the arguments and options\n",
+        ),
+    ],
+)
+def test_a_wrong_command_line_is_an_error_with_a_hint(shipit: Shipit, arguments: list[str], said: str) -> None:
+    done = shipit.run(*arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+
+
+def test_every_command_has_a_module_a_summary_and_examples(shipit: Shipit) -> None:
+    folder = ROOT / "shipit/cli/commands"
+    assert {file.stem for file in folder.glob("*.py")} - {"__init__"} == set(SUMMARIES)
+    shipit.env["COLUMNS"] = "80"
+    whole = shipit.run("-h").stdout
+    for name, summary in SUMMARIES.items():
+        shown = shipit.run(name, "-h").stdout
+        assert re.search(rf"(?m)^  {name} +{summary}$", whole) and f"{summary}." in shown
+        assert re.search(rf"\nExamples?:\n  .*shipit {name}", shown), shown
+        assert max(map(len, shown.splitlines())) <= 80 and "..." not in shown.replace("]...", "")
+
+
+def test_the_start_imports_little(shipit: Shipit) -> None:
+    """Each of these takes longer to import than everything that --version and --help need."""
+    for word in ("--version", "--help"):
+        code = f"import sys, atexit; sys.argv = ['shipit', '{word}']; from shipit.cli.main import main\n"
+        code += "atexit.register(lambda: print(*sys.modules, file=sys.stderr)); main()"
+        done = subprocess.run([sys.executable, "-c", code], env=shipit.env, capture_output=True, text=True, check=True)
+        loaded = set(done.stderr.split())
+        assert not loaded & {"pydantic", "yaml", "requests", "rich", "shipit.cli.running", "shipit.cli.commands.deploy"}
 
 
 def test_completion_offers_only_names_that_are_words(shipit: Shipit) -> None:

@@ -1,4 +1,4 @@
-"""`doctor`: what stands in the way of a deploy."""
+"""`shipit doctor`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import typer
 
 from shipit.cli.ending import ending
-from shipit.cli.running import Options, Silent, running
+from shipit.cli.options import TargetOptions
+from shipit.cli.running import Silent, running
 from shipit.cli.say import REDACTOR, read_environment, result, result_json
 from shipit.config.find import find_file
 from shipit.config.load import load_project
@@ -22,7 +23,12 @@ from shipit.targets.kinds import KindModels, create_target
 _SIGNS = {"ok": "ok      ", "warning": "warning ", "failure": "FAILURE "}
 
 
-def run_doctor(options: Options) -> None:
+HELP = """Checks the builder, logins, tokens, permissions in the cluster, clock, disk and proxy. Changes nothing. Exits with 1
+when a deploy would fail."""
+EXAMPLES = ("shipit doctor", "shipit doctor k8s -e staging")
+
+
+def run(options: TargetOptions) -> None:
     with ending(options.verbose, options.output):
         findings = list(REDACTOR.value(tuple(_findings(options))))
         if options.output == "json":
@@ -32,7 +38,7 @@ def run_doctor(options: Options) -> None:
         raise typer.Exit(1 if any(finding.level == "failure" for finding in findings) else 0)
 
 
-def _findings(options: Options) -> list[Finding]:
+def _findings(options: TargetOptions) -> list[Finding]:
     from shipit.pipeline.doctor import examine, examine_machine
     from shipit.pipeline.graph import select_targets
 
@@ -46,7 +52,7 @@ def _findings(options: Options) -> list[Finding]:
         return [missing, *examine_machine(environment)]
     try:
         project = load_project(file, environment, KindModels(), selected=options.environment)
-        names = select_targets(options.targets, project.targets)
+        names = select_targets(options.selected, project.targets)
     except ConfigErrors as error:
         problems = [Finding("failure", "deploy.yml", str(problem), problem.hint) for problem in error.problems]
         return [*problems, *examine_machine(environment)]

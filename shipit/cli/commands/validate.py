@@ -1,12 +1,16 @@
-"""`validate` and `schema`."""
+"""`shipit validate`."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from shipit.cli.ending import ending
+from shipit.cli.options import EnvironmentOption, FileOption, OutputOption, UntrustedOption, VerboseOption
 from shipit.cli.say import note, note_error, read_environment, result, result_json
 from shipit.config.deprecated import Edit, apply_edits
 from shipit.config.find import DeployFile, find_file
@@ -20,17 +24,25 @@ from shipit.files import read_file
 from shipit.printable import printable_line
 from shipit.targets.kinds import KindModels
 
+HELP = """Checks the file under every environment; with -e, under that one only. Every error is shown at once, with file,
+line and column."""
+EXAMPLES = ("shipit validate", "shipit validate --resolved --origin -e staging", "shipit validate --output github")
 
-def run_validate(
-    file: str | None,
-    environment: str | None,
-    output: str,
-    *,
-    resolved: bool,
-    origin: bool,
-    fix: bool,
-    verbose: bool,
-    untrusted: bool = False,
+
+def run(
+    file: FileOption = None,
+    environment: EnvironmentOption = None,
+    resolved: Annotated[
+        bool,
+        typer.Option("--resolved", help="Print the file after includes, the environment, defaults and variables."),
+    ] = False,
+    origin: Annotated[
+        bool, typer.Option("--origin", help="Print it with the place that each value comes from.")
+    ] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Replace deprecated keys in the file itself.")] = False,
+    output: OutputOption = "auto",
+    verbose: VerboseOption = False,
+    untrusted: UntrustedOption = False,
 ) -> None:
     with ending(verbose, output if not resolved else "auto"):
         environ = read_environment(untrusted)
@@ -45,13 +57,6 @@ def run_validate(
             return
         projects = _check_all(found, environ, environment)
         _tell(found, projects, environment, output)
-
-
-def run_schema() -> None:
-    with ending(False):
-        from shipit.config.schema import render_schema
-
-        result_json(render_schema(KindModels()), indent=2)
 
 
 def _check_all(file: DeployFile, environ: ProcessEnvironment, environment: str | None) -> dict[str | None, Project]:

@@ -1,23 +1,45 @@
-"""`login` and `logout`."""
+"""`shipit login`."""
 
 from __future__ import annotations
 
 import sys
+from typing import Annotated
+
+import typer
 
 from shipit.cli.ending import cancelling, ending, prompt
+from shipit.cli.options import HostArgument, VerboseOption
+from shipit.cli.registry_host import registry_host
 from shipit.cli.say import REDACTOR, note, read_environment, say
 from shipit.clock import Clock
 from shipit.config.process_environment import ProcessEnvironment
-from shipit.errors import RemoteError, ShipitError, UsageError
+from shipit.errors import RemoteError, UsageError
 from shipit.events import Event, Retried, Warned
 from shipit.files import read_stream
-from shipit.reference import DOCKER_HUB, ImageRef, parse_reference
+from shipit.reference import ImageRef
 from shipit.registry.credentials import CredentialFinder, Credentials
-from shipit.registry.login import check_login, erase_login, store_login
+from shipit.registry.login import check_login, store_login
 from shipit.targets.kinds import login_check
 
+HELP = """Checks the login, then stores it where `docker login` does. A login that works already is only reported.
+`shipit login heroku` checks the token in use and stores nothing."""
+EXAMPLES = (
+    "shipit login",
+    'printf %s "$TOKEN" | shipit login ghcr.io -u NAME --password-stdin',
+    "shipit login heroku",
+)
 
-def run_login(host: str, username: str | None, password_stdin: bool, verbose: bool) -> None:
+
+def run(
+    host: HostArgument = "docker.io",
+    username: Annotated[
+        str | None, typer.Option("--username", "-u", metavar="NAME", help="Default: asked at a terminal.")
+    ] = None,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password or token from standard input.")
+    ] = False,
+    verbose: VerboseOption = False,
+) -> None:
     with ending(verbose):
         clock, environment = Clock(), read_environment()
         check = login_check(host)
@@ -40,37 +62,6 @@ def run_login(host: str, username: str | None, password_stdin: bool, verbose: bo
                 raise
         place = store_login(registry, credentials, environment)
         say(f"logged in to {registry} as {credentials.username}, kept in {place}")
-
-
-def run_logout(host: str, verbose: bool) -> None:
-    with ending(verbose):
-        if login_check(host) is not None:
-            raise UsageError(
-                f"shipit keeps no login for {host}", hint=f"log out with its own tool, for example {host} logout"
-            )
-        registry = registry_host(host)
-        places = erase_login(registry, read_environment())
-        say(
-            f"logged out of {registry}: removed from {', '.join(places)}"
-            if places
-            else f"there was no login for {registry}"
-        )
-
-
-def registry_host(text: str) -> str:
-    """The host of a registry, of a URL, or of a repository in it. Raises: UsageError for anything else."""
-    bare = text.removeprefix("https://").removeprefix("http://").rstrip("/")
-    if bare in ("docker.io", "index.docker.io", "registry-1.docker.io", "index.docker.io/v1"):
-        return DOCKER_HUB
-    try:
-        found = parse_reference(f"{bare.split('/')[0]}/x/x")
-    except ShipitError:
-        found = None
-    if found is None or found.registry == DOCKER_HUB:
-        raise UsageError(
-            f"{text!r} should be a registry's host", hint="for example ghcr.io, or docker.io for Docker Hub"
-        )
-    return found.registry
 
 
 def _is_logged_in(registry: str, environment: ProcessEnvironment, clock: Clock) -> bool:

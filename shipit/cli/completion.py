@@ -24,7 +24,7 @@ def complete_images(incomplete: str) -> list[str]:
 
 
 def complete_topics(incomplete: str) -> list[str]:
-    from shipit.cli.topics import read_topics
+    from shipit.cli.guide import read_topics
 
     try:
         return _starting(incomplete, dict.fromkeys(topic.name for topic in read_topics()))

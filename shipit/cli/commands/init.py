@@ -1,4 +1,4 @@
-"""`init`: a first deploy.yml from what is there, asking only what can't be known."""
+"""`shipit init`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from shipit.cli.ending import confirm, ending, prompt
+from shipit.cli.options import VerboseOption, YesOption
 from shipit.cli.say import note, read_environment, say
 from shipit.config.find import FILE_NAMES
 from shipit.config.load import load_project
@@ -24,10 +25,13 @@ from shipit.setup.said import Build, Process, slug
 from shipit.targets.heroku.config import APP_PATTERN, APP_SAID
 from shipit.targets.kinds import KindModels
 
+HELP = """Reads Dockerfiles, a Compose file, Procfile, app.json, heroku.yml, fly.toml, Kubernetes manifests and others, and asks
+what they do not say. Offers a Dockerfile where there is none. Overwrites nothing."""
+EXAMPLES = ("shipit init", "shipit init --yes")
 NONE = "none"
 
 
-def run_init(yes: bool, verbose: bool) -> None:
+def run(yes: YesOption = False, verbose: VerboseOption = False) -> None:
     with ending(verbose):
         environment = read_environment()
         root = environment.cwd

@@ -1,0 +1,33 @@
+"""One module per command. Each has HELP (what `-h` says after the summary), EXAMPLES, and `run`.
+
+To add a command: write its module, and name it below with its summary. Nothing else lists commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# Group -> command -> summary, in the order of `shipit --help`. A module is imported when its command is used.
+GROUPS: Mapping[str, Mapping[str, str]] = {
+    "Start": {
+        "init": "Create deploy.yml from the files of this project",
+        "login": "Check a registry login and store it",
+        "logout": "Remove a stored registry login",
+        "help": "Show a topic of the guide, or list the topics",
+    },
+    "Ship": {
+        "plan": "Show what a deploy would change",
+        "deploy": "Build, push, release and verify",
+        "build": "Build images and print their digests",
+        "push": "Push images without releasing them",
+    },
+    "Operate": {
+        "status": "Show what runs in each target",
+    },
+    "Check": {
+        "validate": "Check deploy.yml under every environment",
+        "doctor": "Check everything that a deploy needs",
+        "schema": "Print the JSON Schema of deploy.yml",
+    },
+}
+SUMMARIES: Mapping[str, str] = {name: summary for group in GROUPS.values() for name, summary in group.items()}

@@ -1,0 +1,53 @@
+"""`shipit help`."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated, Any
+
+import typer
+
+from shipit.cli.commands import SUMMARIES
+from shipit.cli.completion import complete_topics
+from shipit.cli.ending import ending
+from shipit.cli.guide import read_topics
+from shipit.cli.say import result
+from shipit.errors import UsageError
+
+HELP = "Without a topic: the list of topics. With the name of a command: its help."
+EXAMPLES = ("shipit help", "shipit help secrets", "shipit help deploy")
+
+
+def run(
+    ctx: typer.Context,
+    topic: Annotated[
+        str | None, typer.Argument(metavar="TOPIC", help="A topic or a command.", autocompletion=complete_topics)
+    ] = None,
+) -> None:
+    with ending(False):
+        topics = read_topics()
+        if topic is None:
+            width = max(len(item.name) for item in topics)
+            result("shipit help TOPIC\n")
+            for item in topics:
+                result(f"  {item.name:<{width}}  {item.summary}")
+            result("\nshipit COMMAND --help tells of a command and its options.")
+            return
+        wanted = topic.lower()
+        exact = [item for item in topics if item.name == wanted]
+        if not exact and wanted in SUMMARIES:
+            result(_help_of(ctx, wanted))
+            return
+        for item in exact or [item for item in topics if wanted in item.name.split("-")]:
+            result(f"{item.title}\n{'=' * len(item.title)}\n\n{item.text}")
+            return
+        near = difflib.get_close_matches(wanted, [*(item.name for item in topics), *SUMMARIES], 1)
+        hint = f"did you mean {near[0]}?" if near else "shipit help lists the topics"
+        raise UsageError(f"there is no topic {topic!r}", hint=hint)
+
+
+def _help_of(ctx: typer.Context, name: str) -> str:
+    group: Any = ctx.parent and ctx.parent.command
+    command = group.get_command(ctx.parent, name)
+    with command.context_class(command, parent=ctx.parent, info_name=name) as own:
+        return str(command.get_help(own))

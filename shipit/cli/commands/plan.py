@@ -1,0 +1,31 @@
+"""`shipit plan`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from shipit.cli.ending import ending
+from shipit.cli.options import TargetOptions
+from shipit.cli.running import targets_run
+from shipit.cli.say import result
+
+HELP = "Builds what has to be built and reads every target. Nothing is pushed, released or applied."
+EXAMPLES = ("shipit plan", "shipit plan k8s -e staging", "shipit plan --exit-code")
+
+
+def run(
+    options: TargetOptions,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when there are changes.")] = False,
+) -> None:
+    with ending(options.verbose, options.output):
+        from shipit.pipeline.flow import plan
+        from shipit.pipeline.plan_text import render_plan
+
+        with targets_run(options, plan_to_stdout=True) as run:
+            preparation = plan(run)
+        if options.output != "json":
+            result(render_plan(preparation.plan, run.redactor))
+        if exit_code and preparation.plan.changes:
+            raise typer.Exit(3)

@@ -1,0 +1,18 @@
+"""`shipit schema`."""
+
+from __future__ import annotations
+
+from shipit.cli.ending import ending
+from shipit.cli.say import result_json
+from shipit.targets.kinds import KindModels
+
+HELP = """For editors: with the YAML language server they complete the keys of deploy.yml and explain them. Begin the file
+with `# yaml-language-server: $schema=./deploy.schema.json`."""
+EXAMPLES = ("shipit schema > deploy.schema.json",)
+
+
+def run() -> None:
+    with ending(False):
+        from shipit.config.schema import render_schema
+
+        result_json(render_schema(KindModels()), indent=2)

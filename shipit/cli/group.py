@@ -1,0 +1,131 @@
+"""The group of all commands: a command's module is imported when it is used; help in groups; usage errors as errors of ours."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from shipit.cli.commands import GROUPS, SUMMARIES
+
+# typer exports only this subclass of its UsageError.
+_UsageProblem: Any = typer.BadParameter.__base__
+
+
+class OneCommand(TyperCommand):
+    """A command with examples below its options."""
+
+    examples: tuple[str, ...] = ()
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return ["[OPTIONS]", *(_usage_of(argument) for argument in self.arguments)]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        if self.arguments:
+            with formatter.section("Arguments"):
+                formatter.write_dl([(_usage_of(argument), argument.help) for argument in self.arguments])
+        options = [parameter for parameter in self.get_params(ctx) if parameter.param_type_name == "option"]
+        with formatter.section("Options"):
+            formatter.write_dl([record for option in options if (record := option.get_help_record(ctx))])
+
+    @property
+    def arguments(self) -> list[Any]:
+        return [parameter for parameter in self.params if parameter.param_type_name == "argument"]
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Examples" if len(self.examples) > 1 else "Example"):
+            formatter.write("".join(f"  {example}\n" for example in self.examples))
+
+
+def _usage_of(argument: Any) -> str:
+    return f"[{argument.metavar}]{'...' if argument.nargs != 1 else ''}"
+
+
+class CommandGroup(TyperGroup):
+    """The commands of `commands.GROUPS`."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(SUMMARIES)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in SUMMARIES and cmd_name not in self.commands:
+            self.commands[cmd_name] = load_command(cmd_name)
+        return self.commands.get(cmd_name)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        # Names and summaries are enough to complete a command: nothing is imported.
+        self.commands = {name: TyperCommand(name=name, short_help=text) for name, text in SUMMARIES.items()}
+        return super().shell_complete(ctx, incomplete)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        width = max(map(len, SUMMARIES))
+        for title, commands in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{name:<{width}}", summary) for name, summary in commands.items()])
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        from shipit.cli.guide import GUIDE
+
+        with formatter.section("Example"):
+            formatter.write("  shipit init && shipit doctor && shipit plan && shipit deploy\n")
+        with formatter.section("Read on"):
+            formatter.write_dl(
+                [
+                    ("shipit COMMAND -h", "the options of a command, and examples"),
+                    ("shipit help", "the topics of the guide"),
+                    (GUIDE.as_uri(), "the guide as one page"),
+                ]
+            )
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        word = args[0] if args else ""
+        if word and not word.startswith("-") and word not in SUMMARIES and not ctx.resilient_parsing:
+            from shipit.cli.hints import hint_for
+            from shipit.errors import UsageError
+
+            _fail(UsageError(f"unknown command {word!r}", hint=hint_for(word, SUMMARIES)))
+        return super().resolve_command(ctx, args)
+
+    def main(self, args: Any = None, *, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]
+        if not standalone_mode:
+            return super().main(args, standalone_mode=False, **extra)
+        try:
+            code = super().main(args, standalone_mode=False, **extra)
+        except _UsageProblem as problem:
+            _fail_usage(problem)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def load_command(name: str) -> Any:
+    """The command of a module in `commands`."""
+    from shipit.cli.options import with_option_groups
+
+    module = import_module(f"shipit.cli.commands.{name}")
+    single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    text = f"{SUMMARIES[name]}.\n\n{module.HELP}"
+    single.command(name, cls=OneCommand, help=text)(with_option_groups(module.run))
+    command: Any = get_command(single)
+    command.examples = module.EXAMPLES
+    return command
+
+
+def _fail_usage(problem: Any) -> NoReturn:
+    from shipit.errors import UsageError
+
+    if type(problem).__name__ == "NoArgsIsHelpError":
+        problem.show()
+        sys.exit(problem.exit_code)
+    text = problem.format_message().replace("Value error, ", "").rstrip(".")
+    path = problem.ctx.command_path if problem.ctx else "shipit"
+    _fail(UsageError(text[:1].lower() + text[1:], hint=f"{path} -h lists the arguments and options"))
+
+
+def _fail(error: Any) -> NoReturn:
+    from shipit.cli.say import note_error
+
+    note_error(error)
+    sys.exit(error.exit_code)

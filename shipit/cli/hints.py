@@ -1,0 +1,64 @@
+"""Hints for words that are commands of other tools."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+
+# What other tools call a command that shipit has.
+SYNONYMS = {
+    "apply": "deploy", "release": "deploy", "ship": "deploy", "up": "deploy", "run-pipeline": "deploy", "setup": "deploy",
+    "redeploy": "deploy", "upgrade": "deploy", "install": "deploy", "check": "validate", "verify": "validate",
+    "config": "validate", "lint": "validate", "diff": "plan", "preview": "plan", "template": "plan", "render": "plan",
+    "publish": "push", "ps": "status", "ls": "status", "list": "status", "details": "status", "info": "status",
+    "new": "init", "create": "init", "diagnose": "doctor", "auth": "login", "registry": "login", "version": "--version",
+}  # fmt: skip
+# What shipit has no command for -> what does it today.
+ELSEWHERE = {
+    **dict.fromkeys(
+        ("delete", "destroy", "down", "remove", "rm", "teardown", "undeploy", "uninstall"),
+        "shipit removes nothing by command: kubectl delete, or heroku apps:destroy",
+    ),
+    "logs": "shipit has no logs yet: kubectl logs deployment/NAME, or heroku logs --tail -a APP",
+    "rollback": "shipit has no rollback yet: deploy the earlier commit, or kubectl rollout undo deployment/NAME, or heroku rollback -a APP",
+    **dict.fromkeys(
+        ("history", "releases"),
+        "shipit has no history yet: kubectl rollout history deployment/NAME, or heroku releases -a APP",
+    ),
+    **dict.fromkeys(
+        ("exec", "console", "shell", "ssh", "attach"),
+        "shipit has no exec yet: kubectl exec -it deployment/NAME -- sh, or heroku run sh -a APP",
+    ),
+    "run": "shipit has no run yet: kubectl exec -it deployment/NAME -- COMMAND, or heroku run COMMAND -a APP",
+    **dict.fromkeys(
+        ("scale", "dynos"),
+        "change replicas or quantity in deploy.yml, then shipit deploy: no image is built or pushed again",
+    ),
+    "restart": "shipit has no restart yet: kubectl rollout restart deployment/NAME, or heroku ps:restart -a APP",
+    **dict.fromkeys(
+        ("start", "stop", "pause", "maintenance"),
+        "shipit starts and stops nothing by command: set replicas or quantity in deploy.yml, then shipit deploy",
+    ),
+    **dict.fromkeys(
+        ("open", "port-forward", "forward"),
+        "shipit deploy prints the URL of each target; kubectl port-forward service/NAME 8080:80, or heroku open -a APP",
+    ),
+    **dict.fromkeys(("env", "secrets", "config:set"), "env and secrets are keys of deploy.yml: shipit help secrets"),
+    "dev": "shipit deploys what is built once: docker compose watch or skaffold dev serve while you develop",
+    "promote": "shipit has no promote yet: deploy the same commit with -e ENVIRONMENT",
+    **dict.fromkeys(("lock", "unlock"), "shipit has no lock that stays: nothing has to be unlocked"),
+    **dict.fromkeys(("prune", "clean", "gc"), "the cache is bounded and may be deleted at any time: shipit help networks"),
+}  # fmt: skip
+
+
+def hint_for(word: str, commands: Collection[str]) -> str:
+    """What to use instead of a word that is no command.
+
+    A command that changes a target is never suggested for one that removes something.
+    """
+    if word in ELSEWHERE:
+        return ELSEWHERE[word]
+    if word in SYNONYMS:
+        return f"use shipit {SYNONYMS[word]}"
+    near = difflib.get_close_matches(word, commands, n=1, cutoff=0.75)
+    return f"did you mean {near[0]}?" if near else "shipit --help lists the commands"

@@ -1,0 +1,156 @@
+"""The options that several commands take, each written once, and the groups of them that a command asks for by type."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from shipit.cli.completion import complete_environments, complete_targets
+
+OUTPUTS = ("auto", "plain", "json", "github")
+
+
+def _known_output(value: str) -> str:
+    if value not in OUTPUTS:
+        raise typer.BadParameter(f"{value!r} should be one of {', '.join(OUTPUTS)}.")
+    return value
+
+
+def _complete_outputs(incomplete: str) -> list[str]:
+    return [output for output in OUTPUTS if output.startswith(incomplete)]
+
+
+FileOption = Annotated[
+    str | None,
+    typer.Option(
+        "--file", "-f", metavar="FILE", help="deploy.yml; - is standard input. Default: the nearest one upwards."
+    ),
+]
+EnvironmentOption = Annotated[
+    str | None,
+    typer.Option(
+        "--environment",
+        "-e",
+        metavar="NAME",
+        help="The environment to use. Default: production.",
+        autocompletion=complete_environments,
+    ),
+]
+TargetsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="TARGET",
+        help="Targets of deploy.yml. Default: all of them.",
+        show_default=False,
+        autocompletion=complete_targets,
+    ),
+]
+TargetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--target", "-t", metavar="TARGET", help="A target; can be repeated.", autocompletion=complete_targets
+    ),
+]
+OutputOption = Annotated[
+    str,
+    typer.Option(
+        "--output",
+        metavar="FORMAT",
+        help="auto, plain, json or github. Default: auto, a live view at a terminal and plain lines elsewhere.",
+        show_default=False,
+        callback=_known_output,
+        autocompletion=_complete_outputs,
+    ),
+]
+TimeoutOption = Annotated[
+    str | None, typer.Option("--timeout", metavar="DURATION", help="Time limit of each target, for example 5m.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes to every question.")]
+ColorOption = Annotated[bool, typer.Option("--no-color", help="Do not use colours.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show the traceback of an internal error.")]
+UntrustedOption = Annotated[
+    bool,
+    typer.Option(
+        "--untrusted",
+        help="For a deploy.yml that nobody has reviewed: start no program that it names, read no file outside the project.",
+    ),
+]
+HostArgument = Annotated[
+    str, typer.Argument(metavar="HOST", help="A registry's host, or heroku. Default: docker.io.", show_default=False)
+]
+
+
+@dataclass(frozen=True)
+class ProjectOptions:
+    """Which deploy.yml, under which environment, and how results are written."""
+
+    file: FileOption = None
+    environment: EnvironmentOption = None
+    output: OutputOption = "auto"
+    no_color: ColorOption = False
+    verbose: VerboseOption = False
+    untrusted: UntrustedOption = False
+
+
+@dataclass(frozen=True)
+class TargetOptions(ProjectOptions):
+    """The same, and which targets."""
+
+    targets: TargetsArgument = None
+    target: TargetOption = None
+
+    @property
+    def selected(self) -> tuple[str, ...]:
+        """The targets named as arguments and with --target; empty means all."""
+        return (*(self.targets or ()), *(self.target or ()))
+
+
+@dataclass(frozen=True)
+class ChangeOptions(TargetOptions):
+    """The same, for a command that changes targets."""
+
+    timeout: TimeoutOption = None
+    yes: YesOption = False
+
+
+def with_option_groups(function: Callable[..., None]) -> Callable[..., None]:
+    """The function as typer reads it: each parameter whose type is a group above becomes that group's options."""
+    hints = get_type_hints(function, include_extras=True)
+    groups: dict[str, Any] = {}
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        if is_dataclass(hints[name]):
+            groups[name] = hints[name]
+        else:
+            parameters.append(parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY))
+    for group in groups.values():
+        parameters += _fields_as_parameters(group)
+
+    def call(**values: Any) -> None:
+        made = {
+            name: group(**{field.name: values.pop(field.name) for field in fields(group)})
+            for name, group in groups.items()
+        }
+        function(**made, **values)
+
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return call
+
+
+def _fields_as_parameters(group: Any) -> list[inspect.Parameter]:
+    """The most specific first: those of the class itself before those of its bases."""
+    hints = get_type_hints(group, include_extras=True)
+    depth = {
+        name: at for at, base in enumerate(reversed(group.__mro__)) for name in vars(base).get("__annotations__", ())
+    }
+    return [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+        )
+        for field in sorted(fields(group), key=lambda field: -depth[field.name])
+    ]
