@@ -5,35 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from shipit.errors import BuildError, NeedsEngine
-from shipit.events import Emit
 from shipit.files import Missing, Unreadable, read_file
+from shipit.image.build_tools import BuildTools
 from shipit.image.choice import choose_builder
 from shipit.image.dockerfile.detect import check_dockerfile
 from shipit.image.dockerfile.parse import Dockerfile, parse_dockerfile
-from shipit.image.image import BlobSource, BuiltImage, Layer
+from shipit.image.image import BuiltImage, Layer
 from shipit.image.native.builder import NativeBuilder
 from shipit.image.options import BuildOptions
-from shipit.image.store.content_store import ContentStore
 
 if TYPE_CHECKING:
     from shipit.docker.client import Engine
-    from shipit.image.engine.bases import Logins
-
-
-class BuildTools(NamedTuple):
-    """What builds work with. `engine` finds the engine when it is needed; `logins` gives user, password and identity token for an
-    engine that has to pull a base; `check` raises an error for the config of an image that must not be published.
-    """
-
-    store: ContentStore
-    source: BlobSource
-    engine: Callable[[], Engine]
-    emit: Emit
-    logins: Logins = lambda ref: None
-    check: Callable[[bytes], None] = lambda config: None
 
 
 def build_image(

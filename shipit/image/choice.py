@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from shipit.errors import BuildError
+from shipit.image.context.dockerfile_path import is_outside_context
 from shipit.image.dockerfile.parse import Dockerfile, Instruction
 from shipit.image.dockerfile.shell_lex import Lexer
 from shipit.image.dockerfile.stages import needed_stages, split_stages
@@ -93,9 +94,7 @@ def choose_builder(dockerfile: Dockerfile, options: BuildOptions, find_engine: C
 
 def _by_engine(dockerfile: Dockerfile, options: BuildOptions, engine: Engine, reason: str) -> Choice:
     """The way to an engine that has BuildKit, unless its Dockerfile or context need another."""
-    from shipit.image.engine.build_context import is_hidden
-
-    hidden = is_hidden(options)
+    hidden = is_outside_context(options)
     if options.builder == "auto" and engine.buildx and (hidden or dockerfile.syntax):
         why = "its Dockerfile is not in its context" if hidden else f"# syntax={dockerfile.syntax}"
         return Choice("buildx", f"{reason}, {why}")

@@ -12,7 +12,8 @@ from shipit.config.project import Project
 from shipit.digest import Digest
 from shipit.errors import BuildError, UsageError
 from shipit.events import StepDone, StepFailed, StepStarted
-from shipit.image.build import BuildTools, build_image
+from shipit.image.build import build_image
+from shipit.image.build_tools import BuildTools
 from shipit.image.image import BuiltImage
 from shipit.image.options import EPOCH_S, BuildOptions
 from shipit.pipeline.early import BuildKey

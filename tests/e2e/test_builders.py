@@ -13,7 +13,8 @@ import pytest
 
 from shipit.docker.address import EngineAddress
 from shipit.docker.client import Engine
-from shipit.image.build import BuildTools, build_image
+from shipit.image.build import build_image
+from shipit.image.build_tools import BuildTools
 from shipit.image.image import BuiltImage
 from shipit.image.options import BuildOptions
 from shipit.image.store.content_store import ContentStore

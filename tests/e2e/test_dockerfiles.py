@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shipit.errors import ShipitError
-from shipit.image.build import BuildTools, build_image
+from shipit.image.build import build_image
+from shipit.image.build_tools import BuildTools
 from shipit.image.image import BuiltImage
 from shipit.image.options import BuildOptions
 from shipit.image.store.content_store import ContentStore

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from shipit.digest import Digest
 from shipit.docker.json_rows import json_rows
 from shipit.errors import ShipitError
-from shipit.image.build import BuildTools, build_image, read_dockerfile
+from shipit.image.build import build_image, read_dockerfile
+from shipit.image.build_tools import BuildTools
 from shipit.image.context.folder import read_ignore_rules, scan_context
 from shipit.image.dockerfile.parse import parse_dockerfile
 from shipit.image.engine.export import read_archive

@@ -15,7 +15,8 @@ from shipit.digest import Digest
 from shipit.docker.address import EngineAddress
 from shipit.docker.client import Engine
 from shipit.events import Event, Warned
-from shipit.image.build import BuildTools, build_image
+from shipit.image.build import build_image
+from shipit.image.build_tools import BuildTools
 from shipit.image.image import BuiltImage
 from shipit.image.manifest import CONFIG_TYPES, LAYER_TYPES, MANIFEST_TYPES
 from shipit.image.options import BuildOptions

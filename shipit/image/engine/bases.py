@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
 from shipit.digest import Digest
 from shipit.docker.client import Engine, EngineImage
 from shipit.errors import BuildError, RemoteError, ShipitError
+from shipit.image.build_tools import Logins
 from shipit.image.dockerfile.parse import Dockerfile
 from shipit.image.dockerfile.shell_lex import Lexer
 from shipit.image.dockerfile.stages import needed_stages, split_stages
@@ -16,9 +17,6 @@ from shipit.image.image import BlobSource, Layer
 from shipit.image.options import BuildOptions
 from shipit.platforms import parse_platform
 from shipit.reference import ImageRef, parse_reference
-
-# User, password and identity token for the registry of a reference, or None.
-Logins = Callable[[ImageRef], tuple[str, str, str] | None]
 
 
 class Base(NamedTuple):

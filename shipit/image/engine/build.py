@@ -8,7 +8,7 @@ from shipit.digest import Digest
 from shipit.docker.client import Engine
 from shipit.errors import BuildError
 from shipit.events import Emit, Warned
-from shipit.image.build import BuildTools
+from shipit.image.build_tools import BuildTools
 from shipit.image.choice import TITLES, Choice, instead_of_buildkit
 from shipit.image.config import parse_config
 from shipit.image.dockerfile.parse import Dockerfile

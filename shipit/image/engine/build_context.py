@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from shipit.files import read_file
+from shipit.image.context.dockerfile_path import path_in_context
 from shipit.image.context.folder import ignore_file, read_context, read_ignore_file, read_ignore_rules, scan_context
 from shipit.image.context.ignore import is_ignored, literal_pattern, parse_ignore
 from shipit.image.options import BuildOptions
@@ -19,18 +20,6 @@ _IGNORE = ".dockerignore"
 _OWN_NAME = ".shipit.Dockerfile"
 
 
-def is_hidden(options: BuildOptions) -> bool:
-    """Whether the Dockerfile is no part of its own context: it lies elsewhere, or .dockerignore leaves it out."""
-    name = _name_inside(options)
-    return not name or is_ignored(name, read_ignore_rules(options.context, options.dockerfile))
-
-
-def _name_inside(options: BuildOptions) -> str:
-    """The Dockerfile's path in its context; nothing where it lies elsewhere."""
-    inside = options.dockerfile.is_relative_to(options.context)
-    return options.dockerfile.relative_to(options.context).as_posix() if inside else ""
-
-
 @contextmanager
 def packed_context(options: BuildOptions, *, classic: bool, syntax: bool) -> Iterator[tuple[IO[bytes], str]]:
     """The context as a tar, and the Dockerfile's name in it.
@@ -39,7 +28,7 @@ def packed_context(options: BuildOptions, *, classic: bool, syntax: bool) -> Ite
     `syntax` is whether it begins with a `# syntax` line, which is blanked where BuildKit could not fetch what it names.
     """
     tree = read_context(options)
-    name, dockerfile = _name_inside(options) or _OWN_NAME, read_file(options.dockerfile)
+    name, dockerfile = path_in_context(options) or _OWN_NAME, read_file(options.dockerfile)
     if name not in tree:
         name = _put_in(tree, name, dockerfile, classic=classic)
     if syntax and not classic:

@@ -1,4 +1,4 @@
-"""What a deploy would ask the API server for, and whether it may.
+"""What a deploy would ask the API server for, and whether it may. Pure.
 
 Source: Kubernetes API, authorization.k8s.io/v1 SelfSubjectAccessReview, SelfSubjectRulesReview.
 """
@@ -31,7 +31,7 @@ WRITE = ("get", "create", "patch")
 def needed_access(
     kinds: Iterable[tuple[str, str, str]], namespace: str, *, has_secret: bool, has_job: bool, replaces_pods: bool
 ) -> list[Access]:
-    """What is needed to apply objects of these (group, resource, namespace) and to watch them. Pure."""
+    """What is needed to apply objects of these (group, resource, namespace) and to watch them."""
     wanted = {(group, resource, place): set(WRITE) for group, resource, place in kinds}
     if has_secret:
         wanted.setdefault(("", "secrets", namespace), set()).update(WRITE)
@@ -44,7 +44,7 @@ def needed_access(
 
 
 def judge_access(answers: Mapping[Access, tuple[str, ...]], who: str) -> list[Finding]:
-    """Findings for what was asked: access -> the verbs that are refused. Pure."""
+    """Findings for what was asked: access -> the verbs that are refused."""
     refused = [(access, verbs) for access, verbs in answers.items() if verbs]
     if not refused:
         return [Finding("ok", "", f"{who} may do all that a deploy does there")]
@@ -68,7 +68,7 @@ class Rule(NamedTuple):
 
 
 def not_covered(rules: Iterable[Rule], wanted: Iterable[Access]) -> list[Access]:
-    """What no rule allows, with those verbs only. Pure."""
+    """What no rule allows, with those verbs only."""
     known = tuple(rules)
     left = [
         access._replace(

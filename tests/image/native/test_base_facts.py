@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from shipit.docker.address import EngineAddress
 from shipit.docker.client import Engine
 from shipit.errors import BuildError, ShipitError
-from shipit.image.build import BuildTools, build_image
+from shipit.image.build import build_image
+from shipit.image.build_tools import BuildTools
 from shipit.image.image import BuiltImage
 from shipit.image.native.base_facts import KEY, Facts, Unknown, carried_facts, facts_of
 from shipit.image.options import BuildOptions

@@ -17,7 +17,8 @@ import pytest
 from shipit.docker.address import EngineAddress
 from shipit.docker.client import Engine
 from shipit.errors import BuildError, NeedsEngine, RemoteError
-from shipit.image.build import BuildTools, build_image
+from shipit.image.build import build_image
+from shipit.image.build_tools import BuildTools
 from shipit.image.context.folder import scan_context
 from shipit.image.context.ignore import IgnoreRules, Position
 from shipit.image.image import BuiltImage, SourceImage
