@@ -1,5 +1,5 @@
-"""What a project's files already say about how it is built and run, and a first deploy.yml from it.
+"""What a project's files say about how it is built and run, and a first deploy.yml from it.
 
-One module reads one kind of file and gives a `Said`; `found` joins them; `draft` renders the file. Nothing here writes.
-May import config and image.
+A module reads the files of one tool and gives `FileFacts`; `join` and `found` combine them; `draft` renders the file.
+Nothing here writes a file or names a kind of target. May import config, drafts and image.
 """

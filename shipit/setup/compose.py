@@ -12,21 +12,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from shipit.setup.reading import read_text, read_yaml_as_text
-from shipit.setup.said import (
-    Build,
-    Command,
-    Process,
-    Said,
-    as_command,
-    as_list,
-    as_map,
-    as_port,
-    as_text,
-    listed,
-    slug,
-    sorted_variables,
-)
+from shipit.drafts.files import Build, Command, FileFacts, Process
+from shipit.drafts.reading import read_text, read_yaml_as_text
+from shipit.drafts.values import as_command, as_list, as_map, as_port, as_text, listed, slug
+from shipit.drafts.variables import sorted_variables
 
 NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 _TAKEN = frozenset(
@@ -51,7 +40,7 @@ _NOTHING_TO_SAY = frozenset(
 )
 
 
-def read_compose(root: Path) -> Said:
+def read_compose(root: Path) -> FileFacts:
     """The first Compose file of the project, as Compose looks for it; else one whose name says production."""
     others = sorted(
         path.name
@@ -62,11 +51,11 @@ def read_compose(root: Path) -> Said:
     names = [name for name in NAMES if name in others] + [name for name in others if re.search(r"[.-]prod", name)]
     name = next(iter(names), others[0] if len(others) == 1 else "")
     unread = [other for other in dict.fromkeys(others) if other != name]
-    said = _said(root, name, read_yaml_as_text(root / name)) if name else Said()
-    return said._replace(todo=(*said.todo, f"{listed(unread)}: not read")) if unread else said
+    facts = _facts(root, name, read_yaml_as_text(root / name)) if name else FileFacts()
+    return facts._replace(todo=(*facts.todo, f"{listed(unread)}: not read")) if unread else facts
 
 
-def _said(root: Path, file: str, data: Mapping[str, Any]) -> Said:
+def _facts(root: Path, file: str, data: Mapping[str, Any]) -> FileFacts:
     services = {name: service for name, service in as_map(data.get("services")).items() if isinstance(service, dict)}
     images: list[tuple[str, Build]] = []
     repositories: list[tuple[Build, str]] = []
@@ -112,7 +101,7 @@ def _said(root: Path, file: str, data: Mapping[str, Any]) -> Said:
     todo += _differing(variables, dict(env), common)
     if foreign:
         todo.append(f"{listed(foreign)}: not built here, and not deployed by shipit; their URLs belong under secrets")
-    return Said(
+    return FileFacts(
         file=file,
         images=tuple(images),
         repositories=tuple(repositories),

@@ -6,10 +6,42 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from shipit.setup.said import NOT_PRODUCTION, Build, Said, listed, slug
+from shipit.drafts.files import Build, FileFacts
+from shipit.drafts.values import listed, slug
 
 _NAME = re.compile(
     r"(?:Dockerfile|Containerfile)(?:[.-](?P<suffix>.+))?|(?P<prefix>.+)\.(?:[Dd]ockerfile|[Cc]ontainerfile)"
+)
+# Names of stages and suffixes of Dockerfiles that are not what production runs.
+_NOT_PRODUCTION = frozenset(
+    [
+        "bak",
+        "backup",
+        "ci",
+        "debug",
+        "dev",
+        "devcontainer",
+        "develop",
+        "development",
+        "doc",
+        "docs",
+        "e2e",
+        "example",
+        "j2",
+        "lint",
+        "local",
+        "old",
+        "orig",
+        "sample",
+        "save",
+        "swp",
+        "template",
+        "test",
+        "testing",
+        "tests",
+        "tmp",
+        "tmpl",
+    ]
 )
 _PRODUCTION = frozenset({"prod", "production", "release", "deploy"})
 # A Dockerfile in one of these is built from the project's root.
@@ -50,7 +82,7 @@ _SKIPPED = frozenset(
 _MOST_NAMED = 10
 
 
-def read_dockerfiles(root: Path, known: frozenset[str]) -> Said:
+def read_dockerfiles(root: Path, known: frozenset[str]) -> FileFacts:
     """Images of the Dockerfiles that no other file names; `known` are those that are named, relative to `root`.
 
     Folders are looked into two deep. Where other files name images, a Dockerfile of a folder is only mentioned.
@@ -64,11 +96,11 @@ def read_dockerfiles(root: Path, known: frozenset[str]) -> Said:
         if below:
             more = [f"{len(below) - _MOST_NAMED} more"] if len(below) > _MOST_NAMED else []
             todo.append(f"{listed([*below[:_MOST_NAMED], *more])}: not taken, since no other file names it")
-        return Said("Dockerfiles", images=tuple(images), todo=tuple(todo))
+        return FileFacts("Dockerfiles", images=tuple(images), todo=tuple(todo))
     guesses = {_of_folder(path): None for path in below}
     if guesses:
         todo.append(f"{listed(below[:_MOST_NAMED])}: taken for images of the app, with contexts that are a guess")
-    return Said("Dockerfiles", images=tuple(guesses), todo=tuple(todo))
+    return FileFacts("Dockerfiles", images=tuple(guesses), todo=tuple(todo))
 
 
 def _is_dockerfile(path: Path) -> bool:
@@ -78,7 +110,7 @@ def _is_dockerfile(path: Path) -> bool:
 def _chosen(files: list[str], *, has_others: bool) -> tuple[dict[str, str], list[str]]:
     """File -> the name that it gives its image, empty for the main one; and the files that are left out."""
     names = {file: _name_in(file) for file in files}
-    left = [file for file, name in names.items() if _parts(name) & NOT_PRODUCTION]
+    left = [file for file, name in names.items() if _parts(name) & _NOT_PRODUCTION]
     kept = {file: name for file, name in names.items() if file not in left}
     production = next((file for file, name in kept.items() if name.lower() in _PRODUCTION), "")
     if production:
@@ -104,7 +136,9 @@ def _parts(name: str) -> frozenset[str]:
 
 def _in_folders(root: Path) -> list[str]:
     return sorted(
-        path.relative_to(root).as_posix() for path in _walk(root, 2) if not _parts(_name_in(path.name)) & NOT_PRODUCTION
+        path.relative_to(root).as_posix()
+        for path in _walk(root, 2)
+        if not _parts(_name_in(path.name)) & _NOT_PRODUCTION
     )
 
 

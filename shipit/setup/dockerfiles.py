@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from shipit.setup.surroundings import Runtime
+from shipit.drafts.files import Runtime
 
 # What no image should hold, whatever the app.
 SECRET_FILES = (".git", ".env", ".env.*", "deploy.yml")

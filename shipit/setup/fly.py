@@ -10,19 +10,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from shipit.setup.reading import read_toml
-from shipit.setup.said import Build, Process, Said, as_list, as_map, as_port, as_text, listed, slug, sorted_variables
+from shipit.drafts.files import Build, FileFacts, Process
+from shipit.drafts.reading import read_toml
+from shipit.drafts.values import as_list, as_map, as_port, as_text, listed, slug
+from shipit.drafts.variables import sorted_variables
 
 _TAKEN = frozenset({"app", "build", "env", "processes", "http_service", "services", "deploy"})
 # Where and on what it runs is for the new place to say.
 _NOTHING_TO_SAY = frozenset({"primary_region", "vm", "kill_signal", "kill_timeout", "console_command"})
 
 
-def read_fly(root: Path) -> Said:
+def read_fly(root: Path) -> FileFacts:
     """The image, its variables, processes, port, health check and release command."""
     data = read_toml(root / "fly.toml")
     if not data:
-        return Said()
+        return FileFacts()
     build = _build(as_map(data.get("build")))
     images = (
         ((("web", build),) if (root / build.file).is_file() and not build.file.startswith("../") else ())
@@ -46,7 +48,7 @@ def read_fly(root: Path) -> Said:
         )
         for name, command in (commands or {"app": ""}).items()
     ]
-    return Said(
+    return FileFacts(
         file="fly.toml",
         app=as_text(data.get("app")),
         images=images,

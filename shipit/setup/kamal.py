@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from shipit.setup.reading import read_yaml_as_text
-from shipit.setup.said import Build, Process, Said, as_list, as_map, as_port, as_text, listed, slug, sorted_variables
+from shipit.drafts.files import Build, FileFacts, Process
+from shipit.drafts.reading import read_yaml_as_text
+from shipit.drafts.values import as_list, as_map, as_port, as_text, listed, slug
+from shipit.drafts.variables import sorted_variables
 
 _TAKEN = frozenset({"service", "image", "servers", "registry", "env", "builder", "proxy", "accessories"})
 _NOTHING_TO_SAY = frozenset(
@@ -29,19 +31,19 @@ _NOTHING_TO_SAY = frozenset(
 )
 
 
-def read_kamal(root: Path) -> Said:
+def read_kamal(root: Path) -> FileFacts:
     """The image and its repository, roles with their commands, variables, port and health check."""
     file = "config/deploy.yml"
     data = read_yaml_as_text(root / file)
     if not as_text(data.get("service")) or not data.get("servers"):
-        return Said()
+        return FileFacts()
     builder = as_map(data.get("builder"))
     build = _build(builder)
     is_there = (root / build.file).is_file() and not build.file.startswith("../")
     repository = _repository(data)
     clear, secrets = _variables(as_map(data.get("env")))
     env, hidden, _ = sorted_variables(clear)
-    return Said(
+    return FileFacts(
         file=file,
         app=as_text(data.get("service")),
         images=(("web", build),) if is_there else (),

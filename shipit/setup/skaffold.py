@@ -10,14 +10,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from shipit.setup.reading import read_yaml_as_text
-from shipit.setup.said import Build, Process, Said, as_list, as_map, as_text, listed, slug
+from shipit.drafts.files import Build, FileFacts, Process
+from shipit.drafts.reading import read_yaml_as_text
+from shipit.drafts.values import as_list, as_map, as_text, listed, slug
 
 _NAMES = ("skaffold.yaml", "skaffold.yml")
 _OTHER_BUILDERS = ("buildpacks", "jib", "ko", "bazel", "custom", "kaniko")
 
 
-def read_skaffold(root: Path) -> Said:
+def read_skaffold(root: Path) -> FileFacts:
     """Artifacts as images, and the manifests that are plain YAML."""
     file = next((name for name in _NAMES if (root / name).is_file()), "")
     data = read_yaml_as_text(root / file) if file else {}
@@ -40,7 +41,7 @@ def read_skaffold(root: Path) -> Said:
     folders = [folder for item in raw if (folder := _folder(root, item))]
     if data:
         todo += _todo(data, [item for item in raw if not _folder(root, item)])
-    return Said(
+    return FileFacts(
         file=file,
         app=as_text(as_map(data.get("metadata")).get("name")),
         images=tuple(images),

@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from shipit.drafts.values import as_port
 from shipit.image.dockerfile.pairs import parse_pairs, split_words
 from shipit.image.dockerfile.parse import Dockerfile, Instruction, parse_dockerfile
 from shipit.image.dockerfile.shell_lex import Lexer
-from shipit.setup.said import as_port
 
 
 class ImageFacts(NamedTuple):

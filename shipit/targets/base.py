@@ -10,6 +10,7 @@ from shipit.clock import Clock, Deadline
 from shipit.config.model import TargetConfig
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
+from shipit.drafts.kind import KindDraft
 from shipit.events import Emit, Event
 from shipit.http.retry import ATTEMPTS
 from shipit.image.image import BuiltImage
@@ -211,10 +212,12 @@ class Diagnoses(Protocol):
 class Kind(NamedTuple):
     """A kind of target: its names, the model of its part of deploy.yml, and how one is made.
 
-    `check_login` says whose login is in use, for `shipit login KIND`, or raises ShipitError.
+    `check_login` says whose login is in use, for `shipit login KIND`, or raises ShipitError. `draft` is its part of the
+    deploy.yml that `shipit init` writes.
     """
 
     names: tuple[str, ...]
     config: type[TargetConfig]
     create: Callable[[str, Any, Project, ProcessEnvironment], Target]
     check_login: Callable[[ProcessEnvironment, Clock, Emit], str] | None = None
+    draft: KindDraft | None = None

@@ -15,6 +15,7 @@ from shipit.errors import UsageError
 if TYPE_CHECKING:
     # What `validate` does not need is not imported for it.
     from shipit.clock import Clock
+    from shipit.drafts.kind import KindDraft
     from shipit.events import Emit
     from shipit.targets.base import Kind, Target
 
@@ -53,6 +54,13 @@ def create_target(name: str, config: TargetConfig, project: Project, environment
         module = importlib.import_module(f"{BUILT_IN[kind][0]}.target")
         return cast("Target", module.create(name, config, project, environment))
     return _installed()[kind].create(name, config, project, environment)
+
+
+def kind_drafts() -> tuple[KindDraft, ...]:
+    """What each kind brings to `shipit init`; a kind of another package may bring nothing."""
+    packages = dict.fromkeys(package for package, _ in BUILT_IN.values())
+    own = [cast("KindDraft", importlib.import_module(f"{package}.draft").DRAFT) for package in packages]
+    return (*own, *(kind.draft for kind in dict.fromkeys(_installed().values()) if kind.draft is not None))
 
 
 def login_check(kind: str) -> Callable[[ProcessEnvironment, Clock, Emit], str] | None:

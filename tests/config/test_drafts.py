@@ -12,9 +12,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from shipit.config.load import load_project
-from shipit.setup.draft import Answers, heroku_name, main_app, render_draft
+from shipit.drafts.files import Build, FileFacts
+from shipit.drafts.kind import Choice, Detection, KindDraft, TargetDraft
+from shipit.setup.draft import Answers, render_draft
 from shipit.setup.found import look
-from shipit.targets.kinds import KindModels
+from shipit.targets.kinds import KindModels, kind_drafts
 from tests.runs import environment
 
 words = st.one_of(
@@ -76,11 +78,36 @@ def test_a_draft_is_always_good(
         (root / name).write_text(json.dumps(data))
     (root / "Procfile").write_text("\n".join(procfile), encoding="utf-8", errors="replace")
     environ = environment(root, KUBECONFIG=str(root / "kubeconfig"))
-    found = look(root, environ)
-    context = found.current_context or next(iter(found.contexts), "")
-    heroku_app = main_app(found) or (heroku_name(found.app) if found.is_for_heroku else "")
-    answers = Answers(
-        found.app, f"docker.io/me/{found.app}", heroku_app, context if found.contexts or found.manifests else None
-    )
+    found = look(root, environ, kind_drafts())
+    chosen = {draft.target: draft.choose(found.project, seen) for draft, seen in found.kinds}
+    places = {target: place for target, place in chosen.items() if place is not None}
+    answers = Answers(found.project.app, f"docker.io/me/{found.project.app}", places)
     (root / "deploy.yml").write_text(render_draft(found, answers), encoding="utf-8")
-    assert load_project(root / "deploy.yml", environ, KindModels()).app == found.app
+    assert load_project(root / "deploy.yml", environ, KindModels()).app == found.project.app
+
+
+def test_a_kind_of_another_package_is_detected_and_drafted(tmp_path: Path) -> None:
+    """The files of such a kind count like others, and its lines and environments are in the file."""
+    image = Build(dockerfile="Dockerfile.boat")
+    detection = Detection((FileFacts("boat.toml", images=(("hull", image),), todo=("sails",)),), current="dock")
+    other = KindDraft(
+        "boat",
+        detect=lambda folder: detection,
+        choose=lambda project, found: Choice(found.current),
+        question=lambda project, found: None,
+        render=lambda project, found, choice: TargetDraft((f"  boat: {{at: {choice.place}}}",), {"sea": "{at: sea}"}),
+    )
+    (tmp_path / "Dockerfile.boat").write_text("FROM scratch\nEXPOSE 7000\n")
+    found = look(tmp_path, environment(tmp_path), (*kind_drafts(), other))
+    assert found.project.processes["web"].port == 7000
+    assert render_draft(found, Answers("app", "docker.io/me/app", {"boat": Choice("dock")})).splitlines()[2:] == [
+        "app: app",
+        "image: {repository: docker.io/me/app, build: {dockerfile: Dockerfile.boat}}",
+        "targets:",
+        "  boat: {at: dock}",
+        "environments:",
+        "  sea: {targets: {boat: {at: sea}}}",
+        "",
+        "# What shipit could not take over from the files of this project:",
+        "# TODO boat.toml: sails",
+    ]

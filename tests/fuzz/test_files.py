@@ -24,7 +24,7 @@ from shipit.reference import parse_reference
 from shipit.registry.credentials import CredentialFinder
 from shipit.setup.found import look
 from shipit.targets.heroku.token import find_token
-from shipit.targets.kinds import KindModels
+from shipit.targets.kinds import KindModels, kind_drafts
 from shipit.targets.kubernetes.kubeconfig import read_context
 from shipit.targets.kubernetes.manifests import read_manifests
 from shipit.targets.kubernetes.server import ApiServer
@@ -142,7 +142,7 @@ def test_what_init_reads(tmp_path: Path, changed: tuple[str, bytes]) -> None:
     for name, data in {**FOUND, changed[0]: changed[1]}.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(data)
-    assert not isinstance(bounded(lambda: look(tmp_path, surroundings(tmp_path))), Exception)
+    assert not isinstance(bounded(lambda: look(tmp_path, surroundings(tmp_path), kind_drafts())), Exception)
 
 
 NETRC = (

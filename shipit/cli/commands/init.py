@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,20 +14,22 @@ from shipit.cli.say import note, read_environment, say
 from shipit.config.find import FILE_NAMES
 from shipit.config.load import load_project
 from shipit.config.process_environment import ProcessEnvironment
+from shipit.drafts.files import Build, Process, ProjectFacts
+from shipit.drafts.kind import NONE, Choice, Question
+from shipit.drafts.reading import read_text
+from shipit.drafts.values import slug
 from shipit.errors import ShipitError, UsageError
 from shipit.reference import parse_reference
 from shipit.setup.dockerfiles import PORTS, dockerfile_for, ignore_file
-from shipit.setup.draft import NOBODY, Answers, heroku_name, main_app, render_draft
+from shipit.setup.draft import Answers, render_draft
 from shipit.setup.found import Found, look
-from shipit.setup.reading import read_text
-from shipit.setup.said import Build, Process, slug
-from shipit.targets.heroku.config import APP_PATTERN, APP_SAID
-from shipit.targets.kinds import KindModels
+from shipit.targets.kinds import KindModels, kind_drafts
 
 HELP = """Reads Dockerfiles, a Compose file, Procfile, app.json, heroku.yml, fly.toml, Kubernetes manifests and others, and asks
 what they do not say. Offers a Dockerfile where there is none. Overwrites nothing."""
 EXAMPLES = ("shipit init", "shipit init --yes")
-NONE = "none"
+# Stands for the account of a registry when nothing says whose it is.
+NOBODY = "your-name"
 
 
 def run(yes: YesOption = False, verbose: VerboseOption = False) -> None:
@@ -43,22 +44,22 @@ def run(yes: YesOption = False, verbose: VerboseOption = False) -> None:
         asks = not yes and sys.stdin.isatty() and sys.stderr.isatty()
         if not asks and not yes:
             raise UsageError("nobody can be asked here", hint="shipit init --yes takes what it finds")
-        found = look(root, environment)
-        new = _new_dockerfile(found, root, asks)
+        found = look(root, environment, kind_drafts())
+        new = _new_dockerfile(found.project, root, asks)
         if new:
-            found = _with_dockerfile(found)
+            found = found._replace(project=_with_dockerfile(found.project))
         text = render_draft(found, _answers(found, asks))
-        for name, content in {**new, **_new_ignore_files(found, root, new, asks), "deploy.yml": text}.items():
+        for name, content in {**new, **_new_ignore_files(found.project, root, new, asks), "deploy.yml": text}.items():
             _write(root / name, content)
             say(f"wrote {name}")
-        if found.images:
+        if found.project.images:
             _check(root, environment, has_todo="# TODO" in text)
         else:
             say("Next: write a Dockerfile, then shipit validate")
 
 
-def _with_dockerfile(found: Found) -> Found:
-    """The findings, with the image of the Dockerfile that is about to be written."""
+def _with_dockerfile(found: ProjectFacts) -> ProjectFacts:
+    """The facts, with the image of the Dockerfile that is about to be written."""
     port = PORTS[found.runtime.language]
     processes = dict(found.processes) or {"web": Process("web")}
     serving = next(iter(processes))
@@ -90,7 +91,7 @@ def _check(root: Path, environment: ProcessEnvironment, *, has_todo: bool) -> No
     say(f"deploy.yml is valid; targets: {', '.join(project.targets)}. Next: {first}shipit doctor, then shipit plan")
 
 
-def _new_dockerfile(found: Found, root: Path, asks: bool) -> dict[str, str]:
+def _new_dockerfile(found: ProjectFacts, root: Path, asks: bool) -> dict[str, str]:
     """File -> text of a Dockerfile; nothing where there is a Dockerfile, or none can be drafted."""
     if found.images:
         return {}
@@ -106,7 +107,7 @@ def _new_dockerfile(found: Found, root: Path, asks: bool) -> dict[str, str]:
     return {"Dockerfile": text} if not asks or confirm(question, default=True) else {}
 
 
-def _new_ignore_files(found: Found, root: Path, new: Mapping[str, str], asks: bool) -> dict[str, str]:
+def _new_ignore_files(found: ProjectFacts, root: Path, new: Mapping[str, str], asks: bool) -> dict[str, str]:
     """File -> text of a .dockerignore for each build context that has none."""
     files: dict[str, str] = {}
     for build in found.images.values():
@@ -122,36 +123,32 @@ def _new_ignore_files(found: Found, root: Path, new: Mapping[str, str], asks: bo
 
 
 def _answers(found: Found, asks: bool) -> Answers:
-    app = found.app
-    heroku = main_app(found)
-    wants_heroku = bool(heroku or found.is_for_heroku)
-    context = found.current_context or next(iter(found.contexts), "")
-    if not asks:
-        named = heroku or (heroku_name(app) if wants_heroku else "")
-        in_cluster = None if not (found.contexts or found.manifests) else context
-        needs_repository = in_cluster is not None or not named
-        owner = found.hub_user or found.owner or NOBODY
-        repository = f"docker.io/{owner}/{app}" if needs_repository else ""
-        guess = _guess(found) if repository else ""
-        return Answers(app, repository, named, in_cluster, guess, is_heroku_guessed=bool(named and not heroku))
-    app = slug(prompt("Name of the app", default=app))
-    suggested = found.repositories.get(found.app) or f"docker.io/{found.hub_user or found.owner or 'USER'}/{app}"
+    project = found.project
+    if asks:
+        return _asked_answers(found)
+    chosen = {draft.target: draft.choose(project, seen) for draft, seen in found.kinds}
+    places = {target: place for target, place in chosen.items() if place is not None}
+    if places and not any(draft.needs_repository for draft, _ in found.kinds if draft.target in places):
+        return Answers(project.app, "", places)
+    guess = project.owner_guess if project.owner else f"{NOBODY} stands for your name on Docker Hub"
+    return Answers(project.app, f"docker.io/{project.owner or NOBODY}/{project.app}", places, guess)
+
+
+def _asked_answers(found: Found) -> Answers:
+    project = found.project
+    app = slug(prompt("Name of the app", default=project.app))
+    suggested = project.repositories.get(project.app) or f"docker.io/{project.owner or 'USER'}/{app}"
     repository = _asked("Repository to push to", suggested, _no_repository)
-    suggestion = heroku or (heroku_name(app) if wants_heroku else NONE)
-    named = _asked(f"Heroku app ({NONE}: not to Heroku)", suggestion, _no_heroku_app)
-    where: str | None = None
-    if found.contexts:
-        question = f"Kubernetes context: {', '.join(found.contexts)} ({NONE}: not to Kubernetes)"
-        answer = _asked(question, context, lambda text: "" if text in (NONE, *found.contexts) else "is none of these")
-        where = None if answer == NONE else answer
-    return Answers(app, parse_reference(repository).name, "" if named == NONE else named, where)
+    places = {}
+    for draft, seen in found.kinds:
+        question = draft.question(project._replace(app=app), seen)
+        if question is not None and (place := _asked_place(question)) != NONE:
+            places[draft.target] = Choice(place)
+    return Answers(app, parse_reference(repository).name, places)
 
 
-def _guess(found: Found) -> str:
-    """Where the owner of a repository that no file names is from; empty where that is the user's own login."""
-    if found.hub_user:
-        return ""
-    return "the owner of the git repository" if found.owner else f"{NOBODY} stands for your name on Docker Hub"
+def _asked_place(question: Question) -> str:
+    return _asked(question.text, question.default, lambda answer: "" if answer == NONE else question.check(answer))
 
 
 def _asked(question: str, default: str, wrong: Callable[[str], str]) -> str:
@@ -171,8 +168,3 @@ def _no_repository(text: str) -> str:
     except ShipitError as error:
         return f"should be an image reference, {error.hint}"
     return "should be without a tag or digest" if found.tag or found.digest else ""
-
-
-def _no_heroku_app(text: str) -> str:
-    """Why a text can't be the name of a Heroku app; empty when it can, or says that there is none."""
-    return "" if text == NONE or re.fullmatch(APP_PATTERN, text) else APP_SAID

@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from shipit.config.yaml_text import check_bounds, load_documents
+from shipit.drafts.values import as_map
 from shipit.files import Unreadable, read_file
-from shipit.setup.said import as_map
 
 MAX_BYTES = 1024 * 1024
 # A compose file that merges maps into each other grows by this much at most.

@@ -10,15 +10,16 @@ from typing import Any
 import yaml
 
 from shipit.config.yaml_text import load_documents
-from shipit.setup.reading import read_text
-from shipit.setup.said import Said, as_list, as_map, as_text, listed
+from shipit.drafts.files import FileFacts
+from shipit.drafts.reading import read_text
+from shipit.drafts.values import as_list, as_map, as_text, listed
 
 _FOLDERS = ("k8s", "kubernetes", "manifests", "deploy")
 _MOST_FILES = 50
 _SKIPPED = frozenset({"node_modules", "vendor", "test", "tests", "examples", "testdata"})
 
 
-def read_cluster_files(root: Path) -> Said:
+def read_cluster_files(root: Path) -> FileFacts:
     """Folders that hold Kubernetes objects and nothing else that is YAML; charts and kustomizations as things to do."""
     folders = [f"{name}/" for name in _FOLDERS if _holds_objects(root / name)]
     charts = sorted(path.parent.relative_to(root).as_posix() for path in _below(root, "Chart.yaml"))
@@ -28,7 +29,7 @@ def read_cluster_files(root: Path) -> Said:
         todo.append(f"Helm chart {listed(charts)}: helm template writes its objects, which go under manifests")
     if overlays:
         todo.append(f"kustomization {listed(overlays)}: kubectl kustomize writes its objects, which go under manifests")
-    return Said(file="Kubernetes files", manifests=tuple(folders), todo=tuple(todo))
+    return FileFacts(file="Kubernetes files", manifests=tuple(folders), todo=tuple(todo))
 
 
 def images_of(root: Path, manifests: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,34 +1,15 @@
-"""What lies around the app: its name and language, git remotes, contexts of the kubeconfig, the Docker Hub login. Reads only."""
+"""The app of a project folder: its name, its language, and the remotes of its git repository. Reads only."""
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
-from shipit.config.process_environment import ProcessEnvironment
-from shipit.setup.reading import read_json, read_text, read_toml, read_yaml
-from shipit.setup.said import as_list, as_map, as_text, slug
-
-_HUB = ("https://index.docker.io/v1/", "index.docker.io", "docker.io")
-
-
-class Remote(NamedTuple):
-    name: str
-    url: str
-
-
-class Runtime(NamedTuple):
-    """The language of an app, empty where it is not known, and what a Dockerfile for it has to know.
-
-    `version` is what the project asks for, empty where it does not say; `lock` is the lock file's name.
-    """
-
-    language: str = ""
-    version: str = ""
-    lock: str = ""
+from shipit.drafts.files import Runtime
+from shipit.drafts.kind import Remote
+from shipit.drafts.reading import read_json, read_text, read_toml
+from shipit.drafts.values import as_map, as_text, slug
 
 
 def read_remotes(root: Path) -> list[Remote]:
@@ -43,7 +24,7 @@ def read_remotes(root: Path) -> list[Remote]:
 
 
 def app_name(root: Path, remotes: Iterable[Remote], others: Iterable[str]) -> str:
-    """The name of the app: of its package, of what other files call it, of its repository, of its folder."""
+    """The name of the app: the one of its package, else of other files, of its git repository, of its folder."""
     project = as_map(read_toml(root / "pyproject.toml").get("project"))
     origin = next((remote.url for remote in remotes if remote.name == "origin"), "")
     names = (
@@ -57,7 +38,7 @@ def app_name(root: Path, remotes: Iterable[Remote], others: Iterable[str]) -> st
 
 
 def owner_of(remotes: Iterable[Remote]) -> str:
-    """Who the repository belongs to on its host, as a Docker Hub user could be called; empty where nobody says."""
+    """The owner of the git repository on its host, in the characters of a Docker Hub user; empty without a remote."""
     for remote in sorted(remotes, key=lambda remote: remote.name != "origin"):
         match = re.search(r"[:/]([A-Za-z0-9_.-]+)/[^/]+?/?$", remote.url)
         if match and "heroku.com" not in remote.url:
@@ -65,44 +46,8 @@ def owner_of(remotes: Iterable[Remote]) -> str:
     return ""
 
 
-def heroku_apps(remotes: Iterable[Remote]) -> dict[str, str]:
-    """Heroku app by the name of its git remote."""
-    apps = {}
-    for remote in remotes:
-        match = re.search(r"(?:git\.heroku\.com/|git@heroku\.com:)([a-z][a-z0-9-]{1,28}[a-z0-9])\.git", remote.url)
-        if match:
-            apps[remote.name] = match[1]
-    return apps
-
-
-def read_contexts(environment: ProcessEnvironment) -> tuple[tuple[str, ...], str]:
-    """The names of the kubeconfig's contexts, and the current one."""
-    names: list[str] = []
-    current = ""
-    paths = environment.get("KUBECONFIG") or str(environment.home / ".kube" / "config")
-    for path in paths.split(":"):
-        loaded = read_yaml(Path(path))
-        current = current or as_text(loaded.get("current-context"))
-        names += [name for row in as_list(loaded.get("contexts")) if (name := as_text(as_map(row).get("name")))]
-    return tuple(dict.fromkeys(names)), current
-
-
-def docker_hub_user(environment: ProcessEnvironment) -> str:
-    """The user of the Docker Hub login that Docker's config file holds itself; empty where it does not."""
-    folder = environment.get("DOCKER_CONFIG")
-    auths = as_map(read_json((Path(folder) if folder else environment.home / ".docker") / "config.json").get("auths"))
-    for host in _HUB:
-        try:
-            user = base64.b64decode(as_text(as_map(auths.get(host)).get("auth"))).decode().partition(":")[0]
-        except ValueError:
-            continue
-        if re.fullmatch(r"[a-z0-9]{4,30}", user):
-            return user
-    return ""
-
-
 def runtime_of(root: Path) -> Runtime:
-    """What a Dockerfile would be for: node, python, go, ruby or static."""
+    """The language of the app: node, python, go, ruby or static; empty when unknown."""
     marks = (
         ("node", ("package.json",)),
         ("python", ("pyproject.toml", "requirements.txt", "setup.py", "Pipfile")),
@@ -127,7 +72,7 @@ def runtime_of(root: Path) -> Runtime:
 
 
 def _version(root: Path, language: str) -> str:
-    """The version of the language that the project asks for, as far as an image's tag takes it."""
+    """The version of the language that the project asks for, as an image tag has it."""
     texts = {
         "go": re.findall(r"(?m)^go (\d+\.\d+)", read_text(root / "go.mod")),
         "node": re.findall(

@@ -11,31 +11,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from shipit.setup.reading import read_json, read_text, read_yaml, read_yaml_as_text
-from shipit.setup.said import (
-    Build,
-    Command,
-    Pairs,
-    Process,
-    Said,
-    as_list,
-    as_map,
-    as_text,
-    listed,
-    slug,
-    sorted_variables,
-)
+from shipit.drafts.files import Build, Command, FileFacts, Pairs, Process
+from shipit.drafts.reading import read_json, read_text, read_yaml, read_yaml_as_text
+from shipit.drafts.values import as_list, as_map, as_text, listed, slug
+from shipit.drafts.variables import sorted_variables
 
 # A process type that deploy.yml takes: a key that begins with x- is the user's own there.
 _PROCESS = re.compile(r"(?!x-)[-A-Za-z0-9_]{1,128}")
 
 
-def read_heroku_yml(root: Path) -> Said:
+def read_heroku_yml(root: Path) -> FileFacts:
     """Images by process type, their commands, the release command, add-ons and config vars."""
     file = "heroku.yml"
     data = read_yaml(root / file)
     if not data:
-        return Said()
+        return FileFacts()
     config = as_map(as_map(read_yaml_as_text(root / file).get("build")).get("config"))
     args = tuple((str(key), value) for key, value in config.items() if isinstance(value, str) and value)
     todo: list[str] = []
@@ -64,7 +54,7 @@ def read_heroku_yml(root: Path) -> Said:
         for key in ("languages", "packs", "pipeline")
         if key in as_map(data.get("build"))
     ]
-    return Said(
+    return FileFacts(
         file=file,
         images=tuple((slug(name), build) for name, build in builds.items()),
         processes=tuple(process for name, process in processes.items() if _PROCESS.fullmatch(name)),
@@ -76,11 +66,11 @@ def read_heroku_yml(root: Path) -> Said:
     )
 
 
-def read_procfile(root: Path) -> Said:
+def read_procfile(root: Path) -> FileFacts:
     """Process types and their commands, and the release command."""
     lines = (re.match(r"^([A-Za-z0-9_-]+):\s*(.+)$", line) for line in read_text(root / "Procfile").splitlines())
     commands = {match[1]: match[2].strip() for match in lines if match}
-    return Said(
+    return FileFacts(
         file="Procfile",
         processes=tuple(
             Process(name, None, command)
@@ -91,7 +81,7 @@ def read_procfile(root: Path) -> Said:
     )
 
 
-def read_app_json(root: Path) -> Said:
+def read_app_json(root: Path) -> FileFacts:
     """Name, variables, dynos, add-ons and scripts."""
     data = read_json(root / "app.json")
     values: dict[str, str | None] = {}
@@ -116,8 +106,14 @@ def read_app_json(root: Path) -> Said:
         is_count = isinstance(quantity, int) and not isinstance(quantity, bool) and 0 <= quantity < 10_000
         if _PROCESS.fullmatch(name):
             processes.append(Process(name, quantity=quantity if is_count else None, size=as_text(size).lower()))
-    return Said(
-        "app.json", as_text(data.get("name")), processes=tuple(processes), env=env, secrets=secrets, todo=tuple(todo)
+    return FileFacts(
+        file="app.json",
+        app=as_text(data.get("name")),
+        processes=tuple(processes),
+        env=env,
+        secrets=secrets,
+        todo=tuple(todo),
+        only_adjusts=True,
     )
 
 

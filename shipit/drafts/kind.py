@@ -1,0 +1,84 @@
+"""What a kind of target brings to `shipit init`: what it detects in a project, what it asks, the lines that it drafts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from shipit.config.process_environment import ProcessEnvironment
+from shipit.drafts.files import FileFacts, ProjectFacts
+
+# What a user answers when a target is not wanted.
+NONE = "none"
+
+
+class Remote(NamedTuple):
+    """A remote of the git repository."""
+
+    name: str
+    url: str
+
+
+class Folder(NamedTuple):
+    """A project folder as a kind sees it. `files` holds what other tools' files say, such as those of Compose."""
+
+    root: Path
+    environ: ProcessEnvironment
+    remotes: Sequence[Remote] = ()
+    files: Sequence[FileFacts] = ()
+
+
+class Detection(NamedTuple):
+    """What a kind detects. Nothing is run and no server is asked.
+
+    `files`: what the files of this kind say; `repositories`: repositories that its files run images from; `places`: label
+    -> place that is configured here, such as a context of the kubeconfig; `current`: the place that is used by default;
+    `is_expected`: whether a file of the project is there for this kind; `owner`: the account of a registry login.
+    """
+
+    files: tuple[FileFacts, ...] = ()
+    repositories: tuple[str, ...] = ()
+    places: Mapping[str, str] = {}
+    current: str = ""
+    is_expected: bool = False
+    owner: str = ""
+
+
+class Choice(NamedTuple):
+    """The place that a target is drafted for; empty for the default one. `is_guess`: no file names it."""
+
+    place: str
+    is_guess: bool = False
+
+
+class Question(NamedTuple):
+    """What `init` asks for a place. `check` gives what is wrong with an answer, or an empty text."""
+
+    text: str
+    default: str
+    check: Callable[[str], str]
+
+
+class TargetDraft(NamedTuple):
+    """Lines below `targets:`, indented by two spaces; `overlays`: environment -> its target as a YAML flow map."""
+
+    lines: tuple[str, ...]
+    overlays: Mapping[str, str] = {}
+
+
+class KindDraft(NamedTuple):
+    """The functions of one kind. `target` is the name of the drafted target, which is a kind or an alias.
+
+    `choose` gives the place without asking, None when the project does not go there; `question` is None when there is
+    nothing to ask. `runs_app` is False for a kind that only stores images, which is drafted when no other kind is chosen.
+    `needs_repository`: its place pulls images from a repository.
+    """
+
+    target: str
+    detect: Callable[[Folder], Detection]
+    choose: Callable[[ProjectFacts, Detection], Choice | None]
+    question: Callable[[ProjectFacts, Detection], Question | None]
+    render: Callable[[ProjectFacts, Detection, Choice], TargetDraft]
+    runs_app: bool = True
+    needs_repository: bool = True

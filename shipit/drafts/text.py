@@ -1,0 +1,44 @@
+"""Values of a draft as YAML text that reads back as the same value. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from shipit.config.yaml_text import quoted
+from shipit.drafts.files import Command
+
+# Words that YAML reads as another type than text.
+_WORDS = frozenset({"true", "false", "null"})
+
+
+def yaml_text(value: str) -> str:
+    """Text in a flow: bare when it can only be text, and with every `${` escaped, so that it stays literal."""
+    return interpolated_text(value.replace("${", "$${"))
+
+
+def interpolated_text(value: str) -> str:
+    """Text in a flow whose `${...}` deploy.yml replaces."""
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9 ./_-]*[A-Za-z0-9/]|[A-Za-z]", value, re.ASCII) and value.lower() not in _WORDS:
+        return value
+    return quoted(value)
+
+
+def yaml_command(value: Command) -> str:
+    """A command: text for a shell, or a list of words."""
+    return yaml_text(value) if isinstance(value, str) else f"[{', '.join(yaml_text(word) for word in value)}]"
+
+
+def yaml_name(value: str) -> str:
+    """A name of letters, digits and `-`."""
+    return quoted(value) if value.lower() in _WORDS else value
+
+
+def yaml_key(name: str) -> str:
+    """The name of a variable as a key."""
+    return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) and name.lower() not in _WORDS else quoted(name)
+
+
+def yaml_env(values: Mapping[str, str]) -> str:
+    """Variables as a flow map."""
+    return "{" + ", ".join(f"{yaml_key(name)}: {interpolated_text(value)}" for name, value in values.items()) + "}"

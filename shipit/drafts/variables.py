@@ -1,0 +1,45 @@
+"""Variables of other tools' files, sorted into env and secrets of deploy.yml. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from shipit.drafts.files import Pairs
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SECRET = re.compile(
+    r"PASS(WORD|WD|PHRASE)?|SECRET|TOKEN|(API|PRIVATE|ACCESS|SIGNING|MASTER|ENCRYPTION)_?KEY|KEY_BASE|CREDENTIAL|DSN|_SALT"
+)
+_LOGIN_IN_URL = re.compile(r"://[^/\s:@]+:[^/\s@]+@")
+
+
+def sorted_variables(
+    variables: Mapping[str, str | None], *, interpolates: bool = False
+) -> tuple[Pairs, tuple[str, ...], tuple[str, ...]]:
+    """Variables as env, as names of secrets, and the invalid names.
+
+    A secret is what has no value, what is named or looks like a credential, and, where the file interpolates `${...}`,
+    what another variable gives. Values of env are as deploy.yml writes them: a literal `${` is `$${`.
+    """
+    env: list[tuple[str, str]] = []
+    secrets: list[str] = []
+    invalid: list[str] = []
+    for name, value in variables.items():
+        if not _VARIABLE.fullmatch(name):
+            invalid.append(name)
+        elif value is None or is_secret(name, value) or (interpolates and _needs_variable(value)):
+            secrets.append(name)
+        else:
+            env.append((name, value if interpolates else value.replace("${", "$${")))
+    return tuple(env), tuple(secrets), tuple(invalid)
+
+
+def is_secret(name: str, value: str) -> bool:
+    """Whether a variable holds a credential, by its name or by a login in a URL."""
+    return bool(_SECRET.search(name.upper()) or _LOGIN_IN_URL.search(value))
+
+
+def _needs_variable(value: str) -> bool:
+    """Whether a value can't be had without a variable that has no default."""
+    return bool(re.search(r"(?<!\$)\$(\{[A-Za-z_][A-Za-z0-9_]*(:?\?[^}]*)?\}|[A-Za-z_])", value))
