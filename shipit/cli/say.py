@@ -58,6 +58,13 @@ def result(text: str) -> None:
         raise lost
 
 
+def page(text: str) -> None:
+    """Text of the program's own, rendered for the terminal: its colours are kept."""
+    from shipit.report.stream import as_is, write_lines
+
+    write_lines(as_is(sys.stdout), text.splitlines())
+
+
 def _print(stream: TextIO, text: str) -> None:
     stream.write(f"{text}\n")
     stream.flush()

@@ -12,6 +12,7 @@ import pytest
 from shipit.cli.commands import SUMMARIES
 from shipit.cli.guide import read_topics
 from shipit.cli.hints import ELSEWHERE, SYNONYMS
+from shipit.cli.markdown import render_markdown
 from tests.shipit import ROOT, Shipit
 
 FILE = """\
@@ -161,3 +162,31 @@ def test_completion_offers_only_names_that_are_words(shipit: Shipit) -> None:
     shipit.env |= {"_SHIPIT_COMPLETE": "complete_bash", "COMP_WORDS": "shipit deploy h", "COMP_CWORD": "2"}
     done = shipit.run_program("shipit")
     assert done.stdout.split() == ["hub"], done
+
+
+MARKDOWN = "# Title\n\nSome `code` and [a page](limits.md), [the web](https://example.com).\n\n- one\n- two\n\n```yaml\napp: hello\n```\n"
+
+
+def test_a_topic_is_plain_text_where_nobody_watches(shipit: Shipit) -> None:
+    assert render_markdown(MARKDOWN, 80, is_terminal=False).splitlines() == [
+        "Title",
+        "",
+        "Some `code` and a page, the web (https://example.com).",
+        "",
+        " • one",
+        " • two",
+        "",
+        "    app: hello",
+    ]
+    shown = shipit.run("help", "secrets").stdout
+    assert "\x1b" not in shown and "```" not in shown and "## " not in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_a_topic_has_the_width_and_colours_of_the_terminal() -> None:
+    shown = render_markdown("Every word. " * 30 + "`code`", 40, is_terminal=True)
+    assert "\x1b[1;36mcode\x1b[0m" in shown
+    plain = re.sub(r"\x1b\[[\d;]*m", "", shown)
+    assert 30 < max(map(len, plain.splitlines())) <= 40
+    without = render_markdown("`code`", 40, is_terminal=True, color=False)
+    assert "code" in without and "36" not in without

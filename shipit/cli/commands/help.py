@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import shutil
+import sys
+import textwrap
 from typing import Annotated, Any
 
 import typer
@@ -10,8 +13,8 @@ import typer
 from shipit.cli.commands import SUMMARIES
 from shipit.cli.completion import complete_topics
 from shipit.cli.ending import ending
-from shipit.cli.guide import read_topics
-from shipit.cli.say import result
+from shipit.cli.guide import Topic, read_topics
+from shipit.cli.say import page, read_environment, result
 from shipit.errors import UsageError
 
 HELP = "Without a topic: the list of topics. With the name of a command: its help."
@@ -27,23 +30,45 @@ def run(
     with ending(False):
         topics = read_topics()
         if topic is None:
-            width = max(len(item.name) for item in topics)
-            result("shipit help TOPIC\n")
-            for item in topics:
-                result(f"  {item.name:<{width}}  {item.summary}")
-            result("\nshipit COMMAND --help tells of a command and its options.")
+            _list(topics)
             return
-        wanted = topic.lower()
+        wanted = "-".join(topic.lower().split())
         exact = [item for item in topics if item.name == wanted]
         if not exact and wanted in SUMMARIES:
             result(_help_of(ctx, wanted))
             return
         for item in exact or [item for item in topics if wanted in item.name.split("-")]:
-            result(f"{item.title}\n{'=' * len(item.title)}\n\n{item.text}")
+            _show(item)
             return
         near = difflib.get_close_matches(wanted, [*(item.name for item in topics), *SUMMARIES], 1)
         hint = f"did you mean {near[0]}?" if near else "shipit help lists the topics"
         raise UsageError(f"there is no topic {topic!r}", hint=hint)
+
+
+def _list(topics: list[Topic]) -> None:
+    width = max(len(item.name) for item in topics) + 4
+    columns = min(shutil.get_terminal_size().columns, 100)
+    result("shipit help TOPIC\n")
+    for item in topics:
+        result(
+            textwrap.fill(
+                f"  {item.name:<{width - 2}}{item.summary}",
+                columns,
+                subsequent_indent=" " * width,
+                break_on_hyphens=False,
+                drop_whitespace=True,
+            )
+        )
+    result("\nshipit COMMAND -h shows the options of a command.")
+
+
+def _show(topic: Topic) -> None:
+    from shipit.cli.markdown import render_markdown
+
+    is_terminal = sys.stdout.isatty()
+    color = not read_environment().get("NO_COLOR")
+    columns = shutil.get_terminal_size().columns
+    page(render_markdown(f"# {topic.title}\n\n{topic.text}", columns, is_terminal=is_terminal, color=color))
 
 
 def _help_of(ctx: typer.Context, name: str) -> str:
