@@ -1,4 +1,4 @@
-"""A Docker engine and the docker command's files: where an engine is, its API, config.json, credential helpers.
+"""A Docker engine and the docker command's files: the engine's address, its API, config.json, credential helpers.
 
-May import the nouns, config and http. Builders, registries and kinds that deploy to Docker hosts use it.
+May import the nouns, config and http. Builders, registries and targets that are Docker hosts use it.
 """

@@ -1,4 +1,4 @@
-"""Where the Docker engine is: DOCKER_HOST, else the current context, else the default socket.
+"""The address of the Docker engine: DOCKER_HOST, else the current context, else the default socket.
 
 Source: docs.docker.com/engine/manage-resources/contexts; docs.docker.com/reference/cli/docker, "Environment variables".
 """
@@ -17,7 +17,7 @@ DEFAULT_SOCKET = "/var/run/docker.sock"
 
 
 class Tls(NamedTuple):
-    """Files for TLS with an engine, each empty when there is none. `verify` is whether the engine's own is checked."""
+    """Paths of PEM files for TLS with an engine, empty when missing. `verify`: check the engine's certificate."""
 
     ca: str = ""
     certificate: str = ""
@@ -26,7 +26,10 @@ class Tls(NamedTuple):
 
 
 class EngineAddress(NamedTuple):
-    """An engine's address: `unix://`, `tcp://` or `ssh://`; `origin` says what named it, `problem` why it is none."""
+    """An engine's URL: `unix://`, `tcp://` or `ssh://`.
+
+    `origin` is the setting that it comes from, empty for a default. `problem` says why it cannot be used, else empty.
+    """
 
     host: str
     origin: str = ""
@@ -43,15 +46,15 @@ def docker_folder(variables: Mapping[str, str], home: Path) -> Path:
 
 
 def find_engine(variables: Mapping[str, str], home: Path, warn: Callable[[str], None]) -> EngineAddress:
-    """The engine that the docker command would use, and what named it."""
+    """The engine that the docker command would use. `warn` is called when config.json cannot be read."""
     if host := variables.get("DOCKER_HOST"):
-        return EngineAddress(host, "DOCKER_HOST", _tls_of_variables(variables, home) if _is_tcp(host) else None)
+        return EngineAddress(host, "DOCKER_HOST", _tls_from_variables(variables, home) if _is_tcp(host) else None)
     folder = docker_folder(variables, home)
     name, origin = variables.get("DOCKER_CONTEXT"), "DOCKER_CONTEXT"
     if not name:
         name, origin = _current_context(folder, warn), str(folder / "config.json")
     if name and name != "default":
-        return _of_context(folder, name, origin)
+        return _context_address(folder, name, origin)
     for socket in _default_sockets(variables, home):
         if socket.exists():
             return EngineAddress(f"unix://{socket}", "")
@@ -59,7 +62,7 @@ def find_engine(variables: Mapping[str, str], home: Path, warn: Callable[[str], 
 
 
 def _default_sockets(variables: Mapping[str, str], home: Path) -> list[Path]:
-    """The system's engine, Docker Desktop's, and one that runs without root."""
+    """The sockets of the system's engine, of Docker Desktop and of a rootless engine."""
     found = [Path(DEFAULT_SOCKET), home / ".docker/run/docker.sock"]
     if runtime := variables.get("XDG_RUNTIME_DIR"):
         found.append(Path(runtime) / "docker.sock")
@@ -70,14 +73,14 @@ def _is_tcp(host: str) -> bool:
     return host.startswith(("tcp://", "http://", "https://"))
 
 
-def _tls_of_variables(variables: Mapping[str, str], home: Path) -> Tls | None:
+def _tls_from_variables(variables: Mapping[str, str], home: Path) -> Tls | None:
     is_verified, folder = variables.get("DOCKER_TLS_VERIFY"), variables.get("DOCKER_CERT_PATH")
     if not is_verified and not folder:
         return None
-    return _tls_of_folder(Path(folder or docker_folder(variables, home)), verify=bool(is_verified))
+    return _tls_from_folder(Path(folder or docker_folder(variables, home)), verify=bool(is_verified))
 
 
-def _tls_of_folder(folder: Path, *, verify: bool) -> Tls:
+def _tls_from_folder(folder: Path, *, verify: bool) -> Tls:
     files = [str(file) if (file := folder / name).is_file() else "" for name in ("ca.pem", "cert.pem", "key.pem")]
     ca, certificate, key = files
     return Tls(ca, certificate, key, verify)
@@ -89,12 +92,12 @@ def _current_context(folder: Path, warn: Callable[[str], None]) -> str:
     except Missing:
         return ""
     except (Unreadable, ValueError, RecursionError):
-        warn(f"{folder / 'config.json'} can't be read, so its current context is passed over")
+        warn(f"{folder / 'config.json'} can't be read, so its current context is ignored")
         return ""
     return str(config.get("currentContext") or "") if isinstance(config, dict) else ""
 
 
-def _of_context(folder: Path, name: str, origin: str) -> EngineAddress:
+def _context_address(folder: Path, name: str, origin: str) -> EngineAddress:
     key = hashlib.sha256(name.encode()).hexdigest()
     file = folder / "contexts/meta" / key / "meta.json"
     try:
@@ -108,5 +111,5 @@ def _of_context(folder: Path, name: str, origin: str) -> EngineAddress:
     if _is_tcp(host):
         files = folder / "contexts/tls" / key / "docker"
         verify = not endpoint.get("SkipTLSVerify")
-        tls = _tls_of_folder(files, verify=verify) if files.is_dir() or not verify else None
+        tls = _tls_from_folder(files, verify=verify) if files.is_dir() or not verify else None
     return EngineAddress(host, f"context {name}", tls)

@@ -1,4 +1,4 @@
-"""One Docker engine over the SDK's transport: what it is, and the few requests that builds take.
+"""One Docker engine over the SDK's transport: its version, and the requests that builds need.
 
 Source: Docker Engine API 1.41 to 1.45: /version, /info, /images/create, /images/{name}/json, /images/{name}/get, /build.
 """
@@ -23,55 +23,59 @@ from shipit.reference import ImageRef
 
 _BLOCK = 1024 * 1024
 _PIECE = 64 * 1024
-_ANSWER_S = 10
-# The first API version whose BuildKit takes a build over HTTP.
+_CONNECT_TIMEOUT_S = 10
+# The first API version with BuildKit in POST /build.
 _BUILDKIT_SINCE = (1, 39)
 
 
 class EngineImage(NamedTuple):
-    """What an engine says of an image: its id, its platform, and the digests by which registries know it."""
+    """An image in an engine. `id` is its config digest, `repo_digests` are its manifest digests in registries."""
 
     id: Digest
     platform: Platform
-    pulled_as: tuple[Digest, ...] = ()
+    repo_digests: tuple[Digest, ...] = ()
 
 
-def _image(found: Any) -> EngineImage | None:
-    match found:
+def _parse_image(answer: Any) -> EngineImage | None:
+    """The answer of GET /images/{name}/json; None when it has no valid id."""
+    match answer:
         case {"Id": str(text)} if (identity := parse_digest(text)) is not None:
-            parts = (found.get(key) for key in ("Os", "Architecture", "Variant"))
+            parts = (answer.get(key) for key in ("Os", "Architecture", "Variant"))
             platform = normal_platform(*(part if isinstance(part, str) else "" for part in parts))
-            names = found.get("RepoDigests")
+            names = answer.get("RepoDigests")
             named = [parse_digest(str(name).rpartition("@")[2]) for name in names] if isinstance(names, list) else []
             return EngineImage(identity, platform, tuple(digest for digest in named if digest))
     return None
 
 
 class Engine:
-    """One engine. Nothing is connected before it is asked whether it answers."""
+    """A client of one engine. It connects when `is_reachable` is called, which has to be first.
+
+    `unreachable_reason` is set when that returned False.
+    """
 
     def __init__(self, address: EngineAddress, variables: Mapping[str, str]) -> None:
         self.address = address
         self.variables = dict(variables)
-        self.silence = ""
+        self.unreachable_reason = ""
         self._api: Any = None
         self._version: Mapping[str, Any] = {}
         self._tunnel: Tunnel | None = None
         self._buildx: str | None = None
         self._chosen: str | None = None
 
-    def answers(self) -> bool:
-        """Whether an engine answers at the address; `silence` says why not."""
+    def is_reachable(self) -> bool:
+        """Whether an engine answers at the address. Raises: BuildError for an invalid ssh:// address."""
         if self._api is None:
-            self._api = self._connected()
+            self._api = self._connect()
         return self._api is not None
 
-    def _connected(self) -> Any:
-        host, self.silence = self.address.host, self.address.problem
-        if self.silence:
+    def _connect(self) -> Any:
+        host, self.unreachable_reason = self.address.host, self.address.problem
+        if self.unreachable_reason:
             return None
         if not host.startswith(("unix://", "tcp://", "http://", "https://", "ssh://")):
-            self.silence = "it is no unix://, tcp:// or ssh:// address"
+            self.unreachable_reason = "it should be a unix://, tcp:// or ssh:// address"
             return None
         if not self._socket_accepts(host):
             return None
@@ -83,19 +87,18 @@ class Engine:
                 self._tunnel = Tunnel(host, self.variables)
                 host = self._tunnel.address
             tls: Any = _tls_config(self.address.tls) if self.address.tls else False
-            api: Any = docker.APIClient(base_url=host, version="1.30", timeout=_ANSWER_S, tls=tls)
+            api: Any = docker.APIClient(base_url=host, version="1.30", timeout=_CONNECT_TIMEOUT_S, tls=tls)
             api.trust_env = False
             self._version = api.version(api_version=False)
             api._version = str(self._version["ApiVersion"])
             api.timeout = None
         except (docker.errors.DockerException, requests.RequestException, OSError, ValueError, KeyError) as error:
-            said = self._tunnel.said if self._tunnel else ""
-            self.silence = said or _root(error)
+            self.unreachable_reason = (self._tunnel.last_error if self._tunnel else "") or _root_cause(error)
             return None
         return api
 
     def _socket_accepts(self, host: str) -> bool:
-        """Whether a unix socket takes connections, so that the SDK is not imported for nothing."""
+        """Whether a unix socket accepts connections; checked first because importing the SDK is slow."""
         if not host.startswith("unix://"):
             return True
         with socket.socket(socket.AF_UNIX) as probe:
@@ -103,50 +106,50 @@ class Engine:
             try:
                 probe.connect(host.removeprefix("unix://"))
             except OSError as error:
-                self.silence = (error.strerror or str(error)).lower()
+                self.unreachable_reason = (error.strerror or str(error)).lower()
                 return False
         return True
 
     @property
     def title(self) -> str:
-        """What it is, for people and as a key: product and version."""
+        """Product and version, such as `Engine 20.10.24`; shown to people and used as a cache key."""
         parts = self._version.get("Components") or [{}]
         return f"{parts[0].get('Name', 'Engine')} {self._version.get('Version', '')}".strip()
 
     @property
     def has_buildkit(self) -> bool:
-        """Whether POST /build?version=2 can be hoped for."""
+        """Whether POST /build?version=2 should work, by product and API version."""
         number = tuple(int(part) for part in str(self._version.get("ApiVersion", "0")).split(".") if part.isdigit())
         return number >= _BUILDKIT_SINCE and "podman" not in self.title.lower()
 
     @property
     def buildx(self) -> str | None:
-        """The version of the installed `docker buildx`, or None. Asked once."""
+        """The version of the installed `docker buildx`, or None. Looked up once."""
         if self._buildx is None:
             self._buildx = buildx_version(self.variables)
         return self._buildx or None
 
     @property
     def chosen_builder(self) -> str:
-        """The builder of `docker buildx` that its user has chosen beside the engine itself, or nothing. Asked once."""
+        """The builder that the user selected with `docker buildx use`; empty for the engine itself. Looked up once."""
         if self._chosen is None:
             self._chosen = chosen_builder(self.variables) if self.buildx else ""
         return self._chosen
 
     @property
     def platform(self) -> str:
-        """What it runs on."""
+        """The platform that the engine runs on, such as `linux/amd64`."""
         try:
             return str(normal_platform(str(self._version["Os"]), str(self._version["Arch"])))
         except KeyError:
             return this_platform()
 
     def build(self, parameters: Mapping[str, str], body: IO[bytes], where: str) -> Iterator[Mapping[str, Any]]:
-        """The rows of JSON that POST /build answers with.
+        """The JSON rows of the answer to POST /build; errors inside of a row are left to the caller.
 
-        Raises: BuildError when it refuses or breaks off; what stands in a row is the caller's to judge.
+        Raises: BuildError when the engine refuses the request or the connection is lost.
         """
-        with self._mapped():
+        with self._translated_errors():
             answer = self._api._post(
                 self._api._url("/build"),
                 params=dict(parameters),
@@ -159,24 +162,24 @@ class Engine:
             yield from json_rows(answer.iter_content(_PIECE))
 
     def inspect(self, name: str) -> EngineImage | None:
-        """What it knows of an image, or None when it has none of that name, or what it says of it is no image."""
+        """The engine's image of that name; None when it has none, or when its answer is invalid. Raises: BuildError."""
         import docker
 
-        with self._mapped():
+        with self._translated_errors():
             try:
-                found = self._api.inspect_image(name)
+                answer = self._api.inspect_image(name)
             except docker.errors.ImageNotFound:
                 return None
-        return _image(found)
+        return _parse_image(answer)
 
     def pull(self, ref: ImageRef, platform: str, login: tuple[str, str, str] | None) -> None:
-        """Let it pull an image. `login` is user, password and identity token.
+        """Make the engine pull an image. `login` is user, password and identity token; None means anonymous.
 
-        Raises: BuildError with what it says.
+        Raises: BuildError with the engine's message.
         """
         headers = {"X-Registry-Auth": _auth_header(ref.registry, login)} if login else {}
         parameters = {"fromImage": ref.name, "tag": ref.digest or ref.tag or "latest", "platform": platform}
-        with self._mapped():
+        with self._translated_errors():
             answer = self._api._post(self._api._url("/images/create"), params=parameters, headers=headers, stream=True)
             if answer.status_code != 200:
                 raise BuildError(f"the engine can't pull {ref}: {_message(answer)}")
@@ -185,16 +188,16 @@ class Engine:
                     raise BuildError(f"the engine can't pull {ref}: {error}")
 
     def tag(self, name: str, repository: str, tag: str) -> None:
-        with self._mapped():
+        with self._translated_errors():
             self._api.tag(name, repository, tag, force=True)
 
     def save(self, name: str) -> Iterator[bytes]:
-        """An image as `docker save` writes it, in pieces."""
-        with self._mapped():
+        """The bytes of an image as `docker save` writes it, in chunks. Raises: BuildError."""
+        with self._translated_errors():
             yield from self._api.get_image(name, chunk_size=_BLOCK)
 
     @contextmanager
-    def _mapped(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         import docker
         import requests
         import urllib3
@@ -203,9 +206,9 @@ class Engine:
             yield
         except (docker.errors.DockerException, requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise BuildError(
-                f"the engine broke off: {_root(error)}",
+                f"lost the connection to the engine: {_root_cause(error)}",
                 where=str(self.address),
-                hint="is the engine still running?",
+                hint="check that the engine is still running",
                 retryable=True,
             ) from None
 
@@ -234,11 +237,11 @@ def _message(answer: Any) -> str:
         return f"status {answer.status_code}"
 
 
-def _root(error: BaseException) -> str:
-    """What the operating system, TLS or the engine said at the bottom of a chain of library errors."""
-    seen = error
-    while (nested := seen.__cause__ or seen.__context__) is not None:
-        seen = nested
-    if isinstance(seen, OSError) and seen.strerror:
-        return seen.strerror.lower()
-    return str(seen) or type(seen).__name__
+def _root_cause(error: BaseException) -> str:
+    """The message of the innermost error in a chain: that of the operating system, of TLS or of the engine."""
+    cause = error
+    while (nested := cause.__cause__ or cause.__context__) is not None:
+        cause = nested
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror.lower()
+    return str(cause) or type(cause).__name__

@@ -1,4 +1,4 @@
-"""What Docker's config.json and podman's auth.json hold, parsed into values: what is odd in one is a warning. Pure.
+"""Parses Docker's config.json and podman's auth.json into values; unexpected content gives a warning. Pure.
 
 Source: docs.docker.com/reference/cli/docker/login; docker/cli, config/configfile; containers-auth.json(5).
 """
@@ -18,8 +18,8 @@ _HUB_HOSTS = ("docker.io", "index.docker.io", "registry-1.docker.io")
 HUB_KEY = "https://index.docker.io/v1/"
 
 
-class Entry(NamedTuple):
-    """What stands under one name of `auths`; each part may be empty."""
+class AuthEntry(NamedTuple):
+    """The credentials of one key of `auths`; each field may be empty."""
 
     username: str = ""
     password: str = ""
@@ -31,33 +31,37 @@ class Entry(NamedTuple):
 
 
 class DockerConfig(NamedTuple):
-    """`entries` and `helpers` have the names as they are written; `store` is the helper of every other host."""
+    """A config.json. `origin` is its file or variable.
+
+    `entries`: key of `auths` -> credentials. `helpers`: key of `credHelpers` -> helper, such as `osxkeychain`.
+    `store` is `credsStore`, the helper for all other hosts; empty when there is none.
+    """
 
     origin: str
-    entries: Mapping[str, Entry] = {}
+    entries: Mapping[str, AuthEntry] = {}
     helpers: Mapping[str, str] = {}
     store: str = ""
 
-    def own(self, host: str) -> Iterator[Entry]:
-        """The entries for a host, what docker writes first."""
-        names = [name for name in self.entries if is_key_of(name, host)]
-        yield from (self.entries[name] for name in sorted(names, key=lambda name: name != host_key(host)))
+    def entries_for(self, host: str) -> Iterator[AuthEntry]:
+        """The entries for a host, the one under docker's own key first."""
+        keys = [key for key in self.entries if is_key_of(key, host)]
+        yield from (self.entries[key] for key in sorted(keys, key=lambda key: key != host_key(host)))
 
     def helpers_for(self, host: str) -> list[str]:
-        """The helpers to ask for a host, its own first."""
+        """The helpers to call for a host, its own first."""
         own = [name for key, name in self.helpers.items() if is_key_of(key, host)]
         return [*own[:1], *([self.store] if self.store else [])]
 
 
 def host_key(host: str) -> str:
-    """The name under which docker keeps the credentials of a host."""
+    """The key under which docker stores the credentials of a host."""
     return HUB_KEY if host == DOCKER_HUB else host
 
 
 def is_key_of(key: str, host: str) -> bool:
-    """Whether a name, such as `host`, `https://host` or `https://host/v2/`, is that of a host.
+    """Whether a key, such as `host`, `https://host` or `https://host/v2/`, belongs to a host.
 
-    One with a path and without a scheme is a namespace of podman's, unless the path is that of an API.
+    A key with a path and without a scheme is one of podman's namespaces, unless the path is /v1 or /v2.
     """
     rest = key.strip().lower()
     has_scheme = rest.startswith(("https://", "http://"))
@@ -68,20 +72,20 @@ def is_key_of(key: str, host: str) -> bool:
 
 
 def parse_docker_config(text: str, origin: str, warn: Warn) -> DockerConfig:
-    """What a configuration says; what is not understood is passed over, and warned of."""
+    """Parse a configuration; unknown or invalid parts are ignored with a warning."""
     try:
         config = parse_json(text)
     except ValueError:
-        warn(f"{origin} is not JSON and is passed over")
+        warn(f"{origin} is not JSON and is ignored")
         return DockerConfig(origin)
     if not isinstance(config, dict):
-        warn(f"{origin} should be a JSON object, and is passed over")
+        warn(f"{origin} should be a JSON object, and is ignored")
         return DockerConfig(origin)
-    return docker_config_of(config, origin, warn)
+    return docker_config_from(config, origin, warn)
 
 
-def docker_config_of(config: Mapping[str, Any], origin: str, warn: Warn) -> DockerConfig:
-    """The same of a configuration that is parsed."""
+def docker_config_from(config: Mapping[str, Any], origin: str, warn: Warn) -> DockerConfig:
+    """The values of a configuration that is already parsed as JSON."""
     entries = {key: _entry(value, key, origin, warn) for key, value in _map(config, "auths", origin, warn).items()}
     helpers = _map(config, "credHelpers", origin, warn)
     for key, name in helpers.items():
@@ -95,7 +99,7 @@ def docker_config_of(config: Mapping[str, Any], origin: str, warn: Warn) -> Dock
 
 
 def secrets_in(text: str) -> Iterator[str]:
-    """Every text that may be a password or token in a configuration, for whichever host."""
+    """Every text in a configuration that may be a password or token, for redaction."""
     try:
         config = parse_json(text)
     except ValueError:
@@ -113,29 +117,29 @@ def _map(config: Mapping[str, Any], key: str, origin: str, warn: Warn) -> Mappin
     found = config.get(key)
     if found is None or isinstance(found, dict):
         return found or {}
-    warn(f"{origin}: {key} should be an object, and is passed over")
+    warn(f"{origin}: {key} should be an object, and is ignored")
     return {}
 
 
-def _entry(value: Any, key: str, origin: str, warn: Warn) -> Entry:
+def _entry(value: Any, key: str, origin: str, warn: Warn) -> AuthEntry:
     if value is None:
-        return Entry()
+        return AuthEntry()
     if not isinstance(value, dict):
         warn(f"{origin}: auths for {key} should be an object")
-        return Entry()
+        return AuthEntry()
     texts = {name: _text(value.get(name), name, key, origin, warn) for name in _FIELDS}
     if texts["username"] and texts["password"]:
-        return Entry(texts["username"], texts["password"], texts["identitytoken"])
+        return AuthEntry(texts["username"], texts["password"], texts["identitytoken"])
     if not texts["auth"]:
-        return Entry(identity_token=texts["identitytoken"])
+        return AuthEntry(identity_token=texts["identitytoken"])
     pair = _decoded(texts["auth"])
     if pair is None:
         warn(f"{origin} has an auth that is not base64")
-        return Entry(identity_token=texts["identitytoken"])
+        return AuthEntry(identity_token=texts["identitytoken"])
     username, colon, password = pair.partition(":")
     if not colon and not texts["identitytoken"]:
         warn(f"{origin}: auth for {key} should be a user, a colon and a password, in base64")
-    return Entry(username, password.rstrip("\0"), texts["identitytoken"])
+    return AuthEntry(username, password.rstrip("\0"), texts["identitytoken"])
 
 
 _FIELDS = ("username", "password", "auth", "identitytoken")
@@ -149,7 +153,7 @@ def _text(value: Any, name: str, key: str, origin: str, warn: Warn) -> str:
 
 
 def _decoded(auth: str) -> str | None:
-    """The text of an auth; None where it is not base64, or not UTF-8. Line breaks and missing padding are borne."""
+    """The decoded `auth`; None when it is not base64 or not UTF-8. Line breaks and missing padding are accepted."""
     plain = "".join(auth.split()).rstrip("=")
     try:
         return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True).decode()

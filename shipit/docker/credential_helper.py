@@ -1,4 +1,4 @@
-"""Programs that keep logins for docker: `docker-credential-NAME`.
+"""Credential helpers: the programs `docker-credential-NAME`.
 
 Source: github.com/docker/docker-credential-helpers, README.md, "Development"; docs.docker.com/reference/cli/docker/login.
 """
@@ -12,17 +12,17 @@ from shipit.config.process_environment import ProcessEnvironment
 from shipit.process import Finished, ProgramFailed, run_program
 
 HELPER_TIMEOUT_S = 15
-# A helper is found on the PATH: a name with a slash would be a file of anybody's.
+# A helper is looked up on the PATH; a name with a slash could run any file.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def call_helper(
     name: str, verb: str, text: str, environment: ProcessEnvironment, deadline: Deadline | None = None
 ) -> Finished:
-    """Run `docker-credential-NAME VERB` with `text` as its input. Raises: ProgramFailed, Interrupted."""
+    """Run `docker-credential-NAME VERB` with `text` on standard input. Raises: ProgramFailed, Interrupted."""
     program = f"docker-credential-{name}"
     if not _NAME.fullmatch(name):
-        raise ProgramFailed(program, "is no name of a helper")
+        raise ProgramFailed(program, "has an invalid name for a credential helper")
     return run_program(
         [program, verb],
         variables=environment.variables,

@@ -1,4 +1,4 @@
-"""An engine behind ssh: a local socket whose every connection is a `docker system dial-stdio` over there.
+"""A tunnel to an engine over ssh: a local socket that runs `docker system dial-stdio` there for each connection.
 
 Source: docs.docker.com/engine/security/protect-access, "Use SSH to protect the Docker daemon socket".
 """
@@ -22,14 +22,14 @@ _BLOCK = 64 * 1024
 
 
 def ssh_command(host: str) -> list[str]:
-    """The command that reaches the engine of `ssh://[USER@]HOST[:PORT]`; never one that asks.
+    """The command that connects to the engine at `ssh://[USER@]HOST[:PORT]`, without prompts.
 
-    Raises: BuildError for what is no such address.
+    Raises: BuildError when the address is invalid.
     """
     parts = urlsplit(host)
     if not parts.hostname or parts.hostname.startswith("-") or parts.password or parts.path not in ("", "/"):
         raise BuildError(
-            "is no address of an engine", where=host, hint="write ssh://USER@HOST, or ssh://USER@HOST:PORT"
+            "is not an engine's address", where=host, hint="write ssh://USER@HOST, or ssh://USER@HOST:PORT"
         )
     command = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-T"]
     if parts.username:
@@ -40,14 +40,17 @@ def ssh_command(host: str) -> list[str]:
 
 
 class Tunnel:
-    """Listens on `address`, a unix socket that only this user can open, until the process ends or `close` is called."""
+    """A unix socket at `address`, private to this user, until the process ends or `close` is called.
+
+    `last_error` is the last line that ssh wrote on standard error, or why it did not start.
+    """
 
     def __init__(self, host: str, variables: Mapping[str, str]) -> None:
         self._command = ssh_command(host)
         self._variables = dict(variables)
         self._folder = tempfile.mkdtemp(prefix="shipit-ssh-")
         self.address = f"unix://{self._folder}/s"
-        self.said = ""
+        self.last_error = ""
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(f"{self._folder}/s")
         self._listener.listen()
@@ -72,7 +75,7 @@ class Tunnel:
                 with started_program(self._command, variables=self._variables) as process:
                     self._serve_with(process, connection)
             except ProgramFailed as error:
-                self.said = f"ssh {error.reason}"
+                self.last_error = f"ssh {error.reason}"
 
     def _serve_with(self, process: subprocess.Popen[bytes], connection: socket.socket) -> None:
         assert process.stdout and process.stderr
@@ -82,9 +85,9 @@ class Tunnel:
                 connection.sendall(data)
         except OSError:
             pass
-        said = process.stderr.read(_BLOCK).decode("utf-8", "replace").strip()
-        if said:
-            self.said = said.splitlines()[-1]
+        message = process.stderr.read(_BLOCK).decode("utf-8", "replace").strip()
+        if message:
+            self.last_error = message.splitlines()[-1]
 
 
 def _forward(connection: socket.socket, process: subprocess.Popen[bytes]) -> None:

@@ -42,7 +42,7 @@ def build_image(
             return builder.build()._replace(builder=str(choice))
         except NeedsEngine as need:
             # What its Dockerfile did not show: triggers of a base, layers or files of another kind.
-            if options.builder != "auto" or not tools.engine().answers():
+            if options.builder != "auto" or not tools.engine().is_reachable():
                 raise
             asked = replace(options, builder="buildx" if options.cache else "engine")
             choice = choose_builder(dockerfile, asked, tools.engine)._replace(reason=f"{need.what}, at {need.where}")

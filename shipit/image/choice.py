@@ -67,11 +67,11 @@ def choose_builder(dockerfile: Dockerfile, options: BuildOptions, find_engine: C
     if options.builder == "auto" and need:
         reason = f"{need.what} at {need.where}"
     engine = find_engine()
-    if not engine.answers():
+    if not engine.is_reachable():
         if need and need.problem:
             raise need.problem
         whose = f"{need.what} needs an engine, and none" if need else "no Docker engine"
-        what = f"{whose} answers at {engine.address}: {engine.silence}"
+        what = f"{whose} answers at {engine.address}: {engine.unreachable_reason}"
         raise BuildError(what, where=where, hint=START_ENGINE)
     if session and options.builder == "engine":
         hint = "write builder: auto, or builder: buildx"

@@ -14,7 +14,7 @@ from shipit.clock import Clock, Deadline
 from shipit.config.folder import project_folder
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.docker.address import docker_folder
-from shipit.docker.config_file import DockerConfig, Entry, host_key, parse_docker_config, secrets_in
+from shipit.docker.config_file import AuthEntry, DockerConfig, host_key, parse_docker_config, secrets_in
 from shipit.docker.credential_helper import call_helper
 from shipit.files import Missing, Unreadable, is_within, read_text
 from shipit.json_text import parse_json
@@ -75,7 +75,7 @@ class CredentialFinder:
             for name in config.helpers_for(host) if self._may_run(config.origin) else ():
                 if found := self._from_helper(name, host_key(host)):
                     return found
-            for entry in config.own(host):
+            for entry in config.entries_for(host):
                 if found := _from_entry(entry, config.origin):
                     return found
         return None
@@ -146,5 +146,5 @@ def _texts(environment: ProcessEnvironment, warn: Callable[[str], None]) -> Iter
             warn(f"{file} {error.what}, and is passed over")
 
 
-def _from_entry(entry: Entry, origin: str) -> Credentials | None:
+def _from_entry(entry: AuthEntry, origin: str) -> Credentials | None:
     return None if entry.is_empty else Credentials(*entry, origin=origin)

@@ -14,7 +14,7 @@ from typing import Any
 
 from shipit.clock import Clock, Deadline
 from shipit.config.process_environment import ProcessEnvironment
-from shipit.docker.config_file import docker_config_of, host_key, is_key_of
+from shipit.docker.config_file import docker_config_from, host_key, is_key_of
 from shipit.docker.credential_helper import call_helper
 from shipit.errors import UsageError
 from shipit.events import Emit
@@ -84,7 +84,7 @@ def _stored(helper: str, environment: ProcessEnvironment) -> list[str]:
 
 
 def _helper(config: dict[str, Any], host: str) -> str:
-    helpers = docker_config_of(config, "", lambda text: None).helpers_for(host)
+    helpers = docker_config_from(config, "", lambda text: None).helpers_for(host)
     return helpers[0] if helpers else ""
 
 

@@ -124,7 +124,7 @@ def _base_can_be_pulled(environ: ProcessEnvironment) -> bool:
 def _runner(environ: ProcessEnvironment, has_base: bool, folder: Path) -> Runner:
     """Containers where an engine and the base are there; else processes, on an empty base where there is no other."""
     address = find_engine(environ.variables, environ.home, _say)
-    if has_base and address.host.startswith("unix://") and Engine(address, environ.variables).answers():
+    if has_base and address.host.startswith("unix://") and Engine(address, environ.variables).is_reachable():
         return ContainerRunner(address.host)
     if not has_base:
         dockerfile = folder / "Dockerfile"

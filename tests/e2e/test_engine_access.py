@@ -162,7 +162,7 @@ def test_ssh_that_is_refused_says_so_and_never_asks(app: Shipit, ssh: tuple[int,
     assert "verification failed" in done.stderr or "denied" in done.stderr.lower(), done.stderr
     app.env["DOCKER_HOST"] = "ssh://-oProxyCommand=touch/owned"
     done = app.run("build")
-    assert done.returncode == 1 and "is no address of an engine" in done.stderr
+    assert done.returncode == 1 and "is not an engine's address" in done.stderr
 
 
 def test_addresses_that_are_none(app: Shipit) -> None:

@@ -23,11 +23,11 @@ class StandIn:
     buildx: str | None = "v0.13.1"
     chosen_builder: str = ""
     has_buildkit: bool = True
-    silence: str = "connection refused"
+    unreachable_reason: str = "connection refused"
     address: str = "unix:///x.sock"
     title: str = "Engine 20.10"
 
-    def answers(self) -> bool:
+    def is_reachable(self) -> bool:
         return self.is_there
 
 

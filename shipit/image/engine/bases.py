@@ -111,8 +111,8 @@ def known_layers(base: Base | None, source: BlobSource, engine: Engine) -> dict[
     if base is None:
         return {}
     found, pinned = engine.inspect(base.image), base.ref
-    if found is not None and found.pulled_as:
-        pinned = ImageRef(base.ref.registry, base.ref.repository, None, found.pulled_as[0])
+    if found is not None and found.repo_digests:
+        pinned = ImageRef(base.ref.registry, base.ref.repository, None, found.repo_digests[0])
     try:
         return {layer.diff_id: layer for layer in source.resolve(pinned, base.platform).layers}
     except ShipitError:

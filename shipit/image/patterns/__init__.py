@@ -1,4 +1,4 @@
-"""Patterns matched in linear time: of COPY and ADD, of .dockerignore, and of shell expansions.
+"""Patterns matched in linear time: those of COPY and ADD, of .dockerignore, and of shell variable expansion.
 
-Imports nothing else of shipit.
+May import nothing else of shipit.
 """

@@ -1,6 +1,6 @@
-"""Many patterns matched against a text at once, in time linear in the text. Pure.
+"""Matches a text against many patterns at once, in time linear in the text. Pure.
 
-A bit-parallel simulation: one bit for each step of each pattern, so that no text makes it backtrack.
+A bit-parallel NFA: each step of each pattern is one bit, so matching never backtracks.
 Source: Navarro and Raffinot, "Flexible Pattern Matching in Strings", 4.2 (the carry that crosses optional steps).
 """
 
@@ -11,15 +11,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-# Characters as ranges of code points, both ends included.
+# Characters as inclusive ranges of code points.
 Ranges = tuple[tuple[int, int], ...]
 LAST = 0x10FFFF
-# How much is kept of what was worked out, in bits, and what one state takes beside its own; beyond it, all is forgotten.
+# The size of the state cache in bits, and the overhead of one state; the cache is cleared when it is full.
 _KEPT_BITS, _STATE_BITS = 200_000_000, 4_000
 
 
 def complement(ranges: Iterable[tuple[int, int]]) -> Ranges:
-    """All characters that are in none of the ranges."""
+    """All characters outside of the ranges."""
     out, behind = [], 0
     for low, high in sorted(ranges):
         if low > behind:
@@ -29,9 +29,10 @@ def complement(ranges: Iterable[tuple[int, int]]) -> Ranges:
 
 
 class Step(NamedTuple):
-    """One step of a pattern: one character of `ranges`, or any number of them.
+    """One step of a pattern.
 
-    `folders` is nothing, or any number of characters of `ranges` and then a slash; `start` holds at the text's start only.
+    `one` matches one character of `ranges`, `many` any number of them. `folders` matches nothing, or any number of them
+    followed by a slash. `start` matches the empty text, at the start only.
     """
 
     ranges: Ranges
@@ -40,7 +41,7 @@ class Step(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class State:
-    """Where the patterns are after some text. Bit N of `matched` is whether pattern N matches all of that text."""
+    """The automaton's state after some text. Bit N of `matched` is set when pattern N matches the whole text."""
 
     bits: int
     matched: int
@@ -48,7 +49,7 @@ class State:
 
 
 class Automaton:
-    """Patterns, each a sequence of steps."""
+    """An automaton for several patterns, each a sequence of steps."""
 
     def __init__(self, patterns: Iterable[Sequence[Step]]) -> None:
         self._literals: dict[int, int] = defaultdict(int)
@@ -93,7 +94,7 @@ class Automaton:
             self._at_start |= bit
 
     def after(self, state: State, text: str) -> State:
-        """The state that more text leads to."""
+        """The state after reading `text` in `state`."""
         for char in text:
             known = state.following.get(char)
             state = known if known is not None else self._advance(state, char)
@@ -122,7 +123,7 @@ class Automaton:
         return matched
 
     def _mask(self, char: str) -> tuple[int, int, int]:
-        """For which steps a character moves on, stays in a `many`, and stays inside a `folders`."""
+        """The steps that the character completes, those of kind `many` that it repeats, and those of kind `folders`."""
         if char not in self._masks:
             if len(self._masks) * (3 * self._size + _STATE_BITS) > _KEPT_BITS:
                 self._masks.clear()
@@ -133,9 +134,9 @@ class Automaton:
 
 
 def _across(reached: int, optional: int) -> int:
-    """The steps reached, and all that only optional ones separate from them.
+    """The steps in `reached`, and those that follow them through optional steps only.
 
-    Adding carries a bit through a run of optional steps to the step behind it.
+    The addition carries a bit through a run of optional steps to the step after it.
     """
     return reached | (((reached & optional) + optional) ^ optional)
 
@@ -149,7 +150,7 @@ def _mask_of(steps: dict[Ranges, int], point: int) -> int:
 
 
 def _ones(bits: int) -> Iterator[int]:
-    """The places of the bits that are set, from the lowest on; linear in the size of the number."""
+    """The positions of the bits that are set, lowest first, in time linear in the size of the number."""
     if bits:
         text = bin(bits)[:1:-1]
         at = text.find("1")

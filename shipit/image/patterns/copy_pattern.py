@@ -1,4 +1,4 @@
-"""Patterns of COPY and ADD as steps to match. Pure.
+"""Wildcards in the sources of COPY and ADD. Pure.
 
 Source: Go's path/filepath, `Match`; github.com/tonistiigi/fsutil, copy/copy.go, `ResolveWildcards`.
 """
@@ -7,20 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from shipit.image.patterns.automaton import LAST, Automaton, Ranges, Step, complement
+from shipit.image.patterns.automaton import LAST, Automaton, Ranges, Step
+from shipit.image.patterns.char_class import parse_class
 
 _SEGMENT: Ranges = ((0, ord("/") - 1), (ord("/") + 1, LAST))
 
 
 def split_glob(pattern: str) -> tuple[str, str]:
-    """The folders before the first part that holds a wildcard, and that part with all behind it; either may be empty."""
+    """Split before the first path component that has a wildcard; either part may be empty."""
     parts = pattern.split("/")
     first = next((number for number, part in enumerate(parts) if has_wildcard(part)), len(parts))
     return "/".join(parts[:first]), "/".join(parts[first:])
 
 
 def has_wildcard(text: str) -> bool:
-    """Whether a `*`, `?` or `[` in it is not escaped."""
+    """Whether the text contains a `*`, `?` or `[` that is not escaped."""
     at = 0
     while at < len(text):
         if text[at] in "*?[":
@@ -30,9 +31,9 @@ def has_wildcard(text: str) -> bool:
 
 
 def matching(paths: Iterable[str], pattern: str) -> Iterator[str]:
-    """The paths that a pattern matches, folders before what is in them; nothing below one that it matches.
+    """The paths that match, each folder before its content; the content of a matching folder is left out.
 
-    Raises: ValueError for a pattern that is malformed.
+    Raises: ValueError when the pattern is malformed.
     """
     automaton = Automaton([glob_steps(pattern)])
     inside = {"": automaton.start}
@@ -49,7 +50,7 @@ def matching(paths: Iterable[str], pattern: str) -> Iterator[str]:
 
 
 def glob_steps(pattern: str) -> tuple[Step, ...]:
-    """Raises: ValueError."""
+    """The pattern as steps of an automaton. Raises: ValueError."""
     steps: list[Step] = []
     at = 0
     while at < len(pattern):
@@ -58,7 +59,7 @@ def glob_steps(pattern: str) -> tuple[Step, ...]:
         elif pattern[at] == "?":
             steps.append(Step(_SEGMENT))
         elif pattern[at] == "[":
-            ranges, at = _class(pattern, at)
+            ranges, at = parse_class(pattern, at)
             steps.append(Step(ranges))
             continue
         else:
@@ -68,28 +69,3 @@ def glob_steps(pattern: str) -> tuple[Step, ...]:
             steps.append(Step(((ord(pattern[at]), ord(pattern[at])),)))
         at += 1
     return tuple(steps)
-
-
-def _class(pattern: str, start: int) -> tuple[Ranges, int]:
-    """The characters of a class in brackets, and where it ends."""
-    is_negated = pattern.startswith("[^", start)
-    at = first = start + 1 + is_negated
-    ranges: list[tuple[int, int]] = []
-    while not (at > first and pattern.startswith("]", at)):
-        low, at = _class_char(pattern, at)
-        high = low
-        if pattern.startswith("-", at):
-            high, at = _class_char(pattern, at + 1)
-        if low <= high:
-            ranges.append((low, high))
-    return (complement(ranges) if is_negated else tuple(ranges)), at + 1
-
-
-def _class_char(pattern: str, at: int) -> tuple[int, int]:
-    malformed = ValueError(f"the pattern {pattern!r} has a [ that is never closed, or a range in it that is none")
-    if pattern[at : at + 1] in ("", "-", "]"):
-        raise malformed
-    at += pattern[at] == "\\"
-    if at + 1 >= len(pattern):
-        raise malformed
-    return ord(pattern[at]), at + 1

@@ -1,6 +1,6 @@
-r"""The part of Go's regular expressions that moby's patterns come to, as steps to match. Pure.
+r"""The subset of Go's regular expressions that moby's patterns translate to. Pure.
 
-What can't be in one is left out: alternatives, other groups and other repetitions. `\b`, `\B` and `\p` are refused.
+Alternatives, other groups and other repetitions cannot occur in them. `\b`, `\B` and `\p` are refused.
 Source: Go's regexp/syntax, flags of `regexp.Compile`.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from shipit.image.patterns.automaton import LAST, Ranges, Step, complement
 
 DOT: Ranges = ((0, 9), (11, LAST))
-# What Go decodes each byte to that is no UTF-8, and how Python holds such bytes.
+# The character that Go decodes an invalid UTF-8 byte to, and the surrogates that Python decodes such bytes to.
 _REPLACED, _RAW_BYTES = 0xFFFD, (0xDC80, 0xDCFF)
 _FOLDERS = "(.*/)?"
 _CONTROLS = {"a": 7, "f": 12, "t": 9, "n": 10, "r": 13, "v": 11}
@@ -36,7 +36,7 @@ _NOTHING = Step(())
 
 
 def regexp_steps(text: str) -> tuple[Step, ...]:
-    """The steps of a regular expression that has to match all of a text. Raises: ValueError."""
+    """The steps of a regular expression that has to match a whole text. Raises: ValueError."""
     return tuple(_Reader(text).steps())
 
 
@@ -84,11 +84,11 @@ class _Reader:
             self._at += 1
             high = self._char()
         if high < low:
-            raise ValueError("has a range in [] that runs backwards")
+            raise ValueError("has a range in [] whose end is before its start")
         return ((low, high),)
 
     def _posix(self) -> Ranges:
-        """`[:name:]` within brackets; nothing where there is none."""
+        """`[:name:]` in a bracket expression; empty when there is none."""
         end = self._text.find(":]", self._at + 2)
         if not self._text.startswith("[:", self._at) or end < 0:
             return ()
@@ -100,7 +100,7 @@ class _Reader:
         return _negated(ranges) if name.startswith("^") else ranges
 
     def _perl(self) -> Ranges:
-        r"""`\d`, `\S` and their like; nothing where there is none."""
+        r"""`\d`, `\S` and similar classes; empty when there is none."""
         letter = self._text[self._at + 1 : self._at + 2]
         if not self._text.startswith("\\", self._at) or letter.lower() not in _PERL:
             return ()
@@ -130,10 +130,10 @@ class _Reader:
                 return int(digits, 8)
         if char and char.isascii() and not char.isalnum():
             return ord(char)
-        raise ValueError(f"has an escape \\{char} that is not known")
+        raise ValueError(f"has an unknown escape \\{char}")
 
     def _digits(self, allowed: str) -> str:
-        """At most two digits."""
+        """At most two of the allowed digits."""
         start = self._at
         while self._at - start < 2 and self._at < len(self._text) and self._text[self._at] in allowed:
             self._at += 1
@@ -145,7 +145,7 @@ def _is_raw_byte(point: int) -> bool:
 
 
 def _decoded(point: int) -> Ranges:
-    """One character, or any byte that is no UTF-8."""
+    """One character, or any byte that is not UTF-8."""
     return tuple(_with_raw_bytes([(point, point)]))
 
 

@@ -1,22 +1,21 @@
-"""A pattern of a .dockerignore file as steps to match, as moby reads it. Pure.
+"""One pattern of a .dockerignore file, interpreted as moby does. Pure.
 
-moby compares beginnings or ends where a pattern holds `**` and nothing else that is special, and writes any other as a
-regular expression of Go. Its oddities are kept: a file that is left out by mistake is missing in the image.
+moby compares prefixes or suffixes when `**` is the only special part of a pattern, and translates other patterns to
+regular expressions of Go. Its quirks are kept: a file that is excluded by mistake is missing from the image.
 Source: github.com/moby/patternmatcher 0.6, `compile`; Go's path/filepath, `Match`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from shipit.image.patterns.automaton import LAST, Ranges, Step
+from shipit.image.patterns.char_class import parse_class
 from shipit.image.patterns.go_regexp import regexp_steps
 
 _ANY: Ranges = ((0, LAST),)
 
 
 def pattern_steps(pattern: str) -> tuple[Step, ...]:
-    """The steps of a cleaned pattern. Raises: ValueError for one that docker refuses."""
+    """The steps of a cleaned pattern. Raises: ValueError for a pattern that docker refuses."""
     check_syntax(pattern)
     if pattern.startswith("**") and not _is_special(pattern[2:]):
         return _ending_with(pattern[2:])
@@ -26,7 +25,7 @@ def pattern_steps(pattern: str) -> tuple[Step, ...]:
         return _literals(pattern)
     try:
         steps = regexp_steps(_expression(pattern.removeprefix("\ufeff")))
-        # A lone escape at its end takes the end's meaning from the $ that moby writes behind it.
+        # An unpaired backslash at the end escapes the $ that moby appends, so the match may continue.
         return (*steps, Step(_ANY, "many")) if _ends_in_escape(pattern) else steps
     except ValueError as error:
         raise ValueError(f"the pattern {pattern!r} {error}") from None
@@ -45,14 +44,14 @@ def _literals(text: str) -> tuple[Step, ...]:
 
 
 def _ending_with(suffix: str) -> tuple[Step, ...]:
-    """`**` and plain text behind it: a path that ends so; behind a slash it may also be all of the path."""
+    """`**` followed by plain text: a path with that suffix. After `**/` it may also be the whole path."""
     if suffix.startswith("/"):
         return (Step(_ANY, "folders"), *_literals(suffix[1:]))
     return (Step(_ANY, "many"), *_literals(suffix))
 
 
 def _expression(pattern: str) -> str:
-    """The regular expression that moby writes. Stars within brackets are replaced, too."""
+    """The regular expression that moby translates a pattern to. Stars in bracket expressions are translated, too."""
     out: list[str] = []
     at = 0
     while at < len(pattern):
@@ -71,9 +70,9 @@ def _expression(pattern: str) -> str:
 
 
 def check_syntax(pattern: str) -> None:
-    """What moby does to find a malformed pattern: Go's filepath.Match with the name `.`.
+    """Validate a pattern as moby does: Go's filepath.Match with the name `.`.
 
-    It stops at the first mismatch, so that much of a pattern may go unseen.
+    filepath.Match stops at the first mismatch, so the rest of a pattern may stay unchecked.
     Raises: ValueError.
     """
     name = "."
@@ -90,7 +89,7 @@ def check_syntax(pattern: str) -> None:
 
 
 def _next_chunk(pattern: str) -> tuple[bool, str, str]:
-    """Whether stars come first, what follows up to the next star outside of brackets, and the rest."""
+    """Whether the pattern starts with stars, the part up to the next star outside of brackets, and the rest."""
     chunk = pattern.lstrip("*")
     at, is_in_class = 0, False
     while at < len(chunk) and (chunk[at] != "*" or is_in_class):
@@ -100,13 +99,13 @@ def _next_chunk(pattern: str) -> tuple[bool, str, str]:
 
 
 def _matches_chunk(chunk: str, name: str) -> tuple[bool, str]:
-    """Whether a chunk without stars matches the start of a name of at most one character, and the name's rest."""
+    """Whether a part without stars matches the start of a name of at most one character, and the rest of the name."""
     at, is_match = 0, True
     while at < len(chunk):
         char, behind = name[:1], at + 1
         if chunk[at] == "[":
-            behind, takes = _class_at(chunk, at)
-            is_match = is_match and char != "" and takes(char)
+            ranges, behind = parse_class(chunk, at)
+            is_match = is_match and char != "" and any(low <= ord(char) <= high for low, high in ranges)
         else:
             if chunk[at] == "\\":
                 behind += 1
@@ -115,27 +114,3 @@ def _matches_chunk(chunk: str, name: str) -> tuple[bool, str]:
             is_match = is_match and char != "" and (chunk[at] == "?" or chunk[behind - 1] == char)
         at, name = behind, name[1:]
     return is_match, name
-
-
-def _class_at(chunk: str, start: int) -> tuple[int, Callable[[str], bool]]:
-    """Where the class in brackets at a place ends, and which characters it takes."""
-    is_negated = chunk.startswith("[^", start)
-    at = first = start + 1 + is_negated
-    ranges: list[tuple[str, str]] = []
-    while not (at > first and chunk.startswith("]", at)):
-        low, at = _class_char(chunk, at)
-        high = low
-        if chunk.startswith("-", at):
-            high, at = _class_char(chunk, at + 1)
-        ranges.append((low, high))
-    return at + 1, lambda char: is_negated != any(low <= char <= high for low, high in ranges)
-
-
-def _class_char(chunk: str, at: int) -> tuple[str, int]:
-    malformed = ValueError(f"the pattern {chunk!r} has a [ that is never closed, or a range in it that is none")
-    if chunk[at : at + 1] in ("", "-", "]"):
-        raise malformed
-    at += chunk[at] == "\\"
-    if at + 1 >= len(chunk) or "\udc80" <= chunk[at] <= "\udcff":
-        raise malformed
-    return chunk[at], at + 1

@@ -1,4 +1,4 @@
-"""The patterns of `${NAME#pattern}`, `${NAME%pattern}` and `${NAME/pattern/word}`, in time linear in the value. Pure.
+"""The patterns of `${NAME#pattern}`, `${NAME%pattern}` and `${NAME/pattern/word}`, matched in linear time. Pure.
 
 Source: github.com/moby/buildkit, frontend/dockerfile/shell/lex.go, `convertShellPatternToRegex`.
 """
@@ -14,23 +14,23 @@ _TEMPLATE = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\}|)", re.ASCII)
 
 
 def without_start(value: str, pattern: str, *, longest: bool) -> str:
-    """A value without the shortest or longest part at its start that the pattern matches. Raises: ValueError."""
+    """Remove the shortest or longest prefix that matches. Raises: ValueError for a malformed pattern."""
     end = _match_end(value, 0, Automaton([_steps(pattern)]), longest=longest)
     return value if end is None else value[end:]
 
 
 def without_end(value: str, pattern: str, *, longest: bool) -> str:
-    """The same at its end. Raises: ValueError."""
+    """Remove the shortest or longest suffix that matches. Raises: ValueError for a malformed pattern."""
     backwards = Automaton([_steps(pattern)[::-1]])
     end = _match_end(value[::-1], 0, backwards, longest=longest)
     return value if end is None else value[: len(value) - end]
 
 
 def replaced(value: str, pattern: str, word: str, *, everywhere: bool) -> str:
-    """A value with a word for the first part that the pattern matches, or for each. Each is as long as it can be.
+    """Replace the first match, or every match, with a word. Matches are as long as possible.
 
-    Where each is replaced, `$0` in the word is the part itself, and any other `$name` nothing.
-    Raises: ValueError.
+    With `everywhere`, `$0` in the word is the match, and any other `$name` is empty.
+    Raises: ValueError for a malformed pattern.
     """
     steps = _steps(pattern)
     forwards, starts = Automaton([steps]), _starts(value, steps)
@@ -42,7 +42,7 @@ def replaced(value: str, pattern: str, word: str, *, everywhere: bool) -> str:
         if not everywhere:
             return value[:start] + word + value[end:]
         out.append(value[done:start])
-        # Nothing is no match right behind another one.
+        # An empty match directly after another match does not count, as in Go.
         if end > done or start == 0:
             out.append(_filled(word, value[start:end]))
         done, at = end, max(end, start + 1)
@@ -58,7 +58,7 @@ def _steps(pattern: str) -> tuple[Step, ...]:
             at += 1
             char = pattern[at : at + 1]
             if char not in ("*", "?", "\\", "}", "/"):
-                raise ValueError(f"the pattern {pattern!r} has an escape \\{char} that is not known")
+                raise ValueError(f"the pattern {pattern!r} has an unknown escape \\{char}")
             steps.append(_literal(char))
         elif char in "*?":
             steps.append(Step(DOT, "many" if char == "*" else "one"))
@@ -73,7 +73,7 @@ def _literal(char: str) -> Step:
 
 
 def _match_end(value: str, start: int, automaton: Automaton, *, longest: bool) -> int | None:
-    """Where the shortest or longest match from a place on ends."""
+    """The index where the shortest or longest match from `start` ends; None without a match."""
     state: State = automaton.start
     found = start if state.matched else None
     for at in range(start, len(value)):
@@ -86,7 +86,7 @@ def _match_end(value: str, start: int, automaton: Automaton, *, longest: bool) -
 
 
 def _starts(value: str, steps: tuple[Step, ...]) -> str:
-    """A `1` for each place of a value, its end included, at which some match starts, else a `0`."""
+    """For each index of the value, its end included: `1` if a match starts there, else `0`."""
     automaton = Automaton([(Step(((0, LAST),), "many"), *steps[::-1])])
     state = automaton.start
     found = ["1" if state.matched else "0"]

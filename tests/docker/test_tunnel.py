@@ -1,0 +1,29 @@
+"""The ssh command of an engine's address."""
+
+from __future__ import annotations
+
+import pytest
+
+from shipit.docker.tunnel import ssh_command
+from shipit.errors import BuildError
+
+SSH = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-T"]
+DIAL = ["docker", "system", "dial-stdio"]
+
+
+@pytest.mark.parametrize(
+    ("address", "arguments"),
+    [
+        ("ssh://host", ["--", "host"]),
+        ("ssh://me@host/", ["-l", "me", "--", "host"]),
+        ("ssh://me@host:2222", ["-l", "me", "-p", "2222", "--", "host"]),
+    ],
+)
+def test_user_and_port_become_options(address: str, arguments: list[str]) -> None:
+    assert ssh_command(address) == [*SSH, *arguments, *DIAL]
+
+
+@pytest.mark.parametrize("address", ["ssh://", "ssh://-oProxyCommand=x", "ssh://me:password@host", "ssh://host/path"])
+def test_other_addresses_are_refused(address: str) -> None:
+    with pytest.raises(BuildError, match="is not an engine's address"):
+        ssh_command(address)
