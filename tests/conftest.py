@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import signal
 import socket
@@ -13,7 +14,9 @@ from typing import TypeVar
 import pytest
 from hypothesis import settings
 
+from shipit.config.schema import render_schema
 from shipit.rehearsal.heroku import HerokuStandIn
+from shipit.targets.kinds import KindModels
 from tests import runs
 from tests.http.scripted import ScriptedServer, Start
 from tests.leaks import Known, left_behind
@@ -21,6 +24,8 @@ from tests.servers.buildkit import BuildKit
 from tests.servers.cluster import Cluster
 from tests.servers.engine import DockerEngine
 from tests.servers.hub import DockerHub
+from tests.servers.install import requested_programs
+from tests.servers.language_server import LanguageServer
 from tests.servers.moby import Moby
 from tests.servers.process import Unavailable
 from tests.servers.registry import RegistryServer
@@ -48,12 +53,19 @@ _MARKERS = {
     "docker_hub": "registry",
     "python_base": "registry",
     "cluster": "cluster",
+    "moby": "tools",
+    "language_server": "tools",
+    "web_server": "tools",
+    "shipit": "program",
 }
+
+
+_SERVER_MARKERS = {"engine", "registry", "cluster", "tools"}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by the servers that they use, so that bin/test can run those with servers beside the others."""
+    """Mark tests by what they start, so that bin/test and bin/test-fast can choose."""
     for item in items:
         for fixture, marker in _MARKERS.items():
             if fixture in getattr(item, "fixturenames", ()):
@@ -80,6 +92,16 @@ def nothing_is_left_behind() -> Iterator[None]:
     if found := left_behind(KNOWN):
         KNOWN.add()
         pytest.fail("left behind: " + "\n".join(found), pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def installed_programs_need_a_marker(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails the test that uses a program of tests/servers/install.py and has no marker that says so."""
+    requested_programs.clear()
+    yield
+    markers = {marker.name for marker in request.node.iter_markers()}
+    if requested_programs and not markers & _SERVER_MARKERS:
+        pytest.fail(f"uses {', '.join(requested_programs)}: mark it as one of {sorted(_SERVER_MARKERS)}", pytrace=False)
 
 
 def started(make: Callable[[], T]) -> T:
@@ -124,6 +146,16 @@ def buildkit(server_folder: Path) -> Iterator[BuildKit]:
 def moby() -> Iterator[Moby]:
     """moby's own code, to be asked."""
     server = started(Moby)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def language_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LanguageServer]:
+    """The language server of YAML that editors use, with the schema of deploy.yml beside its documents."""
+    folder = tmp_path_factory.mktemp("editor")
+    (folder / "deploy.schema.json").write_text(json.dumps(render_schema(KindModels())))
+    server = started(lambda: LanguageServer(folder))
     yield server
     server.stop()
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 
 import jsonschema  # type: ignore[import-untyped]
-import pytest
 
 from shipit.config.document import parse_document, plain_data
 from shipit.config.schema import render_schema
 from shipit.errors import ShipitError
 from shipit.targets.kinds import KindModels
 from tests.config.bad_files import CASES, deploy_file
-from tests.conftest import started
 from tests.servers.language_server import LanguageServer
 from tests.shipit import ROOT
 
@@ -94,36 +91,29 @@ def test_what_validate_refuses_the_schema_refuses_where_it_can() -> None:
     assert taken == {case.stem for case in CASES} & BEYOND_NAMES
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> LanguageServer:
-    folder = tmp_path_factory.mktemp("editor")
-    (folder / "deploy.schema.json").write_text(json.dumps(render_schema(KindModels())))
-    return started(lambda: LanguageServer(folder))
-
-
 HEAD = "# yaml-language-server: $schema=./deploy.schema.json\napp: hello\nimage: user/hello\n"
 
 
-def test_an_editor_completes_keys_and_values(server: LanguageServer) -> None:
-    top = server.complete(f"{HEAD}", line=3, character=0)
+def test_an_editor_completes_keys_and_values(language_server: LanguageServer) -> None:
+    top = language_server.complete(f"{HEAD}", line=3, character=0)
     assert {"targets", "secrets", "env", "release", "environments"} <= top
-    targets = server.complete(f"{HEAD}targets:\n  ", line=4, character=2)
+    targets = language_server.complete(f"{HEAD}targets:\n  ", line=4, character=2)
     assert {"heroku", "k8s", "hub"} <= targets
-    workload = server.complete(f"{HEAD}targets:\n  k8s:\n    po", line=5, character=6)
+    workload = language_server.complete(f"{HEAD}targets:\n  k8s:\n    po", line=5, character=6)
     assert "port" in workload
-    values = server.complete(f"{HEAD}targets:\n  hub:\n    on_failure: ", line=5, character=16)
+    values = language_server.complete(f"{HEAD}targets:\n  hub:\n    on_failure: ", line=5, character=16)
     assert {"stop", "continue"} <= values
 
 
-def test_an_editor_says_what_a_key_is_for(server: LanguageServer) -> None:
+def test_an_editor_says_what_a_key_is_for(language_server: LanguageServer) -> None:
     text = f"{HEAD}targets:\n  k8s:\n    replicas: 3\n    health: /up\n    port: 80\n"
-    assert "How many pods" in server.hover(text, line=5, character=6)
-    assert "A path that answers 200" in server.hover(text, line=6, character=6)
+    assert "How many pods" in language_server.hover(text, line=5, character=6)
+    assert "A path that answers 200" in language_server.hover(text, line=6, character=6)
 
 
-def test_an_editor_marks_mistakes_and_nothing_else(server: LanguageServer) -> None:
+def test_an_editor_marks_mistakes_and_nothing_else(language_server: LanguageServer) -> None:
     for file in FILES:
         text = file.read_text()
-        assert server.diagnose(f"# yaml-language-server: $schema=./deploy.schema.json\n{text}") == [], file
-    marked = server.diagnose(f"{HEAD}targets:\n  k8s: {{prot: 80}}\n")
+        assert language_server.diagnose(f"# yaml-language-server: $schema=./deploy.schema.json\n{text}") == [], file
+    marked = language_server.diagnose(f"{HEAD}targets:\n  k8s: {{prot: 80}}\n")
     assert [line for line, _ in marked] == [4] and "prot" in marked[0][1]

@@ -10,6 +10,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.servers.process import Unavailable
@@ -40,9 +41,13 @@ MODERN = ("docker.io", "docker-cli", "docker-buildx", "containerd")
 CNI = Path("/usr/lib/cni")
 SYSTEM_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"))
 
+# The programs that the running test asked for; tests/conftest.py compares them with its markers.
+requested_programs: list[str] = []
+
 
 def find(program: str) -> str:
     """The path of a program. Raises: Unavailable with the package that has it."""
+    requested_programs.append(program)
     path = shutil.which(program, path=SYSTEM_PATH)
     if path is None:
         raise Unavailable(f"{program} is not installed (Debian package {PROGRAMS.get(program, program)})")
@@ -94,13 +99,17 @@ def modern_folder() -> Path:
 
 def unpack_modern() -> None:
     """Download and unpack the packages of the newer engine into the cache; nothing is installed."""
-    target = modern_folder()
-    if (target / "usr/sbin/dockerd").is_file():
+    if (modern_folder() / "usr/sbin/dockerd").is_file():
         return
+    unpack_debian_13("the newer engine", modern_folder(), ["download", *MODERN])
+
+
+def unpack_debian_13(what: str, target: Path, command: Sequence[str]) -> None:
+    """Download packages of Debian 13 with an apt-get command, and unpack them into a folder; nothing is installed."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None or platform.machine() != "x86_64":
-        print("left out: the newer engine can't be had here (needs root, apt-get and x86_64)", flush=True)
+        print(f"left out: {what} can't be had here (needs root, apt-get and x86_64)", flush=True)
         return
-    print(f"unpacking {', '.join(MODERN)} of Debian 13 into {target}: once", flush=True)
+    print(f"unpacking {what} of Debian 13 into {target}: once", flush=True)
     building = _begun(target)
     for folder in ("lists/partial", "cache/archives/partial", "root"):
         (building / folder).mkdir(parents=True)
@@ -115,15 +124,25 @@ def unpack_modern() -> None:
     }
     options = [word for key, value in places.items() for word in ("-o", f"{key}={building / value}")]
     options += ["-o", "Dir::Etc::sourceparts=/dev/null", "-o", "APT::Sandbox::User=root"]
-    for command in (["update"], ["download", *MODERN]):
-        subprocess.run(["apt-get", *options, *command], cwd=building, stdout=subprocess.DEVNULL, check=False)
-    for package in building.glob("*.deb"):
-        subprocess.run(["dpkg", "-x", str(package), str(building / "root")], check=True)
-    if not (building / "root/usr/sbin/dockerd").is_file():
-        print("left out: the newer engine could not be downloaded", flush=True)
+    root = building / "root"
+    _link_merged_folders(root)
+    try:
+        for words in (["update"], command):
+            subprocess.run(["apt-get", *options, *words], cwd=building, stdout=subprocess.DEVNULL, check=True)
+        for package in (*building.glob("*.deb"), *building.glob("cache/archives/*.deb")):
+            subprocess.run(["dpkg", "-x", str(package), str(root)], check=True)
+    except subprocess.CalledProcessError as error:
+        print(f"left out: {what} could not be unpacked: {error}", flush=True)
         return
-    (building / "root").rename(target)
+    root.rename(target)
     shutil.rmtree(building)
+
+
+def _link_merged_folders(root: Path) -> None:
+    """Link /bin, /lib, /lib64 and /sbin to /usr, as in every Debian since 12."""
+    for name in ("bin", "lib", "lib64", "sbin"):
+        (root / "usr" / name).mkdir(parents=True)
+        (root / name).symlink_to(f"usr/{name}")
 
 
 # Clients of others, from npm: package, version, program.
@@ -139,6 +158,7 @@ def _npm_folder(package: tuple[str, str, str]) -> Path:
 
 def _npm_program(package: tuple[str, str, str]) -> str:
     """The path of a program. Raises: Unavailable when it is not installed in the cache."""
+    requested_programs.append(package[2])
     program = _npm_folder(package) / "node_modules/.bin" / package[2]
     if not program.exists():
         raise Unavailable(f"{package[0]} is not installed (python -m tests.servers.install; it needs Node 20 and npm)")
@@ -211,6 +231,7 @@ def build_kubernetes() -> None:
 
 def moby_folder() -> Path:
     """Where the program is that asks moby's own code; its name says of which BuildKit."""
+    requested_programs.append("moby")
     return cache_folder() / f"moby-{BUILDKIT}"
 
 

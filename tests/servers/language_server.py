@@ -17,7 +17,7 @@ _WAIT_S = 30
 
 
 class LanguageServer:
-    """One server, whose documents are all called `deploy.yml` in a folder; started at once and ended with the object."""
+    """One server, whose documents are all called `deploy.yml` in a folder. Call `stop` at the end."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -32,7 +32,7 @@ class LanguageServer:
         settings = {"yaml": {"validate": True, "hover": True, "completion": True, "schemaStore": {"enable": False}}}
         self._tell("workspace/didChangeConfiguration", {"settings": settings})
 
-    def __del__(self) -> None:
+    def stop(self) -> None:
         self._process.kill()
         for stream in (self._process.stdin, self._process.stdout):
             if stream:

@@ -78,9 +78,15 @@ def ask(port: int, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]
             return error.code, dict(error.headers), b""
 
 
-@pytest.mark.parametrize("serve", [nginx, express])
+@pytest.fixture(params=[nginx, express], ids=["nginx", "express"])
+def web_server(request: pytest.FixtureRequest) -> Serve:
+    """How to start a web server that gives files an ETag and a Last-Modified."""
+    start: Serve = request.param
+    return start
+
+
 def test_a_visitor_gets_the_new_content_of_a_file_of_the_same_size(
-    builder: Builder, tmp_path: Path, serve: Serve
+    builder: Builder, tmp_path: Path, web_server: Serve
 ) -> None:
     root, folder, port = tmp_path / "root", tmp_path / "server", free_port()
     root.mkdir()
@@ -90,7 +96,7 @@ def test_a_visitor_gets_the_new_content_of_a_file_of_the_same_size(
     # nginx gives up its rights where root starts it.
     for path in (*tmp_path.parents, tmp_path, root):
         path.chmod(path.stat().st_mode | 0o055)
-    server = serve(root / "srv", folder, port)
+    server = web_server(root / "srv", folder, port)
     try:
         server.wait_until(lambda: accepts(port), 30)
         status, first, body = ask(port, {})
