@@ -47,7 +47,7 @@ ELSEWHERE = {
     "dev": "shipit deploys what is built once: docker compose watch or skaffold dev serve while you develop",
     "promote": "shipit has no promote yet: deploy the same commit with -e ENVIRONMENT",
     **dict.fromkeys(("lock", "unlock"), "shipit has no lock that stays: nothing has to be unlocked"),
-    **dict.fromkeys(("prune", "clean", "gc"), "the cache is bounded and may be deleted at any time: shipit help networks"),
+    **dict.fromkeys(("prune", "clean", "gc"), "the cache is bounded and may be deleted at any time: shipit help writes"),
 }  # fmt: skip
 
 
