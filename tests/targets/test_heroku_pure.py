@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from shipit.digest import Digest
+from shipit.http.fields import Field
 from shipit.release import Seen, State
-from shipit.targets.heroku.fields import Field
 from shipit.targets.heroku.judge import judge_heroku
 from shipit.targets.heroku.observed import (
     DynoFacts,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shipit.errors import RemoteError
-from shipit.http.parts import Part
+from shipit.http.fields import Field
 from shipit.release import Seen
 from shipit.targets.kubernetes.applied import applied, plan_back
 from shipit.targets.kubernetes.drift import stamp
@@ -118,7 +118,7 @@ def test_no_part_of_an_answer_is_a_mistake_in_shipit(name: str) -> None:
     read = refused = 0
     for path in _paths(whole):
         for odd in ODD:
-            part = Part(_changed(whole, path, odd), "GET cluster/x")
+            part = Field(_changed(whole, path, odd), "GET cluster/x")
             try:
                 if name == "event":
                     parse_event(part)
@@ -137,13 +137,13 @@ def test_no_part_of_an_answer_is_a_mistake_in_shipit(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "path", "odd", "said"),
     [
-        ("pod", ("status", "containerStatuses"), {}, "status.containerStatuses should be a list"),
-        ("pod", ("status", "containerStatuses", 0, "restartCount"), "1", "status.containerStatuses[0].restartCount should be a whole number"),
+        ("pod", ("status", "containerStatuses"), {}, "status.containerStatuses should be a list, not a map"),
+        ("pod", ("status", "containerStatuses", 0, "restartCount"), "1", "status.containerStatuses[0].restartCount should be a whole number, not text"),
         ("pod", ("status", "containerStatuses", 0, "lastState", "terminated", "exitCode"), 1.0,
-         "status.containerStatuses[0].lastState.terminated.exitCode should be a whole number"),
+         "status.containerStatuses[0].lastState.terminated.exitCode should be a whole number, not a floating-point number"),
         ("pod", ("metadata", "name"), "x; rm -rf ~", "metadata.name should be the name of a pod"),
         ("deployment", ("metadata",), None, "metadata.name should be there"),
-        ("deployment", ("status", "conditions", 0), "x", "status.conditions[0] should be a map"),
+        ("deployment", ("status", "conditions", 0), "x", "status.conditions[0] should be a map, not text"),
         ("deployment", ("metadata", "managedFields", 0, "time"), "now", "metadata.managedFields[0].time should be a time such as 2026-01-31T12:00:00Z"),
         ("deployment", ("metadata", "managedFields", 0, "fieldsV1"), {"k:x": {}}, "metadata.managedFields[0].fieldsV1.k:x should be named by JSON"),
         ("secret", ("data", "TOKEN"), "canary!", "data.TOKEN should be base64"),
@@ -151,11 +151,11 @@ def test_no_part_of_an_answer_is_a_mistake_in_shipit(name: str) -> None:
 )  # fmt: skip
 def test_an_error_names_the_part_and_repeats_no_value(name: str, path: tuple[Any, ...], odd: Any, said: str) -> None:
     with pytest.raises(RemoteError) as caught:
-        parse_live(Part(_changed(ANSWERS[name], path, odd), "GET cluster/x"))
+        parse_live(Field(_changed(ANSWERS[name], path, odd), "GET cluster/x"))
     assert str(caught.value) == f"GET cluster/x: {said}"
     assert "canary" not in caught.value.render()
 
 
 def test_what_is_null_is_as_if_it_were_missing() -> None:
-    found = parse_live(Part({**ANSWERS["pod"], "status": {"containerStatuses": None, "conditions": None}}, "GET x"))
+    found = parse_live(Field({**ANSWERS["pod"], "status": {"containerStatuses": None, "conditions": None}}, "GET x"))
     assert found.pod is not None and (found.pod.containers, found.pod.conditions) == ((), ())

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shipit.http.parts import Part
+from shipit.http.fields import Field
 from shipit.release import Seen, State, Verdict
 from shipit.targets.kubernetes.applied import applied, plan_back
 from shipit.targets.kubernetes.config import KubernetesConfig, WorkloadConfig
@@ -33,7 +33,7 @@ SETTING = Setting("shop", "prod", env={"MODE": "x"}, secret_names=("TOKEN",), se
 
 def answered(value: dict[str, Any], **metadata: Any) -> Live:
     """An object as the API server would answer it."""
-    return parse_live(Part({**value, "metadata": {**value["metadata"], **metadata}}, "GET test"))
+    return parse_live(Field({**value, "metadata": {**value["metadata"], **metadata}}, "GET test"))
 
 
 def test_a_workload_in_full() -> None:
@@ -229,7 +229,7 @@ def pod(
         "spec": {"containers": [{"name": "web", "image": image}]},
         "status": {"phase": "Running", "conditions": rows, "containerStatuses": [container]},
     }
-    return parse_pod(Part(value, "GET test"))
+    return parse_pod(Field(value, "GET test"))
 
 
 WANTED: dict[str, Any] = {
@@ -254,11 +254,11 @@ def deployment(spec: Any = None, metadata: Any = None, **status: Any) -> Live:
         "spec": {**WANTED["spec"], **(spec or {})},
         "status": {"observedGeneration": 2, **status},
     }
-    return parse_live(Part(value, "GET test"))
+    return parse_live(Field(value, "GET test"))
 
 
 REPLICA_SET = parse_meta(
-    Part(
+    Field(
         {
             "name": "web-rs",
             "uid": "rs",

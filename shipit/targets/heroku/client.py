@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from shipit.clock import Deadline
+from shipit.http.fields import Field
 from shipit.http.retry import ATTEMPTS, retrying
-from shipit.targets.heroku.fields import Field
 from shipit.targets.heroku.observed import (
     AppFacts,
     DynoFacts,
@@ -49,7 +49,7 @@ class HerokuClient:
     def account(self) -> str:
         """Who the token is for: an e-mail address, or an id."""
         body = self._get("/account")
-        return body.at("email").text_or("") or body.at("id").text()
+        return body["email"].text() or body["id"].exact()
 
     def facts(self) -> AppFacts:
         return parse_app(self._get(f"/apps/{self.app}"))
@@ -61,7 +61,7 @@ class HerokuClient:
         return parse_config(self._get(f"/apps/{self.app}/config-vars"))
 
     def dynos(self) -> tuple[DynoFacts, ...]:
-        return tuple(parse_dyno(item) for item in self._get(f"/apps/{self.app}/dynos").items())
+        return tuple(parse_dyno(item) for item in self._get(f"/apps/{self.app}/dynos").present().rows())
 
     def releases(self, count: int = 10) -> tuple[ReleaseFacts, ...]:
         """The newest releases, newest first."""
@@ -95,7 +95,7 @@ class HerokuClient:
         """The URL of the last lines of the app's log, or of one dyno's."""
         body = {"lines": lines, "tail": False, **({"dyno": dyno} if dyno else {})}
         said = self._send("POST", f"/apps/{self.app}/log-sessions", accept=SDK, body=body)
-        return said.body.at("logplex_url").text()
+        return said.body["logplex_url"].exact()
 
     def _get(self, path: str, *, accept: str = JSON, headers: Mapping[str, str] | None = None) -> Field:
         wire = self.wire

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shipit.digest import Digest, parse_digest
-from shipit.targets.heroku.fields import Field
+from shipit.http.fields import Field
 
 PROCESS = re.compile(r"[-A-Za-z0-9_]{1,128}", re.ASCII)
 UP = ("up", "idle")
@@ -15,6 +15,9 @@ UP = ("up", "idle")
 NOTHING = "nothing"
 # The config var that names those which shipit has set: it may remove these and no others.
 OWNED = "SHIPIT_VARIABLES"
+# Becomes part of paths.
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_ID_SAID = "an id of letters, digits and '-'"
 _PROCESS_SAID = "a process type of letters, digits, '-' and '_'"
 
 
@@ -155,56 +158,56 @@ class HerokuObserved:
 
 
 def parse_app(body: Field) -> AppFacts:
-    stacks = (body.at(name).at("name").text_or("") for name in ("stack", "build_stack"))
+    stacks = (body[name]["name"].text() for name in ("stack", "build_stack"))
     return AppFacts(
-        body.at("id").id(),
-        body.at("name").text(),
+        body["id"].matching(_ID, _ID_SAID),
+        body["name"].exact(),
         tuple(stacks),
-        body.at("generation").at("name").text_or("cedar"),
-        body.at("maintenance").flag_or(False),
-        body.at("web_url").text_or(""),
+        body["generation"]["name"].text("cedar"),
+        body["maintenance"].flag(False),
+        body["web_url"].text(),
     )
 
 
 def parse_release(body: Field) -> ReleaseFacts:
     return ReleaseFacts(
-        body.at("id").id(),
-        body.at("version").whole(),
-        body.at("status").text(),
-        body.at("description").text_or(""),
-        body.at("output_stream_url").text_or("") or None,
-        body.at("eligible_for_rollback").flag_or(True),
-        body.at("user").at("email").text_or(""),
-        body.at("created_at").text_or(""),
+        body["id"].matching(_ID, _ID_SAID),
+        body["version"].count(),
+        body["status"].exact(),
+        body["description"].text(),
+        body["output_stream_url"].text() or None,
+        body["eligible_for_rollback"].flag(True),
+        body["user"]["email"].text(),
+        body["created_at"].text(),
     )
 
 
 def parse_releases(body: Field) -> tuple[ReleaseFacts, ...]:
     """Releases, newest first."""
-    found = [parse_release(item) for item in body.items()]
+    found = [parse_release(item) for item in body.present().rows()]
     return tuple(sorted(found, key=lambda release: release.version, reverse=True))
 
 
 def parse_process(body: Field) -> ProcessFacts:
-    image = body.at("docker_image")
-    digest = image.value if isinstance(image.value, str) else image.at("id").text_or("")
-    return ProcessFacts(body.at("quantity").whole(), body.at("size").text_or(""), parse_digest(digest))
+    image = body["docker_image"]
+    digest = image.text() if image.is_text else image["id"].text()
+    return ProcessFacts(body["quantity"].count(), body["size"].text(), parse_digest(digest))
 
 
 def parse_formation(body: Field) -> dict[str, ProcessFacts]:
     """Process types by name."""
-    return {item.at("type").matching(PROCESS, _PROCESS_SAID): parse_process(item) for item in body.items()}
+    return {item["type"].matching(PROCESS, _PROCESS_SAID): parse_process(item) for item in body.present().rows()}
 
 
 def parse_dyno(body: Field) -> DynoFacts:
     return DynoFacts(
-        body.at("name").text(),
-        body.at("type").text(),
-        body.at("state").text(),
-        body.at("release").at("version").whole_or(0),
+        body["name"].exact(),
+        body["type"].exact(),
+        body["state"].exact(),
+        body["release"]["version"].whole(),
     )
 
 
 def parse_config(body: Field) -> dict[str, str]:
     """Config vars by name."""
-    return {name: body.at(name).text() for name in body.names()}
+    return {name: value.exact() for name, value in body.present().items()}

@@ -16,11 +16,11 @@ from shipit.errors import RemoteError
 from shipit.events import Emit
 from shipit.http.exchange import Answer
 from shipit.http.failures import TEMPORARY, shown
+from shipit.http.fields import Field
 from shipit.http.retry import parse_retry_after
 from shipit.http.transport import Transport
 from shipit.targets.heroku.address import api_address, check_api
 from shipit.targets.heroku.budget import RequestBudget
-from shipit.targets.heroku.fields import Field
 from shipit.targets.heroku.token import Token
 
 JSON = "application/vnd.heroku+json; version=3"
@@ -96,13 +96,14 @@ class HerokuWire:
 
 def _parsed(answer: Answer, where: str) -> Field:
     try:
-        return Field(answer.json(), where)
+        return Field(answer.json(), where, hint=_CHANGED)
     except ValueError:
         kind = answer.header("Content-Type").partition(";")[0].strip()
         what = f"the answer should be JSON{f', not {kind}' if kind and 'json' not in kind else ''}"
         raise RemoteError(what, where=where, hint="is a proxy in between?", retryable=True) from None
 
 
+_CHANGED = "is a proxy in between? If not, Heroku's API has changed: please report it"
 _HINTS = {
     "not_found": "check app: in deploy.yml, and that this account may see it",
     "forbidden": "ask the app's owner for deploy rights",

@@ -14,7 +14,7 @@ from shipit.clock import Deadline
 from shipit.errors import DeadlinePassed, RemoteError
 from shipit.events import Emit
 from shipit.http.exchange import Answer
-from shipit.http.parts import Part
+from shipit.http.fields import Field
 from shipit.http.retry import retrying
 from shipit.targets.kubernetes.access import Rule
 from shipit.targets.kubernetes.live import Live, parse_live
@@ -40,7 +40,7 @@ class KubernetesClient:
         self.emit = emit
         self.attempts = attempts
 
-    def namespace(self, name: str) -> Part | None:
+    def namespace(self, name: str) -> Field | None:
         return self._maybe(f"/api/v1/namespaces/{name}")
 
     def read(self, manifest: Mapping[str, Any], namespace: str) -> Live | None:
@@ -49,7 +49,7 @@ class KubernetesClient:
         return None if found is None else _named(found, manifest)
 
     def listed(
-        self, api: str, plural: str, namespace: str, parse: Callable[[Part], T], selector: str = "", fields: str = ""
+        self, api: str, plural: str, namespace: str, parse: Callable[[Field], T], selector: str = "", fields: str = ""
     ) -> list[T]:
         """Objects of a namespace, by label and field selector. `api` is such as `api/v1` or `apis/apps/v1`."""
         query: dict[str, str | int] = {"limit": _PAGE}
@@ -214,7 +214,7 @@ class KubernetesClient:
         except DeadlinePassed:
             raise DeadlinePassed(f"the deadline passed while waiting for {waiting_for}") from None
 
-    def _pages(self, path: str, query: dict[str, str | int], parse: Callable[[Part], T]) -> list[T]:
+    def _pages(self, path: str, query: dict[str, str | int], parse: Callable[[Field], T]) -> list[T]:
         """The items of a list, however many answers it takes. A list that expired meanwhile is begun again, once."""
         items: list[T] = []
         left, has_expired = _MOST_LISTED, False
@@ -237,10 +237,10 @@ class KubernetesClient:
                 return items
             query["continue"] = token
 
-    def _read(self, path: str, query: Query | None = None) -> Part:
+    def _read(self, path: str, query: Query | None = None) -> Field:
         return self._again(lambda: _good(self.server.send("GET", path, self.deadline, query=query)))
 
-    def _maybe(self, path: str) -> Part | None:
+    def _maybe(self, path: str) -> Field | None:
         try:
             return self._read(path)
         except RemoteError as error:
@@ -250,8 +250,8 @@ class KubernetesClient:
 
     def _write(
         self, method: str, path: str, body: str, query: Query | None = None, content_type: str = "application/json"
-    ) -> Part:
-        def once() -> Part:
+    ) -> Field:
+        def once() -> Field:
             return _good(
                 self.server.send(
                     method, path, self.deadline, query=query, body=body.encode(), content_type=content_type
@@ -271,11 +271,11 @@ def _checked(answer: Answer) -> Answer:
     return answer
 
 
-def _good(answer: Answer) -> Part:
+def _good(answer: Answer) -> Field:
     return parsed(_checked(answer))
 
 
-def _named(found: Part, manifest: Mapping[str, Any]) -> Live:
+def _named(found: Field, manifest: Mapping[str, Any]) -> Live:
     """The object of an answer, which has to be the one that was asked for."""
     live = parse_live(found)
     wanted, name = manifest["kind"], manifest["metadata"]["name"]

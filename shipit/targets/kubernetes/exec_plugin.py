@@ -14,7 +14,7 @@ from typing import NamedTuple
 from shipit.clock import Deadline
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import RemoteError
-from shipit.http.parts import Part
+from shipit.http.fields import Field
 from shipit.json_text import parse_json
 from shipit.process import ProgramFailed, run_program
 from shipit.targets.kubernetes.kubeconfig import ExecPlugin
@@ -72,7 +72,7 @@ def run_plugin(plugin: ExecPlugin, where: str, environment: ProcessEnvironment, 
 def _parsed(output: bytes, plugin: ExecPlugin, where: str, environment: ProcessEnvironment) -> Printed:
     hint = "it should print an ExecCredential, and nothing else"
     try:
-        answer = Part(parse_json(output), f"{where}: what {plugin.command} printed", "", hint)
+        answer = Field(parse_json(output), f"{where}: what {plugin.command} printed", "", hint)
     except ValueError:
         raise _failed(plugin, where, f"runs {plugin.command}, which prints no JSON", hint) from None
     version, status = answer["apiVersion"].text(), answer["status"]
@@ -91,7 +91,7 @@ def _parsed(output: bytes, plugin: ExecPlugin, where: str, environment: ProcessE
     return printed
 
 
-def _seconds(part: Part) -> float:
+def _seconds(part: Field) -> float:
     """The time of RFC 3339 text; infinite where there is none."""
     text = part.text()
     if not text:

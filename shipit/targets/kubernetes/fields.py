@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from shipit.http.parts import Part
+from shipit.http.fields import Field
 
 # A path to a value: keys of maps, and items of lists by their place.
 FieldPath = Sequence[str | int]
@@ -61,7 +61,7 @@ class Owned(NamedTuple):
 NOTHING_MORE = Owned({}, (), ())
 
 
-def parse_owned(part: Part) -> Owned:
+def parse_owned(part: Field) -> Owned:
     """A set of fields as an answer has it. Raises: RemoteError."""
     fields: dict[str, Owned] = {}
     items: list[tuple[Mapping[str, Any], Owned]] = []
@@ -82,7 +82,7 @@ def parse_owned(part: Part) -> Owned:
     return Owned(fields, tuple(items), tuple(values))
 
 
-def _json(text: str, part: Part) -> Any:
+def _json(text: str, part: Field) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -19,7 +19,7 @@ from shipit.config.yaml_text import decode, load_documents
 from shipit.errors import ConfigErrors, RemoteError
 from shipit.files import MIB, Missing, Unreadable, is_within, read_file
 from shipit.http.direct import parse_url
-from shipit.http.parts import Part
+from shipit.http.fields import Field
 
 MAX_BYTES = 16 * MIB
 _HINT = "check it with kubectl config view"
@@ -99,7 +99,7 @@ def read_context(environment: ProcessEnvironment, wanted: str | None) -> KubeCon
     return _context(name, check_namespace(context["namespace"]), cluster, _login(user) if user else Login())
 
 
-def check_namespace(part: Part) -> str:
+def check_namespace(part: Field) -> str:
     """The name of a namespace, which becomes part of paths; empty where there is none."""
     text = part.text()
     if text and not _NAMESPACE.fullmatch(text):
@@ -113,26 +113,26 @@ class _Files:
     def __init__(self, environment: ProcessEnvironment) -> None:
         self.paths = kubeconfig_paths(environment)
         self.current = ""
-        self.rows: dict[str, dict[str, Part]] = {"clusters": {}, "contexts": {}, "users": {}}
+        self.rows: dict[str, dict[str, Field]] = {"clusters": {}, "contexts": {}, "users": {}}
         for path in filter(None, self.paths.split(":")):
             home = str(environment.home)
             if (top := _top(home + path[1:] if path.startswith("~/") else path)) is not None:
                 self._merge(top)
 
-    def _merge(self, top: Part) -> None:
+    def _merge(self, top: Field) -> None:
         self.current = self.current or top["current-context"].text()
         for kind, rows in self.rows.items():
             for row in top[kind].rows():
                 rows.setdefault(row["name"].required(), row[kind.removesuffix("s")])
 
-    def named(self, kind: str, name: str, asked: Part) -> Part:
+    def named(self, kind: str, name: str, asked: Field) -> Field:
         """The entry that a context names."""
         if name not in self.rows[kind]:
             raise asked.wrong(f"names one of {kind} that is not there: {name!r}")
         return self.rows[kind][name]
 
 
-def _top(path: str) -> Part | None:
+def _top(path: str) -> Field | None:
     """What a file holds; None where it is not there, or empty."""
     try:
         text = decode(read_file(path, max_bytes=MAX_BYTES), path, MAX_BYTES)
@@ -150,13 +150,13 @@ def _top(path: str) -> Part | None:
     except (yaml.YAMLError, ValueError, RecursionError):
         raise RemoteError("the kubeconfig should be YAML", where=path, hint=_HINT) from None
     value: Any = documents[0] if documents else None
-    top = Part(value, path, "", _HINT)
+    top = Field(value, path, "", _HINT)
     if value is not None and not isinstance(value, dict):
         raise RemoteError("the kubeconfig should be a map of keys", where=path, hint=_HINT)
     return None if value is None else top
 
 
-def _context(name: str, namespace: str, cluster: Part, login: Login) -> KubeContext:
+def _context(name: str, namespace: str, cluster: Field, login: Login) -> KubeContext:
     server = cluster["server"].required().rstrip("/")
     try:
         parse_url(server)
@@ -178,7 +178,7 @@ def _context(name: str, namespace: str, cluster: Part, login: Login) -> KubeCont
     )
 
 
-def _login(user: Part) -> Login:
+def _login(user: Field) -> Login:
     token_file = user["tokenFile"].text()
     provider = user["auth-provider"]
     settings = (provider["name"].required(), provider["config"].texts()) if provider.map() else None
@@ -194,7 +194,7 @@ def _login(user: Part) -> Login:
     )
 
 
-def _exec(part: Part) -> ExecPlugin:
+def _exec(part: Field) -> ExecPlugin:
     return ExecPlugin(
         command=part["command"].required(),
         args=tuple(row.text() for row in part["args"].rows()),
@@ -206,14 +206,14 @@ def _exec(part: Part) -> ExecPlugin:
     )
 
 
-def _pem(part: Part, key: str) -> Pem | None:
+def _pem(part: Field, key: str) -> Pem | None:
     data, file = part[f"{key}-data"], part[key].text()
     if text := data.text():
         return Pem(text, None, data.path)
     return Pem("", _beside(part, file), part[key].path) if file else None
 
 
-def _check_files(environment: ProcessEnvironment, *parts: Part | None) -> None:
+def _check_files(environment: ProcessEnvironment, *parts: Field | None) -> None:
     """That a kubeconfig of an untrusted project has no file from outside sent to a server that it names as well."""
     within = project_folder(environment.cwd, environment).within
     if within is None:
@@ -227,6 +227,6 @@ def _check_files(environment: ProcessEnvironment, *parts: Part | None) -> None:
                 raise part[key].wrong("lies outside of the project, which --untrusted does not allow")
 
 
-def _beside(part: Part, file: str) -> Path:
+def _beside(part: Field, file: str) -> Path:
     """A file that is named relative to the kubeconfig that names it."""
     return Path(part.where).parent / file

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from shipit.digest import Digest, parse_digest
-from shipit.http.parts import Part
+from shipit.http.fields import Field
 from shipit.targets.kubernetes.fields import Owned, parse_owned
 from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
 
@@ -149,7 +149,7 @@ class Happening(NamedTuple):
     message: str
 
 
-def parse_live(part: Part) -> Live:
+def parse_live(part: Field) -> Live:
     """An object of any kind; of those that we look into, what we look at. Raises: RemoteError."""
     kind, version = part["kind"].required(), part["apiVersion"].required()
     meta, manifest = parse_meta(part["metadata"]), dict(part.map())
@@ -163,7 +163,7 @@ def parse_live(part: Part) -> Live:
     return Live(kind, meta, manifest, _spec(part["spec"], kind), _status(part["status"]), pod)
 
 
-def parse_meta(part: Part) -> Meta:
+def parse_meta(part: Field) -> Meta:
     name = part["name"].required()
     return Meta(
         name=name,
@@ -180,7 +180,7 @@ def parse_meta(part: Part) -> Meta:
     )
 
 
-def parse_pod(part: Part) -> Pod:
+def parse_pod(part: Field) -> Pod:
     meta, status = parse_meta(part["metadata"]), part["status"]
     if not _NAME.fullmatch(meta.name):
         raise part["metadata"]["name"].wrong("should be the name of a pod")
@@ -194,25 +194,25 @@ def parse_pod(part: Part) -> Pod:
     )
 
 
-def parse_event(part: Part) -> Happening:
+def parse_event(part: Field) -> Happening:
     about = part["involvedObject"]
     texts = (about["kind"], about["name"], part["type"], part["reason"], part["message"])
     return Happening(*(text.text() for text in texts))
 
 
-def _data(part: Part) -> dict[str, bytes]:
+def _data(part: Field) -> dict[str, bytes]:
     """What a Secret holds. Raises: RemoteError naming the key, and no value."""
     return {key: _decoded(value) for key, value in part.items()}
 
 
-def _decoded(part: Part) -> bytes:
+def _decoded(part: Field) -> bytes:
     try:
         return base64.b64decode(part.text(), validate=True)
     except (binascii.Error, ValueError):
         raise part.wrong("should be base64") from None
 
 
-def _manager(part: Part) -> Manager:
+def _manager(part: Field) -> Manager:
     time = part["time"].text()
     if time and not _TIME.fullmatch(time):
         raise part["time"].wrong("should be a time such as 2026-01-31T12:00:00Z")
@@ -220,7 +220,7 @@ def _manager(part: Part) -> Manager:
     return Manager(*texts, parse_owned(part["fieldsV1"]))
 
 
-def _spec(part: Part, kind: str) -> Spec:
+def _spec(part: Field, kind: str) -> Spec:
     pod = part if kind == "Pod" else part["template"]["spec"]
     replicas = part["replicas"]
     return Spec(
@@ -231,11 +231,11 @@ def _spec(part: Part, kind: str) -> Spec:
     )
 
 
-def _images(part: Part) -> dict[str, str]:
+def _images(part: Field) -> dict[str, str]:
     return {row["name"].required(): row["image"].text() for row in part["containers"].rows()}
 
 
-def _status(part: Part) -> Status:
+def _status(part: Field) -> Status:
     """Deployments, sets and daemons call the same numbers by different names."""
     return Status(
         observed_generation=part["observedGeneration"].whole(),
@@ -249,14 +249,14 @@ def _status(part: Part) -> Status:
     )
 
 
-def _conditions(part: Part) -> tuple[Condition, ...]:
+def _conditions(part: Field) -> tuple[Condition, ...]:
     return tuple(
         Condition(row["type"].text(), row["status"].text(), row["reason"].text(), row["message"].text())
         for row in part["conditions"].rows()
     )
 
 
-def _container(part: Part) -> Container:
+def _container(part: Field) -> Container:
     state, waiting = part["state"], part["state"]["waiting"]
     return Container(
         name=part["name"].required(),
@@ -268,7 +268,7 @@ def _container(part: Part) -> Container:
     )
 
 
-def _ended(part: Part) -> Ended | None:
+def _ended(part: Field) -> Ended | None:
     if part.is_missing:
         return None
     return Ended(part["exitCode"].whole(), part["reason"].text("Error"), part["message"].text())

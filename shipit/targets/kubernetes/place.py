@@ -6,7 +6,7 @@ from pathlib import Path
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.files import Unreadable, read_text
-from shipit.http.parts import Part
+from shipit.http.fields import Field
 from shipit.targets.kubernetes.config import KubernetesConfig
 from shipit.targets.kubernetes.kubeconfig import (
     KubeContext,
@@ -57,6 +57,6 @@ def _own_namespace() -> str:
     """The namespace of the pod that this runs in."""
     file = SERVICE_ACCOUNT / "namespace"
     try:
-        return check_namespace(Part(read_text(file).strip(), str(file)))
+        return check_namespace(Field(read_text(file).strip(), str(file)))
     except Unreadable:
         return ""

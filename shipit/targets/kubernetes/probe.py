@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from shipit.errors import DeadlinePassed, RemoteError
-from shipit.http.parts import Part
+from shipit.http.fields import Field
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.live import Live, Pod
 from shipit.targets.kubernetes.observed import KubernetesObserved, Serving
@@ -45,7 +45,7 @@ def _endpoints(client: KubernetesClient, namespace: str, name: str) -> int | Non
     return sum(slices)
 
 
-def _count(part: Part) -> int:
+def _count(part: Field) -> int:
     """Source: Kubernetes API reference, EndpointConditions: unknown is to be taken as ready."""
     return sum(row["conditions"]["ready"].flag(True) for row in part["endpoints"].rows())
 

@@ -13,7 +13,7 @@ from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import RemoteError
 from shipit.http.exchange import Answer
 from shipit.http.failures import TEMPORARY, Untrusted
-from shipit.http.parts import Part
+from shipit.http.fields import Field
 from shipit.http.retry import parse_retry_after
 from shipit.http.transport import Transport
 from shipit.targets.kubernetes.identity import Identity
@@ -122,14 +122,14 @@ class ApiServer:
                 self._transport = None
 
 
-def parsed(answer: Answer) -> Part:
+def parsed(answer: Answer) -> Field:
     """The answer as JSON, to be taken apart. Raises: RemoteError."""
     try:
         value = answer.json()
     except ValueError:
         what, hint = "the answer should be JSON", "is this the API server?"
         raise RemoteError(what, where=answer.request.shown, hint=hint) from None
-    part = Part(value, answer.request.shown)
+    part = Field(value, answer.request.shown)
     part.map()
     return part
 
@@ -157,7 +157,7 @@ def reason_of(answer: Answer) -> str:
     if answer.status < 400:
         return ""
     try:
-        part = Part(answer.json(), answer.request.shown)
+        part = Field(answer.json(), answer.request.shown)
         return part["reason"].text() if part["kind"].text() == "Status" else ""
     except (ValueError, RemoteError):
         return ""
@@ -165,12 +165,12 @@ def reason_of(answer: Answer) -> str:
 
 def _message(answer: Answer) -> str:
     try:
-        return Part(answer.json(), answer.request.shown)["message"].text()
+        return Field(answer.json(), answer.request.shown)["message"].text()
     except (ValueError, RemoteError):
         return ""
 
 
-def _resource(row: Part) -> Resource:
+def _resource(row: Field) -> Resource:
     plural = row["name"].text()
     if not _PLURAL.fullmatch(plural):
         raise row["name"].wrong("should be the name of a resource")
