@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from shipit.errors import RemoteError
 
-TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _SAID = {
     "IncompleteRead": "the answer broke off",
     "RemoteDisconnected": "the server hung up",

@@ -13,7 +13,14 @@ _LARGEST = 2**63
 # The largest integer that JavaScript represents exactly.
 LARGEST_COUNT = 2**53
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_KINDS = {bool: "a boolean", str: "text", list: "a list", dict: "a map", int: "a number", float: "a floating-point number"}
+_KINDS = {
+    bool: "a boolean",
+    str: "text",
+    list: "a list",
+    dict: "a map",
+    int: "a number",
+    float: "a floating-point number",
+}
 
 
 class Field:

@@ -17,9 +17,8 @@ from typing import NamedTuple
 from shipit.clock import Clock
 from shipit.errors import RemoteError
 from shipit.http.exchange import Answer
-from shipit.http.failures import shown
 from shipit.http.leads import MOST_REDIRECTS, REDIRECTS, is_inside, is_same_origin, lead, origin_of
-from shipit.http.retry import parse_retry_after
+from shipit.http.statuses import refusal
 from shipit.http.transport import Transport
 from shipit.registry.credentials import Credentials
 from shipit.threads import Once
@@ -135,25 +134,17 @@ class Authenticator:
                 ("scope", " ".join(scopes)),
                 ("refresh_token", self.credentials.identity_token),
             )
-            answer, method = self.http.send("POST", realm, form=form, led_by=self.challenger), "POST"
+            answer = self.http.send("POST", realm, form=form, led_by=self.challenger)
         if answer is None or answer.status in (404, 405, *REDIRECTS):
             query = [("service", service), *(("scope", scope) for scope in scopes)]
-            headers, method = self._basic(), "GET"
+            headers = self._basic()
             named = [(key, value) for key, value in query if value]
             answer = self._at_realm(self.http.send("GET", realm, query=named, headers=headers, led_by=self.challenger))
-        where = shown(method, realm)
         if answer.status in (401, 403):
-            raise refused(self.host, where, self.credentials, answer.status)
+            raise refused(answer, self.host, self.credentials)
         if answer.status != 200:
-            retryable = answer.status >= 500 or answer.status == 429
-            raise RemoteError(
-                f"gave no token: status {answer.status}",
-                where=where,
-                retryable=retryable,
-                status=answer.status,
-                retry_after_s=parse_retry_after(answer.header("Retry-After")),
-            )
-        token, lifetime_s = parse_token(answer, where)
+            raise refusal(answer)
+        token, lifetime_s = parse_token(answer)
         return self.http.environment.redactor.learn(token), lifetime_s
 
     def _at_realm(self, answer: Answer) -> Answer:
@@ -184,7 +175,7 @@ def check_realm(asked: str, realm: str, host: str) -> None:
         raise RemoteError(f"names a token realm on this machine or its link: {realm!r}", where=host)
 
 
-def parse_token(answer: Answer, where: str) -> tuple[str, float]:
+def parse_token(answer: Answer) -> tuple[str, float]:
     """The token in a realm's answer, and how many seconds it lives. Raises: RemoteError."""
     try:
         body = answer.json()
@@ -192,23 +183,16 @@ def parse_token(answer: Answer, where: str) -> tuple[str, float]:
         body = None
     found = (body.get("token") or body.get("access_token")) if isinstance(body, dict) else None
     if not isinstance(found, str) or not _TOKEN.fullmatch(found):
-        raise RemoteError("gave an answer that holds no token", where=where)
+        raise RemoteError("the answer should hold a token", where=answer.request.shown)
     lifetime_s = body.get("expires_in")
     is_number = isinstance(lifetime_s, int | float) and not isinstance(lifetime_s, bool) and lifetime_s > 0
     return found, min(float(lifetime_s), LONGEST_LIFETIME_S) if is_number else LEAST_LIFETIME_S
 
 
-def refused(host: str, where: str, credentials: Credentials | None, status: int) -> RemoteError:
-    """The error for credentials that a registry does not take, or for having none."""
+def refused(answer: Answer, host: str, credentials: Credentials | None) -> RemoteError:
+    """The error for credentials that a registry does not accept, or for having none."""
     if credentials is None:
-        return RemoteError(
-            "needs credentials, and none were found", where=where, hint=f"shipit login {host}", status=status
-        )
+        return refusal(answer, what="needs credentials, and none were found", hint=f"shipit login {host}")
     who = f"user {credentials.username!r}" if credentials.username else "the token"
-    from_where = f" from {credentials.origin}" if credentials.origin else ""
-    return RemoteError(
-        f"refused {who}{from_where}",
-        where=where,
-        hint=f"check that it may push there, or shipit login {host}",
-        status=status,
-    )
+    origin = f" from {credentials.origin}" if credentials.origin else ""
+    return refusal(answer, what=f"refused {who}{origin}", hint=f"check that it may push there, or shipit login {host}")

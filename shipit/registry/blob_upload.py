@@ -109,12 +109,12 @@ class BlobUpload:
                 self._piece = max(self._piece // 2, self._smallest)
                 continue
             if answer.status not in _STORED:
-                raise self._error("PATCH", self._target, answer)
+                raise self._error(answer)
             self._target, start = self._location(answer), start + len(body)
 
     def _end(self, answer: Answer) -> None:
         if answer.status not in _STORED:
-            raise self._error("PUT", self._target, answer)
+            raise self._error(answer)
         self._tell_at(self.size_bytes)
 
     def _kept(self) -> int:
@@ -156,9 +156,9 @@ class BlobUpload:
         if offset != self._told:
             self._count(offset - self._told)
 
-    def _error(self, method: str, url: str, answer: Answer) -> RemoteError:
+    def _error(self, answer: Answer) -> RemoteError:
         """The error for an upload; one whose token ran out, or that the registry forgot, may begin anew."""
-        error = self.wire.error(method, url, answer)
+        error = self.wire.error(answer)
         if answer.status == 401:
             scopes = scopes_of(self.repository, push=True)
             auth = self.wire.auth

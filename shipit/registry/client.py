@@ -47,11 +47,10 @@ class RegistryClient:
         wire = self._wire
 
         def once() -> None:
-            url = f"{wire.base}/v2/"
-            answer = wire.authorized("GET", url, ())
+            answer = wire.authorized("GET", f"{wire.base}/v2/", ())
             # A token without scopes is no proof for some registries, but that it was given is.
             if answer.status != 200 and not (answer.status == 401 and wire.auth.has_token(())):
-                raise wire.error("GET", url, answer)
+                raise wire.error(answer)
 
         retrying(once, deadline=wire.http.deadline, emit=wire.emit)
 
@@ -73,11 +72,12 @@ class RegistryClient:
         if answer.status in absent:
             return None
         data = answer.content
-        where = self._wire.where("GET", repository, reference)
         if len(data) > MAX_MANIFEST_BYTES:
-            raise RemoteError("the manifest is larger than 4 MiB", where=where)
+            raise RemoteError("the manifest is larger than 4 MiB", where=answer.request.shown)
         if asked is not None and not asked.matches(data):
-            raise RemoteError("the manifest's bytes do not match its digest", where=where, retryable=True)
+            raise RemoteError(
+                "the manifest's bytes do not match its digest", where=answer.request.shown, retryable=True
+            )
         return data, asked or Digest.of(data)
 
     def manifest_digest(self, repository: str, reference: str) -> Digest | None:

@@ -14,10 +14,11 @@ from shipit.clock import Clock
 from shipit.errors import RemoteError
 from shipit.events import Emit, Warned
 from shipit.http.exchange import Answer
-from shipit.http.failures import TEMPORARY, WithoutTls, shown
+from shipit.http.failures import WithoutTls
 from shipit.http.leads import MOST_REDIRECTS, REDIRECTS, is_same_origin, lead
 from shipit.http.proxy import is_loopback
-from shipit.http.retry import ATTEMPTS, parse_retry_after, retrying
+from shipit.http.retry import ATTEMPTS, retrying
+from shipit.http.statuses import refusal
 from shipit.http.transport import Pairs, Transport
 from shipit.reference import DOCKER_HUB
 from shipit.registry.auth import Authenticator, refused
@@ -97,7 +98,7 @@ class RegistryWire:
                 answer = self.followed(answer, scopes, stream=stream, deadline=deadline)
             self._watch_limit(answer)
             if answer.status not in ok:
-                raise self.error(method, url, answer)
+                raise self.error(answer)
             return answer
 
         return retrying(once, deadline=deadline, emit=self.emit, attempts=attempts)
@@ -169,39 +170,22 @@ class RegistryWire:
         ping = self.http.send("GET", f"{self.base}/v2/")
         return ping.status == 401 and self.auth.challenged(ping, scopes, sent={})
 
-    def where(self, method: str, repository: str, path: str) -> str:
-        return f"{method} {self.host}/v2/{repository}/{path}"
-
-    def error(self, method: str, url: str, answer: Answer) -> RemoteError:
-        """The error for an answer that was not hoped for, with what the registry says of it."""
-        where, status = shown(method, url), answer.status
+    def error(self, answer: Answer) -> RemoteError:
+        """The error for a status that was not accepted, with what the registry says of it."""
+        status, message = answer.status, _message(answer)
         if status == 401:
-            return refused(self.host, where, self.auth.credentials, status)
-        said = _said(answer)
+            return refused(answer, self.host, self.auth.credentials)
         if status == 403:
             hint = f"check the repository's name and that you may push to it, or shipit login {self.host}"
-            return RemoteError(f"is not allowed{said}", where=where, hint=hint, status=status)
-        if status == 404:
-            return RemoteError(f"is not there{said}", where=where, hint="check the repository's name", status=status)
-        told = parse_retry_after(answer.header("Retry-After"))
-        if status == 429:
+        elif status == 404:
+            hint = "check the repository's name"
+        elif status == 429:
             limit = parse_limit(answer.header("ratelimit-limit"), answer.header("ratelimit-remaining"))
-            return RemoteError(
-                f"has had too many requests{said}{f', {limit}' if limit else ''}",
-                where=where,
-                hint="wait" if self.auth.credentials else f"wait, or shipit login {self.host} for a higher limit",
-                retryable=True,
-                status=status,
-                retry_after_s=told,
-            )
-        may_pass = status in TEMPORARY
-        return RemoteError(
-            f"answered {status}{said}",
-            where=where,
-            retryable=may_pass,
-            status=status,
-            retry_after_s=told if may_pass else None,
-        )
+            message += f"{', ' if message else ''}{limit}" if limit else ""
+            hint = "wait" if self.auth.credentials else f"wait, or shipit login {self.host} for a higher limit"
+        else:
+            hint = ""
+        return refusal(answer, message, hint=hint)
 
     def _watch_limit(self, answer: Answer) -> None:
         """Say once that few pulls are left, before there are none."""
@@ -238,10 +222,10 @@ def scopes_of(repository: str, *, push: bool, also: str = "") -> tuple[str, ...]
     return (own, f"repository:{also}:pull") if also else (own,)
 
 
-def _said(answer: Answer) -> str:
-    """`: CODE message` of a registry's error body, or nothing."""
+def _message(answer: Answer) -> str:
+    """`CODE message` of a registry's error body; empty where there is none. Source: OCI distribution-spec 1.1, "Error Codes"."""
     try:
         error = answer.json()["errors"][0]
-        return f": {error.get('code', '')} {error.get('message', '')}".rstrip()
+        return f"{error.get('code', '')} {error.get('message', '')}".strip()
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RemoteError):
         return ""

@@ -75,7 +75,10 @@ def test_a_login_that_the_hub_does_not_take(shipit: Shipit, hub: HubApi) -> None
     hub.password = "another"
     done = shipit.run("plan")
     assert done.returncode == 1
-    assert "POST hub.docker.com/v2/auth/token: answered 401: incorrect authentication credentials" in done.stderr
+    assert (
+        "POST hub.docker.com/v2/auth/token: answered 401 Unauthorized: incorrect authentication credentials"
+        in done.stderr
+    )
     assert "hint: docker login, with a personal access token that may read, write and delete" in done.stderr
     assert "secret-of-the-hub" not in done.stdout + done.stderr
 

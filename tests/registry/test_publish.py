@@ -397,5 +397,5 @@ def test_one_registry_that_fails_is_told_as_itself_beside_one_that_works(tmp_pat
         text = f"app: app\n{images}\ntargets: {{hub: {{images: [a, b]}}}}\n"
         with pytest.raises(ShipitError) as caught:
             push(runs.run(runs.project(tmp_path, text, surroundings, dockerfile=DOCKERFILE), surroundings, []))
-        assert f"{other.host}/v2/b/" in caught.value.render() and "is not allowed" in caught.value.render()
+        assert f"{other.host}/v2/b/" in caught.value.render() and "answered 403 Forbidden" in caught.value.render()
         assert caught.value.exit_code == 1

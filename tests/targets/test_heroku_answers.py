@@ -167,12 +167,15 @@ PAGE = b"<html><h1>503 Service Unavailable</h1></html>"
     ("response", "what"),
     [
         (Response(200, PAGE, {"Content-Type": "text/html; charset=utf-8"}), "the answer should be JSON, not text/html"),
-        (Response(503, PAGE, {"Content-Type": "text/html"}), "answered 503"),
+        (Response(503, PAGE, {"Content-Type": "text/html"}), "answered 503 Service Unavailable"),
         (Response(403, b'{"id": ["x"], "message": "No."}'), "error: No"),
-        (Response(403, b'{"id": "forbidden", "message": {"a": 1}}'), "answered 403 forbidden"),
+        (Response(403, b'{"id": "forbidden", "message": {"a": 1}}'), "answered 403 Forbidden"),
         (Response(418, b'"short and stout"'), "answered 418"),
-        (Response(302, b"", {"Location": "https://elsewhere.example/"}), "answered 302"),
-        (Response(422, b'{"id": "invalid_params", "message": "' + b"x" * 70_000 + b'"}'), "answered 422"),
+        (Response(302, b"", {"Location": "https://elsewhere.example/"}), "answered 302 Found"),
+        (
+            Response(422, b'{"id": "invalid_params", "message": "' + b"x" * 70_000 + b'"}'),
+            "answered 422 Unprocessable Content",
+        ),
     ],
 )
 def test_what_is_no_answer_of_the_api(tmp_path: Path, heroku: Altered, response: Response, what: str) -> None:

@@ -15,9 +15,9 @@ from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import RemoteError
 from shipit.events import Emit
 from shipit.http.exchange import Answer
-from shipit.http.failures import TEMPORARY, shown
+from shipit.http.failures import shown
 from shipit.http.fields import Field
-from shipit.http.retry import parse_retry_after
+from shipit.http.statuses import refusal
 from shipit.http.transport import Transport
 from shipit.targets.heroku.address import api_address, check_api
 from shipit.targets.heroku.budget import RequestBudget
@@ -86,7 +86,7 @@ class HerokuWire:
         answer = self.http.send(method, url, headers=sent, json=body, deadline=deadline)
         self.budget.heed(answer.header("RateLimit-Remaining"))
         if answer.status not in (200, 201, 202, 206):
-            raise _error(answer, where, request_id, self.token)
+            raise _error(answer, request_id, self.token)
         return Said(_parsed(answer, where), answer.header("Warning-Message") or answer.header("X-Heroku-Warning"))
 
     def date(self, deadline: Deadline) -> str:
@@ -112,27 +112,24 @@ _HINTS = {
     "two_factor": "use a token from heroku authorizations:create, which needs no second factor",
     "rate_limit": "wait a minute: Heroku allows 4500 requests an hour",
 }
-_NAMES = {401: "unauthorized", 403: "forbidden", 404: "not_found", 429: "rate_limit"}
+# The ids of Heroku's errors for statuses that its router answers without one.
+_IDS = {401: "unauthorized", 403: "forbidden", 404: "not_found", 429: "rate_limit"}
 
 
-def _error(answer: Answer, where: str, request_id: str, token: Token) -> RemoteError:
+def _error(answer: Answer, request_id: str, token: Token) -> RemoteError:
     """The error for an answer, with Heroku's id, message and request id."""
     status = answer.status
     name, message = _named(answer)
-    name = name or _NAMES.get(status, "")
-    told = parse_retry_after(answer.header("Retry-After"))
     theirs = answer.header("Request-Id")
-    hint = _HINTS.get(name, "")
+    hint = _HINTS.get(name or _IDS.get(status, ""), "")
     if status == 401:
         hint = f"the token from {token.origin} is wrong or expired: set HEROKU_API_KEY, or run heroku login"
-    return RemoteError(
-        f"{name}: {message}" if message else f"answered {status} {name}".rstrip(),
-        where=where,
+    return refusal(
+        answer,
+        what=f"{name}: {message}" if message else "",
         hint=hint,
-        retryable=status in TEMPORARY,
-        status=status,
-        retry_after_s=RATE_LIMIT_PAUSE_S if told is None and status == 429 else told,
         detail=[f"Request-Id {theirs if _REQUEST_ID.fullmatch(theirs) else request_id}"],
+        pause_s=RATE_LIMIT_PAUSE_S if status == 429 else None,
     )
 
 

@@ -12,9 +12,9 @@ from shipit.clock import Deadline
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import RemoteError
 from shipit.http.exchange import Answer
-from shipit.http.failures import TEMPORARY, Untrusted
+from shipit.http.failures import Untrusted
 from shipit.http.fields import Field
-from shipit.http.retry import parse_retry_after
+from shipit.http.statuses import refusal
 from shipit.http.transport import Transport
 from shipit.targets.kubernetes.identity import Identity
 from shipit.targets.kubernetes.kubeconfig import KubeContext
@@ -136,17 +136,8 @@ def parsed(answer: Answer) -> Field:
 
 def error_of(answer: Answer) -> RemoteError:
     """The error for an answer, with the API server's own message."""
-    status, method = answer.status, answer.request.method
-    forbidden = {403: f"ask for the right to {method} there, or use another context"}
-    told = parse_retry_after(answer.header("Retry-After")) if status in TEMPORARY else None
-    return RemoteError(
-        _message(answer) or f"answered {status}",
-        where=answer.request.shown,
-        hint={**_HINTS, **forbidden}.get(status, ""),
-        retryable=status in TEMPORARY,
-        status=status,
-        retry_after_s=told,
-    )
+    forbidden = {403: f"ask for the right to {answer.request.method} there, or use another context"}
+    return refusal(answer, what=_message(answer), hint={**_HINTS, **forbidden}.get(answer.status, ""))
 
 
 def reason_of(answer: Answer) -> str:

@@ -13,8 +13,9 @@ from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import RemoteError
 from shipit.events import Emit
 from shipit.http.exchange import Answer
-from shipit.http.failures import TEMPORARY, shown
-from shipit.http.retry import parse_retry_after, retrying
+from shipit.http.failures import shown
+from shipit.http.retry import retrying
+from shipit.http.statuses import refusal
 from shipit.http.transport import Transport
 from shipit.registry.credentials import Credentials
 from shipit.targets.registry.observed import HubTag
@@ -84,7 +85,7 @@ class DockerHub:
             # A token lives for minutes, and a run may be longer.
             self._token = ""
             answer = self._authorized(method, url, body)
-        return _checked(method, url, answer)
+        return _checked(answer)
 
     def _authorized(self, method: str, url: str, body: Mapping[str, Any] | None) -> Answer:
         headers = {"Authorization": f"Bearer {self._token or self._login()}"}
@@ -96,25 +97,19 @@ class DockerHub:
             raise RemoteError("nobody is logged in to Docker Hub", where=shown("POST", url), hint=_LOGIN, status=401)
         body = {"identifier": self._credentials.username, "secret": self._credentials.password}
         answer = self._http.send("POST", url, json=body)
-        self._token = str(_checked("POST", url, answer).get("access_token") or "")
+        self._token = str(_checked(answer).get("access_token") or "")
         return self._token
 
 
-def _checked(method: str, url: str, answer: Answer) -> Mapping[str, Any]:
+def _checked(answer: Answer) -> Mapping[str, Any]:
     """The body of an answer that is a success, empty when it has none. Raises: RemoteError."""
-    status = answer.status
     try:
         body = answer.json() if answer.content else {}
     except ValueError:
         body = None
-    if 200 <= status < 300 and isinstance(body, dict):
-        return body
-    said = str(body.get("message") or body.get("detail") or "") if isinstance(body, dict) else ""
-    raise RemoteError(
-        f"answered {status}{': ' + said.rstrip('.') if said else ''}" if status >= 300 else "the answer should be JSON",
-        where=shown(method, url),
-        hint=_LOGIN if status in (401, 403) else "",
-        retryable=status in TEMPORARY,
-        status=status,
-        retry_after_s=parse_retry_after(answer.header("Retry-After")),
-    )
+    if not 200 <= answer.status < 300:
+        said = (body.get("message") or body.get("detail") or "") if isinstance(body, dict) else ""
+        raise refusal(answer, str(said).rstrip("."), hint=_LOGIN if answer.status in (401, 403) else "")
+    if not isinstance(body, dict):
+        raise RemoteError("the answer should be JSON", where=answer.request.shown)
+    return body
