@@ -11,7 +11,7 @@ from shipit.errors import BuildError, NeedsEngine
 from shipit.files import Missing, Unreadable, read_file
 from shipit.image.build_tools import BuildTools
 from shipit.image.choice import choose_builder
-from shipit.image.dockerfile.detect import check_dockerfile
+from shipit.image.dockerfile.detect import check_is_dockerfile
 from shipit.image.dockerfile.parse import Dockerfile, parse_dockerfile
 from shipit.image.image import BuiltImage, Layer
 from shipit.image.native.builder import NativeBuilder
@@ -72,5 +72,5 @@ def read_dockerfile(path: Path, context: Path) -> Dockerfile:
         ) from None
     except Unreadable as error:
         raise BuildError(f"the Dockerfile can't be read: {error.reason}", where=str(path)) from None
-    check_dockerfile(data, shown)
+    check_is_dockerfile(data, shown)
     return parse_dockerfile(data, shown)

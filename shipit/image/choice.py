@@ -11,7 +11,7 @@ from shipit.image.context.dockerfile_path import is_outside_context
 from shipit.image.dockerfile.parse import Dockerfile, Instruction
 from shipit.image.dockerfile.shell_lex import Lexer
 from shipit.image.dockerfile.stages import needed_stages, split_stages
-from shipit.image.dockerfile.syntax import problem_of
+from shipit.image.dockerfile.syntax import find_problem
 from shipit.image.native.copy_instruction import NATIVE_FLAGS, is_remote
 from shipit.image.options import BuildOptions
 
@@ -113,7 +113,7 @@ def need_of(dockerfile: Dockerfile, options: BuildOptions) -> Need | None:
     """What the native builder can't do of what the wanted stage needs; None when it can do all."""
     if dockerfile.syntax and not _OWN_SYNTAX.fullmatch(dockerfile.syntax):
         return Need(f"# syntax={dockerfile.syntax}", dockerfile.name)
-    problem = problem_of(dockerfile)
+    problem = find_problem(dockerfile)
     if problem is not None:
         return Need(problem.what, problem.where, problem)
     try:
@@ -128,7 +128,7 @@ def need_of(dockerfile: Dockerfile, options: BuildOptions) -> Need | None:
 def _needed(dockerfile: Dockerfile, options: BuildOptions) -> list[Instruction]:
     """The instructions of the stages that the wanted one needs. Raises: BuildError."""
     stages = split_stages(dockerfile, options, Lexer(dockerfile.escape))
-    needed = needed_stages(stages, stages.wanted(options.stage))
+    needed = needed_stages(stages, stages.target_number(options.stage))
     return [instruction for block in needed for instruction in block.body]
 
 

@@ -104,7 +104,7 @@ def test_another_language_goes_to_its_frontend(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("FORM x", "Dockerfile:2: 'FORM' is not an instruction\nhint: a continued line above may lack its \\"),
+        ("FORM x", "Dockerfile:2: 'FORM' is not an instruction\nhint: the line before it may lack a \\ at its end"),
         (
             "COPY --parents a /",
             "Dockerfile:2: COPY --parents needs an engine, and none answers at unix:///x.sock: connection refused",

@@ -1,4 +1,4 @@
-"""Telling a Dockerfile from any other file, of which no message may repeat a word. Pure."""
+"""Recognizes files that are not Dockerfiles, without quoting their content in a message. Pure."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from shipit.image.dockerfile.syntax import INSTRUCTIONS
 
 _MARK = b"\xef\xbb\xbf"
 _SYNTAX = re.compile(rb"#\s*syntax\s*=", re.IGNORECASE)
-# What somebody may have mistyped: a short word of capitals, or one that is nearly an instruction.
+# Possibly a mistyped instruction: a short word in capitals, or one that is similar to an instruction.
 _WORD = re.compile(r"[A-Z]{1,12}")
 
 
-def check_dockerfile(data: bytes, name: str) -> None:
-    """That a file begins as a Dockerfile does. Raises: BuildError, which says nothing of its content."""
+def check_is_dockerfile(data: bytes, name: str) -> None:
+    """Check that a file begins like a Dockerfile. Raises: BuildError, whose message quotes nothing of the file."""
     for number, line in enumerate(data.removeprefix(_MARK).split(b"\n"), 1):
         stripped = line.strip()
         if _SYNTAX.match(stripped):
-            # What such a file may hold, its frontend knows.
+            # A frontend image defines the language of the rest.
             return
         if stripped and not stripped.startswith(b"#"):
             word = stripped.split()[0][:100].decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""The exec form of an instruction: a JSON array of texts. Pure.
+"""The exec form of an instruction: a JSON array of strings. Pure.
 
 Source: github.com/moby/buildkit 0.34, frontend/dockerfile/parser/line_parsers.go, `parseJSON`.
 """
@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from shipit.image.dockerfile.shell_lex import SPACE
+from shipit.image.dockerfile.lexed_words import SPACE
 
 
 def json_words(text: str) -> tuple[str, ...] | None:
-    """The texts of a JSON array; None where it is none.
+    """The strings of a JSON array; None when the text is not a JSON array.
 
-    Raises: ValueError for an array that holds anything but texts.
+    Raises: ValueError for an array with other values than strings.
     """
     text = text.lstrip(SPACE)
     if not text.startswith("["):
@@ -24,14 +24,14 @@ def json_words(text: str) -> tuple[str, ...] | None:
     except (ValueError, RecursionError):
         return None
     if not all(isinstance(value, str) for value in values):
-        raise ValueError(f"an array should hold texts only, found {text}")
-    return tuple(whole_characters(value) for value in values)
+        raise ValueError(f"an array should hold strings only, found {text}")
+    return tuple(replace_lone_surrogates(value) for value in values)
 
 
 def _no_constant(name: str) -> Any:
     raise ValueError(name)
 
 
-def whole_characters(text: str) -> str:
-    """A text with halves of surrogate pairs, which JSON can hold and UTF-8 can't, replaced as Go does."""
+def replace_lone_surrogates(text: str) -> str:
+    """Replace lone surrogates, which JSON can contain and UTF-8 cannot, as Go does."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

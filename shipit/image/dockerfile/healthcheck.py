@@ -1,4 +1,4 @@
-"""HEALTHCHECK as an image's config holds it. Pure.
+"""Parses HEALTHCHECK into the form that an image's config has. Pure.
 
 Source: github.com/moby/buildkit 0.34, frontend/dockerfile/instructions, `parseHealthcheck`; Go's time.ParseDuration.
 """
@@ -10,8 +10,8 @@ from fractions import Fraction
 from typing import Any
 
 from shipit.image.dockerfile.exec_form import json_words
+from shipit.image.dockerfile.lexed_words import SPACE
 from shipit.image.dockerfile.parse import Instruction
-from shipit.image.dockerfile.shell_lex import SPACE
 
 _DURATIONS = {
     "interval": "Interval",
@@ -34,19 +34,19 @@ _PART = re.compile(r"(\d{0,400})(?:\.(\d{0,400}))?(ns|us|\xb5s|\u03bcs|ms|s|m|h)
 
 
 def split_healthcheck(text: str) -> tuple[str, str]:
-    """What stands before and behind the first blank."""
+    """The first word, and the rest."""
     kind = re.match(f"[^{SPACE}]*", text)
     assert kind is not None
     return kind[0], text[kind.end() :].lstrip(SPACE)
 
 
 def parse_healthcheck(instruction: Instruction) -> dict[str, Any]:
-    """The config's Healthcheck. Raises: ValueError."""
+    """The `Healthcheck` of an image's config. Raises: ValueError."""
     kind, rest = split_healthcheck(instruction.text)
     words = json_words(rest)
     if kind.upper() == "NONE":
         if words or (words is None and rest):
-            raise ValueError("HEALTHCHECK NONE takes nothing more")
+            raise ValueError("HEALTHCHECK NONE takes no arguments")
         return {"Test": ["NONE"]}
     if kind.upper() != "CMD" or not (words if words is not None else rest):
         raise ValueError("HEALTHCHECK should be NONE, or CMD and a command")
@@ -60,7 +60,7 @@ def parse_healthcheck(instruction: Instruction) -> dict[str, Any]:
 
 
 def parse_duration(text: str) -> int:
-    """Nanoseconds of a duration such as `1m30s` or `1500us`; none or a millisecond at least. Raises: ValueError."""
+    """Nanoseconds of a duration such as `1m30s` or `1500us`: 0, or at least 1 ms. Raises: ValueError."""
     wrong = ValueError(f"should be a duration such as 30s, of 1ms at least, found {text!r}")
     body = text.removeprefix("+")
     if body == "0":

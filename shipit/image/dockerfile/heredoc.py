@@ -1,4 +1,4 @@
-"""Here-documents of an instruction: which it begins, and how a word names one. Pure.
+"""Here-documents of an instruction. Pure.
 
 Source: github.com/moby/buildkit 0.34, frontend/dockerfile/parser, `heredocsFromLine`, `ParseHeredoc`.
 """
@@ -9,13 +9,14 @@ import re
 from typing import NamedTuple
 
 from shipit.image.dockerfile.exec_form import json_words
-from shipit.image.dockerfile.shell_lex import Lexer, Quoting
+from shipit.image.dockerfile.lexed_words import Quoting
+from shipit.image.dockerfile.shell_lex import Lexer
 
 _WORD = re.compile(r"(\d*)<<(-?)[\t\n\f\r ]*([^<]*)", re.ASCII)
 
 
 class Heredoc(NamedTuple):
-    """`text` is as it stands; with `chomp` the tabs at the start of its lines do not count."""
+    """A here-document. `text` is as written; `chomp` removes the tabs at the start of its lines from `content`."""
 
     name: str
     text: str
@@ -28,9 +29,9 @@ class Heredoc(NamedTuple):
 
 
 def heredocs_of(line: str, keyword: str, text: str) -> list[Heredoc]:
-    """The here-documents that an instruction begins, without their text.
+    """The here-documents that an instruction starts, with empty texts.
 
-    `keyword` and `text` are its own, or those of what ONBUILD holds.
+    `keyword` and `text` are those of the instruction, or for ONBUILD those of the instruction in it.
     """
     if keyword not in ("RUN", "COPY", "ADD") or "<<" not in line:
         return []
@@ -44,7 +45,7 @@ def heredocs_of(line: str, keyword: str, text: str) -> list[Heredoc]:
 
 
 def parse_heredoc(word: str) -> Heredoc | None:
-    """The here-document that a word such as `<<EOF` or `<<-"END"` begins; None where it begins none."""
+    """The here-document that a word such as `<<EOF` or `<<-"END"` starts; None when it starts none."""
     match = _WORD.fullmatch(word)
     if match is None or not match[3]:
         return None

@@ -1,4 +1,4 @@
-"""Words of ENV, LABEL and ARG: split at blanks, and in pairs. Pure.
+"""Splits the arguments of ENV, LABEL and ARG into words and NAME=value pairs. Pure.
 
 Source: github.com/moby/buildkit 0.34, frontend/dockerfile/parser/line_parsers.go.
 """
@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from shipit.image.dockerfile.shell_lex import SPACE, Lexer
+from shipit.image.dockerfile.lexed_words import SPACE
+from shipit.image.dockerfile.shell_lex import Lexer
 
 _BLANKS = re.compile(r"[\t\v\f\r ]+")
 
 
 def parse_pairs(text: str, variables: Mapping[str, str], lexer: Lexer) -> list[tuple[str, str]]:
-    """`K=V K2="a b"` to pairs, or the old form `K rest of the line`.
+    """The pairs of `K=V K2="a b"`, or of the old form `K rest of the line`, with variables expanded.
 
     Raises: ValueError when a word has no `=`.
     """
@@ -34,7 +35,7 @@ def parse_pairs(text: str, variables: Mapping[str, str], lexer: Lexer) -> list[t
 
 
 def split_words(text: str, escape: str) -> list[str]:
-    """Split at blanks that are not quoted or escaped; quotes and escapes stay for the lexer."""
+    """Split at whitespace that is neither quoted nor escaped. Quotes and escapes are kept for the lexer."""
     words: list[str] = []
     current: list[str] = []
     quote, at = "", 0

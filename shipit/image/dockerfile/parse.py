@@ -1,6 +1,6 @@
-"""A Dockerfile's bytes to instructions that know their lines, whatever is in them. Pure.
+"""Parses a Dockerfile into instructions with line numbers. Pure.
 
-What the file should be is not judged here: an engine may know more than we do. `syntax` judges for the native builder.
+Unknown instructions are kept, because an engine may support more than the native builder, which checks with `syntax`.
 Source: github.com/moby/buildkit 0.34, frontend/dockerfile/parser; Dockerfile reference, "Parser directives".
 """
 
@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from shipit.errors import BuildError
 from shipit.image.dockerfile.heredoc import Heredoc, heredocs_of
-from shipit.image.dockerfile.shell_lex import SPACE
+from shipit.image.dockerfile.lexed_words import SPACE
 
-# BuildKit's bound of a line; and ours of a file, which a generated one of a million instructions goes beyond.
+# BuildKit's limit of bytes in a line; and ours of instructions in a file, against generated files.
 _LONGEST_LINE, _MOST_INSTRUCTIONS = 65_535, 50_000
 _BLANKS = re.compile(r"[\t\v\f\r ]+")
 _DIRECTIVE = re.compile(r"([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*")
@@ -21,7 +21,7 @@ _DIRECTIVES = ("syntax", "escape", "check")
 
 
 class Malformed(ValueError):
-    """What is no Dockerfile, and what to do."""
+    """A syntax error, with a hint."""
 
     def __init__(self, what: str, hint: str = "") -> None:
         super().__init__(what)
@@ -29,9 +29,9 @@ class Malformed(ValueError):
 
 
 class Instruction(NamedTuple):
-    """One instruction: keyword in capitals, flags as words, the rest as text, its first line, its here-documents.
+    """One instruction. `keyword` is in upper case, `text` is what follows the flags, `line` is its first line.
 
-    `original` is all of it but the here-documents, its continued lines joined.
+    `original` is the instruction as written, continued lines joined, without its here-documents.
     """
 
     keyword: str
@@ -42,7 +42,7 @@ class Instruction(NamedTuple):
     original: str = ""
 
     def flag(self, name: str) -> str | None:
-        """The value of a flag, empty where it has none; None where it is not there."""
+        """The last value of a flag, empty when it has no value; None when the flag is missing."""
         values = self.flag_values(name)
         return values[-1] if values else None
 
@@ -52,7 +52,7 @@ class Instruction(NamedTuple):
 
 
 class Dockerfile(NamedTuple):
-    """`refusal` is why what stands there is no Dockerfile, as far as can be told; `instructions` are those before it."""
+    """A parsed file. `refusal` is its syntax error, if any; `instructions` are those before the error."""
 
     name: str
     instructions: tuple[Instruction, ...]
@@ -64,21 +64,21 @@ class Dockerfile(NamedTuple):
         return f"{self.name}:{instruction.line}"
 
 
-def decoded(data: bytes) -> str:
-    """Text in which each byte that is no UTF-8 is replaced, as Go does it."""
+def decode_utf8(data: bytes) -> str:
+    """Decode UTF-8; each invalid byte becomes U+FFFD, as in Go."""
     text = data.decode("utf-8", "surrogateescape")
     return text if text.isascii() else re.sub("[\udc80-\udcff]", "\ufffd", text)
 
 
 def parse_dockerfile(data: bytes, name: str = "Dockerfile") -> Dockerfile:
-    """Parse a Dockerfile; what is wrong with it is its `refusal`."""
+    """Parse a Dockerfile; a syntax error becomes its `refusal`."""
     parser = _Parser(data, name)
     refusal = parser.parse()
     return Dockerfile(name, tuple(parser.instructions), parser.escape, parser.directives.get("syntax", ""), refusal)
 
 
 def parse_instruction(line: str, number: int, escape: str) -> Instruction:
-    """An instruction without its here-documents, from its joined lines."""
+    """Parse an instruction whose continued lines are joined, without its here-documents."""
     keyword, *rest = _BLANKS.split(line.strip(SPACE), maxsplit=1)
     flags, text = _split_flags("".join(rest), escape)
     return Instruction(keyword.upper(), text.strip(SPACE), number, flags, original=line)
@@ -100,7 +100,7 @@ class _Parser:
         return self.directives.get("escape", "\\")
 
     def parse(self) -> BuildError | None:
-        """Why it is none."""
+        """Parse all lines. Returns the syntax error, or None."""
         first = 0
         try:
             while self._at < len(self._lines):
@@ -127,17 +127,17 @@ class _Parser:
         )
 
     def _next(self) -> str:
-        """The next line, without what ends it. Raises: Malformed."""
+        """The next line, without its line end. Raises: Malformed."""
         raw = self._lines[self._at]
         self._at += 1
         if len(raw) > _LONGEST_LINE:
             raise Malformed(f"a line should have at most {_LONGEST_LINE:,} bytes, found {len(raw):,}")
         if b"\0" in raw:
             raise Malformed("should be text, found a NUL byte")
-        return decoded(raw).rstrip("\r")
+        return decode_utf8(raw).rstrip("\r")
 
     def _logical_line(self) -> str | None:
-        """A line with those that continue it, comments and empty lines between them left out; None where it is empty."""
+        """The next line joined with its continuations, without comments and empty lines; None when it is empty."""
         first = self._next().lstrip(SPACE)
         self._take_directive(first)
         body, continues = self._continued("" if first.startswith("#") else first)
@@ -154,7 +154,7 @@ class _Parser:
         return "".join(parts)
 
     def _continued(self, line: str) -> tuple[str, bool]:
-        """A line without the escape at its end, and whether there was one that is not escaped itself."""
+        """The line without its escape character at the end, and whether it continues on the next line."""
         body = line.rstrip("\t ")
         continues = body.endswith(self.escape) and not body.endswith(2 * self.escape)
         return (body[:-1], True) if continues else (line, False)
@@ -172,7 +172,7 @@ class _Parser:
         self.directives[key] = match[2]
 
     def _body(self, doc: Heredoc) -> str:
-        """The lines up to the one that ends a here-document, as they are. Raises: Malformed."""
+        """The unchanged lines up to the end of a here-document. Raises: Malformed."""
         lines: list[str] = []
         while self._at < len(self._lines):
             raw = self._lines[self._at]
@@ -186,7 +186,7 @@ class _Parser:
 
 
 def _split_flags(text: str, escape: str) -> tuple[tuple[str, ...], str]:
-    """The words at the start that begin with `--`, without their quotes and escapes, and what is behind them."""
+    """The flags at the start, unquoted and unescaped, and the rest of the text."""
     flags: list[str] = []
     at = 0
     while True:
@@ -201,7 +201,7 @@ def _split_flags(text: str, escape: str) -> tuple[tuple[str, ...], str]:
 
 
 def _flag(text: str, at: int, escape: str) -> tuple[str, int]:
-    """The word at a place, and where it ends."""
+    """The word at an index, unquoted and unescaped, and the index where it ends."""
     out: list[str] = []
     quote = ""
     while at < len(text) and (quote or text[at] not in SPACE):

@@ -1,4 +1,4 @@
-"""The words of EXPOSE as ports. Pure.
+"""Parses the ports of EXPOSE. Pure.
 
 Source: github.com/moby/buildkit 0.34, frontend/dockerfile/dockerfile2llb/convert_expose.go.
 """
@@ -12,7 +12,7 @@ _LAST_PORT = 65_535
 
 
 def parse_ports(word: str) -> list[str]:
-    """`8080`, `53/udp`, `8000-8002` or `127.0.0.1:80:8080`, of which the last part counts, as single ports.
+    """The ports of `8080`, `53/udp`, `8000-8002` or `127.0.0.1:80:8080`, such as `8080/tcp`; only the last part counts.
 
     Raises: ValueError.
     """

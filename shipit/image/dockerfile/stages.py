@@ -1,4 +1,4 @@
-"""A Dockerfile's stages: what each is built on and copies from, and which of them a build needs. Pure.
+"""A Dockerfile's stages: their bases, what they copy from, and which ones a build needs. Pure.
 
 Source: Dockerfile reference, "FROM", "ARG"; github.com/moby/buildkit 0.34, frontend/dockerfile/dockerfile2llb/convert.go.
 """
@@ -11,24 +11,24 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from shipit.errors import BuildError, ShipitError
-from shipit.image.dockerfile.onbuild import parse_trigger, trigger_of
+from shipit.image.dockerfile.onbuild import onbuild_trigger, parse_trigger
 from shipit.image.dockerfile.pairs import split_words
 from shipit.image.dockerfile.parse import Dockerfile, Instruction
 from shipit.image.dockerfile.shell_lex import Lexer
-from shipit.image.dockerfile.syntax import arguments, check_instruction
+from shipit.image.dockerfile.syntax import check_instruction, parse_arguments
 from shipit.image.options import BuildOptions
 from shipit.platforms import parse_platform
 from shipit.reference import parse_reference
 
-# More than any file has that somebody wrote.
+# A limit against generated files.
 _MOST_STAGES = 1000
 _NUMBER = re.compile(r"[-+]?\d{1,9}", re.ASCII)
 
 
-class Block(NamedTuple):
-    """One stage as it stands. `base` is the number of the stage it is built on, None where that is an image.
+class StageBlock(NamedTuple):
+    """One stage as written. `base` is the number of the stage that it builds on, None for an image.
 
-    `platform` is the one that its FROM asks for, empty for that of the build.
+    `platform` is the one in its FROM, empty for the platform of the build.
     """
 
     number: int
@@ -41,18 +41,18 @@ class Block(NamedTuple):
 
 
 class Stages(NamedTuple):
-    """`arguments` are those that an ARG without a value takes; `indexes` has the last stage of each name."""
+    """All stages. `arguments`: global ARG -> value. `indexes`: stage name -> number of the last stage of that name."""
 
     file: str
-    blocks: tuple[Block, ...]
+    blocks: tuple[StageBlock, ...]
     arguments: Mapping[str, str]
     indexes: Mapping[str, int]
 
     def where(self, instruction: Instruction) -> str:
         return f"{self.file}:{instruction.line}"
 
-    def wanted(self, stage: str | None) -> int:
-        """The index of the stage of that name, or of the last one. Raises: BuildError."""
+    def target_number(self, stage: str | None) -> int:
+        """The number of the stage with that name; without a name, of the last stage. Raises: BuildError."""
         if stage is None:
             return len(self.blocks) - 1
         if stage.lower() not in self.indexes:
@@ -61,18 +61,18 @@ class Stages(NamedTuple):
         return self.indexes[stage.lower()]
 
     def source(self, instruction: Instruction, index: int) -> int | None:
-        """The stage before `index` that a COPY copies from; None where that is the context or an image.
+        """The number of the earlier stage that a COPY copies from; None for the context or an image.
 
-        Raises: ValueError for a stage that is not before it.
+        Raises: ValueError when it is not an earlier stage.
         """
-        found = self.named(instruction)
+        found = self.copied_stage(instruction)
         if found is not None and not 0 <= found < index:
             origin = instruction.flag("from")
             raise ValueError(f"COPY --from={origin} should name a stage before its own, or an image")
         return found
 
-    def named(self, instruction: Instruction) -> int | None:
-        """The stage that a COPY names, wherever it stands; None where it names the context or an image."""
+    def copied_stage(self, instruction: Instruction) -> int | None:
+        """The number of the stage in --from, at any position; None for the context or an image."""
         origin = instruction.flag("from") if instruction.keyword == "COPY" else None
         if not origin:
             return None
@@ -80,8 +80,8 @@ class Stages(NamedTuple):
 
 
 def split_stages(dockerfile: Dockerfile, options: BuildOptions, lexer: Lexer) -> Stages:
-    """The stages, the variables of their FROM lines expanded. Raises: BuildError."""
-    blocks: list[Block] = []
+    """Split a Dockerfile into stages and expand the variables in FROM. Raises: BuildError."""
+    blocks: list[StageBlock] = []
     indexes: dict[str, int] = {}
     known = platform_arguments(options) | {"TARGETSTAGE": options.stage or _last_name(dockerfile) or "default"}
     known |= {name: value for name, value in options.args.items() if name in known}
@@ -103,7 +103,7 @@ def split_stages(dockerfile: Dockerfile, options: BuildOptions, lexer: Lexer) ->
         elif instruction.keyword == "ARG":
             known |= _given(instruction, known, options, lexer, where)
         else:
-            raise BuildError(f"{instruction.keyword} stands before FROM", where=where, hint="begin with FROM")
+            raise BuildError(f"{instruction.keyword} is before FROM", where=where, hint="begin with FROM")
     if not blocks:
         raise BuildError("has no FROM", where=dockerfile.name, hint="it should begin with FROM")
     for block in blocks:
@@ -115,34 +115,34 @@ def split_stages(dockerfile: Dockerfile, options: BuildOptions, lexer: Lexer) ->
 
 
 def _check_order(stages: Stages) -> None:
-    """That no stage copies from itself, by whichever way. Raises: BuildError at the first that does."""
+    """Check that no stage depends on itself. Raises: BuildError at the first one that does."""
     copies = {
-        block.number: {found for step in block.body if (found := stages.named(step)) is not None}
+        block.number: {found for step in block.body if (found := stages.copied_stage(step)) is not None}
         for block in stages.blocks
     }
-    # What copies from nothing that is left can be built; what is left in the end can't.
+    # Remove stages whose sources are all removed, until nothing changes: the rest is in a cycle.
     while done := {number for number, sources in copies.items() if not sources & copies.keys()}:
         copies = {number: sources for number, sources in copies.items() if number not in done}
     if copies:
         where = stages.where(stages.blocks[min(copies)].head)
-        raise BuildError("the stage copies from itself, by way of others or not", where=where)
+        raise BuildError("the stage copies from itself, directly or through other stages", where=where)
 
 
 def _check_source(instruction: Instruction, count: int, lexer: Lexer, where: str) -> None:
-    """What is wrong with a --from in any stage, needed or not. Raises: BuildError."""
+    """Check --from, also in stages that are not needed. Raises: BuildError."""
     origin = (instruction.flag("from") or "") if instruction.keyword == "COPY" else ""
     if _NUMBER.fullmatch(origin) and not 0 <= int(origin) < count:
-        raise BuildError(f"there is no stage {origin}", where=where, hint="stages count from 0")
+        raise BuildError(f"there is no stage {origin}", where=where, hint="the first stage is 0")
     try:
         is_plain = lexer.word(origin, {}) == origin
     except ValueError:
         is_plain = False
     if not is_plain:
-        raise BuildError("--from takes no variables", where=where, hint="name a stage, whose FROM may take them")
+        raise BuildError("--from takes no variables", where=where, hint="name a stage; its FROM may use one")
 
 
 def _last_name(dockerfile: Dockerfile) -> str:
-    """The name of the last stage, empty where it has none."""
+    """The name of the last stage; empty when it has none."""
     last = next((item for item in reversed(dockerfile.instructions) if item.keyword == "FROM"), None)
     words = last.text.split() if last else []
     return words[2].lower() if len(words) == 3 else ""
@@ -150,9 +150,9 @@ def _last_name(dockerfile: Dockerfile) -> str:
 
 def _block(
     instruction: Instruction, index: int, variables: Mapping[str, str], indexes: Mapping[str, int], lexer: Lexer
-) -> Block:
+) -> StageBlock:
     check_instruction(instruction, lexer.escape)
-    words = arguments(instruction, lexer.escape).words
+    words = parse_arguments(instruction, lexer.escape).words
     image = lexer.word(words[0], variables)
     if not image:
         raise ValueError(f"FROM should name an image, and {words[0]} is empty")
@@ -162,7 +162,7 @@ def _block(
     asked = instruction.flag("platform")
     platform = str(parse_platform(lexer.word(asked, variables))) if asked is not None else ""
     name = words[2].lower() if len(words) == 3 else ""
-    return Block(index, instruction, image, name, platform, base, [])
+    return StageBlock(index, instruction, image, name, platform, base, [])
 
 
 def _check_reference(image: str) -> None:
@@ -175,10 +175,10 @@ def _check_reference(image: str) -> None:
 def _given(
     instruction: Instruction, known: dict[str, str], options: BuildOptions, lexer: Lexer, where: str
 ) -> dict[str, str]:
-    """What an ARG above the first FROM declares, with its values."""
+    """The values of an ARG before the first FROM."""
     found: dict[str, str] = {}
     try:
-        for name, default in declared(instruction, lexer.escape):
+        for name, default in declared_arguments(instruction, lexer.escape):
             if name in options.args:
                 found[name] = options.args[name]
             elif default is not None:
@@ -188,52 +188,52 @@ def _given(
     return found
 
 
-def declared(instruction: Instruction, escape: str) -> Iterator[tuple[str, str | None]]:
-    """The names of an ARG and their defaults, if any, as they stand."""
+def declared_arguments(instruction: Instruction, escape: str) -> Iterator[tuple[str, str | None]]:
+    """Yields each name that an ARG declares with its unexpanded default, or None."""
     for word in split_words(instruction.text, escape):
         name, equals, default = word.partition("=")
         yield name, default if equals else None
 
 
-def needed_stages(stages: Stages, wanted: int) -> list[Block]:
-    """The stages that one needs, itself included, in their order; triggers of images are not known here.
+def needed_stages(stages: Stages, wanted: int) -> list[StageBlock]:
+    """The stages that a stage depends on and the stage itself, in order. Triggers in images are not known here.
 
     Raises: BuildError.
     """
     waiting, needed = {wanted}, []
     while waiting:
-        # What a stage needs stands before it.
+        # A stage depends on earlier stages only.
         block = stages.blocks[max(waiting)]
         waiting.remove(block.number)
         needed.append(block)
-        waiting |= sources_of(stages, block, [*inherited(stages, block), *block.body])
+        waiting |= dependencies_of(stages, block, [*inherited_triggers(stages, block), *block.body])
     return needed[::-1]
 
 
-def sources_of(stages: Stages, block: Block, instructions: Iterable[Instruction]) -> set[int]:
-    """The stages that one is built on, or copies from."""
+def dependencies_of(stages: Stages, block: StageBlock, instructions: Iterable[Instruction]) -> set[int]:
+    """The numbers of the stages that a stage builds on or copies from."""
     found = {block.base} if block.base is not None else set()
     for instruction in instructions:
         try:
             source = stages.source(instruction, block.number)
         except ValueError:
-            # Said where it is built.
+            # Reported when the instruction is run.
             continue
         if source is not None:
             found.add(source)
     return found
 
 
-def inherited(stages: Stages, block: Block) -> list[Instruction]:
-    """What ONBUILD in the stage that one is built on makes it do first. Raises: BuildError."""
+def inherited_triggers(stages: Stages, block: StageBlock) -> list[Instruction]:
+    """The ONBUILD instructions that a stage inherits from the stage that it builds on. Raises: BuildError."""
     if block.base is None:
         return []
-    triggers = [trigger_of(item) for item in stages.blocks[block.base].body if item.keyword == "ONBUILD"]
+    triggers = [onbuild_trigger(item) for item in stages.blocks[block.base].body if item.keyword == "ONBUILD"]
     return [parse_trigger(text, stages.where(block.head), block.head.line) for text in triggers]
 
 
 def platform_arguments(options: BuildOptions) -> dict[str, str]:
-    """The arguments that every stage can declare without a value.
+    """The predefined platform arguments: name -> value.
 
     Source: Dockerfile reference, "Automatic platform ARGs in the global scope".
     """

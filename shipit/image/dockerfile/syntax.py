@@ -1,4 +1,4 @@
-"""Whether an instruction is what BuildKit would take, and its arguments as words. Pure.
+"""Checks instructions as BuildKit does, and splits their arguments. Pure.
 
 Source: github.com/moby/buildkit 0.34, frontend/dockerfile/parser/line_parsers.go, frontend/dockerfile/instructions.
 """
@@ -13,13 +13,13 @@ from shipit.errors import BuildError
 from shipit.image.dockerfile.exec_form import json_words
 from shipit.image.dockerfile.healthcheck import parse_healthcheck, split_healthcheck
 from shipit.image.dockerfile.heredoc import parse_heredoc
+from shipit.image.dockerfile.lexed_words import SPACE
 from shipit.image.dockerfile.pairs import split_words
 from shipit.image.dockerfile.parse import Dockerfile, Instruction, Malformed, parse_instruction
-from shipit.image.dockerfile.shell_lex import SPACE
 
 _BLANKS = re.compile(r"[\t\v\f\r ]+")
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*")
-# Flags by instruction, by how they take a value: once, many times, or true and false.
+# The flags of each instruction, and the kind of their value: once, repeatable, or true and false.
 _ONE, _MANY, _SWITCH = "one", "many", "switch"
 _COPY_FLAGS = {"from": _ONE, "chown": _ONE, "chmod": _ONE, "link": _SWITCH, "exclude": _MANY, "parents": _SWITCH}
 _ADD_FLAGS = {
@@ -49,14 +49,14 @@ INSTRUCTIONS = frozenset(
 
 
 class Arguments(NamedTuple):
-    """The words of an instruction, and whether they stand in a JSON array."""
+    """The arguments of an instruction, and whether they were a JSON array."""
 
     words: tuple[str, ...]
     is_json: bool = False
 
 
-def arguments(instruction: Instruction, escape: str) -> Arguments:
-    """The arguments as BuildKit's parser splits them. Raises: ValueError."""
+def parse_arguments(instruction: Instruction, escape: str) -> Arguments:
+    """Split the arguments as BuildKit's parser does. Raises: ValueError."""
     keyword, text = instruction.keyword, instruction.text
     if keyword in _LISTS or keyword in _COMMANDS:
         words = json_words(text)
@@ -78,8 +78,8 @@ def _split(text: str) -> tuple[str, ...]:
     return tuple(_BLANKS.split(text)) if text else ()
 
 
-def check_dockerfile(dockerfile: Dockerfile) -> tuple[Instruction, ValueError] | None:
-    """The first instruction that BuildKit would not take, and why; None where it takes all."""
+def first_invalid(dockerfile: Dockerfile) -> tuple[Instruction, ValueError] | None:
+    """The first instruction that BuildKit would refuse, and why; None when all are valid."""
     for instruction in dockerfile.instructions:
         try:
             check_instruction(instruction, dockerfile.escape)
@@ -88,11 +88,11 @@ def check_dockerfile(dockerfile: Dockerfile) -> tuple[Instruction, ValueError] |
     return None
 
 
-def problem_of(dockerfile: Dockerfile) -> BuildError | None:
-    """Why what stands in a Dockerfile is refused, as far as can be told without building it."""
+def find_problem(dockerfile: Dockerfile) -> BuildError | None:
+    """The first syntax error, or None; found without building."""
     if dockerfile.refusal is not None:
         return dockerfile.refusal
-    if wrong := check_dockerfile(dockerfile):
+    if wrong := first_invalid(dockerfile):
         instruction, error = wrong
         hint = error.hint if isinstance(error, Malformed) else ""
         return BuildError(str(error), where=dockerfile.where(instruction), hint=hint)
@@ -103,8 +103,8 @@ def check_instruction(instruction: Instruction, escape: str) -> None:
     """Raises: ValueError with what the instruction should be."""
     keyword = instruction.keyword
     if keyword not in INSTRUCTIONS:
-        raise Malformed(f"{keyword!r} is not an instruction", "a continued line above may lack its \\")
-    words = arguments(instruction, escape).words
+        raise Malformed(f"{keyword!r} is not an instruction", "the line before it may lack a \\ at its end")
+    words = parse_arguments(instruction, escape).words
     if not words and keyword not in ("CMD", "ENTRYPOINT", "RUN"):
         raise ValueError(f"{keyword} needs an argument")
     if keyword not in ("ARG", "STOPSIGNAL") and not (keyword == "HEALTHCHECK" and words[0].upper() == "NONE"):
@@ -133,8 +133,8 @@ def _check_flags(instruction: Instruction) -> None:
             raise ValueError(f"--{name} needs a value: --{name}=VALUE")
 
 
-def is_on(instruction: Instruction, name: str) -> bool | None:
-    """Whether a flag that is true or false is true; None where it is not there."""
+def switch_value(instruction: Instruction, name: str) -> bool | None:
+    """The value of a flag that is true or false; None when it is missing."""
     value = instruction.flag(name)
     return None if value is None else value.lower() != "false"
 
@@ -191,7 +191,7 @@ def _check_onbuild(instruction: Instruction, words: tuple[str, ...], escape: str
         )
     if inner.keyword in ("ENV", "LABEL"):
         _check_pairs(inner, escape)
-    arguments(inner, escape)
+    parse_arguments(inner, escape)
 
 
 _CHECKS: dict[str, Callable[[Instruction, tuple[str, ...], str], None]] = {

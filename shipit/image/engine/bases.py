@@ -81,7 +81,7 @@ def base_images(dockerfile: Dockerfile, options: BuildOptions) -> list[Base]:
     """
     try:
         stages = split_stages(dockerfile, options, Lexer(dockerfile.escape))
-        needed = needed_stages(stages, stages.wanted(options.stage))
+        needed = needed_stages(stages, stages.target_number(options.stage))
     except BuildError:
         return []
     found: dict[tuple[str, str], Base] = {}
@@ -97,7 +97,7 @@ def final_base(dockerfile: Dockerfile, options: BuildOptions, bases: Iterable[Ba
     """The image that the wanted stage goes back to: only its layers are part of what is built. None for scratch."""
     try:
         stages = split_stages(dockerfile, options, Lexer(dockerfile.escape))
-        block = stages.blocks[stages.wanted(options.stage)]
+        block = stages.blocks[stages.target_number(options.stage)]
     except BuildError:
         return None
     while block.base is not None:

@@ -14,8 +14,8 @@ from shipit.image.context.folder import read_context
 from shipit.image.dockerfile.onbuild import parse_trigger
 from shipit.image.dockerfile.parse import Dockerfile, Instruction
 from shipit.image.dockerfile.shell_lex import Lexer
-from shipit.image.dockerfile.stages import Block, inherited, needed_stages, sources_of, split_stages
-from shipit.image.dockerfile.syntax import problem_of
+from shipit.image.dockerfile.stages import StageBlock, dependencies_of, inherited_triggers, needed_stages, split_stages
+from shipit.image.dockerfile.syntax import find_problem
 from shipit.image.image import BlobSource, BuiltImage, Layer, SourceImage, canonical_json
 from shipit.image.layers.fetch import LayerReader
 from shipit.image.manifest import InvalidManifest
@@ -46,7 +46,7 @@ class NativeBuilder:
         earlier: Callable[[], Iterable[bytes]],
         check: Callable[[bytes], None] = lambda config: None,
     ) -> None:
-        if problem := problem_of(dockerfile):
+        if problem := find_problem(dockerfile):
             raise problem
         self.name = name
         self.dockerfile = dockerfile
@@ -54,7 +54,7 @@ class NativeBuilder:
         self.store = store
         self._lexer = Lexer(dockerfile.escape)
         self._split = split_stages(dockerfile, options, self._lexer)
-        self._wanted = self._split.wanted(options.stage)
+        self._wanted = self._split.target_number(options.stage)
         self._stages: dict[int, Stage] = {}
         self._context: Future[Tree] | None = None
         self._bases = UsedBases(source)
@@ -93,7 +93,7 @@ class NativeBuilder:
         context = self._seen_context()
         return None if context is None else memo.recall(bases, context)
 
-    def _made(self, memo: BuildMemo, needed: list[Block]) -> Made:
+    def _made(self, memo: BuildMemo, needed: list[StageBlock]) -> Made:
         for block in needed:
             self._image_of(block)
         self._build_stages()
@@ -117,7 +117,7 @@ class NativeBuilder:
             block = self._split.blocks[max(waiting)]
             waiting.remove(block.number)
             planned[block.number] = [*self._triggers(block), *block.body]
-            sources[block.number] = sources_of(self._split, block, planned[block.number])
+            sources[block.number] = dependencies_of(self._split, block, planned[block.number])
             waiting |= sources[block.number]
         left = Counter(source for found in sources.values() for source in found)
         running = Running(self._split, self.options, self._lexer, self._writer, self._source)
@@ -130,22 +130,22 @@ class NativeBuilder:
             for done in [source for source in sources[index] if not left[source]]:
                 del self._stages[done]
 
-    def _triggers(self, block: Block) -> list[Instruction]:
+    def _triggers(self, block: StageBlock) -> list[Instruction]:
         """What the image or stage that one is built on makes it do first."""
         if (image := self._image_of(block)) is None:
-            return inherited(self._split, block)
+            return inherited_triggers(self._split, block)
         where = self._split.where(block.head)
         triggers: list[str] = _config_of(image, block.image, where).runtime.get("OnBuild") or []
         return [parse_trigger(text, where, block.head.line) for text in triggers]
 
-    def _image_of(self, block: Block) -> SourceImage | None:
+    def _image_of(self, block: StageBlock) -> SourceImage | None:
         """The image that a stage is built on; None where that is another stage, or nothing."""
         if block.base is not None or block.image == "scratch":
             return None
         where = self._split.where(block.head)
         return self._bases.use(block.image, block.platform or self.options.platform, where)
 
-    def _begin(self, block: Block) -> Stage:
+    def _begin(self, block: StageBlock) -> Stage:
         if block.base is not None:
             return self._stages[block.base].child()
         image = self._image_of(block)

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from shipit.errors import NeedsEngine
 from shipit.image.dockerfile.heredoc import Heredoc, parse_heredoc
-from shipit.image.dockerfile.parse import Instruction, decoded
-from shipit.image.dockerfile.shell_lex import Lexer, Quoting
-from shipit.image.dockerfile.syntax import arguments, is_on
+from shipit.image.dockerfile.lexed_words import Quoting
+from shipit.image.dockerfile.parse import Instruction, decode_utf8
+from shipit.image.dockerfile.shell_lex import Lexer
+from shipit.image.dockerfile.syntax import parse_arguments, switch_value
 from shipit.image.native.archive import archive_entries, is_archive
 from shipit.image.native.chmod import parse_mode
 from shipit.image.native.copy_trees import CopyError, Target, copy_entries, match_sources, unpack_entries
@@ -57,7 +58,7 @@ def copied_entries(instruction: Instruction, around: Surroundings, where: str) -
         name = flag.removeprefix("--").partition("=")[0]
         if name not in NATIVE_FLAGS:
             raise NeedsEngine(f"{instruction.keyword} --{name} is not built natively", where=where)
-    *sources, last = arguments(instruction, around.lexer.escape).words
+    *sources, last = parse_arguments(instruction, around.lexer.escape).words
     target = _target(instruction, around, around.word(last))
     texts = {doc.name: doc for doc in instruction.heredocs}
     contents = [doc for source in sources if (doc := parse_heredoc(source))]
@@ -66,7 +67,7 @@ def copied_entries(instruction: Instruction, around: Surroundings, where: str) -
         raise NeedsEngine(f"{instruction.keyword} from the network is not built natively", where=where)
     written: dict[str, Entry] = {}
     if paths:
-        unpacks = instruction.keyword == "ADD" and is_on(instruction, "unpack") is not False
+        unpacks = instruction.keyword == "ADD" and switch_value(instruction, "unpack") is not False
         _copy(around.source(), paths, target, around.scratch if unpacks else None, written)
     for doc in contents:
         name, entry = _document(doc, texts, around)
@@ -78,7 +79,7 @@ def _target(instruction: Instruction, around: Surroundings, destination: str) ->
     chmod, chown = around.word(instruction.flag("chmod") or ""), around.word(instruction.flag("chown") or "")
     mode = parse_mode(chmod) if chmod else None
     tree, row = around.target, around.row
-    if is_on(instruction, "link"):
+    if switch_value(instruction, "link"):
         row = _no_row
         if mode is None:
             # Such a layer knows nothing of what is below it: it brings all its folders, and follows no link there.
@@ -114,9 +115,9 @@ def _document(doc: Heredoc, texts: Mapping[str, Heredoc], around: Surroundings) 
     data = content.encode("utf-8", "surrogateescape")
     if doc.expand:
         # It has the usual escape, whatever the directive says, and quotes in it are characters like others.
-        plain = Lexer(done=around.lexer.done)
-        data = plain.word(decoded(data), around.variables, Quoting(plain_quotes=True)).encode()
-        around.lexer.done = plain.done
+        plain = Lexer(work=around.lexer.work)
+        data = plain.word(decode_utf8(data), around.variables, Quoting(plain_quotes=True)).encode()
+        around.lexer.work = plain.work
     name = normal(doc.name)
     if not name or posixpath.dirname(name):
         raise CopyError(f"the here-document <<{doc.name} should have a name without folders")

@@ -9,7 +9,7 @@ from shipit.errors import BuildError, NeedsEngine
 from shipit.image.dockerfile.pairs import parse_pairs
 from shipit.image.dockerfile.parse import Instruction
 from shipit.image.dockerfile.shell_lex import Lexer
-from shipit.image.dockerfile.stages import Stages, declared
+from shipit.image.dockerfile.stages import Stages, declared_arguments
 from shipit.image.native.copy_instruction import Surroundings, copied_entries
 from shipit.image.native.copy_trees import CopyError, Owner, SpecialFile, new_folders
 from shipit.image.native.layer_writer import LayerWriter
@@ -75,7 +75,7 @@ class Running(NamedTuple):
         return False
 
     def _declare(self, instruction: Instruction, stage: Stage) -> None:
-        for name, default in declared(instruction, self.lexer.escape):
+        for name, default in declared_arguments(instruction, self.lexer.escape):
             if name in self.options.args:
                 stage.variables[name] = self.options.args[name]
             elif default is not None:

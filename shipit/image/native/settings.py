@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping
 
 from shipit.image.dockerfile.exec_form import json_words
 from shipit.image.dockerfile.healthcheck import parse_healthcheck
-from shipit.image.dockerfile.onbuild import trigger_of
+from shipit.image.dockerfile.lexed_words import SPACE
+from shipit.image.dockerfile.onbuild import onbuild_trigger
 from shipit.image.dockerfile.pairs import parse_pairs
 from shipit.image.dockerfile.parse import Instruction
 from shipit.image.dockerfile.ports import parse_ports
-from shipit.image.dockerfile.shell_lex import SPACE, Lexer
-from shipit.image.dockerfile.syntax import arguments
+from shipit.image.dockerfile.shell_lex import Lexer
+from shipit.image.dockerfile.syntax import parse_arguments
 from shipit.image.native.runtime import Runtime
 
 _SIGNALS = frozenset(
@@ -81,7 +82,7 @@ def set_stop_signal(runtime: Runtime, instruction: Instruction, variables: Mappi
 
 
 def expose(runtime: Runtime, instruction: Instruction, variables: Mapping[str, str], lexer: Lexer) -> None:
-    for argument in arguments(instruction, lexer.escape).words:
+    for argument in parse_arguments(instruction, lexer.escape).words:
         for word in lexer.lex(argument, variables).words:
             ports = parse_ports(word)
             lexer.spend(len(ports))
@@ -89,7 +90,7 @@ def expose(runtime: Runtime, instruction: Instruction, variables: Mapping[str, s
 
 
 def add_volumes(runtime: Runtime, instruction: Instruction, variables: Mapping[str, str], lexer: Lexer) -> None:
-    words = arguments(instruction, lexer.escape).words
+    words = parse_arguments(instruction, lexer.escape).words
     paths = [lexer.word(word.strip(SPACE), variables) for word in words]
     if "" in paths:
         raise ValueError("VOLUME should name folders, found an empty word")
@@ -113,7 +114,7 @@ def set_entrypoint(runtime: Runtime, instruction: Instruction, variables: Mappin
 
 
 def add_trigger(runtime: Runtime, instruction: Instruction, variables: Mapping[str, str], lexer: Lexer) -> None:
-    runtime.triggers.append(trigger_of(instruction))
+    runtime.triggers.append(onbuild_trigger(instruction))
 
 
 Setting = Callable[[Runtime, Instruction, Mapping[str, str], Lexer], None]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shipit.image.dockerfile.exec_form import json_words
 from shipit.image.dockerfile.parse import Dockerfile, parse_dockerfile
-from shipit.image.dockerfile.syntax import arguments, check_dockerfile, problem_of
+from shipit.image.dockerfile.syntax import find_problem, first_invalid, parse_arguments
 from tests.servers.moby import Moby, Refused
 
 KEYWORDS = [
@@ -134,7 +134,7 @@ def shown(dockerfile: Dockerfile) -> list[dict[str, Any]]:
     """As the Go program shows it, whose parser has pairs and what ONBUILD holds in parts."""
     rows = []
     for item in dockerfile.instructions:
-        words, is_json = arguments(item, dockerfile.escape)
+        words, is_json = parse_arguments(item, dockerfile.escape)
         docs = [
             {"Name": doc.name, "Text": base64.b64encode(doc.text.encode("utf-8", "surrogateescape")).decode()}
             | {"Expand": doc.expand, "Chomp": doc.chomp}
@@ -159,9 +159,9 @@ def test_any_dockerfile_is_what_buildkit_makes_of_it(moby: Moby, data: bytes) ->
     try:
         expected = moby.dockerfile(data)
     except Refused:
-        assert parsed.refusal or check_dockerfile(parsed)
+        assert parsed.refusal or first_invalid(parsed)
         return
-    assert parsed.refusal is None and check_dockerfile(parsed) is None
+    assert parsed.refusal is None and first_invalid(parsed) is None
     for row in expected:
         row.update({key: row[key] or [] for key in ("Flags", "Words", "Heredocs")})
         # BuildKit reads flags byte by byte, which spoils what is not ASCII.
@@ -197,7 +197,7 @@ def test_a_dockerfile_with_everything() -> None:
     ("text", "message"),
     [
         (b"", "Dockerfile: has no instructions\nhint: it should begin with FROM"),
-        (b"FORM x\n", "Dockerfile:1: 'FORM' is not an instruction\nhint: a continued line above may lack its \\"),
+        (b"FORM x\n", "Dockerfile:1: 'FORM' is not an instruction\nhint: the line before it may lack a \\ at its end"),
         (b"FROM a\nCOPY\n", "Dockerfile:2: COPY needs an argument"),
         (
             b"FROM a\nCOPY <<EOF /x\nnever\n",
@@ -205,7 +205,7 @@ def test_a_dockerfile_with_everything() -> None:
         ),
         (
             b"FROM a\n\\\n\nCMD b\n\\",
-            "Dockerfile:5: '' is not an instruction\nhint: a continued line above may lack its \\",
+            "Dockerfile:5: '' is not an instruction\nhint: the line before it may lack a \\ at its end",
         ),
         (b"FROM a\nENV A=\0\n", "Dockerfile:2: should be text, found a NUL byte"),
         (b"FROM a\nCOPY --chmod x /\n", "Dockerfile:2: --chmod needs a value: --chmod=VALUE"),
@@ -213,7 +213,7 @@ def test_a_dockerfile_with_everything() -> None:
     ],
 )
 def test_dockerfile_errors(text: bytes, message: str) -> None:
-    problem = problem_of(parse_dockerfile(text))
+    problem = find_problem(parse_dockerfile(text))
     assert problem is not None and problem.render() == message
 
 
@@ -242,5 +242,5 @@ HOSTILE = {
 def test_what_is_hostile_is_parsed_or_refused_soon(name: str) -> None:
     began = time.process_time()
     parsed = parse_dockerfile(HOSTILE[name])
-    check_dockerfile(parsed)
+    first_invalid(parsed)
     assert time.process_time() - began < 5

@@ -353,7 +353,7 @@ def test_a_second_build_compresses_nothing(builder: Builder, monkeypatch: pytest
             "FROM scratch\nCOPY Dockerfile a b\n",
             "Dockerfile:2: COPY: 'a' is not there\nhint: check the path, and .dockerignore",
         ),
-        ("COPY a b\n", "Dockerfile:1: COPY stands before FROM\nhint: begin with FROM"),
+        ("COPY a b\n", "Dockerfile:1: COPY is before FROM\nhint: begin with FROM"),
         ("ARG A\n", "Dockerfile: has no FROM\nhint: it should begin with FROM"),
         (
             "FROM scratch\nEXPOSE http\n",
