@@ -1,4 +1,4 @@
-"""Everything that can happen in a run, as named tuples, which cost the least to define. Imports printable only.
+"""Everything that can happen in a run, as named tuples, which cost the least to define. Imports release and printable.
 
 Fields that are FreeText may hold what a server or a program said: the pipeline redacts and cuts them before anyone sees
 them. Fields that are a Name are structure, which programs compare and nothing changes. `target` is the target's name in deploy.yml, empty for what belongs to the whole run.
@@ -6,10 +6,11 @@ them. Fields that are a Name are structure, which programs compare and nothing c
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from shipit.printable import FreeText, Name, Rendered
+from shipit.printable import FreeJson, FreeText, Name
+from shipit.release import Plan
 
 
 class RunStarted(NamedTuple):
@@ -40,6 +41,17 @@ class StepDone(NamedTuple):
     target: Name
     summary: FreeText
     elapsed_s: float
+
+
+class StepApplied(NamedTuple):
+    """What a step of a target reports of what it did, for the verdict and for whoever goes on from here.
+
+    `facts` is JSON of the kind: ids, versions, digests; no value of a secret.
+    """
+
+    step: Name
+    target: Name
+    facts: Mapping[str, FreeJson]
 
 
 class StepFailed(NamedTuple):
@@ -92,9 +104,9 @@ class Transferred(NamedTuple):
 
 
 class PlanMade(NamedTuple):
-    """The plan, as text for people; `changes` counts its steps."""
+    """The plan; `changes` counts what it would change."""
 
-    text: Rendered
+    plan: Plan
     changes: int
 
 
@@ -139,6 +151,7 @@ Event = (
     | StepStarted
     | StepProgress
     | StepDone
+    | StepApplied
     | StepFailed
     | Waiting
     | Log

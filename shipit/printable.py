@@ -7,13 +7,13 @@ Source: ECMA-48 (C0, C1 and SGR); Unicode UAX 9 (bidirectional controls); GitHub
 from __future__ import annotations
 
 import re
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 # A field of an event, a plan or a finding that people read and that may hold what a server, a file or a program said:
 # redacted, cut and escaped before anyone sees it. Everything else is structure, and is never changed.
 FreeText: TypeAlias = str
-# A text that was put together of structure and of free text, each part of which was redacted before.
-Rendered: TypeAlias = str
+# A field that is JSON of a server or a file: each text in it is free text.
+FreeJson: TypeAlias = Any
 # A field that programs compare: a state, the name of a target or an image, the id of a step.
 Name: TypeAlias = str
 
@@ -85,3 +85,17 @@ def _escaped(match: re.Match[str]) -> str:
     if match.group() in "\n\r\t":
         return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}[match.group()]
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 layer`, `2 layers`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def human_bytes(size: float) -> str:
+    """`1.2 MiB` and the like."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024 or unit == "GiB":
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    raise AssertionError("unreachable")

@@ -1,15 +1,17 @@
-"""Secrets out of what anyone may see. Pure. Imports encoded, errors and printable only."""
+"""Secrets out of what anyone may see. Pure. Imports encoded, errors, printable and record only."""
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from shipit.encoded import WITHIN, forms_of
 from shipit.errors import ConfigErrors, ShipitError
 from shipit.printable import cut_text
+from shipit.record import field_names
 
 T = TypeVar("T")
 Span = tuple[int, int]
@@ -78,7 +80,7 @@ class Redactor:
         return tuple("\n".join(next(parts) for _ in range(line.count("\n") + 1)) for line in lines)
 
     def value(self, value: T) -> T:
-        """The same value with its free text redacted and then cut, through tuples and named tuples.
+        """The same value with its free text redacted and then cut, through tuples, named tuples and dataclasses.
 
         A field is free text when it is declared as FreeText; nothing else of the value is changed.
         """
@@ -161,32 +163,55 @@ class Redactor:
     def _free(self, text: str) -> str:
         return cut_text(self.text(text))
 
+    def _free_field(self, item: Any) -> Any:
+        """Text, lines, or JSON, each text of which is redacted by itself."""
+        if isinstance(item, str):
+            return self._free(item)
+        if isinstance(item, Mapping):
+            return {name: self._free_field(inner) for name, inner in item.items()}
+        if isinstance(item, list):
+            return [self._free_field(inner) for inner in item]
+        return self._free_lines(item) if isinstance(item, tuple) else item
+
     def _free_lines(self, lines: Sequence[str]) -> tuple[str, ...]:
         return tuple(cut_text(line) for line in self.lines(lines))
 
     def _walk(self, value: Any) -> Any:
-        if not isinstance(value, tuple):
-            return value
-        fields: tuple[str, ...] | None = getattr(value, "_fields", None)
+        kind: type = type(value)
+        fields = field_names(kind)
         if fields is None:
-            return tuple(self._walk(item) for item in value)
-        free = free_text_fields(type(value))
-        changed = {}
-        for name, item in zip(fields, value, strict=True):
+            return tuple(self._walk(item) for item in value) if isinstance(value, tuple) else value
+        free, changed = free_text_fields(kind), {}
+        for name in fields:
+            item = getattr(value, name)
             if name in free:
-                changed[name] = self._free(item) if isinstance(item, str) else self._free_lines(item)
-            elif isinstance(item, tuple):
+                changed[name] = self._free_field(item)
+            elif isinstance(item, tuple) or _has_fields(item):
                 changed[name] = self._walk(item)
-        return value._replace(**changed) if changed else value  # type: ignore[attr-defined]
+        if not changed:
+            return value
+        return value._replace(**changed) if issubclass(kind, tuple) else replace(value, **changed)
+
+
+def _has_fields(value: Any) -> bool:
+    kind: type = type(value)
+    return field_names(kind) is not None
 
 
 _FREE: dict[type, frozenset[str]] = {}
 
 
 def free_text_fields(kind: type) -> frozenset[str]:
-    """The fields of a named tuple that are declared as FreeText."""
+    """The fields of a named tuple or a dataclass that are declared as FreeText."""
     if kind not in _FREE:
-        _FREE[kind] = frozenset(name for name, said in kind.__annotations__.items() if "FreeText" in str(said))
+        hints = {
+            name: hint
+            for base in reversed(kind.__mro__)
+            for name, hint in vars(base).get("__annotations__", {}).items()
+        }
+        _FREE[kind] = frozenset(
+            name for name, hint in hints.items() if "FreeText" in str(hint) or "FreeJson" in str(hint)
+        )
     return _FREE[kind]
 
 

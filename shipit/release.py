@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 from shipit.digest import Digest
-from shipit.printable import FreeText, Name
+from shipit.printable import FreeJson, FreeText, Name
 
 Form = Literal["oci", "docker"]
 # The tag of a repository that keeps what a build may use again.
@@ -46,67 +47,164 @@ class ImageUse(NamedTuple):
 
 
 class Image(NamedTuple):
-    """One image in one repository and form. The config digest is its identity; the manifest digest is what to pull."""
+    """One image as one place uses it. The config digest is its identity; the manifest digest is what to pull."""
 
-    name: str
-    repository: str
-    form: Form
+    use: ImageUse
+    # With its registry: docker.io/library/redis.
+    repository: Name
     config_digest: Digest
     manifest_digest: Digest
 
     @property
+    def name(self) -> str:
+        """The name of the image in deploy.yml."""
+        return self.use.image
+
+    @property
     def pinned(self) -> str:
+        """`repository@digest`."""
         return f"{self.repository}@{self.manifest_digest}"
 
 
 class Release(NamedTuple):
-    """What should run: the images by use, and a keyed hash of every variable and secret by name."""
+    """What should run on one target: its images, and a keyed hash of every variable and secret by name."""
 
-    app: str
-    environment: str
-    images: Mapping[ImageUse, Image] = {}
+    app: Name
+    environment: Name
+    images: tuple[Image, ...] = ()
     marks: Mapping[str, str] = {}
 
+    def image(self, use: ImageUse) -> Image:
+        """The image of one use. Raises: KeyError when the release has none."""
+        for image in self.images:
+            if image.use == use:
+                return image
+        raise KeyError(use)
 
-class Step(NamedTuple):
-    """One change to one place. `detail` explains it in the plan; `payload` is JSON of the kind and holds no secret."""
+
+Effect = Literal["create", "change", "replace", "delete", "run"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One change to one place, as data: each kind of target declares its own steps, with the fields that they need.
+
+    `id` is unique in the plan of a target. `detail` explains the step in the plan. `destroys` is whether it deletes or
+    replaces what a user would miss. `undo` says what undoes it. No field holds the value of a secret: a step names the
+    secret, and its value is taken from the session when the step is applied.
+    """
+
+    # Of each kind of step, in JSON: `heroku.scale`, `kubernetes.apply`.
+    type: ClassVar[str] = ""
 
     id: Name
     summary: FreeText
     detail: tuple[FreeText, ...] = ()
+    effect: Effect = "change"
     destroys: bool = False
-    payload: Mapping[str, Any] = {}
+    undo: FreeText = ""
+
+
+@dataclass(frozen=True)
+class PayloadStep(Step):
+    """A step whose fields are in a mapping."""
+
+    type: ClassVar[str] = "step"
+
+    payload: Mapping[str, FreeJson] = field(default_factory=dict)
+
+
+class PlannedImage(NamedTuple):
+    """An image of a plan. `left_out` says which files of its context are left out of it; `insecure_host` is asked over plain HTTP."""
+
+    name: Name
+    platform: Name
+    config_digest: Digest
+    builder: FreeText
+    left_out: FreeText = ""
+    insecure_host: Name = ""
+
+
+class Upload(NamedTuple):
+    """What one repository lacks of an image: a number of layers of `size_bytes` in all, perhaps the manifest, and new tags."""
+
+    image: Name
+    repository: Name
+    manifest_digest: Digest
+    layers: int = 0
+    size_bytes: int = 0
+    tags: tuple[Name, ...] = ()
+    has_manifest: bool = False
+
+
+class TagMove(NamedTuple):
+    """A tag that names another image now, and is moved when every selected target is verified."""
+
+    repository: Name
+    tag: Name
+    before: Digest
+    after: Digest
 
 
 class TargetPlan(NamedTuple):
-    """What one target needs: publishing first, then its own steps. Both empty means up to date.
+    """What one target needs: uploads first, then its own steps. Both empty means up to date.
 
     `notes` are what the plan says beside them: what it leaves alone, for example.
     """
 
     target: Name
     place: Place
-    publish: tuple[FreeText, ...]
-    steps: tuple[Step, ...]
+    uploads: tuple[Upload, ...] = ()
+    steps: tuple[Step, ...] = ()
     notes: tuple[FreeText, ...] = ()
 
     @property
     def is_empty(self) -> bool:
-        return not self.publish and not self.steps
+        return not self.uploads and not self.steps
 
 
 class Plan(NamedTuple):
-    """The whole plan: lines about the images, the targets in the order they run, and tags that will move last."""
+    """The whole plan: the images, the targets in the order they run, and tags that are moved last."""
 
     app: Name
     environment: Name
-    images: tuple[FreeText, ...]
-    targets: tuple[TargetPlan, ...]
-    tags: tuple[FreeText, ...] = ()
+    images: tuple[PlannedImage, ...] = ()
+    targets: tuple[TargetPlan, ...] = ()
+    tags: tuple[TagMove, ...] = ()
 
     @property
     def changes(self) -> int:
-        return sum(len(target.publish) + len(target.steps) for target in self.targets) + len(self.tags)
+        return sum(len(target.uploads) + len(target.steps) for target in self.targets) + len(self.tags)
+
+
+class Unit(NamedTuple):
+    """One thing that runs or stands at a place: a workload, a process type, a tag.
+
+    `image` is `repository@digest`, a digest or the first digits of one, and empty where it is not known. `wanted` and
+    `ready` count instances, None where that means nothing. `since` is RFC 3339, empty where it is not known.
+    """
+
+    name: Name
+    state: FreeText = ""
+    image: FreeText = ""
+    wanted: int | None = None
+    ready: int | None = None
+    restarts: int | None = None
+    since: FreeText = ""
+
+
+class Status(NamedTuple):
+    """What runs at a place. `version` is the place's own name for the release, such as `v12` of Heroku."""
+
+    target: Name
+    place: Place
+    version: FreeText = ""
+    units: tuple[Unit, ...] = ()
+    urls: tuple[FreeText, ...] = ()
+
+
+# What a step reports when it is done, as JSON: versions, ids, digests.
+Facts: TypeAlias = Mapping[str, FreeJson]
 
 
 class Finding(NamedTuple):
@@ -134,21 +232,22 @@ class Verdict(NamedTuple):
     """
 
     state: State
-    reason: str
-    progress: str = ""
-    detail: tuple[str, ...] = ()
-    hint: str = ""
-    subject: str = ""
-    superseded_by: str = ""
-    warnings: tuple[str, ...] = ()
-    down: str = ""
-    parts: tuple[str, ...] = ()
+    reason: FreeText
+    progress: FreeText = ""
+    detail: tuple[FreeText, ...] = ()
+    hint: FreeText = ""
+    subject: Name = ""
+    superseded_by: FreeText = ""
+    warnings: tuple[FreeText, ...] = ()
+    down: FreeText = ""
+    parts: tuple[FreeText, ...] = ()
 
 
 class Seen(NamedTuple):
     """What the pipeline remembers between two looks at a place; all in seconds of one clock.
 
     `before` is what was observed when the plan was made; `baseline` is the same, and None when nothing was to be changed.
+    `applied` holds what each step of this run reported when it was done, by its id.
     """
 
     now_s: float
@@ -156,6 +255,7 @@ class Seen(NamedTuple):
     unchanged_since_s: float
     baseline: Any = None
     before: Any = None
+    applied: Mapping[str, Facts] = {}
 
     @property
     def unchanged_s(self) -> float:

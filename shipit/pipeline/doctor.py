@@ -11,16 +11,16 @@ from urllib.parse import urlsplit
 
 from shipit.config.present import missing_build_files
 from shipit.config.process_environment import ProcessEnvironment
+from shipit.delivery.images import build_options
 from shipit.errors import Interrupted, ShipitError
 from shipit.http.skew import judge_skew
 from shipit.image.build import read_dockerfile
 from shipit.image.choice import choose_builder
-from shipit.pipeline.images import build_options, human_bytes
-from shipit.pipeline.parallel import settle
+from shipit.parallel import settle
 from shipit.pipeline.run import Run
 from shipit.pipeline.secret_findings import build_secret_findings, secret_findings
 from shipit.pipeline.steps import check_clean
-from shipit.printable import printable_line
+from shipit.printable import human_bytes, printable_line
 from shipit.reference import parse_reference
 from shipit.release import Finding, ImageUse
 from shipit.targets.base import Examines, Target
@@ -135,9 +135,9 @@ def _image(run: Run, name: str) -> Iterator[Finding]:
     created = run.environment.get("SOURCE_DATE_EPOCH")
     options = build_options(run.project, name, build.platforms[0] if build else "linux/amd64", created)
     dockerfile = read_dockerfile(options.dockerfile, options.context)
-    choice = choose_builder(dockerfile, options, run.engine)
+    choice = choose_builder(dockerfile, options, run.delivery.engine)
     if choice.way != "native":
-        yield Finding("ok", "engine", f"{run.engine().title} answers at {run.engine().address}")
+        yield Finding("ok", "engine", f"{run.delivery.engine().title} answers at {run.delivery.engine().address}")
     yield Finding("ok", f"image {name}", f"builder {choice}")
 
 
@@ -162,7 +162,7 @@ def _registry(run: Run, host: str, repository: str) -> Iterator[Finding]:
 
 
 def _target(run: Run, target: Target) -> Iterator[Finding]:
-    context = run.context(target)
+    context = run.session(target)
     subject = f"target {target.name}"
     target.observe(context)
     yield Finding("ok", subject, f"{target.place.identity} can be read")

@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
+from shipit.delivery.publish import move_tags, publish_all
 from shipit.errors import DeployFailed, Interrupted, ShipitError, UsageError
 from shipit.events import PlanMade, RunFinished, RunStarted, Serving, TargetFinished, Warned
-from shipit.pipeline.parallel import settle
-from shipit.pipeline.plan_text import render_plan
+from shipit.parallel import settle
 from shipit.pipeline.prepare import Preparation, prepare
-from shipit.pipeline.publish import move_tags, publish_all
-from shipit.pipeline.rollback import WayBack, roll_back
+from shipit.pipeline.rollback import RollbackResult, roll_back
 from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_step, check_clean
 from shipit.pipeline.verdict import await_verdict
+from shipit.release import TargetPlan
 from shipit.targets.base import Serves, Target
 
 # For so long after it was made, an observation is judged where nothing was changed.
@@ -27,17 +27,17 @@ def plan(run: Run) -> Preparation:
     """Observe, build and plan; tell the plan. Writes nothing to any place."""
     _begin(run, "plan")
     preparation = prepare(run)
-    run.emit(PlanMade(render_plan(preparation.plan, run.redactor), preparation.plan.changes))
+    run.emit(PlanMade(preparation.plan, preparation.plan.changes))
     return preparation
 
 
 def push(run: Run) -> Preparation:
     """Publish what the chosen targets pull, and move every tag; release nothing."""
     _begin(run, "push")
-    run.early.allow()
+    run.delivery.early.allow()
     preparation = prepare(run)
-    publish_all(run, preparation.uses.values())
-    move_tags(run, preparation.uses.values())
+    publish_all(run.delivery, preparation.uses.values())
+    move_tags(run.delivery, preparation.uses.values())
     _end(run, 0, "everything is pushed")
     return preparation
 
@@ -47,19 +47,19 @@ def deploy(run: Run) -> int:
     _begin(run, "deploy")
     check_clean(run.project)
     if not (run.project.protected or any(target.config.protected for target in run.targets)):
-        run.early.allow()
+        run.delivery.early.allow()
     preparation = prepare(run, is_deploy=True)
-    run.emit(PlanMade(render_plan(preparation.plan, run.redactor), preparation.plan.changes))
+    run.emit(PlanMade(preparation.plan, preparation.plan.changes))
     if preparation.plan.changes:
         _ask(run, preparation)
         run.begin_stage()
-        publish_all(run, preparation.uses.values())
+        publish_all(run.delivery, preparation.uses.values())
     run.begin_stage(is_delivery=False)
     progress = _Progress()
     failed = _apply_all(run, preparation, progress)
     if not failed:
         run.begin_stage()
-        move_tags(run, preparation.uses.values())
+        move_tags(run.delivery, preparation.uses.values())
     total = len(preparation.targets)
     if failed:
         _end(run, 1, f"{failed} of {total} targets failed", progress.served(preparation.targets))
@@ -156,11 +156,12 @@ def _one_target(run: Run, preparation: Preparation, target: Target, progress: _P
     run.emit(TargetFinished(target.name, state, reason, run.clock.now() - started))
 
 
-def _rolled_back(run: Run, preparation: Preparation, target: Target, error: ShipitError) -> WayBack:
+def _rolled_back(run: Run, preparation: Preparation, target: Target, error: ShipitError) -> RollbackResult:
     """What came of rolling back. What somebody else released meanwhile is left alone."""
     if isinstance(error, DeployFailed) and error.superseded_by:
-        return WayBack("; nothing to roll back: what runs now is not of this deploy", is_back=False)
-    return roll_back(run, target, preparation.observed[target.name])
+        return RollbackResult("; nothing to roll back: what runs now is not of this deploy", is_back=False)
+    place = _plan_of(preparation, target).place
+    return roll_back(run, target, preparation.releases[target.name], place, preparation.observed[target.name])
 
 
 def _wait_for_needs(run: Run, preparation: Preparation, target: Target, progress: _Progress) -> str:
@@ -178,16 +179,19 @@ def _wait_for_needs(run: Run, preparation: Preparation, target: Target, progress
     return ""
 
 
+def _plan_of(preparation: Preparation, target: Target) -> TargetPlan:
+    return next(plan for plan in preparation.plan.targets if plan.target == target.name)
+
+
 def _release(run: Run, preparation: Preparation, target: Target, progress: _Progress) -> tuple[str, str]:
-    context = run.context(target)
-    own = next(plan for plan in preparation.plan.targets if plan.target == target.name)
-    for step in own.steps:
-        apply_step(run, target, step, preparation.observed[target.name], context)
+    release, own = preparation.releases[target.name], _plan_of(preparation, target)
+    session = run.session(target, release)
+    facts = {step.id: apply_step(run, target, step, own.place, session) for step in own.steps}
     before: Any = preparation.observed[target.name]
-    judge = partial(target.judge, preparation.releases[target.name])
+    judge = partial(target.judge, release)
     is_fresh = own.is_empty and run.clock.now() - preparation.looked_s[target.name] < FRESH_S
     baseline, first = None if own.is_empty else before, before if is_fresh else None
-    verdict, observed = await_verdict(run, target, judge, context, baseline, before, first)
+    verdict, observed = await_verdict(run, target, judge, session, baseline, before, first, facts)
     for warning in verdict.warnings:
         run.emit(Warned(target.name, warning))
     if isinstance(target, Serves):

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from shipit.clock import Deadline
+from shipit.delivery.early import BuildKey
+from shipit.delivery.images import Prepared, build_images, prepare_uses
 from shipit.errors import Interrupted, ShipitError
 from shipit.image.image import BuiltImage
-from shipit.pipeline.early import BuildKey
+from shipit.parallel import GRACE_S, Failures, together
 from shipit.pipeline.graph import run_order
-from shipit.pipeline.images import Prepared, build_images, counted, human_bytes, prepare_uses
-from shipit.pipeline.parallel import GRACE_S, Failures, together
 from shipit.pipeline.run import Run
-from shipit.release import ImageUse, Plan, Release, TargetPlan, short
+from shipit.release import ImageUse, Plan, PlannedImage, Release, TagMove, TargetPlan, Upload
 from shipit.targets.base import Checks, ChecksAccess, ChecksLogin, Notes, Reissues, Target
 from shipit.threads import Workers, result_of
 
@@ -43,16 +43,16 @@ def prepare(run: Run, *, is_deploy: bool = False) -> Preparation:
     Raises: every failure of these at once; nothing was written then.
     """
     together({target.name: partial(_check_login, run, target) for target in run.targets}, run.clock)
-    run.resolve_secrets(may_skip=not is_deploy)
+    run.read_secrets(may_skip=not is_deploy)
     by_name = {target.name: target for target in run.targets}
     order = run_order({name: target.config.needs for name, target in by_name.items()})
     targets = {name: by_name[name] for name in order}
     uses = [use for target in targets.values() for use in target.images()]
 
     def build_and_look() -> tuple[Mapping[BuildKey, BuiltImage], dict[ImageUse, Prepared]]:
-        built = build_images(run, uses)
+        built = build_images(run.delivery, uses)
         _check(targets, built)
-        return built, prepare_uses(run, uses, built)
+        return built, prepare_uses(run.delivery, uses, built)
 
     calls: dict[str, Callable[[], Any]] = {
         f"target {name}": partial(_timed, run, target, is_deploy) for name, target in targets.items()
@@ -62,7 +62,7 @@ def prepare(run: Run, *, is_deploy: bool = False) -> Preparation:
     used = {name: _uses(target, observed[name], built) for name, target in targets.items()}
     other = [use for uses_of in used.values() for use in uses_of if use not in prepared]
     if other:
-        prepared = prepare_uses(run, [use for uses_of in used.values() for use in uses_of], built)
+        prepared = prepare_uses(run.delivery, [use for uses_of in used.values() for use in uses_of], built)
     releases = {name: _release(run, target, used[name], prepared) for name, target in targets.items()}
     plan = _plan(run, targets, used, observed, releases, prepared)
     looked = {name: results[f"target {name}"][0] for name in targets}
@@ -81,12 +81,12 @@ def _side_by_side(
 
     An engine is asked to build when every place has been read: what takes longest is not begun in vain.
     """
-    run.may_build.clear()
+    run.delivery.may_build.clear()
     workers = Workers("build", 1)
     building = workers.submit(build)
     try:
         looked = together(looks, run.clock)
-        run.may_build.set()
+        run.delivery.may_build.set()
         return looked, result_of(building, Deadline(run.clock), "the images")
     except ShipitError as error:
         run.give_up()
@@ -100,14 +100,14 @@ def _side_by_side(
 
 def observe_target(run: Run, target: Target) -> Any:
     """Read one target's place."""
-    return target.observe(run.context(target))
+    return target.observe(run.session(target))
 
 
 def _timed(run: Run, target: Target, is_deploy: bool) -> tuple[float, Any]:
-    at, context = run.clock.now(), run.context(target)
-    observed = target.observe(context)
+    at, session = run.clock.now(), run.session(target)
+    observed = target.observe(session)
     if is_deploy and isinstance(target, ChecksAccess):
-        target.check_access(context)
+        target.check_access(session)
     return at, observed
 
 
@@ -128,7 +128,7 @@ def _check(targets: Mapping[str, Target], built: Mapping[BuildKey, BuiltImage]) 
 
 
 def _release(run: Run, target: Target, uses: Iterable[ImageUse], prepared: Mapping[ImageUse, Prepared]) -> Release:
-    images = {use: prepared[use].image for use in uses}
+    images = tuple(prepared[use].image for use in uses)
     return Release(run.project.app, run.project.environment, images, run.marks(target))
 
 
@@ -145,37 +145,36 @@ def _plan(
     for name, target in targets.items():
         mine = [use for use in used[name] if use not in said]
         said |= set(mine)
-        publish = tuple(_publish_line(prepared[use]) for use in mine if not prepared[use].is_published)
+        uploads = tuple(_upload(prepared[use]) for use in mine if not prepared[use].is_published)
         steps = tuple(target.plan(releases[name], observed[name]))
         notes = tuple(target.notes(releases[name], observed[name])) if isinstance(target, Notes) else ()
-        plans.append(TargetPlan(name, target.place, publish, steps, notes))
-    images = {
-        item.use.image: _image_lines(item, run.project.images[item.use.image].insecure_host)
+        plans.append(TargetPlan(name, target.place, uploads, steps, notes))
+    images = {item.use.image: _planned_image(run, item) for item in prepared.values()}
+    tags = [
+        TagMove(item.image.repository, tag, now, item.image.manifest_digest)
         for item in prepared.values()
-    }
-    tags = tuple(f"{item.image.repository}:{tag}" for item in prepared.values() for tag in item.moving_tags)
-    return Plan(
-        run.project.app,
-        run.project.environment,
-        tuple(line for lines in images.values() for line in lines),
-        tuple(plans),
-        tuple(dict.fromkeys(tags)),
-    )
+        for tag in item.moving_tags
+        if (now := item.tags[tag])
+    ]
+    app, environment = run.project.app, run.project.environment
+    return Plan(app, environment, tuple(images.values()), tuple(plans), tuple(dict.fromkeys(tags)))
 
 
-def _image_lines(item: Prepared, insecure_host: str | None) -> Iterator[str]:
+def _planned_image(run: Run, item: Prepared) -> PlannedImage:
     name, built = item.use.image, item.built
-    yield f"{name}  {short(built.config_digest)}  {built.builder}"
-    if built.left_out:
-        yield f"{name}  left out of its context: {built.left_out}"
-    if insecure_host:
-        yield f"{name}  insecure: {insecure_host} is asked over plain HTTP, and passwords go there in clear"
+    insecure = run.project.images[name].insecure_host or ""
+    return PlannedImage(name, item.use.platform, built.config_digest, built.builder, built.left_out, insecure)
 
 
-def _publish_line(item: Prepared) -> str:
-    tags = f", tag {', '.join(item.new_tags)}" if item.new_tags else ""
-    if item.missing.is_published:
-        return f"tag {item.image.repository}: {', '.join(item.new_tags)}"
-    count = len(item.missing.layers)
-    layers = f"{counted(count, 'layer')}, {human_bytes(item.missing.size_bytes)}" if count else "manifest only"
-    return f"push {item.image.repository}@{short(item.image.manifest_digest)}  {layers}{tags}"
+def _upload(item: Prepared) -> Upload:
+    """What a repository lacks of an image; only tags where the manifest is there."""
+    missing = item.missing
+    return Upload(
+        item.use.image,
+        item.image.repository,
+        item.image.manifest_digest,
+        len(missing.layers),
+        missing.size_bytes,
+        item.new_tags,
+        has_manifest=missing.is_published,
+    )

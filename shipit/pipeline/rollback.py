@@ -1,4 +1,4 @@
-"""The way back of a target whose deploy failed: to what was observed before the first change."""
+"""Rolling back a target whose deploy failed, to what was observed before the first change."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from shipit.errors import Interrupted, ShipitError
 from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_step
 from shipit.pipeline.verdict import await_verdict
-from shipit.release import Seen, State
+from shipit.release import Place, Release, Seen, State
 from shipit.targets.base import Reverts, Target
 
 
-class WayBack(NamedTuple):
-    """What came of rolling back, as the end of a sentence, and whether what ran before runs."""
+class RollbackResult(NamedTuple):
+    """What came of rolling back, as the end of a sentence, and whether what ran before runs again."""
 
     said: str
     is_back: bool
 
 
-def roll_back(run: Run, target: Target, before: Any) -> WayBack:
+def roll_back(run: Run, target: Target, release: Release, place: Place, before: Any) -> RollbackResult:
     """Bring a place back and wait until it is healthy.
 
     A deploy that was rolled back has failed all the same. Raises: Interrupted only.
     """
     if not isinstance(target, Reverts):
-        return WayBack("; this kind can't be rolled back", is_back=False)
-    context = run.context(target)
+        return RollbackResult("; this kind can't be rolled back", is_back=False)
+    session = run.session(target, release)
     try:
-        now = target.observe(context)
-        steps = target.plan_back(before, now)
+        now = target.observe(session)
+        steps = target.plan_rollback(release, before, now)
         if not steps:
-            return _untouched(run, target, before, now)
-        for step in steps:
-            apply_step(run, target, step, before, context, is_way_back=True)
-        verdict, _ = await_verdict(run, target, partial(target.judge_back, before), context, now, before)
+            return _untouched(run, target, release, before, now)
+        facts = {step.id: apply_step(run, target, step, place, session, is_rollback=True) for step in steps}
+        judge = partial(target.judge_rollback, release, before)
+        verdict, _ = await_verdict(run, target, judge, session, now, before, applied=facts)
     except Interrupted:
         raise
     except ShipitError as error:
-        return WayBack(f"; rolling back failed, too: {error}", is_back=False)
-    return WayBack(f"; rolled back to what ran before ({verdict.reason})", is_back=True)
+        return RollbackResult(f"; rolling back failed, too: {error}", is_back=False)
+    return RollbackResult(f"; rolled back to what ran before ({verdict.reason})", is_back=True)
 
 
-def _untouched(run: Run, target: Reverts, before: Any, now: Any) -> WayBack:
+def _untouched(run: Run, target: Reverts, release: Release, before: Any, now: Any) -> RollbackResult:
     """What to say where nothing is to be done: that what ran before still runs only when it does."""
     at = run.clock.now()
-    verdict = target.judge_back(before, now, Seen(at, at, at, None, before))
+    verdict = target.judge_rollback(release, before, now, Seen(at, at, at, None, before))
     if verdict.state is State.HEALTHY:
-        return WayBack("; nothing to roll back: what ran before still runs", is_back=True)
-    return WayBack(f"; nothing was rolled back: {verdict.reason}", is_back=False)
+        return RollbackResult("; nothing to roll back: what ran before still runs", is_back=True)
+    return RollbackResult(f"; nothing was rolled back: {verdict.reason}", is_back=False)

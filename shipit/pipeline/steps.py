@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from shipit.config.project import Project
 from shipit.errors import UsageError
-from shipit.events import StepDone, StepFailed, StepStarted
+from shipit.events import StepApplied, StepDone, StepFailed, StepStarted
 from shipit.pipeline.run import Run
-from shipit.release import Step
-from shipit.targets.base import Context, Guards, Target
+from shipit.release import Facts, Place, Step
+from shipit.targets.base import Guards, Target
+from shipit.targets.session import Session
 
 
 def apply_step(
-    run: Run, target: Target, step: Step, observed: Any, context: Context, *, is_way_back: bool = False
-) -> None:
-    """Do a step after looking again at whether it may be done. The way back needs no clean tree."""
+    run: Run, target: Target, step: Step, place: Place, session: Session, *, is_rollback: bool = False
+) -> Facts:
+    """Do a step after looking again at whether it may be done; what it reports. Rolling back needs no clean tree."""
+    facts: Facts = {}
     name, started = f"{target.name} {step.id}", run.clock.now()
     run.emit(StepStarted(name, target.name, step.summary))
     try:
-        if not is_way_back:
+        if not is_rollback:
             check_clean(run.project)
         if isinstance(target, Guards):
-            target.guard(observed, context)
-        for event in target.apply(step, context):
+            target.guard(place, session)
+        for event in target.apply(step, session):
+            facts = event.facts if isinstance(event, StepApplied) else facts
             run.emit(event)
     except Exception as error:
         run.emit(StepFailed(name, target.name, str(error), run.clock.now() - started, step.summary))
         raise
     run.emit(StepDone(name, target.name, step.summary, run.clock.now() - started))
+    return facts
 
 
 def check_clean(project: Project) -> None:

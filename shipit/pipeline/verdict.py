@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from shipit.errors import DeadlinePassed, DeployFailed, RemoteError
 from shipit.events import Waiting
 from shipit.pipeline.run import Run
-from shipit.release import Seen, State, Verdict
-from shipit.targets.base import Context, Diagnoses, Probes, Target
+from shipit.release import Facts, Seen, State, Verdict
+from shipit.targets.base import Diagnoses, Probes, Target
+from shipit.targets.session import Session
 
 # From a place as observed, and what is remembered of it, to its verdict.
 Judge = Callable[[Any, Seen], Verdict]
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.3, 2.0
 # How long asking for logs and events may take, also when the deadline has passed.
 DIAGNOSE_S = 15.0
+NOTHING_APPLIED: Mapping[str, Facts] = MappingProxyType({})
 
 
 class Standing(NamedTuple):
@@ -27,28 +30,35 @@ class Standing(NamedTuple):
 
 
 def await_verdict(
-    run: Run, target: Target, judge: Judge, context: Context, baseline: Any, before: Any = None, first: Any = None
+    run: Run,
+    target: Target,
+    judge: Judge,
+    session: Session,
+    baseline: Any,
+    before: Any = None,
+    first: Any = None,
+    applied: Mapping[str, Facts] = NOTHING_APPLIED,
 ) -> Standing:
     """Observe and judge until the verdict stands: failed at once, or healthy for `settle` seconds.
 
     `baseline` and `before` are those of `Seen`. `first` is an observation that is fresh enough to be enough where it is healthy.
     Raises: DeployFailed, with what crashed, or when the deadline passes; RemoteError when the place can't be read.
     """
-    clock, deadline, started = run.clock, context.deadline, run.clock.now()
+    clock, deadline, started = run.clock, session.deadline, run.clock.now()
     progress, moved, said, healthy_since, pause = "", started, "", None, FIRST_PAUSE_S
     # What fails in a way that may pass is looked at again here.
-    context = replace(context, attempts=1)
+    session = replace(session, attempts=1)
     while True:
-        seen = Seen(clock.now(), started, moved, baseline, before)
+        seen = Seen(clock.now(), started, moved, baseline, before, applied)
         is_first = first is not None
-        (verdict, observed), first = _look(target, judge, context, seen, said, first), None
+        (verdict, observed), first = _look(target, judge, session, seen, said, first), None
         if is_first and verdict.state is not State.HEALTHY:
             continue
         now = clock.now()
         if verdict.progress != progress:
             progress, moved, pause = verdict.progress, now, FIRST_PAUSE_S
         if verdict.state is State.FAILED:
-            raise failure(target, verdict, context)
+            raise failure(target, verdict, session)
         if verdict.state is State.HEALTHY:
             healthy_since = now if healthy_since is None else healthy_since
             if now - healthy_since >= (target.config.settle if baseline is not None else 0):
@@ -60,7 +70,7 @@ def await_verdict(
                 run.emit(Waiting(target.name, said, verdict.parts))
         left_s = deadline.remaining_s()
         if not left_s:
-            raise failure(target, _late(verdict), context)
+            raise failure(target, _late(verdict), session)
         clock.sleep(min(pause, max(0.05, left_s)))
         pause = min(LONGEST_PAUSE_S, pause * 1.3)
 
@@ -69,17 +79,17 @@ def _late(verdict: Verdict) -> Verdict:
     return verdict._replace(state=State.FAILED, reason=f"{verdict.reason} at the deadline")
 
 
-def _look(target: Target, judge: Judge, context: Context, seen: Seen, said: str, first: Any) -> Standing:
+def _look(target: Target, judge: Judge, session: Session, seen: Seen, said: str, first: Any) -> Standing:
     """One verdict. `said` is what was waited for until now."""
     try:
-        observed = target.observe(context) if first is None else first
+        observed = target.observe(session) if first is None else first
         verdict = judge(observed, seen)
         if verdict.state is State.HEALTHY and isinstance(target, Probes):
-            observed = target.probe(observed, context)
+            observed = target.probe(observed, session, has_changed=seen.baseline is not None)
             verdict = judge(observed, seen)
         return Standing(verdict, observed)
     except DeadlinePassed as error:
-        is_short = context.clock.now() - seen.now_s < LONGEST_PAUSE_S
+        is_short = session.clock.now() - seen.now_s < LONGEST_PAUSE_S
         what = f"{said} at the deadline" if is_short else f"{said}; {error.what}"
         return Standing(Verdict(State.FAILED, what if said else error.what, hint=error.hint), None)
     except RemoteError as error:
@@ -88,9 +98,9 @@ def _look(target: Target, judge: Judge, context: Context, seen: Seen, said: str,
         return Standing(Verdict(State.WAITING, str(error), str(error), hint=error.hint), None)
 
 
-def failure(target: Target, verdict: Verdict, context: Context) -> DeployFailed:
+def failure(target: Target, verdict: Verdict, session: Session) -> DeployFailed:
     """The error for a verdict of failure, with what the kind can add."""
-    own = replace(context, deadline_s=max(context.deadline_s, context.clock.now() + DIAGNOSE_S))
+    own = replace(session, deadline_s=max(session.deadline_s, session.clock.now() + DIAGNOSE_S))
     known = target.diagnose(verdict, own) if isinstance(target, Diagnoses) else verdict
     error = DeployFailed(known.reason, where=target.name, detail=known.detail, hint=known.hint)
     error.superseded_by, error.down = verdict.superseded_by, verdict.down

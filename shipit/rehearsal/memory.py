@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from shipit.config.model import TargetConfig
 from shipit.errors import DeployFailed, RemoteError
 from shipit.events import Event, Log
-from shipit.release import ImageUse, Place, Release, Seen, State, Step, Verdict, short
-from shipit.targets.base import Context
+from shipit.release import ImageUse, Place, Release, Seen, State, Status, Step, Unit, Verdict, short
+from shipit.targets.session import Session
 
 AUTHOR = "shipit"
 
@@ -48,6 +48,17 @@ class MemoryObserved:
     serves: bool | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class SetImages(Step):
+    """Sets images by name, and variables to the values that the session has; removes images."""
+
+    type: ClassVar[str] = "memory.set"
+
+    images: Mapping[str, str]
+    variables: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
 class MemoryTarget:
     """Runs the given uses in a World. One step sets every image and variable that differs."""
 
@@ -63,18 +74,18 @@ class MemoryTarget:
     def images(self) -> Sequence[ImageUse]:
         return self.uses
 
-    def observe(self, context: Context) -> MemoryObserved:
+    def observe(self, session: Session) -> MemoryObserved:
         if self.world.fails == "observe":
             raise RemoteError("is out of reach", where=self.place.identity)
         starting = self.world.starting
         self.world.starting = max(0, starting - 1)
-        marks = {name: context.mark(value) for name, value in self.world.marks.items()}
+        marks = {name: session.mark(value) for name, value in self.world.marks.items()}
         return MemoryObserved(dict(self.world.images), marks, starting, self.world.fails == "judge", self.world.author)
 
     def urls(self, observed: MemoryObserved) -> Sequence[str]:
         return (self.world.url,) if self.world.url else ()
 
-    def probe(self, observed: MemoryObserved, context: Context) -> MemoryObserved:
+    def probe(self, observed: MemoryObserved, session: Session, *, has_changed: bool) -> MemoryObserved:
         return replace(observed, serves=self.world.serves)
 
     def plan(self, release: Release, observed: MemoryObserved) -> tuple[Step, ...]:
@@ -86,28 +97,30 @@ class MemoryTarget:
         detail = tuple(
             f"{name}  {short(observed.images.get(name, '')) or 'none'} -> {short(wanted[name])}" for name in stale
         )
-        payload = {"images": {name: wanted[name] for name in stale}, "variables": changed}
-        return (Step("set", f"set {', '.join([*stale, *changed])}", detail, payload=payload),)
+        summary = f"set {', '.join([*stale, *changed])}"
+        images = {name: wanted[name] for name in stale}
+        return (SetImages("set", summary, detail, undo="set what was there", images=images, variables=tuple(changed)),)
 
-    def apply(self, step: Step, context: Context) -> Iterator[Event]:
+    def apply(self, step: Step, session: Session) -> Iterator[Event]:
         if self.world.fails == "apply":
             raise DeployFailed("broke while it was set", where=self.place.identity)
         self.world.author = AUTHOR
-        self.world.images.update(step.payload["images"])
-        known = {**context.env, **context.secrets}
-        self.world.marks.update({name: known[name] for name in step.payload["variables"]})
-        for name in step.payload.get("remove", ()):
+        assert isinstance(step, SetImages)
+        self.world.images.update(step.images)
+        known = {**session.env, **session.secrets}
+        self.world.marks.update({name: known[name] for name in step.variables})
+        for name in step.removed:
             self.world.images.pop(name, None)
         self.world.writes.append(step.id)
         yield Log(self.name, "memory", "set")
 
-    def plan_back(self, before: MemoryObserved, now: MemoryObserved) -> tuple[Step, ...]:
+    def plan_rollback(self, release: Release, before: MemoryObserved, now: MemoryObserved) -> tuple[Step, ...]:
         lost = {name: digest for name, digest in before.images.items() if now.images.get(name) != digest}
         gone = sorted(set(now.images) - set(before.images))
-        payload = {"images": lost, "variables": [], "remove": gone}
-        return (Step("set back", f"set {', '.join([*lost, *gone])} back", payload=payload),) if lost or gone else ()
+        summary = f"set {', '.join([*lost, *gone])} back"
+        return (SetImages("set back", summary, images=lost, removed=tuple(gone)),) if lost or gone else ()
 
-    def judge_back(self, before: MemoryObserved, observed: MemoryObserved, seen: Seen) -> Verdict:
+    def judge_rollback(self, release: Release, before: MemoryObserved, observed: MemoryObserved, seen: Seen) -> Verdict:
         if observed.images != before.images:
             return Verdict(State.FAILED, f"it runs what {observed.author or 'someone'} set")
         return Verdict(State.HEALTHY, "runs what it ran")
@@ -125,14 +138,15 @@ class MemoryTarget:
             return Verdict(State.WAITING, "it does not answer", "silent")
         return Verdict(State.HEALTHY, "runs")
 
-    def describe(self, observed: MemoryObserved) -> tuple[str, ...]:
-        return tuple(f"{name}  {short(digest)}" for name, digest in sorted(observed.images.items()))
+    def describe(self, observed: MemoryObserved) -> Status:
+        units = tuple(Unit(name, "", digest) for name, digest in sorted(observed.images.items()))
+        return Status(self.name, self.place, "", units, tuple(self.urls(observed)))
 
-    def diagnose(self, verdict: Verdict, context: Context) -> Verdict:
+    def diagnose(self, verdict: Verdict, session: Session) -> Verdict:
         return verdict._replace(detail=("last words",))
 
     def _wanted(self, release: Release) -> dict[str, Any]:
-        return {use.image: release.images[use].config_digest for use in self.uses}
+        return {use.image: release.image(use).config_digest for use in self.uses}
 
 
 def _superseded(what: str, observed: MemoryObserved) -> Verdict:

@@ -10,6 +10,7 @@ from typing import Any
 
 from shipit.events import Event
 from shipit.printable import inert_quoted
+from shipit.record import to_json as record
 from shipit.report.stream import Writes, as_is, write_lines
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -24,15 +25,6 @@ def to_json(data: Any, *, indent: int | None = None) -> str:
     return inert_quoted(text.replace("\x7f", "\\u007f"))
 
 
-def _plain(value: Any) -> Any:
-    """Named tuples as maps, those within others, too."""
-    if isinstance(value, tuple):
-        names: tuple[str, ...] | None = getattr(value, "_fields", None)
-        items = [_plain(item) for item in value]
-        return items if names is None else dict(zip(names, items, strict=True))
-    return value
-
-
 class JsonReporter:
     """One line per event, flushed at once."""
 
@@ -43,7 +35,7 @@ class JsonReporter:
     def __call__(self, event: Event) -> None:
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
         with self._lock:
-            write_lines(self._out, [to_json({"event": name, **_plain(event)})])
+            write_lines(self._out, [to_json({"event": name, **record(event)})])
 
     def close(self) -> None:
         """Nothing is held back."""

@@ -23,7 +23,7 @@ class PlainReporter:
         self._lock = threading.Lock()
 
     def __call__(self, event: Event) -> None:
-        plan = plan_lines(event.text) if isinstance(event, PlanMade) else []
+        plan = plan_lines(event.plan) if isinstance(event, PlanMade) else []
         with self._lock:
             write_lines(self._err, map(inert_line, [*progress_lines(event, color=self._color), *plan]))
             write_lines(self._out, map(inert_line, result_lines(event)))

@@ -119,7 +119,7 @@ class TerminalReporter:
 
     def _progress(self, event: Event) -> None:
         if isinstance(event, PlanMade):
-            for line in plan_lines(event.text):
+            for line in plan_lines(event.plan):
                 style = next((style for start, style in _PLAN_STYLES.items() if line.startswith(start)), "default")
                 self._print(self._err, Text(line, style=style), len(line) - len(line.lstrip()) + 4)
         elif isinstance(event, StepDone | StepFailed):

@@ -21,6 +21,8 @@ from shipit.events import (
     Warned,
 )
 from shipit.printable import printable_colored, printable_line, printable_uncolored
+from shipit.release import Plan
+from shipit.report.plan_text import render_plan
 
 # A request that is soon sent again is not worth a line.
 SHOWN_PAUSE_S = 1.0
@@ -43,9 +45,9 @@ def result_lines(event: Event) -> list[str]:
     return [printable_line(line) for line in _results(event)]
 
 
-def plan_lines(text: str) -> list[str]:
-    """The lines of a plan, whose parts are lines already."""
-    return [printable_line(line) for line in text.split("\n")]
+def plan_lines(plan: Plan) -> list[str]:
+    """The lines of a plan."""
+    return render_plan(plan).split("\n")
 
 
 def error_lines(error: ShipitError) -> list[str]:

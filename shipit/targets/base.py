@@ -1,54 +1,27 @@
-"""What a place must be able to do, and what it is handed to do it."""
+"""What a kind of target has to do (`Target`), and what it may do besides: each a protocol of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from shipit.clock import Clock, Deadline
+from shipit.clock import Clock
 from shipit.config.model import TargetConfig
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.drafts.kind import KindDraft
 from shipit.events import Emit, Event
-from shipit.http.retry import ATTEMPTS
 from shipit.image.image import BuiltImage
 from shipit.registry.credentials import Credentials
-from shipit.registry.inventory import Inventory
-from shipit.registry.registries import Registries
-from shipit.release import Finding, ImageUse, Place, Release, Seen, Step, Verdict
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a target may use while it works: time, the env and resolved secrets of this target, and where to tell.
-
-    `mark` gives a keyed hash of a value, the same for equal values within one run and meaningless outside of it.
-    `deadline_s` is on the clock's own scale. `registries` are those of the run, with the credentials in use;
-    `inventory` is what they were found to have before anything is changed. `attempts` is how often a read is tried that
-    fails in a way that may pass: once where the caller looks again by itself.
-    """
-
-    environment: ProcessEnvironment
-    clock: Clock
-    emit: Emit = field(repr=False)
-    mark: Callable[[str], str] = field(repr=False)
-    deadline_s: float
-    env: Mapping[str, str] = field(default_factory=dict)
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    registries: Registries | None = field(default=None, repr=False)
-    inventory: Inventory | None = field(default=None, repr=False)
-    attempts: int = ATTEMPTS
-
-    @property
-    def deadline(self) -> Deadline:
-        """The moment that no call, wait or stream for this target may outlast."""
-        return Deadline(self.clock, self.deadline_s)
+from shipit.release import Finding, ImageUse, Place, Release, Seen, Status, Step, Verdict
+from shipit.targets.session import Session
 
 
 class Target(Protocol):
-    """One place a release can go. Only `apply` changes the world."""
+    """One place a release can go. Holds its configuration and nothing else: every method may be called on a fresh instance.
+
+    Only `apply` writes to the place.
+    """
 
     name: str
     place: Place
@@ -58,16 +31,20 @@ class Target(Protocol):
         """Which images it runs, from which repository, in which form and for which platform."""
         ...
 
-    def observe(self, context: Context) -> Any:
+    def observe(self, session: Session) -> Any:
         """The place as plain values, read once. Raises RemoteError when it can't be read."""
         ...
 
     def plan(self, release: Release, observed: Any) -> tuple[Step, ...]:
-        """Pure: the steps from what is to what should be; none when it is so already."""
+        """Pure: the steps from what is observed to what the release wants; empty when up to date."""
         ...
 
-    def apply(self, step: Step, context: Context) -> Iterator[Event]:
-        """Do one step; safe to repeat after a crash at any byte. A step that gates the next returns when it is over."""
+    def apply(self, step: Step, session: Session) -> Iterator[Event]:
+        """Do one step. Needs the step and the secrets that it names, no call before it; safe to repeat after a crash.
+
+        A step that gates the next one returns when it is over. What the verdict needs to know of it is told as
+        StepApplied, and comes back in `Seen.applied`.
+        """
         ...
 
     def judge(self, release: Release, observed: Any, seen: Seen) -> Verdict:
@@ -77,8 +54,8 @@ class Target(Protocol):
         """
         ...
 
-    def describe(self, observed: Any) -> tuple[str, ...]:
-        """Pure: what runs there, as lines for `status`."""
+    def describe(self, observed: Any) -> Status:
+        """Pure: what runs there."""
         ...
 
 
@@ -95,8 +72,8 @@ class Checks(Protocol):
 class Guards(Protocol):
     """A kind whose place could become another one between the plan and a change."""
 
-    def guard(self, observed: Any, context: Context) -> None:
-        """Called before each step. Raises ShipitError when the place is not the one that was observed."""
+    def guard(self, place: Place, session: Session) -> None:
+        """Called before each step. Raises: ShipitError when this target no longer leads to the place of the plan."""
         ...
 
 
@@ -104,10 +81,10 @@ class Guards(Protocol):
 class Probes(Protocol):
     """A kind that can ask the app itself whether it serves."""
 
-    def probe(self, observed: Any, context: Context) -> Any:
+    def probe(self, observed: Any, session: Session, *, has_changed: bool) -> Any:
         """The observation with what the app answered added; asked for when the place looks healthy without it.
 
-        It is judged again then. Raises RemoteError when the place can't be asked.
+        It is judged again then. `has_changed` is whether this run changed the place. Raises RemoteError when the place can't be asked.
         """
         ...
 
@@ -116,15 +93,15 @@ class Probes(Protocol):
 class Reverts(Protocol):
     """A kind whose place can be brought back to what it was before a deploy that failed."""
 
-    def plan_back(self, before: Any, now: Any) -> tuple[Step, ...]:
-        """Pure: the steps from what is to what was observed before the first change; none when that still runs.
+    def plan_rollback(self, release: Release, before: Any, now: Any) -> tuple[Step, ...]:
+        """Pure: the steps from `now` to what was observed before the first change; empty when that still runs.
 
-        A place that someone else changed meanwhile is left alone.
+        `release` is what failed. A place that someone else changed meanwhile is left alone.
         """
         ...
 
-    def judge_back(self, before: Any, observed: Any, seen: Seen) -> Verdict:
-        """Pure: the health of the place on its way back, against what ran before."""
+    def judge_rollback(self, release: Release, before: Any, observed: Any, seen: Seen) -> Verdict:
+        """Pure: the health of the place while it is rolled back, against what ran before."""
         ...
 
 
@@ -150,7 +127,7 @@ class Notes(Protocol):
 class Examines(Protocol):
     """A kind that can tell whether a deploy would be let in, without changing anything."""
 
-    def examine(self, context: Context) -> Sequence[Finding]:
+    def examine(self, session: Session) -> Sequence[Finding]:
         """What it found; a ShipitError that it raises is a failure of the target."""
         ...
 
@@ -168,7 +145,7 @@ class ChecksLogin(Protocol):
 class ChecksAccess(Protocol):
     """A kind that can tell with a request or two that its user may not deploy there."""
 
-    def check_access(self, context: Context) -> None:
+    def check_access(self, session: Session) -> None:
         """Called for a deploy before an engine is asked to build. Raises: ShipitError."""
         ...
 
@@ -192,19 +169,10 @@ class Serves(Protocol):
 
 
 @runtime_checkable
-class Closes(Protocol):
-    """A kind that keeps connections, or files, for as long as a run lasts."""
-
-    def close(self) -> None:
-        """Called when the run ends; never raises."""
-        ...
-
-
-@runtime_checkable
 class Diagnoses(Protocol):
     """A kind that can add logs and events to a verdict of failure."""
 
-    def diagnose(self, verdict: Verdict, context: Context) -> Verdict:
+    def diagnose(self, verdict: Verdict, session: Session) -> Verdict:
         """The same verdict with more detail; never raises."""
         ...
 

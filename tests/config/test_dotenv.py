@@ -8,8 +8,8 @@ import pytest
 
 from shipit.config.load import load_project
 from shipit.config.project import Project
+from shipit.delivery.images import build_options
 from shipit.errors import ConfigErrors
-from shipit.pipeline.images import build_options
 from shipit.targets.kinds import KindModels
 from tests.runs import environment
 

@@ -11,15 +11,16 @@ import pytest
 import requests
 
 from shipit.clock import Clock
+from shipit.delivery.publish import publish_all
 from shipit.events import Event, StepDone, TargetFinished
 from shipit.pipeline.flow import deploy
 from shipit.pipeline.prepare import prepare
-from shipit.pipeline.publish import publish_all
 from shipit.pipeline.run import Run
+from shipit.record import from_json, to_json
 from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.memory import MemoryTarget, World
 from shipit.rehearsal.registry import EmbeddedRegistry
-from shipit.release import ImageUse, Seen, State
+from shipit.release import ImageUse, Seen, State, Status, Step
 from tests import runs
 from tests.servers.cluster import Cluster
 from tests.servers.registry import RegistryServer
@@ -229,8 +230,9 @@ def test_plans_are_pure_json_and_hold_no_secret(case: Case) -> None:
     assert bool(steps) == case.has_steps
     assert len({step.id for step in steps}) == len(steps)
     for step in steps:
-        assert json.loads(json.dumps(step.payload)) == json.loads(json.dumps(step.payload))
-        assert SECRET not in json.dumps([step.payload, step.summary, step.detail])
+        text = json.dumps(to_json(step))
+        assert from_json(Step, json.loads(text)) == step
+        assert SECRET not in text
 
 
 def test_after_a_deploy_the_plan_is_empty_and_stays_so(case: Case) -> None:
@@ -245,9 +247,9 @@ def test_every_step_is_safe_to_repeat(case: Case) -> None:
     run = case.make()
     target = run.targets[0]
     preparation = prepare(run)
-    publish_all(run, preparation.uses.values())
+    publish_all(run.delivery, preparation.uses.values())
     for step in preparation.plan.targets[0].steps:
-        first, second = (list(target.apply(step, run.context(target))) for _ in range(2))
+        first, second = (list(target.apply(step, run.session(target))) for _ in range(2))
         assert all(isinstance(event, Event) for event in [*first, *second])
     assert deploy(case.make()) == 0
     assert prepare(case.make()).plan.changes == 0
@@ -257,9 +259,11 @@ def test_what_runs_can_be_described(case: Case) -> None:
     assert deploy(case.make()) == 0
     run = case.make()
     target = run.targets[0]
-    lines = target.describe(target.observe(run.context(target)))
-    assert lines
-    assert SECRET not in "\n".join(lines)
+    status = target.describe(target.observe(run.session(target)))
+    assert status.units
+    text = json.dumps(to_json(status))
+    assert from_json(Status, json.loads(text)) == status
+    assert SECRET not in text
 
 
 def _deploy_while(case: Case, note: str, meddle: Callable[[], None]) -> TargetFinished:

@@ -9,8 +9,8 @@ import pytest
 import urllib3
 
 from shipit.errors import ShipitError
+from shipit.parallel import Failures
 from shipit.pipeline.flow import deploy
-from shipit.pipeline.parallel import Failures
 from shipit.pipeline.prepare import prepare
 from shipit.pipeline.run import Run
 from shipit.rehearsal.server import Request, Response, StrictServer

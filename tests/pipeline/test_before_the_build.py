@@ -13,14 +13,14 @@ import pytest
 from shipit.clock import Clock
 from shipit.errors import RemoteError, ShipitError
 from shipit.events import Event, StepStarted
+from shipit.parallel import Failures
 from shipit.pipeline.flow import deploy
-from shipit.pipeline.parallel import Failures
 from shipit.pipeline.run import Run
 from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.memory import MemoryObserved, MemoryTarget, World
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.release import ImageUse
-from shipit.targets.base import Context
+from shipit.targets.session import Session
 from tests import runs
 
 WITH_RUN = 'FROM scratch\nRUN make\nCMD ["/hello"]\n'
@@ -77,7 +77,7 @@ def test_a_missing_heroku_login_is_told_before_the_build(tmp_path: Path, engine:
 class Away(MemoryTarget):
     """Can't be read, after a while."""
 
-    def observe(self, context: Context) -> MemoryObserved:
+    def observe(self, session: Session) -> MemoryObserved:
         time.sleep(0.4)
         raise RemoteError("is out of reach", where=self.place.identity)
 

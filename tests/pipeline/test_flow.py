@@ -12,14 +12,15 @@ import pytest
 from shipit.config.model import TargetConfig
 from shipit.errors import Interrupted, ShipitError, UsageError
 from shipit.events import Event, Log, PlanMade, RunFinished, Serving, StepDone, StepStarted, TargetFinished, Waiting
+from shipit.parallel import settle
 from shipit.pipeline.flow import deploy, plan
 from shipit.pipeline.graph import run_order, select_targets
-from shipit.pipeline.parallel import settle
 from shipit.pipeline.run import Run
 from shipit.redact import Redactor
 from shipit.rehearsal.memory import MemoryConfig, MemoryTarget, World
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.release import ImageUse, Plan
+from shipit.report.plan_text import render_plan
 from tests import runs
 
 
@@ -82,7 +83,7 @@ def test_the_plan_reads_well(bench: Bench) -> None:
     plan(bench.run())
     [made] = bench.of(PlanMade)
     assert isinstance(made, PlanMade)
-    text = re.sub(r"\d+ B,", "N B,", made.text.replace(bench.registry.host, "HOST"))
+    text = re.sub(r"\d+ B,", "N B,", render_plan(made.plan).replace(bench.registry.host, "HOST"))
     image, manifest = text.split("image  app  ")[1][:12], text.split("/app@")[1][:12]
     assert text == (
         "app -> production\n\n"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from shipit.delivery.images import Prepared, build_images, prepare_uses
 from shipit.digest import Digest
-from shipit.pipeline.images import Prepared, build_images, prepare_uses
 from shipit.release import ImageUse
 from tests import runs
 from tests.image.hostile import HostileRegistry, tar_of
@@ -29,7 +29,7 @@ def prepared(folder: Path, registry: HostileRegistry, image: str, command: tuple
     run = runs.run(loaded, surroundings, [])
     use = ImageUse("web", f"{registry.host}/web", "oci", "linux/amd64", command, publish=False)
     try:
-        return prepare_uses(run, [use], build_images(run, [use]))[use]
+        return prepare_uses(run.delivery, [use], build_images(run.delivery, [use]))[use]
     finally:
         run.close()
 

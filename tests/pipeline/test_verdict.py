@@ -15,7 +15,7 @@ from shipit.pipeline.run import Run
 from shipit.rehearsal.memory import MemoryConfig, MemoryObserved, MemoryTarget, World
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.release import ImageUse, Release, Seen, State, Verdict
-from shipit.targets.base import Context
+from shipit.targets.session import Session
 from tests import runs
 
 
@@ -25,11 +25,11 @@ class Slow(MemoryTarget):
     looks_s = 0.0
     diagnosed_for_s = -1.0
 
-    def observe(self, context: Context) -> MemoryObserved:
+    def observe(self, session: Session) -> MemoryObserved:
         if self.world.writes and self.looks_s:
-            context.deadline.sleep(self.looks_s, "an answer of memory")
-            context.deadline.check("an answer of memory")
-        return super().observe(context)
+            session.deadline.sleep(self.looks_s, "an answer of memory")
+            session.deadline.check("an answer of memory")
+        return super().observe(session)
 
     def judge(self, release: Release, observed: MemoryObserved, seen: Seen) -> Verdict:
         verdict = super().judge(release, observed, seen)
@@ -37,9 +37,9 @@ class Slow(MemoryTarget):
             return verdict._replace(warnings=("nothing serves: 0 of 0",))
         return verdict
 
-    def diagnose(self, verdict: Verdict, context: Context) -> Verdict:
-        self.diagnosed_for_s = context.deadline.remaining_s()
-        return super().diagnose(verdict, context)
+    def diagnose(self, verdict: Verdict, session: Session) -> Verdict:
+        self.diagnosed_for_s = session.deadline.remaining_s()
+        return super().diagnose(verdict, session)
 
 
 class Bench:
@@ -96,7 +96,7 @@ def test_that_nothing_was_changed_is_said_only_when_it_was_seen(bench: Bench) ->
     run = bench.run("two")
     assert bench.target is not None
     bench.world.fails = "apply"
-    bench.target.plan_back = lambda before, now: ()  # type: ignore[method-assign]
+    bench.target.plan_rollback = lambda release, before, now: ()  # type: ignore[method-assign]
     tell = run.tell
 
     def meddle(event: Event) -> None:

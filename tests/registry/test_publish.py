@@ -19,13 +19,13 @@ from shipit.errors import Interrupted, ShipitError
 from shipit.events import Event, Retried, Transferred
 from shipit.http.retry import ATTEMPTS
 from shipit.image.image import BuiltImage
+from shipit.parallel import Failures
 from shipit.pipeline.flow import push
-from shipit.pipeline.parallel import Failures
-from shipit.pipeline.plan_text import render_plan
 from shipit.pipeline.prepare import Preparation
 from shipit.pipeline.run import Run
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.rehearsal.server import Request, Response
+from shipit.report.plan_text import render_plan
 from tests import runs
 from tests.servers.certificates import Authority
 from tests.servers.install import find
@@ -230,7 +230,7 @@ def test_a_registry_on_the_network_without_tls(tmp_path: Path, own_address: str)
         text = text.replace("tags: [v1]", "tags: [v1], insecure: true")
         run = runs.run(runs.project(tmp_path, text, surroundings), surroundings, events)
         said = f"app  insecure: {registry.host} is asked over plain HTTP, and passwords go there in clear"
-        assert said in render_plan(push(run).plan, run.redactor)
+        assert said in render_plan(push(run).plan)
         assert registry.config_of("app", "v1") is not None
 
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from shipit.config.yaml_text import quoted
+from shipit.digest import Digest
 from shipit.errors import BuildError, ConfigError, ConfigErrors, RemoteError, ShipitError
 from shipit.events import (
     Event,
@@ -30,9 +31,7 @@ from shipit.events import (
     Waiting,
     Warned,
 )
-from shipit.pipeline.plan_text import render_plan
-from shipit.redact import Redactor
-from shipit.release import Place, Plan, Step, TargetPlan
+from shipit.release import Place, Plan, PlannedImage, Step, TagMove, TargetPlan, Upload
 from shipit.report.json_lines import JsonReporter, to_json
 from shipit.report.plain import PlainReporter
 from shipit.report.problems import annotation_lines, failure_data
@@ -60,11 +59,19 @@ HOSTILE = [
 ]
 
 
+DIGEST = Digest("sha256:" + "a" * 64)
+
+
 def events(text: str) -> list[Event]:
     """Every event that holds text, with the same one wherever it can stand."""
     step = Step("set", text, (text,))
+    upload = Upload(text, text, DIGEST, 1, 1, (text,))
     plan = Plan(
-        "app", "production", (text,), (TargetPlan("web", Place("k", text), (text,), (step,), (text,)),), (text,)
+        "app",
+        "production",
+        (PlannedImage(text, text, DIGEST, text, text, text),),
+        (TargetPlan("web", Place("k", text), (upload,), (step,), (text,)),),
+        (TagMove(text, text, DIGEST, DIGEST),),
     )
     return [
         RunStarted("deploy", text, text, (text,)),
@@ -76,7 +83,7 @@ def events(text: str) -> list[Event]:
         Transferred(text, 1, 1, 0, 0),
         StepDone("s", text, text, 1.0),
         StepFailed("t", text, text, 1.0),
-        PlanMade(render_plan(plan, Redactor()), 3),
+        PlanMade(plan, 3),
         TargetFinished(text, "failed", text, 1.0, (text, text), text, text),
         RunFailed(1, text),
         RunFinished(1, text, 2.0, (Serving(text, text),)),
@@ -188,7 +195,7 @@ def test_errors_are_printed_line_by_line(text: str) -> None:
 def test_a_plan_can_not_be_given_lines_by_what_stands_in_it() -> None:
     step = Step("set", "set A\n  = up to date", ("A=1\n\nup to date: nothing to change",))
     plan = Plan("app", "production", (), (TargetPlan("web", Place("k", "p"), (), (step,)),))
-    assert plan_lines(render_plan(plan, Redactor())) == [
+    assert plan_lines(plan) == [
         "app -> production",
         "",
         "",

@@ -12,6 +12,7 @@ from shipit.events import Event, Log, PlanMade, Retried, TargetFinished, Warned
 from shipit.pipeline.flow import deploy
 from shipit.rehearsal.app import App
 from shipit.rehearsal.heroku import HerokuStandIn
+from shipit.report.plan_text import render_plan
 from tests import runs
 from tests.servers.dynos import ScriptedRunner
 
@@ -26,7 +27,7 @@ class Ended(NamedTuple):
 
     @property
     def plan(self) -> str:
-        return next(event.text for event in self.events if isinstance(event, PlanMade))
+        return next(render_plan(event.plan) for event in self.events if isinstance(event, PlanMade))
 
     @property
     def finished(self) -> TargetFinished:

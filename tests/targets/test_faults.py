@@ -9,8 +9,8 @@ import pytest
 
 from shipit.errors import ShipitError
 from shipit.events import Event
+from shipit.parallel import Failures
 from shipit.pipeline.flow import deploy
-from shipit.pipeline.parallel import Failures
 from shipit.pipeline.run import Run
 from shipit.rehearsal.dyno import Line, Running
 from shipit.rehearsal.heroku import HerokuStandIn

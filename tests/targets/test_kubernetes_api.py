@@ -14,8 +14,8 @@ import pytest
 from shipit.clock import Clock
 from shipit.errors import ConfigErrors, ShipitError
 from shipit.events import Event, Log, StepDone, StepStarted, TargetFinished, Warned
+from shipit.parallel import Failures
 from shipit.pipeline.flow import deploy
-from shipit.pipeline.parallel import Failures
 from shipit.pipeline.prepare import prepare
 from shipit.pipeline.run import Run
 from shipit.rehearsal.registry import EmbeddedRegistry

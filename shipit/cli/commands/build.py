@@ -30,7 +30,7 @@ def run(
     ] = None,
 ) -> None:
     with ending(options.verbose, options.output):
-        from shipit.pipeline.images import build_images
+        from shipit.delivery.images import build_images
         from shipit.release import ImageUse
 
         project, environ = load(options)
@@ -54,6 +54,6 @@ def run(
                 ImageUse(name, "", "oci", config.build.platforms[0] if config.build else "linux/amd64")
                 for name, config in chosen.items()
             ]
-            built = build_images(run, uses)
+            built = build_images(run.delivery, uses)
         for use in uses:
             result(f"{use.image}  {built[use.image, use.platform].config_digest}")

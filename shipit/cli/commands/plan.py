@@ -21,11 +21,11 @@ def run(
 ) -> None:
     with ending(options.verbose, options.output):
         from shipit.pipeline.flow import plan
-        from shipit.pipeline.plan_text import render_plan
+        from shipit.report.plan_text import render_plan
 
         with targets_run(options, plan_to_stdout=True) as run:
             preparation = plan(run)
         if options.output != "json":
-            result(render_plan(preparation.plan, run.redactor))
+            result(render_plan(run.redactor.value(preparation.plan)))
         if exit_code and preparation.plan.changes:
             raise typer.Exit(3)

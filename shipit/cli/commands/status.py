@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from shipit.cli.ending import ending
 from shipit.cli.options import TargetOptions
 from shipit.cli.running import targets_run
 from shipit.cli.say import result, result_json
-from shipit.printable import printable_line
 
 HELP = "Reads every target and changes nothing."
 EXAMPLES = ("shipit status", "shipit status k8s --output json")
@@ -17,28 +15,17 @@ EXAMPLES = ("shipit status", "shipit status k8s --output json")
 
 def run(options: TargetOptions) -> None:
     with ending(options.verbose, options.output), targets_run(options) as run:
-        from shipit.pipeline.parallel import together
+        from shipit.parallel import together
         from shipit.pipeline.prepare import observe_target
+        from shipit.record import to_json
+        from shipit.report.status_text import render_status
 
-        observed = together(
-            {target.name: partial(observe_target, run, target) for target in run.targets},
-            run.clock,
-        )
-        rows: list[dict[str, Any]] = []
-        for target in run.targets:
-            lines = run.redactor.lines(target.describe(observed[target.name]))
-            rows.append(
-                {
-                    "target": target.name,
-                    "kind": target.place.kind,
-                    "place": run.redactor.text(target.place.identity),
-                    "runs": list(lines),
-                }
-            )
+        calls = {target.name: partial(observe_target, run, target) for target in run.targets}
+        observed = together(calls, run.clock)
+        found = [run.redactor.value(target.describe(observed[target.name])) for target in run.targets]
         if options.output == "json":
-            result_json(rows)
+            result_json([to_json(status) for status in found])
             return
-        for row in rows:
-            result(printable_line(f"{row['target']}  {row['place']}"))
-            for line in row["runs"] or ["nothing runs there"]:
-                result(printable_line(f"  {line}"))
+        for status in found:
+            for line in render_status(status):
+                result(line)

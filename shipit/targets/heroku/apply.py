@@ -9,7 +9,7 @@ from typing import Any
 from shipit.digest import Digest
 from shipit.errors import DeployFailed, RemoteError
 from shipit.events import Event, Warned
-from shipit.release import Step
+from shipit.release import PayloadStep as Step
 from shipit.targets.heroku.client import HerokuClient
 from shipit.targets.heroku.described import changes_images, gives, sets_variables, told
 from shipit.targets.heroku.follow import LISTED_S, Follower

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shipit.digest import Digest
-from shipit.release import Step
+from shipit.release import PayloadStep as Step
 from shipit.targets.heroku.observed import OWNED, HerokuObserved, ProcessFacts, Told
 
 RELEASE = "release"
@@ -126,7 +126,7 @@ def _numbered(steps: list[Step], wanted: Wanted, observed: HerokuObserved) -> It
             which = f"release {number} of {len(steps)}"
             said = f"{which}, {said or 'without a release command'}"
         payload = {**step.payload, **base, "is_later": number > 1, "taken_out": list(taken_out)}
-        yield step._replace(detail=(*step.detail, said) if said else step.detail, payload=payload)
+        yield replace(step, detail=(*step.detail, said) if said else step.detail, payload=payload)
         taken_out += [step.payload["process"]] if "process" in step.payload else []
 
 

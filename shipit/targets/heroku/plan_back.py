@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from shipit.digest import Digest
-from shipit.release import Step
+from shipit.release import PayloadStep as Step
 from shipit.targets.heroku.observed import NOTHING, OWNED, HerokuObserved, ProcessFacts
 from shipit.targets.heroku.plan import RELEASE, Wanted, plan_scale
 

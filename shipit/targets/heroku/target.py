@@ -16,8 +16,7 @@ from shipit.http.skew import judge_skew
 from shipit.image.image import BuiltImage
 from shipit.reference import parse_reference
 from shipit.registry.credentials import Credentials
-from shipit.release import Finding, ImageUse, Place, Release, Seen, Step, Verdict
-from shipit.targets.base import Context
+from shipit.release import Finding, ImageUse, PayloadStep, Place, Release, Seen, Status, Step, Unit, Verdict
 from shipit.targets.heroku.address import api_address
 from shipit.targets.heroku.apply import Changes
 from shipit.targets.heroku.attempts import choose_attempt
@@ -38,6 +37,7 @@ from shipit.targets.heroku.streams import ReleaseOutput, recent_logs
 from shipit.targets.heroku.token import NO_TOKEN, Token, find_token
 from shipit.targets.heroku.wanted import wanted_back, wanted_of
 from shipit.targets.heroku.wire import HerokuWire
+from shipit.targets.session import Session
 
 PLATFORM = "linux/amd64"
 WAY_BACK = ("rollback", "config back", "scale")
@@ -71,7 +71,6 @@ class HerokuTarget:
         self._wire: HerokuWire | None = None
         self._before: HerokuObserved | None = None
         self._released: dict[str, Digest] = {}
-        self._has_changed = False
         self._token: tuple[Token | None, ...] = ()
 
     def images(self) -> Sequence[ImageUse]:
@@ -94,8 +93,8 @@ class HerokuTarget:
         token = self._find_token(environment)
         return {self.registry: Credentials("_", token.value, preemptive=True, origin=token.origin)} if token else {}
 
-    def observe(self, context: Context) -> HerokuObserved:
-        client = self._client(context)
+    def observe(self, session: Session) -> HerokuObserved:
+        client = self._client(session)
         try:
             answers = ask(client, "config", "dynos")
         except RemoteError as error:
@@ -105,10 +104,10 @@ class HerokuTarget:
         check_stack(self.app, answers.app)
         # What a secret was before is a secret, too.
         secrets = self.project.secrets_for(self.name)
-        context.environment.redactor.add(value for name, value in answers.config.items() if name in secrets)
-        is_pushed = partial(self._is_pushed, context)
+        session.environment.redactor.add(value for name, value in answers.config.items() if name in secrets)
+        is_pushed = partial(self._is_pushed, session)
         return observed_of(
-            answers._replace(formation=with_owners(answers.formation, self._processes(), is_pushed)), context.mark
+            answers._replace(formation=with_owners(answers.formation, self._processes(), is_pushed)), session.mark
         )
 
     def reissue(self, images: Mapping[ImageUse, BuiltImage], observed: HerokuObserved) -> Mapping[ImageUse, ImageUse]:
@@ -136,57 +135,58 @@ class HerokuTarget:
     def notes(self, release: Release, observed: HerokuObserved) -> tuple[str, ...]:
         return notes_on(self._wanted(release), observed)
 
-    def apply(self, step: Step, context: Context) -> Iterator[Event]:
-        self._has_changed = True
+    def apply(self, step: Step, session: Session) -> Iterator[Event]:
+        assert isinstance(step, PayloadStep)
         try:
-            yield from self._changes(context).apply(step, context.secrets, self._config_before())
+            yield from self._changes(session).apply(step, session.secrets, self._config_before())
         except ReleaseFailed as error:
             if step.id not in WAY_BACK:
-                yield from self._after_failure(error, step, context)
+                yield from self._after_failure(error, step, session)
             raise
 
-    def plan_back(self, before: HerokuObserved, now: HerokuObserved) -> tuple[Step, ...]:
+    def plan_rollback(self, release: Release, before: HerokuObserved, now: HerokuObserved) -> tuple[Step, ...]:
         # Values stay in memory: a step holds none.
         self._before = before
         return plan_back(before, now, self._released, self._names())
 
-    def judge_back(self, before: HerokuObserved, observed: HerokuObserved, seen: Seen) -> Verdict:
+    def judge_rollback(self, release: Release, before: HerokuObserved, observed: HerokuObserved, seen: Seen) -> Verdict:
         return judge_heroku(wanted_back(before, self._names()), observed, seen, pending_s=self.config.pending)
 
-    def examine(self, context: Context) -> Sequence[Finding]:
+    def examine(self, session: Session) -> Sequence[Finding]:
         """The token, the account's clock, and that the app's registry lets it in."""
-        token = find_token(context.environment)
+        token = find_token(session.environment)
         findings = [Finding("ok", "heroku", f"takes the token from {token.origin}")] if token else []
-        skew = judge_skew("Heroku", self._client(context).date(), time.time())
+        skew = judge_skew("Heroku", self._client(session).date(), time.time())
         return [*findings, *([skew] if skew else [])]
 
     def judge(self, release: Release, observed: HerokuObserved, seen: Seen) -> Verdict:
         return judge_heroku(self._wanted(release), observed, seen, pending_s=self.config.pending)
 
-    def probe(self, observed: HerokuObserved, context: Context) -> HerokuObserved:
+    def probe(self, observed: HerokuObserved, session: Session, *, has_changed: bool) -> HerokuObserved:
         """Asks web for its path of `health`; without one, for `/` after a change, and only to warn."""
         web = observed.formation.get(WEB)
         path = self.config.health_path
         is_asked = WEB in self.config.processes and web and web.quantity and not observed.maintenance
-        if not is_asked or not (path or self._has_changed):
+        if not is_asked or not (path or has_changed):
             return observed
-        return replace(observed, probe=ask_app(self._client(context), observed.web_url, path))
+        return replace(observed, probe=ask_app(self._client(session), observed.web_url, path))
 
     def urls(self, observed: HerokuObserved) -> Sequence[str]:
         web = observed.formation.get(WEB)
         return (observed.web_url,) if observed.web_url and web is not None and web.quantity else ()
 
-    def describe(self, observed: HerokuObserved) -> tuple[str, ...]:
-        lines = [f"v{observed.version}  {observed.web_url}".rstrip()]
+    def describe(self, observed: HerokuObserved) -> Status:
+        units = []
         for name, facts in sorted(observed.formation.items()):
             states = [f"{dyno.name} {dyno.state}" for dyno in observed.dynos if dyno.process == name]
-            lines.append(f"{name}  {facts.short or 'image unknown'}  {', '.join(states) or f'{facts.quantity} dynos'}")
-        return tuple(lines)
+            image = facts.image if facts.image and not facts.told else facts.short
+            units.append(Unit(name, ", ".join(states), image or "", facts.quantity, observed.up(name)))
+        return Status(self.name, self.place, f"v{observed.version}", tuple(units), tuple(self.urls(observed)))
 
-    def diagnose(self, verdict: Verdict, context: Context) -> Verdict:
+    def diagnose(self, verdict: Verdict, session: Session) -> Verdict:
         """Adds the output of a failed release phase, or the log of a crashed dyno."""
         kind, _, subject = verdict.subject.partition(":")
-        client = self._client(context)
+        client = self._client(session)
         lines: list[str] = []
         try:
             if kind == "release":
@@ -200,22 +200,22 @@ class HerokuTarget:
         hint = verdict.hint or f"heroku logs --app {self.app}"
         return verdict._replace(detail=tuple(lines), hint=hint)
 
-    def _after_failure(self, error: ReleaseFailed, step: Step, context: Context) -> Iterator[Event]:
+    def _after_failure(self, error: ReleaseFailed, step: PayloadStep, session: Session) -> Iterator[Event]:
         """Put back what this run changed before a release failed, and tell what runs now."""
-        context = replace(context, deadline_s=max(context.deadline_s, context.clock.now() + PUT_BACK_S), attempts=5)
+        session = replace(session, deadline_s=max(session.deadline_s, session.clock.now() + PUT_BACK_S), attempts=5)
         if self._before is None:
             return
         try:
-            now = self.observe(context)
+            now = self.observe(session)
             if step.payload["is_later"] or step.id == "config":
                 now = without(now, step.payload["taken_out"])
                 steps = plan_back(self._before, now, self._released, self._names())
                 for back in steps:
-                    yield from self._changes(context).apply(back, {}, self._config_before())
+                    yield from self._changes(session).apply(back, {}, self._config_before())
                 if steps:
-                    now = self.observe(context)
+                    now = self.observe(session)
                     error.what += f"; so this was done: {', '.join(back.summary for back in steps)}"
-            self._tell_what_runs(error, now, context.clock.now())
+            self._tell_what_runs(error, now, session.clock.now())
         except Interrupted:
             raise
         except ShipitError as second:
@@ -237,13 +237,13 @@ class HerokuTarget:
     def _config_before(self) -> Mapping[str, str]:
         return self._before.config if self._before else {}
 
-    def _is_pushed(self, context: Context, process: str, short: str) -> bool | None:
+    def _is_pushed(self, session: Session, process: str, short: str) -> bool | None:
         """Whether the app's registry has the tag that shipit puts beside an image of a process type."""
-        if context.registries is None or not short or short == NOTHING:
+        if session.registries is None or not short or short == NOTHING:
             return None
         reference = parse_reference(f"{self.registry}/{self.app}/{process.lower()}")
         try:
-            client = context.registries.client(reference)
+            client = session.registries.client(reference)
             return client.manifest_digest(reference.repository, f"sha-{short}") is not None
         except RemoteError:
             return None
@@ -261,23 +261,23 @@ class HerokuTarget:
 
     def _digests(self, release: Release) -> dict[str, Digest]:
         """Process type -> config digest of its image, under whichever id it is given."""
-        by_repository = {use.repository: image for use, image in release.images.items()}
+        by_repository = {image.use.repository: image for image in release.images}
         return {
             name: Digest(by_repository[self._use(name, process).repository].config_digest)
             for name, process in self._processes().items()
         }
 
-    def _changes(self, context: Context) -> Changes:
-        client = replace(self._client(context), attempts=1)
+    def _changes(self, session: Session) -> Changes:
+        client = replace(self._client(session), attempts=1)
         timeout_s = self.project.release.timeout if self.project.release else RELEASE_S
         return Changes(self.name, client, Follower(self.name, client, timeout_s))
 
-    def _client(self, context: Context) -> HerokuClient:
+    def _client(self, session: Session) -> HerokuClient:
         if self._wire is None:
-            token = self._find_token(context.environment)
-            http = context.registries.http if context.registries else None
-            self._wire = HerokuWire(context.environment, token, context.clock, context.emit, http)
-        return HerokuClient(self._wire, self.app, context.deadline, context.attempts)
+            token = self._find_token(session.environment)
+            http = session.registries.http if session.registries else None
+            self._wire = HerokuWire(session.environment, token, session.clock, session.emit, http)
+        return HerokuClient(self._wire, self.app, session.deadline, session.attempts)
 
     def _find_token(self, environment: ProcessEnvironment) -> Token | None:
         """The token, looked for once: a keychain may take its time."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shipit.digest import parse_digest
-from shipit.release import Step
+from shipit.release import PayloadStep as Step
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.objects import container_images
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of

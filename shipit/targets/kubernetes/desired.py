@@ -92,7 +92,7 @@ class Desired:
 
     def released(self, release: Release, observed: KubernetesObserved, answers: Mapping[str, Live]) -> Released:
         """What a release wants, to hold a place against. `answers` is what the server made of it where it was applied."""
-        images = release.images.values()
+        images = release.images
         setting = self.setting(observed.secret_mark)
         return Released(
             objects=stamped_by_key(tuple(self.manifests(release, setting)), self.namespace),
@@ -135,7 +135,7 @@ class Desired:
         return {image: built.repository or "" for image, built in self.project.images.items()}
 
     def _image(self, name: str, release: Release) -> Image:
-        return release.images[self._use(name)]
+        return release.image(self._use(name))
 
     def _use(self, name: str) -> ImageUse:
         config = self.project.images[name]

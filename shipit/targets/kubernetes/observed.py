@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from shipit.digest import parse_digest
+from shipit.release import Unit
 from shipit.targets.kubernetes.live import Live, Meta, Pod
 from shipit.targets.kubernetes.render import Manifest
 
@@ -52,21 +52,18 @@ class Serving:
     said: str = ""
 
 
-def describe_object(key: str, live: Live | None) -> Iterator[str]:
-    """What runs, as lines for `status`; none for what does not run."""
+def describe_object(key: str, live: Live | None) -> Iterator[Unit]:
+    """What runs of an object, one unit for `status`; none for what does not run."""
     if live is None:
-        yield f"{key}  not there"
+        yield Unit(key, "not there")
         return
     if live.kind not in ("Deployment", "StatefulSet", "DaemonSet", "Pod"):
         return
-    images = [_shown(image) for image in live.spec.images.values()]
+    images = ", ".join(live.spec.images.values())
+    if live.kind == "Pod":
+        yield Unit(key, live.status.phase, images)
+        return
     wanted = (
         live.status.desired if live.kind == "DaemonSet" else 1 if live.spec.replicas is None else live.spec.replicas
     )
-    state = live.status.phase or f"{live.status.ready}/{wanted} ready"
-    yield f"{key}  {state}  {', '.join(images)}"
-
-
-def _shown(image: str) -> str:
-    digest = parse_digest(image.rpartition("@")[2])
-    return digest.short if digest else image
+    yield Unit(key, "", images, wanted, live.status.ready)

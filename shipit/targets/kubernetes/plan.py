@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from shipit.release import Step
+from shipit.release import Effect
+from shipit.release import PayloadStep as Step
 from shipit.targets.kubernetes.drift import APPLIED_ANNOTATION, OWN_ANNOTATIONS, differences, stamp
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.objects import container_images, spec_of
@@ -75,7 +76,7 @@ def _step(manifest: Manifest, observed: KubernetesObserved, namespace: str, scal
     live, stamped = observed.objects.get(key), stamp(manifest if replicas is None else _without_replicas(manifest))
     payload: dict[str, Any] = {"apply": stamped, **({} if replicas is None else {"replicas": replicas})}
     if live is None:
-        return Step(f"apply {key}", f"create {key}", _facts(manifest), payload=payload)
+        return Step(f"apply {key}", f"create {key}", _facts(manifest), "create", payload=payload)
     changed = list(differences(stamped, live.manifest))
     if not changed:
         return None
@@ -96,8 +97,9 @@ def plan_secret(key: str, stale: Sequence[str], exists: bool, which: str) -> Ste
     """The step that writes a Secret; its values stay out of the plan."""
     if not stale:
         return None
-    verb = "change" if exists else "create"
-    return Step(f"apply {key}", f"{verb} {key}", tuple(f"{name} (secret)" for name in stale), payload={"secret": which})
+    verb: Effect = "change" if exists else "create"
+    detail = tuple(f"{name} (secret)" for name in stale)
+    return Step(f"apply {key}", f"{verb} {key}", detail, verb, payload={"secret": which})
 
 
 def plan_release_job(job: Manifest, observed: KubernetesObserved, steps: Sequence[Step]) -> Step | None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from shipit.errors import RemoteError
 from shipit.reference import parse_reference
-from shipit.targets.base import Context
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.render import Manifest, render_pull_secret
+from shipit.targets.session import Session
 
 
-def render_pull_secret_of(desired: Desired, context: Context) -> Manifest:
+def render_pull_secret_of(desired: Desired, session: Session) -> Manifest:
     """The Secret with the credentials in use here. Raises: RemoteError where there are none."""
     refs = {ref.registry: ref for ref in (parse_reference(use.repository) for use in desired.uses())}
     hosts = sorted(refs)
-    logins = {host: context.registries.credentials(refs[host]) if context.registries else None for host in hosts}
+    logins = {host: session.registries.credentials(refs[host]) if session.registries else None for host in hosts}
     known = {host: (login.username, login.password) for host, login in logins.items() if login and login.password}
     if not known:
         hint = f"shipit login {hosts[0]}, or remove pull_secret"
@@ -23,10 +23,10 @@ def render_pull_secret_of(desired: Desired, context: Context) -> Manifest:
     return render_pull_secret(desired.setting(""), known)
 
 
-def is_pull_secret_current(desired: Desired, client: KubernetesClient, context: Context) -> bool | None:
+def is_pull_secret_current(desired: Desired, client: KubernetesClient, session: Session) -> bool | None:
     """Whether the cluster has them already; None where it should not have any."""
     if not desired.config.pull_secret:
         return None
-    wanted = render_pull_secret_of(desired, context)
+    wanted = render_pull_secret_of(desired, session)
     live = client.read(wanted, desired.namespace)
     return bool(live and (live.manifest.get("data") or {}) == wanted["data"])

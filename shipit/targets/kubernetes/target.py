@@ -12,8 +12,7 @@ from shipit.config.project import Project
 from shipit.errors import ConfigErrors, RemoteError
 from shipit.events import Event
 from shipit.http.skew import judge_skew
-from shipit.release import Finding, ImageUse, Place, Release, Seen, Step, Verdict
-from shipit.targets.base import Context
+from shipit.release import Finding, ImageUse, PayloadStep, Place, Release, Seen, Status, Step, Verdict
 from shipit.targets.kubernetes.access import Access, judge_access, needed_access, not_covered
 from shipit.targets.kubernetes.applied import applied, plan_back, released_before
 from shipit.targets.kubernetes.client import ATTEMPTS, KubernetesClient
@@ -35,6 +34,7 @@ from shipit.targets.kubernetes.render import SECRETS_ANNOTATION, Manifest, rende
 from shipit.targets.kubernetes.server import ApiServer
 from shipit.targets.kubernetes.superseded import Released
 from shipit.targets.kubernetes.urls import ingress_urls
+from shipit.targets.session import Session
 
 
 def create(name: str, config: KubernetesConfig, project: Project, environment: ProcessEnvironment) -> KubernetesTarget:
@@ -58,23 +58,17 @@ class KubernetesTarget:
         raw = read_manifests(project.folder, config.manifests)
         self._desired = Desired(name, config, project, self.namespace, raw, project.secrets_for(name))
         self._desired.check_unique()
-        self._server: ApiServer | None = None
         # What the server made of what this run applied, by key; and what the Secret held before.
         self._answers: dict[str, Live] = {}
         self._released = Released()
         self._secret_before: Manifest = {}
         self._guard(project)
 
-    def close(self) -> None:
-        """Close the connections to the cluster."""
-        if self._server is not None:
-            self._server.close()
-
     def images(self) -> Sequence[ImageUse]:
         return self._desired.uses()
 
-    def observe(self, context: Context) -> KubernetesObserved:
-        client = self._client(context)
+    def observe(self, session: Session) -> KubernetesObserved:
+        client = self._client(session)
         if client.namespace(self.namespace) is None:
             hint = f"create it: kubectl create namespace {self.namespace}"
             raise RemoteError(
@@ -89,9 +83,9 @@ class KubernetesTarget:
             pods=tuple(client.listed("api/v1", "pods", self.namespace, parse_pod, pods)),
             replica_sets=tuple(client.listed("apis/apps/v1", "replicasets", self.namespace, _meta, pods)),
             jobs=read_jobs(client, self.namespace, part_of) if self.project.release else (),
-            secret_marks=_marks(secret, context),
-            secret_mark=self._secret_mark(secret, context),
-            pull_secret_current=is_pull_secret_current(self._desired, client, context),
+            secret_marks=_marks(secret, session),
+            secret_mark=self._secret_mark(secret, session),
+            pull_secret_current=is_pull_secret_current(self._desired, client, session),
             secret=secret,
         )
 
@@ -111,42 +105,45 @@ class KubernetesTarget:
         job = plan_release_job(wanted_job, observed, steps) if wanted_job else None
         return (*(step for step in first if step), *([job] if job else ()), *steps)
 
-    def apply(self, step: Step, context: Context) -> Iterator[Event]:
-        client, payload = self._client(context), step.payload
+    def apply(self, step: Step, session: Session) -> Iterator[Event]:
+        assert isinstance(step, PayloadStep)
+        client, payload = self._client(session), step.payload
         if payload.get("secret") == "before":
             client.apply(self._secret_before, self.namespace)
         elif "delete" in payload:
             client.delete(payload["delete"], self.namespace)
         elif "secret" in payload:
-            client.apply(stamp(self._secret(str(payload["secret"]), context)), self.namespace)
+            client.apply(stamp(self._secret(str(payload["secret"]), session)), self.namespace)
         elif "job" in payload:
             assert self.project.release is not None
             kubectl = f"kubectl --context {self.context} -n {self.namespace}"
-            own = self._client(context, within_s=self.project.release.timeout)
+            own = self._client(session, within_s=self.project.release.timeout)
             yield from ReleaseJob(self.name, self.namespace, kubectl, own).run(payload)
         else:
             key = key_of(payload["apply"], self.namespace)
             self._answers[key] = self._applied(payload, client)
 
-    def plan_back(self, before: KubernetesObserved, now: KubernetesObserved) -> tuple[Step, ...]:
+    def plan_rollback(self, release: Release, before: KubernetesObserved, now: KubernetesObserved) -> tuple[Step, ...]:
         # Its values stay in memory: a step holds no secret.
         self._secret_before = (applied(before.secret) if before.secret else None) or {}
         return plan_back(before, now, self.namespace, self._released)
 
-    def judge_back(self, before: KubernetesObserved, observed: KubernetesObserved, seen: Seen) -> Verdict:
+    def judge_rollback(
+        self, release: Release, before: KubernetesObserved, observed: KubernetesObserved, seen: Seen
+    ) -> Verdict:
         return judge_kubernetes(released_before(before, observed, self._answers), observed, seen, self._limits)
 
-    def guard(self, observed: KubernetesObserved, context: Context) -> None:
-        """That the kubeconfig still leads to where the plan was made for."""
-        name, server, namespace = read_place(self.config, context.environment)
+    def guard(self, place: Place, session: Session) -> None:
+        """That the kubeconfig still leads to the place of the plan."""
+        name, server, namespace = read_place(self.config, session.environment)
         now = Place("kubernetes", _identity(name, server, self.config.namespace or namespace or "default"))
-        if now != self.place:
-            what = f"the place changed since the plan: it was {self.place.identity}, and is {now.identity}"
+        if now != place:
+            what = f"the place changed since the plan: it was {place.identity}, and is {now.identity}"
             raise RemoteError(what, where=self.name, hint="run it again to plan for where it leads now")
 
-    def check_access(self, context: Context) -> None:
+    def check_access(self, session: Session) -> None:
         """That objects may be applied here, and a release command started. Raises: RemoteError."""
-        client = self._client(context)
+        client = self._client(session)
         kinds = sorted({client.resource(manifest, self.namespace) for manifest in self._desired.identities()})
         wanted = [Access(*kind, ("patch",)) for kind in kinds if kind[2] == self.namespace]
         if self.project.release is not None:
@@ -159,9 +156,9 @@ class KubernetesTarget:
             what = f"the user of {self.context} may not {'; '.join(refused)}"
             raise RemoteError(what, where=self.place.identity, hint="ask for a Role with these verbs", status=403)
 
-    def examine(self, context: Context) -> Sequence[Finding]:
+    def examine(self, session: Session) -> Sequence[Finding]:
         """Whether this context may do what a deploy does, and how far its clock is."""
-        client = self._client(context)
+        client = self._client(session)
         wanted = needed_access(
             {client.resource(manifest, self.namespace) for manifest in self._desired.identities()},
             self.namespace,
@@ -176,19 +173,20 @@ class KubernetesTarget:
     def judge(self, release: Release, observed: KubernetesObserved, seen: Seen) -> Verdict:
         return judge_kubernetes(self._desired.released(release, observed, self._answers), observed, seen, self._limits)
 
-    def probe(self, observed: KubernetesObserved, context: Context) -> KubernetesObserved:
-        asked = ask_services(self._client(context), observed, self.namespace, self._desired.health())
+    def probe(self, observed: KubernetesObserved, session: Session, *, has_changed: bool) -> KubernetesObserved:
+        asked = ask_services(self._client(session), observed, self.namespace, self._desired.health())
         return replace(observed, serving=dict(asked))
 
     def urls(self, observed: KubernetesObserved) -> Sequence[str]:
         return ingress_urls(self._desired.identities())
 
-    def describe(self, observed: KubernetesObserved) -> tuple[str, ...]:
-        return tuple(line for key, live in observed.objects.items() for line in describe_object(key, live))
+    def describe(self, observed: KubernetesObserved) -> Status:
+        units = tuple(unit for key, live in observed.objects.items() for unit in describe_object(key, live))
+        return Status(self.name, self.place, "", units, tuple(self.urls(observed)))
 
-    def diagnose(self, verdict: Verdict, context: Context) -> Verdict:
+    def diagnose(self, verdict: Verdict, session: Session) -> Verdict:
         """Adds the last lines of the container that crashed, and what the cluster said of its pod."""
-        return with_last_words(verdict, self._client(context), self.namespace, f"kubectl --context {self.context}")
+        return with_last_words(verdict, self._client(session), self.namespace, f"kubectl --context {self.context}")
 
     @property
     def _limits(self) -> Limits:
@@ -201,12 +199,14 @@ class KubernetesTarget:
                 [project.problem(("targets", self.name, "server"), what, "choose another context, or correct server:")]
             )
 
-    def _client(self, context: Context, within_s: float | None = None) -> KubernetesClient:
+    def _client(self, session: Session, within_s: float | None = None) -> KubernetesClient:
         """A client with the deadline of this call; they share one server with its login and connections."""
-        if self._server is None:
-            self._server = ApiServer(find_context(context.environment, self.config.context), context.environment)
-        deadline = context.deadline if within_s is None else context.deadline.within(within_s)
-        return KubernetesClient(self._server, deadline, context.emit, min(context.attempts, ATTEMPTS))
+        key = (ApiServer, self.server, self.config.context)
+        server = session.clients.once(
+            key, lambda: ApiServer(find_context(session.environment, self.config.context), session.environment)
+        )
+        deadline = session.deadline if within_s is None else session.deadline.within(within_s)
+        return KubernetesClient(server, deadline, session.emit, min(session.attempts, ATTEMPTS))
 
     def _applied(self, payload: Mapping[str, object], client: KubernetesClient) -> Live:
         """Apply what a step says; what has to be replaced, only where it is not so already."""
@@ -225,34 +225,34 @@ class KubernetesTarget:
     def _secret_identity(self) -> Manifest:
         return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": self._desired.secret_key}}
 
-    def _secret_mark(self, secret: Live | None, context: Context) -> str:
+    def _secret_mark(self, secret: Live | None, session: Session) -> str:
         """The mark of the Secret that is there, or of its values where they are to change."""
         mark = secret.meta.annotations.get(SECRETS_ANNOTATION, "") if secret else ""
-        wanted = {name: context.secrets[name] for name in self._desired.secret_names if name in context.secrets}
+        wanted = {name: session.secrets[name] for name in self._desired.secret_names if name in session.secrets}
         if len(wanted) < len(self._desired.secret_names) or not wanted:
             return mark
         held = secret.data if secret else {}
         is_current = all(held.get(name) == value.encode() for name, value in wanted.items())
         return mark if is_current and mark else self._desired.secret_mark(wanted)
 
-    def _secret(self, which: str, context: Context) -> Manifest:
+    def _secret(self, which: str, session: Session) -> Manifest:
         kind, _, mark = which.partition(" ")
         if kind == "env":
             names = self._desired.secret_names
-            return render_secret(self._desired.setting(mark), {name: context.secrets[name] for name in names})
-        return render_pull_secret_of(self._desired, context)
+            return render_secret(self._desired.setting(mark), {name: session.secrets[name] for name in names})
+        return render_pull_secret_of(self._desired, session)
 
 
 _meta = partial(lambda part: parse_meta(part["metadata"]))
 
 
-def _marks(secret: Live | None, context: Context) -> dict[str, str]:
+def _marks(secret: Live | None, session: Session) -> dict[str, str]:
     """Name -> keyed hash of each value in a Secret; what is no text is nobody's value."""
     marks = {}
     for name, data in (secret.data if secret else {}).items():
         try:
             # What a secret was before is a secret, too.
-            marks[name] = context.mark(context.environment.redactor.learn(data.decode()))
+            marks[name] = session.mark(session.environment.redactor.learn(data.decode()))
         except UnicodeDecodeError:
             marks[name] = ""
     return marks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from shipit.release import Step
+from shipit.release import PayloadStep as Step
 from shipit.targets.registry.observed import HubTag
 
 _SHOWN = 12

@@ -12,12 +12,25 @@ from shipit.errors import ConfigErrors
 from shipit.events import Event
 from shipit.reference import DOCKER_HUB, parse_reference
 from shipit.registry.registries import Registries
-from shipit.release import CACHE_TAG, ImageUse, Place, Release, Seen, State, Step, Verdict, short
-from shipit.targets.base import Context
+from shipit.release import (
+    CACHE_TAG,
+    ImageUse,
+    PayloadStep,
+    Place,
+    Release,
+    Seen,
+    State,
+    Status,
+    Step,
+    Unit,
+    Verdict,
+    short,
+)
 from shipit.targets.registry.config import RegistryConfig
 from shipit.targets.registry.judge import judge_tags
 from shipit.targets.registry.observed import RegistryObserved
 from shipit.targets.registry.plan import plan_description, plan_retention
+from shipit.targets.session import Session
 from shipit.threads import result_of
 
 if TYPE_CHECKING:
@@ -44,30 +57,30 @@ class RegistryTarget:
     def images(self) -> Sequence[ImageUse]:
         return self._uses
 
-    def observe(self, context: Context) -> RegistryObserved:
-        found = dict(chain.from_iterable(self._manifests(use, context) for use in self._uses))
-        hubs = {use.repository: self._hub(use.repository, context) for use in self._uses if self._keeps_page}
+    def observe(self, session: Session) -> RegistryObserved:
+        found = dict(chain.from_iterable(self._manifests(use, session) for use in self._uses))
+        hubs = {use.repository: self._hub(use.repository, session) for use in self._uses if self._keeps_page}
         return RegistryObserved(
             found,
             {name: hub.description(_path(name)) for name, hub in hubs.items() if self._readme is not None},
             {name: hub.tags(_path(name)) for name, hub in hubs.items() if self.config.keep_tags},
         )
 
-    def _manifests(self, use: ImageUse, context: Context) -> Iterator[tuple[str, str | None]]:
+    def _manifests(self, use: ImageUse, session: Session) -> Iterator[tuple[str, str | None]]:
         """`REPOSITORY REFERENCE` -> digest: of its tags, and once it is known of the manifest that is waited for."""
         ref, wanted = parse_reference(use.repository), self._awaited.get(use.repository)
-        if wanted is None and context.inventory is not None:
-            for tag, digest in context.inventory.tags(ref, use.tags).items():
+        if wanted is None and session.inventory is not None:
+            for tag, digest in session.inventory.tags(ref, use.tags).items():
                 name = f"{use.repository} {tag}"
-                yield name, result_of(digest, context.deadline, f"what {name} names")
+                yield name, result_of(digest, session.deadline, f"what {name} names")
             return
-        client = _registries(context).client(ref)
+        client = _registries(session).client(ref)
         for reference in (*use.tags, *([wanted] if wanted else [])):
             yield f"{use.repository} {reference}", client.manifest_digest(ref.repository, reference)
 
     def plan(self, release: Release, observed: RegistryObserved) -> tuple[Step, ...]:
         # From now on it is worth asking for these digests.
-        self._awaited = {use.repository: release.images[use].manifest_digest for use in self._uses}
+        self._awaited = {use.repository: release.image(use).manifest_digest for use in self._uses}
         texts = [plan_description(name, self._readme or "", now) for name, now in observed.descriptions.items()]
         old = [
             plan_retention(name, self.config.keep_tags or 1, self._own_tags(name), tags)
@@ -75,9 +88,10 @@ class RegistryTarget:
         ]
         return tuple(step for step in (*texts, *old) if step)
 
-    def apply(self, step: Step, context: Context) -> Iterator[Event]:
+    def apply(self, step: Step, session: Session) -> Iterator[Event]:
+        assert isinstance(step, PayloadStep)
         repository = str(step.payload["repository"])
-        hub = self._hub(repository, context)
+        hub = self._hub(repository, session)
         if step.payload.get("describe"):
             hub.describe(_path(repository), self._readme or "")
         for tag in step.payload.get("delete", ()):
@@ -93,19 +107,19 @@ class RegistryTarget:
         """The tags of this deploy, and the one that keeps a build's cache."""
         return frozenset(tag for use in self._uses if use.repository == repository for tag in (*use.tags, CACHE_TAG))
 
-    def _hub(self, repository: str, context: Context) -> DockerHub:
+    def _hub(self, repository: str, session: Session) -> DockerHub:
         if repository not in self._hubs:
             from shipit.targets.registry.hub import DockerHub
 
-            registries = _registries(context)
+            registries = _registries(session)
             credentials = registries.credentials(parse_reference(repository))
-            self._hubs[repository] = DockerHub(context.environment, context.clock, context.emit, credentials)
+            self._hubs[repository] = DockerHub(session.environment, session.clock, session.emit, credentials)
         return self._hubs[repository]
 
     def judge(self, release: Release, observed: RegistryObserved, seen: Seen) -> Verdict:
         lines = []
         for use in self._uses:
-            image = release.images[use]
+            image = release.image(use)
             key = f"{use.repository} {image.manifest_digest}"
             if key not in observed.manifests:
                 return Verdict(State.WAITING, "reading back what was pushed", "read")
@@ -125,11 +139,12 @@ class RegistryTarget:
         refs = [parse_reference(use.repository) for use in self._uses]
         return tuple(f"https://hub.docker.com/r/{ref.repository}" for ref in refs if ref.registry == DOCKER_HUB)
 
-    def describe(self, observed: RegistryObserved) -> tuple[str, ...]:
-        return tuple(
-            f"{key.replace(' ', ':')}  {short(digest) if digest else 'not there'}"
+    def describe(self, observed: RegistryObserved) -> Status:
+        units = tuple(
+            Unit(key.replace(" ", ":"), "" if digest else "not there", digest or "")
             for key, digest in observed.manifests.items()
         )
+        return Status(self.name, self.place, "", units, tuple(self.urls(observed)))
 
     def _use(self, image: str) -> ImageUse:
         config = self.project.images[image]
@@ -145,10 +160,10 @@ class RegistryTarget:
         return ImageUse(image, config.repository, "oci", _platform(self.project, image), None, self.project.tags(image))
 
 
-def _registries(context: Context) -> Registries:
-    if context.registries is None:
+def _registries(session: Session) -> Registries:
+    if session.registries is None:
         raise AssertionError("a registry is read through the run's registries")
-    return context.registries
+    return session.registries
 
 
 def _path(repository: str) -> str:

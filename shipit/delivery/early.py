@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from shipit.delivery.inventory import Inventory
+from shipit.delivery.upload import config_blob
+from shipit.delivery.uploads import Uploads
 from shipit.errors import ShipitError
 from shipit.image.image import BuiltImage, Layer, SourceImage
 from shipit.reference import parse_reference
-from shipit.registry.inventory import Inventory
-from shipit.registry.publish import config_blob
-from shipit.registry.uploads import Uploads
 from shipit.release import ImageUse
 from shipit.threads import Workers
 

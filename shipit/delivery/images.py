@@ -9,6 +9,11 @@ from typing import NamedTuple
 
 from shipit.config.build_files import build_files
 from shipit.config.project import Project
+from shipit.delivery.delivery import Delivery
+from shipit.delivery.early import BuildKey
+from shipit.delivery.leaks import check_build, check_config
+from shipit.delivery.upload import Missing, find_published
+from shipit.delivery.withheld import told, with_reason, withheld_from
 from shipit.digest import Digest
 from shipit.errors import BuildError, UsageError
 from shipit.events import StepDone, StepFailed, StepStarted
@@ -16,13 +21,9 @@ from shipit.image.build import build_image
 from shipit.image.build_tools import BuildTools
 from shipit.image.image import BuiltImage
 from shipit.image.options import EPOCH_S, BuildOptions
-from shipit.pipeline.early import BuildKey
-from shipit.pipeline.leaks import check_build, check_config
-from shipit.pipeline.parallel import together
-from shipit.pipeline.run import Run
-from shipit.pipeline.withheld import told, with_reason, withheld_from
+from shipit.parallel import together
+from shipit.printable import counted, human_bytes
 from shipit.reference import parse_reference
-from shipit.registry.publish import Missing, find_published
 from shipit.release import CACHE_TAG, Image, ImageUse, short
 from shipit.threads import result_of
 
@@ -57,29 +58,31 @@ class Prepared(NamedTuple):
         return not self.use.publish or (self.missing.is_published and not self.new_tags)
 
 
-def build_images(run: Run, uses: Collection[ImageUse]) -> dict[BuildKey, BuiltImage]:
+def build_images(delivery: Delivery, uses: Collection[ImageUse]) -> dict[BuildKey, BuiltImage]:
     """Build, side by side, what the uses need: (image, platform) -> image."""
     keys = dict.fromkeys((use.image, use.platform) for use in uses)
-    run.early.expect(uses)
-    return together({key: partial(_built, run, *key) for key in keys}, run.clock)
+    delivery.early.expect(uses)
+    return together({key: partial(_built, delivery, *key) for key in keys}, delivery.clock)
 
 
-def _built(run: Run, name: str, platform: str) -> BuiltImage:
-    config, step = run.project.images[name], f"build {name} {platform}"
-    started = run.clock.now()
+def _built(delivery: Delivery, name: str, platform: str) -> BuiltImage:
+    config, step = delivery.project.images[name], f"build {name} {platform}"
+    started = delivery.clock.now()
     doing = f"build {name}" if config.use is None else f"resolve {config.use}"
-    run.emit(StepStarted(step, "", doing))
+    delivery.emit(StepStarted(step, "", doing))
     try:
         if config.use is not None:
-            source = run.registries.resolve(parse_reference(config.use), platform)
+            source = delivery.registries.resolve(parse_reference(config.use), platform)
             built = BuiltImage(name, source.config, source.layers, platform, f"from {config.use}", origin=source.ref)
         else:
-            options = run_options(run, name, platform)
-            check = partial(check_config, name, run.redactor)
-            tools = BuildTools(run.store, run.registries, run.engine, run.emit, run.registries.login, check)
+            options = delivery_options(delivery, name, platform)
+            check = partial(check_config, name, delivery.environment.redactor)
+            tools = BuildTools(
+                delivery.store, delivery.registries, delivery.engine, delivery.emit, delivery.registries.login, check
+            )
             key = (name, platform)
-            ready, earlier = partial(run.early.layer_made, key), partial(run.early.earlier_configs, key)
-            check_build(run.project, name, options, run.redactor)
+            ready, earlier = partial(delivery.early.layer_made, key), partial(delivery.early.earlier_configs, key)
+            check_build(delivery.project, name, options, delivery.environment.redactor)
             try:
                 built = build_image(name, options, tools, ready, earlier)
             except BuildError as error:
@@ -87,25 +90,25 @@ def _built(run: Run, name: str, platform: str) -> BuiltImage:
             check(built.config)
             built = built._replace(left_out=told(options.withheld))
     except Exception as error:
-        run.emit(StepFailed(step, "", str(error), run.clock.now() - started, doing))
+        delivery.emit(StepFailed(step, "", str(error), delivery.clock.now() - started, doing))
         raise
     # Before anything is published: a cache that is full is told here.
-    run.store.put(built.config)
+    delivery.store.put(built.config)
     size = sum(layer.size_bytes for layer in built.layers)
     summary = f"{name}  {short(built.config_digest)}  {counted(len(built.layers), 'layer')}, {human_bytes(size)}  ({built.builder})"
-    run.emit(StepDone(step, "", summary, run.clock.now() - started))
+    delivery.emit(StepDone(step, "", summary, delivery.clock.now() - started))
     return built
 
 
-def run_options(run: Run, name: str, platform: str) -> BuildOptions:
+def delivery_options(delivery: Delivery, name: str, platform: str) -> BuildOptions:
     """The options of an image's build in a run, with the values that it mounts, and without our cache in its context."""
-    options = build_options(run.project, name, platform, run.environment.get("SOURCE_DATE_EPOCH"))
-    cache, left_out = run.store.root.resolve(), options.left_out
+    options = build_options(delivery.project, name, platform, delivery.environment.get("SOURCE_DATE_EPOCH"))
+    cache, left_out = delivery.store.root.resolve(), options.left_out
     if options.context in cache.parents:
         left_out = (*left_out, cache.relative_to(options.context).as_posix())
-    secrets = run.build_secrets(name)
-    withheld = withheld_from(run.project, name, options.context, {**run.held_secrets, **secrets})
-    variables, is_untrusted = run.environment.variables, run.environment.is_untrusted
+    secrets = delivery.secrets.of_build(name)
+    withheld = withheld_from(delivery.project, name, options.context, {**delivery.secrets.held, **secrets})
+    variables, is_untrusted = delivery.environment.variables, delivery.environment.is_untrusted
     return replace(
         options,
         secrets=secrets,
@@ -137,26 +140,30 @@ def build_options(project: Project, name: str, platform: str, source_date_epoch:
     )
 
 
-def prepare_uses(run: Run, uses: Iterable[ImageUse], built: Mapping[BuildKey, BuiltImage]) -> dict[ImageUse, Prepared]:
+def prepare_uses(
+    delivery: Delivery, uses: Iterable[ImageUse], built: Mapping[BuildKey, BuiltImage]
+) -> dict[ImageUse, Prepared]:
     """Read, side by side, what each repository has of its image; nothing is written."""
     unique = dict.fromkeys(uses)
-    return together({use: partial(_prepared, run, use, built[use.image, use.platform]) for use in unique}, run.clock)
+    return together(
+        {use: partial(_prepared, delivery, use, built[use.image, use.platform]) for use in unique}, delivery.clock
+    )
 
 
-def _prepared(run: Run, use: ImageUse, plain: BuiltImage) -> Prepared:
+def _prepared(delivery: Delivery, use: ImageUse, plain: BuiltImage) -> Prepared:
     if not use.publish:
         return _kept_where_it_is(use, plain)
     built = plain.with_command(use.command).with_attempt(use.attempt)
     repository_ref = parse_reference(use.repository)
     tags = tuple(tag.replace("{config}", short(built.config_digest)) for tag in use.tags)
-    asked = run.inventory.tags(repository_ref, tags)
-    run.early.image_made(use, built)
-    built = run.early.as_published(use, built)
-    absent = partial(run.early.image_absent, use, built)
-    deadline, name = run.registries.deadline, repository_ref.name
+    asked = delivery.inventory.tags(repository_ref, tags)
+    delivery.early.image_made(use, built)
+    built = delivery.early.as_published(use, built)
+    absent = partial(delivery.early.image_absent, use, built)
+    deadline, name = delivery.registries.deadline, repository_ref.name
     now = {tag: result_of(answer, deadline, f"what {name}:{tag} names") for tag, answer in asked.items()}
-    missing = find_published(run.inventory, repository_ref, built, use.form, now, absent)
-    image = Image(use.image, repository_ref.name, use.form, built.config_digest, missing.manifest_digest)
+    missing = find_published(delivery.inventory, repository_ref, built, use.form, now, absent)
+    image = Image(use, repository_ref.name, built.config_digest, missing.manifest_digest)
     return Prepared(use, built, image, missing, now)
 
 
@@ -167,19 +174,5 @@ def _kept_where_it_is(use: ImageUse, plain: BuiltImage) -> Prepared:
     else:
         built = plain.with_command(use.command).with_attempt(use.attempt)
         digest = Digest.of(built.manifest(use.form))
-    image = Image(use.image, parse_reference(use.repository).name, use.form, built.config_digest, digest)
+    image = Image(use, parse_reference(use.repository).name, built.config_digest, digest)
     return Prepared(use, built, image, Missing(digest, True), {})
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 layer`, `2 layers`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def human_bytes(size: float) -> str:
-    """`1.2 MiB` and the like."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024 or unit == "GiB":
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    raise AssertionError("unreachable")

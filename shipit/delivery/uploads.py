@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Literal
 
+from shipit.delivery.inventory import Inventory
 from shipit.digest import Digest
 from shipit.errors import Interrupted, ShipitError
 from shipit.events import Emit
@@ -16,7 +17,6 @@ from shipit.image.layers.fetch import ensure_layer
 from shipit.image.store.content_store import ContentStore
 from shipit.reference import ImageRef
 from shipit.registry.client import RegistryClient
-from shipit.registry.inventory import Inventory
 from shipit.registry.registries import Registries
 from shipit.threads import Workers
 

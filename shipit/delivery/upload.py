@@ -9,6 +9,8 @@ from functools import partial
 from typing import NamedTuple
 
 from shipit.clock import Deadline
+from shipit.delivery.inventory import Inventory
+from shipit.delivery.uploads import GivenUp, Outcome, Uploads
 from shipit.digest import Digest
 from shipit.errors import RemoteError, ShipitError
 from shipit.events import Emit, StepProgress, Transferred
@@ -16,9 +18,7 @@ from shipit.image.image import BuiltImage, Layer
 from shipit.image.manifest import MANIFEST_TYPES, InvalidManifest, Manifest
 from shipit.reference import ImageRef
 from shipit.registry.client import RegistryClient
-from shipit.registry.inventory import Inventory
 from shipit.registry.registries import Registries
-from shipit.registry.uploads import GivenUp, Outcome, Uploads
 from shipit.release import Form
 from shipit.threads import result_of
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from shipit.config.project import Project
+from shipit.delivery.withheld import COMMON, USE_BUILD_SECRETS
 from shipit.errors import BuildError
 from shipit.files import Unreadable, read_file
 from shipit.image.options import BuildOptions
-from shipit.pipeline.withheld import COMMON, USE_BUILD_SECRETS
 from shipit.redact import Redactor
 
 # A shorter value can stand in a text by chance; it is only found where it is all of it.

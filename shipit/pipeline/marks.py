@@ -1,0 +1,72 @@
+"""Keyed hashes of values: equal for equal values of one place, and of no use to whoever has no key."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+import threading
+from pathlib import Path
+
+from shipit.files import Unreadable, read_file
+from shipit.release import Place
+
+_KEY_BYTES = 32
+
+
+class Marks:
+    """One key for each place, kept in `folder` beside the cache: hashes of two runs on one machine compare.
+
+    Where the folder can't be written, keys last as long as this value. No plan, event or log holds a key.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._keys: dict[Place, bytes] = {}
+        self._lock = threading.Lock()
+
+    def mark(self, place: Place, value: str) -> str:
+        """Sixteen hexadecimal digits for a value at a place."""
+        return hmac.new(self._key(place), value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:16]
+
+    def _key(self, place: Place) -> bytes:
+        with self._lock:
+            if place not in self._keys:
+                self._keys[place] = _kept_key(self._folder / _file_name(place)) or secrets.token_bytes(_KEY_BYTES)
+            return self._keys[place]
+
+
+def _file_name(place: Place) -> str:
+    return hashlib.sha256(f"{place.kind}\0{place.identity}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _kept_key(file: Path) -> bytes | None:
+    """The key in a file, which is made where it is not there; None where neither can be done."""
+    key = _read_key(file)
+    if key is not None:
+        return key
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        own = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
+        descriptor = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(secrets.token_bytes(_KEY_BYTES))
+        try:
+            # Of two runs that begin at once, both take the key that was there first.
+            os.link(own, file)
+        except FileExistsError:
+            pass
+        finally:
+            own.unlink()
+    except OSError:
+        return None
+    return _read_key(file)
+
+
+def _read_key(file: Path) -> bytes | None:
+    try:
+        key = read_file(file)
+    except (Unreadable, OSError):
+        return None
+    return key if len(key) == _KEY_BYTES else None

@@ -1,0 +1,56 @@
+"""A plan as text for people. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shipit.printable import counted, cut_text, human_bytes, printable_line
+from shipit.release import Plan, PlannedImage, TargetPlan, Upload, short
+
+_MOST_DETAIL = 160
+
+
+def render_plan(plan: Plan) -> str:
+    """The plan: images, then each target with its place and steps, then tags that are moved last, then a count.
+
+    Its free text is redacted already: a line of it may be cut here.
+    """
+    lines = [f"{plan.app} -> {plan.environment}", ""]
+    lines += [f"image  {line}" for image in plan.images for line in _image(image)]
+    for target in plan.targets:
+        lines += ["", f"{target.target}  {target.place.identity}", *_target(target)]
+    if plan.tags:
+        lines += ["", "when all are healthy", *(f"  > move {move.repository}:{move.tag}" for move in plan.tags)]
+    count = plan.changes
+    lines += ["", counted(count, "change") if count else "up to date: nothing to change"]
+    return "\n".join(printable_line(line) for line in lines)
+
+
+def _image(image: PlannedImage) -> Iterator[str]:
+    yield f"{image.name}  {short(image.config_digest)}  {image.builder}"
+    if image.left_out:
+        yield f"{image.name}  left out of its context: {image.left_out}"
+    if image.insecure_host:
+        yield f"{image.name}  insecure: {image.insecure_host} is asked over plain HTTP, and passwords go there in clear"
+
+
+def _target(target: TargetPlan) -> Iterator[str]:
+    for upload in target.uploads:
+        yield f"  + {_upload(upload)}"
+    for step in target.steps:
+        sign = "!" if step.destroys else "+" if step.effect == "create" else "~"
+        yield f"  {sign} {step.summary}"
+        yield from (f"      {cut_text(line, _MOST_DETAIL)}" for line in step.detail)
+    if target.is_empty:
+        yield "  = up to date"
+    yield from (f"  . {line}" for line in target.notes)
+
+
+def _upload(upload: Upload) -> str:
+    if upload.has_manifest:
+        return f"tag {upload.repository}: {', '.join(upload.tags)}"
+    layers = (
+        f"{counted(upload.layers, 'layer')}, {human_bytes(upload.size_bytes)}" if upload.layers else "manifest only"
+    )
+    tags = f", tag {', '.join(upload.tags)}" if upload.tags else ""
+    return f"push {upload.repository}@{short(upload.manifest_digest)}  {layers}{tags}"
