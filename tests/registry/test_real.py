@@ -19,7 +19,7 @@ from shipit.registry.client import RegistryClient
 from shipit.registry.credentials import Credentials
 from tests import runs
 from tests.conftest import started
-from tests.registry.test_publish import BCRYPT_OF_SECRET
+from tests.delivery.test_publish import BCRYPT_OF_SECRET
 from tests.servers.certificates import Authority
 from tests.servers.faults import Fault, FaultProxy
 from tests.servers.install import find

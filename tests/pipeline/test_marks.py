@@ -1,0 +1,68 @@
+"""Keyed hashes of values, one key for each place."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shipit.pipeline.marks import Marks
+from shipit.release import Place
+
+HERE, THERE = Place("heroku", "app here"), Place("heroku", "app there")
+
+
+def test_equal_values_of_one_place_have_equal_marks_in_every_run(tmp_path: Path) -> None:
+    first, second = Marks(tmp_path / "keys"), Marks(tmp_path / "keys")
+    assert first.mark(HERE, "value") == second.mark(HERE, "value")
+    assert first.mark(HERE, "value") != first.mark(HERE, "other")
+    assert first.mark(HERE, "value") != first.mark(THERE, "value"), "each place has a key of its own"
+
+
+def test_another_machine_has_other_marks(tmp_path: Path) -> None:
+    assert Marks(tmp_path / "a").mark(HERE, "value") != Marks(tmp_path / "b").mark(HERE, "value")
+
+
+def test_keys_are_for_their_owner_only_and_not_named_after_the_place(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        Marks(tmp_path / "keys").mark(HERE, "value")
+    finally:
+        os.umask(before)
+    [key] = (tmp_path / "keys").iterdir()
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert stat.S_IMODE(key.parent.stat().st_mode) == 0o700
+    assert "here" not in key.name
+
+
+def test_a_key_that_is_cut_off_gives_marks_of_this_run_only(tmp_path: Path) -> None:
+    before = Marks(tmp_path / "keys").mark(HERE, "value")
+    [key] = (tmp_path / "keys").iterdir()
+    key.write_bytes(b"short")
+    marks = Marks(tmp_path / "keys")
+    assert marks.mark(HERE, "value") == marks.mark(HERE, "value") != before
+
+
+def test_a_folder_that_can_not_be_written_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("a file")
+    marks = Marks(tmp_path / "keys")
+    assert marks.mark(HERE, "value") == marks.mark(HERE, "value")
+
+
+def test_runs_that_begin_at_once_share_one_key(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from shipit.pipeline.marks import Marks; from shipit.release import Place;"
+        f"print(Marks(Path({str(tmp_path / 'keys')!r})).mark(Place('k', 'p'), 'value'))"
+    )
+    runs = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(6)]
+    assert len({run.communicate()[0] for run in runs}) == 1
+    assert len(list((tmp_path / "keys").iterdir())) == 1
+
+
+@pytest.mark.parametrize("value", ["", "\udcff", "a" * 100_000])
+def test_any_text_has_a_mark_of_sixteen_digits(tmp_path: Path, value: str) -> None:
+    assert len(Marks(tmp_path).mark(HERE, value)) == 16
