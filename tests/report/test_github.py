@@ -8,6 +8,8 @@ import pytest
 
 from shipit.events import TargetFinished
 from shipit.report.github import GithubReporter
+from shipit.report.plain import PlainReporter
+from tests.report.samples import DEPLOY
 
 
 def annotated(event: TargetFinished) -> list[str]:
@@ -34,3 +36,20 @@ def test_a_line_of_a_log_begins_no_command_of_its_own(line: str) -> None:
 @pytest.mark.parametrize("state", ["healthy", "unchanged", "skipped"])
 def test_other_verdicts_are_no_annotation(state: str) -> None:
     assert annotated(TargetFinished("k8s", state, "Deployment/web: 2 of 2", 1.0)) == []
+
+
+def test_a_deploy_is_its_plain_lines_and_an_annotation_below_the_verdict_that_failed() -> None:
+    streams = io.StringIO(), io.StringIO()
+    plain = io.StringIO(), io.StringIO()
+    for reporter in (GithubReporter(*streams), PlainReporter(*plain)):
+        for event in DEPLOY:
+            reporter(event)
+        reporter.close()
+    (out, err), (plain_out, plain_err) = ([stream.getvalue() for stream in pair] for pair in (streams, plain))
+    assert err == plain_err
+    annotation = (
+        "::error::heroku: the release command ended with 1%0Amigrate: no such table%0Ashop still runs v6"
+        "%0Ahint: heroku releases:output v7 --app shop\n"
+    )
+    before, _, after = plain_out.partition("failed: 1 of 2")
+    assert out == f"{before}{annotation}failed: 1 of 2{after}"

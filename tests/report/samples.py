@@ -1,0 +1,71 @@
+"""The events of whole runs, as the pipeline emits them."""
+
+from __future__ import annotations
+
+from shipit.events import (
+    Event,
+    Log,
+    PlanMade,
+    Retried,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    Serving,
+    StepDone,
+    StepFailed,
+    StepProgress,
+    StepStarted,
+    TargetFinished,
+    Transferred,
+    Waiting,
+    Warned,
+)
+
+PLAN = """\
+shop -> production
+
+k8s  namespace shop at 10.0.0.1:6443
+  + Deployment/web
+      image registry.example.com/shop@0123456789ab
+  = Service/web
+
+1 change"""
+
+# A deploy to two targets, one of which becomes healthy while the other crashes.
+DEPLOY: tuple[Event, ...] = (
+    RunStarted("deploy", "shop", "production", ("k8s", "heroku")),
+    Warned("k8s", "replicas: 1 is not available while a node restarts"),
+    PlanMade(PLAN, 1),
+    StepStarted("build web", "", "build web"),
+    Log("", "build web", "#5 RUN npm ci"),
+    StepDone("build web", "", "built web 4.0 MiB", 93.4),
+    StepStarted("push", "", "push registry.example.com/shop"),
+    StepProgress("push", 1_048_576, 4_194_304),
+    Retried("PUT registry.example.com/v2/shop/blobs", "503 Service Unavailable", 2.0),
+    Retried("PUT registry.example.com/v2/shop/blobs", "connection reset", 0.1),
+    StepDone("push", "", "pushed registry.example.com/shop@0123456789ab", 2.25),
+    Transferred("registry.example.com/shop", 4_194_304, 2, 1, 3),
+    StepStarted("heroku release", "heroku", "release web"),
+    StepFailed("heroku release", "heroku", "the release command ended with 1", 1.5, "release web"),
+    StepStarted("k8s apply", "k8s", "apply Deployment/web"),
+    StepDone("k8s apply", "k8s", "applied Deployment/web", 0.5),
+    Waiting("k8s", "Deployment/web 1 of 3 ready", ("Deployment/web 1 of 3 ready",)),
+    Log("heroku", "release", "migrate: no such table"),
+    TargetFinished("k8s", "healthy", "Deployment/web: 3 of 3 ready", 12.0),
+    TargetFinished(
+        "heroku",
+        "failed",
+        "the release command ended with 1",
+        3.0,
+        ("migrate: no such table",),
+        "heroku releases:output v7 --app shop",
+        "shop still runs v6",
+    ),
+    RunFinished(1, "1 of 2 targets healthy", 100.0, (Serving("k8s", "https://shop.example.com/"),)),
+)
+
+# A run that ends before any target has a verdict.
+REFUSED: tuple[Event, ...] = (
+    RunStarted("plan", "shop", "production", ("k8s",)),
+    RunFailed(1, "GET 10.0.0.1:6443/version: connection refused\nhint: is the cluster running?"),
+)

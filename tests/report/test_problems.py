@@ -1,0 +1,130 @@
+"""Errors as data and as annotations of GitHub Actions: one for each mistake, at its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shipit.errors import BuildError, ConfigError, ConfigErrors, RemoteError, ShipitError
+from shipit.report.problems import annotation_lines, each_of, failure_data, problem_data
+
+PORT = ConfigError(
+    "must be a number", where="deploy.yml:7:9", path="targets.k8s.port", position=(7, 9), hint="port: 80"
+)
+APP = ConfigError("is missing", where="deploy.yml:1:1", path="app", position=(1, 1))
+REMOTE = RemoteError("403 Forbidden", where="GET registry.example.com/v2/", hint="shipit login", detail=["denied"])
+
+
+@pytest.mark.parametrize(
+    ("error", "data"),
+    [
+        (
+            PORT,
+            {
+                "file": "deploy.yml",
+                "line": 7,
+                "column": 9,
+                "path": "targets.k8s.port",
+                "where": "deploy.yml:7:9",
+                "what": "must be a number",
+                "hint": "port: 80",
+            },
+        ),
+        (
+            BuildError("unknown instruction", where="api/Dockerfile:3"),
+            {
+                "file": "api/Dockerfile",
+                "line": 3,
+                "column": None,
+                "path": "",
+                "where": "api/Dockerfile:3",
+                "what": "unknown instruction",
+                "hint": "",
+            },
+        ),
+        (
+            BuildError("unknown instruction", where="Dockerfile:3:5"),
+            {
+                "file": "Dockerfile",
+                "line": 3,
+                "column": 5,
+                "path": "",
+                "where": "Dockerfile:3:5",
+                "what": "unknown instruction",
+                "hint": "",
+            },
+        ),
+        (
+            REMOTE,
+            {
+                "file": None,
+                "line": None,
+                "column": None,
+                "path": "",
+                "where": "GET registry.example.com/v2/",
+                "what": "403 Forbidden",
+                "hint": "shipit login",
+            },
+        ),
+        (
+            ShipitError("refused", where="localhost:5000"),
+            {
+                "file": None,
+                "line": None,
+                "column": None,
+                "path": "",
+                "where": "localhost:5000",
+                "what": "refused",
+                "hint": "",
+            },
+        ),
+    ],
+    ids=lambda value: value.where if isinstance(value, ShipitError) else "",
+)
+def test_an_error_as_data_has_the_place_that_its_text_names(error: ShipitError, data: dict[str, Any]) -> None:
+    assert problem_data(error, "error") == {"severity": "error", **data}
+    assert problem_data(error, "warning")["severity"] == "warning"
+
+
+def test_several_mistakes_are_one_problem_each_in_the_order_of_the_file() -> None:
+    both = ConfigErrors([PORT, APP])
+    assert each_of(both) == (APP, PORT)
+    assert each_of(REMOTE) == (REMOTE,)
+    data = failure_data(both)
+    assert (data["event"], data["exit_code"]) == ("run_failed", 2)
+    assert [problem["path"] for problem in data["problems"]] == ["app", "targets.k8s.port"]
+
+
+def test_a_failure_has_the_text_that_the_command_line_prints() -> None:
+    data = failure_data(REMOTE)
+    assert data["message"] == "GET registry.example.com/v2/: 403 Forbidden\n  denied\nhint: shipit login"
+    assert data["exit_code"] == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "lines"),
+    [
+        (
+            ConfigErrors([PORT, APP]),
+            [
+                "::error file=deploy.yml,line=1,col=1::app: is missing",
+                "::error file=deploy.yml,line=7,col=9::targets.k8s.port: must be a number%0Ahint: port: 80",
+            ],
+        ),
+        (
+            BuildError("unknown instruction", where="api/Dockerfile:3"),
+            ["::error file=api/Dockerfile,line=3::unknown instruction"],
+        ),
+        (REMOTE, ["::error::GET registry.example.com/v2/: 403 Forbidden%0Ahint: shipit login"]),
+        (ShipitError("100% of a,b:c"), ["::error::100%25 of a,b:c"]),
+    ],
+    ids=["two mistakes of deploy.yml", "a Dockerfile", "a server", "characters that are escaped"],
+)
+def test_an_annotation_stands_at_the_line_of_its_mistake(error: ShipitError, lines: list[str]) -> None:
+    assert annotation_lines(error, "error") == lines
+
+
+def test_a_file_name_with_a_comma_and_a_colon_is_escaped_in_the_properties() -> None:
+    error = ConfigError("is missing", where="a,b%.yml:1:2", path="app", position=(1, 2))
+    assert annotation_lines(error, "warning") == ["::warning file=a%2Cb%25.yml,line=1,col=2::app: is missing"]
