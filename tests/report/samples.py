@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shipit.digest import Digest
 from shipit.events import (
     Event,
     Log,
@@ -20,16 +21,35 @@ from shipit.events import (
     Waiting,
     Warned,
 )
+from shipit.release import PayloadStep, Place, Plan, PlannedImage, TargetPlan
 
-PLAN = """\
-shop -> production
-
-k8s  namespace shop at 10.0.0.1:6443
-  + Deployment/web
-      image registry.example.com/shop@0123456789ab
-  = Service/web
-
-1 change"""
+PLAN = Plan(
+    "shop",
+    "production",
+    (PlannedImage("web", "linux/amd64", Digest.of(b"config"), "native"),),
+    (
+        TargetPlan(
+            "k8s",
+            Place("kubernetes", "namespace shop at 10.0.0.1:6443"),
+            steps=(PayloadStep("Deployment/web", "Deployment/web", ("replicas 1 -> 3",), "create"),),
+        ),
+        TargetPlan("heroku", Place("heroku", "app shop")),
+    ),
+)
+PLAN_LINES = (
+    "shop -> production",
+    "",
+    f"image  web  {Digest.of(b'config').short}  native",
+    "",
+    "k8s  namespace shop at 10.0.0.1:6443",
+    "  + Deployment/web",
+    "      replicas 1 -> 3",
+    "",
+    "heroku  app shop",
+    "  = up to date",
+    "",
+    "1 change",
+)
 
 # A deploy to two targets, one of which becomes healthy while the other crashes.
 DEPLOY: tuple[Event, ...] = (

@@ -10,7 +10,7 @@ import pytest
 
 from shipit.events import Event, StepDone, StepProgress, StepStarted, TargetFinished, Waiting
 from shipit.report.terminal import TerminalReporter
-from tests.report.samples import DEPLOY, REFUSED
+from tests.report.samples import DEPLOY, PLAN_LINES, REFUSED
 from tests.report.screen import Screen
 
 # How long the thread that draws may take on a busy machine.
@@ -93,14 +93,7 @@ def test_lines_that_stay_after_a_deploy(screen: Screen, reporter: TerminalReport
         "  deploy shop (production) to k8s, heroku",
         "  k8s: warning: replicas: 1 is not available while a node",
         "    restarts",
-        "shop -> production",
-        "",
-        "k8s  namespace shop at 10.0.0.1:6443",
-        "  + Deployment/web",
-        "      image registry.example.com/shop@0123456789ab",
-        "  = Service/web",
-        "",
-        "1 change",
+        *PLAN_LINES,
         "  build web | #5 RUN npm ci",
         "✓ built web 4.0 MiB  1m33s",
         "  PUT registry.example.com/v2/shop/blobs: 503 Service",

@@ -23,7 +23,7 @@ from shipit.events import (
     Warned,
 )
 from shipit.report.plain import PlainReporter
-from tests.report.samples import DEPLOY, REFUSED
+from tests.report.samples import DEPLOY, PLAN_LINES, REFUSED
 
 
 def written(*events: Event, color: bool = False) -> tuple[str, str]:
@@ -38,45 +38,32 @@ def written(*events: Event, color: bool = False) -> tuple[str, str]:
 
 def test_a_deploy_shows_its_progress_on_stderr_and_its_results_on_stdout() -> None:
     out, err = written(*DEPLOY)
-    assert (
-        err
-        == """\
-deploy shop (production) to k8s, heroku
-k8s: warning: replicas: 1 is not available while a node restarts
-shop -> production
-
-k8s  namespace shop at 10.0.0.1:6443
-  + Deployment/web
-      image registry.example.com/shop@0123456789ab
-  = Service/web
-
-1 change
-build web ...
-build web | #5 RUN npm ci
-built web 4.0 MiB  1m33s
-push registry.example.com/shop ...
-PUT registry.example.com/v2/shop/blobs: 503 Service Unavailable; again in 2 s
-pushed registry.example.com/shop@0123456789ab  2.2s
-heroku: release web ...
-heroku: release web failed
-k8s: apply Deployment/web ...
-k8s: applied Deployment/web  0.5s
-k8s: waiting: Deployment/web 1 of 3 ready
-heroku: release | migrate: no such table
-"""
-    )
-    assert (
-        out
-        == """\
-ok      k8s  Deployment/web: 3 of 3 ready  12.0s
-FAILED  heroku  the release command ended with 1  3.0s
-        | migrate: no such table
-        shop still runs v6
-        hint: heroku releases:output v7 --app shop
-failed: 1 of 2 targets healthy in 1m40s
-        k8s  https://shop.example.com/
-"""
-    )
+    assert err.splitlines() == [
+        "deploy shop (production) to k8s, heroku",
+        "k8s: warning: replicas: 1 is not available while a node restarts",
+        *PLAN_LINES,
+        "build web ...",
+        "build web | #5 RUN npm ci",
+        "built web 4.0 MiB  1m33s",
+        "push registry.example.com/shop ...",
+        "PUT registry.example.com/v2/shop/blobs: 503 Service Unavailable; again in 2 s",
+        "pushed registry.example.com/shop@0123456789ab  2.2s",
+        "heroku: release web ...",
+        "heroku: release web failed",
+        "k8s: apply Deployment/web ...",
+        "k8s: applied Deployment/web  0.5s",
+        "k8s: waiting: Deployment/web 1 of 3 ready",
+        "heroku: release | migrate: no such table",
+    ]
+    assert out.splitlines() == [
+        "ok      k8s  Deployment/web: 3 of 3 ready  12.0s",
+        "FAILED  heroku  the release command ended with 1  3.0s",
+        "        | migrate: no such table",
+        "        shop still runs v6",
+        "        hint: heroku releases:output v7 --app shop",
+        "failed: 1 of 2 targets healthy in 1m40s",
+        "        k8s  https://shop.example.com/",
+    ]
 
 
 def test_a_run_that_is_refused_shows_no_result_since_the_command_line_prints_the_error() -> None:
