@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from shipit.config.present import missing_build_files
 from shipit.config.process_environment import ProcessEnvironment
+from shipit.config.project import Project
+from shipit.delivery.delivery import Delivery
 from shipit.delivery.images import build_options
 from shipit.errors import Interrupted, ShipitError
 from shipit.http.skew import judge_skew
@@ -22,8 +24,10 @@ from shipit.pipeline.secret_findings import build_secret_findings, secret_findin
 from shipit.pipeline.steps import check_clean
 from shipit.printable import human_bytes, printable_line
 from shipit.reference import parse_reference
+from shipit.registry.registries import Registries
 from shipit.release import Finding, ImageUse
 from shipit.targets.base import Examines, Target
+from shipit.targets.session import Session
 
 LOW_BYTES, FULL_BYTES = 2 * 1024**3, 200 * 1024**2
 
@@ -36,16 +40,17 @@ def examine(run: Run) -> list[Finding]:
     uses = [use for target in run.targets for use in target.images()]
     # Without targets `build` and `push` make every image.
     images = {use.image for use in uses} if run.project.targets else set(run.project.images)
+    secrets = {name for target in run.targets for name in run.project.secrets_for(target.name)}
     hosts = sorted({parse_reference(use.repository).registry for use in uses if use.publish})
     built = sorted(name for name in images if run.project.images[name].use is None)
     checks: dict[str, Callable[[], Iterator[Finding]]] = {
         "disk": partial(_disk, run.environment),
         "proxy": partial(_proxies, run.environment),
-        "git": partial(_git, run),
-        "secrets": partial(secret_findings, run),
-        **{f"image {name}": partial(_image, run, name) for name in built},
-        **{f"registry {host}": partial(_registry, run, host, _repository_at(host, uses)) for host in hosts},
-        **{f"target {target.name}": partial(_target, run, target) for target in run.targets},
+        "git": partial(_git, run.project),
+        "secrets": partial(secret_findings, secrets, run.project, run.environment),
+        **{f"image {name}": partial(_image, name, run.delivery) for name in built},
+        **{f"registry {host}": partial(_registry, run.registries, host, _repository_at(host, uses)) for host in hosts},
+        **{f"target {target.name}": partial(_target, target, run.session(target)) for target in run.targets},
     }
     results = settle({name: partial(_all, check) for name, check in checks.items()}, run.clock)
     found: list[Finding] = []
@@ -113,9 +118,9 @@ def _proxies(environment: ProcessEnvironment) -> Iterator[Finding]:
         yield Finding("ok", "proxy", f"{address[0]}:{address[1]}{exempt}")
 
 
-def _git(run: Run) -> Iterator[Finding]:
-    check_clean(run.project)
-    git = run.project.git
+def _git(project: Project) -> Iterator[Finding]:
+    check_clean(project)
+    git = project.git
     if git.short is None:
         yield Finding(
             "ok", "git", "no git tree with a commit: images are tagged latest unless deploy.yml says otherwise"
@@ -126,26 +131,26 @@ def _git(run: Run) -> Iterator[Finding]:
         yield Finding("ok", "git", f"{git.short}{', with changes' if git.is_dirty else ''}")
 
 
-def _image(run: Run, name: str) -> Iterator[Finding]:
-    yield from build_secret_findings(run, name)
-    build = run.project.images[name].build
-    if problems := list(missing_build_files(name, build, run.project)):
+def _image(name: str, delivery: Delivery) -> Iterator[Finding]:
+    yield from build_secret_findings(name, delivery.project, delivery.environment)
+    build = delivery.project.images[name].build
+    if problems := list(missing_build_files(name, build, delivery.project)):
         yield from (Finding("failure", f"image {name}", str(problem), problem.hint) for problem in problems)
         return
-    created = run.environment.get("SOURCE_DATE_EPOCH")
-    options = build_options(run.project, name, build.platforms[0] if build else "linux/amd64", created)
+    created = delivery.environment.get("SOURCE_DATE_EPOCH")
+    options = build_options(delivery.project, name, build.platforms[0] if build else "linux/amd64", created)
     dockerfile = read_dockerfile(options.dockerfile, options.context)
-    choice = choose_builder(dockerfile, options, run.delivery.engine)
+    choice = choose_builder(dockerfile, options, delivery.engine)
     if choice.way != "native":
-        yield Finding("ok", "engine", f"{run.delivery.engine().title} answers at {run.delivery.engine().address}")
+        yield Finding("ok", "engine", f"{delivery.engine().title} answers at {delivery.engine().address}")
     yield Finding("ok", f"image {name}", f"builder {choice}")
 
 
-def _registry(run: Run, host: str, repository: str) -> Iterator[Finding]:
+def _registry(registries: Registries, host: str, repository: str) -> Iterator[Finding]:
     ref = parse_reference(repository)
-    credentials = run.registries.credentials(ref)
+    credentials = registries.credentials(ref)
     subject = f"registry {host}"
-    client = run.registries.client(ref)
+    client = registries.client(ref)
     client.check()
     if credentials is None:
         if client.asks_for_login:
@@ -161,10 +166,9 @@ def _registry(run: Run, host: str, repository: str) -> Iterator[Finding]:
         yield skew
 
 
-def _target(run: Run, target: Target) -> Iterator[Finding]:
-    context = run.session(target)
+def _target(target: Target, session: Session) -> Iterator[Finding]:
     subject = f"target {target.name}"
-    target.observe(context)
+    target.observe(session)
     yield Finding("ok", subject, f"{target.place.identity} can be read")
     if isinstance(target, Examines):
-        yield from (finding._replace(subject=finding.subject or subject) for finding in target.examine(context))
+        yield from (finding._replace(subject=finding.subject or subject) for finding in target.examine(session))

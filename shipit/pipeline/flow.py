@@ -161,7 +161,8 @@ def _rolled_back(run: Run, preparation: Preparation, target: Target, error: Ship
     if isinstance(error, DeployFailed) and error.superseded_by:
         return RollbackResult("; nothing to roll back: what runs now is not of this deploy", is_back=False)
     place = _plan_of(preparation, target).place
-    return roll_back(run, target, preparation.releases[target.name], place, preparation.observed[target.name])
+    release = preparation.releases[target.name]
+    return roll_back(target, release, place, preparation.observed[target.name], run.session(target, release))
 
 
 def _wait_for_needs(run: Run, preparation: Preparation, target: Target, progress: _Progress) -> str:
@@ -186,12 +187,12 @@ def _plan_of(preparation: Preparation, target: Target) -> TargetPlan:
 def _release(run: Run, preparation: Preparation, target: Target, progress: _Progress) -> tuple[str, str]:
     release, own = preparation.releases[target.name], _plan_of(preparation, target)
     session = run.session(target, release)
-    facts = {step.id: apply_step(run, target, step, own.place, session) for step in own.steps}
+    facts = {step.id: apply_step(target, step, own.place, session, run.project) for step in own.steps}
     before: Any = preparation.observed[target.name]
     judge = partial(target.judge, release)
     is_fresh = own.is_empty and run.clock.now() - preparation.looked_s[target.name] < FRESH_S
     baseline, first = None if own.is_empty else before, before if is_fresh else None
-    verdict, observed = await_verdict(run, target, judge, session, baseline, before, first, facts)
+    verdict, observed = await_verdict(target, judge, session, baseline, before, first, facts)
     for warning in verdict.warnings:
         run.emit(Warned(target.name, warning))
     if isinstance(target, Serves):

@@ -6,11 +6,11 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from shipit.errors import Interrupted, ShipitError
-from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_step
 from shipit.pipeline.verdict import await_verdict
 from shipit.release import Place, Release, Seen, State
 from shipit.targets.base import Reverts, Target
+from shipit.targets.session import Session
 
 
 class RollbackResult(NamedTuple):
@@ -20,22 +20,21 @@ class RollbackResult(NamedTuple):
     is_back: bool
 
 
-def roll_back(run: Run, target: Target, release: Release, place: Place, before: Any) -> RollbackResult:
+def roll_back(target: Target, release: Release, place: Place, before: Any, session: Session) -> RollbackResult:
     """Bring a place back and wait until it is healthy.
 
     A deploy that was rolled back has failed all the same. Raises: Interrupted only.
     """
     if not isinstance(target, Reverts):
         return RollbackResult("; this kind can't be rolled back", is_back=False)
-    session = run.session(target, release)
     try:
         now = target.observe(session)
         steps = target.plan_rollback(release, before, now)
         if not steps:
-            return _untouched(run, target, release, before, now)
-        facts = {step.id: apply_step(run, target, step, place, session, is_rollback=True) for step in steps}
+            return _untouched(target, release, before, now, session.clock.now())
+        facts = {step.id: apply_step(target, step, place, session) for step in steps}
         judge = partial(target.judge_rollback, release, before)
-        verdict, _ = await_verdict(run, target, judge, session, now, before, applied=facts)
+        verdict, _ = await_verdict(target, judge, session, now, before, applied=facts)
     except Interrupted:
         raise
     except ShipitError as error:
@@ -43,9 +42,8 @@ def roll_back(run: Run, target: Target, release: Release, place: Place, before: 
     return RollbackResult(f"; rolled back to what ran before ({verdict.reason})", is_back=True)
 
 
-def _untouched(run: Run, target: Reverts, release: Release, before: Any, now: Any) -> RollbackResult:
+def _untouched(target: Reverts, release: Release, before: Any, now: Any, at: float) -> RollbackResult:
     """What to say where nothing is to be done: that what ran before still runs only when it does."""
-    at = run.clock.now()
     verdict = target.judge_rollback(release, before, now, Seen(at, at, at, None, before))
     if verdict.state is State.HEALTHY:
         return RollbackResult("; nothing to roll back: what ran before still runs", is_back=True)

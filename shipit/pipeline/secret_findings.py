@@ -4,38 +4,44 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from shipit.config.process_environment import ProcessEnvironment
+from shipit.config.project import Project
 from shipit.config.secret_source import SecretSource
 from shipit.config.secrets import resolve_secrets, runs_program
 from shipit.errors import ConfigErrors
-from shipit.pipeline.run import Run
 from shipit.redact import SHORTEST
 from shipit.release import Finding
 
 
-def secret_findings(run: Run) -> Iterator[Finding]:
-    """One finding for each secret of the chosen targets."""
-    names = {name for target in run.targets for name in run.project.secrets_for(target.name)}
+def secret_findings(names: Iterable[str], project: Project, environment: ProcessEnvironment) -> Iterator[Finding]:
+    """One finding for each secret of these names."""
     for name in sorted(names):
-        yield _finding(f"secret {name}", name, run.project.secrets, run)
+        yield _finding(f"secret {name}", name, project.secrets, project, environment)
 
 
-def build_secret_findings(run: Run, image: str) -> Iterator[Finding]:
+def build_secret_findings(image: str, project: Project, environment: ProcessEnvironment) -> Iterator[Finding]:
     """One finding for each secret that the build of an image mounts."""
-    build = run.project.images[image].build
+    build = project.images[image].build
     for name in sorted(build.secrets if build else {}):
         assert build
-        yield _finding(f"build secret {name}", name, build.secrets, run)
+        yield _finding(f"build secret {name}", name, build.secrets, project, environment)
 
 
-def _finding(subject: str, name: str, sources: Mapping[str, SecretSource], run: Run) -> Finding:
+def _finding(
+    subject: str,
+    name: str,
+    sources: Mapping[str, SecretSource],
+    project: Project,
+    environment: ProcessEnvironment,
+) -> Finding:
     source = sources[name]
     if runs_program(source):
-        return _of_program(subject, source, run)
+        return _of_program(subject, source, project.root, environment)
     try:
-        value = resolve_secrets([name], sources, run.project.root, run.environment, known=run.project.names)[name]
+        value = resolve_secrets([name], sources, project.root, environment, known=project.names)[name]
     except ConfigErrors as error:
         return Finding("failure", subject, error.problems[0].what, error.problems[0].hint)
     if 0 < len(value) < SHORTEST:
@@ -44,8 +50,8 @@ def _finding(subject: str, name: str, sources: Mapping[str, SecretSource], run: 
     return Finding("ok", subject, f"from the variable {source.env}" if source.env else f"from the file {source.file}")
 
 
-def _of_program(subject: str, source: SecretSource, run: Run) -> Finding:
-    if run.environment.is_untrusted:
+def _of_program(subject: str, source: SecretSource, root: Path, environment: ProcessEnvironment) -> Finding:
+    if environment.is_untrusted:
         what = "is had from a program, and none is run with --untrusted"
         return Finding("failure", subject, what, "give it as a variable here: {env: NAME}")
     if source.keyring is not None:
@@ -54,9 +60,6 @@ def _of_program(subject: str, source: SecretSource, run: Run) -> Finding:
             return Finding("failure", subject, what, "pipx inject shipit keyring")
         return Finding("ok", subject, "from the keyring, which was not asked")
     program = (source.command or ("",))[0]
-    if (
-        shutil.which(program, path=run.environment.get("PATH")) is None
-        and not Path(run.project.root / program).is_file()
-    ):
+    if shutil.which(program, path=environment.get("PATH")) is None and not Path(root / program).is_file():
         return Finding("failure", subject, f"there is no program {program}", "install it, or correct command:")
     return Finding("ok", subject, f"from the command {program}, which was not run")

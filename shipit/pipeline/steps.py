@@ -5,31 +5,31 @@ from __future__ import annotations
 from shipit.config.project import Project
 from shipit.errors import UsageError
 from shipit.events import StepApplied, StepDone, StepFailed, StepStarted
-from shipit.pipeline.run import Run
 from shipit.release import Facts, Place, Step
 from shipit.targets.base import Guards, Target
 from shipit.targets.session import Session
 
 
-def apply_step(
-    run: Run, target: Target, step: Step, place: Place, session: Session, *, is_rollback: bool = False
-) -> Facts:
-    """Do a step after looking again at whether it may be done; what it reports. Rolling back needs no clean tree."""
+def apply_step(target: Target, step: Step, place: Place, session: Session, project: Project | None = None) -> Facts:
+    """Do a step after looking again at whether it may be done; what it reports.
+
+    `project` is asked whether its tree is clean, where it has to be; None for a rollback, which needs no clean tree.
+    """
     facts: Facts = {}
-    name, started = f"{target.name} {step.id}", run.clock.now()
-    run.emit(StepStarted(name, target.name, step.summary))
+    name, started = f"{target.name} {step.id}", session.clock.now()
+    session.emit(StepStarted(name, target.name, step.summary))
     try:
-        if not is_rollback:
-            check_clean(run.project)
+        if project is not None:
+            check_clean(project)
         if isinstance(target, Guards):
             target.guard(place, session)
         for event in target.apply(step, session):
             facts = event.facts if isinstance(event, StepApplied) else facts
-            run.emit(event)
+            session.emit(event)
     except Exception as error:
-        run.emit(StepFailed(name, target.name, str(error), run.clock.now() - started, step.summary))
+        session.emit(StepFailed(name, target.name, str(error), session.clock.now() - started, step.summary))
         raise
-    run.emit(StepDone(name, target.name, step.summary, run.clock.now() - started))
+    session.emit(StepDone(name, target.name, step.summary, session.clock.now() - started))
     return facts
 
 

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from shipit.errors import DeadlinePassed, DeployFailed, RemoteError
 from shipit.events import Waiting
-from shipit.pipeline.run import Run
 from shipit.release import Facts, Seen, State, Verdict
 from shipit.targets.base import Diagnoses, Probes, Target
 from shipit.targets.session import Session
@@ -30,7 +29,6 @@ class Standing(NamedTuple):
 
 
 def await_verdict(
-    run: Run,
     target: Target,
     judge: Judge,
     session: Session,
@@ -44,7 +42,7 @@ def await_verdict(
     `baseline` and `before` are those of `Seen`. `first` is an observation that is fresh enough to be enough where it is healthy.
     Raises: DeployFailed, with what crashed, or when the deadline passes; RemoteError when the place can't be read.
     """
-    clock, deadline, started = run.clock, session.deadline, run.clock.now()
+    clock, deadline, started = session.clock, session.deadline, session.clock.now()
     progress, moved, said, healthy_since, pause = "", started, "", None, FIRST_PAUSE_S
     # What fails in a way that may pass is looked at again here.
     session = replace(session, attempts=1)
@@ -67,7 +65,7 @@ def await_verdict(
             healthy_since = None
             if verdict.reason != said:
                 said = verdict.reason
-                run.emit(Waiting(target.name, said, verdict.parts))
+                session.emit(Waiting(target.name, said, verdict.parts))
         left_s = deadline.remaining_s()
         if not left_s:
             raise failure(target, _late(verdict), session)
