@@ -33,7 +33,7 @@ class EarlyUploads:
 
     def allow(self) -> None:
         """Begin to send what is made; where the cache's disk is nearly full, only when all of it could be kept."""
-        self.is_allowed = self.uploads.store.has_room
+        self.is_allowed = self.uploads.store.has_free_space
 
     def expect(self, uses: Iterable[ImageUse]) -> None:
         """Say which uses the images that are about to be built have, and begin to ask what their tags name."""

@@ -1,4 +1,4 @@
-"""A build context: the files of a folder that .dockerignore keeps, their times and what identifies them.
+"""A build context: the files of a folder without those that .dockerignore excludes, their times and file stamps.
 
 May import image/patterns, image/tree, image/options, image/withheld and the nouns.
 """

@@ -1,6 +1,7 @@
-"""The times of a context's files by git: of the last commit that touched each.
+"""File times from git: the time of the last commit that changed each file of a context.
 
-Source: git-log(1), git-status(1). Merges count as the commits that brought what they merge, so that time runs with the branch.
+A merge counts for all files that it brings to the branch, so that times never go back along the branch.
+Source: git-log(1), git-status(1).
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ _COMMIT = re.compile(rb"\x01(\d{1,11})\Z")
 
 
 def with_commit_times(tree: Tree, root: Path, variables: Mapping[str, str], *, is_trusted: bool = True) -> None:
-    """Give the files of a context the time of the last commit that touched them.
+    """Set the time of each file in a context to that of the last commit that changed it.
 
-    A file that git does not hold as it is has its time on the disk: it is newer than any commit that a server has seen of it.
-    Raises: BuildError where there is no git tree, or a part of its history is missing.
+    A file that git does not track, or that differs from its commit, keeps its time on disk.
+    Raises: BuildError without a git tree, or when its history is incomplete.
     """
     ask = partial(_asked, root, variables, is_trusted)
     prefix, _, is_shallow = ask(["rev-parse", "--show-prefix", "--is-shallow-repository"]).partition(b"\n")
@@ -36,7 +37,7 @@ def with_commit_times(tree: Tree, root: Path, variables: Mapping[str, str], *, i
         )
     known = commit_times(ask(_LOG).split(b"\0"))
     for token in ask(_STATUS).split(b"\0"):
-        # Two letters and a blank, and the path from the top of the git tree.
+        # Two letters of status, a space, and the path relative to the top of the git tree.
         known.pop(token[3:].removeprefix(prefix).decode("utf-8", "surrogateescape"), None)
     for path, entry in tree.items():
         if isinstance(entry.content, LocalFile):
@@ -49,11 +50,11 @@ _STATUS = ["status", "--porcelain=v1", "--no-renames", "--untracked-files=no", "
 
 
 def commit_times(tokens: Iterable[bytes]) -> dict[str, int]:
-    """Path -> the time of the newest commit that names it, from the output of git log. Pure."""
+    """Path -> Unix time of the newest commit that changed it, from the output of git log. Pure."""
     found: dict[str, int] = {}
     time_s = 0
     for token in tokens:
-        # A line end stands between a commit and the first of its files.
+        # A newline separates a commit from its first file.
         text = token.lstrip(b"\n")
         if match := _COMMIT.match(text):
             time_s = int(match[1])

@@ -1,4 +1,4 @@
-"""A build context's folder as a tree: what .dockerignore leaves, with modes that do not depend on the machine."""
+"""Reads the folder of a build context into a tree, with file modes that are the same on every machine."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from shipit.image.options import BuildOptions
 from shipit.image.tree import Entry, LocalFile, Tree, add_parents
 from shipit.image.withheld import Withheld
 
-# Write bits of group and others are dropped, so that umask 002 and 022 give the same image.
+# Without the write bits of group and others, umask 002 and 022 give the same image.
 MODE_MASK = 0o7755
 
 
 def ignore_file(root: Path, dockerfile: Path) -> Path | None:
     """`DOCKERFILE.dockerignore`, else the context's `.dockerignore`, else None."""
     files = (dockerfile.with_name(f"{dockerfile.name}.dockerignore"), root / ".dockerignore")
-    # One that is there and can't be read is an error: passed over, it would let in what it leaves out.
+    # A file that exists and cannot be read is an error: without its rules, excluded files would get into the image.
     return next((file for file in files if file.exists()), None)
 
 
 def read_ignore_file(file: Path) -> bytes:
-    """The bytes of an ignore file. Raises: BuildError."""
+    """The content of an ignore file. Raises: BuildError."""
     try:
         return read_file(file)
     except Unreadable as error:
@@ -35,7 +35,7 @@ def read_ignore_file(file: Path) -> bytes:
 
 
 def read_ignore_rules(root: Path, dockerfile: Path) -> IgnoreRules:
-    """The rules of the file that applies; none where there is no file."""
+    """The rules of the ignore file that applies; no rules when there is none. Raises: BuildError."""
     file = ignore_file(root, dockerfile)
     if file is None:
         return IgnoreRules()
@@ -46,7 +46,7 @@ def read_ignore_rules(root: Path, dockerfile: Path) -> IgnoreRules:
 
 
 def read_context(options: BuildOptions) -> Tree:
-    """The tree of a build's context, with the times that are asked for. Raises: BuildError."""
+    """The tree of a build's context, with the file times that the options ask for. Raises: BuildError."""
     rules = read_ignore_rules(options.context, options.dockerfile)
     tree = scan_context(options.context, rules, options.left_out, options.withheld)
     if options.times == "commit":
@@ -57,42 +57,43 @@ def read_context(options: BuildOptions) -> Tree:
 
 
 def scan_context(root: Path, rules: IgnoreRules, left_out: Sequence[str], withheld: Withheld | None = None) -> Tree:
-    """The tree of a folder without some paths, and without what is withheld. Sockets, pipes and devices are left out, too, as no image can use them.
+    """The tree of a folder without ignored paths, the paths in `left_out`, and withheld files.
 
-    Raises: BuildError when the folder is missing or a part of it can't be read.
+    Sockets, pipes and devices are skipped, since images cannot contain them.
+    Raises: BuildError when the folder is missing or cannot be read.
     """
     if not root.is_dir():
         raise BuildError(
             "the build context is not a folder", where=str(root), hint="check build: context: in deploy.yml"
         )
     tree: Tree = {}
-    held = withheld or Withheld()
+    withheld = withheld or Withheld()
     top = str(root)
     pending = [("", top, rules.top)]
     while pending:
         prefix, folder, position = pending.pop()
-        for item in _listed(folder):
+        for item in _list_folder(folder):
             path = f"{prefix}{item.name}"
             if path in left_out:
                 continue
-            is_out, own = rules.judge(position, item.name)
-            if (not is_out or rules.may_take_back(path)) and held.holds(path, item.name):
+            is_excluded, own = rules.decide(position, item.name)
+            if (not is_excluded or rules.may_include_below(path)) and withheld.holds(path, item.name):
                 continue
-            if not is_out:
+            if not is_excluded:
                 try:
-                    entry = _entry(item, top, path, held)
+                    entry = _entry(item, top, path, withheld)
                 except FileNotFoundError:
-                    # Gone since its folder was listed: an editor's or another program's file of a moment.
+                    # Deleted since its folder was listed, such as a temporary file of an editor.
                     continue
                 if entry is not None:
                     tree[path] = entry
-            if item.is_dir(follow_symlinks=False) and (not is_out or rules.may_take_back(path)):
+            if item.is_dir(follow_symlinks=False) and (not is_excluded or rules.may_include_below(path)):
                 pending.append((f"{path}/", item.path, rules.inside(own)))
     add_parents(tree)
     return tree
 
 
-def _listed(folder: str) -> list[os.DirEntry[str]]:
+def _list_folder(folder: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return list(entries)
@@ -104,11 +105,11 @@ def _listed(folder: str) -> list[os.DirEntry[str]]:
         ) from None
 
 
-def _entry(item: os.DirEntry[str], top: str, path: str, held: Withheld) -> Entry | None:
+def _entry(item: os.DirEntry[str], top: str, path: str, withheld: Withheld) -> Entry | None:
     info = item.stat(follow_symlinks=False)
     kind, mode, size = stat.S_IFMT(info.st_mode), info.st_mode & MODE_MASK, info.st_size
     if kind == stat.S_IFREG:
-        if held.holds_file(path, item.path, info):
+        if withheld.holds_file(path, item.path, info):
             return None
         return Entry("file", mode, 0, 0, "", size, LocalFile(top, path, make_stamp(info)))
     if kind == stat.S_IFDIR:

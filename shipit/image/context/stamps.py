@@ -1,4 +1,4 @@
-"""What stat says of a context's files, so that what did not change need not be read again."""
+"""File stamps: what stat says of a file, to detect files that did not change without reading them."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import os
 import zlib
 from collections.abc import Iterable
 
-# A file that was written this short a time ago may be written again without its stamp changing.
+# A file that was modified this recently may be modified again within the resolution of its times.
 _YOUNG_NS, _YOUNG_ON_COARSE_DISKS_NS = 100_000_000, 2_000_000_000
 
 
 def make_stamp(info: os.stat_result) -> str:
-    """The stamp of a file: size, times of change of the content and of the node in nanoseconds, the node's number."""
+    """The stamp of a file: size in bytes, mtime and ctime in nanoseconds, inode number."""
     return f"{info.st_size} {info.st_mtime_ns} {info.st_ctime_ns} {info.st_ino}"
 
 
 def is_young(stamp: str, now_ns: int) -> bool:
-    """Whether a file could change without its stamp.
+    """Whether a file may still change without a change of its stamp.
 
-    Source: the "racy git" note of git's documentation, for stat-based indexes in general.
+    Source: git's documentation, "racy git", which applies to every index of stats.
     """
     _, modified_ns, changed_ns, _ = map(int, stamp.split())
     newest = max(modified_ns, changed_ns)
@@ -27,12 +27,12 @@ def is_young(stamp: str, now_ns: int) -> bool:
 
 
 def marks_of(stamps: Iterable[str]) -> bytes:
-    """Four bytes for each stamp, in order: enough to guess how many files changed."""
+    """Four bytes for each stamp, in order: enough to estimate how many files changed."""
     return b"".join(zlib.crc32(stamp.encode()).to_bytes(4, "little") for stamp in stamps)
 
 
 def changed_share(before: bytes, now: bytes) -> float:
-    """Which share of as many marks differ, from 0 to 1."""
+    """The share of marks that differ, from 0 to 1; both have the same length."""
     if before == now or not now:
         return 0.0
     if len(before) != len(now):

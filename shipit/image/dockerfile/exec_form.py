@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from shipit.image.dockerfile.lexed_words import SPACE
+from shipit.image.patterns.go_space import SPACE
 
 
 def json_words(text: str) -> tuple[str, ...] | None:

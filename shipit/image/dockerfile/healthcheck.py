@@ -10,8 +10,8 @@ from fractions import Fraction
 from typing import Any
 
 from shipit.image.dockerfile.exec_form import json_words
-from shipit.image.dockerfile.lexed_words import SPACE
 from shipit.image.dockerfile.parse import Instruction
+from shipit.image.patterns.go_space import SPACE
 
 _DURATIONS = {
     "interval": "Interval",

@@ -9,11 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-# The characters for which Go's unicode.IsSpace is true; Python's isspace accepts more.
-SPACE = (
-    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-    "\u2028\u2029\u202f\u205f\u3000"
-)
+from shipit.image.patterns.go_space import SPACE
+
 # The limit of one text, in characters.
 LONGEST_TEXT = 1_000_000
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from shipit.image.dockerfile.lexed_words import SPACE
 from shipit.image.dockerfile.shell_lex import Lexer
+from shipit.image.patterns.go_space import SPACE
 
 _BLANKS = re.compile(r"[\t\v\f\r ]+")
 

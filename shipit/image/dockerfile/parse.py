@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from shipit.errors import BuildError
 from shipit.image.dockerfile.heredoc import Heredoc, heredocs_of
-from shipit.image.dockerfile.lexed_words import SPACE
+from shipit.image.patterns.go_space import SPACE
 
 # BuildKit's limit of bytes in a line; and ours of instructions in a file, against generated files.
 _LONGEST_LINE, _MOST_INSTRUCTIONS = 65_535, 50_000

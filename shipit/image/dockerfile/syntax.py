@@ -13,9 +13,9 @@ from shipit.errors import BuildError
 from shipit.image.dockerfile.exec_form import json_words
 from shipit.image.dockerfile.healthcheck import parse_healthcheck, split_healthcheck
 from shipit.image.dockerfile.heredoc import parse_heredoc
-from shipit.image.dockerfile.lexed_words import SPACE
 from shipit.image.dockerfile.pairs import split_words
 from shipit.image.dockerfile.parse import Dockerfile, Instruction, Malformed, parse_instruction
+from shipit.image.patterns.go_space import SPACE
 
 _BLANKS = re.compile(r"[\t\v\f\r ]+")
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*")

@@ -16,7 +16,8 @@ from shipit.image.image import BlobSource, Layer
 from shipit.image.layers.index import LayerIndex, Whiteouts, write_index
 from shipit.image.layers.layer import open_members
 from shipit.image.store.content_store import ContentStore
-from shipit.image.tar.read import BadTar, Member, TarReader
+from shipit.image.tar.header import BadTar
+from shipit.image.tar.read import Member, TarReader
 from shipit.image.tree import InLayer
 
 # Names the form of an index, and that it was made of a layer that had been compared with its diff_id.

@@ -21,7 +21,8 @@ from shipit.digest import Digest
 from shipit.image.image import Layer
 from shipit.image.store.cache_files import cache_errors
 from shipit.image.store.content_store import ContentStore
-from shipit.image.tar.read import BadTar, Member
+from shipit.image.tar.header import BadTar
+from shipit.image.tar.read import Member
 from shipit.image.tree import OPAQUE, WHITEOUT, Entry, InLayer, Kind
 
 _END = b"\0\0"

@@ -18,7 +18,8 @@ from shipit.errors import BuildError, NeedsEngine
 from shipit.image.image import Layer
 from shipit.image.store.cache_files import cache_errors, temporary_file
 from shipit.image.store.content_store import ContentStore, NewBlob
-from shipit.image.tar.read import BadTar, Member, SparseFile, TarReader
+from shipit.image.tar.header import BadTar, SparseFile
+from shipit.image.tar.read import Member, TarReader
 from shipit.image.tree import Entry, Slice
 
 _BLOCK = 1024 * 1024

@@ -12,7 +12,8 @@ from typing import IO, cast
 from shipit.errors import BuildError, NeedsEngine
 from shipit.image.layers.layer import TooLarge, Unpacking, spool
 from shipit.image.store.content_store import Limits
-from shipit.image.tar.read import BadTar, Member, SparseFile, TarReader
+from shipit.image.tar.header import BadTar, SparseFile
+from shipit.image.tar.read import Member, TarReader
 from shipit.image.tree import Entry, Tree
 
 _GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00"

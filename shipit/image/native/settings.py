@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 
 from shipit.image.dockerfile.exec_form import json_words
 from shipit.image.dockerfile.healthcheck import parse_healthcheck
-from shipit.image.dockerfile.lexed_words import SPACE
 from shipit.image.dockerfile.onbuild import onbuild_trigger
 from shipit.image.dockerfile.pairs import parse_pairs
 from shipit.image.dockerfile.parse import Instruction
@@ -19,6 +18,7 @@ from shipit.image.dockerfile.ports import parse_ports
 from shipit.image.dockerfile.shell_lex import Lexer
 from shipit.image.dockerfile.syntax import parse_arguments
 from shipit.image.native.runtime import Runtime
+from shipit.image.patterns.go_space import SPACE
 
 _SIGNALS = frozenset(
     [

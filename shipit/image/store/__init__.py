@@ -1,4 +1,4 @@
-"""The content store: blobs by digest on disk, small memos about them, and a bound on their size.
+"""The content store: blobs by digest on disk, memos (small cached values), and a limit on their size.
 
 May import image/manifest and the nouns.
 """

@@ -1,7 +1,7 @@
-"""A bound on what the cache holds: what was not used for longest is removed, while no process uses the cache.
+"""Limits the size of the cache: removes the least recently used files while no process uses the cache.
 
-Each process holds a shared lock on the file `lock`, and adds to the file `grown` how much it wrote. The cache is looked
-through only when these sums pass the bound.
+Each process holds a shared lock on the file `lock`, and appends to the file `grown` how many bytes it wrote. The cache
+is scanned only when these sums exceed the limit.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from typing import NamedTuple
 
 from shipit.image.store.cache_files import open_regular, remove
 
-# How full the cache may be after it was looked through.
+# The share of the limit that remains in use after files were removed.
 _LEFT = 0.8
-# A process that looks the cache through holds its lock for a moment.
+# A process that scans the cache holds its lock for a moment.
 _WAIT_S, _PAUSE_S = 2.0, 0.02
 _LONGEST_GROWN = 64 * 1024
 
 
 class CacheUse:
-    """The use of a cache by this process, until it is closed. Where files can't be locked, nothing is removed."""
+    """The use of a cache by this process, until it is closed. Without file locks, nothing is removed."""
 
     def __init__(self, root: Path, most_bytes: int) -> None:
         self._root, self._most_bytes = root, most_bytes
@@ -35,11 +35,11 @@ class CacheUse:
         self._has_lock = _is_locked(self._handle, fcntl.LOCK_SH, _WAIT_S)
 
     def add(self, size_bytes: int) -> None:
-        """Count what was written."""
+        """Count bytes that were written."""
         self._added += size_bytes
 
     def close(self) -> None:
-        """Give the cache free, and remove what is too much of it. What can't be done is left to the next run."""
+        """Release the cache, and remove files when it exceeds its limit. Errors are left to the next run."""
         if not self._close.alive:
             return
         with contextlib.suppress(OSError):
@@ -48,7 +48,7 @@ class CacheUse:
         self._close()
 
     def _is_full(self) -> bool:
-        """Whether the cache may hold more than it should, now that what was written is counted."""
+        """Whether the cache may exceed its limit, including what this process wrote."""
         grown = self._root / "grown"
         is_known = grown.is_file() and not grown.is_symlink()
         if not is_known:
@@ -67,7 +67,7 @@ class CacheUse:
 
 
 class _Found(NamedTuple):
-    """A file of the cache, by when it was last used."""
+    """A file of the cache, ordered by its last use."""
 
     used_ns: int
     size_bytes: int
@@ -75,9 +75,9 @@ class _Found(NamedTuple):
 
 
 def shrink(root: Path, most_bytes: int) -> None:
-    """Remove the files that were not used for longest where a cache holds more than it should, and count the rest.
+    """Remove the least recently used files until the cache is within its limit, and store its size.
 
-    The caller has the cache for itself.
+    The caller holds the exclusive lock.
     """
     found = sorted(_files(root))
     total = sum(file.size_bytes for file in found)
@@ -103,7 +103,7 @@ def _files(root: Path) -> Iterator[_Found]:
 
 
 def _is_locked(handle: int, kind: int, within_s: float) -> bool:
-    """Whether a lock could be had within some time."""
+    """Whether the lock was acquired within a time, in seconds."""
     end = time.monotonic() + within_s
     while True:
         try:

@@ -1,6 +1,6 @@
-"""Files of the cache in the making: private folders, temporary files, and what the disk says named as the cache's.
+"""Files of the cache: private folders, temporary files, and errors of the disk that name the cache.
 
-Files appear whole or not at all: they are written beside and renamed.
+Files appear complete or not at all: they are written to a temporary file and renamed.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import IO, Literal
 
 from shipit.errors import BuildError
 
-# Leftovers of runs that were killed; no run is silent for so long.
+# Temporary files of killed runs; every run writes more often than that.
 _STALE_S = 6 * 3600
 _FOLDERS = ("blobs", "blobs/sha256", "blobs/sha512", "memo", "tmp")
-# Tells programs that make backups, and us, that a folder is a cache. Source: bford.info/cachedir.
+# Marks the folder as a cache for backup programs, and for us. Source: bford.info/cachedir.
 _TAG, _TAG_TEXT = (
     "CACHEDIR.TAG",
     "Signature: 8a477f597d28d172789f06886806bc55\n# The cache of shipit. It may be deleted.\n",
@@ -33,7 +33,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextmanager
 def cache_errors(place: Path) -> Iterator[None]:
-    """What the operating system refuses inside is an error that names the cache."""
+    """Turns errors of the operating system into errors that name the cache."""
     try:
         yield
     except OSError as error:
@@ -41,18 +41,18 @@ def cache_errors(place: Path) -> Iterator[None]:
 
 
 def cache_error(place: Path, error: OSError) -> BuildError:
-    said = (error.strerror or str(error)).lower()
+    reason = (error.strerror or str(error)).lower()
     if error.errno in _FULL:
-        hint = "make room there, or set SHIPIT_CACHE_DIR to a folder on another disk"
-        return BuildError(f"the cache is full: {said}", where=str(place), hint=hint)
+        hint = "free space there, or set SHIPIT_CACHE_DIR to a folder on another disk"
+        return BuildError(f"the cache is full: {reason}", where=str(place), hint=hint)
     hint = "set SHIPIT_CACHE_DIR to a folder that can be written"
-    return BuildError(f"the cache can't be written: {said}", where=str(place), hint=hint)
+    return BuildError(f"the cache can't be written: {reason}", where=str(place), hint=hint)
 
 
 def open_cache(root: Path) -> None:
-    """Make the folders of a cache that are missing, for its owner only, and remove what killed runs left. Raises: OSError.
+    """Create missing folders of a cache, private to the user, and remove temporary files of killed runs.
 
-    A folder that holds other things than a cache keeps its mode, and nothing in it is removed.
+    A folder with other content than a cache keeps its mode, and nothing in it is removed. Raises: OSError.
     """
     is_ours = _is_cache(root)
     for folder in (root, *(root / name for name in _FOLDERS)):
@@ -65,7 +65,7 @@ def open_cache(root: Path) -> None:
 
 
 def _is_cache(root: Path) -> bool:
-    """Whether a folder is missing or empty, or a cache that we made."""
+    """Whether a folder is missing, empty, or a cache that shipit created."""
     try:
         if (root / _TAG).is_file():
             return True
@@ -75,7 +75,7 @@ def _is_cache(root: Path) -> bool:
 
 
 def make_private(folder: Path, *, mend: bool = True) -> None:
-    """A folder that only its owner enters, whatever the umask; with `mend` one that is there, too. Raises: OSError."""
+    """Create a folder with mode 0700, whatever the umask; `mend` also corrects an existing one. Raises: OSError."""
     try:
         folder.mkdir(mode=0o700, parents=True)
         mend = True
@@ -89,7 +89,7 @@ def make_private(folder: Path, *, mend: bool = True) -> None:
 
 @contextmanager
 def temporary_file(folder: Path, *, keeps: bool = False) -> Iterator[tuple[IO[bytes], Path]]:
-    """A file open for writing and reading; gone at the end unless it was moved, or `keeps` is set. Raises: BuildError."""
+    """A temporary file, open for reading and writing; removed at the end unless moved or `keeps`. Raises: BuildError."""
     with cache_errors(folder):
         handle, name = tempfile.mkstemp(dir=folder)
     path = Path(name)
@@ -97,7 +97,7 @@ def temporary_file(folder: Path, *, keeps: bool = False) -> Iterator[tuple[IO[by
     try:
         yield file, path
     finally:
-        # What could not be written can't be flushed, either.
+        # Closing flushes, which fails again after a failed write.
         with contextlib.suppress(OSError):
             file.close()
         if not keeps:
@@ -106,7 +106,7 @@ def temporary_file(folder: Path, *, keeps: bool = False) -> Iterator[tuple[IO[by
 
 @contextmanager
 def temporary_folder(folder: Path) -> Iterator[Path]:
-    """A folder for what is unpacked; gone at the end. Raises: BuildError."""
+    """A temporary folder for unpacked files; removed at the end. Raises: BuildError."""
     with cache_errors(folder):
         path = Path(tempfile.mkdtemp(dir=folder))
     try:
@@ -116,7 +116,7 @@ def temporary_folder(folder: Path) -> Iterator[Path]:
 
 
 def open_regular(path: Path, mode: Literal["rb", "ab"] = "rb", buffering: int = -1) -> IO[bytes]:
-    """A regular file. Raises: OSError for all else: no pipe or device is waited for, no link is followed."""
+    """Open a regular file without following links or waiting for pipes. Raises: OSError for everything else."""
     return open(path, mode, buffering, opener=_opened)
 
 
@@ -129,7 +129,7 @@ def _opened(path: str, flags: int) -> int:
 
 
 def remove(path: Path) -> None:
-    """Remove whatever stands under a name of the cache, if that can be."""
+    """Remove a file or folder of the cache, ignoring errors."""
     with contextlib.suppress(OSError):
         if stat.S_ISDIR(path.lstat().st_mode):
             shutil.rmtree(path, ignore_errors=True)
@@ -149,7 +149,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def touch_used(target: int | Path, info: os.stat_result) -> None:
-    """Write down that a file is used, at most once a day; when it was changed stays as it is."""
+    """Set a file's access time to now, at most once a day; its modification time stays."""
     now_ns = time.time_ns()
     if now_ns - info.st_atime_ns > 86_400_000_000_000:
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Small values that builds remember, as JSON files by kind and key. A damaged one is none."""
+"""Memos: small values that builds remember, as JSON files by kind and key. A damaged memo counts as missing."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from shipit.errors import BuildError
 from shipit.image.store.cache_files import cache_errors, make_private, open_regular, temporary_file, touch_used
 
 _SUM_BYTES = 64
-# More than the removed paths of a layer take, which are the largest.
+# More than the largest memo needs, which is the list of paths that a layer removes.
 _MOST_BYTES = 256 * 1024 * 1024
-# `["SUM",VALUE]`
+# Positions in `["CHECKSUM",VALUE]`.
 _HEAD, _VALUE = 2, 2 + _SUM_BYTES + 2
 
 
 class Memos:
-    """Files `memo/KIND/HEX.json`: a list of the sum over kind, key and value, and the value."""
+    """Files `memo/KIND/HEX.json`: an array of a checksum over kind, key and value, and the value."""
 
     def __init__(self, root: Path, warn: Callable[[str], None]) -> None:
         self.root = root
@@ -32,7 +32,7 @@ class Memos:
         return self.root / "memo" / kind / f"{Digest(key).hex}.json"
 
     def recall(self, kind: str, key: Digest) -> Any:
-        """What was noted under a key, or None. It is as it was noted: what follows from its form is the caller's to check."""
+        """The memo under a key, or None. The caller has to check its form."""
         try:
             with open_regular(self.path(kind, key), buffering=0) as file:
                 info = os.fstat(file.fileno())
@@ -52,7 +52,7 @@ class Memos:
         return self.path(kind, key).is_file()
 
     def note(self, kind: str, key: Digest, value: Any) -> int:
-        """Keep a value; how many bytes that takes. One that can't be kept costs the next run time: that is a warning."""
+        """Store a memo. Returns its size in bytes; 0 with a warning when it cannot be stored."""
         body = json.dumps(value, separators=(",", ":")).encode()
         data = b'["%s",%s]' % (_sum(kind, key, body), body)
         path = self.path(kind, key)

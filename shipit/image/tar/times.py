@@ -1,7 +1,7 @@
-"""The times of what an image holds, derived from what they are of: what changed has another, in any clone the same. Pure.
+"""File times derived from content, so that changed content has another time, and every clone has the same. Pure.
 
-Servers make an ETag of a file's time and size. Seventeen years of seconds hold 29 bits of a CRC-32: of half a billion
-changes that keep a file's size, one gets the time of before.
+Servers make an ETag of a file's time and size. The times spread over 17 years in seconds, 29 bits of a CRC-32: one
+change in half a billion that keeps the file's size also keeps its time.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable
 
-# From January 2008 to January 2025: the past, wherever a clock is right.
+# From January 2008 to January 2025: in the past for every correct clock.
 FIRST_S, SPAN_S = 1_200_000_000, 2**29
 
 
@@ -22,22 +22,22 @@ def _fastest() -> Callable[[bytes, int], int]:
     return found
 
 
-# The CRC-32 of bytes behind those that a first one is of.
+# Continues a CRC-32 with more bytes.
 checksum = _fastest()
 
 
 def time_of(crc: int) -> int:
-    """The time, in Unix seconds, of what has a CRC-32."""
+    """The Unix time for content with that CRC-32."""
     return FIRST_S + crc % SPAN_S
 
 
 def time_of_text(text: str) -> int:
-    """That of a link, by what it leads to."""
+    """The Unix time for a text, such as the target of a link."""
     return time_of(zlib.crc32(text.encode("utf-8", "surrogateescape")))
 
 
 def folder_times(paths: Iterable[str]) -> dict[str, int]:
-    """The time of each folder that holds one of the paths, which are in order: it changes with the names in it."""
+    """Folder -> Unix time for each folder of the sorted paths; it changes with the names in the folder."""
     names: dict[str, int] = {}
     for path in paths:
         folder, _, name = path.rpartition("/")

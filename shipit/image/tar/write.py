@@ -1,4 +1,4 @@
-"""Entries to a deterministic tar: plain ustar headers written directly, pax only for what does not fit in one.
+"""Writes entries as a reproducible tar: ustar headers, with pax headers only for values that do not fit.
 
 Source: POSIX.1-2001, pax Interchange Format and ustar Interchange Format.
 """
@@ -14,59 +14,59 @@ from shipit.image.tar.times import FIRST_S, checksum, folder_times, time_of, tim
 from shipit.image.tree import Entry, Inline, LocalFile, Slice
 
 _BLOCK = 1024 * 1024
-# What of a file is held while it is read, to know its time before its content is written.
-_HELD_BYTES = 8 * _BLOCK
+# Content up to this size is kept in memory to compute its time before the header is written.
+_BUFFERED_BYTES = 8 * _BLOCK
 _TYPES = {"file": b"0", "hardlink": b"1", "symlink": b"2", "dir": b"5"}
-# The pax record that holds a file's capabilities.
+# The pax key of a file's capabilities.
 CAPABILITY = "SCHILY.xattr.security.capability"
 _LONGEST_NAME, _LARGEST_SIZE, _LARGEST_ID = 100, 8**11, 8**7
-# What stands behind the link's name: magic, version, owner names, device numbers, prefix, padding.
+# The header after the link's target: magic, version, owner names, device numbers, prefix, padding.
 _TAIL = b"ustar\x0000" + bytes(247)
 _TAIL_SUM = sum(_TAIL)
 _SPACES_SUM = 8 * 32
 
 
 def tar_stream(entries: Mapping[str, Entry], *, end: bool = True) -> Iterator[bytes]:
-    """A tar of entries in the order of their paths, in pieces; without its end more can follow.
+    """A tar of entries, sorted by path, in chunks. Without `end`, the end blocks are left out, so that more can follow.
 
-    What has no time of its own gets one of its content: see `times`.
-    Raises: BuildError for a file that can't be read, or changes meanwhile.
+    Entries without a time get one derived from their content: see `times`.
+    Raises: BuildError when a file cannot be read, or changes while it is read.
     """
     paths = sorted(entries)
     folders = folder_times(paths)
-    # A link's header has the time of what it shares with its file.
-    of_files = {entry.target: FIRST_S for entry in entries.values() if entry.kind == "hardlink"}
+    # A hard link's header has the time of its file.
+    file_times = {entry.target: FIRST_S for entry in entries.values() if entry.kind == "hardlink"}
     for path in paths:
         entry = entries[path]
         if entry.kind == "file":
-            yield from _file(path, entry, of_files)
+            yield from _file(path, entry, file_times)
         elif entry.kind == "dir":
             yield header(path, entry, folders.get(path, FIRST_S))
         else:
             is_link = entry.kind == "hardlink"
-            yield header(path, entry, of_files[entry.target] if is_link else time_of_text(entry.target))
+            yield header(path, entry, file_times[entry.target] if is_link else time_of_text(entry.target))
     if end:
         yield bytes(1024)
 
 
-def _file(path: str, entry: Entry, of_files: dict[str, int]) -> Iterator[bytes]:
-    """Header and content of a file, which is read once, unless it is large: then it is read for its time, too."""
+def _file(path: str, entry: Entry, file_times: dict[str, int]) -> Iterator[bytes]:
+    """Header and content of a file. A large file is read twice: for its time, and for its content."""
     chunks: Iterable[bytes] = read_content(path, entry) if entry.size else ()
-    is_held = entry.size <= _HELD_BYTES
-    if is_held:
+    is_buffered = entry.size <= _BUFFERED_BYTES
+    if is_buffered:
         chunks = list(chunks)
     crc = 0
     for chunk in chunks:
         crc = checksum(chunk, crc)
     time_s = time_of(crc) if entry.time_s is None else entry.time_s
-    if path in of_files:
-        of_files[path] = time_s
+    if path in file_times:
+        file_times[path] = time_s
     yield header(path, entry, time_s)
-    yield from _padded(path, entry, chunks if is_held else _again(path, entry, crc))
+    yield from _padded(path, entry, chunks if is_buffered else _read_again(path, entry, crc))
 
 
-def _again(path: str, entry: Entry, expected: int) -> Iterator[bytes]:
-    """The content of a file once more. Raises: BuildError where it is another."""
+def _read_again(path: str, entry: Entry, expected: int) -> Iterator[bytes]:
+    """The content of a file, read again. Raises: BuildError when it changed."""
     crc = 0
     for chunk in read_content(path, entry):
         crc = checksum(chunk, crc)
@@ -76,7 +76,7 @@ def _again(path: str, entry: Entry, expected: int) -> Iterator[bytes]:
 
 
 def header(path: str, entry: Entry, time_s: int) -> bytes:
-    """The header of one entry: 512 bytes, or more where pax is needed."""
+    """The header of one entry: 512 bytes, or more with a pax header."""
     name = (path + "/" if entry.kind == "dir" else path).encode("utf-8", "surrogateescape")
     link = entry.target.encode("utf-8", "surrogateescape")
     size = entry.size if entry.kind == "file" else 0
@@ -121,26 +121,28 @@ def _padded(path: str, entry: Entry, chunks: Iterable[bytes]) -> Iterator[bytes]
 
 
 def _changed(path: str) -> BuildError:
-    return BuildError("the file changed while it was read", where=path, hint="run it again when nothing writes there")
+    return BuildError(
+        "the file changed while it was read", where=path, hint="run it again when no program writes to it"
+    )
 
 
 def read_content(path: str, entry: Entry) -> Iterator[bytes]:
-    """The bytes of a file, in pieces; `path` only names it in errors."""
+    """The content of a file in chunks; `path` is used in errors only. Raises: BuildError."""
     if isinstance(entry.content, Inline):
         yield entry.content.data
     elif isinstance(entry.content, LocalFile):
-        # One byte more than there should be: a file that grew shows, and the end is seen in the first read.
+        # One more byte than expected, to detect a file that grew, and the end of the file in the same read.
         yield from _read(entry.content.path, 0, entry.size + 1)
     elif isinstance(entry.content, Slice):
         yield from _read(entry.content.file, entry.content.offset, entry.size)
     else:
-        raise AssertionError(f"{path} was not brought out of its layer")
+        raise AssertionError(f"{path} was not extracted from its layer")
 
 
 def _read(file: str, offset: int, left: int) -> Iterator[bytes]:
-    """At most `left` bytes of a file from an offset on, in pieces."""
+    """At most `left` bytes of a file, starting at an offset, in chunks."""
     try:
-        # Not blocked by a pipe that has taken the place of the file since it was listed.
+        # Does not block on a pipe that replaced the file since it was listed.
         handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             if offset:

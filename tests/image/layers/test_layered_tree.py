@@ -16,7 +16,8 @@ from shipit.image.image import Layer
 from shipit.image.layers.index import LayerIndex, write_index
 from shipit.image.layers.layered_tree import LayeredTree
 from shipit.image.store.content_store import ContentStore
-from shipit.image.tar.read import BadTar, Member
+from shipit.image.tar.header import BadTar
+from shipit.image.tar.read import Member
 from shipit.image.tree import OPAQUE, WHITEOUT, Entry, InLayer, folders_above
 
 LAYER = Layer(Digest.of(b"diff"), Digest.of(b"blob"), 5)

@@ -235,12 +235,12 @@ def test_what_vanishes_while_a_context_is_read_is_not_in_it(builder: Builder) ->
     class Racing(IgnoreRules):
         """Rules that leave nothing out, and take their time."""
 
-        def judge(self, folder: Position, name: str) -> tuple[bool, Position]:
+        def decide(self, folder: Position, name: str) -> tuple[bool, Position]:
             if name in ("gone", "link"):
                 (builder.folder / name).unlink()
             if name == "away":
                 shutil.rmtree(builder.folder / name)
-            return super().judge(folder, name)
+            return super().decide(folder, name)
 
     assert set(scan_context(builder.folder, Racing(), ())) == {"keep"}
 

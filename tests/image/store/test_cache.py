@@ -61,7 +61,7 @@ def test_whatever_is_damaged_in_it_is_made_or_fetched_again(
     done = app.run("push", "--output", "plain", timeout_s=60)
     assert done.returncode == 0, done.stderr
     assert registry.tags["again", "v1"] == first
-    warned = [line for line in done.stderr.splitlines() if "a damaged file of the cache was removed" in line]
+    warned = [line for line in done.stderr.splitlines() if "removed a damaged file of the cache" in line]
     assert warned and len(warned) == len(set(warned)) <= len(blobs(app))
     quiet = app.run("push", "--output", "plain", timeout_s=60)
     assert quiet.returncode == 0 and "damaged" not in quiet.stderr

@@ -122,7 +122,7 @@ def test_a_damaged_blob_is_removed_with_one_line(
     assert not store.has(digest)
     assert not store.has(digest)
     assert store.read(digest) is None
-    assert told == [f"a damaged file of the cache was removed, and is made or fetched again: {store.path(digest)}"]
+    assert told == [f"removed a damaged file of the cache, which is built or fetched again: {store.path(digest)}"]
     assert store.put(data) == digest
     assert store.read(digest) == data and len(told) == 1
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipit.image.tar.read import MAX_HEADER_BYTES, BadTar, Member, SparseFile, TarReader, clean_path
+from shipit.image.tar.header import BadTar, SparseFile
+from shipit.image.tar.read import MAX_HEADER_BYTES, Member, TarReader, clean_path
 from shipit.image.tar.write import CAPABILITY
 
 NAMES = st.text("abü/.\\ \n", min_size=1, max_size=150)
@@ -164,8 +165,8 @@ DEEP = "/".join("d" * 200_000)
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (raw(header(size=LARGE)), "it breaks off"),
-        (pax(record("size", str(LARGE))) + FILE, "it breaks off"),
+        (raw(header(size=LARGE)), "it is truncated"),
+        (pax(record("size", str(LARGE))) + FILE, "it is truncated"),
         (raw(header("x", type=tarfile.XHDTYPE, size=3 * 2**30)), "at most 1 MiB"),
         (raw(header("x", type=tarfile.GNUTYPE_LONGNAME, size=3 * 2**30)), "at most 1 MiB"),
         (raw(header("x", type=tarfile.GNUTYPE_LONGLINK, size=LARGE)), "at most 1 MiB"),
@@ -175,30 +176,30 @@ DEEP = "/".join("d" * 200_000)
         (pax(record("path", "ü" * 2100)) + FILE, "at most 4096 bytes"),
         (pax(record("linkpath", "a" * 5000)) + raw(header(type=tarfile.SYMTYPE)), "at most 4096 bytes"),
         (pax(record("linkpath", "a" * 5000)) + raw(header(type=tarfile.LNKTYPE)), "at most 4096 bytes"),
-        (pax(record("path", b"a\0b")) + FILE, "zero byte"),
-        (pax(record("size", "-1")) + FILE, "no number"),
-        (pax(record("size", "1_0")) + FILE, "no number"),
-        (pax(record("size", "\u0661")) + FILE, "no number"),
-        (pax(record("size", "9" * 5000)) + FILE, "no number"),
-        (pax(record("uid", "1.5")) + FILE, "no number"),
+        (pax(record("path", b"a\0b")) + FILE, "NUL byte"),
+        (pax(record("size", "-1")) + FILE, "not a number"),
+        (pax(record("size", "1_0")) + FILE, "not a number"),
+        (pax(record("size", "\u0661")) + FILE, "not a number"),
+        (pax(record("size", "9" * 5000)) + FILE, "not a number"),
+        (pax(record("uid", "1.5")) + FILE, "not a number"),
         (pax(record("uid", str(2**32))) + FILE, "below 2\\^32"),
         (pax(record(CAPABILITY, "x" * 257)) + FILE, "capability"),
         (raw(header(uid=2**32)), "below 2\\^32"),
         (raw(header(gid=-1)), "negative gid"),
         (raw(header(size=-512)), "negative size"),
-        (special(tarfile.XHDTYPE, b"x"), "no list of records"),
-        (special(tarfile.XHDTYPE, b"9999999999 a=b\n"), "no list of records"),
-        (special(tarfile.XHDTYPE, b"0 a=b\n"), "no list of records"),
-        (special(tarfile.XHDTYPE, b"-6 a=b\n"), "no list of records"),
-        (special(tarfile.XHDTYPE, b"6 a=b\n"[:-1] + b"x"), "no list of records"),
-        (special(tarfile.XHDTYPE, b"6 abc\n"), "no list of records"),
+        (special(tarfile.XHDTYPE, b"x"), "not a list of records"),
+        (special(tarfile.XHDTYPE, b"9999999999 a=b\n"), "not a list of records"),
+        (special(tarfile.XHDTYPE, b"0 a=b\n"), "not a list of records"),
+        (special(tarfile.XHDTYPE, b"-6 a=b\n"), "not a list of records"),
+        (special(tarfile.XHDTYPE, b"6 a=b\n"[:-1] + b"x"), "not a list of records"),
+        (special(tarfile.XHDTYPE, b"6 abc\n"), "not a list of records"),
         (raw(header(type=b"V")), "unknown type"),
         (raw(header(type=b"\xff")), "unknown type"),
-        (bytes(512) + FILE, "zeros before a header"),
+        (bytes(512) + FILE, "zero block before a header"),
         (b"x" * 512, "no number|checksum"),
-        (FILE[:200], "it breaks off"),
-        (FILE[:512], "it breaks off"),
-        (pax(record("path", "p"))[:515], "it breaks off"),
+        (FILE[:200], "it is truncated"),
+        (FILE[:512], "it is truncated"),
+        (pax(record("path", "p"))[:515], "it is truncated"),
         (raw(header(mode=0)).replace(b"0000000", b"00008 0", 1), "no number|checksum"),
     ],
 )
