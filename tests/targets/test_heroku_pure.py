@@ -20,7 +20,7 @@ from shipit.targets.heroku.observed import (
     parse_release,
 )
 from shipit.targets.heroku.plan import Wanted, plan_heroku
-from shipit.targets.heroku.plan_back import plan_back
+from shipit.targets.heroku.plan_rollback import plan_back
 from shipit.targets.heroku.streams import parse_log
 from shipit.targets.heroku.token import Token, find_token
 from tests.runs import environment

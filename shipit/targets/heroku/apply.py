@@ -11,12 +11,12 @@ from shipit.errors import DeployFailed, RemoteError
 from shipit.events import Event, Warned
 from shipit.release import PayloadStep as Step
 from shipit.targets.heroku.client import HerokuClient
-from shipit.targets.heroku.described import changes_images, gives, sets_variables, told
+from shipit.targets.heroku.descriptions import changes_images, gives, sets_variables, told
 from shipit.targets.heroku.follow import LISTED_S, Follower
-from shipit.targets.heroku.look import Answers, ask
 from shipit.targets.heroku.observed import ReleaseFacts, parse_release
-from shipit.targets.heroku.patience import bear, write
 from shipit.targets.heroku.plan import RELEASE
+from shipit.targets.heroku.reading import Answers, ask
+from shipit.targets.heroku.retry import bear, write
 from shipit.targets.heroku.wire import Said
 
 Values = Mapping[str, str | None]

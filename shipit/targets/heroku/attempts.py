@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from shipit.digest import Digest
-from shipit.targets.heroku.described import newest_giving
+from shipit.targets.heroku.descriptions import newest_giving
 from shipit.targets.heroku.observed import ProcessFacts, ReleaseFacts
 
 MOST_ATTEMPTS = 20

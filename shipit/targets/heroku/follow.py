@@ -11,8 +11,8 @@ from shipit.events import Event, Log, Warned
 from shipit.targets.heroku.client import HerokuClient
 from shipit.targets.heroku.judge import STATUSES
 from shipit.targets.heroku.observed import ReleaseFacts
-from shipit.targets.heroku.patience import bear
 from shipit.targets.heroku.plan import RELEASE
+from shipit.targets.heroku.retry import bear
 from shipit.targets.heroku.streams import ReleaseOutput, recent_logs
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 3.0

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from shipit.digest import Digest
 from shipit.release import Seen, State, Verdict
-from shipit.targets.heroku.described import changes_images, given_images, is_about_config, sets_variables, told
+from shipit.targets.heroku.descriptions import changes_images, given_images, is_about_config, sets_variables, told
 from shipit.targets.heroku.observed import UP, DynoFacts, HerokuObserved, ReleaseFacts, Told
 from shipit.targets.heroku.plan import RELEASE, Wanted
 

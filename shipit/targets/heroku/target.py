@@ -22,16 +22,16 @@ from shipit.targets.heroku.apply import Changes
 from shipit.targets.heroku.attempts import choose_attempt
 from shipit.targets.heroku.client import HerokuClient
 from shipit.targets.heroku.config import HerokuConfig, ProcessConfig
-from shipit.targets.heroku.described import sets_variables
+from shipit.targets.heroku.descriptions import sets_variables
 from shipit.targets.heroku.follow import Follower, ReleaseFailed
 from shipit.targets.heroku.judge import WEB, judge_heroku, outage, still_runs
 from shipit.targets.heroku.last_words import last_run
 from shipit.targets.heroku.lines import TAIL_LINES
-from shipit.targets.heroku.look import ask, observed_of, with_owners, without
 from shipit.targets.heroku.observed import NOTHING, OWNED, HerokuObserved
 from shipit.targets.heroku.plan import RELEASE, Wanted, notes_on, plan_heroku
-from shipit.targets.heroku.plan_back import plan_back
+from shipit.targets.heroku.plan_rollback import plan_back
 from shipit.targets.heroku.probe import ask_app
+from shipit.targets.heroku.reading import ask, observed_of, with_owners, without
 from shipit.targets.heroku.refusals import check_stack, no_app
 from shipit.targets.heroku.streams import ReleaseOutput, recent_logs
 from shipit.targets.heroku.token import NO_TOKEN, Token, find_token

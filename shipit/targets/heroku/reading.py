@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from shipit.targets.heroku.client import HerokuClient
-from shipit.targets.heroku.described import newest_giving, running_images
+from shipit.targets.heroku.descriptions import newest_giving, running_images
 from shipit.targets.heroku.observed import NOTHING, AppFacts, DynoFacts, HerokuObserved, ProcessFacts, ReleaseFacts
 
 
