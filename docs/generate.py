@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
 from typer.main import get_command
 
+from docs.keys import anchor_of, table_of
 from shipit.cli.app import app
 from shipit.cli.commands import SUMMARIES
 from shipit.cli.guide import GUIDE
 from shipit.config.image import BuildConfig, ImageConfig
 from shipit.config.model import DotenvConfig, EnvironmentConfig, ProjectFile, ReleaseConfig, TargetConfig
 from shipit.config.schema import render_schema
-from shipit.config.secret_source import KeyringConfig, SecretConfig
+from shipit.config.secret_source import KeyringConfig, SecretConfig, SecretSource
 from shipit.targets.heroku.config import HerokuConfig, ProcessConfig
 from shipit.targets.kinds import KindModels
 from shipit.targets.kubernetes.config import KubernetesConfig, ScaleConfig, WorkloadConfig
@@ -33,9 +33,10 @@ SECTIONS: list[tuple[str, type[BaseModel]]] = [
     ("`images.NAME`", ImageConfig),
     ("`images.NAME.build`", BuildConfig),
     ("`secrets.NAME`", SecretConfig),
+    ("`images.NAME.build.secrets.ID`", SecretSource),
     ("`keyring` of a secret", KeyringConfig),
     ("`dotenv[]`", DotenvConfig),
-    ("`environments.NAME`, beside what it lays over the file", EnvironmentConfig),
+    ("`environments.NAME`, beside the keys that it changes", EnvironmentConfig),
     ("`release`", ReleaseConfig),
     ("Every target", TargetConfig),
     ("Kind `registry` (also `hub`, `dockerhub`)", RegistryConfig),
@@ -66,43 +67,10 @@ def _head() -> Iterator[str]:
 
 
 def _keys() -> Iterator[str]:
-    common = set(TargetConfig.model_fields)
+    yield from ("", "A value that is not text may also be a variable, such as `${PORT}`.")
     for title, model in SECTIONS:
-        yield from (
-            "",
-            f"### {title}",
-            "",
-            (model.__doc__ or "").strip().splitlines()[0],
-            "",
-            "| key | default | what |",
-            "| --- | --- | --- |",
-        )
-        for name, field in model.model_fields.items():
-            if (
-                issubclass(model, TargetConfig)
-                and model is not TargetConfig
-                and name in common
-                and not _is_own(model, name)
-            ):
-                continue
-            yield f"| `{name}` | {_default(field)} | {field.description} |"
-
-
-def _is_own(model: type[BaseModel], name: str) -> bool:
-    return name in model.__annotations__
-
-
-def _default(field: Any) -> str:
-    if field.is_required():
-        return "required"
-    value = field.default if field.default is not PydanticUndefined else None
-    if value is None or value == () or value == "":
-        return "none"
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    if isinstance(value, float):
-        return f"`{value:g}s`" if value < 60 else f"`{value / 60:g}m`"
-    return f"`{value[0] if isinstance(value, tuple) else value}`"
+        heading = f'### {title} <a id="{anchor_of(model)}"></a>'
+        yield from ("", heading, "", (model.__doc__ or "").strip().splitlines()[0], "", *table_of(model))
 
 
 def _commands() -> Iterator[str]:

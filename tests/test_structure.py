@@ -270,3 +270,9 @@ def test_commands_print_through_one_module() -> None:
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
                 assert called not in ("print", "typer.echo", "sys.stdout.write", "sys.stderr.write"), file.name
+
+
+def test_no_server_of_the_tests_ends_in_a_finalizer() -> None:
+    """It would run while another test does, and fail there when the server could not be started."""
+    for file in (ROOT / "tests/servers").rglob("*.py"):
+        assert "def __del__" not in file.read_text(), file.name

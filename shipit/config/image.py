@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from shipit.config.part import Model
+from shipit.config.part import Model, forbid, need
 from shipit.config.secret_source import SecretSource
 from shipit.config.units import EnvMap, Flag, Misplaced
 from shipit.errors import ShipitError
@@ -45,9 +45,13 @@ def _use(value: Any) -> Any:
     return value
 
 
+_TAG_SAID = "should be a tag: letters, digits, '_', '.' and '-', at most 128"
+_PLATFORM_SAID = "should be a platform such as linux/amd64 or linux/arm64"
+
+
 def _tag(value: str) -> str:
     if not is_tag(value):
-        raise ValueError("should be a tag: letters, digits, '_', '.' and '-', at most 128")
+        raise ValueError(_TAG_SAID)
     return value
 
 
@@ -67,7 +71,7 @@ def _platform(value: str) -> str:
     except ValueError:
         platform = None
     if platform is None or platform.os != "linux":
-        raise ValueError("should be a platform such as linux/amd64 or linux/arm64")
+        raise ValueError(_PLATFORM_SAID)
     return str(platform)
 
 
@@ -76,18 +80,33 @@ _HOST = r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]+)?/)?"
 _PATH = r"[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*"
 _PLATFORM = rf"^([Ll]inux/[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?|{'|'.join(sorted(ARCHITECTURES))})$"
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
+_REPOSITORY = "should be a repository without tag or digest, such as docker.io/user/app"
 Repository = Annotated[
-    str, BeforeValidator(_repository), WithJsonSchema({"type": "string", "pattern": f"^{_HOST}{_PATH}$"})
+    str,
+    BeforeValidator(_repository),
+    WithJsonSchema({"type": "string", "pattern": f"^{_HOST}{_PATH}$", "errorMessage": _REPOSITORY}),
 ]
 Reference = Annotated[
     str,
     BeforeValidator(_use),
     WithJsonSchema(
-        {"type": "string", "pattern": f"^{_HOST}{_PATH}(:{_TAG})?(@(sha256:[0-9a-f]{{64}}|sha512:[0-9a-f]{{128}}))?$"}
+        {
+            "type": "string",
+            "pattern": f"^{_HOST}{_PATH}(:{_TAG})?(@(sha256:[0-9a-f]{{64}}|sha512:[0-9a-f]{{128}}))?$",
+            "errorMessage": "should be an image reference, such as redis:8 or ghcr.io/user/app@sha256:...",
+        }
     ),
 ]
-Tag = Annotated[str, AfterValidator(_tag), WithJsonSchema({"type": "string", "pattern": f"^{_TAG}$"})]
-Platform = Annotated[str, AfterValidator(_platform), WithJsonSchema({"type": "string", "pattern": _PLATFORM})]
+Tag = Annotated[
+    str,
+    AfterValidator(_tag),
+    WithJsonSchema({"type": "string", "pattern": f"^{_TAG}$", "errorMessage": _TAG_SAID}),
+]
+Platform = Annotated[
+    str,
+    AfterValidator(_platform),
+    WithJsonSchema({"type": "string", "pattern": _PLATFORM, "errorMessage": _PLATFORM_SAID}),
+]
 
 
 class BuildConfig(Model):
@@ -95,59 +114,84 @@ class BuildConfig(Model):
 
     shorthand = ({"type": "string"},)
 
-    context: str = Field(".", description="The folder that COPY reads, relative to the file.")
-    dockerfile: str = Field("Dockerfile", description="The Dockerfile, relative to the context.")
-    args: EnvMap = Field(default_factory=dict, description="Values of ARG instructions.")
-    stage: str | None = Field(None, description="The stage to build; default: the last one.")
+    context: str = Field(
+        ".", description="The build context, which COPY reads; relative to deploy.yml.", examples=["./api"]
+    )
+    dockerfile: str = Field(
+        "Dockerfile", description="The Dockerfile, relative to the context.", examples=["Dockerfile.worker"]
+    )
+    args: EnvMap = Field(
+        default_factory=dict, description="Values of ARG instructions.", examples=[{"NODE_ENV": "production"}]
+    )
+    stage: str | None = Field(None, description="The stage to build; the last one when absent.", examples=["prod"])
     keep: tuple[str, ...] = Field(
         (),
-        description="Paths that are left out of the context unless they stand here: .git, deploy.yml, what it includes, a dotenv file.",
+        description="Paths to keep in the context that shipit leaves out otherwise: .git, deploy.yml and the files that it includes or reads variables from.",
+        examples=[[".git"]],
     )
     platforms: Annotated[tuple[Platform, ...], AfterValidator(_one_platform)] = Field(
         ("linux/amd64",),
         description="The platform to build for.",
         json_schema_extra={"minItems": 1, "maxItems": 1},
+        examples=[["linux/arm64"]],
     )
     times: Literal["content", "commit"] = Field(
         "content",
-        description="The times of files in the image: derived from their content, or of the last commit that touched them.",
+        description="Modification times of files in the image: derived from their content, or those of the last commit that changed them.",
+        examples=["commit"],
     )
     secrets: dict[str, SecretSource] = Field(
-        default_factory=dict, description="Secrets by id for `RUN --mount=type=secret`; text is a file."
+        default_factory=dict,
+        description="Secrets for `RUN --mount=type=secret`, by id; text is a file.",
+        examples=[{"npmrc": {"file": "~/.npmrc"}}],
     )
     ssh: Flag = Field(False, description="Forward the ssh agent for `RUN --mount=type=ssh`.")
     cache: Literal["registry"] | None = Field(
         None,
-        description="Keep what RUN made in the image's repository, as the tag buildcache, for builds on other machines.",
+        description="Store the build cache in the image's repository, as the tag buildcache, for builds on other machines.",
+        examples=["registry"],
     )
     builder: Literal["auto", "native", "engine", "buildx"] = Field(
-        "auto", description="Who builds: shipit itself (no RUN), a Docker engine, docker buildx, or whichever can."
+        "auto",
+        description="What builds it: shipit itself (`native`, no RUN), a Docker engine, docker buildx, or the first of them that can.",
+        examples=["engine"],
     )
+
+
+_NO_REGISTRY = "needs a repository that is asked over plain HTTP"
 
 
 class ImageConfig(Model):
     """One image: built from a Dockerfile, or used as it is."""
 
-    shorthand = ({"type": "string", "pattern": f"^{_HOST}{_PATH}$"}, {"type": "string", "pattern": r"\$\{.+\}"})
-    rules = {
-        "not": {"required": ["use"], "anyOf": [{"required": [key]} for key in ("build", "repository", "tags")]},
-        "anyOf": [
-            {"not": {"required": ["insecure"], "properties": {"insecure": {"const": True}}}},
-            {"required": ["repository"]},
-            {"required": ["use"]},
-        ],
-    }
+    shorthand = (
+        {"type": "string", "pattern": f"^{_HOST}{_PATH}$", "patternErrorMessage": _REPOSITORY},
+        {"type": "string", "pattern": r"\$\{.+\}"},
+    )
+    rules = (
+        *(
+            forbid(key, f"an image with use: is not built: remove {key}: or use:", beside="use")
+            for key in ("build", "repository", "tags")
+        ),
+        need("repository", _NO_REGISTRY, beside="insecure", value=True, unless="use"),
+    )
 
-    repository: Repository | None = Field(None, description="Where it is pushed, for example docker.io/user/app.")
+    repository: Repository | None = Field(
+        None, description="The repository that it is pushed to.", examples=["docker.io/user/app"]
+    )
     tags: tuple[Tag, ...] | None = Field(
         None,
-        description="Tags beside the digest; default: the short commit and latest in a git tree, latest elsewhere.",
+        description="Tags beside the digest; when absent the short commit and latest in a git tree, latest elsewhere.",
+        examples=[["1.4.2", "latest"]],
     )
-    build: BuildConfig | None = Field(None, description="How it is built; text is the context folder.")
+    build: BuildConfig | None = Field(
+        None, description="How it is built; text is the context folder.", examples=["./api"]
+    )
     insecure: Flag = Field(
-        False, description="Ask its registry over plain HTTP, such as one on the local network; passwords go in clear."
+        False,
+        description="Use plain HTTP for its registry, for example on a local network; passwords are sent unencrypted.",
     )
-    use: Reference | None = Field(None, description="An image that is not built, such as redis:8.")
+    use: Reference | None = Field(None, description="An image that is used as it is, not built.", examples=["redis:8"])
 
     @property
     def insecure_host(self) -> str | None:
@@ -170,9 +214,7 @@ class ImageConfig(Model):
         if self.use and built:
             raise Misplaced("an image with use: is not built", built, hint=f"remove {built}: or use:")
         if self.insecure and not self.use and self.repository is None:
-            raise Misplaced(
-                "needs a repository that is asked over plain HTTP", "insecure", hint="add repository: to it"
-            )
+            raise Misplaced(_NO_REGISTRY, "insecure", hint="add repository: to it")
         if self.build and self.build.cache and self.repository is None:
             raise Misplaced("needs a repository to be kept in", "build", "cache", hint="add repository: to the image")
         return self

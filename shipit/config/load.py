@@ -20,6 +20,7 @@ from shipit.config.include import Reader, relative_name
 from shipit.config.interpolate import interpolate
 from shipit.config.model import DotenvFiles, ProjectFile, TargetConfig
 from shipit.config.names import Names, interpolated
+from shipit.config.other_words import hint_for_target
 from shipit.config.overlay import PRODUCTION, overlay, overlays_of
 from shipit.config.position import Keys
 from shipit.config.private import private_files
@@ -214,5 +215,9 @@ def _target(name: str, raw: Any, kinds: Kinds, source: Source) -> tuple[TargetCo
             hint = _of_workload(kind, kinds) or source.near(str(kind), known) or kinds_here
             return None, [source.problem(("targets", name, "kind"), what, hint, on_value=True)]
         what = "is no kind of target, so it should name its kind"
-        return None, [source.problem(("targets", name), what, source.near(name, known) or kinds_here, on_key=True)]
+        return None, [
+            source.problem(
+                ("targets", name), what, hint_for_target(name) or source.near(name, known) or kinds_here, on_key=True
+            )
+        ]
     return problems_of(model, raw, source, ("targets", name))

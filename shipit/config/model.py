@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from shipit.config.folder import ProjectFolder
 from shipit.config.image import ImageConfig
-from shipit.config.part import Model
+from shipit.config.part import Model, forbid
 from shipit.config.position import Keys
 from shipit.config.secret_source import SecretConfig
 from shipit.config.units import (
@@ -31,13 +31,18 @@ class ReleaseConfig(Model):
     """A command that runs once per release, before anything of it serves; when it fails the release stops."""
 
     shorthand = (
-        {"type": "string", "pattern": r"\S"},
+        {"type": "string", "pattern": r"\S", "patternErrorMessage": "should be a command, not empty text"},
         WORDS_SCHEMA,
     )
+    expected = "should be a command, or a map of keys: command, image, timeout"
 
-    image: str | None = Field(None, description="The image it runs in; default: the only one.")
-    command: Command = Field(description="What runs; text is run by a shell.")
-    timeout: Limit = Field(600.0, description="How long it may take.", validate_default=False)
+    image: str | None = Field(
+        None, description="The image in which it runs; the only one when absent.", examples=["web"]
+    )
+    command: Command = Field(
+        description="The command: text for a shell, or a list of words.", examples=["npm run migrate"]
+    )
+    timeout: Limit = Field(600.0, description="Time limit.", validate_default=False, examples=["30m"])
 
     @model_validator(mode="before")
     @classmethod
@@ -59,17 +64,26 @@ class TargetConfig(Model):
 
     shorthand = ({"type": "null"},)
 
-    kind: str = Field("", description="The kind, where the target's name is not one.")
-    needs: tuple[str, ...] = Field((), description="Targets that must be healthy before this one starts.")
-    timeout: Limit = Field(600.0, description="How long everything on this target may take.")
-    pending: Duration = Field(30.0, description="How long it may be unready without any progress.")
-    restarts_allowed: Whole = Field(0, ge=0, description="How many restarts are forgiven.")
-    settle: Duration = Field(2.0, description="How long healthy must last to be believed.")
+    kind: str = Field(
+        "", description="The kind of target; required when the target's name is not a kind.", examples=["kubernetes"]
+    )
+    needs: tuple[str, ...] = Field(
+        (), description="Targets that must be healthy before this one starts.", examples=[["hub"]]
+    )
+    timeout: Limit = Field(600.0, description="Time limit for everything on this target.", examples=["20m"])
+    pending: Duration = Field(30.0, description="How long to wait without progress.", examples=["2m"])
+    restarts_allowed: Whole = Field(0, ge=0, description="Restarts that do not fail the deploy.", examples=[1])
+    settle: Duration = Field(
+        2.0, description="How long it must stay healthy before the deploy counts.", examples=["10s"]
+    )
     on_failure: Literal["stop", "rollback", "continue"] = Field(
         "stop",
-        description="When it fails: start no further target; or that, and bring this one back to what ran before; or go on.",
+        description="What to do when this target fails: start no further target; or also restore what ran before; or continue.",
+        examples=["rollback"],
     )
-    protected: Flag = Field(False, description="Ask before changing it; without a terminal, need --yes.")
+    protected: Flag = Field(
+        False, description="Ask before changing it; requires --yes when there is no terminal.", examples=[True]
+    )
 
     # Keys that a shorthand of the kind takes beside its fields, and the model that they belong to.
     also_known: ClassVar[frozenset[str]] = frozenset()
@@ -133,8 +147,8 @@ class DotenvConfig(Model):
 
     shorthand = ({"type": "string"},)
 
-    path: str = Field(description="The file, relative to deploy.yml.")
-    required: Flag = Field(True, description="Whether it is a mistake when it is not there.")
+    path: str = Field(description="The file, relative to deploy.yml.", examples=[".env"])
+    required: Flag = Field(True, description="Whether a missing file is an error.")
 
     @model_validator(mode="before")
     @classmethod
@@ -143,11 +157,13 @@ class DotenvConfig(Model):
 
 
 class EnvironmentConfig(Model):
-    """What an environment says of itself; the rest of it is laid over the file."""
+    """Settings of an environment; its other keys are merged over the file."""
 
-    inherit: Flag = Field(False, description="Whether it also reaches the targets that it does not name.")
-    protected: Flag = Field(False, description="Ask before changing anything in it; without a terminal, need --yes.")
-    require_clean: Flag = Field(False, description="Deploy only from a git tree without changes.")
+    inherit: Flag = Field(False, description="Also deploy the targets that it does not name.")
+    protected: Flag = Field(
+        False, description="Ask before changing anything; requires --yes when there is no terminal."
+    )
+    require_clean: Flag = Field(False, description="Deploy only from a git tree without uncommitted changes.")
 
 
 _APP = "should be at most 63 lower-case letters, digits and '-', beginning with a letter and not ending in '-'"
@@ -158,7 +174,9 @@ class DotenvFiles(Model):
     """The part of the file that is read before every other."""
 
     dotenv: tuple[DotenvConfig, ...] = Field(
-        (), description="Files of variables for ${...} and for secrets; the process's own win. Text is one file."
+        (),
+        description="Files of variables for ${...} and for secrets; the process environment takes precedence. Text is one file.",
+        examples=[".env"],
     )
 
     @field_validator("dotenv", mode="before")
@@ -169,26 +187,55 @@ class DotenvFiles(Model):
         return (value,) if isinstance(value, str | dict) else value
 
 
+_NOT_BOTH = "should have image or images, not both"
+
+
 class ProjectFile(DotenvFiles):
     """The top level of deploy.yml. Targets are checked by their kinds, after this."""
 
-    rules = {"not": {"required": ["image", "images"]}}
+    rules = (forbid("images", f"{_NOT_BOTH}: move image: into images:", beside="image"),)
 
-    version: Literal[1] = Field(1, description="The version of this format.")
+    version: Literal[1] = Field(1, description="The version of the file format.")
     requires: str | None = Field(
-        None, description="The shipit that the file needs, such as >=0.1.", json_schema_extra={"pattern": "[0-9]"}
+        None,
+        description="The versions of shipit that the file works with.",
+        json_schema_extra={
+            "pattern": "[0-9]",
+            "errorMessage": "should be a version such as >=0.1, or a range such as >=0.1,<1",
+        },
+        examples=[">=0.1"],
     )
-    include: tuple[str, ...] = Field((), description="Files whose keys this one lays itself over; text is one file.")
-    app: AppName = Field(description="The name of the app.")
-    image: ImageConfig | None = Field(None, description="The only image; text is its repository.")
-    images: dict[str, ImageConfig] = Field(default_factory=dict, description="Images by name.")
-    env: EnvMap = Field(default_factory=dict, description="Variables of every target.")
+    include: tuple[str, ...] = Field(
+        (), description="Files that this one is merged over; text is one file.", examples=["base.yml"]
+    )
+    app: AppName = Field(description="The name of the app.", examples=["shop"])
+    image: ImageConfig | None = Field(
+        None, description="The only image; text is its repository.", examples=["docker.io/user/shop"]
+    )
+    images: dict[str, ImageConfig] = Field(
+        default_factory=dict, description="Images by name.", examples=[{"web": {"repository": "docker.io/user/shop"}}]
+    )
+    env: EnvMap = Field(
+        default_factory=dict, description="Variables of every target.", examples=[{"NODE_ENV": "production"}]
+    )
     secrets: dict[VariableName, SecretConfig] = Field(
-        default_factory=dict, description="Secret variables of every target, by name."
+        default_factory=dict,
+        description="Secret variables of every target, by name.",
+        examples=[{"API_TOKEN": {"env": "API_TOKEN"}}],
     )
-    release: ReleaseConfig | None = Field(None, description="A command that gates each release; text is its command.")
-    targets: dict[str, Any] = Field(default_factory=dict, description="Where it goes, by name.")
-    environments: dict[str, Any] = Field(default_factory=dict, description="Overlays, chosen with -e NAME.")
+    release: ReleaseConfig | None = Field(
+        None,
+        description="A command that runs once before each release; text is its command.",
+        examples=["npm run migrate"],
+    )
+    targets: dict[str, Any] = Field(
+        default_factory=dict, description="The places to deploy to, by name.", examples=[{"k8s": {"port": 3000}}]
+    )
+    environments: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Changes to the file for each environment, chosen with -e NAME.",
+        examples=[{"staging": {"targets": {"k8s": {"replicas": 1}}}}],
+    )
 
     @field_validator("include", mode="before")
     @classmethod
@@ -198,5 +245,5 @@ class ProjectFile(DotenvFiles):
     @model_validator(mode="after")
     def _one_form(self) -> ProjectFile:
         if self.image and self.images:
-            raise Misplaced("should have image or images, not both", "images", hint="move image: into images:")
+            raise Misplaced(_NOT_BOTH, "images", hint="move image: into images:")
         return self

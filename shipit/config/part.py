@@ -1,4 +1,4 @@
-"""What every part of deploy.yml is: a frozen pydantic model that takes no key it does not know."""
+"""The base of every part of deploy.yml: a frozen pydantic model that refuses unknown keys."""
 
 from __future__ import annotations
 
@@ -8,10 +8,33 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Model(BaseModel):
-    """A frozen part of the file; unknown keys are mistakes, and no value is repeated in a message."""
+    """A frozen part of the file. Unknown keys are mistakes, and no message repeats a value.
+
+    For the schema only: `shorthand` is what may stand instead of the map, `rules` are conditions across keys that the
+    validators check too, and `expected` says what should stand there, when a list of keys does not say it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
-    # For the schema: what may stand instead of the map, and rules between keys that the validators check.
     shorthand: ClassVar[tuple[dict[str, Any], ...]] = ()
-    rules: ClassVar[dict[str, Any]] = {}
+    rules: ClassVar[tuple[dict[str, Any], ...]] = ()
+    expected: ClassVar[str] = ""
+
+
+def forbid(key: str, message: str, *, beside: str, value: Any = None) -> dict[str, Any]:
+    """A rule: no `key` when there is `beside`, or only when `beside` has a value."""
+    condition = {"properties": {beside: {"const": value}}} if value is not None else {}
+    return {
+        "if": {"type": "object", "required": [beside], **condition},
+        "then": {"properties": {key: {"type": "null", "doNotSuggest": True, "errorMessage": message}}},
+    }
+
+
+def need(key: str, message: str, *, beside: str, value: Any = None, unless: str = "") -> dict[str, Any]:
+    """A rule: `key` is required when there is `beside`, or only when it has a value; `unless` another key is there."""
+    condition = {"properties": {beside: {"const": value}}} if value is not None else {}
+    exception = {"not": {"required": [unless]}} if unless else {}
+    return {
+        "if": {"type": "object", "required": [beside], **condition, **exception},
+        "then": {"required": [key], "errorMessage": message},
+    }

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from shipit.config.other_words import hint_for_key
 from shipit.config.part import Model
 from shipit.config.position import Keys
 from shipit.config.source import Source
@@ -31,31 +32,6 @@ _EXPECTED = {
     "list_type": _LIST,
     "tuple_type": _LIST,
 }
-
-
-# Key -> (a key that is known where it is meant, what to write there); the first that fits counts.
-_ELSEWHERE = {
-    "environment": (("environments", "variables stand under env:, overlays under environments:"), ("env", "variables stand under env:")),
-    "services": (("targets", "what runs is said by targets:, each image by images:"),),
-    "service": (("targets", "what runs is said by targets:, each image by images:"),),
-    "build": (("image", "it stands in an image: image: {build: ...}"),),
-    "dockerfile": (("image", "it stands in a build: image: {build: {dockerfile: ...}}"), ("build", "it stands in build:")),
-    "context": (("build", "it stands in build:"),),
-    "repository": (("image", "it stands in an image: image: {repository: ...}"),),
-    "tag": (("tags", "write tags: [...]"),),
-    "name": (("app", "it is called app: here"), ("app", "it is called app: here")),
-    "command": (("release", "it stands in a workload or process; release: is what runs before each release"),),
-    "workloads": (("targets", "it stands in a Kubernetes target: targets: {k8s: {workloads: ...}}"),),
-    "processes": (("targets", "it stands in a Heroku target: targets: {heroku: {processes: ...}}"),),
-    "manifests": (("targets", "it stands in a Kubernetes target: targets: {k8s: {manifests: ...}}"),),
-    "port": (("targets", "it stands in a workload: targets: {k8s: {port: ...}}"),),
-    "ports": (("targets", "a workload takes one: targets: {k8s: {port: ...}}"), ("port", "it is one: port:")),
-    "replicas": (("targets", "it stands in a workload: targets: {k8s: {replicas: ...}}"), ("quantity", "it is called quantity: here")),
-    "scale": (("quantity", "it is called quantity: here"),),
-    "quantity": (("replicas", "it is called replicas: here"),),
-    "volumes": (("targets", "there are none here; a cluster's stand in manifests:"), ("manifests", "they stand in manifests:")),
-    "image": (("processes", "it stands in a process: processes: {web: {image: ...}}"), ("images", "it is a list here: images: [...]")),
-}  # fmt: skip
 
 
 def problems_of(model: type[M], data: Any, source: Source, prefix: Keys) -> tuple[M | None, list[ConfigError]]:
@@ -97,7 +73,7 @@ def _problem(model: type[BaseModel], detail: Any, source: Source, prefix: Keys) 
     on_key = "[key]" in detail["loc"]
     if kind == "extra_forbidden":
         known = _known_keys(model, detail["loc"][:-1])
-        hint = elsewhere(str(keys[-1]), known) or source.near(str(keys[-1]), known) or _keys_here(known)
+        hint = hint_for_key(str(keys[-1]), known) or source.near(str(keys[-1]), known) or _keys_here(known)
         # What is called like a variable was meant for env or secrets.
         is_variable = re.fullmatch(r"[A-Z][A-Z0-9_]+", str(keys[-1])) is not None
         return source.problem(keys, "is not a key that is known here", hint, on_key=True, hides=is_variable)
@@ -152,11 +128,6 @@ def _no_map(model: type[BaseModel], path: Keys, keys: Keys, source: Source) -> C
         return source.problem(keys, _MAP, hint, on_value=True, anywhere=True)
     hint = _keys_here(_known_keys(model, path))
     return source.problem(keys, f"should be {text}a map of keys", hint, on_value=True, anywhere=True)
-
-
-def elsewhere(word: str, known: Set[str]) -> str:
-    """What a key of other tools, or of another place of the file, is called where these keys are known."""
-    return next((hint for key, hint in _ELSEWHERE.get(word, ()) if key in known), "")
 
 
 def _keys_here(known: set[str]) -> str:

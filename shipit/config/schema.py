@@ -1,62 +1,63 @@
 """The JSON Schema of deploy.yml, from the same models that check it. Draft 7, which editors know best.
 
-Source: JSON Schema draft-07; the YAML language server reads `description` for hover.
+Source: JSON Schema draft-07; the YAML language server reads `title` and `description` for hover.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any
 
 from pydantic import BaseModel
 
 from shipit.config.document import TEXT_MAPS
 from shipit.config.model import EnvironmentConfig, ProjectFile, TargetConfig
+from shipit.config.other_words import words_for
 from shipit.config.part import Model
-from shipit.config.units import DURATION_PATTERN, LIMIT_PATTERN, render_duration
+from shipit.config.schema_overlay import OVERLAY, overlay_of
+from shipit.config.schema_values import Schema, expectation, key_schema
 
-Schema = dict[str, Any]
 SCHEMA_ID = "http://json-schema.org/draft-07/schema#"
-# What a value may always be instead, where it is no text anyway: a variable gives it.
-VARIABLE: Schema = {"type": "string", "pattern": r"\$\{.+\}"}
-OVERLAY = "Overlay"
-# What pydantic calls the bounds of a number behind a validator of ours.
-_KEYWORDS = {"ge": "minimum", "le": "maximum"}
 
 
 def render_schema(kinds: Mapping[str, type[TargetConfig]]) -> Schema:
     """The schema of a file whose targets are of these kinds (name or alias -> model)."""
     definitions: dict[str, Schema] = {}
-    top = _define(ProjectFile, definitions)
-    models = {name: _define(kinds[name], definitions) for name in sorted(kinds)}
-    definitions["AnyTarget"] = _any_target(models, named=True)
-    whole = definitions[_name(top)]
+    whole = definitions[_name(_define(ProjectFile, definitions))]
+    references = {name: _define(kinds[name], definitions) for name in sorted(kinds)}
+    definitions["AnyTarget"] = _any_target(references)
     for key in ("include", "dotenv"):
-        many = whole["properties"][key]
-        about = many.pop("description")
-        whole["properties"][key] = {"description": about, "anyOf": [many["items"], many]}
-    whole["properties"]["targets"] = _targets(models, "AnyTarget", whole["properties"]["targets"])
+        whole["properties"][key] = _one_or_many(whole["properties"][key])
+    whole["properties"]["targets"] = _targets(references, whole["properties"]["targets"])
     for name in list(definitions):
-        definitions[name + OVERLAY] = _partial(definitions[name])
+        definitions[name + OVERLAY] = overlay_of(definitions[name])
     definitions["AnyTarget" + OVERLAY] = {"type": ["object", "null"]}
-    overlay = definitions.pop(_name(top) + OVERLAY)
-    own = definitions[_name(_define(EnvironmentConfig, definitions))]
-    overlay["properties"].pop("environments")
-    overlay["properties"] |= own["properties"]
-    overlay["properties"].pop("include")
-    overlay["type"] = ["object", "null"]
-    overlay["description"] = "What is laid over the file with -e; null removes a key."
-    definitions["Environment"] = overlay
+    definitions["Environment"] = _environment(definitions.pop(ProjectFile.__name__ + OVERLAY), definitions)
     whole["properties"]["environments"] |= {"additionalProperties": {"$ref": "#/$defs/Environment"}}
-    definitions.pop(_name(top))
+    definitions.pop(ProjectFile.__name__)
     return {
         "$schema": SCHEMA_ID,
         "title": "deploy.yml",
-        "description": "What shipit builds, and where it releases it.",
+        "description": "What shipit builds, and where it deploys it.",
         **{key: value for key, value in whole.items() if key not in ("title", "description")},
         "$defs": definitions,
     }
+
+
+def _one_or_many(many: Schema) -> Schema:
+    """A list, or one of its items."""
+    shown: Schema = {key: many.pop(key) for key in ("title", "description", "examples") if key in many}
+    return {**shown, "anyOf": [{**many["items"], "title": "one"}, {**many, "title": "several"}]}
+
+
+def _environment(overlay: Schema, definitions: dict[str, Schema]) -> Schema:
+    """What an environment may say: its own settings, and the file's keys but for those that are read before it."""
+    own = definitions[_name(_define(EnvironmentConfig, definitions))]
+    for key in ("environments", "include"):
+        overlay["properties"].pop(key)
+    overlay["properties"] |= own["properties"]
+    about = "What is merged over the file with -e NAME; null removes a key."
+    return {**overlay, "title": "environment", "description": about, "type": ["object", "null"]}
 
 
 def _define(model: type[BaseModel], definitions: dict[str, Schema]) -> Schema:
@@ -65,19 +66,21 @@ def _define(model: type[BaseModel], definitions: dict[str, Schema]) -> Schema:
     nested = made.pop("$defs", {})
     models = _models(Model)
     for name, schema in {**nested, model.__name__: made}.items():
-        if name in definitions:
-            continue
-        definitions[name] = {}
-        own = models.get(name, Model)
-        inline: type[Model] | None = getattr(own, "inline", None)
-        extra: Schema = {}
-        if inline is not None:
-            _define(inline, definitions)
-            extra = definitions[inline.__name__]["properties"]
-            extra = {key: value for key, value in extra.items() if key not in schema["properties"]}
-            schema["dependencies"] = inline.rules.get("dependencies", {})
-        definitions[name] = _finished(schema, own, extra)
+        if name not in definitions:
+            definitions[name] = {}
+            own = models.get(name, Model)
+            definitions[name] = _finished(schema, own, _inline_keys(own, schema, definitions))
     return {"$ref": f"#/$defs/{model.__name__}"}
+
+
+def _inline_keys(model: type[Model], schema: Schema, definitions: dict[str, Schema]) -> Schema:
+    """The keys that a target takes in the place of its only workload."""
+    inline: type[Model] | None = getattr(model, "inline", None)
+    if inline is None:
+        return {}
+    _define(inline, definitions)
+    keys: Schema = definitions[inline.__name__]["properties"]
+    return {key: keys[key] for key in inline.model_fields if key not in schema["properties"]}
 
 
 def _models(model: type[Model]) -> dict[str, type[Model]]:
@@ -92,155 +95,99 @@ def _name(reference: Schema) -> str:
 
 def _finished(schema: Schema, model: type[Model], extra: Schema) -> Schema:
     """A model's schema as the file may be written: variables for values, keys that begin with x-, shorthands, rules."""
-    schema = deepcopy(schema)
-    schema.pop("title", None)
-    for key, value in schema.get("properties", {}).items():
-        schema["properties"][key] = _text_map(value) if key in TEXT_MAPS else _value(value)
+    schema = {**deepcopy(schema), "title": model.__name__.removesuffix("Config")}
+    keys = {
+        key: key_schema(key, value, is_text_map=key in TEXT_MAPS) for key, value in schema.get("properties", {}).items()
+    }
     if issubclass(model, TargetConfig) and not model.reverts:
-        schema["properties"]["on_failure"] = _without(schema["properties"]["on_failure"], "rollback")
-    if "properties" in schema:
-        schema["properties"] |= extra
-        schema["patternProperties"] = {"^x-": {}}
-    if model.rules:
-        # Said of maps only: what asks for a key, or forbids one, says yes or no to text, too.
-        schema |= {"if": {"type": "object"}, "then": deepcopy(model.rules)}
-    return _with_shorthand(schema, model.shorthand) if model.shorthand else schema
+        keys["on_failure"] = _without(keys["on_failure"], "rollback")
+    if "kind" in keys and issubclass(model, TargetConfig):
+        keys["kind"] |= {"doNotSuggest": True}
+    expected = model.expected or _expected(list(keys), model)
+    if keys:
+        keys |= extra
+        schema |= {"properties": keys | _refused(words_for(set(keys))), "patternProperties": {"^x-": {}}}
+    schema.pop("type", None)
+    types = ["object", *dict.fromkeys(form["type"] for form in model.shorthand)]
+    # Apart from the keys, so that the sentence is for another type only.
+    schema["allOf"] = [
+        {"type": types if len(types) > 1 else "object", "errorMessage": expected},
+        *deepcopy(model.rules),
+    ]
+    return schema | _shorthand(model.shorthand)
+
+
+def _refused(words: Mapping[str, str]) -> Schema:
+    """Keys of other tools, which an editor does not offer, and answers with what to write instead."""
+    return {
+        word: {"type": "null", "doNotSuggest": True, "errorMessage": f"is not a key here: {hint}"}
+        for word, hint in words.items()
+    }
+
+
+def _expected(keys: list[str], model: type[Model]) -> str:
+    shown = f"{', '.join(keys[:4])}, ..." if len(keys) > 4 else ", ".join(keys)
+    text = "text, or " if any(form["type"] == "string" for form in model.shorthand) else ""
+    return f"should be {text}a map of keys: {shown}"
+
+
+def _shorthand(forms: tuple[Schema, ...]) -> Schema:
+    """What may stand for a map, as keywords beside it: each is of one type, and binds no other.
+
+    Editors tell a mistake in the map by its key then, where of an `anyOf` they tell the first form.
+    """
+    patterns = [form["pattern"] for form in forms if "pattern" in form]
+    out = {key: value for form in forms for key, value in deepcopy(form).items() if key not in ("type", "pattern")}
+    return {**out, "pattern": "|".join(f"({pattern})" for pattern in patterns)} if patterns else out
 
 
 def _without(schema: Schema, word: str) -> Schema:
     """A key's schema without one of its words."""
-    return (
-        {**schema, "anyOf": [_less(part, word) for part in schema["anyOf"]]}
-        if "anyOf" in schema
-        else _less(schema, word)
-    )
+    value, *others = schema["anyOf"]
+    left = {key: item for key, item in value.items() if key != "errorMessage"}
+    left["enum"] = [item for item in value["enum"] if item != word]
+    said = {"errorMessage": expectation(left)}
+    return {**schema, "anyOf": [left | said, *({**other, **said} for other in others)]}
 
 
-def _less(schema: Schema, word: str) -> Schema:
-    return {**schema, "enum": [item for item in schema["enum"] if item != word]} if "enum" in schema else schema
-
-
-def _with_shorthand(schema: Schema, shorthand: tuple[Schema, ...]) -> Schema:
-    """A map, or what may stand for one, as one schema of several types: a keyword is of one type, and binds no other.
-
-    Editors tell a mistake in the map by its key then, where of an `anyOf` they tell the first form.
-    """
-    types = [form["type"] for form in shorthand]
-    patterns = [form["pattern"] for form in shorthand if "pattern" in form]
-    others = {key: value for form in shorthand for key, value in form.items() if key not in ("type", "pattern")}
-    pattern = {"pattern": "|".join(f"({pattern})" for pattern in patterns)} if patterns else {}
-    return {**schema, "type": ["object", *dict.fromkeys(types)], **pattern, **deepcopy(others)}
-
-
-def _value(schema: Schema) -> Schema:
-    """A key's schema: a variable may give whatever is no text, and null stands for the default."""
-    schema = {_KEYWORDS.get(key, key): value for key, value in schema.items() if key != "title"}
-    if schema.get("pattern") in (DURATION_PATTERN, LIMIT_PATTERN) and isinstance(schema.get("default"), int | float):
-        schema["default"] = render_duration(schema["default"])
-    if "anyOf" in schema:
-        parts = [_value(part) for part in schema["anyOf"]]
-        return {**schema, "anyOf": _unique(parts)}
-    if schema.get("type") == "array":
-        return {**schema, "items": _value(schema["items"])} if "items" in schema else schema
-    if schema.get("type") == "object":
-        if isinstance(schema.get("additionalProperties"), dict):
-            schema["additionalProperties"] = _value(schema["additionalProperties"])
-        if "patternProperties" in schema:
-            schema["additionalProperties"] = False
-            schema["patternProperties"] = {"^x-": {}, **schema["patternProperties"]}
-        return schema
-    bare = schema.get("type") in ("integer", "number", "boolean") or "enum" in schema or "const" in schema
-    if not bare and "pattern" not in schema:
-        return schema
-    about: Schema = {key: schema.pop(key) for key in ("description", "default") if key in schema}
-    return {**about, "anyOf": [schema, VARIABLE]}
-
-
-def _unique(parts: list[Schema]) -> list[Schema]:
-    """Alternatives without an anyOf in an anyOf, and each once."""
-    flat = [inner for part in parts for inner in (part["anyOf"] if list(part) == ["anyOf"] else [part])]
-    return [part for index, part in enumerate(flat) if part not in flat[:index]]
-
-
-def _text_map(schema: Schema) -> Schema:
-    """Values that are kept as they are written: 1.10 and true are text there, too."""
-    schema = deepcopy(schema)
-    schema.pop("title", None)
-    scalar: Schema = {"type": ["string", "number", "boolean", "null"]}
-    for part in schema.get("anyOf", [schema]):
-        if part.get("type") == "object":
-            part.pop("additionalProperties", None)
-            patterns = part.pop("patternProperties", None)
-            if patterns:
-                part["patternProperties"] = dict.fromkeys(patterns, scalar)
-                part["additionalProperties"] = False
-            else:
-                part["additionalProperties"] = scalar
-        elif part.get("type") == "array":
-            own = part.get("items") or {}
-            other: Schema = {"type": ["number", "boolean"]}
-            part["items"] = {"anyOf": [own, VARIABLE, other]} if "pattern" in own else scalar
-    return schema
-
-
-def _any_target(models: Mapping[str, Schema], *, named: bool) -> Schema:
-    """A target whose name is no kind: it says which it is."""
+def _any_target(references: Mapping[str, Schema]) -> Schema:
+    """A target whose name is not a kind, and which therefore names its kind."""
     by_model: dict[str, list[str]] = {}
-    for kind, reference in models.items():
+    for kind, reference in references.items():
         by_model.setdefault(reference["$ref"], []).append(kind)
-    rules = [
+    rules: list[Schema] = [
         {"if": {"properties": {"kind": {"enum": names}}, "required": ["kind"]}, "then": {"$ref": reference}}
         for reference, names in by_model.items()
     ]
-    about = "The kind of place that it releases to."
+    kinds: Schema = {"enum": sorted(references)}
+    said = {"errorMessage": f"should have kind: {expectation(kinds).removeprefix('should be ')}"}
     return {
+        "title": "target",
         "type": "object",
-        "properties": {"kind": {"description": about, "enum": sorted(models)}},
-        "required": ["kind"] if named else [],
+        **said,
+        "properties": {"kind": {"title": "kind", "description": "The kind of target.", **kinds, **said}},
+        "required": ["kind"],
         "allOf": rules,
     }
 
 
-def _targets(models: Mapping[str, Schema], other: str, schema: Schema) -> Schema:
-    """Targets named by a kind are of it unless they say another; the others say theirs."""
+def _targets(references: Mapping[str, Schema], schema: Schema) -> Schema:
+    """Targets named by a kind are of that kind unless they name another; the others name theirs."""
+    named = {"if": {"type": "object", "required": ["kind"]}, "then": {"$ref": "#/$defs/AnyTarget"}}
+    mapping = {"type": ["object", "null"]}
     properties = {
-        name: {"if": {"type": "object", "required": ["kind"]}, "then": {"$ref": f"#/$defs/{other}"}, "else": reference}
-        for name, reference in models.items()
+        name: {
+            "title": name,
+            **mapping,
+            "errorMessage": "should be a map of keys",
+            **named,
+            "else": {"if": mapping, "then": model},
+        }
+        for name, model in references.items()
     }
-    own = {key: value for key, value in schema.items() if key not in ("additionalProperties", "title")}
     return {
-        **own,
+        **{key: value for key, value in schema.items() if key not in ("additionalProperties", "defaultSnippets")},
         "properties": properties,
         "patternProperties": {"^x-": {}},
-        "additionalProperties": {"$ref": f"#/$defs/{other}"},
-    }
-
-
-def _partial(schema: Any) -> Any:
-    """What an overlay may say of the same: nothing is required, null removes, references lead to overlays."""
-    if isinstance(schema, list):
-        return [_partial(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    out: Schema = {}
-    for key, value in schema.items():
-        if key in ("required", "oneOf", "not", "dependencies", "allOf"):
-            continue
-        if key == "if":
-            out[key] = value
-        elif key == "$ref":
-            out[key] = f"{value}{OVERLAY}"
-        elif key == "properties":
-            out[key] = {name: _nullable(_partial(item)) for name, item in value.items()}
-        elif key in ("additionalProperties", "patternProperties") and isinstance(value, dict):
-            out[key] = _nullable(_partial(value)) if key == "additionalProperties" else _partial(value)
-        else:
-            out[key] = _partial(value)
-    return out
-
-
-def _nullable(schema: Schema) -> Schema:
-    return {
-        "anyOf": [schema, {"type": "null"}],
-        **({"description": schema["description"]} if "description" in schema else {}),
+        "additionalProperties": {"$ref": "#/$defs/AnyTarget"},
     }

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
+from itertools import combinations
 from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from shipit.config.part import Model
+from shipit.config.part import Model, forbid
 from shipit.config.units import Command, Flag, Limit, Misplaced, VariableName
 
 
 class KeyringConfig(Model):
     """An entry of the operating system's keyring."""
 
-    service: str = Field(description="The service that it is kept under.")
-    username: str = Field(description="The user name that it is kept under.")
+    service: str = Field(description="The service of the entry.", examples=["shop"])
+    username: str = Field(description="The user name of the entry.", examples=["deploy"])
 
 
 # Letters alone, or what begins, goes on or ends as paths do.
@@ -23,7 +24,12 @@ _PATH = re.compile(
     r"[A-Za-z_-]+|(~/|\.{0,2}/|\.)?[\w .@-]+(/[\w .@-]+)+/?|(~/|\.{0,2}/|\.)[\w .@-]+|[\w -]+\.[a-z]{1,5}"
 )
 SOURCES = ("env", "file", "command", "keyring")
-_ONE_SOURCE = {"oneOf": [{"required": [key]} for key in SOURCES]}
+_ONE = "should have exactly one of env, file, command and keyring"
+_NONE = {"type": "object", "not": {"anyOf": [{"required": [key]} for key in SOURCES]}}
+_ONE_SOURCE = (
+    {"if": _NONE, "then": {"required": ["env"], "errorMessage": _ONE}},
+    *(forbid(second, f"{_ONE}: keep {first} or {second}", beside=first) for first, second in combinations(SOURCES, 2)),
+)
 
 
 class SecretSource(Model):
@@ -32,14 +38,26 @@ class SecretSource(Model):
     shorthand: ClassVar[tuple[dict[str, Any], ...]] = ({"type": "string"},)
     rules = _ONE_SOURCE
 
-    env: VariableName | None = Field(None, description="The variable that holds it.")
-    file: str | None = Field(
-        None, description="The file that holds it, relative to deploy.yml; a last newline is dropped."
+    env: VariableName | None = Field(
+        None, description="A variable of the environment in which shipit runs.", examples=["API_TOKEN"]
     )
-    command: Command | None = Field(None, description="A command that prints it: a list of words, or text for a shell.")
-    keyring: KeyringConfig | None = Field(None, description="An entry of the operating system's keyring.")
-    allow_empty: Flag = Field(False, description="Take an empty value, which is a mistake otherwise.")
-    timeout: Limit = Field(30.0, description="How long its command or the keyring may take.")
+    file: str | None = Field(
+        None,
+        description="A file that holds the value, relative to deploy.yml; a newline at its end is dropped.",
+        examples=[".secrets/token"],
+    )
+    command: Command | None = Field(
+        None,
+        description="A command that prints the value: text for a shell, or a list of words.",
+        examples=["op read op://prod/api/token"],
+    )
+    keyring: KeyringConfig | None = Field(
+        None,
+        description="An entry of the operating system's keyring.",
+        examples=[{"service": "shop", "username": "deploy"}],
+    )
+    allow_empty: Flag = Field(False, description="Accept an empty value, which is an error otherwise.")
+    timeout: Limit = Field(30.0, description="Time limit for the command or the keyring.")
 
     @model_validator(mode="before")
     @classmethod
@@ -49,11 +67,10 @@ class SecretSource(Model):
     @model_validator(mode="after")
     def _one_source(self) -> SecretSource:
         named = [key for key in SOURCES if getattr(self, key) is not None]
-        what = "should have exactly one of env, file, command and keyring"
         if not named:
-            raise ValueError(what)
+            raise ValueError(_ONE)
         if len(named) > 1:
-            raise Misplaced(what, named[1], hint=f"keep {named[0]} or {named[1]}")
+            raise Misplaced(_ONE, named[1], hint=f"keep {named[0]} or {named[1]}")
         return self
 
 
@@ -66,5 +83,8 @@ class SecretConfig(SecretSource):
     """Where a secret variable's value comes from, and who gets it."""
 
     shorthand = ()
+    expected = "should name where it is kept, such as {env: NAME}, {file: PATH} or {command: [...]}; never write the value here"
 
-    only: tuple[str, ...] | None = Field(None, description="The targets that get it; default: all.")
+    only: tuple[str, ...] | None = Field(
+        None, description="The targets that get it; all of them when absent.", examples=[["k8s"]]
+    )

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 _WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]{0,18})")
 # A year: what waits longer waits for nothing, and systems count no longer.
 LONGEST_S = 365 * 24 * 3600
+_DURATION_SAID = "should be a duration such as 90s, 10m or 1h30m"
 _DURATION = re.compile(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
 
 
@@ -22,7 +23,7 @@ def parse_duration(value: Any) -> float:
         raise ValueError(f"should be a duration with a unit: {value}s or {value}m")
     match = _DURATION.fullmatch(value) if isinstance(value, str) and 0 < len(value) <= 30 else None
     if not match:
-        raise ValueError("should be a duration such as 90s, 10m or 1h30m")
+        raise ValueError(_DURATION_SAID)
     hours, minutes, seconds = (int(group or 0) for group in match.groups())
     if (total := hours * 3600 + minutes * 60 + seconds) > LONGEST_S:
         raise ValueError(f"should be at most {LONGEST_S // 3600}h")
@@ -45,7 +46,7 @@ def parse_command(value: Any) -> Any:
         return ("/bin/sh", "-c", value)
     if isinstance(value, list | tuple) and value and all(isinstance(item, str) for item in value):
         return tuple(value)
-    raise ValueError("should be a command: text for a shell, or a list of words")
+    raise ValueError(_COMMAND_SAID)
 
 
 def parse_flag(value: Any) -> bool:
@@ -105,15 +106,16 @@ Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
     PlainSerializer(render_duration),
-    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "errorMessage": _DURATION_SAID}),
 ]
 Limit = Annotated[
     float,
     BeforeValidator(parse_limit),
     PlainSerializer(render_duration),
-    WithJsonSchema({"type": "string", "pattern": LIMIT_PATTERN}),
+    WithJsonSchema({"type": "string", "pattern": LIMIT_PATTERN, "errorMessage": f"{_DURATION_SAID}, longer than 0s"}),
 ]
 # The words of a command are text however they are written: 1.10, false and ~ too.
+_COMMAND_SAID = "should be a command: text for a shell, or a list of words"
 WORDS_SCHEMA = {"type": "array", "items": {"type": ["string", "number", "boolean", "null"]}, "minItems": 1}
 Command = Annotated[
     tuple[str, ...],
@@ -122,7 +124,7 @@ Command = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "string", "pattern": r"\S"},
+                {"type": "string", "pattern": r"\S", "errorMessage": _COMMAND_SAID},
                 WORDS_SCHEMA,
             ]
         }

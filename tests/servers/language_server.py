@@ -39,13 +39,13 @@ class LanguageServer:
                 stream.close()
         self._process.wait()
 
-    def complete(self, text: str, *, line: int, character: int) -> set[str]:
-        """The labels offered at a place; lines and characters from 0."""
+    def complete(self, text: str, *, line: int, character: int) -> dict[str, str]:
+        """Label -> text that is inserted, for what is offered at a place; lines and characters from 0."""
         document = self._open(text)
         place = {"textDocument": document, "position": {"line": line, "character": character}}
         found = self._ask("textDocument/completion", place)
         items = found["items"] if isinstance(found, dict) else found or []
-        return {item["label"] for item in items}
+        return {item["label"]: item.get("insertText", "") for item in items}
 
     def hover(self, text: str, *, line: int, character: int) -> str:
         document = self._open(text)

@@ -34,11 +34,21 @@ ProcessType = Annotated[str, matching(r"^[-A-Za-z0-9_]{1,128}$", _PROCESS)]
 class ProcessConfig(Model):
     """One process type of the app's formation."""
 
-    image: str | None = Field(None, description="The image it runs; default: the only one.")
-    command: Command | None = Field(None, description="What it runs instead of the image's CMD.")
-    quantity: Whole | None = Field(None, ge=0, le=MOST_DYNOS, description="How many dynos; default: as it is.")
-    size: DynoSize | None = Field(None, description="The dyno size, such as standard-1x; default: as it is.")
-    health: UrlPath | None = Field(None, description="Of web: a path that answers 200 when it is ready.")
+    image: str | None = Field(None, description="The image that it runs; the only one when absent.", examples=["web"])
+    command: Command | None = Field(
+        None,
+        description="The command, instead of the image's CMD: text for a shell, or a list of words.",
+        examples=["node worker.js"],
+    )
+    quantity: Whole | None = Field(
+        None, ge=0, le=MOST_DYNOS, description="The number of dynos; unchanged when absent.", examples=[2]
+    )
+    size: DynoSize | None = Field(None, description="The dyno size; unchanged when absent.", examples=["standard-1x"])
+    health: UrlPath | None = Field(
+        None,
+        description="A path that answers 200 when the app is ready; for the process type web only.",
+        examples=["/healthz"],
+    )
 
     def doubts(self) -> Iterator[tuple[str, str, str]]:
         """Key, what is suspicious, and what to do; for what Heroku may take all the same."""
@@ -60,16 +70,23 @@ class HerokuConfig(TargetConfig):
 
     reverts: ClassVar[bool] = True
 
-    app: AppName | None = Field(None, description="The Heroku app; default: the top-level app.")
+    app: AppName | None = Field(
+        None, description="The Heroku app; named like the top-level app when absent.", examples=["shop-prod"]
+    )
     processes: dict[ProcessType, ProcessConfig] = Field(
         default_factory=lambda: {"web": ProcessConfig()},
         min_length=1,
-        description="Process types; default: web from the only image.",
+        description="Process types by name; web from the only image when absent.",
+        examples=[{"web": {"quantity": 2}}],
     )
 
-    health: UrlPath | None = Field(None, description="A path of web that answers 200 when it is ready.")
+    health: UrlPath | None = Field(
+        None, description="A path that answers 200 when the process type web is ready.", examples=["/healthz"]
+    )
     prune: Flag = Field(
-        True, description="Remove what shipit made and the file no longer has; false: keep it, and say so."
+        True,
+        description="Remove what shipit created and the file no longer has; with false it stays and the plan lists it.",
+        examples=[False],
     )
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from shipit.config.folder import ProjectFolder
 from shipit.config.image import ImageConfig
 from shipit.config.model import PortKeys, TargetConfig
-from shipit.config.part import Model
+from shipit.config.part import Model, forbid, need
 from shipit.config.position import Keys
 from shipit.config.units import Command, EnvMap, Flag, Misplaced, Port, UrlPath, Whole, matching
 from shipit.errors import ConfigError
@@ -33,9 +33,11 @@ _MANY_PODS = 500
 class ScaleConfig(Model):
     """A HorizontalPodAutoscaler on CPU."""
 
-    min: Whole = Field(1, ge=1, le=MOST_PODS, description="The least replicas.")
-    max: Whole = Field(ge=1, le=MOST_PODS, description="The most replicas.")
-    cpu: Whole = Field(80, ge=1, le=100, description="The CPU use to keep, in percent of the request.")
+    min: Whole = Field(1, ge=1, le=MOST_PODS, description="The smallest number of replicas.", examples=[2])
+    max: Whole = Field(ge=1, le=MOST_PODS, description="The largest number of replicas.", examples=[10])
+    cpu: Whole = Field(
+        80, ge=1, le=100, description="The CPU use to aim for, in percent of the request.", examples=[70]
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> ScaleConfig:
@@ -44,31 +46,48 @@ class ScaleConfig(Model):
         return self
 
 
+_NEEDS_PORT, _BARE_POD = "needs a port", "a bare pod is one"
+_PORT_RULES = tuple(
+    need("port", f"{key}: needs a port: add port:, which makes a Service", beside=key) for key in ("health", "host")
+)
+
+
 class WorkloadConfig(Model):
     """One Deployment with its Service, or one bare Pod."""
 
     shorthand = ({"type": "null"},)
-    rules = {
-        "dependencies": {"health": ["port"], "host": ["port"]},
-        "not": {
-            "required": ["kind"],
-            "properties": {"kind": {"const": "pod"}},
-            "anyOf": [{"required": ["replicas"]}, {"required": ["scale"]}],
-        },
-    }
+    rules = (*_PORT_RULES, *(forbid(key, _BARE_POD, beside="kind", value="pod") for key in ("replicas", "scale")))
 
-    kind: Literal["deployment", "pod"] = Field("deployment", description="A Deployment, or one bare Pod.")
-    image: str | None = Field(None, description="The image it runs; default: the only one.")
-    command: Command | None = Field(None, description="What it runs instead of the image's entrypoint.")
-    port: Port | None = Field(None, description="The port it listens on; makes a Service, and PORT in its env.")
-    replicas: Count | None = Field(None, description="How many pods, or with scale how many to begin with; default: 1.")
-    health: UrlPath | None = Field(None, description="A path that answers 200 when it is ready.")
-    host: HostName | None = Field(None, description="A host name; makes an Ingress to the Service.")
-    cpu: Cpu | None = Field(None, description="CPU requested, such as 250m.")
-    memory: Memory | None = Field(None, description="Memory requested and its limit, such as 256Mi.")
-    env: EnvMap = Field(default_factory=dict, description="Variables of this workload only.")
+    kind: Literal["deployment", "pod"] = Field(
+        "deployment", description="A Deployment, or one bare Pod.", examples=["pod"]
+    )
+    image: str | None = Field(None, description="The image that it runs; the only one when absent.", examples=["web"])
+    command: Command | None = Field(
+        None,
+        description="The command, instead of the image's entrypoint: text for a shell, or a list of words.",
+        examples=["node worker.js"],
+    )
+    port: Port | None = Field(
+        None, description="The port that it listens on; creates a Service, and sets PORT.", examples=[3000]
+    )
+    replicas: Count | None = Field(
+        None, description="The number of pods; with scale the number at first. 1 when absent.", examples=[3]
+    )
+    health: UrlPath | None = Field(
+        None, description="A path that answers 200 when the workload is ready.", examples=["/healthz"]
+    )
+    host: HostName | None = Field(
+        None, description="A host name; creates an Ingress to the Service.", examples=["shop.example.com"]
+    )
+    cpu: Cpu | None = Field(None, description="The CPU request.", examples=["250m"])
+    memory: Memory | None = Field(None, description="The memory request and limit.", examples=["256Mi"])
+    env: EnvMap = Field(
+        default_factory=dict, description="Variables of this workload only.", examples=[{"LOG_LEVEL": "debug"}]
+    )
     scale: ScaleConfig | None = Field(
-        None, description="Replicas by load: how many there are is then the autoscaler's to say."
+        None,
+        description="Autoscaling by CPU use; deploys keep the autoscaler's current number of replicas.",
+        examples=[{"min": 2, "max": 10}],
     )
 
     @model_validator(mode="before")
@@ -80,10 +99,10 @@ class WorkloadConfig(Model):
     def _together(self) -> WorkloadConfig:
         behind_port = next((key for key in ("health", "host") if getattr(self, key)), "")
         if behind_port and self.port is None:
-            raise Misplaced("needs a port", behind_port, hint="add port:, which makes a Service")
+            raise Misplaced(_NEEDS_PORT, behind_port, hint="add port:, which makes a Service")
         many = "replicas" if self.replicas is not None else "scale" if self.scale else ""
         if self.kind == "pod" and many:
-            raise Misplaced("a bare pod is one", many, hint="remove it, or kind: pod")
+            raise Misplaced(_BARE_POD, many, hint="remove it, or kind: pod")
         return self
 
     def doubts(self) -> Iterator[tuple[Keys, str, str]]:
@@ -111,18 +130,38 @@ ONLY = ""
 class KubernetesConfig(TargetConfig):
     """A namespace of a cluster. Workload keys right under it are one workload named after the app."""
 
-    context: str | None = Field(None, description="The kubeconfig context; default: the current one.")
-    server: str | None = Field(None, description="The API server that the context must lead to.")
-    namespace: Name | None = Field(None, description="The namespace; default: the context's.")
-    workloads: dict[WorkloadName, WorkloadConfig] = Field(default_factory=dict, description="Workloads by name.")
-    manifests: tuple[str, ...] = Field((), description="YAML files and folders, applied with our images pinned.")
+    context: str | None = Field(
+        None, description="The kubeconfig context; the current one when absent.", examples=["prod-eu"]
+    )
+    server: str | None = Field(
+        None,
+        description="The URL of the API server; an error when the context has another one.",
+        examples=["https://10.0.0.1:6443"],
+    )
+    namespace: Name | None = Field(
+        None, description="The namespace; that of the context when absent.", examples=["shop"]
+    )
+    workloads: dict[WorkloadName, WorkloadConfig] = Field(
+        default_factory=dict, description="Workloads by name.", examples=[{"web": {"port": 3000}}]
+    )
+    manifests: tuple[str, ...] = Field(
+        (),
+        description="YAML files and folders to apply; images of this file are pinned to their digests.",
+        examples=[["k8s/"]],
+    )
     also_known: ClassVar[frozenset[str]] = _WORKLOAD_KEYS
     reverts: ClassVar[bool] = True
     repository_for: ClassVar[str] = "for the cluster to pull from"
     inline = WorkloadConfig
-    rules = {"not": {"required": ["workloads"], "anyOf": [{"required": [key]} for key in sorted(_WORKLOAD_KEYS)]}}
+    rules = (
+        *_PORT_RULES,
+        *(
+            forbid(key, "stands beside workloads: move it into one of the workloads", beside="workloads")
+            for key in sorted(_WORKLOAD_KEYS)
+        ),
+    )
 
-    pull_secret: Flag = Field(False, description="Give the cluster the registry credentials in use here.")
+    pull_secret: Flag = Field(False, description="Create a pull secret with the registry credentials that shipit uses.")
 
     @model_validator(mode="before")
     @classmethod

@@ -60,5 +60,11 @@ def _meant(text: str) -> str:
 HostName = Annotated[
     str,
     AfterValidator(check_host),
-    WithJsonSchema({"type": "string", "pattern": rf"^(?!(.*\.)?[0-9]+$){_HOST.pattern}$"}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": rf"^(?!(.*\.)?[0-9]+$){_HOST.pattern}$",
+            "errorMessage": "should be a host name such as shop.example.com, without scheme, port and path",
+        }
+    ),
 ]

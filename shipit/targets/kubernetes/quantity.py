@@ -99,18 +99,27 @@ def _checked(check: Callable[[str], str]) -> BeforeValidator:
     return BeforeValidator(lambda value: check("" if isinstance(value, bool | dict | list) else str(value)))
 
 
-def _schema(pattern: str, least: float, most: float | None = None) -> WithJsonSchema:
-    number = {"type": "number", "minimum": least, **({} if most is None else {"exclusiveMaximum": most})}
-    return WithJsonSchema({"anyOf": [{"type": "string", "pattern": pattern}, number]})
+def _schema(words: str, pattern: str, least: float, most: float | None = None) -> WithJsonSchema:
+    """Text, or a number within bounds. A condition, since editors have words of their own for a bound."""
+    bounds = {"minimum": least, **({} if most is None else {"exclusiveMaximum": most})}
+    outside = {"type": "number", "not": bounds}
+    return WithJsonSchema(
+        {
+            "anyOf": [{"type": "string", "pattern": pattern}, {"type": "number"}],
+            "errorMessage": words,
+            "if": outside,
+            "then": {"type": "string", "errorMessage": words},
+        }
+    )
 
 
 Cpu = Annotated[
     str,
     _checked(check_cpu),
-    _schema(r"^([0-9]+m|[0-9]{1,2}(\.[0-9]{1,3})?)$", 0.001, BARE_CORES),
+    _schema(_CPU_WORDS, r"^([0-9]+m|[0-9]{1,2}(\.[0-9]{1,3})?)$", 0.001, BARE_CORES),
 ]
 Memory = Annotated[
     str,
     _checked(check_memory),
-    _schema(r"^([0-9]+(\.[0-9]+)?(k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)|[0-9]{7,})$", int(LEAST_BYTES)),
+    _schema(_MEMORY_WORDS, r"^([0-9]+(\.[0-9]+)?(k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)|[0-9]{7,})$", int(LEAST_BYTES)),
 ]

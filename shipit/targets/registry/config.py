@@ -26,16 +26,24 @@ class RegistryConfig(TargetConfig):
     takes_used: ClassVar[bool] = False
 
     images: tuple[str, ...] | None = Field(
-        None, min_length=1, description="The images to publish; default: the only one."
+        None,
+        min_length=1,
+        description="The images to publish; the only one when absent.",
+        examples=[["web", "worker"]],
     )
     readme: str | None = Field(
-        None, description="A file whose text becomes the description of the repositories; Docker Hub only."
+        None,
+        description="A file whose text becomes the description of the repositories; Docker Hub only.",
+        examples=["README.md"],
     )
     keep_tags: Whole | None = Field(
-        None, ge=1, description="How many tags a repository keeps, the newest; older ones are deleted. Docker Hub only."
+        None,
+        ge=1,
+        description="The number of newest tags to keep; older ones are deleted. Docker Hub only.",
+        examples=[20],
     )
 
-    settle: Duration = Field(0.0, description="How long healthy must last to be believed.")
+    settle: Duration = Field(0.0, description="How long it must stay healthy before the deploy counts.")
 
     def image_keys(self) -> Iterator[tuple[Keys, str | None]]:
         if self.images is None:

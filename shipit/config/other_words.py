@@ -1,0 +1,173 @@
+"""Keys of Compose, Heroku, Kamal, Helm, Skaffold and Fly, and what is written here instead. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+# A key of ours that tells which map of the file it is.
+_TOP, _HEROKU, _PROCESS, _KUBERNETES, _WORKLOAD = "targets", "processes", "quantity", "manifests", "replicas"
+_REGISTRY, _IMAGE, _BUILD, _RELEASE, _TARGET = "keep_tags", "repository", "dockerfile", "command", "needs"
+
+Words = tuple[tuple[str, str], ...]
+
+_VARIABLES = "variables stand under env:"
+_TOP_VARIABLES = "variables stand under env: at the top of the file"
+_WORKLOADS = "targets: {k8s: {workloads: {NAME: {...}}}}"
+_CPU = "write cpu: 250m and memory: 256Mi"
+_HEALTH = "write health: /PATH, which should answer 200"
+_MANIFESTS = "write it in a YAML file, and name that under manifests: of a Kubernetes target"
+_NO_VOLUMES = "there are no volumes here; a cluster's stand in YAML files under manifests:"
+_ORDER = "needs: of a target names the targets that come first"
+_IN_K8S = "it stands in a workload: targets: {k8s: {%s: ...}}"
+
+
+def _k8s(key: str) -> str:
+    return _IN_K8S % key
+
+
+def _in_workloads(hint: str, top: str = "") -> Words:
+    """The hint for a workload and for workload keys right under a target; at the top `top`, or where it stands."""
+    return ((_TOP, top or hint), (_WORKLOAD, hint))
+
+
+# Key -> (a key that is known in the map where the word stands, what to write there). The first that fits counts.
+_WORDS: dict[str, Words] = {
+    # what runs
+    "services": ((_TOP, "write targets: for where it runs, and images: for what is built"), (_KUBERNETES, "write workloads:"), (_HEROKU, "write processes:")),
+    "service": ((_TOP, "write targets: for where it runs, and app: for its name"), (_WORKLOAD, "port: creates a Service")),
+    "servers": ((_TOP, "write targets:, which name a cluster, a Heroku app or a registry"),),
+    "roles": ((_TOP, "each role is a workload or a process, such as " + _WORKLOADS), (_KUBERNETES, "write workloads:"), (_HEROKU, "write processes:")),
+    "deploy": ((_TOP, "write targets: for where it goes"), (_WORKLOAD, "write replicas: N"), (_PROCESS, "write quantity: N")),
+    "workloads": ((_TOP, "it stands in a Kubernetes target: targets: {k8s: {workloads: ...}}"), (_HEROKU, "they are processes: here")),
+    "processes": ((_TOP, "it stands in a Heroku target: targets: {heroku: {processes: ...}}"), (_KUBERNETES, "they are workloads: here")),
+    "formation": ((_TOP, "write targets: {heroku: {processes: {web: {quantity: N}}}}"), (_HEROKU, "write processes: {web: {quantity: N}}")),
+    "containers": ((_TOP, "each container is a workload, " + _WORKLOADS), (_KUBERNETES, "each is one of workloads:"), (_WORKLOAD, "a workload is one container; more stand in YAML files under manifests:")),
+    "deployment": ((_TOP, "each is a workload, " + _WORKLOADS), (_WORKLOAD, "its keys stand right here")),
+    "run": ((_TOP, "write command: of a workload or a process"), (_HEROKU, "write processes: {web: {command: ...}}"), (_WORKLOAD, "write command:"), (_PROCESS, "write command:")),
+    "cmd": ((_TOP, "write command: of a workload or a process"), (_WORKLOAD, "write command:"), (_PROCESS, "write command:")),
+    "command": ((_TOP, "it stands in a workload or process; release: is what runs before each release"), (_HEROKU, "it stands in a process: processes: {web: {command: ...}}")),
+    "entrypoint": ((_TOP, "write command: of a workload"), (_WORKLOAD, "write command:, which replaces the entrypoint"), (_PROCESS, "write command:")),
+    "args": ((_WORKLOAD, "write the whole command as command: [WORD, ...]"), (_IMAGE, "arguments of a build stand in build: {args: ...}")),
+    "accessories": ((_TOP, "databases and the like are not deployed; their URLs stand under secrets:"),),
+    # how many, and how large
+    "replicas": ((_TOP, _k8s("replicas")), (_PROCESS, "it is called quantity: here"), (_HEROKU, "write processes: {web: {quantity: N}}")),
+    "replicaCount": _in_workloads("write replicas: N", "write targets: {k8s: {replicas: N}}"),
+    "dynos": ((_TOP, "write targets: {heroku: {processes: {web: {quantity: N}}}}"), (_HEROKU, "write processes: {web: {quantity: N}}"), (_PROCESS, "write quantity: N")),
+    "dyno": ((_PROCESS, "write size: standard-1x"), (_HEROKU, "write processes: {web: {size: standard-1x}}")),
+    "dyno_size": ((_PROCESS, "write size: standard-1x"), (_HEROKU, "write processes: {web: {size: standard-1x}}")),
+    "dyno_type": ((_PROCESS, "write size: standard-1x"), (_HEROKU, "write processes: {web: {size: standard-1x}}")),
+    "scale": ((_TOP, _k8s("scale")), (_PROCESS, "it is called quantity: here"), (_HEROKU, "write processes: {web: {quantity: N}}")),
+    "quantity": ((_TOP, "it stands in a process: targets: {heroku: {processes: {web: {quantity: N}}}}"), (_WORKLOAD, "it is called replicas: here"), (_HEROKU, "it stands in a process: processes: {web: {quantity: N}}")),
+    "autoscaling": _in_workloads("write scale: {min: 2, max: 10}", "write targets: {k8s: {scale: {min: 2, max: 10}}}"),
+    "resources": ((_TOP, "write targets: {k8s: {cpu: 250m, memory: 256Mi}}"), (_WORKLOAD, _CPU), (_PROCESS, "write size: standard-1x"), (_HEROKU, "write processes: {web: {size: standard-1x}}")),
+    "limits": ((_WORKLOAD, _CPU),),
+    "requests": ((_WORKLOAD, _CPU),),
+    "vm": ((_TOP, "write targets: {k8s: {cpu: 250m, memory: 256Mi}}"), (_WORKLOAD, _CPU)),
+    # variables and secrets
+    "environment": ((_TOP, "variables stand under env:, and environments such as staging under environments:"), (_WORKLOAD, _VARIABLES), (_PROCESS, "a Heroku app has one set of variables: " + _TOP_VARIABLES), (_TARGET, _TOP_VARIABLES)),
+    "env_file": ((_TOP, "write dotenv: FILE, and name its variables under env: or secrets:"), (_WORKLOAD, "write dotenv: FILE at the top of the file"), (_PROCESS, "write dotenv: FILE at the top of the file"), (_TARGET, "write dotenv: FILE at the top of the file")),
+    "env": ((_PROCESS, "a Heroku app has one set of variables: " + _TOP_VARIABLES), (_TARGET, _TOP_VARIABLES)),
+    "envFrom": ((_WORKLOAD, _VARIABLES),),
+    "config": ((_TOP, _VARIABLES), (_TARGET, _TOP_VARIABLES)),
+    "config_vars": ((_TOP, _VARIABLES), (_TARGET, _TOP_VARIABLES)),
+    "variables": ((_TOP, _VARIABLES), (_WORKLOAD, _VARIABLES), (_TARGET, _TOP_VARIABLES)),
+    "secrets": ((_WORKLOAD, "they stand at the top of the file: secrets: {NAME: {env: NAME, only: [TARGET]}}"), (_TARGET, "they stand at the top of the file: secrets: {NAME: {env: NAME, only: [TARGET]}}"), (_PROCESS, "they stand at the top of the file")),
+    "secret": ((_TOP, "write secrets: {NAME: {env: NAME}}"),),
+    "configs": ((_TOP, "files belong in the image; " + _MANIFESTS), (_WORKLOAD, _MANIFESTS)),
+    # network
+    "port": ((_TOP, _k8s("port")), (_PROCESS, "Heroku gives the port in $PORT"), (_HEROKU, "Heroku gives the port in $PORT")),
+    "ports": ((_TOP, "a workload takes one: targets: {k8s: {port: ...}}"), (_WORKLOAD, "it is one: port:"), (_PROCESS, "Heroku gives the port in $PORT"), (_HEROKU, "Heroku gives the port in $PORT")),
+    "expose": _in_workloads("write port: N", "write targets: {k8s: {port: N}}"),
+    "containerPort": ((_WORKLOAD, "write port: N"),),
+    "http_service": ((_TOP, "write targets: {k8s: {port: N, health: /PATH}}"),),
+    "proxy": ((_TOP, "write targets: {k8s: {port: N, host: NAME, health: /PATH}}"), (_WORKLOAD, "write port: N and host: NAME")),
+    "ingress": _in_workloads("write host: NAME", "write targets: {k8s: {port: N, host: NAME}}"),
+    "hosts": _in_workloads("it is one: host: NAME", "write targets: {k8s: {port: N, host: NAME}}"),
+    "host": ((_TOP, _k8s("host")),),
+    "domain": _in_workloads("write host: NAME", "write targets: {k8s: {port: N, host: NAME}}"),
+    "networks": ((_TOP, "a cluster needs none: workloads reach each other by name"), (_WORKLOAD, "a cluster needs none: workloads reach each other by name")),
+    "links": ((_WORKLOAD, "workloads reach each other by name"),),
+    # health
+    "healthcheck": ((_TOP, "write targets: {k8s: {port: N, health: /PATH}}"), (_WORKLOAD, _HEALTH), (_HEROKU, _HEALTH), (_PROCESS, _HEALTH)),
+    "health_check": ((_TOP, "write targets: {k8s: {port: N, health: /PATH}}"), (_WORKLOAD, _HEALTH), (_HEROKU, _HEALTH), (_PROCESS, _HEALTH)),
+    "readinessProbe": ((_WORKLOAD, _HEALTH),),
+    "livenessProbe": ((_WORKLOAD, _HEALTH),),
+    "startupProbe": ((_WORKLOAD, _HEALTH),),
+    "restart": ((_WORKLOAD, "a cluster always restarts what ends; restarts_allowed: of the target is how many a deploy bears"), (_PROCESS, "Heroku always restarts what ends")),
+    # order
+    "depends_on": ((_TOP, _ORDER), (_TARGET, "write needs: [TARGET]"), (_WORKLOAD, "workloads start together; " + _ORDER), (_PROCESS, "processes start together; " + _ORDER)),
+    # storage and other tools' objects
+    "volumes": ((_TOP, _NO_VOLUMES), (_KUBERNETES, "they stand in YAML files under manifests:"), (_WORKLOAD, _NO_VOLUMES), (_HEROKU, "Heroku has no volumes"), (_PROCESS, "Heroku has no volumes")),
+    "mounts": ((_TOP, _NO_VOLUMES), (_WORKLOAD, _NO_VOLUMES)),
+    "persistence": ((_TOP, _NO_VOLUMES), (_WORKLOAD, _NO_VOLUMES)),
+    "addons": ((_TOP, "the Heroku CLI creates them: heroku addons:create PLAN"), (_HEROKU, "the Heroku CLI creates them: heroku addons:create PLAN")),
+    "buildpacks": ((_TOP, "images are built from a Dockerfile: image: {build: .}"), (_HEROKU, "images are built from a Dockerfile: image: {build: .}")),
+    "stack": ((_TOP, "it is always container: heroku create --stack container"), (_HEROKU, "it is always container: heroku create --stack container")),
+    "setup": ((_TOP, "the Heroku CLI creates apps and add-ons; variables stand under env:"),),
+    "apiVersion": ((_TOP, "this file is not a Kubernetes object: " + _MANIFESTS), (_WORKLOAD, _MANIFESTS)),
+    "metadata": ((_TOP, "the name is app: here"), (_WORKLOAD, _MANIFESTS)),
+    "spec": ((_TOP, _MANIFESTS), (_WORKLOAD, "its keys stand right here")),
+    "chart": ((_TOP, "render it with helm template into a folder, and name that under manifests:"), (_KUBERNETES, "render it with helm template into a folder, and name that under manifests:")),
+    "helm": ((_TOP, "render it with helm template into a folder, and name that under manifests:"), (_KUBERNETES, "render it with helm template into a folder, and name that under manifests:")),
+    "values": ((_TOP, "render the chart with helm template into a folder, and name that under manifests:"),),
+    "kustomize": ((_TOP, "render it with kubectl kustomize into a folder, and name that under manifests:"), (_KUBERNETES, "render it with kubectl kustomize into a folder, and name that under manifests:")),
+    "kubectl": ((_TOP, "name the YAML files: targets: {k8s: {manifests: [FOLDER/]}}"), (_KUBERNETES, "name the YAML files under manifests:")),
+    "rawYaml": ((_KUBERNETES, "name the YAML files under manifests:"),),
+    "manifests": ((_TOP, "it stands in a Kubernetes target: targets: {k8s: {manifests: ...}}"), (_HEROKU, "they belong to a Kubernetes target")),
+    "nodeSelector": ((_WORKLOAD, _MANIFESTS),),
+    "tolerations": ((_WORKLOAD, _MANIFESTS),),
+    "affinity": ((_WORKLOAD, _MANIFESTS),),
+    "labels": ((_TOP, _MANIFESTS), (_WORKLOAD, _MANIFESTS)),
+    "annotations": ((_WORKLOAD, _MANIFESTS),),
+    "imagePullSecrets": ((_WORKLOAD, "write pull_secret: true in the target"),),
+    # images
+    "artifacts": ((_TOP, "write images: {NAME: {repository: ..., build: FOLDER}}"),),
+    "build": ((_TOP, "it stands in an image: image: {build: ...}"), (_WORKLOAD, "it stands in an image, at the top of the file: image: {build: ...}"), (_PROCESS, "it stands in an image, at the top of the file: image: {build: ...}"), (_TARGET, "it stands in an image, at the top of the file: image: {build: ...}")),
+    "builder": ((_TOP, "it stands in a build: image: {build: {builder: ...}}"), (_IMAGE, "it stands in build:")),
+    "dockerfile": ((_TOP, "it stands in a build: image: {build: {dockerfile: ...}}"), (_IMAGE, "it stands in build:")),
+    "context": ((_TOP, "it stands in a build: image: {build: ...}"), (_IMAGE, "it stands in build:")),
+    "target": ((_BUILD, "the stage to build is stage: here"),),
+    "platform": ((_TOP, "it stands in a build: image: {build: {platforms: [...]}}"), (_IMAGE, "write build: {platforms: [linux/amd64]}"), (_WORKLOAD, "it stands in a build: image: {build: {platforms: [...]}}")),
+    "repository": ((_TOP, "it stands in an image: image: {repository: ...}"),),
+    "registry": ((_TOP, "its host stands in the image: image: HOST/USER/APP; shipit login HOST signs in"), (_IMAGE, "its host stands in repository: HOST/USER/APP")),
+    "tag": ((_TOP, "it stands in an image: image: {tags: [...]}"), (_IMAGE, "write tags: [...]")),
+    "tags": ((_TOP, "it stands in an image: image: {tags: [...]}"),),
+    "tagPolicy": ((_TOP, "it stands in an image: image: {tags: [...]}"),),
+    "image": ((_HEROKU, "it stands in a process: processes: {web: {image: ...}}"), (_REGISTRY, "it is a list here: images: [...]")),
+    "images": ((_WORKLOAD, "a workload runs one: image: NAME"), (_PROCESS, "a process runs one: image: NAME")),
+    # the file
+    "name": ((_TOP, "it is called app: here"), (_HEROKU, "it is called app: here"), (_WORKLOAD, "the name is the key above: workloads: {NAME: {...}}")),
+    "project": ((_TOP, "the name is app: here"),),
+    "extends": ((_TOP, "write include: FILE"), (_WORKLOAD, "YAML has anchors: &NAME, and <<: *NAME")),
+    "profiles": ((_TOP, "write environments: {NAME: {...}}, chosen with -e NAME"), (_WORKLOAD, "write environments: {NAME: {...}}, chosen with -e NAME")),
+    "stages": ((_TOP, "write environments: {NAME: {...}}, chosen with -e NAME"), (_BUILD, "one stage is built: stage: NAME")),
+    "release": ((_TARGET, "it stands at the top of the file: release: COMMAND"), (_WORKLOAD, "it stands at the top of the file: release: COMMAND")),
+    "release_command": ((_TOP, "write release: COMMAND"), (_TARGET, "write release: COMMAND at the top of the file")),
+    "hooks": ((_TOP, "release: is what runs before each release"),),
+}  # fmt: skip
+
+# Names of targets that mean a kind of ours -> the kind.
+_TARGET_NAMES = {
+    **dict.fromkeys(("kube", "cluster", "gke", "eks", "aks", "minikube", "kind", "openshift", "helm", "kubectl"), "kubernetes"),
+    **dict.fromkeys(("docker-hub", "docker.io", "ghcr", "ecr", "gcr", "acr", "quay", "registries"), "registry"),
+}  # fmt: skip
+_PROCESS_NAMES = frozenset({"web", "app", "api", "worker", "workers", "server", "frontend", "backend", "db", "clock"})
+
+
+def hint_for_key(word: str, known: Set[str]) -> str:
+    """What to write instead of a key in a map whose keys are `known`; empty when nothing is known of it."""
+    return next((hint for key, hint in _WORDS.get(word, ()) if key in known), "")
+
+
+def words_for(known: Set[str]) -> dict[str, str]:
+    """Each key of other tools -> what to write instead, in a map whose keys are `known`."""
+    return {word: hint for word in _WORDS if word not in known and (hint := hint_for_key(word, known))}
+
+
+def hint_for_target(name: str) -> str:
+    """What to write for a target with a name that is not a kind; empty when nothing is known of it."""
+    if name in _TARGET_NAMES:
+        return f"write {name}: {{kind: {_TARGET_NAMES[name]}, ...}}"
+    if name in _PROCESS_NAMES:
+        return f"what runs stands in a target: targets: {{k8s: {{workloads: {{{name}: ...}}}}}}"
+    return ""
