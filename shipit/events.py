@@ -1,16 +1,32 @@
 """Everything that can happen in a run, as named tuples, which cost the least to define. Imports release and printable.
 
 Fields that are FreeText may hold what a server or a program said: the pipeline redacts and cuts them before anyone sees
-them. Fields that are a Name are structure, which programs compare and nothing changes. `target` is the target's name in deploy.yml, empty for what belongs to the whole run.
+them. Fields that are a Name are for programs to compare, and are never changed. `target` is the target's name in
+deploy.yml, and empty for what belongs to the whole run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from shipit.printable import FreeJson, FreeText, Name
 from shipit.release import Plan
+
+Action = Literal["build", "resolve", "push", "cache", "tag", "apply"]
+
+
+class StepId(NamedTuple):
+    """Which unit of work an event is about; unique in a run.
+
+    `subject` is the name of an image (build, resolve, cache), `repository@digest` (push, tag), or the id of a step in the
+    plan of `target` (apply). `platform` is that of an image that is built, resolved or cached.
+    """
+
+    action: Action
+    subject: Name
+    target: Name = ""
+    platform: Name = ""
 
 
 class RunStarted(NamedTuple):
@@ -21,47 +37,44 @@ class RunStarted(NamedTuple):
 
 
 class StepStarted(NamedTuple):
-    """A unit of work with a beginning and an end. `step` is unique in the run."""
+    """A unit of work begins; StepDone or StepFailed with the same `step` ends it."""
 
-    step: Name
-    target: Name
+    step: StepId
     summary: FreeText
 
 
 class StepProgress(NamedTuple):
     """How far a step is, in bytes. `total_bytes` is 0 while unknown."""
 
-    step: Name
+    step: StepId
     done_bytes: int
     total_bytes: int
 
 
 class StepDone(NamedTuple):
-    step: Name
-    target: Name
+    step: StepId
     summary: FreeText
     elapsed_s: float
 
 
 class StepApplied(NamedTuple):
-    """What a step of a target reports of what it did, for the verdict and for whoever goes on from here.
+    """What a step of a target's plan reports of what it did, for the verdict and for later runs.
 
     `facts` is JSON of the kind: ids, versions, digests; no value of a secret.
     """
 
-    step: Name
+    step_id: Name
     target: Name
     facts: Mapping[str, FreeJson]
 
 
 class StepFailed(NamedTuple):
-    """A step that came to nothing. `reason` comes again with the error, the verdict or the warning that it leads to."""
+    """A step that failed. The error, verdict or warning that it leads to gives `reason` again."""
 
-    step: Name
-    target: Name
+    step: StepId
+    summary: FreeText
     reason: FreeText
     elapsed_s: float
-    summary: FreeText = ""
 
 
 class Waiting(NamedTuple):
@@ -164,3 +177,10 @@ Event = (
     | RunFinished
 )
 Emit = Callable[[Event], None]
+
+
+def target_of(event: Event) -> str | None:
+    """The target that an event is about: empty for the images of the run, None for the run as a whole."""
+    if isinstance(event, StepStarted | StepProgress | StepDone | StepFailed):
+        return event.step.target
+    return getattr(event, "target", None)

@@ -16,7 +16,7 @@ from shipit.delivery.upload import Missing, find_published
 from shipit.delivery.withheld import told, with_reason, withheld_from
 from shipit.digest import Digest
 from shipit.errors import BuildError, UsageError
-from shipit.events import StepDone, StepFailed, StepStarted
+from shipit.events import StepDone, StepFailed, StepId, StepStarted
 from shipit.image.build import build_image
 from shipit.image.build_tools import BuildTools
 from shipit.image.image import BuiltImage
@@ -66,10 +66,10 @@ def build_images(delivery: Delivery, uses: Collection[ImageUse]) -> dict[BuildKe
 
 
 def _built(delivery: Delivery, name: str, platform: str) -> BuiltImage:
-    config, step = delivery.project.images[name], f"build {name} {platform}"
-    started = delivery.clock.now()
+    config, started = delivery.project.images[name], delivery.clock.now()
+    step = StepId("build" if config.use is None else "resolve", name, platform=platform)
     doing = f"build {name}" if config.use is None else f"resolve {config.use}"
-    delivery.emit(StepStarted(step, "", doing))
+    delivery.emit(StepStarted(step, doing))
     try:
         if config.use is not None:
             source = delivery.registries.resolve(parse_reference(config.use), platform)
@@ -90,13 +90,13 @@ def _built(delivery: Delivery, name: str, platform: str) -> BuiltImage:
             check(built.config)
             built = built._replace(left_out=told(options.withheld))
     except Exception as error:
-        delivery.emit(StepFailed(step, "", str(error), delivery.clock.now() - started, doing))
+        delivery.emit(StepFailed(step, doing, str(error), delivery.clock.now() - started))
         raise
     # Before anything is published: a cache that is full is told here.
     delivery.store.put(built.config)
     size = sum(layer.size_bytes for layer in built.layers)
     summary = f"{name}  {short(built.config_digest)}  {counted(len(built.layers), 'layer')}, {human_bytes(size)}  ({built.builder})"
-    delivery.emit(StepDone(step, "", summary, delivery.clock.now() - started))
+    delivery.emit(StepDone(step, summary, delivery.clock.now() - started))
     return built
 
 

@@ -9,7 +9,7 @@ from shipit.delivery.delivery import Delivery
 from shipit.delivery.images import Prepared, delivery_options
 from shipit.delivery.upload import publish_image, put_tags
 from shipit.errors import BuildError, DeployFailed
-from shipit.events import StepDone, StepFailed, StepStarted, Transferred, Warned
+from shipit.events import StepDone, StepFailed, StepId, StepStarted, Transferred, Warned
 from shipit.parallel import together
 from shipit.printable import human_bytes
 from shipit.reference import parse_reference
@@ -36,21 +36,18 @@ def _keep_cache(delivery: Delivery, name: str, platform: str) -> None:
     """Keep what a build made for builds on other machines. What it made for this one is safe already."""
     from shipit.image.build import keep_cache
 
-    step, started = f"cache {name} {platform}", delivery.clock.now()
-    options = delivery_options(delivery, name, platform)
-    delivery.emit(StepStarted(step, "", f"keep the build cache of {name}"))
+    step, started = StepId("cache", name, platform=platform), delivery.clock.now()
+    options, doing = delivery_options(delivery, name, platform), f"keep the build cache of {name}"
+    delivery.emit(StepStarted(step, doing))
     try:
         keep_cache(options, delivery.engine())
     except BuildError as error:
-        delivery.emit(
-            StepFailed(step, "", str(error), delivery.clock.now() - started, f"keep the build cache of {name}")
-        )
+        delivery.emit(StepFailed(step, doing, str(error), delivery.clock.now() - started))
         hint = "docker buildx create --use makes a builder that can"
         delivery.emit(Warned("", f"the build cache of {name} could not be kept ({error}); the deploy goes on. {hint}"))
         return
-    delivery.emit(
-        StepDone(step, "", f"kept the build cache of {name} as {options.cache}", delivery.clock.now() - started)
-    )
+    summary = f"kept the build cache of {name} as {options.cache}"
+    delivery.emit(StepDone(step, summary, delivery.clock.now() - started))
 
 
 def move_tags(delivery: Delivery, items: Iterable[Prepared]) -> None:
@@ -61,11 +58,11 @@ def move_tags(delivery: Delivery, items: Iterable[Prepared]) -> None:
     moving = [item for item in items if item.moving_tags]
     together({item.image.pinned: partial(_check_tags, delivery, item) for item in moving}, delivery.clock)
     for item in moving:
-        step, started = f"tag {item.image.repository}", delivery.clock.now()
+        step, started = StepId("tag", item.image.pinned), delivery.clock.now()
         summary = f"move {item.image.repository}:{', '.join(item.moving_tags)} to {short(item.image.manifest_digest)}"
-        delivery.emit(StepStarted(step, "", summary))
+        delivery.emit(StepStarted(step, summary))
         _tag(delivery, item, item.moving_tags)
-        delivery.emit(StepDone(step, "", summary, delivery.clock.now() - started))
+        delivery.emit(StepDone(step, summary, delivery.clock.now() - started))
 
 
 def _check_tags(delivery: Delivery, item: Prepared) -> None:
@@ -85,16 +82,17 @@ def _tag(delivery: Delivery, item: Prepared, tags: Iterable[str]) -> None:
 
 
 def _publish(delivery: Delivery, item: Prepared) -> Transferred:
-    step, started = f"push {item.image.repository}", delivery.clock.now()
-    delivery.emit(StepStarted(step, "", f"push {item.image.repository}"))
+    step, started = StepId("push", item.image.pinned), delivery.clock.now()
+    doing = f"push {item.image.repository}"
+    delivery.emit(StepStarted(step, doing))
     try:
         repository, own_tag = parse_reference(item.use.repository), item.own_tag
         moved = publish_image(delivery.uploads, item.built, repository, item.use.form, step, own_tag)
     except Exception as error:
-        delivery.emit(StepFailed(step, "", str(error), delivery.clock.now() - started, f"push {item.image.repository}"))
+        delivery.emit(StepFailed(step, doing, str(error), delivery.clock.now() - started))
         raise
     parts = [f"{moved.sent} sent ({human_bytes(moved.sent_bytes)})"]
     parts += [f"{count} {name}" for name, count in (("mounted", moved.mounted), ("there", moved.there)) if count]
     summary = f"pushed {item.image.repository}@{short(item.image.manifest_digest)}  {', '.join(parts)}"
-    delivery.emit(StepDone(step, "", summary, delivery.clock.now() - started))
+    delivery.emit(StepDone(step, summary, delivery.clock.now() - started))
     return moved

@@ -13,7 +13,7 @@ from shipit.delivery.inventory import Inventory
 from shipit.delivery.uploads import GivenUp, Outcome, Uploads
 from shipit.digest import Digest
 from shipit.errors import RemoteError, ShipitError
-from shipit.events import Emit, StepProgress, Transferred
+from shipit.events import Emit, StepId, StepProgress, Transferred
 from shipit.image.image import BuiltImage, Layer
 from shipit.image.manifest import MANIFEST_TYPES, InvalidManifest, Manifest
 from shipit.reference import ImageRef
@@ -80,7 +80,7 @@ def _manifest(registries: Registries, repository: ImageRef, digest: Digest) -> M
 
 
 def publish_image(
-    uploads: Uploads, image: BuiltImage, repository: ImageRef, form: Form, step: str, own_tag: str = ""
+    uploads: Uploads, image: BuiltImage, repository: ImageRef, form: Form, step: StepId, own_tag: str = ""
 ) -> Transferred:
     """Upload what is missing, then the manifest under its digest; what moved is told. No tag is moved.
 
@@ -125,7 +125,7 @@ def config_blob(uploads: Uploads, image: BuiltImage) -> Layer:
     return Layer(image.config_digest, image.config_digest, len(image.config), "none")
 
 
-def _send_all(uploads: Uploads, repository: ImageRef, blobs: Sequence[Layer], step: str) -> list[Outcome]:
+def _send_all(uploads: Uploads, repository: ImageRef, blobs: Sequence[Layer], step: StepId) -> list[Outcome]:
     meter = _Meter(sum(blob.size_bytes for blob in blobs), step, uploads.emit)
     sending = [uploads.send(repository, blob, meter.add) for blob in blobs]
     return _results(sending, repository.name, uploads.registries.deadline)
@@ -170,7 +170,7 @@ def put_tags(
 class _Meter:
     """Adds up bytes over threads, and tells of them at most once per percent."""
 
-    def __init__(self, total: int, step: str, emit: Emit) -> None:
+    def __init__(self, total: int, step: StepId, emit: Emit) -> None:
         self._total, self._step, self._emit = total, step, emit
         self._done = self._told = 0
         self._lock = threading.Lock()

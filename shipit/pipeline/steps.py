@@ -1,23 +1,23 @@
-"""One step of one target: guarded, told from its beginning to its end."""
+"""Applying one step of one target: the place is checked first, and every event is emitted."""
 
 from __future__ import annotations
 
 from shipit.config.project import Project
 from shipit.errors import UsageError
-from shipit.events import StepApplied, StepDone, StepFailed, StepStarted
+from shipit.events import StepApplied, StepDone, StepFailed, StepId, StepStarted
 from shipit.release import Facts, Place, Step
 from shipit.targets.base import Guards, Target
 from shipit.targets.session import Session
 
 
 def apply_step(target: Target, step: Step, place: Place, session: Session, project: Project | None = None) -> Facts:
-    """Do a step after looking again at whether it may be done; what it reports.
+    """Check the tree and the place again, then apply a step; the facts that it reported.
 
-    `project` is asked whether its tree is clean, where it has to be; None for a rollback, which needs no clean tree.
+    `project` says whether its tree has to be clean; None for a rollback, which needs no clean tree.
     """
     facts: Facts = {}
-    name, started = f"{target.name} {step.id}", session.clock.now()
-    session.emit(StepStarted(name, target.name, step.summary))
+    step_id, started = StepId("apply", step.id, target.name), session.clock.now()
+    session.emit(StepStarted(step_id, step.summary))
     try:
         if project is not None:
             check_clean(project)
@@ -27,9 +27,9 @@ def apply_step(target: Target, step: Step, place: Place, session: Session, proje
             facts = event.facts if isinstance(event, StepApplied) else facts
             session.emit(event)
     except Exception as error:
-        session.emit(StepFailed(name, target.name, str(error), session.clock.now() - started, step.summary))
+        session.emit(StepFailed(step_id, step.summary, str(error), session.clock.now() - started))
         raise
-    session.emit(StepDone(name, target.name, step.summary, session.clock.now() - started))
+    session.emit(StepDone(step_id, step.summary, session.clock.now() - started))
     return facts
 
 

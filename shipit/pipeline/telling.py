@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from shipit.events import Emit, Event, Log
+from shipit.events import Emit, Event, Log, target_of
 from shipit.redact import Redactor
 from shipit.redact_log import LogRedactor
 
@@ -27,7 +27,7 @@ class Teller:
                 for line in self._log(event).push(event.line):
                     self._tell(event._replace(line=line))
                 return
-            self.flush(getattr(event, "target", None))
+            self.flush(target_of(event))
             self._tell(self._redactor.value(event))
 
     def flush(self, target: str | None = None) -> None:

@@ -138,9 +138,9 @@ def _table(rows: list[Row]) -> None:
     _say(f"{'deploy':<8}{'all':>7}{'build':>8}{'push':>8}{'release':>9}{'verify':>8}  moved")
     for index, (_, _, elapsed, events) in enumerate(rows, 1):
         done = [event for event in events if isinstance(event, StepDone)]
-        build = sum(event.elapsed_s for event in done if event.step.startswith("build "))
-        push = max((event.elapsed_s for event in done if event.step.startswith("push ")), default=0.0)
-        release = sum(event.elapsed_s for event in done if event.target == "heroku")
+        build = sum(event.elapsed_s for event in done if event.step.action == "build")
+        push = max((event.elapsed_s for event in done if event.step.action == "push"), default=0.0)
+        release = sum(event.elapsed_s for event in done if event.step.target == "heroku")
         finished = max((event.elapsed_s for event in events if isinstance(event, TargetFinished)), default=0.0)
         moved = [event for event in events if isinstance(event, Transferred)]
         size, blobs = sum(event.sent_bytes for event in moved), sum(event.sent for event in moved)

@@ -22,6 +22,7 @@ from shipit.events import (
     RunFinished,
     StepDone,
     StepFailed,
+    StepId,
     StepProgress,
     StepStarted,
     TargetFinished,
@@ -81,7 +82,7 @@ class TerminalReporter:
         self._out = self._err if is_one else _console(own_out, color)
         takes = own_err.takes(_FRAMES + "".join(_MARKS)) if isinstance(own_err, Stream) else True
         self._frames, self._marks = (_FRAMES, _MARKS) if takes else (_PLAIN_FRAMES, _PLAIN_MARKS)
-        self._running: dict[str, _Running] = {}
+        self._running: dict[StepId, _Running] = {}
         self._waiting: dict[str, _Running] = {}
         self._lock = threading.RLock()
         self._live = self._started()
@@ -158,8 +159,8 @@ class TerminalReporter:
     def _note(self, event: Event) -> None:
         now = time.monotonic()
         if isinstance(event, StepStarted):
-            self._running[event.step] = _Running(event.target, (event.summary,), now)
-            self._waiting.pop(event.target, None)
+            self._running[event.step] = _Running(event.step.target, (event.summary,), now)
+            self._waiting.pop(event.step.target, None)
         elif isinstance(event, StepProgress) and event.step in self._running:
             self._running[event.step].done_bytes = event.done_bytes
             self._running[event.step].total_bytes = event.total_bytes

@@ -64,16 +64,12 @@ def _progress(event: Event) -> list[str]:
         targets = f" to {', '.join(event.targets)}" if event.targets else ""
         return [f"{event.command} {event.app} ({event.environment}){targets}"]
     if isinstance(event, StepStarted):
-        return [f"{_prefix(event.target)}{event.summary} ..."]
+        return [f"{_prefix(event.step.target)}{event.summary} ..."]
     if isinstance(event, StepDone):
-        return [f"{_prefix(event.target)}{event.summary}  {seconds(event.elapsed_s)}"]
+        return [f"{_prefix(event.step.target)}{event.summary}  {seconds(event.elapsed_s)}"]
     if isinstance(event, StepFailed):
-        # The reason is told once, by what the step leads to.
-        return [
-            f"{_prefix(event.target)}{event.summary} failed"
-            if event.summary
-            else f"{_prefix(event.target)}failed: {event.reason}"
-        ]
+        # The error, verdict or warning that follows gives the reason.
+        return [f"{_prefix(event.step.target)}{event.summary} failed"]
     if isinstance(event, Waiting):
         return [f"{_prefix(event.target)}waiting: {event.reason}"]
     if isinstance(event, Warned):

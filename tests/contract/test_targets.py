@@ -270,13 +270,13 @@ def _deploy_while(case: Case, note: str, meddle: Callable[[], None]) -> TargetFi
     """How a deploy of a changed image ends when somebody else meddles as soon as it has done its last step."""
     run = case.make(note)
     events: list[Event] = []
-    step = "push " if not case.has_steps else f"{run.targets[0].name} "
+    action, target = ("apply", run.targets[0].name) if case.has_steps else ("push", "")
     is_done = False
 
     def tell(event: Event) -> None:
         nonlocal is_done
         events.append(event)
-        if isinstance(event, StepDone) and event.step.startswith(step) and not is_done:
+        if isinstance(event, StepDone) and (event.step.action, event.step.target) == (action, target) and not is_done:
             is_done = True
             meddle()
 

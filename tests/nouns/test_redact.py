@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from shipit import events, release
 from shipit.errors import BuildError, ConfigError, ConfigErrors, RemoteError, ShipitError
-from shipit.events import Log, StepDone, TargetFinished
+from shipit.events import Log, StepDone, StepId, TargetFinished
 from shipit.printable import MOST_CHARACTERS, FreeText, Name
 from shipit.redact import MASK, Redactor, free_text_fields
 from shipit.redact_log import LogRedactor
@@ -253,7 +253,7 @@ def test_text_is_redacted_first_and_cut_then(before: int) -> None:
     error = redactor.error(ShipitError(f"{'x' * before}s3cret-value and more", hint="y" * 10_000))
     assert "s3c" not in error.what and len(error.what) < MOST_CHARACTERS + 60
     assert error.hint.endswith(" more characters)")
-    done = redactor.value(StepDone("s", "t", f"{'x' * before}s3cret-value", 1.0))
+    done = redactor.value(StepDone(StepId("push", "t"), f"{'x' * before}s3cret-value", 1.0))
     assert "s3c" not in done.summary
 
 

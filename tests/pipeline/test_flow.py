@@ -104,7 +104,7 @@ def test_targets_wait_for_what_they_need(bench: Bench) -> None:
     order = [event.target for event in bench.events if isinstance(event, TargetFinished)]
     assert order == ["first", "last"]
     started = next(
-        i for i, event in enumerate(bench.events) if isinstance(event, StepStarted) and event.target == "last"
+        i for i, event in enumerate(bench.events) if isinstance(event, StepStarted) and event.step.target == "last"
     )
     finished = next(i for i, event in enumerate(bench.events) if isinstance(event, TargetFinished))
     assert started > finished

@@ -79,7 +79,7 @@ def test_what_somebody_else_released_is_not_rolled_back(bench: Bench) -> None:
 
     def meddle(event: Event) -> None:
         tell(event)
-        if isinstance(event, StepDone) and event.target:
+        if isinstance(event, StepDone) and event.step.target:
             bench.world.images, bench.world.author = {"app": "sha256:" + "f" * 64}, "rival"
 
     run.tell = meddle

@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from shipit.events import Event, RunFinished, Serving, StepDone, StepProgress, StepStarted, TargetFinished, Waiting
+from shipit.events import (
+    Event,
+    RunFinished,
+    Serving,
+    StepDone,
+    StepId,
+    StepProgress,
+    StepStarted,
+    TargetFinished,
+    Waiting,
+)
 from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.report.terminal import TerminalReporter
@@ -53,9 +63,9 @@ def test_each_workload_has_a_line_and_the_time_is_never_cut() -> None:
 @pytest.mark.parametrize("width", [20, 40, 80, 200])
 def test_live_lines_fit_any_terminal(width: int) -> None:
     lines = live_lines(
-        StepStarted("a", "heroku", "release web, worker " + "x" * 300),
-        StepStarted("b", "", "push registry.example.com/team/shop"),
-        StepProgress("b", 1_000_000, 3_000_000),
+        StepStarted(StepId("apply", "release", "heroku"), "release web, worker " + "x" * 300),
+        StepStarted(StepId("push", "b"), "push registry.example.com/team/shop"),
+        StepProgress(StepId("push", "b"), 1_000_000, 3_000_000),
         Waiting("日本", "語" * 100),
         width=width,
     )
@@ -77,7 +87,7 @@ def printed(*events: Event) -> str:
 
 def test_lines_that_are_too_long_hang_and_words_stay_whole() -> None:
     url = f"registry.example.com/{'team/' * 20}shop@0123456789ab"
-    lines = printed(StepDone("s", "", f"pushed {url}  2 sent (1.3 KiB), 3 there", 1.0)).splitlines()
+    lines = printed(StepDone(StepId("push", "b"), f"pushed {url}  2 sent (1.3 KiB), 3 there", 1.0)).splitlines()
     assert lines[0] == "✓ pushed" and lines[1] == f"    {url}"
     assert lines[2] == "    2 sent (1.3 KiB), 3 there  1.0s"
 

@@ -13,7 +13,7 @@ import pytest
 
 from shipit.clock import Clock
 from shipit.errors import ConfigErrors, ShipitError
-from shipit.events import Event, Log, StepDone, StepStarted, TargetFinished, Warned
+from shipit.events import Event, Log, StepDone, StepId, StepStarted, TargetFinished, Warned
 from shipit.parallel import Failures
 from shipit.pipeline.flow import deploy
 from shipit.pipeline.prepare import prepare
@@ -140,7 +140,7 @@ def _meddling(run: Run, when: Callable[[Event], bool], meddle: Callable[[], None
 
 
 def _is_applied(event: Event) -> bool:
-    return isinstance(event, StepDone) and event.step == "k8s apply Deployment/web"
+    return isinstance(event, StepDone) and event.step == StepId("apply", "apply Deployment/web", "k8s")
 
 
 OTHER = "other.example/x@sha256:" + "e" * 64
@@ -322,7 +322,7 @@ def test_a_pod_that_another_deploy_has_replaced_is_not_replaced_again(make: Make
 
     run = _meddling(
         make("two", text=TWO),
-        lambda event: isinstance(event, StepStarted) and event.step == "k8s apply Pod/lone",
+        lambda event: isinstance(event, StepStarted) and event.step == StepId("apply", "apply Pod/lone", "k8s"),
         other,
     )
     assert deploy(run) == 0
