@@ -14,6 +14,7 @@ from shipit.events import (
     Serving,
     StepDone,
     StepFailed,
+    StepId,
     StepProgress,
     StepStarted,
     TargetFinished,
@@ -51,24 +52,26 @@ PLAN_LINES = (
     "1 change",
 )
 
+BUILD, PUSH = StepId("build", "web", platform="linux/amd64"), StepId("push", "registry.example.com/shop@sha256:0123")
+
 # A deploy to two targets, one of which becomes healthy while the other crashes.
 DEPLOY: tuple[Event, ...] = (
     RunStarted("deploy", "shop", "production", ("k8s", "heroku")),
     Warned("k8s", "replicas: 1 is not available while a node restarts"),
     PlanMade(PLAN, 1),
-    StepStarted("build web", "", "build web"),
+    StepStarted(BUILD, "build web"),
     Log("", "build web", "#5 RUN npm ci"),
-    StepDone("build web", "", "built web 4.0 MiB", 93.4),
-    StepStarted("push", "", "push registry.example.com/shop"),
-    StepProgress("push", 1_048_576, 4_194_304),
+    StepDone(BUILD, "built web 4.0 MiB", 93.4),
+    StepStarted(PUSH, "push registry.example.com/shop"),
+    StepProgress(PUSH, 1_048_576, 4_194_304),
     Retried("PUT registry.example.com/v2/shop/blobs", "503 Service Unavailable", 2.0),
     Retried("PUT registry.example.com/v2/shop/blobs", "connection reset", 0.1),
-    StepDone("push", "", "pushed registry.example.com/shop@0123456789ab", 2.25),
+    StepDone(PUSH, "pushed registry.example.com/shop@0123456789ab", 2.25),
     Transferred("registry.example.com/shop", 4_194_304, 2, 1, 3),
-    StepStarted("heroku release", "heroku", "release web"),
-    StepFailed("heroku release", "heroku", "the release command ended with 1", 1.5, "release web"),
-    StepStarted("k8s apply", "k8s", "apply Deployment/web"),
-    StepDone("k8s apply", "k8s", "applied Deployment/web", 0.5),
+    StepStarted(StepId("apply", "release", "heroku"), "release web"),
+    StepFailed(StepId("apply", "release", "heroku"), "release web", "the release command ended with 1", 1.5),
+    StepStarted(StepId("apply", "Deployment/web", "k8s"), "apply Deployment/web"),
+    StepDone(StepId("apply", "Deployment/web", "k8s"), "applied Deployment/web", 0.5),
     Waiting("k8s", "Deployment/web 1 of 3 ready", ("Deployment/web 1 of 3 ready",)),
     Log("heroku", "release", "migrate: no such table"),
     TargetFinished("k8s", "healthy", "Deployment/web: 3 of 3 ready", 12.0),

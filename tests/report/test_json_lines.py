@@ -18,6 +18,7 @@ from shipit.events import (
     Serving,
     StepDone,
     StepFailed,
+    StepId,
     StepProgress,
     StepStarted,
     TargetFinished,
@@ -27,6 +28,9 @@ from shipit.events import (
 )
 from shipit.report.json_lines import JsonReporter
 from tests.report.samples import DEPLOY
+
+STEP = StepId("apply", "Deployment/web", "k8s")
+STEP_DATA = {"action": "apply", "subject": "Deployment/web", "target": "k8s", "platform": ""}
 
 
 def lines(*events: Event) -> list[str]:
@@ -53,23 +57,22 @@ def lines(*events: Event) -> list[str]:
             },
         ),
         (
-            StepStarted("s1", "k8s", "apply"),
-            {"event": "step_started", "step": "s1", "target": "k8s", "summary": "apply"},
+            StepStarted(STEP, "apply"),
+            {"event": "step_started", "step": STEP_DATA, "summary": "apply"},
         ),
-        (StepProgress("s1", 1, 2), {"event": "step_progress", "step": "s1", "done_bytes": 1, "total_bytes": 2}),
+        (StepProgress(STEP, 1, 2), {"event": "step_progress", "step": STEP_DATA, "done_bytes": 1, "total_bytes": 2}),
         (
-            StepDone("s1", "k8s", "applied", 0.5),
-            {"event": "step_done", "step": "s1", "target": "k8s", "summary": "applied", "elapsed_s": 0.5},
+            StepDone(STEP, "applied", 0.5),
+            {"event": "step_done", "step": STEP_DATA, "summary": "applied", "elapsed_s": 0.5},
         ),
         (
-            StepFailed("s1", "k8s", "forbidden", 0.5),
+            StepFailed(STEP, "apply", "forbidden", 0.5),
             {
                 "event": "step_failed",
-                "step": "s1",
-                "target": "k8s",
+                "step": STEP_DATA,
                 "reason": "forbidden",
                 "elapsed_s": 0.5,
-                "summary": "",
+                "summary": "apply",
             },
         ),
         (

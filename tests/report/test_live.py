@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from shipit.events import Event, StepDone, StepProgress, StepStarted, TargetFinished, Waiting
+from shipit.events import Event, StepDone, StepId, StepProgress, StepStarted, TargetFinished, Waiting
 from shipit.report.terminal import TerminalReporter
-from tests.report.samples import DEPLOY, PLAN_LINES, REFUSED
+from tests.report.samples import BUILD, DEPLOY, PLAN_LINES, PUSH, REFUSED
 from tests.report.screen import Screen
 
 # How long the thread that draws may take on a busy machine.
@@ -51,17 +51,17 @@ def shown(screen: Screen, expected: list[str]) -> None:
 def test_a_step_is_shown_while_it_runs_and_becomes_a_line_when_it_is_done(
     screen: Screen, reporter: TerminalReporter
 ) -> None:
-    reporter(StepStarted("a", "", "build web"))
+    reporter(StepStarted(BUILD, "build web"))
     shown(screen, ["* build web  1.0s"])
-    reporter(StepStarted("b", "hub", "push to hub"))
+    reporter(StepStarted(StepId("apply", "push", "hub"), "push to hub"))
     shown(screen, ["* build web  1.0s", "* hub: push to hub  1.0s"])
-    reporter(StepDone("a", "", "built web", 4.0))
+    reporter(StepDone(BUILD, "built web", 4.0))
     shown(screen, ["✓ built web  1.0s", "* hub: push to hub  1.0s"])
 
 
 def test_a_transfer_shows_its_share_and_its_sizes(screen: Screen, reporter: TerminalReporter) -> None:
-    reporter(StepStarted("push", "", "push shop"))
-    reporter(StepProgress("push", 1024 * 1024, 4 * 1024 * 1024))
+    reporter(StepStarted(PUSH, "push shop"))
+    reporter(StepProgress(PUSH, 1024 * 1024, 4 * 1024 * 1024))
     deadline_s = time.monotonic() + PATIENCE_S
     pattern = r"\S push shop  25%  1\.0 MiB of 4\.0 MiB  [0-9.]+ (KiB|MiB)/s  [0-9.]+s"
     while not re.fullmatch(pattern, "\n".join(screen.lines())) and time.monotonic() < deadline_s:
@@ -79,7 +79,7 @@ def test_a_target_that_is_waited_for_is_shown_until_its_verdict(screen: Screen, 
 
 
 def test_the_live_part_is_gone_while_a_question_is_asked(screen: Screen, reporter: TerminalReporter) -> None:
-    reporter(StepStarted("a", "", "build web"))
+    reporter(StepStarted(BUILD, "build web"))
     shown(screen, ["* build web  1.0s"])
     with reporter.paused():
         assert screen.lines() == []

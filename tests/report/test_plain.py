@@ -15,6 +15,7 @@ from shipit.events import (
     Serving,
     StepDone,
     StepFailed,
+    StepId,
     StepProgress,
     StepStarted,
     TargetFinished,
@@ -24,6 +25,8 @@ from shipit.events import (
 )
 from shipit.report.plain import PlainReporter
 from tests.report.samples import DEPLOY, PLAN_LINES, REFUSED
+
+HUB = StepId("apply", "tag", "hub")
 
 
 def written(*events: Event, color: bool = False) -> tuple[str, str]:
@@ -74,13 +77,12 @@ def test_a_run_that_is_refused_shows_no_result_since_the_command_line_prints_the
     ("event", "line"),
     [
         (RunStarted("build", "shop", "staging", ()), "build shop (staging)"),
-        (StepStarted("s", "", "build web"), "build web ..."),
-        (StepStarted("s", "hub", "set the tag latest"), "hub: set the tag latest ..."),
-        (StepDone("s", "hub", "tagged latest", 0.04), "hub: tagged latest  0.0s"),
-        (StepDone("s", "hub", "tagged latest", 89.96), "hub: tagged latest  90.0s"),
-        (StepDone("s", "hub", "tagged latest", 3600.0), "hub: tagged latest  60m00s"),
-        (StepFailed("s", "hub", "403 Forbidden", 1.0), "hub: failed: 403 Forbidden"),
-        (StepFailed("s", "hub", "403 Forbidden", 1.0, "tag latest"), "hub: tag latest failed"),
+        (StepStarted(StepId("build", "web"), "build web"), "build web ..."),
+        (StepStarted(HUB, "set the tag latest"), "hub: set the tag latest ..."),
+        (StepDone(HUB, "tagged latest", 0.04), "hub: tagged latest  0.0s"),
+        (StepDone(HUB, "tagged latest", 89.96), "hub: tagged latest  90.0s"),
+        (StepDone(HUB, "tagged latest", 3600.0), "hub: tagged latest  60m00s"),
+        (StepFailed(HUB, "tag latest", "403 Forbidden", 1.0), "hub: tag latest failed"),
         (Waiting("k8s", "0 of 2; 1 of 3", ("0 of 2", "1 of 3")), "k8s: waiting: 0 of 2; 1 of 3"),
         (Log("k8s", "pod web-1", "listening"), "k8s: pod web-1 | listening"),
         (Log("", "build", ""), "build | "),
@@ -97,7 +99,7 @@ def test_an_event_of_progress_is_one_line_on_stderr(event: Event, line: str) -> 
 @pytest.mark.parametrize(
     "event",
     [
-        StepProgress("push", 1, 2),
+        StepProgress(HUB, 1, 2),
         Transferred("registry.example.com/shop", 1, 1, 0, 0),
         Retried("GET host/x", "connection reset", 0.99),
     ],
