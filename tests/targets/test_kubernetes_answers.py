@@ -15,8 +15,9 @@ from shipit.release import Seen
 from shipit.targets.kubernetes.applied import applied, plan_back
 from shipit.targets.kubernetes.drift import stamp
 from shipit.targets.kubernetes.judge import judge_kubernetes
-from shipit.targets.kubernetes.live import Live, parse_event, parse_live, parse_meta, parse_pod
+from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.observed import KubernetesObserved, describe_object, key_of
+from shipit.targets.kubernetes.parse import parse_event, parse_live, parse_meta, parse_pod
 from shipit.targets.kubernetes.plan import job_state, plan_objects
 from shipit.targets.kubernetes.pods import Limits
 from shipit.targets.kubernetes.superseded import Released

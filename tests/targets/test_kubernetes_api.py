@@ -275,7 +275,7 @@ def test_a_release_command_that_does_not_end_fails_at_its_own_time(make: Make, a
 
 
 def test_release_output_that_is_longer_than_one_look_is_passed_on_whole(make: Make, api: KubeApi) -> None:
-    from shipit.targets.kubernetes.client import LOG_BYTES
+    from shipit.targets.kubernetes.logs import LOG_BYTES
 
     whole = [f"line {number} {'x' * 90}" for number in range(12_000)]
     [job_name] = {

@@ -16,8 +16,9 @@ from shipit.clock import Clock, Deadline
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import DeadlinePassed, Interrupted, RemoteError
 from shipit.rehearsal.server import Response
-from shipit.targets.kubernetes.client import LOG_BYTES, KubernetesClient
+from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.kubeconfig import read_context
+from shipit.targets.kubernetes.logs import LOG_BYTES, last_lines, log_since
 from shipit.targets.kubernetes.server import ApiServer
 from shipit.targets.kubernetes.tail import Tail
 from tests import runs
@@ -436,7 +437,7 @@ def test_a_log_without_end_or_line_ends_is_cut(tmp_path: Path, serve: Start) -> 
     surroundings = environment(tmp_path, json.dumps(cluster(server=scripted.url)))
     server = ApiServer(read_context(surroundings, None), surroundings)
     client = KubernetesClient(server, Deadline(Clock()).within(10), lambda event: None)
-    [line] = client.logs("prod", "web", "web", previous=True, lines=20)
+    [line] = last_lines(client, "prod", "web", "web", previous=True, lines=20)
     assert len(line) == LOG_BYTES
-    assert client.log_since("prod", "web", "web", Tail()) == []
+    assert log_since(client, "prod", "web", "web", Tail()) == []
     server.close()

@@ -1,4 +1,4 @@
-"""What is asked of a cluster: objects read, listed, applied and deleted, logs, permissions. Answers are values.
+"""Objects of a cluster: read, listed, applied and deleted. Answers are values.
 
 Source: Kubernetes API concepts, "Server-Side Apply", "API discovery", "Retrieving large results sets in chunks", "Preconditions".
 """
@@ -6,7 +6,7 @@ Source: Kubernetes API concepts, "Server-Side Apply", "API discovery", "Retrievi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -16,17 +16,15 @@ from shipit.events import Emit
 from shipit.http.exchange import Answer
 from shipit.http.fields import Field
 from shipit.http.retry import retrying
-from shipit.targets.kubernetes.access import Rule
-from shipit.targets.kubernetes.live import Live, parse_live
+from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.parse import parse_live
 from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
 from shipit.targets.kubernetes.server import ApiServer, Query, error_of, parsed
-from shipit.targets.kubernetes.tail import Tail
 
 T = TypeVar("T")
 ATTEMPTS = 4
 # Items of one answer of a list, and bytes of all of them.
 _PAGE, _MOST_LISTED = 100, 256 * 1024 * 1024
-LOG_BYTES = 256 * 1024
 _GONE_POLL_S = 0.3
 _APPLY = "application/apply-patch+yaml"
 
@@ -59,14 +57,14 @@ class KubernetesClient:
     def apply(self, manifest: Manifest, namespace: str) -> Live:
         """Server-side apply as field manager `shipit`, taking over what others own; what the server made of it."""
         query: Query = {"fieldManager": MANAGED_BY, "force": "true"}
-        answer = self._write("PATCH", self.path(manifest, namespace), json.dumps(manifest), query, _APPLY)
+        answer = self.write("PATCH", self.path(manifest, namespace), json.dumps(manifest), query, _APPLY)
         return _named(answer, manifest)
 
     def create(self, manifest: Manifest, namespace: str) -> bool:
         """Create an object; False where there is one of its name already, which may be our own from a moment ago."""
         path = self.path(manifest, namespace).rpartition("/")[0]
         try:
-            self._write("POST", path, json.dumps(manifest), {"fieldManager": MANAGED_BY})
+            self.write("POST", path, json.dumps(manifest), {"fieldManager": MANAGED_BY})
         except RemoteError as error:
             if error.status == 409:
                 return False
@@ -84,49 +82,12 @@ class KubernetesClient:
             return
         options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
         try:
-            self._write("DELETE", path, json.dumps(options))
+            self.write("DELETE", path, json.dumps(options))
         except RemoteError as error:
             # With 409 it is another object that has the name now.
             if error.status not in (404, 409):
                 raise
         self._await_gone(path, f"{manifest['kind']}/{manifest['metadata']['name']}", uid)
-
-    def logs(self, namespace: str, pod: str, container: str, *, previous: bool, lines: int) -> list[str]:
-        """The last lines of a container, or of its previous run, 256 KiB at most; empty when there are none."""
-        query: Query = {"tailLines": lines, "previous": str(previous).lower()}
-        return self._log(namespace, pod, container, query).decode("utf-8", "replace").splitlines()
-
-    def log_since(self, namespace: str, pod: str, container: str, tail: Tail) -> list[str]:
-        """What a container wrote since the last look, as far as 256 KiB reach; the rest comes with the next one."""
-        query: Query = {"timestamps": "true", **({"sinceTime": tail.since} if tail.since else {})}
-        data = self._log(namespace, pod, container, query)
-        is_full = len(data) >= LOG_BYTES
-        # A line that is cut off, or is still being written, is had whole with the next look.
-        whole = data[: data.rfind(b"\n") + 1] if is_full else data
-        lines = tail.new(line for line in whole.decode("utf-8", "replace").split("\n") if line)
-        if is_full and not lines:
-            tail.skip()
-        return lines
-
-    def _log(self, namespace: str, pod: str, container: str, query: Query) -> bytes:
-        path = f"/api/v1/namespaces/{namespace}/pods/{quote(pod, safe='')}/log"
-        whole: Query = {"container": container, "limitBytes": LOG_BYTES, **query}
-        answer = self.server.send("GET", path, self.deadline, query=whole, accept="*/*", stream=True)
-        data = bytearray()
-        with answer:
-            for piece in answer.pieces() if answer.status == 200 else ():
-                data += piece
-                if len(data) >= LOG_BYTES:
-                    break
-        return bytes(data[:LOG_BYTES])
-
-    def through_service(self, namespace: str, name: str, port: int, path: str, within_s: float) -> Answer:
-        """What a Service answers to GET, asked through the API server's proxy; its answer, or the API server's own.
-
-        Source: Kubernetes documentation, "Access Services Running on Clusters".
-        """
-        whole = f"/api/v1/namespaces/{namespace}/services/{quote(name, safe='')}:{port}/proxy{path}"
-        return self.server.send("GET", whole, self.deadline.within(within_s), accept="*/*", stream=True)
 
     def path(self, manifest: Mapping[str, Any], namespace: str) -> str:
         """The URL path of an object, by what the server says of its kind.
@@ -155,40 +116,6 @@ class KubernetesClient:
         parts = self.path(manifest, namespace).split("/")
         group = manifest["apiVersion"].rpartition("/")[0]
         return group, parts[-2], parts[-3] if "namespaces" in parts[:-2] else ""
-
-    def may(self, group: str, resource: str, namespace: str, verb: str) -> bool:
-        """Whether the user of this context may do something, by what the API server says of itself."""
-        name, _, part = resource.partition("/")
-        attributes = {"group": group, "resource": name, "subresource": part, "namespace": namespace, "verb": verb}
-        body = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
-        }
-        answer = self._write("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", json.dumps(body))
-        return answer["status"]["allowed"].flag()
-
-    def refused(self, group: str, resource: str, namespace: str, verbs: Sequence[str]) -> tuple[str, ...]:
-        """The verbs that this user may not do with a resource."""
-        return tuple(verb for verb in verbs if not self.may(group, resource, namespace, verb))
-
-    def rules(self, namespace: str) -> tuple[Rule, ...]:
-        """What this user may do in a namespace, with one request; not all of it where an authorizer can't list its rules."""
-        body = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectRulesReview",
-            "spec": {"namespace": namespace},
-        }
-        try:
-            answer = self._write("POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", json.dumps(body))
-        except RemoteError as error:
-            if error.status in (403, 404, 405):
-                return ()
-            raise
-        return tuple(
-            Rule(*(tuple(item.text() for item in row[key].rows()) for key in ("verbs", "apiGroups", "resources")))
-            for row in answer["status"]["resourceRules"].rows()
-        )
 
     def date(self) -> str | None:
         """The API server's clock, as its `Date` header has it."""
@@ -248,9 +175,11 @@ class KubernetesClient:
                 return None
             raise
 
-    def _write(
+    def write(
         self, method: str, path: str, body: str, query: Query | None = None, content_type: str = "application/json"
     ) -> Field:
+        """Send a request with a body; its answer. Raises: RemoteError."""
+
         def once() -> Field:
             return _good(
                 self.server.send(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from shipit.errors import ShipitError
 from shipit.release import Verdict
 from shipit.targets.kubernetes.client import KubernetesClient
-from shipit.targets.kubernetes.live import Container, Pod, parse_event, parse_pod
+from shipit.targets.kubernetes.live import Container, Pod
+from shipit.targets.kubernetes.logs import last_lines
+from shipit.targets.kubernetes.parse import parse_event, parse_pod
 
 LOG_LINES, LOG_LOOKS, LOG_PAUSE_S = 20, 6, 0.5
 _SAID = 4
@@ -32,7 +34,7 @@ def _last_lines(client: KubernetesClient, namespace: str, name: str, container: 
     try:
         for _ in range(LOG_LOOKS if container and is_patient else 1):
             previous = _is_over(client, namespace, name, container)
-            if lines := client.logs(namespace, name, container, previous=previous, lines=LOG_LINES):
+            if lines := last_lines(client, namespace, name, container, previous=previous, lines=LOG_LINES):
                 return lines
             if is_patient:
                 client.deadline.sleep(LOG_PAUSE_S, f"the log of {name}")

@@ -11,7 +11,9 @@ from shipit.errors import DeadlinePassed, DeployFailed
 from shipit.events import Event, Log
 from shipit.release import Seen
 from shipit.targets.kubernetes.client import KubernetesClient
-from shipit.targets.kubernetes.live import Live, Pod, parse_live, parse_pod
+from shipit.targets.kubernetes.live import Live, Pod
+from shipit.targets.kubernetes.logs import log_since
+from shipit.targets.kubernetes.parse import parse_live, parse_pod
 from shipit.targets.kubernetes.plan import job_state
 from shipit.targets.kubernetes.pods import Limits, judge_failed
 from shipit.targets.kubernetes.render import Manifest
@@ -71,7 +73,7 @@ class ReleaseJob:
 
     def _written(self, pod: Pod, tail: Tail, *, is_over: bool) -> Iterator[str]:
         """What a pod wrote since the last look; all of it when it is over."""
-        while lines := self.client.log_since(self.namespace, pod.meta.name, "release", tail):
+        while lines := log_since(self.client, self.namespace, pod.meta.name, "release", tail):
             yield from lines
             if not is_over:
                 return

@@ -8,6 +8,7 @@ from shipit.errors import DeadlinePassed, RemoteError
 from shipit.http.fields import Field
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.live import Live, Pod
+from shipit.targets.kubernetes.logs import through_service
 from shipit.targets.kubernetes.observed import KubernetesObserved, Serving
 from shipit.targets.kubernetes.server import reason_of
 
@@ -54,7 +55,7 @@ def _asked(client: KubernetesClient, namespace: str, name: str, found: Serving, 
     if found.endpoints == 0:
         return found
     try:
-        with client.through_service(namespace, name, port, path, ANSWER_S) as answer:
+        with through_service(client, namespace, name, port, path, ANSWER_S) as answer:
             reason, status = reason_of(answer), answer.status
     except DeadlinePassed:
         client.deadline.check(f"Service/{name} to answer GET {path}")

@@ -22,15 +22,17 @@ from shipit.targets.kubernetes.diagnose import with_last_words
 from shipit.targets.kubernetes.drift import differences, stamp
 from shipit.targets.kubernetes.job import ReleaseJob, read_jobs
 from shipit.targets.kubernetes.judge import judge_kubernetes
-from shipit.targets.kubernetes.live import Live, parse_meta, parse_pod
+from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.manifests import read_manifests
 from shipit.targets.kubernetes.observed import KubernetesObserved, describe_object, key_of
+from shipit.targets.kubernetes.parse import parse_meta, parse_pod
 from shipit.targets.kubernetes.place import find_context, read_place
 from shipit.targets.kubernetes.plan import plan_objects, plan_release_job, plan_secret
 from shipit.targets.kubernetes.pods import Limits
 from shipit.targets.kubernetes.probe import ask_services
 from shipit.targets.kubernetes.pull_secret import is_pull_secret_current, render_pull_secret_of
 from shipit.targets.kubernetes.render import SECRETS_ANNOTATION, Manifest, render_secret
+from shipit.targets.kubernetes.rights import refused, rules
 from shipit.targets.kubernetes.server import ApiServer
 from shipit.targets.kubernetes.superseded import Released
 from shipit.targets.kubernetes.urls import ingress_urls
@@ -151,9 +153,9 @@ class KubernetesTarget:
         if self._desired.secret_names or self.config.pull_secret:
             wanted.append(Access("", "secrets", self.namespace, ("patch",)))
         # The rules may not be all there are: what they do not cover is asked for one by one.
-        asked = {access: client.refused(*access) for access in not_covered(client.rules(self.namespace), wanted)}
-        if refused := [f"{', '.join(verbs)} {access.title}" for access, verbs in asked.items() if verbs]:
-            what = f"the user of {self.context} may not {'; '.join(refused)}"
+        answers = {access: refused(client, *access) for access in not_covered(rules(client, self.namespace), wanted)}
+        if missing := [f"{', '.join(verbs)} {access.title}" for access, verbs in answers.items() if verbs]:
+            what = f"the user of {self.context} may not {'; '.join(missing)}"
             raise RemoteError(what, where=self.place.identity, hint="ask for a Role with these verbs", status=403)
 
     def examine(self, session: Session) -> Sequence[Finding]:
@@ -166,9 +168,9 @@ class KubernetesTarget:
             has_job=self.project.release is not None,
             replaces_pods=any(manifest["kind"] == "Pod" for manifest in self._desired.identities()),
         )
-        refused = {access: client.refused(*access) for access in wanted}
+        found = {access: refused(client, *access) for access in wanted}
         skew = judge_skew(f"the cluster of {self.context}", client.date(), time.time())
-        return [*judge_access(refused, f"the user of {self.context}"), *([skew] if skew else [])]
+        return [*judge_access(found, f"the user of {self.context}"), *([skew] if skew else [])]
 
     def judge(self, release: Release, observed: KubernetesObserved, seen: Seen) -> Verdict:
         return judge_kubernetes(self._desired.released(release, observed, self._answers), observed, seen, self._limits)

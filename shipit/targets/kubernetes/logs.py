@@ -1,0 +1,60 @@
+"""What containers write, and what a Service answers, read through the API server.
+
+Source: Kubernetes API reference, Pod `log` subresource; "Access Services Running on Clusters".
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from shipit.http.exchange import Answer
+from shipit.targets.kubernetes.client import KubernetesClient
+from shipit.targets.kubernetes.server import Query
+from shipit.targets.kubernetes.tail import Tail
+
+LOG_BYTES = 256 * 1024
+
+
+def last_lines(
+    client: KubernetesClient, namespace: str, pod: str, container: str, *, previous: bool, lines: int
+) -> list[str]:
+    """The last lines of a container, or of its previous run, 256 KiB at most; empty when there are none."""
+    query: Query = {"tailLines": lines, "previous": str(previous).lower()}
+    return _log(client, namespace, pod, container, query).decode("utf-8", "replace").splitlines()
+
+
+def log_since(client: KubernetesClient, namespace: str, pod: str, container: str, tail: Tail) -> list[str]:
+    """What a container wrote since the last look, as far as 256 KiB reach; the rest comes with the next one."""
+    query: Query = {"timestamps": "true", **({"sinceTime": tail.since} if tail.since else {})}
+    data = _log(client, namespace, pod, container, query)
+    is_full = len(data) >= LOG_BYTES
+    # A line that is cut off, or is still being written, is had whole with the next look.
+    whole = data[: data.rfind(b"\n") + 1] if is_full else data
+    lines = tail.new(line for line in whole.decode("utf-8", "replace").split("\n") if line)
+    if is_full and not lines:
+        tail.skip()
+    return lines
+
+
+def _log(client: KubernetesClient, namespace: str, pod: str, container: str, query: Query) -> bytes:
+    path = f"/api/v1/namespaces/{namespace}/pods/{quote(pod, safe='')}/log"
+    whole: Query = {"container": container, "limitBytes": LOG_BYTES, **query}
+    answer = client.server.send("GET", path, client.deadline, query=whole, accept="*/*", stream=True)
+    data = bytearray()
+    with answer:
+        for piece in answer.pieces() if answer.status == 200 else ():
+            data += piece
+            if len(data) >= LOG_BYTES:
+                break
+    return bytes(data[:LOG_BYTES])
+
+
+def through_service(
+    client: KubernetesClient, namespace: str, name: str, port: int, path: str, within_s: float
+) -> Answer:
+    """What a Service answers to GET, asked through the API server's proxy; its answer, or the API server's own.
+
+    Source: Kubernetes documentation, "Access Services Running on Clusters".
+    """
+    whole = f"/api/v1/namespaces/{namespace}/services/{quote(name, safe='')}:{port}/proxy{path}"
+    return client.server.send("GET", whole, client.deadline.within(within_s), accept="*/*", stream=True)

@@ -1,0 +1,165 @@
+"""From an answer of the API server to values: every type is checked here, where it enters. Pure.
+
+Source: Kubernetes API reference, ObjectMeta, Deployment, StatefulSet, DaemonSet, Job, Pod, Event.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+
+from shipit.digest import Digest, parse_digest
+from shipit.http.fields import Field
+from shipit.targets.kubernetes.fields import parse_owned
+from shipit.targets.kubernetes.live import (
+    Condition,
+    Container,
+    Ended,
+    Happening,
+    Live,
+    Manager,
+    Meta,
+    Pod,
+    Spec,
+    Status,
+)
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z", re.ASCII)
+_WORKLOADS = {
+    ("apps", "Deployment"), ("apps", "StatefulSet"), ("apps", "DaemonSet"), ("apps", "ReplicaSet"), ("batch", "Job"), ("", "Pod"),
+}  # fmt: skip
+
+
+def parse_live(part: Field) -> Live:
+    """An object of any kind; of those that we look into, what we look at. Raises: RemoteError."""
+    kind, version = part["kind"].required(), part["apiVersion"].required()
+    meta, manifest = parse_meta(part["metadata"]), dict(part.map())
+    if (version, kind) == ("v1", "Secret"):
+        return Live(kind, meta, manifest, data=_data(part["data"]))
+    if (version, kind) == ("v1", "Service"):
+        return Live(kind, meta, manifest, Spec(selector=part["spec"]["selector"].texts()))
+    if (version.rpartition("/")[0], kind) not in _WORKLOADS:
+        return Live(kind, meta, manifest)
+    pod = parse_pod(part) if kind == "Pod" else None
+    return Live(kind, meta, manifest, _spec(part["spec"], kind), _status(part["status"]), pod)
+
+
+def parse_meta(part: Field) -> Meta:
+    name = part["name"].required()
+    return Meta(
+        name=name,
+        namespace=part["namespace"].text(),
+        uid=part["uid"].text(),
+        version=part["resourceVersion"].text(),
+        generation=part["generation"].whole(),
+        labels=part["labels"].texts(),
+        annotations=part["annotations"].texts(),
+        owners=frozenset(row["uid"].text() for row in part["ownerReferences"].rows()),
+        finalizers=tuple(row.text() for row in part["finalizers"].rows()),
+        is_deleting=not part["deletionTimestamp"].is_missing,
+        managers=tuple(_manager(row) for row in part["managedFields"].rows()),
+    )
+
+
+def parse_pod(part: Field) -> Pod:
+    meta, status = parse_meta(part["metadata"]), part["status"]
+    if not _NAME.fullmatch(meta.name):
+        raise part["metadata"]["name"].wrong("should be the name of a pod")
+    rows = [*status["initContainerStatuses"].rows(), *status["containerStatuses"].rows()]
+    return Pod(
+        meta,
+        _images(part["spec"]),
+        status["phase"].text("Pending"),
+        _conditions(status),
+        tuple(_container(row) for row in rows),
+    )
+
+
+def parse_event(part: Field) -> Happening:
+    about = part["involvedObject"]
+    texts = (about["kind"], about["name"], part["type"], part["reason"], part["message"])
+    return Happening(*(text.text() for text in texts))
+
+
+def _data(part: Field) -> dict[str, bytes]:
+    """What a Secret holds. Raises: RemoteError naming the key, and no value."""
+    return {key: _decoded(value) for key, value in part.items()}
+
+
+def _decoded(part: Field) -> bytes:
+    try:
+        return base64.b64decode(part.text(), validate=True)
+    except (binascii.Error, ValueError):
+        raise part.wrong("should be base64") from None
+
+
+def _manager(part: Field) -> Manager:
+    time = part["time"].text()
+    if time and not _TIME.fullmatch(time):
+        raise part["time"].wrong("should be a time such as 2026-01-31T12:00:00Z")
+    texts = (part["manager"].text(), part["operation"].text(), part["subresource"].text(), time)
+    return Manager(*texts, parse_owned(part["fieldsV1"]))
+
+
+def _spec(part: Field, kind: str) -> Spec:
+    pod = part if kind == "Pod" else part["template"]["spec"]
+    replicas = part["replicas"]
+    return Spec(
+        replicas=None if replicas.is_missing else replicas.whole(),
+        images=_images(pod),
+        selector=part["selector"]["matchLabels"].texts(),
+        on_delete=part["updateStrategy"]["type"].text() == "OnDelete",
+    )
+
+
+def _images(part: Field) -> dict[str, str]:
+    return {row["name"].required(): row["image"].text() for row in part["containers"].rows()}
+
+
+def _status(part: Field) -> Status:
+    """Deployments, sets and daemons call the same numbers by different names."""
+    return Status(
+        observed_generation=part["observedGeneration"].whole(),
+        replicas=part["replicas"].whole(),
+        updated=part["updatedReplicas"].whole() or part["updatedNumberScheduled"].whole(),
+        available=part["availableReplicas"].whole() or part["numberAvailable"].whole(),
+        ready=part["readyReplicas"].whole() or part["numberReady"].whole(),
+        desired=part["desiredNumberScheduled"].whole(),
+        phase=part["phase"].text(),
+        conditions=_conditions(part),
+    )
+
+
+def _conditions(part: Field) -> tuple[Condition, ...]:
+    return tuple(
+        Condition(row["type"].text(), row["status"].text(), row["reason"].text(), row["message"].text())
+        for row in part["conditions"].rows()
+    )
+
+
+def _container(part: Field) -> Container:
+    state, waiting = part["state"], part["state"]["waiting"]
+    return Container(
+        name=part["name"].required(),
+        restarts=part["restartCount"].whole(),
+        digest=parse_image_id(part["imageID"].text()),
+        waiting=None if waiting.is_missing else (waiting["reason"].text(), waiting["message"].text()),
+        ended=_ended(state["terminated"]),
+        last=_ended(part["lastState"]["terminated"]),
+    )
+
+
+def _ended(part: Field) -> Ended | None:
+    if part.is_missing:
+        return None
+    return Ended(part["exitCode"].whole(), part["reason"].text("Error"), part["message"].text())
+
+
+def parse_image_id(text: str) -> Digest | None:
+    """The digest that a kubelet tells of a running image: of its manifest or index, or of its config; None where it tells none.
+
+    Source: the forms of container runtimes: `REPO@DIGEST`, `docker-pullable://REPO@DIGEST`, `docker://DIGEST`, `DIGEST`.
+    """
+    return parse_digest(text.rpartition("@")[2].rpartition("//")[2])
