@@ -9,9 +9,9 @@ from shipit.clock import Clock, Deadline
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.config.secret_values import SecretValues
-from shipit.delivery.early import EarlyUploads
+from shipit.delivery.background_uploads import BackgroundUploads
+from shipit.delivery.blob_uploads import BlobUploads
 from shipit.delivery.inventory import Inventory
-from shipit.delivery.uploads import Uploads
 from shipit.events import Emit, Warned
 from shipit.image.store.content_store import ContentStore
 from shipit.registry.registries import Registries
@@ -36,8 +36,8 @@ class Delivery:
         self.project, self.environment, self.clock, self.emit = project, environment, clock, emit
         self.store, self.registries, self.secrets = store, registries, secrets
         self.inventory = Inventory(registries)
-        self.uploads = Uploads(registries, self.inventory, store, emit)
-        self.early = EarlyUploads(self.inventory, self.uploads)
+        self.uploads = BlobUploads(registries, self.inventory, store, emit)
+        self.background = BackgroundUploads(self.inventory, self.uploads)
         # Cleared while places are read: an engine starts to build only when every place could be read.
         self.may_build = threading.Event()
         self.may_build.set()
@@ -59,6 +59,6 @@ class Delivery:
 
     def close(self) -> None:
         """Wait until the uploads that are under way have ended."""
-        self.early.close()
+        self.background.close()
         self.uploads.close()
         self.inventory.close()

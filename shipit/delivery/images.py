@@ -1,4 +1,4 @@
-"""The images of a run: which are needed, built once each, and how each place will take them."""
+"""The images of a run: each is built once, then prepared for every repository that will hold it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from shipit.config.build_files import build_files
 from shipit.config.project import Project
+from shipit.delivery.background_uploads import BuildKey
 from shipit.delivery.delivery import Delivery
-from shipit.delivery.early import BuildKey
-from shipit.delivery.leaks import check_build, check_config
-from shipit.delivery.upload import Missing, find_published
-from shipit.delivery.withheld import told, with_reason, withheld_from
+from shipit.delivery.publish_image import Missing, find_published
+from shipit.delivery.secret_leaks import check_build, check_config
+from shipit.delivery.withheld_files import describe_withheld, with_reason, withheld_from
 from shipit.digest import Digest
 from shipit.errors import BuildError, UsageError
 from shipit.events import StepDone, StepFailed, StepId, StepStarted
@@ -29,7 +29,7 @@ from shipit.threads import result_of
 
 
 class Prepared(NamedTuple):
-    """One use of an image, ready to publish: the image as that place takes it, what the place lacks, and its tags.
+    """One use of an image, ready to publish: the image in the form of that use, what its repository lacks, and its tags.
 
     `tags`: tag -> manifest digest it names now, or None where it is new.
     """
@@ -46,7 +46,7 @@ class Prepared(NamedTuple):
 
     @property
     def own_tag(self) -> str:
-        """A tag that names nothing else: one of the new ones, or one after the image."""
+        """A tag that no other image has: one of the new ones, or one made of the config digest."""
         return next(iter(self.new_tags), f"config-{short(self.built.config_digest)}")
 
     @property
@@ -59,9 +59,9 @@ class Prepared(NamedTuple):
 
 
 def build_images(delivery: Delivery, uses: Collection[ImageUse]) -> dict[BuildKey, BuiltImage]:
-    """Build, side by side, what the uses need: (image, platform) -> image."""
+    """Build the images of the uses in parallel: (image, platform) -> image."""
     keys = dict.fromkeys((use.image, use.platform) for use in uses)
-    delivery.early.expect(uses)
+    delivery.background.expect(uses)
     return together({key: partial(_built, delivery, *key) for key in keys}, delivery.clock)
 
 
@@ -81,18 +81,21 @@ def _built(delivery: Delivery, name: str, platform: str) -> BuiltImage:
                 delivery.store, delivery.registries, delivery.engine, delivery.emit, delivery.registries.login, check
             )
             key = (name, platform)
-            ready, earlier = partial(delivery.early.layer_made, key), partial(delivery.early.earlier_configs, key)
+            ready, earlier = (
+                partial(delivery.background.layer_made, key),
+                partial(delivery.background.earlier_configs, key),
+            )
             check_build(delivery.project, name, options, delivery.environment.redactor)
             try:
                 built = build_image(name, options, tools, ready, earlier)
             except BuildError as error:
                 raise with_reason(error, options.withheld) from None
             check(built.config)
-            built = built._replace(left_out=told(options.withheld))
+            built = built._replace(left_out=describe_withheld(options.withheld))
     except Exception as error:
         delivery.emit(StepFailed(step, doing, str(error), delivery.clock.now() - started))
         raise
-    # Before anything is published: a cache that is full is told here.
+    # Written before anything is published, so that a full disk fails the run here.
     delivery.store.put(built.config)
     size = sum(layer.size_bytes for layer in built.layers)
     summary = f"{name}  {short(built.config_digest)}  {counted(len(built.layers), 'layer')}, {human_bytes(size)}  ({built.builder})"
@@ -101,7 +104,7 @@ def _built(delivery: Delivery, name: str, platform: str) -> BuiltImage:
 
 
 def delivery_options(delivery: Delivery, name: str, platform: str) -> BuildOptions:
-    """The options of an image's build in a run, with the values that it mounts, and without our cache in its context."""
+    """The options of an image's build, with the secrets that it mounts and the files that are left out of its context."""
     options = build_options(delivery.project, name, platform, delivery.environment.get("SOURCE_DATE_EPOCH"))
     cache, left_out = delivery.store.root.resolve(), options.left_out
     if options.context in cache.parents:
@@ -143,7 +146,7 @@ def build_options(project: Project, name: str, platform: str, source_date_epoch:
 def prepare_uses(
     delivery: Delivery, uses: Iterable[ImageUse], built: Mapping[BuildKey, BuiltImage]
 ) -> dict[ImageUse, Prepared]:
-    """Read, side by side, what each repository has of its image; nothing is written."""
+    """Read in parallel what each repository has of its image; writes nothing."""
     unique = dict.fromkeys(uses)
     return together(
         {use: partial(_prepared, delivery, use, built[use.image, use.platform]) for use in unique}, delivery.clock
@@ -157,9 +160,9 @@ def _prepared(delivery: Delivery, use: ImageUse, plain: BuiltImage) -> Prepared:
     repository_ref = parse_reference(use.repository)
     tags = tuple(tag.replace("{config}", short(built.config_digest)) for tag in use.tags)
     asked = delivery.inventory.tags(repository_ref, tags)
-    delivery.early.image_made(use, built)
-    built = delivery.early.as_published(use, built)
-    absent = partial(delivery.early.image_absent, use, built)
+    delivery.background.image_made(use, built)
+    built = delivery.background.as_published(use, built)
+    absent = partial(delivery.background.image_absent, use, built)
     deadline, name = delivery.registries.deadline, repository_ref.name
     now = {tag: result_of(answer, deadline, f"what {name}:{tag} names") for tag, answer in asked.items()}
     missing = find_published(delivery.inventory, repository_ref, built, use.form, now, absent)
@@ -168,7 +171,7 @@ def _prepared(delivery: Delivery, use: ImageUse, plain: BuiltImage) -> Prepared:
 
 
 def _kept_where_it_is(use: ImageUse, plain: BuiltImage) -> Prepared:
-    """A use that publishes nothing: of an image in another's repository, or of one that stays where it was built."""
+    """A use that publishes nothing: an image in a repository of somebody else, or one that stays on the engine that built it."""
     if plain.origin is not None and plain.origin.digest is not None:
         built, digest = plain, plain.origin.digest
     else:

@@ -1,4 +1,4 @@
-"""What the repositories of a run have already: what their tags name, which images, which blobs. Each is asked once."""
+"""What the repositories of a run hold: tags, images, blobs. Each question is sent once."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from shipit.registry.registries import Registries
 from shipit.threads import Once, Workers, result_of
 
 _PARALLEL = 4
-# What a tag names is asked again after this time: a build may take long.
+# A tag is read again after this time: a build may take long.
 _FRESH_S = 10.0
 
 
 class Inventory:
-    """Reads, and writes nothing. Safe to use from several threads; `close` gives up what has not begun."""
+    """Reads repositories. Safe to use from several threads; `close` cancels requests that have not started."""
 
     def __init__(self, registries: Registries) -> None:
         self.registries = registries
@@ -35,7 +35,7 @@ class Inventory:
         self._workers.close()
 
     def tags(self, repository: ImageRef, tags: Iterable[str]) -> dict[str, Future[Digest | None]]:
-        """Begin to ask which manifest digest each tag names, unless that was asked just before; None where it is not there."""
+        """Tag -> future of the manifest digest that it names; None for a tag that does not exist. Recent answers are reused."""
         now, asked = self.registries.deadline.clock.now(), {}
         with self._lock:
             for tag in tags:
@@ -46,33 +46,33 @@ class Inventory:
         return asked
 
     def images(self, repository: ImageRef, tags: tuple[str, ...], platform: str) -> tuple[SourceImage, ...]:
-        """The images that tags name, each once; empty when nothing can be read."""
+        """The images that the tags name, without duplicates; empty when none can be read."""
         key = (repository.name, tags, platform)
         ask = partial(self._read_images, repository, tags, platform)
         return self._images.get(key, ask, self.registries.deadline, f"the images of {repository.name}")
 
     def has(self, repository: ImageRef, digest: Digest) -> bool:
-        """Whether a repository had a blob when that was first asked."""
+        """Whether a repository had a blob when it was first checked."""
         client = self.registries.client(repository)
         ask = partial(client.has_blob, repository.repository, digest)
         waiting_for = f"the blobs of {repository.name}"
         return self._blobs.get((repository.name, digest), ask, self.registries.deadline, waiting_for)
 
     def lacking(self, repository: ImageRef, digests: Iterable[Digest]) -> set[Digest]:
-        """Those of some blobs that a repository did not have, asked side by side."""
+        """The given blobs that a repository lacks, checked in parallel."""
         asked = {digest: self._workers.submit(self.has, repository, digest) for digest in digests}
         deadline, waiting_for = self.registries.deadline, f"the blobs of {repository.name}"
         return {digest for digest, answer in asked.items() if not result_of(answer, deadline, waiting_for)}
 
     def assume(self, repository: ImageRef, digests: Iterable[Digest]) -> None:
-        """Take blobs for there that a manifest of the repository names: they need not be asked for one by one."""
+        """Assume that a repository has the blobs that one of its manifests names, without checking each."""
         for digest in digests:
             if self._blobs.put((repository.name, digest), True):
                 with self._lock:
                     self._assumed.setdefault(repository.name, set()).add(digest)
 
-    def distrust(self, repository: ImageRef) -> set[Digest]:
-        """Forget the blobs of a repository that were assumed, to ask for them after all; which they were."""
+    def forget_assumed(self, repository: ImageRef) -> set[Digest]:
+        """Drop the assumptions about a repository, so that its blobs are checked; the digests that were assumed."""
         with self._lock:
             digests = self._assumed.pop(repository.name, set())
         for digest in digests:

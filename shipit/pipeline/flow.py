@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from shipit.delivery.publish import move_tags, publish_all
+from shipit.delivery.publish_stage import move_tags, publish_all
 from shipit.errors import DeployFailed, Interrupted, ShipitError, UsageError
 from shipit.events import PlanMade, RunFinished, RunStarted, Serving, TargetFinished, Warned
 from shipit.parallel import settle
@@ -34,7 +34,7 @@ def plan(run: Run) -> Preparation:
 def push(run: Run) -> Preparation:
     """Publish what the chosen targets pull, and move every tag; release nothing."""
     _begin(run, "push")
-    run.delivery.early.allow()
+    run.delivery.background.allow()
     preparation = prepare(run)
     publish_all(run.delivery, preparation.uses.values())
     move_tags(run.delivery, preparation.uses.values())
@@ -47,7 +47,7 @@ def deploy(run: Run) -> int:
     _begin(run, "deploy")
     check_clean(run.project)
     if not (run.project.protected or any(target.config.protected for target in run.targets)):
-        run.delivery.early.allow()
+        run.delivery.background.allow()
     preparation = prepare(run, is_deploy=True)
     run.emit(PlanMade(preparation.plan, preparation.plan.changes))
     if preparation.plan.changes:

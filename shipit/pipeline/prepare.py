@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from shipit.clock import Deadline
-from shipit.delivery.early import BuildKey
+from shipit.delivery.background_uploads import BuildKey
 from shipit.delivery.images import Prepared, build_images, prepare_uses
 from shipit.errors import Interrupted, ShipitError
 from shipit.image.image import BuiltImage

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from shipit.clock import Clock
-from shipit.delivery.publish import publish_all
+from shipit.delivery.publish_stage import publish_all
 from shipit.events import Event, StepDone, TargetFinished
 from shipit.pipeline.flow import deploy
 from shipit.pipeline.prepare import prepare

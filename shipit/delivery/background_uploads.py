@@ -1,12 +1,12 @@
-"""Layers that begin to move while others are still being made, and those that need not move at all."""
+"""Uploads that run while the build goes on: a layer is sent as soon as it is made, unless the repository has it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from shipit.delivery.blob_uploads import BlobUploads
 from shipit.delivery.inventory import Inventory
-from shipit.delivery.upload import config_blob
-from shipit.delivery.uploads import Uploads
+from shipit.delivery.publish_image import config_blob
 from shipit.errors import ShipitError
 from shipit.image.image import BuiltImage, Layer, SourceImage
 from shipit.reference import parse_reference
@@ -16,27 +16,27 @@ from shipit.threads import Workers
 BuildKey = tuple[str, str]
 
 
-class EarlyUploads:
-    """Hears of every new layer, and sends it to the repositories of the image's uses, unless their tags have it already.
+class BackgroundUploads:
+    """Is told of every new layer, and uploads it to the repositories that will pull the image.
 
-    Nothing is sent before `allow`: a plan writes nothing. A blob alone names nothing, so a run that ends before its
-    manifest leaves what the next one finds.
+    Nothing is uploaded before `allow`: a plan writes nothing. A run that ends before the manifest is pushed leaves blobs
+    that no tag names; the next run finds and uses them.
     """
 
-    def __init__(self, inventory: Inventory, uploads: Uploads) -> None:
+    def __init__(self, inventory: Inventory, uploads: BlobUploads) -> None:
         self.inventory = inventory
         self.uploads = uploads
         self.is_allowed = False
         self._uses: dict[BuildKey, tuple[ImageUse, ...]] = {}
         self._new: set[BuildKey] = set()
-        self._workers = Workers("early", 2)
+        self._workers = Workers("background", 2)
 
     def allow(self) -> None:
-        """Begin to send what is made; where the cache's disk is nearly full, only when all of it could be kept."""
+        """Allow uploads from now on, unless the cache's disk is nearly full: the build may then fail for lack of space."""
         self.is_allowed = self.uploads.store.has_free_space
 
     def expect(self, uses: Iterable[ImageUse]) -> None:
-        """Say which uses the images that are about to be built have, and begin to ask what their tags name."""
+        """Register the uses of the images that are about to be built, and start to read their tags."""
         for use in uses:
             if use.publish:
                 key = (use.image, use.platform)
@@ -48,26 +48,26 @@ class EarlyUploads:
         self._workers.close()
 
     def layer_made(self, key: BuildKey, layer: Layer) -> None:
-        """A layer that was not in the cache is now in the store."""
+        """Called when a layer was built that was not in the cache."""
         self._new.add(key)
         if self.is_allowed:
             for use in self._uses.get(key, ()):
                 self._workers.submit(self._send, use, layer)
 
     def earlier_configs(self, key: BuildKey) -> Iterator[bytes]:
-        """Configs of the images that the tags of an image's uses name now. Each repository is asked when it is due."""
+        """Configs of the images that the tags of an image name now. Repositories are read lazily, one after the other."""
         for use in self._uses.get(key, ()):
             if use.repository:
                 for image in self._published(use):
                     yield image.config
 
     def image_made(self, use: ImageUse, built: BuiltImage) -> None:
-        """An image is built; where one of its layers is new, its config is, too."""
+        """Called when an image is built; its config is uploaded where one of its layers is new."""
         if self.is_allowed and (use.image, use.platform) in self._new:
             self._workers.submit(self._send_config, use, built)
 
     def image_absent(self, use: ImageUse, built: BuiltImage) -> None:
-        """A repository lacks an image, and so its config."""
+        """Called when a repository lacks an image, and therefore its config."""
         if self.is_allowed:
             self.uploads.send(parse_reference(use.repository), config_blob(self.uploads, built))
 
@@ -76,7 +76,7 @@ class EarlyUploads:
             if all(image.config != built.config for image in self._published(use)):
                 self.image_absent(use, built)
         except ShipitError:
-            # As with a layer, the publishing stage tells it.
+            # The publishing stage meets the same error and reports it.
             return
 
     def _send(self, use: ImageUse, layer: Layer) -> None:
@@ -85,11 +85,11 @@ class EarlyUploads:
             if layer.diff_id not in self._published_layers(use):
                 self.uploads.send(repository, layer)
         except ShipitError:
-            # The publishing stage meets the same error, and tells it.
+            # The publishing stage meets the same error and reports it.
             return
 
     def as_published(self, use: ImageUse, built: BuiltImage) -> BuiltImage:
-        """The image with the layers that its repository has in another compression replaced by those."""
+        """The image with each layer that its repository has with another compression replaced by that one."""
         if (use.image, use.platform) not in self._new:
             return built
         known = self._published_layers(use)
@@ -97,7 +97,7 @@ class EarlyUploads:
         return built._replace(layers=tuple(usable.get(layer.diff_id, layer) for layer in built.layers))
 
     def _published_layers(self, use: ImageUse) -> dict[str, Layer]:
-        """Layers that a repository has, by diff_id: equal content that need not be sent in another compression."""
+        """diff_id -> layer of the images that the repository holds."""
         return {layer.diff_id: layer for image in self._published(use) for layer in image.layers}
 
     def _published(self, use: ImageUse) -> tuple[SourceImage, ...]:
@@ -105,5 +105,5 @@ class EarlyUploads:
 
 
 def plain_tags(use: ImageUse) -> tuple[str, ...]:
-    """The tags that are known before the image is."""
+    """The tags that do not depend on the image."""
     return tuple(tag for tag in use.tags if "{" not in tag)

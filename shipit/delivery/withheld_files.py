@@ -1,4 +1,4 @@
-"""What the builds of a project leave out of their contexts, and why."""
+"""The files that builds leave out of their contexts, and why: secrets, env files, git's own, deploy.yml."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shipit.image.withheld import SHORTEST_CONTENT, Withheld, node_of
 _INCLUDED, _GIT = "included by deploy.yml", "git's own"
 USE_BUILD_SECRETS = "use build secrets: RUN --mount=type=secret,id=ID with build: secrets: {ID: {file: PATH}}"
 
-# Values that many keep secret and that say nothing: a variable that holds one by its nature is no leak.
+# Values that many people use as a secret and that are common words: finding one in an image proves nothing.
 COMMON = frozenset(
     [
         "admin",
@@ -60,9 +60,9 @@ COMMON = frozenset(
 
 
 def withheld_from(project: Project, image: str, context: Path, values: Mapping[str, str]) -> Withheld:
-    """What an image's build does not see. `values` are those of secrets, by name.
+    """The files that an image's build leaves out. `values`: name of a secret -> its value.
 
-    Raises: ConfigError where the file asks to keep what is a secret.
+    Raises: ConfigError when `build: keep:` names the file of a secret.
     """
     build = project.images[image].build
     kept = {os.path.normpath(path) for path in (build.keep if build else ())}
@@ -85,7 +85,7 @@ def withheld_from(project: Project, image: str, context: Path, values: Mapping[s
 
 
 def _inside(context: Path, file: Path) -> Iterator[str]:
-    """The paths of a file in a context, as it is named and where its links lead; none where it lies elsewhere."""
+    """The paths of a file relative to a context, before and after its links are resolved; none when it is outside."""
     for path in {os.path.normpath(file), os.path.realpath(file)}:
         for top in {str(context), os.path.realpath(context)}:
             if path.startswith(top.rstrip("/") + "/"):
@@ -93,13 +93,13 @@ def _inside(context: Path, file: Path) -> Iterator[str]:
 
 
 def _contents(project: Project, taken: set[Path], values: Mapping[str, str]) -> Iterator[tuple[bytes, str]]:
-    """The contents of private files, and of files that would hold a secret's value and nothing else."""
+    """The contents of private files, and of files that hold only the value of a secret."""
     for file in project.private_files:
         if project.folder.file(file.path) in taken:
             try:
                 yield project.folder.read(file.path), f"a copy of {file.path}"
             except Unreadable:
-                # Who needs it says why.
+                # Whoever needs the file reports why it can't be read.
                 continue
     for name, value in values.items():
         if value.lower() in COMMON:
@@ -117,7 +117,7 @@ def _by_size(contents: Iterator[tuple[bytes, str]]) -> dict[int, dict[bytes, str
 
 
 def with_reason(error: BuildError, withheld: Withheld) -> BuildError:
-    """The error with what it takes, where a file that is not there was left out by us."""
+    """The error with a hint, when the missing file was left out of the context."""
     for path, what in {**dict.fromkeys(withheld.names, _GIT), **withheld.paths, **withheld.found}.items():
         if f"{path!r} is not there" in error.what or f"'/{path}' is not there" in error.what:
             is_secret = "secret" in what
@@ -127,6 +127,6 @@ def with_reason(error: BuildError, withheld: Withheld) -> BuildError:
     return error
 
 
-def told(withheld: Withheld) -> str:
-    """What the plan says was left out; nothing where nothing is worth a word."""
+def describe_withheld(withheld: Withheld) -> str:
+    """The files that were left out, for the plan; empty for none."""
     return ", ".join(f"{path} ({what})" for path, what in sorted(withheld.found.items()))

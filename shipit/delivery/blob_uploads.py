@@ -1,4 +1,4 @@
-"""Blobs on their way: each is looked for once and sent at most once per repository, as soon as it is there."""
+"""Uploads of blobs: each blob is checked for once and sent at most once per repository."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ Watcher = Callable[[int], None]
 
 
 class GivenUp(ShipitError):
-    """A blob that was not sent, because another one of its repository failed."""
+    """A blob was not sent because another upload to the same repository failed."""
 
 
 @dataclass
 class _Blob:
-    """One blob for one repository. `moved` are the bytes that are over there, told to each watcher as they grow."""
+    """One blob for one repository. `moved` counts the bytes that were sent; each watcher is called with every increase."""
 
     repository: ImageRef
     layer: Layer
@@ -55,8 +55,8 @@ class _Blob:
             watcher(moved)
 
 
-class Uploads:
-    """The blobs of a run. Safe to use from several threads; `close` gives up what has not begun."""
+class BlobUploads:
+    """Uploads the blobs of a run. Safe to use from several threads; `close` cancels uploads that have not started."""
 
     def __init__(self, registries: Registries, inventory: Inventory, store: ContentStore, emit: Emit) -> None:
         self.registries = registries
@@ -73,16 +73,16 @@ class Uploads:
         self._closed.set()
         self._workers.close()
 
-    def distrust(self, repository: ImageRef) -> bool:
-        """Send anew, if need be, the blobs that were assumed to be there; whether there were any."""
-        digests = self.inventory.distrust(repository)
+    def resend_assumed(self, repository: ImageRef) -> bool:
+        """Forget which blobs of a repository were only assumed to exist, so that they are checked and sent; whether there were any."""
+        digests = self.inventory.forget_assumed(repository)
         with self._lock:
             for digest in digests:
                 self._blobs.pop((repository.name, digest), None)
         return bool(digests)
 
     def send(self, repository: ImageRef, layer: Layer, watcher: Watcher | None = None) -> Future[Outcome]:
-        """Begin to send a blob that is not there yet, or join those who have begun."""
+        """Start to upload a blob, or join the upload that is running. The future gives `there` where the repository has it already."""
         blob = self._blob(repository, layer)
         if watcher:
             blob.watch(watcher)
@@ -100,11 +100,11 @@ class Uploads:
             raise Interrupted
         name = blob.repository.name
         if name in self._failed:
-            raise GivenUp("is given up, since another upload there failed", where=name)
+            raise GivenUp("cancelled: another upload to this repository failed", where=name)
         try:
             return self._sent(blob)
         except ShipitError:
-            # A repository that lacks one blob for good can't take the image: its other uploads are pointless.
+            # Without this blob the repository can't accept the image: cancel its other uploads.
             self._failed.add(name)
             raise
 

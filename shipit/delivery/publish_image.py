@@ -1,4 +1,4 @@
-"""Publishing: blobs in parallel, the manifest by its digest when all are there, tags apart and later."""
+"""Publish one image to one repository: blobs in parallel, then the manifest by digest, then tags."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from functools import partial
 from typing import NamedTuple
 
 from shipit.clock import Deadline
+from shipit.delivery.blob_uploads import BlobUploads, GivenUp, Outcome
 from shipit.delivery.inventory import Inventory
-from shipit.delivery.uploads import GivenUp, Outcome, Uploads
 from shipit.digest import Digest
 from shipit.errors import RemoteError, ShipitError
 from shipit.events import Emit, StepId, StepProgress, Transferred
@@ -24,7 +24,7 @@ from shipit.threads import result_of
 
 
 class Missing(NamedTuple):
-    """What a repository lacks of an image: its layers and config by digest and size; all empty when only tags do."""
+    """What a repository lacks of an image. `is_published` is whether the manifest is there: only tags may be missing then."""
 
     manifest_digest: Digest
     is_published: bool
@@ -43,10 +43,10 @@ def find_published(
     tags: Mapping[str, Digest | None],
     absent: Callable[[], None] = lambda: None,
 ) -> Missing:
-    """Read what a repository has of an image; writes nothing. `absent` is called as soon as it is known to be missing.
+    """Read what a repository has of an image; writes nothing. `absent` is called as soon as the manifest is known to be missing.
 
-    `tags`: tag -> manifest digest it names there now. The manifest found may differ from the one we would write where the
-    same content was compressed elsewhere: a tag that names a manifest of the same config is the same image, and is kept.
+    `tags`: tag -> manifest digest that it names now. A tag that names another manifest of the same config names the same
+    image, compressed elsewhere: that manifest is kept.
     """
     client = inventory.registries.client(repository)
     digest = Digest.of(image.manifest(form))
@@ -67,7 +67,7 @@ def find_published(
 
 
 def _manifest(registries: Registries, repository: ImageRef, digest: Digest) -> Manifest | None:
-    """A manifest of a repository; None where it is gone, or no image's."""
+    """A manifest of a repository; None where it does not exist or is not that of one image."""
     try:
         found = registries.manifest(repository, digest)
     except InvalidManifest:
@@ -80,24 +80,24 @@ def _manifest(registries: Registries, repository: ImageRef, digest: Digest) -> M
 
 
 def publish_image(
-    uploads: Uploads, image: BuiltImage, repository: ImageRef, form: Form, step: StepId, own_tag: str = ""
+    uploads: BlobUploads, image: BuiltImage, repository: ImageRef, form: Form, step: StepId, own_tag: str = ""
 ) -> Transferred:
-    """Upload what is missing, then the manifest under its digest; what moved is told. No tag is moved.
+    """Upload the missing blobs, then the manifest by its digest, and report what was sent. No tag is moved.
 
-    `own_tag` is a new tag for a registry that takes manifests by tag only, as docker pushes them.
-    Raises: RemoteError; nothing names the image then, and what was uploaded is found by the next run.
+    `own_tag` is a new tag for a registry that accepts manifests by tag only.
+    Raises: RemoteError; no tag names the image then, and the next run finds the uploaded blobs.
     """
     blobs = list({layer.digest: layer for layer in (*image.layers, config_blob(uploads, image))}.values())
     manifest, client = image.manifest(form), uploads.registries.client(repository)
     put = partial(_put, client, repository, manifest, form, own_tag)
-    # The next run asks what the tags name: this.
+    # The next run reads this manifest when it looks at the tags.
     uploads.store.put(manifest)
     outcomes = _send_all(uploads, repository, blobs, step)
     try:
         put()
     except RemoteError as error:
-        # A registry may have lost what its own manifests name.
-        if error.status not in (400, 404) or not uploads.distrust(repository):
+        # A registry may have lost blobs that its own manifests name.
+        if error.status not in (400, 404) or not uploads.resend_assumed(repository):
             raise
         outcomes = _send_all(uploads, repository, blobs, step)
         put()
@@ -119,20 +119,20 @@ def _put(client: RegistryClient, repository: ImageRef, manifest: bytes, form: Fo
         client.put_manifest(repository.repository, own_tag, manifest, MANIFEST_TYPES[form])
 
 
-def config_blob(uploads: Uploads, image: BuiltImage) -> Layer:
+def config_blob(uploads: BlobUploads, image: BuiltImage) -> Layer:
     """The config of an image as a blob of the store."""
     uploads.store.put(image.config)
     return Layer(image.config_digest, image.config_digest, len(image.config), "none")
 
 
-def _send_all(uploads: Uploads, repository: ImageRef, blobs: Sequence[Layer], step: StepId) -> list[Outcome]:
+def _send_all(uploads: BlobUploads, repository: ImageRef, blobs: Sequence[Layer], step: StepId) -> list[Outcome]:
     meter = _Meter(sum(blob.size_bytes for blob in blobs), step, uploads.emit)
     sending = [uploads.send(repository, blob, meter.add) for blob in blobs]
     return _results(sending, repository.name, uploads.registries.deadline)
 
 
 def _results(sending: list[Future[Outcome]], name: str, deadline: Deadline) -> list[Outcome]:
-    """How every blob went; the error that was first, not those that gave up because of it."""
+    """The outcome of every upload. Raises: the first error that is not a consequence of another."""
     outcomes: list[Outcome] = []
     errors: list[ShipitError] = []
     for future in sending:
@@ -147,9 +147,14 @@ def _results(sending: list[Future[Outcome]], name: str, deadline: Deadline) -> l
 
 
 def put_tags(
-    uploads: Uploads, repository: ImageRef, image: BuiltImage, form: Form, manifest_digest: Digest, tags: Iterable[str]
+    uploads: BlobUploads,
+    repository: ImageRef,
+    image: BuiltImage,
+    form: Form,
+    manifest_digest: Digest,
+    tags: Iterable[str],
 ) -> None:
-    """Point tags at a manifest that is published: the image's own, or another of the same image."""
+    """Point tags at a published manifest: the image's own, or another manifest of the same image."""
     if not (tags := tuple(tags)):
         return
     client = uploads.registries.client(repository)
@@ -168,7 +173,7 @@ def put_tags(
 
 
 class _Meter:
-    """Adds up bytes over threads, and tells of them at most once per percent."""
+    """Adds up bytes from several threads and reports progress at most once per percent."""
 
     def __init__(self, total: int, step: StepId, emit: Emit) -> None:
         self._total, self._step, self._emit = total, step, emit

@@ -7,7 +7,7 @@ from functools import partial
 
 from shipit.delivery.delivery import Delivery
 from shipit.delivery.images import Prepared, delivery_options
-from shipit.delivery.upload import publish_image, put_tags
+from shipit.delivery.publish_image import publish_image, put_tags
 from shipit.errors import BuildError, DeployFailed
 from shipit.events import StepDone, StepFailed, StepId, StepStarted, Transferred, Warned
 from shipit.parallel import together
@@ -17,9 +17,9 @@ from shipit.release import short
 
 
 def publish_all(delivery: Delivery, items: Iterable[Prepared]) -> None:
-    """Publish what repositories lack, side by side; when every one is complete, place the new tags.
+    """Publish what repositories lack, in parallel; when all are complete, set the new tags.
 
-    Raises: the failures; no tag names anything of this run then.
+    Raises: the failures; no tag names an image of this run then.
     """
     wanted = [item for item in items if not item.is_published]
     missing = {item.image.pinned: item for item in wanted if not item.missing.is_published}
@@ -33,7 +33,7 @@ def publish_all(delivery: Delivery, items: Iterable[Prepared]) -> None:
 
 
 def _keep_cache(delivery: Delivery, name: str, platform: str) -> None:
-    """Keep what a build made for builds on other machines. What it made for this one is safe already."""
+    """Store the build cache in the registry, for builds on other machines. A failure is a warning."""
     from shipit.image.build import keep_cache
 
     step, started = StepId("cache", name, platform=platform), delivery.clock.now()
@@ -51,9 +51,9 @@ def _keep_cache(delivery: Delivery, name: str, platform: str) -> None:
 
 
 def move_tags(delivery: Delivery, items: Iterable[Prepared]) -> None:
-    """Point tags that named something else at what has been verified.
+    """Move existing tags to the images that were verified.
 
-    Raises: DeployFailed, before any is moved, when somebody else moved one of them since the plan was made.
+    Raises: DeployFailed, before any tag is moved, when somebody else moved one of them since the plan was made.
     """
     moving = [item for item in items if item.moving_tags]
     together({item.image.pinned: partial(_check_tags, delivery, item) for item in moving}, delivery.clock)
@@ -66,7 +66,7 @@ def move_tags(delivery: Delivery, items: Iterable[Prepared]) -> None:
 
 
 def _check_tags(delivery: Delivery, item: Prepared) -> None:
-    """That each tag names what it did when the plan was made, or already what it should."""
+    """Check that each tag names what it named when the plan was made, or already the new image."""
     ref = parse_reference(item.use.repository)
     client = delivery.registries.client(ref)
     for tag in item.moving_tags:

@@ -1,4 +1,4 @@
-"""That no value of a secret gets into an image by its arguments, its Dockerfile or its config."""
+"""Checks that no value of a secret gets into an image by build arguments, Dockerfile or config."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Iterator
 from typing import Any
 
 from shipit.config.project import Project
-from shipit.delivery.withheld import COMMON, USE_BUILD_SECRETS
+from shipit.delivery.withheld_files import COMMON, USE_BUILD_SECRETS
 from shipit.errors import BuildError
 from shipit.files import Unreadable, read_file
 from shipit.image.options import BuildOptions
 from shipit.redact import Redactor
 
-# A shorter value can stand in a text by chance; it is only found where it is all of it.
+# A shorter value can be part of a text by chance: it is found only when it is the whole text.
 _CERTAIN = 8
 
 
 def holds_secret(text: str, redactor: Redactor) -> bool:
-    """Whether a text holds a value that the process keeps secret, in any of its forms."""
+    """Whether a text holds a known secret, plain or encoded."""
     return redactor.holds(text, shortest=_CERTAIN, common=COMMON)
 
 
 def check_build(project: Project, image: str, options: BuildOptions, redactor: Redactor) -> None:
-    """That neither a build argument nor the Dockerfile holds the value of a secret, before anything is built.
+    """Check the build arguments and the Dockerfile before anything is built.
 
     Raises: ConfigError at the argument, BuildError at the line.
     """
@@ -35,7 +35,7 @@ def check_build(project: Project, image: str, options: BuildOptions, redactor: R
     try:
         text = read_file(options.dockerfile).decode("utf-8", "replace")
     except Unreadable:
-        # The build says so.
+        # The build reports the error.
         return
     for number, line in enumerate(text.split("\n"), 1):
         if holds_secret(line, redactor):
@@ -44,7 +44,7 @@ def check_build(project: Project, image: str, options: BuildOptions, redactor: R
 
 
 def check_config(name: str, redactor: Redactor, config: bytes) -> None:
-    """That the config of an image, its history included, holds no value of a secret. Raises: BuildError."""
+    """Check the config of an image, its history included. Raises: BuildError."""
     for place, text in _texts(json.loads(config), ()):
         if holds_secret(text, redactor) or ("=" in text and holds_secret(text.partition("=")[2], redactor)):
             what = f"its config holds the value of a secret, at {place}"
@@ -52,7 +52,7 @@ def check_config(name: str, redactor: Redactor, config: bytes) -> None:
 
 
 def _texts(value: Any, place: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Each text of a config that is not a digest, and where it stands."""
+    """(path, text) of every string of a config except digests."""
     if isinstance(value, dict):
         for key, item in value.items():
             if key != "rootfs":
@@ -60,7 +60,7 @@ def _texts(value: Any, place: tuple[str, ...]) -> Iterator[tuple[str, str]]:
                 yield from _texts(item, (*place, str(key)))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            # A variable is called by its name, which is no secret.
+            # A variable's path ends with its name, which is no secret.
             is_variable = place[-1:] == ("Env",) and isinstance(item, str)
             yield from _texts(item, (*place, item.partition("=")[0] if is_variable else str(index)))
     elif isinstance(value, str):
