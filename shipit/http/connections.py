@@ -11,8 +11,8 @@ import weakref
 from pathlib import Path
 
 from shipit.files import MIB, read_file
-from shipit.http.interim import Response
 from shipit.http.pace import Pace
+from shipit.http.response import Response
 from shipit.http.sockets import PacedSocket, PacedTlsSocket, open_socket, secure
 from shipit.http.tls import Tls
 

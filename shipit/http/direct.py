@@ -8,11 +8,13 @@ from contextlib import suppress
 from urllib.parse import quote, urlsplit
 
 from shipit.http.connections import Connections, Place
-from shipit.http.exchange import Answer, Request
 from shipit.http.failures import translate
-from shipit.http.leads import check_authority, is_inside
+from shipit.http.messages import Answer, Request
+from shipit.http.pace import Pace
+from shipit.http.reach import reach_of
 from shipit.http.timeouts import CONNECT_S
 from shipit.http.tls import Tls
+from shipit.http.urls import check_authority
 
 # Reserved and unreserved characters of RFC 3986, and `%`: what a server quoted stays as it is.
 _AS_IT_IS = "!#$%&'()*+,/:;=?@[]~"
@@ -28,13 +30,13 @@ class Direct:
     def close(self) -> None:
         self._connections.close()
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: Request, pace: Pace) -> Answer:
         """Send once. Raises: OSError, http.client.HTTPException, ValueError."""
         place, target = parse_url(request.url)
-        connection = self._connections.take(place, request.pace, CONNECT_S)
-        is_from_inside = is_inside(str(connection.sock.getpeername()[0]))
+        connection = self._connections.take(place, pace, CONNECT_S)
+        reach = reach_of(str(connection.sock.getpeername()[0]))
         try:
-            response = _exchange(connection, request, target)
+            response = _exchange(connection, request, target, pace)
         except BaseException:
             connection.close()
             raise
@@ -42,8 +44,8 @@ class Direct:
         for name, value in response.headers.items():
             name = name.lower()
             received[name] = f"{received[name]}, {value}" if name in received else value
-        body = _Incoming(self._connections, place, connection, response, request)
-        return Answer(request, response.status, received, body, is_inside=is_from_inside)
+        body = _Incoming(self._connections, place, connection, response, request, pace)
+        return Answer(request, response.status, received, body, reach)
 
 
 class _Incoming:
@@ -56,17 +58,18 @@ class _Incoming:
         connection: http.client.HTTPConnection,
         response: http.client.HTTPResponse,
         request: Request,
+        pace: Pace,
     ) -> None:
         self._connections, self._place, self._connection = connections, place, connection
-        self._response, self._request = response, request
+        self._response, self._request, self._pace = response, request, pace
         self._is_over = False
 
     def read(self, amount: int) -> bytes:
         if self._is_over:
             return b""
-        self._request.pace.body(amount)
+        self._pace.body(amount)
         try:
-            read = self._response.read1 if self._request.pace.follows else self._response.read
+            read = self._response.read1 if self._pace.follows else self._response.read
             data = read(amount)
             # http.client says nothing of a body that ends early when it is read in pieces.
             if not data and self._response.length:
@@ -93,8 +96,10 @@ class _Incoming:
             self._connection.close()
 
 
-def _exchange(connection: http.client.HTTPConnection, request: Request, target: str) -> http.client.HTTPResponse:
-    request.pace.sending()
+def _exchange(
+    connection: http.client.HTTPConnection, request: Request, target: str, pace: Pace
+) -> http.client.HTTPResponse:
+    pace.sending()
     try:
         connection.request(request.method, target, body=request.body, headers=dict(request.headers))
     except OSError as error:
@@ -102,12 +107,12 @@ def _exchange(connection: http.client.HTTPConnection, request: Request, target: 
             raise
         # A server may answer and hang up before it has read everything: its answer says why.
         with suppress(OSError, http.client.HTTPException):
-            request.pace.head()
+            pace.head()
             response = connection.getresponse()
             response.will_close = True
             return response
         raise
-    request.pace.head()
+    pace.head()
     return connection.getresponse()
 
 

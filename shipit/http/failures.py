@@ -1,49 +1,39 @@
-"""What it means when a request got no answer: a RemoteError by the type of the system's or http.client's error. Pure."""
+"""The one table from an error of the system or of http.client to a RemoteError, for a request without an answer. Pure."""
 
 from __future__ import annotations
 
 import http.client
 import socket
 import ssl
-from urllib.parse import urlsplit
 
 from shipit.errors import RemoteError
+from shipit.http.urls import host_of, shown
 
 _SAID = {
-    "IncompleteRead": "the answer broke off",
-    "RemoteDisconnected": "the server hung up",
+    "IncompleteRead": "the answer ended early",
+    "RemoteDisconnected": "the server closed the connection",
     "HTTPException": "the answer has too many headers",
     "LineTooLong": "the answer has a line that is too long",
-    "BadStatusLine": "the answer is no HTTP",
-    "SSLEOFError": "the server hung up",
-    "SSLZeroReturnError": "the server hung up",
+    "BadStatusLine": "the answer is not HTTP",
+    "SSLEOFError": "the server closed the connection",
+    "SSLZeroReturnError": "the server closed the connection",
 }
 
 
 class Untrusted(RemoteError):
-    """A certificate that nobody we trust vouches for."""
+    """A certificate that is not signed by an authority we trust."""
 
 
-# What OpenSSL says of an answer that is no TLS.
+# OpenSSL's reasons for an answer that is not TLS.
 _NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "UNKNOWN_PROTOCOL")
 
 
 class WithoutTls(RemoteError):
-    """A server that was asked with TLS and answered without."""
-
-
-def shown(method: str, url: str) -> str:
-    """`METHOD host/path` of a URL: no user, no password, no query."""
-    try:
-        parts = urlsplit(url)
-        port = f":{parts.port}" if parts.port else ""
-        return f"{method} {parts.hostname or ''}{port}{parts.path}"
-    except ValueError:
-        return method
+    """A server that answered a TLS handshake with something else."""
 
 
 def translate(error: BaseException, method: str, url: str) -> RemoteError:
-    """The RemoteError for what stopped a request; which ones may pass is set here, by type."""
+    """The RemoteError for the error that stopped a request; its type decides whether it is retryable."""
     where, host = shown(method, url), host_of(url)
     if isinstance(error, ssl.SSLCertVerificationError):
         return untrusted(where, host, error.verify_message)
@@ -51,10 +41,10 @@ def translate(error: BaseException, method: str, url: str) -> RemoteError:
         return RemoteError("no answer in time", where=where, hint=f"check that {host} can be reached", retryable=True)
     if isinstance(error, socket.gaierror):
         return RemoteError(
-            f"the name {host} is not known", where=where, hint="check the name and the network", retryable=True
+            f"the name {host} can't be resolved", where=where, hint="check the name and the network", retryable=True
         )
     if isinstance(error, http.client.InvalidURL):
-        return RemoteError(f"{host} is no address that can be asked", where=where)
+        return RemoteError(f"invalid URL of {host}" if host else "invalid URL", where=where)
     if isinstance(error, ValueError):
         return RemoteError(
             "a header holds characters that HTTP does not allow", where=where, hint="check the credentials"
@@ -70,23 +60,15 @@ def translate(error: BaseException, method: str, url: str) -> RemoteError:
 
 
 def untrusted(where: str, host: str, reason: str = "") -> Untrusted:
-    """The error for a certificate that nobody we trust vouches for."""
+    """The error for a certificate that is not signed by an authority we trust."""
     hint = "for a private certificate authority set SSL_CERT_FILE to its file"
     return Untrusted(
         f"the certificate of {host} can't be trusted{f': {reason}' if reason else ''}", where=where, hint=hint
     )
 
 
-def host_of(url: str) -> str:
-    """The host of a URL, for people."""
-    try:
-        return urlsplit(url).hostname or "the URL"
-    except ValueError:
-        return "the URL"
-
-
 def _said(error: BaseException) -> str:
-    """What the operating system or the protocol says of an error, in lower case."""
+    """The text of the operating system or of the protocol for an error, in lower case."""
     if known := _SAID.get(type(error).__name__):
         return known
     if isinstance(error, ssl.SSLError) and error.reason:

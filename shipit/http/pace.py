@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from shipit.clock import SLICE_S, Deadline
 from shipit.errors import RemoteError
+from shipit.http.reach import Reach, reach_of
 
 # A body that comes or goes slower than this, in bytes a second, averaged over a window of seconds, is given up.
 LEAST_RATE, WINDOW_S = 1024, 30.0
@@ -21,15 +22,26 @@ class Pace:
     answer. `least_rate` is in bytes a second; 0 for a stream that follows something which may have nothing to say.
     """
 
-    def __init__(self, shown: str, deadline: Deadline, silence_s: float, least_rate: int = LEAST_RATE) -> None:
+    def __init__(
+        self,
+        shown: str,
+        deadline: Deadline,
+        silence_s: float,
+        least_rate: int = LEAST_RATE,
+        led_by: Reach | None = None,
+    ) -> None:
         self.shown = shown
         self.deadline = deadline
         self._silence_s = silence_s
         self._least_rate = least_rate
         self._window_s = min(WINDOW_S, silence_s)
-        # Whether an address of this machine or its link is refused, whatever name leads there.
-        self.is_outside_only = False
+        self._led_by = led_by
         self.begin("the connection")
+
+    def check_address(self, host: str, address: str) -> None:
+        """Refuse an address of this machine or its link where a server elsewhere led us to its name. Raises: RemoteError."""
+        if self._led_by is not None and not self._led_by.may_lead_to(reach_of(address)):
+            raise RemoteError(f"redirects to an address of this machine or its link: {host}", where=self.shown)
 
     @property
     def follows(self) -> bool:

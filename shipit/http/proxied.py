@@ -9,7 +9,8 @@ import urllib3
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.http.connections import check_bundle
-from shipit.http.exchange import Answer, Request
+from shipit.http.messages import Answer, Request
+from shipit.http.pace import Pace
 from shipit.http.proxy import proxy_for
 from shipit.http.session import make_session, mapped_errors, pacing
 from shipit.http.timeouts import CONNECT_S, READ_S
@@ -33,10 +34,10 @@ class Proxied:
     def close(self) -> None:
         self._session.close()
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: Request, pace: Pace) -> Answer:
         """Send once. Raises: RemoteError, DeadlinePassed, Interrupted."""
         proxy = self._proxy or proxy_for(request.url, self._environment)
-        with mapped_errors(request.method, request.url), pacing(request.pace):
+        with mapped_errors(request.method, request.url), pacing(pace):
             response = self._session.request(
                 request.method,
                 request.url,
@@ -51,18 +52,18 @@ class Proxied:
                 cert=(self._tls.cert_file, self._tls.key_file) if self._tls.cert_file and self._tls.key_file else None,
             )
         received = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(request, response.status_code, received, _Incoming(request, response))
+        return Answer(request, response.status_code, received, _Incoming(request, response, pace))
 
 
 class _Incoming:
-    def __init__(self, request: Request, response: requests.Response) -> None:
-        self._request, self._response = request, response
+    def __init__(self, request: Request, response: requests.Response, pace: Pace) -> None:
+        self._request, self._response, self._pace = request, response, pace
 
     def read(self, amount: int) -> bytes:
-        self._request.pace.body(amount)
+        self._pace.body(amount)
         with mapped_errors(self._request.method, self._request.url):
             raw = self._response.raw
-            data: bytes = (raw.read1 if self._request.pace.follows else raw.read)(amount, decode_content=False)
+            data: bytes = (raw.read1 if self._pace.follows else raw.read)(amount, decode_content=False)
             return data
 
     def close(self) -> None:

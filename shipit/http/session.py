@@ -19,11 +19,11 @@ from urllib3.util.ssl_ import create_urllib3_context
 from shipit.errors import RemoteError, ShipitError
 from shipit.http import failures
 from shipit.http.connections import trusting
-from shipit.http.failures import shown
-from shipit.http.interim import Response
 from shipit.http.pace import Pace
+from shipit.http.response import Response
 from shipit.http.sockets import PacedSocket, PacedTlsSocket, open_socket
 from shipit.http.timeouts import CONNECT_S
+from shipit.http.urls import host_of, shown
 
 _PIECE = 256 * 1024
 _POOL = 8
@@ -164,7 +164,7 @@ def translate(error: Exception, method: str, url: str) -> RemoteError:
         return failures.translate(http.client.InvalidURL(), method, url)
     root = _root(error)
     if isinstance(error, requests.exceptions.SSLError) and not isinstance(root, ssl.SSLError):
-        return failures.untrusted(where, failures.host_of(url))
+        return failures.untrusted(where, host_of(url))
     return failures.translate(root, method, url)
 
 

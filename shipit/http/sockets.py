@@ -11,8 +11,6 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from shipit.errors import RemoteError
-from shipit.http.leads import is_inside
 from shipit.http.pace import Pace
 
 _BLOCK = 1024 * 1024
@@ -91,8 +89,8 @@ def open_socket(host: str, port: int, pace: Pace, connect_s: float, *, is_proxy:
     """
     error: OSError = OSError(errno.EHOSTUNREACH, "the name has no address")
     for family, address in _addresses(host, port, pace):
-        if pace.is_outside_only and not is_proxy and is_inside(str(address[0])):
-            raise RemoteError(f"leads to an address of this machine or its link: {host}", where=pace.shown)
+        if not is_proxy:
+            pace.check_address(host, str(address[0]))
         pace.connecting(connect_s)
         try:
             return _connected(family, address, pace)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from shipit.errors import RemoteError
-from shipit.http.exchange import Answer
+from shipit.http.messages import Answer
 from shipit.http.retry import parse_retry_after
 
 

@@ -1,38 +1,32 @@
-"""HTTP for what is asked at once and often: straight to the server, or through the proxy that the environment names."""
+"""Sends a request to its server, directly or through the proxy that the environment names."""
 
 from __future__ import annotations
 
 import http.client
 import threading
-from collections.abc import Mapping, Sequence
-from json import dumps
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from shipit import __version__
 from shipit.clock import Clock, Deadline
 from shipit.config.process_environment import ProcessEnvironment
+from shipit.http.credentials_in import credentials_in
 from shipit.http.direct import Direct, parse_url
-from shipit.http.exchange import Answer, Request
-from shipit.http.failures import shown, translate
-from shipit.http.held import held_by
-from shipit.http.pace import LEAST_RATE, Pace
+from shipit.http.failures import translate
+from shipit.http.messages import Answer, Pairs, Request, make_request
+from shipit.http.pace import Pace
 from shipit.http.proxy import proxy_for
-from shipit.http.timeouts import READ_S, REQUEST_S, own_read_s
+from shipit.http.timeouts import REQUEST_S, own_read_s
 from shipit.http.tls import Tls
 
 if TYPE_CHECKING:
     from shipit.http.proxied import Proxied
 
-Pairs = Sequence[tuple[str, str]]
-
 
 class Transport:
-    """Sends requests, follows no redirect, keeps no cookie. Safe to use from several threads.
+    """Sends requests; follows no redirect, keeps no cookie. Safe to use from several threads.
 
-    `deadline` is that of all its requests; `request_s` bounds each one that is sent without a deadline of its own. `tls`
-    and `proxy` are for where all of them are to one server, which has its own certificates, or is behind a proxy that
-    the environment does not name.
+    `deadline` bounds all its requests; `request_s` bounds each request without a deadline of its own. `tls` and `proxy` are
+    for a transport to one server, which has its own certificates or its own proxy.
     """
 
     def __init__(
@@ -64,48 +58,26 @@ class Transport:
                 self._proxied.close()
         self._direct.close()
 
-    def send(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        body: Any = None,
-        query: Pairs = (),
-        form: Pairs | None = None,
-        json: Any = None,
-        stream: bool = False,
-        read_s: float = READ_S,
-        deadline: Deadline | None = None,
-        least_rate: int = LEAST_RATE,
-        led_by: Answer | None = None,
-    ) -> Answer:
+    def send(self, method: str, url: str, *, form: Pairs | None = None, **more: Any) -> Answer:
+        """`answer` for a request made of these parts: `query`, `form`, `json`, and the fields of Request."""
+        self.environment.redactor.add(credentials_in({}, "", form or ()))
+        return self.answer(make_request(method, url, form=form, **more))
+
+    def answer(self, request: Request) -> Answer:
         """Send one request, once. Any status is an answer; only a missing one raises.
 
-        `body` is bytes, or has `read` and a length. With `stream` the body of a 200 or 206 is left to be read, or closed.
-        `read_s` is how long the server may be silent, `least_rate` how many bytes a second a body has to move in either
-        direction: 0 for a stream that may have nothing to say. `deadline` holds until the last byte of the body is read.
-        `led_by` is the answer that named the URL: one from outside does not lead to this machine or its link.
         Raises: RemoteError (retryable unless the certificate or URL is wrong), DeadlinePassed, Interrupted.
         """
-        sent = {"User-Agent": f"shipit/{__version__}", **(headers or {})}
-        self.environment.redactor.add(held_by(sent, url, (*query, *(form or ()))))
-        if query:
-            url += ("&" if "?" in url else "?") + urlencode(query)
-        if form is not None:
-            body = urlencode(form).encode()
-            sent["Content-Type"] = "application/x-www-form-urlencoded"
-        if json is not None:
-            body = dumps(json).encode()
-            sent["Content-Type"] = "application/json"
-        pace = Pace(shown(method, url), deadline or self.limited, self._own_read_s or read_s, least_rate)
-        pace.is_outside_only = led_by is not None and not led_by.is_inside
-        request = Request(method, url, sent, body, pace)
+        request = request._replace(headers={"User-Agent": f"shipit/{__version__}", **request.headers})
+        self.environment.redactor.add(credentials_in(request.headers, request.url))
+        read_s = self._own_read_s or request.read_s
+        led_by = request.led_by.reach if request.led_by else None
+        pace = Pace(request.shown, request.deadline or self.limited, read_s, request.least_rate, led_by)
         try:
-            answer = self._sender(url).send(request)
+            answer = self._sender(request.url).send(request, pace)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise translate(error, method, url) from error
-        if not stream or answer.status not in (200, 206):
+            raise translate(error, request.method, request.url) from error
+        if not request.stream or answer.status not in (200, 206):
             _ = answer.content
         return answer
 

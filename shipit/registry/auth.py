@@ -1,6 +1,6 @@
-"""Answering a registry's challenge: Basic, or a token from the realm it names.
+"""Logging in to a registry: Basic, or a token from the realm that its challenge names.
 
-Source: distribution.github.io/distribution/spec/auth (token, oauth, scope); RFC 9110, section 11.6.1.
+Source: distribution.github.io/distribution/spec/auth (token, oauth, scope).
 """
 
 from __future__ import annotations
@@ -11,65 +11,42 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import pairwise
-from typing import NamedTuple
+from urllib.parse import urlsplit
 
-from shipit.clock import Clock
 from shipit.errors import RemoteError
-from shipit.http.exchange import Answer
-from shipit.http.leads import MOST_REDIRECTS, REDIRECTS, is_inside, is_same_origin, lead, origin_of
+from shipit.http.authorized import FixedAuth, authorized
+from shipit.http.messages import Answer, Request, make_request
+from shipit.http.redirects import REDIRECTS, redirected
 from shipit.http.statuses import refusal
 from shipit.http.transport import Transport
+from shipit.http.urls import is_same_origin
+from shipit.registry.challenge import Challenge, check_realm, parse_challenge
 from shipit.registry.credentials import Credentials
 from shipit.threads import Once
 
-# How long a token lives that does not say, and the longest that is believed.
+# How long a token lives that does not say, and the longest lifetime that is believed.
 LEAST_LIFETIME_S, LONGEST_LIFETIME_S = 60.0, 24 * 3600.0
-# What may stand in a header, and as much as any registry gives.
+# What a header may hold, and as much as any registry issues.
 _TOKEN = re.compile(r"[\x21-\x7e]{1,65536}")
-_LONGEST_CHALLENGE = 4096
-
-
-class Challenge(NamedTuple):
-    """A WWW-Authenticate header: its scheme in lower case, and its parameters."""
-
-    scheme: str
-    parameters: dict[str, str]
-
-
-def parse_challenge(header: str) -> Challenge:
-    """The challenge to answer of those in a header: one for a token, else one for a password, else the first. Pure."""
-    header = header[:_LONGEST_CHALLENGE]
-    # What is quoted may look like anything: it is blanked to find where each challenge begins.
-    plain = re.sub(r'"(?:[^"\\]|\\.)*"', lambda quoted: "_" * len(quoted[0]), header)
-    begins = [found.start(1) for found in re.finditer(r"(?:^|,)\s*([a-zA-Z]+)(?![^\s,])(?!\s*=)", plain)]
-    texts = [header[begin:end] for begin, end in pairwise((*begins, len(header)))]
-    challenges = [_challenge(text) for text in texts] or [Challenge("", {})]
-    return min(challenges, key=lambda one: {"bearer": 0, "basic": 1}.get(one.scheme, 2))
-
-
-def _challenge(text: str) -> Challenge:
-    scheme, _, rest = text.strip(" \t,").partition(" ")
-    found = re.findall(r'([a-zA-Z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))', rest)
-    return Challenge(scheme.lower(), {key.lower(): quoted or bare for key, quoted, bare in found})
+Scopes = tuple[str, ...]
 
 
 @dataclass
 class Authenticator:
-    """Gives the Authorization header for a set of scopes; asks the realm once per set, whoever asks first."""
+    """Gives the Authorization header for a set of scopes; asks the realm once per set, whichever thread asks first."""
 
     host: str
     http: Transport
-    clock: Clock
     credentials: Credentials | None
     challenge: Challenge | None = None
     challenger: Answer | None = None
-    _tokens: dict[tuple[str, ...], tuple[str, float]] = field(default_factory=dict)
-    _asked: Once[tuple[str, ...], str] = field(default_factory=Once)
+    _tokens: dict[Scopes, tuple[str, float]] = field(default_factory=dict)
+    _asked: Once[Scopes, str] = field(default_factory=Once)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _is_pinged: bool = False
 
-    def header(self, scopes: tuple[str, ...]) -> dict[str, str]:
-        """The header to send, which may be empty while nobody has asked for one."""
+    def header(self, scopes: Scopes) -> dict[str, str]:
+        """The header to send; empty while the registry has not asked for one."""
         if self.challenge is None:
             return self._basic() if self.credentials and self.credentials.preemptive else {}
         if self.challenge.scheme == "basic":
@@ -80,41 +57,55 @@ class Authenticator:
             self._asked.forget(scopes)
         return {"Authorization": f"Bearer {token}"}
 
-    def _token(self, scopes: tuple[str, ...]) -> str:
-        """The token that was given for a set of scopes; empty where none was, or it is old."""
-        with self._lock:
-            token, expires = self._tokens.get(scopes, ("", 0.0))
-        return token if self.clock.now() < expires else ""
-
-    def _renewed(self, challenge: Challenge, scopes: tuple[str, ...]) -> str:
-        # Who waited for another one's answer and comes late finds it here.
-        if token := self._token(scopes):
-            return token
-        token, lifetime = self._fetch(challenge, scopes)
-        with self._lock:
-            # Renewed a little early: ten seconds, or a fifth of what lives shorter.
-            self._tokens[scopes] = (token, self.clock.now() + lifetime - min(10.0, lifetime / 5))
-        return token
-
-    def has_token(self, scopes: tuple[str, ...]) -> bool:
-        """Whether the realm gave a token for a set of scopes."""
+    def has_token(self, scopes: Scopes) -> bool:
+        """Whether the realm issued a token for a set of scopes."""
         return scopes in self._tokens
 
-    def challenged(self, answer: Answer, scopes: tuple[str, ...], *, sent: Mapping[str, str]) -> bool:
-        """Take note of a 401 to a request that had the headers `sent`; whether asking again may help.
+    def challenged(self, answer: Answer, scopes: Scopes) -> bool:
+        """Learn the challenge of an answer; whether sending the request again may succeed.
 
-        It may where nothing was sent, since another thread may have learnt the challenge meanwhile, and for a token.
+        A registry that has its challenge at `/v2/` only is asked there, once.
         """
+        if answer.status == 401 and answer.header("WWW-Authenticate"):
+            return self._learn(answer, scopes, answer.request.headers)
+        if answer.status not in (401, 403, 404) or self.challenge is not None or self._is_pinged:
+            return False
+        if answer.status != 401 and (self.credentials is None or self.credentials.preemptive):
+            # Nobody is logged in, or the credentials were sent already.
+            return False
+        self._is_pinged = True
+        parts = urlsplit(answer.request.url)
+        ping = self.http.send("GET", f"{parts.scheme}://{parts.netloc}/v2/")
+        return ping.status == 401 and self._learn(ping, scopes, {})
+
+    def _learn(self, answer: Answer, scopes: Scopes, sent: Mapping[str, str]) -> bool:
+        """Keep the challenge of a 401 to a request with the headers `sent`; whether sending it again may succeed."""
         challenge = parse_challenge(answer.header("WWW-Authenticate"))
         self.challenge, self.challenger = challenge, answer
         if challenge.scheme == "bearer":
             with self._lock:
                 token, _ = self._tokens.get(scopes, ("", 0.0))
-                # What another thread renewed since then is kept.
+                # A token that another thread renewed meanwhile is kept.
                 if sent.get("Authorization") == f"Bearer {token}":
                     self._tokens.pop(scopes, None)
             return True
         return challenge.scheme == "basic" and self.credentials is not None and "Authorization" not in sent
+
+    def _token(self, scopes: Scopes) -> str:
+        """The token that was issued for a set of scopes; empty where there is none, or it expired."""
+        with self._lock:
+            token, expires = self._tokens.get(scopes, ("", 0.0))
+        return token if self.http.deadline.clock.now() < expires else ""
+
+    def _renewed(self, challenge: Challenge, scopes: Scopes) -> str:
+        # A thread that waited for another one finds its token here.
+        if token := self._token(scopes):
+            return token
+        token, lifetime = self._fetch(challenge, scopes)
+        with self._lock:
+            # Renewed early: by ten seconds, or a fifth of a shorter lifetime.
+            self._tokens[scopes] = (token, self.http.deadline.clock.now() + lifetime - min(10.0, lifetime / 5))
+        return token
 
     def _basic(self) -> dict[str, str]:
         if not self.credentials or not self.credentials.username:
@@ -122,24 +113,16 @@ class Authenticator:
         pair = f"{self.credentials.username}:{self.credentials.password}".encode()
         return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
-    def _fetch(self, challenge: Challenge, scopes: tuple[str, ...]) -> tuple[str, float]:
+    def _fetch(self, challenge: Challenge, scopes: Scopes) -> tuple[str, float]:
         realm, service = challenge.parameters.get("realm", ""), challenge.parameters.get("service", "")
         check_realm(self.challenger.request.url if self.challenger else f"https://{self.host}/", realm, self.host)
-        answer: Answer | None = None
-        if self.credentials and self.credentials.identity_token:
-            form = (
-                ("grant_type", "refresh_token"),
-                ("service", service),
-                ("client_id", "shipit"),
-                ("scope", " ".join(scopes)),
-                ("refresh_token", self.credentials.identity_token),
-            )
-            answer = self.http.send("POST", realm, form=form, led_by=self.challenger)
+        answer = self._exchange(realm, service, scopes)
         if answer is None or answer.status in (404, 405, *REDIRECTS):
             query = [("service", service), *(("scope", scope) for scope in scopes)]
-            headers = self._basic()
             named = [(key, value) for key, value in query if value]
-            answer = self._at_realm(self.http.send("GET", realm, query=named, headers=headers, led_by=self.challenger))
+            # The password goes to the realm itself, and to no other place that it redirects to.
+            ask = redirected(authorized(self.http.answer, FixedAuth(realm, self._basic())))
+            answer = ask(make_request("GET", realm, query=named, led_by=self.challenger))
         if answer.status in (401, 403):
             raise refused(answer, self.host, self.credentials)
         if answer.status != 200:
@@ -147,36 +130,52 @@ class Authenticator:
         token, lifetime_s = parse_token(answer)
         return self.http.environment.redactor.learn(token), lifetime_s
 
-    def _at_realm(self, answer: Answer) -> Answer:
-        """The answer that a realm's redirects lead to; the password goes to no other place than the realm."""
-        for _ in range(MOST_REDIRECTS):
-            location = answer.header("Location")
-            if answer.status not in REDIRECTS or not location:
-                return answer
-            url = lead(answer.request.url, location)
-            headers = self._basic() if is_same_origin(url, answer.request.url) else {}
-            answer = self.http.send("GET", url, headers=headers, led_by=answer)
-        raise RemoteError("leads from one place to another and on", where=answer.request.shown)
+    def _exchange(self, realm: str, service: str, scopes: Scopes) -> Answer | None:
+        """The realm's answer to an identity token; None where there is none."""
+        if not self.credentials or not self.credentials.identity_token:
+            return None
+        form = (
+            ("grant_type", "refresh_token"),
+            ("service", service),
+            ("client_id", "shipit"),
+            ("scope", " ".join(scopes)),
+            ("refresh_token", self.credentials.identity_token),
+        )
+        return self.http.send("POST", realm, form=form, led_by=self.challenger)
 
 
-def check_realm(asked: str, realm: str, host: str) -> None:
-    """That a token may be fetched from a realm: over https, or from a registry that is asked without, on the same host.
+class ScopedAuth:
+    """The authorization of requests for some scopes: our login at the registry at `base`, an anonymous token elsewhere.
 
-    Raises: RemoteError. Pure.
+    Some registries redirect to another one, which has its own tokens.
     """
-    try:
-        own, other = origin_of(asked), origin_of(realm)
-    except ValueError:
-        raise RemoteError(f"names a token realm that is not https: {realm!r}", where=host) from None
-    is_own = own[0] == "http" and (own[1] == other[1] or (is_inside(own[1]) and is_inside(other[1])))
-    if other[0] != "https" and not is_own:
-        raise RemoteError(f"names a token realm that is not https: {realm!r}", where=host)
-    if is_inside(other[1]) and not is_inside(own[1]):
-        raise RemoteError(f"names a token realm on this machine or its link: {realm!r}", where=host)
+
+    def __init__(self, own: Authenticator, base: str, scopes: Scopes) -> None:
+        self._own, self._base, self._scopes = own, base, scopes
+        self._other: tuple[str, Authenticator, Scopes] | None = None
+
+    def headers(self, request: Request) -> Mapping[str, str]:
+        if is_same_origin(request.url, self._base):
+            return self._own.header(self._scopes)
+        if self._other and is_same_origin(request.url, self._other[0]):
+            return self._other[1].header(self._other[2])
+        return {}
+
+    def challenged(self, answer: Answer) -> bool:
+        url = answer.request.url
+        if is_same_origin(url, self._base):
+            return self._own.challenged(answer, self._scopes)
+        if answer.status != 401 or self._other is not None or not answer.header("WWW-Authenticate"):
+            return False
+        other = Authenticator(urlsplit(url).netloc, self._own.http, None)
+        may_help = other.challenged(answer, self._scopes)
+        named = other.challenge.parameters.get("scope", "") if other.challenge else ""
+        self._other = (url, other, tuple(named.split()) or self._scopes)
+        return may_help
 
 
 def parse_token(answer: Answer) -> tuple[str, float]:
-    """The token in a realm's answer, and how many seconds it lives. Raises: RemoteError."""
+    """The token in a realm's answer, and its lifetime in seconds. Raises: RemoteError."""
     try:
         body = answer.json()
     except ValueError:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from shipit.digest import Digest
 from shipit.errors import RemoteError
 from shipit.events import Retried
-from shipit.http.exchange import Answer
+from shipit.http.messages import Answer
 from shipit.http.retry import ATTEMPTS, LONGEST_PAUSE_S, backoff_s
 from shipit.registry.wire import RegistryWire
 
@@ -50,7 +50,7 @@ def _pieces(wire: RegistryWire, repository: str, digest: Digest, start: int) -> 
     with wire.ask("GET", repository, path, headers=headers, stream=True, ok=ok, attempts=attempts) as answer:
         left_out = start if answer.status == 200 else _checked(answer, start)
         for piece in answer.pieces(_PIECE):
-            wire.clock.check()
+            wire.http.deadline.clock.check()
             if rest := piece[left_out:]:
                 yield rest
             left_out = max(0, left_out - len(piece))

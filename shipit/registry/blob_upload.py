@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 from shipit.digest import Digest
 from shipit.errors import RemoteError
 from shipit.events import Retried
-from shipit.http.exchange import Answer
+from shipit.http.messages import Answer, make_request
+from shipit.http.redirects import located
 from shipit.http.retry import retrying
 from shipit.registry.body import FilePart
 from shipit.registry.wire import RegistryWire, scopes_of
@@ -85,7 +86,7 @@ class BlobUpload:
         location = answer.header("Location")
         if not location:
             raise RemoteError("opened an upload without saying where", where=answer.request.shown)
-        return self.wire.located(answer, location)
+        return located(answer, location)
 
     def _send_from(self, file: IO[bytes], start: int) -> None:
         if start == 0 and self._piece >= self.size_bytes:
@@ -123,12 +124,11 @@ class BlobUpload:
         Source: "Pushing a blob in chunks", the GET of an upload.
         """
         try:
-            headers = self.wire.own_header(self.repository, self._target)
-            answer = self.wire.http.send("GET", self._target, headers=headers, led_by=self._opened)
+            answer = self._ask("GET", self._target)
             kept = parse_kept(answer.header("Range")) if answer.status in (200, 202, 204) else 0
             if not 0 < kept <= self.size_bytes:
                 return 0
-            self._target = self.wire.located(answer, answer.header("Location") or self._target)
+            self._target = located(answer, answer.header("Location") or self._target)
         except RemoteError:
             return 0
         return kept
@@ -138,11 +138,12 @@ class BlobUpload:
         return self._put("PUT", url, body, {})
 
     def _put(self, method: str, url: str, body: Any, more: dict[str, str]) -> Answer:
-        headers = {**_OPAQUE, "Content-Length": str(len(body)), **more, **self.wire.own_header(self.repository, url)}
-        http = self.wire.http
-        limits: dict[str, Any] = {"read_s": _READ_S, "deadline": http.deadline}
-        answer = http.send(method, url, headers=headers, body=body, led_by=self._opened, **limits)
-        return self.wire.followed(answer, scopes_of(self.repository, push=True), **limits)
+        headers = {**_OPAQUE, "Content-Length": str(len(body)), **more}
+        return self._ask(method, url, headers=headers, body=body, read_s=_READ_S, deadline=self.wire.http.deadline)
+
+    def _ask(self, method: str, url: str, **more: Any) -> Answer:
+        request = make_request(method, url, led_by=self._opened, **more)
+        return self.wire.answer(request, scopes_of(self.repository, push=True))
 
     def _part(self, file: IO[bytes], start: int, size: int) -> FilePart:
         file.seek(start)
@@ -157,13 +158,9 @@ class BlobUpload:
             self._count(offset - self._told)
 
     def _error(self, answer: Answer) -> RemoteError:
-        """The error for an upload; one whose token ran out, or that the registry forgot, may begin anew."""
+        """The error for an upload; one that the registry does not know any more may begin anew."""
         error = self.wire.error(answer)
-        if answer.status == 401:
-            scopes = scopes_of(self.repository, push=True)
-            auth = self.wire.auth
-            error.retryable = auth.challenged(answer, scopes, sent=auth.header(scopes))
-        elif answer.status in (404, 416):
+        if answer.status in (404, 416):
             error.retryable = True
         return error
 
@@ -188,7 +185,7 @@ def cancel_upload(wire: RegistryWire, repository: str, opened: Answer) -> None:
     if not (location := opened.header("Location")):
         return
     try:
-        url = wire.located(opened, location)
-        wire.http.send("DELETE", url, headers=wire.own_header(repository, url), led_by=opened)
+        request = make_request("DELETE", located(opened, location), led_by=opened)
+        wire.answer(request, scopes_of(repository, push=True))
     except RemoteError:
         return

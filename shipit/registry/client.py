@@ -8,17 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from shipit.clock import Clock
 from shipit.digest import Digest, parse_digest
 from shipit.errors import RemoteError
-from shipit.events import Emit
-from shipit.http.leads import REDIRECTS
+from shipit.http.messages import Request
+from shipit.http.redirects import REDIRECTS
 from shipit.http.retry import retrying
-from shipit.http.transport import Transport
 from shipit.image.manifest import INDEX_TYPES, MANIFEST_TYPES, MAX_MANIFEST_BYTES
 from shipit.registry.blob_download import read_blob
 from shipit.registry.blob_upload import BlobUpload, cancel_upload
-from shipit.registry.credentials import Credentials
 from shipit.registry.wire import RegistryWire
 
 _ACCEPT = {"Accept": ", ".join((*MANIFEST_TYPES.values(), *INDEX_TYPES))}
@@ -29,25 +26,16 @@ _NO_HEAD = (405, 501)
 class RegistryClient:
     """Speaks to one registry host. Safe to use from several threads."""
 
-    def __init__(
-        self,
-        host: str,
-        http: Transport,
-        clock: Clock,
-        emit: Emit,
-        credentials: Credentials | None,
-        *,
-        is_insecure: bool = False,
-    ) -> None:
-        self.host = host
-        self._wire = RegistryWire(host, http, clock, emit, credentials, is_insecure=is_insecure)
+    def __init__(self, wire: RegistryWire) -> None:
+        self.host = wire.host
+        self._wire = wire
 
     def check(self) -> None:
         """That the registry takes our credentials. Raises: RemoteError when it does not, or can't be asked."""
         wire = self._wire
 
         def once() -> None:
-            answer = wire.authorized("GET", f"{wire.base}/v2/", ())
+            answer = wire.answer(Request("GET", f"{wire.base}/v2/"), ())
             # A token without scopes is no proof for some registries, but that it was given is.
             if answer.status != 200 and not (answer.status == 401 and wire.auth.has_token(())):
                 raise wire.error(answer)

@@ -24,11 +24,12 @@ from shipit.json_text import parse_json
 from shipit.process import ProgramFailed
 from shipit.registry.client import RegistryClient
 from shipit.registry.credentials import Credentials, docker_config_file
+from shipit.registry.wire import RegistryWire
 
 
 def check_login(host: str, credentials: Credentials, environment: ProcessEnvironment, clock: Clock, emit: Emit) -> None:
     """That a registry takes the credentials. Raises: RemoteError when it does not, or can't be asked."""
-    RegistryClient(host, Transport(environment, Deadline(clock)), clock, emit, credentials).check()
+    RegistryClient(RegistryWire(host, Transport(environment, Deadline(clock)), emit, credentials)).check()
 
 
 def store_login(host: str, credentials: Credentials, environment: ProcessEnvironment) -> str:

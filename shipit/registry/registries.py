@@ -29,6 +29,7 @@ from shipit.platforms import normal_platform, parse_platform
 from shipit.reference import ImageRef
 from shipit.registry.client import RegistryClient
 from shipit.registry.credentials import CredentialFinder, Credentials
+from shipit.registry.wire import RegistryWire
 from shipit.threads import Once
 
 
@@ -77,10 +78,8 @@ class Registries:
     def _client(self, ref: ImageRef) -> RegistryClient:
         found = self.credentials(ref)
         with self._lock:
-            made = RegistryClient(
-                ref.registry, self.http, self.clock, self.emit, found, is_insecure=ref.registry in self._insecure
-            )
-            return self._by_login.setdefault((ref.registry, found), made)
+            wire = RegistryWire(ref.registry, self.http, self.emit, found, is_insecure=ref.registry in self._insecure)
+            return self._by_login.setdefault((ref.registry, found), RegistryClient(wire))
 
     def credentials(self, ref: ImageRef) -> Credentials | None:
         """The credentials for a repository, looked for once per host and namespace."""

@@ -20,11 +20,12 @@ from shipit.http.skew import judge_skew
 from shipit.http.transport import Transport
 from shipit.image.store.content_store import ContentStore
 from shipit.reference import parse_reference
-from shipit.registry.auth import parse_challenge
+from shipit.registry.challenge import parse_challenge
 from shipit.registry.client import RegistryClient
 from shipit.registry.credentials import Credentials
 from shipit.registry.limit import parse_limit
 from shipit.registry.registries import Registries
+from shipit.registry.wire import RegistryWire
 from shipit.targets.heroku.lines import Lines
 from shipit.targets.heroku.streams import parse_log
 from tests.fuzz.bounds import bounded, fuzzed
@@ -207,8 +208,8 @@ def test_the_headers_of_a_manifest(
 
 def client_of(server: Server, folder: Path, me: Credentials | None = None) -> RegistryClient:
     """A client whose pauses take no time."""
-    clock = FakeClock()
-    return RegistryClient(server.host, Transport(surroundings(folder), Deadline(clock)), clock, lambda event: None, me)
+    http = Transport(surroundings(folder), Deadline(FakeClock()))
+    return RegistryClient(RegistryWire(server.host, http, lambda event: None, me))
 
 
 LOCATIONS = (

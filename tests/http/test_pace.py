@@ -15,7 +15,7 @@ import pytest
 
 from shipit.clock import Clock, Deadline
 from shipit.errors import DeadlinePassed, Interrupted, RemoteError, ShipitError
-from shipit.http.exchange import LARGEST_WHOLE
+from shipit.http.messages import LARGEST_WHOLE
 from shipit.http.pace import LARGEST_HEAD, Pace
 from shipit.http.transport import Transport
 from shipit.registry.body import FilePart

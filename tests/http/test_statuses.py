@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shipit.clock import Clock, Deadline
-from shipit.http.exchange import Answer, Request
-from shipit.http.pace import Pace
+from shipit.http.messages import Answer, Request
 from shipit.http.statuses import refusal
 
 
@@ -19,8 +17,7 @@ class _Empty:
 
 
 def _answer(status: int, **headers: str) -> Answer:
-    pace = Pace("GET", Deadline(Clock()), 5)
-    request = Request("GET", "https://user:secret@registry.example/v2/?token=x", {}, None, pace)
+    request = Request("GET", "https://user:secret@registry.example/v2/?token=x")
     return Answer(request, status, {name.replace("_", "-"): value for name, value in headers.items()}, _Empty())
 
 

@@ -20,10 +20,10 @@ from shipit.clock import Clock, Deadline
 from shipit.errors import Interrupted, RemoteError
 from shipit.http.connections import Connections
 from shipit.http.direct import parse_url
-from shipit.http.exchange import LARGEST_WHOLE
-from shipit.http.failures import shown
+from shipit.http.messages import LARGEST_WHOLE
 from shipit.http.pace import Pace
 from shipit.http.transport import Transport
+from shipit.http.urls import shown
 from shipit.registry.body import FilePart
 from tests.http.scripted import Start, answer, pause
 from tests.runs import environment
@@ -166,33 +166,33 @@ def hang_up(client: socket.socket) -> None:
 
 
 BROKEN = [
-    pytest.param([hang_up], "no connection: the server hung up", True, id="hung up"),
+    pytest.param([hang_up], "no connection: the server closed the connection", True, id="hung up"),
     pytest.param(
-        [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"], "no connection: the answer broke off", True, id="cut"
+        [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"], "no connection: the answer ended early", True, id="cut"
     ),
     pytest.param(
         [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nabc"],
-        "no connection: the answer broke off",
+        "no connection: the answer ended early",
         True,
         id="cut chunk",
     ),
     pytest.param(
         [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"],
-        "no connection: the answer broke off",
+        "no connection: the answer ended early",
         True,
         id="no chunk",
     ),
     *(
         pytest.param(
             [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\nabc\r\n"],
-            "no connection: the answer broke off",
+            "no connection: the answer ended early",
             True,
             id=f"chunk of {size.decode()}",
         )
         for size in (b"-1", b"-5", b"-ffffffffffffffff", b"5_", b"ffffffffffffffffffff")
     ),
-    pytest.param([b"SSH-2.0-OpenSSH_9.2\r\n"], "no connection: the answer is no HTTP", True, id="no HTTP"),
-    pytest.param([b"HTTP/1.1 abc\r\n\r\n"], "no connection: the answer is no HTTP", True, id="no status"),
+    pytest.param([b"SSH-2.0-OpenSSH_9.2\r\n"], "no connection: the answer is not HTTP", True, id="no HTTP"),
+    pytest.param([b"HTTP/1.1 abc\r\n\r\n"], "no connection: the answer is not HTTP", True, id="no status"),
     pytest.param(
         [b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n"],
         "no connection: the answer has too many headers",
@@ -201,7 +201,10 @@ BROKEN = [
     ),
     pytest.param([pause(2)], "no answer in time", True, id="silence"),
     pytest.param(
-        [answer(b"abc", "200 OK", "Content-Encoding: gzip")], "the answer is no gzip, as it says", False, id="no gzip"
+        [answer(b"abc", "200 OK", "Content-Encoding: gzip")],
+        "the answer should be gzip, as its Content-Encoding says",
+        False,
+        id="no gzip",
     ),
 ]
 
@@ -224,7 +227,7 @@ def test_what_a_server_does_wrong(
 def test_a_packed_answer_that_ends_early(serve: Start, transport: Transport) -> None:
     half = gzip.compress(random.Random(1).randbytes(1000))[:500]
     server = serve([answer(half, "200 OK", "Content-Encoding: gzip"), answer(b"", "200 OK", "Content-Encoding: gzip")])
-    with pytest.raises(RemoteError, match="the gzip of the answer broke off"):
+    with pytest.raises(RemoteError, match="the gzip of the answer ended early"):
         transport.send("GET", server.url)
     assert transport.send("GET", server.url).content == b""
 
@@ -249,12 +252,12 @@ def test_an_endless_answer_is_not_read_on(serve: Start, transport: Transport) ->
     ("url", "what"),
     [
         ("http://127.0.0.1:1/", "no connection: connection refused"),
-        ("http://no-such-host.invalid/", "the name no-such-host.invalid is not known"),
-        ("http://[::1/", "the URL is no address that can be asked"),
-        ("http://127.0.0.1:99999/", "127.0.0.1 is no address that can be asked"),
-        ("http://a..b/", "a..b is no address that can be asked"),
-        ("ftp://127.0.0.1/", "127.0.0.1 is no address that can be asked"),
-        ("/v2/", "the URL is no address that can be asked"),
+        ("http://no-such-host.invalid/", "the name no-such-host.invalid can't be resolved"),
+        ("http://[::1/", "invalid URL"),
+        ("http://127.0.0.1:99999/", "invalid URL of 127.0.0.1"),
+        ("http://a..b/", "invalid URL of a..b"),
+        ("ftp://127.0.0.1/", "invalid URL of 127.0.0.1"),
+        ("/v2/", "invalid URL"),
     ],
 )
 def test_where_nobody_can_be_asked(transport: Transport, url: str, what: str) -> None:

@@ -10,14 +10,14 @@ import pytest
 import requests
 import responses
 
-from shipit.clock import Clock
 from shipit.digest import Digest
 from shipit.errors import RemoteError
 from shipit.http.transport import Transport
 from shipit.reference import ImageRef
-from shipit.registry.auth import parse_challenge
+from shipit.registry.challenge import parse_challenge
 from shipit.registry.client import RegistryClient
 from shipit.registry.credentials import CredentialFinder, Credentials
+from shipit.registry.wire import RegistryWire
 from tests.runs import environment
 
 DIGEST = Digest.of(b"data")
@@ -47,7 +47,7 @@ def test_a_challenge_is_parsed(header: str, scheme: str, realm: str) -> None:
 def proxied_client(folder: Path, host: str, credentials: Credentials) -> RegistryClient:
     """A client that asks through a proxy, which is where requests, and with it `responses`, takes part."""
     surroundings = environment(folder, HTTPS_PROXY="http://proxy.example:3128")
-    return RegistryClient(host, Transport(surroundings), Clock(), lambda event: None, credentials)
+    return RegistryClient(RegistryWire(host, Transport(surroundings), lambda event: None, credentials))
 
 
 @responses.activate

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from shipit.clock import Clock
 from shipit.digest import Digest
 from shipit.errors import RemoteError
 from shipit.http.transport import Transport
 from shipit.registry.client import RegistryClient
+from shipit.registry.wire import RegistryWire
 from tests.http.scripted import ScriptedServer, Start, answer
 from tests.runs import environment
 
@@ -22,7 +22,7 @@ DIGEST = Digest.of(DATA)
 
 def client_of(folder: Path, server: ScriptedServer) -> RegistryClient:
     transport = Transport(environment(folder))
-    return RegistryClient(f"127.0.0.1:{server.port}", transport, Clock(), lambda event: None, None)
+    return RegistryClient(RegistryWire(f"127.0.0.1:{server.port}", transport, lambda event: None, None))
 
 
 def cut(data: bytes, whole: int, status: str = "200 OK", *headers: str) -> Callable[[socket.socket], None]:
@@ -51,7 +51,7 @@ def test_where_no_parts_are_given_what_is_known_is_passed_over(serve: Start, tmp
 def test_a_blob_that_gets_no_further_is_given_up(serve: Start, tmp_path: Path) -> None:
     cuts = [[cut(b"", 100, "206 Partial Content", "Content-Range: bytes 10-99/100")] for _ in range(8)]
     server = serve([answer(), cut(DATA[:10], 100)], *cuts)
-    with pytest.raises(RemoteError, match="the answer broke off"):
+    with pytest.raises(RemoteError, match="the answer ended early"):
         list(client_of(tmp_path, server).blob("a/b", DIGEST))
     assert len(server.heads) == 6, "the probe, and five attempts"
 

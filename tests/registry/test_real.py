@@ -17,6 +17,7 @@ from shipit.pipeline.flow import push
 from shipit.pipeline.run import Run
 from shipit.registry.client import RegistryClient
 from shipit.registry.credentials import Credentials
+from shipit.registry.wire import RegistryWire
 from tests import runs
 from tests.conftest import started
 from tests.delivery.test_publish import BCRYPT_OF_SECRET
@@ -102,7 +103,9 @@ def read_back(host: str, name: str, folder: Path, user: str = "me:secret") -> li
 def is_whole(host: str, name: str) -> bool:
     """Whether everything that the tag names is there, asked by a client of its own."""
     surroundings = runs.environment(Path("/nonexistent"))
-    client = RegistryClient(host, Transport(surroundings), Clock(), lambda event: None, Credentials("me", "secret"))
+    client = RegistryClient(
+        RegistryWire(host, Transport(surroundings), lambda event: None, Credentials("me", "secret"))
+    )
     found = client.manifest(name, "v1")
     assert found is not None
     manifest = json.loads(found[0])

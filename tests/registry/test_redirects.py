@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from shipit.clock import Clock
 from shipit.digest import Digest
 from shipit.errors import RemoteError
 from shipit.http.transport import Transport
-from shipit.registry.auth import check_realm
+from shipit.registry.challenge import check_realm
 from shipit.registry.client import RegistryClient
 from shipit.registry.credentials import Credentials
+from shipit.registry.wire import RegistryWire
 from tests.http.scripted import ScriptedServer, Start, answer
 from tests.runs import environment
 from tests.servers.certificates import Authority
@@ -27,7 +27,7 @@ ME = Credentials("me", "pass", preemptive=True)
 
 def client_of(folder: Path, server: ScriptedServer, me: Credentials | None = ME, **variables: str) -> RegistryClient:
     host = f"127.0.0.1:{server.port}"
-    return RegistryClient(host, Transport(environment(folder, **variables)), Clock(), lambda event: None, me)
+    return RegistryClient(RegistryWire(host, Transport(environment(folder, **variables)), lambda event: None, me))
 
 
 def asked(server: ScriptedServer) -> list[str]:
@@ -173,8 +173,8 @@ def test_what_a_registry_over_tls_names_without_tls_is_not_asked(serve: Start, t
     challenge = answer(b"", "401 Unauthorized", f'WWW-Authenticate: Bearer realm="{other.url}/token"')
     (tmp_path / "blob").write_bytes(b"data")
     for said, script in (
-        ("leads from https to http", [upload]),
-        ("leads from https to http", [moved(f"{other.url}/v2/")]),
+        ("redirects from https to http", [upload]),
+        ("redirects from https to http", [moved(f"{other.url}/v2/")]),
         ("names a token realm that is not https", [challenge]),
     ):
         server = serve([], [], [answer(), *script], context=context)
@@ -191,8 +191,8 @@ def test_no_proxy_is_sent_elsewhere_with_our_credentials(serve: Start, tmp_path:
     """Two parsers of URLs find two hosts in such a one: that of who compares, and that of who asks the proxy."""
     proxy = serve([moved(location), answer(b"{}")], [answer(b"{}")])
     http = Transport(environment(tmp_path, HTTP_PROXY=proxy.url))
-    client = RegistryClient("registry.example", http, Clock(), lambda event: None, ME, is_insecure=True)
-    with pytest.raises(RemoteError, match="leads to no URL"):
+    client = RegistryClient(RegistryWire("registry.example", http, lambda event: None, ME, is_insecure=True))
+    with pytest.raises(RemoteError, match="redirects to an invalid URL"):
         client.manifest("a/b", "v1")
     http.close()
     assert asked(proxy) == ["GET http://registry.example/v2/a/b/manifests/v1"]
@@ -201,10 +201,16 @@ def test_no_proxy_is_sent_elsewhere_with_our_credentials(serve: Start, tmp_path:
 @pytest.mark.parametrize(
     "realm", ["https://127.0.0.1/token", "https://169.254.169.254/token", "https://localhost/t", "https://[::1]/t"]
 )
-def test_a_public_registry_has_no_realm_inside(tmp_path: Path, realm: str) -> None:
+def test_the_realm_of_a_public_registry_is_not_on_this_machine_or_its_link(tmp_path: Path, realm: str) -> None:
     with pytest.raises(RemoteError, match="on this machine or its link"):
         check_realm("https://ghcr.io/v2/", realm, "ghcr.io")
+
+
+@pytest.mark.parametrize("realm", ["https://127.0.0.1/token", "https://localhost/t", "http://[::1]:5001/t"])
+def test_the_realm_of_a_registry_on_this_machine_may_be_on_this_machine(realm: str) -> None:
     check_realm("http://127.0.0.1:5000/v2/", realm, "127.0.0.1:5000")
+    with pytest.raises(RemoteError, match="on this machine or its link"):
+        check_realm("http://127.0.0.1:5000/v2/", "https://169.254.169.254/token", "127.0.0.1:5000")
 
 
 @pytest.mark.parametrize(

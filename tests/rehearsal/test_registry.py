@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shipit.digest import Digest
-from shipit.http.exchange import Answer
+from shipit.http.messages import Answer
 from shipit.http.transport import Transport
 from shipit.image.manifest import INDEX_TYPES, MANIFEST_TYPES
 from shipit.rehearsal.contents import page, parse_range

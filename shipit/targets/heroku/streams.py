@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from shipit.clock import Deadline
 from shipit.errors import DeadlinePassed, RemoteError
-from shipit.http.exchange import Answer
+from shipit.http.messages import Answer
 from shipit.targets.heroku.address import may_be_followed
 from shipit.targets.heroku.client import HerokuClient
 from shipit.targets.heroku.lines import TAIL_LINES, Lines

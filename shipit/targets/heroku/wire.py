@@ -14,11 +14,11 @@ from shipit.clock import Clock, Deadline
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import RemoteError
 from shipit.events import Emit
-from shipit.http.exchange import Answer
-from shipit.http.failures import shown
 from shipit.http.fields import Field
+from shipit.http.messages import Answer
 from shipit.http.statuses import refusal
 from shipit.http.transport import Transport
+from shipit.http.urls import shown
 from shipit.targets.heroku.address import api_address, check_api
 from shipit.targets.heroku.budget import RequestBudget
 from shipit.targets.heroku.token import Token

@@ -13,8 +13,8 @@ from urllib.parse import quote
 from shipit.clock import Deadline
 from shipit.errors import DeadlinePassed, RemoteError
 from shipit.events import Emit
-from shipit.http.exchange import Answer
 from shipit.http.fields import Field
+from shipit.http.messages import Answer
 from shipit.http.retry import retrying
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.parse import parse_live

@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 from shipit.clock import Deadline
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import RemoteError
-from shipit.http.exchange import Answer
 from shipit.http.failures import Untrusted
 from shipit.http.fields import Field
+from shipit.http.messages import Answer
 from shipit.http.statuses import refusal
 from shipit.http.transport import Transport
 from shipit.targets.kubernetes.identity import Identity

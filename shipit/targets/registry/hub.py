@@ -12,11 +12,11 @@ from shipit.clock import Clock, Deadline
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import RemoteError
 from shipit.events import Emit
-from shipit.http.exchange import Answer
-from shipit.http.failures import shown
+from shipit.http.messages import Answer
 from shipit.http.retry import retrying
 from shipit.http.statuses import refusal
 from shipit.http.transport import Transport
+from shipit.http.urls import shown
 from shipit.registry.credentials import Credentials
 from shipit.targets.registry.observed import HubTag
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shipit.http.held import held_by
+from shipit.http.credentials_in import credentials_in
 from shipit.http.transport import Transport
 from tests.http.scripted import Start, answer
 from tests.runs import environment
@@ -34,7 +34,7 @@ BASIC = base64.b64encode(b"me:pass-word").decode()
 def test_what_a_request_holds(
     headers: dict[str, str], url: str, form: tuple[tuple[str, str], ...], expected: set[str]
 ) -> None:
-    assert {text for text in held_by(headers, url, form) if text} == expected
+    assert {text for text in credentials_in(headers, url, form) if text} == expected
 
 
 def test_it_is_known_before_it_is_sent(serve: Start, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ _SIGNATURES = (
 )
 
 
-def held_by(headers: Mapping[str, str], url: str, form: Sequence[tuple[str, str]] = ()) -> Iterator[str]:
+def credentials_in(headers: Mapping[str, str], url: str, form: Sequence[tuple[str, str]] = ()) -> Iterator[str]:
     """Each text of a request that nobody may see."""
     for name, value in headers.items():
         if name.lower() in _HEADERS:
