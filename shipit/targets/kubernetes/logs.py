@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from shipit.http.exchange import Answer
+from shipit.http.messages import Answer
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.server import Query
 from shipit.targets.kubernetes.tail import Tail
