@@ -1,4 +1,4 @@
-"""Choosing who builds, and why: the native builder where it can, an engine where it must."""
+"""Builds an image with the builder that is chosen for it."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def build_image(
     ready: Callable[[Layer], None] = lambda layer: None,
     earlier: Callable[[], Iterable[bytes]] = tuple,
 ) -> BuiltImage:
-    """Build one image with the builder that `options.builder` names, or that `auto` chooses.
+    """Build one image with the builder in `options.builder`, or for `auto` with the one that fits.
 
-    `ready` is told each layer that was not in the store before, once the image's config is checked. `earlier` gives the configs of images
-    that were published before: what they tell of the same base need not be read from its layers.
-    Raises: BuildError at the Dockerfile's line, or where nothing here can build it.
+    `ready` is called with each layer that is new in the store, after the image's config passed `tools.check`. `earlier`
+    returns configs of images that were published before; their facts about the same base save reading its layers.
+    Raises: BuildError at the Dockerfile's line, or when no builder is available.
     """
     dockerfile = read_dockerfile(options.dockerfile, options.context)
     choice = choose_builder(dockerfile, options, tools.engine)
@@ -41,7 +41,7 @@ def build_image(
             builder = NativeBuilder(name, dockerfile, options, tools.store, tools.source, ready, earlier, tools.check)
             return builder.build()._replace(builder=str(choice))
         except NeedsEngine as need:
-            # What its Dockerfile did not show: triggers of a base, layers or files of another kind.
+            # Not visible in the Dockerfile: triggers of a base, or kinds of layers and files that only an engine reads.
             if options.builder != "auto" or not tools.engine().is_reachable():
                 raise
             asked = replace(options, builder="buildx" if options.cache else "engine")
@@ -52,16 +52,16 @@ def build_image(
 
 
 def keep_cache(options: BuildOptions, engine: Engine) -> None:
-    """Keep in a registry what the build that was just done has made. Raises: BuildError."""
+    """Export the build cache of the last build to a registry. Raises: BuildError."""
     from shipit.image.engine.builders import export_cache
 
     export_cache(engine, read_dockerfile(options.dockerfile, options.context), options)
 
 
 def read_dockerfile(path: Path, context: Path) -> Dockerfile:
-    """The Dockerfile at a path, whatever is in it; its name in messages is relative to the context.
+    """Parse the Dockerfile at a path; messages name it relative to the context.
 
-    Raises: BuildError when it can't be read.
+    Raises: BuildError when it is missing, cannot be read, or is a different kind of file.
     """
     shown = str(path.relative_to(context)) if path.is_relative_to(context) else str(path)
     try:

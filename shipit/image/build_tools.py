@@ -1,4 +1,4 @@
-"""What builds work with: the content store, the registries of bases, an engine, and a place for events."""
+"""What builds need: the content store, the source of bases, an engine, and where events go."""
 
 from __future__ import annotations
 

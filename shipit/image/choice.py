@@ -1,4 +1,4 @@
-"""Who builds an image, and why. Pure, but that an engine is asked where it is needed."""
+"""Chooses the builder of an image. Asks the engine only when one is needed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from shipit.image.native.copy_instruction import NATIVE_FLAGS, is_remote
 from shipit.image.options import BuildOptions
 
 if TYPE_CHECKING:
-    # Most images need no engine, and what talks to one takes its time to import.
+    # Most images need no engine, and its client is slow to import.
     from shipit.docker.client import Engine
 
 INSTALL_BUILDX = "install the buildx plugin: https://docs.docker.com/go/buildx"
 START_ENGINE = "start Docker, or set DOCKER_HOST to an engine that runs; shipit builds without one only what has no RUN"
-# The language that the native builder knows; any other is its frontend's.
+# Frontends whose language the native builder implements.
 _OWN_SYNTAX = re.compile(r"(?:docker\.io/)?docker/dockerfile(?:-upstream)?(?:[:@].*)?")
 
 Way = Literal["native", "buildkit", "buildx", "classic"]
@@ -34,7 +34,7 @@ TITLES: dict[Way, str] = {
 
 
 class Choice(NamedTuple):
-    """Who builds, and why; together what the plan says of it."""
+    """The builder and the reason for it; the plan shows both."""
 
     way: Way
     reason: str
@@ -43,8 +43,8 @@ class Choice(NamedTuple):
         return f"{TITLES[self.way]}: {self.reason}" if self.reason else TITLES[self.way]
 
 
-class Need(NamedTuple):
-    """What the native builder can't do, and where; `problem` is why it refuses what an engine may know."""
+class Unsupported(NamedTuple):
+    """Something that the native builder does not support, at `where`. `problem` is its error when no engine exists."""
 
     what: str
     where: str
@@ -52,13 +52,13 @@ class Need(NamedTuple):
 
 
 def choose_builder(dockerfile: Dockerfile, options: BuildOptions, find_engine: Callable[[], Engine]) -> Choice:
-    """Who builds. An engine is looked for and asked only where it is needed.
+    """Choose the builder. The engine is contacted only when it is needed.
 
-    Raises: BuildError at the line that nothing here can build.
+    Raises: BuildError at the line that no available builder can build.
     """
     if options.builder == "native":
         return Choice("native", "builder: native")
-    need, session = need_of(dockerfile, options), _first_with_session(dockerfile, options)
+    need, session = first_unsupported(dockerfile, options), _first_session_mount(dockerfile, options)
     if options.builder == "auto" and need is None:
         return Choice("native", "no RUN")
     session_where = dockerfile.where(session) if session else ""
@@ -89,65 +89,65 @@ def choose_builder(dockerfile: Dockerfile, options: BuildOptions, find_engine: C
         return Choice("buildx", f"{reason}, its builder {chosen}")
     if not engine.has_buildkit:
         return instead_of_buildkit(engine) if options.builder == "auto" else Choice("classic", reason)
-    return _by_engine(dockerfile, options, engine, reason)
+    return _choose_for_engine(dockerfile, options, engine, reason)
 
 
-def _by_engine(dockerfile: Dockerfile, options: BuildOptions, engine: Engine, reason: str) -> Choice:
-    """The way to an engine that has BuildKit, unless its Dockerfile or context need another."""
+def _choose_for_engine(dockerfile: Dockerfile, options: BuildOptions, engine: Engine, reason: str) -> Choice:
+    """The choice for an engine with BuildKit, unless Dockerfile or context need another way."""
     hidden = is_outside_context(options)
     if options.builder == "auto" and engine.buildx and (hidden or dockerfile.syntax):
         why = "its Dockerfile is not in its context" if hidden else f"# syntax={dockerfile.syntax}"
         return Choice("buildx", f"{reason}, {why}")
-    if hidden and not _first_of_buildkit(dockerfile):
+    if hidden and not _first_buildkit_only(dockerfile):
         return Choice("classic", f"{reason}, its Dockerfile is not in its context")
     return Choice("buildkit", reason)
 
 
 def instead_of_buildkit(engine: Engine) -> Choice:
-    """Where the engine's BuildKit can't be used over HTTP."""
+    """The choice when the engine's BuildKit cannot be used over HTTP."""
     reason = f"{engine.title} has no BuildKit over HTTP"
     return Choice("buildx" if engine.buildx else "classic", reason)
 
 
-def need_of(dockerfile: Dockerfile, options: BuildOptions) -> Need | None:
-    """What the native builder can't do of what the wanted stage needs; None when it can do all."""
+def first_unsupported(dockerfile: Dockerfile, options: BuildOptions) -> Unsupported | None:
+    """The first thing in the needed stages that the native builder does not support; None when it supports all."""
     if dockerfile.syntax and not _OWN_SYNTAX.fullmatch(dockerfile.syntax):
-        return Need(f"# syntax={dockerfile.syntax}", dockerfile.name)
+        return Unsupported(f"# syntax={dockerfile.syntax}", dockerfile.name)
     problem = find_problem(dockerfile)
     if problem is not None:
-        return Need(problem.what, problem.where, problem)
+        return Unsupported(problem.what, problem.where, problem)
     try:
-        for instruction in _needed(dockerfile, options):
-            if what := _foreign(instruction):
-                return Need(what, dockerfile.where(instruction))
+        for instruction in _needed_instructions(dockerfile, options):
+            if what := _unsupported_part(instruction):
+                return Unsupported(what, dockerfile.where(instruction))
     except BuildError as error:
-        return Need(error.what, error.where, error)
+        return Unsupported(error.what, error.where, error)
     return None
 
 
-def _needed(dockerfile: Dockerfile, options: BuildOptions) -> list[Instruction]:
-    """The instructions of the stages that the wanted one needs. Raises: BuildError."""
+def _needed_instructions(dockerfile: Dockerfile, options: BuildOptions) -> list[Instruction]:
+    """The instructions of the target stage and the stages that it needs. Raises: BuildError."""
     stages = split_stages(dockerfile, options, Lexer(dockerfile.escape))
     needed = needed_stages(stages, stages.target_number(options.stage))
     return [instruction for block in needed for instruction in block.body]
 
 
-def _foreign(instruction: Instruction) -> str:
-    """What of an instruction the native builder can't do; nothing when it can do all."""
+def _unsupported_part(instruction: Instruction) -> str:
+    """The part of an instruction that the native builder does not support; empty when it supports all."""
     keyword = instruction.keyword
     if keyword in ("COPY", "ADD"):
         names = [flag.removeprefix("--").partition("=")[0] for flag in instruction.flags]
-        foreign = next((f"{keyword} --{name}" for name in names if name not in NATIVE_FLAGS), "")
-        if not foreign and keyword == "ADD" and any(is_remote(word) for word in instruction.text.split()):
+        unsupported = next((f"{keyword} --{name}" for name in names if name not in NATIVE_FLAGS), "")
+        if not unsupported and keyword == "ADD" and any(is_remote(word) for word in instruction.text.split()):
             return "ADD from the network"
-        return foreign
+        return unsupported
     return keyword if keyword == "RUN" else ""
 
 
-def _first_with_session(dockerfile: Dockerfile, options: BuildOptions) -> Instruction | None:
+def _first_session_mount(dockerfile: Dockerfile, options: BuildOptions) -> Instruction | None:
     """The first RUN that mounts a secret or the ssh agent."""
     try:
-        instructions: Iterable[Instruction] = _needed(dockerfile, options)
+        instructions: Iterable[Instruction] = _needed_instructions(dockerfile, options)
     except BuildError:
         instructions = dockerfile.instructions
     for instruction in instructions:
@@ -157,8 +157,8 @@ def _first_with_session(dockerfile: Dockerfile, options: BuildOptions) -> Instru
     return None
 
 
-def _first_of_buildkit(dockerfile: Dockerfile) -> Instruction | None:
-    """The first instruction in a form that the classic builder does not know."""
+def _first_buildkit_only(dockerfile: Dockerfile) -> Instruction | None:
+    """The first instruction in a form that the classic builder does not support."""
     for instruction in dockerfile.instructions:
         flags = {flag.removeprefix("--").partition("=")[0] for flag in instruction.flags}
         known = {"from", "chown"} if instruction.keyword in ("COPY", "ADD") else set()

@@ -1,4 +1,4 @@
-"""An image's config as a value, parsed once where it arrives. Pure.
+"""Parses an image's config into a value. Pure.
 
 Source: OCI image-spec 1.1, config.md.
 """
@@ -18,9 +18,9 @@ _MAPS = ("Labels", "ExposedPorts", "Volumes", "Healthcheck")
 
 
 class ImageConfig(NamedTuple):
-    """What an image's config says: its platform, the digests of its layers' tars, its `config` part, its history.
+    """An image's config: platform, diff_ids (the digests of the layers' tars), `config` part, history.
 
-    `features` are the keys os.version and os.features as they stand.
+    `features` holds the keys os.version and os.features unchanged.
     """
 
     os: str
@@ -32,7 +32,7 @@ class ImageConfig(NamedTuple):
 
 
 def parse_config(data: bytes) -> ImageConfig:
-    """Raises: InvalidManifest for what no engine takes for a config, or what can't be built on."""
+    """Parse a config. Raises: InvalidManifest when engines would refuse it, or nothing can be built on it."""
     value = parse_object(data, "config")
     rootfs = member(value, "rootfs", dict)
     history = items(value, "history", _MAX_HISTORY)
@@ -49,10 +49,10 @@ def parse_config(data: bytes) -> ImageConfig:
 
 
 def _runtime(value: dict[str, Any]) -> dict[str, Any]:
-    """The `config` part, its members of the types they should have. Unknown ones stay as they are."""
+    """The `config` part with checked types. Unknown keys are kept."""
     found = dict(value)
     for key in ("Entrypoint", "Cmd"):
-        # Old engines wrote a lone word as text.
+        # Old engines wrote a single string.
         if isinstance(found.get(key), str):
             found[key] = [found[key]]
     for key in _TEXTS:
@@ -61,7 +61,7 @@ def _runtime(value: dict[str, Any]) -> dict[str, Any]:
         member(found, key, dict, {})
     for key in _WORDS:
         if not all(isinstance(word, str) for word in member(found, key, list, [])):
-            raise InvalidManifest(f"{key} should be a list of texts")
+            raise InvalidManifest(f"{key} should be a list of strings")
     if not all(isinstance(label, str) for label in (found.get("Labels") or {}).values()):
-        raise InvalidManifest("Labels should be texts")
+        raise InvalidManifest("Labels should be strings")
     return found

@@ -1,4 +1,4 @@
-"""An image as values: config, layers, and the manifest that we write in either form. Pure.
+"""An image as values: its config, its layers, and its manifest in Docker's or in OCI's form. Pure.
 
 Source: OCI image-spec 1.1 (manifest.md, config.md); Docker Registry image manifest version 2, schema 2.
 """
@@ -15,12 +15,12 @@ from shipit.image.manifest import CONFIG_TYPES, LAYER_TYPES, MANIFEST_TYPES, Com
 from shipit.reference import ImageRef
 from shipit.release import Form
 
-# A label that tells images with the same content apart, for a place that ignores the id of one which it has seen fail.
+# A label that changes the id of an image with the same content, for a platform that ignores an id which failed before.
 ATTEMPT_LABEL = "dev.shipit.attempt"
 
 
 class Layer(NamedTuple):
-    """One layer: digest of its tar, digest and size of its blob, and the repository it can be had from, if any."""
+    """One layer: the digest of its tar, digest and size of its blob, and the repository that has it, if any."""
 
     diff_id: Digest
     digest: Digest
@@ -30,7 +30,7 @@ class Layer(NamedTuple):
 
 
 def parse_layer(row: object) -> Layer | None:
-    """The layer of a row, as JSON has the tuples that it was; None where it is something else."""
+    """The layer in a JSON row of its fields; None when the row has another form."""
     try:
         match row:
             case [diff_id, digest, int(size), "gzip" | "zstd" | "none" as compression, None]:
@@ -50,10 +50,10 @@ def parse_layer(row: object) -> Layer | None:
 
 
 class BuiltImage(NamedTuple):
-    """An image ready to publish. `config` are the bytes that its config digest is of. `builder` says who built it and why.
+    """An image to publish. `config` is its config's bytes. `builder` is the builder and the reason for it.
 
-    `has_cache` is whether its builder can keep in a registry what it made. `origin` is where an image is, by its digest,
-    that was not built but is used as it is. `left_out` says what was left out of its context.
+    `has_cache`: its builder can export its build cache to a registry. `origin`: the reference, by digest, of an image
+    that is used without being built. `left_out`: what was left out of its build context, for people.
     """
 
     name: str
@@ -79,7 +79,7 @@ class BuiltImage(NamedTuple):
         return bool(self.runtime.get("Cmd") or self.runtime.get("Entrypoint"))
 
     def with_command(self, command: Sequence[str] | None) -> BuiltImage:
-        """The same layers under a config whose Cmd is `command`; itself when that is None."""
+        """The same layers with a config whose Cmd is `command`; unchanged when that is None."""
         if command is None:
             return self
         config = json.loads(self.config)
@@ -87,7 +87,7 @@ class BuiltImage(NamedTuple):
         return self._replace(config=canonical_json(config))
 
     def with_attempt(self, attempt: int) -> BuiltImage:
-        """The same image under another id, by a label of its config; itself when that is 0."""
+        """The same image with another id, by a label in its config; unchanged when `attempt` is 0."""
         if not attempt:
             return self
         config = json.loads(self.config)
@@ -97,9 +97,9 @@ class BuiltImage(NamedTuple):
         return self._replace(config=canonical_json(config))
 
     def manifest(self, form: Form) -> bytes:
-        """The manifest's bytes in the given form.
+        """The manifest's bytes in a form.
 
-        Raises: BuildError for a layer that the form can't hold.
+        Raises: BuildError for a layer that the form does not support.
         """
         return canonical_json(
             {
@@ -127,7 +127,7 @@ def _descriptor(media_type: str, digest: Digest, size: int) -> dict[str, Any]:
 
 
 def canonical_json(value: Any) -> bytes:
-    """JSON with sorted keys and no spaces, so that equal values have equal digests."""
+    """JSON with sorted keys and without spaces, so that equal values have equal digests."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -144,13 +144,13 @@ class BlobSource(Protocol):
     """Where base images come from."""
 
     def pulled_from(self, ref: ImageRef) -> ImageRef:
-        """The reference as it is asked for: its own, or its mirror's."""
+        """The reference that is requested: `ref`, or the same image at a mirror."""
         ...
 
     def resolve(self, ref: ImageRef, platform: str) -> SourceImage:
-        """The image of a reference for a platform. Raises RemoteError or BuildError when there is none."""
+        """The image of a reference for a platform. Raises: RemoteError or BuildError when there is none."""
         ...
 
     def blob(self, ref: ImageRef, digest: Digest) -> Iterator[bytes]:
-        """The bytes of one blob, in pieces."""
+        """The bytes of one blob, in chunks. Raises: RemoteError."""
         ...

@@ -1,4 +1,4 @@
-"""Manifests and indexes as small frozen values, parsed once where they arrive. Pure.
+"""Parses manifests and indexes into frozen values. Pure.
 
 Source: OCI image-spec 1.1 (manifest.md, image-index.md, descriptor.md); Docker Registry image manifest version 2, schema 2.
 """
@@ -18,7 +18,7 @@ Compression = Literal["gzip", "none", "zstd"]
 
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 MAX_CONFIG_BYTES = 8 * 1024 * 1024
-# A blob of a terabyte is more than any registry takes.
+# No registry accepts a blob of a terabyte.
 _MAX_BLOB_BYTES = 2**40
 _MAX_LAYERS, _MAX_ROWS = 500, 10_000
 
@@ -34,7 +34,7 @@ CONFIG_TYPES: dict[Form, str] = {
     "oci": "application/vnd.oci.image.config.v1+json",
     "docker": "application/vnd.docker.container.image.v1+json",
 }
-# The types that we write.
+# The types that shipit writes.
 LAYER_TYPES: dict[tuple[Form, Compression], str] = {
     ("oci", "gzip"): "application/vnd.oci.image.layer.v1.tar+gzip",
     ("oci", "none"): "application/vnd.oci.image.layer.v1.tar",
@@ -52,11 +52,11 @@ _COMPRESSIONS: dict[str, Compression] = {media_type: key[1] for key, media_type 
 
 
 class InvalidManifest(ShipitError):
-    """Bytes that should be a manifest, an index or an image's config, and are none."""
+    """Bytes that are not a valid manifest, index or image config."""
 
 
 class Descriptor(NamedTuple):
-    """What a manifest says of a blob."""
+    """A manifest's reference to a blob: media type, digest, size in bytes."""
 
     media_type: str
     digest: Digest
@@ -64,15 +64,15 @@ class Descriptor(NamedTuple):
 
     @property
     def compression(self) -> Compression:
-        """Of a layer. Raises: InvalidManifest for a type that is no layer's."""
+        """The compression of a layer. Raises: InvalidManifest when the type is not that of a layer."""
         found = _COMPRESSIONS.get(self.media_type)
         if found is None:
-            raise InvalidManifest(f"{self.media_type[:100]!r} is no type of a layer")
+            raise InvalidManifest(f"{self.media_type[:100]!r} is not a layer's type")
         return found
 
 
 class Manifest(NamedTuple):
-    """An image's manifest. Its layers may be of any type: an artifact that is no image has the same form."""
+    """A manifest. Its layers may have any type: artifacts other than images have the same form."""
 
     form: Form
     config: Descriptor
@@ -84,12 +84,12 @@ class Manifest(NamedTuple):
 
     @property
     def digests(self) -> list[Digest]:
-        """The blobs that it names, its config first."""
+        """The digests of its blobs, the config first."""
         return [self.config.digest, *(layer.digest for layer in self.layers)]
 
 
 class IndexRow(NamedTuple):
-    """One manifest of an index; the parts of its platform are empty where it names none."""
+    """One manifest in an index; the parts of its platform are empty when it names none."""
 
     digest: Digest
     os: str = ""
@@ -98,13 +98,13 @@ class IndexRow(NamedTuple):
 
 
 class Index(NamedTuple):
-    """Manifests by platform."""
+    """An index: manifests by platform."""
 
     rows: tuple[IndexRow, ...]
 
 
 def parse_manifest(data: bytes) -> Manifest | Index:
-    """The manifest or index in some bytes. Their own `mediaType` decides what they are, else the keys they have.
+    """Parse a manifest or an index, told apart by `mediaType`, or by their keys when that is missing.
 
     Raises: InvalidManifest.
     """
@@ -123,7 +123,7 @@ def parse_manifest(data: bytes) -> Manifest | Index:
 
 
 def _type_by_keys(value: Mapping[str, Any]) -> str:
-    """The type of a manifest that names none. Source: manifest.md and image-index.md, on `mediaType`."""
+    """The type of a document without `mediaType`. Source: manifest.md and image-index.md, on `mediaType`."""
     is_index, is_manifest = "manifests" in value, "layers" in value or "config" in value
     if value.get("schemaVersion") != 2 or is_index == is_manifest:
         raise InvalidManifest("it is neither an image's manifest nor an index")
@@ -154,22 +154,22 @@ T = TypeVar("T")
 
 
 def parse_object(data: bytes, what: str) -> dict[str, Any]:
-    """A JSON object. Raises: InvalidManifest."""
+    """Parse a JSON object. Raises: InvalidManifest."""
     try:
         text = data.decode("utf-8")
         value = parse_json(text)
         if "\\ud" in text.lower():
-            # Half a surrogate pair can't be written as UTF-8 again.
+            # A lone surrogate cannot be written as UTF-8 again.
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except ValueError as error:
-        raise InvalidManifest(f"the {what} is no JSON that is understood: {str(error)[:200]}") from None
+        raise InvalidManifest(f"the {what} is not valid JSON: {str(error)[:200]}") from None
     if not isinstance(value, dict):
         raise InvalidManifest(f"the {what} should be a JSON object")
     return value
 
 
 def member(value: Mapping[str, Any], key: str, kind: type[T], default: T | None = None) -> T:
-    """A member of an object, of one type; a null counts as absent. Raises: InvalidManifest."""
+    """A member of an object, of one type; null counts as missing. Raises: InvalidManifest."""
     found = value.get(key)
     if found is None and default is not None:
         return default
@@ -179,7 +179,7 @@ def member(value: Mapping[str, Any], key: str, kind: type[T], default: T | None 
 
 
 def items(value: Mapping[str, Any], key: str, most: int) -> list[Any]:
-    """A list of at most so many items; empty where it is absent. Raises: InvalidManifest."""
+    """A list with at most `most` items; empty when it is missing. Raises: InvalidManifest."""
     found = member(value, key, list, [])
     if len(found) > most:
         raise InvalidManifest(f"{key} has {len(found)} items, which should be at most {most}")
@@ -187,7 +187,7 @@ def items(value: Mapping[str, Any], key: str, most: int) -> list[Any]:
 
 
 def digest_in(value: object, where: str) -> Digest:
-    """A digest, or the error that says where it should have been."""
+    """Parse a digest. Raises: InvalidManifest that names its place."""
     try:
         return Digest(value)
     except InvalidDigest as error:

@@ -1,4 +1,4 @@
-"""What a build is asked for."""
+"""The options of a build."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Literal
 from shipit.image.withheld import Withheld
 from shipit.platforms import this_platform
 
-# 1980-01-01, the first moment that every archive format can hold; SOURCE_DATE_EPOCH says another time of the image.
+# 1980-01-01, the earliest time that every archive format can hold; SOURCE_DATE_EPOCH sets another time of the image.
 EPOCH_S = 315_532_800
 
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """`context` and `dockerfile` are absolute. `created_s` is the time of the image, in Unix seconds.
+    """`context` and `dockerfile` are absolute paths. `created_s` is the image's time, in Unix seconds.
 
-    `platform` is the one to build for, `build_platform` the one that builds: that of this machine, or of an engine.
-    `times` is what gives files theirs; `variables` are the environment of git, which is asked for those of commits, and runs
-    no program that its repository names where the project `is_untrusted`.
-    `secrets` are the values by id for `RUN --mount=type=secret`; `ssh` is whether the agent is forwarded.
-    `cache` is the reference in a registry that keeps what RUN made, empty for none. `left_out` are paths of the context that
-    are our own, and that no build sees; `withheld` are others, by more than their path.
+    `platform` is the target platform; `build_platform` is that of the builder: this machine, or an engine.
+    `times` is the source of file times. For `commit`, git runs with the environment `variables`, and when the project
+    `is_untrusted`, without programs that its repository configures.
+    `secrets`: id -> value for `RUN --mount=type=secret`. `ssh`: forward the ssh agent.
+    `cache` is the reference for the build cache in a registry, empty for none.
+    `left_out` are paths of the context that belong to shipit, and `withheld` are files that no build may read.
     """
 
     context: Path

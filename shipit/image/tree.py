@@ -1,4 +1,4 @@
-"""A file tree as a value: what COPY reads from and writes over. Paths are relative, with `/`; the root is the empty path."""
+"""A file tree as a value: path -> entry. Paths are relative and use `/`; the root is the empty path."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 from shipit.image.image import Layer
 
 
-# Named tuples, since a context may have many thousands of them and they are made four times as fast.
+# Named tuples are four times as fast to create, and a context may have many thousands of entries.
 class LocalFile(NamedTuple):
-    """A file of a context: where, in two parts of which many files share the first, and its stamp."""
+    """A file of a context: its root, its path below it, and its stamp. Files of a context share the root's text."""
 
     folder: str
     name: str
@@ -25,7 +25,7 @@ class LocalFile(NamedTuple):
 
 
 class Slice(NamedTuple):
-    """Bytes of a file on disk, as many as the entry has: what was brought out of a layer or an archive."""
+    """Bytes of a file on disk, extracted from a layer or an archive; the length is the entry's size."""
 
     file: str
     offset: int
@@ -43,15 +43,15 @@ class InLayer(NamedTuple):
 
 
 Content = LocalFile | Slice | Inline | InLayer
-# A hard link's target is a path of its own layer; a special file is a device or a pipe.
+# A hard link's target is a path in the same layer; a special file is a device or a pipe.
 Kind = Literal["file", "dir", "symlink", "hardlink", "special"]
 
 
 class Entry(NamedTuple):
-    """One file, folder or link. `mode` is the permission bits; `target` where a link points; `size` in bytes.
+    """One file, folder or link. `mode` holds the permission bits, `target` a link's target; `size` is in bytes.
 
-    `capability` is the value of the attribute security.capability, its bytes decoded with surrogateescape. `time_s` is None
-    for what gets its time from its content.
+    `capability` is the value of the extended attribute security.capability, decoded with surrogateescape. `time_s` is a
+    Unix time; None when the time is derived from the content.
     """
 
     kind: Kind
@@ -66,12 +66,12 @@ class Entry(NamedTuple):
 
 
 Tree = dict[str, Entry]
-# PATH_MAX: a path that is longer can't be unpacked anywhere.
+# PATH_MAX: a longer path cannot be unpacked on any system.
 MAX_PATH_BYTES = 4096
 
 
 class Overlay(Mapping[str, Entry]):
-    """One tree laid over another, to look paths up in. What is no folder above hides what was in one below."""
+    """One tree over another, for lookups. A file or link in the upper tree hides a folder in the lower one."""
 
     def __init__(self, upper: Mapping[str, Entry], lower: Mapping[str, Entry]) -> None:
         self._upper = upper
@@ -93,7 +93,7 @@ class Overlay(Mapping[str, Entry]):
         return sum(1 for _ in self)
 
     def below(self, folder: str) -> Iterator[tuple[str, Entry]]:
-        """Path and entry of everything below a folder, which may be the root, in order."""
+        """Path and entry of everything below a folder or the root, in order."""
         found = {path: entry for path, entry in below(self._lower, folder) if not self._is_hidden(path)}
         found.update(below(self._upper, folder))
         return iter(sorted(found.items()))
@@ -108,19 +108,19 @@ class Overlay(Mapping[str, Entry]):
         return False
 
 
-def normal(path: str, base: str = "/") -> str:
-    """A path inside an image, made relative to its root; `..` never leaves it."""
+def normal_path(path: str, base: str = "/") -> str:
+    """A path in an image, relative to its root; `..` never leaves the root."""
     joined = posixpath.normpath(posixpath.join("/", base, path))
     return joined.lstrip("/")
 
 
-# A name that removes the one behind it, and the one that removes all that is in its folder: OCI image-spec, layer.md.
+# The prefix of a whiteout, and the name that makes a folder opaque: OCI image-spec, layer.md.
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 
 
-def lay_over(tree: Tree, entries: Mapping[str, Entry]) -> None:
-    """Put entries into a tree. What is no folder takes the place of a folder with all that was in it."""
+def merge_entries(tree: Tree, entries: Mapping[str, Entry]) -> None:
+    """Put entries into a tree. A file or link replaces a folder and its content."""
     for path, entry in entries.items():
         old = tree.get(path)
         if old is not None and old.kind == "dir" and entry.kind != "dir":
@@ -134,9 +134,9 @@ def _remove_below(tree: Tree, path: str) -> None:
 
 
 def resolve_path(tree: Mapping[str, Entry], path: str) -> str:
-    """Follow every link in a path, inside the tree. A loop, or what does not exist, is left as it stands.
+    """Resolve every link in a path within the tree. Loops and missing components are kept as written.
 
-    Raises: ValueError where it leads to a path that no system holds.
+    Raises: ValueError when the path gets too long for any system.
     """
     done, rest, hops = "", [part for part in path.split("/") if part], 0
     while rest:
@@ -147,7 +147,7 @@ def resolve_path(tree: Mapping[str, Entry], path: str) -> str:
         rest = rest[1:]
         if entry is not None and entry.kind == "symlink" and hops < 40:
             hops += 1
-            target = normal(entry.target, f"/{posixpath.dirname(candidate)}")
+            target = normal_path(entry.target, f"/{posixpath.dirname(candidate)}")
             done, rest = "", [part for part in target.split("/") if part] + rest
         else:
             done = candidate
@@ -155,36 +155,36 @@ def resolve_path(tree: Mapping[str, Entry], path: str) -> str:
 
 
 def children(tree: Mapping[str, Entry], folder: str) -> Iterator[tuple[str, Entry]]:
-    """Everything below a folder, with paths relative to it, each folder before what is in it."""
+    """Everything below a folder, with paths relative to it, each folder before its content."""
     skipped = len(folder) + 1 if folder else 0
     return ((path[skipped:], entry) for path, entry in below(tree, folder))
 
 
 @runtime_checkable
-class Walked(Protocol):
+class WalkableTree(Protocol):
     """A tree that can be walked from a folder on."""
 
     def below(self, folder: str) -> Iterator[tuple[str, Entry]]: ...
 
 
 def below(tree: Mapping[str, Entry], folder: str) -> Iterator[tuple[str, Entry]]:
-    """Path and entry of everything below a folder, which may be the root, each folder before what is in it."""
-    if isinstance(tree, Walked):
+    """Path and entry of everything below a folder or the root, each folder before its content."""
+    if isinstance(tree, WalkableTree):
         return tree.below(folder)
     prefix = f"{folder}/" if folder else ""
     return ((path, tree[path]) for path in sorted(path for path in tree if path and path.startswith(prefix)))
 
 
 class Children:
-    """What is below the folders of a tree, which is put in order once."""
+    """What is below the folders of a tree, which is sorted once."""
 
     def __init__(self, tree: Mapping[str, Entry]) -> None:
         self._tree = tree
         self._paths: list[str] | None = None
 
     def of(self, folder: str) -> Iterator[tuple[str, Entry]]:
-        """Everything below a folder, with paths relative to it, each folder before what is in it."""
-        if isinstance(self._tree, Walked):
+        """Everything below a folder, with paths relative to it, each folder before its content."""
+        if isinstance(self._tree, WalkableTree):
             yield from children(self._tree, folder)
             return
         if self._paths is None:
@@ -204,7 +204,7 @@ def folders_above(path: str) -> list[str]:
 
 
 def add_parents(tree: Tree) -> None:
-    """Give paths the folders above them that the tree lacks: a layer or an archive need not name them."""
+    """Add the missing parent folders of all paths: layers and archives may omit them."""
     for path in list(tree):
         folder = path.rpartition("/")[0]
         while folder and folder not in tree:
@@ -212,10 +212,10 @@ def add_parents(tree: Tree) -> None:
             folder = folder.rpartition("/")[0]
 
 
-def parents_kept(tree: Mapping[str, Entry], entries: Mapping[str, Entry]) -> dict[str, Entry]:
-    """The folders of a tree above entries that do not bring them themselves.
+def parent_folders(tree: Mapping[str, Entry], entries: Mapping[str, Entry]) -> dict[str, Entry]:
+    """The parent folders of entries, as they are in a tree, unless the entries contain them.
 
-    A layer has to hold them: an engine that unpacks each layer for itself gives those it misses a mode of its own.
+    A layer has to contain its parent folders: engines that unpack layers separately give missing ones another mode.
     """
     kept: dict[str, Entry] = {}
     for path in entries:

@@ -1,4 +1,4 @@
-"""What is left out of a build's context, whoever builds: by its path, its name, its node on the disk, and its content."""
+"""Files that no builder may read from a context: by path, name, inode or content."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-# Shorter contents are no secret's only.
+# Shorter contents may equal a secret by chance.
 SHORTEST_CONTENT = 8
 
 
 @dataclass(frozen=True)
 class Withheld:
-    """What no build sees. Each mapping's values say what it is, empty for what goes without saying.
+    """Files to withhold. The values of each mapping describe the file for people; empty ones are not reported.
 
-    `paths` are relative to the context, `names` stand for files and folders of that name anywhere, `nodes` are device and
-    inode, for hard links and other ways to one file; `contents` are the SHA-256 of files by their size, for copies.
-    `found` is filled while a context is read: path -> what it is, for all that is said.
+    `paths` are relative to the context; `names` match files and folders at any depth; `nodes` are (device, inode), for
+    hard links and other paths to the same file; `contents`: size in bytes -> SHA-256 -> description, for copies.
+    `found` is filled while a context is read: path -> description of each reported file.
     """
 
     paths: Mapping[str, str] = field(default_factory=dict)
@@ -28,35 +28,35 @@ class Withheld:
     found: dict[str, str] = field(default_factory=dict, compare=False)
 
     def holds(self, path: str, name: str) -> bool:
-        """Whether a path is left out for where it is."""
+        """Whether a path is withheld by path or name."""
         what = self.paths.get(path)
         if what is None:
             what = self.names.get(name)
-        return what is not None and self._told(path, what)
+        return what is not None and self._report(path, what)
 
     def holds_file(self, path: str, file: str, info: os.stat_result) -> bool:
-        """Whether a regular file is left out for what it is; `file` is where it can be read."""
+        """Whether a regular file is withheld by inode or content; `file` is its path on disk."""
         what = self.nodes.get((info.st_dev, info.st_ino))
         if what is None and info.st_size in self.contents:
-            what = self._copy_of(file, info.st_size)
-        return what is not None and self._told(path, what)
+            what = self._match_content(file, info.st_size)
+        return what is not None and self._report(path, what)
 
-    def _copy_of(self, file: str, size: int) -> str | None:
+    def _match_content(self, file: str, size: int) -> str | None:
         try:
             data = Path(file).read_bytes() if size <= max(self.contents) else b""
         except OSError:
-            # The build says why it can't be read, if it needs it.
+            # The build reports the error, if it needs the file.
             return None
         return self.contents[size].get(sha256(data).digest())
 
-    def _told(self, path: str, what: str) -> bool:
+    def _report(self, path: str, what: str) -> bool:
         if what:
             self.found[path] = what
         return True
 
 
 def node_of(path: Path) -> tuple[int, int] | None:
-    """Device and inode of what a path leads to; None where that is not there."""
+    """Device and inode of the file at a path, links followed; None when it is missing."""
     try:
         info = path.stat()
     except (OSError, ValueError):

@@ -111,7 +111,7 @@ def test_mistakes_that_no_command_made(app: Shipit, builder: str) -> None:
     write(app, PYTHON, "COPY nowhere /x", "RUN true")
     done = app.run("build")
     assert done.returncode == 1
-    assert "Dockerfile:2: COPY: 'nowhere' is not there\nhint: check the path, and .dockerignore" in done.stderr
+    assert "Dockerfile:2: COPY: 'nowhere' does not exist\nhint: check the path, and .dockerignore" in done.stderr
     write(app, PYTHON, "RUN true", "HEALTHCHECK nonsense")
     done = app.run("build")
     assert done.returncode == 1 and "Traceback" not in done.stderr

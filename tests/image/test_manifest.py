@@ -87,19 +87,19 @@ def test_what_is_no_digest_is_refused_wherever_it_stands(digest: object) -> None
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "no JSON"),
-        (b"{", "no JSON"),
-        (b"\xff\xfe{\0}\0", "no JSON"),
-        (b"\xef\xbb\xbf{}", "no JSON"),
+        (b"", "not valid JSON"),
+        (b"{", "not valid JSON"),
+        (b"\xff\xfe{\0}\0", "not valid JSON"),
+        (b"\xef\xbb\xbf{}", "not valid JSON"),
         (b"[]", "JSON object"),
         (b'"x"', "JSON object"),
         (b"null", "JSON object"),
-        (b"[" * 100_000, "no JSON"),
-        (b'{"a":' * 200 + b"1" + b"}" * 200, "no JSON"),
-        (dump({**IMAGE, "x": float("nan")}), "no JSON"),
-        (dump(IMAGE).replace(b'"size": 5', b'"size": 1e999'), "no JSON"),
-        (dump(IMAGE).replace(b'"size": 5', b'"size": ' + b"9" * 5000), "no JSON"),
-        (dump({**IMAGE, "note": "\ud800"}), "no JSON"),
+        (b"[" * 100_000, "not valid JSON"),
+        (b'{"a":' * 200 + b"1" + b"}" * 200, "not valid JSON"),
+        (dump({**IMAGE, "x": float("nan")}), "not valid JSON"),
+        (dump(IMAGE).replace(b'"size": 5', b'"size": 1e999'), "not valid JSON"),
+        (dump(IMAGE).replace(b'"size": 5', b'"size": ' + b"9" * 5000), "not valid JSON"),
+        (dump({**IMAGE, "note": "\ud800"}), "not valid JSON"),
         (dump({**IMAGE, "schemaVersion": 1, "mediaType": None}), "neither"),
         (dump({**IMAGE, **INDEX, "mediaType": None}), "neither"),
         (dump({"schemaVersion": 2}), "neither"),
@@ -131,7 +131,7 @@ def test_an_artifact_is_a_manifest_whose_layers_are_none() -> None:
     chart = {**IMAGE, "layers": [{**LAYER, "mediaType": "application/vnd.cncf.helm.chart.content.v1.tar+gzip"}]}
     found = parse_manifest(dump(chart))
     assert isinstance(found, Manifest)
-    with pytest.raises(InvalidManifest, match="no type of a layer"):
+    with pytest.raises(InvalidManifest, match="is not a layer's type"):
         _ = found.layers[0].compression
 
 

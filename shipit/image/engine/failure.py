@@ -30,7 +30,7 @@ def explain_failure(progress: Progress, dockerfile: Dockerfile) -> BuildError:
         what = f"{instruction.keyword} ended with {code}: {_first_line(instruction.text)}"
         return BuildError(what, where=dockerfile.where(instruction), detail=lines, hint=hint)
     if instruction and (missing := _MISSING.search(message)):
-        what = f"{instruction.keyword}: {missing[1]!r} is not there"
+        what = f"{instruction.keyword}: {missing[1]!r} does not exist"
         return BuildError(what, where=dockerfile.where(instruction), hint="check the path, and .dockerignore")
     instruction = instruction or _named_base(vertex.name if vertex else message, message, dockerfile)
     where = dockerfile.where(instruction) if instruction else dockerfile.name

@@ -1,4 +1,4 @@
-"""Contents of files that are in layers: brought out to a file, or read."""
+"""Extracts the content of files from layers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from shipit.image.layers.layer import spool
 from shipit.image.tar.write import read_content
 from shipit.image.tree import Entry, InLayer, Slice
 
-# Of /etc/passwd and /etc/group.
+# The limit for /etc/passwd and /etc/group.
 _MAX_USERS_BYTES = 4 * 1024 * 1024
 
 
-def bring_out(entries: Mapping[str, Entry], layers: LayerReader, folder: Path) -> Mapping[str, Entry]:
-    """The same entries with every InLayer content written to files in `folder`."""
+def extract_contents(entries: Mapping[str, Entry], layers: LayerReader, folder: Path) -> Mapping[str, Entry]:
+    """The same entries; contents in layers are extracted to a file in `folder`. Raises: BuildError, NeedsEngine."""
     wanted: dict[Layer, set[str]] = {}
     for entry in entries.values():
         if isinstance(entry.content, InLayer):
@@ -29,15 +29,15 @@ def bring_out(entries: Mapping[str, Entry], layers: LayerReader, folder: Path) -
         with spool(folder) as add:
             for member, reader in layers.members(layer):
                 if member.kind == "file" and member.name in members:
-                    # A name may come twice: the last one counts.
+                    # A name may occur twice; the last member counts.
                     places[layer.digest, member.name] = add(reader.content()), member.size
     return {path: _local(path, entry, places) for path, entry in entries.items()}
 
 
 def read_users(path: str, entry: Entry, layers: LayerReader) -> bytes:
-    """The bytes of a file such as /etc/passwd, wherever they are; nothing where the entry is no file.
+    """The bytes of a file such as /etc/passwd; empty when the entry is not a file.
 
-    Raises: BuildError where it is larger than such files are.
+    Raises: BuildError when it is too large for such a file.
     """
     if entry.kind != "file":
         return b""

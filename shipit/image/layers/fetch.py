@@ -1,4 +1,4 @@
-"""Layers brought into the cache from where they are, and read: unpacked within bounds, and what their image says they are.
+"""Fetches layers into the cache and reads them, verified against the diff_ids of their image's config.
 
 Source: OCI image-spec 1.1, config.md, "Layer DiffID": engines refuse an image whose layers do not match its config.
 """
@@ -20,12 +20,12 @@ from shipit.image.tar.header import BadTar
 from shipit.image.tar.read import Member, TarReader
 from shipit.image.tree import InLayer
 
-# Names the form of an index, and that it was made of a layer that had been compared with its diff_id.
+# The format of indexes, made only from layers that were verified against their diff_id.
 _INDEX = "index-3"
 
 
 def ensure_layer(layer: Layer, store: ContentStore, source: BlobSource) -> Path:
-    """The layer's blob in the store, fetched from where it comes from when it is not there yet."""
+    """The path of the layer's blob in the store; fetched when it is missing. Raises: BuildError, RemoteError."""
     if store.has(layer.digest, layer.size_bytes):
         return store.path(layer.digest)
     if layer.origin is None:
@@ -40,16 +40,16 @@ def _where(layer: Layer) -> str:
 
 @dataclass(frozen=True)
 class LayerReader:
-    """Reads the layers of bases. Whatever it gives was compared with the layer's diff_id, now or before."""
+    """Reads the layers of bases. Everything it returns was verified against the layer's diff_id, now or earlier."""
 
     store: ContentStore
     source: BlobSource
     _files: dict[tuple[Digest, str], bytes | None] = field(default_factory=dict, repr=False, compare=False)
 
     def members(self, layer: Layer) -> Iterator[tuple[Member, TarReader]]:
-        """The members of a layer and what reads their contents. Only at the end are they known to be the layer's.
+        """The members of a layer, each with the reader of its content. They are verified only after the last one.
 
-        Raises: BuildError where the layer can't be read, or is another than its image says; NeedsEngine.
+        Raises: BuildError when the layer cannot be read, or does not match its diff_id; NeedsEngine.
         """
         path, where = ensure_layer(layer, self.store, self.source), _where(layer)
         is_known = self.store.recall("unpacked", layer.digest) == layer.diff_id
@@ -59,32 +59,32 @@ class LayerReader:
         if seen is not None:
             if seen.hexdigest() != layer.diff_id.hex:
                 hint = "use another image: engines refuse this one, too"
-                raise BuildError("the layer is another than its image's config says", where=where, hint=hint)
+                raise BuildError("the layer does not match the diff_id in its image's config", where=where, hint=hint)
             self.store.note("unpacked", layer.digest, layer.diff_id)
 
     def small_file(self, content: InLayer, most_bytes: int) -> bytes | None:
-        """The bytes of a file; None where it is larger, and none where the layer does not hold it. Read once."""
+        """The bytes of a file: None when it is too large, empty when the layer lacks it. Read once."""
         key = content.layer.digest, content.member
         if key not in self._files:
             self._files[key] = b""
             for member, reader in self.members(content.layer):
                 if member.kind == "file" and member.name == content.member:
-                    # A name may come twice: the last one counts.
+                    # A name may occur twice; the last member counts.
                     self._files[key] = b"".join(reader.content()) if member.size <= most_bytes else None
         return self._files[key]
 
     def has_index(self, layer: Layer) -> bool:
-        """Whether `index` needs no blob."""
+        """Whether `index` can answer without the layer's blob."""
         return self._index(layer) is not None
 
     def index(self, layer: Layer) -> LayerIndex:
-        """What a layer holds. It is remembered by its diff_id; else its blob is fetched and read to the end."""
+        """The index of a layer, remembered by diff_id; otherwise the layer is fetched and read to its end."""
         found = self._index(layer)
         if found is None:
             try:
                 digest, whiteouts = write_index((member for member, _ in self.members(layer)), self.store)
             except BadTar as error:
-                raise BuildError(f"is no layer that can be read: {error}", where=_where(layer)) from None
+                raise BuildError(f"can't be read as a layer: {error}", where=_where(layer)) from None
             self.store.note(_INDEX, layer.diff_id, [digest, *whiteouts])
             found = digest, whiteouts
         return LayerIndex(self.store.path(found[0]), layer, found[1])

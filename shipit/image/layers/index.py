@@ -1,7 +1,7 @@
-"""What a layer holds, as sorted lines of a file: looked up without being read whole, however many they are.
+"""The index of a layer: its entries as sorted lines of a file, searched without loading the file.
 
-A line is the path, with zero bytes for `/`, two zero bytes, and `KIND MODE UID GID SIZE CAPABILITY TARGET`. Sorted so, a
-folder is followed by all that is below it.
+A line is the path with NUL bytes instead of `/`, two NUL bytes, and `KIND MODE UID GID SIZE CAPABILITY TARGET`. In this
+order, a folder is followed directly by everything below it.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from shipit.image.tree import OPAQUE, WHITEOUT, Entry, InLayer, Kind
 _END = b"\0\0"
 _LETTERS: dict[Kind, str] = {"file": "f", "dir": "d", "symlink": "l", "hardlink": "h", "special": "s"}
 _KINDS: dict[bytes, Kind] = {letter.encode(): kind for kind, letter in _LETTERS.items()}
-# What is held in memory while an index is sorted, in bytes of lines.
+# The memory for sorting an index, in bytes of lines.
 _RUN_BYTES = 16 * 1024 * 1024
-# They are held in memory: of all layers of an image, in characters, and a hundred more for each.
+# The limit of whiteouts in memory, for all layers of an image: characters, plus a hundred for each path.
 MAX_WHITEOUTS = 16 * 1024 * 1024
 _NUMBER_BYTES, _LARGE_BYTES = 10, 1024 * 1024
 _MAX_HOPS = 40
 
 
 class Whiteouts(NamedTuple):
-    """What a layer removes of those below it: paths, and folders of which all is removed that was in them."""
+    """What a layer removes from the layers below it: paths, and opaque folders, whose whole content it removes."""
 
     paths: tuple[str, ...]
     opaque: tuple[str, ...]
 
     @property
     def weight(self) -> int:
-        """How much memory they take, about."""
+        """The approximate memory use, in bytes."""
         return sum(map(_weight, self.paths)) + sum(map(_weight, self.opaque))
 
 
@@ -53,7 +53,7 @@ def _weight(path: str) -> int:
 
 
 def write_index(members: Iterable[Member], store: ContentStore) -> tuple[Digest, Whiteouts]:
-    """Keep the index of some members; its digest, and what they remove. Of equal names the last one counts."""
+    """Write the index of members. Returns its digest, and the whiteouts. Of equal names the last one counts."""
     lines: list[bytes] = []
     size, weight, whiteouts, opaque = 0, 0, list[str](), list[str]()
     with ExitStack() as exits:
@@ -73,16 +73,16 @@ def write_index(members: Iterable[Member], store: ContentStore) -> tuple[Digest,
                         _spill(lines, runs[-1])
                     lines, size = [], 0
             if weight > MAX_WHITEOUTS:
-                raise BadTar("more paths that are removed than layers have")
+                raise BadTar("too many removed paths")
         lines.sort()
-        digest = _kept(heapq.merge(*runs, lines) if runs else lines, store)
+        digest = _write_sorted(heapq.merge(*runs, lines) if runs else lines, store)
     return digest, Whiteouts(tuple(whiteouts), tuple(opaque))
 
 
 def _line(member: Member, number: int) -> bytes:
     _, kind, mode, uid, gid, target, size, capability = member
     packed = capability.encode("utf-8", "surrogateescape").hex() or "-"
-    # The number, of one length, keeps equal names in order; it is not written.
+    # A number of fixed width keeps equal names in order; it is not written.
     head = b"%010d%s %o %d %d %d %s " % (number, _LETTERS[kind].encode(), mode, uid, gid, size, packed.encode())
     return b"%s%s%s%s\n" % (path_key(member.name), _END, head, _escaped(target))
 
@@ -103,13 +103,13 @@ def _plain(data: bytes) -> str:
 
 
 def _spill(lines: list[bytes], run: IO[bytes]) -> None:
-    """Write lines to a file in order."""
+    """Write sorted lines to a file."""
     lines.sort()
     run.writelines(lines)
     run.seek(0)
 
 
-def _kept(lines: Iterable[bytes], store: ContentStore) -> Digest:
+def _write_sorted(lines: Iterable[bytes], store: ContentStore) -> Digest:
     """Write sorted lines as a blob."""
     hasher, rest = hashlib.sha256(), _unique(lines)
     with store.new_blob() as blob:
@@ -134,18 +134,18 @@ def _unique(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 class LayerIndex:
-    """The index of one layer. `layer` is where its contents are."""
+    """The index of one layer. `layer` says where the content is."""
 
     def __init__(self, path: Path, layer: Layer, whiteouts: Whiteouts) -> None:
         self.layer = layer
         self.whiteouts = whiteouts
         with path.open("rb") as file:
-            # A mapped file stays open; most are small.
+            # Small files are read, because each mapped file stays open.
             is_large = os.fstat(file.fileno()).st_size > _LARGE_BYTES
             self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if is_large else file.read()
 
     def get(self, path: str) -> Entry | None:
-        """The entry of a path, hard links followed within the layer."""
+        """The entry at a path; hard links are followed within the layer. None when the layer lacks it."""
         for _ in range(_MAX_HOPS):
             rest = self._rest(path)
             if rest is None:
@@ -154,13 +154,13 @@ class LayerIndex:
             if entry.kind != "hardlink":
                 return entry
             if self._rest(entry.target) is None:
-                # It is in a layer below, or nowhere.
+                # The target is in a lower layer, or missing.
                 return Entry("file", entry.mode, entry.uid, entry.gid, content=InLayer(self.layer, entry.target))
             path = entry.target
         return None
 
     def is_above(self, folder: str) -> bool:
-        """Whether it has anything below a folder."""
+        """Whether the layer has anything below a folder."""
         begin = self._at(path_key(folder) + b"\0\1")
         return (
             begin < len(self._data)
@@ -168,7 +168,7 @@ class LayerIndex:
         )
 
     def lines(self, folder: str) -> Iterator[tuple[bytes, bytes]]:
-        """Key and rest of all below a folder, in order; of all there is for the root."""
+        """Key and rest of each line below a folder, in order; for the root, all lines."""
         at, end = 0, len(self._data)
         if folder:
             at, end = self._at(path_key(folder) + b"\0\1"), self._at(path_key(folder) + b"\1")
@@ -179,7 +179,7 @@ class LayerIndex:
             at = after
 
     def entry(self, path: str, rest: bytes) -> Entry:
-        """The entry of a path and the rest of its line; a hard link as it stands."""
+        """The entry of a line; a hard link is not followed."""
         kind, mode, uid, gid, size, capability, target = rest.split(b" ", 6)
         name = _KINDS[kind]
         content = InLayer(self.layer, path) if name == "file" else None
@@ -193,7 +193,7 @@ class LayerIndex:
         return line[len(key) :] if line.startswith(key) else None
 
     def _at(self, key: bytes) -> int:
-        """Where the first line begins that is not before a key."""
+        """The offset of the first line whose key is not less than `key`."""
         low, high = 0, len(self._data)
         while low < high:
             middle = (low + high) // 2

@@ -1,4 +1,4 @@
-"""Layers: a tar compressed and digested in one pass, and unpacked again within bounds.
+"""Layers as compressed tars: packed and digested in one pass, and unpacked within limits.
 
 Source: OCI image-spec 1.1, layer.md; POSIX.1-2001 pax.
 """
@@ -23,12 +23,12 @@ from shipit.image.tar.read import Member, TarReader
 from shipit.image.tree import Entry, Slice
 
 _BLOCK = 1024 * 1024
-# Names how layers are written and packed: a change of it is a change of their bytes.
+# Part of the cache keys. Change it whenever the bytes of tars or of their compression change.
 PACKING = "gzip-4"
 
 
 def pack_layer(tar: Iterable[bytes], store: ContentStore) -> Layer:
-    """Compress a tar into the store; both digests come from the one pass."""
+    """Compress a tar into the store. Tar and blob are digested in the same pass."""
     compressor = _compressor()
     plain, packed, size = hashlib.sha256(), hashlib.sha256(), 0
     with store.new_blob() as blob:
@@ -50,7 +50,7 @@ def _compressor() -> Any:
 
 
 def _blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Blocks of exactly 1 MiB but the last: the output of ISA-L depends on how its input is cut."""
+    """Blocks of exactly 1 MiB, except for the last: the output of ISA-L depends on the sizes of its input."""
     held, size = [], 0
     for chunk in chunks:
         held.append(chunk)
@@ -72,9 +72,9 @@ def _write(blob: NewBlob, digest: Any, data: bytes) -> int:
 
 
 def share_content(entries: Mapping[str, Entry]) -> dict[str, Entry]:
-    """The same entries, where all but the first of those with one file of a layer or an archive are hard links to it.
+    """The same entries; of those that share one file of a layer or an archive, all but the first become hard links.
 
-    Files of a context stay files: how they lie on a disk should not change the image.
+    Files of a context stay files: hard links on the disk do not change the image.
     """
     shared: dict[str, Entry] = {}
     firsts: dict[Entry, str] = {}
@@ -88,12 +88,12 @@ def share_content(entries: Mapping[str, Entry]) -> dict[str, Entry]:
 
 
 def unpacked(path: Path, compression: str) -> IO[bytes]:
-    """A layer's tar as a file to read from its start."""
+    """The uncompressed tar of a layer's blob, as a file at its start."""
     return cast("IO[bytes]", _gzip()[0](path, "rb")) if compression == "gzip" else path.open("rb")
 
 
 def _gzip() -> tuple[Any, tuple[Any, ...]]:
-    """The `open` for gzip files, and the errors of what it reads through."""
+    """`open` for gzip files, and the errors that its decompressor raises."""
     try:
         from isal import igzip, isal_zlib
     except ImportError:
@@ -104,11 +104,11 @@ def _gzip() -> tuple[Any, tuple[Any, ...]]:
 
 
 class TooLarge(BadTar):
-    """A layer that unpacks to more than its size lets expect."""
+    """The content unpacks to more bytes than its limit."""
 
 
-class Unpacking:
-    """The bytes of a tar as they are unpacked: counted, and hashed where that is asked for."""
+class LimitedReader:
+    """Reads a tar while it is unpacked; counts its bytes, and feeds them to a hashlib object if there is one."""
 
     def __init__(self, file: IO[bytes], most_bytes: int, seen: Any) -> None:
         self._file, self._most_bytes, self._seen = file, most_bytes, seen
@@ -127,12 +127,12 @@ class Unpacking:
 def open_members(
     path: Path, compression: str = "gzip", *, most_bytes: int = sys.maxsize, seen: Any = None, where: str = ""
 ) -> Iterator[tuple[Member, TarReader]]:
-    """The members of a layer's tar in order, and what reads the content of each before the next is asked for.
+    """The members of a layer's tar in order, each with the reader of its content.
 
     `seen` is a hashlib object that has read the whole tar at the end. `where` names the layer in errors.
-    Raises: BuildError where it can't be read, or unpacks to more than `most_bytes`; NeedsEngine.
+    Raises: BuildError when it cannot be read, or unpacks to more than `most_bytes`; NeedsEngine.
     """
-    with _unpacking(path, compression, most_bytes, seen, where or str(path)) as tar:
+    with _open_unpacked(path, compression, most_bytes, seen, where or str(path)) as tar:
         reader = TarReader(tar)
         for member in reader:
             yield member, reader
@@ -141,15 +141,15 @@ def open_members(
 
 
 def hash_unpacked(path: Path, most_bytes: int, seen: Any, where: str) -> None:
-    """Let a hashlib object read a layer's tar. Raises: as `open_members` does."""
-    with _unpacking(path, "gzip", most_bytes, seen, where) as tar:
+    """Feed the whole unpacked tar of a layer to a hashlib object. Raises: as `open_members` does."""
+    with _open_unpacked(path, "gzip", most_bytes, seen, where) as tar:
         while tar.read(_BLOCK):
             pass
 
 
 @contextmanager
-def _unpacking(path: Path, compression: str, most_bytes: int, seen: Any, where: str) -> Iterator[Unpacking]:
-    """A layer's tar to read; what is wrong with it is an error that names the layer."""
+def _open_unpacked(path: Path, compression: str, most_bytes: int, seen: Any, where: str) -> Iterator[LimitedReader]:
+    """A layer's unpacked tar; its errors are translated and name the layer."""
     if compression == "zstd":
         raise NeedsEngine("a base has zstd layers, which are not read natively", where=where)
     hint = ""
@@ -157,18 +157,18 @@ def _unpacking(path: Path, compression: str, most_bytes: int, seen: Any, where: 
         if compression == "gzip" and not path.stat().st_size:
             raise BadTar("it is empty")
         with unpacked(path, compression) as file:
-            yield Unpacking(file, most_bytes, seen)
+            yield LimitedReader(file, most_bytes, seen)
     except SparseFile:
         raise NeedsEngine("a base has sparse files, which are not read natively", where=where) from None
     except (BadTar, OSError, EOFError, *_gzip()[1]) as error:
         if isinstance(error, TooLarge):
             hint = "if it is meant to be that large, set SHIPIT_UNPACK_MAX, such as 20GiB"
-        raise BuildError(f"is no layer that can be read: {error}", where=where, hint=hint) from None
+        raise BuildError(f"can't be read as a layer: {error}", where=where, hint=hint) from None
 
 
 @contextmanager
 def spool(folder: Path) -> Iterator[Callable[[Iterable[bytes]], Slice]]:
-    """A file in a folder to write many contents to, one behind the other: much faster than a file for each."""
+    """A single file for the contents of many: faster than a file for each. Yields the function that appends one."""
     with temporary_file(folder, keeps=True) as (file, path):
 
         def add(chunks: Iterable[bytes]) -> Slice:
@@ -177,7 +177,7 @@ def spool(folder: Path) -> Iterator[Callable[[Iterable[bytes]], Slice]]:
             for chunk in chunks:
                 with cache_errors(folder):
                     file.write(chunk)
-            # Not even two empty contents have the same place: that would make them one.
+            # Separates the offsets of empty contents, since contents at one offset are taken for the same file.
             with cache_errors(folder):
                 file.write(b"\0")
             return place

@@ -1,4 +1,4 @@
-"""The layer of some entries: the one that the cache has for them, or a new one."""
+"""Writes the layer for some entries, or finds the layer that the cache has for them."""
 
 from __future__ import annotations
 
@@ -17,57 +17,58 @@ from shipit.image.store.content_store import ContentStore
 from shipit.image.tar.write import tar_stream
 from shipit.image.tree import Entry, InLayer, Inline, LocalFile, Slice
 
-BringOut = Callable[[Mapping[str, Entry]], Mapping[str, Entry]]
+ExtractContents = Callable[[Mapping[str, Entry]], Mapping[str, Entry]]
 
 
-class Written(NamedTuple):
-    """A layer; whether it was not in the store before; whether equal stamps vouch for equal content."""
+class WrittenLayer(NamedTuple):
+    """A layer. `is_new`: it was not in the store before. `is_settled`: equal stamps imply equal content from now on."""
 
     layer: Layer
     is_new: bool
     is_settled: bool
 
 
-def write_layer(entries: Mapping[str, Entry], store: ContentStore, bring_out: BringOut) -> Written:
-    """The layer of entries, which is in the store then.
+def write_layer(entries: Mapping[str, Entry], store: ContentStore, extract_contents: ExtractContents) -> WrittenLayer:
+    """The layer of entries, which is in the store afterwards.
 
-    Nothing is read where all files have the stamps of an earlier run, or come from the same layers, and nothing compressed
-    where they hold what they held then. `bring_out` makes contents in layers readable.
-    Raises: BuildError for a file that can't be read, or changes meanwhile.
+    Files are not read when their stamps are those of an earlier run, or when they come from the same layers; nothing is
+    compressed when their content is known. `extract_contents` extracts contents that are in layers.
+    Raises: BuildError when a file cannot be read, or changes while it is read.
     """
     began_ns = time.time_ns()
     stamps = [entry.content.stamp for entry in entries.values() if isinstance(entry.content, LocalFile)]
-    stamped = key_of(f"stamps {PACKING}", _stamped(entries)) if _is_told_by_origin(entries) else None
-    if stamped and (layer := _noted(stamped, store)):
-        return Written(layer, False, True)
-    layer, is_new = _of_content(share_content(bring_out(entries)), store, marks_of(stamps))
+    stamped = digest_of_lines(f"stamps {PACKING}", _stamp_lines(entries)) if _is_identified_by_origin(entries) else None
+    if stamped and (layer := _remembered_layer(stamped, store)):
+        return WrittenLayer(layer, False, True)
+    layer, is_new = _layer_by_content(share_content(extract_contents(entries)), store, marks_of(stamps))
     is_settled = stamped is not None and not any(is_young(stamp, began_ns) for stamp in stamps)
     if is_settled and stamped:
-        _note(stamped, layer, store)
-    return Written(layer, is_new, is_settled)
+        _remember(stamped, layer, store)
+    return WrittenLayer(layer, is_new, is_settled)
 
 
-def _of_content(entries: Mapping[str, Entry], store: ContentStore, marks: bytes) -> tuple[Layer, bool]:
-    """The layer by what the files hold. They are read for that alone only where it is likely that it is known."""
-    shape = key_of(f"shape {PACKING}", _shaped(entries))
+def _layer_by_content(entries: Mapping[str, Entry], store: ContentStore, marks: bytes) -> tuple[Layer, bool]:
+    """The layer by content hashes. Files are hashed first only when a layer for their content probably exists."""
+    shape = digest_of_lines(f"shape {PACKING}", _shape_lines(entries))
     before = store.recall("shapes", shape)
-    if before is not None and _may_be_known(before, marks):
-        layer = _noted(_content_key(_digest(tar_stream(entries))), store)
+    if before is not None and _should_rehash(before, marks):
+        layer = _remembered_layer(_content_key(_digest(tar_stream(entries))), store)
         if layer is not None:
             return layer, False
     packed = pack_layer(tar_stream(entries), store)
     store.note("shapes", shape, b64encode(marks).decode())
     key = _content_key(packed.diff_id)
-    if (layer := _noted(key, store)) is not None:
+    if (layer := _remembered_layer(key, store)) is not None:
         return layer, False
-    _note(key, packed, store)
+    _remember(key, packed, store)
     return packed, True
 
 
-def _may_be_known(before: object, now: bytes) -> bool:
-    """Whether files of the sizes of before may hold what they held: not where some changed, and most did not.
+def _should_rehash(before: object, now: bytes) -> bool:
+    """Whether files of the same sizes as before probably have the same content.
 
-    All of them changed where they were checked out anew, and none where they were too young to be sure of.
+    Yes when most stamps changed, as after a fresh checkout, and when none did, because the files were too young to rely
+    on them. No when some changed.
     """
     try:
         share = changed_share(b64decode(str(before)), now)
@@ -76,12 +77,12 @@ def _may_be_known(before: object, now: bytes) -> bool:
     return share == 0 or share > 0.5
 
 
-def _is_told_by_origin(entries: Mapping[str, Entry]) -> bool:
-    """Whether all contents are told by where they come from. Those of archives are not."""
+def _is_identified_by_origin(entries: Mapping[str, Entry]) -> bool:
+    """Whether the origin of each content identifies it. The origin of archives' contents does not."""
     return not any(isinstance(entry.content, Slice) for entry in entries.values())
 
 
-def _stamped(entries: Mapping[str, Entry]) -> Iterator[str]:
+def _stamp_lines(entries: Mapping[str, Entry]) -> Iterator[str]:
     for path in sorted(entries):
         kind, mode, uid, gid, target, _, content, capability, time_s = entries[path]
         line = f"{path}\0{kind}\0{mode}\0{uid}\0{gid}\0{target}\0{capability}\0{time_s}\n"
@@ -95,13 +96,13 @@ def _stamped(entries: Mapping[str, Entry]) -> Iterator[str]:
             yield line
 
 
-def _shaped(entries: Mapping[str, Entry]) -> Iterator[str]:
+def _shape_lines(entries: Mapping[str, Entry]) -> Iterator[str]:
     for path, (kind, mode, uid, gid, target, size, _, capability, time_s) in entries.items():
         yield f"{path}\0{kind}\0{mode}\0{uid}\0{gid}\0{target}\0{size}\0{capability}\0{time_s}\n"
 
 
-def key_of(what: str, lines: Iterable[str]) -> Digest:
-    """A digest of many lines, which are not held all at once."""
+def digest_of_lines(what: str, lines: Iterable[str]) -> Digest:
+    """The digest of many lines, computed without keeping them in memory."""
     digest, rest = hashlib.sha256(what.encode()), iter(lines)
     while batch := "".join(islice(rest, 500)):
         digest.update(batch.encode("utf-8", "surrogateescape"))
@@ -116,14 +117,14 @@ def _digest(chunks: Iterable[bytes]) -> Digest:
 
 
 def _content_key(diff_id: Digest) -> Digest:
-    return key_of(f"content {PACKING} {diff_id}", ())
+    return digest_of_lines(f"content {PACKING} {diff_id}", ())
 
 
-def _noted(key: Digest, store: ContentStore) -> Layer | None:
-    """The layer noted under a key, where the store still has it."""
+def _remembered_layer(key: Digest, store: ContentStore) -> Layer | None:
+    """The layer remembered under a key, if the store still has its blob."""
     layer = parse_layer(store.recall("layers", key))
     return layer if layer and store.has(layer.digest, layer.size_bytes) else None
 
 
-def _note(key: Digest, layer: Layer, store: ContentStore) -> None:
+def _remember(key: Digest, layer: Layer, store: ContentStore) -> None:
     store.note("layers", key, layer)

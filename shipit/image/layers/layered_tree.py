@@ -1,4 +1,4 @@
-"""The tree of some layers, laid one over the other as it is looked at.
+"""The file tree of several layers, merged while it is read.
 
 Source: OCI image-spec 1.1, layer.md, "Applying Changesets".
 """
@@ -20,17 +20,17 @@ _Line = tuple[bytes, int, bytes]
 
 
 @dataclass
-class _Open:
-    """A folder that is being walked: what keys below it begin with, and the lowest layer that shows there."""
+class _OpenFolder:
+    """A folder during a walk: the key prefix of its content, and the lowest layer whose content is visible in it."""
 
     prefix: bytes
     path: str
     lowest: int
-    is_told: bool
+    is_yielded: bool
 
 
 class LayeredTree(Mapping[str, Entry]):
-    """Looks up and walks what is visible; a folder that no layer names, but has something below it, is one of mode 755."""
+    """Finds and walks the visible entries. A parent folder that no layer contains is a folder of mode 0755."""
 
     def __init__(self, indexes: Sequence[LayerIndex]) -> None:
         self._indexes = indexes
@@ -43,7 +43,7 @@ class LayeredTree(Mapping[str, Entry]):
             self._opaque.update(dict.fromkeys(index.whiteouts.opaque, number))
             weight += index.whiteouts.weight
             if weight > MAX_WHITEOUTS:
-                raise BuildError("the image's layers remove more paths than images do", where=index.layer.digest)
+                raise BuildError("the image's layers remove too many paths", where=index.layer.digest)
         self._lowest[""] = self._opaque.get("", 0)
 
     def __getitem__(self, path: str) -> Entry:
@@ -65,8 +65,8 @@ class LayeredTree(Mapping[str, Entry]):
         return sum(1 for _ in self)
 
     def below(self, folder: str) -> Iterator[tuple[str, Entry]]:
-        """Path and entry of everything below a folder, which may be the root, each folder before what is in it."""
-        opened = [_Open(self._prefix(folder), folder, self._lowest_below(folder), True)]
+        """Path and entry of everything below a folder or the root, each folder before its content."""
+        opened = [_OpenFolder(self._prefix(folder), folder, self._lowest_below(folder), True)]
         lines = heapq.merge(*(self._lines(number, folder) for number in range(opened[0].lowest, len(self._indexes))))
         hidden = b"\0"
         for key, group in groupby(lines, itemgetter(0)):
@@ -80,46 +80,46 @@ class LayeredTree(Mapping[str, Entry]):
             found = [(-number, rest) for _, number, rest in group if -number >= lowest]
             if found:
                 for above in opened:
-                    if not above.is_told:
-                        above.is_told = True
+                    if not above.is_yielded:
+                        above.is_yielded = True
                         yield above.path, _FOLDER
                 number, rest = found[0]
                 entry = self._indexes[number].entry(path, rest)
                 yield path, (self._indexes[number].get(path) or entry) if entry.kind == "hardlink" else entry
                 if entry.kind != "dir":
-                    # Nothing is in it, whatever a layer says.
+                    # A file or link hides everything that lower layers have below its path.
                     hidden = key + b"\0"
                     continue
             kinds = [(number, rest[:1]) for number, rest in found]
-            opened.append(_Open(key + b"\0", path, self._lowest_after(path, lowest, kinds), bool(found)))
+            opened.append(_OpenFolder(key + b"\0", path, self._lowest_after(path, lowest, kinds), bool(found)))
 
     def _lines(self, number: int, folder: str) -> Iterator[_Line]:
-        # The uppermost layer comes first.
+        # The topmost layer comes first.
         return ((key, -number, rest) for key, rest in self._indexes[number].lines(folder))
 
     @staticmethod
     def _prefix(folder: str) -> bytes:
         return path_key(folder) + b"\0" if folder else b""
 
-    def _open_parents(self, opened: list[_Open], key: bytes) -> None:
-        """Open the folders between the last one and a key that no layer names."""
+    def _open_parents(self, opened: list[_OpenFolder], key: bytes) -> None:
+        """Open the folders between the last one and a key that no layer contains."""
         base = opened[-1].prefix
         parts = key[len(base) :].split(b"\0")[:-1]
         for count in range(1, len(parts) + 1):
             above = base + b"\0".join(parts[:count])
             path = key_text(above)
             lowest = max(opened[-1].lowest, self._removed.get(path, 0), self._opaque.get(path, 0))
-            opened.append(_Open(above + b"\0", path, lowest, False))
+            opened.append(_OpenFolder(above + b"\0", path, lowest, False))
 
     def _lowest_after(self, path: str, lowest: int, kinds: Sequence[tuple[int, bytes]]) -> int:
-        """The lowest layer that shows below a path. `kinds` are what layers have there, the uppermost first."""
+        """The lowest layer whose content is visible below a path. `kinds`: the kinds in each layer, topmost first."""
         if kinds and kinds[0][1] != b"d":
             return len(self._indexes)
         covered = max((number for number, kind in kinds if kind != b"d"), default=0)
         return max(lowest, covered, self._opaque.get(path, 0))
 
     def _lowest_below(self, folder: str) -> int:
-        """The lowest layer that shows below a folder; as many as there are where the path is no folder."""
+        """The lowest layer whose content is visible below a folder; the number of layers when it is not a folder."""
         for above in (*folders_above(folder), folder):
             if above not in self._lowest:
                 parent = self._lowest[above.rpartition("/")[0]]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from shipit.errors import BuildError, NeedsEngine
-from shipit.image.layers.layer import TooLarge, Unpacking, spool
+from shipit.image.layers.layer import LimitedReader, TooLarge, spool
 from shipit.image.store.content_store import Limits
 from shipit.image.tar.header import BadTar, SparseFile
 from shipit.image.tar.read import Member, TarReader
@@ -62,7 +62,7 @@ def archive_entries(path: Path, scratch: Path) -> Tree:
     try:
         most = Limits().unpacked(path.stat().st_size)
         with _opened(path) as file, spool(scratch) as add:
-            reader = TarReader(Unpacking(file, most, None))
+            reader = TarReader(LimitedReader(file, most, None))
             for member in reader:
                 if member.size > most:
                     raise TooLarge(f"it unpacks to more than {most} bytes")
@@ -79,7 +79,7 @@ def archive_entries(path: Path, scratch: Path) -> Tree:
     except _BROKEN as error:
         if isinstance(error, TooLarge):
             hint = "unpack it, and COPY what it holds"
-        raise BuildError(f"is no archive that can be read: {error}", where=str(path), hint=hint) from None
+        raise BuildError(f"can't be read as an archive: {error}", where=str(path), hint=hint) from None
     return tree
 
 

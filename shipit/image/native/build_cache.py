@@ -10,7 +10,7 @@ from shipit.digest import Digest
 from shipit.image.dockerfile.parse import Dockerfile
 from shipit.image.image import Layer, SourceImage, parse_layer
 from shipit.image.layers.layer import PACKING
-from shipit.image.layers.layer_cache import key_of
+from shipit.image.layers.layer_cache import digest_of_lines
 from shipit.image.native.used_images import BaseUse
 from shipit.image.options import BuildOptions
 from shipit.image.store.content_store import ContentStore
@@ -41,7 +41,7 @@ class BuildMemo:
             options.created_s,
             options.build_platform,
         )
-        self._recipe = key_of(repr((made_by, wanted, str(options.context))), ())
+        self._recipe = digest_of_lines(repr((made_by, wanted, str(options.context))), ())
 
     def bases(self) -> list[BaseUse] | None:
         """The images that such a build used when it was last made; None where it never was."""
@@ -72,8 +72,8 @@ class BuildMemo:
     def _key(self, bases: Bases, context: Context) -> Digest:
         used = sorted((use, str(base.ref), Digest.of(base.config)) for use, base in bases.items())
         if self._seen is None or self._seen[0] is not context:
-            self._seen = context, key_of("context", _lines(context))
-        return key_of(f"{self._recipe} {used} {self._seen[1]}", ())
+            self._seen = context, digest_of_lines("context", _lines(context))
+        return digest_of_lines(f"{self._recipe} {used} {self._seen[1]}", ())
 
 
 def _lines(context: Context) -> Iterator[str]:

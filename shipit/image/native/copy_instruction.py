@@ -18,7 +18,7 @@ from shipit.image.native.archive import archive_entries, is_archive
 from shipit.image.native.chmod import parse_mode
 from shipit.image.native.copy_trees import CopyError, Target, copy_entries, match_sources, unpack_entries
 from shipit.image.native.owner import parse_owner
-from shipit.image.tree import Entry, Inline, LocalFile, normal, resolve_path
+from shipit.image.tree import Entry, Inline, LocalFile, normal_path, resolve_path
 
 # Flags of COPY and ADD that are done natively.
 NATIVE_FLAGS = frozenset({"from", "chown", "chmod", "link", "unpack"})
@@ -97,7 +97,7 @@ def _copy(
         copy_entries(tree, paths, target, out)
         return
     for path in paths:
-        entry = tree.get(resolve_path(tree, normal(path)))
+        entry = tree.get(resolve_path(tree, normal_path(path)))
         content = entry.content if entry else None
         if isinstance(content, LocalFile) and is_archive(Path(content.path)):
             unpack_entries(archive_entries(Path(content.path), scratch), target, out)
@@ -106,7 +106,7 @@ def _copy(
 
 
 def _no_row(file: str, name: str) -> str | None:
-    raise CopyError(f"with --link the image's /{file} is not asked for {name!r}", "use a number")
+    raise CopyError(f"with --link, {name!r} is not looked up in the image's /{file}", "use a number")
 
 
 def _document(doc: Heredoc, texts: Mapping[str, Heredoc], around: Surroundings) -> tuple[str, Entry]:
@@ -118,7 +118,7 @@ def _document(doc: Heredoc, texts: Mapping[str, Heredoc], around: Surroundings) 
         plain = Lexer(work=around.lexer.work)
         data = plain.word(decode_utf8(data), around.variables, Quoting(plain_quotes=True)).encode()
         around.lexer.work = plain.work
-    name = normal(doc.name)
+    name = normal_path(doc.name)
     if not name or posixpath.dirname(name):
         raise CopyError(f"the here-document <<{doc.name} should have a name without folders")
     return name, Entry("file", 0o644, size=len(data), content=Inline(data))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from shipit.image.native.chmod import Mode
 from shipit.image.patterns.copy_pattern import matching, split_glob
-from shipit.image.tree import WHITEOUT, Children, Entry, Overlay, children, folders_above, normal, resolve_path
+from shipit.image.tree import WHITEOUT, Children, Entry, Overlay, children, folders_above, normal_path, resolve_path
 
 # What a system takes for a path, one less.
 _LONGEST_PATH = 4095
@@ -51,7 +51,7 @@ class Target(NamedTuple):
     @property
     def root(self) -> str:
         """The destination's path, where links in it are not followed."""
-        path = normal(self.destination, self.workdir)
+        path = normal_path(self.destination, self.workdir)
         if len(path) > _LONGEST_PATH:
             raise CopyError(f"a path should have at most {_LONGEST_PATH:,} characters, found {len(path):,}")
         return path
@@ -96,7 +96,7 @@ def copy_entries(source: Mapping[str, Entry], paths: Sequence[str], target: Targ
         found = resolve_path(source, path)
         entry = source.get(found) if found else Entry("dir", 0o755)
         if entry is None:
-            raise CopyError(f"{path!r} is a link to something that is not there")
+            raise CopyError(f"{path!r} is a link to a path that does not exist")
         if entry.kind == "dir":
             _copy_folder(below.of(found), base, target, tree, out)
             continue
@@ -148,10 +148,10 @@ def match_sources(source: Mapping[str, Entry], pattern: str) -> list[str]:
 
     Raises: CopyError when a path is not there.
     """
-    folder, glob = split_glob(normal(pattern))
+    folder, glob = split_glob(normal_path(pattern))
     found = resolve_path(source, folder)
     if found and found not in source:
-        raise CopyError(f"{pattern!r} is not there", "check the path, and .dockerignore")
+        raise CopyError(f"{pattern!r} does not exist", "check the path, and .dockerignore")
     if not glob:
         return [folder]
     prefix = f"{found}/" if found else ""

@@ -17,7 +17,7 @@ from shipit.image.native.owner import parse_owner
 from shipit.image.native.settings import SETTINGS, joined_workdir
 from shipit.image.native.stage_state import Stage
 from shipit.image.options import BuildOptions
-from shipit.image.tree import Entry, normal, resolve_path
+from shipit.image.tree import Entry, normal_path, resolve_path
 
 
 class Running(NamedTuple):
@@ -97,7 +97,7 @@ class Running(NamedTuple):
 
 def _folder(path: str, stage: Stage) -> dict[str, Entry]:
     """The folders that WORKDIR creates."""
-    found = resolve_path(stage.tree, normal(path))
+    found = resolve_path(stage.tree, normal_path(path))
     existing = stage.tree.get(found)
     if found == "" or (existing is not None and existing.kind == "dir"):
         return {}

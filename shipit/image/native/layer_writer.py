@@ -8,12 +8,12 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 from shipit.image.image import Layer
-from shipit.image.layers.contents import bring_out
+from shipit.image.layers.contents import extract_contents
 from shipit.image.layers.fetch import LayerReader
 from shipit.image.layers.layer_cache import write_layer
 from shipit.image.native.copy_trees import CopyError
 from shipit.image.native.stage_state import Stage
-from shipit.image.tree import Entry, lay_over
+from shipit.image.tree import Entry, merge_entries
 
 # What a kernel stacks.
 _MOST_LAYERS = 500
@@ -45,7 +45,7 @@ class LayerWriter:
             raise CopyError(f"an image should have at most {_MOST_LAYERS} layers", "copy more with each COPY")
         entries = stage.with_parents(entries)
         stage.layers.append(self._pool.submit(self._written, entries))
-        lay_over(stage.own, entries)
+        merge_entries(stage.own, entries)
         return True
 
     def _written(self, entries: Mapping[str, Entry]) -> Layer:
@@ -59,4 +59,4 @@ class LayerWriter:
     def _brought_out(self, entries: Mapping[str, Entry]) -> Mapping[str, Entry]:
         # One at a time: two may need the same layer, which is fetched once.
         with self._bringing:
-            return bring_out(entries, self._reader, self.scratch)
+            return extract_contents(entries, self._reader, self.scratch)

@@ -13,7 +13,7 @@ from shipit.image.layers.fetch import LayerReader
 from shipit.image.native.base_tree import BaseTree
 from shipit.image.native.owner import row_of
 from shipit.image.native.runtime import DEFAULT_PATH, Runtime
-from shipit.image.tree import Entry, Overlay, Tree, parents_kept, resolve_path
+from shipit.image.tree import Entry, Overlay, Tree, parent_folders, resolve_path
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Stage:
         return self.own if self.base is None else Overlay(self.own, self.base.whole())
 
     def with_parents(self, entries: Mapping[str, Entry]) -> Mapping[str, Entry]:
-        parents = parents_kept(self.tree, entries)
+        parents = parent_folders(self.tree, entries)
         return {**parents, **entries} if parents else entries
 
     def row(self, file: str, name: str) -> str | None:

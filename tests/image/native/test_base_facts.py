@@ -183,5 +183,5 @@ def test_facts_answer_what_was_asked_and_no_more() -> None:
 def test_a_linked_copy_asks_nothing(builder: Builder, tmp_path: Path) -> None:
     image = build(builder, "FROM base\nCOPY --link a /bin/\nADD --link --chown=7 dir /opt/\n", ContentStore(tmp_path))
     assert KEY not in json.loads(image.config)
-    with pytest.raises(BuildError, match="with --link the image's /etc/passwd is not asked for 'app'"):
+    with pytest.raises(BuildError, match="with --link, 'app' is not looked up in the image's /etc/passwd"):
         build(builder, "FROM base\nCOPY --link --chown=app a /\n", ContentStore(tmp_path))

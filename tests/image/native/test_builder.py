@@ -343,7 +343,7 @@ def test_a_second_build_compresses_nothing(builder: Builder, monkeypatch: pytest
         ),
         (
             "FROM scratch\nCOPY nope /\n",
-            "Dockerfile:2: COPY: 'nope' is not there\nhint: check the path, and .dockerignore",
+            "Dockerfile:2: COPY: 'nope' does not exist\nhint: check the path, and .dockerignore",
         ),
         (
             "FROM nowhere\n",
@@ -351,7 +351,7 @@ def test_a_second_build_compresses_nothing(builder: Builder, monkeypatch: pytest
         ),
         (
             "FROM scratch\nCOPY Dockerfile a b\n",
-            "Dockerfile:2: COPY: 'a' is not there\nhint: check the path, and .dockerignore",
+            "Dockerfile:2: COPY: 'a' does not exist\nhint: check the path, and .dockerignore",
         ),
         ("COPY a b\n", "Dockerfile:1: COPY is before FROM\nhint: begin with FROM"),
         ("ARG A\n", "Dockerfile: has no FROM\nhint: it should begin with FROM"),
@@ -391,4 +391,4 @@ def test_a_layer_that_is_broken_on_disk_is_named(tmp_path: Path) -> None:
         (tmp_path / "layer").write_bytes(data)
         with pytest.raises(BuildError) as caught:
             list(open_members(tmp_path / "layer"))
-        assert "is no layer that can be read" in caught.value.render()
+        assert "can't be read as a layer" in caught.value.render()
