@@ -138,11 +138,25 @@ class TargetFinished(NamedTuple):
     down: FreeText = ""
 
 
+class Problem(NamedTuple):
+    """One error: file, line and column (None where it has none), path of keys in the file, and one thing to do."""
+
+    severity: Name
+    file: Name | None
+    line: int | None
+    column: int | None
+    path: FreeText
+    where: FreeText
+    what: FreeText
+    hint: FreeText
+
+
 class RunFailed(NamedTuple):
     """The run ended before any target had a verdict; the command line prints the same to stderr."""
 
     exit_code: int
     message: FreeText
+    problems: tuple[Problem, ...] = ()
 
 
 class Serving(NamedTuple):

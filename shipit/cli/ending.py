@@ -112,11 +112,10 @@ def _note_stack() -> None:
 
 def _of_system(error: OSError) -> ShipitError:
     """What the machine could not do, where no room has words for it."""
-    hints = {
-        errno.ENOSPC: "make room, or set SHIPIT_CACHE_DIR to another disk",
-        errno.EDQUOT: "make room, or set SHIPIT_CACHE_DIR to another disk",
-        errno.EMFILE: "allow more open files: ulimit -n",
-    }
+    room = (
+        "make room, or set SHIPIT_CACHE_DIR to another disk" if error.filename else "make room where it is written to"
+    )
+    hints = {errno.ENOSPC: room, errno.EDQUOT: room, errno.EMFILE: "allow more open files: ulimit -n"}
     where = str(error.filename or "standard output")
     what = (error.strerror or str(error)).lower()
     return ShipitError(what, where=where, hint=hints.get(error.errno or 0, f"check {where}, and its permissions"))

@@ -75,8 +75,9 @@ def running(
 ) -> Iterator[Run]:
     """A run with its reporter, which is closed at the end; signals cancel it. A quiet one tells nothing."""
     from shipit.config.units import parse_limit
-    from shipit.events import RunFailed
+    from shipit.events import Problem, RunFailed
     from shipit.pipeline.run import Run
+    from shipit.report.problems import each_of, problem_data
     from shipit.report.text import error_lines
 
     clock = Clock()
@@ -101,7 +102,9 @@ def running(
         try:
             yield run
         except ShipitError as error:
-            run.emit(RunFailed(error.exit_code, "\n".join(error_lines(run.redactor.error(error)))))
+            message = "\n".join(error_lines(run.redactor.error(error)))
+            problems = tuple(Problem(**problem_data(problem, "error")) for problem in each_of(error))
+            run.emit(RunFailed(error.exit_code, message, problems))
             error.is_told = True
             raise
         finally:

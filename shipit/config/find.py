@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from pathlib import Path
@@ -53,7 +54,7 @@ def _named(environment: ProcessEnvironment, given: str) -> DeployFile:
         raise UsageError("there is no such file", where=given, hint="name a deploy.yml with -f") from None
     if stat.S_ISFIFO(mode):
         return DeployFile(path, None, _streamed(path, given))
-    return DeployFile(path)
+    return DeployFile(path, None if path.parent == environment.cwd else os.path.relpath(path, environment.cwd))
 
 
 def _streamed(source: Path | int, name: str) -> bytes:

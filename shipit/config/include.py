@@ -118,8 +118,6 @@ def _problem(source: Source, at: Position, what: str, hint: str = "") -> ConfigE
 
 
 def relative_name(path: Path, cwd: Path) -> str:
-    """How messages call a file: relative to the working directory where it lies below it."""
-    try:
-        return str(path.resolve().relative_to(cwd.resolve()))
-    except ValueError:
-        return str(path)
+    """How messages name a file: relative to the working directory, unless the absolute path is shorter."""
+    absolute = os.path.realpath(path)
+    return min(os.path.relpath(absolute, os.path.realpath(cwd)), absolute, key=len)

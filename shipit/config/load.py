@@ -28,7 +28,7 @@ from shipit.config.problems import problems_of
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.config.source import Source, dotted
-from shipit.config.use_of_images import images_without_repository, unused_images
+from shipit.config.use_of_images import images_without_repository, placeholder_images, unused_images
 from shipit.errors import ConfigError, ConfigErrors
 
 Kinds = Mapping[str, type[TargetConfig]]
@@ -98,6 +98,7 @@ def load_project(
             *_reach(selected or PRODUCTION, targets, every, written.source),
             *_doubts(targets, source),
             *unused,
+            *placeholder_images(model, images, source),
         ),
         source=source,
         files=tuple(path.absolute() for path in written.paths.values()),

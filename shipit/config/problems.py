@@ -76,7 +76,7 @@ def _problem(model: type[BaseModel], detail: Any, source: Source, prefix: Keys) 
         hint = hint_for_key(str(keys[-1]), known) or source.near(str(keys[-1]), known) or _keys_here(known)
         # What is called like a variable was meant for env or secrets.
         is_variable = re.fullmatch(r"[A-Z][A-Z0-9_]+", str(keys[-1])) is not None
-        return source.problem(keys, "is not a key that is known here", hint, on_key=True, hides=is_variable)
+        return source.problem(keys, "unknown key", hint, on_key=True, hides=is_variable)
     if kind == "missing":
         return source.problem(
             keys[:-1], f"should have {keys[-1]}:", f"add {keys[-1]}: under it" if keys[:-1] else "add it"

@@ -11,6 +11,9 @@ from shipit.config.position import Keys
 from shipit.config.source import Source
 from shipit.errors import ConfigError
 
+# The owner in a repository that `shipit init` could not know.
+PLACEHOLDER_OWNER = "your-name"
+
 
 def images_without_repository(
     images: Mapping[str, ImageConfig], targets: Mapping[str, TargetConfig], source: Source
@@ -50,6 +53,19 @@ def unused_images(
     for config in targets.values():
         used |= config.images_in_manifests(folder, images)
     return [_warning(name, file, images[name], source) for name in unused if name not in used]
+
+
+def placeholder_images(file: ProjectFile, images: Mapping[str, ImageConfig], source: Source) -> list[ConfigError]:
+    """A warning for each repository that still has the placeholder that `shipit init` writes."""
+    return [
+        source.problem(
+            ("image",) if file.image else ("images", name, "repository"),
+            f"{PLACEHOLDER_OWNER} stands for your name at the registry",
+            "replace it by the name that you log in with",
+        )
+        for name, image in images.items()
+        if f"/{PLACEHOLDER_OWNER}/" in (image.repository or "")
+    ]
 
 
 def _used(config: TargetConfig, images: Mapping[str, ImageConfig]) -> Set[str]:

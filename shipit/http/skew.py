@@ -9,6 +9,7 @@ from typing import Literal
 from shipit.release import Finding
 
 WARN_S, FAIL_S = 30, 300
+CLOCK, AGREES = "clock", "agrees with "
 
 
 def judge_skew(server: str, date: str | None, now_s: float) -> Finding | None:
@@ -24,9 +25,9 @@ def judge_skew(server: str, date: str | None, now_s: float) -> Finding | None:
     except (ValueError, OverflowError):
         return None
     if abs(skew_s) < WARN_S:
-        return Finding("ok", "clock", f"agrees with {server}")
+        return Finding("ok", CLOCK, f"{AGREES}{server}")
     way = "ahead of" if skew_s > 0 else "behind"
     level: Literal["warning", "failure"] = "warning" if abs(skew_s) < FAIL_S else "failure"
     return Finding(
-        level, "clock", f"{abs(skew_s):.0f} s {way} {server}", "set this machine's clock, for example with NTP"
+        level, CLOCK, f"{abs(skew_s):.0f} s {way} {server}", "set this machine's clock, for example with NTP"
     )

@@ -14,8 +14,8 @@ from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.delivery.delivery import Delivery
 from shipit.delivery.images import build_options
-from shipit.errors import Interrupted, ShipitError
-from shipit.http.skew import judge_skew
+from shipit.errors import Interrupted, RemoteError, ShipitError
+from shipit.http.skew import AGREES, CLOCK, judge_skew
 from shipit.image.build import read_dockerfile
 from shipit.image.choice import choose_builder
 from shipit.parallel import settle
@@ -54,17 +54,40 @@ def examine(run: Run) -> list[Finding]:
     }
     results = settle({name: partial(_all, check) for name, check in checks.items()}, run.clock)
     found: list[Finding] = []
+    unreachable: dict[tuple[str, str], str] = {}
     for name, result in results.items():
         if isinstance(result, Interrupted):
             raise result
         if isinstance(result, ShipitError):
             error = run.redactor.error(result)
-            found.append(Finding("failure", name, _said(error), error.hint))
+            # A registry that can't be reached is one finding, not one more for each target that needs it.
+            earlier = unreachable.setdefault((_host(error), error.what), name)
+            if isinstance(error, RemoteError) and earlier != name:
+                found.append(Finding("failure", name, f"not checked: see {earlier}", error.hint))
+            else:
+                found.append(Finding("failure", name, _said(error), error.hint))
         elif isinstance(result, Exception):
             raise result
         else:
             found += [run.redactor.value(finding) for finding in result]
-    return [finding for index, finding in enumerate(found) if finding not in found[:index]]
+    distinct = [finding for index, finding in enumerate(found) if finding not in found[:index]]
+    return list(_one_clock_row(distinct))
+
+
+def _one_clock_row(findings: list[Finding]) -> Iterator[Finding]:
+    """The findings, with the servers that agree with this machine's clock in one row."""
+    agreeing = [finding for finding in findings if finding.subject == CLOCK and finding.level == "ok"]
+    for finding in findings:
+        if finding not in agreeing:
+            yield finding
+        elif finding is agreeing[0]:
+            servers = ", ".join(other.what.removeprefix(AGREES) for other in agreeing)
+            yield finding._replace(what=f"{AGREES}{servers}")
+
+
+def _host(error: ShipitError) -> str:
+    """The host of an error at `METHOD host/path`."""
+    return error.where.partition(" ")[2].partition("/")[0]
 
 
 def _said(error: ShipitError) -> str:

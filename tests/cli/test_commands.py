@@ -148,6 +148,10 @@ def test_json_tells_of_a_failure_too(shipit: Shipit) -> None:
     code, events = shipit.events("deploy")
     assert code == 1
     assert events[-1]["event"] == "run_failed" and events[-1]["exit_code"] == 1
+    problems = events[-1]["problems"]
+    assert problems and all(
+        problem["severity"] == "error" and problem["what"] in events[-1]["message"] for problem in problems
+    )
     assert "there is no Dockerfile" in events[-1]["message"]
 
 
@@ -169,3 +173,24 @@ def test_the_example_file_is_valid_and_plans(shipit: Shipit) -> None:
     for environment in ([], ["-e", "staging"]):
         done = shipit.run("validate", *environment)
         assert done.returncode == 0, done.stderr
+
+
+def test_a_file_elsewhere_is_named_as_it_can_be_opened(shipit: Shipit) -> None:
+    for name in ("x", "z"):
+        (shipit.folder / name).mkdir()
+    (shipit.folder / "x/y.yml").write_text("app: a\nimage: user/a\ntargets: {hub: }\n")
+    (shipit.folder / "x/Dockerfile").write_text("FROM scratch\n")
+    other = Shipit(shipit.folder / "z", Path(shipit.env["HOME"]))
+    assert other.run("validate", "-f", "../x/y.yml").stdout == "../x/y.yml is valid: 1 image, 1 target\n"
+    (shipit.folder / "x/y.yml").write_text("app: a\nbogus: 1\n")
+    assert other.run("validate", "-f", "../x/y.yml").stderr.startswith("../x/y.yml:2:1: bogus: unknown key\n")
+
+
+def test_the_placeholder_of_init_is_a_warning(shipit: Shipit) -> None:
+    shipit.write(Dockerfile="FROM scratch\n", deploy__yml="app: a\nimage: your-name/a\ntargets: {hub: }\n")
+    done = shipit.run("validate")
+    assert done.returncode == 0
+    assert done.stderr == (
+        "warning: deploy.yml:2:8: image: your-name stands for your name at the registry\n"
+        "  2 | image: your-name/a\n    |        ^^^^^^^^^^^\nhint: replace it by the name that you log in with\n"
+    )

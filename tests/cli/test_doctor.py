@@ -247,3 +247,25 @@ NOON_S = 1795521600.0
 )  # fmt: skip
 def test_clock_skew(date: str | None, now_s: float, expected: Finding | None) -> None:
     assert judge_skew("x", date, now_s) == expected
+
+
+def test_a_registry_that_can_not_be_reached_is_told_once(shipit: Shipit) -> None:
+    shipit.write(
+        Dockerfile="FROM scratch\n",
+        deploy__yml="app: shop\nimage: {repository: registry.invalid/shop}\ntargets: {hub: {kind: hub}, two: {kind: hub}}\n",
+    )
+    found = findings(shipit)
+    assert "registry.invalid" in found["registry registry.invalid"]["what"]
+    told = {found[f"target {name}"]["what"] for name in ("hub", "two")}
+    assert told == {"not checked: see registry registry.invalid"}
+
+
+def test_servers_that_agree_with_the_clock_share_a_row(shipit: Shipit) -> None:
+    with EmbeddedRegistry() as one, EmbeddedRegistry() as two:
+        shipit.write(
+            Dockerfile="FROM scratch\n",
+            deploy__yml=f"app: shop\nimages: {{a: {one.host}/a, b: {two.host}/b}}\ntargets: {{hub: {{images: [a, b]}}}}\n",
+        )
+        done, hosts = shipit.run("doctor", "--output", "json"), sorted((one.host, two.host))
+    rows = [row["what"] for row in json.loads(done.stdout) if row["subject"] == "clock"]
+    assert rows == [f"agrees with {', '.join(hosts)}"]

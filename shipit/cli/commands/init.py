@@ -14,6 +14,7 @@ from shipit.cli.say import note, read_environment, say
 from shipit.config.find import FILE_NAMES
 from shipit.config.load import load_project
 from shipit.config.process_environment import ProcessEnvironment
+from shipit.config.use_of_images import PLACEHOLDER_OWNER
 from shipit.drafts.files import Build, Process, ProjectFacts
 from shipit.drafts.kind import NONE, Choice, Question
 from shipit.drafts.reading import read_text
@@ -29,7 +30,6 @@ HELP = """Reads Dockerfiles, a Compose file, Procfile, app.json, heroku.yml, fly
 what they do not say. Offers a Dockerfile where there is none. Overwrites nothing."""
 EXAMPLES = ("shipit init", "shipit init --yes")
 # Stands for the account of a registry when nothing says whose it is.
-NOBODY = "your-name"
 
 
 def run(yes: YesOption = False, verbose: VerboseOption = False) -> None:
@@ -130,8 +130,8 @@ def _answers(found: Found, asks: bool) -> Answers:
     places = {target: place for target, place in chosen.items() if place is not None}
     if places and not any(draft.needs_repository for draft, _ in found.kinds if draft.target in places):
         return Answers(project.app, "", places)
-    guess = project.owner_guess if project.owner else f"{NOBODY} stands for your name on Docker Hub"
-    return Answers(project.app, f"docker.io/{project.owner or NOBODY}/{project.app}", places, guess)
+    guess = project.owner_guess if project.owner else f"{PLACEHOLDER_OWNER} stands for your name on Docker Hub"
+    return Answers(project.app, f"docker.io/{project.owner or PLACEHOLDER_OWNER}/{project.app}", places, guess)
 
 
 def _asked_answers(found: Found) -> Answers:
