@@ -71,7 +71,7 @@ def prepare(run: Run, *, is_deploy: bool = False) -> Preparation:
 
 def _check_login(run: Run, target: Target) -> None:
     if isinstance(target, ChecksLogin):
-        target.check_login(run.environment)
+        target.check_login(run.environment, run.clients)
 
 
 def _side_by_side(

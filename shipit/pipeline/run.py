@@ -92,7 +92,7 @@ class Run:
         logins: dict[str, Credentials] = {}
         for target in self.targets:
             if isinstance(target, LogsIn):
-                logins.update(target.registry_logins(self.environment))
+                logins.update(target.registry_logins(self.environment, self.clients))
         return logins
 
     def _insecure(self) -> set[str]:

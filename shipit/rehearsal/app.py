@@ -43,8 +43,10 @@ class App:
     releases: list[dict[str, Any]] = field(default_factory=list)
     dynos: list[Dyno] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
-    # Release -> images and config vars when it was the newest.
+    # Id of a release that succeeded -> its images and config vars, for a rollback.
     past: dict[str, tuple[dict[str, str], dict[str, str]]] = field(default_factory=dict)
+    # Id of a release -> the config vars when it was made.
+    release_configs: dict[str, dict[str, str]] = field(default_factory=dict)
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     user: str = OWNER
     maintenance: bool = False
@@ -76,6 +78,7 @@ class App:
             "eligible_for_rollback": False,
         }
         self.releases.append(release)
+        self.release_configs[str(release["id"])] = dict(self.config)
         return release
 
     def keep(self, release: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import json
 import re
 import threading
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
 from shipit.rehearsal.app import OWNER, App, dyno_row, failure, json_response
 from shipit.rehearsal.dyno import ProcessRunner, Runner
@@ -52,6 +52,7 @@ class HerokuStandIn(StrictServer):
             ("GET", f"{_APP}/releases", self._get_releases),
             ("POST", f"{_APP}/releases", self._post_release),
             ("GET", rf"{_APP}/releases/(?P<release>[0-9a-f-]+)", self._get_release),
+            ("GET", rf"{_APP}/releases/(?P<release>[0-9a-f-]+)/config-vars", self._get_release_config),
             ("GET", f"{_APP}/dynos", self._get_dynos),
             ("POST", f"{_APP}/log-sessions", self._post_log_session),
             ("GET", "/account", self._get_account),
@@ -134,7 +135,7 @@ class HerokuStandIn(StrictServer):
         app, body = self.apps[request.groups["app"]], json.loads(request.body or b"{}")
         wanted = next((row for row in app.releases if row["id"] == body.get("release")), None)
         if wanted is None:
-            return failure(404, "not_found", "Couldn't find that release.", resource="release")
+            return _no_release()
         if wanted["status"] != "succeeded" or wanted["id"] not in app.past:
             return failure(422, "invalid_params", "Cannot roll back to that release.")
         return json_response(self.releases.rollback(app, wanted), status=201)
@@ -159,13 +160,13 @@ class HerokuStandIn(StrictServer):
         return json_response(rows, status=206 if match else 200)
 
     def _get_release(self, request: Request) -> Response:
-        app, wanted = self.apps[request.groups["app"]], request.groups["release"]
-        found = next((row for row in app.releases if wanted in (row["id"], str(row["version"]))), None)
-        return (
-            json_response(found)
-            if found
-            else failure(404, "not_found", "Couldn't find that release.", resource="release")
-        )
+        found = _find_release(self.apps[request.groups["app"]], request)
+        return json_response(found) if found else _no_release()
+
+    def _get_release_config(self, request: Request) -> Response:
+        app = self.apps[request.groups["app"]]
+        found = _find_release(app, request)
+        return json_response(app.release_configs[found["id"]]) if found else _no_release()
 
     def _get_dynos(self, request: Request) -> Response:
         app = self.apps[request.groups["app"]]
@@ -180,3 +181,13 @@ class HerokuStandIn(StrictServer):
 
     def _get_stream(self, request: Request) -> Response:
         return output_stream(self.releases.outputs.get(request.groups["id"]), request)
+
+
+def _find_release(app: App, request: Request) -> dict[str, Any] | None:
+    """The release whose id or version the path has."""
+    wanted = request.groups["release"]
+    return next((row for row in app.releases if wanted in (row["id"], str(row["version"]))), None)
+
+
+def _no_release() -> Response:
+    return failure(404, "not_found", "Couldn't find that release.", resource="release")

@@ -14,7 +14,7 @@ from shipit.events import Emit, Event
 from shipit.image.image import BuiltImage
 from shipit.registry.credentials import Credentials
 from shipit.release import Finding, ImageUse, Place, Release, Seen, Status, Step, Verdict
-from shipit.targets.session import Session
+from shipit.targets.session import Clients, Session
 
 
 class Target(Protocol):
@@ -136,7 +136,7 @@ class Examines(Protocol):
 class ChecksLogin(Protocol):
     """A kind that can tell without asking a server that nobody is logged in."""
 
-    def check_login(self, environment: ProcessEnvironment) -> None:
+    def check_login(self, environment: ProcessEnvironment, clients: Clients) -> None:
         """Called before anything is built. Raises: ShipitError."""
         ...
 
@@ -154,7 +154,7 @@ class ChecksAccess(Protocol):
 class LogsIn(Protocol):
     """A kind whose credentials also open a registry."""
 
-    def registry_logins(self, environment: ProcessEnvironment) -> Mapping[str, Credentials]:
+    def registry_logins(self, environment: ProcessEnvironment, clients: Clients) -> Mapping[str, Credentials]:
         """Registry host -> credentials; empty when there are none."""
         ...
 

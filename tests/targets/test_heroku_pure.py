@@ -19,10 +19,12 @@ from shipit.targets.heroku.observed import (
     parse_process,
     parse_release,
 )
-from shipit.targets.heroku.plan import Wanted, plan_heroku
-from shipit.targets.heroku.plan_rollback import plan_back
+from shipit.targets.heroku.plan import plan_heroku
+from shipit.targets.heroku.plan_rollback import plan_rollback
+from shipit.targets.heroku.steps import DynoScale, ReleaseImages, Scale, SetConfig
 from shipit.targets.heroku.streams import parse_log
 from shipit.targets.heroku.token import Token, find_token
+from shipit.targets.heroku.wanted import Wanted
 from tests.runs import environment
 
 OLD, NEW = Digest("sha256:" + "a" * 64), Digest("sha256:" + "b" * 64)
@@ -53,11 +55,16 @@ def test_nothing_to_do() -> None:
 
 def test_a_first_release() -> None:
     [step] = plan_heroku(wanted(), IDLE)
-    assert (step.id, step.summary, step.detail) == ("release", "release web", (f"web  none -> {'b' * 12}",))
-    assert step.payload == {
-        "updates": [{"type": "web", "docker_image": NEW}], "baseline": 1, "app": "", "images": {"web": "b" * 12},
-        "is_later": False, "taken_out": [],
-    }  # fmt: skip
+    assert step == ReleaseImages(
+        "release",
+        "release web",
+        (f"web  none -> {'b' * 12}",),
+        effect="create",
+        app="",
+        baseline=1,
+        images={"web": "b" * 12},
+        updates={"web": NEW},
+    )
 
 
 def test_config_comes_first_and_hides_secrets() -> None:
@@ -69,12 +76,12 @@ def test_config_comes_first_and_hides_secrets() -> None:
     assert steps[0].detail == (
         "MODE=x",
         "TOKEN (secret)",
-        "SHIPIT_VARIABLES names what shipit has set",
+        "SHIPIT_VARIABLES lists the variables that shipit has set",
         "release 1 of 2, without a release command",
     )
-    assert {name: steps[0].payload[name] for name in ("set", "secrets", "remove", "note")} == {
-        "set": {"MODE": "x"}, "secrets": ["TOKEN"], "remove": [], "note": {"SHIPIT_VARIABLES": "MODE,TOKEN"},
-    }  # fmt: skip
+    assert isinstance(steps[0], SetConfig)
+    assert (steps[0].values, steps[0].secrets, steps[0].removed) == ({"MODE": "x"}, {"TOKEN": "t1"}, ())
+    assert steps[0].owned == ("MODE", "TOKEN")
     assert steps[1].detail[-1] == "release 2 of 2, without a release command"
 
 
@@ -89,10 +96,9 @@ def test_one_release_for_all_stale_types_and_the_release_phase() -> None:
 def test_quantities_and_sizes_come_last() -> None:
     [step] = plan_heroku(wanted(OLD, quantities={"web": 3}, sizes={"web": "standard-1x"}), observed())
     assert step.detail == ("web  1 -> 3 dynos", "web  Basic -> standard-1x")
-    assert step.payload == {
-        "updates": [{"type": "web", "quantity": 3, "dyno_size": {"name": "standard-1x"}}],
-        "app": "",
-    }
+    assert isinstance(step, Scale)
+    assert step.processes == {"web": DynoScale(3, "standard-1x")}
+    assert step.undo == "heroku ps:scale web=1:Basic"
 
 
 def up(version: int, state: str = "up", name: str = "web.1") -> DynoFacts:
@@ -209,7 +215,7 @@ LOCKED = replace(observed(), releases=(ReleaseFacts("1", 1, "succeeded", is_elig
         (observed(), observed(), []),
         (observed(), observed(image=NEW, version=2), ["roll back to v1"]),
         (observed(), observed(version=2, status="failed"), []),
-        (observed(), replace(observed(version=2), config_marks={"MODE": "m"}), ["put MODE back"]),
+        (observed(), replace(observed(version=2), config_marks={"MODE": "m"}), ["restore MODE"]),
         (observed(), observed(image=NEW, version=2, quantity=3), ["roll back to v1", "scale web"]),
         (observed(), observed(image=Digest("sha256:" + "f" * 64), version=3), []),
         (IDLE, observed(image=NEW, version=2), []),
@@ -229,4 +235,4 @@ LOCKED = replace(observed(), releases=(ReleaseFacts("1", 1, "succeeded", is_elig
     ],
 )
 def test_the_way_back(before: HerokuObserved, now: HerokuObserved, expected: list[str]) -> None:
-    assert [step.summary for step in plan_back(before, now, {"web": NEW})] == expected
+    assert [step.summary for step in plan_rollback(before, now, {"web": NEW}, ["MODE"])] == expected

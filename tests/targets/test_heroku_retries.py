@@ -141,7 +141,7 @@ def test_the_budget_is_spent_fast_at_first_and_then_by_the_second() -> None:
 def test_a_header_that_tells_no_number_changes_nothing(text: str) -> None:
     told: list[Event] = []
     budget = RequestBudget(FakeClock(), told.append)
-    budget.heed(text)
+    budget.update(text)
     assert told == [] and budget.spend() == 0.0
 
 
@@ -149,16 +149,16 @@ def test_few_requests_left_are_told_once_and_saved(tmp_path: Path) -> None:
     clock, told = FakeClock(), list[Event]()
     budget = RequestBudget(clock, told.append)
     for left in ("4000", "199", "150", "100"):
-        budget.heed(left)
-    assert told == [Warned("", "Heroku lets this account ask 199 more times for now: it is asked less often")]
+        budget.update(left)
+    assert told == [Warned("", "Heroku allows this account 199 more requests for now: shipit sends fewer")]
     assert budget.spend() == 5.0
-    budget.heed("4500")
+    budget.update("4500")
     clock.sleep(10)
     assert budget.spend() == 0.0
     with heroku_place(tmp_path / "project") as place:
         place.heroku.remaining = 150
         done = place.deploy("one", clock=FakeClock())
-        assert done.code == 0 and done.warnings[0].startswith("Heroku lets this account ask 14")
+        assert done.code == 0 and done.warnings[0].startswith("Heroku allows this account 14")
 
 
 class Together(HerokuStandIn):

@@ -176,4 +176,6 @@ def test_an_image_that_nobody_tells_is_not_claimed(tmp_path: Path) -> None:
             row["description"] = "Something else"
         done = place.deploy("one")
         assert done.code == 1
-        assert done.finished.reason.startswith("Heroku does not tell which image web runs"), done.finished
+        assert done.finished.reason.startswith(
+            "neither Heroku's formation nor its releases tell which image web runs"
+        ), done.finished

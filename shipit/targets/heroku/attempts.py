@@ -1,4 +1,4 @@
-"""An image that Heroku ignores because its release failed is given again under another id. Pure.
+"""Gives an image another id when Heroku would ignore it, because a release of it failed. Pure.
 
 Source: heroku/heroku-releases-retry issue 11: release updates of the same docker image are ignored.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from shipit.digest import Digest
-from shipit.targets.heroku.descriptions import newest_giving
+from shipit.targets.heroku.descriptions import newest_of
 from shipit.targets.heroku.observed import ProcessFacts, ReleaseFacts
 
 MOST_ATTEMPTS = 20
@@ -22,16 +22,16 @@ def choose_attempt(
     *,
     must_differ: bool = False,
 ) -> int:
-    """Which id an image is given under: what runs already, else the first that no failed release was given.
+    """The attempt whose digest to release: the one that runs already, else the first without a failed release.
 
-    `digest_of(attempt)` is the image's digest; 0 is its own. With `must_differ` what runs is not kept.
+    `digest_of(attempt)` is the image's digest; attempt 0 is its own. With `must_differ` the running one is not kept.
     """
     for attempt in range(MOST_ATTEMPTS):
         if facts is not None and facts.runs(digest_of(attempt)) and not must_differ:
             return attempt
     for attempt in range(MOST_ATTEMPTS):
-        given = newest_giving(releases, process, digest_of(attempt).short)
+        release = newest_of(releases, process, digest_of(attempt).short)
         runs = facts is not None and facts.runs(digest_of(attempt))
-        if not runs and (given is None or given.status != "failed"):
+        if not runs and (release is None or release.status != "failed"):
             return attempt
     return 0

@@ -1,4 +1,4 @@
-"""How often Heroku's API is asked: in bursts at first, and never more than it allows in an hour."""
+"""The request rate to Heroku's API: a burst at first, and never more than Heroku allows in an hour."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _MOST_DIGITS = 9
 
 
 class RequestBudget:
-    """Tells how long to wait before a request. With the burst it comes to 4000 requests in an hour.
+    """How long to wait before a request: a token bucket that allows 4000 requests in an hour, the burst included.
 
-    When Heroku says that few are left, because others use the account as well, they are asked for at a fifth of the rate.
+    When few requests are left, because others use the account as well, the rate is a fifth.
     Safe to use from several threads.
     """
 
@@ -38,8 +38,8 @@ class RequestBudget:
             self._at_s = now
             return max(0.0, -self._left / self._per_s)
 
-    def heed(self, remaining: str) -> None:
-        """Take in a RateLimit-Remaining header; text that is no number is no news."""
+    def update(self, remaining: str) -> None:
+        """Adopt a RateLimit-Remaining header; text that is not a number is ignored."""
         if not remaining.isascii() or not remaining.isdigit() or len(remaining) > _MOST_DIGITS:
             return
         left = int(remaining)
@@ -49,4 +49,4 @@ class RequestBudget:
             if is_few:
                 self._left = min(self._left, 0.0)
         if is_few and not was_few:
-            self._emit(Warned("", f"Heroku lets this account ask {left} more times for now: it is asked less often"))
+            self._emit(Warned("", f"Heroku allows this account {left} more requests for now: shipit sends fewer"))

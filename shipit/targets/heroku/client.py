@@ -1,15 +1,16 @@
-"""The questions that Heroku's Platform API is asked, and the changes, as plain values.
+"""Requests to Heroku's Platform API for one app: reads and writes, with plain values.
 
 Source: devcenter.heroku.com/articles/platform-api-reference; the docker-releases variant as the Heroku CLI sends it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from shipit.clock import Deadline
+from shipit.digest import Digest
 from shipit.http.fields import Field
 from shipit.http.retry import ATTEMPTS, retrying
 from shipit.targets.heroku.observed import (
@@ -24,7 +25,8 @@ from shipit.targets.heroku.observed import (
     parse_release,
     parse_releases,
 )
-from shipit.targets.heroku.wire import JSON, HerokuWire, Said
+from shipit.targets.heroku.steps import DynoScale
+from shipit.targets.heroku.wire import JSON, HerokuWire, Reply
 
 DOCKER = f"{JSON}.docker-releases"
 SDK = f"{JSON}.sdk"
@@ -32,7 +34,7 @@ SDK = f"{JSON}.sdk"
 
 @dataclass(frozen=True)
 class HerokuClient:
-    """Asks for one app. Reads are tried `attempts` times; writes are sent once. Nothing outlasts the deadline.
+    """A client for one app. Reads are tried `attempts` times; writes are sent once. The deadline bounds every request.
 
     Every method raises RemoteError, DeadlinePassed and Interrupted.
     """
@@ -43,11 +45,11 @@ class HerokuClient:
     attempts: int = ATTEMPTS
 
     def date(self) -> str:
-        """Heroku's clock, as its `Date` header has it; empty where it has none."""
+        """The `Date` header of an answer, for the clock; empty without one."""
         return self.wire.date(self.deadline)
 
     def account(self) -> str:
-        """Who the token is for: an e-mail address, or an id."""
+        """The account of the token: its e-mail address, or its id."""
         body = self._get("/account")
         return body["email"].text() or body["id"].exact()
 
@@ -71,31 +73,40 @@ class HerokuClient:
     def release(self, release_id: str) -> ReleaseFacts:
         return parse_release(self._get(f"/apps/{self.app}/releases/{release_id}"))
 
-    def release_images(self, updates: Sequence[Mapping[str, Any]]) -> Said:
-        """Release images to process types in one request; the answer is the formation."""
-        return self._send("PATCH", f"/apps/{self.app}/formation", accept=DOCKER, body={"updates": list(updates)})
+    def release_config(self, version: int) -> dict[str, str]:
+        """The config vars of a release.
 
-    def remove(self, process: str) -> Said:
+        Source: Platform API reference, "Config vars: info for release".
+        """
+        return parse_config(self._get(f"/apps/{self.app}/releases/{version}/config-vars"))
+
+    def release_images(self, images: Mapping[str, Digest]) -> Reply:
+        """Release images, by process type, in one request; the answer is the formation."""
+        updates = [{"type": name, "docker_image": str(image)} for name, image in images.items()]
+        return self._send("PATCH", f"/apps/{self.app}/formation", accept=DOCKER, body={"updates": updates})
+
+    def remove(self, process: str) -> Reply:
         """Take a process type out, as `heroku container:rm` does."""
         path = f"/apps/{self.app}/formation/{process}"
         return self._send("PATCH", path, accept=DOCKER, body={"docker_image": None})
 
-    def roll_back(self, release_id: str) -> Said:
-        """Release again what a release released, its config vars included; the answer is the new release."""
+    def roll_back(self, release_id: str) -> Reply:
+        """Roll back to a release; the answer is the new release."""
         return self._send("POST", f"/apps/{self.app}/releases", accept=SDK, body={"release": release_id})
 
-    def scale(self, updates: Sequence[Mapping[str, Any]]) -> Said:
-        return self._send("PATCH", f"/apps/{self.app}/formation", body={"updates": list(updates)})
+    def scale(self, processes: Mapping[str, DynoScale]) -> Reply:
+        updates = [{"type": name, **_scale_body(scale)} for name, scale in processes.items()]
+        return self._send("PATCH", f"/apps/{self.app}/formation", body={"updates": updates})
 
-    def set_config(self, values: Mapping[str, str | None]) -> Said:
+    def set_config(self, values: Mapping[str, str | None]) -> Reply:
         """Set config vars in one request; None removes one."""
         return self._send("PATCH", f"/apps/{self.app}/config-vars", body=dict(values))
 
     def log_session(self, lines: int, dyno: str = "") -> str:
         """The URL of the last lines of the app's log, or of one dyno's."""
         body = {"lines": lines, "tail": False, **({"dyno": dyno} if dyno else {})}
-        said = self._send("POST", f"/apps/{self.app}/log-sessions", accept=SDK, body=body)
-        return said.body["logplex_url"].exact()
+        reply = self._send("POST", f"/apps/{self.app}/log-sessions", accept=SDK, body=body)
+        return reply.body["logplex_url"].exact()
 
     def _get(self, path: str, *, accept: str = JSON, headers: Mapping[str, str] | None = None) -> Field:
         wire = self.wire
@@ -106,5 +117,10 @@ class HerokuClient:
             attempts=self.attempts,
         )
 
-    def _send(self, method: str, path: str, *, accept: str = JSON, body: Any) -> Said:
+    def _send(self, method: str, path: str, *, accept: str = JSON, body: Any) -> Reply:
         return self.wire.send(method, path, self.deadline, accept=accept, body=body)
+
+
+def _scale_body(scale: DynoScale) -> dict[str, Any]:
+    quantity = {} if scale.quantity is None else {"quantity": scale.quantity}
+    return {**quantity, **({"dyno_size": {"name": scale.size}} if scale.size else {})}

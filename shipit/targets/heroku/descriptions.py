@@ -1,4 +1,4 @@
-"""What the descriptions of releases tell: which images each gave to which process type, and so what runs. Pure.
+"""Parses the descriptions of releases: which images each released to which process type, and so which images run. Pure.
 
 Source: `Deployed web (12 digits), worker (12 digits)`, `Rollback to v3`, `Set MODE, TOKEN config vars`, as Heroku writes them.
 """
@@ -15,8 +15,8 @@ _ROLLBACK = re.compile(r"Rollback to v([0-9]{1,15})", re.ASCII)
 _WORD = re.compile(r"\w+")
 
 
-def given_images(release: ReleaseFacts) -> dict[str, str]:
-    """Process type -> the first twelve digits of the image that a release gave it; empty for other releases."""
+def released_images(release: ReleaseFacts) -> dict[str, str]:
+    """Process type -> first twelve digits of the image that a release deployed; empty for releases of another kind."""
     return dict(_IMAGE.findall(release.description)) if release.description.startswith("Deployed ") else {}
 
 
@@ -30,23 +30,24 @@ def is_about_config(release: ReleaseFacts) -> bool:
 
 
 def changes_images(release: ReleaseFacts) -> bool:
-    return bool(given_images(release)) or release.description.startswith(("Deploy", "Rollback ", "Promote "))
+    return bool(released_images(release)) or release.description.startswith(("Deploy", "Rollback ", "Promote "))
 
 
-def gives(release: ReleaseFacts, process: str, short: str) -> bool:
-    return given_images(release).get(process) == short
+def has_released(release: ReleaseFacts, process: str, short: str) -> bool:
+    """Whether a release deployed an image to a process type."""
+    return released_images(release).get(process) == short
 
 
-def newest_giving(releases: Iterable[ReleaseFacts], process: str, short: str) -> ReleaseFacts | None:
-    """The newest release that gave an image to a process type; `releases` newest first."""
-    return next((release for release in releases if gives(release, process, short)), None)
+def newest_of(releases: Iterable[ReleaseFacts], process: str, short: str) -> ReleaseFacts | None:
+    """The newest release that deployed an image to a process type; `releases` newest first."""
+    return next((release for release in releases if has_released(release, process, short)), None)
 
 
 def running_images(releases: Iterable[ReleaseFacts]) -> Mapping[str, str]:
-    """Process type -> first twelve digits of its image, by what the releases that took effect gave it.
+    """Process type -> first twelve digits of its running image, by the releases that succeeded.
 
-    A process type is absent where that is not known: given before the oldest release here, or by a kind of release
-    that does not tell. `releases` newest first.
+    A process type is absent when unknown: its image is older than `releases`, or a release has another description.
+    `releases` newest first.
     """
     known: dict[str, str] = {}
     after: dict[int, dict[str, str]] = {}
@@ -55,8 +56,8 @@ def running_images(releases: Iterable[ReleaseFacts]) -> Mapping[str, str]:
             back = _ROLLBACK.match(release.description)
             if back:
                 known = after.get(int(back[1]), {})
-            elif given := given_images(release):
-                known = {**known, **given}
+            elif images := released_images(release):
+                known = {**known, **images}
             elif release.description.startswith("Remove") and not is_about_config(release):
                 gone = set(re.findall(r"[-\w]+", release.description))
                 known = {name: short for name, short in known.items() if name not in gone}
@@ -66,8 +67,8 @@ def running_images(releases: Iterable[ReleaseFacts]) -> Mapping[str, str]:
     return known
 
 
-def told(release: ReleaseFacts) -> str:
-    """A release for people: what it is, who made it and when, as far as that is known."""
+def describe_release(release: ReleaseFacts) -> str:
+    """A release for people: version, description, user and time, as far as known."""
     parts = [release.description, f"by {release.user}" if release.user else "", release.created_at]
     known = ", ".join(part for part in parts if part)
     return f"v{release.version}{f' ({known})' if known else ''}"

@@ -1,4 +1,4 @@
-"""Staying with a release from when it is made to its end, passing on its output."""
+"""Follows a release from when it is made to its end, and emits the output of its command."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from shipit.errors import DeadlinePassed, DeployFailed, RemoteError
 from shipit.events import Event, Log, Warned
 from shipit.targets.heroku.client import HerokuClient
 from shipit.targets.heroku.judge import STATUSES
-from shipit.targets.heroku.observed import ReleaseFacts
-from shipit.targets.heroku.plan import RELEASE
-from shipit.targets.heroku.retry import bear
+from shipit.targets.heroku.observed import RELEASE, ReleaseFacts
+from shipit.targets.heroku.retry import retry_read
 from shipit.targets.heroku.streams import ReleaseOutput, recent_logs
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 3.0
-# How long a release that was made may be missing from the list.
+# How long a new release may be missing from the list.
 LISTED_S = 15.0
 Matches = Callable[[ReleaseFacts], bool]
 
 
 class ReleaseFailed(DeployFailed):
-    """A release came to its end, and did not take effect."""
+    """A release that ended and did not succeed."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +33,10 @@ class Follower:
     timeout_s: float
 
     def find(self, base: int, matches: Matches, *, wait_s: float = LISTED_S) -> ReleaseFacts | None:
-        """The newest release after a version that matches, looked for until it is listed; else the first one after it."""
+        """The newest matching release after a version, waited for until it is listed; else the first release after it."""
         deadline = self.client.deadline.within(wait_s)
         while True:
-            new = [release for release in bear(self.client, self.client.releases) if release.version > base]
+            new = [release for release in retry_read(self.client, self.client.releases) if release.version > base]
             if found := next((release for release in new if matches(release)), None):
                 return found
             if not deadline.remaining_s():
@@ -57,7 +56,7 @@ class Follower:
                 break
             try:
                 deadline.sleep(pause, f"release v{release.version}")
-                release = bear(self.client, lambda id=release.id: self.client.release(id))  # type: ignore[misc]
+                release = retry_read(self.client, lambda id=release.id: self.client.release(id))  # type: ignore[misc]
             except DeadlinePassed:
                 raise self._late(release, output, deadline) from None
             pause = min(LONGEST_PAUSE_S, pause * 1.3)

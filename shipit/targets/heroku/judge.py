@@ -6,21 +6,35 @@ from collections.abc import Iterator, Mapping
 
 from shipit.digest import Digest
 from shipit.release import Seen, State, Verdict
-from shipit.targets.heroku.descriptions import changes_images, given_images, is_about_config, sets_variables, told
-from shipit.targets.heroku.observed import UP, DynoFacts, HerokuObserved, ReleaseFacts, Told
-from shipit.targets.heroku.plan import RELEASE, Wanted
+from shipit.targets.heroku.config import WEB
+from shipit.targets.heroku.descriptions import (
+    changes_images,
+    describe_release,
+    is_about_config,
+    released_images,
+    sets_variables,
+)
+from shipit.targets.heroku.observed import (
+    NOTHING_BEFORE,
+    RELEASE,
+    UP,
+    Before,
+    DynoFacts,
+    HerokuObserved,
+    ReleaseFacts,
+    ShortDigest,
+)
+from shipit.targets.heroku.wanted import Wanted
 
-WEB = "web"
 # Heroku kills a web dyno that has not bound its port by then (R10).
 BOOT_S = 60.0
 STATUSES = ("pending", "succeeded", "failed", "expired")
 
 
 def judge_heroku(wanted: Wanted, observed: HerokuObserved, seen: Seen, *, pending_s: float) -> Verdict:
-    """Judge by the release of these images first, then by what runs, then by config vars, dynos, and what was probed.
+    """Judge the release of these images first, then the running images, config vars, dynos, and the probe.
 
-    Only releases after the one that was observed before count, and only those of our images: what somebody else's
-    release came to shows in what runs.
+    Only releases of our images after the plan count: the outcome of somebody else's release shows in the running images.
     """
     return (
         _judge_release(wanted.images, observed, seen)
@@ -30,36 +44,34 @@ def judge_heroku(wanted: Wanted, observed: HerokuObserved, seen: Seen, *, pendin
     )
 
 
-def _judge_release(images: Mapping[str, Digest | Told], observed: HerokuObserved, seen: Seen) -> Verdict | None:
+def _judge_release(images: Mapping[str, Digest | ShortDigest], observed: HerokuObserved, seen: Seen) -> Verdict | None:
     ours = next((release for release in _since(observed, seen) if _is_ours(release, images)), None)
     if ours is None and not all(_runs(observed, name, image) for name, image in images.items()):
-        ours = next((release for release in _since(observed, seen) if not _tells(release)), None)
+        ours = next((release for release in _since(observed, seen) if not _is_described(release)), None)
     if ours is None or ours.status in ("succeeded", "expired"):
         return None
     if ours.status == "pending":
         return Verdict(State.WAITING, f"release v{ours.version} is pending", f"v{ours.version} pending")
     if ours.status == "failed":
-        what = f"release v{ours.version} failed{still_runs(observed, seen)}"
-        return Verdict(State.FAILED, what, subject=f"release:{ours.id}", down=outage(observed, seen))
+        what = f"release v{ours.version} failed{still_runs(observed, _before(seen))}"
+        return Verdict(State.FAILED, what, subject=f"release:{ours.id}", down=outage(observed, _before(seen)))
     known = ", ".join(STATUSES)
     what = f"release v{ours.version} has the status {ours.status!r}, which is none of {known}"
     return Verdict(State.FAILED, what, hint=f"heroku releases --app {observed.app}")
 
 
-def _runs(observed: HerokuObserved, name: str, image: Digest | Told) -> bool:
+def _runs(observed: HerokuObserved, name: str, image: Digest | ShortDigest) -> bool:
     return name in observed.formation and bool(observed.formation[name].runs(image))
 
 
-def _tells(release: ReleaseFacts) -> bool:
-    """Whether a release tells what it changed: images, or config vars."""
+def _is_described(release: ReleaseFacts) -> bool:
+    """Whether the description of a release says what it changed: images, or config vars."""
     return changes_images(release) or is_about_config(release)
 
 
-def still_runs(observed: HerokuObserved, seen: Seen) -> str:
-    """That what ran before is up, as the end of a sentence; empty where it is not, or nothing ran."""
-    before = seen.before or seen.baseline
-    types = before.formation if isinstance(before, HerokuObserved) else {}
-    counts = {name: facts.quantity for name, facts in types.items() if name != RELEASE and facts.quantity}
+def still_runs(observed: HerokuObserved, before: Before) -> str:
+    """The end of a sentence that says that what ran before is up; empty where it is not, or nothing ran."""
+    counts = {name: count for name, count in before.dynos.items() if count}
     is_up = counts and all(observed.up(name) >= count for name, count in counts.items())
     return "; what ran before still runs" if is_up else ""
 
@@ -70,7 +82,7 @@ def _judge_formation(wanted: Wanted, observed: HerokuObserved, seen: Seen) -> Ve
         if running is None:
             return Verdict(State.FAILED, f"the formation has no process type {name}", hint="deploy again")
         if running.runs(image) is None:
-            what = f"Heroku does not tell which image {name} runs: neither its formation nor its releases do"
+            what = f"neither Heroku's formation nor its releases tell which image {name} runs"
             return Verdict(State.FAILED, what, hint=f"heroku releases --app {observed.app}")
         if not running.runs(image):
             return _replaced(f"{name} runs {running.short}, not {image.short}", _culprit(observed, seen, wanted))
@@ -92,27 +104,27 @@ def _judge_config(wanted: Wanted, observed: HerokuObserved, seen: Seen) -> Verdi
 
 
 def _replaced(what: str, culprit: ReleaseFacts | None) -> Verdict:
-    """What somebody else changed, and who that was, as far as Heroku tells."""
+    """A failure because somebody else changed the app, with who that was, as far as known."""
     by = (culprit.user if culprit else "") or "someone else"
-    how = f"someone else released {told(culprit)}" if culprit else "someone else changed it"
+    how = f"someone else released {describe_release(culprit)}" if culprit else "someone else changed it"
     return Verdict(State.FAILED, f"{what}: {how}", hint="deploy again when they are done", superseded_by=by)
 
 
 def _culprit(observed: HerokuObserved, seen: Seen, wanted: Wanted) -> ReleaseFacts | None:
-    """The newest release since that gave none of our images: one that changed images, where there is one."""
+    """The newest release since the plan that has none of our images: preferably one that changed images."""
     others = [release for release in _since(observed, seen) if not _is_ours(release, wanted.images)]
     return next((release for release in others if changes_images(release)), others[0] if others else None)
 
 
 def _since(observed: HerokuObserved, seen: Seen) -> Iterator[ReleaseFacts]:
-    """Releases after what was observed when the plan was made, newest first."""
+    """Releases since the plan was made, newest first."""
     before = seen.before or seen.baseline
     base = before.version if isinstance(before, HerokuObserved) else 0
     return (release for release in observed.releases if release.version > base)
 
 
-def _is_ours(release: ReleaseFacts, images: Mapping[str, Digest | Told]) -> bool:
-    return any(name in images and images[name].short == short for name, short in given_images(release).items())
+def _is_ours(release: ReleaseFacts, images: Mapping[str, Digest | ShortDigest]) -> bool:
+    return any(name in images and images[name].short == short for name, short in released_images(release).items())
 
 
 def _judge_dynos(wanted: Wanted, observed: HerokuObserved, seen: Seen, pending_s: float) -> Verdict:
@@ -123,15 +135,15 @@ def _judge_dynos(wanted: Wanted, observed: HerokuObserved, seen: Seen, pending_s
         if crashed := [dyno for dyno in current if dyno.state == "crashed"]:
             first = crashed[0]
             what = f"{first.name} crashed at v{first.version}"
-            return Verdict(State.FAILED, what, subject=f"dyno:{first.name}", down=outage(observed, seen))
+            return Verdict(State.FAILED, what, subject=f"dyno:{first.name}", down=outage(observed, _before(seen)))
         up, quantity = sum(dyno.state in UP for dyno in current), observed.formation[name].quantity
         states += [f"{dyno.name}:{dyno.state}:{dyno.version}" for dyno in own]
         if up < quantity:
             waiting.append(f"{name} {up} of {quantity} up{_others(own)}")
     probe = observed.probe
     if not waiting and probe and probe.is_required and not probe.is_good:
-        waiting.append(probe.said)
-    progress = " ".join([*sorted(states), probe.said if probe else ""]).strip()
+        waiting.append(probe.summary)
+    progress = " ".join([*sorted(states), probe.summary if probe else ""]).strip()
     if not waiting:
         return Verdict(State.HEALTHY, _summary(wanted, observed), progress, warnings=tuple(_warnings(wanted, observed)))
     if seen.unchanged_s > BOOT_S + pending_s:
@@ -141,28 +153,31 @@ def _judge_dynos(wanted: Wanted, observed: HerokuObserved, seen: Seen, pending_s
             f"{'; '.join(waiting)} for {seen.unchanged_s:.0f} s",
             progress,
             subject=f"dyno:{first_down}" if first_down else "",
-            down=outage(observed, seen, is_late=True),
+            down=outage(observed, _before(seen), is_late=True),
         )
     return Verdict(State.WAITING, "; ".join(waiting), progress, parts=tuple(waiting))
 
 
-def outage(observed: HerokuObserved, seen: Seen, *, is_late: bool = False) -> str:
-    """That no web dyno is up, and how to return to what ran before; empty while one is or may come up, or none should be."""
+def _before(seen: Seen) -> Before:
+    before = seen.before or seen.baseline
+    return before.before if isinstance(before, HerokuObserved) else NOTHING_BEFORE
+
+
+def outage(observed: HerokuObserved, before: Before, *, is_late: bool = False) -> str:
+    """A message that no web dyno is up, and how to return to what ran before; empty while one is or may come up."""
     web = observed.formation.get(WEB)
     if web is None or not web.quantity or observed.up(WEB):
         return ""
     if not is_late and any(dyno.process == WEB and dyno.state != "crashed" for dyno in observed.dynos):
         return ""
     what = f"{observed.app} is DOWN at v{observed.running_version}"
-    before = seen.before if isinstance(seen.before, HerokuObserved) else None
-    good = next((r for r in before.releases if r.status == "succeeded"), None) if before and before.formation else None
-    if good is None or not good.is_eligible or good.version == observed.running_version:
+    if not before.version or before.version == observed.running_version:
         return what
-    return f"{what}; to return to v{good.version}: heroku rollback v{good.version} --app {observed.app}"
+    return f"{what}; to return to v{before.version}: heroku rollback v{before.version} --app {observed.app}"
 
 
 def _warnings(wanted: Wanted, observed: HerokuObserved) -> Iterator[str]:
-    """What is as it was wanted, and serves nobody."""
+    """Warnings for an app that is as wanted, and serves nobody."""
     if WEB not in wanted.images:
         return
     if not observed.formation[WEB].quantity:
@@ -170,7 +185,7 @@ def _warnings(wanted: Wanted, observed: HerokuObserved) -> Iterator[str]:
     elif observed.maintenance:
         yield f"the app is in maintenance mode: visitors see Heroku's page. heroku maintenance:off --app {observed.app}"
     elif observed.probe and not observed.probe.is_good:
-        yield f"web may not serve: {observed.probe.said}. With health: a path of web is asked before it is called healthy"
+        yield f"web may not serve: {observed.probe.summary}. With health: a path of web is asked before it is called healthy"
 
 
 def _others(dynos: list[DynoFacts]) -> str:

@@ -1,28 +1,31 @@
-"""An app as observed, in plain values, and how answers become them. Pure."""
+"""An app as observed, in plain values that go to JSON and come back, and how API answers are parsed. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from shipit.digest import Digest, parse_digest
 from shipit.http.fields import Field
 
 PROCESS = re.compile(r"[-A-Za-z0-9_]{1,128}", re.ASCII)
 UP = ("up", "idle")
-# Where an image was given to a process type, and no release of it took effect.
-NOTHING = "nothing"
-# The config var that names those which shipit has set: it may remove these and no others.
+# The process type whose image runs as the release command.
+RELEASE = "release"
+# Shown as the image of a process type to which images were released, and every one of those releases failed.
+NO_IMAGE = "nothing"
+# The config var with the names of the config vars that shipit has set: it may remove these and no others.
 OWNED = "SHIPIT_VARIABLES"
 # Becomes part of paths.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
-_ID_SAID = "an id of letters, digits and '-'"
-_PROCESS_SAID = "a process type of letters, digits, '-' and '_'"
+_ID_EXPECTED = "an id of letters, digits and '-'"
+_PROCESS_EXPECTED = "a process type of letters, digits, '-' and '_'"
 
 
-class Told(str):
-    """The first twelve digits of an image, where nothing tells more; empty where nothing tells that."""
+class ShortDigest(str):
+    """The first twelve digits of a config digest, where the whole digest is unknown; empty when unknown too."""
 
     __slots__ = ()
 
@@ -33,7 +36,7 @@ class Told(str):
 
 @dataclass(frozen=True, slots=True)
 class AppFacts:
-    """The app itself. `stacks` are the one it runs on and the one it is built for; empty text is what is not known."""
+    """The app itself. `stacks` are its stack and its build stack; unknown text is empty."""
 
     id: str
     name: str
@@ -45,25 +48,25 @@ class AppFacts:
 
 @dataclass(frozen=True, slots=True)
 class ProcessFacts:
-    """One process type: how many dynos, of which size, of which config digest; None where the formation does not tell.
+    """One process type: dynos, size, and the config digest in the formation, None when the formation has none.
 
-    `told` is the first twelve digits of the image that runs, as the releases tell it; it is set where the formation
-    does not, or has an image that failed. `is_ours` is whether shipit pushed the image; None where that is not known.
+    `released` has the first twelve digits of the running image by the release history. It is set where the formation has
+    no digest, or the digest of a release that failed. `is_ours` is whether shipit pushed the image; None when unknown.
     """
 
     quantity: int
     size: str
     image: Digest | None
-    told: str = ""
+    released: str = ""
     is_ours: bool | None = None
 
     @property
     def short(self) -> str:
-        """The first twelve digits of the image that runs; empty where that is not known."""
-        return self.told or (self.image.short if self.image else "")
+        """The first twelve digits of the running image; empty when unknown."""
+        return self.released or (self.image.short if self.image else "")
 
-    def runs(self, image: Digest | Told) -> bool | None:
-        """Whether it runs an image; None where that is not known."""
+    def runs(self, image: Digest | ShortDigest) -> bool | None:
+        """Whether it runs an image; None when unknown."""
         if not self.short or not image.short:
             return None
         is_exact = isinstance(image, Digest) and self.image is not None and self.image.short == self.short
@@ -72,7 +75,7 @@ class ProcessFacts:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseFacts:
-    """`status` is pending, succeeded, failed or expired, or what Heroku has thought of since.
+    """`status` is pending, succeeded, failed, expired, or one that is newer than this code.
 
     `is_eligible` is whether the app can be rolled back to it.
     """
@@ -97,9 +100,9 @@ class DynoFacts:
 
 @dataclass(frozen=True, slots=True)
 class ProbeFacts:
-    """What the app answered when it was asked for a path: a status, or 0 and why there was none.
+    """What the app answered to GET of a path: a status, or 0 and the reason why there was no answer.
 
-    `is_required` is whether deploy.yml names the path: it has to be answered then.
+    `is_required` is whether deploy.yml names the path: the verdict waits for a good answer then.
     """
 
     path: str
@@ -109,19 +112,34 @@ class ProbeFacts:
 
     @property
     def is_good(self) -> bool:
-        """As Kubernetes takes it where the path is required; anything but the server's own fault where it is not."""
+        """2xx and 3xx where the path is required, as for a Kubernetes probe; everything below 500 where it is not."""
         return 200 <= self.status < 400 if self.is_required else 0 < self.status < 500
 
     @property
-    def said(self) -> str:
+    def summary(self) -> str:
         return f"GET {self.path} answers {self.status}" if self.status else f"GET {self.path}: {self.reason}"
+
+
+class Before(NamedTuple):
+    """What ran before a deploy: the dynos of each process type, and the newest release to which the app can be rolled back.
+
+    `version` and `release` are 0 and empty where there is no such release.
+    """
+
+    dynos: Mapping[str, int] = {}
+    version: int = 0
+    release: str = ""
+
+
+NOTHING_BEFORE = Before()
 
 
 @dataclass(frozen=True)
 class HerokuObserved:
-    """`config_marks`: name of a config var -> keyed hash of its value. `releases` newest first.
+    """`config_marks`: name of a config var -> keyed hash of its value. `releases` are newest first.
 
-    `config` holds the values, which no plan or event may. `probe` is None where the app was not asked.
+    `owned` are the names of the config vars that shipit has set. No field has the value of a config var. `probe` is None
+    where the app was not probed.
     """
 
     app: str
@@ -134,7 +152,7 @@ class HerokuObserved:
     releases: tuple[ReleaseFacts, ...]
     dynos: tuple[DynoFacts, ...]
     id: str = ""
-    config: Mapping[str, str] = field(default_factory=dict, repr=False)
+    owned: frozenset[str] = frozenset()
     probe: ProbeFacts | None = None
 
     @property
@@ -144,23 +162,32 @@ class HerokuObserved:
 
     @property
     def running_version(self) -> int:
-        """The version of the newest release that took effect: what dynos run; 0 when there is none."""
+        """The version of the newest release that succeeded, which dynos run; 0 when there is none."""
         return max((release.version for release in self.releases if release.status == "succeeded"), default=0)
 
     @property
-    def owned(self) -> frozenset[str]:
-        """The names of the config vars that shipit has set."""
-        return frozenset(self.config.get(OWNED, "").split(",")) - {"", OWNED}
+    def before(self) -> Before:
+        """What a deploy that fails can return to."""
+        counts = {name: facts.quantity for name, facts in self.formation.items() if name != RELEASE}
+        newest = next((release for release in self.releases if release.status == "succeeded"), None)
+        if newest is None or not newest.is_eligible or not self.formation:
+            return Before(counts)
+        return Before(counts, newest.version, newest.id)
 
     def up(self, process: str) -> int:
-        """How many dynos of a process type are up, of whichever release."""
+        """How many dynos of a process type are up, of any release."""
         return sum(dyno.process == process and dyno.state in UP for dyno in self.dynos)
+
+
+def parse_owned(config: Mapping[str, str]) -> frozenset[str]:
+    """The names of the config vars that shipit has set."""
+    return frozenset(config.get(OWNED, "").split(",")) - {"", OWNED}
 
 
 def parse_app(body: Field) -> AppFacts:
     stacks = (body[name]["name"].text() for name in ("stack", "build_stack"))
     return AppFacts(
-        body["id"].matching(_ID, _ID_SAID),
+        body["id"].matching(_ID, _ID_EXPECTED),
         body["name"].exact(),
         tuple(stacks),
         body["generation"]["name"].text("cedar"),
@@ -171,7 +198,7 @@ def parse_app(body: Field) -> AppFacts:
 
 def parse_release(body: Field) -> ReleaseFacts:
     return ReleaseFacts(
-        body["id"].matching(_ID, _ID_SAID),
+        body["id"].matching(_ID, _ID_EXPECTED),
         body["version"].count(),
         body["status"].exact(),
         body["description"].text(),
@@ -196,7 +223,7 @@ def parse_process(body: Field) -> ProcessFacts:
 
 def parse_formation(body: Field) -> dict[str, ProcessFacts]:
     """Process types by name."""
-    return {item["type"].matching(PROCESS, _PROCESS_SAID): parse_process(item) for item in body.present().rows()}
+    return {item["type"].matching(PROCESS, _PROCESS_EXPECTED): parse_process(item) for item in body.present().rows()}
 
 
 def parse_dyno(body: Field) -> DynoFacts:

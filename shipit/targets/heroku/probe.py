@@ -1,4 +1,4 @@
-"""Whether web serves, asked of the app itself through its URL, as a visitor would."""
+"""Probes the app through its URL, as a visitor would."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from shipit.targets.heroku.observed import ProbeFacts
 PROBE_S = 10.0
 
 
-def ask_app(client: HerokuClient, web_url: str, path: str) -> ProbeFacts:
-    """What the app answers to GET of a path, or of `/` where none is required. No credentials, no redirect followed."""
+def probe_app(client: HerokuClient, web_url: str, path: str) -> ProbeFacts:
+    """The app's answer to GET of a path, or of `/` when none is required. Sends no credentials, follows no redirect."""
     shown = path or "/"
     url = f"{web_url.rstrip('/')}{shown}"
     if not may_be_followed(url, client.wire.base, schemes=("http", "https")):
-        return ProbeFacts(shown, 0, "the app's URL is none that can be asked", bool(path))
+        return ProbeFacts(shown, 0, "the app's URL is not a public URL", bool(path))
     deadline = client.deadline.within(PROBE_S)
     try:
         with client.wire.http.send("GET", url, stream=True, read_s=PROBE_S, deadline=deadline) as answer:

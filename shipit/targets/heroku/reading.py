@@ -1,4 +1,4 @@
-"""One look at an app: every question at once, and what the answers tell together."""
+"""Reads an app: all requests side by side, and the state that their answers give together."""
 
 from __future__ import annotations
 
@@ -8,12 +8,20 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from shipit.targets.heroku.client import HerokuClient
-from shipit.targets.heroku.descriptions import newest_giving, running_images
-from shipit.targets.heroku.observed import NOTHING, AppFacts, DynoFacts, HerokuObserved, ProcessFacts, ReleaseFacts
+from shipit.targets.heroku.descriptions import newest_of, running_images
+from shipit.targets.heroku.observed import (
+    NO_IMAGE,
+    AppFacts,
+    DynoFacts,
+    HerokuObserved,
+    ProcessFacts,
+    ReleaseFacts,
+    parse_owned,
+)
 
 
-class Answers(NamedTuple):
-    """What one look gave; what was not asked for is empty."""
+class AppAnswers(NamedTuple):
+    """The answers of one read; what was not requested is empty. `config` has values, which stay in memory."""
 
     app: AppFacts
     releases: tuple[ReleaseFacts, ...]
@@ -22,10 +30,10 @@ class Answers(NamedTuple):
     dynos: tuple[DynoFacts, ...] = ()
 
 
-def ask(client: HerokuClient, *names: str) -> Answers:
-    """The app, its releases and formation, and those of `config` and `dynos` that are named, asked side by side.
+def read_app(client: HerokuClient, *names: str) -> AppAnswers:
+    """The app, its releases and formation, and `config` and `dynos` when named, requested side by side.
 
-    Raises: RemoteError, that about the app first; DeadlinePassed, Interrupted.
+    Raises: RemoteError, the one about the app first; DeadlinePassed, Interrupted.
     """
     calls: dict[str, Callable[[], Any]] = {
         "app": client.facts,
@@ -37,29 +45,32 @@ def ask(client: HerokuClient, *names: str) -> Answers:
     wanted = [name for name in calls if name in ("app", "releases", "formation", *names)]
     with ThreadPoolExecutor(len(wanted), "heroku") as pool:
         asked = {name: pool.submit(calls[name]) for name in wanted}
-        answers = Answers(**{name: future.result() for name, future in asked.items()})
-    return answers._replace(formation=_with_told(answers.formation, answers.releases))
+        answers = AppAnswers(**{name: future.result() for name, future in asked.items()})
+    return answers._replace(formation=_with_released(answers.formation, answers.releases))
 
 
-def _with_told(formation: Mapping[str, ProcessFacts], releases: tuple[ReleaseFacts, ...]) -> dict[str, ProcessFacts]:
-    """The formation, with what the releases tell where it does not, or has an image whose release took no effect."""
-    told = running_images(releases)
-    return {name: _told(name, facts, told.get(name, ""), releases) for name, facts in formation.items()}
+def _with_released(
+    formation: Mapping[str, ProcessFacts], releases: tuple[ReleaseFacts, ...]
+) -> dict[str, ProcessFacts]:
+    """The formation, completed from the releases where it has no image, or the image of a release that failed."""
+    running = running_images(releases)
+    return {name: _completed(name, facts, running.get(name, ""), releases) for name, facts in formation.items()}
 
 
-def _told(name: str, facts: ProcessFacts, told: str, releases: tuple[ReleaseFacts, ...]) -> ProcessFacts:
-    given = newest_giving(releases, name, facts.image.short) if facts.image else None
+def _completed(name: str, facts: ProcessFacts, running: str, releases: tuple[ReleaseFacts, ...]) -> ProcessFacts:
     if facts.image is None:
-        return replace(facts, told=told)
-    return replace(facts, told=told or NOTHING) if given and given.status in ("failed", "pending") else facts
+        return replace(facts, released=running)
+    release = newest_of(releases, name, facts.image.short)
+    is_running = release is None or release.status not in ("failed", "pending")
+    return facts if is_running else replace(facts, released=running or NO_IMAGE)
 
 
 def with_owners(
     formation: Mapping[str, ProcessFacts], wanted: Collection[str], is_pushed: Callable[[str, str], bool | None]
 ) -> dict[str, ProcessFacts]:
-    """The formation, with whether shipit pushed what runs where deploy.yml does not have a process type.
+    """The formation, with whether shipit pushed the image of each process type that deploy.yml does not have.
 
-    `is_pushed(process, short)` looks for the tag that shipit puts beside each image; None where it can't tell.
+    `is_pushed(process, short)` looks for the tag that shipit puts beside each image; None when that is unknown.
     """
     return {
         name: facts if name in wanted else replace(facts, is_ours=is_pushed(name, facts.short))
@@ -67,7 +78,7 @@ def with_owners(
     }
 
 
-def observed_of(answers: Answers, mark: Callable[[str], str]) -> HerokuObserved:
+def observed_of(answers: AppAnswers, mark: Callable[[str], str]) -> HerokuObserved:
     """The app as observed; `mark` gives the keyed hash of a config var's value."""
     app = answers.app
     return HerokuObserved(
@@ -81,13 +92,5 @@ def observed_of(answers: Answers, mark: Callable[[str], str]) -> HerokuObserved:
         releases=answers.releases,
         dynos=answers.dynos,
         id=app.id,
-        config=answers.config,
+        owned=parse_owned(answers.config),
     )
-
-
-def without(observed: HerokuObserved, taken_out: Collection[str]) -> HerokuObserved:
-    """The app with nothing in the process types that were taken out: a formation may show what it was asked for last."""
-    formation = {
-        name: replace(facts, told=NOTHING) if name in taken_out else facts for name, facts in observed.formation.items()
-    }
-    return replace(observed, formation=formation)

@@ -1,4 +1,4 @@
-"""What may pass is borne: reads until the deadline, writes for two minutes, and a write is never sent blindly again."""
+"""Retries: reads until the deadline, writes for two minutes. A write is sent again only after a look that it was not done."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ WRITE_S = 120.0
 T = TypeVar("T")
 
 
-def bear(client: HerokuClient, call: Callable[[], T]) -> T:
-    """What `call` gives, asked again while it fails in a way that may pass.
+def retry_read(client: HerokuClient, call: Callable[[], T]) -> T:
+    """What `call` returns, called again while it fails with a retryable error.
 
     Raises: RemoteError, DeadlinePassed, Interrupted.
     """
@@ -36,10 +36,10 @@ def bear(client: HerokuClient, call: Callable[[], T]) -> T:
     raise AssertionError("unreachable")
 
 
-def write(client: HerokuClient, send: Callable[[], T], is_done: Callable[[], bool]) -> T | None:
-    """Send a change once; where the answer got lost, look whether it was done before sending it again.
+def write_once(client: HerokuClient, send: Callable[[], T], is_done: Callable[[], bool]) -> T | None:
+    """Send a change. When the answer is lost, `is_done` tells whether to send it again.
 
-    None when it turned out to be done. Raises: as `bear` does.
+    None when it was done and the answer lost. Raises: as `retry_read`.
     """
     deadline = client.deadline.within(WRITE_S)
     for attempt in count(1):
@@ -47,13 +47,13 @@ def write(client: HerokuClient, send: Callable[[], T], is_done: Callable[[], boo
             return send()
         except RemoteError as error:
             _pause(client, deadline, error, attempt)
-        if bear(client, is_done):
+        if retry_read(client, is_done):
             return None
     raise AssertionError("unreachable")
 
 
 def _pause(client: HerokuClient, deadline: Deadline, error: RemoteError, attempt: int) -> None:
-    """Wait after an error that may pass. Raises: the error itself, when it does not."""
+    """Wait after a retryable error. Raises: every other error."""
     if not error.retryable:
         raise error
     pause = error.retry_after_s if error.retry_after_s is not None else min(LONGEST_PAUSE_S, backoff_s(attempt))

@@ -1,4 +1,4 @@
-"""One request to Heroku's Platform API: with the token, within the rate limit, its answer or an error that says all.
+"""One request to Heroku's Platform API: token, rate limit, and errors with Heroku's id, message and request id.
 
 Source: devcenter.heroku.com/articles/platform-api-reference.
 """
@@ -24,24 +24,24 @@ from shipit.targets.heroku.budget import RequestBudget
 from shipit.targets.heroku.token import Token
 
 JSON = "application/vnd.heroku+json; version=3"
-# How long to wait where Heroku says that it was asked too often and not for how long: it allows 75 more every minute.
+# The pause after a 429 without Retry-After: Heroku allows 75 more requests every minute.
 RATE_LIMIT_PAUSE_S = 10.0
 LARGEST_ERROR = 64 * 1024
 _REQUEST_ID = re.compile(r"[A-Za-z0-9,_-]{1,400}", re.ASCII)
 _NAME = re.compile(r"[a-z_]{1,64}", re.ASCII)
 
 
-class Said(NamedTuple):
-    """What Heroku answered, and what it warned of."""
+class Reply(NamedTuple):
+    """The JSON that Heroku answered, and its warning."""
 
     body: Field
     warning: str
 
 
 class HerokuWire:
-    """Speaks for one token, and sends each request once. Safe to use from several threads.
+    """Sends requests with one token, each once. Safe to use from several threads.
 
-    `http` is the run's: its connections and its trust are used, and end with it.
+    `http` has the connections and certificates of the run; without it, the wire opens and closes its own.
     """
 
     def __init__(
@@ -55,10 +55,16 @@ class HerokuWire:
         self.base, _ = api_address(environment)
         check_api(self.base)
         self.http = http or Transport(environment, Deadline(clock))
+        self._is_http_own = http is None
         self.token = token
         self.clock = clock
         self.emit = emit
         self.budget = RequestBudget(clock, emit)
+
+    def close(self) -> None:
+        """Close connections, unless they are the run's."""
+        if self._is_http_own:
+            self.http.close()
 
     def send(
         self,
@@ -69,8 +75,8 @@ class HerokuWire:
         accept: str = JSON,
         headers: Mapping[str, str] | None = None,
         body: Any = None,
-    ) -> Said:
-        """Ask, or change something. Raises: RemoteError, DeadlinePassed, Interrupted."""
+    ) -> Reply:
+        """Send one request. Raises: RemoteError, DeadlinePassed, Interrupted."""
         url = f"{self.base}{path}"
         where, request_id = shown(method, url), str(uuid.uuid4())
         if not self.token:
@@ -84,13 +90,13 @@ class HerokuWire:
             **(headers or {}),
         }
         answer = self.http.send(method, url, headers=sent, json=body, deadline=deadline)
-        self.budget.heed(answer.header("RateLimit-Remaining"))
+        self.budget.update(answer.header("RateLimit-Remaining"))
         if answer.status not in (200, 201, 202, 206):
             raise _error(answer, request_id, self.token)
-        return Said(_parsed(answer, where), answer.header("Warning-Message") or answer.header("X-Heroku-Warning"))
+        return Reply(_parsed(answer, where), answer.header("Warning-Message") or answer.header("X-Heroku-Warning"))
 
     def date(self, deadline: Deadline) -> str:
-        """Heroku's clock, as its `Date` header has it; empty where it has none."""
+        """The `Date` header of an answer, for the clock; empty without one."""
         return self.http.send("GET", f"{self.base}/account", headers={"Accept": JSON}, deadline=deadline).header("Date")
 
 
@@ -112,7 +118,7 @@ _HINTS = {
     "two_factor": "use a token from heroku authorizations:create, which needs no second factor",
     "rate_limit": "wait a minute: Heroku allows 4500 requests an hour",
 }
-# The ids of Heroku's errors for statuses that its router answers without one.
+# Heroku's error ids for statuses that its router answers without an id.
 _IDS = {401: "unauthorized", 403: "forbidden", 404: "not_found", 429: "rate_limit"}
 
 
@@ -134,7 +140,7 @@ def _error(answer: Answer, request_id: str, token: Token) -> RemoteError:
 
 
 def _named(answer: Answer) -> tuple[str, str]:
-    """The id and the message of an error; empty where the body is no error of Heroku's, or too long to be one."""
+    """The id and message of an error; empty when the body is not an error of Heroku's, or too long."""
     try:
         body = answer.json() if len(answer.content) <= LARGEST_ERROR else None
     except ValueError:
