@@ -1,4 +1,4 @@
-"""Time as a value that is handed on, so that tests own it and a cancelled run wakes up. Imports errors only."""
+"""Clocks and deadlines. A clock is passed to whatever waits, so that tests control time and cancelling a run ends its waits. Imports errors only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from shipit.errors import DeadlinePassed, Interrupted
 
-# Waits that look at a deadline do so this often, in seconds.
+# How often a wait checks its deadline, in seconds.
 SLICE_S = 0.2
 
 
@@ -19,7 +19,7 @@ class Clock:
         self.cancel = cancel or threading.Event()
 
     def now(self) -> float:
-        """Seconds of a clock that never goes back."""
+        """Seconds of a monotonic clock."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
@@ -35,7 +35,7 @@ class Clock:
 
 
 class RunClock(Clock):
-    """The clock of one run: its time is another clock's, and it is cancelled with that one, or when the run ends."""
+    """The clock of one run: takes its time from another clock, and is cancelled with that clock or when the run ends."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock.cancel)
@@ -43,7 +43,7 @@ class RunClock(Clock):
         self._is_over = threading.Event()
 
     def end(self) -> None:
-        """Cancel what still waits for the run."""
+        """Cancel every wait on this clock."""
         self._is_over.set()
 
     def now(self) -> float:
@@ -59,9 +59,9 @@ class RunClock(Clock):
 
 
 class Deadline:
-    """A moment on a clock that nothing may outlast: every wait, read and stream of a call looks at it.
+    """The point in time by which a call has to be done. Every wait, read and stream of the call checks it.
 
-    `at_s` is on the clock's own scale; infinite where there is no limit. Safe to use from several threads.
+    `at_s` is in seconds of the clock; infinite for no limit. Safe to use from several threads.
     """
 
     __slots__ = ("at_s", "clock")
@@ -72,31 +72,31 @@ class Deadline:
 
     @classmethod
     def after(cls, clock: Clock, seconds: float) -> Deadline:
-        """The deadline that is that many seconds from now."""
+        """A deadline that many seconds from now."""
         return cls(clock, clock.now() + seconds)
 
     def within(self, seconds: float) -> Deadline:
-        """The earlier of this one and that many seconds from now."""
+        """The earlier of this deadline and one that many seconds from now."""
         return Deadline(self.clock, min(self.at_s, self.clock.now() + seconds))
 
     def remaining_s(self) -> float:
-        """Seconds that are left, never negative."""
+        """Seconds until the deadline; 0 after it."""
         return max(0.0, self.at_s - self.clock.now())
 
     def check(self, waiting_for: str) -> None:
-        """Raises: Interrupted once the run is cancelled; DeadlinePassed, naming what was waited for."""
+        """Raises: Interrupted when the run is cancelled; DeadlinePassed after the deadline, naming `waiting_for`."""
         self.clock.check()
         if self.clock.now() >= self.at_s:
             raise DeadlinePassed(f"the deadline passed while waiting for {waiting_for}")
 
     def sleep(self, seconds: float, waiting_for: str) -> None:
-        """Pause, at most until the deadline. Raises: as `check` does."""
+        """Sleep, at most until the deadline. Raises: as `check` does."""
         self.check(waiting_for)
         until = min(self.clock.now() + seconds, self.at_s)
         while (left := until - self.clock.now()) > 1e-6:
             self.clock.sleep(min(left, SLICE_S))
 
     def wait(self, is_over: Callable[[float], bool], waiting_for: str) -> None:
-        """Call `is_over(seconds)`, which may wait so long, until it says so. Raises: as `check` does."""
+        """Call `is_over(seconds)`, which may block for that long, until it returns True. Raises: as `check` does."""
         while not is_over(min(SLICE_S, self.remaining_s())):
             self.check(waiting_for)

@@ -17,14 +17,14 @@ _MOST_SHOWN = 200
 
 
 class InvalidDigest(ShipitError):
-    """Text that should be a digest and is none."""
+    """Text that should be a digest and is not."""
 
 
 class Digest(str):
     """`sha256:` and 64 lower-case hexadecimal digits, or `sha512:` and 128. It is text in JSON and in formatted strings.
 
-    Everything that arrives from a server, a file or a user becomes one where it enters, before it is compared,
-    remembered or made part of a path or URL.
+    Digests from servers, files and users are parsed into this type on input, before they are compared, stored or used in
+    a path or URL.
     Raises: InvalidDigest for any other text, and for what is not text.
     """
 
@@ -73,7 +73,7 @@ class Digest(str):
 
 
 def parse_digest(text: object) -> Digest | None:
-    """The digest, or None where the text is none."""
+    """The digest; None for any other text."""
     try:
         return Digest(text)
     except InvalidDigest:
@@ -81,6 +81,6 @@ def parse_digest(text: object) -> Digest | None:
 
 
 def _shown(value: object) -> str:
-    """A value that is not trusted, whole and without control characters, or how long it is: half a secret is not masked."""
+    """An untrusted value without control characters. A long one is replaced by its length: the redactor can't find a secret that was cut."""
     text = value if isinstance(value, str) else type(value).__name__
     return ascii(text) if len(text) <= _MOST_SHOWN else f"a text of {len(text):,} characters"

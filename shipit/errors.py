@@ -20,9 +20,9 @@ class ShipitError(Exception):
     """A failure its reader can act on. Prints `where: what`, then detail lines, then `hint:` when one is known."""
 
     exit_code = 1
-    # Whether a reporter has told of it already.
+    # Whether a reporter has printed it already.
     is_told = False
-    # Whether `where` is a place in a file, which editors and other programs read.
+    # Whether `where` is a position in a file, which editors parse.
     is_place = False
 
     def __init__(
@@ -104,7 +104,7 @@ class BuildError(ShipitError):
 
 
 class NeedsEngine(BuildError):
-    """What the native builder can't do, and an engine can."""
+    """The native builder can't build this; a Docker engine can."""
 
     def __init__(self, what: str, *, where: str = "") -> None:
         hint = "start a Docker engine, or name one with DOCKER_HOST: then shipit builds with it"
@@ -112,7 +112,7 @@ class NeedsEngine(BuildError):
 
 
 class RemoteError(ShipitError):
-    """A remote place refused, failed, or did not answer; `where` is `METHOD host/path`, `status` 0 when nothing answered."""
+    """A server refused a request, failed, or did not answer. `where` is `METHOD host/path`; `status` is 0 without an answer."""
 
     def __init__(
         self,
@@ -133,8 +133,8 @@ class RemoteError(ShipitError):
 class DeployFailed(ShipitError):
     """A target did not become healthy; `detail` holds the last lines of what crashed.
 
-    `superseded_by` names who replaced what this run released, where that is the reason. `down` says that it left nothing
-    that serves, and how to return to what did.
+    `superseded_by` names who replaced what this run released, when that is the reason. `down` is set when nothing serves
+    any more; it says how to return to the previous release.
     """
 
     superseded_by = ""

@@ -1,4 +1,4 @@
-"""The one way that git is asked: nothing is written, nothing is fetched, and whoever is not trusted names no program.
+"""Runs git without writing or fetching. The configuration of an untrusted repository can't make git run a program.
 
 Source: git-config(1), git(1), gitattributes(5). May import process only.
 """
@@ -10,11 +10,11 @@ from pathlib import Path
 
 from shipit.process import Finished, run_program
 
-# A folder that looks like a repository is none, whatever it would configure. Signatures are checked by a program.
+# Folders that look like bare repositories are ignored. Checking a signature would run a program.
 _SAFELY = ("-c", "safe.bareRepository=explicit", "-c", "log.showSignature=false", "--no-optional-locks")
-# Programs that a repository's own configuration could name.
+# Settings by which a repository's own configuration could run a program.
 WITHOUT_PROGRAMS = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
-# No protocol is allowed: an object that is missing is not fetched, by whatever program a remote names.
+# No protocol is allowed, so that a missing object is not fetched by a program that the remote's configuration names.
 _ALONE = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1", "SHIPIT_NOTHING": ""}
 _FILTERS = ("config", "-z", "--show-scope", "--name-only", "--get-regexp", r"^filter\.")
 _NONE_FOUND = 1
@@ -30,7 +30,7 @@ def ask_git(
     timeout_s: float,
     max_bytes: int,
 ) -> Finished:
-    """What git answers in a folder. Raises: ProgramFailed."""
+    """Run a git command in a folder. Raises: ProgramFailed."""
 
     def ask(given: Mapping[str, str], *more: str) -> Finished:
         command = ["git", "-C", str(folder), *_SAFELY, *more]
@@ -46,17 +46,17 @@ def ask_git(
 
 
 def _own_filters(output: bytes) -> list[str]:
-    """The keys of filters that the repository configures, out of pairs of a scope and a key. Pure."""
+    """The keys of filters in the repository's own configuration. `output` alternates scope and key. Pure."""
     parts = output.split(b"\0")
     keys = {key for scope, key in zip(parts[::2], parts[1::2], strict=False) if scope in _OWN_SCOPES}
     return sorted(key.decode("utf-8", "surrogateescape") for key in keys)
 
 
 def _emptied(keys: Sequence[str]) -> list[str]:
-    """Options that empty these keys. A variable gives the value: a key may hold an equals sign. Pure."""
+    """Options that set these keys to nothing. --config-env is used since a key may contain an equals sign. Pure."""
     return [f"--config-env={key}=SHIPIT_NOTHING" for key in keys]
 
 
 def _outside_of_submodules(words: Sequence[str]) -> list[str]:
-    """The same without a look at the files of submodules, each of which is a repository that configures filters. Pure."""
+    """The command without reading the files of submodules, whose own configuration could name filters. Pure."""
     return [part for word in words for part in ((word, "--ignore-submodules=dirty") if word == "status" else (word,))]

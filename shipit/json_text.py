@@ -1,4 +1,4 @@
-"""JSON of a server or a file, parsed so that nothing but ValueError can come of it. Imports nothing.
+"""Parses untrusted JSON: every failure is a ValueError. Imports nothing.
 
 Source: RFC 8259, section 9: a parser may set limits on nesting and on numbers.
 """
@@ -13,7 +13,7 @@ DEEPEST = 100
 
 
 def parse_json(text: str | bytes) -> Any:
-    """The value. Raises: ValueError for what is no JSON, is nested deeper than 100, or holds NaN, Infinity or a number beyond them."""
+    """The value. Raises: ValueError for invalid JSON, nesting deeper than 100, NaN, Infinity, or a number that is out of range."""
     try:
         value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:

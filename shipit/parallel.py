@@ -1,4 +1,4 @@
-"""Run calls side by side, and stop waiting for them when the run is cancelled."""
+"""Run calls in parallel, and stop waiting for them when the run is cancelled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GRACE_S = 0.5
 
 
 class Failures(ShipitError):
-    """Several failures of calls that ran side by side, in the order they were asked for."""
+    """Several failures of parallel calls, in the order of the calls."""
 
     def __init__(self, errors: tuple[ShipitError, ...]) -> None:
         super().__init__(f"{len(errors)} failures")
@@ -28,7 +28,7 @@ class Failures(ShipitError):
 
 
 def settle(calls: Mapping[K, Callable[[], V]], clock: Clock) -> dict[K, V | Exception]:
-    """What each call returned or raised. On cancel the calls get a moment to end by themselves.
+    """What each call returned or raised. After a cancellation, calls have half a second to end.
 
     Raises: Interrupted.
     """

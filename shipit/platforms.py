@@ -1,4 +1,4 @@
-"""Platforms such as linux/arm64, in one form for all that mean the same; and the platform of this machine.
+"""Platforms such as linux/arm64 in normal form, compatibility between them, and the platform of this machine.
 
 Source: github.com/containerd/platforms, `Normalize` and `Only`.
 """
@@ -10,7 +10,7 @@ import re
 from typing import NamedTuple
 
 _PART = re.compile(r"[A-Za-z0-9_.-]+")
-# Other names of an architecture, and the variant that they stand for.
+# Alias of an architecture -> (architecture, variant).
 _NAMES = {
     "i386": ("386", ""),
     "x86_64": ("amd64", None),
@@ -34,12 +34,12 @@ ARCHITECTURES = frozenset(
     ["386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x", *_NAMES]
 )
 
-# Names that kernels give to machines -> what containers call them.
+# Kernel's name of a machine -> architecture of containers.
 _MACHINES = {"armv7l": "arm/v7", "armv6l": "arm/v6", "i686": "386"}
 
 
 class Platform(NamedTuple):
-    """A platform as containerd names it. `variant` is empty where the architecture has one that is usual."""
+    """A platform in containerd's normal form. `variant` is empty for the usual one of an architecture."""
 
     os: str
     architecture: str
@@ -50,12 +50,12 @@ class Platform(NamedTuple):
 
     @property
     def runs(self) -> tuple[Platform, ...]:
-        """The platforms whose images run here, the best first."""
+        """The platforms whose images run on this one, best match first."""
         return tuple(Platform(self.os, *_normalized(*pair)) for pair in _compatible(self.architecture, self.variant))
 
 
 def parse_platform(text: str) -> Platform:
-    """Raises: ValueError for what is no platform."""
+    """The platform of a text such as `linux/arm64`, `arm64` or `linux/arm/v7`. Raises: ValueError."""
     parts = text.split("/")
     if text.lower() in ARCHITECTURES:
         parts = ["linux", text]
@@ -65,7 +65,7 @@ def parse_platform(text: str) -> Platform:
 
 
 def normal_platform(system: str, architecture: str, variant: str = "") -> Platform:
-    """The platform of an image, whose parts any builder may have written."""
+    """The normal form of a platform as an image's config gives it."""
     return Platform(system.lower() or "linux", *_normalized(architecture, variant))
 
 
@@ -90,7 +90,7 @@ def _compatible(architecture: str, variant: str) -> list[tuple[str, str]]:
 
 
 def _arm64_versions(variant: str) -> list[str]:
-    """The variants whose images run on one: v9.2 runs those from v9.2 to v9, and from v8.7 to v8."""
+    """The variants whose images run on `variant`: v9.2 runs v9.2 down to v9, and v8.7 down to v8."""
     match = re.fullmatch(r"v(?:8(?:\.(\d))?|(9)(?:\.([0-7]))?)", variant, re.ASCII)
     if match is None:
         return []
@@ -107,7 +107,7 @@ def _number(variant: str) -> int:
 
 
 def this_platform() -> str:
-    """What builds here run on: containers are Linux, whatever the machine runs."""
+    """The platform of containers on this machine; always Linux."""
     name = platform.machine()
     try:
         return str(parse_platform(f"linux/{_MACHINES.get(name, name)}"))

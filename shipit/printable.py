@@ -55,21 +55,21 @@ def printable_uncolored(text: str) -> str:
 
 
 def inert_line(line: str) -> str:
-    """A printable line that no CI system takes for a command."""
+    """A printable line without anything that a CI system would interpret as a command."""
     if "::" not in line and "##" not in line:
         return line
     return _COMMAND.sub(lambda match: "#\\" if match[0] == "#" else f"{match[1]}\\:", line)
 
 
 def inert_quoted(text: str) -> str:
-    """Text of JSON, or of a string in double quotes of YAML, that means the same and is no command of a CI system."""
+    """The same JSON, or double-quoted YAML string, without anything that a CI system would interpret as a command."""
     return _HASHES.sub(r"\\u0023", text) if "##" in text else text
 
 
 def cut_text(text: str, most: int = MOST_CHARACTERS) -> str:
-    """The text with each of its lines cut after `most` characters, which is said behind it.
+    """The text with each line cut after `most` characters, followed by how many were cut.
 
-    Secrets have to be out of it already: what is left of one that is cut is found no more.
+    Redact first: a secret that was cut is not found any more.
     """
     if len(text) <= most:
         return text

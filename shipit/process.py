@@ -1,4 +1,4 @@
-"""The one way that other programs are run: in a session of their own, within a deadline, and ended with all that they started.
+"""Runs other programs: each in a session of its own, with a deadline; killed together with its children.
 
 May import errors and clock.
 """
@@ -24,8 +24,8 @@ from shipit.errors import ShipitError
 DEFAULT_OUTPUT_BYTES = 1024 * 1024
 _KEPT_ERRORS_BYTES = 64 * 1024
 _BLOCK = 64 * 1024
-# How often a run that was cancelled is noticed; how long output may stay open behind a program that has ended; how long a
-# program has to end by itself once it is asked to.
+# How often cancellation is checked; how long a child may hold the output open after the program has exited; how long a
+# program has to exit after SIGTERM.
 _TICK_S, _LINGER_S, _GRACE_S = 0.05, 0.25, 0.3
 
 _lock = threading.Lock()
@@ -33,7 +33,7 @@ _groups: set[int] = set()
 
 
 class ProgramFailed(ShipitError):
-    """A program could not be run, or gave no end. `reason` goes behind its name; nothing that it printed is in it."""
+    """A program could not be run, or did not end in time. `reason` follows its name in messages and never quotes its output."""
 
     def __init__(self, program: str, reason: str) -> None:
         super().__init__(reason, where=program)
@@ -41,7 +41,7 @@ class ProgramFailed(ShipitError):
 
 
 class Finished(NamedTuple):
-    """How a program ended: its exit code, negative for a signal, what it printed, and the last 64 KiB that it said on stderr."""
+    """How a program ended: its exit code (negative: the signal), its stdout, and the last 64 KiB of its stderr."""
 
     code: int
     output: bytes
@@ -49,7 +49,7 @@ class Finished(NamedTuple):
 
     @property
     def how(self) -> str:
-        """How it ended, to stand behind its name."""
+        """How it ended, to follow its name in a message."""
         return f"ended with {self.code}" if self.code >= 0 else f"was ended by {_signal_name(-self.code)}"
 
 
@@ -64,11 +64,11 @@ def run_program(
     max_bytes: int = DEFAULT_OUTPUT_BYTES,
     on_output: Callable[[bytes], None] | None = None,
 ) -> Finished:
-    """Run a program to its end, without a shell and without a terminal. `given` is its standard input.
+    """Run a program until it exits, without a shell and without a terminal. `given` is its standard input.
 
-    With `on_output`, what it prints and says goes there as it comes, and is neither kept nor bounded.
-    Raises: ProgramFailed when it can't be run, prints more than `max_bytes`, or is not done in time; Interrupted once
-    `clock` is cancelled. Whatever happens, nothing that it started in its session lives on.
+    With `on_output`, stdout and stderr are passed to it as they come; they are not kept, and their size is not limited.
+    Raises: ProgramFailed when it can't be run, prints more than `max_bytes`, or exceeds `timeout_s`; Interrupted when
+    `clock` is cancelled. In every case all processes of its session are killed.
     """
     with started_program(command, variables=variables, folder=folder, is_merged=on_output is not None) as process:
         kept = bytearray()
@@ -84,9 +84,9 @@ def run_program(
 def started_program(
     command: Sequence[str], *, variables: Mapping[str, str], folder: Path | None = None, is_merged: bool = False
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A program with pipes to it and from it, which is ended with all that it started when the block is left.
+    """A program with pipes for stdin, stdout and stderr; it and its children are killed when the block is left.
 
-    `is_merged` gives its standard error to its standard output. Raises: ProgramFailed when it can't be run.
+    `is_merged` redirects stderr to stdout. Raises: ProgramFailed when it can't be run.
     """
     try:
         process = subprocess.Popen(
@@ -97,7 +97,7 @@ def started_program(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if is_merged else subprocess.PIPE,
             bufsize=0,
-            # A session is a process group, too, and one that no terminal's Ctrl-C reaches.
+            # A session is also a process group, which Ctrl-C at a terminal does not reach.
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
@@ -112,7 +112,7 @@ def started_program(
 
 
 def end_programs() -> None:
-    """End at once all that still runs, for a process that is about to end without unwinding."""
+    """Kill every running program, for a process that is about to exit without unwinding."""
     with _lock:
         groups = tuple(_groups)
     for group in groups:
@@ -123,7 +123,7 @@ atexit.register(end_programs)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a program and all that it left in its session; ask it first where it still runs."""
+    """End a program and its session: SIGTERM first while it runs, then SIGKILL."""
     if process.poll() is None:
         _signal(process.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -144,7 +144,7 @@ def _signal(group: int, number: signal.Signals) -> None:
 
 
 class _Streams:
-    """The pipes of one program while it runs, and what came out of them."""
+    """The pipes of one running program."""
 
     def __init__(self, process: subprocess.Popen[bytes], given: bytes, take: Callable[[bytes], None]) -> None:
         self.errors = b""
@@ -161,14 +161,14 @@ class _Streams:
 
     @property
     def is_open(self) -> bool:
-        """Whether more may be read."""
+        """Whether there may be more output."""
         return self._open > 0
 
     def close(self) -> None:
         self._selector.close()
 
     def move(self, within_s: float) -> bool:
-        """Wait for the pipes and move what can be moved; whether anything was read."""
+        """Wait for the pipes, then read and write what is ready; whether anything was read."""
         has_read = False
         for key, _ in self._selector.select(within_s):
             if key.data is None:
@@ -197,7 +197,7 @@ class _Streams:
 
 
 def _keeping(kept: bytearray, program: str, max_bytes: int) -> Callable[[bytes], None]:
-    """Keeps what a program prints. Raises: ProgramFailed when that is too much."""
+    """Collects output. The returned function raises ProgramFailed when it exceeds `max_bytes`."""
 
     def keep(data: bytes) -> None:
         kept.extend(data)
@@ -210,7 +210,7 @@ def _keeping(kept: bytearray, program: str, max_bytes: int) -> Callable[[bytes],
 def _follow(
     process: subprocess.Popen[bytes], streams: _Streams, program: str, timeout_s: float, clock: Clock | None
 ) -> int:
-    """Move what goes in and out until the program is done; its exit code."""
+    """Serve the pipes until the program is done; its exit code."""
     deadline_s = time.monotonic() + timeout_s
     quiet_since_s: float | None = None
     while process.poll() is None or streams.is_open:
@@ -218,7 +218,7 @@ def _follow(
             clock.check()
         now_s = time.monotonic()
         if now_s >= deadline_s:
-            raise ProgramFailed(program, f"gave nothing within {timeout_s:g} s")
+            raise ProgramFailed(program, f"did not end within {timeout_s:g} s")
         tick_s = min(_TICK_S, deadline_s - now_s)
         if not streams.is_open:
             _pause(process, tick_s)
@@ -226,7 +226,7 @@ def _follow(
         if streams.move(tick_s) or process.poll() is None:
             quiet_since_s = None
             continue
-        # It has ended, and something that it left behind may hold its output open.
+        # The program has exited, and one of its children may hold its output open.
         quiet_since_s = quiet_since_s or time.monotonic()
         if time.monotonic() - quiet_since_s > _LINGER_S:
             break

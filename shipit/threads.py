@@ -1,6 +1,6 @@
-"""Calls side by side: on a few threads that live while there is work, and answers that are asked for once.
+"""Thread pools that end with their work, and a cache that asks for each key once.
 
-Nobody holds a lock while a call runs: whoever waits, waits for its result, and no longer than its own deadline.
+No lock is held while a call runs. Every wait for a result has a deadline.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ V = TypeVar("V")
 
 
 def result_of(future: Future[V], deadline: Deadline, waiting_for: str) -> V:
-    """The result, or the error, of a call that another thread does.
+    """The result of a call on another thread.
 
-    Raises: DeadlinePassed, Interrupted, which a call that was given up is as well.
+    Raises: the error of the call; DeadlinePassed; Interrupted, also when the call was cancelled.
     """
     deadline.wait(partial(_is_done, future), waiting_for)
     try:
@@ -42,7 +42,7 @@ def _is_done(future: Future[Any], seconds: float) -> bool:
 
 
 class Workers:
-    """At most so many threads, which begin with the work and end with it. Safe to use from several threads."""
+    """A pool of at most `most` threads, which start when there is work and end when there is none. Safe to use from several threads."""
 
     def __init__(self, name: str, most: int) -> None:
         self._name, self._most = name, most
@@ -52,7 +52,7 @@ class Workers:
         self._lock = threading.Lock()
 
     def submit(self, call: Callable[..., V], *arguments: Any) -> Future[V]:
-        """Begin a call as soon as a thread is free. One that is submitted after `close` is cancelled."""
+        """Run a call as soon as a thread is free. After `close`, the future is cancelled at once."""
         future: Future[V] = Future()
         with self._lock:
             if self._is_closed:
@@ -66,7 +66,7 @@ class Workers:
         return future
 
     def close(self, within_s: float = 2.0) -> None:
-        """Give up what has not begun, and wait so long for what has."""
+        """Cancel calls that have not started, and wait up to `within_s` for each thread that is running one."""
         with self._lock:
             self._is_closed = True
             given_up, threads = tuple(self._waiting), tuple(self._threads)
@@ -97,14 +97,14 @@ def _fulfil(future: Future[V], call: Callable[..., V], arguments: tuple[Any, ...
 
 
 class Once(Generic[K, V]):
-    """Answers by key. Whoever comes first asks; the others wait for that answer. An error is not kept."""
+    """A cache of answers by key. The first caller asks, concurrent callers wait for its answer. Errors are not cached."""
 
     def __init__(self) -> None:
         self._answers: dict[K, Future[V]] = {}
         self._lock = threading.Lock()
 
     def get(self, key: K, ask: Callable[[], V], deadline: Deadline, waiting_for: str) -> V:
-        """The answer that is known, or that `ask` gives. Raises: what `ask` raises; DeadlinePassed, Interrupted."""
+        """The cached answer, or the one that `ask` returns. Raises: what `ask` raises; DeadlinePassed, Interrupted."""
         while True:
             with self._lock:
                 known = self._answers.get(key)
@@ -114,11 +114,11 @@ class Once(Generic[K, V]):
             try:
                 return result_of(future, deadline, waiting_for)
             except DeadlinePassed:
-                # That of whoever asked may be earlier than our own.
+                # The caller that asked may have an earlier deadline than ours.
                 deadline.check(waiting_for)
 
     def put(self, key: K, answer: V) -> bool:
-        """Make an answer known without asking; whether there was none, and nobody is asking."""
+        """Cache an answer without asking; False when there is an answer already, or somebody is asking."""
         future: Future[V] = Future()
         future.set_result(answer)
         with self._lock:

@@ -67,7 +67,7 @@ def test_a_command_is_no_shell_unless_it_is_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("{command: [sleep, '9'], timeout: 1s}", "secrets.T: its command gave nothing within 1 s"),
+        ("{command: [sleep, '9'], timeout: 1s}", "secrets.T: its command did not end within 1 s"),
         ("{command: [no-such-program]}", "secrets.T: its command can't be run: "),
         ("{command: 'echo canary >&2; echo canary; exit 3'}", "secrets.T: its command ended with 3"),
         ("{file: gone}", "secrets.T: gone can't be read: No such file or directory"),
@@ -128,7 +128,7 @@ def test_one_last_newline_of_a_file_or_a_command_is_dropped(tmp_path: Path, cont
         ("{command: [printf, '\\377\\376']}", "its command printed what is not text"),
         ("{command: [printf, 'a\\0b']}", "holds a null character, which no variable can"),
         ("{command: 'yes'}", "its command printed more than 1,048,576 bytes"),
-        ("{command: 'sleep 30 | cat', timeout: 1s}", "its command gave nothing within 1 s"),
+        ("{command: 'sleep 30 | cat', timeout: 1s}", "its command did not end within 1 s"),
         ("{command: 'kill -INT $$'}", "its command was ended by SIGINT"),
         ("{file: /dev/zero}", "/dev/zero can't be read: it is a device, and should be a regular file"),
         ("{file: latin}", "latin can't be read: it is not text"),
