@@ -1,4 +1,4 @@
-.PHONY: demo test test-deep lint format docs bench clean
+.PHONY: demo test test-fast test-deep lint format docs bench clean
 
 demo: ## the main job, start to end, on stand-ins that run here
 	@bin/setup run
@@ -6,6 +6,9 @@ demo: ## the main job, start to end, on stand-ins that run here
 
 test: ## lint, types, unit, contract and end-to-end tests
 	@bin/test
+
+test-fast: ## unit and in-memory tests only, in less than a minute
+	@bin/test-fast
 
 test-deep: ## the same with many more random inputs, and with the oldest dependencies that are allowed
 	@HYPOTHESIS_PROFILE=deep bin/test

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from coverage import Coverage
 from hypothesis import settings
 
 from shipit.config.schema import render_schema
@@ -40,7 +41,8 @@ for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.S
         signal.signal(_number, _handler)
 # No test is timed: an example may take long on a busy machine.
 settings.register_profile("default", deadline=None)
-settings.register_profile("deep", max_examples=5000, deadline=None)
+settings.register_profile("fast", max_examples=20, deadline=None)
+settings.register_profile("deep", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
@@ -92,6 +94,19 @@ def nothing_is_left_behind() -> Iterator[None]:
     if found := left_behind(KNOWN):
         KNOWN.add()
         pytest.fail("left behind: " + "\n".join(found), pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def only_cheap_tests_are_measured(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Pauses coverage in tests of many or large inputs, which take thrice as long with it and reach what others reach."""
+    coverage = Coverage.current()
+    markers = {marker.name for marker in request.node.iter_markers()}
+    if coverage is None or not markers & {"hypothesis", "large"}:
+        yield
+        return
+    coverage.stop()
+    yield
+    coverage.start()
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.measured import program_variables
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -31,6 +33,7 @@ class Shipit:
             "SHIPIT_CACHE_DIR": str(home / "cache"),
             "PYTHONPATH": str(ROOT),
             "LANG": "C.UTF-8",
+            **program_variables(),
         }
 
     def run(self, *arguments: str, timeout_s: float = 180, input_text: str = "") -> subprocess.CompletedProcess[str]:

@@ -46,6 +46,7 @@ BOMBS = {
 }  # fmt: skip
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_what_explodes_elsewhere_is_told_here(tmp_path: Path, bomb: str) -> None:
     text, expected = BOMBS[bomb]
@@ -54,6 +55,7 @@ def test_what_explodes_elsewhere_is_told_here(tmp_path: Path, bomb: str) -> None
     assert max(map(len, shown.splitlines())) < 400
 
 
+@pytest.mark.large
 def test_a_long_chain_of_needs_is_followed(tmp_path: Path) -> None:
     chain = [f"  t{n}: {{kind: heroku, app: app-{n}, needs: [t{n + 1}]}}" for n in range(2000)]
     text = f"{HEAD}targets:\n" + "\n".join(chain) + "\n  t2000: {kind: heroku, app: app-last, needs: [t0]}\n"

@@ -194,6 +194,7 @@ def test_any_text_has_an_excerpt_with_its_caret(pieces: list[str], line: int, co
         assert shown_line(lines[line - 1], column - 1, width, part).width >= 1
 
 
+@pytest.mark.large
 def test_a_file_of_many_lines_and_one_of_one_are_walked_quickly() -> None:
     import time
 

@@ -270,6 +270,7 @@ def deep(count: int) -> bytes:
     return header("././@LongLink", len(name) + 1, b"L") + name + bytes(512 - len(name) % 512) + header("x", 0)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     ("blob", "said"),
     [
@@ -316,6 +317,7 @@ def bounded(folder: Path, registry: HostileRegistry, dockerfile: str, said: str,
     return int(peak) * 1024
 
 
+@pytest.mark.large
 def test_a_large_passwd_is_not_read(tmp_path: Path, registry: HostileRegistry) -> None:
     plain = header("etc/passwd", 3 * 2**30)
     blob = gzip.compress(plain) + zeros(3 * 2**30) + gzip.compress(bytes(1024))
@@ -331,6 +333,7 @@ def test_a_large_passwd_is_not_read(tmp_path: Path, registry: HostileRegistry) -
     assert peak < 150 * MIB
 
 
+@pytest.mark.large
 def test_a_million_files_are_no_matter_of_memory(tmp_path: Path, registry: HostileRegistry) -> None:
     digest, packed = hashlib.sha256(), io.BytesIO()
     with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1) as file:

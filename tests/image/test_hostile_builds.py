@@ -149,6 +149,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_dockerfile_is_built_or_refused_soon(builder: Builder, name: str) -> None:
     builder.write("a" * 200, "x")

@@ -39,6 +39,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 ONE, MANY, LONG = "b'x' * 65536", "(b'a line of a migration that goes on' * 2 + b'\\n') * 800", "b'y' * 60_000 + b'\\n'"
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     ("piece", "reporter"),
     [(ONE, "PlainReporter"), (MANY, "PlainReporter"), (LONG, "PlainReporter"), (LONG, "JsonReporter")],

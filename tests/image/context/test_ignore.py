@@ -113,6 +113,7 @@ SLOW_FOR_BACKTRACKING = [
 ]
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(("rules", "path"), SLOW_FOR_BACKTRACKING, ids=range(len(SLOW_FOR_BACKTRACKING)))
 def test_no_pattern_makes_matching_slow(rules: str, path: str) -> None:
     began = time.process_time()

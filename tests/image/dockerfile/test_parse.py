@@ -238,6 +238,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("name", HOSTILE)
 def test_what_is_hostile_is_parsed_or_refused_soon(name: str) -> None:
     began = time.process_time()

@@ -104,6 +104,7 @@ def test_pairs(text: str, pairs: list[tuple[str, str]]) -> None:
     assert parse_pairs(text, {"PATH": "/bin"}, Lexer()) == pairs
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     ("text", "value"),
     [
@@ -133,6 +134,7 @@ def test_what_doubles_with_each_line_is_refused() -> None:
             variables["A"] = lexer.word("$A$A$A", variables)
 
 
+@pytest.mark.large
 def test_the_work_of_all_lines_together_is_bounded() -> None:
     lexer = Lexer()
     with pytest.raises(ValueError, match="too much work"):

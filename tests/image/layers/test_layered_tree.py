@@ -113,6 +113,7 @@ def is_sound(found: Sequence[Sequence[Member]]) -> bool:
 
 @settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=300)
 @given(layers())
+@pytest.mark.large
 def test_it_is_what_unpacking_leaves(store: ContentStore, found: list[list[Member]]) -> None:
     if not is_sound(found):
         return
@@ -157,6 +158,7 @@ def test_hard_links_are_what_they_lead_to(store: ContentStore) -> None:
     assert "round" not in tree
 
 
+@pytest.mark.large
 def test_many_lines_are_sorted_in_files(store: ContentStore) -> None:
     members = [file(f"{number % 7}/{number:05}" + "x" * 4000, 0o644) for number in range(9000)]
     members += [file(members[5].name, 0o600)]
@@ -167,6 +169,7 @@ def test_many_lines_are_sorted_in_files(store: ContentStore) -> None:
     assert not list((store.root / "tmp").iterdir())
 
 
+@pytest.mark.large
 def test_more_whiteouts_than_images_have_are_refused(store: ContentStore) -> None:
     def gone(begin: int, count: int) -> list[Member]:
         return [file(f"{WHITEOUT}{number}") for number in range(begin, begin + count)]
