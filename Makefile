@@ -1,6 +1,6 @@
 .PHONY: demo test test-fast test-deep lint format docs bench clean
 
-demo: ## the main job, start to end, on stand-ins that run here
+demo: ## a deploy from start to end, on stand-ins that run on this machine
 	@bin/setup run
 	@.venv/bin/python -m shipit.rehearsal.demo
 
@@ -10,19 +10,18 @@ test: ## lint, types, unit, contract and end-to-end tests
 test-fast: ## unit and in-memory tests only, in less than a minute
 	@bin/test-fast
 
-test-deep: ## the same with many more random inputs, and with the oldest dependencies that are allowed
-	@HYPOTHESIS_PROFILE=deep bin/test
-	@bin/test-lowest
+test-deep: ## many more random inputs, the oldest dependencies that are allowed, and Debian 13's Python
+	@bin/test-deep
 
 lint: ## format, lint and types only
 	@bin/setup dev
 	@bin/lint
 
-format: ## bring the source into its format
+format: ## format the source
 	@bin/setup dev
 	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
 
-docs: ## write the generated pages anew
+docs: ## regenerate the generated pages
 	@bin/setup dev
 	@.venv/bin/python -m docs.generate
 
@@ -32,5 +31,5 @@ bench: ## the measurements in benchmarks/
 	@.venv/bin/python -m benchmarks.language
 	@.venv/bin/python -m benchmarks.push --alone
 
-clean: ## forget the environment and what tools left
-	@rm -rf .venv .venv-lowest .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+clean: ## remove the environments and what tools left
+	@rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
