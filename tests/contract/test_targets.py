@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +20,10 @@ from shipit.record import from_json, to_json
 from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.memory import MemoryTarget, World
 from shipit.rehearsal.registry import EmbeddedRegistry
-from shipit.release import ImageUse, Seen, State, Status, Step
+from shipit.release import ImageUse, Release, Seen, State, Status, Step
+from shipit.targets.base import Reverts
 from tests import runs
+from tests.fresh_process import apply_in_fresh_process
 from tests.servers.cluster import Cluster
 from tests.servers.registry import RegistryServer
 
@@ -31,6 +33,8 @@ SERVE = "import http.server, os\nhttp.server.HTTPServer(('', int(os.environ['POR
 
 
 Make = Callable[..., Run]
+# Applies steps in a process that did not plan them; the error that ended them, empty when all were applied.
+Apply = Callable[[Sequence[Step], Release], str]
 
 
 @dataclass
@@ -39,9 +43,11 @@ class Case:
 
     `writes` counts the place's writes. `latest` is the digest of the tag latest. `replace` is somebody else who brings
     back the image of the very first deploy, whose name messages hold; `reset` one who changes a variable.
+    `apply` applies steps in a fresh process, or in a fresh target where the place is in this process.
     """
 
     make: Make
+    apply: Apply
     writes: Callable[[], int]
     latest: Callable[[], str]
     replace: Callable[[], None]
@@ -50,7 +56,7 @@ class Case:
     has_steps: bool = True
 
 
-def _make(folder: Path, text: str, variables: dict[str, str], dockerfile: str = APP) -> Make:
+def _make(folder: Path, text: str, variables: dict[str, str], dockerfile: str = APP) -> tuple[Make, Apply]:
     surroundings = runs.environment(folder, TOKEN=SECRET, **variables)
 
     def make(note: str = "") -> Run:
@@ -58,7 +64,11 @@ def _make(folder: Path, text: str, variables: dict[str, str], dockerfile: str = 
         (folder / "app.py").write_text(f"{SERVE}# {note}\n")
         return runs.run(loaded, surroundings, [], clock=Clock())
 
-    return make
+    def apply(steps: Sequence[Step], release: Release) -> str:
+        [name] = make().project.targets
+        return apply_in_fresh_process(folder, surroundings.variables, name, steps, release).error
+
+    return make, apply
 
 
 SECRETS = "env: {MODE: test}\nsecrets: {TOKEN: {env: TOKEN}}\n"
@@ -104,7 +114,14 @@ def memory_case(tmp_path: Path) -> Iterator[Case]:
         def reset() -> None:
             world.marks["MODE"], world.author = "rival", "rival"
 
-        yield Case(make, lambda: len(world.writes), Tags(registry.host, "app").latest, replace, reset, "rival")
+        def apply(steps: Sequence[Step], release: Release) -> str:
+            run = make()
+            run.read_secrets()
+            for step in json.loads(json.dumps(to_json(steps))):
+                list(run.targets[0].apply(from_json(Step, step), run.session(run.targets[0], release)))
+            return ""
+
+        yield Case(make, apply, lambda: len(world.writes), Tags(registry.host, "app").latest, replace, reset, "rival")
 
 
 @pytest.fixture
@@ -134,7 +151,7 @@ def heroku_case(tmp_path: Path) -> Iterator[Case]:
             patch("config-vars", {"MODE": "rival"})
 
         yield Case(
-            _make(tmp_path, text, heroku.variables()),
+            *_make(tmp_path, text, heroku.variables()),
             lambda: sum(method not in ("GET", "HEAD") for method, _ in heroku.log),
             latest,
             replace,
@@ -148,7 +165,7 @@ def registry_case(tmp_path: Path) -> Iterator[Case]:
         text = f"app: app\nimage: {registry.host}/app\n{SECRETS}targets: {{hub: {{settle: 0s}}}}\n"
         tags = Tags(registry.host, "app")
         yield Case(
-            _make(tmp_path, text, {}),
+            *_make(tmp_path, text, {}),
             lambda: sum(method not in ("GET", "HEAD") for method, _ in registry.log),
             tags.latest,
             tags.move_back,
@@ -161,7 +178,7 @@ def real_registry_case(tmp_path: Path, registry_server: RegistryServer) -> Case:
     name = f"contract-{tmp_path.name.replace('_', '-').lower()}"
     text = f"app: app\nimage: {registry_server.host}/{name}\n{SECRETS}targets: {{hub: {{settle: 0s}}}}\n"
     tags = Tags(registry_server.host, name)
-    return Case(_make(tmp_path, text, {}), lambda: 0, tags.latest, tags.move_back, has_steps=False)
+    return Case(*_make(tmp_path, text, {}), lambda: 0, tags.latest, tags.move_back, has_steps=False)
 
 
 @pytest.fixture
@@ -183,8 +200,8 @@ def cluster_case(tmp_path: Path, cluster: Cluster, registry_server: RegistryServ
     def reset() -> None:
         cluster.kubectl("-n", name, "set", "env", "deployment/app", "MODE=rival")
 
-    make = _make(tmp_path, text, variables, APP.replace("scratch", "python:3.12-alpine"))
-    return Case(make, writes, tags.latest, replace, reset, "kubectl-set")
+    make, apply = _make(tmp_path, text, variables, APP.replace("scratch", "python:3.12-alpine"))
+    return Case(make, apply, writes, tags.latest, replace, reset, "kubectl-set")
 
 
 _CLUSTER = pytest.param("cluster", marks=[pytest.mark.registry, pytest.mark.cluster])
@@ -253,6 +270,37 @@ def test_every_step_is_safe_to_repeat(case: Case) -> None:
         assert all(isinstance(event, Event) for event in [*first, *second])
     assert deploy(case.make()) == 0
     assert prepare(case.make()).plan.changes == 0
+
+
+def test_every_step_applies_from_its_json_in_a_fresh_process(case: Case) -> None:
+    run = case.make()
+    preparation = prepare(run)
+    publish_all(run.delivery, preparation.uses.values())
+    [target] = run.targets
+    release = preparation.releases[target.name]
+    for step in preparation.plan.targets[0].steps:
+        assert case.apply([step], release) == ""
+    assert prepare(case.make()).plan.targets[0].steps == ()
+    assert deploy(case.make()) == 0
+
+
+def test_every_step_of_a_rollback_applies_from_its_json_in_a_fresh_process(case: Case) -> None:
+    assert deploy(case.make("first")) == 0
+    run = case.make("second")
+    [target] = run.targets
+    if not isinstance(target, Reverts):
+        return
+    preparation = prepare(run)
+    release, before = preparation.releases[target.name], preparation.observed[target.name]
+    assert deploy(case.make("second")) == 0
+    later = case.make("second")
+    steps = target.plan_rollback(release, before, target.observe(later.session(target)))
+    assert steps
+    assert SECRET not in json.dumps(to_json(steps))
+    for step in steps:
+        assert case.apply([step], release) == ""
+    assert prepare(case.make("first")).plan.targets[0].steps == ()
+    assert deploy(case.make("first")) == 0
 
 
 def test_what_runs_can_be_described(case: Case) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from shipit.clock import Clock
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.events import Event, Log, PlanMade, Retried, TargetFinished, Warned
 from shipit.pipeline.flow import deploy
+from shipit.pipeline.run import Run
 from shipit.rehearsal.app import App
 from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.report.plan_text import render_plan
@@ -47,7 +49,7 @@ class Ended(NamedTuple):
 
 
 class HerokuPlace:
-    """`deploy(...)` writes deploy.yml and runs it. `note` is in the image: another one makes another image."""
+    """`deploy(...)` writes deploy.yml and deploys it. `note` is in the image: another note makes another image."""
 
     def __init__(self, folder: Path, heroku: HerokuStandIn, runner: ScriptedRunner) -> None:
         self.folder = folder
@@ -64,13 +66,23 @@ class HerokuPlace:
         """What was changed through the API."""
         return [row for row in self.heroku.log if row[0] not in ("GET", "HEAD") and "log-sessions" not in row[1]]
 
-    def deploy(self, note: str = "", *, more: str = "", target: str = "", clock: Clock | None = None) -> Ended:
-        surroundings = runs.environment(self.folder, **self.heroku.variables(), **self.variables)
+    @property
+    def environment(self) -> ProcessEnvironment:
+        return runs.environment(self.folder, **self.heroku.variables(), **self.variables)
+
+    def run(
+        self, note: str = "", *, more: str = "", target: str = "", clock: Clock | None = None
+    ) -> tuple[Run, list[Event]]:
+        """A run that has not begun, and the list of its events."""
         text = f"app: shop\nimage: {{build: .}}\n{more}\ntargets: {{heroku: {{app: {APP}, settle: 0s{target}}}}}\n"
         self.folder.mkdir(exist_ok=True)
         (self.folder / "hello.txt").write_text(f"hello {note}\n")
         events: list[Event] = []
-        run = runs.run(runs.project(self.folder, text, surroundings), surroundings, events, clock=clock or Clock())
+        loaded = runs.project(self.folder, text, self.environment)
+        return runs.run(loaded, self.environment, events, clock=clock or Clock()), events
+
+    def deploy(self, note: str = "", *, more: str = "", target: str = "", clock: Clock | None = None) -> Ended:
+        run, events = self.run(note, more=more, target=target, clock=clock)
         try:
             return Ended(deploy(run), events)
         finally:

@@ -1,0 +1,76 @@
+"""Steps applied in another process, from their JSON: it has deploy.yml, the environment, and nothing of the process that planned."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from shipit.clock import Clock
+from shipit.config.load import load_project
+from shipit.config.process_environment import ProcessEnvironment
+from shipit.errors import ShipitError
+from shipit.events import Event
+from shipit.pipeline.run import Run
+from shipit.record import from_json, to_json
+from shipit.release import Release, Step
+from shipit.targets.kinds import KindModels, create_target
+
+ROOT = Path(__file__).parent.parent
+
+
+class Outcome(NamedTuple):
+    """The names of the events of all steps, and the error that ended them; empty when all were applied."""
+
+    events: list[str]
+    error: str
+
+
+def apply_in_fresh_process(
+    folder: Path, variables: Mapping[str, str], target: str, steps: Sequence[Step], release: Release
+) -> Outcome:
+    """Apply the steps of a target, one after the other."""
+    job = {
+        "folder": str(folder),
+        "variables": dict(variables),
+        "target": target,
+        "steps": to_json(steps),
+        "release": to_json(release),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.fresh_process"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        input=json.dumps(job),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return Outcome(**json.loads(done.stdout))
+
+
+def _apply(job: Mapping[str, Any]) -> Outcome:
+    folder = Path(job["folder"])
+    surroundings = ProcessEnvironment(job["variables"], folder, folder)
+    project = load_project(folder / "deploy.yml", surroundings, KindModels())
+    target = create_target(job["target"], project.targets[job["target"]], project, surroundings)
+    events: list[Event] = []
+    with Run(project, [target], surroundings, Clock(), events.append) as run:
+        run.read_secrets()
+        session = run.session(target, from_json(Release, job["release"]))
+        try:
+            for step in job["steps"]:
+                events.extend(target.apply(from_json(Step, step), session))
+        except ShipitError as error:
+            return Outcome([type(event).__name__ for event in events], error.render())
+    return Outcome([type(event).__name__ for event in events], "")
+
+
+if __name__ == "__main__":
+    print(json.dumps(_apply(json.load(sys.stdin))._asdict()))
