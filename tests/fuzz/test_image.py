@@ -26,7 +26,7 @@ from shipit.image.engine.failure import explain_failure
 from shipit.image.engine.progress import TRACE, Progress, read_plain, read_row
 from shipit.image.image import BuiltImage, Layer, SourceImage
 from shipit.image.layers.fetch import LayerReader
-from shipit.image.native.base_facts import carried_facts, facts_of
+from shipit.image.native.base_facts import facts_from_config, parse_facts
 from shipit.image.options import BuildOptions
 from shipit.image.store.content_store import ContentStore
 from shipit.reference import ImageRef
@@ -169,8 +169,8 @@ FACTS = {"layers": 1, "paths": {"etc": ["dir", 493, 0, 0, ""], "x": None}, "rows
 @fuzzed
 @given(mutated_json({"shipit.base.v1": FACTS, "rootfs": {"diff_ids": [Digest.of(b"a")]}}))
 def test_what_an_image_tells_of_its_base(value: Any) -> None:
-    assert not isinstance(bounded(lambda: carried_facts(as_json(value), [Digest.of(b"a")])), Exception)
-    assert not isinstance(bounded(lambda: facts_of(value)), Exception)
+    assert not isinstance(bounded(lambda: facts_from_config(as_json(value), [Digest.of(b"a")])), Exception)
+    assert not isinstance(bounded(lambda: parse_facts(value)), Exception)
 
 
 def an_archive(manifest: bytes, config: bytes, layer: bytes, name: str) -> bytes:

@@ -139,7 +139,14 @@ GOOD_CONFIG = {"os": "linux", "architecture": "arm64", "rootfs": {"type": "layer
 
 
 def test_a_config_is_parsed() -> None:
-    runtime = {"Env": ["A=b"], "Cmd": None, "Labels": {"a": "b"}, "Volumes": None, "ArgsEscaped": True, "Unknown": [1]}
+    runtime = {
+        "Env": ["A=b"],
+        "Cmd": None,
+        "Labels": {"a": "b"},
+        "Volumes": None,
+        "ArgsEscaped": True,
+        "UnknownFact": [1],
+    }
     found = parse_config(dump({**GOOD_CONFIG, "config": runtime, "history": [{}], "os.version": "10"}))
     assert found == ("linux", "arm64", (ONE,), runtime, [{}], {"os.version": "10"})
     assert parse_config(dump({"rootfs": {"diff_ids": None}, "config": None})).runtime == {}

@@ -1,4 +1,4 @@
-"""The native builder: a Dockerfile without RUN to an image, in process.
+"""The native builder: builds an image from a Dockerfile without RUN, in process, without a daemon or root.
 
-May import image/dockerfile, image/context, image/layers, image/store, image/tar, image/patterns, values of image, nouns.
+May import all other sub-rooms of image except engine, and the nouns.
 """

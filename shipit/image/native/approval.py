@@ -1,4 +1,4 @@
-"""Layers that wait until the config of their image is known to be fit for others."""
+"""Holds back new layers until the config of their image passed its check."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shipit.image.image import Layer
 
 
 class Approval:
-    """Hands layers on, those made before the config was approved not before that. Safe to use from several threads.
+    """Passes layers on after the config is approved; earlier ones wait for that. Thread-safe.
 
     `check` raises an error for a config that must not be published.
     """
@@ -18,21 +18,21 @@ class Approval:
         self._ready = ready
         self._check = check
         self._waiting: list[Layer] = []
-        self._is_given = False
+        self._is_approved = False
         self._lock = threading.Lock()
 
-    def layer_made(self, layer: Layer) -> None:
-        """A layer is in the store."""
+    def add(self, layer: Layer) -> None:
+        """Pass a layer on, or keep it until the config is approved."""
         with self._lock:
-            if not self._is_given:
+            if not self._is_approved:
                 self._waiting.append(layer)
                 return
         self._ready(layer)
 
-    def ask(self, config: bytes) -> None:
-        """Check a config, whose layers may still be missing, and hand on what waits for it."""
+    def check_config(self, config: bytes) -> None:
+        """Check a config, whose layers may still be missing, then pass on the layers that wait."""
         self._check(config)
         with self._lock:
-            waiting, self._waiting, self._is_given = self._waiting, [], True
+            waiting, self._waiting, self._is_approved = self._waiting, [], True
         for layer in waiting:
             self._ready(layer)

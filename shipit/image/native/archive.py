@@ -1,4 +1,4 @@
-"""Local tar archives, which ADD unpacks: within bounds, as an engine reads them."""
+"""Local tar archives that ADD unpacks, read within limits."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _BROKEN = (BadTar, OSError, EOFError, zlib.error, lzma.LZMAError)
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is a tar that is not empty, plain or under gzip, bzip2 or xz. Its name plays no part, as in docker.
+    """Whether a file is a tar with a member: plain, gzip, bzip2 or xz. As in docker, its name does not matter.
 
-    Raises: NeedsEngine for zstd, of which only an engine knows what is in it.
+    Raises: NeedsEngine for zstd.
     """
     try:
         with path.open("rb") as file:
@@ -33,7 +33,7 @@ def is_archive(path: Path) -> bool:
             raise NeedsEngine("zstd archives are not unpacked natively", where=str(path))
         if not (head.startswith((_GZIP, _BZIP2, _XZ)) or head[257:262] == b"ustar"):
             return False
-        with _opened(path) as tar:
+        with _open_tar(path) as tar:
             return next(iter(TarReader(tar)), None) is not None
     except SparseFile:
         return True
@@ -41,8 +41,8 @@ def is_archive(path: Path) -> bool:
         return False
 
 
-def _opened(path: Path) -> IO[bytes]:
-    """The tar in a file, to read from its start."""
+def _open_tar(path: Path) -> IO[bytes]:
+    """The uncompressed tar of a file, at its start."""
     with path.open("rb") as file:
         head = file.read(6)
     if head.startswith(_GZIP):
@@ -53,15 +53,15 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def archive_entries(path: Path, scratch: Path) -> Tree:
-    """What an archive holds, in its order, its files written to `scratch`. It may lack folders above what it holds.
+    """The entries of an archive, in its order, with their content in `scratch`. Parent folders may be missing.
 
-    Raises: BuildError when it breaks off, or unpacks to very much more than its size; NeedsEngine.
+    Raises: BuildError when it is truncated or unpacks to far more than its size; NeedsEngine.
     """
     tree: Tree = {}
     hint = ""
     try:
         most = Limits().unpacked(path.stat().st_size)
-        with _opened(path) as file, spool(scratch) as add:
+        with _open_tar(path) as file, spool(scratch) as add:
             reader = TarReader(LimitedReader(file, most, None))
             for member in reader:
                 if member.size > most:

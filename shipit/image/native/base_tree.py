@@ -1,4 +1,4 @@
-"""A base's tree, whose layers are read only where nothing that is known answers."""
+"""A base's file tree, which reads its layers only when no fact about the base answers."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from shipit.image.image import Layer
 from shipit.image.layers.contents import read_users
 from shipit.image.layers.fetch import LayerReader
 from shipit.image.layers.layered_tree import LayeredTree
-from shipit.image.native.base_facts import KEY, Facts, Unknown, carried_facts, facts_of
-from shipit.image.native.owner import row_of
+from shipit.image.native.base_facts import KEY, BaseFacts, UnknownFact, facts_from_config, parse_facts
+from shipit.image.native.owner import find_row
 from shipit.image.tree import MAX_PATH_BYTES, Entry, folders_above
 
-# What was read of a base's layers; and what images that were published told of them, which only their own builds use.
-_READ, _TOLD = "base-2", "told-1"
+# Kinds of memos: facts read from a base's layers, and facts from configs of published images.
+_FROM_LAYERS, _FROM_CONFIGS = "base-2", "told-1"
 
 
 class BaseTree(Mapping[str, Entry]):
-    """The tree of a base's layers. What was asked of it before, here or for an image that is published, needs no layer.
+    """The tree of a base's layers. Lookups of earlier builds, here or in published images, are answered by facts.
 
-    `reader` reads layers; `earlier` gives the configs of images that may carry facts about the same base: those that the
-    image's own repositories have. Who may write there may say where a build that has no layers puts its files, so what
-    they say is kept for the builds of `scope`, and for no other.
+    `earlier` returns configs of images in the image's own repositories, which may contain facts about the same base.
+    Whoever may push there could forge facts, and so change where a build without layers puts its files. Facts from
+    configs are therefore stored for builds of `scope` only.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class BaseTree(Mapping[str, Entry]):
         scope: str,
     ) -> None:
         self.layers = layers
-        self.asked, self._read, self._told = Facts(), Facts(), Facts()
+        self.used, self._from_layers, self._from_configs = BaseFacts(), BaseFacts(), BaseFacts()
         self._store = reader.store
         self._reader = reader
         self._earlier = earlier
@@ -44,16 +44,16 @@ class BaseTree(Mapping[str, Entry]):
         self._key = Digest.of(" ".join(self._diff_ids).encode())
         self._scope = Digest.of(f"{self._key} {scope}".encode("utf-8", "surrogateescape"))
         self._tree: LayeredTree | None = None
-        self._sources: list[tuple[Facts, Facts]] = []
-        self._more = self._known_facts()
+        self._sources: list[tuple[BaseFacts, BaseFacts]] = []
+        self._more = self._fact_sources()
 
     def __getitem__(self, path: str) -> Entry:
         if len(path) > MAX_PATH_BYTES:
             raise KeyError(path)
         try:
-            entry = self.asked.entry(path)
-        except Unknown:
-            entry = self._found(path)
+            entry = self.used.entry(path)
+        except UnknownFact:
+            entry = self._look_up(path)
         if entry is None:
             raise KeyError(path)
         return entry
@@ -65,60 +65,61 @@ class BaseTree(Mapping[str, Entry]):
         return len(self.whole())
 
     def row(self, file: str, name: str) -> str | None:
-        """The line of a name in a file of the base, such as /etc/passwd; None where there is none."""
-        row, kept = self._row(file, name)
-        for notes in (kept, self.asked):
+        """The line of a name in a file such as /etc/passwd, or None. Raises: BuildError, RemoteError."""
+        row, kept_in = self._row(file, name)
+        for notes in (kept_in, self.used):
             notes.note_row(file, name, row)
         return row
 
-    def _row(self, file: str, name: str) -> tuple[str | None, Facts]:
-        for facts, kept in chain(((self.asked, self.asked),), self._facts()):
+    def _row(self, file: str, name: str) -> tuple[str | None, BaseFacts]:
+        for facts, kept_in in chain(((self.used, self.used),), self._facts()):
             try:
-                return facts.row(file, name), kept
-            except Unknown:
+                return facts.row(file, name), kept_in
+            except UnknownFact:
                 continue
         entry = self.whole().get(file)
         data = read_users(file, entry, self._reader) if entry else b""
-        return row_of(data.decode("utf-8", "replace"), name), self._read
+        return find_row(data.decode("utf-8", "replace"), name), self._from_layers
 
     def whole(self) -> LayeredTree:
-        """All of it, with contents, from its layers. Raises: BuildError, RemoteError."""
+        """The complete tree with contents, from the layers. Raises: BuildError, RemoteError."""
         if self._tree is None:
             with ThreadPoolExecutor(max_workers=4) as pool:
                 self._tree = LayeredTree(list(pool.map(self._reader.index, self.layers)))
         return self._tree
 
-    def carried(self) -> dict[str, Any]:
-        """What the config of an image on this base tells of it; empty where that is nothing, or too much."""
-        return {KEY: self.asked.to_carry(len(self.layers))} if self.asked.is_worth_carrying else {}
+    def facts_for_config(self) -> dict[str, Any]:
+        """The keys to add to the config of an image on this base; empty for no facts, or too many."""
+        return {KEY: self.used.to_config_json(len(self.layers))} if self.used.fits_in_config else {}
 
     def save(self) -> None:
-        """Keep what was asked for the next build here; nothing is written when nothing is new."""
-        for kind, key, new in ((_READ, self._key, self._read), (_TOLD, self._scope, self._told)):
-            known = facts_of(self._store.recall(kind, key))
-            if known.adopt(new):
+        """Store new facts for later builds on this machine."""
+        read = (_FROM_LAYERS, self._key, self._from_layers)
+        for kind, key, new in (read, (_FROM_CONFIGS, self._scope, self._from_configs)):
+            known = parse_facts(self._store.recall(kind, key))
+            if known.merge(new):
                 self._store.note(kind, key, known.to_json())
 
-    def _found(self, path: str) -> Entry | None:
-        """The entry of a path that was not asked for before."""
-        for facts, kept in self._facts():
+    def _look_up(self, path: str) -> Entry | None:
+        """The entry at a path without a fact so far."""
+        for facts, kept_in in self._facts():
             try:
-                place = facts.place(path)
-            except Unknown:
+                place = facts.known_path(path)
+            except UnknownFact:
                 continue
-            return self._noted(place, facts.paths[place], kept)
+            return self._record(place, facts.paths[place], kept_in)
         tree = self.whole()
         for place in (*folders_above(path), path):
             if place not in tree:
-                return self._noted(place, None, self._read)
-        return self._noted(path, tree[path]._replace(size=0, content=None, capability=""), self._read)
+                return self._record(place, None, self._from_layers)
+        return self._record(path, tree[path]._replace(size=0, content=None, capability=""), self._from_layers)
 
-    def _noted(self, place: str, entry: Entry | None, kept: Facts) -> Entry | None:
-        self.asked.paths[place] = kept.paths[place] = entry
+    def _record(self, place: str, entry: Entry | None, kept_in: BaseFacts) -> Entry | None:
+        self.used.paths[place] = kept_in.paths[place] = entry
         return entry
 
-    def _facts(self) -> Iterator[tuple[Facts, Facts]]:
-        """Facts by the cost of having them, and where they are kept once they are used; none once the tree is there."""
+    def _facts(self) -> Iterator[tuple[BaseFacts, BaseFacts]]:
+        """Sources of facts, cheapest first, each with the facts to add used ones to; none once the tree is loaded."""
         if self._tree is not None:
             return
         yield from self._sources
@@ -126,9 +127,9 @@ class BaseTree(Mapping[str, Entry]):
             self._sources.append(source)
             yield source
 
-    def _known_facts(self) -> Iterator[tuple[Facts, Facts]]:
-        yield facts_of(self._store.recall(_READ, self._key)), self._read
+    def _fact_sources(self) -> Iterator[tuple[BaseFacts, BaseFacts]]:
+        yield parse_facts(self._store.recall(_FROM_LAYERS, self._key)), self._from_layers
         if not all(self._reader.has_index(layer) for layer in self.layers):
-            yield facts_of(self._store.recall(_TOLD, self._scope)), self._told
+            yield parse_facts(self._store.recall(_FROM_CONFIGS, self._scope)), self._from_configs
             for config in self._earlier():
-                yield carried_facts(config, self._diff_ids), self._told
+                yield facts_from_config(config, self._diff_ids), self._from_configs

@@ -1,4 +1,4 @@
-"""A whole native build by what went into it: where nothing changed, nothing is put together again."""
+"""Caches the result of a whole native build under a key of all its inputs."""
 
 from __future__ import annotations
 
@@ -20,51 +20,51 @@ Context = Mapping[str, Entry]
 Bases = Mapping[BaseUse, SourceImage]
 
 
-class Made(NamedTuple):
-    """What a build came to: the image's config, and its layers."""
+class BuildResult(NamedTuple):
+    """The result of a build: the image's config, and its layers."""
 
     config: bytes
     layers: tuple[Layer, ...]
 
 
-class BuildMemo:
-    """What builds of one Dockerfile with one set of options came to. It serves one build, whose context stays as it is."""
+class BuildCache:
+    """Results of builds of one Dockerfile with the same options. Used by one build, whose context does not change."""
 
     def __init__(self, store: ContentStore, dockerfile: Dockerfile, options: BuildOptions) -> None:
         self._seen: tuple[Context, Digest] | None = None
         self._store = store
-        made_by = (__version__, PACKING, dockerfile.instructions, dockerfile.escape)
-        wanted = (
+        builder = (__version__, PACKING, dockerfile.instructions, dockerfile.escape)
+        wanted_options = (
             sorted(options.args.items()),
             options.stage,
             options.platform,
             options.created_s,
             options.build_platform,
         )
-        self._recipe = digest_of_lines(repr((made_by, wanted, str(options.context))), ())
+        self._recipe = digest_of_lines(repr((builder, wanted_options, str(options.context))), ())
 
     def bases(self) -> list[BaseUse] | None:
-        """The images that such a build used when it was last made; None where it never was."""
+        """The images that the last such build used; None when there was none."""
         try:
             return [BaseUse(*map(str, row)) for row in self._store.recall("recipes", self._recipe)]
         except TypeError:
-            # None, or not written by us.
+            # Missing, or not written by shipit.
             return None
 
-    def recall(self, bases: Bases, context: Context) -> Made | None:
-        """Config and layers of the build of the same bases and context, where the store still has what it wrote."""
+    def recall(self, bases: Bases, context: Context) -> BuildResult | None:
+        """The result for the same bases and context, if the store still has its layers."""
         match self._store.recall("builds", self._key(bases, context)):
             case {"config": str(config), "layers": [*rows]}:
                 layers = tuple(layer for row in rows if (layer := parse_layer(row)))
                 if len(layers) == len(rows) and all(
                     layer.origin or self._store.has(layer.digest, layer.size_bytes) for layer in layers
                 ):
-                    return Made(config.encode(), layers)
+                    return BuildResult(config.encode(), layers)
         return None
 
-    def note(self, bases: Bases, context: Context, made: Made) -> None:
-        """Keep what a build came to. The stamps of the context must vouch for it."""
-        value = {"config": made.config.decode(), "layers": made.layers}
+    def note(self, bases: Bases, context: Context, result: BuildResult) -> None:
+        """Store a result. The stamps of the context's files have to be settled."""
+        value = {"config": result.config.decode(), "layers": result.layers}
         self._store.note("builds", self._key(bases, context), value)
         if self.bases() != [*bases]:
             self._store.note("recipes", self._recipe, [*bases])

@@ -1,6 +1,6 @@
-"""The mode of `--chmod`: octal, or symbolic as chmod(1) takes it. Pure.
+"""Parses `--chmod`: octal, or symbolic as in chmod(1). Pure.
 
-Source: github.com/tonistiigi/dchapes-mode, which BuildKit uses without a umask; its oddities are kept.
+Source: github.com/tonistiigi/dchapes-mode, which BuildKit uses without a umask; its quirks are kept.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _CLAUSE = re.compile(r"([augo]*)((?:[-+=][rwxXstugo]*)+)")
 
 
 class _Change(NamedTuple):
-    """Bits that are set (`+`), cleared (`-`), or set where something may be executed (`X`); or copied.
+    """One change of mode bits: set (`+`), clear (`-`), or set if executable (`X`); or copy.
 
-    A copy has as kind whose bits it takes, as `bits` who gets them, and in `sign` whether they are added or taken away.
+    For a copy, `kind` is whose bits are copied, `bits` who gets them, and `sign` whether they are added or removed.
     """
 
     kind: str
@@ -29,7 +29,7 @@ class _Change(NamedTuple):
 
 
 class Mode(NamedTuple):
-    """What becomes of a mode. `octal` is what it becomes, None where that depends on what it was."""
+    """A change of modes. `octal` is the new mode, None when it depends on the old one."""
 
     octal: int | None
     changes: tuple[_Change, ...] = ()
@@ -43,13 +43,13 @@ class Mode(NamedTuple):
         return mode
 
     @property
-    def of_new_folders(self) -> int:
-        """The mode of folders that a COPY creates above its destination."""
+    def new_folder_mode(self) -> int:
+        """The mode of folders that COPY creates above its destination."""
         return 0o755 if self.octal is None else self.octal & 0o777
 
 
 def parse_mode(text: str) -> Mode:
-    """Raises: ValueError."""
+    """Parse a mode. Raises: ValueError."""
     if re.fullmatch("[0-7]{1,22}", text) and int(text, 8) <= 0o7777:
         return Mode(int(text, 8))
     changes: list[_Change] = []
@@ -66,7 +66,7 @@ def parse_mode(text: str) -> Mode:
 
 
 def _action(who: int, sign: str, letters: str) -> Iterator[_Change]:
-    """What one sign and the letters behind it do."""
+    """The change for one sign and the letters after it."""
     bits = may_run = 0
     has_replaced = False
     for letter in letters:
@@ -81,7 +81,7 @@ def _action(who: int, sign: str, letters: str) -> Iterator[_Change]:
         elif letter == "X" and sign != "-":
             may_run = _EXECUTE
         elif letter in "st":
-            # For others alone there is neither.
+            # Set-user-id and set-group-id do not exist for others.
             if who == 0 or who & ~0o007:
                 bits |= _SET_ID if letter == "s" else _STICKY
                 who |= _STICKY if letter == "t" else 0

@@ -1,4 +1,4 @@
-"""A COPY or ADD instruction as the entries that it writes: from the context, a stage, an image, archives, here-documents."""
+"""The entries that a COPY or ADD instruction writes, from a context, stage, image, archive or here-document."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from shipit.image.native.copy_trees import CopyError, Target, copy_entries, matc
 from shipit.image.native.owner import parse_owner
 from shipit.image.tree import Entry, Inline, LocalFile, normal_path, resolve_path
 
-# Flags of COPY and ADD that are done natively.
+# Flags of COPY and ADD that the native builder supports.
 NATIVE_FLAGS = frozenset({"from", "chown", "chmod", "link", "unpack"})
 _REMOTE = re.compile(r"https?://|git@|git://|ssh://")
 
 
-class Surroundings(NamedTuple):
-    """What an instruction is run in: the tree it writes over, its working directory, and how the rest is had.
+class CopyInputs(NamedTuple):
+    """What a COPY or ADD runs in: the target tree, the working directory, and access to its sources.
 
-    `source()` is the tree that it copies from; `row(file, name)` the line of a name in a file of the target; `scratch` a
-    folder for what is unpacked.
+    `source()` is the tree to copy from. `row(file, name)` is the line of a name in a file of the target, such as
+    /etc/passwd. `scratch` is a folder for unpacked files.
     """
 
     target: Mapping[str, Entry]
@@ -45,53 +45,53 @@ class Surroundings(NamedTuple):
 
 
 def is_remote(source: str) -> bool:
-    """Whether a source of ADD is fetched from the network."""
+    """Whether a source of ADD is fetched over the network."""
     return _REMOTE.match(source) is not None
 
 
-def copied_entries(instruction: Instruction, around: Surroundings, where: str) -> dict[str, Entry]:
-    """The entries that the instruction writes.
+def copied_entries(instruction: Instruction, inputs: CopyInputs, where: str) -> dict[str, Entry]:
+    """The entries that the instruction writes: path -> entry.
 
-    Raises: NeedsEngine for what is not built natively; CopyError or ValueError for what is wrong.
+    Raises: NeedsEngine for what is unsupported; CopyError or ValueError for what is invalid.
     """
     for flag in instruction.flags:
         name = flag.removeprefix("--").partition("=")[0]
         if name not in NATIVE_FLAGS:
             raise NeedsEngine(f"{instruction.keyword} --{name} is not built natively", where=where)
-    *sources, last = parse_arguments(instruction, around.lexer.escape).words
-    target = _target(instruction, around, around.word(last))
+    *sources, last = parse_arguments(instruction, inputs.lexer.escape).words
+    target = _target(instruction, inputs, inputs.word(last))
     texts = {doc.name: doc for doc in instruction.heredocs}
     contents = [doc for source in sources if (doc := parse_heredoc(source))]
-    paths = [around.word(source) for source in sources if parse_heredoc(source) is None]
+    paths = [inputs.word(source) for source in sources if parse_heredoc(source) is None]
     if any(is_remote(path) for path in paths):
         raise NeedsEngine(f"{instruction.keyword} from the network is not built natively", where=where)
     written: dict[str, Entry] = {}
     if paths:
         unpacks = instruction.keyword == "ADD" and switch_value(instruction, "unpack") is not False
-        _copy(around.source(), paths, target, around.scratch if unpacks else None, written)
+        _copy(inputs.source(), paths, target, inputs.scratch if unpacks else None, written)
     for doc in contents:
-        name, entry = _document(doc, texts, around)
+        name, entry = _document(doc, texts, inputs)
         copy_entries({name: entry}, [name], target, written)
     return written
 
 
-def _target(instruction: Instruction, around: Surroundings, destination: str) -> Target:
-    chmod, chown = around.word(instruction.flag("chmod") or ""), around.word(instruction.flag("chown") or "")
+def _target(instruction: Instruction, inputs: CopyInputs, destination: str) -> Target:
+    chmod, chown = inputs.word(instruction.flag("chmod") or ""), inputs.word(instruction.flag("chown") or "")
     mode = parse_mode(chmod) if chmod else None
-    tree, row = around.target, around.row
+    tree, row = inputs.target, inputs.row
     if switch_value(instruction, "link"):
         row = _no_row
         if mode is None:
-            # Such a layer knows nothing of what is below it: it brings all its folders, and follows no link there.
+            # A linked layer ignores the layers below it: it contains all its parent folders, and follows no links.
             tree = {}
     owner = parse_owner(chown, row) if chown else None
-    return Target(destination, tree, around.workdir, owner, mode, keeps_owner=bool(instruction.flag("from")))
+    return Target(destination, tree, inputs.workdir, owner, mode, keeps_owner=bool(instruction.flag("from")))
 
 
 def _copy(
     tree: Mapping[str, Entry], patterns: list[str], target: Target, scratch: Path | None, out: dict[str, Entry]
 ) -> None:
-    """Add what COPY or ADD writes. With a folder for what is in them, local archives are unpacked."""
+    """Add the entries for some sources. With a scratch folder, local archives are unpacked."""
     paths = [path for pattern in patterns for path in match_sources(tree, pattern)]
     if scratch is None:
         copy_entries(tree, paths, target, out)
@@ -109,15 +109,15 @@ def _no_row(file: str, name: str) -> str | None:
     raise CopyError(f"with --link, {name!r} is not looked up in the image's /{file}", "use a number")
 
 
-def _document(doc: Heredoc, texts: Mapping[str, Heredoc], around: Surroundings) -> tuple[str, Entry]:
-    """The name and the file of a here-document; of several with one name the last one's text counts."""
+def _document(doc: Heredoc, texts: Mapping[str, Heredoc], inputs: CopyInputs) -> tuple[str, Entry]:
+    """The name and file of a here-document; of several with the same name, the text of the last one."""
     content = texts.get(doc.name, doc)._replace(chomp=doc.chomp).content
     data = content.encode("utf-8", "surrogateescape")
     if doc.expand:
-        # It has the usual escape, whatever the directive says, and quotes in it are characters like others.
-        plain = Lexer(work=around.lexer.work)
-        data = plain.word(decode_utf8(data), around.variables, Quoting(plain_quotes=True)).encode()
-        around.lexer.work = plain.work
+        # Here-documents always use the default escape character, and quotes in them are ordinary characters.
+        plain = Lexer(work=inputs.lexer.work)
+        data = plain.word(decode_utf8(data), inputs.variables, Quoting(plain_quotes=True)).encode()
+        inputs.lexer.work = plain.work
     name = normal_path(doc.name)
     if not name or posixpath.dirname(name):
         raise CopyError(f"the here-document <<{doc.name} should have a name without folders")

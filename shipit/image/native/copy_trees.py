@@ -1,6 +1,6 @@
-"""COPY and ADD as a function of two trees: what is read, and what is written over. Pure but for archives.
+"""COPY and ADD as functions of a source tree and a target tree.
 
-Source: Dockerfile reference, "COPY" and "ADD"; where it is silent, what BuildKit does.
+Source: Dockerfile reference, "COPY" and "ADD"; BuildKit where it is silent.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from shipit.image.native.chmod import Mode
-from shipit.image.patterns.copy_pattern import matching, split_glob
+from shipit.image.patterns.copy_pattern import matching_paths, split_glob
 from shipit.image.tree import WHITEOUT, Children, Entry, Overlay, children, folders_above, normal_path, resolve_path
 
-# What a system takes for a path, one less.
+# PATH_MAX, less the terminating NUL.
 _LONGEST_PATH = 4095
 
 
 class CopyError(ValueError):
-    """A source or destination that can't be copied, and what to do."""
+    """A source or destination that cannot be copied, with a hint."""
 
     def __init__(self, what: str, hint: str = "") -> None:
         super().__init__(what)
@@ -36,9 +36,9 @@ class Owner(NamedTuple):
 
 
 class Target(NamedTuple):
-    """Where a COPY writes: a destination in a tree, and what becomes of owners and modes.
+    """Where a COPY writes, and the owners and modes that it sets.
 
-    `owner` and `mode` are None where nothing is asked for: then an owner is root's, unless `keeps_owner`.
+    `owner` and `mode` are None without --chown and --chmod. Then root owns what is written, unless `keeps_owner`.
     """
 
     destination: str
@@ -50,7 +50,7 @@ class Target(NamedTuple):
 
     @property
     def root(self) -> str:
-        """The destination's path, where links in it are not followed."""
+        """The destination's path, before links in it are resolved. Raises: CopyError."""
         path = normal_path(self.destination, self.workdir)
         if len(path) > _LONGEST_PATH:
             raise CopyError(f"a path should have at most {_LONGEST_PATH:,} characters, found {len(path):,}")
@@ -58,7 +58,7 @@ class Target(NamedTuple):
 
     @property
     def is_folder(self) -> bool:
-        """Whether it can only be a folder."""
+        """Whether the destination is written as a folder."""
         return self.destination.endswith(("/", "/.")) or self.destination in ("", ".", "..")
 
     @property
@@ -67,14 +67,14 @@ class Target(NamedTuple):
 
     @property
     def folder_mode(self) -> int:
-        return self.mode.of_new_folders if self.mode else 0o755
+        return self.mode.new_folder_mode if self.mode else 0o755
 
     def put(self, path: str, entry: Entry, existing: Entry | None, out: dict[str, Entry]) -> None:
-        """Write one entry over what is there. Raises: CopyError."""
+        """Write one entry over `existing`. Raises: CopyError."""
         if existing is not None and (existing.kind == "dir") != (entry.kind == "dir"):
             was, now = ("a folder", "a file") if existing.kind == "dir" else ("no folder", "a folder")
             raise CopyError(f"/{path} is {was} already, and {now} would replace it")
-        _check_kept(path, entry)
+        _check_storable(path, entry)
         if self.mode is not None and entry.kind != "symlink":
             entry = entry._replace(mode=self.mode.applied(entry.mode, is_folder=entry.kind == "dir"))
         owner = self.owner or (None if self.keeps_owner else Owner(0, 0))
@@ -84,9 +84,9 @@ class Target(NamedTuple):
 
 
 def copy_entries(source: Mapping[str, Entry], paths: Sequence[str], target: Target, out: dict[str, Entry]) -> None:
-    """Add the entries that a COPY of some paths writes, parents that it creates included; `out` has those before.
+    """Add the entries that a COPY of some paths writes, including new parent folders, to `out`.
 
-    A folder's content is copied, not the folder.
+    Of a folder, its content is copied.
     Raises: CopyError.
     """
     tree = Overlay(out, target.tree)
@@ -113,7 +113,7 @@ def _copy_folder(
     tree: Mapping[str, Entry],
     out: dict[str, Entry],
 ) -> None:
-    # Nothing is in the way below a folder that is new: its many files need not be looked up.
+    # Nothing exists below a new folder, so lookups for its many files are skipped.
     new = f"{base}/" if base and base not in tree else "\0"
     out.update(new_folders(tree, f"{base}/x" if base else "x", target.folder_owner, target.folder_mode))
     for path, child in entries:
@@ -125,9 +125,9 @@ def _copy_folder(
 
 
 def unpack_entries(archive: Mapping[str, Entry], target: Target, out: dict[str, Entry]) -> None:
-    """Add the entries that an ADD of an archive writes. Owners are the archive's unless one is asked for; so are modes.
+    """Add the entries that ADD writes for an archive. Its owners and modes are kept unless --chown and --chmod are set.
 
-    As tar does it, what is in the way is replaced, and links above what the archive holds are followed.
+    As tar does, existing entries are replaced, and links in parent folders are followed.
     Raises: CopyError.
     """
     tree = Overlay(out, target.tree)
@@ -137,7 +137,7 @@ def unpack_entries(archive: Mapping[str, Entry], target: Target, out: dict[str, 
         folder, _, name = path.rpartition("/")
         place = resolve_path(tree, f"{base}/{folder}")
         out.update(new_folders(tree, f"{place}/" if place else "", Owner(0, 0)))
-        _check_kept(path, entry)
+        _check_storable(path, entry)
         if target.owner is not None:
             entry = entry._replace(uid=target.owner.uid, gid=target.owner.gid)
         out[f"{place}/{name}".lstrip("/")] = entry
@@ -146,7 +146,7 @@ def unpack_entries(archive: Mapping[str, Entry], target: Target, out: dict[str, 
 def match_sources(source: Mapping[str, Entry], pattern: str) -> list[str]:
     """The paths that one source of COPY names, in order; the root is the empty path. A pattern may match nothing.
 
-    Raises: CopyError when a path is not there.
+    Raises: CopyError when a path does not exist.
     """
     folder, glob = split_glob(normal_path(pattern))
     found = resolve_path(source, folder)
@@ -156,7 +156,7 @@ def match_sources(source: Mapping[str, Entry], pattern: str) -> list[str]:
         return [folder]
     prefix = f"{found}/" if found else ""
     try:
-        return [prefix + path for path in matching((path for path, _ in children(source, found)), glob)]
+        return [prefix + path for path in matching_paths((path for path, _ in children(source, found)), glob)]
     except ValueError as error:
         raise CopyError(str(error)) from None
 
@@ -166,9 +166,9 @@ def _is_folder(tree: Mapping[str, Entry], path: str) -> bool:
 
 
 def new_folders(tree: Mapping[str, Entry], path: str, owner: Owner, mode: int = 0o755) -> dict[str, Entry]:
-    """The folders above a path that do not exist yet, outermost first, as mkdir makes them: set-group-id is inherited.
+    """The missing folders above a path, outermost first. As with mkdir, they inherit set-group-id.
 
-    Raises: CopyError where one of them is a file, or a link that leads back to itself.
+    Raises: CopyError when one of them is a file, or a link in a loop.
     """
     folders: dict[str, Entry] = {}
     inherited = 0
@@ -184,8 +184,8 @@ def new_folders(tree: Mapping[str, Entry], path: str, owner: Owner, mode: int = 
     return folders
 
 
-def _check_kept(path: str, entry: Entry) -> None:
-    """That a layer can hold an entry."""
+def _check_storable(path: str, entry: Entry) -> None:
+    """Check that a layer can contain an entry. Raises: CopyError."""
     if entry.kind == "special":
         raise SpecialFile(f"{path} is a device or a pipe, which is not copied natively")
     if WHITEOUT in path and path.rpartition("/")[2].startswith(WHITEOUT):

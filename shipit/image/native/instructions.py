@@ -1,4 +1,4 @@
-"""What each instruction does to a stage of the native builder."""
+"""Runs the instructions of a stage in the native builder."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from shipit.image.dockerfile.pairs import parse_pairs
 from shipit.image.dockerfile.parse import Instruction
 from shipit.image.dockerfile.shell_lex import Lexer
 from shipit.image.dockerfile.stages import Stages, declared_arguments
-from shipit.image.native.copy_instruction import Surroundings, copied_entries
+from shipit.image.native.copy_instruction import CopyInputs, copied_entries
 from shipit.image.native.copy_trees import CopyError, Owner, SpecialFile, new_folders
 from shipit.image.native.layer_writer import LayerWriter
 from shipit.image.native.owner import parse_owner
 from shipit.image.native.settings import SETTINGS, joined_workdir
-from shipit.image.native.stage_state import Stage
+from shipit.image.native.stage_state import StageState
 from shipit.image.options import BuildOptions
 from shipit.image.tree import Entry, normal_path, resolve_path
 
 
-class Running(NamedTuple):
-    """What instructions are run with. `source(instruction, index)` is the tree that a COPY in a stage copies from."""
+class InstructionRunner(NamedTuple):
+    """Runs instructions. `source(instruction, index)` is the tree that a COPY in a stage copies from."""
 
     stages: Stages
     options: BuildOptions
@@ -29,11 +29,11 @@ class Running(NamedTuple):
     writer: LayerWriter
     source: Callable[[Instruction, int], Mapping[str, Entry]]
 
-    def run(self, instruction: Instruction, stage: Stage, index: int) -> None:
-        """Run one instruction. Raises: BuildError at its line, NeedsEngine for what is not done natively."""
+    def run(self, instruction: Instruction, stage: StageState, index: int) -> None:
+        """Run one instruction. Raises: BuildError at its line; NeedsEngine for what is unsupported."""
         where, keyword = self.stages.where(instruction), instruction.keyword
         try:
-            has_layer = self._done(instruction, stage, index, where)
+            has_layer = self._execute(instruction, stage, index, where)
         except NeedsEngine as error:
             raise NeedsEngine(f"{keyword}: {error.what}" if error.where != where else error.what, where=where) from None
         except SpecialFile as error:
@@ -46,14 +46,14 @@ class Running(NamedTuple):
             step = {"created": self.options.created, "created_by": f"{keyword} {instruction.text}"}
             stage.history.append(step if has_layer else {**step, "empty_layer": True})
 
-    def _done(self, instruction: Instruction, stage: Stage, index: int, where: str) -> bool:
-        """Whether it made a layer. Raises: ValueError, BuildError."""
+    def _execute(self, instruction: Instruction, stage: StageState, index: int, where: str) -> bool:
+        """Run it. Returns whether it made a layer. Raises: ValueError, BuildError, NeedsEngine."""
         keyword = instruction.keyword
         if keyword == "RUN":
             raise NeedsEngine("RUN needs a builder that can run commands", where=where)
         if keyword in ("COPY", "ADD"):
-            around = self._around(instruction, stage, index)
-            return self.writer.add(copied_entries(instruction, around, where), stage)
+            inputs = self._inputs(instruction, stage, index)
+            return self.writer.add(copied_entries(instruction, inputs, where), stage)
         if keyword == "WORKDIR":
             path = joined_workdir(stage.runtime, self.lexer.word(instruction.text, stage.variables))
             stage.runtime.workdir = path
@@ -74,7 +74,7 @@ class Running(NamedTuple):
             SETTINGS[keyword](stage.runtime, instruction, stage.variables, self.lexer)
         return False
 
-    def _declare(self, instruction: Instruction, stage: Stage) -> None:
+    def _declare(self, instruction: Instruction, stage: StageState) -> None:
         for name, default in declared_arguments(instruction, self.lexer.escape):
             if name in self.options.args:
                 stage.variables[name] = self.options.args[name]
@@ -83,8 +83,8 @@ class Running(NamedTuple):
             elif name in self.stages.arguments:
                 stage.variables[name] = self.stages.arguments[name]
 
-    def _around(self, instruction: Instruction, stage: Stage, index: int) -> Surroundings:
-        return Surroundings(
+    def _inputs(self, instruction: Instruction, stage: StageState, index: int) -> CopyInputs:
+        return CopyInputs(
             target=stage.tree,
             workdir=stage.runtime.workdir or "/",
             variables=stage.variables,
@@ -95,13 +95,13 @@ class Running(NamedTuple):
         )
 
 
-def _folder(path: str, stage: Stage) -> dict[str, Entry]:
+def _folder(path: str, stage: StageState) -> dict[str, Entry]:
     """The folders that WORKDIR creates."""
     found = resolve_path(stage.tree, normal_path(path))
     existing = stage.tree.get(found)
     if found == "" or (existing is not None and existing.kind == "dir"):
         return {}
-    # As BuildKit does it, what WORKDIR creates belongs to the USER in force.
+    # As in BuildKit, they belong to the current USER.
     user = stage.runtime.user
     owner = parse_owner(user, stage.row) if user else Owner(0, 0)
     return new_folders(stage.tree, f"{found}/", owner)

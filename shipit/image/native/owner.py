@@ -1,4 +1,4 @@
-"""Owners as COPY takes them. Pure.
+"""Parses owners, as in `COPY --chown`. Pure.
 
 Source: Dockerfile reference, "COPY --chown"; passwd(5), group(5).
 """
@@ -11,10 +11,10 @@ from shipit.image.native.copy_trees import CopyError, Owner
 
 
 def parse_owner(text: str, row: Callable[[str, str], str | None]) -> Owner:
-    """The owner in `user`, `user:group` or their numbers; a lone number is the group's, too, a lone name has its own.
+    """The owner in `user`, `user:group` or numbers. Without a group, a number is also the group; a name has its own.
 
-    `row(file, name)` gives the line of a name in a file of the image.
-    Raises: CopyError for a name that the image does not know.
+    `row(file, name)` is the line of a name in a file of the image, or None.
+    Raises: CopyError for a name that the image lacks.
     """
     user, _, group = text.partition(":")
     uid, own_gid = _ids(user, "etc/passwd", row)
@@ -22,7 +22,7 @@ def parse_owner(text: str, row: Callable[[str, str], str | None]) -> Owner:
 
 
 def _ids(text: str, file: str, row: Callable[[str, str], str | None]) -> tuple[int, int]:
-    """Id and group id of a name or number in /etc/passwd; in /etc/group the id twice over."""
+    """User and group id of a name or number in /etc/passwd; for /etc/group the group id twice."""
     if (number := _number(text)) is not None:
         return number, number
     cells = (row(file, text) or "").split(":")
@@ -34,11 +34,11 @@ def _ids(text: str, file: str, row: Callable[[str, str], str | None]) -> tuple[i
 
 
 def _number(text: str) -> int | None:
-    """An id, which has 32 bits; None for anything else."""
+    """A 32-bit id; None for other text."""
     is_number = text.isascii() and text.isdigit() and len(text) <= 10
     return int(text) if is_number and int(text) < 2**32 else None
 
 
-def row_of(text: str, name: str) -> str | None:
-    """The first line of a file of columns, such as /etc/passwd, whose first column is a name."""
+def find_row(text: str, name: str) -> str | None:
+    """The first line whose first column is `name`, in a file such as /etc/passwd; None without one."""
     return next((line for line in text.split("\n") if line.partition(":")[0] == name), None)

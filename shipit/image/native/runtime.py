@@ -1,4 +1,4 @@
-"""How containers of an image are run: the `config` part of its config, while a build changes it.
+"""The `config` part of an image's config, which says how containers run, while a build changes it.
 
 Source: OCI image-spec 1.1, config.md.
 """
@@ -19,7 +19,7 @@ _KNOWN = frozenset(
 
 @dataclass
 class Runtime:
-    """`env` keeps None for a variable that a base names without a value. `other` are keys that no instruction sets."""
+    """`env` has None for a variable of a base without a value. `other` holds keys that no instruction sets."""
 
     env: dict[str, str | None] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
@@ -47,11 +47,11 @@ class Runtime:
         )
 
     def shell_form(self, text: str) -> list[str]:
-        """The words that run a text in the shell."""
+        """The argv that runs a text in the shell."""
         return [*(self.shell or DEFAULT_SHELL), text]
 
     def to_json(self) -> dict[str, Any]:
-        """The part of a config; what is empty is left out."""
+        """The `config` part as JSON, without empty values."""
         values: dict[str, Any] = {
             "Env": [name if value is None else f"{name}={value}" for name, value in self.env.items()],
             "Labels": self.labels,
@@ -74,7 +74,7 @@ def scratch_runtime() -> Runtime:
 
 
 def runtime_of(value: Mapping[str, Any]) -> Runtime:
-    """The runtime of a base, from the `config` part that was checked when its config was parsed."""
+    """The runtime of a base, from the checked `config` part of its config."""
     return Runtime(
         env=_variables(value.get("Env") or []),
         labels=dict(value.get("Labels") or {}),

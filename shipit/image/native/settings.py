@@ -1,4 +1,4 @@
-"""Instructions that only change how containers are run: each changes a stage's runtime.
+"""Instructions that change only how containers run: each modifies a stage's runtime.
 
 Source: OCI image-spec 1.1, config.md; github.com/moby/buildkit 0.34, frontend/dockerfile/dockerfile2llb/convert.go.
 """
@@ -133,13 +133,13 @@ SETTINGS: dict[str, Setting] = {
 
 
 def _argv(runtime: Runtime, instruction: Instruction) -> list[str]:
-    """The words of a CMD or ENTRYPOINT: the exec form as it is, the shell form under the shell."""
+    """The argv of a CMD or ENTRYPOINT: the exec form unchanged, the shell form run by the shell."""
     words = json_words(instruction.text)
     return runtime.shell_form(instruction.text) if words is None else list(words)
 
 
 def joined_workdir(runtime: Runtime, path: str) -> str:
-    """The WorkingDir after WORKDIR: an absolute path as it stands, and none leaves it as it is."""
+    """The WorkingDir after WORKDIR: an absolute path unchanged, a relative one joined, an empty one without effect."""
     if path.startswith("/") or not path:
         return path or runtime.workdir or "/"
     return posixpath.normpath(posixpath.join("/", runtime.workdir or "/", path))

@@ -1,4 +1,4 @@
-"""A stage while it is built: its settings, its layers so far, and its tree."""
+"""The state of a stage while it is built: settings, layers, and file tree."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from shipit.image.image import Layer
 from shipit.image.layers.contents import read_users
 from shipit.image.layers.fetch import LayerReader
 from shipit.image.native.base_tree import BaseTree
-from shipit.image.native.owner import row_of
+from shipit.image.native.owner import find_row
 from shipit.image.native.runtime import DEFAULT_PATH, Runtime
 from shipit.image.tree import Entry, Overlay, Tree, parent_folders, resolve_path
 
 
 @dataclass
-class Stage:
-    """`own` is what its instructions have laid over the tree of `base`, None on scratch; `features` are of the base's config.
+class StageState:
+    """`own` are the entries that its instructions wrote over the tree of `base`, which is None for scratch.
 
-    `reader` reads layers, for what `own` has from them. `variables` are those of ENV and ARG while building, of which the
-    later wins.
+    `features` are those of the base's config. `reader` reads the layers that contents in `own` refer to. `variables`
+    are the values of ENV and ARG during the build; the later one wins.
     """
 
     reader: LayerReader
@@ -38,14 +38,14 @@ class Stage:
     def __post_init__(self) -> None:
         if "PATH" not in self.runtime.env:
             self.runtime.env["PATH"] = DEFAULT_PATH
-        # Where a stage begins, what the image has wins over an ARG of the stage before.
+        # At the start of a stage, the image's environment wins over an ARG of the previous stage.
         self.variables |= {name: value or "" for name, value in self.runtime.env.items()}
 
-    def child(self) -> Stage:
-        """A stage that goes on from here."""
+    def successor(self) -> StageState:
+        """A new stage that builds on this one."""
         runtime = self.runtime.copy()
         runtime.triggers.clear()
-        return Stage(
+        return StageState(
             self.reader,
             self.base,
             runtime,
@@ -59,11 +59,11 @@ class Stage:
 
     @property
     def tree(self) -> Mapping[str, Entry]:
-        """Its tree, to look paths up in. Contents of its base may be missing."""
+        """The tree for lookups; its base's files have no contents."""
         return self.own if self.base is None else Overlay(self.own, self.base)
 
     def whole(self) -> Mapping[str, Entry]:
-        """Its tree with all contents; this needs its base's layers."""
+        """The tree with all contents, which needs the base's layers. Raises: BuildError, RemoteError."""
         return self.own if self.base is None else Overlay(self.own, self.base.whole())
 
     def with_parents(self, entries: Mapping[str, Entry]) -> Mapping[str, Entry]:
@@ -71,9 +71,9 @@ class Stage:
         return {**parents, **entries} if parents else entries
 
     def row(self, file: str, name: str) -> str | None:
-        """The line of a name in a file such as /etc/passwd; None where there is none."""
+        """The line of a name in a file such as /etc/passwd; None when there is none."""
         path = resolve_path(self.tree, file)
         entry = self.own.get(path)
         if entry is not None:
-            return row_of(read_users(path, entry, self.reader).decode("utf-8", "replace"), name)
+            return find_row(read_users(path, entry, self.reader).decode("utf-8", "replace"), name)
         return self.base.row(path, name) if self.base is not None else None

@@ -1,4 +1,4 @@
-"""The images that a build uses: each asked for once, whatever came of it."""
+"""The images that a build uses, each resolved once."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from shipit.reference import parse_reference
 
 
 class BaseUse(NamedTuple):
-    """An image that a Dockerfile builds on or copies from, for which platform, and the line that names it."""
+    """An image that a Dockerfile builds on or copies from, its platform, and the first line that names it."""
 
     image: str
     platform: str
     where: str
 
 
-class UsedBases:
-    """What a build has asked for of a source, and what of it was used."""
+class ImageResolver:
+    """Resolves images, remembers results and errors, and records which images were used."""
 
     def __init__(self, source: BlobSource) -> None:
         self._source = source
@@ -28,23 +28,23 @@ class UsedBases:
 
     @property
     def used(self) -> Mapping[BaseUse, SourceImage]:
-        """The images in the order of their first use."""
-        return {use: self.ask(use) for use in self._uses.values()}
+        """The used images, in the order of their first use."""
+        return {use: self.resolve(use) for use in self._uses.values()}
 
     def use(self, image: str, platform: str, where: str) -> SourceImage:
-        """The image, which counts as used. Raises: BuildError at the line that named it first."""
-        return self.ask(self._uses.setdefault((image, platform), BaseUse(image, platform, where)))
+        """Resolve an image and record its use. Raises: BuildError at the first line that names it."""
+        return self.resolve(self._uses.setdefault((image, platform), BaseUse(image, platform, where)))
 
-    def ask(self, use: BaseUse) -> SourceImage:
-        """The image, which does not count as used for that. Raises: BuildError at the line that names it."""
+    def resolve(self, use: BaseUse) -> SourceImage:
+        """Resolve an image without recording a use. Raises: BuildError at the line that names it."""
         key = use.image, use.platform
         if key not in self._known:
-            self._known[key] = self._asked(use)
+            self._known[key] = self._resolve_new(use)
         if isinstance(found := self._known[key], BuildError):
             raise found
         return found
 
-    def _asked(self, use: BaseUse) -> SourceImage | BuildError:
+    def _resolve_new(self, use: BaseUse) -> SourceImage | BuildError:
         try:
             return self._source.resolve(parse_reference(use.image), use.platform)
         except Interrupted:

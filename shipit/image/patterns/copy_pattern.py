@@ -30,7 +30,7 @@ def has_wildcard(text: str) -> bool:
     return False
 
 
-def matching(paths: Iterable[str], pattern: str) -> Iterator[str]:
+def matching_paths(paths: Iterable[str], pattern: str) -> Iterator[str]:
     """The paths that match, each folder before its content; the content of a matching folder is left out.
 
     Raises: ValueError when the pattern is malformed.

@@ -17,7 +17,7 @@ from shipit.errors import BuildError, ShipitError
 from shipit.image.build import build_image
 from shipit.image.build_tools import BuildTools
 from shipit.image.image import BuiltImage
-from shipit.image.native.base_facts import KEY, Facts, Unknown, carried_facts, facts_of
+from shipit.image.native.base_facts import KEY, BaseFacts, UnknownFact, facts_from_config, parse_facts
 from shipit.image.options import BuildOptions
 from shipit.image.store.content_store import ContentStore
 from shipit.image.tree import Entry
@@ -163,20 +163,20 @@ GOOD = {"layers": 1, "paths": {"a": ["dir", 493, 0, 0, ""], "b": None}, "rows": 
     ],
 )
 def test_facts_in_another_form_are_none(change: dict[str, Any]) -> None:
-    def carried(value: Any) -> Facts:
+    def carried(value: Any) -> BaseFacts:
         image = {KEY: value, "rootfs": {"diff_ids": ["sha256:1", "sha256:2"]}}
-        return carried_facts(json.dumps(image).encode(), ["sha256:1"])
+        return facts_from_config(json.dumps(image).encode(), ["sha256:1"])
 
     assert carried(GOOD).entry("a") == Entry("dir", 0o755)
     assert carried(GOOD).entry("b/c") is None
-    assert carried({**GOOD, **change}) == Facts()
+    assert carried({**GOOD, **change}) == BaseFacts()
 
 
 def test_facts_answer_what_was_asked_and_no_more() -> None:
-    facts = facts_of(GOOD)
+    facts = parse_facts(GOOD)
     assert facts.row("etc/passwd", "x") is None
     for ask in (lambda: facts.entry("a/b"), lambda: facts.entry("c"), lambda: facts.row("etc/group", "x")):
-        with pytest.raises(Unknown):
+        with pytest.raises(UnknownFact):
             ask()
 
 
