@@ -1,4 +1,4 @@
-"""Variables whose values are secrets, by what a file says of them, whatever else is wrong with it. Pure."""
+"""Variables that hold secrets according to a file, even when other parts of the file are invalid. Pure."""
 
 from __future__ import annotations
 
@@ -14,8 +14,13 @@ _NAMED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)")
 
 
 def held_values(tree: Value, variables: Mapping[str, str]) -> list[str]:
-    """The values of the variables that secrets are read from, and of those named like secrets that their commands use."""
-    return [variables[name] for name in dict.fromkeys(_names(tree, ())) if name in variables]
+    """The values of the variables that hold secrets."""
+    return [variables[name] for name in held_names(tree) if name in variables]
+
+
+def held_names(tree: Value) -> tuple[str, ...]:
+    """The variables that secrets are read from, and those named like secrets that commands of secrets use."""
+    return tuple(dict.fromkeys(_names(tree, ())))
 
 
 def _names(value: Value, keys: Keys) -> Iterator[str]:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from shipit.config.load import load_project, read_written
+from shipit.config.load import load_project
 from shipit.config.project import Project
 from shipit.config.resolved import render_resolved
+from shipit.config.written import read_written
 from shipit.targets.kinds import KindModels
 from shipit.targets.kubernetes.config import KubernetesConfig
 from tests.runs import environment

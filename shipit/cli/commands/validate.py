@@ -14,11 +14,12 @@ from shipit.cli.options import EnvironmentOption, FileOption, OutputOption, Untr
 from shipit.cli.say import note, note_error, read_environment, result, result_json
 from shipit.config.deprecated import Edit, apply_edits
 from shipit.config.find import DeployFile, find_file
-from shipit.config.load import environments_of, load_project, read_written
+from shipit.config.load import load_project
 from shipit.config.overlay import PRODUCTION
 from shipit.config.present import missing_files
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
+from shipit.config.written import environments_of, read_written
 from shipit.errors import ConfigError, ConfigErrors, ShipitError, UsageError
 from shipit.files import read_file
 from shipit.printable import printable_line
