@@ -1,8 +1,9 @@
-"""SIGINT, SIGTERM, and SIGHUP of a terminal that is closed: they end the process within a second, with 130, whatever it is doing."""
+"""SIGINT, SIGTERM, SIGQUIT, and SIGHUP of a terminal that is closed: they end the process within a second, with 130, whatever it is doing."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import signal
@@ -19,7 +20,7 @@ from shipit.errors import Interrupted
 GRACE_S = 0.85
 # What nohup starts goes on when its terminal is gone.
 _CLOSED = () if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else (signal.SIGHUP,)
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, *_CLOSED)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, *_CLOSED)
 
 
 class _Watch:
@@ -47,7 +48,8 @@ class _Watch:
                 os.close(self.writer)
                 return
             if told[0] in _SIGNALS:
-                ends_at = ends_at or time.monotonic() + GRACE_S
+                grace_s = 0.0 if told[0] == signal.SIGQUIT else GRACE_S
+                ends_at = min(ends_at or math.inf, time.monotonic() + grace_s)
 
 
 _watch: _Watch | None = None
@@ -55,13 +57,13 @@ _watch: _Watch | None = None
 
 @contextmanager
 def on_signal(first: Callable[[], None]) -> Iterator[None]:
-    """The first signal calls `first`, in the main thread; a second one, or GRACE_S, ends the process."""
+    """The first signal calls `first`, in the main thread. A second one, SIGQUIT (Ctrl-\\), or GRACE_S ends the process."""
     global _watch
     seen = False
 
     def handle(number: int, frame: Any) -> None:
         nonlocal seen
-        if seen:
+        if seen or number == signal.SIGQUIT:
             leave()
         seen = True
         first()

@@ -94,7 +94,7 @@ CHILDREN = {
 }
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 @pytest.mark.parametrize("child", ["secret command", "credential helper", "ssh"])
 def test_a_signal_ends_the_run_and_its_programs(shipit: Shipit, child: str, number: signal.Signals, mark: str) -> None:
     """To the process alone, as a CI system sends it."""
