@@ -80,7 +80,7 @@ def test_config_comes_first_and_hides_secrets() -> None:
         "release 1 of 2, without a release command",
     )
     assert isinstance(steps[0], SetConfig)
-    assert (steps[0].values, steps[0].secrets, steps[0].removed) == ({"MODE": "x"}, {"TOKEN": "t1"}, ())
+    assert (steps[0].variables, steps[0].secrets, steps[0].removed) == ({"MODE": "m1"}, {"TOKEN": "t1"}, ())
     assert steps[0].owned == ("MODE", "TOKEN")
     assert steps[1].detail[-1] == "release 2 of 2, without a release command"
 

@@ -17,20 +17,21 @@ Values = Mapping[str, str | None]
 
 
 def set_config(changes: Changes, step: SetConfig) -> Iterator[Event]:
-    """Set what deploy.yml has. Raises: DeployFailed when a secret has another value than when the plan was made."""
+    """Set what deploy.yml has. Raises: DeployFailed when a value is not the one that the plan was made with."""
     now = changes.read(step, "config")
     owned = {OWNED: ",".join(step.owned) or None} if step.owned is not None else {}
-    yield from _write(changes, now, {**step.values, **_secrets(changes, step), **dict.fromkeys(step.removed), **owned})
+    yield from _write(changes, now, {**_planned_values(changes, step), **dict.fromkeys(step.removed), **owned})
 
 
-def _secrets(changes: Changes, step: SetConfig) -> dict[str, str]:
+def _planned_values(changes: Changes, step: SetConfig) -> dict[str, str]:
+    """The values that the plan was made with."""
     session = changes.session
-    values = {name: session.secrets[name] for name in step.secrets if name in session.secrets}
-    for name, mark in step.secrets.items():
-        if name not in values or session.mark(values[name]) != mark:
-            what = f"the secret {name} has another value than when the plan was made"
+    known, planned = {**session.env, **session.secrets}, {**step.variables, **step.secrets}
+    for name, mark in planned.items():
+        if name not in known or session.mark(known[name]) != mark:
+            what = f"{name} has another value than when the plan was made"
             raise DeployFailed(what, where=changes.name, hint="plan again")
-    return values
+    return {name: known[name] for name in planned}
 
 
 def restore_config(changes: Changes, step: RestoreConfig) -> Iterator[Event]:

@@ -40,9 +40,9 @@ def plan_config(wanted: Wanted, observed: HerokuObserved) -> SetConfig | None:
     if not stale and not removed:
         return None
     secrets = {name: marks[name] for name in stale if name in wanted.secret_marks}
-    values = {name: wanted.env[name] for name in stale if name in wanted.env}
+    variables = {name: marks[name] for name in stale if name in wanted.env}
     owned = (observed.owned - set(removed)) | set(stale)
-    detail = [f"{name}={value}" for name, value in values.items()]
+    detail = [f"{name}={wanted.env[name]}" for name in variables]
     detail += [f"{name} (secret)" for name in secrets]
     detail += [f"{name}  no longer in deploy.yml" for name in removed]
     if owned != observed.owned:
@@ -57,7 +57,7 @@ def plan_config(wanted: Wanted, observed: HerokuObserved) -> SetConfig | None:
         app=observed.id,
         baseline=observed.version,
         images=wanted.shorts,
-        values=values,
+        variables=variables,
         secrets=secrets,
         removed=removed,
         owned=tuple(sorted(owned)) if owned != observed.owned else None,

@@ -50,7 +50,7 @@ def plan_undo(step: DeployStep, earlier: Sequence[DeployStep], before: HerokuObs
 
 
 def _variables(step: SetConfig) -> list[str]:
-    return [*step.values, *step.secrets, *step.removed, *([OWNED] if step.owned is not None else [])]
+    return [*step.variables, *step.secrets, *step.removed, *([OWNED] if step.owned is not None else [])]
 
 
 def _roll_back(before: HerokuObserved, images: Shorts, baseline: int) -> tuple[RollBack, ...]:

@@ -58,13 +58,14 @@ class DeployStep(ReleasingStep):
 class SetConfig(DeployStep):
     """Sets and removes config vars in one request.
 
-    `values` are those of `env`. `secrets`: name -> keyed hash of the value that the plan was made with. `owned` are the
-    names that shipit has set from now on; None leaves that note unchanged.
+    `variables` and `secrets`: name -> keyed hash of the value that the plan was made with; the values are taken from the
+    session. A variable may contain a secret by interpolation. `owned` are the names that shipit has set from now on; None
+    leaves that note unchanged.
     """
 
     type: ClassVar[str] = "heroku.set_config"
 
-    values: Mapping[str, str]
+    variables: Mapping[str, str]
     secrets: Mapping[str, str]
     removed: tuple[str, ...]
     owned: tuple[str, ...] | None
