@@ -1,8 +1,9 @@
-"""Publishing as a target. The pipeline uploads; this one says what, keeps Docker Hub's page, and judges that it is there."""
+"""Publishing as a target: `delivery` uploads, this target keeps Docker Hub's page and verifies what was published."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,6 @@ from shipit.registry.registries import Registries
 from shipit.release import (
     CACHE_TAG,
     ImageUse,
-    PayloadStep,
     Place,
     Release,
     Seen,
@@ -30,6 +30,7 @@ from shipit.targets.registry.config import RegistryConfig
 from shipit.targets.registry.judge import judge_tags
 from shipit.targets.registry.observed import RegistryObserved
 from shipit.targets.registry.plan import plan_description, plan_retention
+from shipit.targets.registry.steps import DeleteTags, DescribeRepository, RepositoryStep
 from shipit.targets.session import Session
 from shipit.threads import result_of
 
@@ -50,8 +51,6 @@ class RegistryTarget:
         self.project = project
         self._uses = tuple(self._use(image) for image in config.images or (project.image_name(None),))
         self.place = Place("registry", ", ".join(use.repository for use in self._uses))
-        self._awaited: dict[str, str] = {}
-        self._hubs: dict[str, DockerHub] = {}
         self._readme = project.folder.read(config.readme).decode("utf-8-sig") if config.readme else None
 
     def images(self) -> Sequence[ImageUse]:
@@ -59,7 +58,7 @@ class RegistryTarget:
 
     def observe(self, session: Session) -> RegistryObserved:
         found = dict(chain.from_iterable(self._manifests(use, session) for use in self._uses))
-        hubs = {use.repository: self._hub(use.repository, session) for use in self._uses if self._keeps_page}
+        hubs = {use.repository: _hub(use.repository, session) for use in self._uses if self._keeps_page}
         return RegistryObserved(
             found,
             {name: hub.description(_path(name)) for name, hub in hubs.items() if self._readme is not None},
@@ -67,20 +66,19 @@ class RegistryTarget:
         )
 
     def _manifests(self, use: ImageUse, session: Session) -> Iterator[tuple[str, str | None]]:
-        """`REPOSITORY REFERENCE` -> digest: of its tags, and once it is known of the manifest that is waited for."""
-        ref, wanted = parse_reference(use.repository), self._awaited.get(use.repository)
-        if wanted is None and session.inventory is not None:
+        """`REPOSITORY REFERENCE` -> digest: of its tags, and of the manifest that the run publishes, once that is known."""
+        ref = parse_reference(use.repository)
+        if session.release is None and session.inventory is not None:
             for tag, digest in session.inventory.tags(ref, use.tags).items():
                 name = f"{use.repository} {tag}"
                 yield name, result_of(digest, session.deadline, f"what {name} names")
             return
         client = _registries(session).client(ref)
-        for reference in (*use.tags, *([wanted] if wanted else [])):
+        awaited = [session.release.image(use).manifest_digest] if session.release else []
+        for reference in (*use.tags, *awaited):
             yield f"{use.repository} {reference}", client.manifest_digest(ref.repository, reference)
 
     def plan(self, release: Release, observed: RegistryObserved) -> tuple[Step, ...]:
-        # From now on it is worth asking for these digests.
-        self._awaited = {use.repository: release.image(use).manifest_digest for use in self._uses}
         texts = [plan_description(name, self._readme or "", now) for name, now in observed.descriptions.items()]
         old = [
             plan_retention(name, self.config.keep_tags or 1, self._own_tags(name), tags)
@@ -89,13 +87,13 @@ class RegistryTarget:
         return tuple(step for step in (*texts, *old) if step)
 
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
-        assert isinstance(step, PayloadStep)
-        repository = str(step.payload["repository"])
-        hub = self._hub(repository, session)
-        if step.payload.get("describe"):
-            hub.describe(_path(repository), self._readme or "")
-        for tag in step.payload.get("delete", ()):
-            hub.delete_tag(_path(repository), tag)
+        assert isinstance(step, RepositoryStep)
+        hub, path = _hub(step.repository, session), _path(step.repository)
+        if isinstance(step, DescribeRepository):
+            hub.describe(path, step.text)
+        elif isinstance(step, DeleteTags):
+            for tag in step.tags:
+                hub.delete_tag(path, tag)
         return iter(())
 
     @property
@@ -106,15 +104,6 @@ class RegistryTarget:
     def _own_tags(self, repository: str) -> frozenset[str]:
         """The tags of this deploy, and the one that keeps a build's cache."""
         return frozenset(tag for use in self._uses if use.repository == repository for tag in (*use.tags, CACHE_TAG))
-
-    def _hub(self, repository: str, session: Session) -> DockerHub:
-        if repository not in self._hubs:
-            from shipit.targets.registry.hub import DockerHub
-
-            registries = _registries(session)
-            credentials = registries.credentials(parse_reference(repository))
-            self._hubs[repository] = DockerHub(session.environment, session.clock, session.emit, credentials)
-        return self._hubs[repository]
 
     def judge(self, release: Release, observed: RegistryObserved, seen: Seen) -> Verdict:
         lines = []
@@ -158,6 +147,16 @@ class RegistryTarget:
                 ]
             )
         return ImageUse(image, config.repository, "oci", _platform(self.project, image), None, self.project.tags(image))
+
+
+def _hub(repository: str, session: Session) -> DockerHub:
+    """Docker Hub's API with the credentials for a repository; its token is shared by a run."""
+    from shipit.targets.registry.hub import DockerHub, HubLogin
+
+    registries = _registries(session)
+    credentials = registries.credentials(parse_reference(repository))
+    login = session.clients.once(("docker hub", credentials), partial(HubLogin, registries.http, credentials))
+    return DockerHub(login, session.deadline, session.emit)
 
 
 def _registries(session: Session) -> Registries:
