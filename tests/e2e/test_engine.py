@@ -208,7 +208,7 @@ def test_an_engine_with_the_containerd_store_reaches_heroku(
         assert done.returncode == 0, done.stdout + done.stderr
     who = "docker buildx" if has_buildx else "the engine's classic builder"
     assert f"({who}: Engine 26.1.5+dfsg1 has no BuildKit over HTTP)" in done.stderr, done.stderr
-    assert f"takes no build over HTTP; {who} builds instead" in done.stderr
+    assert f"does not build over HTTP; {who} is used instead" in done.stderr
     assert "healthy" in done.stdout
 
 

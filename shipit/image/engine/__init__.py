@@ -1,4 +1,4 @@
 """Builds by a Docker engine: its three ways to build, its progress and failures, and the export of the result.
 
-May import docker, the rest of image and the nouns; reads no environment: the variables are handed in.
+May import docker, the rest of image and the nouns. Environment variables are parameters.
 """

@@ -1,4 +1,4 @@
-"""The bases of a build that an engine does: brought to it where it can't get them, and known to us by their layers."""
+"""The bases of a build by an engine: pulled into it when necessary, and their layers as the registry has them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from shipit.platforms import parse_platform
 from shipit.reference import ImageRef, parse_reference
 
 
-class Base(NamedTuple):
-    """An image that a build needs, as it is written, for a platform, and the FROM that names it first."""
+class NeededBase(NamedTuple):
+    """An image that a build needs: as written, parsed, its platform, and the first FROM that names it."""
 
     image: str
     ref: ImageRef
@@ -28,14 +28,14 @@ class Base(NamedTuple):
     where: str
 
 
-def bring_bases(
+def pull_bases(
     dockerfile: Dockerfile,
     options: BuildOptions,
     source: BlobSource,
     engine: Engine,
     logins: Logins,
-) -> list[Base]:
-    """Let the engine have the bases that it can't get by itself: from a mirror, or with a login.
+) -> list[NeededBase]:
+    """Make the engine pull the bases that it can't pull by itself: from a mirror, or with credentials.
 
     Raises: BuildError at the FROM line.
     """
@@ -45,7 +45,7 @@ def bring_bases(
         if found is not None and _fits(found, base.platform):
             continue
         try:
-            _bring(base, found is not None, source, engine, logins)
+            _pull(base, found is not None, source, engine, logins)
         except ShipitError as error:
             hint = error.hint or "check its name and tag, and that it may be pulled"
             raise BuildError(f"the base {base.image}: {error.what}", where=base.where, hint=hint) from None
@@ -56,13 +56,13 @@ def _fits(found: EngineImage, platform: str) -> bool:
     return found.platform in parse_platform(platform).runs
 
 
-def _bring(base: Base, is_other: bool, source: BlobSource, engine: Engine, logins: Logins) -> None:
-    """Bring one base. `is_other` is whether the engine has it for another platform."""
+def _pull(base: NeededBase, is_other: bool, source: BlobSource, engine: Engine, logins: Logins) -> None:
+    """Make the engine pull one base. `is_other`: it has the base for another platform."""
     ref = base.ref
     try:
         source.resolve(ref, base.platform)
     except RemoteError as error:
-        # A registry that only the engine reaches is the engine's to ask.
+        # The engine may reach registries that this machine does not.
         if error.status == 404:
             raise
     asked = source.pulled_from(ref)
@@ -74,27 +74,29 @@ def _bring(base: Base, is_other: bool, source: BlobSource, engine: Engine, login
         engine.tag(str(asked), ref.name, ref.tag or "latest")
 
 
-def base_images(dockerfile: Dockerfile, options: BuildOptions) -> list[Base]:
-    """The images that the wanted stage and those it needs are built on, each once; none where we can't tell.
+def base_images(dockerfile: Dockerfile, options: BuildOptions) -> list[NeededBase]:
+    """The images that the target stage and the stages it needs build on, each once; empty for an invalid Dockerfile.
 
-    Then the engine, which may know more, gets them by itself.
+    For those the engine pulls the bases by itself, since it may support more.
     """
     try:
         stages = split_stages(dockerfile, options, Lexer(dockerfile.escape))
         needed = needed_stages(stages, stages.target_number(options.stage))
     except BuildError:
         return []
-    found: dict[tuple[str, str], Base] = {}
+    found: dict[tuple[str, str], NeededBase] = {}
     for block in needed:
         if block.base is None and block.image != "scratch":
             platform = block.platform or options.platform
             where = stages.where(block.head)
-            found.setdefault((block.image, platform), Base(block.image, parse_reference(block.image), platform, where))
+            found.setdefault(
+                (block.image, platform), NeededBase(block.image, parse_reference(block.image), platform, where)
+            )
     return list(found.values())
 
 
-def final_base(dockerfile: Dockerfile, options: BuildOptions, bases: Iterable[Base]) -> Base | None:
-    """The image that the wanted stage goes back to: only its layers are part of what is built. None for scratch."""
+def final_base(dockerfile: Dockerfile, options: BuildOptions, bases: Iterable[NeededBase]) -> NeededBase | None:
+    """The image whose layers are in the result, through all stages that the target builds on. None for scratch."""
     try:
         stages = split_stages(dockerfile, options, Lexer(dockerfile.escape))
         block = stages.blocks[stages.target_number(options.stage)]
@@ -106,8 +108,8 @@ def final_base(dockerfile: Dockerfile, options: BuildOptions, bases: Iterable[Ba
     return next((base for base in bases if (base.image, base.platform) == named), None)
 
 
-def known_layers(base: Base | None, source: BlobSource, engine: Engine) -> dict[Digest, Layer]:
-    """Layers of the base as its registry has them, so that they can be mounted instead of compressed and sent."""
+def registry_layers(base: NeededBase | None, source: BlobSource, engine: Engine) -> dict[Digest, Layer]:
+    """diff_id -> layer of the base as its registry has it, so that it is mounted instead of compressed and uploaded."""
     if base is None:
         return {}
     found, pinned = engine.inspect(base.image), base.ref

@@ -1,4 +1,4 @@
-"""A build by an engine, from its bases to its layers in the store."""
+"""Builds an image with an engine, from its bases to its layers in the store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shipit.image.build_tools import BuildTools
 from shipit.image.choice import TITLES, Choice, instead_of_buildkit
 from shipit.image.config import parse_config
 from shipit.image.dockerfile.parse import Dockerfile
-from shipit.image.engine.bases import bring_bases, final_base, known_layers
+from shipit.image.engine.bases import final_base, pull_bases, registry_layers
 from shipit.image.engine.builders import ContextRefused, build_by_buildx, build_by_request
 from shipit.image.engine.export import export_image
 from shipit.image.image import BuiltImage
@@ -23,38 +23,40 @@ from shipit.platforms import normal_platform, parse_platform
 def build_by_engine(
     name: str, choice: Choice, dockerfile: Dockerfile, options: BuildOptions, tools: BuildTools
 ) -> BuiltImage:
-    """Build with an engine in the way chosen, and bring the result into the store.
+    """Build with an engine in the chosen way, and export the result into the store.
 
     Raises: BuildError at the Dockerfile's line.
     """
     engine, store, source = tools.engine(), tools.store, tools.source
-    bases = bring_bases(dockerfile, options, source, engine, tools.logins)
+    bases = pull_bases(dockerfile, options, source, engine, tools.logins)
     memo = Digest.of(engine.title.encode())
     if choice.way == "buildkit" and store.recall("no-buildkit", memo):
         choice = instead_of_buildkit(engine)
     if choice.way == "buildx" and options.times == "commit":
-        tools.emit(Warned("", "docker buildx takes the times of files from the disk: times: commit changes nothing"))
+        tools.emit(Warned("", "docker buildx uses the file times on disk: times: commit has no effect"))
     try:
-        image = _built(choice, engine, name, dockerfile, options, tools.emit)
+        image = _build_in_engine(choice, engine, name, dockerfile, options, tools.emit)
     except ContextRefused:
         store.note("no-buildkit", memo, True)
         choice = instead_of_buildkit(engine)
-        tools.emit(Warned("", f"{engine.title} takes no build over HTTP; {TITLES[choice.way]} builds instead"))
-        image = _built(choice, engine, name, dockerfile, options, tools.emit)
+        tools.emit(Warned("", f"{engine.title} does not build over HTTP; {TITLES[choice.way]} is used instead"))
+        image = _build_in_engine(choice, engine, name, dockerfile, options, tools.emit)
     built = export_image(
         engine,
         name,
         image,
         options.platform,
         store,
-        known_layers(final_base(dockerfile, options, bases), source, engine),
+        registry_layers(final_base(dockerfile, options, bases), source, engine),
     )
     _check_platform(built, dockerfile)
     return built._replace(builder=str(choice), has_cache=choice.way == "buildx" and bool(options.cache))
 
 
-def _built(choice: Choice, engine: Engine, name: str, dockerfile: Dockerfile, options: BuildOptions, emit: Emit) -> str:
-    """Build in the engine, under one name per image and project: without it the engine would forget its cache."""
+def _build_in_engine(
+    choice: Choice, engine: Engine, name: str, dockerfile: Dockerfile, options: BuildOptions, emit: Emit
+) -> str:
+    """Build in the engine. The image's name is the same for each build, so that the engine keeps the build cache."""
     key = sha256(f"{options.context}\n{options.dockerfile}".encode()).hexdigest()[:8]
     tag = f"shipit-build:{name}-{options.platform.replace('/', '-')}-{key}"
     if choice.way == "buildx":
@@ -63,7 +65,7 @@ def _built(choice: Choice, engine: Engine, name: str, dockerfile: Dockerfile, op
 
 
 def _check_platform(built: BuiltImage, dockerfile: Dockerfile) -> None:
-    """That the engine built for the platform asked for: it may have had the base for another."""
+    """Check that the engine built for the requested platform: its copy of the base may be for another."""
     config = parse_config(built.config)
     own = normal_platform(config.os, config.architecture)
     if own.architecture in {platform.architecture for platform in parse_platform(built.platform).runs}:

@@ -1,4 +1,4 @@
-"""A build context as an engine takes it: a tar in a request, or a folder beside a Dockerfile for `docker buildx`."""
+"""The build context for an engine: a tar in a request, or a folder and a Dockerfile for `docker buildx`."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _OWN_NAME = ".shipit.Dockerfile"
 
 
 @contextmanager
-def packed_context(options: BuildOptions, *, classic: bool, syntax: bool) -> Iterator[tuple[IO[bytes], str]]:
-    """The context as a tar, and the Dockerfile's name in it.
+def context_tar(options: BuildOptions, *, classic: bool, syntax: bool) -> Iterator[tuple[IO[bytes], str]]:
+    """The context as a tar, and the Dockerfile's path in it.
 
-    A hidden Dockerfile is put in; the classic builder takes it out again before it copies, since .dockerignore says so.
-    `syntax` is whether it begins with a `# syntax` line, which is blanked where BuildKit could not fetch what it names.
+    A Dockerfile outside of the context is added; for the classic builder, .dockerignore keeps it out of the image.
+    With `syntax`, the `# syntax` line is blanked, because BuildKit may not be able to fetch the frontend.
     """
     tree = read_context(options)
     name, dockerfile = path_in_context(options) or _OWN_NAME, read_file(options.dockerfile)
     if name not in tree:
-        name = _put_in(tree, name, dockerfile, classic=classic)
+        name = _add_dockerfile(tree, name, dockerfile, classic=classic)
     if syntax and not classic:
-        tree[name] = _file(_blanked(dockerfile))
+        tree[name] = _file(_without_syntax(dockerfile))
     with tempfile.TemporaryFile() as file:
         for chunk in tar_stream(tree):
             file.write(chunk)
@@ -40,21 +40,21 @@ def packed_context(options: BuildOptions, *, classic: bool, syntax: bool) -> Ite
         yield file, name
 
 
-def _put_in(tree: Tree, name: str, dockerfile: bytes, *, classic: bool) -> str:
-    """Put a hidden Dockerfile into the tree; its name there."""
+def _add_dockerfile(tree: Tree, name: str, dockerfile: bytes, *, classic: bool) -> str:
+    """Add a Dockerfile to the tree that lacks it. Returns its path there."""
     if classic:
         rules = tree.get(_IGNORE)
         if rules is None:
             name = _OWN_NAME
             tree[_IGNORE] = _file(f"{_IGNORE}\n{name}\n".encode())
-        elif name == _OWN_NAME or not _leaves_out(rules, name):
+        elif name == _OWN_NAME or not _excludes(rules, name):
             name = _OWN_NAME
             tree[_IGNORE] = _file(b"".join(read_content(_IGNORE, rules)) + f"\n{name}\n".encode())
     tree[name] = _file(dockerfile)
     return name
 
 
-def _leaves_out(entry: Entry, name: str) -> bool:
+def _excludes(entry: Entry, name: str) -> bool:
     return is_ignored(name, parse_ignore(b"".join(read_content(_IGNORE, entry))))
 
 
@@ -63,8 +63,8 @@ def _file(data: bytes) -> Entry:
 
 
 @contextmanager
-def dockerfile_beside(options: BuildOptions) -> Iterator[Path]:
-    """A copy of the Dockerfile in a folder of its own, whose rules also leave out what is ours."""
+def copied_dockerfile(options: BuildOptions) -> Iterator[Path]:
+    """A copy of the Dockerfile in a temporary folder, with an ignore file that also excludes what shipit leaves out."""
     with tempfile.TemporaryDirectory(prefix="shipit-buildx-") as folder:
         copy = Path(folder) / "Dockerfile"
         copy.write_bytes(read_file(options.dockerfile))
@@ -76,16 +76,16 @@ def dockerfile_beside(options: BuildOptions) -> Iterator[Path]:
 
 
 def _withheld(options: BuildOptions) -> tuple[str, ...]:
-    """The paths in a context that a builder which reads it by itself must be told to leave out."""
+    """The withheld paths of a context, for a builder that reads the folder by itself."""
     held = options.withheld
     if held.nodes or held.names or held.contents:
-        # Which other ways lead to a file, only the folder itself shows.
+        # Hard links and copies of withheld files are found by a scan only.
         scan_context(options.context, read_ignore_rules(options.context, options.dockerfile), options.left_out, held)
     return (*held.paths, *(path for path in held.found if path not in held.paths))
 
 
-def _blanked(dockerfile: bytes) -> bytes:
-    """The same lines, with the directive `# syntax` a plain comment."""
+def _without_syntax(dockerfile: bytes) -> bytes:
+    """The same lines, with the `# syntax` directive replaced by an empty comment."""
     lines = dockerfile.split(b"\n")
     for index, line in enumerate(lines):
         if not line.lstrip().startswith(b"#"):

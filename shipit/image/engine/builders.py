@@ -1,4 +1,4 @@
-"""The three ways an engine builds: its BuildKit over HTTP, `docker buildx`, and the classic builder."""
+"""The ways in which an engine builds: BuildKit over HTTP, the classic builder, and `docker buildx`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shipit.docker.json_rows import LONGEST_ROW
 from shipit.errors import BuildError
 from shipit.events import Emit, Log
 from shipit.image.dockerfile.parse import Dockerfile
-from shipit.image.engine.build_context import dockerfile_beside, packed_context
+from shipit.image.engine.build_context import context_tar, copied_dockerfile
 from shipit.image.engine.failure import explain_failure
 from shipit.image.engine.progress import Progress, read_plain, read_row
 from shipit.image.options import BuildOptions
@@ -19,15 +19,15 @@ from shipit.process import ProgramFailed, run_program
 
 
 class ContextRefused(BuildError):
-    """The engine's BuildKit could not take the context from the request: another way has to be found."""
+    """The engine's BuildKit cannot load the context from the request; another way may work."""
 
 
 def build_by_request(
     engine: Engine, name: str, tag: str, dockerfile: Dockerfile, options: BuildOptions, emit: Emit, *, buildkit: bool
 ) -> str:
-    """Build with POST /build under a tag; the image's id in the engine.
+    """Build with POST /build and tag the result. Returns the image's id or tag in the engine.
 
-    Raises: BuildError at the Dockerfile's line; ContextRefused when nothing was built for the engine's own reasons.
+    Raises: BuildError at the Dockerfile's line; ContextRefused.
     """
     progress = Progress(lambda line: emit(Log("", f"build {name}", line)))
     parameters = {
@@ -37,7 +37,7 @@ def build_by_request(
         **({"version": "2"} if buildkit else {"rm": "true", "forcerm": "true"}),
         **({"target": options.stage} if options.stage else {}),
     }
-    with packed_context(options, classic=not buildkit, syntax=bool(dockerfile.syntax)) as (body, inside):
+    with context_tar(options, classic=not buildkit, syntax=bool(dockerfile.syntax)) as (body, inside):
         for row in engine.build({**parameters, "dockerfile": inside}, body, dockerfile.name):
             read_row(row, progress)
     progress.flush()
@@ -52,15 +52,15 @@ def build_by_request(
 def build_by_buildx(
     engine: Engine, name: str, tag: str, dockerfile: Dockerfile, options: BuildOptions, emit: Emit
 ) -> str:
-    """Build with `docker buildx`, which hands the image to the engine; the image's id there.
+    """Build with `docker buildx`, which loads the image into the engine. Returns its tag there.
 
-    Secrets and arguments reach it as variables of its environment, never as words of its command line.
+    Secrets and build arguments are passed in the environment, not on the command line.
     Raises: BuildError at the Dockerfile's line.
     """
     progress = Progress(lambda line: emit(Log("", f"build {name}", line)))
-    with dockerfile_beside(options) as copy:
+    with copied_dockerfile(options) as copy:
         command, added = buildx_command(tag, copy, options)
-        # Attestations would make the result an index that nobody asked for.
+        # With attestations, the result would be an index.
         variables = {**engine.variables, **added, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1", "BUILDKIT_PROGRESS": "plain"}
         code, last = _run(command, variables, progress)
     progress.flush()
@@ -71,9 +71,9 @@ def build_by_buildx(
 
 
 def export_cache(engine: Engine, dockerfile: Dockerfile, options: BuildOptions) -> None:
-    """Keep in a registry what the build that was just done has made. Raises: BuildError."""
+    """Export the build cache of the last build to a registry. Raises: BuildError."""
     progress = Progress(lambda line: None)
-    with dockerfile_beside(options) as copy:
+    with copied_dockerfile(options) as copy:
         command, added = buildx_command("", copy, options, exports_cache=True)
         code, last = _run(command, {**engine.variables, **added, "BUILDKIT_PROGRESS": "plain"}, progress)
     if code != 0:
@@ -83,7 +83,7 @@ def export_cache(engine: Engine, dockerfile: Dockerfile, options: BuildOptions) 
 def buildx_command(
     tag: str, dockerfile: Path, options: BuildOptions, *, exports_cache: bool = False
 ) -> tuple[list[str], dict[str, str]]:
-    """The command and the variables it needs. With `exports_cache` its result is the cache, and no image. Pure."""
+    """The command, and the variables that it needs. With `exports_cache` it exports the cache only. Pure."""
     variables = {f"SHIPIT_BUILD_SECRET_{index}": value for index, value in enumerate(options.secrets.values())}
     command = ["docker", "buildx", "build", "--progress", "plain"]
     if exports_cache:
@@ -105,7 +105,7 @@ def buildx_command(
 
 
 def _run(command: list[str], variables: Mapping[str, str], progress: Progress) -> tuple[int, str]:
-    """Its exit code and the last line it wrote."""
+    """Run a command. Returns its exit code and the last line that it wrote. Raises: BuildError."""
     lines = _Lines(progress)
     try:
         done = run_program(command, variables=variables, timeout_s=float("inf"), on_output=lines.take)
@@ -116,7 +116,7 @@ def _run(command: list[str], variables: Mapping[str, str], progress: Progress) -
 
 
 class _Lines:
-    """What a program writes, cut into lines; one that is too long is cut there, too."""
+    """Splits a program's output into lines; a line that is too long is split as well."""
 
     def __init__(self, progress: Progress) -> None:
         self.last = ""

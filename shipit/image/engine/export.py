@@ -1,6 +1,6 @@
-"""What an engine built, brought into the store: every layer compressed once, and remembered by its diff_id.
+"""Exports what an engine built into the store. Each layer is compressed once, and remembered by its diff_id.
 
-Source: OCI image-layout 1.1; the archive of `docker save`, of either image store.
+Source: OCI image-layout 1.1; the archive of `docker save`, from both image stores.
 """
 
 from __future__ import annotations
@@ -23,20 +23,22 @@ from shipit.image.store.content_store import ContentStore
 from shipit.json_text import parse_json
 
 _BLOCK = 1024 * 1024
-_ANOTHER = "the engine gave a layer that is not the one it named"
-_NOT_UNDERSTOOD = "the engine's export holds no image that is understood"
+_MISMATCH = "the engine's export has a layer that does not match its digest"
+_NO_IMAGE = "the engine's export contains no valid image"
 
 
 def export_image(
     engine: Engine, name: str, image: str, platform: str, store: ContentStore, known: Mapping[Digest, Layer]
 ) -> BuiltImage:
-    """The image of a tag or id. `known` are layers that need not be brought: diff_id -> layer, as those of its base.
+    """The image with a tag or id. `known`: diff_id -> layer that need not be exported, such as those of its base.
 
-    An image that was brought before is not asked for again.
+    An image that was exported before is not requested again. Raises: BuildError.
     """
     found = engine.inspect(image)
     if found is None:
-        raise BuildError("the engine has lost what it built", where=str(engine.address), hint="run it again")
+        raise BuildError(
+            "the engine no longer has the image that it built", where=str(engine.address), hint="run it again"
+        )
     if (remembered := _remembered(found.id, store, known)) is not None:
         config, layers = remembered
     else:
@@ -59,12 +61,12 @@ def _brought(
 def read_saved(
     file: IO[bytes], store: ContentStore, known: Mapping[Digest, Layer], where: str
 ) -> tuple[bytes, tuple[Layer, ...]]:
-    """The same of a file, which is a tar that is not compressed. Raises: BuildError."""
+    """Config and layers of an uncompressed archive. Raises: BuildError."""
     try:
         with tarfile.open(fileobj=file, mode="r:") as archive:
             return read_archive(archive, store, known)
     except (tarfile.TarError, ValueError, RecursionError) as error:
-        # tarfile lets through what it meets in sparse files, and calls itself for each header before a header.
+        # tarfile raises other errors for some sparse files, and recurses for each header before a header.
         what = f"the engine's export can't be read: {str(error).partition(chr(10))[0]}"
         raise BuildError(what, where=where, hint="run it again") from None
 
@@ -72,7 +74,7 @@ def read_saved(
 def _remembered(
     key: Digest, store: ContentStore, known: Mapping[Digest, Layer]
 ) -> tuple[bytes, tuple[Layer, ...]] | None:
-    """Config and layers of an image brought before, where all that is not known is still in the store."""
+    """Config and layers of an image that was exported before, if the store still has the layers that are not known."""
     match store.recall("engine", key):
         case {"config": digest, "layers": [*rows]} if parse_digest(digest):
             layers = tuple(layer for row in rows if (layer := parse_layer(row)))
@@ -80,36 +82,36 @@ def _remembered(
             if (
                 config is not None
                 and len(layers) == len(rows)
-                and all(_is_there(layer, store, known) for layer in layers)
+                and all(_is_available(layer, store, known) for layer in layers)
             ):
                 return config, layers
     return None
 
 
-def _is_there(layer: Layer, store: ContentStore, known: Mapping[Digest, Layer]) -> bool:
+def _is_available(layer: Layer, store: ContentStore, known: Mapping[Digest, Layer]) -> bool:
     return layer.diff_id in known or store.has(layer.digest, layer.size_bytes)
 
 
 def read_archive(
     archive: tarfile.TarFile, store: ContentStore, known: Mapping[Digest, Layer]
 ) -> tuple[bytes, tuple[Layer, ...]]:
-    """Config and layers of the one image in an archive. Layers that are compressed already stay as they are.
+    """Config and layers of the only image in an archive. Compressed layers are stored unchanged.
 
-    Raises: BuildError for an archive that holds another form, or bytes that are not what they are named by.
+    Raises: BuildError when the archive has another form, or content does not match its digest.
     """
     try:
         match parse_json(_member(archive, "manifest.json")):
-            # An image without layers has none, or null.
+            # An image without layers has null or an empty list.
             case [{"Config": str(name), "Layers": list() | None as found}, *_]:
                 members = [member for member in found or [] if isinstance(member, str)]
                 config = _member(archive, name)
             case _:
-                raise BuildError(_NOT_UNDERSTOOD, where="manifest.json")
+                raise BuildError(_NO_IMAGE, where="manifest.json")
         diff_ids = parse_config(config).diff_ids
     except (KeyError, ValueError, InvalidManifest):
-        raise BuildError(_NOT_UNDERSTOOD, where="manifest.json") from None
+        raise BuildError(_NO_IMAGE, where="manifest.json") from None
     if len(diff_ids) != len(members):
-        raise BuildError("the engine's export has other layers than its config", where="manifest.json")
+        raise BuildError("the engine's export and its config differ in the number of layers", where="manifest.json")
     return config, tuple(
         known[diff_id] if diff_id in known else _layer(archive, diff_id, member, store)
         for diff_id, member in zip(diff_ids, members, strict=True)
@@ -117,9 +119,9 @@ def read_archive(
 
 
 def _layer(archive: tarfile.TarFile, diff_id: Digest, member: str, store: ContentStore) -> Layer:
-    noted = parse_layer(store.recall("packed", diff_id))
-    if noted and noted.diff_id == diff_id and store.has(noted.digest, noted.size_bytes):
-        return noted
+    remembered = parse_layer(store.recall("packed", diff_id))
+    if remembered and remembered.diff_id == diff_id and store.has(remembered.digest, remembered.size_bytes):
+        return remembered
     try:
         file = _open(archive, member)
     except KeyError:
@@ -128,22 +130,24 @@ def _layer(archive: tarfile.TarFile, diff_id: Digest, member: str, store: Conten
     if compression == "none":
         layer = pack_layer(iter(partial(file.read, _BLOCK), b""), store)
         if layer.diff_id != diff_id:
-            raise BuildError(_ANOTHER, where=member, hint="run it again")
+            raise BuildError(_MISMATCH, where=member, hint="run it again")
     else:
-        layer = _kept(file, diff_id, member, compression, store)
+        layer = _store_compressed(file, diff_id, member, compression, store)
     if compression != "zstd":
-        # What is in it is known to be what its diff_id says.
+        # It was hashed, so its content is known to match the diff_id.
         store.note("packed", diff_id, layer)
     return layer
 
 
-def _kept(file: IO[bytes], diff_id: Digest, member: str, compression: Compression, store: ContentStore) -> Layer:
-    """A layer that the engine has compressed, under the digest that its name says."""
+def _store_compressed(
+    file: IO[bytes], diff_id: Digest, member: str, compression: Compression, store: ContentStore
+) -> Layer:
+    """Store a layer that the engine compressed, under the digest in its name."""
     try:
         digest = Digest(f"sha256:{posixpath.basename(member)}")
     except InvalidDigest as error:
         raise BuildError(
-            f"the engine's export names a layer by no digest: {error.what}", where="manifest.json"
+            f"the engine's export has a layer without a digest in its name: {error.what}", where="manifest.json"
         ) from None
     size = 0
 
@@ -158,7 +162,7 @@ def _kept(file: IO[bytes], diff_id: Digest, member: str, compression: Compressio
         seen = diff_id.hasher()
         hash_unpacked(path, store.limits.unpacked(size), seen, member)
         if seen.hexdigest() != diff_id.hex:
-            raise BuildError(_ANOTHER, where=member, hint="run it again")
+            raise BuildError(_MISMATCH, where=member, hint="run it again")
     return Layer(diff_id, digest, size, compression)
 
 
@@ -171,12 +175,12 @@ def _compression(file: IO[bytes]) -> Compression:
 
 
 def _open(archive: tarfile.TarFile, name: str) -> IO[bytes]:
-    """A member, or what it links to: engines store equal layers once. Raises: KeyError."""
+    """A member, or the target of its link: engines store equal layers once. Raises: KeyError."""
     member = archive.getmember(name)
     if member.issym():
         target = posixpath.join("/", posixpath.dirname(name), member.linkname)
         member = archive.getmember(posixpath.normpath(target).lstrip("/"))
-    # The holes of a sparse file cost nothing to claim, and an engine writes none.
+    # A sparse file can claim any size; engines write none.
     file = archive.extractfile(member) if member.isreg() and not member.issparse() else None
     if file is None:
         raise KeyError(name)
@@ -184,7 +188,7 @@ def _open(archive: tarfile.TarFile, name: str) -> IO[bytes]:
 
 
 def _member(archive: tarfile.TarFile, name: str) -> bytes:
-    """The bytes of a member that is not large. Raises: KeyError, ValueError."""
+    """The content of a small member. Raises: KeyError, ValueError."""
     data = _open(archive, name).read(MAX_CONFIG_BYTES + 1)
     if len(data) > MAX_CONFIG_BYTES:
         raise ValueError(f"{name} is too large")

@@ -1,4 +1,4 @@
-"""Why an engine's build failed, said at the Dockerfile's line. Pure."""
+"""Explains a failed build of an engine as an error at a line of the Dockerfile. Pure."""
 
 from __future__ import annotations
 
@@ -14,19 +14,23 @@ _CLASSIC = re.compile(r"Step (\d{1,9})/\d+ : (.*)", re.DOTALL)
 _EXIT = re.compile(r"exit code: (\d+)|returned a non-zero code: (\d+)")
 _MISSING = re.compile(r'"/?([^"]*)":? not found')
 _LINE = re.compile(r"(?:on )?line (\d+)")
-# Instructions that BuildKit counts as steps, WORKDIR included.
+# Instructions that BuildKit counts as steps; WORKDIR is one.
 _STEPS = ("ADD", "COPY", "RUN", "WORKDIR")
 
 
 def explain_failure(progress: Progress, dockerfile: Dockerfile) -> BuildError:
-    """The error for a build that failed: what, at which line, with the last lines of the instruction that failed."""
+    """The error for a failed build: what failed, its line, and the last output of the instruction."""
     vertex = progress.failed or _last_classic(progress)
     message = (vertex.error if vertex else "") or progress.error or "the engine ended without an image"
     instruction = find_instruction(vertex.name, dockerfile) if vertex else None
     lines = [line for line in (vertex.lines if vertex else []) if line.strip()][-_LAST_LINES:]
     if instruction and (match := _EXIT.search(message) or _EXIT.search(progress.error)):
         code = next(filter(None, match.groups()))
-        hint = "the lines above are the last it wrote" if lines else "it wrote nothing; run it by hand in its base"
+        hint = (
+            "the lines above are the last it wrote"
+            if lines
+            else "it has no output; run it by hand in a container of its base"
+        )
         what = f"{instruction.keyword} ended with {code}: {_first_line(instruction.text)}"
         return BuildError(what, where=dockerfile.where(instruction), detail=lines, hint=hint)
     if instruction and (missing := _MISSING.search(message)):
@@ -36,13 +40,15 @@ def explain_failure(progress: Progress, dockerfile: Dockerfile) -> BuildError:
     where = dockerfile.where(instruction) if instruction else dockerfile.name
     if not instruction and (line := _LINE.search(message)):
         where = f"{dockerfile.name}:{line[1]}"
-    return BuildError(message.strip(), where=where, detail=lines, hint="correct it there, and run it again")
+    return BuildError(
+        message.strip(), where=where, detail=lines, hint="fix this line of the Dockerfile, and run it again"
+    )
 
 
 def find_instruction(name: str, dockerfile: Dockerfile) -> Instruction | None:
-    """The instruction of a part of a build, by the name that the builder gave it.
+    """The instruction of a vertex, by the name that the builder gave it.
 
-    Counted from the end of its stage, since what a base brings (ONBUILD) is counted before it.
+    Counted from the end of the stage, because ONBUILD instructions of a base are counted at its start.
     """
     if match := _CLASSIC.fullmatch(name):
         index = int(match[1]) - 1
@@ -61,7 +67,7 @@ def find_instruction(name: str, dockerfile: Dockerfile) -> Instruction | None:
 
 
 def _stage(dockerfile: Dockerfile, name: str | None) -> list[Instruction]:
-    """The instructions of the stage of that name; `stage-N` is the one at that index, none is the only one."""
+    """The instructions of the stage with that name, or of stage N for `stage-N`; without a name, of the last stage."""
     stages: list[list[Instruction]] = []
     for instruction in dockerfile.instructions:
         if instruction.keyword == "FROM":
@@ -80,7 +86,7 @@ def _stage(dockerfile: Dockerfile, name: str | None) -> list[Instruction]:
 
 
 def _last_classic(progress: Progress) -> Vertex | None:
-    """The step that the classic builder was at: it names no other."""
+    """The last step of the classic builder, which names no failed step."""
     last = next(reversed(progress.vertices.values()), None)
     return last if last and _CLASSIC.fullmatch(last.name) else None
 

@@ -1,4 +1,4 @@
-"""What an engine says while it builds, in its three dialects, as one value. Pure.
+"""The progress of an engine's build, parsed from three formats into one value. Pure.
 
 Source: BuildKit api/services/control/control.proto, StatusResponse; protobuf.dev/programming-guides/encoding;
 the plain progress of `docker buildx build`; Docker Engine API, POST /build.
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 TRACE = "moby.buildkit.trace"
-# Of what a build writes the last lines are kept; a line that never ends is broken.
+# Limits: the last lines of each vertex are kept, and longer lines are split.
 _LONGEST_LINE = 64 * 1024
 _MOST_LINES = 200
 _LONGEST_NAME = 4096
@@ -30,7 +30,7 @@ _STEP = re.compile(r"Step (\d{1,9})/\d+ : (.*)")
 
 @dataclass
 class Vertex:
-    """One part of a build: its name as the builder shows it, the last lines it wrote, and why it failed."""
+    """One vertex of a build, such as a step: its name for people, its last lines of output, and its error."""
 
     name: str
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=_MOST_LINES))
@@ -40,7 +40,7 @@ class Vertex:
 
 @dataclass
 class Progress:
-    """The parts of a build by id, in the order they began. `tell` is called with each line for people."""
+    """The vertices of a build by id, in order of their start. `tell` is called with each line of output."""
 
     tell: Callable[[str], None]
     vertices: dict[str, Vertex] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Progress:
                 self.tell(name)
 
     def write(self, key: str, text: str) -> None:
-        """Output of a part, which may break anywhere."""
+        """Add output of a vertex; chunks may end anywhere."""
         self.begin(key, "")
         vertex = self.vertices.get(key)
         if vertex is None:
@@ -80,14 +80,14 @@ class Progress:
                 vertex.rest = ""
 
     def _line(self, vertex: Vertex, line: str) -> None:
-        # What stands behind the last carriage return is what a terminal would show.
+        # A terminal shows what follows the last carriage return.
         shown = line.rstrip("\r").rpartition("\r")[2].rstrip()
         vertex.lines.append(shown)
         self.tell(shown)
 
 
 def read_row(row: Mapping[str, Any], progress: Progress) -> None:
-    """Take in one line of JSON of POST /build, of BuildKit or of the classic builder."""
+    """Add one JSON row of POST /build, from BuildKit or the classic builder."""
     aux = row.get("aux")
     if row.get("id") == TRACE and isinstance(aux, str):
         try:
@@ -101,7 +101,7 @@ def read_row(row: Mapping[str, Any], progress: Progress) -> None:
     detail = row.get("errorDetail")
     if detail or "error" in row:
         said = detail.get("message") if isinstance(detail, dict) else None
-        progress.error = str(said or row.get("error") or "the engine says that it failed, and not why")
+        progress.error = str(said or row.get("error") or "the engine reported a failure without a message")
 
 
 def _read_classic(text: str, progress: Progress) -> None:
@@ -112,7 +112,7 @@ def _read_classic(text: str, progress: Progress) -> None:
 
 
 def read_trace(data: bytes, progress: Progress) -> None:
-    """Take in one StatusResponse. Raises: ValueError or IndexError when it breaks off."""
+    """Add one StatusResponse. Raises: ValueError or IndexError when it is truncated."""
     for number, value in _fields(data):
         if not isinstance(value, bytes):
             continue
@@ -137,7 +137,7 @@ def _text(value: int | bytes | None) -> str:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """The fields of a protobuf message: number -> integer or bytes, in order."""
+    """The fields of a protobuf message in order: number and value, an integer or bytes."""
     at = 0
     while at < len(data):
         key, at = _varint(data, at)
@@ -153,7 +153,7 @@ def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
         else:
             raise ValueError(f"wire type {kind}")
         if at + size > len(data):
-            raise ValueError("the message breaks off")
+            raise ValueError("the message is truncated")
         yield key >> 3, data[at : at + size]
         at += size
 
@@ -171,7 +171,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def read_plain(line: str, progress: Progress) -> None:
-    """Take in one line of `--progress plain`."""
+    """Add one line of `--progress plain`."""
     match = _PLAIN.fullmatch(line)
     if not match:
         if line.startswith("ERROR: "):
