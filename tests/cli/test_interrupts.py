@@ -22,17 +22,6 @@ SLACK_S = 1.0
 BEGIN = "import sys; sys.argv[0] = 'shipit'; import shipit.cli.main as m; print('begun', flush=True); m.main()"
 
 
-@pytest.fixture
-def registry(shipit: Shipit) -> Iterator[EmbeddedRegistry]:
-    with EmbeddedRegistry() as server:
-        shipit.write(
-            Dockerfile='FROM scratch\nCOPY hello.txt /\nCMD ["x"]\n',
-            hello__txt="hello\n",
-            deploy__yml=f"app: shop\nimage: {server.host}/shop\ntargets: {{hub: {{settle: 0s}}}}\n",
-        )
-        yield server
-
-
 def begun(shipit: Shipit, *arguments: str) -> subprocess.Popen[str]:
     """The program, once it runs code of ours, in a process group of its own."""
     process = subprocess.Popen(

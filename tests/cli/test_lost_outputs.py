@@ -6,7 +6,6 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,17 +17,6 @@ FULL = Path("/dev/full")
 pytestmark = pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full here")
 
 CLOSED = [">&-", "2>&-", ">&- 2>&-", "<&-", "<&- >&- 2>&-", ">/dev/full", "2>/dev/full", ">/dev/full 2>/dev/full"]
-
-
-@pytest.fixture
-def registry(shipit: Shipit) -> Iterator[EmbeddedRegistry]:
-    with EmbeddedRegistry() as server:
-        shipit.write(
-            Dockerfile='FROM scratch\nCOPY hello.txt /\nCMD ["x"]\n',
-            hello__txt="hello\n",
-            deploy__yml=f"app: shop\nimage: {server.host}/shop\ntargets: {{hub: {{settle: 0s}}}}\n",
-        )
-        yield server
 
 
 def in_shell(shipit: Shipit, command: str, **env: str) -> subprocess.CompletedProcess[bytes]:
