@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.leaks import until_empty
 from tests.shipit import Shipit
 
 HEAD = "app: hello\nimage: localhost:1/hello\ntargets: {hub: }\n"
@@ -109,7 +110,7 @@ def test_a_signal_ends_the_run_and_its_programs(shipit: Shipit, child: str, numb
     assert time.monotonic() - sent < 2.5
     assert process.returncode == 130, said
     assert "Traceback" not in said and "ended with -2" not in said
-    assert not alive(mark)
+    assert until_empty(lambda: alive(mark), 2.0) == []
 
 
 def test_what_nohup_starts_goes_on_without_its_terminal(shipit: Shipit) -> None:
@@ -152,4 +153,4 @@ def test_ctrl_c_at_a_terminal_ends_the_run_and_its_programs(shipit: Shipit, chil
     _, said = process.communicate(timeout=20)
     assert time.monotonic() - sent < 2.5
     assert process.returncode == 130, said
-    assert not alive(mark)
+    assert until_empty(lambda: alive(mark), 2.0) == []

@@ -198,11 +198,11 @@ def test_any_text_has_an_excerpt_with_its_caret(pieces: list[str], line: int, co
 def test_a_file_of_many_lines_and_one_of_one_are_walked_quickly() -> None:
     import time
 
-    started = time.perf_counter()
+    started = time.process_time()
     private_parts([f"  key{number}: {{name{number}: value}}" for number in range(50_000)])
     private_parts(["{" + ", ".join(f"key{number}x: v" for number in range(100_000)) + "}"])
     private_parts(["secrets: {" + "a: [" * 100_000])
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_a_manifest_with_a_secret_is_masked(shipit: Shipit) -> None:

@@ -322,19 +322,19 @@ def test_a_long_log_and_many_secrets_take_little_time() -> None:
     redactor = Redactor([f"s3cret/{number}-{'x' * (number % 30)}!" for number in range(50)])
     log = LogRedactor(redactor)
     line = "Step 12/20 : RUN npm install --production added 1423 packages in 32s https://example.com/foo.tgz"
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(50_000):
         log.push(line)
-    assert time.perf_counter() - started < 5, "it takes 0.2 s on a quiet machine"
+    assert time.process_time() - started < 5, "it takes 0.2 s on a quiet machine"
 
 
 @pytest.mark.parametrize("piece", [" ", "\\", "\n", "\x1b", " \n", "\x1b[1m", "s3cret-valu", "s3cr"])
 def test_no_text_takes_long(piece: str) -> None:
     redactor = Redactor(["s3cret-value"])
     text = piece * (200_000 // len(piece))
-    started = time.perf_counter()
+    started = time.process_time()
     assert redactor.text(text).count("\n") == text.count("\n")
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_a_log_event_is_told_with_its_line_masked() -> None:

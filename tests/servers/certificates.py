@@ -22,7 +22,8 @@ class Authority:
         subject = _name("test authority", None)
         builder = _builder(subject, subject, self._key).add_extension(x509.BasicConstraints(True, None), critical=True)
         usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
-        self._certificate = builder.add_extension(usage, critical=True).sign(self._key, hashes.SHA256())
+        builder = builder.add_extension(usage, critical=True)
+        self._certificate = builder.sign(self._key, hashes.SHA256())
         self._write("ca", self._certificate, self._key)
 
     def issue(
@@ -76,7 +77,9 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: rsa.RSAPrivateKey) -> x
     now = datetime.datetime.now(datetime.UTC)
     builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key())
     builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(hours=1))
-    return builder.not_valid_after(now + datetime.timedelta(days=1))
+    builder = builder.not_valid_after(now + datetime.timedelta(days=1))
+    # RFC 5280, 4.2.1.2: an authority must have it, and Python 3.13 refuses one without.
+    return builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
 
 
 def _alternative(name: str) -> x509.GeneralName:

@@ -16,7 +16,7 @@ from tests.servers.install import cache_folder, unpack_debian_13
 ROOT = Path(__file__).parent.parent.parent
 # Every Debian has the essential ones, so that no package asks for them.
 ESSENTIAL = ("bash", "coreutils", "dash", "findutils", "grep", "gzip", "sed", "tar", "util-linux")
-PACKAGES = ("python3.13-venv", "git", "openssh-client", "ca-certificates", "procps", *ESSENTIAL)
+PACKAGES = ("python3.13-venv", "python-is-python3", "git", "openssh-client", "ca-certificates", "procps", *ESSENTIAL)
 # What the unpacked system shares with this one: devices, the network's names and authorities, and the project at /project.
 SHARED = ("/proc", "/dev", "/sys", "/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs")
 PROJECT = "/project"
