@@ -22,6 +22,10 @@ class Clock:
         """Seconds of a monotonic clock."""
         return time.monotonic()
 
+    def wall_s(self) -> float:
+        """Seconds since the epoch, which may jump when somebody sets the clock."""
+        return time.time()
+
     def sleep(self, seconds: float) -> None:
         if self.cancel.wait(max(0.0, seconds)):
             raise Interrupted
@@ -48,6 +52,9 @@ class RunClock(Clock):
 
     def now(self) -> float:
         return self._clock.now()
+
+    def wall_s(self) -> float:
+        return self._clock.wall_s()
 
     def sleep(self, seconds: float) -> None:
         self.check()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 from shipit.printable import FreeJson, FreeText, Name
-from shipit.release import Plan
+from shipit.release import Finding, Plan, PlannedImage, PublishedImage, Status, Verdict
 
 Action = Literal["build", "resolve", "push", "cache", "tag", "apply"]
 
@@ -124,35 +124,56 @@ class PlanMade(NamedTuple):
 
 
 class TargetFinished(NamedTuple):
-    """The verdict on one target: `healthy`, `unchanged`, `failed` or `skipped`.
+    """How a target ended: `healthy`, `unchanged`, `failed` or `skipped`. `verdict` holds the cause.
 
-    `down` says that a failure left nothing that serves, and how to return to what did.
+    `images` are those that the run wanted there; empty when it was skipped.
     """
 
     target: Name
-    state: Name
-    reason: FreeText
+    state: Literal["healthy", "unchanged", "failed", "skipped"]
     elapsed_s: float
-    detail: tuple[FreeText, ...] = ()
-    hint: FreeText = ""
-    down: FreeText = ""
+    verdict: Verdict
+    images: tuple[PublishedImage, ...] = ()
+    is_rolled_back: bool = False
+
+    @property
+    def reason(self) -> str:
+        return self.verdict.reason
+
+    @property
+    def detail(self) -> tuple[str, ...]:
+        return self.verdict.detail
+
+    @property
+    def hint(self) -> str:
+        return self.verdict.hint
+
+    @property
+    def down(self) -> str:
+        return self.verdict.down
 
 
 class Problem(NamedTuple):
-    """One error: file, line and column (None where it has none), path of keys in the file, and one thing to do."""
+    """One error or warning. `where` is a place in a file or `METHOD host/path`; `path` is the path of keys in deploy.yml.
 
-    severity: Name
-    file: Name | None
-    line: int | None
-    column: int | None
-    path: FreeText
-    where: FreeText
+    `file`, `line` and `column` are None unless `where` is a place in a file. `retryable` is whether the same command may
+    succeed later.
+    """
+
+    severity: Literal["error", "warning"]
     what: FreeText
-    hint: FreeText
+    where: Name = ""
+    file: Name | None = None
+    line: int | None = None
+    column: int | None = None
+    path: Name = ""
+    hint: FreeText = ""
+    detail: tuple[FreeText, ...] = ()
+    retryable: bool = False
 
 
 class RunFailed(NamedTuple):
-    """The run ended before any target had a verdict; the command line prints the same to stderr."""
+    """The run ended before any target had a verdict; the command line prints `message` to stderr."""
 
     exit_code: int
     message: FreeText
@@ -173,6 +194,38 @@ class RunFinished(NamedTuple):
     urls: tuple[Serving, ...] = ()
 
 
+class ImagesBuilt(NamedTuple):
+    """The result of `shipit build`."""
+
+    images: tuple[PlannedImage, ...]
+
+
+class ImagesPushed(NamedTuple):
+    """The result of `shipit push`."""
+
+    images: tuple[PublishedImage, ...]
+
+
+class StatusRead(NamedTuple):
+    """The result of `shipit status`."""
+
+    targets: tuple[Status, ...]
+
+
+class Examined(NamedTuple):
+    """The result of `shipit doctor`."""
+
+    findings: tuple[Finding, ...]
+
+
+class Validated(NamedTuple):
+    """The result of `shipit validate` for a valid file: its warnings."""
+
+    file: Name
+    valid: bool
+    problems: tuple[Problem, ...]
+
+
 Event = (
     RunStarted
     | StepStarted
@@ -189,6 +242,11 @@ Event = (
     | TargetFinished
     | RunFailed
     | RunFinished
+    | ImagesBuilt
+    | ImagesPushed
+    | StatusRead
+    | Examined
+    | Validated
 )
 Emit = Callable[[Event], None]
 

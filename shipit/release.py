@@ -66,6 +66,22 @@ class Image(NamedTuple):
         return f"{self.repository}@{self.manifest_digest}"
 
 
+class PublishedImage(NamedTuple):
+    """Where an image of a run can be pulled from. `reference` is `repository@digest`; `name` is the one in deploy.yml."""
+
+    name: Name
+    platform: Name
+    reference: Name
+    config_digest: Digest
+    tags: tuple[Name, ...] = ()
+
+
+def published(image: Image) -> PublishedImage:
+    """The same image, for a reader: `{config}` of its tags is filled in."""
+    tags = tuple(tag.replace("{config}", short(image.config_digest)) for tag in image.use.tags)
+    return PublishedImage(image.name, image.use.platform, image.pinned, image.config_digest, tags)
+
+
 class Release(NamedTuple):
     """What should run on one target: its images, and a keyed hash of every variable and secret by name."""
 

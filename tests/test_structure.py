@@ -13,6 +13,7 @@ SOURCE = ROOT / "shipit"
 NOUNS = {
     "errors",
     "events",
+    "envelope",
     "digest",
     "json_text",
     "platforms",
@@ -35,6 +36,7 @@ NOUNS = {
 ALLOWED = {
     "errors": set(),
     "events": {"printable", "release"},
+    "envelope": {"events", "printable", "record"},
     "digest": {"errors"},
     "printable": set(),
     "json_text": set(),

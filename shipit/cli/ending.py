@@ -90,12 +90,12 @@ def _errors_told(verbose: bool, output: str) -> Iterator[None]:
 def _fail(error: ShipitError, output: str) -> NoReturn:
     REDACTOR.error(error)
     if output == "json" and not error.is_told:
-        from shipit.cli.say import result_json
-        from shipit.report.problems import failure_data
+        from shipit.cli.say import result_event
+        from shipit.report.problems import failure_of
 
         # Where nobody can be told there, the exit code and stderr still say it.
         with contextlib.suppress(OSError):
-            result_json(failure_data(error))
+            result_event(failure_of(error))
     elif output == "github":
         from shipit.report.problems import annotation_lines
         from shipit.report.stream import as_is, write_lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shipit.cli.ending import cancelling, confirm
 from shipit.cli.options import ProjectOptions, TargetOptions
@@ -19,7 +19,7 @@ from shipit.targets.kinds import KindModels, create_target
 
 if TYPE_CHECKING:
     from shipit.config.project import Project
-    from shipit.events import Event
+    from shipit.envelope import Envelope, Reporter
     from shipit.pipeline.run import Run
     from shipit.release import Plan
 
@@ -75,10 +75,8 @@ def running(
 ) -> Iterator[Run]:
     """A run with its reporter, which is closed at the end; signals cancel it. A quiet one tells nothing."""
     from shipit.config.units import parse_limit
-    from shipit.events import Problem, RunFailed
     from shipit.pipeline.run import Run
-    from shipit.report.problems import each_of, problem_data
-    from shipit.report.text import error_lines
+    from shipit.report.problems import failure_of
 
     clock = Clock()
     try:
@@ -102,9 +100,7 @@ def running(
         try:
             yield run
         except ShipitError as error:
-            message = "\n".join(error_lines(run.redactor.error(error)))
-            problems = tuple(Problem(**problem_data(problem, "error")) for problem in each_of(error))
-            run.emit(RunFailed(error.exit_code, message, problems))
+            run.emit(failure_of(run.redactor.error(error)))
             error.is_told = True
             raise
         finally:
@@ -113,23 +109,23 @@ def running(
 
 
 class Silent:
-    """For commands whose result is all there is to say. `warned` are the warnings of the run, redacted."""
+    """Prints nothing, for commands that print a result only. `warned` holds the warnings of the run, redacted."""
 
     def __init__(self) -> None:
         self.warned: list[str] = []
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, envelope: Envelope) -> None:
         from shipit.events import Warned
 
-        if isinstance(event, Warned):
-            self.warned.append(event.message)
+        if isinstance(envelope.event, Warned):
+            self.warned.append(envelope.event.message)
 
     def close(self) -> None:
-        """Nothing is held back."""
+        """Nothing was written."""
 
 
-def make_reporter(options: ProjectOptions, environ: ProcessEnvironment, *, quiet_plan: bool = False) -> Any:
-    """The reporter that `--output` names; `auto` looks whether stderr is a terminal."""
+def make_reporter(options: ProjectOptions, environ: ProcessEnvironment, *, quiet_plan: bool = False) -> Reporter:
+    """The reporter that `--output` names; `auto` is a live view if stderr is a terminal, and plain lines if not."""
     from shipit.events import PlanMade
     from shipit.report.github import GithubReporter
     from shipit.report.json_lines import JsonReporter
@@ -139,7 +135,7 @@ def make_reporter(options: ProjectOptions, environ: ProcessEnvironment, *, quiet
         return JsonReporter()
     live = options.output == "auto" and sys.stderr.isatty() and not environ.in_ci and environ.get("TERM") != "dumb"
     color = not (options.no_color or environ.get("NO_COLOR"))
-    reporter: Any
+    reporter: Reporter
     if live:
         from shipit.report.terminal import TerminalReporter
 
@@ -151,11 +147,11 @@ def make_reporter(options: ProjectOptions, environ: ProcessEnvironment, *, quiet
         return reporter
 
     class WithoutPlan:
-        """The plan is this command's result, and is printed by it."""
+        """Leaves the plan to the command, whose result it is."""
 
-        def __call__(self, event: Event) -> None:
-            if not isinstance(event, PlanMade):
-                reporter(event)
+        def __call__(self, envelope: Envelope) -> None:
+            if not isinstance(envelope.event, PlanMade):
+                reporter(envelope)
 
         def close(self) -> None:
             reporter.close()
@@ -163,7 +159,7 @@ def make_reporter(options: ProjectOptions, environ: ProcessEnvironment, *, quiet
     return WithoutPlan()
 
 
-def _confirm(yes: bool, reporter: Any, can_ask: bool) -> Callable[[Plan, Sequence[str]], bool]:
+def _confirm(yes: bool, reporter: Reporter, can_ask: bool) -> Callable[[Plan, Sequence[str]], bool]:
     def ask(plan: Plan, reasons: Sequence[str]) -> bool:
         if yes:
             return True

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 import sys
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from shipit.config.process_environment import ProcessEnvironment, read_process_environment
 from shipit.errors import ShipitError
 from shipit.printable import inert_line, printable_line, printable_text
 from shipit.redact import Redactor
+
+if TYPE_CHECKING:
+    from shipit.events import Event
 
 # The one redactor of the process: whoever reads a credential tells it.
 REDACTOR = Redactor()
@@ -53,9 +56,7 @@ def fitted(line: str) -> list[str]:
 def result(text: str) -> None:
     """What a command was called for, on stdout. Its structure is not changed. Raises: OSError when it can't be written."""
     _print(sys.stdout, printable_text(text))
-    lost: OSError | None = getattr(sys.stdout, "lost", None)
-    if lost:
-        raise lost
+    check_written()
 
 
 def page(text: str) -> None:
@@ -71,7 +72,22 @@ def _print(stream: TextIO, text: str) -> None:
 
 
 def result_json(data: Any, *, indent: int | None = None) -> None:
-    """The same as JSON."""
+    """A result as JSON. Raises: OSError when it can't be written."""
     from shipit.report.json_lines import to_json
 
     result(to_json(data, indent=indent))
+
+
+def result_event(event: Event) -> None:
+    """The result of a command without a run, as the one line of --output json. Raises: OSError when it can't be written."""
+    from shipit.clock import Clock
+    from shipit.envelope import Sealer, envelope_to_json
+
+    result_json(envelope_to_json(Sealer()(REDACTOR.value(event), Clock().wall_s())))
+
+
+def check_written() -> None:
+    """Raises: OSError when the last result could not be written."""
+    lost: OSError | None = getattr(sys.stdout, "lost", None)
+    if lost:
+        raise lost

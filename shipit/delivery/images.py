@@ -24,7 +24,7 @@ from shipit.image.options import EPOCH_S, BuildOptions
 from shipit.parallel import together
 from shipit.printable import counted, human_bytes
 from shipit.reference import parse_reference
-from shipit.release import CACHE_TAG, Image, ImageUse, short
+from shipit.release import CACHE_TAG, Image, ImageUse, PlannedImage, short
 from shipit.threads import result_of
 
 
@@ -101,6 +101,12 @@ def _built(delivery: Delivery, name: str, platform: str) -> BuiltImage:
     summary = f"{name}  {short(built.config_digest)}  {counted(len(built.layers), 'layer')}, {human_bytes(size)}  ({built.builder})"
     delivery.emit(StepDone(step, summary, delivery.clock.now() - started))
     return built
+
+
+def planned_image(project: Project, use: ImageUse, built: BuiltImage) -> PlannedImage:
+    """A built image as data for a plan or a result."""
+    insecure = project.images[use.image].insecure_host or ""
+    return PlannedImage(use.image, use.platform, built.config_digest, built.builder, built.left_out, insecure)
 
 
 def delivery_options(delivery: Delivery, name: str, platform: str) -> BuildOptions:

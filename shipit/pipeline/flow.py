@@ -5,18 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from shipit.delivery.publish_stage import move_tags, publish_all
-from shipit.errors import DeployFailed, Interrupted, ShipitError, UsageError
-from shipit.events import PlanMade, RunFinished, RunStarted, Serving, TargetFinished, Warned
+from shipit.errors import Interrupted, ShipitError, UsageError
+from shipit.events import ImagesPushed, PlanMade, RunFinished, RunStarted, Serving, TargetFinished, Warned
 from shipit.parallel import settle
 from shipit.pipeline.prepare import Preparation, prepare
 from shipit.pipeline.rollback import RollbackResult, roll_back
 from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_step, check_clean
-from shipit.pipeline.verdict import await_verdict
-from shipit.release import TargetPlan
+from shipit.pipeline.verdict import await_verdict, verdict_of
+from shipit.release import PublishedImage, State, TargetPlan, Verdict, published
 from shipit.targets.base import Serves, Target
 
 # For so long after it was made, an observation is judged where nothing was changed.
@@ -38,6 +38,7 @@ def push(run: Run) -> Preparation:
     preparation = prepare(run)
     publish_all(run.delivery, preparation.uses.values())
     move_tags(run.delivery, preparation.uses.values())
+    run.emit(ImagesPushed(tuple(published(item.image) for item in preparation.uses.values())))
     _end(run, 0, "everything is pushed")
     return preparation
 
@@ -133,10 +134,10 @@ def _one_target(run: Run, preparation: Preparation, target: Target, progress: _P
     blocker = _wait_for_needs(run, preparation, target, progress)
     if blocker:
         progress.finish(target.name, "skipped")
-        run.emit(TargetFinished(target.name, "skipped", blocker, 0.0))
+        run.emit(TargetFinished(target.name, "skipped", 0.0, Verdict(State.WAITING, blocker)))
         return
     try:
-        state, reason = _release(run, preparation, target, progress)
+        verdict = _release(run, preparation, target, progress)
     except Interrupted:
         progress.finish(target.name, "failed")
         raise
@@ -144,21 +145,27 @@ def _one_target(run: Run, preparation: Preparation, target: Target, progress: _P
         progress.finish(target.name, "failed", stops=target.config.on_failure != "continue")
         if not isinstance(error, ShipitError):
             raise
-        what = error.what if isinstance(error, DeployFailed) and error.where == target.name else str(error)
-        down = error.down if isinstance(error, DeployFailed) else ""
+        verdict, is_back = verdict_of(error, target), False
         if target.config.on_failure == "rollback":
-            back = _rolled_back(run, preparation, target, error)
-            what, down = what + back.said, "" if back.is_back else down
-        elapsed_s = run.clock.now() - started
-        run.emit(TargetFinished(target.name, "failed", what, elapsed_s, error.detail, error.hint, down))
+            back = _rolled_back(run, preparation, target, verdict)
+            is_back = back.is_back
+            verdict = verdict._replace(reason=verdict.reason + back.said, down="" if is_back else verdict.down)
+        elapsed_s, images = run.clock.now() - started, _images(preparation, target)
+        run.emit(TargetFinished(target.name, "failed", elapsed_s, verdict, images, is_back))
         return
+    state: Literal["unchanged", "healthy"] = "unchanged" if _plan_of(preparation, target).is_empty else "healthy"
     progress.finish(target.name, state)
-    run.emit(TargetFinished(target.name, state, reason, run.clock.now() - started))
+    images = _images(preparation, target)
+    run.emit(TargetFinished(target.name, state, run.clock.now() - started, verdict, images))
 
 
-def _rolled_back(run: Run, preparation: Preparation, target: Target, error: ShipitError) -> RollbackResult:
+def _images(preparation: Preparation, target: Target) -> tuple[PublishedImage, ...]:
+    return tuple(published(image) for image in preparation.releases[target.name].images)
+
+
+def _rolled_back(run: Run, preparation: Preparation, target: Target, failed: Verdict) -> RollbackResult:
     """What came of rolling back. What somebody else released meanwhile is left alone."""
-    if isinstance(error, DeployFailed) and error.superseded_by:
+    if failed.superseded_by:
         return RollbackResult("; nothing to roll back: what runs now is not of this deploy", is_back=False)
     place = _plan_of(preparation, target).place
     release = preparation.releases[target.name]
@@ -184,7 +191,7 @@ def _plan_of(preparation: Preparation, target: Target) -> TargetPlan:
     return next(plan for plan in preparation.plan.targets if plan.target == target.name)
 
 
-def _release(run: Run, preparation: Preparation, target: Target, progress: _Progress) -> tuple[str, str]:
+def _release(run: Run, preparation: Preparation, target: Target, progress: _Progress) -> Verdict:
     release, own = preparation.releases[target.name], _plan_of(preparation, target)
     session = run.session(target, release)
     facts = {step.id: apply_step(target, step, own.place, session, run.project) for step in own.steps}
@@ -197,4 +204,4 @@ def _release(run: Run, preparation: Preparation, target: Target, progress: _Prog
         run.emit(Warned(target.name, warning))
     if isinstance(target, Serves):
         progress.urls[target.name] = tuple(target.urls(observed))
-    return ("unchanged" if own.is_empty else "healthy"), verdict.reason
+    return verdict

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple, TypeVar
 
 from shipit.clock import Deadline
 from shipit.delivery.background_uploads import BuildKey
-from shipit.delivery.images import Prepared, build_images, prepare_uses
+from shipit.delivery.images import Prepared, build_images, planned_image, prepare_uses
 from shipit.errors import Interrupted, ShipitError
 from shipit.image.image import BuiltImage
 from shipit.parallel import GRACE_S, Failures, together
 from shipit.pipeline.graph import run_order
 from shipit.pipeline.run import Run
-from shipit.release import ImageUse, Plan, PlannedImage, Release, TagMove, TargetPlan, Upload
+from shipit.release import ImageUse, Plan, Release, TagMove, TargetPlan, Upload
 from shipit.targets.base import Checks, ChecksAccess, ChecksLogin, Notes, Reissues, Target
 from shipit.threads import Workers, result_of
 
@@ -149,7 +149,7 @@ def _plan(
         steps = tuple(target.plan(releases[name], observed[name]))
         notes = tuple(target.notes(releases[name], observed[name])) if isinstance(target, Notes) else ()
         plans.append(TargetPlan(name, target.place, uploads, steps, notes))
-    images = {item.use.image: _planned_image(run, item) for item in prepared.values()}
+    images = {item.use.image: planned_image(run.project, item.use, item.built) for item in prepared.values()}
     tags = [
         TagMove(item.image.repository, tag, now, item.image.manifest_digest)
         for item in prepared.values()
@@ -158,12 +158,6 @@ def _plan(
     ]
     app, environment = run.project.app, run.project.environment
     return Plan(app, environment, tuple(images.values()), tuple(plans), tuple(dict.fromkeys(tags)))
-
-
-def _planned_image(run: Run, item: Prepared) -> PlannedImage:
-    name, built = item.use.image, item.built
-    insecure = run.project.images[name].insecure_host or ""
-    return PlannedImage(name, item.use.platform, built.config_digest, built.builder, built.left_out, insecure)
 
 
 def _upload(item: Prepared) -> Upload:

@@ -13,7 +13,8 @@ from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.config.secret_values import SecretValues
 from shipit.delivery.delivery import Delivery
-from shipit.events import Emit, Event, Warned
+from shipit.envelope import Envelope
+from shipit.events import Event, Warned
 from shipit.http.timeouts import REQUEST_S
 from shipit.image.store.content_store import ContentStore, Limits
 from shipit.pipeline.marks import Marks
@@ -30,7 +31,7 @@ from shipit.targets.session import Clients, Session
 class Run:
     """One run, and a context manager: its threads and connections end with it.
 
-    `emit` redacts an event and hands it to `tell`; nothing is told in any other way. `timeout_s` overrides every target's
+    `emit` redacts and numbers an event and hands it to `tell`; reporters get events in no other way. `timeout_s` overrides every target's
     own. `confirm` is asked before a deploy changes what a user would miss.
     """
 
@@ -38,14 +39,14 @@ class Run:
     targets: Sequence[Target]
     environment: ProcessEnvironment
     clock: Clock
-    tell: Emit
+    tell: Callable[[Envelope], None]
     confirm: Callable[[Plan, Sequence[str]], bool] = lambda plan, reasons: True
     timeout_s: float | None = None
 
     def __post_init__(self) -> None:
         self.clock = self._clock = RunClock(self.clock)
         self.started_s = self.clock.now()
-        self._teller = Teller(lambda event: self.tell(event), self.redactor)
+        self._teller = Teller(lambda envelope: self.tell(envelope), self.redactor, self.clock)
         self.secrets = SecretValues(self.project, self.environment, self.clock, self.emit)
         self.clients = Clients()
         self._marks = Marks(self.environment.cache_dir / "keys")

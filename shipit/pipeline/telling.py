@@ -1,42 +1,55 @@
-"""The way from a run to its reporter: every event redacted, then cut, in order."""
+"""From the events of a run to its reporter: redacted, cut, then numbered, in order."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
-from shipit.events import Emit, Event, Log, target_of
+from shipit.clock import Clock
+from shipit.envelope import Envelope, Sealer
+from shipit.events import Event, Log, target_of
 from shipit.redact import Redactor
 from shipit.redact_log import LogRedactor
 
 
 class Teller:
-    """Tells events with their free text redacted and then cut. A log is redacted as one text, across its lines.
+    """Hands events to a reporter with their free text redacted and then cut. A log is redacted as one text, across lines.
 
     Safe to use from several threads.
     """
 
-    def __init__(self, tell: Emit, redactor: Redactor) -> None:
+    def __init__(self, tell: Callable[[Envelope], None], redactor: Redactor, clock: Clock) -> None:
         self._tell = tell
         self._redactor = redactor
+        self._clock = clock
+        self._seal = Sealer()
         self._logs: dict[tuple[str, str], LogRedactor] = {}
         self._lock = threading.RLock()
+
+    @property
+    def run(self) -> str:
+        """The id of the run, which every envelope has."""
+        return self._seal.run
 
     def __call__(self, event: Event) -> None:
         with self._lock:
             if isinstance(event, Log):
                 for line in self._log(event).push(event.line):
-                    self._tell(event._replace(line=line))
+                    self._hand_on(event._replace(line=line))
                 return
             self.flush(target_of(event))
-            self._tell(self._redactor.value(event))
+            self._hand_on(self._redactor.value(event))
 
     def flush(self, target: str | None = None) -> None:
-        """Tell the lines that were held back, those of one target or all: what comes next is not part of their log."""
+        """Hand on the lines that were held back, of one target or of all: their log does not go on."""
         with self._lock:
             for own, source in list(self._logs):
                 if target in (None, own):
                     for line in self._logs.pop((own, source)).flush():
-                        self._tell(Log(own, source, line))
+                        self._hand_on(Log(own, source, line))
+
+    def _hand_on(self, event: Event) -> None:
+        self._tell(self._seal(event, self._clock.wall_s()))
 
     def _log(self, event: Log) -> LogRedactor:
         return self._logs.setdefault((event.target, event.source), LogRedactor(self._redactor))

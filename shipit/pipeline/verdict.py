@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from shipit.errors import DeadlinePassed, DeployFailed, RemoteError
+from shipit.errors import DeadlinePassed, DeployFailed, RemoteError, ShipitError
 from shipit.events import Waiting
 from shipit.release import Facts, Seen, State, Verdict
 from shipit.targets.base import Diagnoses, Probes, Target
@@ -19,6 +19,15 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.3, 2.0
 # How long asking for logs and events may take, also when the deadline has passed.
 DIAGNOSE_S = 15.0
 NOTHING_APPLIED: Mapping[str, Facts] = MappingProxyType({})
+
+
+class TargetFailed(DeployFailed):
+    """A verdict of failure, as an error."""
+
+    def __init__(self, verdict: Verdict, target: str) -> None:
+        super().__init__(verdict.reason, where=target, detail=verdict.detail, hint=verdict.hint)
+        self.verdict = verdict
+        self.superseded_by, self.down = verdict.superseded_by, verdict.down
 
 
 class Standing(NamedTuple):
@@ -100,6 +109,15 @@ def failure(target: Target, verdict: Verdict, session: Session) -> DeployFailed:
     """The error for a verdict of failure, with what the kind can add."""
     own = replace(session, deadline_s=max(session.deadline_s, session.clock.now() + DIAGNOSE_S))
     known = target.diagnose(verdict, own) if isinstance(target, Diagnoses) else verdict
-    error = DeployFailed(known.reason, where=target.name, detail=known.detail, hint=known.hint)
-    error.superseded_by, error.down = verdict.superseded_by, verdict.down
-    return error
+    return TargetFailed(known._replace(superseded_by=verdict.superseded_by, down=verdict.down), target.name)
+
+
+def verdict_of(error: ShipitError, target: Target) -> Verdict:
+    """The verdict on a target whose release ended with an error."""
+    if isinstance(error, TargetFailed) and error.where == target.name:
+        return error.verdict
+    if not isinstance(error, DeployFailed):
+        return Verdict(State.FAILED, str(error), detail=error.detail, hint=error.hint)
+    reason = error.what if error.where == target.name else str(error)
+    by, down = error.superseded_by, error.down
+    return Verdict(State.FAILED, reason, detail=error.detail, hint=error.hint, superseded_by=by, down=down)

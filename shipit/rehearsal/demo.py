@@ -16,6 +16,7 @@ from shipit.config.load import load_project
 from shipit.config.process_environment import ProcessEnvironment, read_process_environment
 from shipit.docker.address import find_engine
 from shipit.docker.client import Engine
+from shipit.envelope import Envelope
 from shipit.errors import ShipitError
 from shipit.events import Event, StepDone, TargetFinished, Transferred
 from shipit.http.transport import Transport
@@ -91,9 +92,9 @@ def _three_deploys(environ: ProcessEnvironment, heroku: HerokuStandIn, folder: P
 def _deploy(environ: ProcessEnvironment, folder: Path, note: Callable[[Event], None]) -> int:
     reporter = PlainReporter(err=sys.stdout)
 
-    def tell(event: Event) -> None:
-        note(event)
-        reporter(event)
+    def tell(envelope: Envelope) -> None:
+        note(envelope.event)
+        reporter(envelope)
 
     try:
         project = load_project(folder / "deploy.yml", environ, KindModels())

@@ -1,4 +1,4 @@
-"""Every event as one line of JSON on stdout: `event` is its name, the rest its fields."""
+"""Every event as one line of JSON: see `envelope_to_json`. The JSON Schema of a line is docs/output.schema.json."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ import sys
 import threading
 from typing import Any
 
-from shipit.events import Event
+from shipit.envelope import Envelope, envelope_to_json
 from shipit.printable import inert_quoted
-from shipit.record import to_json as record
 from shipit.report.stream import Writes, as_is, write_lines
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def to_json(data: Any, *, indent: int | None = None) -> str:
-    """JSON in ASCII that every parser takes: what is no character is U+FFFD; no control character and no command of CI is in it."""
+    """JSON in ASCII: lone surrogates become U+FFFD, and it holds no control character and no command of a CI system."""
     text = json.dumps(data, indent=indent)
     if "\\ud" in text:
         whole = json.dumps(data, indent=indent, ensure_ascii=False)
@@ -32,10 +31,9 @@ class JsonReporter:
         self._out = as_is(out or sys.stdout)
         self._lock = threading.Lock()
 
-    def __call__(self, event: Event) -> None:
-        name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
+    def __call__(self, envelope: Envelope) -> None:
         with self._lock:
-            write_lines(self._out, [to_json({"event": name, **record(event)})])
+            write_lines(self._out, [to_json(envelope_to_json(envelope))])
 
     def close(self) -> None:
-        """Nothing is held back."""
+        """Every line is written at once."""

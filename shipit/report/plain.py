@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 import threading
 
-from shipit.events import Event, PlanMade
+from shipit.envelope import Envelope
+from shipit.events import PlanMade
 from shipit.printable import inert_line
 from shipit.report.stream import Writes, as_is, write_lines
 from shipit.report.text import plan_lines, progress_lines, result_lines
 
 
 class PlainReporter:
-    """Progress to `err`, results to `out`, a line each, at once; none is a command of the CI system that reads it.
+    """Writes progress to `err` and results to `out`, line by line. No line is a command of a CI system.
 
     With `color` the lines of a log keep their colours.
     """
@@ -22,11 +23,12 @@ class PlainReporter:
         self._color = color
         self._lock = threading.Lock()
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, envelope: Envelope) -> None:
+        event = envelope.event
         plan = plan_lines(event.plan) if isinstance(event, PlanMade) else []
         with self._lock:
             write_lines(self._err, map(inert_line, [*progress_lines(event, color=self._color), *plan]))
             write_lines(self._out, map(inert_line, result_lines(event)))
 
     def close(self) -> None:
-        """Nothing is held back."""
+        """Every line is written at once."""

@@ -1,4 +1,4 @@
-"""A live view: what runs and what is waited for, with times; what is over scrolls up."""
+"""A live view: running steps and what targets wait for, with elapsed times; finished steps become lines above it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from shipit.envelope import Envelope
 from shipit.events import (
     Event,
     Log,
@@ -87,11 +88,11 @@ class TerminalReporter:
         self._lock = threading.RLock()
         self._live = self._started()
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, envelope: Envelope) -> None:
         with self._lock:
-            self._note(event)
-            self._progress(event)
-            self._results(event)
+            self._note(envelope.event)
+            self._progress(envelope.event)
+            self._results(envelope.event)
 
     def close(self) -> None:
         """End the live part, so that what follows stands below it."""

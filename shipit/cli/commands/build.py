@@ -10,7 +10,7 @@ from shipit.cli.completion import complete_images
 from shipit.cli.ending import ending
 from shipit.cli.options import ProjectOptions
 from shipit.cli.running import load, running
-from shipit.cli.say import result
+from shipit.cli.say import check_written, result
 from shipit.errors import UsageError
 
 HELP = "Prints the config digest of each image. Nothing is pushed."
@@ -30,7 +30,8 @@ def run(
     ] = None,
 ) -> None:
     with ending(options.verbose, options.output):
-        from shipit.delivery.images import build_images
+        from shipit.delivery.images import build_images, planned_image
+        from shipit.events import ImagesBuilt
         from shipit.release import ImageUse
 
         project, environ = load(options)
@@ -55,5 +56,9 @@ def run(
                 for name, config in chosen.items()
             ]
             built = build_images(run.delivery, uses)
+            run.emit(ImagesBuilt(tuple(planned_image(project, use, built[use.image, use.platform]) for use in uses)))
+        if options.output == "json":
+            check_written()
+            return
         for use in uses:
             result(f"{use.image}  {built[use.image, use.platform].config_digest}")

@@ -12,7 +12,7 @@ import typer
 from shipit.cli.ending import ending
 from shipit.cli.options import TargetOptions
 from shipit.cli.running import Silent, running
-from shipit.cli.say import REDACTOR, read_environment, result, result_json
+from shipit.cli.say import REDACTOR, read_environment, result, result_event
 from shipit.config.find import find_file
 from shipit.config.load import load_project
 from shipit.errors import ConfigErrors, Interrupted, ShipitError, UsageError
@@ -32,7 +32,9 @@ def run(options: TargetOptions) -> None:
     with ending(options.verbose, options.output):
         findings = list(REDACTOR.value(tuple(_findings(options))))
         if options.output == "json":
-            result_json([finding._asdict() for finding in findings])
+            from shipit.events import Examined
+
+            result_event(Examined(tuple(findings)))
         else:
             _print(findings)
         raise typer.Exit(1 if any(finding.level == "failure" for finding in findings) else 0)

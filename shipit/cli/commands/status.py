@@ -7,7 +7,7 @@ from functools import partial
 from shipit.cli.ending import ending
 from shipit.cli.options import TargetOptions
 from shipit.cli.running import targets_run
-from shipit.cli.say import result, result_json
+from shipit.cli.say import check_written, result
 
 HELP = "Reads every target and changes nothing."
 EXAMPLES = ("shipit status", "shipit status k8s --output json")
@@ -17,15 +17,16 @@ def run(options: TargetOptions) -> None:
     with ending(options.verbose, options.output), targets_run(options) as run:
         from shipit.parallel import together
         from shipit.pipeline.prepare import observe_target
-        from shipit.record import to_json
+        from shipit.events import StatusRead
         from shipit.report.status_text import render_status
 
         calls = {target.name: partial(observe_target, run, target) for target in run.targets}
         observed = together(calls, run.clock)
-        found = [run.redactor.value(target.describe(observed[target.name])) for target in run.targets]
+        found = tuple(target.describe(observed[target.name]) for target in run.targets)
+        run.emit(StatusRead(found))
         if options.output == "json":
-            result_json([to_json(status) for status in found])
+            check_written()
             return
         for status in found:
-            for line in render_status(status):
+            for line in render_status(run.redactor.value(status)):
                 result(line)

@@ -11,7 +11,7 @@ import typer
 
 from shipit.cli.ending import ending
 from shipit.cli.options import EnvironmentOption, FileOption, OutputOption, UntrustedOption, VerboseOption
-from shipit.cli.say import note, note_error, read_environment, result, result_json
+from shipit.cli.say import note, note_error, read_environment, result, result_event
 from shipit.config.deprecated import Edit, apply_edits
 from shipit.config.find import DeployFile, find_file
 from shipit.config.load import load_project
@@ -106,10 +106,11 @@ def _under(problem: ConfigError, environment: str | None) -> ConfigError:
 def _tell(file: DeployFile, projects: dict[str | None, Project], environment: str | None, output: str) -> None:
     warnings = {str(warning): warning for project in projects.values() for warning in project.warnings}
     if output == "json":
-        from shipit.report.problems import problem_data
+        from shipit.events import Validated
+        from shipit.report.problems import problem_of
 
-        data = [problem_data(warning, "warning") for warning in warnings.values()]
-        result_json({"event": "validated", "file": file.shown, "valid": True, "problems": data})
+        problems = tuple(problem_of(warning, "warning") for warning in warnings.values())
+        result_event(Validated(file.shown, True, problems))
         return
     for warning in warnings.values():
         _warn(warning, output)
