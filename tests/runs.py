@@ -10,6 +10,7 @@ from shipit.clock import Clock
 from shipit.config.load import load_project
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
+from shipit.envelope import Envelope
 from shipit.errors import Interrupted
 from shipit.events import Event
 from shipit.pipeline.run import Run
@@ -28,6 +29,9 @@ class FakeClock(Clock):
     def now(self) -> float:
         with self._lock:
             return self.time_s
+
+    def wall_s(self) -> float:
+        return 1_700_000_000 + self.now()
 
     def sleep(self, seconds: float) -> None:
         if self.cancel.is_set():
@@ -72,9 +76,20 @@ def run(
         if targets
         else [create_target(name, config, loaded, surroundings) for name, config in loaded.targets.items()]
     )
-    begun = Run(loaded, made, surroundings, clock or FakeClock(), events.append)
+    begun = Run(loaded, made, surroundings, clock or FakeClock(), lambda envelope: events.append(envelope.event))
     _begun.append(begun)
     return begun
+
+
+def react(to: Run, call: Callable[[Event], None]) -> None:
+    """Call back after each event of a run has reached its reporter, on the thread that emitted it."""
+    tell = to.tell
+
+    def both(envelope: Envelope) -> None:
+        tell(envelope)
+        call(envelope.event)
+
+    to.tell = both
 
 
 _begun: list[Run] = []

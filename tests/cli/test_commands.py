@@ -119,7 +119,7 @@ def test_plan_exit_codes_and_json(shipit: Shipit) -> None:
         assert events[-1]["event"] == "run_finished" and events[-1]["exit_code"] == 0
         assert shipit.run("plan", "--exit-code").returncode == 0
         status = shipit.run("status", "--output", "json")
-        assert json.loads(status.stdout)[0]["place"]["kind"] == "registry"
+        assert json.loads(status.stdout)["targets"][0]["place"]["kind"] == "registry"
 
 
 def test_push_without_targets_pushes_what_has_a_repository(shipit: Shipit) -> None:

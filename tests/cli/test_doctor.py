@@ -33,7 +33,7 @@ def registry(shipit: Shipit) -> Iterator[EmbeddedRegistry]:
 
 def findings(shipit: Shipit, *words: str) -> dict[str, dict[str, str]]:
     done = shipit.run("doctor", "--output", "json", *words)
-    rows = json.loads(done.stdout)
+    rows = json.loads(done.stdout)["findings"]
     assert done.returncode == (1 if any(row["level"] == "failure" for row in rows) else 0)
     return {row["subject"]: row for row in rows}
 

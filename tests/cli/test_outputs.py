@@ -26,10 +26,12 @@ def test_json_gives_mistakes_as_data(shipit: Shipit, command: str) -> None:
         {
             "severity": "error", "file": "deploy.yml", "line": 4, "column": 15, "path": "targets.k8s.port",
             "where": "deploy.yml:4:15", "what": "should be a whole number", "hint": "",
+            "detail": told["problems"][0]["detail"], "retryable": False,
         },
         {
             "severity": "error", "file": "deploy.yml", "line": 5, "column": 3, "path": "targets.herku",
             "where": "deploy.yml:5:3", "what": "is no kind of target, so it should name its kind", "hint": "did you mean heroku?",
+            "detail": told["problems"][1]["detail"], "retryable": False,
         },
     ]  # fmt: skip
 

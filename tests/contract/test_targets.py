@@ -321,14 +321,14 @@ def _deploy_while(case: Case, note: str, meddle: Callable[[], None]) -> TargetFi
     action, target = ("apply", run.targets[0].name) if case.has_steps else ("push", "")
     is_done = False
 
-    def tell(event: Event) -> None:
+    def note_and_meddle(event: Event) -> None:
         nonlocal is_done
         events.append(event)
         if isinstance(event, StepDone) and (event.step.action, event.step.target) == (action, target) and not is_done:
             is_done = True
             meddle()
 
-    run.tell = tell
+    runs.react(run, note_and_meddle)
     assert deploy(run) == 1
     assert is_done
     [finished] = [event for event in events if isinstance(event, TargetFinished)]

@@ -96,6 +96,6 @@ def test_a_service_account_is_enough(
         time.sleep(0.5)
     log = cluster.kubectl("-n", NAMESPACE, "logs", "shipit", check=False)
     assert phase == "Succeeded", log
-    [row] = json.loads(log.splitlines()[-1])
+    [row] = json.loads(log.splitlines()[-1])["targets"]
     assert row["place"] == f"context in-cluster, server https://127.0.0.1:{port}, namespace {NAMESPACE}"
     assert row["runs"] == ["Service/inside  not there", "Deployment/inside  not there"]

@@ -26,7 +26,20 @@ from shipit.events import Log, StepDone, StepId, TargetFinished
 from shipit.printable import MOST_CHARACTERS, FreeText, Name
 from shipit.redact import MASK, Redactor, free_text_fields
 from shipit.redact_log import LogRedactor
-from shipit.release import Finding, Place, Plan, PlannedImage, Status, Step, TagMove, TargetPlan, Unit, Upload, Verdict
+from shipit.release import (
+    Finding,
+    Place,
+    Plan,
+    PlannedImage,
+    State,
+    Status,
+    Step,
+    TagMove,
+    TargetPlan,
+    Unit,
+    Upload,
+    Verdict,
+)
 
 PEM = """-----BEGIN PRIVATE KEY-----
 MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj
@@ -201,8 +214,10 @@ def test_only_what_is_declared_as_free_text_is_changed() -> None:
     redactor = Redactor(["healthy", "heroku"])
     mixed = Mixed("healthy", "is healthy", ("healthy", "x"), ("heroku",), 7)
     assert redactor.value(mixed) == Mixed("healthy", f"is {MASK}", (MASK, "x"), ("heroku",), 7)
-    finished = TargetFinished("heroku", "healthy", "runs on heroku", 1.0)
-    assert redactor.value(finished) == TargetFinished("heroku", "healthy", f"runs on {MASK}", 1.0)
+    finished = TargetFinished("heroku", "healthy", 1.0, Verdict(State.HEALTHY, "runs on heroku"))
+    assert redactor.value(finished) == TargetFinished(
+        "heroku", "healthy", 1.0, Verdict(State.HEALTHY, f"runs on {MASK}")
+    )
     step = Step("apply heroku", "set heroku", ("A=healthy",))
     plan = Plan("heroku", "healthy", (), (TargetPlan("heroku", Place("heroku", "app heroku"), (), (step,)),))
     shown = redactor.value(plan)

@@ -197,14 +197,12 @@ def test_a_cancelled_run_is_interrupted(bench: Bench) -> None:
     bench.add("slow").starting = 10**9
     run = bench.run()
     bench.configs["slow"] = TargetConfig(timeout="24h", settle="0s")
-    tell = run.tell
 
     def cancel(event: Event) -> None:
-        tell(event)
         if isinstance(event, Log):
             run.clock.cancel.set()
 
-    run.tell = cancel
+    runs.react(run, cancel)
     with pytest.raises(Interrupted) as caught:
         deploy(run)
     assert caught.value.exit_code == 130

@@ -75,14 +75,12 @@ def test_what_somebody_else_released_is_not_rolled_back(bench: Bench) -> None:
     assert deploy(bench.run("one")) == 0
     bench.config["on_failure"] = "rollback"
     run = bench.run("two")
-    tell = run.tell
 
     def meddle(event: Event) -> None:
-        tell(event)
         if isinstance(event, StepDone) and event.step.target:
             bench.world.images, bench.world.author = {"app": "sha256:" + "f" * 64}, "rival"
 
-    run.tell = meddle
+    runs.react(run, meddle)
     assert deploy(run) == 1
     assert bench.finished().reason == (
         "superseded by rival: app runs ffffffffffff; nothing to roll back: what runs now is not of this deploy"
@@ -97,14 +95,12 @@ def test_that_nothing_was_changed_is_said_only_when_it_was_seen(bench: Bench) ->
     assert bench.target is not None
     bench.world.fails = "apply"
     bench.target.plan_rollback = lambda release, before, now: ()  # type: ignore[method-assign]
-    tell = run.tell
 
     def meddle(event: Event) -> None:
-        tell(event)
         if type(event).__name__ == "StepFailed":
             bench.world.images, bench.world.author = {}, "rival"
 
-    run.tell = meddle
+    runs.react(run, meddle)
     assert deploy(run) == 1
     assert bench.finished().reason.endswith("; nothing was rolled back: it runs what rival set")
 
@@ -142,17 +138,15 @@ def test_a_look_that_outlasts_the_deadline_says_what_it_waited_for_and_still_bri
 def test_a_tag_that_somebody_else_moves_meanwhile_stays_with_them(bench: Bench) -> None:
     assert deploy(bench.run("one")) == 0
     run = bench.run("two")
-    tell = run.tell
     [(name, digest)] = [(name, digest) for (name, digest) in bench.registry.manifests]
     foreign = "sha256:" + "e" * 64
     bench.registry.manifests[name, foreign] = bench.registry.manifests[name, digest]
 
     def meddle(event: Event) -> None:
-        tell(event)
         if isinstance(event, TargetFinished):
             bench.registry.tags[name, "latest"] = foreign
 
-    run.tell = meddle
+    runs.react(run, meddle)
     with pytest.raises(DeployFailed, match="someone else moved the tag latest to eeeeeeeeeeee during this deploy"):
         deploy(run)
     assert bench.registry.tags[name, "latest"] == foreign

@@ -120,7 +120,7 @@ def test_tokens_are_renewed_when_they_die_midway(
     events: list[Event] = []
     run = make(tmp_path, proxy.host, events, clock=Clock())
     run.environment = runs.with_variables(run.environment, {"SHIPIT_HTTP_TIMEOUT": "10s"})
-    fresh = Run(run.project, run.targets, run.environment, Clock(), events.append)
+    fresh = Run(run.project, run.targets, run.environment, Clock(), lambda envelope: events.append(envelope.event))
     push(fresh)
     assert tokens.given - before >= 3, "five seconds of life, and a push of a dozen slow requests"
     assert moved(events).sent == 3

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from shipit.digest import Digest
+from shipit.envelope import Envelope
 from shipit.events import (
     Event,
     Log,
@@ -22,7 +25,7 @@ from shipit.events import (
     Waiting,
     Warned,
 )
-from shipit.release import PayloadStep, Place, Plan, PlannedImage, TargetPlan
+from shipit.release import PayloadStep, Place, Plan, PlannedImage, State, TargetPlan, Verdict
 
 PLAN = Plan(
     "shop",
@@ -52,6 +55,27 @@ PLAN_LINES = (
     "1 change",
 )
 
+
+def told(event: Event, seq: int = 1) -> Envelope:
+    """An event as reporters get it."""
+    return Envelope(1, "0123456789ab", seq, "2025-11-26T00:00:00.000Z", event)
+
+
+def finished(
+    target: str,
+    state: Literal["healthy", "unchanged", "failed", "skipped"],
+    reason: str,
+    elapsed_s: float,
+    detail: tuple[str, ...] = (),
+    hint: str = "",
+    down: str = "",
+) -> TargetFinished:
+    """How a target ended."""
+    known = {"failed": State.FAILED, "skipped": State.WAITING}
+    verdict = Verdict(known.get(state, State.HEALTHY), reason, detail=detail, hint=hint, down=down)
+    return TargetFinished(target, state, elapsed_s, verdict)
+
+
 BUILD, PUSH = StepId("build", "web", platform="linux/amd64"), StepId("push", "registry.example.com/shop@sha256:0123")
 
 # A deploy to two targets, one of which becomes healthy while the other crashes.
@@ -74,8 +98,8 @@ DEPLOY: tuple[Event, ...] = (
     StepDone(StepId("apply", "Deployment/web", "k8s"), "applied Deployment/web", 0.5),
     Waiting("k8s", "Deployment/web 1 of 3 ready", ("Deployment/web 1 of 3 ready",)),
     Log("heroku", "release", "migrate: no such table"),
-    TargetFinished("k8s", "healthy", "Deployment/web: 3 of 3 ready", 12.0),
-    TargetFinished(
+    finished("k8s", "healthy", "Deployment/web: 3 of 3 ready", 12.0),
+    finished(
         "heroku",
         "failed",
         "the release command ended with 1",

@@ -27,7 +27,6 @@ from shipit.events import (
     StepFailed,
     StepId,
     StepStarted,
-    TargetFinished,
     Transferred,
     Waiting,
     Warned,
@@ -35,9 +34,10 @@ from shipit.events import (
 from shipit.release import Place, Plan, PlannedImage, Step, TagMove, TargetPlan, Upload
 from shipit.report.json_lines import JsonReporter, to_json
 from shipit.report.plain import PlainReporter
-from shipit.report.problems import annotation_lines, failure_data
+from shipit.report.problems import annotation_lines, failure_of
 from shipit.report.terminal import TerminalReporter
 from shipit.report.text import error_lines, plan_lines
+from tests.report.samples import finished, told
 
 HOSTILE = [
     "\x1b]52;c;aGFja2Vk\x07",
@@ -85,7 +85,7 @@ def events(text: str) -> list[Event]:
         StepDone(StepId("apply", text, text), text, 1.0),
         StepFailed(StepId("push", text), text, text, 1.0),
         PlanMade(plan, 3),
-        TargetFinished(text, "failed", text, 1.0, (text, text), text, text),
+        finished(text, "failed", text, 1.0, (text, text), text, text),
         RunFailed(1, text),
         RunFinished(1, text, 2.0, (Serving(text, text),)),
     ]
@@ -95,7 +95,7 @@ def shown_by_plain(given: list[Event], color: bool = False) -> str:
     out, err = io.StringIO(), io.StringIO()
     reporter = PlainReporter(out, err, color=color)
     for event in given:
-        reporter(event)
+        reporter(told(event))
     reporter.close()
     return out.getvalue() + err.getvalue()
 
@@ -106,7 +106,7 @@ def shown_by_terminal(given: list[Event]) -> str:
     # So wide that no line has to be broken.
     reporter._err.width = reporter._out.width = 10_000
     for event in given:
-        reporter(event)
+        reporter(told(event))
     reporter.close()
     return out.getvalue() + err.getvalue()
 
@@ -142,13 +142,15 @@ def test_json_lines_hold_no_control_characters_and_say_the_same(text: str) -> No
     out = io.StringIO()
     reporter = JsonReporter(out)
     for event in events(text):
-        reporter(event)
+        reporter(told(event))
     lines = out.getvalue().split("\n")
     assert lines.pop() == "" and len(lines) == len(events(text))
     assert out.getvalue().isascii() and controls(out.getvalue()) == set()
     said = [json.loads(line) for line in lines]
     expected = re.sub("[\ud800-\udfff]", "\ufffd", text)
-    assert said[3] == {"event": "log", "target": expected, "source": expected, "line": expected}
+    assert {name: said[3][name] for name in ("event", "target", "source", "line")} == {
+        "event": "log", "target": expected, "source": expected, "line": expected,
+    }  # fmt: skip
     assert said[-1]["urls"] == [{"target": expected, "url": expected}]
     assert "".join(lines).encode("ascii").decode("utf-8")
 
@@ -190,7 +192,7 @@ def test_errors_are_printed_line_by_line(text: str) -> None:
     lines = error_lines(error)
     assert len(lines) == 4
     assert controls("".join(lines)) == set() and all("\n" not in line for line in lines)
-    assert failure_data(error)["message"] == "\n".join(lines)
+    assert failure_of(error).message == "\n".join(lines)
 
 
 def test_a_plan_can_not_be_given_lines_by_what_stands_in_it() -> None:

@@ -21,14 +21,14 @@ from shipit.events import (
     StepId,
     StepProgress,
     StepStarted,
-    TargetFinished,
     Transferred,
     Waiting,
     Warned,
 )
 from shipit.report.json_lines import JsonReporter
-from tests.report.samples import DEPLOY
+from tests.report.samples import DEPLOY, finished, told
 
+HEAD = {"v": 1, "run": "0123456789ab", "seq": 1, "at": "2025-11-26T00:00:00.000Z"}
 STEP = StepId("apply", "Deployment/web", "k8s")
 STEP_DATA = {"action": "apply", "subject": "Deployment/web", "target": "k8s", "platform": ""}
 
@@ -37,7 +37,7 @@ def lines(*events: Event) -> list[str]:
     out = io.StringIO()
     reporter = JsonReporter(out)
     for event in events:
-        reporter(event)
+        reporter(told(event))
     reporter.close()
     assert out.getvalue().endswith("\n")
     return out.getvalue().splitlines()
@@ -94,19 +94,29 @@ def lines(*events: Event) -> list[str]:
             },
         ),
         (
-            TargetFinished("k8s", "failed", "crashed", 3.0, ("boom",), "look", "it is down"),
+            finished("k8s", "failed", "crashed", 3.0, ("boom",), "look", "it is down"),
             {
                 "event": "target_finished",
                 "target": "k8s",
                 "state": "failed",
-                "reason": "crashed",
                 "elapsed_s": 3.0,
-                "detail": ["boom"],
-                "hint": "look",
-                "down": "it is down",
+                "verdict": {
+                    "state": "failed",
+                    "reason": "crashed",
+                    "progress": "",
+                    "detail": ["boom"],
+                    "hint": "look",
+                    "subject": "",
+                    "superseded_by": "",
+                    "warnings": [],
+                    "down": "it is down",
+                    "parts": [],
+                },
+                "images": [],
+                "is_rolled_back": False,
             },
         ),
-        (RunFailed(2, "no file"), {"event": "run_failed", "exit_code": 2, "message": "no file"}),
+        (RunFailed(2, "no file"), {"event": "run_failed", "exit_code": 2, "message": "no file", "problems": []}),
         (
             RunFinished(0, "1 of 1", 1.0, (Serving("k8s", "http://x/"),)),
             {
@@ -122,7 +132,7 @@ def lines(*events: Event) -> list[str]:
 )
 def test_an_event_has_its_name_and_all_of_its_fields(event: Event, data: dict[str, Any]) -> None:
     (line,) = lines(event)
-    assert json.loads(line) == data
+    assert json.loads(line) == {**HEAD, **data}
 
 
 def test_a_deploy_is_as_many_lines_as_events_in_their_order() -> None:
@@ -134,4 +144,5 @@ def test_a_deploy_is_as_many_lines_as_events_in_their_order() -> None:
 
 def test_a_line_break_in_a_field_breaks_no_line() -> None:
     (line,) = lines(Warned("k8s", "one\ntwo\u2028three"))
-    assert line == '{"event": "warned", "target": "k8s", "message": "one\\ntwo\\u2028three"}'
+    assert line.startswith('{"v": 1, "run": "0123456789ab", "seq": 1, ')
+    assert line.endswith('"event": "warned", "target": "k8s", "message": "one\\ntwo\\u2028three"}')

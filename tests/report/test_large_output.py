@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 CODE = """
 import io, resource, sys
+from shipit.clock import Clock
 from shipit.events import Log
 from shipit.pipeline.telling import Teller
 from shipit.redact import Redactor
@@ -22,7 +23,7 @@ class Nothing(io.StringIO):
         assert len(text) < 40_000, "long lines are cut"
         return len(text)
 
-teller = Teller({reporter}({streams}), Redactor(["canary-4711-" + "x" * 30]))
+teller = Teller({reporter}({streams}), Redactor(["canary-4711-" + "x" * 30]), Clock())
 lines = Lines()
 piece = {piece}
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from shipit.events import Event, StepDone, StepId, StepProgress, StepStarted, TargetFinished, Waiting
+from shipit.events import Event, StepDone, StepId, StepProgress, StepStarted, Waiting
 from shipit.report.terminal import TerminalReporter
-from tests.report.samples import BUILD, DEPLOY, PLAN_LINES, PUSH, REFUSED
+from tests.report.samples import BUILD, DEPLOY, PLAN_LINES, PUSH, REFUSED, finished, told
 from tests.report.screen import Screen
 
 # How long the thread that draws may take on a busy machine.
@@ -51,17 +51,17 @@ def shown(screen: Screen, expected: list[str]) -> None:
 def test_a_step_is_shown_while_it_runs_and_becomes_a_line_when_it_is_done(
     screen: Screen, reporter: TerminalReporter
 ) -> None:
-    reporter(StepStarted(BUILD, "build web"))
+    reporter(told(StepStarted(BUILD, "build web")))
     shown(screen, ["* build web  1.0s"])
-    reporter(StepStarted(StepId("apply", "push", "hub"), "push to hub"))
+    reporter(told(StepStarted(StepId("apply", "push", "hub"), "push to hub")))
     shown(screen, ["* build web  1.0s", "* hub: push to hub  1.0s"])
-    reporter(StepDone(BUILD, "built web", 4.0))
+    reporter(told(StepDone(BUILD, "built web", 4.0)))
     shown(screen, ["✓ built web  1.0s", "* hub: push to hub  1.0s"])
 
 
 def test_a_transfer_shows_its_share_and_its_sizes(screen: Screen, reporter: TerminalReporter) -> None:
-    reporter(StepStarted(PUSH, "push shop"))
-    reporter(StepProgress(PUSH, 1024 * 1024, 4 * 1024 * 1024))
+    reporter(told(StepStarted(PUSH, "push shop")))
+    reporter(told(StepProgress(PUSH, 1024 * 1024, 4 * 1024 * 1024)))
     deadline_s = time.monotonic() + PATIENCE_S
     pattern = r"\S push shop  25%  1\.0 MiB of 4\.0 MiB  [0-9.]+ (KiB|MiB)/s  [0-9.]+s"
     while not re.fullmatch(pattern, "\n".join(screen.lines())) and time.monotonic() < deadline_s:
@@ -70,16 +70,16 @@ def test_a_transfer_shows_its_share_and_its_sizes(screen: Screen, reporter: Term
 
 
 def test_a_target_that_is_waited_for_is_shown_until_its_verdict(screen: Screen, reporter: TerminalReporter) -> None:
-    reporter(Waiting("k8s", "web 0 of 2; worker 1 of 1", ("web 0 of 2", "worker 1 of 1")))
+    reporter(told(Waiting("k8s", "web 0 of 2; worker 1 of 1", ("web 0 of 2", "worker 1 of 1"))))
     shown(screen, ["* k8s: web 0 of 2  1.0s", "       worker 1 of 1"])
-    reporter(Waiting("k8s", "web 1 of 2"))
+    reporter(told(Waiting("k8s", "web 1 of 2")))
     shown(screen, ["* k8s: web 1 of 2  1.0s"])
-    reporter(TargetFinished("k8s", "healthy", "web 2 of 2", 3.0))
+    reporter(told(finished("k8s", "healthy", "web 2 of 2", 3.0)))
     shown(screen, ["ok      k8s  web 2 of 2  1.0s"])
 
 
 def test_the_live_part_is_gone_while_a_question_is_asked(screen: Screen, reporter: TerminalReporter) -> None:
-    reporter(StepStarted(BUILD, "build web"))
+    reporter(told(StepStarted(BUILD, "build web")))
     shown(screen, ["* build web  1.0s"])
     with reporter.paused():
         assert screen.lines() == []
@@ -121,16 +121,16 @@ def test_lines_that_stay_after_a_run_that_is_refused(screen: Screen, reporter: T
 @pytest.mark.parametrize(
     ("event", "style"),
     [
-        (TargetFinished("k8s", "healthy", "ready", 1.0), "\x1b[1;32m"),
-        (TargetFinished("k8s", "failed", "crashed", 1.0), "\x1b[1;31m"),
-        (TargetFinished("k8s", "skipped", "needs hub", 1.0), "\x1b[33m"),
+        (finished("k8s", "healthy", "ready", 1.0), "\x1b[1;32m"),
+        (finished("k8s", "failed", "crashed", 1.0), "\x1b[1;31m"),
+        (finished("k8s", "skipped", "needs hub", 1.0), "\x1b[33m"),
     ],
     ids=["healthy", "failed", "skipped"],
 )
 def test_a_verdict_has_the_color_of_its_state(
     screen: Screen, reporter: TerminalReporter, event: Event, style: str
 ) -> None:
-    reporter(event)
+    reporter(told(event))
     assert style in screen.getvalue()
 
 
@@ -144,4 +144,4 @@ def test_without_color_nothing_is_colored(screen: Screen) -> None:
 
 def feed(reporter: TerminalReporter, events: tuple[Event, ...]) -> None:
     for event in events:
-        reporter(event)
+        reporter(told(event))

@@ -24,7 +24,7 @@ from shipit.events import (
     Warned,
 )
 from shipit.report.plain import PlainReporter
-from tests.report.samples import DEPLOY, PLAN_LINES, REFUSED
+from tests.report.samples import DEPLOY, PLAN_LINES, REFUSED, finished, told
 
 HUB = StepId("apply", "tag", "hub")
 
@@ -34,7 +34,7 @@ def written(*events: Event, color: bool = False) -> tuple[str, str]:
     out, err = io.StringIO(), io.StringIO()
     reporter = PlainReporter(out, err, color=color)
     for event in events:
-        reporter(event)
+        reporter(told(event))
     reporter.close()
     return out.getvalue(), err.getvalue()
 
@@ -112,10 +112,10 @@ def test_an_event_of_detail_is_no_line(event: Event) -> None:
 @pytest.mark.parametrize(
     ("event", "lines"),
     [
-        (TargetFinished("k8s", "healthy", "2 of 2", 1.0), ["ok      k8s  2 of 2  1.0s"]),
-        (TargetFinished("k8s", "unchanged", "up to date", 0.0), ["ok      k8s  up to date  0.0s"]),
-        (TargetFinished("k8s", "skipped", "needs hub", 0.0), ["skipped k8s  needs hub  0.0s"]),
-        (TargetFinished("k8s", "failed", "crashed", 9.0), ["FAILED  k8s  crashed  9.0s"]),
+        (finished("k8s", "healthy", "2 of 2", 1.0), ["ok      k8s  2 of 2  1.0s"]),
+        (finished("k8s", "unchanged", "up to date", 0.0), ["ok      k8s  up to date  0.0s"]),
+        (finished("k8s", "skipped", "needs hub", 0.0), ["skipped k8s  needs hub  0.0s"]),
+        (finished("k8s", "failed", "crashed", 9.0), ["FAILED  k8s  crashed  9.0s"]),
         (RunFinished(0, "2 of 2 targets healthy", 4.5), ["done: 2 of 2 targets healthy in 4.5s"]),
         (RunFinished(130, "interrupted", 4.5), ["failed: interrupted in 4.5s"]),
         (

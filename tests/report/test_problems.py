@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from shipit.errors import BuildError, ConfigError, ConfigErrors, RemoteError, ShipitError
-from shipit.report.problems import annotation_lines, each_of, failure_data, problem_data
+from shipit.events import Problem
+from shipit.record import to_json
+from shipit.report.problems import annotation_lines, each_of, failure_of, problem_of
 
 PORT = ConfigError(
     "must be a number", where="deploy.yml:7:9", path="targets.k8s.port", position=(7, 9), hint="port: 80"
@@ -83,23 +85,29 @@ REMOTE = RemoteError("403 Forbidden", where="GET registry.example.com/v2/", hint
     ids=lambda value: value.where if isinstance(value, ShipitError) else "",
 )
 def test_an_error_as_data_has_the_place_that_its_text_names(error: ShipitError, data: dict[str, Any]) -> None:
-    assert problem_data(error, "error") == {"severity": "error", **data}
-    assert problem_data(error, "warning")["severity"] == "warning"
+    detail, retryable = list(error.detail), error.retryable
+    assert to_json(problem_of(error, "error")) == {
+        "severity": "error", **data, "detail": detail, "retryable": retryable
+    }  # fmt: skip
+    assert problem_of(error, "warning").severity == "warning"
 
 
 def test_several_mistakes_are_one_problem_each_in_the_order_of_the_file() -> None:
     both = ConfigErrors([PORT, APP])
     assert each_of(both) == (APP, PORT)
     assert each_of(REMOTE) == (REMOTE,)
-    data = failure_data(both)
-    assert (data["event"], data["exit_code"]) == ("run_failed", 2)
-    assert [problem["path"] for problem in data["problems"]] == ["app", "targets.k8s.port"]
+    failed = failure_of(both)
+    assert failed.exit_code == 2
+    assert [problem.path for problem in failed.problems] == ["app", "targets.k8s.port"]
 
 
 def test_a_failure_has_the_text_that_the_command_line_prints() -> None:
-    data = failure_data(REMOTE)
-    assert data["message"] == "GET registry.example.com/v2/: 403 Forbidden\n  denied\nhint: shipit login"
-    assert data["exit_code"] == 1
+    failed = failure_of(REMOTE)
+    assert failed.message == "GET registry.example.com/v2/: 403 Forbidden\n  denied\nhint: shipit login"
+    assert failed.exit_code == 1
+    assert failed.problems == (
+        Problem("error", "403 Forbidden", REMOTE.where, hint="shipit login", detail=("denied",)),
+    )
 
 
 @pytest.mark.parametrize(

@@ -18,13 +18,13 @@ from shipit.events import (
     StepId,
     StepProgress,
     StepStarted,
-    TargetFinished,
     Waiting,
 )
 from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.report.terminal import TerminalReporter
 from shipit.report.text import hung
+from tests.report.samples import finished, told
 from tests.shipit import Shipit
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
@@ -36,7 +36,7 @@ def live_lines(*events: Event, width: int = 80) -> list[str]:
     reporter = TerminalReporter(color=False, out=io.StringIO(), err=io.StringIO())
     reporter.close()
     for event in events:
-        reporter(event)
+        reporter(told(event))
     reporter._err = Console(file=io.StringIO(), width=width, color_system=None)
     reporter._err.print(reporter._render())
     file = reporter._err.file
@@ -80,7 +80,7 @@ def printed(*events: Event) -> str:
     out = io.StringIO()
     reporter = TerminalReporter(color=False, out=out, err=out)
     for event in events:
-        reporter(event)
+        reporter(told(event))
     reporter.close()
     return out.getvalue()
 
@@ -95,14 +95,14 @@ def test_lines_that_are_too_long_hang_and_words_stay_whole() -> None:
 def test_results_that_go_to_a_file_are_not_broken() -> None:
     out, err = io.StringIO(), io.StringIO()
     reporter = TerminalReporter(color=False, out=out, err=err)
-    reporter(TargetFinished("web", "healthy", "word " * 100, 2.0))
+    reporter(told(finished("web", "healthy", "word " * 100, 2.0)))
     reporter.close()
     assert out.getvalue().count("\n") == 1 and "word" not in err.getvalue()
 
 
 def test_a_deploy_ends_with_its_urls() -> None:
     lines = printed(
-        TargetFinished("web", "healthy", "v2: web 1 up", 2.0),
+        finished("web", "healthy", "v2: web 1 up", 2.0),
         RunFinished(
             0, "1 of 1 targets healthy", 3.0, (Serving("web", "https://shop.example.com/"), Serving("k8s", "http://b/"))
         ),
@@ -117,9 +117,7 @@ def test_a_deploy_ends_with_its_urls() -> None:
 
 def test_a_failure_says_that_the_app_is_down_and_how_to_return() -> None:
     down = "shop is DOWN at v3; to return to v2: heroku rollback v2 --app shop"
-    lines = printed(
-        TargetFinished("web", "failed", "web.1 crashed at v3", 2.0, ("boom",), "heroku logs", down)
-    ).splitlines()
+    lines = printed(finished("web", "failed", "web.1 crashed at v3", 2.0, ("boom",), "heroku logs", down)).splitlines()
     assert lines == [
         "FAILED  web  web.1 crashed at v3  2.0s",
         "        | boom",

@@ -15,9 +15,9 @@ EXAMPLES = ("shipit status", "shipit status k8s --output json")
 
 def run(options: TargetOptions) -> None:
     with ending(options.verbose, options.output), targets_run(options) as run:
+        from shipit.events import StatusRead
         from shipit.parallel import together
         from shipit.pipeline.prepare import observe_target
-        from shipit.events import StatusRead
         from shipit.report.status_text import render_status
 
         calls = {target.name: partial(observe_target, run, target) for target in run.targets}
