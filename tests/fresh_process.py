@@ -61,7 +61,7 @@ def _apply(job: Mapping[str, Any]) -> Outcome:
     project = load_project(folder / "deploy.yml", surroundings, KindModels())
     target = create_target(job["target"], project.targets[job["target"]], project, surroundings)
     events: list[Event] = []
-    with Run(project, [target], surroundings, Clock(), events.append) as run:
+    with Run(project, [target], surroundings, Clock(), lambda envelope: events.append(envelope.event)) as run:
         run.read_secrets()
         session = run.session(target, from_json(Release, job["release"]))
         try:
