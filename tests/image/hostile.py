@@ -1,4 +1,4 @@
-"""A registry whose images say what a test wants them to, and builds that use it."""
+"""A registry that serves any images and blobs, and builds that use it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LAYER = LAYER_TYPES["oci", "gzip"]
 
 
 def tar_of(files: Mapping[str, bytes | str]) -> bytes:
-    """A tar of files by name; a name that ends in / is a folder, `-> x` as content a link."""
+    """A tar of files by name. A name that ends in / is a folder; `-> x` as content is a link."""
     with io.BytesIO() as buffer:
         with tarfile.open(fileobj=buffer, mode="w") as tar:
             for path, content in files.items():
@@ -50,17 +50,17 @@ def descriptor(data: bytes, media_type: str, **changes: Any) -> dict[str, Any]:
 
 
 class HostileRegistry(EmbeddedRegistry):
-    """A registry that serves whatever it is given, and checks nothing of it."""
+    """A registry that serves what it is given, unchecked."""
 
     def blob(self, repository: str, data: bytes, digest: str | None = None) -> str:
-        """Serve bytes under their digest, or under another."""
+        """Serve bytes under their digest, or under another one."""
         digest = digest or str(Digest.of(data))
         self.blobs[digest] = data
         self.linked.add((repository, digest))
         return digest
 
     def manifest(self, repository: str, tag: str, value: Any, media_type: str = OCI, digest: str | None = None) -> str:
-        """Serve a manifest under a tag and its digest, or under another."""
+        """Serve a manifest under a tag and its digest, or under another digest."""
         data = value if isinstance(value, bytes) else json.dumps(value).encode()
         digest = digest or str(Digest.of(data))
         self.manifests[repository, digest] = media_type, data
@@ -77,7 +77,7 @@ class HostileRegistry(EmbeddedRegistry):
         blobs: Sequence[bytes] | None = None,
         **config: Any,
     ) -> str:
-        """An image of some layers, with claims of its own where they are given; its manifest's digest."""
+        """Serve an image of some layers, with false diff_ids and sizes where given. Returns its manifest's digest."""
         packed = list(blobs) if blobs is not None else [gzip.compress(tar, mtime=0) for tar in tars]
         claimed = [str(Digest.of(tar)) for tar in tars] if diff_ids is None else [*diff_ids]
         full = {
@@ -103,7 +103,7 @@ class Served(Protocol):
 
 
 class Machine:
-    """A machine with a cache, which builds on images of a registry."""
+    """A machine with its own cache, which builds on images of a registry."""
 
     def __init__(self, folder: Path, registry: Served, **variables: str) -> None:
         self.host = registry.host
@@ -128,14 +128,14 @@ class Machine:
         return parse_reference(f"{self.host}/{text}")
 
     def build(self, dockerfile: str) -> BuiltImage:
-        """Build; `BASE` in the Dockerfile stands for the registry's host."""
+        """Build; `BASE` in the Dockerfile is replaced by the registry's host."""
         (self.folder / "Dockerfile").write_text(dockerfile.replace("BASE", self.host))
         engine = Engine(EngineAddress("unix:///nowhere.sock"), {})
         tools = BuildTools(self.store, self.registries, lambda: engine, self.events.append)
         return build_image("app", BuildOptions(self.folder, self.folder / "Dockerfile"), tools)
 
     def owners(self, image: BuiltImage) -> dict[str, tuple[int, int]]:
-        """The owners of what our own layers of an image hold."""
+        """The owners of the files in the layers that the build added."""
         found: dict[str, tuple[int, int]] = {}
         for layer in image.layers:
             if layer.origin is None:
@@ -144,7 +144,7 @@ class Machine:
         return found
 
     def files(self, image: BuiltImage) -> dict[str, bytes]:
-        """What an image holds, its layers laid one over the other."""
+        """The files of an image, all layers merged."""
         found: dict[str, bytes] = {}
         for layer in image.layers:
             data = self.store.path(layer.digest).read_bytes()

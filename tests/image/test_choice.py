@@ -1,4 +1,4 @@
-"""Who builds: the native builder what it can, an engine what it may know better, and the one that the user chose."""
+"""The choice of a builder: native where it supports everything, otherwise an engine, or what the user selected."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shipit.image.options import BuildOptions
 
 @dataclass
 class StandIn:
-    """What is asked of an engine before it builds."""
+    """The part of an engine that the choice of a builder uses."""
 
     is_there: bool = True
     buildx: str | None = "v0.13.1"
@@ -59,7 +59,7 @@ def chosen(tmp_path: Path, lines: str, engine: StandIn | None = None, **options:
         "RUN --mount=type=secret,id=x make\nFROM base\nCOPY a /",
     ],
 )
-def test_the_native_builder_does_what_it_can(tmp_path: Path, lines: str) -> None:
+def test_supported_dockerfiles_are_built_natively(tmp_path: Path, lines: str) -> None:
     assert chosen(tmp_path, lines) == Choice("native", "no RUN")
 
 
@@ -87,11 +87,11 @@ def test_the_native_builder_does_what_it_can(tmp_path: Path, lines: str) -> None
         ),
     ],
 )
-def test_what_it_can_not_do_or_does_not_know_goes_to_an_engine(tmp_path: Path, lines: str, reason: str) -> None:
+def test_unsupported_instructions_are_built_by_an_engine(tmp_path: Path, lines: str, reason: str) -> None:
     assert chosen(tmp_path, lines) == Choice("buildkit", reason)
 
 
-def test_another_language_goes_to_its_frontend(tmp_path: Path) -> None:
+def test_a_custom_syntax_is_built_by_buildx(tmp_path: Path) -> None:
     data = b"# syntax=example.com/mine\nWHATEVER it is\n"
     (tmp_path / "Dockerfile").write_bytes(data)
     options = BuildOptions(tmp_path, tmp_path / "Dockerfile")
@@ -111,15 +111,13 @@ def test_another_language_goes_to_its_frontend(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_without_an_engine_it_is_said_what_is_wrong_or_what_it_is_needed_for(
-    tmp_path: Path, lines: str, message: str
-) -> None:
+def test_without_an_engine_the_error_says_what_needs_one(tmp_path: Path, lines: str, message: str) -> None:
     with pytest.raises(BuildError) as caught:
         chosen(tmp_path, lines, StandIn(is_there=False))
     assert caught.value.render().startswith(message)
 
 
-def test_the_builder_that_the_user_chose_is_used(tmp_path: Path) -> None:
+def test_the_builder_that_the_user_selected_is_used(tmp_path: Path) -> None:
     engine = StandIn(chosen_builder="mine")
     assert chosen(tmp_path, "RUN <<EOF\nmake\nEOF", engine) == Choice("buildx", "RUN at Dockerfile:2, its builder mine")
     assert chosen(tmp_path, "RUN make", engine, builder="engine").way == "buildkit"
@@ -127,7 +125,7 @@ def test_the_builder_that_the_user_chose_is_used(tmp_path: Path) -> None:
     assert chosen(tmp_path, "RUN make", StandIn(chosen_builder="mine", has_buildkit=False)).way == "buildx"
 
 
-def test_mounts_of_secrets_need_buildx_where_the_wanted_stage_needs_them(tmp_path: Path) -> None:
+def test_secret_mounts_need_buildx_in_needed_stages_only(tmp_path: Path) -> None:
     lines = "RUN --mount=type=secret,id=x make\nFROM base AS other\nRUN make"
     assert chosen(tmp_path, lines).way == "buildkit"
     assert chosen(tmp_path, lines, stage="zero") == Choice("buildx", "mounts at Dockerfile:2")

@@ -1,4 +1,4 @@
-"""Bases whose registry lies: nothing of it reaches another image, leaves the cache, or is taken from this machine."""
+"""Hostile registries and bases: they affect no other image, write nothing outside the cache, and read no local file."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def index_of(*digests: str) -> dict[str, Any]:
 
 
 def evil_manifest(registry: HostileRegistry) -> bytes:
-    """The bytes of the manifest of a hostile image."""
+    """The bytes of a hostile image's manifest."""
     return registry.manifests["evil", registry.image("evil", EVIL_TAR)][1]
 
 
 @pytest.mark.parametrize("prefix", ["", "sha256:", "SHA256:", "sha512:", " sha256:", "sha256:sha256:"])
 @pytest.mark.parametrize("is_indexed", [False, True], ids=["header", "index"])
-def test_a_manifest_under_the_digest_of_another_is_not_taken_for_it(
+def test_a_manifest_served_under_another_digest_is_refused(
     registry: HostileRegistry, machine: Machine, prefix: str, *, is_indexed: bool
 ) -> None:
     good = Digest(registry.image("good", GOOD_TAR))
@@ -76,7 +76,7 @@ def test_a_manifest_under_the_digest_of_another_is_not_taken_for_it(
 
 
 @pytest.mark.parametrize("header", ["", "x", "../../../../victim", "sha256:../../x", "sha256:" + "0" * 63])
-def test_a_header_that_is_no_digest_is_passed_over(registry: HostileRegistry, machine: Machine, header: str) -> None:
+def test_an_invalid_digest_header_is_ignored(registry: HostileRegistry, machine: Machine, header: str) -> None:
     digest = registry.image("base", GOOD_TAR)
     registry.manifests["base", header] = registry.manifests["base", digest]
     registry.tags["base", "v1"] = header
@@ -84,7 +84,7 @@ def test_a_header_that_is_no_digest_is_passed_over(registry: HostileRegistry, ma
     assert image.ref.digest == digest
 
 
-def test_a_header_that_names_another_digest_is_found_out(registry: HostileRegistry, machine: Machine) -> None:
+def test_a_wrong_digest_header_is_detected(registry: HostileRegistry, machine: Machine) -> None:
     digest, other = registry.image("base", GOOD_TAR), str(Digest.of(b"other"))
     registry.manifests["base", other] = registry.manifests["base", digest]
     registry.tags["base", "v1"] = other
@@ -113,7 +113,7 @@ def test_nothing_is_written_outside_the_cache(
 
 
 def serve_claim(registry: HostileRegistry, place: str, claimed: str) -> None:
-    """An image that says of one of its digests what is claimed."""
+    """Serve an image whose digest at one place is replaced by `claimed`."""
     blob = gzip.compress(EVIL_TAR)
     if place == "layer":
         registry.image("evil", EVIL_TAR, layers=[descriptor(blob, LAYER, digest=claimed)])
@@ -125,7 +125,7 @@ def serve_claim(registry: HostileRegistry, place: str, claimed: str) -> None:
     elif place == "index":
         registry.manifest("evil", "v1", index_of(claimed), INDEX_TYPES[0])
     else:
-        # What the header says is passed over, and the manifest behind the tag is one of this kind, too.
+        # The header is ignored, and the manifest for the tag has a false digest as well.
         registry.manifest("evil", "v1", index_of(claimed), INDEX_TYPES[0])
         registry.manifest("evil", "v1", index_of(claimed), INDEX_TYPES[0], digest=claimed)
 
@@ -135,7 +135,7 @@ def everything(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("form", ["sha256:{}", "{}", "sha256:{}\n", "sha512:{}"])
-def test_no_file_of_this_machine_is_taken_for_a_layer(
+def test_local_files_are_never_used_as_layers(
     tmp_path: Path, registry: HostileRegistry, machine: Machine, form: str
 ) -> None:
     secret = tmp_path / "backup.tar"
@@ -148,7 +148,7 @@ def test_no_file_of_this_machine_is_taken_for_a_layer(
 
 
 @pytest.mark.parametrize("kind", ["other", "truncated", "empty", "longer"])
-def test_a_blob_that_is_not_what_its_digest_says_is_not_kept(
+def test_a_blob_that_does_not_match_its_digest_is_not_stored(
     registry: HostileRegistry, machine: Machine, kind: str
 ) -> None:
     blob = gzip.compress(GOOD_TAR, mtime=0)
@@ -164,7 +164,7 @@ def test_a_blob_that_is_not_what_its_digest_says_is_not_kept(
     assert machine.files(machine.build(TAKEN.format("base:v1"))) == {"app": b"good"}
 
 
-def test_a_manifest_that_lies_about_a_size_is_refused(registry: HostileRegistry, machine: Machine) -> None:
+def test_a_manifest_with_a_wrong_size_is_refused(registry: HostileRegistry, machine: Machine) -> None:
     blob = gzip.compress(GOOD_TAR, mtime=0)
     for size, said in ((len(blob) - 1, "more bytes"), (len(blob) + 1, "less bytes")):
         registry.image("base", GOOD_TAR, layers=[descriptor(blob, LAYER, size=size)])
@@ -175,7 +175,7 @@ def test_a_manifest_that_lies_about_a_size_is_refused(registry: HostileRegistry,
         assert machine.files(machine.build(TAKEN.format(f"{name}:v1"))) == {"app": b"good"}
 
 
-def test_digests_of_sha512_are_as_good(registry: HostileRegistry, machine: Machine) -> None:
+def test_sha512_digests_are_accepted(registry: HostileRegistry, machine: Machine) -> None:
     def long(data: bytes) -> str:
         return f"sha512:{hashlib.sha512(data).hexdigest()}"
 
@@ -195,7 +195,7 @@ def test_digests_of_sha512_are_as_good(registry: HostileRegistry, machine: Machi
         machine.build(TAKEN.format("long:v1").replace("/app\n", "/else\n"))
 
 
-# What a build may ask of a base: a place, an owner by name, a file.
+# Lookups in a base: a path, an owner's name, a file.
 QUESTIONS = [
     "FROM BASE/{}:v1\nCOPY a /app/\n",
     "FROM BASE/{}:v1\nCOPY --chown=app a /new/\n",
@@ -208,7 +208,7 @@ QUESTIONS = [
 
 @pytest.mark.parametrize("asked", QUESTIONS)
 @pytest.mark.parametrize("is_known", [False, True], ids=["unknown", "known"])
-def test_a_config_that_claims_the_layers_of_another_image_changes_no_build_of_that(
+def test_a_config_with_diff_ids_of_another_image_does_not_affect_its_builds(
     tmp_path: Path, registry: HostileRegistry, machine: Machine, asked: str, *, is_known: bool
 ) -> None:
     registry.image("good", GOOD_TAR)
@@ -234,15 +234,13 @@ def test_a_config_that_claims_the_layers_of_another_image_changes_no_build_of_th
             assert Digest.of(data) == layer.diff_id
 
 
-def test_what_stands_behind_the_end_of_a_tar_is_part_of_the_layer(registry: HostileRegistry, machine: Machine) -> None:
+def test_bytes_after_the_end_of_a_tar_count_for_the_diff_id(registry: HostileRegistry, machine: Machine) -> None:
     registry.image("evil", GOOD_TAR + b"more", diff_ids=[Digest.of(GOOD_TAR)])
     with pytest.raises(BuildError, match="does not match the diff_id in its image's config"):
         machine.build(TAKEN.format("evil:v1"))
 
 
-def test_a_file_that_comes_twice_is_the_last_one_wherever_it_is_read(
-    registry: HostileRegistry, machine: Machine
-) -> None:
+def test_of_duplicate_members_the_last_one_is_read(registry: HostileRegistry, machine: Machine) -> None:
     def passwd(uid: int) -> bytes:
         return tar_of({"etc/passwd": f"app:x:{uid}:{uid}::/:\n"})[:1024]
 
@@ -261,7 +259,7 @@ def header(name: str, size: int, kind: bytes = b"0") -> bytes:
 
 
 def zeros(size: int) -> bytes:
-    """A gzip of so many zeros, made of members of 16 MiB."""
+    """A gzip of that many zeros, in members of 16 MiB."""
     return gzip.compress(bytes(16 * MIB), 6) * (size // (16 * MIB))
 
 
@@ -286,7 +284,7 @@ def deep(count: int) -> bytes:
     ],
     ids=["2^60", "pax", "name", "file", "end", "deep", "text", "truncated", "plain"],
 )
-def test_a_layer_without_end_or_sense_is_an_error_soon(
+def test_endless_or_invalid_layers_fail_in_bounded_time(
     tmp_path: Path, registry: HostileRegistry, blob: bytes, said: str
 ) -> None:
     registry.image("evil", blobs=[blob], diff_ids=[Digest.of(b"")])
@@ -296,7 +294,7 @@ def test_a_layer_without_end_or_sense_is_an_error_soon(
 
 
 def bounded(folder: Path, registry: HostileRegistry, dockerfile: str, said: str, **variables: str) -> int:
-    """Build in a process of its own, which should fail with a text, or not at all; its peak of memory in bytes."""
+    """Build in another process, which has to fail with a text, or to succeed. Returns its peak memory in bytes."""
     script = (
         "import sys; from pathlib import Path\n"
         "from shipit.errors import ShipitError; from tests.image.hostile import Machine\n"
@@ -318,7 +316,7 @@ def bounded(folder: Path, registry: HostileRegistry, dockerfile: str, said: str,
 
 
 @pytest.mark.large
-def test_a_large_passwd_is_not_read(tmp_path: Path, registry: HostileRegistry) -> None:
+def test_a_passwd_above_the_limit_is_not_read(tmp_path: Path, registry: HostileRegistry) -> None:
     plain = header("etc/passwd", 3 * 2**30)
     blob = gzip.compress(plain) + zeros(3 * 2**30) + gzip.compress(bytes(1024))
     digest = hashlib.sha256(plain)
@@ -334,7 +332,7 @@ def test_a_large_passwd_is_not_read(tmp_path: Path, registry: HostileRegistry) -
 
 
 @pytest.mark.large
-def test_a_million_files_are_no_matter_of_memory(tmp_path: Path, registry: HostileRegistry) -> None:
+def test_a_million_files_need_little_memory(tmp_path: Path, registry: HostileRegistry) -> None:
     digest, packed = hashlib.sha256(), io.BytesIO()
     with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1) as file:
         for package in range(1000):
@@ -352,7 +350,7 @@ def test_a_million_files_are_no_matter_of_memory(tmp_path: Path, registry: Hosti
 @pytest.mark.parametrize("part", ["x/", "y" * 200 + "/"])
 @pytest.mark.parametrize("count", [3, 30, 60])
 @pytest.mark.parametrize("asked", ["COPY a /l0/", "WORKDIR /l0/w", "COPY --from=BASE/evil:v1 /l0 /x"])
-def test_links_that_lead_to_ever_longer_paths_end(
+def test_links_that_expand_to_longer_and_longer_paths_fail(
     tmp_path: Path, registry: HostileRegistry, part: str, count: int, asked: str
 ) -> None:
     links = {f"l{number}": f"-> l{number + 1}/{part * (4000 // len(part))}" for number in range(count)}
@@ -362,7 +360,7 @@ def test_links_that_lead_to_ever_longer_paths_end(
     assert time.monotonic() - before < 10
 
 
-def test_a_layer_for_which_there_is_no_room_is_not_fetched(registry: HostileRegistry, machine: Machine) -> None:
+def test_a_layer_larger_than_the_free_space_is_not_fetched(registry: HostileRegistry, machine: Machine) -> None:
     registry.image("evil", GOOD_TAR, layers=[descriptor(gzip.compress(GOOD_TAR, mtime=0), LAYER, size=2**40)])
     registry.log.clear()
     with pytest.raises(BuildError, match="the cache is full: no space for 1099511627776 bytes"):
@@ -370,7 +368,7 @@ def test_a_layer_for_which_there_is_no_room_is_not_fetched(registry: HostileRegi
     assert not [path for _, path in registry.log if str(Digest.of(gzip.compress(GOOD_TAR, mtime=0))) in path]
 
 
-def test_a_body_without_end_is_left(registry: HostileRegistry, machine: Machine) -> None:
+def test_an_endless_body_is_aborted(registry: HostileRegistry, machine: Machine) -> None:
     blob = gzip.compress(GOOD_TAR, mtime=0)
     registry.image("evil", GOOD_TAR)
     registry.blobs[Digest.of(blob)] = blob + bytes(64 * MIB)

@@ -1,4 +1,4 @@
-"""Dockerfiles and configs of bases that are hostile: an error that says where, or an image, in bounded time."""
+"""Hostile Dockerfiles and base configs: an error with its place, or an image, in bounded time."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def with_runtime(image: SourceImage, runtime: Any) -> bytes:
 
 
 @pytest.mark.parametrize(("key", "value", "said"), BAD_CONFIGS, ids=lambda value: str(value)[:20])
-def test_a_bases_config_of_wrong_types_is_an_error_that_names_image_and_key(
+def test_wrong_types_in_a_bases_config_fail_with_image_and_key(
     builder: Builder, key: str, value: Any, said: str
 ) -> None:
     builder.bases.add("library/base", {"etc/": None}, {key: value})
@@ -87,14 +87,14 @@ def test_a_bases_config_of_wrong_types_is_an_error_that_names_image_and_key(
     ],
     ids=range(16),
 )
-def test_a_bases_config_that_is_none_is_an_error_that_names_the_image(builder: Builder, config: bytes) -> None:
+def test_an_invalid_base_config_fails_with_the_image(builder: Builder, config: bytes) -> None:
     put_config(builder, config)
     with pytest.raises(BuildError, match="the base base: ") as caught:
         builder.build("FROM base\nCOPY f /\n")
     assert caught.value.where == "Dockerfile:1"
 
 
-def test_nulls_and_lone_words_of_a_base_are_what_engines_take_them_for(builder: Builder) -> None:
+def test_nulls_and_single_strings_in_a_base_config_are_read_as_engines_do(builder: Builder) -> None:
     keys = ["Env", "Volumes", "ExposedPorts", "User", "WorkingDir", "Labels", "Entrypoint", "OnBuild", "Healthcheck"]
     builder.bases.add("library/base", {"etc/": None}, {**dict.fromkeys(keys), "Cmd": "sh", "Env": ["A", "B=1", "B=2"]})
     runtime = builder.build("FROM base\nENV C=3\n").runtime
@@ -118,7 +118,7 @@ def test_nulls_and_lone_words_of_a_base_are_what_engines_take_them_for(builder: 
         ("COPY " + "x" * 70_000 + " /", "at most 65,535 bytes"),
     ],
 )
-def test_a_trigger_of_a_base_that_is_hostile_is_an_error_at_its_line(builder: Builder, trigger: str, said: str) -> None:
+def test_a_hostile_trigger_fails_at_the_from_line(builder: Builder, trigger: str, said: str) -> None:
     builder.bases.add("library/base", {"etc/": None}, {"OnBuild": [trigger]})
     with pytest.raises(BuildError, match=said) as caught:
         builder.build("FROM base AS own\nENV A=1\n")
@@ -151,7 +151,7 @@ HOSTILE = {
 
 @pytest.mark.large
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_dockerfile_is_built_or_refused_soon(builder: Builder, name: str) -> None:
+def test_a_hostile_dockerfile_is_built_or_refused_in_bounded_time(builder: Builder, name: str) -> None:
     builder.write("a" * 200, "x")
     began = time.process_time()
     try:

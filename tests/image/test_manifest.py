@@ -1,4 +1,4 @@
-"""Manifests, indexes and configs that are not trusted: a value of ours, or an error that says what should be."""
+"""Untrusted manifests, indexes and configs: parsed into values, or an error that says what should be there."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_an_index_is_parsed(media_type: str) -> None:
 
 
 @pytest.mark.parametrize(("value", "kind"), [(IMAGE, Manifest), (INDEX, Index)])
-def test_a_type_that_is_not_named_follows_from_the_keys(value: dict[str, Any], kind: type) -> None:
+def test_a_missing_media_type_follows_from_the_keys(value: dict[str, Any], kind: type) -> None:
     assert isinstance(parse_manifest(dump({key: value[key] for key in value if key != "mediaType"})), kind)
 
 
@@ -72,7 +72,7 @@ BAD_DIGESTS = [
 
 
 @pytest.mark.parametrize("digest", BAD_DIGESTS, ids=repr)
-def test_what_is_no_digest_is_refused_wherever_it_stands(digest: object) -> None:
+def test_invalid_digests_are_refused_everywhere(digest: object) -> None:
     for value in (
         {**IMAGE, "config": {**CONFIG, "digest": digest}},
         {**IMAGE, "layers": [LAYER, {**LAYER, "digest": digest}]},
@@ -116,18 +116,18 @@ def test_what_is_no_digest_is_refused_wherever_it_stands(digest: object) -> None
         (dump({**INDEX, "manifests": [ROW] * 10_001}), "at most 10000"),
     ],
 )
-def test_what_is_no_manifest_is_refused(data: bytes, said: str) -> None:
+def test_invalid_manifests_are_refused(data: bytes, said: str) -> None:
     with pytest.raises(InvalidManifest, match=said):
         parse_manifest(data)
 
 
 @pytest.mark.parametrize("size", [-1, 2**40 + 1, 2**63, 1.5, "5", True, None, [5]])
-def test_a_size_is_a_whole_number_within_bounds(size: object) -> None:
+def test_sizes_are_whole_numbers_within_limits(size: object) -> None:
     with pytest.raises(InvalidManifest, match="size"):
         parse_manifest(dump({**IMAGE, "layers": [{**LAYER, "size": size}]}))
 
 
-def test_an_artifact_is_a_manifest_whose_layers_are_none() -> None:
+def test_artifacts_parse_and_their_layers_have_no_compression() -> None:
     chart = {**IMAGE, "layers": [{**LAYER, "mediaType": "application/vnd.cncf.helm.chart.content.v1.tar+gzip"}]}
     found = parse_manifest(dump(chart))
     assert isinstance(found, Manifest)
@@ -179,7 +179,7 @@ def test_a_config_is_parsed() -> None:
         {"history": [{}] * 10_001},
     ],
 )
-def test_what_is_no_config_is_refused(change: dict[str, Any]) -> None:
+def test_invalid_configs_are_refused(change: dict[str, Any]) -> None:
     parse_config(dump(GOOD_CONFIG))
     with pytest.raises(InvalidManifest, match="should be"):
         parse_config(dump({**GOOD_CONFIG, **change}))

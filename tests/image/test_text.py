@@ -1,4 +1,4 @@
-"""Ignore files and references: text in, values out."""
+"""Ignore files and references: text to values."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from shipit.reference import parse_reference
         ("./x", ["x"], ["y/x"]),
     ],
 )
-def test_dockerignore(rules: str, ignored: list[str], kept: list[str]) -> None:
+def test_dockerignore_rules(rules: str, ignored: list[str], kept: list[str]) -> None:
     parsed = parse_ignore(rules.encode())
     assert [path for path in ignored if not is_ignored(path, parsed)] == []
     assert [path for path in kept if is_ignored(path, parsed)] == []
@@ -50,13 +50,13 @@ def test_references(text: str, shown: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", ":", "Upper", "a b", "a@sha256:1", "a:", "a/", "/a", "a//b", "-a", "a:b:c", "http://a/b", "a@"]
 )
-def test_references_that_are_none(text: str) -> None:
+def test_invalid_references_are_refused(text: str) -> None:
     with pytest.raises(ShipitError):
         parse_reference(text)
 
 
 @given(st.text(max_size=60))
-def test_no_reference_breaks_the_parser(text: str) -> None:
+def test_random_references_parse_or_are_refused(text: str) -> None:
     try:
         assert str(parse_reference(str(parse_reference(text)))) == str(parse_reference(text))
     except ShipitError:
@@ -64,7 +64,7 @@ def test_no_reference_breaks_the_parser(text: str) -> None:
 
 
 @given(st.text("abz *?[]{}()\\!#.-^$+'ü", min_size=1, max_size=12).filter(lambda name: name not in (".", "..")))
-def test_the_pattern_of_a_path_leaves_out_that_path(name: str) -> None:
+def test_the_literal_pattern_of_a_path_excludes_it(name: str) -> None:
     path = f"top/{name}/cache"
     for shown in (path, name):
         rules = parse_ignore(f"\n{literal_pattern(shown)}\n".encode())
@@ -73,7 +73,7 @@ def test_the_pattern_of_a_path_leaves_out_that_path(name: str) -> None:
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
-def test_no_ignore_file_breaks_the_parser(text: str, path: str) -> None:
+def test_random_ignore_files_parse_or_are_refused(text: str, path: str) -> None:
     try:
         rules = parse_ignore(text.encode())
     except ValueError:

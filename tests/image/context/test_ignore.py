@@ -1,4 +1,4 @@
-""".dockerignore files: the same paths are left out as by moby's own code, in linear time."""
+""".dockerignore files exclude the same paths as moby's own code, in linear time."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PATHS = (
     ]
 )
 PARTS = [*"ab*?[]^-!\\/. #d1x\n", "**", "[^", "[a-", "/**", "**/", ":]", "[[:alpha:]", "é", "\udcff", "\ufeff", "\\x41"]
-# moby passes escapes on to Go's regular expressions, where \\b is the edge of a word: refused here.
+# moby passes escapes on to Go's regular expressions, where \\b is a word boundary; shipit refuses them.
 RULES = st.lists(st.sampled_from(PARTS), max_size=8).map("".join).filter(lambda text: "\\b" not in text)
 FILES = st.lists(RULES, max_size=5).map("\n".join)
 
@@ -60,22 +60,22 @@ def agree(moby: Moby, text: str, paths: list[str]) -> None:
 
 
 @pytest.mark.parametrize("rules", ["\\bword", "\\B", "\\pL"])
-def test_escapes_that_only_regular_expressions_have_are_refused(rules: str) -> None:
+def test_escapes_of_regular_expressions_are_refused(rules: str) -> None:
     with pytest.raises(ValueError, match="unknown escape"):
         parse_ignore(rules.encode())
 
 
 @given(FILES)
-def test_any_rules_leave_out_what_moby_leaves_out(moby: Moby, text: str) -> None:
+def test_random_rules_exclude_what_moby_excludes(moby: Moby, text: str) -> None:
     agree(moby, text, PATHS)
 
 
 @given(FILES, st.lists(st.text(alphabet="ab/.*é[]-\n\\", min_size=1, max_size=9), min_size=1, max_size=4))
-def test_any_paths_are_left_out_as_moby_leaves_them_out(moby: Moby, text: str, paths: list[str]) -> None:
+def test_random_paths_are_excluded_as_in_moby(moby: Moby, text: str, paths: list[str]) -> None:
     agree(moby, text, [path for path in paths if all(part not in ("", ".", "..") for part in path.split("/"))])
 
 
-# From moby's patternmatcher_test.go: patterns, path, whether it is left out.
+# From moby's patternmatcher_test.go: patterns, path, whether it is excluded.
 CASES = [
     ("**", "file", True), ("**", "file/", True), ("**/", "file", True), ("**/", "file/dir", True), ("**", "/", True),
     ("dir/**", "dir/file", True), ("dir/**", "otherfile", False), ("**/dir", "dir/file", True), ("**/**", "dir/file", True),
@@ -93,7 +93,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("rules", "path", "is_out"), CASES)
-def test_mobys_own_cases(rules: str, path: str, is_out: bool) -> None:
+def test_cases_of_mobys_own_tests(rules: str, path: str, is_out: bool) -> None:
     assert is_ignored(path.rstrip("/") or "x", parse_ignore(rules.encode())) == is_out
 
 
@@ -115,13 +115,13 @@ SLOW_FOR_BACKTRACKING = [
 
 @pytest.mark.large
 @pytest.mark.parametrize(("rules", "path"), SLOW_FOR_BACKTRACKING, ids=range(len(SLOW_FOR_BACKTRACKING)))
-def test_no_pattern_makes_matching_slow(rules: str, path: str) -> None:
+def test_patterns_match_in_linear_time(rules: str, path: str) -> None:
     began = time.process_time()
     is_ignored(path, parse_ignore(rules.encode()))
     assert time.process_time() - began < 2
 
 
-def test_a_file_of_many_rules_and_paths_is_matched_in_bounded_memory() -> None:
+def test_many_rules_and_paths_are_matched_in_bounded_memory() -> None:
     rules = parse_ignore("\n".join(f"*{number}*x{number}" for number in range(2000)).encode())
     began = time.process_time()
     assert not any(is_ignored(f"folder{number % 50}/name{number}", rules) for number in range(5000))

@@ -1,4 +1,4 @@
-"""What a build remembers of its files: an unchanged one is not read again, and a changed one always is."""
+"""File stamps: unchanged files are not read again, and changed ones always are."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def _write_files(builder: Builder) -> None:
 
 
 def age(folder: Path) -> None:
-    """Wait until no file of the context counts as just written."""
+    """Wait until every file of the context counts as settled."""
     newest = max(file.lstat().st_ctime for file in folder.rglob("*"))
     time.sleep(max(0.0, newest + 0.15 - time.time()))
 
 
 class Opened:
-    """Hears of every file that is opened below a folder, but for the Dockerfile and .dockerignore.
+    """Records every file that is opened below a folder, except for the Dockerfile and .dockerignore.
 
-    Python takes no hook back, so there is one.
+    Audit hooks cannot be removed, so there is only one.
     """
 
     def __init__(self) -> None:
@@ -60,14 +60,14 @@ OPENED = Opened()
 
 @pytest.fixture
 def read(builder: Builder) -> Iterator[list[str]]:
-    """The files of the context that are opened."""
+    """The files of the context that were opened."""
     OPENED.below, OPENED.paths = builder.folder, []
     yield OPENED.paths
     OPENED.below = None
 
 
 def _blobs(builder: Builder) -> dict[str, int]:
-    """The nodes of the layers in the store: one that is packed again has another."""
+    """The inodes of the layers in the store: a layer that is compressed again gets another one."""
     return {path.name: path.stat().st_ino for path in (builder.store.root / "blobs/sha256").iterdir()}
 
 
@@ -104,7 +104,7 @@ def test_only_the_layer_of_a_changed_file_is_read(builder: Builder, read: list[s
         assert not read
 
 
-def test_what_is_checked_out_anew_is_read_and_not_packed(builder: Builder, read: list[str]) -> None:
+def test_a_fresh_checkout_is_hashed_and_not_compressed(builder: Builder, read: list[str]) -> None:
     _write_files(builder)
     first, packed = builder.build(DOCKERFILE), _blobs(builder)
     shutil.rmtree(builder.folder)
@@ -120,7 +120,7 @@ def test_what_is_checked_out_anew_is_read_and_not_packed(builder: Builder, read:
     assert not read
 
 
-def test_files_too_young_to_be_sure_of_are_read_again(builder: Builder, read: list[str]) -> None:
+def test_recently_modified_files_are_read_again(builder: Builder, read: list[str]) -> None:
     _write_files(builder)
     for file in (builder.folder / "lib").rglob("*"):
         os.utime(file, (time.time() + 3600, time.time() + 3600))
@@ -134,7 +134,7 @@ def test_files_too_young_to_be_sure_of_are_read_again(builder: Builder, read: li
 
 
 @pytest.mark.parametrize("year_s", [-(10**9), 0, 13 * 10**9])
-def test_times_of_any_age(builder: Builder, read: list[str], year_s: int) -> None:
+def test_files_of_any_age_are_settled_or_read_again(builder: Builder, read: list[str], year_s: int) -> None:
     _write_files(builder)
     for file in builder.folder.rglob("*"):
         os.utime(file, (year_s, year_s))
@@ -145,7 +145,7 @@ def test_times_of_any_age(builder: Builder, read: list[str], year_s: int) -> Non
     assert bool(read) == (year_s > time.time()), "what is newer than now may change unseen"
 
 
-def test_a_touched_file_is_not_a_change(builder: Builder) -> None:
+def test_a_touched_file_gives_the_same_layer(builder: Builder) -> None:
     _write_files(builder)
     age(builder.folder)
     first = builder.build(DOCKERFILE)
@@ -159,7 +159,7 @@ def test_a_touched_file_is_not_a_change(builder: Builder) -> None:
 
 
 @pytest.mark.parametrize("kind", ["shapes", "layers"])
-def test_notes_that_are_broken_are_passed_over(builder: Builder, kind: str) -> None:
+def test_invalid_memos_are_ignored(builder: Builder, kind: str) -> None:
     _write_files(builder)
     first = builder.build(DOCKERFILE)
     for broken in ("null", '"x"', '"****"', "[]", "{", "7", "{}", '{"digest": 1}', '{"digest": "sha256:0"}'):
@@ -170,7 +170,7 @@ def test_notes_that_are_broken_are_passed_over(builder: Builder, kind: str) -> N
         assert builder.build(DOCKERFILE) == first, broken
 
 
-def test_a_layer_that_is_gone_from_the_cache_is_made_again(builder: Builder) -> None:
+def test_a_layer_missing_from_the_cache_is_rebuilt(builder: Builder) -> None:
     _write_files(builder)
     age(builder.folder)
     first = builder.build(DOCKERFILE)
@@ -181,7 +181,7 @@ def test_a_layer_that_is_gone_from_the_cache_is_made_again(builder: Builder) -> 
 
 
 def _turn_round(file: Path) -> None:
-    """Another content of the same size."""
+    """Other content of the same size."""
     file.write_text(file.read_text()[::-1])
 
 
@@ -229,7 +229,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("change", CHANGES, ids=str)
 @pytest.mark.parametrize("is_old", [True, False], ids=["old", "young"])
-def test_every_change_is_seen(builder: Builder, tmp_path: Path, change: str, *, is_old: bool) -> None:
+def test_every_change_is_detected(builder: Builder, tmp_path: Path, change: str, *, is_old: bool) -> None:
     _write_files(builder)
     if is_old:
         age(builder.folder)
@@ -241,7 +241,7 @@ def test_every_change_is_seen(builder: Builder, tmp_path: Path, change: str, *, 
     assert with_cache == _without_cache(builder, tmp_path / "fresh")
 
 
-def test_any_row_of_edits_gives_what_a_build_without_a_cache_gives(builder: Builder, tmp_path: Path) -> None:
+def test_random_edits_give_the_image_of_a_build_without_cache(builder: Builder, tmp_path: Path) -> None:
     dice = random.Random(11)
     _write_files(builder)
     names = ["lib/a", "lib/b", "lib/deep/c", "top", "other"]
@@ -259,7 +259,7 @@ def test_any_row_of_edits_gives_what_a_build_without_a_cache_gives(builder: Buil
         shutil.rmtree(fresh)
 
 
-def test_what_was_copied_from_an_image_is_not_read_again(builder: Builder) -> None:
+def test_files_copied_from_an_image_are_not_read_again(builder: Builder) -> None:
     builder.bases.add("library/tools", {"bin/": None, "bin/tool": "a tool", "bin/other": "another"})
     dockerfile = (
         "FROM scratch\nCOPY --from=tools /bin /bin\nCOPY --from=tools /bin/tool /one\nCOPY <<EOF /here\ntext\nEOF\n"
@@ -271,7 +271,7 @@ def test_what_was_copied_from_an_image_is_not_read_again(builder: Builder) -> No
     assert builder.build(dockerfile.replace("text", "more")).layers[:2] == first.layers[:2]
 
 
-def test_owners_are_read_from_what_was_copied_from_an_image(builder: Builder) -> None:
+def test_owners_are_looked_up_in_files_copied_from_an_image(builder: Builder) -> None:
     builder.bases.add("library/users", {"etc/": None, "etc/passwd": "bob:x:7:8::/:/bin/sh\n"})
     builder.write("f")
     image = builder.build("FROM scratch\nCOPY --from=users /etc/passwd /etc/passwd\nCOPY --chown=bob f /f\n")
@@ -279,7 +279,7 @@ def test_owners_are_read_from_what_was_copied_from_an_image(builder: Builder) ->
     assert (member.uid, member.gid) == (7, 8)
 
 
-def test_empty_files_of_an_archive_are_files_of_their_own(builder: Builder) -> None:
+def test_empty_files_of_an_archive_are_not_hard_links(builder: Builder) -> None:
     with tarfile.open(builder.folder / "a.tar", "w") as archive:
         for name, text in (("one", b""), ("two", b""), ("three", b"x" * 3_000_000), ("four", b"")):
             info = tarfile.TarInfo(name)

@@ -1,4 +1,4 @@
-"""Dockerfiles to instructions: BuildKit's own parser gives the same, and what is hostile is refused in bounded time."""
+"""The Dockerfile parser: equal to BuildKit's own for random and hostile files, in bounded time."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ FILES = st.builds(
 
 
 def shown(dockerfile: Dockerfile) -> list[dict[str, Any]]:
-    """As the Go program shows it, whose parser has pairs and what ONBUILD holds in parts."""
+    """The instructions in the form of the Go program, whose parser splits pairs and ONBUILD."""
     rows = []
     for item in dockerfile.instructions:
         words, is_json = parse_arguments(item, dockerfile.escape)
@@ -154,7 +154,7 @@ def shown(dockerfile: Dockerfile) -> list[dict[str, Any]]:
 
 
 @given(FILES)
-def test_any_dockerfile_is_what_buildkit_makes_of_it(moby: Moby, data: bytes) -> None:
+def test_random_dockerfiles_parse_as_in_buildkit(moby: Moby, data: bytes) -> None:
     parsed = parse_dockerfile(data)
     try:
         expected = moby.dockerfile(data)
@@ -164,14 +164,14 @@ def test_any_dockerfile_is_what_buildkit_makes_of_it(moby: Moby, data: bytes) ->
     assert parsed.refusal is None and first_invalid(parsed) is None
     for row in expected:
         row.update({key: row[key] or [] for key in ("Flags", "Words", "Heredocs")})
-        # BuildKit reads flags byte by byte, which spoils what is not ASCII.
+        # BuildKit reads flags byte by byte, which breaks characters outside of ASCII.
         row["Flags"] = [flag.encode("latin-1").decode("utf-8", "replace") for flag in row["Flags"]]
     assert shown(parsed) == [
         {**row, "Words": []} if row["Keyword"] in ("ENV", "LABEL", "ONBUILD") else row for row in expected
     ]
 
 
-def test_a_dockerfile_with_everything() -> None:
+def test_every_instruction_is_parsed() -> None:
     text = (
         b"# syntax=docker/dockerfile:1\n# escape=\\\n\n# a comment\nFROM a AS b\n"
         b'env A=1 \\\n  # in between\n\n  B="two words"\nCOPY --from=b --chown=1:2 x /y\n'
@@ -212,7 +212,7 @@ def test_a_dockerfile_with_everything() -> None:
         (b"FROM a\nCOPY --link=yes x /\n", "Dockerfile:2: --link should be true or false, found 'yes'"),
     ],
 )
-def test_dockerfile_errors(text: bytes, message: str) -> None:
+def test_syntax_errors_name_line_and_hint(text: bytes, message: str) -> None:
     problem = find_problem(parse_dockerfile(text))
     assert problem is not None and problem.render() == message
 
@@ -240,7 +240,7 @@ HOSTILE = {
 
 @pytest.mark.large
 @pytest.mark.parametrize("name", HOSTILE)
-def test_what_is_hostile_is_parsed_or_refused_soon(name: str) -> None:
+def test_hostile_dockerfiles_are_parsed_or_refused_in_bounded_time(name: str) -> None:
     began = time.process_time()
     parsed = parse_dockerfile(HOSTILE[name])
     first_invalid(parsed)

@@ -1,4 +1,4 @@
-"""Words with quotes, escapes and variables: what BuildKit's own code makes of them, in linear time."""
+"""The lexer: quotes, escapes and variables expand as in BuildKit's own code, in linear time."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ def agree(ask: Callable[[], object], ours: Callable[[], object]) -> None:
 
 
 @given(TEXTS, st.sampled_from("\\`"))
-def test_any_word_is_what_moby_makes_of_it(moby: Moby, text: str, escape: str) -> None:
+def test_random_text_expands_as_in_buildkit(moby: Moby, text: str, escape: str) -> None:
     agree(lambda: moby.word(text, VARIABLES, escape), lambda: Lexer(escape).word(text, VARIABLES))
 
 
 @given(TEXTS, st.sampled_from("\\`"))
-def test_any_words_are_what_moby_makes_of_them(moby: Moby, text: str, escape: str) -> None:
+def test_random_text_splits_into_words_as_in_buildkit(moby: Moby, text: str, escape: str) -> None:
     agree(lambda: moby.words(text, VARIABLES, escape), lambda: Lexer(escape).lex(text, VARIABLES).words)
 
 
@@ -75,7 +75,7 @@ FORMS = st.builds(
 
 
 @given(FORMS, st.text("abx*\n", max_size=12))
-def test_any_pattern_takes_what_moby_takes(moby: Moby, text: str, value: str) -> None:
+def test_random_patterns_match_as_in_buildkit(moby: Moby, text: str, value: str) -> None:
     agree(lambda: moby.word(text, {"V": value}), lambda: Lexer().word(text, {"V": value}))
 
 
@@ -121,13 +121,13 @@ def test_pairs(text: str, pairs: list[tuple[str, str]]) -> None:
     ],
     ids=range(10),
 )
-def test_no_pattern_makes_expansion_slow(text: str, value: str) -> None:
+def test_patterns_expand_in_linear_time(text: str, value: str) -> None:
     began = time.process_time()
     Lexer().word(text, {"V": value})
     assert time.process_time() - began < 2
 
 
-def test_what_doubles_with_each_line_is_refused() -> None:
+def test_variables_that_double_with_each_line_are_refused() -> None:
     lexer, variables = Lexer(), {"A": "x" * 100}
     with pytest.raises(ValueError, match="at most 1,000,000 characters"):
         for _ in range(30):
@@ -135,7 +135,7 @@ def test_what_doubles_with_each_line_is_refused() -> None:
 
 
 @pytest.mark.large
-def test_the_work_of_all_lines_together_is_bounded() -> None:
+def test_the_work_of_all_lines_is_limited() -> None:
     lexer = Lexer()
     with pytest.raises(ValueError, match="too much work"):
         for _ in range(100):
@@ -143,6 +143,6 @@ def test_the_work_of_all_lines_together_is_bounded() -> None:
 
 
 @pytest.mark.parametrize("depth", [200, 20_000])
-def test_what_is_nested_too_deeply_is_refused(depth: int) -> None:
+def test_deeply_nested_variables_are_refused(depth: int) -> None:
     with pytest.raises(ValueError, match="nested too deeply"):
         Lexer().word("${U:-" * depth + "}" * depth, {})

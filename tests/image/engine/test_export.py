@@ -1,4 +1,4 @@
-"""What an engine gives as an image: every layer is what the config says, under a digest of its own."""
+"""The export of an engine's image: every layer matches its diff_id and its digest."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def store(tmp_path: Path) -> ContentStore:
 def archive(
     members: Mapping[str, bytes | str], layers: Any = ("layer.tar",), diff_ids: Any = (Digest.of(TAR),)
 ) -> tarfile.TarFile:
-    """An archive of `docker save`; text is a link to another member."""
+    """An archive as `docker save` writes it; a text is a link to another member."""
     config = json.dumps({"os": "linux", "architecture": "amd64", "rootfs": {"diff_ids": diff_ids}}).encode()
     manifest = json.dumps([{"Config": "c.json", "RepoTags": [], "Layers": layers}]).encode()
     buffer = io.BytesIO()
@@ -53,7 +53,7 @@ def layers_of(store: ContentStore, tar: tarfile.TarFile, known: Mapping[Digest, 
         return list(read_archive(tar, store, known or {})[1])
 
 
-def test_plain_and_packed_layers_and_links(store: ContentStore) -> None:
+def test_plain_compressed_and_linked_layers_are_stored(store: ContentStore) -> None:
     (plain,) = layers_of(store, archive({"layer.tar": TAR}))
     assert gzip.decompress(store.path(plain.digest).read_bytes()) == TAR
     (again,) = layers_of(store, archive({}, ["nowhere"]))
@@ -83,7 +83,7 @@ def test_plain_and_packed_layers_and_links(store: ContentStore) -> None:
         ({"manifest.json": b"[" * 100_000}, ["layer.tar"], [Digest.of(TAR)], "contains no valid image"),
     ],
 )
-def test_what_is_not_what_it_says_is_refused(
+def test_archives_that_do_not_match_their_names_are_refused(
     store: ContentStore, members: Mapping[str, bytes | str], layers: Any, diff_ids: Any, said: str
 ) -> None:
     with pytest.raises(BuildError, match=said):
@@ -92,7 +92,7 @@ def test_what_is_not_what_it_says_is_refused(
 
 
 def preceded(kind: bytes, content: bytes, times: int = 1) -> bytes:
-    """A sound archive behind headers that say something of what follows."""
+    """A valid archive after headers that change the meaning of what follows."""
     info = tarfile.TarInfo("x")
     info.type, info.size = kind, len(content)
     one = info.tobuf(tarfile.GNU_FORMAT) + content + bytes(-len(content) % 512)
@@ -127,7 +127,7 @@ def test_an_archive_that_no_engine_writes_is_an_error(store: ContentStore, data:
     assert "\n" not in caught.value.what
 
 
-def test_a_layer_that_can_not_be_unpacked_here_is_not_remembered_by_its_diff_id(store: ContentStore) -> None:
+def test_a_zstd_layer_is_not_remembered_by_its_diff_id(store: ContentStore) -> None:
     data = b"\x28\xb5\x2f\xfd and what zstd made"
     name = f"blobs/sha256/{Digest.of(data).hex}"
     (layer,) = layers_of(store, archive({name: data}, [name]))
@@ -135,6 +135,6 @@ def test_a_layer_that_can_not_be_unpacked_here_is_not_remembered_by_its_diff_id(
     assert store.recall("packed", Digest.of(TAR)) is None
 
 
-def test_layers_of_the_base_are_not_brought(store: ContentStore) -> None:
+def test_layers_of_the_base_are_not_exported(store: ContentStore) -> None:
     known = Layer(Digest.of(TAR), Digest.of(b"theirs"), 5)
     assert layers_of(store, archive({}, ["nowhere"]), {known.diff_id: known}) == [known]

@@ -1,4 +1,4 @@
-"""Layers laid one over the other: what is looked up and walked is what an engine would have unpacked."""
+"""The tree of several layers: lookups and walks equal the result of unpacking the layers."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ NAMES = st.builds("/".join, PARTS)
 
 @st.composite
 def layers(draw: st.DrawFn) -> list[list[Member]]:
-    """Layers in which nothing is below what is no folder, and no name comes twice: what tools write."""
+    """Layers as tools write them: without duplicate names, and with nothing below a file or link."""
     found = []
     for number in range(draw(st.integers(1, 4))):
         members: dict[str, Member] = {}
@@ -78,7 +78,7 @@ def layers(draw: st.DrawFn) -> list[list[Member]]:
 
 
 def unpacked(found: Sequence[Sequence[Member]]) -> dict[str, tuple[str, int]]:
-    """What is there after unpacking layer by layer, in the plainest way."""
+    """The result of unpacking layer by layer, implemented as simply as possible."""
     tree: dict[str, tuple[str, int]] = {}
     for members in found:
         for member in members:
@@ -103,7 +103,7 @@ def remove(tree: dict[str, tuple[str, int]], prefix: str) -> None:
 
 
 def is_sound(found: Sequence[Sequence[Member]]) -> bool:
-    """Whether every member finds folders above it: engines refuse the others, or follow links."""
+    """Whether every member is in a folder: engines refuse other layers, or follow links."""
     for count in range(1, len(found) + 1):
         tree = unpacked(found[:count])
         if any(tree.get(above, ("dir", 0))[0] != "dir" for path in tree for above in folders_above(path)):
@@ -114,7 +114,7 @@ def is_sound(found: Sequence[Sequence[Member]]) -> bool:
 @settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=300)
 @given(layers())
 @pytest.mark.large
-def test_it_is_what_unpacking_leaves(store: ContentStore, found: list[list[Member]]) -> None:
+def test_the_tree_equals_unpacking_the_layers(store: ContentStore, found: list[list[Member]]) -> None:
     if not is_sound(found):
         return
     tree = tree_of(store, *found)
@@ -122,7 +122,7 @@ def test_it_is_what_unpacking_leaves(store: ContentStore, found: list[list[Membe
     walked = seen(tree)
     named = {path: entry for path, entry in walked.items() if path in expected}
     assert named == expected
-    # The others are folders that no layer names, above something that one does or did.
+    # The others are folders that no layer contains, above a path that a layer contains or removed.
     assert all(entry == ("dir", 0o755) for path, entry in walked.items() if path not in expected)
     for path in expected:
         assert set(folders_above(path)) <= set(walked)
@@ -133,7 +133,7 @@ def test_it_is_what_unpacking_leaves(store: ContentStore, found: list[list[Membe
     assert len(tree) == len(walked) == len(set(walked))
 
 
-def test_a_file_in_place_of_a_folder_hides_what_was_in_it(store: ContentStore) -> None:
+def test_a_file_that_replaces_a_folder_hides_its_content(store: ContentStore) -> None:
     old, middle, new = [folder("a"), file("a/b")], [file("a")], [folder("a"), file("a/c")]
     assert set(seen(tree_of(store, old, middle))) == {"a"}
     assert set(seen(tree_of(store, old, middle, new))) == {"a", "a/c"}
@@ -145,7 +145,7 @@ def test_of_equal_names_the_last_one_counts(store: ContentStore) -> None:
     assert seen(tree) == {"a": ("file", 0o603), "b": ("file", 0o602)}
 
 
-def test_hard_links_are_what_they_lead_to(store: ContentStore) -> None:
+def test_hard_links_are_resolved(store: ContentStore) -> None:
     def link(name: str, target: str) -> Member:
         return file(name, kind="hardlink", target=target, size=0)
 
@@ -159,7 +159,7 @@ def test_hard_links_are_what_they_lead_to(store: ContentStore) -> None:
 
 
 @pytest.mark.large
-def test_many_lines_are_sorted_in_files(store: ContentStore) -> None:
+def test_large_indexes_are_sorted_in_files(store: ContentStore) -> None:
     members = [file(f"{number % 7}/{number:05}" + "x" * 4000, 0o644) for number in range(9000)]
     members += [file(members[5].name, 0o600)]
     tree = tree_of(store, members)
@@ -170,7 +170,7 @@ def test_many_lines_are_sorted_in_files(store: ContentStore) -> None:
 
 
 @pytest.mark.large
-def test_more_whiteouts_than_images_have_are_refused(store: ContentStore) -> None:
+def test_too_many_whiteouts_are_refused(store: ContentStore) -> None:
     def gone(begin: int, count: int) -> list[Member]:
         return [file(f"{WHITEOUT}{number}") for number in range(begin, begin + count)]
 

@@ -1,4 +1,4 @@
-"""Archives in a context that are not trusted: unpacked within bounds, or copied, or an error."""
+"""Untrusted archives in a context: unpacked within limits, copied, or refused."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def a_tar() -> bytes:
 
 
 @pytest.mark.parametrize("packer", PACKERS)
-def test_what_is_packed_is_unpacked(tmp_path: Path, packer: str) -> None:
+def test_packed_archives_are_unpacked(tmp_path: Path, packer: str) -> None:
     file = tmp_path / "x"
     file.write_bytes(PACKERS[packer](a_tar()))
     assert is_archive(file)
@@ -55,7 +55,7 @@ def test_what_is_packed_is_unpacked(tmp_path: Path, packer: str) -> None:
 
 @pytest.mark.parametrize("packer", PACKERS)
 @pytest.mark.parametrize("data", [b"", b"text", bytes(10240), b"x" * 5000, header("x", 3 * 2**30, b"L")])
-def test_what_is_no_tar_is_copied(tmp_path: Path, packer: str, data: bytes) -> None:
+def test_files_that_are_not_tars_are_copied(tmp_path: Path, packer: str, data: bytes) -> None:
     (tmp_path / "x").write_bytes(PACKERS[packer](data))
     assert not is_archive(tmp_path / "x")
 
@@ -73,13 +73,13 @@ def test_what_is_no_tar_is_copied(tmp_path: Path, packer: str, data: bytes) -> N
     ],
     ids=["2^60", "short", "bomb", "pax", "truncated", "link", "text"],
 )
-def test_an_archive_without_end_or_sense_is_an_error_soon(tmp_path: Path, data: bytes, said: str) -> None:
+def test_endless_or_invalid_archives_fail_in_bounded_time(tmp_path: Path, data: bytes, said: str) -> None:
     (tmp_path / "x").write_bytes(data)
     with pytest.raises(BuildError, match=said):
         archive_entries(tmp_path / "x", tmp_path)
 
 
-def test_sparse_files_are_left_to_engines(tmp_path: Path) -> None:
+def test_sparse_files_need_an_engine(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(header("a", 0, b"S"))
     assert is_archive(tmp_path / "x")
     with pytest.raises(NeedsEngine):

@@ -1,4 +1,4 @@
-"""What a build asked of its base answers the next build, on a machine that has none of the base's layers."""
+"""Facts about a base: a build on a machine without the base's layers uses the lookups of an earlier build."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
 
 
 def build(builder: Builder, dockerfile: str, store: ContentStore, *earlier: bytes) -> BuiltImage:
-    """Build with a store; the base's layers can be had only from the builder's own."""
+    """Build with a store; only the builder's own store has the base's layers."""
     builder.write("Dockerfile", dockerfile)
     options = BuildOptions(builder.folder, builder.folder / "Dockerfile")
     bases = Bases(store)
@@ -70,7 +70,7 @@ def build(builder: Builder, dockerfile: str, store: ContentStore, *earlier: byte
 
 @settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=150)
 @given(st.lists(LINES, min_size=1, max_size=5))
-def test_the_image_is_the_same_by_layers_and_by_facts(builder: Builder, lines: list[str]) -> None:
+def test_a_build_from_facts_equals_a_build_from_layers(builder: Builder, lines: list[str]) -> None:
     dockerfile = "\n".join(["FROM base", *lines]) + "\n"
     try:
         image = build(builder, dockerfile, builder.store)
@@ -84,14 +84,14 @@ def test_the_image_is_the_same_by_layers_and_by_facts(builder: Builder, lines: l
     assert not elsewhere.has(image.layers[0].digest)
 
 
-def test_a_base_that_changed_is_read(builder: Builder, tmp_path: Path) -> None:
+def test_the_layers_of_a_changed_base_are_read(builder: Builder, tmp_path: Path) -> None:
     image = build(builder, "FROM base\nCOPY a /new/\n", builder.store)
     builder.bases.add("library/moved", {**BASE, "new": "-> /opt"})
     with pytest.raises(BuildError, match="a layer is missing"):
         build(builder, "FROM moved\nCOPY a /new/\n", ContentStore(tmp_path), image.config)
 
 
-def test_what_a_published_image_tells_reaches_no_other_image(builder: Builder, tmp_path: Path) -> None:
+def test_facts_of_a_published_image_are_used_for_that_image_only(builder: Builder, tmp_path: Path) -> None:
     image = build(builder, "FROM base\nCOPY a /tmp/\n", builder.store)
     config = json.loads(image.config)
     config[KEY]["paths"]["tmp"] = ["dir", 0o777, 5, 5, ""]
@@ -110,13 +110,13 @@ def test_what_a_published_image_tells_reaches_no_other_image(builder: Builder, t
     assert build(builder, "FROM base\nCOPY a /tmp/\nENV A=b\n", store).layers == image.layers, "its layers are read now"
 
 
-def test_a_link_whose_target_is_no_utf_8_is_not_carried(builder: Builder) -> None:
+def test_a_link_target_that_is_not_utf_8_is_not_stored_in_the_config(builder: Builder) -> None:
     builder.bases.add("library/odd", {**BASE, "odd": "-> /opt/\udcff"})
     config = json.loads(build(builder, "FROM odd\nCOPY a /odd/\n", builder.store).config)
     assert KEY not in config
 
 
-def test_very_many_answers_are_not_carried(builder: Builder) -> None:
+def test_too_many_facts_are_not_stored_in_the_config(builder: Builder) -> None:
     for number in range(501):
         builder.write(f"many/{number}")
     config = json.loads(build(builder, "FROM base\nCOPY many /opt/\n", builder.store).config)
@@ -162,7 +162,7 @@ GOOD = {"layers": 1, "paths": {"a": ["dir", 493, 0, 0, ""], "b": None}, "rows": 
         {"rows": {"etc/passwd": {f"{number}": None for number in range(501)}}},
     ],
 )
-def test_facts_in_another_form_are_none(change: dict[str, Any]) -> None:
+def test_facts_with_invalid_parts_are_ignored(change: dict[str, Any]) -> None:
     def carried(value: Any) -> BaseFacts:
         image = {KEY: value, "rootfs": {"diff_ids": ["sha256:1", "sha256:2"]}}
         return facts_from_config(json.dumps(image).encode(), ["sha256:1"])
@@ -172,7 +172,7 @@ def test_facts_in_another_form_are_none(change: dict[str, Any]) -> None:
     assert carried({**GOOD, **change}) == BaseFacts()
 
 
-def test_facts_answer_what_was_asked_and_no_more() -> None:
+def test_facts_answer_recorded_lookups_only() -> None:
     facts = parse_facts(GOOD)
     assert facts.row("etc/passwd", "x") is None
     for ask in (lambda: facts.entry("a/b"), lambda: facts.entry("c"), lambda: facts.row("etc/group", "x")):
@@ -180,7 +180,7 @@ def test_facts_answer_what_was_asked_and_no_more() -> None:
             ask()
 
 
-def test_a_linked_copy_asks_nothing(builder: Builder, tmp_path: Path) -> None:
+def test_a_linked_copy_looks_up_nothing(builder: Builder, tmp_path: Path) -> None:
     image = build(builder, "FROM base\nCOPY --link a /bin/\nADD --link --chown=7 dir /opt/\n", ContentStore(tmp_path))
     assert KEY not in json.loads(image.config)
     with pytest.raises(BuildError, match="with --link, 'app' is not looked up in the image's /etc/passwd"):

@@ -1,4 +1,4 @@
-"""A build that was made before: found whole where nothing changed, and never where something did."""
+"""The cache of whole builds: used when no input changed, and never when one did."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def memos(builder: Builder, kind: str) -> list[Path]:
 
 
 def built_anew(builder: Builder, dockerfile: str = DOCKERFILE, **options: Any) -> tuple[BuiltImage, bool]:
-    """The image, and whether it was put together: a build that was leaves what it came to."""
+    """The image, and whether it was built: only a build stores a new result."""
     before = memos(builder, "builds")
     times = [file.stat().st_ino for file in before]
     image = builder.build(dockerfile, **options)
@@ -46,7 +46,7 @@ def built_anew(builder: Builder, dockerfile: str = DOCKERFILE, **options: Any) -
     return image, after != before or [file.stat().st_ino for file in after] != times
 
 
-def test_nothing_is_put_together_where_nothing_changed(builder: Builder) -> None:
+def test_an_unchanged_build_is_read_from_the_cache(builder: Builder) -> None:
     first, is_new = built_anew(builder)
     assert is_new
     assert built_anew(builder) == (first, False)
@@ -54,7 +54,7 @@ def test_nothing_is_put_together_where_nothing_changed(builder: Builder) -> None
 
 
 class Watched(Bases):
-    """Bases that write down what is asked for."""
+    """A source of bases that records requests."""
 
     asked: list[str]
 
@@ -68,7 +68,7 @@ def watch(builder: Builder, asked: list[str]) -> None:
     builder.bases.images, builder.bases.asked = images, asked
 
 
-def test_each_base_is_asked_for_once(builder: Builder) -> None:
+def test_each_base_is_resolved_once(builder: Builder) -> None:
     asked: list[str] = []
     watch(builder, asked)
     for _ in range(2):
@@ -104,7 +104,7 @@ def put_tools(builder: Builder) -> None:
 
 
 @pytest.mark.parametrize("change", [put_file, put_mode, put_link, put_ignored, put_base, put_tools])
-def test_whatever_changes_is_seen(builder: Builder, tmp_path: Path, change: Callable[[Builder], None]) -> None:
+def test_every_change_of_an_input_rebuilds(builder: Builder, tmp_path: Path, change: Callable[[Builder], None]) -> None:
     builder.build(DOCKERFILE)
     change(builder)
     age(builder.folder)
@@ -121,13 +121,13 @@ def test_whatever_changes_is_seen(builder: Builder, tmp_path: Path, change: Call
 @pytest.mark.parametrize(
     "options", [{"stage": "made"}, {"platform": "linux/arm64"}, {"created_s": 5}, {"args": {"VERSION": "3"}}]
 )
-def test_options_are_part_of_it(builder: Builder, options: dict[str, Any]) -> None:
+def test_options_are_part_of_the_key(builder: Builder, options: dict[str, Any]) -> None:
     builder.build(DOCKERFILE)
     assert built_anew(builder, **options)[1]
     assert not built_anew(builder)[1]
 
 
-def test_a_layer_that_the_store_has_lost_is_made_again(builder: Builder) -> None:
+def test_a_layer_missing_from_the_store_is_rebuilt(builder: Builder) -> None:
     first = builder.build(DOCKERFILE)
     lost = builder.store.path(first.layers[-1].digest)
     lost.unlink()
@@ -135,13 +135,13 @@ def test_a_layer_that_the_store_has_lost_is_made_again(builder: Builder) -> None
     assert lost.exists()
 
 
-def test_files_that_may_change_unseen_are_not_vouched_for(builder: Builder) -> None:
+def test_builds_with_recently_modified_files_are_not_cached(builder: Builder) -> None:
     builder.write("one", "young")
     builder.build(DOCKERFILE)
     assert not memos(builder, "builds")
 
 
-def test_what_an_archive_holds_is_not_vouched_for(builder: Builder) -> None:
+def test_builds_with_unpacked_archives_are_not_cached(builder: Builder) -> None:
     with tarfile.open(builder.folder / "all.tar", "w") as tar:
         tar.add(builder.folder / "one", "one")
     age(builder.folder)
@@ -163,7 +163,7 @@ def test_what_an_archive_holds_is_not_vouched_for(builder: Builder) -> None:
     ],
 )
 @pytest.mark.parametrize("kind", ["builds", "recipes"])
-def test_a_memo_that_is_none_is_nothing(builder: Builder, kind: str, nonsense: bytes) -> None:
+def test_invalid_memos_are_ignored(builder: Builder, kind: str, nonsense: bytes) -> None:
     first = builder.build(DOCKERFILE)
     (file,) = memos(builder, kind)
     file.write_bytes(nonsense)
@@ -171,7 +171,7 @@ def test_a_memo_that_is_none_is_nothing(builder: Builder, kind: str, nonsense: b
     assert json.loads(file.read_bytes()), "and written again"
 
 
-def test_a_base_that_is_gone_is_told_at_its_line(builder: Builder) -> None:
+def test_a_missing_base_fails_at_its_line(builder: Builder) -> None:
     builder.build(DOCKERFILE)
     del builder.bases.images["library/tools"]
     asked: list[str] = []
@@ -182,7 +182,7 @@ def test_a_base_that_is_gone_is_told_at_its_line(builder: Builder) -> None:
     assert asked.count("library/tools") == 1, "a registry that does not answer is waited for once"
 
 
-def test_a_stop_while_a_base_is_asked_for_is_a_stop(builder: Builder) -> None:
+def test_an_interrupt_while_resolving_a_base_is_raised(builder: Builder) -> None:
     builder.build(DOCKERFILE)
 
     class Stopping(Bases):
@@ -194,7 +194,7 @@ def test_a_stop_while_a_base_is_asked_for_is_a_stop(builder: Builder) -> None:
         builder.build(DOCKERFILE)
 
 
-def test_a_context_that_no_stage_needs_may_be_unreadable(builder: Builder) -> None:
+def test_an_unreadable_context_is_ignored_when_no_stage_needs_it(builder: Builder) -> None:
     builder.write("dir/x")
     dockerfile = 'FROM small AS unused\nCOPY one /\nFROM small\nCMD ["x"]\n'
     builder.write(".dockerignore", "[\n")

@@ -1,4 +1,4 @@
-"""The native builder: what ends up in the image, and that it is the same everywhere."""
+"""The native builder: the content of its images, and that they are the same on every machine."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from shipit.reference import ImageRef
 
 
 class Bases:
-    """A source of bases that were put in by hand: name -> image."""
+    """A source of bases that tests add: name -> image."""
 
     def __init__(self, store: ContentStore) -> None:
         self.store = store
         self.images: dict[str, SourceImage] = {}
 
     def add(self, name: str, files: dict[str, str | None], config: dict[str, Any] | None = None) -> None:
-        """A base of one layer. A name that ends in / is a folder; `-> x` as content is a link."""
+        """Add a base of one layer. A name that ends in / is a folder; `-> x` as content is a link."""
         with io.BytesIO() as buffer:
             with tarfile.open(fileobj=buffer, mode="w") as tar:
                 for path, content in files.items():
@@ -93,7 +93,7 @@ class Builder:
         return BuildTools(self.store, self.bases, lambda: engine, lambda event: None)
 
     def files(self, image: BuiltImage) -> dict[str, tarfile.TarInfo]:
-        """Members by name over all layers, the last one winning."""
+        """Members by name over all layers; the topmost one counts."""
         found: dict[str, tarfile.TarInfo] = {}
         for layer in image.layers:
             with tarfile.open(self.store.path(layer.digest)) as tar:
@@ -134,7 +134,7 @@ def test_the_same_files_give_the_same_image_everywhere(tmp_path: Path) -> None:
     assert images[0].config == images[1].config
     diff_ids = [layer.diff_id for layer in images[0].layers]
     assert diff_ids == [layer.diff_id for layer in images[1].layers]
-    # Pinned, so that a change of what goes into a layer is seen: every user's cache would turn cold.
+    # Pinned to detect changes of a layer's bytes, which would invalidate every user's cache.
     assert images[0].config_digest == "sha256:77a052936b2302fe4a59b7fca811cca2e3f4a01615741bec8ab76df23371643e"
 
 
@@ -144,7 +144,7 @@ def test_modes_owners_and_times(builder: Builder) -> None:
     files = builder.files(image)
     assert (files["bin/tool"].mode, files["bin/tool"].uid, files["bin/tool"].mtime) == (0o755, 0, 1283598621)
     assert (files["own/tool"].mode, files["own/tool"].uid, files["own/tool"].gid) == (0o600, 1000, 100)
-    # As in BuildKit, folders that it creates above its destination get the same.
+    # As in BuildKit, new folders above the destination get the same mode and owner.
     assert (files["own"].mode, files["own"].uid) == (0o600, 1000)
 
 
@@ -175,7 +175,7 @@ def test_the_maintainer_is_the_author(builder: Builder) -> None:
     assert json.loads(image.config)["author"] == "me <me@example.com>"
 
 
-def test_entrypoint_drops_the_command_of_the_base(builder: Builder) -> None:
+def test_entrypoint_removes_the_command_of_the_base(builder: Builder) -> None:
     builder.bases.add("library/base", {"x": "y"}, {"Cmd": ["base"], "Env": ["A=1"]})
     image = builder.build('FROM base\nENTRYPOINT ["mine"]\n')
     path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -200,7 +200,7 @@ def test_stages_and_copies_between_them(builder: Builder) -> None:
     )
 
 
-def test_arguments_of_a_stage_are_those_of_stages_on_it(builder: Builder) -> None:
+def test_a_stage_inherits_the_arguments_of_its_base_stage(builder: Builder) -> None:
     image = builder.build(
         "FROM scratch AS one\nARG A=own\nFROM one AS two\nENV B=$A\nFROM scratch\nENV C=$A\n", stage="two"
     )
@@ -220,20 +220,20 @@ def test_folders_of_the_base_are_kept_and_links_followed(builder: Builder) -> No
     assert len(image.layers) == 3
 
 
-def test_what_is_ignored_is_never_in_an_image(builder: Builder) -> None:
+def test_ignored_files_are_not_copied(builder: Builder) -> None:
     for path in ("keep", "secret.env", ".git/config", "deep/x.pyc", ".shipit/state"):
         builder.write(path, "x")
     builder.write(".dockerignore", "*.env\n.git\n**/*.pyc\nDockerfile\n.dockerignore\n")
     assert set(builder.files(builder.build("FROM scratch\nCOPY . /\n"))) == {"keep", "deep"}
 
 
-def test_what_vanishes_while_a_context_is_read_is_not_in_it(builder: Builder) -> None:
+def test_files_that_vanish_during_the_scan_are_skipped(builder: Builder) -> None:
     for path in ("keep", "gone", "away/file"):
         builder.write(path)
     (builder.folder / "link").symlink_to("gone")
 
     class Racing(IgnoreRules):
-        """Rules that leave nothing out, and take their time."""
+        """Rules that exclude nothing, and delete files while the context is scanned."""
 
         def decide(self, folder: Position, name: str) -> tuple[bool, Position]:
             if name in ("gone", "link"):
@@ -255,7 +255,7 @@ def test_add_unpacks_local_archives(builder: Builder) -> None:
     assert "site.tar.gz" in builder.files(image)
 
 
-def test_an_archive_that_only_an_engine_unpacks_needs_one(builder: Builder) -> None:
+def test_a_zstd_archive_needs_an_engine(builder: Builder) -> None:
     (builder.folder / "x.tar.zst").write_bytes(b"\x28\xb5\x2f\xfd rest")
     with pytest.raises(NeedsEngine, match="ADD: zstd archives are not unpacked natively") as caught:
         builder.build("FROM scratch\nADD x.tar.zst /\n")
@@ -265,7 +265,7 @@ def test_an_archive_that_only_an_engine_unpacks_needs_one(builder: Builder) -> N
     )
 
 
-def test_an_archive_that_is_added_again_is_read_in_peace(builder: Builder) -> None:
+def test_an_archive_can_be_added_twice(builder: Builder) -> None:
     with tarfile.open(builder.folder / "big.tar", "w") as tar:
         for data in (b"first", b"last!" * 1_000_000):
             info = tarfile.TarInfo("x")
@@ -276,7 +276,7 @@ def test_an_archive_that_is_added_again_is_read_in_peace(builder: Builder) -> No
     assert {len(builder.text(image, f"{number}/x")) for number in range(6)} == {5_000_000}
 
 
-def test_what_no_layer_can_hold_is_refused(builder: Builder) -> None:
+def test_whiteout_names_and_special_files_are_refused(builder: Builder) -> None:
     with tarfile.open(builder.folder / "pipe.tar", "w") as tar:
         info = tarfile.TarInfo("pipe")
         info.type = tarfile.FIFOTYPE
@@ -297,7 +297,7 @@ def test_what_no_layer_can_hold_is_refused(builder: Builder) -> None:
         assert caught.value.render() == said
 
 
-def test_what_replaces_a_folder_takes_what_was_in_it_along(builder: Builder) -> None:
+def test_replacing_a_folder_removes_its_content(builder: Builder) -> None:
     builder.bases.add("library/base", {"app/": None, "app/old": "old"})
     builder.write("f")
     with tarfile.open(builder.folder / "file.tar", "w") as tar:
@@ -308,7 +308,7 @@ def test_what_replaces_a_folder_takes_what_was_in_it_along(builder: Builder) -> 
         builder.build("FROM base\nADD file.tar /\nCOPY f /app/old\n")
 
 
-def test_names_of_owners_come_from_the_image(builder: Builder) -> None:
+def test_owner_names_are_looked_up_in_the_image(builder: Builder) -> None:
     builder.bases.add(
         "library/base", {"etc/": None, "etc/passwd": "app:x:1234:99::/:/bin/sh\n", "etc/group": "staff:x:50:\n"}
     )
@@ -371,13 +371,13 @@ def test_a_second_build_compresses_nothing(builder: Builder, monkeypatch: pytest
         ),
     ],
 )
-def test_errors_name_the_line_and_what_to_do(builder: Builder, dockerfile: str, message: str) -> None:
+def test_errors_name_line_and_hint(builder: Builder, dockerfile: str, message: str) -> None:
     with pytest.raises(BuildError) as caught:
         builder.build(dockerfile)
     assert caught.value.render() == message
 
 
-def test_no_dockerfile(builder: Builder) -> None:
+def test_a_missing_dockerfile_is_an_error(builder: Builder) -> None:
     options = BuildOptions(builder.folder, builder.folder / "Dockerfile")
     with pytest.raises(BuildError) as caught:
         build_image("app", options, builder.tools())
@@ -385,7 +385,7 @@ def test_no_dockerfile(builder: Builder) -> None:
     assert caught.value.hint == "write one, or name it with build: dockerfile:"
 
 
-def test_a_layer_that_is_broken_on_disk_is_named(tmp_path: Path) -> None:
+def test_a_damaged_layer_on_disk_is_named(tmp_path: Path) -> None:
     whole = gzip.compress(b"x" * 100_000)
     for data in (b"", b"no gzip", whole[:50], whole[:20] + bytes(30) + whole[50:]):
         (tmp_path / "layer").write_bytes(data)

@@ -1,4 +1,4 @@
-"""--chmod, octal and symbolic: what the code that BuildKit uses makes of it."""
+"""--chmod, octal and symbolic: the same modes as with the code that BuildKit uses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CLAUSES = st.builds(
 
 
 @given(st.one_of(TEXTS, CLAUSES), st.integers(0, 0o7777), st.booleans())
-def test_any_mode_is_what_buildkit_makes_of_it(moby: Moby, text: str, mode: int, is_folder: bool) -> None:
+def test_random_modes_are_applied_as_in_buildkit(moby: Moby, text: str, mode: int, is_folder: bool) -> None:
     try:
         expected = moby.chmod(text, mode, is_folder=is_folder)
     except Refused:
@@ -41,7 +41,7 @@ def test_any_mode_is_what_buildkit_makes_of_it(moby: Moby, text: str, mode: int,
         ("g=u", 0o640, False, 0o660),
     ],
 )
-def test_modes(text: str, mode: int, is_folder: bool, result: int) -> None:
+def test_modes_are_applied(text: str, mode: int, is_folder: bool, result: int) -> None:
     assert parse_mode(text).applied(mode, is_folder=is_folder) == result
 
 
@@ -49,6 +49,6 @@ def test_modes(text: str, mode: int, is_folder: bool, result: int) -> None:
     "text",
     ["", "8", "99999", "77777", "x", "u", "u=rwx,", ",u=r", "u=q", "-1", "0o755", "7" * 10_000, "+" * 100_000 + "q"],
 )
-def test_what_is_no_mode_is_refused(text: str) -> None:
+def test_invalid_modes_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="should be octal"):
         parse_mode(text)

@@ -1,4 +1,4 @@
-"""No Dockerfile, however odd, gives anything but an image or an error that names a place."""
+"""Random Dockerfiles: the builder returns an image, or an error that names its place."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
 
 @settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=400)
 @given(st.lists(LINES, max_size=6))
-def test_no_dockerfile_breaks_the_builder(builder: Builder, lines: list[str]) -> None:
+def test_random_dockerfiles_give_an_image_or_a_located_error(builder: Builder, lines: list[str]) -> None:
     try:
         builder.build("\n".join(["FROM scratch AS x", *lines]) + "\n")
     except ShipitError as error:

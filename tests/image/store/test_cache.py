@@ -1,4 +1,4 @@
-"""The cache as users meet it: damaged, full, or too large; a deploy goes on, or says what is wrong before it pushes."""
+"""The cache during deploys: damaged, full, or too large. A deploy recovers, or fails before it pushes anything."""
 
 from __future__ import annotations
 
@@ -50,9 +50,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_whatever_is_damaged_in_it_is_made_or_fetched_again(
-    app: Shipit, registry: HostileRegistry, damage: str
-) -> None:
+def test_damaged_files_are_built_or_fetched_again(app: Shipit, registry: HostileRegistry, damage: str) -> None:
     assert app.run("push").returncode == 0
     first = registry.tags["app", "v1"]
     for path in blobs(app):
@@ -67,8 +65,8 @@ def test_whatever_is_damaged_in_it_is_made_or_fetched_again(
     assert quiet.returncode == 0 and "damaged" not in quiet.stderr
 
 
-def test_a_cache_that_is_full_is_named_before_anything_is_pushed(app: Shipit, registry: HostileRegistry) -> None:
-    """A limit on the size of files stands for a disk without room."""
+def test_a_full_cache_fails_before_anything_is_pushed(app: Shipit, registry: HostileRegistry) -> None:
+    """A limit on the size of files simulates a full disk."""
     command = ["sh", "-c", "ulimit -f 100; exec $0 -m shipit push", sys.executable]
     done = subprocess.run(command, cwd=app.folder, env=app.env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
@@ -78,7 +76,7 @@ def test_a_cache_that_is_full_is_named_before_anything_is_pushed(app: Shipit, re
     assert app.run("push").returncode == 0
 
 
-def test_a_run_after_which_the_cache_is_too_large_leaves_what_fits(app: Shipit, registry: HostileRegistry) -> None:
+def test_a_deploy_shrinks_the_cache_to_its_limit(app: Shipit, registry: HostileRegistry) -> None:
     app.env["SHIPIT_CACHE_MAX"] = "200KiB"
     for _ in range(2):
         assert app.run("push").returncode == 0
@@ -90,7 +88,7 @@ def test_a_run_after_which_the_cache_is_too_large_leaves_what_fits(app: Shipit, 
 
 
 @pytest.mark.parametrize("value", ["x", "-1", "0", "10 apples", "1e9", "9" * 30])
-def test_a_bound_that_is_no_size_is_refused(app: Shipit, value: str) -> None:
+def test_a_limit_that_is_not_a_size_is_refused(app: Shipit, value: str) -> None:
     app.env["SHIPIT_CACHE_MAX"] = value
     done = app.run("push")
     assert done.returncode == 2

@@ -1,4 +1,4 @@
-"""The cache: nothing damaged is given out, nothing is written elsewhere, and it stays within its bound."""
+"""The content store: damaged files are never used, invalid names never become paths, and its size is limited."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def store(tmp_path: Path, told: list[str]) -> ContentStore:
 
 
 def reopened(store: ContentStore, told: list[str] | None = None, **limits: int) -> ContentStore:
-    """The cache as the next process finds it."""
+    """The cache as the next process opens it."""
     return ContentStore(store.root, (told if told is not None else []).append, Limits(**limits))
 
 
-def test_what_is_kept_is_given_out(store: ContentStore) -> None:
+def test_a_stored_blob_is_returned(store: ContentStore) -> None:
     for data in (b"", SMALL, LARGE):
         digest = store.put(data)
         assert digest == Digest.of(data)
@@ -53,7 +53,7 @@ def test_what_is_kept_is_given_out(store: ContentStore) -> None:
 @pytest.mark.parametrize(
     "text", ["", "x", "sha256:../../../../victim/new", "../../x", "sha256:/etc/passwd", "a" * 64, "sha256:" + "A" * 64]
 )
-def test_no_path_is_made_of_what_is_no_digest(store: ContentStore, text: str) -> None:
+def test_invalid_digests_never_become_paths(store: ContentStore, text: str) -> None:
     asks: list[Any] = [store.path, store.has, store.read, lambda key: store.recall("kind", key)]
     for ask in asks:
         with pytest.raises(InvalidDigest):
@@ -112,7 +112,7 @@ NO_FILES = [pipe, folder, device, link_to_itself]
 @pytest.mark.parametrize("damage", [truncate, turn_round, empty, grow, link, *NO_FILES])
 @pytest.mark.parametrize("data", [SMALL, LARGE], ids=["small", "large"])
 @pytest.mark.parametrize("is_new", [False, True], ids=["this process", "the next"])
-def test_a_damaged_blob_is_removed_with_one_line(
+def test_a_damaged_blob_is_removed_with_one_warning(
     store: ContentStore, told: list[str], damage: object, data: bytes, *, is_new: bool
 ) -> None:
     digest = store.put(data)
@@ -143,7 +143,7 @@ def test_a_large_blob_is_hashed_once_per_state_of_its_file(store: ContentStore) 
     assert len(LARGE) <= bytes_read() - before < 2 * len(LARGE)
 
 
-def test_a_stream_is_kept_only_where_it_is_what_it_should_be(store: ContentStore) -> None:
+def test_a_stream_is_stored_only_when_digest_and_size_match(store: ContentStore) -> None:
     digest = Digest.of(b"ab")
     given: list[bytes] = []
 
@@ -161,7 +161,7 @@ def test_a_stream_is_kept_only_where_it_is_what_it_should_be(store: ContentStore
 
 
 @pytest.mark.parametrize("umask", [0, 0o022, 0o077, 0o277])
-def test_its_folders_are_private(tmp_path: Path, umask: int) -> None:
+def test_folders_are_private(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
         store = ContentStore(tmp_path / "cache")
@@ -174,7 +174,7 @@ def test_its_folders_are_private(tmp_path: Path, umask: int) -> None:
             assert stat.S_IMODE(path.stat().st_mode) == 0o700, path
 
 
-def test_a_cache_of_before_is_made_private(tmp_path: Path) -> None:
+def test_an_existing_cache_is_made_private(tmp_path: Path) -> None:
     for name in ("blobs/sha256", "memo", "tmp"):
         (tmp_path / "cache" / name).mkdir(parents=True)
     ContentStore(tmp_path / "cache")
@@ -187,7 +187,7 @@ def old(path: Path, hours: float) -> Path:
     return path
 
 
-def test_leftovers_are_removed(store: ContentStore, tmp_path: Path) -> None:
+def test_files_of_killed_runs_are_removed(store: ContentStore, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.write_text("kept")
     tmp = store.root / "tmp"
@@ -202,7 +202,7 @@ def test_leftovers_are_removed(store: ContentStore, tmp_path: Path) -> None:
     assert outside.exists()
 
 
-def test_a_folder_that_holds_other_things_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir(mode=0o755)
     (tmp_path / "own").write_text("x")
     kept = old(tmp_path / "tmp", 100) / "kept"
@@ -218,7 +218,7 @@ def test_a_folder_that_holds_other_things_is_left_as_it_is(tmp_path: Path) -> No
 DAMAGES = [b"", b"null", b"[]", b"{", b'["' + b"0" * 64 + b'",1]', bytes(100)]
 
 
-def test_a_damaged_memo_is_none(store: ContentStore) -> None:
+def test_a_damaged_memo_counts_as_missing(store: ContentStore) -> None:
     key = Digest.of(b"key")
     store.note("kind", key, {"a": [1]})
     assert store.recall("kind", key) == {"a": [1]}
@@ -238,7 +238,9 @@ def test_a_damaged_memo_is_none(store: ContentStore) -> None:
 
 
 @pytest.mark.parametrize("damage", [*NO_FILES, link])
-def test_a_memo_that_is_no_file_is_none_at_once(store: ContentStore, damage: Callable[[Path], None]) -> None:
+def test_a_memo_that_is_not_a_regular_file_counts_as_missing(
+    store: ContentStore, damage: Callable[[Path], None]
+) -> None:
     key = Digest.of(b"key")
     store.note("kind", key, 1)
     (file,) = (store.root / "memo/kind").iterdir()
@@ -246,7 +248,7 @@ def test_a_memo_that_is_no_file_is_none_at_once(store: ContentStore, damage: Cal
     assert store.recall("kind", key) is None
 
 
-def test_a_memo_of_many_gigabytes_is_not_read(store: ContentStore) -> None:
+def test_a_memo_above_the_limit_is_not_read(store: ContentStore) -> None:
     key = Digest.of(b"key")
     store.note("kind", key, 1)
     (file,) = (store.root / "memo/kind").iterdir()
@@ -255,7 +257,7 @@ def test_a_memo_of_many_gigabytes_is_not_read(store: ContentStore) -> None:
 
 
 @pytest.mark.parametrize("damage", [*NO_FILES, link])
-def test_a_blob_that_is_no_file_is_not_read(store: ContentStore, damage: Callable[[Path], None]) -> None:
+def test_a_blob_that_is_not_a_regular_file_is_not_read(store: ContentStore, damage: Callable[[Path], None]) -> None:
     digest = store.put(SMALL)
     damage(store.path(digest))
     assert store.read(digest) is None
@@ -264,7 +266,7 @@ def test_a_blob_that_is_no_file_is_not_read(store: ContentStore, damage: Callabl
 
 
 @pytest.mark.parametrize("damage", [*NO_FILES, link])
-def test_sums_that_are_in_no_file_are_made_anew(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+def test_a_size_file_that_is_not_a_regular_file_is_recreated(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     (tmp_path / "grown").touch()
     damage(tmp_path / "grown")
     store = ContentStore(tmp_path, limits=Limits(cache_bytes=100_000))
@@ -282,7 +284,7 @@ def size(root: Path) -> int:
     return sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
 
 
-def test_it_stays_within_its_bound_and_keeps_what_was_used_last(tmp_path: Path) -> None:
+def test_the_least_recently_used_files_are_removed_above_the_limit(tmp_path: Path) -> None:
     store = ContentStore(tmp_path, limits=Limits(cache_bytes=1_000_000))
     first = fill(store, "first")
     for digest in first[2:]:
@@ -299,7 +301,7 @@ def test_it_stays_within_its_bound_and_keeps_what_was_used_last(tmp_path: Path) 
     assert store.has(first[0]) and not store.has(first[1])
 
 
-def test_a_cache_that_another_process_uses_is_not_bounded_before_that_ends(tmp_path: Path) -> None:
+def test_nothing_is_removed_while_another_process_uses_the_cache(tmp_path: Path) -> None:
     store = ContentStore(tmp_path, limits=Limits(cache_bytes=1_000_000))
     other = reopened(store, cache_bytes=1_000_000)
     digests = fill(store, "x", 20)
@@ -310,7 +312,7 @@ def test_a_cache_that_another_process_uses_is_not_bounded_before_that_ends(tmp_p
     assert size(tmp_path) <= 1_000_000
 
 
-def test_a_run_that_writes_nothing_leaves_no_trace(tmp_path: Path) -> None:
+def test_a_run_without_writes_changes_no_file(tmp_path: Path) -> None:
     store = ContentStore(tmp_path)
     digests = fill(store, "x")
     store.close()
@@ -321,7 +323,7 @@ def test_a_run_that_writes_nothing_leaves_no_trace(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
-def test_a_bound_that_was_lowered_is_kept_by_the_next_run(tmp_path: Path) -> None:
+def test_a_lowered_limit_applies_to_the_next_run(tmp_path: Path) -> None:
     store = ContentStore(tmp_path)
     fill(store, "x")
     store.close()
@@ -329,7 +331,7 @@ def test_a_bound_that_was_lowered_is_kept_by_the_next_run(tmp_path: Path) -> Non
     assert size(tmp_path) <= 100_000
 
 
-def test_sums_that_are_damaged_are_no_matter(tmp_path: Path) -> None:
+def test_damaged_size_files_are_ignored(tmp_path: Path) -> None:
     for data in (b"x\n", b"\xff", b"1\n" * 40_000, b"9" * 5000):
         (tmp_path / "grown").write_bytes(data)
         store = ContentStore(tmp_path, limits=Limits(cache_bytes=100_000))
@@ -338,7 +340,7 @@ def test_sums_that_are_damaged_are_no_matter(tmp_path: Path) -> None:
         assert size(tmp_path) <= 100_000
 
 
-def test_many_processes_fill_one_cache(tmp_path: Path) -> None:
+def test_many_processes_can_write_to_one_cache(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from shipit.image.store.content_store import ContentStore, Limits\n"
         "for turn in range(15):\n"
@@ -362,7 +364,7 @@ def test_many_processes_fill_one_cache(tmp_path: Path) -> None:
     assert not list((tmp_path / "tmp").iterdir())
 
 
-def test_a_lock_that_is_held_for_long_holds_nobody_up(tmp_path: Path) -> None:
+def test_a_lock_that_stays_held_does_not_block(tmp_path: Path) -> None:
     ContentStore(tmp_path)
     with (tmp_path / "lock").open("r+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -375,7 +377,7 @@ def test_a_lock_that_is_held_for_long_holds_nobody_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "said"), [(errno.ENOSPC, "the cache is full"), (errno.EROFS, "can't be written")])
-def test_what_the_disk_says_names_the_cache(tmp_path: Path, number: int, said: str) -> None:
+def test_disk_errors_name_the_cache(tmp_path: Path, number: int, said: str) -> None:
     with pytest.raises(BuildError) as caught, cache_errors(tmp_path):
         raise OSError(number, os.strerror(number))
     assert said in caught.value.what and caught.value.where == str(tmp_path)

@@ -1,4 +1,4 @@
-"""Tars that are not trusted: read as engines read them, in bounded memory, or refused."""
+"""Untrusted tars: read as engines read them, in bounded memory, or refused."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def header(name: str = "f", **fields: object) -> tarfile.TarInfo:
 
 
 def raw(info: tarfile.TarInfo, data: bytes = b"") -> bytes:
-    """A member as it stands, whatever its size says."""
+    """A member unchanged, whatever size its header has."""
     return info.tobuf(tarfile.GNU_FORMAT) + data + bytes(-len(data) % 512)
 
 
@@ -60,7 +60,7 @@ def pax(*records: bytes) -> bytes:
 
 
 def with_prefix(magic: bytes, prefix: bytes) -> bytes:
-    """A header with a magic and what stands where some forms have a prefix."""
+    """A header with a magic, and a value in the place of the prefix."""
     block = bytearray(header("f").tobuf(tarfile.USTAR_FORMAT))
     block[257 : 257 + len(magic)] = magic
     block[345 : 345 + len(prefix)] = prefix
@@ -94,7 +94,7 @@ def members(draw: st.DrawFn) -> list[tuple[tarfile.TarInfo, bytes]]:
 
 
 @given(members(), st.sampled_from([tarfile.PAX_FORMAT, tarfile.GNU_FORMAT]))
-def test_it_reads_what_tarfile_writes(written: list[tuple[tarfile.TarInfo, bytes]], form: int) -> None:
+def test_archives_of_tarfile_are_read(written: list[tuple[tarfile.TarInfo, bytes]], form: int) -> None:
     with io.BytesIO() as buffer:
         with tarfile.open(fileobj=buffer, mode="w", format=form) as tar:
             for info, data in written:
@@ -110,7 +110,7 @@ def test_it_reads_what_tarfile_writes(written: list[tuple[tarfile.TarInfo, bytes
 
 
 @given(st.binary(max_size=4096), st.integers(0, 3000), st.binary(max_size=40))
-def test_no_bytes_bring_another_error(noise: bytes, at: int, patch: bytes) -> None:
+def test_random_bytes_raise_bad_tar_only(noise: bytes, at: int, patch: bytes) -> None:
     sound = pax(record("path", "p" * 300)) + FILE + raw(header("d/", type=tarfile.DIRTYPE)) + END
     for data in (noise, FILE + noise, sound[:at] + patch + sound[at + len(patch) :], sound[:at]):
         try:
@@ -149,12 +149,12 @@ def names(data: bytes) -> list[str]:
         (special(tarfile.GNUTYPE_LONGNAME, b"gnu\0rest") + pax(record("path", "p")) + FILE, ["gnu"]),
         (special(tarfile.GNUTYPE_LONGNAME, b"gnu") * 3000 + FILE, ["gnu"]),
         (pax(*[record("comment", "")] * 50_000) + FILE, ["f"]),
-        # No content follows what is no file, whatever its header says.
+        # Only files have content, whatever the size in the header.
         (raw(header("d", type=tarfile.DIRTYPE, size=512)) + FILE, ["d", "f"]),
         (raw(header("h", type=tarfile.LNKTYPE, size=2**60, linkname="f")) + FILE, ["h", "f"]),
     ],
 )
-def test_it_reads_as_engines_do(data: bytes, said: list[str]) -> None:
+def test_members_are_read_as_engines_do(data: bytes, said: list[str]) -> None:
     assert names(data) == said
 
 
@@ -203,7 +203,7 @@ DEEP = "/".join("d" * 200_000)
         (raw(header(mode=0)).replace(b"0000000", b"00008 0", 1), "no number|checksum"),
     ],
 )
-def test_what_no_engine_unpacks_is_refused(data: bytes, said: str) -> None:
+def test_archives_that_no_engine_unpacks_are_refused(data: bytes, said: str) -> None:
     with pytest.raises(BadTar, match=said):
         read(data)
 
@@ -216,13 +216,13 @@ def test_what_no_engine_unpacks_is_refused(data: bytes, said: str) -> None:
         pax(record("GNU.sparse.map", "0,9" * 1000)) + FILE,
     ],
 )
-def test_sparse_files_are_left_to_engines(data: bytes) -> None:
+def test_sparse_files_need_an_engine(data: bytes) -> None:
     with pytest.raises(SparseFile):
         read(data)
 
 
 class Endless:
-    """A source that gives the same for ever, and counts what was taken."""
+    """A source that repeats the same bytes, and counts what was read."""
 
     def __init__(self, begin: bytes, rest: bytes) -> None:
         self._begin, self._rest = begin, rest
@@ -234,7 +234,7 @@ class Endless:
         return data
 
 
-def test_a_header_is_refused_before_what_it_announces_is_read() -> None:
+def test_a_large_header_is_refused_before_its_content_is_read() -> None:
     for kind in (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK):
         source = Endless(raw(header("x", type=kind, size=LARGE)), b"x" * 65536)
         with pytest.raises(BadTar, match="at most 1 MiB"):
@@ -242,7 +242,7 @@ def test_a_header_is_refused_before_what_it_announces_is_read() -> None:
         assert source.taken <= 65536
 
 
-def test_contents_may_be_left_unread_or_read_in_part() -> None:
+def test_content_may_be_skipped_or_read_partially() -> None:
     data = b"".join(raw(header(name, size=size), b"x" * size) for name, size in (("a", 3_000_000), ("b", 0), ("c", 7)))
     reader = TarReader(io.BytesIO(data + END))
     found: list[tuple[str, int]] = []

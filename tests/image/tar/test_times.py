@@ -1,4 +1,4 @@
-"""Times derived from content: servers give a changed file another ETag, and the same files are the same image."""
+"""File times: derived from content, so that servers send another ETag for a changed file; or taken from commits."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def builder(tmp_path: Path) -> Builder:
 
 
 def unpack(builder: Builder, image: BuiltImage, root: Path) -> None:
-    """The files of an image, with their times, as a container has them."""
+    """Unpack an image's files with their times, as in a container."""
     for old in (root / "srv").glob("*"):
         old.unlink()
     for layer in image.layers:
@@ -80,20 +80,18 @@ def ask(port: int, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]
 
 @pytest.fixture(params=[nginx, express], ids=["nginx", "express"])
 def web_server(request: pytest.FixtureRequest) -> Serve:
-    """How to start a web server that gives files an ETag and a Last-Modified."""
+    """The command that starts a web server with ETag and Last-Modified."""
     start: Serve = request.param
     return start
 
 
-def test_a_visitor_gets_the_new_content_of_a_file_of_the_same_size(
-    builder: Builder, tmp_path: Path, web_server: Serve
-) -> None:
+def test_servers_send_changed_content_of_the_same_size(builder: Builder, tmp_path: Path, web_server: Serve) -> None:
     root, folder, port = tmp_path / "root", tmp_path / "server", free_port()
     root.mkdir()
     folder.mkdir()
     builder.write("site/app.js", "version 1\n")
     unpack(builder, builder.build(STATIC), root)
-    # nginx gives up its rights where root starts it.
+    # nginx drops its privileges when root starts it.
     for path in (*tmp_path.parents, tmp_path, root):
         path.chmod(path.stat().st_mode | 0o055)
     server = web_server(root / "srv", folder, port)
@@ -108,7 +106,7 @@ def test_a_visitor_gets_the_new_content_of_a_file_of_the_same_size(
         status, second, body = ask(port, held)
         assert (status, body) == (200, b"version 2\n")
         assert second["ETag"] != first["ETag"] and second["Last-Modified"] != first["Last-Modified"]
-        # Back again, as after a rollback: what the visitor has of it is right again.
+        # A rollback: a visitor's cached copy of the earlier content is valid again.
         builder.write("site/app.js", "version 1\n")
         unpack(builder, builder.build(STATIC), root)
         assert ask(port, held)[0] == 304
@@ -120,7 +118,7 @@ def members(builder: Builder, image: BuiltImage) -> dict[str, int]:
     return {name: int(member.mtime) for name, member in builder.files(image).items()}
 
 
-def test_times_are_in_the_past_and_follow_what_they_are_of(builder: Builder) -> None:
+def test_times_are_in_the_past_and_depend_on_content(builder: Builder) -> None:
     for path in ("site/a", "site/b", "site/sub/c", "site/empty"):
         builder.write(path, "" if path.endswith("empty") else path)
     (builder.folder / "site/link").symlink_to("a")
@@ -135,7 +133,7 @@ def test_times_are_in_the_past_and_follow_what_they_are_of(builder: Builder) -> 
     assert changed == {"srv/a", "srv/link", "srv/sub"}
 
 
-def test_times_do_not_depend_on_the_disk_or_on_how_a_file_is_reached(builder: Builder) -> None:
+def test_times_do_not_depend_on_the_disk_or_the_source_of_a_file(builder: Builder) -> None:
     with tarfile.open(builder.folder / "t.tar", "w") as tar:
         builder.write("site/f", "same")
         tar.add(builder.folder / "site/f", "f")
@@ -149,7 +147,7 @@ def test_times_do_not_depend_on_the_disk_or_on_how_a_file_is_reached(builder: Bu
     assert first["a/f"] == first["b/f"] == first["b/g"] == time_of(checksum(b"same", 0))
 
 
-def test_a_file_of_many_megabytes_has_the_time_of_all_its_content(tmp_path: Path) -> None:
+def test_the_time_of_a_large_file_depends_on_all_its_content(tmp_path: Path) -> None:
     data = os.urandom(1024) * 9 * 1024
     (tmp_path / "f").write_bytes(data)
     large = Entry("file", 0o644, size=len(data), content=LocalFile(str(tmp_path), "f", ""))
@@ -161,7 +159,7 @@ def test_a_file_of_many_megabytes_has_the_time_of_all_its_content(tmp_path: Path
 
 
 @given(st.binary(min_size=1, max_size=200), st.integers(0, 199), st.integers(1, 255))
-def test_a_byte_that_changes_changes_the_time(data: bytes, place: int, bits: int) -> None:
+def test_one_changed_byte_changes_the_time(data: bytes, place: int, bits: int) -> None:
     place %= len(data)
     other = data[:place] + bytes([data[place] ^ bits]) + data[place + 1 :]
     assert time_of(checksum(data, 0)) != time_of(checksum(other, 0))
@@ -169,7 +167,7 @@ def test_a_byte_that_changes_changes_the_time(data: bytes, place: int, bits: int
 
 @pytest.fixture
 def plain_server(tmp_path: Path) -> Iterator[tuple[Path, int]]:
-    """Python's http.server, which knows If-Modified-Since only."""
+    """Python's http.server, which supports If-Modified-Since only."""
     root = tmp_path / "root/srv"
     root.mkdir(parents=True)
 
@@ -194,7 +192,7 @@ def git(folder: Path, *words: str, time_s: int = 0) -> None:
 
 @pytest.fixture
 def committed(builder: Builder) -> Builder:
-    """A context in a git tree of two commits, and some files that are in none."""
+    """A context in a git tree with two commits, and some untracked files."""
     git(builder.folder, "init", "-q", "-b", "main")
     for path in ("site/old", "site/app.js", "site/c d"):
         builder.write(path, path)
@@ -213,7 +211,7 @@ def with_commits(builder: Builder) -> BuiltImage:
     return builder.build(STATIC, times="commit", variables=dict(os.environ))
 
 
-def test_times_of_commits(committed: Builder) -> None:
+def test_files_have_the_time_of_their_last_commit(committed: Builder) -> None:
     found = members(committed, with_commits(committed))
     assert {name: found[f"srv/{name}"] for name in ("old", "app.js", "c d", "new")} == {
         "old": 1_500_000_000,
@@ -223,7 +221,7 @@ def test_times_of_commits(committed: Builder) -> None:
     }
 
 
-def test_a_merge_counts_as_the_commit_that_brought_what_it_merges(committed: Builder) -> None:
+def test_a_merge_counts_for_the_files_that_it_brings(committed: Builder) -> None:
     git(committed.folder, "add", ".")
     git(committed.folder, "commit", "-qm", "all", time_s=1_620_000_000)
     git(committed.folder, "checkout", "-qb", "side")
@@ -235,7 +233,7 @@ def test_a_merge_counts_as_the_commit_that_brought_what_it_merges(committed: Bui
     assert (found["srv/old"], found["srv/app.js"]) == (1_700_000_000, 1_600_000_000)
 
 
-def test_a_clone_gives_the_same_image_and_a_shallow_one_an_error(committed: Builder, tmp_path: Path) -> None:
+def test_commit_times_are_the_same_in_a_clone_and_fail_in_a_shallow_one(committed: Builder, tmp_path: Path) -> None:
     git(committed.folder, "add", ".")
     git(committed.folder, "commit", "-qam", "all", time_s=1_700_000_000)
     first = with_commits(committed)
@@ -253,15 +251,13 @@ def test_a_clone_gives_the_same_image_and_a_shallow_one_an_error(committed: Buil
                 with_commits(clone)
 
 
-def test_without_a_git_tree_times_of_commits_are_an_error(builder: Builder) -> None:
+def test_commit_times_fail_without_a_git_tree(builder: Builder) -> None:
     builder.write("site/a", "a")
     with pytest.raises(BuildError, match="times: commit needs a git tree with commits"):
         with_commits(builder)
 
 
-def test_a_server_that_knows_dates_only_gives_a_newer_commit(
-    committed: Builder, plain_server: tuple[Path, int]
-) -> None:
+def test_a_server_with_dates_only_sends_a_newer_commit(committed: Builder, plain_server: tuple[Path, int]) -> None:
     root, port = plain_server
     unpack(committed, with_commits(committed), root)
     held = {"If-Modified-Since": ask(port, {})[1]["Last-Modified"]}
