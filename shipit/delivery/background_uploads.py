@@ -74,7 +74,7 @@ class BackgroundUploads:
     def _send_config(self, use: ImageUse, built: BuiltImage) -> None:
         try:
             if all(image.config != built.config for image in self._published(use)):
-                self.image_absent(use, built)
+                self.uploads.send(parse_reference(use.repository), config_blob(self.uploads, built), is_new=True)
         except ShipitError:
             # The publishing stage meets the same error and reports it.
             return
@@ -83,7 +83,7 @@ class BackgroundUploads:
         repository = parse_reference(use.repository)
         try:
             if layer.diff_id not in self._published_layers(use):
-                self.uploads.send(repository, layer)
+                self.uploads.send(repository, layer, is_new=True)
         except ShipitError:
             # The publishing stage meets the same error and reports it.
             return

@@ -21,6 +21,8 @@ from shipit.registry.registries import Registries
 from shipit.threads import Workers
 
 PARALLEL = 4
+# A new blob up to this size is sent without a check: sending it takes about as long as the answer.
+CHECK_ABOVE_BYTES = 128 * 1024
 Outcome = Literal["sent", "mounted", "there"]
 Watcher = Callable[[int], None]
 
@@ -31,10 +33,14 @@ class GivenUp(ShipitError):
 
 @dataclass
 class _Blob:
-    """One blob for one repository. `moved` counts the bytes that were sent; each watcher is called with every increase."""
+    """One blob for one repository. `moved` counts the bytes that were sent; each watcher is called with every increase.
+
+    `is_new` is whether it was made in this run, and so is probably absent.
+    """
 
     repository: ImageRef
     layer: Layer
+    is_new: bool = False
     sending: Future[Outcome] | None = None
     moved: int = 0
     watchers: list[Watcher] = field(default_factory=list)
@@ -81,9 +87,14 @@ class BlobUploads:
                 self._blobs.pop((repository.name, digest), None)
         return bool(digests)
 
-    def send(self, repository: ImageRef, layer: Layer, watcher: Watcher | None = None) -> Future[Outcome]:
-        """Start to upload a blob, or join the upload that is running. The future gives `there` where the repository has it already."""
-        blob = self._blob(repository, layer)
+    def send(
+        self, repository: ImageRef, layer: Layer, watcher: Watcher | None = None, *, is_new: bool = False
+    ) -> Future[Outcome]:
+        """Start to upload a blob, or join the upload that is running. The future gives `there` where the repository has it already.
+
+        `is_new` is whether the blob was made in this run.
+        """
+        blob = self._blob(repository, layer, is_new)
         if watcher:
             blob.watch(watcher)
         with blob.lock:
@@ -91,9 +102,9 @@ class BlobUploads:
                 blob.sending = self._workers.submit(self._send, blob)
             return blob.sending
 
-    def _blob(self, repository: ImageRef, layer: Layer) -> _Blob:
+    def _blob(self, repository: ImageRef, layer: Layer, is_new: bool) -> _Blob:
         with self._lock:
-            return self._blobs.setdefault((repository.name, layer.digest), _Blob(repository, layer))
+            return self._blobs.setdefault((repository.name, layer.digest), _Blob(repository, layer, is_new))
 
     def _send(self, blob: _Blob) -> Outcome:
         if self._closed.is_set():
@@ -111,7 +122,8 @@ class BlobUploads:
     def _sent(self, blob: _Blob) -> Outcome:
         repository, layer = blob.repository, blob.layer
         client = self.registries.client(repository)
-        if self.inventory.has(repository, layer.digest):
+        is_checked = not blob.is_new or layer.size_bytes > CHECK_ABOVE_BYTES
+        if is_checked and self.inventory.has(repository, layer.digest):
             blob.add(layer.size_bytes)
             return "there"
         if self._mounted(client, repository, layer):

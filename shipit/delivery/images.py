@@ -50,6 +50,12 @@ class Prepared(NamedTuple):
         return next(iter(self.new_tags), f"config-{short(self.built.config_digest)}")
 
     @property
+    def content_tag(self) -> str:
+        """A new tag that is made of the config digest, and so never names another image; empty without one."""
+        found = (tag.replace("{config}", short(self.built.config_digest)) for tag in self.use.tags if "{config}" in tag)
+        return next((tag for tag in found if tag in self.new_tags), "")
+
+    @property
     def moving_tags(self) -> tuple[str, ...]:
         return tuple(tag for tag, digest in self.tags.items() if digest not in (None, self.image.manifest_digest))
 

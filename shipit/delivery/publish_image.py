@@ -80,16 +80,23 @@ def _manifest(registries: Registries, repository: ImageRef, digest: Digest) -> M
 
 
 def publish_image(
-    uploads: BlobUploads, image: BuiltImage, repository: ImageRef, form: Form, step: StepId, own_tag: str = ""
+    uploads: BlobUploads,
+    image: BuiltImage,
+    repository: ImageRef,
+    form: Form,
+    step: StepId,
+    own_tag: str = "",
+    content_tag: str = "",
 ) -> Transferred:
     """Upload the missing blobs, then the manifest by its digest, and report what was sent. No tag is moved.
 
-    `own_tag` is a new tag for a registry that accepts manifests by tag only.
+    `own_tag` is a new tag for a registry that accepts manifests by tag only. With a `content_tag`, which names no other
+    image ever, the manifest is put by that tag alone: the registry knows it by its digest then, too.
     Raises: RemoteError; no tag names the image then, and the next run finds the uploaded blobs.
     """
     blobs = list({layer.digest: layer for layer in (*image.layers, config_blob(uploads, image))}.values())
     manifest, client = image.manifest(form), uploads.registries.client(repository)
-    put = partial(_put, client, repository, manifest, form, own_tag)
+    put = partial(_put, client, repository, manifest, form, own_tag, content_tag)
     # The next run reads this manifest when it looks at the tags.
     uploads.store.put(manifest)
     outcomes = _send_all(uploads, repository, blobs, step)
@@ -110,7 +117,12 @@ def publish_image(
     return moved
 
 
-def _put(client: RegistryClient, repository: ImageRef, manifest: bytes, form: Form, own_tag: str) -> None:
+def _put(
+    client: RegistryClient, repository: ImageRef, manifest: bytes, form: Form, own_tag: str, content_tag: str
+) -> None:
+    if content_tag:
+        client.put_manifest(repository.repository, content_tag, manifest, MANIFEST_TYPES[form])
+        return
     try:
         client.put_manifest(repository.repository, Digest.of(manifest), manifest, MANIFEST_TYPES[form])
     except RemoteError as error:

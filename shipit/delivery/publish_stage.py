@@ -29,7 +29,8 @@ def publish_all(delivery: Delivery, items: Iterable[Prepared]) -> None:
         {f"cache {name}": partial(_keep_cache, delivery, name, platform) for name, platform in keys}, delivery.clock
     )
     for item in wanted:
-        _tag(delivery, item, item.new_tags)
+        is_done = item.image.pinned in missing and item.content_tag
+        _tag(delivery, item, (tag for tag in item.new_tags if not is_done or tag != item.content_tag))
 
 
 def _keep_cache(delivery: Delivery, name: str, platform: str) -> None:
@@ -87,7 +88,7 @@ def _publish(delivery: Delivery, item: Prepared) -> Transferred:
     delivery.emit(StepStarted(step, doing))
     try:
         repository, own_tag = parse_reference(item.use.repository), item.own_tag
-        moved = publish_image(delivery.uploads, item.built, repository, item.use.form, step, own_tag)
+        moved = publish_image(delivery.uploads, item.built, repository, item.use.form, step, own_tag, item.content_tag)
     except Exception as error:
         delivery.emit(StepFailed(step, doing, str(error), delivery.clock.now() - started))
         raise

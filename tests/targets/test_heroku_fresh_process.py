@@ -123,7 +123,7 @@ def test_a_secret_that_changed_since_the_plan_is_not_set(place: HerokuPlace) -> 
     preparation = prepare(run)
     release, steps = preparation.releases["heroku"], preparation.plan.targets[0].steps
     place.variables["TOKEN"] = "canary-third-4713"
-    assert "the secret TOKEN has another value than when the plan was made" in apply(place, steps, release).error
+    assert "TOKEN has another value than when the plan was made" in apply(place, steps, release).error
     assert place.app.config["TOKEN"] == FIRST
 
 
