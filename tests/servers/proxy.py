@@ -13,13 +13,17 @@ from tests.servers.certificates import Authority
 
 
 class TlsProxy:
-    """Answers CONNECT for the names in `routes`: name -> 127.0.0.1:PORT. Others are refused, and noted in `refused`."""
+    """Answers CONNECT for the names in `routes`: name -> 127.0.0.1:PORT. Others are refused, and noted in `refused`.
 
-    def __init__(self, folder: Path, routes: Mapping[str, str]) -> None:
+    `tunnels` are names whose server ends TLS itself.
+    """
+
+    def __init__(self, folder: Path, routes: Mapping[str, str], tunnels: Mapping[str, str] | None = None) -> None:
         authority = Authority(folder)
         authority.issue("proxy", "proxy", names=tuple(routes))
         self.ca_file = folder / "ca.crt"
         self.routes = dict(routes)
+        self.tunnels = dict(tunnels or {})
         self.connected: list[str] = []
         self.refused: list[str] = []
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -59,16 +63,16 @@ class TlsProxy:
                     return
                 head += chunk
             name = head.split()[1].decode().rpartition(":")[0]
-            if name not in self.routes:
+            if name not in self.routes and name not in self.tunnels:
                 self.refused.append(name)
                 client.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
                 return
             self.connected.append(name)
             client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            host, _, port = self.routes[name].partition(":")
+            host, _, port = (self.tunnels.get(name) or self.routes[name]).partition(":")
             try:
                 with (
-                    self._context.wrap_socket(client, server_side=True) as secured,
+                    client if name in self.tunnels else self._context.wrap_socket(client, server_side=True) as secured,
                     socket.create_connection((host, int(port))) as server,
                 ):
                     back = threading.Thread(target=_pump, args=(server, secured), daemon=True)
