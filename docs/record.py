@@ -82,11 +82,16 @@ class Heroku(HerokuStandIn):
         answer = super()._get_app(request)
         port = next((dyno.port for dyno in self.apps[APP].dynos if dyno.process == "web"), 0)
         self.proxy.routes[HOST] = f"127.0.0.1:{port}"
-        return replace(answer, body=re.sub(rb'"web_url": "[^"]*"', b'"web_url": "https://%s/"' % HOST.encode(), answer.body))
+        return replace(
+            answer, body=re.sub(rb'"web_url": "[^"]*"', b'"web_url": "https://%s/"' % HOST.encode(), answer.body)
+        )
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="shipit-record-") as name, Heroku(token="token", runner=ProcessRunner()) as heroku:
+    with (
+        tempfile.TemporaryDirectory(prefix="shipit-record-") as name,
+        Heroku(token="token", runner=ProcessRunner()) as heroku,
+    ):
         folder = Path(name)
         registry = RegistryServer(folder / "registry")
         (folder / "cluster").mkdir()

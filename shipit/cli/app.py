@@ -25,12 +25,12 @@ def _version(wanted: bool) -> None:
         import os
         import sys
 
-        from shipit.cli.ending import ending
-        from shipit.cli.say import result
+        from shipit.cli.exits import exit_on_error
+        from shipit.cli.printing import result
 
         system, python = os.uname(), sys.version_info
         version = f"{python.major}.{python.minor}.{python.micro}"
-        with ending(False):
+        with exit_on_error(False):
             result(f"shipit {__version__} (Python {version}, {system.sysname} {system.machine})")
         raise typer.Exit
 

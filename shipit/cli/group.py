@@ -125,7 +125,7 @@ def _fail_usage(problem: Any) -> NoReturn:
 
 
 def _fail(error: Any) -> NoReturn:
-    from shipit.cli.say import note_error
+    from shipit.cli.printing import note_error
 
     note_error(error)
     sys.exit(error.exit_code)

@@ -25,7 +25,7 @@ for _number in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
 
 
 def main() -> None:
-    from shipit.cli.streams import secure_streams
+    from shipit.cli.standard_streams import secure_streams
 
     secure_streams()
     if sys.platform == "win32":

@@ -152,7 +152,7 @@ def test_the_start_imports_little(shipit: Shipit) -> None:
         code += "atexit.register(lambda: print(*sys.modules, file=sys.stderr)); main()"
         done = subprocess.run([sys.executable, "-c", code], env=shipit.env, capture_output=True, text=True, check=True)
         loaded = set(done.stderr.split())
-        assert not loaded & {"pydantic", "yaml", "requests", "rich", "shipit.cli.running", "shipit.cli.commands.deploy"}
+        assert not loaded & {"pydantic", "yaml", "requests", "rich", "shipit.cli.runs", "shipit.cli.commands.deploy"}
 
 
 def test_completion_offers_only_names_that_are_words(shipit: Shipit) -> None:

@@ -15,14 +15,14 @@ from tests.shipit import Shipit
 CODE = """
 import sys
 sys.argv = ["shipit", "deploy", "--yes", "canary-4711"]
-from shipit.cli.streams import secure_streams
+from shipit.cli.standard_streams import secure_streams
 secure_streams()
-from shipit.cli.ending import ending
-from shipit.cli.say import REDACTOR
+from shipit.cli.exits import exit_on_error
+from shipit.cli.printing import REDACTOR
 REDACTOR.learn("canary-4711")
 import typer
 try:
-    with ending({verbose}, "{output}"):
+    with exit_on_error({verbose}, "{output}"):
         raise KeyError("canary-4711\\n\\x1b[31m")
 except typer.Exit as end:
     sys.exit(end.exit_code)

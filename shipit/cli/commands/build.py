@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from shipit.cli.completion import complete_images
-from shipit.cli.ending import ending
+from shipit.cli.exits import exit_on_error
 from shipit.cli.options import ProjectOptions
-from shipit.cli.running import load, running
-from shipit.cli.say import check_written, result
+from shipit.cli.printing import check_written, result
+from shipit.cli.runs import load, running
 from shipit.errors import UsageError
 
 HELP = "Prints the config digest of each image. Nothing is pushed."
@@ -29,7 +29,7 @@ def run(
         ),
     ] = None,
 ) -> None:
-    with ending(options.verbose, options.output):
+    with exit_on_error(options.verbose, options.output):
         from shipit.delivery.images import build_images, planned_image
         from shipit.events import ImagesBuilt
         from shipit.release import ImageUse

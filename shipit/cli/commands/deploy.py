@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from shipit.cli.ending import ending
+from shipit.cli.exits import exit_on_error
 from shipit.cli.options import ChangeOptions
-from shipit.cli.running import targets_run
+from shipit.cli.runs import targets_run
 
 HELP = """Exits with 0 when every target runs exactly what was pushed and is healthy. Asks before it changes a protected
 target; without a terminal that needs --yes."""
@@ -14,7 +14,7 @@ EXAMPLES = ("shipit deploy", "shipit deploy heroku", "shipit deploy -e staging -
 
 
 def run(options: ChangeOptions) -> None:
-    with ending(options.verbose, options.output):
+    with exit_on_error(options.verbose, options.output):
         from shipit.pipeline.flow import deploy
 
         with targets_run(options, timeout=options.timeout, yes=options.yes) as run:

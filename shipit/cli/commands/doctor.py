@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import typer
 
-from shipit.cli.ending import ending
+from shipit.cli.exits import exit_on_error
 from shipit.cli.options import TargetOptions
-from shipit.cli.running import Silent, running
-from shipit.cli.say import REDACTOR, read_environment, result, result_event
+from shipit.cli.printing import REDACTOR, read_environment, result, result_event
+from shipit.cli.runs import Silent, running
 from shipit.config.find import find_file
 from shipit.config.load import load_project
 from shipit.errors import ConfigErrors, Interrupted, ShipitError, UsageError
@@ -29,7 +29,7 @@ EXAMPLES = ("shipit doctor", "shipit doctor k8s -e staging")
 
 
 def run(options: TargetOptions) -> None:
-    with ending(options.verbose, options.output):
+    with exit_on_error(options.verbose, options.output):
         findings = list(REDACTOR.value(tuple(_findings(options))))
         if options.output == "json":
             from shipit.events import Examined

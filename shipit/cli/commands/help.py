@@ -12,9 +12,9 @@ import typer
 
 from shipit.cli.commands import SUMMARIES
 from shipit.cli.completion import complete_topics
-from shipit.cli.ending import ending
+from shipit.cli.exits import exit_on_error
 from shipit.cli.guide import Topic, read_topics
-from shipit.cli.say import page, read_environment, result
+from shipit.cli.printing import page, read_environment, result
 from shipit.errors import UsageError
 
 HELP = "Without a topic: the list of topics. With the name of a command: its help."
@@ -27,7 +27,7 @@ def run(
         str | None, typer.Argument(metavar="TOPIC", help="A topic or a command.", autocompletion=complete_topics)
     ] = None,
 ) -> None:
-    with ending(False):
+    with exit_on_error(False):
         topics = read_topics()
         if topic is None:
             _list(topics)

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from shipit.cli.ending import confirm, ending, prompt
+from shipit.cli.exits import confirm, exit_on_error, prompt
 from shipit.cli.options import VerboseOption, YesOption
-from shipit.cli.say import note, read_environment, say
+from shipit.cli.printing import note, read_environment, say
 from shipit.config.find import FILE_NAMES
 from shipit.config.load import load_project
 from shipit.config.process_environment import ProcessEnvironment
@@ -33,7 +33,7 @@ EXAMPLES = ("shipit init", "shipit init --yes")
 
 
 def run(yes: YesOption = False, verbose: VerboseOption = False) -> None:
-    with ending(verbose):
+    with exit_on_error(verbose):
         environment = read_environment()
         root = environment.cwd
         for name in FILE_NAMES:

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from shipit.cli.ending import cancelling, ending, prompt
+from shipit.cli.exits import cancelling, exit_on_error, prompt
 from shipit.cli.options import HostArgument, VerboseOption
+from shipit.cli.printing import REDACTOR, note, read_environment, say
 from shipit.cli.registry_host import registry_host
-from shipit.cli.say import REDACTOR, note, read_environment, say
 from shipit.clock import Clock
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import RemoteError, UsageError
@@ -40,7 +40,7 @@ def run(
     ] = False,
     verbose: VerboseOption = False,
 ) -> None:
-    with ending(verbose):
+    with exit_on_error(verbose):
         clock, environment = Clock(), read_environment()
         check = login_check(host)
         if check is not None:

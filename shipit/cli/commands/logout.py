@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from shipit.cli.ending import ending
+from shipit.cli.exits import exit_on_error
 from shipit.cli.options import HostArgument, VerboseOption
+from shipit.cli.printing import read_environment, say
 from shipit.cli.registry_host import registry_host
-from shipit.cli.say import read_environment, say
 from shipit.errors import UsageError
 from shipit.registry.login import erase_login
 from shipit.targets.kinds import login_check
@@ -15,7 +15,7 @@ EXAMPLES = ("shipit logout", "shipit logout ghcr.io")
 
 
 def run(host: HostArgument = "docker.io", verbose: VerboseOption = False) -> None:
-    with ending(verbose):
+    with exit_on_error(verbose):
         if login_check(host) is not None:
             raise UsageError(
                 f"shipit keeps no login for {host}", hint=f"log out with its own tool, for example {host} logout"

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from shipit.cli.ending import ending
+from shipit.cli.exits import exit_on_error
 from shipit.cli.options import TargetOptions
-from shipit.cli.running import targets_run
-from shipit.cli.say import result
+from shipit.cli.printing import result
+from shipit.cli.runs import targets_run
 
 HELP = "Builds what has to be built and reads every target. Nothing is pushed, released or applied."
 EXAMPLES = ("shipit plan", "shipit plan k8s -e staging", "shipit plan --exit-code")
@@ -19,7 +19,7 @@ def run(
     options: TargetOptions,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when there are changes.")] = False,
 ) -> None:
-    with ending(options.verbose, options.output):
+    with exit_on_error(options.verbose, options.output):
         from shipit.pipeline.flow import plan
         from shipit.report.plan_text import render_plan
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from shipit.cli.ending import ending
+from shipit.cli.exits import exit_on_error
 from shipit.cli.options import TargetOptions
-from shipit.cli.running import targets_run
-from shipit.cli.say import result
+from shipit.cli.printing import result
+from shipit.cli.runs import targets_run
 from shipit.errors import UsageError
 from shipit.targets.kinds import KindModels
 
@@ -21,7 +21,7 @@ EXAMPLES = ("shipit push", "shipit push k8s")
 
 
 def run(options: TargetOptions) -> None:
-    with ending(options.verbose, options.output), targets_run(options, changed=with_every_repository) as run:
+    with exit_on_error(options.verbose, options.output), targets_run(options, changed=with_every_repository) as run:
         from shipit.pipeline.flow import push
 
         preparation = push(run)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shipit.cli.ending import ending
-from shipit.cli.say import result_json
+from shipit.cli.exits import exit_on_error
+from shipit.cli.printing import result_json
 from shipit.targets.kinds import KindModels
 
 HELP = """For editors: with the YAML language server they complete the keys of deploy.yml and explain them. Begin the file
@@ -12,7 +12,7 @@ EXAMPLES = ("shipit schema > deploy.schema.json",)
 
 
 def run() -> None:
-    with ending(False):
+    with exit_on_error(False):
         from shipit.config.schema import render_schema
 
         result_json(render_schema(KindModels()), indent=2)

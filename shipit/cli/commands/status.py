@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 
-from shipit.cli.ending import ending
+from shipit.cli.exits import exit_on_error
 from shipit.cli.options import TargetOptions
-from shipit.cli.running import targets_run
-from shipit.cli.say import check_written, result
+from shipit.cli.printing import check_written, result
+from shipit.cli.runs import targets_run
 
 HELP = "Reads every target and changes nothing."
 EXAMPLES = ("shipit status", "shipit status k8s --output json")
 
 
 def run(options: TargetOptions) -> None:
-    with ending(options.verbose, options.output), targets_run(options) as run:
+    with exit_on_error(options.verbose, options.output), targets_run(options) as run:
         from shipit.events import StatusRead
         from shipit.parallel import together
         from shipit.pipeline.prepare import observe_target

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from shipit.cli.ending import ending
+from shipit.cli.exits import exit_on_error
 from shipit.cli.options import EnvironmentOption, FileOption, OutputOption, UntrustedOption, VerboseOption
-from shipit.cli.say import note, note_error, read_environment, result, result_event
+from shipit.cli.printing import note, note_error, read_environment, result, result_event
 from shipit.config.deprecated import Edit, apply_edits
 from shipit.config.find import DeployFile, find_file
 from shipit.config.load import load_project
@@ -45,7 +45,7 @@ def run(
     verbose: VerboseOption = False,
     untrusted: UntrustedOption = False,
 ) -> None:
-    with ending(verbose, output if not resolved else "auto"):
+    with exit_on_error(verbose, output if not resolved else "auto"):
         environ = read_environment(untrusted)
         found = find_file(environ, file)
         if fix:

@@ -13,7 +13,7 @@ from typing import NoReturn
 import typer
 
 from shipit.cli import signals
-from shipit.cli.say import REDACTOR, fitted, note, note_error
+from shipit.cli.printing import REDACTOR, fitted, note, note_error
 from shipit.clock import Clock
 from shipit.errors import Interrupted, ShipitError
 from shipit.printable import printable_line
@@ -49,7 +49,7 @@ def _asking() -> Iterator[None]:
 
 
 @contextmanager
-def ending(verbose: bool, output: str = "auto") -> Iterator[None]:
+def exit_on_error(verbose: bool, output: str = "auto") -> Iterator[None]:
     """Turns how a command went into its exit code: errors are printed to stderr, whole, and never as a stack.
 
     With the output `json` they are data on stdout, too, and with `github` annotations.
@@ -80,7 +80,7 @@ def _errors_told(verbose: bool, output: str) -> Iterator[None]:
             _note_stack()
         _fail(_of_system(error), output)
     except Exception as error:
-        from shipit.cli.internal import internal_error
+        from shipit.cli.internal_error import internal_error
 
         if verbose:
             _note_stack()
@@ -90,7 +90,7 @@ def _errors_told(verbose: bool, output: str) -> Iterator[None]:
 def _fail(error: ShipitError, output: str) -> NoReturn:
     REDACTOR.error(error)
     if output == "json" and not error.is_told:
-        from shipit.cli.say import result_event
+        from shipit.cli.printing import result_event
         from shipit.report.problems import failure_of
 
         # Where nobody can be told there, the exit code and stderr still say it.

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from shipit.cli.ending import cancelling, confirm
+from shipit.cli.exits import cancelling, confirm
 from shipit.cli.options import ProjectOptions, TargetOptions
-from shipit.cli.say import REDACTOR, read_environment
+from shipit.cli.printing import REDACTOR, read_environment
 from shipit.clock import Clock
 from shipit.config.find import find_file
 from shipit.config.load import load_project

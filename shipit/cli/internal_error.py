@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 
 from shipit import __version__
-from shipit.cli.say import REDACTOR
+from shipit.cli.printing import REDACTOR
 from shipit.errors import ShipitError
 
 
