@@ -12,6 +12,7 @@ from shipit.config.secret_values import SecretValues
 from shipit.delivery.background_uploads import BackgroundUploads
 from shipit.delivery.blob_uploads import BlobUploads
 from shipit.delivery.inventory import Inventory
+from shipit.delivery.push_access import PushAccess
 from shipit.events import Emit, Warned
 from shipit.image.store.content_store import ContentStore
 from shipit.registry.registries import Registries
@@ -38,6 +39,7 @@ class Delivery:
         self.inventory = Inventory(registries)
         self.uploads = BlobUploads(registries, self.inventory, store, emit)
         self.background = BackgroundUploads(self.inventory, self.uploads)
+        self.access = PushAccess(registries)
         # Cleared while places are read: an engine starts to build only when every place could be read.
         self.may_build = threading.Event()
         self.may_build.set()
@@ -45,8 +47,12 @@ class Delivery:
         self._lock = threading.Lock()
 
     def engine(self) -> Engine:
-        """The Docker engine that the environment names. Waits until `may_build`."""
+        """The Docker engine that the environment names. Waits until `may_build`.
+
+        Raises: RemoteError where a push will need a login and there is none.
+        """
         Deadline(self.clock).wait(self.may_build.wait, "the places of the targets to be read")
+        self.access.require()
         with self._lock:
             if self._engine is None:
                 from shipit.docker.address import find_engine
@@ -59,6 +65,7 @@ class Delivery:
 
     def close(self) -> None:
         """Wait until the uploads that are under way have ended."""
+        self.access.close()
         self.background.close()
         self.uploads.close()
         self.inventory.close()

@@ -119,7 +119,7 @@ def _by_size(contents: Iterator[tuple[bytes, str]]) -> dict[int, dict[bytes, str
 def with_reason(error: BuildError, withheld: Withheld) -> BuildError:
     """The error with a hint, when the missing file was left out of the context."""
     for path, what in {**dict.fromkeys(withheld.names, _GIT), **withheld.paths, **withheld.found}.items():
-        if f"{path!r} is not there" in error.what or f"'/{path}' is not there" in error.what:
+        if f"{path!r} does not exist" in error.what or f"'/{path}' does not exist" in error.what:
             is_secret = "secret" in what
             hint = USE_BUILD_SECRETS if is_secret else f"ask for it with build: keep: [{path}]"
             error.hint = f"it is left out of every build: {what or 'the deploy file'}; {hint}"

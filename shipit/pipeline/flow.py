@@ -35,7 +35,7 @@ def push(run: Run) -> Preparation:
     """Publish what the chosen targets pull, and move every tag; release nothing."""
     _begin(run, "push")
     run.delivery.background.allow()
-    preparation = prepare(run)
+    preparation = prepare(run, is_push=True)
     publish_all(run.delivery, preparation.uses.values())
     move_tags(run.delivery, preparation.uses.values())
     run.emit(ImagesPushed(tuple(published(item.image) for item in preparation.uses.values())))
@@ -49,7 +49,7 @@ def deploy(run: Run) -> int:
     check_clean(run.project)
     if not (run.project.protected or any(target.config.protected for target in run.targets)):
         run.delivery.background.allow()
-    preparation = prepare(run, is_deploy=True)
+    preparation = prepare(run, is_push=True, is_deploy=True)
     run.emit(PlanMade(preparation.plan, preparation.plan.changes))
     if preparation.plan.changes:
         _ask(run, preparation)

@@ -35,11 +35,11 @@ class Preparation(NamedTuple):
     looked_s: Mapping[str, float] = {}
 
 
-def prepare(run: Run, *, is_deploy: bool = False) -> Preparation:
+def prepare(run: Run, *, is_push: bool = False, is_deploy: bool = False) -> Preparation:
     """Observe every target and build every image side by side, look what registries have, and plan.
 
-    A missing login is told before anything else, and a place that can't be read, or where a deploy may not write, before
-    an engine is asked to build.
+    A missing login is told before anything else; a place that can't be read, or where a deploy may not write, and a registry
+    that needs a login for a push, before an engine is asked to build.
     Raises: every failure of these at once; nothing was written then.
     """
     together({target.name: partial(_check_login, run, target) for target in run.targets}, run.clock)
@@ -48,6 +48,9 @@ def prepare(run: Run, *, is_deploy: bool = False) -> Preparation:
     order = run_order({name: target.config.needs for name, target in by_name.items()})
     targets = {name: by_name[name] for name in order}
     uses = [use for target in targets.values() for use in target.images()]
+
+    if is_push:
+        run.delivery.access.begin(use.repository for use in uses if use.publish)
 
     def build_and_look() -> tuple[Mapping[BuildKey, BuiltImage], dict[ImageUse, Prepared]]:
         built = build_images(run.delivery, uses)
@@ -63,6 +66,7 @@ def prepare(run: Run, *, is_deploy: bool = False) -> Preparation:
     other = [use for uses_of in used.values() for use in uses_of if use not in prepared]
     if other:
         prepared = prepare_uses(run.delivery, [use for uses_of in used.values() for use in uses_of], built)
+    run.delivery.access.require(use.repository for use, item in prepared.items() if not item.is_published)
     releases = {name: _release(run, target, used[name], prepared) for name, target in targets.items()}
     plan = _plan(run, targets, used, observed, releases, prepared)
     looked = {name: results[f"target {name}"][0] for name in targets}

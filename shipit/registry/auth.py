@@ -20,6 +20,7 @@ from shipit.http.redirects import REDIRECTS, redirected
 from shipit.http.statuses import refusal
 from shipit.http.transport import Transport
 from shipit.http.urls import is_same_origin
+from shipit.json_text import parse_json
 from shipit.registry.challenge import Challenge, check_realm, parse_challenge
 from shipit.registry.credentials import Credentials
 from shipit.threads import Once
@@ -60,6 +61,17 @@ class Authenticator:
     def has_token(self, scopes: Scopes) -> bool:
         """Whether the realm issued a token for a set of scopes."""
         return scopes in self._tokens
+
+    def may_grant(self, scope: str) -> bool:
+        """Whether a token that was issued may grant a scope, such as `repository:me/shop:pull,push`.
+
+        Realms issue tokens with fewer rights than were asked for, and write those into them. True where there is no token,
+        or one that does not say.
+        """
+        with self._lock:
+            tokens = [token for scopes, (token, _) in self._tokens.items() if scope in scopes]
+        granted = next(map(parse_granted, tokens), None)
+        return granted is None or scope in granted
 
     def challenged(self, answer: Answer, scopes: Scopes) -> bool:
         """Learn the challenge of an answer; whether sending the request again may succeed.
@@ -186,6 +198,28 @@ def parse_token(answer: Answer) -> tuple[str, float]:
     lifetime_s = body.get("expires_in")
     is_number = isinstance(lifetime_s, int | float) and not isinstance(lifetime_s, bool) and lifetime_s > 0
     return found, min(float(lifetime_s), LONGEST_LIFETIME_S) if is_number else LEAST_LIFETIME_S
+
+
+def parse_granted(token: str) -> frozenset[str] | None:
+    """The scopes that a token grants, pull and push only; None for a token that does not say. Its signature is not checked.
+
+    Source: distribution.github.io/distribution/spec/auth/jwt, the claim `access`.
+    """
+    try:
+        payload = token.split(".")[1]
+        claims = parse_json(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        rows = [(str(row["type"]), str(row["name"]), set(row["actions"])) for row in claims.get("access") or ()]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+    if "access" not in claims:
+        return None
+    scopes = set()
+    for kind, name, actions in rows:
+        if "pull" in actions or "*" in actions:
+            scopes.add(f"{kind}:{name}:pull")
+        if {"pull", "push"} <= actions or "*" in actions:
+            scopes.add(f"{kind}:{name}:pull,push")
+    return frozenset(scopes)
 
 
 def refused(answer: Answer, host: str, credentials: Credentials | None) -> RemoteError:

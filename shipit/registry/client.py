@@ -16,7 +16,7 @@ from shipit.http.retry import retrying
 from shipit.image.manifest import INDEX_TYPES, MANIFEST_TYPES, MAX_MANIFEST_BYTES
 from shipit.registry.blob_download import read_blob
 from shipit.registry.blob_upload import BlobUpload, cancel_upload
-from shipit.registry.wire import RegistryWire
+from shipit.registry.wire import RegistryWire, scopes_of
 
 _ACCEPT = {"Accept": ", ".join((*MANIFEST_TYPES.values(), *INDEX_TYPES))}
 # What is answered where HEAD is not allowed.
@@ -41,6 +41,20 @@ class RegistryClient:
                 raise wire.error(answer)
 
         retrying(once, deadline=wire.http.deadline, emit=wire.emit)
+
+    def takes_anonymous_push(self, repository: str) -> bool:
+        """Whether a push without a login may be accepted, by the challenge of the registry and what its realm answers.
+
+        Raises: RemoteError when it can't be asked.
+        """
+        wire, scopes = self._wire, scopes_of(repository, push=True)
+        try:
+            answer = wire.answer(Request("GET", f"{wire.base}/v2/"), scopes)
+        except RemoteError as error:
+            if error.status in (401, 403):
+                return False
+            raise
+        return answer.status not in (401, 403) and wire.auth.may_grant(scopes[0])
 
     @property
     def asks_for_login(self) -> bool:

@@ -187,10 +187,10 @@ def test_a_context_above_deploy_yml_leaves_the_same_files_out(shipit: Shipit, re
 @pytest.mark.parametrize(
     ("copy", "said"),
     [
-        ("COPY .secrets/token /x", "'.secrets/token' is not there"),
-        ("COPY .env sub/app.txt /x/", "'.env' is not there"),
-        ("ADD deploy.yml /x", "'deploy.yml' is not there"),
-        ("COPY sub/link /x", "'sub/link' is not there"),
+        ("COPY .secrets/token /x", "'.secrets/token' does not exist"),
+        ("COPY .env sub/app.txt /x/", "'.env' does not exist"),
+        ("ADD deploy.yml /x", "'deploy.yml' does not exist"),
+        ("COPY sub/link /x", "'sub/link' does not exist"),
     ],
 )
 def test_a_file_that_is_asked_for_and_left_out_is_told(

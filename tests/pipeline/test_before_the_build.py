@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from shipit.clock import Clock
 from shipit.errors import RemoteError, ShipitError
 from shipit.events import Event, StepStarted
 from shipit.parallel import Failures
-from shipit.pipeline.flow import deploy
+from shipit.pipeline.flow import deploy, plan
 from shipit.pipeline.run import Run
 from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.memory import MemoryObserved, MemoryTarget, World
@@ -108,3 +108,37 @@ def test_what_is_wrong_with_the_image_is_told_beside_a_place_that_cannot_be_read
             deploy(run)
         assert isinstance(caught.value, Failures), caught.value
         assert caught.value.errors[0].what == "is out of reach" and "nothing" in caught.value.render()
+
+
+def test_a_missing_registry_login_is_told_before_an_engine_builds(tmp_path: Path, engine: Engine) -> None:
+    with EmbeddedRegistry(password="secret") as registry:
+        surroundings = runs.environment(tmp_path, DOCKER_HOST=engine.address)
+        loaded = runs.project(
+            tmp_path,
+            f"app: app\nimage: {registry.host}/app\ntargets: {{hub: }}\n",
+            surroundings,
+            dockerfile=WITH_RUN,
+        )
+        use = ImageUse("app", f"{registry.host}/app", "oci", "linux/amd64", None, ("latest",))
+        run = runs.run(
+            loaded, surroundings, [], targets=lambda _: [MemoryTarget("memory", World(), [use])], clock=Clock()
+        )
+        with run, pytest.raises(RemoteError) as caught:
+            deploy(run)
+        assert caught.value.render() == (
+            f"{registry.host}/app: a push needs a login to {registry.host}, and there are no credentials for it\n"
+            f"hint: shipit login {registry.host}, or docker login {registry.host}"
+        )
+        assert engine.calls == 0
+
+
+@pytest.mark.parametrize("command", [plan, deploy])
+def test_only_what_pushes_asks_whether_it_may_push(tmp_path: Path, command: Callable[[Run], object]) -> None:
+    with EmbeddedRegistry() as registry:
+        surroundings = runs.environment(tmp_path)
+        loaded = runs.project(tmp_path, f"app: app\nimage: {registry.host}/app\n", surroundings)
+        use = ImageUse("app", f"{registry.host}/app", "oci", "linux/amd64", None, ("latest",))
+        with runs.run(loaded, surroundings, [], targets=lambda _: [MemoryTarget("memory", World(), [use])]) as run:
+            command(run)
+        # One of them looks for TLS.
+        assert registry.log.count(("GET", "/v2/")) == (1 if command is plan else 2)

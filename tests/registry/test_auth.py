@@ -14,10 +14,12 @@ from shipit.digest import Digest
 from shipit.errors import RemoteError
 from shipit.http.transport import Transport
 from shipit.reference import ImageRef
+from shipit.registry.auth import parse_granted
 from shipit.registry.challenge import parse_challenge
 from shipit.registry.client import RegistryClient
 from shipit.registry.credentials import CredentialFinder, Credentials
 from shipit.registry.wire import RegistryWire
+from tests.http.scripted import Start, answer
 from tests.runs import environment
 
 DIGEST = Digest.of(b"data")
@@ -122,3 +124,64 @@ def test_credentials_come_from_where_docker_keeps_them(tmp_path: Path) -> None:
     assert found["gcr.io"] is None and found["none.example"] is None
     assert warnings == ["docker-credential-bad gave no credentials for gcr.io: it ended with 3"]
     assert "secret" not in repr(hub)
+
+
+def _jwt(claims: object) -> str:
+    return ".".join(
+        base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in ({}, claims, 0)
+    )
+
+
+def _access(*actions: str) -> dict[str, object]:
+    return {"access": [{"type": "repository", "name": "a/b", "actions": actions}]}
+
+
+PUSH = "repository:a/b:pull,push"
+
+
+@pytest.mark.parametrize(
+    ("token", "granted"),
+    [
+        (_jwt(_access("pull")), {"repository:a/b:pull"}),
+        (_jwt(_access("push", "pull")), {"repository:a/b:pull", PUSH}),
+        (_jwt(_access("*")), {"repository:a/b:pull", PUSH}),
+        (_jwt({"access": []}), set()),
+        (_jwt({"access": None}), set()),
+        (_jwt({"sub": "me"}), None),
+        (_jwt([1]), None),
+        (_jwt({"access": ["x"]}), None),
+        ("opaque", None),
+        ("a.b.c", None),
+        ("a.%%%.c", None),
+    ],
+)
+def test_the_scopes_that_a_token_grants(token: str, granted: set[str] | None) -> None:
+    assert parse_granted(token) == granted
+
+
+@pytest.mark.parametrize(
+    ("token", "is_taken"), [(_jwt(_access("pull")), False), (_jwt(_access("pull", "push")), True), ("opaque", True)]
+)
+def test_an_anonymous_token_without_push_is_told_from_one_with_it(
+    serve: Start, tmp_path: Path, token: str, is_taken: bool
+) -> None:
+    realm = serve([answer(json.dumps({"token": token}).encode())])
+    bearer = f'WWW-Authenticate: Bearer realm="{realm.url}/token",service="registry"'
+    server = serve([answer(), answer(b"", "401 Unauthorized", bearer), answer(b"{}")])
+    client = RegistryClient(
+        RegistryWire(f"127.0.0.1:{server.port}", Transport(environment(tmp_path)), lambda event: None, None)
+    )
+    assert client.takes_anonymous_push("a/b") is is_taken
+    assert b"scope=repository%3Aa%2Fb%3Apull%2Cpush" in realm.heads[0]
+
+
+@pytest.mark.parametrize("challenge", ["WWW-Authenticate: Basic realm=x", "X-Other: 1"])
+def test_a_registry_that_asks_for_a_password_takes_no_anonymous_push(
+    serve: Start, tmp_path: Path, challenge: str
+) -> None:
+    refusing = answer(b"", "401 Unauthorized", challenge)
+    server = serve([answer(), refusing, refusing, refusing])
+    client = RegistryClient(
+        RegistryWire(f"127.0.0.1:{server.port}", Transport(environment(tmp_path)), lambda event: None, None)
+    )
+    assert not client.takes_anonymous_push("a/b")
