@@ -42,7 +42,8 @@ class KubeApi(StrictServer):
         self.health: Response = Response(200, b"well")
         self.starts = True
         self.lock = threading.RLock()
-        self._version = 0
+        # No object has the version 1, as in a real cluster.
+        self._version = 1
         for prefix, kinds in KINDS.items():
             self.route("GET", prefix, partial(_discovery, kinds))
         self.route("GET", r"/api/v1/namespaces/prod", lambda _: _json(_head("v1", "Namespace", "prod")))
@@ -126,7 +127,11 @@ class KubeApi(StrictServer):
 
     def _apply(self, request: Request) -> Response:
         body = json.loads(request.body)
+        version = body["metadata"].pop("resourceVersion", "")
         with self.lock:
+            live = self.objects.get((request.groups["plural"], request.groups["name"]))
+            if live and version and version != live["metadata"]["resourceVersion"]:
+                return _status(409, "Conflict", "the object has been modified")
             made = self._put(request.groups["plural"], body, "Apply")
             if made["kind"] == "Deployment":
                 self._roll_out(made)

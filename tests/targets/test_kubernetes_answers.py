@@ -11,15 +11,17 @@ import pytest
 
 from shipit.errors import RemoteError
 from shipit.http.fields import Field
+from shipit.record import from_json, to_json
 from shipit.release import Seen
 from shipit.targets.kubernetes.applied import applied, plan_back
-from shipit.targets.kubernetes.drift import stamp
+from shipit.targets.kubernetes.drift import hashes, object_differences, stamp
 from shipit.targets.kubernetes.judge import judge_kubernetes
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.observed import KubernetesObserved, describe_object, key_of
 from shipit.targets.kubernetes.parse import parse_event, parse_live, parse_meta, parse_pod
 from shipit.targets.kubernetes.plan import job_state, plan_objects
 from shipit.targets.kubernetes.pods import Limits
+from shipit.targets.kubernetes.sealed import sealed_live
 from shipit.targets.kubernetes.superseded import Released
 
 DIGEST = "sha256:" + "1" * 64
@@ -93,21 +95,20 @@ def _changed(value: Any, path: tuple[Any, ...], odd: Any) -> Any:
 def _look(live: Live, wanted: dict[str, Any]) -> None:
     """Everything that is ever done with an object as observed."""
     key = key_of(wanted, "prod")
+    live = sealed_live(live, str)
     pods = (live.pod,) if live.pod else ()
     observed = KubernetesObserved({key: live}, pods, (live.meta,), (live,), secret=live)
-    released = Released(
-        {key: stamp(wanted)}, {key: live}, {f"r/web@{DIGEST}": frozenset({DIGEST})}, key, {"TOKEN": "m"}
-    )
+    released = Released({key: stamp(wanted)}, {}, {f"r/web@{DIGEST}": frozenset({DIGEST})}, key, {"TOKEN": "m"})
     for baseline in (None, observed):
-        for answers in ({}, {key: live}):
-            judge_kubernetes(released._replace(answers=answers), observed, Seen(9, 0, 0, baseline), Limits(0, 30))
+        for known in (frozenset[str](), frozenset(hashes(object_differences(wanted, live)))):
+            judge_kubernetes(released._replace(known={key: known}), observed, Seen(9, 0, 0, baseline), Limits(0, 30))
     plan_objects([wanted], observed, "prod")
     plan_back(observed, observed, "prod", released)
     plan_back(KubernetesObserved({}), observed, "prod", released)
     applied(live)
     job_state(live)
     list(describe_object(key, live))
-    json.dumps(live.manifest)
+    assert from_json(Live, json.loads(json.dumps(to_json(live)))) == live
 
 
 @pytest.mark.parametrize("name", ANSWERS)

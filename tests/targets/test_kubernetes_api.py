@@ -20,6 +20,7 @@ from shipit.pipeline.prepare import prepare
 from shipit.pipeline.run import Run
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.rehearsal.server import Request, Response
+from shipit.targets.kubernetes.steps import RunReleaseJob
 from tests import runs
 from tests.servers.kube_api import KubeApi
 
@@ -154,7 +155,7 @@ OTHER = "other.example/x@sha256:" + "e" * 64
         ("deployments", "web", {"spec": {"replicas": 7}}, "Deployment/web: superseded by kubectl-set at 2026-01-31T12:00:00Z: replicas is 7, not 1"),
         ("services", "web", {"spec": {"selector": {"app.kubernetes.io/name": "other"}}},
          "Service/web: superseded by kubectl-set at 2026-01-31T12:00:00Z: selector.app.kubernetes.io/name is other, not web"),
-        ("secrets", "shop-env", {"data": {"TOKEN": "cml2YWwtNDcxMQ=="}}, "Secret/shop-env: superseded by kubectl-set at 2026-01-31T12:00:00Z: TOKEN is another"),
+        ("secrets", "shop-env", {"data": {"TOKEN": "cml2YWwtNDcxMQ=="}}, "Secret/shop-env: superseded by kubectl-set at 2026-01-31T12:00:00Z: TOKEN has another value"),
     ],
 )  # fmt: skip
 def test_what_somebody_changes_while_we_watch_is_a_failure_with_who_when_and_what(
@@ -277,9 +278,9 @@ def test_release_output_that_is_longer_than_one_look_is_passed_on_whole(make: Ma
 
     whole = [f"line {number} {'x' * 90}" for number in range(12_000)]
     [job_name] = {
-        step.payload["job"]["metadata"]["name"]
+        step.manifest["metadata"]["name"]
         for step in _steps(make("one", release="release: m"))
-        if "job" in step.payload
+        if isinstance(step, RunReleaseJob)
     }
     api.logs[f"{job_name}-x"] = whole
     run = make("one", release="release: m")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shipit.http.fields import Field
+from shipit.record import from_json, to_json
 from shipit.release import Seen, State, Verdict
 from shipit.targets.kubernetes.applied import applied, plan_back
 from shipit.targets.kubernetes.config import KubernetesConfig, WorkloadConfig
 from shipit.targets.kubernetes.desired import Desired
-from shipit.targets.kubernetes.drift import differences, stamp
+from shipit.targets.kubernetes.drift import differences, hashes, object_differences, stamp
 from shipit.targets.kubernetes.judge import judge_kubernetes
 from shipit.targets.kubernetes.live import Live, Pod
 from shipit.targets.kubernetes.manifests import image_for, image_names, pin_images
@@ -24,10 +26,13 @@ from shipit.targets.kubernetes.parse import parse_image_id, parse_live, parse_me
 from shipit.targets.kubernetes.plan import ordered, plan_objects, plan_release_job
 from shipit.targets.kubernetes.pods import Limits
 from shipit.targets.kubernetes.render import Setting, render_job, render_workload
-from shipit.targets.kubernetes.superseded import Released
+from shipit.targets.kubernetes.sealed import opened, sealed, sealed_live, secret_values, value_marks
+from shipit.targets.kubernetes.steps import ApplyObject, ApplySecret, DeleteObject, ReplaceObject, RunReleaseJob
+from shipit.targets.kubernetes.superseded import Released, find_change
 from shipit.targets.kubernetes.tail import Tail
 from tests import runs
 
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 IMAGE = "ghcr.io/a/b@sha256:" + "1" * 64
 SETTING = Setting("shop", "prod", env={"MODE": "x"}, secret_names=("TOKEN",), secret_mark="m1", secret_name="shop-env")
 
@@ -146,20 +151,153 @@ def test_steps_for_what_is_missing_or_differs() -> None:
     assert [item["kind"] for item in ordered([deployment, pod, service])] == ["Service", "Deployment", "Pod"]
 
 
-def test_what_a_secret_holds_is_not_in_the_plan() -> None:
-    secret = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "s"},
-        "data": {"key": "bmV3"},
-        "stringData": {"other": "canary"},
-    }
-    [step] = plan_objects(
-        [secret], KubernetesObserved({"Secret/s": answered({**secret, "data": {"key": "b2xk"}})}), "prod"
+def test_the_values_of_a_secret_are_not_in_its_step() -> None:
+    head = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "annotations": {LAST_APPLIED: "canary"}}}
+    wanted = {**head, "data": {"key": "Y2FuYXJ5LW5ldw=="}, "stringData": {"other": "canary-4711"}}
+    marks = value_marks(secret_values(wanted), "mark of {}".format)
+    assert marks == {"key": "mark of canary-new", "other": "mark of canary-4711"}
+    before = sealed_live(
+        answered({**head, "data": {"key": "b2xk", "gone": "/w=="}}, resourceVersion="7"), "mark of {}".format
     )
-    assert step.detail == ("data.key (secret)",)
-    [made] = plan_objects([secret], KubernetesObserved({}), "prod")
-    assert made.detail == ()
+    assert before.manifest["data"] == {"key": "mark of old", "gone": "mark of base64:/w=="}
+    assert "canary" not in json.dumps(to_json(before))
+    observed = KubernetesObserved({"Secret/s": before})
+    [step] = plan_objects([sealed(wanted, {"key": "m1", "other": "m2"})], observed, "prod", {"Secret/s": "k8s/s.yml"})
+    assert isinstance(step, ApplySecret)
+    assert step.detail == (
+        "key (secret)",
+        "other (secret)",
+        "its values until now are kept in Secret/s-previous",
+    )
+    assert (step.file, step.version, step.previous) == ("k8s/s.yml", "7", "s-previous")
+    assert step.manifest["data"] == {"key": "m1", "other": "m2"}
+    assert "canary" not in json.dumps(to_json(step)) and "Y2FuYXJ5" not in json.dumps(to_json(step))
+    [made] = plan_objects([sealed(wanted, {"key": "m1", "other": "m2"})], KubernetesObserved({}), "prod")
+    assert (made.summary, made.detail) == ("create Secret/s", ("key (secret)", "other (secret)"))
+
+
+@pytest.mark.parametrize(
+    ("data", "values"),
+    [
+        ({"data": {"a": "YQ=="}}, {"a": b"a"}),
+        ({"data": {"a": "Y\nQ==\n"}}, {"a": b"a"}),
+        ({"data": {"a": "no base64!"}}, {"a": b"no base64!"}),
+        ({"data": {"a": "/w=="}}, {"a": b"\xff"}),
+        ({"data": {"a": "YQ=="}, "stringData": {"a": "b", "c": 1}}, {"a": b"b", "c": b"1"}),
+        ({"data": None, "stringData": None}, {}),
+        ({"data": []}, {}),
+    ],
+)
+def test_the_values_of_a_secret_are_those_that_the_server_would_have(data: Any, values: dict[str, bytes]) -> None:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, **data}
+    assert secret_values(secret) == values
+    marks = value_marks(values, str)
+    assert secret_values(opened(sealed(secret, marks), values)) == values
+
+
+def owned_by_us(manifest: dict[str, Any], fields: str, **metadata: Any) -> Live:
+    entry = {"manager": "shipit", "operation": "Apply", "fieldsV1": yaml.safe_load(fields)}
+    return answered(manifest, managedFields=[entry], **metadata)
+
+
+def test_the_plan_names_removed_fields_and_list_items() -> None:
+    container = {
+        "name": "web", "image": IMAGE, "readinessProbe": {"httpGet": {"port": 80}}, "args": ["a", "b"],
+        "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}, {"name": "THEIRS", "value": "3"}],
+    }  # fmt: skip
+    before = {
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "labels": {"old": "x", "theirs": "y"}},
+        "spec": {"template": {"spec": {"containers": [container, {"name": "injected", "image": "x"}]}}},
+    }  # fmt: skip
+    fields = """
+f:metadata: {f:labels: {f:old: {}}, f:annotations: {f:shipit.dev/applied: {}}}
+f:spec:
+  f:template:
+    f:spec:
+      f:containers:
+        k:{"name":"web"}:
+          .: {}
+          f:name: {}
+          f:image: {}
+          f:args: {}
+          f:readinessProbe: {f:httpGet: {f:port: {}}}
+          f:env:
+            k:{"name":"A"}: {.: {}, f:name: {}, f:value: {}}
+            k:{"name":"B"}: {.: {}, f:name: {}, f:value: {}}
+"""
+    wanted = {
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
+        "spec": {"template": {"spec": {"containers": [{"name": "web", "image": IMAGE, "args": ["a"], "env": [{"name": "A", "value": "1"}]}]}}},
+    }  # fmt: skip
+    [step] = plan_objects([wanted], KubernetesObserved({"Deployment/web": owned_by_us(before, fields)}), "prod")
+    assert step.detail == (
+        "containers[web].args[1]  more -> none",
+        "- metadata.labels",
+        "- containers[web].readinessProbe",
+        "- containers[web].env[B]",
+    )
+
+
+def test_a_sidecar_that_a_webhook_injects_is_no_difference() -> None:
+    wanted = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web"},
+        "spec": {"template": {"spec": {"containers": [{"name": "web", "image": IMAGE}]}}},
+    }
+    made = stamp(wanted)
+    made["spec"] = {
+        "template": {"spec": {"containers": [{"name": "web", "image": IMAGE}, {"name": "proxy", "image": "x"}]}}
+    }
+    fields = 'f:spec: {f:template: {f:spec: {f:containers: {\'k:{"name":"web"}\': {.: {}, f:name: {}, f:image: {}}}}}}'
+    live = owned_by_us(made, fields)
+    assert plan_objects([wanted], KubernetesObserved({"Deployment/web": live}), "prod") == ()
+    assert find_change(stamp(wanted), live) is None
+
+
+def test_a_bare_pod_with_what_admission_adds_is_unchanged() -> None:
+    toleration = {"key": "gpu", "operator": "Exists"}
+    spec = {
+        "containers": [{"name": "p", "image": IMAGE, "volumeMounts": [{"name": "v", "mountPath": "/v"}]}],
+        "volumes": [{"name": "v", "emptyDir": {}}],
+        "tolerations": [toleration],
+    }
+    wanted: dict[str, Any] = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec}
+    token = {"name": "kube-api-access-x", "projected": {"sources": []}}
+    mount = {"name": "kube-api-access-x", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}
+    more = {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "tolerationSeconds": 300}
+    made = stamp(wanted)
+    container = {"name": "p", "image": IMAGE, "volumeMounts": [{"name": "v", "mountPath": "/v"}, mount]}
+    made["spec"] = {
+        "containers": [container],
+        "volumes": [{"name": "v", "emptyDir": {}}, token],
+        "tolerations": [toleration, more],
+    }
+    observed = KubernetesObserved({"Pod/p": answered(made, uid="u-1", resourceVersion="7")})
+    assert plan_objects([wanted], observed, "prod") == ()
+    fewer = {**wanted, "spec": {**spec, "tolerations": []}}
+    [step] = plan_objects([fewer], observed, "prod")
+    assert isinstance(step, ReplaceObject) and (step.uid, step.effect) == ("u-1", "replace")
+
+
+def test_replicas_that_shipit_applied_before_an_autoscaler_came_are_not_removed() -> None:
+    deployment: dict[str, Any] = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web"},
+        "spec": {"replicas": 1},
+    }
+    scaler: dict[str, Any] = {
+        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"},
+        "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "web"}},
+    }  # fmt: skip
+    made = stamp({**deployment, "spec": {}})
+    live = owned_by_us({**made, "spec": {"replicas": 3}}, "f:spec: {f:replicas: {}}")
+    observed = KubernetesObserved({"Deployment/web": live, "HorizontalPodAutoscaler/web": answered(stamp(scaler))})
+    assert plan_objects([deployment, scaler], observed, "prod") == ()
+    without = {**deployment, "spec": {}}
+    [step] = plan_objects([without], KubernetesObserved({"Deployment/web": live}), "prod")
+    assert step.detail == ("- replicas",), "without an autoscaler the count becomes the default"
 
 
 def test_a_release_job_runs_once_for_what_it_is() -> None:
@@ -174,7 +312,7 @@ def test_a_release_job_runs_once_for_what_it_is() -> None:
     assert step and step.summary == "run migrate"
     assert plan_release_job(job, KubernetesObserved({}, jobs=(done,)), other) is None
     again = plan_release_job(job, KubernetesObserved({}, jobs=(failed,)), ())
-    assert again and again.payload["replace"] == "u-1"
+    assert isinstance(again, RunReleaseJob) and (again.failed, again.effect) == ("u-1", "run")
 
 
 REPOSITORIES = {"web": "docker.io/user/web", "api": "ghcr.io/team/api", "cache": ""}
@@ -377,7 +515,7 @@ def test_what_was_applied_is_read_back_from_what_we_own() -> None:
 
 # The sidecar is somebody else's, and was there when ours was applied.
 ANSWER = live(LIVE, OWNED)
-RELEASED = Released({"Deployment/web": applied(ANSWER) or {}}, {"Deployment/web": ANSWER})
+RELEASED = Released({"Deployment/web": applied(ANSWER) or {}})
 
 
 @pytest.mark.parametrize(
@@ -411,10 +549,13 @@ def test_the_way_back(before: str | None, now: str | None, expected: list[str]) 
     )
     assert [step.summary for step in steps] == expected
     for step in steps:
-        if "apply" in step.payload:
-            image = step.payload["apply"]["spec"]["template"]["spec"]["containers"][0]["image"]
+        if isinstance(step, ApplyObject):
+            image = step.manifest["spec"]["template"]["spec"]["containers"][0]["image"]
             assert image == ("foreign" if before == "foreign" else "old")
-            assert "status" not in step.payload["apply"] and "uid" not in step.payload["apply"]["metadata"]
+            assert "status" not in step.manifest and "uid" not in step.manifest["metadata"]
+            assert step.version == ("7" if now else "")
+        else:
+            assert isinstance(step, DeleteObject) and (step.uid, step.effect) == ("u", "delete")
 
 
 NOW = "2026-01-31T12:00:00Z"
@@ -442,7 +583,7 @@ def manager(
          f"Deployment/web: superseded by another deploy at {NOW}: containers[web].image is ghcr.io/a/b@222222222222, not ghcr.io/a/b@111111111111",
          "another deploy"),
         (deployment(None, {"annotations": {"shipit.dev/applied": "theirs"}}),
-         "Deployment/web: superseded by someone else: it was applied anew, with other settings", "someone else"),
+         "Deployment/web: superseded by someone else: it was applied again, with other settings", "someone else"),
         (deployment({"replicas": 5}, {"managedFields": [manager("kubectl", {"f:spec": {"f:replicas": {}}}, subresource="scale")]}),
          f"Deployment/web: superseded by kubectl at {NOW}: replicas is 5, not 1", "kubectl"),
         (deployment({"template": {"spec": {"containers": []}}}),
@@ -469,7 +610,9 @@ def test_what_the_server_made_of_it_as_it_was_applied_supersedes_nothing() -> No
     """An admission webhook may change what is applied; it is not somebody who came later."""
     mutated = deployment(OTHER, None, **DONE)
     observed = KubernetesObserved({"Deployment/web": mutated}, (), (REPLICA_SET,))
-    released = Released({"Deployment/web": WANTED}, {"Deployment/web": mutated})
+    known = frozenset(hashes(object_differences(WANTED, mutated)))
+    assert known
+    released = Released({"Deployment/web": WANTED}, {"Deployment/web": known})
     verdict = judge_kubernetes(released, observed, Seen(0, 0, 0), Limits(0, 30))
     assert verdict.state is State.HEALTHY
 
@@ -478,8 +621,8 @@ def test_what_the_server_made_of_it_as_it_was_applied_supersedes_nothing() -> No
     ("marks", "secret", "reason"),
     [
         ({"TOKEN": "same"}, True, ""),
-        ({"TOKEN": "other"}, True, f"Secret/env: superseded by kubectl-edit at {NOW}: TOKEN is another"),
-        ({}, True, f"Secret/env: superseded by kubectl-edit at {NOW}: TOKEN is another"),
+        ({"TOKEN": "other"}, True, f"Secret/env: superseded by kubectl-edit at {NOW}: TOKEN has another value"),
+        ({}, True, f"Secret/env: superseded by kubectl-edit at {NOW}: TOKEN has another value"),
         ({}, False, "Secret/env is gone"),
     ],
 )
@@ -492,6 +635,21 @@ def test_values_of_secrets_are_verified_with_the_image(marks: dict[str, str], se
     )
     assert (verdict.state, verdict.reason) == ((State.FAILED, reason) if reason else (State.HEALTHY, "applied"))
     assert "b2xk" not in repr(found) and "old" not in repr(observed)
+
+
+def test_an_observation_goes_to_json_and_comes_back_equal() -> None:
+    found = live(LIVE, OWNED)
+    secret = sealed_live(
+        answered({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "env"}, "data": {"TOKEN": "b2xk"}}),
+        "mark of {}".format,
+    )
+    observed = KubernetesObserved(
+        {"Deployment/web": found, "Service/web": None}, (pod(status=CRASHED, image_id="x@sha256:" + "1" * 64),), (REPLICA_SET,),
+        (found,), {"TOKEN": "m"}, "mark", False, secret, {"web": Serving(1, 1, "/up", 200)}, {"Secret/s": {"a": "m"}},
+    )  # fmt: skip
+    text = json.dumps(to_json(observed))
+    assert from_json(KubernetesObserved, json.loads(text)) == observed
+    assert "b2xk" not in text
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What was applied before, read back from a live object; and the way back to it. Pure.
+"""The manifest that was applied before, read back from a live object; and the steps of a rollback. Pure.
 
 Source: Kubernetes, "Server-Side Apply", field management.
 """
@@ -9,17 +9,23 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shipit.digest import parse_digest
-from shipit.release import PayloadStep as Step
+from shipit.release import Effect, Step
+from shipit.targets.kubernetes.drift import hashes, object_differences
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.objects import container_images
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.plan import autoscaled, ordered
-from shipit.targets.kubernetes.render import CONFIG_ANNOTATION, Manifest
+from shipit.targets.kubernetes.plan_secrets import previous_name
+from shipit.targets.kubernetes.render import CONFIG_ANNOTATION, MANAGED_BY, Manifest
+from shipit.targets.kubernetes.sealed import is_secret
+from shipit.targets.kubernetes.steps import ApplyObject, DeleteObject, ReplaceObject, RestoreSecret
 from shipit.targets.kubernetes.superseded import Released, find_change
+
+_AGAIN = "deploy again"
 
 
 def applied(live: Live) -> Manifest | None:
-    """The manifest that we applied last, which is what we own of a live object; None when we own nothing of it."""
+    """The manifest that shipit applied last: the fields that it owns. None when it owns none."""
     for manager in live.meta.managers:
         if manager.is_ours:
             own = manager.owned.part_of(live.manifest)
@@ -28,7 +34,7 @@ def applied(live: Live) -> Manifest | None:
 
 
 def projected(wanted: Any, live: Any) -> Any:
-    """Of a live object what a manifest speaks of, as it is there; lists are taken whole."""
+    """The fields of a live object that a manifest has, with their live values; lists as a whole."""
     if isinstance(wanted, dict) and isinstance(live, dict):
         return {key: projected(value, live[key]) for key, value in wanted.items() if key in live}
     return live
@@ -44,25 +50,22 @@ def _named(live: Live, own: Manifest) -> Manifest:
 def plan_back(
     before: KubernetesObserved, now: KubernetesObserved, namespace: str, released: Released
 ) -> tuple[Step, ...]:
-    """The way back to the objects of before: what was changed is applied as it was, what was not there is deleted.
+    """The steps back to the objects of `before`: changed objects are applied as they were, new ones are deleted.
 
-    An object that is now neither what this deploy applied nor what it was before was changed by somebody else, and then
-    everything is left alone. Jobs stay: what a release command did is done.
+    Empty when somebody else changed an object meanwhile: it is then neither what `released` has nor what it was before.
+    Jobs stay, because a release command can't be undone.
     """
     if any(_is_foreign(key, before, now, released) for key in now.objects):
         return ()
     pairs = {key: (before.objects.get(key), now.objects.get(key)) for key in now.objects}
-    back = {key: manifest for key, (old, new) in pairs.items() if (manifest := _back(old, new))}
-    scaled = autoscaled(list(back.values()), namespace)
-    steps = [_apply(key_of(manifest, namespace), manifest, scaled) for manifest in ordered(list(back.values()))]
+    pairs |= {"the env's Secret": (before.secret, now.secret)} if before.secret else {}
+    back = [(manifest, old, new) for old, new in pairs.values() if old and (manifest := _back(old, new))]
+    scaled = autoscaled([manifest for manifest, _, _ in back], namespace)
+    order = {id(item): place for place, item in enumerate(ordered([manifest for manifest, _, _ in back]))}
+    back.sort(key=lambda item: order[id(item[0])])
+    steps = [_apply(key_of(manifest, namespace), manifest, old, new, scaled) for manifest, old, new in back]
     new_ones = [(key, new) for key, (old, new) in pairs.items() if old is None and new and new.kind != "Job"]
-    steps += [
-        Step(f"delete {key}", f"delete {key}, which was not there", payload={"delete": _named(new, {})})
-        for key, new in new_ones
-    ]
-    if _differs(before.secret, now.secret):
-        steps.insert(0, Step("apply the Secret of before", "put the secrets back", payload={"secret": "before"}))
-    return tuple(steps)
+    return (*steps, *(_delete(key, new) for key, new in new_ones))
 
 
 def _is_foreign(key: str, before: KubernetesObserved, now: KubernetesObserved, released: Released) -> bool:
@@ -73,22 +76,27 @@ def _is_foreign(key: str, before: KubernetesObserved, now: KubernetesObserved, r
     was = wanted_back(old, new) if old else None
     if was is not None and find_change(was, new) is None:
         return False
-    return find_change(ours, new, released.answers.get(key)) is not None
+    change = find_change(ours, new)
+    # A webhook's changes to what this deploy applied are recorded under the name of its field manager, as an Update.
+    is_webhook = change is not None and change.manager is not None and change.manager.name == MANAGED_BY
+    return change is not None and not (is_webhook and change.manager and not change.manager.is_ours)
 
 
 def wanted_back(old: Live, new: Live | None) -> Manifest | None:
-    """What an object of before was, as far as we speak of it; None when we own nothing of it."""
+    """The manifest of an object of before, with the fields that shipit sets; None when it owns none."""
     ours = applied(new) if new else None
     return applied(old) or (projected(ours, old.manifest) if ours else None)
 
 
-def released_before(before: KubernetesObserved, now: KubernetesObserved, answers: Mapping[str, Live]) -> Released:
-    """What ran before, to hold a place against on its way back."""
+def released_before(
+    before: KubernetesObserved, now: KubernetesObserved, known: Mapping[str, frozenset[str]]
+) -> Released:
+    """What ran before, to judge a rollback against."""
     pairs = {key: (old, now.objects.get(key)) for key, old in before.objects.items() if old is not None}
     objects = {key: wanted_back(old, new) or _named(old, {}) for key, (old, new) in pairs.items()}
     return Released(
         objects=objects,
-        answers={key: live for key, live in answers.items() if key in objects},
+        known={key: found for key, found in known.items() if key in objects},
         digests={image: found for item in objects.values() for image, found in _digests(item)},
     )
 
@@ -102,20 +110,37 @@ def _digests(manifest: Manifest) -> Iterator[tuple[str, frozenset[str]]]:
             yield image, frozenset({pinned, *([config] if config else ())})
 
 
-def _back(old: Live | None, new: Live | None) -> Manifest | None:
-    """What has to be applied so that an object is what it was; None when nothing of it was changed."""
-    if old is None or old.kind == "Job":
+def _back(old: Live, new: Live | None) -> Manifest | None:
+    """The manifest that makes an object what it was; None when nothing of it was changed."""
+    if old.kind == "Job":
         return None
     was = wanted_back(old, new)
     return None if was is None or (new is not None and was == applied(new)) else was
 
 
-def _apply(key: str, manifest: Manifest, scaled: frozenset[str]) -> Step:
-    payload: dict[str, Any] = {"apply": manifest, "replace": manifest["kind"] == "Pod"}
-    if key in scaled and "replicas" in manifest.get("spec", {}):
-        payload["replicas"] = manifest["spec"]["replicas"]
-    return Step(f"apply {key}", f"put {key} back", payload=payload)
+def _apply(key: str, manifest: Manifest, old: Live, new: Live | None, scaled: frozenset[str]) -> Step:
+    name, summary = f"apply {key}", f"put {key} back"
+    version = new.meta.version if new else ""
+    known = hashes(object_differences(manifest, new)) if new else ()
+    if is_secret(manifest):
+        previous = previous_name(old.meta.name)
+        detail = (f"with the values that Secret/{previous} has",)
+        return RestoreSecret(
+            name, summary, detail, undo=_AGAIN, manifest=manifest, version=version, known=known,
+            previous=previous, copied_from=old.meta.version,
+        )  # fmt: skip
+    if old.kind == "Pod" and new is not None:
+        return ReplaceObject(
+            name, summary, (), "replace", undo=_AGAIN, manifest=manifest, version=version, known=known, uid=new.meta.uid
+        )
+    spec = manifest.get("spec")
+    replicas = spec.get("replicas") if key in scaled and isinstance(spec, dict) else None
+    effect: Effect = "change" if new else "create"
+    return ApplyObject(
+        name, summary, (), effect, undo=_AGAIN, manifest=manifest, version=version, known=known, replicas=replicas
+    )
 
 
-def _differs(old: Live | None, new: Live | None) -> bool:
-    return old is not None and (new is None or old.manifest.get("data") != new.manifest.get("data"))
+def _delete(key: str, new: Live) -> Step:
+    summary = f"delete {key}, which was not there"
+    return DeleteObject(f"delete {key}", summary, (), "delete", undo=_AGAIN, manifest=_named(new, {}), uid=new.meta.uid)

@@ -23,8 +23,9 @@ from shipit.targets.kubernetes.server import ApiServer, Query, error_of, parsed
 
 T = TypeVar("T")
 ATTEMPTS = 4
+CONFLICT = 409
 # Items of one answer of a list, and bytes of all of them.
-_PAGE, _MOST_LISTED = 100, 256 * 1024 * 1024
+_PAGE, _MOST_LISTED = 500, 256 * 1024 * 1024
 _GONE_POLL_S = 0.3
 _APPLY = "application/apply-patch+yaml"
 
@@ -54,8 +55,19 @@ class KubernetesClient:
         query |= {key: text for key, text in (("labelSelector", selector), ("fieldSelector", fields)) if text}
         return self._pages(f"/{api}/namespaces/{namespace}/{plural}", query, parse)
 
+    def listed_of(self, manifest: Mapping[str, Any], namespace: str) -> dict[str, Live]:
+        """Name -> live object, of all that have the kind and the namespace of a manifest."""
+        path = self.path(manifest, namespace).rpartition("/")[0]
+        # The items of a list lack their kind.
+        head = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"]}
+        items = self._pages(path, {"limit": _PAGE}, lambda item: item.within(head))
+        return {item["metadata"]["name"].text(): parse_live(item) for item in items}
+
     def apply(self, manifest: Manifest, namespace: str) -> Live:
-        """Server-side apply as field manager `shipit`, taking over what others own; what the server made of it."""
+        """Server-side apply as field manager `shipit`, which takes fields over from others; the object as it is then.
+
+        Raises: RemoteError, with 409 when the manifest has a resourceVersion that is not the current one.
+        """
         query: Query = {"fieldManager": MANAGED_BY, "force": "true"}
         answer = self.write("PATCH", self.path(manifest, namespace), json.dumps(manifest), query, _APPLY)
         return _named(answer, manifest)

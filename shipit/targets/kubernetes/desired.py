@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shipit.config.project import Project
 from shipit.errors import ConfigErrors
 from shipit.release import Image, ImageUse, Release
 from shipit.targets.kubernetes.config import ONLY, KubernetesConfig
 from shipit.targets.kubernetes.drift import fingerprint
-from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.manifests import image_for, image_names, pin_images
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.plan import stamped_by_key
 from shipit.targets.kubernetes.render import Manifest, Setting, render_job, render_workload
+from shipit.targets.kubernetes.sealed import sealed
 from shipit.targets.kubernetes.superseded import Released
 
 # Costs of scrypt: some 20 ms and 8 MiB, for marks that are readable to whoever may read a Deployment.
@@ -25,7 +25,7 @@ _COST, _BLOCK = 2**13, 8
 
 @dataclass(frozen=True)
 class Desired:
-    """`raw` are the objects of the manifests; `secret_names` those of the secrets that this target gets."""
+    """`raw` are the objects of the manifests, and `files`: key -> the file of each. `secret_names` are the secrets of this target."""
 
     target: str
     config: KubernetesConfig
@@ -33,10 +33,11 @@ class Desired:
     namespace: str
     raw: Sequence[Manifest]
     secret_names: Sequence[str]
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def secret_key(self) -> str:
-        """The Secret that holds the secrets of the env."""
+        """The name of the Secret of the env's secrets."""
         return f"{self.project.app}-env"
 
     def uses(self) -> tuple[ImageUse, ...]:
@@ -58,20 +59,23 @@ class Desired:
             pull_secret=f"{self.project.app}-pull" if self.config.pull_secret else None,
         )
 
-    def manifests(self, release: Release, setting: Setting) -> Iterator[Manifest]:
-        """Every object that is to be there but Secrets of ours and the release Job, images pinned."""
+    def manifests(self, release: Release, observed: KubernetesObserved) -> Iterator[Manifest]:
+        """The wanted objects with their images pinned and their Secrets sealed; without the env's Secret and the release Job."""
+        setting = self.setting(observed.secret_mark)
 
         def pinned(text: str) -> str | None:
             found = image_for(text, self._repositories)
             return self._image(found, release).pinned if found else None
 
-        yield from (pin_images(manifest, pinned) for manifest in self.raw)
+        for manifest in self.raw:
+            marks = observed.wanted_marks.get(key_of(manifest, self.namespace), {})
+            yield pin_images(sealed(manifest, marks), pinned)
         for name, workload in self.config.workloads.items():
             image = self._image(self.project.image_name(workload.image), release)
             yield from render_workload(self.workload_name(name), workload, image.pinned, image.config_digest, setting)
 
     def identities(self) -> list[Manifest]:
-        """The same by kind and name only; images play no part in that."""
+        """The same objects without their images, for their kinds and names."""
         setting = self.setting("")
         workloads = self.config.workloads.items()
         rendered = (
@@ -80,7 +84,7 @@ class Desired:
         return [*self.raw, *(item for items in rendered for item in items)]
 
     def check_unique(self) -> None:
-        """That no object is wanted twice: each deploy would set it from one to the other. Raises: ConfigErrors."""
+        """That no two manifests are of the same object. Raises: ConfigErrors."""
         seen: set[str] = set()
         for key in (key_of(manifest, self.namespace) for manifest in self.identities()):
             if key in seen:
@@ -90,13 +94,12 @@ class Desired:
                 )
             seen.add(key)
 
-    def released(self, release: Release, observed: KubernetesObserved, answers: Mapping[str, Live]) -> Released:
-        """What a release wants, to hold a place against. `answers` is what the server made of it where it was applied."""
+    def released(self, release: Release, observed: KubernetesObserved, known: Mapping[str, frozenset[str]]) -> Released:
+        """What a release wants, to judge a namespace against. `known` is that of `Released`."""
         images = release.images
-        setting = self.setting(observed.secret_mark)
         return Released(
-            objects=stamped_by_key(tuple(self.manifests(release, setting)), self.namespace),
-            answers=answers,
+            objects=stamped_by_key(tuple(self.manifests(release, observed)), self.namespace),
+            known=known,
             digests={image.pinned: frozenset((image.manifest_digest, image.config_digest)) for image in images},
             secret_key=f"Secret/{self.secret_key}",
             secrets={name: release.marks[name] for name in self.secret_names if name in release.marks},
@@ -113,7 +116,7 @@ class Desired:
         return render_job(name, wanted.command, image, setting)
 
     def secret_mark(self, values: Mapping[str, str]) -> str:
-        """The mark of what a Secret holds: the same for the same values in any run, and none that values can be guessed by."""
+        """A slow hash of the values of the env's Secret: the same for the same values on every machine."""
         text = json.dumps([[name, values[name]] for name in self.secret_names])
         salt = f"shipit.dev/secrets {self.namespace} {self.project.app}"
         return hashlib.scrypt(text.encode(), salt=salt.encode(), n=_COST, r=_BLOCK, p=1, dklen=8).hex()

@@ -1,66 +1,102 @@
-"""Whether a live object still is what was applied. Pure.
+"""The differences between a manifest and a live object. Pure.
 
-The server adds defaults and rewrites quantities, so only what was asked for is compared, and quantities by value.
+The server adds defaults and normalises quantities, so only the fields of the manifest and those that shipit owns are
+compared, and quantities by value.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from shipit.targets.kubernetes.fields import FieldPath
+from shipit.targets.kubernetes.fields import FieldPath, Owned
+from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.quantity import parse_quantity
 from shipit.targets.kubernetes.render import Manifest
 
 APPLIED_ANNOTATION = "shipit.dev/applied"
 OWN_ANNOTATIONS = ".annotations.shipit.dev/"
-# Written by us only, or by the server only: never a difference that a user means.
+# Fields that only the server writes, or only the client.
 _IGNORED = frozenset({"stringData", "creationTimestamp", "status"})
+MORE = "more"
 
 
 class Difference(NamedTuple):
-    """What is wanted and not so. `path` is for people, `keys` leads there in the live object; a missing value is None."""
+    """A field whose live value is not the wanted one; a missing value is None.
+
+    `path` is for people; `keys` leads to the field in the live object. `is_removed` is whether shipit applied the field
+    before and the manifest no longer has it.
+    """
 
     path: str
     keys: FieldPath
     live: Any
     wanted: Any
+    is_removed: bool = False
 
     @property
     def is_own_mark(self) -> bool:
         return OWN_ANNOTATIONS in self.path
 
+    @property
+    def hash(self) -> str:
+        """The same for the same live value of the same field."""
+        return fingerprint([self.path, self.live])
 
-def stamp(manifest: Manifest) -> Manifest:
+
+def stamp(manifest: Mapping[str, Any]) -> Manifest:
     """The manifest with the hash of itself as an annotation."""
     metadata = dict(manifest.get("metadata") or {})
-    annotations = {**(metadata.get("annotations") or {}), APPLIED_ANNOTATION: fingerprint(manifest)}
+    annotations = {**(metadata.get("annotations") or {}), APPLIED_ANNOTATION: fingerprint(_hashed(manifest))}
     return {**manifest, "metadata": {**metadata, "annotations": annotations}}
 
 
-def fingerprint(manifest: Manifest) -> str:
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True, default=str).encode()).hexdigest()[:16]
+def fingerprint(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def hashes(found: Iterable[Difference]) -> tuple[str, ...]:
+    return tuple(sorted({item.hash for item in found}))
+
+
+def object_differences(wanted: Mapping[str, Any], live: Live, *, counts_replicas: bool = False) -> list[Difference]:
+    """Every difference of a live object from its manifest, as applied: changed fields, and removed ones.
+
+    A count of replicas that the manifest does not have is a removed field with `counts_replicas` only: else an
+    autoscaler sets it.
+    """
+    owned = next((manager.owned for manager in live.meta.managers if manager.is_ours), None)
+    changed = list(find_differences(wanted, live.manifest, owned))
+    if live.kind == "Pod" and not any(item.is_own_mark for item in changed):
+        # Admission adds tolerations and volumes to a Pod; nobody can add them later.
+        changed = [item for item in changed if item.live != MORE]
+    removed = find_removed(wanted, live.manifest, owned) if owned else ()
+    return [*changed, *(item for item in removed if counts_replicas or item.path != "spec.replicas")]
 
 
 def differences(wanted: Any, live: Any) -> Iterator[tuple[str, Any, Any]]:
-    """(path, live, wanted) for everything wanted that is not so; a missing live value is None.
-
-    List items that have names are matched by name, others by place.
-    """
+    """(path, live, wanted) for each field of `wanted` that differs; a missing live value is None."""
     for found in find_differences(wanted, live):
         yield found.path, found.live, found.wanted
 
 
-def find_differences(wanted: Any, live: Any, path: str = "", keys: tuple[str | int, ...] = ()) -> Iterator[Difference]:
-    """The same, with the way there."""
-    if isinstance(wanted, dict):
+def find_differences(
+    wanted: Any, live: Any, owned: Owned | None = None, path: str = "", keys: tuple[str | int, ...] = ()
+) -> Iterator[Difference]:
+    """The fields of `wanted` that differ. List items that have names are matched by name, others by index.
+
+    `owned` is what shipit owns of the value, None where that is unknown. More items than wanted are a difference, except
+    in a list whose items are owned one by one: there they belong to others.
+    """
+    if isinstance(wanted, Mapping):
         found = live if isinstance(live, dict) else {}
         for key, value in wanted.items():
             if key not in _IGNORED:
-                inner = f"{path}.{key}".lstrip(".")
-                yield from find_differences(value, found.get(key), inner, (*keys, str(key)))
+                inner = owned.fields.get(key) if owned else None
+                where = f"{path}.{key}".lstrip(".")
+                yield from find_differences(value, found.get(key), inner, where, (*keys, str(key)))
     elif isinstance(wanted, list):
         rows = live if isinstance(live, list) else []
         named = _by_name(rows)
@@ -68,11 +104,58 @@ def find_differences(wanted: Any, live: Any, path: str = "", keys: tuple[str | i
             name = _name(item)
             place = index if name is None or named is None else named.get(name, len(rows))
             other = rows[place] if place < len(rows) else None
-            yield from find_differences(item, other, f"{path}[{name if name is not None else index}]", (*keys, place))
-        if len(rows) > len(wanted):
-            yield Difference(f"{path}[{len(wanted)}]", (*keys, len(wanted)), "more", None)
+            inner = owned.item(other) if owned and other is not None else None
+            where = f"{path}[{name if name is not None else index}]"
+            yield from find_differences(item, other, inner, where, (*keys, place))
+        if len(rows) > len(wanted) and not (owned and (owned.items or owned.values)):
+            yield Difference(f"{path}[{len(wanted)}]", (*keys, len(wanted)), MORE, None)
     elif not _same(wanted, live):
         yield Difference(path, keys, live, wanted)
+
+
+def find_removed(
+    wanted: Any, live: Any, owned: Owned, path: str = "", keys: tuple[str | int, ...] = ()
+) -> Iterator[Difference]:
+    """The fields and list items that shipit owns and `wanted` lacks: applying `wanted` removes them."""
+    if isinstance(wanted, Mapping) and isinstance(live, dict):
+        for key, inner in owned.fields.items():
+            where, there = f"{path}.{key}".lstrip("."), (*keys, key)
+            if key not in live:
+                continue
+            if key not in wanted:
+                yield Difference(where, there, live[key], None, is_removed=True)
+            elif not inner.is_whole:
+                yield from find_removed(wanted[key], live[key], inner, where, there)
+    elif isinstance(wanted, list) and isinstance(live, list):
+        for index, row in enumerate(live):
+            item = owned.item(row)
+            if item is None:
+                continue
+            name = _name(row)
+            where, there = f"{path}[{index if name is None else name}]", (*keys, index)
+            match = next((other for other in wanted if _is_same_item(other, row, owned)), None)
+            if match is None:
+                yield Difference(where, there, row, None, is_removed=True)
+            elif not item.is_whole:
+                yield from find_removed(match, row, item, where, there)
+
+
+def _hashed(manifest: Mapping[str, Any]) -> Any:
+    """What the stamp is a hash of: of a Secret the keys only, so that no value can be guessed by it."""
+    if manifest.get("kind") != "Secret":
+        return manifest
+    return {
+        key: sorted(map(str, value or ())) if key in ("data", "stringData") else value
+        for key, value in manifest.items()
+    }
+
+
+def _is_same_item(wanted: Any, live: Any, owned: Owned) -> bool:
+    """Whether a wanted list item is the live one, by the keys of the list; a key that is not written has a default."""
+    for keys, _ in owned.items:
+        if isinstance(live, dict) and all(live.get(name) == value for name, value in keys.items()):
+            return isinstance(wanted, dict) and all(wanted.get(name, value) == value for name, value in keys.items())
+    return bool(wanted == live)
 
 
 def _name(row: Any) -> str | None:
@@ -81,7 +164,7 @@ def _name(row: Any) -> str | None:
 
 
 def _by_name(rows: list[Any]) -> dict[str, int] | None:
-    """The places of the items that have names; None where a name stands twice, so that only the place tells them apart."""
+    """Name -> index of the items that have names; None where a name occurs twice."""
     found = [(name, index) for index, row in enumerate(rows) if (name := _name(row)) is not None]
     return dict(found) if len(dict(found)) == len(found) else None
 

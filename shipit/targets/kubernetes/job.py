@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from shipit.errors import DeadlinePassed, DeployFailed
 from shipit.events import Event, Log
@@ -17,6 +16,7 @@ from shipit.targets.kubernetes.parse import parse_live, parse_pod
 from shipit.targets.kubernetes.plan import job_state
 from shipit.targets.kubernetes.pods import Limits, judge_failed
 from shipit.targets.kubernetes.render import Manifest
+from shipit.targets.kubernetes.steps import RunReleaseJob
 from shipit.targets.kubernetes.tail import Tail
 
 LOG_LINES, POLL_S = 20, 0.5
@@ -34,27 +34,27 @@ class ReleaseJob:
     kubectl: str
     client: KubernetesClient
 
-    def run(self, payload: Mapping[str, Any]) -> Iterator[Event]:
-        """Start the Job, pass on what it writes until it is over, then delete the Jobs of earlier releases.
+    def run(self, step: RunReleaseJob) -> Iterator[Event]:
+        """Create the Job, forward its log until it ends, then delete the Jobs of earlier releases.
 
-        Its name holds a hash of what it runs. One that is there already is that of another deploy of the same, and is
-        joined; only a run that had failed when the plan was made is replaced.
+        Its name has a hash of its manifest. One that exists is the same command of another deploy: it is awaited. Only a
+        run that had failed when the plan was made is replaced.
         Raises: DeployFailed when it failed, can't start, or took too long.
         """
-        job, last = payload["job"], deque[str](maxlen=LOG_LINES)
+        job, last = dict(step.manifest), deque[str](maxlen=LOG_LINES)
         name = job["metadata"]["name"]
         try:
-            if payload["replace"]:
-                self.client.delete(job, self.namespace, payload["replace"])
+            if step.failed:
+                self.client.delete(job, self.namespace, step.failed)
             if not self.client.create(job, self.namespace):
                 yield Log(self.target, "release", f"Job/{name} is there already: waiting for it")
             yield from self._follow(job, last)
         except DeadlinePassed:
             raise self._failed(name, "did not end in time", last) from None
-        self._forget(job, payload["forget"])
+        self._forget(job, step.forget)
 
     def _follow(self, job: Manifest, last: deque[str]) -> Iterator[Event]:
-        """Pass on what the Job writes until it is over."""
+        """Forward the Job's log until it ends."""
         name, tails = job["metadata"]["name"], defaultdict[str, Tail](Tail)
         while True:
             live = self.client.read(job, self.namespace)
@@ -72,7 +72,7 @@ class ReleaseJob:
             self.client.deadline.sleep(POLL_S, f"Job/{name} to end")
 
     def _written(self, pod: Pod, tail: Tail, *, is_over: bool) -> Iterator[str]:
-        """What a pod wrote since the last look; all of it when it is over."""
+        """The new lines of a pod's log; all of them when the Job ended."""
         while lines := log_since(self.client, self.namespace, pod.meta.name, "release", tail):
             yield from lines
             if not is_over:
@@ -83,7 +83,7 @@ class ReleaseJob:
         return DeployFailed(f"the release command {reason}", where=f"Job/{name}", detail=tuple(last), hint=hint)
 
     def _forget(self, job: Manifest, names: Iterable[str]) -> None:
-        """Delete the Jobs of earlier releases that are over: another deploy may be running one of them."""
+        """Delete the Jobs of earlier releases that ended; one that runs may be another deploy's."""
         for name in names:
             other = {**job, "metadata": {"name": name}}
             live = self.client.read(other, self.namespace)
@@ -92,7 +92,7 @@ class ReleaseJob:
 
 
 def read_jobs(client: KubernetesClient, namespace: str, selector: str) -> tuple[Live, ...]:
-    """The Jobs of a namespace by label selector; a list's items do not say what they are."""
+    """The Jobs of a namespace by label selector. The items of a list lack their kind."""
     head = {"apiVersion": "batch/v1", "kind": "Job"}
     return tuple(
         client.listed("apis/batch/v1", "jobs", namespace, lambda item: parse_live(item.within(head)), selector)

@@ -64,7 +64,7 @@ def _judge_object(key: str, released: Released, observed: KubernetesObserved, se
     if live.meta.is_deleting:
         waits = f", and waits for {', '.join(live.meta.finalizers)}" if live.meta.finalizers else ""
         return Verdict(State.FAILED, f"{key} is being deleted{waits}", hint="deploy again when it is gone")
-    if changed := judge_change(key, wanted, live, released.answers.get(key)):
+    if changed := judge_change(key, wanted, live, released.known.get(key, ())):
         return changed
     verdict, pods = _judge_kind(key, live, observed, seen, limits)
     if verdict.state is State.HEALTHY and pods:

@@ -113,10 +113,7 @@ _NO_SPEC, _NO_STATUS = Spec(), Status()
 
 @dataclass(frozen=True)
 class Live:
-    """An object as the API server has it: whole, as `manifest`, and what we look at with its types checked. `pod` where it is one.
-
-    `data` is what a Secret holds.
-    """
+    """An object: `manifest` is all of it, the other fields are checked for their types. `pod` is None for other kinds."""
 
     kind: str
     meta: Meta
@@ -124,7 +121,6 @@ class Live:
     spec: Spec = _NO_SPEC
     status: Status = _NO_STATUS
     pod: Pod | None = None
-    data: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 class Happening(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -20,12 +20,24 @@ _SUFFIXES = (".yml", ".yaml", ".json")
 MAX_BYTES = 16 * MIB
 
 
+class Written(NamedTuple):
+    """An object of a manifest, and its file relative to deploy.yml."""
+
+    file: str
+    manifest: dict[str, Any]
+
+
 def read_manifests(folder: ProjectFolder, names: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Every object in the files and folders named, in the order of the names and then of the files'.
+    """The objects of `read_written` without their files."""
+    return [written.manifest for written in read_written(folder, names)]
+
+
+def read_written(folder: ProjectFolder, names: tuple[str, ...]) -> list[Written]:
+    """Every object in the named files and folders, in the order of the names and then of the files.
 
     Raises: ConfigErrors at the lines that do not parse or lack apiVersion, kind or a name.
     """
-    objects: list[dict[str, Any]] = []
+    objects: list[Written] = []
     problems: list[ConfigError] = []
     for name in names:
         try:
@@ -35,7 +47,7 @@ def read_manifests(folder: ProjectFolder, names: tuple[str, ...]) -> list[dict[s
             continue
         for file in files:
             found, wrong = _objects(file, folder)
-            objects += found
+            objects += [Written(_name_of(file, folder), manifest) for manifest in found]
             problems += wrong
     if problems:
         raise ConfigErrors(problems)
@@ -75,9 +87,13 @@ def _files(folder: ProjectFolder, name: str) -> list[Path]:
     return [path]
 
 
+def _name_of(file: Path, folder: ProjectFolder) -> str:
+    return str(file.relative_to(folder.path)) if file.is_relative_to(folder.path) else str(file)
+
+
 def _objects(file: Path, folder: ProjectFolder) -> tuple[list[dict[str, Any]], list[ConfigError]]:
     """The objects of a file, and what is wrong with it."""
-    name = str(file.relative_to(folder.path)) if file.is_relative_to(folder.path) else str(file)
+    name = _name_of(file, folder)
     try:
         data = folder.read(file, max_bytes=MAX_BYTES)
     except Unreadable as error:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from shipit.release import Unit
 from shipit.targets.kubernetes.live import Live, Meta, Pod
-from shipit.targets.kubernetes.render import Manifest
 
 
-def key_of(manifest: Manifest, namespace: str) -> str:
+def key_of(manifest: Mapping[str, Any], namespace: str) -> str:
     """`Kind/name`, with another namespace in front of the name where there is one."""
     metadata = manifest["metadata"]
     own = metadata.get("namespace") or namespace
@@ -20,11 +20,12 @@ def key_of(manifest: Manifest, namespace: str) -> str:
 
 @dataclass(frozen=True)
 class KubernetesObserved:
-    """`objects`: key -> live object, or None. `secret_marks`: name -> keyed hash of each value in the env's Secret.
+    """`objects`: key -> live object, or None. Secrets have keyed hashes in place of their values.
 
-    `secret` is the env's Secret itself, which no plan or event may hold; `secret_mark` is the mark that it has, or will
-    have where its values are to change. `pull_secret_current` is None where no pull secret is asked for. `jobs` are
-    this app's release Jobs, newest last. `serving`: name of a Service -> how it answers; empty while nobody asked.
+    `secret` is the Secret of the env, and `secret_marks`: name -> keyed hash of each of its values. `secret_mark` is the
+    annotation that it has, or gets when its values change. `wanted_marks`: key of a Secret among the manifests -> name
+    -> keyed hash of each value there. `pull_secret_current` is None without `pull_secret`. `jobs` are the release Jobs
+    of the app. `serving`: name of a Service -> how it answers; empty until it is probed.
     """
 
     objects: Mapping[str, Live | None]
@@ -36,13 +37,15 @@ class KubernetesObserved:
     pull_secret_current: bool | None = None
     secret: Live | None = field(default=None, repr=False)
     serving: Mapping[str, Serving] = field(default_factory=dict)
+    wanted_marks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Serving:
-    """How a Service answers. `endpoints` are those that are ready, None where nobody may look; `ready_pods` are those it selects.
+    """How a Service answers. `endpoints` counts those that are ready, None where this user may not read them; `ready_pods`
+    counts the ready pods that it selects.
 
-    `status` is what `path` answered through the Service, 0 for no answer, and None where it was not asked; `said` is why not.
+    `status` is the HTTP status of `path` through the Service: 0 for no answer, None where it was not requested; `said` is why.
     """
 
     endpoints: int | None = None
@@ -53,7 +56,7 @@ class Serving:
 
 
 def describe_object(key: str, live: Live | None) -> Iterator[Unit]:
-    """What runs of an object, one unit for `status`; none for what does not run."""
+    """The unit of an object for `status`; none for kinds that run nothing."""
     if live is None:
         yield Unit(key, "not there")
         return

@@ -37,7 +37,8 @@ def parse_live(part: Field) -> Live:
     kind, version = part["kind"].required(), part["apiVersion"].required()
     meta, manifest = parse_meta(part["metadata"]), dict(part.map())
     if (version, kind) == ("v1", "Secret"):
-        return Live(kind, meta, manifest, data=_data(part["data"]))
+        _check_data(part["data"])
+        return Live(kind, meta, manifest)
     if (version, kind) == ("v1", "Service"):
         return Live(kind, meta, manifest, Spec(selector=part["spec"]["selector"].texts()))
     if (version.rpartition("/")[0], kind) not in _WORKLOADS:
@@ -83,16 +84,13 @@ def parse_event(part: Field) -> Happening:
     return Happening(*(text.text() for text in texts))
 
 
-def _data(part: Field) -> dict[str, bytes]:
-    """What a Secret holds. Raises: RemoteError naming the key, and no value."""
-    return {key: _decoded(value) for key, value in part.items()}
-
-
-def _decoded(part: Field) -> bytes:
-    try:
-        return base64.b64decode(part.text(), validate=True)
-    except (binascii.Error, ValueError):
-        raise part.wrong("should be base64") from None
+def _check_data(part: Field) -> None:
+    """That the values of a Secret are base64. Raises: RemoteError with the key, without the value."""
+    for _, value in part.items():
+        try:
+            base64.b64decode(value.text(), validate=True)
+        except (binascii.Error, ValueError):
+            raise value.wrong("should be base64") from None
 
 
 def _manager(part: Field) -> Manager:

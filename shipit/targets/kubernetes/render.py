@@ -18,6 +18,9 @@ Manifest = dict[str, Any]
 MANAGED_BY = "shipit"
 CONFIG_ANNOTATION = "shipit.dev/config-digest"
 SECRETS_ANNOTATION = "shipit.dev/secrets"
+# Of a Secret that has the values which another one had before its last change, and the resourceVersion of that one.
+PREVIOUS_LABEL = "shipit.dev/previous"
+COPIED_ANNOTATION = "shipit.dev/copied-from"
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,28 @@ def render_workload(
     return objects
 
 
-def render_secret(setting: Setting, values: Mapping[str, str]) -> Manifest:
-    """The Secret that holds the env's secrets."""
-    data = {name: base64.b64encode(values[name].encode()).decode() for name in sorted(values)}
+def render_secret(setting: Setting, marks: Mapping[str, str]) -> Manifest:
+    """The Secret of the env's secrets; name -> keyed hash in place of each value."""
+    head = _head("v1", "Secret", setting.secret_name, setting, {SECRETS_ANNOTATION: setting.secret_mark})
+    return {**head, "type": "Opaque", "data": {name: marks[name] for name in sorted(marks)}}
+
+
+def render_previous(secret: Manifest, app: str, copied_from: str, name: str) -> Manifest:
+    """A copy of a Secret as it was at the resourceVersion `copied_from`. Its type is Opaque, which has no required keys."""
+    labels = {
+        "app.kubernetes.io/part-of": app,
+        "app.kubernetes.io/managed-by": MANAGED_BY,
+        PREVIOUS_LABEL: "true",
+    }
+    own = {"name": name, "labels": labels, "annotations": {COPIED_ANNOTATION: copied_from}}
+    namespace = secret["metadata"].get("namespace")
+    metadata = {**own, **({"namespace": namespace} if namespace else {})}
     return {
-        **_head("v1", "Secret", setting.secret_name, setting, {SECRETS_ANNOTATION: setting.secret_mark}),
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata,
         "type": "Opaque",
-        "data": data,
+        "data": dict(secret.get("data") or {}),
     }
 
 

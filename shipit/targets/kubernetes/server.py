@@ -46,6 +46,7 @@ class ApiServer:
         self._identity = Identity(context, environment)
         self._transport: Transport | None = None
         self._resources: dict[str, dict[str, Resource]] = {}
+        self._discovering: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -97,6 +98,12 @@ class ApiServer:
 
     def resources(self, prefix: str, deadline: Deadline) -> dict[str, Resource]:
         """Kind -> resource of a group and version, `/api/v1` or `/apis/GROUP/VERSION`; empty where there is no such."""
+        with self._lock:
+            discovering = self._discovering.setdefault(prefix, threading.Lock())
+        with discovering:
+            return self._discovered(prefix, deadline)
+
+    def _discovered(self, prefix: str, deadline: Deadline) -> dict[str, Resource]:
         if prefix not in self._resources:
             answer = self.send("GET", prefix, deadline)
             if answer.status == 404:

@@ -1,4 +1,4 @@
-"""Who changed an object since this run applied it, and to what. Pure.
+"""Changes that somebody else made to an object: by which field manager, when, and to which value. Pure.
 
 Source: Kubernetes, "Server-Side Apply": an Update that changes a value takes its field from every other manager.
 """
@@ -6,100 +6,102 @@ Source: Kubernetes, "Server-Side Apply": an Update that changes a value takes it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from shipit.release import State, Verdict
-from shipit.targets.kubernetes.drift import Difference, find_differences
+from shipit.targets.kubernetes.drift import Difference, object_differences
 from shipit.targets.kubernetes.live import Live, Manager
 from shipit.targets.kubernetes.render import Manifest
 
-# Who decides how many replicas there are, where an autoscaler does that is none of ours.
+# The field manager of a HorizontalPodAutoscaler, also of one that is not in deploy.yml.
 _AUTOSCALER = "kube-controller-manager"
 _DIGEST = re.compile(r"sha(?:256|512):([0-9a-f]{12})[0-9a-f]{52,116}")
 _HINT = "deploy again when they are done"
 
 
 class Released(NamedTuple):
-    """What one run applies, and what the server made of it, by key: `answers` has what was applied until now.
+    """What one run applies, by key. `known`: key -> hashes of the differences that an object had right after it was applied.
 
     `digests`: image as pinned -> the digests under which it may run. `secrets`: name -> keyed hash of the value.
     """
 
     objects: Mapping[str, Manifest] = {}
-    answers: Mapping[str, Live] = {}
+    known: Mapping[str, frozenset[str]] = {}
     digests: Mapping[str, frozenset[str]] = {}
     secret_key: str = ""
     secrets: Mapping[str, str] = {}
 
 
 class Change(NamedTuple):
-    """A difference that somebody else made: who, when (empty where that is not known), and what."""
+    """A difference that somebody else made. `time` is empty where it is not known, `manager` None where nobody owns the field."""
 
-    by: str
-    time: str
+    manager: Manager | None
     difference: Difference
 
+    @property
+    def by(self) -> str:
+        """A field manager, for people. Every deploy has the same one."""
+        if self.manager is None:
+            return "someone else"
+        return "another deploy" if self.manager.is_ours else self.manager.name or "someone else"
 
-def find_change(wanted: Manifest, live: Live, answer: Live | None = None) -> Change | None:
-    """What somebody else changed of what this run wants; None for nothing.
+    @property
+    def at(self) -> str:
+        """` at TIME`, or nothing."""
+        return f" at {self.manager.time}" if self.manager and self.manager.time else ""
 
-    `answer` is what the server made of it when this run applied it: what an admission webhook changed, or the server
-    dropped, differs there already, and nobody superseded it.
+
+def find_change(wanted: Mapping[str, Any], live: Live, known: Iterable[str] = ()) -> Change | None:
+    """The first field that somebody else changed since `known`; None where nobody did.
+
+    `known` are hashes of differences that are nobody's change: what an admission webhook set or the server dropped as
+    the object was applied.
     """
-    known = {(item.path, repr(item.live)) for item in _differences(wanted, answer)} if answer else frozenset()
-    found = [item for item in _differences(wanted, live) if (item.path, repr(item.live)) not in known]
+    found = [item for item in object_differences(wanted, live) if item.hash not in known]
     real = [item for item in found if not item.is_own_mark] or found
-    # What runs says the most.
+    # The image comes first: it says the most.
     for item in sorted(real, key=lambda item: "image" not in item.path):
-        manager = _author(live, item)
+        manager = author_of(live, item)
         if not _is_autoscaled(item, manager):
-            return Change(_name(manager), manager.time if manager else "", item)
+            return Change(manager, item)
     return None
 
 
-def judge_change(key: str, wanted: Manifest, live: Live, answer: Live | None) -> Verdict | None:
+def describe_change(change: Change, live: Live) -> str:
+    """The field and its two values, without those of a Secret."""
+    return _shown(change.difference, is_secret=live.kind == "Secret")
+
+
+def judge_change(key: str, wanted: Manifest, live: Live, known: Iterable[str] = ()) -> Verdict | None:
     """A failure where somebody else changed an object; None where nobody did."""
-    change = find_change(wanted, live, answer)
+    change = find_change(wanted, live, known)
     if change is None:
         return None
-    at = f" at {change.time}" if change.time else ""
-    what = _shown(change.difference, is_secret=live.kind == "Secret")
-    reason = f"{key}: superseded by {change.by}{at}: {what}"
+    reason = f"{key}: superseded by {change.by}{change.at}: {describe_change(change, live)}"
     return Verdict(State.FAILED, reason, hint=_HINT, subject=key, superseded_by=change.by)
 
 
 def judge_values(key: str, wanted: Mapping[str, str], found: Mapping[str, str], live: Live | None) -> Verdict | None:
-    """The same of a Secret's values, which are compared by their marks and never shown."""
+    """A failure where somebody else changed a value of the env's Secret; values are compared by their keyed hashes."""
     if live is None:
         return Verdict(State.FAILED, f"{key} is gone", hint="deploy again")
     stale = sorted(name for name, mark in wanted.items() if found.get(name) != mark)
     if not stale:
         return None
-    manager = _author(live, Difference("", ("data", stale[0]), None, None))
-    at = f" at {manager.time}" if manager and manager.time else ""
-    reason = f"{key}: superseded by {_name(manager)}{at}: {', '.join(stale)} is another"
-    return Verdict(State.FAILED, reason, hint=_HINT, superseded_by=_name(manager))
+    difference = Difference("", ("data", stale[0]), None, None)
+    change = Change(author_of(live, difference), difference)
+    reason = f"{key}: superseded by {change.by}{change.at}: {', '.join(stale)} has another value"
+    return Verdict(State.FAILED, reason, hint=_HINT, superseded_by=change.by)
 
 
-def _differences(wanted: Manifest, live: Live) -> Iterator[Difference]:
-    return find_differences(wanted, live.manifest)
-
-
-def _author(live: Live, difference: Difference) -> Manager | None:
-    """Who owns a value, and wrote last where there are several; None where nobody does, since it is gone."""
+def author_of(live: Live, difference: Difference) -> Manager | None:
+    """The owner of a field, and the last writer where it has several; None where nobody owns it, as after its removal."""
     owners = [
         m for m in live.meta.managers if m.subresource != "status" and m.owned.has(difference.keys, live.manifest)
     ]
     others = [manager for manager in owners if not manager.is_ours]
     return max(others or owners, key=lambda manager: manager.time, default=None)
-
-
-def _name(manager: Manager | None) -> str:
-    """A field manager, for people: ours is that of every deploy."""
-    if manager is None:
-        return "someone else"
-    return "another deploy" if manager.is_ours else manager.name or "someone else"
 
 
 def _is_autoscaled(difference: Difference, manager: Manager | None) -> bool:
@@ -113,9 +115,11 @@ def _is_autoscaled(difference: Difference, manager: Manager | None) -> bool:
 def _shown(difference: Difference, *, is_secret: bool) -> str:
     path = difference.path.removeprefix("spec.template.").removeprefix("spec.")
     if difference.is_own_mark:
-        return "it was applied anew, with other settings"
+        return "it was applied again, with other settings"
     if is_secret:
-        return f"{path} is another"
+        return f"{path} has another value"
+    if difference.is_removed:
+        return f"{path} is there, and should not be"
     texts = [
         _DIGEST.sub(r"\1", "none" if value is None else str(value)) for value in (difference.live, difference.wanted)
     ]

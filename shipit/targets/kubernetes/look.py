@@ -1,0 +1,166 @@
+"""Reading a namespace: one request for each kind of object, side by side."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from shipit.clock import Clock
+from shipit.errors import RemoteError
+from shipit.parallel import settle
+from shipit.targets.kubernetes.client import KubernetesClient
+from shipit.targets.kubernetes.desired import Desired
+from shipit.targets.kubernetes.job import read_jobs
+from shipit.targets.kubernetes.live import Live, Meta, Pod
+from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
+from shipit.targets.kubernetes.parse import parse_meta, parse_pod
+from shipit.targets.kubernetes.pull_secret import is_pull_secret_current
+from shipit.targets.kubernetes.render import SECRETS_ANNOTATION, Manifest
+from shipit.targets.kubernetes.sealed import is_secret, sealed_live, secret_values, value_marks
+from shipit.targets.session import Session
+
+# A namespace with fewer objects of a kind than this has them read by name, others of the kind are then not read.
+_LISTED_FROM = 3
+_WORKLOADS = frozenset(
+    {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob", "Pod"}
+)
+
+
+@dataclass(frozen=True)
+class Look:
+    """One observation of what a target wants."""
+
+    desired: Desired
+    client: KubernetesClient
+    session: Session
+
+    def observe(self) -> KubernetesObserved:
+        """Raises: RemoteError when the namespace does not exist or can't be read."""
+        desired, project = self.desired, self.desired.project
+        part_of = f"app.kubernetes.io/part-of={project.app}"
+        groups = self._groups()
+        # Pods of manifests may have any labels.
+        selector = "" if desired.raw else part_of
+        calls: dict[Any, Callable[[], Any]] = {"namespace": self._check_namespace}
+        calls |= {("objects", group): partial(self._read, manifests) for group, manifests in groups.items()}
+        for namespace in self._namespaces():
+            calls["pods", namespace] = partial(self._pods, namespace, selector)
+            calls["replica sets", namespace] = partial(self._replica_sets, namespace, selector)
+        if desired.secret_names:
+            calls["secret"] = partial(self._one, self._identity())
+        if project.release:
+            calls["jobs"] = partial(read_jobs, self.client, desired.namespace, part_of)
+        if desired.config.pull_secret:
+            calls["pull secret"] = partial(is_pull_secret_current, desired, self.client, self.session)
+        found = _side_by_side(calls, self.session.clock)
+        secret: Live | None = found.get("secret")
+        return KubernetesObserved(
+            objects={key: live for group in groups for key, live in found["objects", group].items()},
+            pods=_joined(found, "pods"),
+            replica_sets=_joined(found, "replica sets"),
+            jobs=found.get("jobs", ()),
+            secret_marks=dict(secret.manifest.get("data") or {}) if secret else {},
+            secret_mark=self._secret_mark(secret),
+            pull_secret_current=found.get("pull secret"),
+            secret=secret,
+            wanted_marks=self._wanted_marks(),
+        )
+
+    def mark(self, value: str) -> str:
+        """The keyed hash of a value, which is redacted from now on."""
+        return self.session.mark(self.session.environment.redactor.learn(value))
+
+    def _check_namespace(self) -> None:
+        name = self.desired.namespace
+        if self.client.namespace(name) is None:
+            what, hint = f"there is no namespace {name!r}", f"create it: kubectl create namespace {name}"
+            raise RemoteError(what, where=self.client.server.context.name, hint=hint, status=404)
+
+    def _groups(self) -> Mapping[tuple[str, str, str], list[Manifest]]:
+        """(apiVersion, kind, namespace) -> the wanted objects of it."""
+        groups = defaultdict(list)
+        for manifest in self.desired.identities():
+            namespace = manifest["metadata"].get("namespace") or self.desired.namespace
+            groups[manifest["apiVersion"], manifest["kind"], namespace].append(manifest)
+        return groups
+
+    def _namespaces(self) -> Sequence[str]:
+        """The namespaces in which pods run."""
+        own = self.desired.namespace
+        others = {place for _, kind, place in self._groups() if kind in _WORKLOADS}
+        return (own, *sorted(others - {own}))
+
+    def _read(self, manifests: Sequence[Manifest]) -> dict[str, Live | None]:
+        """Key -> object. Secrets are read by name, because a list would read those of others, too."""
+        listed = None if len(manifests) < _LISTED_FROM or is_secret(manifests[0]) else self._listed(manifests[0])
+        found = {}
+        for manifest in manifests:
+            live = self._one(manifest) if listed is None else listed.get(manifest["metadata"]["name"])
+            found[key_of(manifest, self.desired.namespace)] = live
+        return found
+
+    def _listed(self, manifest: Manifest) -> dict[str, Live] | None:
+        """None where this user may read the objects one by one only."""
+        try:
+            return self.client.listed_of(manifest, self.desired.namespace)
+        except RemoteError as error:
+            if error.status in (403, 405):
+                return None
+            raise
+
+    def _one(self, manifest: Manifest) -> Live | None:
+        live = self.client.read(manifest, self.desired.namespace)
+        return sealed_live(live, self.mark) if live else None
+
+    def _pods(self, namespace: str, selector: str) -> Sequence[Pod]:
+        return self._of(namespace, lambda: self.client.listed("api/v1", "pods", namespace, parse_pod, selector))
+
+    def _replica_sets(self, namespace: str, selector: str) -> Sequence[Meta]:
+        def listed() -> Sequence[Meta]:
+            parse = lambda part: parse_meta(part["metadata"])  # noqa: E731
+            return self.client.listed("apis/apps/v1", "replicasets", namespace, parse, selector)
+
+        return self._of(namespace, listed)
+
+    def _of(self, namespace: str, call: Callable[[], Sequence[Any]]) -> Sequence[Any]:
+        """What a call gives; nothing where this user may not read the pods of another namespace."""
+        try:
+            return call()
+        except RemoteError as error:
+            if error.status == 403 and namespace != self.desired.namespace:
+                return ()
+            raise
+
+    def _identity(self) -> Manifest:
+        return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": self.desired.secret_key}}
+
+    def _wanted_marks(self) -> dict[str, dict[str, str]]:
+        raw = [manifest for manifest in self.desired.raw if is_secret(manifest)]
+        return {key_of(item, self.desired.namespace): value_marks(secret_values(item), self.mark) for item in raw}
+
+    def _secret_mark(self, secret: Live | None) -> str:
+        """The annotation of the env's Secret, or a new one where its values are to change."""
+        names, values = self.desired.secret_names, self.session.secrets
+        mark = secret.meta.annotations.get(SECRETS_ANNOTATION, "") if secret else ""
+        wanted = {name: values[name] for name in names if name in values}
+        if len(wanted) < len(names) or not wanted:
+            return mark
+        held = (secret.manifest.get("data") or {}) if secret else {}
+        is_current = all(held.get(name) == self.mark(value) for name, value in wanted.items())
+        return mark if is_current and mark else self.desired.secret_mark(wanted)
+
+
+def _side_by_side(calls: Mapping[Any, Callable[[], Any]], clock: Clock) -> dict[Any, Any]:
+    """What each call gives. Raises: one error, of several the one that no retry overcomes."""
+    results = settle(calls, clock)
+    errors = [result for result in results.values() if isinstance(result, Exception)]
+    if errors:
+        raise min(errors, key=lambda error: isinstance(error, RemoteError) and error.retryable)
+    return results
+
+
+def _joined(found: Mapping[Any, Any], what: str) -> tuple[Any, ...]:
+    return tuple(item for key, items in found.items() if isinstance(key, tuple) and key[0] == what for item in items)

@@ -1,0 +1,103 @@
+"""The steps of a deploy to a namespace, as data: they apply from their JSON in another process. Pure.
+
+A manifest in a step is whole, except that a Secret has keyed hashes in place of its values: the values are read again
+from the session or from the manifest's file when the step is applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+from shipit.printable import FreeJson, FreeText, Name
+from shipit.release import Step
+
+Object: TypeAlias = Mapping[str, FreeJson]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectStep(Step):
+    """A step on one object. `version` is its resourceVersion in the plan, empty where the object did not exist.
+
+    `known` are hashes of the differences between the object and the manifest in the plan: another difference when the
+    step is applied means that somebody else changed the object since.
+    """
+
+    manifest: Object
+    version: str = ""
+    known: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplyObject(ObjectStep):
+    """Applies a manifest. `replicas` is the initial count where an autoscaler sets it; the manifest then has none."""
+
+    type: ClassVar[str] = "kubernetes.apply"
+
+    replicas: FreeJson = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplaceObject(ObjectStep):
+    """Deletes the object of a uid, then creates the manifest: Pods and Jobs can't be changed in place."""
+
+    type: ClassVar[str] = "kubernetes.replace"
+
+    uid: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplySecret(ObjectStep):
+    """Copies a Secret to `previous`, then applies the new values.
+
+    The values are those of the Secret in the manifest `file`, or the session's secrets where `file` is empty.
+    """
+
+    type: ClassVar[str] = "kubernetes.secret"
+
+    previous: Name
+    file: FreeText = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreSecret(ObjectStep):
+    """Applies the values that the Secret `previous` has, which was copied from the resourceVersion `copied_from`."""
+
+    type: ClassVar[str] = "kubernetes.restore_secret"
+
+    previous: Name
+    copied_from: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplyPullSecret(Step):
+    """Writes the registry credentials in use to the Secret of a name."""
+
+    type: ClassVar[str] = "kubernetes.pull_secret"
+
+    name: Name
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunReleaseJob(Step):
+    """Runs a Job to its end. `failed` is the uid of an earlier run that failed, which is deleted first.
+
+    `forget` are the names of the Jobs of earlier releases, which are deleted when this one succeeded.
+    """
+
+    type: ClassVar[str] = "kubernetes.release_job"
+
+    manifest: Object
+    failed: str = ""
+    forget: tuple[Name, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteObject(Step):
+    """Deletes the object of a uid. `manifest` has apiVersion, kind and name only."""
+
+    type: ClassVar[str] = "kubernetes.delete"
+
+    manifest: Object
+    uid: str
