@@ -41,6 +41,9 @@ class KubeApi(StrictServer):
         self.job_state = "Complete"
         self.health: Response = Response(200, b"well")
         self.starts = True
+        # After an object of this name was applied, so many applies fail.
+        self.refused_after, self.refuse_applies = "", 0
+        self._last_applied = ""
         self.lock = threading.RLock()
         # No object has the version 1, as in a real cluster.
         self._version = 1
@@ -86,6 +89,21 @@ class KubeApi(StrictServer):
             if plural == "deployments":
                 self._roll_out(live)
 
+    def update_or_create(self, plural: str, name: str, item: Object) -> None:
+        """What somebody else creates with kubectl; an object of the name is replaced."""
+        with self.lock:
+            made = deepcopy(item)
+            made["metadata"] |= {"namespace": "prod", "uid": str(uuid.uuid4())}
+            made["metadata"]["managedFields"] = [
+                _entry(
+                    "kubectl-create",
+                    "Update",
+                    _fields({k: v for k, v in item.items() if k not in ("apiVersion", "kind")}),
+                )
+            ]
+            self._changed(made)
+            self.objects[plural, name] = made
+
     def refuse(self, request: Request) -> Response:
         return _status(404, "NotFound", f"{request.method} {request.path} is not known here")
 
@@ -129,6 +147,10 @@ class KubeApi(StrictServer):
         body = json.loads(request.body)
         version = body["metadata"].pop("resourceVersion", "")
         with self.lock:
+            if self.refuse_applies and self._last_applied == self.refused_after:
+                self.refuse_applies -= 1
+                return _status(507, "InsufficientStorage", "the disk is full")
+            self._last_applied = request.groups["name"]
             live = self.objects.get((request.groups["plural"], request.groups["name"]))
             if live and version and version != live["metadata"]["resourceVersion"]:
                 return _status(409, "Conflict", "the object has been modified")
@@ -260,7 +282,10 @@ def _entry(manager: str, operation: str, fields: Object) -> Object:
 def _fields(value: Any) -> Object:
     """The fieldsV1 of a value; items of lists that have names by those."""
     if isinstance(value, dict):
-        return {f"f:{key}": _fields(item) for key, item in value.items() if key not in ("name", "namespace")}
+        whole = {key: item for key, item in value.items() if key != "metadata"}
+        metadata = {key: item for key, item in value.get("metadata", {}).items() if key not in ("name", "namespace")}
+        whole |= {"metadata": metadata} if metadata else {}
+        return {f"f:{key}": _fields(item) for key, item in whole.items()}
     if isinstance(value, list) and value and all(isinstance(item, dict) and "name" in item for item in value):
         return {f"k:{json.dumps({'name': item['name']})}": {".": {}, **_fields(item)} for item in value}
     return {}
@@ -269,9 +294,10 @@ def _fields(value: Any) -> Object:
 def _take(owned: Object, taken: Object) -> None:
     """Remove from what one owns what another took."""
     for key, inner in taken.items():
-        if key not in owned or key == ".":
+        # The name of a list item is the same for all, so nobody takes it.
+        if key not in owned or key in (".", "f:name"):
             continue
-        if inner and any(name != "." for name in inner):
+        if inner and any(name not in (".", "f:name") for name in inner):
             _take(owned[key], inner)
         else:
             del owned[key]

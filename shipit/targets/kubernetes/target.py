@@ -92,7 +92,7 @@ class KubernetesTarget:
         yield from Changes(self._desired, client, session, mark).apply(step)
 
     def plan_rollback(self, release: Release, before: KubernetesObserved, now: KubernetesObserved) -> tuple[Step, ...]:
-        return plan_back(before, now, self.namespace, self._desired.released(release, before, {}))
+        return plan_back(before, now, self.namespace, self._desired.released(release, now, {}))
 
     def judge_rollback(
         self, release: Release, before: KubernetesObserved, observed: KubernetesObserved, seen: Seen

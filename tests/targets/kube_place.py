@@ -1,0 +1,91 @@
+"""A project that deploys to an API server in memory, and runs of it that share the namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from shipit.clock import Clock
+from shipit.events import Event, TargetFinished
+from shipit.pipeline.flow import deploy
+from shipit.pipeline.prepare import prepare
+from shipit.pipeline.run import Run
+from shipit.rehearsal.registry import EmbeddedRegistry
+from shipit.release import Release, Step
+from tests import runs
+from tests.fresh_process import Outcome, apply_in_fresh_process
+from tests.servers.kube_api import KubeApi
+
+TEXT = """\
+app: shop
+image: HOST/shop
+env: {MODE: MODE_VALUE}
+secrets: {TOKEN: {env: TOKEN}}
+targets:
+  k8s: {settle: 0s, timeout: 20s, manifests: [own.yml], workloads: {web: {port: 3000}}}
+"""
+
+
+@dataclass
+class KubePlace:
+    """The namespace `prod`. `own` is the text of own.yml, `token` the secret TOKEN, `mode` the variable MODE."""
+
+    folder: Path
+    api: KubeApi
+    registry: EmbeddedRegistry
+    own: str
+    token: str = "canary-first-4711"
+    mode: str = "old"
+    runs: list[Run] = field(default_factory=list)
+
+    def run(self, note: str = "", *, meddle: Callable[[Event], None] = lambda event: None) -> tuple[Run, list[Event]]:
+        """A run of the shop, whose image holds the note, and the list of its events. `meddle` is called after each event."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "own.yml").write_text(self.own)
+        text = TEXT.replace("HOST", self.registry.host).replace("MODE_VALUE", self.mode)
+        loaded = runs.project(self.folder, text, runs.environment(self.folder, **self.variables()))
+        (self.folder / "hello.txt").write_text(f"hello {note}\n")
+        events: list[Event] = []
+        run = runs.run(loaded, runs.environment(self.folder, **self.variables()), events, clock=Clock())
+
+        def tell(event: Event) -> None:
+            events.append(event)
+            meddle(event)
+
+        run.tell = tell
+        return run, events
+
+    def variables(self) -> dict[str, str]:
+        return {"KUBECONFIG": self.api.kubeconfig(self.folder / "kube"), "TOKEN": self.token}
+
+    def deploy(
+        self, note: str = "", *, meddle: Callable[[Event], None] = lambda event: None
+    ) -> tuple[int, TargetFinished, list[Event]]:
+        run, events = self.run(note, meddle=meddle)
+        code = deploy(run)
+        [finished] = [event for event in events if isinstance(event, TargetFinished)]
+        return code, finished, events
+
+    def steps(self, note: str = "") -> tuple[Run, Release, tuple[Step, ...]]:
+        """The steps of a plan, with the release that they are for."""
+        run, _ = self.run(note)
+        preparation = prepare(run)
+        return run, preparation.releases["k8s"], preparation.plan.targets[0].steps
+
+    def apply_elsewhere(self, steps: Sequence[Step], release: Release) -> Outcome:
+        """Apply steps in a fresh process."""
+        variables = runs.environment(self.folder, **self.variables()).variables
+        return apply_in_fresh_process(self.folder, variables, "k8s", steps, release)
+
+    def data(self, name: str) -> Any:
+        """The data of a Secret."""
+        return self.api.objects["secrets", name]["data"]
+
+
+@contextmanager
+def kube_place(folder: Path, own: str, kind: type[KubeApi] = KubeApi) -> Iterator[KubePlace]:
+    with kind() as api, EmbeddedRegistry() as registry:
+        yield KubePlace(folder, api, registry, own)
