@@ -50,12 +50,7 @@ class KubePlace:
         (self.folder / "hello.txt").write_text(f"hello {note}\n")
         events: list[Event] = []
         run = runs.run(loaded, runs.environment(self.folder, **self.variables()), events, clock=Clock())
-
-        def tell(event: Event) -> None:
-            events.append(event)
-            meddle(event)
-
-        run.tell = tell
+        runs.react(run, meddle)
         return run, events
 
     def variables(self) -> dict[str, str]:
