@@ -30,9 +30,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """The map that a file of one YAML document holds."""
     try:
         documents = load_documents(read_text(path))
-    except (yaml.YAMLError, ValueError):
+        return as_map(_without_nulls(documents[0])) if len(documents) == 1 else {}
+    # An alias may stand within what it names.
+    except (yaml.YAMLError, ValueError, RecursionError):
         return {}
-    return as_map(_without_nulls(documents[0])) if len(documents) == 1 else {}
 
 
 def read_yaml_as_text(path: Path) -> dict[str, Any]:
