@@ -1,4 +1,4 @@
-"""Words for the shell's completion, from the deploy.yml that a command would use. Never fails, never prints."""
+"""Shell completion of names from the deploy.yml that a command would use. Never fails and never prints."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-# What no shell reads as syntax, and no command as an option.
+# Names without shell syntax that are no option.
 _PLAIN = re.compile(r"\w[\w.@%+,:/-]*")
 
 
@@ -34,7 +34,7 @@ def complete_topics(incomplete: str) -> list[str]:
 
 def _starting(incomplete: str, words: Any) -> list[str]:
     names = [str(word) for word in words] if isinstance(words, Mapping) else []
-    # A name that a shell or a terminal would take for more than a word is not offered.
+    # A name with shell syntax or control characters is not offered.
     return [name for name in names if name.startswith(incomplete) and _PLAIN.fullmatch(name)]
 
 

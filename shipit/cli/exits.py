@@ -1,4 +1,4 @@
-"""How a command ends: signals, errors and exit codes."""
+"""From signals and errors to exit codes, and questions at a terminal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from shipit.printable import printable_line
 
 @contextmanager
 def cancelling(clock: Clock) -> Iterator[None]:
-    """SIGINT and SIGTERM cancel the run; a second one, or a second later, ends the process."""
+    """The first signal cancels the run; a second one ends the process, and so does a second without an end."""
     with signals.on_signal(clock.cancel.set):
         yield
 
@@ -40,7 +40,7 @@ def confirm(question: str, *, default: bool = False) -> bool:
 
 @contextmanager
 def _asking() -> Iterator[None]:
-    """At a question a signal raises at once, so that the terminal gets its echo back. Raises: Interrupted."""
+    """During a question a signal raises at once, so that the terminal's echo is restored. Raises: Interrupted."""
     try:
         with signals.on_signal(signals.raise_interrupt):
             yield
@@ -50,20 +50,20 @@ def _asking() -> Iterator[None]:
 
 @contextmanager
 def exit_on_error(verbose: bool, output: str = "auto") -> Iterator[None]:
-    """Turns how a command went into its exit code: errors are printed to stderr, whole, and never as a stack.
+    """Print an error of the block to stderr and exit with its code; never print a traceback unless `verbose`.
 
-    With the output `json` they are data on stdout, too, and with `github` annotations.
+    With output `json` the error is also an event on stdout, with `github` an annotation. Raises: typer.Exit.
     """
     try:
-        with signals.on_signal(signals.leave), _errors_told(verbose, output):
+        with signals.on_signal(signals.leave), _errors_printed(verbose, output):
             yield
     except Interrupted:
-        # Threads may still wait on the network; nothing they could do matters now.
+        # Threads may still wait for the network: do not wait for them.
         signals.leave()
 
 
 @contextmanager
-def _errors_told(verbose: bool, output: str) -> Iterator[None]:
+def _errors_printed(verbose: bool, output: str) -> Iterator[None]:
     try:
         yield
     except Interrupted:
@@ -73,17 +73,17 @@ def _errors_told(verbose: bool, output: str) -> Iterator[None]:
     except (typer.Exit, typer.Abort):
         raise
     except BrokenPipeError:
-        # Whoever read the result has seen enough.
+        # The reader of stdout has closed it.
         raise typer.Exit(1) from None
     except OSError as error:
         if verbose:
-            _note_stack()
-        _fail(_of_system(error), output)
+            _print_traceback()
+        _fail(_system_error(error), output)
     except Exception as error:
         from shipit.cli.internal_error import internal_error
 
         if verbose:
-            _note_stack()
+            _print_traceback()
         _fail(internal_error(error, verbose=verbose), output)
 
 
@@ -93,7 +93,7 @@ def _fail(error: ShipitError, output: str) -> NoReturn:
         from shipit.cli.printing import result_event
         from shipit.report.problems import failure_of
 
-        # Where nobody can be told there, the exit code and stderr still say it.
+        # If stdout can't be written, stderr and the exit code still report the error.
         with contextlib.suppress(OSError):
             result_event(failure_of(error))
     elif output == "github":
@@ -105,13 +105,13 @@ def _fail(error: ShipitError, output: str) -> NoReturn:
     raise typer.Exit(error.exit_code)
 
 
-def _note_stack() -> None:
+def _print_traceback() -> None:
     for line in traceback.format_exc().splitlines():
         note(line)
 
 
-def _of_system(error: OSError) -> ShipitError:
-    """What the machine could not do, where no room has words for it."""
+def _system_error(error: OSError) -> ShipitError:
+    """An OSError that no room has translated."""
     room = (
         "make room, or set SHIPIT_CACHE_DIR to another disk" if error.filename else "make room where it is written to"
     )

@@ -1,4 +1,4 @@
-"""The group of all commands: a command's module is imported when it is used; help in groups; usage errors as errors of ours."""
+"""The group of commands: imports a command when it is used, shows help in groups, prints usage errors like other errors."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class Topic:
 
     @property
     def summary(self) -> str:
-        """The first sentence that is no example."""
+        """The first sentence of the text, without code blocks."""
         plain = re.sub(r"```.*?```", "", self.text, flags=re.DOTALL).strip().split("\n\n")[0]
         first = re.split(r"(?<=[.:])\s", " ".join(plain.split()))[0]
         return first.rstrip(":.").replace("`", "")

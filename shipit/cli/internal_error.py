@@ -1,4 +1,4 @@
-"""An error that nobody expected: what to report of it, and a file with its traceback."""
+"""Internal errors: what to report, and a file with the traceback."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shipit.errors import ShipitError
 
 
 def internal_error(error: Exception, *, verbose: bool) -> ShipitError:
-    """The error to show for one of ours: what happened, and all that a report needs. The traceback goes into a file."""
+    """The error to show for an unexpected exception: what a report needs, and the file with the traceback."""
     how = "with the stack above" if verbose else "with the output of -v"
     system = os.uname()
     detail = [
@@ -30,7 +30,7 @@ def internal_error(error: Exception, *, verbose: bool) -> ShipitError:
 
 
 def _written(error: Exception) -> Path | None:
-    """The file with the traceback, for its owner only and without secrets; None where none can be written."""
+    """The file with the redacted traceback, readable by its owner only; None if it can't be written."""
     text = REDACTOR.text("".join(traceback.format_exception(error)))
     try:
         handle, name = tempfile.mkstemp(prefix="shipit-error-", suffix=".txt")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# What the module signal is made of: to import that one takes longer than everything before the first line of ours.
+# The C part of the module signal, whose own import takes longer than everything before our first line.
 import _signal  # type: ignore[import-not-found]
 import atexit
 import gc
@@ -11,7 +11,7 @@ import sys
 
 
 def _end(number: int, frame: object) -> None:
-    """A signal before there is anything that could be left half done."""
+    """Handle a signal before anything has been started."""
     try:
         os.write(2, b"interrupted\n")
     finally:
@@ -19,7 +19,7 @@ def _end(number: int, frame: object) -> None:
 
 
 for _number in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
-    # What nohup starts goes on when its terminal is gone.
+    # nohup ignores SIGHUP: then it stays ignored.
     if _number != _signal.SIGHUP or _signal.getsignal(_number) != _signal.SIG_IGN:
         _signal.signal(_number, _end)
 
@@ -34,7 +34,7 @@ def main() -> None:
             file=sys.stderr,
         )
         raise SystemExit(1)
-    # Imports make many objects that stay: looking through them again and again for garbage is time lost.
+    # Imports create many objects that stay: collecting garbage among them wastes time.
     gc.set_threshold(500_000, 20, 20)
     from shipit.cli.app import app
     from shipit.config.process_environment import forbid_plugins
@@ -47,11 +47,7 @@ def main() -> None:
 
 
 def _leave(code: object) -> None:
-    """End the process at once.
-
-    Taking every module and object apart first costs more than reading the file did, and threads that still wait on the
-    network could only make it later.
-    """
+    """End the process without tearing down modules and without waiting for threads: both take longer than the command."""
     atexit._run_exitfuncs()
     number = code if isinstance(code, int) else 0 if code is None else 1
     os._exit(number)

@@ -1,4 +1,4 @@
-"""Everything that a command prints outside of a run: redacted, then escaped, then written."""
+"""What commands print outside of a run: redacted, escaped, then written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shipit.redact import Redactor
 if TYPE_CHECKING:
     from shipit.events import Event
 
-# The one redactor of the process: whoever reads a credential tells it.
+# The redactor of the process: every credential that is read is added to it.
 REDACTOR = Redactor()
 
 
@@ -24,43 +24,43 @@ def read_environment(is_untrusted: bool = False) -> ProcessEnvironment:
 
 
 def say(text: str) -> None:
-    """A line for people on stdout, about what was done: it is dropped where nobody takes it."""
+    """Print a line for people to stdout. An error of stdout is ignored."""
     _print(sys.stdout, inert_line(printable_line(REDACTOR.text(text))))
 
 
 def note(text: str) -> None:
-    """A line for people on stderr."""
+    """Print a line for people to stderr."""
     for line in fitted(printable_line(REDACTOR.text(text))):
         _print(sys.stderr, inert_line(line))
 
 
 def note_error(error: ShipitError, before: str = "") -> None:
-    """An error on stderr, each of its lines one line."""
+    """Print an error to stderr; `before` precedes its first line."""
     from shipit.report.text import error_lines
 
     first, *more = error_lines(REDACTOR.error(error))
     for line in (before + first, *more):
-        # Details are lines of a file or a log: a caret below one has to stay there.
+        # Details are lines of a file or a log: they are not wrapped, so that carets stay in place.
         parts = [line] if line.startswith("  ") else fitted(line)
         for part in parts:
             _print(sys.stderr, inert_line(part))
 
 
 def fitted(line: str) -> list[str]:
-    """A line as it goes to stderr: at a terminal, what is too long hangs below its beginning."""
+    """The line, wrapped with a hanging indent if stderr is a terminal."""
     from shipit.report.text import hung
 
     return hung(line, shutil.get_terminal_size().columns) if sys.stderr.isatty() else [line]
 
 
 def result(text: str) -> None:
-    """What a command was called for, on stdout. Its structure is not changed. Raises: OSError when it can't be written."""
+    """Print a result to stdout, escaped and not redacted. Raises: OSError when it can't be written."""
     _print(sys.stdout, printable_text(text))
     check_written()
 
 
 def page(text: str) -> None:
-    """Text of the program's own, rendered for the terminal: its colours are kept."""
+    """Print text of shipit's own that is rendered for the terminal: its escape sequences are kept."""
     from shipit.report.stream import as_is, write_lines
 
     write_lines(as_is(sys.stdout), text.splitlines())

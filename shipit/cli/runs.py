@@ -1,4 +1,4 @@
-"""What the commands that run something share: options, the project, a run with its reporter."""
+"""What commands share: loading the project, and a run with its targets and reporter."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def load(options: ProjectOptions) -> tuple[Project, ProcessEnvironment]:
-    """The project that the options name, and its environ."""
+    """The project that the options select, and the process environment."""
     environ = read_environment(options.untrusted)
     file = find_file(environ, options.file)
     return load_project(file, environ, KindModels(), selected=options.environment), environ
@@ -40,7 +40,7 @@ def targets_run(
     yes: bool = False,
     changed: Callable[[Project], Project] = lambda project: project,
 ) -> Iterator[Run]:
-    """A run over the targets that the options choose, in what `changed` makes of the project."""
+    """A run over the selected targets. `changed` may replace the project first."""
     from shipit.pipeline.graph import select_targets
 
     project, environ = load(options)
@@ -53,7 +53,7 @@ def targets_run(
 
 
 def no_targets(project: Project) -> UsageError:
-    """The error for a project without targets, or under an environment that reaches none of them."""
+    """The error for a project without targets, or an environment that selects none."""
     if not project.left_out:
         hint = "add targets: to it, for example heroku: {app: NAME}"
         return UsageError("there are no targets", where=project.file.name, hint=hint)
@@ -73,7 +73,7 @@ def running(
     yes: bool = False,
     quiet: Silent | None = None,
 ) -> Iterator[Run]:
-    """A run with its reporter, which is closed at the end; signals cancel it. A quiet one tells nothing."""
+    """A run with its reporter; both are closed at the end. Signals cancel the run. `quiet` replaces the reporter."""
     from shipit.config.units import parse_limit
     from shipit.pipeline.run import Run
     from shipit.report.problems import failure_of
@@ -84,7 +84,7 @@ def running(
     except ValueError as error:
         raise UsageError(f"--timeout {error}") from None
     targets = [create_target(name, project.targets[name], project, environ) for name in names]
-    # Asked now: a live view puts something in the place of stderr that older releases of rich call no terminal.
+    # Checked before the live view starts: older releases of rich replace stderr by something that is no terminal.
     can_ask = sys.stdin.isatty() and sys.stderr.isatty()
     reporter = quiet or make_reporter(options, environ, quiet_plan=plan_to_stdout)
     run = Run(
@@ -172,6 +172,6 @@ def _confirm(yes: bool, reporter: Reporter, can_ask: bool) -> Callable[[Plan, Se
 
 
 def _question(plan: Plan, reasons: Sequence[str]) -> str:
-    """What is to be confirmed, with the places that would be changed."""
+    """The question to confirm, with the places that would change."""
     places = [f"{own.target} ({own.place.identity})" for own in plan.targets if not own.is_empty]
     return f"{'; '.join(reasons)}. Deploy to {', '.join(places) or 'no place'}?"

@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM, SIGQUIT, and SIGHUP of a terminal that is closed: they end the process within a second, with 130, whatever it is doing."""
+"""SIGINT, SIGTERM, SIGQUIT and SIGHUP end the process within a second, with exit code 130."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from typing import Any, NoReturn
 
 from shipit.errors import Interrupted
 
-# How long what runs may take to end by itself after the first signal.
+# How long a run may take to end after the first signal.
 GRACE_S = 0.85
-# What nohup starts goes on when its terminal is gone.
+# nohup ignores SIGHUP: then it stays ignored.
 _CLOSED = () if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else (signal.SIGHUP,)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, *_CLOSED)
 
 
 class _Watch:
-    """A thread that the operating system tells of signals, also while the main thread can't be: it looks up a name, say."""
+    """A thread that sees signals even while the main thread is blocked in C code, such as a name lookup."""
 
     def __init__(self) -> None:
         self.reader, self.writer = os.pipe()
@@ -82,17 +82,17 @@ def on_signal(first: Callable[[], None]) -> Iterator[None]:
 
 
 def raise_interrupt() -> NoReturn:
-    """So that whatever is open is closed on the way out, a question's terminal above all."""
+    """Raise, so that everything open is closed; a question restores its terminal."""
     raise KeyboardInterrupt
 
 
 def leave() -> NoReturn:
-    """End the process now, and say so: threads that still wait could only make it later."""
+    """Print that the process is interrupted, end its child processes, and end it without waiting for threads."""
     with contextlib.suppress(OSError):
-        # A live view hides the cursor.
+        # A live view hides the cursor: show it again.
         shown = "\x1b[?25h" if os.isatty(2) else ""
         os.write(2, f"{shown}{Interrupted().render()}\n".encode())
-    # Nothing is imported here: another thread may be in the middle of an import.
+    # No import here: another thread may hold the import lock.
     if process := sys.modules.get("shipit.process"):
         process.end_programs()
     os._exit(Interrupted.exit_code)

@@ -1,4 +1,4 @@
-"""The standard streams of the process: always there, and never in the way of a deploy."""
+"""The standard streams of the process: always open, and their errors never stop a deploy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shipit.report.stream import Stream
 
 
 def secure_streams() -> None:
-    """Open what is closed on the null device, before a file or a connection takes its number; escape all that is printed."""
+    """Open closed streams on the null device, before a file takes their number; escape everything that is printed."""
     for number in range(3):
         try:
             os.fstat(number)
