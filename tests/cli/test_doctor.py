@@ -42,7 +42,7 @@ def test_nothing_stands_in_the_way(shipit: Shipit, registry: EmbeddedRegistry) -
     done = shipit.run("doctor")
     assert done.returncode == 0, done.stdout
     lines = done.stdout.splitlines()
-    assert lines[-1] == "nothing stands in the way"
+    assert lines[-1] == "no problems found"
     subjects = [re.split(r"  +", line)[1] for line in lines[:-1]]
     host = registry.host
     assert subjects == ["deploy.yml", "disk", "proxy", "git", "image shop", f"registry {host}", "clock", "target hub"]

@@ -68,7 +68,7 @@ def test_a_dockerfile_alone(new: Shipit) -> None:
     [
         (
             "",
-            "deploy.yml is valid; targets: hub. Next: settle the lines with TODO in it, then shipit doctor, then shipit plan",
+            "deploy.yml is valid; targets: hub. Next: resolve its TODO lines, then shipit doctor, then shipit plan",
         ),
         (
             '[remote "heroku"]\n\turl = https://git.heroku.com/shop-prod.git\n',
@@ -182,7 +182,7 @@ def test_nothing_is_overwritten(new: Shipit, name: str) -> None:
     put(new, {name: "mine\n", "package.json": "{}"})
     done = new.run("init", "--yes")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"{name}: is there already, and is not overwritten\nhint: shipit validate checks it\n"
+    assert done.stderr == f"{name}: exists already and is not overwritten\nhint: shipit validate checks it\n"
     assert (new.folder / name).read_text() == "mine\n" and not (new.folder / "Dockerfile").exists()
 
 
@@ -190,7 +190,7 @@ def test_nobody_there_to_ask(new: Shipit) -> None:
     done = new.run("init")
     assert (done.returncode, done.stderr) == (
         2,
-        "nobody can be asked here\nhint: shipit init --yes takes what it finds\n",
+        "can't ask: this is no terminal\nhint: shipit init --yes takes what it finds\n",
     )
 
 

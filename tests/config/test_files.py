@@ -126,7 +126,7 @@ def test_fix_mends_the_file_and_nothing_else_of_it(shipit: Shipit, ends: str, ma
     assert before.returncode == 0 and before.stderr.count("hint: shipit validate --fix mends it") == 4
     done = shipit.run("validate", "--fix")
     assert done.returncode == 0, done.stderr
-    assert done.stderr.splitlines()[0] == "mended deploy.yml:2:41: image.build.target"
+    assert done.stderr.splitlines()[0] == "replaced deploy.yml:2:41: image.build.target"
     assert file.read_bytes() == (mark + NEW.replace("\n", ends)).encode()
     assert file.stat().st_mode & 0o777 == 0o640
     again = shipit.run("validate", "--fix")
@@ -140,7 +140,7 @@ def test_fix_mends_included_files_too(shipit: Shipit) -> None:
         Dockerfile="FROM scratch\n",
     )
     done = shipit.run("validate", "--fix")
-    assert done.stderr == "mended base.yml:1:15: secrets.A.environment\n"
+    assert done.stderr == "replaced base.yml:1:15: secrets.A.environment\n"
     assert (shipit.folder / "base.yml").read_text() == "secrets: {A: {env: A}}\n"
 
 
@@ -179,7 +179,7 @@ def test_what_is_literal_stays_literal_in_a_resolved_file(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("build", "mended"),
+    ("build", "replaced"),
     [
         ('{"target": prod}', "{stage: prod}"),
         ("{'target' : 'prod', args: {target: x}}", "{stage : 'prod', args: {target: x}}"),
@@ -190,13 +190,13 @@ def test_what_is_literal_stays_literal_in_a_resolved_file(tmp_path: Path) -> Non
         ("{<<: {target: prod}}", "{<<: {stage: prod}}"),
     ],
 )
-def test_fix_mends_a_key_however_it_is_written(shipit: Shipit, build: str, mended: str) -> None:
+def test_fix_replaces_a_key_however_it_is_written(shipit: Shipit, build: str, replaced: str) -> None:
     text = "app: hello\nimage:\n  repository: user/hello\n  build: BUILD\n"
     shipit.write(deploy__yml=text.replace("BUILD", build), Dockerfile="FROM scratch\n")
     before = shipit.run("validate", "--resolved").stdout
     done = shipit.run("validate", "--fix")
     assert done.returncode == 0, done.stderr
-    assert (shipit.folder / "deploy.yml").read_text() == text.replace("BUILD", mended)
+    assert (shipit.folder / "deploy.yml").read_text() == text.replace("BUILD", replaced)
     assert shipit.run("validate", "--resolved").stdout == before
     assert shipit.run("validate").stderr == ""
 
@@ -209,4 +209,4 @@ def test_fix_leaves_what_takes_a_person(shipit: Shipit, build: str) -> None:
     shipit.write(deploy__yml=text, Dockerfile="FROM scratch\n")
     done = shipit.run("validate", "--fix")
     assert done.returncode == 0 and "hint: write platforms: instead, by hand" in done.stderr, done.stderr
-    assert (shipit.folder / "deploy.yml").read_text() == text and "mended" not in done.stderr
+    assert (shipit.folder / "deploy.yml").read_text() == text and "replaced" not in done.stderr

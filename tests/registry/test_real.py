@@ -218,7 +218,7 @@ def check_logs_in_and_out(shipit: Shipit, host: str) -> None:
     assert wrong.returncode == 1 and "refused user 'me' from what was entered" in wrong.stderr
     assert not config.exists() or host not in config.read_text()
     done = login("secret\n")
-    assert done.stdout == f"logged in to {host} as me, kept in {config}\n", done.stderr
+    assert done.stdout == f"logged in to {host} as me, stored in {config}\n", done.stderr
     assert config.stat().st_mode & 0o777 == 0o600
     # Another program that reads Docker's file is logged in by it.
     command = [find("skopeo"), "list-tags", "--tls-verify=false", f"--authfile={config}", f"docker://{host}/me/none"]
@@ -230,7 +230,7 @@ def check_logs_in_and_out(shipit: Shipit, host: str) -> None:
     assert gone.stdout == f"logged out of {host}: removed from {config}\n", gone.stderr
     assert shipit.run("logout", host).stdout == f"there was no login for {host}\n"
     nobody = shipit.run("login", host)
-    assert nobody.returncode == 2 and "nobody can be asked" in nobody.stderr
+    assert nobody.returncode == 2 and "this is no terminal" in nobody.stderr
 
 
 def test_login_asks_at_a_terminal_and_hides_the_password(

@@ -59,23 +59,23 @@ def _findings(options: TargetOptions) -> list[Finding]:
         problems = [Finding("failure", "deploy.yml", str(problem), problem.hint) for problem in error.problems]
         return [*problems, *examine_machine(environment)]
     warnings = [Finding("warning", "deploy.yml", str(warning), warning.hint) for warning in project.warnings]
-    lost: list[Finding] = []
-    reached = []
+    unreachable: list[Finding] = []
+    usable = []
     for name in names:
         try:
             create_target(name, project.targets[name], project, environment)
         except Interrupted:
             raise
         except ShipitError as error:
-            lost.append(Finding("failure", f"target {name}", str(error), error.hint))
+            unreachable.append(Finding("failure", f"target {name}", str(error), error.hint))
         else:
-            reached.append(name)
+            usable.append(name)
     quiet = Silent()
-    with running(project, environment, options, reached, quiet=quiet) as run:
-        found = [Finding("ok", "deploy.yml", f"{file.shown} is valid"), *warnings, *examine(run), *lost]
-        # What plan would only mention: broken files of credentials, helpers that are not there.
-        mentioned = [Finding("warning", "credentials", text, "correct it, or shipit login") for text in quiet.warned]
-    return [*found, *mentioned]
+    with running(project, environment, options, usable, quiet=quiet) as run:
+        found = [Finding("ok", "deploy.yml", f"{file.shown} is valid"), *warnings, *examine(run), *unreachable]
+        # Warnings of a plan: broken credential files, missing helpers.
+        warned = [Finding("warning", "credentials", text, "correct it, or shipit login") for text in quiet.warned]
+    return [*found, *warned]
 
 
 def _print(findings: Sequence[Finding]) -> None:
@@ -93,7 +93,7 @@ def _print(findings: Sequence[Finding]) -> None:
             result(printable_line(f"{' ' * (width + 10)}{line}"))
     counts = {level: sum(finding.level == level for finding in findings) for level in ("failure", "warning")}
     if not any(counts.values()):
-        result("nothing stands in the way")
+        result("no problems found")
         return
     said = [f"{count} {level}{'s' if count != 1 else ''}" for level, count in counts.items() if count]
     result(", ".join(said))

@@ -29,7 +29,6 @@ from shipit.targets.kinds import KindModels, kind_drafts
 HELP = """Reads Dockerfiles, a Compose file, Procfile, app.json, heroku.yml, fly.toml, Kubernetes manifests and others, and asks
 what they do not say. Offers a Dockerfile where there is none. Overwrites nothing."""
 EXAMPLES = ("shipit init", "shipit init --yes")
-# Stands for the account of a registry when nothing says whose it is.
 
 
 def run(yes: YesOption = False, verbose: VerboseOption = False) -> None:
@@ -38,12 +37,10 @@ def run(yes: YesOption = False, verbose: VerboseOption = False) -> None:
         root = environment.cwd
         for name in FILE_NAMES:
             if (root / name).exists():
-                raise UsageError(
-                    "is there already, and is not overwritten", where=name, hint="shipit validate checks it"
-                )
+                raise UsageError("exists already and is not overwritten", where=name, hint="shipit validate checks it")
         asks = not yes and sys.stdin.isatty() and sys.stderr.isatty()
         if not asks and not yes:
-            raise UsageError("nobody can be asked here", hint="shipit init --yes takes what it finds")
+            raise UsageError("can't ask: this is no terminal", hint="shipit init --yes takes what it finds")
         found = look(root, environment, kind_drafts())
         new = _new_dockerfile(found.project, root, asks)
         if new:
@@ -59,7 +56,7 @@ def run(yes: YesOption = False, verbose: VerboseOption = False) -> None:
 
 
 def _with_dockerfile(found: ProjectFacts) -> ProjectFacts:
-    """The facts, with the image of the Dockerfile that is about to be written."""
+    """The facts, with the image of the Dockerfile that will be written."""
     port = PORTS[found.runtime.language]
     processes = dict(found.processes) or {"web": Process("web")}
     serving = next(iter(processes))
@@ -72,13 +69,13 @@ def _with_dockerfile(found: ProjectFacts) -> ProjectFacts:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file that is not there yet, whole or not at all."""
+    """Create a file atomically. Raises: UsageError if it exists or can't be written."""
     beside = path.with_name(f".{path.name}.shipit")
     try:
         beside.write_text(text, encoding="utf-8")
         os.link(beside, path)
     except FileExistsError:
-        raise UsageError("is there already, and is not overwritten", where=path.name) from None
+        raise UsageError("exists already and is not overwritten", where=path.name) from None
     except OSError as error:
         raise UsageError(f"can't be written: {error.strerror}", where=path.name) from None
     finally:
@@ -87,12 +84,12 @@ def _write(path: Path, text: str) -> None:
 
 def _check(root: Path, environment: ProcessEnvironment, *, has_todo: bool) -> None:
     project = load_project(root / "deploy.yml", environment, KindModels())
-    first = "settle the lines with TODO in it, then " if has_todo else ""
+    first = "resolve its TODO lines, then " if has_todo else ""
     say(f"deploy.yml is valid; targets: {', '.join(project.targets)}. Next: {first}shipit doctor, then shipit plan")
 
 
 def _new_dockerfile(found: ProjectFacts, root: Path, asks: bool) -> dict[str, str]:
-    """File -> text of a Dockerfile; nothing where there is a Dockerfile, or none can be drafted."""
+    """File -> text of a Dockerfile; empty if there is one, or none can be drafted."""
     if found.images:
         return {}
     folders = (folder for folder in ("public", "site") if (root / folder / "index.html").is_file())
@@ -116,7 +113,7 @@ def _new_ignore_files(found: ProjectFacts, root: Path, new: Mapping[str, str], a
         if name in files or (root / name).exists() or own.exists() or not (root / build.context).is_dir():
             continue
         text = ignore_file(dockerfile=new.get(build.file) or read_text(root / build.file), is_new=build.file in new)
-        question = f"There is no {name}: all of the folder could get into the image. Write one?"
+        question = f"There is no {name}: everything in the folder can get into the image. Write one?"
         if text and (not asks or confirm(question, default=True)):
             files[name] = text
     return files
@@ -138,7 +135,7 @@ def _asked_answers(found: Found) -> Answers:
     project = found.project
     app = slug(prompt("Name of the app", default=project.app))
     suggested = project.repositories.get(project.app) or f"docker.io/{project.owner or 'USER'}/{app}"
-    repository = _asked("Repository to push to", suggested, _no_repository)
+    repository = _asked("Repository to push to", suggested, _repository_problem)
     places = {}
     for draft, seen in found.kinds:
         question = draft.question(project._replace(app=app), seen)
@@ -151,18 +148,18 @@ def _asked_place(question: Question) -> str:
     return _asked(question.text, question.default, lambda answer: "" if answer == NONE else question.check(answer))
 
 
-def _asked(question: str, default: str, wrong: Callable[[str], str]) -> str:
-    """An answer that is not wrong; asked again, with the reason, until there is one."""
+def _asked(question: str, default: str, problem: Callable[[str], str]) -> str:
+    """Ask until `problem` of the answer is empty; print the problem each time."""
     while True:
         answer = prompt(question, default=default)
-        reason = wrong(answer)
+        reason = problem(answer)
         if not reason:
             return answer
         note(f"{answer!r} {reason}")
 
 
-def _no_repository(text: str) -> str:
-    """Why a text is no repository that can be pushed to; empty when it is one."""
+def _repository_problem(text: str) -> str:
+    """Why a text is not a repository to push to; empty if it is one."""
     try:
         found = parse_reference(text)
     except ShipitError as error:

@@ -45,34 +45,34 @@ def run(
         check = login_check(host)
         if check is not None:
             if username or password_stdin:
-                raise UsageError(f"shipit login {host} checks the login in use, and takes no other")
+                raise UsageError(f"shipit login {host} checks the login in use and stores none")
             with cancelling(clock):
-                say(check(environment, clock, _tell))
+                say(check(environment, clock, _print_event))
             return
         registry = registry_host(host)
         if username is None and not password_stdin and _is_logged_in(registry, environment, clock):
             return
-        credentials = _asked(registry, username, password_stdin)
+        credentials = _ask_credentials(registry, username, password_stdin)
         with cancelling(clock):
             try:
-                check_login(registry, credentials, environment, clock, _tell)
+                check_login(registry, credentials, environment, clock, _print_event)
             except RemoteError as error:
                 if error.status in (401, 403):
-                    error.hint = "check the user and the password; Docker Hub wants an access token where there is a second factor"
+                    error.hint = "check the user and the password; Docker Hub needs an access token for accounts with two-factor authentication"
                 raise
         place = store_login(registry, credentials, environment)
-        say(f"logged in to {registry} as {credentials.username}, kept in {place}")
+        say(f"logged in to {registry} as {credentials.username}, stored in {place}")
 
 
 def _is_logged_in(registry: str, environment: ProcessEnvironment, clock: Clock) -> bool:
-    """Whether what is kept already works; then that is said. What does not is only said where nobody can be asked."""
-    finder = CredentialFinder(environment, lambda text: _tell(Warned("", text)))
+    """Whether the stored login works; prints it if so. If it is refused, that is printed at a terminal and raised elsewhere."""
+    finder = CredentialFinder(environment, lambda text: _print_event(Warned("", text)))
     known = finder.find(ImageRef(registry, "login"))
     if known is None:
         return False
     try:
         with cancelling(clock):
-            check_login(registry, known, environment, clock, _tell)
+            check_login(registry, known, environment, clock, _print_event)
     except RemoteError as error:
         if error.status not in (401, 403) or not sys.stdin.isatty():
             raise
@@ -83,32 +83,32 @@ def _is_logged_in(registry: str, environment: ProcessEnvironment, clock: Clock) 
     return True
 
 
-def _asked(registry: str, username: str | None, password_stdin: bool) -> Credentials:
+def _ask_credentials(registry: str, username: str | None, password_stdin: bool) -> Credentials:
     if password_stdin:
         if not username:
             raise UsageError("--password-stdin needs --username, too")
-        password = _piped()
+        password = _read_password()
     elif sys.stdin.isatty() and sys.stderr.isatty():
         username = username or prompt("Username")
         password = prompt(f"Password or token for {registry}", hide_input=True)
     else:
         raise UsageError(
-            f"nobody can be asked for the password of {registry} here",
+            f"can't ask for the password of {registry}: this is no terminal",
             hint=f"printf %s TOKEN | shipit login {registry} --username NAME --password-stdin",
         )
     if not password:
         raise UsageError("the password is empty")
-    return Credentials(username or "", REDACTOR.learn(password), origin="what was entered")
+    return Credentials(username or "", REDACTOR.learn(password), origin="your input")
 
 
-def _piped() -> str:
+def _read_password() -> str:
     try:
         return read_stream(sys.stdin.fileno(), max_bytes=64 * 1024, name="standard input").decode().rstrip("\r\n")
     except UnicodeDecodeError:
         raise UsageError("the password should be UTF-8") from None
 
 
-def _tell(event: Event) -> None:
+def _print_event(event: Event) -> None:
     if isinstance(event, Warned):
         note(f"warning: {event.message}")
     elif isinstance(event, Retried):

@@ -18,7 +18,7 @@ def run(host: HostArgument = "docker.io", verbose: VerboseOption = False) -> Non
     with exit_on_error(verbose):
         if login_check(host) is not None:
             raise UsageError(
-                f"shipit keeps no login for {host}", hint=f"log out with its own tool, for example {host} logout"
+                f"shipit stores no login for {host}", hint=f"log out with its own tool, for example {host} logout"
             )
         registry = registry_host(host)
         places = erase_login(registry, read_environment())

@@ -57,32 +57,34 @@ def run(
             result(render_resolved(project, with_origin=origin).removesuffix("\n"))
             return
         projects = _check_all(found, environ, environment)
-        _tell(found, projects, environment, output)
+        _print_outcome(found, projects, environment, output)
 
 
 def _check_all(file: DeployFile, environ: ProcessEnvironment, environment: str | None) -> dict[str | None, Project]:
-    """The project under every environment, or under the one named. Raises: ConfigErrors with every mistake, each once."""
+    """The project under every environment, or under the one named. Raises: ConfigErrors with every error, each once."""
     kinds = KindModels()
-    names = (environment,) if environment else _all_of(environments_of(file, environ))
+    names = (environment,) if environment else _production_first(environments_of(file, environ))
     projects: dict[str | None, Project] = {}
     problems: dict[str, ConfigError] = {}
     for name in names:
-        for problem in _mistakes(file, environ, kinds, name, projects):
+        for problem in _errors_under(file, environ, kinds, name, projects):
             if str(problem) not in problems:
-                problems[str(problem)] = problem if name in (None, environment, PRODUCTION) else _under(problem, name)
+                problems[str(problem)] = (
+                    problem if name in (None, environment, PRODUCTION) else _with_environment(problem, name)
+                )
     if problems:
         raise ConfigErrors(list(problems.values()))
     return projects
 
 
-def _mistakes(
+def _errors_under(
     file: DeployFile,
     environ: ProcessEnvironment,
     kinds: KindModels,
     name: str | None,
     projects: dict[str | None, Project],
 ) -> Sequence[ConfigError]:
-    """What is wrong under one environment; the project is added where the file can be read."""
+    """The errors under one environment; adds the project to `projects` if the file can be loaded."""
     try:
         projects[name] = load_project(file, environ, kinds, selected=name)
     except ConfigErrors as error:
@@ -90,20 +92,20 @@ def _mistakes(
     return missing_files(projects[name])
 
 
-def _all_of(environments: Sequence[str]) -> tuple[str | None, ...]:
-    """Every environment, production first: what none of its own overlay names is the file as it is written."""
+def _production_first(environments: Sequence[str]) -> tuple[str | None, ...]:
+    """Every environment, production first; None stands for production without an overlay of that name."""
     others = [name for name in environments if name != PRODUCTION]
     return (PRODUCTION if PRODUCTION in environments else None, *others)
 
 
-def _under(problem: ConfigError, environment: str | None) -> ConfigError:
-    """A mistake that is none in production."""
+def _with_environment(problem: ConfigError, environment: str | None) -> ConfigError:
+    """An error that production does not have."""
     if not problem.path.startswith("environments."):
         problem.what += f" (with -e {environment})"
     return problem
 
 
-def _tell(file: DeployFile, projects: dict[str | None, Project], environment: str | None, output: str) -> None:
+def _print_outcome(file: DeployFile, projects: dict[str | None, Project], environment: str | None, output: str) -> None:
     warnings = {str(warning): warning for project in projects.values() for warning in project.warnings}
     if output == "json":
         from shipit.events import Validated
@@ -132,7 +134,7 @@ def _warn(warning: ShipitError, output: str) -> None:
 
 
 def _fix(file: DeployFile, environ: ProcessEnvironment) -> None:
-    """Mend what can be mended without a person, in the file and those that it includes."""
+    """Replace deprecated keys in the file and the files that it includes."""
     if file.stream is not None:
         raise UsageError(
             "should be a file that can be written", where=file.shown, hint="name one with -f, or leave --fix out"
@@ -146,11 +148,11 @@ def _fix(file: DeployFile, environ: ProcessEnvironment) -> None:
     places = {edit.at.where for edit in written.edits}
     for warning in written.warnings:
         if warning.where in places:
-            note(f"mended {warning.where}: {warning.path}")
+            note(f"replaced {warning.where}: {warning.path}")
 
 
 def _rewrite(path: Path, edits: Sequence[Edit]) -> None:
-    """Write a file anew beside itself and put it in its place; its mode, line ends and byte order mark stay."""
+    """Replace a file atomically; keep its mode, line ends and byte order mark."""
     data = read_file(path)
     mark = b"\xef\xbb\xbf" if data.startswith(b"\xef\xbb\xbf") else b""
     text = apply_edits(data.removeprefix(mark).decode(), edits)
