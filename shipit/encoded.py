@@ -1,4 +1,4 @@
-"""How a value may look in text: escaped and encoded as programs do it. Pure. Imports nothing.
+"""The forms of a value in text: escaped and encoded as programs do it. Pure. Imports nothing.
 
 Source: what GitHub's runner masks of a secret (src/Runner.Common/HostContext.cs: JSON, URI, XML, base64 at three
 offsets, command lines), and besides hexadecimal digits, repr, PEM lines and escapes within escapes.
@@ -15,12 +15,13 @@ from urllib.parse import quote, quote_plus
 # Of a longer value the escaped forms are not looked for; beyond the second size none but the value and its lines.
 _ESCAPED_UP_TO, _ENCODED_UP_TO = 16 * 1024, 256 * 1024
 _TWICE_UP_TO = 4 * 1024
+_LEAST_OF_OTHER_CASE = _LEAST_IN_BASE32 = 8
 # A line break as it is or as it may be written, with the spaces around it, which belong to the layout.
 BREAK = r"(?:(?<![ \t])[ \t]+)?(?:\r\n|\n|\r|(?:\\{1,8}r)?\\{1,8}n)[ \t]*"
 _BREAK = re.compile(BREAK)
-# What may stand within a value that was wrapped or coloured: line breaks, escape sequences (CSI, OSC), characters that show nothing.
+# What may stand within a value that was wrapped or coloured: line breaks, those of quoted-printable too, escape sequences (CSI, OSC), characters that show nothing.
 WITHIN = re.compile(
-    rf"{BREAK}|\x1b\[[0-9;:?]{{0,64}}[ -/]?[@-~]|\x1b\][^\x07\x1b\n]{{0,512}}(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+    rf"=(?:\r\n|\n)|{BREAK}|\x1b\[[0-9;:?]{{0,64}}[ -/]?[@-~]|\x1b\][^\x07\x1b\n]{{0,512}}(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 _TRUE_BREAK = re.compile(r"[\r\n]+")
 _AUTHORIZATION = re.compile(r"(?:Bearer|Basic|Token)\s+(\S+)", re.IGNORECASE)
@@ -36,8 +37,21 @@ def forms_of(value: str) -> set[str]:
     for own in dict.fromkeys((value, value.strip(), *_inner(value))):
         for part in dict.fromkeys((own, *_lines(own))):
             forms |= set(_written(part) if len(part) <= _ESCAPED_UP_TO else [part])
+            forms |= _other_case(part)
         forms |= _encoded(_bytes(own)) if len(own) <= _ENCODED_UP_TO else set()
     return {form for form in forms if not _TRUE_BREAK.search(form)} | {WITHIN.sub("", form) for form in forms}
+
+
+def bytes_of(value: str) -> set[bytes]:
+    """The bytes of a value and of the secret within it, as a dump of bytes shows them."""
+    return {_bytes(own) for own in (value, value.strip(), *_inner(value))}
+
+
+def _other_case(text: str) -> set[str]:
+    """Text in upper and in lower case; not of words and of URLs, whose beginning is that of many other texts."""
+    if len(text) < _LEAST_OF_OTHER_CASE or len(text) > _ESCAPED_UP_TO or text.isalpha() or "://" in text:
+        return set()
+    return {text.upper(), text.lower()}
 
 
 def _lines(value: str) -> Iterator[str]:
@@ -146,15 +160,35 @@ def _encoded(data: bytes) -> set[str]:
     # Digits as printf, hexdump, xxd, openssl and PowerShell write them.
     hexes = {each.hex() for each in (data, wide)} | {data.hex(mark) for mark in (":", "-")}
     forms = hexes | {each.upper() for each in hexes} | _base64(wide)
-    for prefix in ("%", "\\x"):
+    for prefix in ("%", "\\x", "="):
         every = "".join(f"{prefix}{byte:02x}" for byte in data)
         forms |= {every, every.replace(prefix, "\0").upper().replace("\0", prefix)}
+    forms.add("".join(f"\\{byte:03o}" for byte in data))
+    forms |= _base32(data) | {_with_odd_bytes(data, "\\{:03o}", b"\\"), _with_odd_bytes(data, "={:02X}", b"=")}
     once = _base64(data)
     quoted = {form for form in _json(data.decode("utf-8", "replace")) if form.encode() != data}
     once |= {inner for form in quoted for inner in _base64(form.encode("utf-8", "replace"))}
     twice = {inner for form in once for inner in _base64(form.encode())} if len(data) <= _TWICE_UP_TO else set()
     forms.add("".join(f"\\u{unit:04x}" for (unit,) in iter_unpack("<H", wide)))
     return forms | once | {quote(form, safe="") for form in once} | twice
+
+
+def _with_odd_bytes(data: bytes, form: str, more: bytes) -> str:
+    """Bytes as text, where those that are not printable ASCII, and `more`, are written in a form."""
+    return "".join(chr(byte) if 0x20 <= byte < 0x7F and byte not in more else form.format(byte) for byte in data)
+
+
+def _base32(data: bytes) -> set[str]:
+    """Bytes in base32: by themselves, and behind up to four other bytes. None for a few: that is a word by chance."""
+    if len(data) < _LEAST_IN_BASE32:
+        return set()
+    from base64 import b32encode
+
+    forms = {b32encode(data).decode()}
+    for before in range(5):
+        digits = b32encode(b"\0" * before + data).decode().rstrip("=")
+        forms.add(digits[(0, 2, 4, 5, 7)[before] : (before + len(data)) * 8 // 5])
+    return forms | {form.rstrip("=") for form in forms} | {form.lower() for form in forms}
 
 
 def _base64(data: bytes) -> set[str]:

@@ -1,4 +1,4 @@
-"""Files that are read whole: regular files only, of a bounded size, within a deadline. Imports errors only."""
+"""Files are read whole: regular files only, of a bounded size, within a deadline. Imports errors only."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import select
 import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from shipit.errors import ShipitError
@@ -18,6 +19,7 @@ FILE_TIMEOUT_S, STREAM_TIMEOUT_S = 10.0, 60.0
 
 _CHUNK = 256 * KIB
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _KINDS = (
     (stat.S_ISFIFO, "it is a pipe"),
     (stat.S_ISSOCK, "it is a socket"),
@@ -49,14 +51,14 @@ def read_file(
 ) -> bytes:
     """The bytes of a regular file, links followed.
 
-    `within` is a folder that the file must lie in, after every link was followed.
+    `within` is a folder that the file must be in, after every link was followed.
     Raises: Unreadable.
     """
     try:
         if within is not None:
             check_within(path, within)
         _check_kind(path, Path(path).stat())
-        handle = os.open(path, _FLAGS)
+        handle = os.open(path, _FLAGS) if within is None else open_within(path, within)
         try:
             # What is read is what was opened, whatever stands under that name meanwhile.
             info = os.fstat(handle)
@@ -68,6 +70,27 @@ def read_file(
             os.close(handle)
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from None
+
+
+def open_within(path: str | Path, folder: Path, *, resolve: Callable[[str | Path], str] = os.path.realpath) -> int:
+    """A descriptor of a file in a folder, links followed. `resolve` follows them.
+
+    The resolved path is opened component by component from the folder, without following another link: a link that is
+    put there meanwhile is an error, and leads nowhere. Source: openat(2), O_NOFOLLOW.
+    Raises: Unreadable; OSError.
+    """
+    top, real = resolve(folder), resolve(path)
+    if not _is_below(real, top):
+        raise _outside(path)
+    *folders, name = Path(real).relative_to(top).parts or (".",)
+    handle = os.open(top, _FOLDER_FLAGS)
+    try:
+        for part in folders:
+            above, handle = handle, os.open(part, _FOLDER_FLAGS, dir_fd=handle)
+            os.close(above)
+        return os.open(name, _FLAGS | os.O_NOFOLLOW, dir_fd=handle)
+    finally:
+        os.close(handle)
 
 
 def read_text(path: str | Path, *, max_bytes: int = DEFAULT_LIMIT, within: Path | None = None) -> str:
@@ -108,16 +131,22 @@ def is_quotable(path: str | Path) -> bool:
 
 
 def check_within(path: str | Path, folder: Path) -> None:
-    """That a path, after every link was followed, lies in a folder. Raises: Unreadable."""
+    """Check that a path, after every link was followed, is in a folder. Raises: Unreadable."""
     if not is_within(path, folder):
-        raise Unreadable(
-            path, "it lies outside of the project", hint="with --untrusted no path or link leaves the project"
-        )
+        raise _outside(path)
+
+
+def _outside(path: str | Path) -> Unreadable:
+    hint = "with --untrusted no path or link leaves the project"
+    return Unreadable(path, "it lies outside of the project", hint=hint)
 
 
 def is_within(path: str | Path, folder: Path) -> bool:
-    """Whether a path, after every link was followed, is a folder or lies in it."""
-    real, top = os.path.realpath(path), os.path.realpath(folder)
+    """Whether a path, after every link was followed, is a folder or is in it."""
+    return _is_below(os.path.realpath(path), os.path.realpath(folder))
+
+
+def _is_below(real: str, top: str) -> bool:
     return real == top or real.startswith(top.rstrip("/") + "/")
 
 

@@ -1,4 +1,4 @@
-"""Secrets out of what anyone may see. Pure. Imports encoded, errors, printable and record only."""
+"""Secrets are removed from text that anyone may see. Pure. Imports dumps, encoded, errors, printable and record only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
-from shipit.encoded import WITHIN, forms_of
+from shipit.dumps import Fragments, fragments_of, spans_in_dumps
+from shipit.encoded import WITHIN, bytes_of, forms_of
 from shipit.errors import ConfigErrors, ShipitError
 from shipit.printable import cut_text
 from shipit.record import field_names
@@ -34,10 +35,11 @@ class _Known(NamedTuple):
     stride: int
     longest: int
     has_spaces: bool
+    fragments: Fragments
 
 
 _Gap = Callable[[re.Match[str]], str]
-_NOTHING = _Known({}, frozenset(), SHORTEST, 0, False)
+_NOTHING = _Known({}, frozenset(), SHORTEST, 0, False, Fragments())
 
 
 class Redactor:
@@ -52,6 +54,7 @@ class Redactor:
         # Their forms are made when the first text comes: most commands have none to print.
         self._new: set[str] = set()
         self._forms: set[str] = set()
+        self._bytes: set[bytes] = set()
         self._index = _NOTHING
         self._lock = threading.Lock()
         self.add(values)
@@ -109,6 +112,7 @@ class Redactor:
             if _may_hold(kept, known) and (found := _found(kept, known)):
                 places = _places(text, gap)
                 spans += [(places[start], places[end - 1] + 1) for start, end in found]
+        spans += spans_in_dumps(text, known.fragments)
         return _merged(spans)
 
     def holds(self, text: str, *, shortest: int, common: frozenset[str] = frozenset()) -> bool:
@@ -136,7 +140,7 @@ class Redactor:
         known = self._known()
         if not known.grams:
             return False
-        if _may_hold(line, known):
+        if _may_hold(line, known) or spans_in_dumps(line, known.fragments):
             return True
         # A line without anything to leave out has nothing that the look before did not see, but for its beginning.
         head = line[:_HEAD] if not _gaps(line, known) else line
@@ -157,7 +161,8 @@ class Redactor:
             with self._lock:
                 new, self._new = self._new, set()
                 self._forms |= {form for value in new for form in forms_of(value) if len(form) >= SHORTEST}
-                self._index = _indexed(self._forms)
+                self._bytes |= {part for value in new for part in bytes_of(value)}
+                self._index = _indexed(self._forms, fragments_of(self._bytes))
         return self._index
 
     def _free(self, text: str) -> str:
@@ -215,14 +220,14 @@ def free_text_fields(kind: type) -> frozenset[str]:
     return _FREE[kind]
 
 
-def _indexed(forms: set[str]) -> _Known:
+def _indexed(forms: set[str], fragments: Fragments) -> _Known:
     by_start: dict[str, list[str]] = {}
     for form in sorted(forms, key=len, reverse=True):
         by_start.setdefault(form[:SHORTEST], []).append(form)
     stride = min(SHORTEST, min(len(form) for form in forms) - SHORTEST + 1)
     grams = {form[at : at + SHORTEST] for form in forms for at in range(stride)}
     starts = {start: tuple(found) for start, found in by_start.items()}
-    return _Known(starts, frozenset(grams), stride, max(map(len, forms)), any(" " in form for form in forms))
+    return _Known(starts, frozenset(grams), stride, max(map(len, forms)), any(" " in form for form in forms), fragments)
 
 
 def _may_hold(text: str, known: _Known) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from shipit.files import Missing, Unreadable, is_within, read_file, read_stream, read_text
+from shipit.files import Missing, Unreadable, is_within, open_within, read_file, read_stream, read_text
 
 
 def a_pipe(folder: Path) -> Path:
@@ -127,3 +127,39 @@ def test_a_path_that_leaves_a_folder_is_told(tmp_path: Path) -> None:
         with pytest.raises(Unreadable, match="it lies outside of the project"):
             read_file(inside / path, within=inside)
     assert is_within(inside, inside) and not is_within(tmp_path, inside)
+
+
+@pytest.mark.parametrize("swapped", ["deep/file", "deep"])
+def test_a_link_that_is_put_in_the_way_while_a_file_is_opened_is_not_followed(tmp_path: Path, swapped: str) -> None:
+    """Between resolving a path and opening it a file, or a folder above it, becomes a link out of the project."""
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    for folder in (inside / "deep", outside):
+        folder.mkdir(parents=True)
+        (folder / "file").write_text("fine" if folder != outside else "canary")
+    path = inside / "deep/file"
+
+    def resolve(named: str | Path) -> str:
+        real = os.path.realpath(named)
+        if named == path:
+            (inside / swapped).rename(inside / "was")
+            (inside / swapped).symlink_to(outside / "file" if swapped == "deep/file" else outside)
+        return real
+
+    with os.fdopen(open_within(path, inside)) as file:
+        assert file.read() == "fine"
+    with pytest.raises(OSError):
+        open_within(path, inside, resolve=resolve)
+    assert path.read_text() == "canary", "the link was there"
+
+
+def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/file").write_text("x")
+    before = len(list(Path("/dev/fd").iterdir()))
+    for _ in range(5):
+        assert read_file(tmp_path / "a/b/file", within=tmp_path) == b"x"
+        with pytest.raises(Unreadable):
+            read_file(tmp_path / "a/b", within=tmp_path)
+        with pytest.raises(Missing):
+            read_file(tmp_path / "a/c/file", within=tmp_path)
+    assert len(list(Path("/dev/fd").iterdir())) == before

@@ -6,6 +6,7 @@ import base64
 import binascii
 import html
 import json
+import quopri
 import re
 import shlex
 import struct
@@ -113,6 +114,19 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "every character in \\u": lambda text: "".join(
         f"\\u{unit:04x}" for (unit,) in struct.iter_unpack("<H", wide(text))
     ),
+    "base32": lambda text: base64.b32encode(raw(text)).decode(),
+    "base32 in lower case without padding": lambda text: base64.b32encode(raw(text)).decode().lower().rstrip("="),
+    "base32 with a user of three": lambda text: base64.b32encode(b"use:" + raw(text)).decode(),
+    "base32 with a user of seven": lambda text: base64.b32encode(b"users_1:" + raw(text) + b"\n").decode(),
+    "every byte in octal": lambda text: "".join(f"\\{byte:03o}" for byte in raw(text)),
+    "octal as git writes it": lambda text: "".join(
+        chr(byte) if 0x20 <= byte < 0x7F and byte != 0x5C else f"\\{byte:03o}" for byte in raw(text)
+    ),
+    "quoted-printable": lambda text: quopri.encodestring(raw(text)).decode(),
+    "every byte in quoted-printable": lambda text: "".join(f"={byte:02X}" for byte in raw(text)),
+    "quoted-printable in lines": lambda text: quopri.encodestring(b"~" * 70 + raw(text)).decode().lstrip("~"),
+    "upper case": str.upper,
+    "lower case": str.lower,
     "base64 in a query": lambda text: urllib.parse.quote(base64.b64encode(raw(text)).decode(), safe=""),
     "a path of go": lambda text: urllib.parse.quote(raw(text), safe="$&+:=@"),
     "a user of go": lambda text: urllib.parse.quote(raw(text), safe="$&+,;="),
@@ -128,7 +142,80 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 }
 
 
-AROUND = {"a kubernetes pull secret": 60, "base64 of json": 32, "json in html": 40, "base64 with a user of six": 16}
+def hexdump(data: bytes) -> str:
+    """As `hexdump -C`."""
+    rows = (data[at : at + 16] for at in range(0, len(data), 16))
+    return "\n".join(
+        f"{at * 16:08x}  {row[:8].hex(' ')}  {row[8:].hex(' ')}  |{''.join(chr(b) if 32 <= b < 127 else '.' for b in row)[:2]}|"
+        for at, row in enumerate(rows)
+    )
+
+
+def xxd(data: bytes) -> str:
+    rows = (data[at : at + 16] for at in range(0, len(data), 16))
+    return "\n".join(f"{at * 16:08x}: {row.hex(' ', -2)}  .." for at, row in enumerate(rows))
+
+
+def words(data: bytes) -> str:
+    """As `hexdump` and `od -x`, in words of two bytes, the lower one first."""
+    rows = (data[at : at + 16] for at in range(0, len(data), 16))
+    pairs = (" ".join(row[i : i + 2][::-1].hex().zfill(4) for i in range(0, len(row), 2)) for row in rows)
+    return "\n".join(f"{at * 16:07x} {row}" for at, row in enumerate(pairs))
+
+
+def od(data: bytes) -> str:
+    """As `od -b`."""
+    rows = (data[at : at + 16] for at in range(0, len(data), 16))
+    return "\n".join(f"{at * 16:07o} {' '.join(f'{byte:03o}' for byte in row)}" for at, row in enumerate(rows))
+
+
+@pytest.mark.parametrize(
+    "dump", [hexdump, xxd, words, od, lambda data: data.hex(" "), lambda data: data.hex(" ").upper()]
+)
+@pytest.mark.parametrize("before", [b"", b"x", b"Authorization: Basic "])
+@pytest.mark.parametrize("secret", ["canary-4711", "p@ss/w#rd+1 'too'", "0123456789abcdefghijklmnopqrstuvwxyz" * 2])
+def test_a_secret_is_masked_in_a_dump_of_bytes(secret: str, before: bytes, dump: Callable[[bytes], str]) -> None:
+    text = dump(before + raw(secret) + b" and more")
+    shown = Redactor([secret]).text(text)
+    log = LogRedactor(Redactor([secret]))
+    lines = [line for each in text.split("\n") for line in log.push(each)] + log.flush()
+    for out in (shown, "\n".join(lines)):
+        left = dump_parts(out)
+        assert MASK in out and not [part for part in parts(raw(secret), 4) if part in left], out
+        assert len(out.split("\n")) == len(text.split("\n"))
+
+
+def parts(data: bytes, size: int) -> set[bytes]:
+    return {data[at : at + size] for at in range(len(data) - size + 1)}
+
+
+def dump_parts(text: str) -> bytes:
+    """The bytes that somebody could still read from a dump, in both orders, rows apart."""
+    out = b""
+    for row in text.split("\n"):
+        groups = re.findall(r"(?<![0-9a-zA-Z])(?:[0-9a-fA-F]{2}|[0-9a-fA-F]{4}|[0-3][0-7]{2})(?![0-9a-zA-Z:])", row)
+        for order in (1, -1):
+            for each in groups:
+                out += bytes([int(each, 8)]) if len(each) == 3 else bytes.fromhex(each)[::order]
+            out += b"\n\n\n\n"
+    return out
+
+
+def test_numbers_in_groups_are_no_dump_of_a_secret() -> None:
+    text = "took 12 34 56 78 ms, 2026 1126 0015, 644 755 600 644, be ef de ad"
+    assert Redactor(["canary-4711", "hunter2secret"]).text(text) == text
+
+
+# Looked for only in values that are long enough, and no words.
+SELECTIVE = {"upper case", "lower case", *(name for name in ENCODINGS if name.startswith("base32"))}
+AROUND = {
+    "base32 with a user of three": 16,
+    "base32 with a user of seven": 24,
+    "a kubernetes pull secret": 60,
+    "base64 of json": 32,
+    "json in html": 40,
+    "base64 with a user of six": 16,
+}
 
 
 def _lower(quoted: str) -> str:
@@ -153,7 +240,7 @@ def test_a_secret_is_masked_in_every_form(secret: str, name: str) -> None:
         # A part of the mask itself can't be told from the mask.
         lambda text: len(text.strip()) >= 6 and text not in MASK
     ),
-    st.sampled_from(sorted(ENCODINGS)),
+    st.sampled_from(sorted(set(ENCODINGS) - SELECTIVE)),
 )
 def test_any_text_is_masked_in_every_form(secret: str, name: str) -> None:
     form = ENCODINGS[name](secret)
