@@ -1,4 +1,4 @@
-"""Writes docs/reference.md and docs/deploy.schema.json from the models and the commands, so that each key is described in one place only."""
+"""Writes docs/reference.md and the JSON Schemas in docs/ from the models and the commands, so that each key is described in one place only."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from shipit.config.image import BuildConfig, ImageConfig
 from shipit.config.model import DotenvConfig, EnvironmentConfig, ProjectFile, ReleaseConfig, TargetConfig
 from shipit.config.schema import render_schema
 from shipit.config.secret_source import KeyringConfig, SecretConfig, SecretSource
+from shipit.report.schema import render_output_schema
 from shipit.targets.heroku.config import HerokuConfig, ProcessConfig
-from shipit.targets.kinds import KindModels
+from shipit.targets.kinds import KindModels, load_steps
 from shipit.targets.kubernetes.config import KubernetesConfig, ScaleConfig, WorkloadConfig
 from shipit.targets.registry.config import RegistryConfig
 
@@ -28,6 +29,7 @@ from shipit.targets.registry.config import RegistryConfig
 GUIDE_PAGE = Path(__file__).with_name("guide.md")
 FILE = Path(__file__).with_name("reference.md")
 SCHEMA = Path(__file__).with_name("deploy.schema.json")
+OUTPUT_SCHEMA = Path(__file__).with_name("output.schema.json")
 SECTIONS: list[tuple[str, type[BaseModel]]] = [
     ("The top level", ProjectFile),
     ("`images.NAME`", ImageConfig),
@@ -56,6 +58,12 @@ def render() -> str:
 def render_schema_file() -> str:
     """The JSON Schema, as `shipit schema` prints it."""
     return json.dumps(render_schema(KindModels()), indent=2) + "\n"
+
+
+def render_output_schema_file() -> str:
+    """The JSON Schema of a line of `--output json`, as `shipit schema output` prints it."""
+    load_steps()
+    return json.dumps(render_output_schema(), indent=2) + "\n"
 
 
 def _head() -> Iterator[str]:
@@ -100,5 +108,6 @@ def _codes() -> Iterator[str]:
 if __name__ == "__main__":
     FILE.write_text(render())
     SCHEMA.write_text(render_schema_file())
+    OUTPUT_SCHEMA.write_text(render_output_schema_file())
     GUIDE_PAGE.write_text(GUIDE.read_text())
-    sys.stdout.write(f"wrote {FILE.name}, {SCHEMA.name} and {GUIDE_PAGE.name}\n")
+    sys.stdout.write(f"wrote {FILE.name}, {SCHEMA.name}, {OUTPUT_SCHEMA.name} and {GUIDE_PAGE.name}\n")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.measured import program_variables
+from tests.output_schema import check_output
 
 ROOT = Path(__file__).parent.parent
 
@@ -37,7 +38,7 @@ class Shipit:
         }
 
     def run(self, *arguments: str, timeout_s: float = 180, input_text: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-m", "shipit", *arguments],
             cwd=self.folder,
             env=self.env,
@@ -47,6 +48,8 @@ class Shipit:
             check=False,
             input=input_text,
         )
+        check_output(arguments, done.stdout)
+        return done
 
     def run_program(self, name: str) -> subprocess.CompletedProcess[str]:
         """The installed program of a name, without arguments."""

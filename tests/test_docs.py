@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from docs.generate import FILE, GUIDE_PAGE, SCHEMA, render, render_schema_file
+from docs.generate import (
+    FILE,
+    GUIDE_PAGE,
+    OUTPUT_SCHEMA,
+    SCHEMA,
+    render,
+    render_output_schema_file,
+    render_schema_file,
+)
 from shipit.cli.guide import GUIDE
 from shipit.config.load import load_project
 from shipit.config.process_environment import ProcessEnvironment
@@ -26,6 +34,7 @@ PAGES = [
 def test_the_reference_is_in_step_with_the_source() -> None:
     assert FILE.read_text() == render(), "run make docs"
     assert SCHEMA.read_text() == render_schema_file(), "run make docs"
+    assert OUTPUT_SCHEMA.read_text() == render_output_schema_file(), "run make docs"
     assert GUIDE_PAGE.read_text() == GUIDE.read_text(), "change shipit/cli/guide.md, and run make docs"
 
 

@@ -63,6 +63,14 @@ def kind_drafts() -> tuple[KindDraft, ...]:
     return (*own, *(kind.draft for kind in dict.fromkeys(_installed().values()) if kind.draft is not None))
 
 
+def load_steps() -> None:
+    """Import the classes of every kind's steps, so that steps can be read from JSON and described in a schema."""
+    for package in dict.fromkeys(package for package, _ in BUILT_IN.values()):
+        name = "steps" if importlib.util.find_spec(f"{package}.steps") else "target"
+        importlib.import_module(f"{package}.{name}")
+    _installed()
+
+
 def login_check(kind: str) -> Callable[[ProcessEnvironment, Clock, Emit], str] | None:
     """What `shipit login KIND` calls; None where the word is no kind, or its kind has no login of its own."""
     if kind in BUILT_IN:

@@ -27,7 +27,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "Check": {
         "validate": "Check deploy.yml under every environment",
         "doctor": "Check everything that a deploy needs",
-        "schema": "Print the JSON Schema of deploy.yml",
+        "schema": "Print the JSON Schema of deploy.yml or of --output json",
     },
 }
 SUMMARIES: Mapping[str, str] = {name: summary for group in GROUPS.values() for name, summary in group.items()}
