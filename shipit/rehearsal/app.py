@@ -1,4 +1,4 @@
-"""An app of the stand-in: what it is made of, and how that is answered."""
+"""An app of the Heroku stand-in, and its JSON."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ class Dyno:
 class App:
     """`formation`: type -> quantity, size and image (config digest) of what runs.
 
-    `asked` has the image that each type was given last, by a release that failed or is pending as well: that is what
-    Heroku compares the next one with. `user` is who makes the next release.
+    `requested` has the image of each type by the last release, also one that failed or is pending: Heroku compares the next
+    release with it. `user` is who makes the next release.
     """
 
     name: str
     stack: str = "container"
     generation: str = "cedar"
     formation: dict[str, dict[str, Any]] = field(default_factory=dict)
-    asked: dict[str, str] = field(default_factory=dict)
+    requested: dict[str, str] = field(default_factory=dict)
     config: dict[str, str] = field(default_factory=dict)
     releases: list[dict[str, Any]] = field(default_factory=list)
     dynos: list[Dyno] = field(default_factory=list)
@@ -52,11 +52,11 @@ class App:
     maintenance: bool = False
 
     def images(self) -> dict[str, str]:
-        """What runs: type -> config digest."""
+        """The running images: type -> config digest."""
         return {name: row["image"] for name, row in self.formation.items()}
 
     def take(self, images: Mapping[str, str | None]) -> None:
-        """Run these images from now on; None takes a process type out."""
+        """Run these images from now on; None removes a process type."""
         for name, image in images.items():
             if image is None:
                 self.formation.pop(name, None)
@@ -82,7 +82,7 @@ class App:
         return release
 
     def keep(self, release: dict[str, Any]) -> None:
-        """Remember what a release that succeeded released, so that it can be rolled back to."""
+        """Store the images and config vars of a release that succeeded, for rollbacks."""
         if images := self.images():
             self.past[release["id"]] = (images, dict(self.config))
             release["eligible_for_rollback"] = True

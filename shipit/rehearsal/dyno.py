@@ -1,4 +1,4 @@
-"""Dynos: a released image that runs, as a container where an engine answers and as a local process where none does."""
+"""Dynos: a released image runs as a container of a Docker engine, or as a local process without one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Line = Callable[[str], None]
 
 
 class Running(Protocol):
-    """Something that was started."""
+    """A started dyno."""
 
     def exit_code(self) -> int | None:
         """Its exit code, or None while it runs."""
@@ -37,14 +37,14 @@ class Running(Protocol):
 
 
 class Runner(Protocol):
-    """Starts images. `kind` says as what."""
+    """Starts images. `kind` says how, for people."""
 
     kind: str
 
     def start(
         self, registry: EmbeddedRegistry, name: str, digest: str, env: Mapping[str, str], port: int, line: Line
     ) -> Running:
-        """Start the image of a repository by manifest digest; `line` is told each line it writes."""
+        """Start the image of a repository by manifest digest; `line` is called with each line of output."""
         ...
 
 
@@ -62,7 +62,7 @@ def listens(port: int) -> bool:
 
 
 class ProcessRunner:
-    """Runs the image's command on this machine, in a folder with the image's files. `python` is this interpreter."""
+    """Runs the image's command on this machine, in a folder with the image's files; `python` becomes this interpreter."""
 
     kind = "local process"
 
@@ -86,7 +86,7 @@ class ProcessRunner:
 
 
 def unpack(layers: list[bytes], root: Path) -> None:
-    """Write layers into a folder, member by member: nothing leaves it, and owners play no part."""
+    """Extract layers into a folder; members outside of it are skipped, and owners ignored."""
     root = root.resolve()
     for data in layers:
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
@@ -134,11 +134,11 @@ class _Ended:
         return self._code
 
     def stop(self) -> None:
-        """It is over already."""
+        """Nothing runs any more."""
 
 
 class _Process:
-    """A command that runs, and ends with all that it started when it is stopped."""
+    """A running command; stopping it ends all the processes that it started."""
 
     def __init__(self, command: list[str], variables: Mapping[str, str], folder: Path, root: Path, line: Line) -> None:
         self._root = root
@@ -157,7 +157,7 @@ class _Process:
                 for raw in output:
                     line(raw.decode("utf-8", "replace").rstrip("\n"))
         except ValueError:
-            # It was stopped, and its output closed.
+            # Stopped, and its output closed.
             return
 
     def exit_code(self) -> int | None:
@@ -178,7 +178,7 @@ class _Process:
 
 
 class ContainerRunner:
-    """Runs the image as a container of a Docker engine, which pulls it from the stand-in's registry."""
+    """Runs the image as a container of a Docker engine, pulled from the stand-in's registry."""
 
     kind = "container"
 
@@ -236,5 +236,5 @@ class _Container:
         try:
             self._container.client.images.remove(image, force=True)
         except OSError:
-            # Another dyno of the same image still runs: the last one takes it along.
+            # Another dyno still runs this image; the last one to stop removes it.
             return

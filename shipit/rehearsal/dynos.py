@@ -1,4 +1,4 @@
-"""The dynos of the stand-in's apps: started from the registry beside it, looked after, stopped."""
+"""The dynos of the stand-in's apps: started from its registry, checked, and stopped."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from shipit.rehearsal.registry import EmbeddedRegistry
 
 
 class Dynos:
-    """Starts what an app's formation says."""
+    """Starts and stops dynos as the formation of an app says."""
 
     def __init__(self, registry: EmbeddedRegistry, runner: Runner) -> None:
         self.registry = registry
         self.runner = runner
 
     def manifest(self, app: str, process: str, config_digest: str) -> str | None:
-        """The manifest in the registry whose config is the image released; tags play no part."""
+        """The digest of the manifest with the released config, found without tags."""
         for (name, digest), (_, data) in list(self.registry.manifests.items()):
             if name == f"{app}/{process}" and json.loads(data)["config"]["digest"] == config_digest:
                 return digest
@@ -42,14 +42,14 @@ class Dynos:
             app.dynos.remove(dyno)
 
     def run(self, app: App, process: str, image: str, line: Line) -> Running:
-        """Start one dyno that is not of the formation, as the release phase is."""
+        """Start a one-off dyno, such as the release command."""
         manifest = self.manifest(app.name, process, image)
         assert manifest is not None, f"{process} was released without its image"
         name = f"{app.name}/{process}"
         return self.runner.start(self.registry, name, manifest, dict(app.config), free_port(), line)
 
-    def look(self, app: App) -> None:
-        """Bring the states of an app's dynos up to date."""
+    def refresh(self, app: App) -> None:
+        """Update the states of an app's dynos."""
         for dyno in app.dynos:
             code = dyno.running.exit_code() if dyno.running else 1
             if code is not None:
@@ -68,5 +68,5 @@ class Dynos:
             app.log.append(f"heroku[{dyno.name}]: Starting process with command `{dyno.process}`")
             dyno.running = self.runner.start(self.registry, name, manifest, app.config, dyno.port, line)
         except Exception as error:
-            # Whatever the engine says of it: for the app it is a dyno that did not start.
+            # Whatever the error is: the app has a dyno that did not start.
             line(f"can't be started: {error}")

@@ -1,4 +1,4 @@
-"""The formation of the stand-in's apps: which process types there are, how many of each, and which image each runs."""
+"""The formation of the stand-in's apps: process types with their quantity, size and image."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from shipit.rehearsal.server import Request, Response
 
 
 class Formation:
-    """Answers what is asked of a formation.
+    """Answers requests about a formation.
 
-    `shows_asked_images` is whether it has the image of a release that failed or is pending, and `names_images` whether
-    it has digests, as documented, or ids of Heroku's own; both were seen, and which one holds is not known here.
+    `shows_requested_images` is whether it shows the image of a release that failed or is pending, and `names_images`
+    whether it shows digests, as documented, or Heroku's own ids. Both were seen; which one Heroku does today is unknown.
     """
 
     def __init__(self, dynos: Dynos, releases: Releases) -> None:
-        self.shows_asked_images = False
+        self.shows_requested_images = False
         self.names_images = True
         self._dynos = dynos
         self._releases = releases
@@ -39,7 +39,7 @@ class Formation:
         return self._release(app, images) if images else self._scale(app, updates)
 
     def patch_process(self, app: App, request: Request) -> Response:
-        """One process type, as `container:rm` takes it out."""
+        """Remove one process type, as `container:rm` does."""
         process, body = request.groups["type"], json.loads(request.body or b"{}")
         if process not in app.formation:
             return failure(404, "not_found", "Couldn't find that process type.", resource="formation")
@@ -51,8 +51,8 @@ class Formation:
 
     def _rows(self, app: App, *, with_images: bool) -> list[dict[str, Any]]:
         rows = {name: dict(row) for name, row in app.formation.items()}
-        if self.shows_asked_images:
-            for name, image in app.asked.items():
+        if self.shows_requested_images:
+            for name, image in app.requested.items():
                 rows[name] = {"quantity": 0, "size": "Basic", **rows.get(name, {}), "image": image}
         return [
             {

@@ -1,7 +1,7 @@
-"""A Heroku that runs here: the Platform API around container releases, a registry with its rules, a release phase, dynos.
+"""A stand-in for Heroku: the Platform API for container releases, its registry, release commands, and dynos.
 
-Strict: a route, a header or a body that the real one would not take is refused. What the real one answers is known
-from its documentation and from its CLI; what is not known is a choice of whoever starts it.
+Strict: it refuses every route, header and body that Heroku would refuse. Its answers follow Heroku's documentation and CLI;
+where both are silent, whoever starts it chooses.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ ALLOWED_REQUESTS = 4500
 
 
 class HerokuStandIn(StrictServer):
-    """The API on its own port, and `registry` beside it. `token` is the one that both accept.
+    """The API on its own port, and `registry` on another. Both accept `token`.
 
-    `formation` and `releases` hold the choices about what is not known of Heroku.
+    `formation` and `releases` have the options for behaviour that Heroku does not document.
     """
 
     def __init__(self, *, token: str, runner: Runner | None = None) -> None:
@@ -79,7 +79,7 @@ class HerokuStandIn(StrictServer):
         return app
 
     def variables(self) -> dict[str, str]:
-        """What shipit's environment needs to reach this instead of the real one."""
+        """The environment variables that make shipit use this stand-in."""
         return {
             "SHIPIT_HEROKU_API": f"http://{self.host}",
             "SHIPIT_HEROKU_REGISTRY": self.registry.host,
@@ -89,7 +89,7 @@ class HerokuStandIn(StrictServer):
     def answer(self, request: Request) -> Response:
         is_open = request.path.startswith(("/streams/", "/logs/"))
         if is_open and "authorization" in request.headers:
-            return failure(400, "bad_request", "a stream is asked for without credentials")
+            return failure(400, "bad_request", "a stream is requested without credentials")
         if is_open:
             return super().answer(request)
         if request.headers.get("authorization") != f"Bearer {self.token}":
@@ -170,7 +170,7 @@ class HerokuStandIn(StrictServer):
 
     def _get_dynos(self, request: Request) -> Response:
         app = self.apps[request.groups["app"]]
-        self.dynos.look(app)
+        self.dynos.refresh(app)
         return json_response([dyno_row(app, dyno) for dyno in app.dynos])
 
     def _post_log_session(self, request: Request) -> Response:

@@ -1,6 +1,6 @@
-"""What makes a release of the stand-in's apps: images, config vars, a process type that goes, a rollback.
+"""The releases of the stand-in's apps: images, config vars, a removed process type, a rollback.
 
-Each runs the release command that is in force, and takes effect when that ends well.
+Each runs the app's release command, and takes effect when that succeeds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Images = Mapping[str, str | None]
 
 
 class Output:
-    """What a release phase writes, for those who follow it."""
+    """The output of a release command, for any number of readers."""
 
     def __init__(self) -> None:
         self._data = bytearray()
@@ -53,8 +53,8 @@ class Output:
 class Releases:
     """Makes releases; `url` names the stream of one. The lock is the stand-in's, and is held by whoever calls.
 
-    `rolls_config_back` is whether a rollback brings config vars back, and `removal_releases` whether a process type
-    that goes makes a release; which Heroku does is not known here.
+    `rolls_config_back` is whether a rollback restores config vars, and `removal_releases` whether removing a process
+    type makes a release: what Heroku does is unknown.
     """
 
     def __init__(self, dynos: Dynos, lock: threading.RLock, url: Callable[[str], str]) -> None:
@@ -67,19 +67,19 @@ class Releases:
         self._is_over = False
 
     def stop(self) -> None:
-        """End release phases that still run."""
+        """End release commands that still run."""
         self._is_over = True
 
     def images(self, app: App, images: Mapping[str, str]) -> str:
-        """Release images; the warning, where there is nothing new in them and so no release.
+        """Release images; returns Heroku's warning when none is new, and so nothing is released.
 
-        An image that a type was given last is not new, though its release failed.
+        The image of a type's last release is not new, even when that release failed.
         """
-        stale = {name: image for name, image in images.items() if app.asked.get(name) != image}
+        stale = {name: image for name, image in images.items() if app.requested.get(name) != image}
         warning = " ".join(UNCHANGED.format(name) for name in images if name not in stale)
         if stale:
             names = ", ".join(f"{name} ({image.removeprefix('sha256:')[:12]})" for name, image in sorted(stale.items()))
-            app.asked |= stale
+            app.requested |= stale
             self._make(app, f"Deployed {names}", stale)
         return warning
 
@@ -96,8 +96,8 @@ class Releases:
             self._make(app, f"{verb} {', '.join(sorted(changed))} config vars", {})
 
     def removal(self, app: App, process: str) -> None:
-        """Take a process type out."""
-        app.asked.pop(process, None)
+        """Remove a process type."""
+        app.requested.pop(process, None)
         if self.removal_releases:
             self._make(app, f"Removed {process}", {process: None})
         else:
@@ -105,11 +105,11 @@ class Releases:
             self.dynos.stop(app, [process])
 
     def rollback(self, app: App, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """Release the images and config vars of a release that succeeded, as they were when it was the newest."""
+        """Release the images and config vars of an earlier release that succeeded."""
         images, config = app.past[wanted["id"]]
         if self.rolls_config_back:
             app.config = dict(config)
-        app.asked = dict(images)
+        app.requested = dict(images)
         gone = {name: None for name in app.formation if name not in images}
         return self._make(app, f"Rollback to v{wanted['version']}", {**images, **gone})
 

@@ -146,7 +146,7 @@ BAD: list[Any] = [
         {"HEROKU_API_KEY": "not-the-token"}, {},
         ["unauthorized: Invalid credentials provided", "hint: the token from HEROKU_API_KEY is wrong or expired: set HEROKU_API_KEY, or run heroku login"], id="token",
     ),
-    pytest.param({"HEROKU_API_KEY": ""}, {}, ["nobody is logged in to Heroku", "hint: set HEROKU_API_KEY, or run heroku login"], id="no-token"),
+    pytest.param({"HEROKU_API_KEY": ""}, {}, ["not logged in to Heroku", "hint: set HEROKU_API_KEY, or run heroku login"], id="no-token"),
     pytest.param(
         {}, {"target": "{app: shop-gone}"},
         ["there is no app 'shop-gone' that this account may see", "hint: check app: in deploy.yml, or create it: heroku create shop-gone --stack container"],

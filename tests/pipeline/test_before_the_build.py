@@ -69,7 +69,7 @@ def test_a_missing_heroku_login_is_told_before_the_build(tmp_path: Path, engine:
         )
         with run, pytest.raises(RemoteError) as caught:
             deploy(run)
-        assert caught.value.what == "nobody is logged in to Heroku" and "HEROKU_API_KEY" in caught.value.hint
+        assert caught.value.what == "not logged in to Heroku" and "HEROKU_API_KEY" in caught.value.hint
         assert not [event for event in events if isinstance(event, StepStarted)]
         assert engine.calls == 0 and heroku.log == [] and not (tmp_path / "asked").exists()
 

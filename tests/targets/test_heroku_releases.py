@@ -15,7 +15,7 @@ MIGRATE = "release: [migrate]"
 @pytest.fixture(params=[False, True], ids=["formation-runs", "formation-asked"])
 def place(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[HerokuPlace]:
     """Whether a formation shows what runs or what was asked for last is not documented."""
-    with heroku_place(tmp_path / "project", shows_asked_images=request.param) as made:
+    with heroku_place(tmp_path / "project", shows_requested_images=request.param) as made:
         yield made
 
 

@@ -20,7 +20,7 @@ def place(tmp_path: Path) -> Iterator[HerokuPlace]:
 
 @pytest.fixture(params=[False, True], ids=["formation-runs", "formation-asked"])
 def either(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[HerokuPlace]:
-    with heroku_place(tmp_path / "project", shows_asked_images=request.param) as made:
+    with heroku_place(tmp_path / "project", shows_requested_images=request.param) as made:
         yield made
 
 

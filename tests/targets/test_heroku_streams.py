@@ -14,7 +14,7 @@ from shipit.clock import Clock, Deadline
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.events import Event
 from shipit.rehearsal.server import Request, Response, StrictServer
-from shipit.targets.heroku.address import may_be_followed
+from shipit.targets.heroku.address import is_trusted_url
 from shipit.targets.heroku.client import HerokuClient
 from shipit.targets.heroku.lines import LONGEST_LINE, Lines
 from shipit.targets.heroku.streams import ReleaseOutput, recent_logs
@@ -182,7 +182,7 @@ REAL = "https://api.heroku.com"
     ],
 )
 def test_where_a_stream_is_followed(url: str, base: str, is_followed: bool) -> None:
-    assert may_be_followed(url, base) is is_followed
+    assert is_trusted_url(url, base) is is_followed
 
 
 def test_a_session_elsewhere_is_not_asked(tmp_path_factory: pytest.TempPathFactory, streams: Streams) -> None:

@@ -1,4 +1,4 @@
-"""Where Heroku's API and registry are, and which URLs of theirs are followed. Pure."""
+"""The addresses of Heroku's API and registry, and which URLs from its answers are requested. Pure."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ REGISTRY = "registry.heroku.com"
 
 
 def api_address(environment: ProcessEnvironment) -> tuple[str, str]:
-    """The API's URL and the registry's host; SHIPIT_HEROKU_API and SHIPIT_HEROKU_REGISTRY name others, for a stand-in."""
+    """The API's URL and the registry's host; SHIPIT_HEROKU_API and SHIPIT_HEROKU_REGISTRY override them, for a stand-in."""
     api = (environment.get("SHIPIT_HEROKU_API") or API).rstrip("/")
     return api, environment.get("SHIPIT_HEROKU_REGISTRY") or REGISTRY
 
 
 def host_of_api(base: str) -> str:
-    """The host name of an API's URL; empty where it has none."""
+    """The host name of an API's URL; empty when the URL is invalid."""
     parts = _split(base)
     return (parts.hostname if parts else "") or ""
 
@@ -35,11 +35,11 @@ def check_api(base: str) -> None:
         raise RemoteError("a token is only sent over https", where=base, hint=hint)
 
 
-def may_be_followed(url: str, base: str, *, schemes: tuple[str, ...] = ("https",)) -> bool:
-    """Whether a URL that the API at `base` names is asked: over https, at a public host, with no password in it.
+def is_trusted_url(url: str, base: str, *, schemes: tuple[str, ...] = ("https",)) -> bool:
+    """Whether to request a URL from an answer of the API at `base`: https, a public host, no password in it.
 
-    A stand-in on this machine may name itself. Names that resolve to private addresses are not told apart: over https
-    their certificate would have to be valid.
+    A stand-in on this machine may use its own address. A name that resolves to a private address is allowed: over https
+    it needs a valid certificate.
     """
     parts, own = _split(url), _split(base)
     if parts is None or own is None or not parts.hostname or "@" in parts.netloc or not url.isprintable():
@@ -59,7 +59,7 @@ def _split(url: str) -> SplitResult | None:
 
 
 def _is_public(host: str) -> bool:
-    """Whether a host is a name with a dot that is no address, in none of the forms that resolvers take for one."""
+    """Whether a host is a domain name, and not an IP address in any form that resolvers accept."""
     name = host.rstrip(".").lower()
     if "." not in name or ":" in name or is_loopback(name) or name.endswith((".local", ".internal")):
         return False

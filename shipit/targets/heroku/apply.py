@@ -1,4 +1,4 @@
-"""Applies the steps of an app. Each looks at the app again before it writes, and does only what is still to be done."""
+"""Applies the steps of an app. Each reads the app again before it writes, and skips what is done already."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What deploy.yml says of a Heroku target."""
+"""The configuration of a Heroku target in deploy.yml."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from shipit.config.units import Command, Flag, Misplaced, UrlPath, Whole, matchi
 from shipit.errors import ConfigError
 
 APP_PATTERN = r"^[a-z][a-z0-9-]{1,28}[a-z0-9]$"
-APP_SAID = "should be the name of a Heroku app: 3 to 30 lower-case letters, digits and '-', beginning with a letter"
+APP_RULE = "should be the name of a Heroku app: 3 to 30 lower-case letters, digits and '-', beginning with a letter"
 _PROCESS = "should be a process type: letters, digits, '-' and '_', at most 128"
 WEB = "web"
-AppName = Annotated[str, matching(APP_PATTERN, APP_SAID)]
+AppName = Annotated[str, matching(APP_PATTERN, APP_RULE)]
 _SIZE = "should be a dyno size such as standard-1x: letters, digits, '.' and '-'"
 DynoSize = Annotated[str, matching(r"^[A-Za-z0-9.-]{1,64}$", _SIZE)]
-# devcenter.heroku.com, "Dyno Types"; others may follow, so what is not here is only doubted.
+# devcenter.heroku.com, "Dyno Types"; there may be new ones, so an unknown size is only a warning.
 SIZES = (
     "eco", "basic", "standard-1x", "standard-2x", "performance-m", "performance-l", "performance-l-ram", "performance-xl",
     "performance-2xl", "private-s", "private-m", "private-l", "private-l-ram", "private-xl", "private-2xl",

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from shipit.drafts.files import Process, ProjectFacts
 from shipit.drafts.kind import NONE, Choice, Detection, Folder, KindDraft, Question, Remote, TargetDraft
 from shipit.drafts.text import yaml_command, yaml_name, yaml_text
-from shipit.targets.heroku.config import APP_PATTERN, APP_SAID
+from shipit.targets.heroku.config import APP_PATTERN, APP_RULE
 from shipit.targets.heroku.project_files import read_app_json, read_heroku_yml, read_procfile
 
 _APP_URL = re.compile(r"(?:git\.heroku\.com/|git@heroku\.com:)([a-z][a-z0-9-]{1,28}[a-z0-9])\.git")
@@ -46,7 +46,7 @@ def question(project: ProjectFacts, found: Detection) -> Question:
 
 
 def _check_app(text: str) -> str:
-    return "" if re.fullmatch(APP_PATTERN, text) else APP_SAID
+    return "" if re.fullmatch(APP_PATTERN, text) else APP_RULE
 
 
 def heroku_name(app: str) -> str:

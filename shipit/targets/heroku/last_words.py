@@ -1,4 +1,4 @@
-"""What a dyno that crashed wrote: the lines of its last run, out of a log that holds earlier runs, too. Pure.
+"""Finds the last run of a crashed dyno in a log that has earlier runs too. Pure.
 
 Source: devcenter.heroku.com/articles/logging and /articles/dyno-lifecycle: the lines of the platform on a dyno.
 """
@@ -14,15 +14,15 @@ _END = re.compile(rf"{_PLATFORM}(?:Process exited with status|State changed from
 
 
 def last_run(lines: Sequence[str]) -> list[str]:
-    """The lines of the run that ended last, up to its end; all of them where none ended.
+    """The lines of the last run that ended; all lines when none ended.
 
-    They begin behind the line with which the platform started it, or behind the end of the run before.
+    They begin after the line with which the platform started the run, or after the end of the previous run.
     """
     ends = [index for index, line in enumerate(lines) if _END.match(line)]
     if not ends:
         starts = [index for index, line in enumerate(lines) if _START.match(line)]
         return list(lines[starts[-1] + 1 :] if starts else lines)
-    # How it exited and that it crashed are two lines on one end.
+    # The exit status and the crash are two lines about one end.
     last = first = ends[-1]
     while first - 1 in ends:
         first -= 1

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-# A line of which no reader would see the end.
+# A longer line is replaced by its size.
 LONGEST_LINE = 64 * 1024
 TAIL_LINES = 20
 
 
 class Lines:
-    """Cuts what it is fed into lines. `tail` holds the last of them.
+    """Splits chunks of bytes into lines. `tail` has the last ones.
 
     A line of more than 64 KiB is replaced by its size: a secret in it could not be found in a part of it.
     """
@@ -22,7 +22,7 @@ class Lines:
         self._dropped = 0
 
     def feed(self, data: bytes) -> Iterator[str]:
-        """The lines that end in these bytes."""
+        """The lines that end in this chunk."""
         start = 0
         while (end := data.find(b"\n", start)) >= 0:
             self._add(data[start:end])
@@ -31,7 +31,7 @@ class Lines:
         self._add(data[start:])
 
     def end(self) -> Iterator[str]:
-        """The last line, where no newline ended it."""
+        """The last line, if it has no newline."""
         if self._rest or self._dropped:
             yield self._line()
 

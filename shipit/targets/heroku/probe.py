@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shipit.errors import DeadlinePassed, RemoteError
-from shipit.targets.heroku.address import may_be_followed
+from shipit.targets.heroku.address import is_trusted_url
 from shipit.targets.heroku.client import HerokuClient
 from shipit.targets.heroku.observed import ProbeFacts
 
@@ -14,7 +14,7 @@ def probe_app(client: HerokuClient, web_url: str, path: str) -> ProbeFacts:
     """The app's answer to GET of a path, or of `/` when none is required. Sends no credentials, follows no redirect."""
     shown = path or "/"
     url = f"{web_url.rstrip('/')}{shown}"
-    if not may_be_followed(url, client.wire.base, schemes=("http", "https")):
+    if not is_trusted_url(url, client.wire.base, schemes=("http", "https")):
         return ProbeFacts(shown, 0, "the app's URL is not a public URL", bool(path))
     deadline = client.deadline.within(PROBE_S)
     try:

@@ -1,4 +1,4 @@
-"""Apps that nothing can be deployed to, and what to do about each. Pure."""
+"""Errors for apps that can't run container images, with what to do about each. Pure."""
 
 from __future__ import annotations
 

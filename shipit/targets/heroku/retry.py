@@ -1,4 +1,4 @@
-"""Retries: reads until the deadline, writes for two minutes. A write is sent again only after a look that it was not done."""
+"""Retries: reads until the deadline, writes for two minutes. A write is sent again only after a read shows that it was not done."""
 
 from __future__ import annotations
 

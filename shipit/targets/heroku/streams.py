@@ -1,4 +1,4 @@
-"""The output of a release phase, and logs: streams at URLs that Heroku names, asked for without our token."""
+"""The output of a release command, and logs: streams at URLs from Heroku's answers, requested without our token."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 from shipit.clock import Deadline
 from shipit.errors import DeadlinePassed, RemoteError
 from shipit.http.messages import Answer
-from shipit.targets.heroku.address import may_be_followed
+from shipit.targets.heroku.address import is_trusted_url
 from shipit.targets.heroku.client import HerokuClient
 from shipit.targets.heroku.lines import TAIL_LINES, Lines
 from shipit.targets.heroku.wire import HerokuWire
@@ -19,11 +19,11 @@ LOG_S = 10.0
 
 
 class ReleaseOutput:
-    """The output of one release phase, read on from where it was left. `lines.tail` holds its last lines."""
+    """The output of one release command; each read continues where the last one ended. `lines.tail` has its last lines."""
 
     def __init__(self, wire: HerokuWire, url: str | None) -> None:
         self.lines = Lines()
-        self.is_refused = bool(url) and not may_be_followed(url or "", wire.base)
+        self.is_refused = bool(url) and not is_trusted_url(url or "", wire.base)
         self._wire = wire
         self._url = None if self.is_refused else url
         self._offset = 0
@@ -31,7 +31,7 @@ class ReleaseOutput:
     def more(self, deadline: Deadline) -> Iterator[str]:
         """Lines until the stream ends, breaks, is silent for five seconds, or the deadline passes.
 
-        The stream is not there in the first seconds: that is an empty stream.
+        A stream that does not exist yet, as in the first seconds, is empty.
         """
         if self._url is None:
             return
@@ -51,15 +51,15 @@ class ReleaseOutput:
 
 
 def recent_logs(client: HerokuClient, dyno: str = "", count: int = TAIL_LINES) -> list[str]:
-    """The last lines of the app's log, or of one dyno's: those that come within ten seconds.
+    """The last lines of the app's log, or of one dyno's, that arrive within ten seconds: a session may stay open.
 
-    Empty where it can't be read. Some sessions stay open after the last line.
+    Empty when the log can't be read.
     """
     client = replace(client, deadline=Deadline.after(client.wire.clock, LOG_S), attempts=1)
     found: deque[str] = deque(maxlen=count)
     try:
         url = client.log_session(count, dyno)
-        if may_be_followed(url, client.wire.base):
+        if is_trusted_url(url, client.wire.base):
             found.extend(_log_lines(client, url))
     except (RemoteError, DeadlinePassed):
         return []
@@ -78,17 +78,17 @@ def _log_lines(client: HerokuClient, url: str) -> Iterator[str]:
                 yield from parse_log(lines.feed(chunk), is_events=is_events)
             yield from parse_log(lines.end(), is_events=is_events)
     except (RemoteError, DeadlinePassed):
-        # What came until then is what there is.
+        # Return the lines that arrived.
         return
 
 
 def _opened(wire: HerokuWire, url: str, headers: Mapping[str, str], deadline: Deadline) -> Answer:
-    """A stream that may have nothing to say for a while, and never carries our token."""
+    """Open a stream without our token. It may be silent for a while."""
     return wire.http.send("GET", url, headers=headers, stream=True, read_s=SILENT_S, least_rate=0, deadline=deadline)
 
 
 def parse_log(lines: Iterable[str], *, is_events: bool) -> Iterator[str]:
-    """The lines of a log session, which come plain or as the `data:` of server-sent events."""
+    """The lines of a log session: plain text, or the `data:` of server-sent events."""
     for line in lines:
         if is_events and not line.startswith("data:"):
             continue

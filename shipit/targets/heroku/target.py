@@ -75,7 +75,7 @@ class HerokuTarget:
 
     def check_login(self, environment: ProcessEnvironment, clients: Clients) -> None:
         if token_of(environment, clients) is None:
-            raise RemoteError("nobody is logged in to Heroku", where=self.place.identity, hint=NO_TOKEN, status=401)
+            raise RemoteError("not logged in to Heroku", where=self.place.identity, hint=NO_TOKEN, status=401)
 
     def registry_logins(self, environment: ProcessEnvironment, clients: Clients) -> Mapping[str, Credentials]:
         token = token_of(environment, clients)

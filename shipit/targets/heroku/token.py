@@ -24,7 +24,7 @@ NO_TOKEN = "set HEROKU_API_KEY, or run heroku login"
 
 @dataclass(frozen=True)
 class Token:
-    """The token, and what had it."""
+    """The token, and its source."""
 
     value: str = field(repr=False)
     origin: str
@@ -33,7 +33,7 @@ class Token:
 def find_token(environment: ProcessEnvironment) -> Token | None:
     """The token: HEROKU_API_KEY, else the system's keychain, else the netrc file, else what `heroku auth:token` prints.
 
-    None when nobody is logged in. Where SHIPIT_HEROKU_API names another API, what was kept for Heroku's is not used.
+    None when not logged in. With SHIPIT_HEROKU_API, a token that is stored for Heroku's own API is not used.
     """
     found = _looked_for(environment)
     environment.redactor.add((found.value,) if found else ())
@@ -50,7 +50,7 @@ def _looked_for(environment: ProcessEnvironment) -> Token | None:
 
 
 def _from_keychain(environment: ProcessEnvironment) -> Token | None:
-    """The keychain knows it by the account that the CLI notes beside its other data."""
+    """From the keychain, under the account that the CLI writes to its data folder."""
     if environment.get("HEROKU_NETRC_WRITE") == "true":
         return None
     data = Path(environment.get("XDG_DATA_HOME") or environment.home / ".local/share")
@@ -68,7 +68,7 @@ def _from_keychain(environment: ProcessEnvironment) -> Token | None:
 
 
 def _from_netrc(environment: ProcessEnvironment, host: str) -> Token | None:
-    """The netrc file; where the CLI has encrypted it, gpg is asked for it, as the CLI does."""
+    """From the netrc file; one that the CLI encrypted is decrypted by gpg, as the CLI does."""
     file = Path(environment.get("NETRC") or environment.home / ".netrc")
     encrypted = file.with_name(f"{file.name}.gpg")
     if encrypted.is_file():
@@ -80,7 +80,7 @@ def _from_netrc(environment: ProcessEnvironment, host: str) -> Token | None:
 
 
 def _read(file: Path) -> bytes:
-    """A regular file of at most 1 MiB; empty where it is none, or can't be read."""
+    """The bytes of a regular file of at most 1 MiB; empty when it can't be read."""
     try:
         return read_file(file)
     except Unreadable:
@@ -93,7 +93,7 @@ def _from_cli(environment: ProcessEnvironment) -> Token | None:
 
 
 def _printed(command: list[str], environment: ProcessEnvironment) -> str:
-    """The last line that a program prints; empty where it prints nothing, or no text."""
+    """The last line that a program prints; empty without output, or when it is not text."""
     try:
         lines = _output(command, environment).decode().strip().splitlines()
     except UnicodeDecodeError:
@@ -102,7 +102,7 @@ def _printed(command: list[str], environment: ProcessEnvironment) -> str:
 
 
 def _output(command: list[str], environment: ProcessEnvironment) -> bytes:
-    """What a program prints, where it is installed and ends well; it is never asked twice, and never asks."""
+    """The output of a program; empty when it is not installed or fails. It can't prompt."""
     program = shutil.which(command[0], path=environment.get("PATH"))
     if program is None:
         return b""

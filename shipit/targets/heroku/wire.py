@@ -81,7 +81,7 @@ class HerokuWire:
         where, request_id = shown(method, url), str(uuid.uuid4())
         if not self.token:
             hint = "set HEROKU_API_KEY, or run heroku login"
-            raise RemoteError("nobody is logged in to Heroku", where=where, hint=hint, status=401)
+            raise RemoteError("not logged in to Heroku", where=where, hint=hint, status=401)
         deadline.sleep(self.budget.spend(), where)
         sent = {
             "Accept": accept,
