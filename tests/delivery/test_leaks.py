@@ -315,9 +315,9 @@ def test_a_value_that_may_stand_there_by_chance_is_none(shipit: Shipit, registry
 def test_scaling_builds_and_releases_nothing_new(shipit: Shipit, heroku: HerokuStandIn) -> None:
     text = (
         "app: hello\nimage: {build: {context: .}}\n"
-        "targets: {heroku: {app: shop-prod, settle: 0s, processes: {worker: {command: python /app/app.py, quantity: 1}}}}\n"
+        "targets: {heroku: {app: shop-prod, settle: 0s, processes: {worker: {command: sleep 999, quantity: 1}}}}\n"
     )
-    shipit.write(Dockerfile="FROM scratch\nCOPY . /app/\n", app__py="import time\ntime.sleep(999)\n", deploy__yml=text)
+    shipit.write(Dockerfile="FROM scratch\nCOPY . /app/\n", deploy__yml=text)
     first = shipit.run("deploy")
     assert first.returncode == 0, first.stdout + first.stderr
     image = shipit.run("build").stdout
