@@ -107,7 +107,7 @@ def main() -> None:
     _draw(pictures)
 
 
-def _runs(folder: Path, registry: RegistryServer, cluster: Cluster, heroku: Heroku) -> list[list[str]]:
+def _runs(folder: Path, registry: RegistryServer, cluster: Cluster, heroku: Heroku) -> dict[str, list[str]]:
     """Three deploys; what the terminal showed in the middle of the second, and at the end of the third."""
     DockerHub(registry.host, folder / "hub").having("python:3.12-alpine")
     heroku.create_app(APP)
@@ -128,11 +128,14 @@ def _runs(folder: Path, registry: RegistryServer, cluster: Cluster, heroku: Hero
     assert first.returncode == 0, first.stderr
     (shipit.folder / "message.txt").write_text("now with search\n")
     _commit(shipit, "search")
-    live = _recorded(shipit)
+    live = _recorded(shipit, "deploy")
     source = (shipit.folder / "app.py").read_text()
     (shipit.folder / "app.py").write_text(source.replace("MESSAGE =", f"{BROKEN}MESSAGE =", 1))
     _commit(shipit, "database")
-    return [_moment(live), live[-1], _recorded(shipit)[-1]]
+    return {
+        "shipit deploy": _moment(live),
+        "shipit deploy k8s": _recorded(shipit, "deploy", "k8s")[-1],
+    }
 
 
 def _kubeconfig(cluster: Cluster, proxy: TlsProxy, folder: Path) -> Path:
@@ -154,12 +157,12 @@ def _commit(shipit: Shipit, message: str) -> None:
         subprocess.run(["git", *command], cwd=shipit.folder, check=True)
 
 
-def _recorded(shipit: Shipit) -> list[list[str]]:
-    """What a terminal shows of `shipit deploy` after each of its writes."""
+def _recorded(shipit: Shipit, *words: str) -> list[list[str]]:
+    """What a terminal shows of a command after each of its writes."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(shipit.folder)
-        os.execve(sys.executable, [sys.executable, "-m", "shipit", "deploy"], shipit.env)
+        os.execve(sys.executable, [sys.executable, "-m", "shipit", *words], shipit.env)
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 60, COLUMNS, 0, 0))
     screen, shown = Screen(), []
     while True:
@@ -180,10 +183,12 @@ def _moment(shown: list[list[str]]) -> list[str]:
     return busy[-1]
 
 
-def _draw(pictures: list[list[str]]) -> None:
+def _draw(pictures: dict[str, list[str]]) -> None:
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, color_system="truecolor")
-    for number, lines in enumerate(pictures):
-        console.print(Text("\n$ shipit deploy" if number else "$ shipit deploy", style="bold"))
+    for number, (command, lines) in enumerate(pictures.items()):
+        if number:
+            console.print()
+        console.print(Text(f"$ {command}", style="bold"))
         for line in lines:
             console.print(Text.from_ansi(line), soft_wrap=True)
     PICTURE.write_text(console.export_svg(title="shop", unique_id="shipit"))
