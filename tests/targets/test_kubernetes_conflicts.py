@@ -174,3 +174,35 @@ def test_a_status_that_keeps_changing_is_borne_for_some_attempts(tmp_path: Path,
 
 def _versions(place: KubePlace) -> dict[Any, str]:
     return {key: item["metadata"]["resourceVersion"] for key, item in place.api.objects.items()}
+
+
+def test_an_unchanged_namespace_is_read_with_one_request_for_each_kind(place: KubePlace) -> None:
+    """Secrets are read by name: a list would read the values of others."""
+    place.own = "---\n".join(OWN.replace("own", f"own-{number}").replace("VALUE", "'1'") for number in range(30))
+    place.own += "".join(
+        f"---\napiVersion: v1\nkind: Secret\nmetadata: {{name: s-{number}}}\ndata: {{}}\n" for number in range(4)
+    )
+    assert place.deploy("one")[0] == 0
+    place.api.log.clear()
+    code, finished, _ = place.deploy("one")
+    assert (code, finished.state) == (0, "unchanged")
+    asked = [path.removeprefix("/api/v1/namespaces/prod") for _, path in place.api.log if "/namespaces/prod/" in path]
+    assert sorted(path for path in asked if "configmaps" in path) == ["/configmaps"]
+    assert sorted(path for path in asked if "secrets" in path) == [
+        *(f"/secrets/s-{number}" for number in range(4)),
+        "/secrets/shop-env",
+    ]
+    assert len(asked) == 11, asked
+
+
+def test_who_may_not_list_has_objects_read_by_name(tmp_path: Path) -> None:
+    class Strict(KubeApi):
+        def answer(self, request: Request) -> Response:
+            if request.method == "GET" and request.path.endswith("/configmaps"):
+                return Response(403, b'{"kind": "Status", "reason": "Forbidden"}')
+            return super().answer(request)
+
+    own = "---\n".join(OWN.replace("own", f"own-{number}").replace("VALUE", "'1'") for number in range(5))
+    with kube_place(tmp_path / "shop", own, Strict) as place:
+        assert place.deploy("one")[0] == 0
+        assert place.steps("one")[2] == ()

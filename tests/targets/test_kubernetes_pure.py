@@ -18,9 +18,9 @@ from shipit.targets.kubernetes.applied import applied, plan_back
 from shipit.targets.kubernetes.config import KubernetesConfig, WorkloadConfig
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.drift import differences, hashes, object_differences, stamp
+from shipit.targets.kubernetes.images import image_for, image_names, pin_images
 from shipit.targets.kubernetes.judge import judge_kubernetes
 from shipit.targets.kubernetes.live import Live, Pod
-from shipit.targets.kubernetes.manifests import image_for, image_names, pin_images
 from shipit.targets.kubernetes.observed import KubernetesObserved, Serving
 from shipit.targets.kubernetes.parse import parse_image_id, parse_live, parse_meta, parse_pod
 from shipit.targets.kubernetes.plan import ordered, plan_objects, plan_release_job

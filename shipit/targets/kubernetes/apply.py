@@ -15,7 +15,8 @@ from shipit.targets.kubernetes.drift import hashes, object_differences, stamp
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.observed import key_of
 from shipit.targets.kubernetes.pull_secret import render_pull_secret_of
-from shipit.targets.kubernetes.render import COPIED_ANNOTATION, PREVIOUS_LABEL, Manifest, render_previous
+from shipit.targets.kubernetes.render import COPIED_ANNOTATION, PREVIOUS_LABEL, Manifest
+from shipit.targets.kubernetes.render_secrets import render_previous
 from shipit.targets.kubernetes.sealed import Mark, is_secret, opened, sealed_live, secret_values, value_marks
 from shipit.targets.kubernetes.steps import (
     ApplyObject,

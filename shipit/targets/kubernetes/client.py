@@ -6,7 +6,7 @@ Source: Kubernetes API concepts, "Server-Side Apply", "API discovery", "Retrievi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -17,15 +17,14 @@ from shipit.http.fields import Field
 from shipit.http.messages import Answer
 from shipit.http.retry import retrying
 from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.pages import PAGE, read_pages
 from shipit.targets.kubernetes.parse import parse_live
 from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
-from shipit.targets.kubernetes.server import ApiServer, Query, error_of, parsed
+from shipit.targets.kubernetes.server import ApiServer, Query, checked, parsed
 
 T = TypeVar("T")
 ATTEMPTS = 4
 CONFLICT = 409
-# Items of one answer of a list, and bytes of all of them.
-_PAGE, _MOST_LISTED = 500, 256 * 1024 * 1024
 _GONE_POLL_S = 0.3
 _APPLY = "application/apply-patch+yaml"
 
@@ -51,17 +50,17 @@ class KubernetesClient:
         self, api: str, plural: str, namespace: str, parse: Callable[[Field], T], selector: str = "", fields: str = ""
     ) -> list[T]:
         """Objects of a namespace, by label and field selector. `api` is such as `api/v1` or `apis/apps/v1`."""
-        query: dict[str, str | int] = {"limit": _PAGE}
+        query: dict[str, str | int] = {"limit": PAGE}
         query |= {key: text for key, text in (("labelSelector", selector), ("fieldSelector", fields)) if text}
-        return self._pages(f"/{api}/namespaces/{namespace}/{plural}", query, parse)
+        return read_pages(self._page, f"/{api}/namespaces/{namespace}/{plural}", query, parse)
 
-    def listed_of(self, manifest: Mapping[str, Any], namespace: str) -> dict[str, Live]:
-        """Name -> live object, of all that have the kind and the namespace of a manifest."""
+    def listed_of(self, manifest: Mapping[str, Any], namespace: str, names: Collection[str]) -> dict[str, Live]:
+        """Name -> live object, of those that have the kind and the namespace of a manifest, and one of the names."""
         path = self.path(manifest, namespace).rpartition("/")[0]
         # The items of a list lack their kind.
         head = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"]}
-        items = self._pages(path, {"limit": _PAGE}, lambda item: item.within(head))
-        return {item["metadata"]["name"].text(): parse_live(item) for item in items}
+        items = read_pages(self._page, path, {"limit": PAGE}, lambda item: (item["metadata"]["name"].text(), item))
+        return {name: parse_live(item.within(head)) for name, item in items if name in names}
 
     def apply(self, manifest: Manifest, namespace: str) -> Live:
         """Server-side apply as field manager `shipit`, which takes fields over from others; the object as it is then.
@@ -153,35 +152,12 @@ class KubernetesClient:
         except DeadlinePassed:
             raise DeadlinePassed(f"the deadline passed while waiting for {waiting_for}") from None
 
-    def _pages(self, path: str, query: dict[str, str | int], parse: Callable[[Field], T]) -> list[T]:
-        """The items of a list, however many answers it takes. A list that expired meanwhile is begun again, once."""
-        items: list[T] = []
-        left, has_expired = _MOST_LISTED, False
-        while True:
-            try:
-                answer = self._again(lambda: _checked(self.server.send("GET", path, self.deadline, query=query)))
-            except RemoteError as error:
-                if error.status != 410 or has_expired:
-                    raise
-                has_expired, items = True, []
-                query.pop("continue", None)
-                continue
-            left -= len(answer.content)
-            if left < 0:
-                raise RemoteError("the list is longer than 256 MiB", where=answer.request.shown)
-            page = parsed(answer)
-            items += map(parse, page["items"].rows())
-            token = page["metadata"]["continue"].text()
-            if not token:
-                return items
-            query["continue"] = token
-
-    def _read(self, path: str, query: Query | None = None) -> Field:
-        return self._again(lambda: _good(self.server.send("GET", path, self.deadline, query=query)))
+    def _page(self, path: str, query: Query) -> Answer:
+        return self._again(lambda: checked(self.server.send("GET", path, self.deadline, query=query)))
 
     def _maybe(self, path: str) -> Field | None:
         try:
-            return self._read(path)
+            return self._again(lambda: parsed(self.server.send("GET", path, self.deadline)))
         except RemoteError as error:
             if error.status == 404:
                 return None
@@ -193,7 +169,7 @@ class KubernetesClient:
         """Send a request with a body; its answer. Raises: RemoteError."""
 
         def once() -> Field:
-            return _good(
+            return parsed(
                 self.server.send(
                     method, path, self.deadline, query=query, body=body.encode(), content_type=content_type
                 )
@@ -203,17 +179,6 @@ class KubernetesClient:
 
     def _again(self, call: Callable[[], T]) -> T:
         return retrying(call, deadline=self.deadline, emit=self.emit, attempts=self.attempts)
-
-
-def _checked(answer: Answer) -> Answer:
-    """An answer that is no failure. Raises: RemoteError."""
-    if not 200 <= answer.status < 300:
-        raise error_of(answer)
-    return answer
-
-
-def _good(answer: Answer) -> Field:
-    return parsed(_checked(answer))
 
 
 def _named(found: Field, manifest: Mapping[str, Any]) -> Live:

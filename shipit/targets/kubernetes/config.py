@@ -237,7 +237,8 @@ class KubernetesConfig(TargetConfig):
     def images_in_manifests(self, folder: ProjectFolder, images: Mapping[str, ImageConfig]) -> Set[str]:
         if not self.manifests:
             return frozenset()
-        from shipit.targets.kubernetes.manifests import image_for, image_names, read_manifests
+        from shipit.targets.kubernetes.images import image_for, image_names
+        from shipit.targets.kubernetes.manifests import read_manifests
 
         repositories = {name: image.repository or "" for name, image in images.items()}
         texts = [text for manifest in read_manifests(folder, self.manifests) for text in image_names(manifest)]

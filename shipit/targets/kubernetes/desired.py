@@ -12,7 +12,7 @@ from shipit.errors import ConfigErrors
 from shipit.release import Image, ImageUse, Release
 from shipit.targets.kubernetes.config import ONLY, KubernetesConfig
 from shipit.targets.kubernetes.drift import fingerprint
-from shipit.targets.kubernetes.manifests import image_for, image_names, pin_images
+from shipit.targets.kubernetes.images import image_for, image_names, pin_images
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.plan import stamped_by_key
 from shipit.targets.kubernetes.render import Manifest, Setting, render_job, render_workload

@@ -95,17 +95,18 @@ class Look:
 
     def _read(self, manifests: Sequence[Manifest]) -> dict[str, Live | None]:
         """Key -> object. Secrets are read by name, because a list would read those of others, too."""
-        listed = None if len(manifests) < _LISTED_FROM or is_secret(manifests[0]) else self._listed(manifests[0])
+        listed = None if len(manifests) < _LISTED_FROM or is_secret(manifests[0]) else self._listed(manifests)
         found = {}
         for manifest in manifests:
             live = self._one(manifest) if listed is None else listed.get(manifest["metadata"]["name"])
             found[key_of(manifest, self.desired.namespace)] = live
         return found
 
-    def _listed(self, manifest: Manifest) -> dict[str, Live] | None:
-        """None where this user may read the objects one by one only."""
+    def _listed(self, manifests: Sequence[Manifest]) -> dict[str, Live] | None:
+        """Name -> object; None where this user may read the objects by name only."""
+        names = {manifest["metadata"]["name"] for manifest in manifests}
         try:
-            return self.client.listed_of(manifest, self.desired.namespace)
+            return self.client.listed_of(manifests[0], self.desired.namespace, names)
         except RemoteError as error:
             if error.status in (403, 405):
                 return None

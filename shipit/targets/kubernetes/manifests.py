@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,9 +11,8 @@ import yaml
 from shipit.config.folder import ProjectFolder
 from shipit.config.position import Position
 from shipit.config.yaml_text import check_bounds, decode, not_yaml, problem_in
-from shipit.errors import ConfigError, ConfigErrors, ShipitError
+from shipit.errors import ConfigError, ConfigErrors
 from shipit.files import MIB, Unreadable, is_quotable
-from shipit.reference import parse_reference
 from shipit.targets.kubernetes.go_yaml import ManifestLoader
 
 _SUFFIXES = (".yml", ".yaml", ".json")
@@ -170,47 +169,3 @@ def _wrong(value: Any) -> str:
             return f"{path} should be a map of keys"
     namespace = metadata.get("namespace")
     return "metadata.namespace should be text" if namespace is not None and not isinstance(namespace, str) else ""
-
-
-def image_names(manifest: Any) -> Iterator[str]:
-    """Every `image:` of a container in an object, wherever its pod template stands."""
-    if isinstance(manifest, dict):
-        for key, value in manifest.items():
-            if key in ("containers", "initContainers") and isinstance(value, list):
-                yield from (str(item["image"]) for item in value if isinstance(item, dict) and "image" in item)
-            yield from image_names(value)
-    elif isinstance(manifest, list):
-        for item in manifest:
-            yield from image_names(item)
-
-
-def pin_images(manifest: Any, pinned: Callable[[str], str | None]) -> Any:
-    """The object with each container's image replaced where `pinned` knows it."""
-    if isinstance(manifest, list):
-        return [pin_images(item, pinned) for item in manifest]
-    if not isinstance(manifest, dict):
-        return manifest
-    out = {}
-    for key, value in manifest.items():
-        if key in ("containers", "initContainers") and isinstance(value, list):
-            out[key] = [_pin_container(item, pinned) for item in value]
-        else:
-            out[key] = pin_images(value, pinned)
-    return out
-
-
-def _pin_container(container: Any, pinned: Callable[[str], str | None]) -> Any:
-    if not isinstance(container, dict) or "image" not in container:
-        return container
-    return {**container, "image": pinned(str(container["image"])) or container["image"]}
-
-
-def image_for(text: str, repositories: Mapping[str, str]) -> str | None:
-    """The image of deploy.yml that a container's `image:` means: its name there, or its repository under any tag."""
-    if text in repositories:
-        return text
-    try:
-        name = parse_reference(text).name
-    except ShipitError:
-        return None
-    return next((image for image, repository in repositories.items() if repository == name), None)

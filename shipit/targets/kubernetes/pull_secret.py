@@ -6,7 +6,8 @@ from shipit.errors import RemoteError
 from shipit.reference import parse_reference
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.desired import Desired
-from shipit.targets.kubernetes.render import Manifest, render_pull_secret
+from shipit.targets.kubernetes.render import Manifest
+from shipit.targets.kubernetes.render_secrets import render_pull_secret
 from shipit.targets.session import Session
 
 

@@ -6,8 +6,6 @@ autoscaling/v2 HorizontalPodAutoscaler.
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,53 +52,13 @@ def render_workload(
     return objects
 
 
-def render_secret(setting: Setting, marks: Mapping[str, str]) -> Manifest:
-    """The Secret of the env's secrets; name -> keyed hash in place of each value."""
-    head = _head("v1", "Secret", setting.secret_name, setting, {SECRETS_ANNOTATION: setting.secret_mark})
-    return {**head, "type": "Opaque", "data": {name: marks[name] for name in sorted(marks)}}
-
-
-def render_previous(secret: Manifest, app: str, copied_from: str, name: str) -> Manifest:
-    """A copy of a Secret as it was at the resourceVersion `copied_from`. Its type is Opaque, which has no required keys."""
-    labels = {
-        "app.kubernetes.io/part-of": app,
-        "app.kubernetes.io/managed-by": MANAGED_BY,
-        PREVIOUS_LABEL: "true",
-    }
-    own = {"name": name, "labels": labels, "annotations": {COPIED_ANNOTATION: copied_from}}
-    namespace = secret["metadata"].get("namespace")
-    metadata = {**own, **({"namespace": namespace} if namespace else {})}
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": metadata,
-        "type": "Opaque",
-        "data": dict(secret.get("data") or {}),
-    }
-
-
-def render_pull_secret(setting: Setting, logins: Mapping[str, tuple[str, str]]) -> Manifest:
-    """The Secret that lets the cluster pull: registry host -> (user, password)."""
-    auths = {
-        ("https://index.docker.io/v1/" if host == "docker.io" else host): {
-            "username": user,
-            "password": password,
-            "auth": base64.b64encode(f"{user}:{password}".encode()).decode(),
-        }
-        for host, (user, password) in logins.items()
-    }
-    data = {".dockerconfigjson": base64.b64encode(json.dumps({"auths": auths}, sort_keys=True).encode()).decode()}
-    head = _head("v1", "Secret", setting.pull_secret or "", setting, {SECRETS_ANNOTATION: setting.secret_mark})
-    return {**head, "type": "kubernetes.io/dockerconfigjson", "data": data}
-
-
 def render_job(name: str, command: Sequence[str], image: str, setting: Setting) -> Manifest:
     """The Job of a release command: it runs once, and is not tried again."""
     container: Manifest = {"name": "release", "image": image, "command": list(command), **_env({}, None, setting)}
     spec: Manifest = {"restartPolicy": "Never", "containers": [container], **_pull(setting)}
     labels = _labels(name, setting)
     return {
-        **_head("batch/v1", "Job", name, setting),
+        **head_of("batch/v1", "Job", name, setting),
         "spec": {"backoffLimit": 0, "template": {"metadata": {"labels": labels}, "spec": spec}},
     }
 
@@ -113,7 +71,7 @@ def _labels(name: str, setting: Setting) -> dict[str, str]:
     }
 
 
-def _head(
+def head_of(
     version: str, kind: str, name: str, setting: Setting, annotations: Mapping[str, str] | None = None
 ) -> Manifest:
     metadata: Manifest = {"name": name, "namespace": setting.namespace, "labels": _labels(name, setting)}
@@ -170,23 +128,23 @@ def _deployment(name: str, config: WorkloadConfig, template: Manifest, setting: 
     least = config.scale.min if config.scale else 1
     spec: Manifest = {"selector": {"matchLabels": _selector(name, setting)}, "template": template}
     spec["replicas"] = least if config.replicas is None else config.replicas
-    return {**_head("apps/v1", "Deployment", name, setting), "spec": spec}
+    return {**head_of("apps/v1", "Deployment", name, setting), "spec": spec}
 
 
 def _pod(name: str, template: Manifest, setting: Setting) -> Manifest:
-    head = _head("v1", "Pod", name, setting, template["metadata"]["annotations"])
+    head = head_of("v1", "Pod", name, setting, template["metadata"]["annotations"])
     return {**head, "spec": template["spec"]}
 
 
 def _service(name: str, port: int, setting: Setting) -> Manifest:
     ports = [{"name": "http", "port": port, "targetPort": port, "protocol": "TCP"}]
-    return {**_head("v1", "Service", name, setting), "spec": {"selector": _selector(name, setting), "ports": ports}}
+    return {**head_of("v1", "Service", name, setting), "spec": {"selector": _selector(name, setting), "ports": ports}}
 
 
 def _ingress(name: str, host: str, setting: Setting) -> Manifest:
     backend = {"service": {"name": name, "port": {"name": "http"}}}
     rule = {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
-    return {**_head("networking.k8s.io/v1", "Ingress", name, setting), "spec": {"rules": [rule]}}
+    return {**head_of("networking.k8s.io/v1", "Ingress", name, setting), "spec": {"rules": [rule]}}
 
 
 def _autoscaler(name: str, config: WorkloadConfig, setting: Setting) -> Manifest:
@@ -202,4 +160,4 @@ def _autoscaler(name: str, config: WorkloadConfig, setting: Setting) -> Manifest
         "maxReplicas": config.scale.max,
         "metrics": [metric],
     }
-    return {**_head("autoscaling/v2", "HorizontalPodAutoscaler", name, setting), "spec": spec}
+    return {**head_of("autoscaling/v2", "HorizontalPodAutoscaler", name, setting), "spec": spec}

@@ -129,8 +129,16 @@ class ApiServer:
                 self._transport = None
 
 
+def checked(answer: Answer) -> Answer:
+    """The same answer. Raises: RemoteError when its status is a failure."""
+    if not 200 <= answer.status < 300:
+        raise error_of(answer)
+    return answer
+
+
 def parsed(answer: Answer) -> Field:
-    """The answer as JSON, to be taken apart. Raises: RemoteError."""
+    """The JSON of an answer. Raises: RemoteError when its status is a failure, or it is no JSON object."""
+    checked(answer)
     try:
         value = answer.json()
     except ValueError:

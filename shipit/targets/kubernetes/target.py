@@ -29,7 +29,7 @@ from shipit.targets.kubernetes.plan import plan_objects, plan_release_job
 from shipit.targets.kubernetes.plan_secrets import plan_env_secret, plan_pull_secret
 from shipit.targets.kubernetes.pods import Limits
 from shipit.targets.kubernetes.probe import ask_services
-from shipit.targets.kubernetes.render import render_secret
+from shipit.targets.kubernetes.render_secrets import render_secret
 from shipit.targets.kubernetes.rights import refused, rules
 from shipit.targets.kubernetes.server import ApiServer
 from shipit.targets.kubernetes.steps import RunReleaseJob

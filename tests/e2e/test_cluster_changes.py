@@ -1,0 +1,219 @@
+"""The real cluster between plan and step, what admission adds, and copies of Secrets."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shipit.clock import Clock
+from shipit.events import Event, PlanMade, TargetFinished
+from shipit.pipeline.flow import deploy
+from shipit.pipeline.prepare import observe_target, prepare
+from shipit.pipeline.run import Run
+from shipit.targets.base import Reverts
+from shipit.targets.kubernetes.steps import RestoreSecret
+from tests import runs
+from tests.fresh_process import apply_in_fresh_process
+from tests.servers.cluster import PAUSE, Cluster
+
+pytestmark = pytest.mark.cluster
+
+TEXT = "app: shop\ntargets:\n  k8s: {namespace: NAMESPACE, settle: 0s, timeout: 60s, manifests: [objects.json]}\n"
+TOLERATION = {"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}
+Object = dict[str, Any]
+
+
+class Shop:
+    """A project of manifests in a namespace of its own."""
+
+    def __init__(self, folder: Path, cluster: Cluster, namespace: str) -> None:
+        self.folder, self.cluster, self.namespace = folder, cluster, namespace
+        cluster.kubectl("create", "namespace", namespace)
+
+    def run(
+        self, *objects: Object, folder: str = "shop", meddle: Callable[[], object] | None = None
+    ) -> tuple[Run, list[Event]]:
+        """A run with these manifests. `meddle` is called when the plan is made."""
+        place = self.folder / folder
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "objects.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+        surroundings = runs.environment(place, **self.variables())
+        events: list[Event] = []
+        run = runs.run(
+            runs.project(place, TEXT.replace("NAMESPACE", self.namespace), surroundings),
+            surroundings,
+            events,
+            clock=Clock(),
+        )
+        if meddle is not None:
+            runs.react(run, lambda event: _call(meddle) if isinstance(event, PlanMade) else None)
+        return run, events
+
+    def deploy(
+        self, *objects: Object, folder: str = "shop", meddle: Callable[[], object] | None = None
+    ) -> tuple[int, TargetFinished]:
+        run, events = self.run(*objects, folder=folder, meddle=meddle)
+        code = deploy(run)
+        return code, next(event for event in events if isinstance(event, TargetFinished))
+
+    def variables(self) -> Mapping[str, str]:
+        return {"KUBECONFIG": str(self.cluster.kubeconfig)}
+
+    def patch(self, thing: str, change: Object, manager: str = "kubectl-edit") -> None:
+        self.kubectl("patch", thing, "--type=merge", f"--field-manager={manager}", "-p", json.dumps(change))
+
+    def kubectl(self, *arguments: str) -> str:
+        return self.cluster.kubectl("-n", self.namespace, *arguments)
+
+    def get(self, thing: str) -> Any:
+        return json.loads(self.kubectl("get", thing, "-o", "json"))
+
+
+@pytest.fixture
+def shop(tmp_path: Path, cluster: Cluster, request: pytest.FixtureRequest) -> Shop:
+    name = request.node.name.removeprefix("test_").partition("[")[0].replace("_", "-")[:50].strip("-")
+    return Shop(tmp_path, cluster, name)
+
+
+def config_map(value: str, name: str = "settings") -> Object:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"a": value}}
+
+
+def deployment(mode: str, **spec: Any) -> Object:
+    container = {"name": "web", "image": PAUSE, "imagePullPolicy": "Never", "env": [{"name": "MODE", "value": mode}]}
+    template = {
+        "metadata": {"labels": {"app": "web"}},
+        "spec": {"containers": [container], "terminationGracePeriodSeconds": 0},
+    }
+    whole = {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": template, **spec}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": whole}
+
+
+def test_an_edit_between_plan_and_step_stops_the_deploy(shop: Shop) -> None:
+    assert shop.deploy(config_map("1"), deployment("one"))[0] == 0
+    code, finished = shop.deploy(
+        config_map("2"), deployment("two"), meddle=lambda: shop.patch("deployment/web", {"spec": {"replicas": 3}})
+    )
+    assert code == 1
+    assert finished.reason.startswith("Deployment/web changed since the plan, by kubectl-edit at 20")
+    assert finished.reason.endswith(": replicas is 3, not 1")
+    assert shop.get("deployment/web")["spec"]["replicas"] == 3, "it is not overwritten"
+    code, finished = shop.deploy(config_map("2"), deployment("two"))
+    assert code == 0, finished.reason
+    assert prepare(shop.run(config_map("2"), deployment("two"))[0]).plan.changes == 0
+
+
+def test_status_and_fields_of_others_between_plan_and_step_do_not_stop_it(shop: Shop) -> None:
+    assert shop.deploy(config_map("1"), deployment("one"))[0] == 0
+
+    def meddle() -> None:
+        shop.kubectl("rollout", "restart", "deployment/web")
+        shop.kubectl("annotate", "configmap", "settings", "note=theirs")
+
+    code, finished = shop.deploy(config_map("2"), deployment("two"), meddle=meddle)
+    assert code == 0, finished.reason
+    assert shop.get("configmap/settings")["data"] == {"a": "2"}
+
+
+def test_two_deploys_at_once_of_the_same_and_of_another_input(shop: Shop) -> None:
+    found: dict[str, tuple[int, TargetFinished]] = {}
+
+    def start(folder: str, mode: str) -> None:
+        found[folder] = shop.deploy(config_map(mode), deployment(mode), folder=folder)
+
+    threads = [threading.Thread(target=start, args=(folder, "same")) for folder in ("a", "b")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(90)
+    assert [code for code, _ in found.values()] == [0, 0], found
+    assert prepare(shop.run(config_map("same"), deployment("same"))[0]).plan.changes == 0
+
+    code, finished = shop.deploy(config_map("one"), deployment("one"), meddle=lambda: start("other", "two"))
+    assert found["other"][0] == 0, found["other"]
+    assert code == 1 and "changed since the plan, by another deploy at 20" in finished.reason
+    assert shop.get("configmap/settings")["data"] == {"a": "two"}
+
+
+def test_an_object_created_between_plan_and_step_is_not_overwritten(shop: Shop) -> None:
+    meddle = lambda: shop.kubectl("create", "configmap", "settings", "--from-literal=a=theirs")  # noqa: E731
+    code, finished = shop.deploy(config_map("1"), meddle=meddle)
+    assert code == 1
+    assert finished.reason.startswith("ConfigMap/settings was created since the plan, by kubectl-create at 20")
+    assert shop.get("configmap/settings")["data"] == {"a": "theirs"}
+
+
+def test_a_bare_pod_is_replaced_only_when_its_manifest_changes(shop: Shop) -> None:
+    def pod(mode: str) -> Object:
+        container = {
+            "name": "lone", "image": PAUSE, "imagePullPolicy": "Never", "env": [{"name": "MODE", "value": mode}],
+            "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+        }  # fmt: skip
+        spec = {
+            "containers": [container],
+            "volumes": [{"name": "data", "emptyDir": {}}],
+            "tolerations": [TOLERATION],
+            "terminationGracePeriodSeconds": 0,
+        }
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "lone"}, "spec": spec}
+
+    assert shop.deploy(pod("one"))[0] == 0
+    first = shop.get("pod/lone")
+    assert len(first["spec"]["tolerations"]) == 3 and len(first["spec"]["volumes"]) == 2, "admission added some"
+    code, finished = shop.deploy(pod("one"))
+    assert (code, finished.state) == (0, "unchanged"), finished.reason
+    assert shop.get("pod/lone")["metadata"]["uid"] == first["metadata"]["uid"]
+    code, finished = shop.deploy(pod("two"))
+    assert code == 0, finished.reason
+    assert shop.get("pod/lone")["metadata"]["uid"] != first["metadata"]["uid"]
+
+
+def test_the_plan_names_what_leaves_a_manifest_and_the_cluster_loses_it(shop: Shop) -> None:
+    whole = deployment("one")
+    container = whole["spec"]["template"]["spec"]["containers"][0]
+    container["livenessProbe"] = {"exec": {"command": ["true"]}, "initialDelaySeconds": 3600}
+    container["env"].append({"name": "MORE", "value": "x"})
+    whole["metadata"]["labels"] = {"team": "shop"}
+    assert shop.deploy(whole)[0] == 0
+    [step] = prepare(shop.run(deployment("one"))[0]).plan.targets[0].steps
+    assert set(step.detail) == {"- metadata.labels", "- containers[web].livenessProbe", "- containers[web].env[MORE]"}
+    assert shop.deploy(deployment("one"))[0] == 0
+    live = shop.get("deployment/web")
+    assert "livenessProbe" not in live["spec"]["template"]["spec"]["containers"][0]
+    assert prepare(shop.run(deployment("one"))[0]).plan.changes == 0
+
+
+def test_a_secret_of_a_manifest_is_kept_before_it_changes_and_restored_in_a_fresh_process(shop: Shop) -> None:
+    def secret(value: str) -> Object:
+        return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "own"}, "type": "Opaque",
+                "stringData": {"password": value}, "data": {"raw": "/w=="}}  # fmt: skip
+
+    assert shop.deploy(secret("canary-one"))[0] == 0
+    assert shop.deploy(secret("canary-one"))[1].state == "unchanged"
+    run, events = shop.run(secret("canary-two"))
+    preparation = prepare(run)
+    [step] = preparation.plan.targets[0].steps
+    assert step.detail == ("password (secret)", "its values until now are kept in Secret/own-previous")
+    assert shop.deploy(secret("canary-two"))[0] == 0
+    assert base64.b64decode(shop.get("secret/own-previous")["data"]["password"]) == b"canary-one"
+    target, release = run.targets[0], preparation.releases["k8s"]
+    assert isinstance(target, Reverts)
+    steps = target.plan_rollback(release, preparation.observed["k8s"], observe_target(run, target))
+    assert [type(step) for step in steps] == [RestoreSecret]
+    place = shop.folder / "shop"
+    variables = runs.environment(place, **shop.variables()).variables
+    assert apply_in_fresh_process(place, variables, "k8s", steps, release).error == ""
+    data = shop.get("secret/own")["data"]
+    assert (base64.b64decode(data["password"]), data["raw"]) == (b"canary-one", "/w==")
+    assert shop.deploy(secret("canary-one"))[1].state == "unchanged"
+    assert "canary" not in repr(events) and "canary" not in repr(steps)
+
+
+def _call(meddle: Callable[[], object]) -> None:
+    meddle()
