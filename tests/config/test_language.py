@@ -111,7 +111,7 @@ def test_six_lines_are_a_whole_file(tmp_path: Path) -> None:
     assert list(heroku.processes) == ["web"]
     workload = k8s.workloads[""]
     assert (workload.port, workload.replicas) == (3000, 3)
-    assert (k8s.timeout, k8s.pending, k8s.settle, k8s.restarts_allowed) == (600, 30, 2, 0)
+    assert (k8s.timeout, k8s.pending, k8s.settle, k8s.restarts_allowed) == (600, 120, 2, 0)
 
 
 OVERLAID = """\

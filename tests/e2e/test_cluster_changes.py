@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,7 +25,7 @@ from tests.servers.cluster import PAUSE, Cluster
 
 pytestmark = pytest.mark.cluster
 
-TEXT = "app: shop\ntargets:\n  k8s: {namespace: NAMESPACE, settle: 0s, timeout: 60s, manifests: [objects.json]}\n"
+TEXT = "app: shop\ntargets:\n  k8s: {namespace: NAMESPACE, settle: 0s, timeout: 60s, manifests: [objects.json]MORE}\n"
 TOLERATION = {"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}
 Object = dict[str, Any]
 
@@ -37,7 +38,7 @@ class Shop:
         cluster.kubectl("create", "namespace", namespace)
 
     def run(
-        self, *objects: Object, folder: str = "shop", meddle: Callable[[], object] | None = None
+        self, *objects: Object, folder: str = "shop", meddle: Callable[[], object] | None = None, more: str = ""
     ) -> tuple[Run, list[Event]]:
         """A run with these manifests. `meddle` is called when the plan is made."""
         place = self.folder / folder
@@ -46,7 +47,7 @@ class Shop:
         surroundings = runs.environment(place, **self.variables())
         events: list[Event] = []
         run = runs.run(
-            runs.project(place, TEXT.replace("NAMESPACE", self.namespace), surroundings),
+            runs.project(place, TEXT.replace("NAMESPACE", self.namespace).replace("MORE", more), surroundings),
             surroundings,
             events,
             clock=Clock(),
@@ -56,9 +57,9 @@ class Shop:
         return run, events
 
     def deploy(
-        self, *objects: Object, folder: str = "shop", meddle: Callable[[], object] | None = None
+        self, *objects: Object, folder: str = "shop", meddle: Callable[[], object] | None = None, more: str = ""
     ) -> tuple[int, TargetFinished]:
-        run, events = self.run(*objects, folder=folder, meddle=meddle)
+        run, events = self.run(*objects, folder=folder, meddle=meddle, more=more)
         code = deploy(run)
         return code, next(event for event in events if isinstance(event, TargetFinished))
 
@@ -77,7 +78,7 @@ class Shop:
 
 @pytest.fixture
 def shop(tmp_path: Path, cluster: Cluster, request: pytest.FixtureRequest) -> Shop:
-    name = request.node.name.removeprefix("test_").partition("[")[0].replace("_", "-")[:50].strip("-")
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_"))[-60:].strip("-")
     return Shop(tmp_path, cluster, name)
 
 
@@ -213,6 +214,30 @@ def test_a_secret_of_a_manifest_is_kept_before_it_changes_and_restored_in_a_fres
     assert (base64.b64decode(data["password"]), data["raw"]) == (b"canary-one", "/w==")
     assert shop.deploy(secret("canary-one"))[1].state == "unchanged"
     assert "canary" not in repr(events) and "canary" not in repr(steps)
+
+
+@pytest.mark.parametrize("what", ["readiness delay", "init container", "job"])
+def test_a_good_deploy_that_takes_longer_than_pending(shop: Shop, what: str) -> None:
+    busybox = {"image": PAUSE, "imagePullPolicy": "Never"}
+    sleep = {**busybox, "name": "first", "command": ["/busybox", "sleep", "9"]}
+    whole = deployment("one")
+    pod = whole["spec"]["template"]["spec"]
+    if what == "readiness delay":
+        probe = {"exec": {"command": ["/busybox", "true"]}, "initialDelaySeconds": 8, "periodSeconds": 1}
+        pod["containers"][0]["readinessProbe"] = probe
+    elif what == "init container":
+        pod["initContainers"] = [sleep]
+    else:
+        job = {"containers": [sleep], "restartPolicy": "Never"}
+        whole = {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": {"name": "work"},
+            "spec": {"template": {"spec": job}},
+        }
+    code, finished = shop.deploy(whole, more=", pending: 4s")
+    assert code == 0, finished.reason
+    assert shop.deploy(whole, more=", pending: 4s")[1].state == "unchanged"
 
 
 def _call(meddle: Callable[[], object]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from shipit.targets.kubernetes.judge import judge_kubernetes
 from shipit.targets.kubernetes.live import Live, Pod
 from shipit.targets.kubernetes.observed import KubernetesObserved, Serving
 from shipit.targets.kubernetes.parse import parse_image_id, parse_live, parse_meta, parse_pod
+from shipit.targets.kubernetes.patience import patience_s
 from shipit.targets.kubernetes.plan import ordered, plan_objects, plan_release_job
 from shipit.targets.kubernetes.pods import Limits
 from shipit.targets.kubernetes.render import Setting, render_job, render_workload
@@ -747,3 +749,64 @@ def test_the_mark_of_secrets_is_the_same_in_any_run_and_tells_nothing(tmp_path: 
         len({mark(A="one", B="two"), mark(A="onet", B="wo"), mark("other", A="one", B="two"), mark(A="one", B="x")})
         == 4
     )
+
+
+def template(*containers: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {
+        **more,
+        "template": {"spec": {"containers": [{"name": "web", "image": IMAGE, **row} for row in containers]}},
+    }
+
+
+def pod_running(*, init: bool, restart: str | None = None) -> Pod:
+    status = {"name": "first", "state": {"running": {"startedAt": NOW}}}
+    key = "initContainerStatuses" if init else "containerStatuses"
+    first = {"name": "first", "image": IMAGE, **({"restartPolicy": restart} if restart else {})}
+    value = {
+        "metadata": {"name": "web-1", "namespace": "prod", "uid": "p", "ownerReferences": [{"uid": "rs"}]},
+        "spec": {"containers": [{"name": "web", "image": IMAGE}], "initContainers": [first]},
+        "status": {"phase": "Pending", key: [status]},
+    }
+    return parse_pod(Field(value, "GET test"))
+
+
+@pytest.mark.parametrize(
+    ("spec", "pods", "seconds"),
+    [
+        (template({}), [], 0),
+        (template({"readinessProbe": {}}), [], 10),
+        (template({"readinessProbe": {"initialDelaySeconds": 45, "periodSeconds": 5}}), [], 50),
+        (template({"startupProbe": {"failureThreshold": 30, "periodSeconds": 10}, "readinessProbe": {}}), [], 310),
+        (template({"readinessProbe": {"initialDelaySeconds": 5}}, {"readinessProbe": {"initialDelaySeconds": 50}}, minReadySeconds=20), [], 80),
+        (template({"readinessProbe": {"initialDelaySeconds": -1, "periodSeconds": True}, "startupProbe": "x"}, minReadySeconds="20"), [], 10),
+        (template({"startupProbe": {"failureThreshold": 2**62}}), [], 86_400),
+        ({"template": {"spec": {"containers": "odd"}}}, [], 0),
+        ({"template": []}, [], 0),
+        (template({}), [pod_running(init=True)], math.inf),
+        (template({}), [pod_running(init=True, restart="Always")], 0),
+        (template({}), [pod_running(init=False)], 0),
+    ],
+)  # fmt: skip
+def test_how_long_an_object_may_be_unready_beyond_pending(spec: Any, pods: list[Pod], seconds: float) -> None:
+    value = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec}
+    live = Live("Deployment", parse_meta(Field(value["metadata"], "GET test")), value)
+    assert patience_s(live, pods) == seconds
+    job = Live("Job", live.meta, {**value, "kind": "Job"})
+    assert patience_s(job, [pod_running(init=False)]) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("delay_s", "stalled_s", "state"),
+    [
+        (0, 29, State.WAITING),
+        (0, 31, State.WAITING),
+        (0, 41, State.FAILED),
+        (60, 95, State.WAITING),
+        (60, 101, State.FAILED),
+    ],
+)
+def test_a_readiness_delay_is_a_reason_to_wait(delay_s: int, stalled_s: float, state: State) -> None:
+    probe = {"readinessProbe": {"initialDelaySeconds": delay_s}}
+    spec = template(probe)
+    verdict = judged(deployment(spec, updatedReplicas=1), pod(), stalled_s=stalled_s)
+    assert verdict.state is state, verdict.reason

@@ -12,7 +12,7 @@ from shipit.config.image import ImageConfig
 from shipit.config.model import PortKeys, TargetConfig
 from shipit.config.part import Model, forbid, need
 from shipit.config.position import Keys
-from shipit.config.units import Command, EnvMap, Flag, Misplaced, Port, UrlPath, Whole, matching
+from shipit.config.units import Command, Duration, EnvMap, Flag, Misplaced, Port, UrlPath, Whole, matching
 from shipit.errors import ConfigError
 from shipit.targets.kubernetes.host import HostName
 from shipit.targets.kubernetes.quantity import Cpu, Memory, doubt_cpu, doubt_memory
@@ -161,6 +161,11 @@ class KubernetesConfig(TargetConfig):
         ),
     )
 
+    pending: Duration = Field(
+        120.0,
+        description="How long to wait without progress, beyond what probes and running init containers take.",
+        examples=["5m"],
+    )
     pull_secret: Flag = Field(False, description="Create a pull secret with the registry credentials that shipit uses.")
 
     @model_validator(mode="before")

@@ -11,6 +11,7 @@ from shipit.release import Seen, State, Verdict
 from shipit.targets.kubernetes.live import REVISION, Live, Pod
 from shipit.targets.kubernetes.objects import container_images
 from shipit.targets.kubernetes.observed import KubernetesObserved
+from shipit.targets.kubernetes.patience import patience_s
 from shipit.targets.kubernetes.plan import job_state
 from shipit.targets.kubernetes.pods import (
     Limits,
@@ -27,28 +28,34 @@ from shipit.targets.kubernetes.superseded import Released, judge_change, judge_v
 
 def judge_kubernetes(released: Released, observed: KubernetesObserved, seen: Seen, limits: Limits) -> Verdict:
     """The worst of the verdicts on each object: failed before waiting before healthy."""
-    verdicts = [_judge_object(key, released, observed, seen, limits) for key in released.objects]
+    verdicts = [
+        _in_time(*_judge_object(key, released, observed, seen, limits), seen, limits) for key in released.objects
+    ]
     if released.secrets:
         found = judge_values(released.secret_key, released.secrets, observed.secret_marks, observed.secret)
         verdicts += [found] if found else []
     if all(verdict.state is State.HEALTHY for verdict in verdicts):
-        verdicts += judge_serving(observed)
+        verdicts += [_in_time(verdict, 0, seen, limits) for verdict in judge_serving(observed)]
     for state in (State.FAILED, State.WAITING):
         if found_all := [verdict for verdict in verdicts if verdict.state is state]:
-            return _worst(found_all, verdicts, seen, limits)
+            return _worst(found_all, verdicts)
     reasons = [verdict.reason for verdict in verdicts if verdict.reason]
     warnings = tuple(warning for verdict in verdicts for warning in verdict.warnings)
     return Verdict(State.HEALTHY, ", ".join(reasons) or "applied", _progress(verdicts), warnings=warnings)
 
 
-def _worst(found: Sequence[Verdict], verdicts: Sequence[Verdict], seen: Seen, limits: Limits) -> Verdict:
+def _in_time(verdict: Verdict, patience_s: float, seen: Seen, limits: Limits) -> Verdict:
+    """The same verdict; a failure where it has been waiting for longer than `pending` and what its probes take."""
+    if verdict.state is not State.WAITING or seen.unchanged_s <= limits.pending_s + patience_s:
+        return verdict
+    return verdict._replace(state=State.FAILED, reason=f"{verdict.reason}: no progress for {seen.unchanged_s:.0f} s")
+
+
+def _worst(found: Sequence[Verdict], verdicts: Sequence[Verdict]) -> Verdict:
     first = found[0]
     if first.state is State.FAILED:
         return first._replace(progress=_progress(verdicts))
     reason = "; ".join(verdict.reason for verdict in found[:3])
-    if seen.unchanged_s > limits.pending_s:
-        reason = f"{reason}: no progress for {seen.unchanged_s:.0f} s"
-        return first._replace(state=State.FAILED, reason=reason, progress=_progress(verdicts))
     parts = tuple(verdict.reason for verdict in found)
     return first._replace(reason=reason, progress=_progress(verdicts), parts=parts)
 
@@ -57,39 +64,45 @@ def _progress(verdicts: Sequence[Verdict]) -> str:
     return "|".join(verdict.progress for verdict in verdicts)
 
 
-def _judge_object(key: str, released: Released, observed: KubernetesObserved, seen: Seen, limits: Limits) -> Verdict:
+def _judge_object(
+    key: str, released: Released, observed: KubernetesObserved, seen: Seen, limits: Limits
+) -> tuple[Verdict, float]:
+    """The verdict on an object, and its patience in seconds."""
     live, wanted = observed.objects.get(key), released.objects[key]
     if live is None:
-        return Verdict(State.FAILED, f"{key} is gone", hint="deploy again")
+        return Verdict(State.FAILED, f"{key} is gone", hint="deploy again"), 0
     if live.meta.is_deleting:
         waits = f", and waits for {', '.join(live.meta.finalizers)}" if live.meta.finalizers else ""
-        return Verdict(State.FAILED, f"{key} is being deleted{waits}", hint="deploy again when it is gone")
+        return Verdict(State.FAILED, f"{key} is being deleted{waits}", hint="deploy again when it is gone"), 0
     if changed := judge_change(key, wanted, live, released.known.get(key, ())):
-        return changed
+        return changed, 0
     verdict, pods = _judge_kind(key, live, observed, seen, limits)
     if verdict.state is State.HEALTHY and pods:
-        return judge_images(key, pods, container_images(wanted), released.digests) or verdict
-    return verdict
+        return judge_images(key, pods, container_images(wanted), released.digests) or verdict, 0
+    return verdict, patience_s(live, pods)
 
 
 def _judge_kind(
     key: str, live: Live, observed: KubernetesObserved, seen: Seen, limits: Limits
 ) -> tuple[Verdict, Sequence[Pod]]:
-    """The verdict on an object by its kind, and the pods whose images are to be looked at."""
+    """The verdict on an object by its kind, and its pods."""
     if live.kind == "Deployment":
         pods = pods_of_deployment(live, observed, REVISION)
         return _judge_deployment(key, live, pods, seen, limits), pods
     if live.kind in ("StatefulSet", "DaemonSet"):
         pods = pods_of(live.meta.uid, observed)
-        return _judge_set(key, live, pods, seen, limits), () if live.spec.on_delete else pods
+        verdict = _judge_set(key, live, pods, seen, limits)
+        return verdict, () if live.spec.on_delete and verdict.state is State.HEALTHY else pods
     if live.pod is not None:
         return _judge_bare_pod(key, live.pod, seen, limits), [live.pod]
     if live.kind == "Job":
         state = job_state(live)
         if state == "failed":
             return Verdict(State.FAILED, f"{key} failed", subject=key), ()
-        healthy = State.HEALTHY if state == "succeeded" else State.WAITING
-        return Verdict(healthy, f"{key} {state}", f"{key} {state}"), ()
+        if state == "succeeded":
+            return Verdict(State.HEALTHY, f"{key} succeeded", f"{key} succeeded"), ()
+        pods = pods_of(live.meta.uid, observed)
+        return waiting(key, "running", pods, state), pods
     return Verdict(State.HEALTHY, ""), ()
 
 

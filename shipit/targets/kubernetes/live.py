@@ -92,6 +92,9 @@ class Container(NamedTuple):
     waiting: tuple[str, str] | None = None
     ended: Ended | None = None
     last: Ended | None = None
+    is_running: bool = False
+    # Of those that end before the others start; a sidecar is none.
+    is_init: bool = False
 
 
 class Pod(NamedTuple):

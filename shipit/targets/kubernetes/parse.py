@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Collection
 
 from shipit.digest import Digest, parse_digest
 from shipit.http.fields import Field
@@ -68,13 +69,16 @@ def parse_pod(part: Field) -> Pod:
     meta, status = parse_meta(part["metadata"]), part["status"]
     if not _NAME.fullmatch(meta.name):
         raise part["metadata"]["name"].wrong("should be the name of a pod")
-    rows = [*status["initContainerStatuses"].rows(), *status["containerStatuses"].rows()]
+    sidecars = {
+        row["name"].text() for row in part["spec"]["initContainers"].rows() if row["restartPolicy"].text() == "Always"
+    }
+    first = [_container(row, sidecars) for row in status["initContainerStatuses"].rows()]
     return Pod(
         meta,
         _images(part["spec"]),
         status["phase"].text("Pending"),
         _conditions(status),
-        tuple(_container(row) for row in rows),
+        (*first, *(_container(row) for row in status["containerStatuses"].rows())),
     )
 
 
@@ -137,15 +141,18 @@ def _conditions(part: Field) -> tuple[Condition, ...]:
     )
 
 
-def _container(part: Field) -> Container:
-    state, waiting = part["state"], part["state"]["waiting"]
+def _container(part: Field, sidecars: Collection[str] | None = None) -> Container:
+    """A container by its status. `sidecars` are the names of those among the init containers; None for other containers."""
+    state, waiting, name = part["state"], part["state"]["waiting"], part["name"].required()
     return Container(
-        name=part["name"].required(),
+        name=name,
         restarts=part["restartCount"].whole(),
         digest=parse_image_id(part["imageID"].text()),
         waiting=None if waiting.is_missing else (waiting["reason"].text(), waiting["message"].text()),
         ended=_ended(state["terminated"]),
         last=_ended(part["lastState"]["terminated"]),
+        is_running=not state["running"].is_missing,
+        is_init=sidecars is not None and name not in sidecars,
     )
 
 
