@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from shipit.clock import Clock
+from shipit.errors import RemoteError
 from shipit.events import Event, PlanMade, TargetFinished
 from shipit.pipeline.flow import deploy
 from shipit.pipeline.prepare import observe_target, prepare
@@ -238,6 +239,22 @@ def test_a_good_deploy_that_takes_longer_than_pending(shop: Shop, what: str) -> 
     code, finished = shop.deploy(whole, more=", pending: 4s")
     assert code == 0, finished.reason
     assert shop.deploy(whole, more=", pending: 4s")[1].state == "unchanged"
+
+
+def test_a_field_that_another_tool_applies_is_a_conflict_unless_it_is_taken_over(shop: Shop) -> None:
+    assert shop.deploy(config_map("1"))[0] == 0
+    theirs = json.dumps(config_map("theirs"))
+    apply = ("-n", shop.namespace, "apply", "--server-side", "--field-manager=argocd", "--force-conflicts", "-f", "-")
+    shop.cluster.kubectl(*apply, data=theirs)
+    with pytest.raises(RemoteError) as caught:
+        prepare(shop.run(config_map("2"))[0])
+    assert caught.value.what.startswith("ConfigMap/settings: data.a is theirs, not 2; argocd set it at 20")
+    assert caught.value.hint == "let one of the two set the field, or set take_over: true on this target"
+    assert prepare(shop.run(config_map("theirs"))[0]).plan.changes == 1, "the same value is no conflict"
+    [step] = prepare(shop.run(config_map("2"), more=", take_over: true")[0]).plan.targets[0].steps
+    assert step.detail[0].startswith("data.a  theirs -> 2, set by argocd at 20")
+    assert shop.deploy(config_map("2"), more=", take_over: true")[0] == 0
+    assert prepare(shop.run(config_map("2"))[0]).plan.changes == 0
 
 
 def _call(meddle: Callable[[], object]) -> None:

@@ -17,6 +17,7 @@ from shipit.record import from_json, to_json
 from shipit.release import Seen, State, Verdict
 from shipit.targets.kubernetes.applied import applied, plan_back
 from shipit.targets.kubernetes.config import KubernetesConfig, WorkloadConfig
+from shipit.targets.kubernetes.conflicts import find_conflicts
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.drift import differences, hashes, object_differences, stamp
 from shipit.targets.kubernetes.images import image_for, image_names, pin_images
@@ -810,3 +811,53 @@ def test_a_readiness_delay_is_a_reason_to_wait(delay_s: int, stalled_s: float, s
     spec = template(probe)
     verdict = judged(deployment(spec, updatedReplicas=1), pod(), stalled_s=stalled_s)
     assert verdict.state is state, verdict.reason
+
+
+MODE_OF_WEB: dict[str, Any] = {"f:data": {"f:mode": {}}}
+
+
+def settings(mode: str, *managers: dict[str, Any]) -> Live:
+    value = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"mode": mode}}
+    return answered(value, managedFields=list(managers), resourceVersion="7")
+
+
+@pytest.mark.parametrize(
+    ("live", "conflicts", "detail"),
+    [
+        (settings("old", manager("shipit", MODE_OF_WEB, "Apply")), [], "data.mode  old -> new"),
+        (settings("old", manager("kubectl-edit", MODE_OF_WEB)), [], f"data.mode  old -> new, set by kubectl-edit at {NOW}"),
+        (settings("old", manager("argocd", MODE_OF_WEB, "Apply")), [f"ConfigMap/settings: data.mode is old, not new; argocd set it at {NOW}"],
+         f"data.mode  old -> new, set by argocd at {NOW}"),
+        (settings("old", manager("argocd", {"f:data": {"f:other": {}}}, "Apply")), [], "data.mode  old -> new"),
+        (settings("old", manager("argocd", MODE_OF_WEB, "Apply"), manager("kubectl-edit", MODE_OF_WEB, time="2026-02-01T12:00:00Z")), [],
+         "data.mode  old -> new, set by kubectl-edit at 2026-02-01T12:00:00Z"),
+    ],
+)  # fmt: skip
+def test_drift_has_its_author_and_another_apply_manager_is_a_conflict(
+    live: Live, conflicts: list[str], detail: str
+) -> None:
+    wanted = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"mode": "new"}}
+    [step] = plan_objects([wanted], KubernetesObserved({"ConfigMap/settings": live}), "prod")
+    assert step.detail == (detail,)
+    assert list(find_conflicts({"ConfigMap/settings": stamp(wanted)}, {"ConfigMap/settings": live})) == conflicts
+    same = {**wanted, "data": {"mode": "old"}}
+    assert list(find_conflicts({"ConfigMap/settings": same}, {"ConfigMap/settings": live, "ConfigMap/x": None})) == []
+
+
+def test_replicas_of_an_autoscaler_outside_deploy_yml_are_left_alone() -> None:
+    scaled = manager("kube-controller-manager", {"f:spec": {"f:replicas": {}}}, subresource="scale")
+    wanted = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web"},
+        "spec": {"replicas": 1, "paused": False},
+    }
+    made = {**stamp(wanted), "spec": {"replicas": 5, "paused": False}}
+    observed = KubernetesObserved({"Deployment/web": answered(made, managedFields=[scaled])})
+    assert plan_objects([wanted], observed, "prod") == ()
+    other = {**wanted, "spec": {"replicas": 1, "paused": True}}
+    [step] = plan_objects([other], observed, "prod")
+    assert isinstance(step, ApplyObject)
+    assert (step.detail, step.replicas) == (("paused  False -> True",), 1)
+    assert step.manifest["spec"] == {"paused": True}
+    assert step.manifest["metadata"] == stamp(other)["metadata"]

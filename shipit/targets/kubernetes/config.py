@@ -166,6 +166,10 @@ class KubernetesConfig(TargetConfig):
         description="How long to wait without progress, beyond what probes and running init containers take.",
         examples=["5m"],
     )
+    take_over: Flag = Field(
+        False,
+        description="Set fields that another tool applies with another value, such as Argo CD; default: an error.",
+    )
     pull_secret: Flag = Field(False, description="Create a pull secret with the registry credentials that shipit uses.")
 
     @model_validator(mode="before")

@@ -7,18 +7,25 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from shipit.targets.kubernetes.drift import Difference
+from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.objects import container_images, spec_of
-from shipit.targets.kubernetes.render import Manifest
+from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
+from shipit.targets.kubernetes.superseded import Change, author_of
 
 _DETAIL_LINES = 8
 _DIGEST = re.compile(r"sha256:([0-9a-f]{12})[0-9a-f]{52}")
 
 
-def detail_of(found: Sequence[Difference], line: Callable[[Difference], str] | None = None) -> tuple[str, ...]:
-    """A line for each change, eight at most. shipit's own annotations follow from the rest, and are left out where there is any."""
+def detail_of(
+    found: Sequence[Difference], live: Live, line: Callable[[Difference], str] | None = None
+) -> tuple[str, ...]:
+    """A line for each change, eight at most, with the field manager and time where somebody else set the live value.
+
+    shipit's own annotations follow from the rest, and are left out where there is any.
+    """
     shown = [change for change in found if not change.is_own_mark] or found
     more = (f"and {len(shown) - _DETAIL_LINES} more",) if len(shown) > _DETAIL_LINES else ()
-    return (*(map(line or _line, shown[:_DETAIL_LINES])), *more)
+    return (*((line or _line)(change) + _author(change, live) for change in shown[:_DETAIL_LINES]), *more)
 
 
 def facts_of(manifest: Manifest) -> tuple[str, ...]:
@@ -48,6 +55,14 @@ def _line(change: Difference) -> str:
     if change.is_removed:
         return f"- {where}"
     return f"{where}  {_shown(change.live)} -> {_shown(change.wanted)}"
+
+
+def _author(difference: Difference, live: Live) -> str:
+    manager = author_of(live, difference)
+    if manager is None or manager.name == MANAGED_BY or difference.is_removed:
+        return ""
+    change = Change(manager, difference)
+    return f", set by {change.by}{change.at}"
 
 
 def _shown(value: Any) -> str:

@@ -15,6 +15,7 @@ from shipit.targets.kubernetes.plan_secrets import apply_secret
 from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.sealed import is_secret
 from shipit.targets.kubernetes.steps import ApplyObject, ReplaceObject, RunReleaseJob
+from shipit.targets.kubernetes.superseded import author_of, is_autoscaled
 
 # Kinds that others refer to come first; what is not listed comes with the workloads.
 _ORDER = [
@@ -83,6 +84,10 @@ def _step(
     live, replicas = observed.objects.get(key), spec_of(manifest).get("replicas") if key in scaled else None
     stamped = stamp(manifest if replicas is None else _without_replicas(manifest))
     found = object_differences(stamped, live, counts_replicas=key not in scaled) if live else []
+    if live is not None and (other := [item for item in found if is_autoscaled(item, author_of(live, item))]):
+        # The count is that of an autoscaler which is not in deploy.yml.
+        found = [item for item in found if item not in other]
+        stamped, replicas = _without_replicas(stamped), spec_of(manifest).get("replicas")
     if live is not None and not found:
         return None
     if is_secret(manifest):
@@ -98,12 +103,12 @@ def _step(
     if live.kind in ("Pod", "Job") and any(not item.is_own_mark for item in found):
         undo = f"replace {key} by what it was"
         return ReplaceObject(
-            f"apply {key}", f"replace {key}", detail_of(found), "replace", False, undo,
+            f"apply {key}", f"replace {key}", detail_of(found, live), "replace", False, undo,
             manifest=stamped, version=live.meta.version, known=known, uid=live.meta.uid,
         )  # fmt: skip
     undo = f"apply {key} as it was"
     return ApplyObject(
-        f"apply {key}", f"change {key}", detail_of(found), "change", False, undo,
+        f"apply {key}", f"change {key}", detail_of(found, live), "change", False, undo,
         manifest=stamped, version=live.meta.version, known=known, replicas=replicas,
     )  # fmt: skip
 

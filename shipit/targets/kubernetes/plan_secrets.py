@@ -23,7 +23,7 @@ def apply_secret(key: str, stamped: Manifest, live: Live | None, found: Sequence
         )  # fmt: skip
     kept = f"its values until now are kept in Secret/{previous}"
     return ApplySecret(
-        f"apply {key}", f"change {key}", (*detail_of(found, secret_line), kept), "change", False, f"restore it from Secret/{previous}",
+        f"apply {key}", f"change {key}", (*detail_of(found, live, secret_line), kept), "change", False, f"restore it from Secret/{previous}",
         manifest=stamped, version=live.meta.version, known=hashes(found), previous=previous, file=file,
     )  # fmt: skip
 

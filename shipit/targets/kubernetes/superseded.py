@@ -63,7 +63,7 @@ def find_change(wanted: Mapping[str, Any], live: Live, known: Iterable[str] = ()
     # The image comes first: it says the most.
     for item in sorted(real, key=lambda item: "image" not in item.path):
         manager = author_of(live, item)
-        if not _is_autoscaled(item, manager):
+        if not is_autoscaled(item, manager):
             return Change(manager, item)
     return None
 
@@ -104,7 +104,8 @@ def author_of(live: Live, difference: Difference) -> Manager | None:
     return max(others or owners, key=lambda manager: manager.time, default=None)
 
 
-def _is_autoscaled(difference: Difference, manager: Manager | None) -> bool:
+def is_autoscaled(difference: Difference, manager: Manager | None) -> bool:
+    """Whether a difference is a count of replicas that an autoscaler set."""
     return (
         difference.path == "spec.replicas"
         and manager is not None

@@ -15,8 +15,9 @@ from shipit.release import Finding, ImageUse, Place, Release, Seen, Status, Step
 from shipit.targets.kubernetes.access import Access, judge_access, needed_access, not_covered
 from shipit.targets.kubernetes.applied import plan_back, released_before
 from shipit.targets.kubernetes.apply import Changes, known_differences
-from shipit.targets.kubernetes.client import ATTEMPTS, KubernetesClient
+from shipit.targets.kubernetes.client import ATTEMPTS, CONFLICT, KubernetesClient
 from shipit.targets.kubernetes.config import KubernetesConfig
+from shipit.targets.kubernetes.conflicts import find_conflicts, has_others
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.diagnose import with_last_words
 from shipit.targets.kubernetes.job import ReleaseJob
@@ -70,6 +71,7 @@ class KubernetesTarget:
 
     def plan(self, release: Release, observed: KubernetesObserved) -> tuple[Step, ...]:
         desired = self._desired
+        self._check_conflicts(release, observed)
         setting = desired.setting(observed.secret_mark)
         objects = plan_objects(tuple(desired.manifests(release, observed)), observed, self.namespace, desired.files)
         marks = {name: release.marks.get(name, "") for name in desired.secret_names}
@@ -80,6 +82,16 @@ class KubernetesTarget:
         job = desired.release_job(release, setting)
         run = plan_release_job(job, observed, objects) if job else None
         return tuple(step for step in (*secrets, run, *objects) if step)
+
+    def _check_conflicts(self, release: Release, observed: KubernetesObserved) -> None:
+        """Raises: RemoteError when another tool applies a field with another value."""
+        if self.config.take_over or not any(live and has_others(live) for live in observed.objects.values()):
+            return
+        wanted = self._desired.released(release, observed, {}).objects
+        if lines := list(find_conflicts(wanted, observed.objects)):
+            more = f", and {len(lines) - 1} more" if len(lines) > 1 else ""
+            hint = "let one of the two set the field, or set take_over: true on this target"
+            raise RemoteError(f"{lines[0]}{more}", where=self.name, hint=hint, detail=tuple(lines[1:]), status=CONFLICT)
 
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
         client = self._client(session)
