@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from shipit.clock import Deadline
+from shipit.clock import Clock, Deadline
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import RemoteError
+from shipit.http.authorized import authorized
 from shipit.http.failures import Untrusted
 from shipit.http.fields import Field
-from shipit.http.messages import Answer
+from shipit.http.messages import Answer, Request
 from shipit.http.statuses import refusal
 from shipit.http.transport import Transport
 from shipit.targets.kubernetes.identity import Identity
@@ -74,27 +75,34 @@ class ApiServer:
         """
         url = self.url + path + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": accept, **({"Content-Type": content_type} if body is not None else {})}
-        for is_last in (False, True):
-            transport, own = self._ready(deadline)
-            try:
-                answer = transport.send(
-                    method,
-                    url,
-                    headers={**headers, **own},
-                    body=body,
-                    stream=stream,
-                    read_s=SILENCE_S,
-                    deadline=deadline,
-                )
-            except Untrusted as error:
-                error.hint = "check certificate-authority in the kubeconfig"
-                raise
-            except RemoteError as error:
-                raise _unreachable(error) from error
-            if answer.status != 401 or is_last or not self.context.login.exec:
-                return answer
-            self._renew()
-        raise AssertionError("unreachable")
+        request = Request(method, url, headers, body, stream=stream, read_s=SILENCE_S, deadline=deadline)
+        return authorized(self._answer, self)(request)
+
+    def headers(self, request: Request) -> Mapping[str, str]:
+        """The Authorization header of the context's login; its plugin is run when it has none that is valid."""
+        with self._lock:
+            return self._identity.header(request.deadline or Deadline(Clock()))
+
+    def challenged(self, answer: Answer) -> bool:
+        """Forget credentials that a plugin gave and the server did not accept; whether it can be asked for new ones."""
+        if answer.status != 401 or not self.context.login.exec:
+            return False
+        with self._lock:
+            self._identity.forget()
+            if self._transport is not None:
+                self._transport.close()
+                self._transport = None
+        return True
+
+    def _answer(self, request: Request) -> Answer:
+        transport = self._ready(request.deadline or Deadline(Clock()))
+        try:
+            return transport.answer(request)
+        except Untrusted as error:
+            error.hint = "check certificate-authority in the kubeconfig"
+            raise
+        except RemoteError as error:
+            raise _unreachable(error) from error
 
     def resources(self, prefix: str, deadline: Deadline) -> dict[str, Resource]:
         """Kind -> resource of a group and version, `/api/v1` or `/apis/GROUP/VERSION`; empty where there is no such."""
@@ -114,19 +122,12 @@ class ApiServer:
             self._resources[prefix] = {row["kind"].required(): _resource(row) for row in rows}
         return self._resources[prefix]
 
-    def _ready(self, deadline: Deadline) -> tuple[Transport, dict[str, str]]:
+    def _ready(self, deadline: Deadline) -> Transport:
         with self._lock:
             if self._transport is None:
                 tls = self._identity.tls(deadline) if self.url.startswith("https") else None
                 self._transport = Transport(self._environment, tls=tls, proxy=self.context.proxy or None)
-            return self._transport, self._identity.header(deadline)
-
-    def _renew(self) -> None:
-        with self._lock:
-            self._identity.forget()
-            if self._transport is not None:
-                self._transport.close()
-                self._transport = None
+            return self._transport
 
 
 def checked(answer: Answer) -> Answer:
