@@ -17,9 +17,9 @@ from shipit.http.sockets import PacedSocket, PacedTlsSocket, open_socket, secure
 from shipit.http.tls import Tls
 
 _IDLE_PER_HOST = 8
-# What stands between may have forgotten an older one without a word: balancers do after minutes.
+# Load balancers drop connections that were idle for some minutes, without closing them.
 _IDLE_S = 60.0
-# Bodies are read and sent in pieces of this size; http.client's own 8 KiB cost time with large layers.
+# Bodies are read and sent in pieces of this size; http.client's default of 8 KiB is slow with large layers.
 _BLOCK = 256 * 1024
 Place = tuple[str, str, int]
 _Idle = tuple[http.client.HTTPConnection, float]
@@ -27,9 +27,9 @@ _LARGEST_BUNDLE = 16 * MIB
 
 
 class Connections:
-    """Safe to use from several threads. `ca_bundle` is a file or folder of certificates to trust instead of certifi's.
+    """A pool of connections. Safe to use from several threads. `ca_bundle` replaces certifi's certificates: a file or a folder.
 
-    A connection that was not used for `idle_s` seconds is not used again. `tls` is for where all of them are to one server.
+    A connection that was idle for `idle_s` seconds is not reused. `tls` is for a pool of connections to one server.
     """
 
     def __init__(self, ca_bundle: str | None, idle_s: float = _IDLE_S, tls: Tls | None = None) -> None:
@@ -43,14 +43,14 @@ class Connections:
         weakref.finalize(self, _close_all, self._idle)
 
     def close(self) -> None:
-        """Close what is kept, and from now on each connection when it is given back."""
+        """Close idle connections now, and those in use when they are given back."""
         with self._lock:
             self._is_closed = True
             _close_all(self._idle)
             self._idle.clear()
 
     def take(self, place: Place, pace: Pace, connect_s: float) -> http.client.HTTPConnection:
-        """A connection that nobody else has, kept or new; one that the server has closed meanwhile is not given.
+        """A connection for one request: an idle one that the server has not closed, or a new one.
 
         Raises: OSError, and as `Pace.wait` does.
         """
@@ -67,7 +67,7 @@ class Connections:
         return connection
 
     def give(self, place: Place, connection: http.client.HTTPConnection) -> None:
-        """Keep a connection whose answer was read to its end."""
+        """Give back a connection whose answer was read to its end."""
         with self._lock:
             idle = self._idle.setdefault(place, [])
             if connection.sock is not None and len(idle) < _IDLE_PER_HOST and not self._is_closed:
@@ -100,7 +100,7 @@ def _close_all(idle: dict[Place, list[_Idle]]) -> None:
 
 
 def check_bundle(ca_bundle: str) -> None:
-    """That the file of certificates, where it is no folder, can be read: OpenSSL would wait at a pipe for ever.
+    """Check that a file of certificates can be read: OpenSSL would block on a named pipe.
 
     Raises: Unreadable.
     """
@@ -109,14 +109,14 @@ def check_bundle(ca_bundle: str) -> None:
 
 
 def trusting(ca_bundle: str | None) -> ssl.SSLContext:
-    """What is trusted: the certificates of a file or folder, or certifi's. Raises: OSError where there are none."""
+    """A TLS context that trusts the certificates of a file or folder, or certifi's. Raises: OSError where there are none."""
     if ca_bundle is None:
         import certifi
 
         ca_bundle = certifi.where()
     file = Path(ca_bundle)
     if not file.exists():
-        raise FileNotFoundError(2, "the certificates to trust are not there", ca_bundle)
+        raise FileNotFoundError(2, "the file of trusted certificates does not exist", ca_bundle)
     is_folder = file.is_dir()
     check_bundle(ca_bundle)
     try:
@@ -131,7 +131,7 @@ def trusting(ca_bundle: str | None) -> ssl.SSLContext:
 
 
 def shown_with(context: ssl.SSLContext, tls: Tls) -> ssl.SSLContext:
-    """The same context, which shows our certificate and checks the server's as far as it should. Raises: OSError."""
+    """The same context, with our client certificate, and with or without verification. Raises: OSError."""
     if not tls.is_verified:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -139,12 +139,12 @@ def shown_with(context: ssl.SSLContext, tls: Tls) -> ssl.SSLContext:
         try:
             context.load_cert_chain(tls.cert_file, tls.key_file, lambda: "")
         except (ssl.SSLError, ValueError):
-            raise OSError(22, "is no certificate with its key", tls.cert_file) from None
+            raise OSError(22, "is not a certificate with its key", tls.cert_file) from None
     return context
 
 
 def _is_dropped(connection: http.client.HTTPConnection) -> bool:
-    """Whether a connection that waits for nothing has something to read: its end, or what nobody asked for."""
+    """Whether an idle connection has something to read: its end, or data without a request."""
     if connection.sock is None:
         return True
     poll = select.poll()

@@ -1,4 +1,4 @@
-"""The credentials that a request holds: whatever they are answered with, they are known before they are sent. Pure."""
+"""Finds the credentials of a request, so that they are masked before any answer could repeat them. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 _HEADERS = ("authorization", "proxy-authorization", "cookie", "x-registry-auth", "x-registry-config")
-# Fields of forms, and parameters of URLs that are credentials by themselves: those of signed URLs among them.
+# Fields of forms, and parameters of URLs, that are credentials; those of signed URLs are in _SIGNATURES.
 _FIELDS = ("refresh_token", "access_token", "password", "client_secret", "token", "secret", "assertion")
 _SIGNATURES = (
     "sig",
@@ -22,7 +22,7 @@ _SIGNATURES = (
 
 
 def credentials_in(headers: Mapping[str, str], url: str, form: Sequence[tuple[str, str]] = ()) -> Iterator[str]:
-    """Each text of a request that nobody may see."""
+    """Every text of a request that is a credential."""
     for name, value in headers.items():
         if name.lower() in _HEADERS:
             yield from _of_header(value)

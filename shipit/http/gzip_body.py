@@ -1,4 +1,4 @@
-"""Gzip unpacked in pieces of a bounded size, however much a few bytes unpack to."""
+"""Decompresses gzip in pieces of a bounded size, so that a small bomb can't fill the memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 
 class BadGzip(ValueError):
-    """What should be gzip and is not."""
+    """Data that is not valid gzip."""
 
 
 class Unpacker:
@@ -23,7 +23,7 @@ class Unpacker:
         return self._stream.eof
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """What some more packed bytes unpack to. Raises: BadGzip."""
+        """The decompressed pieces of some more data. Raises: BadGzip."""
         self.is_begun = True
         while data and not self._stream.eof:
             try:

@@ -1,4 +1,4 @@
-"""How long one exchange may take: a deadline for all of it, a bound on silence, a least rate for bodies."""
+"""The limits of one exchange: a deadline for all of it, a bound on silence, a minimum rate for bodies, maximum sizes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from shipit.clock import SLICE_S, Deadline
 from shipit.errors import RemoteError
 from shipit.http.reach import Reach, reach_of
 
-# A body that comes or goes slower than this, in bytes a second, averaged over a window of seconds, is given up.
+# The minimum rate of a body in bytes a second, averaged over a window of seconds.
 LEAST_RATE, WINDOW_S = 1024, 30.0
-# Status line and headers together, and what a body may have in framing beside each piece that is read of it.
+# Maximum sizes of the status line with headers, and of the chunk framing around a piece of a body.
 LARGEST_HEAD = LARGEST_FRAMING = 1024 * 1024
 
 
 class Pace:
-    """The limits of one request, and how far it is. Sockets ask it before each wait, and tell it what moved.
+    """The limits of one request, and its progress. Sockets call `wait` for every wait.
 
     `silence_s` bounds every single wait, the whole of connecting and securing one address, and the whole head of an
     answer. `least_rate` is in bytes a second; 0 for a stream that follows something which may have nothing to say.
@@ -45,11 +45,11 @@ class Pace:
 
     @property
     def follows(self) -> bool:
-        """Whether the body is wanted as it comes, however little it is."""
+        """Whether the body is a stream that is read as it arrives, in pieces of any size."""
         return self._least_rate == 0
 
     def begin(self, part: str, *, within_s: float | None = None, most_bytes: float = float("inf")) -> None:
-        """Begin a part of the exchange: which may wait so long in all, and receive so many bytes."""
+        """Begin a part of the exchange, which may wait `within_s` seconds in total and receive `most_bytes`."""
         self._part, self._left_s, self._left_bytes = part, within_s, most_bytes
         self._waited_s, self._moved = 0.0, 0
 
@@ -69,9 +69,10 @@ class Pace:
         self._left_bytes = 8 * amount + LARGEST_FRAMING
 
     def wait(self, waiting: Callable[[float], int | None]) -> int:
-        """What `waiting(seconds)` moved, called with short times until it is not None.
+        """How many bytes `waiting(seconds)` moved; it is called with short times until it returns a number.
 
-        Raises: DeadlinePassed, Interrupted; TimeoutError after too long a silence; RemoteError for what is too slow or long.
+        Raises: DeadlinePassed, Interrupted; TimeoutError after too long a silence; RemoteError for a body that is too slow or
+        too long.
         """
         silent_s = 0.0
         while True:
@@ -91,15 +92,15 @@ class Pace:
         self._moved += moved
         self._left_bytes -= moved
         if self._left_bytes < 0:
-            raise RemoteError("the answer has more headers or framing than any needs", where=self.shown)
+            raise RemoteError("the answer has too many headers, or too much chunk framing", where=self.shown)
         if self._left_s is not None:
             if self._waited_s >= self._left_s:
                 raise TimeoutError
         elif self._waited_s >= self._window_s:
-            # Nothing at all is silence, which may be longer.
+            # No byte at all is silence, which has its own limit.
             if 0 < self._moved < self._least_rate * self._window_s:
                 raise RemoteError(self._slow(), where=self.shown, hint="check the network", retryable=True)
             self._waited_s, self._moved = (0.0, 0) if self._moved else (self._waited_s, 0)
 
     def _slow(self) -> str:
-        return f"moves fewer than {self._least_rate} bytes a second: gave up waiting for {self._part}"
+        return f"slower than {self._least_rate} bytes a second: gave up waiting for {self._part}"

@@ -1,4 +1,4 @@
-"""Requests through a proxy, by requests, which knows them all."""
+"""Sends requests through a proxy, with requests, which supports every kind of proxy."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Proxied:
                 data=request.body,
                 stream=True,
                 allow_redirects=False,
-                # Sockets look at the pace of the request; these hold where one of another library does not.
+                # Our sockets obey the pace of the request; these limits are for sockets of other libraries, such as those for SOCKS.
                 timeout=(CONNECT_S, READ_S),
                 proxies={"http": proxy, "https": proxy} if proxy else {},
                 verify=self._verify,

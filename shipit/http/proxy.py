@@ -1,4 +1,4 @@
-"""Which proxy a URL goes through. Pure.
+"""Chooses the proxy for a URL. Pure.
 
 Source: the rules that curl, Go and Python share for NO_PROXY: `*`, hosts, `.domains`, CIDR blocks, an optional port.
 """

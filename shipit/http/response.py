@@ -1,6 +1,6 @@
-"""What http.client's answers lack.
+"""http.client's response with two corrections: interim responses are skipped, and chunk sizes are checked.
 
-Source: RFC 9110, section 15.2: a client passes over answers before the answer that it does not expect; RFC 9112, section 7.1.
+Source: RFC 9110, section 15.2 (interim responses); RFC 9112, section 7.1 (chunks).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import http.client
 
 
 class Response(http.client.HTTPResponse):
-    """Passes over 102 to 199, such as 103 Early Hints; http.client does so with 100 by itself. Takes no negative size of a chunk."""
+    """Skips 102 to 199, such as 103 Early Hints; http.client itself skips 100 only. Refuses negative chunk sizes."""
 
     def _read_status(self) -> tuple[str, int, str]:
         while True:

@@ -1,4 +1,4 @@
-"""Send again what may pass: exponential pauses with jitter, Retry-After obeyed, a clock that can be cancelled."""
+"""Retries: exponential backoff with jitter, Retry-After obeyed, within a deadline."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 ATTEMPTS = 5
 LONGEST_PAUSE_S = 120.0
 _SECONDS = re.compile(r"[0-9]{1,15}")
-# No attempt begins when those before it took longer than this in all, their pauses apart.
+# No further attempt begins after the attempts took longer than this in total, without their pauses.
 LONGEST_TRYING_S = 90.0
 
 
@@ -30,10 +30,11 @@ def retrying(
     attempts: int = ATTEMPTS,
     trying_s: float = LONGEST_TRYING_S,
 ) -> T:
-    """The result of `call`, tried again while it raises a RemoteError that is retryable. The one place that does so.
+    """The result of `call`, which is called again while it raises a retryable RemoteError.
 
-    A pause asked for by the server is kept, up to two minutes; a longer one, or one beyond the deadline, is the error
-    itself. Raises: what `call` raises; DeadlinePassed, Interrupted.
+    Used at the outermost level of a request only, so that attempts never multiply. Retry-After is obeyed, up to two minutes;
+    a longer pause, or one beyond the deadline, raises the error.
+    Raises: what `call` raises; DeadlinePassed, Interrupted.
     """
     spent_s = 0.0
     for attempt in range(1, attempts + 1):
@@ -61,7 +62,7 @@ def backoff_s(attempt: int) -> float:
 
 
 def parse_retry_after(value: str | None) -> float | None:
-    """Seconds of a Retry-After header, which holds seconds or a date; None when absent or not understood.
+    """Seconds of a Retry-After header, which holds seconds or a date; None when absent or invalid.
 
     Source: RFC 9110, section 10.2.3.
     """

@@ -1,4 +1,4 @@
-"""A session of requests whose sockets keep to the pace of the request that is sent, and its errors as RemoteErrors."""
+"""A session of the library requests whose sockets obey a Pace, and whose errors become RemoteErrors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _POOL = 8
 
 
 class _Current(threading.local):
-    """The pace of the request that this thread is sending: the libraries in between hand nothing on."""
+    """The pace of the request that this thread is sending: requests and urllib3 have no parameter for it."""
 
     pace: Pace
 
@@ -40,7 +40,7 @@ _current = _Current()
 
 @contextmanager
 def pacing(pace: Pace) -> Iterator[None]:
-    """What this thread sends meanwhile keeps to a pace."""
+    """Make what this thread sends obey a pace."""
     _current.pace = pace
     try:
         yield
@@ -49,7 +49,7 @@ def pacing(pace: Pace) -> Iterator[None]:
 
 
 def make_session(ca_bundle: str | None, server_name: str | None = None) -> requests.Session:
-    """A session that reads no environment and keeps no cookie; used inside `pacing` only. `server_name` as in `Tls`."""
+    """A session that ignores the environment and keeps no cookies; used inside `pacing` only. `server_name` as in `Tls`."""
     session = requests.Session()
     session.trust_env = False
     session.headers.clear()
@@ -116,7 +116,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
         super().__init__(pool_connections=_POOL, pool_maxsize=_POOL)
 
     def init_poolmanager(self, *arguments: Any, **more: Any) -> None:
-        # Bodies are read and sent in pieces of this size; http.client's own 16 KiB cost time with large layers.
+        # Bodies are read and sent in pieces of this size; urllib3's default of 16 KiB is slow with large layers.
         super().init_poolmanager(*arguments, **{**more, **self._names, "blocksize": _PIECE})
         _pace(self.poolmanager)
 
@@ -136,13 +136,13 @@ def _pace(manager: Any) -> None:
 
 @contextmanager
 def mapped_errors(method: str, url: str) -> Iterator[None]:
-    """Turn whatever requests and urllib3 raise into RemoteErrors."""
+    """Turn every error of requests and urllib3 into a RemoteError."""
     try:
         yield
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, http.client.HTTPException) as error:
         cause: BaseException | None = error
         while cause is not None:
-            # An error of ours that travelled through the library, a cancelled upload for example.
+            # Our own error, raised by a body that the library was reading: a cancelled upload for example.
             if isinstance(cause, ShipitError):
                 raise cause from None
             cause = cause.__cause__ or cause.__context__
@@ -150,7 +150,7 @@ def mapped_errors(method: str, url: str) -> Iterator[None]:
 
 
 def translate(error: Exception, method: str, url: str) -> RemoteError:
-    """The RemoteError for a library's error: by its own type where that says more than what is at the bottom of it."""
+    """The RemoteError for a library's error, by its type or by that of its root cause."""
     where = shown(method, url)
     if isinstance(error, requests.exceptions.ProxyError):
         return RemoteError(
@@ -169,7 +169,7 @@ def translate(error: Exception, method: str, url: str) -> RemoteError:
 
 
 def _root(error: BaseException) -> BaseException:
-    """The error at the bottom of a chain of library errors."""
+    """The root cause of a chain of library errors."""
     for _ in range(10):
         nested = error.__cause__ or error.__context__
         if nested is None:

@@ -1,4 +1,4 @@
-"""How far this machine's clock is from a server's: certificates and tokens stop working when it is far."""
+"""The difference between this machine's clock and a server's. With a large one, certificates and tokens fail."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CLOCK, AGREES = "clock", "agrees with "
 
 
 def judge_skew(server: str, date: str | None, now_s: float) -> Finding | None:
-    """What a `Date` header says of this clock, in seconds since 1970; None where there is none. Pure.
+    """A finding on this clock (`now_s`, in seconds since 1970) from a server's `Date` header; None without one. Pure.
 
     Source: RFC 9110, section 6.6.1.
     """

@@ -1,4 +1,4 @@
-"""Sockets whose every wait looks at the pace of the request they serve."""
+"""Sockets that check the Pace of their request before each wait."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class PacedSocket(socket.socket):
 
 
 class PacedTlsSocket(ssl.SSLSocket):
-    """The same over TLS; made by a context whose `sslsocket_class` it is. `sendall` of SSLSocket is made of `send`."""
+    """The same with TLS; the `sslsocket_class` of a context. `sendall` of SSLSocket calls `send`."""
 
     pace: Pace
 
@@ -83,7 +83,7 @@ def _received(sock: PacedSocket | PacedTlsSocket, call: Callable[[], bytes]) -> 
 
 
 def open_socket(host: str, port: int, pace: Pace, connect_s: float, *, is_proxy: bool = False) -> PacedSocket:
-    """A connection to the first address of a host that takes one, each tried for `connect_s` seconds at most.
+    """A connection to the first address of a host that accepts one; each is tried for at most `connect_s` seconds.
 
     Raises: OSError, and as `Pace.wait` does.
     """
@@ -100,7 +100,7 @@ def open_socket(host: str, port: int, pace: Pace, connect_s: float, *, is_proxy:
 
 
 def secure(sock: PacedSocket, context: ssl.SSLContext, host: str, pace: Pace, connect_s: float) -> PacedTlsSocket:
-    """The connection over TLS, the certificate checked. Raises: OSError, and as `Pace.wait` does."""
+    """The same connection with TLS, after the handshake. Raises: OSError, and as `Pace.wait` does."""
     pace.connecting(connect_s)
     try:
         secured = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
@@ -128,7 +128,7 @@ def _addresses(host: str, port: int, pace: Pace) -> Iterator[tuple[int, Any]]:
 
 
 def _resolved(host: str, port: int, pace: Pace) -> list[Any]:
-    """The addresses of a name. The system's resolver takes no time limit, so that another thread waits for it."""
+    """The addresses of a name. The system's resolver has no time limit, so it runs on another thread."""
     found: list[Any] = []
     is_over = threading.Event()
 

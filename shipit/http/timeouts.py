@@ -1,4 +1,4 @@
-"""How long to wait for a server, in seconds."""
+"""Default time limits, in seconds."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from shipit.config.units import parse_limit
 from shipit.errors import UsageError
 
 CONNECT_S, READ_S = 10.0, 60.0
-# A request that moves no large body, with all that is sent again.
+# For a request without a large body, retries included.
 REQUEST_S = 600.0
 
 
 def own_read_s(environment: ProcessEnvironment) -> float | None:
-    """How long an answer may take to begin, where SHIPIT_HTTP_TIMEOUT says so; such as `30s`."""
+    """The value of SHIPIT_HTTP_TIMEOUT, such as `30s`: how long a server may be silent; None when it is not set."""
     text = environment.get("SHIPIT_HTTP_TIMEOUT")
     try:
         return parse_limit(text) if text else None

@@ -1,4 +1,4 @@
-"""What one server is trusted by and who it is shown that asks, where that is not the same for every server."""
+"""TLS settings for one server."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 
 class Tls(NamedTuple):
-    """Files of PEM. Without `ca_file` the usual certificates are trusted; `cert_file` and `key_file` are ours.
+    """PEM files: `ca_file` replaces the default certificates, `cert_file` and `key_file` are our client certificate.
 
-    `server_name` is what the certificate must be for, where that is not the host of the URL. `is_verified` is False where
-    any certificate is taken.
+    `server_name` is the name that the certificate must have, when it is not the host of the URL. `is_verified` is False
+    when any certificate is accepted.
     """
 
     ca_file: str | None = None

@@ -52,7 +52,7 @@ class Transport:
         return self.deadline.within(self.request_s)
 
     def close(self) -> None:
-        """Close the connections that are kept, and others as soon as their answers are read."""
+        """Close idle connections now, and the others when their answers have been read."""
         with self._lock:
             if self._proxied is not None:
                 self._proxied.close()

@@ -1,4 +1,4 @@
-"""One blob on its way out of a registry: read on from where it broke off.
+"""Downloads a blob, resuming where the connection broke.
 
 Source: OCI distribution-spec 1.1, "Pulling blobs"; RFC 9110, section 14 (range requests).
 """
@@ -18,9 +18,9 @@ _PIECE = 1024 * 1024
 
 
 def read_blob(wire: RegistryWire, repository: str, digest: Digest) -> Iterator[bytes]:
-    """The bytes of a blob, each once; whoever takes them compares them with the digest.
+    """The bytes of a blob, each once. The caller verifies the digest.
 
-    Raises: RemoteError once it breaks off too often without getting further; DeadlinePassed, Interrupted.
+    Raises: RemoteError after several failures without progress; DeadlinePassed, Interrupted.
     """
     at, broken = 0, 0
     while True:
@@ -31,13 +31,13 @@ def read_blob(wire: RegistryWire, repository: str, digest: Digest) -> Iterator[b
                 yield piece
         except RemoteError as error:
             broken = 1 if at - began >= _PIECE else broken + 1
-            # What broke off after some bytes is read on here; before the first of them, asking has been tried again.
+            # A download that broke after some bytes is resumed here; the request before the first byte was retried already.
             if not error.retryable or broken == ATTEMPTS or at == 0:
                 raise
             pause_s = backoff_s(broken) if error.retry_after_s is None else error.retry_after_s
             if pause_s > LONGEST_PAUSE_S:
                 raise
-            wire.emit(Retried(error.where, f"{error.what}; it goes on at {at} bytes", round(pause_s, 1)))
+            wire.emit(Retried(error.where, f"{error.what}; resuming at {at} bytes", round(pause_s, 1)))
             wire.http.deadline.sleep(pause_s, f"the rest of {repository}@{digest}")
             continue
         return
@@ -57,7 +57,7 @@ def _pieces(wire: RegistryWire, repository: str, digest: Digest, start: int) -> 
 
 
 def _checked(answer: Answer, start: int) -> int:
-    """That the answer begins where it was asked to."""
+    """0, after a check that the answer begins at `start`. Raises: RemoteError."""
     if not answer.header("Content-Range").startswith(f"bytes {start}-"):
-        raise RemoteError("gave another part of the blob than was asked for", where=answer.request.shown)
+        raise RemoteError("answered with another range of the blob than requested", where=answer.request.shown)
     return 0

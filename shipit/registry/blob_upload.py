@@ -1,5 +1,4 @@
-"""One blob on its way into a registry: in one piece; in several where one is too large for what stands before it; and
-from where it was cut off, where the registry can go on from there.
+"""Uploads a blob: in one request; in chunks after a 413; and resumed after a broken connection where the registry can.
 
 Source: OCI distribution-spec 1.1, "Pushing blobs".
 """
@@ -22,7 +21,7 @@ from shipit.http.retry import retrying
 from shipit.registry.body import FilePart
 from shipit.registry.wire import RegistryWire, scopes_of
 
-# Pieces of an upload that was refused as a whole, in bytes: what proxies before registries are known to take.
+# Chunk sizes in bytes after an upload in one request was refused: proxies in front of registries are known to accept them.
 LARGEST_PIECE, SMALLEST_PIECE = 64 * 1024 * 1024, 512 * 1024
 _STORED = (201, 202, 204)
 _OPAQUE = {"Content-Type": "application/octet-stream"}
@@ -30,7 +29,7 @@ _READ_S = 300
 
 
 class BlobUpload:
-    """A file for a repository. `tell` is called with the bytes that went out, and with negative numbers for those in vain."""
+    """The upload of one file. `tell` is called with the bytes that were sent, and with a negative number when an attempt is discarded."""
 
     def __init__(
         self, wire: RegistryWire, repository: str, digest: Digest, size_bytes: int, tell: Callable[[int], None]
@@ -46,7 +45,7 @@ class BlobUpload:
         self._piece, self._smallest = size_bytes, SMALLEST_PIECE
 
     def send(self, path: Path) -> None:
-        """Raises: RemoteError, once trying again is of no use; DeadlinePassed, Interrupted."""
+        """Raises: RemoteError after the last attempt; DeadlinePassed, Interrupted."""
         deadline, emit = self.wire.http.deadline, self.wire.emit
         with path.open("rb") as file:
             try:
@@ -56,7 +55,7 @@ class BlobUpload:
                 raise
 
     def _attempt(self, file: IO[bytes]) -> None:
-        """Send it from the beginning, and on from where it is cut off as long as that gets further each time."""
+        """Send the file from its beginning, and resume as long as each attempt makes progress."""
         self._open()
         start = 0
         while True:
@@ -68,10 +67,10 @@ class BlobUpload:
                 sent, kept = self._told, 0
                 if error.status or sent - start < SMALLEST_PIECE or (kept := self._kept()) <= start:
                     if not error.status and sent > SMALLEST_PIECE:
-                        # Something in between may allow a connection only so much.
+                        # A proxy in between may limit the size of a request.
                         self._piece = max(self._smallest, min(self._piece, sent) // 2)
                     raise
-                self.wire.emit(Retried(error.where, f"{error.what}; it goes on at {kept} bytes", 0.0))
+                self.wire.emit(Retried(error.where, f"{error.what}; resuming at {kept} bytes", 0.0))
                 start = kept
 
     def _open(self) -> None:
@@ -85,7 +84,7 @@ class BlobUpload:
     def _location(self, answer: Answer) -> str:
         location = answer.header("Location")
         if not location:
-            raise RemoteError("opened an upload without saying where", where=answer.request.shown)
+            raise RemoteError("opened an upload without a Location", where=answer.request.shown)
         return located(answer, location)
 
     def _send_from(self, file: IO[bytes], start: int) -> None:
@@ -119,7 +118,7 @@ class BlobUpload:
         self._tell_at(self.size_bytes)
 
     def _kept(self) -> int:
-        """How many bytes a registry kept of an upload that was cut off; 0 where it can't go on from there.
+        """How many bytes a registry kept of an upload that broke off; 0 where it can't be resumed.
 
         Source: "Pushing a blob in chunks", the GET of an upload.
         """
@@ -158,7 +157,7 @@ class BlobUpload:
             self._count(offset - self._told)
 
     def _error(self, answer: Answer) -> RemoteError:
-        """The error for an upload; one that the registry does not know any more may begin anew."""
+        """The error for an upload; retryable when the registry has forgotten the upload: it begins again."""
         error = self.wire.error(answer)
         if answer.status in (404, 416):
             error.retryable = True
@@ -166,7 +165,7 @@ class BlobUpload:
 
 
 def parse_kept(header: str) -> int:
-    """How many bytes a `Range` of an upload says were kept, such as `0-99`; 0 where it is not understood. Pure.
+    """How many bytes the `Range` of an upload says were kept, such as 100 for `0-99`; 0 when invalid. Pure.
 
     Registries write `0-0` both for one byte and for none.
     """
@@ -181,7 +180,7 @@ def parse_size(header: str) -> int | None:
 
 
 def cancel_upload(wire: RegistryWire, repository: str, opened: Answer) -> None:
-    """Let a registry forget an upload that was opened and is not wanted; that it does not is no matter."""
+    """Cancel an upload that was opened and is not needed; a failure is ignored."""
     if not (location := opened.header("Location")):
         return
     try:

@@ -1,4 +1,4 @@
-"""A part of a file as the body of a request."""
+"""A range of a file as the body of a request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shipit.errors import BuildError
 
 
 class FilePart:
-    """A part of a file as a request body: it tells what is read, and stops when the run does."""
+    """A range of a file as a request body. It reports what is read, and stops when the run is cancelled."""
 
     def __init__(self, file: IO[bytes], size: int, tell: Callable[[int], None], clock: Clock) -> None:
         self._file, self._left, self._tell, self._clock = file, size, tell, clock
@@ -26,15 +26,15 @@ class FilePart:
         wanted = self._left if amount < 0 else min(amount, self._left)
         data = self._file.read(wanted)
         if wanted and not data:
-            # The server would wait for what was announced.
-            raise BuildError("a file of the cache became shorter while it was sent", hint="run it again")
+            # The server would wait for the rest of the Content-Length.
+            raise BuildError("a file of the cache was truncated while it was uploaded", hint="run it again")
         self._left -= len(data)
         self.sent += len(data)
         self._tell(len(data))
         return data
 
     def rewind(self) -> None:
-        """Begin again, for a request that is sent to another place."""
+        """Go back to the start, for a request that is sent again."""
         self._file.seek(self._start)
         self._tell(-self.sent)
         self._left, self.sent = self._size, 0

@@ -1,4 +1,4 @@
-"""What one registry can be asked, and its answers checked.
+"""The operations of one registry: manifests, tags and blobs. Answers are verified.
 
 Source: OCI distribution-spec 1.1; Docker Registry HTTP API v2.
 """
@@ -19,7 +19,7 @@ from shipit.registry.blob_upload import BlobUpload, cancel_upload
 from shipit.registry.wire import RegistryWire, scopes_of
 
 _ACCEPT = {"Accept": ", ".join((*MANIFEST_TYPES.values(), *INDEX_TYPES))}
-# What is answered where HEAD is not allowed.
+# Statuses of a registry that does not allow HEAD.
 _NO_HEAD = (405, 501)
 
 
@@ -31,12 +31,12 @@ class RegistryClient:
         self._wire = wire
 
     def check(self) -> None:
-        """That the registry takes our credentials. Raises: RemoteError when it does not, or can't be asked."""
+        """Check that the registry accepts our credentials. Raises: RemoteError when it refuses them, or does not answer."""
         wire = self._wire
 
         def once() -> None:
             answer = wire.answer(Request("GET", f"{wire.base}/v2/"), ())
-            # A token without scopes is no proof for some registries, but that it was given is.
+            # Some registries refuse a token without scopes here, but that they issued one shows that the login is right.
             if answer.status != 200 and not (answer.status == 401 and wire.auth.has_token(())):
                 raise wire.error(answer)
 
@@ -58,7 +58,7 @@ class RegistryClient:
 
     @property
     def asks_for_login(self) -> bool:
-        """Whether the registry has asked who we are."""
+        """Whether the registry has asked for a login."""
         return self._wire.auth.challenge is not None
 
     def date(self) -> str | None:
@@ -66,9 +66,9 @@ class RegistryClient:
         return self._wire.http.send("GET", f"{self._wire.base}/v2/").header("Date") or None
 
     def manifest(self, repository: str, reference: str) -> tuple[bytes, Digest] | None:
-        """A manifest's bytes, which have been hashed, and their digest; None where there is none."""
+        """A manifest's bytes, verified, and their digest; None when it does not exist."""
         asked = parse_digest(reference)
-        # A registry that takes manifests by tag only may give them by tag only as well.
+        # A registry that accepts manifests by tag only may serve them by tag only, too.
         absent = (404, *_NO_HEAD) if asked else (404,)
         answer = self._wire.ask("GET", repository, f"manifests/{reference}", headers=_ACCEPT, ok=(200, *absent))
         if answer.status in absent:
@@ -83,9 +83,9 @@ class RegistryClient:
         return data, asked or Digest.of(data)
 
     def manifest_digest(self, repository: str, reference: str) -> Digest | None:
-        """The digest that a tag or digest names now; None where there is none.
+        """The digest of the manifest that a tag or digest names; None when it does not exist.
 
-        What the registry says of it is taken on trust: it is the name to ask by, and its bytes are hashed when they come.
+        The digest in the header of an answer is trusted: the bytes are verified when the manifest is read by it.
         """
         answer = self._wire.ask("HEAD", repository, f"manifests/{reference}", headers=_ACCEPT, ok=(200, 404, *_NO_HEAD))
         if answer.status == 404:
@@ -94,7 +94,7 @@ class RegistryClient:
             found = self.manifest(repository, reference)
             return found[1] if found else None
         asked, told = parse_digest(reference), parse_digest(answer.header("Docker-Content-Digest"))
-        # What answers 200 to anything, a proxy's login page for example, is no proof that a digest is there.
+        # A server that answers 200 to everything, such as the login page of a proxy, does not prove that the digest exists.
         if told and asked in (None, told):
             return told
         found = self.manifest(repository, reference)
@@ -122,23 +122,23 @@ class RegistryClient:
         return answer.status != 404
 
     def mount_blob(self, repository: str, digest: Digest, source: str) -> bool:
-        """Let a repository of the same registry lend a blob; False where it must be uploaded after all."""
+        """Mount a blob of another repository of the same registry; False where it has to be uploaded."""
         query = (("mount", digest), ("from", source))
         try:
             answer = self._wire.ask(
                 "POST", repository, "blobs/uploads/", query=query, push=True, also=source, ok=(201, 202), attempts=1
             )
         except RemoteError:
-            # Whatever stands in the way of it, the upload either works or tells it.
+            # The upload works all the same, or has the better error.
             return False
         if answer.status == 202:
             cancel_upload(self._wire, repository, answer)
         return answer.status == 201
 
     def upload_blob(self, repository: str, digest: Digest, path: Path, size: int, tell: Callable[[int], None]) -> None:
-        """Upload a blob; `tell` is called with the bytes that went out, and with negative numbers for those in vain.
+        """Upload a blob; `tell` is called with the bytes that were sent, and with a negative number when an attempt is discarded.
 
-        Raises: RemoteError, once trying again is of no use.
+        Raises: RemoteError after the last attempt.
         """
         BlobUpload(self._wire, repository, digest, size, tell).send(path)
 

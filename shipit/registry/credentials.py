@@ -1,4 +1,4 @@
-"""Who we are to a registry: Docker's config.json and its helpers, podman's auth.json.
+"""Finds the credentials for a registry: Docker's config.json and its helpers, podman's auth.json.
 
 Source: docs.docker.com/reference/cli/docker/login, "Credential stores"; containers-auth.json(5).
 """
@@ -37,7 +37,7 @@ class Credentials:
 class CredentialFinder:
     """Finds credentials in $DOCKER_AUTH_CONFIG, Docker's config.json, then podman's auth.json, each read once.
 
-    A helper or file that is broken is a warning, told once.
+    A broken helper or file is one warning.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class CredentialFinder:
         self._found: Once[str, Credentials | None] = Once()
 
     def find(self, ref: ImageRef) -> Credentials | None:
-        """The credentials for a repository, from the first place that has some; None means anonymous."""
+        """The credentials for a repository, from the first source that has some; None means anonymous."""
         keys = repository_keys(ref)
         scoped = next((key for key in keys if any(key in config.entries for config in self._configs)), "")
         key = scoped or ref.registry
@@ -81,7 +81,7 @@ class CredentialFinder:
         return None
 
     def _may_run(self, origin: str) -> bool:
-        """Whether the helpers that a configuration names may be run: not those of a file in an untrusted project."""
+        """Whether the helpers of a configuration may be run: not those of a file in an untrusted project."""
         within = project_folder(self.environment.cwd, self.environment).within
         if within is None or origin == "DOCKER_AUTH_CONFIG" or not is_within(self.environment.cwd / origin, within):
             return True
@@ -105,7 +105,7 @@ class CredentialFinder:
         except (ValueError, KeyError, TypeError):
             username = secret = None
         if not isinstance(username, str) or not isinstance(secret, str):
-            self._warned(f"{program} gave an answer for {key} that is not understood")
+            self._warned(f"{program} gave an answer for {key} that is invalid")
             return None
         if username == "<token>":
             return Credentials("", "", secret, origin=program)
@@ -113,7 +113,7 @@ class CredentialFinder:
 
 
 def repository_keys(ref: ImageRef) -> tuple[str, ...]:
-    """The names under which a repository's own credentials may stand, the longest first: podman keeps them by namespace."""
+    """The keys of a repository's own credentials, the longest first: podman stores them by namespace."""
     parts = ref.repository.split("/")
     return tuple(f"{ref.registry}/{'/'.join(parts[:count])}" for count in range(len(parts), 0, -1))
 
@@ -124,7 +124,7 @@ def docker_config_file(environment: ProcessEnvironment) -> Path:
 
 def _configs(environment: ProcessEnvironment, warn: Callable[[str], None]) -> Iterator[DockerConfig]:
     for origin, text in _texts(environment, warn):
-        # Known before anything can be said of it.
+        # Masked before any message about it.
         environment.redactor.add(secrets_in(text))
         yield parse_docker_config(text, origin, warn)
 

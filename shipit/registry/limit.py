@@ -1,4 +1,4 @@
-"""How many pulls a registry still allows. Pure.
+"""The rate limit of pulls, from a registry's headers. Pure.
 
 Source: docs.docker.com/docker-hub/usage/pulls, "ratelimit-limit" and "ratelimit-remaining".
 """
@@ -12,7 +12,7 @@ _LIMIT = re.compile(r"\s*([0-9]{1,12})(?![0-9])\s*(?:;\s*w=([0-9]{1,12})(?![0-9]
 
 
 class Limit(NamedTuple):
-    """How many pulls are left of how many, and the seconds that they are counted over (0 when not said)."""
+    """Remaining and total pulls, and the seconds of their window (0 when unknown)."""
 
     remaining: int
     total: int
@@ -24,7 +24,7 @@ class Limit(NamedTuple):
 
 
 def parse_limit(total: str | None, remaining: str | None) -> Limit | None:
-    """The limit in two headers such as `100;w=21600`; None when they are absent or not understood."""
+    """The limit in two headers such as `100;w=21600`; None when they are absent or invalid."""
     first, second = (_LIMIT.match(value or "") for value in (total, remaining))
     if not first or not second:
         return None

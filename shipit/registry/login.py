@@ -1,4 +1,4 @@
-"""Logging in to a registry: checked first, then kept where docker keeps it.
+"""Logs in to a registry: checks the credentials, then stores them where docker does.
 
 Source: docs.docker.com/reference/cli/docker/login, "Credential stores" and "Credential helper protocol".
 """
@@ -28,14 +28,14 @@ from shipit.registry.wire import RegistryWire
 
 
 def check_login(host: str, credentials: Credentials, environment: ProcessEnvironment, clock: Clock, emit: Emit) -> None:
-    """That a registry takes the credentials. Raises: RemoteError when it does not, or can't be asked."""
+    """Check that a registry accepts the credentials. Raises: RemoteError when it refuses them, or does not answer."""
     RegistryClient(RegistryWire(host, Transport(environment, Deadline(clock)), emit, credentials)).check()
 
 
 def store_login(host: str, credentials: Credentials, environment: ProcessEnvironment) -> str:
-    """Keep credentials where docker would; the place, for people.
+    """Store credentials where docker does; returns the place, for people.
 
-    Raises: UsageError when Docker's config.json or its helper does not take them.
+    Raises: UsageError when Docker's config.json or its helper refuses them.
     """
     file = docker_config_file(environment)
     config = _read(file)
@@ -53,7 +53,7 @@ def store_login(host: str, credentials: Credentials, environment: ProcessEnviron
 
 
 def erase_login(host: str, environment: ProcessEnvironment) -> list[str]:
-    """Forget the credentials of a host; the places that had some.
+    """Remove the credentials of a host; returns the places that had some.
 
     Raises: UsageError when Docker's config.json can't be read or written.
     """
@@ -74,13 +74,13 @@ def erase_login(host: str, environment: ProcessEnvironment) -> list[str]:
 
 
 def _stored(helper: str, environment: ProcessEnvironment) -> list[str]:
-    """The names of all that a helper keeps."""
+    """The hosts that a helper has credentials for."""
     try:
         found = parse_json(_call(helper, "list", "", environment) or "{}") or {}
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise UsageError(f"docker-credential-{helper} list gave an answer that is not understood")
+        raise UsageError(f"docker-credential-{helper} list gave an invalid answer")
     return list(found)
 
 
@@ -103,7 +103,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _write(file: Path, config: dict[str, Any]) -> None:
-    """Whole or not at all, for its owner only; a link stays a link."""
+    """Write the file atomically, readable by its owner only; a symbolic link is followed."""
     target = file.resolve()
     try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

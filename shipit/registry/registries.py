@@ -1,4 +1,4 @@
-"""Every registry of a run: one client per host, found credentials, mirrors; and images as bases to build on."""
+"""The registries of a run: a client per host, credentials, mirrors; and images as bases of builds."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ from shipit.threads import Once
 
 
 class Registries:
-    """Clients by host, made when first asked for. `logins` are credentials that targets bring: host -> credentials.
+    """Clients by host, made on first use. `logins` are credentials of targets: host -> credentials.
 
-    `insecure` are hosts that are asked over plain HTTP."""
+    `insecure` are hosts that are used over plain HTTP.
+    """
 
     def __init__(
         self,
@@ -63,11 +64,11 @@ class Registries:
 
     @property
     def deadline(self) -> Deadline:
-        """The deadline of everything that is asked now."""
+        """The deadline of every request that begins now."""
         return self.http.deadline
 
     def close(self) -> None:
-        """Close the connections that are kept."""
+        """Close the connections."""
         self.http.close()
 
     def client(self, ref: ImageRef) -> RegistryClient:
@@ -82,7 +83,7 @@ class Registries:
             return self._by_login.setdefault((ref.registry, found), RegistryClient(wire))
 
     def credentials(self, ref: ImageRef) -> Credentials | None:
-        """The credentials for a repository, looked for once per host and namespace."""
+        """The credentials for a repository, looked up once per host and namespace."""
         if own := self.logins.get(ref.registry):
             return own
         with self._lock:
@@ -98,14 +99,14 @@ class Registries:
         return (found.username, found.password, found.identity_token) if found else None
 
     def pulled_from(self, ref: ImageRef) -> ImageRef:
-        """The reference as it is asked for: its own, or its mirror's."""
+        """The reference to pull from: the same, or that of its mirror."""
         host = self._mirrors.get(ref.registry, ref.registry)
         return ImageRef(host, ref.repository, ref.tag, ref.digest)
 
     def resolve(self, ref: ImageRef, platform: str, *, mirrored: bool = True) -> SourceImage:
-        """The image of a reference for a platform: its manifest is read once per digest, then remembered.
+        """The image of a reference for a platform. A manifest is read once per digest.
 
-        Raises: RemoteError when the registry does not give it, BuildError when it is for other platforms only.
+        Raises: RemoteError when it can't be read, BuildError when it is for other platforms only.
         """
         asked = self.pulled_from(ref) if mirrored else ref
         client = self.client(asked)
@@ -120,8 +121,8 @@ class Registries:
         try:
             return self._image(asked, wanted, platform, str(ref))
         except InvalidManifest as error:
-            # A chart, a bill of materials or the like has a manifest of the same type.
-            what = f"{ref} is no container image: {error.what}"
+            # Helm charts, SBOMs and other artifacts have manifests of the same type.
+            what = f"{ref} is not a container image: {error.what}"
             raise BuildError(what, where=asked.name, hint="check its name and tag") from None
 
     def _image(self, asked: ImageRef, digest: Digest, platform: str, name: str) -> SourceImage:
@@ -131,13 +132,13 @@ class Registries:
             digest = _for_platform(manifest, platform, name)
             manifest = self.manifest(asked, digest)
         if isinstance(manifest, Index):
-            raise InvalidManifest("its index leads to another index")
+            raise InvalidManifest("its index refers to another index")
         pinned = ImageRef(asked.registry, asked.repository, None, digest)
         data = self._config(pinned, manifest.config)
         config = parse_config(data)
         _check_platform(config, platform, name)
         if len(config.diff_ids) != len(manifest.layers):
-            raise InvalidManifest("its config has other layers than its manifest")
+            raise InvalidManifest("its config and its manifest differ in the number of layers")
         layers = tuple(
             Layer(diff_id, row.digest, row.size_bytes, row.compression, pinned)
             for diff_id, row in zip(config.diff_ids, manifest.layers, strict=True)
@@ -148,7 +149,7 @@ class Registries:
         return self.client(ref).blob(ref.repository, digest)
 
     def manifest(self, ref: ImageRef, digest: Digest) -> Manifest | Index:
-        """A manifest of a repository: its bytes are read once, then kept, and are hashed whenever they are used.
+        """A manifest of a repository: its bytes are stored after the first read, and verified on each use.
 
         Raises: RemoteError; InvalidManifest.
         """
@@ -156,7 +157,7 @@ class Registries:
         if data is None:
             found = self.client(ref).manifest(ref.repository, digest)
             if found is None:
-                raise RemoteError("the manifest is gone", where=f"GET {ref.name}@{digest}", status=404)
+                raise RemoteError("the manifest does not exist any more", where=f"GET {ref.name}@{digest}", status=404)
             data = found[0]
             self.store.keep(digest, data)
         return parse_manifest(data)
@@ -170,7 +171,7 @@ class Registries:
             self.store.put_stream(self.blob(ref, row.digest), row.digest, where, row.size_bytes)
             data = self.store.read(row.digest, row.size_bytes)
         if data is None or len(data) != row.size_bytes:
-            raise InvalidManifest("its config is not of the size that its manifest says")
+            raise InvalidManifest("its config has another size than its manifest says")
         return data
 
 
@@ -199,7 +200,7 @@ def _for_platform(index: Index, platform: str, name: str) -> Digest:
 
 
 def _check_platform(config: ImageConfig, platform: str, name: str) -> None:
-    """That an image which is for one platform is for one that runs; configs seldom name a variant."""
+    """Check that an image without an index is for the platform; configs seldom name a variant."""
     own = normal_platform(config.os, config.architecture)
     if config.architecture and own[:2] not in {runs[:2] for runs in parse_platform(platform).runs}:
         raise BuildError(f"{name} is for {own.os}/{own.architecture}, not for {platform}", hint=_OTHER_BASE)

@@ -26,7 +26,7 @@ from shipit.registry.credentials import Credentials
 from shipit.registry.limit import parse_limit
 from shipit.threads import Once
 
-# How long a loopback address may take to show whether it speaks TLS, in seconds.
+# How long to wait for a loopback address to show whether it uses TLS, in seconds.
 _PROBE_S = 10.0
 
 
@@ -46,7 +46,7 @@ class RegistryWire:
 
     @property
     def base(self) -> str:
-        """`scheme://host` to ask: https, but plain http on a loopback address without TLS, or where `insecure: true` says so."""
+        """`scheme://host` of the registry: https; http on a loopback address without TLS, and with `insecure: true`."""
         name = "registry-1.docker.io" if self.host == DOCKER_HUB else self.host
         if self.is_insecure:
             return f"http://{name}"
@@ -115,7 +115,7 @@ class RegistryWire:
         return refusal(answer, message, hint=hint)
 
     def _watch_limit(self, answer: Answer) -> None:
-        """Say once that few pulls are left, before there are none."""
+        """Warn once when few pulls are left."""
         limit = parse_limit(answer.header("ratelimit-limit"), answer.header("ratelimit-remaining"))
         if limit is None or self._is_warned or limit.remaining > max(limit.total // 10, 5):
             return
@@ -133,7 +133,7 @@ class RegistryWire:
                 attempts=2,
             )
         except RemoteError:
-            # A server that speaks TLS only may hang up, where Go's answer 400.
+            # A server with TLS may close the connection; servers written in Go answer 400.
             try:
                 self.http.send("GET", f"{secured}/v2/", read_s=_PROBE_S)
             except RemoteError as error:

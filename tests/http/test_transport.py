@@ -305,7 +305,7 @@ def test_a_certificate_that_nobody_vouches_for(serve: Start, transport: Transpor
 
 def test_certificates_to_trust_that_are_no_certificates(serve: Start, tmp_path: Path, authority: Path) -> None:
     server = serve([answer()], context=secured(authority))
-    for file, said in ((tmp_path / "none.pem", "are not there"), (tmp_path / "empty.pem", "holds no certificates")):
+    for file, said in ((tmp_path / "none.pem", "does not exist"), (tmp_path / "empty.pem", "holds no certificates")):
         (tmp_path / "empty.pem").write_text("nothing\n")
         with pytest.raises(RemoteError) as caught:
             Transport(environment(tmp_path, SSL_CERT_FILE=str(file))).send("GET", server.url)

@@ -1,1 +1,1 @@
-"""A registry as a target of its own: images are published there, and nothing more happens."""
+"""A registry as a target: images are published there. May import registry, http, config and the nouns."""
