@@ -64,8 +64,10 @@ class Delivery:
             return self._engine
 
     def close(self) -> None:
-        """Wait until the uploads that are under way have ended."""
+        """Wait until the uploads that are under way have ended, and close the connections to the engine."""
         self.access.close()
         self.background.close()
         self.uploads.close()
         self.inventory.close()
+        if self._engine is not None:
+            self._engine.close()

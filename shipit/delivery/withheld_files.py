@@ -11,6 +11,7 @@ from shipit.config.find import FILE_NAMES
 from shipit.config.project import Project
 from shipit.errors import BuildError
 from shipit.files import Unreadable
+from shipit.image.missing_source import MissingSource
 from shipit.image.withheld import SHORTEST_CONTENT, Withheld, node_of
 
 _INCLUDED, _GIT = "included by deploy.yml", "git's own"
@@ -118,12 +119,13 @@ def _by_size(contents: Iterator[tuple[bytes, str]]) -> dict[int, dict[bytes, str
 
 def with_reason(error: BuildError, withheld: Withheld) -> BuildError:
     """The error with a hint, when the missing file was left out of the context."""
-    for path, what in {**dict.fromkeys(withheld.names, _GIT), **withheld.paths, **withheld.found}.items():
-        if f"{path!r} does not exist" in error.what or f"'/{path}' does not exist" in error.what:
-            is_secret = "secret" in what
-            hint = USE_BUILD_SECRETS if is_secret else f"ask for it with build: keep: [{path}]"
-            error.hint = f"it is left out of every build: {what or 'the deploy file'}; {hint}"
-            break
+    if not isinstance(error, MissingSource):
+        return error
+    path = error.path.removeprefix("/")
+    what = {**dict.fromkeys(withheld.names, _GIT), **withheld.paths, **withheld.found}.get(path)
+    if what is not None:
+        hint = USE_BUILD_SECRETS if "secret" in what else f"ask for it with build: keep: [{path}]"
+        error.hint = f"it is left out of every build: {what or 'the deploy file'}; {hint}"
     return error
 
 

@@ -70,6 +70,13 @@ class Engine:
             self._api = self._connect()
         return self._api is not None
 
+    def close(self) -> None:
+        """Close its connections and its tunnel. It can't be used afterwards."""
+        if self._api is not None:
+            self._api.close()
+        if self._tunnel is not None:
+            self._tunnel.close()
+
     def _connect(self) -> Any:
         host, self.unreachable_reason = self.address.host, self.address.problem
         if self.unreachable_reason:
@@ -204,6 +211,9 @@ class Engine:
 
         try:
             yield
+        except docker.errors.APIError as error:
+            what = f"the engine answered with status {error.status_code}: {error.explanation}"
+            raise BuildError(what, where=str(self.address)) from None
         except (docker.errors.DockerException, requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise BuildError(
                 f"lost the connection to the engine: {_root_cause(error)}",

@@ -115,7 +115,7 @@ class BuiltImage(NamedTuple):
         if media_type is None:
             hint = "build it on a base whose layers are gzip-compressed"
             raise BuildError(
-                f"a layer of its base is {layer.compression}-compressed, which a Docker schema 2 manifest can't hold",
+                f"a layer of its base is {layer.compression}-compressed, which a Docker schema 2 manifest does not support",
                 where=f"image {self.name}",
                 hint=hint,
             )

@@ -142,7 +142,7 @@ def resolve_path(tree: Mapping[str, Entry], path: str) -> str:
     while rest:
         candidate = f"{done}/{rest[0]}".lstrip("/")
         if len(candidate) > MAX_PATH_BYTES or len(rest) > MAX_PATH_BYTES:
-            raise ValueError(f"/{path[:200]} leads to a path of more than {MAX_PATH_BYTES} characters")
+            raise ValueError(f"/{path[:200]} resolves to a path of more than {MAX_PATH_BYTES} characters")
         entry = tree.get(candidate)
         rest = rest[1:]
         if entry is not None and entry.kind == "symlink" and hops < 40:

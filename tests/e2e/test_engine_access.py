@@ -50,7 +50,7 @@ def test_docker_context_overrides_the_current_one_and_docker_host_both(app: Ship
     assert failed.returncode == 1
     assert failed.stderr.splitlines()[-2:] == [
         "Dockerfile: no Docker engine answers at unix:///nowhere.sock (context wrong): no such file or directory",
-        "hint: start Docker, or set DOCKER_HOST to an engine that runs; shipit builds without one only what has no RUN",
+        "hint: start Docker, or set DOCKER_HOST to a running engine; without one, shipit builds only Dockerfiles without RUN",
     ]
     app.env["DOCKER_CONTEXT"] = "right"
     assert app.run("build").returncode == 0

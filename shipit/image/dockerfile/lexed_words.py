@@ -73,7 +73,7 @@ class Text:
         self._size += len(part)
         self._spend(len(part))
         if self._size > LONGEST_TEXT:
-            raise ValueError(f"should come to at most {LONGEST_TEXT:,} characters, with its variables expanded")
+            raise ValueError(f"should have at most {LONGEST_TEXT:,} characters with its variables expanded")
         self._parts.append(part)
         return part
 

@@ -7,6 +7,7 @@ import re
 from shipit.errors import BuildError
 from shipit.image.dockerfile.parse import Dockerfile, Instruction
 from shipit.image.engine.progress import Progress, Vertex
+from shipit.image.missing_source import MissingSource
 
 _LAST_LINES = 15
 _NUMBERED = re.compile(r"\[(?:\S+/\S+ )?(?:(\S+) +)?(\d{1,9})/(\d{1,9})\] (.*)", re.DOTALL)
@@ -34,8 +35,7 @@ def explain_failure(progress: Progress, dockerfile: Dockerfile) -> BuildError:
         what = f"{instruction.keyword} ended with {code}: {_first_line(instruction.text)}"
         return BuildError(what, where=dockerfile.where(instruction), detail=lines, hint=hint)
     if instruction and (missing := _MISSING.search(message)):
-        what = f"{instruction.keyword}: {missing[1]!r} does not exist"
-        return BuildError(what, where=dockerfile.where(instruction), hint="check the path, and .dockerignore")
+        return MissingSource(instruction.keyword, missing[1], where=dockerfile.where(instruction))
     instruction = instruction or _named_base(vertex.name if vertex else message, message, dockerfile)
     where = dockerfile.where(instruction) if instruction else dockerfile.name
     if not instruction and (line := _LINE.search(message)):

@@ -100,8 +100,8 @@ def read_row(row: Mapping[str, Any], progress: Progress) -> None:
         _read_classic(str(text), progress)
     detail = row.get("errorDetail")
     if detail or "error" in row:
-        said = detail.get("message") if isinstance(detail, dict) else None
-        progress.error = str(said or row.get("error") or "the engine reported a failure without a message")
+        message = detail.get("message") if isinstance(detail, dict) else None
+        progress.error = str(message or row.get("error") or "the engine reported a failure without a message")
 
 
 def _read_classic(text: str, progress: Progress) -> None:

@@ -55,5 +55,5 @@ def _local(path: str, entry: Entry, places: Mapping[tuple[str, str], tuple[Slice
         return entry
     place = places.get((entry.content.layer.digest, entry.content.member))
     if place is None:
-        raise BuildError(f"/{path} is a hard link to what its layer does not hold", where=entry.content.layer.digest)
+        raise BuildError(f"/{path} is a hard link to a file that its layer lacks", where=entry.content.layer.digest)
     return entry._replace(content=place[0], size=place[1])

@@ -29,7 +29,7 @@ def ensure_layer(layer: Layer, store: ContentStore, source: BlobSource) -> Path:
     if store.has(layer.digest, layer.size_bytes):
         return store.path(layer.digest)
     if layer.origin is None:
-        raise BuildError("a layer is missing from the cache", where=layer.digest, hint="run it again: it is built anew")
+        raise BuildError("a layer is missing from the cache", where=layer.digest, hint="run it again to rebuild it")
     chunks = source.blob(layer.origin, layer.digest)
     return store.put_stream(chunks, layer.digest, _where(layer), layer.size_bytes)
 

@@ -75,10 +75,10 @@ def archive_entries(path: Path, scratch: Path) -> Tree:
     except SparseFile:
         raise NeedsEngine("sparse files of an archive are not read natively", where=str(path)) from None
     except KeyError as link:
-        raise BuildError(f"has a hard link to {link}, which it does not hold before", where=str(path)) from None
+        raise BuildError(f"has a hard link to {link} before that file", where=str(path)) from None
     except _BROKEN as error:
         if isinstance(error, TooLarge):
-            hint = "unpack it, and COPY what it holds"
+            hint = "unpack it, and COPY its content"
         raise BuildError(f"can't be read as an archive: {error}", where=str(path), hint=hint) from None
     return tree
 

@@ -26,6 +26,14 @@ class CopyError(ValueError):
         self.hint = hint
 
 
+class MissingPath(CopyError):
+    """A source that does not exist, as written."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path!r} does not exist")
+        self.path = path
+
+
 class SpecialFile(CopyError):
     """A device or a pipe, which only an engine copies."""
 
@@ -73,7 +81,7 @@ class Target(NamedTuple):
         """Write one entry over `existing`. Raises: CopyError."""
         if existing is not None and (existing.kind == "dir") != (entry.kind == "dir"):
             was, now = ("a folder", "a file") if existing.kind == "dir" else ("no folder", "a folder")
-            raise CopyError(f"/{path} is {was} already, and {now} would replace it")
+            raise CopyError(f"/{path} is {was}, and cannot be replaced by {now}")
         _check_storable(path, entry)
         if self.mode is not None and entry.kind != "symlink":
             entry = entry._replace(mode=self.mode.applied(entry.mode, is_folder=entry.kind == "dir"))
@@ -151,7 +159,7 @@ def match_sources(source: Mapping[str, Entry], pattern: str) -> list[str]:
     folder, glob = split_glob(normal_path(pattern))
     found = resolve_path(source, folder)
     if found and found not in source:
-        raise CopyError(f"{pattern!r} does not exist", "check the path, and .dockerignore")
+        raise MissingPath(pattern)
     if not glob:
         return [folder]
     prefix = f"{found}/" if found else ""
@@ -179,8 +187,8 @@ def new_folders(tree: Mapping[str, Entry], path: str, owner: Owner, mode: int = 
         elif existing.kind == "dir":
             inherited = existing.mode & stat.S_ISGID
         else:
-            kind = "link that leads nowhere" if existing.kind == "symlink" else "file"
-            raise CopyError(f"/{folder} is a {kind} in the image, so nothing can be in it")
+            kind = "link to a missing path" if existing.kind == "symlink" else "file"
+            raise CopyError(f"/{folder} is a {kind} in the image, so it cannot contain files")
     return folders
 
 
@@ -189,4 +197,4 @@ def _check_storable(path: str, entry: Entry) -> None:
     if entry.kind == "special":
         raise SpecialFile(f"{path} is a device or a pipe, which is not copied natively")
     if WHITEOUT in path and path.rpartition("/")[2].startswith(WHITEOUT):
-        raise CopyError(f"{path} has a name by which layers remove files", "list it in .dockerignore")
+        raise CopyError(f"{path} has the prefix .wh., which marks removed files in layers", "list it in .dockerignore")

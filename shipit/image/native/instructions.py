@@ -10,8 +10,9 @@ from shipit.image.dockerfile.pairs import parse_pairs
 from shipit.image.dockerfile.parse import Instruction
 from shipit.image.dockerfile.shell_lex import Lexer
 from shipit.image.dockerfile.stages import Stages, declared_arguments
+from shipit.image.missing_source import MissingSource
 from shipit.image.native.copy_instruction import CopyInputs, copied_entries
-from shipit.image.native.copy_trees import CopyError, Owner, SpecialFile, new_folders
+from shipit.image.native.copy_trees import CopyError, MissingPath, Owner, SpecialFile, new_folders
 from shipit.image.native.layer_writer import LayerWriter
 from shipit.image.native.owner import parse_owner
 from shipit.image.native.settings import SETTINGS, joined_workdir
@@ -38,6 +39,8 @@ class InstructionRunner(NamedTuple):
             raise NeedsEngine(f"{keyword}: {error.what}" if error.where != where else error.what, where=where) from None
         except SpecialFile as error:
             raise NeedsEngine(f"{keyword}: {error}", where=where) from None
+        except MissingPath as error:
+            raise MissingSource(keyword, error.path, where=where) from None
         except CopyError as error:
             raise BuildError(f"{keyword}: {error}", where=where, hint=error.hint) from None
         except ValueError as error:

@@ -289,7 +289,7 @@ def test_whiteout_names_and_special_files_are_refused(builder: Builder) -> None:
         ),
         (
             "COPY dir /",
-            "Dockerfile:2: COPY: .wh.x has a name by which layers remove files\nhint: list it in .dockerignore",
+            "Dockerfile:2: COPY: .wh.x has the prefix .wh., which marks removed files in layers\nhint: list it in .dockerignore",
         ),
     ):
         with pytest.raises(BuildError) as caught:
@@ -304,7 +304,7 @@ def test_replacing_a_folder_removes_its_content(builder: Builder) -> None:
         tar.add(builder.folder / "f", "app")
     image = builder.build("FROM base AS one\nCOPY f /app/own\nADD file.tar /\nFROM scratch\nCOPY --from=one / /\n")
     assert set(builder.files(image)) == {"app"}
-    with pytest.raises(BuildError, match="/app is a file in the image, so nothing can be in it"):
+    with pytest.raises(BuildError, match="/app is a file in the image, so it cannot contain files"):
         builder.build("FROM base\nADD file.tar /\nCOPY f /app/old\n")
 
 
@@ -339,7 +339,7 @@ def test_a_second_build_compresses_nothing(builder: Builder, monkeypatch: pytest
         (
             "FROM scratch\nRUN make\n",
             "Dockerfile:2: RUN needs an engine, and none answers at unix:///nowhere.sock: no such file or directory\n"
-            "hint: start Docker, or set DOCKER_HOST to an engine that runs; shipit builds without one only what has no RUN",
+            "hint: start Docker, or set DOCKER_HOST to a running engine; without one, shipit builds only Dockerfiles without RUN",
         ),
         (
             "FROM scratch\nCOPY nope /\n",

@@ -1,0 +1,213 @@
+"""The engine's client over a real unix socket: what it connects to, and the errors for what goes wrong."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shipit.digest import Digest
+from shipit.docker.address import EngineAddress
+from shipit.docker.client import Engine, EngineImage
+from shipit.errors import BuildError
+from shipit.platforms import normal_platform
+from shipit.reference import parse_reference
+
+VERSION = {
+    "ApiVersion": "1.41",
+    "Version": "20.10.24",
+    "Os": "linux",
+    "Arch": "arm64",
+    "Components": [{"Name": "Engine"}],
+}
+ID = Digest.of(b"config")
+
+
+class Server(socketserver.ThreadingUnixStreamServer):
+    """Answers `METHOD /path`, without the API version, with a status and a body; everything else with 404."""
+
+    daemon_threads = True
+
+    def __init__(self, path: Path) -> None:
+        self.answers: dict[str, tuple[int, bytes]] = {"GET /version": (200, json.dumps(VERSION).encode())}
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        self.is_stopped = False
+        super().__init__(str(path), Handler)
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def _answer(self) -> None:
+        self.close_connection = True
+        if self.server.is_stopped:
+            return
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        path = self.path.partition("?")[0]
+        key = f"{self.command} {path.removeprefix('/v1.41')}"
+        self.server.requests.append((f"{self.command} {self.path}", dict(self.headers)))
+        status, body = self.server.answers.get(key, (404, b'{"message": "No such image"}'))
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = _answer
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    # The path of a socket has at most 107 bytes.
+    with Server(tmp_path_factory.mktemp("engine") / "docker.sock") as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def engine(server: Server) -> Iterator[Engine]:
+    engine = Engine(EngineAddress(f"unix://{server.server_address}", "DOCKER_HOST"), {"PATH": ""})
+    assert engine.is_reachable(), engine.unreachable_reason
+    yield engine
+    engine.close()
+
+
+def test_what_it_knows_of_an_engine(engine: Engine) -> None:
+    assert (engine.title, engine.platform, engine.has_buildkit) == ("Engine 20.10.24", "linux/arm64", True)
+    assert engine.buildx is None and engine.chosen_builder == ""
+
+
+@pytest.mark.parametrize(
+    ("version", "has_buildkit"),
+    [
+        ({**VERSION, "ApiVersion": "1.38"}, False),
+        ({**VERSION, "Components": [{"Name": "Podman Engine"}]}, False),
+        ({"ApiVersion": "1.41"}, True),
+    ],
+)
+def test_buildkit_depends_on_version_and_product(server: Server, version: Any, has_buildkit: bool) -> None:
+    server.answers["GET /version"] = (200, json.dumps(version).encode())
+    engine = Engine(EngineAddress(f"unix://{server.server_address}"), {"PATH": ""})
+    assert engine.is_reachable() and engine.has_buildkit == has_buildkit
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        (
+            EngineAddress("context gone", problem="there is no docker context 'gone'"),
+            "there is no docker context 'gone'",
+        ),
+        (EngineAddress("http//x"), "it should be a unix://, tcp:// or ssh:// address"),
+        (EngineAddress("unix:///nowhere.sock"), "no such file or directory"),
+        (EngineAddress("tcp://127.0.0.1:1"), "connection refused"),
+    ],
+)
+def test_an_engine_that_is_not_reachable_says_why(address: EngineAddress, reason: str) -> None:
+    engine = Engine(address, {"PATH": ""})
+    assert not engine.is_reachable() and engine.unreachable_reason == reason
+
+
+@pytest.mark.parametrize("answer", [(500, b"{}"), (200, b"{"), (200, b"{}")])
+def test_another_server_is_not_reachable(server: Server, answer: tuple[int, bytes]) -> None:
+    server.answers["GET /version"] = answer
+    engine = Engine(EngineAddress(f"unix://{server.server_address}"), {"PATH": ""})
+    assert not engine.is_reachable() and engine.unreachable_reason
+
+
+def test_images_are_inspected(server: Server, engine: Engine) -> None:
+    manifest = Digest.of(b"manifest")
+    found = {"Id": ID, "Os": "linux", "Architecture": "arm64", "RepoDigests": [f"app@{manifest}", "odd", 1]}
+    server.answers["GET /images/app/json"] = (200, json.dumps(found).encode())
+    assert engine.inspect("app") == EngineImage(ID, normal_platform("linux", "arm64"), (manifest,))
+    assert engine.inspect("other") is None
+
+
+def test_an_error_of_the_engine_is_shown_with_its_message(server: Server, engine: Engine) -> None:
+    server.answers["GET /images/app/json"] = (500, b'{"message": "database is locked"}')
+    with pytest.raises(BuildError) as caught:
+        engine.inspect("app")
+    assert caught.value.what == "the engine answered with status 500: database is locked"
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{}", b'{"Id": 1}', b'{"Id": "sha256:../x"}', b"null"])
+def test_an_invalid_answer_is_not_an_image(server: Server, engine: Engine, body: bytes) -> None:
+    server.answers["GET /images/app/json"] = (200, body)
+    assert engine.inspect("app") is None
+
+
+def test_a_build_returns_rows(server: Server, engine: Engine) -> None:
+    server.answers["POST /build"] = (200, b'{"stream": "a"}\n{"aux": {"ID": "x"}}\n')
+    assert list(engine.build({"t": "app"}, BytesIO(b"tar"), "Dockerfile")) == [{"stream": "a"}, {"aux": {"ID": "x"}}]
+    assert server.requests[-1][0] == "POST /v1.41/build?t=app"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [(b'{"message": "no space left "}', "no space left"), (b"<html>", "status 500"), (b"[]", "status 500")],
+)
+def test_a_refused_build_is_an_error(server: Server, engine: Engine, body: bytes, message: str) -> None:
+    server.answers["POST /build"] = (500, body)
+    with pytest.raises(BuildError) as caught:
+        list(engine.build({}, BytesIO(), "Dockerfile"))
+    assert (caught.value.where, caught.value.what) == ("Dockerfile", f"the engine refused to build: {message}")
+
+
+@pytest.mark.parametrize(
+    ("login", "header"),
+    [
+        (None, None),
+        (("me", "secret", ""), {"username": "me", "password": "secret", "serveraddress": "ghcr.io"}),
+        (("", "", "token"), {"identitytoken": "token", "serveraddress": "ghcr.io"}),
+    ],
+)
+def test_a_pull_sends_credentials(
+    server: Server, engine: Engine, login: tuple[str, str, str] | None, header: dict[str, str] | None
+) -> None:
+    server.answers["POST /images/create"] = (200, b'{"status": "done"}\n')
+    engine.pull(parse_reference("ghcr.io/team/app:1"), "linux/arm64", login)
+    path, headers = server.requests[-1]
+    assert "fromImage=ghcr.io%2Fteam%2Fapp&tag=1" in path
+    sent = headers.get("X-Registry-Auth")
+    assert (json.loads(base64.urlsafe_b64decode(sent)) if sent else None) == header
+
+
+@pytest.mark.parametrize("answer", [(200, b'{"error": "denied"}\n'), (404, b'{"message": "denied"}')])
+def test_a_failed_pull_is_an_error(server: Server, engine: Engine, answer: tuple[int, bytes]) -> None:
+    server.answers["POST /images/create"] = answer
+    with pytest.raises(BuildError, match=re.escape("the engine can't pull ghcr.io/team/app:1: denied")):
+        engine.pull(parse_reference("ghcr.io/team/app:1"), "linux/arm64", None)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda engine: engine.inspect("app"),
+        lambda engine: list(engine.save("app")),
+        lambda engine: engine.tag("app", "team/app", "1"),
+    ],
+    ids=["inspect", "save", "tag"],
+)
+def test_an_engine_that_stops_is_an_error_that_names_it(
+    server: Server, engine: Engine, call: Callable[[Engine], object]
+) -> None:
+    server.is_stopped = True
+    with pytest.raises(BuildError) as caught:
+        call(engine)
+    assert caught.value.what == "lost the connection to the engine: Remote end closed connection without response"
+    assert caught.value.where == f"unix://{server.server_address!s} (DOCKER_HOST)" and caught.value.retryable
