@@ -20,10 +20,8 @@ from shipit.config.model import DotenvConfig, EnvironmentConfig, ProjectFile, Re
 from shipit.config.schema import render_schema
 from shipit.config.secret_source import KeyringConfig, SecretConfig, SecretSource
 from shipit.report.schema import render_output_schema
-from shipit.targets.heroku.config import HerokuConfig, ProcessConfig
-from shipit.targets.kinds import KindModels, load_steps
-from shipit.targets.kubernetes.config import KubernetesConfig, ScaleConfig, WorkloadConfig
-from shipit.targets.registry.config import RegistryConfig
+from shipit.targets.kind import load
+from shipit.targets.kinds import KindModels, all_kinds, load_steps
 
 # `shipit help` reads the guide from inside the package; for readers it is a page here.
 GUIDE_PAGE = Path(__file__).with_name("guide.md")
@@ -41,13 +39,16 @@ SECTIONS: list[tuple[str, type[BaseModel]]] = [
     ("`environments.NAME`, beside the keys that it changes", EnvironmentConfig),
     ("`release`", ReleaseConfig),
     ("Every target", TargetConfig),
-    ("Kind `registry` (also `hub`, `dockerhub`)", RegistryConfig),
-    ("Kind `heroku`", HerokuConfig),
-    ("`processes.TYPE` of Heroku", ProcessConfig),
-    ("Kind `kubernetes` (also `k8s`)", KubernetesConfig),
-    ("`workloads.NAME` of Kubernetes", WorkloadConfig),
-    ("`scale` of a workload", ScaleConfig),
 ]
+
+
+def sections() -> Iterator[tuple[str, type[BaseModel]]]:
+    """Heading -> model of every part of deploy.yml; each kind brings its own."""
+    yield from SECTIONS
+    for kind in all_kinds():
+        aliases = ", ".join(f"`{name}`" for name in kind.names[1:])
+        yield f"Kind `{kind.name}`{f' (also {aliases})' if aliases else ''}", kind.load_config()
+        yield from ((heading, load(reference)) for heading, reference in kind.parts.items())
 
 
 def render() -> str:
@@ -76,7 +77,7 @@ def _head() -> Iterator[str]:
 
 def _keys() -> Iterator[str]:
     yield from ("", "A value that is not text may also be a variable, such as `${PORT}`.")
-    for title, model in SECTIONS:
+    for title, model in sections():
         heading = f'### {title} <a id="{anchor_of(model)}"></a>'
         yield from ("", heading, "", (model.__doc__ or "").strip().splitlines()[0], "", *table_of(model))
 

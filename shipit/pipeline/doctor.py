@@ -26,7 +26,7 @@ from shipit.printable import human_bytes, printable_line
 from shipit.reference import parse_reference
 from shipit.registry.registries import Registries
 from shipit.release import Finding, ImageUse
-from shipit.targets.base import Examines, Target
+from shipit.targets.base import Target, examines
 from shipit.targets.session import Session
 
 LOW_BYTES, FULL_BYTES = 2 * 1024**3, 200 * 1024**2
@@ -193,5 +193,5 @@ def _target(target: Target, session: Session) -> Iterator[Finding]:
     subject = f"target {target.name}"
     target.observe(session)
     yield Finding("ok", subject, f"{target.place.identity} can be read")
-    if isinstance(target, Examines):
+    if examines(target):
         yield from (finding._replace(subject=finding.subject or subject) for finding in target.examine(session))

@@ -17,7 +17,7 @@ from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_step, check_clean
 from shipit.pipeline.verdict import await_verdict, verdict_of
 from shipit.release import PublishedImage, State, TargetPlan, Verdict, published
-from shipit.targets.base import Serves, Target
+from shipit.targets.base import Target, serves
 
 # For so long after it was made, an observation is judged where nothing was changed.
 FRESH_S = 10.0
@@ -202,6 +202,6 @@ def _release(run: Run, preparation: Preparation, target: Target, progress: _Prog
     verdict, observed = await_verdict(target, judge, session, baseline, before, first, facts)
     for warning in verdict.warnings:
         run.emit(Warned(target.name, warning))
-    if isinstance(target, Serves):
+    if serves(target):
         progress.urls[target.name] = tuple(target.urls(observed))
     return verdict

@@ -15,7 +15,7 @@ from shipit.parallel import GRACE_S, Failures, together
 from shipit.pipeline.graph import run_order
 from shipit.pipeline.run import Run
 from shipit.release import ImageUse, Plan, Release, TagMove, TargetPlan, Upload
-from shipit.targets.base import Checks, ChecksAccess, ChecksLogin, Notes, Reissues, Target
+from shipit.targets.base import Target, checks_access, checks_images, checks_login, notes, reissues
 from shipit.threads import Workers, result_of
 
 T = TypeVar("T")
@@ -74,7 +74,7 @@ def prepare(run: Run, *, is_push: bool = False, is_deploy: bool = False) -> Prep
 
 
 def _check_login(run: Run, target: Target) -> None:
-    if isinstance(target, ChecksLogin):
+    if checks_login(target):
         target.check_login(run.environment, run.clients)
 
 
@@ -110,7 +110,7 @@ def observe_target(run: Run, target: Target) -> Any:
 def _timed(run: Run, target: Target, is_deploy: bool) -> tuple[float, Any]:
     at, session = run.clock.now(), run.session(target)
     observed = target.observe(session)
-    if is_deploy and isinstance(target, ChecksAccess):
+    if is_deploy and checks_access(target):
         target.check_access(session)
     return at, observed
 
@@ -118,7 +118,7 @@ def _timed(run: Run, target: Target, is_deploy: bool) -> tuple[float, Any]:
 def _uses(target: Target, observed: Any, built: Mapping[BuildKey, BuiltImage]) -> list[ImageUse]:
     """The images that a target uses, under the ids that it needs after what was observed."""
     uses = list(target.images())
-    if not isinstance(target, Reissues):
+    if not reissues(target):
         return uses
     images = {use: built[use.image, use.platform].with_command(use.command) for use in uses}
     other = target.reissue(images, observed)
@@ -127,7 +127,7 @@ def _uses(target: Target, observed: Any, built: Mapping[BuildKey, BuiltImage]) -
 
 def _check(targets: Mapping[str, Target], built: Mapping[BuildKey, BuiltImage]) -> None:
     for target in targets.values():
-        if isinstance(target, Checks):
+        if checks_images(target):
             target.check({use: built[use.image, use.platform].with_command(use.command) for use in target.images()})
 
 
@@ -151,8 +151,8 @@ def _plan(
         said |= set(mine)
         uploads = tuple(_upload(prepared[use]) for use in mine if not prepared[use].is_published)
         steps = tuple(target.plan(releases[name], observed[name]))
-        notes = tuple(target.notes(releases[name], observed[name])) if isinstance(target, Notes) else ()
-        plans.append(TargetPlan(name, target.place, uploads, steps, notes))
+        said_too = tuple(target.notes(releases[name], observed[name])) if notes(target) else ()
+        plans.append(TargetPlan(name, target.place, uploads, steps, said_too))
     images = {item.use.image: planned_image(run.project, item.use, item.built) for item in prepared.values()}
     tags = [
         TagMove(item.image.repository, tag, now, item.image.manifest_digest)

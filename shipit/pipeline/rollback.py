@@ -9,7 +9,7 @@ from shipit.errors import Interrupted, ShipitError
 from shipit.pipeline.steps import apply_step
 from shipit.pipeline.verdict import await_verdict
 from shipit.release import Place, Release, Seen, State
-from shipit.targets.base import Reverts, Target
+from shipit.targets.base import Reverts, Target, reverts
 from shipit.targets.session import Session
 
 
@@ -25,7 +25,7 @@ def roll_back(target: Target, release: Release, place: Place, before: Any, sessi
 
     A deploy that was rolled back has failed all the same. Raises: Interrupted only.
     """
-    if not isinstance(target, Reverts):
+    if not reverts(target):
         return RollbackResult("; this kind can't be rolled back", is_back=False)
     try:
         now = target.observe(session)

@@ -23,7 +23,7 @@ from shipit.redact import Redactor
 from shipit.registry.credentials import Credentials
 from shipit.registry.registries import Registries
 from shipit.release import Plan, Release
-from shipit.targets.base import LogsIn, Target
+from shipit.targets.base import Target, logs_in
 from shipit.targets.session import Clients, Session
 
 
@@ -92,7 +92,7 @@ class Run:
         """Registry host -> the credentials of targets whose login opens it."""
         logins: dict[str, Credentials] = {}
         for target in self.targets:
-            if isinstance(target, LogsIn):
+            if logs_in(target):
                 logins.update(target.registry_logins(self.environment, self.clients))
         return logins
 

@@ -6,7 +6,7 @@ from shipit.config.project import Project
 from shipit.errors import UsageError
 from shipit.events import StepApplied, StepDone, StepFailed, StepId, StepStarted
 from shipit.release import Facts, Place, Step
-from shipit.targets.base import Guards, Target
+from shipit.targets.base import Target, guards
 from shipit.targets.session import Session
 
 
@@ -21,7 +21,7 @@ def apply_step(target: Target, step: Step, place: Place, session: Session, proje
     try:
         if project is not None:
             check_clean(project)
-        if isinstance(target, Guards):
+        if guards(target):
             target.guard(place, session)
         for event in target.apply(step, session):
             facts = event.facts if isinstance(event, StepApplied) else facts

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from shipit.errors import DeadlinePassed, DeployFailed, RemoteError, ShipitError
 from shipit.events import Waiting
 from shipit.release import Facts, Seen, State, Verdict
-from shipit.targets.base import Diagnoses, Probes, Target
+from shipit.targets.base import Target, diagnoses, probes
 from shipit.targets.session import Session
 
 # From a place as observed, and what is remembered of it, to its verdict.
@@ -91,7 +91,7 @@ def _look(target: Target, judge: Judge, session: Session, seen: Seen, said: str,
     try:
         observed = target.observe(session) if first is None else first
         verdict = judge(observed, seen)
-        if verdict.state is State.HEALTHY and isinstance(target, Probes):
+        if verdict.state is State.HEALTHY and probes(target):
             observed = target.probe(observed, session, has_changed=seen.baseline is not None)
             verdict = judge(observed, seen)
         return Standing(verdict, observed)
@@ -108,7 +108,7 @@ def _look(target: Target, judge: Judge, session: Session, seen: Seen, said: str,
 def failure(target: Target, verdict: Verdict, session: Session) -> DeployFailed:
     """The error for a verdict of failure, with what the kind can add."""
     own = replace(session, deadline_s=max(session.deadline_s, session.clock.now() + DIAGNOSE_S))
-    known = target.diagnose(verdict, own) if isinstance(target, Diagnoses) else verdict
+    known = target.diagnose(verdict, own) if diagnoses(target) else verdict
     return TargetFailed(known._replace(superseded_by=verdict.superseded_by, down=verdict.down), target.name)
 
 

@@ -10,14 +10,15 @@ from shipit.config.model import TargetConfig
 from shipit.errors import DeployFailed, RemoteError
 from shipit.events import Event, Log
 from shipit.release import ImageUse, Place, Release, Seen, State, Status, Step, Unit, Verdict, short
+from shipit.targets.kind import Kind
 from shipit.targets.session import Session
 
 AUTHOR = "shipit"
 
 
 @dataclass
-class World:
-    """What is out there. `starting` looks pass before what runs is healthy; `fails` breaks what it says: observe, apply, judge.
+class InMemoryPlace:
+    """The state of a place, kept in memory. `starting` looks pass before what runs is healthy; `fails` breaks what it says: observe, apply, judge.
 
     `author` is who changed it last. `serves` says whether what runs answers when it is probed.
     """
@@ -59,11 +60,22 @@ class SetImages(Step):
     removed: tuple[str, ...] = ()
 
 
+KIND = Kind(
+    names=("memory",),
+    config="shipit.rehearsal.memory:MemoryConfig",
+    target="shipit.rehearsal.memory:create",
+    steps=("shipit.rehearsal.memory",),
+    capabilities=frozenset(["diagnoses", "probes", "reverts", "serves"]),
+)
+
+
 class MemoryTarget:
-    """Runs the given uses in a World. One step sets every image and variable that differs."""
+    """Runs the given uses in a InMemoryPlace. One step sets every image and variable that differs."""
+
+    kind: Kind = KIND
 
     def __init__(
-        self, name: str, world: World, uses: Sequence[ImageUse] = (), config: TargetConfig | None = None
+        self, name: str, world: InMemoryPlace, uses: Sequence[ImageUse] = (), config: TargetConfig | None = None
     ) -> None:
         self.name = name
         self.world = world

@@ -1,19 +1,17 @@
-"""What a kind of target has to do (`Target`), and what it may do besides: each a protocol of its own."""
+"""What every target does (`Target`), and what the target of a kind does that declares a capability: a protocol for each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeGuard
 
-from shipit.clock import Clock
 from shipit.config.model import TargetConfig
 from shipit.config.process_environment import ProcessEnvironment
-from shipit.config.project import Project
-from shipit.drafts.kind import KindDraft
-from shipit.events import Emit, Event
+from shipit.events import Event
 from shipit.image.image import BuiltImage
 from shipit.registry.credentials import Credentials
 from shipit.release import Finding, ImageUse, Place, Release, Seen, Status, Step, Verdict
+from shipit.targets.kind import Kind
 from shipit.targets.session import Clients, Session
 
 
@@ -23,6 +21,7 @@ class Target(Protocol):
     Only `apply` writes to the place.
     """
 
+    kind: Kind
     name: str
     place: Place
     config: TargetConfig
@@ -59,8 +58,7 @@ class Target(Protocol):
         ...
 
 
-@runtime_checkable
-class Checks(Protocol):
+class ChecksImages(Target, Protocol):
     """A kind that can tell from the images alone that they can't run there, before anything is pushed."""
 
     def check(self, images: Mapping[ImageUse, BuiltImage]) -> None:
@@ -68,8 +66,7 @@ class Checks(Protocol):
         ...
 
 
-@runtime_checkable
-class Guards(Protocol):
+class Guards(Target, Protocol):
     """A kind whose place could become another one between the plan and a change."""
 
     def guard(self, place: Place, session: Session) -> None:
@@ -77,8 +74,7 @@ class Guards(Protocol):
         ...
 
 
-@runtime_checkable
-class Probes(Protocol):
+class Probes(Target, Protocol):
     """A kind that can ask the app itself whether it serves."""
 
     def probe(self, observed: Any, session: Session, *, has_changed: bool) -> Any:
@@ -89,8 +85,7 @@ class Probes(Protocol):
         ...
 
 
-@runtime_checkable
-class Reverts(Protocol):
+class Reverts(Target, Protocol):
     """A kind whose place can be brought back to what it was before a deploy that failed."""
 
     def plan_rollback(self, release: Release, before: Any, now: Any) -> tuple[Step, ...]:
@@ -105,8 +100,7 @@ class Reverts(Protocol):
         ...
 
 
-@runtime_checkable
-class Reissues(Protocol):
+class Reissues(Target, Protocol):
     """A kind whose place ignores an image under an id that it has seen fail."""
 
     def reissue(self, images: Mapping[ImageUse, BuiltImage], observed: Any) -> Mapping[ImageUse, ImageUse]:
@@ -114,8 +108,7 @@ class Reissues(Protocol):
         ...
 
 
-@runtime_checkable
-class Notes(Protocol):
+class Notes(Target, Protocol):
     """A kind whose plan says more than its steps do."""
 
     def notes(self, release: Release, observed: Any) -> Sequence[str]:
@@ -123,8 +116,7 @@ class Notes(Protocol):
         ...
 
 
-@runtime_checkable
-class Examines(Protocol):
+class Examines(Target, Protocol):
     """A kind that can tell whether a deploy would be let in, without changing anything."""
 
     def examine(self, session: Session) -> Sequence[Finding]:
@@ -132,8 +124,7 @@ class Examines(Protocol):
         ...
 
 
-@runtime_checkable
-class ChecksLogin(Protocol):
+class ChecksLogin(Target, Protocol):
     """A kind that can tell without asking a server that nobody is logged in."""
 
     def check_login(self, environment: ProcessEnvironment, clients: Clients) -> None:
@@ -141,8 +132,7 @@ class ChecksLogin(Protocol):
         ...
 
 
-@runtime_checkable
-class ChecksAccess(Protocol):
+class ChecksAccess(Target, Protocol):
     """A kind that can tell with a request or two that its user may not deploy there."""
 
     def check_access(self, session: Session) -> None:
@@ -150,8 +140,7 @@ class ChecksAccess(Protocol):
         ...
 
 
-@runtime_checkable
-class LogsIn(Protocol):
+class LogsIn(Target, Protocol):
     """A kind whose credentials also open a registry."""
 
     def registry_logins(self, environment: ProcessEnvironment, clients: Clients) -> Mapping[str, Credentials]:
@@ -159,8 +148,7 @@ class LogsIn(Protocol):
         ...
 
 
-@runtime_checkable
-class Serves(Protocol):
+class Serves(Target, Protocol):
     """A kind whose place can be visited."""
 
     def urls(self, observed: Any) -> Sequence[str]:
@@ -168,8 +156,7 @@ class Serves(Protocol):
         ...
 
 
-@runtime_checkable
-class Diagnoses(Protocol):
+class Diagnoses(Target, Protocol):
     """A kind that can add logs and events to a verdict of failure."""
 
     def diagnose(self, verdict: Verdict, session: Session) -> Verdict:
@@ -177,15 +164,49 @@ class Diagnoses(Protocol):
         ...
 
 
-class Kind(NamedTuple):
-    """A kind of target: its names, the model of its part of deploy.yml, and how one is made.
+def checks_images(target: Target) -> TypeGuard[ChecksImages]:
+    return "checks_images" in target.kind.capabilities
 
-    `check_login` says whose login is in use, for `shipit login KIND`, or raises ShipitError. `draft` is its part of the
-    deploy.yml that `shipit init` writes.
-    """
 
-    names: tuple[str, ...]
-    config: type[TargetConfig]
-    create: Callable[[str, Any, Project, ProcessEnvironment], Target]
-    check_login: Callable[[ProcessEnvironment, Clock, Emit], str] | None = None
-    draft: KindDraft | None = None
+def guards(target: Target) -> TypeGuard[Guards]:
+    return "guards" in target.kind.capabilities
+
+
+def probes(target: Target) -> TypeGuard[Probes]:
+    return "probes" in target.kind.capabilities
+
+
+def reverts(target: Target) -> TypeGuard[Reverts]:
+    return "reverts" in target.kind.capabilities
+
+
+def reissues(target: Target) -> TypeGuard[Reissues]:
+    return "reissues" in target.kind.capabilities
+
+
+def notes(target: Target) -> TypeGuard[Notes]:
+    return "notes" in target.kind.capabilities
+
+
+def examines(target: Target) -> TypeGuard[Examines]:
+    return "examines" in target.kind.capabilities
+
+
+def checks_login(target: Target) -> TypeGuard[ChecksLogin]:
+    return "checks_login" in target.kind.capabilities
+
+
+def checks_access(target: Target) -> TypeGuard[ChecksAccess]:
+    return "checks_access" in target.kind.capabilities
+
+
+def logs_in(target: Target) -> TypeGuard[LogsIn]:
+    return "logs_in" in target.kind.capabilities
+
+
+def serves(target: Target) -> TypeGuard[Serves]:
+    return "serves" in target.kind.capabilities
+
+
+def diagnoses(target: Target) -> TypeGuard[Diagnoses]:
+    return "diagnoses" in target.kind.capabilities

@@ -1,103 +1,107 @@
-"""The kinds that are installed: those here, and those that other packages bring as entry points."""
+"""The kinds that are installed: those of shipit, and those that other packages bring as entry points."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, cast
 
 from shipit.config.model import TargetConfig
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.errors import UsageError
+from shipit.targets.kind import InvalidReference, Kind, load
 
 if TYPE_CHECKING:
     # What `validate` does not need is not imported for it.
     from shipit.clock import Clock
     from shipit.drafts.kind import KindDraft
     from shipit.events import Emit
-    from shipit.targets.base import Kind, Target
+    from shipit.targets.base import Target
 
 ENTRY_POINTS = "shipit.targets"
-# name or alias -> (package, model). Kept beside the entry points so that reading a file scans no metadata.
-BUILT_IN: dict[str, tuple[str, str]] = {
-    "heroku": ("shipit.targets.heroku", "HerokuConfig"),
-    "kubernetes": ("shipit.targets.kubernetes", "KubernetesConfig"),
-    "k8s": ("shipit.targets.kubernetes", "KubernetesConfig"),
-    "registry": ("shipit.targets.registry", "RegistryConfig"),
-    "hub": ("shipit.targets.registry", "RegistryConfig"),
-    "dockerhub": ("shipit.targets.registry", "RegistryConfig"),
-}
+# The kinds of shipit, one line each. They are no entry points, so that start-up scans no metadata of packages.
+BUILT_IN = (
+    "shipit.targets.heroku:KIND",
+    "shipit.targets.kubernetes:KIND",
+    "shipit.targets.registry:KIND",
+)
 
 
 class KindModels(Mapping[str, type[TargetConfig]]):
     """Name or alias -> model. A model is imported when it is asked for."""
 
     def __getitem__(self, name: str) -> type[TargetConfig]:
-        if name in BUILT_IN:
-            package, model = BUILT_IN[name]
-            return cast("type[TargetConfig]", getattr(importlib.import_module(f"{package}.config"), model))
-        return _installed()[name].config
+        return find_kind(name).load_config()
+
+    def __contains__(self, name: object) -> bool:
+        return name in _built_in() or name in _installed()
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**BUILT_IN, **_installed()})
+        return iter({**_built_in(), **_installed()})
 
     def __len__(self) -> int:
         return len(set(self))
 
 
+def find_kind(name: str) -> Kind:
+    """The kind of a name or alias. Other packages are looked at only for a name that is none of shipit's. Raises: KeyError."""
+    own = _built_in().get(name)
+    return own if own is not None else _installed()[name]
+
+
+def all_kinds() -> tuple[Kind, ...]:
+    """Every kind once: those of shipit first."""
+    return tuple({kind.name: kind for kind in (*_built_in().values(), *_installed().values())}.values())
+
+
 def create_target(name: str, config: TargetConfig, project: Project, environment: ProcessEnvironment) -> Target:
     """The target of a name in deploy.yml."""
-    kind = config.kind or name
-    if kind in BUILT_IN:
-        module = importlib.import_module(f"{BUILT_IN[kind][0]}.target")
-        return cast("Target", module.create(name, config, project, environment))
-    return _installed()[kind].create(name, config, project, environment)
+    return cast("Target", find_kind(config.kind or name).create(name, config, project, environment))
 
 
 def kind_drafts() -> tuple[KindDraft, ...]:
-    """What each kind brings to `shipit init`; a kind of another package may bring nothing."""
-    packages = dict.fromkeys(package for package, _ in BUILT_IN.values())
-    own = [cast("KindDraft", importlib.import_module(f"{package}.draft").DRAFT) for package in packages]
-    return (*own, *(kind.draft for kind in dict.fromkeys(_installed().values()) if kind.draft is not None))
+    """What each kind brings to `shipit init`; a kind may bring nothing."""
+    return tuple(draft for kind in all_kinds() if (draft := kind.load_draft()) is not None)
 
 
 def load_steps() -> None:
     """Import the classes of every kind's steps, so that steps can be read from JSON and described in a schema."""
-    for package in dict.fromkeys(package for package, _ in BUILT_IN.values()):
-        name = "steps" if importlib.util.find_spec(f"{package}.steps") else "target"
-        importlib.import_module(f"{package}.{name}")
-    _installed()
+    for kind in all_kinds():
+        kind.load_steps()
 
 
-def login_check(kind: str) -> Callable[[ProcessEnvironment, Clock, Emit], str] | None:
-    """What `shipit login KIND` calls; None where the word is no kind, or its kind has no login of its own."""
-    if kind in BUILT_IN:
-        package = BUILT_IN[kind][0]
-        if importlib.util.find_spec(f"{package}.login") is None:
-            return None
-        return cast(
-            "Callable[[ProcessEnvironment, Clock, Emit], str]", importlib.import_module(f"{package}.login").check_login
-        )
-    found = _installed().get(kind)
-    return found.check_login if found else None
+def login_check(name: str) -> Callable[[ProcessEnvironment, Clock, Emit], str] | None:
+    """What `shipit login KIND` calls; None for a name that is no kind, and for a kind without a login of its own."""
+    return find_kind(name).load_login() if name in KindModels() else None
 
 
-def _installed() -> dict[str, Kind]:
+@cache
+def _built_in() -> Mapping[str, Kind]:
+    """Name or alias -> kind."""
+    return _by_name(load(reference) for reference in BUILT_IN)
+
+
+def _by_name(kinds: Iterator[Kind]) -> Mapping[str, Kind]:
+    return {name: kind for kind in kinds for name in kind.names}
+
+
+@cache
+def _installed() -> Mapping[str, Kind]:
+    """The same, of other packages. Raises: UsageError."""
     from importlib.metadata import entry_points
 
-    kinds: dict[str, Kind] = {}
-    for point in entry_points(group=ENTRY_POINTS):
-        if point.value.startswith("shipit."):
-            continue
-        try:
-            kind = point.load()
-        except Exception as error:
-            raise UsageError(
-                f"the kind {point.name} can't be loaded: {error}",
-                where=point.value,
-                hint="reinstall or remove its package",
-            ) from error
-        kinds.update(dict.fromkeys(kind.names, kind))
-    return kinds
+    # Releases until 0.1 had entry points of their own, which an installation in place may still list.
+    points = [point for point in entry_points(group=ENTRY_POINTS) if not point.value.startswith("shipit.targets.")]
+    return _by_name(_loaded(point.name, point.value) for point in points)
+
+
+def _loaded(name: str, value: str) -> Kind:
+    hint = "reinstall or remove its package"
+    try:
+        kind = load(value)
+    except InvalidReference as error:
+        raise UsageError(f"the kind {name} can't be loaded: {error}", where=value, hint=hint) from error
+    if not isinstance(kind, Kind):
+        raise UsageError(f"the kind {name} should be a shipit.targets.kind.Kind", where=value, hint=hint)
+    return kind

@@ -18,10 +18,10 @@ from shipit.pipeline.prepare import prepare
 from shipit.pipeline.run import Run
 from shipit.record import from_json, to_json
 from shipit.rehearsal.heroku import HerokuStandIn
-from shipit.rehearsal.memory import MemoryTarget, World
+from shipit.rehearsal.memory import InMemoryPlace, MemoryTarget
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.release import ImageUse, Release, Seen, State, Status, Step
-from shipit.targets.base import Reverts
+from shipit.targets.base import reverts
 from tests import runs
 from tests.fresh_process import apply_in_fresh_process
 from tests.servers.cluster import Cluster
@@ -96,7 +96,7 @@ class Tags:
 
 @pytest.fixture
 def memory_case(tmp_path: Path) -> Iterator[Case]:
-    world = World()
+    world = InMemoryPlace()
     surroundings = runs.environment(tmp_path, TOKEN=SECRET)
     with EmbeddedRegistry() as registry:
         use = ImageUse("app", f"{registry.host}/app", "oci", "linux/amd64", None, ("latest",))
@@ -288,7 +288,7 @@ def test_every_step_of_a_rollback_applies_from_its_json_in_a_fresh_process(case:
     assert deploy(case.make("first")) == 0
     run = case.make("second")
     [target] = run.targets
-    if not isinstance(target, Reverts):
+    if not reverts(target):
         return
     preparation = prepare(run)
     release, before = preparation.releases[target.name], preparation.observed[target.name]

@@ -17,7 +17,7 @@ from shipit.parallel import Failures
 from shipit.pipeline.flow import deploy, plan
 from shipit.pipeline.run import Run
 from shipit.rehearsal.heroku import HerokuStandIn
-from shipit.rehearsal.memory import MemoryObserved, MemoryTarget, World
+from shipit.rehearsal.memory import InMemoryPlace, MemoryObserved, MemoryTarget
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.release import ImageUse
 from shipit.targets.session import Session
@@ -86,7 +86,9 @@ def _run(folder: Path, registry: EmbeddedRegistry, dockerfile: str, events: list
     surroundings = runs.environment(folder, **variables)
     loaded = runs.project(folder, f"app: app\nimage: {registry.host}/app\n", surroundings, dockerfile=dockerfile)
     use = ImageUse("app", f"{registry.host}/app", "oci", "linux/amd64", None, ("latest",))
-    return runs.run(loaded, surroundings, events, targets=lambda _: [Away("away", World(), [use])], clock=Clock())
+    return runs.run(
+        loaded, surroundings, events, targets=lambda _: [Away("away", InMemoryPlace(), [use])], clock=Clock()
+    )
 
 
 def test_an_engine_is_asked_only_when_every_place_was_read(tmp_path: Path, engine: Engine) -> None:
@@ -121,7 +123,7 @@ def test_a_missing_registry_login_is_told_before_an_engine_builds(tmp_path: Path
         )
         use = ImageUse("app", f"{registry.host}/app", "oci", "linux/amd64", None, ("latest",))
         run = runs.run(
-            loaded, surroundings, [], targets=lambda _: [MemoryTarget("memory", World(), [use])], clock=Clock()
+            loaded, surroundings, [], targets=lambda _: [MemoryTarget("memory", InMemoryPlace(), [use])], clock=Clock()
         )
         with run, pytest.raises(RemoteError) as caught:
             deploy(run)
@@ -138,7 +140,9 @@ def test_only_what_pushes_asks_whether_it_may_push(tmp_path: Path, command: Call
         surroundings = runs.environment(tmp_path)
         loaded = runs.project(tmp_path, f"app: app\nimage: {registry.host}/app\n", surroundings)
         use = ImageUse("app", f"{registry.host}/app", "oci", "linux/amd64", None, ("latest",))
-        with runs.run(loaded, surroundings, [], targets=lambda _: [MemoryTarget("memory", World(), [use])]) as run:
+        with runs.run(
+            loaded, surroundings, [], targets=lambda _: [MemoryTarget("memory", InMemoryPlace(), [use])]
+        ) as run:
             command(run)
         # One of them looks for TLS.
         assert registry.log.count(("GET", "/v2/")) == (1 if command is plan else 2)

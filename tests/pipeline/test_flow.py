@@ -17,7 +17,7 @@ from shipit.pipeline.flow import deploy, plan
 from shipit.pipeline.graph import run_order, select_targets
 from shipit.pipeline.run import Run
 from shipit.redact import Redactor
-from shipit.rehearsal.memory import MemoryConfig, MemoryTarget, World
+from shipit.rehearsal.memory import InMemoryPlace, MemoryConfig, MemoryTarget
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.release import ImageUse, Plan
 from shipit.report.plan_text import render_plan
@@ -35,15 +35,15 @@ class Bench:
 
     def __init__(self, folder: Path, registry: EmbeddedRegistry) -> None:
         self.folder, self.registry = folder, registry
-        self.worlds: dict[str, World] = {}
+        self.worlds: dict[str, InMemoryPlace] = {}
         self.configs: dict[str, TargetConfig] = {}
         self.events: list[Event] = []
         self.clock = runs.FakeClock()
         self.text = f"app: app\nimage: {registry.host}/app\n"
 
-    def add(self, name: str, **config: object) -> World:
+    def add(self, name: str, **config: object) -> InMemoryPlace:
         self.configs[name] = MemoryConfig.model_validate({"settle": "0s", **config})
-        return self.worlds.setdefault(name, World())
+        return self.worlds.setdefault(name, InMemoryPlace())
 
     def run(self, **variables: str) -> Run:
         self.events.clear()

@@ -12,7 +12,7 @@ from shipit.errors import DeployFailed
 from shipit.events import Event, StepDone, TargetFinished, Waiting, Warned
 from shipit.pipeline.flow import deploy
 from shipit.pipeline.run import Run
-from shipit.rehearsal.memory import MemoryConfig, MemoryObserved, MemoryTarget, World
+from shipit.rehearsal.memory import InMemoryPlace, MemoryConfig, MemoryObserved, MemoryTarget
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.release import ImageUse, Release, Seen, State, Verdict
 from shipit.targets.session import Session
@@ -44,7 +44,7 @@ class Slow(MemoryTarget):
 
 class Bench:
     def __init__(self, folder: Path, registry: EmbeddedRegistry) -> None:
-        self.folder, self.registry, self.world = folder, registry, World()
+        self.folder, self.registry, self.world = folder, registry, InMemoryPlace()
         self.events: list[Event] = []
         self.config: dict[str, Any] = {"settle": "0s"}
         self.looks_s = 0.0

@@ -13,7 +13,7 @@ from shipit.pipeline.prepare import observe_target, prepare
 from shipit.pipeline.run import Run
 from shipit.record import from_json, to_json
 from shipit.release import Release, Step
-from shipit.targets.base import Reverts
+from shipit.targets.base import reverts
 from shipit.targets.heroku.observed import HerokuObserved
 from shipit.targets.heroku.steps import RestoreConfig, RollBack
 from tests.fresh_process import Outcome, apply_in_fresh_process
@@ -41,7 +41,7 @@ def observe(run: Run) -> HerokuObserved:
 
 def rollback(run: Run, release: Release, before: HerokuObserved) -> tuple[Step, ...]:
     target = run.targets[0]
-    assert isinstance(target, Reverts)
+    assert reverts(target)
     return target.plan_rollback(release, before, observe(run))
 
 

@@ -12,7 +12,7 @@ import pytest
 from shipit.pipeline.prepare import observe_target
 from shipit.record import from_json, to_json
 from shipit.release import Step
-from shipit.targets.base import Reverts
+from shipit.targets.base import reverts
 from shipit.targets.kubernetes.observed import KubernetesObserved
 from shipit.targets.kubernetes.steps import ApplySecret, DeleteObject, RestoreSecret
 from tests.targets.kube_place import KubePlace, kube_place
@@ -94,7 +94,7 @@ def test_a_rollback_restores_every_secret_in_a_fresh_process(place: KubePlace) -
     assert place.deploy("two")[0] == 0
     assert {name: place.data(f"{name}-previous") for name in secrets} == secrets
     target = run.targets[0]
-    assert isinstance(target, Reverts)
+    assert reverts(target)
     steps = target.plan_rollback(release, before, observe_target(run, target))
     assert {type(step) for step in steps} >= {RestoreSecret, DeleteObject}
     assert_no_value(json.dumps(to_json(steps)))
@@ -154,7 +154,7 @@ def test_a_rollback_without_the_copy_says_so(place: KubePlace) -> None:
     assert place.deploy("two")[0] == 0
     del place.api.objects["secrets", "own-previous"]
     target = run.targets[0]
-    assert isinstance(target, Reverts)
+    assert reverts(target)
     steps = target.plan_rollback(release, before, observe_target(run, target))
     step = next(step for step in steps if isinstance(step, RestoreSecret) and step.previous == "own-previous")
     error = place.apply_elsewhere([step], release).error

@@ -1,1 +1,28 @@
 """Heroku: container releases through its registry and Platform API."""
+
+from shipit.targets.kind import Kind
+
+KIND = Kind(
+    names=("heroku",),
+    config="shipit.targets.heroku.config:HerokuConfig",
+    target="shipit.targets.heroku.target:create",
+    steps=("shipit.targets.heroku.steps",),
+    capabilities=frozenset(
+        [
+            "checks_images",
+            "checks_login",
+            "diagnoses",
+            "examines",
+            "logs_in",
+            "notes",
+            "probes",
+            "reissues",
+            "reverts",
+            "serves",
+        ]
+    ),
+    login="shipit.targets.heroku.login:check_login",
+    draft="shipit.targets.heroku.draft:DRAFT",
+    guide="heroku",
+    parts={"`processes.TYPE` of Heroku": "shipit.targets.heroku.config:ProcessConfig"},
+)

@@ -17,6 +17,7 @@ from shipit.image.image import BuiltImage
 from shipit.reference import parse_reference
 from shipit.registry.credentials import Credentials
 from shipit.release import Finding, ImageUse, Place, Release, Seen, Status, Step, Unit, Verdict
+from shipit.targets.heroku import KIND
 from shipit.targets.heroku.address import api_address
 from shipit.targets.heroku.apply import apply_step
 from shipit.targets.heroku.attempts import choose_attempt
@@ -52,6 +53,8 @@ def create(name: str, config: HerokuConfig, project: Project, environment: Proce
 
 class HerokuTarget:
     """One app. Each process type, and the release command, has a repository of Heroku's registry."""
+
+    kind = KIND
 
     def __init__(self, name: str, config: HerokuConfig, project: Project, environment: ProcessEnvironment) -> None:
         self.name = name

@@ -1,1 +1,17 @@
 """Kubernetes: workloads in few words, manifests as they are, applied by the server and judged until healthy."""
+
+from shipit.targets.kind import Kind
+
+KIND = Kind(
+    names=("kubernetes", "k8s"),
+    config="shipit.targets.kubernetes.config:KubernetesConfig",
+    target="shipit.targets.kubernetes.target:create",
+    steps=("shipit.targets.kubernetes.steps",),
+    capabilities=frozenset(["checks_access", "diagnoses", "examines", "guards", "probes", "reverts", "serves"]),
+    draft="shipit.targets.kubernetes.draft:DRAFT",
+    guide="kubernetes",
+    parts={
+        "`workloads.NAME` of Kubernetes": "shipit.targets.kubernetes.config:WorkloadConfig",
+        "`scale` of a workload": "shipit.targets.kubernetes.config:ScaleConfig",
+    },
+)

@@ -12,6 +12,7 @@ from shipit.errors import ConfigErrors, RemoteError
 from shipit.events import Event
 from shipit.http.skew import judge_skew
 from shipit.release import Finding, ImageUse, Place, Release, Seen, Status, Step, Verdict
+from shipit.targets.kubernetes import KIND
 from shipit.targets.kubernetes.access import Access, judge_access, needed_access, not_covered
 from shipit.targets.kubernetes.applied import plan_back, released_before
 from shipit.targets.kubernetes.apply import Changes, known_differences
@@ -48,6 +49,8 @@ def _identity(context: str, server: str, namespace: str) -> str:
 
 class KubernetesTarget:
     """One namespace of one cluster."""
+
+    kind = KIND
 
     def __init__(self, name: str, config: KubernetesConfig, project: Project, environment: ProcessEnvironment) -> None:
         self.name = name

@@ -1,1 +1,13 @@
 """A registry as a target: images are published there. May import registry, http, config and the nouns."""
+
+from shipit.targets.kind import Kind
+
+KIND = Kind(
+    names=("registry", "hub", "dockerhub"),
+    config="shipit.targets.registry.config:RegistryConfig",
+    target="shipit.targets.registry.target:create",
+    steps=("shipit.targets.registry.steps",),
+    capabilities=frozenset(["serves"]),
+    draft="shipit.targets.registry.draft:DRAFT",
+    guide="docker-hub",
+)

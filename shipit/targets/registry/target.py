@@ -26,6 +26,7 @@ from shipit.release import (
     Verdict,
     short,
 )
+from shipit.targets.registry import KIND
 from shipit.targets.registry.config import RegistryConfig
 from shipit.targets.registry.judge import judge_tags
 from shipit.targets.registry.observed import RegistryObserved
@@ -44,6 +45,8 @@ def create(name: str, config: RegistryConfig, project: Project, environment: Pro
 
 class RegistryTarget:
     """The repositories of some images."""
+
+    kind = KIND
 
     def __init__(self, name: str, config: RegistryConfig, project: Project) -> None:
         self.name = name

@@ -1,0 +1,118 @@
+"""A kind of target as one value, the same for those of shipit and those of other packages. Importing it is cheap.
+
+Another package adds a kind with an entry point in the group `shipit.targets` that names its Kind:
+`nomad = "shipit_nomad:KIND"`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
+
+if TYPE_CHECKING:
+    # A Kind is made at start-up; what it names is imported when it is asked for.
+    from collections.abc import Callable
+
+    from shipit.clock import Clock
+    from shipit.config.model import TargetConfig
+    from shipit.config.process_environment import ProcessEnvironment
+    from shipit.config.project import Project
+    from shipit.drafts.kind import KindDraft
+    from shipit.events import Emit
+
+# `module:name`, imported when it is asked for.
+Reference: TypeAlias = str
+Capability = Literal[
+    "checks_images",
+    "checks_login",
+    "checks_access",
+    "logs_in",
+    "reissues",
+    "notes",
+    "guards",
+    "probes",
+    "serves",
+    "diagnoses",
+    "reverts",
+    "examines",
+]
+# Capability -> the methods of a target that has it: see the protocols in base.py.
+METHODS: Mapping[Capability, tuple[str, ...]] = {
+    "checks_images": ("check",),
+    "checks_login": ("check_login",),
+    "checks_access": ("check_access",),
+    "logs_in": ("registry_logins",),
+    "reissues": ("reissue",),
+    "notes": ("notes",),
+    "guards": ("guard",),
+    "probes": ("probe",),
+    "serves": ("urls",),
+    "diagnoses": ("diagnose",),
+    "reverts": ("plan_rollback", "judge_rollback"),
+    "examines": ("examine",),
+}
+
+
+class InvalidReference(Exception):
+    """A module or a name that a Kind names and that can't be imported."""
+
+
+class Kind(NamedTuple):
+    """A kind of target. `names` are its name and its aliases, in deploy.yml as `kind:` or as the name of a target.
+
+    `config`: the pydantic model of its part of deploy.yml, a subclass of TargetConfig. `target`: a function of the target's
+    name, its config, the project and the process environment that makes a Target. `steps`: the modules of its Step
+    classes. `login`: what `shipit login KIND` calls with the process environment, a clock and an emit; it says whose login
+    is in use, or raises ShipitError. `draft`: its KindDraft for `shipit init`. `guide`: its topic of `shipit help`.
+    `parts`: heading -> model of the parts of its config, for the reference.
+    """
+
+    names: tuple[str, ...]
+    config: Reference
+    target: Reference
+    steps: tuple[str, ...] = ()
+    capabilities: frozenset[Capability] = frozenset()
+    login: Reference = ""
+    draft: Reference = ""
+    guide: str = ""
+    parts: Mapping[str, Reference] = {}
+
+    @property
+    def name(self) -> str:
+        return self.names[0]
+
+    def load_config(self) -> type[TargetConfig]:
+        """The model. Raises: InvalidReference, as the other loads do."""
+        return cast("type[TargetConfig]", load(self.config))
+
+    def create(self, name: str, config: TargetConfig, project: Project, environment: ProcessEnvironment) -> Any:
+        """The Target of a name in deploy.yml."""
+        return load(self.target)(name, config, project, environment)
+
+    def load_login(self) -> Callable[[ProcessEnvironment, Clock, Emit], str] | None:
+        return load(self.login) if self.login else None
+
+    def load_draft(self) -> KindDraft | None:
+        return load(self.draft) if self.draft else None
+
+    def load_steps(self) -> None:
+        """Import the classes of its steps, so that they can be read from JSON."""
+        for module in self.steps:
+            _module(module)
+
+
+def load(reference: Reference) -> Any:
+    """What a reference names. Raises: InvalidReference."""
+    module, _, name = reference.partition(":")
+    try:
+        return getattr(_module(module), name)
+    except AttributeError:
+        raise InvalidReference(f"{module} has no {name}") from None
+
+
+def _module(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise InvalidReference(f"{name} can't be imported: {error}") from error
