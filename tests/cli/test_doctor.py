@@ -267,5 +267,5 @@ def test_servers_that_agree_with_the_clock_share_a_row(shipit: Shipit) -> None:
             deploy__yml=f"app: shop\nimages: {{a: {one.host}/a, b: {two.host}/b}}\ntargets: {{hub: {{images: [a, b]}}}}\n",
         )
         done, hosts = shipit.run("doctor", "--output", "json"), sorted((one.host, two.host))
-    rows = [row["what"] for row in json.loads(done.stdout) if row["subject"] == "clock"]
+    rows = [row["what"] for row in json.loads(done.stdout)["findings"] if row["subject"] == "clock"]
     assert rows == [f"agrees with {', '.join(hosts)}"]

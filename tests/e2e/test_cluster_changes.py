@@ -18,7 +18,7 @@ from shipit.events import Event, PlanMade, TargetFinished
 from shipit.pipeline.flow import deploy
 from shipit.pipeline.prepare import observe_target, prepare
 from shipit.pipeline.run import Run
-from shipit.targets.base import Reverts
+from shipit.targets.base import reverts
 from shipit.targets.kubernetes.steps import RestoreSecret
 from tests import runs
 from tests.fresh_process import apply_in_fresh_process
@@ -205,7 +205,7 @@ def test_a_secret_of_a_manifest_is_kept_before_it_changes_and_restored_in_a_fres
     assert shop.deploy(secret("canary-two"))[0] == 0
     assert base64.b64decode(shop.get("secret/own-previous")["data"]["password"]) == b"canary-one"
     target, release = run.targets[0], preparation.releases["k8s"]
-    assert isinstance(target, Reverts)
+    assert reverts(target)
     steps = target.plan_rollback(release, preparation.observed["k8s"], observe_target(run, target))
     assert [type(step) for step in steps] == [RestoreSecret]
     place = shop.folder / "shop"
