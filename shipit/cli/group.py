@@ -76,10 +76,11 @@ class CommandGroup(TyperGroup):
             formatter.write_dl(
                 [
                     ("shipit COMMAND -h", "the options of a command, and examples"),
-                    ("shipit help", "the topics of the guide"),
-                    (GUIDE.as_uri(), "the guide as one page"),
+                    ("shipit help", "the topics of the guide; also as one page:"),
                 ]
             )
+            # On a line of its own, so that a terminal takes it for one link.
+            formatter.write(f"{GUIDE.as_uri()}\n")
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         word = args[0] if args else ""
