@@ -74,17 +74,25 @@ class Screen:
 
 
 class Heroku(HerokuStandIn):
-    """The app under the name that Heroku gives it."""
+    """A Heroku whose API and apps have the names of the real one."""
 
     proxy: TlsProxy
 
-    def _get_app(self, request: Request) -> Response:
-        answer = super()._get_app(request)
-        port = next((dyno.port for dyno in self.apps[APP].dynos if dyno.process == "web"), 0)
+    def answer(self, request: Request) -> Response:
+        answer = super().answer(request)
+        port = next((dyno.port for dyno in self.apps[APP].dynos if dyno.process == "web"), 0) if self.apps else 0
         self.proxy.routes[HOST] = f"127.0.0.1:{port}"
-        return replace(
-            answer, body=re.sub(rb'"web_url": "[^"]*"', b'"web_url": "https://%s/"' % HOST.encode(), answer.body)
-        )
+        if not isinstance(answer.body, bytes):
+            return answer
+        body = re.sub(rb'"web_url": "[^"]*"', b'"web_url": "https://%s/"' % HOST.encode(), answer.body)
+        return replace(answer, body=body.replace(f"http://{self.host}".encode(), b"https://api.heroku.com"))
+
+
+class NamedCluster(Cluster):
+    """A cluster whose pods have a DNS server, as those in production."""
+
+    def _kubelet_config(self, socket_path: Path) -> dict[str, object]:
+        return {**super()._kubelet_config(socket_path), "clusterDNS": ["10.96.0.10"], "clusterDomain": "cluster.local"}
 
 
 def main() -> None:
@@ -95,8 +103,13 @@ def main() -> None:
         folder = Path(name)
         registry = RegistryServer(folder / "registry")
         (folder / "cluster").mkdir()
-        cluster = Cluster(folder / "cluster", registry.host)
-        routes = {"registry-1.docker.io": registry.host, HOST: ""}
+        cluster = NamedCluster(folder / "cluster", registry.host)
+        routes = {
+            "registry-1.docker.io": registry.host,
+            "api.heroku.com": heroku.host,
+            "registry.heroku.com": heroku.registry.host,
+            HOST: "",
+        }
         heroku.proxy = TlsProxy(folder / "proxy", routes, {API_SERVER: cluster.server.removeprefix("https://")})
         try:
             pictures = _runs(folder, registry, cluster, heroku)
@@ -117,7 +130,7 @@ def _runs(folder: Path, registry: RegistryServer, cluster: Cluster, heroku: Hero
     shipit.copy("hello")
     shipit.write(deploy__yml=DEPLOY)
     shipit.env |= {
-        **heroku.variables(),
+        "HEROKU_API_KEY": "token",
         "KUBECONFIG": str(_kubeconfig(cluster, heroku.proxy, folder)),
         "HTTPS_PROXY": heroku.proxy.url,
         "SSL_CERT_FILE": str(heroku.proxy.ca_file),
@@ -178,8 +191,13 @@ def _recorded(shipit: Shipit, *words: str) -> list[list[str]]:
 
 
 def _moment(shown: list[list[str]]) -> list[str]:
-    """The last picture in which two targets are at work."""
-    busy = [lines for lines in shown if sum(bool(re.search("[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]", line)) for line in lines) >= 2]
+    """The last picture in which two targets are at work, and neither has its verdict."""
+    busy = [
+        lines
+        for lines in shown
+        if sum(bool(re.search("[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]", line)) for line in lines) >= 2
+        and not any(re.search("ok      (heroku|k8s)", line) for line in lines)
+    ]
     return busy[-1]
 
 
