@@ -420,6 +420,7 @@ def test_a_long_line_of_a_log_is_cut_after_it_was_redacted() -> None:
     assert "cana" not in shown and shown.endswith(" more characters)") and len(shown) < MOST_CHARACTERS + 60
 
 
+@pytest.mark.large
 def test_a_long_log_and_many_secrets_take_little_time() -> None:
     redactor = Redactor([f"s3cret/{number}-{'x' * (number % 30)}!" for number in range(50)])
     log = LogRedactor(redactor)
