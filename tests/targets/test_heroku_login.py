@@ -1,0 +1,27 @@
+"""`shipit login heroku`: whose token is in use and where it comes from, or what to do."""
+
+from __future__ import annotations
+
+from shipit.rehearsal.heroku import HerokuStandIn
+from tests.shipit import Shipit
+
+
+def test_a_token_that_heroku_takes_is_told_with_its_origin(shipit: Shipit, heroku: HerokuStandIn) -> None:
+    done = shipit.run("login", "heroku")
+    assert done.returncode == 0, done.stderr
+    assert "heroku takes the token of " in done.stdout and ", from HEROKU_API_KEY" in done.stdout
+    assert "token-of-heroku" not in done.stdout + done.stderr
+
+
+def test_a_token_that_heroku_does_not_take_is_an_error(shipit: Shipit, heroku: HerokuStandIn) -> None:
+    shipit.env["HEROKU_API_KEY"] = "another-token"
+    done = shipit.run("login", "heroku")
+    assert done.returncode == 1 and "the token from HEROKU_API_KEY is wrong or expired" in done.stderr
+    assert "another-token" not in done.stdout + done.stderr
+
+
+def test_without_a_token_the_hint_says_how_to_get_one(shipit: Shipit, heroku: HerokuStandIn) -> None:
+    shipit.env["HEROKU_API_KEY"] = ""
+    done = shipit.run("login", "heroku")
+    assert done.returncode == 2 and "there is no Heroku token" in done.stderr
+    assert "hint: set HEROKU_API_KEY (heroku authorizations:create prints one), or heroku login" in done.stderr
