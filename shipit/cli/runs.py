@@ -58,7 +58,7 @@ def no_targets(project: Project) -> UsageError:
         hint = "add targets: to it, for example heroku: {app: NAME}"
         return UsageError("there are no targets", where=project.file.name, hint=hint)
     hint = f"write inherit: true in it, or name its targets there; targets here: {', '.join(project.left_out)}"
-    return UsageError(f"the environment {project.environment} reaches no target", where=project.file.name, hint=hint)
+    return UsageError(f"the environment {project.environment} selects no target", where=project.file.name, hint=hint)
 
 
 @contextmanager

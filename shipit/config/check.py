@@ -25,7 +25,7 @@ def images_of(file: ProjectFile) -> Mapping[str, ImageConfig]:
 def check_file(
     file: ProjectFile, targets: Mapping[str, TargetConfig], every: Set[str], source: Source
 ) -> list[ConfigError]:
-    """Every check across keys. `every` holds the names of all targets, those that the environment leaves out too."""
+    """Every check across keys. `every` holds the names of all targets, also of those that the environment does not select."""
     return [
         *check_release(file, source),
         *check_env(file, source),
@@ -38,7 +38,7 @@ def check_file(
 def check_targets(
     app: str, images: Sequence[str], targets: Mapping[str, TargetConfig], every: Set[str], source: Source
 ) -> list[ConfigError]:
-    """The checks of targets beside each other and the names of images, which hold whatever else is wrong."""
+    """Checks across targets and of image names. They apply even when the top level is invalid."""
     return [
         *check_needs(targets, every, source),
         *check_places(app, targets, source),
@@ -47,7 +47,7 @@ def check_targets(
 
 
 def image_names(data: Any, app: str) -> tuple[str, ...]:
-    """The names of the images in a file, whatever is wrong with them."""
+    """The names of the images in a file, valid or not."""
     found = data if isinstance(data, dict) else {}
     several = found.get("images")
     if isinstance(several, dict) and several:
@@ -56,7 +56,7 @@ def image_names(data: Any, app: str) -> tuple[str, ...]:
 
 
 def check_format(data: Any, source: Source) -> list[ConfigError]:
-    """That the file is for this shipit: its `requires` and its `version`, where they say anything that can be read."""
+    """Check that this shipit can read the file: its `version` and its `requires`, when they are valid."""
     found = data if isinstance(data, dict) else {}
     version, requires = found.get("version", 1), found.get("requires")
     if isinstance(version, int) and not isinstance(version, bool) and version != 1:
@@ -66,7 +66,7 @@ def check_format(data: Any, source: Source) -> list[ConfigError]:
 
 
 def check_tags(images: Mapping[str, ImageConfig], source: Source) -> list[ConfigError]:
-    """That no two images would take the same tag of the same repository from each other."""
+    """Check that no two images push the same tag of a repository."""
     owners: dict[tuple[str, str], str] = {}
     mistakes = []
     for name, config in images.items():
@@ -75,7 +75,7 @@ def check_tags(images: Mapping[str, ImageConfig], source: Source) -> list[Config
                 continue
             other = owners.setdefault((config.repository, tag), name)
             if other != name:
-                what = f"would take the tag {tag} of {config.repository} from the image {other}"
+                what = f"pushes the same tag as the image {other}: {config.repository}:{tag}"
                 hint = "give one of them another repository, or other tags"
                 mistakes.append(source.problem(("images", name), what, hint, on_key=True))
                 break
@@ -83,7 +83,7 @@ def check_tags(images: Mapping[str, ImageConfig], source: Source) -> list[Config
 
 
 def check_places(app: str, targets: Mapping[str, TargetConfig], source: Source) -> list[ConfigError]:
-    """That no two targets write to the same place."""
+    """Check that no two targets deploy to the same place."""
     owners: dict[str, str] = {}
     mistakes = []
     for name, config in targets.items():
@@ -97,7 +97,7 @@ def check_places(app: str, targets: Mapping[str, TargetConfig], source: Source) 
 
 
 def check_requires(requires: str, source: Source) -> list[ConfigError]:
-    """That this shipit is as required."""
+    """Check `requires` against the version of this shipit."""
     for part in requires.split(","):
         match = re.fullmatch(r"\s*(>=|<=|==|!=|>|<|)\s*([0-9]{1,9}(?:\.[0-9]{1,9})*)\s*", part)
         if not match:
@@ -110,7 +110,7 @@ def check_requires(requires: str, source: Source) -> list[ConfigError]:
 
 
 def _satisfies(operator: str, wanted: tuple[int, ...]) -> bool:
-    """Whether this version is as wanted; `==0.1` and `0.1` mean every 0.1.x."""
+    """Whether this version satisfies a requirement; `==0.1` and `0.1` match every 0.1.x."""
     own = _version(__version__)
     equal = own[: len(wanted)] == wanted
     results = {
@@ -130,9 +130,9 @@ def _version(text: str) -> tuple[int, ...]:
 
 
 def check_needs(targets: Mapping[str, TargetConfig], every: Set[str], source: Source) -> list[ConfigError]:
-    """That every name in `needs` is a target of the file, and that nothing waits for itself.
+    """Check that every name in `needs` is a target of the file, and that there is no cycle.
 
-    A target that the environment leaves out is not waited for.
+    A target that the environment does not select is not waited for.
     """
     mistakes = []
     for name, config in targets.items():
@@ -143,17 +143,17 @@ def check_needs(targets: Mapping[str, TargetConfig], every: Set[str], source: So
     cycle = _cycle({name: config.needs for name, config in targets.items()})
     if cycle:
         keys: Keys = ("targets", cycle[0], "needs", targets[cycle[0]].needs.index(cycle[1]))
-        what = "waits for itself" if len(cycle) == 2 else f"targets wait for each other: {' -> '.join(cycle)}"
+        what = "needs itself" if len(cycle) == 2 else f"targets need each other: {' -> '.join(cycle)}"
         mistakes.append(source.problem(keys, what, "remove one of them" if len(cycle) > 2 else "remove it"))
     return mistakes
 
 
 def _cycle(needs: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """A cycle as its names, the first repeated at the end; empty when there is none."""
+    """The names of a cycle, the first repeated at the end; empty when there is none."""
     try:
         TopologicalSorter(needs).prepare()
     except CycleError as error:
-        # It lists who is waited for before who waits.
+        # graphlib lists a node before those that depend on it.
         cycle: list[str] = error.args[1][::-1]
         first = min(range(len(cycle) - 1), key=lambda index: list(needs).index(cycle[index]))
         return [*cycle[first:-1], *cycle[: first + 1]]
@@ -161,7 +161,7 @@ def _cycle(needs: Mapping[str, tuple[str, ...]]) -> list[str]:
 
 
 def check_images(images: Sequence[str], targets: Mapping[str, TargetConfig], source: Source) -> list[ConfigError]:
-    """That every image used is in the file, and that none is left unnamed where there are several."""
+    """Check that every image used is in the file, and that each use names one when there are several."""
     used = [
         (("targets", name, *keys), image) for name, config in targets.items() for keys, image in config.image_keys()
     ]
@@ -169,7 +169,7 @@ def check_images(images: Sequence[str], targets: Mapping[str, TargetConfig], sou
 
 
 def check_release(file: ProjectFile, source: Source) -> list[ConfigError]:
-    """That the image of the release command is in the file."""
+    """Check the image of the release command."""
     if file.release is None:
         return []
     problem = _image_problem(("release", "image"), file.release.image, tuple(images_of(file)), source)
@@ -187,12 +187,14 @@ def _image_problem(keys: Keys, image: str | None, images: Sequence[str], source:
         return source.problem(keys, "needs an image, and the file has none", "add image: REPOSITORY at the top")
     if image is None and len(images) > 1:
         hint = _naming(keys, images[0], source) or f"write image: {images[0]}"
-        return source.problem(keys, "should name its image, since there are several", f"{hint}; images here: {names}")
+        return source.problem(
+            keys, "needs image:, because the file has several images", f"{hint}; images here: {names}"
+        )
     return None
 
 
 def _naming(keys: Keys, image: str, source: Source) -> str:
-    """How an image is named at a path of which a part is not written yet; empty where its map is there."""
+    """What to write for a use whose map is missing; empty when the map is there."""
     if keys[-1] == "images":
         return f"write images: [{image}]"
     above = source.locate(keys[:-1])[1]
@@ -208,7 +210,7 @@ def _naming(keys: Keys, image: str, source: Source) -> str:
 
 
 def check_env(file: ProjectFile, source: Source) -> list[ConfigError]:
-    """That every variable has a value: null takes away what an included file or the file below an overlay gives."""
+    """Check that every variable has a value: null removes a variable of an included file or, in an environment, of the file."""
     what = "has no value"
     hint = '"" is an empty one, and ${%s} that of the environment that shipit runs in; leave it out for none'
     return [
@@ -219,11 +221,11 @@ def check_env(file: ProjectFile, source: Source) -> list[ConfigError]:
 
 
 def check_secrets(file: ProjectFile, every: Set[str], source: Source) -> list[ConfigError]:
-    """That `only` names targets of the file, and that no name is both a variable and a secret."""
+    """Check that `only` names targets of the file, and that no name is both a variable and a secret."""
     mistakes = []
     for name, secret in file.secrets.items():
         if name in file.env:
-            mistakes.append(source.problem(("secrets", name), "stands under env, too", "keep one", on_key=True))
+            mistakes.append(source.problem(("secrets", name), "is also defined under env:", "keep one", on_key=True))
         for index, target in enumerate(secret.only or ()):
             if target not in every:
                 keys: Keys = ("secrets", name, "only", index)
@@ -233,14 +235,14 @@ def check_secrets(file: ProjectFile, every: Set[str], source: Source) -> list[Co
 
 
 def check_ports(file: ProjectFile, targets: Mapping[str, TargetConfig], source: Source) -> list[ConfigError]:
-    """That nothing gives PORT another value than the port that a container is told in it, and no env repeats a secret."""
+    """Check that no variable sets PORT to another value than `port:`, and that no env repeats a secret."""
     mistakes = []
     for target, config in targets.items():
         secrets = {name for name, secret in file.secrets.items() if secret.only is None or target in secret.only}
         for keys, env in config.env_keys():
             for name in sorted(secrets & {name for name, value in env.items() if value is not None}):
                 at = ("targets", target, *keys, name)
-                mistakes.append(source.problem(at, "stands under secrets, too", "keep one", on_key=True))
+                mistakes.append(source.problem(at, "is also defined under secrets:", "keep one", on_key=True))
         for own in config.port_keys():
             keys, given = ("targets", target, *own.env_keys, "PORT"), own.env.get("PORT")
             if "PORT" not in own.env:

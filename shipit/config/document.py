@@ -133,7 +133,7 @@ class _Builder:
 
     def _alias(self, event: Any, at: Position, depth: int) -> Value:
         if event.anchor not in self._anchors:
-            raise self._error("should be YAML: no anchor of this name stands above", at, "write & and the name there")
+            raise self._error("should be YAML: there is no anchor of this name above", at, "write & and the name there")
         anchored = self._anchors[event.anchor]
         if anchored is None:
             raise self._error("an alias should not lead back to itself", at)
@@ -146,7 +146,7 @@ class _Builder:
             if tag is not None and tag not in _SCALAR_TAGS:
                 raise self._unknown_tag(event, at)
             if "\0" in event.value:
-                what = "a null character should not stand in a value: no file, variable or program takes one"
+                what = "a value can't contain a null character"
                 raise self._error(what, at)
             is_plain = not event.style if tag is None else tag not in (f"{_CORE}str", "!")
             return Scalar(event.value, is_plain, at)
@@ -169,8 +169,8 @@ class _Builder:
     def _unknown_tag(self, event: Any, at: Position) -> ConfigErrors:
         start = event.start_mark
         before = Position(start.line + 1, start.column + 1, max(1, at.column - start.column - 2), self._name)
-        tag = "this tag" if is_private(self._text, before) else f"the tag {event.tag.replace(_CORE, '!!')}"
-        return self._error(f"{tag} is not known here", before, "remove it")
+        tag = "" if is_private(self._text, before) else f": {event.tag.replace(_CORE, '!!')}"
+        return self._error(f"unknown tag{tag}", before, "remove it")
 
     def _mapping(self, at: Position, depth: int) -> Mapping_:
         own: dict[str, tuple[Position, Value]] = {}
@@ -184,7 +184,7 @@ class _Builder:
                 continue
             if key.text in own:
                 first = own[key.text][0].line
-                raise self._error(f"the key {key.text!r} stands here twice, first on line {first}", key_at)
+                raise self._error(f"the key {key.text!r} is defined twice, first on line {first}", key_at)
             own[key.text] = (key_at, value)
         return Mapping_({**merged, **own}, _until(at, event))
 

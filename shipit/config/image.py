@@ -158,7 +158,7 @@ class BuildConfig(Model):
     )
 
 
-_NO_REGISTRY = "needs a repository that is asked over plain HTTP"
+_NO_REGISTRY = "needs a repository to use over plain HTTP"
 
 
 class ImageConfig(Model):
@@ -216,5 +216,7 @@ class ImageConfig(Model):
         if self.insecure and not self.use and self.repository is None:
             raise Misplaced(_NO_REGISTRY, "insecure", hint="add repository: to it")
         if self.build and self.build.cache and self.repository is None:
-            raise Misplaced("needs a repository to be kept in", "build", "cache", hint="add repository: to the image")
+            raise Misplaced(
+                "needs a repository to store the build cache in", "build", "cache", hint="add repository: to the image"
+            )
         return self

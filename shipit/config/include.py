@@ -80,10 +80,10 @@ class Reader:
             # InterpolationError is one; so is what the system says of a null character.
             raise _problem(source, item.at, str(error)) from None
         if "://" in item.text:
-            raise _problem(source, item.at, "should be a file here: nothing is fetched", "copy it beside this file")
+            raise _problem(source, item.at, "should be a local file: URLs are not fetched", "copy it beside this file")
         if resolved in above:
             names = " -> ".join(file.name for file in (*above[above.index(resolved) :], resolved))
-            raise _problem(source, item.at, f"files include each other: {names}", "remove one of them")
+            raise _problem(source, item.at, f"circular include: {names}", "remove one of them")
         if len(self.texts) >= MAX_FILES:
             raise _problem(source, item.at, f"at most {MAX_FILES} files can be included")
         try:

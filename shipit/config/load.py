@@ -177,7 +177,7 @@ def _without_targets(
     if targets or not every or environment not in overlays_of(source.tree):
         return []
     hint = f"write inherit: true in it, or name its targets there; targets here: {', '.join(sorted(every))}"
-    return [source.problem(("environments", environment), "reaches no target", hint, on_key=True)]
+    return [source.problem(("environments", environment), "selects no target", hint, on_key=True)]
 
 
 def _problem_of(source: Source, target: str, keys: Keys, what: str, hint: str = "") -> ConfigError:

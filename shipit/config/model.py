@@ -103,7 +103,7 @@ class TargetConfig(Model):
     def _can_roll_back(self) -> TargetConfig:
         if self.on_failure == "rollback" and not self.reverts:
             raise Misplaced(
-                "can't be rolled back: this kind keeps nothing of before", "on_failure", hint="stop or continue"
+                "can't be rolled back: this kind keeps no earlier release", "on_failure", hint="stop or continue"
             )
         return self
 

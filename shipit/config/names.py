@@ -112,5 +112,5 @@ def _hint(error: InterpolationError) -> str:
     if error.unset.startswith("git."):
         if error.unset.removeprefix("git.") not in GIT_FACTS:
             return f"facts here: {', '.join(f'git.{fact}' for fact in GIT_FACTS)}"
-        return "it is known in a git tree with a commit; elsewhere give a default: ${NAME:-default}"
+        return "it is set in a git repository with a commit; otherwise give a default: ${NAME:-default}"
     return "set it, or give a default: ${NAME:-default}" if error.unset else ""

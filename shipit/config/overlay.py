@@ -34,10 +34,10 @@ def overlay(tree: Mapping_, selected: str | None, source: Source) -> tuple[Mappi
         chosen = Mapping_({}, chosen.at)
     keys = ("environments", selected)
     if not isinstance(chosen, Mapping_):
-        raise ConfigErrors([source.problem(keys, "should be a map of keys to overlay", on_value=True)])
+        raise ConfigErrors([source.problem(keys, "should be a map of keys", on_value=True)])
     for key in ("environments", "include"):
         if key in chosen.items:
-            raise ConfigErrors([source.problem((*keys, key), "should stand at the top level", on_key=True)])
+            raise ConfigErrors([source.problem((*keys, key), "belongs at the top level", on_key=True)])
     own = {key: item for key, item in chosen.items.items() if key not in EnvironmentConfig.model_fields}
     flags = Mapping_({key: item for key, item in chosen.items.items() if key not in own}, chosen.at)
     config, mistakes = problems_of(EnvironmentConfig, plain_data(flags), source, keys)

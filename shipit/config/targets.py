@@ -48,10 +48,10 @@ def _target(name: str, raw: Any, kinds: Kinds, source: Source) -> tuple[TargetCo
     known = sorted(set(kinds))
     kinds_here = f"kind: one of {', '.join(known)}"
     if isinstance(raw, dict) and "kind" in raw:
-        what = "is no kind of target" if isinstance(kind, str) else "should be the name of a kind"
+        what = "is not a kind of target" if isinstance(kind, str) else "should be the name of a kind"
         hint = _of_workload(kind, kinds) or source.near(str(kind), known) or kinds_here
         return None, [source.problem(("targets", name, "kind"), what, hint, on_value=True)]
-    what = "is no kind of target, so it should name its kind"
+    what = "is not a kind of target, so it needs kind:"
     hint = hint_for_target(name) or source.near(name, known) or kinds_here
     return None, [source.problem(("targets", name), what, hint, on_key=True)]
 

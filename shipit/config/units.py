@@ -34,7 +34,7 @@ def parse_limit(value: Any) -> float:
     """Seconds that something may take. Raises: ValueError as `parse_duration` does, and for none at all."""
     seconds = parse_duration(value)
     if seconds == 0:
-        raise ValueError("should be longer than 0s: nothing is done in no time")
+        raise ValueError("should be longer than 0s")
     return seconds
 
 

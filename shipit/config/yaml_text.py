@@ -21,17 +21,17 @@ _IN_QUOTES = "while scanning a quoted scalar"
 # What the parser says -> what it means, and what to do.
 _SAYINGS = {
     "mapping values are not allowed in this context": (
-        "a key can't stand here",
+        "a key is not allowed here",
         f"{_INDENT}; put quotes around text that holds ': '",
     ),
-    "did not find expected key": ("a key should come here, or the end", _INDENT),
+    "did not find expected key": ("expected a key, or the end of the map", _INDENT),
     "could not find expected ':'": ("a colon is missing after this key", "write key: value"),
     "found character that cannot start any token": ("a value can't begin like this", _QUOTE),
-    "found undefined alias": ("no anchor of this name stands above", "write & and the name where it is first used"),
+    "found undefined alias": ("there is no anchor of this name above", "write & and the name where it is first used"),
     "did not find expected node content": ("a value is missing here", ""),
     "found incompatible YAML document": ("only YAML 1.1 and 1.2 are known", "leave the directive out"),
-    "did not find expected ',' or '}'": (", or } should come here", ""),
-    "did not find expected ',' or ']'": (", or ] should come here", ""),
+    "did not find expected ',' or '}'": ("expected , or }", ""),
+    "did not find expected ',' or ']'": ("expected , or ]", ""),
 }
 
 
@@ -65,7 +65,7 @@ def decode(data: bytes, name: str, max_bytes: int = MAX_BYTES) -> str:
         )
         raise ConfigErrors([problem_in("", _end_of(before, name), "the file should be UTF-8", hint)]) from None
     if bad := _UNPRINTABLE.search(text):
-        what = f"the character U+{ord(bad.group()):04X} can't stand in a file of text"
+        what = f"the character U+{ord(bad.group()):04X} is not allowed in YAML"
         hint = "is it UTF-16? save it as UTF-8" if bad.group() == "\0" else 'write it as "\\xNN", in double quotes'
         raise ConfigErrors([problem_in(text, _end_of(text[: bad.start()], name), what, hint)])
     return text

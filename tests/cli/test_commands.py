@@ -36,7 +36,7 @@ def test_validate_warns_of_an_environment_that_reaches_no_target(shipit: Shipit)
     done = shipit.run("validate")
     assert done.returncode == 0
     assert done.stderr == (
-        "warning: deploy.yml:5:3: environments.production: reaches no target\n"
+        "warning: deploy.yml:5:3: environments.production: selects no target\n"
         "  5 |   production: {protected: true}\n    |   ^^^^^^^^^^\n"
         "hint: write inherit: true in it, or name its targets there; targets here: hub\n"
     )
@@ -68,7 +68,7 @@ def test_a_mistake_in_an_overlay_is_found_without_choosing_it(shipit: Shipit) ->
         (GOOD, ["plan", "-e", "stagin"], "deploy.yml: there is no environment 'stagin'\nhint: did you mean staging?\n"),
         ("app: hello\n", ["deploy"], "deploy.yml: there are no targets\nhint: add targets: to it, for example heroku: {app: NAME}\n"),
         ("app: a\nimage: user/a\ntargets: {hub: }\nenvironments: {production: {protected: true}}\n", ["deploy"],
-         "deploy.yml: the environment production reaches no target\nhint: write inherit: true in it, or name its targets there; targets here: hub\n"),
+         "deploy.yml: the environment production selects no target\nhint: write inherit: true in it, or name its targets there; targets here: hub\n"),
         (GOOD, ["build", "nope"], "there is no image 'nope'\nhint: images here: hello\n"),
         (GOOD, ["deploy", "--timeout", "5"], "--timeout should be a duration such as 90s, 10m or 1h30m\n"),
         ("app: hello\nimage: {build: .}\ntargets: {hub: }\n", ["plan"],

@@ -62,7 +62,7 @@ def test_mistakes_in_the_file_are_findings(shipit: Shipit) -> None:
     done = shipit.run("doctor")
     assert done.returncode == 1
     assert "FAILURE deploy.yml  deploy.yml:1:6: app: should be at most 63 lower-case" in done.stdout
-    assert "FAILURE deploy.yml  deploy.yml:2:11: targets.herku: is no kind of target" in done.stdout
+    assert "FAILURE deploy.yml  deploy.yml:2:11: targets.herku: is not a kind of target" in done.stdout
     assert "hint: did you mean heroku?" in done.stdout and done.stdout.endswith("2 failures\n")
 
 

@@ -30,7 +30,7 @@ def test_json_gives_mistakes_as_data(shipit: Shipit, command: str) -> None:
         },
         {
             "severity": "error", "file": "deploy.yml", "line": 5, "column": 3, "path": "targets.herku",
-            "where": "deploy.yml:5:3", "what": "is no kind of target, so it should name its kind", "hint": "did you mean heroku?",
+            "where": "deploy.yml:5:3", "what": "is not a kind of target, so it needs kind:", "hint": "did you mean heroku?",
             "detail": told["problems"][1]["detail"], "retryable": False,
         },
     ]  # fmt: skip
@@ -53,7 +53,7 @@ def test_github_gets_annotations(shipit: Shipit, command: str) -> None:
     assert done.returncode == 2
     assert done.stdout.splitlines() == [
         "::error file=deploy.yml,line=4,col=15::targets.k8s.port: should be a whole number",
-        "::error file=deploy.yml,line=5,col=3::targets.herku: is no kind of target, so it should name its kind%0Ahint: did you mean heroku?",
+        "::error file=deploy.yml,line=5,col=3::targets.herku: is not a kind of target, so it needs kind:%0Ahint: did you mean heroku?",
     ]
     assert "deploy.yml:4:15: targets.k8s.port: should be a whole number" in done.stderr, "people read the log, too"
 

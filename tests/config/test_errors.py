@@ -60,7 +60,7 @@ def test_a_long_chain_of_needs_is_followed(tmp_path: Path) -> None:
     chain = [f"  t{n}: {{kind: heroku, app: app-{n}, needs: [t{n + 1}]}}" for n in range(2000)]
     text = f"{HEAD}targets:\n" + "\n".join(chain) + "\n  t2000: {kind: heroku, app: app-last, needs: [t0]}\n"
     shown = message(tmp_path, text)
-    assert "targets.t0.needs[0]: targets wait for each other: t0 -> t1 -> t2" in shown
+    assert "targets.t0.needs[0]: targets need each other: t0 -> t1 -> t2" in shown
 
 
 def test_no_value_of_a_secret_shows_in_a_message(tmp_path: Path) -> None:

@@ -87,9 +87,9 @@ def test_an_environment_that_is_not_there_is_an_error_with_the_nearest_name() ->
 @pytest.mark.parametrize(
     ("written", "path", "what"),
     [
-        ("[1]", "environments.e", "should be a map of keys to overlay"),
-        ("{include: x.yml}", "environments.e.include", "should stand at the top level"),
-        ("{environments: {}}", "environments.e.environments", "should stand at the top level"),
+        ("[1]", "environments.e", "should be a map of keys"),
+        ("{include: x.yml}", "environments.e.include", "belongs at the top level"),
+        ("{environments: {}}", "environments.e.environments", "belongs at the top level"),
         ("{inherit: 7}", "environments.e.inherit", "should be true or false"),
     ],
 )

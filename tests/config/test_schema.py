@@ -185,7 +185,9 @@ MISTAKES = {
         "should be the name of a Heroku app: 3 to 30 lower-case letters, digits and '-', beginning with a letter"
     ],
     "targets: {eu: {}}": ["should have kind: dockerhub, heroku, hub, k8s, kubernetes or registry"],
-    "targets: {k8s: {port: 80, workloads: {web: {}}}}": ["stands beside workloads: move it into one of the workloads"],
+    "targets: {k8s: {port: 80, workloads: {web: {}}}}": [
+        "can't be combined with workloads: move it into one of the workloads"
+    ],
     "images: {b: redis:8}": [
         "should be a repository without tag or digest, such as docker.io/user/app",
         "should have image or images, not both: move image: into images:",

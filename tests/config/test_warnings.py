@@ -24,7 +24,7 @@ def warnings(folder: Path, text: str) -> list[str]:
 @pytest.mark.parametrize(
     ("process", "said"),
     [
-        ("{quantity: 101}", ["3:48 targets.heroku.processes.web.quantity: is 101 dynos: is that meant?"]),
+        ("{quantity: 101}", ["3:48 targets.heroku.processes.web.quantity: is 101 dynos: is this intended?"]),
         ("{quantity: 2, size: Eco}", ["3:48 targets.heroku.processes.web.quantity: is 2, and Heroku runs one eco dyno of each process type"]),
         ("{size: standard-3x}", ["3:44 targets.heroku.processes.web.size: is no size of a dyno that is known here"]),
         ("{quantity: 100, size: Standard-1X}", []),

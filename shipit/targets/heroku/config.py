@@ -54,7 +54,7 @@ class ProcessConfig(Model):
         """Key, what is suspicious, and what to do; for what Heroku may take all the same."""
         size, quantity = (self.size or "").lower(), self.quantity or 0
         if quantity > _MANY_DYNOS:
-            yield "quantity", f"is {quantity} dynos: is that meant?", ""
+            yield "quantity", f"is {quantity} dynos: is this intended?", ""
         if size and size not in SIZES:
             yield "size", "is no size of a dyno that is known here", f"sizes: {', '.join(SIZES[:7])}"
         if size in _LONE and quantity > 1:
@@ -97,7 +97,7 @@ class HerokuConfig(TargetConfig):
         if self.health and WEB not in self.processes:
             raise Misplaced("needs a process type web", "health", hint="remove it, or add web to processes:")
         if self.health and self.processes[WEB].health:
-            raise Misplaced("stands in processes, too", "health", hint="keep one")
+            raise Misplaced("is also set in processes:", "health", hint="keep one")
         return self
 
     @property

@@ -46,7 +46,7 @@ class ScaleConfig(Model):
         return self
 
 
-_NEEDS_PORT, _BARE_POD = "needs a port", "a bare pod is one"
+_NEEDS_PORT, _BARE_POD = "needs a port", "a bare pod can't have several replicas"
 _PORT_RULES = tuple(
     need("port", f"{key}: needs a port: add port:, which makes a Service", beside=key) for key in ("health", "host")
 )
@@ -110,7 +110,7 @@ class WorkloadConfig(Model):
         counts = {("replicas",): self.replicas, ("scale", "max"): self.scale.max if self.scale else None}
         for keys, count in counts.items():
             if count is not None and count > _MANY_PODS:
-                yield keys, f"is {count} pods: is that meant?", ""
+                yield keys, f"is {count} pods: is this intended?", ""
         for key, what in (("cpu", doubt_cpu(self.cpu)), ("memory", doubt_memory(self.memory))):
             if what:
                 yield (key,), what, ""
@@ -156,7 +156,7 @@ class KubernetesConfig(TargetConfig):
     rules = (
         *_PORT_RULES,
         *(
-            forbid(key, "stands beside workloads: move it into one of the workloads", beside="workloads")
+            forbid(key, "can't be combined with workloads: move it into one of the workloads", beside="workloads")
             for key in sorted(_WORKLOAD_KEYS)
         ),
     )
@@ -181,10 +181,12 @@ class KubernetesConfig(TargetConfig):
         if not inline:
             bare = "workloads" not in value and "manifests" not in value
             if not bare and not value.get("workloads") and not value.get("manifests"):
-                raise Misplaced("should hold something to deploy", "workloads" if "workloads" in value else "manifests")
+                raise Misplaced("should not be empty", "workloads" if "workloads" in value else "manifests")
             return {**value, "workloads": {ONLY: {}}} if bare else value
         if "workloads" in value:
-            raise Misplaced("stands beside workloads:", next(iter(inline)), hint="move it into one of the workloads")
+            raise Misplaced(
+                "can't be combined with workloads:", next(iter(inline)), hint="move it into one of the workloads"
+            )
         rest = {key: item for key, item in value.items() if key not in inline}
         return {**rest, "workloads": {ONLY: inline}}
 
@@ -203,7 +205,7 @@ class KubernetesConfig(TargetConfig):
         for name, workload in self.workloads.items():
             if workload.host and owners.setdefault(workload.host, name) != name:
                 raise Misplaced(
-                    f"has the host {workload.host}, as {owners[workload.host]} has", "workloads", name, "host"
+                    f"is the host of {owners[workload.host]} too: {workload.host}", "workloads", name, "host"
                 )
         return self
 

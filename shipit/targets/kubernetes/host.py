@@ -43,7 +43,7 @@ def _wrong(text: str) -> str:
         return "should be in lower case"
     if not text.isascii():
         return "should be in ASCII, as the DNS has it"
-    return "should be a host name: letters, digits and '-' in labels of at most 63, parted by single dots"
+    return "should be a host name: letters, digits and '-' in labels of at most 63, separated by single dots"
 
 
 def _meant(text: str) -> str:
