@@ -9,7 +9,8 @@ from typing import NamedTuple
 from shipit.errors import BuildError
 from shipit.image.dockerfile.parse import Dockerfile, Instruction
 from shipit.image.dockerfile.shell_lex import Lexer
-from shipit.image.dockerfile.stages import needed_stages, split_stages
+from shipit.image.dockerfile.split_stages import split_stages
+from shipit.image.dockerfile.stages import needed_stages
 from shipit.image.dockerfile.syntax import find_problem
 from shipit.image.native.copy_instruction import NATIVE_FLAGS, is_remote
 from shipit.image.options import BuildOptions

@@ -22,7 +22,7 @@ from shipit.digest import Digest
 from shipit.errors import BuildError, ShipitError
 from shipit.image.manifest import CONFIG_TYPES, INDEX_TYPES
 from shipit.image.tar.write import header as tar_header
-from shipit.image.tree import Entry
+from shipit.image.tree.entries import Entry
 from tests.image.hostile import LAYER, OCI, HostileRegistry, Machine, descriptor, tar_of
 
 USERS = {"etc/passwd": "app:x:7:8::/:\n", "etc/group": ""}

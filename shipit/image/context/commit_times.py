@@ -14,7 +14,7 @@ from pathlib import Path
 from shipit.errors import BuildError
 from shipit.files import MIB
 from shipit.git_command import WITHOUT_PROGRAMS, ask_git
-from shipit.image.tree import LocalFile, Tree
+from shipit.image.tree.entries import LocalFile, Tree
 from shipit.process import ProgramFailed
 
 _TIMEOUT_S, _MOST_BYTES = 120, 512 * MIB

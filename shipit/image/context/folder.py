@@ -12,7 +12,8 @@ from shipit.files import Unreadable, read_file
 from shipit.image.context.ignore import IgnoreRules, parse_ignore
 from shipit.image.context.stamps import make_stamp
 from shipit.image.options import BuildOptions
-from shipit.image.tree import Entry, LocalFile, Tree, add_parents
+from shipit.image.tree.entries import Entry, LocalFile, Tree
+from shipit.image.tree.parents import add_parents
 from shipit.image.withheld import Withheld
 
 # Without the write bits of group and others, umask 002 and 022 give the same image.

@@ -12,7 +12,8 @@ from shipit.errors import BuildError, RemoteError, ShipitError
 from shipit.image.build_tools import Logins
 from shipit.image.dockerfile.parse import Dockerfile
 from shipit.image.dockerfile.shell_lex import Lexer
-from shipit.image.dockerfile.stages import needed_stages, split_stages
+from shipit.image.dockerfile.split_stages import split_stages
+from shipit.image.dockerfile.stages import needed_stages
 from shipit.image.image import BlobSource, Layer
 from shipit.image.options import BuildOptions
 from shipit.platforms import parse_platform

@@ -14,7 +14,7 @@ from shipit.image.context.folder import ignore_file, read_context, read_ignore_f
 from shipit.image.context.ignore import is_ignored, literal_pattern, parse_ignore
 from shipit.image.options import BuildOptions
 from shipit.image.tar.write import read_content, tar_stream
-from shipit.image.tree import Entry, Inline, Tree
+from shipit.image.tree.entries import Entry, Inline, Tree
 
 _IGNORE = ".dockerignore"
 _OWN_NAME = ".shipit.Dockerfile"

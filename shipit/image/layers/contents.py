@@ -10,7 +10,7 @@ from shipit.image.image import Layer
 from shipit.image.layers.fetch import LayerReader
 from shipit.image.layers.layer import spool
 from shipit.image.tar.write import read_content
-from shipit.image.tree import Entry, InLayer, Slice
+from shipit.image.tree.entries import Entry, InLayer, Slice
 
 # The limit for /etc/passwd and /etc/group.
 _MAX_USERS_BYTES = 4 * 1024 * 1024

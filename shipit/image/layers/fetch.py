@@ -18,7 +18,7 @@ from shipit.image.layers.layer import open_members
 from shipit.image.store.content_store import ContentStore
 from shipit.image.tar.header import BadTar
 from shipit.image.tar.read import Member, TarReader
-from shipit.image.tree import InLayer
+from shipit.image.tree.entries import InLayer
 
 # The format of indexes, made only from layers that were verified against their diff_id.
 _INDEX = "index-3"

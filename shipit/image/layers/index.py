@@ -23,7 +23,7 @@ from shipit.image.store.cache_files import cache_errors
 from shipit.image.store.content_store import ContentStore
 from shipit.image.tar.header import BadTar
 from shipit.image.tar.read import Member
-from shipit.image.tree import OPAQUE, WHITEOUT, Entry, InLayer, Kind
+from shipit.image.tree.entries import OPAQUE, WHITEOUT, Entry, InLayer, Kind
 
 _END = b"\0\0"
 _LETTERS: dict[Kind, str] = {"file": "f", "dir": "d", "symlink": "l", "hardlink": "h", "special": "s"}

@@ -20,7 +20,7 @@ from shipit.image.store.cache_files import cache_errors, temporary_file
 from shipit.image.store.content_store import ContentStore, NewBlob
 from shipit.image.tar.header import BadTar, SparseFile
 from shipit.image.tar.read import Member, TarReader
-from shipit.image.tree import Entry, Slice
+from shipit.image.tree.entries import Entry, Slice
 
 _BLOCK = 1024 * 1024
 # Part of the cache keys. Change it whenever the bytes of tars or of their compression change.

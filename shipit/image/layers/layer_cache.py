@@ -15,7 +15,7 @@ from shipit.image.image import Layer, parse_layer
 from shipit.image.layers.layer import PACKING, pack_layer, share_content
 from shipit.image.store.content_store import ContentStore
 from shipit.image.tar.write import tar_stream
-from shipit.image.tree import Entry, InLayer, Inline, LocalFile, Slice
+from shipit.image.tree.entries import Entry, InLayer, Inline, LocalFile, Slice
 
 ExtractContents = Callable[[Mapping[str, Entry]], Mapping[str, Entry]]
 

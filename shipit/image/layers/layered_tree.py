@@ -13,7 +13,8 @@ from operator import itemgetter
 
 from shipit.errors import BuildError
 from shipit.image.layers.index import MAX_WHITEOUTS, LayerIndex, key_text, path_key
-from shipit.image.tree import MAX_PATH_BYTES, Entry, folders_above
+from shipit.image.tree.entries import MAX_PATH_BYTES, Entry
+from shipit.image.tree.paths import folders_above
 
 _FOLDER = Entry("dir", 0o755)
 _Line = tuple[bytes, int, bytes]

@@ -14,7 +14,7 @@ from shipit.image.layers.layer import LimitedReader, TooLarge, spool
 from shipit.image.store.content_store import Limits
 from shipit.image.tar.header import BadTar, SparseFile
 from shipit.image.tar.read import Member, TarReader
-from shipit.image.tree import Entry, Tree
+from shipit.image.tree.entries import Entry, Tree
 
 _GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00"
 _ZSTD = b"\x28\xb5\x2f\xfd"

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shipit.image.tar.read import clean_path
-from shipit.image.tree import MAX_PATH_BYTES, Entry, folders_above
+from shipit.image.tree.entries import MAX_PATH_BYTES, Entry
+from shipit.image.tree.paths import folders_above
 from shipit.json_text import parse_json
 
 # A key of our own in the image's config: OCI image-spec 1.1, considerations.md, "Extensibility".

@@ -14,7 +14,8 @@ from shipit.image.layers.fetch import LayerReader
 from shipit.image.layers.layered_tree import LayeredTree
 from shipit.image.native.base_facts import KEY, BaseFacts, UnknownFact, facts_from_config, parse_facts
 from shipit.image.native.owner import find_row
-from shipit.image.tree import MAX_PATH_BYTES, Entry, folders_above
+from shipit.image.tree.entries import MAX_PATH_BYTES, Entry
+from shipit.image.tree.paths import folders_above
 
 # Kinds of memos: facts read from a base's layers, and facts from configs of published images.
 _FROM_LAYERS, _FROM_CONFIGS = "base-2", "told-1"

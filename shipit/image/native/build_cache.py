@@ -14,7 +14,7 @@ from shipit.image.layers.layer_cache import digest_of_lines
 from shipit.image.native.used_images import BaseUse
 from shipit.image.options import BuildOptions
 from shipit.image.store.content_store import ContentStore
-from shipit.image.tree import Entry, LocalFile
+from shipit.image.tree.entries import Entry, LocalFile
 
 Context = Mapping[str, Entry]
 Bases = Mapping[BaseUse, SourceImage]

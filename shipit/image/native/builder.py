@@ -14,7 +14,8 @@ from shipit.image.context.folder import read_context
 from shipit.image.dockerfile.onbuild import parse_trigger
 from shipit.image.dockerfile.parse import Dockerfile, Instruction
 from shipit.image.dockerfile.shell_lex import Lexer
-from shipit.image.dockerfile.stages import StageBlock, dependencies_of, inherited_triggers, needed_stages, split_stages
+from shipit.image.dockerfile.split_stages import split_stages
+from shipit.image.dockerfile.stages import StageBlock, dependencies_of, inherited_triggers, needed_stages
 from shipit.image.dockerfile.syntax import find_problem
 from shipit.image.image import BlobSource, BuiltImage, Layer, SourceImage, canonical_json
 from shipit.image.layers.fetch import LayerReader
@@ -29,7 +30,7 @@ from shipit.image.native.stage_state import StageState
 from shipit.image.native.used_images import ImageResolver
 from shipit.image.options import BuildOptions
 from shipit.image.store.content_store import ContentStore
-from shipit.image.tree import Entry, Tree
+from shipit.image.tree.entries import Entry, Tree
 
 
 class NativeBuilder:

@@ -18,7 +18,8 @@ from shipit.image.native.archive import archive_entries, is_archive
 from shipit.image.native.chmod import parse_mode
 from shipit.image.native.copy_trees import CopyError, Target, copy_entries, match_sources, unpack_entries
 from shipit.image.native.owner import parse_owner
-from shipit.image.tree import Entry, Inline, LocalFile, normal_path, resolve_path
+from shipit.image.tree.entries import Entry, Inline, LocalFile
+from shipit.image.tree.paths import normal_path, resolve_path
 
 # Flags of COPY and ADD that the native builder supports.
 NATIVE_FLAGS = frozenset({"from", "chown", "chmod", "link", "unpack"})

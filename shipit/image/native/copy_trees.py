@@ -12,7 +12,10 @@ from typing import NamedTuple
 
 from shipit.image.native.chmod import Mode
 from shipit.image.patterns.copy_pattern import matching_paths, split_glob
-from shipit.image.tree import WHITEOUT, Children, Entry, Overlay, children, folders_above, normal_path, resolve_path
+from shipit.image.tree.entries import WHITEOUT, Entry
+from shipit.image.tree.overlay import Overlay
+from shipit.image.tree.paths import folders_above, normal_path, resolve_path
+from shipit.image.tree.walk import Children, children
 
 # PATH_MAX, less the terminating NUL.
 _LONGEST_PATH = 4095

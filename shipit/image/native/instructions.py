@@ -18,7 +18,8 @@ from shipit.image.native.owner import parse_owner
 from shipit.image.native.settings import SETTINGS, joined_workdir
 from shipit.image.native.stage_state import StageState
 from shipit.image.options import BuildOptions
-from shipit.image.tree import Entry, normal_path, resolve_path
+from shipit.image.tree.entries import Entry
+from shipit.image.tree.paths import normal_path, resolve_path
 
 
 class InstructionRunner(NamedTuple):

@@ -13,7 +13,8 @@ from shipit.image.layers.fetch import LayerReader
 from shipit.image.layers.layer_cache import write_layer
 from shipit.image.native.copy_trees import CopyError
 from shipit.image.native.stage_state import StageState
-from shipit.image.tree import Entry, merge_entries
+from shipit.image.tree.entries import Entry
+from shipit.image.tree.overlay import merge_entries
 
 # More layers than overlayfs can mount are of no use.
 _MOST_LAYERS = 500

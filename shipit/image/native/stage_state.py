@@ -13,7 +13,10 @@ from shipit.image.layers.fetch import LayerReader
 from shipit.image.native.base_tree import BaseTree
 from shipit.image.native.owner import find_row
 from shipit.image.native.runtime import DEFAULT_PATH, Runtime
-from shipit.image.tree import Entry, Overlay, Tree, parent_folders, resolve_path
+from shipit.image.tree.entries import Entry, Tree
+from shipit.image.tree.overlay import Overlay
+from shipit.image.tree.parents import parent_folders
+from shipit.image.tree.paths import resolve_path
 
 
 @dataclass

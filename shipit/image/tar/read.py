@@ -23,7 +23,7 @@ from shipit.image.tar.header import (
     text_field,
 )
 from shipit.image.tar.write import CAPABILITY
-from shipit.image.tree import MAX_PATH_BYTES, Kind
+from shipit.image.tree.entries import MAX_PATH_BYTES, Kind
 
 # The limit of a pax header and of a long name, as in archive/tar.
 MAX_HEADER_BYTES = 1024 * 1024

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from shipit.errors import BuildError
 from shipit.image.tar.times import FIRST_S, checksum, folder_times, time_of, time_of_text
-from shipit.image.tree import Entry, Inline, LocalFile, Slice
+from shipit.image.tree.entries import Entry, Inline, LocalFile, Slice
 
 _BLOCK = 1024 * 1024
 # Content up to this size is kept in memory to compute its time before the header is written.

@@ -18,7 +18,8 @@ from shipit.image.layers.layered_tree import LayeredTree
 from shipit.image.store.content_store import ContentStore
 from shipit.image.tar.header import BadTar
 from shipit.image.tar.read import Member
-from shipit.image.tree import OPAQUE, WHITEOUT, Entry, InLayer, folders_above
+from shipit.image.tree.entries import OPAQUE, WHITEOUT, Entry, InLayer
+from shipit.image.tree.paths import folders_above
 
 LAYER = Layer(Digest.of(b"diff"), Digest.of(b"blob"), 5)
 

@@ -20,7 +20,7 @@ from shipit.image.image import BuiltImage
 from shipit.image.native.base_facts import KEY, BaseFacts, UnknownFact, facts_from_config, parse_facts
 from shipit.image.options import BuildOptions
 from shipit.image.store.content_store import ContentStore
-from shipit.image.tree import Entry
+from shipit.image.tree.entries import Entry
 from tests.image.native.test_builder import Bases, Builder
 
 BASE = {

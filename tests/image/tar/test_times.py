@@ -22,7 +22,7 @@ from shipit.errors import BuildError
 from shipit.image.image import BuiltImage
 from shipit.image.tar.times import FIRST_S, SPAN_S, checksum, time_of
 from shipit.image.tar.write import tar_stream
-from shipit.image.tree import Entry, Inline, LocalFile
+from shipit.image.tree.entries import Entry, Inline, LocalFile
 from tests.conftest import started
 from tests.image.native.test_builder import Builder
 from tests.servers.install import express_folder, find
