@@ -31,7 +31,7 @@ from tests.servers.proxy import TlsProxy
 from tests.targets.test_heroku_round_trips import in_a_row
 
 ROOT = Path(__file__).parent.parent
-TOKEN, APP, LATENCIES_S, LIMIT = "HRKU-token", "shop-prod", (0.0, 0.05), 0.25
+TOKEN, APP, CLI_APP, LATENCIES_S, LIMIT = "HRKU-token", "shop-prod", "shop-cli", (0.0, 0.05), 0.25
 DEPLOY = f"app: shop\nimage: {{build: .}}\ntargets: {{heroku: {{app: {APP}, settle: 0s}}}}\n"
 
 
@@ -49,7 +49,10 @@ class Place:
     def __init__(self, work: Path, heroku: HerokuStandIn, exits: ExitStack, *, has_engine: bool) -> None:
         self.heroku = heroku
         self.has_engine = has_engine
-        heroku.create_app(APP)
+        # Each tool has an app: neither finds images of the other.
+        self.cli_app = CLI_APP if has_engine else APP
+        for name in {APP, self.cli_app}:
+            heroku.create_app(name)
         self.proxy = TlsProxy(
             work / "pki", {"api.heroku.com": heroku.host, "registry.heroku.com": heroku.registry.host}
         )
@@ -101,9 +104,11 @@ class Place:
     def theirs(self, note: str, image: str) -> Row:
         """`container:push` and `container:release`; without an engine, the release of a manifest that was pushed before."""
         (self.folder / "app.txt").write_text(f"{note}\n")
-        release = (heroku_cli(), "container:release", "web", "-a", APP)
+        release = (heroku_cli(), "container:release", "web", "-a", self.cli_app)
         if self.has_engine:
-            return self.timed((heroku_cli(), "container:push", "web", "-a", APP), release, variables=self.for_cli)
+            return self.timed(
+                (heroku_cli(), "container:push", "web", "-a", self.cli_app), release, variables=self.for_cli
+            )
         self.heroku.registry.tags[f"{APP}/web", "latest"] = image
         return self.timed(release, variables=self.for_cli)
 

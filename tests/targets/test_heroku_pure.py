@@ -41,7 +41,7 @@ def observed(
 ) -> HerokuObserved:
     formation = {"web": ProcessFacts(quantity, "Basic", image)} if image else {}
     releases = tuple(ReleaseFacts(str(n), n, status if n == version else "succeeded") for n in range(version, 0, -1))
-    return replace(IDLE, formation=formation, releases=releases, dynos=dynos)
+    return IDLE._replace(formation=formation, releases=releases, dynos=dynos)
 
 
 def wanted(image: Digest = NEW, **changes: object) -> Wanted:
@@ -70,7 +70,7 @@ def test_a_first_release() -> None:
 def test_config_comes_first_and_hides_secrets() -> None:
     steps = plan_heroku(
         wanted(env={"MODE": "x", "SAME": "y"}, env_marks={"MODE": "m1", "SAME": "m2"}, secret_marks={"TOKEN": "t1"}),
-        replace(observed(), config_marks={"SAME": "m2", "TOKEN": "t0", "OTHERS": "z"}),
+        observed()._replace(config_marks={"SAME": "m2", "TOKEN": "t0", "OTHERS": "z"}),
     )
     assert [step.summary for step in steps] == ["set MODE, TOKEN", "release web"]
     assert steps[0].detail == (
@@ -87,7 +87,7 @@ def test_config_comes_first_and_hides_secrets() -> None:
 
 def test_one_release_for_all_stale_types_and_the_release_phase() -> None:
     images = {"web": NEW, "worker": OLD, "release": NEW}
-    now = replace(observed(), formation={"web": ProcessFacts(1, "Basic", OLD), "worker": ProcessFacts(0, "Basic", OLD)})
+    now = observed()._replace(formation={"web": ProcessFacts(1, "Basic", OLD), "worker": ProcessFacts(0, "Basic", OLD)})
     [step] = plan_heroku(wanted(images=images), now)
     assert step.summary == "release release, web"
     assert step.detail[-1] == "runs the release command in bbbbbbbbbbbb first; if it fails, what runs now stays"
@@ -206,7 +206,7 @@ def test_a_log_comes_plain_or_as_events() -> None:
     assert list(parse_log(events, is_events=True)) == ["one", "two"]
 
 
-LOCKED = replace(observed(), releases=(ReleaseFacts("1", 1, "succeeded", is_eligible=False),))
+LOCKED = observed()._replace(releases=(ReleaseFacts("1", 1, "succeeded", is_eligible=False),))
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ LOCKED = replace(observed(), releases=(ReleaseFacts("1", 1, "succeeded", is_elig
         (observed(), observed(), []),
         (observed(), observed(image=NEW, version=2), ["roll back to v1"]),
         (observed(), observed(version=2, status="failed"), []),
-        (observed(), replace(observed(version=2), config_marks={"MODE": "m"}), ["restore MODE"]),
+        (observed(), observed(version=2)._replace(config_marks={"MODE": "m"}), ["restore MODE"]),
         (observed(), observed(image=NEW, version=2, quantity=3), ["roll back to v1", "scale web"]),
         (observed(), observed(image=Digest("sha256:" + "f" * 64), version=3), []),
         (IDLE, observed(image=NEW, version=2), []),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from shipit.digest import Digest, parse_digest
@@ -34,8 +33,7 @@ class ShortDigest(str):
         return str(self)
 
 
-@dataclass(frozen=True, slots=True)
-class AppFacts:
+class AppFacts(NamedTuple):
     """The app itself. `stacks` are its stack and its build stack; unknown text is empty."""
 
     id: str
@@ -46,8 +44,7 @@ class AppFacts:
     web_url: str
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessFacts:
+class ProcessFacts(NamedTuple):
     """One process type: dynos, size, and the config digest in the formation, None when the formation has none.
 
     `released` has the first twelve digits of the running image by the release history. It is set where the formation has
@@ -73,8 +70,7 @@ class ProcessFacts:
         return self.image == image if is_exact else self.short == image.short
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseFacts:
+class ReleaseFacts(NamedTuple):
     """`status` is pending, succeeded, failed, expired, or one that is newer than this code.
 
     `is_eligible` is whether the app can be rolled back to it.
@@ -90,16 +86,14 @@ class ReleaseFacts:
     created_at: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DynoFacts:
+class DynoFacts(NamedTuple):
     name: str
     process: str
     state: str
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeFacts:
+class ProbeFacts(NamedTuple):
     """What the app answered to GET of a path: a status, or 0 and the reason why there was no answer.
 
     `is_required` is whether deploy.yml names the path: the verdict waits for a good answer then.
@@ -134,8 +128,7 @@ class Before(NamedTuple):
 NOTHING_BEFORE = Before()
 
 
-@dataclass(frozen=True)
-class HerokuObserved:
+class HerokuObserved(NamedTuple):
     """`config_marks`: name of a config var -> keyed hash of its value. `releases` are newest first.
 
     `owned` are the names of the config vars that shipit has set. No field has the value of a config var. `probe` is None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from shipit.targets.heroku.client import HerokuClient
@@ -59,10 +58,10 @@ def _with_released(
 
 def _completed(name: str, facts: ProcessFacts, running: str, releases: tuple[ReleaseFacts, ...]) -> ProcessFacts:
     if facts.image is None:
-        return replace(facts, released=running)
+        return facts._replace(released=running)
     release = newest_of(releases, name, facts.image.short)
     is_running = release is None or release.status not in ("failed", "pending")
-    return facts if is_running else replace(facts, released=running or NO_IMAGE)
+    return facts if is_running else facts._replace(released=running or NO_IMAGE)
 
 
 def with_owners(
@@ -73,7 +72,7 @@ def with_owners(
     `is_pushed(process, short)` looks for the tag that shipit puts beside each image; None when that is unknown.
     """
     return {
-        name: facts if name in wanted else replace(facts, is_ours=is_pushed(name, facts.short))
+        name: facts if name in wanted else facts._replace(is_ours=is_pushed(name, facts.short))
         for name, facts in formation.items()
     }
 

@@ -11,9 +11,12 @@ from shipit.release import Step
 from shipit.targets.heroku.observed import NOTHING_BEFORE, Before
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class AppStep(Step):
-    """A change to one app. `app` is its id: the name could be given to another app."""
+    """A change to one app. `app` is its id: the name could be given to another app.
+
+    Only its subclasses are created: a class without methods of its own costs less to import.
+    """
 
     app: str
 
@@ -34,7 +37,7 @@ class Scale(AppStep):
     processes: Mapping[str, DynoScale]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class ReleasingStep(AppStep):
     """A change that makes a release, and so runs the release command of the app.
 
@@ -46,7 +49,7 @@ class ReleasingStep(AppStep):
     images: Mapping[str, str]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class DeployStep(ReleasingStep):
     """A step of a deploy. `on_failure` undoes it and the steps before it when its release command fails."""
 

@@ -152,7 +152,7 @@ class HerokuTarget:
         is_probed = WEB in self.config.processes and web and web.quantity and not observed.maintenance
         if not is_probed or not (path or has_changed):
             return observed
-        return replace(observed, probe=probe_app(client_of(session, self.app), observed.web_url, path))
+        return observed._replace(probe=probe_app(client_of(session, self.app), observed.web_url, path))
 
     def urls(self, observed: HerokuObserved) -> Sequence[str]:
         web = observed.formation.get(WEB)
