@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple, Protocol, get_args
 
 from shipit.events import Event
@@ -51,12 +52,21 @@ class Reporters:
         for reporter in self._reporters:
             reporter.close()
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Without a live view, for those that have one."""
+        with ExitStack() as stack:
+            for reporter in self._reporters:
+                if pause := getattr(reporter, "paused", None):
+                    stack.enter_context(pause())
+            yield
+
 
 class Sealer:
     """Gives the events of one run their numbers. Not safe to use from several threads."""
 
     def __init__(self) -> None:
-        self.run = secrets.token_hex(6)
+        self.run = os.urandom(6).hex()
         self._seq = 0
 
     def __call__(self, event: Event, at_s: float) -> Envelope:

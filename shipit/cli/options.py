@@ -66,6 +66,10 @@ OutputOption = Annotated[
         autocompletion=_complete_outputs,
     ),
 ]
+EventsOption = Annotated[
+    str | None,
+    typer.Option("--events", metavar="FILE", help="Also write every event to this file, as lines of JSON."),
+]
 TimeoutOption = Annotated[
     str | None, typer.Option("--timeout", metavar="DURATION", help="Time limit of each target, for example 5m.")
 ]
@@ -91,6 +95,7 @@ class ProjectOptions:
     file: FileOption = None
     environment: EnvironmentOption = None
     output: OutputOption = "auto"
+    events: EventsOption = None
     no_color: ColorOption = False
     verbose: VerboseOption = False
     untrusted: UntrustedOption = False

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shipit.cli.exits import cancelling, confirm
@@ -125,38 +127,46 @@ class Silent:
 
 
 def make_reporter(options: ProjectOptions, environ: ProcessEnvironment, *, quiet_plan: bool = False) -> Reporter:
-    """The reporter that `--output` names; `auto` is a live view if stderr is a terminal, and plain lines if not."""
-    from shipit.events import PlanMade
+    """The reporter that `--output` names, and one for `--events`. Raises: UsageError for a file that can't be written."""
+    shown = _shown(options, environ, shows_plan=not quiet_plan)
+    if not options.events:
+        return shown
+    from shipit.envelope import Reporters
+
+    return Reporters(shown, _events_file(options.events))
+
+
+def _shown(options: ProjectOptions, environ: ProcessEnvironment, *, shows_plan: bool) -> Reporter:
+    """`auto` is a live view if stderr is a terminal, and plain lines if not."""
     from shipit.report.github import GithubReporter
     from shipit.report.json_lines import JsonReporter
     from shipit.report.plain import PlainReporter
 
     if options.output == "json":
         return JsonReporter()
-    live = options.output == "auto" and sys.stderr.isatty() and not environ.in_ci and environ.get("TERM") != "dumb"
     color = not (options.no_color or environ.get("NO_COLOR"))
-    reporter: Reporter
-    if live:
+    if options.output == "auto" and sys.stderr.isatty() and not environ.in_ci and environ.get("TERM") != "dumb":
         from shipit.report.terminal import TerminalReporter
 
-        reporter = TerminalReporter(color=color)
-    else:
-        kind = GithubReporter if options.output == "github" else PlainReporter
-        reporter = kind(color=color and (environ.in_ci or sys.stderr.isatty()))
-    if not quiet_plan:
-        return reporter
+        return TerminalReporter(color=color, shows_plan=shows_plan)
+    color = color and (environ.in_ci or sys.stderr.isatty())
+    if options.output == "github":
+        summary = environ.get("GITHUB_STEP_SUMMARY")
+        return GithubReporter(color=color, shows_plan=shows_plan, summary=Path(summary) if summary else None)
+    return PlainReporter(color=color, shows_plan=shows_plan)
 
-    class WithoutPlan:
-        """Leaves the plan to the command, whose result it is."""
 
-        def __call__(self, envelope: Envelope) -> None:
-            if not isinstance(envelope.event, PlanMade):
-                reporter(envelope)
+def _events_file(name: str) -> Reporter:
+    from shipit.report.json_lines import JsonReporter
+    from shipit.report.stream import Stream
 
-        def close(self) -> None:
-            reporter.close()
-
-    return WithoutPlan()
+    try:
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise UsageError(
+            f"can't be written: {error.strerror}", where=name, hint="name another file for --events"
+        ) from None
+    return JsonReporter(Stream(descriptor, "utf-8", escape=str))
 
 
 def _confirm(yes: bool, reporter: Reporter, can_ask: bool) -> Callable[[Plan, Sequence[str]], bool]:

@@ -75,7 +75,9 @@ def _mib(size: float) -> str:
 class TerminalReporter:
     """Writes to stderr through rich; results to stdout when the live part is over."""
 
-    def __init__(self, *, color: bool = True, out: Writes | None = None, err: Writes | None = None) -> None:
+    def __init__(
+        self, *, color: bool = True, out: Writes | None = None, err: Writes | None = None, shows_plan: bool = True
+    ) -> None:
         own_out, own_err = out or sys.stdout, err or sys.stderr
         self._err = _console(own_err, color)
         # At one terminal both go through the console that the live part belongs to, or they would overlap.
@@ -85,6 +87,7 @@ class TerminalReporter:
         self._frames, self._marks = (_FRAMES, _MARKS) if takes else (_PLAIN_FRAMES, _PLAIN_MARKS)
         self._running: dict[StepId, _Running] = {}
         self._waiting: dict[str, _Running] = {}
+        self._shows_plan = shows_plan
         self._lock = threading.RLock()
         self._live = self._started()
 
@@ -121,7 +124,7 @@ class TerminalReporter:
 
     def _progress(self, event: Event) -> None:
         if isinstance(event, PlanMade):
-            for line in plan_lines(event.plan):
+            for line in plan_lines(event.plan) if self._shows_plan else ():
                 style = next((style for start, style in _PLAN_STYLES.items() if line.startswith(start)), "default")
                 self._print(self._err, Text(line, style=style), len(line) - len(line.lstrip()) + 4)
         elif isinstance(event, StepDone | StepFailed):
