@@ -1,4 +1,4 @@
-"""Where an image's context and Dockerfile are, and that neither leaves an untrusted project."""
+"""The context and Dockerfile of an image, both inside of an untrusted project."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def build_files(project: Project, image: str) -> BuildFiles:
 
 
 def forbidden_files(project: Project, image: str) -> Iterator[ConfigError]:
-    """A mistake at the key of each path that leads out of an untrusted project, by itself or by a link."""
+    """A mistake at the key of each path that is outside of an untrusted project, also through a link."""
     build, within = project.images[image].build or BuildConfig(), project.folder.within
     if within is None:
         return

@@ -1,4 +1,4 @@
-"""Keys that are still read but have a better name here: told with their place, and mended by `validate --fix`. Pure."""
+"""Deprecated keys, which are still read: a warning for each, and the edits of `validate --fix`. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Deprecated(NamedTuple):
     as_list: bool = False
 
 
-# What Compose calls these: read, so that parts of a compose file can be pasted, and told.
+# The names of these keys in Compose, so that parts of a compose file can be pasted.
 DEPRECATED = (
     *(
         entry
@@ -38,7 +38,7 @@ DEPRECATED = (
 
 
 class Edit(NamedTuple):
-    """A change of a file's text: what stands at a position becomes `text`; with `width` 0 something is put before it."""
+    """A change of a file: `width` characters at a position are replaced by `text`; with 0 it is inserted."""
 
     at: Position
     width: int
@@ -46,7 +46,7 @@ class Edit(NamedTuple):
 
 
 def modernise(tree: Mapping_, source: Source) -> tuple[Mapping_, tuple[ConfigError, ...], tuple[Edit, ...]]:
-    """The tree under today's names, a warning for each key of another name, and the edits that mend them."""
+    """The tree with current names, a warning for each deprecated key, and the edits that rename them."""
     warnings: list[ConfigError] = []
     edits: set[Edit] = set()
 
@@ -99,7 +99,7 @@ def _matches(pattern: tuple[str, ...], path: tuple[str, ...]) -> bool:
 
 
 def apply_edits(text: str, edits: Iterable[Edit]) -> str:
-    """The text with every edit made; what the edits do not touch stays as it is, comments and line ends included."""
+    """The text after all edits; the rest of it stays unchanged, comments and line ends included."""
     lines = text.splitlines(keepends=True)
     for edit in sorted(edits, key=lambda edit: (edit.at.line, edit.at.column, edit.width), reverse=True):
         index, start = edit.at.line - 1, edit.at.column - 1

@@ -1,4 +1,4 @@
-"""YAML text to a tree of values that know where they stand. YAML 1.2 core schema, bounded in size and depth."""
+"""YAML text as a tree of values with their positions. YAML 1.2 core schema, bounded in size and depth."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PROPERTIES = re.compile(r"(?:[!&][^\s,\[\]{}]*\s+)+")
 
 
 class Scalar(NamedTuple):
-    """`origin` says where its text came from, when that is not what stands in the file."""
+    """`origin` is the text in the file, when variables in it were replaced."""
 
     text: str
     plain: bool
@@ -58,7 +58,7 @@ Value = Scalar | Sequence_ | Mapping_
 
 
 class _Anchored(NamedTuple):
-    """What an anchor names: the value, how many values it is made of, and how deep it is."""
+    """The value of an anchor, the number of values in it, and its depth."""
 
     value: Value
     size: int
@@ -84,7 +84,7 @@ class _Builder:
         self.opened: list[Position] = []
 
     def document(self) -> Value | None:
-        """The only document; None where there is none."""
+        """The only document; None when there is none."""
         value: Value | None = None
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):

@@ -1,4 +1,4 @@
-"""`.env` files that deploy.yml names: variables for `${...}` and for secrets, below those of the process."""
+"""`.env` files that deploy.yml names: variables for `${...}` and for secrets. The process environment takes precedence."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LITERAL = "put single quotes around the value where ${ is meant as it stands"
 def read_dotenv(
     files: tuple[DotenvConfig, ...], folder: ProjectFolder, source: Source, process: Mapping[str, str]
 ) -> tuple[dict[str, str], list[ConfigError]]:
-    """The variables of the files, later ones winning, and what is wrong with them.
+    """The variables of the files, where later files win, and their mistakes.
 
     `${NAME}` in a value that is not in single quotes means a variable of the process, else one that stands above it.
     Source: python-dotenv's reading of the format; Compose, "Use environment variables", syntax of .env files.
@@ -45,7 +45,7 @@ def read_dotenv(
 
 
 def _read(text: str, name: str, values: dict[str, str], process: Mapping[str, str]) -> list[ConfigError]:
-    """Add the variables of a file; what is wrong with it. No line is repeated: it may hold what nobody should see."""
+    """Add the variables of a file, and return its mistakes. No line is quoted, because it may contain a secret."""
     from dotenv.parser import parse_stream
 
     if "\0" in text:

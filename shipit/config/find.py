@@ -1,4 +1,4 @@
-"""Which deploy.yml a command means: the one named, a pipe, or the nearest one upwards."""
+"""The deploy.yml of a command: the one named, a pipe, or the nearest one upwards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shipit.files import Unreadable, read_stream
 
 FILE_NAMES = ("deploy.yml", "deploy.yaml")
 STANDARD_INPUT = "standard input"
-# What a shell makes of `<(...)`, and the names of what was opened already.
+# Paths of open descriptors, such as those that a shell passes for `<(...)`.
 _OPENED = re.compile(r"/dev/stdin|(?:/dev|/proc/self)/fd/([0-9]{1,9})")
 
 
@@ -27,7 +27,7 @@ class DeployFile(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """How messages call it."""
+        """Its name in messages."""
         return self.name or self.path.name
 
 

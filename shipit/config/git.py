@@ -1,4 +1,4 @@
-"""The few git facts that deploy.yml may name, read from the repository's own files where that is enough."""
+"""The git facts that deploy.yml can refer to, read from the files of the repository where possible."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _REF = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]+")
 
 
 class Git:
-    """Facts about the work tree that holds `folder`; every fact is None outside of one, and read when first asked for."""
+    """Facts about the work tree of `folder`, read when first needed. Each is None outside of a work tree."""
 
     def __init__(self, folder: Path, environment: ProcessEnvironment) -> None:
         self.folder = folder
@@ -69,7 +69,7 @@ class Git:
 
     @cached_property
     def is_dirty(self) -> bool:
-        """Whether the work tree holds what the commit does not, files that are not tracked included."""
+        """Whether the work tree differs from the commit, untracked files included."""
         return bool(self.changes())
 
     def changes(self) -> list[str] | None:
@@ -113,7 +113,7 @@ def _packed(file: Path, name: str) -> str | None:
 
 
 def _read(file: Path, max_bytes: int = MIB) -> str:
-    """The text of one of git's own files; nothing where it can't be read."""
+    """The text of a file of git; empty when it can't be read."""
     try:
         return read_text(file, max_bytes=max_bytes).strip()
     except Unreadable:

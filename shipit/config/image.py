@@ -1,4 +1,4 @@
-"""What deploy.yml says of images and their builds. Each key is documented here and nowhere else."""
+"""The keys of images and their builds in deploy.yml. Keys are documented here only."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _reference(value: str) -> ImageRef:
         return parse_reference(value)
     except ShipitError as error:
         if not error.hint:
-            # It says itself what a digest should be.
+            # The error names the form of a digest itself.
             raise ValueError(error.what.removeprefix(f"{value!r} ")) from None
         lower = " in lower case" if value != value.lower() else ""
         raise ValueError(f"should be an image reference{lower}, {error.hint}") from None
@@ -195,7 +195,7 @@ class ImageConfig(Model):
 
     @property
     def insecure_host(self) -> str | None:
-        """The registry that is asked over plain HTTP."""
+        """The registry that is used over plain HTTP; None when there is none."""
         named = self.use or self.repository
         return parse_reference(named).registry if self.insecure and named else None
 

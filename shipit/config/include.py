@@ -1,4 +1,4 @@
-"""A file with those that it includes, as one tree: what includes lays itself over what it includes."""
+"""A file and the files that it includes as one tree. The including file is merged over the included ones."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class Reader:
             text = read_file(path, within=self._within) if data is None else data
         except Unreadable as error:
             raise UsageError(error.what, where=name, hint=error.hint or "name a deploy.yml with -f") from None
-        # What is piped in is what a user has just written.
+        # Piped input is the user's own.
         return self._tree(path, name, text, (path.resolve(),), is_ours=data is not None or is_quotable(path))
 
     def _tree(self, path: Path, name: str, text: bytes, above: tuple[Path, ...], *, is_ours: bool) -> Mapping_:
-        # Without its text, no message can repeat a line of it.
+        # Without the text no message can quote a line of it.
         self.texts[name] = text if is_ours else b""
         self.paths[name] = path
         try:
@@ -98,7 +98,7 @@ class Reader:
 
 
 def _is_deploy_file(tree: Value) -> bool:
-    """Whether a file that is not called like YAML is a deploy.yml all the same: nothing in it is unknown."""
+    """Whether a file that is not named like YAML is a deploy.yml: it has no unknown key."""
     return isinstance(tree, Mapping_) and all(key in KNOWN_KEYS or key.startswith("x-") for key in tree.items)
 
 

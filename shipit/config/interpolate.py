@@ -1,4 +1,4 @@
-"""`${NAME}` and its forms in the strings of deploy.yml. Bare `$NAME` is the shell's and stays.
+"""`${NAME}` and its forms in the strings of deploy.yml. A bare `$NAME` is left to the shell.
 
 Source: Compose specification, 12-interpolation.md, the braced forms.
 """
@@ -17,7 +17,7 @@ Lookup = Callable[[str], str | None]
 
 
 class InterpolationError(ValueError):
-    """What is wrong with a `${...}`, at which offset of the text it stands, and which name is not set, if one is not."""
+    """A mistake in a `${...}`: its offset in the text, and the name that is not set, if any."""
 
     def __init__(self, what: str, offset: int, *, unset: str = "") -> None:
         super().__init__(what)

@@ -1,4 +1,4 @@
-"""Commands of deploy.yml that run on this machine: shown as written, their variables handed over in the environment. Pure.
+"""Commands of deploy.yml that run on this machine. They are shown as written; variables are passed in the environment. Pure.
 
 A `${NAME}` in the text of a shell is never replaced by its value there: the text stands in `ps`, in hints and in
 `validate --resolved`, and a value could be taken for syntax. Source: POSIX.1-2017, Shell Command Language, 2.2 and 2.7.4.
@@ -22,20 +22,20 @@ _OWN_NAMES = frozenset({"app", "environment"})
 
 
 class LocalCommand(NamedTuple):
-    """What is run: the words, and the variables that its text names."""
+    """The argv of a command, and the variables that the text of its shell uses."""
 
     words: tuple[str, ...]
     variables: dict[str, str]
 
 
 def is_local_command(keys: Keys) -> bool:
-    """Whether a path of keys leads to a command that this machine runs, or to a word of one."""
+    """Whether a path of keys is that of a command that runs on this machine, or of one of its words."""
     path = keys[:-1] if keys and isinstance(keys[-1], int) else keys
     return len(path) >= 3 and path[-1] == "command" and path[-3] == "secrets"
 
 
 def local_command(written: Sequence[str], lookup: Lookup) -> LocalCommand:
-    """A command as it is run. In the text of a shell variables stay names; a word of anything else gets their values.
+    """A command as it is executed. In the text of a shell variables stay names; in any other word they are replaced.
 
     Raises: InterpolationError for what can't be replaced.
     """
@@ -49,7 +49,7 @@ def local_command(written: Sequence[str], lookup: Lookup) -> LocalCommand:
 
 
 def shell_text_index(words: Sequence[str]) -> int:
-    """Which word is the text of a shell: the one behind `-c`; -1 where there is none."""
+    """The index of the word that is the text of a shell, which follows `-c`; -1 when there is none."""
     start = 1 if PurePosixPath(words[0]).name == "env" and len(words) > 1 else 0
     if PurePosixPath(words[start]).name not in _SHELLS:
         return -1
@@ -63,7 +63,7 @@ def shell_text_index(words: Sequence[str]) -> int:
 
 
 def _shell_text(text: str, lookup: Lookup, variables: dict[str, str]) -> str:
-    """The text with every `${...}` as a parameter expansion that the shell does, wherever quotes would keep it from that."""
+    """The text with every `${...}` as a parameter expansion that the shell performs, also within quotes that would prevent it."""
     out: list[str] = []
     for part in _parts(text):
         if not part.is_variable:
@@ -75,7 +75,7 @@ def _shell_text(text: str, lookup: Lookup, variables: dict[str, str]) -> str:
 
 
 def _name_of(text: str, lookup: Lookup, variables: dict[str, str]) -> str:
-    """The variable that holds what a `${...}` gives: the one it names, or one of ours."""
+    """The variable that holds the value of a `${...}`: the one it names, or one that shipit sets."""
     value = interpolate(text, lookup)
     plain = _PLAIN.fullmatch(text)
     name = plain[1] if plain and plain[1] not in _OWN_NAMES else f"SHIPIT_VALUE_{len(variables) + 1}"

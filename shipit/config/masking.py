@@ -1,4 +1,4 @@
-"""Which parts of a file no message may show: what stands below a name that says it is a secret, YAML or not yet. Pure.
+"""The parts of a file that no message may show: everything below a key named like a secret, valid YAML or not. Pure.
 
 It goes by the text alone, since a mistake may keep the text from being read as YAML at all.
 """
@@ -12,18 +12,18 @@ from typing import NamedTuple
 from shipit.config.secret_names import is_secret_name
 
 HIDDEN = "..."
-# A name in front of a value, as a block or a flow has it.
+# A key in front of a value, in a block or a flow.
 _KEY = re.compile(r"""(?P<quote>["']?)(?P<name>[A-Za-z_$][\w.$-]{0,99})(?P=quote)[ \t]*:(?=[ \t]|$|[\[{"'])""")
 _KEY_BEGINS = re.compile(r"""(?:^|[\s{\[,?-])(?=["']?[A-Za-z_$])""")
 _INDENT = re.compile(r"[ \t]*(?:(?:-[ \t]+)*)")
 _IS_SECRET_OBJECT = re.compile(r"""["']?kind["']?[ \t]*:[ \t]*["']?Secret\b""")
-# What a Secret of Kubernetes keeps its values under.
+# The keys of a Kubernetes Secret that hold values.
 _OF_SECRET_OBJECTS = frozenset({"data", "stringData"})
 _BLOCK_TEXT = re.compile(r":[ \t]+(?:[!&]\S+[ \t]+)*[|>][-+0-9]*[ \t]*(?:#.*)?$|^[ \t-]*[|>][-+0-9]*[ \t]*$")
 _NOTHING_BEHIND = re.compile(r"[ \t]*(?:#.*)?$")
-# The only value that is shown: the name of a variable, which is where a secret is and not what it is.
+# The only value that is shown: the name of a variable that holds a secret.
 _VARIABLE = re.compile(r"[A-Z][A-Z_]{0,60}(?=[ \t]*(?:[,}\]]|$))")
-# Keys that may stand behind a secrets: whose values were not indented, and are none of them.
+# Keys that may follow a secrets: whose entries are not indented; they are not secrets.
 _OTHERS = frozenset(
     [
         "app",
@@ -56,14 +56,14 @@ _MOST_NAMES = 2000
 
 
 class Private(NamedTuple):
-    """From which column on, counted from 0, a line is private; `has_keys` is whether names in there are keys, and shown."""
+    """The column, from 0, at which the private part of a line begins; `has_keys`: names in it are keys, which are shown."""
 
     start: int
     has_keys: bool = True
 
 
 class Shown(NamedTuple):
-    """A line as it may be shown, and where its token is then, counted from 0."""
+    """A line as it may be shown, and the column of its token, from 0."""
 
     text: str
     start: int
@@ -77,18 +77,18 @@ def private_parts(lines: Sequence[str]) -> dict[int, Private]:
 
 
 class _Walk:
-    """Goes down a text line by line, and knows what is still open there."""
+    """Walks a text line by line, and tracks open blocks, brackets and quotes."""
 
     def __init__(self, names: frozenset[str]) -> None:
-        # What is private here besides names that say so.
+        # Further keys that are private in this file.
         self._names = names
         # Indentation of each block that is open, and whether it is private.
         self._blocks: list[tuple[int, bool]] = []
-        # Brackets and the quote that a private value has left open.
+        # Brackets and the quote of a private value that are still open.
         self._open: list[str] = []
         # The indentation of a block scalar, and whether it is private.
         self._text: tuple[int, bool] | None = None
-        # The indentation of a private name without a value: what stands beside it may be meant for it.
+        # The indentation of a private key without a value: lines at the same indentation may be its value.
         self._empty: int | None = None
 
     def next(self, line: str) -> Private | None:
@@ -130,14 +130,14 @@ class _Walk:
         return name in self._names or is_secret_name(name)
 
     def _secret_names(self, line: str) -> Iterator[int]:
-        """The columns behind the names in a line that say that they are a secret's."""
+        """The columns behind the keys in a line that are named like secrets."""
         for number, begin in enumerate(_KEY_BEGINS.finditer(line)):
             found = _KEY.match(line, begin.end())
             if found and (number >= _MOST_NAMES or self._is_secret(found["name"])):
                 yield found.end()
 
     def _follow(self, text: str) -> None:
-        """Open and close brackets and quotes of a private value as they come."""
+        """Track the brackets and quotes of a private value."""
         before = ""
         for char in text:
             quote = self._open[-1] if self._open and self._open[-1] in "'\"" else ""
@@ -209,7 +209,7 @@ def _masked(text: str, has_keys: bool, is_flow: bool) -> str:
 
 
 def _end_of_value(text: str, at: int, *, in_flow: bool) -> int:
-    """Where a value ends that begins there: at its quote, at what divides a flow, or with the text."""
+    """The end of a value: its closing quote, a separator of the flow, or the end of the text."""
     quote = text[at] if text[at] in "'\"" else ""
     if quote:
         end = at + 1

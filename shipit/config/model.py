@@ -1,4 +1,4 @@
-"""What deploy.yml may say at its top and of every target, as frozen pydantic models. Each key is documented here and nowhere else."""
+"""The top level of deploy.yml and the keys of every target, as frozen pydantic models. Keys are documented here only."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ReleaseConfig(Model):
 
 
 class PortKeys(NamedTuple):
-    """A port that a container is told as PORT: its path in the target, its number, and the path and variables of its own env."""
+    """A port that a container gets as PORT: its path in the target, its number, and the path and variables of its own env."""
 
     port_keys: Keys
     port: int
@@ -60,7 +60,7 @@ class PortKeys(NamedTuple):
 
 
 class TargetConfig(Model):
-    """What every target takes; a kind's own model extends it."""
+    """The keys that every target takes; the model of a kind extends it."""
 
     shorthand = ({"type": "null"},)
 
@@ -90,7 +90,7 @@ class TargetConfig(Model):
     # Whether the kind can bring a target back to what ran before a deploy that failed.
     reverts: ClassVar[bool] = False
     inline: ClassVar[type[Model] | None] = None
-    # What a repository of an image is for; empty where the kind needs none. Whether an image that is not built will do.
+    # The purpose of an image's repository in messages, empty when the kind needs none; and whether `use:` is enough.
     repository_for: ClassVar[str] = ""
     takes_used: ClassVar[bool] = True
 
@@ -110,7 +110,7 @@ class TargetConfig(Model):
     def problems_in(
         self, folder: ProjectFolder, images: Mapping[str, ImageConfig], here: Callable[[Keys, str, str], ConfigError]
     ) -> Sequence[ConfigError]:
-        """What is wrong with this target beside the images of the file, or with the files that it names.
+        """Mistakes of this target that depend on the images of the file or on the files that it names.
 
         `folder` is that of deploy.yml, which reads what paths in it name. `here(keys, what, hint)` makes an error at a key of this target; what is
         wrong in another file is an error at its own line.
@@ -118,11 +118,11 @@ class TargetConfig(Model):
         return ()
 
     def doubts_in(self, here: Callable[[Keys, str, str], ConfigError]) -> Sequence[ConfigError]:
-        """Warnings: what is possible, and probably not meant. `here(keys, what, hint)` as in `problems_in`."""
+        """Warnings about values that are valid and probably not intended. `here(keys, what, hint)` as in `problems_in`."""
         return ()
 
     def port_keys(self) -> Iterator[PortKeys]:
-        """Each port of this target that a container is told in the variable PORT."""
+        """Each port of this target that a container gets in the variable PORT."""
         return iter(())
 
     def env_keys(self) -> Iterator[tuple[Keys, Mapping[str, str | None]]]:
@@ -130,7 +130,7 @@ class TargetConfig(Model):
         return iter(())
 
     def place_keys(self, app: str) -> tuple[str, ...]:
-        """What two targets must not share: the places that this one writes to, as far as the file says."""
+        """The places that this target deploys to, as far as the file says. No two targets may share one."""
         return ()
 
     def image_keys(self) -> Iterator[tuple[Keys, str | None]]:
@@ -138,7 +138,7 @@ class TargetConfig(Model):
         return iter(())
 
     def images_in_manifests(self, folder: ProjectFolder, images: Mapping[str, ImageConfig]) -> Set[str]:
-        """The names of the images that files of this target mean, beside those of `image_keys`."""
+        """The names of the images that files of this target use, in addition to `image_keys`."""
         return frozenset()
 
 

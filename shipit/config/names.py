@@ -1,4 +1,4 @@
-"""What `${...}` may name, and a tree with every one of them replaced."""
+"""The names that `${...}` can refer to, and a tree with all of them replaced."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from shipit.config.secret_names import is_secret_name
 from shipit.config.source import Source
 from shipit.errors import ConfigError
 
-# Nobody mends more variables of one text at once.
+# The most mistakes that are reported of one text.
 _MOST = 20
 GIT_FACTS = ("sha", "short", "branch", "tag", "dirty")
 
 
 @dataclass(frozen=True)
 class Names:
-    """Called with a name, gives its text, or None where it is not set: facts of the run, of git, and variables."""
+    """Looks up a name: facts of the run and of git, and variables. None when it is not set."""
 
     variables: Mapping[str, str]
     git: Git
@@ -42,7 +42,7 @@ class Names:
 def interpolated(
     tree: Mapping_, lookup: Lookup, source: Source, *, may_be_unset: bool = False
 ) -> tuple[Mapping_, list[ConfigError], frozenset[Keys]]:
-    """The tree with each `${...}` in its values replaced, what could not be, and at which paths that is.
+    """The tree with each `${...}` in its values replaced, the mistakes, and the paths of values that could not be replaced.
 
     Overlays that are not chosen stay as they are, and so do the user's own keys. A command that this machine runs stays
     as it is written, and its variables are only looked for. `may_be_unset` tells nothing of variables that are not set.
@@ -75,17 +75,17 @@ def interpolated(
 
 
 def _is_users(key: str, above: Keys) -> bool:
-    """Whether a key is the user's own, which nothing of ours reads. In a map of text it is a name like others."""
+    """Whether a key is the user's own, which shipit ignores. In a map of text it is an ordinary name."""
     return key.startswith("x-") and not any(name in TEXT_MAPS for name in above)
 
 
 def _replaced(text: str, lookup: Lookup) -> tuple[str, list[InterpolationError]]:
-    """A text with its variables replaced, and what is wrong with it; empty then. Each name that is not set is told once."""
+    """A text with its variables replaced, or an empty one and its mistakes. A name that is not set is reported once."""
     errors: list[InterpolationError] = []
     unset: set[str] = set()
 
     def known(name: str) -> str | None:
-        # Something, so that ${NAME:?message} is content with it, too.
+        # Not empty, so that ${NAME:?message} reports nothing.
         return "-" if name in unset else lookup(name)
 
     while len(errors) < _MOST:
@@ -102,7 +102,7 @@ def _replaced(text: str, lookup: Lookup) -> tuple[str, list[InterpolationError]]
 
 
 def _without_text(error: InterpolationError) -> str:
-    """What is wrong, without a word of the text, which may be the secret itself."""
+    """The mistake without any of the text, which may be a secret."""
     if error.unset:
         return f"{error.unset} is not set"
     return "a variable should be written as ${NAME}, ${NAME:-default} or ${NAME:?message}, a literal ${ as $${"

@@ -1,4 +1,4 @@
-"""Environments: one tree laid over another, and what an environment says of itself. Pure."""
+"""Environments: the tree of one merged over the file, and its own settings. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PRODUCTION = "production"
 
 
 def overlay(tree: Mapping_, selected: str | None, source: Source) -> tuple[Mapping_, EnvironmentConfig]:
-    """The tree with the chosen overlay merged in, and what that environment says of itself.
+    """The tree with the selected environment merged in, and the settings of that environment.
 
     Nothing chosen means production: an overlay of that name applies, and without one the file is as it is written.
     Raises: UsageError where there is no such environment; ConfigErrors where it is no map, or a flag of it is none.
@@ -49,7 +49,7 @@ def overlay(tree: Mapping_, selected: str | None, source: Source) -> tuple[Mappi
 
 
 def overlays_of(tree: Value) -> dict[str, Value]:
-    """Name -> overlay of every environment in a file; empty where it has none."""
+    """Environment -> overlay; empty when the file has none."""
     written = tree.items.get("environments") if isinstance(tree, Mapping_) else None
     if written is None or not isinstance(written[1], Mapping_):
         return {}
@@ -67,7 +67,7 @@ def _only_named(merged: Mapping_, own: Mapping[str, tuple[object, Value]]) -> Ma
 
 
 def merge(base: Value, over: Value) -> Value:
-    """Lay one tree over another: maps merge, lists and scalars replace, null removes the key."""
+    """Merge one tree over another: maps merge, lists and scalars replace, null removes the key."""
     if not (isinstance(base, Mapping_) and isinstance(over, Mapping_)):
         return over
     items = dict(base.items)

@@ -1,4 +1,4 @@
-"""Where something stands in a file, and the line of it with a caret, as messages show it. Pure."""
+"""Positions in a file, and the excerpt with a caret that messages show. Pure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Position(NamedTuple):
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines of a text, divided where YAML divides them, without their ends."""
+    """The lines of a text without their ends, split where YAML splits them."""
     return _BREAK.split(text)
 
 
@@ -77,7 +77,7 @@ def variable_at(lines: Sequence[str], at: Position, number: int) -> Position:
 
 
 def _width(text: str) -> int:
-    """How much of a text that begins with `${` belongs to that, up to the `}` that closes it."""
+    """The length of the `${...}` at the beginning of a text."""
     depth = 0
     for index, char in enumerate(text):
         depth += (char == "{") - (char == "}")
@@ -92,7 +92,7 @@ def _starred(match: re.Match[str]) -> str:
 
 
 def _columns(text: str) -> int:
-    """How many columns a terminal gives to a text."""
+    """The width of a text in the columns of a terminal."""
     if text.isascii():
         return len(text)
     return sum(0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF") for char in text)

@@ -1,4 +1,4 @@
-"""Whether the files that deploy.yml names are there: asked by `validate` and `doctor`, not by commands that need none of them."""
+"""Existence of the files that deploy.yml names, checked by `validate` and `doctor` and by no command that needs none of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RELATIVE = "paths are relative to deploy.yml"
 
 
 def missing_files(project: Project) -> list[ConfigError]:
-    """A mistake at the key of each build context, Dockerfile and secret's file that is not there, or can't be read."""
+    """A mistake at the key of each build context, Dockerfile and file of a secret that is missing or unreadable."""
     reached = {name for target in project.targets for name in project.secrets_for(target)}
     # Without targets nothing says who gets them.
     names = reached if project.targets else set(project.secrets)
@@ -41,7 +41,7 @@ def _build(name: str, build: BuildConfig | None, project: Project) -> Iterator[C
 
 
 def missing_build_files(name: str, build: BuildConfig | None, project: Project) -> Iterator[ConfigError]:
-    """A mistake where an image's context or Dockerfile is not there."""
+    """A mistake when an image's context or Dockerfile is missing."""
     keys, chosen = ("images", name, "build"), build or BuildConfig()
     if forbidden := list(forbidden_files(project, name)):
         yield from forbidden

@@ -1,4 +1,4 @@
-"""Files that deploy.yml names and that no image should hold: those of secrets and of variables, in every environment. Pure."""
+"""Files of secrets and variables that deploy.yml names in any environment; no image should contain them. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shipit.config.position import Keys
 
 
 class PrivateFile(NamedTuple):
-    """A path as it stands in the file, and what it is. `is_secret` is whether its whole content is one."""
+    """A path as written, and the kind of file. `is_secret`: its whole content is a secret."""
 
     path: str
     what: str
@@ -19,7 +19,7 @@ class PrivateFile(NamedTuple):
 
 
 def private_files(tree: Value, lookup: Lookup) -> tuple[PrivateFile, ...]:
-    """The files of secrets and of variables that a file names anywhere, environments that are not selected included."""
+    """The files of secrets and variables that a file names, also in environments that are not selected."""
     return tuple(dict.fromkeys(_found(tree, (), lookup)))
 
 

@@ -1,4 +1,4 @@
-"""From pydantic's errors to ours: position, path, what should be there, the nearest key. No value is ever shown."""
+"""pydantic's errors as errors of shipit: position, path, what should be there, the nearest key. No value is shown."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def problems_of(model: type[M], data: Any, source: Source, prefix: Keys) -> tupl
 
 
 def _unknown_keys(details: list[Any]) -> Mapping[Keys, list[str]]:
-    """Path of a map -> the keys in it that are not known."""
+    """Path of a map -> its unknown keys."""
     unknown: dict[Keys, list[str]] = {}
     for detail in details:
         if detail["type"] == "extra_forbidden":
@@ -60,7 +60,7 @@ def _unknown_keys(details: list[Any]) -> Mapping[Keys, list[str]]:
 
 
 def _is_misspelt(detail: Any, unknown: Mapping[Keys, list[str]], source: Source) -> bool:
-    """Whether a key is missing only because it stands there under another spelling, which is told."""
+    """Whether a missing key is there in another spelling, which is reported as unknown."""
     if detail["type"] != "missing":
         return False
     *above, key = detail["loc"]
@@ -74,7 +74,7 @@ def _problem(model: type[BaseModel], detail: Any, source: Source, prefix: Keys) 
     if kind == "extra_forbidden":
         known = _known_keys(model, detail["loc"][:-1])
         hint = hint_for_key(str(keys[-1]), known) or source.near(str(keys[-1]), known) or _keys_here(known)
-        # What is called like a variable was meant for env or secrets.
+        # A key named like a variable was probably meant for env or secrets.
         is_variable = re.fullmatch(r"[A-Z][A-Z0-9_]+", str(keys[-1])) is not None
         return source.problem(keys, "unknown key", hint, on_key=True, hides=is_variable)
     if kind == "missing":
@@ -97,7 +97,7 @@ def _problem(model: type[BaseModel], detail: Any, source: Source, prefix: Keys) 
 
 
 def _words(kind: str, context: Mapping[str, Any]) -> str:
-    """What should be there, in words; empty for what has none of ours."""
+    """What should be there, in words; empty for errors that shipit has no words for."""
     if kind == "literal_error":
         return f"should be {context['expected']}"
     if kind == "string_pattern_mismatch":
@@ -112,14 +112,14 @@ def _words(kind: str, context: Mapping[str, Any]) -> str:
 
 
 def _of_validator(error: ValueError, keys: Keys, source: Source, *, is_leaf: bool) -> ConfigError:
-    """What one of our validators says, at the key that it names; a list or a map in the place of a value where it stands."""
+    """The error of a validator of a model, at the key that it names."""
     if isinstance(error, Misplaced):
         return source.problem((*keys, *error.keys), str(error), error.hint, on_key=bool(error.keys), on_value=True)
     return source.problem(keys, str(error), on_value=True, anywhere=is_leaf or source.is_list(keys))
 
 
 def _no_map(model: type[BaseModel], path: Keys, keys: Keys, source: Source) -> ConfigError:
-    """Something else where a map, or the text that may stand for one, should be."""
+    """An error for another type where a map, or its shorthand, should be."""
     meant = _model_at(model, path)
     shorthand = getattr(meant, "shorthand", ())
     text = "text, or " if any(form.get("type") == "string" for form in shorthand) else ""
@@ -146,7 +146,7 @@ def _model_at(model: type[BaseModel], path: Keys) -> type[BaseModel] | None:
     is_name = False
     for key in path:
         field = current.model_fields.get(str(key)) if current and not is_name else None
-        # Behind a key that holds a map by names comes a name, which may be called like a key.
+        # The key of a map by names is a name, which may be spelled like a key.
         is_name = field is not None and _holds_names(field.annotation)
         if field is not None:
             current = next(_models_in(field.annotation), None)
@@ -154,7 +154,7 @@ def _model_at(model: type[BaseModel], path: Keys) -> type[BaseModel] | None:
 
 
 def _is_leaf(model: type[BaseModel], path: Keys) -> bool:
-    """Whether a value stands at a path of pydantic's, and no map of ours."""
+    """Whether a path of pydantic's is that of a value instead of a model."""
     meant = _model_at(model, path[:-1])
     field = meant.model_fields.get(str(path[-1])) if meant and path else None
     return field is not None and next(_models_in(field.annotation), None) is None

@@ -1,4 +1,4 @@
-"""The one reading of the process environment; everyone else is handed this value."""
+"""The process environment, read in one place and passed on as a value."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class ProcessEnvironment(_Fields):
 
 
 def forbid_plugins() -> None:
-    """Let pydantic load no plugins: they would be looked for in all that is installed, and see what deploy.yml says.
+    """Disable pydantic's plugins: it would search all installed packages for them, and they would see deploy.yml.
 
     Source: pydantic's documentation, "Plugins", the variable PYDANTIC_DISABLE_PLUGINS.
     """
@@ -114,13 +114,13 @@ def read_process_environment(redactor: Redactor | None = None, *, is_untrusted: 
 
 
 def search_path_outside(path: str, folder: Path) -> str:
-    """The folders of a PATH that do not lie in a folder, and do not depend on where a program is started."""
+    """The folders of a PATH that are absolute and outside of a folder."""
     kept = [entry for entry in path.split(os.pathsep) if Path(entry).is_absolute() and not is_within(entry, folder)]
     return os.pathsep.join(kept) or os.defpath
 
 
 def project_root(folder: Path, home: Path) -> Path:
-    """The git tree that a folder is in, else the folder; a tree that holds the whole home is none of one project."""
+    """The git tree that contains a folder, else the folder itself. A tree that contains the home is not a project."""
     root = next((above for above in (folder, *folder.parents) if (above / ".git").exists()), folder)
     return folder if home.resolve().is_relative_to(root) else root
 

@@ -1,4 +1,4 @@
-"""The loaded project: values every later room works with."""
+"""The loaded project."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ class Project:
     private_files: tuple[PrivateFile, ...]
 
     def problem(self, keys: Keys, what: str, hint: str = "") -> ConfigError:
-        """An error at a path of keys, for mistakes that only show later."""
+        """An error at a path of keys, for mistakes that are found later."""
         return self.source.problem(keys, what, hint)
 
     @property
     def names(self) -> Names:
-        """What `${...}` may name."""
+        """The names that `${...}` can refer to."""
         return Names(self.variables, self.git, self.app, self.environment)
 
     @property
@@ -61,7 +61,7 @@ class Project:
         return self.folder.path
 
     def image_name(self, name: str | None) -> str:
-        """The image that `name` means; None means the only one. Checked when the file was loaded."""
+        """The name of an image; None means the only one, which is checked when the file is loaded."""
         return name if name is not None else next(iter(self.images))
 
     def secrets_for(self, target: str) -> tuple[str, ...]:
@@ -69,7 +69,7 @@ class Project:
         return tuple(sorted(n for n, s in self.secrets.items() if s.only is None or target in s.only))
 
     def tags(self, image: str) -> tuple[str, ...]:
-        """Tags of an image; by default `latest`, and in a git tree the short commit, marked when the tree differs from it."""
+        """The tags of an image. Default: `latest` and, in a git repository, the short commit, with `-dirty` for uncommitted changes."""
         config = self.images[image]
         if config.tags is not None:
             return config.tags

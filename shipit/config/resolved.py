@@ -1,4 +1,4 @@
-"""A file as it is understood: after includes, the overlay, defaults and variables, and where each value came from. Pure."""
+"""A file after includes, environment, defaults and variables, and the origin of each value. Pure."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _masked(value: Any, redactor: Redactor) -> Any:
 
 
 def _decided(name: str, project: Project) -> ImageConfig:
-    """An image with what was decided where the file leaves it open."""
+    """An image with its defaults filled in."""
     image = project.images[name]
     if image.repository is None:
         return image
@@ -73,7 +73,7 @@ def _decided(name: str, project: Project) -> ImageConfig:
 
 
 def _dump(model: BaseModel) -> dict[str, Any]:
-    """A model's keys without those that say nothing."""
+    """The keys of a model without empty values."""
     dumped = model.model_dump(mode="json")
     return {key: value for key, value in _pruned(dumped).items() if not (key == "kind" and value == "")}
 

@@ -1,4 +1,4 @@
-"""Names that say that what they name is a secret, misspelt ones included. Pure."""
+"""Detection of names of secrets, misspelled ones included. Pure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _ALIKE = 0.75
 
 @lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
-    """Whether a key or a variable is called like something that nobody should see: SECRET_KEY, apiToken, passwrod."""
+    """Whether a key or variable is named like a secret: SECRET_KEY, apiToken, passwrod."""
     return any(_is_secret_word(word.lower()) for word in _WORDS.findall(name[:200]))
 
 

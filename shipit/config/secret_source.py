@@ -1,4 +1,4 @@
-"""What deploy.yml says of secrets: where each is kept. Each key is documented here and nowhere else."""
+"""The keys of secrets in deploy.yml: where each value is kept. Keys are documented here only."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class SecretSource(Model):
 
 
 def shown_path(text: str, otherwise: str = "its file") -> str:
-    """A secret's path as messages show it; one that does not look like a path may be the value, and is not shown."""
+    """The path of a secret's file as messages show it. Text that does not look like a path may be the value, and is not shown."""
     return text if len(text) <= 100 and _PATH.fullmatch(text) else otherwise
 
 

@@ -1,4 +1,4 @@
-"""Secrets: resolved late, once, and only those that the chosen targets need. Values never leave as plain events."""
+"""Values of secrets, read once, when needed, and for the selected targets only."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def resolve_secrets(
     known: Names | None = None,
     clock: Clock | None = None,
 ) -> dict[str, str]:
-    """The values of the named secrets, read in parallel. `path` is where they stand in the file.
+    """The values of the named secrets, read in parallel. `path` is their path in the file.
 
     `known` are the variables that the file may name, those of the process where it is not given.
     Raises: ConfigErrors naming each secret that can't be had, and never a value; Interrupted once `clock` is cancelled.
@@ -53,12 +53,12 @@ def resolve_secrets(
 
 
 def runs_program(source: SecretSource) -> bool:
-    """Whether a secret is had from a program, which an untrusted deploy.yml may not start."""
+    """Whether the value of a secret comes from a program, which an untrusted deploy.yml may not run."""
     return source.command is not None or source.keyring is not None
 
 
 class _NotHad(Exception):
-    """Why a secret can't be had, and what to do."""
+    """The reason why a secret can't be read, and a hint."""
 
     def __init__(self, what: str, hint: str) -> None:
         super().__init__(what)
@@ -114,12 +114,12 @@ class _Reader:
             ) from None
 
     def _from_keyring(self, entry: KeyringConfig, timeout_s: float) -> str:
-        """Asked in a process of its own: a keyring may wait for a person, and can't be interrupted."""
+        """Run in a process of its own, since a keyring may wait for a person and can't be interrupted."""
         if importlib.util.find_spec("keyring") is None:
             raise _NotHad("the keyring can't be read without the package keyring", "pipx inject shipit keyring")
         words = python_command("keyring", "--", "get", entry.service, entry.username)
         hint = f"keep it there: keyring set {entry.service} {entry.username}"
-        # With the variables of the process alone, not with what a .env file says.
+        # With the variables of the process environment only, without those of .env files.
         command = LocalCommand(words, dict(self.environment.variables))
         return self._printed(command, Path("/"), timeout_s, "the keyring", hint)
 
@@ -133,7 +133,7 @@ class _Reader:
         )
 
     def _printed(self, command: LocalCommand, where: Path, timeout_s: float, what: str, hint: str) -> str:
-        """What a program prints. What it said to stderr is not repeated: it may hold the value."""
+        """The output of a program. Its stderr is not shown, because it may contain the value."""
         try:
             done = run_program(
                 command.words, variables=command.variables, timeout_s=timeout_s, folder=where, clock=self.clock

@@ -1,4 +1,4 @@
-"""Where a path of keys stands in the files that a tree was read from."""
+"""Positions of paths of keys in the files that a tree was read from."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from shipit.config.position import Keys, Position, excerpt, lines_of, variable_a
 from shipit.config.secret_names import is_secret_name
 from shipit.errors import ConfigError
 
-# Nobody reads more suggestions than this, and each takes its time.
+# The most suggestions, each of which takes time.
 _MOST_SUGGESTIONS = 100
 _LEAST_ALIKE = 0.6
 
 
 class Texts(dict[str, bytes]):
-    """The name of each file in messages -> its bytes; its lines are divided once."""
+    """Name of a file in messages -> its bytes. Lines are split once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,14 +31,14 @@ class Texts(dict[str, bytes]):
         return self._lines[name]
 
     def private_part(self, at: Position) -> Private | None:
-        """What no message may show of the line of a position."""
+        """The private part of the line at a position."""
         if at.file not in self._private:
             self._private[at.file] = private_parts(self.lines(at.file))
         return self._private[at.file].get(at.line - 1)
 
 
 class Source:
-    """A tree and the texts of the files it was read from, able to say where a path of keys stands."""
+    """A tree and the texts of the files that it was read from. Finds the position of a path of keys."""
 
     def __init__(self, name: str, texts: Texts, tree: Value) -> None:
         self.name = name
@@ -47,13 +47,13 @@ class Source:
         self._suggested = 0
 
     def of(self, tree: Value) -> Source:
-        """The same files, with what became of their tree."""
+        """The same files with another tree."""
         return Source(self.name, self.texts, tree)
 
     def locate(
         self, keys: Keys, *, on_key: bool = False, on_value: bool = False, anywhere: bool = False
     ) -> tuple[Position, Keys]:
-        """The position that a path means, and the part of the path that is really in the file.
+        """The position of a path, and the part of the path that is in the file.
 
         A scalar is meant itself, a map or a list by its key; `on_key` and `on_value` say otherwise. A value that begins
         on another line is meant by its key, unless `anywhere` says that it is what is wrong. Keys that a shorthand left out are passed over, so that the nearest
@@ -95,7 +95,7 @@ class Source:
         at, found = self.locate(keys, on_key=on_key, on_value=on_value, anywhere=anywhere)
         if variable >= 0:
             at = variable_at(self.texts.lines(at.file), at, variable)
-        # Whoever put a value there made a mistake; it is not repeated for the log of a CI run.
+        # A value written there by mistake is not repeated in the log of a CI run.
         hides = hides or any(isinstance(key, str) and is_secret_name(key) for key in found)
         behind = at.width if at != self._at(found).at else 0
         return self.problem_at(at, what, hint, path=dotted(found), hides=behind if hides else None)

@@ -1,4 +1,4 @@
-"""Durations and other small values as people write them. Pure."""
+"""Durations, commands, flags and other small values. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 _WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]{0,18})")
-# A year: what waits longer waits for nothing, and systems count no longer.
+# A year: timers of systems do not count further.
 LONGEST_S = 365 * 24 * 3600
 _DURATION_SAID = "should be a duration such as 90s, 10m or 1h30m"
 _DURATION = re.compile(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
@@ -31,7 +31,7 @@ def parse_duration(value: Any) -> float:
 
 
 def parse_limit(value: Any) -> float:
-    """Seconds that something may take. Raises: ValueError as `parse_duration` does, and for none at all."""
+    """Seconds of a time limit. Raises: ValueError as `parse_duration` does, and for 0s."""
     seconds = parse_duration(value)
     if seconds == 0:
         raise ValueError("should be longer than 0s")
@@ -39,7 +39,7 @@ def parse_limit(value: Any) -> float:
 
 
 def parse_command(value: Any) -> Any:
-    """argv of a command: text is run by a shell, a list is argv as it stands."""
+    """The argv of a command: text is run by a shell, a list is executed as it is."""
     if isinstance(value, str):
         if not value.strip():
             raise ValueError("should be a command, not empty text")
@@ -50,7 +50,7 @@ def parse_command(value: Any) -> Any:
 
 
 def parse_flag(value: Any) -> bool:
-    """`true` or `false`, also as the text that a variable gave. Raises: ValueError for anything else, `yes` included."""
+    """`true` or `false`, also as the text of a variable. Raises: ValueError for anything else, such as `yes`."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and value.lower() in ("true", "false"):
@@ -59,7 +59,7 @@ def parse_flag(value: Any) -> bool:
 
 
 def parse_whole(value: Any) -> int:
-    """A whole number, also as the text that a variable gave. Raises: ValueError for 1e3, 1_000 and 0755."""
+    """A whole number, also as the text of a variable. Raises: ValueError for anything else, such as 1e3, 1_000 and 0755."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, str) and _WHOLE.fullmatch(value):
@@ -84,7 +84,7 @@ PATTERNS: dict[str, str] = {}
 
 
 class Misplaced(ValueError):
-    """What a validator says of one of the keys of a map, or with a hint of the value itself."""
+    """An error of a validator at one of the keys of a map, or with a hint."""
 
     def __init__(self, what: str, *keys: str, hint: str = "") -> None:
         super().__init__(what)

@@ -1,4 +1,4 @@
-"""How targets use images: which are used by none, and which lack a repository to be had from. Pure, but for manifests that are read."""
+"""Images that no target uses, and images without the repository that a target needs. Reads manifests, and is pure otherwise."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PLACEHOLDER_OWNER = "your-name"
 def images_without_repository(
     images: Mapping[str, ImageConfig], targets: Mapping[str, TargetConfig], source: Source
 ) -> list[ConfigError]:
-    """A mistake at each target that needs an image from a repository, where the image names none."""
+    """A mistake at each target that needs the repository of an image without one."""
     mistakes = []
     for name, config in targets.items():
         for image in _used(config, images) if config.repository_for else ():
@@ -37,7 +37,7 @@ def unused_images(
     folder: ProjectFolder,
     source: Source,
 ) -> list[ConfigError]:
-    """A warning for each image that is built and used by no target, the manifests of targets included.
+    """A warning for each built image that neither a target nor its manifests use.
 
     None where a target is of a kind that does not tell which images it uses.
     """

@@ -1,4 +1,4 @@
-"""Bytes to text that can be YAML, and what YAML's parser says in words that help. Pure."""
+"""Decoding of YAML files, and the parser's errors in plain words. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U000100
 _INDENT = "keys of one map begin in the same column"
 _QUOTE = "put quotes around text that begins with @, ` or %"
 _IN_QUOTES = "while scanning a quoted scalar"
-# What the parser says -> what it means, and what to do.
+# Message of the parser -> plain words, and a hint.
 _SAYINGS = {
     "mapping values are not allowed in this context": (
         "a key is not allowed here",
@@ -36,14 +36,14 @@ _SAYINGS = {
 
 
 def problem_in(text: str, at: Position, what: str, hint: str = "") -> ConfigError:
-    """A mistake at a position of a text."""
+    """An error at a position of a text."""
     lines = lines_of(text)
     shown = excerpt(lines, at, private_parts(lines).get(at.line - 1))
     return ConfigError(what, where=at.where, hint=hint, excerpt=shown, position=(at.line, at.column))
 
 
 def is_private(text: str, at: Position) -> bool:
-    """Whether what stands at a position is not to be repeated."""
+    """Whether the value at a position is private."""
     part = private_parts(lines_of(text)).get(at.line - 1)
     return part is not None and at.column > part.start
 
@@ -117,7 +117,7 @@ def _escaped(char: str) -> str:
 
 
 def load_documents(text: str) -> list[Any]:
-    """The documents of YAML that others write, in bounded memory.
+    """The documents of a YAML file of another tool, loaded in bounded memory.
 
     Raises: yaml.YAMLError where it is not YAML or is too much; ValueError for a date that is none.
     """

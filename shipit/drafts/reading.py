@@ -1,4 +1,4 @@
-"""Files of a project, read for suggestions: one that is missing, too large or no such file is as if it were empty."""
+"""Readers of project files. A missing, too large or invalid file counts as empty."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shipit.drafts.values import as_map
 from shipit.files import Unreadable, read_file
 
 MAX_BYTES = 1024 * 1024
-# A compose file that merges maps into each other grows by this much at most.
+# The most values of a file, aliases counted.
 _MOST_KEYS = 100_000
 
 
@@ -37,7 +37,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def read_yaml_as_text(path: Path) -> dict[str, Any]:
-    """The same with every scalar as the text that is written, so that `1.10` and `22:22` stay; merge keys are merged."""
+    """The map of a YAML file with every scalar as text, so that `1.10` and `22:22` stay; merge keys are merged."""
     text = read_text(path)
     try:
         check_bounds(text, max_nodes=_MOST_KEYS)
@@ -64,7 +64,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def _without_nulls(value: Any) -> Any:
-    """A tree without null characters, which an escape may bring and deploy.yml takes nowhere. Raises: RecursionError."""
+    """A tree without null characters, which an escape can contain and deploy.yml does not accept. Raises: RecursionError."""
     if isinstance(value, str):
         return value.replace("\0", "")
     if isinstance(value, list):
@@ -75,7 +75,7 @@ def _without_nulls(value: Any) -> Any:
 
 
 def _merged(value: Any, depth: int) -> Any:
-    """A tree whose merge keys (`<<`) are laid under the maps they stand in. Source: YAML's merge type."""
+    """A tree with its merge keys (`<<`) applied. Source: YAML's merge type."""
     if depth > 64:
         return None
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Values of files that other tools read, as the types that a draft needs; another type gives an empty value. Pure."""
+"""Values of other tools' files as the types that a draft needs. A value of another type gives an empty one. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shipit.drafts.files import Command
 
 
 def slug(text: str) -> str:
-    """Text as a name that deploy.yml takes: lower-case letters, digits and single `-`, beginning with a letter."""
+    """Text as a valid name of deploy.yml: lower-case letters, digits and single `-`, beginning with a letter."""
     cleaned = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     # A key that begins with x- is ignored by deploy.yml: it is the user's own.
     cleaned = re.sub(r"^x-+", "x", re.sub(r"^[^a-z]+", "", cleaned))[:50].strip("-")

@@ -41,5 +41,5 @@ def is_secret(name: str, value: str) -> bool:
 
 
 def _needs_variable(value: str) -> bool:
-    """Whether a value can't be had without a variable that has no default."""
+    """Whether a value needs a variable without a default."""
     return bool(re.search(r"(?<!\$)\$(\{[A-Za-z_][A-Za-z0-9_]*(:?\?[^}]*)?\}|[A-Za-z_])", value))

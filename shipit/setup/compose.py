@@ -1,4 +1,4 @@
-"""What a Compose file says: services that are built become images and processes. Pure but for reading.
+"""Facts from a Compose file: services with build: become images and processes.
 
 Source: Compose specification (05-services.md, build.md).
 """
@@ -21,7 +21,7 @@ NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.y
 _TAKEN = frozenset(
     {"build", "image", "command", "entrypoint", "ports", "expose", "environment", "env_file", "profiles"}
 )
-# What has no meaning for a deploy, or is the default there.
+# Keys without a meaning for a deploy.
 _NOTHING_TO_SAY = frozenset(
     {
         "container_name",
@@ -41,7 +41,7 @@ _NOTHING_TO_SAY = frozenset(
 
 
 def read_compose(root: Path) -> FileFacts:
-    """The first Compose file of the project, as Compose looks for it; else one whose name says production."""
+    """The Compose file that Compose would use; else one for production."""
     others = sorted(
         path.name
         for pattern in ("compose*.y*ml", "docker-compose*.y*ml")
@@ -147,7 +147,7 @@ def _process(name: str, service: Mapping[str, Any], build: Build) -> Process:
 
 
 def _command(service: Mapping[str, Any]) -> Command:
-    """Entrypoint and command as argv. Compose splits text into words; a shell that is needed stands in it."""
+    """Entrypoint and command as argv. Compose splits text into words, and runs no shell."""
     words: list[str] = []
     for key in ("entrypoint", "command"):
         value = as_command(service.get(key))
@@ -159,7 +159,7 @@ def _command(service: Mapping[str, Any]) -> Command:
 
 
 def _health(service: Mapping[str, Any]) -> str:
-    """The path of a health check that asks this very container over HTTP."""
+    """The path of an HTTP health check of the container itself."""
     test = as_map(service.get("healthcheck")).get("test")
     text = " ".join(map(str, test)) if isinstance(test, list) else as_text(test)
     match = re.search(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::\d+)?(/[^\s\"'|;]*)", text)
@@ -167,7 +167,7 @@ def _health(service: Mapping[str, Any]) -> str:
 
 
 def _variables(root: Path, service: Mapping[str, Any]) -> tuple[dict[str, str | None], list[str], list[str]]:
-    """The variables of a service, the files they come from, and what is missing of them."""
+    """The variables of a service, their files, and a TODO for each missing file."""
     found: dict[str, str | None] = {}
     files: list[str] = []
     missing: list[str] = []
@@ -203,7 +203,7 @@ def _differing(
 
 
 def _not_taken(name: str, service: Mapping[str, Any]) -> Iterator[str]:
-    """Keys of a service that nothing here stands for."""
+    """A TODO for the keys of a service that deploy.yml has no equivalent for."""
     taken = _TAKEN | _NOTHING_TO_SAY | ({"healthcheck"} if _health(service) else set())
     taken |= {"deploy"} if set(as_map(service.get("deploy"))) <= {"replicas"} else set()
     left = [key for key in service if key not in taken and not key.startswith("x-")]
@@ -221,7 +221,7 @@ def _profiles(service: Mapping[str, Any]) -> str:
 
 
 def _repository(image: str) -> str:
-    """The repository of a service's image, where it names one that can be pushed to."""
+    """The repository of a service's image, when it has an owner; empty otherwise."""
     text = _default(image).partition("@")[0]
     head, _, tail = text.rpartition(":")
     name = head if head and "/" not in tail else text
@@ -234,7 +234,7 @@ def _default(text: str) -> str:
 
 
 def _interpolated(value: str) -> str:
-    """A value of Compose as one of deploy.yml: `$NAME` in braces, `$$` for a dollar sign."""
+    """A value of Compose in the syntax of deploy.yml: `$NAME` becomes `${NAME}`, `$$` becomes `$`."""
     return re.sub(
         r"\$\$(?!\{)|(?<!\$)\$([A-Za-z_][A-Za-z0-9_]*)", lambda match: f"${{{match[1]}}}" if match[1] else "$", value
     )

@@ -1,4 +1,4 @@
-"""Dockerfiles in a project, and which of them are images of the app. Reads only."""
+"""The Dockerfiles of a project that build images of the app. Reads only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shipit.drafts.values import listed, slug
 _NAME = re.compile(
     r"(?:Dockerfile|Containerfile)(?:[.-](?P<suffix>.+))?|(?P<prefix>.+)\.(?:[Dd]ockerfile|[Cc]ontainerfile)"
 )
-# Names of stages and suffixes of Dockerfiles that are not what production runs.
+# Suffixes of Dockerfiles that are not for production.
 _NOT_PRODUCTION = frozenset(
     [
         "bak",
@@ -83,7 +83,7 @@ _MOST_NAMED = 10
 
 
 def read_dockerfiles(root: Path, known: frozenset[str]) -> FileFacts:
-    """Images of the Dockerfiles that no other file names; `known` are those that are named, relative to `root`.
+    """Images of the Dockerfiles that no other file names. `known`: those that are named, relative to `root`.
 
     Folders are looked into two deep. Where other files name images, a Dockerfile of a folder is only mentioned.
     """
@@ -108,7 +108,7 @@ def _is_dockerfile(path: Path) -> bool:
 
 
 def _chosen(files: list[str], *, has_others: bool) -> tuple[dict[str, str], list[str]]:
-    """File -> the name that it gives its image, empty for the main one; and the files that are left out."""
+    """File -> name of its image, empty for the main one; and the files that are not used."""
     names = {file: _name_in(file) for file in files}
     left = [file for file, name in names.items() if _parts(name) & _NOT_PRODUCTION]
     kept = {file: name for file, name in names.items() if file not in left}

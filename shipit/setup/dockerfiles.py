@@ -1,4 +1,4 @@
-"""Dockerfiles for apps that have none, and what to leave out of their contexts. Pure."""
+"""Drafts of a Dockerfile and of a .dockerignore. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 from shipit.drafts.files import Runtime
 
-# What no image should hold, whatever the app.
+# Files that no image should contain.
 SECRET_FILES = (".git", ".env", ".env.*", "deploy.yml")
 _LEFT_OUT = ("node_modules", "__pycache__", "*.pyc", ".venv", "tmp", "log")
 
@@ -81,7 +81,7 @@ _PYTHON_INSTALLS = {
 
 
 def dockerfile_for(runtime: Runtime, *, app: str, web: str, static_folder: str) -> str:
-    """A Dockerfile for the language found; empty where it is not known. `web` is the Procfile's command, if any."""
+    """A Dockerfile for a language; empty when the language is unknown. `web` is the command of the Procfile, if any."""
     version = runtime.version or _VERSIONS.get(runtime.language, "")
     if runtime.language == "node":
         files, install = _NODE_INSTALLS.get(runtime.lock, ("package*.json", "npm install --omit=dev"))
@@ -98,7 +98,7 @@ def dockerfile_for(runtime: Runtime, *, app: str, web: str, static_folder: str) 
 
 
 def ignore_file(*, dockerfile: str, is_new: bool) -> str:
-    """A .dockerignore; for a Dockerfile that is there already it leaves out only secrets and what nobody copies.
+    """A .dockerignore. For an existing Dockerfile it lists secrets only, and nothing that the Dockerfile copies.
 
     A name that the Dockerfile mentions stays in the context.
     """

@@ -1,4 +1,4 @@
-"""What fly.toml says. Pure but for reading.
+"""Facts from fly.toml.
 
 Source: fly.io/docs/reference/configuration.
 """
@@ -16,7 +16,7 @@ from shipit.drafts.values import as_list, as_map, as_port, as_text, listed, slug
 from shipit.drafts.variables import sorted_variables
 
 _TAKEN = frozenset({"app", "build", "env", "processes", "http_service", "services", "deploy"})
-# Where and on what it runs is for the new place to say.
+# Settings of the machine, which the new place has its own for.
 _NOTHING_TO_SAY = frozenset({"primary_region", "vm", "kill_signal", "kill_timeout", "console_command"})
 
 
@@ -82,7 +82,7 @@ def _served(data: Mapping[str, Any]) -> tuple[int, str]:
 
 
 def _serving(data: Mapping[str, Any], commands: Mapping[str, str]) -> str:
-    """The process that requests go to."""
+    """The process that serves requests."""
     named = [str(item) for item in as_list(as_map(data.get("http_service")).get("processes"))]
     return next((name for name in (*named, "web", "app") if name in commands), next(iter(commands), "app"))
 

@@ -1,4 +1,4 @@
-"""What the files of a project say together. Reads only; a file that can't be read counts as empty."""
+"""Facts from all files of a project. Reads only; an unreadable file counts as empty."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Found(NamedTuple):
 
 
 class _Files(NamedTuple):
-    """What each file says. `kinds` are files that belong to a kind of target, such as heroku.yml."""
+    """Facts by file. `kinds`: those of files that belong to a kind of target, such as heroku.yml."""
 
     compose: FileFacts
     skaffold: FileFacts
@@ -110,7 +110,7 @@ def _project(root: Path, files: _Files, remotes: Sequence[Remote], detections: S
 def _with_dockerfile_facts(
     root: Path, processes: Mapping[str, Process], process_images: Mapping[str, str], images: Mapping[str, Build]
 ) -> tuple[dict[str, Process], list[str]]:
-    """The processes with the ports that their Dockerfiles expose, and what their entrypoints mean for commands."""
+    """The processes with the ports that their Dockerfiles expose, and a TODO for each command that replaces an entrypoint."""
     found: dict[str, Process] = {}
     todo: list[str] = []
     for name, process in processes.items():
@@ -130,7 +130,7 @@ def _with_dockerfile_facts(
 
 
 def _stages_before_the_last(root: Path, images: Mapping[str, Build]) -> Iterator[str]:
-    """Images whose stage is not the last of their Dockerfile: it may be the one for development."""
+    """A TODO for each image whose stage is not the last one of its Dockerfile: it may be for development."""
     for name, build in images.items():
         stages = image_facts(read_text(root / build.file), build.stage, dict(build.args)).stages
         if build.stage and stages and stages[-1] != build.stage.lower():

@@ -78,7 +78,7 @@ def _has_other_image(one: Process, other: Process, names: Mapping[Build | None, 
 def join_variables(
     sources: Iterable[FileFacts], processes: Mapping[str, Process]
 ) -> tuple[Pairs, tuple[str, ...], tuple[str, ...]]:
-    """Variables, names of secrets and dotenv files; what one file calls a secret is one. PORT is set by shipit."""
+    """Variables, names of secrets and dotenv files. A variable that one file has as a secret is a secret. PORT is set by shipit."""
     env: dict[str, str] = {}
     secrets: dict[str, None] = {}
     dotenv: dict[str, None] = {}
@@ -100,7 +100,7 @@ def join_repositories(
     images: Mapping[str, Build],
     in_manifests: tuple[str, ...],
 ) -> tuple[dict[str, str], list[str]]:
-    """Image -> repository, as far as a file names one; and what is no repository."""
+    """Image -> repository, when a file names one; and a TODO for each invalid repository."""
     found: dict[str, str] = {}
     refused: list[str] = []
     for file in sources:
@@ -123,7 +123,7 @@ def join_repositories(
 
 
 def _parsed(text: str) -> str:
-    """A repository as deploy.yml writes it; empty for what is none, or has a tag."""
+    """A repository in the form of deploy.yml; empty when it is invalid or has a tag."""
     try:
         reference = parse_reference(text)
     except ShipitError:

@@ -1,4 +1,4 @@
-"""What Kamal's config/deploy.yml says. Pure but for reading.
+"""Facts from Kamal's config/deploy.yml.
 
 Source: kamal-deploy.org/docs/configuration.
 """

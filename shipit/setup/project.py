@@ -13,7 +13,7 @@ from shipit.drafts.values import as_map, as_text, slug
 
 
 def read_remotes(root: Path) -> list[Remote]:
-    """The remotes of the git repository, from its own file."""
+    """The remotes of the git repository, from .git/config."""
     for folder in (root, *root.resolve().parents):
         if (folder / ".git").exists():
             text = read_text(folder / ".git" / "config")

@@ -1,4 +1,4 @@
-"""What skaffold.yaml says. Pure but for reading.
+"""Facts from skaffold.yaml.
 
 Source: skaffold.dev/docs/references/yaml.
 """
@@ -73,7 +73,7 @@ def _raw_manifests(data: Mapping[str, Any]) -> list[Any]:
 
 
 def _folder(root: Path, pattern: str) -> str:
-    """The file that a manifest's path names, or the folder that its pattern is of; empty where there is none."""
+    """The file of a path, or the folder of a pattern; empty when it does not exist."""
     if not pattern or pattern.startswith(("/", "../", "http")):
         return ""
     if (root / pattern).is_file():

@@ -1,4 +1,4 @@
-"""What a Dockerfile says about the image it makes: its ports and whether it has an entrypoint. Pure."""
+"""Facts from a Dockerfile: the ports of the image, its stages, and whether it has an entrypoint. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Stage(NamedTuple):
 
 
 def image_facts(text: str, stage: str, args: Mapping[str, str]) -> ImageFacts:
-    """Facts of the image that a stage, or the last one, makes; stages that it is built on count, too.
+    """Facts of the image of a stage, or of the last stage, including the stages that it is based on.
 
     A Dockerfile that can't be read has none.
     """
@@ -71,7 +71,7 @@ def _split(dockerfile: Dockerfile) -> tuple[tuple[Instruction, ...], list[_Stage
 
 
 def _chain(stages: list[_Stage], name: str) -> Iterator[_Stage]:
-    """The stage of a name, or the last one, and those that it is built on, one after the other."""
+    """The stage of a name, or the last one, followed by the stages that it is based on."""
     indexes = [index for index, stage in enumerate(stages) if not name or name.lower() == stage.name]
     index = indexes[-1] if indexes else len(stages) - 1
     while index >= 0:

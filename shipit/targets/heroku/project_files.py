@@ -1,4 +1,4 @@
-"""What heroku.yml, Procfile and app.json say. Pure but for reading.
+"""Facts from heroku.yml, Procfile and app.json.
 
 Source: devcenter.heroku.com, "Building Docker Images with heroku.yml", "The Procfile", "app.json Schema".
 """
@@ -16,7 +16,7 @@ from shipit.drafts.reading import read_json, read_text, read_yaml, read_yaml_as_
 from shipit.drafts.values import as_list, as_map, as_text, listed, slug
 from shipit.drafts.variables import sorted_variables
 
-# A process type that deploy.yml takes: a key that begins with x- is the user's own there.
+# A process type of deploy.yml, where a key that begins with x- is the user's own.
 _PROCESS = re.compile(r"(?!x-)[-A-Za-z0-9_]{1,128}")
 
 

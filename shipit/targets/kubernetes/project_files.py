@@ -1,4 +1,4 @@
-"""Kubernetes objects in a project: manifests that can be applied as they are, charts and overlays that can't. Reads only."""
+"""Kubernetes objects of a project: manifests that can be applied, and charts and kustomizations that need rendering. Reads only."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SKIPPED = frozenset({"node_modules", "vendor", "test", "tests", "examples", "te
 
 
 def read_cluster_files(root: Path) -> FileFacts:
-    """Folders that hold Kubernetes objects and nothing else that is YAML; charts and kustomizations as things to do."""
+    """Folders whose YAML files are all Kubernetes objects; and a TODO for each chart and kustomization."""
     folders = [f"{name}/" for name in _FOLDERS if _holds_objects(root / name)]
     charts = sorted(path.parent.relative_to(root).as_posix() for path in _below(root, "Chart.yaml"))
     overlays = sorted(path.parent.relative_to(root).as_posix() for path in _below(root, "kustomization.y*ml"))

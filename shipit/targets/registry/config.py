@@ -65,7 +65,7 @@ class RegistryConfig(TargetConfig):
         ]
         for key in ("readme", "keep_tags"):
             if elsewhere and getattr(self, key) is not None:
-                what = f"works on Docker Hub only, and {elsewhere[0]} is not"
+                what = f"works on Docker Hub only, and not for {elsewhere[0]}"
                 problems.append(here((key,), what, "leave it out, or name the images on Docker Hub under images:"))
         if self.readme is not None and (what := _unusable(folder, self.readme)):
             problems.append(here(("readme",), f"{self.readme} {what}", "paths are relative to deploy.yml"))
