@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import posixpath
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import IO
 
@@ -21,6 +21,7 @@ from shipit.image.manifest import MAX_CONFIG_BYTES, Compression, InvalidManifest
 from shipit.image.store.cache_files import cache_errors
 from shipit.image.store.content_store import ContentStore
 from shipit.json_text import parse_json
+from shipit.printable import human_bytes
 
 _BLOCK = 1024 * 1024
 _MISMATCH = "the engine's export has a layer that does not match its digest"
@@ -51,11 +52,22 @@ def _brought(
     engine: Engine, image: str, store: ContentStore, known: Mapping[Digest, Layer]
 ) -> tuple[bytes, tuple[Layer, ...]]:
     with store.scratch_file() as (file, _):
-        for chunk in engine.save(image):
+        for chunk in bounded(engine.save(image), store.limits.exported, str(engine.address)):
             with cache_errors(store.root):
                 file.write(chunk)
         file.seek(0)
         return read_saved(file, store, known, str(engine.address))
+
+
+def bounded(chunks: Iterable[bytes], most_bytes: int, where: str) -> Iterator[bytes]:
+    """The same chunks. Raises: BuildError once they are more than `most_bytes`: an engine could fill the disk."""
+    left = most_bytes
+    for chunk in chunks:
+        left -= len(chunk)
+        if left < 0:
+            what = f"the engine's export of the image is larger than {human_bytes(most_bytes)}"
+            raise BuildError(what, where=where, hint="make the image smaller, or set SHIPIT_UNPACK_MAX to more")
+        yield chunk
 
 
 def read_saved(

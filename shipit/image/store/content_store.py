@@ -36,6 +36,9 @@ GIB = 1024**3
 Identity = tuple[int, int, int]
 
 
+_LARGEST = 64 * GIB
+
+
 @dataclass(frozen=True)
 class Limits:
     """Limits in bytes, of the cache and of the unpacked size of one layer; None for the default."""
@@ -45,7 +48,12 @@ class Limits:
 
     def unpacked(self, packed_bytes: int) -> int:
         """The most bytes that a layer may unpack to: 100 times its size, at least 1 GiB and at most 64 GiB."""
-        return self.unpacked_bytes or min(max(100 * packed_bytes, GIB), 64 * GIB)
+        return self.unpacked_bytes or min(max(100 * packed_bytes, GIB), _LARGEST)
+
+    @property
+    def exported(self) -> int:
+        """The most bytes that an engine's export of an image may have: 64 GiB, or the limit of one layer if that is more."""
+        return max(self.unpacked_bytes or 0, _LARGEST)
 
 
 class ContentStore:

@@ -14,7 +14,7 @@ import pytest
 
 from shipit.digest import Digest
 from shipit.errors import BuildError
-from shipit.image.engine.export import read_archive, read_saved
+from shipit.image.engine.export import bounded, read_archive, read_saved
 from shipit.image.image import Layer
 from shipit.image.store.content_store import ContentStore
 from tests.image.hostile import tar_of
@@ -125,6 +125,14 @@ def test_an_archive_that_no_engine_writes_is_an_error(store: ContentStore, data:
     with pytest.raises(BuildError, match="the engine's export") as caught:
         read_saved(io.BytesIO(data), store, {}, "the engine")
     assert "\n" not in caught.value.what
+
+
+def test_an_export_without_end_is_an_error_before_it_fills_the_disk() -> None:
+    endless = iter(lambda: bytes(1024), None)
+    with pytest.raises(BuildError, match=r"the engine's export of the image is larger than 10\.0 KiB") as caught:
+        list(bounded(endless, 10 * 1024, "the engine"))
+    assert "SHIPIT_UNPACK_MAX" in caught.value.hint
+    assert list(bounded([b"ab", b"c"], 3, "the engine")) == [b"ab", b"c"]
 
 
 def test_a_zstd_layer_is_not_remembered_by_its_diff_id(store: ContentStore) -> None:
