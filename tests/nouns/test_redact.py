@@ -124,7 +124,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     ),
     "quoted-printable": lambda text: quopri.encodestring(raw(text)).decode(),
     "every byte in quoted-printable": lambda text: "".join(f"={byte:02X}" for byte in raw(text)),
-    "quoted-printable in lines": lambda text: quopri.encodestring(b"~" * 70 + raw(text)).decode().lstrip("~"),
+    "quoted-printable in lines": lambda text: quopri.encodestring(b"~" * 70 + raw(text)).decode()[70:],
     "upper case": str.upper,
     "lower case": str.lower,
     "base64 in a query": lambda text: urllib.parse.quote(base64.b64encode(raw(text)).decode(), safe=""),
