@@ -1,4 +1,4 @@
-"""Answers that are not as Heroku's should be: each is told by its request and field, or does no harm."""
+"""Unexpected answers of Heroku: the error names the request and the field, or nothing happens."""
 
 from __future__ import annotations
 
@@ -102,7 +102,9 @@ ODD: tuple[Any, ...] = (
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_every_field_of_every_answer_may_be_anything(tmp_path: Path, heroku: Altered, question: str) -> None:
+def test_an_unexpected_value_in_any_field_is_an_error_or_harmless(
+    tmp_path: Path, heroku: Altered, question: str
+) -> None:
     heroku.path = f"/apps/shop-prod{question}"
     true = body_of(heroku, tmp_path)
     where = f"GET {heroku.host}{heroku.path}"
@@ -178,7 +180,9 @@ PAGE = b"<html><h1>503 Service Unavailable</h1></html>"
         ),
     ],
 )
-def test_what_is_no_answer_of_the_api(tmp_path: Path, heroku: Altered, response: Response, what: str) -> None:
+def test_an_answer_that_is_not_json_of_the_api_is_an_error(
+    tmp_path: Path, heroku: Altered, response: Response, what: str
+) -> None:
     heroku.alter = lambda true: response
     made = run(tmp_path, heroku)
     with pytest.raises(RemoteError) as found:

@@ -1,4 +1,4 @@
-"""Steps that go to JSON and are applied in a process that knows nothing else: deploys, rollbacks, and what undoes a failure."""
+"""Steps applied from their JSON in a fresh process: deploys, rollbacks, and what undoes a failure."""
 
 from __future__ import annotations
 

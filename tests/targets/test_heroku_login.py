@@ -1,4 +1,4 @@
-"""`shipit login heroku`: whose token is in use and where it comes from, or what to do."""
+"""`shipit login heroku`: the account and the source of the token, or what to do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from shipit.rehearsal.heroku import HerokuStandIn
 from tests.shipit import Shipit
 
 
-def test_a_token_that_heroku_takes_is_told_with_its_origin(shipit: Shipit, heroku: HerokuStandIn) -> None:
+def test_login_shows_the_account_and_the_source_of_a_valid_token(shipit: Shipit, heroku: HerokuStandIn) -> None:
     done = shipit.run("login", "heroku")
     assert done.returncode == 0, done.stderr
     assert "heroku takes the token of " in done.stdout and ", from HEROKU_API_KEY" in done.stdout

@@ -1,4 +1,4 @@
-"""Netrc files as people have them, and what of them is Heroku's."""
+"""Netrc files as people have them, and the token of Heroku in them."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_only_what_follows_the_machine_is_its_password(words: list[str]) -> None
         assert find_password(" ".join(words).encode(), HOST) == ""
 
 
-def test_what_is_no_file_holds_no_token(tmp_path: Path) -> None:
+def test_a_netrc_that_is_not_a_regular_file_gives_no_token(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / ".netrc")
     assert find_token(environment(tmp_path)) is None
     assert find_token(environment(tmp_path, NETRC="/dev/zero")) is None
@@ -108,7 +108,7 @@ def test_another_api_gets_no_token_that_was_kept_for_heroku(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "{}", '{"account": 7}', "\xff", ""])
-def test_a_broken_note_of_the_cli_is_no_token(tmp_path: Path, text: str) -> None:
+def test_an_invalid_login_file_of_the_cli_gives_no_token(tmp_path: Path, text: str) -> None:
     state = tmp_path / ".local/share/heroku/login.json"
     state.parent.mkdir(parents=True)
     state.write_bytes(text.encode("latin-1"))

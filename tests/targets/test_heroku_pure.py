@@ -234,5 +234,5 @@ LOCKED = observed()._replace(releases=(ReleaseFacts("1", 1, "succeeded", is_elig
         "after-a-failed-one",
     ],
 )
-def test_the_way_back(before: HerokuObserved, now: HerokuObserved, expected: list[str]) -> None:
+def test_rollback_plans(before: HerokuObserved, now: HerokuObserved, expected: list[str]) -> None:
     assert [step.summary for step in plan_rollback(before, now, {"web": NEW}, ["MODE"])] == expected

@@ -1,4 +1,4 @@
-"""Releases that fail, that are somebody else's, and that are tried again: what is said of them, and what Heroku does."""
+"""Releases that fail, that somebody else made, and that are repeated: the messages, and what Heroku does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may pass at Heroku is borne until the deadline, within its rate limit; and two deploys at once make one release."""
+"""Temporary errors of Heroku are retried until the deadline, within its rate limit; two deploys at once make one release."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_an_api_that_is_away_while_a_release_is_followed(place: HerokuPlace, nam
     assert away(place).asked < 80
 
 
-def test_a_rate_limit_without_a_time_is_waited_out(place: HerokuPlace) -> None:
+def test_a_429_without_retry_after_is_retried_after_ten_seconds(place: HerokuPlace) -> None:
     away(place).fault = Response(429, b'{"id": "rate_limit", "message": "Slow down."}')
     away(place).after_patch_s = 1.0
     done = place.deploy("one", more=MIGRATE)
@@ -81,7 +81,7 @@ def test_a_rate_limit_without_a_time_is_waited_out(place: HerokuPlace) -> None:
     assert any(event.pause_s == 10.0 for event in done.retried)
 
 
-def test_an_api_that_stays_away_is_told_at_the_deadline(place: HerokuPlace) -> None:
+def test_an_api_that_stays_away_fails_at_the_deadline_with_its_error(place: HerokuPlace) -> None:
     away(place).after_patch_s = 60.0
     failed = place.deploy("one", more=MIGRATE, target=", timeout: 3s")
     assert failed.code == 1
@@ -138,14 +138,14 @@ def test_the_budget_is_spent_fast_at_first_and_then_by_the_second() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "-5", "1e3", "٣", "9" * 5000, "12.5"])
-def test_a_header_that_tells_no_number_changes_nothing(text: str) -> None:
+def test_a_rate_limit_header_that_is_not_a_number_is_ignored(text: str) -> None:
     told: list[Event] = []
     budget = RequestBudget(FakeClock(), told.append)
     budget.update(text)
     assert told == [] and budget.spend() == 0.0
 
 
-def test_few_requests_left_are_told_once_and_saved(tmp_path: Path) -> None:
+def test_few_requests_left_warn_once_and_slow_down(tmp_path: Path) -> None:
     clock, told = FakeClock(), list[Event]()
     budget = RequestBudget(clock, told.append)
     for left in ("4000", "199", "150", "100"):

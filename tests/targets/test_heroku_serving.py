@@ -1,4 +1,4 @@
-"""Whether what was deployed serves: dynos, the app's own answer, and what is said when nothing does."""
+"""Health of an app: dynos, the probe of its URL, and the messages when nothing serves."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def place(tmp_path: Path) -> Iterator[HerokuPlace]:
         yield made
 
 
-def test_a_web_that_is_scaled_to_zero_is_said(place: HerokuPlace) -> None:
+def test_a_web_that_is_scaled_to_zero_is_a_warning(place: HerokuPlace) -> None:
     target = ", processes: {web: {quantity: 0}}"
     for state in ("healthy", "unchanged"):
         done = place.deploy("one", target=target)
@@ -32,7 +32,7 @@ def test_a_web_that_is_scaled_to_zero_is_said(place: HerokuPlace) -> None:
         assert done.warnings == ["web is scaled to 0 dynos: nothing serves. heroku ps:scale web=1 --app shop-prod"]
 
 
-def test_maintenance_mode_is_said_and_not_probed(place: HerokuPlace) -> None:
+def test_maintenance_mode_is_a_warning_and_not_probed(place: HerokuPlace) -> None:
     place.app.maintenance, place.runner.web_status = True, 503
     done = place.deploy("one", target=", health: /healthz")
     assert (done.code, done.finished.reason) == (0, "v2: web 1 up, in maintenance mode")
@@ -82,7 +82,7 @@ def test_an_unchanged_app_that_stopped_to_answer_is_a_failure(place: HerokuPlace
         (", health: x", ("health",)),
     ],
 )
-def test_health_where_nothing_is_asked(place: HerokuPlace, target: str, keys: Keys) -> None:
+def test_health_without_a_web_process_is_an_error(place: HerokuPlace, target: str, keys: Keys) -> None:
     with pytest.raises(ConfigErrors) as found:
         place.deploy("one", target=target)
     assert [problem.path for problem in found.value.problems] == [".".join(map(str, ("targets", "heroku", *keys)))]

@@ -1,4 +1,4 @@
-"""Config vars and process types: changed together with images, taken out again, and changed by somebody else."""
+"""Config vars and process types: changed together with images, removed, and changed by somebody else."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_images_are_known_from_releases_where_the_formation_names_none(tmp_path:
         assert place.deploy("one", more="release: [migrate]", target=target).finished.state == "unchanged"
 
 
-def test_an_image_that_nobody_tells_is_not_claimed(tmp_path: Path) -> None:
+def test_an_unknown_image_is_a_failure(tmp_path: Path) -> None:
     with heroku_place(tmp_path / "project", names_images=False) as place:
         assert place.deploy("one").code == 0
         for row in place.app.releases:

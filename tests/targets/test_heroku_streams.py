@@ -1,4 +1,4 @@
-"""Release output and logs: bounded in memory and time, asked for only where Heroku's streams can be, and without a token."""
+"""Release output and logs: bounded in memory and time, requested from trusted URLs only, and without a token."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_lines_however_they_are_cut() -> None:
         assert list(lines.tail) == ["one", "", "two é", "three"]
 
 
-def test_a_line_without_an_end_is_told_by_its_size() -> None:
+def test_a_line_without_an_end_is_replaced_by_its_size() -> None:
     lines = Lines()
     assert list(lines.feed(b"before\n" + b"x" * LONGEST_LINE)) == ["before"]
     assert list(lines.feed(b"y")) == []
@@ -185,7 +185,9 @@ def test_where_a_stream_is_followed(url: str, base: str, is_followed: bool) -> N
     assert is_trusted_url(url, base) is is_followed
 
 
-def test_a_session_elsewhere_is_not_asked(tmp_path_factory: pytest.TempPathFactory, streams: Streams) -> None:
+def test_a_log_session_at_a_private_address_is_not_requested(
+    tmp_path_factory: pytest.TempPathFactory, streams: Streams
+) -> None:
     asking = client(streams, environment(tmp_path_factory.mktemp("home")), Clock(), 60)
     streams.log_url = "http://169.254.169.254/latest/meta-data/"
     assert recent_logs(asking) == []

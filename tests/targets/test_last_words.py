@@ -1,4 +1,4 @@
-"""What a crashed dyno wrote is told, and nothing of what ran before it."""
+"""The last lines of a crashed dyno, without those of earlier runs."""
 
 from __future__ import annotations
 
