@@ -10,15 +10,9 @@ import pytest
 from shipit.digest import Digest
 from shipit.http.fields import Field
 from shipit.release import Seen, State
+from shipit.targets.heroku.answers import parse_process, parse_release
 from shipit.targets.heroku.judge import judge_heroku
-from shipit.targets.heroku.observed import (
-    DynoFacts,
-    HerokuObserved,
-    ProcessFacts,
-    ReleaseFacts,
-    parse_process,
-    parse_release,
-)
+from shipit.targets.heroku.observed import DynoFacts, HerokuObserved, ProcessFacts, ReleaseFacts
 from shipit.targets.heroku.plan import plan_heroku
 from shipit.targets.heroku.plan_rollback import plan_rollback
 from shipit.targets.heroku.steps import DynoScale, ReleaseImages, Scale, SetConfig

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from shipit.digest import Digest
 from shipit.errors import RemoteError
 from shipit.events import Event, Warned
+from shipit.targets.heroku.answers import parse_release
 from shipit.targets.heroku.changes import Changes, is_rollback_to, newest_version
 from shipit.targets.heroku.descriptions import changes_images, has_released
 from shipit.targets.heroku.follow import LISTED_S
-from shipit.targets.heroku.observed import RELEASE, ReleaseFacts, parse_release
+from shipit.targets.heroku.observed import RELEASE, ReleaseFacts
 from shipit.targets.heroku.reading import AppAnswers
 from shipit.targets.heroku.retry import write_once
 from shipit.targets.heroku.steps import ReleaseImages, RemoveProcess, RollBack

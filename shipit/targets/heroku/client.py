@@ -13,11 +13,7 @@ from shipit.clock import Deadline
 from shipit.digest import Digest
 from shipit.http.fields import Field
 from shipit.http.retry import ATTEMPTS, retrying
-from shipit.targets.heroku.observed import (
-    AppFacts,
-    DynoFacts,
-    ProcessFacts,
-    ReleaseFacts,
+from shipit.targets.heroku.answers import (
     parse_app,
     parse_config,
     parse_dyno,
@@ -25,6 +21,7 @@ from shipit.targets.heroku.observed import (
     parse_release,
     parse_releases,
 )
+from shipit.targets.heroku.observed import AppFacts, DynoFacts, ProcessFacts, ReleaseFacts
 from shipit.targets.heroku.steps import DynoScale
 from shipit.targets.heroku.wire import JSON, HerokuWire, Reply
 
