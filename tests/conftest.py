@@ -45,6 +45,9 @@ settings.register_profile("fast", max_examples=20, deadline=None)
 settings.register_profile("deep", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
+# Its assertions show values, as those of test modules do.
+pytest.register_assert_rewrite("shipit.testing.contract")
+
 
 # Fixture -> the marker of the tests that use it.
 _MARKERS = {

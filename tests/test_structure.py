@@ -66,6 +66,7 @@ ALLOWED = {
     "pipeline": {"targets", "delivery", "registry", "image", "docker", "http", "config"},
     "report": set(),
     "rehearsal": {"report", "pipeline", "targets", "delivery", "registry", "image", "docker", "http", "config"},
+    "testing": {"pipeline", "targets", "delivery", "config"},
     "setup": {"image", "config", "drafts"},
     "cli": {
         "setup",

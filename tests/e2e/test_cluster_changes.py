@@ -20,8 +20,8 @@ from shipit.pipeline.prepare import observe_target, prepare
 from shipit.pipeline.run import Run
 from shipit.targets.base import reverts
 from shipit.targets.kubernetes.steps import RestoreSecret
+from shipit.testing.fresh_process import apply_in_fresh_process
 from tests import runs
-from tests.fresh_process import apply_in_fresh_process
 from tests.servers.cluster import PAUSE, Cluster
 
 pytestmark = pytest.mark.cluster

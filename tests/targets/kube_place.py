@@ -15,8 +15,8 @@ from shipit.pipeline.prepare import prepare
 from shipit.pipeline.run import Run
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.release import Release, Step
+from shipit.testing.fresh_process import Outcome, apply_in_fresh_process
 from tests import runs
-from tests.fresh_process import Outcome, apply_in_fresh_process
 from tests.servers.kube_api import KubeApi
 
 TEXT = """\

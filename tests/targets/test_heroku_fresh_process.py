@@ -16,7 +16,7 @@ from shipit.release import Release, Step
 from shipit.targets.base import reverts
 from shipit.targets.heroku.observed import HerokuObserved
 from shipit.targets.heroku.steps import RestoreConfig, RollBack
-from tests.fresh_process import Outcome, apply_in_fresh_process
+from shipit.testing.fresh_process import Outcome, apply_in_fresh_process
 from tests.targets.heroku_place import HerokuPlace, heroku_place
 
 FIRST, SECOND = "canary-first-4711", "canary-second-4712"

@@ -1,4 +1,4 @@
-"""Steps applied in another process, from their JSON: it has deploy.yml, the environment, and nothing of the process that planned."""
+"""Applies steps in a fresh process, from their JSON: it has deploy.yml and the environment, and nothing of the planner."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ from shipit.events import Event
 from shipit.pipeline.run import Run
 from shipit.record import from_json, to_json
 from shipit.release import Release, Step
-from shipit.targets.kinds import KindModels, create_target
-
-ROOT = Path(__file__).parent.parent
+from shipit.targets.kinds import KindModels, create_target, load_steps
 
 
 class Outcome(NamedTuple):
@@ -42,9 +40,9 @@ def apply_in_fresh_process(
         "release": to_json(release),
     }
     done = subprocess.run(
-        [sys.executable, "-m", "tests.fresh_process"],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        [sys.executable, "-m", "shipit.testing.fresh_process"],
+        cwd=folder,
+        env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
         input=json.dumps(job),
         capture_output=True,
         text=True,
@@ -57,11 +55,12 @@ def apply_in_fresh_process(
 
 def _apply(job: Mapping[str, Any]) -> Outcome:
     folder = Path(job["folder"])
-    surroundings = ProcessEnvironment(job["variables"], folder, folder)
-    project = load_project(folder / "deploy.yml", surroundings, KindModels())
-    target = create_target(job["target"], project.targets[job["target"]], project, surroundings)
+    load_steps()
+    environment = ProcessEnvironment(job["variables"], folder, folder)
+    project = load_project(folder / "deploy.yml", environment, KindModels())
+    target = create_target(job["target"], project.targets[job["target"]], project, environment)
     events: list[Event] = []
-    with Run(project, [target], surroundings, Clock(), lambda envelope: events.append(envelope.event)) as run:
+    with Run(project, [target], environment, Clock(), lambda envelope: events.append(envelope.event)) as run:
         run.read_secrets()
         session = run.session(target, from_json(Release, job["release"]))
         try:
@@ -73,4 +72,4 @@ def _apply(job: Mapping[str, Any]) -> Outcome:
 
 
 if __name__ == "__main__":
-    print(json.dumps(_apply(json.load(sys.stdin))._asdict()))
+    sys.stdout.write(json.dumps(_apply(json.load(sys.stdin))._asdict()))

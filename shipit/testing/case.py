@@ -1,0 +1,83 @@
+"""One kind of target with a place of its own, as the contract needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from shipit.clock import Clock
+from shipit.config.load import load_project
+from shipit.config.process_environment import ProcessEnvironment
+from shipit.events import Event
+from shipit.pipeline.run import Run
+from shipit.release import Release, Step
+from shipit.targets.kinds import KindModels, create_target
+from shipit.testing.fresh_process import apply_in_fresh_process
+
+SECRET = "canary-secret-4711"
+# What deploy.yml of a case holds beside its app, its image and its only target.
+SECRETS = "env: {MODE: test}\nsecrets: {TOKEN: {env: TOKEN}}\n"
+DOCKERFILE = 'FROM scratch\nCOPY app.txt /\nCMD ["/app"]\n'
+
+
+@dataclass
+class Case:
+    """A project with one target, in a folder, and what the contract has to know of its place.
+
+    `deploy_yml` has one target, one image built from `.`, and the lines of SECRETS. `variables` is the whole process
+    environment. `source` is the file of the image that holds the note of `make`.
+    `writes` counts the writes to the place. `replace` is somebody else who brings back what the very first deploy
+    released; `who` is how a verdict calls them. `reset` is somebody else who sets the variable MODE; None for a kind that
+    does not verify variables. `latest` gives the digest that the tag `latest` names; None where no tag moves.
+    `has_steps` is False for a kind whose plan is uploads only.
+    A context manager: it ends the runs that were made.
+    """
+
+    folder: Path
+    deploy_yml: str
+    writes: Callable[[], int]
+    replace: Callable[[], None]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    reset: Callable[[], None] | None = None
+    latest: Callable[[], str] | None = None
+    who: str = "someone else"
+    has_steps: bool = True
+    dockerfile: str = DOCKERFILE
+    source: str = "app.txt"
+    source_text: str = ""
+    runs: list[Run] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self.runs:
+            self.runs.pop().close()
+
+    @property
+    def environment(self) -> ProcessEnvironment:
+        """A cache in the folder, the secret of SECRETS, and the variables of the case."""
+        own = {"SHIPIT_CACHE_DIR": str(self.folder / ".cache"), "PATH": "/usr/bin:/bin", "TOKEN": SECRET}
+        return ProcessEnvironment({**own, **self.variables}, self.folder, self.folder)
+
+    def make(self, note: str = "", told: Callable[[Event], None] = lambda event: None) -> Run:
+        """A fresh run on the same place, of an image that holds the note. `told` is called with each event."""
+        for name, text in (
+            ("deploy.yml", self.deploy_yml),
+            ("Dockerfile", self.dockerfile),
+            (self.source, f"{self.source_text}# {note}\n"),
+        ):
+            (self.folder / name).write_text(text)
+        environment = self.environment
+        project = load_project(self.folder / "deploy.yml", environment, KindModels())
+        targets = [create_target(name, config, project, environment) for name, config in project.targets.items()]
+        run = Run(project, targets, environment, Clock(), lambda envelope: told(envelope.event))
+        self.runs.append(run)
+        return run
+
+    def apply(self, steps: Sequence[Step], release: Release) -> str:
+        """Apply steps from their JSON in a process that did not plan them; the error that ended them, or nothing."""
+        [target] = self.make().targets
+        return apply_in_fresh_process(self.folder, self.environment.variables, target.name, steps, release).error

@@ -1,0 +1,191 @@
+"""What every kind of target must do: a class of tests, to be subclassed with a fixture `case` that gives a Case."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from shipit.delivery.publish_stage import publish_all
+from shipit.events import Event, StepDone, TargetFinished
+from shipit.pipeline.flow import deploy
+from shipit.pipeline.prepare import prepare
+from shipit.record import from_json, to_json
+from shipit.release import Plan, Release, Seen, State, Status, Step, Verdict
+from shipit.targets.base import reverts
+from shipit.targets.kind import METHODS
+from shipit.testing.case import SECRET, Case
+
+
+class TargetContract:
+    """`class TestNomad(TargetContract)` with a pytest fixture `case` runs every test on a place of the kind."""
+
+    def test_a_target_has_the_methods_of_the_capabilities_that_its_kind_declares(self, case: Case) -> None:
+        [target] = case.make().targets
+        has = {name for name, methods in METHODS.items() if all(hasattr(target, method) for method in methods)}
+        assert has == target.kind.capabilities
+
+    def test_what_passes_between_processes_comes_back_from_json_equal(self, case: Case) -> None:
+        assert deploy(case.make("first")) == 0
+        run = case.make("second")
+        [target] = run.targets
+        preparation = prepare(run)
+        release, observed = preparation.releases[target.name], preparation.observed[target.name]
+        verdict = target.judge(release, observed, Seen(0, 0, 0))
+        for kind, value in (
+            (Release, release),
+            (type(observed), observed),
+            (Plan, preparation.plan),
+            (Verdict, verdict),
+            (Status, target.describe(observed)),
+        ):
+            text = json.dumps(to_json(value))
+            assert from_json(kind, json.loads(text)) == value
+            assert SECRET not in text
+
+    def test_planning_changes_no_later_plan_and_apply_needs_no_plan(self, case: Case) -> None:
+        run = case.make()
+        [target] = run.targets
+        preparation = prepare(run)
+        release, observed = preparation.releases[target.name], preparation.observed[target.name]
+        publish_all(run.delivery, preparation.uses.values())
+        other = case.make()
+        other.read_secrets()
+        fresh = other.targets[0]
+        assert fresh.plan(release, observed) == fresh.plan(release, observed) == target.plan(release, observed)
+        # Another target, which planned nothing, applies them.
+        untouched = case.make()
+        untouched.read_secrets()
+        for step in preparation.plan.targets[0].steps:
+            list(untouched.targets[0].apply(step, untouched.session(untouched.targets[0], release)))
+        assert prepare(case.make()).plan.targets[0].steps == ()
+
+    def test_a_place_that_never_saw_the_release_is_not_healthy(self, case: Case) -> None:
+        run = case.make()
+        target = run.targets[0]
+        preparation = prepare(run)
+        verdict = target.judge(preparation.releases[target.name], preparation.observed[target.name], Seen(0, 0, 0))
+        assert verdict.state is not State.HEALTHY
+
+    def test_looking_and_planning_write_nothing(self, case: Case) -> None:
+        run = case.make()
+        before = case.writes()
+        preparation = prepare(run)
+        assert case.writes() == before
+        assert preparation.plan.changes > 0
+
+    def test_plans_are_pure_json_and_hold_no_secret(self, case: Case) -> None:
+        run = case.make()
+        target = run.targets[0]
+        preparation = prepare(run)
+        release, observed = preparation.releases[target.name], preparation.observed[target.name]
+        steps = target.plan(release, observed)
+        assert steps == target.plan(release, observed)
+        assert bool(steps) == case.has_steps
+        assert len({step.id for step in steps}) == len(steps)
+        for step in steps:
+            text = json.dumps(to_json(step))
+            assert from_json(Step, json.loads(text)) == step
+            assert SECRET not in text
+
+    def test_after_a_deploy_the_plan_is_empty_and_stays_so(self, case: Case) -> None:
+        assert deploy(case.make()) == 0
+        after = case.writes()
+        assert prepare(case.make()).plan.changes == 0
+        assert deploy(case.make()) == 0
+        assert case.writes() == after, "a deploy with nothing to do writes nothing"
+
+    def test_every_step_is_safe_to_repeat(self, case: Case) -> None:
+        run = case.make()
+        target = run.targets[0]
+        preparation = prepare(run)
+        publish_all(run.delivery, preparation.uses.values())
+        for step in preparation.plan.targets[0].steps:
+            first, second = (list(target.apply(step, run.session(target))) for _ in range(2))
+            assert all(isinstance(event, Event) for event in [*first, *second])
+        assert deploy(case.make()) == 0
+        assert prepare(case.make()).plan.changes == 0
+
+    def test_every_step_applies_from_its_json_in_a_fresh_process(self, case: Case) -> None:
+        run = case.make()
+        preparation = prepare(run)
+        publish_all(run.delivery, preparation.uses.values())
+        [target] = run.targets
+        release = preparation.releases[target.name]
+        for step in preparation.plan.targets[0].steps:
+            assert case.apply([step], release) == ""
+        assert prepare(case.make()).plan.targets[0].steps == ()
+        assert deploy(case.make()) == 0
+
+    def test_every_step_of_a_rollback_applies_from_its_json_in_a_fresh_process(self, case: Case) -> None:
+        assert deploy(case.make("first")) == 0
+        run = case.make("second")
+        [target] = run.targets
+        if not reverts(target):
+            return
+        preparation = prepare(run)
+        release, before = preparation.releases[target.name], preparation.observed[target.name]
+        assert deploy(case.make("second")) == 0
+        later = case.make("second")
+        steps = target.plan_rollback(release, before, target.observe(later.session(target)))
+        assert steps
+        assert SECRET not in json.dumps(to_json(steps))
+        for step in steps:
+            assert case.apply([step], release) == ""
+        assert prepare(case.make("first")).plan.targets[0].steps == ()
+        assert deploy(case.make("first")) == 0
+
+    def test_what_runs_can_be_described(self, case: Case) -> None:
+        assert deploy(case.make()) == 0
+        run = case.make()
+        target = run.targets[0]
+        status = target.describe(target.observe(run.session(target)))
+        assert status.units
+        text = json.dumps(to_json(status))
+        assert from_json(Status, json.loads(text)) == status
+        assert SECRET not in text
+
+    def test_what_somebody_else_replaces_while_we_watch_is_a_failure_and_tags_stay(self, case: Case) -> None:
+        assert deploy(case.make("first")) == 0
+        first = _latest(case)
+        assert deploy(case.make("second")) == 0
+        second = _latest(case)
+        finished = _deploy_while(case, "third", case.replace)
+        assert finished.state == "failed"
+        assert case.who in finished.reason, finished.reason
+        assert _latest(case) == (second if case.has_steps else first), "a tag never names what failed"
+        assert deploy(case.make("third")) == 0, "the next run converges"
+        assert prepare(case.make("third")).plan.changes == 0
+
+    def test_a_variable_that_somebody_else_changes_while_we_watch_is_a_failure(self, case: Case) -> None:
+        if case.reset is None:
+            return
+        assert deploy(case.make("first")) == 0
+        before = _latest(case)
+        finished = _deploy_while(case, "second", case.reset)
+        assert finished.state == "failed"
+        assert case.who in finished.reason, finished.reason
+        assert _latest(case) == before
+        assert deploy(case.make("second")) == 0, "the next run converges"
+
+
+def _latest(case: Case) -> str:
+    return case.latest() if case.latest is not None else ""
+
+
+def _deploy_while(case: Case, note: str, meddle: Callable[[], None]) -> TargetFinished:
+    """How a deploy of a changed image ends when somebody else meddles as soon as it has done its last step."""
+    events: list[Event] = []
+    action = "apply" if case.has_steps else "push"
+    is_done = False
+
+    def note_and_meddle(event: Event) -> None:
+        nonlocal is_done
+        events.append(event)
+        if isinstance(event, StepDone) and event.step.action == action and not is_done:
+            is_done = True
+            meddle()
+
+    assert deploy(case.make(note, note_and_meddle)) == 1
+    assert is_done
+    [finished] = [event for event in events if isinstance(event, TargetFinished)]
+    return finished
