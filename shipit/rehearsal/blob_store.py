@@ -1,4 +1,4 @@
-"""The blobs of the embedded registry, and those on their way into it.
+"""The blobs and uploads of the embedded registry.
 
 Source: OCI distribution-spec 1.1, "Pulling blobs", "Pushing blobs" and "Deleting blobs".
 """
@@ -43,7 +43,7 @@ class BlobStore:
         return Response(206, data[start : end + 1], {**headers, "Content-Range": f"bytes {start}-{end}/{len(data)}"})
 
     def delete_blob(self, request: Request) -> Response:
-        """Take a blob out of a repository."""
+        """Delete a blob of a repository."""
         key = (request.groups["name"], request.groups["digest"])
         with self._lock:
             if key not in self.linked:
@@ -52,7 +52,7 @@ class BlobStore:
         return Response(202)
 
     def open(self, request: Request) -> Response:
-        """Begin an upload; mount a blob, or take it whole, where the request says so."""
+        """Begin an upload; or mount a blob, or accept it whole, if the request says so."""
         name, mount, source = request.groups["name"], request.query.get("mount"), request.query.get("from")
         if mount and self._is_lent(mount, source):
             with self._lock:
@@ -65,16 +65,16 @@ class BlobStore:
         return self._opened(name, upload, 202)
 
     def _is_lent(self, digest: str, source: str | None) -> bool:
-        """Whether a repository, or any where none is named, has a blob to mount."""
+        """Whether a repository has a blob to mount; any repository when none is named."""
         return (source, digest) in self.linked if source else any(digest == own for _, own in self.linked)
 
     def tell(self, request: Request) -> Response:
-        """How much of an upload is there."""
+        """The progress of an upload."""
         upload, name = request.groups["id"], request.groups["name"]
         return self._opened(name, upload, 204) if upload in self._uploads else _NO_UPLOAD
 
     def append(self, request: Request) -> Response:
-        """A piece of an upload."""
+        """Append a chunk to an upload."""
         upload, name = request.groups["id"], request.groups["name"]
         if upload not in self._uploads:
             return _NO_UPLOAD
@@ -84,7 +84,7 @@ class BlobStore:
         return self._opened(name, upload, 202)
 
     def close(self, request: Request) -> Response:
-        """The end of an upload, which may be all of it."""
+        """Finish an upload, perhaps with its only or last chunk."""
         upload, name, digest = request.groups["id"], request.groups["name"], request.query.get("digest", "")
         if upload not in self._uploads or request.query.get("state") != "opaque":
             return _NO_UPLOAD
@@ -93,7 +93,7 @@ class BlobStore:
         return self._keep(name, digest, bytes(self._uploads.pop(upload) + request.body))
 
     def _is_next(self, upload: str, request: Request) -> bool:
-        """Whether the body is what follows after the bytes that are there, as far as the request says."""
+        """Whether the Content-Range of a chunk, if any, follows the bytes that were received."""
         sent = request.headers.get("content-range")
         size = len(self._uploads[upload])
         return sent is None or sent == f"{size}-{size + len(request.body) - 1}"
@@ -116,12 +116,12 @@ class BlobStore:
         return Response(201, headers={"Location": f"/v2/{name}/blobs/{digest}", "Docker-Content-Digest": digest})
 
     def drop(self, request: Request) -> Response:
-        """Give an upload up."""
+        """Cancel an upload."""
         return Response(204) if self._uploads.pop(request.groups["id"], None) is not None else _NO_UPLOAD
 
 
 def error(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
-    """An error as registries answer it."""
+    """An error body in the form of the specification."""
     body = json.dumps({"errors": [{"code": code, "message": message}]}).encode()
     return Response(status, body, {"Content-Type": "application/json", **(headers or {})})
 

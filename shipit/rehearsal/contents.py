@@ -1,4 +1,4 @@
-"""What the embedded registry makes of manifests, of lists and of ranges. Pure.
+"""Reads manifests, and renders lists and ranges, for the embedded registry. Pure.
 
 Source: OCI distribution-spec 1.1, "Pushing manifests", "Listing tags", "Listing referrers"; image-spec 1.1, manifest.md.
 """
@@ -21,7 +21,7 @@ class Row(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """What a manifest names: blobs, its config first; other manifests; and the digest of what it is about, or nothing."""
+    """What a manifest refers to: blobs, its config first; other manifests; and the digest of its subject, if any."""
 
     blobs: tuple[Row, ...]
     manifests: tuple[Row, ...]
@@ -29,7 +29,7 @@ class Contents(NamedTuple):
 
 
 def read_manifest(data: bytes, kind: str) -> Contents | None:
-    """What a manifest of a media type names; None where it is none."""
+    """What a manifest of a media type refers to; None when it is invalid."""
     try:
         manifest = parse_json(data)
         if manifest.get("mediaType", kind) != kind or manifest["schemaVersion"] != 2:
@@ -43,14 +43,14 @@ def read_manifest(data: bytes, kind: str) -> Contents | None:
 
 
 def _is_elsewhere(row: Mapping[str, Any]) -> bool:
-    """Whether a layer may not be distributed, and so is in no registry."""
+    """Whether a layer is non-distributable, and so is in no registry."""
     return "nondistributable" in row["mediaType"] or "foreign" in row["mediaType"]
 
 
 def referrers(
     manifests: Iterable[tuple[str, str, bytes]], subject: str, artifact_type: str | None
 ) -> list[dict[str, Any]]:
-    """Descriptors of the manifests (digest, media type, bytes) that are about a digest."""
+    """Descriptors of the manifests (digest, media type, bytes) whose subject is a digest."""
     found = []
     for digest, kind, data in manifests:
         manifest = parse_json(data)
@@ -65,14 +65,14 @@ def referrers(
 
 
 def page(names: Sequence[str], query: Mapping[str, str]) -> tuple[list[str], bool]:
-    """One page of names in order, after `last` and `n` at most; and whether it is the last one."""
+    """One page of at most `n` names after `last`, sorted; and whether it is the last page."""
     rest = [name for name in sorted(names) if name > query.get("last", "")]
     size = int(query["n"]) if re.fullmatch(r"[0-9]{1,9}", query.get("n", ""), re.ASCII) else len(rest)
     return rest[:size], size == 0 or len(rest) <= size
 
 
 def parse_range(header: str, size: int) -> tuple[int, int] | None:
-    """The first and the last byte of a range such as `bytes=0-99`; None where there are none such."""
+    """The first and the last byte of a range such as `bytes=0-99`; None when it can't be satisfied."""
     found = re.fullmatch(r"bytes=([0-9]{0,18})-([0-9]{0,18})", header, re.ASCII)
     if not found or found[1] == found[2] == "" or size == 0:
         return None

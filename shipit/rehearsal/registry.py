@@ -1,4 +1,4 @@
-"""An embedded registry in memory, as strict as the specification lets it be; with Heroku's rules when asked.
+"""A registry in memory, as strict as the specification allows; optionally with the rules of Heroku's registry.
 
 Source: OCI distribution-spec 1.1. Heroku's rules: schema 2 manifests only, and the image must have something to run.
 """
@@ -23,7 +23,7 @@ _BLOB = rf"/v2/{_NAME}/blobs/(?P<digest>{_DIGEST})"
 
 
 class EmbeddedRegistry(StrictServer):
-    """Serves and takes images. `password` asks for Basic credentials; `is_heroku` applies Heroku's rules."""
+    """Accepts and serves images. With `password` it requires Basic credentials; `is_heroku` applies Heroku's rules."""
 
     def __init__(self, *, password: str | None = None, is_heroku: bool = False) -> None:
         super().__init__()

@@ -31,13 +31,13 @@ BASIC = base64.b64encode(b"me:pass-word").decode()
         ({}, "https://a/", (("grant_type", "refresh_token"), ("refresh_token", "r-1"), ("scope", "x")), {"r-1"}),
     ],
 )
-def test_what_a_request_holds(
+def test_the_credentials_of_a_request(
     headers: dict[str, str], url: str, form: tuple[tuple[str, str], ...], expected: set[str]
 ) -> None:
     assert {text for text in credentials_in(headers, url, form) if text} == expected
 
 
-def test_it_is_known_before_it_is_sent(serve: Start, tmp_path: Path) -> None:
+def test_credentials_are_masked_before_they_are_sent(serve: Start, tmp_path: Path) -> None:
     server, surroundings = serve([answer()]), environment(tmp_path)
     transport = Transport(surroundings)
     transport.send("POST", server.url, headers={"Authorization": f"Basic {BASIC}"}, form=[("refresh_token", "of-mine")])

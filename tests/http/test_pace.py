@@ -89,7 +89,7 @@ UNENDING = {
 
 @pytest.mark.parametrize("way", ["direct", "proxied"])
 @pytest.mark.parametrize("name", UNENDING)
-def test_an_exchange_ends_by_itself(serve: Start, tmp_path: Path, name: str, way: str) -> None:
+def test_a_slow_endless_or_silent_answer_is_an_error(serve: Start, tmp_path: Path, name: str, way: str) -> None:
     script, said = UNENDING[name]
     server = serve([script])
     began = time.monotonic()
@@ -102,7 +102,9 @@ def test_an_exchange_ends_by_itself(serve: Start, tmp_path: Path, name: str, way
 @pytest.mark.parametrize("way", ["direct", "proxied"])
 @pytest.mark.parametrize("name", ["no answer", "headers in drops", "a body in drops", "chunks in drops"])
 @pytest.mark.parametrize("least_rate", [0, 1])
-def test_a_deadline_ends_what_would_go_on(serve: Start, tmp_path: Path, name: str, way: str, least_rate: int) -> None:
+def test_a_deadline_ends_an_exchange_that_makes_progress(
+    serve: Start, tmp_path: Path, name: str, way: str, least_rate: int
+) -> None:
     server = serve([UNENDING[name][0]])
     deadline, began = Deadline.after(Clock(), 0.7), time.monotonic()
     with pytest.raises(DeadlinePassed, match=r"the deadline passed while waiting for .*: GET "):
@@ -112,7 +114,7 @@ def test_a_deadline_ends_what_would_go_on(serve: Start, tmp_path: Path, name: st
 
 @pytest.mark.parametrize("way", ["direct", "proxied"])
 @pytest.mark.parametrize("name", ["no answer", "headers in drops", "a body in drops"])
-def test_a_cancelled_run_waits_no_longer(serve: Start, tmp_path: Path, name: str, way: str) -> None:
+def test_a_cancelled_run_stops_waiting(serve: Start, tmp_path: Path, name: str, way: str) -> None:
     server, clock = serve([UNENDING[name][0]]), Clock()
     transport = asked(tmp_path, server.url, way, deadline=Deadline(clock))
     threading.Timer(0.3, clock.cancel.set).start()
@@ -127,7 +129,7 @@ def deaf(client: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("way", ["direct", "proxied"])
-def test_an_upload_that_is_not_taken_ends(serve: Start, tmp_path: Path, way: str) -> None:
+def test_an_upload_that_the_server_does_not_read_fails(serve: Start, tmp_path: Path, way: str) -> None:
     server = serve([deaf], reads_body=False)
     with (tmp_path / "blob").open("w+b") as file:
         file.truncate(200 * 1024**2)
@@ -139,7 +141,7 @@ def test_an_upload_that_is_not_taken_ends(serve: Start, tmp_path: Path, way: str
     assert caught.value.retryable and caught.value.where.startswith("PUT ")
 
 
-def test_an_upload_that_is_taken_in_drops_ends() -> None:
+def test_an_upload_that_the_server_reads_slowly_fails() -> None:
     pace = Pace("PUT host/x", Deadline(Clock()), 0.3, least_rate=1000)
     pace.sending()
 
@@ -152,7 +154,7 @@ def test_an_upload_that_is_taken_in_drops_ends() -> None:
             pace.wait(drop)
 
 
-def test_a_stream_gives_what_comes_when_it_comes(serve: Start, tmp_path: Path) -> None:
+def test_a_stream_returns_data_as_it_arrives(serve: Start, tmp_path: Path) -> None:
     go_on = threading.Event()
 
     def lines(client: socket.socket) -> None:
@@ -168,7 +170,7 @@ def test_a_stream_gives_what_comes_when_it_comes(serve: Start, tmp_path: Path) -
         assert list(pieces) == [b"two\n"]
 
 
-def test_a_reader_that_is_slow_itself_is_not_the_servers_fault(serve: Start, tmp_path: Path) -> None:
+def test_a_slow_reader_is_not_counted_as_a_slow_server(serve: Start, tmp_path: Path) -> None:
     server = serve([answer(b"x" * 2500)])
     transport = Transport(environment(tmp_path, SHIPIT_HTTP_TIMEOUT="1s"))
     with transport.send("GET", server.url, stream=True) as found:
@@ -176,7 +178,7 @@ def test_a_reader_that_is_slow_itself_is_not_the_servers_fault(serve: Start, tmp
             time.sleep(1.2)
 
 
-def test_a_stream_is_no_longer_than_its_reader_allows(serve: Start, tmp_path: Path) -> None:
+def test_a_stream_longer_than_its_limit_is_an_error(serve: Start, tmp_path: Path) -> None:
     server = serve([answer(b"x" * 5000)])
     with (
         Transport(environment(tmp_path)).send("GET", server.url, stream=True) as found,
@@ -185,7 +187,7 @@ def test_a_stream_is_no_longer_than_its_reader_allows(serve: Start, tmp_path: Pa
         list(found.pieces(1000, most_bytes=4000))
 
 
-def test_gzip_is_unpacked_in_small_pieces(serve: Start, tmp_path: Path) -> None:
+def test_gzip_is_decompressed_in_small_pieces(serve: Start, tmp_path: Path) -> None:
     packed = gzip.compress(bytes(5_000_000))
     server = serve([answer(packed, "200 OK", "Content-Encoding: gzip")])
     with Transport(environment(tmp_path)).send("GET", server.url, stream=True) as found:
@@ -196,7 +198,7 @@ def test_gzip_is_unpacked_in_small_pieces(serve: Start, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["[" * 100_000, '{"a":' * 5000, "[" * 500 + "]" * 500, "NaN", '{"a": Infinity}', "9" * 5000]
 )
-def test_json_that_no_parser_has_to_take(serve: Start, tmp_path: Path, text: str) -> None:
+def test_hostile_json_is_a_value_error(serve: Start, tmp_path: Path, text: str) -> None:
     server = serve([answer(text.encode())])
     with pytest.raises(ValueError):
         Transport(environment(tmp_path)).send("GET", server.url).json()
@@ -215,7 +217,7 @@ def full() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def test_a_connection_that_is_not_taken(tmp_path: Path, full: int) -> None:
+def test_a_connection_that_is_not_accepted_fails(tmp_path: Path, full: int) -> None:
     transport = Transport(environment(tmp_path, SHIPIT_HTTP_TIMEOUT="1s"))
     with pytest.raises(RemoteError, match="no answer in time"):
         transport.send("GET", f"http://127.0.0.1:{full}/")
@@ -227,14 +229,14 @@ HANDSHAKES = {"silent": silent, "in drops": dripping(b"\x16\x03\x03\x3f\xff", b"
 
 
 @pytest.mark.parametrize("name", HANDSHAKES)
-def test_a_handshake_that_does_not_end(tmp_path: Path, name: str, serve: Start) -> None:
+def test_a_tls_handshake_that_does_not_end_fails(tmp_path: Path, name: str, serve: Start) -> None:
     server = serve([HANDSHAKES[name]])
     with pytest.raises(RemoteError) as caught:
         Transport(environment(tmp_path, SHIPIT_HTTP_TIMEOUT="1s")).send("GET", server.url.replace("http:", "https:"))
     assert caught.value.retryable
 
 
-def test_a_pace_holds_over_tls_too(serve: Start, tmp_path: Path) -> None:
+def test_the_minimum_rate_holds_with_tls(serve: Start, tmp_path: Path) -> None:
     Authority(tmp_path / "pki").issue("server", "server", names=("127.0.0.1",))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "pki/server.crt", tmp_path / "pki/server.key")

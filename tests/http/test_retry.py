@@ -39,20 +39,20 @@ def busy(after_s: float | None = None) -> RemoteError:
     return RemoteError("answered 503", where="GET x", retryable=True, status=503, retry_after_s=after_s)
 
 
-def test_what_passes_is_overcome() -> None:
+def test_a_temporary_error_is_retried() -> None:
     place = Place(busy(), busy())
     assert place.retried() == "answer"
     assert place.calls == 3 and [type(event) for event in place.events] == [Retried, Retried]
 
 
-def test_what_stays_is_told_after_so_many_attempts() -> None:
+def test_the_last_error_is_raised_after_all_attempts() -> None:
     place = Place(*[busy()] * 20)
     with pytest.raises(RemoteError, match="answered 503"):
         place.retried()
     assert place.calls == ATTEMPTS
 
 
-def test_what_can_not_pass_is_told_at_once() -> None:
+def test_a_final_error_is_not_retried() -> None:
     place = Place(RemoteError("no", status=403))
     with pytest.raises(RemoteError, match="no"):
         place.retried()
@@ -60,7 +60,7 @@ def test_what_can_not_pass_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize(("after_s", "calls"), [(30, 2), (120, 2), (121, 1), (1e9, 1), (float("inf"), 1)])
-def test_a_pause_that_the_server_asks_for_is_kept_unless_it_is_too_long(after_s: float, calls: int) -> None:
+def test_retry_after_is_obeyed_up_to_two_minutes(after_s: float, calls: int) -> None:
     place = Place(busy(after_s))
     if calls == 1:
         with pytest.raises(RemoteError):
@@ -71,7 +71,7 @@ def test_a_pause_that_the_server_asks_for_is_kept_unless_it_is_too_long(after_s:
     assert place.calls == calls
 
 
-def test_a_pause_beyond_the_deadline_is_not_waited_for() -> None:
+def test_a_pause_beyond_the_deadline_raises_the_error() -> None:
     place = Place(busy(60))
     with pytest.raises(RemoteError, match="answered 503") as caught:
         place.retried(within_s=50)
@@ -79,14 +79,14 @@ def test_a_pause_beyond_the_deadline_is_not_waited_for() -> None:
     assert caught.value.hint == "it may be asked again in 60 s, after the deadline: allow more time with --timeout"
 
 
-def test_a_place_that_takes_long_to_fail_is_not_asked_five_times() -> None:
+def test_slow_failures_get_fewer_attempts() -> None:
     place = Place(*[busy()] * 20, takes_s=60)
     with pytest.raises(RemoteError):
         place.retried()
     assert place.calls == 2
 
 
-def test_a_deadline_that_passed_is_no_failure_that_passes() -> None:
+def test_a_passed_deadline_is_not_retried() -> None:
     calls = 0
 
     def late() -> str:

@@ -37,7 +37,7 @@ def transport(tmp_path: Path) -> Iterator[Transport]:
     made.close()
 
 
-def test_a_connection_is_used_again(serve: Start, transport: Transport) -> None:
+def test_a_connection_is_reused(serve: Start, transport: Transport) -> None:
     server = serve([answer(b"one"), answer(b"", "204 No Content"), answer(b"three")])
     said = [transport.send("GET", f"{server.url}/{number}").content for number in range(3)]
     assert said == [b"one", b"", b"three"]
@@ -53,7 +53,7 @@ def test_a_connection_that_the_server_closed_meanwhile_is_replaced(serve: Start,
 
 
 @pytest.mark.parametrize(("idle_s", "is_same"), [(60.0, True), (0.0, False)])
-def test_a_connection_idle_for_long_is_not_used_again(serve: Start, idle_s: float, is_same: bool) -> None:
+def test_a_connection_that_was_idle_too_long_is_not_reused(serve: Start, idle_s: float, is_same: bool) -> None:
     server = serve([answer()], [answer()])
     connections, place = Connections(None, idle_s), ("http", "127.0.0.1", server.port)
     first = connections.take(place, Pace("GET", Deadline(Clock()), 5), 5)
@@ -64,7 +64,7 @@ def test_a_connection_idle_for_long_is_not_used_again(serve: Start, idle_s: floa
         connection.close()
 
 
-def test_an_answer_left_early_closes_its_connection(serve: Start, transport: Transport) -> None:
+def test_an_answer_that_is_not_read_to_its_end_closes_its_connection(serve: Start, transport: Transport) -> None:
     server = serve([answer(b"x" * 100_000)], [answer(b"two")])
     with transport.send("GET", server.url, stream=True) as first:
         assert next(first.pieces(10)) == b"x" * 10
@@ -72,7 +72,7 @@ def test_an_answer_left_early_closes_its_connection(serve: Start, transport: Tra
     assert server.connections == 2
 
 
-def test_threads_have_connections_of_their_own(serve: Start, transport: Transport) -> None:
+def test_threads_use_separate_connections(serve: Start, transport: Transport) -> None:
     all_there = threading.Barrier(6)
 
     def together(number: int) -> Callable[[socket.socket], None]:
@@ -105,21 +105,21 @@ def test_what_is_sent(serve: Start, transport: Transport) -> None:
     assert form.status == 200 and server.bodies[1] == b"scope=a+b"
 
 
-def test_a_part_of_a_file_is_sent_and_told(serve: Start, transport: Transport) -> None:
+def test_a_range_of_a_file_is_sent_with_progress(serve: Start, transport: Transport) -> None:
     server, told = serve([answer()]), list[int]()
     body = FilePart(io.BytesIO(b"x" * 700_000), 600_000, told.append, Clock())
     transport.send("PUT", server.url, body=body, headers={"Content-Length": str(len(body))})
     assert server.bodies == [b"x" * 600_000] and sum(told) == 600_000
 
 
-def test_a_run_that_is_stopped_stops_its_upload(serve: Start, transport: Transport) -> None:
+def test_a_cancelled_run_stops_its_upload(serve: Start, transport: Transport) -> None:
     server, clock = serve([answer()]), Clock(threading.Event())
     body = FilePart(io.BytesIO(b"x" * 4_000_000), 4_000_000, lambda amount: clock.cancel.set(), clock)
     with pytest.raises(Interrupted):
         transport.send("PUT", server.url, body=body, headers={"Content-Length": str(len(body))})
 
 
-def test_an_answer_given_before_the_body_was_read_is_seen(serve: Start, transport: Transport) -> None:
+def test_an_answer_before_the_end_of_the_body_is_returned(serve: Start, transport: Transport) -> None:
     def refuse(client: socket.socket) -> None:
         client.sendall(answer(b"too large", "413 Payload Too Large"))
         client.shutdown(socket.SHUT_WR)
@@ -139,7 +139,7 @@ def test_headers_of_one_name_are_joined(serve: Start, transport: Transport) -> N
     assert found.header("Location") == ""
 
 
-def test_chunks_and_packed_answers_are_understood(serve: Start, transport: Transport) -> None:
+def test_chunked_and_gzip_answers_are_decoded(serve: Start, transport: Transport) -> None:
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=1\r\nde\r\n0\r\n\r\n"
     packed = answer(gzip.compress(b'{"a": 1}'), "200 OK", "Content-Encoding: gzip")
     server = serve([chunked, packed])
@@ -210,7 +210,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("script", "what", "is_retryable"), BROKEN)
-def test_what_a_server_does_wrong(
+def test_an_invalid_answer_is_an_error(
     serve: Start, tmp_path: Path, script: list[object], what: str, is_retryable: bool
 ) -> None:
     server = serve(script, [answer(b"two")])
@@ -224,7 +224,7 @@ def test_what_a_server_does_wrong(
     assert transport.send("GET", server.url).content == b"two"
 
 
-def test_a_packed_answer_that_ends_early(serve: Start, transport: Transport) -> None:
+def test_a_gzip_answer_that_ends_early_is_an_error(serve: Start, transport: Transport) -> None:
     half = gzip.compress(random.Random(1).randbytes(1000))[:500]
     server = serve([answer(half, "200 OK", "Content-Encoding: gzip"), answer(b"", "200 OK", "Content-Encoding: gzip")])
     with pytest.raises(RemoteError, match="the gzip of the answer ended early"):
@@ -232,7 +232,7 @@ def test_a_packed_answer_that_ends_early(serve: Start, transport: Transport) -> 
     assert transport.send("GET", server.url).content == b""
 
 
-def test_an_endless_answer_is_not_read_on(serve: Start, transport: Transport) -> None:
+def test_an_endless_answer_is_an_error(serve: Start, transport: Transport) -> None:
     sent = 0
 
     def endless(client: socket.socket) -> None:
@@ -260,14 +260,14 @@ def test_an_endless_answer_is_not_read_on(serve: Start, transport: Transport) ->
         ("/v2/", "invalid URL"),
     ],
 )
-def test_where_nobody_can_be_asked(transport: Transport, url: str, what: str) -> None:
+def test_an_invalid_url_or_host_is_an_error(transport: Transport, url: str, what: str) -> None:
     with pytest.raises(RemoteError) as caught:
         transport.send("GET", url)
     assert caught.value.what == what
 
 
 @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "token-😀"])
-def test_a_header_that_can_not_be_sent_is_not_shown(serve: Start, transport: Transport, value: str) -> None:
+def test_an_invalid_header_is_an_error_without_its_value(serve: Start, transport: Transport, value: str) -> None:
     server = serve([answer()])
     with pytest.raises(RemoteError) as caught:
         transport.send("GET", server.url, headers={"Authorization": value})
@@ -288,14 +288,14 @@ def secured(folder: Path) -> ssl.SSLContext:
     return context
 
 
-def test_a_certificate_authority_of_ones_own(serve: Start, tmp_path: Path, authority: Path) -> None:
+def test_a_private_certificate_authority_is_trusted(serve: Start, tmp_path: Path, authority: Path) -> None:
     server = serve([answer(b"one"), answer(b"two")], context=secured(authority))
     transport = Transport(environment(tmp_path, SSL_CERT_FILE=str(authority / "ca.crt")))
     assert [transport.send("GET", server.url).content for _ in range(2)] == [b"one", b"two"]
     assert server.connections == 1
 
 
-def test_a_certificate_that_nobody_vouches_for(serve: Start, transport: Transport, authority: Path) -> None:
+def test_an_untrusted_certificate_is_an_error(serve: Start, transport: Transport, authority: Path) -> None:
     server = serve([answer()], context=secured(authority))
     with pytest.raises(RemoteError) as caught:
         transport.send("GET", server.url)
@@ -303,7 +303,7 @@ def test_a_certificate_that_nobody_vouches_for(serve: Start, transport: Transpor
     assert "SSL_CERT_FILE" in caught.value.hint and not caught.value.retryable
 
 
-def test_certificates_to_trust_that_are_no_certificates(serve: Start, tmp_path: Path, authority: Path) -> None:
+def test_an_invalid_file_of_certificates_is_an_error(serve: Start, tmp_path: Path, authority: Path) -> None:
     server = serve([answer()], context=secured(authority))
     for file, said in ((tmp_path / "none.pem", "does not exist"), (tmp_path / "empty.pem", "holds no certificates")):
         (tmp_path / "empty.pem").write_text("nothing\n")

@@ -79,7 +79,7 @@ def test_a_realm_that_is_not_https_is_refused(tmp_path: Path) -> None:
 
 
 @responses.activate
-def test_our_credentials_do_not_follow_a_redirect(tmp_path: Path) -> None:
+def test_credentials_are_not_sent_to_the_target_of_a_redirect(tmp_path: Path) -> None:
     blob = f"https://ghcr.io/v2/a/blobs/{DIGEST}"
     responses.get(blob, status=307, headers={"Location": "https://storage.example/x?sig=1"})
     responses.get("https://storage.example/x", body=b"data")
@@ -96,7 +96,7 @@ def helper(folder: Path, name: str, script: str) -> None:
     path.chmod(0o755)
 
 
-def test_credentials_come_from_where_docker_keeps_them(tmp_path: Path) -> None:
+def test_credentials_are_read_from_config_json_and_helpers(tmp_path: Path) -> None:
     auth = base64.b64encode(b"me:secret").decode()
     config = {
         "auths": {"https://index.docker.io/v1/": {"auth": auth}, "quay.io": {"identitytoken": "tok"}},
@@ -162,7 +162,7 @@ def test_the_scopes_that_a_token_grants(token: str, granted: set[str] | None) ->
 @pytest.mark.parametrize(
     ("token", "is_taken"), [(_jwt(_access("pull")), False), (_jwt(_access("pull", "push")), True), ("opaque", True)]
 )
-def test_an_anonymous_token_without_push_is_told_from_one_with_it(
+def test_an_anonymous_push_is_possible_only_with_a_token_that_grants_it(
     serve: Start, tmp_path: Path, token: str, is_taken: bool
 ) -> None:
     realm = serve([answer(json.dumps({"token": token}).encode())])

@@ -87,7 +87,7 @@ ODD: dict[str, bytes | str | dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_what_is_odd_is_passed_over(tmp_path: Path, name: str) -> None:
+def test_invalid_values_are_ignored_with_a_warning(tmp_path: Path, name: str) -> None:
     config(tmp_path, ODD[name])
     credentials, warnings = found(tmp_path)
     assert credentials is None
@@ -98,7 +98,7 @@ def test_what_is_odd_is_passed_over(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_what_is_odd_of_one_host_keeps_no_other_from_its_credentials(tmp_path: Path, name: str) -> None:
+def test_an_invalid_entry_of_one_host_leaves_the_others_usable(tmp_path: Path, name: str) -> None:
     odd = ODD[name]
     if not isinstance(odd, dict) or "credsStore" in odd:
         return
@@ -143,7 +143,7 @@ def test_an_auth_with_line_breaks_or_without_padding_is_read(tmp_path: Path) -> 
     assert credentials and credentials.password == "secret-word-long" and warnings == []
 
 
-def test_a_folder_in_the_place_of_the_file_is_told(tmp_path: Path) -> None:
+def test_a_folder_named_config_json_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / ".docker/config.json").mkdir(parents=True)
     credentials, warnings = found(tmp_path)
     assert credentials is None and "can't be read" in warnings[0]
@@ -176,7 +176,7 @@ GARBAGE = {
 
 
 @pytest.mark.parametrize("name", GARBAGE)
-def test_a_helper_that_prints_garbage(tmp_path: Path, name: str) -> None:
+def test_a_helper_with_invalid_output_is_a_warning(tmp_path: Path, name: str) -> None:
     config(tmp_path, {"credHelpers": {f"https://{HOST}/v2/": "odd"}, "auths": {HOST: GOOD}})
     path = helper(tmp_path, GARBAGE[name])
     warnings: list[str] = []
@@ -188,7 +188,7 @@ def test_a_helper_that_prints_garbage(tmp_path: Path, name: str) -> None:
     assert len(warnings) == 1 and "docker-credential-odd gave " in warnings[0] and "secret-word" not in warnings[0]
 
 
-def test_a_helper_that_hangs_is_waited_for_no_longer_than_the_deadline(tmp_path: Path) -> None:
+def test_a_helper_that_hangs_ends_at_the_deadline(tmp_path: Path) -> None:
     config(tmp_path, {"credsStore": "odd"})
     path = helper(tmp_path, "sleep 60")
     warnings: list[str] = []
@@ -198,7 +198,7 @@ def test_a_helper_that_hangs_is_waited_for_no_longer_than_the_deadline(tmp_path:
     assert time.monotonic() - began < 5 and "did not end within" in warnings[0]
 
 
-def test_all_that_is_read_is_known_to_the_redactor(tmp_path: Path) -> None:
+def test_every_password_that_is_read_is_masked(tmp_path: Path) -> None:
     entries = {
         HOST: {**GOOD, "identitytoken": "identity-token-1"},
         "other.example": {"registrytoken": "registry-token-1"},
@@ -213,7 +213,7 @@ def test_all_that_is_read_is_known_to_the_redactor(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("auths", [None, {}, {HOST: None}, {HOST: 7, "https://other.example": GOOD}])
-def test_a_login_is_kept_and_forgotten_beside_what_is_odd(tmp_path: Path, auths: dict[str, Any] | None) -> None:
+def test_login_and_logout_work_beside_invalid_entries(tmp_path: Path, auths: dict[str, Any] | None) -> None:
     file = config(tmp_path, {"auths": auths, "HttpHeaders": {"X": "y"}, "credHelpers": None})
     surroundings = environment(tmp_path)
     store_login(HOST, Credentials("me", "new-word"), surroundings)
@@ -223,7 +223,7 @@ def test_a_login_is_kept_and_forgotten_beside_what_is_odd(tmp_path: Path, auths:
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"auths": []}', b'{"auths":' * 5000, b"\xff"])
-def test_a_login_changes_nothing_in_what_it_does_not_understand(tmp_path: Path, content: bytes) -> None:
+def test_login_refuses_to_change_an_invalid_file(tmp_path: Path, content: bytes) -> None:
     file = config(tmp_path, content)
     with pytest.raises(UsageError, match=r"config\.json"):
         store_login(HOST, Credentials("me", "new-word"), environment(tmp_path))

@@ -36,19 +36,19 @@ def cut(data: bytes, whole: int, status: str = "200 OK", *headers: str) -> Calla
     return give
 
 
-def test_it_is_read_on_from_where_it_broke_off(serve: Start, tmp_path: Path) -> None:
+def test_a_download_is_resumed_where_it_broke(serve: Start, tmp_path: Path) -> None:
     rest = answer(DATA[2_000_000:], "206 Partial Content", f"Content-Range: bytes 2000000-{len(DATA) - 1}/{len(DATA)}")
     server = serve([answer(), cut(DATA[:2_000_000], len(DATA))], [rest])
     assert b"".join(client_of(tmp_path, server).blob("a/b", DIGEST)) == DATA
     assert b"Range: bytes=2000000-" in server.heads[2]
 
 
-def test_where_no_parts_are_given_what_is_known_is_passed_over(serve: Start, tmp_path: Path) -> None:
+def test_without_range_support_the_known_bytes_are_skipped(serve: Start, tmp_path: Path) -> None:
     server = serve([answer(), cut(DATA[:1_500_001], len(DATA))], [answer(DATA)])
     assert b"".join(client_of(tmp_path, server).blob("a/b", DIGEST)) == DATA
 
 
-def test_a_blob_that_gets_no_further_is_given_up(serve: Start, tmp_path: Path) -> None:
+def test_a_download_without_progress_fails(serve: Start, tmp_path: Path) -> None:
     cuts = [[cut(b"", 100, "206 Partial Content", "Content-Range: bytes 10-99/100")] for _ in range(8)]
     server = serve([answer(), cut(DATA[:10], 100)], *cuts)
     with pytest.raises(RemoteError, match="the answer ended early"):
@@ -56,14 +56,14 @@ def test_a_blob_that_gets_no_further_is_given_up(serve: Start, tmp_path: Path) -
     assert len(server.heads) == 6, "the probe, and five attempts"
 
 
-def test_a_registry_that_is_away_afterwards_is_asked_as_often_as_the_policy_says(serve: Start, tmp_path: Path) -> None:
+def test_retries_after_a_broken_download_are_limited(serve: Start, tmp_path: Path) -> None:
     server = serve([answer(), cut(DATA[:10], 100)], [answer(b"", "503 Service Unavailable")] * 20)
     with pytest.raises(RemoteError, match="answered 503"):
         list(client_of(tmp_path, server).blob("a/b", DIGEST))
     assert len(server.heads) == 6, "the probe, and five attempts"
 
 
-def test_another_part_than_was_asked_for_is_refused(serve: Start, tmp_path: Path) -> None:
+def test_another_range_than_requested_is_an_error(serve: Start, tmp_path: Path) -> None:
     other = answer(b"x" * 90, "206 Partial Content", "Content-Range: bytes 0-89/100")
     server = serve([answer(), cut(DATA[:10], 100)], [other])
     with pytest.raises(RemoteError, match="another range of the blob"):

@@ -112,7 +112,7 @@ def is_whole(host: str, name: str) -> bool:
     return all(client.has_blob(name, row["digest"], push=False) for row in (manifest["config"], *manifest["layers"]))
 
 
-def test_tokens_are_renewed_when_they_die_midway(
+def test_tokens_that_expire_during_a_push_are_renewed(
     tmp_path: Path, secured: RegistryServer, proxy: FaultProxy, tokens: TokenServer
 ) -> None:
     proxy.pause_s = 1.2
@@ -140,7 +140,7 @@ def test_a_mount_asks_for_both_repositories_at_once(
     assert ("repository:me/top:pull,push", "repository:me/base:pull") in tokens.asked
 
 
-def test_what_may_not_be_done_is_said_with_the_repository(tmp_path: Path, secured: RegistryServer) -> None:
+def test_a_forbidden_push_names_the_repository(tmp_path: Path, secured: RegistryServer) -> None:
     with pytest.raises(ShipitError) as caught:
         push(make(tmp_path, secured.host, [], user="puller:secret"))
     what, hint = caught.value.render().splitlines()
@@ -159,7 +159,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.kind}{'-late' if fault.is_late else ''}")
-def test_a_fault_at_every_request_converges_or_says_what_and_where(
+def test_after_a_fault_at_any_request_a_push_succeeds_or_fails_with_an_error(
     tmp_path: Path, secured: RegistryServer, proxy: FaultProxy, fault: Fault
 ) -> None:
     """Each round pushes new content; a tag that can be read names something whole."""
@@ -185,7 +185,7 @@ def test_a_fault_at_every_request_converges_or_says_what_and_where(
     read_back(secured.host, "me/app", tmp_path)
 
 
-def test_a_proxy_with_a_small_limit_gets_the_blob_in_pieces(
+def test_a_blob_is_uploaded_in_chunks_through_a_proxy_with_a_size_limit(
     tmp_path: Path, secured: RegistryServer, proxy: FaultProxy
 ) -> None:
     import random

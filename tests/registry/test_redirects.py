@@ -42,7 +42,7 @@ def moved(where: str, status: str = "307 Temporary Redirect") -> bytes:
     return answer(b"", status, f"Location: {where}")
 
 
-def test_a_manifest_elsewhere_is_read_there_without_our_credentials(serve: Start, tmp_path: Path) -> None:
+def test_a_redirected_manifest_is_read_without_our_credentials(serve: Start, tmp_path: Path) -> None:
     other = serve([answer(b"{}")])
     server = serve([answer(), moved(f"{other.url}/v2/mirror/manifests/v1")])
     found = client_of(tmp_path, server).manifest("a/b", "v1")
@@ -57,7 +57,7 @@ def test_a_redirect_to_the_registry_itself_keeps_our_credentials(serve: Start, t
     assert with_credentials(server) == [False, True, True]
 
 
-def test_where_a_redirect_leads_a_token_for_nobody_is_asked_for(serve: Start, tmp_path: Path) -> None:
+def test_the_target_of_a_redirect_gets_an_anonymous_token(serve: Start, tmp_path: Path) -> None:
     realm = serve([answer(json.dumps({"token": "for-all"}).encode())])
     challenge = f'WWW-Authenticate: Bearer realm="{realm.url}/token",service="s",scope="repository:mirror/x:pull"'
     other = serve([answer(b"", "401 Unauthorized", challenge), answer(b"{}")])
@@ -67,7 +67,7 @@ def test_where_a_redirect_leads_a_token_for_nobody_is_asked_for(serve: Start, tm
     assert with_credentials(realm) == [False] and b"Bearer for-all" in other.heads[1]
 
 
-def test_an_upload_is_sent_on_by_307(serve: Start, tmp_path: Path) -> None:
+def test_an_upload_follows_307(serve: Start, tmp_path: Path) -> None:
     (tmp_path / "blob").write_bytes(b"data")
     other = serve([answer(b"", "202 Accepted", "Location: /up/1"), moved("/up/2"), answer(b"", "201 Created")])
     server = serve([answer(), moved(f"{other.url}/v2/a/b/blobs/uploads/")])
@@ -78,19 +78,19 @@ def test_an_upload_is_sent_on_by_307(serve: Start, tmp_path: Path) -> None:
     assert with_credentials(other) == [False, False, False]
 
 
-def test_a_manifest_is_put_where_308_leads(serve: Start, tmp_path: Path) -> None:
+def test_a_manifest_upload_follows_308(serve: Start, tmp_path: Path) -> None:
     server = serve([answer(), moved("/elsewhere", "308 Permanent Redirect"), answer(b"", "201 Created")])
     client_of(tmp_path, server).put_manifest("a/b", "v1", b"{}", "application/json")
     assert asked(server)[1:] == ["PUT /v2/a/b/manifests/v1", "PUT /elsewhere"] and server.bodies[1:] == [b"{}", b"{}"]
 
 
-def test_what_is_changed_is_not_sent_on_by_302(serve: Start, tmp_path: Path) -> None:
+def test_a_write_does_not_follow_302(serve: Start, tmp_path: Path) -> None:
     server = serve([answer(), moved("/elsewhere", "302 Found")])
     with pytest.raises(RemoteError, match="answered 302"):
         client_of(tmp_path, server).put_manifest("a/b", "v1", b"{}", "application/json")
 
 
-def test_a_realm_that_has_moved_is_followed_and_the_password_stays(serve: Start, tmp_path: Path) -> None:
+def test_a_redirected_realm_gets_no_password(serve: Start, tmp_path: Path) -> None:
     token = answer(json.dumps({"access_token": "given"}).encode())
     other = serve([token])
     realm = serve([moved("/token/2", "302 Found"), moved(f"{other.url}/token/3", "302 Found")])
@@ -101,7 +101,7 @@ def test_a_realm_that_has_moved_is_followed_and_the_password_stays(serve: Start,
     assert b"Bearer given" in server.heads[2]
 
 
-def test_an_identity_token_is_not_sent_on(serve: Start, tmp_path: Path) -> None:
+def test_an_identity_token_does_not_follow_a_redirect(serve: Start, tmp_path: Path) -> None:
     other = serve([answer(b'{"token": "no"}')])
     realm = serve([moved(f"{other.url}/steal"), answer(b'{"token": "given"}')])
     challenge = answer(b"", "401 Unauthorized", f'WWW-Authenticate: Bearer realm="{realm.url}/token",service="s"')
@@ -110,7 +110,7 @@ def test_an_identity_token_is_not_sent_on(serve: Start, tmp_path: Path) -> None:
     assert [line.split("?")[0] for line in asked(realm)] == ["POST /token", "GET /token"] and other.connections == 0
 
 
-def test_a_registry_that_tells_its_challenge_at_its_root_only(serve: Start, tmp_path: Path) -> None:
+def test_a_challenge_only_at_v2_is_found(serve: Start, tmp_path: Path) -> None:
     nothing = answer(b"", "401 Unauthorized")
     challenge = answer(b"", "401 Unauthorized", "WWW-Authenticate: Basic realm=x")
     server = serve([answer(), nothing, challenge, answer(b"{}")])
@@ -120,13 +120,13 @@ def test_a_registry_that_tells_its_challenge_at_its_root_only(serve: Start, tmp_
 
 
 @pytest.mark.parametrize("status", ["403 Forbidden", "404 Not Found"])
-def test_a_registry_that_hides_what_it_has_from_strangers(serve: Start, tmp_path: Path, status: str) -> None:
+def test_after_403_or_404_the_challenge_of_v2_is_used(serve: Start, tmp_path: Path, status: str) -> None:
     challenge = answer(b"", "401 Unauthorized", "WWW-Authenticate: Basic realm=x")
     server = serve([answer(), answer(b"", status), challenge, answer(b"{}")])
     assert client_of(tmp_path, server, Credentials("me", "pass")).manifest("a/b", "v1")
 
 
-def test_a_registry_without_challenges_is_asked_once(serve: Start, tmp_path: Path) -> None:
+def test_a_registry_without_challenges_is_pinged_once(serve: Start, tmp_path: Path) -> None:
     gone = answer(b"", "404 Not Found")
     server = serve([answer(), gone, answer(), gone])
     client = client_of(tmp_path, server, Credentials("me", "pass"))
@@ -135,13 +135,13 @@ def test_a_registry_without_challenges_is_asked_once(serve: Start, tmp_path: Pat
 
 
 @pytest.mark.parametrize("status", ["500 No", "502 No", "404 No", "405 No", "400 No", "403 No"])
-def test_a_mount_that_fails_is_an_upload(serve: Start, tmp_path: Path, status: str) -> None:
+def test_a_failed_mount_is_followed_by_an_upload(serve: Start, tmp_path: Path, status: str) -> None:
     server = serve([answer(), answer(b"", status)])
     assert client_of(tmp_path, server).mount_blob("a/b", DATA, "c/d") is False
     assert len(asked(server)) == 2
 
 
-def test_where_head_is_not_allowed_it_is_get(serve: Start, tmp_path: Path) -> None:
+def test_get_replaces_head_where_it_is_not_allowed(serve: Start, tmp_path: Path) -> None:
     no = answer(b"", "405 Method Not Allowed")
     server = serve([answer(), no, answer(b"{}"), no, answer(b"data")])
     client = client_of(tmp_path, server)
@@ -151,9 +151,7 @@ def test_where_head_is_not_allowed_it_is_get(serve: Start, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("told", ["", f"sha256:{'0' * 64}", "sha256:x", f"sha512:{'0' * 128}"])
-def test_an_answer_that_does_not_name_the_digest_asked_for_is_no_proof_of_it(
-    serve: Start, tmp_path: Path, told: str
-) -> None:
+def test_a_head_without_the_digest_is_verified_by_reading_the_manifest(serve: Start, tmp_path: Path, told: str) -> None:
     """A proxy's login page answers 200 to anything; what the bytes are says whether it is there."""
     said = answer(b"", "200 OK", *([f"Docker-Content-Digest: {told}"] if told else []))
     server = serve([answer(), said, answer(b"data"), said, answer(b"", "404 Not Found"), said, answer(b"<html>")])
@@ -164,7 +162,7 @@ def test_an_answer_that_does_not_name_the_digest_asked_for_is_no_proof_of_it(
         client.manifest_digest("a/b", DATA)
 
 
-def test_what_a_registry_over_tls_names_without_tls_is_not_asked(serve: Start, tmp_path: Path) -> None:
+def test_a_redirect_from_https_to_http_is_refused(serve: Start, tmp_path: Path) -> None:
     Authority(tmp_path / "pki").issue("server", "server", names=("127.0.0.1",))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "pki/server.crt", tmp_path / "pki/server.key")
@@ -187,7 +185,7 @@ def test_what_a_registry_over_tls_names_without_tls_is_not_asked(serve: Start, t
 @pytest.mark.parametrize(
     "location", ["http://evil.example\\@registry.example/", "//evil.example\\@registry.example:80/"]
 )
-def test_no_proxy_is_sent_elsewhere_with_our_credentials(serve: Start, tmp_path: Path, location: str) -> None:
+def test_an_ambiguous_redirect_behind_a_proxy_sends_no_credentials(serve: Start, tmp_path: Path, location: str) -> None:
     """Two parsers of URLs find two hosts in such a one: that of who compares, and that of who asks the proxy."""
     proxy = serve([moved(location), answer(b"{}")], [answer(b"{}")])
     http = Transport(environment(tmp_path, HTTP_PROXY=proxy.url))
@@ -226,7 +224,7 @@ def test_the_realm_of_a_registry_on_this_machine_may_be_on_this_machine(realm: s
         b"[" * 9999,
     ],
 )
-def test_an_answer_that_holds_no_token(serve: Start, tmp_path: Path, body: bytes) -> None:
+def test_a_realm_without_a_token_in_its_answer(serve: Start, tmp_path: Path, body: bytes) -> None:
     server = serve([answer()])
     realm = serve([answer(body)])
     challenge = answer(b"", "401 Unauthorized", f'WWW-Authenticate: Bearer realm="{realm.url}/token"')
@@ -236,7 +234,7 @@ def test_an_answer_that_holds_no_token(serve: Start, tmp_path: Path, body: bytes
 
 
 @pytest.mark.parametrize("lifetime", ["-5", "0", "true", '"60"', "[]", "1e308", "null"])
-def test_a_lifetime_that_is_none(serve: Start, tmp_path: Path, lifetime: str) -> None:
+def test_an_invalid_lifetime_does_not_expire_a_token_at_once(serve: Start, tmp_path: Path, lifetime: str) -> None:
     realm = serve([answer(f'{{"token": "t", "expires_in": {lifetime}}}'.encode())])
     challenge = answer(b"", "401 Unauthorized", f'WWW-Authenticate: Bearer realm="{realm.url}/token"')
     server = serve([answer(), challenge, answer(b"{}"), answer(b"{}")])

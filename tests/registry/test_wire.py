@@ -59,7 +59,7 @@ def test_credentials_stay_with_their_registry(serve: Start, tmp_path: Path) -> N
     assert other.bodies == [b"data"]
 
 
-def test_a_registry_that_does_not_know_of_its_tls_is_asked_with_it(serve: Start, tmp_path: Path) -> None:
+def test_an_http_location_of_an_https_registry_stays_https(serve: Start, tmp_path: Path) -> None:
     Authority(tmp_path / "pki").issue("server", "server", names=("127.0.0.1",))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "pki/server.crt", tmp_path / "pki/server.key")
@@ -73,21 +73,21 @@ def test_a_registry_that_does_not_know_of_its_tls_is_asked_with_it(serve: Start,
 
 
 @pytest.mark.parametrize("location", ["http://[", "//[/"])
-def test_what_is_no_url_is_told_as_that(serve: Start, tmp_path: Path, location: str) -> None:
+def test_an_invalid_location_is_an_error(serve: Start, tmp_path: Path, location: str) -> None:
     server = serve([answer(), opened(location)])
     with pytest.raises(RemoteError, match=r"redirects to an invalid URL: '.*'") as caught:
         upload(client_of(tmp_path, server), tmp_path)
     assert caught.value.where == f"POST 127.0.0.1:{server.port}/v2/a/b/blobs/uploads/"
 
 
-def test_a_realm_that_is_no_url(serve: Start, tmp_path: Path) -> None:
+def test_an_invalid_realm_is_an_error(serve: Start, tmp_path: Path) -> None:
     challenge = answer(b"", "401 Unauthorized", 'WWW-Authenticate: Bearer realm="https://["')
     server = serve([answer(), challenge])
     with pytest.raises(RemoteError, match="names a token realm that is not https"):
         client_of(tmp_path, server).manifest_digest("a/b", "v1")
 
 
-def test_a_blob_refused_before_all_of_it_went_out(serve: Start, tmp_path: Path) -> None:
+def test_an_upload_refused_before_its_end_reports_the_answer(serve: Start, tmp_path: Path) -> None:
     """What is told of an upload is what went out, less what went out in vain."""
 
     def refuse(client: socket.socket) -> None:
@@ -106,7 +106,7 @@ def test_a_blob_refused_before_all_of_it_went_out(serve: Start, tmp_path: Path) 
     assert sum(told) == size
 
 
-def test_an_upload_that_is_cut_off_goes_on_where_the_registry_can(serve: Start, tmp_path: Path) -> None:
+def test_a_broken_upload_is_resumed_where_the_registry_can(serve: Start, tmp_path: Path) -> None:
     size, told = 20_000_000, list[int]()
     (tmp_path / "blob").write_bytes(bytes(range(200)) * (size // 200))
     kept = answer(b"", "204 No Content", "Location: /up/2", "Range: 0-5999999", LAST)
@@ -136,7 +136,7 @@ def test_an_upload_that_is_cut_off_goes_on_where_the_registry_can(serve: Start, 
     assert sum(told) == size and BASIC in server.heads[6].decode()
 
 
-def test_an_upload_that_is_cut_off_again_and_again_goes_in_pieces(serve: Start, tmp_path: Path) -> None:
+def test_an_upload_that_breaks_repeatedly_is_sent_in_chunks(serve: Start, tmp_path: Path) -> None:
     """A registry that can't go on from where it was cut off, behind something that allows a connection 6 MB."""
     size, told = 10_000_000, list[int]()
     (tmp_path / "blob").write_bytes(bytes(size))
@@ -152,7 +152,7 @@ def test_an_upload_that_is_cut_off_again_and_again_goes_in_pieces(serve: Start, 
     assert 2 <= len(pieces) <= 10 and sum(told) == size
 
 
-def test_redirects_that_lead_nowhere_end(serve: Start, tmp_path: Path) -> None:
+def test_too_many_redirects_is_an_error(serve: Start, tmp_path: Path) -> None:
     around = answer(b"", "307 Temporary Redirect", "Location: /round/and/round")
     server = serve([answer(), *[around] * 8])
     with pytest.raises(RemoteError, match="too many redirects"):
@@ -160,7 +160,7 @@ def test_redirects_that_lead_nowhere_end(serve: Start, tmp_path: Path) -> None:
     assert len(server.heads) == 7
 
 
-def test_a_manifest_without_end_is_not_read_on(serve: Start, tmp_path: Path) -> None:
+def test_an_endless_manifest_is_an_error(serve: Start, tmp_path: Path) -> None:
     server = serve([answer(), answer(b"x" * 5_000_000)], [answer(b"x" * 9_000_000)])
     client = client_of(tmp_path, server)
     for said in ("the manifest is larger than 4 MiB", "the answer is longer than 8 MiB"):
@@ -168,7 +168,7 @@ def test_a_manifest_without_end_is_not_read_on(serve: Start, tmp_path: Path) -> 
             client.manifest("a/b", "v1")
 
 
-def test_what_speaks_to_registries_only_loads_no_client_of_others(shipit: Shipit) -> None:
+def test_a_push_to_a_registry_imports_no_library_of_other_targets(shipit: Shipit) -> None:
     with EmbeddedRegistry() as registry:
         shipit.write(
             Dockerfile="FROM scratch\nCOPY Dockerfile /\n",

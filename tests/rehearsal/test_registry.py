@@ -53,7 +53,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     transport.close()
 
 
-def test_a_blob_comes_in_pieces_in_their_order(client: Client) -> None:
+def test_a_blob_is_uploaded_in_chunks_in_order(client: Client) -> None:
     digest = Digest.of(b"abcdef")
     where = client("POST", "blobs/uploads/").header("Location")
     first = client("PATCH", where, b"abc", Content_Range="0-2")
@@ -66,7 +66,7 @@ def test_a_blob_comes_in_pieces_in_their_order(client: Client) -> None:
     assert client("GET", f"blobs/{digest}").content == b"abcdef"
 
 
-def test_a_blob_comes_with_one_request(client: Client) -> None:
+def test_a_blob_is_uploaded_with_one_request(client: Client) -> None:
     assert client("POST", f"blobs/uploads/?digest={Digest.of(b'x')}", b"x").status == 201
     assert client("POST", f"blobs/uploads/?digest={Digest.of(b'x')}", b"y").status == 400
     assert client("POST", "blobs/uploads/?digest=sha256:abc", b"y").status == 400
@@ -78,7 +78,7 @@ def test_a_digest_may_be_of_sha512(client: Client) -> None:
     assert client("GET", f"blobs/{digest}").content == b"x"
 
 
-def test_a_blob_is_mounted_from_where_it_is(client: Client) -> None:
+def test_a_blob_is_mounted_from_another_repository(client: Client) -> None:
     digest = client.blob(b"x")["digest"]
     for query in (f"mount={digest}&from=a/b", f"mount={digest}"):
         assert client("POST", f"/v2/c/blobs/uploads/?{query}").status == 201
@@ -97,13 +97,13 @@ def test_a_blob_is_mounted_from_where_it_is(client: Client) -> None:
         ("chunks=1-2", 416, b""),
     ],
 )
-def test_a_part_of_a_blob(client: Client, asked: str, status: int, data: bytes) -> None:
+def test_a_range_of_a_blob(client: Client, asked: str, status: int, data: bytes) -> None:
     digest = client.blob(b"abcdef")["digest"]
     found = client("GET", f"blobs/{digest}", Range=asked)
     assert (found.status, found.content) == (status, data)
 
 
-def test_indexes_hold_manifests_that_are_there(client: Client) -> None:
+def test_an_index_refers_to_existing_manifests_only(client: Client) -> None:
     config = client.blob(EMPTY)
     assert client.manifest("one", {"config": config, "layers": []}).status == 201
     digest = client("HEAD", "manifests/one").header("Docker-Content-Digest")
@@ -114,12 +114,12 @@ def test_indexes_hold_manifests_that_are_there(client: Client) -> None:
 
 
 @pytest.mark.parametrize("reference", ["sha256:abc", "sha256:totallywrong", ".bad", "a" * 200])
-def test_what_is_neither_a_tag_nor_a_digest(client: Client, reference: str) -> None:
+def test_an_invalid_reference_is_refused(client: Client, reference: str) -> None:
     assert client.manifest(reference, {"config": client.blob(EMPTY), "layers": []}).status == 400
     assert client("GET", f"manifests/{reference}").status == 404
 
 
-def test_what_is_about_an_image_is_found_by_it(client: Client) -> None:
+def test_referrers_are_listed_by_subject(client: Client) -> None:
     config = client.blob(EMPTY)
     subject = {"mediaType": OCI, "digest": Digest.of(b"of an image that may come later"), "size": 1}
     for name, kind in (("sbom", "application/x-sbom"), ("sig", "application/x-sig")):
@@ -132,7 +132,7 @@ def test_what_is_about_an_image_is_found_by_it(client: Client) -> None:
     assert client("GET", f"referrers/{Digest.of(b'nothing')}").json()["manifests"] == []
 
 
-def test_what_is_deleted_is_gone(client: Client) -> None:
+def test_deleted_manifests_and_blobs_are_not_found(client: Client) -> None:
     config = client.blob(EMPTY)
     for tag in ("one", "two"):
         client.manifest(tag, {"config": config, "layers": []})
@@ -156,7 +156,7 @@ def test_tags_are_listed_in_pages(client: Client) -> None:
     assert last.json()["tags"] == ["c"] and not last.header("Link")
 
 
-def test_herokus_registry_knows_none_of_it(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_herokus_registry_supports_none_of_these(tmp_path_factory: pytest.TempPathFactory) -> None:
     transport = Transport(environment(tmp_path_factory.mktemp("home")))
     with EmbeddedRegistry(is_heroku=True) as registry:
         client = Client(registry, transport)

@@ -1,4 +1,4 @@
-"""Whether tags name what they should. Pure."""
+"""Judges whether tags name the digests that they should. Pure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _HINT = "deploy again when they are done; tags such as latest stay where they ar
 def judge_tags(
     repository: str, tags: Sequence[str], wanted: str, observed: RegistryObserved, before: Any
 ) -> Verdict | None:
-    """A failure where a tag names neither the digest `wanted` nor what it did before: somebody else moved it.
+    """A failed verdict where a tag names neither the digest `wanted` nor the one `before`: somebody else moved it.
 
-    A tag that has been there before is moved last, after everything is verified.
+    A tag that existed before still names its old digest: it is moved last, after verification.
     """
     known = before.manifests if isinstance(before, RegistryObserved) else {}
     for tag in tags:

@@ -1,4 +1,4 @@
-"""Repositories as observed, as plain values. Pure."""
+"""What is observed of repositories, as plain values. Pure."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import NamedTuple
 
 
 class HubTag(NamedTuple):
-    """A tag, and when it was last pushed, in the form of RFC 3339; empty when the Hub does not say."""
+    """A tag, and the time of its last push in the form of RFC 3339; empty when unknown."""
 
     name: str
     pushed: str
 
 
 class RegistryObserved(NamedTuple):
-    """Tags and digests asked for -> the manifest digest each names now, or None.
+    """`manifests`: `REPOSITORY TAG-OR-DIGEST` -> the manifest digest that it names, or None when it does not exist.
 
-    `descriptions` and `tags` are Docker Hub's, by repository, and only where they are wanted.
+    `descriptions` and `tags` are Docker Hub's, by repository; read only for the keys of deploy.yml that need them.
     """
 
     manifests: Mapping[str, str | None]
