@@ -861,3 +861,9 @@ def test_replicas_of_an_autoscaler_outside_deploy_yml_are_left_alone() -> None:
     assert (step.detail, step.replicas) == (("paused  False -> True",), 1)
     assert step.manifest["spec"] == {"paused": True}
     assert step.manifest["metadata"] == stamp(other)["metadata"]
+
+
+def test_a_container_that_starts_or_ends_is_progress() -> None:
+    states = [{}, {"running": {"startedAt": NOW}}, {"terminated": {"exitCode": 0}}]
+    found = {judged(deployment(updatedReplicas=1), pod(status={"state": state})).progress for state in states}
+    assert len(found) == 3

@@ -1,4 +1,4 @@
-"""What a deploy would ask the API server for, and whether it may. Pure.
+"""The permissions that a deploy needs, and those that are missing. Pure.
 
 Source: Kubernetes API, authorization.k8s.io/v1 SelfSubjectAccessReview, SelfSubjectRulesReview.
 """
@@ -12,7 +12,7 @@ from shipit.release import Finding
 
 
 class Access(NamedTuple):
-    """Verbs on one resource of one namespace; `namespace` is empty for what belongs to the cluster."""
+    """Verbs on one resource of one namespace; `namespace` is empty for cluster-scoped resources."""
 
     group: str
     resource: str
@@ -31,7 +31,7 @@ WRITE = ("get", "create", "patch")
 def needed_access(
     kinds: Iterable[tuple[str, str, str]], namespace: str, *, has_secret: bool, has_job: bool, replaces_pods: bool
 ) -> list[Access]:
-    """What is needed to apply objects of these (group, resource, namespace) and to watch them."""
+    """The permissions to apply objects of these (group, resource, namespace) and to watch them."""
     wanted = {(group, resource, place): set(WRITE) for group, resource, place in kinds}
     if has_secret:
         wanted.setdefault(("", "secrets", namespace), set()).update(WRITE)
@@ -44,10 +44,10 @@ def needed_access(
 
 
 def judge_access(answers: Mapping[Access, tuple[str, ...]], who: str) -> list[Finding]:
-    """Findings for what was asked: access -> the verbs that are refused."""
+    """Findings from the answers: access -> the refused verbs."""
     refused = [(access, verbs) for access, verbs in answers.items() if verbs]
     if not refused:
-        return [Finding("ok", "", f"{who} may do all that a deploy does there")]
+        return [Finding("ok", "", f"{who} has every permission that a deploy needs")]
     return [
         Finding("failure", "", f"{who} may not {', '.join(verbs)} {access.title}", "ask for a Role with these verbs")
         for access, verbs in refused
@@ -55,20 +55,20 @@ def judge_access(answers: Mapping[Access, tuple[str, ...]], who: str) -> list[Fi
 
 
 class Rule(NamedTuple):
-    """What a user may do: each of the verbs with each of the resources; `*` is any."""
+    """One rule of a user's permissions: each verb with each resource; `*` is any."""
 
     verbs: tuple[str, ...]
     groups: tuple[str, ...]
     resources: tuple[str, ...]
 
     def allows(self, access: Access, verb: str) -> bool:
-        """Whether the rule is for this, names of objects apart."""
+        """Whether the rule grants a verb on a resource; resourceNames are ignored."""
         pairs = ((self.verbs, verb), (self.groups, access.group), (self.resources, access.resource))
         return all(wanted in allowed or "*" in allowed for allowed, wanted in pairs)
 
 
 def not_covered(rules: Iterable[Rule], wanted: Iterable[Access]) -> list[Access]:
-    """What no rule allows, with those verbs only."""
+    """The access that no rule grants, with the missing verbs only."""
     known = tuple(rules)
     left = [
         access._replace(

@@ -1,4 +1,4 @@
-"""What deploy.yml says of a Kubernetes target."""
+"""The configuration of a Kubernetes target in deploy.yml."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _WORDS = "should be at most 63 lower-case letters, digits and '-', not beginning
 
 
 Name = Annotated[str, matching(_NAME, _WORDS)]
-# The empty one is ours, for keys right under the target.
+# The empty name is the workload of keys right under the target.
 WorkloadName = Annotated[str, matching(r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$", _WORDS)]
-# The most that any cluster can run: kubernetes.io, "Considerations for large clusters".
+# The pod limit of the largest clusters: kubernetes.io, "Considerations for large clusters".
 MOST_PODS = 150_000
 Count = Annotated[Whole, Field(ge=0, le=MOST_PODS)]
 _MANY_PODS = 500
@@ -106,7 +106,7 @@ class WorkloadConfig(Model):
         return self
 
     def doubts(self) -> Iterator[tuple[Keys, str, str]]:
-        """Path, what is suspicious, and what to do; for what is possible all the same."""
+        """Path, warning and hint for values that are possible but unlikely."""
         counts = {("replicas",): self.replicas, ("scale", "max"): self.scale.max if self.scale else None}
         for keys, count in counts.items():
             if count is not None and count > _MANY_PODS:
@@ -123,7 +123,7 @@ class WorkloadConfig(Model):
 
 
 _WORKLOAD_KEYS = frozenset(WorkloadConfig.model_fields) - {"kind"}
-# The workload that keys right under the target make; it is renamed after the app.
+# The workload of keys right under the target; it is named after the app.
 ONLY = ""
 
 
@@ -192,7 +192,7 @@ class KubernetesConfig(TargetConfig):
 
     @model_validator(mode="after")
     def _services(self) -> KubernetesConfig:
-        """A Service's name is one of RFC 1035, which begins with a letter."""
+        """The name of a Service begins with a letter (RFC 1035)."""
         for name, workload in self.workloads.items():
             if workload.port is not None and name[:1].isdigit():
                 what = "should begin with a letter, since port: makes a Service of this name"

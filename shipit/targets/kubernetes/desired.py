@@ -1,4 +1,4 @@
-"""What one target wants of its namespace: objects, Secrets and the release Job, from deploy.yml and the images of a release. Pure."""
+"""The objects, Secrets and release Job of a target, from deploy.yml and the images of a release. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shipit.targets.kubernetes.render import Manifest, Setting, render_job, rend
 from shipit.targets.kubernetes.sealed import sealed
 from shipit.targets.kubernetes.superseded import Released
 
-# Costs of scrypt: some 20 ms and 8 MiB, for marks that are readable to whoever may read a Deployment.
+# scrypt takes about 20 ms and 8 MiB: every reader of a Deployment sees the hash.
 _COST, _BLOCK = 2**13, 8
 
 
@@ -90,7 +90,7 @@ class Desired:
             if key in seen:
                 hint = "keep one of them, under workloads: or in the manifests"
                 raise ConfigErrors(
-                    [self.project.problem(("targets", self.target, "manifests"), f"{key} is there twice", hint)]
+                    [self.project.problem(("targets", self.target, "manifests"), f"{key} is defined twice", hint)]
                 )
             seen.add(key)
 
@@ -106,7 +106,7 @@ class Desired:
         )
 
     def release_job(self, release: Release, setting: Setting) -> Manifest | None:
-        """The Job of the release command; its name holds a hash of all that it runs."""
+        """The Job of the release command; its name has a hash of its manifest."""
         wanted = self.project.release
         if wanted is None:
             return None
@@ -122,7 +122,7 @@ class Desired:
         return hashlib.scrypt(text.encode(), salt=salt.encode(), n=_COST, r=_BLOCK, p=1, dklen=8).hex()
 
     def health(self) -> dict[str, tuple[int, str]]:
-        """Name of a Service -> port and path that say whether it serves."""
+        """Name of a Service -> port and path of its health check."""
         return {
             self.workload_name(name): (workload.port, workload.health)
             for name, workload in self.config.workloads.items()
@@ -134,7 +134,7 @@ class Desired:
 
     @property
     def _repositories(self) -> dict[str, str]:
-        """An image that is only used has no repository of ours: manifests mean it by its name alone."""
+        """Image -> repository; empty for an image that is not built: manifests refer to it by its name only."""
         return {image: built.repository or "" for image, built in self.project.images.items()}
 
     def _image(self, name: str, release: Release) -> Image:

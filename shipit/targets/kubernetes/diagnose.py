@@ -1,4 +1,4 @@
-"""What a container that failed wrote last, and what the cluster said of its pod."""
+"""The last log lines of a failed container, and the warnings of its pod."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _SAID = 4
 
 
 def with_last_words(verdict: Verdict, client: KubernetesClient, namespace: str, kubectl: str) -> Verdict:
-    """A verdict on a pod with the last lines of its container and the cluster's warnings; any other as it is.
+    """A verdict on a pod with the last lines of its container and the pod's warnings; any other verdict unchanged.
 
-    `kubectl` is how a user would reach the cluster: the command with its context. What can't be had is left out.
+    `kubectl` is the command with its context. Lines that can't be read are left out.
     """
     kind, _, rest = verdict.subject.partition(":")
     if kind != "pod":
@@ -30,7 +30,7 @@ def with_last_words(verdict: Verdict, client: KubernetesClient, namespace: str, 
 
 
 def _last_lines(client: KubernetesClient, namespace: str, name: str, container: str, *, is_patient: bool) -> list[str]:
-    """The lines of the run that crashed. While the kubelet starts the next one they can't be had: it is asked again."""
+    """The log of the run that crashed. It can't be read while the kubelet starts the next run, so this tries again."""
     try:
         for _ in range(LOG_LOOKS if container and is_patient else 1):
             previous = _is_over(client, namespace, name, container)
@@ -44,7 +44,7 @@ def _last_lines(client: KubernetesClient, namespace: str, name: str, container: 
 
 
 def _is_over(client: KubernetesClient, namespace: str, name: str, container: str) -> bool:
-    """Whether the run that crashed is the one before that which the container is in now."""
+    """Whether the container crashed in its previous run, not in the current one."""
     pods = client.listed("api/v1", "pods", namespace, parse_pod, fields=f"metadata.name={name}")
     found = next((row for pod in pods for row in _containers(pod) if row.name == container), None)
     return found is not None and found.ended is None and found.last is not None
@@ -55,7 +55,7 @@ def _containers(pod: Pod) -> tuple[Container, ...]:
 
 
 def _warnings(client: KubernetesClient, namespace: str, name: str) -> list[str]:
-    """What the cluster warned of, each once, the newest last."""
+    """The warning events of a pod, each once, the newest last."""
     fields = f"involvedObject.kind=Pod,involvedObject.name={name},type=Warning"
     try:
         events = client.listed("api/v1", "events", namespace, parse_event, fields=fields)

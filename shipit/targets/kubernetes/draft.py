@@ -1,4 +1,4 @@
-"""Kubernetes in a first deploy.yml: a context of the kubeconfig, and manifests or a workload for each process."""
+"""The Kubernetes target of a new deploy.yml: a context of the kubeconfig, and manifests or a workload for each process."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def render(project: ProjectFacts, found: Detection, choice: Choice) -> TargetDra
     context = [f"context: {yaml_text(choice.place)}"] if choice.place else []
     if project.manifests:
         named = ", ".join(map(yaml_text, project.manifests))
-        body = [f"manifests: [{named}]    # their images are pinned to what was pushed"]
+        body = [f"manifests: [{named}]    # their images are pinned to the pushed digests"]
     elif len(project.processes) <= 1:
         parts = [*context, *(part for process in project.processes.values() for part in _workload(process))]
         has_port = any(process.port for process in project.processes.values())

@@ -1,4 +1,4 @@
-"""Who owns which fields of an object. Pure.
+"""The ownership of the fields of an object. Pure.
 
 Source: Kubernetes, "Server-Side Apply", field management; structured-merge-diff's fieldsV1: `f:` a key, `k:` a list item
 by its keys, `v:` a value of a set, `i:` an item by its place, `.` the thing itself.
@@ -17,7 +17,7 @@ FieldPath = Sequence[str | int]
 
 
 class Owned(NamedTuple):
-    """What is owned of a value: fields of a map, items of a list by their keys, values of a set. Empty means all of it."""
+    """The owned part of a value: fields of a map, items of a list by their keys, values of a set. Empty means all of it."""
 
     fields: Mapping[str, Owned]
     items: Sequence[tuple[Mapping[str, Any], Owned]]
@@ -28,7 +28,7 @@ class Owned(NamedTuple):
         return not (self.fields or self.items or self.values)
 
     def part_of(self, value: Any) -> Any:
-        """The owned part of a value; all of it where nothing in it is named."""
+        """The owned part of a value; the whole value where `is_whole`."""
         if self.is_whole:
             return value
         if isinstance(value, dict):
@@ -38,7 +38,7 @@ class Owned(NamedTuple):
         return value
 
     def item(self, item: Any) -> Owned | None:
-        """What is owned of an item of a list; None when it is not among what is owned."""
+        """The owned part of a list item; None when the item is not owned."""
         for keys, owned in self.items:
             if isinstance(item, dict) and all(item.get(name) == value for name, value in keys.items()):
                 return owned
@@ -62,7 +62,7 @@ NOTHING_MORE = Owned({}, (), ())
 
 
 def parse_owned(part: Field) -> Owned:
-    """A set of fields as an answer has it. Raises: RemoteError."""
+    """A fieldsV1 of an answer. Raises: RemoteError."""
     fields: dict[str, Owned] = {}
     items: list[tuple[Mapping[str, Any], Owned]] = []
     values: list[Any] = []

@@ -1,4 +1,4 @@
-"""YAML as kubectl reads it: what comes out is what JSON holds, and nothing that was written is a date or a sum of sixties.
+"""YAML as kubectl reads it: JSON values only, without dates and sexagesimal numbers.
 
 Source: sigs.k8s.io/yaml: YAML 1.1 whose dates and sexagesimal numbers are text, since the API server takes JSON. Pure.
 """
@@ -78,7 +78,7 @@ def _binary(loader: Any, node: Any) -> str:
 
 
 def _unknown(loader: Any, node: Any) -> Any:
-    raise _error(node, f"the tag {node.tag.replace(_CORE, '!!')} means nothing to Kubernetes")
+    raise _error(node, f"the tag {node.tag.replace(_CORE, '!!')} is unknown to Kubernetes")
 
 
 ManifestLoader.yaml_implicit_resolvers = {

@@ -1,4 +1,4 @@
-"""Host names that an Ingress takes. Pure.
+"""Host names of an Ingress. Pure.
 
 Source: Kubernetes API reference, networking.k8s.io/v1 IngressRule `host`; RFC 1123, section 2.1; RFC 5891.
 """
@@ -14,7 +14,7 @@ from shipit.config.units import Misplaced
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*", re.ASCII)
-# The last label of a name is never a number: then it is an address.
+# The last label of a name is never a number, because that would be an IP address.
 _ADDRESS = re.compile(r"(.*\.)?[0-9]+", re.ASCII)
 _LONGEST = 253
 

@@ -1,4 +1,4 @@
-"""Who we are to an API server: the header that is sent, and the certificates that a connection trusts and shows."""
+"""The login to an API server: the Authorization header, the trusted CA and the client certificate."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from shipit.json_text import parse_json
 from shipit.targets.kubernetes.exec_plugin import Printed, run_plugin
 from shipit.targets.kubernetes.kubeconfig import KubeContext, Pem
 
-# What expires sooner than this is renewed before it is used; how long a token's file is believed.
+# Credentials that expire sooner than this are renewed before use; how long the content of a token file is cached.
 _EARLY_S, _FILE_S = 30.0, 60.0
 
 
@@ -36,17 +36,17 @@ class Identity:
         self._folder: Path | None = None
 
     def close(self) -> None:
-        """Remove the files that were made for the system's TLS."""
+        """Remove the temporary certificate files."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
     def forget(self) -> None:
-        """Read it all again the next time: the server did not take it."""
+        """Read the credentials again the next time, because the server refused them."""
         self._printed, self._until_s = None, 0.0
 
     def header(self, deadline: Deadline) -> dict[str, str]:
-        """The Authorization header; empty where a certificate, or nothing, says who we are. Raises: RemoteError."""
+        """The Authorization header; empty with a client certificate or without a login. Raises: RemoteError."""
         login = self.context.login
         token = login.token or (self._from_file(login.token_file) if login.token_file else "")
         if not token and login.exec:
@@ -61,7 +61,7 @@ class Identity:
         return {}
 
     def tls(self, deadline: Deadline) -> Tls:
-        """What connections trust and show, as files that live until `close`. Raises: RemoteError."""
+        """The CA and client certificate, as files that exist until `close`. Raises: RemoteError."""
         login = self.context.login
         certificate, key = self._text(login.certificate), self._environment.redactor.learn(self._text(login.key))
         if login.exec and not certificate and (printed := self._from_plugin(deadline)).certificate:
@@ -80,7 +80,7 @@ class Identity:
         return made
 
     def _check(self, tls: Tls) -> None:
-        """That they are certificates. Raises: RemoteError, which names what was read, and not the file that was made of it."""
+        """That the files are certificates. Raises: RemoteError, which names the field of the kubeconfig."""
         what = self.context.ca.path if self.context.ca else ""
         try:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -93,7 +93,7 @@ class Identity:
             raise RemoteError(f"{what} can't be used as certificates", where=self.context.where, hint=_HINT) from None
 
     def _from_file(self, file: Path) -> str:
-        """The token of a file, which is written anew by whoever keeps it fresh."""
+        """The token of a file, which another program rewrites before it expires."""
         now = time.monotonic()
         if now >= self._until_s:
             self._token, self._until_s = self._read(file, "tokenFile").strip(), now + _FILE_S
@@ -106,10 +106,10 @@ class Identity:
         return self._printed
 
     def _from_provider(self, name: str, settings: Mapping[str, str]) -> str:
-        """The token that kubectl keeps for OpenID Connect; whoever renews it is kubectl."""
+        """The OpenID Connect token that kubectl keeps. Only kubectl renews it."""
         where, hint = self.context.where, "use an exec plugin, such as kubelogin"
         if name != "oidc":
-            raise RemoteError(f"the auth provider {name} is none that Kubernetes has now", where=where, hint=hint)
+            raise RemoteError(f"the auth provider {name} was removed from Kubernetes", where=where, hint=hint)
         token = settings.get("id-token", "")
         if _expiry_s(token) - _EARLY_S < time.time():
             raise RemoteError(
@@ -145,7 +145,7 @@ class Identity:
             raise RemoteError(f"{path} {error.what}", where=str(file), hint=error.hint or _HINT) from None
 
     def _kept(self, name: str, text: str) -> str | None:
-        """The text as a file that nobody else can read: the system's TLS takes nothing else."""
+        """The text as a file with mode 0600, because ssl reads certificates from files only."""
         if not text:
             return None
         if self._folder is None:
@@ -160,7 +160,7 @@ _HINT = "check it with kubectl config view"
 
 
 def _expiry_s(token: str) -> float:
-    """When a JSON Web Token expires, in seconds since 1970; 0 for what is none.
+    """When a JSON Web Token expires, in seconds since 1970; 0 for other text.
 
     Source: RFC 7519, section 4.1.4; it is the server that checks the token, so nothing of it is verified here.
     """

@@ -24,7 +24,7 @@ LOG_LINES, POLL_S = 20, 0.5
 
 @dataclass(frozen=True)
 class ReleaseJob:
-    """One run of a release command: the target's name, where it runs, and how a user would look at it.
+    """One run of a release command. `kubectl` is the command with context and namespace, for hints.
 
     The client's deadline is that of the command.
     """
@@ -47,7 +47,7 @@ class ReleaseJob:
             if step.failed:
                 self.client.delete(job, self.namespace, step.failed)
             if not self.client.create(job, self.namespace):
-                yield Log(self.target, "release", f"Job/{name} is there already: waiting for it")
+                yield Log(self.target, "release", f"Job/{name} exists already: waiting for it")
             yield from self._follow(job, last)
         except DeadlinePassed:
             raise self._failed(name, "did not end in time", last) from None
@@ -104,7 +104,7 @@ def _ended(state: str) -> str:
 
 
 def _stuck(pods: list[Pod]) -> str:
-    """Why the Job's pod will never start, or nothing."""
+    """The reason that the Job's pod will not start; empty for none."""
     waiting = [pod for pod in pods if any(container.waiting for container in pod.containers)]
     verdict = judge_failed("Job", waiting, Seen(0, 0, 0), Limits(0, 0))
     return f"can't start: {verdict.reason}" if verdict else ""

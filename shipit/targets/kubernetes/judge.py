@@ -109,7 +109,7 @@ def _judge_kind(
 def _judge_deployment(key: str, live: Live, pods: Sequence[Pod], seen: Seen, limits: Limits) -> Verdict:
     status = live.status
     if status.observed_generation < live.meta.generation:
-        return _not_taken_up(key, live)
+        return _not_observed(key, live)
     if failure := judge_failed(key, pods, seen, limits):
         return failure
     failed, progressing = status.condition("ReplicaFailure"), status.condition("Progressing")
@@ -128,7 +128,7 @@ def _judge_deployment(key: str, live: Live, pods: Sequence[Pod], seen: Seen, lim
 def _judge_set(key: str, live: Live, pods: Sequence[Pod], seen: Seen, limits: Limits) -> Verdict:
     status = live.status
     if status.observed_generation < live.meta.generation:
-        return _not_taken_up(key, live)
+        return _not_observed(key, live)
     if failure := judge_failed(key, pods, seen, limits):
         return failure
     replicas = 1 if live.spec.replicas is None else live.spec.replicas
@@ -151,10 +151,10 @@ def _judge_bare_pod(key: str, pod: Pod, seen: Seen, limits: Limits) -> Verdict:
     return waiting(key, pod.phase.lower(), [pod], pod.phase)
 
 
-def _not_taken_up(key: str, live: Live) -> Verdict:
-    return Verdict(State.WAITING, f"{key}: not yet taken up", f"{key} {live.meta.generation}")
+def _not_observed(key: str, live: Live) -> Verdict:
+    return Verdict(State.WAITING, f"{key}: not yet observed by its controller", f"{key} {live.meta.generation}")
 
 
 def _healthy(key: str, what: str, wanted: int) -> Verdict:
-    warnings = () if wanted else (f"{key} runs nothing: it is scaled to 0",)
+    warnings = () if wanted else (f"{key} has no pods: it is scaled to 0",)
     return Verdict(State.HEALTHY, f"{key} {what}", f"{key} {what}", warnings=warnings)

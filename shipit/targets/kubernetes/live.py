@@ -14,7 +14,7 @@ REVISION = "deployment.kubernetes.io/revision"
 
 
 class Manager(NamedTuple):
-    """Who wrote fields of an object, how (`Apply` or `Update`), at which time, and which. `time` is RFC 3339 in UTC, or empty."""
+    """A field manager of an object: `operation` is `Apply` or `Update`, `time` RFC 3339 in UTC or empty, `owned` its fields."""
 
     name: str
     operation: str
@@ -51,7 +51,7 @@ class Condition(NamedTuple):
 
 
 class Spec(NamedTuple):
-    """What a workload wants of its pods. `replicas` is None where it says nothing; `images`: container -> image."""
+    """The spec of a workload. `replicas` is None where it is not set; `images`: container -> image."""
 
     replicas: int | None = None
     images: Mapping[str, str] = {}
@@ -60,7 +60,7 @@ class Spec(NamedTuple):
 
 
 class Status(NamedTuple):
-    """Of a workload: how many pods there are, and of how many it is said what."""
+    """The status of a workload: its counts of pods, phase and conditions."""
 
     observed_generation: int = 0
     replicas: int = 0
@@ -84,7 +84,7 @@ class Ended(NamedTuple):
 
 
 class Container(NamedTuple):
-    """One container of a pod as the kubelet tells of it. `waiting` is a reason and a message; `digest` is of its image, where it is told."""
+    """The status of a container. `waiting` is a reason and a message; `digest` is that of its image, where the kubelet reports one."""
 
     name: str
     restarts: int = 0
@@ -93,12 +93,12 @@ class Container(NamedTuple):
     ended: Ended | None = None
     last: Ended | None = None
     is_running: bool = False
-    # Of those that end before the others start; a sidecar is none.
+    # An init container that ends before the others start; False for sidecars.
     is_init: bool = False
 
 
 class Pod(NamedTuple):
-    """`images`: container -> image, of those that are not init containers; `containers` are init containers, too."""
+    """`images`: container -> image, without init containers; `containers` includes them."""
 
     meta: Meta
     images: Mapping[str, str] = {}
@@ -127,7 +127,7 @@ class Live:
 
 
 class Happening(NamedTuple):
-    """An event of the cluster: of which object, and what was said."""
+    """An event of the cluster, about one object."""
 
     kind: str
     name: str

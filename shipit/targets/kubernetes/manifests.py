@@ -1,4 +1,4 @@
-"""Raw manifests: read, checked for what every object needs, and their images pinned to what was pushed."""
+"""Raw manifests: read, and checked for the fields that every object needs."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def read_written(folder: ProjectFolder, names: tuple[str, ...]) -> list[Written]
 def manifest_problems(
     folder: ProjectFolder, names: tuple[str, ...], here: Callable[[int, str, str], ConfigError]
 ) -> Sequence[ConfigError]:
-    """What is wrong with the files: at their own lines, or by `here(index, what, hint)` where one is not there."""
+    """The problems of the files: at their own lines, or by `here(index, what, hint)` for a missing file."""
     problems: list[ConfigError] = []
     for index, name in enumerate(names):
         try:
@@ -91,7 +91,7 @@ def _name_of(file: Path, folder: ProjectFolder) -> str:
 
 
 def _objects(file: Path, folder: ProjectFolder) -> tuple[list[dict[str, Any]], list[ConfigError]]:
-    """The objects of a file, and what is wrong with it."""
+    """The objects of a file, and its problems."""
     name = _name_of(file, folder)
     try:
         data = folder.read(file, max_bytes=MAX_BYTES)
@@ -132,7 +132,7 @@ def _parsed(data: bytes, name: str) -> tuple[list[dict[str, Any]], list[ConfigEr
 
 
 def _documents(text: str) -> Iterator[tuple[Any, Any]]:
-    """Where each document begins, and its value."""
+    """The position and value of each document."""
     loader = ManifestLoader(text)
     try:
         while loader.check_node() and (node := loader.get_node()) is not None:
@@ -146,7 +146,7 @@ def _problem(name: str, text: str, line: int, column: int, what: str, hint: str)
 
 
 def _lack(value: Any) -> tuple[str, str]:
-    """What an object lacks, and a hint; empty when it lacks nothing."""
+    """A problem of an object, and a hint; empty for none."""
     if not isinstance(value, dict):
         return "should be a Kubernetes object", ""
     metadata = value.get("metadata")
@@ -159,7 +159,7 @@ def _lack(value: Any) -> tuple[str, str]:
 
 
 def _wrong(value: Any) -> str:
-    """What is of another type than every object has it; empty where nothing is."""
+    """A field with the wrong type; empty for none."""
     metadata = value["metadata"]
     maps = [("metadata.labels", metadata.get("labels")), ("metadata.annotations", metadata.get("annotations"))]
     if value["apiVersion"] in ("v1", "apps/v1", "batch/v1", "networking.k8s.io/v1", "autoscaling/v2"):

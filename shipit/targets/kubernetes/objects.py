@@ -1,4 +1,4 @@
-"""Parts of a manifest, which may be anything that somebody wrote. Pure."""
+"""Parts of a manifest of any shape. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shipit.targets.kubernetes.render import Manifest
 
 
 def container_images(manifest: Manifest) -> dict[str, str]:
-    """Container -> image of the pods that an object makes; empty for what makes none."""
+    """Container -> image of the pods of an object; empty for kinds without pods."""
     spec = spec_of(manifest)
     template = spec.get("template")
     pod = spec_of(template) if isinstance(template, dict) else spec
@@ -21,6 +21,6 @@ def container_images(manifest: Manifest) -> dict[str, str]:
 
 
 def spec_of(manifest: Manifest) -> dict[str, Any]:
-    """The spec of an object; empty where it has none, or one that is no map."""
+    """The spec of an object; empty where it is missing or no map."""
     spec = manifest.get("spec")
     return spec if isinstance(spec, dict) else {}

@@ -34,7 +34,7 @@ _WORKLOADS = {
 
 
 def parse_live(part: Field) -> Live:
-    """An object of any kind; of those that we look into, what we look at. Raises: RemoteError."""
+    """An object of any kind, with the fields that its kind has in `Live`. Raises: RemoteError."""
     kind, version = part["kind"].required(), part["apiVersion"].required()
     meta, manifest = parse_meta(part["metadata"]), dict(part.map())
     if (version, kind) == ("v1", "Secret"):
@@ -121,7 +121,7 @@ def _images(part: Field) -> dict[str, str]:
 
 
 def _status(part: Field) -> Status:
-    """Deployments, sets and daemons call the same numbers by different names."""
+    """The status of a workload; DaemonSets have other names for the same counts."""
     return Status(
         observed_generation=part["observedGeneration"].whole(),
         replicas=part["replicas"].whole(),
@@ -163,7 +163,7 @@ def _ended(part: Field) -> Ended | None:
 
 
 def parse_image_id(text: str) -> Digest | None:
-    """The digest that a kubelet tells of a running image: of its manifest or index, or of its config; None where it tells none.
+    """The digest in an imageID: of the manifest, the index or the config; None where it has none.
 
     Source: the forms of container runtimes: `REPO@DIGEST`, `docker-pullable://REPO@DIGEST`, `docker://DIGEST`, `DIGEST`.
     """

@@ -1,4 +1,4 @@
-"""Where a target is: context, server and namespace, read from files without the network."""
+"""The place of a target: context, server and namespace, read from files without the network."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 def is_in_cluster(environment: ProcessEnvironment) -> bool:
-    """Whether a pod's service account is what there is to go by."""
+    """Whether there is no kubeconfig, and this process runs in a pod with a service account."""
     has_file = any(Path(path).is_file() for path in kubeconfig_paths(environment).split(":"))
     return not has_file and bool(environment.get("KUBERNETES_SERVICE_HOST")) and (SERVICE_ACCOUNT / "token").is_file()
 
 
 def find_context(environment: ProcessEnvironment, wanted: str | None) -> KubeContext:
-    """The context of a name, the current one, or that of the pod which this runs in. Raises: RemoteError."""
+    """The context of a name; without one the current context, or that of the pod that shipit runs in. Raises: RemoteError."""
     if wanted is None and is_in_cluster(environment):
         return _in_cluster(environment)
     return read_context(environment, wanted)
@@ -54,7 +54,7 @@ def _in_cluster(environment: ProcessEnvironment) -> KubeContext:
 
 
 def _own_namespace() -> str:
-    """The namespace of the pod that this runs in."""
+    """The namespace of the pod that shipit runs in; empty where it is not known."""
     file = SERVICE_ACCOUNT / "namespace"
     try:
         return check_namespace(Field(read_text(file).strip(), str(file)))

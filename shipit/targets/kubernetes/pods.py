@@ -1,4 +1,4 @@
-"""What the pods of a workload say: what failed and why, what is waited for, which image runs. Pure.
+"""The pods of a workload: failures with their cause, reasons to wait, images that run. Pure.
 
 Source: Kubernetes concepts, "Pod lifecycle"; the reasons that the kubelet and scheduler give.
 """
@@ -13,7 +13,7 @@ from shipit.release import Seen, State, Verdict
 from shipit.targets.kubernetes.live import Container, Ended, Live, Pod
 from shipit.targets.kubernetes.observed import KubernetesObserved
 
-# A container that waits for one of these will not start by waiting longer.
+# Waiting reasons of containers that do not go away by themselves.
 _TERMINAL = {
     "ImagePullBackOff": "can't pull its image",
     "InvalidImageName": "has an invalid image name",
@@ -32,14 +32,14 @@ _DETAIL_LINES = 4
 
 
 class Limits(NamedTuple):
-    """What is tolerated: restarts, and seconds without progress."""
+    """The tolerated restarts, and seconds without progress."""
 
     restarts_allowed: int
     pending_s: float
 
 
 def pods_of_deployment(live: Live, observed: KubernetesObserved, revision: str) -> list[Pod]:
-    """The pods of the ReplicaSet of a revision; none while that is not known."""
+    """The pods of the Deployment's current ReplicaSet; none while that does not exist."""
     for replica_set in observed.replica_sets:
         if live.meta.uid in replica_set.owners and replica_set.annotations.get(revision) == live.meta.annotations.get(
             revision
@@ -49,12 +49,12 @@ def pods_of_deployment(live: Live, observed: KubernetesObserved, revision: str) 
 
 
 def pods_of(uid: str, observed: KubernetesObserved) -> list[Pod]:
-    """The pods that belong to an object, without those that are being deleted."""
+    """The pods that an object owns, without those that are being deleted."""
     return [pod for pod in observed.pods if uid in pod.meta.owners and not pod.meta.is_deleting]
 
 
 def judge_failed(key: str, pods: Iterable[Pod], seen: Seen, limits: Limits) -> Verdict | None:
-    """The first container that failed for good; None where none did."""
+    """A failure for the first container that will not recover; None where there is none."""
     before = _restarts_before(seen)
     for pod in pods:
         for container in pod.containers:
@@ -69,7 +69,7 @@ def judge_images(
 ) -> Verdict | None:
     """A failure where a container runs another image than `wanted`, container -> image as pinned; None for none.
 
-    What a kubelet tells of no image id is judged by the image that its pod names.
+    Without an imageID in the pod's status, the image in its spec is compared.
     """
     for pod in pods:
         told = {container.name: container.digest for container in pod.containers}
@@ -83,11 +83,11 @@ def judge_images(
 
 
 def waiting(key: str, what: str, pods: Sequence[Pod], progress: str) -> Verdict:
-    """The verdict on a workload that is not there yet, with what its pods wait for."""
+    """The verdict on a workload whose rollout is not complete, with the reason that its pods are not ready."""
     reasons = [text for pod in pods if (text := _reason(pod))]
     unschedulable = any("Unschedulable" in text for text in reasons)
     shown = f"{key}: {what}" + (f" ({reasons[0]})" if reasons else "")
-    states = " ".join(sorted(f"{pod.meta.name}{_reason(pod)}{pod.is_ready}" for pod in pods))
+    states = " ".join(sorted(f"{pod.meta.name}{_reason(pod)}{pod.is_ready}{_phases(pod)}" for pod in pods))
     return Verdict(
         State.WAITING,
         shown,
@@ -98,7 +98,7 @@ def waiting(key: str, what: str, pods: Sequence[Pod], progress: str) -> Verdict:
 
 
 def subject(pod: Pod, container: str = "") -> str:
-    """What logs and events are asked of."""
+    """The subject of a verdict, from which logs and events are found."""
     return f"pod:{pod.meta.namespace}/{pod.meta.name}/{container}"
 
 
@@ -111,7 +111,7 @@ def _failed_container(
     crashes = max(crashes, 1) if reason == "CrashLoopBackOff" else crashes
     too_many = crashes > limits.restarts_allowed
     about = subject(pod, container.name)
-    # Without a baseline nothing was changed, and restarts of the past are not this run's.
+    # Without a baseline this run changed nothing, and did not cause earlier restarts.
     if ended and ended.exit_code and too_many and (seen.baseline is not None or reason == "CrashLoopBackOff"):
         what = f"{key}: {pod.meta.name} exited with {ended.exit_code} ({ended.reason})"
         return Verdict(State.FAILED, what, reason, hint=_exit_hint(ended), subject=about)
@@ -128,19 +128,24 @@ def _exit_hint(ended: Ended) -> str:
     return {
         126: "the command can't be executed: check its mode and the image's platform",
         127: "the command was not found in the image",
-        137: "it was killed: out of memory, or too slow to stop",
+        137: "it was killed with SIGKILL: by a failed liveness or startup probe, or because it was too slow to stop",
     }.get(ended.exit_code, "the lines above are the last it wrote")
 
 
 def _restarts_before(seen: Seen) -> dict[tuple[str, str], int]:
-    """Restarts that containers had before this run, which did not cause them."""
+    """(uid of the pod, container) -> restarts before this run."""
     baseline = seen.baseline
     pods = baseline.pods if isinstance(baseline, KubernetesObserved) else ()
     return {(pod.meta.uid, container.name): container.restarts for pod in pods for container in pod.containers}
 
 
+def _phases(pod: Pod) -> str:
+    """A letter for each container: running, ended or waiting. A container that ends after a long time is progress."""
+    return "".join("r" if row.is_running else "e" if row.ended else "w" for row in pod.containers)
+
+
 def _reason(pod: Pod) -> str:
-    """Why a pod is not ready, in a few words; empty when it is."""
+    """The reason that a pod is not ready; empty when it is ready."""
     if pod.meta.is_deleting:
         return "being deleted"
     for condition in pod.conditions:

@@ -1,4 +1,4 @@
-"""Asking Services whether they serve: their endpoints, and the health path through the API server's proxy."""
+"""Probing Services: their endpoints, and the health path through the API server's proxy."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from shipit.targets.kubernetes.observed import KubernetesObserved, Serving
 from shipit.targets.kubernetes.server import reason_of
 
 ANSWER_S = 10.0
-# The API server's own words for a Service that it can't reach; what the app answers itself is not a Status.
+# Reasons in a Status of the API server for a Service that it can't reach; an answer of the app is no Status.
 _OWN_REASONS = ("ServiceUnavailable", "InternalError", "Timeout", "ServerTimeout")
 
 
 def ask_services(
     client: KubernetesClient, observed: KubernetesObserved, namespace: str, health: Mapping[str, tuple[int, str]]
 ) -> Iterator[tuple[str, Serving]]:
-    """How each Service with a selector answers. `health`: name of a Service -> port and path to ask."""
+    """How each Service with a selector answers. `health`: name of a Service -> port and path of the request."""
     for live in observed.objects.values():
         if live is None or live.kind != "Service" or not live.spec.selector or live.meta.namespace != namespace:
             continue
@@ -35,7 +35,7 @@ def _ready(service: Live, pods: tuple[Pod, ...]) -> int:
 
 
 def _endpoints(client: KubernetesClient, namespace: str, name: str) -> int | None:
-    """How many endpoints are ready; None where this user may not look."""
+    """The number of ready endpoints; None where this user may not read them."""
     selector = f"kubernetes.io/service-name={name}"
     try:
         slices = client.listed("apis/discovery.k8s.io/v1", "endpointslices", namespace, _count, selector)
@@ -47,7 +47,7 @@ def _endpoints(client: KubernetesClient, namespace: str, name: str) -> int | Non
 
 
 def _count(part: Field) -> int:
-    """Source: Kubernetes API reference, EndpointConditions: unknown is to be taken as ready."""
+    """The number of ready endpoints of a slice. Source: Kubernetes API reference, EndpointConditions: unknown means ready."""
     return sum(row["conditions"]["ready"].flag(True) for row in part["endpoints"].rows())
 
 

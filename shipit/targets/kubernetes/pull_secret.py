@@ -1,4 +1,4 @@
-"""The Secret that lets the cluster pull from registries that ask for a login."""
+"""The Secret with the registry credentials of the cluster."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from shipit.targets.session import Session
 
 
 def render_pull_secret_of(desired: Desired, session: Session) -> Manifest:
-    """The Secret with the credentials in use here. Raises: RemoteError where there are none."""
+    """The Secret with the credentials in use on this machine. Raises: RemoteError where there are none."""
     refs = {ref.registry: ref for ref in (parse_reference(use.repository) for use in desired.uses())}
     hosts = sorted(refs)
     logins = {host: session.registries.credentials(refs[host]) if session.registries else None for host in hosts}
     known = {host: (login.username, login.password) for host, login in logins.items() if login and login.password}
     if not known:
         hint = f"shipit login {hosts[0]}, or remove pull_secret"
-        what = "there are no registry credentials to give to the cluster"
+        what = "there are no registry credentials for the cluster"
         raise RemoteError(what, where=f"namespace {desired.namespace}", hint=hint)
     return render_pull_secret(desired.setting(""), known)
 
 
 def is_pull_secret_current(desired: Desired, client: KubernetesClient, session: Session) -> bool | None:
-    """Whether the cluster has them already; None where it should not have any."""
+    """Whether the cluster has the credentials in use; None without `pull_secret`."""
     if not desired.config.pull_secret:
         return None
     wanted = render_pull_secret_of(desired, session)

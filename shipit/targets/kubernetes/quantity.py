@@ -20,7 +20,7 @@ _QUANTITY = re.compile(
     r"([0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:([KMGTPE]i|[numkMGTPE])|[eE]([+-]?[0-9]{1,2}))?", re.ASCII
 )
 _AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?) ?([A-Za-z]{0,3})", re.ASCII)
-# What people write for a unit of memory -> the unit.
+# Common misspellings of memory units -> the unit.
 _MEANT = {
     "b": "", "kb": "k", "mb": "M", "gb": "G", "tb": "T", "kib": "Ki", "mib": "Mi", "gib": "Gi", "tib": "Ti",
     "ki": "Ki", "mi": "Mi", "gi": "Gi", "ti": "Ti", "g": "Gi", "t": "Ti", "m": "Mi",
@@ -34,7 +34,7 @@ _MANY_CORES, _MUCH_BYTES, _FEW_BYTES = Decimal(64), Decimal(1024) ** 3 * 512, De
 
 
 def parse_quantity(text: str) -> Decimal | None:
-    """The number that a quantity stands for; None for text that is none."""
+    """The value of a quantity; None for other text."""
     match = _QUANTITY.fullmatch(text)
     if not match:
         return None
@@ -44,7 +44,7 @@ def parse_quantity(text: str) -> Decimal | None:
 
 
 def check_cpu(text: str) -> str:
-    """The amount as written. Raises: Misplaced with the fix where it is none, or one that nobody can mean."""
+    """The amount as written. Raises: Misplaced with the fix, for other text and impossible amounts."""
     match = _AMOUNT.fullmatch(text)
     if match is None or match[2] not in ("", "m") or " " in text:
         raise Misplaced(_CPU_WORDS, hint=f"write {match[1]}m" if match and match[1].isdigit() else "")
@@ -61,7 +61,7 @@ def check_cpu(text: str) -> str:
 
 
 def check_memory(text: str) -> str:
-    """The amount as written. Raises: Misplaced with the fix where it is none, or one that nobody can mean."""
+    """The amount as written. Raises: Misplaced with the fix, for other text and impossible amounts."""
     match = _AMOUNT.fullmatch(text)
     unit = match[2] if match else ""
     if match is None or unit not in {**_DECIMAL, **_BINARY} or unit in ("n", "u") or " " in text:
@@ -79,13 +79,13 @@ def check_memory(text: str) -> str:
 
 
 def doubt_cpu(text: str | None) -> str:
-    """What is suspicious about an amount that is possible; empty for nothing."""
+    """A warning about an amount that is possible but unlikely; empty for none."""
     cores = parse_quantity(text or "") or Decimal(0)
     return f"is {cores.normalize():f} cores for each pod: few nodes have as many" if cores > _MANY_CORES else ""
 
 
 def doubt_memory(text: str | None) -> str:
-    """What is suspicious about an amount that is possible; empty for nothing."""
+    """A warning about an amount that is possible but unlikely; empty for none."""
     amount = parse_quantity(text or "")
     if amount is not None and amount > _MUCH_BYTES:
         return "is more memory for each pod than most nodes have"

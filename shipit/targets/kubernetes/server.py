@@ -1,4 +1,4 @@
-"""One API server: requests in, answers out, each within its deadline; and which paths its kinds have."""
+"""One API server: requests within a deadline, and the resources of its kinds."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ Query = Mapping[str, str | int]
 
 
 class Resource(NamedTuple):
-    """What a kind is called in paths, and whether it belongs to a namespace."""
+    """The name of a kind in paths, and whether its objects belong to a namespace."""
 
     plural: str
     is_namespaced: bool
 
 
 class ApiServer:
-    """The server of a context, with its login. Safe to use from several threads; connections are kept until `close`."""
+    """The server of a context, with its login. Thread-safe; connections are kept until `close`."""
 
     def __init__(self, context: KubeContext, environment: ProcessEnvironment) -> None:
         self.context = context
@@ -185,7 +185,7 @@ def _resource(row: Field) -> Resource:
 
 
 def _unreachable(error: RemoteError) -> RemoteError:
-    """What stopped a request, for a cluster."""
+    """The error of a request that got no answer, with a hint for clusters."""
     hint = "is it running? check it with kubectl cluster-info"
     if not error.retryable:
         return error

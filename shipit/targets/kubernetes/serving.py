@@ -1,4 +1,4 @@
-"""Whether what runs is reached through its Services. Pure.
+"""Whether the pods are reachable through their Services. Pure.
 
 Source: Kubernetes concepts, "Service", "EndpointSlices"; "Access Services Running on Clusters", the API server's proxy.
 """
@@ -12,7 +12,7 @@ from shipit.targets.kubernetes.observed import KubernetesObserved, Serving
 
 
 def judge_serving(observed: KubernetesObserved) -> Iterator[Verdict]:
-    """A verdict for each Service that was asked: waiting where ready pods are not reached, a warning where nothing serves."""
+    """A verdict for each probed Service: waiting while ready pods are not reachable, a warning where it has no endpoints."""
     for name, serving in observed.serving.items():
         yield _judge(f"Service/{name}", serving)
 
@@ -25,7 +25,12 @@ def _judge(key: str, serving: Serving) -> Verdict:
     if serving.status is not None and not 200 <= serving.status < 400:
         told = f"answered {serving.status}" if serving.status else "gave no answer"
         what = f"{key}: GET {serving.path} {told}"
-        return Verdict(State.WAITING, what, what, hint="the app answers its probes, and not through its Service")
+        return Verdict(
+            State.WAITING,
+            what,
+            what,
+            hint="the pods are ready, but the path fails through the Service: check its ports and the app's routes",
+        )
     warnings = (f"{key}: health was judged by its endpoints alone: {serving.said}",) if serving.said else ()
     answered = f"{key} {serving.path} answers {serving.status}" if serving.status else ""
     return Verdict(State.HEALTHY, answered, answered, warnings=warnings)

@@ -1,4 +1,4 @@
-"""What a container wrote since the last look, by the times that the kubelet puts before each line. Pure.
+"""The new lines of a log since the last read, by the timestamp that the kubelet puts before each line. Pure.
 
 Source: Kubernetes API reference, Pod log, `timestamps` and `sinceTime`, which counts in whole seconds.
 """
@@ -12,7 +12,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Tail:
-    """Remembers the time of the last line, and how many lines there were of that time."""
+    """The time of the last line, and the number of lines with that time."""
 
     def __init__(self) -> None:
         self._last = _NEVER
@@ -20,11 +20,11 @@ class Tail:
 
     @property
     def since(self) -> str:
-        """Where the next look begins; empty for the first one."""
+        """`sinceTime` of the next read; empty for the first one."""
         return "" if self._last == _NEVER else self._last.strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def new(self, lines: Iterable[str]) -> list[str]:
-        """The lines that were not there before, without their times. One without a time has that of the line before it."""
+        """The new lines without their timestamps. A line without one has that of the line before it."""
         last, known, found = self._last, self._count, []
         for line in lines:
             time, _, text = line.partition(" ")
@@ -39,7 +39,7 @@ class Tail:
         return found
 
     def skip(self) -> None:
-        """Go on with the next second: there is more in this one than one look gives."""
+        """Continue with the next second, when one second has more lines than one read returns."""
         self._last, self._count = self._last.replace(microsecond=0) + timedelta(seconds=1), 0
 
 

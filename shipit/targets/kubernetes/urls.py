@@ -1,4 +1,4 @@
-"""Where what runs in a cluster can be visited, by its Ingresses. Pure.
+"""The URLs of an app, from its Ingresses. Pure.
 
 Source: Kubernetes API reference, networking.k8s.io/v1 Ingress, `spec.rules[].host` and `spec.tls[].hosts`.
 """
@@ -11,7 +11,7 @@ from shipit.targets.kubernetes.render import Manifest
 
 
 def ingress_urls(manifests: Iterable[Manifest]) -> tuple[str, ...]:
-    """A URL for each host of the Ingresses among some manifests: https where it has a certificate."""
+    """A URL for each host of the Ingresses among the manifests: https where the host has a certificate."""
     return tuple(dict.fromkeys(url for manifest in manifests for url in _urls(manifest)))
 
 
