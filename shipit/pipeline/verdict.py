@@ -61,6 +61,10 @@ def await_verdict(
         (verdict, observed), first = _look(target, judge, session, seen, said, first), None
         if is_first and verdict.state is not State.HEALTHY:
             continue
+        if verdict.state is State.FAILED and verdict.progress != progress and observed is not None:
+            # It may have stalled until this look, and moved in it.
+            fresh = judge(observed, seen._replace(unchanged_since_s=seen.now_s))
+            verdict = fresh if fresh.progress != progress else verdict
         now = clock.now()
         if verdict.progress != progress:
             progress, moved, pause = verdict.progress, now, FIRST_PAUSE_S

@@ -227,7 +227,7 @@ def test_permissions_are_asked_of_the_cluster(shipit: Shipit, cluster: Cluster) 
         .read_text()
         .replace("context: reader", "context: test, namespace: doctor")
     )
-    assert "the user of test may do all that a deploy does there" in shipit.run("doctor", "k8s").stdout
+    assert "the user of test has every permission that a deploy needs" in shipit.run("doctor", "k8s").stdout
 
 
 DATE = "Tue, 24 Nov 2026 12:00:00 GMT"

@@ -147,7 +147,7 @@ def test_heroku_yml_and_manifests(new: Shipit) -> None:
     assert "app: my-shop\n" in text
     assert "release: {image: web, command: ./migrate}" in text or 'command: "./migrate"' in text
     assert "      web: {image: web, command: bundle exec puma}\n      worker: {image: worker}\n" in text
-    assert "    manifests: [k8s/]    # their images are pinned to what was pushed\n" in text
+    assert "    manifests: [k8s/]    # their images are pinned to the pushed digests\n" in text
 
 
 LANGUAGES = {

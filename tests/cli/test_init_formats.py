@@ -207,7 +207,7 @@ manifests: {rawYaml: ["k8s/*.yaml"], helm: {releases: []}}
         "targets:\n"
         "  k8s:\n"
         "    context: prod\n"
-        "    manifests: [k8s/]    # their images are pinned to what was pushed\n"
+        "    manifests: [k8s/]    # their images are pinned to the pushed digests\n"
         f"{TODO}"
         "# TODO Kubernetes files: Helm chart charts/x: helm template writes its objects, which go under manifests\n"
         "# TODO skaffold.yaml: j is built by jib, not from a Dockerfile\n"

@@ -104,7 +104,7 @@ def test_health_is_asked_through_the_service(shipit: Shipit, write: Write, clust
     write("port: 8000, replicas: 0")
     done = shipit.run("deploy")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Deployment/shop runs nothing: it is scaled to 0" in done.stdout + done.stderr
+    assert "Deployment/shop has no pods: it is scaled to 0" in done.stdout + done.stderr
     assert "nothing serves: Service/shop has no endpoints" in done.stdout + done.stderr
 
 

@@ -12,6 +12,7 @@ from shipit.errors import DeployFailed
 from shipit.events import Event, StepDone, TargetFinished, Waiting, Warned
 from shipit.pipeline.flow import deploy
 from shipit.pipeline.run import Run
+from shipit.pipeline.verdict import await_verdict
 from shipit.rehearsal.memory import InMemoryPlace, MemoryConfig, MemoryObserved, MemoryTarget
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.release import ImageUse, Release, Seen, State, Verdict
@@ -150,3 +151,29 @@ def test_a_tag_that_somebody_else_moves_meanwhile_stays_with_them(bench: Bench) 
     with pytest.raises(DeployFailed, match="someone else moved the tag latest to eeeeeeeeeeee during this deploy"):
         deploy(run)
     assert bench.registry.tags[name, "latest"] == foreign
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_stall_is_counted_from_the_look_in_which_the_place_moved(bench: Bench, ends: bool) -> None:
+    """The first phase may take any time, the second five seconds."""
+    run = bench.run()
+    assert bench.target is not None
+    session = run.session(bench.target)
+    started = session.clock.now()
+
+    def judge(observed: Any, seen: Seen) -> Verdict:
+        elapsed_s = session.clock.now() - started
+        if elapsed_s < 20:
+            return Verdict(State.WAITING, "works", "works")
+        if ends and elapsed_s > 24:
+            return Verdict(State.HEALTHY, "runs", "runs")
+        if seen.unchanged_s > 5:
+            return Verdict(State.FAILED, "starts: no progress", "starts")
+        return Verdict(State.WAITING, "starts", "starts")
+
+    if ends:
+        assert await_verdict(bench.target, judge, session, None).verdict.reason == "runs"
+    else:
+        with pytest.raises(DeployFailed, match="starts: no progress"):
+            await_verdict(bench.target, judge, session, None)
+        assert 25 <= session.clock.now() - started < 30

@@ -211,7 +211,7 @@ def test_the_same_deploy_twice_at_once_runs_the_release_command_once(make: Make,
     assert len([1 for kind, _ in api.objects if kind == "jobs"]) == 1
     said = [event.line for run in deploys for event in run.events if isinstance(event, Log)]  # type: ignore[attr-defined]
     assert said.count("migrated") == 2, "both pass on what it writes"
-    assert sum("is there already: waiting for it" in line for line in said) == 1
+    assert sum("exists already: waiting for it" in line for line in said) == 1
     assert prepare(make("one", release="release: migrate")).plan.changes == 0
 
 
@@ -368,7 +368,7 @@ def test_what_is_scaled_to_nothing_is_warned_of(make: Make) -> None:
     run = make(text=TEXT.replace("port: 3000", "port: 3000, replicas: 0"))
     assert deploy(run) == 0
     told = [event.message for event in run.events if isinstance(event, Warned)]  # type: ignore[attr-defined]
-    assert told == ["Deployment/web runs nothing: it is scaled to 0", "nothing serves: Service/web has no endpoints"]
+    assert told == ["Deployment/web has no pods: it is scaled to 0", "nothing serves: Service/web has no endpoints"]
 
 
 def test_an_autoscaler_that_is_none_of_ours_is_left_alone_while_we_watch(make: Make, api: KubeApi) -> None:
@@ -388,8 +388,8 @@ def test_an_autoscaler_that_is_none_of_ours_is_left_alone_while_we_watch(make: M
         ("kind: ConfigMap\napiVersion: v1\nmetadata: {name: a, labels: x}", "metadata.labels should be a map of keys"),
         ("kind: ConfigMap\napiVersion: v1\nmetadata: {name: a, namespace: 5}", "metadata.namespace should be text"),
         ("kind: Deployment\napiVersion: apps/v1\nmetadata: {name: a}\nspec: []", "spec should be a map of keys"),
-        ("kind: Service\napiVersion: v1\nmetadata: {name: web}", "Service/web is there twice"),
-        ("kind: A\napiVersion: x/v1\nmetadata: {name: a}\n---\nkind: A\napiVersion: x/v1\nmetadata: {name: a, namespace: prod}", "A/a is there twice"),
+        ("kind: Service\napiVersion: v1\nmetadata: {name: web}", "Service/web is defined twice"),
+        ("kind: A\napiVersion: x/v1\nmetadata: {name: a}\n---\nkind: A\napiVersion: x/v1\nmetadata: {name: a, namespace: prod}", "A/a is defined twice"),
     ],
 )  # fmt: skip
 def test_what_no_cluster_could_take_is_told_at_its_line(make: Make, tmp_path: Path, manifest: str, said: str) -> None:

@@ -160,7 +160,7 @@ KEY = base64.b64encode(b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY
         (user(token="a\r\nHost: evil"), "the token of the context prod should be of printable ASCII, without spaces"),
         (user(token="tökén"), "the token of the context prod should be of printable ASCII, without spaces"),
         (user(tokenFile="nowhere"), "tokenFile can't be read: No such file or directory"),
-        (user(**{"auth-provider": {"name": "gcp", "config": {"access-token": "x"}}}), "the auth provider gcp is none that Kubernetes has now"),
+        (user(**{"auth-provider": {"name": "gcp", "config": {"access-token": "x"}}}), "the auth provider gcp was removed from Kubernetes"),
         (user(**{"auth-provider": {"name": "oidc", "config": {}}}), "the OpenID Connect token has expired"),
         (user(**{"auth-provider": {"name": "oidc", "config": {"id-token": "a.e30.c"}}}), "the OpenID Connect token has expired"),
     ],

@@ -431,7 +431,7 @@ def judged(
     ("verdict", "state", "reason"),
     [
         (judged(deployment(**DONE), pod(ready=True)), State.HEALTHY, "Deployment/web 1/1 ready"),
-        (judged(deployment(**DONE, observedGeneration=1)), State.WAITING, "Deployment/web: not yet taken up"),
+        (judged(deployment(**DONE, observedGeneration=1)), State.WAITING, "Deployment/web: not yet observed by its controller"),
         (judged(deployment(updatedReplicas=1, replicas=2, availableReplicas=1), pod()), State.WAITING,
          "Deployment/web: 1 of 1 updated, 1 available, 1 old (not ready)"),
         (judged(deployment(updatedReplicas=1), pod(status={"state": {"waiting": {"reason": "ContainerCreating"}}})), State.WAITING,
@@ -683,7 +683,7 @@ def test_what_is_scaled_to_nothing_is_healthy_with_a_warning() -> None:
     live = deployment({"replicas": 0})
     released = Released({"Deployment/web": {**WANTED, "spec": {**WANTED["spec"], "replicas": 0}}})
     verdict = judge_kubernetes(released, KubernetesObserved({"Deployment/web": live}), Seen(0, 0, 0), Limits(0, 30))
-    assert (verdict.state, verdict.warnings) == (State.HEALTHY, ("Deployment/web runs nothing: it is scaled to 0",))
+    assert (verdict.state, verdict.warnings) == (State.HEALTHY, ("Deployment/web has no pods: it is scaled to 0",))
 
 
 @pytest.mark.parametrize(
