@@ -27,11 +27,11 @@ def with_commit_times(tree: Tree, root: Path, variables: Mapping[str, str], *, i
     A file that git does not track, or that differs from its commit, keeps its time on disk.
     Raises: BuildError without a git tree, or when its history is incomplete.
     """
-    ask = partial(_asked, root, variables, is_trusted)
+    ask = partial(_git_output, root, variables, is_trusted)
     prefix, _, is_shallow = ask(["rev-parse", "--show-prefix", "--is-shallow-repository"]).partition(b"\n")
     if is_shallow.strip() == b"true":
         raise BuildError(
-            "times: commit needs all of the history, and the clone is shallow",
+            "times: commit needs the complete history, but the clone is shallow",
             where=str(root),
             hint="fetch it: git fetch --unshallow, or fetch-depth: 0 in CI",
         )
@@ -63,7 +63,7 @@ def commit_times(tokens: Iterable[bytes]) -> dict[str, int]:
     return found
 
 
-def _asked(root: Path, variables: Mapping[str, str], is_trusted: bool, words: list[str]) -> bytes:
+def _git_output(root: Path, variables: Mapping[str, str], is_trusted: bool, words: list[str]) -> bytes:
     environment = {**variables, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     try:
         done = ask_git(
@@ -78,6 +78,8 @@ def _asked(root: Path, variables: Mapping[str, str], is_trusted: bool, words: li
         raise BuildError(f"times: commit needs git: {error.what}", where=str(root), hint=error.hint) from None
     if done.code != 0:
         raise BuildError(
-            "times: commit needs a git tree with commits", where=str(root), hint="commit it, or leave times: out"
+            "times: commit needs a git tree with commits",
+            where=str(root),
+            hint="commit the files, or remove times: commit",
         )
     return done.output

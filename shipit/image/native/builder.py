@@ -25,7 +25,7 @@ from shipit.image.native.base_tree import BaseTree
 from shipit.image.native.build_cache import BuildCache, BuildResult
 from shipit.image.native.instructions import InstructionRunner
 from shipit.image.native.layer_writer import LayerWriter
-from shipit.image.native.runtime import runtime_of, scratch_runtime
+from shipit.image.native.runtime import parse_runtime, scratch_runtime
 from shipit.image.native.stage_state import StageState
 from shipit.image.native.used_images import ImageResolver
 from shipit.image.options import BuildOptions
@@ -154,7 +154,7 @@ class NativeBuilder:
             return StageState(self._reader, None, scratch_runtime(), [], [])
         config = _parse_base_config(image, block.image, self._definition.where(block.head))
         base = BaseTree(image.layers, self._reader, self._earlier, self._scope)
-        runtime = runtime_of(config.runtime)
+        runtime = parse_runtime(config.runtime)
         runtime.triggers.clear()
         return StageState(self._reader, base, runtime, list(image.layers), list(config.history), config.features)
 

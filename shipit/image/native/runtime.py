@@ -73,7 +73,7 @@ def scratch_runtime() -> Runtime:
     return Runtime(env={"PATH": DEFAULT_PATH}, workdir="/")
 
 
-def runtime_of(value: Mapping[str, Any]) -> Runtime:
+def parse_runtime(value: Mapping[str, Any]) -> Runtime:
     """The runtime of a base, from the checked `config` part of its config."""
     return Runtime(
         env=_variables(value.get("Env") or []),
