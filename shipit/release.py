@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
@@ -119,15 +119,6 @@ class Step:
     effect: Effect = "change"
     destroys: bool = False
     undo: FreeText = ""
-
-
-@dataclass(frozen=True)
-class PayloadStep(Step):
-    """A step whose fields are in a mapping."""
-
-    type: ClassVar[str] = "step"
-
-    payload: Mapping[str, FreeJson] = field(default_factory=dict)
 
 
 class PlannedImage(NamedTuple):
