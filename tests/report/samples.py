@@ -25,7 +25,8 @@ from shipit.events import (
     Waiting,
     Warned,
 )
-from shipit.release import PayloadStep, Place, Plan, PlannedImage, State, TargetPlan, Verdict
+from shipit.rehearsal.memory import SetImages
+from shipit.release import Place, Plan, PlannedImage, State, TargetPlan, Verdict
 
 PLAN = Plan(
     "shop",
@@ -35,7 +36,7 @@ PLAN = Plan(
         TargetPlan(
             "k8s",
             Place("kubernetes", "namespace shop at 10.0.0.1:6443"),
-            steps=(PayloadStep("Deployment/web", "Deployment/web", ("replicas 1 -> 3",), "create"),),
+            steps=(SetImages("Deployment/web", "Deployment/web", ("replicas 1 -> 3",), "create", images={}),),
         ),
         TargetPlan("heroku", Place("heroku", "app shop")),
     ),

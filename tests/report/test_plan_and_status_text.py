@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shipit.digest import Digest
-from shipit.release import PayloadStep, Place, Plan, PlannedImage, Status, TagMove, TargetPlan, Unit, Upload
+from shipit.release import Place, Plan, PlannedImage, Status, Step, TagMove, TargetPlan, Unit, Upload
 from shipit.report.plan_text import render_plan
 from shipit.report.status_text import render_status
 from tests.report.samples import PLAN, PLAN_LINES
@@ -35,13 +35,13 @@ def test_an_empty_plan_says_that_everything_is_up_to_date() -> None:
 @pytest.mark.parametrize(
     ("step", "lines"),
     [
-        (PayloadStep("a", "Service/web", effect="create"), ["  + Service/web"]),
-        (PayloadStep("a", "Service/web", ("port 80 -> 81",)), ["  ~ Service/web", "      port 80 -> 81"]),
-        (PayloadStep("a", "Pod/web", destroys=True, effect="create"), ["  ! Pod/web"]),
+        (Step("a", "Service/web", effect="create"), ["  + Service/web"]),
+        (Step("a", "Service/web", ("port 80 -> 81",)), ["  ~ Service/web", "      port 80 -> 81"]),
+        (Step("a", "Pod/web", destroys=True, effect="create"), ["  ! Pod/web"]),
     ],
     ids=["creates", "changes", "deletes or replaces"],
 )
-def test_a_step_has_the_sign_of_its_effect(step: PayloadStep, lines: list[str]) -> None:
+def test_a_step_has_the_sign_of_its_effect(step: Step, lines: list[str]) -> None:
     text = render_plan(Plan("shop", "production", targets=(TargetPlan("k8s", PLACE, steps=(step,)),)))
     assert text.split("\n")[4:-2] == lines
     assert text.endswith("\n1 change")
