@@ -200,7 +200,7 @@ spec:
     assert "StatefulSet" not in drift.stdout, "replicas were never asked for"
 
 
-def test_what_an_autoscaler_decided_stays(shipit: Shipit, app: Start, cluster: Cluster, namespace: str) -> None:
+def test_the_count_of_an_autoscaler_stays(shipit: Shipit, app: Start, cluster: Cluster, namespace: str) -> None:
     """Also when a number that was ours before becomes the autoscaler's."""
 
     def replicas() -> str:
@@ -218,7 +218,7 @@ def test_what_an_autoscaler_decided_stays(shipit: Shipit, app: Start, cluster: C
     assert shipit.run("deploy").returncode == 0 and replicas() == "4"
 
 
-def test_everything_that_a_workload_takes_settles(
+def test_a_workload_with_every_key_is_unchanged_after_its_deploy(
     shipit: Shipit, app: Start, cluster: Cluster, namespace: str, registry_server: RegistryServer
 ) -> None:
     app(

@@ -90,7 +90,7 @@ def test_two_deploys_of_different_images_that_overlap(
     assert runs.endswith(latest), "latest is what runs"
 
 
-def test_a_web_that_answers_500_is_not_healthy(shipit: Shipit, write: Write) -> None:
+def test_deploy_fails_when_the_health_path_answers_500(shipit: Shipit, write: Write) -> None:
     write("port: 8000, health: /up, pending: 8s", status=500)
     done = shipit.run("deploy")
     assert done.returncode == 1
@@ -108,7 +108,7 @@ def test_health_is_asked_through_the_service(shipit: Shipit, write: Write, clust
     assert "nothing serves: Service/shop has no endpoints" in done.stdout + done.stderr
 
 
-def test_whose_user_may_not_use_the_proxy_has_readiness_and_endpoints_judged(
+def test_a_user_without_permission_for_the_proxy_can_deploy(
     shipit: Shipit, write: Write, cluster: Cluster, namespace: str, tmp_path: Path
 ) -> None:
     rules = [
@@ -174,7 +174,7 @@ def test_two_deploys_at_once_run_the_release_command_once(
     assert shipit.run("plan", "--exit-code").returncode == 0
 
 
-def test_a_pod_that_stays_on_delete(shipit: Shipit, write: Write, cluster: Cluster, namespace: str) -> None:
+def test_a_pod_with_a_finalizer_is_awaited(shipit: Shipit, write: Write, cluster: Cluster, namespace: str) -> None:
     write("workloads: {lone: {kind: pod, port: 8000}}, settle: 0s", note="one")
     assert shipit.run("deploy").returncode == 0
     hold = {"metadata": {"finalizers": ["example.com/hold"]}}
@@ -200,7 +200,7 @@ def test_a_pod_that_stays_on_delete(shipit: Shipit, write: Write, cluster: Clust
     assert again.returncode == 0, again.stdout + again.stderr
 
 
-def test_a_crash_brings_the_lines_of_the_run_that_crashed(shipit: Shipit, write: Write, namespace: str) -> None:
+def test_a_crash_shows_the_log_of_the_crashed_run(shipit: Shipit, write: Write, namespace: str) -> None:
     write("port: 8000, settle: 6s, restarts_allowed: 1", note="good")
     assert shipit.run("deploy").returncode == 0
     crash = "import time\nprint('the new release begins', flush=True)\ntime.sleep(0.3)\nraise SystemExit('no DATABASE_URL')\n"

@@ -112,7 +112,7 @@ def _look(live: Live, wanted: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_no_part_of_an_answer_is_a_mistake_in_shipit(name: str) -> None:
+def test_every_odd_field_of_an_answer_is_read_or_an_error(name: str) -> None:
     whole = ANSWERS[name]
     wanted = {key: whole[key] for key in ("apiVersion", "kind", "spec", "data") if key in whole} | {
         "metadata": {"name": "web"}
@@ -151,13 +151,13 @@ def test_no_part_of_an_answer_is_a_mistake_in_shipit(name: str) -> None:
         ("secret", ("data", "TOKEN"), "canary!", "data.TOKEN should be base64"),
     ],
 )  # fmt: skip
-def test_an_error_names_the_part_and_repeats_no_value(name: str, path: tuple[Any, ...], odd: Any, said: str) -> None:
+def test_an_error_names_the_field_without_its_value(name: str, path: tuple[Any, ...], odd: Any, said: str) -> None:
     with pytest.raises(RemoteError) as caught:
         parse_live(Field(_changed(ANSWERS[name], path, odd), "GET cluster/x"))
     assert str(caught.value) == f"GET cluster/x: {said}"
     assert "canary" not in caught.value.render()
 
 
-def test_what_is_null_is_as_if_it_were_missing() -> None:
+def test_a_null_field_equals_a_missing_one() -> None:
     found = parse_live(Field({**ANSWERS["pod"], "status": {"containerStatuses": None, "conditions": None}}, "GET x"))
     assert found.pod is not None and (found.pod.containers, found.pod.conditions) == ((), ())

@@ -110,7 +110,7 @@ WRITER = [{"verbs": ["*"], "apiGroups": ["", "apps"], "resources": ["services", 
         ([], True, ""),
     ],
 )  # fmt: skip
-def test_a_user_that_may_not_deploy_is_told_before_anything_is_written(
+def test_missing_permissions_are_an_error_before_the_first_write(
     make: Make, api: KubeApi, registry: EmbeddedRegistry, rules: list[Any], allows: bool, refused: str
 ) -> None:
     api.rules, api.allows = rules, allows
@@ -158,7 +158,7 @@ OTHER = "other.example/x@sha256:" + "e" * 64
         ("secrets", "shop-env", {"data": {"TOKEN": "cml2YWwtNDcxMQ=="}}, "Secret/shop-env: superseded by kubectl-set at 2026-01-31T12:00:00Z: TOKEN has another value"),
     ],
 )  # fmt: skip
-def test_what_somebody_changes_while_we_watch_is_a_failure_with_who_when_and_what(
+def test_deploy_fails_with_author_time_and_field_when_an_object_changes_while_waiting(
     make: Make, api: KubeApi, registry: EmbeddedRegistry, plural: str, name: str, change: dict[str, Any], said: str
 ) -> None:
     assert deploy(make("one")) == 0
@@ -172,7 +172,7 @@ def test_what_somebody_changes_while_we_watch_is_a_failure_with_who_when_and_wha
     assert registry.tags != tags
 
 
-def test_what_somebody_deletes_while_we_watch_is_a_failure(make: Make, api: KubeApi) -> None:
+def test_deploy_fails_when_an_object_is_deleted_while_waiting(make: Make, api: KubeApi) -> None:
     def delete() -> None:
         del api.objects["deployments", "web"]
 
@@ -273,7 +273,7 @@ def test_a_release_command_that_does_not_end_fails_at_its_own_time(make: Make, a
     assert finished(run).detail == ("migrating", "migrated")
 
 
-def test_release_output_that_is_longer_than_one_look_is_passed_on_whole(make: Make, api: KubeApi) -> None:
+def test_release_output_longer_than_one_read_is_forwarded_whole(make: Make, api: KubeApi) -> None:
     from shipit.targets.kubernetes.logs import LOG_BYTES
 
     whole = [f"line {number} {'x' * 90}" for number in range(12_000)]
@@ -296,7 +296,7 @@ def _steps(run: Run) -> Any:
 TWO = TEXT.replace("workloads: {web:", "workloads: {lone: {kind: pod}, web:")
 
 
-def test_a_pod_that_stays_on_delete_is_waited_for_until_the_deadline(make: Make, api: KubeApi) -> None:
+def test_a_pod_with_a_finalizer_is_awaited_until_the_deadline(make: Make, api: KubeApi) -> None:
     assert deploy(make("one", text=TWO)) == 0
     api.objects["pods", "lone"]["metadata"]["finalizers"] = ["example.com/hold"]
     run = make("two", text=TWO, timeout="2s")
@@ -337,7 +337,7 @@ def test_a_pod_that_another_deploy_has_replaced_is_not_replaced_again(make: Make
         (Response(403, b'{"kind": "Other", "reason": "Forbidden"}'), "Service/web: GET /up answered 403"),
     ],
 )
-def test_what_does_not_answer_through_its_service_is_not_healthy(
+def test_deploy_fails_when_the_health_path_fails_through_the_service(
     make: Make, api: KubeApi, answer: Response, said: str
 ) -> None:
     api.health = answer
@@ -354,7 +354,7 @@ def test_what_does_not_answer_through_its_service_is_not_healthy(
          ("Service/web: health was judged by its endpoints alone: the API server's proxy can't reach it",)),
     ],
 )  # fmt: skip
-def test_where_the_proxy_may_not_be_used_readiness_and_endpoints_count(
+def test_without_permission_for_the_proxy_readiness_and_endpoints_are_judged(
     make: Make, api: KubeApi, answer: Response, warned: tuple[str, ...]
 ) -> None:
     api.health = answer
@@ -364,14 +364,14 @@ def test_where_the_proxy_may_not_be_used_readiness_and_endpoints_count(
     assert tuple(event.message for event in run.events if isinstance(event, Warned)) == warned  # type: ignore[attr-defined]
 
 
-def test_what_is_scaled_to_nothing_is_warned_of(make: Make) -> None:
+def test_a_workload_scaled_to_zero_is_a_warning(make: Make) -> None:
     run = make(text=TEXT.replace("port: 3000", "port: 3000, replicas: 0"))
     assert deploy(run) == 0
     told = [event.message for event in run.events if isinstance(event, Warned)]  # type: ignore[attr-defined]
     assert told == ["Deployment/web has no pods: it is scaled to 0", "nothing serves: Service/web has no endpoints"]
 
 
-def test_an_autoscaler_that_is_none_of_ours_is_left_alone_while_we_watch(make: Make, api: KubeApi) -> None:
+def test_an_autoscaler_outside_deploy_yml_may_scale_while_waiting(make: Make, api: KubeApi) -> None:
     def scale() -> None:
         api.update("deployments", "web", "kube-controller-manager", {"spec": {"replicas": 4}})
         api.objects["deployments", "web"]["metadata"]["managedFields"][-1]["subresource"] = "scale"
@@ -392,7 +392,7 @@ def test_an_autoscaler_that_is_none_of_ours_is_left_alone_while_we_watch(make: M
         ("kind: A\napiVersion: x/v1\nmetadata: {name: a}\n---\nkind: A\napiVersion: x/v1\nmetadata: {name: a, namespace: prod}", "A/a is defined twice"),
     ],
 )  # fmt: skip
-def test_what_no_cluster_could_take_is_told_at_its_line(make: Make, tmp_path: Path, manifest: str, said: str) -> None:
+def test_an_invalid_manifest_is_an_error_at_its_line(make: Make, tmp_path: Path, manifest: str, said: str) -> None:
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop/own.yml").write_text(manifest)
     with pytest.raises(ConfigErrors) as caught:
@@ -431,7 +431,7 @@ ODD = [(200, body) for body in ODD_BODIES] + [
 
 
 @pytest.mark.parametrize(("status", "body"), ODD, ids=lambda part: repr(part)[:50])
-def test_no_answer_is_a_mistake_in_shipit(make: Make, body: bytes, status: int) -> None:
+def test_every_odd_answer_is_overcome_or_an_error(make: Make, body: bytes, status: int) -> None:
     """Each odd answer to each kind of request: overcome, or an error that names the request."""
     with Odd() as clean:
         assert deploy(make("count", server=clean, release="release: migrate")) == 0

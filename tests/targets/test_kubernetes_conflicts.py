@@ -161,7 +161,7 @@ class Restless(KubeApi):
 
 
 @pytest.mark.parametrize(("times", "code"), [(5, 0), (1000, 1)])
-def test_a_status_that_keeps_changing_is_borne_for_some_attempts(tmp_path: Path, times: int, code: int) -> None:
+def test_a_status_that_keeps_changing_is_retried_a_few_times(tmp_path: Path, times: int, code: int) -> None:
     with kube_place(tmp_path / "shop", OWN.replace("VALUE", "'1'"), Restless) as place:
         assert place.deploy("one")[0] == 0
         changed(place)
@@ -195,7 +195,7 @@ def test_an_unchanged_namespace_is_read_with_one_request_for_each_kind(place: Ku
     assert len(asked) == 11, asked
 
 
-def test_who_may_not_list_has_objects_read_by_name(tmp_path: Path) -> None:
+def test_without_permission_to_list_objects_are_read_by_name(tmp_path: Path) -> None:
     class Strict(KubeApi):
         def answer(self, request: Request) -> Response:
             if request.method == "GET" and request.path.endswith("/configmaps"):

@@ -120,7 +120,7 @@ def test_an_odd_kubeconfig_is_an_error_that_names_the_field(tmp_path: Path, text
 
 
 @pytest.mark.parametrize("name", ["nothing", "folder", "fifo"])
-def test_a_kubeconfig_that_is_no_file(tmp_path: Path, name: str) -> None:
+def test_a_kubeconfig_that_is_not_a_file(tmp_path: Path, name: str) -> None:
     import os
 
     (tmp_path / "folder").mkdir()
@@ -235,7 +235,7 @@ def test_a_plugin_is_interrupted_with_the_run(tmp_path: Path) -> None:
     assert time.monotonic() - started < 3
 
 
-def test_a_plugin_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_plugin(tmp_path: Path) -> None:
     missing = user(
         exec={"command": "no-such-plugin", "apiVersion": "client.authentication.k8s.io/v1", "installHint": "install it"}
     )
@@ -245,7 +245,7 @@ def test_a_plugin_that_is_not_there(tmp_path: Path) -> None:
     assert caught.value.hint == "install it"
 
 
-def test_a_plugin_of_a_version_that_is_none(tmp_path: Path) -> None:
+def test_a_plugin_with_an_unknown_api_version(tmp_path: Path) -> None:
     with pytest.raises(RemoteError, match=r"should be for client\.authentication\.k8s\.io/v1"):
         send(environment(tmp_path, json.dumps(plugin(tmp_path, "true", apiVersion="v1"))))
 
@@ -307,7 +307,7 @@ def test_a_plugin_runs_once_and_again_when_its_token_is_refused_or_expired(tmp_p
         ({}, ""),
     ],
 )
-def test_how_a_user_proves_itself(tmp_path: Path, fields: dict[str, str], sent: str) -> None:
+def test_the_authorization_header_of_each_login(tmp_path: Path, fields: dict[str, str], sent: str) -> None:
     (tmp_path / "token").write_text("from-a-file\n")
     with Picky() as api:
         api.takes = sent
@@ -333,7 +333,7 @@ def _tls(folder: Path, *, name: str = "127.0.0.1", client: bool = False) -> tupl
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
-def test_certificates_of_a_kubeconfig_are_trusted_and_shown_and_leave_no_file(
+def test_certificates_of_a_kubeconfig_are_used_and_leave_no_file(
     tmp_path: Path, serve: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority, context = _tls(tmp_path, client=True)
@@ -357,7 +357,7 @@ def test_certificates_of_a_kubeconfig_are_trusted_and_shown_and_leave_no_file(
     assert send(environment(tmp_path, json.dumps(by_file))) == 200
 
 
-def test_a_certificate_that_nobody_vouches_for(tmp_path: Path, serve: Start) -> None:
+def test_a_certificate_of_an_unknown_authority(tmp_path: Path, serve: Start) -> None:
     _, context = _tls(tmp_path)
     scripted = serve([OK], [OK], [OK], context=context)
     with pytest.raises(RemoteError, match="can't be trusted") as caught:

@@ -303,7 +303,7 @@ def test_replicas_that_shipit_applied_before_an_autoscaler_came_are_not_removed(
     assert step.detail == ("- replicas",), "without an autoscaler the count becomes the default"
 
 
-def test_a_release_job_runs_once_for_what_it_is() -> None:
+def test_a_release_job_runs_once_for_each_manifest() -> None:
     job = render_job("shop-release-1", ["/bin/sh", "-c", "migrate"], IMAGE, SETTING)
     other = plan_objects(
         [{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}}], KubernetesObserved({}), "prod"
@@ -334,7 +334,7 @@ REPOSITORIES = {"web": "docker.io/user/web", "api": "ghcr.io/team/api", "cache":
         ("!!", None),
     ],
 )
-def test_which_image_a_manifest_means(text: str, image: str | None) -> None:
+def test_the_image_of_deploy_yml_that_a_manifest_refers_to(text: str, image: str | None) -> None:
     assert image_for(text, REPOSITORIES) == image
 
 
@@ -504,7 +504,7 @@ f:spec:
 """
 
 
-def test_what_was_applied_is_read_back_from_what_we_own() -> None:
+def test_the_applied_manifest_is_read_back_from_the_owned_fields() -> None:
     assert applied(live(LIVE, OWNED)) == yaml.safe_load("""
     apiVersion: apps/v1
     kind: Deployment
@@ -534,7 +534,7 @@ RELEASED = Released({"Deployment/web": applied(ANSWER) or {}})
         (None, "taken", []),
     ],
 )
-def test_the_way_back(before: str | None, now: str | None, expected: list[str]) -> None:
+def test_the_steps_of_a_rollback(before: str | None, now: str | None, expected: list[str]) -> None:
     taken = LIVE.replace("image: new", "image: somebody-else")
     foreign = yaml.safe_load(LIVE.replace("image: new", "image: foreign"))
     states = {
@@ -596,12 +596,12 @@ def manager(
          "Deployment/web is being deleted, and waits for example.com/hold", ""),
     ],
 )  # fmt: skip
-def test_what_somebody_else_changed_fails_with_who_when_and_what(live: Live, reason: str, by: str) -> None:
+def test_a_change_by_others_fails_with_author_time_and_field(live: Live, reason: str, by: str) -> None:
     verdict = judged(live, pod(ready=True))
     assert (verdict.state, verdict.reason, verdict.superseded_by) == (State.FAILED, reason, by)
 
 
-def test_what_an_autoscaler_that_is_none_of_ours_decides_supersedes_nothing() -> None:
+def test_replicas_of_an_autoscaler_supersede_nothing() -> None:
     scaled = [manager("kube-controller-manager", {"f:spec": {"f:replicas": {}}}, subresource="scale")]
     done = {"updatedReplicas": 5, "availableReplicas": 5, "replicas": 5}
     assert (
@@ -609,7 +609,7 @@ def test_what_an_autoscaler_that_is_none_of_ours_decides_supersedes_nothing() ->
     )
 
 
-def test_what_the_server_made_of_it_as_it_was_applied_supersedes_nothing() -> None:
+def test_changes_of_a_webhook_during_the_apply_supersede_nothing() -> None:
     """An admission webhook may change what is applied; it is not somebody who came later."""
     mutated = deployment(OTHER, None, **DONE)
     observed = KubernetesObserved({"Deployment/web": mutated}, (), (REPLICA_SET,))
@@ -671,7 +671,7 @@ def test_an_observation_goes_to_json_and_comes_back_equal() -> None:
          "Service/web: health was judged by its endpoints alone: the API server's proxy can't reach it"),
     ],
 )  # fmt: skip
-def test_healthy_is_what_answers_through_its_service(serving: Serving, state: State, told: str) -> None:
+def test_verdicts_on_the_answers_of_a_service(serving: Serving, state: State, told: str) -> None:
     verdict = judged(deployment(**DONE), pod(ready=True), serving={"web": serving})
     assert verdict.state is state
     assert told in (verdict.reason, *verdict.warnings)
@@ -679,7 +679,7 @@ def test_healthy_is_what_answers_through_its_service(serving: Serving, state: St
     assert stalled.state is (State.FAILED if state is State.WAITING else State.HEALTHY)
 
 
-def test_what_is_scaled_to_nothing_is_healthy_with_a_warning() -> None:
+def test_a_workload_scaled_to_zero_is_healthy_with_a_warning() -> None:
     live = deployment({"replicas": 0})
     released = Released({"Deployment/web": {**WANTED, "spec": {**WANTED["spec"], "replicas": 0}}})
     verdict = judge_kubernetes(released, KubernetesObserved({"Deployment/web": live}), Seen(0, 0, 0), Limits(0, 30))
@@ -696,7 +696,7 @@ def test_what_is_scaled_to_nothing_is_healthy_with_a_warning() -> None:
         ("", None), ("sha256:1", None), ("a@b", None), ("ghcr.io/a/b@sha256:" + "1" * 64 + "x", None), ("1" * 64, None),
     ],
 )  # fmt: skip
-def test_the_digest_that_a_kubelet_tells(text: str, digest: str | None) -> None:
+def test_the_digest_of_an_image_id(text: str, digest: str | None) -> None:
     assert parse_image_id(text) == digest
 
 
@@ -711,13 +711,11 @@ def test_the_digest_that_a_kubelet_tells(text: str, digest: str | None) -> None:
         ("x@sha256:" + "2" * 64 + " sha256:" + "1" * 64, IMAGE, State.HEALTHY),
     ],
 )
-def test_an_image_is_judged_by_its_digest_and_by_nothing_that_looks_like_one(
-    image_id: str, image: str, state: State
-) -> None:
+def test_an_image_is_judged_by_its_digest_only(image_id: str, image: str, state: State) -> None:
     assert judged(deployment(**DONE), pod(ready=True, image_id=image_id, image=image)).state is state
 
 
-def test_what_a_container_wrote_since_the_last_look() -> None:
+def test_the_new_lines_of_a_log() -> None:
     tail = Tail()
     assert tail.since == ""
     first = ["2026-01-31T12:00:00.1Z one", "2026-01-31T12:00:00.12Z two", "2026-01-31T12:00:01.000000001Z three"]
@@ -737,7 +735,7 @@ def test_no_log_breaks_the_tail(lines: list[str]) -> None:
     assert tail.new(lines) == []
 
 
-def test_the_mark_of_secrets_is_the_same_in_any_run_and_tells_nothing(tmp_path: Path) -> None:
+def test_the_hash_of_secrets_depends_on_values_names_and_place_only(tmp_path: Path) -> None:
     def mark(namespace: str = "prod", **values: str) -> str:
         text = "app: shop\nimage: user/shop\nsecrets: {A: {env: A}, B: {env: B}}\ntargets: {k8s: {port: 80}}\n"
         project = runs.project(tmp_path, text, runs.environment(tmp_path))

@@ -38,7 +38,7 @@ def test_no_text_breaks_the_quantity_parser(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["1", "0.5", "99", "1.25", "250m", "1m", "250000m", "0.001"])
-def test_amounts_of_cpu_that_are_taken(text: str) -> None:
+def test_valid_amounts_of_cpu(text: str) -> None:
     assert check_cpu(text) == text
 
 
@@ -52,14 +52,14 @@ def test_amounts_of_cpu_that_are_taken(text: str) -> None:
         ("half", ""), ("-1", ""), ("1e3", ""), ("inf", ""), ("nan", ""), ("", ""), ("99999999m", ""), ("1,5", ""), ("²", ""), ("1\n", ""),
     ],
 )  # fmt: skip
-def test_amounts_of_cpu_that_are_refused(text: str, hint: str) -> None:
+def test_invalid_amounts_of_cpu(text: str, hint: str) -> None:
     with pytest.raises(Misplaced) as caught:
         check_cpu(text)
     assert caught.value.hint == hint
 
 
 @pytest.mark.parametrize("text", ["256Mi", "1Gi", "0.5Gi", "512M", "268435456", "1024Ki", "64Ti", "1.5G"])
-def test_amounts_of_memory_that_are_taken(text: str) -> None:
+def test_valid_amounts_of_memory(text: str) -> None:
     assert check_memory(text) == text
 
 
@@ -72,7 +72,7 @@ def test_amounts_of_memory_that_are_taken(text: str) -> None:
         ("1u", ""), ("half", ""), ("-1Gi", ""), ("", ""), ("1e3", ""), ("inf", ""), ("256Mi\n", ""),
     ],
 )  # fmt: skip
-def test_amounts_of_memory_that_are_refused(text: str, hint: str) -> None:
+def test_invalid_amounts_of_memory(text: str, hint: str) -> None:
     with pytest.raises(Misplaced) as caught:
         check_memory(text)
     assert caught.value.hint == hint
@@ -81,7 +81,7 @@ def test_amounts_of_memory_that_are_refused(text: str, hint: str) -> None:
 @pytest.mark.parametrize(
     "name", ["localhost", "a.b", "shop.example.com", "*.example.com", "xn--mnchen-3ya.de", "1a.b2", "a" * 63 + ".com"]
 )
-def test_host_names_that_are_taken(name: str) -> None:
+def test_valid_host_names(name: str) -> None:
     assert check_host(name) == name
 
 
@@ -96,7 +96,7 @@ def test_host_names_that_are_taken(name: str) -> None:
         ("a." * 126 + "com", ""), ("a b.com", ""), ("a.com,b.com", ""), ("a.com\n", "a.com"), ("\ud800.com", ""),
     ],
 )  # fmt: skip
-def test_host_names_that_are_refused(text: str, meant: str) -> None:
+def test_invalid_host_names(text: str, meant: str) -> None:
     with pytest.raises(Misplaced) as caught:
         check_host(text)
     assert caught.value.hint == (f"write {meant}" if meant else caught.value.hint)
@@ -104,7 +104,7 @@ def test_host_names_that_are_refused(text: str, meant: str) -> None:
 
 
 @given(st.text(max_size=60))
-def test_what_is_offered_for_a_host_is_a_host(text: str) -> None:
+def test_the_hint_for_a_host_is_a_valid_host(text: str) -> None:
     try:
         check_host(text)
     except Misplaced as error:
@@ -125,6 +125,6 @@ def test_what_is_offered_for_a_host_is_a_host(text: str) -> None:
         ({"memory": "2Mi"}, [("memory",)]),
     ],
 )
-def test_what_is_possible_and_suspicious_is_a_warning(keys: dict[str, object], doubted: list[tuple[str, ...]]) -> None:
+def test_possible_but_unlikely_values_are_warnings(keys: dict[str, object], doubted: list[tuple[str, ...]]) -> None:
     assert [path for path, _, _ in WorkloadConfig.model_validate(keys).doubts()] == doubted
     assert KubernetesConfig.model_validate({"workloads": {"web": keys}}).workloads
