@@ -88,12 +88,15 @@ class TerminalReporter:
         self._running: dict[StepId, _Running] = {}
         self._waiting: dict[str, _Running] = {}
         self._shows_plan = shows_plan
-        self._lock = threading.RLock()
+        # Events are printed one at a time. The live view's thread must not wait for that: it holds the lock of rich,
+        # which printing takes. So what it shows has a lock of its own, which is never held while something is printed.
+        self._printing, self._state = threading.RLock(), threading.Lock()
         self._live = self._started()
 
     def __call__(self, envelope: Envelope) -> None:
-        with self._lock:
-            self._note(envelope.event)
+        with self._printing:
+            with self._state:
+                self._note(envelope.event)
             self._progress(envelope.event)
             self._results(envelope.event)
 
@@ -179,9 +182,9 @@ class TerminalReporter:
     def _render(self) -> Group:
         now = time.monotonic()
         frame = self._frames[int(now * 10) % len(self._frames)]
-        with self._lock:
+        with self._state:
             items = [*self._running.values(), *self._waiting.values()]
-            return Group(*(line for item in items for line in item.lines(now, frame, self._err)))
+        return Group(*(line for item in items for line in item.lines(now, frame, self._err)))
 
 
 def _console(stream: Writes, color: bool) -> Console:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 
 import pytest
 from hypothesis import given
@@ -155,3 +156,34 @@ def test_the_live_view_comes_back_after_a_question(shipit: Shipit, heroku: Herok
         last = [line for line in lines if line and line[0] not in FRAMES]
         assert last[-2].startswith("done: 2 of 2 targets healthy"), last[-4:]
         assert last[-1].startswith("heroku  http://")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_printing_and_the_live_views_thread_never_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    reporter = TerminalReporter(color=False, out=io.StringIO(), err=Terminal())
+    assert reporter._err.is_terminal and not reporter._err.is_dumb_terminal
+    is_over = threading.Event()
+
+    def refresh() -> None:
+        while not is_over.is_set():
+            reporter._live.refresh()
+
+    def tell() -> None:
+        for number in range(300):
+            reporter(told(StepStarted(StepId("build", str(number)), f"build {number}")))
+            reporter(told(StepDone(StepId("build", str(number)), f"built {number}", 0.1)))
+
+    threads = [threading.Thread(target=work, daemon=True) for work in (refresh, tell)]
+    for thread in threads:
+        thread.start()
+    threads[1].join(30)
+    is_stuck = threads[1].is_alive()
+    is_over.set()
+    assert not is_stuck
+    threads[0].join()
+    reporter.close()
