@@ -1,4 +1,4 @@
-"""Servers as fixtures: started once, when a test first asks. In CI a missing one fails; elsewhere its tests are left out."""
+"""Servers as fixtures, started once at their first use. A missing server fails its tests in CI and skips them elsewhere."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def installed_programs_need_a_marker(request: pytest.FixtureRequest) -> Iterator
 
 
 def started(make: Callable[[], T]) -> T:
-    """The server, or the reason why the test is left out; in CI that reason is a failure."""
+    """The server; skips the test when it is unavailable, and fails it in CI."""
     try:
         return make()
     except Unavailable as reason:
@@ -154,7 +154,7 @@ def modern_engine(server_folder: Path) -> Iterator[DockerEngine]:
 
 @pytest.fixture(scope="session")
 def buildkit(server_folder: Path) -> Iterator[BuildKit]:
-    """The BuildKit that the native builder follows."""
+    """BuildKit of the version that the native builder follows."""
     server = started(lambda: BuildKit(server_folder / "buildkit"))
     yield server
     server.stop()
@@ -162,7 +162,7 @@ def buildkit(server_folder: Path) -> Iterator[BuildKit]:
 
 @pytest.fixture(scope="session")
 def moby() -> Iterator[Moby]:
-    """moby's own code, to be asked."""
+    """moby's code, called through a small Go program."""
     server = started(Moby)
     yield server
     server.stop()

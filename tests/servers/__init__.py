@@ -1,4 +1,4 @@
-"""The real engine, registry and cluster that tests talk to: installed, started and stopped by the project's own files.
+"""The real engine, registry and cluster for tests: this folder installs, starts and stops them.
 
 Every server listens on loopback, keeps its data under one temporary folder, and is stopped by its process id.
 """

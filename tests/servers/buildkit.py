@@ -19,7 +19,7 @@ from tests.servers.process import Background, Unavailable
 
 
 class RefusedBuild(Exception):
-    """BuildKit could not build it; the message is the end of what it wrote."""
+    """BuildKit refused a build; the message is the end of its output."""
 
 
 class BuildKit:

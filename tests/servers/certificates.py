@@ -1,4 +1,4 @@
-"""A certificate authority of our own, good for a day."""
+"""A certificate authority for tests, valid for a day."""
 
 from __future__ import annotations
 

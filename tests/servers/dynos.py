@@ -25,7 +25,7 @@ class _Idle:
         return None
 
     def stop(self) -> None:
-        """It does nothing that could be stopped."""
+        """Nothing to stop."""
 
 
 class _Web:
@@ -37,7 +37,7 @@ class _Web:
                 self.end_headers()
 
             def log_message(self, format: str, *args: object) -> None:
-                """Nothing is noted."""
+                """Writes no log."""
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Docker engines of our own, beside any that runs here."""
+"""Docker engines for tests, separate from any engine that runs on this machine."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class DockerEngine:
         self._process.wait_until(self._answers, 60)
 
     def _bridge(self) -> str:
-        """A bridge of its own, since the other engine has the usual one."""
+        """Create a bridge for this engine: the other engine uses docker0."""
         number = next(_NUMBERS)
         name = f"sde{os.getpid() % 100000}-{number}"
         subprocess.run([find("ip"), "link", "add", name, "type", "bridge"], check=False, capture_output=True)

@@ -1,4 +1,4 @@
-"""Base images made from what Debian installs, since tests pull from nowhere outside."""
+"""Base images built from installed Debian packages: tests pull nothing from the internet."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def nginx_context(folder: Path) -> None:
 
 
 def hello_context(folder: Path) -> None:
-    """A build context for an image of one static program that greets and ends."""
+    """A build context for an image of one static program that prints a greeting and exits."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(find("busybox"), folder / "busybox")
     command = '["/busybox", "echo", "Hello from Docker!"]'
@@ -162,7 +162,7 @@ def _root(folder: Path) -> Path:
 
 
 def _install(root: Path, program: Path, libraries_of: Sequence[Path] = ()) -> None:
-    """Put a program and the libraries of it and its modules where they are here."""
+    """Copy a program, its modules and their libraries to the same paths."""
     shutil.copy(program, root / "usr/bin" / program.name)
     for library in libraries([program, *libraries_of]):
         _copy_file(root, library)

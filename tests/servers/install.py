@@ -64,7 +64,7 @@ def kubernetes_folder() -> Path:
 
 
 def install_packages() -> None:
-    """Install the Debian packages that are missing, where that can be done."""
+    """Install the missing Debian packages where this user may."""
     missing = {package for program, package in PROGRAMS.items() if shutil.which(program, path=SYSTEM_PATH) is None}
     if not (CNI / "bridge").exists():
         missing.add("containernetworking-plugins")
@@ -85,7 +85,7 @@ def install_packages() -> None:
 
 
 def _begun(target: Path) -> Path:
-    """An empty folder beside a target, which becomes it when all is there."""
+    """An empty folder beside a target, to be renamed to the target when it is complete."""
     building = target.with_name(f"{target.name}.building")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
@@ -230,7 +230,7 @@ def build_kubernetes() -> None:
 
 
 def moby_folder() -> Path:
-    """Where the program is that asks moby's own code; its name says of which BuildKit."""
+    """The folder of the program that calls moby's code; its name has the version of BuildKit."""
     requested_programs.append("moby")
     return cache_folder() / f"moby-{BUILDKIT}"
 
@@ -240,7 +240,7 @@ def buildkit_folder() -> Path:
 
 
 def build_moby() -> None:
-    """Build what asks moby's code into the cache, once: some seconds."""
+    """Build the program that calls moby's code into the cache, once: some seconds."""
     _build_from_source("moby's code", moby_folder(), Path(__file__).with_name("moby"), ["."], ["moby"])
 
 
@@ -253,7 +253,7 @@ def build_buildkit() -> None:
 
 
 def _build_from_source(what: str, target: Path, module: Path, packages: list[str], programs: list[str]) -> None:
-    """Build programs of a Go module into the cache, where they are not there yet."""
+    """Build programs of a Go module into the cache unless they are there."""
     go = shutil.which("go")
     if all((target / name).is_file() for name in programs):
         return

@@ -65,7 +65,7 @@ class KubeApi(StrictServer):
         self.route("DELETE", rf"{_NAMESPACED}/(?P<name>[^/]+)", self._delete)
 
     def kubeconfig(self, folder: Path) -> str:
-        """The path of a kubeconfig that leads here."""
+        """The path of a kubeconfig for this server."""
         config = {
             "current-context": "mem",
             "clusters": [{"name": "mem", "cluster": {"server": f"http://{self.host}"}}],
@@ -77,7 +77,7 @@ class KubeApi(StrictServer):
         return str(folder / "kubeconfig")
 
     def update(self, plural: str, name: str, manager: str, change: Object) -> None:
-        """What somebody else does to an object with kubectl: `change` is merged, and its fields are theirs."""
+        """Change an object as another user of kubectl: `change` is merged, and that user owns its fields."""
         with self.lock:
             live = self.objects[plural, name]
             fields = _fields(change)
@@ -90,7 +90,7 @@ class KubeApi(StrictServer):
                 self._roll_out(live)
 
     def update_or_create(self, plural: str, name: str, item: Object) -> None:
-        """What somebody else creates with kubectl; an object of the name is replaced."""
+        """Create an object as another user of kubectl; an object of the same name is replaced."""
         with self.lock:
             made = deepcopy(item)
             made["metadata"] |= {"namespace": "prod", "uid": str(uuid.uuid4())}
@@ -292,7 +292,7 @@ def _fields(value: Any) -> Object:
 
 
 def _take(owned: Object, taken: Object) -> None:
-    """Remove from what one owns what another took."""
+    """Remove from one manager's fields those that another manager took."""
     for key, inner in taken.items():
         # The name of a list item is the same for all, so nobody takes it.
         if key not in owned or key in (".", "f:name"):

@@ -1,4 +1,4 @@
-"""The YAML language server that editors use, spoken to as an editor does.
+"""A client of the YAML language server, which sends what an editor sends.
 
 Source: Language Server Protocol 3.17, base protocol over standard input and output.
 """

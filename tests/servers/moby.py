@@ -13,7 +13,7 @@ from tests.servers.process import Unavailable
 
 
 class Refused(Exception):
-    """moby refuses what it was asked about."""
+    """moby returned an error."""
 
 
 class Moby:

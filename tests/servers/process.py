@@ -1,4 +1,4 @@
-"""Programs that run in the background while tests do."""
+"""Programs that run in the background during tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 class Unavailable(Exception):
-    """A server can't be had here; the message says what is missing."""
+    """A server can't be installed or started; the message names what is missing."""
 
 
 class Background:

@@ -1,4 +1,4 @@
-"""An HTTPS proxy that ends TLS itself under names of choice, and hands the requests to a server on loopback."""
+"""An HTTPS proxy that terminates TLS for given names and forwards the requests to a server on loopback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A token server as Docker Hub has one: it knows users and what each may do, and its tokens do not live long."""
+"""A token server like Docker Hub's: users, their rights, and tokens that expire soon."""
 
 from __future__ import annotations
 
