@@ -6,7 +6,6 @@ Source: distribution.github.io/distribution/spec/auth (token, oauth, scope).
 from __future__ import annotations
 
 import base64
-import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,15 +19,11 @@ from shipit.http.redirects import REDIRECTS, redirected
 from shipit.http.statuses import refusal
 from shipit.http.transport import Transport
 from shipit.http.urls import is_same_origin
-from shipit.json_text import parse_json
 from shipit.registry.challenge import Challenge, check_realm, parse_challenge
 from shipit.registry.credentials import Credentials
+from shipit.registry.token import parse_granted, parse_token
 from shipit.threads import Once
 
-# How long a token lives that does not say, and the longest lifetime that is believed.
-LEAST_LIFETIME_S, LONGEST_LIFETIME_S = 60.0, 24 * 3600.0
-# What a header may hold, and as much as any registry issues.
-_TOKEN = re.compile(r"[\x21-\x7e]{1,65536}")
 Scopes = tuple[str, ...]
 
 
@@ -184,42 +179,6 @@ class ScopedAuth:
         named = other.challenge.parameters.get("scope", "") if other.challenge else ""
         self._other = (url, other, tuple(named.split()) or self._scopes)
         return may_help
-
-
-def parse_token(answer: Answer) -> tuple[str, float]:
-    """The token in a realm's answer, and its lifetime in seconds. Raises: RemoteError."""
-    try:
-        body = answer.json()
-    except ValueError:
-        body = None
-    found = (body.get("token") or body.get("access_token")) if isinstance(body, dict) else None
-    if not isinstance(found, str) or not _TOKEN.fullmatch(found):
-        raise RemoteError("the answer should hold a token", where=answer.request.shown)
-    lifetime_s = body.get("expires_in")
-    is_number = isinstance(lifetime_s, int | float) and not isinstance(lifetime_s, bool) and lifetime_s > 0
-    return found, min(float(lifetime_s), LONGEST_LIFETIME_S) if is_number else LEAST_LIFETIME_S
-
-
-def parse_granted(token: str) -> frozenset[str] | None:
-    """The scopes that a token grants, pull and push only; None for a token that does not say. Its signature is not checked.
-
-    Source: distribution.github.io/distribution/spec/auth/jwt, the claim `access`.
-    """
-    try:
-        payload = token.split(".")[1]
-        claims = parse_json(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        rows = [(str(row["type"]), str(row["name"]), set(row["actions"])) for row in claims.get("access") or ()]
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return None
-    if "access" not in claims:
-        return None
-    scopes = set()
-    for kind, name, actions in rows:
-        if "pull" in actions or "*" in actions:
-            scopes.add(f"{kind}:{name}:pull")
-        if {"pull", "push"} <= actions or "*" in actions:
-            scopes.add(f"{kind}:{name}:pull,push")
-    return frozenset(scopes)
 
 
 def refused(answer: Answer, host: str, credentials: Credentials | None) -> RemoteError:

@@ -124,6 +124,7 @@ class RegistryWire:
         self.emit(Warned("", f"{self.host} allows {limit} more{hint}"))
 
     def _probed(self, name: str) -> str:
+        """The base of a loopback address. Never raises for a server that fails: the request itself does then."""
         plain, secured = f"http://{name}", f"https://{name}"
         try:
             answer = retrying(

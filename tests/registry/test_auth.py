@@ -14,10 +14,10 @@ from shipit.digest import Digest
 from shipit.errors import RemoteError
 from shipit.http.transport import Transport
 from shipit.reference import ImageRef
-from shipit.registry.auth import parse_granted
 from shipit.registry.challenge import parse_challenge
 from shipit.registry.client import RegistryClient
 from shipit.registry.credentials import CredentialFinder, Credentials
+from shipit.registry.token import parse_granted
 from shipit.registry.wire import RegistryWire
 from tests.http.scripted import Start, answer
 from tests.runs import environment

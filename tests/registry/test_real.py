@@ -215,7 +215,7 @@ def check_logs_in_and_out(shipit: Shipit, host: str) -> None:
 
     config = Path(shipit.env["HOME"]) / ".docker/config.json"
     wrong = login("wrong")
-    assert wrong.returncode == 1 and "refused user 'me' from what was entered" in wrong.stderr
+    assert wrong.returncode == 1 and "refused user 'me' from your input" in wrong.stderr
     assert not config.exists() or host not in config.read_text()
     done = login("secret\n")
     assert done.stdout == f"logged in to {host} as me, stored in {config}\n", done.stderr
@@ -242,7 +242,7 @@ def test_login_asks_at_a_terminal_and_hides_the_password(
     assert code == 1 and "check the user and the password" in shown and "wrong-password" not in shown
     asked[-1] = (asked[-1][0], "secret")
     code, shown = shipit.converse(["login", secured.host], asked)
-    assert code == 0 and f"logged in to {secured.host} as me, kept in" in shown and "secret" not in shown
+    assert code == 0 and f"logged in to {secured.host} as me, stored in" in shown and "secret" not in shown
     # What is kept works, so nothing is asked; when it stops working, that is said before asking.
     assert shipit.converse(["login", secured.host], []) == (
         0,
