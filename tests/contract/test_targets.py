@@ -15,7 +15,8 @@ from shipit.events import Event
 from shipit.pipeline.run import Run
 from shipit.record import from_json, to_json
 from shipit.rehearsal.heroku import HerokuStandIn
-from shipit.rehearsal.memory import InMemoryPlace, MemoryTarget
+from shipit.rehearsal.memory.place import InMemoryPlace
+from shipit.rehearsal.memory.target import MemoryTarget
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.release import ImageUse, Release, Step
 from shipit.testing.case import SECRETS, Case

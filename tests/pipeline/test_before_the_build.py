@@ -17,7 +17,8 @@ from shipit.parallel import Failures
 from shipit.pipeline.flow import deploy, plan
 from shipit.pipeline.run import Run
 from shipit.rehearsal.heroku import HerokuStandIn
-from shipit.rehearsal.memory import InMemoryPlace, MemoryObserved, MemoryTarget
+from shipit.rehearsal.memory.place import InMemoryPlace, MemoryObserved
+from shipit.rehearsal.memory.target import MemoryTarget
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.release import ImageUse
 from shipit.targets.session import Session

@@ -17,7 +17,9 @@ from shipit.pipeline.flow import deploy, plan
 from shipit.pipeline.graph import run_order, select_targets
 from shipit.pipeline.run import Run
 from shipit.redact import Redactor
-from shipit.rehearsal.memory import InMemoryPlace, MemoryConfig, MemoryTarget
+from shipit.rehearsal.memory.config import MemoryConfig
+from shipit.rehearsal.memory.place import InMemoryPlace
+from shipit.rehearsal.memory.target import MemoryTarget
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.release import ImageUse, Plan
 from shipit.report.plan_text import render_plan

@@ -13,7 +13,9 @@ from shipit.events import Event, StepDone, TargetFinished, Waiting, Warned
 from shipit.pipeline.flow import deploy
 from shipit.pipeline.run import Run
 from shipit.pipeline.verdict import await_verdict
-from shipit.rehearsal.memory import InMemoryPlace, MemoryConfig, MemoryObserved, MemoryTarget
+from shipit.rehearsal.memory.config import MemoryConfig
+from shipit.rehearsal.memory.place import InMemoryPlace, MemoryObserved
+from shipit.rehearsal.memory.target import MemoryTarget
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.release import ImageUse, Release, Seen, State, Verdict
 from shipit.targets.session import Session

@@ -1,14 +1,18 @@
-"""The smallest kind of target: a place in memory. It shows what a kind must do, and lets pipelines be tested without one."""
+"""A target in memory: one step sets every image and variable that differs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 from shipit.config.model import TargetConfig
 from shipit.errors import DeployFailed, RemoteError
 from shipit.events import Event, Log
+from shipit.rehearsal.memory import KIND
+from shipit.rehearsal.memory.config import MemoryConfig
+from shipit.rehearsal.memory.place import InMemoryPlace, MemoryObserved
+from shipit.rehearsal.memory.steps import SetImages
 from shipit.release import ImageUse, Place, Release, Seen, State, Status, Step, Unit, Verdict, short
 from shipit.targets.kind import Kind
 from shipit.targets.session import Session
@@ -16,61 +20,8 @@ from shipit.targets.session import Session
 AUTHOR = "shipit"
 
 
-@dataclass
-class InMemoryPlace:
-    """The state of a place, kept in memory. `starting` looks pass before what runs is healthy; `fails` breaks what it says: observe, apply, judge.
-
-    `author` is who changed it last. `serves` says whether what runs answers when it is probed.
-    """
-
-    images: dict[str, str] = field(default_factory=dict)
-    marks: dict[str, str] = field(default_factory=dict)
-    writes: list[str] = field(default_factory=list)
-    starting: int = 0
-    fails: str = ""
-    author: str = ""
-    serves: bool = True
-    url: str = ""
-
-
-class MemoryConfig(TargetConfig):
-    """What every target takes; a place in memory can be brought back."""
-
-    reverts: ClassVar[bool] = True
-
-
-@dataclass(frozen=True)
-class MemoryObserved:
-    images: Mapping[str, str]
-    marks: Mapping[str, str]
-    starting: int
-    is_broken: bool
-    author: str = ""
-    serves: bool | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class SetImages(Step):
-    """Sets images by name, and variables to the values that the session has; removes images."""
-
-    type: ClassVar[str] = "memory.set"
-
-    images: Mapping[str, str]
-    variables: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-
-
-KIND = Kind(
-    names=("memory",),
-    config="shipit.rehearsal.memory:MemoryConfig",
-    target="shipit.rehearsal.memory:create",
-    steps=("shipit.rehearsal.memory",),
-    capabilities=frozenset(["diagnoses", "probes", "reverts", "serves"]),
-)
-
-
 class MemoryTarget:
-    """Runs the given uses in a InMemoryPlace. One step sets every image and variable that differs."""
+    """Runs the images of some uses at a place in memory."""
 
     kind: Kind = KIND
 

@@ -1,0 +1,11 @@
+"""The smallest kind of target: a place in memory or in a file. It shows what a kind does, and tests pipelines."""
+
+from shipit.targets.kind import Kind
+
+KIND = Kind(
+    names=("memory",),
+    config="shipit.rehearsal.memory.config:MemoryConfig",
+    target="shipit.rehearsal.memory.target:create",
+    steps=("shipit.rehearsal.memory.steps",),
+    capabilities=frozenset(["diagnoses", "probes", "reverts", "serves"]),
+)
