@@ -25,7 +25,7 @@ from shipit.events import (
     Waiting,
     Warned,
 )
-from shipit.rehearsal.memory import SetImages
+from shipit.rehearsal.memory.steps import SetImages
 from shipit.release import Place, Plan, PlannedImage, State, TargetPlan, Verdict
 
 PLAN = Plan(
