@@ -1,24 +1,16 @@
-"""Every kind keeps the contract: in memory, a registry, Heroku, a cluster."""
+"""Every kind keeps the contract: a registry, Heroku, a cluster; test_memory.py has the one of another package."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from shipit.events import Event
-from shipit.pipeline.run import Run
-from shipit.record import from_json, to_json
 from shipit.rehearsal.heroku import HerokuStandIn
-from shipit.rehearsal.memory.place import InMemoryPlace
-from shipit.rehearsal.memory.target import MemoryTarget
 from shipit.rehearsal.registry import EmbeddedRegistry
-from shipit.release import ImageUse, Release, Step
 from shipit.testing.case import SECRETS, Case
 from shipit.testing.contract import TargetContract
 from tests.servers.cluster import Cluster
@@ -49,51 +41,6 @@ class Tags:
         found = requests.get(f"{self._url}/{self.first}", headers={"Accept": ", ".join(_TYPES)}, timeout=10)
         headers = {"Content-Type": found.headers["Content-Type"]}
         requests.put(f"{self._url}/latest", data=found.content, headers=headers, timeout=10).raise_for_status()
-
-
-@dataclass
-class MemoryCase(Case):
-    """A place in this process: steps are applied by a fresh target from their JSON."""
-
-    world: InMemoryPlace = field(default_factory=InMemoryPlace)
-    use: ImageUse | None = None
-
-    def make(self, note: str = "", told: Callable[[Event], None] = lambda event: None) -> Run:
-        run = super().make(note, told)
-        run.targets = [MemoryTarget("memory", self.world, [self.use] if self.use else [])]
-        return run
-
-    def apply(self, steps: Sequence[Step], release: Release) -> str:
-        run = self.make()
-        run.read_secrets()
-        for step in json.loads(json.dumps(to_json(steps))):
-            list(run.targets[0].apply(from_json(Step, step), run.session(run.targets[0], release)))
-        return ""
-
-
-@pytest.fixture
-def memory_case(tmp_path: Path) -> Iterator[Case]:
-    world = InMemoryPlace()
-    with EmbeddedRegistry() as registry:
-
-        def replace() -> None:
-            world.images, world.author = {"app": "sha256:" + "f" * 64}, "rival"
-
-        def reset() -> None:
-            world.marks["MODE"], world.author = "rival", "rival"
-
-        with MemoryCase(
-            tmp_path,
-            f"app: app\nimage: {registry.host}/app\n{SECRETS}",
-            lambda: len(world.writes),
-            replace,
-            reset=reset,
-            latest=Tags(registry.host, "app").latest,
-            who="rival",
-            world=world,
-            use=ImageUse("app", f"{registry.host}/app", "oci", "linux/amd64", None, ("latest",)),
-        ) as case:
-            yield case
 
 
 @pytest.fixture
@@ -180,7 +127,7 @@ def cluster_case(tmp_path: Path, cluster: Cluster, registry_server: RegistryServ
 
 
 _CLUSTER = pytest.param("cluster", marks=[pytest.mark.registry, pytest.mark.cluster])
-KINDS = ["memory", "heroku", "registry", pytest.param("real_registry", marks=pytest.mark.registry), _CLUSTER]
+KINDS = ["heroku", "registry", pytest.param("real_registry", marks=pytest.mark.registry), _CLUSTER]
 
 
 class TestKinds(TargetContract):

@@ -1,9 +1,12 @@
-"""The state of a place: in memory, for tests in one process."""
+"""The state of a place: in memory, for tests in one process, or in a file that several processes share."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 
 @dataclass
@@ -22,6 +25,18 @@ class InMemoryPlace:
     author: str = ""
     serves: bool = True
     url: str = ""
+
+
+@contextmanager
+def kept_in(file: Path) -> Iterator[InMemoryPlace]:
+    """The place that a file holds; a new one without the file. A change is written at the end, whole or not at all."""
+    place = InMemoryPlace(**json.loads(file.read_text())) if file.exists() else InMemoryPlace()
+    before = asdict(place)
+    yield place
+    if asdict(place) != before:
+        beside = file.with_name(f".{file.name}.shipit")
+        beside.write_text(json.dumps(asdict(place)))
+        beside.replace(file)
 
 
 @dataclass(frozen=True)

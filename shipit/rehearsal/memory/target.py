@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from shipit.config.model import TargetConfig
+from shipit.config.process_environment import ProcessEnvironment
+from shipit.config.project import Project
 from shipit.errors import DeployFailed, RemoteError
 from shipit.events import Event, Log
 from shipit.rehearsal.memory import KIND
 from shipit.rehearsal.memory.config import MemoryConfig
-from shipit.rehearsal.memory.place import InMemoryPlace, MemoryObserved
+from shipit.rehearsal.memory.place import InMemoryPlace, MemoryObserved, kept_in
 from shipit.rehearsal.memory.steps import SetImages
 from shipit.release import ImageUse, Place, Release, Seen, State, Status, Step, Unit, Verdict, short
 from shipit.targets.kind import Kind
 from shipit.targets.session import Session
 
 AUTHOR = "shipit"
+
+
+def create(name: str, config: MemoryConfig, project: Project, environment: ProcessEnvironment) -> FileTarget:
+    """A target that keeps the only image of a project in a file."""
+    image = project.image_name(None)
+    found = project.images[image]
+    platform = found.build.platforms[0] if found.build else "linux/amd64"
+    use = ImageUse(image, found.repository or "", "oci", platform, None, project.tags(image))
+    return FileTarget(name, project.root / config.file, [use], config)
 
 
 class MemoryTarget:
@@ -110,6 +122,30 @@ class MemoryTarget:
 
     def _wanted(self, release: Release) -> dict[str, Any]:
         return {use.image: release.image(use).config_digest for use in self.uses}
+
+
+class FileTarget(MemoryTarget):
+    """The same at a place in a file, which is read and written in each call: another process finds it there."""
+
+    def __init__(self, name: str, file: Path, uses: Sequence[ImageUse], config: TargetConfig) -> None:
+        super().__init__(name, InMemoryPlace(), uses, config)
+        self.file = file
+        self.place = Place("memory", f"file {file.name}")
+
+    def observe(self, session: Session) -> MemoryObserved:
+        with kept_in(self.file) as place:
+            return self._at(place).observe(session)
+
+    def probe(self, observed: MemoryObserved, session: Session, *, has_changed: bool) -> MemoryObserved:
+        with kept_in(self.file) as place:
+            return self._at(place).probe(observed, session, has_changed=has_changed)
+
+    def apply(self, step: Step, session: Session) -> Iterator[Event]:
+        with kept_in(self.file) as place:
+            yield from self._at(place).apply(step, session)
+
+    def _at(self, place: InMemoryPlace) -> MemoryTarget:
+        return MemoryTarget(self.name, place, self.uses, self.config)
 
 
 def _superseded(what: str, observed: MemoryObserved) -> Verdict:
