@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import ClassVar
 
 from shipit.printable import FreeJson, FreeText, Name
 from shipit.release import Step
-
-Object: TypeAlias = Mapping[str, FreeJson]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +22,7 @@ class ObjectStep(Step):
     step is applied means that somebody else changed the object since.
     """
 
-    manifest: Object
+    manifest: Mapping[str, FreeJson]
     version: str = ""
     known: tuple[str, ...] = ()
 
@@ -88,7 +86,7 @@ class RunReleaseJob(Step):
 
     type: ClassVar[str] = "kubernetes.release_job"
 
-    manifest: Object
+    manifest: Mapping[str, FreeJson]
     failed: str = ""
     forget: tuple[Name, ...] = ()
 
@@ -99,5 +97,5 @@ class DeleteObject(Step):
 
     type: ClassVar[str] = "kubernetes.delete"
 
-    manifest: Object
+    manifest: Mapping[str, FreeJson]
     uid: str
