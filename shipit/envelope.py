@@ -28,6 +28,15 @@ class Envelope(NamedTuple):
     event: Event
 
 
+class _Head(NamedTuple):
+    """The fields of an envelope beside its event."""
+
+    v: int
+    run: str
+    seq: int
+    at: str
+
+
 class Reporter(Protocol):
     """Shows a run somewhere. Called from several threads, one at a time, in the order of `seq`. Neither method raises."""
 
@@ -98,10 +107,11 @@ def envelope_to_json(envelope: Envelope) -> dict[str, Any]:
 def envelope_from_json(data: Mapping[str, Any]) -> Envelope:
     """The envelope that `envelope_to_json` gave. Raises: InvalidRecord."""
     fields = dict(data)
-    head = {name: fields.pop(name, None) for name in ("v", "run", "seq", "at", EVENT)}
-    kind = EVENTS.get(str(head.pop(EVENT)))
+    name = fields.pop(EVENT, None)
+    kind = EVENTS.get(name) if isinstance(name, str) else None
     if kind is None:
         raise InvalidRecord(f"should be one of {', '.join(EVENTS)}", where=EVENT)
-    if head["v"] != FORMAT_VERSION:
+    head = from_json(_Head, {key: fields.pop(key) for key in _Head._fields if key in fields})
+    if head.v != FORMAT_VERSION:
         raise InvalidRecord(f"should be {FORMAT_VERSION}", where="v")
-    return Envelope(FORMAT_VERSION, str(head["run"]), int(head["seq"] or 0), str(head["at"]), from_json(kind, fields))
+    return Envelope(*head, from_json(kind, fields))

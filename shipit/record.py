@@ -7,9 +7,10 @@ pydantic is not used: it reads named tuples from arrays, and building its valida
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import cache
 from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin
@@ -19,6 +20,8 @@ from shipit.errors import ShipitError
 T = TypeVar("T")
 # The key of a record's type, where a field may hold values of several classes.
 TYPE = "type"
+# Objects and arrays within each other: reading, writing and walking deeper ones would exceed Python's own stack.
+_DEEPEST = 250
 
 
 class InvalidRecord(ShipitError):
@@ -53,8 +56,9 @@ def to_json(value: Any) -> Any:
 def from_json(kind: type[T], data: Any) -> T:
     """The value that `to_json` gave: equal to it, and of the same type. Fields with a default may be missing.
 
-    Raises: InvalidRecord for an unknown field, a missing one, or a value of another type.
+    Raises: InvalidRecord for an unknown field, a missing one, a value of another type, or too many levels.
     """
+    _check_depth(data)
     return typing.cast("T", _read(kind, data, ""))
 
 
@@ -105,6 +109,21 @@ def _key(key: Any) -> str:
     return str(key)
 
 
+def _check_depth(data: Any) -> None:
+    level, depth = [data], 0
+    while level:
+        if depth > _DEEPEST:
+            _refuse("", f"at most {_DEEPEST} levels deep")
+        level = [item for value in level for item in _within(value)]
+        depth += 1
+
+
+def _within(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list | tuple) else ()
+
+
 def _read(kind: Any, data: Any, where: str) -> Any:
     if kind is Any:
         return data
@@ -135,9 +154,9 @@ def _read_class(kind: type, data: Any, where: str) -> Any:
         if data not in [item.value for item in kind]:
             _refuse(where, f"one of {', '.join(str(item.value) for item in kind)}")
         return kind(data)
-    if kind is float and isinstance(data, int) and not isinstance(data, bool):
-        return float(data)
-    if kind in (str, int, float, bool, types.NoneType):
+    if kind is float:
+        return _read_float(data, where)
+    if kind in (str, int, bool, types.NoneType):
         if type(data) is not kind:
             _refuse(where, _WORDS[kind])
         return data
@@ -149,13 +168,25 @@ def _read_class(kind: type, data: Any, where: str) -> Any:
     raise InvalidRecord(f"should be a {kind.__name__}", where=where)
 
 
-_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", types.NoneType: "null"}
+_WORDS = {str: "text", int: "a whole number", bool: "true or false", types.NoneType: "null"}
+
+
+def _read_float(data: Any, where: str) -> float:
+    """A number of JSON, which has no NaN, no infinity, and no limit for whole numbers."""
+    try:
+        number = math.nan if isinstance(data, bool) or not isinstance(data, int | float) else float(data)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        _refuse(where, "a number")
+    return number
 
 
 def _read_tagged(kind: type, data: Any, where: str) -> Any:
     if not isinstance(data, Mapping):
         _refuse(where, "an object")
-    found = tagged(kind).get(data.get(TYPE, ""))
+    name = data.get(TYPE)
+    found = tagged(kind).get(name) if isinstance(name, str) else None
     if found is None:
         _refuse(f"{where}.{TYPE}".strip("."), f"one of {', '.join(sorted(tagged(kind)))}")
     return _read_fields(found, {name: item for name, item in data.items() if name != TYPE}, where)

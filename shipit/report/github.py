@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import stat
 import sys
 from pathlib import Path
 
@@ -51,7 +53,13 @@ class GithubReporter(PlainReporter):
         if self._summary is None or not events:
             return
         with contextlib.suppress(OSError):
-            used = self._summary.stat().st_size if self._summary.exists() else 0
-            text = render_summary(events, LIMIT_BYTES - used)
-            with self._summary.open("a", encoding="utf-8", errors="replace") as file:
-                file.write(text)
+            _append(self._summary, events)
+
+
+def _append(file: Path, events: list[Event]) -> None:
+    """Add the summary to a regular file, if it has room. A pipe without a reader would never be opened."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    with os.fdopen(os.open(file, flags, 0o666), "wb") as out:
+        info = os.fstat(out.fileno())
+        if stat.S_ISREG(info.st_mode):
+            out.write(render_summary(events, LIMIT_BYTES - info.st_size).encode(errors="replace"))

@@ -71,7 +71,7 @@ def _outcome(event: RunFinished) -> str:
 
 def _link(url: str) -> str:
     """A URL that can be clicked; one with characters that would end the link is text."""
-    return f"<{url}>" if re.fullmatch(r"https?://[^\s<>\x00-\x1f\x7f-\uffff]+", url) else escaped(url)
+    return f"<{url}>" if re.fullmatch(r"https?://[^\s<>\x00-\x1f\x7f-\U0010ffff]+", url) else escaped(url)
 
 
 def _row(event: TargetFinished) -> str:

@@ -17,10 +17,12 @@ from shipit.record import InvalidRecord, from_json, to_json
 from shipit.release import (
     Image,
     ImageUse,
+    PayloadStep,
     Place,
     Plan,
     PlannedImage,
     Release,
+    Seen,
     State,
     Status,
     Step,
@@ -172,3 +174,37 @@ def test_any_json_is_a_value_or_an_invalid_record(data: Any) -> None:
     except InvalidRecord:
         return
     assert from_json(Drawing, to_json(value)) == value
+
+
+def nested(levels: int) -> Any:
+    data: Any = {}
+    for _ in range(levels):
+        data = [data]
+    return data
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "where", "what"),
+    [
+        (Step, {"type": ["step"], "id": "x", "summary": "y"}, "type", "should be one of"),
+        (Step, {"type": {}, "id": "x", "summary": "y"}, "type", "should be one of"),
+        (Step, {"type": "step", "id": "x", "summary": "y", "effect": ["run"]}, "effect", "should be one of"),
+        (Step, {"type": "step", "id": "x", "summary": "y", "destroys": 1}, "destroys", "true or false"),
+        (Step, {"type": "step", "id": "x", "summary": "y", "payload": {"a": nested(10_000)}}, "", "250 levels"),
+        (Step, nested(10_000), "", "at most 250 levels deep"),
+        (Seen, {"now_s": 10**400, "started_s": 0, "unchanged_since_s": 0}, "now_s", "should be a number"),
+        (Seen, {"now_s": float("nan"), "started_s": 0, "unchanged_since_s": 0}, "now_s", "should be a number"),
+        (Seen, {"now_s": True, "started_s": 0, "unchanged_since_s": 0}, "now_s", "should be a number"),
+        (Seen, {"now_s": "1", "started_s": 0, "unchanged_since_s": 0}, "now_s", "should be a number"),
+    ],
+)
+def test_hostile_json_is_refused_at_its_field(kind: type, data: Any, where: str, what: str) -> None:
+    with pytest.raises(InvalidRecord) as caught:
+        from_json(kind, data)
+    assert caught.value.where == where
+    assert what in caught.value.what
+
+
+def test_a_manifest_as_deep_as_yaml_may_be_comes_back() -> None:
+    step = PayloadStep("x", "y", payload={"manifest": nested(200)})
+    assert from_json(Step, json.loads(json.dumps(to_json(step)))) == step

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from shipit.image.store.cache_bound import shrink
 from shipit.pipeline.marks import Marks
 from shipit.release import Place
 
@@ -45,6 +46,37 @@ def test_a_key_that_is_cut_off_gives_marks_of_this_run_only(tmp_path: Path) -> N
     key.write_bytes(b"short")
     marks = Marks(tmp_path / "keys")
     assert marks.mark(HERE, "value") == marks.mark(HERE, "value") != before
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link to nothing", "link to a device", "read-only folder"])
+def test_what_is_no_key_gives_marks_of_this_run_only(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "keys"
+    before = Marks(folder).mark(HERE, "value")
+    [key] = folder.iterdir()
+    key.unlink()
+    if kind == "folder":
+        key.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(key)
+    elif kind.startswith("link"):
+        key.symlink_to("/dev/zero" if "device" in kind else tmp_path / "nothing")
+    else:
+        folder.rmdir()
+        folder.symlink_to("/proc")
+    marks = Marks(folder)
+    assert marks.mark(HERE, "value") == marks.mark(HERE, "value") != before
+    assert not (tmp_path / "nothing").exists()
+    assert kind == "read-only folder" or list(folder.iterdir()) == [key], "nothing is left beside it"
+
+
+def test_a_cache_above_its_limit_keeps_its_keys(tmp_path: Path) -> None:
+    for name in ("blobs/sha256", "memo/x"):
+        (tmp_path / name).mkdir(parents=True)
+    before = Marks(tmp_path / "keys").mark(HERE, "value")
+    (tmp_path / "blobs/sha256/one").write_bytes(b"x" * 1000)
+    shrink(tmp_path, 10)
+    assert not (tmp_path / "blobs/sha256/one").exists()
+    assert Marks(tmp_path / "keys").mark(HERE, "value") == before
 
 
 def test_a_folder_that_can_not_be_written_is_no_error(tmp_path: Path) -> None:

@@ -110,7 +110,22 @@ def test_what_is_no_line_of_output_is_refused(change: dict[str, Any]) -> None:
         jsonschema.validate({**data, **change}, render_output_schema())
 
 
-@pytest.mark.parametrize("change", [{"v": 2}, {"event": "nothing"}, {"valid": "yes"}, {"problems": [{}]}], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"v": 2},
+        {"v": "1"},
+        {"event": "nothing"},
+        {"event": ["log"]},
+        {"seq": "x"},
+        {"seq": None},
+        {"run": 1},
+        {"at": {}},
+        {"valid": "yes"},
+        {"problems": [{}]},
+    ],
+    ids=str,
+)
 def test_an_envelope_is_read_from_json_only_if_it_is_one(change: dict[str, Any]) -> None:
     data = envelope_to_json(told(Validated("deploy.yml", True, (PROBLEM,))))
     with pytest.raises(InvalidRecord):

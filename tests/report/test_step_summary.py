@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from pathlib import Path
 
@@ -90,6 +91,29 @@ def test_a_second_command_of_the_step_is_added_below(tmp_path: Path) -> None:
 
 def test_a_file_that_can_not_be_written_is_left_out(tmp_path: Path) -> None:
     assert written(tmp_path / "no" / "summary", *DEPLOY) == ""
+
+
+def test_a_pipe_a_device_and_a_folder_are_left_alone_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for file in (tmp_path / "pipe", tmp_path, Path("/dev/full")):
+        reporter = GithubReporter(io.StringIO(), io.StringIO(), summary=file)
+        for event in DEPLOY:
+            reporter(told(event))
+        reporter.close()
+    assert list(tmp_path.iterdir()) == [tmp_path / "pipe"]
+
+
+def test_a_file_that_is_full_gets_nothing_more(tmp_path: Path) -> None:
+    file = tmp_path / "summary"
+    file.write_bytes(b"x" * (LIMIT_BYTES + 1))
+    written(file, *DEPLOY)
+    assert file.stat().st_size == LIMIT_BYTES + 1
+
+
+def test_what_a_link_leads_to_is_added_to(tmp_path: Path) -> None:
+    (tmp_path / "own").write_text("before\n")
+    (tmp_path / "summary").symlink_to("own")
+    assert written(tmp_path / "summary", *DEPLOY).startswith("before\n## shipit deploy")
 
 
 @pytest.mark.parametrize("room", [0, 10, 100, 300, 1_000, LIMIT_BYTES])

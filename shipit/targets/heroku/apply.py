@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from shipit.errors import Interrupted, ShipitError
+from shipit.errors import DeployFailed, Interrupted, ShipitError
 from shipit.events import Event
 from shipit.release import Step
 from shipit.targets.heroku.apply_config import restore_config, set_config
@@ -59,7 +59,8 @@ def _apply(changes: Changes, step: Step) -> Iterator[Event]:
             changes.read(step)
             write_once(changes.client, lambda: changes.client.scale(step.processes), lambda: False)
         case _:
-            raise TypeError(f"no step of Heroku: {step.type}")
+            what = f"the step {step.id!r} is of the type {step.type}, which Heroku does not have"
+            raise DeployFailed(what, where=changes.name, hint="make a new plan")
 
 
 def _undo(changes: Changes, step: DeployStep, error: ReleaseFailed) -> Iterator[Event]:

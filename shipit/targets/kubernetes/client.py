@@ -103,10 +103,11 @@ class KubernetesClient:
     def path(self, manifest: Mapping[str, Any], namespace: str) -> str:
         """The URL path of an object, by what the server says of its kind.
 
-        Raises: RemoteError when the cluster knows no such kind.
+        Raises: RemoteError when the cluster knows no such kind, or a name would lead to another path.
         """
         version, kind = manifest["apiVersion"], manifest["kind"]
         metadata = manifest["metadata"]
+        _check_segments(*version.split("/"), metadata.get("namespace") or namespace, metadata["name"])
         prefix = f"/api/{quote(version)}" if "/" not in version else f"/apis/{quote(version)}"
         found = self._again(lambda: self.server.resources(prefix, self.deadline)).get(kind)
         if found is None:
@@ -179,6 +180,16 @@ class KubernetesClient:
 
     def _again(self, call: Callable[[], T]) -> T:
         return retrying(call, deadline=self.deadline, emit=self.emit, attempts=self.attempts)
+
+
+def _check_segments(*names: str) -> None:
+    """That each is a segment of a path by itself: `..` would be resolved before the request is sent.
+
+    Source: Kubernetes, "Object Names and IDs", Path Segment Names.
+    """
+    for name in names:
+        if name in ("", ".", ".."):
+            raise RemoteError(f"{name!r} is no name of an object in Kubernetes", hint="choose another name")
 
 
 def _named(found: Field, manifest: Mapping[str, Any]) -> Live:

@@ -40,6 +40,11 @@ class Desired:
         """The name of the Secret of the env's secrets."""
         return f"{self.project.app}-env"
 
+    @property
+    def job_prefix(self) -> str:
+        """How the names of the Jobs of the release command begin."""
+        return f"{self.project.app[:40]}-release-"
+
     def uses(self) -> tuple[ImageUse, ...]:
         names = {self.project.image_name(workload.image) for workload in self.config.workloads.values()}
         for manifest in self.raw:
@@ -112,7 +117,7 @@ class Desired:
             return None
         image = self._image(self.project.image_name(wanted.image), release).pinned
         unnamed = render_job("release", wanted.command, image, setting)
-        name = f"{self.project.app[:40]}-release-{fingerprint({**unnamed, 'mark': setting.secret_mark})[:10]}"
+        name = f"{self.job_prefix}{fingerprint({**unnamed, 'mark': setting.secret_mark})[:10]}"
         return render_job(name, wanted.command, image, setting)
 
     def secret_mark(self, values: Mapping[str, str]) -> str:

@@ -16,6 +16,7 @@ from shipit.targets.kubernetes import KIND
 from shipit.targets.kubernetes.access import Access, judge_access, needed_access, not_covered
 from shipit.targets.kubernetes.applied import plan_back, released_before
 from shipit.targets.kubernetes.apply import Changes, known_differences
+from shipit.targets.kubernetes.check_step import check_step
 from shipit.targets.kubernetes.client import ATTEMPTS, CONFLICT, KubernetesClient
 from shipit.targets.kubernetes.config import KubernetesConfig
 from shipit.targets.kubernetes.conflicts import find_conflicts, has_others
@@ -97,6 +98,7 @@ class KubernetesTarget:
             raise RemoteError(f"{lines[0]}{more}", where=self.name, hint=hint, detail=tuple(lines[1:]), status=CONFLICT)
 
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
+        check_step(step, self._desired)
         client = self._client(session)
         if isinstance(step, RunReleaseJob):
             within_s = self.project.release.timeout if self.project.release else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from shipit.reference import is_tag
 from shipit.targets.registry.observed import HubTag
 from shipit.targets.registry.steps import DeleteTags, DescribeRepository
 
@@ -30,7 +31,9 @@ def plan_retention(repository: str, keep: int, own: Collection[str], tags: Seque
     `own` are the tags of this deploy: they count, and stay. A tag whose time is unknown stays, too.
     """
     others = sorted(
-        (tag for tag in tags if tag.name not in own and tag.pushed), key=lambda tag: tag.pushed, reverse=True
+        (tag for tag in tags if tag.name not in own and tag.pushed and is_tag(tag.name)),
+        key=lambda tag: tag.pushed,
+        reverse=True,
     )
     old = [tag.name for tag in others[max(0, keep - len(own)) :]]
     if not old:

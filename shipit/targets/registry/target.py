@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
-from shipit.errors import ConfigErrors
+from shipit.errors import ConfigErrors, DeployFailed
 from shipit.events import Event
-from shipit.reference import DOCKER_HUB, parse_reference
+from shipit.reference import DOCKER_HUB, is_tag, parse_reference
 from shipit.registry.registries import Registries
 from shipit.release import (
     CACHE_TAG,
@@ -90,6 +90,7 @@ class RegistryTarget:
         return tuple(step for step in (*texts, *old) if step)
 
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
+        self._check_step(step)
         assert isinstance(step, RepositoryStep)
         hub, path = _hub(step.repository, session), _path(step.repository)
         if isinstance(step, DescribeRepository):
@@ -98,6 +99,18 @@ class RegistryTarget:
             for tag in step.tags:
                 hub.delete_tag(path, tag)
         return iter(())
+
+    def _check_step(self, step: Step) -> None:
+        """That a step, which may come from a file, is for a repository of this target. Raises: DeployFailed."""
+        wrong = ""
+        if not isinstance(step, DescribeRepository | DeleteTags):
+            wrong = f"is of the type {step.type}, which a registry does not have"
+        elif step.repository not in {use.repository for use in self._uses}:
+            wrong = "is for a repository that deploy.yml does not have"
+        elif isinstance(step, DeleteTags) and not all(map(is_tag, step.tags)):
+            wrong = "has a name that is no tag"
+        if wrong:
+            raise DeployFailed(f"the step {step.id!r} {wrong}", where=self.name, hint="make a new plan")
 
     @property
     def _keeps_page(self) -> bool:

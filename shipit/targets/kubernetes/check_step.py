@@ -1,0 +1,85 @@
+"""Checks that a step is for an object of its target: it may come from a file that somebody changed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from shipit.errors import DeployFailed
+from shipit.release import Step
+from shipit.targets.kubernetes.desired import Desired
+from shipit.targets.kubernetes.plan_secrets import previous_name
+from shipit.targets.kubernetes.steps import (
+    ApplyObject,
+    ApplyPullSecret,
+    ApplySecret,
+    DeleteObject,
+    ObjectStep,
+    RestoreSecret,
+    RunReleaseJob,
+)
+
+# apiVersion, kind, namespace and name, of any type: a step is only compared.
+_Identity = tuple[Any, Any, Any, Any]
+
+
+def check_step(step: Step, desired: Desired) -> None:
+    """Raises: DeployFailed for a step that this target would not plan."""
+    if wrong := _wrong(step, desired):
+        raise DeployFailed(f"the step {step.id!r} {wrong}", where=desired.target, hint="make a new plan")
+
+
+def _wrong(step: Step, desired: Desired) -> str:
+    if isinstance(step, ApplyPullSecret):
+        return ""
+    if not isinstance(step, ObjectStep | DeleteObject | RunReleaseJob):
+        return f"is of the type {step.type}, which Kubernetes does not have"
+    identity = _identity(step.manifest, desired.namespace)
+    if identity is None:
+        return "has an object without metadata"
+    if isinstance(step, RunReleaseJob):
+        return _wrong_job(step, identity, desired)
+    if identity not in _identities(desired):
+        return "is for an object that deploy.yml does not have"
+    return _wrong_fields(step, str(identity[-1]))
+
+
+def _wrong_fields(step: ObjectStep | DeleteObject, name: str) -> str:
+    if isinstance(step, DeleteObject) and not step.uid:
+        return "has no uid of the object to delete"
+    if isinstance(step, ApplySecret | RestoreSecret):
+        if step.previous != previous_name(name):
+            return f"should keep the earlier values in Secret/{previous_name(name)}"
+        if not isinstance(step.manifest.get("data") or {}, Mapping):
+            return "has data that is no map of keys"
+    if isinstance(step, ApplyObject) and step.replicas is not None:
+        return "" if isinstance(step.manifest.get("spec"), Mapping) else "has replicas and no spec"
+    return ""
+
+
+def _wrong_job(step: RunReleaseJob, identity: _Identity, desired: Desired) -> str:
+    prefix = desired.job_prefix
+    names = [identity[-1], *step.forget]
+    if identity[:-1] != ("batch/v1", "Job", desired.namespace):
+        return "should run a Job in the namespace of the target"
+    if not all(isinstance(name, str) and name.startswith(prefix) for name in names):
+        return f"should be for Jobs named {prefix}..."
+    return ""
+
+
+def _identities(desired: Desired) -> Iterator[_Identity | None]:
+    yield "v1", "Secret", desired.namespace, desired.secret_key
+    for manifest in desired.identities():
+        found = _identity(manifest, desired.namespace)
+        yield found
+        # The server drops the namespace of an object that belongs to the whole cluster.
+        if found is not None and found[2] != desired.namespace:
+            yield found[0], found[1], desired.namespace, found[3]
+
+
+def _identity(manifest: Mapping[str, Any], namespace: str) -> _Identity | None:
+    metadata = manifest.get("metadata")
+    if not isinstance(metadata, Mapping):
+        return None
+    own = metadata.get("namespace") or namespace
+    return manifest.get("apiVersion"), manifest.get("kind"), own, metadata.get("name")
