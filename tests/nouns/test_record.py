@@ -17,7 +17,6 @@ from shipit.record import InvalidRecord, from_json, to_json
 from shipit.release import (
     Image,
     ImageUse,
-    PayloadStep,
     Place,
     Plan,
     PlannedImage,
@@ -32,6 +31,7 @@ from shipit.release import (
     Upload,
     Verdict,
 )
+from shipit.targets.kubernetes.steps import ApplyObject
 
 DIGEST = Digest("sha256:" + "a" * 64)
 
@@ -188,9 +188,24 @@ def nested(levels: int) -> Any:
     [
         (Step, {"type": ["step"], "id": "x", "summary": "y"}, "type", "should be one of"),
         (Step, {"type": {}, "id": "x", "summary": "y"}, "type", "should be one of"),
-        (Step, {"type": "step", "id": "x", "summary": "y", "effect": ["run"]}, "effect", "should be one of"),
-        (Step, {"type": "step", "id": "x", "summary": "y", "destroys": 1}, "destroys", "true or false"),
-        (Step, {"type": "step", "id": "x", "summary": "y", "payload": {"a": nested(10_000)}}, "", "250 levels"),
+        (
+            Step,
+            {"type": "kubernetes.apply", "manifest": {}, "id": "x", "summary": "y", "effect": ["run"]},
+            "effect",
+            "should be one of",
+        ),
+        (
+            Step,
+            {"type": "kubernetes.apply", "manifest": {}, "id": "x", "summary": "y", "destroys": 1},
+            "destroys",
+            "true or false",
+        ),
+        (
+            Step,
+            {"type": "kubernetes.apply", "id": "x", "summary": "y", "manifest": {"a": nested(10_000)}},
+            "",
+            "250 levels",
+        ),
         (Step, nested(10_000), "", "at most 250 levels deep"),
         (Seen, {"now_s": 10**400, "started_s": 0, "unchanged_since_s": 0}, "now_s", "should be a number"),
         (Seen, {"now_s": float("nan"), "started_s": 0, "unchanged_since_s": 0}, "now_s", "should be a number"),
@@ -206,5 +221,5 @@ def test_hostile_json_is_refused_at_its_field(kind: type, data: Any, where: str,
 
 
 def test_a_manifest_as_deep_as_yaml_may_be_comes_back() -> None:
-    step = PayloadStep("x", "y", payload={"manifest": nested(200)})
+    step = ApplyObject("x", "y", manifest={"spec": nested(200)})
     assert from_json(Step, json.loads(json.dumps(to_json(step)))) == step
