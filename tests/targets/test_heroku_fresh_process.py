@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from shipit.delivery.publish_stage import publish_all
+from shipit.errors import DeployFailed
 from shipit.pipeline.prepare import observe_target, prepare
 from shipit.pipeline.run import Run
 from shipit.record import from_json, to_json
@@ -138,7 +139,7 @@ def test_what_was_observed_goes_to_json_and_comes_back_without_values(place: Her
         assert value not in text
 
 
-def test_a_step_of_another_kind_is_an_internal_error(place: HerokuPlace) -> None:
+def test_a_step_of_another_kind_is_refused(place: HerokuPlace) -> None:
     run, _ = place.run("one", more=OLD)
-    with pytest.raises(TypeError, match="no step of Heroku"):
+    with pytest.raises(DeployFailed, match="which Heroku does not have"):
         list(run.targets[0].apply(Step("x", "x"), run.session(run.targets[0])))
