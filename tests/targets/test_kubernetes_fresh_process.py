@@ -133,6 +133,17 @@ def test_a_secret_of_a_manifest_that_changed_since_the_plan_is_not_written(place
     assert base64.b64decode(place.data("own")["password"]) == b"canary-pass-1"
 
 
+def test_a_secret_that_changed_since_the_plan_is_not_written(place: KubePlace) -> None:
+    change(place)
+    _, release, steps = place.steps("two")
+    step = next(step for step in steps if isinstance(step, ApplySecret) and not step.file)
+    before = dict(place.data("shop-env"))
+    place.token = "canary-third-4713"
+    error = place.apply_elsewhere([step], release).error
+    assert error.startswith("k8s: TOKEN has another value than when the plan was made")
+    assert place.data("shop-env") == before and ("secrets", "shop-env-previous") not in place.api.objects
+
+
 def test_a_copy_never_overwrites_a_secret_of_somebody_else(place: KubePlace) -> None:
     place.api.update_or_create(
         "secrets",
