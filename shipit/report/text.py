@@ -87,6 +87,10 @@ def _results(event: Event) -> Iterator[str]:
             yield f"        {event.down}"
         if event.hint:
             yield f"        hint: {event.hint}"
+        if event.state in ("healthy", "unchanged"):
+            yield from (
+                f"        {reference}" for reference in dict.fromkeys(image.reference for image in event.images)
+            )
     if isinstance(event, RunFinished):
         yield f"{'done' if event.exit_code == 0 else 'failed'}: {event.summary} in {seconds(event.elapsed_s)}"
         width = max((len(found.target) for found in event.urls), default=0)

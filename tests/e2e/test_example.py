@@ -79,7 +79,7 @@ def test_the_example_is_planned(shipit: Shipit, world: HerokuStandIn, cluster: C
         "~ set API_VERSION, DATABASE_URL, LOG_LEVEL, NODE_ENV, SECRET_KEY",
         "API_VERSION=1.10",
         "DATABASE_URL (secret)",
-        "~ release release, web, worker",
+        "+ release release, web, worker",
         "~ scale web",
         "+ create Secret/bonobos-env",
         "+ create Secret/bonobos-pull",
