@@ -49,7 +49,7 @@ def environment(folder: Path, **variables: str) -> ProcessEnvironment:
 def project(
     folder: Path,
     text: str,
-    surroundings: ProcessEnvironment,
+    process_environment: ProcessEnvironment,
     *,
     dockerfile: str = 'FROM scratch\nCOPY hello.txt /\nCMD ["/hello"]\n',
 ) -> Project:
@@ -59,12 +59,12 @@ def project(
     (folder / "Dockerfile").write_text(dockerfile)
     if not (folder / "hello.txt").exists():
         (folder / "hello.txt").write_text("hello\n")
-    return load_project(folder / "deploy.yml", surroundings, KindModels())
+    return load_project(folder / "deploy.yml", process_environment, KindModels())
 
 
 def run(
     loaded: Project,
-    surroundings: ProcessEnvironment,
+    process_environment: ProcessEnvironment,
     events: list[Event],
     *,
     targets: Callable[[Project], Sequence[Target]] | None = None,
@@ -74,9 +74,9 @@ def run(
     made = (
         targets(loaded)
         if targets
-        else [create_target(name, config, loaded, surroundings) for name, config in loaded.targets.items()]
+        else [create_target(name, config, loaded, process_environment) for name, config in loaded.targets.items()]
     )
-    begun = Run(loaded, made, surroundings, clock or FakeClock(), lambda envelope: events.append(envelope.event))
+    begun = Run(loaded, made, process_environment, clock or FakeClock(), lambda envelope: events.append(envelope.event))
     _begun.append(begun)
     return begun
 
@@ -101,5 +101,7 @@ def close_all() -> None:
         _begun.pop().close()
 
 
-def with_variables(surroundings: ProcessEnvironment, more: Mapping[str, str]) -> ProcessEnvironment:
-    return ProcessEnvironment({**surroundings.variables, **more}, surroundings.home, surroundings.cwd)
+def with_variables(process_environment: ProcessEnvironment, more: Mapping[str, str]) -> ProcessEnvironment:
+    return ProcessEnvironment(
+        {**process_environment.variables, **more}, process_environment.home, process_environment.cwd
+    )

@@ -22,11 +22,11 @@ def registry() -> Iterator[HostileRegistry]:
 
 def prepared(folder: Path, registry: HostileRegistry, image: str, command: tuple[str, ...] | None = None) -> Prepared:
     """The one use of an image that is not published."""
-    surroundings = runs.environment(folder)
+    process_environment = runs.environment(folder)
     text = f"app: app\nimages: {{web: {image}}}\n".replace("HOST", registry.host)
     dockerfile = f"FROM {registry.host}/base:v1\nCOPY hello.txt /\n"
-    loaded = runs.project(folder, text, surroundings, dockerfile=dockerfile)
-    run = runs.run(loaded, surroundings, [])
+    loaded = runs.project(folder, text, process_environment, dockerfile=dockerfile)
+    run = runs.run(loaded, process_environment, [])
     use = ImageUse("web", f"{registry.host}/web", "oci", "linux/amd64", command, publish=False)
     try:
         return prepare_uses(run.delivery, [use], build_images(run.delivery, [use]))[use]

@@ -70,10 +70,10 @@ def make(
     dockerfile: str = DOCKERFILE,
     clock: Clock | None = None,
 ) -> Run:
-    surroundings = runs.environment(folder)
+    process_environment = runs.environment(folder)
     text = f"app: app\nimage: {{repository: {registry.host}/{name}, tags: [v1]}}\ntargets: {{hub: }}\n"
-    loaded = runs.project(folder, text, surroundings, dockerfile=dockerfile)
-    return runs.run(loaded, surroundings, events, clock=clock)
+    loaded = runs.project(folder, text, process_environment, dockerfile=dockerfile)
+    return runs.run(loaded, process_environment, events, clock=clock)
 
 
 def sent(events: list[Event]) -> list[int]:
@@ -151,15 +151,15 @@ def test_a_cache_in_the_context_is_no_part_of_it(tmp_path: Path, registry: Fault
 def test_a_layer_of_another_repository_is_mounted(tmp_path: Path, registry: Faulty) -> None:
     events: list[Event] = []
     push(make(tmp_path / "base", registry, events, name="base"))
-    surroundings = runs.environment(tmp_path)
+    process_environment = runs.environment(tmp_path)
     text = f"app: app\nimage: {registry.host}/top\ntargets: {{hub: }}\n"
     loaded = runs.project(
         tmp_path / "top",
         text,
-        surroundings,
+        process_environment,
         dockerfile=f'FROM {registry.host}/base:v1\nCOPY hello.txt /top\nCMD ["x"]\n',
     )
-    push(runs.run(loaded, surroundings, events))
+    push(runs.run(loaded, process_environment, events))
     last = [event for event in events if isinstance(event, Transferred)][-1]
     assert (last.sent, last.mounted) == (2, 2)
 
@@ -220,15 +220,15 @@ def test_a_registry_on_the_network_without_tls(tmp_path: Path, own_address: str)
     registry = EmbeddedRegistry()
     registry.address = own_address
     with registry:
-        surroundings, events = runs.environment(tmp_path), list[Event]()
+        process_environment, events = runs.environment(tmp_path), list[Event]()
         text = f"app: app\nimage: {{repository: {registry.host}/app, tags: [v1]}}\ntargets: {{hub: }}\n"
         with pytest.raises(ShipitError) as caught:
-            push(runs.run(runs.project(tmp_path, text, surroundings), surroundings, events))
+            push(runs.run(runs.project(tmp_path, text, process_environment), process_environment, events))
         assert caught.value.hint == (
             f"if {registry.host} is on your own network and has no TLS, set insecure: true on the image"
         )
         text = text.replace("tags: [v1]", "tags: [v1], insecure: true")
-        run = runs.run(runs.project(tmp_path, text, surroundings), surroundings, events)
+        run = runs.run(runs.project(tmp_path, text, process_environment), process_environment, events)
         said = f"app  insecure: {registry.host} is asked over plain HTTP, and passwords go there in clear"
         assert said in render_plan(push(run).plan)
         assert registry.config_of("app", "v1") is not None
@@ -356,9 +356,11 @@ def test_a_registry_that_speaks_tls_on_loopback(tmp_path: Path) -> None:
     with EmbeddedRegistry() as registry:
         assert registry.http_server is not None
         registry.http_server.socket = context.wrap_socket(registry.http_server.socket, server_side=True)
-        surroundings = runs.environment(tmp_path, SSL_CERT_FILE=str(tmp_path / "pki/ca.crt"))
+        process_environment = runs.environment(tmp_path, SSL_CERT_FILE=str(tmp_path / "pki/ca.crt"))
         text = f"app: app\nimage: {{repository: {registry.host}/app, tags: [v1]}}\ntargets: {{hub: }}\n"
-        push(runs.run(runs.project(tmp_path, text, surroundings, dockerfile=DOCKERFILE), surroundings, []))
+        push(
+            runs.run(runs.project(tmp_path, text, process_environment, dockerfile=DOCKERFILE), process_environment, [])
+        )
         assert registry.config_of("app", "v1") is not None
 
 
@@ -372,9 +374,11 @@ def test_a_real_registry_with_basic_credentials(tmp_path: Path) -> None:
         (tmp_path / ".docker/config.json").write_text(
             json.dumps({"auths": {server.host: {"username": "me", "password": "secret"}}})
         )
-        surroundings = runs.environment(tmp_path)
+        process_environment = runs.environment(tmp_path)
         text = f"app: app\nimage: {{repository: {server.host}/app, tags: [v1]}}\ntargets: {{hub: }}\n"
-        push(runs.run(runs.project(tmp_path, text, surroundings, dockerfile=DOCKERFILE), surroundings, []))
+        push(
+            runs.run(runs.project(tmp_path, text, process_environment, dockerfile=DOCKERFILE), process_environment, [])
+        )
         command = [
             find("skopeo"),
             "inspect",
@@ -392,10 +396,14 @@ def test_a_real_registry_with_basic_credentials(tmp_path: Path) -> None:
 def test_one_registry_that_fails_is_told_as_itself_beside_one_that_works(tmp_path: Path, registry: Faulty) -> None:
     with Faulty() as other:
         other.index, other.lasting, other.fault = 3, True, Response(403, b"{}")
-        surroundings = runs.environment(tmp_path)
+        process_environment = runs.environment(tmp_path)
         images = f"images: {{a: {{repository: {registry.host}/a}}, b: {{repository: {other.host}/b}}}}"
         text = f"app: app\n{images}\ntargets: {{hub: {{images: [a, b]}}}}\n"
         with pytest.raises(ShipitError) as caught:
-            push(runs.run(runs.project(tmp_path, text, surroundings, dockerfile=DOCKERFILE), surroundings, []))
+            push(
+                runs.run(
+                    runs.project(tmp_path, text, process_environment, dockerfile=DOCKERFILE), process_environment, []
+                )
+            )
         assert f"{other.host}/v2/b/" in caught.value.render() and "answered 403 Forbidden" in caught.value.render()
         assert caught.value.exit_code == 1

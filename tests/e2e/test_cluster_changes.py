@@ -45,11 +45,11 @@ class Shop:
         place = self.folder / folder
         place.mkdir(parents=True, exist_ok=True)
         (place / "objects.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
-        surroundings = runs.environment(place, **self.variables())
+        process_environment = runs.environment(place, **self.variables())
         events: list[Event] = []
         run = runs.run(
-            runs.project(place, TEXT.replace("NAMESPACE", self.namespace).replace("MORE", more), surroundings),
-            surroundings,
+            runs.project(place, TEXT.replace("NAMESPACE", self.namespace).replace("MORE", more), process_environment),
+            process_environment,
             events,
             clock=Clock(),
         )

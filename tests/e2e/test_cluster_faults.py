@@ -84,8 +84,10 @@ def make(folder: Path, between: Between, namespace: str) -> Run:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "kubeconfig").write_text(json.dumps(config))
     (folder / "objects.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": OBJECTS}))
-    surroundings = runs.environment(folder, KUBECONFIG=str(folder / "kubeconfig"), TOKEN="canary-4711")
-    return runs.run(runs.project(folder, TEXT.replace("NAMESPACE", namespace), surroundings), surroundings, [])
+    process_environment = runs.environment(folder, KUBECONFIG=str(folder / "kubeconfig"), TOKEN="canary-4711")
+    return runs.run(
+        runs.project(folder, TEXT.replace("NAMESPACE", namespace), process_environment), process_environment, []
+    )
 
 
 @pytest.mark.parametrize("name", FAULTS)

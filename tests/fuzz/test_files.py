@@ -39,7 +39,7 @@ SMALL = (
 EXAMPLE = (ROOT / "deploy.example.yml").read_bytes()
 
 
-def surroundings(folder: Path, **variables: str) -> ProcessEnvironment:
+def process_environment(folder: Path, **variables: str) -> ProcessEnvironment:
     return ProcessEnvironment({"PATH": "/nowhere", "A": "value", **variables}, folder, folder)
 
 
@@ -49,7 +49,7 @@ def test_deploy_yml(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "deploy.yml").write_bytes(data)
 
     def read() -> str:
-        return render_resolved(load_project(tmp_path / "deploy.yml", surroundings(tmp_path), KindModels()))
+        return render_resolved(load_project(tmp_path / "deploy.yml", process_environment(tmp_path), KindModels()))
 
     bounded(read)
 
@@ -59,7 +59,7 @@ def test_deploy_yml(tmp_path: Path, data: bytes) -> None:
 def test_an_included_file(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "deploy.yml").write_bytes(b"include: other.yml\n" + SMALL)
     (tmp_path / "other.yml").write_bytes(data)
-    bounded(lambda: load_project(tmp_path / "deploy.yml", surroundings(tmp_path), KindModels()))
+    bounded(lambda: load_project(tmp_path / "deploy.yml", process_environment(tmp_path), KindModels()))
 
 
 @fuzzed
@@ -69,7 +69,7 @@ def test_a_dotenv_file(tmp_path: Path, data: bytes) -> None:
     (tmp_path / ".env").write_bytes(data)
 
     def read() -> Mapping[str, str]:
-        return load_project(tmp_path / "deploy.yml", surroundings(tmp_path), KindModels()).variables
+        return load_project(tmp_path / "deploy.yml", process_environment(tmp_path), KindModels()).variables
 
     found = bounded(read)
     if isinstance(found, dict):
@@ -84,7 +84,7 @@ MANIFEST = b"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:
 def test_a_manifest(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "m.yml").write_bytes(data)
     (tmp_path / "deploy.yml").write_bytes(b"app: a\nimage: user/hello\ntargets: {k8s: {manifests: [m.yml]}}\n")
-    loaded = bounded(lambda: load_project(tmp_path / "deploy.yml", surroundings(tmp_path), KindModels()))
+    loaded = bounded(lambda: load_project(tmp_path / "deploy.yml", process_environment(tmp_path), KindModels()))
     if isinstance(loaded, Project):
         found = bounded(lambda: read_manifests(ProjectFolder(tmp_path, tmp_path), ("m.yml",)))
         assert json.dumps(found, allow_nan=False), "checked when loaded, and sent as JSON"
@@ -142,7 +142,7 @@ def test_what_init_reads(tmp_path: Path, changed: tuple[str, bytes]) -> None:
     for name, data in {**FOUND, changed[0]: changed[1]}.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(data)
-    assert not isinstance(bounded(lambda: look(tmp_path, surroundings(tmp_path), kind_drafts())), Exception)
+    assert not isinstance(bounded(lambda: look(tmp_path, process_environment(tmp_path), kind_drafts())), Exception)
 
 
 NETRC = (
@@ -156,7 +156,7 @@ NETRC = (
 def test_the_netrc_file(tmp_path: Path, data: bytes) -> None:
     (tmp_path / ".netrc").write_bytes(data)
     (tmp_path / ".netrc").chmod(0o600)
-    bounded(lambda: find_token(surroundings(tmp_path)))
+    bounded(lambda: find_token(process_environment(tmp_path)))
 
 
 KUBECONFIG: dict[str, Any] = {
@@ -179,7 +179,7 @@ KUBECONFIG: dict[str, Any] = {
 
 def read_cluster(folder: Path) -> object:
     """The context of a file, and a request with its login to a port that nobody listens on."""
-    environment = surroundings(folder, KUBECONFIG=str(folder / "kubeconfig"))
+    environment = process_environment(folder, KUBECONFIG=str(folder / "kubeconfig"))
     server = ApiServer(read_context(environment, None), environment)
     try:
         return server.send("GET", "/version", Deadline.after(FakeClock(), 5))
@@ -212,7 +212,7 @@ REFERENCES = [parse_reference(text) for text in ("me/app", "registry.example.com
 
 
 def find_credentials(folder: Path, **variables: str) -> list[Any]:
-    finder = CredentialFinder(surroundings(folder, **variables), lambda text: None)
+    finder = CredentialFinder(process_environment(folder, **variables), lambda text: None)
     return [finder.find(reference) for reference in REFERENCES]
 
 

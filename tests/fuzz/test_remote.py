@@ -38,7 +38,7 @@ from tests.runs import FakeClock
 NOWHERE = "http://127.0.0.1:1"
 
 
-def surroundings(folder: Path) -> ProcessEnvironment:
+def process_environment(folder: Path) -> ProcessEnvironment:
     variables = {"http_proxy": NOWHERE, "https_proxy": NOWHERE, "no_proxy": "127.0.0.1", "SHIPIT_HTTP_TIMEOUT": "2s"}
     return ProcessEnvironment({"PATH": "/nowhere", **variables}, folder, folder)
 
@@ -145,7 +145,9 @@ def blobs(answers: dict[str, Served], *every: bytes) -> None:
 
 def resolve(folder: Path, server: Server, answers: Mapping[str, Served]) -> object:
     server.answers = {"/v2/": Served(200), **answers}
-    registries = Registries(surroundings(folder), FakeClock(), lambda event: None, ContentStore(folder / "store"))
+    registries = Registries(
+        process_environment(folder), FakeClock(), lambda event: None, ContentStore(folder / "store")
+    )
     return registries.resolve(parse_reference(f"{server.host}/a/base:1"), "linux/amd64")
 
 
@@ -208,7 +210,7 @@ def test_the_headers_of_a_manifest(
 
 def client_of(server: Server, folder: Path, me: Credentials | None = None) -> RegistryClient:
     """A client whose pauses take no time."""
-    http = Transport(surroundings(folder), Deadline(FakeClock()))
+    http = Transport(process_environment(folder), Deadline(FakeClock()))
     return RegistryClient(RegistryWire(server.host, http, lambda event: None, me))
 
 
@@ -296,7 +298,7 @@ def test_an_answer_of_http(serve: Start, tmp_path: Path, data: bytes) -> None:
 
     server = serve([hang_up])
     try:
-        bounded(lambda: Transport(surroundings(tmp_path)).send("GET", server.url + "/a").content)
+        bounded(lambda: Transport(process_environment(tmp_path)).send("GET", server.url + "/a").content)
     finally:
         server.stop()
 

@@ -38,9 +38,9 @@ def test_the_credentials_of_a_request(
 
 
 def test_credentials_are_masked_before_they_are_sent(serve: Start, tmp_path: Path) -> None:
-    server, surroundings = serve([answer()]), environment(tmp_path)
-    transport = Transport(surroundings)
+    server, process_environment = serve([answer()]), environment(tmp_path)
+    transport = Transport(process_environment)
     transport.send("POST", server.url, headers={"Authorization": f"Basic {BASIC}"}, form=[("refresh_token", "of-mine")])
     transport.close()
     for text in (BASIC, "pass-word", "of-mine"):
-        assert text not in surroundings.redactor.text(f"it said {text} to us")
+        assert text not in process_environment.redactor.text(f"it said {text} to us")

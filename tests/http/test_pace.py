@@ -241,10 +241,10 @@ def test_the_minimum_rate_holds_with_tls(serve: Start, tmp_path: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "pki/server.crt", tmp_path / "pki/server.key")
     server = serve([UNENDING["a body in drops"][0]], [answer(b"x" * 3_000_000)], context=context)
-    surroundings = environment(tmp_path, SHIPIT_HTTP_TIMEOUT="1s", SSL_CERT_FILE=str(tmp_path / "pki/ca.crt"))
+    process_environment = environment(tmp_path, SHIPIT_HTTP_TIMEOUT="1s", SSL_CERT_FILE=str(tmp_path / "pki/ca.crt"))
     with pytest.raises(RemoteError, match="slower than 1024 bytes a second"):
-        Transport(surroundings).send("GET", server.url)
-    assert len(Transport(surroundings).send("GET", server.url).content) == 3_000_000
+        Transport(process_environment).send("GET", server.url)
+    assert len(Transport(process_environment).send("GET", server.url).content) == 3_000_000
 
 
 def test_bounds_are_what_they_say() -> None:

@@ -62,11 +62,14 @@ def engine() -> Iterator[Engine]:
 def test_a_missing_heroku_login_is_told_before_the_build(tmp_path: Path, engine: Engine) -> None:
     with HerokuStandIn(token="token") as heroku:
         variables = {key: value for key, value in heroku.variables().items() if key != "HEROKU_API_KEY"}
-        surroundings = runs.environment(tmp_path, DOCKER_HOST=engine.address, **variables)
+        process_environment = runs.environment(tmp_path, DOCKER_HOST=engine.address, **variables)
         text = "app: shop\nimage: {build: .}\nsecrets: {A: {command: [touch, asked]}}\ntargets: {heroku: {app: shop-prod}}\n"
         events: list[Event] = []
         run = runs.run(
-            runs.project(tmp_path, text, surroundings, dockerfile=WITH_RUN), surroundings, events, clock=Clock()
+            runs.project(tmp_path, text, process_environment, dockerfile=WITH_RUN),
+            process_environment,
+            events,
+            clock=Clock(),
         )
         with run, pytest.raises(RemoteError) as caught:
             deploy(run)
@@ -84,11 +87,11 @@ class Away(MemoryTarget):
 
 
 def _run(folder: Path, registry: EmbeddedRegistry, dockerfile: str, events: list[Event], **variables: str) -> Run:
-    surroundings = runs.environment(folder, **variables)
-    loaded = runs.project(folder, f"app: app\nimage: {registry.host}/app\n", surroundings, dockerfile=dockerfile)
+    process_environment = runs.environment(folder, **variables)
+    loaded = runs.project(folder, f"app: app\nimage: {registry.host}/app\n", process_environment, dockerfile=dockerfile)
     use = ImageUse("app", f"{registry.host}/app", "oci", "linux/amd64", None, ("latest",))
     return runs.run(
-        loaded, surroundings, events, targets=lambda _: [Away("away", InMemoryPlace(), [use])], clock=Clock()
+        loaded, process_environment, events, targets=lambda _: [Away("away", InMemoryPlace(), [use])], clock=Clock()
     )
 
 
@@ -115,16 +118,20 @@ def test_what_is_wrong_with_the_image_is_told_beside_a_place_that_cannot_be_read
 
 def test_a_missing_registry_login_is_told_before_an_engine_builds(tmp_path: Path, engine: Engine) -> None:
     with EmbeddedRegistry(password="secret") as registry:
-        surroundings = runs.environment(tmp_path, DOCKER_HOST=engine.address)
+        process_environment = runs.environment(tmp_path, DOCKER_HOST=engine.address)
         loaded = runs.project(
             tmp_path,
             f"app: app\nimage: {registry.host}/app\ntargets: {{hub: }}\n",
-            surroundings,
+            process_environment,
             dockerfile=WITH_RUN,
         )
         use = ImageUse("app", f"{registry.host}/app", "oci", "linux/amd64", None, ("latest",))
         run = runs.run(
-            loaded, surroundings, [], targets=lambda _: [MemoryTarget("memory", InMemoryPlace(), [use])], clock=Clock()
+            loaded,
+            process_environment,
+            [],
+            targets=lambda _: [MemoryTarget("memory", InMemoryPlace(), [use])],
+            clock=Clock(),
         )
         with run, pytest.raises(RemoteError) as caught:
             deploy(run)
@@ -138,11 +145,11 @@ def test_a_missing_registry_login_is_told_before_an_engine_builds(tmp_path: Path
 @pytest.mark.parametrize("command", [plan, deploy])
 def test_only_what_pushes_asks_whether_it_may_push(tmp_path: Path, command: Callable[[Run], object]) -> None:
     with EmbeddedRegistry() as registry:
-        surroundings = runs.environment(tmp_path)
-        loaded = runs.project(tmp_path, f"app: app\nimage: {registry.host}/app\n", surroundings)
+        process_environment = runs.environment(tmp_path)
+        loaded = runs.project(tmp_path, f"app: app\nimage: {registry.host}/app\n", process_environment)
         use = ImageUse("app", f"{registry.host}/app", "oci", "linux/amd64", None, ("latest",))
         with runs.run(
-            loaded, surroundings, [], targets=lambda _: [MemoryTarget("memory", InMemoryPlace(), [use])]
+            loaded, process_environment, [], targets=lambda _: [MemoryTarget("memory", InMemoryPlace(), [use])]
         ) as run:
             command(run)
         # One of them looks for TLS.

@@ -49,11 +49,11 @@ class Bench:
 
     def run(self, **variables: str) -> Run:
         self.events.clear()
-        surroundings = runs.environment(self.folder, **variables)
-        loaded = runs.project(self.folder, self.text, surroundings)
+        process_environment = runs.environment(self.folder, **variables)
+        loaded = runs.project(self.folder, self.text, process_environment)
         use = ImageUse("app", f"{self.registry.host}/app", "oci", "linux/amd64", None, ("latest",))
-        made = [MemoryTarget(name, world, [use], self.configs[name]) for name, world in self.worlds.items()]
-        return runs.run(loaded, surroundings, self.events, targets=lambda _: made, clock=self.clock)
+        made = [MemoryTarget(name, in_memory, [use], self.configs[name]) for name, in_memory in self.worlds.items()]
+        return runs.run(loaded, process_environment, self.events, targets=lambda _: made, clock=self.clock)
 
     def of(self, kind: type[Event]) -> list[Event]:
         return [event for event in self.events if isinstance(event, kind)]
@@ -90,7 +90,7 @@ def test_the_plan_reads_well(bench: Bench) -> None:
     assert text == (
         "app -> production\n\n"
         f"image  app  {image}  native: no RUN\n\n"
-        "one  world of one\n"
+        "one  place of one\n"
         f"  + push HOST/app@{manifest}  1 layer, N B, tag latest\n"
         "  ~ set app\n"
         f"      app  none -> {image}\n\n"
@@ -173,7 +173,7 @@ def test_a_step_that_breaks_is_one_failed_target(bench: Bench) -> None:
 
 
 def test_a_protected_target_is_asked_about(bench: Bench) -> None:
-    world = bench.add("one", protected=True)
+    in_memory = bench.add("one", protected=True)
     run = bench.run()
     asked: list[str] = []
 
@@ -184,14 +184,14 @@ def test_a_protected_target_is_asked_about(bench: Bench) -> None:
     run.confirm = refuse
     with pytest.raises(UsageError, match="not confirmed: one is protected"):
         deploy(run)
-    assert asked == ["one is protected"] and world.writes == []
+    assert asked == ["one is protected"] and in_memory.writes == []
 
 
 def test_secrets_reach_the_place_and_nothing_else(bench: Bench) -> None:
     bench.text += "secrets: {TOKEN: {env: TOKEN}}\n"
-    world = bench.add("one")
+    in_memory = bench.add("one")
     assert deploy(bench.run(TOKEN="canary-4711")) == 0
-    assert world.marks["TOKEN"] == "canary-4711"
+    assert in_memory.marks["TOKEN"] == "canary-4711"
     assert "canary" not in repr(bench.events)
 
 
@@ -237,14 +237,14 @@ def test_redaction(text: str, shown: str) -> None:
 
 
 def test_a_target_that_fails_is_rolled_back_where_it_says_so(bench: Bench) -> None:
-    world = bench.add("one", on_failure="rollback")
+    in_memory = bench.add("one", on_failure="rollback")
     bench.add("two", needs=["one"])
     assert deploy(bench.run()) == 0
-    before = dict(world.images)
+    before = dict(in_memory.images)
     (bench.folder / "hello.txt").write_text("changed\n")
-    world.fails = "judge"
+    in_memory.fails = "judge"
     assert deploy(bench.run()) == 1, "rolled back is failed"
-    assert world.images == before and world.writes == ["set", "set", "set back"]
+    assert in_memory.images == before and in_memory.writes == ["set", "set", "set back"]
     assert bench.verdicts() == {"one": "failed", "two": "skipped"}
     [failed] = [
         event for event in bench.of(TargetFinished) if isinstance(event, TargetFinished) and event.state == "failed"
@@ -253,12 +253,12 @@ def test_a_target_that_fails_is_rolled_back_where_it_says_so(bench: Bench) -> No
 
 
 def test_what_was_not_changed_is_not_rolled_back(bench: Bench) -> None:
-    world = bench.add("one", on_failure="rollback")
-    world.fails = "apply"
+    in_memory = bench.add("one", on_failure="rollback")
+    in_memory.fails = "apply"
     assert deploy(bench.run()) == 1
     [failed] = bench.of(TargetFinished)
     assert isinstance(failed, TargetFinished)
-    assert failed.reason.endswith("; nothing to roll back: what ran before still runs") and world.writes == []
+    assert failed.reason.endswith("; nothing to roll back: what ran before still runs") and in_memory.writes == []
 
 
 def test_the_last_event_says_where_healthy_targets_can_be_visited(bench: Bench) -> None:

@@ -29,14 +29,14 @@ class Slow(MemoryTarget):
     diagnosed_for_s = -1.0
 
     def observe(self, session: Session) -> MemoryObserved:
-        if self.world.writes and self.looks_s:
+        if self.in_memory.writes and self.looks_s:
             session.deadline.sleep(self.looks_s, "an answer of memory")
             session.deadline.check("an answer of memory")
         return super().observe(session)
 
     def judge(self, release: Release, observed: MemoryObserved, seen: Seen) -> Verdict:
         verdict = super().judge(release, observed, seen)
-        if verdict.state is State.HEALTHY and self.world.author == "empty":
+        if verdict.state is State.HEALTHY and self.in_memory.author == "empty":
             return verdict._replace(warnings=("nothing serves: 0 of 0",))
         return verdict
 
@@ -47,7 +47,7 @@ class Slow(MemoryTarget):
 
 class Bench:
     def __init__(self, folder: Path, registry: EmbeddedRegistry) -> None:
-        self.folder, self.registry, self.world = folder, registry, InMemoryPlace()
+        self.folder, self.registry, self.in_memory = folder, registry, InMemoryPlace()
         self.events: list[Event] = []
         self.config: dict[str, Any] = {"settle": "0s"}
         self.looks_s = 0.0
@@ -55,13 +55,15 @@ class Bench:
 
     def run(self, note: str = "") -> Run:
         self.events.clear()
-        surroundings = runs.environment(self.folder)
-        loaded = runs.project(self.folder, f"app: app\nimage: {self.registry.host}/app\n", surroundings)
+        process_environment = runs.environment(self.folder)
+        loaded = runs.project(self.folder, f"app: app\nimage: {self.registry.host}/app\n", process_environment)
         (self.folder / "hello.txt").write_text(note)
         use = ImageUse("app", f"{self.registry.host}/app", "oci", "linux/amd64", None, ("latest",))
-        self.target = Slow("one", self.world, [use], MemoryConfig.model_validate(self.config))
+        self.target = Slow("one", self.in_memory, [use], MemoryConfig.model_validate(self.config))
         self.target.looks_s = self.looks_s
-        return runs.run(loaded, surroundings, self.events, targets=lambda _: [self.target] if self.target else [])
+        return runs.run(
+            loaded, process_environment, self.events, targets=lambda _: [self.target] if self.target else []
+        )
 
     def finished(self) -> TargetFinished:
         [found] = [event for event in self.events if isinstance(event, TargetFinished)]
@@ -81,14 +83,14 @@ def test_what_somebody_else_released_is_not_rolled_back(bench: Bench) -> None:
 
     def meddle(event: Event) -> None:
         if isinstance(event, StepDone) and event.step.target:
-            bench.world.images, bench.world.author = {"app": "sha256:" + "f" * 64}, "rival"
+            bench.in_memory.images, bench.in_memory.author = {"app": "sha256:" + "f" * 64}, "rival"
 
     runs.react(run, meddle)
     assert deploy(run) == 1
     assert bench.finished().reason == (
         "superseded by rival: app runs ffffffffffff; nothing to roll back: what runs now is not of this deploy"
     )
-    assert bench.world.writes == ["set", "set"] and bench.world.images == {"app": "sha256:" + "f" * 64}
+    assert bench.in_memory.writes == ["set", "set"] and bench.in_memory.images == {"app": "sha256:" + "f" * 64}
 
 
 def test_that_nothing_was_changed_is_said_only_when_it_was_seen(bench: Bench) -> None:
@@ -96,12 +98,12 @@ def test_that_nothing_was_changed_is_said_only_when_it_was_seen(bench: Bench) ->
     assert deploy(bench.run("one")) == 0
     run = bench.run("two")
     assert bench.target is not None
-    bench.world.fails = "apply"
+    bench.in_memory.fails = "apply"
     bench.target.plan_rollback = lambda release, before, now: ()  # type: ignore[method-assign]
 
     def meddle(event: Event) -> None:
         if type(event).__name__ == "StepFailed":
-            bench.world.images, bench.world.author = {}, "rival"
+            bench.in_memory.images, bench.in_memory.author = {}, "rival"
 
     runs.react(run, meddle)
     assert deploy(run) == 1
@@ -110,18 +112,18 @@ def test_that_nothing_was_changed_is_said_only_when_it_was_seen(bench: Bench) ->
 
 def test_what_does_not_answer_is_waited_for_and_fails_at_the_deadline(bench: Bench) -> None:
     bench.config["timeout"] = "10s"
-    bench.world.serves = False
+    bench.in_memory.serves = False
     assert deploy(bench.run("one")) == 1
     assert [event.reason for event in bench.events if isinstance(event, Waiting)] == ["it does not answer"]
     assert bench.finished().reason == "it does not answer at the deadline"
-    bench.world.serves = True
+    bench.in_memory.serves = True
     assert deploy(bench.run("one")) == 0
 
 
 def test_a_warning_of_the_verdict_is_told_once(bench: Bench) -> None:
     assert deploy(bench.run("one")) == 0
     assert [event for event in bench.events if isinstance(event, Warned)] == []
-    bench.world.author = "empty"
+    bench.in_memory.author = "empty"
     assert deploy(bench.run("one")) == 0
     assert [event for event in bench.events if isinstance(event, Warned)] == [Warned("one", "nothing serves: 0 of 0")]
 
@@ -130,7 +132,7 @@ def test_a_look_that_outlasts_the_deadline_says_what_it_waited_for_and_still_bri
     bench: Bench,
 ) -> None:
     bench.config["timeout"] = "10s"
-    bench.world.starting, bench.looks_s = 3, 7.0
+    bench.in_memory.starting, bench.looks_s = 3, 7.0
     assert deploy(bench.run("one")) == 1
     finished = bench.finished()
     assert finished.reason == "2 looks to go; the deadline passed while waiting for an answer of memory"

@@ -48,8 +48,8 @@ def test_a_challenge_is_parsed(header: str, scheme: str, realm: str) -> None:
 
 def proxied_client(folder: Path, host: str, credentials: Credentials) -> RegistryClient:
     """A client that asks through a proxy, which is where requests, and with it `responses`, takes part."""
-    surroundings = environment(folder, HTTPS_PROXY="http://proxy.example:3128")
-    return RegistryClient(RegistryWire(host, Transport(surroundings), lambda event: None, credentials))
+    process_environment = environment(folder, HTTPS_PROXY="http://proxy.example:3128")
+    return RegistryClient(RegistryWire(host, Transport(process_environment), lambda event: None, credentials))
 
 
 @responses.activate
@@ -110,9 +110,9 @@ def test_credentials_are_read_from_config_json_and_helpers(tmp_path: Path) -> No
         'read host; echo "{\\"ServerURL\\": \\"$host\\", \\"Username\\": \\"u\\", \\"Secret\\": \\"of-$host\\"}"',
     )
     helper(tmp_path, "bad", "exit 3")
-    surroundings = environment(tmp_path, PATH=f"{tmp_path}/bin:/usr/bin:/bin")
+    process_environment = environment(tmp_path, PATH=f"{tmp_path}/bin:/usr/bin:/bin")
     warnings: list[str] = []
-    finder = CredentialFinder(surroundings, warnings.append)
+    finder = CredentialFinder(process_environment, warnings.append)
     found = {
         host: finder.find(ImageRef(host, "user/app"))
         for host in ("docker.io", "quay.io", "ghcr.io", "gcr.io", "none.example")

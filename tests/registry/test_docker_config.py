@@ -205,21 +205,21 @@ def test_every_password_that_is_read_is_masked(tmp_path: Path) -> None:
     }
     config(tmp_path, {"auths": entries, "credHelpers": {"third.example": "odd"}})
     path = helper(tmp_path, """echo '{"Username": "<token>", "Secret": "of-the-helper"}'""")
-    surroundings = environment(tmp_path, PATH=path)
-    finder = CredentialFinder(surroundings, lambda text: None)
+    process_environment = environment(tmp_path, PATH=path)
+    finder = CredentialFinder(process_environment, lambda text: None)
     finder.find(ImageRef("third.example", "app"))
     for secret in ("secret-word", GOOD["auth"], "identity-token-1", "registry-token-1", "of-the-helper"):
-        assert secret not in surroundings.redactor.text(f"said {secret} aloud")
+        assert secret not in process_environment.redactor.text(f"said {secret} aloud")
 
 
 @pytest.mark.parametrize("auths", [None, {}, {HOST: None}, {HOST: 7, "https://other.example": GOOD}])
 def test_login_and_logout_work_beside_invalid_entries(tmp_path: Path, auths: dict[str, Any] | None) -> None:
     file = config(tmp_path, {"auths": auths, "HttpHeaders": {"X": "y"}, "credHelpers": None})
-    surroundings = environment(tmp_path)
-    store_login(HOST, Credentials("me", "new-word"), surroundings)
+    process_environment = environment(tmp_path)
+    store_login(HOST, Credentials("me", "new-word"), process_environment)
     kept = json.loads(file.read_text())
     assert kept["HttpHeaders"] == {"X": "y"} and kept["auths"][HOST] == auth(b"me:new-word")
-    assert erase_login(HOST, surroundings) == [str(file)] and HOST not in json.loads(file.read_text())["auths"]
+    assert erase_login(HOST, process_environment) == [str(file)] and HOST not in json.loads(file.read_text())["auths"]
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"auths": []}', b'{"auths":' * 5000, b"\xff"])

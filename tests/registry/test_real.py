@@ -72,11 +72,15 @@ def make(
     ca: Path | None = None,
 ) -> Run:
     trusted = {"SSL_CERT_FILE": str(ca)} if ca else {}
-    surroundings = runs.environment(folder, DOCKER_AUTH_CONFIG=auth(host, user), SHIPIT_HTTP_TIMEOUT="1s", **trusted)
+    process_environment = runs.environment(
+        folder, DOCKER_AUTH_CONFIG=auth(host, user), SHIPIT_HTTP_TIMEOUT="1s", **trusted
+    )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "other.txt").write_text(f"another file of {folder}\n" * 500)
     text = f"app: app\nimage: {{repository: {host}/{name}, tags: [v1]}}\ntargets: {{hub: }}\n"
-    return runs.run(runs.project(folder, text, surroundings, dockerfile=dockerfile), surroundings, events, clock=clock)
+    return runs.run(
+        runs.project(folder, text, process_environment, dockerfile=dockerfile), process_environment, events, clock=clock
+    )
 
 
 def auth(host: str, user: str) -> str:
@@ -102,9 +106,9 @@ def read_back(host: str, name: str, folder: Path, user: str = "me:secret") -> li
 
 def is_whole(host: str, name: str) -> bool:
     """Whether everything that the tag names is there, asked by a client of its own."""
-    surroundings = runs.environment(Path("/nonexistent"))
+    process_environment = runs.environment(Path("/nonexistent"))
     client = RegistryClient(
-        RegistryWire(host, Transport(surroundings), lambda event: None, Credentials("me", "secret"))
+        RegistryWire(host, Transport(process_environment), lambda event: None, Credentials("me", "secret"))
     )
     found = client.manifest(name, "v1")
     assert found is not None

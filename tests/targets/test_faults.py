@@ -71,8 +71,8 @@ FAULTS = {
 
 
 def make(folder: Path, heroku: HerokuStandIn, events: list[Event]) -> Run:
-    surroundings = runs.environment(folder, **heroku.variables())
-    return runs.run(runs.project(folder, TEXT, surroundings), surroundings, events)
+    process_environment = runs.environment(folder, **heroku.variables())
+    return runs.run(runs.project(folder, TEXT, process_environment), process_environment, events)
 
 
 @pytest.mark.parametrize("name", FAULTS)

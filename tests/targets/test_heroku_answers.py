@@ -46,8 +46,8 @@ def heroku() -> Iterator[Altered]:
 
 
 def run(folder: Path, heroku: HerokuStandIn) -> Run:
-    surroundings = runs.environment(folder, **heroku.variables())
-    return runs.run(runs.project(folder, TEXT, surroundings), surroundings, [])
+    process_environment = runs.environment(folder, **heroku.variables())
+    return runs.run(runs.project(folder, TEXT, process_environment), process_environment, [])
 
 
 def body_of(heroku: Altered, folder: Path) -> Any:

@@ -86,12 +86,12 @@ def streams() -> Iterator[Streams]:
         yield server
 
 
-def client(streams: Streams, surroundings: ProcessEnvironment, clock: Clock, seconds: float) -> HerokuClient:
-    surroundings = surroundings._replace(
-        variables={**surroundings.variables, "SHIPIT_HEROKU_API": f"http://{streams.host}"}
+def client(streams: Streams, process_environment: ProcessEnvironment, clock: Clock, seconds: float) -> HerokuClient:
+    process_environment = process_environment._replace(
+        variables={**process_environment.variables, "SHIPIT_HEROKU_API": f"http://{streams.host}"}
     )
     events: list[Event] = []
-    wire = HerokuWire(surroundings, Token("token-of-heroku", "a test"), clock, events.append)
+    wire = HerokuWire(process_environment, Token("token-of-heroku", "a test"), clock, events.append)
     return HerokuClient(wire, "app", Deadline.after(clock, seconds))
 
 

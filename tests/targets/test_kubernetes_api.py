@@ -64,14 +64,14 @@ def make(tmp_path: Path, registry: EmbeddedRegistry, api: KubeApi) -> Make:
         text: str = TEXT,
     ) -> Run:
         folder = tmp_path / "shop"
-        surroundings = runs.environment(
+        process_environment = runs.environment(
             folder, KUBECONFIG=server.kubeconfig(tmp_path / server.host.rpartition(":")[2]), TOKEN=token
         )
         whole = text.replace("HOST", registry.host).replace("RELEASE", release).replace("TIMEOUT", timeout)
-        loaded = runs.project(folder, whole, surroundings)
+        loaded = runs.project(folder, whole, process_environment)
         (folder / "hello.txt").write_text(f"hello {note}\n")
         events: list[Event] = []
-        run = runs.run(loaded, surroundings, events, clock=Clock())
+        run = runs.run(loaded, process_environment, events, clock=Clock())
         run.events = events  # type: ignore[attr-defined]
         return run
 

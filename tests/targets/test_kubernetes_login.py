@@ -111,9 +111,9 @@ ODD: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("text", "said"), ODD, ids=lambda part: str(part)[:60])
 def test_an_odd_kubeconfig_is_an_error_that_names_the_field(tmp_path: Path, text: Any, said: str) -> None:
-    surroundings = environment(tmp_path, text if isinstance(text, str | bytes) else json.dumps(text))
+    process_environment = environment(tmp_path, text if isinstance(text, str | bytes) else json.dumps(text))
     with pytest.raises(RemoteError) as caught:
-        read_context(surroundings, None)
+        read_context(process_environment, None)
     assert caught.value.what == said
     assert caught.value.where == str(tmp_path / "config-0")
     assert "t-1234" not in caught.value.render()
@@ -132,8 +132,8 @@ def test_a_kubeconfig_that_is_not_a_file(tmp_path: Path, name: str) -> None:
     assert name in caught.value.where
 
 
-def send(surroundings: ProcessEnvironment, deadline: Deadline | None = None) -> int:
-    server = ApiServer(read_context(surroundings, None), surroundings)
+def send(process_environment: ProcessEnvironment, deadline: Deadline | None = None) -> int:
+    server = ApiServer(read_context(process_environment, None), process_environment)
     try:
         return server.send("GET", "/version", deadline or Deadline(Clock()).within(10)).status
     finally:
@@ -251,11 +251,11 @@ def test_a_plugin_with_an_unknown_api_version(tmp_path: Path) -> None:
 
 
 def test_without_trust_no_plugin_is_run(tmp_path: Path) -> None:
-    surroundings = environment(
+    process_environment = environment(
         tmp_path, json.dumps(plugin(tmp_path, f"touch {tmp_path}/ran; echo '{credential(token='x')}'"))
     )
     with pytest.raises(RemoteError, match="runs a program, which --untrusted does not allow"):
-        send(surroundings._replace(is_untrusted=True))
+        send(process_environment._replace(is_untrusted=True))
     assert not (tmp_path / "ran").exists()
 
 
@@ -284,8 +284,8 @@ def test_a_plugin_runs_once_and_again_when_its_token_is_refused_or_expired(tmp_p
     )
     with Picky() as api:
         whole = _at(api, plugin(tmp_path, script, args=["get"], env=[{"name": "PREFIX", "value": "my"}]))
-        surroundings = environment(tmp_path, json.dumps(whole))
-        server = ApiServer(read_context(surroundings, None), surroundings)
+        process_environment = environment(tmp_path, json.dumps(whole))
+        server = ApiServer(read_context(process_environment, None), process_environment)
         deadline = Deadline(Clock()).within(20)
         api.takes = "my-get-1"
         assert [server.send("GET", "/version", deadline).status for _ in range(2)] == [200, 200]
@@ -295,7 +295,7 @@ def test_a_plugin_runs_once_and_again_when_its_token_is_refused_or_expired(tmp_p
         assert server.send("GET", "/version", deadline).status == 401
         server.close()
     assert json.loads((tmp_path / "info").read_text())["kind"] == "ExecCredential"
-    assert surroundings.redactor.text("token my-get-1 and my-get-2") == "token [redacted] and [redacted]"
+    assert process_environment.redactor.text("token my-get-1 and my-get-2") == "token [redacted] and [redacted]"
 
 
 @pytest.mark.parametrize(
@@ -311,12 +311,12 @@ def test_the_authorization_header_of_each_login(tmp_path: Path, fields: dict[str
     (tmp_path / "token").write_text("from-a-file\n")
     with Picky() as api:
         api.takes = sent
-        surroundings = environment(tmp_path, json.dumps(_at(api, user(**fields))))
-        assert send(surroundings) == 200
+        process_environment = environment(tmp_path, json.dumps(_at(api, user(**fields))))
+        assert send(process_environment) == 200
         assert api.sent == [sent]
     for secret in ("t-1234", "from-a-file", "pass-word"):
         if secret in (*fields.values(), "from-a-file" if "tokenFile" in fields else ""):
-            assert surroundings.redactor.text(f"<{secret}>") == "<[redacted]>"
+            assert process_environment.redactor.text(f"<{secret}>") == "<[redacted]>"
 
 
 def _tls(folder: Path, *, name: str = "127.0.0.1", client: bool = False) -> tuple[Authority, ssl.SSLContext]:
@@ -434,8 +434,8 @@ def _endless_log(client: Any) -> None:
 def test_a_log_without_end_or_line_ends_is_cut(tmp_path: Path, serve: Start) -> None:
     """Also that of a container that crashed: what is kept of it is bounded."""
     scripted = serve([_endless_log], [_endless_log])
-    surroundings = environment(tmp_path, json.dumps(cluster(server=scripted.url)))
-    server = ApiServer(read_context(surroundings, None), surroundings)
+    process_environment = environment(tmp_path, json.dumps(cluster(server=scripted.url)))
+    server = ApiServer(read_context(process_environment, None), process_environment)
     client = KubernetesClient(server, Deadline(Clock()).within(10), lambda event: None)
     [line] = last_lines(client, "prod", "web", "web", previous=True, lines=20)
     assert len(line) == LOG_BYTES

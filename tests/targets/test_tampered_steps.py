@@ -114,8 +114,8 @@ def test_a_registry_refuses_a_step_for_another_repository(tmp_path: Path, step: 
     with EmbeddedRegistry() as registry:
         text = f"app: shop\nimage: {registry.host}/shop\ntargets: {{hub: {{settle: 0s}}}}\n"
         (tmp_path / "hello.txt").write_text("hello\n")
-        surroundings = runs.environment(tmp_path)
-        run = runs.run(runs.project(tmp_path, text, surroundings), surroundings, [])
+        process_environment = runs.environment(tmp_path)
+        run = runs.run(runs.project(tmp_path, text, process_environment), process_environment, [])
         target = run.targets[0]
         own = target.images()[0].repository
         data = json.loads(json.dumps(step).replace("OWN", own))

@@ -38,30 +38,32 @@ class MemoryTarget:
     kind: Kind = KIND
 
     def __init__(
-        self, name: str, world: InMemoryPlace, uses: Sequence[ImageUse] = (), config: TargetConfig | None = None
+        self, name: str, in_memory: InMemoryPlace, uses: Sequence[ImageUse] = (), config: TargetConfig | None = None
     ) -> None:
         self.name = name
-        self.world = world
+        self.in_memory = in_memory
         self.uses = tuple(uses)
         self.config = config or MemoryConfig(settle="0s")
-        self.place = Place("memory", f"world of {name}")
+        self.place = Place("memory", f"place of {name}")
 
     def images(self) -> Sequence[ImageUse]:
         return self.uses
 
     def observe(self, session: Session) -> MemoryObserved:
-        if self.world.fails == "observe":
+        if self.in_memory.fails == "observe":
             raise RemoteError("is out of reach", where=self.place.identity)
-        starting = self.world.starting
-        self.world.starting = max(0, starting - 1)
-        marks = {name: session.mark(value) for name, value in self.world.marks.items()}
-        return MemoryObserved(dict(self.world.images), marks, starting, self.world.fails == "judge", self.world.author)
+        starting = self.in_memory.starting
+        self.in_memory.starting = max(0, starting - 1)
+        marks = {name: session.mark(value) for name, value in self.in_memory.marks.items()}
+        return MemoryObserved(
+            dict(self.in_memory.images), marks, starting, self.in_memory.fails == "judge", self.in_memory.author
+        )
 
     def urls(self, observed: MemoryObserved) -> Sequence[str]:
-        return (self.world.url,) if self.world.url else ()
+        return (self.in_memory.url,) if self.in_memory.url else ()
 
     def probe(self, observed: MemoryObserved, session: Session, *, has_changed: bool) -> MemoryObserved:
-        return replace(observed, serves=self.world.serves)
+        return replace(observed, serves=self.in_memory.serves)
 
     def plan(self, release: Release, observed: MemoryObserved) -> tuple[Step, ...]:
         wanted = self._wanted(release)
@@ -77,16 +79,16 @@ class MemoryTarget:
         return (SetImages("set", summary, detail, undo="set what was there", images=images, variables=tuple(changed)),)
 
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
-        if self.world.fails == "apply":
+        if self.in_memory.fails == "apply":
             raise DeployFailed("broke while it was set", where=self.place.identity)
-        self.world.author = AUTHOR
+        self.in_memory.author = AUTHOR
         assert isinstance(step, SetImages)
-        self.world.images.update(step.images)
+        self.in_memory.images.update(step.images)
         known = {**session.env, **session.secrets}
-        self.world.marks.update({name: known[name] for name in step.variables})
+        self.in_memory.marks.update({name: known[name] for name in step.variables})
         for name in step.removed:
-            self.world.images.pop(name, None)
-        self.world.writes.append(step.id)
+            self.in_memory.images.pop(name, None)
+        self.in_memory.writes.append(step.id)
         yield Log(self.name, "memory", "set")
 
     def plan_rollback(self, release: Release, before: MemoryObserved, now: MemoryObserved) -> tuple[Step, ...]:
