@@ -62,10 +62,14 @@ class Case:
         own = {"SHIPIT_CACHE_DIR": str(self.folder / ".cache"), "PATH": "/usr/bin:/bin", "TOKEN": SECRET}
         return ProcessEnvironment({**own, **self.variables}, self.folder, self.folder)
 
-    def make(self, note: str = "", told: Callable[[Event], None] = lambda event: None) -> Run:
-        """A fresh run on the same place, of an image that holds the note. `told` is called with each event."""
+    def make(self, note: str = "", told: Callable[[Event], None] = lambda event: None, variable: str = "") -> Run:
+        """A fresh run on the same place, of an image that holds the note. `told` is called with each event.
+
+        `variable` is the name of one more variable of `env`; empty for none.
+        """
+        env = "env: {MODE: test" + (f", {variable}: more" if variable else "")
         for name, text in (
-            ("deploy.yml", self.deploy_yml),
+            ("deploy.yml", self.deploy_yml.replace("env: {MODE: test", env)),
             ("Dockerfile", self.dockerfile),
             (self.source, f"{self.source_text}# {note}\n"),
         ):

@@ -167,6 +167,15 @@ class TargetContract:
         assert _latest(case) == before
         assert deploy(case.make("second")) == 0, "the next run converges"
 
+    def test_a_variable_that_left_deploy_yml_leaves_the_place(self, case: Case) -> None:
+        if case.reset is None:
+            return
+        assert deploy(case.make(variable="EXTRA")) == 0
+        assert "EXTRA" in json.dumps(to_json(prepare(case.make()).plan)), "the plan names what it removes"
+        assert deploy(case.make()) == 0
+        assert prepare(case.make()).plan.changes == 0
+        assert prepare(case.make(variable="EXTRA")).plan.changes > 0, "the place does not have it any more"
+
 
 def _latest(case: Case) -> str:
     return case.latest() if case.latest is not None else ""

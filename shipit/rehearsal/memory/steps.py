@@ -11,10 +11,11 @@ from shipit.release import Step
 
 @dataclass(frozen=True, kw_only=True)
 class SetImages(Step):
-    """Sets images by name, and variables to the values that the session has; removes images."""
+    """Sets images by name, and variables to the values that the session has; removes images and variables."""
 
     type: ClassVar[str] = "memory.set"
 
     images: Mapping[str, str]
     variables: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    removed_variables: tuple[str, ...] = ()

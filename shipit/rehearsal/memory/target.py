@@ -69,14 +69,23 @@ class MemoryTarget:
         wanted = self._wanted(release)
         stale = sorted(name for name, digest in wanted.items() if observed.images.get(name) != digest)
         changed = sorted(name for name, mark in release.marks.items() if observed.marks.get(name) != mark)
-        if not stale and not changed:
+        gone = sorted(set(observed.marks) - set(release.marks))
+        if not stale and not changed and not gone:
             return ()
         detail = tuple(
             f"{name}  {short(observed.images.get(name, '')) or 'none'} -> {short(wanted[name])}" for name in stale
         )
-        summary = f"set {', '.join([*stale, *changed])}"
-        images = {name: wanted[name] for name in stale}
-        return (SetImages("set", summary, detail, undo="set what was there", images=images, variables=tuple(changed)),)
+        parts = (("set", [*stale, *changed]), ("remove", gone))
+        step = SetImages(
+            "set",
+            "; ".join(f"{verb} {', '.join(names)}" for verb, names in parts if names),
+            detail,
+            undo="set what was there",
+            images={name: wanted[name] for name in stale},
+            variables=tuple(changed),
+            removed_variables=tuple(gone),
+        )
+        return (step,)
 
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
         if self.in_memory.fails == "apply":
@@ -88,6 +97,8 @@ class MemoryTarget:
         self.in_memory.marks.update({name: known[name] for name in step.variables})
         for name in step.removed:
             self.in_memory.images.pop(name, None)
+        for name in step.removed_variables:
+            self.in_memory.marks.pop(name, None)
         self.in_memory.writes.append(step.id)
         yield Log(self.name, "memory", "set")
 
