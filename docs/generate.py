@@ -64,7 +64,7 @@ def render_schema_file() -> str:
 def render_output_schema_file() -> str:
     """The JSON Schema of a line of `--output json`, as `shipit schema output` prints it."""
     load_steps()
-    return json.dumps(render_output_schema(), indent=2) + "\n"
+    return json.dumps(render_output_schema(package="shipit.targets."), indent=2) + "\n"
 
 
 def _head() -> Iterator[str]:

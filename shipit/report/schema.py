@@ -27,13 +27,15 @@ _HEAD: Mapping[str, Any] = {
 }
 
 
-def render_output_schema(*, is_closed: bool = False) -> dict[str, Any]:
-    """The schema of one line: an envelope with one of the events. Steps are those whose classes are imported.
+def render_output_schema(*, is_closed: bool = False, package: str = "") -> dict[str, Any]:
+    """The schema of one line: an envelope with one of the events.
+
+    Steps are those whose classes are imported, of modules whose names begin with `package`.
 
     A later version of shipit may add fields and events under the same `v`: a reader ignores what it does not know.
     With `is_closed` unknown fields are errors, for tests.
     """
-    types = _Types(is_closed)
+    types = _Types(is_closed, package)
     events = [{"$ref": types.event(name, kind)} for name, kind in EVENTS.items()]
     return {
         "$schema": _ID,
@@ -46,8 +48,9 @@ def render_output_schema(*, is_closed: bool = False) -> dict[str, Any]:
 class _Types:
     """The definitions of a schema, by the name of their class."""
 
-    def __init__(self, is_closed: bool) -> None:
+    def __init__(self, is_closed: bool, package: str) -> None:
         self.found: dict[str, Any] = {}
+        self._package = package
         self._is_closed = is_closed
 
     def event(self, name: str, kind: type) -> str:
@@ -99,7 +102,7 @@ class _Types:
 
     def _class(self, kind: type) -> dict[str, Any]:
         if is_tagged(kind):
-            classes = sorted(tagged(kind).items())
+            classes = [item for item in sorted(tagged(kind).items()) if item[1].__module__.startswith(self._package)]
             return {"oneOf": [{"$ref": self._define(name, found, {TYPE: {"const": name}})} for name, found in classes]}
         if field_names(kind) is not None:
             return {"$ref": self._define(kind.__name__, kind, {})}

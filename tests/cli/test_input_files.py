@@ -104,7 +104,7 @@ def test_a_file_may_come_from_standard_input(shipit: Shipit, name: str) -> None:
     assert done.stdout == "standard input is valid: 1 image, 0 targets, environments qa\n"
     assert shipit.run("build", "-f", name, input_text=HEAD).returncode == 0
     wrong = shipit.run("validate", "-f", name, input_text=f"{HEAD}nonsense: 1\n")
-    assert wrong.stderr.startswith("standard input:3:1: nonsense: is not a key"), wrong.stderr
+    assert wrong.stderr.startswith("standard input:3:1: nonsense: unknown key"), wrong.stderr
     doctor = shipit.run("doctor", "-f", name, input_text=HEAD)
     assert "standard input is valid" in doctor.stdout, doctor.stdout + doctor.stderr
     fixed = shipit.run("validate", "--fix", "-f", name, input_text=HEAD)

@@ -97,5 +97,6 @@ def test_a_service_account_is_enough(
     log = cluster.kubectl("-n", NAMESPACE, "logs", "shipit", check=False)
     assert phase == "Succeeded", log
     [row] = json.loads(log.splitlines()[-1])["targets"]
-    assert row["place"] == f"context in-cluster, server https://127.0.0.1:{port}, namespace {NAMESPACE}"
-    assert row["runs"] == ["Service/inside  not there", "Deployment/inside  not there"]
+    assert row["place"]["identity"] == f"context in-cluster, server https://127.0.0.1:{port}, namespace {NAMESPACE}"
+    units = [(unit["name"], unit["state"]) for unit in row["units"]]
+    assert units == [("Service/inside", "not there"), ("Deployment/inside", "not there")]
