@@ -82,7 +82,7 @@ def test_the_example_is_planned(shipit: Shipit, world: HerokuStandIn, cluster: C
         "+ release release, web, worker",
         "~ scale web",
         "+ create Secret/bonobos-env",
-        "+ create Secret/bonobos-pull",
+        "~ write Secret/bonobos-pull",
         "~ run npm run migrate",
         "+ create Ingress/web",
         "+ create HorizontalPodAutoscaler/web",
