@@ -1,4 +1,4 @@
-"""What stands in the way of a deploy, asked of everything that it would use; nothing is changed."""
+"""Checks of everything that a deploy uses; changes nothing."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _said(error: ShipitError) -> str:
 
 
 def examine_machine(environment: ProcessEnvironment) -> list[Finding]:
-    """What can be told without a deploy.yml."""
+    """The findings that need no deploy.yml."""
     return [*_disk(environment), *_proxies(environment)]
 
 
@@ -105,7 +105,7 @@ def _all(check: Callable[[], Iterator[Finding]]) -> list[Finding]:
 
 
 def _repository_at(host: str, uses: Iterable[ImageUse]) -> str:
-    """A repository at a host that is pushed to."""
+    """A repository on this host that is pushed to."""
     return next(use.repository for use in uses if parse_reference(use.repository).registry == host)
 
 

@@ -1,4 +1,4 @@
-"""deploy: the whole way from a project to one verdict."""
+"""The commands plan, push and deploy: from a project to one verdict."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FRESH_S = 10.0
 
 
 def plan(run: Run) -> Preparation:
-    """Observe, build and plan; tell the plan. Writes nothing to any place."""
+    """Observe, build and plan, and emit the plan. Writes nothing to any place."""
     _begin(run, "plan")
     preparation = prepare(run)
     run.emit(PlanMade(preparation.plan, preparation.plan.changes))
@@ -32,7 +32,7 @@ def plan(run: Run) -> Preparation:
 
 
 def push(run: Run) -> Preparation:
-    """Publish what the chosen targets pull, and move every tag; release nothing."""
+    """Publish the images of the chosen targets and move their tags, without releasing."""
     _begin(run, "push")
     run.delivery.background.allow()
     preparation = prepare(run, is_push=True)
@@ -99,7 +99,7 @@ def _ask(run: Run, preparation: Preparation) -> None:
 
 
 class _Progress:
-    """Which targets are over and how, and where they can be visited; wakes those that wait for them."""
+    """The state and the URLs of every finished target; wakes the targets that need them."""
 
     def __init__(self) -> None:
         self.states: dict[str, str] = {}
@@ -108,7 +108,7 @@ class _Progress:
         self.changed = threading.Condition()
 
     def served(self, names: Iterable[str]) -> tuple[Serving, ...]:
-        """Where the targets of these names can be visited, in their order."""
+        """The URLs of the targets of these names, in their order."""
         return tuple(Serving(name, url) for name in names for url in self.urls.get(name, ()))
 
     def finish(self, name: str, state: str, *, stops: bool = False) -> None:
@@ -119,7 +119,7 @@ class _Progress:
 
 
 def _apply_all(run: Run, preparation: Preparation, progress: _Progress) -> int:
-    """Bring every target to its verdict, each when what it needs is healthy; how many failed or were skipped."""
+    """Deploy every target once the targets that it needs are healthy; how many failed or were skipped."""
     calls: dict[str, Callable[[], None]] = {
         name: partial(_one_target, run, preparation, target, progress) for name, target in preparation.targets.items()
     }
@@ -164,7 +164,7 @@ def _images(preparation: Preparation, target: Target) -> tuple[PublishedImage, .
 
 
 def _rolled_back(run: Run, preparation: Preparation, target: Target, failed: Verdict) -> RollbackResult:
-    """What came of rolling back. What somebody else released meanwhile is left alone."""
+    """Roll back a failed target, unless somebody else released meanwhile."""
     if failed.superseded_by:
         return RollbackResult("; nothing to roll back: what runs now is not of this deploy", is_back=False)
     place = _plan_of(preparation, target).place
@@ -173,7 +173,7 @@ def _rolled_back(run: Run, preparation: Preparation, target: Target, failed: Ver
 
 
 def _wait_for_needs(run: Run, preparation: Preparation, target: Target, progress: _Progress) -> str:
-    """Wait for what a target needs; why it can't start, or nothing."""
+    """Wait for the targets that this one needs; the reason that it can't start, empty for none."""
     needs = [name for name in target.config.needs if name in preparation.targets]
     with progress.changed:
         while any(name not in progress.states for name in needs):

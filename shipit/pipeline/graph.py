@@ -23,6 +23,6 @@ def select_targets(asked: Sequence[str], known: Mapping[str, object]) -> tuple[s
 
 
 def run_order(needs: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """Names so that each comes after what it needs. What is not among the keys is passed over."""
+    """The names in an order in which each comes after those that it needs. Needs that are not among the keys are ignored."""
     known = {name: [need for need in own if need in needs] for name, own in needs.items()}
     return tuple(TopologicalSorter(known).static_order())

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Preparation(NamedTuple):
-    """What is, what should be, and the way between, by target name in the order they run.
+    """The observed places, the releases that targets should run, and the plan; by target name in the order they run.
 
     `looked_s` is when each target was observed, on the run's clock.
     """
@@ -36,7 +36,7 @@ class Preparation(NamedTuple):
 
 
 def prepare(run: Run, *, is_push: bool = False, is_deploy: bool = False) -> Preparation:
-    """Observe every target and build every image side by side, look what registries have, and plan.
+    """Observe every target and build every image in parallel, read what registries have, and plan.
 
     A missing login is told before anything else; a place that can't be read, or where a deploy may not write, and a registry
     that needs a login for a push, before an engine is asked to build.
@@ -81,9 +81,9 @@ def _check_login(run: Run, target: Target) -> None:
 def _side_by_side(
     run: Run, looks: Mapping[str, Callable[[], Any]], build: Callable[[], T]
 ) -> tuple[Mapping[str, Any], T]:
-    """What the looks at places gave, and what the build did. A look that fails ends the build.
+    """The results of observing and of building, in parallel. When observing fails, the build is cancelled.
 
-    An engine is asked to build when every place has been read: what takes longest is not begun in vain.
+    An engine is asked to build when every place has been read: a build that takes long is not started for nothing.
     """
     run.delivery.may_build.clear()
     workers = Workers("build", 1)
@@ -103,7 +103,7 @@ def _side_by_side(
 
 
 def observe_target(run: Run, target: Target) -> Any:
-    """Read one target's place."""
+    """Observe the place of one target."""
     return target.observe(run.session(target))
 
 
@@ -116,7 +116,7 @@ def _timed(run: Run, target: Target, is_deploy: bool) -> tuple[float, Any]:
 
 
 def _uses(target: Target, observed: Any, built: Mapping[BuildKey, BuiltImage]) -> list[ImageUse]:
-    """The images that a target uses, under the ids that it needs after what was observed."""
+    """The images that a target uses; some need another id, depending on what was observed."""
     uses = list(target.images())
     if not reissues(target):
         return uses

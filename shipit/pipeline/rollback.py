@@ -14,14 +14,14 @@ from shipit.targets.session import Session
 
 
 class RollbackResult(NamedTuple):
-    """What came of rolling back, as the end of a sentence, and whether what ran before runs again."""
+    """The result of a rollback: the end of a sentence, and whether what ran before runs again."""
 
     said: str
     is_back: bool
 
 
 def roll_back(target: Target, release: Release, place: Place, before: Any, session: Session) -> RollbackResult:
-    """Bring a place back and wait until it is healthy.
+    """Roll a place back and wait until it is healthy.
 
     A deploy that was rolled back has failed all the same. Raises: Interrupted only.
     """
@@ -43,7 +43,7 @@ def roll_back(target: Target, release: Release, place: Place, before: Any, sessi
 
 
 def _untouched(target: Reverts, release: Release, before: Any, now: Any, at: float) -> RollbackResult:
-    """What to say where nothing is to be done: that what ran before still runs only when it does."""
+    """The result when there are no steps: whether what ran before still runs is judged, not assumed."""
     verdict = target.judge_rollback(release, before, now, Seen(at, at, at, None, before))
     if verdict.state is State.HEALTHY:
         return RollbackResult("; nothing to roll back: what ran before still runs", is_back=True)

@@ -1,4 +1,4 @@
-"""What one run is made of: the project, its chosen targets, and what they share."""
+"""One run: the project, its chosen targets, and what they share."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ class Run:
         self.close()
 
     def give_up(self) -> None:
-        """End what is under way in the background: the run has failed."""
+        """Cancel background work, because the run has failed."""
         self._clock.end()
 
     def close(self) -> None:
-        """Give up what is still under way, and wait until its threads and connections have ended."""
+        """Cancel background work, and wait until its threads and connections have ended."""
         self._clock.end()
         self._teller.flush()
         self.delivery.close()
@@ -84,7 +84,7 @@ class Run:
         self.clients.close()
 
     def begin_stage(self, *, is_delivery: bool = True) -> None:
-        """From now on building and delivery have as much time as `--timeout` says; targets have deadlines of their own."""
+        """Start the time limit of a stage: `--timeout` for building and delivery, none here for targets, which have their own."""
         limit_s = self.timeout_s if is_delivery and self.timeout_s else float("inf")
         self.registries.http.deadline = Deadline(self.clock).within(limit_s)
 
@@ -100,12 +100,12 @@ class Run:
         return {image.insecure_host for image in self.project.images.values() if image.insecure_host}
 
     def _longest_s(self) -> float:
-        """How long the target that may take longest may take: no single question takes longer."""
+        """The longest timeout of the targets, in seconds: the limit of a single request."""
         return self.timeout_s or max((target.config.timeout for target in self.targets), default=REQUEST_S)
 
     @property
     def redactor(self) -> Redactor:
-        """The redactor of the process: whoever reads a credential tells it."""
+        """The redactor of the process."""
         return self.environment.redactor
 
     def emit(self, event: Event) -> None:
@@ -117,7 +117,7 @@ class Run:
         self.secrets.read(names, may_skip=may_skip)
 
     def session(self, target: Target, release: Release | None = None) -> Session:
-        """What a target is handed. Its deadline counts from now; `release` is what it is to run, once that is known."""
+        """The session of a target. Its deadline starts now; `release` is what the target should run, when that is known."""
         return Session(
             environment=self.environment,
             clock=self.clock,

@@ -41,7 +41,7 @@ class Teller:
             self._hand_on(self._redactor.value(event))
 
     def flush(self, target: str | None = None) -> None:
-        """Hand on the lines that were held back, of one target or of all: their log does not go on."""
+        """Emit the log lines that were held back, of one target or of all."""
         with self._lock:
             for own, source in list(self._logs):
                 if target in (None, own):

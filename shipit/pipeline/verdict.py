@@ -1,4 +1,4 @@
-"""Looking at a place until it is healthy, failed, or out of time."""
+"""Observes a place until it is healthy, has failed, or the deadline passes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from shipit.release import Facts, Seen, State, Verdict
 from shipit.targets.base import Target, diagnoses, probes
 from shipit.targets.session import Session
 
-# From a place as observed, and what is remembered of it, to its verdict.
+# (observed, seen) -> verdict.
 Judge = Callable[[Any, Seen], Verdict]
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.3, 2.0
-# How long asking for logs and events may take, also when the deadline has passed.
+# Time limit for reading logs and events of a failure, also after the deadline.
 DIAGNOSE_S = 15.0
 NOTHING_APPLIED: Mapping[str, Facts] = MappingProxyType({})
 
 
 class TargetFailed(DeployFailed):
-    """A verdict of failure, as an error."""
+    """The error for a verdict of failure."""
 
     def __init__(self, verdict: Verdict, target: str) -> None:
         super().__init__(verdict.reason, where=target, detail=verdict.detail, hint=verdict.hint)
@@ -31,7 +31,7 @@ class TargetFailed(DeployFailed):
 
 
 class Standing(NamedTuple):
-    """A verdict, and what was observed for it; None where the place could not be read."""
+    """A verdict and the observation that it was made from; None when the place could not be read."""
 
     verdict: Verdict
     observed: Any
@@ -48,12 +48,12 @@ def await_verdict(
 ) -> Standing:
     """Observe and judge until the verdict stands: failed at once, or healthy for `settle` seconds.
 
-    `baseline` and `before` are those of `Seen`. `first` is an observation that is fresh enough to be enough where it is healthy.
+    `baseline` and `before` are those of `Seen`. `first` is a recent observation, which is used instead of a new one if it is healthy.
     Raises: DeployFailed, with what crashed, or when the deadline passes; RemoteError when the place can't be read.
     """
     clock, deadline, started = session.clock, session.deadline, session.clock.now()
     progress, moved, said, healthy_since, pause = "", started, "", None, FIRST_PAUSE_S
-    # What fails in a way that may pass is looked at again here.
+    # This loop repeats reads that fail temporarily.
     session = replace(session, attempts=1)
     while True:
         seen = Seen(clock.now(), started, moved, baseline, before, applied)
@@ -91,7 +91,7 @@ def _late(verdict: Verdict) -> Verdict:
 
 
 def _look(target: Target, judge: Judge, session: Session, seen: Seen, said: str, first: Any) -> Standing:
-    """One verdict. `said` is what was waited for until now."""
+    """Observe and judge once. `said` is the last reason to wait."""
     try:
         observed = target.observe(session) if first is None else first
         verdict = judge(observed, seen)
@@ -110,7 +110,7 @@ def _look(target: Target, judge: Judge, session: Session, seen: Seen, said: str,
 
 
 def failure(target: Target, verdict: Verdict, session: Session) -> DeployFailed:
-    """The error for a verdict of failure, with what the kind can add."""
+    """The error for a verdict of failure, with the logs and events that the kind adds."""
     own = replace(session, deadline_s=max(session.deadline_s, session.clock.now() + DIAGNOSE_S))
     known = target.diagnose(verdict, own) if diagnoses(target) else verdict
     return TargetFailed(known._replace(superseded_by=verdict.superseded_by, down=verdict.down), target.name)

@@ -199,7 +199,7 @@ def _differing(
 ) -> Iterator[str]:
     names = [name for name in env if name not in common]
     if names:
-        yield f"{listed(names)} differ between {listed(variables)}: Heroku has one set of config vars for an app"
+        yield f"{listed(names)} differ between {listed(variables)}: env is the same for all of them"
 
 
 def _not_taken(name: str, service: Mapping[str, Any]) -> Iterator[str]:

@@ -123,7 +123,7 @@ def _with_dockerfile_facts(
             process = process._replace(port=facts.port)
         if facts and facts.has_entrypoint and process.command:
             todo.append(
-                f"{build.file if build else image}: has an ENTRYPOINT, which the command of {name} replaces on Kubernetes"
+                f"{build.file if build else image}: has an ENTRYPOINT, which the command of {name} may replace: check the command"
             )
         found[name] = process
     return found, todo

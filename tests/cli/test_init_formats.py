@@ -91,7 +91,7 @@ def test_compose_services_of_one_build_are_processes_of_one_image(new: Shipit) -
         "# TODO compose.yaml: env_file missing.env is not here: name its variables under env or secrets\n"
         "# TODO compose.yaml: services.web: volumes\n"
         "# TODO compose.yaml: debug runs only with the profile debug\n"
-        "# TODO compose.yaml: LOG differ between web and worker: Heroku has one set of config vars for an app\n"
+        "# TODO compose.yaml: LOG differ between web and worker: env is the same for all of them\n"
         "# TODO compose.yaml: db (postgres:16): not built here, and not deployed by shipit; their URLs belong under secrets\n"
         "# TODO compose.yaml: docker-compose.override.yml: not read\n"
         "# TODO Dockerfiles: Dockerfile.dev: not taken for an image of the app\n"
@@ -177,7 +177,7 @@ volumes: ["x:/y"]
         f"{TODO}"
         "# TODO config/deploy.yml: accessories are not deployed by shipit: db (mysql:8)\n"
         "# TODO config/deploy.yml: volumes\n"
-        "# TODO Dockerfile: has an ENTRYPOINT, which the command of job replaces on Kubernetes\n"
+        "# TODO Dockerfile: has an ENTRYPOINT, which the command of job may replace: check the command\n"
     )
 
 

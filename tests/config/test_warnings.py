@@ -26,7 +26,7 @@ def warnings(folder: Path, text: str) -> list[str]:
     [
         ("{quantity: 101}", ["3:48 targets.heroku.processes.web.quantity: is 101 dynos: is this intended?"]),
         ("{quantity: 2, size: Eco}", ["3:48 targets.heroku.processes.web.quantity: is 2, and Heroku runs one eco dyno of each process type"]),
-        ("{size: standard-3x}", ["3:44 targets.heroku.processes.web.size: is no size of a dyno that is known here"]),
+        ("{size: standard-3x}", ["3:44 targets.heroku.processes.web.size: is not a known dyno size"]),
         ("{quantity: 100, size: Standard-1X}", []),
         ("{quantity: 0, size: basic}", []),
     ],

@@ -97,7 +97,7 @@ def test_a_service_of_compose_is_a_process(facts: Callable[..., FileFacts], serv
         ("{web: {build: ., env_file: none.env}}",
          ["env_file none.env is not here: name its variables under env or secrets"]),
         ("{a: {build: ., environment: {M: '1'}}, b: {build: ., environment: {M: '2'}}}",
-         ["M differ between a and b: Heroku has one set of config vars for an app"]),
+         ["M differ between a and b: env is the same for all of them"]),
     ],
     ids=["an image of others", "no Dockerfile", "outside of the project", "a profile", "keys that nothing stands for",
          "keys of a build", "keys without a meaning here", "a file of variables", "variables that differ"],

@@ -56,7 +56,7 @@ class ProcessConfig(Model):
         if quantity > _MANY_DYNOS:
             yield "quantity", f"is {quantity} dynos: is this intended?", ""
         if size and size not in SIZES:
-            yield "size", "is no size of a dyno that is known here", f"sizes: {', '.join(SIZES[:7])}"
+            yield "size", "is not a known dyno size", f"sizes: {', '.join(SIZES[:7])}"
         if size in _LONE and quantity > 1:
             yield (
                 "quantity",
