@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 Span = tuple[int, int]
 
-# Bytes of a value that are compared at once; at the end and the beginning of a row fewer will do.
+# How many bytes of a value have to match; fewer at the end and the beginning of a row.
 _WINDOW, _FEWEST = 8, 4
 _LONGEST = 16 * 1024
 # Groups of two or four hexadecimal digits, or of three octal ones, with one or two spaces between.
@@ -19,7 +19,7 @@ _ROW = re.compile(
     r"(?<![0-9A-Za-z])(?:[0-9a-fA-F]{2}(?:[0-9a-fA-F]{2})?(?: {1,2}[0-9a-fA-F]{2}(?:[0-9a-fA-F]{2})?)+"
     r"|[0-3][0-7]{2}(?: {1,2}[0-3][0-7]{2}){3,})(?![0-9A-Za-z])"
 )
-# What each row holds, found faster than a row.
+# A part that every row contains and that is faster to find.
 _SIGN = re.compile(
     r" (?:[0-9a-fA-F]{2} {1,2}[0-9a-fA-F]{2}|[0-9a-fA-F]{4}|[0-3][0-7]{2} {1,2}[0-3][0-7]{2})(?![0-9A-Za-z])"
 )
@@ -27,7 +27,7 @@ _GROUP = re.compile(r"[0-9a-fA-F]+")
 
 
 class Fragments(NamedTuple):
-    """Parts of values: `windows` are found anywhere, `heads` at the end of a row, `tails` at its beginning."""
+    """Parts of values: `windows` match anywhere in a row, `heads` at its end, `tails` at its beginning."""
 
     windows: frozenset[bytes] = frozenset()
     heads: frozenset[bytes] = frozenset()
@@ -49,7 +49,7 @@ def fragments_of(values: Iterable[bytes]) -> Fragments:
 
 
 def spans_in_dumps(text: str, fragments: Fragments) -> list[Span]:
-    """Where parts of values stand in the dumps within a text."""
+    """The positions of parts of values in the dumps within a text."""
     if not fragments.windows or _SIGN.search(text) is None:
         return []
     return [span for row in _ROW.finditer(text) for span in _in_row(row, fragments)]
@@ -64,7 +64,7 @@ def _in_row(row: re.Match[str], fragments: Fragments) -> Iterator[Span]:
 
 
 def _decoded(groups: list[tuple[int, str]]) -> Iterator[tuple[list[Span], bytes]]:
-    """The bytes of a row with the place of each: as written, and with the two bytes of each group swapped."""
+    """The bytes of a row with their positions: as written, and with the two bytes of each group swapped."""
     if all(len(digits) == 3 for _, digits in groups):
         yield [(at, at + 3) for at, _ in groups], bytes(int(digits, 8) for _, digits in groups)
         return
@@ -72,13 +72,13 @@ def _decoded(groups: list[tuple[int, str]]) -> Iterator[tuple[list[Span], bytes]
     yield places, bytes.fromhex("".join(digits for _, digits in groups))
     if any(len(digits) == 4 for _, digits in groups):
         swapped = [(at, digits[2:] + digits[:2]) for at, digits in groups]
-        # Both bytes of a group stand at its place, so that the whole group is masked.
+        # Both bytes of a group have the group's position, so that the whole group is masked.
         both = [(at, at + len(digits)) for at, digits in groups for _ in range(len(digits) // 2)]
         yield both, bytes.fromhex("".join(digits for _, digits in swapped))
 
 
 def _found(data: bytes, fragments: Fragments) -> Iterator[tuple[int, int]]:
-    """First and last byte of each part of a value."""
+    """The first and last byte of each part of a value."""
     sizes = {len(window) for window in fragments.windows}
     for size in sizes:
         for at in range(len(data) - size + 1):

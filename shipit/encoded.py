@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator
 from struct import iter_unpack
 from urllib.parse import quote, quote_plus
 
-# Of a longer value the escaped forms are not looked for; beyond the second size none but the value and its lines.
+# Longer values: above the first size no escaped forms are searched for, above the second only the value and its lines.
 _ESCAPED_UP_TO, _ENCODED_UP_TO = 16 * 1024, 256 * 1024
 _TWICE_UP_TO = 4 * 1024
 _LEAST_OF_OTHER_CASE = _LEAST_IN_BASE32 = 8
-# A line break as it is or as it may be written, with the spaces around it, which belong to the layout.
+# A line break, raw or escaped, with the spaces around it.
 BREAK = r"(?:(?<![ \t])[ \t]+)?(?:\r\n|\n|\r|(?:\\{1,8}r)?\\{1,8}n)[ \t]*"
 _BREAK = re.compile(BREAK)
-# What may stand within a value that was wrapped or coloured: line breaks, those of quoted-printable too, escape sequences (CSI, OSC), characters that show nothing.
+# What wrapping and colouring insert into a value: line breaks (also of quoted-printable), escape sequences (CSI, OSC), invisible characters.
 WITHIN = re.compile(
     rf"=(?:\r\n|\n)|{BREAK}|\x1b\[[0-9;:?]{{0,64}}[ -/]?[@-~]|\x1b\][^\x07\x1b\n]{{0,512}}(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
@@ -32,7 +32,7 @@ _PERCENT = re.compile(r"%[0-9A-F]{2}")
 
 
 def forms_of(value: str) -> set[str]:
-    """Every form of a value that is looked for, itself among them; each is text of one line."""
+    """Every form of a value to search for, including itself; each is one line."""
     forms: set[str] = set()
     for own in dict.fromkeys((value, value.strip(), *_inner(value))):
         for part in dict.fromkeys((own, *_lines(own))):
@@ -43,19 +43,19 @@ def forms_of(value: str) -> set[str]:
 
 
 def bytes_of(value: str) -> set[bytes]:
-    """The bytes of a value and of the secret within it, as a dump of bytes shows them."""
+    """The bytes of a value and of the secret within it, for searching in dumps."""
     return {_bytes(own) for own in (value, value.strip(), *_inner(value))}
 
 
 def _other_case(text: str) -> set[str]:
-    """Text in upper and in lower case; not of words and of URLs, whose beginning is that of many other texts."""
+    """Text in upper and lower case; none for words and URLs, which begin like many other texts."""
     if len(text) < _LEAST_OF_OTHER_CASE or len(text) > _ESCAPED_UP_TO or text.isalpha() or "://" in text:
         return set()
     return {text.upper(), text.lower()}
 
 
 def _lines(value: str) -> Iterator[str]:
-    """The lines of a value of several. A key or a file that was put into a variable may have its line ends escaped."""
+    """The lines of a value of several lines, raw or with escaped line ends."""
     is_file = "-----BEGIN" in value or value.lstrip().startswith("{")
     lines = (_BREAK if is_file else _TRUE_BREAK).split(value)
     yield from (line.strip() for line in lines if len(lines) > 1)
@@ -74,7 +74,7 @@ def _inner(value: str) -> Iterator[str]:
 
 
 def _written(text: str) -> Iterator[str]:
-    """Text as languages and formats write it, and what they make of each other's."""
+    """Text as escaped by languages and formats, also nested."""
     once = {text, *_escaped(text)}
     yield from once
     if text.isascii() and text.isalnum():
@@ -174,12 +174,12 @@ def _encoded(data: bytes) -> set[str]:
 
 
 def _with_odd_bytes(data: bytes, form: str, more: bytes) -> str:
-    """Bytes as text, where those that are not printable ASCII, and `more`, are written in a form."""
+    """Bytes as text in which non-printable bytes, and those in `more`, are escaped."""
     return "".join(chr(byte) if 0x20 <= byte < 0x7F and byte not in more else form.format(byte) for byte in data)
 
 
 def _base32(data: bytes) -> set[str]:
-    """Bytes in base32: by themselves, and behind up to four other bytes. None for a few: that is a word by chance."""
+    """Bytes in base32, at each of the five offsets. Empty for few bytes, whose form could be a word."""
     if len(data) < _LEAST_IN_BASE32:
         return set()
     from base64 import b32encode
@@ -192,7 +192,7 @@ def _base32(data: bytes) -> set[str]:
 
 
 def _base64(data: bytes) -> set[str]:
-    """Bytes in base64: by themselves, and behind one or two other bytes, without what those and what follows decide."""
+    """Bytes in base64 at each of the three offsets, without the characters that depend on neighbouring bytes."""
     whole = b2a_base64(data, newline=False).decode()
     forms = {whole, whole.rstrip("=")}
     for before in range(3):
@@ -203,7 +203,7 @@ def _base64(data: bytes) -> set[str]:
 
 
 def _bytes(text: str) -> bytes:
-    """The bytes that a text was read from, where they were no UTF-8, too."""
+    """The bytes that a text was decoded from, also when they were not UTF-8."""
     return text.encode("utf-8", "surrogateescape" if not _has_other_surrogates(text) else "surrogatepass")
 
 

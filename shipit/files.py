@@ -1,4 +1,4 @@
-"""Files are read whole: regular files only, of a bounded size, within a deadline. Imports errors only."""
+"""Reads whole files: regular files only, with a size limit and a time limit. Imports errors only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shipit.errors import ShipitError
 
 KIB, MIB = 1024, 1024 * 1024
 DEFAULT_LIMIT = MIB
-# How long a file, and what is piped to a command, may take to be read.
+# Time limits for reading a file, and for reading standard input.
 FILE_TIMEOUT_S, STREAM_TIMEOUT_S = 10.0, 60.0
 
 _CHUNK = 256 * KIB
@@ -29,7 +29,7 @@ _KINDS = (
 
 
 class Unreadable(ShipitError):
-    """A file can't be read. `reason` says why without the file's name; nothing of its content is ever in it."""
+    """A file can't be read. `reason` says why, without the file's name and without its content."""
 
     exit_code = 2
 
@@ -60,7 +60,7 @@ def read_file(
         _check_kind(path, Path(path).stat())
         handle = os.open(path, _FLAGS) if within is None else open_within(path, within)
         try:
-            # What is read is what was opened, whatever stands under that name meanwhile.
+            # Checked again on the open file: the name may refer to another file by now.
             info = os.fstat(handle)
             _check_kind(path, info)
             if info.st_size > max_bytes:
@@ -108,7 +108,7 @@ def read_stream(
     timeout_s: float = STREAM_TIMEOUT_S,
     name: str = "",
 ) -> bytes:
-    """All that a pipe, a terminal or a file gives, for what a user named as the input: a descriptor, or a path.
+    """Everything from a pipe, a terminal or a file that a user named as input: a descriptor or a path.
 
     Raises: Unreadable.
     """
@@ -126,7 +126,7 @@ def read_stream(
 
 
 def is_quotable(path: str | Path) -> bool:
-    """Whether messages may repeat lines of a file: it is called like YAML or JSON, after every link was followed."""
+    """Whether messages may quote a file: its name, with links resolved, ends like YAML or JSON."""
     return os.path.realpath(path).endswith((".yml", ".yaml", ".json"))
 
 
@@ -151,12 +151,12 @@ def _is_below(real: str, top: str) -> bool:
 
 
 def unreadable(path: str | Path, error: OSError | ValueError) -> Unreadable:
-    """What the system says of a path, as the one error."""
+    """The error for a failed system call on a path."""
     if isinstance(error, OSError):
         of_kind = Missing if error.errno in (errno.ENOENT, errno.ENOTDIR) else Unreadable
         hint = "check its permissions" if error.errno in (errno.EACCES, errno.EPERM) else ""
         return of_kind(path, error.strerror or "it can't be opened", hint=hint)
-    # A null character in a path, among others.
+    # For example a null character in the path.
     return Unreadable(path, "its name is no path")
 
 
@@ -173,7 +173,7 @@ def _too_large(path: str | Path, max_bytes: int) -> Unreadable:
 
 
 def _read(path: str | Path, handle: int, max_bytes: int, deadline_s: float) -> bytes:
-    """At most so many bytes until the end; waits where there are none yet."""
+    """Read until the end, at most `max_bytes`; waits for data."""
     parts: list[bytes] = []
     left = max_bytes + 1
     is_regular = stat.S_ISREG(os.fstat(handle).st_mode)
@@ -194,7 +194,7 @@ def _read(path: str | Path, handle: int, max_bytes: int, deadline_s: float) -> b
 
 
 def _is_ready(handle: int, deadline_s: float) -> bool:
-    """Wait for bytes, or for the end; whether either came in time."""
+    """Wait for data or the end of the file; False when neither came before the deadline."""
     poller = select.poll()
     poller.register(handle, select.POLLIN | select.POLLHUP)
     return bool(poller.poll(max(0.0, deadline_s - time.monotonic()) * 1000))

@@ -1,4 +1,4 @@
-"""Secrets are removed from text that anyone may see. Pure. Imports dumps, encoded, errors, printable and record only."""
+"""Masks secrets in output. Pure. Imports dumps, encoded, errors, printable and record only."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Span = tuple[int, int]
 SHORTEST = 4
 MASK = "[redacted]"
 _HEAD = 64
-# What programs put behind a text that they cut.
+# Characters that programs append to text that they cut.
 _CUT_MARKS = " \t\n.\u2026\"'`)]}>"
 
 
 class _Known(NamedTuple):
-    """What is looked for. `by_start`: the first four characters of a form -> forms, the longest first.
+    """The index of the forms to search for. `by_start`: first four characters of a form -> forms, longest first.
 
     Every `stride`th four characters of a text are compared with `grams`: a form can't be there without one of them.
     """
@@ -43,7 +43,7 @@ _NOTHING = _Known({}, frozenset(), SHORTEST, 0, False, Fragments())
 
 
 class Redactor:
-    """Knows every credential that the process holds, from the moment it is read, and masks each form of it in text.
+    """Holds every credential that the process has read, and masks each of its forms in text.
 
     Values under four characters are not searched for. Only free text is changed: fields of events and plans that are
     declared as such, and the text of errors. Safe to use from several threads.
@@ -51,7 +51,7 @@ class Redactor:
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._values: set[str] = set()
-        # Their forms are made when the first text comes: most commands have none to print.
+        # Forms are computed when the first text is redacted: most commands print none.
         self._new: set[str] = set()
         self._forms: set[str] = set()
         self._bytes: set[bytes] = set()
@@ -60,7 +60,7 @@ class Redactor:
         self.add(values)
 
     def add(self, values: Iterable[str]) -> None:
-        """Mask these from now on."""
+        """Mask these values from now on."""
         new = {value for value in values if len(value) >= SHORTEST and value not in self._values}
         if new:
             with self._lock:
@@ -68,29 +68,29 @@ class Redactor:
                 self._new |= new
 
     def learn(self, value: str) -> str:
-        """The same value, which is masked from now on."""
+        """Mask a value from now on; returns it."""
         self.add((value,))
         return value
 
     def text(self, text: str) -> str:
-        """The text with every form of a secret masked; its lines stay as many."""
+        """The text with every form of a secret masked; the number of lines stays the same."""
         spans = self.spans(text)
         return _masked(text, spans) if spans else text
 
     def lines(self, lines: Sequence[str]) -> tuple[str, ...]:
-        """Lines of one text with secrets masked, those that are spread over several, too."""
+        """The lines of one text with secrets masked, also those that span several lines."""
         parts = iter(self.text("\n".join(lines)).split("\n"))
         return tuple("\n".join(next(parts) for _ in range(line.count("\n") + 1)) for line in lines)
 
     def value(self, value: T) -> T:
-        """The same value with its free text redacted and then cut, through tuples, named tuples and dataclasses.
+        """A copy of a value with its free text redacted and then cut, in nested tuples, named tuples and dataclasses too.
 
         A field is free text when it is declared as FreeText; nothing else of the value is changed.
         """
         return self._walk(value)  # type: ignore[no-any-return]
 
     def error(self, error: ShipitError) -> ShipitError:
-        """The same error with its text redacted and then cut, in place."""
+        """Redact and then cut the text of an error, in place; returns it."""
         error.what, error.hint = self._free(error.what), self._free(error.hint)
         if not error.is_place:
             error.where = self._free(error.where)
@@ -102,7 +102,7 @@ class Redactor:
         return error
 
     def spans(self, text: str) -> list[Span]:
-        """Where forms stand in a text, in order and apart from each other."""
+        """The positions of forms in a text: sorted (start, end) pairs that do not overlap."""
         known = self._known()
         if not known.grams:
             return []
@@ -116,9 +116,9 @@ class Redactor:
         return _merged(spans)
 
     def holds(self, text: str, *, shortest: int, common: frozenset[str] = frozenset()) -> bool:
-        """Whether a text holds a whole form of at least so many characters, or is a shorter one and nothing else.
+        """Whether a text contains a form of at least `shortest` characters, or equals a shorter one.
 
-        A form of letters alone has to be a word of its own there; what is `common`, in small letters, is no secret.
+        A form of letters only has to be a whole word. Forms in `common` (lower case) are ignored.
         """
         known = self._known()
         if not known.grams or not _may_hold(text, known):
@@ -133,7 +133,7 @@ class Redactor:
         )
 
     def may_go_on(self, before: str, line: str) -> bool:
-        """Whether a form may be in a line, begin at its end, or have begun in what came `before`: a quick look.
+        """A fast check whether a form may be in a line, begin at its end, or have begun in `before`.
 
         It is never wrong with no.
         """
@@ -142,13 +142,13 @@ class Redactor:
             return False
         if _may_hold(line, known) or spans_in_dumps(line, known.fragments):
             return True
-        # A line without anything to leave out has nothing that the look before did not see, but for its beginning.
+        # Without breaks to remove, only the beginning of the line has not been checked yet.
         head = line[:_HEAD] if not _gaps(line, known) else line
         text = f"{before}\n{head}"
         return any(_may_hold(WITHIN.sub(gap, text), known) for gap in _gaps(text, known))
 
     def unfinished(self, text: str) -> int:
-        """Where a form begins that the end of a text leaves unfinished; the length of the text where none does."""
+        """The position of a form that continues after the end of a text; the length of the text when there is none."""
         known, found = self._known(), [len(text)]
         for gap in _gaps(text, known):
             kept = WITHIN.sub(gap, text)
@@ -169,7 +169,7 @@ class Redactor:
         return cut_text(self.text(text))
 
     def _free_field(self, item: Any) -> Any:
-        """Text, lines, or JSON, each text of which is redacted by itself."""
+        """Redact text, lines, or every string in JSON."""
         if isinstance(item, str):
             return self._free(item)
         if isinstance(item, Mapping):
@@ -231,7 +231,7 @@ def _indexed(forms: set[str], fragments: Fragments) -> _Known:
 
 
 def _may_hold(text: str, known: _Known) -> bool:
-    """Whether a form, or the beginning of one at the end, can be in a text."""
+    """Whether a text can contain a form, or the beginning of one at its end."""
     last = len(text) - SHORTEST + 1
     sampled = [text[at : at + SHORTEST] for at in range(0, last, known.stride)]
     at_end = [text[at : at + SHORTEST] for at in range(max(0, last - SHORTEST), last)]
@@ -252,7 +252,7 @@ def _found(text: str, known: _Known) -> list[Span]:
 
 
 def _begun(text: str, known: _Known) -> int:
-    """Where a form begins that goes on beyond the end of a text; the length of the text where none does."""
+    """The position of a form that continues after the end of a text; the length of the text when there is none."""
     for at in range(max(0, len(text) - known.longest), len(text) - SHORTEST + 1):
         for form in known.by_start.get(text[at : at + SHORTEST], ()):
             if len(form) > len(text) - at and form.startswith(text[at:]):
@@ -261,7 +261,7 @@ def _begun(text: str, known: _Known) -> int:
 
 
 def _is_cut_off(text: str, at: int, form: str) -> bool:
-    """Whether the text ends within a form: more than half of it, and eight characters at least."""
+    """Whether the text ends inside a form, after more than half of it and at least eight characters."""
     if len(text) - at > len(form) + 8:
         return False
     tail = text[at:].rstrip(_CUT_MARKS)
@@ -287,29 +287,29 @@ def _masked(text: str, spans: Iterable[Span]) -> str:
 
 
 def _gaps(text: str, known: _Known) -> tuple[_Gap, ...]:
-    """What to put for what may stand within a value; no way to read a text where there is nothing of that."""
+    """The ways to remove breaks from a text before searching; empty when it has none."""
     if text.isprintable() and "\\" not in text:
         return ()
     return (_nothing, _spaces, _space) if known.has_spaces else (_nothing,)
 
 
 def _nothing(match: re.Match[str]) -> str:
-    """Wrapped anywhere, and indented."""
+    """Remove breaks and indentation: the value was wrapped anywhere."""
     return ""
 
 
 def _spaces(match: re.Match[str]) -> str:
-    """Wrapped anywhere, before or behind a space of the value."""
+    """Keep the spaces of a break: the value was wrapped next to a space."""
     return " " * match[0].count(" ")
 
 
 def _space(match: re.Match[str]) -> str:
-    """Wrapped at a space of the value, which is gone."""
+    """Replace a line break by a space: the value was wrapped at a space."""
     return " " if match[0].strip(" \t") in ("\n", "\r\n") else ""
 
 
 def _places(text: str, gap: _Gap) -> list[int]:
-    """Where each character stood of a text whose breaks are replaced."""
+    """The original position of each character of a text whose breaks were replaced."""
     places: list[int] = []
     last = 0
     for match in WITHIN.finditer(text):

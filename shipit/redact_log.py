@@ -1,4 +1,4 @@
-"""Secrets out of a log that comes line by line. Imports redact and printable only."""
+"""Masks secrets in a log that arrives line by line. Imports redact and printable only."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ _MOST_HELD = 1_000
 
 
 class LogRedactor:
-    """Masks secrets in the lines of one log, those that are spread over several, too, and then cuts lines.
+    """Masks secrets in the lines of one log, also those that span several lines, and then cuts long lines.
 
     A line that ends within what may be a secret is held back until the next one shows whether it was.
     """
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
-        # The end of the last line that was let go, too short to be held back for.
+        # The end of the last line that was returned, too short to be held back.
         self._before = ""
         self._held: list[str] = []
 
     def push(self, line: str) -> list[str]:
-        """The lines that may be seen now, in order; none while one is held back."""
+        """The lines that can be shown now, in order; empty while lines are held back."""
         if not self._held and not self._redactor.may_go_on(self._before, line):
             self._before = _end(self._before, line)
             return [cut_text(line)]
@@ -29,7 +29,7 @@ class LogRedactor:
         return self._release() if len(self._held) < _MOST_HELD else self.flush()
 
     def flush(self) -> list[str]:
-        """The lines that were held back; the log is over, or goes on in another way."""
+        """The lines that were held back, when the log ends or is interrupted by other output."""
         text, self._held = self._joined(), []
         self._before = _end("", text)
         return _cut(self._redactor.text(text).split("\n")[1:])
@@ -38,7 +38,7 @@ class LogRedactor:
         return "\n".join((self._before, *self._held))
 
     def _release(self) -> list[str]:
-        """Let go of the lines that end before what is unfinished."""
+        """Return the lines that end before an unfinished form."""
         text = self._joined()
         safe = self._redactor.unfinished(text)
         if safe == len(text) or any(start < safe < end for start, end in self._redactor.spans(text)):
@@ -54,5 +54,5 @@ def _cut(lines: list[str]) -> list[str]:
 
 
 def _end(before: str, line: str) -> str:
-    """The last characters that are seen of a log."""
+    """The last characters of a log that were shown."""
     return f"{before}{''.join(char for char in line[-64:] if char.isprintable())}".rstrip()[-(SHORTEST - 1) :]

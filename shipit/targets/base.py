@@ -1,4 +1,4 @@
-"""What every target does (`Target`), and what the target of a kind does that declares a capability: a protocol for each."""
+"""The protocol of every target (`Target`), and one protocol for each capability that a kind can declare."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Target(Protocol):
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
         """Do one step. Needs the step and the secrets that it names, no call before it; safe to repeat after a crash.
 
-        A step that gates the next one returns when it is over. What the verdict needs to know of it is told as
+        A step that must end before the next one returns when it has ended. Facts for the verdict are emitted as
         StepApplied, and comes back in `Seen.applied`.
         """
         ...
@@ -59,7 +59,7 @@ class Target(Protocol):
 
 
 class ChecksImages(Target, Protocol):
-    """A kind that can tell from the images alone that they can't run there, before anything is pushed."""
+    """Checks the images before anything is pushed."""
 
     def check(self, images: Mapping[ImageUse, BuiltImage]) -> None:
         """Raises ShipitError."""
@@ -67,7 +67,7 @@ class ChecksImages(Target, Protocol):
 
 
 class Guards(Target, Protocol):
-    """A kind whose place could become another one between the plan and a change."""
+    """Checks before each step that the target still leads to the place of the plan."""
 
     def guard(self, place: Place, session: Session) -> None:
         """Called before each step. Raises: ShipitError when this target no longer leads to the place of the plan."""
@@ -75,7 +75,7 @@ class Guards(Target, Protocol):
 
 
 class Probes(Target, Protocol):
-    """A kind that can ask the app itself whether it serves."""
+    """Asks the app itself whether it serves."""
 
     def probe(self, observed: Any, session: Session, *, has_changed: bool) -> Any:
         """The observation with what the app answered added; asked for when the place looks healthy without it.
@@ -86,7 +86,7 @@ class Probes(Target, Protocol):
 
 
 class Reverts(Target, Protocol):
-    """A kind whose place can be brought back to what it was before a deploy that failed."""
+    """Rolls a place back to what it was before a failed deploy."""
 
     def plan_rollback(self, release: Release, before: Any, now: Any) -> tuple[Step, ...]:
         """Pure: the steps from `now` to what was observed before the first change; empty when that still runs.
@@ -101,7 +101,7 @@ class Reverts(Target, Protocol):
 
 
 class Reissues(Target, Protocol):
-    """A kind whose place ignores an image under an id that it has seen fail."""
+    """For a place that ignores an image with an id that failed before."""
 
     def reissue(self, images: Mapping[ImageUse, BuiltImage], observed: Any) -> Mapping[ImageUse, ImageUse]:
         """Pure: the uses whose image needs another id -> the same use with the attempt that gives it one."""
@@ -109,23 +109,23 @@ class Reissues(Target, Protocol):
 
 
 class Notes(Target, Protocol):
-    """A kind whose plan says more than its steps do."""
+    """Adds notes to the plan."""
 
     def notes(self, release: Release, observed: Any) -> Sequence[str]:
-        """Pure: what the plan leaves alone and a reader would want to know."""
+        """Pure: what the plan leaves unchanged, for the reader."""
         ...
 
 
 class Examines(Target, Protocol):
-    """A kind that can tell whether a deploy would be let in, without changing anything."""
+    """Checks for `shipit doctor` whether a deploy would be allowed, without changing anything."""
 
     def examine(self, session: Session) -> Sequence[Finding]:
-        """What it found; a ShipitError that it raises is a failure of the target."""
+        """The findings. A ShipitError is reported as a failure of the target."""
         ...
 
 
 class ChecksLogin(Target, Protocol):
-    """A kind that can tell without asking a server that nobody is logged in."""
+    """Checks without a request that there is a login."""
 
     def check_login(self, environment: ProcessEnvironment, clients: Clients) -> None:
         """Called before anything is built. Raises: ShipitError."""
@@ -133,15 +133,15 @@ class ChecksLogin(Target, Protocol):
 
 
 class ChecksAccess(Target, Protocol):
-    """A kind that can tell with a request or two that its user may not deploy there."""
+    """Checks with few requests that the user is allowed to deploy."""
 
     def check_access(self, session: Session) -> None:
-        """Called for a deploy before an engine is asked to build. Raises: ShipitError."""
+        """Called for a deploy before an engine builds. Raises: ShipitError."""
         ...
 
 
 class LogsIn(Target, Protocol):
-    """A kind whose credentials also open a registry."""
+    """Has credentials that are also those of a registry."""
 
     def registry_logins(self, environment: ProcessEnvironment, clients: Clients) -> Mapping[str, Credentials]:
         """Registry host -> credentials; empty when there are none."""
@@ -149,15 +149,15 @@ class LogsIn(Target, Protocol):
 
 
 class Serves(Target, Protocol):
-    """A kind whose place can be visited."""
+    """Has URLs."""
 
     def urls(self, observed: Any) -> Sequence[str]:
-        """Pure: the URLs at which what runs there can be visited; none where it serves nothing."""
+        """Pure: the URLs of what runs there; empty when it serves nothing."""
         ...
 
 
 class Diagnoses(Target, Protocol):
-    """A kind that can add logs and events to a verdict of failure."""
+    """Adds logs and events to a verdict of failure."""
 
     def diagnose(self, verdict: Verdict, session: Session) -> Verdict:
         """The same verdict with more detail; never raises."""
