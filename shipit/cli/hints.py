@@ -11,7 +11,7 @@ SYNONYMS = {
     "redeploy": "deploy", "upgrade": "deploy", "install": "deploy", "check": "validate", "verify": "validate",
     "config": "validate", "lint": "validate", "diff": "plan", "preview": "plan", "template": "plan", "render": "plan",
     "publish": "push", "ps": "status", "ls": "status", "list": "status", "details": "status", "info": "status",
-    "new": "init", "create": "init", "diagnose": "doctor", "auth": "login", "registry": "login", "version": "--version",
+    "new": "init", "create": "init", "diagnose": "doctor", "auth": "login", "registry": "login", "version": "--version", "browse": "open", "url": "open", "urls": "open", "visit": "open",
 }  # fmt: skip
 # What shipit has no command for -> what does it today.
 ELSEWHERE = {
@@ -40,8 +40,8 @@ ELSEWHERE = {
         "shipit starts and stops nothing by command: set replicas or quantity in deploy.yml, then shipit deploy",
     ),
     **dict.fromkeys(
-        ("open", "port-forward", "forward"),
-        "shipit deploy prints the URL of each target; kubectl port-forward service/NAME 8080:80, or heroku open -a APP",
+        ("port-forward", "forward"),
+        "shipit has no forward yet: kubectl port-forward service/NAME 8080:80; shipit open opens a URL",
     ),
     **dict.fromkeys(("env", "secrets", "config:set"), "env and secrets are keys of deploy.yml: shipit help secrets"),
     "dev": "shipit deploys what is built once: docker compose watch or skaffold dev serve while you develop",
