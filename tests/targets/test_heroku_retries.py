@@ -209,17 +209,19 @@ def test_two_deploys_at_once_run_the_release_command_once(tmp_path: Path, path: 
 
 def test_a_release_of_another_image_between_plan_and_change_stops(tmp_path: Path) -> None:
     class Rival(HerokuStandIn):
-        """Somebody releases another image as soon as the registry has ours."""
+        """Somebody releases another image as soon as the registry has ours, before anything else is answered."""
 
         rival = False
+        lock = threading.Lock()
 
         def answer(self, request: Request) -> Response:
             app: App = self.apps["shop-prod"]
-            if self.rival and self.registry.tags:
-                self.rival = False
-                app.formation["web"]["image"] = "sha256:" + "f" * 64
-                app.user = "rival@example.com"
-                app.add_release("Deployed web (ffffffffffff)")
+            with self.lock:
+                if self.rival and self.registry.tags:
+                    self.rival = False
+                    app.formation["web"]["image"] = "sha256:" + "f" * 64
+                    app.user = "rival@example.com"
+                    app.add_release("Deployed web (ffffffffffff)")
             return super().answer(request)
 
     with heroku_place(tmp_path / "project", Rival) as place:

@@ -11,7 +11,10 @@ PROBE_S = 10.0
 
 
 def probe_app(client: HerokuClient, web_url: str, path: str) -> ProbeFacts:
-    """The app's answer to GET of a path, or of `/` when none is required. Sends no credentials, follows no redirect."""
+    """The app's answer to GET of a path, or of `/` when none is required. Sends no credentials, follows no redirect.
+
+    Raises: DeadlinePassed when the time of the target is over, not only that of the probe.
+    """
     shown = path or "/"
     url = f"{web_url.rstrip('/')}{shown}"
     if not is_trusted_url(url, client.wire.base, schemes=("http", "https")):
@@ -21,4 +24,6 @@ def probe_app(client: HerokuClient, web_url: str, path: str) -> ProbeFacts:
         with client.wire.http.send("GET", url, stream=True, read_s=PROBE_S, deadline=deadline) as answer:
             return ProbeFacts(shown, answer.status, is_required=bool(path))
     except (RemoteError, DeadlinePassed) as error:
+        if isinstance(error, DeadlinePassed) and not client.deadline.remaining_s():
+            raise
         return ProbeFacts(shown, 0, error.what, bool(path))
