@@ -82,6 +82,10 @@ class FaultProxy:
                 length = int(self.headers.get("Content-Length") or 0)
                 fault = proxy._due(f"{self.command} {self.path}")
                 body = self.rfile.read(length)
+                if len(body) < length:
+                    # The client gave up: the server would wait for the rest.
+                    self.close_connection = True
+                    return None
                 if 0 < proxy.largest < length:
                     return self._status(413, b"<html>too large</html>")
                 if fault is not None and not fault.is_late:
