@@ -75,6 +75,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for fixture, marker in _MARKERS.items():
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(marker)
+        # The stand-in of Heroku runs dynos, which are programs that take their time to start.
+        if any(
+            name in vars(getattr(item, "module", item)) for name in ("HerokuStandIn", "heroku_place", "HerokuPlace")
+        ):
+            item.add_marker("program")
 
 
 @pytest.hookimpl(wrapper=True)
