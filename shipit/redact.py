@@ -290,7 +290,13 @@ def _gaps(text: str, known: _Known) -> tuple[_Gap, ...]:
     """The ways to remove breaks from a text before searching; empty when it has none."""
     if text.isprintable() and "\\" not in text:
         return ()
-    return (_nothing, _spaces, _space) if known.has_spaces else (_nothing,)
+    gaps: tuple[_Gap, ...] = (_nothing, _spaces, _space) if known.has_spaces else (_nothing,)
+    return (*gaps, _equals_sign) if "=\n" in text or "=\r\n" in text else gaps
+
+
+def _equals_sign(match: re.Match[str]) -> str:
+    """Keep an equals sign before a break: it is part of the value, not of quoted-printable."""
+    return "=" if match[0].startswith("=") else ""
 
 
 def _nothing(match: re.Match[str]) -> str:

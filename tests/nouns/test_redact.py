@@ -442,3 +442,8 @@ def test_no_text_takes_long(piece: str) -> None:
 
 def test_a_log_event_is_told_with_its_line_masked() -> None:
     assert Redactor(["canary-1"]).value(Log("web", "release", "a canary-1")) == Log("web", "release", f"a {MASK}")
+
+
+@pytest.mark.parametrize("text", ["000000=\n0", "000000=\r\n0", "x 000000=\n0 y", "000000=0", "0000\n00=0"])
+def test_a_value_that_was_wrapped_after_its_equals_sign_is_masked(text: str) -> None:
+    assert "000000" not in Redactor(["000000=0"]).text(text).replace("\n", "")
