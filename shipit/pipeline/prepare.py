@@ -10,11 +10,12 @@ from shipit.clock import Deadline
 from shipit.delivery.background_uploads import BuildKey
 from shipit.delivery.images import Prepared, build_images, planned_image, prepare_uses
 from shipit.errors import Interrupted, ShipitError
+from shipit.events import StatusRead
 from shipit.image.image import BuiltImage
 from shipit.parallel import GRACE_S, Failures, together
 from shipit.pipeline.graph import run_order
 from shipit.pipeline.run import Run
-from shipit.release import ImageUse, Plan, Release, TagMove, TargetPlan, Upload
+from shipit.release import ImageUse, Plan, Release, Status, TagMove, TargetPlan, Upload
 from shipit.targets.base import Target, checks_access, checks_images, checks_login, notes, reissues
 from shipit.threads import Workers, result_of
 
@@ -105,6 +106,14 @@ def _side_by_side(
 def observe_target(run: Run, target: Target) -> Any:
     """Observe the place of one target."""
     return target.observe(run.session(target))
+
+
+def read_status(run: Run) -> tuple[Status, ...]:
+    """Observe the chosen targets in parallel, and emit what runs there."""
+    observed = together({target.name: partial(observe_target, run, target) for target in run.targets}, run.clock)
+    found = tuple(target.describe(observed[target.name]) for target in run.targets)
+    run.emit(StatusRead(found))
+    return found
 
 
 def _timed(run: Run, target: Target, is_deploy: bool) -> tuple[float, Any]:

@@ -48,7 +48,7 @@ class Run:
         self.started_s = self.clock.now()
         self._teller = Teller(lambda envelope: self.tell(envelope), self.redactor, self.clock)
         self.secrets = SecretValues(self.project, self.environment, self.clock, self.emit)
-        self.clients = Clients()
+        self.clients = Clients(self.clock)
         self._marks = Marks(self.environment.cache_dir / "keys")
         self.store = ContentStore(
             self.environment.cache_dir,

@@ -1,17 +1,19 @@
-"""What a target is handed to work with. A target keeps nothing between two calls; what lasts for a run is kept here."""
+"""The session that a target gets with every call. A target keeps no state between calls; what lasts for a run is kept here."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from shipit.clock import Clock, Deadline
 from shipit.config.process_environment import ProcessEnvironment
+from shipit.errors import DeployFailed
 from shipit.events import Emit
 from shipit.http.retry import ATTEMPTS
 from shipit.release import Release
+from shipit.threads import Once
 
 if TYPE_CHECKING:
     from shipit.delivery.inventory import Inventory
@@ -20,50 +22,39 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Closable(Protocol):
-    """What holds connections or files."""
-
-    def close(self) -> None:
-        """End them; never raises."""
-        ...
-
-
 class Clients:
-    """What is made once in a run and shared: connections, logins, tokens. Safe to use from several threads."""
+    """Connections, logins and tokens that are made once in a run and shared. Safe to use from several threads."""
 
-    def __init__(self) -> None:
-        self._made: dict[Hashable, Any] = {}
-        self._locks: dict[Hashable, threading.Lock] = {}
-        self._lock = threading.Lock()
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._clients: Once[Hashable, Any] = Once()
+        self._open = ExitStack()
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What `make` gave when this key was asked for first; an error is not kept."""
-        with self._lock:
-            lock = self._locks.setdefault(key, threading.Lock())
-        with lock:
-            if key not in self._made:
-                self._made[key] = make()
-            return cast("T", self._made[key])
+        """The client of a key, which `make` makes when it is asked for first. An error is not kept."""
+
+        def made() -> T:
+            client = make()
+            if hasattr(client, "close"):
+                self._open.callback(client.close)
+            return client
+
+        return cast("T", self._clients.get(key, made, Deadline(self._clock), "a connection to be made"))
 
     def close(self) -> None:
-        """Close what can be closed. What is asked for afterwards is made anew."""
-        with self._lock:
-            made, self._made = list(self._made.values()), {}
-        for client in reversed(made):
-            close = getattr(client, "close", None)
-            if close is not None:
-                close()
+        """Close what can be closed, the newest first."""
+        self._open.close()
 
 
 @dataclass(frozen=True)
 class Session:
-    """What reading a place and acting on it need: time, the env and secrets of one target, clients, and where to tell.
+    """Everything that a target needs to read and change its place: time, env and secrets, clients, and `emit` for events.
 
     `mark` gives a keyed hash of a value; equal values of one place have equal hashes, also in other runs from this
     machine. `deadline_s` is on the clock's own scale. `clients` are shared by the targets of a run and closed at its end.
-    `registries` have the credentials in use; `inventory` is what they were found to have before anything was changed.
-    `attempts` is how often a read is tried that fails in a way that may pass: once where the caller looks again by
-    itself. `release` is what the run wants here, once it is known; None while the plan is still to be made.
+    `registries` have the credentials in use; `inventory` is what they had before anything was changed. `attempts` is how
+    often a read is tried that fails temporarily: 1 where the caller repeats it. `release` is what the run wants here;
+    None before the plan is made.
     """
 
     environment: ProcessEnvironment
@@ -71,9 +62,9 @@ class Session:
     emit: Emit = field(repr=False)
     mark: Callable[[str], str] = field(repr=False)
     deadline_s: float
+    clients: Clients = field(repr=False)
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    clients: Clients = field(default_factory=Clients, repr=False)
     registries: Registries | None = field(default=None, repr=False)
     inventory: Inventory | None = field(default=None, repr=False)
     attempts: int = ATTEMPTS
@@ -81,5 +72,17 @@ class Session:
 
     @property
     def deadline(self) -> Deadline:
-        """The moment that no call, wait or stream for this target may outlast."""
+        """The time limit of every call, wait and stream for this target."""
         return Deadline(self.clock, self.deadline_s)
+
+    def planned_values(self, marks: Mapping[str, str], where: str) -> dict[str, str]:
+        """The values of variables and secrets that a step names. `marks`: name -> keyed hash in the plan.
+
+        Raises: DeployFailed at `where` when a value is not the one that the plan was made with.
+        """
+        known = {**self.env, **self.secrets}
+        for name, mark in marks.items():
+            if name not in known or self.mark(known[name]) != mark:
+                what = f"{name} has another value than when the plan was made"
+                raise DeployFailed(what, where=where, hint="make a new plan")
+        return {name: known[name] for name in marks}

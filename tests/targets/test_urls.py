@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from shipit.digest import Digest
+from shipit.http.fields import Field
+from shipit.targets.kubernetes.observed import KubernetesObserved
+from shipit.targets.kubernetes.parse import parse_live
 from shipit.targets.kubernetes.urls import ingress_urls
+from shipit.targets.registry.observed import RegistryObserved
+from tests import runs
 
 
 def ingress(spec: Any) -> dict[str, Any]:
@@ -35,3 +42,31 @@ def test_urls_of_an_ingress(spec: Any, urls: tuple[str, ...]) -> None:
 
 def test_what_is_no_ingress_has_none() -> None:
     assert ingress_urls([{"kind": "Service", "spec": {"rules": [{"host": "a"}]}}, {}]) == ()
+
+
+KUBECONFIG = """\
+{clusters: [{name: c, cluster: {server: "http://127.0.0.1:1"}}], contexts: [{name: c, context: {cluster: c, user: u}}],
+ users: [{name: u, user: {token: t}}], current-context: c, apiVersion: v1, kind: Config}
+"""
+
+
+def target_of(folder: Path, text: str) -> Any:
+    """The only target of a deploy.yml."""
+    (folder / "kubeconfig").write_text(KUBECONFIG)
+    process_environment = runs.environment(folder, KUBECONFIG=str(folder / "kubeconfig"))
+    [target] = runs.run(runs.project(folder, text, process_environment), process_environment, []).targets
+    return target
+
+
+def test_an_ingress_has_a_url_once_it_is_in_the_cluster(tmp_path: Path) -> None:
+    target = target_of(tmp_path, "app: shop\nimage: user/shop\ntargets: {k8s: {port: 80, host: shop.example.com}}\n")
+    assert target.urls(KubernetesObserved({"Ingress/shop": None})) == ()
+    made = parse_live(Field(ingress({"rules": [{"host": "shop.example.com"}]}), "GET ingress"))
+    assert target.urls(KubernetesObserved({"Ingress/shop": made})) == ("http://shop.example.com/",)
+
+
+def test_a_repository_has_a_page_once_it_has_an_image(tmp_path: Path) -> None:
+    target = target_of(tmp_path, "app: shop\nimage: {repository: user/shop, tags: [v1]}\ntargets: {hub: {}}\n")
+    assert target.urls(RegistryObserved({"docker.io/user/shop v1": None}, {}, {})) == ()
+    pushed = RegistryObserved({"docker.io/user/shop v1": Digest.of(b"manifest")}, {}, {})
+    assert target.urls(pushed) == ("https://hub.docker.com/r/user/shop",)

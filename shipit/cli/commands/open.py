@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -24,14 +23,9 @@ EXAMPLES = ("shipit open", "shipit open heroku -e staging", "curl $(shipit open 
 
 def run(options: TargetOptions) -> None:
     with exit_on_error(options.verbose, options.output), targets_run(options) as run:
-        from shipit.events import StatusRead
-        from shipit.parallel import together
-        from shipit.pipeline.prepare import observe_target
+        from shipit.pipeline.prepare import read_status
 
-        calls = {target.name: partial(observe_target, run, target) for target in run.targets}
-        observed = together(calls, run.clock)
-        found = tuple(target.describe(observed[target.name]) for target in run.targets)
-        run.emit(StatusRead(found))
+        found = read_status(run)
         urls = web_urls(run.redactor.value(found))
         if not urls:
             hint = "shipit status shows what runs; a Kubernetes workload has a URL with host:, a Heroku app with a web dyno"

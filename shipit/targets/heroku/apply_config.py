@@ -19,19 +19,9 @@ Values = Mapping[str, str | None]
 def set_config(changes: Changes, step: SetConfig) -> Iterator[Event]:
     """Set what deploy.yml has. Raises: DeployFailed when a value is not the one that the plan was made with."""
     now = changes.read(step, "config")
+    planned = changes.session.planned_values({**step.variables, **step.secrets}, changes.name)
     owned = {OWNED: ",".join(step.owned) or None} if step.owned is not None else {}
-    yield from _write(changes, now, {**_planned_values(changes, step), **dict.fromkeys(step.removed), **owned})
-
-
-def _planned_values(changes: Changes, step: SetConfig) -> dict[str, str]:
-    """The values that the plan was made with."""
-    session = changes.session
-    known, planned = {**session.env, **session.secrets}, {**step.variables, **step.secrets}
-    for name, mark in planned.items():
-        if name not in known or session.mark(known[name]) != mark:
-            what = f"{name} has another value than when the plan was made"
-            raise DeployFailed(what, where=changes.name, hint="plan again")
-    return {name: known[name] for name in planned}
+    yield from _write(changes, now, {**planned, **dict.fromkeys(step.removed), **owned})
 
 
 def restore_config(changes: Changes, step: RestoreConfig) -> Iterator[Event]:

@@ -130,11 +130,8 @@ class Changes:
         if missing := [name for name in names if name not in secrets]:
             what = f"{self._key(step)} needs the secret {missing[0]}, which this target does not get"
             raise self._failed(what, "make a new plan")
-        values = {name: secrets[name].encode() for name in names}
-        marks = value_marks(values, self.mark)
-        if changed := [name for name in names if marks[name] != names[name]]:
-            raise self._failed(f"{changed[0]} has another value than when the plan was made", "make a new plan")
-        return values
+        planned = self.session.planned_values(names, self.desired.target)
+        return {name: value.encode() for name, value in planned.items()}
 
     def _file_values(self, step: ApplySecret) -> dict[str, bytes]:
         """The values in the manifest, which must be those of the plan."""

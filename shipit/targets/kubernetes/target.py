@@ -163,7 +163,7 @@ class KubernetesTarget:
         return replace(observed, serving=dict(asked))
 
     def urls(self, observed: KubernetesObserved) -> Sequence[str]:
-        return ingress_urls(self._desired.identities())
+        return ingress_urls(live.manifest for live in observed.objects.values() if live is not None)
 
     def describe(self, observed: KubernetesObserved) -> Status:
         units = tuple(unit for key, live in observed.objects.items() for unit in describe_object(key, live))

@@ -140,8 +140,9 @@ class RegistryTarget:
         return Verdict(State.HEALTHY, ", ".join(lines))
 
     def urls(self, observed: RegistryObserved) -> Sequence[str]:
-        """The pages of repositories on Docker Hub; other registries have none that can be known."""
-        refs = [parse_reference(use.repository) for use in self._uses]
+        """The pages of the repositories on Docker Hub that have an image; other registries have no known page."""
+        found = {key.partition(" ")[0] for key, digest in observed.manifests.items() if digest}
+        refs = [parse_reference(use.repository) for use in self._uses if use.repository in found]
         return tuple(f"https://hub.docker.com/r/{ref.repository}" for ref in refs if ref.registry == DOCKER_HUB)
 
     def describe(self, observed: RegistryObserved) -> Status:
