@@ -166,7 +166,9 @@ def _images(preparation: Preparation, target: Target) -> tuple[PublishedImage, .
 def _rolled_back(run: Run, preparation: Preparation, target: Target, failed: Verdict) -> RollbackResult:
     """Roll back a failed target, unless somebody else released meanwhile."""
     if failed.superseded_by:
-        return RollbackResult("; nothing to roll back: what runs now is not of this deploy", is_back=False)
+        return RollbackResult(
+            f"; not rolled back: {failed.superseded_by} changed this place since the plan", is_back=False
+        )
     place = _plan_of(preparation, target).place
     release = preparation.releases[target.name]
     return roll_back(target, release, place, preparation.observed[target.name], run.session(target, release))

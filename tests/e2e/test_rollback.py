@@ -75,7 +75,9 @@ def test_heroku_comes_back_with_its_config_and_its_scale(
 def test_a_first_deploy_has_nothing_to_come_back_to(shipit: Shipit, heroku: HerokuStandIn) -> None:
     write(shipit, BAD, "processes: {web: {quantity: 1}}")
     done = shipit.run("deploy")
-    assert done.returncode == 1 and "; nothing to roll back" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 1, done.stdout + done.stderr
+    stays = "; nothing was rolled back: nothing ran before, and what this deploy released stays: web"
+    assert stays in done.stdout and "shop-prod is DOWN at v" in done.stdout, done.stdout + done.stderr
     assert [row["description"].split()[0] for row in heroku.apps["shop-prod"].releases] == ["Initial", "Deployed"]
 
 
@@ -89,7 +91,8 @@ def test_what_someone_else_released_meanwhile_is_left_alone(shipit: Shipit, hero
     write(shipit, BAD, "processes: {web: {quantity: 1}}")
     done = shipit.run("deploy")
     assert done.returncode == 1 and "someone else released" in done.stdout
-    assert "; nothing to roll back" in done.stdout and app.formation["web"]["image"] == foreign
+    assert "; not rolled back: rehearsal@localhost changed this place since the plan" in done.stdout
+    assert app.formation["web"]["image"] == foreign
 
 
 @pytest.mark.cluster

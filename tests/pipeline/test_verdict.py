@@ -88,7 +88,7 @@ def test_what_somebody_else_released_is_not_rolled_back(bench: Bench) -> None:
     runs.react(run, meddle)
     assert deploy(run) == 1
     assert bench.finished().reason == (
-        "superseded by rival: app runs ffffffffffff; nothing to roll back: what runs now is not of this deploy"
+        "superseded by rival: app runs ffffffffffff; not rolled back: rival changed this place since the plan"
     )
     assert bench.in_memory.writes == ["set", "set"] and bench.in_memory.images == {"app": "sha256:" + "f" * 64}
 

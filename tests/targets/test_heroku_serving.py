@@ -100,6 +100,15 @@ def test_a_first_deploy_that_is_down_has_nothing_to_return_to(place: HerokuPlace
     assert failed.finished.down == "shop-prod is DOWN at v2"
 
 
+def test_a_first_deploy_that_is_down_is_not_rolled_back(place: HerokuPlace) -> None:
+    target = WEB.replace("serve", "crash")
+    failed = place.deploy("one", target=f"{target}, on_failure: rollback")
+    assert failed.finished.reason == (
+        "web.1 crashed at v2; nothing was rolled back: nothing ran before, and what this deploy released stays: web"
+    )
+    assert (failed.finished.down, failed.finished.is_rolled_back) == ("shop-prod is DOWN at v2", False)
+
+
 def test_an_app_that_was_rolled_back_is_not_down(place: HerokuPlace) -> None:
     target = f"{WEB}, on_failure: rollback"
     assert place.deploy("one", target=target).code == 0

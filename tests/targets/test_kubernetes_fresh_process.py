@@ -11,7 +11,7 @@ import pytest
 
 from shipit.pipeline.prepare import observe_target
 from shipit.record import from_json, to_json
-from shipit.release import Step
+from shipit.release import Seen, State, Step, Verdict
 from shipit.targets.base import reverts
 from shipit.targets.kubernetes.observed import KubernetesObserved
 from shipit.targets.kubernetes.steps import ApplySecret, DeleteObject, RestoreSecret
@@ -104,6 +104,18 @@ def test_a_rollback_restores_every_secret_in_a_fresh_process(place: KubePlace) -
     assert json.dumps(place.api.objects["deployments", "web"]["spec"]) == spec
     assert ("secrets", "new") not in place.api.objects
     assert place.apply_elsewhere(steps[:1], release).error == "", "a step is safe to repeat"
+
+
+def test_what_a_rollback_leaves_of_a_deploy_is_a_failure(place: KubePlace) -> None:
+    run, _ = place.run("one")
+    before = observe_target(run, run.targets[0])
+    place.own += "---\napiVersion: v1\nkind: Secret\nmetadata: {name: new}\nstringData: {a: canary-pass-2}\n"
+    run, release, _ = place.steps("two")
+    assert place.deploy("two")[0] == 0
+    target = run.targets[0]
+    assert reverts(target)
+    verdict = target.judge_rollback(release, before, observe_target(run, target), Seen(0, 0, 0, None, before))
+    assert verdict == Verdict(State.FAILED, "what was not there before stays: Secret/new")
 
 
 def test_a_secret_step_killed_between_its_two_writes_is_done_by_the_next_one(place: KubePlace) -> None:

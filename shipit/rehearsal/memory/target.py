@@ -111,6 +111,8 @@ class MemoryTarget:
     def judge_rollback(self, release: Release, before: MemoryObserved, observed: MemoryObserved, seen: Seen) -> Verdict:
         if observed.images != before.images:
             return Verdict(State.FAILED, f"it runs what {observed.author or 'someone'} set")
+        if observed.marks != before.marks:
+            return Verdict(State.FAILED, "its variables are not those of before")
         return Verdict(State.HEALTHY, "runs what it ran")
 
     def judge(self, release: Release, observed: MemoryObserved, seen: Seen) -> Verdict:

@@ -16,7 +16,7 @@ from shipit.http.skew import judge_skew
 from shipit.image.image import BuiltImage
 from shipit.reference import parse_reference
 from shipit.registry.credentials import Credentials
-from shipit.release import Finding, ImageUse, Place, Release, Seen, Status, Step, Unit, Verdict
+from shipit.release import Finding, ImageUse, Place, Release, Seen, State, Status, Step, Unit, Verdict
 from shipit.targets.heroku import KIND
 from shipit.targets.heroku.address import api_address
 from shipit.targets.heroku.apply import apply_step
@@ -132,6 +132,10 @@ class HerokuTarget:
         return plan_rollback(before, now, self.processes.digests(release), _changed_names(release, before))
 
     def judge_rollback(self, release: Release, before: HerokuObserved, observed: HerokuObserved, seen: Seen) -> Verdict:
+        released = sorted(set(observed.formation) - {RELEASE})
+        if released and not before.formation:
+            what = f"nothing ran before, and what this deploy released stays: {', '.join(released)}"
+            return Verdict(State.FAILED, what)
         wanted = wanted_as_before(before, _changed_names(release, before))
         return judge_heroku(wanted, observed, seen, pending_s=self.config.pending)
 

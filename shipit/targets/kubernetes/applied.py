@@ -64,8 +64,13 @@ def plan_back(
     order = {id(item): place for place, item in enumerate(ordered([manifest for manifest, _, _ in back]))}
     back.sort(key=lambda item: order[id(item[0])])
     steps = [_apply(key_of(manifest, namespace), manifest, old, new, scaled) for manifest, old, new in back]
-    new_ones = [(key, new) for key, (old, new) in pairs.items() if old is None and new and new.kind != "Job"]
-    return (*steps, *(_delete(key, new) for key, new in new_ones))
+    return (*steps, *(_delete(key, new) for key, new in new_objects(before, now).items()))
+
+
+def new_objects(before: KubernetesObserved, now: KubernetesObserved) -> dict[str, Live]:
+    """The objects that were not there before, by key; without Jobs, which stay."""
+    found = {key: live for key, live in now.objects.items() if before.objects.get(key) is None}
+    return {key: live for key, live in found.items() if live and live.kind != "Job"}
 
 
 def _is_foreign(key: str, before: KubernetesObserved, now: KubernetesObserved, released: Released) -> bool:

@@ -11,10 +11,10 @@ from shipit.config.project import Project
 from shipit.errors import ConfigErrors, RemoteError
 from shipit.events import Event
 from shipit.http.skew import judge_skew
-from shipit.release import Finding, ImageUse, Place, Release, Seen, Status, Step, Verdict
+from shipit.release import Finding, ImageUse, Place, Release, Seen, State, Status, Step, Verdict
 from shipit.targets.kubernetes import KIND
 from shipit.targets.kubernetes.access import Access, judge_access, needed_access, not_covered
-from shipit.targets.kubernetes.applied import plan_back, released_before
+from shipit.targets.kubernetes.applied import new_objects, plan_back, released_before
 from shipit.targets.kubernetes.apply import Changes, known_differences
 from shipit.targets.kubernetes.check_step import check_step
 from shipit.targets.kubernetes.client import ATTEMPTS, CONFLICT, KubernetesClient
@@ -114,6 +114,8 @@ class KubernetesTarget:
     def judge_rollback(
         self, release: Release, before: KubernetesObserved, observed: KubernetesObserved, seen: Seen
     ) -> Verdict:
+        if new := new_objects(before, observed):
+            return Verdict(State.FAILED, f"what was not there before stays: {', '.join(new)}")
         released = released_before(before, observed, known_differences(seen.applied))
         return judge_kubernetes(released, observed, seen, self._limits)
 
