@@ -106,7 +106,7 @@ def test_a_release_phase_that_fails_leaves_what_runs(shipit: Shipit, heroku: Moo
     assert "FAILED  heroku" in done.stdout
     assert "release v3 failed" in done.stdout
     assert "        | no such table" in done.stdout
-    assert "        hint: fix the release command and deploy again; what ran before still runs" in done.stdout
+    assert "        hint: fix the release command and deploy again; as many dynos are up as before" in done.stdout
     assert heroku.apps["shop-prod"].formation["web"] == before
     assert heroku.registry.tags["shop-prod/web", "latest"] == tag
 

@@ -118,7 +118,7 @@ def up(version: int, state: str = "up", name: str = "web.1") -> DynoFacts:
             observed(image=OLD, version=2, status="failed", dynos=(up(1),)),
             0,
             State.FAILED,
-            "release v2 failed; what ran before still runs",
+            "release v2 failed; as many dynos are up as before",
         ),
         (observed(image=OLD, version=2, status="failed"), 0, State.FAILED, "release v2 failed"),
         (

@@ -24,7 +24,7 @@ def test_after_a_failed_release_what_ran_before_is_still_up_to_date(place: Herok
     place.runner.codes = [1]
     failed = place.deploy("two", more=MIGRATE)
     assert (failed.code, failed.finished.reason) == (1, "release v3 failed")
-    assert failed.finished.hint == "fix the release command and deploy again; what ran before still runs"
+    assert failed.finished.hint == "fix the release command and deploy again; as many dynos are up as before"
     writes = list(place.writes)
     again = place.deploy("one", more=MIGRATE)
     assert (again.code, again.finished.state) == (0, "unchanged"), again.finished

@@ -51,7 +51,7 @@ def test_what_was_changed_is_put_back_when_the_command_fails(either: HerokuPlace
     failed = either.deploy("two", more=NEW)
     assert failed.code == 1
     assert failed.finished.reason.startswith("release v6 failed; so this was done: roll back to v3")
-    assert failed.finished.hint == "fix the release command and deploy again; what ran before still runs"
+    assert failed.finished.hint == "fix the release command and deploy again; as many dynos are up as before"
     assert either.app.config == {"MODE": "old", "SHIPIT_VARIABLES": "MODE"}
     assert either.runner.phases[-1].command == ("migrate", "old"), "the release command of before is in force again"
     assert {dyno.state for dyno in either.app.dynos} == {"up"}
@@ -73,7 +73,7 @@ def test_variables_of_a_first_deploy_whose_command_fails_are_taken_out(either: H
     either.runner.codes = [1, 0]
     failed = either.deploy("one", more=OLD)
     assert (failed.code, either.app.config) == (1, {}), failed.finished
-    assert "still runs" not in f"{failed.finished}", "nothing ran before"
+    assert "as before" not in f"{failed.finished}", "nothing ran before"
     assert either.deploy("one", more=OLD).code == 0
 
 

@@ -12,7 +12,7 @@ from shipit.targets.heroku.apply_config import restore_config, set_config
 from shipit.targets.heroku.apply_images import release_images, remove_process, roll_back
 from shipit.targets.heroku.changes import Changes
 from shipit.targets.heroku.follow import ReleaseFailed
-from shipit.targets.heroku.judge import outage, still_runs
+from shipit.targets.heroku.judge import as_many_up, outage
 from shipit.targets.heroku.observed import HerokuObserved
 from shipit.targets.heroku.reading import observed_of, read_app
 from shipit.targets.heroku.retry import write_once
@@ -74,7 +74,7 @@ def _undo(changes: Changes, step: DeployStep, error: ReleaseFailed) -> Iterator[
         if step.on_failure:
             error.what += f"; so this was done: {', '.join(back.summary for back in step.on_failure)}"
         now = _observe(changes)
-        error.hint += still_runs(now, step.before)
+        error.hint += as_many_up(now, step.before)
         error.down = outage(now, step.before)
     except Interrupted:
         raise

@@ -53,7 +53,7 @@ def _judge_release(images: Mapping[str, Digest | ShortDigest], observed: HerokuO
     if ours.status == "pending":
         return Verdict(State.WAITING, f"release v{ours.version} is pending", f"v{ours.version} pending")
     if ours.status == "failed":
-        what = f"release v{ours.version} failed{still_runs(observed, _before(seen))}"
+        what = f"release v{ours.version} failed{as_many_up(observed, _before(seen))}"
         return Verdict(State.FAILED, what, subject=f"release:{ours.id}", down=outage(observed, _before(seen)))
     known = ", ".join(STATUSES)
     what = f"release v{ours.version} has the status {ours.status!r}, which is none of {known}"
@@ -69,11 +69,11 @@ def _is_described(release: ReleaseFacts) -> bool:
     return changes_images(release) or is_about_config(release)
 
 
-def still_runs(observed: HerokuObserved, before: Before) -> str:
-    """The end of a sentence that says that what ran before is up; empty where it is not, or nothing ran."""
+def as_many_up(observed: HerokuObserved, before: Before) -> str:
+    """The end of a sentence that says that as many dynos are up as before, of any release; empty where they are not, or none were."""
     counts = {name: count for name, count in before.dynos.items() if count}
     is_up = counts and all(observed.up(name) >= count for name, count in counts.items())
-    return "; what ran before still runs" if is_up else ""
+    return "; as many dynos are up as before" if is_up else ""
 
 
 def _judge_formation(wanted: Wanted, observed: HerokuObserved, seen: Seen) -> Verdict | None:
