@@ -14,6 +14,16 @@ def complete_targets(incomplete: str) -> list[str]:
     return _starting(incomplete, _file().get("targets"))
 
 
+def complete_workloads(incomplete: str) -> list[str]:
+    """Targets, and `TARGET/WORKLOAD` for each workload of a target."""
+    file = _file()
+    targets = file.get("targets")
+    names = dict.fromkeys(_starting(incomplete, targets))
+    for target, part in targets.items() if isinstance(targets, Mapping) else ():
+        names |= dict.fromkeys(_starting(incomplete, {f"{target}/{name}": None for name in _workloads(target, part)}))
+    return list(names)
+
+
 def complete_environments(incomplete: str) -> list[str]:
     return _starting(incomplete, _file().get("environments"))
 
@@ -30,6 +40,19 @@ def complete_topics(incomplete: str) -> list[str]:
         return _starting(incomplete, dict.fromkeys(topic.name for topic in read_topics()))
     except Exception:
         return []
+
+
+def _workloads(target: Any, part: Any) -> list[Any]:
+    """The workloads that the part of a target names, by the key that its kind has for them."""
+    from shipit.targets.kinds import find_kind
+
+    if not isinstance(part, Mapping):
+        return []
+    try:
+        own = part.get(find_kind(str(part.get("kind") or target)).workloads_key)
+    except KeyError:
+        return []
+    return list(own) if isinstance(own, Mapping) else []
 
 
 def _starting(incomplete: str, words: Any) -> list[str]:

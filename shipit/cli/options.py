@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from shipit.cli.completion import complete_environments, complete_targets
+from shipit.cli.completion import complete_environments, complete_targets, complete_workloads
 
 OUTPUTS = ("auto", "plain", "json", "github")
 
@@ -47,6 +47,15 @@ TargetsArgument = Annotated[
         help="Targets of deploy.yml. Default: all of them.",
         show_default=False,
         autocompletion=complete_targets,
+    ),
+]
+WorkloadsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="TARGET[/WORKLOAD]",
+        help="Targets of deploy.yml, or one workload of a target. Default: all of them.",
+        show_default=False,
+        autocompletion=complete_workloads,
     ),
 ]
 TargetOption = Annotated[
@@ -112,6 +121,13 @@ class TargetOptions(ProjectOptions):
     def selected(self) -> tuple[str, ...]:
         """The targets named as arguments and with --target; empty means all."""
         return (*(self.targets or ()), *(self.target or ()))
+
+
+@dataclass(frozen=True)
+class WorkloadOptions(ProjectOptions):
+    """Which deploy.yml, and which workloads of its targets: names as `TARGET` or `TARGET/WORKLOAD`."""
+
+    workloads: WorkloadsArgument = None
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shipit.cli.exits import cancelling, confirm
-from shipit.cli.options import ProjectOptions, TargetOptions
+from shipit.cli.options import ProjectOptions, TargetOptions, WorkloadOptions
 from shipit.cli.printing import REDACTOR, read_environment
 from shipit.clock import Clock
 from shipit.config.find import find_file
@@ -52,6 +53,32 @@ def targets_run(
     names = select_targets(options.selected, project.targets)
     with running(project, environ, options, names, plan_to_stdout=plan_to_stdout, timeout=timeout, yes=yes) as run:
         yield run
+
+
+@contextmanager
+def workloads_run(
+    options: WorkloadOptions, verb: str, *, timeout: str | None = None, yes: bool = False
+) -> Iterator[tuple[Run, Mapping[str, tuple[str, ...]]]]:
+    """A run over the targets of the workloads that the options name, and target -> its chosen workloads.
+
+    Without names, every target that runs something. `verb` is what is to be done, for errors. Raises: UsageError.
+    """
+    from shipit.targets.base import has_workloads
+    from shipit.targets.workload import find_workload, parse_workload, workload_names
+
+    named = [parse_workload(text) for text in options.workloads or ()]
+    own_options = {field.name: getattr(options, field.name) for field in fields(ProjectOptions)}
+    selected = TargetOptions(**own_options, targets=[name.target for name in named])
+    with targets_run(selected, timeout=timeout, yes=yes) as run:
+        chosen: dict[str, tuple[str, ...]] = {}
+        for target in run.targets:
+            if not named and not has_workloads(target):
+                continue
+            every = workload_names(target, verb)
+            own = [name.workload or every for name in named if name.target == target.name] or [every]
+            found = (name if name is every else (find_workload(target, str(name), verb),) for name in own)
+            chosen[target.name] = tuple(dict.fromkeys(name for names in found for name in names))
+        yield run, chosen
 
 
 def no_targets(project: Project) -> UsageError:

@@ -156,6 +156,14 @@ class Serves(Target, Protocol):
         ...
 
 
+class HasWorkloads(Target, Protocol):
+    """Runs workloads that the user can name as TARGET/WORKLOAD."""
+
+    def workloads(self) -> Sequence[str]:
+        """Pure: the names of what deploy.yml runs there, in its order, without duplicates."""
+        ...
+
+
 class Diagnoses(Target, Protocol):
     """Adds logs and events to a verdict of failure."""
 
@@ -206,6 +214,10 @@ def logs_in(target: Target) -> TypeGuard[LogsIn]:
 
 def serves(target: Target) -> TypeGuard[Serves]:
     return "serves" in target.kind.capabilities
+
+
+def has_workloads(target: Target) -> TypeGuard[HasWorkloads]:
+    return "has_workloads" in target.kind.capabilities
 
 
 def diagnoses(target: Target) -> TypeGuard[Diagnoses]:

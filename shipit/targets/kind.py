@@ -33,6 +33,7 @@ Capability = Literal[
     "guards",
     "probes",
     "serves",
+    "has_workloads",
     "diagnoses",
     "reverts",
     "examines",
@@ -48,6 +49,7 @@ METHODS: Mapping[Capability, tuple[str, ...]] = {
     "guards": ("guard",),
     "probes": ("probe",),
     "serves": ("urls",),
+    "has_workloads": ("workloads",),
     "diagnoses": ("diagnose",),
     "reverts": ("plan_rollback", "judge_rollback"),
     "examines": ("examine",),
@@ -65,7 +67,8 @@ class Kind(NamedTuple):
     name, its config, the project and the process environment that makes a Target. `steps`: the modules of its Step
     classes. `login`: what `shipit login KIND` calls with the process environment, a clock and an emit; it says whose login
     is in use, or raises ShipitError. `draft`: its KindDraft for `shipit init`. `guide`: its topic of `shipit help`.
-    `parts`: heading -> model of the parts of its config, for the reference.
+    `parts`: heading -> model of the parts of its config, for the reference. `workloads_key`: the key of its config that maps
+    the names of workloads, for shell completion.
     """
 
     names: tuple[str, ...]
@@ -77,6 +80,7 @@ class Kind(NamedTuple):
     draft: Reference = ""
     guide: str = ""
     parts: Mapping[str, Reference] = {}
+    workloads_key: str = ""
 
     @property
     def name(self) -> str:

@@ -128,6 +128,9 @@ class MemoryTarget:
             return Verdict(State.WAITING, "it does not answer", "silent")
         return Verdict(State.HEALTHY, "runs")
 
+    def workloads(self) -> Sequence[str]:
+        return tuple(use.image for use in self.uses)
+
     def describe(self, observed: MemoryObserved) -> Status:
         units = tuple(Unit(name, "", digest) for name, digest in sorted(observed.images.items()))
         return Status(self.name, self.place, "", units, tuple(self.urls(observed)))

@@ -13,6 +13,7 @@ KIND = Kind(
             "checks_login",
             "diagnoses",
             "examines",
+            "has_workloads",
             "logs_in",
             "notes",
             "probes",
@@ -24,5 +25,6 @@ KIND = Kind(
     login="shipit.targets.heroku.login:check_login",
     draft="shipit.targets.heroku.draft:DRAFT",
     guide="heroku",
+    workloads_key="processes",
     parts={"`processes.TYPE` of Heroku": "shipit.targets.heroku.config:ProcessConfig"},
 )

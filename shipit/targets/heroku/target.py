@@ -158,6 +158,9 @@ class HerokuTarget:
             return observed
         return observed._replace(probe=probe_app(client_of(session, self.app), observed.web_url, path))
 
+    def workloads(self) -> Sequence[str]:
+        return tuple(name for name in self.config.processes if name != RELEASE)
+
     def urls(self, observed: HerokuObserved) -> Sequence[str]:
         web = observed.formation.get(WEB)
         return (observed.web_url,) if observed.web_url and web is not None and web.quantity else ()

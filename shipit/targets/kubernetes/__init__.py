@@ -7,9 +7,12 @@ KIND = Kind(
     config="shipit.targets.kubernetes.config:KubernetesConfig",
     target="shipit.targets.kubernetes.target:create",
     steps=("shipit.targets.kubernetes.steps",),
-    capabilities=frozenset(["checks_access", "diagnoses", "examines", "guards", "probes", "reverts", "serves"]),
+    capabilities=frozenset(
+        ["checks_access", "diagnoses", "examines", "guards", "has_workloads", "probes", "reverts", "serves"]
+    ),
     draft="shipit.targets.kubernetes.draft:DRAFT",
     guide="kubernetes",
+    workloads_key="workloads",
     parts={
         "`workloads.NAME` of Kubernetes": "shipit.targets.kubernetes.config:WorkloadConfig",
         "`scale` of a workload": "shipit.targets.kubernetes.config:ScaleConfig",

@@ -19,6 +19,17 @@ from shipit.targets.kubernetes.render import Manifest, Setting, render_job, rend
 from shipit.targets.kubernetes.sealed import sealed
 from shipit.targets.kubernetes.superseded import Released
 
+# The kinds of the objects that have pods.
+HAVE_PODS = (
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "ReplicaSet",
+    "ReplicationController",
+    "Job",
+    "CronJob",
+    "Pod",
+)
 # scrypt takes about 20 ms and 8 MiB: every reader of a Deployment sees the hash.
 _COST, _BLOCK = 2**13, 8
 
@@ -87,6 +98,11 @@ class Desired:
             render_workload(self.workload_name(name), workload, "", "", setting) for name, workload in workloads
         )
         return [*self.raw, *(item for items in rendered for item in items)]
+
+    def workload_names(self) -> tuple[str, ...]:
+        """The names of the objects that have pods, each once."""
+        names = (str(manifest["metadata"]["name"]) for manifest in self.identities() if manifest["kind"] in HAVE_PODS)
+        return tuple(dict.fromkeys(names))
 
     def check_unique(self) -> None:
         """That no two manifests are of the same object. Raises: ConfigErrors."""

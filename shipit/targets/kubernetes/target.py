@@ -167,6 +167,9 @@ class KubernetesTarget:
     def urls(self, observed: KubernetesObserved) -> Sequence[str]:
         return ingress_urls(live.manifest for live in observed.objects.values() if live is not None)
 
+    def workloads(self) -> Sequence[str]:
+        return self._desired.workload_names()
+
     def describe(self, observed: KubernetesObserved) -> Status:
         units = tuple(unit for key, live in observed.objects.items() for unit in describe_object(key, live))
         return Status(self.name, self.place, "", units, tuple(self.urls(observed)))

@@ -1,0 +1,59 @@
+"""Names of what runs in a target, as users write them: TARGET/WORKLOAD."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from shipit.errors import UsageError
+from shipit.targets.base import has_workloads
+
+if TYPE_CHECKING:
+    from shipit.targets.base import HasWorkloads, Target
+
+
+class WorkloadName(NamedTuple):
+    """A target of deploy.yml, and one of its workloads; an empty `workload` names no particular one."""
+
+    target: str
+    workload: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.target}/{self.workload}" if self.workload else self.target
+
+
+def parse_workload(text: str) -> WorkloadName:
+    """The name in `TARGET` or `TARGET/WORKLOAD`. Raises: UsageError for an empty part."""
+    target, slash, workload = text.partition("/")
+    if not target or (slash and not workload):
+        raise UsageError(f"{text!r} should be TARGET or TARGET/WORKLOAD", hint="for example k8s/web")
+    return WorkloadName(target, workload)
+
+
+def workload_names(target: Target, verb: str) -> tuple[str, ...]:
+    """The workloads of a target. Raises: UsageError when its kind runs none, with `verb` as what was to be done."""
+    if not has_workloads(target):
+        raise UsageError(f"{verb} needs a target that runs something: {target.name} is a {target.kind.name}")
+    return tuple(_named(target))
+
+
+def find_workload(target: Target, workload: str, verb: str) -> str:
+    """The workload of a name; an empty name is the only one. Raises: UsageError that lists them, or names the nearest."""
+    names = workload_names(target, verb)
+    if workload in names:
+        return workload
+    if not workload and len(names) == 1:
+        return names[0]
+    written = [str(WorkloadName(target.name, name)) for name in names]
+    if not workload and names:
+        raise UsageError(f"{target.name} runs {len(names)} workloads", hint=f"name one: {', '.join(written)}")
+    if not names:
+        raise UsageError(f"{target.name} runs no workload")
+    near = difflib.get_close_matches(workload, names, n=1)
+    hint = f"did you mean {target.name}/{near[0]}?" if near else f"workloads there: {', '.join(written)}"
+    raise UsageError(f"{target.name} has no workload {workload!r}", hint=hint)
+
+
+def _named(target: HasWorkloads) -> Sequence[str]:
+    return target.workloads()
