@@ -83,6 +83,7 @@ def test_a_browser_that_can_not_be_started_is_said(shipit: Shipit, heroku: Herok
         ("javascript:alert(1)", False),
         ("--new-window", False),
         ("https://shop.example.com/\x1b[2J", False),
+        ("https://[x/", False),
         ("", False),
     ],
 )

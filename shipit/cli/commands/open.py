@@ -44,7 +44,14 @@ def run(options: TargetOptions) -> None:
 def web_urls(found: Sequence[Status]) -> list[str]:
     """The http and https URLs of targets, without duplicates. A server may have given them: others are never opened."""
     urls = dict.fromkeys(url for status in found for url in status.urls)
-    return [url for url in urls if urlsplit(url).scheme in ("http", "https") and url.isprintable()]
+    return [url for url in urls if _is_web_url(url)]
+
+
+def _is_web_url(url: str) -> bool:
+    try:
+        return urlsplit(url).scheme in ("http", "https") and url.isprintable()
+    except ValueError:
+        return False
 
 
 def _open(url: str) -> None:
