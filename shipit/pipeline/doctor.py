@@ -126,16 +126,21 @@ def _proxies(environment: ProcessEnvironment) -> Iterator[Finding]:
     seen = dict.fromkeys(proxy for scheme in ("https", "http") if (proxy := environment.proxy(scheme)))
     if not seen:
         yield Finding("ok", "proxy", "none")
+    hint = "correct HTTPS_PROXY, or unset it"
     for proxy in seen:
-        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
         try:
+            parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
             address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        except ValueError:
+            # The message of the error may quote a password.
+            yield Finding("failure", "proxy", "should be a URL with a host and a port", hint)
+            continue
+        try:
             with socket.create_connection(address, timeout=5):
                 pass
-        except (OSError, ValueError) as error:
+        except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            hint = "correct HTTPS_PROXY, or unset it"
-            yield Finding("failure", "proxy", f"{parts.hostname} does not answer: {reason}", hint)
+            yield Finding("failure", "proxy", f"{address[0]} does not answer: {reason}", hint)
             continue
         exempt = f", not for {environment.no_proxy}" if environment.no_proxy else ""
         yield Finding("ok", "proxy", f"{address[0]}:{address[1]}{exempt}")

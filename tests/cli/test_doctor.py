@@ -159,6 +159,15 @@ def test_a_proxy_that_does_not_answer(shipit: Shipit, registry: EmbeddedRegistry
     assert "FAILURE proxy" in done.stdout and "hint: correct HTTPS_PROXY, or unset it" in done.stdout
 
 
+@pytest.mark.parametrize("proxy", ["http://[::1", "http://user:canary", "http://user:canary@host:canary"])
+def test_a_proxy_that_is_no_url(shipit: Shipit, registry: EmbeddedRegistry, proxy: str) -> None:
+    shipit.env["HTTPS_PROXY"] = proxy
+    done = shipit.run("doctor")
+    assert done.returncode == 1 and "canary" not in done.stdout + done.stderr
+    assert "FAILURE proxy" in done.stdout and "should be a URL with a host and a port" in done.stdout
+    assert "hint: correct HTTPS_PROXY, or unset it" in done.stdout
+
+
 def test_a_tree_that_should_be_clean(shipit: Shipit, registry: EmbeddedRegistry) -> None:
     text = (shipit.folder / "deploy.yml").read_text()
     shipit.write(deploy__yml=f"{text}environments: {{production: {{inherit: true, require_clean: true}}}}\n")
