@@ -61,7 +61,7 @@ def main() -> int:
         if isinstance(runner, ContainerRunner):
             runner.close()
     _table(times)
-    _say(f"done in {time.monotonic() - started:.1f} s; nothing is left running, and the checkout is as it was")
+    _say(f"done in {time.monotonic() - started:.1f} s; it ran in a temporary folder, which is removed")
     return 0 if all(code == 0 for _, code, _, _ in times) else 1
 
 
