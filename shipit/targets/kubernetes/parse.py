@@ -13,6 +13,7 @@ from collections.abc import Collection
 from shipit.digest import Digest, parse_digest
 from shipit.http.fields import Field
 from shipit.targets.kubernetes.fields import parse_owned
+from shipit.targets.kubernetes.kubeconfig import check_namespace
 from shipit.targets.kubernetes.live import (
     Condition,
     Container,
@@ -27,6 +28,7 @@ from shipit.targets.kubernetes.live import (
 )
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
+_CONTAINER = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z", re.ASCII)
 _WORKLOADS = {
     ("apps", "Deployment"), ("apps", "StatefulSet"), ("apps", "DaemonSet"), ("apps", "ReplicaSet"), ("batch", "Job"), ("", "Pod"),
@@ -52,7 +54,7 @@ def parse_meta(part: Field) -> Meta:
     name = part["name"].required()
     return Meta(
         name=name,
-        namespace=part["namespace"].text(),
+        namespace=check_namespace(part["namespace"]),
         uid=part["uid"].text(),
         version=part["resourceVersion"].text(),
         generation=part["generation"].whole(),
@@ -143,7 +145,8 @@ def _conditions(part: Field) -> tuple[Condition, ...]:
 
 def _container(part: Field, sidecars: Collection[str] | None = None) -> Container:
     """A container by its status. `sidecars` are the names of those among the init containers; None for other containers."""
-    state, waiting, name = part["state"], part["state"]["waiting"], part["name"].required()
+    state, waiting = part["state"], part["state"]["waiting"]
+    name = part["name"].matching(_CONTAINER, "the name of a container")
     return Container(
         name=name,
         restarts=part["restartCount"].whole(),
