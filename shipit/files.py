@@ -1,4 +1,4 @@
-"""Reads whole files: regular files only, with a size limit and a time limit. Imports errors only."""
+"""Reads whole files: regular files only, with a size limit and a time limit. Writes them whole. Imports errors only."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ FILE_TIMEOUT_S, STREAM_TIMEOUT_S = 10.0, 60.0
 _CHUNK = 256 * KIB
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _KINDS = (
     (stat.S_ISFIFO, "it is a pipe"),
     (stat.S_ISSOCK, "it is a socket"),
@@ -123,6 +124,28 @@ def read_stream(
             os.close(handle)
     except (OSError, ValueError) as error:
         raise unreadable(shown, error) from None
+
+
+def write_file(path: Path, data: bytes, *, mode: int | None = None, replaces: bool = True) -> None:
+    """Write a file atomically: who reads it finds what was there before, or all of `data`.
+
+    The file is written beside it, under a name that nobody can guess or has put a link at. A link at `path` is replaced,
+    not followed. `mode` are its permissions; None means those that the umask leaves.
+    Raises: FileExistsError where `replaces` is False and something is there; OSError.
+    """
+    beside = path.with_name(f".shipit-{os.urandom(8).hex()}")
+    handle = os.open(beside, _NEW_FLAGS, 0o666 if mode is None else 0o600)
+    try:
+        with os.fdopen(handle, "wb") as draft:
+            draft.write(data)
+            if mode is not None:
+                os.fchmod(draft.fileno(), mode)
+        if replaces:
+            beside.replace(path)
+        else:
+            os.link(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def is_quotable(path: str | Path) -> bool:

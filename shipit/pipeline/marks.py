@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
 import threading
+from contextlib import suppress
 from pathlib import Path
 
-from shipit.files import Unreadable, read_file
+from shipit.files import Unreadable, read_file, write_file
 from shipit.release import Place
 
 _KEY_BYTES = 32
@@ -48,17 +48,9 @@ def _kept_key(file: Path) -> bytes | None:
         return key
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        own = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
-        descriptor = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as out:
-            out.write(secrets.token_bytes(_KEY_BYTES))
-        try:
-            # Of two runs that begin at once, both take the key that was there first.
-            os.link(own, file)
-        except FileExistsError:
-            pass
-        finally:
-            own.unlink()
+        # Of two runs that begin at once, both take the key that was there first.
+        with suppress(FileExistsError):
+            write_file(file, secrets.token_bytes(_KEY_BYTES), mode=0o600, replaces=False)
     except OSError:
         return None
     return _read_key(file)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ from shipit.docker.config_file import docker_config_from, host_key, is_key_of
 from shipit.docker.credential_helper import call_helper
 from shipit.errors import UsageError
 from shipit.events import Emit
-from shipit.files import Missing, Unreadable, read_file
+from shipit.files import Missing, Unreadable, read_text, write_file
 from shipit.http.transport import Transport
 from shipit.json_text import parse_json
 from shipit.process import ProgramFailed
@@ -91,7 +89,7 @@ def _helper(config: dict[str, Any], host: str) -> str:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        config = parse_json(read_file(file).decode())
+        config = parse_json(read_text(file))
     except Missing:
         return {}
     except (Unreadable, ValueError) as error:
@@ -107,11 +105,7 @@ def _write(file: Path, config: dict[str, Any]) -> None:
     target = file.resolve()
     try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".config-")
-        with os.fdopen(handle, "w") as draft:
-            json.dump(config, draft, indent="\t")
-            draft.write("\n")
-        Path(name).replace(target)
+        write_file(target, (json.dumps(config, indent="\t") + "\n").encode(), mode=0o600)
     except OSError as error:
         raise UsageError(f"can't be written: {error.strerror}", where=str(file)) from None
 

@@ -186,6 +186,19 @@ def test_nothing_is_overwritten(new: Shipit, name: str) -> None:
     assert (new.folder / name).read_text() == "mine\n" and not (new.folder / "Dockerfile").exists()
 
 
+def test_a_link_of_the_project_leads_no_file_out_of_it(new: Shipit) -> None:
+    outside = new.folder.parent / "outside"
+    outside.write_text("mine\n")
+    put(new, {"package.json": "{}"})
+    for name in ("deploy.yml", "Dockerfile", ".dockerignore"):
+        (new.folder / f".{name}.shipit").symlink_to(outside)
+    done = new.run("init", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert outside.read_text() == "mine\n"
+    assert (new.folder / "deploy.yml").read_text().startswith(HEAD) and not (new.folder / "deploy.yml").is_symlink()
+    assert not list(new.folder.glob(".shipit-*")), "nothing is left beside it"
+
+
 def test_nobody_there_to_ask(new: Shipit) -> None:
     done = new.run("init")
     assert (done.returncode, done.stderr) == (

@@ -133,6 +133,17 @@ def test_fix_mends_the_file_and_nothing_else_of_it(shipit: Shipit, ends: str, ma
     assert (again.returncode, again.stderr) == (0, "")
 
 
+def test_fix_follows_no_link_that_is_put_beside_the_file(shipit: Shipit) -> None:
+    outside = shipit.folder.parent / "outside"
+    outside.write_text("mine\n")
+    shipit.write(deploy__yml=OLD, Dockerfile="FROM scratch\n")
+    (shipit.folder / ".deploy.yml.shipit").symlink_to(outside)
+    done = shipit.run("validate", "--fix")
+    assert done.returncode == 0, done.stderr
+    assert (outside.read_text(), (shipit.folder / "deploy.yml").read_text()) == ("mine\n", NEW)
+    assert not list(shipit.folder.glob(".shipit-*")), "nothing is left beside it"
+
+
 def test_fix_mends_included_files_too(shipit: Shipit) -> None:
     shipit.write(
         deploy__yml=f"include: base.yml\n{HEAD}",

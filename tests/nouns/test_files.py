@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from shipit.files import Missing, Unreadable, is_within, open_within, read_file, read_stream, read_text
+from shipit.files import Missing, Unreadable, is_within, open_within, read_file, read_stream, read_text, write_file
 
 
 def a_pipe(folder: Path) -> Path:
@@ -163,3 +164,37 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
         with pytest.raises(Missing):
             read_file(tmp_path / "a/c/file", within=tmp_path)
     assert len(list(Path("/dev/fd").iterdir())) == before
+
+
+@pytest.mark.parametrize(("mode", "written"), [(None, 0o640), (0o600, 0o600), (0o664, 0o664)])
+def test_a_file_is_written_with_its_mode_or_the_one_that_the_umask_leaves(
+    tmp_path: Path, mode: int | None, written: int
+) -> None:
+    before = os.umask(0o027)
+    try:
+        write_file(tmp_path / "file", b"new", mode=mode)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").read_bytes() == b"new"
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == written
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+def test_a_link_is_replaced_and_its_file_is_not_written(tmp_path: Path) -> None:
+    (tmp_path / "other").write_bytes(b"old")
+    (tmp_path / "link").symlink_to(tmp_path / "other")
+    write_file(tmp_path / "link", b"new")
+    assert not (tmp_path / "link").is_symlink() and (tmp_path / "link").read_bytes() == b"new"
+    assert (tmp_path / "other").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("target", [None, "nothing"])
+def test_what_is_there_is_not_overwritten(tmp_path: Path, target: str | None) -> None:
+    file = tmp_path / "file"
+    if target:
+        file.symlink_to(tmp_path / target)
+    else:
+        file.write_bytes(b"old")
+    with pytest.raises(FileExistsError):
+        write_file(file, b"new", replaces=False)
+    assert list(tmp_path.iterdir()) == [file], "nothing is left beside it"

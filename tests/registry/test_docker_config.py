@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import resource
+import stat
 import time
 from pathlib import Path
 from typing import Any
@@ -228,3 +230,27 @@ def test_login_refuses_to_change_an_invalid_file(tmp_path: Path, content: bytes)
     with pytest.raises(UsageError, match=r"config\.json"):
         store_login(HOST, Credentials("me", "new-word"), environment(tmp_path))
     assert file.read_bytes() == content
+
+
+def test_a_login_that_can_not_be_written_leaves_no_part_of_it(tmp_path: Path) -> None:
+    before = {"auths": {HOST: GOOD}}
+    file = config(tmp_path, before)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # As on a full disk: the write fails after its first bytes.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))
+    try:
+        with pytest.raises(UsageError, match="can't be written: File too large"):
+            store_login(HOST, Credentials("me", "new-word" * 20), environment(tmp_path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(file.parent.iterdir()) == [file] and json.loads(file.read_text()) == before
+
+
+def test_a_login_is_for_its_owner_only_and_follows_a_link(tmp_path: Path) -> None:
+    file = config(tmp_path, {"auths": {}})
+    kept = file.rename(tmp_path / "kept.json")
+    kept.chmod(0o644)
+    file.symlink_to(kept)
+    store_login(HOST, Credentials("me", "new-word"), environment(tmp_path))
+    assert file.is_symlink() and json.loads(kept.read_text())["auths"][HOST] == auth(b"me:new-word")
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600

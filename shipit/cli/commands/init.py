@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 import sys
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ from shipit.drafts.kind import NONE, Choice, Question
 from shipit.drafts.reading import read_text
 from shipit.drafts.values import slug
 from shipit.errors import ShipitError, UsageError
+from shipit.files import write_file
 from shipit.reference import parse_reference
 from shipit.setup.dockerfiles import PORTS, dockerfile_for, ignore_file
 from shipit.setup.draft import Answers, render_draft
@@ -70,16 +70,12 @@ def _with_dockerfile(found: ProjectFacts) -> ProjectFacts:
 
 def _write(path: Path, text: str) -> None:
     """Create a file atomically. Raises: UsageError if it exists or can't be written."""
-    beside = path.with_name(f".{path.name}.shipit")
     try:
-        beside.write_text(text, encoding="utf-8")
-        os.link(beside, path)
+        write_file(path, text.encode(), replaces=False)
     except FileExistsError:
         raise UsageError("exists already and is not overwritten", where=path.name) from None
     except OSError as error:
         raise UsageError(f"can't be written: {error.strerror}", where=path.name) from None
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _check(root: Path, environment: ProcessEnvironment, *, has_todo: bool) -> None:

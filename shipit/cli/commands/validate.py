@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,8 +22,8 @@ from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.config.written import environments_of, read_written
 from shipit.errors import ConfigError, ConfigErrors, ShipitError, UsageError
-from shipit.files import read_file
-from shipit.printable import printable_line
+from shipit.files import read_file, write_file
+from shipit.printable import counted, printable_line
 from shipit.targets.kinds import KindModels
 
 HELP = """Checks the file under every environment; with -e, under that one only. Every error is shown at once, with file,
@@ -119,7 +120,7 @@ def _print_outcome(file: DeployFile, projects: dict[str | None, Project], enviro
     first = next(iter(projects.values()))
     names = [name for name in projects if name]
     checked = f", environments {', '.join(names)}" if names and not environment else ""
-    counts = f"{_count(len(first.images), 'image')}, {_count(len(first.targets), 'target')}"
+    counts = f"{counted(len(first.images), 'image')}, {counted(len(first.targets), 'target')}"
     result(f"{printable_line(file.shown)} is valid: {counts}{checked}")
 
 
@@ -157,14 +158,4 @@ def _rewrite(path: Path, edits: Sequence[Edit]) -> None:
     mark = b"\xef\xbb\xbf" if data.startswith(b"\xef\xbb\xbf") else b""
     text = apply_edits(data.removeprefix(mark).decode(), edits)
     target = path.resolve()
-    beside = target.with_name(f".{target.name}.shipit")
-    try:
-        beside.write_bytes(mark + text.encode())
-        beside.chmod(target.stat().st_mode)
-        beside.replace(target)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    write_file(target, mark + text.encode(), mode=stat.S_IMODE(target.stat().st_mode))

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from shipit.files import write_file
+
 
 @dataclass
 class InMemoryPlace:
@@ -34,9 +36,7 @@ def kept_in(file: Path) -> Iterator[InMemoryPlace]:
     before = asdict(place)
     yield place
     if asdict(place) != before:
-        beside = file.with_name(f".{file.name}.shipit")
-        beside.write_text(json.dumps(asdict(place)))
-        beside.replace(file)
+        write_file(file, json.dumps(asdict(place)).encode())
 
 
 @dataclass(frozen=True)
