@@ -29,7 +29,7 @@ def parse_token(answer: Answer) -> tuple[str, float]:
         raise RemoteError("the answer should hold a token", where=answer.request.shown)
     lifetime_s = body.get("expires_in")
     is_number = isinstance(lifetime_s, int | float) and not isinstance(lifetime_s, bool) and lifetime_s > 0
-    return found, min(float(lifetime_s), LONGEST_LIFETIME_S) if is_number else LEAST_LIFETIME_S
+    return found, float(min(lifetime_s, LONGEST_LIFETIME_S)) if is_number else LEAST_LIFETIME_S
 
 
 def parse_granted(token: str) -> frozenset[str] | None:
