@@ -14,7 +14,9 @@ from shipit.printable import printable_text
 from shipit.report.text import error_lines
 
 Severity = Literal["error", "warning"]
-_PLACE = re.compile(r"(?P<file>[^:]+(?:/|\.|Dockerfile)[^:]*|Dockerfile):(?P<line>[0-9]+)(?::(?P<column>[0-9]+))?")
+_PLACE = re.compile(
+    r"(?P<file>[^:]+(?:/|\.|Dockerfile)[^:]*|Dockerfile):(?P<line>[0-9]{1,9})(?::(?P<column>[0-9]{1,9}))?"
+)
 
 
 def each_of(error: ShipitError) -> tuple[ShipitError, ...]:

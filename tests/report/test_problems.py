@@ -92,6 +92,13 @@ def test_an_error_as_data_has_the_place_that_its_text_names(error: ShipitError, 
     assert problem_of(error, "warning").severity == "warning"
 
 
+@pytest.mark.parametrize("place", ["Dockerfile:{}", "Dockerfile:3:{}"])
+@pytest.mark.parametrize("digits", [10, 5000])
+def test_a_place_with_too_many_digits_is_text(place: str, digits: int) -> None:
+    problem = problem_of(BuildError("odd", where=place.format("9" * digits)), "error")
+    assert (problem.file, problem.line, problem.column) == (None, None, None)
+
+
 def test_several_mistakes_are_one_problem_each_in_the_order_of_the_file() -> None:
     both = ConfigErrors([PORT, APP])
     assert each_of(both) == (APP, PORT)

@@ -12,9 +12,9 @@ from shipit.image.missing_source import MissingSource
 _LAST_LINES = 15
 _NUMBERED = re.compile(r"\[(?:\S+/\S+ )?(?:(\S+) +)?(\d{1,9})/(\d{1,9})\] (.*)", re.DOTALL)
 _CLASSIC = re.compile(r"Step (\d{1,9})/\d+ : (.*)", re.DOTALL)
-_EXIT = re.compile(r"exit code: (\d+)|returned a non-zero code: (\d+)")
+_EXIT = re.compile(r"exit code: (\d{1,9})(?!\d)|returned a non-zero code: (\d{1,9})(?!\d)")
 _MISSING = re.compile(r'"/?([^"]*)":? not found')
-_LINE = re.compile(r"(?:on )?line (\d+)")
+_LINE = re.compile(r"(?:on )?line (\d{1,9})(?!\d)")
 # Instructions that BuildKit counts as steps; WORKDIR is one.
 _STEPS = ("ADD", "COPY", "RUN", "WORKDIR")
 

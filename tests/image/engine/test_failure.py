@@ -7,6 +7,7 @@ import pytest
 from shipit.image.dockerfile.parse import parse_dockerfile
 from shipit.image.engine.failure import explain_failure, find_instruction
 from shipit.image.engine.progress import Progress, read_plain, read_row
+from shipit.report.problems import problem_of
 
 DOCKERFILE = parse_dockerfile(
     b"""FROM alpine AS build
@@ -122,3 +123,15 @@ def test_the_classic_builder_fails_at_its_last_step() -> None:
 def test_a_build_without_a_message_fails_in_the_dockerfile() -> None:
     error = explain_failure(failed(), DOCKERFILE)
     assert (error.where, error.what) == ("Dockerfile", "the engine ended without an image")
+
+
+@pytest.mark.parametrize("digits", [10, 5000])
+def test_a_line_or_exit_code_of_too_many_digits_is_text(digits: int) -> None:
+    number = "9" * digits
+    error = explain_failure(failed(f"ERROR: failed to solve: parse error on line {number}: odd"), DOCKERFILE)
+    assert (error.where, error.what) == ("Dockerfile", f"parse error on line {number}: odd")
+    assert problem_of(error, "error").line is None
+    progress = failed("#9 [stage-1 3/3] RUN test -f /srv/index.html", f"#9 ERROR: no success: exit code: {number}")
+    error = explain_failure(progress, DOCKERFILE)
+    assert (error.where, error.what) == ("Dockerfile:9", f"no success: exit code: {number}")
+    assert problem_of(error, "error").line == 9
