@@ -6,12 +6,12 @@ Source: docs.docker.com/engine/manage-resources/contexts; docs.docker.com/refere
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from shipit.files import Missing, Unreadable, read_file
+from shipit.json_text import parse_json
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
 
@@ -88,24 +88,24 @@ def _tls_from_folder(folder: Path, *, verify: bool) -> Tls:
 
 def _current_context(folder: Path, warn: Callable[[str], None]) -> str:
     try:
-        config = json.loads(read_file(folder / "config.json"))
+        config = parse_json(read_file(folder / "config.json"))
     except Missing:
         return ""
-    except (Unreadable, ValueError, RecursionError):
+    except (Unreadable, ValueError):
         warn(f"{folder / 'config.json'} can't be read, so its current context is ignored")
         return ""
     return str(config.get("currentContext") or "") if isinstance(config, dict) else ""
 
 
 def _context_address(folder: Path, name: str, origin: str) -> EngineAddress:
-    key = hashlib.sha256(name.encode()).hexdigest()
+    key = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
     file = folder / "contexts/meta" / key / "meta.json"
     try:
-        endpoint: Any = json.loads(read_file(file))["Endpoints"]["docker"]
+        endpoint: Any = parse_json(read_file(file))["Endpoints"]["docker"]
         host = str(endpoint["Host"])
     except Missing:
         return EngineAddress(f"context {name}", origin, problem=f"there is no docker context {name!r}")
-    except (Unreadable, ValueError, RecursionError, KeyError, TypeError):
+    except (Unreadable, ValueError, KeyError, TypeError):
         return EngineAddress(f"context {name}", origin, problem=f"{file} can't be read")
     tls = None
     if _is_tcp(host):

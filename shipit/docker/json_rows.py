@@ -5,9 +5,10 @@ Source: Docker Engine API, POST /build and POST /images/create.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+from shipit.json_text import parse_json
 
 # In bytes. A row holds one piece of output or one state; engines send no longer ones, and those are skipped.
 LONGEST_ROW = 16 * 1024 * 1024
@@ -30,7 +31,7 @@ def json_rows(pieces: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
 
 def _row(line: bytes) -> Mapping[str, Any] | None:
     try:
-        row = json.loads(line) if line.strip() else None
-    except (ValueError, RecursionError):
+        row = parse_json(line) if line.strip() else None
+    except ValueError:
         return None
     return row if isinstance(row, dict) else None

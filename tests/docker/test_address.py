@@ -63,6 +63,11 @@ def test_a_socket_of_docker_desktop_is_found(tmp_path: Path) -> None:
         assert find(tmp_path) == EngineAddress(f"unix://{socket}")
 
 
+def test_a_context_whose_name_can_not_be_encoded_is_missing(tmp_path: Path) -> None:
+    use_context(tmp_path, "\ud800")
+    assert find(tmp_path).problem == "there is no docker context '\\ud800'"
+
+
 def test_a_missing_context_is_a_problem(tmp_path: Path) -> None:
     use_context(tmp_path, "gone")
     assert find(tmp_path).problem == "there is no docker context 'gone'"

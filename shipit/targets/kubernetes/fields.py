@@ -6,11 +6,11 @@ by its keys, `v:` a value of a set, `i:` an item by its place, `.` the thing its
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from shipit.http.fields import Field
+from shipit.json_text import parse_json
 
 # A path to a value: keys of maps, and items of lists by their place.
 FieldPath = Sequence[str | int]
@@ -84,6 +84,6 @@ def parse_owned(part: Field) -> Owned:
 
 def _json(text: str, part: Field) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parse_json(text)
+    except ValueError:
         raise part.wrong("should be named by JSON") from None
