@@ -11,18 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from shipit.files import Missing, Unreadable, read_file
+from shipit.http.tls import Tls
 from shipit.json_text import parse_json
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
-
-
-class Tls(NamedTuple):
-    """Paths of PEM files for TLS with an engine, empty when missing. `verify`: check the engine's certificate."""
-
-    ca: str = ""
-    certificate: str = ""
-    key: str = ""
-    verify: bool = True
 
 
 class EngineAddress(NamedTuple):
@@ -77,13 +69,13 @@ def _tls_from_variables(variables: Mapping[str, str], home: Path) -> Tls | None:
     is_verified, folder = variables.get("DOCKER_TLS_VERIFY"), variables.get("DOCKER_CERT_PATH")
     if not is_verified and not folder:
         return None
-    return _tls_from_folder(Path(folder or docker_folder(variables, home)), verify=bool(is_verified))
+    return _tls_from_folder(Path(folder or docker_folder(variables, home)), is_verified=bool(is_verified))
 
 
-def _tls_from_folder(folder: Path, *, verify: bool) -> Tls:
-    files = [str(file) if (file := folder / name).is_file() else "" for name in ("ca.pem", "cert.pem", "key.pem")]
-    ca, certificate, key = files
-    return Tls(ca, certificate, key, verify)
+def _tls_from_folder(folder: Path, *, is_verified: bool) -> Tls:
+    files = [str(file) if (file := folder / name).is_file() else None for name in ("ca.pem", "cert.pem", "key.pem")]
+    ca_file, cert_file, key_file = files
+    return Tls(ca_file, cert_file, key_file, is_verified=is_verified)
 
 
 def _current_context(folder: Path, warn: Callable[[str], None]) -> str:
@@ -110,6 +102,6 @@ def _context_address(folder: Path, name: str, origin: str) -> EngineAddress:
     tls = None
     if _is_tcp(host):
         files = folder / "contexts/tls" / key / "docker"
-        verify = not endpoint.get("SkipTLSVerify")
-        tls = _tls_from_folder(files, verify=verify) if files.is_dir() or not verify else None
+        is_verified = not endpoint.get("SkipTLSVerify")
+        tls = _tls_from_folder(files, is_verified=is_verified) if files.is_dir() or not is_verified else None
     return EngineAddress(host, f"context {name}", tls)

@@ -13,19 +13,20 @@ from contextlib import contextmanager
 from typing import IO, Any, NamedTuple
 
 from shipit.digest import Digest, parse_digest
-from shipit.docker.address import EngineAddress, Tls
+from shipit.docker.address import EngineAddress
 from shipit.docker.buildx import buildx_version, chosen_builder
 from shipit.docker.json_rows import json_rows
 from shipit.docker.tunnel import Tunnel
-from shipit.errors import BuildError
+from shipit.docker.version import EngineVersion, parse_version
+from shipit.errors import BuildError, RemoteError
+from shipit.http.tls import Tls
+from shipit.json_text import parse_json
 from shipit.platforms import Platform, normal_platform, this_platform
 from shipit.reference import ImageRef
 
 _BLOCK = 1024 * 1024
 _PIECE = 64 * 1024
 _CONNECT_TIMEOUT_S = 10
-# The first API version with BuildKit in POST /build.
-_BUILDKIT_SINCE = (1, 39)
 
 
 class EngineImage(NamedTuple):
@@ -59,7 +60,7 @@ class Engine:
         self.variables = dict(variables)
         self.unreachable_reason = ""
         self._api: Any = None
-        self._version: Mapping[str, Any] = {}
+        self._version = EngineVersion()
         self._tunnel: Tunnel | None = None
         self._buildx: str | None = None
         self._chosen: str | None = None
@@ -96,10 +97,16 @@ class Engine:
             tls: Any = _tls_config(self.address.tls) if self.address.tls else False
             api: Any = docker.APIClient(base_url=host, version="1.30", timeout=_CONNECT_TIMEOUT_S, tls=tls)
             api.trust_env = False
-            self._version = api.version(api_version=False)
-            api._version = str(self._version["ApiVersion"])
+            answer = api._get(api._url("/version", versioned_api=False))
+            if answer.status_code != 200:
+                raise RemoteError(f"it answered with status {answer.status_code}", where="GET /version")
+            self._version = parse_version(parse_json(answer.content), "GET /version")
+            api._version = self._version.api
             api.timeout = None
-        except (docker.errors.DockerException, requests.RequestException, OSError, ValueError, KeyError) as error:
+        except RemoteError as error:
+            self.unreachable_reason = error.what
+            return None
+        except (docker.errors.DockerException, requests.RequestException, OSError, ValueError) as error:
             self.unreachable_reason = (self._tunnel.last_error if self._tunnel else "") or _root_cause(error)
             return None
         return api
@@ -112,22 +119,20 @@ class Engine:
             probe.settimeout(2)
             try:
                 probe.connect(host.removeprefix("unix://"))
-            except OSError as error:
-                self.unreachable_reason = (error.strerror or str(error)).lower()
+            except (OSError, ValueError) as error:
+                self.unreachable_reason = _root_cause(error).lower()
                 return False
         return True
 
     @property
     def title(self) -> str:
         """Product and version, such as `Engine 20.10.24`; shown to people and used as a cache key."""
-        parts = self._version.get("Components") or [{}]
-        return f"{parts[0].get('Name', 'Engine')} {self._version.get('Version', '')}".strip()
+        return self._version.title
 
     @property
     def has_buildkit(self) -> bool:
         """Whether POST /build?version=2 should work, by product and API version."""
-        number = tuple(int(part) for part in str(self._version.get("ApiVersion", "0")).split(".") if part.isdigit())
-        return number >= _BUILDKIT_SINCE and "podman" not in self.title.lower()
+        return self._version.has_buildkit
 
     @property
     def buildx(self) -> str | None:
@@ -146,10 +151,7 @@ class Engine:
     @property
     def platform(self) -> str:
         """The platform that the engine runs on, such as `linux/amd64`."""
-        try:
-            return str(normal_platform(str(self._version["Os"]), str(self._version["Arch"])))
-        except KeyError:
-            return this_platform()
+        return self._version.platform or this_platform()
 
     def build(self, parameters: Mapping[str, str], body: IO[bytes], where: str) -> Iterator[Mapping[str, Any]]:
         """The JSON rows of the answer to POST /build; errors inside of a row are left to the caller.
@@ -226,8 +228,8 @@ class Engine:
 def _tls_config(tls: Tls) -> Any:
     import docker
 
-    pair = (tls.certificate, tls.key) if tls.certificate and tls.key else None
-    return docker.tls.TLSConfig(client_cert=pair, ca_cert=tls.ca or None, verify=tls.verify)
+    pair = (tls.cert_file, tls.key_file) if tls.cert_file and tls.key_file else None
+    return docker.tls.TLSConfig(client_cert=pair, ca_cert=tls.ca_file, verify=tls.is_verified)
 
 
 def _auth_header(host: str, login: tuple[str, str, str]) -> str:
@@ -250,7 +252,7 @@ def _message(answer: Any) -> str:
 def _root_cause(error: BaseException) -> str:
     """The message of the innermost error in a chain: that of the operating system, of TLS or of the engine."""
     cause = error
-    while (nested := cause.__cause__ or cause.__context__) is not None:
+    while (nested := cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)) is not None:
         cause = nested
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror.lower()

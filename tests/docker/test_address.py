@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from shipit.docker.address import EngineAddress, Tls, docker_folder, find_engine
+from shipit.docker.address import EngineAddress, docker_folder, find_engine
+from shipit.http.tls import Tls
 
 
 def find(home: Path, **variables: str) -> EngineAddress:
@@ -86,7 +87,7 @@ def test_tls_files_of_a_context_are_used_over_tcp(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     for name in ("ca.pem", "cert.pem", "key.pem"):
         (folder / name).touch()
-    wanted = Tls(f"{folder}/ca.pem", f"{folder}/cert.pem", f"{folder}/key.pem", verify=True)
+    wanted = Tls(f"{folder}/ca.pem", f"{folder}/cert.pem", f"{folder}/key.pem", is_verified=True)
     assert find(tmp_path, DOCKER_CONTEXT="prod").tls == wanted
 
 
@@ -94,15 +95,15 @@ def test_a_context_without_tls_files_has_no_tls(tmp_path: Path) -> None:
     write_context(tmp_path, "prod", Host="tcp://prod:2375")
     write_context(tmp_path, "unverified", Host="tcp://prod:2376", SkipTLSVerify=True)
     assert find(tmp_path, DOCKER_CONTEXT="prod").tls is None
-    assert find(tmp_path, DOCKER_CONTEXT="unverified").tls == Tls(verify=False)
+    assert find(tmp_path, DOCKER_CONTEXT="unverified").tls == Tls(is_verified=False)
 
 
 @pytest.mark.parametrize(
     ("variables", "tls"),
     [
         ({}, None),
-        ({"DOCKER_TLS_VERIFY": "1"}, Tls(ca="{certs}/ca.pem", verify=True)),
-        ({"DOCKER_CERT_PATH": "{certs}"}, Tls(ca="{certs}/ca.pem", verify=False)),
+        ({"DOCKER_TLS_VERIFY": "1"}, Tls("{certs}/ca.pem", is_verified=True)),
+        ({"DOCKER_CERT_PATH": "{certs}"}, Tls("{certs}/ca.pem", is_verified=False)),
     ],
 )
 def test_tls_variables_apply_to_docker_host(tmp_path: Path, variables: dict[str, str], tls: Tls | None) -> None:
@@ -110,7 +111,7 @@ def test_tls_variables_apply_to_docker_host(tmp_path: Path, variables: dict[str,
     certs.mkdir()
     (certs / "ca.pem").touch()
     variables = {key: value.format(certs=certs) for key, value in variables.items()}
-    wanted = tls._replace(ca=tls.ca.format(certs=certs)) if tls else None
+    wanted = tls._replace(ca_file=str(tls.ca_file).format(certs=certs)) if tls else None
     assert find(tmp_path, DOCKER_HOST="tcp://host:2376", **variables).tls == wanted
     assert find(tmp_path, DOCKER_HOST="unix:///x.sock", **variables).tls is None
 

@@ -115,6 +115,10 @@ def test_buildkit_depends_on_version_and_product(server: Server, version: Any, h
         ),
         (EngineAddress("http//x"), "it should be a unix://, tcp:// or ssh:// address"),
         (EngineAddress("unix:///nowhere.sock"), "no such file or directory"),
+        (
+            EngineAddress("unix:///\ud800"),
+            "'utf-8' codec can't encode character '\\ud800' in position 1: surrogates not allowed",
+        ),
         (EngineAddress("tcp://127.0.0.1:1"), "connection refused"),
     ],
 )
@@ -128,6 +132,30 @@ def test_another_server_is_not_reachable(server: Server, answer: tuple[int, byte
     server.answers["GET /version"] = answer
     engine = Engine(EngineAddress(f"unix://{server.server_address}"), {"PATH": ""})
     assert not engine.is_reachable() and engine.unreachable_reason
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"[]", "the answer should be a map, not a list"),
+        (b"{}", "ApiVersion should be there"),
+        (b'{"ApiVersion": 1.41}', "ApiVersion should be text, not a floating-point number"),
+        ('{"ApiVersion": "1.4²"}'.encode(), "ApiVersion should be a version such as 1.45, not other text"),
+        (b'{"ApiVersion": "1.41/../x"}', "ApiVersion should be a version such as 1.45, not other text"),
+        (b'{"ApiVersion": "1.41", "Components": {}}', "Components should be a list, not a map"),
+        (b'{"ApiVersion": "1.41", "Components": ["x"]}', "Components[0] should be a map, not text"),
+        (b'{"ApiVersion": "1.41", "Components": [{"Name": 1}]}', "Components[0].Name should be text, not a number"),
+        (b'{"ApiVersion": "1.41", "Version": []}', "Version should be text, not a list"),
+        (b'{"ApiVersion": "1.41", "Os": "linux", "Arch": {}}', "Arch should be text, not a map"),
+        (b"[" * 9999, "JSON is nested too deep"),
+    ],
+)
+def test_an_answer_that_no_engine_gives_is_the_reason_that_it_is_not_reachable(
+    server: Server, body: bytes, reason: str
+) -> None:
+    server.answers["GET /version"] = (200, body)
+    engine = Engine(EngineAddress(f"unix://{server.server_address}"), {"PATH": ""})
+    assert not engine.is_reachable() and engine.unreachable_reason == reason
 
 
 def test_images_are_inspected(server: Server, engine: Engine) -> None:
