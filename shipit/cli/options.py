@@ -166,9 +166,7 @@ def with_option_groups(function: Callable[..., None]) -> Callable[..., None]:
 def _fields_as_parameters(group: Any) -> list[inspect.Parameter]:
     """The most specific first: those of the class itself before those of its bases."""
     hints = get_type_hints(group, include_extras=True)
-    depth = {
-        name: at for at, base in enumerate(reversed(group.__mro__)) for name in vars(base).get("__annotations__", ())
-    }
+    depth = {name: at for at, base in enumerate(reversed(group.__mro__)) for name in inspect.get_annotations(base)}
     return [
         inspect.Parameter(
             field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
