@@ -34,6 +34,7 @@ class Reader:
         self._expand = expand
         self.texts = Texts()
         self.paths: dict[str, Path] = {}
+        self._trees: dict[Path, Mapping_] = {}
 
     def read(self, file: DeployFile, name: str) -> Mapping_:
         """The tree of a file and of all that it includes.
@@ -84,6 +85,8 @@ class Reader:
         if resolved in above:
             names = " -> ".join(file.name for file in (*above[above.index(resolved) :], resolved))
             raise _problem(source, item.at, f"circular include: {names}", "remove one of them")
+        if resolved in self._trees:
+            return self._trees[resolved]
         if len(self.texts) >= MAX_FILES:
             raise _problem(source, item.at, f"at most {MAX_FILES} files can be included")
         try:
@@ -94,7 +97,9 @@ class Reader:
             what = f"there is no file {item.text}" if is_missing else f"{item.text} can't be read: {error.reason}"
             raise _problem(source, item.at, what, hint) from None
         name = relative_name(resolved, self._cwd)
-        return self._tree(resolved, name, text, (*above, resolved), is_ours=is_quotable(resolved))
+        tree = self._tree(resolved, name, text, (*above, resolved), is_ours=is_quotable(resolved))
+        self._trees[resolved] = tree
+        return tree
 
 
 def _is_deploy_file(tree: Value) -> bool:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from shipit.config.document import plain_data
+from shipit.config.find import DeployFile
+from shipit.config.include import Reader
 from shipit.config.load import load_project
 from shipit.config.project import Project
 from shipit.config.resolved import render_resolved
@@ -43,6 +46,23 @@ def test_a_file_lays_itself_over_what_it_includes(tmp_path: Path) -> None:
     assert project.env == {"A": "later", "B": "mine"}
     workload = k8s(project).workloads[""]
     assert (k8s(project).namespace, workload.port, workload.replicas) == ("base", 3000, 2)
+
+
+def test_files_that_include_the_next_one_twice_are_read_once_each(tmp_path: Path) -> None:
+    """Read again at each place, thirty of them would be read a thousand million times."""
+    for number in range(30):
+        text = f"include: [{number + 1}.yml, {number + 1}.yml]\nenv: {{A{number}: x}}\n"
+        (tmp_path / f"{number}.yml").write_text(text)
+    (tmp_path / "30.yml").write_text("env: {A30: x}\n")
+    expanded: list[str] = []
+
+    def expand(name: str) -> str:
+        expanded.append(name)
+        assert len(expanded) <= 60, "each file names two"
+        return name
+
+    tree = Reader(environment(tmp_path), None, expand).read(DeployFile(tmp_path / "0.yml"), "0.yml")
+    assert set(plain_data(tree)["env"]) == {f"A{number}" for number in range(31)} and len(expanded) == 60
 
 
 def test_an_include_may_depend_on_the_environment(tmp_path: Path) -> None:
