@@ -10,12 +10,13 @@ from typing import Any
 import yaml
 
 from shipit.config.yaml_text import check_bounds, load_documents
+from shipit.drafts.files import Build
 from shipit.drafts.values import as_map
-from shipit.files import Unreadable, read_file
+from shipit.files import Unreadable, is_within, read_file
 
 MAX_BYTES = 1024 * 1024
 # The most values of a file, aliases counted.
-_MOST_KEYS = 100_000
+_MOST_VALUES = 100_000
 
 
 def read_text(path: Path) -> str:
@@ -24,6 +25,28 @@ def read_text(path: Path) -> str:
         return read_file(path, max_bytes=MAX_BYTES).decode("utf-8-sig").replace("\0", "")
     except (Unreadable, UnicodeDecodeError):
         return ""
+
+
+def has_dockerfile(root: Path, build: Build) -> bool:
+    """Whether the Dockerfile of a build is there, and its context and its folder are in the project, links followed."""
+    folders = (root / build.context, (root / build.file).parent)
+    return is_file(root / build.file) and all(is_within(folder, root) for folder in folders)
+
+
+def is_file(path: Path) -> bool:
+    """Whether a path leads to a file. A name that is too long leads to none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path leads to a folder. A name that is too long leads to none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -40,7 +63,7 @@ def read_yaml_as_text(path: Path) -> dict[str, Any]:
     """The map of a YAML file with every scalar as text, so that `1.10` and `22:22` stay; merge keys are merged."""
     text = read_text(path)
     try:
-        check_bounds(text, max_nodes=_MOST_KEYS)
+        check_bounds(text, max_nodes=_MOST_VALUES)
         documents = list(yaml.load_all(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader)))
     except (yaml.YAMLError, ValueError, TypeError):
         return {}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from shipit.drafts.files import Build, Command, FileFacts, Process
-from shipit.drafts.reading import read_text, read_yaml_as_text
+from shipit.drafts.reading import has_dockerfile, read_text, read_yaml_as_text
 from shipit.drafts.values import as_command, as_list, as_map, as_port, as_text, listed, slug
 from shipit.drafts.variables import sorted_variables
 
@@ -73,7 +73,7 @@ def _facts(root: Path, file: str, data: Mapping[str, Any]) -> FileFacts:
         if service.get("profiles"):
             todo.append(f"{name} runs only with {_profiles(service)}")
             continue
-        if not (root / build.file).is_file() or build.file.startswith("../"):
+        if not has_dockerfile(root, build):
             todo.append(f"{name} is built from {build.file}, which is not in this folder")
             continue
         images.append((slug(name), build))

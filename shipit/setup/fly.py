@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from shipit.drafts.files import Build, FileFacts, Process
-from shipit.drafts.reading import read_toml
+from shipit.drafts.reading import has_dockerfile, read_toml
 from shipit.drafts.values import as_list, as_map, as_port, as_text, listed, slug
 from shipit.drafts.variables import sorted_variables
 
@@ -26,11 +26,7 @@ def read_fly(root: Path) -> FileFacts:
     if not data:
         return FileFacts()
     build = _build(as_map(data.get("build")))
-    images = (
-        ((("web", build),) if (root / build.file).is_file() and not build.file.startswith("../") else ())
-        if build
-        else ()
-    )
+    images = (("web", build),) if build and has_dockerfile(root, build) else ()
     values = {
         str(name): str(value) for name, value in as_map(data.get("env")).items() if isinstance(value, str | int | float)
     }

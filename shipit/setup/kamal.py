@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from shipit.drafts.files import Build, FileFacts, Process
-from shipit.drafts.reading import read_yaml_as_text
+from shipit.drafts.reading import has_dockerfile, read_yaml_as_text
 from shipit.drafts.values import as_list, as_map, as_port, as_text, listed, slug
 from shipit.drafts.variables import sorted_variables
 
@@ -39,7 +39,7 @@ def read_kamal(root: Path) -> FileFacts:
         return FileFacts()
     builder = as_map(data.get("builder"))
     build = _build(builder)
-    is_there = (root / build.file).is_file() and not build.file.startswith("../")
+    is_there = has_dockerfile(root, build)
     repository = _repository(data)
     clear, secrets = _variables(as_map(data.get("env")))
     env, hidden, _ = sorted_variables(clear)

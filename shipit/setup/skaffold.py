@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from shipit.drafts.files import Build, FileFacts, Process
-from shipit.drafts.reading import read_yaml_as_text
+from shipit.drafts.reading import has_dockerfile, is_file, is_folder, read_yaml_as_text
 from shipit.drafts.values import as_list, as_map, as_text, listed, slug
 
 _NAMES = ("skaffold.yaml", "skaffold.yml")
@@ -29,7 +29,7 @@ def read_skaffold(root: Path) -> FileFacts:
         name = as_text(artifact.get("image"))
         other = next((builder for builder in _OTHER_BUILDERS if builder in artifact), "")
         build = _build(artifact)
-        if other or not (root / build.file).is_file() or build.file.startswith("../"):
+        if other or not has_dockerfile(root, build):
             todo.append(
                 f"{name} is built by {other}, not from a Dockerfile" if other else f"{name}: there is no {build.file}"
             )
@@ -76,10 +76,10 @@ def _folder(root: Path, pattern: str) -> str:
     """The file of a path, or the folder of a pattern; empty when it does not exist."""
     if not pattern or pattern.startswith(("/", "../", "http")):
         return ""
-    if (root / pattern).is_file():
+    if is_file(root / pattern):
         return posixpath.normpath(pattern)
     folder = posixpath.dirname(pattern.split("*")[0]) if "*" in pattern else pattern
-    return f"{posixpath.normpath(folder)}/" if folder and (root / folder).is_dir() else ""
+    return f"{posixpath.normpath(folder)}/" if folder and is_folder(root / folder) else ""
 
 
 def _todo(data: Mapping[str, Any], missing: list[str]) -> Iterator[str]:

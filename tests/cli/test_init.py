@@ -199,6 +199,18 @@ def test_a_link_of_the_project_leads_no_file_out_of_it(new: Shipit) -> None:
     assert not list(new.folder.glob(".shipit-*")), "nothing is left beside it"
 
 
+def test_nothing_is_written_outside_of_the_project(new: Shipit) -> None:
+    elsewhere = new.folder.parent / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "Dockerfile").write_text("FROM scratch\n")
+    put(new, {"compose.yaml": f"services: {{web: {{build: {elsewhere}}}}}\n"})
+    done = new.run("init", "--yes")
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "wrote deploy.yml"), done.stderr
+    assert [path.name for path in elsewhere.iterdir()] == ["Dockerfile"]
+    todo = f"# TODO compose.yaml: web is built from {elsewhere}/Dockerfile, which is not in this folder\n"
+    assert todo in (new.folder / "deploy.yml").read_text()
+
+
 def test_nobody_there_to_ask(new: Shipit) -> None:
     done = new.run("init")
     assert (done.returncode, done.stderr) == (

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from shipit.drafts.files import Build, FileFacts, Process
+from shipit.drafts.reading import has_dockerfile
 from shipit.setup.compose import read_compose
 from shipit.setup.fly import read_fly
 from shipit.setup.kamal import read_kamal
@@ -106,6 +107,73 @@ def test_what_compose_says_and_shipit_does_not_take_is_told(
     facts: Callable[..., FileFacts], services: str, todo: list[str]
 ) -> None:
     assert list(facts(read_compose, "compose.yaml", f"services: {services}\n", "Dockerfile").todo) == todo
+
+
+LONG = "n" * 300
+# Name -> a build that is not in the project: its context, and its Dockerfile relative to the context.
+OUTSIDE = {
+    "an absolute context": ("{elsewhere}", "Dockerfile"),
+    "an absolute Dockerfile": (".", "{elsewhere}/Dockerfile"),
+    "the folder above": ("../elsewhere", "Dockerfile"),
+    "a folder above its own": ("a/../../elsewhere", "Dockerfile"),
+    "a Dockerfile above the context": (".", "a/../../elsewhere/Dockerfile"),
+    "a context outside with a Dockerfile inside": ("../elsewhere", "../project/Dockerfile"),
+    "a link as context": ("link", "Dockerfile"),
+    "a Dockerfile behind a link": (".", "link/Dockerfile"),
+    "a long context": (LONG, "Dockerfile"),
+    "a long Dockerfile": (".", LONG),
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with a Dockerfile, beside a folder that has one, too, and a link to that folder."""
+    root = tmp_path / "project"
+    for folder in (root / "a", root / "config", tmp_path / "elsewhere"):
+        folder.mkdir(parents=True)
+    for folder in (root, root / "a", tmp_path / "elsewhere"):
+        (folder / "Dockerfile").write_text("FROM scratch\n")
+    (root / "link").symlink_to("../elsewhere")
+    return root
+
+
+@pytest.mark.parametrize(("context", "dockerfile"), OUTSIDE.values(), ids=OUTSIDE)
+def test_a_dockerfile_outside_of_the_project_is_not_there(project: Path, context: str, dockerfile: str) -> None:
+    elsewhere = str(project.parent / "elsewhere")
+    build = Build(context.format(elsewhere=elsewhere), dockerfile.format(elsewhere=elsewhere))
+    assert not has_dockerfile(project, build)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [Build(), Build("a"), Build("a", "../Dockerfile"), Build(".", "a/../Dockerfile"), Build("{project}/a")],
+    ids=["the root", "a folder", "above the context", "a path with dots", "an absolute path"],
+)
+def test_a_dockerfile_in_the_project_is_there(project: Path, build: Build) -> None:
+    assert has_dockerfile(project, build._replace(context=build.context.format(project=project)))
+    link = project.parent / "link-to-project"
+    link.symlink_to(project)
+    assert has_dockerfile(link, build._replace(context=build.context.format(project=link)))
+
+
+@pytest.mark.parametrize("context", ["{elsewhere}", "../elsewhere", "link", LONG])
+@pytest.mark.parametrize(
+    ("reader", "file", "text"),
+    [
+        (read_compose, "compose.yaml", "services: {{web: {{build: '{context}'}}}}\n"),
+        (read_kamal, "config/deploy.yml", "service: shop\nservers: [a]\nbuilder: {{context: '{context}', dockerfile: '{context}/Dockerfile'}}\n"),
+        (read_fly, "fly.toml", "[build]\ndockerfile = '{context}/Dockerfile'\n"),
+        (read_skaffold, "skaffold.yaml", "build: {{artifacts: [{{image: web, context: '{context}'}}]}}\nmanifests: {{rawYaml: ['{context}']}}\n"),
+        (read_heroku_yml, "heroku.yml", "build: {{docker: {{web: '{context}/Dockerfile'}}}}\n"),
+    ],
+    ids=["compose", "kamal", "fly", "skaffold", "heroku"],
+)  # fmt: skip
+def test_no_image_is_built_outside_of_the_project(
+    project: Path, reader: Read, file: str, text: str, context: str
+) -> None:
+    (project / file).write_text(text.format(context=context.format(elsewhere=project.parent / "elsewhere")))
+    found = reader(project)
+    assert not found.images and all(process.build is None for process in found.processes)
 
 
 def test_variables_of_compose_are_values_secrets_and_files(facts: Callable[..., FileFacts]) -> None:

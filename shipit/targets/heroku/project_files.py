@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from shipit.drafts.files import Build, Command, FileFacts, Pairs, Process
-from shipit.drafts.reading import read_json, read_text, read_yaml, read_yaml_as_text
+from shipit.drafts.reading import has_dockerfile, read_json, read_text, read_yaml, read_yaml_as_text
 from shipit.drafts.values import as_list, as_map, as_text, listed, slug
 from shipit.drafts.variables import sorted_variables
 
@@ -32,7 +32,7 @@ def read_heroku_yml(root: Path) -> FileFacts:
     builds: dict[str, Build] = {}
     for process, about in as_map(as_map(data.get("build")).get("docker")).items():
         build = _build(about, args)
-        if build is not None and (root / build.file).is_file():
+        if build is not None and has_dockerfile(root, build):
             builds[str(process)] = build
         else:
             todo.append(f"build.docker.{process}: there is no such Dockerfile here")
