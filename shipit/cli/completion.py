@@ -30,7 +30,7 @@ def complete_environments(incomplete: str) -> list[str]:
 
 def complete_images(incomplete: str) -> list[str]:
     file = _file()
-    return _starting(incomplete, file.get("images") or ({file["app"]: None} if file.get("app") else {}))
+    return _starting(incomplete, file.get("images") or ({str(file["app"]): None} if file.get("app") else {}))
 
 
 def complete_topics(incomplete: str) -> list[str]:

@@ -18,22 +18,23 @@ def _end(number: int, frame: object) -> None:
         os._exit(130)
 
 
-for _number in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
+# Windows has no SIGHUP: `main` says there that shipit does not run on it.
+for _number in () if sys.platform == "win32" else (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
     # nohup ignores SIGHUP: then it stays ignored.
     if _number != _signal.SIGHUP or _signal.getsignal(_number) != _signal.SIG_IGN:
         _signal.signal(_number, _end)
 
 
 def main() -> None:
-    from shipit.cli.standard_streams import secure_streams
-
-    secure_streams()
     if sys.platform == "win32":
         print(
             "shipit runs on Linux and macOS; on Windows use it inside WSL: https://learn.microsoft.com/windows/wsl",
             file=sys.stderr,
         )
         raise SystemExit(1)
+    from shipit.cli.standard_streams import secure_streams
+
+    secure_streams()
     # Imports create many objects that stay: collecting garbage among them wastes time.
     gc.set_threshold(500_000, 20, 20)
     from shipit.cli.app import app

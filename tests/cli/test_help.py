@@ -6,10 +6,12 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from shipit.cli.commands import SUMMARIES
+from shipit.cli.completion import complete_images
 from shipit.cli.guide import read_topics
 from shipit.cli.hints import ELSEWHERE, SYNONYMS
 from shipit.cli.markdown import render_markdown
@@ -153,6 +155,26 @@ def test_the_start_imports_little(shipit: Shipit) -> None:
         done = subprocess.run([sys.executable, "-c", code], env=shipit.env, capture_output=True, text=True, check=True)
         loaded = set(done.stderr.split())
         assert not loaded & {"pydantic", "yaml", "requests", "rich", "shipit.cli.runs", "shipit.cli.commands.deploy"}
+
+
+def test_on_windows_one_line_says_where_shipit_runs(shipit: Shipit) -> None:
+    code = "import sys, _signal; sys.platform = 'win32'; del _signal.SIGHUP; from shipit.cli.main import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], env=shipit.env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "shipit runs on Linux and macOS; on Windows use it inside WSL: https://learn.microsoft.com/windows/wsl\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("app", "expected"), [("hello", ["hello"]), ("[x]", []), ("{a: b}", []), ("7", ["7"]), ("''", [])]
+)
+def test_the_only_image_is_completed_by_the_name_of_the_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, app: str, expected: list[str]
+) -> None:
+    (tmp_path / "deploy.yml").write_text(f"app: {app}\nimage: user/hello\n")
+    monkeypatch.chdir(tmp_path)
+    assert complete_images("") == expected
 
 
 def test_completion_offers_only_names_that_are_words(shipit: Shipit) -> None:
