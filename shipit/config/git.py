@@ -68,9 +68,10 @@ class Git:
         return self._run("describe", "--tags", "--exact-match", "HEAD") or None
 
     @cached_property
-    def is_dirty(self) -> bool:
-        """Whether the work tree differs from the commit, untracked files included."""
-        return bool(self.changes())
+    def is_dirty(self) -> bool | None:
+        """Whether the work tree differs from the commit, untracked files included; None where git can't tell."""
+        changes = self.changes()
+        return None if changes is None else bool(changes)
 
     def changes(self) -> list[str] | None:
         """A line of `git status --porcelain` for each file that differs now; None where git can't tell."""
@@ -80,13 +81,9 @@ class Git:
     def lookup(self, name: str) -> str | None:
         """The value of `git.NAME`, or None where it has none."""
         if name == "dirty":
-            return None if self.sha is None else str(self.is_dirty).lower()
-        return {
-            "sha": lambda: self.sha,
-            "short": lambda: self.short,
-            "branch": lambda: self.branch,
-            "tag": lambda: self.tag,
-        }[name]()
+            return None if self.sha is None or self.is_dirty is None else str(self.is_dirty).lower()
+        value: str | None = getattr(self, name)
+        return value
 
     def _run(self, *arguments: str) -> str | None:
         """What git prints; None outside of a work tree, and where git fails or is not there."""

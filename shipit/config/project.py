@@ -69,10 +69,13 @@ class Project:
         return tuple(sorted(n for n, s in self.secrets.items() if s.only is None or target in s.only))
 
     def tags(self, image: str) -> tuple[str, ...]:
-        """The tags of an image. Default: `latest` and, in a git repository, the short commit, with `-dirty` for uncommitted changes."""
+        """The tags of an image. Default: `latest` and, in a git repository, the short commit.
+
+        The commit has `-dirty` behind it unless git says that nothing is uncommitted.
+        """
         config = self.images[image]
         if config.tags is not None:
             return config.tags
         if not self.git.short:
             return ("latest",)
-        return (f"{self.git.short}-dirty" if self.git.is_dirty else self.git.short, "latest")
+        return (self.git.short if self.git.is_dirty is False else f"{self.git.short}-dirty", "latest")

@@ -252,3 +252,9 @@ def test_default_tags_in_a_git_tree_tell_a_changed_tree(tmp_path: Path) -> None:
     clean = load(tmp_path, (tmp_path / "deploy.yml").read_text())
     assert clean.tags("hello") == (clean.env["SHA"][:7], "latest")
     assert clean.env["SHA"] != project.env["SHA"]
+    # Without git nobody sees whether the tree is clean: no fact says that it is, and the clean commit's tag is not taken.
+    unseen = load(tmp_path, "app: hello\nimage: user/hello\nenv: {D: '${git.dirty:-unknown}'}\n", PATH="/nowhere")
+    assert unseen.tags("hello") == (f"{clean.env['SHA'][:7]}-dirty", "latest")
+    assert unseen.env == {"D": "unknown"} and unseen.git.is_dirty is None
+    with pytest.raises(ConfigErrors, match=r"git\.dirty is not set"):
+        load(tmp_path, "app: hello\nimage: user/hello\nenv: {D: '${git.dirty}'}\n", PATH="/nowhere")
