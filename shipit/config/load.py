@@ -28,7 +28,7 @@ from shipit.config.secret_in_name import secrets_in_names
 from shipit.config.source import Source, dotted
 from shipit.config.targets import Kinds, read_targets, target_names
 from shipit.config.use_of_images import images_without_repository, placeholder_images, unused_images
-from shipit.config.written import Written, as_deploy_file, read_written
+from shipit.config.written import Written, read_written
 from shipit.errors import ConfigError, ConfigErrors
 
 
@@ -61,24 +61,22 @@ def load_project(
     `kinds` maps a kind's name or alias to its model.
     Raises: ConfigErrors with every mistake.
     """
-    given = as_deploy_file(file)
-    folder = project_folder(given.path.parent, environment)
-    written = read_written(given, environment, selected=selected)
-    resolved = _resolve(written, folder, selected)
+    written = read_written(file, environment, selected=selected)
+    resolved = _resolve(written, selected)
     environment.redactor.add(held_values(resolved.tree, resolved.names.variables))
-    checked = _check(written, resolved, folder, kinds)
+    checked = _check(written, resolved, kinds)
     if checked.model is None or checked.mistakes:
         raise environment.redactor.error(ConfigErrors(checked.mistakes))
-    return _project(folder.path / given.path.name, folder, written, resolved, checked, checked.model)
+    return _project(written, resolved, checked, checked.model)
 
 
-def _resolve(written: Written, folder: ProjectFolder, selected: str | None) -> _Resolved:
+def _resolve(written: Written, selected: str | None) -> _Resolved:
     """Merge the environment into the file and replace variables, those of .env files included."""
     tree, flags = overlay(written.tree, selected, written.source)
     source = written.source.of(tree)
     app = tree.items.get("app")
     names = replace(written.names, app=app[1].text if app and isinstance(app[1], Scalar) else None)
-    variables, mistakes = _variables(tree, names, folder, source)
+    variables, mistakes = _variables(tree, names, written.folder, source)
     names = replace(names, variables=variables)
     # A variable that an unreadable .env file would have set is not a further mistake.
     resolved, found, failed = interpolated(tree, names, source, may_be_unset=bool(mistakes))
@@ -101,7 +99,7 @@ def _variables(
     return {**values, **names.variables}, mistakes + found
 
 
-def _check(written: Written, resolved: _Resolved, folder: ProjectFolder, kinds: Kinds) -> _Checked:
+def _check(written: Written, resolved: _Resolved, kinds: Kinds) -> _Checked:
     """Every mistake of the file. Raises: ConfigErrors when it is in another version of the format, and for nothing else."""
     source, data = resolved.source, plain_data(resolved.tree)
     if other_format := check_format(data, source):
@@ -118,21 +116,19 @@ def _check(written: Written, resolved: _Resolved, folder: ProjectFolder, kinds: 
     mistakes += check_targets(app, image_names(data, app), targets, every, source)
     images = images_of(model) if model else {}
     for name, config in targets.items():
-        mistakes += config.problems_in(folder, images, partial(_problem_of, source, name))
+        mistakes += config.problems_in(written.folder, images, partial(_problem_of, source, name))
     if model is not None:
         mistakes += check_file(model, targets, every, source)
         mistakes += images_without_repository(images, targets, source)
     return _Checked(model, images, targets, every, mistakes)
 
 
-def _project(
-    file: Path, folder: ProjectFolder, written: Written, resolved: _Resolved, checked: _Checked, model: ProjectFile
-) -> Project:
-    names, flags = resolved.names, resolved.flags
+def _project(written: Written, resolved: _Resolved, checked: _Checked, model: ProjectFile) -> Project:
+    names, flags, folder = resolved.names, resolved.flags, written.folder
     return Project(
         app=model.app,
-        environment=names.environment or PRODUCTION,
-        file=file,
+        environment=names.environment,
+        file=folder.path / written.paths[written.source.name].name,
         folder=folder,
         images=checked.images,
         env={key: value for key, value in model.env.items() if value is not None},
@@ -144,22 +140,20 @@ def _project(
         protected=flags.protected,
         require_clean=flags.require_clean,
         variables=names.variables,
-        warnings=tuple(_warnings(folder, written, resolved, checked, model)),
+        warnings=tuple(_warnings(written, resolved, checked, model)),
         source=resolved.source,
         files=tuple(path.absolute() for path in written.paths.values()),
-        private_files=private_files(written.tree, replace(written.names, variables=names.variables, app=names.app)),
+        private_files=private_files(written.tree, names),
     )
 
 
-def _warnings(
-    folder: ProjectFolder, written: Written, resolved: _Resolved, checked: _Checked, model: ProjectFile
-) -> list[ConfigError]:
+def _warnings(written: Written, resolved: _Resolved, checked: _Checked, model: ProjectFile) -> list[ConfigError]:
     source, targets, every = resolved.source, checked.targets, checked.every
     doubts = [
         found for name, config in targets.items() for found in config.doubts_in(partial(_problem_of, source, name))
     ]
     # An environment that leaves targets out may leave out those that use an image.
-    unused = unused_images(model, checked.images, targets, folder, source) if every <= set(targets) else []
+    unused = unused_images(model, checked.images, targets, written.folder, source) if every <= set(targets) else []
     return [
         *written.warnings,
         *_without_targets(resolved.names.environment, targets, every, written.source),

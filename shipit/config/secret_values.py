@@ -52,5 +52,5 @@ class SecretValues:
         return self._build[image]
 
     def _read(self, names: Iterable[str], sources: Mapping[str, SecretSource], path: str) -> Mapping[str, str]:
-        root, known = self._project.root, self._project.names
-        return resolve_secrets(names, sources, root, self._environment, path, known=known, clock=self._clock)
+        folder, known = self._project.folder, self._project.names
+        return resolve_secrets(names, sources, folder, self._environment, path, known=known, clock=self._clock)

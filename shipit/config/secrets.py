@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shipit.clock import Clock
-from shipit.config.folder import ProjectFolder, project_folder
-from shipit.config.git import Git
+from shipit.config.folder import ProjectFolder
 from shipit.config.local_command import LocalCommand, local_command
 from shipit.config.names import Names
 from shipit.config.process_environment import ProcessEnvironment
@@ -24,25 +23,22 @@ from shipit.process import ProgramFailed, run_program
 def resolve_secrets(
     names: Iterable[str],
     sources: Mapping[str, SecretSource],
-    root: Path,
+    folder: ProjectFolder,
     environment: ProcessEnvironment,
     path: str = "secrets",
     *,
-    known: Names | None = None,
+    known: Names,
     clock: Clock | None = None,
 ) -> dict[str, str]:
     """The values of the named secrets, read in parallel. `path` is their path in the file.
 
-    `known` are the variables that the file may name, those of the process where it is not given.
+    `folder` is that of the file, and `known` are the names that it may use.
     Raises: ConfigErrors naming each secret that can't be had, and never a value; Interrupted once `clock` is cancelled.
     """
     wanted = sorted(set(names))
     if not wanted:
         return {}
-    folder = project_folder(root, environment)
-    reader = _Reader(
-        folder, environment, known or Names(environment.variables, Git(root, environment), None, ""), clock
-    )
+    reader = _Reader(folder, environment, known, clock)
     with ThreadPoolExecutor(max_workers=8) as pool:
         results = list(pool.map(lambda name: reader.result(f"{path}.{name}", sources[name]), wanted))
     environment.redactor.add(result for result in results if isinstance(result, str))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from shipit.config.deprecated import Edit, modernise
 from shipit.config.document import Mapping_
 from shipit.config.find import DeployFile
-from shipit.config.folder import project_folder
+from shipit.config.folder import ProjectFolder, project_folder
 from shipit.config.git import Git
 from shipit.config.include import Reader, relative_name
 from shipit.config.interpolate import interpolate
@@ -24,7 +24,7 @@ class Written(NamedTuple):
     """A file and what it includes as one tree. `warnings` are about deprecated keys, and `edits` rename them.
 
     `names` are what `${...}` may name in an `include`, before anything of the file is known. `paths`: name of a file in
-    messages -> its path.
+    messages -> its path; `folder` is that of the file itself.
     """
 
     tree: Mapping_
@@ -32,12 +32,13 @@ class Written(NamedTuple):
     warnings: tuple[ConfigError, ...]
     edits: tuple[Edit, ...]
     paths: Mapping[str, Path]
+    folder: ProjectFolder
     names: Names
 
 
 def read_written(file: Path | DeployFile, environment: ProcessEnvironment, *, selected: str | None = None) -> Written:
     """Read a file and what it includes. Raises: UsageError, ConfigErrors."""
-    given = as_deploy_file(file)
+    given = file if isinstance(file, DeployFile) else DeployFile(file)
     folder = project_folder(given.path.parent, environment)
     names = Names(environment.variables, Git(folder.path, environment), None, selected or PRODUCTION)
     reader = Reader(environment, folder.within, lambda text: interpolate(text, names))
@@ -45,13 +46,9 @@ def read_written(file: Path | DeployFile, environment: ProcessEnvironment, *, se
     tree = reader.read(given, name)
     source = Source(name, reader.texts, tree)
     modern, warnings, edits = modernise(tree, source)
-    return Written(modern, source.of(modern), warnings, edits, reader.paths, names)
-
-
-def as_deploy_file(file: Path | DeployFile) -> DeployFile:
-    return file if isinstance(file, DeployFile) else DeployFile(file)
+    return Written(modern, source.of(modern), warnings, edits, reader.paths, folder, names)
 
 
 def environments_of(file: Path | DeployFile, environment: ProcessEnvironment) -> tuple[str, ...]:
-    """The names of the environments in a file; empty when it has none or can't be parsed."""
+    """The names of the environments in a file; empty when it has none. Raises: UsageError, ConfigErrors."""
     return tuple(overlays_of(read_written(file, environment).tree))

@@ -41,7 +41,7 @@ def _finding(
     if runs_program(source):
         return _of_program(subject, source, project.root, environment)
     try:
-        value = resolve_secrets([name], sources, project.root, environment, known=project.names)[name]
+        value = resolve_secrets([name], sources, project.folder, environment, known=project.names)[name]
     except ConfigErrors as error:
         return Finding("failure", subject, error.problems[0].what, error.problems[0].hint)
     if 0 < len(value) < SHORTEST:

@@ -213,9 +213,9 @@ def test_default_tags_outside_of_git_are_latest(tmp_path: Path) -> None:
 def test_secrets_from_everywhere(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("from-file\n")
     text = "app: a\nsecrets:\n  E: {env: MINE}\n  F: {file: token}\n  C: {command: [printf, from-command]}\n"
-    project = load(tmp_path, text)
+    project = load(tmp_path, text, MINE="from-env")
     environ = environment(tmp_path, MINE="from-env")
-    values = resolve_secrets(["E", "F", "C"], project.secrets, tmp_path, environ)
+    values = resolve_secrets(["E", "F", "C"], project.secrets, project.folder, environ, known=project.names)
     assert values == {"C": "from-command", "E": "from-env", "F": "from-file"}
 
 
@@ -223,7 +223,7 @@ def test_every_secret_that_cannot_be_had_is_named(tmp_path: Path) -> None:
     text = "app: a\nsecrets:\n  E: {env: MINE}\n  F: {file: gone}\n  C: {command: 'echo canary; exit 4'}\n"
     project = load(tmp_path, text)
     with pytest.raises(ConfigErrors) as caught:
-        resolve_secrets(["E", "F", "C"], project.secrets, tmp_path, environment(tmp_path))
+        resolve_secrets(["E", "F", "C"], project.secrets, project.folder, environment(tmp_path), known=project.names)
     shown = caught.value.render()
     assert "secrets.E: the variable MINE is not set" in shown
     assert "secrets.F: gone can't be read: No such file or directory" in shown

@@ -147,7 +147,7 @@ def resolved(folder: Path, command: str) -> dict[str, str]:
     (folder / "again.yml").write_text(shown)
     again = load_project(folder / "again.yml", environment(folder, TOKEN=CANARY, FROM_DOTENV="two words"), KindModels())
     assert again.secrets == project.secrets, "the resolved file means the same"
-    return resolve_secrets(["T"], project.secrets, folder, environ, known=project.names)
+    return resolve_secrets(["T"], project.secrets, project.folder, environ, known=project.names)
 
 
 def test_variables_of_the_process_and_of_dotenv_files_reach_a_command(tmp_path: Path) -> None:

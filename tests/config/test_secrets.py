@@ -39,7 +39,7 @@ def resolve(folder: Path, secrets: str, names: list[str], **variables: str) -> d
     (folder / "deploy.yml").write_text(f"app: shop\nsecrets:\n{secrets}")
     environ = environment(folder, **variables)
     project = load_project(folder / "deploy.yml", environ, KindModels())
-    return resolve_secrets(names, project.secrets, folder, environ)
+    return resolve_secrets(names, project.secrets, project.folder, environ, known=project.names)
 
 
 def test_the_keyring_is_asked_in_a_process_of_its_own(tmp_path: Path) -> None:
