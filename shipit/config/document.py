@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from shipit.config.position import Position
+from shipit.config.position import Keys, Position
 from shipit.config.yaml_text import decode, is_private, not_yaml, problem_in
 from shipit.errors import ConfigErrors
 
@@ -203,7 +203,7 @@ class _Builder:
         return key
 
     def _merged(self, value: Value, merged: dict[str, tuple[Position, Value]]) -> dict[str, tuple[Position, Value]]:
-        """What a merge key brings; what was merged before wins, as the first of a list does."""
+        """The keys that a merge key brings; those merged before win, as the first of a list does."""
         for source in value.items if isinstance(value, Sequence_) else (value,):
             if not isinstance(source, Mapping_):
                 raise self._error("<< should name a map", source.at)
@@ -265,6 +265,18 @@ def plain_data(value: Value, *, as_text: bool = False) -> Any:
         for key, (_, item) in value.items.items()
         if as_text or not key.startswith("x-")
     }
+
+
+def scalars(value: Value, keys: Keys = ()) -> Iterator[tuple[Keys, Scalar]]:
+    """Every scalar of a tree with the path of keys to it."""
+    if isinstance(value, Mapping_):
+        for key, (_, item) in value.items.items():
+            yield from scalars(item, (*keys, key))
+    elif isinstance(value, Sequence_):
+        for index, item in enumerate(value.items):
+            yield from scalars(item, (*keys, index))
+    else:
+        yield keys, value
 
 
 def _member(key: str, value: Value, as_text: bool) -> Any:

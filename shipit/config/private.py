@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
-from shipit.config.document import Mapping_, Sequence_, Value
+from shipit.config.document import Value, scalars
 from shipit.config.interpolate import InterpolationError, Lookup, interpolate
 from shipit.config.position import Keys
 
@@ -20,26 +21,19 @@ class PrivateFile(NamedTuple):
 
 def private_files(tree: Value, lookup: Lookup) -> tuple[PrivateFile, ...]:
     """The files of secrets and variables that a file names, also in environments that are not selected."""
-    return tuple(dict.fromkeys(_found(tree, (), lookup)))
+    return tuple(dict.fromkeys(_found(tree, lookup)))
 
 
-def _found(value: Value, keys: Keys, lookup: Lookup) -> Iterator[PrivateFile]:
-    if isinstance(value, Mapping_):
-        for key, (_, item) in value.items.items():
-            yield from _found(item, (*keys, key), lookup)
-    elif isinstance(value, Sequence_):
-        for index, item in enumerate(value.items):
-            yield from _found(item, (*keys, index), lookup)
-    elif what := _what(keys):
-        try:
-            yield PrivateFile(interpolate(value.text, lookup), what, what.startswith("the secret"))
-        except InterpolationError:
-            # A variable of another environment, which is not set here.
-            return
+def _found(tree: Value, lookup: Lookup) -> Iterator[PrivateFile]:
+    for keys, value in scalars(tree):
+        if what := _what(keys):
+            # A variable of another environment may not be set here.
+            with suppress(InterpolationError):
+                yield PrivateFile(interpolate(value.text, lookup), what, what.startswith("the secret"))
 
 
 def _what(keys: Keys) -> str:
-    """What the file is whose path stands at some keys; nothing where they hold none."""
+    """The kind of file whose path stands at some keys; empty where they hold none."""
     path = keys[2:] if keys[:1] == ("environments",) else keys
     if path[:1] == ("dotenv",) and (len(path) < 3 or path[-1] == "path"):
         return "variables of deploy.yml"

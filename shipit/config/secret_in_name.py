@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from shipit.config.document import Mapping_, Scalar, Sequence_, Value
-from shipit.config.held import held_names
+from shipit.config.held import held_names, used_names
 from shipit.config.local_command import is_local_command
 from shipit.config.position import Keys, Position
 from shipit.config.secret_names import is_secret_name
@@ -15,9 +14,8 @@ from shipit.config.source import Source, dotted
 from shipit.errors import ConfigError
 from shipit.redact import SHORTEST
 
-# What stands below these keys is handed to processes or read from elsewhere, and is redacted where it is printed.
+# Keys whose contents are not names: values for processes, or read from elsewhere, and redacted where they are printed.
 _NOT_NAMES = frozenset({"env", "args", "secrets", "command", "release", "dotenv", "include", "environments"})
-_NAMED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)")
 _HINT = "write the name itself, or take it from a variable that no secret is read from"
 
 
@@ -47,7 +45,7 @@ def secrets_in_names(tree: Mapping_, variables: Mapping[str, str], source: Sourc
 def _secret_in(name: _Name, held: Mapping[str, str]) -> str:
     """The variable whose value a name holds; empty when it holds none."""
     if name.origin:
-        used = _NAMED.findall(name.origin)
+        used = used_names(name.origin)
         return next((variable for variable in used if held.get(variable, "\0") in name.text), "")
     return next((variable for variable, value in held.items() if value == name.text and is_secret_name(variable)), "")
 
