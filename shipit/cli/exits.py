@@ -21,7 +21,7 @@ from shipit.printable import printable_line
 
 @contextmanager
 def cancelling(clock: Clock) -> Iterator[None]:
-    """The first signal cancels the run; a second one ends the process, and so does a second without an end."""
+    """The first signal cancels the run. The process ends at a second signal, or when the run has not ended after GRACE_S."""
     with signals.on_signal(clock.cancel.set):
         yield
 
@@ -36,6 +36,11 @@ def confirm(question: str, *, default: bool = False) -> bool:
     """True when yes is typed at the terminal. Raises: Interrupted."""
     with _asking():
         return typer.confirm("\n".join(fitted(printable_line(question))), default=default, err=True)
+
+
+def can_ask() -> bool:
+    """Whether somebody can be asked: stdin and stderr are a terminal."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 @contextmanager

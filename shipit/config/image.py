@@ -14,9 +14,8 @@ from shipit.platforms import ARCHITECTURES, parse_platform
 from shipit.reference import ImageRef, is_tag, parse_reference
 
 
-def _repository(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
+def parse_repository(value: str) -> str:
+    """The whole name of a repository to push to. Raises: ValueError for text that is none."""
     reference = _reference(value)
     if reference.tag or reference.digest:
         bare = value.split("@")[0].rsplit(":", 1)[0]
@@ -24,6 +23,10 @@ def _repository(value: Any) -> Any:
             f"should be a repository without tag or digest: write {bare} here, the tag under tags, or use: {value}"
         )
     return reference.name
+
+
+def _repository(value: Any) -> Any:
+    return parse_repository(value) if isinstance(value, str) else value
 
 
 def _reference(value: str) -> ImageRef:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import posixpath
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from shipit.cli.exits import confirm, exit_on_error, prompt
+from shipit.cli.exits import can_ask, confirm, exit_on_error, prompt
 from shipit.cli.options import VerboseOption, YesOption
 from shipit.cli.printing import note, read_environment, say
 from shipit.config.find import FILE_NAMES
+from shipit.config.image import parse_repository
 from shipit.config.load import load_project
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.use_of_images import PLACEHOLDER_OWNER
@@ -18,9 +18,8 @@ from shipit.drafts.files import Build, Process, ProjectFacts
 from shipit.drafts.kind import NONE, Choice, Question
 from shipit.drafts.reading import read_text
 from shipit.drafts.values import slug
-from shipit.errors import ShipitError, UsageError
+from shipit.errors import UsageError
 from shipit.files import write_file
-from shipit.reference import parse_reference
 from shipit.setup.dockerfiles import PORTS, dockerfile_for, ignore_file
 from shipit.setup.draft import Answers, render_draft
 from shipit.setup.found import Found, look
@@ -38,7 +37,7 @@ def run(yes: YesOption = False, verbose: VerboseOption = False) -> None:
         for name in FILE_NAMES:
             if (root / name).exists():
                 raise UsageError("exists already and is not overwritten", where=name, hint="shipit validate checks it")
-        asks = not yes and sys.stdin.isatty() and sys.stderr.isatty()
+        asks = not yes and can_ask()
         if not asks and not yes:
             raise UsageError("can't ask: this is no terminal", hint="shipit init --yes takes what it finds")
         found = look(root, environment, kind_drafts())
@@ -137,7 +136,7 @@ def _asked_answers(found: Found) -> Answers:
         question = draft.question(project._replace(app=app), seen)
         if question is not None and (place := _asked_place(question)) != NONE:
             places[draft.target] = Choice(place)
-    return Answers(app, parse_reference(repository).name, places)
+    return Answers(app, parse_repository(repository), places)
 
 
 def _asked_place(question: Question) -> str:
@@ -155,9 +154,9 @@ def _asked(question: str, default: str, problem: Callable[[str], str]) -> str:
 
 
 def _repository_problem(text: str) -> str:
-    """Why a text is not a repository to push to; empty if it is one."""
+    """The reason why a text is not a repository to push to; empty if it is one."""
     try:
-        found = parse_reference(text)
-    except ShipitError as error:
-        return f"should be an image reference, {error.hint}"
-    return "should be without a tag or digest" if found.tag or found.digest else ""
+        parse_repository(text)
+    except ValueError as error:
+        return str(error)
+    return ""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from shipit.cli.exits import cancelling, exit_on_error, prompt
+from shipit.cli.exits import can_ask, cancelling, exit_on_error, prompt
 from shipit.cli.options import HostArgument, VerboseOption
 from shipit.cli.printing import REDACTOR, note, read_environment, say
 from shipit.cli.registry_host import registry_host
@@ -50,7 +50,7 @@ def run(
                 say(check(environment, clock, _print_event))
             return
         registry = registry_host(host)
-        if username is None and not password_stdin and _is_logged_in(registry, environment, clock):
+        if username is None and not password_stdin and _reports_stored_login(registry, environment, clock):
             return
         credentials = _ask_credentials(registry, username, password_stdin)
         with cancelling(clock):
@@ -64,8 +64,11 @@ def run(
         say(f"logged in to {registry} as {credentials.username}, stored in {place}")
 
 
-def _is_logged_in(registry: str, environment: ProcessEnvironment, clock: Clock) -> bool:
-    """Whether the stored login works; prints it if so. If it is refused, that is printed at a terminal and raised elsewhere."""
+def _reports_stored_login(registry: str, environment: ProcessEnvironment, clock: Clock) -> bool:
+    """Check the stored login: True, and say so, when it works; False when there is none.
+
+    A refused one is noted at a terminal, and raised elsewhere.
+    """
     finder = CredentialFinder(environment, lambda text: _print_event(Warned("", text)))
     known = finder.find(ImageRef(registry, "login"))
     if known is None:
@@ -88,7 +91,7 @@ def _ask_credentials(registry: str, username: str | None, password_stdin: bool) 
         if not username:
             raise UsageError("--password-stdin needs --username, too")
         password = _read_password()
-    elif sys.stdin.isatty() and sys.stderr.isatty():
+    elif can_ask():
         username = username or prompt("Username")
         password = prompt(f"Password or token for {registry}", hide_input=True)
     else:
