@@ -31,7 +31,7 @@ def check_file(
         *check_env(file, source),
         *check_tags(images_of(file), source),
         *check_secrets(file, every, source),
-        *check_ports(file, targets, source),
+        *check_target_env(file, targets, source),
     ]
 
 
@@ -194,7 +194,7 @@ def _image_problem(keys: Keys, image: str | None, images: Sequence[str], source:
 
 
 def _naming(keys: Keys, image: str, source: Source) -> str:
-    """What to write for a use whose map is missing; empty when the map is there."""
+    """The text to write for a use whose map is missing; empty when the map is there."""
     if keys[-1] == "images":
         return f"write images: [{image}]"
     above = source.locate(keys[:-1])[1]
@@ -234,7 +234,7 @@ def check_secrets(file: ProjectFile, every: Set[str], source: Source) -> list[Co
     return mistakes
 
 
-def check_ports(file: ProjectFile, targets: Mapping[str, TargetConfig], source: Source) -> list[ConfigError]:
+def check_target_env(file: ProjectFile, targets: Mapping[str, TargetConfig], source: Source) -> list[ConfigError]:
     """Check that no variable sets PORT to another value than `port:`, and that no env repeats a secret."""
     mistakes = []
     for target, config in targets.items():
@@ -247,12 +247,11 @@ def check_ports(file: ProjectFile, targets: Mapping[str, TargetConfig], source: 
             keys, given = ("targets", target, *own.env_keys, "PORT"), own.env.get("PORT")
             if "PORT" not in own.env:
                 keys, given = ("env", "PORT"), file.env.get("PORT")
-            if given is None and "PORT" not in own.env and "PORT" in secrets:
-                keys, given = ("secrets", "PORT"), "a secret"
-            if given is not None and given != str(own.port):
+            is_secret = given is None and "PORT" not in own.env and "PORT" in secrets
+            if is_secret:
+                keys = ("secrets", "PORT")
+            if is_secret or (given is not None and given != str(own.port)):
                 port = source.problem(("targets", target, *own.port_keys), "")
                 what = f"should be {own.port}, or absent: {port.path} is {own.port} at {port.where}"
-                mistakes.append(
-                    source.problem(keys, what, "keep port: alone, which sets PORT", on_key=given == "a secret")
-                )
+                mistakes.append(source.problem(keys, what, "keep port: alone, which sets PORT", on_key=is_secret))
     return mistakes

@@ -29,6 +29,7 @@ BEYOND_NAMES = {
     "build-secret-missing",
     "env-and-secret",
     "env-port",
+    "env-port-text",
     "environment-kind",
     "environment-removes-app",
     "environment-removes-needed",
