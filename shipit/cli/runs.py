@@ -1,4 +1,4 @@
-"""What commands share: loading the project, and a run with its targets and reporter."""
+"""The project of a command, and a run with its targets and reporter."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shipit.cli.exits import cancelling, confirm
+from shipit.cli.exits import can_ask, cancelling, confirm
 from shipit.cli.options import ProjectOptions, TargetOptions, WorkloadOptions
 from shipit.cli.printing import REDACTOR, read_environment
 from shipit.clock import Clock
 from shipit.config.find import find_file
 from shipit.config.load import load_project
+from shipit.config.overlay import hint_for_no_target
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import ShipitError, UsageError
 from shipit.targets.kinds import KindModels, create_target
@@ -38,7 +39,7 @@ def load(options: ProjectOptions) -> tuple[Project, ProcessEnvironment]:
 def targets_run(
     options: TargetOptions,
     *,
-    plan_to_stdout: bool = False,
+    shows_plan: bool = True,
     timeout: str | None = None,
     yes: bool = False,
     changed: Callable[[Project], Project] = lambda project: project,
@@ -51,7 +52,7 @@ def targets_run(
     if not project.targets:
         raise no_targets(project)
     names = select_targets(options.selected, project.targets)
-    with running(project, environ, options, names, plan_to_stdout=plan_to_stdout, timeout=timeout, yes=yes) as run:
+    with running(project, environ, options, names, shows_plan=shows_plan, timeout=timeout, yes=yes) as run:
         yield run
 
 
@@ -86,7 +87,7 @@ def no_targets(project: Project) -> UsageError:
     if not project.left_out:
         hint = "add targets: to it, for example heroku: {app: NAME}"
         return UsageError("there are no targets", where=project.file.name, hint=hint)
-    hint = f"write inherit: true in it, or name its targets there; targets here: {', '.join(project.left_out)}"
+    hint = hint_for_no_target(project.left_out)
     return UsageError(f"the environment {project.environment} selects no target", where=project.file.name, hint=hint)
 
 
@@ -97,7 +98,7 @@ def running(
     options: ProjectOptions,
     names: Sequence[str],
     *,
-    plan_to_stdout: bool = False,
+    shows_plan: bool = True,
     timeout: str | None = None,
     yes: bool = False,
     quiet: Silent | None = None,
@@ -114,15 +115,15 @@ def running(
         raise UsageError(f"--timeout {error}") from None
     targets = [create_target(name, project.targets[name], project, environ) for name in names]
     # Checked before the live view starts: older releases of rich replace stderr by something that is no terminal.
-    can_ask = sys.stdin.isatty() and sys.stderr.isatty()
-    reporter = quiet or make_reporter(options, environ, quiet_plan=plan_to_stdout)
+    asks = can_ask()
+    reporter = quiet or make_reporter(options, environ, shows_plan=shows_plan)
     run = Run(
         project,
         targets,
         environ,
         clock,
         reporter,
-        confirm=_confirm(yes, reporter, can_ask),
+        confirm=_confirm(yes, reporter, asks),
         timeout_s=timeout_s,
     )
     with cancelling(clock):
@@ -153,9 +154,9 @@ class Silent:
         """Nothing was written."""
 
 
-def make_reporter(options: ProjectOptions, environ: ProcessEnvironment, *, quiet_plan: bool = False) -> Reporter:
+def make_reporter(options: ProjectOptions, environ: ProcessEnvironment, *, shows_plan: bool = True) -> Reporter:
     """The reporter that `--output` names, and one for `--events`. Raises: UsageError for a file that can't be written."""
-    shown = _shown(options, environ, shows_plan=not quiet_plan)
+    shown = _shown(options, environ, shows_plan=shows_plan)
     if not options.events:
         return shown
     from shipit.envelope import Reporters
@@ -196,11 +197,11 @@ def _events_file(name: str) -> Reporter:
     return JsonReporter(Stream(descriptor, "utf-8", escape=str))
 
 
-def _confirm(yes: bool, reporter: Reporter, can_ask: bool) -> Callable[[Plan, Sequence[str]], bool]:
+def _confirm(yes: bool, reporter: Reporter, asks: bool) -> Callable[[Plan, Sequence[str]], bool]:
     def ask(plan: Plan, reasons: Sequence[str]) -> bool:
         if yes:
             return True
-        if not can_ask:
+        if not asks:
             return False
         with getattr(reporter, "paused", nullcontext)():
             return confirm(REDACTOR.text(_question(plan, reasons)))

@@ -13,12 +13,12 @@ from shipit.config.check import check_file, check_format, check_targets, image_n
 from shipit.config.document import Mapping_, Scalar, plain_data
 from shipit.config.dotenv import read_dotenv
 from shipit.config.find import DeployFile
-from shipit.config.folder import ProjectFolder, project_folder
+from shipit.config.folder import ProjectFolder
 from shipit.config.held import held_names, held_values
 from shipit.config.image import ImageConfig
 from shipit.config.model import DotenvFiles, EnvironmentConfig, ProjectFile, TargetConfig
 from shipit.config.names import Names, interpolated
-from shipit.config.overlay import PRODUCTION, overlay, overlays_of
+from shipit.config.overlay import hint_for_no_target, overlay, overlays_of
 from shipit.config.position import Keys
 from shipit.config.private import private_files
 from shipit.config.problems import problems_of
@@ -170,7 +170,7 @@ def _without_targets(
     """A warning when an environment selects none of the file's targets."""
     if targets or not every or environment not in overlays_of(source.tree):
         return []
-    hint = f"write inherit: true in it, or name its targets there; targets here: {', '.join(sorted(every))}"
+    hint = hint_for_no_target(sorted(every))
     return [source.problem(("environments", environment), "selects no target", hint, on_key=True)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from shipit.config.document import Mapping_, Scalar, Value, plain_data
 from shipit.config.model import EnvironmentConfig
@@ -46,6 +46,11 @@ def overlay(tree: Mapping_, selected: str | None, source: Source) -> tuple[Mappi
     merged = merge(bare, Mapping_(own, chosen.at))
     assert isinstance(merged, Mapping_)
     return (merged if config.inherit else _only_named(merged, own)), config
+
+
+def hint_for_no_target(targets: Iterable[str]) -> str:
+    """What to write in an environment that selects none of the file's targets."""
+    return f"write inherit: true in it, or name its targets there; targets here: {', '.join(targets)}"
 
 
 def overlays_of(tree: Value) -> dict[str, Value]:

@@ -23,7 +23,7 @@ def run(
         from shipit.pipeline.flow import plan
         from shipit.report.plan_text import render_plan
 
-        with targets_run(options, plan_to_stdout=True) as run:
+        with targets_run(options, shows_plan=False) as run:
             preparation = plan(run)
         if options.output != "json":
             result(render_plan(run.redactor.value(preparation.plan)))
