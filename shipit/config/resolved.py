@@ -14,10 +14,10 @@ from shipit.config.image import BuildConfig, ImageConfig
 from shipit.config.local_command import is_local_command
 from shipit.config.position import Keys, Position
 from shipit.config.project import Project
-from shipit.config.yaml_text import quoted
+from shipit.config.yaml_text import is_other_word, quoted
 from shipit.redact import Redactor
 
-# What text stands for where a map could be.
+# Keys whose value may be written as text in the place of their map.
 SHORTHAND_KEYS = ("repository", "command", "context", "file", "path")
 
 
@@ -96,7 +96,7 @@ def _lines(key: str, value: Any, keys: Keys, depth: int, project: Project) -> It
         for inner, item in value.items():
             yield from _lines(str(inner), item, (*keys, inner), depth + 1, project)
         return
-    # What stands as it was written may name variables, and still does.
+    # A local command is shown as written, its variables included.
     shown = _inline(value, quoted) if is_local_command(keys) else _inline(value)
     yield f"{indent}{name}: {shown}", origin_of(project, keys)
 
@@ -119,8 +119,7 @@ def _inline(value: Any, literal: Callable[[str], str] = _literal) -> str:
 def _is_bare(text: str) -> bool:
     """Whether text means itself in YAML without quotes."""
     safe = text.replace("-", "").replace("_", "").replace("/", "").replace(".", "")
-    words = ("true", "false", "null", "yes", "no", "on", "off", "nan", "inf", "y", "n")
-    return safe.isascii() and safe.isalnum() and text[0].isalpha() and text.lower() not in words
+    return safe.isascii() and safe.isalnum() and text[0].isalpha() and not is_other_word(text)
 
 
 def origin_of(project: Project, keys: Keys) -> str:
@@ -140,9 +139,8 @@ def origin_of(project: Project, keys: Keys) -> str:
     if at is None:
         return "default"
     if isinstance(value, Scalar):
-        place = f"{value.at.file}:{value.at.line}:{value.at.column}"
-        return f"{place} from {value.origin}" if value.origin else place
-    return f"{at.file}:{at.line}:{at.column}"
+        return f"{value.at.where} from {value.origin}" if value.origin else value.at.where
+    return at.where
 
 
 def _written(keys: Keys, tree: Value, app: str) -> Keys:

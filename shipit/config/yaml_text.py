@@ -78,7 +78,7 @@ def _end_of(text: str, name: str) -> Position:
 
 
 def not_yaml(error: Any, text: str, name: str, opened: Sequence[Position] = ()) -> ConfigErrors:
-    """What PyYAML's `MarkedYAMLError` means, where it can be mended. `opened`: the brackets that were not closed then."""
+    """The parser's error in plain words, at the place to mend. `opened`: the brackets that were not closed then."""
     lines = lines_of(text)
     mark = error.problem_mark or error.context_mark
     said = error.problem or error.context
@@ -97,6 +97,11 @@ def not_yaml(error: Any, text: str, name: str, opened: Sequence[Position] = ()) 
     elif "${" in line and ("{" in line[: max(0, at.column - 2)] or "[" in line[: at.column]):
         hint = "inside { } and [ ] put quotes around what holds ${...}"
     return ConfigErrors([problem_in(text, at, f"should be YAML: {what}", hint)])
+
+
+def is_other_word(text: str) -> bool:
+    """Whether a reader of YAML 1.1 or 1.2 may take bare text for a boolean, null or a number."""
+    return text.lower() in ("true", "false", "null", "yes", "no", "on", "off", "nan", "inf", "y", "n")
 
 
 def quoted(text: str) -> str:
@@ -128,7 +133,7 @@ def load_documents(text: str) -> list[Any]:
 
 
 def check_bounds(text: str, *, max_depth: int = 200, max_nodes: int = 1_000_000) -> None:
-    """That YAML, of one or more documents, can be loaded in bounded memory, aliases counted.
+    """Check that YAML, of one or more documents, can be loaded in bounded memory, aliases counted.
 
     Raises: yaml.MarkedYAMLError where it is not YAML, nests too deep, or is too much.
     """

@@ -5,11 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from shipit.config.yaml_text import quoted
+from shipit.config.yaml_text import is_other_word, quoted
 from shipit.drafts.files import Command
-
-# Words that YAML reads as another type than text.
-_WORDS = frozenset({"true", "false", "null"})
 
 
 def yaml_text(value: str) -> str:
@@ -19,7 +16,7 @@ def yaml_text(value: str) -> str:
 
 def interpolated_text(value: str) -> str:
     """Text in a flow whose `${...}` deploy.yml replaces."""
-    if re.fullmatch(r"[A-Za-z][A-Za-z0-9 ./_-]*[A-Za-z0-9/]|[A-Za-z]", value, re.ASCII) and value.lower() not in _WORDS:
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9 ./_-]*[A-Za-z0-9/]|[A-Za-z]", value, re.ASCII) and not is_other_word(value):
         return value
     return quoted(value)
 
@@ -31,12 +28,12 @@ def yaml_command(value: Command) -> str:
 
 def yaml_name(value: str) -> str:
     """A name of letters, digits and `-`."""
-    return quoted(value) if value.lower() in _WORDS else value
+    return quoted(value) if is_other_word(value) else value
 
 
 def yaml_key(name: str) -> str:
     """The name of a variable as a key."""
-    return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) and name.lower() not in _WORDS else quoted(name)
+    return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) and not is_other_word(name) else quoted(name)
 
 
 def yaml_env(values: Mapping[str, str]) -> str:
