@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 from shipit.config.document import TEXT_MAPS
 from shipit.config.model import TargetConfig
 from shipit.config.part import Model
+from shipit.config.schema import models_below
 from shipit.config.schema_values import VARIABLE, Schema, key_schema
 from shipit.config.units import render_duration
 
@@ -43,12 +44,6 @@ def _type(schema: Schema, key: str) -> str:
     return " or ".join(dict.fromkeys(_one_type(part, key) for part in parts)) or "anything"
 
 
-def _models(above: type[Model] = Model) -> Iterator[type[Model]]:
-    for model in above.__subclasses__():
-        yield model
-        yield from _models(model)
-
-
 def anchor_of(model: type[BaseModel]) -> str:
     """The name of a model's section in links."""
     return model.__name__.removesuffix("Config").lower()
@@ -61,7 +56,7 @@ def _is_aside(part: Schema) -> bool:
 
 def _one_type(schema: Schema, key: str) -> str:
     if "$ref" in schema:
-        model = next(model for model in _models() if model.__name__ == schema["$ref"])
+        model = models_below(Model)[schema["$ref"]]
         text = "text or " if any(form["type"] == "string" for form in model.shorthand) else ""
         return f"{text}[keys](#{anchor_of(model)})"
     types = schema.get("type", [])

@@ -65,7 +65,7 @@ def shell_text_index(words: Sequence[str]) -> int:
 def _shell_text(text: str, lookup: Lookup, variables: dict[str, str]) -> str:
     """The text with every `${...}` as a parameter expansion that the shell performs, also within quotes that would prevent it."""
     out: list[str] = []
-    for part in _parts(text):
+    for part in _Scanner(text).parts():
         if not part.is_variable:
             out.append(part.text)
             continue
@@ -179,7 +179,3 @@ class _Scanner:
     def _end_of_line(self, at: int) -> int:
         end = self.text.find("\n", at)
         return len(self.text) if end < 0 else end
-
-
-def _parts(text: str) -> list[_Part]:
-    return _Scanner(text).parts()

@@ -64,7 +64,7 @@ def _define(model: type[BaseModel], definitions: dict[str, Schema]) -> Schema:
     """Put a model and what it refers to among the definitions; a reference to it."""
     made = model.model_json_schema(ref_template="#/$defs/{model}", mode="validation")
     nested = made.pop("$defs", {})
-    models = _models(Model)
+    models = models_below(Model)
     for name, schema in {**nested, model.__name__: made}.items():
         if name not in definitions:
             definitions[name] = {}
@@ -83,10 +83,10 @@ def _inline_keys(model: type[Model], schema: Schema, definitions: dict[str, Sche
     return {key: keys[key] for key in inline.model_fields if key not in schema["properties"]}
 
 
-def _models(model: type[Model]) -> dict[str, type[Model]]:
-    """Name -> class of every model there is."""
+def models_below(model: type[Model]) -> dict[str, type[Model]]:
+    """Name -> class of every model that is derived from one."""
     found = {child.__name__: child for child in model.__subclasses__()}
-    return {**found, **{name: cls for child in found.values() for name, cls in _models(child).items()}}
+    return {**found, **{name: cls for child in found.values() for name, cls in models_below(child).items()}}
 
 
 def _name(reference: Schema) -> str:

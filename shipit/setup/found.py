@@ -17,7 +17,7 @@ from shipit.setup.join import first_image, join_images, join_processes, join_rep
 from shipit.setup.kamal import read_kamal
 from shipit.setup.project import app_name, owner_of, read_remotes, runtime_of
 from shipit.setup.skaffold import read_skaffold
-from shipit.setup.stages import image_facts
+from shipit.setup.stages import ImageFacts, image_facts
 
 
 class Found(NamedTuple):
@@ -78,7 +78,10 @@ def _project(root: Path, files: _Files, remotes: Sequence[Remote], detections: S
     process_images = {
         name: names.get(process.build, name if name in images else first) for name, process in processes.items()
     }
-    processes, entrypoints = _with_dockerfile_facts(root, processes, process_images, images)
+    facts = {
+        name: image_facts(read_text(root / build.file), build.stage, dict(build.args)) for name, build in images.items()
+    }
+    processes, entrypoints = _with_dockerfile_facts(processes, process_images, images, facts)
     env, secrets, dotenv = join_variables(files.with_variables, processes)
     in_manifests = tuple(name for detection in detections for name in detection.repositories)
     repositories, refused = join_repositories(files.with_images, names, images, in_manifests)
@@ -101,37 +104,39 @@ def _project(root: Path, files: _Files, remotes: Sequence[Remote], detections: S
         todo=(
             *(f"{file.file}: {text}" for file in files.with_todo for text in file.todo),
             *entrypoints,
-            *_stages_before_the_last(root, images),
+            *_stages_before_the_last(images, facts),
             *refused,
         ),
     )
 
 
 def _with_dockerfile_facts(
-    root: Path, processes: Mapping[str, Process], process_images: Mapping[str, str], images: Mapping[str, Build]
+    processes: Mapping[str, Process],
+    process_images: Mapping[str, str],
+    images: Mapping[str, Build],
+    facts: Mapping[str, ImageFacts],
 ) -> tuple[dict[str, Process], list[str]]:
     """The processes with the ports that their Dockerfiles expose, and a TODO for each command that replaces an entrypoint."""
     found: dict[str, Process] = {}
     todo: list[str] = []
     for name, process in processes.items():
         image = process_images[name]
-        build = images.get(image)
-        facts = image_facts(read_text(root / build.file), build.stage, dict(build.args)) if build else None
+        of_image = facts.get(image, ImageFacts())
         sharing = [other for other in processes if process_images[other] == image]
         is_serving = name == (next((other for other in sharing if processes[other].port), sharing[0]))
-        if facts and facts.port and not process.port and is_serving:
-            process = process._replace(port=facts.port)
-        if facts and facts.has_entrypoint and process.command:
+        if of_image.port and not process.port and is_serving:
+            process = process._replace(port=of_image.port)
+        if of_image.has_entrypoint and process.command:
             todo.append(
-                f"{build.file if build else image}: has an ENTRYPOINT, which the command of {name} may replace: check the command"
+                f"{images[image].file}: has an ENTRYPOINT, which the command of {name} may replace: check the command"
             )
         found[name] = process
     return found, todo
 
 
-def _stages_before_the_last(root: Path, images: Mapping[str, Build]) -> Iterator[str]:
+def _stages_before_the_last(images: Mapping[str, Build], facts: Mapping[str, ImageFacts]) -> Iterator[str]:
     """A TODO for each image whose stage is not the last one of its Dockerfile: it may be for development."""
     for name, build in images.items():
-        stages = image_facts(read_text(root / build.file), build.stage, dict(build.args)).stages
+        stages = facts[name].stages
         if build.stage and stages and stages[-1] != build.stage.lower():
             yield f"{build.file}: the image {name} is its stage {build.stage}, which is not the last; remove stage if production runs the last"
