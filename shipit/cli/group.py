@@ -120,7 +120,7 @@ def _fail_usage(problem: Any) -> NoReturn:
     if type(problem).__name__ == "NoArgsIsHelpError":
         problem.show()
         sys.exit(problem.exit_code)
-    text = problem.format_message().replace("Value error, ", "").rstrip(".")
+    text = problem.format_message().rstrip(".")
     path = problem.ctx.command_path if problem.ctx else "shipit"
     _fail(UsageError(text[:1].lower() + text[1:], hint=f"{path} -h lists the arguments and options"))
 

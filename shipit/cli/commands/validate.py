@@ -46,7 +46,7 @@ def run(
     verbose: VerboseOption = False,
     untrusted: UntrustedOption = False,
 ) -> None:
-    with exit_on_error(verbose, output if not resolved else "auto"):
+    with exit_on_error(verbose, "auto" if resolved or origin else output):
         environ = read_environment(untrusted)
         found = find_file(environ, file)
         if fix:
@@ -100,7 +100,7 @@ def _production_first(environments: Sequence[str]) -> tuple[str | None, ...]:
 
 
 def _with_environment(problem: ConfigError, environment: str | None) -> ConfigError:
-    """An error that production does not have."""
+    """Mark an error that production does not have with its environment."""
     if not problem.path.startswith("environments."):
         problem.what += f" (with -e {environment})"
     return problem
