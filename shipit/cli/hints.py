@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection
 
-# What other tools call a command that shipit has.
+# A command of another tool -> the command of shipit that does it.
 SYNONYMS = {
     "apply": "deploy", "release": "deploy", "ship": "deploy", "up": "deploy", "run-pipeline": "deploy", "setup": "deploy",
     "redeploy": "deploy", "upgrade": "deploy", "install": "deploy", "check": "validate", "verify": "validate",
@@ -13,7 +13,7 @@ SYNONYMS = {
     "publish": "push", "ps": "status", "ls": "status", "list": "status", "details": "status", "info": "status",
     "new": "init", "create": "init", "diagnose": "doctor", "auth": "login", "registry": "login", "version": "--version", "browse": "open", "url": "open", "urls": "open", "visit": "open",
 }  # fmt: skip
-# What shipit has no command for -> what does it today.
+# A command of another tool that shipit lacks -> the way to do it today.
 ELSEWHERE = {
     **dict.fromkeys(
         ("delete", "destroy", "down", "remove", "rm", "teardown", "undeploy", "uninstall"),
@@ -52,7 +52,7 @@ ELSEWHERE = {
 
 
 def hint_for(word: str, commands: Collection[str]) -> str:
-    """What to use instead of a word that is no command.
+    """The hint for a word that is no command.
 
     A command that changes a target is never suggested for one that removes something.
     """

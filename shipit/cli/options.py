@@ -99,7 +99,7 @@ HostArgument = Annotated[
 
 @dataclass(frozen=True)
 class ProjectOptions:
-    """Which deploy.yml, under which environment, and how results are written."""
+    """Options that select a deploy.yml and its environment, and the form of the output."""
 
     file: FileOption = None
     environment: EnvironmentOption = None
@@ -112,7 +112,7 @@ class ProjectOptions:
 
 @dataclass(frozen=True)
 class TargetOptions(ProjectOptions):
-    """The same, and which targets."""
+    """The options of a project, and the targets to use."""
 
     targets: TargetsArgument = None
     target: TargetOption = None
@@ -132,7 +132,7 @@ class WorkloadOptions(ProjectOptions):
 
 @dataclass(frozen=True)
 class ChangeOptions(TargetOptions):
-    """The same, for a command that changes targets."""
+    """The options of targets, for a command that changes them."""
 
     timeout: TimeoutOption = None
     yes: YesOption = False

@@ -1,4 +1,4 @@
-"""What commands print outside of a run: redacted, escaped, then written."""
+"""Output of commands outside of a run: redacted, escaped, then written."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from shipit.errors import Interrupted
 
-# How long a run may take to end after the first signal.
+# Seconds that a run has to end after the first signal.
 GRACE_S = 0.85
 # nohup ignores SIGHUP: then it stays ignored.
 _CLOSED = () if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else (signal.SIGHUP,)

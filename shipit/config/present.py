@@ -62,7 +62,7 @@ def _dockerfile(keys: Keys, build: BuildConfig, context: Path, project: Project)
     hint = "write one, or name it with build: {dockerfile: PATH}; use: names an image that is not built"
     if file.exists():
         what, hint = f"{build.dockerfile} should be a file", "name the Dockerfile itself, relative to the context"
-    # Where only the repository is written, what is wrong is not its name.
+    # Where no Dockerfile is named, the error is at the nearest key that is written.
     is_written = project.source.locate((*keys, "dockerfile"))[1][-1:] == ("dockerfile",)
     place: Keys = (*keys, "dockerfile") if is_written else keys
     yield project.source.problem(place, what, hint, on_key=not is_written)

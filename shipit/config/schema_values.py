@@ -19,7 +19,7 @@ VARIABLE: Schema = {"type": "string", "pattern": _VARIABLE_PATTERN}
 _SCALARS = {"string", "integer", "number", "boolean", "null"}
 # Keywords that bind values of one type only, so that alternatives of several types can be one schema.
 _OF_ONE_TYPE = {"type", "pattern", "minimum", "maximum", "exclusiveMaximum", "errorMessage", "patternErrorMessage"}
-# What pydantic calls the bounds of a number behind a validator of ours.
+# pydantic's names for the bounds of a number behind a validator of ours.
 _KEYWORDS = {"ge": "minimum", "le": "maximum"}
 
 

@@ -1,4 +1,4 @@
-"""What a kind of target brings to `shipit init`: what it detects in a project, what it asks, the lines that it drafts."""
+"""The part of a kind of target in `shipit init`: its detection in a project, its question, the lines that it drafts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.drafts.files import FileFacts, ProjectFacts
 
-# What a user answers when a target is not wanted.
+# The answer for a target that is not wanted.
 NONE = "none"
 
 
