@@ -146,3 +146,40 @@ def test_heroku_refuses_a_step_for_another_app(tmp_path: Path, step: Mapping[str
             list(target.apply(from_json(Step, json.loads(json.dumps(step))), run.session(target, RELEASE)))
         assert what in caught.value.what
         assert made.writes == []
+
+
+CONFIG: dict[str, Any] = {
+    **HEAD, "type": "heroku.set_config", "app": "APP", "baseline": 99, "images": {}, "variables": {}, "secrets": {}, "removed": [], "owned": None,
+}  # fmt: skip
+RESTORE: dict[str, Any] = {
+    **HEAD, "type": "heroku.restore_config", "app": "APP", "baseline": 99, "images": {}, "version": 1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("step", "what"),
+    [
+        ({**CONFIG, "removed": ["DATABASE_URL"]}, "is for DATABASE_URL, which shipit has not set"),
+        ({**CONFIG, "removed": ["SHIPIT_VARIABLES"]}, "is for SHIPIT_VARIABLES, which shipit has not set"),
+        ({**CONFIG, "removed": ["MODE"]}, "removes MODE, which deploy.yml has"),
+        ({**CONFIG, "owned": ["DATABASE_URL", "MODE"]}, "is for DATABASE_URL, which shipit has not set"),
+        ({**CONFIG, "owned": ["MODE,DATABASE_URL"]}, "is for DATABASE_URL, which shipit has not set"),
+        ({**CONFIG, "variables": {"DATABASE_URL": "x"}}, "DATABASE_URL has another value"),
+        ({**RESTORE, "marks": {"DATABASE_URL": None}}, "is for DATABASE_URL, which shipit has not set"),
+        ({**RESTORE, "marks": {"DATABASE_URL": "x"}}, "Heroku's value of DATABASE_URL at v1"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_heroku_refuses_a_step_for_a_config_var_that_is_not_shipits(
+    tmp_path: Path, step: Mapping[str, Any], what: str
+) -> None:
+    with heroku_place(tmp_path / "project") as made:
+        assert made.deploy("one", more="env: {MODE: old-mode}").code == 0
+        made.app.config["DATABASE_URL"] = "postgres://shop"
+        run, _ = made.run("one", more="env: {MODE: old-mode}")
+        target, writes = run.targets[0], list(made.writes)
+        data = json.loads(json.dumps(step).replace('"APP"', json.dumps(made.app.id)))
+        with run, pytest.raises(DeployFailed) as caught:
+            list(target.apply(from_json(Step, data), run.session(target, RELEASE)))
+        assert what in caught.value.what
+        assert made.writes == writes
