@@ -110,6 +110,18 @@ def test_what_left_the_file_leaves_the_app(place: HerokuPlace) -> None:
     assert (same.code, same.finished.state) == (0, "unchanged"), same.plan
 
 
+def test_the_value_of_a_secret_that_left_the_file_is_masked(place: HerokuPlace) -> None:
+    place.variables["TOKEN"] = "canary-4711"
+    assert place.deploy("one", more="env: {MODE: mode-value}\nsecrets: {TOKEN: {env: TOKEN}}").code == 0
+    place.app.config["FOREIGN"] = "foreign-value"
+    del place.variables["TOKEN"]
+    run, _ = place.run("one", more="env: {MODE: mode-value}")
+    with run:
+        run.targets[0].observe(run.session(run.targets[0]))
+        said = "canary-4711, mode-value, foreign-value"
+        assert run.redactor.text(said) == "[redacted], mode-value, foreign-value"
+
+
 def test_prune_false_keeps_and_lists(place: HerokuPlace) -> None:
     assert place.deploy("one", more="release: [migrate]\nenv: {MODE: a, GONE: b}", target=PROCESSES).code == 0
     kept = place.deploy("one", more="env: {MODE: a}", target=", prune: false")

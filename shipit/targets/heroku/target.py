@@ -27,7 +27,7 @@ from shipit.targets.heroku.connection import client_of, token_of
 from shipit.targets.heroku.descriptions import sets_variables
 from shipit.targets.heroku.diagnose import diagnose
 from shipit.targets.heroku.judge import judge_heroku
-from shipit.targets.heroku.observed import NO_IMAGE, OWNED, RELEASE, HerokuObserved
+from shipit.targets.heroku.observed import NO_IMAGE, OWNED, RELEASE, HerokuObserved, parse_owned
 from shipit.targets.heroku.plan import notes_on, plan_heroku
 from shipit.targets.heroku.plan_rollback import plan_rollback
 from shipit.targets.heroku.probe import probe_app
@@ -92,9 +92,9 @@ class HerokuTarget:
                 raise no_app(self.app, error) from None
             raise
         check_stack(self.app, answers.app)
-        # The value that a secret had before is a secret, too.
-        secrets = self.project.secrets_for(self.name)
-        session.environment.redactor.add(value for name, value in answers.config.items() if name in secrets)
+        # The value that a secret had before is a secret, too; so is that of a variable which left deploy.yml, as far as known.
+        names = {*self.project.secrets_for(self.name), *(parse_owned(answers.config) - self.project.env.keys())}
+        session.environment.redactor.add(value for name, value in answers.config.items() if name in names)
         formation = with_owners(answers.formation, self.processes.configs, partial(self._is_pushed, session))
         return observed_of(answers._replace(formation=formation), session.mark)
 
