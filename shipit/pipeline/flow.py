@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from shipit.pipeline.rollback import RollbackResult, roll_back
 from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_step, check_clean
 from shipit.pipeline.verdict import await_verdict, verdict_of
-from shipit.release import PublishedImage, State, TargetPlan, Verdict, published
+from shipit.release import Facts, PublishedImage, State, TargetPlan, Verdict, published
 from shipit.targets.base import Target, serves
 
 # For so long after it was made, an observation is judged where nothing was changed.
@@ -131,13 +131,14 @@ def _apply_all(run: Run, preparation: Preparation, progress: _Progress) -> int:
 
 def _one_target(run: Run, preparation: Preparation, target: Target, progress: _Progress) -> None:
     started = run.clock.now()
+    applied: dict[str, Facts] = {}
     blocker = _wait_for_needs(run, preparation, target, progress)
     if blocker:
         progress.finish(target.name, "skipped")
         run.emit(TargetFinished(target.name, "skipped", 0.0, Verdict(State.WAITING, blocker)))
         return
     try:
-        verdict = _release(run, preparation, target, progress)
+        verdict = _release(run, preparation, target, progress, applied)
     except Interrupted:
         progress.finish(target.name, "failed")
         raise
@@ -147,7 +148,7 @@ def _one_target(run: Run, preparation: Preparation, target: Target, progress: _P
             raise
         verdict, is_back = verdict_of(error, target), False
         if target.config.on_failure == "rollback":
-            back = _rolled_back(run, preparation, target, verdict)
+            back = _rolled_back(run, preparation, target, verdict, applied)
             is_back = back.is_back
             verdict = verdict._replace(reason=verdict.reason + back.said, down="" if is_back else verdict.down)
         elapsed_s, images = run.clock.now() - started, _images(preparation, target)
@@ -163,15 +164,18 @@ def _images(preparation: Preparation, target: Target) -> tuple[PublishedImage, .
     return tuple(published(image) for image in preparation.releases[target.name].images)
 
 
-def _rolled_back(run: Run, preparation: Preparation, target: Target, failed: Verdict) -> RollbackResult:
-    """Roll back a failed target, unless somebody else released meanwhile."""
+def _rolled_back(
+    run: Run, preparation: Preparation, target: Target, failed: Verdict, applied: Mapping[str, Facts]
+) -> RollbackResult:
+    """Roll back a failed target, unless somebody else released meanwhile. `applied` is that of `Seen`."""
     if failed.superseded_by:
         return RollbackResult(
             f"; not rolled back: {failed.superseded_by} changed this place since the plan", is_back=False
         )
     place = _plan_of(preparation, target).place
     release = preparation.releases[target.name]
-    return roll_back(target, release, place, preparation.observed[target.name], run.session(target, release))
+    before = preparation.observed[target.name]
+    return roll_back(target, release, place, before, run.session(target, release), applied)
 
 
 def _wait_for_needs(run: Run, preparation: Preparation, target: Target, progress: _Progress) -> str:
@@ -193,15 +197,19 @@ def _plan_of(preparation: Preparation, target: Target) -> TargetPlan:
     return next(plan for plan in preparation.plan.targets if plan.target == target.name)
 
 
-def _release(run: Run, preparation: Preparation, target: Target, progress: _Progress) -> Verdict:
+def _release(
+    run: Run, preparation: Preparation, target: Target, progress: _Progress, applied: dict[str, Facts]
+) -> Verdict:
+    """Apply and verify. What each step reports is added to `applied`, which has it also when a later one fails."""
     release, own = preparation.releases[target.name], _plan_of(preparation, target)
     session = run.session(target, release)
-    facts = {step.id: apply_step(target, step, own.place, session, run.project) for step in own.steps}
+    for step in own.steps:
+        applied[step.id] = apply_step(target, step, own.place, session, run.project)
     before: Any = preparation.observed[target.name]
     judge = partial(target.judge, release)
     is_fresh = own.is_empty and run.clock.now() - preparation.looked_s[target.name] < FRESH_S
     baseline, first = None if own.is_empty else before, before if is_fresh else None
-    verdict, observed = await_verdict(target, judge, session, baseline, before, first, facts)
+    verdict, observed = await_verdict(target, judge, session, baseline, before, first, applied)
     for warning in verdict.warnings:
         run.emit(Warned(target.name, warning))
     if serves(target):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
 from shipit.errors import Interrupted, ShipitError
 from shipit.pipeline.steps import apply_step
 from shipit.pipeline.verdict import await_verdict
-from shipit.release import Place, Release, Seen, State
+from shipit.release import Facts, Place, Release, Seen, State
 from shipit.targets.base import Reverts, Target, reverts
 from shipit.targets.session import Session
 
@@ -20,8 +21,10 @@ class RollbackResult(NamedTuple):
     is_back: bool
 
 
-def roll_back(target: Target, release: Release, place: Place, before: Any, session: Session) -> RollbackResult:
-    """Roll a place back and wait until it is healthy.
+def roll_back(
+    target: Target, release: Release, place: Place, before: Any, session: Session, applied: Mapping[str, Facts]
+) -> RollbackResult:
+    """Roll a place back and wait until it is healthy. `applied` is what the steps of the deploy reported, by their ids.
 
     A deploy that was rolled back has failed all the same. Raises: Interrupted only.
     """
@@ -29,7 +32,7 @@ def roll_back(target: Target, release: Release, place: Place, before: Any, sessi
         return RollbackResult("; this kind can't be rolled back", is_back=False)
     try:
         now = target.observe(session)
-        steps = target.plan_rollback(release, before, now)
+        steps = target.plan_rollback(release, before, now, applied)
         if not steps:
             return _untouched(target, release, before, now, session.clock.now())
         facts = {step.id: apply_step(target, step, place, session) for step in steps}

@@ -10,7 +10,7 @@ from shipit.config.process_environment import ProcessEnvironment
 from shipit.events import Event
 from shipit.image.image import BuiltImage
 from shipit.registry.credentials import Credentials
-from shipit.release import Finding, ImageUse, Place, Release, Seen, Status, Step, Verdict
+from shipit.release import Facts, Finding, ImageUse, Place, Release, Seen, Status, Step, Verdict
 from shipit.targets.kind import Kind
 from shipit.targets.session import Clients, Session
 
@@ -42,7 +42,7 @@ class Target(Protocol):
         """Do one step. Needs the step and the secrets that it names, no call before it; safe to repeat after a crash.
 
         A step that must end before the next one returns when it has ended. Facts for the verdict are emitted as
-        StepApplied, and comes back in `Seen.applied`.
+        StepApplied, and come back in `Seen.applied`.
         """
         ...
 
@@ -88,10 +88,11 @@ class Probes(Target, Protocol):
 class Reverts(Target, Protocol):
     """Rolls a place back to what it was before a failed deploy."""
 
-    def plan_rollback(self, release: Release, before: Any, now: Any) -> tuple[Step, ...]:
+    def plan_rollback(self, release: Release, before: Any, now: Any, applied: Mapping[str, Facts]) -> tuple[Step, ...]:
         """Pure: the steps from `now` to what was observed before the first change; empty when that still runs.
 
-        `release` is what failed. A place that someone else changed meanwhile is left alone.
+        `release` is what failed, and `applied` what its steps reported, by their ids. A place that someone else changed
+        meanwhile is left alone.
         """
         ...
 

@@ -126,7 +126,7 @@ class TargetContract:
         release, before = preparation.releases[target.name], preparation.observed[target.name]
         assert deploy(case.make("second")) == 0
         later = case.make("second")
-        steps = target.plan_rollback(release, before, target.observe(later.session(target)))
+        steps = target.plan_rollback(release, before, target.observe(later.session(target)), {})
         assert steps
         assert SECRET not in json.dumps(to_json(steps))
         for step in steps:

@@ -206,7 +206,7 @@ def test_a_secret_of_a_manifest_is_kept_before_it_changes_and_restored_in_a_fres
     assert base64.b64decode(shop.get("secret/own-previous")["data"]["password"]) == b"canary-one"
     target, release = run.targets[0], preparation.releases["k8s"]
     assert reverts(target)
-    steps = target.plan_rollback(release, preparation.observed["k8s"], observe_target(run, target))
+    steps = target.plan_rollback(release, preparation.observed["k8s"], observe_target(run, target), {})
     assert [type(step) for step in steps] == [RestoreSecret]
     place = shop.folder / "shop"
     variables = runs.environment(place, **shop.variables()).variables

@@ -99,7 +99,7 @@ def test_that_nothing_was_changed_is_said_only_when_it_was_seen(bench: Bench) ->
     run = bench.run("two")
     assert bench.target is not None
     bench.in_memory.fails = "apply"
-    bench.target.plan_rollback = lambda release, before, now: ()  # type: ignore[method-assign]
+    bench.target.plan_rollback = lambda release, before, now, applied: ()  # type: ignore[method-assign]
 
     def meddle(event: Event) -> None:
         if type(event).__name__ == "StepFailed":

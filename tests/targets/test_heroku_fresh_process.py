@@ -43,7 +43,7 @@ def observe(run: Run) -> HerokuObserved:
 def rollback(run: Run, release: Release, before: HerokuObserved) -> tuple[Step, ...]:
     target = run.targets[0]
     assert reverts(target)
-    return target.plan_rollback(release, before, observe(run))
+    return target.plan_rollback(release, before, observe(run), {})
 
 
 def apply(place: HerokuPlace, steps: tuple[Step, ...], release: Release) -> Outcome:

@@ -172,6 +172,34 @@ def test_deploy_fails_with_author_time_and_field_when_an_object_changes_while_wa
     assert registry.tags != tags
 
 
+class Mirroring(KubeApi):
+    """An API server with an admission webhook that writes another registry into the image of a Deployment."""
+
+    def _put(self, plural: str, body: Any, operation: str) -> Any:
+        if plural == "deployments":
+            for container in body["spec"]["template"]["spec"]["containers"]:
+                container["image"] = container["image"].replace("127.0.0.1", "localhost")
+        return super()._put(plural, body, operation)
+
+
+def test_a_rollback_follows_a_deploy_whose_objects_an_admission_webhook_changed(make: Make) -> None:
+    text = TEXT.replace("settle: 0s", "settle: 0s, on_failure: rollback")
+    with Mirroring() as api:
+        assert deploy(make("one", server=api, text=text)) == 0
+        spec = str(api.objects["deployments", "web"]["spec"])
+        run = make("two", server=api, text=text, timeout="2s")
+        api.starts = False
+
+        def meddle(event: Event) -> None:
+            if isinstance(event, StepStarted) and event.summary == "put Deployment/web back":
+                api.starts = True
+
+        runs.react(run, meddle)
+        assert deploy(run) == 1
+        assert "; rolled back to what ran before (Deployment/web 1/1 ready" in finished(run).reason
+        assert str(api.objects["deployments", "web"]["spec"]) == spec
+
+
 def test_deploy_fails_when_an_object_is_deleted_while_waiting(make: Make, api: KubeApi) -> None:
     def delete() -> None:
         del api.objects["deployments", "web"]

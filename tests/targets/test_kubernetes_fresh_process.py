@@ -95,7 +95,7 @@ def test_a_rollback_restores_every_secret_in_a_fresh_process(place: KubePlace) -
     assert {name: place.data(f"{name}-previous") for name in secrets} == secrets
     target = run.targets[0]
     assert reverts(target)
-    steps = target.plan_rollback(release, before, observe_target(run, target))
+    steps = target.plan_rollback(release, before, observe_target(run, target), {})
     assert {type(step) for step in steps} >= {RestoreSecret, DeleteObject}
     assert_no_value(json.dumps(to_json(steps)))
     for step in steps:
@@ -178,7 +178,7 @@ def test_a_rollback_without_the_copy_says_so(place: KubePlace) -> None:
     del place.api.objects["secrets", "own-previous"]
     target = run.targets[0]
     assert reverts(target)
-    steps = target.plan_rollback(release, before, observe_target(run, target))
+    steps = target.plan_rollback(release, before, observe_target(run, target), {})
     step = next(step for step in steps if isinstance(step, RestoreSecret) and step.previous == "own-previous")
     error = place.apply_elsewhere([step], release).error
     assert error.startswith("k8s: Secret/own-previous does not have the values that Secret/own had")

@@ -561,6 +561,19 @@ def test_the_steps_of_a_rollback(before: str | None, now: str | None, expected: 
             assert isinstance(step, DeleteObject) and (step.uid, step.effect) == ("u", "delete")
 
 
+def test_a_rollback_is_not_stopped_by_what_the_server_changed_as_it_was_applied() -> None:
+    before = KubernetesObserved({"Deployment/web": live(LIVE.replace("new", "old"), OWNED, "6")})
+    changed = live(LIVE.replace("image: new", "image: mirror/new"), OWNED.replace("f:image: {}", ""), "8")
+    now = KubernetesObserved({"Deployment/web": changed})
+    assert plan_back(before, now, "shop", RELEASED) == ()
+    known = frozenset(hashes(object_differences(RELEASED.objects["Deployment/web"], changed)))
+    [step] = plan_back(before, now, "shop", RELEASED._replace(known={"Deployment/web": known}))
+    assert step.summary == "put Deployment/web back"
+    later = live(LIVE.replace("image: new", "image: somebody-else"), OWNED.replace("f:image: {}", ""), "9")
+    now = KubernetesObserved({"Deployment/web": later})
+    assert plan_back(before, now, "shop", RELEASED._replace(known={"Deployment/web": known})) == ()
+
+
 NOW = "2026-01-31T12:00:00Z"
 IMAGE_OF_WEB: dict[str, Any] = {
     "f:spec": {"f:template": {"f:spec": {"f:containers": {'k:{"name":"web"}': {"f:image": {}}}}}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from shipit.rehearsal.memory import KIND
 from shipit.rehearsal.memory.config import MemoryConfig
 from shipit.rehearsal.memory.place import InMemoryPlace, MemoryObserved, kept_in
 from shipit.rehearsal.memory.steps import SetImages
-from shipit.release import ImageUse, Place, Release, Seen, State, Status, Step, Unit, Verdict, short
+from shipit.release import Facts, ImageUse, Place, Release, Seen, State, Status, Step, Unit, Verdict, short
 from shipit.targets.kind import Kind
 from shipit.targets.session import Session
 
@@ -102,7 +102,9 @@ class MemoryTarget:
         self.in_memory.writes.append(step.id)
         yield Log(self.name, "memory", "set")
 
-    def plan_rollback(self, release: Release, before: MemoryObserved, now: MemoryObserved) -> tuple[Step, ...]:
+    def plan_rollback(
+        self, release: Release, before: MemoryObserved, now: MemoryObserved, applied: Mapping[str, Facts]
+    ) -> tuple[Step, ...]:
         lost = {name: digest for name, digest in before.images.items() if now.images.get(name) != digest}
         gone = sorted(set(now.images) - set(before.images))
         summary = f"set {', '.join([*lost, *gone])} back"

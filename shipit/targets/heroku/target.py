@@ -16,7 +16,7 @@ from shipit.http.skew import judge_skew
 from shipit.image.image import BuiltImage
 from shipit.reference import parse_reference
 from shipit.registry.credentials import Credentials
-from shipit.release import Finding, ImageUse, Place, Release, Seen, State, Status, Step, Unit, Verdict
+from shipit.release import Facts, Finding, ImageUse, Place, Release, Seen, State, Status, Step, Unit, Verdict
 from shipit.targets.heroku import KIND
 from shipit.targets.heroku.address import api_address
 from shipit.targets.heroku.apply import apply_step
@@ -128,7 +128,9 @@ class HerokuTarget:
         timeout_s = self.project.release.timeout if self.project.release else RELEASE_S
         yield from apply_step(Changes(self.name, client, session, timeout_s), step)
 
-    def plan_rollback(self, release: Release, before: HerokuObserved, now: HerokuObserved) -> tuple[Step, ...]:
+    def plan_rollback(
+        self, release: Release, before: HerokuObserved, now: HerokuObserved, applied: Mapping[str, Facts]
+    ) -> tuple[Step, ...]:
         return plan_rollback(before, now, self.processes.digests(release), _changed_names(release, before))
 
     def judge_rollback(self, release: Release, before: HerokuObserved, observed: HerokuObserved, seen: Seen) -> Verdict:

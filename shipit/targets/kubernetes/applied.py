@@ -81,8 +81,9 @@ def _is_foreign(key: str, before: KubernetesObserved, now: KubernetesObserved, r
     was = wanted_back(old, new) if old else None
     if was is not None and find_change(was, new) is None:
         return False
-    change = find_change(ours, new)
-    # A webhook's changes to what this deploy applied are recorded under the name of its field manager, as an Update.
+    change = find_change(ours, new, released.known.get(key, ()))
+    # Where a step failed after its write, `known` lacks the object. The changes of a webhook are then told by their field
+    # manager: they are recorded under the name of the one that applied, as an Update.
     is_webhook = change is not None and change.manager is not None and change.manager.name == MANAGED_BY
     return change is not None and not (is_webhook and change.manager and not change.manager.is_ours)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from shipit.config.process_environment import ProcessEnvironment
@@ -11,7 +11,7 @@ from shipit.config.project import Project
 from shipit.errors import ConfigErrors, RemoteError
 from shipit.events import Event
 from shipit.http.skew import judge_skew
-from shipit.release import Finding, ImageUse, Place, Release, Seen, State, Status, Step, Verdict
+from shipit.release import Facts, Finding, ImageUse, Place, Release, Seen, State, Status, Step, Verdict
 from shipit.targets.kubernetes import KIND
 from shipit.targets.kubernetes.access import Access, judge_access, needed_access, not_covered
 from shipit.targets.kubernetes.applied import new_objects, plan_back, released_before
@@ -108,8 +108,11 @@ class KubernetesTarget:
         mark = Look(self._desired, client, session).mark
         yield from Changes(self._desired, client, session, mark).apply(step)
 
-    def plan_rollback(self, release: Release, before: KubernetesObserved, now: KubernetesObserved) -> tuple[Step, ...]:
-        return plan_back(before, now, self.namespace, self._desired.released(release, now, {}))
+    def plan_rollback(
+        self, release: Release, before: KubernetesObserved, now: KubernetesObserved, applied: Mapping[str, Facts]
+    ) -> tuple[Step, ...]:
+        released = self._desired.released(release, now, known_differences(applied))
+        return plan_back(before, now, self.namespace, released)
 
     def judge_rollback(
         self, release: Release, before: KubernetesObserved, observed: KubernetesObserved, seen: Seen
