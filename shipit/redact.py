@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 from shipit.dumps import Fragments, fragments_of, spans_in_dumps
@@ -203,21 +204,20 @@ def _has_fields(value: Any) -> bool:
     return field_names(kind) is not None
 
 
-_FREE: dict[type, frozenset[str]] = {}
-
-
+@cache
 def free_text_fields(kind: type) -> frozenset[str]:
-    """The fields of a named tuple or a dataclass that are declared as FreeText."""
-    if kind not in _FREE:
-        hints = {
-            name: hint
-            for base in reversed(kind.__mro__)
-            for name, hint in vars(base).get("__annotations__", {}).items()
-        }
-        _FREE[kind] = frozenset(
-            name for name, hint in hints.items() if "FreeText" in str(hint) or "FreeJson" in str(hint)
-        )
-    return _FREE[kind]
+    """The fields of a named tuple or a dataclass that are declared as FreeText.
+
+    Raises: TypeError for a field whose declaration can't be read: nothing of it may pass unmasked.
+    """
+    # From Python 3.14 on, a class computes its annotations when they are asked for: they are not in its vars.
+    hints = {
+        name: hint for base in reversed(kind.__mro__) for name, hint in getattr(base, "__annotations__", {}).items()
+    }
+    unread = sorted(set(field_names(kind) or ()) - set(hints))
+    if unread:
+        raise TypeError(f"the types of these fields of {kind.__qualname__} can't be read: {', '.join(unread)}")
+    return frozenset(name for name, hint in hints.items() if "FreeText" in str(hint) or "FreeJson" in str(hint))
 
 
 def _indexed(forms: set[str], fragments: Fragments) -> _Known:

@@ -13,9 +13,10 @@ import struct
 import textwrap
 import time
 import urllib.parse
+from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -311,6 +312,29 @@ def test_only_what_is_declared_as_free_text_is_changed() -> None:
     assert (shown.app, shown.environment, shown.targets[0].target) == ("heroku", "healthy", "heroku")
     assert shown.targets[0].place == Place("heroku", f"app {MASK}")
     assert shown.targets[0].steps[0] == replace(step, summary=f"set {MASK}", detail=(f"A={MASK}",))
+
+
+class _ComputesAnnotations(type):
+    """As Python 3.14 makes classes: their annotations are computed when asked for, and not in their vars."""
+
+    @property
+    def __annotations__(cls) -> dict[str, str]:  # type: ignore[override]
+        return {"text": "FreeText", "name": "Name"} if cls.__name__ == "Computed" else {}
+
+
+class Computed(tuple[Any, ...], metaclass=_ComputesAnnotations):
+    _fields = ("text", "name")
+
+
+def test_annotations_that_a_class_computes_are_read() -> None:
+    assert "__annotations__" not in vars(Computed)
+    assert free_text_fields(Computed) == {"text"}
+
+
+def test_a_field_whose_declaration_can_not_be_read_is_not_printed() -> None:
+    undeclared: Any = namedtuple("undeclared", ["name", "text"])
+    with pytest.raises(TypeError, match="fields of undeclared can't be read: name, text"):
+        Redactor(["s3cret-value"]).value(undeclared("a", "s3cret-value"))
 
 
 def test_every_text_of_an_event_is_declared_as_free_text_or_structure() -> None:
