@@ -42,23 +42,28 @@ def _file_name(place: Place) -> str:
 
 
 def _kept_key(file: Path) -> bytes | None:
-    """The key in a file, which is made where it is not there; None where neither can be done."""
-    key = _read_key(file)
-    if key is not None:
-        return key
+    """The key in a file, which is made where it is not there or cut off; None where neither can be done."""
+    found = _read(file)
+    if _is_key(found):
+        return found
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Of two runs that begin at once, both take the key that was there first.
+        # Of two runs that begin at once, both take the key that was there first. What is no key is of no use to any run.
         with suppress(FileExistsError):
-            write_file(file, secrets.token_bytes(_KEY_BYTES), mode=0o600, replaces=False)
+            write_file(file, secrets.token_bytes(_KEY_BYTES), mode=0o600, replaces=found is not None)
     except OSError:
         return None
-    return _read_key(file)
+    made = _read(file)
+    return made if _is_key(made) else None
 
 
-def _read_key(file: Path) -> bytes | None:
+def _is_key(data: bytes | None) -> bool:
+    return data is not None and len(data) == _KEY_BYTES
+
+
+def _read(file: Path) -> bytes | None:
+    """What is in a file; None where it can't be read."""
     try:
-        key = read_file(file)
+        return read_file(file)
     except (Unreadable, OSError):
         return None
-    return key if len(key) == _KEY_BYTES else None

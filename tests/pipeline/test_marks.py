@@ -40,12 +40,25 @@ def test_keys_are_for_their_owner_only_and_not_named_after_the_place(tmp_path: P
     assert "here" not in key.name
 
 
-def test_a_key_that_is_cut_off_gives_marks_of_this_run_only(tmp_path: Path) -> None:
+@pytest.mark.parametrize("left", [b"", b"short"])
+def test_a_key_that_is_cut_off_is_made_again(tmp_path: Path, left: bytes) -> None:
     before = Marks(tmp_path / "keys").mark(HERE, "value")
     [key] = (tmp_path / "keys").iterdir()
-    key.write_bytes(b"short")
+    key.write_bytes(left)
     marks = Marks(tmp_path / "keys")
     assert marks.mark(HERE, "value") == marks.mark(HERE, "value") != before
+    assert Marks(tmp_path / "keys").mark(HERE, "value") == marks.mark(HERE, "value"), "later runs compare again"
+    assert list((tmp_path / "keys").iterdir()) == [key] and stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+def test_a_link_in_place_of_a_key_is_replaced_and_its_file_is_not_written(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("mine")
+    Marks(tmp_path / "keys").mark(HERE, "value")
+    [key] = (tmp_path / "keys").iterdir()
+    key.unlink()
+    key.symlink_to(tmp_path / "other")
+    assert Marks(tmp_path / "keys").mark(HERE, "value") == Marks(tmp_path / "keys").mark(HERE, "value")
+    assert (tmp_path / "other").read_text() == "mine" and not key.is_symlink()
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "link to nothing", "link to a device", "read-only folder"])
