@@ -131,7 +131,7 @@ class Authenticator:
             ask = redirected(authorized(self.http.answer, FixedAuth(realm, self._basic())))
             answer = ask(make_request("GET", realm, query=named, led_by=self.challenger))
         if answer.status in (401, 403):
-            raise refused(answer, self.host, self.credentials)
+            raise refused(answer, self.host, self.credentials, scopes)
         if answer.status != 200:
             raise refusal(answer)
         token, lifetime_s = parse_token(answer)
@@ -181,10 +181,17 @@ class ScopedAuth:
         return may_help
 
 
-def refused(answer: Answer, host: str, credentials: Credentials | None) -> RemoteError:
+def rights_of(scopes: Scopes) -> str:
+    """What a request for these scopes needs the right to: `push to` or `pull from`; empty without scopes."""
+    return "push to" if any(scope.endswith("push") for scope in scopes) else "pull from" if scopes else ""
+
+
+def refused(answer: Answer, host: str, credentials: Credentials | None, scopes: Scopes) -> RemoteError:
     """The error for credentials that a registry does not accept, or for having none."""
     if credentials is None:
         return refusal(answer, what="needs credentials, and none were found", hint=f"shipit login {host}")
     who = f"user {credentials.username!r}" if credentials.username else "the token"
     origin = f" from {credentials.origin}" if credentials.origin else ""
-    return refusal(answer, what=f"refused {who}{origin}", hint=f"check that it may push there, or shipit login {host}")
+    rights = {"push to": "check that it may push there, or ", "pull from": "check that it may pull from there, or "}
+    hint = f"{rights.get(rights_of(scopes), '')}shipit login {host}"
+    return refusal(answer, what=f"refused {who}{origin}", hint=hint)

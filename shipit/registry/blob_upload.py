@@ -158,7 +158,7 @@ class BlobUpload:
 
     def _error(self, answer: Answer) -> RemoteError:
         """The error for an upload; retryable when the registry has forgotten the upload: it begins again."""
-        error = self.wire.error(answer)
+        error = self.wire.error(answer, scopes_of(self.repository, push=True))
         if answer.status in (404, 416):
             error.retryable = True
         return error

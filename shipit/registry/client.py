@@ -38,7 +38,7 @@ class RegistryClient:
             answer = wire.answer(Request("GET", f"{wire.base}/v2/"), ())
             # Some registries refuse a token without scopes here, but that they issued one shows that the login is right.
             if answer.status != 200 and not (answer.status == 401 and wire.auth.has_token(())):
-                raise wire.error(answer)
+                raise wire.error(answer, ())
 
         retrying(once, deadline=wire.http.deadline, emit=wire.emit)
 

@@ -21,7 +21,7 @@ from shipit.http.retry import ATTEMPTS, retrying
 from shipit.http.statuses import refusal
 from shipit.http.transport import Transport
 from shipit.reference import DOCKER_HUB
-from shipit.registry.auth import Authenticator, ScopedAuth, Scopes, refused
+from shipit.registry.auth import Authenticator, ScopedAuth, Scopes, refused, rights_of
 from shipit.registry.credentials import Credentials
 from shipit.registry.limit import parse_limit
 from shipit.threads import Once
@@ -87,7 +87,7 @@ class RegistryWire:
                 raise
             self._watch_limit(answer)
             if answer.status not in ok:
-                raise self.error(answer)
+                raise self.error(answer, scopes)
             return answer
 
         return retrying(once, deadline=deadline, emit=self.emit, attempts=attempts)
@@ -97,13 +97,14 @@ class RegistryWire:
         auth = ScopedAuth(self.auth, self.base, scopes)
         return redirected(authorized(self.http.answer, auth), accepted=accepted)(request)
 
-    def error(self, answer: Answer) -> RemoteError:
-        """The error for a status that was not accepted, with what the registry says of it."""
+    def error(self, answer: Answer, scopes: Scopes) -> RemoteError:
+        """The error for a status that was not accepted of a request for some scopes, with what the registry says of it."""
         status, message = answer.status, _message(answer)
         if status == 401:
-            return refused(answer, self.host, self.auth.credentials)
+            return refused(answer, self.host, self.auth.credentials, scopes)
         if status == 403:
-            hint = f"check the repository's name and that you may push to it, or shipit login {self.host}"
+            rights = f"check the repository's name and that you may {rights_of(scopes)} it, or " if scopes else ""
+            hint = f"{rights}shipit login {self.host}"
         elif status == 404:
             hint = "check the repository's name"
         elif status == 429:

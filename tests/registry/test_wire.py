@@ -180,3 +180,35 @@ def test_a_push_to_a_registry_imports_no_library_of_other_targets(shipit: Shipit
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert "shipit.http.direct" in loaded
     assert not loaded & {"requests", "urllib3", "docker", "kubernetes", "rich"}
+
+
+FORBIDDEN = answer(b"", "403 Forbidden")
+REFUSED = answer(b"", "401 Unauthorized", "WWW-Authenticate: Basic realm=x")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "pull", "push", "check"),
+    [
+        (
+            FORBIDDEN,
+            "check the repository's name and that you may pull from it, or ",
+            "check the repository's name and that you may push to it, or ",
+            "",
+        ),
+        (REFUSED, "check that it may pull from there, or ", "check that it may push there, or ", ""),
+    ],
+)
+def test_the_hint_of_a_refusal_names_the_right_that_the_request_needs(
+    serve: Start, tmp_path: Path, refusal: bytes, pull: str, push: str, check: str
+) -> None:
+    server = serve([answer(), refusal, refusal, refusal])
+    client, login = client_of(tmp_path, server), f"shipit login 127.0.0.1:{server.port}"
+    with pytest.raises(RemoteError) as caught:
+        client.manifest("a/b", "v1")
+    assert caught.value.hint == pull + login
+    with pytest.raises(RemoteError) as caught:
+        upload(client, tmp_path)
+    assert caught.value.hint == push + login
+    with pytest.raises(RemoteError) as caught:
+        client.check()
+    assert caught.value.hint == check + login
