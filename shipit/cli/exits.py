@@ -74,7 +74,7 @@ def _errors_printed(verbose: bool, output: str) -> Iterator[None]:
     except Interrupted:
         raise
     except ShipitError as error:
-        _fail(error, output)
+        fail(error, output)
     except (typer.Exit, typer.Abort):
         raise
     except BrokenPipeError:
@@ -83,16 +83,17 @@ def _errors_printed(verbose: bool, output: str) -> Iterator[None]:
     except OSError as error:
         if verbose:
             _print_traceback()
-        _fail(_system_error(error), output)
+        fail(_system_error(error), output)
     except Exception as error:
         from shipit.cli.internal_error import internal_error
 
         if verbose:
             _print_traceback()
-        _fail(internal_error(error, verbose=verbose), output)
+        fail(internal_error(error, verbose=verbose), output)
 
 
-def _fail(error: ShipitError, output: str) -> NoReturn:
+def fail(error: ShipitError, output: str) -> NoReturn:
+    """Print an error to stderr, with output `json` or `github` to stdout as well. Raises: typer.Exit with its code."""
     REDACTOR.error(error)
     if output == "json" and not error.is_told:
         from shipit.cli.printing import result_event

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
+from itertools import pairwise
 from typing import Any, NoReturn
 
 import typer
@@ -11,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from shipit.cli.commands import GROUPS, SUMMARIES
+from shipit.errors import ShipitError, UsageError
 
 # typer exports only this subclass of its UsageError.
 _UsageProblem: Any = typer.BadParameter.__base__
@@ -86,18 +89,20 @@ class CommandGroup(TyperGroup):
         word = args[0] if args else ""
         if word and not word.startswith("-") and word not in SUMMARIES and not ctx.resilient_parsing:
             from shipit.cli.hints import hint_for
-            from shipit.errors import UsageError
 
-            _fail(UsageError(f"unknown command {word!r}", hint=hint_for(word, SUMMARIES)))
+            raise UsageError(f"unknown command {word!r}", hint=hint_for(word, SUMMARIES))
         return super().resolve_command(ctx, args)
 
     def main(self, args: Any = None, *, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **extra)
+        words = sys.argv[1:] if args is None else list(args)
         try:
-            code = super().main(args, standalone_mode=False, **extra)
+            code = super().main(words, standalone_mode=False, **extra)
         except _UsageProblem as problem:
-            _fail_usage(problem)
+            _fail(_usage_error(problem), words)
+        except ShipitError as error:
+            _fail(error, words)
         sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -114,19 +119,31 @@ def load_command(name: str) -> Any:
     return command
 
 
-def _fail_usage(problem: Any) -> NoReturn:
-    from shipit.errors import UsageError
-
+def _usage_error(problem: Any) -> ShipitError:
+    """The error for words that the parser refuses."""
     if type(problem).__name__ == "NoArgsIsHelpError":
         problem.show()
         sys.exit(problem.exit_code)
     text = problem.format_message().rstrip(".")
     path = problem.ctx.command_path if problem.ctx else "shipit"
-    _fail(UsageError(text[:1].lower() + text[1:], hint=f"{path} -h lists the arguments and options"))
+    return UsageError(text[:1].lower() + text[1:], hint=f"{path} -h lists the arguments and options")
 
 
-def _fail(error: Any) -> NoReturn:
-    from shipit.cli.printing import note_error
+def _fail(error: ShipitError, words: Sequence[str]) -> NoReturn:
+    from shipit.cli.exits import fail
 
-    note_error(error)
-    sys.exit(error.exit_code)
+    try:
+        fail(error, wanted_output(words))
+    except typer.Exit as end:
+        sys.exit(end.exit_code)
+
+
+def wanted_output(words: Sequence[str]) -> str:
+    """The value of `--output` in a command line that can't be parsed; `auto` without one. The last one counts."""
+    options = words[: words.index("--")] if "--" in words else words
+    found = "auto"
+    for word, following in pairwise((*options, "")):
+        name, equals, value = word.partition("=")
+        if name == "--output":
+            found = value if equals else following
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -133,6 +134,30 @@ def test_hints_name_commands_and_topics_that_exist() -> None:
 def test_a_wrong_command_line_is_an_error_with_a_hint(shipit: Shipit, arguments: list[str], said: str) -> None:
     done = shipit.run(*arguments)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["deploy", "--nosuch", "--output", "json"], "no such option: --nosuch"),
+        (["plan", "--output=plain", "--output=json", "--nosuch"], "no such option: --nosuch"),
+        (["status", "--output", "json", "-e"], "option '-e' requires an argument"),
+        (["dploy", "--output", "json"], "unknown command 'dploy'"),
+    ],
+)
+def test_a_wrong_command_line_is_an_event_with_output_json(shipit: Shipit, arguments: list[str], what: str) -> None:
+    done = shipit.run(*arguments)
+    [line] = done.stdout.splitlines()
+    told = json.loads(line)
+    assert (done.returncode, told["event"], told["exit_code"]) == (2, "run_failed", 2)
+    [problem] = told["problems"]
+    assert problem["what"] == what and done.stderr.startswith(f"{what}\nhint: "), done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["validate", "--nosuch", "--", "--output=json"], ["validate", "--output"]])
+def test_a_wrong_command_line_without_output_json_prints_no_event(shipit: Shipit, arguments: list[str]) -> None:
+    done = shipit.run(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
 
 
 def test_every_command_has_a_module_a_summary_and_examples(shipit: Shipit) -> None:
