@@ -16,7 +16,7 @@ from shipit.parallel import GRACE_S, Failures, together
 from shipit.pipeline.graph import run_order
 from shipit.pipeline.run import Run
 from shipit.release import ImageUse, Plan, Release, Status, TagMove, TargetPlan, Upload
-from shipit.targets.base import Target, checks_access, checks_images, checks_login, notes, reissues
+from shipit.targets.base import Target, checks_access, checks_images, checks_login, notes, previews, reissues
 from shipit.threads import Workers, result_of
 
 T = TypeVar("T")
@@ -69,6 +69,8 @@ def prepare(run: Run, *, is_push: bool = False, is_deploy: bool = False) -> Prep
         prepared = prepare_uses(run.delivery, [use for uses_of in used.values() for use in uses_of], built)
     run.delivery.access.require(use.repository for use, item in prepared.items() if not item.is_published)
     releases = {name: _release(run, target, used[name], prepared) for name, target in targets.items()}
+    if is_deploy or not is_push:
+        observed |= _previews(run, targets, releases, observed, is_deploy)
     plan = _plan(run, targets, used, observed, releases, prepared)
     looked = {name: results[f"target {name}"][0] for name in targets}
     return Preparation(plan, targets, observed, releases, prepared, looked)
@@ -143,6 +145,22 @@ def _check(targets: Mapping[str, Target], built: Mapping[BuildKey, BuiltImage]) 
 def _release(run: Run, target: Target, uses: Iterable[ImageUse], prepared: Mapping[ImageUse, Prepared]) -> Release:
     images = tuple(prepared[use].image for use in uses)
     return Release(run.project.app, run.project.environment, images, run.marks(target))
+
+
+def _previews(
+    run: Run,
+    targets: Mapping[str, Target],
+    releases: Mapping[str, Release],
+    observed: Mapping[str, Any],
+    is_deploy: bool,
+) -> dict[str, Any]:
+    """The observations of the targets that ask their place what a release would change."""
+    calls: dict[str, Callable[[], Any]] = {
+        name: partial(target.preview, releases[name], observed[name], run.session(target), is_deploy=is_deploy)
+        for name, target in targets.items()
+        if previews(target)
+    }
+    return together(calls, run.clock)
 
 
 def _plan(

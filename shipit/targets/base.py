@@ -66,6 +66,19 @@ class ChecksImages(Target, Protocol):
         ...
 
 
+class Previews(Target, Protocol):
+    """Asks the place what a release would change there, without changing it."""
+
+    def preview(self, release: Release, observed: Any, session: Session, *, is_deploy: bool) -> Any:
+        """The observation with the place's answers added, from which `plan` tells what changes.
+
+        Called when the images are known, before anything is written, for `plan` and `deploy`. A user without the right to
+        write gets a plan without the answers; with `is_deploy` a missing right is an error.
+        Raises: ShipitError for what the place would refuse, all of it at once.
+        """
+        ...
+
+
 class Guards(Target, Protocol):
     """Checks before each step that the target still leads to the place of the plan."""
 
@@ -175,6 +188,10 @@ class Diagnoses(Target, Protocol):
 
 def checks_images(target: Target) -> TypeGuard[ChecksImages]:
     return "checks_images" in target.kind.capabilities
+
+
+def previews(target: Target) -> TypeGuard[Previews]:
+    return "previews" in target.kind.capabilities
 
 
 def guards(target: Target) -> TypeGuard[Guards]:

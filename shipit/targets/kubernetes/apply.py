@@ -28,6 +28,7 @@ from shipit.targets.kubernetes.steps import (
     RestoreSecret,
 )
 from shipit.targets.kubernetes.superseded import describe_change, find_change
+from shipit.targets.kubernetes.wanted import with_replicas
 from shipit.targets.session import Session
 
 # Applying a manifest with this resourceVersion creates the object or is refused with 409: no object ever has it.
@@ -67,7 +68,7 @@ class Changes:
         assert isinstance(step, ApplyObject)
         if step.replicas is None:
             return self._write(step, lambda live: dict(step.manifest), None, step.version)
-        return self._change(step, partial(_with_replicas, step), self._read(step))
+        return self._change(step, partial(with_replicas, dict(step.manifest), step.replicas), self._read(step))
 
     def _change(self, step: ObjectStep, body: Body, live: Live | None) -> Live:
         """Apply to an object that was just read."""
@@ -183,9 +184,3 @@ def known_differences(applied: Mapping[str, Facts]) -> dict[str, frozenset[str]]
 
 def _with_version(manifest: Manifest, version: str) -> Manifest:
     return {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": version}}
-
-
-def _with_replicas(step: ApplyObject, live: Live | None) -> Manifest:
-    """The manifest with the current count: without a count, one that shipit set before would become the default, 1."""
-    replicas = step.replicas if live is None or live.spec.replicas is None else live.spec.replicas
-    return {**step.manifest, "spec": {**step.manifest["spec"], "replicas": replicas}}

@@ -14,10 +14,10 @@ from shipit.targets.kubernetes.config import ONLY, KubernetesConfig
 from shipit.targets.kubernetes.drift import fingerprint
 from shipit.targets.kubernetes.images import image_for, image_names, pin_images
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
-from shipit.targets.kubernetes.plan import stamped_by_key
 from shipit.targets.kubernetes.render import Manifest, Setting, render_job, render_workload
 from shipit.targets.kubernetes.sealed import sealed
 from shipit.targets.kubernetes.superseded import Released
+from shipit.targets.kubernetes.wanted import stamped_by_key
 
 # The kinds of the objects that have pods.
 HAVE_PODS = (

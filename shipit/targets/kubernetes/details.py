@@ -28,12 +28,10 @@ def detail_of(
     return (*((line or _line)(change) + _author(change, live) for change in shown[:_DETAIL_LINES]), *more)
 
 
-def facts_of(manifest: Manifest) -> tuple[str, ...]:
-    """The replicas and images of an object that is created."""
-    spec = spec_of(manifest)
-    lines = []
-    if "replicas" in spec:
-        lines.append(f"replicas {spec['replicas']}")
+def facts_of(manifest: Manifest, replicas: Any = None) -> tuple[str, ...]:
+    """The replicas and images of an object that is created. `replicas`: the initial count where an autoscaler sets it."""
+    count = spec_of(manifest).get("replicas", replicas)
+    lines = [] if count is None else [f"replicas {count}"]
     lines += [f"image {_shown(image)}" for image in container_images(manifest).values()]
     return tuple(lines)
 

@@ -7,15 +7,14 @@ from types import MappingProxyType
 
 from shipit.release import Step
 from shipit.targets.kubernetes.details import detail_of, facts_of
-from shipit.targets.kubernetes.drift import hashes, object_differences, stamp
+from shipit.targets.kubernetes.drift import hashes, stamp
 from shipit.targets.kubernetes.live import Live
-from shipit.targets.kubernetes.objects import spec_of
-from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
+from shipit.targets.kubernetes.observed import KubernetesObserved
 from shipit.targets.kubernetes.plan_secrets import apply_secret
 from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.sealed import is_secret
 from shipit.targets.kubernetes.steps import ApplyObject, ReplaceObject, RunReleaseJob
-from shipit.targets.kubernetes.superseded import author_of, is_autoscaled
+from shipit.targets.kubernetes.wanted import Wanted, want_all
 
 # Kinds that others refer to come first; what is not listed comes with the workloads.
 _ORDER = [
@@ -50,66 +49,34 @@ def plan_objects(
 
     A count of replicas that an autoscaler set stays; that of the manifest is the initial one.
     """
-    scaled = autoscaled(wanted, namespace)
-    steps = (_step(manifest, observed, namespace, scaled, files) for manifest in ordered(wanted))
+    found = want_all(ordered(wanted), observed, namespace)
+    steps = (_step(item, observed, files.get(item.key, "")) for item in found)
     return tuple(step for step in steps if step)
 
 
-def autoscaled(manifests: Sequence[Manifest], namespace: str) -> frozenset[str]:
-    """The keys of the objects whose replicas an autoscaler among the manifests decides."""
-    found = set()
-    for manifest in manifests:
-        target = spec_of(manifest).get("scaleTargetRef")
-        if manifest["kind"] == "HorizontalPodAutoscaler" and isinstance(target, dict):
-            own = {"name": target.get("name"), "namespace": manifest["metadata"].get("namespace")}
-            found.add(key_of({"kind": target.get("kind"), "metadata": own}, namespace))
-    return frozenset(found)
-
-
-def stamped_by_key(wanted: Sequence[Manifest], namespace: str) -> dict[str, Manifest]:
-    """Key -> what is applied, and what a live object is held against: without replicas that an autoscaler decides."""
-    scaled = autoscaled(wanted, namespace)
-    keyed = {key_of(manifest, namespace): manifest for manifest in wanted}
-    return {key: stamp(_without_replicas(item) if key in scaled else item) for key, item in keyed.items()}
-
-
-def _without_replicas(manifest: Manifest) -> Manifest:
-    return {**manifest, "spec": {key: value for key, value in spec_of(manifest).items() if key != "replicas"}}
-
-
-def _step(
-    manifest: Manifest, observed: KubernetesObserved, namespace: str, scaled: frozenset[str], files: Mapping[str, str]
-) -> Step | None:
-    key = key_of(manifest, namespace)
-    live, replicas = observed.objects.get(key), spec_of(manifest).get("replicas") if key in scaled else None
-    stamped = stamp(manifest if replicas is None else _without_replicas(manifest))
-    found = object_differences(stamped, live, counts_replicas=key not in scaled) if live else []
-    if live is not None and (other := [item for item in found if is_autoscaled(item, author_of(live, item))]):
-        # The count is that of an autoscaler which is not in deploy.yml.
-        found = [item for item in found if item not in other]
-        stamped, replicas = _without_replicas(stamped), spec_of(manifest).get("replicas")
-    if live is not None and not found:
+def _step(wanted: Wanted, observed: KubernetesObserved, file: str) -> Step | None:
+    key, manifest, live = wanted.key, wanted.manifest, wanted.live
+    if wanted.is_unchanged:
         return None
     if is_secret(manifest):
-        return apply_secret(key, stamped, live, found, files.get(key, ""))
+        return apply_secret(key, manifest, live, wanted.found, file)
     if live is None:
-        facts = facts_of(manifest)
-        undo = f"delete {key}"
         return ApplyObject(
-            f"apply {key}", f"create {key}", facts, "create", False, undo, manifest=stamped, replicas=replicas
-        )
-    known = hashes(found)
+            f"apply {key}", f"create {key}", facts_of(manifest, wanted.replicas), "create", False, f"delete {key}",
+            manifest=manifest, replicas=wanted.replicas,
+        )  # fmt: skip
+    known = hashes(wanted.found)
     # Pods and Jobs can't be changed in place.
-    if live.kind in ("Pod", "Job") and any(not item.is_own_mark for item in found):
+    if live.kind in ("Pod", "Job") and any(not item.is_own_mark for item in wanted.found):
         undo = f"replace {key} by what it was"
         return ReplaceObject(
-            f"apply {key}", f"replace {key}", detail_of(found, live), "replace", False, undo,
-            manifest=stamped, version=live.meta.version, known=known, uid=live.meta.uid,
+            f"apply {key}", f"replace {key}", detail_of(wanted.found, live), "replace", False, undo,
+            manifest=manifest, version=live.meta.version, known=known, uid=live.meta.uid,
         )  # fmt: skip
     undo = f"apply {key} as it was"
     return ApplyObject(
-        f"apply {key}", f"change {key}", detail_of(found, live), "change", False, undo,
-        manifest=stamped, version=live.meta.version, known=known, replicas=replicas,
+        f"apply {key}", f"change {key}", detail_of(wanted.found, live), "change", False, undo,
+        manifest=manifest, version=live.meta.version, known=known, replicas=wanted.replicas,
     )  # fmt: skip
 
 

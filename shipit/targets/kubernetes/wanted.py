@@ -1,0 +1,84 @@
+"""The objects of a release beside the live ones. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from shipit.targets.kubernetes.drift import Difference, object_differences, stamp
+from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.objects import spec_of
+from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
+from shipit.targets.kubernetes.render import Manifest
+from shipit.targets.kubernetes.superseded import author_of, is_autoscaled
+
+
+class Wanted(NamedTuple):
+    """An object of a release. `manifest` has its stamp, and keyed hashes for the values of a Secret.
+
+    `replicas` is the initial count where an autoscaler sets it; the manifest then has none. `found` are the differences
+    of the live object by shipit's own comparison: without any the object is as it was applied.
+    """
+
+    key: str
+    manifest: Manifest
+    live: Live | None = None
+    replicas: Any = None
+    found: tuple[Difference, ...] = ()
+
+    @property
+    def is_unchanged(self) -> bool:
+        return self.live is not None and not self.found
+
+
+def want_all(manifests: Sequence[Manifest], observed: KubernetesObserved, namespace: str) -> list[Wanted]:
+    """Each manifest beside its live object. A count of replicas that an autoscaler set stays."""
+    scaled = autoscaled(manifests, namespace)
+    keys = [key_of(manifest, namespace) for manifest in manifests]
+    pairs = zip(keys, manifests, strict=True)
+    return [want(key, manifest, observed.objects.get(key), is_scaled=key in scaled) for key, manifest in pairs]
+
+
+def want(key: str, manifest: Manifest, live: Live | None, *, is_scaled: bool = False) -> Wanted:
+    """A manifest beside its live object. `is_scaled`: an autoscaler of the manifests sets its replicas."""
+    replicas = spec_of(manifest).get("replicas")
+    bare = without_replicas(manifest) if is_scaled and replicas is not None else manifest
+    wanted = Wanted(key, stamp(bare), live, replicas if is_scaled else None)
+    if live is None:
+        return wanted
+    found = object_differences(wanted.manifest, live, counts_replicas=not is_scaled)
+    if other := [item for item in found if is_autoscaled(item, author_of(live, item))]:
+        # The count is that of an autoscaler which is not in deploy.yml.
+        left = tuple(item for item in found if item not in other)
+        return Wanted(key, without_replicas(wanted.manifest), live, replicas, left)
+    return wanted._replace(found=tuple(found))
+
+
+def with_replicas(manifest: Manifest, replicas: Any, live: Live | None) -> Manifest:
+    """The manifest with the current count: without one, a count that shipit set before would become the default, 1."""
+    if replicas is None:
+        return dict(manifest)
+    count = replicas if live is None or live.spec.replicas is None else live.spec.replicas
+    return {**manifest, "spec": {**manifest["spec"], "replicas": count}}
+
+
+def autoscaled(manifests: Sequence[Manifest], namespace: str) -> frozenset[str]:
+    """The keys of the objects whose replicas an autoscaler among the manifests decides."""
+    found = set()
+    for manifest in manifests:
+        target = spec_of(manifest).get("scaleTargetRef")
+        if manifest["kind"] == "HorizontalPodAutoscaler" and isinstance(target, dict):
+            own = {"name": target.get("name"), "namespace": manifest["metadata"].get("namespace")}
+            found.add(key_of({"kind": target.get("kind"), "metadata": own}, namespace))
+    return frozenset(found)
+
+
+def stamped_by_key(wanted: Sequence[Manifest], namespace: str) -> dict[str, Manifest]:
+    """Key -> what is applied, and what a live object is held against: without replicas that an autoscaler decides."""
+    scaled = autoscaled(wanted, namespace)
+    keyed = {key_of(manifest, namespace): manifest for manifest in wanted}
+    return {key: stamp(without_replicas(item) if key in scaled else item) for key, item in keyed.items()}
+
+
+def without_replicas(manifest: Manifest) -> Manifest:
+    return {**manifest, "spec": {key: value for key, value in spec_of(manifest).items() if key != "replicas"}}
