@@ -93,6 +93,21 @@ class Log(NamedTuple):
     line: FreeText
 
 
+class LogLine(NamedTuple):
+    """One line of the log of a workload, as `shipit logs` reads it.
+
+    `instance` is what wrote it: POD/CONTAINER, or a dyno. `written_at` is RFC 3339 in UTC with nine digits of a second;
+    empty where the place gave no time. `cut_bytes` is how many bytes of a line that is too long are left out at its end.
+    """
+
+    target: Name
+    workload: Name
+    instance: Name
+    written_at: Name
+    line: FreeText
+    cut_bytes: int = 0
+
+
 class Warned(NamedTuple):
     target: Name
     message: FreeText
@@ -235,6 +250,7 @@ Event = (
     | StepFailed
     | Waiting
     | Log
+    | LogLine
     | Warned
     | Retried
     | Transferred

@@ -12,6 +12,7 @@ SYNONYMS = {
     "config": "validate", "lint": "validate", "diff": "plan", "preview": "plan", "template": "plan", "render": "plan",
     "publish": "push", "ps": "status", "ls": "status", "list": "status", "details": "status", "info": "status",
     "new": "init", "create": "init", "diagnose": "doctor", "auth": "login", "registry": "login", "version": "--version", "browse": "open", "url": "open", "urls": "open", "visit": "open",
+    "log": "logs", "tail": "logs",
 }  # fmt: skip
 # A command of another tool that shipit lacks -> the way to do it today.
 ELSEWHERE = {
@@ -19,7 +20,6 @@ ELSEWHERE = {
         ("delete", "destroy", "down", "remove", "rm", "teardown", "undeploy", "uninstall"),
         "shipit removes nothing by command: kubectl delete, or heroku apps:destroy",
     ),
-    "logs": "shipit has no logs yet: kubectl logs deployment/NAME, or heroku logs --tail -a APP",
     "rollback": "shipit has no rollback yet: deploy the earlier commit, or kubectl rollout undo deployment/NAME, or heroku rollback -a APP",
     **dict.fromkeys(
         ("history", "releases"),

@@ -91,3 +91,10 @@ def check_written() -> None:
     lost: OSError | None = getattr(sys.stdout, "lost", None)
     if lost:
         raise lost
+
+
+def check_reader() -> None:
+    """The same, also when nothing was written since the reader of a pipe closed it. Raises: OSError."""
+    check_written()
+    if getattr(sys.stdout, "is_left", False):
+        raise BrokenPipeError

@@ -42,9 +42,10 @@ def targets_run(
     shows_plan: bool = True,
     timeout: str | None = None,
     yes: bool = False,
+    is_live: bool = True,
     changed: Callable[[Project], Project] = lambda project: project,
 ) -> Iterator[Run]:
-    """A run over the selected targets. `changed` may replace the project first."""
+    """A run over the selected targets. `changed` may replace the project first; `is_live` is as in `running`."""
     from shipit.pipeline.graph import select_targets
 
     project, environ = load(options)
@@ -52,13 +53,15 @@ def targets_run(
     if not project.targets:
         raise no_targets(project)
     names = select_targets(options.selected, project.targets)
-    with running(project, environ, options, names, shows_plan=shows_plan, timeout=timeout, yes=yes) as run:
+    with running(
+        project, environ, options, names, shows_plan=shows_plan, timeout=timeout, yes=yes, is_live=is_live
+    ) as run:
         yield run
 
 
 @contextmanager
 def workloads_run(
-    options: WorkloadOptions, verb: str, *, timeout: str | None = None, yes: bool = False
+    options: WorkloadOptions, verb: str, *, timeout: str | None = None, yes: bool = False, is_live: bool = True
 ) -> Iterator[tuple[Run, Mapping[str, tuple[str, ...]]]]:
     """A run over the targets of the workloads that the options name, and target -> its chosen workloads.
 
@@ -70,7 +73,7 @@ def workloads_run(
     named = [parse_workload(text) for text in options.workloads or ()]
     own_options = {field.name: getattr(options, field.name) for field in fields(ProjectOptions)}
     selected = TargetOptions(**own_options, targets=[name.target for name in named])
-    with targets_run(selected, timeout=timeout, yes=yes) as run:
+    with targets_run(selected, timeout=timeout, yes=yes, is_live=is_live) as run:
         chosen: dict[str, tuple[str, ...]] = {}
         for target in run.targets:
             if not named and not has_workloads(target):
@@ -102,8 +105,12 @@ def running(
     timeout: str | None = None,
     yes: bool = False,
     quiet: Silent | None = None,
+    is_live: bool = True,
 ) -> Iterator[Run]:
-    """A run with its reporter; both are closed at the end. Signals cancel the run. `quiet` replaces the reporter."""
+    """A run with its reporter; both are closed at the end. Signals cancel the run. `quiet` replaces the reporter.
+
+    `is_live` is False for a command that writes many lines: a terminal gets them without a live view.
+    """
     from shipit.config.units import parse_limit
     from shipit.pipeline.run import Run
     from shipit.report.problems import failure_of
@@ -116,7 +123,7 @@ def running(
     targets = [create_target(name, project.targets[name], project, environ) for name in names]
     # Checked before the live view starts: older releases of rich replace stderr by something that is no terminal.
     asks = can_ask()
-    reporter = quiet or make_reporter(options, environ, shows_plan=shows_plan)
+    reporter = quiet or make_reporter(options, environ, shows_plan=shows_plan, is_live=is_live)
     run = Run(
         project,
         targets,
@@ -154,9 +161,11 @@ class Silent:
         """Nothing was written."""
 
 
-def make_reporter(options: ProjectOptions, environ: ProcessEnvironment, *, shows_plan: bool = True) -> Reporter:
+def make_reporter(
+    options: ProjectOptions, environ: ProcessEnvironment, *, shows_plan: bool = True, is_live: bool = True
+) -> Reporter:
     """The reporter that `--output` names, and one for `--events`. Raises: UsageError for a file that can't be written."""
-    shown = _shown(options, environ, shows_plan=shows_plan)
+    shown = _shown(options, environ, shows_plan=shows_plan, is_live=is_live)
     if not options.events:
         return shown
     from shipit.envelope import Reporters
@@ -164,7 +173,7 @@ def make_reporter(options: ProjectOptions, environ: ProcessEnvironment, *, shows
     return Reporters(shown, _events_file(options.events))
 
 
-def _shown(options: ProjectOptions, environ: ProcessEnvironment, *, shows_plan: bool) -> Reporter:
+def _shown(options: ProjectOptions, environ: ProcessEnvironment, *, shows_plan: bool, is_live: bool) -> Reporter:
     """`auto` is a live view if stderr is a terminal, and plain lines if not."""
     from shipit.report.github import GithubReporter
     from shipit.report.json_lines import JsonReporter
@@ -173,15 +182,17 @@ def _shown(options: ProjectOptions, environ: ProcessEnvironment, *, shows_plan: 
     if options.output == "json":
         return JsonReporter()
     color = not (options.no_color or environ.get("NO_COLOR"))
-    if options.output == "auto" and sys.stderr.isatty() and not environ.in_ci and environ.get("TERM") != "dumb":
+    is_dumb = environ.in_ci or environ.get("TERM") == "dumb"
+    if is_live and options.output == "auto" and sys.stderr.isatty() and not is_dumb:
         from shipit.report.terminal import TerminalReporter
 
         return TerminalReporter(color=color, shows_plan=shows_plan)
+    out_color = color and sys.stdout.isatty() and not is_dumb
     color = color and (environ.in_ci or sys.stderr.isatty())
     if options.output == "github":
         summary = environ.get("GITHUB_STEP_SUMMARY")
         return GithubReporter(color=color, shows_plan=shows_plan, summary=Path(summary) if summary else None)
-    return PlainReporter(color=color, shows_plan=shows_plan)
+    return PlainReporter(color=color, out_color=out_color, shows_plan=shows_plan)
 
 
 def _events_file(name: str) -> Reporter:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from shipit.clock import Clock
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.config.secret_source import SecretSource
 from shipit.config.secrets import resolve_secrets, runs_program
+from shipit.errors import ConfigErrors
 from shipit.events import Emit, Warned
 
 
@@ -37,6 +39,16 @@ class SecretValues:
         for name in sorted(skipped if may_skip else ()):
             self._emit(Warned("", f"the secret {name} is not read: no program is run with --untrusted"))
             self._held[name] = f"not read: {name}"
+
+    def read_near(self, names: Iterable[str]) -> None:
+        """Read those of these secrets that are in the environment or in files, and leave out what can't be read.
+
+        For what needs no secret: their values are masked then.
+        """
+        for name in set(names):
+            if not runs_program(self._project.secrets[name]):
+                with suppress(ConfigErrors):
+                    self._held |= self._read([name], self._project.secrets, "secrets")
 
     def of_target(self, target: str) -> dict[str, str]:
         """Name -> value of the secrets that a target gets, as far as they were read."""

@@ -111,10 +111,18 @@ class Run:
     def emit(self, event: Event) -> None:
         self._teller(event)
 
+    def flush(self) -> None:
+        """Emit the lines of logs that are held back because a secret may go on in the next line."""
+        self._teller.flush()
+
     def read_secrets(self, *, may_skip: bool = False) -> None:
         """Read the secrets that the chosen targets need. `may_skip` is for what changes no place."""
         names = {name for target in self.targets for name in self.project.secrets_for(target.name)}
         self.secrets.read(names, may_skip=may_skip)
+
+    def read_near_secrets(self) -> None:
+        """Read the secrets of the chosen targets that are at hand, to mask them: see `SecretValues.read_near`."""
+        self.secrets.read_near(name for target in self.targets for name in self.project.secrets_for(target.name))
 
     def session(self, target: Target, release: Release | None = None) -> Session:
         """The session of a target. Its deadline starts now; `release` is what the target should run, when that is known."""

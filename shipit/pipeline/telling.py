@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 
 from shipit.clock import Clock
 from shipit.envelope import Envelope, Sealer
-from shipit.events import Event, Log, target_of
+from shipit.events import Event, Log, LogLine, target_of
 from shipit.redact import Redactor
 from shipit.redact_log import LogRedactor
+
+# The lines of a workload are what was asked for: they are not cut as short as those that are shown beside a deploy.
+LONGEST_LINE = 64 * 1024
+
+
+class _Instance:
+    """The log of one instance of a workload: what is known of a line stays with it while it is held back."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = LogRedactor(redactor, LONGEST_LINE)
+        self._waiting: deque[LogLine] = deque()
+
+    def push(self, event: LogLine) -> Iterator[LogLine]:
+        self._waiting.append(event)
+        return self._redacted(self._redactor.push(event.line.replace("\n", "\\n")))
+
+    def flush(self) -> Iterator[LogLine]:
+        return self._redacted(self._redactor.flush())
+
+    def _redacted(self, lines: list[str]) -> Iterator[LogLine]:
+        for line in lines:
+            yield self._waiting.popleft()._replace(line=line)
 
 
 class Teller:
@@ -24,6 +47,7 @@ class Teller:
         self._clock = clock
         self._seal = Sealer()
         self._logs: dict[tuple[str, str], LogRedactor] = {}
+        self._instances: dict[tuple[str, str], _Instance] = {}
         self._lock = threading.RLock()
 
     @property
@@ -33,6 +57,10 @@ class Teller:
 
     def __call__(self, event: Event) -> None:
         with self._lock:
+            if isinstance(event, LogLine):
+                for shown in self._instance(event).push(event):
+                    self._hand_on(shown)
+                return
             if isinstance(event, Log):
                 for line in self._log(event).push(event.line):
                     self._hand_on(event._replace(line=line))
@@ -47,9 +75,19 @@ class Teller:
                 if target in (None, own):
                     for line in self._logs.pop((own, source)).flush():
                         self._hand_on(Log(own, source, line))
+            for own, name in list(self._instances):
+                if target in (None, own):
+                    for shown in self._instances.pop((own, name)).flush():
+                        self._hand_on(shown)
 
     def _hand_on(self, event: Event) -> None:
         self._tell(self._seal(event, self._clock.wall_s()))
 
     def _log(self, event: Log) -> LogRedactor:
         return self._logs.setdefault((event.target, event.source), LogRedactor(self._redactor))
+
+    def _instance(self, event: LogLine) -> _Instance:
+        key = (event.target, event.instance)
+        if key not in self._instances:
+            self._instances[key] = _Instance(self._redactor)
+        return self._instances[key]

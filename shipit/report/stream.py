@@ -83,6 +83,13 @@ class Stream(io.TextIOBase):
     def isatty(self) -> bool:
         return os.isatty(self._file.fd)
 
+    @property
+    def is_left(self) -> bool:
+        """Whether it is a pipe whose reader has closed it; a write would only tell later."""
+        poll = select.poll()
+        poll.register(self._file.fd, 0)
+        return any(event & select.POLLERR for _, event in poll.poll(0))
+
     def takes(self, text: str) -> bool:
         """Whether its encoding has every character of a text."""
         try:

@@ -10,6 +10,7 @@ from shipit.errors import ConfigErrors, ShipitError
 from shipit.events import (
     Event,
     Log,
+    LogLine,
     Retried,
     RunFinished,
     RunStarted,
@@ -22,6 +23,7 @@ from shipit.events import (
 )
 from shipit.printable import printable_colored, printable_line, printable_uncolored
 from shipit.release import Plan
+from shipit.report.log_text import render_log_line
 from shipit.report.plan_text import render_plan
 
 # A request that is soon sent again is not worth a line.
@@ -41,7 +43,9 @@ def progress_lines(event: Event, *, color: bool = False) -> list[str]:
 
 
 def result_lines(event: Event) -> list[str]:
-    """What is the outcome: one target's verdict with its cause, and the run's last lines."""
+    """What is the outcome: one target's verdict with its cause, the run's last lines, and lines of a log that was asked for."""
+    if isinstance(event, LogLine):
+        return [render_log_line(event)]
     return [printable_line(line) for line in _results(event)]
 
 

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeGuard
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 from shipit.config.model import TargetConfig
 from shipit.config.process_environment import ProcessEnvironment
-from shipit.events import Event
+from shipit.events import Event, LogLine
 from shipit.image.image import BuiltImage
 from shipit.registry.credentials import Credentials
 from shipit.release import Facts, Finding, ImageUse, Place, Release, Seen, Status, Step, Verdict
 from shipit.targets.kind import Kind
 from shipit.targets.session import Clients, Session
+
+
+class LogQuery(NamedTuple):
+    """Which lines of a log are wanted.
+
+    `since_s`: how many seconds back from now, `tail`: how many of the last lines of each instance; None for no limit.
+    `previous`: those of the run before the last restart.
+    """
+
+    follow: bool = False
+    since_s: float | None = None
+    tail: int | None = None
+    previous: bool = False
 
 
 class Target(Protocol):
@@ -178,6 +191,18 @@ class HasWorkloads(Target, Protocol):
         ...
 
 
+class HasLogs(HasWorkloads, Protocol):
+    """Gives the log of a workload."""
+
+    def logs(self, workload: str, wanted: LogQuery, session: Session) -> Iterator[LogLine]:
+        """The lines of everything that runs as the workload: in the order of their times, and what is there now.
+
+        With `wanted.follow` in the order in which they arrive, without an end, through restarts and broken connections.
+        Closing the iterator ends every request. Raises: ShipitError, UsageError for what this kind of log does not have.
+        """
+        ...
+
+
 class Diagnoses(Target, Protocol):
     """Adds logs and events to a verdict of failure."""
 
@@ -236,6 +261,10 @@ def serves(target: Target) -> TypeGuard[Serves]:
 
 def has_workloads(target: Target) -> TypeGuard[HasWorkloads]:
     return "has_workloads" in target.kind.capabilities
+
+
+def has_logs(target: Target) -> TypeGuard[HasLogs]:
+    return "has_logs" in target.kind.capabilities
 
 
 def diagnoses(target: Target) -> TypeGuard[Diagnoses]:

@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable
 
 from shipit.delivery.publish_stage import publish_all
-from shipit.events import Event, StepDone, TargetFinished
+from shipit.events import Event, LogLine, StepDone, TargetFinished
 from shipit.pipeline.flow import deploy
 from shipit.pipeline.prepare import prepare
 from shipit.record import from_json, to_json
 from shipit.release import Plan, Release, Seen, State, Status, Step, Verdict
-from shipit.targets.base import reverts
+from shipit.targets.base import LogQuery, has_logs, reverts
 from shipit.targets.kind import METHODS
+from shipit.targets.log_times import parse_log_time
 from shipit.testing.case import SECRET, Case
 
 
@@ -143,6 +144,26 @@ class TargetContract:
         text = json.dumps(to_json(status))
         assert from_json(Status, json.loads(text)) == status
         assert SECRET not in text
+
+    def test_a_kind_that_declares_logs_gives_the_lines_of_each_workload_in_order(self, case: Case) -> None:
+        assert deploy(case.make()) == 0
+        run = case.make()
+        [target] = run.targets
+        if not has_logs(target):
+            return
+        session = run.session(target)
+        for workload in target.workloads():
+            lines = list(target.logs(workload, LogQuery(), session))
+            assert all((line.target, line.workload) == (target.name, workload) for line in lines)
+            assert [line.written_at for line in lines] == sorted(line.written_at for line in lines)
+            assert all(parse_log_time(line.written_at) == line.written_at for line in lines)
+            assert all(from_json(LogLine, json.loads(json.dumps(to_json(line)))) == line for line in lines)
+            last = list(target.logs(workload, LogQuery(tail=1), session))
+            assert len(last) == len({line.instance for line in lines}), "one of each instance"
+            assert list(target.logs(workload, LogQuery(tail=0), session)) == []
+            following = target.logs(workload, LogQuery(follow=True, tail=1), session)
+            assert {next(following) for _ in last} <= set(lines)
+            following.close()  # type: ignore[attr-defined]
 
     def test_what_somebody_else_replaces_while_we_watch_is_a_failure_and_tags_stay(self, case: Case) -> None:
         assert deploy(case.make("first")) == 0

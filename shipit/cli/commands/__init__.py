@@ -23,6 +23,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     },
     "Operate": {
         "status": "Show what runs in each target",
+        "logs": "Show the logs of what runs in each target",
         "open": "Open the URL of a target in a browser",
     },
     "Check": {

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from shipit.files import write_file
+from shipit.targets.log_times import log_time
 
 
 @dataclass
@@ -16,7 +17,7 @@ class InMemoryPlace:
     """The state of a place. `images` is the config digest by name, `marks` the value of each variable by name.
 
     `starting` is how many more times it is observed before it is healthy. `fails` is what breaks: observe, apply or judge.
-    `author` changed it last. `serves` is whether what runs answers when it is probed.
+    `log` has rows of a workload, a time and a line. `author` changed it last. `serves` is whether what runs answers when it is probed.
     """
 
     images: dict[str, str] = field(default_factory=dict)
@@ -27,6 +28,11 @@ class InMemoryPlace:
     author: str = ""
     serves: bool = True
     url: str = ""
+    log: list[list[str]] = field(default_factory=list)
+
+    def write(self, workload: str, line: str, at_s: float) -> None:
+        """Add a line to the log of a workload."""
+        self.log.append([workload, log_time(at_s), line])
 
 
 @contextmanager

@@ -10,17 +10,21 @@ from typing import Any
 from shipit.config.model import TargetConfig
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
-from shipit.errors import DeployFailed, RemoteError
-from shipit.events import Event, Log
+from shipit.errors import DeployFailed, RemoteError, UsageError
+from shipit.events import Event, Log, LogLine
 from shipit.rehearsal.memory import KIND
 from shipit.rehearsal.memory.config import MemoryConfig
 from shipit.rehearsal.memory.place import InMemoryPlace, MemoryObserved, kept_in
 from shipit.rehearsal.memory.steps import SetImages
 from shipit.release import Facts, ImageUse, Place, Release, Seen, State, Status, Step, Unit, Verdict, short
+from shipit.targets.base import LogQuery
 from shipit.targets.kind import Kind
+from shipit.targets.log_times import log_time
 from shipit.targets.session import Session
 
 AUTHOR = "shipit"
+# How often a log that is followed is read.
+_LOOK_S = 0.1
 
 
 def create(name: str, config: MemoryConfig, project: Project, environment: ProcessEnvironment) -> FileTarget:
@@ -100,6 +104,10 @@ class MemoryTarget:
         for name in step.removed_variables:
             self.in_memory.marks.pop(name, None)
         self.in_memory.writes.append(step.id)
+        for name in self.workloads():
+            self.in_memory.write(
+                name, f"started with {', '.join([*step.images, *step.variables]) or 'less'}", session.clock.wall_s()
+            )
         yield Log(self.name, "memory", "set")
 
     def plan_rollback(
@@ -133,6 +141,24 @@ class MemoryTarget:
     def workloads(self) -> Sequence[str]:
         return tuple(use.image for use in self.uses)
 
+    def logs(self, workload: str, wanted: LogQuery, session: Session) -> Iterator[LogLine]:
+        if wanted.previous:
+            raise UsageError(f"{self.name} keeps no log of an earlier run", hint="leave out --previous")
+        rows = self._log(workload)
+        since = log_time(session.clock.wall_s() - wanted.since_s) if wanted.since_s is not None else ""
+        first = len(rows) - len(rows[-wanted.tail :]) if wanted.tail else 0 if wanted.tail is None else len(rows)
+        yield from (line for line in rows[first:] if line.written_at >= since)
+        given = len(rows)
+        while wanted.follow:
+            session.clock.sleep(_LOOK_S)
+            rows = self._log(workload)
+            yield from rows[given:]
+            given = len(rows)
+
+    def _log(self, workload: str) -> list[LogLine]:
+        """All lines of a workload."""
+        return [LogLine(self.name, name, name, at, line) for name, at, line in self.in_memory.log if name == workload]
+
     def describe(self, observed: MemoryObserved) -> Status:
         units = tuple(Unit(name, "", digest) for name, digest in sorted(observed.images.items()))
         return Status(self.name, self.place, "", units, tuple(self.urls(observed)))
@@ -163,6 +189,10 @@ class FileTarget(MemoryTarget):
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
         with kept_in(self.file) as place:
             yield from self._at(place).apply(step, session)
+
+    def _log(self, workload: str) -> list[LogLine]:
+        with kept_in(self.file) as place:
+            return self._at(place)._log(workload)
 
     def _at(self, place: InMemoryPlace) -> MemoryTarget:
         return MemoryTarget(self.name, place, self.uses, self.config)

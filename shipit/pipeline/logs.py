@@ -1,0 +1,110 @@
+"""The logs of workloads, side by side."""
+
+from __future__ import annotations
+
+import heapq
+import queue
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+
+from shipit.clock import Clock
+from shipit.errors import UsageError
+from shipit.events import LogLine
+from shipit.parallel import together
+from shipit.pipeline.run import Run
+from shipit.targets.base import HasLogs, LogQuery, Target, has_logs
+from shipit.threads import Workers
+
+# Lines that wait to be written: what writes more is read more slowly.
+_WAITING = 1_000
+# After a silence as long as this, a line that a secret might go on from is written.
+_SILENCE_S = 0.3
+Logs = Iterator[LogLine]
+
+
+def show_logs(
+    run: Run, chosen: Mapping[str, Sequence[str]], wanted: LogQuery, check_reader: Callable[[], None]
+) -> None:
+    """Emit the log lines of the chosen workloads: target -> workloads. `check_reader` is called after each, and in silence.
+
+    Raises: ShipitError; Interrupted where the user ends it.
+    """
+    sources = [
+        partial(target.logs, workload, wanted, replace(run.session(target), deadline_s=float("inf")))
+        for target in loggable(run.targets, chosen)
+        for workload in chosen[target.name]
+    ]
+    for line in _arriving(sources, run.clock) if wanted.follow else _in_order(sources, run.clock):
+        if line is None:
+            run.flush()
+        else:
+            run.emit(line)
+        check_reader()
+
+
+def loggable(targets: Sequence[Target], chosen: Mapping[str, Sequence[str]]) -> list[HasLogs]:
+    """The targets of the chosen workloads. Raises: UsageError for one whose kind has no logs."""
+    if not chosen:
+        raise UsageError("no target here runs anything", hint="add a kubernetes or heroku target, or name another -e")
+    found: list[HasLogs] = []
+    for target in targets:
+        if target.name not in chosen:
+            continue
+        if not has_logs(target):
+            hint = "read them where it runs"
+            raise UsageError(f"{target.name} has no logs: its kind, {target.kind.name}, keeps none", hint=hint)
+        found.append(target)
+    return found
+
+
+def _in_order(sources: Sequence[Callable[[], Logs]], clock: Clock) -> Iterator[LogLine]:
+    """The lines of all, in the order of their times. The first lines are asked for side by side."""
+    logs = [source() for source in sources]
+    first = together({index: partial(next, log, None) for index, log in enumerate(logs)}, clock)
+    begun = [chain([line], logs[index]) for index, line in first.items() if line is not None]
+    return heapq.merge(*begun, key=lambda line: line.written_at)
+
+
+def _arriving(sources: Sequence[Callable[[], Logs]], clock: Clock) -> Iterator[LogLine | None]:
+    """The lines of all as they arrive; None in a silence. Raises: the first error of one of them."""
+    arrived: queue.Queue[LogLine | Exception | None] = queue.Queue(_WAITING)
+    workers = Workers("logs", len(sources))
+    for source in sources:
+        workers.submit(_forward, source, arrived, clock)
+    left = len(sources)
+    try:
+        while left:
+            try:
+                line = arrived.get(timeout=_SILENCE_S)
+            except queue.Empty:
+                clock.check()
+                yield None
+                continue
+            if isinstance(line, Exception):
+                raise line
+            left -= line is None
+            yield line
+    finally:
+        workers.close(within_s=0)
+
+
+def _forward(source: Callable[[], Logs], arrived: queue.Queue[LogLine | Exception | None], clock: Clock) -> None:
+    """Put the lines of one log, then None, or the error that ended it."""
+    end: Exception | None = None
+    try:
+        for line in source():
+            _put(arrived, line, clock)
+    except Exception as error:
+        end = error
+    _put(arrived, end, clock)
+
+
+def _put(arrived: queue.Queue[LogLine | Exception | None], item: LogLine | Exception | None, clock: Clock) -> None:
+    while not clock.is_cancelled():
+        try:
+            arrived.put(item, timeout=_SILENCE_S)
+        except queue.Full:
+            continue
+        return
