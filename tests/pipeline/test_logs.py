@@ -155,7 +155,7 @@ def test_a_long_line_is_shown_to_64_kib_and_then_cut() -> None:
 def test_threads_of_logs_end_with_the_run(tmp_path: Path) -> None:
     run, _ = logs_of(tmp_path, memory("one"))
     with pytest.raises(ZeroDivisionError):
-        show_logs(run, EVERY, LogQuery(follow=True), lambda: 1 // 0)  # type: ignore[arg-type,return-value]
+        show_logs(run, EVERY, LogQuery(follow=True), lambda: 1 // 0)  # type: ignore[arg-type]
     run.close()
     for thread in threading.enumerate():
         if thread.name == "logs":
