@@ -109,7 +109,7 @@ DEPLOY: tuple[Event, ...] = (
         "heroku releases:output v7 --app shop",
         "shop still runs v6",
     ),
-    RunFinished(1, "1 of 2 targets healthy", 100.0, (Serving("k8s", "https://shop.example.com/"),)),
+    RunFinished(1, "1 of 2 targets failed", 100.0, (Serving("k8s", "https://shop.example.com/"),)),
 )
 
 # A run that ends before any target has a verdict.

@@ -107,7 +107,7 @@ def test_lines_that_stay_after_a_deploy(screen: Screen, reporter: TerminalReport
         "        | migrate: no such table",
         "        shop still runs v6",
         "        hint: heroku releases:output v7 --app shop",
-        "failed: 1 of 2 targets healthy in 1m40s",
+        "failed: 1 of 2 targets failed in 1m40s",
         "        k8s  https://shop.example.com/",
     ]
 

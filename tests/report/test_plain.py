@@ -64,7 +64,7 @@ def test_a_deploy_shows_its_progress_on_stderr_and_its_results_on_stdout() -> No
         "        | migrate: no such table",
         "        shop still runs v6",
         "        hint: heroku releases:output v7 --app shop",
-        "failed: 1 of 2 targets healthy in 1m40s",
+        "failed: 1 of 2 targets failed in 1m40s",
         "        k8s  https://shop.example.com/",
     ]
 

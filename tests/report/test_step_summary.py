@@ -21,7 +21,7 @@ from tests.report.samples import DEPLOY, PLAN_LINES, REFUSED, finished, told
 SUMMARY = [
     "## shipit deploy: shop (production)",
     "",
-    "**failed**: 1 of 2 targets healthy in 1m40s",
+    "**failed**: 1 of 2 targets failed in 1m40s",
     "",
     "- k8s: <https://shop.example.com/>",
     "",
