@@ -28,7 +28,7 @@ class Case:
 
     `deploy_yml` has one target, one image built from `.`, and the lines of SECRETS. `variables` is the whole process
     environment. `source` is the file of the image that holds the note of `make`.
-    `writes` counts the writes to the place. `replace` is somebody else who brings back what the very first deploy
+    `writes` gives a number that differs after each write to the place. `replace` is somebody else who brings back what the very first deploy
     released; `who` is how a verdict calls them. `reset` is somebody else who sets the variable MODE; None for a kind that
     does not verify variables. `latest` gives the digest that the tag `latest` names; None where no tag moves.
     `has_steps` is False for a kind whose plan is uploads only.

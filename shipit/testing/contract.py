@@ -89,8 +89,10 @@ class TargetContract:
             assert SECRET not in text
 
     def test_after_a_deploy_the_plan_is_empty_and_stays_so(self, case: Case) -> None:
+        before = case.writes()
         assert deploy(case.make()) == 0
         after = case.writes()
+        assert after != before, "the writes of a deploy are counted"
         assert prepare(case.make()).plan.changes == 0
         assert deploy(case.make()) == 0
         assert case.writes() == after, "a deploy with nothing to do writes nothing"

@@ -96,7 +96,13 @@ def real_registry_case(tmp_path: Path, registry_server: RegistryServer) -> Itera
     name = f"contract-{tmp_path.name.replace('_', '-').lower()}"
     text = f"app: app\nimage: {registry_server.host}/{name}\n{SECRETS}targets: {{hub: {{settle: 0s}}}}\n"
     tags = Tags(registry_server.host, name)
-    with Case(tmp_path, text, lambda: 0, tags.move_back, latest=tags.latest, has_steps=False) as case:
+
+    def writes() -> int:
+        """Differs after each write of the repository's files, also of the same content."""
+        files = (registry_server.data / "docker/registry/v2/repositories" / name).rglob("*")
+        return hash(tuple(sorted((str(file), file.stat().st_mtime_ns) for file in files)))
+
+    with Case(tmp_path, text, writes, tags.move_back, latest=tags.latest, has_steps=False) as case:
         yield case
 
 
@@ -109,8 +115,11 @@ def cluster_case(tmp_path: Path, cluster: Cluster, registry_server: RegistryServ
     tags = Tags(registry_server.host, name)
 
     def writes() -> int:
+        """Differs after each write. A status, which the cluster itself writes, changes the version of a Deployment."""
         path = "jsonpath={range .items[*]}{.metadata.resourceVersion} {end}"
-        return hash(cluster.kubectl("-n", name, "get", "services,secrets", "-o", path))
+        versions = cluster.kubectl("-n", name, "get", "services,secrets", "-o", path)
+        path = "jsonpath={range .items[*]}{.metadata.generation} {.metadata.annotations} {.metadata.labels} {end}"
+        return hash(versions + cluster.kubectl("-n", name, "get", "deployments", "-o", path))
 
     def replace() -> None:
         image = f"{registry_server.host}/{name}@{tags.first}"

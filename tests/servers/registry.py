@@ -10,7 +10,7 @@ from tests.servers.tokens import ISSUER, SERVICE, TokenServer
 
 
 class RegistryServer:
-    """A registry over plain HTTP, or over TLS with `tls`, a folder with server.crt and server.key; `host` is 127.0.0.1:PORT.
+    """A registry over plain HTTP, or over TLS with `tls`, a folder with server.crt and server.key; `host` is 127.0.0.1:PORT, and `data` the folder of its files.
 
     `htpasswd` is a file that asks for Basic credentials, `tokens` a server that gives Bearer tokens.
     """
@@ -25,13 +25,14 @@ class RegistryServer:
     ) -> None:
         port = free_port()
         self.host = f"127.0.0.1:{port}"
+        self.data = folder / "data"
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "config.yml"
         secured = f", tls: {{certificate: '{tls}/server.crt', key: '{tls}/server.key'}}" if tls else ""
         lines = [
             "version: 0.1",
             "log: {level: warn, accesslog: {disabled: true}}",
-            f"storage: {{filesystem: {{rootdirectory: {folder / 'data'}}}, delete: {{enabled: true}}}}",
+            f"storage: {{filesystem: {{rootdirectory: {self.data}}}, delete: {{enabled: true}}}}",
             f"http: {{addr: '{self.host}'{secured}}}",
         ]
         if htpasswd:
