@@ -139,8 +139,11 @@ def test_what_shipit_did_not_make_stays(place: HerokuPlace) -> None:
     foreign = "sha256:" + "f" * 64
     place.app.formation["clock"] = {"quantity": 1, "size": "Basic", "image": foreign}
     place.app.config |= {"DATABASE_URL": "postgres://", "SHIPIT_VARIABLES": "MODE,NEVER_SET"}
+    before = len(place.heroku.registry.log)
     done = place.deploy("two", more="env: {MODE: a}")
     assert done.code == 0
+    looks = [path for _, path in place.heroku.registry.log[before:] if "/clock/manifests/" in path]
+    assert len(looks) == 1, "who pushed an image is looked up for the plan, and not again for the verdict"
     assert "  . clock is not in deploy.yml, and stays: its image was not pushed by shipit" in done.plan
     assert "clock" in place.app.formation and place.app.config["DATABASE_URL"] == "postgres://"
 

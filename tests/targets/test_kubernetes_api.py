@@ -93,6 +93,12 @@ def test_a_deploy_and_the_next_one(make: Make, api: KubeApi) -> None:
     assert api.unknown == []
 
 
+def test_the_release_jobs_are_listed_for_the_plan_only(make: Make, api: KubeApi) -> None:
+    assert deploy(make(release="release: migrate")) == 0
+    listed = [path for method, path in api.log if method == "GET" and path.endswith(("/jobs", "/deployments/web"))]
+    assert sorted(path.rpartition("/")[2] for path in listed) == ["jobs", "web", "web"]
+
+
 def _writes(api: KubeApi) -> list[str]:
     return [method for method, path in api.log if method != "GET" and "authorization.k8s.io" not in path]
 

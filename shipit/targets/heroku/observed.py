@@ -41,7 +41,8 @@ class ProcessFacts(NamedTuple):
     """One process type: dynos, size, and the config digest in the formation, None when the formation has none.
 
     `released` has the first twelve digits of the running image by the release history. It is set where the formation has
-    no digest, or the digest of a release that failed. `is_ours` is whether shipit pushed the image; None when unknown.
+    no digest, or the digest of a release that failed. `is_ours` is whether shipit pushed the image; None when unknown,
+    and where a release is verified.
     """
 
     quantity: int

@@ -95,8 +95,11 @@ class HerokuTarget:
         # The value that a secret had before is a secret, too; so is that of a variable which left deploy.yml, as far as known.
         names = {*self.project.secrets_for(self.name), *(parse_owned(answers.config) - self.project.env.keys())}
         session.environment.redactor.add(value for name, value in answers.config.items() if name in names)
-        formation = with_owners(answers.formation, self.processes.configs, partial(self._is_pushed, session))
-        return observed_of(answers._replace(formation=formation), session.mark)
+        if session.release is None:
+            # A plan needs this; the verdict on a release does not look at it.
+            formation = with_owners(answers.formation, self.processes.configs, partial(self._is_pushed, session))
+            answers = answers._replace(formation=formation)
+        return observed_of(answers, session.mark)
 
     def reissue(self, images: Mapping[ImageUse, BuiltImage], observed: HerokuObserved) -> Mapping[ImageUse, ImageUse]:
         """Uses whose image Heroku would ignore, since its release failed, and those that run under a later attempt."""

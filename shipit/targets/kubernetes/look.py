@@ -51,9 +51,11 @@ class Look:
             calls["replica sets", namespace] = partial(self._replica_sets, namespace, selector)
         if desired.secret_names:
             calls["secret"] = partial(self._one, self._identity())
-        if project.release:
+        # A plan needs these; the verdict on a release does not look at them.
+        is_planned = self.session.release is None
+        if is_planned and project.release:
             calls["jobs"] = partial(read_jobs, self.client, desired.namespace, part_of)
-        if desired.config.pull_secret:
+        if is_planned and desired.config.pull_secret:
             calls["pull secret"] = partial(is_pull_secret_current, desired, self.client, self.session)
         found = _side_by_side(calls, self.session.clock)
         secret: Live | None = found.get("secret")

@@ -25,7 +25,8 @@ class KubernetesObserved:
     `secret` is the Secret of the env, and `secret_marks`: name -> keyed hash of each of its values. `secret_mark` is the
     annotation that it has, or gets when its values change. `wanted_marks`: key of a Secret among the manifests -> name
     -> keyed hash of each value there. `pull_secret_current` is None without `pull_secret`. `jobs` are the release Jobs
-    of the app. `serving`: name of a Service -> how it answers; empty until it is probed.
+    of the app. Both are None and empty where a release is verified. `serving`: name of a Service -> how it answers; empty
+    until it is probed.
     """
 
     objects: Mapping[str, Live | None]
