@@ -197,6 +197,11 @@ class ImageConfig(Model):
     use: Reference | None = Field(None, description="An image that is used as it is, not built.", examples=["redis:8"])
 
     @property
+    def platform(self) -> str:
+        """The platform that it is built for. An image with `use:` is pulled for linux/amd64."""
+        return self.build.platforms[0] if self.build else "linux/amd64"
+
+    @property
     def insecure_host(self) -> str | None:
         """The registry that is used over plain HTTP; None when there is none."""
         named = self.use or self.repository

@@ -161,12 +161,12 @@ def _git(project: Project) -> Iterator[Finding]:
 
 def _image(name: str, delivery: Delivery) -> Iterator[Finding]:
     yield from build_secret_findings(name, delivery.project, delivery.environment)
-    build = delivery.project.images[name].build
-    if problems := list(missing_build_files(name, build, delivery.project)):
+    config = delivery.project.images[name]
+    if problems := list(missing_build_files(name, config.build, delivery.project)):
         yield from (Finding("failure", f"image {name}", str(problem), problem.hint) for problem in problems)
         return
     created = delivery.environment.get("SOURCE_DATE_EPOCH")
-    options = build_options(delivery.project, name, build.platforms[0] if build else "linux/amd64", created)
+    options = build_options(delivery.project, name, config.platform, created)
     dockerfile = read_dockerfile(options.dockerfile, options.context)
     choice = choose_builder(dockerfile, options, delivery.engine)
     if choice.way != "native":

@@ -51,10 +51,7 @@ def run(
                     "there is nothing to build", where=str(project.file), hint="add image: or images: to it"
                 )
             # Without a repository: a build asks only the registries of its bases.
-            uses = [
-                ImageUse(name, "", "oci", config.build.platforms[0] if config.build else "linux/amd64")
-                for name, config in chosen.items()
-            ]
+            uses = [ImageUse(name, "", "oci", config.platform) for name, config in chosen.items()]
             built = build_images(run.delivery, uses)
             run.emit(ImagesBuilt(tuple(planned_image(project, use, built[use.image, use.platform]) for use in uses)))
         if options.output == "json":

@@ -31,8 +31,7 @@ def create(name: str, config: MemoryConfig, project: Project, environment: Proce
     """A target that keeps the only image of a project in a file."""
     image = project.image_name(None)
     found = project.images[image]
-    platform = found.build.platforms[0] if found.build else "linux/amd64"
-    use = ImageUse(image, found.repository or "", "oci", platform, None, project.tags(image))
+    use = ImageUse(image, found.repository or "", "oci", found.platform, None, project.tags(image))
     return FileTarget(name, project.root / config.file, [use], config)
 
 

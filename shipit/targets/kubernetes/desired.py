@@ -163,10 +163,9 @@ class Desired:
 
     def _use(self, name: str) -> ImageUse:
         config = self.project.images[name]
-        platform = config.build.platforms[0] if config.build else "linux/amd64"
         if config.use:
-            return ImageUse(name, config.use, "oci", platform, None, (), publish=False)
+            return ImageUse(name, config.use, "oci", config.platform, None, (), publish=False)
         if config.repository is None:
             what, hint = f"image {name} has no repository for the cluster to pull from", "add repository: to the image"
             raise ConfigErrors([self.project.problem(("targets", self.target), what, hint)])
-        return ImageUse(name, config.repository, "oci", platform, None, self.project.tags(name))
+        return ImageUse(name, config.repository, "oci", config.platform, None, self.project.tags(name))

@@ -163,7 +163,7 @@ class RegistryTarget:
                     )
                 ]
             )
-        return ImageUse(image, config.repository, "oci", _platform(self.project, image), None, self.project.tags(image))
+        return ImageUse(image, config.repository, "oci", config.platform, None, self.project.tags(image))
 
 
 def _hub(repository: str, session: Session) -> DockerHub:
@@ -185,8 +185,3 @@ def _registries(session: Session) -> Registries:
 def _path(repository: str) -> str:
     """`namespace/name` of a repository on Docker Hub."""
     return parse_reference(repository).repository
-
-
-def _platform(project: Project, image: str) -> str:
-    build = project.images[image].build
-    return build.platforms[0] if build else "linux/amd64"
