@@ -50,11 +50,6 @@ class Teller:
         self._instances: dict[tuple[str, str], _Instance] = {}
         self._lock = threading.RLock()
 
-    @property
-    def run(self) -> str:
-        """The id of the run, which every envelope has."""
-        return self._seal.run
-
     def __call__(self, event: Event) -> None:
         with self._lock:
             if isinstance(event, LogLine):

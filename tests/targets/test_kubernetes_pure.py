@@ -19,7 +19,7 @@ from shipit.targets.kubernetes.applied import applied, plan_back
 from shipit.targets.kubernetes.config import KubernetesConfig, WorkloadConfig
 from shipit.targets.kubernetes.conflicts import find_conflicts
 from shipit.targets.kubernetes.desired import Desired
-from shipit.targets.kubernetes.drift import differences, hashes, object_differences, stamp
+from shipit.targets.kubernetes.drift import find_differences, hashes, object_differences, stamp
 from shipit.targets.kubernetes.images import image_for, image_names, pin_images
 from shipit.targets.kubernetes.judge import judge_kubernetes
 from shipit.targets.kubernetes.live import Live, Pod
@@ -113,7 +113,7 @@ def test_keys_right_under_the_target_are_one_workload() -> None:
     ],
 )
 def test_differences(wanted: Any, live: Any, expected: list[Any]) -> None:
-    assert list(differences(wanted, live)) == expected
+    assert [(found.path, found.live, found.wanted) for found in find_differences(wanted, live)] == expected
 
 
 @example([None, {"name": None}])
@@ -126,7 +126,7 @@ def test_differences(wanted: Any, live: Any, expected: list[Any]) -> None:
     )
 )
 def test_nothing_differs_from_itself(value: Any) -> None:
-    assert list(differences(value, value)) == []
+    assert list(find_differences(value, value)) == []
 
 
 def test_steps_for_what_is_missing_or_differs() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from shipit.errors import ShipitError
 from shipit.release import Verdict
 from shipit.targets.kubernetes.client import KubernetesClient
-from shipit.targets.kubernetes.live import Container, Pod
 from shipit.targets.kubernetes.logs import last_lines
 from shipit.targets.kubernetes.parse import parse_event, parse_pod
 
@@ -46,12 +45,8 @@ def _last_lines(client: KubernetesClient, namespace: str, name: str, container: 
 def _is_over(client: KubernetesClient, namespace: str, name: str, container: str) -> bool:
     """Whether the container crashed in its previous run, not in the current one."""
     pods = client.listed("api/v1", "pods", namespace, parse_pod, fields=f"metadata.name={name}")
-    found = next((row for pod in pods for row in _containers(pod) if row.name == container), None)
+    found = next((row for pod in pods for row in pod.containers if row.name == container), None)
     return found is not None and found.ended is None and found.last is not None
-
-
-def _containers(pod: Pod) -> tuple[Container, ...]:
-    return pod.containers
 
 
 def _warnings(client: KubernetesClient, namespace: str, name: str) -> list[str]:

@@ -76,12 +76,6 @@ def object_differences(wanted: Mapping[str, Any], live: Live, *, counts_replicas
     return [*changed, *(item for item in removed if counts_replicas or item.path != "spec.replicas")]
 
 
-def differences(wanted: Any, live: Any) -> Iterator[tuple[str, Any, Any]]:
-    """(path, live, wanted) for each field of `wanted` that differs; a missing live value is None."""
-    for found in find_differences(wanted, live):
-        yield found.path, found.live, found.wanted
-
-
 def find_differences(
     wanted: Any, live: Any, owned: Owned | None = None, path: str = "", keys: tuple[str | int, ...] = ()
 ) -> Iterator[Difference]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shipit.release import Seen, State, Verdict
-from shipit.targets.kubernetes.live import REVISION, Live, Pod
+from shipit.targets.kubernetes.live import Live, Pod
 from shipit.targets.kubernetes.objects import container_images
 from shipit.targets.kubernetes.observed import KubernetesObserved
 from shipit.targets.kubernetes.patience import patience_s
@@ -87,7 +87,7 @@ def _judge_kind(
 ) -> tuple[Verdict, Sequence[Pod]]:
     """The verdict on an object by its kind, and its pods."""
     if live.kind == "Deployment":
-        pods = pods_of_deployment(live, observed, REVISION)
+        pods = pods_of_deployment(live, observed)
         return _judge_deployment(key, live, pods, seen, limits), pods
     if live.kind in ("StatefulSet", "DaemonSet"):
         pods = pods_of(live.meta.uid, observed)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from shipit.digest import parse_digest
 from shipit.release import Seen, State, Verdict
-from shipit.targets.kubernetes.live import Container, Ended, Live, Pod
+from shipit.targets.kubernetes.live import REVISION, Container, Ended, Live, Pod
 from shipit.targets.kubernetes.observed import KubernetesObserved
 
 # Waiting reasons of containers that do not go away by themselves.
@@ -38,12 +38,11 @@ class Limits(NamedTuple):
     pending_s: float
 
 
-def pods_of_deployment(live: Live, observed: KubernetesObserved, revision: str) -> list[Pod]:
+def pods_of_deployment(live: Live, observed: KubernetesObserved) -> list[Pod]:
     """The pods of the Deployment's current ReplicaSet; none while that does not exist."""
+    revision = live.meta.annotations.get(REVISION)
     for replica_set in observed.replica_sets:
-        if live.meta.uid in replica_set.owners and replica_set.annotations.get(revision) == live.meta.annotations.get(
-            revision
-        ):
+        if live.meta.uid in replica_set.owners and replica_set.annotations.get(REVISION) == revision:
             return pods_of(replica_set.uid, observed)
     return []
 

@@ -24,10 +24,8 @@ def render_pull_secret_of(desired: Desired, session: Session) -> Manifest:
     return render_pull_secret(desired.setting(""), known)
 
 
-def is_pull_secret_current(desired: Desired, client: KubernetesClient, session: Session) -> bool | None:
-    """Whether the cluster has the credentials in use; None without `pull_secret`."""
-    if not desired.config.pull_secret:
-        return None
+def is_pull_secret_current(desired: Desired, client: KubernetesClient, session: Session) -> bool:
+    """Whether the cluster has the credentials in use."""
     wanted = render_pull_secret_of(desired, session)
     live = client.read(wanted, desired.namespace)
     return bool(live and (live.manifest.get("data") or {}) == wanted["data"])
