@@ -9,6 +9,7 @@ from shipit.release import Step
 from shipit.targets.heroku.observed import NO_IMAGE, OWNED, RELEASE, HerokuObserved, ProcessFacts
 from shipit.targets.heroku.plan_scale import plan_scale
 from shipit.targets.heroku.steps import DeployStep, DynoScale, RemoveProcess, RestoreConfig, RollBack, Scale, SetConfig
+from shipit.targets.heroku.wanted import wanted_as_before
 
 Shorts = Mapping[str, str]
 
@@ -32,9 +33,8 @@ def plan_rollback(
     changed = [name for name in known if before.config_marks.get(name) != now.config_marks.get(name)]
     # Heroku may or may not restore config vars on a rollback: those that differ afterwards are set by name.
     restore = _restore(before, changed, shorts, now.version, back)
-    quantities = {name: facts.quantity for name, facts in before.formation.items() if name != RELEASE}
-    sizes = {name: facts.size for name, facts in before.formation.items() if name != RELEASE}
-    return (*back, *restore, *plan_scale(quantities, sizes, now))
+    wanted = wanted_as_before(before, known)
+    return (*back, *restore, *plan_scale(wanted.quantities, wanted.sizes, now))
 
 
 def plan_undo(step: DeployStep, earlier: Sequence[DeployStep], before: HerokuObserved) -> tuple[Step, ...]:

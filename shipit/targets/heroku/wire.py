@@ -21,7 +21,7 @@ from shipit.http.transport import Transport
 from shipit.http.urls import shown
 from shipit.targets.heroku.address import api_address, check_api
 from shipit.targets.heroku.budget import RequestBudget
-from shipit.targets.heroku.token import Token
+from shipit.targets.heroku.token import NO_TOKEN, Token
 
 JSON = "application/vnd.heroku+json; version=3"
 # The pause after a 429 without Retry-After: Heroku allows 75 more requests every minute.
@@ -80,8 +80,7 @@ class HerokuWire:
         url = f"{self.base}{path}"
         where, request_id = shown(method, url), str(uuid.uuid4())
         if not self.token:
-            hint = "set HEROKU_API_KEY, or run heroku login"
-            raise RemoteError("not logged in to Heroku", where=where, hint=hint, status=401)
+            raise RemoteError("not logged in to Heroku", where=where, hint=NO_TOKEN, status=401)
         deadline.sleep(self.budget.spend(), where)
         sent = {
             "Accept": accept,
@@ -129,7 +128,7 @@ def _error(answer: Answer, request_id: str, token: Token) -> RemoteError:
     theirs = answer.header("Request-Id")
     hint = _HINTS.get(name or _IDS.get(status, ""), "")
     if status == 401:
-        hint = f"the token from {token.origin} is wrong or expired: set HEROKU_API_KEY, or run heroku login"
+        hint = f"the token from {token.origin} is wrong or expired: {NO_TOKEN}"
     return refusal(
         answer,
         what=f"{name}: {message}" if message else "",

@@ -12,6 +12,7 @@ from shipit.drafts.kind import NONE, Choice, Detection, Folder, KindDraft, Quest
 from shipit.drafts.reading import read_yaml
 from shipit.drafts.text import yaml_command, yaml_env, yaml_name, yaml_text
 from shipit.drafts.values import as_list, as_map, as_text
+from shipit.targets.kubernetes.kubeconfig import kubeconfig_paths
 from shipit.targets.kubernetes.project_files import images_of, read_cluster_files
 
 
@@ -32,7 +33,7 @@ def read_contexts(environ: ProcessEnvironment) -> tuple[tuple[str, ...], str]:
     """The names of the kubeconfig's contexts, and the current one."""
     names: list[str] = []
     current = ""
-    for path in (environ.get("KUBECONFIG") or str(environ.home / ".kube" / "config")).split(":"):
+    for path in kubeconfig_paths(environ).split(":"):
         loaded = read_yaml(Path(path))
         current = current or as_text(loaded.get("current-context"))
         names += [name for row in as_list(loaded.get("contexts")) if (name := as_text(as_map(row).get("name")))]

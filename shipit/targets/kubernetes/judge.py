@@ -117,7 +117,7 @@ def _judge_deployment(key: str, live: Live, pods: Sequence[Pod], seen: Seen, lim
         return Verdict(State.FAILED, f"{key}: {failed.message or 'pods can not be created'}", subject=key)
     if progressing and progressing.reason == "ProgressDeadlineExceeded":
         return Verdict(State.FAILED, f"{key}: its progress deadline passed", subject=key)
-    wanted = 1 if live.spec.replicas is None else live.spec.replicas
+    wanted = live.wanted_pods
     if status.updated >= wanted and status.available >= wanted and status.replicas <= status.updated:
         return _healthy(key, f"{status.available}/{wanted} ready", wanted)
     old = status.replicas - status.updated
@@ -131,8 +131,7 @@ def _judge_set(key: str, live: Live, pods: Sequence[Pod], seen: Seen, limits: Li
         return _not_observed(key, live)
     if failure := judge_failed(key, pods, seen, limits):
         return failure
-    replicas = 1 if live.spec.replicas is None else live.spec.replicas
-    wanted = status.desired if live.kind == "DaemonSet" else replicas
+    wanted = live.wanted_pods
     if status.ready >= wanted and (status.updated >= wanted or live.spec.on_delete):
         return _healthy(key, f"{status.ready}/{wanted} ready", wanted)
     what = f"{status.updated} of {wanted} updated, {status.ready} ready"

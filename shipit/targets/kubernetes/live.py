@@ -125,6 +125,13 @@ class Live:
     status: Status = _NO_STATUS
     pod: Pod | None = None
 
+    @property
+    def wanted_pods(self) -> int:
+        """How many pods a workload should have. Without a count, the server makes one."""
+        if self.kind == "DaemonSet":
+            return self.status.desired
+        return 1 if self.spec.replicas is None else self.spec.replicas
+
 
 class Happening(NamedTuple):
     """An event of the cluster, about one object."""

@@ -12,7 +12,7 @@ from shipit.clock import Clock
 from shipit.errors import RemoteError
 from shipit.parallel import settle
 from shipit.targets.kubernetes.client import KubernetesClient
-from shipit.targets.kubernetes.desired import Desired
+from shipit.targets.kubernetes.desired import HAVE_PODS, Desired
 from shipit.targets.kubernetes.job import read_jobs
 from shipit.targets.kubernetes.live import Live, Meta, Pod
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
@@ -24,9 +24,6 @@ from shipit.targets.session import Session
 
 # A namespace with fewer objects of a kind than this has them read by name, others of the kind are then not read.
 _LISTED_FROM = 3
-_WORKLOADS = frozenset(
-    {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob", "Pod"}
-)
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,7 @@ class Look:
     def _namespaces(self) -> Sequence[str]:
         """The namespaces in which pods run."""
         own = self.desired.namespace
-        others = {place for _, kind, place in self._groups() if kind in _WORKLOADS}
+        others = {place for _, kind, place in self._groups() if kind in HAVE_PODS}
         return (own, *sorted(others - {own}))
 
     def _read(self, manifests: Sequence[Manifest]) -> dict[str, Live | None]:

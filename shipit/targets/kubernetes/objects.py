@@ -9,15 +9,17 @@ from shipit.targets.kubernetes.render import Manifest
 
 def container_images(manifest: Manifest) -> dict[str, str]:
     """Container -> image of the pods of an object; empty for kinds without pods."""
+    rows = containers_of(manifest)
+    return {str(row["name"]): str(row["image"]) for row in rows if "name" in row and "image" in row}
+
+
+def containers_of(manifest: Manifest) -> list[dict[str, Any]]:
+    """The containers of the pods of an object, without init containers; empty for kinds without pods."""
     spec = spec_of(manifest)
     template = spec.get("template")
     pod = spec_of(template) if isinstance(template, dict) else spec
     rows = pod.get("containers")
-    return {
-        str(row["name"]): str(row["image"])
-        for row in (rows if isinstance(rows, list) else [])
-        if isinstance(row, dict) and "name" in row and "image" in row
-    }
+    return [row for row in (rows if isinstance(rows, list) else []) if isinstance(row, dict)]
 
 
 def spec_of(manifest: Manifest) -> dict[str, Any]:

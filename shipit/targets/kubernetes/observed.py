@@ -67,7 +67,4 @@ def describe_object(key: str, live: Live | None) -> Iterator[Unit]:
     if live.kind == "Pod":
         yield Unit(key, live.status.phase, images)
         return
-    wanted = (
-        live.status.desired if live.kind == "DaemonSet" else 1 if live.spec.replicas is None else live.spec.replicas
-    )
-    yield Unit(key, "", images, wanted, live.status.ready)
+    yield Unit(key, "", images, live.wanted_pods, live.status.ready)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shipit.targets.kubernetes.live import Live, Pod
-from shipit.targets.kubernetes.objects import spec_of
+from shipit.targets.kubernetes.objects import containers_of, spec_of
 
 _LONGEST_S = 86_400
 
@@ -20,12 +20,8 @@ def patience_s(live: Live, pods: Sequence[Pod]) -> float:
     working = [container for pod in pods for container in pod.containers if container.is_running]
     if any(container.is_init for container in working) or (live.kind == "Job" and working):
         return math.inf
-    spec = spec_of(live.manifest)
-    template = spec.get("template")
-    pod = spec_of(template) if isinstance(template, dict) else spec
-    rows = pod.get("containers")
-    containers = [row for row in (rows if isinstance(rows, list) else []) if isinstance(row, dict)]
-    return _seconds(spec, "minReadySeconds", 0) + max((_probes_s(row) for row in containers), default=0)
+    least_s = _seconds(spec_of(live.manifest), "minReadySeconds", 0)
+    return least_s + max((_probes_s(row) for row in containers_of(live.manifest)), default=0)
 
 
 def _probes_s(container: Mapping[str, Any]) -> int:

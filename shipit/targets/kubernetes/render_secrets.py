@@ -9,6 +9,7 @@ import base64
 import json
 from collections.abc import Mapping
 
+from shipit.docker.config_file import host_key
 from shipit.targets.kubernetes.render import (
     COPIED_ANNOTATION,
     MANAGED_BY,
@@ -48,7 +49,7 @@ def render_previous(secret: Manifest, app: str, copied_from: str, name: str) -> 
 def render_pull_secret(setting: Setting, logins: Mapping[str, tuple[str, str]]) -> Manifest:
     """The Secret that lets the cluster pull: registry host -> (user, password)."""
     auths = {
-        ("https://index.docker.io/v1/" if host == "docker.io" else host): {
+        host_key(host): {
             "username": user,
             "password": password,
             "auth": base64.b64encode(f"{user}:{password}".encode()).decode(),

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from shipit.config.process_environment import ProcessEnvironment
+from shipit.docker.config_file import HUB_KEY
 from shipit.drafts.files import ProjectFacts
 from shipit.drafts.kind import Choice, Detection, Folder, KindDraft, TargetDraft
 from shipit.drafts.reading import read_json
@@ -14,7 +15,7 @@ from shipit.drafts.text import yaml_name
 from shipit.drafts.values import as_map, as_text
 
 # The keys under which Docker's config file holds the login of Docker Hub.
-_DOCKER_HUB = ("https://index.docker.io/v1/", "index.docker.io", "docker.io")
+_DOCKER_HUB = (HUB_KEY, "index.docker.io", "docker.io")
 
 
 def detect(folder: Folder) -> Detection:
