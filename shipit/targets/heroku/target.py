@@ -145,7 +145,7 @@ class HerokuTarget:
         return judge_heroku(wanted, observed, seen, pending_s=self.config.pending)
 
     def examine(self, session: Session) -> Sequence[Finding]:
-        """The token, the account's clock, and that the app's registry lets it in."""
+        """Where the token comes from, and how far this machine's clock is from Heroku's."""
         token = token_of(session.environment, session.clients)
         findings = [Finding("ok", "heroku", f"takes the token from {token.origin}")] if token else []
         skew = judge_skew("Heroku", client_of(session, self.app).date(), time.time())

@@ -14,7 +14,7 @@ from shipit.targets.kubernetes.client import KubernetesClient
 
 
 def may(client: KubernetesClient, group: str, resource: str, namespace: str, verb: str) -> bool:
-    """Whether the user of this context may do something, by what the API server says of itclient."""
+    """Whether the user of this context may do something."""
     name, _, part = resource.partition("/")
     attributes = {"group": group, "resource": name, "subresource": part, "namespace": namespace, "verb": verb}
     body = {
