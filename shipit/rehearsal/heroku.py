@@ -43,20 +43,20 @@ class HerokuStandIn(StrictServer):
         self.releases = Releases(self.dynos, self._lock, lambda id: f"http://{self.host}/streams/{id}")
         self.formation = Formation(self.dynos, self.releases)
         for method, pattern, handler in (
-            ("GET", _APP, self._get_app),
+            ("GET", _APP, self._of_app(self._get_app)),
             ("GET", f"{_APP}/formation", self._of_app(self.formation.get)),
             ("PATCH", f"{_APP}/formation", self._of_app(self.formation.patch)),
             ("PATCH", rf"{_APP}/formation/(?P<type>[-\w]{{1,128}})", self._of_app(self.formation.patch_process)),
-            ("GET", f"{_APP}/config-vars", self._get_config),
-            ("PATCH", f"{_APP}/config-vars", self._patch_config),
-            ("GET", f"{_APP}/releases", self._get_releases),
-            ("POST", f"{_APP}/releases", self._post_release),
-            ("GET", rf"{_APP}/releases/(?P<release>[0-9a-f-]+)", self._get_release),
-            ("GET", rf"{_APP}/releases/(?P<release>[0-9a-f-]+)/config-vars", self._get_release_config),
-            ("GET", f"{_APP}/dynos", self._get_dynos),
+            ("GET", f"{_APP}/config-vars", self._of_app(self._get_config)),
+            ("PATCH", f"{_APP}/config-vars", self._of_app(self._patch_config)),
+            ("GET", f"{_APP}/releases", self._of_app(self._get_releases)),
+            ("POST", f"{_APP}/releases", self._of_app(self._post_release)),
+            ("GET", rf"{_APP}/releases/(?P<release>[0-9a-f-]+)", self._of_app(self._get_release)),
+            ("GET", rf"{_APP}/releases/(?P<release>[0-9a-f-]+)/config-vars", self._of_app(self._get_release_config)),
+            ("GET", f"{_APP}/dynos", self._of_app(self._get_dynos)),
             ("POST", f"{_APP}/log-sessions", self._post_log_session),
             ("GET", "/account", self._get_account),
-            ("GET", r"/logs/(?P<app>[a-z0-9-]+)(?:/(?P<dyno>[a-z0-9.]+))?", self._get_log),
+            ("GET", r"/logs/(?P<app>[a-z0-9-]+)(?:/(?P<dyno>[a-z0-9.]+))?", self._of_app(log_events)),
             ("GET", r"/streams/(?P<id>[0-9a-f-]+)", self._get_stream),
         ):
             self.route(method, pattern, handler)
@@ -115,8 +115,7 @@ class HerokuStandIn(StrictServer):
     def _of_app(self, handler: Callable[[App, Request], Response]) -> Handler:
         return lambda request: handler(self.apps[request.groups["app"]], request)
 
-    def _get_app(self, request: Request) -> Response:
-        app = self.apps[request.groups["app"]]
+    def _get_app(self, app: App, request: Request) -> Response:
         port = next((dyno.port for dyno in app.dynos if dyno.process == "web"), None)
         return json_response({
             "id": app.id,
@@ -131,8 +130,8 @@ class HerokuStandIn(StrictServer):
     def _get_account(self, request: Request) -> Response:
         return json_response({"id": "account", "email": OWNER})
 
-    def _post_release(self, request: Request) -> Response:
-        app, body = self.apps[request.groups["app"]], json.loads(request.body or b"{}")
+    def _post_release(self, app: App, request: Request) -> Response:
+        body = json.loads(request.body or b"{}")
         wanted = next((row for row in app.releases if row["id"] == body.get("release")), None)
         if wanted is None:
             return _no_release()
@@ -140,18 +139,18 @@ class HerokuStandIn(StrictServer):
             return failure(422, "invalid_params", "Cannot roll back to that release.")
         return json_response(self.releases.rollback(app, wanted), status=201)
 
-    def _get_config(self, request: Request) -> Response:
-        return json_response(self.apps[request.groups["app"]].config)
+    def _get_config(self, app: App, request: Request) -> Response:
+        return json_response(app.config)
 
-    def _patch_config(self, request: Request) -> Response:
-        app, values = self.apps[request.groups["app"]], json.loads(request.body)
+    def _patch_config(self, app: App, request: Request) -> Response:
+        values = json.loads(request.body)
         if not all(re.fullmatch(r"\w+", key) for key in values):
             return failure(422, "invalid_params", "config var names should be letters, digits and _")
         self.releases.config(app, {key: None if value is None else str(value) for key, value in values.items()})
         return json_response(app.config)
 
-    def _get_releases(self, request: Request) -> Response:
-        app, wanted = self.apps[request.groups["app"]], request.headers.get("range", "")
+    def _get_releases(self, app: App, request: Request) -> Response:
+        wanted = request.headers.get("range", "")
         match = _RANGES.fullmatch(wanted)
         if wanted and not match:
             return failure(416, "requested_range_not_satisfiable", "the Range is not understood")
@@ -159,25 +158,20 @@ class HerokuStandIn(StrictServer):
         rows = list(reversed(app.releases))[:count] if match else app.releases[:count]
         return json_response(rows, status=206 if match else 200)
 
-    def _get_release(self, request: Request) -> Response:
-        found = _find_release(self.apps[request.groups["app"]], request)
+    def _get_release(self, app: App, request: Request) -> Response:
+        found = _find_release(app, request)
         return json_response(found) if found else _no_release()
 
-    def _get_release_config(self, request: Request) -> Response:
-        app = self.apps[request.groups["app"]]
+    def _get_release_config(self, app: App, request: Request) -> Response:
         found = _find_release(app, request)
         return json_response(app.release_configs[found["id"]]) if found else _no_release()
 
-    def _get_dynos(self, request: Request) -> Response:
-        app = self.apps[request.groups["app"]]
+    def _get_dynos(self, app: App, request: Request) -> Response:
         self.dynos.refresh(app)
         return json_response([dyno_row(app, dyno) for dyno in app.dynos])
 
     def _post_log_session(self, request: Request) -> Response:
         return open_session(self.host, request)
-
-    def _get_log(self, request: Request) -> Response:
-        return log_events(self.apps[request.groups["app"]], request)
 
     def _get_stream(self, request: Request) -> Response:
         return output_stream(self.releases.outputs.get(request.groups["id"]), request)
