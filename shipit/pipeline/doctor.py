@@ -70,8 +70,7 @@ def examine(run: Run) -> list[Finding]:
             raise result
         else:
             found += [run.redactor.value(finding) for finding in result]
-    distinct = [finding for index, finding in enumerate(found) if finding not in found[:index]]
-    return list(_one_clock_row(distinct))
+    return list(_one_clock_row(list(dict.fromkeys(found))))
 
 
 def _one_clock_row(findings: list[Finding]) -> Iterator[Finding]:

@@ -25,9 +25,9 @@ def secret_findings(names: Iterable[str], project: Project, environment: Process
 def build_secret_findings(image: str, project: Project, environment: ProcessEnvironment) -> Iterator[Finding]:
     """One finding for each secret that the build of an image mounts."""
     build = project.images[image].build
-    for name in sorted(build.secrets if build else {}):
-        assert build
-        yield _finding(f"build secret {name}", name, build.secrets, project, environment)
+    sources = build.secrets if build else {}
+    for name in sorted(sources):
+        yield _finding(f"build secret {name}", name, sources, project, environment)
 
 
 def _finding(
