@@ -15,11 +15,6 @@ Form = Literal["oci", "docker"]
 CACHE_TAG = "buildcache"
 
 
-def short(digest: str) -> str:
-    """The first twelve digits of a digest, as docker prints an image id."""
-    return digest.rpartition(":")[2][:12]
-
-
 class Place(NamedTuple):
     """Where a target releases to. `identity` names the very place: server and namespace, app, repository."""
 
@@ -44,6 +39,10 @@ class ImageUse(NamedTuple):
     tags: tuple[str, ...] = ()
     publish: bool = True
     attempt: int = 0
+
+    def tags_of(self, config_digest: Digest) -> tuple[str, ...]:
+        """The tags of an image with this config digest: `{config}` is filled in."""
+        return tuple(tag.replace("{config}", config_digest.short) for tag in self.tags)
 
 
 class Image(NamedTuple):
@@ -78,7 +77,7 @@ class PublishedImage(NamedTuple):
 
 def published(image: Image) -> PublishedImage:
     """The same image, for a reader: `{config}` of its tags is filled in."""
-    tags = tuple(tag.replace("{config}", short(image.config_digest)) for tag in image.use.tags)
+    tags = image.use.tags_of(image.config_digest)
     return PublishedImage(image.name, image.use.platform, image.pinned, image.config_digest, tags)
 
 
@@ -232,9 +231,9 @@ class State(Enum):
 class Verdict(NamedTuple):
     """The health of a target, judged against what this run wanted.
 
-    `progress` changes whenever the place moved, so that a stall can be told. `superseded_by` names who replaced what
-    this run released, where it failed for that; `warnings` are for what is healthy all the same. `down` says that a
-    failure left nothing that serves, and how to return to what did. `parts` is the reason to wait, one for each thing that is
+    `progress` changes whenever the place moved: a target whose `progress` stays the same has stalled. `superseded_by`
+    names who replaced what this run released, when that is why it failed; `warnings` are problems of a healthy target.
+    `down` says that a failure left nothing that serves, and how to return to what did. `parts` splits the reason to wait: one for each thing
     waited for.
     """
 
