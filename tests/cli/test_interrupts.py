@@ -22,13 +22,13 @@ SLACK_S = 1.0
 BEGIN = "import sys; sys.argv[0] = 'shipit'; import shipit.cli.main as m; print('begun', flush=True); m.main()"
 
 
-def begun(shipit: Shipit, *arguments: str) -> subprocess.Popen[str]:
+def begun(shipit: Shipit, *arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
     """The program, once it runs code of ours, in a process group of its own."""
     process = subprocess.Popen(
         [sys.executable, "-c", BEGIN, *arguments],
         cwd=shipit.folder,
         env=shipit.env,
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -91,20 +91,9 @@ def test_a_second_signal_ends_it_at_once(shipit: Shipit, silent: str) -> None:
     assert code == 130 and took_s < 0.5 + SLACK_S and "Traceback" not in said
 
 
-def test_an_interruption_while_a_file_is_waited_for(shipit: Shipit) -> None:
-    os.mkfifo(shipit.folder / "input")
-    process = begun(shipit, "login", "127.0.0.1:1", "--username", "me", "--password-stdin")
-    process.kill()
-    process.communicate()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "shipit", "login", "127.0.0.1:1", "--username", "me", "--password-stdin"],
-        cwd=shipit.folder,
-        env=shipit.env,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def test_an_interruption_while_standard_input_is_waited_for(shipit: Shipit) -> None:
+    words = ("login", "127.0.0.1:1", "--username", "me", "--password-stdin")
+    process = begun(shipit, *words, stdin=subprocess.PIPE)
     time.sleep(1.0)
     os.kill(process.pid, signal.SIGINT)
     started = time.monotonic()

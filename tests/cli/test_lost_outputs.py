@@ -64,7 +64,8 @@ def test_a_reader_that_goes_away_stops_no_deploy(
 
 
 def test_a_file_that_is_opened_does_not_become_the_output(shipit: Shipit, registry: EmbeddedRegistry) -> None:
-    in_shell(shipit, "SHIPIT deploy >&- 2>&- <&-")
+    done = in_shell(shipit, "SHIPIT deploy >&- 2>&- <&-")
+    assert done.returncode == 0 and "latest" in str(registry.tags), "it has said that it pushed"
     for file in Path(shipit.env["SHIPIT_CACHE_DIR"]).rglob("*"):
         assert not file.is_file() or b"pushed" not in file.read_bytes(), file
 

@@ -174,8 +174,11 @@ def test_a_slow_reader_is_not_counted_as_a_slow_server(serve: Start, tmp_path: P
     server = serve([answer(b"x" * 2500)])
     transport = Transport(environment(tmp_path, SHIPIT_HTTP_TIMEOUT="1s"))
     with transport.send("GET", server.url, stream=True) as found:
-        for _ in found.pieces(1000):
+        sizes = []
+        for piece in found.pieces(1000):
+            sizes.append(len(piece))
             time.sleep(1.2)
+    assert sum(sizes) == 2500 and len(sizes) > 1
 
 
 def test_a_stream_longer_than_its_limit_is_an_error(serve: Start, tmp_path: Path) -> None:
