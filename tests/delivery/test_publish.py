@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import ssl
 import subprocess
 import tarfile
 import threading
@@ -27,7 +26,7 @@ from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.rehearsal.server import Request, Response
 from shipit.report.plan_text import render_plan
 from tests import runs
-from tests.servers.certificates import Authority
+from tests.servers.certificates import Authority, server_context
 from tests.servers.install import find
 from tests.servers.registry import RegistryServer
 
@@ -351,8 +350,7 @@ def test_credentials_that_are_refused(tmp_path: Path) -> None:
 def test_a_registry_that_speaks_tls_on_loopback(tmp_path: Path) -> None:
     authority = Authority(tmp_path / "pki")
     authority.issue("server", "server", names=("127.0.0.1",))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "pki/server.crt", tmp_path / "pki/server.key")
+    context = server_context(tmp_path / "pki")
     with EmbeddedRegistry() as registry:
         assert registry.http_server is not None
         registry.http_server.socket = context.wrap_socket(registry.http_server.socket, server_side=True)

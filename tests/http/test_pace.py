@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ from shipit.http.transport import Transport
 from shipit.registry.body import FilePart
 from tests.http.scripted import Start, answer
 from tests.runs import environment
-from tests.servers.certificates import Authority
+from tests.servers.certificates import Authority, server_context
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -241,8 +240,7 @@ def test_a_tls_handshake_that_does_not_end_fails(tmp_path: Path, name: str, serv
 
 def test_the_minimum_rate_holds_with_tls(serve: Start, tmp_path: Path) -> None:
     Authority(tmp_path / "pki").issue("server", "server", names=("127.0.0.1",))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "pki/server.crt", tmp_path / "pki/server.key")
+    context = server_context(tmp_path / "pki")
     server = serve([UNENDING["a body in drops"][0]], [answer(b"x" * 3_000_000)], context=context)
     process_environment = environment(tmp_path, SHIPIT_HTTP_TIMEOUT="1s", SSL_CERT_FILE=str(tmp_path / "pki/ca.crt"))
     with pytest.raises(RemoteError, match="slower than 1024 bytes a second"):

@@ -7,7 +7,6 @@ import io
 import random
 import re
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +26,7 @@ from shipit.http.urls import shown
 from shipit.registry.body import FilePart
 from tests.http.scripted import Start, answer, pause
 from tests.runs import environment
-from tests.servers.certificates import Authority
+from tests.servers.certificates import Authority, server_context
 
 
 @pytest.fixture
@@ -282,21 +281,15 @@ def authority(tmp_path: Path) -> Path:
     return folder
 
 
-def secured(folder: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.crt", folder / "server.key")
-    return context
-
-
 def test_a_private_certificate_authority_is_trusted(serve: Start, tmp_path: Path, authority: Path) -> None:
-    server = serve([answer(b"one"), answer(b"two")], context=secured(authority))
+    server = serve([answer(b"one"), answer(b"two")], context=server_context(authority))
     transport = Transport(environment(tmp_path, SSL_CERT_FILE=str(authority / "ca.crt")))
     assert [transport.send("GET", server.url).content for _ in range(2)] == [b"one", b"two"]
     assert server.connections == 1
 
 
 def test_an_untrusted_certificate_is_an_error(serve: Start, transport: Transport, authority: Path) -> None:
-    server = serve([answer()], context=secured(authority))
+    server = serve([answer()], context=server_context(authority))
     with pytest.raises(RemoteError) as caught:
         transport.send("GET", server.url)
     assert re.match("the certificate of 127.0.0.1 can't be trusted: .*certificate", caught.value.what)
@@ -304,7 +297,7 @@ def test_an_untrusted_certificate_is_an_error(serve: Start, transport: Transport
 
 
 def test_an_invalid_file_of_certificates_is_an_error(serve: Start, tmp_path: Path, authority: Path) -> None:
-    server = serve([answer()], context=secured(authority))
+    server = serve([answer()], context=server_context(authority))
     for file, said in ((tmp_path / "none.pem", "does not exist"), (tmp_path / "empty.pem", "holds no certificates")):
         (tmp_path / "empty.pem").write_text("nothing\n")
         with pytest.raises(RemoteError) as caught:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import ssl
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from shipit.registry.credentials import Credentials
 from shipit.registry.wire import RegistryWire
 from tests.http.scripted import ScriptedServer, Start, answer
 from tests.runs import environment
-from tests.servers.certificates import Authority
+from tests.servers.certificates import Authority, server_context
 
 DATA = Digest.of(b"data")
 BASIC = f"Authorization: Basic {base64.b64encode(b'me:pass').decode()}"
@@ -164,8 +163,7 @@ def test_a_head_without_the_digest_is_verified_by_reading_the_manifest(serve: St
 
 def test_a_redirect_from_https_to_http_is_refused(serve: Start, tmp_path: Path) -> None:
     Authority(tmp_path / "pki").issue("server", "server", names=("127.0.0.1",))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "pki/server.crt", tmp_path / "pki/server.key")
+    context = server_context(tmp_path / "pki")
     other = serve([answer(b'{"token": "stolen"}')] * 3)
     upload = answer(b"", "202 Accepted", f"Location: {other.url}/up")
     challenge = answer(b"", "401 Unauthorized", f'WWW-Authenticate: Bearer realm="{other.url}/token"')

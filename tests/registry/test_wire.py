@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import socket
-import ssl
 import time
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from shipit.registry.wire import RegistryWire
 from shipit.rehearsal.registry import EmbeddedRegistry
 from tests.http.scripted import Cut, ScriptedServer, Start, answer
 from tests.runs import environment
-from tests.servers.certificates import Authority
+from tests.servers.certificates import Authority, server_context
 from tests.shipit import Shipit
 
 DATA = Digest.of(b"data")
@@ -61,8 +60,7 @@ def test_credentials_stay_with_their_registry(serve: Start, tmp_path: Path) -> N
 
 def test_an_http_location_of_an_https_registry_stays_https(serve: Start, tmp_path: Path) -> None:
     Authority(tmp_path / "pki").issue("server", "server", names=("127.0.0.1",))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "pki/server.crt", tmp_path / "pki/server.key")
+    context = server_context(tmp_path / "pki")
     scripts: list[list[bytes]] = [[], [], []]
     # Two questions without TLS come to nothing, one with it looks whether there is any.
     server = serve([], [], scripts[2], context=context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import ssl
 from pathlib import Path
 
 from cryptography import x509
@@ -45,6 +46,13 @@ class Authority:
     def _write(self, file: str, certificate: x509.Certificate, key: rsa.RSAPrivateKey) -> None:
         (self.folder / f"{file}.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         write_key(self.folder / f"{file}.key", key)
+
+
+def server_context(folder: Path, name: str = "server") -> ssl.SSLContext:
+    """TLS for a server with `NAME.crt` and `NAME.key` of a folder."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / f"{name}.crt", folder / f"{name}.key")
+    return context
 
 
 def write_key(path: Path, key: rsa.RSAPrivateKey) -> None:

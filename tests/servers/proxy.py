@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.servers.certificates import Authority
+from tests.servers.certificates import Authority, server_context
 
 
 class TlsProxy:
@@ -26,8 +25,7 @@ class TlsProxy:
         self.tunnels = dict(tunnels or {})
         self.connected: list[str] = []
         self.refused: list[str] = []
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(folder / "proxy.crt", folder / "proxy.key")
+        self._context = server_context(folder, "proxy")
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._open: dict[threading.Thread, socket.socket] = {}

@@ -23,7 +23,7 @@ from shipit.targets.kubernetes.server import ApiServer
 from shipit.targets.kubernetes.tail import Tail
 from tests import runs
 from tests.http.scripted import Start
-from tests.servers.certificates import Authority
+from tests.servers.certificates import Authority, server_context
 from tests.servers.kube_api import KubeApi
 
 
@@ -322,8 +322,7 @@ def test_the_authorization_header_of_each_login(tmp_path: Path, fields: dict[str
 def _tls(folder: Path, *, name: str = "127.0.0.1", client: bool = False) -> tuple[Authority, ssl.SSLContext]:
     authority = Authority(folder / "pki")
     authority.issue("server", "server", names=(name,))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "pki/server.crt", folder / "pki/server.key")
+    context = server_context(folder / "pki")
     if client:
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(folder / "pki/ca.crt")
