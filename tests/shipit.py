@@ -20,6 +20,9 @@ from tests.measured import program_variables
 from tests.output_schema import check_output
 
 ROOT = Path(__file__).parent.parent
+# An image of one Python file, and a file that serves HTTP on $PORT: what Heroku's stand-in can run.
+PYTHON_DOCKERFILE = 'FROM scratch\nCOPY app.py /\nCMD ["python", "/app.py"]\n'
+SERVING_APP = "import http.server, os\nhttp.server.HTTPServer(('', int(os.environ['PORT'])), http.server.BaseHTTPRequestHandler).serve_forever()\n"
 
 
 class Shipit:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,21 +9,18 @@ import pytest
 from shipit.cli.commands.open import web_urls
 from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.release import Place, Status
-from tests.shipit import Shipit, unwrapped
+from tests.shipit import PYTHON_DOCKERFILE, SERVING_APP, Shipit, unwrapped
 
 
 @pytest.fixture
-def heroku(shipit: Shipit) -> Iterator[HerokuStandIn]:
-    """An app that runs one web dyno."""
-    with HerokuStandIn(token="token-of-heroku") as stand_in:
-        stand_in.create_app("shop-prod")
-        shipit.env |= stand_in.variables()
-        shipit.write(
-            deploy__yml="app: shop\nimage: {build: .}\ntargets: {heroku: {app: shop-prod, settle: 0s}}\n",
-            Dockerfile='FROM scratch\nCOPY app.py /\nCMD ["python", "/app.py"]\n',
-            app__py="import http.server, os\nhttp.server.HTTPServer(('', int(os.environ['PORT'])), http.server.BaseHTTPRequestHandler).serve_forever()\n",
-        )
-        yield stand_in
+def heroku(shipit: Shipit, heroku: HerokuStandIn) -> HerokuStandIn:
+    """An app that runs one web dyno once it is deployed."""
+    shipit.write(
+        deploy__yml="app: shop\nimage: {build: .}\ntargets: {heroku: {app: shop-prod, settle: 0s}}\n",
+        Dockerfile=PYTHON_DOCKERFILE,
+        app__py=SERVING_APP,
+    )
+    return heroku
 
 
 @pytest.fixture

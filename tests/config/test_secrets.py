@@ -17,7 +17,7 @@ from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.targets.kinds import KindModels
 from tests.runs import environment
-from tests.shipit import Shipit
+from tests.shipit import PYTHON_DOCKERFILE, Shipit
 
 # Of this run alone: other runs on the machine are seen in its list of processes, too.
 CANARIES = {name: f"canary-{name}-{os.getpid()}" for name in ("env", "file", "command", "keyring", "dotenv", "build")}
@@ -194,7 +194,7 @@ def shop(shipit: Shipit, tmp_path: Path) -> Iterator[Shipit]:
         shipit.env |= {**heroku.variables(), **backend(keys, CANARIES["keyring"]), "FROM_ENV": CANARIES["env"]}
         shipit.env["PYTHONPATH"] = os.pathsep.join((str(keys), os.environ.get("PYTHONPATH", "")))
         shipit.write(
-            Dockerfile='FROM scratch\nCOPY app.py /\nCMD ["python", "/app.py"]\n',
+            Dockerfile=PYTHON_DOCKERFILE,
             app__py="import os, sys\nprint(dict(os.environ), flush=True)\nsys.exit(os.environ['FROM_FILE'])\n",
             __env="",
             deploy__yml="app: shop\n"

@@ -15,12 +15,9 @@ from shipit.testing.case import SECRETS, Case
 from shipit.testing.contract import TargetContract
 from tests.servers.cluster import Cluster
 from tests.servers.registry import RegistryServer
+from tests.shipit import PYTHON_DOCKERFILE, SERVING_APP
 
-APP = 'FROM scratch\nCOPY app.py /\nCMD ["python", "/app.py"]\n'
-SERVE = "import http.server, os\nhttp.server.HTTPServer(('', int(os.environ['PORT'])), http.server.BaseHTTPRequestHandler).serve_forever()\n"
-
-
-SERVING: dict[str, Any] = {"source": "app.py", "source_text": SERVE}
+SERVING: dict[str, Any] = {"source": "app.py", "source_text": SERVING_APP}
 _TYPES = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
 
 
@@ -73,7 +70,7 @@ def heroku_case(tmp_path: Path) -> Iterator[Case]:
             return sum(method not in ("GET", "HEAD") for method, _ in heroku.log)
 
         with Case(
-            tmp_path, text, writes, replace, heroku.variables(), reset, latest, **SERVING, dockerfile=APP
+            tmp_path, text, writes, replace, heroku.variables(), reset, latest, **SERVING, dockerfile=PYTHON_DOCKERFILE
         ) as case:
             yield case
 
@@ -128,7 +125,7 @@ def cluster_case(tmp_path: Path, cluster: Cluster, registry_server: RegistryServ
     def reset() -> None:
         cluster.kubectl("-n", name, "set", "env", "deployment/app", "MODE=rival")
 
-    base = APP.replace("scratch", "python:3.12-alpine")
+    base = PYTHON_DOCKERFILE.replace("scratch", "python:3.12-alpine")
     with Case(
         tmp_path, text, writes, replace, variables, reset, tags.latest, "kubectl-set", **SERVING, dockerfile=base
     ) as case:

@@ -11,17 +11,15 @@ import pytest
 from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.registry import EmbeddedRegistry
 from tests.servers.cluster import Cluster
-from tests.shipit import Shipit, unwrapped
-
-SERVER = "import http.server, os\nhttp.server.HTTPServer(('', int(os.environ['PORT'])), http.server.BaseHTTPRequestHandler).serve_forever()\n"
+from tests.shipit import PYTHON_DOCKERFILE, SERVING_APP, Shipit, unwrapped
 
 
 @pytest.fixture
 def heroku(shipit: Shipit, heroku: HerokuStandIn) -> HerokuStandIn:
     shipit.env["TERM"] = "xterm"
     shipit.write(
-        Dockerfile='FROM scratch\nCOPY app.py /\nCMD ["python", "/app.py"]\n',
-        app__py=SERVER,
+        Dockerfile=PYTHON_DOCKERFILE,
+        app__py=SERVING_APP,
         deploy__yml="app: shop\nimage: {build: .}\nenv: {MODE: live}\ntargets: {heroku: {app: shop-prod, settle: 0s}}\n"
         "environments:\n  production: {inherit: true, protected: true}\n  clean: {inherit: true, protected: true, require_clean: true}\n",
     )
@@ -78,7 +76,7 @@ def test_a_clean_tree_is_asked_for_at_the_beginning_and_before_each_change(
     git(shipit.folder, "init", "-q")
     git(shipit.folder, "add", ".")
     git(shipit.folder, "commit", "-qm", "first")
-    (shipit.folder / "app.py").write_text(SERVER + "# changed\n")
+    (shipit.folder / "app.py").write_text(SERVING_APP + "# changed\n")
     done = shipit.run("deploy", "-e", "clean", "--yes")
     assert done.returncode == 2 and "wants a clean git tree, and app.py is changed" in done.stderr
     git(shipit.folder, "commit", "-qam", "second")

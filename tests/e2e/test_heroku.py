@@ -14,7 +14,7 @@ import pytest
 
 from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.server import Request, Response
-from tests.shipit import Shipit
+from tests.shipit import PYTHON_DOCKERFILE, Shipit
 
 SERVER = "import http.server, os\nprint('serving', flush=True)\nhttp.server.HTTPServer(('', int(os.environ['PORT'])), http.server.BaseHTTPRequestHandler).serve_forever()\n"
 
@@ -47,7 +47,7 @@ def write(
     *,
     target: str = "{app: shop-prod, settle: 0s}",
     more: str = "",
-    dockerfile: str = 'FROM scratch\nCOPY app.py /\nCMD ["python", "/app.py"]\n',
+    dockerfile: str = PYTHON_DOCKERFILE,
     app: str = SERVER,
 ) -> None:
     shipit.write(

@@ -18,7 +18,7 @@ from tests.e2e.test_heroku import SERVER
 from tests.servers.engine import DockerEngine, install_buildx
 from tests.servers.install import heroku_cli
 from tests.servers.proxy import TlsProxy
-from tests.shipit import Shipit
+from tests.shipit import PYTHON_DOCKERFILE, Shipit
 
 pytestmark = pytest.mark.engine
 
@@ -115,7 +115,7 @@ def test_the_cli_and_shipit_do_the_same_to_heroku(
 ) -> None:
     stand_in, proxy = heroku
     shipit.write(
-        Dockerfile='FROM scratch\nCOPY app.py /\nCMD ["python", "/app.py"]\n',
+        Dockerfile=PYTHON_DOCKERFILE,
         app__py=SERVER,
         deploy__yml="app: shop\nimage: {build: .}\ntargets: {heroku: {app: shop-prod, settle: 0s}}\n",
     )

@@ -11,7 +11,7 @@ from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.registry import EmbeddedRegistry
 from tests.e2e.test_heroku import SERVER
 from tests.servers.proxy import TlsProxy
-from tests.shipit import Shipit
+from tests.shipit import PYTHON_DOCKERFILE, Shipit
 
 TOKEN = "token-of-heroku"
 
@@ -28,7 +28,7 @@ def proxy(tmp_path: Path, shipit: Shipit) -> Iterator[TlsProxy]:
         server = TlsProxy(tmp_path / "pki", routes)
         shipit.env |= {"HEROKU_API_KEY": TOKEN, "HTTPS_PROXY": server.url}
         shipit.write(
-            Dockerfile='FROM scratch\nCOPY app.py /\nCMD ["python", "/app.py"]\n',
+            Dockerfile=PYTHON_DOCKERFILE,
             app__py=SERVER,
             deploy__yml="app: shop\nimage: user/shop\ntargets: {hub: , heroku: {app: shop-prod, settle: 0s}}\n",
         )

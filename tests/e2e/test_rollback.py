@@ -11,7 +11,7 @@ from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.server import Request, Response
 from tests.servers.cluster import Cluster
 from tests.servers.registry import RegistryServer
-from tests.shipit import Shipit
+from tests.shipit import PYTHON_DOCKERFILE, Shipit
 
 GOOD = "import http.server, os\nhttp.server.HTTPServer(('', int(os.environ.get('PORT', 8000))), http.server.BaseHTTPRequestHandler).serve_forever()\n"
 BAD = "raise SystemExit('broken')\n"
@@ -39,7 +39,7 @@ def heroku_kind() -> type[HerokuStandIn]:
 
 def write(shipit: Shipit, app: str, target: str, more: str = "") -> None:
     shipit.write(
-        Dockerfile='FROM scratch\nCOPY app.py /\nCMD ["python", "/app.py"]\n',
+        Dockerfile=PYTHON_DOCKERFILE,
         app__py=app,
         deploy__yml=f"app: shop\nimage: {{build: .}}\n{more}\ntargets:\n  heroku: {{app: shop-prod, settle: 0s, on_failure: rollback, {target}}}\n",
     )
