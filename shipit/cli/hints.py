@@ -11,7 +11,7 @@ SYNONYMS = {
     "redeploy": "deploy", "upgrade": "deploy", "install": "deploy", "check": "validate", "verify": "validate",
     "config": "validate", "lint": "validate", "diff": "plan", "preview": "plan", "template": "plan", "render": "plan",
     "publish": "push", "ps": "status", "ls": "status", "list": "status", "details": "status", "info": "status",
-    "new": "init", "create": "init", "diagnose": "doctor", "auth": "login", "registry": "login", "version": "--version", "browse": "open", "url": "open", "urls": "open", "visit": "open",
+    "new": "init", "create": "init", "diagnose": "doctor", "auth": "login", "registry": "login", "version": "--version", "dynos": "scale", "ps:scale": "scale", "ps:restart": "restart", "reload": "restart", "bounce": "restart", "browse": "open", "url": "open", "urls": "open", "visit": "open",
     "log": "logs", "tail": "logs",
 }  # fmt: skip
 # A command of another tool that shipit lacks -> the way to do it today.
@@ -31,13 +31,8 @@ ELSEWHERE = {
     ),
     "run": "shipit has no run yet: kubectl exec -it deployment/NAME -- COMMAND, or heroku run COMMAND -a APP",
     **dict.fromkeys(
-        ("scale", "dynos"),
-        "change replicas or quantity in deploy.yml, then shipit deploy: no image is built or pushed again",
-    ),
-    "restart": "shipit has no restart yet: kubectl rollout restart deployment/NAME, or heroku ps:restart -a APP",
-    **dict.fromkeys(
         ("start", "stop", "pause", "maintenance"),
-        "shipit starts and stops nothing by command: set replicas or quantity in deploy.yml, then shipit deploy",
+        "shipit starts and stops nothing by command: shipit scale k8s/web=0, or set replicas or quantity in deploy.yml",
     ),
     **dict.fromkeys(
         ("port-forward", "forward"),

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from shipit.release import Plan
 
 
+# How the question before a change begins.
+DEPLOY = "Deploy to"
+
+
 def load(options: ProjectOptions) -> tuple[Project, ProcessEnvironment]:
     """The project that the options select, and the process environment."""
     environ = read_environment(options.untrusted)
@@ -43,6 +47,7 @@ def targets_run(
     timeout: str | None = None,
     yes: bool = False,
     is_live: bool = True,
+    verb: str = DEPLOY,
     changed: Callable[[Project], Project] = lambda project: project,
 ) -> Iterator[Run]:
     """A run over the selected targets. `changed` may replace the project first; `is_live` is as in `running`."""
@@ -54,7 +59,7 @@ def targets_run(
         raise no_targets(project)
     names = select_targets(options.selected, project.targets)
     with running(
-        project, environ, options, names, shows_plan=shows_plan, timeout=timeout, yes=yes, is_live=is_live
+        project, environ, options, names, shows_plan=shows_plan, timeout=timeout, yes=yes, verb=verb, is_live=is_live
     ) as run:
         yield run
 
@@ -73,7 +78,7 @@ def workloads_run(
     named = [parse_workload(text) for text in options.workloads or ()]
     own_options = {field.name: getattr(options, field.name) for field in fields(ProjectOptions)}
     selected = TargetOptions(**own_options, targets=[name.target for name in named])
-    with targets_run(selected, timeout=timeout, yes=yes, is_live=is_live) as run:
+    with targets_run(selected, timeout=timeout, yes=yes, verb=verb.capitalize(), is_live=is_live) as run:
         chosen: dict[str, tuple[str, ...]] = {}
         for target in run.targets:
             if not named and not has_workloads(target):
@@ -104,12 +109,14 @@ def running(
     shows_plan: bool = True,
     timeout: str | None = None,
     yes: bool = False,
+    verb: str = DEPLOY,
     quiet: Silent | None = None,
     is_live: bool = True,
 ) -> Iterator[Run]:
     """A run with its reporter; both are closed at the end. Signals cancel the run. `quiet` replaces the reporter.
 
-    `is_live` is False for a command that writes many lines: a terminal gets them without a live view.
+    `is_live` is False for a command that writes many lines: a terminal gets them without a live view. `verb` begins the
+    question before a change.
     """
     from shipit.config.units import parse_limit
     from shipit.pipeline.run import Run
@@ -130,7 +137,7 @@ def running(
         environ,
         clock,
         reporter,
-        confirm=_confirm(yes, reporter, asks),
+        confirm=_confirm(verb, yes, reporter, asks),
         timeout_s=timeout_s,
     )
     with cancelling(clock):
@@ -208,19 +215,19 @@ def _events_file(name: str) -> Reporter:
     return JsonReporter(Stream(descriptor, "utf-8", escape=str))
 
 
-def _confirm(yes: bool, reporter: Reporter, asks: bool) -> Callable[[Plan, Sequence[str]], bool]:
+def _confirm(verb: str, yes: bool, reporter: Reporter, asks: bool) -> Callable[[Plan, Sequence[str]], bool]:
     def ask(plan: Plan, reasons: Sequence[str]) -> bool:
         if yes:
             return True
         if not asks:
             return False
         with getattr(reporter, "paused", nullcontext)():
-            return confirm(REDACTOR.text(_question(plan, reasons)))
+            return confirm(REDACTOR.text(_question(verb, plan, reasons)))
 
     return ask
 
 
-def _question(plan: Plan, reasons: Sequence[str]) -> str:
-    """The question to confirm, with the places that would change."""
+def _question(verb: str, plan: Plan, reasons: Sequence[str]) -> str:
+    """The question to confirm, with the places that would change. `verb` is such as `Deploy to`."""
     places = [f"{own.target} ({own.place.identity})" for own in plan.targets if not own.is_empty]
-    return f"{'; '.join(reasons)}. Deploy to {', '.join(places) or 'no place'}?"
+    return f"{'; '.join(reasons)}. {verb} {', '.join(places) or 'no place'}?"

@@ -8,9 +8,10 @@ from functools import partial
 from typing import Any, Literal
 
 from shipit.delivery.publish_stage import move_tags, publish_all
-from shipit.errors import Interrupted, ShipitError, UsageError
+from shipit.errors import Interrupted, ShipitError
 from shipit.events import ImagesPushed, PlanMade, RunFinished, RunStarted, Serving, TargetFinished, Warned
 from shipit.parallel import settle
+from shipit.pipeline.confirm import confirm_plan
 from shipit.pipeline.prepare import Preparation, prepare
 from shipit.pipeline.rollback import RollbackResult, roll_back
 from shipit.pipeline.run import Run
@@ -52,7 +53,7 @@ def deploy(run: Run) -> int:
     preparation = prepare(run, is_push=True, is_deploy=True)
     run.emit(PlanMade(preparation.plan, preparation.plan.changes))
     if preparation.plan.changes:
-        _ask(run, preparation)
+        confirm_plan(run, preparation.plan)
         run.begin_stage()
         publish_all(run.delivery, preparation.uses.values())
     run.begin_stage(is_delivery=False)
@@ -81,21 +82,6 @@ def _begin(run: Run, command: str) -> None:
 
 def _end(run: Run, code: int, summary: str, urls: tuple[Serving, ...] = ()) -> None:
     run.emit(RunFinished(code, summary, run.clock.now() - run.started_s, urls))
-
-
-def _ask(run: Run, preparation: Preparation) -> None:
-    """Ask before what a user would miss is changed. Raises: UsageError when the answer is no."""
-    changing = [plan.target for plan in preparation.plan.targets if not plan.is_empty]
-    reasons = [f"{name} is protected" for name in changing if preparation.targets[name].config.protected]
-    if run.project.protected:
-        reasons.append(f"the environment {run.project.environment} is protected")
-    reasons += [
-        f"{plan.target}: {step.summary}" for plan in preparation.plan.targets for step in plan.steps if step.destroys
-    ]
-    if reasons and not run.confirm(preparation.plan, reasons):
-        raise UsageError(
-            f"not confirmed: {'; '.join(reasons)}", hint="answer yes, or pass --yes where nobody can be asked"
-        )
 
 
 class _Progress:

@@ -24,6 +24,7 @@ class Dyno:
     state: str = "starting"
     running: Running | None = None
     since: str = ""
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
 @dataclass
@@ -91,7 +92,13 @@ class App:
 def dyno_row(app: App, dyno: Dyno) -> dict[str, Any]:
     """A dyno as GET /dynos lists it."""
     size = app.formation[dyno.process]["size"]
-    known = {"name": dyno.name, "type": dyno.process, "state": dyno.state, "release": {"version": dyno.version}}
+    known = {
+        "id": dyno.id,
+        "name": dyno.name,
+        "type": dyno.process,
+        "state": dyno.state,
+        "release": {"version": dyno.version},
+    }
     return {**known, "size": size, "command": "", "created_at": dyno.since, "updated_at": dyno.since}
 
 

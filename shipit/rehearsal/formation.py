@@ -49,6 +49,18 @@ class Formation:
         self._releases.removal(app, process)
         return json_response({key: row[key] for key in ("type", "quantity", "size")})
 
+    def restart(self, app: App, request: Request) -> Response:
+        """Restart the dynos of a process type."""
+        process = request.groups["type"]
+        if process not in app.formation:
+            return failure(404, "not_found", "Couldn't find that process type.", resource="formation")
+        self._dynos.restart(app, [process])
+        return json_response({}, status=202)
+
+    def restart_all(self, app: App, request: Request) -> Response:
+        self._dynos.restart(app, list(app.formation))
+        return json_response({}, status=202)
+
     def _rows(self, app: App, *, with_images: bool) -> list[dict[str, Any]]:
         rows = {name: dict(row) for name, row in app.formation.items()}
         if self.shows_requested_images:

@@ -47,6 +47,8 @@ class HerokuStandIn(StrictServer):
             ("GET", f"{_APP}/formation", self._of_app(self.formation.get)),
             ("PATCH", f"{_APP}/formation", self._of_app(self.formation.patch)),
             ("PATCH", rf"{_APP}/formation/(?P<type>[-\w]{{1,128}})", self._of_app(self.formation.patch_process)),
+            ("DELETE", rf"{_APP}/formations/(?P<type>[-\w]{{1,128}})", self._of_app(self.formation.restart)),
+            ("DELETE", f"{_APP}/dynos", self._of_app(self.formation.restart_all)),
             ("GET", f"{_APP}/config-vars", self._of_app(self._get_config)),
             ("PATCH", f"{_APP}/config-vars", self._of_app(self._patch_config)),
             ("GET", f"{_APP}/releases", self._of_app(self._get_releases)),

@@ -15,7 +15,7 @@ def render_plan(plan: Plan) -> str:
 
     Its free text is redacted already: a line of it may be cut here.
     """
-    lines = [f"{plan.app} -> {plan.environment}", ""]
+    lines = [f"{plan.app} -> {plan.environment}", *([""] if plan.images else [])]
     lines += [f"image  {line}" for image in plan.images for line in _image(image)]
     for target in plan.targets:
         lines += ["", f"{target.target}  {target.place.identity}", *_target(target)]

@@ -12,6 +12,7 @@ from shipit.image.image import BuiltImage
 from shipit.registry.credentials import Credentials
 from shipit.release import Facts, Finding, ImageUse, Place, Release, Seen, Status, Step, Verdict
 from shipit.targets.kind import Kind
+from shipit.targets.orders import RestartOrder, ScaleOrder
 from shipit.targets.session import Clients, Session
 
 
@@ -203,6 +204,37 @@ class HasLogs(HasWorkloads, Protocol):
         ...
 
 
+class Scales(HasWorkloads, Protocol):
+    """Changes the number of instances of its workloads without a deploy."""
+
+    def declared_scale(self) -> Mapping[str, int | None]:
+        """Pure: workload -> the number that the next deploy sets; None where it leaves it as it is."""
+        ...
+
+    def plan_scale(self, order: ScaleOrder, observed: Any) -> tuple[Step, ...]:
+        """Pure: the steps to these numbers; empty when they are so.
+
+        Raises: ShipitError for a workload that can't be scaled, such as one whose number an autoscaler sets.
+        """
+        ...
+
+    def judge_scale(self, order: ScaleOrder, observed: Any, seen: Seen) -> Verdict:
+        """Pure: the health of these workloads, against the numbers of the order."""
+        ...
+
+
+class Restarts(HasWorkloads, Protocol):
+    """Replaces the instances of its workloads without another change."""
+
+    def plan_restart(self, order: RestartOrder, observed: Any) -> tuple[Step, ...]:
+        """Pure: the steps that restart these workloads. Raises: ShipitError for one that can't be restarted."""
+        ...
+
+    def judge_restart(self, order: RestartOrder, observed: Any, seen: Seen) -> Verdict:
+        """Pure: the health of these workloads, where every instance is a new one."""
+        ...
+
+
 class Diagnoses(Target, Protocol):
     """Adds logs and events to a verdict of failure."""
 
@@ -265,6 +297,14 @@ def has_workloads(target: Target) -> TypeGuard[HasWorkloads]:
 
 def has_logs(target: Target) -> TypeGuard[HasLogs]:
     return "has_logs" in target.kind.capabilities
+
+
+def scales(target: Target) -> TypeGuard[Scales]:
+    return "scales" in target.kind.capabilities
+
+
+def restarts(target: Target) -> TypeGuard[Restarts]:
+    return "restarts" in target.kind.capabilities
 
 
 def diagnoses(target: Target) -> TypeGuard[Diagnoses]:

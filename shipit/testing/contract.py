@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 
 from shipit.delivery.publish_stage import publish_all
 from shipit.events import Event, LogLine, StepDone, TargetFinished
+from shipit.pipeline.change import Change, change
 from shipit.pipeline.flow import deploy
 from shipit.pipeline.prepare import prepare
 from shipit.record import from_json, to_json
 from shipit.release import Plan, Release, Seen, State, Status, Step, Verdict
-from shipit.targets.base import LogQuery, has_logs, reverts
+from shipit.targets.base import LogQuery, Target, has_logs, restarts, reverts, scales
 from shipit.targets.kind import METHODS
 from shipit.targets.log_times import parse_log_time
+from shipit.targets.orders import RestartOrder, ScaleOrder
 from shipit.testing.case import SECRET, Case
 
 
@@ -137,6 +140,48 @@ class TargetContract:
         assert prepare(case.make("first")).plan.targets[0].steps == ()
         assert deploy(case.make("first")) == 0
 
+    def test_a_number_of_instances_is_set_at_once_and_judged(self, case: Case) -> None:
+        assert deploy(case.make()) == 0
+        run = case.make()
+        [target] = run.targets
+        if not scales(target):
+            return
+        order = ScaleOrder({target.workloads()[0]: 2})
+        release, before = prepare(run).releases[target.name], target.observe(run.session(target))
+        steps = target.plan_scale(order, before)
+        assert steps == target.plan_scale(order, before) and steps
+        verdict = target.judge_scale(order, before, Seen(0, 0, 0))
+        assert verdict.state is State.FAILED and verdict.superseded_by, "a place with another number is not as ordered"
+        assert case.apply(steps, release) == ""
+        again = case.make()
+        assert change(again, "scale", [_scaled(again.targets[0], order)]) == 0
+        after = case.writes()
+        once_more = case.make()
+        assert change(once_more, "scale", [_scaled(once_more.targets[0], order)]) == 0
+        assert case.writes() == after, "the number is there already"
+
+    def test_what_runs_is_restarted_and_judged(self, case: Case) -> None:
+        assert deploy(case.make()) == 0
+        run = case.make()
+        [target] = run.targets
+        if not restarts(target):
+            return
+        order = RestartOrder((target.workloads()[0],), "2026-01-31T12:00:00.000001Z")
+        release, before = prepare(run).releases[target.name], target.observe(run.session(target))
+        verdict = target.judge_restart(order, before, Seen(0, 0, 0, before, before))
+        assert verdict.state is not State.HEALTHY, "nothing was restarted yet"
+        steps = target.plan_restart(order, before)
+        assert steps == target.plan_restart(order, before) and steps
+        text = json.dumps(to_json(steps))
+        assert [from_json(Step, row) for row in json.loads(text)] == list(steps) and SECRET not in text
+        assert case.apply(steps, release) == ""
+        again = case.make()
+        [own] = again.targets
+        assert restarts(own)
+        done = Change(own, partial(own.plan_restart, order), partial(own.judge_restart, order))
+        assert change(again, "restart", [done]) == 0
+        assert prepare(case.make()).plan.changes == 0, "a restart is no change for the next deploy"
+
     def test_what_runs_can_be_described(self, case: Case) -> None:
         assert deploy(case.make()) == 0
         run = case.make()
@@ -221,3 +266,8 @@ def _deploy_while(case: Case, note: str, meddle: Callable[[], None]) -> TargetFi
     assert is_done
     [finished] = [event for event in events if isinstance(event, TargetFinished)]
     return finished
+
+
+def _scaled(target: Target, order: ScaleOrder) -> Change:
+    assert scales(target)
+    return Change(target, partial(target.plan_scale, order), partial(target.judge_scale, order))

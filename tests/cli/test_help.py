@@ -94,7 +94,7 @@ def test_a_script_for_each_shell(shipit: Shipit) -> None:
         ("delete", "shipit removes nothing by command: kubectl delete, or heroku apps:destroy"),
         ("down", "shipit removes nothing by command: kubectl delete, or heroku apps:destroy"),
         ("logs", "shipit has no logs yet: kubectl logs deployment/NAME, or heroku logs --tail -a APP"),
-        ("scale", "change replicas or quantity in deploy.yml, then shipit deploy: no image is built or pushed again"),
+        ("dynos", "use shipit scale"),
         ("deplyo", "did you mean deploy?"),
         ("stauts", "did you mean status?"),
         ("up", "use shipit deploy"),

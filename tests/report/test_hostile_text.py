@@ -201,7 +201,6 @@ def test_a_plan_can_not_be_given_lines_by_what_stands_in_it() -> None:
     assert plan_lines(plan) == [
         "app -> production",
         "",
-        "",
         "web  p",
         "  ~ set A\\n  = up to date",
         "      A=1\\n\\nup to date: nothing to change",

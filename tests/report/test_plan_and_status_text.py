@@ -24,7 +24,6 @@ def test_an_empty_plan_says_that_everything_is_up_to_date() -> None:
     assert render_plan(plan).split("\n") == [
         "shop -> production",
         "",
-        "",
         "k8s  namespace shop",
         "  = up to date",
         "",
@@ -43,7 +42,7 @@ def test_an_empty_plan_says_that_everything_is_up_to_date() -> None:
 )
 def test_a_step_has_the_sign_of_its_effect(step: Step, lines: list[str]) -> None:
     text = render_plan(Plan("shop", "production", targets=(TargetPlan("k8s", PLACE, steps=(step,)),)))
-    assert text.split("\n")[4:-2] == lines
+    assert text.split("\n")[3:-2] == lines
     assert text.endswith("\n1 change")
 
 
@@ -62,7 +61,7 @@ def test_a_step_has_the_sign_of_its_effect(step: Step, lines: list[str]) -> None
 )
 def test_an_upload_says_what_the_repository_lacks(upload: Upload, line: str) -> None:
     text = render_plan(Plan("shop", "production", targets=(TargetPlan("hub", PLACE, (upload,)),)))
-    assert text.split("\n")[4] == line
+    assert text.split("\n")[3] == line
 
 
 def test_images_notes_and_tags_that_move_have_their_lines() -> None:

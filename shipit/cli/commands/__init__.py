@@ -25,6 +25,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "status": "Show what runs in each target",
         "logs": "Show the logs of what runs in each target",
         "open": "Open the URL of a target in a browser",
+        "scale": "Change the number of pods or dynos",
+        "restart": "Replace what runs by new pods or dynos",
     },
     "Check": {
         "validate": "Check deploy.yml under every environment",

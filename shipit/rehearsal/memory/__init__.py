@@ -7,5 +7,7 @@ KIND = Kind(
     config="shipit.rehearsal.memory.config:MemoryConfig",
     target="shipit.rehearsal.memory.target:create",
     steps=("shipit.rehearsal.memory.steps",),
-    capabilities=frozenset(["diagnoses", "has_logs", "has_workloads", "probes", "reverts", "serves"]),
+    capabilities=frozenset(
+        ["diagnoses", "has_logs", "has_workloads", "probes", "restarts", "reverts", "scales", "serves"]
+    ),
 )

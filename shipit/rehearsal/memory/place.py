@@ -17,7 +17,8 @@ class InMemoryPlace:
     """The state of a place. `images` is the config digest by name, `marks` the value of each variable by name.
 
     `starting` is how many more times it is observed before it is healthy. `fails` is what breaks: observe, apply or judge.
-    `log` has rows of a workload, a time and a line. `author` changed it last. `serves` is whether what runs answers when it is probed.
+    `log` has rows of a workload, a time and a line. `author` changed it last. `serves` is whether what runs answers when
+    it is probed. `quantities` are the instances of what was scaled, `restarts` when each image was restarted last.
     """
 
     images: dict[str, str] = field(default_factory=dict)
@@ -29,6 +30,8 @@ class InMemoryPlace:
     serves: bool = True
     url: str = ""
     log: list[list[str]] = field(default_factory=list)
+    quantities: dict[str, int] = field(default_factory=dict)
+    restarts: dict[str, str] = field(default_factory=dict)
 
     def write(self, workload: str, line: str, at_s: float) -> None:
         """Add a line to the log of a workload."""
@@ -53,3 +56,5 @@ class MemoryObserved:
     is_broken: bool
     author: str = ""
     serves: bool | None = None
+    quantities: Mapping[str, int] = field(default_factory=dict)
+    restarts: Mapping[str, str] = field(default_factory=dict)

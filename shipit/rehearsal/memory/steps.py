@@ -1,4 +1,4 @@
-"""The one step of a place in memory."""
+"""The steps of a place in memory."""
 
 from __future__ import annotations
 
@@ -19,3 +19,22 @@ class SetImages(Step):
     variables: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     removed_variables: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetQuantities(Step):
+    """Sets the number of instances by name."""
+
+    type: ClassVar[str] = "memory.scale"
+
+    quantities: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restart(Step):
+    """Restarts what runs under these names. `at` is when that was asked for."""
+
+    type: ClassVar[str] = "memory.restart"
+
+    names: tuple[str, ...]
+    at: str

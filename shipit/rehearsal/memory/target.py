@@ -15,11 +15,12 @@ from shipit.events import Event, Log, LogLine
 from shipit.rehearsal.memory import KIND
 from shipit.rehearsal.memory.config import MemoryConfig
 from shipit.rehearsal.memory.place import InMemoryPlace, MemoryObserved, kept_in
-from shipit.rehearsal.memory.steps import SetImages
+from shipit.rehearsal.memory.steps import Restart, SetImages, SetQuantities
 from shipit.release import Facts, ImageUse, Place, Release, Seen, State, Status, Step, Unit, Verdict
 from shipit.targets.base import LogQuery
 from shipit.targets.kind import Kind
 from shipit.targets.log_times import log_time
+from shipit.targets.orders import RestartOrder, ScaleOrder
 from shipit.targets.session import Session
 
 AUTHOR = "shipit"
@@ -59,7 +60,13 @@ class MemoryTarget:
         self.in_memory.starting = max(0, starting - 1)
         marks = {name: session.mark(value) for name, value in self.in_memory.marks.items()}
         return MemoryObserved(
-            dict(self.in_memory.images), marks, starting, self.in_memory.fails == "judge", self.in_memory.author
+            dict(self.in_memory.images),
+            marks,
+            starting,
+            self.in_memory.fails == "judge",
+            self.in_memory.author,
+            quantities=dict(self.in_memory.quantities),
+            restarts=dict(self.in_memory.restarts),
         )
 
     def urls(self, observed: MemoryObserved) -> Sequence[str]:
@@ -94,7 +101,19 @@ class MemoryTarget:
         if self.in_memory.fails == "apply":
             raise DeployFailed("broke while it was set", where=self.place.identity)
         self.in_memory.author = AUTHOR
-        assert isinstance(step, SetImages)
+        match step:
+            case SetQuantities():
+                self.in_memory.quantities.update(step.quantities)
+            case Restart():
+                self.in_memory.restarts.update(dict.fromkeys(step.names, step.at))
+            case SetImages():
+                self._set(step, session)
+            case _:
+                raise DeployFailed(f"the step {step.id!r} is of the type {step.type}", where=self.place.identity)
+        self.in_memory.writes.append(step.id)
+        yield Log(self.name, "memory", "set")
+
+    def _set(self, step: SetImages, session: Session) -> None:
         self.in_memory.images.update(step.images)
         known = {**session.env, **session.secrets}
         self.in_memory.marks.update({name: known[name] for name in step.variables})
@@ -102,12 +121,33 @@ class MemoryTarget:
             self.in_memory.images.pop(name, None)
         for name in step.removed_variables:
             self.in_memory.marks.pop(name, None)
-        self.in_memory.writes.append(step.id)
         for name in self.workloads():
             self.in_memory.write(
                 name, f"started with {', '.join([*step.images, *step.variables]) or 'less'}", session.clock.wall_s()
             )
-        yield Log(self.name, "memory", "set")
+
+    def declared_scale(self) -> Mapping[str, int | None]:
+        return dict.fromkeys(self.workloads())
+
+    def plan_scale(self, order: ScaleOrder, observed: MemoryObserved) -> tuple[Step, ...]:
+        changed = {name: count for name, count in order.quantities.items() if observed.quantities.get(name, 1) != count}
+        detail = tuple(f"{name}  {observed.quantities.get(name, 1)} -> {count}" for name, count in changed.items())
+        return (SetQuantities("scale", f"scale {', '.join(changed)}", detail, quantities=changed),) if changed else ()
+
+    def judge_scale(self, order: ScaleOrder, observed: MemoryObserved, seen: Seen) -> Verdict:
+        for name, count in order.quantities.items():
+            if observed.quantities.get(name, 1) != count:
+                return _superseded(f"{name} has {observed.quantities.get(name, 1)} instances, not {count}", observed)
+        return _judge_running(observed)
+
+    def plan_restart(self, order: RestartOrder, observed: MemoryObserved) -> tuple[Step, ...]:
+        return (Restart("restart", f"restart {', '.join(order.workloads)}", names=order.workloads, at=order.at),)
+
+    def judge_restart(self, order: RestartOrder, observed: MemoryObserved, seen: Seen) -> Verdict:
+        for name in order.workloads:
+            if observed.restarts.get(name) != order.at:
+                return _superseded(f"{name} was restarted at {observed.restarts.get(name, 'no time')}", observed)
+        return _judge_running(observed)
 
     def plan_rollback(
         self, release: Release, before: MemoryObserved, now: MemoryObserved, applied: Mapping[str, Facts]
@@ -126,16 +166,12 @@ class MemoryTarget:
 
     def judge(self, release: Release, observed: MemoryObserved, seen: Seen) -> Verdict:
         if observed.is_broken:
-            return Verdict(State.FAILED, "it broke", subject="memory")
+            return _judge_running(observed)
         if other := [name for name, digest in self._wanted(release).items() if observed.images.get(name) != digest]:
             return _superseded(f"{other[0]} runs {_short(observed.images.get(other[0], 'nothing'))}", observed)
         if changed := [name for name, mark in release.marks.items() if observed.marks.get(name) != mark]:
             return _superseded(f"{changed[0]} has another value", observed)
-        if observed.starting:
-            return Verdict(State.WAITING, f"{observed.starting} looks to go", str(observed.starting))
-        if observed.serves is False:
-            return Verdict(State.WAITING, "it does not answer", "silent")
-        return Verdict(State.HEALTHY, "runs")
+        return _judge_running(observed)
 
     def workloads(self) -> Sequence[str]:
         return tuple(use.image for use in self.uses)
@@ -195,6 +231,17 @@ class FileTarget(MemoryTarget):
 
     def _at(self, place: InMemoryPlace) -> MemoryTarget:
         return MemoryTarget(self.name, place, self.uses, self.config)
+
+
+def _judge_running(observed: MemoryObserved) -> Verdict:
+    """The health of what runs, whatever it is."""
+    if observed.is_broken:
+        return Verdict(State.FAILED, "it broke", subject="memory")
+    if observed.starting:
+        return Verdict(State.WAITING, f"{observed.starting} looks to go", str(observed.starting))
+    if observed.serves is False:
+        return Verdict(State.WAITING, "it does not answer", "silent")
+    return Verdict(State.HEALTHY, "runs")
 
 
 def _superseded(what: str, observed: MemoryObserved) -> Verdict:

@@ -18,7 +18,9 @@ KIND = Kind(
             "notes",
             "probes",
             "reissues",
+            "restarts",
             "reverts",
+            "scales",
             "serves",
         ]
     ),

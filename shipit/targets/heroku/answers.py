@@ -63,6 +63,8 @@ def parse_dyno(body: Field) -> DynoFacts:
         body["type"].exact(),
         body["state"].exact(),
         body["release"]["version"].whole(),
+        body["id"].text(),
+        body["updated_at"].text(),
     )
 
 

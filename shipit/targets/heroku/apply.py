@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 from shipit.errors import DeployFailed, Interrupted, ShipitError
 from shipit.events import Event
@@ -20,6 +21,7 @@ from shipit.targets.heroku.steps import (
     DeployStep,
     ReleaseImages,
     RemoveProcess,
+    Restart,
     RestoreConfig,
     RollBack,
     Scale,
@@ -55,6 +57,10 @@ def _apply(changes: Changes, step: Step) -> Iterator[Event]:
             yield from release_images(changes, step)
         case RollBack():
             yield from roll_back(changes, step)
+        case Restart():
+            changes.read(step)
+            for process in step.processes:
+                write_once(changes.client, partial(changes.client.restart, process), lambda: False)
         case Scale():
             changes.read(step)
             write_once(changes.client, lambda: changes.client.scale(step.processes), lambda: False)

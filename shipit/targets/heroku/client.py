@@ -95,6 +95,10 @@ class HerokuClient:
         updates = [{"type": name, **_scale_body(scale)} for name, scale in processes.items()]
         return self._send("PATCH", f"/apps/{self.app}/formation", body={"updates": updates})
 
+    def restart(self, process: str) -> Reply:
+        """Replace the dynos of a process type."""
+        return self._send("DELETE", f"/apps/{self.app}/formations/{process}", body={})
+
     def set_config(self, values: Mapping[str, str | None]) -> Reply:
         """Set config vars in one request; None removes one."""
         return self._send("PATCH", f"/apps/{self.app}/config-vars", body=dict(values))

@@ -40,7 +40,7 @@ def judge_heroku(wanted: Wanted, observed: HerokuObserved, seen: Seen, *, pendin
         _judge_release(wanted.images, observed, seen)
         or _judge_formation(wanted, observed, seen)
         or _judge_config(wanted, observed, seen)
-        or _judge_dynos(wanted, observed, seen, pending_s)
+        or judge_dynos(wanted, observed, seen, pending_s)
     )
 
 
@@ -85,12 +85,12 @@ def _judge_formation(wanted: Wanted, observed: HerokuObserved, seen: Seen) -> Ve
             what = f"neither Heroku's formation nor its releases tell which image {name} runs"
             return Verdict(State.FAILED, what, hint=f"heroku releases --app {observed.app}")
         if not running.runs(image):
-            return _replaced(f"{name} runs {running.short}, not {image.short}", _culprit(observed, seen, wanted))
+            return replaced(f"{name} runs {running.short}, not {image.short}", _culprit(observed, seen, wanted))
         quantity, size = wanted.quantities.get(name), wanted.sizes.get(name)
         if quantity not in (None, running.quantity):
-            return _replaced(f"{name} is scaled to {running.quantity}, not {quantity}", None)
+            return replaced(f"{name} is scaled to {running.quantity}, not {quantity}", None)
         if size is not None and size.lower() != running.size.lower():
-            return _replaced(f"{name} is of the size {running.size}, not {size}", None)
+            return replaced(f"{name} is of the size {running.size}, not {size}", None)
     return None
 
 
@@ -100,10 +100,10 @@ def _judge_config(wanted: Wanted, observed: HerokuObserved, seen: Seen) -> Verdi
         return None
     culprit = next((release for release in _since(observed, seen) if sets_variables(release, changed)), None)
     verb = "are" if len(changed) > 1 else "is"
-    return _replaced(f"{', '.join(sorted(changed))} {verb} not what this run wanted", culprit)
+    return replaced(f"{', '.join(sorted(changed))} {verb} not what this run wanted", culprit)
 
 
-def _replaced(what: str, culprit: ReleaseFacts | None) -> Verdict:
+def replaced(what: str, culprit: ReleaseFacts | None) -> Verdict:
     """A failure because somebody else changed the app, with who that was, as far as known."""
     by = (culprit.user if culprit else "") or "someone else"
     how = f"someone else released {describe_release(culprit)}" if culprit else "someone else changed it"
@@ -127,7 +127,8 @@ def _is_ours(release: ReleaseFacts, images: Mapping[str, Digest | ShortDigest]) 
     return any(name in images and images[name].short == short for name, short in released_images(release).items())
 
 
-def _judge_dynos(wanted: Wanted, observed: HerokuObserved, seen: Seen, pending_s: float) -> Verdict:
+def judge_dynos(wanted: Wanted, observed: HerokuObserved, seen: Seen, pending_s: float) -> Verdict:
+    """The health of the dynos of the wanted process types, and what the app answered to the probe."""
     waiting, states = [], []
     for name in sorted(set(wanted.images) - {RELEASE}):
         own = [dyno for dyno in observed.dynos if dyno.process == name]

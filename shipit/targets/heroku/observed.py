@@ -81,10 +81,14 @@ class ReleaseFacts(NamedTuple):
 
 
 class DynoFacts(NamedTuple):
+    """`since` is when its state changed last, as Heroku writes it; empty with an older record."""
+
     name: str
     process: str
     state: str
     version: int
+    id: str = ""
+    since: str = ""
 
 
 class ProbeFacts(NamedTuple):

@@ -116,3 +116,12 @@ class RestoreConfig(ReleasingStep):
     version: int
     marks: Mapping[str, str | None]
     rolled_back_to: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restart(AppStep):
+    """Replaces the dynos of process types by new ones, of the release that runs."""
+
+    type: ClassVar[str] = "heroku.restart"
+
+    processes: tuple[str, ...]

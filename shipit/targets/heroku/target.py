@@ -17,7 +17,7 @@ from shipit.image.image import BuiltImage
 from shipit.reference import parse_reference
 from shipit.registry.credentials import Credentials
 from shipit.release import Facts, Finding, ImageUse, Place, Release, Seen, State, Status, Step, Unit, Verdict
-from shipit.targets.heroku import KIND
+from shipit.targets.heroku import KIND, verbs
 from shipit.targets.heroku.address import api_address
 from shipit.targets.heroku.apply import apply_step
 from shipit.targets.heroku.attempts import choose_attempt
@@ -36,6 +36,7 @@ from shipit.targets.heroku.reading import observed_of, read_app, with_owners
 from shipit.targets.heroku.refusals import check_stack, no_app
 from shipit.targets.heroku.token import NO_TOKEN
 from shipit.targets.heroku.wanted import Wanted, wanted_as_before, wanted_of
+from shipit.targets.orders import RestartOrder, ScaleOrder
 from shipit.targets.session import Clients, Session
 
 # Without `release:` in deploy.yml, the app may have a release command all the same: Heroku ends it after an hour.
@@ -165,6 +166,21 @@ class HerokuTarget:
 
     def workloads(self) -> Sequence[str]:
         return tuple(name for name in self.config.processes if name != RELEASE)
+
+    def declared_scale(self) -> Mapping[str, int | None]:
+        return {name: self.config.processes[name].quantity for name in self.workloads()}
+
+    def plan_scale(self, order: ScaleOrder, observed: HerokuObserved) -> tuple[Step, ...]:
+        return verbs.plan_order_of_scale(order, observed)
+
+    def judge_scale(self, order: ScaleOrder, observed: HerokuObserved, seen: Seen) -> Verdict:
+        return verbs.judge_scale(order, observed, seen, pending_s=self.config.pending)
+
+    def plan_restart(self, order: RestartOrder, observed: HerokuObserved) -> tuple[Step, ...]:
+        return verbs.plan_restart(order, observed)
+
+    def judge_restart(self, order: RestartOrder, observed: HerokuObserved, seen: Seen) -> Verdict:
+        return verbs.judge_restart(order, observed, seen, pending_s=self.config.pending)
 
     def urls(self, observed: HerokuObserved) -> Sequence[str]:
         web = observed.formation.get(WEB)

@@ -8,7 +8,18 @@ KIND = Kind(
     target="shipit.targets.kubernetes.target:create",
     steps=("shipit.targets.kubernetes.steps",),
     capabilities=frozenset(
-        ["checks_access", "diagnoses", "examines", "guards", "has_workloads", "probes", "reverts", "serves"]
+        [
+            "checks_access",
+            "diagnoses",
+            "examines",
+            "guards",
+            "has_workloads",
+            "probes",
+            "restarts",
+            "reverts",
+            "scales",
+            "serves",
+        ]
     ),
     draft="shipit.targets.kubernetes.draft:DRAFT",
     guide="kubernetes",

@@ -7,6 +7,7 @@ from typing import Any
 
 from shipit.errors import DeployFailed
 from shipit.release import Step
+from shipit.targets.kubernetes.config import MOST_PODS
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.plan_secrets import previous_name
 from shipit.targets.kubernetes.steps import (
@@ -15,8 +16,10 @@ from shipit.targets.kubernetes.steps import (
     ApplySecret,
     DeleteObject,
     ObjectStep,
+    RestartObject,
     RestoreSecret,
     RunReleaseJob,
+    ScaleObject,
 )
 
 # apiVersion, kind, namespace and name, of any type: a step is only compared.
@@ -32,7 +35,7 @@ def check_step(step: Step, desired: Desired) -> None:
 def _wrong(step: Step, desired: Desired) -> str:
     if isinstance(step, ApplyPullSecret):
         return ""
-    if not isinstance(step, ObjectStep | DeleteObject | RunReleaseJob):
+    if not isinstance(step, ObjectStep | DeleteObject | RunReleaseJob | ScaleObject | RestartObject):
         return f"is of the type {step.type}, which Kubernetes does not have"
     identity = _identity(step.manifest, desired.namespace)
     if identity is None:
@@ -44,9 +47,11 @@ def _wrong(step: Step, desired: Desired) -> str:
     return _wrong_fields(step, str(identity[-1]))
 
 
-def _wrong_fields(step: ObjectStep | DeleteObject, name: str) -> str:
-    if isinstance(step, DeleteObject) and not step.uid:
-        return "has no uid of the object to delete"
+def _wrong_fields(step: ObjectStep | DeleteObject | ScaleObject | RestartObject, name: str) -> str:
+    if isinstance(step, DeleteObject | ScaleObject | RestartObject) and not step.uid:
+        return f"has no uid of the object to {'delete' if isinstance(step, DeleteObject) else 'change'}"
+    if isinstance(step, ScaleObject) and not 0 <= step.replicas <= MOST_PODS:
+        return f"should have 0 to {MOST_PODS} replicas"
     if isinstance(step, ApplySecret | RestoreSecret):
         if step.previous != previous_name(name):
             return f"should keep the earlier values in Secret/{previous_name(name)}"

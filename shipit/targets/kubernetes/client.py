@@ -27,6 +27,7 @@ ATTEMPTS = 4
 CONFLICT = 409
 _GONE_POLL_S = 0.3
 _APPLY = "application/apply-patch+yaml"
+_MERGE = "application/merge-patch+json"
 
 
 class KubernetesClient:
@@ -70,6 +71,20 @@ class KubernetesClient:
         query: Query = {"fieldManager": MANAGED_BY, "force": "true"}
         answer = self.write("PATCH", self.path(manifest, namespace), json.dumps(manifest), query, _APPLY)
         return _named(answer, manifest)
+
+    def scale(self, manifest: Mapping[str, Any], namespace: str, uid: str, replicas: int) -> None:
+        """Set the number of replicas of the object of a uid, by its scale subresource.
+
+        Raises: RemoteError, with 409 when another object has its name now.
+        """
+        body = {"metadata": {"uid": uid}, "spec": {"replicas": replicas}}
+        path = f"{self.path(manifest, namespace)}/scale"
+        self.write("PATCH", path, json.dumps(body), {"fieldManager": f"{MANAGED_BY}-scale"}, _MERGE)
+
+    def merge(self, manifest: Mapping[str, Any], namespace: str, body: Mapping[str, Any], manager: str) -> None:
+        """Change fields of an object, as a field manager. Raises: RemoteError."""
+        path = self.path(manifest, namespace)
+        self.write("PATCH", path, json.dumps(body), {"fieldManager": manager}, _MERGE)
 
     def create(self, manifest: Manifest, namespace: str) -> bool:
         """Create an object; False where there is one of its name already, which may be our own from a moment ago."""

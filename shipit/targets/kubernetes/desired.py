@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shipit.config.project import Project
-from shipit.errors import ConfigErrors
+from shipit.errors import ConfigErrors, DeployFailed
 from shipit.release import Image, ImageUse, Release
 from shipit.targets.kubernetes.config import ONLY, KubernetesConfig
 from shipit.targets.kubernetes.drift import fingerprint
 from shipit.targets.kubernetes.images import image_for, image_names, pin_images
+from shipit.targets.kubernetes.objects import spec_of
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.render import Manifest, Setting, render_job, render_workload
 from shipit.targets.kubernetes.sealed import sealed
@@ -103,6 +104,32 @@ class Desired:
         """The names of the objects that have pods, each once."""
         names = (str(manifest["metadata"]["name"]) for manifest in self.identities() if manifest["kind"] in HAVE_PODS)
         return tuple(dict.fromkeys(names))
+
+    def declared_scale(self) -> dict[str, int | None]:
+        """Workload -> the replicas of its manifest, None without any."""
+        found: dict[str, int | None] = {}
+        for manifest in self.identities():
+            replicas = spec_of(manifest).get("replicas")
+            if manifest["kind"] in HAVE_PODS:
+                found[str(manifest["metadata"]["name"])] = replicas if isinstance(replicas, int) else None
+        return found
+
+    def keys_of_workload(self, name: str, kinds: Collection[str]) -> list[str]:
+        """The keys of the objects of some kinds that have the name of a workload."""
+        own = (item for item in self.identities() if item["kind"] in kinds and item["metadata"]["name"] == name)
+        return [key_of(manifest, self.namespace) for manifest in own]
+
+    def key_of_workload(self, name: str, kinds: Sequence[str], what: str) -> str:
+        """The key of its only object of these kinds. `what` is what only they can. Raises: DeployFailed."""
+        keys = self.keys_of_workload(name, kinds)
+        if len(keys) == 1:
+            return keys[0]
+        if keys:
+            error = f"{name} is the name of {' and '.join(keys)}"
+            raise DeployFailed(error, where=self.target, hint="give them different names")
+        kind = next(item["kind"] for item in self.identities() if item["metadata"]["name"] == name)
+        error = f"{kind}/{name} can't {what}: only {', '.join(kinds)} can"
+        raise DeployFailed(error, where=self.target)
 
     def check_unique(self) -> None:
         """That no two manifests are of the same object. Raises: ConfigErrors."""

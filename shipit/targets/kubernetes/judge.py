@@ -29,13 +29,18 @@ from shipit.targets.kubernetes.superseded import Released, judge_change, judge_v
 def judge_kubernetes(released: Released, observed: KubernetesObserved, seen: Seen, limits: Limits) -> Verdict:
     """The worst of the verdicts on each object: failed before waiting before healthy."""
     verdicts = [
-        _in_time(*_judge_object(key, released, observed, seen, limits), seen, limits) for key in released.objects
+        in_time(*_judge_object(key, released, observed, seen, limits), seen, limits) for key in released.objects
     ]
     if released.secrets:
         found = judge_values(released.secret_key, released.secrets, observed.secret_marks, observed.secret)
         verdicts += [found] if found else []
     if all(verdict.state is State.HEALTHY for verdict in verdicts):
-        verdicts += [_in_time(verdict, 0, seen, limits) for verdict in judge_serving(observed)]
+        verdicts += [in_time(verdict, 0, seen, limits) for verdict in judge_serving(observed)]
+    return worst_of(verdicts)
+
+
+def worst_of(verdicts: Sequence[Verdict]) -> Verdict:
+    """One verdict of many: failed before waiting before healthy."""
     for state in (State.FAILED, State.WAITING):
         if found_all := [verdict for verdict in verdicts if verdict.state is state]:
             return _worst(found_all, verdicts)
@@ -44,7 +49,7 @@ def judge_kubernetes(released: Released, observed: KubernetesObserved, seen: See
     return Verdict(State.HEALTHY, ", ".join(reasons) or "applied", _progress(verdicts), warnings=warnings)
 
 
-def _in_time(verdict: Verdict, patience_s: float, seen: Seen, limits: Limits) -> Verdict:
+def in_time(verdict: Verdict, patience_s: float, seen: Seen, limits: Limits) -> Verdict:
     """The same verdict; a failure where it has been waiting for longer than `pending` and what its probes take."""
     if verdict.state is not State.WAITING or seen.unchanged_s <= limits.pending_s + patience_s:
         return verdict
@@ -76,13 +81,13 @@ def _judge_object(
         return Verdict(State.FAILED, f"{key} is being deleted{waits}", hint="deploy again when it is gone"), 0
     if changed := judge_change(key, wanted, live, released.known.get(key, ())):
         return changed, 0
-    verdict, pods = _judge_kind(key, live, observed, seen, limits)
+    verdict, pods = judge_kind(key, live, observed, seen, limits)
     if verdict.state is State.HEALTHY and pods:
         return judge_images(key, pods, container_images(wanted), released.digests) or verdict, 0
     return verdict, patience_s(live, pods)
 
 
-def _judge_kind(
+def judge_kind(
     key: str, live: Live, observed: KubernetesObserved, seen: Seen, limits: Limits
 ) -> tuple[Verdict, Sequence[Pod]]:
     """The verdict on an object by its kind, and its pods."""

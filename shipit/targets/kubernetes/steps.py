@@ -99,3 +99,25 @@ class DeleteObject(Step):
 
     manifest: Mapping[str, FreeJson]
     uid: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleObject(Step):
+    """Sets the number of replicas of the object of a uid. `manifest` has apiVersion, kind, namespace and name only."""
+
+    type: ClassVar[str] = "kubernetes.scale"
+
+    manifest: Mapping[str, FreeJson]
+    uid: str
+    replicas: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestartObject(Step):
+    """Rolls out the pods of the object of a uid again. `at` is when that was asked for, RFC 3339 in UTC."""
+
+    type: ClassVar[str] = "kubernetes.restart"
+
+    manifest: Mapping[str, FreeJson]
+    uid: str
+    at: str

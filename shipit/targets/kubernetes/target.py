@@ -8,14 +8,15 @@ from dataclasses import replace
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
-from shipit.errors import ConfigErrors, RemoteError
+from shipit.errors import ConfigErrors, DeployFailed, RemoteError
 from shipit.events import Event
 from shipit.http.skew import judge_skew
 from shipit.release import Facts, Finding, ImageUse, Place, Release, Seen, State, Status, Step, Verdict
-from shipit.targets.kubernetes import KIND
+from shipit.targets.kubernetes import KIND, verbs
 from shipit.targets.kubernetes.access import Access, judge_access, needed_access, not_covered
 from shipit.targets.kubernetes.applied import new_objects, plan_back, released_before
 from shipit.targets.kubernetes.apply import Changes, known_differences
+from shipit.targets.kubernetes.apply_verbs import restart_object, scale_object
 from shipit.targets.kubernetes.check_step import check_step
 from shipit.targets.kubernetes.client import ATTEMPTS, CONFLICT, KubernetesClient
 from shipit.targets.kubernetes.config import KubernetesConfig
@@ -35,8 +36,10 @@ from shipit.targets.kubernetes.probe import ask_services
 from shipit.targets.kubernetes.render_secrets import render_secret
 from shipit.targets.kubernetes.rights import refused, rules
 from shipit.targets.kubernetes.server import ApiServer
-from shipit.targets.kubernetes.steps import RunReleaseJob
+from shipit.targets.kubernetes.steps import RestartObject, RunReleaseJob, ScaleObject
 from shipit.targets.kubernetes.urls import ingress_urls
+from shipit.targets.kubernetes.wanted import autoscaled
+from shipit.targets.orders import RestartOrder, ScaleOrder
 from shipit.targets.session import Session
 
 
@@ -105,6 +108,12 @@ class KubernetesTarget:
             kubectl = f"kubectl --context {self.context} -n {self.namespace}"
             yield from ReleaseJob(self.name, self.namespace, kubectl, self._client(session, within_s)).run(step)
             return
+        if isinstance(step, ScaleObject):
+            yield from scale_object(step, client, self.namespace, self.name)
+            return
+        if isinstance(step, RestartObject):
+            restart_object(step, client, self.namespace)
+            return
         mark = Look(self._desired, client, session).mark
         yield from Changes(self._desired, client, session, mark).apply(step)
 
@@ -172,6 +181,38 @@ class KubernetesTarget:
 
     def workloads(self) -> Sequence[str]:
         return self._desired.workload_names()
+
+    def declared_scale(self) -> Mapping[str, int | None]:
+        return self._desired.declared_scale()
+
+    def plan_scale(self, order: ScaleOrder, observed: KubernetesObserved) -> tuple[Step, ...]:
+        own = autoscaled(self._desired.identities(), self.namespace)
+        return verbs.plan_scale(self._scaled(order), observed, own, self.name)
+
+    def judge_scale(self, order: ScaleOrder, observed: KubernetesObserved, seen: Seen) -> Verdict:
+        return verbs.judge_scale(self._scaled(order), observed, seen, self._limits)
+
+    def plan_restart(self, order: RestartOrder, observed: KubernetesObserved) -> tuple[Step, ...]:
+        return verbs.plan_restart(self._restarted(order), order.at, observed, self.name)
+
+    def judge_restart(self, order: RestartOrder, observed: KubernetesObserved, seen: Seen) -> Verdict:
+        return verbs.judge_restart(self._restarted(order), order.at, observed, seen, self._limits)
+
+    def _scaled(self, order: ScaleOrder) -> dict[str, int]:
+        """Key of an object -> replicas."""
+        return {
+            self._desired.key_of_workload(name, verbs.SCALABLE, "be scaled"): count
+            for name, count in order.quantities.items()
+        }
+
+    def _restarted(self, order: RestartOrder) -> list[str]:
+        """The keys of the objects. Where several workloads are named, those that can't be restarted are left out."""
+        names = order.workloads
+        if len(names) > 1:
+            names = tuple(name for name in names if self._desired.keys_of_workload(name, verbs.RESTARTABLE))
+        if not names:
+            raise DeployFailed("no workload here can be restarted", where=self.name, hint="shipit deploy replaces pods")
+        return [self._desired.key_of_workload(name, verbs.RESTARTABLE, "be restarted") for name in names]
 
     def describe(self, observed: KubernetesObserved) -> Status:
         units = tuple(unit for key, live in observed.objects.items() for unit in describe_object(key, live))

@@ -1,0 +1,41 @@
+"""`shipit restart`."""
+
+from __future__ import annotations
+
+import typer
+
+from shipit.cli.exits import exit_on_error
+from shipit.cli.options import TimeoutOption, WorkloadOptions, YesOption
+from shipit.cli.runs import workloads_run
+from shipit.errors import UsageError
+
+HELP = """Replaces the pods or dynos of what runs, with the same images and settings, and waits until the new ones are healthy. On
+Kubernetes one after the other, as in a rollout; Heroku restarts all dynos of a process type at once."""
+EXAMPLES = ("shipit restart", "shipit restart k8s/web heroku")
+
+
+def run(options: WorkloadOptions, timeout: TimeoutOption = None, yes: YesOption = False) -> None:
+    with exit_on_error(options.verbose, options.output):
+        from datetime import UTC, datetime
+        from functools import partial
+
+        from shipit.pipeline.change import Change, change
+        from shipit.targets.base import restarts
+        from shipit.targets.orders import RestartOrder
+
+        with workloads_run(options, "restart", timeout=timeout, yes=yes) as (run, chosen):
+            at = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+            changes = []
+            for target in run.targets:
+                if target.name not in chosen:
+                    continue
+                if not restarts(target):
+                    raise UsageError(f"{target.name} can't be restarted: it is a {target.kind.name}")
+                order = RestartOrder(chosen[target.name], at)
+                changes.append(
+                    Change(target, partial(target.plan_restart, order), partial(target.judge_restart, order))
+                )
+            if not changes:
+                raise UsageError("no target here runs anything that can be restarted")
+            code = change(run, "restart", changes)
+        raise typer.Exit(code)

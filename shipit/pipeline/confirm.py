@@ -1,0 +1,21 @@
+"""The question before what a user would miss is changed."""
+
+from __future__ import annotations
+
+from shipit.errors import UsageError
+from shipit.pipeline.run import Run
+from shipit.release import Plan
+
+
+def confirm_plan(run: Run, plan: Plan) -> None:
+    """Ask where a target or the environment is protected, and before what destroys. Raises: UsageError for a no."""
+    targets = {target.name: target for target in run.targets}
+    changing = [own.target for own in plan.targets if not own.is_empty]
+    reasons = [f"{name} is protected" for name in changing if targets[name].config.protected]
+    if run.project.protected:
+        reasons.append(f"the environment {run.project.environment} is protected")
+    reasons += [f"{own.target}: {step.summary}" for own in plan.targets for step in own.steps if step.destroys]
+    if reasons and not run.confirm(plan, reasons):
+        raise UsageError(
+            f"not confirmed: {'; '.join(reasons)}", hint="answer yes, or pass --yes where nobody can be asked"
+        )
