@@ -30,10 +30,14 @@ class Connections:
     """A pool of connections. Safe to use from several threads. `ca_bundle` replaces certifi's certificates: a file or a folder.
 
     A connection that was idle for `idle_s` seconds is not reused. `tls` is for a pool of connections to one server.
+    `proxy` is the URL of a proxy to connect through.
     """
 
-    def __init__(self, ca_bundle: str | None, idle_s: float = _IDLE_S, tls: Tls | None = None) -> None:
+    def __init__(
+        self, ca_bundle: str | None, idle_s: float = _IDLE_S, tls: Tls | None = None, proxy: str | None = None
+    ) -> None:
         self._ca_bundle = ca_bundle
+        self._proxy = proxy
         self._tls = tls or Tls()
         self._idle_s = idle_s
         self._idle: dict[Place, list[_Idle]] = {}
@@ -83,8 +87,15 @@ class Connections:
     def _connected(self, place: Place, pace: Pace, connect_s: float) -> PacedSocket | PacedTlsSocket:
         scheme, host, port = place
         context = None if scheme == "http" else self._trusted()
-        plain = open_socket(host, port, pace, connect_s)
+        plain = self._opened(host, port, pace, connect_s)
         return plain if context is None else secure(plain, context, self._tls.server_name or host, pace, connect_s)
+
+    def _opened(self, host: str, port: int, pace: Pace, connect_s: float) -> PacedSocket:
+        if self._proxy is None:
+            return open_socket(host, port, pace, connect_s)
+        from shipit.http.connect_proxy import open_through
+
+        return open_through(self._proxy, host, port, pace, connect_s)
 
     def _trusted(self) -> ssl.SSLContext:
         with self._lock:

@@ -1,10 +1,11 @@
-"""Sends requests directly to their server, with http.client: its import takes a quarter of the time of requests."""
+"""Sends requests with http.client, whose import takes a quarter of the time of requests."""
 
 from __future__ import annotations
 
 import errno
 import http.client
 from contextlib import suppress
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from shipit.http.connections import Connections, Place
@@ -14,6 +15,7 @@ from shipit.http.pace import Pace
 from shipit.http.reach import reach_of
 from shipit.http.timeouts import CONNECT_S
 from shipit.http.tls import Tls
+from shipit.http.upgraded import Upgraded
 from shipit.http.urls import check_authority
 
 # Reserved and unreserved characters of RFC 3986, and `%`: a URL that a server quoted is not quoted again.
@@ -22,10 +24,10 @@ _HUNG_UP = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EPROTOTYPE})
 
 
 class Direct:
-    """Safe to use from several threads."""
+    """Safe to use from several threads. With `proxy`, connections are opened through it, for requests that upgrade theirs."""
 
-    def __init__(self, ca_bundle: str | None, tls: Tls | None = None) -> None:
-        self._connections = Connections(ca_bundle, tls=tls)
+    def __init__(self, ca_bundle: str | None, tls: Tls | None = None, proxy: str | None = None) -> None:
+        self._connections = Connections(ca_bundle, tls=tls, proxy=proxy)
 
     def close(self) -> None:
         self._connections.close()
@@ -34,7 +36,8 @@ class Direct:
         """Send once. Raises: OSError, http.client.HTTPException, ValueError."""
         place, target = parse_url(request.url)
         connection = self._connections.take(place, pace, CONNECT_S)
-        reach = reach_of(str(connection.sock.getpeername()[0]))
+        sock: Any = connection.sock
+        reach = reach_of(str(sock.getpeername()[0]))
         try:
             response = _exchange(connection, request, target, pace)
         except BaseException:
@@ -44,6 +47,8 @@ class Direct:
         for name, value in response.headers.items():
             name = name.lower()
             received[name] = f"{received[name]}, {value}" if name in received else value
+        if response.status == http.client.SWITCHING_PROTOCOLS:
+            return Answer(request, response.status, received, Upgraded(response, sock), reach)
         body = _Incoming(self._connections, place, connection, response, request, pace)
         return Answer(request, response.status, received, body, reach)
 

@@ -14,6 +14,7 @@ from shipit.http.gzip_body import BadGzip, Unpacker
 from shipit.http.pace import LEAST_RATE
 from shipit.http.reach import Reach
 from shipit.http.timeouts import READ_S
+from shipit.http.upgraded import RawConnection, Upgraded
 from shipit.http.urls import shown
 from shipit.json_text import parse_json
 
@@ -29,7 +30,7 @@ class Request(NamedTuple):
     200 or 206 is left to be read, or closed. `read_s` is how long the server may be silent, `least_rate` how many bytes a
     second a body has to move: 0 for a stream that may have nothing to say. `deadline` holds until the last byte of the
     answer is read; without one it is the transport's. `led_by` is the answer that named the URL: one from elsewhere leads
-    to no address of this machine or its link.
+    to no address of this machine or its link. `upgrades` is whether the connection is to change to another protocol.
     """
 
     method: str
@@ -41,6 +42,7 @@ class Request(NamedTuple):
     deadline: Deadline | None = None
     least_rate: int = LEAST_RATE
     led_by: Answer | None = None
+    upgrades: bool = False
 
     @property
     def shown(self) -> str:
@@ -108,6 +110,11 @@ class Answer:
         self.headers = headers
         self._body = body
         self._content: bytes | None = None
+
+    def take_connection(self) -> RawConnection:
+        """The connection of an answer 101, which the caller closes."""
+        assert isinstance(self._body, Upgraded)
+        return self._body.take()
 
     def __enter__(self) -> Self:
         return self

@@ -44,6 +44,8 @@ class Transport:
         self._tls, self._proxy = tls, proxy
         self._direct = Direct(environment.ca_bundle, tls)
         self._proxied: Proxied | None = None
+        # Proxy -> sender of requests whose connection is upgraded.
+        self._tunnels: dict[str, Direct] = {}
         self._lock = threading.Lock()
 
     @property
@@ -57,6 +59,8 @@ class Transport:
             if self._proxied is not None:
                 self._proxied.close()
         self._direct.close()
+        for tunnel in self._tunnels.values():
+            tunnel.close()
 
     def send(self, method: str, url: str, *, form: Pairs | None = None, **more: Any) -> Answer:
         """`answer` for a request made of these parts: `query`, `form`, `json`, and the fields of Request."""
@@ -74,18 +78,21 @@ class Transport:
         led_by = request.led_by.reach if request.led_by else None
         pace = Pace(request.shown, request.deadline or self.limited, read_s, request.least_rate, led_by)
         try:
-            answer = self._sender(request.url).send(request, pace)
+            answer = self._sender(request).send(request, pace)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise translate(error, request.method, request.url) from error
-        if not request.stream or answer.status not in (200, 206):
+        if not request.stream or answer.status not in (101, 200, 206):
             _ = answer.content
         return answer
 
-    def _sender(self, url: str) -> Direct | Proxied:
-        parse_url(url)
-        if self._proxy is None and proxy_for(url, self.environment) is None:
+    def _sender(self, request: Request) -> Direct | Proxied:
+        parse_url(request.url)
+        proxy = self._proxy or proxy_for(request.url, self.environment)
+        if proxy is None:
             return self._direct
         with self._lock:
+            if request.upgrades:
+                return self._tunnels.setdefault(proxy, Direct(self.environment.ca_bundle, self._tls, proxy))
             if self._proxied is None:
                 from shipit.http.proxied import Proxied
 

@@ -1,0 +1,163 @@
+"""Messages of a WebSocket over an upgraded connection; frames are those of websocket-client.
+
+Source: RFC 6455; its section 4 is the handshake, section 5 the frames.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from shipit.errors import RemoteError
+from shipit.http.messages import Answer, Request
+from shipit.http.upgraded import RawConnection
+
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_TEXT, _CONTINUED, _BINARY, _CLOSE, _PING, _PONG = 1, 0, 2, 8, 9, 10
+LARGEST_FRAME = 4 * 1024 * 1024
+# So much may wait to be sent before `is_full`; so many frames are read before others get a turn.
+_MOST_UNSENT, _TURN = 256 * 1024, 64
+# How often an idle connection is tried, and how long it may be silent then.
+PING_S, SILENCE_S = 10.0, 60.0
+
+
+def open_websocket(send: Callable[[Request], Answer], request: Request, protocols: Sequence[str]) -> WebSocket | Answer:
+    """The WebSocket that a server agrees to, or its other answer.
+
+    Raises: RemoteError for an answer 101 that is no agreement, and as `send` does.
+    """
+    key = base64.b64encode(os.urandom(16)).decode()
+    headers = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": key,
+        "Sec-WebSocket-Protocol": ", ".join(protocols),
+    }
+    answer = send(request.adding(headers)._replace(upgrades=True, stream=True))
+    if answer.status != 101:
+        return answer
+    wanted = base64.b64encode(hashlib.sha1(key.encode() + _GUID).digest()).decode()
+    protocol = answer.header("Sec-WebSocket-Protocol")
+    if (
+        answer.header("Upgrade").lower() != "websocket"
+        or answer.header("Sec-WebSocket-Accept") != wanted
+        or protocol not in protocols
+    ):
+        with answer:
+            hint = "another version of the server, or a proxy in between, may have changed the answer"
+            raise RemoteError("the answer should open a WebSocket", where=request.shown, hint=hint)
+    return WebSocket(answer.take_connection(), protocol, request.shown)
+
+
+class WebSocket:
+    """Messages in both directions. For one thread: no method waits, `fileno` is for select."""
+
+    def __init__(self, connection: RawConnection, protocol: str, where: str) -> None:
+        # It takes a while to import: where no WebSocket is opened it is not needed.
+        from websocket import ABNF
+        from websocket._abnf import frame_buffer
+
+        self.protocol = protocol
+        self.where = where
+        self.is_over = False
+        self._connection = connection
+        self._frame: Any = ABNF.create_frame
+        self._frames: Any = frame_buffer(self._take, skip_utf8_validation=True)
+        self._unsent = bytearray()
+        self._heard_s = self._tried_s = time.monotonic()
+        self.has_more = False
+
+    def fileno(self) -> int:
+        return self._connection.fileno()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more should be sent for now."""
+        return len(self._unsent) >= _MOST_UNSENT
+
+    @property
+    def has_unsent(self) -> bool:
+        return bool(self._unsent)
+
+    def send(self, message: bytes) -> None:
+        """Queue a message; `flush` sends it."""
+        self._queue(message, _BINARY)
+
+    def flush(self) -> None:
+        """Send what can be sent now. Raises: RemoteError."""
+        while self._unsent and not self.is_over:
+            try:
+                sent = self._connection.send(memoryview(self._unsent)[: 64 * 1024].tobytes())
+            except OSError as error:
+                raise self._lost(error.strerror or "") from None
+            if not sent:
+                return
+            del self._unsent[:sent]
+
+    def keep_alive(self) -> None:
+        """Ping an idle server. Raises: RemoteError when it answers nothing at all."""
+        now_s = time.monotonic()
+        if now_s - self._heard_s > SILENCE_S + PING_S:
+            raise self._lost(f"no answer for {SILENCE_S:.0f} s")
+        if now_s - max(self._heard_s, self._tried_s) > PING_S:
+            self._tried_s = now_s
+            self._queue(b"", _PING)
+
+    def receive(self) -> Iterator[tuple[bytes, bool]]:
+        """Data that has arrived, and whether it begins a message. Sets `is_over` at the end. Raises: RemoteError."""
+        self.has_more = False
+        for _ in range(_TURN):
+            if self.is_over or (frame := self._next()) is None:
+                return
+            self._heard_s = time.monotonic()
+            if frame.opcode in (_TEXT, _BINARY, _CONTINUED):
+                yield frame.data, frame.opcode != _CONTINUED
+            elif frame.opcode == _PING and not self.is_full:
+                self._queue(frame.data[:125], _PONG)
+            elif frame.opcode == _CLOSE:
+                self.is_over = True
+                return
+        self.has_more = True
+
+    def close(self) -> None:
+        self.is_over = True
+        self._connection.close()
+
+    def _next(self) -> Any:
+        """The next frame; None when there is none yet, or no more."""
+        try:
+            return self._frames.recv_frame()
+        except BlockingIOError:
+            return None
+        except EOFError:
+            self.is_over = True
+            return None
+        except OSError as error:
+            raise self._lost(error.strerror or "") from None
+        except Exception as error:
+            # websocket-client has several types for frames that break the protocol, and struct.error.
+            if isinstance(error, RemoteError):
+                raise
+            raise RemoteError("a frame of the WebSocket is not valid", where=self.where) from None
+
+    def _take(self, amount: int) -> bytes:
+        if (self._frames.length or 0) > LARGEST_FRAME:
+            raise RemoteError(f"a frame of the WebSocket is longer than {LARGEST_FRAME} bytes", where=self.where)
+        data = self._connection.receive(amount)
+        if data is None:
+            raise BlockingIOError
+        if not data:
+            raise EOFError
+        return data
+
+    def _queue(self, data: bytes, opcode: int) -> None:
+        self._unsent += self._frame(data, opcode).format()
+
+    def _lost(self, why: str) -> RemoteError:
+        what = f"the connection was lost{f': {why.lower()}' if why else ''}"
+        return RemoteError(what, where=self.where, hint="check the network", retryable=True)
