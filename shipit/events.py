@@ -188,6 +188,32 @@ class Problem(NamedTuple):
     retryable: bool = False
 
 
+class Forwarding(NamedTuple):
+    """`shipit forward` listens at `local`, HOST:PORT, for a port of a workload."""
+
+    target: Name
+    workload: Name
+    local: Name
+    port: int
+
+
+class CommandStarted(NamedTuple):
+    """The result of `shipit run --detach`. `where` is what the command runs in, `follow` the command that shows its output."""
+
+    target: Name
+    where: Name
+    follow: FreeText
+
+
+class CommandEnded(NamedTuple):
+    """The result of `shipit exec` and `shipit run`. `where` is what the command ran in, such as a pod."""
+
+    target: Name
+    where: Name
+    exit_code: int
+    elapsed_s: float
+
+
 class RunFailed(NamedTuple):
     """The run ended before any target had a verdict; the command line prints `message` to stderr."""
 
@@ -257,6 +283,9 @@ Event = (
     | Transferred
     | PlanMade
     | TargetFinished
+    | Forwarding
+    | CommandStarted
+    | CommandEnded
     | RunFailed
     | RunFinished
     | ImagesBuilt

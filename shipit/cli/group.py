@@ -45,7 +45,8 @@ class OneCommand(TyperCommand):
 
 
 def _usage_of(argument: Any) -> str:
-    return f"[{argument.metavar}]{'...' if argument.nargs != 1 else ''}"
+    shown = argument.metavar if argument.required else f"[{argument.metavar}]"
+    return f"{shown}{'...' if argument.nargs != 1 else ''}"
 
 
 class CommandGroup(TyperGroup):

@@ -13,6 +13,7 @@ SYNONYMS = {
     "publish": "push", "ps": "status", "ls": "status", "list": "status", "details": "status", "info": "status",
     "new": "init", "create": "init", "diagnose": "doctor", "auth": "login", "registry": "login", "version": "--version", "dynos": "scale", "ps:scale": "scale", "ps:restart": "restart", "reload": "restart", "bounce": "restart", "browse": "open", "url": "open", "urls": "open", "visit": "open",
     "log": "logs", "tail": "logs",
+    "console": "exec", "ssh": "exec", "bash": "exec", "shell": "exec", "attach": "exec", "port-forward": "forward",
 }  # fmt: skip
 # A command of another tool that shipit lacks -> the way to do it today.
 ELSEWHERE = {
@@ -26,17 +27,8 @@ ELSEWHERE = {
         "shipit has no history yet: kubectl rollout history deployment/NAME, or heroku releases -a APP",
     ),
     **dict.fromkeys(
-        ("exec", "console", "shell", "ssh", "attach"),
-        "shipit has no exec yet: kubectl exec -it deployment/NAME -- sh, or heroku run sh -a APP",
-    ),
-    "run": "shipit has no run yet: kubectl exec -it deployment/NAME -- COMMAND, or heroku run COMMAND -a APP",
-    **dict.fromkeys(
         ("start", "stop", "pause", "maintenance"),
         "shipit starts and stops nothing by command: shipit scale k8s/web=0, or set replicas or quantity in deploy.yml",
-    ),
-    **dict.fromkeys(
-        ("port-forward", "forward"),
-        "shipit has no forward yet: kubectl port-forward service/NAME 8080:80; shipit open opens a URL",
     ),
     **dict.fromkeys(("env", "secrets", "config:set"), "env and secrets are keys of deploy.yml: shipit help secrets"),
     "dev": "shipit deploys what is built once: docker compose watch or skaffold dev serve while you develop",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import Annotated, Any, get_type_hints
 
 import typer
@@ -57,6 +57,43 @@ WorkloadsArgument = Annotated[
         show_default=False,
         autocompletion=complete_workloads,
     ),
+]
+WorkloadArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="TARGET[/WORKLOAD]",
+        help="A target of deploy.yml, and one of its workloads unless it has only one.",
+        autocompletion=complete_workloads,
+    ),
+]
+CommandArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="-- COMMAND", help="The command and its arguments.", show_default=False)
+]
+PortsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="LOCAL[:REMOTE]",
+        help="A port of this machine, and one of the workload; the same number without REMOTE.",
+        show_default=False,
+    ),
+]
+TtyOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--tty/--no-tty",
+        "-t/-T",
+        help="Give the command a terminal or not. Default: when stdin and stdout are one.",
+        show_default=False,
+    ),
+]
+InputOption = Annotated[
+    bool, typer.Option("--interactive", "-i", help="Pass input on, which is done anyway: for the habit of -it.")
+]
+DetachOption = Annotated[
+    bool, typer.Option("--detach", "-d", help="Start the command, print what it runs in, and do not wait for it.")
+]
+SizeOption = Annotated[
+    str, typer.Option("--size", "-s", metavar="SIZE", help="The size of the dyno, on Heroku.", show_default=False)
 ]
 TargetOption = Annotated[
     list[str] | None,
@@ -131,6 +168,32 @@ class WorkloadOptions(ProjectOptions):
 
 
 @dataclass(frozen=True)
+class CommandOptions(ProjectOptions):
+    """The same, one workload, and a command for it."""
+
+    workload: WorkloadArgument = field(kw_only=True)
+    command: CommandArgument = None
+    tty: TtyOption = None
+    interactive: InputOption = False
+
+
+@dataclass(frozen=True)
+class ForwardOptions(ProjectOptions):
+    """Which deploy.yml, one workload, and ports as `LOCAL[:REMOTE]`."""
+
+    workload: WorkloadArgument = field(kw_only=True)
+    ports: PortsArgument = None
+
+
+@dataclass(frozen=True)
+class RunOptions(CommandOptions):
+    """The same, for a one-off command."""
+
+    detach: DetachOption = False
+    size: SizeOption = ""
+
+
+@dataclass(frozen=True)
 class ChangeOptions(TargetOptions):
     """The options of targets, for a command that changes them."""
 
@@ -169,7 +232,10 @@ def _fields_as_parameters(group: Any) -> list[inspect.Parameter]:
     depth = {name: at for at, base in enumerate(reversed(group.__mro__)) for name in inspect.get_annotations(base)}
     return [
         inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.default is MISSING else field.default,
+            annotation=hints[field.name],
         )
         for field in sorted(fields(group), key=lambda field: -depth[field.name])
     ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from shipit.cli.exits import can_ask, cancelling, confirm
 from shipit.cli.options import ProjectOptions, TargetOptions, WorkloadOptions
-from shipit.cli.printing import REDACTOR, read_environment
+from shipit.cli.printing import REDACTOR, note, read_environment
 from shipit.clock import Clock
 from shipit.config.find import find_file
 from shipit.config.load import load_project
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from shipit.envelope import Envelope, Reporter
     from shipit.pipeline.run import Run
     from shipit.release import Plan
+    from shipit.targets.base import Target
 
 
 # How the question before a change begins.
@@ -90,6 +91,33 @@ def workloads_run(
         yield run, chosen
 
 
+@contextmanager
+def workload_run(options: ProjectOptions, text: str, verb: str) -> Iterator[tuple[Run, Target, Callable[[], str]]]:
+    """A run over the target of one `TARGET[/WORKLOAD]`, and a function that gives the name of the workload.
+
+    It prints warnings only, and events with --output json. Raises: UsageError, also from the function.
+    """
+    from shipit.pipeline.graph import select_targets
+    from shipit.targets.workload import find_workload, parse_workload
+
+    name = parse_workload(text)
+    project, environ = load(options)
+    if not project.targets:
+        raise no_targets(project)
+    names = select_targets([name.target], project.targets)
+    with running(project, environ, options, names, quiet=_only_warnings(options)) as run:
+        [target] = run.targets
+        yield run, target, lambda: find_workload(target, name.workload, verb)
+
+
+def _only_warnings(options: ProjectOptions) -> Reporter:
+    from shipit.envelope import Reporters
+    from shipit.report.json_lines import JsonReporter
+
+    shown = JsonReporter() if options.output == "json" else Warnings()
+    return Reporters(shown, _events_file(options.events)) if options.events else shown
+
+
 def no_targets(project: Project) -> UsageError:
     """The error for a project without targets, or an environment that selects none."""
     if not project.left_out:
@@ -110,7 +138,7 @@ def running(
     timeout: str | None = None,
     yes: bool = False,
     verb: str = DEPLOY,
-    quiet: Silent | None = None,
+    quiet: Reporter | None = None,
     is_live: bool = True,
 ) -> Iterator[Run]:
     """A run with its reporter; both are closed at the end. Signals cancel the run. `quiet` replaces the reporter.
@@ -166,6 +194,22 @@ class Silent:
 
     def close(self) -> None:
         """Nothing was written."""
+
+
+class Warnings:
+    """Prints warnings to stderr, and at a terminal what is waited for; nothing else."""
+
+    def __call__(self, envelope: Envelope) -> None:
+        from shipit.events import Waiting, Warned
+
+        event = envelope.event
+        if isinstance(event, Warned):
+            note(f"warning: {event.message}")
+        elif isinstance(event, Waiting) and sys.stderr.isatty():
+            note(f"waiting: {event.reason}")
+
+    def close(self) -> None:
+        """Every line is written at once."""
 
 
 def make_reporter(

@@ -88,11 +88,13 @@ def raise_interrupt() -> NoReturn:
 
 def leave() -> NoReturn:
     """Print that the process is interrupted, end its child processes, and end it without waiting for threads."""
+    # No import here: another thread may hold the import lock.
+    if terminal := sys.modules.get("shipit.cli.raw_terminal"):
+        terminal.restore()
     with contextlib.suppress(OSError):
         # A live view hides the cursor: show it again.
         shown = "\x1b[?25h" if os.isatty(2) else ""
         os.write(2, f"{shown}{Interrupted().render()}\n".encode())
-    # No import here: another thread may hold the import lock.
     if process := sys.modules.get("shipit.process"):
         process.end_programs()
     os._exit(Interrupted.exit_code)

@@ -13,6 +13,7 @@ from shipit.registry.credentials import Credentials
 from shipit.release import Facts, Finding, ImageUse, Place, Release, Seen, Status, Step, Verdict
 from shipit.targets.kind import Kind
 from shipit.targets.orders import RestartOrder, ScaleOrder
+from shipit.targets.remote import Command, Ports, Remote, Started
 from shipit.targets.session import Clients, Session
 
 
@@ -235,6 +236,34 @@ class Restarts(HasWorkloads, Protocol):
         ...
 
 
+class Executes(HasWorkloads, Protocol):
+    """Runs commands in what runs."""
+
+    def execute(self, workload: str, command: Command, session: Session) -> Remote:
+        """A command, begun in an instance of a workload. Raises: RemoteError."""
+        ...
+
+
+class RunsOnce(HasWorkloads, Protocol):
+    """Runs one-off commands with the image and settings of what runs. `size` is empty, or one that the kind knows."""
+
+    def run_once(self, workload: str, command: Command, session: Session, size: str) -> Remote:
+        """A command, begun and connected to; what was made for it is removed by `close`. Raises: RemoteError, UsageError."""
+        ...
+
+    def start_once(self, workload: str, command: Command, session: Session, size: str) -> Started:
+        """A command, begun, that nobody waits for. Raises: RemoteError, UsageError."""
+        ...
+
+
+class Forwards(HasWorkloads, Protocol):
+    """Connects to ports of what runs, also to those that nothing outside can reach."""
+
+    def ports(self, workload: str, session: Session) -> Ports:
+        """The ports of a workload. Raises: RemoteError."""
+        ...
+
+
 class Diagnoses(Target, Protocol):
     """Adds logs and events to a verdict of failure."""
 
@@ -305,6 +334,18 @@ def scales(target: Target) -> TypeGuard[Scales]:
 
 def restarts(target: Target) -> TypeGuard[Restarts]:
     return "restarts" in target.kind.capabilities
+
+
+def executes(target: Target) -> TypeGuard[Executes]:
+    return "executes" in target.kind.capabilities
+
+
+def runs_once(target: Target) -> TypeGuard[RunsOnce]:
+    return "runs_once" in target.kind.capabilities
+
+
+def forwards(target: Target) -> TypeGuard[Forwards]:
+    return "forwards" in target.kind.capabilities
 
 
 def diagnoses(target: Target) -> TypeGuard[Diagnoses]:

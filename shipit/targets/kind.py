@@ -38,6 +38,9 @@ Capability = Literal[
     "has_logs",
     "scales",
     "restarts",
+    "executes",
+    "runs_once",
+    "forwards",
     "diagnoses",
     "reverts",
     "examines",
@@ -58,6 +61,9 @@ METHODS: Mapping[Capability, tuple[str, ...]] = {
     "has_logs": ("logs",),
     "scales": ("declared_scale", "plan_scale", "judge_scale"),
     "restarts": ("plan_restart", "judge_restart"),
+    "executes": ("execute",),
+    "runs_once": ("run_once", "start_once"),
+    "forwards": ("ports",),
     "diagnoses": ("diagnose",),
     "reverts": ("plan_rollback", "judge_rollback"),
     "examines": ("examine",),
@@ -76,7 +82,7 @@ class Kind(NamedTuple):
     classes. `login`: what `shipit login KIND` calls with the process environment, a clock and an emit; it says whose login
     is in use, or raises ShipitError. `draft`: its KindDraft for `shipit init`. `guide`: its topic of `shipit help`.
     `parts`: heading -> model of the parts of its config, for the reference. `workloads_key`: the key of its config that maps
-    the names of workloads, for shell completion.
+    the names of workloads, for shell completion. `instead`: a command of shipit that it lacks -> what to use instead.
     """
 
     names: tuple[str, ...]
@@ -89,6 +95,7 @@ class Kind(NamedTuple):
     guide: str = ""
     parts: Mapping[str, Reference] = {}
     workloads_key: str = ""
+    instead: Mapping[str, str] = {}
 
     @property
     def name(self) -> str:

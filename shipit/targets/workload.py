@@ -38,6 +38,12 @@ def workload_names(target: Target, verb: str) -> tuple[str, ...]:
     return tuple(_named(target))
 
 
+def lacks(target: Target, verb: str) -> UsageError:
+    """The error for a command of shipit that the kind of a target has not."""
+    what = f"{target.name} is a target of the kind {target.kind.name}, which has no {verb}"
+    return UsageError(what, hint=target.kind.instead.get(verb, "shipit status shows the targets"))
+
+
 def find_workload(target: Target, workload: str, verb: str) -> str:
     """The workload of a name; an empty name is the only one. Raises: UsageError that lists them, or names the nearest."""
     names = workload_names(target, verb)

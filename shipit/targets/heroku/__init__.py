@@ -28,5 +28,9 @@ KIND = Kind(
     draft="shipit.targets.heroku.draft:DRAFT",
     guide="heroku",
     workloads_key="processes",
+    instead={
+        "exec": "Heroku has no exec for container images: shipit run starts a one-off dyno of the same release",
+        "forward": "a dyno has no port that can be forwarded: shipit open opens the URL of the app",
+    },
     parts={"`processes.TYPE` of Heroku": "shipit.targets.heroku.config:ProcessConfig"},
 )

@@ -131,6 +131,11 @@ class Desired:
         error = f"{kind}/{name} can't {what}: only {', '.join(kinds)} can"
         raise DeployFailed(error, where=self.target)
 
+    def with_pods(self, workload: str) -> Manifest:
+        """The object of a name that has pods: the first one, as `workload_names` has them."""
+        named = (manifest for manifest in self.identities() if manifest["metadata"]["name"] == workload)
+        return next(manifest for manifest in named if manifest["kind"] in HAVE_PODS)
+
     def check_unique(self) -> None:
         """That no two manifests are of the same object. Raises: ConfigErrors."""
         seen: set[str] = set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -17,6 +17,7 @@ from shipit.http.fields import Field
 from shipit.http.messages import Answer, Request
 from shipit.http.statuses import refusal
 from shipit.http.transport import Transport
+from shipit.http.websocket import WebSocket, open_websocket
 from shipit.targets.kubernetes.identity import Identity
 from shipit.targets.kubernetes.kubeconfig import KubeContext
 
@@ -77,6 +78,17 @@ class ApiServer:
         headers = {"Accept": accept, **({"Content-Type": content_type} if body is not None else {})}
         request = Request(method, url, headers, body, stream=stream, read_s=SILENCE_S, deadline=deadline)
         return authorized(self._answer, self)(request)
+
+    def websocket(
+        self, path: str, query: Sequence[tuple[str, str]], protocols: Sequence[str], deadline: Deadline
+    ) -> WebSocket:
+        """A WebSocket to a subresource such as exec. Raises: RemoteError when the server refuses it."""
+        request = Request("GET", f"{self.url}{path}?{urlencode(query)}", read_s=SILENCE_S, deadline=deadline)
+        opened = open_websocket(authorized(self._answer, self), request, protocols)
+        if isinstance(opened, WebSocket):
+            return opened
+        with opened:
+            raise error_of(opened)
 
     def headers(self, request: Request) -> Mapping[str, str]:
         """The Authorization header of the context's login; its plugin is run when it has none that is valid."""

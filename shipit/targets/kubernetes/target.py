@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
-from shipit.errors import ConfigErrors, DeployFailed, RemoteError
+from shipit.errors import ConfigErrors, DeployFailed, RemoteError, UsageError
 from shipit.events import Event
 from shipit.http.skew import judge_skew
 from shipit.release import Facts, Finding, ImageUse, Place, Release, Seen, State, Status, Step, Verdict
@@ -23,6 +23,7 @@ from shipit.targets.kubernetes.config import KubernetesConfig
 from shipit.targets.kubernetes.conflicts import find_conflicts, has_others
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.diagnose import with_last_words
+from shipit.targets.kubernetes.exec import execute
 from shipit.targets.kubernetes.job import ReleaseJob
 from shipit.targets.kubernetes.judge import judge_kubernetes
 from shipit.targets.kubernetes.look import Look
@@ -32,14 +33,17 @@ from shipit.targets.kubernetes.place import find_context, read_place
 from shipit.targets.kubernetes.plan import plan_objects, plan_release_job
 from shipit.targets.kubernetes.plan_secrets import plan_env_secret, plan_pull_secret
 from shipit.targets.kubernetes.pods import Limits
+from shipit.targets.kubernetes.ports import PodPorts
 from shipit.targets.kubernetes.probe import ask_services
 from shipit.targets.kubernetes.render_secrets import render_secret
 from shipit.targets.kubernetes.rights import refused, rules
+from shipit.targets.kubernetes.run_job import OneOff
 from shipit.targets.kubernetes.server import ApiServer
 from shipit.targets.kubernetes.steps import RestartObject, RunReleaseJob, ScaleObject
 from shipit.targets.kubernetes.urls import ingress_urls
 from shipit.targets.kubernetes.wanted import autoscaled
 from shipit.targets.orders import RestartOrder, ScaleOrder
+from shipit.targets.remote import Command, Ports, Remote, Started
 from shipit.targets.session import Session
 
 
@@ -105,8 +109,7 @@ class KubernetesTarget:
         client = self._client(session)
         if isinstance(step, RunReleaseJob):
             within_s = self.project.release.timeout if self.project.release else None
-            kubectl = f"kubectl --context {self.context} -n {self.namespace}"
-            yield from ReleaseJob(self.name, self.namespace, kubectl, self._client(session, within_s)).run(step)
+            yield from ReleaseJob(self.name, self.namespace, self._kubectl, self._client(session, within_s)).run(step)
             return
         if isinstance(step, ScaleObject):
             yield from scale_object(step, client, self.namespace, self.name)
@@ -214,6 +217,28 @@ class KubernetesTarget:
             raise DeployFailed("no workload here can be restarted", where=self.name, hint="shipit deploy replaces pods")
         return [self._desired.key_of_workload(name, verbs.RESTARTABLE, "be restarted") for name in names]
 
+    def execute(self, workload: str, command: Command, session: Session) -> Remote:
+        manifest = self._desired.with_pods(workload)
+        return execute(self._client(session), manifest, self.namespace, command)
+
+    def run_once(self, workload: str, command: Command, session: Session, size: str) -> Remote:
+        return self._one_off(workload, session, size).run(command)
+
+    def start_once(self, workload: str, command: Command, session: Session, size: str) -> Started:
+        return self._one_off(workload, session, size).start(command)
+
+    def ports(self, workload: str, session: Session) -> Ports:
+        # Connections are opened for as long as somebody forwards.
+        client = self._client(replace(session, deadline_s=float("inf")))
+        return PodPorts(client, self._desired.with_pods(workload), self.namespace)
+
+    def _one_off(self, workload: str, session: Session, size: str) -> OneOff:
+        if size:
+            hint = "it gets the cpu and memory of the workload in deploy.yml"
+            raise UsageError(f"{self.name} has no sizes for --size", hint=hint)
+        manifest = self._desired.with_pods(workload)
+        return OneOff(self._client(session), self.name, manifest, self.namespace, self._kubectl)
+
     def describe(self, observed: KubernetesObserved) -> Status:
         units = tuple(unit for key, live in observed.objects.items() for unit in describe_object(key, live))
         return Status(self.name, self.place, "", units, tuple(self.urls(observed)))
@@ -221,6 +246,10 @@ class KubernetesTarget:
     def diagnose(self, verdict: Verdict, session: Session) -> Verdict:
         """Adds the last lines of the container that crashed, and what the cluster said of its pod."""
         return with_last_words(verdict, self._client(session), self.namespace, f"kubectl --context {self.context}")
+
+    @property
+    def _kubectl(self) -> str:
+        return f"kubectl --context {self.context} -n {self.namespace}"
 
     @property
     def _limits(self) -> Limits:

@@ -1,0 +1,103 @@
+"""What `exec` and `run` share: this process as the terminal of a remote command, and its exit code."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+
+from shipit.cli.options import CommandOptions
+from shipit.cli.raw_terminal import raw_terminal, resizes, terminal_size
+from shipit.cli.relay import Local, relay, write_output
+from shipit.clock import Clock
+from shipit.errors import ShipitError, UsageError
+from shipit.events import CommandEnded, Emit, Log
+from shipit.targets.remote import Command, Output, Remote
+
+# As `docker run` has it: another code is the command's own.
+NOT_RUN = 125
+_LONGEST_LINE = 64 * 1024
+
+
+def command_of(options: CommandOptions) -> Command:
+    """The command that the options name, with the terminal that this process has. Raises: UsageError."""
+    if not options.command:
+        raise UsageError("there is no command", hint="write it after --, for example -- sh")
+    has_terminal = options.tty if options.tty is not None else sys.stdin.isatty() and os.isatty(1)
+    if options.output == "json":
+        if options.tty:
+            raise UsageError("--output json has no terminal", hint="leave out --tty")
+        has_terminal = False
+    size = terminal_size(1) if has_terminal else None
+    return Command(tuple(options.command), size, has_input=_has_input())
+
+
+def attach(remote: Remote, command: Command, emit: Emit | None, target: str, clock: Clock) -> int:
+    """Relay until the command ends; its exit code. With `emit` its output becomes events, by lines.
+
+    Raises: RemoteError, OSError, Interrupted.
+    """
+    began_s = time.monotonic()
+    lines = _Lines(target, emit) if emit else None
+    stdin = 0 if command.has_input else None
+    is_raw = command.terminal is not None and os.isatty(0)
+    with resizes() as resized, raw_terminal(0) if is_raw else nullcontext():
+        told = resized if is_raw else None
+        relay(remote, Local(stdin, lines or write_output, told, lambda: terminal_size(1)), clock)
+    if lines:
+        lines.end()
+    code = remote.result()
+    if emit:
+        emit(CommandEnded(target, remote.where, code, time.monotonic() - began_s))
+    return code
+
+
+@contextmanager
+def own_exit_code() -> Iterator[None]:
+    """Errors of shipit exit with 125 instead of 1, which may be the command's own."""
+    try:
+        yield
+    except ShipitError as error:
+        if error.exit_code == ShipitError.exit_code:
+            error.exit_code = NOT_RUN
+        raise
+
+
+def _has_input() -> bool:
+    """Whether stdin may be read: not the null device, and not the terminal of a job in the background."""
+    try:
+        found = os.fstat(0)
+        if os.isatty(0):
+            return os.tcgetpgrp(0) == os.getpgrp()
+        return not stat.S_ISCHR(found.st_mode)
+    except OSError:
+        return False
+
+
+class _Lines:
+    """Turns output into Log events, a line each; the source is the name of the stream."""
+
+    def __init__(self, target: str, emit: Callable[[Log], None]) -> None:
+        self._target, self._emit = target, emit
+        self._parts = {1: b"", 2: b""}
+
+    def __call__(self, output: Output) -> None:
+        *lines, rest = (self._parts[output.stream] + output.data).split(b"\n")
+        while len(rest) > _LONGEST_LINE:
+            lines.append(rest[:_LONGEST_LINE])
+            rest = rest[_LONGEST_LINE:]
+        self._parts[output.stream] = rest
+        for line in lines:
+            self._tell(output.stream, line)
+
+    def end(self) -> None:
+        for stream, rest in self._parts.items():
+            if rest:
+                self._tell(stream, rest)
+
+    def _tell(self, stream: int, line: bytes) -> None:
+        name = "stdout" if stream == 1 else "stderr"
+        self._emit(Log(self._target, name, line.decode("utf-8", "replace").removesuffix("\r")))

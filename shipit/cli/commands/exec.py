@@ -1,0 +1,40 @@
+"""`shipit exec`."""
+
+from __future__ import annotations
+
+import typer
+
+from shipit.cli.attached import attach, command_of, own_exit_code
+from shipit.cli.exits import exit_on_error
+from shipit.cli.options import CommandOptions
+from shipit.cli.runs import workload_run
+
+HELP = """Runs a command in a container that runs already: of the pods of a workload, in one that is ready. The command
+gets this terminal when stdin and stdout are one, else the input and output of shipit, byte for byte. Its exit code is
+shipit's; 125 is shipit's own failure."""
+EXAMPLES = (
+    "shipit exec k8s/web -- sh",
+    "shipit exec k8s/web -- cat /app/log/production.log > production.log",
+    "shipit exec k8s/db -- pg_restore -d shop < shop.dump",
+)
+
+
+def run(options: CommandOptions) -> None:
+    with (
+        exit_on_error(options.verbose, options.output),
+        own_exit_code(),
+        workload_run(options, options.workload, "exec") as (run, target, find),
+        own_exit_code(),
+    ):
+        from shipit.targets.base import executes
+        from shipit.targets.workload import lacks
+
+        command = command_of(options)
+        if not executes(target):
+            raise lacks(target, "exec")
+        remote = target.execute(find(), command, run.session(target))
+        try:
+            emit = run.emit if options.output == "json" else None
+            raise typer.Exit(attach(remote, command, emit, target.name, run.clock))
+        finally:
+            remote.close()

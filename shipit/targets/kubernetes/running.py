@@ -1,0 +1,90 @@
+"""The pods of a workload for a command or a connection, the best first.
+
+Source: Kubernetes concepts, "Labels and Selectors"; the well-known annotation kubectl.kubernetes.io/default-container.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from shipit.errors import RemoteError
+from shipit.http.fields import Field
+from shipit.targets.kubernetes.client import KubernetesClient
+from shipit.targets.kubernetes.live import Pod
+from shipit.targets.kubernetes.parse import parse_pod
+from shipit.targets.kubernetes.render import Manifest
+
+DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
+_OPERATORS = {
+    "In": "{key} in ({values})",
+    "NotIn": "{key} notin ({values})",
+    "Exists": "{key}",
+    "DoesNotExist": "!{key}",
+}
+
+
+class Candidate(NamedTuple):
+    """A pod, when it was created, as text that sorts, and its named ports."""
+
+    pod: Pod
+    created: str
+    ports: Mapping[str, int] = {}
+
+    @property
+    def container(self) -> str:
+        """Its main container."""
+        wanted = self.pod.meta.annotations.get(DEFAULT_CONTAINER, "")
+        return wanted if wanted in self.pod.images else next(iter(self.pod.images), "")
+
+    @property
+    def is_running(self) -> bool:
+        return any(row.name == self.container and row.is_running for row in self.pod.containers)
+
+
+def find_running(client: KubernetesClient, manifest: Manifest, namespace: str) -> list[Candidate]:
+    """The pods of an object whose main container runs: those that are ready first, of these the newest.
+
+    Raises: RemoteError when there is none.
+    """
+    place = manifest["metadata"].get("namespace") or namespace
+    selector, fields = _selectors(manifest)
+    found = client.listed("api/v1", "pods", place, _candidate, selector, fields)
+    running = [row for row in found if row.is_running and not row.pod.meta.is_deleting]
+    if running:
+        newest = sorted(running, key=lambda row: row.created, reverse=True)
+        return sorted(newest, key=lambda row: not row.pod.is_ready)
+    key = f"{manifest['kind']}/{manifest['metadata']['name']}"
+    what = f"none of its {len(found)} pods runs" if found else "it has no pods"
+    raise RemoteError(f"{key}: {what}", where=client.server.context.name, hint="shipit status shows what runs")
+
+
+def _candidate(part: Field) -> Candidate:
+    rows = [row for container in part["spec"]["containers"].rows() for row in container["ports"].rows()]
+    ports = {row["name"].text(): row["containerPort"].whole() for row in rows}
+    return Candidate(parse_pod(part), part["metadata"]["creationTimestamp"].text(), ports)
+
+
+def _selectors(manifest: Manifest) -> tuple[str, str]:
+    """The label selector and field selector of an object's pods."""
+    kind, name, spec = manifest["kind"], manifest["metadata"]["name"], manifest.get("spec") or {}
+    if kind == "Pod":
+        return "", f"metadata.name={name}"
+    if kind == "Job":
+        return f"job-name={name}", ""
+    if kind == "ReplicationController":
+        return _label_selector({"matchLabels": spec.get("selector") or {}}), ""
+    selector = spec.get("selector") or {}
+    if not selector:
+        raise RemoteError(f"{kind}/{name} has no pods that a selector finds", hint="name another workload")
+    return _label_selector(selector), ""
+
+
+def _label_selector(selector: Mapping[str, Any]) -> str:
+    """A LabelSelector as text. An operator that is not known selects by nothing else than the server's own error."""
+    parts = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
+    for row in selector.get("matchExpressions") or ():
+        text = _OPERATORS.get(row.get("operator"), "{key} {operator} ({values})")
+        values = ",".join(map(str, row.get("values") or ()))
+        parts.append(text.format(key=row.get("key"), values=values, operator=row.get("operator")))
+    return ",".join(parts)

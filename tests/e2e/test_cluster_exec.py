@@ -1,0 +1,353 @@
+"""`shipit exec` on the real cluster: streams byte for byte, terminals, exit codes, and what a user may not do."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers.cluster import Cluster
+from tests.servers.registry import RegistryServer
+from tests.shipit import Shipit
+from tests.terminal import Terminal
+
+pytestmark = [pytest.mark.registry, pytest.mark.cluster, pytest.mark.program]
+
+NAMESPACE = "exec"
+TEXT = """\
+app: shop
+image: {host}/exec
+env: {{GREETING: hi}}
+targets:
+  hub:
+  k8s:
+    namespace: exec
+    settle: 0s
+    workloads:
+      web: {{port: 8000}}
+      idle: {{command: [sleep, "100000"]}}
+"""
+DOCKERFILE = 'FROM python:3.12-alpine\nCMD ["python", "-m", "http.server", "8000"]\n'
+
+
+@pytest.fixture(scope="module")
+def app(
+    cluster: Cluster, registry_server: RegistryServer, python_base: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shipit]:
+    """A project with two workloads that run."""
+    folder = tmp_path_factory.mktemp("exec")
+    (folder / "project").mkdir()
+    shipit = Shipit(folder / "project", folder / "home")
+    shipit.env |= {"KUBECONFIG": str(cluster.kubeconfig), "SHIPIT_MIRRORS": f"docker.io={python_base}"}
+    cluster.kubectl("create", "namespace", NAMESPACE)
+    shipit.write(Dockerfile=DOCKERFILE, deploy__yml=TEXT.format(host=registry_server.host))
+    done = shipit.run("deploy")
+    assert done.returncode == 0, done.stdout + done.stderr
+    yield shipit
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+def piped(app: Shipit, *arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """The program with pipes, as bytes."""
+    command = [sys.executable, "-m", "shipit", *arguments]
+    return subprocess.run(command, cwd=app.folder, env=app.env, input=data, capture_output=True, timeout=60)
+
+
+def at_terminal(app: Shipit, *arguments: str) -> Terminal:
+    return Terminal(arguments, app.folder, app.env)
+
+
+def test_the_environment_and_both_streams_are_those_of_the_container(app: Shipit) -> None:
+    done = piped(app, "exec", "k8s/web", "--", "sh", "-c", "echo $GREETING; echo broken >&2")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"hi\n", b"broken\n")
+
+
+@pytest.mark.parametrize("code", [0, 1, 42, 137])
+def test_the_exit_code_is_that_of_the_command(app: Shipit, code: int) -> None:
+    done = piped(app, "exec", "k8s/web", "--", "sh", "-c", f"exit {code}")
+    assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")
+
+
+def test_a_command_that_is_killed_has_the_code_of_its_signal(app: Shipit) -> None:
+    assert piped(app, "exec", "k8s/web", "--", "sh", "-c", "busybox kill -9 $$").returncode == 137
+
+
+def test_a_megabyte_of_any_bytes_comes_back_through_cat(app: Shipit) -> None:
+    data = os.urandom(1024 * 1024) + b"\r\n\x04\x03\xff\x00"
+    done = piped(app, "exec", "k8s/web", "--", "cat", data=data)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == data
+
+
+def test_a_program_that_is_not_there_is_shipits_own_failure(app: Shipit) -> None:
+    done = piped(app, "exec", "k8s/web", "--", "nosuch")
+    assert done.returncode == 125
+    assert b"executable file not found" in done.stderr
+    assert done.stderr.splitlines()[-1] == b"hint: check that the image has this program"
+
+
+def test_with_output_json_lines_are_events_and_the_code_is_the_last(app: Shipit) -> None:
+    script = "echo one; printf two; echo bad >&2; exit 3"
+    done = app.run("exec", "--output", "json", "k8s/web", "--", "sh", "-c", script)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 3
+    lines = [(row["source"], row["line"]) for row in events if row["event"] == "log"]
+    assert sorted(lines) == [("stderr", "bad"), ("stdout", "one"), ("stdout", "two")]
+    assert (events[-1]["event"], events[-1]["exit_code"], events[-1]["target"]) == ("command_ended", 3, "k8s")
+    assert events[-1]["where"].startswith("web-")
+
+
+def test_a_shell_at_a_terminal_follows_its_size_and_its_keys(app: Shipit) -> None:
+    with at_terminal(app, "exec", "-it", "k8s/web", "--", "sh") as terminal:
+        before = terminal.mode()
+        terminal.wait_for("# ")
+        assert terminal.mode() != before
+        terminal.type("busybox stty size\n")
+        terminal.wait_for("24 80")
+        terminal.resize(120, 40)
+        terminal.type("sleep 1; busybox stty size\n")
+        terminal.wait_for("40 120")
+        terminal.wait_for("# ")
+        terminal.type("echo begun; sleep 100\n")
+        terminal.wait_for("begun\r\n")
+        terminal.type("\x03")
+        terminal.wait_for("# ")
+        terminal.type("exit 7\n")
+        assert terminal.wait() == 7
+        assert terminal.mode() == before
+
+
+def test_ctrl_d_ends_a_shell_at_a_terminal(app: Shipit) -> None:
+    with at_terminal(app, "exec", "k8s/web", "--", "sh") as terminal:
+        terminal.wait_for("# ")
+        terminal.type("\x04")
+        assert terminal.wait() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_restores_the_terminal(app: Shipit, number: signal.Signals) -> None:
+    with at_terminal(app, "exec", "k8s/web", "--", "sh") as terminal:
+        before = terminal.mode()
+        terminal.wait_for("# ")
+        os.kill(terminal.pid, number)
+        assert terminal.wait(10) == 130
+        assert terminal.mode() == before
+
+
+def test_ctrl_c_without_a_terminal_of_its_own_ends_shipit(app: Shipit) -> None:
+    with at_terminal(app, "exec", "-T", "k8s/web", "--", "sh", "-c", "echo begun; sleep 100") as terminal:
+        terminal.wait_for("begun")
+        terminal.type("\x03")
+        assert terminal.wait(10) == 130
+        assert b"interrupted" in terminal.shown
+
+
+def test_a_workload_is_named_where_there_are_two(app: Shipit) -> None:
+    done = app.run("exec", "k8s", "--", "true")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "hint: name one: k8s/web, k8s/idle"
+
+
+def test_a_target_that_runs_nothing_has_no_exec(app: Shipit) -> None:
+    done = app.run("exec", "hub", "--", "true")
+    assert done.returncode == 2
+    assert "hub is a target of the kind registry, which has no exec" in done.stderr
+
+
+def test_a_workload_without_pods_is_an_error_that_says_so(app: Shipit, cluster: Cluster) -> None:
+    cluster.kubectl("-n", NAMESPACE, "scale", "deployment/idle", "--replicas=0")
+    cluster.kubectl("-n", NAMESPACE, "delete", "pod", "-l", "app.kubernetes.io/name=idle", "--now")
+    done = app.run("exec", "k8s/idle", "--", "true")
+    assert done.returncode == 125
+    assert "Deployment/idle: it has no pods" in done.stderr
+
+
+def test_a_role_needs_get_of_pods_exec(app: Shipit, cluster: Cluster, tmp_path: Path) -> None:
+    """kubectl's documentation names create; a WebSocket is opened with GET, for which the API server asks for get."""
+    rules = [("pods", ["list"]), ("pods/exec", ["create"])]
+    for verbs, code in ((["create"], 125), (["get", "create"], 0)):
+        rules[1] = ("pods/exec", verbs)
+        _role(cluster, rules)
+        shipit = Shipit(app.folder, tmp_path / f"home-{code}")
+        shipit.env |= {"KUBECONFIG": _as_service_account(cluster, tmp_path)}
+        done = piped(shipit, "exec", "k8s/web", "--", "true")
+        assert done.returncode == code, done.stderr
+        assert (b'cannot get resource "pods/exec"' in done.stderr) == (code != 0)
+
+
+def _role(cluster: Cluster, rules: list[tuple[str, list[str]]]) -> None:
+    objects = [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "dev", "namespace": NAMESPACE}},
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "Role",
+            "metadata": {"name": "dev", "namespace": NAMESPACE},
+            "rules": [{"apiGroups": [""], "resources": [name], "verbs": verbs} for name, verbs in rules],
+        },
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": "dev", "namespace": NAMESPACE},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "dev"},
+            "subjects": [{"kind": "ServiceAccount", "name": "dev", "namespace": NAMESPACE}],
+        },
+    ]
+    cluster.kubectl("apply", "-f", "-", data=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+
+
+def _as_service_account(cluster: Cluster, folder: Path) -> str:
+    token = cluster.kubectl("-n", NAMESPACE, "create", "token", "dev").strip()
+    config = json.loads(cluster.kubeconfig.read_text())
+    config["users"][0]["user"] = {"token": token}
+    (folder / "kubeconfig").write_text(json.dumps(config))
+    return str(folder / "kubeconfig")
+
+
+def test_a_one_off_has_the_image_and_settings_and_is_removed(app: Shipit, cluster: Cluster) -> None:
+    done = piped(app, "run", "k8s/web", "--", "sh", "-c", "echo $GREETING $PORT; echo bad >&2; exit 5")
+    assert (done.returncode, done.stdout, done.stderr) == (5, b"hi 8000\n", b"bad\n")
+    assert one_offs(cluster) == []
+
+
+@pytest.mark.parametrize("code", [0, 1, 137])
+def test_a_one_off_has_the_exit_code_of_its_command(app: Shipit, code: int) -> None:
+    assert piped(app, "run", "k8s/web", "--", "sh", "-c", f"exit {code}").returncode == code
+
+
+def test_a_one_off_takes_and_gives_a_megabyte_of_any_bytes(app: Shipit) -> None:
+    data = b"\n\r\n" + os.urandom(1024 * 1024)
+    done = piped(app, "run", "k8s/web", "--", "cat", data=data)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == data
+
+
+def test_no_service_finds_the_pod_of_a_one_off(app: Shipit, cluster: Cluster) -> None:
+    with at_terminal(app, "run", "k8s/web", "--", "sh") as terminal:
+        terminal.wait_for("# ")
+        [name] = one_offs(cluster)
+        pods = json.loads(cluster.kubectl("-n", NAMESPACE, "get", "pods", "-l", f"job-name={name}", "-o", "json"))
+        selector = cluster.kubectl("-n", NAMESPACE, "get", "service", "web", "-o", "jsonpath={.spec.selector}")
+        labels = pods["items"][0]["metadata"]["labels"]
+        assert not json.loads(selector).items() <= labels.items()
+        assert labels["shipit.dev/run"] == "web"
+        terminal.type("busybox stty size\n")
+        terminal.wait_for("24 80")
+        terminal.type("exit 3\n")
+        assert terminal.wait() == 3
+        assert b"waiting" not in terminal.shown
+
+
+def test_a_one_off_is_removed_when_shipit_is_ended(app: Shipit, cluster: Cluster) -> None:
+    with at_terminal(app, "run", "-T", "k8s/web", "--", "sh", "-c", "echo begun; sleep 1000") as terminal:
+        terminal.wait_for("begun")
+        assert len(one_offs(cluster)) == 1
+        terminal.type("\x03")
+        assert terminal.wait(10) == 130
+    assert one_offs(cluster) == []
+
+
+def test_a_one_off_ends_when_shipit_is_killed(app: Shipit, cluster: Cluster) -> None:
+    """Its input ends with the connection; a command that reads none is ended by the cluster, which deletes the Job."""
+    with at_terminal(app, "run", "k8s/web", "--", "sh") as terminal:
+        terminal.wait_for("# ")
+        [name] = one_offs(cluster)
+        os.kill(terminal.pid, signal.SIGKILL)
+        terminal.wait()
+    job = json.loads(cluster.kubectl("-n", NAMESPACE, "get", "job", name, "-o", "json"))
+    assert job["spec"]["activeDeadlineSeconds"] == 600
+    assert job["spec"]["ttlSecondsAfterFinished"] == 60
+    # The cluster keeps to both: not as late here.
+    patch = json.dumps({"spec": {"activeDeadlineSeconds": 1, "ttlSecondsAfterFinished": 1}})
+    cluster.kubectl("-n", NAMESPACE, "patch", "job", name, "--type=merge", "-p", patch, check=False)
+    cluster.kubectl("-n", NAMESPACE, "wait", f"job/{name}", "--for=delete", "--timeout=55s")
+
+
+def test_a_detached_one_off_says_how_to_see_its_output(app: Shipit, cluster: Cluster) -> None:
+    done = app.run("run", "--detach", "k8s/web", "--", "sh", "-c", "sleep 5; echo done by itself")
+    assert done.returncode == 0, done.stderr
+    name = done.stdout.strip()
+    assert f"logs -f {name}" in done.stderr
+    cluster.kubectl("-n", NAMESPACE, "wait", name, "--for=jsonpath={.status.ready}=1", "--timeout=30s")
+    assert cluster.kubectl("-n", NAMESPACE, "logs", "-f", name) == "done by itself\n"
+    cluster.kubectl("-n", NAMESPACE, "wait", name, "--for=condition=complete", "--timeout=30s")
+    cluster.kubectl("-n", NAMESPACE, "delete", name)
+
+
+def test_a_one_off_of_a_program_that_is_not_there(app: Shipit, cluster: Cluster) -> None:
+    done = piped(app, "run", "k8s/web", "--", "nosuch")
+    assert done.returncode == 127
+    assert b"nosuch: not found" in done.stderr
+    assert one_offs(cluster) == []
+
+
+def test_sizes_are_those_of_heroku(app: Shipit) -> None:
+    done = app.run("run", "--size", "standard-2x", "k8s/web", "--", "true")
+    assert done.returncode == 2
+    assert "k8s has no sizes for --size" in done.stderr
+
+
+def test_forwarded_ports_lead_to_a_pod_and_to_another_when_it_is_gone(app: Shipit, cluster: Cluster) -> None:
+    forward = app.start("forward", "k8s/web", "0:8000", "0:9")
+    try:
+        assert forward.stdout is not None
+        first, second = forward.stdout.readline(), forward.stdout.readline()
+        assert first.endswith(" -> k8s/web:8000\n")
+        assert second.endswith(" -> k8s/web:9\n")
+        address = first.split(" ", 1)[0]
+        for _ in range(3):
+            assert b"Directory listing" in fetch(address)
+        cluster.kubectl("-n", NAMESPACE, "delete", "pod", "-l", "app.kubernetes.io/name=web", "--now")
+        cluster.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/web", "--timeout=60s")
+        assert b"Directory listing" in fetch(address)
+        with pytest.raises(OSError):
+            fetch(second.split(" ", 1)[0])
+        forward.send_signal(signal.SIGINT)
+        assert forward.wait(10) == 130
+        errors = forward.stderr.read() if forward.stderr else ""
+        assert (":9: " in errors and "Connection refused" in errors) or "connection refused" in errors
+        assert errors.splitlines()[-1] == "interrupted"
+    finally:
+        forward.kill()
+        forward.communicate()
+
+
+def test_a_port_of_a_service_leads_to_its_target_port(app: Shipit, cluster: Cluster) -> None:
+    patch = json.dumps({"spec": {"ports": [{"name": "http", "port": 80, "targetPort": "http"}]}})
+    cluster.kubectl("-n", NAMESPACE, "patch", "service", "web", "--type=merge", "-p", patch)
+    forward = app.start("forward", "k8s/web", "0:80")
+    try:
+        assert forward.stdout is not None
+        assert b"Directory listing" in fetch(forward.stdout.readline().split(" ", 1)[0])
+    finally:
+        forward.kill()
+        forward.communicate()
+
+
+def test_a_local_port_that_is_taken_is_an_error(app: Shipit) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = app.run("forward", "k8s/web", f"{port}:8000")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"127.0.0.1:{port}: can't listen there: address already in use",
+        "hint: 0:8000 takes a free port",
+    ]
+
+
+def fetch(address: str) -> bytes:
+    with urllib.request.urlopen(f"http://{address}/", timeout=20) as answer:
+        return bytes(answer.read())
+
+
+def one_offs(cluster: Cluster) -> list[str]:
+    """The names of Jobs of `shipit run` that are not being deleted."""
+    found = json.loads(cluster.kubectl("-n", NAMESPACE, "get", "jobs", "-l", "shipit.dev/run", "-o", "json"))
+    return [row["metadata"]["name"] for row in found["items"] if "deletionTimestamp" not in row["metadata"]]
