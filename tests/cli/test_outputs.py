@@ -46,6 +46,15 @@ def test_json_of_a_good_file_has_its_warnings(shipit: Shipit) -> None:
     assert [(row["severity"], row["line"], row["column"]) for row in told["problems"]] == [("warning", 2, 41)]
 
 
+@pytest.mark.parametrize("option", ["--resolved", "--origin"])
+def test_what_prints_the_file_tells_mistakes_as_text(shipit: Shipit, option: str) -> None:
+    """Its result is YAML whatever the output."""
+    shipit.write(deploy__yml=BAD)
+    done = shipit.run("validate", option, "--output", "json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("deploy.yml:4:15: targets.k8s.port: should be a whole number\n")
+
+
 @pytest.mark.parametrize("command", ["validate", "plan", "deploy"])
 def test_github_gets_annotations(shipit: Shipit, command: str) -> None:
     shipit.write(deploy__yml=BAD)
