@@ -233,8 +233,8 @@ class Verdict(NamedTuple):
 
     `progress` changes whenever the place moved: a target whose `progress` stays the same has stalled. `superseded_by`
     names who replaced what this run released, when that is why it failed; `warnings` are problems of a healthy target.
-    `down` says that a failure left nothing that serves, and how to return to what did. `parts` splits the reason to wait: one for each thing
-    waited for.
+    `down` says that a failure left nothing that serves, and how to return to what did. `parts` splits the reason to wait:
+    one for each thing waited for.
     """
 
     state: State
