@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+from shipit.files import Unreadable, read_file
+
 # Shorter contents may equal a secret by chance.
 SHORTEST_CONTENT = 8
 
@@ -43,8 +45,8 @@ class Withheld:
 
     def _match_content(self, file: str, size: int) -> str | None:
         try:
-            data = Path(file).read_bytes() if size <= max(self.contents) else b""
-        except OSError:
+            data = read_file(file, max_bytes=size)
+        except Unreadable:
             # The build reports the error, if it needs the file.
             return None
         return self.contents[size].get(sha256(data).digest())
