@@ -45,9 +45,10 @@ def choose_builder(dockerfile: Dockerfile, options: BuildOptions, find_engine: C
     """
     if options.builder == "native":
         return Choice("native", "builder: native")
-    unsupported, mount = first_unsupported(dockerfile, options), first_session_mount(dockerfile, options)
+    unsupported = first_unsupported(dockerfile, options)
     if options.builder == "auto" and unsupported is None:
         return Choice("native", "no RUN")
+    mount = first_session_mount(dockerfile, options)
     where = unsupported.where if unsupported else dockerfile.name
     if mount:
         where = dockerfile.where(mount)

@@ -49,6 +49,12 @@ def parse_layer(row: object) -> Layer | None:
     return None
 
 
+def parse_layers(rows: Sequence[object]) -> tuple[Layer, ...] | None:
+    """The layers in JSON rows; None when one of them has another form."""
+    layers = tuple(layer for row in rows if (layer := parse_layer(row)))
+    return layers if len(layers) == len(rows) else None
+
+
 class BuiltImage(NamedTuple):
     """An image to publish. `config` is its config's bytes. `builder` is the builder and the reason for it.
 
@@ -80,20 +86,17 @@ class BuiltImage(NamedTuple):
 
     def with_command(self, command: Sequence[str] | None) -> BuiltImage:
         """The same layers with a config whose Cmd is `command`; unchanged when that is None."""
-        if command is None:
-            return self
-        config = json.loads(self.config)
-        config["config"] = {**(config.get("config") or {}), "Cmd": list(command)}
-        return self._replace(config=canonical_json(config))
+        return self if command is None else self._with_runtime(Cmd=list(command))
 
     def with_attempt(self, attempt: int) -> BuiltImage:
         """The same image with another id, by a label in its config; unchanged when `attempt` is 0."""
         if not attempt:
             return self
+        return self._with_runtime(Labels={**(self.runtime.get("Labels") or {}), ATTEMPT_LABEL: str(attempt)})
+
+    def _with_runtime(self, **changed: Any) -> BuiltImage:
         config = json.loads(self.config)
-        runtime = config.get("config") or {}
-        labels = {**(runtime.get("Labels") or {}), ATTEMPT_LABEL: str(attempt)}
-        config["config"] = {**runtime, "Labels": labels}
+        config["config"] = {**(config.get("config") or {}), **changed}
         return self._replace(config=canonical_json(config))
 
     def manifest(self, form: Form) -> bytes:

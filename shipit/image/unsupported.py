@@ -54,8 +54,7 @@ def _unsupported_part(instruction: Instruction) -> str:
     """The part of an instruction that the native builder does not support; empty when it supports all."""
     keyword = instruction.keyword
     if keyword in ("COPY", "ADD"):
-        names = [flag.removeprefix("--").partition("=")[0] for flag in instruction.flags]
-        unsupported = next((f"{keyword} --{name}" for name in names if name not in NATIVE_FLAGS), "")
+        unsupported = next((f"{keyword} --{name}" for name in instruction.flag_names if name not in NATIVE_FLAGS), "")
         if not unsupported and keyword == "ADD" and any(is_remote(word) for word in instruction.text.split()):
             return "ADD from the network"
         return unsupported
@@ -78,8 +77,9 @@ def first_session_mount(dockerfile: Dockerfile, options: BuildOptions) -> Instru
 def first_buildkit_only(dockerfile: Dockerfile) -> Instruction | None:
     """The first instruction in a form that the classic builder does not support."""
     for instruction in dockerfile.instructions:
-        flags = {flag.removeprefix("--").partition("=")[0] for flag in instruction.flags}
         known = {"from", "chown"} if instruction.keyword in ("COPY", "ADD") else set()
-        if instruction.heredocs or (instruction.keyword in ("RUN", "COPY", "ADD") and flags - known):
+        if instruction.heredocs or (
+            instruction.keyword in ("RUN", "COPY", "ADD") and set(instruction.flag_names) - known
+        ):
             return instruction
     return None

@@ -41,6 +41,10 @@ class Instruction(NamedTuple):
     heredocs: tuple[Heredoc, ...] = ()
     original: str = ""
 
+    @property
+    def flag_names(self) -> list[str]:
+        return [flag.removeprefix("--").partition("=")[0] for flag in self.flags]
+
     def flag(self, name: str) -> str | None:
         """The last value of a flag, empty when it has no value; None when the flag is missing."""
         values = self.flag_values(name)

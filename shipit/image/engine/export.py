@@ -15,7 +15,7 @@ from shipit.digest import Digest, InvalidDigest, parse_digest
 from shipit.docker.client import Engine
 from shipit.errors import BuildError
 from shipit.image.config import parse_config
-from shipit.image.image import BuiltImage, Layer, parse_layer
+from shipit.image.image import BuiltImage, Layer, parse_layer, parse_layers
 from shipit.image.layers.layer import hash_unpacked, pack_layer
 from shipit.image.manifest import MAX_CONFIG_BYTES, Compression, InvalidManifest
 from shipit.image.store.cache_files import cache_errors
@@ -89,11 +89,11 @@ def _remembered(
     """Config and layers of an image that was exported before, if the store still has the layers that are not known."""
     match store.recall("engine", key):
         case {"config": digest, "layers": [*rows]} if parse_digest(digest):
-            layers = tuple(layer for row in rows if (layer := parse_layer(row)))
+            layers = parse_layers(rows)
             config = store.read(Digest(digest), MAX_CONFIG_BYTES)
             if (
                 config is not None
-                and len(layers) == len(rows)
+                and layers is not None
                 and all(_is_available(layer, store, known) for layer in layers)
             ):
                 return config, layers

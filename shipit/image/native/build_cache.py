@@ -8,7 +8,7 @@ from typing import NamedTuple
 from shipit import __version__
 from shipit.digest import Digest
 from shipit.image.dockerfile.parse import Dockerfile
-from shipit.image.image import Layer, SourceImage, parse_layer
+from shipit.image.image import Layer, SourceImage, parse_layers
 from shipit.image.layers.layer import PACKING
 from shipit.image.layers.layer_cache import digest_of_lines
 from shipit.image.native.used_images import BaseUse
@@ -55,8 +55,8 @@ class BuildCache:
         """The result for the same bases and context, if the store still has its layers."""
         match self._store.recall("builds", self._key(bases, context)):
             case {"config": str(config), "layers": [*rows]}:
-                layers = tuple(layer for row in rows if (layer := parse_layer(row)))
-                if len(layers) == len(rows) and all(
+                layers = parse_layers(rows)
+                if layers is not None and all(
                     layer.origin or self._store.has(layer.digest, layer.size_bytes) for layer in layers
                 ):
                     return BuildResult(config.encode(), layers)

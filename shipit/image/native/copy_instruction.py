@@ -55,8 +55,7 @@ def copied_entries(instruction: Instruction, inputs: CopyInputs, where: str) -> 
 
     Raises: NeedsEngine for what is unsupported; CopyError or ValueError for what is invalid.
     """
-    for flag in instruction.flags:
-        name = flag.removeprefix("--").partition("=")[0]
+    for name in instruction.flag_names:
         if name not in NATIVE_FLAGS:
             raise NeedsEngine(f"{instruction.keyword} --{name} is not built natively", where=where)
     *sources, last = parse_arguments(instruction, inputs.lexer.escape).words
