@@ -56,6 +56,8 @@ class ConfigError(ShipitError):
 
     exit_code = 2
     is_place = True
+    # Whether it is a variable without a value, in a value that only a deploy needs.
+    is_for_deploy = False
 
     def __init__(
         self,

@@ -187,7 +187,8 @@ class Unit(NamedTuple):
     """One thing that runs or stands at a place: a workload, a process type, a tag.
 
     `image` is `repository@digest`, a digest or the first digits of one, and empty where it is not known. `wanted` and
-    `ready` count instances, None where that means nothing. `since` is RFC 3339, empty where it is not known.
+    `ready` count instances, None where that means nothing. `since` is when what runs was released or started, RFC 3339,
+    empty where it is not known. `error` is how an instance failed last.
     """
 
     name: Name
@@ -197,6 +198,7 @@ class Unit(NamedTuple):
     ready: int | None = None
     restarts: int | None = None
     since: FreeText = ""
+    error: FreeText = ""
 
 
 class Status(NamedTuple):

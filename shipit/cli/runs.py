@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 DEPLOY = "Deploy to"
 
 
-def load(options: ProjectOptions) -> tuple[Project, ProcessEnvironment]:
-    """The project that the options select, and the process environment."""
+def load(options: ProjectOptions, *, for_deploy: bool = True) -> tuple[Project, ProcessEnvironment]:
+    """The project that the options select, and the process environment. `for_deploy` is that of load_project."""
     environ = read_environment(options.untrusted)
     file = find_file(environ, options.file)
-    return load_project(file, environ, KindModels(), selected=options.environment), environ
+    return load_project(file, environ, KindModels(), selected=options.environment, for_deploy=for_deploy), environ
 
 
 @contextmanager
@@ -49,12 +49,15 @@ def targets_run(
     yes: bool = False,
     is_live: bool = True,
     verb: str = DEPLOY,
+    for_deploy: bool = True,
     changed: Callable[[Project], Project] = lambda project: project,
 ) -> Iterator[Run]:
-    """A run over the selected targets. `changed` may replace the project first; `is_live` is as in `running`."""
+    """A run over the selected targets. `changed` may replace the project first. `is_live` is as in `running`, and
+    `for_deploy` as in `load`.
+    """
     from shipit.pipeline.graph import select_targets
 
-    project, environ = load(options)
+    project, environ = load(options, for_deploy=for_deploy)
     project = changed(project)
     if not project.targets:
         raise no_targets(project)
@@ -79,7 +82,9 @@ def workloads_run(
     named = [parse_workload(text) for text in options.workloads or ()]
     own_options = {field.name: getattr(options, field.name) for field in fields(ProjectOptions)}
     selected = TargetOptions(**own_options, targets=[name.target for name in named])
-    with targets_run(selected, timeout=timeout, yes=yes, verb=verb.capitalize(), is_live=is_live) as run:
+    with targets_run(
+        selected, timeout=timeout, yes=yes, verb=verb.capitalize(), is_live=is_live, for_deploy=False
+    ) as run:
         chosen: dict[str, tuple[str, ...]] = {}
         for target in run.targets:
             if not named and not has_workloads(target):

@@ -33,7 +33,10 @@ from shipit.errors import ConfigError, ConfigErrors
 
 
 class _Resolved(NamedTuple):
-    """A file under one environment with its variables replaced. `unset`: paths of values whose variables are not set."""
+    """A file under one environment with its variables replaced. `unset`: paths of values whose variables are not set.
+
+    `warnings` are mistakes that do not matter to the command.
+    """
 
     tree: Mapping_
     source: Source
@@ -41,6 +44,7 @@ class _Resolved(NamedTuple):
     flags: EnvironmentConfig
     mistakes: list[ConfigError]
     unset: frozenset[str]
+    warnings: list[ConfigError] = []
 
 
 class _Checked(NamedTuple):
@@ -54,15 +58,23 @@ class _Checked(NamedTuple):
 
 
 def load_project(
-    file: Path | DeployFile, environment: ProcessEnvironment, kinds: Kinds, *, selected: str | None = None
+    file: Path | DeployFile,
+    environment: ProcessEnvironment,
+    kinds: Kinds,
+    *,
+    selected: str | None = None,
+    for_deploy: bool = True,
 ) -> Project:
     """Load the file under the environment `selected`, or under production.
 
-    `kinds` maps a kind's name or alias to its model.
+    `kinds` maps a kind's name or alias to its model. Without `for_deploy`, a variable that is not set is a warning where
+    only a deploy needs the value: in env and build arguments. Such a value is empty then.
     Raises: ConfigErrors with every mistake.
     """
     written = read_written(file, environment, selected=selected)
     resolved = _resolve(written, selected)
+    if not for_deploy:
+        resolved = _without_unset(resolved)
     environment.redactor.add(held_values(resolved.tree, resolved.names.variables))
     checked = _check(written, resolved, kinds)
     if checked.model is None or checked.mistakes:
@@ -81,6 +93,15 @@ def _resolve(written: Written, selected: str | None) -> _Resolved:
     # A variable that an unreadable .env file would have set is not a further mistake.
     resolved, found, failed = interpolated(tree, names, source, may_be_unset=bool(mistakes))
     return _Resolved(resolved, source.of(resolved), names, flags, mistakes + found, frozenset(map(dotted, failed)))
+
+
+def _without_unset(resolved: _Resolved) -> _Resolved:
+    """The same, with a warning in place of the mistake for each unset variable that only a deploy needs."""
+    unset = [mistake for mistake in resolved.mistakes if mistake.is_for_deploy]
+    for mistake in unset:
+        mistake.hint = "a deploy needs it; this command goes on without"
+    others = [mistake for mistake in resolved.mistakes if not mistake.is_for_deploy]
+    return resolved._replace(mistakes=others, warnings=unset)
 
 
 def _variables(
@@ -155,6 +176,7 @@ def _warnings(written: Written, resolved: _Resolved, checked: _Checked, model: P
     # An environment that leaves targets out may leave out those that use an image.
     unused = unused_images(model, checked.images, targets, written.folder, source) if every <= set(targets) else []
     return [
+        *resolved.warnings,
         *written.warnings,
         *_without_targets(resolved.names.environment, targets, every, written.source),
         *secrets_in_arguments(model.secrets, checked.images, frozenset(held_names(resolved.tree)), source),

@@ -64,7 +64,9 @@ def interpolated(
             what = _without_text(error) if any(is_secret_name(str(key)) for key in keys) else str(error)
             failed.add(keys)
             if not (may_be_unset and error.unset):
-                mistakes.append(source.problem(keys, what, _hint(error), variable=number))
+                mistake = source.problem(keys, what, _hint(error), variable=number)
+                mistake.is_for_deploy = bool(error.unset) and _is_for_deploy(keys)
+                mistakes.append(mistake)
         return value if is_local_command(keys) else Scalar(text, False, value.at, value.text)
 
     walked = {
@@ -72,6 +74,11 @@ def interpolated(
         for key, (at, value) in tree.items.items()
     }
     return Mapping_(walked, tree.at), mistakes, frozenset(failed)
+
+
+def _is_for_deploy(keys: Keys) -> bool:
+    """Whether a value is a variable or a build argument: of no use to a command that only looks at what runs."""
+    return len(keys) > 1 and keys[-2] in ("env", "args") and "secrets" not in keys
 
 
 def _is_users(key: str, above: Keys) -> bool:

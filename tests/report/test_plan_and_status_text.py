@@ -7,7 +7,7 @@ import pytest
 from shipit.digest import Digest
 from shipit.release import Place, Plan, PlannedImage, Status, Step, TagMove, TargetPlan, Unit, Upload
 from shipit.report.plan_text import render_plan
-from shipit.report.status_text import render_status
+from shipit.report.status_text import age, render_statuses
 from tests.report.samples import PLAN, PLAN_LINES
 
 DIGEST = Digest.of(b"")
@@ -90,26 +90,72 @@ def test_images_notes_and_tags_that_move_have_their_lines() -> None:
     ]
 
 
+NOW_S = 1_769_860_800.0  # 2026-01-31T12:00:00Z
+
+
+def test_a_status_is_one_table_over_all_targets_then_places_then_errors() -> None:
+    web = Unit(
+        "Deployment/web",
+        "2 of 3 updated",
+        f"r/a@{DIGEST}, r/b:v1",
+        3,
+        2,
+        4,
+        "2026-01-31T09:00:00Z",
+        "web-1: app exited with 1",
+    )
+    found = (
+        Status("k8s", PLACE, units=(web, Unit("ConfigMap/x", "not there"))),
+        Status(
+            "heroku", Place("heroku", "app shop"), "v12", (Unit("web", "web.1 up", str(DIGEST), 1, 1),), ("http://h/",)
+        ),
+        Status("hub", Place("registry", "r/shop"), units=(Unit("latest", image=str(DIGEST)),)),
+    )
+    assert list(render_statuses(found, NOW_S)) == [
+        f"TARGET  WHAT            READY  IMAGE{' ' * 17}VERSION  AGE  RESTARTS  STATE",
+        f"k8s     Deployment/web  2/3    {SHORT}, r/b:v1           3h   4         2 of 3 updated",
+        f"k8s     ConfigMap/x{' ' * 58}not there",
+        f"heroku  web             1/1    {SHORT}          v12                     web.1 up",
+        f"hub     latest                 {SHORT}",
+        "",
+        "k8s     namespace shop",
+        "heroku  app shop  http://h/",
+        "hub     r/shop",
+        "",
+        "k8s  Deployment/web: web-1: app exited with 1",
+    ]
+
+
+def test_columns_that_say_nothing_are_left_out() -> None:
+    assert list(render_statuses([Status("k8s", PLACE)], NOW_S)) == [
+        "TARGET  WHAT",
+        "k8s     nothing runs there",
+        "",
+        "k8s  namespace shop",
+    ]
+    assert list(render_statuses([], NOW_S)) == []
+
+
+def test_what_a_server_says_stays_in_its_cell() -> None:
+    hostile = Status("k8s", Place("kubernetes", "n\ns"), "v\x1b[2J", (Unit("web\nk8s  fake  9/9", "up\r", "i\x07"),))
+    lines = list(render_statuses([hostile], NOW_S))
+    assert len(lines) == 4 and all(line.isprintable() for line in lines), lines
+
+
 @pytest.mark.parametrize(
-    ("status", "lines"),
+    ("since", "shown"),
     [
-        (Status("k8s", PLACE), ["k8s  namespace shop", "  nothing runs there"]),
-        (
-            Status(
-                "heroku", Place("heroku", "app shop"), "v12", (Unit("web", "up", str(DIGEST), 2, 1),), ("http://h/",)
-            ),
-            ["heroku  app shop", "  v12  http://h/", f"  web  1/2 ready  up  {SHORT}"],
-        ),
-        (
-            Status("k8s", PLACE, units=(Unit("Deployment/web", "", f"r/a@{DIGEST}, r/b:v1", 3),)),
-            ["k8s  namespace shop", f"  Deployment/web  0/3 ready  {SHORT}, r/b:v1"],
-        ),
-        (
-            Status("hub", Place("registry", "r/shop"), units=(Unit("latest", image=str(DIGEST)),)),
-            ["hub  r/shop", f"  latest  {SHORT}"],
-        ),
+        ("2026-01-31T12:00:00Z", "0s"),
+        ("2026-01-31T11:59:01.5Z", "58s"),
+        ("2026-01-31T11:01:00Z", "59m"),
+        ("2026-01-30T12:00:01Z", "23h"),
+        ("2025-01-31T12:00:00Z", "365d"),
+        ("2026-01-31T14:00:00+02:00", "0s"),
+        ("2026-01-31T11:00:00", "1h"),
+        ("2027-01-31T12:00:00Z", "0s"),
+        ("", ""),
+        ("soon", ""),
     ],
-    ids=["nothing runs", "a version, a URL and a process", "two images", "a tag"],
 )
-def test_a_status_has_one_line_for_each_unit(status: Status, lines: list[str]) -> None:
-    assert list(render_status(status)) == lines
+def test_an_age_is_one_number_with_its_unit(since: str, shown: str) -> None:
+    assert age(since, NOW_S) == shown

@@ -14,10 +14,11 @@ from shipit.http.fields import Field
 from shipit.record import from_json, to_json
 from shipit.release import Seen
 from shipit.targets.kubernetes.applied import applied, plan_back
+from shipit.targets.kubernetes.describe import describe_objects
 from shipit.targets.kubernetes.drift import hashes, object_differences, stamp
 from shipit.targets.kubernetes.judge import judge_kubernetes
 from shipit.targets.kubernetes.live import Live
-from shipit.targets.kubernetes.observed import KubernetesObserved, describe_object, key_of
+from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.parse import parse_event, parse_live, parse_meta, parse_pod
 from shipit.targets.kubernetes.plan import job_state, plan_objects
 from shipit.targets.kubernetes.pods import Limits
@@ -107,7 +108,7 @@ def _look(live: Live, wanted: dict[str, Any]) -> None:
     plan_back(KubernetesObserved({}), observed, "prod", released)
     applied(live)
     job_state(live)
-    list(describe_object(key, live))
+    list(describe_objects(observed))
     assert from_json(Live, json.loads(json.dumps(to_json(live)))) == live
 
 

@@ -22,7 +22,7 @@ EXAMPLES = ("shipit open", "shipit open heroku -e staging", "curl $(shipit open 
 
 
 def run(options: TargetOptions) -> None:
-    with exit_on_error(options.verbose, options.output), targets_run(options) as run:
+    with exit_on_error(options.verbose, options.output), targets_run(options, for_deploy=False) as run:
         from shipit.pipeline.prepare import read_status
 
         found = read_status(run)

@@ -45,7 +45,7 @@ def run(
         wanted = [_parse(text) for text in quantities]
         own = {field.name: getattr(options, field.name) for field in fields(ProjectOptions)}
         selected = TargetOptions(**own, targets=[name.target for name, _ in wanted])
-        with targets_run(selected, timeout=timeout, yes=yes, verb="Scale") as run:
+        with targets_run(selected, timeout=timeout, yes=yes, verb="Scale", for_deploy=False) as run:
             code = change(run, "scale", [_change(target, wanted) for target in run.targets])
         raise typer.Exit(code)
 

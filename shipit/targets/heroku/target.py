@@ -27,7 +27,7 @@ from shipit.targets.heroku.connection import client_of, token_of
 from shipit.targets.heroku.descriptions import sets_variables
 from shipit.targets.heroku.diagnose import diagnose
 from shipit.targets.heroku.judge import judge_heroku
-from shipit.targets.heroku.observed import NO_IMAGE, OWNED, RELEASE, HerokuObserved, parse_owned
+from shipit.targets.heroku.observed import NO_IMAGE, OWNED, RELEASE, UP, HerokuObserved, parse_owned
 from shipit.targets.heroku.plan import notes_on, plan_heroku
 from shipit.targets.heroku.plan_rollback import plan_rollback
 from shipit.targets.heroku.probe import probe_app
@@ -189,9 +189,18 @@ class HerokuTarget:
     def describe(self, observed: HerokuObserved) -> Status:
         units = []
         for name, facts in sorted(observed.formation.items()):
-            states = [f"{dyno.name} {dyno.state}" for dyno in observed.dynos if dyno.process == name]
+            own = [dyno for dyno in observed.dynos if dyno.process == name]
             image = facts.image if facts.image and not facts.released else facts.short
-            units.append(Unit(name, ", ".join(states), image or "", facts.quantity, observed.up(name)))
+            units.append(
+                Unit(
+                    name,
+                    ", ".join(f"{dyno.name} {dyno.state}" for dyno in own),
+                    image or "",
+                    facts.quantity,
+                    observed.up(name),
+                    since=min((dyno.since for dyno in own if dyno.state in UP), default=""),
+                )
+            )
         return Status(self.name, self.place, f"v{observed.version}", tuple(units), tuple(self.urls(observed)))
 
     def diagnose(self, verdict: Verdict, session: Session) -> Verdict:

@@ -28,7 +28,7 @@ class Manager(NamedTuple):
 
 
 class Meta(NamedTuple):
-    """`owners` are uids."""
+    """`owners` are uids. `created` is RFC 3339 in UTC."""
 
     name: str
     namespace: str = ""
@@ -41,6 +41,7 @@ class Meta(NamedTuple):
     finalizers: tuple[str, ...] = ()
     is_deleting: bool = False
     managers: tuple[Manager, ...] = ()
+    created: str = ""
 
 
 class Condition(NamedTuple):

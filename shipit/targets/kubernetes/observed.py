@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from shipit.release import Unit
 from shipit.targets.kubernetes.live import Live, Meta, Pod
 
 
@@ -54,17 +53,3 @@ class Serving:
     path: str = ""
     status: int | None = None
     said: str = ""
-
-
-def describe_object(key: str, live: Live | None) -> Iterator[Unit]:
-    """The unit of an object for `status`; none for kinds that run nothing."""
-    if live is None:
-        yield Unit(key, "not there")
-        return
-    if live.kind not in ("Deployment", "StatefulSet", "DaemonSet", "Pod"):
-        return
-    images = ", ".join(live.spec.images.values())
-    if live.kind == "Pod":
-        yield Unit(key, live.status.phase, images)
-        return
-    yield Unit(key, "", images, live.wanted_pods, live.status.ready)

@@ -64,6 +64,7 @@ def parse_meta(part: Field) -> Meta:
         finalizers=tuple(row.text() for row in part["finalizers"].rows()),
         is_deleting=not part["deletionTimestamp"].is_missing,
         managers=tuple(_manager(row) for row in part["managedFields"].rows()),
+        created=_time(part["creationTimestamp"]),
     )
 
 
@@ -99,10 +100,16 @@ def _check_data(part: Field) -> None:
             raise value.wrong("should be base64") from None
 
 
-def _manager(part: Field) -> Manager:
-    time = part["time"].text()
+def _time(part: Field) -> str:
+    """A time in UTC; empty when missing. Raises: RemoteError."""
+    time = part.text()
     if time and not _TIME.fullmatch(time):
-        raise part["time"].wrong("should be a time such as 2026-01-31T12:00:00Z")
+        raise part.wrong("should be a time such as 2026-01-31T12:00:00Z")
+    return time
+
+
+def _manager(part: Field) -> Manager:
+    time = _time(part["time"])
     texts = (part["manager"].text(), part["operation"].text(), part["subresource"].text(), time)
     return Manager(*texts, parse_owned(part["fieldsV1"]))
 

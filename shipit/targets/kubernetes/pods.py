@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from shipit.digest import parse_digest
 from shipit.release import Seen, State, Verdict
-from shipit.targets.kubernetes.live import REVISION, Container, Ended, Live, Pod
+from shipit.targets.kubernetes.live import REVISION, Container, Ended, Live, Meta, Pod
 from shipit.targets.kubernetes.observed import KubernetesObserved
 
 # Waiting reasons of containers that do not go away by themselves.
@@ -40,11 +40,17 @@ class Limits(NamedTuple):
 
 def pods_of_deployment(live: Live, observed: KubernetesObserved) -> list[Pod]:
     """The pods of the Deployment's current ReplicaSet; none while that does not exist."""
+    newest = current_replica_set(live, observed)
+    return pods_of(newest.uid, observed) if newest else []
+
+
+def current_replica_set(live: Live, observed: KubernetesObserved) -> Meta | None:
+    """The ReplicaSet of a Deployment that has its revision; None while there is none."""
     revision = live.meta.annotations.get(REVISION)
     for replica_set in observed.replica_sets:
         if live.meta.uid in replica_set.owners and replica_set.annotations.get(REVISION) == revision:
-            return pods_of(replica_set.uid, observed)
-    return []
+            return replica_set
+    return None
 
 
 def pods_of(uid: str, observed: KubernetesObserved) -> list[Pod]:
@@ -83,10 +89,10 @@ def judge_images(
 
 def waiting(key: str, what: str, pods: Sequence[Pod], progress: str) -> Verdict:
     """The verdict on a workload whose rollout is not complete, with the reason that its pods are not ready."""
-    reasons = [text for pod in pods if (text := _reason(pod))]
+    reasons = [text for pod in pods if (text := reason_not_ready(pod))]
     unschedulable = any("Unschedulable" in text for text in reasons)
     shown = f"{key}: {what}" + (f" ({reasons[0]})" if reasons else "")
-    states = " ".join(sorted(f"{pod.meta.name}{_reason(pod)}{pod.is_ready}{_phases(pod)}" for pod in pods))
+    states = " ".join(sorted(f"{pod.meta.name}{reason_not_ready(pod)}{pod.is_ready}{_phases(pod)}" for pod in pods))
     return Verdict(
         State.WAITING,
         shown,
@@ -143,7 +149,7 @@ def _phases(pod: Pod) -> str:
     return "".join("r" if row.is_running else "e" if row.ended else "w" for row in pod.containers)
 
 
-def _reason(pod: Pod) -> str:
+def reason_not_ready(pod: Pod) -> str:
     """The reason that a pod is not ready; empty when it is ready."""
     if pod.meta.is_deleting:
         return "being deleted"

@@ -21,6 +21,7 @@ from shipit.targets.kubernetes.check_step import check_step
 from shipit.targets.kubernetes.client import ATTEMPTS, CONFLICT, KubernetesClient
 from shipit.targets.kubernetes.config import KubernetesConfig
 from shipit.targets.kubernetes.conflicts import find_conflicts, has_others
+from shipit.targets.kubernetes.describe import describe_objects
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.diagnose import with_last_words
 from shipit.targets.kubernetes.exec import execute
@@ -28,7 +29,7 @@ from shipit.targets.kubernetes.job import ReleaseJob
 from shipit.targets.kubernetes.judge import judge_kubernetes
 from shipit.targets.kubernetes.look import Look
 from shipit.targets.kubernetes.manifests import read_written
-from shipit.targets.kubernetes.observed import KubernetesObserved, describe_object, key_of
+from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.place import find_context, read_place
 from shipit.targets.kubernetes.plan import plan_objects, plan_release_job
 from shipit.targets.kubernetes.plan_secrets import plan_env_secret, plan_pull_secret
@@ -240,8 +241,7 @@ class KubernetesTarget:
         return OneOff(self._client(session), self.name, manifest, self.namespace, self._kubectl)
 
     def describe(self, observed: KubernetesObserved) -> Status:
-        units = tuple(unit for key, live in observed.objects.items() for unit in describe_object(key, live))
-        return Status(self.name, self.place, "", units, tuple(self.urls(observed)))
+        return Status(self.name, self.place, "", tuple(describe_objects(observed)), tuple(self.urls(observed)))
 
     def diagnose(self, verdict: Verdict, session: Session) -> Verdict:
         """Adds the last lines of the container that crashed, and what the cluster said of its pod."""

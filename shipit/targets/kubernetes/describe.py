@@ -1,0 +1,79 @@
+"""What runs in a namespace, for `status`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from shipit.release import Unit
+from shipit.targets.kubernetes.live import Container, Ended, Live, Pod
+from shipit.targets.kubernetes.observed import KubernetesObserved
+from shipit.targets.kubernetes.plan import job_state
+from shipit.targets.kubernetes.pods import current_replica_set, pods_of, reason_not_ready
+
+
+def describe_objects(observed: KubernetesObserved) -> Iterator[Unit]:
+    """A unit for each object that has pods, and for each that is not there."""
+    for key, live in observed.objects.items():
+        if live is None:
+            yield Unit(key, "not there")
+        elif live.kind == "Pod":
+            yield _pod(key, live)
+        elif live.kind == "Job":
+            yield _unit(key, live, pods_of(live.meta.uid, observed), state=job_state(live), counts=False)
+        elif live.kind == "Deployment":
+            newest = current_replica_set(live, observed)
+            pods = pods_of(newest.uid, observed) if newest else []
+            yield _unit(key, live, pods, since=newest.created if newest else "")
+        elif live.kind in ("StatefulSet", "DaemonSet"):
+            yield _unit(key, live, pods_of(live.meta.uid, observed))
+
+
+def _unit(key: str, live: Live, pods: Sequence[Pod], *, state: str = "", since: str = "", counts: bool = True) -> Unit:
+    """`since` is when what runs was released; the age of the object where that is not known."""
+    return Unit(
+        key,
+        state or _state(live, pods),
+        ", ".join(live.spec.images.values()),
+        live.wanted_pods if counts else None,
+        live.status.ready if counts else None,
+        sum(container.restarts for pod in pods for container in pod.containers),
+        since or live.meta.created,
+        _last_error(pods),
+    )
+
+
+def _pod(key: str, live: Live) -> Unit:
+    images, pods = ", ".join(live.spec.images.values()), [live.pod] if live.pod else []
+    restarts = sum(container.restarts for pod in pods for container in pod.containers)
+    return Unit(key, live.status.phase, images, restarts=restarts, since=live.meta.created, error=_last_error(pods))
+
+
+def _state(live: Live, pods: Sequence[Pod]) -> str:
+    """Why not all pods are ready; empty when they are."""
+    status, wanted = live.status, live.wanted_pods
+    if live.meta.is_deleting:
+        return "being deleted"
+    reasons = [reason for pod in pods if (reason := reason_not_ready(pod))]
+    if reasons:
+        return reasons[0]
+    if status.observed_generation < live.meta.generation:
+        return "not yet observed by its controller"
+    return f"{status.updated} of {wanted} updated" if status.updated < wanted else ""
+
+
+def _last_error(pods: Sequence[Pod]) -> str:
+    """How the container of a pod ended that failed last, or why it can't start."""
+    for pod in pods:
+        for container in pod.containers:
+            if text := _error(container):
+                return f"{pod.meta.name}: {container.name} {text}"
+    return ""
+
+
+def _error(container: Container) -> str:
+    ended: Ended | None = container.ended or container.last
+    if ended is not None and ended.exit_code:
+        reason = f" ({ended.reason})" if ended.reason else ""
+        return f"exited with {ended.exit_code}{reason}"
+    reason, message = container.waiting or ("", "")
+    return f"{reason}: {message}" if reason and message else ""

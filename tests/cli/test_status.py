@@ -1,0 +1,81 @@
+"""`shipit status`: without what only a deploy needs, and again and again."""
+
+from __future__ import annotations
+
+import json
+import select
+import signal
+import time
+from typing import IO
+
+import pytest
+
+from shipit.rehearsal.heroku import HerokuStandIn
+from tests.shipit import Shipit
+
+FILE = (
+    "app: shop\nimage: {build: {context: ., args: {LEVEL: '${LEVEL}'}}}\n"
+    "env: {MODE: '${MODE}', OTHER: '${MODE}'}\nsecrets: {TOKEN: {env: TOKEN_OF_THE_APP}}\n"
+    "targets: {heroku: {app: shop-prod, settle: 0s}}\n"
+)
+
+
+def test_a_status_needs_no_secret_and_no_variable_of_a_deploy(shipit: Shipit) -> None:
+    with HerokuStandIn(token="token-of-heroku") as heroku:
+        heroku.create_app("shop-prod")
+        shipit.env |= heroku.variables()
+        shipit.write(deploy__yml=FILE)
+        assert shipit.run("plan").returncode == 2
+        done = shipit.run("status")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[0].split() == ["TARGET", "WHAT", "VERSION"]
+        assert done.stdout.splitlines()[1].split() == ["heroku", "nothing", "runs", "there", "v1"]
+
+
+def test_a_variable_that_names_a_place_is_needed(shipit: Shipit) -> None:
+    shipit.write(deploy__yml=FILE.replace("app: shop-prod", "app: '${APP}'"))
+    done = shipit.run("status")
+    assert done.returncode == 2
+    assert done.stderr.count("is not set") == 1 and "targets.heroku.app: APP is not set" in done.stderr
+
+
+@pytest.mark.parametrize("mistake", ["env: {A: '${A'}", "secrets: {S: {env: '${A}'}}", "image: {repository: '${A}/b'}"])
+def test_other_mistakes_are_mistakes_for_a_status_too(shipit: Shipit, mistake: str) -> None:
+    shipit.write(deploy__yml=f"app: shop\ntargets: {{heroku: {{app: shop-prod}}}}\n{mistake}\n")
+    done = shipit.run("status")
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "deploy.yml:3:" in done.stderr, done.stderr
+
+
+def test_watching_prints_what_changes_until_ctrl_c(shipit: Shipit) -> None:
+    with HerokuStandIn(token="token-of-heroku") as heroku:
+        app = heroku.create_app("shop-prod")
+        shipit.env |= heroku.variables()
+        shipit.write(deploy__yml=FILE)
+        watching = shipit.start("status", "--watch", "--output", "json")
+        assert watching.stdout is not None
+        lines = []
+        try:
+            lines.append(_line(watching.stdout))
+            app.add_release("Set MODE config vars")
+            lines.append(_line(watching.stdout))
+            heroku.token = "another"
+            lines.append(_line(watching.stdout))
+            watching.send_signal(signal.SIGINT)
+            rest, errors = watching.communicate(timeout=20)
+        finally:
+            watching.kill()
+        assert watching.returncode == 130
+        events = [json.loads(line) for line in lines]
+        assert [event["event"] for event in events] == ["status_read", "status_read", "warned"]
+        assert [event["targets"][0]["version"] for event in events[:2]] == ["v1", "v2"]
+        assert "unauthorized" in events[2]["message"]
+        assert rest.count("warned") == 0, "it is said once"
+        assert "Traceback" not in errors
+
+
+def _line(stream: IO[str]) -> str:
+    end = time.monotonic() + 30
+    while not select.select([stream], [], [], 0.2)[0]:
+        assert time.monotonic() < end, "nothing was printed"
+    return stream.readline()
