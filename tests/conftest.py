@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import json
 import os
@@ -80,6 +81,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             name in vars(getattr(item, "module", item)) for name in ("HerokuStandIn", "heroku_place", "HerokuPlace")
         ):
             item.add_marker("program")
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected out of garbage collections, each of which takes 0.2 s with it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -40,6 +40,24 @@ class FakeClock(Clock):
             self.time_s += seconds
 
 
+class SkippingClock(Clock):
+    """Real time, of which sleeps are skipped: each takes 10 ms, and those at the same time pass together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._skipped_s = 0.0
+        self._lock = threading.Lock()
+
+    def now(self) -> float:
+        return super().now() + self._skipped_s
+
+    def sleep(self, seconds: float) -> None:
+        until_s = self.now() + seconds
+        super().sleep(min(seconds, 0.01))
+        with self._lock:
+            self._skipped_s = max(self._skipped_s, until_s - super().now())
+
+
 def environment(folder: Path, **variables: str) -> ProcessEnvironment:
     return ProcessEnvironment(
         {"SHIPIT_CACHE_DIR": str(folder / ".cache"), "PATH": "/usr/bin:/bin", **variables}, folder, folder

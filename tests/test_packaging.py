@@ -14,6 +14,7 @@ import pytest
 from tests.shipit import ROOT
 
 
+@pytest.mark.program
 def test_wheel_and_sdist_build_and_the_program_runs_from_the_wheel(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -34,6 +35,7 @@ def test_wheel_and_sdist_build_and_the_program_runs_from_the_wheel(tmp_path: Pat
     assert shown.stdout.startswith("shipit ")
 
 
+@pytest.mark.program
 @pytest.mark.parametrize("installer", ["pipx", "uv"])
 def test_the_installers_of_the_readme(installer: str, tmp_path: Path) -> None:
     """`pipx install .` and `uv tool install .` in a home of their own; the program runs, and is gone after uninstalling."""

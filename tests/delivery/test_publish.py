@@ -305,6 +305,7 @@ SILENCES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SILENCES)
 def test_a_push_that_gets_no_answer_ends_at_the_deadline_and_says_what_it_waited_for(tmp_path: Path, name: str) -> None:
     method, path = SILENCES[name]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Sequence
 
 Step = bytes | Callable[[socket.socket], None]
@@ -79,8 +79,9 @@ class ScriptedServer:
             if not (more := client.recv(65536)):
                 return
             data += more
-        head, _, body = data.partition(b"\r\n\r\n")
+        head, _, rest = data.partition(b"\r\n\r\n")
         self.heads.append(head)
+        body = bytearray(rest)
         length = next(
             (int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")), 0
         )
@@ -88,7 +89,7 @@ class ScriptedServer:
             if not (more := client.recv(65536)):
                 break
             body += more
-        self.bodies.append(body)
+        self.bodies.append(bytes(body))
 
 
 def answer(body: bytes = b"", status: str = "200 OK", *headers: str) -> bytes:
@@ -97,8 +98,11 @@ def answer(body: bytes = b"", status: str = "200 OK", *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def pause(seconds: float) -> Callable[[socket.socket], None]:
-    return lambda client: time.sleep(seconds)
+def deaf(client: socket.socket) -> None:
+    """Reads and sends nothing until the connection is closed, by the client or when the server stops."""
+    poller = select.poll()
+    poller.register(client, select.POLLRDHUP)
+    poller.poll()
 
 
 class Cut:

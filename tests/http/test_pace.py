@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -18,7 +21,7 @@ from shipit.http.messages import LARGEST_WHOLE
 from shipit.http.pace import LARGEST_HEAD, Pace
 from shipit.http.transport import Transport
 from shipit.registry.body import FilePart
-from tests.http.scripted import Start, answer
+from tests.http.scripted import ScriptedServer, Start, answer, deaf
 from tests.runs import environment
 from tests.servers.certificates import Authority, server_context
 
@@ -51,18 +54,14 @@ def stopping(client: socket.socket) -> None:
     silent(client)
 
 
-# What a server does -> what is said of it after at most a second of silence, or of too little.
-UNENDING = {
+# What a slow or silent server does -> the error after at most a second.
+SLOW = {
     "no answer": (silent, "no answer in time"),
     "a status line in drops": (dripping(b""), "no answer in time"),
     "a header in drops": (dripping(OK + b"X: "), "no answer in time"),
     "headers in drops": (dripping(OK, b"X: y\r\n"), "no answer in time"),
     "continue in drops": (dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), "no answer in time"),
     "early hints in drops": (dripping(b"", b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"), "no answer in time"),
-    "continue without end": (dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, 0), "too many headers, or too much chunk framing"),
-    "early hints without end": (dripping(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000, 0), "too many headers, or too much chunk framing"),
-    "headers without end": (dripping(OK, b"X: y\r\n" * 1000, 0), "too many headers"),
-    "a header without end": (dripping(OK + b"X: ", b"y" * 65536, 0), "a line that is too long"),
     "a body that stops": (stopping, "no answer in time"),
     "a body in drops": (dripping(OK + b"Content-Length: 900000\r\n\r\n"), "slower than 1024 bytes a second"),
     "a body in drops without length": (dripping(OK + b"\r\n"), "slower than 1024 bytes a second"),
@@ -71,6 +70,14 @@ UNENDING = {
     "a chunk's size in drops": (dripping(CHUNKED, b"0"), "slower than 1024 bytes a second"),
     "a chunk's extension in drops": (dripping(CHUNKED + b"1;"), "slower than 1024 bytes a second"),
     "trailers in drops": (dripping(CHUNKED + b"1\r\nx\r\n0\r\n", b"X: y\r\n"), "slower than 1024 bytes a second"),
+}
+
+# What a server does that sends without end -> the error.
+ENDLESS = {
+    "continue without end": (dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, 0), "too many headers, or too much chunk framing"),
+    "early hints without end": (dripping(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000, 0), "too many headers, or too much chunk framing"),
+    "headers without end": (dripping(OK, b"X: y\r\n" * 1000, 0), "too many headers"),
+    "a header without end": (dripping(OK + b"X: ", b"y" * 65536, 0), "a line that is too long"),
     "trailers without end": (dripping(CHUNKED + b"1\r\nx\r\n0\r\n", b"X: y\r\n" * 1000, 0), "too many headers, or too much chunk framing"),
     "extensions without end": (
         dripping(CHUNKED, b"1;" + b"x" * 60000 + b"\r\nx\r\n", 0),
@@ -86,14 +93,53 @@ UNENDING = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("way", ["direct", "proxied"])
-@pytest.mark.parametrize("name", UNENDING)
-def test_a_slow_endless_or_silent_answer_is_an_error(serve: Start, tmp_path: Path, name: str, way: str) -> None:
-    script, said = UNENDING[name]
+WAYS = ["direct", "proxied"]
+
+
+class Exchange(NamedTuple):
+    """A request to a server of SLOW: its error, and how long it took."""
+
+    error: RemoteError
+    elapsed_s: float
+
+
+@pytest.fixture(scope="module")
+def exchanges(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Exchange]:
+    """A request to each of SLOW, directly and through it as a proxy. All wait at the same time."""
+    folder = tmp_path_factory.mktemp("exchanges")
+    asked_for = [(name, way) for name in SLOW for way in WAYS]
+    with ThreadPoolExecutor(len(asked_for)) as pool:
+        return dict(zip(asked_for, pool.map(lambda one: exchange(folder, *one), asked_for), strict=True))
+
+
+def exchange(folder: Path, name: str, way: str) -> Exchange:
+    server = ScriptedServer([SLOW[name][0]])
+    began = time.monotonic()
+    try:
+        with pytest.raises(RemoteError) as caught:
+            asked(folder, server.url, way, SHIPIT_HTTP_TIMEOUT="1s").send("GET", url_of(server.url, way))
+        return Exchange(caught.value, time.monotonic() - began)
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", SLOW)
+def test_a_slow_or_silent_answer_is_an_error(exchanges: dict[tuple[str, str], Exchange], name: str, way: str) -> None:
+    error, elapsed_s = exchanges[name, way]
+    assert re.search(SLOW[name][1], str(error))
+    assert elapsed_s < 8
+    assert error.where.startswith("GET ")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ENDLESS)
+def test_an_endless_answer_is_an_error(serve: Start, tmp_path: Path, name: str, way: str) -> None:
+    script, said = ENDLESS[name]
     server = serve([script])
     began = time.monotonic()
     with pytest.raises(RemoteError, match=said) as caught:
-        asked(tmp_path, server.url, way, SHIPIT_HTTP_TIMEOUT="1s").send("GET", url_of(server.url, way))
+        asked(tmp_path, server.url, way).send("GET", url_of(server.url, way))
     assert time.monotonic() - began < 8
     assert caught.value.where.startswith("GET ")
 
@@ -104,27 +150,23 @@ def test_a_slow_endless_or_silent_answer_is_an_error(serve: Start, tmp_path: Pat
 def test_a_deadline_ends_an_exchange_that_makes_progress(
     serve: Start, tmp_path: Path, name: str, way: str, least_rate: int
 ) -> None:
-    server = serve([UNENDING[name][0]])
-    deadline, began = Deadline.after(Clock(), 0.7), time.monotonic()
+    server = serve([SLOW[name][0]])
+    deadline, began = Deadline.after(Clock(), 0.3), time.monotonic()
     with pytest.raises(DeadlinePassed, match=r"the deadline passed while waiting for .*: GET "):
         asked(tmp_path, server.url, way).send("GET", url_of(server.url, way), deadline=deadline, least_rate=least_rate)
-    assert 0.6 < time.monotonic() - began < 3
+    assert 0.25 < time.monotonic() - began < 3
 
 
 @pytest.mark.parametrize("way", ["direct", "proxied"])
 @pytest.mark.parametrize("name", ["no answer", "headers in drops", "a body in drops"])
 def test_a_cancelled_run_stops_waiting(serve: Start, tmp_path: Path, name: str, way: str) -> None:
-    server, clock = serve([UNENDING[name][0]]), Clock()
+    server, clock = serve([SLOW[name][0]]), Clock()
     transport = asked(tmp_path, server.url, way, deadline=Deadline(clock))
     threading.Timer(0.3, clock.cancel.set).start()
     began = time.monotonic()
     with pytest.raises(Interrupted):
         transport.send("GET", url_of(server.url, way))
     assert time.monotonic() - began < 2
-
-
-def deaf(client: socket.socket) -> None:
-    time.sleep(4)
 
 
 @pytest.mark.parametrize("way", ["direct", "proxied"])
@@ -169,6 +211,7 @@ def test_a_stream_returns_data_as_it_arrives(serve: Start, tmp_path: Path) -> No
         assert list(pieces) == [b"two\n"]
 
 
+@pytest.mark.slow
 def test_a_slow_reader_is_not_counted_as_a_slow_server(serve: Start, tmp_path: Path) -> None:
     server = serve([answer(b"x" * 2500)])
     transport = Transport(environment(tmp_path, SHIPIT_HTTP_TIMEOUT="1s"))
@@ -241,7 +284,7 @@ def test_a_tls_handshake_that_does_not_end_fails(tmp_path: Path, name: str, serv
 def test_the_minimum_rate_holds_with_tls(serve: Start, tmp_path: Path) -> None:
     Authority(tmp_path / "pki").issue("server", "server", names=("127.0.0.1",))
     context = server_context(tmp_path / "pki")
-    server = serve([UNENDING["a body in drops"][0]], [answer(b"x" * 3_000_000)], context=context)
+    server = serve([SLOW["a body in drops"][0]], [answer(b"x" * 3_000_000)], context=context)
     process_environment = environment(tmp_path, SHIPIT_HTTP_TIMEOUT="1s", SSL_CERT_FILE=str(tmp_path / "pki/ca.crt"))
     with pytest.raises(RemoteError, match="slower than 1024 bytes a second"):
         Transport(process_environment).send("GET", server.url)

@@ -24,7 +24,7 @@ from shipit.http.pace import Pace
 from shipit.http.transport import Transport
 from shipit.http.urls import shown
 from shipit.registry.body import FilePart
-from tests.http.scripted import Start, answer, pause
+from tests.http.scripted import Start, answer, deaf
 from tests.runs import environment
 from tests.servers.certificates import Authority, server_context
 
@@ -198,7 +198,7 @@ BROKEN = [
         True,
         id="headers",
     ),
-    pytest.param([pause(2)], "no answer in time", True, id="silence"),
+    pytest.param([deaf], "no answer in time", True, id="silence"),
     pytest.param(
         [answer(b"abc", "200 OK", "Content-Encoding: gzip")],
         "the answer should be gzip, as its Content-Encoding says",

@@ -347,6 +347,7 @@ def test_a_million_files_need_little_memory(tmp_path: Path, registry: HostileReg
     assert bounded(tmp_path, registry, questions, "") < 300 * MIB
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("part", ["x/", "y" * 200 + "/"])
 @pytest.mark.parametrize("count", [3, 30, 60])
 @pytest.mark.parametrize("asked", ["COPY a /l0/", "WORKDIR /l0/w", "COPY --from=BASE/evil:v1 /l0 /x"])

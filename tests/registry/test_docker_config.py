@@ -177,7 +177,10 @@ GARBAGE = {
 }
 
 
-@pytest.mark.parametrize("name", GARBAGE)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] if name == "errors without end" else []) for name in GARBAGE],
+)
 def test_a_helper_with_invalid_output_is_a_warning(tmp_path: Path, name: str) -> None:
     config(tmp_path, {"credHelpers": {f"https://{HOST}/v2/": "odd"}, "auths": {HOST: GOOD}})
     path = helper(tmp_path, GARBAGE[name])

@@ -8,20 +8,21 @@ from pathlib import Path
 
 import pytest
 
+from shipit.clock import Deadline
 from shipit.digest import Digest
 from shipit.errors import RemoteError
 from shipit.http.transport import Transport
 from shipit.registry.client import RegistryClient
 from shipit.registry.wire import RegistryWire
 from tests.http.scripted import ScriptedServer, Start, answer
-from tests.runs import environment
+from tests.runs import FakeClock, environment
 
 DATA = bytes(range(250)) * 20_000
 DIGEST = Digest.of(DATA)
 
 
 def client_of(folder: Path, server: ScriptedServer) -> RegistryClient:
-    transport = Transport(environment(folder))
+    transport = Transport(environment(folder), Deadline(FakeClock()))
     return RegistryClient(RegistryWire(f"127.0.0.1:{server.port}", transport, lambda event: None, None))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from shipit.clock import Deadline
 from shipit.digest import Digest
 from shipit.errors import RemoteError
 from shipit.http.transport import Transport
@@ -17,7 +18,7 @@ from shipit.registry.credentials import Credentials
 from shipit.registry.wire import RegistryWire
 from shipit.rehearsal.registry import EmbeddedRegistry
 from tests.http.scripted import Cut, ScriptedServer, Start, answer
-from tests.runs import environment
+from tests.runs import FakeClock, environment
 from tests.servers.certificates import Authority, server_context
 from tests.shipit import Shipit
 
@@ -28,7 +29,9 @@ BASIC = f"Authorization: Basic {base64.b64encode(b'me:pass').decode()}"
 def client_of(folder: Path, server: ScriptedServer, **variables: str) -> RegistryClient:
     me = Credentials("me", "pass", preemptive=True)
     host = f"127.0.0.1:{server.port}"
-    return RegistryClient(RegistryWire(host, Transport(environment(folder, **variables)), lambda event: None, me))
+    return RegistryClient(
+        RegistryWire(host, Transport(environment(folder, **variables), Deadline(FakeClock())), lambda event: None, me)
+    )
 
 
 def asked(server: ScriptedServer) -> list[str]:

@@ -51,6 +51,7 @@ def test_a_line_without_an_end_is_replaced_by_its_size() -> None:
     assert list(lines.end()) == [f"[a line of {LONGEST_LINE + 1} bytes]"]
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("line", [b"a line of output like any other\n", b"x" * MIB])
 def test_sixty_megabytes_need_little_memory(line: bytes) -> None:
     tracemalloc.start()

@@ -17,6 +17,9 @@ from shipit.targets.kubernetes.observed import KubernetesObserved
 from shipit.targets.kubernetes.steps import ApplySecret, DeleteObject, RestoreSecret
 from tests.targets.kube_place import KubePlace, kube_place
 
+# Each applies its steps in another process.
+pytestmark = pytest.mark.program
+
 OWN = """\
 apiVersion: v1
 kind: Secret

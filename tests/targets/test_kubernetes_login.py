@@ -22,7 +22,7 @@ from shipit.targets.kubernetes.logs import LOG_BYTES, last_lines, log_since
 from shipit.targets.kubernetes.server import ApiServer
 from shipit.targets.kubernetes.tail import Tail
 from tests import runs
-from tests.http.scripted import Start
+from tests.http.scripted import Start, deaf
 from tests.servers.certificates import Authority, server_context
 from tests.servers.kube_api import KubeApi
 
@@ -392,10 +392,6 @@ def _drip_head(client: Any) -> None:
         time.sleep(0.2)
 
 
-def _silent(client: Any) -> None:
-    time.sleep(20)
-
-
 def _endless(client: Any) -> None:
     client.sendall(b'HTTP/1.1 200 OK\r\n\r\n{"items": [')
     while True:
@@ -408,7 +404,7 @@ def _endless_error(client: Any) -> None:
         client.sendall(b"x" * 65536)
 
 
-@pytest.mark.parametrize("slow", [_drip, _drip_head, _silent])
+@pytest.mark.parametrize("slow", [_drip, _drip_head, deaf])
 def test_a_server_that_is_slow_or_says_nothing_ends_at_the_deadline(tmp_path: Path, serve: Start, slow: Slow) -> None:
     scripted = serve([slow])
     started = time.monotonic()

@@ -112,7 +112,7 @@ def is_sound(found: Sequence[Sequence[Member]]) -> bool:
     return True
 
 
-@settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=300)
+@settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=3 * settings().max_examples)
 @given(layers())
 @pytest.mark.large
 def test_the_tree_equals_unpacking_the_layers(store: ContentStore, found: list[list[Member]]) -> None:

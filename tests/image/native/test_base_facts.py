@@ -68,7 +68,7 @@ def build(builder: Builder, dockerfile: str, store: ContentStore, *earlier: byte
     return build_image("app", options, tools, earlier=lambda: earlier)
 
 
-@settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=150)
+@settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=settings().max_examples * 3 // 2)
 @given(st.lists(LINES, min_size=1, max_size=5))
 def test_a_build_from_facts_equals_a_build_from_layers(builder: Builder, lines: list[str]) -> None:
     dockerfile = "\n".join(["FROM base", *lines]) + "\n"

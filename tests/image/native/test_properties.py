@@ -74,7 +74,7 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
     return built
 
 
-@settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=400)
+@settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=4 * settings().max_examples)
 @given(st.lists(LINES, max_size=6))
 def test_random_dockerfiles_give_an_image_or_a_located_error(builder: Builder, lines: list[str]) -> None:
     try:

@@ -364,6 +364,7 @@ def test_many_processes_can_write_to_one_cache(tmp_path: Path) -> None:
     assert not list((tmp_path / "tmp").iterdir())
 
 
+@pytest.mark.slow
 def test_a_lock_that_stays_held_does_not_block(tmp_path: Path) -> None:
     ContentStore(tmp_path)
     with (tmp_path / "lock").open("r+b") as file:
