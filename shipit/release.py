@@ -15,6 +15,11 @@ Form = Literal["oci", "docker"]
 CACHE_TAG = "buildcache"
 
 
+def short(digest: str) -> str:
+    """The first twelve digits of a digest, as docker prints an image id."""
+    return digest.rpartition(":")[2][:12]
+
+
 class Place(NamedTuple):
     """Where a target releases to. `identity` names the very place: server and namespace, app, repository."""
 
@@ -39,10 +44,6 @@ class ImageUse(NamedTuple):
     tags: tuple[str, ...] = ()
     publish: bool = True
     attempt: int = 0
-
-    def tags_of(self, config_digest: Digest) -> tuple[str, ...]:
-        """The tags of an image with this config digest: `{config}` is filled in."""
-        return tuple(tag.replace("{config}", config_digest.short) for tag in self.tags)
 
 
 class Image(NamedTuple):
@@ -77,7 +78,7 @@ class PublishedImage(NamedTuple):
 
 def published(image: Image) -> PublishedImage:
     """The same image, for a reader: `{config}` of its tags is filled in."""
-    tags = image.use.tags_of(image.config_digest)
+    tags = tuple(tag.replace("{config}", short(image.config_digest)) for tag in image.use.tags)
     return PublishedImage(image.name, image.use.platform, image.pinned, image.config_digest, tags)
 
 
@@ -111,6 +112,8 @@ class Step:
 
     # Of each kind of step, in JSON: `heroku.scale`, `kubernetes.apply`.
     type: ClassVar[str] = ""
+    # Whether a deploy applies it last, when the target is verified healthy: what it removes is not needed any more.
+    after_healthy: ClassVar[bool] = False
 
     id: Name
     summary: FreeText
@@ -209,6 +212,20 @@ class Status(NamedTuple):
     version: FreeText = ""
     units: tuple[Unit, ...] = ()
     urls: tuple[FreeText, ...] = ()
+
+
+class Leftover(NamedTuple):
+    """What `destroy` leaves, and why. `name` removes it where the user names it; empty where nothing does."""
+
+    what: FreeText
+    name: Name = ""
+
+
+class Destruction(NamedTuple):
+    """What a user wants to be removed: `named` are the names of leftovers; with `keep_data` no volume is removed with its owner."""
+
+    named: tuple[Name, ...] = ()
+    keep_data: bool = False
 
 
 # What a step reports when it is done, as JSON: versions, ids, digests.

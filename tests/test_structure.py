@@ -165,7 +165,7 @@ def test_a_kind_imports_no_other_kind(file: Path) -> None:
     kind = file.relative_to(SOURCE / "targets").parts[0]
     for name in _imports(file):
         parts = name.split(".")
-        if parts[1] == "targets" and len(parts) > 3:
+        if len(parts) > 3 and parts[1] == "targets":
             assert parts[2] == kind, f"{_module(file)} may not import {name}"
 
 

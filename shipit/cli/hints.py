@@ -11,16 +11,13 @@ SYNONYMS = {
     "redeploy": "deploy", "upgrade": "deploy", "install": "deploy", "check": "validate", "verify": "validate",
     "config": "validate", "lint": "validate", "diff": "plan", "preview": "plan", "template": "plan", "render": "plan",
     "publish": "push", "ps": "status", "ls": "status", "list": "status", "details": "status", "info": "status",
+    **dict.fromkeys(("delete", "down", "remove", "rm", "teardown", "undeploy", "uninstall"), "destroy"),
     "new": "init", "create": "init", "diagnose": "doctor", "auth": "login", "registry": "login", "version": "--version", "dynos": "scale", "ps:scale": "scale", "ps:restart": "restart", "reload": "restart", "bounce": "restart", "browse": "open", "url": "open", "urls": "open", "visit": "open",
     "log": "logs", "tail": "logs",
     "console": "exec", "ssh": "exec", "bash": "exec", "shell": "exec", "attach": "exec", "port-forward": "forward",
 }  # fmt: skip
 # A command of another tool that shipit lacks -> the way to do it today.
 ELSEWHERE = {
-    **dict.fromkeys(
-        ("delete", "destroy", "down", "remove", "rm", "teardown", "undeploy", "uninstall"),
-        "shipit removes nothing by command: kubectl delete, or heroku apps:destroy",
-    ),
     "rollback": "shipit has no rollback yet: deploy the earlier commit, or kubectl rollout undo deployment/NAME, or heroku rollback -a APP",
     **dict.fromkeys(
         ("history", "releases"),

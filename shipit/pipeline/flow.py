@@ -13,6 +13,7 @@ from shipit.events import ImagesPushed, PlanMade, RunFinished, RunStarted, Servi
 from shipit.parallel import settle
 from shipit.pipeline.confirm import confirm_plan
 from shipit.pipeline.prepare import Preparation, prepare
+from shipit.pipeline.removal import RemovalFailed, parted, remove
 from shipit.pipeline.rollback import RollbackResult, roll_back
 from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_step, check_clean
@@ -133,12 +134,12 @@ def _one_target(run: Run, preparation: Preparation, target: Target, progress: _P
         if not isinstance(error, ShipitError):
             raise
         verdict, is_back = verdict_of(error, target), False
-        if target.config.on_failure == "rollback":
+        if target.config.on_failure == "rollback" and not isinstance(error, RemovalFailed):
             back = _rolled_back(run, preparation, target, verdict, applied)
             is_back = back.is_back
             verdict = verdict._replace(reason=verdict.reason + back.said, down="" if is_back else verdict.down)
         elapsed_s, images = run.clock.now() - started, _images(preparation, target)
-        run.emit(TargetFinished(target.name, "failed", elapsed_s, verdict, images, is_rolled_back=is_back))
+        run.emit(TargetFinished(target.name, "failed", elapsed_s, verdict, images, is_back))
         return
     state: Literal["unchanged", "healthy"] = "unchanged" if _plan_of(preparation, target).is_empty else "healthy"
     progress.finish(target.name, state)
@@ -188,14 +189,18 @@ def _release(
 ) -> Verdict:
     """Apply and verify. What each step reports is added to `applied`, which has it also when a later one fails."""
     release, own = preparation.releases[target.name], _plan_of(preparation, target)
-    session = run.session(target, release)
-    for step in own.steps:
-        applied[step.id] = apply_step(target, step, own.place, session, run.project)
+    session, place = run.session(target, release), own.place
+    first_steps, last_steps = parted(own.steps)
+    for step in first_steps:
+        applied[step.id] = apply_step(target, step, place, session, run.project)
     before: Any = preparation.observed[target.name]
     judge = partial(target.judge, release)
-    is_fresh = own.is_empty and run.clock.now() - preparation.looked_s[target.name] < FRESH_S
-    baseline, first = None if own.is_empty else before, before if is_fresh else None
+    is_unchanged = not first_steps and not own.uploads
+    is_fresh = is_unchanged and run.clock.now() - preparation.looked_s[target.name] < FRESH_S
+    baseline, first = None if is_unchanged else before, before if is_fresh else None
     verdict, observed = await_verdict(target, judge, session, baseline, before, first, applied)
+    if last_steps:
+        verdict, observed = remove(target, last_steps, place, session, run.project, judge, before, applied)
     for warning in verdict.warnings:
         run.emit(Warned(target.name, warning))
     if serves(target):

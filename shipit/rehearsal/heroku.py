@@ -44,6 +44,7 @@ class HerokuStandIn(StrictServer):
         self.formation = Formation(self.dynos, self.releases)
         for method, pattern, handler in (
             ("GET", _APP, self._of_app(self._get_app)),
+            ("DELETE", _APP, self._of_app(self._delete_app)),
             ("GET", f"{_APP}/formation", self._of_app(self.formation.get)),
             ("PATCH", f"{_APP}/formation", self._of_app(self.formation.patch)),
             ("PATCH", rf"{_APP}/formation/(?P<type>[-\w]{{1,128}})", self._of_app(self.formation.patch_process)),
@@ -128,6 +129,11 @@ class HerokuStandIn(StrictServer):
             "maintenance": app.maintenance,
             "web_url": f"http://127.0.0.1:{port}/" if port else f"https://{app.name}.herokuapp.com/",
         })  # fmt: skip
+
+    def _delete_app(self, app: App, request: Request) -> Response:
+        self.dynos.stop(app, [dyno.process for dyno in app.dynos])
+        del self.apps[app.name]
+        return json_response({"id": app.id, "name": app.name})
 
     def _get_account(self, request: Request) -> Response:
         return json_response({"id": "account", "email": OWNER})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shipit.printable import counted, cut_text, human_bytes, printable_line
-from shipit.release import Plan, PlannedImage, TargetPlan, Upload
+from shipit.release import Plan, PlannedImage, Step, TargetPlan, Upload, short
 
 _MOST_DETAIL = 160
 
@@ -27,7 +27,7 @@ def render_plan(plan: Plan) -> str:
 
 
 def _image(image: PlannedImage) -> Iterator[str]:
-    yield f"{image.name}  {image.config_digest.short}  {image.builder}"
+    yield f"{image.name}  {short(image.config_digest)}  {image.builder}"
     if image.left_out:
         yield f"{image.name}  left out of its context: {image.left_out}"
     if image.insecure_host:
@@ -38,12 +38,17 @@ def _target(target: TargetPlan) -> Iterator[str]:
     for upload in target.uploads:
         yield f"  + {_upload(upload)}"
     for step in target.steps:
-        sign = "!" if step.destroys else "+" if step.effect == "create" else "~"
-        yield f"  {sign} {step.summary}"
+        yield f"  {_sign(step)} {step.summary}"
         yield from (f"      {cut_text(line, _MOST_DETAIL)}" for line in step.detail)
     if target.is_empty:
         yield "  = up to date"
     yield from (f"  . {line}" for line in target.notes)
+
+
+def _sign(step: Step) -> str:
+    if step.destroys:
+        return "!"
+    return {"create": "+", "delete": "-"}.get(step.effect, "~")
 
 
 def _upload(upload: Upload) -> str:
@@ -53,4 +58,4 @@ def _upload(upload: Upload) -> str:
         f"{counted(upload.layers, 'layer')}, {human_bytes(upload.size_bytes)}" if upload.layers else "manifest only"
     )
     tags = f", tag {', '.join(upload.tags)}" if upload.tags else ""
-    return f"push {upload.repository}@{upload.manifest_digest.short}  {layers}{tags}"
+    return f"push {upload.repository}@{short(upload.manifest_digest)}  {layers}{tags}"

@@ -36,7 +36,13 @@ from shipit.report.text import LEAST_WIDTH, breaks, plan_lines, progress_lines, 
 
 _FRAMES, _PLAIN_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
 _MARKS, _PLAIN_MARKS = ("✓", "✗"), ("+", "x")
-_STYLES = {"healthy": "bold green", "unchanged": "bold green", "failed": "bold red", "skipped": "yellow"}
+_STYLES = {
+    "healthy": "bold green",
+    "unchanged": "bold green",
+    "removed": "bold green",
+    "failed": "bold red",
+    "skipped": "yellow",
+}
 _PLAN_STYLES = {"  + ": "green", "  ~ ": "yellow", "  ! ": "bold red", "  > ": "cyan", "  = ": "dim", "      ": "dim"}
 
 

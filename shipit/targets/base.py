@@ -10,7 +10,7 @@ from shipit.config.process_environment import ProcessEnvironment
 from shipit.events import Event, LogLine
 from shipit.image.image import BuiltImage
 from shipit.registry.credentials import Credentials
-from shipit.release import Facts, Finding, ImageUse, Place, Release, Seen, Status, Step, Verdict
+from shipit.release import Destruction, Facts, Finding, ImageUse, Leftover, Place, Release, Seen, Status, Step, Verdict
 from shipit.targets.kind import Kind
 from shipit.targets.orders import RestartOrder, ScaleOrder
 from shipit.targets.remote import Command, Ports, Remote, Started
@@ -261,6 +261,21 @@ class Forwards(HasWorkloads, Protocol):
 
     def ports(self, workload: str, session: Session) -> Ports:
         """The ports of a workload. Raises: RemoteError."""
+
+
+class Destroys(Target, Protocol):
+    """Removes what shipit made at a place."""
+
+    def inventory(self, session: Session) -> Any:
+        """What shipit made there, by what the place says of its owner and not by deploy.yml. Raises: ShipitError."""
+        ...
+
+    def plan_destroy(self, inventory: Any, wanted: Destruction) -> tuple[Step, ...]:
+        """Pure: the steps that remove it; empty when nothing is left of it. `apply` applies them."""
+        ...
+
+    def leftovers(self, inventory: Any, wanted: Destruction) -> Sequence[Leftover]:
+        """Pure: what stays when the steps are done."""
         ...
 
 
@@ -346,6 +361,10 @@ def runs_once(target: Target) -> TypeGuard[RunsOnce]:
 
 def forwards(target: Target) -> TypeGuard[Forwards]:
     return "forwards" in target.kind.capabilities
+
+
+def destroys(target: Target) -> TypeGuard[Destroys]:
+    return "destroys" in target.kind.capabilities
 
 
 def diagnoses(target: Target) -> TypeGuard[Diagnoses]:

@@ -90,9 +90,9 @@ def test_a_script_for_each_shell(shipit: Shipit) -> None:
 @pytest.mark.parametrize(
     ("word", "hint"),
     [
-        ("destroy", "shipit removes nothing by command: kubectl delete, or heroku apps:destroy"),
-        ("delete", "shipit removes nothing by command: kubectl delete, or heroku apps:destroy"),
-        ("down", "shipit removes nothing by command: kubectl delete, or heroku apps:destroy"),
+        ("rm", "use shipit destroy"),
+        ("delete", "use shipit destroy"),
+        ("down", "use shipit destroy"),
         ("logs", "shipit has no logs yet: kubectl logs deployment/NAME, or heroku logs --tail -a APP"),
         ("dynos", "use shipit scale"),
         ("deplyo", "did you mean deploy?"),

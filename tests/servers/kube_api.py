@@ -49,6 +49,8 @@ class KubeApi(StrictServer):
         self._version = 1
         for prefix, kinds in KINDS.items():
             self.route("GET", prefix, partial(_discovery, kinds))
+            if prefix.startswith("/apis/"):
+                self.route("GET", prefix.rpartition("/")[0], partial(_versions, prefix))
         self.route("GET", r"/api/v1/namespaces/prod", lambda _: _json(_head("v1", "Namespace", "prod")))
         self.route("GET", r"/version", lambda _: _json({}))
         # What the user may do, as rules and asked one by one.
@@ -163,13 +165,13 @@ class KubeApi(StrictServer):
 
     def _delete(self, request: Request) -> Response:
         key = request.groups["plural"], request.groups["name"]
-        wanted = json.loads(request.body or b"{}").get("preconditions", {}).get("uid")
+        wanted = json.loads(request.body or b"{}").get("preconditions", {})
         with self.lock:
             found = self.objects.get(key)
             if found is None:
                 return _status(404, "NotFound", "it is not there")
-            if wanted and wanted != found["metadata"]["uid"]:
-                return _status(409, "Conflict", "it is another one")
+            if any(found["metadata"][name] != value for name, value in wanted.items()):
+                return _status(409, "Conflict", "it is another one, or was changed")
             if found["metadata"].get("finalizers"):
                 found["metadata"]["deletionTimestamp"] = TIME
                 return _json(found)
@@ -321,6 +323,11 @@ def _merge(into: Object, change: Object) -> None:
 
 def _head(version: str, kind: str, name: str) -> Object:
     return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "uid": f"uid-of-{name}"}}
+
+
+def _versions(prefix: str, request: Request) -> Response:
+    version = {"groupVersion": prefix.removeprefix("/apis/")}
+    return _json({"kind": "APIGroup", "versions": [version], "preferredVersion": version})
 
 
 def _discovery(kinds: list[str], request: Request) -> Response:

@@ -89,16 +89,17 @@ def test_a_deploy_and_the_next_one(make: Make, api: KubeApi) -> None:
     run = make()
     assert deploy(run) == 0
     assert finished(run).reason == "Deployment/web 1/1 ready, Service/web /up answers 200"
-    assert _writes(api) == ["PATCH", "PATCH", "PATCH"]
+    assert _writes(api) == ["PATCH"] * 4, "the parent of the set, and three objects"
     assert deploy(make()) == 0
-    assert _writes(api) == ["PATCH", "PATCH", "PATCH"], "an unchanged deploy writes nothing"
+    assert _writes(api) == ["PATCH"] * 4, "an unchanged deploy writes nothing"
     assert api.unknown == []
 
 
 def test_the_release_jobs_are_listed_for_the_plan_only(make: Make, api: KubeApi) -> None:
     assert deploy(make(release="release: migrate")) == 0
     listed = [path for method, path in api.log if method == "GET" and path.endswith(("/jobs", "/deployments/web"))]
-    assert sorted(path.rpartition("/")[2] for path in listed) == ["jobs", "web", "web"]
+    # One list of the release Jobs, and one by the label of the set.
+    assert sorted(path.rpartition("/")[2] for path in listed) == ["jobs", "jobs", "web", "web"]
 
 
 def _writes(api: KubeApi) -> list[str]:
@@ -106,13 +107,13 @@ def _writes(api: KubeApi) -> list[str]:
 
 
 READER = [{"verbs": ["get", "list"], "apiGroups": ["", "apps", "batch"], "resources": ["*"]}]
-WRITER = [{"verbs": ["*"], "apiGroups": ["", "apps"], "resources": ["services", "deployments"]}]
+WRITER = [{"verbs": ["*"], "apiGroups": ["", "apps"], "resources": ["services", "deployments", "configmaps"]}]
 
 
 @pytest.mark.parametrize(
     ("rules", "allows", "refused"),
     [
-        (READER, False, "the user of mem may not patch services in namespace prod; patch deployments.apps in namespace prod; create jobs.batch in namespace prod; patch secrets in namespace prod"),
+        (READER, False, "the user of mem may not patch services in namespace prod; patch deployments.apps in namespace prod; patch configmaps in namespace prod; create jobs.batch in namespace prod; patch secrets in namespace prod"),
         (READER + WRITER, False, "the user of mem may not create jobs.batch in namespace prod; patch secrets in namespace prod"),
         (READER, True, ""),
         ([], True, ""),

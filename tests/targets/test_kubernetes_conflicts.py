@@ -177,7 +177,7 @@ def _versions(place: KubePlace) -> dict[Any, str]:
 
 
 def test_an_unchanged_namespace_is_read_with_one_request_for_each_kind(place: KubePlace) -> None:
-    """Secrets are read by name: a list would read the values of others."""
+    """Secrets are read by name: a list would read the values of others. The list by label is of their metadata only."""
     place.own = "---\n".join(OWN.replace("own", f"own-{number}").replace("VALUE", "'1'") for number in range(30))
     place.own += "".join(
         f"---\napiVersion: v1\nkind: Secret\nmetadata: {{name: s-{number}}}\ndata: {{}}\n" for number in range(4)
@@ -187,12 +187,14 @@ def test_an_unchanged_namespace_is_read_with_one_request_for_each_kind(place: Ku
     code, finished, _ = place.deploy("one")
     assert (code, finished.state) == (0, "unchanged")
     asked = [path.removeprefix("/api/v1/namespaces/prod") for _, path in place.api.log if "/namespaces/prod/" in path]
-    assert sorted(path for path in asked if "configmaps" in path) == ["/configmaps"]
+    parent = "/configmaps/shipit.shop.production.k8s"
+    assert sorted(path for path in asked if "configmaps" in path) == ["/configmaps", parent]
     assert sorted(path for path in asked if "secrets" in path) == [
+        "/secrets",
         *(f"/secrets/s-{number}" for number in range(4)),
         "/secrets/shop-env",
     ]
-    assert len(asked) == 11, asked
+    assert len(asked) == 15, asked
 
 
 def test_without_permission_to_list_objects_are_read_by_name(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "Operate": {
         "status": "Show what runs in each target",
         "logs": "Show the logs of what runs in each target",
+        "destroy": "Remove what shipit made in each target",
         "open": "Open the URL of a target in a browser",
         "exec": "Run a command in what runs",
         "run": "Run a one-off command with the same image and settings",

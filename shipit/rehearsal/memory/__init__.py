@@ -8,6 +8,6 @@ KIND = Kind(
     target="shipit.rehearsal.memory.target:create",
     steps=("shipit.rehearsal.memory.steps",),
     capabilities=frozenset(
-        ["diagnoses", "has_logs", "has_workloads", "probes", "restarts", "reverts", "scales", "serves"]
+        ["destroys", "diagnoses", "has_logs", "has_workloads", "probes", "restarts", "reverts", "scales", "serves"]
     ),
 )

@@ -16,7 +16,21 @@ from shipit.rehearsal.memory import KIND
 from shipit.rehearsal.memory.config import MemoryConfig
 from shipit.rehearsal.memory.place import InMemoryPlace, MemoryObserved, kept_in
 from shipit.rehearsal.memory.steps import Restart, SetImages, SetQuantities
-from shipit.release import Facts, ImageUse, Place, Release, Seen, State, Status, Step, Unit, Verdict
+from shipit.release import (
+    Destruction,
+    Facts,
+    ImageUse,
+    Leftover,
+    Place,
+    Release,
+    Seen,
+    State,
+    Status,
+    Step,
+    Unit,
+    Verdict,
+    short,
+)
 from shipit.targets.base import LogQuery
 from shipit.targets.kind import Kind
 from shipit.targets.log_times import log_time
@@ -83,7 +97,7 @@ class MemoryTarget:
         if not stale and not changed and not gone:
             return ()
         detail = tuple(
-            f"{name}  {_short(observed.images.get(name, '')) or 'none'} -> {_short(wanted[name])}" for name in stale
+            f"{name}  {short(observed.images.get(name, '')) or 'none'} -> {short(wanted[name])}" for name in stale
         )
         parts = (("set", [*stale, *changed]), ("remove", gone))
         step = SetImages(
@@ -168,10 +182,26 @@ class MemoryTarget:
         if observed.is_broken:
             return _judge_running(observed)
         if other := [name for name, digest in self._wanted(release).items() if observed.images.get(name) != digest]:
-            return _superseded(f"{other[0]} runs {_short(observed.images.get(other[0], 'nothing'))}", observed)
+            return _superseded(f"{other[0]} runs {short(observed.images.get(other[0], 'nothing'))}", observed)
         if changed := [name for name, mark in release.marks.items() if observed.marks.get(name) != mark]:
             return _superseded(f"{changed[0]} has another value", observed)
         return _judge_running(observed)
+
+    def inventory(self, session: Session) -> MemoryObserved:
+        return self.observe(session)
+
+    def plan_destroy(self, inventory: MemoryObserved, wanted: Destruction) -> tuple[Step, ...]:
+        names = [*sorted(inventory.images), *sorted(inventory.marks)]
+        if not names:
+            return ()
+        step = SetImages(
+            "remove", f"remove {', '.join(names)}", (), "delete", undo="deploy again",
+            images={}, removed=tuple(sorted(inventory.images)), removed_variables=tuple(sorted(inventory.marks)),
+        )  # fmt: skip
+        return (step,)
+
+    def leftovers(self, inventory: MemoryObserved, wanted: Destruction) -> Sequence[Leftover]:
+        return ()
 
     def workloads(self) -> Sequence[str]:
         return tuple(use.image for use in self.uses)
@@ -247,8 +277,3 @@ def _judge_running(observed: MemoryObserved) -> Verdict:
 def _superseded(what: str, observed: MemoryObserved) -> Verdict:
     by = observed.author if observed.author not in ("", AUTHOR) else "someone else"
     return Verdict(State.FAILED, f"superseded by {by}: {what}", hint="deploy again", superseded_by=by)
-
-
-def _short(digest: str) -> str:
-    """The first twelve digits of what is kept as text, and any other text of at most twelve characters."""
-    return digest.rpartition(":")[2][:12]

@@ -11,6 +11,7 @@ KIND = Kind(
         [
             "checks_images",
             "checks_login",
+            "destroys",
             "diagnoses",
             "examines",
             "has_workloads",

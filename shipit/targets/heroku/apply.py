@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from shipit.errors import DeployFailed, Interrupted, ShipitError
+from shipit.errors import DeployFailed, Interrupted, RemoteError, ShipitError
 from shipit.events import Event
 from shipit.release import Step
 from shipit.targets.heroku.apply_config import restore_config, set_config
@@ -18,6 +18,7 @@ from shipit.targets.heroku.observed import HerokuObserved
 from shipit.targets.heroku.reading import observed_of, read_app
 from shipit.targets.heroku.retry import write_once
 from shipit.targets.heroku.steps import (
+    DeleteApp,
     DeployStep,
     ReleaseImages,
     RemoveProcess,
@@ -64,9 +65,21 @@ def _apply(changes: Changes, step: Step) -> Iterator[Event]:
         case Scale():
             changes.read(step)
             write_once(changes.client, lambda: changes.client.scale(step.processes), lambda: False)
+        case DeleteApp():
+            _delete_app(changes, step)
         case _:
             what = f"the step {step.id!r} is of the type {step.type}, which Heroku does not have"
             raise DeployFailed(what, where=changes.name, hint="make a new plan")
+
+
+def _delete_app(changes: Changes, step: DeleteApp) -> None:
+    """Delete the app; one that is not there is fine, because an answer may have been lost."""
+    try:
+        changes.read(step)
+        write_once(changes.client, changes.client.delete_app, lambda: False)
+    except RemoteError as error:
+        if error.status != 404:
+            raise
 
 
 def _undo(changes: Changes, step: DeployStep, error: ReleaseFailed) -> Iterator[Event]:

@@ -99,6 +99,10 @@ class HerokuClient:
         """Replace the dynos of a process type."""
         return self._send("DELETE", f"/apps/{self.app}/formations/{process}", body={})
 
+    def delete_app(self) -> Reply:
+        """Source: Heroku Platform API, App Delete."""
+        return self._send("DELETE", f"/apps/{self.app}", body=None)
+
     def set_config(self, values: Mapping[str, str | None]) -> Reply:
         """Set config vars in one request; None removes one."""
         return self._send("PATCH", f"/apps/{self.app}/config-vars", body=dict(values))

@@ -37,6 +37,13 @@ class Scale(AppStep):
     processes: Mapping[str, DynoScale]
 
 
+@dataclass(frozen=True, kw_only=True)
+class DeleteApp(AppStep):
+    """Deletes the app with its releases, config vars and add-ons."""
+
+    type: ClassVar[str] = "heroku.delete_app"
+
+
 @dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class ReleasingStep(AppStep):
     """A change that makes a release, and so runs the release command of the app.

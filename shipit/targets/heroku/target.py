@@ -16,7 +16,21 @@ from shipit.http.skew import judge_skew
 from shipit.image.image import BuiltImage
 from shipit.reference import parse_reference
 from shipit.registry.credentials import Credentials
-from shipit.release import Facts, Finding, ImageUse, Place, Release, Seen, State, Status, Step, Unit, Verdict
+from shipit.release import (
+    Destruction,
+    Facts,
+    Finding,
+    ImageUse,
+    Leftover,
+    Place,
+    Release,
+    Seen,
+    State,
+    Status,
+    Step,
+    Unit,
+    Verdict,
+)
 from shipit.targets.heroku import KIND, verbs
 from shipit.targets.heroku.address import api_address
 from shipit.targets.heroku.apply import apply_step
@@ -25,6 +39,7 @@ from shipit.targets.heroku.changes import Changes
 from shipit.targets.heroku.config import WEB, HerokuConfig
 from shipit.targets.heroku.connection import client_of, token_of
 from shipit.targets.heroku.descriptions import sets_variables
+from shipit.targets.heroku.destroy import leftovers, plan_destroy
 from shipit.targets.heroku.diagnose import diagnose
 from shipit.targets.heroku.judge import judge_heroku
 from shipit.targets.heroku.observed import NO_IMAGE, OWNED, RELEASE, UP, HerokuObserved, parse_owned
@@ -101,6 +116,21 @@ class HerokuTarget:
             formation = with_owners(answers.formation, self.processes.configs, partial(self._is_pushed, session))
             answers = answers._replace(formation=formation)
         return observed_of(answers, session.mark)
+
+    def inventory(self, session: Session) -> HerokuObserved | None:
+        """The app; None where there is none."""
+        try:
+            return self.observe(session)
+        except RemoteError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def plan_destroy(self, inventory: HerokuObserved | None, wanted: Destruction) -> tuple[Step, ...]:
+        return plan_destroy(self.app, inventory, wanted)
+
+    def leftovers(self, inventory: HerokuObserved | None, wanted: Destruction) -> Sequence[Leftover]:
+        return tuple(leftovers(self.app, inventory, wanted))
 
     def reissue(self, images: Mapping[ImageUse, BuiltImage], observed: HerokuObserved) -> Mapping[ImageUse, ImageUse]:
         """Uses whose image Heroku would ignore, since its release failed, and those that run under a later attempt."""

@@ -10,12 +10,14 @@ KIND = Kind(
     capabilities=frozenset(
         [
             "checks_access",
+            "destroys",
             "diagnoses",
             "examines",
             "executes",
             "forwards",
             "guards",
             "has_workloads",
+            "notes",
             "probes",
             "restarts",
             "reverts",

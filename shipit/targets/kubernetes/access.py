@@ -26,15 +26,26 @@ class Access(NamedTuple):
 
 
 WRITE = ("get", "create", "patch")
+# What left deploy.yml is found by a list, and deleted.
+REMOVE = ("list", "delete")
 
 
 def needed_access(
-    kinds: Iterable[tuple[str, str, str]], namespace: str, *, has_secret: bool, has_job: bool, replaces_pods: bool
+    kinds: Iterable[tuple[str, str, str]],
+    namespace: str,
+    *,
+    has_secret: bool,
+    has_job: bool,
+    replaces_pods: bool,
+    prunes: bool,
 ) -> list[Access]:
-    """The permissions to apply objects of these (group, resource, namespace) and to watch them."""
-    wanted = {(group, resource, place): set(WRITE) for group, resource, place in kinds}
+    """The permissions to apply objects of these (group, resource, namespace), to watch them, and to remove them."""
+    each = (*WRITE, *REMOVE) if prunes else WRITE
+    wanted = {(group, resource, place): set(each) for group, resource, place in kinds}
+    # The parent of the ApplySet.
+    wanted.setdefault(("", "configmaps", namespace), set()).update(WRITE)
     if has_secret:
-        wanted.setdefault(("", "secrets", namespace), set()).update(WRITE)
+        wanted.setdefault(("", "secrets", namespace), set()).update(each)
     if has_job:
         wanted.setdefault(("batch", "jobs", namespace), set()).update((*WRITE, "list", "delete"))
     wanted.setdefault(("", "pods", namespace), set()).update(("list", "delete") if replaces_pods else ("list",))

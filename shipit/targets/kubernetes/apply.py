@@ -9,6 +9,7 @@ from functools import partial
 from shipit.errors import DeployFailed, RemoteError
 from shipit.events import Event, StepApplied
 from shipit.release import Facts, Step
+from shipit.targets.kubernetes.applyset import PART_OF_LABEL, labelled
 from shipit.targets.kubernetes.client import CONFLICT, KubernetesClient
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.drift import hashes, object_differences, stamp
@@ -18,6 +19,7 @@ from shipit.targets.kubernetes.pull_secret import render_pull_secret_of
 from shipit.targets.kubernetes.render import COPIED_ANNOTATION, PREVIOUS_LABEL, Manifest
 from shipit.targets.kubernetes.render_secrets import render_previous
 from shipit.targets.kubernetes.sealed import Mark, is_secret, opened, sealed_live, secret_values, value_marks
+from shipit.targets.kubernetes.set_changes import SetChanges, SetStep
 from shipit.targets.kubernetes.steps import (
     ApplyObject,
     ApplyPullSecret,
@@ -48,7 +50,9 @@ class Changes:
     mark: Mark
 
     def apply(self, step: Step) -> Iterator[Event]:
-        if isinstance(step, DeleteObject):
+        if isinstance(step, SetStep):
+            yield from SetChanges(self.desired, self.client).apply(step)
+        elif isinstance(step, DeleteObject):
             self.client.delete(step.manifest, self.desired.namespace, step.uid)
         elif isinstance(step, ApplyPullSecret):
             self.client.apply(stamp(render_pull_secret_of(self.desired, self.session)), self.desired.namespace)
@@ -145,12 +149,13 @@ class Changes:
     def _keep(self, step: ApplySecret, live: Live) -> None:
         """Copy a Secret, so that a rollback finds its values in any process."""
         app, version = self.desired.project.app, live.meta.version
-        copy = render_previous(live.manifest, app, version, step.previous)
+        copy = labelled(render_previous(live.manifest, app, version, step.previous), self.desired.set_id)
         there = self.client.read(copy, self.desired.namespace)
         if there is not None and PREVIOUS_LABEL not in there.meta.labels:
             what = f"Secret/{step.previous} exists, and shipit needs this name for a copy of {self._key(step)}"
             raise self._failed(what, "rename it")
-        if there is None or there.meta.annotations.get(COPIED_ANNOTATION) != version:
+        is_member = there is not None and there.meta.labels.get(PART_OF_LABEL) == self.desired.set_id
+        if there is None or not is_member or there.meta.annotations.get(COPIED_ANNOTATION) != version:
             self.client.apply(copy, self.desired.namespace)
 
     def _previous_values(self, step: RestoreSecret) -> dict[str, bytes]:

@@ -15,11 +15,15 @@ from shipit.targets.kubernetes.steps import (
     ApplyPullSecret,
     ApplySecret,
     DeleteObject,
+    NarrowApplySet,
     ObjectStep,
+    RemoveApplySet,
+    RemoveObject,
     RestartObject,
     RestoreSecret,
     RunReleaseJob,
     ScaleObject,
+    WidenApplySet,
 )
 
 # apiVersion, kind, namespace and name, of any type: a step is only compared.
@@ -35,6 +39,12 @@ def check_step(step: Step, desired: Desired) -> None:
 def _wrong(step: Step, desired: Desired) -> str:
     if isinstance(step, ApplyPullSecret):
         return ""
+    if isinstance(step, WidenApplySet | NarrowApplySet | RemoveApplySet):
+        return "" if step.name == desired.set_name else f"should change ConfigMap/{desired.set_name}"
+    if isinstance(step, RemoveObject):
+        # Whether the object is one that shipit made is checked with the object itself.
+        is_whole = step.uid and _identity(step.manifest, desired.namespace) is not None
+        return "" if is_whole else "has no uid of the object to remove, or no metadata"
     if not isinstance(step, ObjectStep | DeleteObject | RunReleaseJob | ScaleObject | RestartObject):
         return f"is of the type {step.type}, which Kubernetes does not have"
     identity = _identity(step.manifest, desired.namespace)

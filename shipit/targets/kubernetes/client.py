@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ from shipit.events import Emit
 from shipit.http.fields import Field
 from shipit.http.messages import Answer
 from shipit.http.retry import retrying
+from shipit.targets.kubernetes.applyset import PART_OF_LABEL
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.pages import PAGE, read_pages
 from shipit.targets.kubernetes.parse import parse_live
@@ -28,6 +30,7 @@ CONFLICT = 409
 _GONE_POLL_S = 0.3
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
+_METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 
 
 class KubernetesClient:
@@ -55,13 +58,47 @@ class KubernetesClient:
         query |= {key: text for key, text in (("labelSelector", selector), ("fieldSelector", fields)) if text}
         return read_pages(self._page, f"/{api}/namespaces/{namespace}/{plural}", query, parse)
 
-    def listed_of(self, manifest: Mapping[str, Any], namespace: str, names: Collection[str]) -> dict[str, Live]:
-        """Name -> live object, of those that have the kind and the namespace of a manifest, and one of the names."""
+    def listed_of(
+        self, manifest: Mapping[str, Any], namespace: str, names: Collection[str], part_of: str
+    ) -> dict[str, Live]:
+        """Name -> live object, of those that have the kind and the namespace of a manifest, and one of the names.
+
+        Other members of the ApplySet with the id `part_of` are there, too.
+        """
         path = self.path(manifest, namespace).rpartition("/")[0]
         # The items of a list lack their kind.
         head = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"]}
-        items = read_pages(self._page, path, {"limit": PAGE}, lambda item: (item["metadata"]["name"].text(), item))
-        return {name: parse_live(item.within(head)) for name, item in items if name in names}
+
+        def parse(item: Field) -> tuple[str, Field, bool]:
+            metadata = item["metadata"]
+            name = metadata["name"].text()
+            return name, item, name in names or metadata["labels"].map().get(PART_OF_LABEL) == part_of
+
+        items = read_pages(self._page, path, {"limit": PAGE}, parse)
+        return {name: parse_live(item.within(head)) for name, item, is_wanted in items if is_wanted}
+
+    def listed_metadata(self, path: str, selector: str, parse: Callable[[Field], T]) -> list[T]:
+        """The objects of a list by label selector, of which only `metadata` is read: no values of Secrets."""
+
+        def page(path: str, query: Query) -> Answer:
+            return self._page(path, query, _METADATA)
+
+        return read_pages(page, path, {"limit": PAGE, "labelSelector": selector}, parse)
+
+    def version_of(self, group: str, kind: str) -> str:
+        """The apiVersion under which the server has a kind, the preferred one first; empty where it has none."""
+        if not group:
+            return "v1"
+        found = self._maybe(f"/apis/{quote(group, safe='')}")
+        if found is None:
+            return ""
+        versions = [found["preferredVersion"], *found["versions"].rows()]
+        for version in dict.fromkeys(row["groupVersion"].text() for row in versions):
+            if version and kind in self._again(
+                partial(self.server.resources, f"/apis/{quote(version)}", self.deadline)
+            ):
+                return version
+        return ""
 
     def apply(self, manifest: Manifest, namespace: str) -> Live:
         """Server-side apply as field manager `shipit`, which takes fields over from others; the object as it is then.
@@ -120,20 +157,29 @@ class KubernetesClient:
 
         Raises: RemoteError when the cluster knows no such kind, or a name would lead to another path.
         """
-        version, kind = manifest["apiVersion"], manifest["kind"]
-        metadata = manifest["metadata"]
-        _check_segments(*version.split("/"), metadata.get("namespace") or namespace, metadata["name"])
-        prefix = f"/api/{quote(version)}" if "/" not in version else f"/apis/{quote(version)}"
-        found = self._again(lambda: self.server.resources(prefix, self.deadline)).get(kind)
-        if found is None:
+        version, kind, metadata = manifest["apiVersion"], manifest["kind"], manifest["metadata"]
+        _check_segments(metadata["name"])
+        path = self.list_path(version, kind, metadata.get("namespace") or namespace)
+        if not path:
             raise RemoteError(
                 f"the cluster knows no {kind} in {version}",
                 where=f"{kind}/{metadata['name']}",
                 hint="install what defines it, or check apiVersion",
             )
-        own = quote(metadata.get("namespace") or namespace, safe="")
-        middle = f"/namespaces/{own}" if found.is_namespaced else ""
-        return f"{prefix}{middle}/{found.plural}/{quote(metadata['name'], safe='')}"
+        return f"{path}/{quote(metadata['name'], safe='')}"
+
+    def list_path(self, version: str, kind: str, namespace: str) -> str:
+        """The URL path of the objects of a kind in a namespace; empty where the cluster has no such kind.
+
+        Raises: RemoteError when a name would lead to another path.
+        """
+        _check_segments(*version.split("/"), namespace)
+        prefix = f"/api/{quote(version)}" if "/" not in version else f"/apis/{quote(version)}"
+        found = self._again(lambda: self.server.resources(prefix, self.deadline)).get(kind)
+        if found is None:
+            return ""
+        middle = f"/namespaces/{quote(namespace, safe='')}" if found.is_namespaced else ""
+        return f"{prefix}{middle}/{found.plural}"
 
     def resource(self, manifest: Mapping[str, Any], namespace: str) -> tuple[str, str, str]:
         """API group, plural and namespace of an object; the namespace empty for what belongs to the cluster.
@@ -168,8 +214,12 @@ class KubernetesClient:
         except DeadlinePassed:
             raise DeadlinePassed(f"the deadline passed while waiting for {waiting_for}") from None
 
-    def _page(self, path: str, query: Query) -> Answer:
-        return self._again(lambda: checked(self.server.send("GET", path, self.deadline, query=query)))
+    def request_delete(self, manifest: Mapping[str, Any], namespace: str, options: Mapping[str, Any]) -> None:
+        """Delete an object without waiting. Raises: RemoteError, with 409 when a precondition does not hold."""
+        self.write("DELETE", self.path(manifest, namespace), json.dumps(options))
+
+    def _page(self, path: str, query: Query, accept: str = "application/json") -> Answer:
+        return self._again(lambda: checked(self.server.send("GET", path, self.deadline, query=query, accept=accept)))
 
     def _maybe(self, path: str) -> Field | None:
         try:

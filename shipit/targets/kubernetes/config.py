@@ -170,6 +170,11 @@ class KubernetesConfig(TargetConfig):
         False,
         description="Set fields that another tool applies with another value, such as Argo CD; default: an error.",
     )
+    prune: Flag = Field(
+        True,
+        description="Remove what shipit applied and the file no longer has; with false it stays and the plan lists it.",
+        examples=[False],
+    )
     pull_secret: Flag = Field(False, description="Create a pull secret with the registry credentials that shipit uses.")
 
     @model_validator(mode="before")

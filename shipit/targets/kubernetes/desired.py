@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shipit.config.project import Project
 from shipit.errors import ConfigErrors, DeployFailed
 from shipit.release import Image, ImageUse, Release
+from shipit.targets.kubernetes.applyset import PART_OF_LABEL, group_kind, labelled, set_id, set_name
 from shipit.targets.kubernetes.config import ONLY, KubernetesConfig
 from shipit.targets.kubernetes.drift import fingerprint
 from shipit.targets.kubernetes.images import image_for, image_names, pin_images
 from shipit.targets.kubernetes.objects import spec_of
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
+from shipit.targets.kubernetes.plan_secrets import previous_name
 from shipit.targets.kubernetes.render import Manifest, Setting, render_job, render_workload
 from shipit.targets.kubernetes.sealed import sealed
 from shipit.targets.kubernetes.superseded import Released
@@ -53,9 +55,24 @@ class Desired:
         return f"{self.project.app}-env"
 
     @property
+    def pull_key(self) -> str:
+        """The name of the Secret with the registry credentials."""
+        return f"{self.project.app}-pull"
+
+    @property
     def job_prefix(self) -> str:
         """How the names of the Jobs of the release command begin."""
         return f"{self.project.app[:40]}-release-"
+
+    @property
+    def set_name(self) -> str:
+        """The name of the parent of the ApplySet of this target."""
+        return set_name(self.project.app, self.project.environment, self.target)
+
+    @property
+    def set_id(self) -> str:
+        """The id of the ApplySet of this target."""
+        return set_id(self.set_name, self.namespace)
 
     def uses(self) -> tuple[ImageUse, ...]:
         names = {self.project.image_name(workload.image) for workload in self.config.workloads.values()}
@@ -73,7 +90,7 @@ class Desired:
             secret_names=self.secret_names,
             secret_mark=mark,
             secret_name=self.secret_key,
-            pull_secret=f"{self.project.app}-pull" if self.config.pull_secret else None,
+            pull_secret=self.pull_key if self.config.pull_secret else None,
         )
 
     def manifests(self, release: Release, observed: KubernetesObserved) -> Iterator[Manifest]:
@@ -86,10 +103,11 @@ class Desired:
 
         for manifest in self.raw:
             marks = observed.wanted_marks.get(key_of(manifest, self.namespace), {})
-            yield pin_images(sealed(manifest, marks), pinned)
+            yield labelled(pin_images(sealed(manifest, marks), pinned), self.set_id)
         for name, workload in self.config.workloads.items():
             image = self._image(self.project.image_name(workload.image), release)
-            yield from render_workload(self.workload_name(name), workload, image.pinned, image.config_digest, setting)
+            rendered = render_workload(self.workload_name(name), workload, image.pinned, image.config_digest, setting)
+            yield from (labelled(item, self.set_id) for item in rendered)
 
     def identities(self) -> list[Manifest]:
         """The same objects without their images, for their kinds and names."""
@@ -136,6 +154,51 @@ class Desired:
         named = (manifest for manifest in self.identities() if manifest["metadata"]["name"] == workload)
         return next(manifest for manifest in named if manifest["kind"] in HAVE_PODS)
 
+    def members(self) -> list[Manifest]:
+        """Everything that the target applies, for kinds and names; of a release Job the kind only."""
+        secrets = [
+            name
+            for name, is_wanted in ((self.secret_key, self.secret_names), (self.pull_key, self.config.pull_secret))
+            if is_wanted
+        ]
+        jobs = [_head("batch/v1", "Job", self.job_prefix)] if self.project.release else []
+        return [*self.identities(), *(_head("v1", "Secret", name) for name in secrets), *jobs]
+
+    def is_member(self) -> Callable[[str, str, str], bool]:
+        """Whether an object is one that the target applies, by `Kind.group`, namespace and name.
+
+        The copy of a Secret is one as long as the Secret is.
+        """
+        wanted = {
+            (
+                group_kind(item["apiVersion"], item["kind"]),
+                item["metadata"].get("namespace") or self.namespace,
+                item["metadata"]["name"],
+            )
+            for item in self.members()
+        }
+        wanted |= {(kind, place, previous_name(name)) for kind, place, name in wanted if kind == "Secret"}
+        # The objects of the whole cluster have no namespace, whatever the manifest says.
+        wanted |= {(kind, "", name) for kind, _, name in wanted}
+
+        def is_wanted(kind: str, namespace: str, name: str) -> bool:
+            is_job = kind == "Job.batch" and namespace == self.namespace and name.startswith(self.job_prefix)
+            return (kind, namespace, name) in wanted or (is_job and self.project.release is not None)
+
+        return is_wanted
+
+    def check_labels(self) -> None:
+        """That no manifest says which set it belongs to. Raises: ConfigErrors."""
+        for manifest in self.raw:
+            labels = manifest["metadata"].get("labels")
+            if isinstance(labels, Mapping) and labels.get(PART_OF_LABEL, self.set_id) != self.set_id:
+                key = key_of(manifest, self.namespace)
+                what, hint = (
+                    f"{key} has the label {PART_OF_LABEL}, which shipit sets",
+                    f"remove the label from {self.files.get(key, 'the manifest')}",
+                )
+                raise ConfigErrors([self.project.problem(("targets", self.target, "manifests"), what, hint)])
+
     def check_unique(self) -> None:
         """That no two manifests are of the same object. Raises: ConfigErrors."""
         seen: set[str] = set()
@@ -166,7 +229,8 @@ class Desired:
         image = self._image(self.project.image_name(wanted.image), release).pinned
         unnamed = render_job("release", wanted.command, image, setting)
         name = f"{self.job_prefix}{fingerprint({**unnamed, 'mark': setting.secret_mark})[:10]}"
-        return render_job(name, wanted.command, image, setting)
+        # Without the label in the name's hash: adding the label must not run the command again.
+        return labelled(render_job(name, wanted.command, image, setting), self.set_id)
 
     def secret_mark(self, values: Mapping[str, str]) -> str:
         """A slow hash of the values of the env's Secret: the same for the same values on every machine."""
@@ -201,3 +265,7 @@ class Desired:
             what, hint = f"image {name} has no repository for the cluster to pull from", "add repository: to the image"
             raise ConfigErrors([self.project.problem(("targets", self.target), what, hint)])
         return ImageUse(name, config.repository, "oci", config.platform, None, self.project.tags(name))
+
+
+def _head(version: str, kind: str, name: str) -> Manifest:
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": name}}

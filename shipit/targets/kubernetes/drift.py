@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from shipit.targets.kubernetes.applyset import PART_OF_LABEL
 from shipit.targets.kubernetes.fields import FieldPath, Owned
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.quantity import parse_quantity
@@ -21,6 +22,7 @@ OWN_ANNOTATIONS = ".annotations.shipit.dev/"
 # Fields that only the server writes, or only the client.
 _IGNORED = frozenset({"stringData", "creationTimestamp", "status"})
 MORE = "more"
+_PART_OF = ("metadata", "labels", PART_OF_LABEL)
 
 
 class Difference(NamedTuple):
@@ -38,7 +40,8 @@ class Difference(NamedTuple):
 
     @property
     def is_own_mark(self) -> bool:
-        return OWN_ANNOTATIONS in self.path
+        """Whether shipit sets the field by itself: one of its annotations, or the label of its ApplySet."""
+        return OWN_ANNOTATIONS in self.path or self.keys == _PART_OF
 
     @property
     def hash(self) -> str:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from shipit.clock import Clock
 from shipit.errors import RemoteError
 from shipit.parallel import settle
+from shipit.targets.kubernetes.applyset import ObservedSet
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.desired import HAVE_PODS, Desired
 from shipit.targets.kubernetes.job import read_jobs
 from shipit.targets.kubernetes.live import Live, Meta, Pod
+from shipit.targets.kubernetes.members import SetReader, by_name, member_of
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.parse import parse_meta, parse_pod
 from shipit.targets.kubernetes.pull_secret import is_pull_secret_current
@@ -54,10 +56,12 @@ class Look:
             calls["jobs"] = partial(read_jobs, self.client, desired.namespace, part_of)
         if is_planned and desired.config.pull_secret:
             calls["pull secret"] = partial(is_pull_secret_current, desired, self.client, self.session)
+        if is_planned:
+            calls["set"] = self._set
         found = _side_by_side(calls, self.session.clock)
         secret: Live | None = found.get("secret")
         return KubernetesObserved(
-            objects={key: live for group in groups for key, live in found["objects", group].items()},
+            objects={key: live for group in groups for key, live in found["objects", group].objects.items()},
             pods=_joined(found, "pods"),
             replica_sets=_joined(found, "replica sets"),
             jobs=found.get("jobs", ()),
@@ -66,11 +70,31 @@ class Look:
             pull_secret_current=found.get("pull secret"),
             secret=secret,
             wanted_marks=self._wanted_marks(),
+            applied_set=self._with_listed(found["set"], found) if "set" in found else None,
         )
 
     def mark(self, value: str) -> str:
         """The keyed hash of a value, which is redacted from now on."""
         return self.session.mark(self.session.environment.redactor.learn(value))
+
+    def _set(self) -> ObservedSet:
+        """The ApplySet, for a plan: without what is wanted, and without the kinds that are listed as a whole."""
+        desired = self.desired
+        reader = SetReader(self.client, desired.set_name, desired.namespace, self.session.clock)
+        known = [group for group, manifests in self._groups().items() if _is_listed(manifests)]
+        return reader.read(desired.members(), known, desired.is_member())
+
+    def _with_listed(self, found: ObservedSet, reads: Mapping[Any, Any]) -> ObservedSet:
+        """The same set with the members of the kinds that were listed as a whole."""
+        members, unlisted, is_wanted = list(found.members), set(found.unlisted), self.desired.is_member()
+        for key, read in reads.items():
+            if isinstance(key, tuple) and key[0] == "objects" and _is_listed(read.manifests):
+                version, kind, namespace = key[1]
+                listed = [member_of(version, kind, live.meta) for live in read.others or ()]
+                members += [one for one in listed if not is_wanted(one.group_kind, one.meta.namespace, one.meta.name)]
+                if read.others is None:
+                    unlisted.add(f"{kind} in namespace {namespace}")
+        return replace(found, members=by_name(members), unlisted=tuple(sorted(unlisted)))
 
     def _check_namespace(self) -> None:
         name = self.desired.namespace
@@ -92,20 +116,20 @@ class Look:
         others = {place for _, kind, place in self._groups() if kind in HAVE_PODS}
         return (own, *sorted(others - {own}))
 
-    def _read(self, manifests: Sequence[Manifest]) -> dict[str, Live | None]:
-        """Key -> object. Secrets are read by name, because a list would read those of others, too."""
-        listed = None if len(manifests) < _LISTED_FROM or is_secret(manifests[0]) else self._listed(manifests)
+    def _read(self, manifests: Sequence[Manifest]) -> _Read:
+        """The objects of a kind. Secrets are read by name, because a list would read those of others, too."""
+        listed = self._listed(manifests) if _is_listed(manifests) else None
         found = {}
         for manifest in manifests:
-            live = self._one(manifest) if listed is None else listed.get(manifest["metadata"]["name"])
+            live = self._one(manifest) if listed is None else listed.pop(manifest["metadata"]["name"], None)
             found[key_of(manifest, self.desired.namespace)] = live
-        return found
+        return _Read(manifests, found, None if listed is None else tuple(listed.values()))
 
     def _listed(self, manifests: Sequence[Manifest]) -> dict[str, Live] | None:
-        """Name -> object; None where this user may read the objects by name only."""
+        """Name -> object, also of other members of the set; None where this user may read the objects by name only."""
         names = {manifest["metadata"]["name"] for manifest in manifests}
         try:
-            return self.client.listed_of(manifests[0], self.desired.namespace, names)
+            return self.client.listed_of(manifests[0], self.desired.namespace, names, self.desired.set_id)
         except RemoteError as error:
             if error.status in (403, 405):
                 return None
@@ -151,6 +175,19 @@ class Look:
         held = (secret.manifest.get("data") or {}) if secret else {}
         is_current = all(held.get(name) == self.mark(value) for name, value in wanted.items())
         return mark if is_current and mark else self.desired.secret_mark(wanted)
+
+
+class _Read(NamedTuple):
+    """The wanted objects of a kind and namespace by key. `others` are members of the set beside them; None where they were not listed."""
+
+    manifests: Sequence[Manifest]
+    objects: Mapping[str, Live | None]
+    others: tuple[Live, ...] | None
+
+
+def _is_listed(manifests: Sequence[Manifest]) -> bool:
+    """Whether the objects of a kind are read with one list."""
+    return len(manifests) >= _LISTED_FROM and not is_secret(manifests[0])
 
 
 def _side_by_side(calls: Mapping[Any, Callable[[], Any]], clock: Clock) -> dict[Any, Any]:

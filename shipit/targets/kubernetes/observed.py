@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from shipit.targets.kubernetes.applyset import ObservedSet
 from shipit.targets.kubernetes.live import Live, Meta, Pod
 
 
@@ -24,8 +25,8 @@ class KubernetesObserved:
     `secret` is the Secret of the env, and `secret_marks`: name -> keyed hash of each of its values. `secret_mark` is the
     annotation that it has, or gets when its values change. `wanted_marks`: key of a Secret among the manifests -> name
     -> keyed hash of each value there. `pull_secret_current` is None without `pull_secret`. `jobs` are the release Jobs
-    of the app. Both are None and empty where a release is verified. `serving`: name of a Service -> how it answers; empty
-    until it is probed.
+    of the app. `applied_set` is the ApplySet with the members that left deploy.yml. These three are None and empty where a
+    release is verified. `serving`: name of a Service -> how it answers; empty until it is probed.
     """
 
     objects: Mapping[str, Live | None]
@@ -38,6 +39,7 @@ class KubernetesObserved:
     secret: Live | None = field(default=None, repr=False)
     serving: Mapping[str, Serving] = field(default_factory=dict)
     wanted_marks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    applied_set: ObservedSet | None = None
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,12 @@ _ORDER = [
 
 def ordered(manifests: Sequence[Manifest]) -> list[Manifest]:
     """The manifests in the order they can be applied; equals stay as written."""
-    return sorted(manifests, key=lambda item: _ORDER.index(item["kind"]) if item["kind"] in _ORDER else len(_ORDER))
+    return sorted(manifests, key=lambda item: rank(item["kind"]))
+
+
+def rank(kind: str) -> int:
+    """The place of a kind in the order in which objects are applied."""
+    return _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
 
 
 def plan_objects(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shipit.release import Step
+from shipit.targets.kubernetes.applyset import PART_OF_LABEL
 from shipit.targets.kubernetes.details import detail_of, secret_line, secret_names
 from shipit.targets.kubernetes.drift import Difference, hashes, object_differences, stamp
 from shipit.targets.kubernetes.live import Live
@@ -37,7 +38,9 @@ def plan_env_secret(wanted: Manifest, observed: KubernetesObserved) -> Step | No
     """The step that writes the Secret of the env; `wanted` is sealed. None where the values are up to date."""
     live, stamped = observed.secret, stamp(wanted)
     found = object_differences(stamped, live) if live else []
-    if live is not None and all(change.is_own_mark for change in found):
+    label = wanted["metadata"]["labels"].get(PART_OF_LABEL)
+    is_member = live is not None and live.meta.labels.get(PART_OF_LABEL) == label
+    if live is not None and is_member and all(change.is_own_mark for change in found):
         return None
     return apply_secret(f"Secret/{wanted['metadata']['name']}", stamped, live, found, "")
 

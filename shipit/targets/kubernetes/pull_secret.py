@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shipit.errors import RemoteError
 from shipit.reference import parse_reference
+from shipit.targets.kubernetes.applyset import PART_OF_LABEL, labelled
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.render import Manifest
@@ -21,11 +22,12 @@ def render_pull_secret_of(desired: Desired, session: Session) -> Manifest:
         hint = f"shipit login {hosts[0]}, or remove pull_secret"
         what = "there are no registry credentials for the cluster"
         raise RemoteError(what, where=f"namespace {desired.namespace}", hint=hint)
-    return render_pull_secret(desired.setting(""), known)
+    return labelled(render_pull_secret(desired.setting(""), known), desired.set_id)
 
 
 def is_pull_secret_current(desired: Desired, client: KubernetesClient, session: Session) -> bool:
     """Whether the cluster has the credentials in use."""
     wanted = render_pull_secret_of(desired, session)
     live = client.read(wanted, desired.namespace)
-    return bool(live and (live.manifest.get("data") or {}) == wanted["data"])
+    is_member = live is not None and live.meta.labels.get(PART_OF_LABEL) == desired.set_id
+    return bool(live and is_member and (live.manifest.get("data") or {}) == wanted["data"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal, NamedTuple
 
 from shipit.printable import FreeJson, FreeText, Name
 from shipit.release import Step
@@ -121,3 +121,61 @@ class RestartObject(Step):
     manifest: Mapping[str, FreeJson]
     uid: str
     at: str
+
+
+class Doomed(NamedTuple):
+    """An object that was deleted, and may be there still. `manifest` has apiVersion, kind, name and namespace only."""
+
+    manifest: Mapping[str, FreeJson]
+    uid: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WidenApplySet(Step):
+    """Adds kinds (`Kind.group`) and namespaces to what the parent of the target's ApplySet says; creates the parent."""
+
+    type: ClassVar[str] = "kubernetes.widen_set"
+
+    name: Name
+    kinds: tuple[Name, ...] = ()
+    namespaces: tuple[Name, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveObject(Step):
+    """Deletes a member of the target's ApplySet, without waiting. It must have this uid, and the label of the set still.
+
+    `manifest` has apiVersion, kind, name and namespace only.
+    """
+
+    type: ClassVar[str] = "kubernetes.remove"
+    after_healthy: ClassVar[bool] = True
+
+    manifest: Mapping[str, FreeJson]
+    uid: str
+    propagation: Literal["Background", "Foreground"] = "Background"
+    # A StatefulSet may delete its volumes with itself: it is told to retain them first.
+    keep_data: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class NarrowApplySet(Step):
+    """Waits until objects are gone, then removes kinds and namespaces from the parent of the target's ApplySet."""
+
+    type: ClassVar[str] = "kubernetes.narrow_set"
+    after_healthy: ClassVar[bool] = True
+
+    name: Name
+    gone: tuple[Doomed, ...] = ()
+    kinds: tuple[Name, ...] = ()
+    namespaces: tuple[Name, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveApplySet(Step):
+    """Waits until objects are gone, then deletes the parent of the target's ApplySet."""
+
+    type: ClassVar[str] = "kubernetes.remove_set"
+
+    name: Name
+    gone: tuple[Doomed, ...] = ()

@@ -11,24 +11,40 @@ from shipit.config.project import Project
 from shipit.errors import ConfigErrors, DeployFailed, RemoteError, UsageError
 from shipit.events import Event
 from shipit.http.skew import judge_skew
-from shipit.release import Facts, Finding, ImageUse, Place, Release, Seen, State, Status, Step, Verdict
+from shipit.release import (
+    Destruction,
+    Facts,
+    Finding,
+    ImageUse,
+    Leftover,
+    Place,
+    Release,
+    Seen,
+    State,
+    Status,
+    Step,
+    Verdict,
+)
 from shipit.targets.kubernetes import KIND, verbs
 from shipit.targets.kubernetes.access import Access, judge_access, needed_access, not_covered
 from shipit.targets.kubernetes.applied import new_objects, plan_back, released_before
 from shipit.targets.kubernetes.apply import Changes, known_differences
 from shipit.targets.kubernetes.apply_verbs import restart_object, scale_object
+from shipit.targets.kubernetes.applyset import ObservedSet, labelled
 from shipit.targets.kubernetes.check_step import check_step
 from shipit.targets.kubernetes.client import ATTEMPTS, CONFLICT, KubernetesClient
 from shipit.targets.kubernetes.config import KubernetesConfig
 from shipit.targets.kubernetes.conflicts import find_conflicts, has_others
 from shipit.targets.kubernetes.describe import describe_objects
 from shipit.targets.kubernetes.desired import Desired
+from shipit.targets.kubernetes.destroy import leftovers, plan_destroy
 from shipit.targets.kubernetes.diagnose import with_last_words
 from shipit.targets.kubernetes.exec import execute
 from shipit.targets.kubernetes.job import ReleaseJob
 from shipit.targets.kubernetes.judge import judge_kubernetes
 from shipit.targets.kubernetes.look import Look
 from shipit.targets.kubernetes.manifests import read_written
+from shipit.targets.kubernetes.members import SetReader
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.place import find_context, read_place
 from shipit.targets.kubernetes.plan import plan_objects, plan_release_job
@@ -36,6 +52,7 @@ from shipit.targets.kubernetes.plan_secrets import plan_env_secret, plan_pull_se
 from shipit.targets.kubernetes.pods import Limits
 from shipit.targets.kubernetes.ports import PodPorts
 from shipit.targets.kubernetes.probe import ask_services
+from shipit.targets.kubernetes.prune import find_other_sets, plan_removal, plan_widening, set_notes
 from shipit.targets.kubernetes.render_secrets import render_secret
 from shipit.targets.kubernetes.rights import refused, rules
 from shipit.targets.kubernetes.run_job import OneOff
@@ -73,6 +90,7 @@ class KubernetesTarget:
         raw = [item.manifest for item in written]
         self._desired = Desired(name, config, project, self.namespace, raw, project.secrets_for(name), files)
         self._desired.check_unique()
+        self._desired.check_labels()
         self._guard(project)
 
     def images(self) -> Sequence[ImageUse]:
@@ -88,15 +106,27 @@ class KubernetesTarget:
         objects = plan_objects(tuple(desired.manifests(release, observed)), observed, self.namespace, desired.files)
         marks = {name: release.marks.get(name, "") for name in desired.secret_names}
         secrets = (
-            plan_env_secret(render_secret(setting, marks), observed) if marks else None,
+            plan_env_secret(labelled(render_secret(setting, marks), desired.set_id), observed) if marks else None,
             plan_pull_secret(setting.pull_secret, observed),
         )
         job = desired.release_job(release, setting)
         run = plan_release_job(job, observed, objects) if job else None
-        return tuple(step for step in (*secrets, run, *objects) if step)
+        found = observed.applied_set or ObservedSet()
+        widen, removal = plan_widening(desired, found), plan_removal(desired, found)
+        return tuple(step for step in (widen, *secrets, run, *objects, *removal) if step)
+
+    def notes(self, release: Release, observed: KubernetesObserved) -> Sequence[str]:
+        kubectl = f"kubectl --context {self.context}"
+        return tuple(set_notes(self._desired, observed.applied_set or ObservedSet(), kubectl))
 
     def _check_conflicts(self, release: Release, observed: KubernetesObserved) -> None:
-        """Raises: RemoteError when another tool applies a field with another value."""
+        """Raises: RemoteError when an object is that of another set, or another tool applies a field with another value."""
+        if not self.config.take_over and (
+            lines := list(find_other_sets(self._desired, [*observed.objects.values(), observed.secret]))
+        ):
+            more = f", and {len(lines) - 1} more" if len(lines) > 1 else ""
+            hint = "let one of the two have it, or set take_over: true on this target"
+            raise RemoteError(f"{lines[0]}{more}", where=self.name, hint=hint, detail=tuple(lines[1:]), status=CONFLICT)
         if self.config.take_over or not any(live and has_others(live) for live in observed.objects.values()):
             return
         wanted = self._desired.released(release, observed, {}).objects
@@ -135,6 +165,17 @@ class KubernetesTarget:
         released = released_before(before, observed, known_differences(seen.applied))
         return judge_kubernetes(released, observed, seen, self._limits)
 
+    def inventory(self, session: Session) -> ObservedSet:
+        desired = self._desired
+        reader = SetReader(self._client(session), desired.set_name, desired.namespace, session.clock)
+        return reader.read(desired.members())
+
+    def plan_destroy(self, inventory: ObservedSet, wanted: Destruction) -> tuple[Step, ...]:
+        return plan_destroy(self._desired, inventory, wanted)
+
+    def leftovers(self, inventory: ObservedSet, wanted: Destruction) -> Sequence[Leftover]:
+        return tuple(leftovers(self._desired, inventory, wanted))
+
     def guard(self, place: Place, session: Session) -> None:
         """That the kubeconfig still leads to the place of the plan."""
         name, server, namespace = read_place(self.config, session.environment)
@@ -148,6 +189,7 @@ class KubernetesTarget:
         client = self._client(session)
         kinds = sorted({client.resource(manifest, self.namespace) for manifest in self._desired.identities()})
         wanted = [Access(*kind, ("patch",)) for kind in kinds if kind[2] == self.namespace]
+        wanted.append(Access("", "configmaps", self.namespace, ("patch",)))
         if self.project.release is not None:
             wanted.append(Access("batch", "jobs", self.namespace, ("create",)))
         if self._desired.secret_names or self.config.pull_secret:
@@ -167,6 +209,7 @@ class KubernetesTarget:
             has_secret=bool(self._desired.secret_names) or self.config.pull_secret,
             has_job=self.project.release is not None,
             replaces_pods=any(manifest["kind"] == "Pod" for manifest in self._desired.identities()),
+            prunes=self.config.prune,
         )
         found = {access: refused(client, *access) for access in wanted}
         skew = judge_skew(f"the cluster of {self.context}", client.date(), time.time())

@@ -7,7 +7,7 @@ KIND = Kind(
     config="shipit.targets.registry.config:RegistryConfig",
     target="shipit.targets.registry.target:create",
     steps=("shipit.targets.registry.steps",),
-    capabilities=frozenset(["serves"]),
+    capabilities=frozenset(["destroys", "serves"]),
     draft="shipit.targets.registry.draft:DRAFT",
     guide="docker-hub",
 )

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
-from shipit.digest import Digest
 from shipit.errors import ConfigErrors, DeployFailed
 from shipit.events import Event
 from shipit.reference import DOCKER_HUB, is_tag, parse_reference
 from shipit.registry.registries import Registries
 from shipit.release import (
     CACHE_TAG,
+    Destruction,
     ImageUse,
+    Leftover,
     Place,
     Release,
     Seen,
@@ -25,6 +26,7 @@ from shipit.release import (
     Step,
     Unit,
     Verdict,
+    short,
 )
 from shipit.targets.registry import KIND
 from shipit.targets.registry.config import RegistryConfig
@@ -68,7 +70,7 @@ class RegistryTarget:
             {name: hub.tags(_path(name)) for name, hub in hubs.items() if self.config.keep_tags},
         )
 
-    def _manifests(self, use: ImageUse, session: Session) -> Iterator[tuple[str, Digest | None]]:
+    def _manifests(self, use: ImageUse, session: Session) -> Iterator[tuple[str, str | None]]:
         """`REPOSITORY REFERENCE` -> digest: of its tags, and of the manifest that the run publishes, once that is known."""
         ref = parse_reference(use.repository)
         if session.release is None and session.inventory is not None:
@@ -121,6 +123,16 @@ class RegistryTarget:
         """The tags of this deploy, and the one that keeps a build's cache."""
         return frozenset(tag for use in self._uses if use.repository == repository for tag in (*use.tags, CACHE_TAG))
 
+    def inventory(self, session: Session) -> None:
+        """Nothing: an image may be pulled by other places, and no registry says who pushed it."""
+
+    def plan_destroy(self, inventory: None, wanted: Destruction) -> tuple[Step, ...]:
+        return ()
+
+    def leftovers(self, inventory: None, wanted: Destruction) -> Sequence[Leftover]:
+        repositories = ", ".join(dict.fromkeys(use.repository for use in self._uses))
+        return (Leftover(f"the images in {repositories} stay: delete them on the pages of the registry"),)
+
     def judge(self, release: Release, observed: RegistryObserved, seen: Seen) -> Verdict:
         lines = []
         for use in self._uses:
@@ -136,7 +148,7 @@ class RegistryTarget:
                 )
             if verdict := judge_tags(use.repository, use.tags, image.manifest_digest, observed, seen.before):
                 return verdict
-            lines.append(f"{use.repository}@{image.manifest_digest.short}")
+            lines.append(f"{use.repository}@{short(image.manifest_digest)}")
         return Verdict(State.HEALTHY, ", ".join(lines))
 
     def urls(self, observed: RegistryObserved) -> Sequence[str]:

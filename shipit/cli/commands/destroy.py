@@ -1,0 +1,70 @@
+"""`shipit destroy`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shipit.cli.exits import can_ask, exit_on_error, prompt
+from shipit.cli.options import ChangeOptions
+from shipit.cli.runs import targets_run
+from shipit.errors import UsageError
+
+if TYPE_CHECKING:
+    from shipit.pipeline.run import Run
+    from shipit.release import Plan
+
+HELP = """Lists what shipit made in each target, by what the place says of its owner and not by deploy.yml, removes it, and looks
+again. At a terminal the name of the environment has to be typed; elsewhere it needs -e ENVIRONMENT and --yes. Volumes, namespaces and
+apps stay unless --include names them."""
+EXAMPLES = (
+    "shipit destroy -e staging",
+    "shipit destroy k8s -e staging --yes --keep-data",
+    "shipit destroy k8s --include PersistentVolumeClaim/data",
+    "shipit destroy heroku --include app/shop-staging",
+)
+
+Include = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--include",
+        metavar="NAME",
+        help="Also remove this one, which stays otherwise: as the list names it; can be repeated.",
+    ),
+]
+KeepData = Annotated[
+    bool,
+    typer.Option("--keep-data", help="Remove no volume, not even one that its StatefulSet would delete with itself."),
+]
+
+
+def run(options: ChangeOptions, include: Include = None, keep_data: KeepData = False) -> None:
+    with exit_on_error(options.verbose, options.output):
+        from shipit.pipeline.destroy import destroy
+        from shipit.release import Destruction
+
+        wanted = Destruction(tuple(include or ()), keep_data)
+        if options.yes and options.environment is None:
+            hint = "name it: shipit destroy -e production --yes"
+            raise UsageError("--yes needs the environment that is to be destroyed", hint=hint)
+        with targets_run(options, timeout=options.timeout) as run:
+            run.confirm = _typed(run, is_sure=options.yes)
+            code = destroy(run, wanted, is_selected=bool(options.selected))
+        raise typer.Exit(code)
+
+
+def _typed(run: Run, *, is_sure: bool) -> Callable[[Plan, Sequence[str]], bool]:
+    """Asks for the name of the environment. Nobody is asked with `is_sure`, and nothing is done where nobody can be asked."""
+
+    def ask(plan: Plan, reasons: Sequence[str]) -> bool:
+        if is_sure or not can_ask():
+            return is_sure
+        environment = run.project.environment
+        question = f"{'; '.join(reasons)}. This can't be undone. Type the name of the environment, {environment}"
+        with getattr(run.tell, "paused", nullcontext)():
+            return prompt(run.redactor.text(question)) == environment
+
+    return ask

@@ -1,0 +1,115 @@
+"""The command destroy: what shipit made at the chosen targets is listed, removed after a confirmation, and looked for again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from shipit.errors import DeployFailed, Interrupted, ShipitError, UsageError
+from shipit.events import PlanMade, RunFinished, RunStarted, TargetFinished, Warned
+from shipit.parallel import together
+from shipit.pipeline.graph import run_order
+from shipit.pipeline.run import Run
+from shipit.pipeline.steps import apply_step
+from shipit.pipeline.verdict import verdict_of
+from shipit.release import Destruction, Plan, State, TargetPlan, Verdict
+from shipit.targets.base import Destroys, destroys
+
+
+def destroy(run: Run, wanted: Destruction, *, is_selected: bool) -> int:
+    """Remove what shipit made at the targets of a run, and verify that it is gone; the exit code.
+
+    `is_selected` is whether the user named the targets: one that can't be destroyed is an error then, and is left out else.
+    Raises: UsageError when it is not confirmed.
+    """
+    names = tuple(target.name for target in run.targets)
+    run.emit(RunStarted("destroy", run.project.app, run.project.environment, names))
+    targets = _targets(run, is_selected=is_selected)
+    found = together(
+        {name: partial(target.inventory, run.session(target)) for name, target in targets.items()}, run.clock
+    )
+    _check_named(targets, found, wanted)
+    plan = _plan(run, targets, found, wanted)
+    run.emit(PlanMade(plan, plan.changes))
+    if not plan.changes:
+        return _end(run, 0, "nothing to remove")
+    places = [f"{own.target} ({own.place.identity})" for own in plan.targets if own.steps]
+    if not run.confirm(plan, [f"remove from {', '.join(places)}"]):
+        raise UsageError(
+            "not confirmed: nothing was removed",
+            hint=f"pass -e {run.project.environment} --yes where nobody can be asked",
+        )
+    failed = sum(not _remove(run, targets[own.target], own, wanted) for own in plan.targets if own.steps)
+    total = sum(bool(own.steps) for own in plan.targets)
+    if failed:
+        return _end(run, 1, f"{failed} of {total} targets failed")
+    return _end(run, 0, f"{total} of {total} targets removed")
+
+
+def _targets(run: Run, *, is_selected: bool) -> dict[str, Destroys]:
+    """The targets by name, in the order in which they are removed: what needs others first."""
+    found: dict[str, Destroys] = {}
+    by_name = {target.name: target for target in run.targets}
+    order = [
+        name for name in run_order({name: target.config.needs for name, target in by_name.items()}) if name in by_name
+    ]
+    for name in reversed(order):
+        target = by_name[name]
+        if destroys(target):
+            found[name] = target
+        elif is_selected:
+            hint = "remove it with the tools of that place"
+            raise UsageError(f"{name} is a {target.kind.name}, which shipit can't destroy", hint=hint)
+        else:
+            run.emit(Warned(name, f"shipit can't destroy a {target.kind.name}: what is there stays"))
+    return found
+
+
+def _check_named(targets: Mapping[str, Destroys], found: Mapping[str, Any], wanted: Destruction) -> None:
+    """That everything that the user names is there. Raises: UsageError."""
+    known = [
+        left.name
+        for name, target in targets.items()
+        for left in target.leftovers(found[name], Destruction())
+        if left.name
+    ]
+    if unknown := [name for name in wanted.named if name not in known]:
+        hint = f"what can be included: {', '.join(known)}" if known else "nothing has to be included"
+        raise UsageError(f"there is no {unknown[0]} to include", hint=hint)
+
+
+def _plan(run: Run, targets: Mapping[str, Destroys], found: Mapping[str, Any], wanted: Destruction) -> Plan:
+    plans = []
+    for name, target in targets.items():
+        notes = tuple(left.what for left in target.leftovers(found[name], wanted))
+        plans.append(TargetPlan(name, target.place, (), target.plan_destroy(found[name], wanted), notes))
+    return Plan(run.project.app, run.project.environment, (), tuple(plans))
+
+
+def _remove(run: Run, target: Destroys, plan: TargetPlan, wanted: Destruction) -> bool:
+    """Apply the steps of one target and look again; whether all of it is gone."""
+    started, session = run.clock.now(), run.session(target)
+    try:
+        for step in plan.steps:
+            apply_step(target, step, plan.place, session)
+        if left := target.plan_destroy(target.inventory(session), wanted):
+            reason = f"{len(left)} steps are left, the first: {left[0].summary}"
+            raise DeployFailed(reason, where=target.name, hint="run it again")
+    except Interrupted:
+        raise
+    except ShipitError as error:
+        run.emit(TargetFinished(target.name, "failed", run.clock.now() - started, verdict_of(error, target)))
+        return False
+    verdict = Verdict(State.HEALTHY, _said(plan.notes))
+    run.emit(TargetFinished(target.name, "removed", run.clock.now() - started, verdict))
+    return True
+
+
+def _said(notes: Sequence[str]) -> str:
+    return f"what shipit made is gone; {'; '.join(notes)}" if notes else "what shipit made is gone"
+
+
+def _end(run: Run, code: int, summary: str) -> int:
+    run.emit(RunFinished(code, summary, run.clock.now() - run.started_s))
+    return code

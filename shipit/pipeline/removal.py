@@ -1,0 +1,45 @@
+"""The last steps of a deploy: they remove what left deploy.yml, once the target is verified healthy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shipit.config.project import Project
+from shipit.errors import Interrupted, ShipitError
+from shipit.pipeline.steps import apply_step
+from shipit.pipeline.verdict import Judge, Standing, TargetFailed, await_verdict, verdict_of
+from shipit.release import Facts, Place, Step
+from shipit.targets.base import Target
+from shipit.targets.session import Session
+
+
+class RemovalFailed(TargetFailed):
+    """The target was healthy before something was removed: it is not rolled back."""
+
+
+def parted(steps: Sequence[Step]) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+    """The steps that are applied first, and those that are applied when the target is healthy."""
+    return tuple(step for step in steps if not step.after_healthy), tuple(step for step in steps if step.after_healthy)
+
+
+def remove(
+    target: Target,
+    steps: Sequence[Step],
+    place: Place,
+    session: Session,
+    project: Project,
+    judge: Judge,
+    before: Any,
+    facts: Mapping[str, Facts],
+) -> Standing:
+    """Apply the last steps, and verify the target again. Raises: RemovalFailed, Interrupted."""
+    try:
+        removed = {step.id: apply_step(target, step, place, session, project) for step in steps}
+        return await_verdict(target, judge, session, before, before, applied={**facts, **removed})
+    except Interrupted:
+        raise
+    except ShipitError as error:
+        verdict = verdict_of(error, target)
+        reason = f"it was healthy, then removing what left deploy.yml failed: {verdict.reason}"
+        raise RemovalFailed(verdict._replace(reason=reason), target.name) from None

@@ -1,0 +1,132 @@
+"""The steps that record and remove the objects of an ApplySet. Pure.
+
+Source: KEP-3659: the parent is widened before the first object is applied, and narrowed when the last one is pruned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from shipit.release import Effect, Step
+from shipit.targets.kubernetes.applyset import PART_OF_LABEL, Member, ObservedSet, Scope, scope_of
+from shipit.targets.kubernetes.desired import Desired
+from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.observed import key_of
+from shipit.targets.kubernetes.plan import rank
+from shipit.targets.kubernetes.steps import Doomed, NarrowApplySet, RemoveObject, WidenApplySet
+
+# Removed only where a user names them: with them goes what no deploy brings back.
+KEPT_KINDS = frozenset(
+    {"PersistentVolumeClaim", "PersistentVolume", "Namespace", "CustomResourceDefinition.apiextensions.k8s.io"}
+)
+KEEP_ANNOTATION = "shipit.dev/keep"
+_HELM_KEEP = "helm.sh/resource-policy"
+
+
+def is_kept(member: Member) -> bool:
+    """Whether a member stays unless it is named."""
+    annotations = member.meta.annotations
+    says = annotations.get(KEEP_ANNOTATION, "").lower() == "true" or annotations.get(_HELM_KEEP) == "keep"
+    return says or member.group_kind in KEPT_KINDS
+
+
+def plan_widening(desired: Desired, observed: ObservedSet) -> Step | None:
+    """The step that records the kinds and namespaces of what is wanted; None where they are recorded."""
+    missing = wanted_scope(desired).without(observed.scope)
+    if not (missing.kinds or missing.namespaces):
+        return None
+    name = desired.set_name
+    what = f"ConfigMap/{name}, which records the kinds of the app's objects"
+    detail = tuple(sorted(missing.kinds)) + tuple(f"namespace {name}" for name in sorted(missing.namespaces))
+    effect: Effect = "change" if observed.exists else "create"
+    verb = "extend" if observed.exists else "create"
+    return WidenApplySet(
+        f"widen {name}", f"{verb} {what}", (", ".join(detail),), effect, undo="the next deploy corrects it",
+        name=name, kinds=tuple(sorted(missing.kinds)), namespaces=tuple(sorted(missing.namespaces)),
+    )  # fmt: skip
+
+
+def plan_removal(desired: Desired, observed: ObservedSet) -> tuple[Step, ...]:
+    """The steps that remove the members which left deploy.yml, and that record what is left."""
+    going = removable(observed.members) if desired.config.prune else []
+    return removal_steps(desired, observed, going, wanted_scope(desired))
+
+
+def removal_steps(
+    desired: Desired,
+    observed: ObservedSet,
+    going: Sequence[Member],
+    wanted: Scope,
+    why: str = ", which left deploy.yml",
+) -> tuple[Step, ...]:
+    """The steps that remove members, then narrow the parent to what is wanted and to the members that stay."""
+    namespace, name = desired.namespace, desired.set_name
+    steps: list[Step] = [_removal(member, namespace, why) for member in going]
+    staying = [member.manifest for member in observed.members if member not in going and not member.meta.is_deleting]
+    extra = observed.scope.without(wanted.with_(scope_of(staying, namespace)))
+    if observed.unlisted:
+        # There may be members that nobody could see.
+        extra = Scope()
+    if steps or extra.kinds or extra.namespaces:
+        steps.append(
+            NarrowApplySet(
+                f"narrow {name}", _narrowing(name, extra, going), effect="change", undo="the next deploy corrects it", name=name,
+                gone=tuple(Doomed(member.manifest, member.meta.uid) for member in going),
+                kinds=tuple(sorted(extra.kinds)), namespaces=tuple(sorted(extra.namespaces)),
+            )
+        )  # fmt: skip
+    return tuple(steps)
+
+
+def removable(members: Iterable[Member]) -> list[Member]:
+    """The members that shipit may remove, in the order in which it does."""
+    return in_order(item for item in members if item.is_ours and not is_kept(item) and not item.meta.is_deleting)
+
+
+def in_order(members: Iterable[Member]) -> list[Member]:
+    """What uses others first."""
+    return sorted(members, key=lambda member: -rank(member.kind))
+
+
+def set_notes(desired: Desired, observed: ObservedSet, kubectl: str) -> Iterator[str]:
+    """What left deploy.yml and stays, for the reader of the plan."""
+    for member in observed.members:
+        key = key_of(member.manifest, desired.namespace)
+        if member.meta.is_deleting:
+            waits = f", and waits for {', '.join(member.meta.finalizers)}" if member.meta.finalizers else ""
+            yield f"{key} left deploy.yml and is being deleted{waits}"
+        elif not member.is_ours:
+            yield f"{key} has the label {PART_OF_LABEL}, which shipit did not set: it stays"
+        elif is_kept(member) or not desired.config.prune:
+            yield f"{key} left deploy.yml and stays; delete it with {kubectl}{_delete_command(member)}"
+    for resource in observed.unlisted:
+        yield f"you may not list {resource}: those that left deploy.yml are not found"
+
+
+def find_other_sets(desired: Desired, objects: Iterable[Live | None]) -> Iterator[str]:
+    """A line for each wanted object that is a member of another set: of another target, environment, app or tool."""
+    for live in objects:
+        if live is not None and live.meta.labels.get(PART_OF_LABEL, desired.set_id) != desired.set_id:
+            yield f"{key_of(live.manifest, desired.namespace)} belongs to another app, environment or target"
+
+
+def wanted_scope(desired: Desired) -> Scope:
+    return scope_of(desired.members(), desired.namespace)
+
+
+def _removal(member: Member, namespace: str, why: str) -> Step:
+    key = key_of(member.manifest, namespace)
+    return RemoveObject(
+        f"remove {member.group_kind}/{member.meta.namespace}/{member.meta.name}", f"remove {key}{why}", (), "delete",
+        undo="add it to deploy.yml again, and deploy", manifest=member.manifest, uid=member.meta.uid,
+    )  # fmt: skip
+
+
+def _narrowing(name: str, extra: Scope, going: Sequence[Member]) -> str:
+    record = f"record in ConfigMap/{name} what is left" if extra.kinds or extra.namespaces else ""
+    return " and ".join(filter(None, ["wait until it is gone" if going else "", record]))
+
+
+def _delete_command(member: Member) -> str:
+    place = f" -n {member.meta.namespace}" if member.meta.namespace else ""
+    return f"{place} delete {member.group_kind.lower()} {member.meta.name}"

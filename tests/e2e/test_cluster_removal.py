@@ -1,0 +1,331 @@
+"""What leaves deploy.yml leaves the real cluster, and nothing else does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shipit.clock import Clock
+from shipit.config.load import load_project
+from shipit.events import Event, TargetFinished
+from shipit.pipeline.flow import deploy
+from shipit.pipeline.prepare import prepare
+from shipit.pipeline.run import Run
+from shipit.rehearsal.server import Request, Response
+from shipit.targets.kinds import KindModels
+from shipit.targets.kubernetes.applyset import PART_OF_LABEL, set_id
+from tests import runs
+from tests.e2e.test_cluster_changes import Object, Shop, config_map, deployment, shop
+from tests.e2e.test_cluster_faults import Between
+from tests.shipit import ROOT
+
+__all__ = ["shop"]
+pytestmark = pytest.mark.cluster
+
+PARENT = "shipit.shop.production.k8s"
+CLAIM: Object = {
+    "apiVersion": "v1",
+    "kind": "PersistentVolumeClaim",
+    "metadata": {"name": "data"},
+    "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}},
+}
+ROLE: Object = {
+    "apiVersion": "rbac.authorization.k8s.io/v1",
+    "kind": "Role",
+    "metadata": {"name": "reader"},
+    "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}],
+}
+
+
+def names(shop: Shop, kinds: str, id_: str) -> set[str]:
+    return set(shop.kubectl("get", kinds, "-l", f"{PART_OF_LABEL}={id_}", "-o", "name").split())
+
+
+def plan_of(run: Run) -> tuple[list[str], tuple[str, ...]]:
+    [target] = prepare(run).plan.targets
+    return [step.summary for step in target.steps], target.notes
+
+
+def test_what_left_is_gone_and_volumes_stay(shop: Shop) -> None:
+    assert shop.deploy(config_map("1"), config_map("1", "other"), deployment("one"), CLAIM, ROLE)[0] == 0
+    id_ = set_id(PARENT, shop.namespace)
+    every = "configmaps,deployments,persistentvolumeclaims,roles"
+    assert names(shop, every, id_) == {
+        "configmap/settings", "configmap/other", "deployment.apps/web", "persistentvolumeclaim/data",
+        "role.rbac.authorization.k8s.io/reader",
+    }  # fmt: skip
+    shop.kubectl("create", "configmap", "theirs")
+    steps, notes = plan_of(shop.run(config_map("1"))[0])
+    assert steps == [
+        "remove Deployment/web, which left deploy.yml",
+        "remove ConfigMap/other, which left deploy.yml",
+        "remove Role/reader, which left deploy.yml",
+        f"wait until it is gone and record in ConfigMap/{PARENT} what is left",
+    ]
+    assert notes == (
+        "PersistentVolumeClaim/data left deploy.yml and stays; "
+        f"delete it with kubectl --context test -n {shop.namespace} delete persistentvolumeclaim data",
+    )
+    code, finished = shop.deploy(config_map("1"))
+    assert (code, finished.state) == (0, "healthy"), finished.reason
+    assert names(shop, every, id_) == {"configmap/settings", "persistentvolumeclaim/data"}
+    assert "configmap/theirs" in shop.kubectl("get", "configmaps", "-o", "name")
+    kinds = shop.get(f"configmap/{PARENT}")["metadata"]["annotations"]["applyset.kubernetes.io/contains-group-kinds"]
+    assert kinds == "ConfigMap,PersistentVolumeClaim"
+    assert plan_of(shop.run(config_map("1"))[0])[0] == []
+    code, finished = shop.deploy(config_map("1"))
+    assert (code, finished.state) == (0, "unchanged")
+
+
+def test_the_label_restarts_no_pod(shop: Shop) -> None:
+    """As after an older shipit, which set no label."""
+    assert shop.deploy(deployment("one"))[0] == 0
+    pods = shop.kubectl("get", "pods", "-o", "name")
+    shop.kubectl("delete", "configmap", PARENT)
+    shop.kubectl("label", "deployment", "web", f"{PART_OF_LABEL}-")
+    before = shop.get("deployment/web")["metadata"]
+    assert shop.deploy(deployment("one"))[0] == 0
+    after = shop.get("deployment/web")["metadata"]
+    assert after["labels"][PART_OF_LABEL] == set_id(PARENT, shop.namespace)
+    assert (after["generation"], after["uid"]) == (before["generation"], before["uid"])
+    assert shop.kubectl("get", "pods", "-o", "name") == pods
+
+
+def test_kubectl_accepts_the_set(shop: Shop) -> None:
+    """It refuses the set of another tool, and with that annotation changed it prunes what shipit would."""
+    assert shop.deploy(config_map("1"), config_map("1", "other"), ROLE)[0] == 0
+
+    def prune() -> subprocess.CompletedProcess[str]:
+        given = json.dumps(config_map("1"))
+        command = [
+            "apply",
+            "--prune",
+            f"--applyset=configmaps/{PARENT}",
+            "--server-side",
+            "--force-conflicts",
+            "--dry-run=server",
+            "-f",
+            "-",
+        ]
+        return run_kubectl(shop, command, given)
+
+    refused = prune()
+    assert refused.returncode == 1
+    assert (
+        f'"configmaps./{PARENT}" already exists and is managed by tooling "shipit" instead of "kubectl"'
+        in refused.stderr
+    )
+    shop.kubectl("annotate", "--overwrite", "configmap", PARENT, "applyset.kubernetes.io/tooling=kubectl/v1.34.4")
+    done = prune()
+    assert done.returncode == 0, done.stderr
+    pruned = sorted(line for line in done.stdout.splitlines() if "pruned" in line)
+    assert pruned == [
+        "configmap/other pruned (server dry run)",
+        "role.rbac.authorization.k8s.io/reader pruned (server dry run)",
+    ]
+
+
+def run_kubectl(shop: Shop, arguments: list[str], given: str = "") -> subprocess.CompletedProcess[str]:
+    from tests.servers.install import find
+
+    command = [find("kubectl"), "--kubeconfig", str(shop.cluster.kubeconfig), "-n", shop.namespace, *arguments]
+    env = {"PATH": os.defpath, "KUBECTL_APPLYSET": "true", "HOME": str(shop.folder)}
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, input=given, env=env)
+
+
+ENVIRONMENTS = """\
+app: shop
+secrets: {TOKEN: {env: TOKEN}}
+targets:
+  k8s: {namespace: NAMESPACE, settle: 0s, timeout: 60s, manifests: [objects.json]}
+environments:
+  staging: {inherit: true}
+"""
+
+
+def run_in(shop: Shop, environment: str, *objects: Object, text: str = ENVIRONMENTS) -> Run:
+    """A run of one environment, with manifests of its own."""
+    place = shop.folder / environment
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "objects.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+    (place / "deploy.yml").write_text(text.replace("NAMESPACE", shop.namespace))
+    process_environment = runs.environment(place, TOKEN="canary-4711", **shop.variables())
+    selected = None if environment == "production" else environment
+    project = load_project(place / "deploy.yml", process_environment, KindModels(), selected=selected)
+    return runs.run(project, process_environment, [], clock=Clock())
+
+
+def test_an_environment_removes_nothing_of_another_one(shop: Shop) -> None:
+    text = ENVIRONMENTS.replace("secrets: {TOKEN: {env: TOKEN}}\n", "")
+    assert deploy(run_in(shop, "production", config_map("1", "a"), config_map("1", "b"), text=text)) == 0
+    assert deploy(run_in(shop, "staging", config_map("1", "c"), config_map("1", "d"), text=text)) == 0
+    assert deploy(run_in(shop, "production", config_map("1", "a"), text=text)) == 0
+    assert deploy(run_in(shop, "staging", config_map("1", "d"), text=text)) == 0
+    left = {name for name in shop.kubectl("get", "configmaps", "-o", "name").split() if len(name) == len("configmap/a")}
+    assert left == {"configmap/a", "configmap/d"}
+    with pytest.raises(Exception, match="ConfigMap/a belongs to another app, environment or target"):
+        prepare(run_in(shop, "staging", config_map("2", "a"), text=text))
+
+
+def test_a_secret_that_left_is_removed_with_the_copy_of_its_values(shop: Shop) -> None:
+    assert deploy(run_in(shop, "production", config_map("1"))) == 0
+    shop.kubectl("patch", "secret", "shop-env", "-p", json.dumps({"stringData": {"TOKEN": "drift"}}))
+    assert deploy(run_in(shop, "production", config_map("1"))) == 0
+    secrets = shop.kubectl("get", "secrets", "-o", "name").split()
+    assert secrets == ["secret/shop-env", "secret/shop-env-previous"]
+    assert plan_of(run_in(shop, "production", config_map("1")))[0] == []
+    text = ENVIRONMENTS.replace("secrets: {TOKEN: {env: TOKEN}}\n", "")
+    assert deploy(run_in(shop, "production", config_map("1"), text=text)) == 0
+    assert shop.kubectl("get", "secrets", "-o", "name") == ""
+
+
+class Killing(Between):
+    """Kills a process with SIGKILL when it has sent a number of writes; the last one has reached the API server."""
+
+    process: subprocess.Popen[bytes] | None = None
+    writes, last = 0, 10**6
+
+    def answer(self, request: Request) -> Response:
+        answer = super().answer(request)
+        if request.method not in ("GET", "HEAD"):
+            self.writes += 1
+            if self.writes == self.last and self.process is not None:
+                self.process.send_signal(signal.SIGKILL)
+        return answer
+
+
+def start(folder: Path, between: Between, shop: Shop, *objects: Object) -> subprocess.Popen[bytes]:
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {
+        "current-context": "between",
+        "clusters": [{"name": "between", "cluster": {"server": f"http://{between.host}"}}],
+        "users": [{"name": "nobody", "user": {}}],
+        "contexts": [{"name": "between", "context": {"cluster": "between", "user": "nobody"}}],
+    }
+    (folder / "kubeconfig").write_text(json.dumps(config))
+    (folder / "objects.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+    text = "app: shop\ntargets:\n  k8s: {namespace: NAMESPACE, settle: 0s, timeout: 60s, manifests: [objects.json]}\n"
+    (folder / "deploy.yml").write_text(text.replace("NAMESPACE", shop.namespace))
+    env = {
+        "PATH": os.defpath,
+        "HOME": str(folder),
+        "KUBECONFIG": str(folder / "kubeconfig"),
+        "PYTHONPATH": str(ROOT),
+        "SHIPIT_CACHE_DIR": str(folder / ".cache"),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "shipit", "deploy"],
+        cwd=folder,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def test_a_deploy_that_is_killed_between_any_two_writes_is_completed_by_the_next(shop: Shop) -> None:
+    first, second = [config_map("1"), ROLE, config_map("1", "other")], [config_map("2"), config_map("1", "new")]
+    killed, number = True, 0
+    while killed:
+        number += 1
+        assert shop.deploy(*first)[0] == 0
+        with Killing(shop.cluster) as between:
+            between.last = number
+            between.process = start(shop.folder / "killed", between, shop, *second)
+            said = between.process.communicate(timeout=60)[0].decode()
+            killed = between.process.returncode == -signal.SIGKILL
+            assert killed or between.process.returncode == 0, said
+        code, finished = shop.deploy(*second)
+        assert code == 0, finished.reason
+        left = names(shop, "configmaps,roles", set_id(PARENT, shop.namespace))
+        assert left == {"configmap/settings", "configmap/new"}, f"killed at write {number}"
+        kinds = shop.get(f"configmap/{PARENT}")["metadata"]["annotations"][
+            "applyset.kubernetes.io/contains-group-kinds"
+        ]
+        assert kinds == "ConfigMap"
+        assert plan_of(shop.run(*second)[0])[0] == []
+    assert number >= 6, "the applies, the deletions and the record are writes of their own"
+
+
+RULES: list[dict[str, Any]] = [
+    {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "create", "patch", "delete"]},
+    {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "create", "patch", "delete"]},
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
+    {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["list"]},
+]
+
+
+def as_robot(shop: Shop, rules: list[dict[str, Any]], *objects: Object) -> tuple[Run, list[Event]]:
+    """A run of a service account with these rules in the namespace."""
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "robot"}, "rules": rules}
+    shop.cluster.kubectl("-n", shop.namespace, "apply", "-f", "-", data=json.dumps(role))
+    space = {
+        "kind": "ClusterRole",
+        "apiVersion": role["apiVersion"],
+        "metadata": {"name": "see-namespaces"},
+        "rules": [{"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]}],
+    }
+    shop.cluster.kubectl("apply", "-f", "-", data=json.dumps(space))
+    for what in (
+        ["serviceaccount", "robot"],
+        ["rolebinding", "robot", "--role=robot", f"--serviceaccount={shop.namespace}:robot"],
+        [
+            "clusterrolebinding",
+            f"robot-{shop.namespace}",
+            "--clusterrole=see-namespaces",
+            f"--serviceaccount={shop.namespace}:robot",
+        ],
+    ):
+        shop.cluster.kubectl("-n", shop.namespace, "create", *what, check=False)
+    token = shop.kubectl("create", "token", "robot")
+    config = json.loads(shop.cluster.kubectl("config", "view", "--raw", "--minify", "-o", "json"))
+    config["users"] = [{"name": config["users"][0]["name"], "user": {"token": token}}]
+    place = shop.folder / "robot"
+    place.mkdir(exist_ok=True)
+    (place / "kubeconfig").write_text(json.dumps(config))
+    (place / "objects.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+    process_environment = runs.environment(place, KUBECONFIG=str(place / "kubeconfig"))
+    text = "app: shop\ntargets:\n  k8s: {namespace: NAMESPACE, settle: 0s, timeout: 60s, manifests: [objects.json]}\n"
+    events: list[Event] = []
+    project = runs.project(place, text.replace("NAMESPACE", shop.namespace), process_environment)
+    return runs.run(project, process_environment, events, clock=Clock()), events
+
+
+def test_the_least_rights_of_the_guide_are_enough(shop: Shop) -> None:
+    assert deploy(as_robot(shop, RULES, config_map("1"), deployment("one"))[0]) == 0
+    run, events = as_robot(shop, RULES, config_map("1"))
+    assert deploy(run) == 0, events
+    assert shop.kubectl("get", "deployments", "-o", "name") == ""
+
+
+def test_without_the_right_to_list_or_delete_it_says_so(shop: Shop) -> None:
+    both = config_map("1"), config_map("1", "other")
+    few = [{**rule, "verbs": [verb for verb in rule["verbs"] if verb != "delete"]} for rule in RULES]
+    assert deploy(as_robot(shop, few, *both)[0]) == 0
+    run, events = as_robot(shop, few, both[0])
+    assert deploy(run) == 1
+    [finished] = [event for event in events if isinstance(event, TargetFinished)]
+    assert "it was healthy, then removing what left deploy.yml failed" in finished.reason
+    assert 'cannot delete resource "configmaps"' in finished.reason
+    fewer = [
+        {
+            **rule,
+            "verbs": [
+                verb
+                for verb in rule["verbs"]
+                if verb != "list" or "pods" in rule["resources"] or "replicasets" in rule["resources"]
+            ],
+        }
+        for rule in RULES
+    ]
+    steps, notes = plan_of(as_robot(shop, fewer, both[0])[0])
+    assert steps == []
+    assert notes == (
+        f"you may not list configmaps in namespace {shop.namespace}: those that left deploy.yml are not found",
+    )
