@@ -31,7 +31,8 @@ class Case:
     `writes` gives a number that differs after each write to the place. `replace` is somebody else who brings back what the very first deploy
     released; `who` is how a verdict calls them. `reset` is somebody else who sets the variable MODE; None for a kind that
     does not verify variables. `latest` gives the digest that the tag `latest` names; None where no tag moves.
-    `has_steps` is False for a kind whose plan is uploads only.
+    `has_steps` is False for a kind whose plan is uploads only. `more` adds an object to the text of deploy.yml, which the
+    plan calls `left`; None for a kind that has no objects.
     A context manager: it ends the runs that were made.
     """
 
@@ -47,6 +48,8 @@ class Case:
     dockerfile: str = DOCKERFILE
     source: str = "app.txt"
     source_text: str = ""
+    more: Callable[[str], str] | None = None
+    left: str = ""
     runs: list[Run] = field(default_factory=list)
 
     def __enter__(self) -> Self:

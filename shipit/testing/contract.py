@@ -9,11 +9,12 @@ from functools import partial
 from shipit.delivery.publish_stage import publish_all
 from shipit.events import Event, LogLine, StepDone, TargetFinished
 from shipit.pipeline.change import Change, change
+from shipit.pipeline.destroy import destroy
 from shipit.pipeline.flow import deploy
 from shipit.pipeline.prepare import prepare
 from shipit.record import from_json, to_json
-from shipit.release import Plan, Release, Seen, State, Status, Step, Verdict
-from shipit.targets.base import LogQuery, Target, has_logs, restarts, reverts, scales
+from shipit.release import Destruction, Plan, Release, Seen, State, Status, Step, Verdict
+from shipit.targets.base import LogQuery, Target, destroys, has_logs, restarts, reverts, scales
 from shipit.targets.kind import METHODS
 from shipit.targets.log_times import parse_log_time
 from shipit.targets.orders import RestartOrder, ScaleOrder
@@ -243,6 +244,38 @@ class TargetContract:
         assert deploy(case.make()) == 0
         assert prepare(case.make()).plan.changes == 0
         assert prepare(case.make(variable="EXTRA")).plan.changes > 0, "the place does not have it any more"
+
+    def test_what_was_deployed_can_be_destroyed_and_a_second_time_there_is_nothing(self, case: Case) -> None:
+        assert deploy(case.make()) == 0
+        run = case.make()
+        [target] = run.targets
+        if not destroys(target):
+            return
+        wanted = Destruction()
+        steps = target.plan_destroy(target.inventory(run.session(target)), wanted)
+        assert bool(steps) == case.has_steps
+        assert SECRET not in json.dumps(to_json(steps))
+        assert from_json(tuple[Step, ...], json.loads(json.dumps(to_json(steps)))) == steps
+        assert destroy(case.make(), wanted, is_selected=True) == 0
+        after = case.writes()
+        assert target.plan_destroy(target.inventory(run.session(target)), wanted) == ()
+        assert destroy(case.make(), wanted, is_selected=True) == 0
+        assert case.writes() == after, "there is nothing to remove"
+        assert deploy(case.make()) == 0, "it can be deployed again"
+
+    def test_an_object_that_left_deploy_yml_is_removed_and_the_plan_says_so(self, case: Case) -> None:
+        if case.more is None:
+            return
+        text = case.deploy_yml
+        case.deploy_yml = case.more(text)
+        assert deploy(case.make()) == 0
+        case.deploy_yml = text
+        own = prepare(case.make()).plan.targets[0]
+        assert case.left and any(case.left in line for line in (*(step.summary for step in own.steps), *own.notes))
+        assert deploy(case.make()) == 0
+        assert prepare(case.make()).plan.changes == 0
+        case.deploy_yml = case.more(text)
+        assert prepare(case.make()).plan.changes > 0, "the place does not have it any more"
 
 
 def _latest(case: Case) -> str:

@@ -126,8 +126,25 @@ def cluster_case(tmp_path: Path, cluster: Cluster, registry_server: RegistryServ
         cluster.kubectl("-n", name, "set", "env", "deployment/app", "MODE=rival")
 
     base = PYTHON_DOCKERFILE.replace("scratch", "python:3.12-alpine")
+
+    def more(text: str) -> str:
+        """A second workload, which has a Deployment."""
+        workloads = "workloads: {app: {port: 8000}, second: {command: [sleep, '9999']}}"
+        return text.replace("port: 8000", workloads)
+
     with Case(
-        tmp_path, text, writes, replace, variables, reset, tags.latest, "kubectl-set", **SERVING, dockerfile=base
+        tmp_path,
+        text,
+        writes,
+        replace,
+        variables,
+        reset,
+        tags.latest,
+        "kubectl-set",
+        **SERVING,
+        dockerfile=base,
+        more=more,
+        left="Deployment/second",
     ) as case:
         yield case
 

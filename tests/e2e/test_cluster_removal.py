@@ -14,11 +14,13 @@ import pytest
 
 from shipit.clock import Clock
 from shipit.config.load import load_project
-from shipit.events import Event, TargetFinished
+from shipit.events import Event, RunFinished, TargetFinished
+from shipit.pipeline.destroy import destroy
 from shipit.pipeline.flow import deploy
 from shipit.pipeline.prepare import prepare
 from shipit.pipeline.run import Run
 from shipit.rehearsal.server import Request, Response
+from shipit.release import Destruction
 from shipit.targets.kinds import KindModels
 from shipit.targets.kubernetes.applyset import PART_OF_LABEL, set_id
 from tests import runs
@@ -329,3 +331,59 @@ def test_without_the_right_to_list_or_delete_it_says_so(shop: Shop) -> None:
     assert notes == (
         f"you may not list configmaps in namespace {shop.namespace}: those that left deploy.yml are not found",
     )
+
+
+def stateful_set() -> Object:
+    """One that deletes its volumes with itself."""
+    template = deployment("one")["spec"]["template"]
+    claim = {"metadata": {"name": "disk"}, "spec": CLAIM["spec"]}
+    spec = {
+        "serviceName": "db",
+        "selector": {"matchLabels": {"app": "web"}},
+        "template": template,
+        "volumeClaimTemplates": [claim],
+        "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete", "whenScaled": "Retain"},
+    }
+    return {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db"}, "spec": spec}
+
+
+def test_destroy_removes_the_workloads_with_their_pods_and_a_volume_only_where_it_is_named(shop: Shop) -> None:
+    assert shop.deploy(config_map("1"), deployment("one"), CLAIM, ROLE)[0] == 0
+    shop.kubectl("create", "configmap", "theirs")
+    run, events = shop.run(config_map("1"))
+    assert destroy(run, Destruction(), is_selected=False) == 0, events
+    assert shop.kubectl("get", "deployments,pods,replicasets,roles", "-o", "name") == ""
+    left = set(shop.kubectl("get", "configmaps,persistentvolumeclaims", "-o", "name").split())
+    assert left == {
+        "configmap/theirs", f"configmap/{PARENT}", "configmap/kube-root-ca.crt", "persistentvolumeclaim/data",
+    }  # fmt: skip
+    run, _ = shop.run(config_map("1"))
+    assert destroy(run, Destruction(("PersistentVolumeClaim/data",)), is_selected=False) == 0
+    left = set(shop.kubectl("get", "configmaps,persistentvolumeclaims", "-o", "name").split())
+    assert left == {"configmap/theirs", "configmap/kube-root-ca.crt"}
+    run, events = shop.run(config_map("1"))
+    assert destroy(run, Destruction(), is_selected=False) == 0
+    assert isinstance(events[-1], RunFinished) and events[-1].summary == "nothing to remove"
+
+
+def test_destroy_with_keep_data_leaves_the_volumes_of_a_stateful_set(shop: Shop) -> None:
+    """Without it they are deleted, as the manifest says."""
+
+    def volumes() -> str:
+        return shop.kubectl("get", "persistentvolumeclaims", "-o", "name")
+
+    def deployed() -> None:
+        run, _ = shop.run(stateful_set())
+        run.timeout_s = 3
+        assert deploy(run) == 1, "no volume is provisioned here"
+        assert volumes() == "persistentvolumeclaim/disk-db-0\n"
+        owners = shop.get("persistentvolumeclaim/disk-db-0")["metadata"]["ownerReferences"]
+        assert [owner["kind"] for owner in owners] == ["StatefulSet"]
+
+    deployed()
+    assert destroy(shop.run(stateful_set())[0], Destruction(keep_data=True), is_selected=False) == 0
+    assert shop.kubectl("get", "statefulsets,pods", "-o", "name") == ""
+    assert volumes() == "persistentvolumeclaim/disk-db-0\n"
+    deployed()
+    assert destroy(shop.run(stateful_set())[0], Destruction(), is_selected=False) == 0
+    assert volumes() == ""
