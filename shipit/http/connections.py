@@ -67,7 +67,7 @@ class Connections:
         _, host, port = place
         connection = http.client.HTTPConnection(host, port, blocksize=_BLOCK)
         connection.response_class = Response
-        connection.sock = self._connected(place, pace, connect_s)
+        connection.sock = self.connect(place, pace, connect_s)
         return connection
 
     def give(self, place: Place, connection: http.client.HTTPConnection) -> None:
@@ -84,7 +84,8 @@ class Connections:
             idle = self._idle.get(place)
             return idle.pop() if idle else None
 
-    def _connected(self, place: Place, pace: Pace, connect_s: float) -> PacedSocket | PacedTlsSocket:
+    def connect(self, place: Place, pace: Pace, connect_s: float) -> PacedSocket | PacedTlsSocket:
+        """A new connection, which is not given back. Raises: OSError, and as `Pace.wait` does."""
         scheme, host, port = place
         context = None if scheme == "http" else self._trusted()
         plain = self._opened(host, port, pace, connect_s)

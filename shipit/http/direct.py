@@ -15,7 +15,7 @@ from shipit.http.pace import Pace
 from shipit.http.reach import reach_of
 from shipit.http.timeouts import CONNECT_S
 from shipit.http.tls import Tls
-from shipit.http.upgraded import Upgraded
+from shipit.http.upgraded import RawConnection, Upgraded
 from shipit.http.urls import check_authority
 
 # Reserved and unreserved characters of RFC 3986, and `%`: a URL that a server quoted is not quoted again.
@@ -31,6 +31,10 @@ class Direct:
 
     def close(self) -> None:
         self._connections.close()
+
+    def connect(self, place: Place, pace: Pace) -> RawConnection:
+        """A connection for another protocol than HTTP. Raises: OSError."""
+        return RawConnection(self._connections.connect(place, pace, CONNECT_S))
 
     def send(self, request: Request, pace: Pace) -> Answer:
         """Send once. Raises: OSError, http.client.HTTPException, ValueError."""

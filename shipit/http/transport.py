@@ -15,8 +15,9 @@ from shipit.http.failures import translate
 from shipit.http.messages import Answer, Pairs, Request, make_request
 from shipit.http.pace import Pace
 from shipit.http.proxy import proxy_for
-from shipit.http.timeouts import REQUEST_S, own_read_s
+from shipit.http.timeouts import READ_S, REQUEST_S, own_read_s
 from shipit.http.tls import Tls
+from shipit.http.upgraded import RawConnection
 
 if TYPE_CHECKING:
     from shipit.http.proxied import Proxied
@@ -85,14 +86,32 @@ class Transport:
             _ = answer.content
         return answer
 
+    def connect(self, host: str, port: int, deadline: Deadline, *, is_secure: bool = True) -> RawConnection:
+        """A connection for another protocol than HTTP, with TLS unless `is_secure` is False.
+
+        Raises: RemoteError, DeadlinePassed, Interrupted.
+        """
+        scheme = "https" if is_secure else "http"
+        url = f"{scheme}://{host}:{port}/"
+        pace = Pace(f"CONNECT {host}:{port}", deadline, self._own_read_s or READ_S)
+        proxy = self._proxy or proxy_for(url, self.environment)
+        try:
+            return (self._tunnel(proxy) if proxy else self._direct).connect((scheme, host, port), pace)
+        except (OSError, http.client.HTTPException) as error:
+            raise translate(error, "CONNECT", url) from error
+
+    def _tunnel(self, proxy: str) -> Direct:
+        with self._lock:
+            return self._tunnels.setdefault(proxy, Direct(self.environment.ca_bundle, self._tls, proxy))
+
     def _sender(self, request: Request) -> Direct | Proxied:
         parse_url(request.url)
         proxy = self._proxy or proxy_for(request.url, self.environment)
         if proxy is None:
             return self._direct
+        if request.upgrades:
+            return self._tunnel(proxy)
         with self._lock:
-            if request.upgrades:
-                return self._tunnels.setdefault(proxy, Direct(self.environment.ca_bundle, self._tls, proxy))
             if self._proxied is None:
                 from shipit.http.proxied import Proxied
 

@@ -22,8 +22,12 @@ from typing import Any, Protocol, cast
 from shipit.image.tar.read import clean_path
 from shipit.process import ProgramFailed, started_program
 from shipit.rehearsal.registry import EmbeddedRegistry
+from shipit.rehearsal.rendezvous import Started
 
 Line = Callable[[str], None]
+_WITH_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
 
 
 class Running(Protocol):
@@ -69,20 +73,51 @@ class ProcessRunner:
     def start(
         self, registry: EmbeddedRegistry, name: str, digest: str, env: Mapping[str, str], port: int, line: Line
     ) -> Running:
-        root = Path(tempfile.mkdtemp(prefix="shipit-dyno-"))
-        manifest = json.loads(registry.manifests[name, digest][1])
-        config = json.loads(registry.blobs[manifest["config"]["digest"]])["config"]
-        unpack([registry.blobs[row["digest"]] for row in manifest["layers"]], root)
+        root, folder, config, own = _unpacked(registry, name, digest)
         words = [*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])]
-        own = dict(item.partition("=")[::2] for item in config.get("Env") or [])
         variables = {**own, **env, "PORT": str(port), "PATH": os.environ.get("PATH", ""), "PYTHONUNBUFFERED": "1"}
-        folder = root / str(config.get("WorkingDir") or "/").lstrip("/")
         command = [_program(words[0], root), *(_inside(word, root) for word in words[1:])]
         try:
             return _Process(command, variables, folder, root, line)
         except ProgramFailed as error:
             line(f"bash: {words[0]}: {error.reason}")
             return _Ended(127, root)
+
+    def run_shell(
+        self,
+        registry: EmbeddedRegistry,
+        name: str,
+        digest: str,
+        env: Mapping[str, str],
+        command: str,
+        stdin: int,
+        output: int,
+    ) -> Started:
+        """A command in a shell, in a session of its own whose terminal is its stdin, if that is one."""
+        root, folder, _, own = _unpacked(registry, name, digest)
+        variables = {**own, **env, "PATH": os.environ.get("PATH", ""), "PYTHONUNBUFFERED": "1"}
+        # A new session gets its terminal only by asking for it.
+        session = [sys.executable, "-c", _WITH_TERMINAL] if os.isatty(stdin) else []
+        process = subprocess.Popen(
+            [*session, "/bin/sh", "-c", command],
+            cwd=folder,
+            env=variables,
+            stdin=stdin,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        return Started(process, root)
+
+
+def _unpacked(registry: EmbeddedRegistry, name: str, digest: str) -> tuple[Path, Path, dict[str, Any], dict[str, str]]:
+    """The files of an image in a temporary folder, its working folder there, its config, and the config's variables."""
+    root = Path(tempfile.mkdtemp(prefix="shipit-dyno-"))
+    manifest = json.loads(registry.manifests[name, digest][1])
+    config = json.loads(registry.blobs[manifest["config"]["digest"]])["config"]
+    unpack([registry.blobs[row["digest"]] for row in manifest["layers"]], root)
+    own = dict(item.partition("=")[::2] for item in config.get("Env") or [])
+    return root, root / str(config.get("WorkingDir") or "/").lstrip("/"), config, own
 
 
 def unpack(layers: list[bytes], root: Path) -> None:

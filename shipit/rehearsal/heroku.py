@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import threading
 from collections.abc import Callable
 from typing import Any, Self
@@ -17,6 +18,7 @@ from shipit.rehearsal.dyno import ProcessRunner, Runner
 from shipit.rehearsal.dynos import Dynos
 from shipit.rehearsal.formation import Formation
 from shipit.rehearsal.logs import log_events, open_session, output_stream
+from shipit.rehearsal.one_offs import OneOffs
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.rehearsal.releases import Releases
 from shipit.rehearsal.server import Handler, Request, Response, StrictServer
@@ -31,6 +33,9 @@ class HerokuStandIn(StrictServer):
 
     `formation` and `releases` have the options for behaviour that Heroku does not document.
     """
+
+    # TLS of the server that has the streams of one-off dynos; without it, it listens without TLS, as the API does.
+    rendezvous_tls: ssl.SSLContext | None = None
 
     def __init__(self, *, token: str, runner: Runner | None = None) -> None:
         super().__init__()
@@ -57,6 +62,12 @@ class HerokuStandIn(StrictServer):
             ("GET", rf"{_APP}/releases/(?P<release>[0-9a-f-]+)", self._of_app(self._get_release)),
             ("GET", rf"{_APP}/releases/(?P<release>[0-9a-f-]+)/config-vars", self._of_app(self._get_release_config)),
             ("GET", f"{_APP}/dynos", self._of_app(self._get_dynos)),
+            ("POST", f"{_APP}/dynos", self._of_app(lambda app, request: self.one_offs.create(app, request))),
+            (
+                "POST",
+                rf"{_APP}/dynos/(?P<dyno>[a-z0-9.]+)/actions/stop",
+                self._of_app(lambda app, request: self.one_offs.halt(app, request)),
+            ),
             ("POST", f"{_APP}/log-sessions", self._post_log_session),
             ("GET", "/account", self._get_account),
             ("GET", r"/logs/(?P<app>[a-z0-9-]+)(?:/(?P<dyno>[a-z0-9.]+))?", self._of_app(log_events)),
@@ -66,10 +77,12 @@ class HerokuStandIn(StrictServer):
 
     def start(self) -> Self:
         self.registry.start()
+        self.one_offs = OneOffs(self.dynos, self.rendezvous_tls)
         return super().start()
 
     def stop(self) -> None:
         self.releases.stop()
+        self.one_offs.stop()
         for app in self.apps.values():
             self.dynos.stop(app, [dyno.process for dyno in app.dynos])
         self.registry.stop()
@@ -176,7 +189,7 @@ class HerokuStandIn(StrictServer):
 
     def _get_dynos(self, app: App, request: Request) -> Response:
         self.dynos.refresh(app)
-        return json_response([dyno_row(app, dyno) for dyno in app.dynos])
+        return json_response([*(dyno_row(app, dyno) for dyno in app.dynos), *self.one_offs.listed(app)])
 
     def _post_log_session(self, request: Request) -> Response:
         return open_session(self.host, request)

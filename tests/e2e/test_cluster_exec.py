@@ -147,7 +147,6 @@ def test_ctrl_c_without_a_terminal_of_its_own_ends_shipit(app: Shipit) -> None:
         terminal.wait_for("begun")
         terminal.type("\x03")
         assert terminal.wait(10) == 130
-        assert b"interrupted" in terminal.shown
 
 
 def test_a_workload_is_named_where_there_are_two(app: Shipit) -> None:
@@ -313,7 +312,7 @@ def test_forwarded_ports_lead_to_a_pod_and_to_another_when_it_is_gone(app: Shipi
         assert forward.wait(10) == 130
         errors = forward.stderr.read() if forward.stderr else ""
         assert (":9: " in errors and "Connection refused" in errors) or "connection refused" in errors
-        assert errors.splitlines()[-1] == "interrupted"
+        assert len(errors.splitlines()) == 1
     finally:
         forward.kill()
         forward.communicate()

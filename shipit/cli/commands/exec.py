@@ -8,6 +8,7 @@ from shipit.cli.attached import attach, command_of, own_exit_code
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import CommandOptions
 from shipit.cli.runs import workload_run
+from shipit.errors import Interrupted
 
 HELP = """Runs a command in a container that runs already: of the pods of a workload, in one that is ready. The command
 gets this terminal when stdin and stdout are one, else the input and output of shipit, byte for byte. Its exit code is
@@ -36,5 +37,7 @@ def run(options: CommandOptions) -> None:
         try:
             emit = run.emit if options.output == "json" else None
             raise typer.Exit(attach(remote, command, emit, target.name, run.clock))
+        except Interrupted as end:
+            raise typer.Exit(end.exit_code) from None
         finally:
             remote.close()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+import typer
+
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import ForwardOptions
 from shipit.cli.printing import check_written, result
 from shipit.cli.runs import workload_run
-from shipit.errors import UsageError
+from shipit.errors import Interrupted, UsageError
 
 HELP = """Listens on ports of this machine's loopback address and connects each connection to a pod of the workload,
 through the API server. A port is that of a Service of the pod, or else the pod's own. LOCAL 0 takes a free port. When
@@ -46,4 +48,8 @@ def run(options: ForwardOptions) -> None:
             if options.output != "json":
                 result(f"{local} -> {WorkloadName(target.name, workload)}:{pair.remote}")
             check_written()
-        serve(listeners, ports, run.clock, lambda error: run.emit(Warned(target.name, str(error))))
+        try:
+            serve(listeners, ports, run.clock, lambda error: run.emit(Warned(target.name, str(error))))
+        except Interrupted as end:
+            # The only way to end it: nothing is said.
+            raise typer.Exit(end.exit_code) from None

@@ -9,7 +9,7 @@ from shipit.cli.exits import exit_on_error
 from shipit.cli.options import RunOptions
 from shipit.cli.printing import check_written, note, result
 from shipit.cli.runs import workload_run
-from shipit.errors import UsageError
+from shipit.errors import Interrupted, UsageError
 
 HELP = """Runs a command once, beside what runs: with the image, the variables, the secrets and the volumes that the
 workload has in the cluster or on Heroku now. On Kubernetes it is a Job, on Heroku a one-off dyno; both are removed when
@@ -51,5 +51,7 @@ def run(options: RunOptions) -> None:
         remote = target.run_once(find(), command, session, options.size)
         try:
             raise typer.Exit(attach(remote, command, run.emit if is_json else None, target.name, run.clock))
+        except Interrupted as end:
+            raise typer.Exit(end.exit_code) from None
         finally:
             remote.close()

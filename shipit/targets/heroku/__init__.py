@@ -21,6 +21,7 @@ KIND = Kind(
             "reissues",
             "restarts",
             "reverts",
+            "runs_once",
             "scales",
             "serves",
         ]

@@ -45,7 +45,7 @@ def is_trusted_url(url: str, base: str, *, schemes: tuple[str, ...] = ("https",)
     if parts is None or own is None or not parts.hostname or "@" in parts.netloc or not url.isprintable():
         return False
     if is_loopback(own.hostname or ""):
-        return parts.scheme in ("http", "https") and is_loopback(parts.hostname)
+        return parts.scheme in ("http", "https", *schemes) and is_loopback(parts.hostname)
     return parts.scheme in schemes and _is_public(parts.hostname)
 
 

@@ -5,6 +5,7 @@ Source: devcenter.heroku.com/articles/platform-api-reference; the docker-release
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ from shipit.targets.heroku.steps import DynoScale
 from shipit.targets.heroku.wire import JSON, HerokuWire, Reply
 
 DOCKER = f"{JSON}.docker-releases"
+_DYNO = re.compile(r"[a-zA-Z0-9_.-]{1,128}", re.ASCII)
 SDK = f"{JSON}.sdk"
 
 
@@ -102,6 +104,18 @@ class HerokuClient:
     def delete_app(self) -> Reply:
         """Source: Heroku Platform API, App Delete."""
         return self._send("DELETE", f"/apps/{self.app}", body=None)
+
+    def start_dyno(self, body: Mapping[str, Any]) -> tuple[str, str]:
+        """Start a one-off dyno; its name, and the URL of its streams when `attach` is set.
+
+        Source: Platform API reference, "Dyno: create"; the fields as the Heroku CLI sends them.
+        """
+        reply = self._send("POST", f"/apps/{self.app}/dynos", body=dict(body)).body
+        return reply["name"].matching(_DYNO, "the name of a dyno"), reply["attach_url"].text()
+
+    def stop_dyno(self, name: str) -> None:
+        """Source: Platform API reference, "Dyno: stop"."""
+        self._send("POST", f"/apps/{self.app}/dynos/{name}/actions/stop", body={})
 
     def set_config(self, values: Mapping[str, str | None]) -> Reply:
         """Set config vars in one request; None removes one."""

@@ -43,6 +43,7 @@ from shipit.targets.heroku.destroy import leftovers, plan_destroy
 from shipit.targets.heroku.diagnose import diagnose
 from shipit.targets.heroku.judge import judge_heroku
 from shipit.targets.heroku.observed import NO_IMAGE, OWNED, RELEASE, UP, HerokuObserved, parse_owned
+from shipit.targets.heroku.one_off import run_dyno, start_dyno
 from shipit.targets.heroku.plan import notes_on, plan_heroku
 from shipit.targets.heroku.plan_rollback import plan_rollback
 from shipit.targets.heroku.probe import probe_app
@@ -52,6 +53,7 @@ from shipit.targets.heroku.refusals import check_stack, no_app
 from shipit.targets.heroku.token import NO_TOKEN
 from shipit.targets.heroku.wanted import Wanted, wanted_as_before, wanted_of
 from shipit.targets.orders import RestartOrder, ScaleOrder
+from shipit.targets.remote import Command, Remote, Started
 from shipit.targets.session import Clients, Session
 
 # Without `release:` in deploy.yml, the app may have a release command all the same: Heroku ends it after an hour.
@@ -211,6 +213,12 @@ class HerokuTarget:
 
     def judge_restart(self, order: RestartOrder, observed: HerokuObserved, seen: Seen) -> Verdict:
         return verbs.judge_restart(order, observed, seen, pending_s=self.config.pending)
+
+    def run_once(self, workload: str, command: Command, session: Session, size: str) -> Remote:
+        return run_dyno(client_of(session, self.app), workload, command, size)
+
+    def start_once(self, workload: str, command: Command, session: Session, size: str) -> Started:
+        return start_dyno(client_of(session, self.app), workload, command, size)
 
     def urls(self, observed: HerokuObserved) -> Sequence[str]:
         web = observed.formation.get(WEB)
