@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.cluster import Cluster
+from tests.servers.cluster import PAUSE, Cluster
 from tests.servers.registry import RegistryServer
 from tests.shipit import Shipit
 
@@ -69,6 +69,23 @@ def test_an_image_that_cannot_be_pulled(shipit: Shipit, app: Start, cluster: Clu
     assert done.returncode == 1
     assert "Pod/gone: gone can't pull its image (ImagePullBackOff)" in done.stdout
     assert "hint: check that the cluster can reach the registry" in done.stdout
+
+
+def test_an_image_that_its_registry_does_not_have_is_told_at_once(
+    shipit: Shipit, app: Start, cluster: Cluster, namespace: str, registry_server: RegistryServer
+) -> None:
+    app("manifests: [pod.yml]")
+    image = f"{registry_server.host}/nobody/pushed-this@sha256:{'0' * 64}"
+    containers = [
+        {"name": "waits", "image": PAUSE, "imagePullPolicy": "Never"},
+        {"name": "gone", "image": image},
+    ]
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "gone"}, "spec": {"containers": containers}}
+    shipit.write(pod__yml=json.dumps(pod))
+    done = shipit.run("deploy")
+    assert done.returncode == 1
+    assert "Pod/gone: gone of gone can't pull its image: the registry does not have it (" in done.stdout, done.stdout
+    assert "hint: was it deleted from the registry" in done.stdout
 
 
 def test_a_namespace_that_is_missing(shipit: Shipit, app: Start, cluster: Cluster, namespace: str) -> None:

@@ -12,6 +12,7 @@ from shipit.digest import parse_digest
 from shipit.release import Seen, State, Verdict
 from shipit.targets.kubernetes.live import REVISION, Container, Ended, Live, Meta, Pod
 from shipit.targets.kubernetes.observed import KubernetesObserved
+from shipit.targets.kubernetes.pulls import pull_failure
 
 # Waiting reasons of containers that do not go away by themselves.
 _TERMINAL = {
@@ -118,13 +119,22 @@ def _failed_container(
     about = subject(pod, container.name)
     # Without a baseline this run changed nothing, and did not cause earlier restarts.
     if ended and ended.exit_code and too_many and (seen.baseline is not None or reason == "CrashLoopBackOff"):
-        what = f"{key}: {pod.meta.name} exited with {ended.exit_code} ({ended.reason})"
+        what = f"{key}: {_named(pod, container)} exited with {ended.exit_code} ({ended.reason})"
         return Verdict(State.FAILED, what, reason, hint=_exit_hint(ended), subject=about)
+    if pull := pull_failure(reason, message):
+        detail = tuple(message.splitlines()[:_DETAIL_LINES])
+        what = f"{key}: {_named(pod, container)} can't pull its image: {pull.cause} ({reason})"
+        return Verdict(State.FAILED, what, reason, detail, pull.hint, about)
     if reason in _TERMINAL and (reason != "CrashLoopBackOff" or too_many):
         detail = tuple(message.splitlines()[:_DETAIL_LINES])
-        what = f"{key}: {pod.meta.name} {_TERMINAL[reason]} ({reason})"
+        what = f"{key}: {_named(pod, container)} {_TERMINAL[reason]} ({reason})"
         return Verdict(State.FAILED, what, reason, detail, _HINTS.get(reason, ""), about)
     return None
+
+
+def _named(pod: Pod, container: Container) -> str:
+    """A pod, and which container of it where it has several."""
+    return pod.meta.name if len(pod.containers) == 1 else f"{container.name} of {pod.meta.name}"
 
 
 def _exit_hint(ended: Ended) -> str:
