@@ -13,14 +13,14 @@ from typing import Literal, NamedTuple
 from shipit.printable import FreeJson, FreeText, Name
 from shipit.release import Finding, Plan, PlannedImage, PublishedImage, Status, Verdict
 
-Action = Literal["build", "resolve", "push", "cache", "tag", "apply"]
+Action = Literal["build", "resolve", "push", "cache", "tag", "apply", "load", "save"]
 
 
 class StepId(NamedTuple):
     """Which unit of work an event is about; unique in a run.
 
-    `subject` is the name of an image (build, resolve, cache), `repository@digest` (push, tag), or the id of a step in the
-    plan of `target` (apply). `platform` is that of an image that is built, resolved or cached.
+    `subject` is the name of an image (build, resolve, cache, load), `repository@digest` (push, tag), a file (save), or the
+    id of a step in the plan of `target` (apply). `platform` is that of an image that is built, resolved or cached.
     """
 
     action: Action
@@ -236,9 +236,14 @@ class RunFinished(NamedTuple):
 
 
 class ImagesBuilt(NamedTuple):
-    """The result of `shipit build`."""
+    """The result of `shipit build`. `names` are the names, `repository:tag`, that --load and --save gave the images.
+
+    `file` is the one that --save wrote.
+    """
 
     images: tuple[PlannedImage, ...]
+    names: tuple[Name, ...] = ()
+    file: Name = ""
 
 
 class ImagesPushed(NamedTuple):

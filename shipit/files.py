@@ -7,8 +7,10 @@ import os
 import select
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from shipit.errors import ShipitError
 
@@ -127,7 +129,14 @@ def read_stream(
 
 
 def write_file(path: Path, data: bytes, *, mode: int | None = None, replaces: bool = True) -> None:
-    """Write a file atomically: who reads it finds what was there before, or all of `data`.
+    """Write a file atomically: who reads it finds what was there before, or all of `data`. The rest is as in `new_file`."""
+    with new_file(path, mode=mode, replaces=replaces) as draft:
+        draft.write(data)
+
+
+@contextmanager
+def new_file(path: Path, *, mode: int | None = None, replaces: bool = True) -> Iterator[IO[bytes]]:
+    """A file to write, which gets its name at the end of the block; an error in the block leaves `path` as it was.
 
     The file is written beside it, under a name that nobody can guess or has put a link at. A link at `path` is replaced,
     not followed. `mode` are its permissions; None means those that the umask leaves.
@@ -137,7 +146,7 @@ def write_file(path: Path, data: bytes, *, mode: int | None = None, replaces: bo
     handle = os.open(beside, _NEW_FLAGS, 0o666 if mode is None else 0o600)
     try:
         with os.fdopen(handle, "wb") as draft:
-            draft.write(data)
+            yield draft
             if mode is not None:
                 os.fchmod(draft.fileno(), mode)
         if replaces:

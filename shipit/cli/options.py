@@ -20,6 +20,17 @@ def _known_output(value: str) -> str:
     return value
 
 
+def is_archive_name(value: str) -> bool:
+    """Whether a value of --output names a file, or - for standard output, instead of a format."""
+    return value == "-" or value.endswith(".tar") or "/" in value
+
+
+def _known_build_output(value: str) -> str:
+    if value not in OUTPUTS and not is_archive_name(value):
+        raise typer.BadParameter(f"{value!r} should be one of {', '.join(OUTPUTS)}, or a file whose name ends in .tar.")
+    return value
+
+
 def _complete_outputs(incomplete: str) -> list[str]:
     return [output for output in OUTPUTS if output.startswith(incomplete)]
 
@@ -112,6 +123,28 @@ OutputOption = Annotated[
         autocompletion=_complete_outputs,
     ),
 ]
+BuildOutputOption = Annotated[
+    str,
+    typer.Option(
+        "--output",
+        metavar="FORMAT|FILE.tar",
+        help="auto, plain, json or github; or a file, as --save. Default: auto.",
+        show_default=False,
+        callback=_known_build_output,
+        autocompletion=_complete_outputs,
+    ),
+]
+SaveOption = Annotated[
+    str | None,
+    typer.Option(
+        "--save",
+        metavar="FILE.tar",
+        help="Write the images to a tar, which is an OCI layout and a docker archive; - is standard output.",
+    ),
+]
+LoadOption = Annotated[
+    bool, typer.Option("--load", help="Load the images into the local Docker engine, so that docker run finds them.")
+]
 EventsOption = Annotated[
     str | None,
     typer.Option("--events", metavar="FILE", help="Also write every event to this file, as lines of JSON."),
@@ -145,6 +178,15 @@ class ProjectOptions:
     no_color: ColorOption = False
     verbose: VerboseOption = False
     untrusted: UntrustedOption = False
+
+
+@dataclass(frozen=True)
+class BuildOptions(ProjectOptions):
+    """The options of a project, for a build: `output` may also name a file."""
+
+    output: BuildOutputOption = "auto"
+    save: SaveOption = None
+    load: LoadOption = False
 
 
 @dataclass(frozen=True)

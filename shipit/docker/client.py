@@ -1,6 +1,6 @@
 """One Docker engine over the SDK's transport: its version, and the requests that builds need.
 
-Source: Docker Engine API 1.41 to 1.45: /version, /info, /images/create, /images/{name}/json, /images/{name}/get, /build.
+Source: Docker Engine API 1.41 to 1.45: /version, /info, /images/create, /images/{name}/json, /images/{name}/get, /images/load, /build.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any, NamedTuple
 
@@ -199,6 +199,17 @@ class Engine:
     def tag(self, name: str, repository: str, tag: str) -> None:
         with self._translated_errors():
             self._api.tag(name, repository, tag, force=True)
+
+    def load(self, archive: Iterable[bytes]) -> None:
+        """Store the images of an archive, as `docker load` does. Raises: BuildError with the engine's message."""
+        with self._translated_errors():
+            url, headers = self._api._url("/images/load"), {"Content-Type": "application/x-tar"}
+            answer = self._api._post(url, params={"quiet": "1"}, data=archive, headers=headers, stream=True)
+            if answer.status_code != 200:
+                raise BuildError(f"the engine can't load the image: {_message(answer)}", where=str(self.address))
+            for row in json_rows(answer.iter_content(_PIECE)):
+                if error := row.get("error"):
+                    raise BuildError(f"the engine can't load the image: {error}", where=str(self.address))
 
     def save(self, name: str) -> Iterator[bytes]:
         """The bytes of an image as `docker save` writes it, in chunks. Raises: BuildError."""

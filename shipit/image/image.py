@@ -59,7 +59,8 @@ class BuiltImage(NamedTuple):
     """An image to publish. `config` is its config's bytes. `builder` is the builder and the reason for it.
 
     `has_cache`: its builder can export its build cache to a registry. `origin`: the reference, by digest, of an image
-    that is used without being built. `left_out`: what was left out of its build context, for people.
+    that is used without being built. `left_out`: what was left out of its build context, for people. `engine_name`: its
+    name in the engine that built it; empty when no engine did.
     """
 
     name: str
@@ -70,6 +71,7 @@ class BuiltImage(NamedTuple):
     has_cache: bool = False
     origin: ImageRef | None = None
     left_out: str = ""
+    engine_name: str = ""
 
     @property
     def config_digest(self) -> Digest:

@@ -18,9 +18,12 @@ from tests.servers.process import Unavailable
 KUBERNETES = "1.34.4"
 # The BuildKit that the native builder follows; tests/servers/moby and tests/servers/buildkit name it, too.
 BUILDKIT = "0.34.2"
+# The version in tests/servers/crane/go.mod.
+CRANE = "0.22.1"
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet")
 # program -> Debian package
 PROGRAMS = {
+    "docker": "docker.io",
     "dockerd": "docker.io",
     "containerd": "docker.io",
     "runc": "docker.io",
@@ -252,6 +255,22 @@ def build_buildkit() -> None:
     )
 
 
+def crane() -> str:
+    """The path of crane. Raises: Unavailable."""
+    requested_programs.append("crane")
+    program = cache_folder() / f"crane-{CRANE}" / "crane"
+    if not program.is_file():
+        raise Unavailable("crane is not built (python -m tests.servers.install; it needs Go)")
+    return str(program)
+
+
+def build_crane() -> None:
+    """Build crane into the cache, once: some seconds."""
+    packages = ["github.com/google/go-containerregistry/cmd/crane"]
+    folder = cache_folder() / f"crane-{CRANE}"
+    _build_from_source("crane", folder, Path(__file__).with_name("crane"), packages, ["crane"])
+
+
 def _build_from_source(what: str, target: Path, module: Path, packages: list[str], programs: list[str]) -> None:
     """Build programs of a Go module into the cache unless they are there."""
     go = shutil.which("go")
@@ -280,6 +299,7 @@ def main() -> None:
         install_from_npm(EXPRESS)
         build_moby()
         build_buildkit()
+        build_crane()
         build_kubernetes()
     else:
         print("left out: the real engine and cluster run on Linux only", flush=True)

@@ -50,7 +50,8 @@ def build_by_engine(
         registry_layers(final_base(dockerfile, options, bases), source, engine),
     )
     _check_platform(built, dockerfile)
-    return built._replace(builder=str(choice), has_cache=choice.way == "buildx" and bool(options.cache))
+    has_cache = choice.way == "buildx" and bool(options.cache)
+    return built._replace(builder=str(choice), has_cache=has_cache, engine_name=image)
 
 
 def _build_in_engine(
