@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from shipit.rehearsal.dyno import Running
@@ -51,6 +52,10 @@ class App:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     user: str = OWNER
     maintenance: bool = False
+
+    def write(self, source: str, line: str) -> None:
+        """Add a line to the log; `source` is such as `app[web.1]`."""
+        self.log.append(f"{log_time_text()} {source}: {line}")
 
     def images(self) -> dict[str, str]:
         """The running images: type -> config digest."""
@@ -105,6 +110,11 @@ def dyno_row(app: App, dyno: Dyno) -> dict[str, Any]:
 def now_text() -> str:
     """This moment as the API writes it."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def log_time_text() -> str:
+    """This moment as a line of a log has it."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def json_response(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -54,18 +54,18 @@ class Dynos:
             code = dyno.running.exit_code() if dyno.running else 1
             if code is not None:
                 if dyno.state != "crashed":
-                    app.log.append(f"heroku[{dyno.name}]: Process exited with status {code}")
+                    app.write(f"heroku[{dyno.name}]", f"Process exited with status {code}")
                 dyno.state = "crashed"
             elif dyno.process != "web" or listens(dyno.port):
                 dyno.state = "up"
 
     def _start(self, app: App, dyno: Dyno, manifest: str) -> None:
         def line(text: str) -> None:
-            app.log.append(f"app[{dyno.name}]: {text}")
+            app.write(f"app[{dyno.name}]", text)
 
         try:
             name = f"{app.name}/{dyno.process}"
-            app.log.append(f"heroku[{dyno.name}]: Starting process with command `{dyno.process}`")
+            app.write(f"heroku[{dyno.name}]", f"Starting process with command `{dyno.process}`")
             dyno.running = self.runner.start(self.registry, name, manifest, app.config, dyno.port, line)
         except Exception as error:
             # Whatever the error is: the app has a dyno that did not start.

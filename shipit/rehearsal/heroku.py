@@ -17,7 +17,7 @@ from shipit.rehearsal.app import OWNER, App, dyno_row, failure, json_response
 from shipit.rehearsal.dyno import ProcessRunner, Runner
 from shipit.rehearsal.dynos import Dynos
 from shipit.rehearsal.formation import Formation
-from shipit.rehearsal.logs import log_events, open_session, output_stream
+from shipit.rehearsal.logs import LogSessions, output_stream
 from shipit.rehearsal.one_offs import OneOffs
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.rehearsal.releases import Releases
@@ -47,6 +47,7 @@ class HerokuStandIn(StrictServer):
         self.dynos = Dynos(self.registry, runner or ProcessRunner())
         self.releases = Releases(self.dynos, self._lock, lambda id: f"http://{self.host}/streams/{id}")
         self.formation = Formation(self.dynos, self.releases)
+        self.sessions = LogSessions()
         for method, pattern, handler in (
             ("GET", _APP, self._of_app(self._get_app)),
             ("DELETE", _APP, self._of_app(self._delete_app)),
@@ -70,7 +71,7 @@ class HerokuStandIn(StrictServer):
             ),
             ("POST", f"{_APP}/log-sessions", self._post_log_session),
             ("GET", "/account", self._get_account),
-            ("GET", r"/logs/(?P<app>[a-z0-9-]+)(?:/(?P<dyno>[a-z0-9.]+))?", self._of_app(log_events)),
+            ("GET", r"/logs/(?P<id>[0-9a-f-]+)", self.sessions.read),
             ("GET", r"/streams/(?P<id>[0-9a-f-]+)", self._get_stream),
         ):
             self.route(method, pattern, handler)
@@ -83,6 +84,7 @@ class HerokuStandIn(StrictServer):
     def stop(self) -> None:
         self.releases.stop()
         self.one_offs.stop()
+        self.sessions.stop()
         for app in self.apps.values():
             self.dynos.stop(app, [dyno.process for dyno in app.dynos])
         self.registry.stop()
@@ -192,7 +194,7 @@ class HerokuStandIn(StrictServer):
         return json_response([*(dyno_row(app, dyno) for dyno in app.dynos), *self.one_offs.listed(app)])
 
     def _post_log_session(self, request: Request) -> Response:
-        return open_session(self.host, request)
+        return self.sessions.open(self.host, self.apps[request.groups["app"]], request)
 
     def _get_stream(self, request: Request) -> Response:
         return output_stream(self.releases.outputs.get(request.groups["id"]), request)

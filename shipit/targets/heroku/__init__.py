@@ -14,6 +14,7 @@ KIND = Kind(
             "destroys",
             "diagnoses",
             "examines",
+            "has_logs",
             "has_workloads",
             "logs_in",
             "notes",

@@ -121,9 +121,9 @@ class HerokuClient:
         """Set config vars in one request; None removes one."""
         return self._send("PATCH", f"/apps/{self.app}/config-vars", body=dict(values))
 
-    def log_session(self, lines: int, dyno: str = "") -> str:
-        """The URL of the last lines of the app's log, or of one dyno's."""
-        body = {"lines": lines, "tail": False, **({"dyno": dyno} if dyno else {})}
+    def log_session(self, lines: int, dyno: str = "", *, tail: bool = False) -> str:
+        """The URL of the last lines of the app's log, or of one dyno or process type; with `tail` it goes on."""
+        body = {"lines": lines, "tail": tail, **({"dyno": dyno} if dyno else {})}
         reply = self._send("POST", f"/apps/{self.app}/log-sessions", accept=SDK, body=body)
         return reply.body["logplex_url"].exact()
 

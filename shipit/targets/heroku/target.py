@@ -11,7 +11,7 @@ from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.digest import Digest
 from shipit.errors import BuildError, RemoteError
-from shipit.events import Event
+from shipit.events import Event, LogLine
 from shipit.http.skew import judge_skew
 from shipit.image.image import BuiltImage
 from shipit.reference import parse_reference
@@ -31,6 +31,7 @@ from shipit.release import (
     Unit,
     Verdict,
 )
+from shipit.targets.base import LogQuery
 from shipit.targets.heroku import KIND, verbs
 from shipit.targets.heroku.address import api_address
 from shipit.targets.heroku.apply import apply_step
@@ -42,6 +43,7 @@ from shipit.targets.heroku.descriptions import sets_variables
 from shipit.targets.heroku.destroy import leftovers, plan_destroy
 from shipit.targets.heroku.diagnose import diagnose
 from shipit.targets.heroku.judge import judge_heroku
+from shipit.targets.heroku.log_read import ProcessLog
 from shipit.targets.heroku.observed import NO_IMAGE, OWNED, RELEASE, UP, HerokuObserved, parse_owned
 from shipit.targets.heroku.one_off import run_dyno, start_dyno
 from shipit.targets.heroku.plan import notes_on, plan_heroku
@@ -219,6 +221,9 @@ class HerokuTarget:
 
     def start_once(self, workload: str, command: Command, session: Session, size: str) -> Started:
         return start_dyno(client_of(session, self.app), workload, command, size)
+
+    def logs(self, workload: str, wanted: LogQuery, session: Session) -> Iterator[LogLine]:
+        return ProcessLog(self.name, workload, client_of(session, self.app)).lines(wanted)
 
     def urls(self, observed: HerokuObserved) -> Sequence[str]:
         web = observed.formation.get(WEB)

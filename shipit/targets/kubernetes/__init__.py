@@ -16,6 +16,7 @@ KIND = Kind(
             "executes",
             "forwards",
             "guards",
+            "has_logs",
             "has_workloads",
             "notes",
             "probes",

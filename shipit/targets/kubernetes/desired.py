@@ -14,6 +14,7 @@ from shipit.targets.kubernetes.applyset import PART_OF_LABEL, group_kind, labell
 from shipit.targets.kubernetes.config import ONLY, KubernetesConfig
 from shipit.targets.kubernetes.drift import fingerprint
 from shipit.targets.kubernetes.images import image_for, image_names, pin_images
+from shipit.targets.kubernetes.log_pods import Owner
 from shipit.targets.kubernetes.objects import spec_of
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.plan_secrets import previous_name
@@ -198,6 +199,15 @@ class Desired:
                     f"remove the label from {self.files.get(key, 'the manifest')}",
                 )
                 raise ConfigErrors([self.project.problem(("targets", self.target, "manifests"), what, hint)])
+
+    def owners(self, workload: str) -> tuple[Owner, ...]:
+        """The objects of a workload that have pods."""
+        heads = [(manifest["kind"], manifest["metadata"]) for manifest in self.identities()]
+        return tuple(
+            Owner(kind, workload, metadata.get("namespace") or self.namespace)
+            for kind, metadata in heads
+            if kind in HAVE_PODS and metadata["name"] == workload
+        )
 
     def check_unique(self) -> None:
         """That no two manifests are of the same object. Raises: ConfigErrors."""

@@ -15,6 +15,7 @@ from shipit.http.authorized import authorized
 from shipit.http.failures import Untrusted
 from shipit.http.fields import Field
 from shipit.http.messages import Answer, Request
+from shipit.http.pace import LEAST_RATE
 from shipit.http.statuses import refusal
 from shipit.http.transport import Transport
 from shipit.http.websocket import WebSocket, open_websocket
@@ -69,14 +70,20 @@ class ApiServer:
         content_type: str = "application/json",
         accept: str = "application/json",
         stream: bool = False,
+        read_s: float = SILENCE_S,
+        least_rate: int = LEAST_RATE,
     ) -> Answer:
         """Send one request, with new credentials where the first were not accepted. Any status is an answer.
+
+        `read_s` and `least_rate` are those of Request.
 
         Raises: RemoteError, DeadlinePassed, Interrupted.
         """
         url = self.url + path + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": accept, **({"Content-Type": content_type} if body is not None else {})}
-        request = Request(method, url, headers, body, stream=stream, read_s=SILENCE_S, deadline=deadline)
+        request = Request(
+            method, url, headers, body, stream=stream, read_s=read_s, deadline=deadline, least_rate=least_rate
+        )
         return authorized(self._answer, self)(request)
 
     def websocket(

@@ -9,7 +9,7 @@ from dataclasses import replace
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.errors import ConfigErrors, DeployFailed, RemoteError, UsageError
-from shipit.events import Event
+from shipit.events import Event, LogLine
 from shipit.http.skew import judge_skew
 from shipit.release import (
     Destruction,
@@ -25,6 +25,7 @@ from shipit.release import (
     Step,
     Verdict,
 )
+from shipit.targets.base import LogQuery
 from shipit.targets.kubernetes import KIND, verbs
 from shipit.targets.kubernetes.access import Access, judge_access, needed_access, not_covered
 from shipit.targets.kubernetes.applied import new_objects, plan_back, released_before
@@ -60,6 +61,7 @@ from shipit.targets.kubernetes.server import ApiServer
 from shipit.targets.kubernetes.steps import RestartObject, RunReleaseJob, ScaleObject
 from shipit.targets.kubernetes.urls import ingress_urls
 from shipit.targets.kubernetes.wanted import autoscaled
+from shipit.targets.kubernetes.workload_logs import read_logs
 from shipit.targets.orders import RestartOrder, ScaleOrder
 from shipit.targets.remote import Command, Ports, Remote, Started
 from shipit.targets.session import Session
@@ -282,6 +284,9 @@ class KubernetesTarget:
             raise UsageError(f"{self.name} has no sizes for --size", hint=hint)
         manifest = self._desired.with_pods(workload)
         return OneOff(self._client(session), self.name, manifest, self.namespace, self._kubectl)
+
+    def logs(self, workload: str, wanted: LogQuery, session: Session) -> Iterator[LogLine]:
+        return read_logs(self._client(session), self.name, workload, self._desired.owners(workload), wanted)
 
     def describe(self, observed: KubernetesObserved) -> Status:
         return Status(self.name, self.place, "", tuple(describe_objects(observed)), tuple(self.urls(observed)))
