@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol, get_args
 
 from shipit.events import Event
@@ -87,7 +88,12 @@ class Sealer:
 def rfc3339(at_s: float) -> str:
     """Seconds since the epoch as `2025-11-26T00:12:33.123Z`."""
     whole, ms = divmod(int(at_s * 1000), 1000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{ms:03d}Z"
+    return f"{_seconds(whole)}.{ms:03d}Z"
+
+
+@lru_cache(4)
+def _seconds(whole: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
 
 
 def event_name(kind: type) -> str:
@@ -96,12 +102,13 @@ def event_name(kind: type) -> str:
 
 
 EVENTS: Mapping[str, type] = {event_name(kind): kind for kind in get_args(Event)}
+_NAMES: Mapping[type, str] = {kind: name for name, kind in EVENTS.items()}
 
 
 def envelope_to_json(envelope: Envelope) -> dict[str, Any]:
     """One object: v, run, seq, at, the name of the event, and the fields of the event."""
     v, run, seq, at, event = envelope
-    return {"v": v, "run": run, "seq": seq, "at": at, EVENT: event_name(type(event)), **to_json(event)}
+    return {"v": v, "run": run, "seq": seq, "at": at, EVENT: _NAMES[type(event)], **to_json(event)}
 
 
 def envelope_from_json(data: Mapping[str, Any]) -> Envelope:

@@ -20,6 +20,7 @@ from shipit.errors import ShipitError
 T = TypeVar("T")
 # The key of a record's type, where a field may hold values of several classes.
 TYPE = "type"
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 # Objects and arrays within each other: reading, writing and walking deeper ones would exceed Python's own stack.
 _DEEPEST = 250
 
@@ -33,7 +34,7 @@ def to_json(value: Any) -> Any:
 
     Raises: TypeError for what has no JSON, such as bytes or an open file.
     """
-    if value is None or isinstance(value, bool | int | float):
+    if type(value) in _PLAIN or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Enum):
         return value.value

@@ -21,6 +21,8 @@ Span = tuple[int, int]
 SHORTEST = 4
 MASK = "[redacted]"
 _HEAD = 64
+# Of a line that continues another, as much as shows whether a form does.
+_JOINED = 4 * SHORTEST
 # Characters that programs append to text that they cut.
 _CUT_MARKS = " \t\n.\u2026\"'`)]}>"
 
@@ -143,10 +145,16 @@ class Redactor:
             return False
         if _may_hold(line, known) or spans_in_dumps(line, known.fragments):
             return True
-        # Without breaks to remove, only the beginning of the line has not been checked yet.
-        head = line[:_HEAD] if not _gaps(line, known) else line
-        text = f"{before}\n{head}"
-        return any(_may_hold(WITHIN.sub(gap, text), known) for gap in _gaps(text, known))
+        if _gaps(line, known):
+            text = f"{before}\n{line}"
+            return any(_may_hold(WITHIN.sub(gap, text), known) for gap in _gaps(text, known))
+        # The only break is the one between the lines: only a form that began in `before` has not been looked for yet.
+        text = f"{before}\n{line[:_HEAD]}"
+        match = WITHIN.search(text)
+        if not before or match is None:
+            return False
+        start, end = text[: match.start()], text[match.end() :][:_JOINED]
+        return any(_may_hold(f"{start}{gap(match)}{end}", known) for gap in _gaps(text, known))
 
     def unfinished(self, text: str) -> int:
         """The position of a form that continues after the end of a text; the length of the text when there is none."""

@@ -55,4 +55,7 @@ class LogRedactor:
 
 def _end(before: str, line: str) -> str:
     """The last characters of a log that were shown."""
-    return f"{before}{''.join(char for char in line[-64:] if char.isprintable())}".rstrip()[-(SHORTEST - 1) :]
+    end = line[-64:]
+    if not end.isprintable():
+        end = "".join(char for char in end if char.isprintable())
+    return f"{before}{end}".rstrip()[-(SHORTEST - 1) :]
