@@ -101,8 +101,8 @@ class OneOffs:
         def follow() -> None:
             with open(reader, encoding="utf-8", errors="replace") as lines:
                 for line in lines:
-                    app.log.append(f"app[{name}]: {line.rstrip()}")
-            app.log.append(f"heroku[{name}]: Process exited with status {started.process.wait()}")
+                    app.write(f"app[{name}]", line.rstrip())
+            app.write(f"heroku[{name}]", f"Process exited with status {started.process.wait()}")
             self._ended(app, name)
 
         thread = threading.Thread(target=follow, daemon=True, name=name)
