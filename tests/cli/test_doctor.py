@@ -204,7 +204,7 @@ def test_permissions_are_asked_of_the_cluster(shipit: Shipit, cluster: Cluster) 
     for words in (
         ["create", "serviceaccount", "reader"],
         ["create", "rolebinding", "reads", "--clusterrole=view", "--serviceaccount=doctor:reader"],
-        ["create", "role", "some", "--verb=get,create,patch", "--resource=services,secrets"],
+        ["create", "role", "some", "--verb=get,list,create,patch,delete", "--resource=services,secrets"],
         ["create", "rolebinding", "some", "--role=some", "--serviceaccount=doctor:reader"],
         ["create", "clusterrole", "doctor-namespaces", "--verb=get", "--resource=namespaces"],
         ["create", "clusterrolebinding", "doctor-namespaces", "--clusterrole=doctor-namespaces", "--serviceaccount=doctor:reader"],
@@ -227,8 +227,9 @@ def test_permissions_are_asked_of_the_cluster(shipit: Shipit, cluster: Cluster) 
     )
     done = shipit.run("doctor", "k8s")
     assert done.returncode == 1
-    assert "the user of reader may not create, patch deployments.apps in namespace doctor" in done.stdout
+    assert "the user of reader may not create, delete, patch deployments.apps in namespace doctor" in done.stdout
     assert "the user of reader may not create, delete, patch jobs.batch in namespace doctor" in done.stdout
+    assert "the user of reader may not create, patch configmaps in namespace doctor" in done.stdout
     assert "hint: ask for a Role with these verbs" in done.stdout
     assert "services" not in done.stdout and "secrets in namespace" not in done.stdout
     shipit.write(

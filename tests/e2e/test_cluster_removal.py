@@ -329,7 +329,7 @@ def test_without_the_right_to_list_or_delete_it_says_so(shop: Shop) -> None:
     steps, notes = plan_of(as_robot(shop, fewer, both[0])[0])
     assert steps == []
     assert notes == (
-        f"you may not list configmaps in namespace {shop.namespace}: those that left deploy.yml are not found",
+        f"you may not list configmaps in namespace {shop.namespace}: what left deploy.yml of these is not found",
     )
 
 

@@ -223,7 +223,7 @@ def test_without_the_right_to_list_a_kind_the_plan_says_so(tmp_path: Path) -> No
     with kube_place(tmp_path / "shop", ONE, Strict) as place:
         assert place.deploy()[0] == 0
         assert notes(place) == tuple(
-            f"you may not list {kind} in namespace prod: those that left deploy.yml are not found"
+            f"you may not list {kind} in namespace prod: what left deploy.yml of these is not found"
             for kind in ("configmaps", "secrets")
         )
         assert planned(place) == []

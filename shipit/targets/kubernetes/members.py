@@ -33,6 +33,12 @@ Head = tuple[str, str, str]
 _PART_OF = ("metadata", "labels", PART_OF_LABEL)
 
 
+class Refused(str):
+    """A resource that this user may not read."""
+
+    __slots__ = ()
+
+
 class Listing(NamedTuple):
     """One list: a kind in a namespace, or in the whole cluster."""
 
@@ -63,23 +69,30 @@ class SetReader:
         calls: dict[Any, Callable[[], Any]] = {"parent": self._parent}
         calls |= {listing: partial(self._members, listing, skips) for listing in at_once}
         found = together(calls, self.clock)
-        parent: Live | None = found.pop("parent")
-        scope = parse_scope(parent) if parent else NOWHERE
+        parent = found.pop("parent")
+        scope = parse_scope(parent) if isinstance(parent, Live) else NOWHERE
         rest = self._listings(self._heads(scope.kinds, scope.namespaces)) - at_once - left_out
         found |= together({listing: partial(self._members, listing, skips) for listing in rest}, self.clock)
+        refused = {_title(listing) for listing, items in found.items() if items is None}
+        refused |= {str(parent)} if isinstance(parent, Refused) else set()
         members = {member.meta.uid: member for items in found.values() for member in items or ()}
         return ObservedSet(
-            exists=parent is not None,
+            exists=isinstance(parent, Live),
             scope=scope,
             members=by_name(members.values()),
-            unlisted=tuple(sorted(_title(listing) for listing, items in found.items() if items is None)),
+            unlisted=tuple(sorted(refused)),
         )
 
     def _place(self, manifest: Mapping[str, Any]) -> str:
         return manifest["metadata"].get("namespace") or self.namespace
 
-    def _parent(self) -> Live | None:
-        return self.client.read(parent_identity(self.name, self.namespace), self.namespace)
+    def _parent(self) -> Live | Refused | None:
+        try:
+            return self.client.read(parent_identity(self.name, self.namespace), self.namespace)
+        except RemoteError as error:
+            if error.status == 403:
+                return Refused(f"configmaps in namespace {self.namespace}")
+            raise
 
     def _heads(self, kinds: Iterable[str], namespaces: Iterable[str]) -> Iterator[Head]:
         """apiVersion, kind and namespace of everything that a parent says, as far as the cluster knows the kinds."""

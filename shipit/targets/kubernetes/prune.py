@@ -100,7 +100,7 @@ def set_notes(desired: Desired, observed: ObservedSet, kubectl: str) -> Iterator
         elif is_kept(member) or not desired.config.prune:
             yield f"{key} left deploy.yml and stays; delete it with {kubectl}{_delete_command(member)}"
     for resource in observed.unlisted:
-        yield f"you may not list {resource}: those that left deploy.yml are not found"
+        yield f"you may not list {resource}: what left deploy.yml of these is not found"
 
 
 def find_other_sets(desired: Desired, objects: Iterable[Live | None]) -> Iterator[str]:
