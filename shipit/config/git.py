@@ -34,6 +34,15 @@ class Git:
         return None
 
     @cached_property
+    def subfolder(self) -> str | None:
+        """The path of the folder in the work tree; empty for its top, None outside of one."""
+        for parent in (self.folder, *self.folder.parents):
+            if (parent / ".git").exists():
+                found = self.folder.relative_to(parent).as_posix()
+                return "" if found == "." else found
+        return None
+
+    @cached_property
     def _head(self) -> str:
         return _read(self._directory / "HEAD") if self._directory else ""
 

@@ -192,6 +192,33 @@ def test_an_object_of_another_set_is_refused_unless_taken_over(place: KubePlace)
         place.steps()
 
 
+def test_another_file_with_the_same_app_has_to_be_confirmed(place: KubePlace) -> None:
+    """Two folders of one git tree with the same name of app would remove each other's objects."""
+    assert place.deploy()[0] == 0
+    tree = place.folder.parent
+    (tree / ".git").mkdir()
+    place.own = f"{ONE}---\n{TWO}---\n{ROUTE}"
+    assert place.deploy()[0] == 0
+    assert recorded(place)["shipit.dev/file"] == "shop/deploy.yml"
+    place.folder, place.own = tree / "other", ONE
+    steps = [step for step in place.steps()[2] if step.summary.startswith("remove")]
+    assert [(step.summary, step.destroys, step.detail) for step in steps] == [
+        (
+            f"remove {key}, which left deploy.yml",
+            True,
+            ("shop/deploy.yml deployed here before, with the same app, environment and target",),
+        )
+        for key in ("Ingress/once", "ConfigMap/two")
+    ]
+    run, _ = place.run()
+    run.confirm = lambda plan, reasons: False
+    with pytest.raises(ShipitError, match="not confirmed"):
+        deploy(run)
+    assert ("configmaps", "two") in place.api.objects
+    assert place.deploy()[0] == 0
+    assert recorded(place)["shipit.dev/file"] == "other/deploy.yml"
+
+
 def test_a_manifest_that_says_its_set_is_refused(place: KubePlace) -> None:
     place.own = ONE.replace("{name: one}", "{name: one, labels: {applyset.kubernetes.io/part-of: mine}}")
     with pytest.raises(ShipitError, match=r"ConfigMap/one has the label .*, which shipit sets"):

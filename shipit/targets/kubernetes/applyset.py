@@ -23,6 +23,8 @@ _PREFIX = "applyset.kubernetes.io/"
 ID_LABEL, PART_OF_LABEL = f"{_PREFIX}id", f"{_PREFIX}part-of"
 TOOLING = f"{_PREFIX}tooling"
 KINDS, NAMESPACES = f"{_PREFIX}contains-group-kinds", f"{_PREFIX}additional-namespaces"
+# The deploy.yml that wrote the parent, as a path in its git tree.
+FILE_ANNOTATION = "shipit.dev/file"
 _LABEL_PART = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 
 
@@ -66,7 +68,7 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True)
 class ObservedSet:
-    """A set as observed: whether it has a parent, and the scope that the parent says.
+    """A set as observed: whether it has a parent, and the scope and deploy.yml that the parent says; `file` may be empty.
 
     `members` are its objects, in a plan only those that are not wanted any more. `unlisted` are the resources that this
     user may not list, such as `secrets in namespace prod`.
@@ -76,6 +78,7 @@ class ObservedSet:
     scope: Scope = NOWHERE
     members: tuple[Member, ...] = ()
     unlisted: tuple[str, ...] = ()
+    file: str = ""
 
 
 def group_kind(api_version: str, kind: str) -> str:
@@ -122,12 +125,13 @@ def parent_identity(name: str, namespace: str) -> Manifest:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}}
 
 
-def render_parent(name: str, namespace: str, scope: Scope) -> Manifest:
-    """The parent of a set."""
+def render_parent(name: str, namespace: str, scope: Scope, file: str = "") -> Manifest:
+    """The parent of a set. `file` is the deploy.yml in its git tree; empty where it is in none."""
     annotations = {
         TOOLING: f"{MANAGED_BY}/v{__version__}",
         KINDS: ",".join(sorted(scope.kinds)),
         NAMESPACES: ",".join(sorted(scope.namespaces)),
+        **({FILE_ANNOTATION: file} if file else {}),
     }
     labels = {ID_LABEL: set_id(name, namespace), "app.kubernetes.io/managed-by": MANAGED_BY}
     head = parent_identity(name, namespace)

@@ -66,6 +66,12 @@ class Desired:
         return f"{self.project.app[:40]}-release-"
 
     @property
+    def file(self) -> str:
+        """The path of deploy.yml in its git tree; empty outside of one."""
+        folder = self.project.git.subfolder
+        return "" if folder is None else f"{folder}/{self.project.file.name}".lstrip("/")
+
+    @property
     def set_name(self) -> str:
         """The name of the parent of the ApplySet of this target."""
         return set_name(self.project.app, self.project.environment, self.target)

@@ -12,6 +12,7 @@ from shipit.errors import RemoteError
 from shipit.http.fields import Field
 from shipit.parallel import together
 from shipit.targets.kubernetes.applyset import (
+    FILE_ANNOTATION,
     NOWHERE,
     PART_OF_LABEL,
     Member,
@@ -81,6 +82,7 @@ class SetReader:
             scope=scope,
             members=by_name(members.values()),
             unlisted=tuple(sorted(refused)),
+            file=parent.meta.annotations.get(FILE_ANNOTATION, "") if isinstance(parent, Live) else "",
         )
 
     def _place(self, manifest: Mapping[str, Any]) -> str:

@@ -61,7 +61,8 @@ def removal_steps(
 ) -> tuple[Step, ...]:
     """The steps that remove members, then narrow the parent to what is wanted and to the members that stay."""
     namespace, name = desired.namespace, desired.set_name
-    steps: list[Step] = [_removal(member, namespace, why) for member in going]
+    other = other_file(desired, observed)
+    steps: list[Step] = [_removal(member, namespace, why, other) for member in going]
     staying = [member.manifest for member in observed.members if member not in going and not member.meta.is_deleting]
     extra = observed.scope.without(wanted.with_(scope_of(staying, namespace)))
     if observed.unlisted:
@@ -114,11 +115,18 @@ def wanted_scope(desired: Desired) -> Scope:
     return scope_of(desired.members(), desired.namespace)
 
 
-def _removal(member: Member, namespace: str, why: str) -> Step:
+def other_file(desired: Desired, observed: ObservedSet) -> str:
+    """Another deploy.yml of the same name of app, which deployed the set before; empty where it is the same or unknown."""
+    return observed.file if desired.file and observed.file != desired.file else ""
+
+
+def _removal(member: Member, namespace: str, why: str, other: str) -> Step:
     key = key_of(member.manifest, namespace)
+    # Two files with one name of app would remove each other's objects: the user is asked.
+    detail = (f"{other} deployed here before, with the same app, environment and target",) if other else ()
     return RemoveObject(
-        f"remove {member.group_kind}/{member.meta.namespace}/{member.meta.name}", f"remove {key}{why}", (), "delete",
-        undo="add it to deploy.yml again, and deploy", manifest=member.manifest, uid=member.meta.uid,
+        f"remove {member.group_kind}/{member.meta.namespace}/{member.meta.name}", f"remove {key}{why}", detail, "delete",
+        destroys=bool(other), undo="add it to deploy.yml again, and deploy", manifest=member.manifest, uid=member.meta.uid,
     )  # fmt: skip
 
 

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 from shipit.errors import DeadlinePassed, DeployFailed, RemoteError
 from shipit.events import Event, Waiting
-from shipit.targets.kubernetes.applyset import PART_OF_LABEL, Scope, parent_identity, parse_scope, render_parent
+from shipit.targets.kubernetes.applyset import (
+    FILE_ANNOTATION,
+    PART_OF_LABEL,
+    Scope,
+    parent_identity,
+    parse_scope,
+    render_parent,
+)
 from shipit.targets.kubernetes.client import CONFLICT, KubernetesClient
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.live import Live
@@ -49,8 +56,7 @@ class SetChanges:
             self._record(lambda scope: scope.with_(change))
             return
         yield from self._await_gone(step.gone)
-        if change != Scope():
-            self._record(lambda scope: scope.without(change))
+        self._record(lambda scope: scope.without(change))
 
     def _record(self, change: Callable[[Scope], Scope]) -> None:
         """Change what the parent says, as it is now: another deploy may have changed it since the plan."""
@@ -59,9 +65,10 @@ class SetChanges:
             live = self.client.read(parent_identity(name, namespace), namespace)
             before = parse_scope(live) if live else None
             after = change(before or Scope())
-            if after == before:
+            file = live.meta.annotations.get(FILE_ANNOTATION, "") if live else ""
+            if after == before and file == (self.desired.file or file):
                 return
-            parent = render_parent(name, namespace, after)
+            parent = render_parent(name, namespace, after, self.desired.file or file)
             parent["metadata"]["resourceVersion"] = live.meta.version if live else _ABSENT
             try:
                 self.client.apply(parent, namespace)
