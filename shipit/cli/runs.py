@@ -24,6 +24,7 @@ from shipit.targets.kinds import KindModels, create_target
 if TYPE_CHECKING:
     from shipit.config.project import Project
     from shipit.envelope import Envelope, Reporter
+    from shipit.pipeline.command_run import CommandRun
     from shipit.pipeline.run import Run
     from shipit.release import Plan
     from shipit.targets.base import Target
@@ -97,11 +98,14 @@ def workloads_run(
 
 
 @contextmanager
-def workload_run(options: ProjectOptions, text: str, verb: str) -> Iterator[tuple[Run, Target, Callable[[], str]]]:
+def workload_run(
+    options: ProjectOptions, text: str, verb: str
+) -> Iterator[tuple[CommandRun, Target, Callable[[], str]]]:
     """A run over the target of one `TARGET[/WORKLOAD]`, and a function that gives the name of the workload.
 
     It prints warnings only, and events with --output json. Raises: UsageError, also from the function.
     """
+    from shipit.pipeline.command_run import CommandRun
     from shipit.pipeline.graph import select_targets
     from shipit.targets.workload import find_workload, parse_workload
 
@@ -109,9 +113,14 @@ def workload_run(options: ProjectOptions, text: str, verb: str) -> Iterator[tupl
     project, environ = load(options)
     if not project.targets:
         raise no_targets(project)
-    names = select_targets([name.target], project.targets)
-    with running(project, environ, options, names, quiet=_only_warnings(options)) as run:
-        [target] = run.targets
+    [selected] = select_targets([name.target], project.targets)
+    clock = Clock()
+    target = create_target(selected, project.targets[selected], project, environ)
+    reporter = _only_warnings(options)
+    run = CommandRun(project, target, environ, clock, reporter)
+    with _closing(run, clock, reporter):
+        if options.output == "json" or options.events:
+            run.learn_near_secrets()
         yield run, target, lambda: find_workload(target, name.workload, verb)
 
 
@@ -143,7 +152,7 @@ def running(
     timeout: str | None = None,
     yes: bool = False,
     verb: str = DEPLOY,
-    quiet: Reporter | None = None,
+    quiet: Silent | None = None,
     is_live: bool = True,
 ) -> Iterator[Run]:
     """A run with its reporter; both are closed at the end. Signals cancel the run. `quiet` replaces the reporter.
@@ -153,7 +162,6 @@ def running(
     """
     from shipit.config.units import parse_limit
     from shipit.pipeline.run import Run
-    from shipit.report.problems import failure_of
 
     clock = Clock()
     try:
@@ -173,9 +181,18 @@ def running(
         confirm=_confirm(verb, yes, reporter, asks),
         timeout_s=timeout_s,
     )
+    with _closing(run, clock, reporter):
+        yield run
+
+
+@contextmanager
+def _closing(run: Run | CommandRun, clock: Clock, reporter: Reporter) -> Iterator[None]:
+    """Close a run and its reporter at the end, and tell an error of the block. Signals cancel the clock."""
+    from shipit.report.problems import failure_of
+
     with cancelling(clock):
         try:
-            yield run
+            yield
         except ShipitError as error:
             run.emit(failure_of(run.redactor.error(error)))
             error.is_told = True

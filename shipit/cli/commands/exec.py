@@ -33,7 +33,7 @@ def run(options: CommandOptions) -> None:
         command = command_of(options)
         if not executes(target):
             raise lacks(target, "exec")
-        remote = target.execute(find(), command, run.session(target))
+        remote = target.execute(find(), command, run.session())
         try:
             emit = run.emit if options.output == "json" else None
             raise typer.Exit(attach(remote, command, emit, target.name, run.clock))

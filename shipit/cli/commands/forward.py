@@ -38,7 +38,7 @@ def run(options: ForwardOptions) -> None:
         if not options.ports:
             raise UsageError("there is no port", hint="write LOCAL:REMOTE, for example 8080:80")
         pairs, workload = [parse_pair(text) for text in options.ports], find()
-        ports = target.ports(workload, run.session(target))
+        ports = target.ports(workload, run.session())
         for pair in pairs:
             ports.check(pair.remote)
         listeners = [(open_until_the_end.enter_context(listen(pair)), pair) for pair in pairs]

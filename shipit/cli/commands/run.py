@@ -35,7 +35,7 @@ def run(options: RunOptions) -> None:
         command = command_of(options)
         if not runs_once(target):
             raise lacks(target, "run")
-        session, is_json = run.session(target), options.output == "json"
+        session, is_json = run.session(), options.output == "json"
         if options.detach:
             if options.tty:
                 raise UsageError("--detach has no terminal", hint="leave out --tty")
