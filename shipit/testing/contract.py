@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 from collections.abc import Callable
 from functools import partial
 
@@ -14,11 +15,15 @@ from shipit.pipeline.flow import deploy
 from shipit.pipeline.prepare import prepare
 from shipit.record import from_json, to_json
 from shipit.release import Destruction, Plan, Release, Seen, State, Status, Step, Verdict
-from shipit.targets.base import LogQuery, Target, destroys, has_logs, restarts, reverts, scales
+from shipit.targets.base import LogQuery, Target, destroys, has_logs, restarts, reverts, runs_once, scales
 from shipit.targets.kind import METHODS
 from shipit.targets.log_times import parse_log_time
 from shipit.targets.orders import RestartOrder, ScaleOrder
+from shipit.targets.remote import Command
 from shipit.testing.case import SECRET, Case
+
+# How long a one-off command of the contract may take.
+_COMMAND_S = 60.0
 
 
 class TargetContract:
@@ -276,6 +281,28 @@ class TargetContract:
         assert prepare(case.make()).plan.changes == 0
         case.deploy_yml = case.more(text)
         assert prepare(case.make()).plan.changes > 0, "the place does not have it any more"
+
+    def test_a_one_off_command_has_its_output_its_input_and_its_exit_code(self, case: Case) -> None:
+        [target] = case.make().targets
+        if not runs_once(target):
+            return
+        assert deploy(case.make()) == 0
+        name, session = target.workloads()[0], case.make().session(target)
+        remote = target.run_once(name, Command(("cat",), has_input=True), session, "")
+        try:
+            remote.give(b"given\n")
+            remote.end_input()
+            output, until_s = b"", session.clock.now() + _COMMAND_S
+            while not remote.is_over:
+                assert session.clock.now() < until_s, "the command does not end"
+                remote.flush()
+                select.select([remote], [remote] if remote.has_unsent else [], [], 0.0 if remote.has_more else 0.1)
+                output += b"".join(part.data for part in remote.receive())
+            assert output.endswith(b"given\n")
+            assert remote.result() == 0
+        finally:
+            remote.close()
+        assert prepare(case.make()).plan.changes == 0, "it leaves nothing that a deploy would change"
 
 
 def _latest(case: Case) -> str:

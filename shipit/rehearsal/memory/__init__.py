@@ -8,6 +8,17 @@ KIND = Kind(
     target="shipit.rehearsal.memory.target:create",
     steps=("shipit.rehearsal.memory.steps",),
     capabilities=frozenset(
-        ["destroys", "diagnoses", "has_logs", "has_workloads", "probes", "restarts", "reverts", "scales", "serves"]
+        [
+            "destroys",
+            "diagnoses",
+            "has_logs",
+            "has_workloads",
+            "probes",
+            "restarts",
+            "reverts",
+            "runs_once",
+            "scales",
+            "serves",
+        ]
     ),
 )

@@ -14,6 +14,7 @@ from shipit.errors import DeployFailed, RemoteError, UsageError
 from shipit.events import Event, Log, LogLine
 from shipit.rehearsal.memory import KIND
 from shipit.rehearsal.memory.config import MemoryConfig
+from shipit.rehearsal.memory.one_off import MemoryCommand
 from shipit.rehearsal.memory.place import InMemoryPlace, MemoryObserved, kept_in
 from shipit.rehearsal.memory.steps import Restart, SetImages, SetQuantities
 from shipit.release import (
@@ -35,6 +36,7 @@ from shipit.targets.base import LogQuery
 from shipit.targets.kind import Kind
 from shipit.targets.log_times import log_time
 from shipit.targets.orders import RestartOrder, ScaleOrder
+from shipit.targets.remote import Command, Remote, Started
 from shipit.targets.session import Session
 
 AUTHOR = "shipit"
@@ -206,6 +208,25 @@ class MemoryTarget:
     def workloads(self) -> Sequence[str]:
         return tuple(use.image for use in self.uses)
 
+    def run_once(self, workload: str, command: Command, session: Session, size: str) -> Remote:
+        self._check_released(workload)
+        return MemoryCommand(f"{workload}.run", command)
+
+    def start_once(self, workload: str, command: Command, session: Session, size: str) -> Started:
+        self._check_released(workload)
+        self._note(workload, " ".join(command.words), session.clock.wall_s())
+        return Started(f"{workload}.run", f"shipit logs {self.name}/{workload}")
+
+    def _check_released(self, workload: str) -> None:
+        if workload not in self._released():
+            raise RemoteError(f"{workload} is not released", where=self.place.identity, hint="shipit deploy")
+
+    def _released(self) -> Mapping[str, str]:
+        return self.in_memory.images
+
+    def _note(self, workload: str, line: str, at_s: float) -> None:
+        self.in_memory.write(workload, line, at_s)
+
     def logs(self, workload: str, wanted: LogQuery, session: Session) -> Iterator[LogLine]:
         if wanted.previous:
             raise UsageError(f"{self.name} keeps no log of an earlier run", hint="leave out --previous")
@@ -258,6 +279,14 @@ class FileTarget(MemoryTarget):
     def _log(self, workload: str) -> list[LogLine]:
         with kept_in(self.file) as place:
             return self._at(place)._log(workload)
+
+    def _released(self) -> Mapping[str, str]:
+        with kept_in(self.file) as place:
+            return place.images
+
+    def _note(self, workload: str, line: str, at_s: float) -> None:
+        with kept_in(self.file) as place:
+            place.write(workload, line, at_s)
 
     def _at(self, place: InMemoryPlace) -> MemoryTarget:
         return MemoryTarget(self.name, place, self.uses, self.config)
