@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from shipit.printable import counted, cut_text, human_bytes, printable_line
 from shipit.release import Plan, PlannedImage, Step, TargetPlan, Upload, short
 
 _MOST_DETAIL = 160
+_DETAIL_LINES = 8
 
 
-def render_plan(plan: Plan) -> str:
+def render_plan(plan: Plan, *, full: bool = False) -> str:
     """The plan: images, then each target with its place and steps, then tags that are moved last, then a count.
 
-    Its free text is redacted already: a line of it may be cut here.
+    Of the detail of a step eight lines are shown, or all with `full`. Its free text is redacted already: a line of it may be cut here.
     """
     lines = [f"{plan.app} -> {plan.environment}", *([""] if plan.images else [])]
     lines += [f"image  {line}" for image in plan.images for line in _image(image)]
     for target in plan.targets:
-        lines += ["", f"{target.target}  {target.place.identity}", *_target(target)]
+        lines += ["", f"{target.target}  {target.place.identity}", *_target(target, full=full)]
     if plan.tags:
         lines += ["", "when all are healthy", *(f"  > move {move.repository}:{move.tag}" for move in plan.tags)]
     count = plan.changes
@@ -34,12 +35,12 @@ def _image(image: PlannedImage) -> Iterator[str]:
         yield f"{image.name}  insecure: {image.insecure_host} is asked over plain HTTP, and passwords go there in clear"
 
 
-def _target(target: TargetPlan) -> Iterator[str]:
+def _target(target: TargetPlan, *, full: bool) -> Iterator[str]:
     for upload in target.uploads:
         yield f"  + {_upload(upload)}"
     for step in target.steps:
         yield f"  {_sign(step)} {step.summary}"
-        yield from (f"      {cut_text(line, _MOST_DETAIL)}" for line in step.detail)
+        yield from (f"      {cut_text(line, _MOST_DETAIL)}" for line in _detail(step.detail, full=full))
     if target.is_empty:
         yield "  = up to date"
     yield from (f"  . {line}" for line in target.notes)
@@ -49,6 +50,12 @@ def _sign(step: Step) -> str:
     if step.destroys:
         return "!"
     return {"create": "+", "delete": "-"}.get(step.effect, "~")
+
+
+def _detail(lines: Sequence[str], *, full: bool) -> Iterator[str]:
+    yield from lines if full else lines[:_DETAIL_LINES]
+    if not full and len(lines) > _DETAIL_LINES:
+        yield f"and {counted(len(lines) - _DETAIL_LINES, 'more line')}: shipit plan --full"
 
 
 def _upload(upload: Upload) -> str:

@@ -138,6 +138,9 @@ class KubeApi(StrictServer):
     def _create(self, request: Request) -> Response:
         body = json.loads(request.body)
         with self.lock:
+            if request.query.get("dryRun"):
+                name = f"{body['metadata'].get('generateName', '')}x"
+                return self.refusal(request, {**body, "metadata": {"name": name}}) or _json(body, 201)
             if (request.groups["plural"], body["metadata"]["name"]) in self.objects:
                 return _status(409, "AlreadyExists", "it is there already")
             made = self._put(request.groups["plural"], body, "Update")
@@ -149,13 +152,15 @@ class KubeApi(StrictServer):
         body = json.loads(request.body)
         version = body["metadata"].pop("resourceVersion", "")
         with self.lock:
-            if self.refuse_applies and self._last_applied == self.refused_after:
+            if self.refuse_applies and self._last_applied == self.refused_after and not request.query.get("dryRun"):
                 self.refuse_applies -= 1
                 return _status(507, "InsufficientStorage", "the disk is full")
-            self._last_applied = request.groups["name"]
             live = self.objects.get((request.groups["plural"], request.groups["name"]))
             if live and version and version != live["metadata"]["resourceVersion"]:
                 return _status(409, "Conflict", "the object has been modified")
+            if request.query.get("dryRun"):
+                return self.refusal(request, body) or _json(self._applied(request.groups["plural"], body, "Apply"))
+            self._last_applied = request.groups["name"]
             made = self._put(request.groups["plural"], body, "Apply")
             if made["kind"] == "Deployment":
                 self._roll_out(made)
@@ -191,24 +196,34 @@ class KubeApi(StrictServer):
         whole = "".join(f"{line}\n" for line in lines).encode()[: int(request.query["limitBytes"])]
         return Response(200, whole, {"Content-Type": "text/plain"})
 
+    def refusal(self, request: Request, body: Object) -> Response | None:
+        """What a test lets a dry run answer instead of the object."""
+        return None
+
     def _put(self, plural: str, body: Object, operation: str) -> Object:
-        """Store an object; what only somebody else wrote of one that is there stays."""
+        """Store an object."""
         name = body["metadata"]["name"]
-        live = self.objects.get((plural, name))
+        live, made = self.objects.get((plural, name)), self._applied(plural, body, operation)
+        self.objects[plural, name] = made
+        if live is None or made.get("spec") != live.get("spec"):
+            made["metadata"]["generation"] = made["metadata"].get("generation", 0) + 1
+        self._changed(made)
+        return made
+
+    def _applied(self, plural: str, body: Object, operation: str) -> Object:
+        """An object as applying leaves it: what only somebody else wrote stays, what shipit wrote before and not now goes."""
+        live = self.objects.get((plural, body["metadata"]["name"]))
         made = deepcopy(live) if live else deepcopy(body)
+        fields = _fields({key: value for key, value in body.items() if key not in ("apiVersion", "kind")})
         if live:
+            _drop(made, _owned_by(live, "shipit"), [fields, *(_owned_by(live, name) for name in _others(live))])
             _merge(made, body)
         metadata = made["metadata"]
         metadata |= {"namespace": "prod", "uid": metadata.get("uid") or str(uuid.uuid4())}
-        fields = _fields({key: value for key, value in body.items() if key not in ("apiVersion", "kind")})
         others = [entry for entry in metadata.get("managedFields", []) if entry["manager"] != "shipit"]
         for entry in others:
             _take(entry["fieldsV1"], fields)
         metadata["managedFields"] = [*others, _entry("shipit", operation, fields)]
-        self.objects[plural, name] = made
-        if live is None or made.get("spec") != live.get("spec"):
-            metadata["generation"] = metadata.get("generation", 0) + 1
-        self._changed(made)
         return made
 
     def _changed(self, item: Object) -> None:
@@ -291,6 +306,33 @@ def _fields(value: Any) -> Object:
     if isinstance(value, list) and value and all(isinstance(item, dict) and "name" in item for item in value):
         return {f"k:{json.dumps({'name': item['name']})}": {".": {}, **_fields(item)} for item in value}
     return {}
+
+
+def _others(item: Object) -> list[str]:
+    return [entry["manager"] for entry in item["metadata"].get("managedFields", []) if entry["manager"] != "shipit"]
+
+
+def _owned_by(item: Object, manager: str) -> Object:
+    entries = item["metadata"].get("managedFields", [])
+    return next((entry["fieldsV1"] for entry in entries if entry["manager"] == manager), {})
+
+
+def _drop(value: Any, owned: Object, kept: list[Object]) -> None:
+    """Remove the fields and named list items that are owned, and that nothing of `kept` has."""
+    for key, inner in owned.items():
+        kind, _, name = key.partition(":")
+        left = [fields[key] for fields in kept if key in fields]
+        if kind == "f" and isinstance(value, dict) and name in value:
+            if not left:
+                del value[name]
+            elif inner:
+                _drop(value[name], inner, left)
+        elif kind == "k" and isinstance(value, list):
+            row = next((row for row in value if row["name"] == json.loads(name)["name"]), None)
+            if row is not None and not left:
+                value.remove(row)
+            elif row is not None:
+                _drop(row, inner, left)
 
 
 def _take(owned: Object, taken: Object) -> None:

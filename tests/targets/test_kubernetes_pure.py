@@ -168,8 +168,8 @@ def test_the_values_of_a_secret_are_not_in_its_step() -> None:
     [step] = plan_objects([sealed(wanted, {"key": "m1", "other": "m2"})], observed, "prod", {"Secret/s": "k8s/s.yml"})
     assert isinstance(step, ApplySecret)
     assert step.detail == (
-        "key (secret)",
-        "other (secret)",
+        "key (secret)  hash mark of old -> m1",
+        "+ other (secret)",
         "its values until now are kept in Secret/s-previous",
     )
     assert (step.file, step.version, step.previous) == ("k8s/s.yml", "7", "s-previous")
@@ -873,7 +873,7 @@ def test_replicas_of_an_autoscaler_outside_deploy_yml_are_left_alone() -> None:
     other = {**wanted, "spec": {"replicas": 1, "paused": True}}
     [step] = plan_objects([other], observed, "prod")
     assert isinstance(step, ApplyObject)
-    assert (step.detail, step.replicas) == (("paused  False -> True",), 1)
+    assert (step.detail, step.replicas) == (("paused  false -> true",), 1)
     assert step.manifest["spec"] == {"paused": True}
     assert step.manifest["metadata"] == stamp(other)["metadata"]
 

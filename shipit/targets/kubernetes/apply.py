@@ -10,11 +10,12 @@ from shipit.errors import DeployFailed, RemoteError
 from shipit.events import Event, StepApplied
 from shipit.release import Facts, Step
 from shipit.targets.kubernetes.applyset import PART_OF_LABEL, labelled
+from shipit.targets.kubernetes.changes import is_up_to_date
 from shipit.targets.kubernetes.client import CONFLICT, KubernetesClient
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.drift import hashes, object_differences, stamp
 from shipit.targets.kubernetes.live import Live
-from shipit.targets.kubernetes.observed import key_of
+from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.pull_secret import render_pull_secret_of
 from shipit.targets.kubernetes.render import COPIED_ANNOTATION, PREVIOUS_LABEL, Manifest
 from shipit.targets.kubernetes.render_secrets import render_previous
@@ -30,11 +31,9 @@ from shipit.targets.kubernetes.steps import (
     RestoreSecret,
 )
 from shipit.targets.kubernetes.superseded import describe_change, find_change
-from shipit.targets.kubernetes.wanted import with_replicas
+from shipit.targets.kubernetes.wanted import ABSENT, with_replicas, with_version
 from shipit.targets.session import Session
 
-# Applying a manifest with this resourceVersion creates the object or is refused with 409: no object ever has it.
-_ABSENT = "1"
 _ATTEMPTS = 8
 _AGAIN = "deploy again"
 Body = Callable[[Live | None], Manifest]
@@ -91,7 +90,7 @@ class Changes:
                     return live
                 self._check_unchanged(step, self._sealed(live))
             try:
-                return self.client.apply(_with_version(body(live), version or _ABSENT), self.desired.namespace)
+                return self.client.apply(with_version(body(live), version or ABSENT), self.desired.namespace)
             except RemoteError as error:
                 if error.status != CONFLICT or attempt == _ATTEMPTS - 1:
                     raise
@@ -187,5 +186,10 @@ def known_differences(applied: Mapping[str, Facts]) -> dict[str, frozenset[str]]
     return {facts["object"]: frozenset(facts["known"]) for facts in applied.values() if "object" in facts}
 
 
-def _with_version(manifest: Manifest, version: str) -> Manifest:
-    return {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": version}}
+def unchanged_differences(wanted: Mapping[str, Manifest], before: KubernetesObserved) -> dict[str, frozenset[str]]:
+    """Key -> the differences of an object that applying would not change: the server, or a webhook, writes it so."""
+    return {
+        key: frozenset(hashes(object_differences(wanted[key], live)))
+        for key, preview in before.previews.items()
+        if key in wanted and (live := before.objects.get(key)) is not None and is_up_to_date(live, preview)
+    }

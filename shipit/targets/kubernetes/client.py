@@ -21,8 +21,9 @@ from shipit.targets.kubernetes.applyset import PART_OF_LABEL
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.pages import PAGE, read_pages
 from shipit.targets.kubernetes.parse import parse_live
+from shipit.targets.kubernetes.refusal import is_temporary
 from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
-from shipit.targets.kubernetes.server import ApiServer, Query, checked, parsed
+from shipit.targets.kubernetes.server import ApiServer, Query, checked, error_of, parsed
 
 T = TypeVar("T")
 ATTEMPTS = 4
@@ -31,6 +32,8 @@ _GONE_POLL_S = 0.3
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+_AS_SHIPIT: Query = {"fieldManager": MANAGED_BY, "force": "true", "fieldValidation": "Strict"}
+_DRY: Query = {"dryRun": "All", "fieldValidation": "Strict"}
 
 
 class KubernetesClient:
@@ -48,7 +51,7 @@ class KubernetesClient:
     def read(self, manifest: Mapping[str, Any], namespace: str) -> Live | None:
         """The live object that a manifest names; None where there is none."""
         found = self._maybe(self.path(manifest, namespace))
-        return None if found is None else _named(found, manifest)
+        return None if found is None else _named(found, manifest, namespace)
 
     def listed(
         self, api: str, plural: str, namespace: str, parse: Callable[[Field], T], selector: str = "", fields: str = ""
@@ -105,9 +108,35 @@ class KubernetesClient:
 
         Raises: RemoteError, with 409 when the manifest has a resourceVersion that is not the current one.
         """
-        query: Query = {"fieldManager": MANAGED_BY, "force": "true"}
-        answer = self.write("PATCH", self.path(manifest, namespace), json.dumps(manifest), query, _APPLY)
-        return _named(answer, manifest)
+        answer = self.write("PATCH", self.path(manifest, namespace), json.dumps(manifest), _AS_SHIPIT, _APPLY)
+        return _named(answer, manifest, namespace)
+
+    def try_apply(self, manifest: Manifest, namespace: str) -> Answer:
+        """The answer to a dry run of `apply`: the object, or a refusal. Raises: RemoteError for a temporary failure."""
+        return self._try("PATCH", self.path(manifest, namespace), manifest, {**_AS_SHIPIT, **_DRY}, _APPLY)
+
+    def try_create(self, manifest: Manifest, namespace: str) -> Answer:
+        """The answer to a dry run that creates a manifest under another name."""
+        name = manifest["metadata"]["name"]
+        own = {key: value for key, value in manifest["metadata"].items() if key not in ("name", "resourceVersion")}
+        renamed = {**manifest, "metadata": {**own, "generateName": f"{name[:40]}-"}}
+        path = self.path(manifest, namespace).rpartition("/")[0]
+        return self._try("POST", path, renamed, {"fieldManager": MANAGED_BY, **_DRY}, "application/json")
+
+    def _try(self, method: str, path: str, manifest: Manifest, query: Query, content_type: str) -> Answer:
+        body = json.dumps(manifest).encode()
+
+        def once() -> Answer:
+            answer = self.server.send(method, path, self.deadline, query=query, body=body, content_type=content_type)
+            if answer.status >= 300 and is_temporary(answer):
+                raise error_of(answer)
+            return answer
+
+        return self._again(once)
+
+    def parsed_live(self, answer: Answer, manifest: Manifest, namespace: str) -> Live:
+        """The object of an answer, which has to be the one of the manifest. Raises: RemoteError."""
+        return _named(parsed(answer), manifest, namespace)
 
     def scale(self, manifest: Mapping[str, Any], namespace: str, uid: str, replicas: int) -> None:
         """Set the number of replicas of the object of a uid, by its scale subresource.
@@ -257,10 +286,12 @@ def _check_segments(*names: str) -> None:
             raise RemoteError(f"{name!r} is no name of an object in Kubernetes", hint="choose another name")
 
 
-def _named(found: Field, manifest: Mapping[str, Any]) -> Live:
+def _named(found: Field, manifest: Mapping[str, Any], namespace: str) -> Live:
     """The object of an answer, which has to be the one that was asked for."""
     live = parse_live(found)
     wanted, name = manifest["kind"], manifest["metadata"]["name"]
-    if (live.kind, live.meta.name) != (wanted, name):
+    # An object that belongs to the whole cluster has no namespace.
+    own = live.meta.namespace or namespace
+    if (live.kind, live.meta.name, own) != (wanted, name, manifest["metadata"].get("namespace") or namespace):
         raise found.wrong(f"should be {wanted}/{name}, and is another object")
     return live

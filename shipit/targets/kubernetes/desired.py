@@ -7,18 +7,21 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from shipit.config.position import Position
 from shipit.config.project import Project
-from shipit.errors import ConfigErrors, DeployFailed
+from shipit.errors import ConfigError, ConfigErrors, DeployFailed
 from shipit.release import Image, ImageUse, Release
 from shipit.targets.kubernetes.applyset import PART_OF_LABEL, group_kind, labelled, set_id, set_name
 from shipit.targets.kubernetes.config import ONLY, KubernetesConfig
 from shipit.targets.kubernetes.drift import fingerprint
 from shipit.targets.kubernetes.images import image_for, image_names, pin_images
 from shipit.targets.kubernetes.log_pods import Owner
+from shipit.targets.kubernetes.manifests import problem_at
 from shipit.targets.kubernetes.objects import spec_of
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.plan_secrets import previous_name
 from shipit.targets.kubernetes.render import Manifest, Setting, render_job, render_workload
+from shipit.targets.kubernetes.render_secrets import render_secret
 from shipit.targets.kubernetes.sealed import sealed
 from shipit.targets.kubernetes.superseded import Released
 from shipit.targets.kubernetes.wanted import stamped_by_key
@@ -40,7 +43,7 @@ _COST, _BLOCK = 2**13, 8
 
 @dataclass(frozen=True)
 class Desired:
-    """`raw` are the objects of the manifests, and `files`: key -> the file of each. `secret_names` are the secrets of this target."""
+    """`raw` are the objects of the manifests, and `places`: key -> where each begins. `secret_names` are the secrets of this target."""
 
     target: str
     config: KubernetesConfig
@@ -48,7 +51,12 @@ class Desired:
     namespace: str
     raw: Sequence[Manifest]
     secret_names: Sequence[str]
-    files: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, Position] = field(default_factory=dict)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Key -> file of each object of the manifests."""
+        return {key: place.file for key, place in self.places.items()}
 
     @property
     def secret_key(self) -> str:
@@ -253,6 +261,21 @@ class Desired:
         text = json.dumps([[name, values[name]] for name in self.secret_names])
         salt = f"shipit.dev/secrets {self.namespace} {self.project.app}"
         return hashlib.scrypt(text.encode(), salt=salt.encode(), n=_COST, r=_BLOCK, p=1, dklen=8).hex()
+
+    def env_secret(self, release: Release, observed: KubernetesObserved) -> Manifest | None:
+        """The Secret of the env's secrets, sealed; None where there are none."""
+        marks = {name: release.marks.get(name, "") for name in self.secret_names}
+        return labelled(render_secret(self.setting(observed.secret_mark), marks), self.set_id) if marks else None
+
+    def problem(self, key: str, field: str, what: str, hint: str) -> ConfigError:
+        """An error about an object: at a field of its manifest, or at its workload in deploy.yml."""
+        place = self.places.get(key)
+        if place is not None:
+            return problem_at(self.project.folder, place, field, what, hint)
+        name = key.rpartition("/")[2]
+        workload = next((own for own in self.config.workloads if own != ONLY and self.workload_name(own) == name), None)
+        keys = ("targets", self.target, *(("workloads", workload) if workload is not None else ()))
+        return self.project.problem(keys, what, hint)
 
     def health(self) -> dict[str, tuple[int, str]]:
         """Name of a Service -> port and path of its health check."""

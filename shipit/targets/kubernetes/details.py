@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
+from difflib import unified_diff
 from typing import Any
 
+from shipit.targets.kubernetes.changes import find_changes
 from shipit.targets.kubernetes.drift import Difference
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.objects import container_images, spec_of
+from shipit.targets.kubernetes.observed import Preview
 from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
+from shipit.targets.kubernetes.sealed import is_secret
 from shipit.targets.kubernetes.superseded import Change, author_of
+from shipit.targets.kubernetes.wanted import Wanted
 
-_DETAIL_LINES = 8
+_MOST_LINES, _MOST_TEXT_LINES, _CONTEXT = 2_000, 5_000, 2
 _DIGEST = re.compile(r"sha256:([0-9a-f]{12})[0-9a-f]{52}")
+_HUNK = re.compile(r"@@ -[0-9,]+ \+(?P<line>[0-9]+).*")
+_MARK_DIGITS = 12
 
 
-def detail_of(
-    found: Sequence[Difference], live: Live, line: Callable[[Difference], str] | None = None
-) -> tuple[str, ...]:
-    """A line for each change, eight at most, with the field manager and time where somebody else set the live value.
+def detail_of(wanted: Wanted, live: Live, preview: Preview) -> tuple[str, ...]:
+    """The changes of an object, with the field manager and time where somebody else set the live value.
 
-    shipit's own annotations follow from the rest, and are left out where there is any.
+    They are those of the dry run, or of shipit's own comparison where there was none. shipit's own annotations follow
+    from the rest, and are left out where there is any.
     """
-    shown = [change for change in found if not change.is_own_mark] or found
-    more = (f"and {len(shown) - _DETAIL_LINES} more",) if len(shown) > _DETAIL_LINES else ()
-    return (*((line or _line)(change) + _author(change, live) for change in shown[:_DETAIL_LINES]), *more)
+    found = find_changes(live, preview.result) if preview.result is not None else ()
+    changes = found or wanted.found
+    shown = [change for change in changes if not change.is_own_mark]
+    lines = [line for change in shown for line in _lines(change, live)]
+    if not lines:
+        lines = ["no value changes: shipit records what it applies, and owns its fields"]
+    more = (f"and {len(lines) - _MOST_LINES} more",) if len(lines) > _MOST_LINES else ()
+    return (*lines[:_MOST_LINES], *more, *unchecked_lines(preview))
 
 
 def facts_of(manifest: Manifest, replicas: Any = None) -> tuple[str, ...]:
@@ -38,30 +50,61 @@ def facts_of(manifest: Manifest, replicas: Any = None) -> tuple[str, ...]:
 
 def secret_names(manifest: Manifest) -> tuple[str, ...]:
     """The keys of a Secret, without values."""
-    names = sorted(manifest.get("data") or ())
-    more = (f"and {len(names) - _DETAIL_LINES} more",) if len(names) > _DETAIL_LINES else ()
-    return (*(f"{name} (secret)" for name in names[:_DETAIL_LINES]), *more)
+    return tuple(f"{name} (secret)" for name in sorted(manifest.get("data") or ()))
 
 
-def secret_line(change: Difference) -> str:
-    """A change of a Secret, without values."""
-    return f"{'- ' if change.is_removed else ''}{change.path.removeprefix('data.')} (secret)"
+def unchecked_lines(preview: Preview) -> tuple[str, ...]:
+    """A line that says why the server did not check an object before it is applied; none where it did."""
+    return (f"not checked by the API server yet: {preview.unchecked}",) if preview.unchecked else ()
 
 
-def _line(change: Difference) -> str:
-    where = change.path.removeprefix("spec.template.").removeprefix("spec.")
+def _lines(change: Difference, live: Live) -> Iterator[str]:
+    path = change.path.removeprefix("spec.template.").removeprefix("spec.")
+    if is_secret(live.manifest) and change.keys[:1] == ("data",):
+        yield _secret_line(change) + _author(change, live)
+    elif change.is_removed:
+        yield f"- {path}"
+    elif change.live is None:
+        yield f"+ {path}  {_shown(change.wanted)}".rstrip() + _author(change, live)
+    elif _is_text(change.live) and _is_text(change.wanted):
+        yield path + _author(change, live)
+        yield from _text_lines(change.live.splitlines(), change.wanted.splitlines())
+    else:
+        yield f"{path}  {_shown(change.live)} -> {_shown(change.wanted)}" + _author(change, live)
+
+
+def _secret_line(change: Difference) -> str:
+    """A change of a Secret by its key, and by keyed hashes in place of the values."""
+    name = change.path.removeprefix("data.")
     if change.is_removed:
-        return f"- {where}"
-    return f"{where}  {_shown(change.live)} -> {_shown(change.wanted)}"
+        return f"- {name} (secret)"
+    marks = [str(mark or "")[:_MARK_DIGITS] for mark in (change.live, change.wanted)]
+    if change.live is None:
+        return f"+ {name} (secret)"
+    return f"{name} (secret)  hash {marks[0]} -> {marks[1]}" if all(marks) else f"{name} (secret)"
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a value is text of several lines that can be compared by line."""
+    return isinstance(value, str) and "\n" in value.rstrip("\n") and value.count("\n") <= _MOST_TEXT_LINES
+
+
+def _text_lines(before: list[str], after: list[str]) -> Iterator[str]:
+    """The changed lines with two around them, and the line where each part begins."""
+    for line in list(unified_diff(before, after, n=_CONTEXT, lineterm=""))[2:]:
+        hunk = _HUNK.fullmatch(line)
+        yield f"  line {hunk['line']}:" if hunk else f"  {line[0]} {line[1:]}".rstrip()
 
 
 def _author(difference: Difference, live: Live) -> str:
     manager = author_of(live, difference)
-    if manager is None or manager.name == MANAGED_BY or difference.is_removed:
+    if manager is None or manager.name == MANAGED_BY or difference.is_removed or difference.live is None:
         return ""
     change = Change(manager, difference)
     return f", set by {change.by}{change.at}"
 
 
 def _shown(value: Any) -> str:
-    return _DIGEST.sub(r"\1", "none" if value is None else str(value))
+    """A value in one line, and digests by their first digits."""
+    text = json.dumps(value) if isinstance(value, dict | list | bool) else "none" if value is None else str(value)
+    return _DIGEST.sub(r"\1", text)

@@ -13,6 +13,7 @@ from shipit.config.position import Position
 from shipit.config.yaml_text import check_bounds, decode, not_yaml, problem_in
 from shipit.errors import ConfigError, ConfigErrors
 from shipit.files import MIB, Unreadable, is_quotable
+from shipit.targets.kubernetes.field_position import field_position, objects_in
 from shipit.targets.kubernetes.go_yaml import ManifestLoader
 
 _SUFFIXES = (".yml", ".yaml", ".json")
@@ -20,10 +21,11 @@ MAX_BYTES = 16 * MIB
 
 
 class Written(NamedTuple):
-    """An object of a manifest, and its file relative to deploy.yml."""
+    """An object of a manifest, its file relative to deploy.yml, and where it begins there."""
 
     file: str
     manifest: dict[str, Any]
+    at: Position
 
 
 def read_manifests(folder: ProjectFolder, names: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -46,7 +48,7 @@ def read_written(folder: ProjectFolder, names: tuple[str, ...]) -> list[Written]
             continue
         for file in files:
             found, wrong = _objects(file, folder)
-            objects += [Written(_name_of(file, folder), manifest) for manifest in found]
+            objects += found
             problems += wrong
     if problems:
         raise ConfigErrors(problems)
@@ -90,7 +92,7 @@ def _name_of(file: Path, folder: ProjectFolder) -> str:
     return str(file.relative_to(folder.path)) if file.is_relative_to(folder.path) else str(file)
 
 
-def _objects(file: Path, folder: ProjectFolder) -> tuple[list[dict[str, Any]], list[ConfigError]]:
+def _objects(file: Path, folder: ProjectFolder) -> tuple[list[Written], list[ConfigError]]:
     """The objects of a file, and its problems."""
     name = _name_of(file, folder)
     try:
@@ -104,8 +106,8 @@ def _objects(file: Path, folder: ProjectFolder) -> tuple[list[dict[str, Any]], l
     return objects, problems
 
 
-def _parsed(data: bytes, name: str) -> tuple[list[dict[str, Any]], list[ConfigError]]:
-    objects: list[dict[str, Any]] = []
+def _parsed(data: bytes, name: str) -> tuple[list[Written], list[ConfigError]]:
+    objects: list[Written] = []
     problems: list[ConfigError] = []
     text = ""
     try:
@@ -118,25 +120,40 @@ def _parsed(data: bytes, name: str) -> tuple[list[dict[str, Any]], list[ConfigEr
         return [], list(error.problems)
     except (yaml.YAMLError, ValueError) as error:
         return [], [_problem(name, text, 1, 1, f"can't be read: {str(error).splitlines()[0]}", "")]
-    for mark, value in documents:
+    for marks, value in documents:
         if value is None:
             continue
         is_list = isinstance(value, dict) and value.get("kind") == "List"
-        for item in value.get("items") or [] if is_list else [value]:
+        for index, item in enumerate(value.get("items") or [] if is_list else [value]):
+            mark = marks[min(index, len(marks) - 1)]
             what, hint = _lack(item)
             if what:
                 problems.append(_problem(name, text, mark.line + 1, mark.column + 1, what, hint))
             else:
-                objects.append({key: part for key, part in item.items() if key != "status"})
+                manifest = {key: part for key, part in item.items() if key != "status"}
+                objects.append(Written(name, manifest, Position(mark.line + 1, mark.column + 1, 1, name)))
     return objects, problems
 
 
-def _documents(text: str) -> Iterator[tuple[Any, Any]]:
-    """The position and value of each document."""
+def problem_at(folder: ProjectFolder, at: Position, field: str, what: str, hint: str) -> ConfigError:
+    """An error at a field of the object that begins at a position, with the line where the file may be quoted."""
+    file = folder.path / at.file
+    try:
+        text = decode(folder.read(file, max_bytes=MAX_BYTES), at.file, MAX_BYTES)
+        where = field_position(text, at, field)
+    except (Unreadable, ConfigErrors, yaml.YAMLError, ValueError):
+        # It changed since it was read.
+        text, where = "", at
+    return problem_in(text if is_quotable(file) else "", where, what, hint)
+
+
+def _documents(text: str) -> Iterator[tuple[list[Any], Any]]:
+    """The positions of the objects of each document, and its value."""
     loader = ManifestLoader(text)
     try:
         while loader.check_node() and (node := loader.get_node()) is not None:
-            yield node.start_mark, loader.construct_document(node)
+            marks = [part.start_mark for part in objects_in(node)] or [node.start_mark]
+            yield marks, loader.construct_document(node)
     finally:
         loader.dispose()
 

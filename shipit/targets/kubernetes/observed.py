@@ -26,7 +26,8 @@ class KubernetesObserved:
     annotation that it has, or gets when its values change. `wanted_marks`: key of a Secret among the manifests -> name
     -> keyed hash of each value there. `pull_secret_current` is None without `pull_secret`. `jobs` are the release Jobs
     of the app. `applied_set` is the ApplySet with the members that left deploy.yml. These three are None and empty where a
-    release is verified. `serving`: name of a Service -> how it answers; empty until it is probed.
+    release is verified. `serving`: name of a Service -> how it answers; empty until it is probed. `previews`: key -> what a
+    dry run of a release gave, of the objects that may change; empty until one was made.
     """
 
     objects: Mapping[str, Live | None]
@@ -40,6 +41,7 @@ class KubernetesObserved:
     serving: Mapping[str, Serving] = field(default_factory=dict)
     wanted_marks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     applied_set: ObservedSet | None = None
+    previews: Mapping[str, Preview] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,3 +57,17 @@ class Serving:
     path: str = ""
     status: int | None = None
     said: str = ""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The object as applying a manifest would leave it, with keyed hashes for the values of a Secret.
+
+    Without a `result` the object is new or has to be replaced. `unchecked` says why the server was not asked.
+    """
+
+    result: Live | None = None
+    unchecked: str = ""
+
+
+NO_PREVIEW = Preview()

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from shipit.release import Step
-from shipit.targets.kubernetes.details import detail_of, facts_of
+from shipit.targets.kubernetes.changes import is_up_to_date
+from shipit.targets.kubernetes.details import detail_of, facts_of, unchecked_lines
 from shipit.targets.kubernetes.drift import hashes, stamp
 from shipit.targets.kubernetes.live import Live
-from shipit.targets.kubernetes.observed import KubernetesObserved
+from shipit.targets.kubernetes.observed import NO_PREVIEW, KubernetesObserved
 from shipit.targets.kubernetes.plan_secrets import apply_secret
 from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.sealed import is_secret
@@ -61,26 +62,27 @@ def plan_objects(
 
 def _step(wanted: Wanted, observed: KubernetesObserved, file: str) -> Step | None:
     key, manifest, live = wanted.key, wanted.manifest, wanted.live
-    if wanted.is_unchanged:
+    preview = observed.previews.get(key, NO_PREVIEW)
+    if wanted.is_as_applied or is_up_to_date(live, preview):
         return None
     if is_secret(manifest):
-        return apply_secret(key, manifest, live, wanted.found, file)
+        return apply_secret(wanted, preview, file)
     if live is None:
+        detail = (*facts_of(manifest, wanted.replicas), *unchecked_lines(preview))
         return ApplyObject(
-            f"apply {key}", f"create {key}", facts_of(manifest, wanted.replicas), "create", False, f"delete {key}",
+            f"apply {key}", f"create {key}", detail, "create", False, f"delete {key}",
             manifest=manifest, replicas=wanted.replicas,
         )  # fmt: skip
-    known = hashes(wanted.found)
+    known, detail = hashes(wanted.found), detail_of(wanted, live, preview)
     # Pods and Jobs can't be changed in place.
     if live.kind in ("Pod", "Job") and any(not item.is_own_mark for item in wanted.found):
         undo = f"replace {key} by what it was"
         return ReplaceObject(
-            f"apply {key}", f"replace {key}", detail_of(wanted.found, live), "replace", False, undo,
+            f"apply {key}", f"replace {key}", detail, "replace", False, undo,
             manifest=manifest, version=live.meta.version, known=known, uid=live.meta.uid,
         )  # fmt: skip
-    undo = f"apply {key} as it was"
     return ApplyObject(
-        f"apply {key}", f"change {key}", detail_of(wanted.found, live), "change", False, undo,
+        f"apply {key}", f"change {key}", detail, "change", False, f"apply {key} as it was",
         manifest=manifest, version=live.meta.version, known=known, replicas=wanted.replicas,
     )  # fmt: skip
 

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from shipit.release import Step
 from shipit.targets.kubernetes.applyset import PART_OF_LABEL
-from shipit.targets.kubernetes.details import detail_of, secret_line, secret_names
-from shipit.targets.kubernetes.drift import Difference, hashes, object_differences, stamp
-from shipit.targets.kubernetes.live import Live
-from shipit.targets.kubernetes.observed import KubernetesObserved
+from shipit.targets.kubernetes.changes import is_up_to_date
+from shipit.targets.kubernetes.details import detail_of, secret_names, unchecked_lines
+from shipit.targets.kubernetes.drift import hashes
+from shipit.targets.kubernetes.observed import NO_PREVIEW, KubernetesObserved, Preview
 from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.steps import ApplyPullSecret, ApplySecret
+from shipit.targets.kubernetes.wanted import Wanted, want
 
 
-def apply_secret(key: str, stamped: Manifest, live: Live | None, found: Sequence[Difference], file: str) -> Step:
-    """The step that writes a sealed Secret."""
-    previous = previous_name(stamped["metadata"]["name"])
+def apply_secret(wanted: Wanted, preview: Preview, file: str) -> Step:
+    """The step that writes a sealed Secret; `file` is that of its manifest, empty for the env's."""
+    key, manifest, live = wanted.key, wanted.manifest, wanted.live
+    previous = previous_name(manifest["metadata"]["name"])
     if live is None:
+        detail = (*secret_names(manifest), *unchecked_lines(preview))
         return ApplySecret(
-            f"apply {key}", f"create {key}", secret_names(stamped), "create", False, f"delete {key}",
-            manifest=stamped, previous=previous, file=file,
+            f"apply {key}", f"create {key}", detail, "create", False, f"delete {key}",
+            manifest=manifest, previous=previous, file=file,
         )  # fmt: skip
     kept = f"its values until now are kept in Secret/{previous}"
     return ApplySecret(
-        f"apply {key}", f"change {key}", (*detail_of(found, live, secret_line), kept), "change", False, f"restore it from Secret/{previous}",
-        manifest=stamped, version=live.meta.version, known=hashes(found), previous=previous, file=file,
+        f"apply {key}", f"change {key}", (*detail_of(wanted, live, preview), kept), "change", False, f"restore it from Secret/{previous}",
+        manifest=manifest, version=live.meta.version, known=hashes(wanted.found), previous=previous, file=file,
     )  # fmt: skip
 
 
@@ -34,15 +35,22 @@ def previous_name(name: str) -> str:
     return f"{name[:244]}-previous"
 
 
-def plan_env_secret(wanted: Manifest, observed: KubernetesObserved) -> Step | None:
-    """The step that writes the Secret of the env; `wanted` is sealed. None where the values are up to date."""
-    live, stamped = observed.secret, stamp(wanted)
-    found = object_differences(stamped, live) if live else []
-    label = wanted["metadata"]["labels"].get(PART_OF_LABEL)
-    is_member = live is not None and live.meta.labels.get(PART_OF_LABEL) == label
-    if live is not None and is_member and all(change.is_own_mark for change in found):
+def plan_env_secret(secret: Manifest, observed: KubernetesObserved) -> Step | None:
+    """The step that writes the Secret of the env; `secret` is sealed. None where the values are up to date."""
+    wanted = want(f"Secret/{secret['metadata']['name']}", secret, observed.secret)
+    preview = observed.previews.get(wanted.key, NO_PREVIEW)
+    if is_current_secret(wanted) or is_up_to_date(wanted.live, preview):
         return None
-    return apply_secret(f"Secret/{wanted['metadata']['name']}", stamped, live, found, "")
+    return apply_secret(wanted, preview, "")
+
+
+def is_current_secret(wanted: Wanted) -> bool:
+    """Whether the Secret of the env has its values, and belongs to its ApplySet."""
+    if wanted.live is None:
+        return False
+    label = wanted.manifest["metadata"]["labels"].get(PART_OF_LABEL)
+    is_member = wanted.live.meta.labels.get(PART_OF_LABEL) == label
+    return is_member and all(change.is_own_mark for change in wanted.found)
 
 
 def plan_pull_secret(name: str | None, observed: KubernetesObserved) -> Step | None:

@@ -29,9 +29,10 @@ from shipit.targets.base import LogQuery
 from shipit.targets.kubernetes import KIND, verbs
 from shipit.targets.kubernetes.access import Access, judge_access, needed_access, not_covered
 from shipit.targets.kubernetes.applied import new_objects, plan_back, released_before
-from shipit.targets.kubernetes.apply import Changes, known_differences
+from shipit.targets.kubernetes.apply import Changes, known_differences, unchanged_differences
 from shipit.targets.kubernetes.apply_verbs import restart_object, scale_object
-from shipit.targets.kubernetes.applyset import ObservedSet, labelled
+from shipit.targets.kubernetes.applyset import ObservedSet
+from shipit.targets.kubernetes.changes import is_up_to_date
 from shipit.targets.kubernetes.check_step import check_step
 from shipit.targets.kubernetes.client import ATTEMPTS, CONFLICT, KubernetesClient
 from shipit.targets.kubernetes.config import KubernetesConfig
@@ -40,6 +41,7 @@ from shipit.targets.kubernetes.describe import describe_objects
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.destroy import leftovers, plan_destroy
 from shipit.targets.kubernetes.diagnose import with_last_words
+from shipit.targets.kubernetes.dry_run import DryRun
 from shipit.targets.kubernetes.exec import execute
 from shipit.targets.kubernetes.job import ReleaseJob
 from shipit.targets.kubernetes.judge import judge_kubernetes
@@ -54,7 +56,6 @@ from shipit.targets.kubernetes.pods import Limits
 from shipit.targets.kubernetes.ports import PodPorts
 from shipit.targets.kubernetes.probe import ask_services
 from shipit.targets.kubernetes.prune import find_other_sets, plan_removal, plan_widening, set_notes
-from shipit.targets.kubernetes.render_secrets import render_secret
 from shipit.targets.kubernetes.rights import refused, rules
 from shipit.targets.kubernetes.run_job import OneOff
 from shipit.targets.kubernetes.server import ApiServer
@@ -88,9 +89,9 @@ class KubernetesTarget:
         self.namespace = config.namespace or namespace or "default"
         self.place = Place("kubernetes", _identity(self.context, self.server, self.namespace))
         written = read_written(project.folder, config.manifests)
-        files = {key_of(item.manifest, self.namespace): item.file for item in written}
+        places = {key_of(item.manifest, self.namespace): item.at for item in written}
         raw = [item.manifest for item in written]
-        self._desired = Desired(name, config, project, self.namespace, raw, project.secrets_for(name), files)
+        self._desired = Desired(name, config, project, self.namespace, raw, project.secrets_for(name), places)
         self._desired.check_unique()
         self._desired.check_labels()
         self._guard(project)
@@ -101,14 +102,22 @@ class KubernetesTarget:
     def observe(self, session: Session) -> KubernetesObserved:
         return Look(self._desired, self._client(session), session).observe()
 
+    def preview(
+        self, release: Release, observed: KubernetesObserved, session: Session, *, is_deploy: bool
+    ) -> KubernetesObserved:
+        """The observation with what a dry run of the release gave. An unchanged release makes no request."""
+        client = self._client(session)
+        mark = Look(self._desired, client, session).mark
+        return DryRun(self._desired, client, session, mark).preview(release, observed, is_deploy=is_deploy)
+
     def plan(self, release: Release, observed: KubernetesObserved) -> tuple[Step, ...]:
         desired = self._desired
         self._check_conflicts(release, observed)
         setting = desired.setting(observed.secret_mark)
         objects = plan_objects(tuple(desired.manifests(release, observed)), observed, self.namespace, desired.files)
-        marks = {name: release.marks.get(name, "") for name in desired.secret_names}
+        secret = desired.env_secret(release, observed)
         secrets = (
-            plan_env_secret(labelled(render_secret(setting, marks), desired.set_id), observed) if marks else None,
+            plan_env_secret(secret, observed) if secret else None,
             plan_pull_secret(setting.pull_secret, observed),
         )
         job = desired.release_job(release, setting)
@@ -132,6 +141,9 @@ class KubernetesTarget:
         if self.config.take_over or not any(live and has_others(live) for live in observed.objects.values()):
             return
         wanted = self._desired.released(release, observed, {}).objects
+        # What another tool wrote in other words has the same value.
+        equal = {key for key, preview in observed.previews.items() if is_up_to_date(observed.objects.get(key), preview)}
+        wanted = {key: item for key, item in wanted.items() if key not in equal}
         if lines := list(find_conflicts(wanted, observed.objects)):
             more = f", and {len(lines) - 1} more" if len(lines) > 1 else ""
             hint = "let one of the two set the field, or set take_over: true on this target"
@@ -219,6 +231,9 @@ class KubernetesTarget:
 
     def judge(self, release: Release, observed: KubernetesObserved, seen: Seen) -> Verdict:
         released = self._desired.released(release, observed, known_differences(seen.applied))
+        if isinstance(seen.before, KubernetesObserved):
+            equal = unchanged_differences(released.objects, seen.before)
+            released = released._replace(known={**equal, **released.known})
         return judge_kubernetes(released, observed, seen, self._limits)
 
     def probe(self, observed: KubernetesObserved, session: Session, *, has_changed: bool) -> KubernetesObserved:

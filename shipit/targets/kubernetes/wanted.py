@@ -12,46 +12,58 @@ from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.superseded import author_of, is_autoscaled
 
+# Applying a manifest with this resourceVersion creates the object or is refused with 409: no object ever has it.
+ABSENT = "1"
+
 
 class Wanted(NamedTuple):
     """An object of a release. `manifest` has its stamp, and keyed hashes for the values of a Secret.
 
-    `replicas` is the initial count where an autoscaler sets it; the manifest then has none. `found` are the differences
-    of the live object by shipit's own comparison: without any the object is as it was applied.
+    `replicas` is the initial count where an autoscaler sets it (`is_scaled`); the manifest then has none. `found` are the
+    differences of the live object by shipit's own comparison: without any the object is as it was applied.
     """
 
     key: str
     manifest: Manifest
     live: Live | None = None
     replicas: Any = None
+    is_scaled: bool = False
     found: tuple[Difference, ...] = ()
 
     @property
-    def is_unchanged(self) -> bool:
+    def is_as_applied(self) -> bool:
         return self.live is not None and not self.found
 
 
 def want_all(manifests: Sequence[Manifest], observed: KubernetesObserved, namespace: str) -> list[Wanted]:
     """Each manifest beside its live object. A count of replicas that an autoscaler set stays."""
     scaled = autoscaled(manifests, namespace)
-    keys = [key_of(manifest, namespace) for manifest in manifests]
-    pairs = zip(keys, manifests, strict=True)
-    return [want(key, manifest, observed.objects.get(key), is_scaled=key in scaled) for key, manifest in pairs]
+    keyed = [(key_of(manifest, namespace), manifest) for manifest in manifests]
+    return [want(key, item, observed.objects.get(key), is_scaled=key in scaled) for key, item in keyed]
 
 
 def want(key: str, manifest: Manifest, live: Live | None, *, is_scaled: bool = False) -> Wanted:
     """A manifest beside its live object. `is_scaled`: an autoscaler of the manifests sets its replicas."""
-    replicas = spec_of(manifest).get("replicas")
-    bare = without_replicas(manifest) if is_scaled and replicas is not None else manifest
-    wanted = Wanted(key, stamp(bare), live, replicas if is_scaled else None)
+    replicas = spec_of(manifest).get("replicas") if is_scaled else None
+    bare = manifest if replicas is None else without_replicas(manifest)
+    return beside(Wanted(key, stamp(bare), None, replicas, is_scaled), live)
+
+
+def beside(wanted: Wanted, live: Live | None) -> Wanted:
+    """The same wanted object, compared with another version of the live one."""
     if live is None:
-        return wanted
-    found = object_differences(wanted.manifest, live, counts_replicas=not is_scaled)
-    if other := [item for item in found if is_autoscaled(item, author_of(live, item))]:
+        return wanted._replace(live=None, found=())
+    found = object_differences(wanted.manifest, live, counts_replicas=not wanted.is_scaled)
+    left = tuple(item for item in found if not is_autoscaled(item, author_of(live, item)))
+    if len(left) < len(found):
         # The count is that of an autoscaler which is not in deploy.yml.
-        left = tuple(item for item in found if item not in other)
-        return Wanted(key, without_replicas(wanted.manifest), live, replicas, left)
-    return wanted._replace(found=tuple(found))
+        replicas = spec_of(wanted.manifest).get("replicas")
+        return Wanted(wanted.key, without_replicas(wanted.manifest), live, replicas, True, left)
+    return wanted._replace(live=live, found=left)
+
+
+def with_version(manifest: Manifest, version: str) -> Manifest:
+    return {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": version}}
 
 
 def with_replicas(manifest: Manifest, replicas: Any, live: Live | None) -> Manifest:

@@ -1,0 +1,152 @@
+"""A dry run of a release: every object that may change is applied with dryRun=All, in parallel.
+
+Source: Kubernetes API concepts, "Dry-run", "Server-Side Apply".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from shipit.errors import RemoteError
+from shipit.parallel import Failures, together
+from shipit.release import Release
+from shipit.targets.kubernetes.access import Access
+from shipit.targets.kubernetes.client import CONFLICT, KubernetesClient
+from shipit.targets.kubernetes.desired import Desired
+from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.observed import KubernetesObserved, Preview, key_of
+from shipit.targets.kubernetes.refusal import BAD_REQUEST, FORBIDDEN, INVALID, Refusal, parse_refusal
+from shipit.targets.kubernetes.refused import Asked, refusal_errors
+from shipit.targets.kubernetes.render import Manifest
+from shipit.targets.kubernetes.rights import refused
+from shipit.targets.kubernetes.sealed import Mark, is_secret, opened, sealed_live, secret_values
+from shipit.targets.kubernetes.server import error_of
+from shipit.targets.kubernetes.unready import needs_first
+from shipit.targets.kubernetes.wanted import ABSENT, Wanted, beside, want, want_all, with_replicas, with_version
+from shipit.targets.session import Session
+
+_THREADS, _ATTEMPTS = 16, 8
+_REPLACED = ("Pod", "Job")
+_VERBS = ("create", "patch")
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """Asks for the objects of a target. `mark` gives the keyed hash of a value, which is redacted from then on."""
+
+    desired: Desired
+    client: KubernetesClient
+    session: Session
+    mark: Mark
+
+    def preview(self, release: Release, observed: KubernetesObserved, *, is_deploy: bool) -> KubernetesObserved:
+        """The observation with a preview of every object that may change.
+
+        Raises: ShipitError for what the server refuses; with `is_deploy` also where this user may not write.
+        """
+        wanted = self._wanted(release, observed)
+        may_change = [item for item in wanted if not item.is_as_applied]
+        first = {item.key: needs_first(item.manifest, wanted, self.desired.namespace) for item in may_change}
+        asked = self._ask_all([item for item in may_change if not first[item.key]])
+        forbidden = self._forbidden(asked)
+        errors = refusal_errors(self.desired, [item for item in asked if item.wanted.key not in forbidden])
+        errors += [self._may_not(why) for why in dict.fromkeys(forbidden.values()) if is_deploy]
+        if errors:
+            raise errors[0] if len(errors) == 1 else Failures(tuple(errors))
+        previews = {key: Preview(unchecked=f"{other} is new") for key, other in first.items() if other}
+        previews |= {item.wanted.key: Preview(item.result, forbidden.get(item.wanted.key, "")) for item in asked}
+        return _with_previews(observed, asked, previews)
+
+    def _wanted(self, release: Release, observed: KubernetesObserved) -> list[Wanted]:
+        """The objects, and the env's Secret where its values are known and change."""
+        objects = want_all(tuple(self.desired.manifests(release, observed)), observed, self.desired.namespace)
+        secret = self.desired.env_secret(release, observed)
+        if secret is None or any(name not in self.session.secrets for name in self.desired.secret_names):
+            return objects
+        own = want(key_of(secret, self.desired.namespace), secret, observed.secret)
+        is_current = own.live is not None and all(item.is_own_mark for item in own.found)
+        return objects if is_current else [*objects, own]
+
+    def _ask_all(self, wanted: Sequence[Wanted]) -> list[Asked]:
+        """In parallel, over the connections that are kept."""
+        parts = [wanted[start::_THREADS] for start in range(min(_THREADS, len(wanted)))]
+        calls = {index: partial(self._ask_each, part) for index, part in enumerate(parts)}
+        return [item for found in together(calls, self.session.clock).values() for item in found]
+
+    def _ask_each(self, wanted: Sequence[Wanted]) -> list[Asked]:
+        return [self._ask(item) for item in wanted]
+
+    def _ask(self, wanted: Wanted) -> Asked:
+        """Ask for one object; one that somebody changed meanwhile is read again."""
+        namespace = self.desired.namespace
+        for _ in range(_ATTEMPTS):
+            body = self._body(wanted)
+            version = wanted.live.meta.version if wanted.live else ABSENT
+            answer = self.client.try_apply(with_version(body, version), namespace)
+            if answer.status < 300:
+                return Asked(wanted, self._sealed(self.client.parsed_live(answer, wanted.manifest, namespace)))
+            if answer.status != CONFLICT:
+                return self._explained(wanted, parse_refusal(answer), body)
+            live = self.client.read(wanted.manifest, namespace)
+            wanted = beside(wanted, self._sealed(live) if live else None)
+            if wanted.is_as_applied:
+                return Asked(wanted)
+        raise error_of(answer)
+
+    def _explained(self, wanted: Wanted, refusal: Refusal, body: Manifest) -> Asked:
+        """A refusal, with whether the manifest itself is wrong: then the server does not take it as a new object, either.
+
+        A Pod or Job that it takes as a new one is replaced.
+        """
+        if not refusal.is_about_manifest:
+            return Asked(wanted, refusal=refusal)
+        answer = self.client.try_create(body, self.desired.namespace)
+        if answer.status in (BAD_REQUEST, INVALID):
+            return Asked(wanted, refusal=parse_refusal(answer))
+        if answer.status >= 300 or wanted.live is None or refusal.error.status != INVALID:
+            return Asked(wanted, refusal=refusal)
+        if wanted.live.kind in _REPLACED:
+            return Asked(wanted)
+        return Asked(wanted, refusal=refusal._replace(takes_new=True))
+
+    def _body(self, wanted: Wanted) -> Manifest:
+        """What is applied: with the values of a Secret, and with the autoscaler's current count of replicas."""
+        if not is_secret(wanted.manifest):
+            return with_replicas(wanted.manifest, wanted.replicas, wanted.live)
+        raw = next((item for item in self.desired.raw if key_of(item, self.desired.namespace) == wanted.key), None)
+        own = {name: value.encode() for name, value in self.session.secrets.items()}
+        return opened(wanted.manifest, own if raw is None else secret_values(raw))
+
+    def _forbidden(self, asked: Sequence[Asked]) -> dict[str, str]:
+        """Key -> the right that this user lacks, of the objects that were refused for it rather than by admission."""
+        keys: dict[Access, list[str]] = {}
+        for item in asked:
+            if item.refusal is not None and item.refusal.error.status == FORBIDDEN:
+                resource = self.client.resource(item.wanted.manifest, self.desired.namespace)
+                keys.setdefault(Access(*resource, _VERBS), []).append(item.wanted.key)
+        found: dict[str, str] = {}
+        for access, names in keys.items():
+            if verbs := refused(self.client, *access):
+                found |= dict.fromkeys(names, f"this user may not {', '.join(verbs)} {access.title}")
+        return found
+
+    def _may_not(self, why: str) -> RemoteError:
+        return RemoteError(why, where=self.desired.target, hint="ask for a Role with these verbs", status=FORBIDDEN)
+
+    def _sealed(self, live: Live) -> Live:
+        return sealed_live(live, self.mark)
+
+
+def _with_previews(
+    observed: KubernetesObserved, asked: Sequence[Asked], previews: Mapping[str, Preview]
+) -> KubernetesObserved:
+    """The observation with the live objects that the server was asked for, and its answers."""
+    live = {item.wanted.key: item.wanted.live for item in asked}
+    own = {key: item for key, item in live.items() if key in observed.objects}
+    secret = next((item for key, item in live.items() if key not in own), observed.secret)
+    marks = dict(secret.manifest.get("data") or {}) if secret else {}
+    return replace(
+        observed, objects={**observed.objects, **own}, secret=secret, secret_marks=marks, previews=dict(previews)
+    )

@@ -1,0 +1,48 @@
+"""Objects that the server can't check before others of the same deploy are applied. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from shipit.targets.kubernetes.objects import spec_of
+from shipit.targets.kubernetes.render import Manifest
+from shipit.targets.kubernetes.wanted import Wanted
+
+# Field of a Pod -> the kind that it names. Admission refuses a Pod that names one which does not exist.
+_NAMED_BY_PODS = {
+    "serviceAccountName": "ServiceAccount",
+    "priorityClassName": "PriorityClass",
+    "runtimeClassName": "RuntimeClass",
+}
+
+
+def needs_first(manifest: Manifest, wanted: Sequence[Wanted], namespace: str) -> str:
+    """The key of a new object that has to exist before the server can check a manifest; empty for none."""
+    new = {item.key: item.manifest for item in wanted if item.live is None}
+    keys = [key for key in _named(manifest, namespace) if key in new]
+    keys += [key for key, other in new.items() if defines(other, manifest)]
+    return next(iter(keys), "")
+
+
+def defines(definition: Manifest, manifest: Manifest) -> bool:
+    """Whether an object is the CustomResourceDefinition of the kind of another."""
+    if definition.get("kind") != "CustomResourceDefinition":
+        return False
+    spec = spec_of(definition)
+    names = spec.get("names")
+    kind = names.get("kind") if isinstance(names, dict) else None
+    return (spec.get("group"), kind) == (manifest["apiVersion"].rpartition("/")[0], manifest["kind"])
+
+
+def _named(manifest: Manifest, namespace: str) -> Iterator[str]:
+    """The keys of the objects that a manifest names and that admission looks up."""
+    own = manifest["metadata"].get("namespace") or namespace
+    yield f"Namespace/{own}"
+    prefix = "" if own == namespace else f"{own}/"
+    if manifest["kind"] == "Pod":
+        for field, kind in _NAMED_BY_PODS.items():
+            name = spec_of(manifest).get(field)
+            yield f"{kind}/{prefix if kind == 'ServiceAccount' else ''}{name}"
+    role = manifest.get("roleRef")
+    if isinstance(role, dict):
+        yield f"{role.get('kind')}/{prefix if role.get('kind') == 'Role' else ''}{role.get('name')}"
