@@ -201,7 +201,8 @@ def test_a_secret_of_a_manifest_is_kept_before_it_changes_and_restored_in_a_fres
     run, events = shop.run(secret("canary-two"))
     preparation = prepare(run)
     [step] = preparation.plan.targets[0].steps
-    assert step.detail == ("password (secret)", "its values until now are kept in Secret/own-previous")
+    assert re.fullmatch(r"password \(secret\)  hash [0-9a-f]{12} -> [0-9a-f]{12}", step.detail[0])
+    assert step.detail[1:] == ("its values until now are kept in Secret/own-previous",)
     assert shop.deploy(secret("canary-two"))[0] == 0
     assert base64.b64decode(shop.get("secret/own-previous")["data"]["password"]) == b"canary-one"
     target, release = run.targets[0], preparation.releases["k8s"]

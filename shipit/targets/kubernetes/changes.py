@@ -26,7 +26,7 @@ Owners = Sequence[Owned]
 
 def is_unchanged(live: Live, result: Live) -> bool:
     """Whether applying changes no field of an object."""
-    return _written(live.manifest) == _written(result.manifest)
+    return _text(_written(live.manifest)) == _text(_written(result.manifest))
 
 
 def is_up_to_date(live: Live | None, preview: Preview) -> bool:
