@@ -44,10 +44,14 @@ class Between(StrictServer):
         pki = cluster.pki
         self._upstream = cluster.server
         self._pool = urllib3.PoolManager(
-            cert_file=str(pki / "admin.crt"), key_file=str(pki / "admin.key"), ca_certs=str(pki / "ca.crt")
+            cert_file=str(pki / "admin.crt"), key_file=str(pki / "admin.key"), ca_certs=str(pki / "ca.crt"), maxsize=20
         )
         self.index, self.count, self.after = -1, 0, False
         self.fault = Response(503)
+
+    def stop(self) -> None:
+        super().stop()
+        self._pool.clear()
 
     def answer(self, request: Request) -> Response:
         self.count += 1

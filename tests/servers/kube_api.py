@@ -41,6 +41,8 @@ class KubeApi(StrictServer):
         self.job_state = "Complete"
         self.health: Response = Response(200, b"well")
         self.starts = True
+        # Method and last part of the path of every dry run.
+        self.dry_runs: list[tuple[str, str]] = []
         # After an object of this name was applied, so many applies fail.
         self.refused_after, self.refuse_applies = "", 0
         self._last_applied = ""
@@ -105,6 +107,14 @@ class KubeApi(StrictServer):
             ]
             self._changed(made)
             self.objects[plural, name] = made
+
+    def answer(self, request: Request) -> Response:
+        answer = super().answer(request)
+        if request.query.get("dryRun"):
+            # `log` holds what reads and what writes.
+            self.log.remove((request.method, request.path))
+            self.dry_runs.append((request.method, request.path.rpartition("/")[2]))
+        return answer
 
     def refuse(self, request: Request) -> Response:
         return _status(404, "NotFound", f"{request.method} {request.path} is not known here")

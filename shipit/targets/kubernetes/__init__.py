@@ -19,6 +19,7 @@ KIND = Kind(
             "has_logs",
             "has_workloads",
             "notes",
+            "previews",
             "probes",
             "restarts",
             "reverts",

@@ -12,6 +12,7 @@ from shipit.release import Facts, Step
 from shipit.targets.kubernetes.applyset import PART_OF_LABEL, labelled
 from shipit.targets.kubernetes.changes import is_up_to_date
 from shipit.targets.kubernetes.client import CONFLICT, KubernetesClient
+from shipit.targets.kubernetes.definitions import DEFINITION
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.drift import hashes, object_differences, stamp
 from shipit.targets.kubernetes.live import Live
@@ -58,6 +59,8 @@ class Changes:
         else:
             assert isinstance(step, ObjectStep)
             live = self._sealed(self._apply(step))
+            if live.kind == DEFINITION:
+                self.client.await_kinds(live.manifest)
             known = hashes(object_differences(step.manifest, live))
             yield StepApplied(step.id, self.desired.target, {"object": self._key(step), "known": list(known)})
 

@@ -18,6 +18,7 @@ from shipit.http.fields import Field
 from shipit.http.messages import Answer
 from shipit.http.retry import retrying
 from shipit.targets.kubernetes.applyset import PART_OF_LABEL
+from shipit.targets.kubernetes.definitions import defined_kinds
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.pages import PAGE, read_pages
 from shipit.targets.kubernetes.parse import parse_live
@@ -34,6 +35,10 @@ _MERGE = "application/merge-patch+json"
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 _AS_SHIPIT: Query = {"fieldManager": MANAGED_BY, "force": "true", "fieldValidation": "Strict"}
 _DRY: Query = {"dryRun": "All", "fieldValidation": "Strict"}
+
+
+class UnknownKind(RemoteError):
+    """The cluster has no such kind."""
 
 
 class KubernetesClient:
@@ -190,7 +195,7 @@ class KubernetesClient:
         _check_segments(metadata["name"])
         path = self.list_path(version, kind, metadata.get("namespace") or namespace)
         if not path:
-            raise RemoteError(
+            raise UnknownKind(
                 f"the cluster knows no {kind} in {version}",
                 where=f"{kind}/{metadata['name']}",
                 hint="install what defines it, or check apiVersion",
@@ -218,6 +223,14 @@ class KubernetesClient:
         parts = self.path(manifest, namespace).split("/")
         group = manifest["apiVersion"].rpartition("/")[0]
         return group, parts[-2], parts[-3] if "namespaces" in parts[:-2] else ""
+
+    def await_kinds(self, definition: Manifest) -> None:
+        """Wait until the API server serves the kind of a CustomResourceDefinition. Raises: DeadlinePassed."""
+        group, kind, versions = defined_kinds(definition)
+        for version in versions:
+            prefix = f"/apis/{quote(group)}/{quote(version)}"
+            while kind not in self._again(lambda: self.server.resources(prefix, self.deadline, is_fresh=True)):  # noqa: B023
+                self.deadline.sleep(_GONE_POLL_S, f"the API server to serve {kind} in {group}/{version}")
 
     def date(self) -> str | None:
         """The API server's clock, as its `Date` header has it."""

@@ -17,17 +17,17 @@ from shipit.targets.kubernetes.client import CONFLICT, KubernetesClient
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.observed import KubernetesObserved, Preview, key_of
+from shipit.targets.kubernetes.plan_secrets import is_current_secret
 from shipit.targets.kubernetes.refusal import BAD_REQUEST, FORBIDDEN, INVALID, Refusal, parse_refusal
 from shipit.targets.kubernetes.refused import Asked, refusal_errors
 from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.rights import refused
 from shipit.targets.kubernetes.sealed import Mark, is_secret, opened, sealed_live, secret_values
-from shipit.targets.kubernetes.server import error_of
 from shipit.targets.kubernetes.unready import needs_first
 from shipit.targets.kubernetes.wanted import ABSENT, Wanted, beside, want, want_all, with_replicas, with_version
 from shipit.targets.session import Session
 
-_THREADS, _ATTEMPTS = 16, 8
+_THREADS, _ATTEMPTS = 16, 4
 _REPLACED = ("Pod", "Job")
 _VERBS = ("create", "patch")
 
@@ -66,8 +66,7 @@ class DryRun:
         if secret is None or any(name not in self.session.secrets for name in self.desired.secret_names):
             return objects
         own = want(key_of(secret, self.desired.namespace), secret, observed.secret)
-        is_current = own.live is not None and all(item.is_own_mark for item in own.found)
-        return objects if is_current else [*objects, own]
+        return objects if is_current_secret(own) else [*objects, own]
 
     def _ask_all(self, wanted: Sequence[Wanted]) -> list[Asked]:
         """In parallel, over the connections that are kept."""
@@ -79,21 +78,21 @@ class DryRun:
         return [self._ask(item) for item in wanted]
 
     def _ask(self, wanted: Wanted) -> Asked:
-        """Ask for one object; one that somebody changed meanwhile is read again."""
+        """Ask for one object. One that changed meanwhile is read again; one that keeps changing is asked for at any version."""
         namespace = self.desired.namespace
-        for _ in range(_ATTEMPTS):
-            body = self._body(wanted)
-            version = wanted.live.meta.version if wanted.live else ABSENT
-            answer = self.client.try_apply(with_version(body, version), namespace)
+        for attempt in range(_ATTEMPTS):
+            body, version = self._body(wanted), wanted.live.meta.version if wanted.live else ABSENT
+            is_last = attempt == _ATTEMPTS - 1
+            answer = self.client.try_apply(body if is_last else with_version(body, version), namespace)
             if answer.status < 300:
                 return Asked(wanted, self._sealed(self.client.parsed_live(answer, wanted.manifest, namespace)))
-            if answer.status != CONFLICT:
+            if answer.status != CONFLICT or is_last:
                 return self._explained(wanted, parse_refusal(answer), body)
             live = self.client.read(wanted.manifest, namespace)
             wanted = beside(wanted, self._sealed(live) if live else None)
             if wanted.is_as_applied:
                 return Asked(wanted)
-        raise error_of(answer)
+        raise AssertionError("unreachable")
 
     def _explained(self, wanted: Wanted, refusal: Refusal, body: Manifest) -> Asked:
         """A refusal, with whether the manifest itself is wrong: then the server does not take it as a new object, either.

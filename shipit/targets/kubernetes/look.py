@@ -12,7 +12,8 @@ from shipit.clock import Clock
 from shipit.errors import RemoteError
 from shipit.parallel import settle
 from shipit.targets.kubernetes.applyset import ObservedSet
-from shipit.targets.kubernetes.client import KubernetesClient
+from shipit.targets.kubernetes.client import KubernetesClient, UnknownKind
+from shipit.targets.kubernetes.definitions import is_defined
 from shipit.targets.kubernetes.desired import HAVE_PODS, Desired
 from shipit.targets.kubernetes.job import read_jobs
 from shipit.targets.kubernetes.live import Live, Meta, Pod
@@ -118,7 +119,16 @@ class Look:
 
     def _read(self, manifests: Sequence[Manifest]) -> _Read:
         """The objects of a kind. Secrets are read by name, because a list would read those of others, too."""
-        listed = self._listed(manifests) if _is_listed(manifests) else None
+        try:
+            return self._found(manifests, self._listed(manifests) if _is_listed(manifests) else None)
+        except UnknownKind:
+            if not is_defined(manifests[0], self.desired.raw):
+                raise
+            # This deploy creates the kind.
+            missing: dict[str, Live | None] = {key_of(item, self.desired.namespace): None for item in manifests}
+            return _Read(manifests, missing, None)
+
+    def _found(self, manifests: Sequence[Manifest], listed: dict[str, Live] | None) -> _Read:
         found = {}
         for manifest in manifests:
             live = self._one(manifest) if listed is None else listed.pop(manifest["metadata"]["name"], None)

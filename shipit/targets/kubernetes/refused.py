@@ -35,7 +35,9 @@ def refusal_errors(desired: Desired, asked: Sequence[Asked]) -> list[ShipitError
 def _mistakes(desired: Desired, wanted: Wanted, refusal: Refusal) -> Iterator[ConfigError]:
     """One error for each cause, at its field."""
     for cause in refusal.causes:
-        field = f"{cause.field}: " if cause.field else ""
+        # A field that is found in a message may be a value.
+        is_field = bool(cause.field) and bool(cause.reason or not is_secret(wanted.manifest))
+        field = f"{cause.field}: " if is_field else ""
         what = f"{wanted.key} is refused by the API server: {field}{_said(wanted, cause)}"
         # What is written for a Secret is not looked up: the line may have a value.
         yield desired.problem(

@@ -123,11 +123,16 @@ class ApiServer:
         except RemoteError as error:
             raise _unreachable(error) from error
 
-    def resources(self, prefix: str, deadline: Deadline) -> dict[str, Resource]:
-        """Kind -> resource of a group and version, `/api/v1` or `/apis/GROUP/VERSION`; empty where there is no such."""
+    def resources(self, prefix: str, deadline: Deadline, *, is_fresh: bool = False) -> dict[str, Resource]:
+        """Kind -> resource of a group and version, `/api/v1` or `/apis/GROUP/VERSION`; empty where there is no such.
+
+        With `is_fresh` the server is asked again: it may serve more kinds now.
+        """
         with self._lock:
             discovering = self._discovering.setdefault(prefix, threading.Lock())
         with discovering:
+            if is_fresh:
+                self._resources.pop(prefix, None)
             return self._discovered(prefix, deadline)
 
     def _discovered(self, prefix: str, deadline: Deadline) -> dict[str, Resource]:

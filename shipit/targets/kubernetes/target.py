@@ -34,9 +34,10 @@ from shipit.targets.kubernetes.apply_verbs import restart_object, scale_object
 from shipit.targets.kubernetes.applyset import ObservedSet
 from shipit.targets.kubernetes.changes import is_up_to_date
 from shipit.targets.kubernetes.check_step import check_step
-from shipit.targets.kubernetes.client import ATTEMPTS, CONFLICT, KubernetesClient
+from shipit.targets.kubernetes.client import ATTEMPTS, CONFLICT, KubernetesClient, UnknownKind
 from shipit.targets.kubernetes.config import KubernetesConfig
 from shipit.targets.kubernetes.conflicts import find_conflicts, has_others
+from shipit.targets.kubernetes.definitions import is_defined
 from shipit.targets.kubernetes.describe import describe_objects
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.destroy import leftovers, plan_destroy
@@ -201,7 +202,7 @@ class KubernetesTarget:
     def check_access(self, session: Session) -> None:
         """That objects may be applied here, and a release command started. Raises: RemoteError."""
         client = self._client(session)
-        kinds = sorted({client.resource(manifest, self.namespace) for manifest in self._desired.identities()})
+        kinds = sorted(self._resources(client))
         wanted = [Access(*kind, ("patch",)) for kind in kinds if kind[2] == self.namespace]
         wanted.append(Access("", "configmaps", self.namespace, ("patch",)))
         if self.project.release is not None:
@@ -218,7 +219,7 @@ class KubernetesTarget:
         """Whether this context may do what a deploy does, and how far its clock is."""
         client = self._client(session)
         wanted = needed_access(
-            {client.resource(manifest, self.namespace) for manifest in self._desired.identities()},
+            self._resources(client),
             self.namespace,
             has_secret=bool(self._desired.secret_names) or self.config.pull_secret,
             has_job=self.project.release is not None,
@@ -309,6 +310,17 @@ class KubernetesTarget:
     def diagnose(self, verdict: Verdict, session: Session) -> Verdict:
         """Adds the last lines of the container that crashed, and what the cluster said of its pod."""
         return with_last_words(verdict, self._client(session), self.namespace, f"kubectl --context {self.context}")
+
+    def _resources(self, client: KubernetesClient) -> set[tuple[str, str, str]]:
+        """API group, plural and namespace of the objects, without those whose kind this deploy creates."""
+        found = set()
+        for manifest in self._desired.identities():
+            try:
+                found.add(client.resource(manifest, self.namespace))
+            except UnknownKind:
+                if not is_defined(manifest, self._desired.raw):
+                    raise
+        return found
 
     @property
     def _kubectl(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from shipit.targets.kubernetes.definitions import defines
 from shipit.targets.kubernetes.objects import spec_of
 from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.wanted import Wanted
@@ -22,16 +23,6 @@ def needs_first(manifest: Manifest, wanted: Sequence[Wanted], namespace: str) ->
     keys = [key for key in _named(manifest, namespace) if key in new]
     keys += [key for key, other in new.items() if defines(other, manifest)]
     return next(iter(keys), "")
-
-
-def defines(definition: Manifest, manifest: Manifest) -> bool:
-    """Whether an object is the CustomResourceDefinition of the kind of another."""
-    if definition.get("kind") != "CustomResourceDefinition":
-        return False
-    spec = spec_of(definition)
-    names = spec.get("names")
-    kind = names.get("kind") if isinstance(names, dict) else None
-    return (spec.get("group"), kind) == (manifest["apiVersion"].rpartition("/")[0], manifest["kind"])
 
 
 def _named(manifest: Manifest, namespace: str) -> Iterator[str]:
