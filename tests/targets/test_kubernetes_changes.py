@@ -99,8 +99,8 @@ def test_a_changed_default_is_named() -> None:
 
 
 def test_what_the_server_writes_by_itself_is_no_change() -> None:
-    before = live({"a": 1}, resourceVersion="1", uid="u1", creationTimestamp="t1", generation=1)
-    after = live({"a": 1}, resourceVersion="2", uid="u2", creationTimestamp="t2", generation=2)
+    before = live({"a": 1}, resourceVersion="1", uid="u1", creationTimestamp="2026-01-31T12:00:00Z", generation=1)
+    after = live({"a": 1}, resourceVersion="2", uid="u2", creationTimestamp="2026-01-31T12:00:01Z", generation=2)
     assert is_unchanged(before, after)
     assert find_changes(before, after) == ()
 
