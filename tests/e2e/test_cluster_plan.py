@@ -149,12 +149,12 @@ def test_what_the_server_normalises_is_no_change(shop: Planner) -> None:
 
 
 def test_what_the_server_writes_in_other_words_is_no_change(shop: Planner) -> None:
-    """A MicroTime gets six digits, which a comparison of texts takes for a change; the dry run does not."""
+    """A time is written in UTC, which a comparison of texts takes for a change; the dry run does not."""
     lease = {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
         "metadata": {"name": "own"},
-        "spec": {"holderIdentity": "shop", "renewTime": "2024-01-01T00:00:00Z"},
+        "spec": {"holderIdentity": "shop", "renewTime": "2024-01-01T02:00:00.000000+02:00"},
     }
     assert shop.deploy(lease)[0] == 0
     version, written = (shop.get("lease/own")[key] for key in ("metadata", "spec"))
@@ -163,7 +163,7 @@ def test_what_the_server_writes_in_other_words_is_no_change(shop: Planner) -> No
     code, finished = shop.deploy(lease)
     assert (code, finished.state) == (0, "unchanged"), finished.reason
     assert shop.get("lease/own")["metadata"]["resourceVersion"] == version["resourceVersion"]
-    lease["spec"] = {"holderIdentity": "other", "renewTime": "2024-01-01T00:00:00Z"}
+    lease["spec"] = {"holderIdentity": "other", "renewTime": "2024-01-01T02:00:00.000000+02:00"}
     [step] = shop.steps(lease)
     assert step.detail == ("holderIdentity  shop -> other",)
 
@@ -336,7 +336,7 @@ def test_plan_on_the_command_line_fails_with_the_place_of_a_mistake(
     done = shipit.run("plan")
     assert done.returncode == 2
     assert done.stderr.splitlines()[1:4] == [
-        "error: own.yml:6:5: Service/web is refused by the API server: spec.ports[0].port: Invalid value: 70000: must be between 1 and 65535, inclusive",
+        "own.yml:6:5: Service/web is refused by the API server: spec.ports[0].port: Invalid value: 70000: must be between 1 and 65535, inclusive",
         "  6 |   - port: 70000",
         "    |     ^^^^",
     ]
