@@ -116,14 +116,16 @@ def test_what_somebody_else_labelled_stays(tmp_path: Path) -> None:
 def test_the_dynos_of_an_app_are_stopped_and_the_app_stays_until_it_is_named(tmp_path: Path) -> None:
     with heroku_place(tmp_path / "project") as place:
         assert place.deploy().code == 0
-        place.app.formation["worker-of-theirs"] = {**place.app.formation["web"], "quantity": 1, "image": None}
+        place.app.formation["clock"] = {**place.app.formation["web"], "quantity": 1, "image": None}
         run, events = place.run()
         assert removed(run) == 0
         assert place.app.formation["web"]["quantity"] == 0
         [plan] = [event.plan for event in events if isinstance(event, PlanMade)]
         assert plan.targets[0].notes == (
             f"the app {APP} stays, with its releases and config vars: --include app/{APP} deletes it",
+            "the dynos of clock stay: shipit did not release them",
         )
+        assert place.app.formation["clock"]["quantity"] == 1
         run, events = place.run()
         assert removed(run) == 0
         assert not [event for event in events if isinstance(event, TargetFinished)], "nothing is left to stop"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from shipit.release import Destruction, Leftover, Step
 from shipit.targets.heroku.observed import RELEASE, HerokuObserved
@@ -10,8 +10,14 @@ from shipit.targets.heroku.plan_scale import plan_scale
 from shipit.targets.heroku.steps import DeleteApp
 
 
-def plan_destroy(app: str, inventory: HerokuObserved | None, wanted: Destruction) -> tuple[Step, ...]:
-    """One step; none for an app that is not there or runs nothing of shipit. `inventory` is None without the app."""
+def plan_destroy(
+    app: str, processes: Collection[str], inventory: HerokuObserved | None, wanted: Destruction
+) -> tuple[Step, ...]:
+    """One step; none for an app that is not there or runs nothing of shipit.
+
+    `processes` are the process types of deploy.yml; others are stopped where shipit pushed their image. `inventory` is
+    None without the app.
+    """
     if inventory is None:
         return ()
     if _name(app) in wanted.named:
@@ -21,14 +27,24 @@ def plan_destroy(app: str, inventory: HerokuObserved | None, wanted: Destruction
                 "delete app", f"delete the app {app}", detail, "delete", True, "create it again", app=inventory.id
             ),
         )
-    running = {name: 0 for name, facts in inventory.formation.items() if facts.is_ours is not False and name != RELEASE}
-    return plan_scale(running, {}, inventory)
+    return plan_scale(dict.fromkeys(_ours(processes, inventory), 0), {}, inventory)
 
 
-def leftovers(app: str, inventory: HerokuObserved | None, wanted: Destruction) -> Iterator[Leftover]:
-    if inventory is not None and _name(app) not in wanted.named:
-        what = f"the app {app} stays, with its releases and config vars: --include {_name(app)} deletes it"
-        yield Leftover(what, _name(app))
+def leftovers(
+    app: str, processes: Collection[str], inventory: HerokuObserved | None, wanted: Destruction
+) -> Iterator[Leftover]:
+    if inventory is None or _name(app) in wanted.named:
+        return
+    what = f"the app {app} stays, with its releases and config vars: --include {_name(app)} deletes it"
+    yield Leftover(what, _name(app))
+    for name, facts in sorted(inventory.formation.items()):
+        if facts.quantity and name != RELEASE and name not in _ours(processes, inventory):
+            yield Leftover(f"the dynos of {name} stay: shipit did not release them")
+
+
+def _ours(processes: Collection[str], inventory: HerokuObserved) -> list[str]:
+    found = inventory.formation.items()
+    return [name for name, facts in found if name != RELEASE and (name in processes or facts.is_ours)]
 
 
 def _name(app: str) -> str:

@@ -131,10 +131,10 @@ class HerokuTarget:
             raise
 
     def plan_destroy(self, inventory: HerokuObserved | None, wanted: Destruction) -> tuple[Step, ...]:
-        return plan_destroy(self.app, inventory, wanted)
+        return plan_destroy(self.app, self.config.processes, inventory, wanted)
 
     def leftovers(self, inventory: HerokuObserved | None, wanted: Destruction) -> Sequence[Leftover]:
-        return tuple(leftovers(self.app, inventory, wanted))
+        return tuple(leftovers(self.app, self.config.processes, inventory, wanted))
 
     def reissue(self, images: Mapping[ImageUse, BuiltImage], observed: HerokuObserved) -> Mapping[ImageUse, ImageUse]:
         """Uses whose image Heroku would ignore, since its release failed, and those that run under a later attempt."""
