@@ -35,13 +35,13 @@ def command_of(options: CommandOptions) -> Command:
     return Command(tuple(options.command), size, has_input=_has_input())
 
 
-def attach(remote: Remote, command: Command, emit: Emit | None, target: str, clock: Clock) -> int:
-    """Relay until the command ends; its exit code. With `emit` its output becomes events, by lines.
+def attach(remote: Remote, command: Command, emit: Emit, target: str, clock: Clock, *, as_events: bool) -> int:
+    """Relay until the command ends; its exit code. With `as_events` its output becomes events, by lines.
 
     Raises: RemoteError, OSError, Interrupted.
     """
     began_s = time.monotonic()
-    lines = _Lines(target, emit) if emit else None
+    lines = _Lines(target, emit) if as_events else None
     stdin = 0 if command.has_input else None
     is_raw = command.terminal is not None and os.isatty(0)
     with resizes() as resized, raw_terminal(0) if is_raw else nullcontext():
@@ -50,8 +50,7 @@ def attach(remote: Remote, command: Command, emit: Emit | None, target: str, clo
     if lines:
         lines.end()
     code = remote.result()
-    if emit:
-        emit(CommandEnded(target, remote.where, code, time.monotonic() - began_s))
+    emit(CommandEnded(target, remote.where, code, time.monotonic() - began_s))
     return code
 
 

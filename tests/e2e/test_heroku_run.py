@@ -274,3 +274,16 @@ def at_terminal(variables: Mapping[str, str], folder: Path, *words: str) -> tupl
         shown += data
     os.close(terminal)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode(errors="replace")
+
+
+def test_events_have_the_exit_code_and_with_output_json_also_the_lines(app: Shipit) -> None:
+    file = app.folder / "events.jsonl"
+    done = app.run("run", "--events", str(file), "heroku", "--", "sh", "-c", "echo one; exit 3")
+    assert (done.returncode, done.stdout) == (3, "one\n")
+    [event] = [json.loads(line) for line in file.read_text().splitlines()]
+    assert (event["event"], event["target"], event["exit_code"]) == ("command_ended", "heroku", 3)
+    assert event["where"].startswith("run.")
+    done = app.run("run", "--output", "json", "heroku", "--", "sh", "-c", "printf 'one\\ntwo'; exit 4")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 4
+    assert [row.get("line") or row["exit_code"] for row in events] == ["one", "two", 4]

@@ -35,8 +35,8 @@ def run(options: CommandOptions) -> None:
             raise lacks(target, "exec")
         remote = target.execute(find(), command, run.session())
         try:
-            emit = run.emit if options.output == "json" else None
-            raise typer.Exit(attach(remote, command, emit, target.name, run.clock))
+            is_json = options.output == "json"
+            raise typer.Exit(attach(remote, command, run.emit, target.name, run.clock, as_events=is_json))
         except Interrupted as end:
             raise typer.Exit(end.exit_code) from None
         finally:

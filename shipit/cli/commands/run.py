@@ -50,7 +50,7 @@ def run(options: RunOptions) -> None:
             return
         remote = target.run_once(find(), command, session, options.size)
         try:
-            raise typer.Exit(attach(remote, command, run.emit if is_json else None, target.name, run.clock))
+            raise typer.Exit(attach(remote, command, run.emit, target.name, run.clock, as_events=is_json))
         except Interrupted as end:
             raise typer.Exit(end.exit_code) from None
         finally:
