@@ -190,4 +190,6 @@ def test_a_session_that_stays_open_ends_with_its_silence(heroku: Recording, app:
     heroku.stream = silent()
     heroku.more = {"SHIPIT_HTTP_TIMEOUT": "1s"}
     assert [line.line for line in logs(heroku, tmp_path, LogQuery())] == ["hello"]
+    heroku.stream = iter([b": nothing was ever logged\n"])
+    assert list(logs(heroku, tmp_path, LogQuery())) == []
     is_over.set()

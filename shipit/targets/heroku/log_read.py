@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict, deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from shipit.errors import RemoteError, UsageError
@@ -57,15 +58,11 @@ class ProcessLog:
             yield from self._following(seen)
 
     def _there(self) -> Iterator[LogLine]:
-        """The lines that Heroku has kept."""
-        has_begun = False
-        try:
-            for line in self._session(tail=False, read_s=_SILENT_S):
-                has_begun = True
-                yield line
-        except RemoteError:
-            if not has_begun:
-                raise
+        """The lines that Heroku has kept. Raises: RemoteError when the log can't be opened."""
+        answer = self._opened(tail=False, read_s=_SILENT_S)
+        # A silence, or a stream that breaks off, is the end of it.
+        with suppress(RemoteError):
+            yield from self._parsed(answer)
 
     def _following(self, seen: SeenLines) -> Iterator[LogLine]:
         """New lines, in session after session."""
@@ -74,7 +71,7 @@ class ProcessLog:
             seen.read_again()
             pause_s = max(_LEAST_PAUSE_S, backoff_s(failed + 1))
             try:
-                for line in self._session(tail=True, read_s=FOLLOW_S):
+                for line in self._parsed(self._opened(tail=True, read_s=FOLLOW_S)):
                     if seen.is_new(line.written_at, line.line):
                         failed, pause_s = 0, _LEAST_PAUSE_S
                         yield line
@@ -85,8 +82,8 @@ class ProcessLog:
             failed += 1
             self.client.deadline.sleep(pause_s, "the next log session")
 
-    def _session(self, *, tail: bool, read_s: float) -> Iterator[LogLine]:
-        """The lines of a new session. Raises: RemoteError."""
+    def _opened(self, *, tail: bool, read_s: float) -> Answer:
+        """The stream of a new session. Raises: RemoteError."""
         client = self.client
         url = retrying(
             lambda: client.log_session(KEPT_LINES, self.process, tail=tail),
@@ -105,7 +102,7 @@ class ProcessLog:
             error = refusal(answer)
             error.retryable = error.retryable or answer.status in _EXPIRED
             raise error
-        yield from self._parsed(answer)
+        return answer
 
     def _parsed(self, answer: Answer) -> Iterator[LogLine]:
         with answer:
