@@ -195,6 +195,8 @@ def test_an_unchanged_namespace_is_read_with_one_request_for_each_kind(place: Ku
         "/secrets/shop-env",
     ]
     assert len(asked) == 15, asked
+    others = [path for method, path in place.api.log if method == "GET" and "/namespaces/prod/" not in path]
+    assert sorted(others) == ["/api/v1", "/api/v1/namespaces/prod", "/apis/apps/v1"], "no kind is looked up twice"
 
 
 def test_without_permission_to_list_objects_are_read_by_name(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from shipit.targets.kubernetes.applyset import (
     PART_OF_LABEL,
     Member,
     ObservedSet,
+    Scope,
     group_kind,
     parent_identity,
     parse_scope,
@@ -58,7 +59,7 @@ class SetReader:
     clock: Clock
 
     def read(
-        self, wanted: Iterable[Mapping[str, Any]] = (), known: Iterable[Head] = (), skips: Skips = lambda *_: False
+        self, wanted: Sequence[Mapping[str, Any]] = (), known: Iterable[Head] = (), skips: Skips = lambda *_: False
     ) -> ObservedSet:
         """The set, without the objects that are skipped, and those of the kinds and namespaces that are `known`.
 
@@ -72,7 +73,8 @@ class SetReader:
         found = together(calls, self.clock)
         parent = found.pop("parent")
         scope = parse_scope(parent) if isinstance(parent, Live) else NOWHERE
-        rest = self._listings(self._heads(scope.kinds, scope.namespaces)) - at_once - left_out
+        versions = {group_kind(item["apiVersion"], item["kind"]): item["apiVersion"] for item in wanted}
+        rest = self._listings(self._heads(scope, versions)) - at_once - left_out
         found |= together({listing: partial(self._members, listing, skips) for listing in rest}, self.clock)
         refused = {_title(listing) for listing, items in found.items() if items is None}
         refused |= {str(parent)} if isinstance(parent, Refused) else set()
@@ -96,12 +98,15 @@ class SetReader:
                 return Refused(f"configmaps in namespace {self.namespace}")
             raise
 
-    def _heads(self, kinds: Iterable[str], namespaces: Iterable[str]) -> Iterator[Head]:
-        """apiVersion, kind and namespace of everything that a parent says, as far as the cluster knows the kinds."""
-        for name in kinds:
+    def _heads(self, scope: Scope, versions: Mapping[str, str]) -> Iterator[Head]:
+        """apiVersion, kind and namespace of everything that a parent says, as far as the cluster knows the kinds.
+
+        `versions`: `Kind.group` -> apiVersion, as far as it is known without a request.
+        """
+        for name in scope.kinds:
             kind, _, group = name.partition(".")
-            if version := self.client.version_of(group, kind):
-                yield from ((version, kind, namespace) for namespace in (self.namespace, *namespaces))
+            if version := versions.get(name) or self.client.version_of(group, kind):
+                yield from ((version, kind, namespace) for namespace in (self.namespace, *scope.namespaces))
 
     def _listings(self, heads: Iterable[Head]) -> set[Listing]:
         """The lists; one for a kind that belongs to the whole cluster."""
