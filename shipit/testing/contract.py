@@ -15,7 +15,7 @@ from shipit.pipeline.flow import deploy
 from shipit.pipeline.prepare import prepare
 from shipit.record import from_json, to_json
 from shipit.release import Destruction, Plan, Release, Seen, State, Status, Step, Verdict
-from shipit.targets.base import LogQuery, Target, destroys, has_logs, restarts, reverts, runs_once, scales
+from shipit.targets.base import LogQuery, Target, destroys, has_logs, previews, restarts, reverts, runs_once, scales
 from shipit.targets.kind import METHODS
 from shipit.targets.log_times import parse_log_time
 from shipit.targets.orders import RestartOrder, ScaleOrder
@@ -82,6 +82,21 @@ class TargetContract:
         preparation = prepare(run)
         assert case.writes() == before
         assert preparation.plan.changes > 0
+
+    def test_a_preview_writes_nothing_and_gives_the_same_plan_again(self, case: Case) -> None:
+        run = case.make()
+        [target] = run.targets
+        if not previews(target):
+            return
+        preparation = prepare(run)
+        release, observed = preparation.releases[target.name], target.observe(run.session(target))
+        before = case.writes()
+        first, second = (target.preview(release, observed, run.session(target), is_deploy=True) for _ in range(2))
+        assert case.writes() == before
+        assert target.plan(release, first) == target.plan(release, second) == preparation.plan.targets[0].steps
+        text = json.dumps(to_json(first))
+        assert from_json(type(first), json.loads(text)) == first
+        assert SECRET not in text
 
     def test_plans_are_pure_json_and_hold_no_secret(self, case: Case) -> None:
         run = case.make()

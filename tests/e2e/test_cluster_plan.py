@@ -239,6 +239,18 @@ def test_what_needs_a_new_namespace_is_planned_without_a_dry_run(shop: Planner) 
     assert error.what == 'ConfigMap/nowhere/settings is refused by the API server: namespaces "nowhere" not found'
 
 
+def test_the_namespace_of_the_target_is_one_of_its_manifests(shop: Planner) -> None:
+    shop.cluster.kubectl("delete", "namespace", shop.namespace, "--wait")
+    error = shop.refused(config_map("1"))[0]
+    assert error.what == f"there is no namespace {shop.namespace!r}"
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": shop.namespace}}
+    first, second = shop.steps(config_map("1"), namespace)
+    assert (first.summary, second.summary) == (f"create Namespace/{shop.namespace}", "create ConfigMap/settings")
+    code, finished = shop.deploy(config_map("1"), namespace)
+    assert code == 0, finished.reason
+    assert shop.steps(config_map("1"), namespace) == ()
+
+
 def test_a_kind_and_objects_of_it_in_one_deploy(shop: Planner) -> None:
     group = f"{shop.namespace[:40].strip('-')}.example.com"
     schema = {

@@ -15,6 +15,7 @@ from shipit.pipeline.flow import deploy, plan, push
 from shipit.pipeline.prepare import prepare
 from shipit.record import to_json
 from shipit.rehearsal.server import Request, Response
+from tests import runs
 from tests.servers.kube_api import KubeApi, Object
 from tests.targets.kube_place import KubePlace, kube_place
 
@@ -38,7 +39,8 @@ class Strict(KubeApi):
     def refusal(self, request: Request, body: Object) -> Response | None:
         if request.method == "PATCH":
             return self.updates.get(body["metadata"]["name"])
-        return self.creations.get(body["metadata"]["name"].removesuffix("-x"))
+        name = body["metadata"]["name"].removesuffix("-x")
+        return self.creations.get("shop-release" if name.startswith("shop-release-") else name)
 
 
 @pytest.fixture
@@ -182,6 +184,22 @@ def test_an_object_that_changes_after_it_was_read_is_read_again(tmp_path: Path) 
         _, _, [step] = place.steps("one")
         assert step.detail == ("data.a  3 -> 2, set by kubectl-edit at 2026-01-31T12:00:00Z",)
         assert place.deploy("one")[0] == 0
+
+
+def test_a_release_job_that_the_server_refuses_fails_the_plan(place: KubePlace, api: Strict) -> None:
+    run, _ = place.run()
+    deploy_yml = place.folder / "deploy.yml"
+    loaded = runs.project(
+        place.folder, deploy_yml.read_text() + "release: migrate\n", runs.environment(place.folder, **place.variables())
+    )
+    api.creations = {"shop-release": status(403, "violates PodSecurity", "Forbidden")}
+    run = runs.run(loaded, runs.environment(place.folder, **place.variables()), [])
+    with pytest.raises(RemoteError) as caught:
+        prepare(run)
+    assert "/shop-release-" in caught.value.what and caught.value.what.endswith(
+        "is refused by the API server: violates PodSecurity"
+    )
+    assert caught.value.where.startswith("deploy.yml:6:")
 
 
 def test_a_missing_right_is_an_error_for_a_deploy_only(place: KubePlace, api: Strict) -> None:

@@ -17,7 +17,7 @@ from shipit.targets.kubernetes.drift import fingerprint
 from shipit.targets.kubernetes.images import image_for, image_names, pin_images
 from shipit.targets.kubernetes.log_pods import Owner
 from shipit.targets.kubernetes.manifests import problem_at
-from shipit.targets.kubernetes.objects import spec_of
+from shipit.targets.kubernetes.objects import is_namespace, spec_of
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.plan_secrets import previous_name
 from shipit.targets.kubernetes.render import Manifest, Setting, render_job, render_workload
@@ -88,6 +88,11 @@ class Desired:
     def set_id(self) -> str:
         """The id of the ApplySet of this target."""
         return set_id(self.set_name, self.namespace)
+
+    @property
+    def creates_namespace(self) -> bool:
+        """Whether the namespace of the target is one of the manifests."""
+        return any(is_namespace(manifest, self.namespace) for manifest in self.raw)
 
     def uses(self) -> tuple[ImageUse, ...]:
         names = {self.project.image_name(workload.image) for workload in self.config.workloads.values()}

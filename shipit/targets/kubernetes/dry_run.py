@@ -29,7 +29,6 @@ from shipit.targets.session import Session
 
 _THREADS, _ATTEMPTS = 16, 4
 _REPLACED = ("Pod", "Job")
-_VERBS = ("create", "patch")
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,7 @@ class DryRun:
         may_change = [item for item in wanted if not item.is_as_applied]
         first = {item.key: needs_first(item.manifest, wanted, self.desired.namespace) for item in may_change}
         asked = self._ask_all([item for item in may_change if not first[item.key]])
+        asked += self._ask_job(release, observed) if may_change else []
         forbidden = self._forbidden(asked)
         errors = refusal_errors(self.desired, [item for item in asked if item.wanted.key not in forbidden])
         errors += [self._may_not(why) for why in dict.fromkeys(forbidden.values()) if is_deploy]
@@ -57,7 +57,7 @@ class DryRun:
             raise errors[0] if len(errors) == 1 else Failures(tuple(errors))
         previews = {key: Preview(unchecked=f"{other} is new") for key, other in first.items() if other}
         previews |= {item.wanted.key: Preview(item.result, forbidden.get(item.wanted.key, "")) for item in asked}
-        return _with_previews(observed, asked, previews)
+        return _with_previews(observed, asked, previews, f"Secret/{self.desired.secret_key}")
 
     def _wanted(self, release: Release, observed: KubernetesObserved) -> list[Wanted]:
         """The objects, and the env's Secret where its values are known and change."""
@@ -67,6 +67,19 @@ class DryRun:
             return objects
         own = want(key_of(secret, self.desired.namespace), secret, observed.secret)
         return objects if is_current_secret(own) else [*objects, own]
+
+    def _ask_job(self, release: Release, observed: KubernetesObserved) -> list[Asked]:
+        """The release Job, where it is refused: it is created, and not applied."""
+        job = self.desired.release_job(release, self.desired.setting(observed.secret_mark))
+        if (
+            job is None
+            or self.desired.creates_namespace
+            or job["metadata"]["name"] in {item.meta.name for item in observed.jobs}
+        ):
+            return []
+        answer = self.client.try_create(job, self.desired.namespace)
+        wanted = Wanted(key_of(job, self.desired.namespace), job)
+        return [Asked(wanted, refusal=parse_refusal(answer))] if answer.status >= 300 else []
 
     def _ask_all(self, wanted: Sequence[Wanted]) -> list[Asked]:
         """In parallel, over the connections that are kept."""
@@ -124,11 +137,13 @@ class DryRun:
         for item in asked:
             if item.refusal is not None and item.refusal.error.status == FORBIDDEN:
                 resource = self.client.resource(item.wanted.manifest, self.desired.namespace)
-                keys.setdefault(Access(*resource, _VERBS), []).append(item.wanted.key)
+                is_created = item.wanted.manifest["metadata"]["name"].startswith(self.desired.job_prefix)
+                verbs = ("create",) if is_created else ("create", "patch")
+                keys.setdefault(Access(*resource, verbs), []).append(item.wanted.key)
         found: dict[str, str] = {}
         for access, names in keys.items():
-            if verbs := refused(self.client, *access):
-                found |= dict.fromkeys(names, f"this user may not {', '.join(verbs)} {access.title}")
+            if missing := refused(self.client, *access):
+                found |= dict.fromkeys(names, f"this user may not {', '.join(missing)} {access.title}")
         return found
 
     def _may_not(self, why: str) -> RemoteError:
@@ -139,12 +154,12 @@ class DryRun:
 
 
 def _with_previews(
-    observed: KubernetesObserved, asked: Sequence[Asked], previews: Mapping[str, Preview]
+    observed: KubernetesObserved, asked: Sequence[Asked], previews: Mapping[str, Preview], secret_key: str
 ) -> KubernetesObserved:
     """The observation with the live objects that the server was asked for, and its answers."""
     live = {item.wanted.key: item.wanted.live for item in asked}
     own = {key: item for key, item in live.items() if key in observed.objects}
-    secret = next((item for key, item in live.items() if key not in own), observed.secret)
+    secret = live.get(secret_key, observed.secret)
     marks = dict(secret.manifest.get("data") or {}) if secret else {}
     return replace(
         observed, objects={**observed.objects, **own}, secret=secret, secret_marks=marks, previews=dict(previews)

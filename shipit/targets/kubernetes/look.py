@@ -99,8 +99,9 @@ class Look:
 
     def _check_namespace(self) -> None:
         name = self.desired.namespace
-        if self.client.namespace(name) is None:
-            what, hint = f"there is no namespace {name!r}", f"create it: kubectl create namespace {name}"
+        if self.client.namespace(name) is None and not self.desired.creates_namespace:
+            what = f"there is no namespace {name!r}"
+            hint = f"create it: kubectl create namespace {name}, or put it in the manifests"
             raise RemoteError(what, where=self.client.server.context.name, hint=hint, status=404)
 
     def _groups(self) -> Mapping[tuple[str, str, str], list[Manifest]]:

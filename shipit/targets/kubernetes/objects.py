@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from shipit.targets.kubernetes.render import Manifest
@@ -26,3 +27,8 @@ def spec_of(manifest: Manifest) -> dict[str, Any]:
     """The spec of an object; empty where it is missing or no map."""
     spec = manifest.get("spec")
     return spec if isinstance(spec, dict) else {}
+
+
+def is_namespace(manifest: Mapping[str, Any], name: str) -> bool:
+    """Whether an object is the Namespace of a name."""
+    return (manifest["apiVersion"], manifest["kind"], manifest["metadata"]["name"]) == ("v1", "Namespace", name)

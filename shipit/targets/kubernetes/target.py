@@ -49,6 +49,7 @@ from shipit.targets.kubernetes.judge import judge_kubernetes
 from shipit.targets.kubernetes.look import Look
 from shipit.targets.kubernetes.manifests import read_written
 from shipit.targets.kubernetes.members import SetReader
+from shipit.targets.kubernetes.objects import is_namespace
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.place import find_context, read_place
 from shipit.targets.kubernetes.plan import plan_objects, plan_release_job
@@ -60,7 +61,7 @@ from shipit.targets.kubernetes.prune import find_other_sets, plan_removal, plan_
 from shipit.targets.kubernetes.rights import refused, rules
 from shipit.targets.kubernetes.run_job import OneOff
 from shipit.targets.kubernetes.server import ApiServer
-from shipit.targets.kubernetes.steps import RestartObject, RunReleaseJob, ScaleObject
+from shipit.targets.kubernetes.steps import ObjectStep, RestartObject, RunReleaseJob, ScaleObject
 from shipit.targets.kubernetes.urls import ingress_urls
 from shipit.targets.kubernetes.wanted import autoscaled
 from shipit.targets.kubernetes.workload_logs import read_logs
@@ -125,7 +126,12 @@ class KubernetesTarget:
         run = plan_release_job(job, observed, objects) if job else None
         found = observed.applied_set or ObservedSet()
         widen, removal = plan_widening(desired, found), plan_removal(desired, found)
-        return tuple(step for step in (widen, *secrets, run, *objects, *removal) if step)
+        # The namespace of the target comes before what is in it.
+        first = [
+            item for item in objects if isinstance(item, ObjectStep) and is_namespace(item.manifest, self.namespace)
+        ]
+        rest = [step for step in objects if step not in first]
+        return tuple(step for step in (*first, widen, *secrets, run, *rest, *removal) if step)
 
     def notes(self, release: Release, observed: KubernetesObserved) -> Sequence[str]:
         kubectl = f"kubectl --context {self.context}"
