@@ -11,6 +11,7 @@ from shipit.targets.log_times import SECONDS, second_before
 
 # A source that writes more lines than this in the window may have lines doubled after a broken connection.
 _MOST = 200_000
+_MOST_TIMELESS = 100
 
 
 class SeenLines:
@@ -20,6 +21,7 @@ class SeenLines:
         self._window_s = window_s
         self._recent: deque[tuple[str, int]] = deque(maxlen=_MOST)
         self._first = self._newest = self._since = ""
+        self._timeless: set[int] = set()
         # What read_again knew: the lines to leave out, the time before which all are left out, and the newest time.
         self._again: Counter[int] | None = None
         self._floor = self._until = ""
@@ -38,6 +40,11 @@ class SeenLines:
     def is_new(self, time: str, text: str) -> bool:
         """Whether a line was not given before; it counts as given now."""
         key = hash((time, text))
+        if not time:
+            # What a node says itself, such as why it has no log: once is enough.
+            is_new = key not in self._timeless
+            self._timeless = {key, *self._timeless} if len(self._timeless) < _MOST_TIMELESS else {key}
+            return is_new
         if self._again is not None:
             if time < self._floor:
                 return False

@@ -120,3 +120,14 @@ def test_the_window_is_bounded() -> None:
     for number in range(100_000):
         assert seen.is_new(time_at(number), "line")
     assert len(seen._recent) <= 2001
+
+
+def test_a_line_without_a_time_is_given_once() -> None:
+    seen = SeenLines(1)
+    rows = [("", "no log here"), (time_at(0), "a line"), ("", "no log here"), ("", "another note")]
+    assert [seen.is_new(*row) for row in rows] == [True, True, False, True]
+    seen.read_again()
+    assert [seen.is_new(*row) for row in rows] == [False, False, False, False]
+    for number in range(1000):
+        assert seen.is_new("", str(number))
+    assert len(seen._timeless) <= 100

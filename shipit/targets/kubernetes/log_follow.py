@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import queue
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from functools import partial
 
 from shipit.clock import Deadline, RunClock
@@ -20,8 +16,8 @@ from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.live import Container, Pod
 from shipit.targets.kubernetes.log_pods import Owner, WorkloadPods
 from shipit.targets.kubernetes.log_read import ContainerName, log_lines, open_log
+from shipit.targets.kubernetes.log_state import ContainerLog, first_query, has_log, since_of
 from shipit.targets.kubernetes.server import Query, error_of
-from shipit.targets.seen_lines import SeenLines
 from shipit.threads import Workers
 
 # How often the pods are looked at, and how many logs are read at once.
@@ -29,35 +25,11 @@ LOOK_S = 1.0
 MOST_STREAMS = 200
 # Pieces of logs that wait to be taken, each of 64 KiB at most.
 _WAITING = 32
-# The lines of two output streams of a container may be this much out of order.
-_WINDOW_S = 1
 _PUT_S = 0.2
 # What a server answers to who may not read logs.
 _REFUSED = (401, 403)
 # What it answers for a container that has not started, and for a pod or an earlier run that is gone.
 _NOT_THERE = (400, 404)
-
-
-@dataclass
-class _Stream:
-    """The log of one container. `first` is what is wanted of it before there was a line.
-
-    A run is counted by the restarts before it: `run` is the one that was asked for last, `over` the last one that was read to
-    its end.
-    """
-
-    name: ContainerName
-    first: Query
-    seen: SeenLines = field(default_factory=lambda: SeenLines(_WINDOW_S))
-    is_open: bool = False
-    run: int = -1
-    over: int = -1
-
-    def query(self, run: int) -> Query:
-        """What to ask for now: from shortly before the last line; all of a later run that is the first one with a line."""
-        if self.seen.since:
-            return {"sinceTime": f"{self.seen.since}Z"}
-        return self.first if self.run in (-1, run) else {}
 
 
 class Following:
@@ -71,7 +43,7 @@ class Following:
         self._clock = RunClock(client.deadline.clock)
         self._client = KubernetesClient(client.server, Deadline(self._clock), client.emit, attempts=1)
         self._first: Query = first_query(wanted)
-        self._streams: dict[tuple[str, str], _Stream] = {}
+        self._streams: dict[tuple[str, str], ContainerLog] = {}
         self._arrived: queue.Queue[list[LogLine] | Exception] = queue.Queue(_WAITING)
         self._workers = Workers("logs of containers", MOST_STREAMS)
         self._emit: Emit = client.emit
@@ -134,11 +106,11 @@ class Following:
     def _count(self) -> int:
         return sum(stream.is_open for stream in self._streams.values())
 
-    def _made(self, pod: Pod, container: Container) -> _Stream:
+    def _made(self, pod: Pod, container: Container) -> ContainerLog:
         name = ContainerName(self._target, self._workload, pod.meta.namespace, pod.meta.name, container.name)
-        return _Stream(name, self._first if has_log(container) else {})
+        return ContainerLog(name, self._first if has_log(container) else {})
 
-    def _read(self, stream: _Stream, container: Container) -> None:
+    def _read(self, stream: ContainerLog, container: Container) -> None:
         """Read a log until it ends or breaks off; the next look reads on."""
         run = container.restarts
         try:
@@ -160,7 +132,7 @@ class Following:
         finally:
             stream.is_open = False
 
-    def _read_one(self, stream: _Stream, query: Query, *, follow: bool) -> bool:
+    def _read_one(self, stream: ContainerLog, query: Query, *, follow: bool) -> bool:
         """Hand on the new lines of a log; False where it is not there yet, or not any more. Raises: RemoteError."""
         stream.seen.read_again()
         answer = open_log(self._client, stream.name, query, follow=follow)
@@ -168,7 +140,7 @@ class Following:
             return False
         if answer.status != 200:
             raise error_of(answer)
-        if query.get("tailLines") == 0 and (since := _since(answer.header("Date"))):
+        if query.get("tailLines") == 0 and (since := since_of(answer.header("Date"))):
             stream.first = {"sinceTime": since}
         for lines in log_lines(answer, stream.name):
             if new := [line for line in lines if stream.seen.is_new(line.written_at, line.line)]:
@@ -176,25 +148,13 @@ class Following:
         return True
 
     def _put(self, item: list[LogLine] | Exception) -> None:
-        """Hand on lines, or the error that ends it; wait while others are not taken. Raises: Interrupted when nobody takes any."""
+        """Hand on lines, or the error that ends it; wait while others are not taken, and drop it when nobody takes any more."""
         while not self._clock.is_cancelled():
             try:
                 self._arrived.put(item, timeout=_PUT_S)
             except queue.Full:
                 continue
             return
-
-
-def first_query(wanted: LogQuery) -> Query:
-    """What is wanted of a log, as a query."""
-    tail: Query = {} if wanted.tail is None else {"tailLines": wanted.tail}
-    since: Query = {} if wanted.since_s is None else {"sinceSeconds": max(1, math.ceil(wanted.since_s))}
-    return {**tail, **since, **({"previous": "true"} if wanted.previous else {})}
-
-
-def has_log(container: Container) -> bool:
-    """Whether a container has started at least once."""
-    return container.is_running or container.ended is not None or container.last is not None
 
 
 def _pods_of(pods: WorkloadPods) -> list[Pod]:
@@ -205,11 +165,3 @@ def _pods_of(pods: WorkloadPods) -> list[Pod]:
         if error.status == 404:
             return []
         raise
-
-
-def _since(date: str) -> str:
-    """A `Date` header as `sinceTime`; empty where there is none."""
-    try:
-        return f"{parsedate_to_datetime(date).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    except (TypeError, ValueError, OverflowError):
-        return ""
