@@ -204,9 +204,20 @@ def test_an_immutable_field_says_what_can_be_done(shop: Planner) -> None:
     [error] = shop.refused(other)
     assert error.what == "Deployment/web is refused by the API server: spec.selector: field is immutable"
     assert error.hint == (
-        "this field can't be changed: give the object another name, or delete it first: "
-        f"kubectl -n {shop.namespace} delete deployment web"
+        "this field can't be changed: give the object another name, "
+        'or let shipit replace it: annotation shipit.dev/replace: "true"'
     )
+    other["metadata"]["annotations"] = {"shipit.dev/replace": "true"}
+    [step] = shop.steps(other)
+    assert (step.type, step.summary, step.destroys) == ("kubernetes.replace", "replace Deployment/web", True)
+    assert "selector.matchLabels.app  web -> other" in step.detail
+    uid = shop.get("deployment/web")["metadata"]["uid"]
+    code, finished = shop.deploy(other)
+    assert code == 0, finished.reason
+    assert shop.get("deployment/web")["metadata"]["uid"] != uid
+    assert shop.steps(other) == ()
+    _container(other)["imge"] = "typo"
+    assert "unknown field" in shop.refused(other)[0].what
 
 
 def test_a_quota_fails_the_plan(shop: Planner) -> None:

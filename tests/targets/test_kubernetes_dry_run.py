@@ -15,6 +15,7 @@ from shipit.pipeline.flow import deploy, plan, push
 from shipit.pipeline.prepare import prepare
 from shipit.record import to_json
 from shipit.rehearsal.server import Request, Response
+from shipit.targets.kubernetes.steps import ReplaceObject
 from tests import runs
 from tests.servers.kube_api import KubeApi, Object
 from tests.targets.kube_place import KubePlace, kube_place
@@ -128,8 +129,34 @@ def test_what_the_server_takes_only_as_a_new_object_is_immutable(place: KubePlac
     [problem] = caught.value.problems
     assert problem.where == "own.yml:4:1"
     assert problem.hint == (
-        "this field can't be changed: give the object another name, or delete it first: kubectl -n prod delete configmap own"
+        "this field can't be changed: give the object another name, "
+        'or let shipit replace it: annotation shipit.dev/replace: "true"'
     )
+    place.own = place.own.replace("{name: own}", "{name: own, annotations: {shipit.dev/replace: 'true'}}")
+    [step] = prepare(place.run("one")[0]).plan.targets[0].steps
+    assert isinstance(step, ReplaceObject)
+    assert (step.summary, step.detail, step.destroys) == ("replace ConfigMap/own", ("data.a  1 -> 2",), True)
+    before = place.api.objects["configmaps", "own"]["metadata"]["uid"]
+    assert place.deploy("one")[0] == 0
+    assert place.api.objects["configmaps", "own"]["metadata"]["uid"] != before
+    assert place.api.objects["configmaps", "own"]["data"] == {"a": "2"}
+
+
+def test_an_immutable_field_of_a_workload_can_be_deleted_by_hand(place: KubePlace, api: Strict) -> None:
+    assert place.deploy("one")[0] == 0
+    place.mode = "other"
+    cause = {
+        "field": "spec.selector",
+        "reason": "FieldValueInvalid",
+        "message": "Invalid value: {}: field is immutable",
+    }
+    api.updates = {"web": status(422, "is invalid", "Invalid", cause)}
+    with pytest.raises(ConfigErrors) as caught:
+        prepare(place.run("one")[0])
+    [problem] = caught.value.problems
+    assert problem.where.startswith("deploy.yml:6:")
+    assert problem.what == "Deployment/web is refused by the API server: spec.selector: field is immutable"
+    assert problem.hint.endswith("give the object another name, or delete it: kubectl -n prod delete deployment web")
 
 
 @pytest.mark.parametrize("code", [400, 403, 422, 500])

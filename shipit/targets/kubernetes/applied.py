@@ -136,7 +136,8 @@ def _apply(key: str, manifest: Manifest, old: Live, new: Live | None, scaled: fr
             name, summary, detail, undo=_AGAIN, manifest=manifest, version=version, known=known,
             previous=previous, copied_from=old.meta.version,
         )  # fmt: skip
-    if old.kind == "Pod" and new is not None:
+    # What this deploy replaced can't be changed back in place.
+    if new is not None and (old.kind == "Pod" or old.meta.uid != new.meta.uid):
         return ReplaceObject(
             name, summary, (), "replace", undo=_AGAIN, manifest=manifest, version=version, known=known, uid=new.meta.uid
         )

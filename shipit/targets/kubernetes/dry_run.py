@@ -19,7 +19,7 @@ from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.observed import KubernetesObserved, Preview, key_of
 from shipit.targets.kubernetes.plan_secrets import is_current_secret
 from shipit.targets.kubernetes.refusal import BAD_REQUEST, FORBIDDEN, INVALID, Refusal, parse_refusal
-from shipit.targets.kubernetes.refused import Asked, refusal_errors
+from shipit.targets.kubernetes.refused import Asked, may_replace, refusal_errors
 from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.rights import refused
 from shipit.targets.kubernetes.sealed import Mark, is_secret, opened, sealed_live, secret_values
@@ -56,7 +56,10 @@ class DryRun:
         if errors:
             raise errors[0] if len(errors) == 1 else Failures(tuple(errors))
         previews = {key: Preview(unchecked=f"{other} is new") for key, other in first.items() if other}
-        previews |= {item.wanted.key: Preview(item.result, forbidden.get(item.wanted.key, "")) for item in asked}
+        previews |= {
+            item.wanted.key: Preview(item.result, forbidden.get(item.wanted.key, ""), item.is_replaced)
+            for item in asked
+        }
         return _with_previews(observed, asked, previews, f"Secret/{self.desired.secret_key}")
 
     def _wanted(self, release: Release, observed: KubernetesObserved) -> list[Wanted]:
@@ -110,7 +113,7 @@ class DryRun:
     def _explained(self, wanted: Wanted, refusal: Refusal, body: Manifest) -> Asked:
         """A refusal, with whether the manifest itself is wrong: then the server does not take it as a new object, either.
 
-        A Pod or Job that it takes as a new one is replaced.
+        A Pod or Job that it takes as a new one is replaced, and so is an object whose manifest allows it.
         """
         if not refusal.is_about_manifest:
             return Asked(wanted, refusal=refusal)
@@ -119,8 +122,8 @@ class DryRun:
             return Asked(wanted, refusal=parse_refusal(answer))
         if answer.status >= 300 or wanted.live is None or refusal.error.status != INVALID:
             return Asked(wanted, refusal=refusal)
-        if wanted.live.kind in _REPLACED:
-            return Asked(wanted)
+        if wanted.live.kind in _REPLACED or may_replace(wanted.manifest):
+            return Asked(wanted, is_replaced=wanted.live.kind not in _REPLACED)
         return Asked(wanted, refusal=refusal._replace(takes_new=True))
 
     def _body(self, wanted: Wanted) -> Manifest:

@@ -63,11 +63,13 @@ class Serving:
 class Preview:
     """The object as applying a manifest would leave it, with keyed hashes for the values of a Secret.
 
-    Without a `result` the object is new or has to be replaced. `unchecked` says why the server was not asked.
+    Without a `result` the object is new or has to be replaced: `is_replaced` where its manifest allows that.
+    `unchecked` says why the server was not asked.
     """
 
     result: Live | None = None
     unchecked: str = ""
+    is_replaced: bool = False
 
 
 NO_PREVIEW = Preview()

@@ -75,10 +75,11 @@ def _step(wanted: Wanted, observed: KubernetesObserved, file: str) -> Step | Non
         )  # fmt: skip
     known, detail = hashes(wanted.found), detail_of(wanted, live, preview)
     # Pods and Jobs can't be changed in place.
-    if live.kind in ("Pod", "Job") and any(not item.is_own_mark for item in wanted.found):
+    is_bare = live.kind in ("Pod", "Job") and any(not item.is_own_mark for item in wanted.found)
+    if is_bare or preview.is_replaced:
         undo = f"replace {key} by what it was"
         return ReplaceObject(
-            f"apply {key}", f"replace {key}", detail, "replace", False, undo,
+            f"apply {key}", f"replace {key}", detail, "replace", not is_bare, undo,
             manifest=manifest, version=live.meta.version, known=known, uid=live.meta.uid,
         )  # fmt: skip
     return ApplyObject(

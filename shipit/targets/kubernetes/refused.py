@@ -10,16 +10,32 @@ from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.images import image_names
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.refusal import FORBIDDEN, NOT_FOUND, Cause, Refusal
+from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.sealed import is_secret
 from shipit.targets.kubernetes.wanted import Wanted
 
+REPLACE_ANNOTATION = "shipit.dev/replace"
+
 
 class Asked(NamedTuple):
-    """An object with what the server answered. `wanted` is beside the live object that it was asked for."""
+    """An object with what the server answered. `wanted` is beside the live object that it was asked for.
+
+    `is_replaced`: the server takes it only as a new object, which its manifest allows.
+    """
 
     wanted: Wanted
     result: Live | None = None
     refusal: Refusal | None = None
+    is_replaced: bool = False
+
+
+def may_replace(manifest: Manifest) -> bool:
+    """Whether a manifest has the annotation that allows to delete and create its object."""
+    annotations = manifest["metadata"].get("annotations")
+    if is_secret(manifest):
+        # The values until now are kept for a rollback, so a Secret is never deleted.
+        return False
+    return isinstance(annotations, dict) and str(annotations.get(REPLACE_ANNOTATION)).lower() == "true"
 
 
 def refusal_errors(desired: Desired, asked: Sequence[Asked]) -> list[ShipitError]:
@@ -62,7 +78,10 @@ def _hint(desired: Desired, wanted: Wanted, refusal: Refusal) -> str:
     namespace = wanted.manifest["metadata"].get("namespace") or desired.namespace
     if refusal.takes_new:
         kind, name = wanted.manifest["kind"].lower(), wanted.manifest["metadata"]["name"]
-        return f"this field can't be changed: give the object another name, or delete it first: kubectl -n {namespace} delete {kind} {name}"
+        delete = f"delete it: kubectl -n {namespace} delete {kind} {name}"
+        if wanted.key not in desired.places or is_secret(wanted.manifest):
+            return f"this field can't be changed: give the object another name, or {delete}"
+        return f'this field can\'t be changed: give the object another name, or let shipit replace it: annotation {REPLACE_ANNOTATION}: "true"'
     if refusal.is_about_manifest:
         return "correct the manifest" if wanted.key in desired.places else "correct it in deploy.yml"
     if refusal.error.status == NOT_FOUND:
