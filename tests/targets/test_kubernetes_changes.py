@@ -19,7 +19,7 @@ from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.observed import Preview
 from shipit.targets.kubernetes.parse import parse_live
 from shipit.targets.kubernetes.refusal import Cause, is_misfit, is_temporary, parse_refusal
-from shipit.targets.kubernetes.unready import needs_first
+from shipit.targets.kubernetes.unready import needed_first
 from shipit.targets.kubernetes.wanted import Wanted, want
 
 Object = dict[str, Any]
@@ -217,6 +217,6 @@ CRD = _own(
 )
 def test_what_has_to_exist_before_an_object_can_be_checked(manifest: Object, other: Object, first: str) -> None:
     wanted = [want(f"{item['kind']}/{item['metadata']['name']}", item, None) for item in (other, manifest)]
-    assert needs_first(manifest, wanted, "prod") == first
+    assert needed_first(wanted, "prod") == ({wanted[1].key: first} if first else {})
     there = wanted[0]._replace(live=live({}))
-    assert needs_first(manifest, [there, wanted[1]], "prod") == ""
+    assert needed_first([there, wanted[1]], "prod") == {}

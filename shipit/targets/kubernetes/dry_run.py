@@ -23,7 +23,7 @@ from shipit.targets.kubernetes.refused import Asked, may_replace, refusal_errors
 from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.rights import refused
 from shipit.targets.kubernetes.sealed import Mark, is_secret, opened, sealed_live, secret_values
-from shipit.targets.kubernetes.unready import needs_first
+from shipit.targets.kubernetes.unready import needed_first
 from shipit.targets.kubernetes.wanted import ABSENT, Wanted, beside, want, want_all, with_replicas, with_version
 from shipit.targets.session import Session
 
@@ -47,15 +47,15 @@ class DryRun:
         """
         wanted = self._wanted(release, observed)
         may_change = [item for item in wanted if not item.is_as_applied]
-        first = {item.key: needs_first(item.manifest, wanted, self.desired.namespace) for item in may_change}
-        asked = self._ask_all([item for item in may_change if not first[item.key]])
+        first = needed_first(wanted, self.desired.namespace)
+        asked = self._ask_all([item for item in may_change if item.key not in first])
         asked += self._ask_job(release, observed) if may_change else []
         forbidden = self._forbidden(asked)
         errors = refusal_errors(self.desired, [item for item in asked if item.wanted.key not in forbidden])
         errors += [self._may_not(why) for why in dict.fromkeys(forbidden.values()) if is_deploy]
         if errors:
             raise errors[0] if len(errors) == 1 else Failures(tuple(errors))
-        previews = {key: Preview(unchecked=f"{other} is new") for key, other in first.items() if other}
+        previews = {key: Preview(unchecked=f"{other} is new") for key, other in first.items()}
         previews |= {
             item.wanted.key: Preview(item.result, forbidden.get(item.wanted.key, ""), item.is_replaced)
             for item in asked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from shipit.targets.kubernetes.definitions import defines
+from shipit.targets.kubernetes.definitions import DEFINITION, defines
 from shipit.targets.kubernetes.objects import spec_of
 from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.wanted import Wanted
@@ -17,12 +17,17 @@ _NAMED_BY_PODS = {
 }
 
 
-def needs_first(manifest: Manifest, wanted: Sequence[Wanted], namespace: str) -> str:
-    """The key of a new object that has to exist before the server can check a manifest; empty for none."""
+def needed_first(wanted: Sequence[Wanted], namespace: str) -> dict[str, str]:
+    """Key of an object -> key of a new object that has to exist before the server can check it."""
     new = {item.key: item.manifest for item in wanted if item.live is None}
-    keys = [key for key in _named(manifest, namespace) if key in new]
-    keys += [key for key, other in new.items() if defines(other, manifest)]
-    return next(iter(keys), "")
+    definitions = {key: other for key, other in new.items() if other["kind"] == DEFINITION}
+    found = {}
+    for item in wanted:
+        keys = [key for key in _named(item.manifest, namespace) if key in new]
+        keys += [key for key, other in definitions.items() if defines(other, item.manifest)]
+        if keys:
+            found[item.key] = keys[0]
+    return found
 
 
 def _named(manifest: Manifest, namespace: str) -> Iterator[str]:
