@@ -21,7 +21,7 @@ _TEXT, _CONTINUED, _BINARY, _CLOSE, _PING, _PONG = 1, 0, 2, 8, 9, 10
 LARGEST_FRAME = 4 * 1024 * 1024
 # So much may wait to be sent before `is_full`; so many frames are read before others get a turn.
 _MOST_UNSENT, _TURN = 256 * 1024, 64
-# How often an idle connection is tried, and how long it may be silent then.
+# How often an idle connection is tried, and how long after a ping it may be silent.
 PING_S, SILENCE_S = 10.0, 60.0
 
 
@@ -70,6 +70,8 @@ class WebSocket:
         self._frames: Any = frame_buffer(self._take, skip_utf8_validation=True)
         self._unsent = bytearray()
         self._heard_s = self._tried_s = time.monotonic()
+        # When the first ping was sent since something was received.
+        self._asked_s: float | None = None
         self.has_more = False
 
     def fileno(self) -> int:
@@ -100,12 +102,11 @@ class WebSocket:
             del self._unsent[:sent]
 
     def keep_alive(self) -> None:
-        """Ping an idle server. Raises: RemoteError when it answers nothing at all."""
+        """Ping an idle server. `receive` fails when it answers nothing at all."""
         now_s = time.monotonic()
-        if now_s - self._heard_s > SILENCE_S + PING_S:
-            raise self._lost(f"no answer for {SILENCE_S:.0f} s")
         if now_s - max(self._heard_s, self._tried_s) > PING_S:
             self._tried_s = now_s
+            self._asked_s = self._asked_s or now_s
             self._queue(b"", _PING)
 
     def receive(self) -> Iterator[tuple[bytes, bool]]:
@@ -113,8 +114,8 @@ class WebSocket:
         self.has_more = False
         for _ in range(_TURN):
             if self.is_over or (frame := self._next()) is None:
+                self._check_heard()
                 return
-            self._heard_s = time.monotonic()
             if frame.opcode in (_TEXT, _BINARY, _CONTINUED):
                 yield frame.data, frame.opcode != _CONTINUED
             elif frame.opcode == _PING and not self.is_full:
@@ -127,6 +128,11 @@ class WebSocket:
     def close(self) -> None:
         self.is_over = True
         self._connection.close()
+
+    def _check_heard(self) -> None:
+        """Called when nothing is left to receive: this process may have been stopped, or its output, for minutes."""
+        if not self.is_over and self._asked_s and time.monotonic() - self._asked_s > SILENCE_S:
+            raise self._lost(f"no answer for {SILENCE_S:.0f} s")
 
     def _next(self) -> Any:
         """The next frame; None when there is none yet, or no more."""
@@ -153,6 +159,7 @@ class WebSocket:
             raise BlockingIOError
         if not data:
             raise EOFError
+        self._heard_s, self._asked_s = time.monotonic(), None
         return data
 
     def _queue(self, data: bytes, opcode: int) -> None:

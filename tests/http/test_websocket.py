@@ -247,9 +247,48 @@ def test_a_silent_server_is_tried_and_then_given_up(monkeypatch: pytest.MonkeyPa
     opened.keep_alive()
     opened.flush()
     assert other.recv(100)[:1] == b"\x89"
-    now[0] += websocket.SILENCE_S
+    now[0] += websocket.SILENCE_S + 1
+    opened.keep_alive()
     with pytest.raises(RemoteError, match="the connection was lost: no answer for 60 s"):
+        list(opened.receive())
+    opened.close()
+    other.close()
+
+
+@pytest.mark.parametrize("asks_first", [False, True])
+def test_a_process_that_was_stopped_for_minutes_goes_on(monkeypatch: pytest.MonkeyPatch, asks_first: bool) -> None:
+    """Its output was not taken, as by a pager, or it was suspended: what has arrived meanwhile is received."""
+    opened, other = pair()
+    now = [time.monotonic()]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    if asks_first:
+        now[0] += websocket.PING_S + 1
         opened.keep_alive()
+        opened.flush()
+    other.sendall(frame(b"late"))
+    now[0] += 10 * websocket.SILENCE_S
+    opened.keep_alive()
+    opened.flush()
+    assert [data for data, _ in opened.receive()] == [b"late"]
+    now[0] += websocket.PING_S + 1
+    opened.keep_alive()
+    assert list(opened.receive()) == [], "the server has time to answer the ping"
+    opened.close()
+    other.close()
+
+
+def test_a_frame_that_arrives_slowly_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, other = pair()
+    now = [time.monotonic()]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    whole, found = frame(b"x" * 20), []
+    for byte in whole:
+        other.sendall(bytes([byte]))
+        now[0] += websocket.SILENCE_S / 2
+        opened.keep_alive()
+        opened.flush()
+        found += [data for data, _ in opened.receive()]
+    assert found == [b"x" * 20]
     opened.close()
     other.close()
 
