@@ -36,7 +36,7 @@ def command_of(options: CommandOptions) -> Command:
 
 
 def attach(remote: Remote, command: Command, emit: Emit, target: str, clock: Clock, *, as_events: bool) -> int:
-    """Relay until the command ends; its exit code. With `as_events` its output becomes events, by lines.
+    """Relay until the command ends; the exit code for this process. With `as_events` its output becomes events, by lines.
 
     Raises: RemoteError, OSError, Interrupted.
     """
@@ -51,7 +51,12 @@ def attach(remote: Remote, command: Command, emit: Emit, target: str, clock: Clo
         lines.end()
     code = remote.result()
     emit(CommandEnded(target, remote.where, code, time.monotonic() - began_s))
-    return code
+    return exit_code_of(code)
+
+
+def exit_code_of(code: int) -> int:
+    """The exit code of this process for that of a command: one of Windows may be larger, and 256 would become 0 here."""
+    return code if 0 <= code <= 255 else 255
 
 
 @contextmanager

@@ -293,6 +293,20 @@ def test_a_frame_that_arrives_slowly_is_no_silence(monkeypatch: pytest.MonkeyPat
     other.close()
 
 
+def test_a_server_that_does_not_close_after_the_status_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, other = pair()
+    now = [time.monotonic()]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    channels = Channels(opened, "web-1")
+    other.sendall(frame(b"\x01last") + frame(b'\x03{"status": "Success"}'))
+    assert list(channels.receive()) == [Output(1, b"last")]
+    assert not channels.is_over
+    now[0] += 3
+    assert channels.is_over and channels.result() == 0
+    channels.close()
+    other.close()
+
+
 def test_the_end_of_the_input_needs_the_fifth_version() -> None:
     opened, other = pair()
     opened.protocol = V4

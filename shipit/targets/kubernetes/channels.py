@@ -7,6 +7,7 @@ KEP-4006; `v1.Status` on the channel of errors, with the reason NonZeroExitCode 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 
 from shipit.errors import RemoteError
@@ -20,6 +21,8 @@ PROTOCOLS = (V5, V4)
 _INPUT, _OUTPUT, _ERRORS, _STATUS, _RESIZE, _CLOSE = 0, 1, 2, 3, 4, 255
 _PIECE = 32 * 1024
 _LARGEST_STATUS = 256 * 1024
+# A server closes the connection after the status; one that does not is left after so many seconds.
+_CLOSE_S = 2.0
 
 
 class Channels:
@@ -29,6 +32,7 @@ class Channels:
         self.where = where
         self.socket = socket
         self._status = bytearray()
+        self._ended_s: float | None = None
         # The channel of the message that is being received.
         self._channel = -1
 
@@ -37,7 +41,7 @@ class Channels:
 
     @property
     def is_over(self) -> bool:
-        return self.socket.is_over
+        return self.socket.is_over or (self._ended_s is not None and time.monotonic() - self._ended_s > _CLOSE_S)
 
     @property
     def has_more(self) -> bool:
@@ -51,10 +55,6 @@ class Channels:
     def is_full(self) -> bool:
         return self.socket.is_full
 
-    @property
-    def has_status(self) -> bool:
-        return bool(self._status)
-
     def receive(self) -> Iterator[Output]:
         for data, is_first in self.socket.receive():
             if is_first:
@@ -64,6 +64,7 @@ class Channels:
                     yield Output(self._channel, data)
             elif self._channel == _STATUS:
                 self._status += data
+                self._ended_s = time.monotonic()
             elif data and self._channel != _CLOSE:
                 raise self._wrong(f"data on channel {self._channel}")
             if len(self._status) > _LARGEST_STATUS:
