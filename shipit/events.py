@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 from shipit.printable import FreeJson, FreeText, Name
-from shipit.release import Finding, Plan, PlannedImage, PublishedImage, Status, Verdict
+from shipit.release import Finding, Plan, PlannedImage, PublishedImage, Rendered, Status, Verdict
 
 Action = Literal["build", "resolve", "push", "cache", "tag", "apply", "load", "save"]
 
@@ -258,6 +258,12 @@ class StatusRead(NamedTuple):
     targets: tuple[Status, ...]
 
 
+class ReleaseRendered(NamedTuple):
+    """The result of `shipit render`."""
+
+    rendered: Rendered
+
+
 class Examined(NamedTuple):
     """The result of `shipit doctor`."""
 
@@ -295,6 +301,7 @@ Event = (
     | ImagesBuilt
     | ImagesPushed
     | StatusRead
+    | ReleaseRendered
     | Examined
     | Validated
 )

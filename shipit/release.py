@@ -45,6 +45,10 @@ class ImageUse(NamedTuple):
     publish: bool = True
     attempt: int = 0
 
+    def tags_of(self, config_digest: Digest) -> tuple[str, ...]:
+        """The tags of an image with this config digest: `{config}` is filled in."""
+        return tuple(tag.replace("{config}", config_digest.short) for tag in self.tags)
+
 
 class Image(NamedTuple):
     """One image as one place uses it. The config digest is its identity; the manifest digest is what to pull."""
@@ -78,7 +82,7 @@ class PublishedImage(NamedTuple):
 
 def published(image: Image) -> PublishedImage:
     """The same image, for a reader: `{config}` of its tags is filled in."""
-    tags = tuple(tag.replace("{config}", short(image.config_digest)) for tag in image.use.tags)
+    tags = image.use.tags_of(image.config_digest)
     return PublishedImage(image.name, image.use.platform, image.pinned, image.config_digest, tags)
 
 
@@ -226,6 +230,29 @@ class Destruction(NamedTuple):
 
     named: tuple[Name, ...] = ()
     keep_data: bool = False
+
+
+class RenderedPart(NamedTuple):
+    """One manifest or request. `name` is such as `Deployment/web` or `PATCH /apps/shop/formation`; `body` is its JSON.
+
+    `left_out` are the names of secrets whose values `body` lacks.
+    """
+
+    name: Name
+    body: FreeJson
+    left_out: tuple[Name, ...] = ()
+
+
+class Rendered(NamedTuple):
+    """What is sent to a place for a whole release, in its order, whatever the place has already.
+
+    `form` says what the parts are: manifests for kubectl, or requests.
+    """
+
+    target: Name
+    place: Place
+    form: Literal["manifests", "requests"]
+    parts: tuple[RenderedPart, ...] = ()
 
 
 # What a step reports when it is done, as JSON: versions, ids, digests.

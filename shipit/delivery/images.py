@@ -170,7 +170,7 @@ def _prepared(delivery: Delivery, use: ImageUse, plain: BuiltImage) -> Prepared:
         return _kept_where_it_is(use, plain)
     built = plain.with_command(use.command).with_attempt(use.attempt)
     repository_ref = parse_reference(use.repository)
-    tags = tuple(tag.replace("{config}", short(built.config_digest)) for tag in use.tags)
+    tags = use.tags_of(built.config_digest)
     asked = delivery.inventory.tags(repository_ref, tags)
     delivery.background.image_made(use, built)
     built = delivery.background.as_published(use, built)

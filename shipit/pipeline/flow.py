@@ -8,8 +8,17 @@ from functools import partial
 from typing import Any, Literal
 
 from shipit.delivery.publish_stage import move_tags, publish_all
-from shipit.errors import Interrupted, ShipitError
-from shipit.events import ImagesPushed, PlanMade, RunFinished, RunStarted, Serving, TargetFinished, Warned
+from shipit.errors import Interrupted, ShipitError, UsageError
+from shipit.events import (
+    ImagesPushed,
+    PlanMade,
+    ReleaseRendered,
+    RunFinished,
+    RunStarted,
+    Serving,
+    TargetFinished,
+    Warned,
+)
 from shipit.parallel import settle
 from shipit.pipeline.confirm import confirm_plan
 from shipit.pipeline.prepare import Preparation, prepare
@@ -18,8 +27,8 @@ from shipit.pipeline.rollback import RollbackResult, roll_back
 from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_step, check_clean
 from shipit.pipeline.verdict import await_verdict, verdict_of
-from shipit.release import Facts, PublishedImage, State, TargetPlan, Verdict, published
-from shipit.targets.base import Target, serves
+from shipit.release import Facts, PublishedImage, Rendered, State, TargetPlan, Verdict, published
+from shipit.targets.base import Target, renders, serves
 
 # For so long after it was made, an observation is judged where nothing was changed.
 FRESH_S = 10.0
@@ -31,6 +40,21 @@ def plan(run: Run) -> Preparation:
     preparation = prepare(run)
     run.emit(PlanMade(preparation.plan, preparation.plan.changes))
     return preparation
+
+
+def render(run: Run) -> Rendered:
+    """Observe, build and plan for the only target, and emit what would be sent to it. Writes nothing to any place.
+
+    Raises: UsageError for a kind that can't show it.
+    """
+    [target] = run.targets
+    if not renders(target):
+        raise UsageError(f"{target.name} can't be rendered: it is a {target.kind.name}")
+    _begin(run, "render")
+    preparation = prepare(run)
+    rendered = target.render(preparation.releases[target.name], preparation.observed[target.name])
+    run.emit(ReleaseRendered(rendered))
+    return rendered
 
 
 def push(run: Run) -> Preparation:

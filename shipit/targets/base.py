@@ -10,7 +10,20 @@ from shipit.config.process_environment import ProcessEnvironment
 from shipit.events import Event, LogLine
 from shipit.image.image import BuiltImage
 from shipit.registry.credentials import Credentials
-from shipit.release import Destruction, Facts, Finding, ImageUse, Leftover, Place, Release, Seen, Status, Step, Verdict
+from shipit.release import (
+    Destruction,
+    Facts,
+    Finding,
+    ImageUse,
+    Leftover,
+    Place,
+    Release,
+    Rendered,
+    Seen,
+    Status,
+    Step,
+    Verdict,
+)
 from shipit.targets.kind import Kind
 from shipit.targets.orders import RestartOrder, ScaleOrder
 from shipit.targets.remote import Command, Ports, Remote, Started
@@ -279,6 +292,14 @@ class Destroys(Target, Protocol):
         ...
 
 
+class Renders(Target, Protocol):
+    """Shows what it would send."""
+
+    def render(self, release: Release, observed: Any) -> Rendered:
+        """Pure: all that a deploy of the release sends to a place that has nothing of it yet, without values of secrets."""
+        ...
+
+
 class Diagnoses(Target, Protocol):
     """Adds logs and events to a verdict of failure."""
 
@@ -365,6 +386,10 @@ def forwards(target: Target) -> TypeGuard[Forwards]:
 
 def destroys(target: Target) -> TypeGuard[Destroys]:
     return "destroys" in target.kind.capabilities
+
+
+def renders(target: Target) -> TypeGuard[Renders]:
+    return "renders" in target.kind.capabilities
 
 
 def diagnoses(target: Target) -> TypeGuard[Diagnoses]:

@@ -17,6 +17,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     },
     "Ship": {
         "plan": "Show what a deploy would change",
+        "render": "Print what a deploy sends to a target",
         "deploy": "Build, push, release and verify",
         "build": "Build images and print their digests",
         "push": "Push images without releasing them",

@@ -14,6 +14,7 @@ KIND = Kind(
             "has_logs",
             "has_workloads",
             "probes",
+            "renders",
             "restarts",
             "reverts",
             "runs_once",

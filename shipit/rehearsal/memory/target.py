@@ -24,6 +24,8 @@ from shipit.release import (
     Leftover,
     Place,
     Release,
+    Rendered,
+    RenderedPart,
     Seen,
     State,
     Status,
@@ -112,6 +114,10 @@ class MemoryTarget:
             removed_variables=tuple(gone),
         )
         return (step,)
+
+    def render(self, release: Release, observed: MemoryObserved) -> Rendered:
+        body = {"images": self._wanted(release), "variables": sorted(release.marks)}
+        return Rendered(self.name, self.place, "requests", (RenderedPart("set", body, tuple(sorted(release.marks))),))
 
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
         if self.in_memory.fails == "apply":

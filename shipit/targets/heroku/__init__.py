@@ -20,6 +20,7 @@ KIND = Kind(
             "notes",
             "probes",
             "reissues",
+            "renders",
             "restarts",
             "reverts",
             "runs_once",

@@ -23,6 +23,7 @@ from shipit.targets.heroku.answers import (
     parse_releases,
 )
 from shipit.targets.heroku.observed import AppFacts, DynoFacts, ProcessFacts, ReleaseFacts
+from shipit.targets.heroku.requests import config_call, images_call, scale_call
 from shipit.targets.heroku.steps import DynoScale
 from shipit.targets.heroku.wire import JSON, HerokuWire, Reply
 
@@ -81,8 +82,7 @@ class HerokuClient:
 
     def release_images(self, images: Mapping[str, Digest]) -> Reply:
         """Release images, by process type, in one request; the answer is the formation."""
-        updates = [{"type": name, "docker_image": str(image)} for name, image in images.items()]
-        return self._send("PATCH", f"/apps/{self.app}/formation", accept=DOCKER, body={"updates": updates})
+        return self._send(*images_call(self.app, images), accept=DOCKER)
 
     def remove(self, process: str) -> Reply:
         """Take a process type out, as `heroku container:rm` does."""
@@ -94,8 +94,7 @@ class HerokuClient:
         return self._send("POST", f"/apps/{self.app}/releases", accept=SDK, body={"release": release_id})
 
     def scale(self, processes: Mapping[str, DynoScale]) -> Reply:
-        updates = [{"type": name, **_scale_body(scale)} for name, scale in processes.items()]
-        return self._send("PATCH", f"/apps/{self.app}/formation", body={"updates": updates})
+        return self._send(*scale_call(self.app, processes))
 
     def restart(self, process: str) -> Reply:
         """Replace the dynos of a process type."""
@@ -119,7 +118,7 @@ class HerokuClient:
 
     def set_config(self, values: Mapping[str, str | None]) -> Reply:
         """Set config vars in one request; None removes one."""
-        return self._send("PATCH", f"/apps/{self.app}/config-vars", body=dict(values))
+        return self._send(*config_call(self.app, values))
 
     def log_session(self, lines: int, dyno: str = "", *, tail: bool = False) -> str:
         """The URL of the last lines of the app's log, or of one dyno or process type; with `tail` it goes on."""
@@ -136,10 +135,5 @@ class HerokuClient:
             attempts=self.attempts,
         )
 
-    def _send(self, method: str, path: str, *, accept: str = JSON, body: Any) -> Reply:
+    def _send(self, method: str, path: str, body: Any, *, accept: str = JSON) -> Reply:
         return self.wire.send(method, path, self.deadline, accept=accept, body=body)
-
-
-def _scale_body(scale: DynoScale) -> dict[str, Any]:
-    quantity = {} if scale.quantity is None else {"quantity": scale.quantity}
-    return {**quantity, **({"dyno_size": {"name": scale.size}} if scale.size else {})}

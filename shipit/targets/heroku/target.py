@@ -24,6 +24,7 @@ from shipit.release import (
     Leftover,
     Place,
     Release,
+    Rendered,
     Seen,
     State,
     Status,
@@ -52,6 +53,7 @@ from shipit.targets.heroku.probe import probe_app
 from shipit.targets.heroku.processes import Processes
 from shipit.targets.heroku.reading import observed_of, read_app, with_owners
 from shipit.targets.heroku.refusals import check_stack, no_app
+from shipit.targets.heroku.render import render_heroku
 from shipit.targets.heroku.token import NO_TOKEN
 from shipit.targets.heroku.wanted import Wanted, wanted_as_before, wanted_of
 from shipit.targets.orders import RestartOrder, ScaleOrder
@@ -157,6 +159,10 @@ class HerokuTarget:
 
     def plan(self, release: Release, observed: HerokuObserved) -> tuple[Step, ...]:
         return plan_heroku(self._wanted(release), observed)
+
+    def render(self, release: Release, observed: HerokuObserved) -> Rendered:
+        parts = render_heroku(self.app, self._wanted(release), observed.owned)
+        return Rendered(self.name, self.place, "requests", parts)
 
     def notes(self, release: Release, observed: HerokuObserved) -> tuple[str, ...]:
         return notes_on(self._wanted(release), observed)

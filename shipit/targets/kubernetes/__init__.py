@@ -21,6 +21,7 @@ KIND = Kind(
             "notes",
             "previews",
             "probes",
+            "renders",
             "restarts",
             "reverts",
             "runs_once",

@@ -19,6 +19,7 @@ from shipit.release import (
     Leftover,
     Place,
     Release,
+    Rendered,
     Seen,
     State,
     Status,
@@ -58,6 +59,7 @@ from shipit.targets.kubernetes.pods import Limits
 from shipit.targets.kubernetes.ports import PodPorts
 from shipit.targets.kubernetes.probe import ask_services
 from shipit.targets.kubernetes.prune import find_other_sets, plan_removal, plan_widening, set_notes
+from shipit.targets.kubernetes.rendered import render_release
 from shipit.targets.kubernetes.rights import refused, rules
 from shipit.targets.kubernetes.run_job import OneOff
 from shipit.targets.kubernetes.server import ApiServer
@@ -132,6 +134,10 @@ class KubernetesTarget:
         ]
         rest = [step for step in objects if step not in first]
         return tuple(step for step in (*first, widen, *secrets, run, *rest, *removal) if step)
+
+    def render(self, release: Release, observed: KubernetesObserved) -> Rendered:
+        parts = render_release(self._desired, release, observed)
+        return Rendered(self.name, self.place, "manifests", parts)
 
     def notes(self, release: Release, observed: KubernetesObserved) -> Sequence[str]:
         kubectl = f"kubectl --context {self.context}"

@@ -7,7 +7,7 @@ KIND = Kind(
     config="shipit.targets.registry.config:RegistryConfig",
     target="shipit.targets.registry.target:create",
     steps=("shipit.targets.registry.steps",),
-    capabilities=frozenset(["destroys", "serves"]),
+    capabilities=frozenset(["destroys", "renders", "serves"]),
     draft="shipit.targets.registry.draft:DRAFT",
     guide="docker-hub",
 )

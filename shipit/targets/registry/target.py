@@ -20,6 +20,7 @@ from shipit.release import (
     Leftover,
     Place,
     Release,
+    Rendered,
     Seen,
     State,
     Status,
@@ -33,6 +34,7 @@ from shipit.targets.registry.config import RegistryConfig
 from shipit.targets.registry.judge import judge_tags
 from shipit.targets.registry.observed import RegistryObserved
 from shipit.targets.registry.plan import plan_description, plan_retention
+from shipit.targets.registry.render import render_description, render_image
 from shipit.targets.registry.steps import DeleteTags, DescribeRepository, RepositoryStep
 from shipit.targets.session import Session
 from shipit.threads import result_of
@@ -90,6 +92,12 @@ class RegistryTarget:
             for name, tags in observed.tags.items()
         ]
         return tuple(step for step in (*texts, *old) if step)
+
+    def render(self, release: Release, observed: RegistryObserved) -> Rendered:
+        parts = [part for use in self._uses for part in render_image(release.image(use))]
+        if self._readme is not None:
+            parts += [render_description(use.repository, self._readme) for use in self._uses]
+        return Rendered(self.name, self.place, "requests", tuple(parts))
 
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
         self._check_step(step)
