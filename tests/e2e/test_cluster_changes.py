@@ -184,7 +184,11 @@ def test_the_plan_names_what_leaves_a_manifest_and_the_cluster_loses_it(shop: Sh
     whole["metadata"]["labels"] = {"team": "shop"}
     assert shop.deploy(whole)[0] == 0
     [step] = prepare(shop.run(deployment("one"))[0]).plan.targets[0].steps
-    assert set(step.detail) == {"- metadata.labels", "- containers[web].livenessProbe", "- containers[web].env[MORE]"}
+    assert set(step.detail) == {
+        "- metadata.labels.team",
+        "- containers[web].livenessProbe",
+        "- containers[web].env[MORE]",
+    }
     assert shop.deploy(deployment("one"))[0] == 0
     live = shop.get("deployment/web")
     assert "livenessProbe" not in live["spec"]["template"]["spec"]["containers"][0]
