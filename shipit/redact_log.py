@@ -35,6 +35,10 @@ class LogRedactor:
         self._before = _end("", text)
         return self._cut(self._redactor.text(text).split("\n")[1:])
 
+    def without_begun(self, line: str) -> str:
+        """A line whose end is missing, without the beginning of a secret that may be at its end."""
+        return line[: self._redactor.unfinished(f"{line}\n")]
+
     def _joined(self) -> str:
         return "\n".join((self._before, *self._held))
 

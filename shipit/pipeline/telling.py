@@ -24,8 +24,15 @@ class _Instance:
         self._waiting: deque[LogLine] = deque()
 
     def push(self, event: LogLine) -> Iterator[LogLine]:
-        self._waiting.append(event)
-        return self._redacted(self._redactor.push(event.line.replace("\n", "\\n")))
+        line = event.line.replace("\n", "\\n")
+        if not event.cut_bytes:
+            self._waiting.append(event)
+            return self._redacted(self._redactor.push(line))
+        kept = self._redactor.without_begun(line)
+        cut_bytes = event.cut_bytes + len(line[len(kept) :].encode())
+        self._waiting.append(event._replace(cut_bytes=cut_bytes))
+        # What was cut off can't go on in the next line.
+        return self._redacted([*self._redactor.push(kept), *self._redactor.flush()])
 
     def flush(self) -> Iterator[LogLine]:
         return self._redacted(self._redactor.flush())

@@ -152,6 +152,15 @@ def test_a_long_line_is_shown_to_64_kib_and_then_cut() -> None:
     assert shown.line == "x" * LONGEST_LINE + " ... (5 more characters)"
 
 
+@pytest.mark.parametrize("length", [8, 12, len(SECRET) - 1])
+def test_a_line_that_was_cut_within_a_secret_ends_before_it(length: int) -> None:
+    cut = line(f"{'x' * 100}{SECRET[:length]}", at="1")._replace(cut_bytes=5)
+    assert told([cut, line("next", at="2")]) == [
+        line("x" * 100, at="1")._replace(cut_bytes=5 + length),
+        line("next", at="2"),
+    ]
+
+
 def test_threads_of_logs_end_with_the_run(tmp_path: Path) -> None:
     run, _ = logs_of(tmp_path, memory("one"))
     with pytest.raises(ZeroDivisionError):
