@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shipit.errors import ShipitError
-from shipit.events import PlanMade, TargetFinished
+from shipit.events import Event, PlanMade, StepDone, TargetFinished
 from shipit.pipeline.destroy import destroy
 from shipit.pipeline.run import Run
 from shipit.rehearsal.server import Request, Response
@@ -80,6 +80,56 @@ def test_an_object_that_is_not_gone_at_the_deadline_is_a_failure_and_the_next_ru
         [end] = [event for event in events if isinstance(event, TargetFinished)]
         assert "ConfigMap/one is being deleted, which waits for example.com/hold" in end.reason
         del place.api.objects["configmaps", "one"]
+        assert removed(place.run()[0]) == 0
+        assert kinds(place) == set()
+
+
+PARENT = "shipit.shop.production.k8s"
+KINDS: Any = {
+    "metadata": {"annotations": {"applyset.kubernetes.io/contains-group-kinds": "ConfigMap,StatefulSet.apps"}}
+}
+
+
+def test_what_another_deploy_makes_during_a_destroy_is_not_lost(tmp_path: Path) -> None:
+    """Its kind is not one of this deploy.yml: only the parent says where it is."""
+    with kube_place(tmp_path / "shop", OWN) as place:
+        assert place.deploy()[0] == 0
+        metadata = place.api.objects["configmaps", "one"]["metadata"]
+
+        def meddle(event: Event) -> None:
+            if isinstance(event, StepDone) and event.summary == "remove ConfigMap/one":
+                place.api.update("configmaps", PARENT, "shipit", KINDS)
+                new = {"name": "new", "labels": metadata["labels"]}
+                place.api.update_or_create(
+                    "statefulsets", "new", {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": new}
+                )
+                place.api.objects["statefulsets", "new"]["metadata"]["managedFields"] = metadata["managedFields"]
+
+        run, events = place.run(meddle=meddle)
+        assert removed(run) == 1
+        [end] = [event for event in events if isinstance(event, TargetFinished)]
+        assert end.reason.startswith("StatefulSet/new was made since the plan")
+        assert removed(place.run()[0]) == 0
+        assert kinds(place) == set()
+
+
+def test_a_parent_that_another_deploy_widens_just_before_it_is_deleted_stays(tmp_path: Path) -> None:
+    class Racing(KubeApi):
+        races = 1
+
+        def answer(self, request: Request) -> Response:
+            if request.method == "DELETE" and request.path.endswith(PARENT) and self.races:
+                self.races = 0
+                self.update("configmaps", PARENT, "shipit", KINDS)
+            return super().answer(request)
+
+    with kube_place(tmp_path / "shop", OWN, Racing) as place:
+        assert place.deploy()[0] == 0
+        run, events = place.run()
+        assert removed(run) == 1
+        [end] = [event for event in events if isinstance(event, TargetFinished)]
+        assert end.reason.startswith(f"ConfigMap/{PARENT} was changed meanwhile")
+        assert kinds(place) == {("configmaps", PARENT)}
         assert removed(place.run()[0]) == 0
         assert kinds(place) == set()
 

@@ -18,7 +18,7 @@ from shipit.targets.kubernetes.applyset import (
 from shipit.targets.kubernetes.client import CONFLICT, KubernetesClient
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.live import Live
-from shipit.targets.kubernetes.members import is_ours
+from shipit.targets.kubernetes.members import SetReader, is_ours
 from shipit.targets.kubernetes.objects import spec_of
 from shipit.targets.kubernetes.observed import key_of
 from shipit.targets.kubernetes.render import MANAGED_BY
@@ -49,7 +49,7 @@ class SetChanges:
             return
         if isinstance(step, RemoveApplySet):
             yield from self._await_gone(step.gone)
-            self._remove_parent(step)
+            yield from self._remove_parent(step)
             return
         change = Scope(frozenset(step.kinds), frozenset(step.namespaces))
         if isinstance(step, WidenApplySet):
@@ -99,12 +99,34 @@ class SetChanges:
                 if error.status != CONFLICT or attempt == _ATTEMPTS - 1:
                     raise
 
-    def _remove_parent(self, step: RemoveApplySet) -> None:
-        """Delete the parent, if it is that of the set."""
-        identity = parent_identity(step.name, self.desired.namespace)
-        if live := self.client.read(identity, self.desired.namespace):
-            parse_scope(live)
-            self.client.delete(identity, self.desired.namespace, live.meta.uid)
+    def _remove_parent(self, step: RemoveApplySet) -> Iterator[Event]:
+        """Delete the parent, if it is that of the set, and the set has no members: without it, nobody finds them.
+
+        Raises: DeployFailed when another deploy has made some since the plan.
+        """
+        namespace = self.desired.namespace
+        identity = parent_identity(step.name, namespace)
+        live = self.client.read(identity, namespace)
+        if live is None:
+            return
+        parse_scope(live)
+        found = SetReader(self.client, step.name, namespace, self.client.deadline.clock).read(self.desired.members())
+        if keys := [key_of(member.manifest, namespace) for member in found.members]:
+            raise self._is_new(f"{', '.join(keys)} was made since the plan")
+        if found.unlisted:
+            raise self._is_new(f"you may not list {', '.join(found.unlisted)}")
+        preconditions = {"uid": live.meta.uid, "resourceVersion": live.meta.version}
+        try:
+            self.client.request_delete(identity, namespace, {"preconditions": preconditions})
+        except RemoteError as error:
+            if error.status == CONFLICT:
+                raise self._is_new(f"ConfigMap/{step.name} was changed meanwhile") from None
+            if error.status != 404:
+                raise
+        yield from self._await_gone((Doomed(identity, live.meta.uid),))
+
+    def _is_new(self, what: str) -> DeployFailed:
+        return DeployFailed(what, where=self.desired.target, hint="run it again")
 
     def _retain_volumes(self, live: Live) -> None:
         """Tell a StatefulSet to leave its volumes, and wait until its controller has read that.
