@@ -29,6 +29,7 @@ MIB = 1024 * 1024
         ("2026-01-31 12:00:00Z", ""),
         ("2026-01-31T12:00:00", ""),
         ("2026-01-31T12:00:00.1234567891Z", ""),
+        ("2026-99-99T99:99:99Z", ""),
         ("yesterday", ""),
         ("", ""),
         ("٢٠٢٦-01-31T12:00:00Z", ""),
@@ -131,3 +132,11 @@ def test_a_line_without_a_time_is_given_once() -> None:
     for number in range(1000):
         assert seen.is_new("", str(number))
     assert len(seen._timeless) <= 100
+
+
+@given(st.lists(st.binary(max_size=60) | st.sampled_from([b"\n", b"\r\n", b"\xff"]), max_size=20))
+def test_no_byte_of_a_stream_is_lost(pieces: list[bytes]) -> None:
+    rows = b"".join(pieces).split(b"\n")
+    if rows[-1] == b"":
+        rows.pop()
+    assert lines_of(*pieces) == [(row.decode("utf-8", "replace").removesuffix("\r"), 0) for row in rows]
