@@ -6,6 +6,7 @@ It knows as much as a deploy asks. What it says of the real one is held by the t
 from __future__ import annotations
 
 import json
+import re
 import threading
 import uuid
 from copy import deepcopy
@@ -296,10 +297,10 @@ def _pod_status(spec: Object) -> Object:
 
 def _selected(item: Object, query: Any) -> bool:
     labels = item["metadata"].get("labels", {})
-    wanted = [part.partition("=") for part in query.get("labelSelector", "").split(",") if part]
+    wanted = re.findall(r"([^,=() ]+)(?:=([^,]*)| in \(([^)]*)\))", query.get("labelSelector", ""))
     fields = [part.partition("=") for part in query.get("fieldSelector", "").split(",") if part]
     named = all(item["metadata"]["name"] == value for key, _, value in fields if key == "metadata.name")
-    return named and all(labels.get(key) == value for key, _, value in wanted)
+    return named and all(labels.get(key) in (more.split(",") if more else [value]) for key, value, more in wanted)
 
 
 def _entry(manager: str, operation: str, fields: Object) -> Object:

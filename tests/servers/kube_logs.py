@@ -24,6 +24,8 @@ class LogServer(KubeApi):
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.answers: Callable[[str, dict[str, str]], Response] = lambda pod, query: text(b"")
         self.refused_lists = 0
+        # Called after the pods were listed, before the answer.
+        self.after_pods: Callable[[], None] = lambda: None
         self.update_or_create(
             "deployments", "shop", owned("Deployment", "shop", selector={"matchLabels": {"app": "shop"}})
         )
@@ -33,9 +35,12 @@ class LogServer(KubeApi):
         item = owned("ReplicaSet", name, owners=[self.objects["deployments", owner]["metadata"]["uid"]])
         self.update_or_create("replicasets", name, item)
 
-    def add_pod(self, name: str, *containers: dict[str, Any], owner: str = "shop-1", init: Any = ()) -> None:
+    def add_pod(
+        self, name: str, *containers: dict[str, Any], owner: str = "shop-1", init: Any = (), labels: Any = None
+    ) -> None:
         uid = self.objects["replicasets", owner]["metadata"]["uid"] if owner else "somebody else's"
         item = owned("Pod", name, owners=[uid])
+        item["metadata"]["labels"] |= labels or {}
         names = [{"name": row["name"], "image": "x"} for row in containers]
         item["spec"] = {"containers": names}
         item["status"] = {
@@ -59,7 +64,10 @@ class LogServer(KubeApi):
         if self.refused_lists and request.groups["plural"] == "pods":
             self.refused_lists -= 1
             return Response(503, b"{}")
-        return super()._list(request)
+        answer = super()._list(request)
+        if request.groups["plural"] == "pods":
+            self.after_pods()
+        return answer
 
 
 def owned(kind: str, name: str, *, owners: Any = (), selector: Any = None) -> dict[str, Any]:

@@ -18,9 +18,10 @@ from shipit.targets.base import LogQuery, has_logs
 from shipit.targets.kubernetes import log_follow, workload_logs
 from shipit.targets.log_lines import LONGEST_LINE
 from tests import runs
-from tests.servers.kube_logs import ENDED, LogServer, at, status, text
+from tests.servers.kube_logs import ENDED, LogServer, at, owned, status, text
 
-DEPLOY = "app: shop\nimage: registry.example/shop\ntargets: {k8s: {context: mem}}\n"
+DEPLOY = "app: shop\nimage: registry.example/shop\ntargets: {k8s: {context: mem, workloads: {shop: {}}, manifests: [k8s.yml]}}\n"
+CRON = "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: cron}\n"
 
 
 @pytest.fixture
@@ -35,13 +36,16 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_follow, "LOOK_S", 0.05)
 
 
-def logs(server: LogServer, folder: Path, wanted: LogQuery, events: list[Event] | None = None) -> Iterator[LogLine]:
+def logs(
+    server: LogServer, folder: Path, wanted: LogQuery, events: list[Event] | None = None, workload: str = "shop"
+) -> Iterator[LogLine]:
+    (folder / "k8s.yml").write_text(CRON)
     environment = runs.environment(folder, KUBECONFIG=server.kubeconfig(folder / "kube"))
     project = runs.project(folder, DEPLOY, environment)
     run = runs.run(project, environment, events if events is not None else [], clock=Clock())
     [target] = run.targets
     assert has_logs(target)
-    return target.logs("shop", wanted, replace(run.session(target), deadline_s=float("inf")))
+    return target.logs(workload, wanted, replace(run.session(target), deadline_s=float("inf")))
 
 
 def test_containers_of_the_pods_that_the_deployment_owns_in_the_order_of_time(
@@ -234,3 +238,41 @@ def test_nothing_wanted_of_before_is_read_on_from_when_it_was_asked(
     following.close()  # type: ignore[attr-defined]
     assert server.asked[0][1]["tailLines"] == "0"
     assert set(server.asked[1][1]) == {"container", "follow", "sinceTime"}
+
+
+def test_a_replica_set_that_comes_between_two_lists_is_not_taken_for_somebody_elses(
+    server: LogServer, tmp_path: Path, quick: None
+) -> None:
+    server.add_pod("one", status())
+    server.add_pod("other", status(), owner="")
+    server.answers = lambda pod, query: text(at(1, pod))
+    following = logs(server, tmp_path, LogQuery(follow=True))
+    assert next(following).line == "one"
+
+    def meddle() -> None:
+        """A rollout goes on while the pods are listed."""
+        server.after_pods = lambda: None
+        server.add_replica_set("shop-2")
+        server.add_pod("two", status(), owner="shop-2")
+
+    server.after_pods = meddle
+    assert next(following).line == "two"
+    following.close()  # type: ignore[attr-defined]
+    assert {pod for pod, _ in server.asked} == {"one", "two"}
+
+
+def test_pods_of_a_new_job_of_a_cron_job_are_found(server: LogServer, tmp_path: Path, quick: None) -> None:
+    server.update_or_create("cronjobs", "cron", owned("CronJob", "cron"))
+
+    def add_job(name: str) -> None:
+        uid = server.objects["cronjobs", "cron"]["metadata"]["uid"]
+        server.update_or_create("jobs", name, owned("Job", name, owners=[uid]))
+        server.add_pod(f"{name}-x", status(state=ENDED), owner="", labels={"job-name": name})
+
+    add_job("first")
+    server.answers = lambda pod, query: text(at(1, pod))
+    following = logs(server, tmp_path, LogQuery(follow=True), workload="cron")
+    assert next(following).line == "first-x"
+    add_job("second")
+    assert next(following).line == "second-x"
+    following.close()  # type: ignore[attr-defined]

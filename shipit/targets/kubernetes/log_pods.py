@@ -5,7 +5,7 @@ Source: Kubernetes concepts, "Garbage collection" (owners), "Labels and Selector
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shipit.errors import RemoteError
@@ -34,64 +34,67 @@ class Owner(NamedTuple):
     namespace: str
 
 
-class _Found(NamedTuple):
-    """How the pods of an owner are found: by a label selector, then by the uids that own them; all of them without uids."""
-
-    selector: str
-    uids: frozenset[str] | None
-
-
 class WorkloadPods:
-    """Reads the pods of one owner, again and again. Who owns them is read again when a pod has an owner that is not known."""
+    """Reads the pods of one owner, again and again. Who owns them is read again when a pod has an owner that is not known.
+
+    Pods are listed before what owns them: a ReplicaSet is there before its pods are.
+    """
 
     def __init__(self, client: KubernetesClient, owner: Owner) -> None:
         self.client, self.owner = client, owner
-        self._found: _Found | None = None
+        self._uid = self._selector = ""
+        # The uids whose pods are ours, and others that own pods with the same labels.
+        self._uids: frozenset[str] = frozenset()
         self._others: frozenset[str] = frozenset()
 
     def read(self) -> list[Pod]:
         """The pods as they are now. Raises: RemoteError, with 404 when the owner is not there."""
         if self.owner.kind == "Pod":
-            pods = self._listed(fields=f"metadata.name={self.owner.name}")
-            if not pods:
-                raise _missing(self.owner)
-            return pods
-        known, pods = self._pods() if self._found else (frozenset(), [])
-        if not pods or any(not pod.meta.owners <= known for pod in pods):
-            self._found = _find(self.client, self.owner)
-            known, pods = self._pods()
-            self._others = frozenset(uid for pod in pods for uid in pod.meta.owners) - known
-        uids = self._found.uids if self._found else frozenset()
-        return [pod for pod in pods if uids is None or pod.meta.owners & uids]
+            return self._itself()
+        if self.owner.kind == "CronJob":
+            return self._of_jobs()
+        is_fresh = not self._uid
+        if is_fresh:
+            self._uid, self._selector = self._owner()
+        pods = self._pods(selector=self._selector)
+        owners = frozenset(uid for pod in pods for uid in pod.meta.owners)
+        if not pods or owners - self._uids - self._others:
+            if not is_fresh:
+                # Somebody may have created it anew.
+                self._uid, self._selector = self._owner()
+            self._uids = self._replica_sets() if self.owner.kind == "Deployment" else frozenset([self._uid])
+            self._others = owners - self._uids
+        return [pod for pod in pods if pod.meta.owners & self._uids]
 
-    def _pods(self) -> tuple[frozenset[str], list[Pod]]:
-        """The uids whose pods need no second look, and the pods that have the labels."""
-        assert self._found is not None
-        if self._found.uids is not None and not self._found.uids:
-            return self._others, []
-        return (self._found.uids or frozenset()) | self._others, self._listed(selector=self._found.selector)
+    def _itself(self) -> list[Pod]:
+        pods = self._pods(fields=f"metadata.name={self.owner.name}")
+        if not pods:
+            raise _missing(self.owner)
+        return pods
 
-    def _listed(self, selector: str = "", fields: str = "") -> list[Pod]:
+    def _of_jobs(self) -> list[Pod]:
+        """The pods of the Jobs of a CronJob: a new Job has another name."""
+        uid, _ = self._owner()
+        names = sorted(meta.name for meta, _ in self._listed("Job") if uid in meta.owners)
+        return self._pods(selector=f"job-name in ({','.join(names)})") if names else []
+
+    def _owner(self) -> tuple[str, str]:
+        """The uid and the selector of the owner."""
+        found = self._listed(self.owner.kind, fields=f"metadata.name={self.owner.name}")
+        if not found:
+            raise _missing(self.owner)
+        [(meta, selector), *_] = found
+        return meta.uid, selector
+
+    def _replica_sets(self) -> frozenset[str]:
+        rows = self._listed("ReplicaSet", self._selector)
+        return frozenset(meta.uid for meta, _ in rows if self._uid in meta.owners)
+
+    def _listed(self, kind: str, selector: str = "", fields: str = "") -> list[tuple[Meta, str]]:
+        return self.client.listed(*_APIS[kind], self.owner.namespace, _parsed, selector, fields)
+
+    def _pods(self, selector: str = "", fields: str = "") -> list[Pod]:
         return self.client.listed("api/v1", "pods", self.owner.namespace, parse_pod, selector, fields)
-
-
-def _find(client: KubernetesClient, owner: Owner) -> _Found:
-    api, plural = _APIS[owner.kind]
-    objects = client.listed(api, plural, owner.namespace, _parsed, fields=f"metadata.name={owner.name}")
-    if not objects:
-        raise _missing(owner)
-    meta, selector = objects[0]
-    if owner.kind == "Deployment":
-        return _Found(selector, _owned(client.listed(api, "replicasets", owner.namespace, _parsed, selector), meta.uid))
-    if owner.kind == "CronJob":
-        jobs = [row for row in client.listed(api, "jobs", owner.namespace, _parsed) if meta.uid in row[0].owners]
-        names = ",".join(sorted(job.name for job, _ in jobs))
-        return _Found(f"job-name in ({names})", _owned(jobs, meta.uid))
-    return _Found(selector, frozenset([meta.uid]))
-
-
-def _owned(rows: Iterable[tuple[Meta, str]], uid: str) -> frozenset[str]:
-    return frozenset(meta.uid for meta, _ in rows if uid in meta.owners)
 
 
 def _parsed(part: Field) -> tuple[Meta, str]:
