@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 from shipit.printable import FreeJson, FreeText, Name
-from shipit.release import Finding, Plan, PlannedImage, PublishedImage, Rendered, Status, Verdict
+from shipit.release import Finding, Plan, PlannedImage, PublishedImage, Rendered, Repository, Status, Verdict
 
 Action = Literal["build", "resolve", "push", "cache", "tag", "apply", "load", "save"]
 
@@ -258,6 +258,13 @@ class StatusRead(NamedTuple):
     targets: tuple[Status, ...]
 
 
+class ImagesListed(NamedTuple):
+    """The result of `shipit images`. `unread` are targets that could not be read: what runs there is not known."""
+
+    repositories: tuple[Repository, ...]
+    unread: tuple[Name, ...] = ()
+
+
 class ReleaseRendered(NamedTuple):
     """The result of `shipit render`."""
 
@@ -302,6 +309,7 @@ Event = (
     | ImagesPushed
     | StatusRead
     | ReleaseRendered
+    | ImagesListed
     | Examined
     | Validated
 )

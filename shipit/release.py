@@ -232,6 +232,36 @@ class Destruction(NamedTuple):
     keep_data: bool = False
 
 
+class StoredImage(NamedTuple):
+    """An image that a repository holds. `commit` is what it was built from, by its label or a tag; empty where neither says it.
+
+    `created` and `committed` are RFC 3339: of the image's config and of the commit, empty where they are not known.
+    `size_bytes` is that of its blobs, None for an index. `runs` are the places where it runs, as TARGET/WORKLOAD.
+    """
+
+    manifest_digest: Digest
+    tags: tuple[Name, ...] = ()
+    config_digest: Name = ""
+    commit: Name = ""
+    size_bytes: int | None = None
+    created: FreeText = ""
+    committed: FreeText = ""
+    runs: tuple[Name, ...] = ()
+
+
+class Repository(NamedTuple):
+    """What a repository holds of an image of deploy.yml, the newest first. `left_out` counts tags that were not read.
+
+    `is_whole` is whether the registry listed all of its tags.
+    """
+
+    image: Name
+    repository: Name
+    images: tuple[StoredImage, ...] = ()
+    left_out: int = 0
+    is_whole: bool = True
+
+
 class RenderedPart(NamedTuple):
     """One manifest or request. `name` is such as `Deployment/web` or `PATCH /apps/shop/formation`; `body` is its JSON.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from shipit.files import MIB, Unreadable, is_within, read_text
 from shipit.git_command import ask_git
 from shipit.process import ProgramFailed
 
+_DIGITS = re.compile(r"[0-9a-f]{7,64}")
 # What git check-ref-format lets a name hold.
 _REF = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]+")
 
@@ -93,6 +95,15 @@ class Git:
             return None if self.sha is None or self.is_dirty is None else str(self.is_dirty).lower()
         value: str | None = getattr(self, name)
         return value
+
+    def commit_times(self, commits: Iterable[str]) -> dict[str, str]:
+        """Commit -> when it was made, in RFC 3339, for those that this repository has. They may be abbreviated."""
+        names = sorted({name for name in commits if _DIGITS.fullmatch(name)})
+        if not names:
+            return {}
+        out = self._run("log", "--no-walk", "--ignore-missing", "--format=%H %cI", *names, "--") or ""
+        known = [line.split(" ", 1) for line in out.splitlines() if " " in line]
+        return {name: at for name in names for sha, at in known if sha.startswith(name)}
 
     def _run(self, *arguments: str) -> str | None:
         """What git prints; None outside of a work tree, and where git fails or is not there."""

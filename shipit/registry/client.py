@@ -16,6 +16,7 @@ from shipit.http.retry import retrying
 from shipit.image.manifest import INDEX_TYPES, MANIFEST_TYPES, MAX_MANIFEST_BYTES
 from shipit.registry.blob_download import read_blob
 from shipit.registry.blob_upload import BlobUpload, cancel_upload
+from shipit.registry.tag_list import TagList, read_tags
 from shipit.registry.wire import RegistryWire, scopes_of
 
 _ACCEPT = {"Accept": ", ".join((*MANIFEST_TYPES.values(), *INDEX_TYPES))}
@@ -99,6 +100,10 @@ class RegistryClient:
             return told
         found = self.manifest(repository, reference)
         return found[1] if found else None
+
+    def tags(self, repository: str) -> TagList:
+        """The tags of a repository; none where it does not exist."""
+        return read_tags(self._wire, repository)
 
     def put_manifest(self, repository: str, reference: str, data: bytes, media_type: str) -> None:
         """Store a manifest under its digest or a tag."""

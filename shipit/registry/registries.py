@@ -134,7 +134,7 @@ class Registries:
         if isinstance(manifest, Index):
             raise InvalidManifest("its index refers to another index")
         pinned = ImageRef(asked.registry, asked.repository, None, digest)
-        data = self._config(pinned, manifest.config)
+        data = self.config(pinned, manifest.config)
         config = parse_config(data)
         _check_platform(config, platform, name)
         if len(config.diff_ids) != len(manifest.layers):
@@ -162,7 +162,8 @@ class Registries:
             self.store.keep(digest, data)
         return parse_manifest(data)
 
-    def _config(self, ref: ImageRef, row: Descriptor) -> bytes:
+    def config(self, ref: ImageRef, row: Descriptor) -> bytes:
+        """The config of an image, stored after the first read. Raises: RemoteError, InvalidManifest."""
         if row.size_bytes > MAX_CONFIG_BYTES:
             raise InvalidManifest(f"its config should be at most {MAX_CONFIG_BYTES // 1024**2} MiB")
         data = self.store.read(row.digest, row.size_bytes)

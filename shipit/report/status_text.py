@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import zip_longest
 
@@ -23,7 +23,7 @@ def render_statuses(found: Sequence[Status], now_s: float) -> Iterator[str]:
     """
     rows = [_row(status, unit, now_s) for status in found for unit in status.units or (Unit("nothing runs there"),)]
     if rows:
-        yield from _table(rows)
+        yield from render_table(_HEADS, rows, _ALWAYS)
         yield ""
     width = max((len(status.target) for status in found), default=0)
     for status in found:
@@ -51,10 +51,10 @@ def _row(status: Status, unit: Unit, now_s: float) -> tuple[str, ...]:
     )
 
 
-def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Rows under their heads, in columns as wide as they have to be."""
-    columns = list(zip_longest(_HEADS, *rows, fillvalue=""))
-    kept = [column for column in columns if column[0] in _ALWAYS or any(column[1:])]
+def render_table(heads: Sequence[str], rows: Sequence[Sequence[str]], always: Collection[str]) -> Iterator[str]:
+    """Rows under their heads, in columns as wide as they have to be. `always` are the columns that are kept when empty."""
+    columns = list(zip_longest(heads, *rows, fillvalue=""))
+    kept = [column for column in columns if column[0] in always or any(column[1:])]
     lines = zip(*([printable_line(cell) for cell in column] for column in kept), strict=True)
     widths = [max(len(printable_line(cell)) for cell in column) for column in kept]
     for line in lines:

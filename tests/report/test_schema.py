@@ -14,6 +14,7 @@ from shipit.events import (
     Event,
     Examined,
     ImagesBuilt,
+    ImagesListed,
     ImagesPushed,
     PlanMade,
     Problem,
@@ -32,8 +33,10 @@ from shipit.release import (
     PublishedImage,
     Rendered,
     RenderedPart,
+    Repository,
     Status,
     Step,
+    StoredImage,
     TagMove,
     TargetPlan,
     Unit,
@@ -61,6 +64,14 @@ RESULTS: tuple[Event, ...] = (
     ImagesBuilt(PLAN.images),
     ImagesPushed((PublishedImage("web", "linux/amd64", f"r/shop@{DIGEST}", DIGEST, ("latest",)),)),
     StatusRead((Status("k8s", PLACE, "v1", (Unit("web", "up", f"r/shop@{DIGEST}", 2, 1),), ("https://shop/",)),)),
+    ImagesListed(
+        (
+            Repository(
+                "web", "r/shop", (StoredImage(DIGEST, ("v1",), DIGEST, "a1b2c3d", 10, "", "", ("k8s/web",)),), 1, False
+            ),
+        ),
+        ("eu",),
+    ),
     ReleaseRendered(Rendered("k8s", PLACE, "manifests", (RenderedPart("Secret/s", {"kind": "Secret"}, ("TOKEN",)),))),
     Examined((Finding("warning", "disk", "1 GiB free", "make room"),)),
     Validated("deploy.yml", True, (PROBLEM,)),

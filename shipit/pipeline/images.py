@@ -1,0 +1,85 @@
+"""What the repositories of a project hold, and where each image runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
+from shipit.delivery.stored_images import read_repository
+from shipit.digest import Digest, parse_digest
+from shipit.errors import Interrupted, ShipitError
+from shipit.events import ImagesListed, Warned
+from shipit.parallel import settle, together
+from shipit.pipeline.prepare import observe_target
+from shipit.pipeline.run import Run
+from shipit.release import Repository, Status, StoredImage
+from shipit.targets.base import has_workloads
+
+# The digits of a digest that a place shows at least.
+_LEAST_DIGITS = 7
+
+
+def list_images(run: Run, names: Sequence[str]) -> ImagesListed:
+    """Read the repositories of the images of these names, and the places, side by side; emit what was found.
+
+    A place that can't be read is a warning. Raises: ShipitError for a repository that can't be read.
+    """
+    statuses, unread = _statuses(run)
+    running = {place: parts for status in statuses for place, parts in _running(status)}
+    calls = {
+        name: partial(read_repository, run.delivery, name, repository, _digests(running, repository))
+        for name in names
+        if (repository := run.project.images[name].repository)
+    }
+    found = together(calls, run.clock)
+    listed = ImagesListed(tuple(_with_places(found[name], running) for name in calls), unread)
+    run.emit(listed)
+    return listed
+
+
+def _statuses(run: Run) -> tuple[list[Status], tuple[str, ...]]:
+    """What runs at each target that runs something, and the targets that can't be read."""
+    targets = {target.name: target for target in run.targets if has_workloads(target)}
+    looks = settle({name: partial(observe_target, run, target) for name, target in targets.items()}, run.clock)
+    statuses, unread = [], []
+    for name, seen in looks.items():
+        if isinstance(seen, Interrupted) or (isinstance(seen, Exception) and not isinstance(seen, ShipitError)):
+            raise seen
+        if isinstance(seen, Exception):
+            run.emit(Warned(name, f"what runs there is not known: {seen}"))
+            unread.append(name)
+        else:
+            statuses.append(targets[name].describe(seen))
+    return statuses, tuple(unread)
+
+
+def _running(status: Status) -> Iterator[tuple[str, list[str]]]:
+    """TARGET/WORKLOAD -> its images: `repository@digest`, a digest, or the first digits of one."""
+    for unit in status.units:
+        if unit.image:
+            # The name of a workload, without the kind of its object before it.
+            yield f"{status.target}/{unit.name.rpartition('/')[2]}", unit.image.split(", ")
+
+
+def _digests(running: Mapping[str, Sequence[str]], repository: str) -> list[Digest]:
+    """The digests of a repository that run somewhere."""
+    parts = (part.rpartition("@") for images in running.values() for part in images)
+    found = (parse_digest(digest) for name, _, digest in parts if name == repository)
+    return list(dict.fromkeys(digest for digest in found if digest))
+
+
+def _with_places(repository: Repository, running: Mapping[str, Sequence[str]]) -> Repository:
+    images = (
+        image._replace(runs=tuple(place for place, parts in running.items() if any(_is(image, part) for part in parts)))
+        for image in repository.images
+    )
+    return repository._replace(images=tuple(images))
+
+
+def _is(image: StoredImage, part: str) -> bool:
+    """Whether an image is the one that a place shows: by manifest digest, config digest or the first digits of either."""
+    shown = part.rpartition("@")[2]
+    own = [str(image.manifest_digest), image.config_digest]
+    if shown in own:
+        return True
+    return len(shown) >= _LEAST_DIGITS and any(digest.partition(":")[2].startswith(shown) for digest in own)

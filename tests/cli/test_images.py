@@ -1,0 +1,142 @@
+"""`shipit images`: what the repositories hold, from which commits, and where it runs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from shipit.rehearsal.heroku import HerokuStandIn
+from shipit.rehearsal.registry import EmbeddedRegistry
+from tests.servers.kube_api import KubeApi
+from tests.servers.registry import RegistryServer
+from tests.shipit import PYTHON_DOCKERFILE, SERVING_APP, Shipit
+
+DEPLOY_YML = """\
+app: shop
+image: {repository: HOST/shop}
+targets:
+  k8s: {settle: 0s, workloads: {web: {port: 3000}}}
+  heroku: {app: shop-prod, settle: 0s}
+  hub: {}
+"""
+
+
+@pytest.fixture
+def api() -> Iterator[KubeApi]:
+    with KubeApi() as server:
+        yield server
+
+
+@pytest.fixture
+def registry() -> Iterator[EmbeddedRegistry]:
+    with EmbeddedRegistry() as server:
+        yield server
+
+
+@pytest.fixture
+def app(shipit: Shipit, api: KubeApi, registry: EmbeddedRegistry, heroku: HerokuStandIn) -> Shipit:
+    shipit.env |= {"KUBECONFIG": api.kubeconfig(shipit.folder.parent / "kube")}
+    shipit.write(
+        deploy__yml=DEPLOY_YML.replace("HOST", registry.host), Dockerfile=PYTHON_DOCKERFILE, app__py=SERVING_APP
+    )
+    return shipit
+
+
+def git(shipit: Shipit, *words: str) -> str:
+    own = ["-c", "user.name=a", "-c", "user.email=a@b.example", "-c", "commit.gpgsign=false"]
+    done = subprocess.run(["git", *own, *words], cwd=shipit.folder, env=shipit.env, capture_output=True, check=True)
+    return done.stdout.decode().strip()
+
+
+def commit(shipit: Shipit, at: str) -> str:
+    """Commit everything at a time; the short name of the commit."""
+    shipit.env |= {"GIT_AUTHOR_DATE": at, "GIT_COMMITTER_DATE": at}
+    git(shipit, "add", "-A")
+    git(shipit, "commit", "-q", "-m", "a commit")
+    return git(shipit, "rev-parse", "HEAD")
+
+
+def listed(shipit: Shipit) -> list[dict[str, Any]]:
+    code, events = shipit.events("images")
+    assert code == 0, events
+    [event] = [event for event in events if event["event"] == "images_listed"]
+    images: list[dict[str, Any]] = event["repositories"][0]["images"]
+    return images
+
+
+def test_images_of_commits_are_listed_with_the_places_where_they_run(app: Shipit) -> None:
+    git(app, "init", "-q")
+    first = commit(app, "2026-01-01T00:00:00+00:00")
+    deployed = app.run("deploy")
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    app.write(app__py=SERVING_APP + "# second\n")
+    second = commit(app, "2026-02-01T00:00:00+00:00")
+    assert app.run("push").returncode == 0
+    new, old = listed(app)
+    assert new["tags"] == ["latest", second[:7]] or new["tags"] == [second[:7], "latest"]
+    assert new["commit"] == second[:7] and new["committed"].startswith("2026-02-01") and new["runs"] == []
+    assert old["tags"] == [first[:7]] and old["committed"].startswith("2026-01-01")
+    assert sorted(old["runs"]) == ["heroku/web", "k8s/web"]
+    assert old["created"] == "" and old["size_bytes"] > 0
+    table = app.run("images")
+    assert table.returncode == 0, table.stderr
+    head, *rows = table.stdout.splitlines()[1:]
+    assert head.split() == ["TAGS", "DIGEST", "COMMIT", "SIZE", "AGE", "RUNS"]
+    assert len(rows) == 2 and rows[0].startswith(tuple(new["tags"])) and "k8s/web" in rows[1] and first[:7] in rows[1]
+
+
+def test_what_runs_without_a_tag_is_listed_too(app: Shipit, registry: EmbeddedRegistry) -> None:
+    assert app.run("deploy", "k8s").returncode == 0
+    app.write(app__py=SERVING_APP + "# second\n")
+    assert app.run("push").returncode == 0
+    images = {tuple(image["tags"]): image["runs"] for image in listed(app)}
+    assert images == {("latest",): [], (): ["k8s/web"]}
+    assert "no tag" in app.run("images").stdout
+
+
+def test_a_place_that_can_not_be_read_is_a_warning_and_not_claimed_to_run_nothing(app: Shipit) -> None:
+    assert app.run("push").returncode == 0
+    app.env["KUBECONFIG"] = "/nowhere"
+    text = (app.folder / "deploy.yml").read_text().replace("app: shop-prod", "app: nowhere")
+    app.write(deploy__yml=text.replace("  k8s: {settle: 0s, workloads: {web: {port: 3000}}}\n", ""))
+    code, events = app.events("images")
+    assert code == 0
+    [event] = [event for event in events if event["event"] == "images_listed"]
+    assert event["unread"] == ["heroku"]
+    [warning] = [event for event in events if event["event"] == "warned" and event["target"] == "heroku"]
+    assert "what runs there is not known" in warning["message"]
+
+
+def test_an_empty_repository_and_no_repository(app: Shipit, registry: EmbeddedRegistry) -> None:
+    done = app.run("images")
+    assert done.returncode == 0 and done.stdout.splitlines() == [f"shop  {registry.host}/shop", "nothing is there"]
+    unknown = app.run("images", "wob")
+    assert unknown.returncode == 2 and "there is no image 'wob'" in unknown.stderr
+    app.write(deploy__yml="app: shop\nimage: {build: .}\n")
+    none = app.run("images")
+    assert none.returncode == 2 and "no image has a repository" in none.stderr
+
+
+def test_times_labels_and_indexes_of_images_that_others_pushed(app: Shipit, registry_server: RegistryServer) -> None:
+    """A real registry with an image that has a label and a time, and an index."""
+    from tests.servers.install import crane
+
+    repository = f"{registry_server.host}/listed/shop"
+    app.write(deploy__yml=f"app: shop\nimage: {{repository: {repository}, tags: [v1]}}\n")
+    assert app.run("push").returncode == 0
+    revision = "a" * 40
+    label = f"org.opencontainers.image.revision={revision}"
+    for words in (
+        ["mutate", "--label", label, f"{repository}:v1", "-t", f"{repository}:v2"],
+        ["index", "append", "-m", f"{repository}:v2", "-t", f"{repository}:all"],
+    ):
+        subprocess.run([crane(), *words], check=True, capture_output=True)
+    images = {image["tags"][0]: image for image in listed(app)}
+    assert set(images) == {"v1", "v2", "all"}
+    assert images["v2"]["commit"] == revision
+    assert images["all"]["size_bytes"] is None and images["all"]["config_digest"] == ""
+    assert json.dumps(images["v1"]["runs"]) == "[]"
