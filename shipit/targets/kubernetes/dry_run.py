@@ -15,7 +15,7 @@ from shipit.release import Release
 from shipit.targets.kubernetes.access import Access
 from shipit.targets.kubernetes.client import CONFLICT, KubernetesClient
 from shipit.targets.kubernetes.desired import Desired
-from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.live import Live, Status
 from shipit.targets.kubernetes.observed import KubernetesObserved, Preview, key_of
 from shipit.targets.kubernetes.plan_secrets import is_current_secret
 from shipit.targets.kubernetes.refusal import BAD_REQUEST, FORBIDDEN, INVALID, Refusal, parse_refusal
@@ -101,7 +101,8 @@ class DryRun:
             is_last = attempt == _ATTEMPTS - 1
             answer = self.client.try_apply(body if is_last else with_version(body, version), namespace)
             if answer.status < 300:
-                return Asked(wanted, self._sealed(self.client.parsed_live(answer, wanted.manifest, namespace)))
+                result = self._sealed(self.client.parsed_live(answer, wanted.manifest, namespace))
+                return Asked(wanted, _written(result))
             if answer.status != CONFLICT or is_last:
                 return self._explained(wanted, parse_refusal(answer), body)
             live = self.client.read(wanted.manifest, namespace)
@@ -154,6 +155,13 @@ class DryRun:
 
     def _sealed(self, live: Live) -> Live:
         return sealed_live(live, self.mark)
+
+
+def _written(live: Live) -> Live:
+    """The object without what no plan compares: its status, and the managed fields, which are parsed already."""
+    metadata = {key: value for key, value in live.manifest["metadata"].items() if key != "managedFields"}
+    fields = {key: value for key, value in live.manifest.items() if key != "status"}
+    return replace(live, manifest={**fields, "metadata": metadata}, status=Status(), pod=None)
 
 
 def _with_previews(
