@@ -113,7 +113,7 @@ def test_a_user_without_permission_for_the_proxy_can_deploy(
 ) -> None:
     rules = [
         {"apiGroups": ["", "apps", "discovery.k8s.io"], "verbs": ["*"],
-         "resources": ["pods", "pods/log", "services", "secrets", "deployments", "replicasets", "endpointslices", "events"]},
+         "resources": ["pods", "pods/log", "services", "secrets", "configmaps", "deployments", "replicasets", "endpointslices", "events"]},
     ]  # fmt: skip
     subject = {"kind": "ServiceAccount", "name": "deployer", "namespace": namespace}
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "deployer"}
