@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from io import BytesIO
 from typing import Any
 
@@ -148,6 +149,18 @@ def test_the_causes_of_a_refusal(found: Answer, causes: tuple[Cause, ...]) -> No
 )
 def test_a_manifest_that_does_not_fit_is_not_asked_for_again(found: Answer, misfit: bool, temporary: bool) -> None:
     assert (is_misfit(found), is_temporary(found)) == (misfit, temporary)
+
+
+@pytest.mark.parametrize("part", [".a", "[", '["', ".a: ", 'unknown field "', "Invalid value: {}"])
+def test_a_long_refusal_is_read_in_no_time(part: str) -> None:
+    whole = part * (4_000_000 // len(part))
+    cause = {"field": whole, "reason": "FieldValueInvalid", "message": f"Invalid value: {whole}"}
+    started = time.process_time()
+    for found in (answer(422, whole, "Invalid", [cause]), answer(500, whole), answer(400, whole, "BadRequest")):
+        for one in parse_refusal(found).causes:
+            assert len(one.field) <= 500 and len(one.message) <= 700
+            field_position(TEXT, Position(7, 3, 1, "own.yml"), one.field)
+    assert time.process_time() - started < 5
 
 
 TEXT = """\

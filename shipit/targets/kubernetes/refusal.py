@@ -17,9 +17,9 @@ from shipit.http.statuses import refusal
 from shipit.targets.kubernetes.server import error_of, reason_of
 
 BAD_REQUEST, FORBIDDEN, NOT_FOUND, INVALID, INTERNAL = 400, 403, 404, 422, 500
-_MOST_CAUSES, _MOST_TEXT = 50, 600
+_MOST_CAUSES, _MOST_TEXT, _MOST_FIELD, _MOST_SEARCHED = 50, 600, 500, 20_000
 # Server-side apply names a field by the keys of its list items, the decoder by their indices.
-_TYPED = re.compile(r"(?<![\w/])\.(?P<field>[A-Za-z][^:\n]*?): (?P<message>[^\n]+)")
+_TYPED = re.compile(r"(?<![\w/])\.(?P<field>[A-Za-z][^:\n]{0,300}?): (?P<message>[^\n]{1,1000})")
 _STRICT = re.compile(r'(?P<message>unknown field|duplicate field) "(?P<field>[^"\n]{1,500})"')
 # The value, which may be the whole object, stands before what is wrong with it.
 _VALUE = re.compile(r"^Invalid value: (?:\{.*\}|\[.*\]|\".{80,}\"): (?P<rest>.+)$")
@@ -73,20 +73,20 @@ def _causes(answer: Answer, message: str) -> Iterator[Cause]:
         rows = list(Field(answer.json(), answer.request.shown)["details"]["causes"].rows())
         for row in rows[:_MOST_CAUSES]:
             if field := row["field"].text():
-                yield Cause(field, row["reason"].text(), _brief(row["message"].text()))
+                yield Cause(field[:_MOST_FIELD], row["reason"].text(), _brief(row["message"].text()))
         if rows:
             return
     except (ValueError, RemoteError):
         return
     if answer.status in (BAD_REQUEST, INTERNAL):
         pattern = _STRICT if answer.status == BAD_REQUEST else _TYPED
-        for match in pattern.finditer(message[:100_000]):
+        for match in pattern.finditer(message[:_MOST_SEARCHED]):
             yield Cause(match["field"], "", _brief(match["message"]))
 
 
 def _brief(text: str) -> str:
     """A message without the value that it is about where that is long."""
-    line = text.split("\n", 1)[0]
+    line = text.split("\n", 1)[0][:_MOST_SEARCHED]
     match = _VALUE.fullmatch(line)
     line = match["rest"] if match else line
     return line if len(line) <= _MOST_TEXT else f"{line[:_MOST_TEXT]} ..."
