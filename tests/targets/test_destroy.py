@@ -183,3 +183,15 @@ def test_the_dynos_of_an_app_are_stopped_and_the_app_stays_until_it_is_named(tmp
         assert removed(run, f"app/{APP}") == 0
         assert APP not in place.heroku.apps
         assert removed(place.run()[0]) == 0
+
+
+def test_an_app_that_shipit_has_never_released_to_keeps_its_dynos(tmp_path: Path) -> None:
+    """Its name in deploy.yml is wrong: it runs a process type that deploy.yml has, too."""
+    with heroku_place(tmp_path / "project") as place:
+        assert place.deploy().code == 0
+        place.app.formation["web"]["image"] = f"sha256:{'7' * 64}"
+        run, events = place.run()
+        assert removed(run) == 0
+        assert place.app.formation["web"]["quantity"] == 1
+        [plan] = [event.plan for event in events if isinstance(event, PlanMade)]
+        assert "the dynos of web stay: shipit did not release them" in plan.targets[0].notes

@@ -15,8 +15,8 @@ def plan_destroy(
 ) -> tuple[Step, ...]:
     """One step; none for an app that is not there or runs nothing of shipit.
 
-    `processes` are the process types of deploy.yml; others are stopped where shipit pushed their image. `inventory` is
-    None without the app.
+    A process type is stopped where shipit pushed its image. Where that is unknown, it is stopped if it is one of
+    `processes`, those of deploy.yml. `inventory` is None without the app.
     """
     if inventory is None:
         return ()
@@ -44,7 +44,8 @@ def leftovers(
 
 def _ours(processes: Collection[str], inventory: HerokuObserved) -> list[str]:
     found = inventory.formation.items()
-    return [name for name, facts in found if name != RELEASE and (name in processes or facts.is_ours)]
+    owners = {name: facts.is_ours for name, facts in found if name != RELEASE}
+    return [name for name, is_ours in owners.items() if is_ours or (is_ours is None and name in processes)]
 
 
 def _name(app: str) -> str:

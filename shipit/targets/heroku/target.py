@@ -124,13 +124,14 @@ class HerokuTarget:
         return observed_of(answers, session.mark)
 
     def inventory(self, session: Session) -> HerokuObserved | None:
-        """The app; None where there is none."""
+        """The app, with whether shipit pushed what each process type runs; None where there is no app."""
         try:
-            return self.observe(session)
+            found = self.observe(session)
         except RemoteError as error:
             if error.status == 404:
                 return None
             raise
+        return found._replace(formation=with_owners(found.formation, (), partial(self._is_pushed, session)))
 
     def plan_destroy(self, inventory: HerokuObserved | None, wanted: Destruction) -> tuple[Step, ...]:
         return plan_destroy(self.app, self.config.processes, inventory, wanted)
