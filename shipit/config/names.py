@@ -77,8 +77,15 @@ def interpolated(
 
 
 def _is_for_deploy(keys: Keys) -> bool:
-    """Whether a value is a variable or a build argument: of no use to a command that only looks at what runs."""
-    return len(keys) > 1 and keys[-2] in ("env", "args") and "secrets" not in keys
+    """Whether a value is a variable or a build argument: of no use to a command that only looks at what runs.
+
+    A target, workload or image may be called `env` or `args`, too: its values say what the command acts on.
+    """
+    if keys[0] in ("image", "images"):
+        return keys[-3:-1] == ("build", "args")
+    # The keys are ("env", NAME), ("targets", TARGET, "env", NAME) or ("targets", TARGET, WORKLOADS, WORKLOAD, "env", NAME).
+    is_env = keys[-2:-1] == ("env",) and len(keys) % 2 == 0
+    return is_env and (len(keys) == 2 or keys[0] == "targets")
 
 
 def _is_users(key: str, above: Keys) -> bool:

@@ -39,6 +39,26 @@ def test_a_variable_that_names_a_place_is_needed(shipit: Shipit) -> None:
     assert done.stderr.count("is not set") == 1 and "targets.heroku.app: APP is not set" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        "env: {kind: kubernetes, context: '${PLACE}', workloads: {web: {port: 80}}}",
+        "env: {kind: kubernetes, server: '${PLACE}', workloads: {web: {port: 80}}}",
+        "args: {kind: kubernetes, namespace: '${PLACE}', workloads: {web: {port: 80}}}",
+        "args: {kind: heroku, app: '${PLACE}'}",
+        "k8s: {workloads: {env: {port: 80, host: '${PLACE}'}}}",
+    ],
+)
+@pytest.mark.parametrize("command", [("status",), ("restart", "--yes"), ("logs",)])
+def test_a_place_is_needed_also_where_a_name_is_env_or_args(
+    shipit: Shipit, target: str, command: tuple[str, ...]
+) -> None:
+    """Without it, the command would be about the place that kubectl is for."""
+    shipit.write(deploy__yml=f"app: shop\nimage: {{repository: registry.example/shop}}\ntargets:\n  {target}\n")
+    done = shipit.run(*command)
+    assert done.returncode == 2 and "PLACE is not set" in done.stderr, done.stderr
+
+
 @pytest.mark.parametrize("mistake", ["env: {A: '${A'}", "secrets: {S: {env: '${A}'}}", "image: {repository: '${A}/b'}"])
 def test_other_mistakes_are_mistakes_for_a_status_too(shipit: Shipit, mistake: str) -> None:
     shipit.write(deploy__yml=f"app: shop\ntargets: {{heroku: {{app: shop-prod}}}}\n{mistake}\n")

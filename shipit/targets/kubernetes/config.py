@@ -22,6 +22,8 @@ _WORDS = "should be at most 63 lower-case letters, digits and '-', not beginning
 
 
 Name = Annotated[str, matching(_NAME, _WORDS)]
+# A variable may be empty: that is another place than none.
+NotEmpty = Annotated[str, matching(r"^.+$", "should not be empty")]
 # The empty name is the workload of keys right under the target.
 WorkloadName = Annotated[str, matching(r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$", _WORDS)]
 # The pod limit of the largest clusters: kubernetes.io, "Considerations for large clusters".
@@ -130,10 +132,10 @@ ONLY = ""
 class KubernetesConfig(TargetConfig):
     """A namespace of a cluster. Workload keys right under it are one workload named after the app."""
 
-    context: str | None = Field(
+    context: NotEmpty | None = Field(
         None, description="The kubeconfig context; the current one when absent.", examples=["prod-eu"]
     )
-    server: str | None = Field(
+    server: NotEmpty | None = Field(
         None,
         description="The URL of the API server; an error when the context has another one.",
         examples=["https://10.0.0.1:6443"],
