@@ -110,7 +110,7 @@ def workload_run(
     from shipit.targets.workload import find_workload, parse_workload
 
     name = parse_workload(text)
-    project, environ = load(options)
+    project, environ = load(options, for_deploy=False)
     if not project.targets:
         raise no_targets(project)
     [selected] = select_targets([name.target], project.targets)

@@ -58,6 +58,16 @@ def test_where_nobody_can_be_asked_it_needs_the_environment_and_yes(deployed: Sh
     assert done.stdout.splitlines()[-1].startswith("done: 1 of 1 targets removed in ")
 
 
+def test_it_and_run_need_no_variable_that_only_a_deploy_needs(deployed: Shipit) -> None:
+    deployed.write(deploy__yml=(deployed.folder / "deploy.yml").read_text() + "env: {MODE: '${MODE}'}\n")
+    assert "MODE is not set" in deployed.run("deploy").stderr
+    done = deployed.run("run", "memory", "--", "echo", "hi")
+    assert (done.returncode, done.stdout) == (0, "echo hi\n"), done.stderr
+    done = deployed.run("destroy", "-e", "production", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert images(deployed.folder) == []
+
+
 def test_its_output_is_events(deployed: Shipit) -> None:
     code, events = deployed.events("destroy", "-e", "staging", "--yes")
     assert code == 0

@@ -50,17 +50,19 @@ def run(options: ChangeOptions, include: Include = None, keep_data: KeepData = F
         if options.yes and options.environment is None:
             hint = "name it: shipit destroy -e production --yes"
             raise UsageError("--yes needs the environment that is to be destroyed", hint=hint)
-        with targets_run(options, timeout=options.timeout) as run:
-            run.confirm = _typed(run, is_sure=options.yes)
+        # Asked before the live view starts: older releases of rich replace stderr by something that is no terminal.
+        asks = can_ask()
+        with targets_run(options, timeout=options.timeout, for_deploy=False) as run:
+            run.confirm = _typed(run, is_sure=options.yes, asks=asks)
             code = destroy(run, wanted, is_selected=bool(options.selected))
         raise typer.Exit(code)
 
 
-def _typed(run: Run, *, is_sure: bool) -> Callable[[Plan, Sequence[str]], bool]:
+def _typed(run: Run, *, is_sure: bool, asks: bool) -> Callable[[Plan, Sequence[str]], bool]:
     """Asks for the name of the environment. Nobody is asked with `is_sure`, and nothing is done where nobody can be asked."""
 
     def ask(plan: Plan, reasons: Sequence[str]) -> bool:
-        if is_sure or not can_ask():
+        if is_sure or not asks:
             return is_sure
         environment = run.project.environment
         question = f"{'; '.join(reasons)}. This can't be undone. Type the name of the environment, {environment}"
