@@ -274,6 +274,9 @@ def test_a_detached_one_off_says_how_to_see_its_output(app: Shipit, cluster: Clu
     assert done.returncode == 0, done.stderr
     name = done.stdout.strip()
     assert f"logs -f {name}" in done.stderr
+    owner = cluster.kubectl("-n", NAMESPACE, "get", name, "-o", "jsonpath={.metadata.ownerReferences[0].uid}")
+    uid = cluster.kubectl("-n", NAMESPACE, "get", "deployment/web", "-o", "jsonpath={.metadata.uid}")
+    assert owner == uid, "the cluster deletes it with the workload, also in a destroy"
     cluster.kubectl("-n", NAMESPACE, "wait", name, "--for=jsonpath={.status.ready}=1", "--timeout=30s")
     assert cluster.kubectl("-n", NAMESPACE, "logs", "-f", name) == "done by itself\n"
     cluster.kubectl("-n", NAMESPACE, "wait", name, "--for=condition=complete", "--timeout=30s")

@@ -31,7 +31,11 @@ def workload(kind: str = "Deployment", template: dict[str, Any] | None = None, *
     }
     main |= {"ports": [{"containerPort": 80}], "livenessProbe": {}, "readinessProbe": {}, "lifecycle": {}}
     made = template or {"metadata": {"labels": NAMES}, "spec": {"containers": [main], "serviceAccountName": "own"}}
-    return {"kind": kind, "metadata": {"name": "web"}, "spec": {"template": made, **spec}}
+    return {**head(kind), "spec": {"template": made, **spec}}
+
+
+def head(kind: str) -> dict[str, Any]:
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": "web", "uid": "u-1"}}
 
 
 def rendered(live: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -43,7 +47,11 @@ def test_a_job_has_the_image_and_settings_of_what_runs_and_no_probes_or_ports() 
     assert job == {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"name": "web-run-1", "labels": OWN},
+        "metadata": {
+            "name": "web-run-1",
+            "labels": OWN,
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "u-1"}],
+        },
         "spec": {
             "backoffLimit": 0,
             "ttlSecondsAfterFinished": 60,
@@ -126,7 +134,8 @@ def test_a_bare_pod_is_taken_without_what_the_api_server_added() -> None:
         "volumes": [{"name": "kube-api-access-x"}, {"name": "data"}],
     }
     spec |= {"containers": [{"name": "web", "volumeMounts": [token, {"name": "data"}]}]}
-    live = {"kind": "Pod", "metadata": {"name": "web", "labels": {"app": "web"}}, "spec": spec}
+    live = {**head("Pod"), "spec": spec}
+    live["metadata"]["labels"] = {"app": "web"}
     made = rendered(live)["spec"]["template"]["spec"]
     assert made["volumes"] == [{"name": "data"}]
     assert made["containers"][0]["volumeMounts"] == [{"name": "data"}]
@@ -145,7 +154,7 @@ def test_the_volumes_of_a_stateful_set_are_empty_and_no_affinity_keeps_the_pod_a
 
 def test_a_cron_job_gives_the_template_of_its_jobs() -> None:
     template = {"spec": {"containers": [{"name": "web", "image": "w"}]}}
-    live = {"kind": "CronJob", "metadata": {"name": "web"}, "spec": {"jobTemplate": {"spec": {"template": template}}}}
+    live = {**head("CronJob"), "spec": {"jobTemplate": {"spec": {"template": template}}}}
     assert rendered(live)["spec"]["template"]["spec"]["containers"][0]["image"] == "w"
 
 

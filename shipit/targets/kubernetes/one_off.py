@@ -40,6 +40,7 @@ def render_one_off(
 
     `selectors` are those of Services and of the workload: no pod of the Job has the labels of one. With `waits` the
     command waits for a line on its input. A Job that is not detached ends after HELD_S seconds unless that is extended.
+    The workload owns the Job: the cluster deletes it with the workload.
     """
     template = _template(workload)
     metadata = template.get("metadata") or {}
@@ -56,7 +57,14 @@ def render_one_off(
     job["ttlSecondsAfterFinished"] = KEPT_S if is_detached else FORGOTTEN_S
     if not is_detached:
         job["activeDeadlineSeconds"] = HELD_S
-    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "labels": own}, "spec": job}
+    head = {"name": name, "labels": own, "ownerReferences": [_owner(workload)]}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": head, "spec": job}
+
+
+def _owner(workload: Mapping[str, Any]) -> dict[str, str]:
+    metadata = workload["metadata"]
+    named = {"apiVersion": workload["apiVersion"], "kind": workload["kind"], "name": metadata["name"]}
+    return {**named, "uid": metadata["uid"]}
 
 
 def _template(workload: Mapping[str, Any]) -> dict[str, Any]:
