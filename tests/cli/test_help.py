@@ -93,7 +93,6 @@ def test_a_script_for_each_shell(shipit: Shipit) -> None:
         ("rm", "use shipit destroy"),
         ("delete", "use shipit destroy"),
         ("down", "use shipit destroy"),
-        ("logs", "shipit has no logs yet: kubectl logs deployment/NAME, or heroku logs --tail -a APP"),
         ("dynos", "use shipit scale"),
         ("deplyo", "did you mean deploy?"),
         ("stauts", "did you mean status?"),
@@ -169,7 +168,7 @@ def test_every_command_has_a_module_a_summary_and_examples(shipit: Shipit) -> No
         shown = shipit.run(name, "-h").stdout
         assert re.search(rf"(?m)^  {name} +{summary}$", whole) and f"{summary}." in shown
         assert re.search(rf"\nExamples?:\n  .*shipit {name}", shown), shown
-        assert max(map(len, shown.splitlines())) <= 80 and "..." not in shown.replace("]...", "")
+        assert max(map(len, shown.splitlines())) <= 80 and "..." not in shown.replace("]...", "").replace("]=N...", "")
 
 
 def test_the_start_imports_little(shipit: Shipit) -> None:

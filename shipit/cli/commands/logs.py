@@ -14,12 +14,12 @@ from shipit.cli.runs import workloads_run
 from shipit.config.units import parse_limit
 from shipit.errors import Interrupted, UsageError
 
-HELP = """Prints a line as TIME TARGET/INSTANCE | LINE: an instance is POD/CONTAINER on Kubernetes, a dyno on Heroku. Of
-each container, or process type on Heroku, the last 100 lines, unless --tail or --since says otherwise. Nothing is changed.
+HELP = """Prints each line as TIME TARGET/INSTANCE | LINE. An instance is POD/CONTAINER on Kubernetes, a dyno on Heroku. Without
+--tail and --since, the last 100 lines of each instance are shown. Nothing is changed.
 
-With --follow it goes on until Ctrl-C: through restarts, new pods and broken connections, without a lost or doubled line.
--f is --follow here: another deploy.yml is named with --file. Values of secrets that the environment of this process has are
-masked."""
+--follow goes on until Ctrl-C: through restarts, new pods and broken connections, without a lost or doubled line. -f is
+--follow here: use --file for another deploy.yml. Values of secrets are masked where this machine has them in its environment
+or in files."""
 EXAMPLES = (
     "shipit logs",
     "shipit logs -f k8s/web",
