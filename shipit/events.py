@@ -11,15 +11,15 @@ from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 from shipit.printable import FreeJson, FreeText, Name
-from shipit.release import Finding, Plan, PlannedImage, PublishedImage, Rendered, Repository, Status, Verdict
+from shipit.release import Finding, Plan, PlannedImage, Pruning, PublishedImage, Rendered, Repository, Status, Verdict
 
-Action = Literal["build", "resolve", "push", "cache", "tag", "apply", "load", "save"]
+Action = Literal["build", "resolve", "push", "cache", "tag", "apply", "load", "save", "delete"]
 
 
 class StepId(NamedTuple):
     """Which unit of work an event is about; unique in a run.
 
-    `subject` is the name of an image (build, resolve, cache, load), `repository@digest` (push, tag), a file (save), or the
+    `subject` is the name of an image (build, resolve, cache, load), `repository@digest` (push, tag, delete), a file (save), or the
     id of a step in the plan of `target` (apply). `platform` is that of an image that is built, resolved or cached.
     """
 
@@ -265,6 +265,13 @@ class ImagesListed(NamedTuple):
     unread: tuple[Name, ...] = ()
 
 
+class ImagesPruned(NamedTuple):
+    """What `shipit prune` will delete, and with `is_done` what it has deleted."""
+
+    repositories: tuple[Pruning, ...]
+    is_done: bool
+
+
 class ReleaseRendered(NamedTuple):
     """The result of `shipit render`."""
 
@@ -310,6 +317,7 @@ Event = (
     | StatusRead
     | ReleaseRendered
     | ImagesListed
+    | ImagesPruned
     | Examined
     | Validated
 )

@@ -262,6 +262,15 @@ class Repository(NamedTuple):
     is_whole: bool = True
 
 
+class Pruning(NamedTuple):
+    """What is deleted of a repository, and how many of its images stay. `notes` say why some stay that are old."""
+
+    repository: Name
+    removed: tuple[StoredImage, ...] = ()
+    kept: int = 0
+    notes: tuple[FreeText, ...] = ()
+
+
 class RenderedPart(NamedTuple):
     """One manifest or request. `name` is such as `Deployment/web` or `PATCH /apps/shop/formation`; `body` is its JSON.
 

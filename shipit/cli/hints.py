@@ -9,7 +9,7 @@ from collections.abc import Collection
 SYNONYMS = {
     "apply": "deploy", "release": "deploy", "ship": "deploy", "up": "deploy", "run-pipeline": "deploy", "setup": "deploy",
     "redeploy": "deploy", "upgrade": "deploy", "install": "deploy", "check": "validate", "verify": "validate",
-    "config": "validate", "lint": "validate", "diff": "plan", "preview": "plan", "template": "render", "manifests": "render",
+    "config": "validate", "lint": "validate", "diff": "plan", "preview": "plan", "template": "render", "clean": "prune", "gc": "prune", "manifests": "render",
     "publish": "push", "ps": "status", "ls": "status", "list": "status", "details": "status", "info": "status",
     **dict.fromkeys(("delete", "down", "remove", "rm", "teardown", "undeploy", "uninstall"), "destroy"),
     "new": "init", "create": "init", "diagnose": "doctor", "auth": "login", "registry": "login", "version": "--version", "dynos": "scale", "ps:scale": "scale", "ps:restart": "restart", "reload": "restart", "bounce": "restart", "browse": "open", "url": "open", "urls": "open", "visit": "open",
@@ -31,7 +31,6 @@ ELSEWHERE = {
     "dev": "shipit deploys what is built once: docker compose watch or skaffold dev serve while you develop",
     "promote": "shipit has no promote yet: deploy the same commit with -e ENVIRONMENT",
     **dict.fromkeys(("lock", "unlock"), "shipit has no lock that stays: nothing has to be unlocked"),
-    **dict.fromkeys(("prune", "clean", "gc"), "the cache is bounded and may be deleted at any time: shipit help writes"),
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from shipit.delivery.delivery import Delivery
 from shipit.digest import Digest
 from shipit.errors import RemoteError
-from shipit.image.manifest import InvalidManifest, Manifest, parse_object
+from shipit.image.manifest import Index, InvalidManifest, Manifest, parse_object
 from shipit.image.options import EPOCH_S
 from shipit.reference import ImageRef, parse_reference
 from shipit.release import Repository, StoredImage
@@ -24,15 +24,17 @@ _REVISION = "org.opencontainers.image.revision"
 _COMMIT = re.compile(r"(?=[0-9]*[a-f]|[0-9]{40})([0-9a-f]{7,40})(-dirty)?")
 
 
-def read_repository(delivery: Delivery, image: str, repository: str, also: Iterable[Digest] = ()) -> Repository:
-    """The images that the tags of a repository name, and those of the digests in `also` that it still has.
+def read_repository(
+    delivery: Delivery, image: str, repository: str, also: Iterable[Digest] = (), most_tags: int = MOST_TAGS
+) -> Repository:
+    """The images that the tags of a repository name, at most `most_tags`, and those of the digests in `also` that it still has.
 
     Raises: RemoteError, DeadlinePassed, Interrupted.
     """
     ref, deadline = parse_reference(repository), delivery.registries.deadline
     listed = delivery.registries.client(ref).tags(ref.repository)
     own = [tag for tag in delivery.project.tags(image) if tag in listed.tags]
-    chosen = list(dict.fromkeys([*own, *reversed(listed.tags)]))[:MOST_TAGS]
+    chosen = list(dict.fromkeys([*own, *reversed(listed.tags)]))[:most_tags]
     named: dict[Digest, list[str]] = {}
     for tag, answer in delivery.inventory.tags(ref, sorted(chosen)).items():
         if digest := result_of(answer, deadline, f"what {ref.name}:{tag} names"):
@@ -86,6 +88,25 @@ def _stored(delivery: Delivery, ref: ImageRef, digest: Digest, tags: tuple[str, 
     return bare._replace(
         config_digest=manifest.config.digest, commit=commit, size_bytes=size, created=_created(config.get("created"))
     )
+
+
+def children(delivery: Delivery, repository: str, images: Iterable[StoredImage]) -> frozenset[Digest]:
+    """The manifests that the indexes among the images name. Raises: RemoteError."""
+    ref, found = parse_reference(repository), set[Digest]()
+    for image in images:
+        if not image.config_digest:
+            try:
+                manifest = delivery.registries.manifest(ref, image.manifest_digest)
+            except InvalidManifest:
+                continue
+            if isinstance(manifest, Index):
+                found |= {row.digest for row in manifest.rows}
+    return frozenset(found)
+
+
+def is_commit(tag: str) -> bool:
+    """Whether a tag is the name of a commit, as the default tags of shipit are."""
+    return bool(_COMMIT.fullmatch(tag))
 
 
 def _commit_of(labels: dict[str, object], tags: Iterable[str]) -> str:

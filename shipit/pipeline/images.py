@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
-from shipit.delivery.stored_images import read_repository
+from shipit.delivery.stored_images import MOST_TAGS, read_repository
 from shipit.digest import Digest, parse_digest
 from shipit.errors import Interrupted, ShipitError
 from shipit.events import ImagesListed, Warned
@@ -13,33 +13,40 @@ from shipit.parallel import settle, together
 from shipit.pipeline.prepare import observe_target
 from shipit.pipeline.run import Run
 from shipit.release import Repository, Status, StoredImage
-from shipit.targets.base import has_workloads
+from shipit.targets.base import Target, has_workloads
 
 # The digits of a digest that a place shows at least.
 _LEAST_DIGITS = 7
 
 
 def list_images(run: Run, names: Sequence[str]) -> ImagesListed:
-    """Read the repositories of the images of these names, and the places, side by side; emit what was found.
+    """Read the repositories of the images of these names, and the places of the run; emit what was found.
 
     A place that can't be read is a warning. Raises: ShipitError for a repository that can't be read.
     """
-    statuses, unread = _statuses(run)
-    running = {place: parts for status in statuses for place, parts in _running(status)}
-    calls = {
-        name: partial(read_repository, run.delivery, name, repository, _digests(running, repository))
-        for name in names
-        if (repository := run.project.images[name].repository)
-    }
-    found = together(calls, run.clock)
-    listed = ImagesListed(tuple(_with_places(found[name], running) for name in calls), unread)
+    listed = read_images(run, names, {target.name: target for target in run.targets})
     run.emit(listed)
     return listed
 
 
-def _statuses(run: Run) -> tuple[list[Status], tuple[str, ...]]:
+def read_images(
+    run: Run, names: Sequence[str], targets: Mapping[str, Target], most_tags: int = MOST_TAGS
+) -> ImagesListed:
+    """The repositories of the images of these names. `targets`: name for people -> target, of which it is told what runs there."""
+    statuses, unread = _statuses(run, targets)
+    running = {place: parts for status in statuses for place, parts in _running(status)}
+    calls = {
+        name: partial(read_repository, run.delivery, name, repository, _digests(running, repository), most_tags)
+        for name in names
+        if (repository := run.project.images[name].repository)
+    }
+    found = together(calls, run.clock)
+    return ImagesListed(tuple(_with_places(found[name], running) for name in calls), unread)
+
+
+def _statuses(run: Run, targets: Mapping[str, Target]) -> tuple[list[Status], tuple[str, ...]]:
     """What runs at each target that runs something, and the targets that can't be read."""
-    targets = {target.name: target for target in run.targets if has_workloads(target)}
+    targets = {name: target for name, target in targets.items() if has_workloads(target)}
     looks = settle({name: partial(observe_target, run, target) for name, target in targets.items()}, run.clock)
     statuses, unread = [], []
     for name, seen in looks.items():
@@ -49,7 +56,7 @@ def _statuses(run: Run) -> tuple[list[Status], tuple[str, ...]]:
             run.emit(Warned(name, f"what runs there is not known: {seen}"))
             unread.append(name)
         else:
-            statuses.append(targets[name].describe(seen))
+            statuses.append(targets[name].describe(seen)._replace(target=name))
     return statuses, tuple(unread)
 
 

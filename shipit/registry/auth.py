@@ -182,7 +182,9 @@ class ScopedAuth:
 
 
 def rights_of(scopes: Scopes) -> str:
-    """What a request for these scopes needs the right to: `push to` or `pull from`; empty without scopes."""
+    """What a request for these scopes needs the right to: `delete from`, `push to` or `pull from`; empty without scopes."""
+    if any(scope.endswith(":delete") for scope in scopes):
+        return "delete from"
     return "push to" if any(scope.endswith("push") for scope in scopes) else "pull from" if scopes else ""
 
 
@@ -192,6 +194,10 @@ def refused(answer: Answer, host: str, credentials: Credentials | None, scopes: 
         return refusal(answer, what="needs credentials, and none were found", hint=f"shipit login {host}")
     who = f"user {credentials.username!r}" if credentials.username else "the token"
     origin = f" from {credentials.origin}" if credentials.origin else ""
-    rights = {"push to": "check that it may push there, or ", "pull from": "check that it may pull from there, or "}
+    rights = {
+        "delete from": "check that it may delete there, or ",
+        "push to": "check that it may push there, or ",
+        "pull from": "check that it may pull from there, or ",
+    }
     hint = f"{rights.get(rights_of(scopes), '')}shipit login {host}"
     return refusal(answer, what=f"refused {who}{origin}", hint=hint)

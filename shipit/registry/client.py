@@ -105,6 +105,13 @@ class RegistryClient:
         """The tags of a repository; none where it does not exist."""
         return read_tags(self._wire, repository)
 
+    def delete_manifest(self, repository: str, digest: Digest) -> None:
+        """Delete a manifest with all tags that name it; one that is gone already is fine.
+
+        Raises: RemoteError with status 405 where the registry deletes nothing.
+        """
+        self._wire.ask("DELETE", repository, f"manifests/{digest}", deletes=True, ok=(200, 202, 404))
+
     def put_manifest(self, repository: str, reference: str, data: bytes, media_type: str) -> None:
         """Store a manifest under its digest or a tag."""
         self._wire.ask(

@@ -63,6 +63,7 @@ class RegistryWire:
         ok: tuple[int, ...],
         push: bool = False,
         also: str = "",
+        deletes: bool = False,
         headers: Mapping[str, str] | None = None,
         body: Any = None,
         query: Pairs = (),
@@ -74,7 +75,7 @@ class RegistryWire:
         `also` is another repository that is read from. `attempts` is 1 where the caller retries.
         Raises: RemoteError, DeadlinePassed, Interrupted.
         """
-        scopes = scopes_of(repository, push=push, also=also)
+        scopes = scopes_of(repository, push=push, also=also, deletes=deletes)
         deadline = self.http.deadline if stream else self.http.limited
         more = {"headers": headers, "body": body, "query": query, "stream": stream, "deadline": deadline}
 
@@ -145,9 +146,9 @@ class RegistryWire:
         return secured if answer.status == 400 else plain
 
 
-def scopes_of(repository: str, *, push: bool, also: str = "") -> tuple[str, ...]:
+def scopes_of(repository: str, *, push: bool, also: str = "", deletes: bool = False) -> tuple[str, ...]:
     """The scopes of a token. Source: distribution.github.io/distribution/spec/auth/scope."""
-    own = f"repository:{repository}:{'pull,push' if push else 'pull'}"
+    own = f"repository:{repository}:{'delete' if deletes else 'pull,push' if push else 'pull'}"
     return (own, f"repository:{also}:pull") if also else (own,)
 
 

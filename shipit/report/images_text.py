@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shipit.printable import counted, human_bytes, printable_line
-from shipit.release import Repository, StoredImage
+from shipit.release import Pruning, Repository, StoredImage
 from shipit.report.status_text import age, render_table
 
 _HEADS = ("TAGS", "DIGEST", "COMMIT", "SIZE", "AGE", "RUNS")
@@ -22,6 +22,14 @@ def render_repository(found: Repository, now_s: float) -> Iterator[str]:
     if found.left_out:
         more = "" if found.is_whole else " or more"
         yield f"{counted(found.left_out, 'tag')}{more} not shown"
+
+
+def render_pruning(found: Pruning, now_s: float) -> Iterator[str]:
+    """The images that would be deleted, and why others stay that are not among the newest."""
+    yield printable_line(f"{found.repository}  {counted(len(found.removed), 'image')} to delete, {found.kept} kept")
+    if found.removed:
+        yield from render_table(_HEADS, [_row(image, now_s) for image in found.removed], always=("TAGS", "DIGEST"))
+    yield from map(printable_line, found.notes)
 
 
 def _row(image: StoredImage, now_s: float) -> tuple[str, ...]:

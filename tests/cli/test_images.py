@@ -140,3 +140,68 @@ def test_times_labels_and_indexes_of_images_that_others_pushed(app: Shipit, regi
     assert images["v2"]["commit"] == revision
     assert images["all"]["size_bytes"] is None and images["all"]["config_digest"] == ""
     assert json.dumps(images["v1"]["runs"]) == "[]"
+
+
+def commits(app: Shipit, count: int) -> list[str]:
+    """Push an image of each of some commits; the first is deployed to every target. The short names of the commits."""
+    git(app, "init", "-q")
+    names = []
+    for number in range(count):
+        app.write(app__py=SERVING_APP + f"# {number}\n")
+        names.append(commit(app, f"2026-01-0{number + 1}T00:00:00+00:00")[:7])
+        done = app.run(*(["push"] if number else ["deploy"]))
+        assert done.returncode == 0, done.stdout + done.stderr
+    return names
+
+
+def tags(registry: EmbeddedRegistry) -> set[str]:
+    return {tag for _, tag in registry.tags}
+
+
+def test_old_images_are_deleted_after_a_preview_and_a_question(app: Shipit, registry: EmbeddedRegistry) -> None:
+    names = commits(app, 4)
+    refused = app.run("prune", "--keep", "1")
+    assert refused.returncode == 2
+    assert "not confirmed: 2 images of" in refused.stderr and "2 images to delete, 2 kept" in refused.stdout
+    assert "1 kept: it runs somewhere" in refused.stdout
+    assert tags(registry) == {*names, "latest"}
+    code, shown = app.converse(["prune", "--keep", "1"], [("Delete?", "y")])
+    assert code == 0, shown
+    assert tags(registry) == {names[0], names[3], "latest"}, "what runs and the newest stay"
+    again = app.run("prune", "--keep", "1")
+    assert again.returncode == 0 and "nothing to delete" in again.stdout
+    assert app.run("deploy").returncode == 0
+
+
+def test_nothing_is_deleted_where_a_place_of_another_environment_can_not_be_read(
+    app: Shipit, registry: EmbeddedRegistry
+) -> None:
+    names = commits(app, 3)
+    text = (app.folder / "deploy.yml").read_text()
+    app.write(deploy__yml=text + "environments: {staging: {targets: {heroku: {app: nowhere}}}}\n")
+    code, events = app.events("prune", "--keep", "1", "--yes")
+    assert code == 1
+    [failure] = [event for event in events if event["event"] == "run_failed"]
+    assert "nothing is deleted: what runs in staging:heroku is not known" in failure["message"]
+    assert tags(registry) == {*names, "latest"}
+
+
+def test_docker_hub_and_a_registry_that_deletes_nothing_say_so(app: Shipit, registry: EmbeddedRegistry) -> None:
+    app.write(deploy__yml="app: shop\nimage: me/shop\n")
+    done = app.run("prune", "--keep", "1", "--yes")
+    assert done.returncode == 2 and "Docker Hub does not delete images by their digest" in done.stderr
+    assert "hint: set keep_tags: N" in done.stderr
+    none = app.run("prune", "--keep", "0")
+    assert none.returncode == 2
+
+
+def test_a_real_registry_deletes_what_is_old(app: Shipit, registry_server: RegistryServer) -> None:
+    repository = f"{registry_server.host}/pruned/shop"
+    app.write(deploy__yml=f"app: shop\nimage: {repository}\ntargets: {{hub: }}\n")
+    commits(app, 3)
+    code, events = app.events("prune", "--keep", "2", "--yes")
+    assert code == 0, events
+    planned, done = (event for event in events if event["event"] == "images_pruned")
+    assert planned["repositories"][0]["removed"] == done["repositories"][0]["removed"] and done["is_done"]
+    assert len(done["repositories"][0]["removed"]) == 1
+    assert len(listed(app)) == 2

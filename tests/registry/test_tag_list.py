@@ -10,7 +10,7 @@ import pytest
 from shipit.errors import RemoteError
 from shipit.registry.tag_list import TagList
 from tests.http.scripted import Start, answer
-from tests.registry.test_wire import asked, client_of
+from tests.registry.test_wire import DATA, asked, client_of
 
 
 def listed(*tags: object, link: str = "") -> bytes:
@@ -56,3 +56,19 @@ def test_an_empty_repository_and_none_have_no_tags(serve: Start, tmp_path: Path,
 def test_an_answer_that_is_no_list_of_tags_is_an_error(serve: Start, tmp_path: Path, body: bytes) -> None:
     with pytest.raises(RemoteError, match="the list of tags should be JSON"):
         client_of(tmp_path, serve([answer(), answer(body)])).tags("a/b")
+
+
+def test_a_manifest_is_deleted_by_its_digest_and_one_that_is_gone_is_fine(serve: Start, tmp_path: Path) -> None:
+    server = serve([answer(), answer(b"", "202 Accepted"), answer(b"{}", "404 Not Found")])
+    client = client_of(tmp_path, server)
+    for _ in range(2):
+        client.delete_manifest("a/b", DATA)
+    assert asked(server)[1:] == 2 * [f"DELETE /v2/a/b/manifests/{DATA}"]
+
+
+def test_a_registry_that_deletes_nothing_is_an_error_with_its_status(serve: Start, tmp_path: Path) -> None:
+    body = b'{"errors": [{"code": "UNSUPPORTED", "message": "The operation is unsupported."}]}'
+    client = client_of(tmp_path, serve([answer(), answer(body, "405 Method Not Allowed")]))
+    with pytest.raises(RemoteError, match="UNSUPPORTED") as caught:
+        client.delete_manifest("a/b", DATA)
+    assert caught.value.status == 405 and not caught.value.retryable

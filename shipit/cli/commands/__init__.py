@@ -25,6 +25,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "Operate": {
         "status": "Show what runs in each target",
         "images": "List the images of the repositories, and where they run",
+        "prune": "Delete old images that run nowhere",
         "logs": "Show the logs of what runs in each target",
         "destroy": "Remove what shipit made in each target",
         "open": "Open the URL of a target in a browser",

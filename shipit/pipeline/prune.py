@@ -1,0 +1,107 @@
+"""Deletes old images from the repositories of a project, after every place was read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from shipit.delivery.stored_images import children
+from shipit.errors import RemoteError, ShipitError, UsageError
+from shipit.events import ImagesPruned, StepDone, StepFailed, StepId, StepStarted
+from shipit.pipeline.images import read_images
+from shipit.pipeline.plan_pruning import plan_pruning
+from shipit.pipeline.run import Run
+from shipit.printable import counted
+from shipit.reference import DOCKER_HUB, parse_reference
+from shipit.release import CACHE_TAG, Plan, Pruning, StoredImage
+from shipit.targets.base import Target
+
+# More tags than that are not read, and then nothing is deleted.
+_MOST_TAGS = 2000
+_NOT_ALLOWED = (405, 501)
+
+
+def prune(
+    run: Run,
+    names: Sequence[str],
+    targets: Mapping[str, Target],
+    keep: int,
+    show: Callable[[Sequence[Pruning]], None],
+) -> int:
+    """Show what would be deleted, ask, look again, and delete what is still not needed; how many were deleted.
+
+    `targets` are all of deploy.yml, of every environment: name for people -> target. `show` is called before the question.
+    Raises: UsageError for a no; ShipitError where a place or a repository can't be read, before anything is deleted.
+    """
+    for name in names:
+        _check_host(run.project.images[name].repository or "")
+    first = _plan(run, names, targets, keep)
+    run.emit(ImagesPruned(first, is_done=False))
+    show(run.redactor.value(first))
+    count = sum(len(own.removed) for own in first)
+    if not count:
+        return 0
+    what = f"{counted(count, 'image')} of {', '.join(own.repository for own in first if own.removed)} would be deleted for good"
+    if not run.confirm(Plan(run.project.app, run.project.environment), [what]):
+        raise UsageError(f"not confirmed: {what}", hint="answer yes, or pass --yes where nobody can be asked")
+    # Somebody may have deployed or tagged one of them meanwhile.
+    known = {(own.repository, image.manifest_digest) for own in first for image in own.removed}
+    still = [
+        (own, image)
+        for own in _plan(run, names, targets, keep)
+        for image in own.removed
+        if (own.repository, image.manifest_digest) in known
+    ]
+    return _delete_all(run, still)
+
+
+def _delete_all(run: Run, still: Sequence[tuple[Pruning, StoredImage]]) -> int:
+    """Delete the images one after the other, and emit those that were deleted, also when one can't be."""
+    done: dict[str, Pruning] = {}
+    try:
+        for own, image in still:
+            _delete(run, own.repository, image)
+            before = done.get(own.repository, own._replace(removed=()))
+            done[own.repository] = before._replace(removed=(*before.removed, image))
+    finally:
+        run.emit(ImagesPruned(tuple(done.values()), is_done=True))
+    return sum(len(own.removed) for own in done.values())
+
+
+def _plan(run: Run, names: Sequence[str], targets: Mapping[str, Target], keep: int) -> tuple[Pruning, ...]:
+    """What is to be deleted of each repository. Raises: ShipitError where something that could need an image can't be read."""
+    listed = read_images(run, names, targets, _MOST_TAGS)
+    if listed.unread:
+        what = f"nothing is deleted: what runs in {', '.join(listed.unread)} is not known"
+        raise ShipitError(what, hint="each target of each environment has to be readable: see the warnings")
+    plans = []
+    for found in listed.repositories:
+        if found.left_out or not found.is_whole:
+            what = f"nothing is deleted: it has more than {_MOST_TAGS} tags"
+            raise ShipitError(what, where=found.repository, hint="delete tags on the pages of the registry first")
+        own_tags = {*run.project.tags(found.image), CACHE_TAG}
+        named = children(run.delivery, found.repository, found.images)
+        plans.append(plan_pruning(found, keep, own_tags, named))
+    return tuple(plans)
+
+
+def _check_host(repository: str) -> None:
+    """Raises: UsageError for Docker Hub, which deletes tags by an API of its own."""
+    if parse_reference(repository).registry == DOCKER_HUB:
+        what = "Docker Hub does not delete images by their digest"
+        hint = "set keep_tags: N on a registry target: a deploy deletes older tags then"
+        raise UsageError(what, where=repository, hint=hint)
+
+
+def _delete(run: Run, repository: str, image: StoredImage) -> None:
+    ref, started = parse_reference(repository), run.clock.now()
+    step = StepId("delete", f"{repository}@{image.manifest_digest}")
+    shown = f"{repository}@{image.manifest_digest.short}  {', '.join(image.tags)}"
+    run.emit(StepStarted(step, f"delete {shown}"))
+    try:
+        run.registries.client(ref).delete_manifest(ref.repository, image.manifest_digest)
+    except ShipitError as error:
+        if isinstance(error, RemoteError) and error.status in _NOT_ALLOWED:
+            error.hint = "allow deleting in the registry's own configuration, or delete old images there"
+        run.emit(StepFailed(step, f"delete {shown}", str(error), run.clock.now() - started))
+        raise
+    run.emit(StepDone(step, f"deleted {shown}", run.clock.now() - started))
