@@ -9,6 +9,8 @@ from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 
+# The kind in memory is a plugin: its steps are known where they are imported.
+import shipit.rehearsal.memory.steps  # noqa: F401
 from shipit.envelope import EVENTS
 from shipit.report.schema import render_output_schema
 from shipit.targets.kinds import load_steps
