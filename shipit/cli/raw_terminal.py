@@ -33,7 +33,8 @@ def restore() -> None:
     while _modes:
         terminal, mode = _modes.popitem()
         with contextlib.suppress(termios.error):
-            termios.tcsetattr(terminal, termios.TCSADRAIN, mode)
+            # At once: a terminal that takes no output would be waited for.
+            termios.tcsetattr(terminal, termios.TCSANOW, mode)
 
 
 def terminal_size(terminal: int) -> Size:

@@ -92,9 +92,11 @@ def leave() -> NoReturn:
     if terminal := sys.modules.get("shipit.cli.raw_terminal"):
         terminal.restore()
     with contextlib.suppress(OSError):
-        # A live view hides the cursor: show it again.
-        shown = "\x1b[?25h" if os.isatty(2) else ""
-        os.write(2, f"{shown}{Interrupted().render()}\n".encode())
+        # Nothing is written to a terminal or pipe that takes nothing: this would wait for it.
+        if select.select([], [2], [], 0)[1]:
+            # A live view hides the cursor: show it again.
+            shown = "\x1b[?25h" if os.isatty(2) else ""
+            os.write(2, f"{shown}{Interrupted().render()}\n".encode())
     if process := sys.modules.get("shipit.process"):
         process.end_programs()
     os._exit(Interrupted.exit_code)
