@@ -88,7 +88,7 @@ def test_following_ends_with_130_and_without_a_word_when_it_is_interrupted(
         process.send_signal(signal.SIGINT)
         began = time.monotonic()
         assert process.wait(10) == 130
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 5
         assert (process.stdout.read(), process.stderr.read()) == ("", "")
     assert "three" in first and "four" in second
     if output == "json":
