@@ -20,8 +20,8 @@ from shipit.threads import Workers, result_of
 MOST_TAGS = 200
 _PARALLEL = 8
 _REVISION = "org.opencontainers.image.revision"
-# The short or whole name of a commit, as the default tags have it.
-_COMMIT = re.compile(r"(?=[0-9]*[a-f]|[0-9]{40})([0-9a-f]{7,40})(-dirty)?")
+# The short or whole name of a commit, as the default tags have it. Digits alone may also be a date or a build number.
+_COMMIT = re.compile(r"(?=[0-9]*[a-f]|[0-9]{40}|[0-9]{7}(?![0-9]))([0-9a-f]{7,40})(-dirty)?")
 
 
 def read_repository(
@@ -104,9 +104,15 @@ def children(delivery: Delivery, repository: str, images: Iterable[StoredImage])
     return frozenset(found)
 
 
-def is_commit(tag: str) -> bool:
-    """Whether a tag is the name of a commit, as the default tags of shipit are."""
-    return bool(_COMMIT.fullmatch(tag))
+def is_commit(tag: str, image: StoredImage) -> bool:
+    """Whether a tag of an image is the name of a commit, as the default tags of shipit are.
+
+    Seven digits are one only where this git repository has the commit.
+    """
+    found = _COMMIT.fullmatch(tag)
+    if found is None:
+        return False
+    return not found[1].isdigit() or len(found[1]) == 40 or (found[1] == image.commit and bool(image.committed))
 
 
 def _commit_of(labels: dict[str, object], tags: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from shipit.delivery.stored_images import MOST_TAGS, read_repository
 from shipit.digest import Digest, parse_digest
@@ -13,7 +14,7 @@ from shipit.parallel import settle, together
 from shipit.pipeline.prepare import observe_target
 from shipit.pipeline.run import Run
 from shipit.release import Repository, Status, StoredImage
-from shipit.targets.base import Target, has_workloads
+from shipit.targets.base import Target, has_workloads, uses_images
 
 # The digits of a digest that a place shows at least.
 _LEAST_DIGITS = 7
@@ -33,8 +34,8 @@ def read_images(
     run: Run, names: Sequence[str], targets: Mapping[str, Target], most_tags: int = MOST_TAGS
 ) -> ImagesListed:
     """The repositories of the images of these names. `targets`: name for people -> target, of which it is told what runs there."""
-    statuses, unread = _statuses(run, targets)
-    running = {place: parts for status in statuses for place, parts in _running(status)}
+    looked, unread = _look(run, targets)
+    running = {place: parts for one in looked for place, parts in _running(one)}
     calls = {
         name: partial(read_repository, run.delivery, name, repository, _digests(running, repository), most_tags)
         for name in names
@@ -44,11 +45,17 @@ def read_images(
     return ImagesListed(tuple(_with_places(found[name], running) for name in calls), unread)
 
 
-def _statuses(run: Run, targets: Mapping[str, Target]) -> tuple[list[Status], tuple[str, ...]]:
+class _Look(NamedTuple):
+    """What runs at a target, and all images that it may start."""
+
+    status: Status
+    used: tuple[str, ...] = ()
+
+
+def _look(run: Run, targets: Mapping[str, Target]) -> tuple[list[_Look], tuple[str, ...]]:
     """What runs at each target that runs something, and the targets that can't be read."""
-    targets = {name: target for name, target in targets.items() if has_workloads(target)}
-    looks = settle({name: partial(observe_target, run, target) for name, target in targets.items()}, run.clock)
-    statuses, unread = [], []
+    looks = settle({name: partial(_look_at, run, name, target) for name, target in targets.items()}, run.clock)
+    looked, unread = [], []
     for name, seen in looks.items():
         if isinstance(seen, Interrupted) or (isinstance(seen, Exception) and not isinstance(seen, ShipitError)):
             raise seen
@@ -56,16 +63,33 @@ def _statuses(run: Run, targets: Mapping[str, Target]) -> tuple[list[Status], tu
             run.emit(Warned(name, f"what runs there is not known: {seen}"))
             unread.append(name)
         else:
-            statuses.append(targets[name].describe(seen)._replace(target=name))
-    return statuses, tuple(unread)
+            looked.append(seen)
+    return looked, tuple(unread)
 
 
-def _running(status: Status) -> Iterator[tuple[str, list[str]]]:
-    """TARGET/WORKLOAD -> its images: `repository@digest`, a digest, or the first digits of one."""
+def _look_at(run: Run, name: str, target: Target) -> _Look:
+    if not has_workloads(target) and not uses_images(target):
+        raise ShipitError(f"the kind {target.kind.name} does not tell it")
+    if not has_workloads(target):
+        return _Look(Status(name, target.place))
+    observed = observe_target(run, target)
+    used = tuple(target.images_in_use(observed)) if uses_images(target) else ()
+    return _Look(target.describe(observed)._replace(target=name), used)
+
+
+def _running(look: _Look) -> Iterator[tuple[str, list[str]]]:
+    """TARGET/WORKLOAD -> its images: `repository@digest`, a digest, or the first digits of one.
+
+    TARGET -> those that it uses beside its workloads.
+    """
+    status, shown = look.status, set[str]()
     for unit in status.units:
         if unit.image:
             # The name of a workload, without the kind of its object before it.
             yield f"{status.target}/{unit.name.rpartition('/')[2]}", unit.image.split(", ")
+            shown |= set(unit.image.split(", "))
+    if others := [image for image in look.used if image not in shown]:
+        yield status.target, others
 
 
 def _digests(running: Mapping[str, Sequence[str]], repository: str) -> list[Digest]:
@@ -76,11 +100,14 @@ def _digests(running: Mapping[str, Sequence[str]], repository: str) -> list[Dige
 
 
 def _with_places(repository: Repository, running: Mapping[str, Sequence[str]]) -> Repository:
-    images = (
-        image._replace(runs=tuple(place for place, parts in running.items() if any(_is(image, part) for part in parts)))
-        for image in repository.images
-    )
+    images = (image._replace(runs=_places(image, running)) for image in repository.images)
     return repository._replace(images=tuple(images))
+
+
+def _places(image: StoredImage, running: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Where an image runs; a target alone only where none of its workloads does."""
+    found = [place for place, parts in running.items() if any(_is(image, part) for part in parts)]
+    return tuple(place for place in found if not any(other.startswith(f"{place}/") for other in found))
 
 
 def _is(image: StoredImage, part: str) -> bool:

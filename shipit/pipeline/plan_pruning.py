@@ -41,7 +41,7 @@ def _reason_to_keep(image: StoredImage, own_tags: Collection[str], children: Col
         return "an index names it"
     if set(image.tags) & set(own_tags):
         return "the next deploy has its tag"
-    if not image.tags or not all(map(is_commit, image.tags)):
+    if not image.tags or not all(is_commit(tag, image) for tag in image.tags):
         return "it has a tag that is not the name of a commit"
     if made_at_s(image) is None:
         return "neither its time nor that of its commit is known here"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeGuard
 
 from shipit.config.model import TargetConfig
@@ -300,6 +300,14 @@ class Renders(Target, Protocol):
         ...
 
 
+class UsesImages(Target, Protocol):
+    """Tells every image that a place may start, also those of what does not run now, such as scheduled jobs."""
+
+    def images_in_use(self, observed: Any) -> Collection[str]:
+        """Pure: references or digests. Raises: ShipitError where it can't be known from what is observed."""
+        ...
+
+
 class Diagnoses(Target, Protocol):
     """Adds logs and events to a verdict of failure."""
 
@@ -390,6 +398,10 @@ def destroys(target: Target) -> TypeGuard[Destroys]:
 
 def renders(target: Target) -> TypeGuard[Renders]:
     return "renders" in target.kind.capabilities
+
+
+def uses_images(target: Target) -> TypeGuard[UsesImages]:
+    return "uses_images" in target.kind.capabilities
 
 
 def diagnoses(target: Target) -> TypeGuard[Diagnoses]:

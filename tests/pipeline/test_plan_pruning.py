@@ -48,6 +48,19 @@ def test_an_old_image_stays_for_a_reason(changes: dict[str, Any], reason: str) -
     assert found.removed == () and found.notes == (f"1 kept: {reason}",)
 
 
+@pytest.mark.parametrize(
+    ("changes", "is_removed"),
+    [
+        ({"tags": ("1234567",), "commit": "1234567"}, True),
+        ({"tags": ("1234567",), "commit": "1234567", "committed": "", "created": "2026-01-01T00:00:00Z"}, False),
+        ({"tags": ("20260101",), "commit": ""}, False),
+        ({"tags": ("abcdef1-dirty",)}, True),
+    ],
+)
+def test_digits_alone_are_a_commit_only_where_git_knows_it(changes: dict[str, Any], is_removed: bool) -> None:
+    assert bool(removed(image(2), image(1, **changes))) == is_removed
+
+
 def test_what_an_index_names_stays() -> None:
     assert removed(image(2), image(1), children=(image(1).manifest_digest,)) == []
 

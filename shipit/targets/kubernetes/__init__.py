@@ -27,6 +27,7 @@ KIND = Kind(
             "runs_once",
             "scales",
             "serves",
+            "uses_images",
         ]
     ),
     draft="shipit.targets.kubernetes.draft:DRAFT",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from shipit.config.process_environment import ProcessEnvironment
@@ -45,6 +45,7 @@ from shipit.targets.kubernetes.destroy import leftovers, plan_destroy
 from shipit.targets.kubernetes.diagnose import with_last_words
 from shipit.targets.kubernetes.dry_run import DryRun
 from shipit.targets.kubernetes.exec import execute
+from shipit.targets.kubernetes.images_in_use import images_in_use
 from shipit.targets.kubernetes.job import ReleaseJob
 from shipit.targets.kubernetes.judge import judge_kubernetes
 from shipit.targets.kubernetes.look import Look
@@ -138,6 +139,9 @@ class KubernetesTarget:
     def render(self, release: Release, observed: KubernetesObserved) -> Rendered:
         parts = render_release(self._desired, release, observed)
         return Rendered(self.name, self.place, "manifests", parts)
+
+    def images_in_use(self, observed: KubernetesObserved) -> Collection[str]:
+        return images_in_use(observed, self.name)
 
     def notes(self, release: Release, observed: KubernetesObserved) -> Sequence[str]:
         kubectl = f"kubectl --context {self.context}"

@@ -7,7 +7,7 @@ KIND = Kind(
     config="shipit.targets.registry.config:RegistryConfig",
     target="shipit.targets.registry.target:create",
     steps=("shipit.targets.registry.steps",),
-    capabilities=frozenset(["destroys", "renders", "serves"]),
+    capabilities=frozenset(["destroys", "renders", "serves", "uses_images"]),
     draft="shipit.targets.registry.draft:DRAFT",
     guide="docker-hub",
 )

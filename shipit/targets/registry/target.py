@@ -99,6 +99,10 @@ class RegistryTarget:
             parts += [render_description(use.repository, self._readme) for use in self._uses]
         return Rendered(self.name, self.place, "requests", tuple(parts))
 
+    def images_in_use(self, observed: RegistryObserved) -> Sequence[str]:
+        """A registry runs nothing."""
+        return ()
+
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
         self._check_step(step)
         assert isinstance(step, RepositoryStep)
