@@ -121,7 +121,9 @@ def test_containers_beside_the_main_one_become_sidecars() -> None:
 def test_no_selector_finds_the_pod_and_the_other_labels_stay(
     selectors: list[dict[str, str]], labels: dict[str, str]
 ) -> None:
-    template = {"metadata": {"labels": {"app": "web", "tier": "front"}}, "spec": {"containers": [{"name": "web"}]}}
+    added = {"job-name": "web", "batch.kubernetes.io/controller-uid": "1", "pod-template-hash": "2"}
+    metadata = {"labels": {"app": "web", "tier": "front", **added}}
+    template = {"metadata": metadata, "spec": {"containers": [{"name": "web"}]}}
     job = render_one_off("n", workload(template=template), Command(("sh",)), selectors)
     assert job["spec"]["template"]["metadata"]["labels"] == {**labels, **OWN}
 

@@ -25,6 +25,11 @@ _PROBES = ("livenessProbe", "readinessProbe", "startupProbe", "ports")
 # What the API server adds to a pod that it creates.
 _ADDED = ("nodeName", "priority", "preemptionPolicy", "ephemeralContainers", "schedulingGates", "hostname")
 _TOKEN = "kube-api-access-"
+# What the controllers of Jobs and ReplicaSets add to labels: of another Job they are refused.
+_CONTROLLED = {
+    *(f"{prefix}{name}" for prefix in ("", "batch.kubernetes.io/") for name in ("controller-uid", "job-name")),
+    "pod-template-hash",
+}
 
 
 def render_one_off(
@@ -111,8 +116,8 @@ def _without_token(spec: dict[str, Any]) -> None:
 
 
 def _unselected(labels: Mapping[str, str], selectors: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """The labels without those by which a selector would find the pod."""
-    kept = dict(labels)
+    """The labels without those by which a selector would find the pod, and those that controllers add."""
+    kept = {name: value for name, value in labels.items() if name not in _CONTROLLED}
     for selector in selectors:
         if selector and selector.items() <= kept.items():
             del kept[_least(selector)]
