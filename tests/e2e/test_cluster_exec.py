@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.cluster import Cluster
+from tests.servers.install import find
 from tests.servers.registry import RegistryServer
 from tests.shipit import Shipit
 from tests.terminal import Terminal
@@ -24,7 +26,9 @@ pytestmark = [pytest.mark.registry, pytest.mark.cluster, pytest.mark.program]
 NAMESPACE = "exec"
 TEXT = """\
 app: shop
-image: {host}/exec
+images:
+  shop: {{repository: {host}/exec, build: .}}
+  bare: {{repository: {host}/exec-bare, build: {{dockerfile: bare.Dockerfile}}}}
 env: {{GREETING: hi}}
 targets:
   hub:
@@ -32,8 +36,25 @@ targets:
     namespace: exec
     settle: 0s
     workloads:
-      web: {{port: 8000}}
-      idle: {{command: [sleep, "100000"]}}
+      web: {{image: shop, port: 8000}}
+      idle: {{image: shop, command: [sleep, "100000"]}}
+    manifests: [bare.yml]
+"""
+# A set with a volume of its own, of an image without a shell.
+BARE = """\
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: bare}
+spec:
+  replicas: 0
+  selector: {matchLabels: {app: bare}}
+  template:
+    metadata: {labels: {app: bare}}
+    spec:
+      containers: [{name: bare, image: bare, volumeMounts: [{name: data, mountPath: /data}]}]
+  volumeClaimTemplates:
+    - metadata: {name: data}
+      spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 """
 DOCKERFILE = 'FROM python:3.12-alpine\nCMD ["python", "-m", "http.server", "8000"]\n'
 
@@ -48,7 +69,9 @@ def app(
     shipit = Shipit(folder / "project", folder / "home")
     shipit.env |= {"KUBECONFIG": str(cluster.kubeconfig), "SHIPIT_MIRRORS": f"docker.io={python_base}"}
     cluster.kubectl("create", "namespace", NAMESPACE)
-    shipit.write(Dockerfile=DOCKERFILE, deploy__yml=TEXT.format(host=registry_server.host))
+    shutil.copy(find("busybox"), shipit.folder / "busybox")
+    shipit.write(Dockerfile=DOCKERFILE, deploy__yml=TEXT.format(host=registry_server.host), bare__yml=BARE)
+    shipit.write(bare__Dockerfile='FROM scratch\nCOPY busybox /\nCMD ["/busybox", "sleep", "100000"]\n')
     done = shipit.run("deploy")
     assert done.returncode == 0, done.stdout + done.stderr
     yield shipit
@@ -152,7 +175,7 @@ def test_ctrl_c_without_a_terminal_of_its_own_ends_shipit(app: Shipit) -> None:
 def test_a_workload_is_named_where_there_are_two(app: Shipit) -> None:
     done = app.run("exec", "k8s", "--", "true")
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1] == "hint: name one: k8s/web, k8s/idle"
+    assert done.stderr.splitlines()[-1] == "hint: name one: k8s/bare, k8s/web, k8s/idle"
 
 
 def test_a_target_that_runs_nothing_has_no_exec(app: Shipit) -> None:
@@ -353,3 +376,18 @@ def one_offs(cluster: Cluster) -> list[str]:
     """The names of Jobs of `shipit run` that are not being deleted."""
     found = json.loads(cluster.kubectl("-n", NAMESPACE, "get", "jobs", "-l", "shipit.dev/run", "-o", "json"))
     return [row["metadata"]["name"] for row in found["items"] if "deletionTimestamp" not in row["metadata"]]
+
+
+def test_an_image_without_a_shell_runs_with_a_warning_and_its_code(app: Shipit, cluster: Cluster) -> None:
+    done = piped(app, "run", "k8s/bare", "--", "/busybox", "ls", "/data", "/nosuch")
+    assert done.returncode == 1
+    assert b"/data:" in done.stdout and b"/nosuch: No such file or directory" in done.stdout + done.stderr
+    assert b"warning: the image has no /bin/sh" in done.stderr
+    done = piped(app, "run", "k8s/bare", "--", "/busybox", "cat", data=b"later than the start")
+    assert done.returncode == 0
+    assert b"later than the start" in done.stdout
+    done = piped(app, "run", "k8s/bare", "--", "nosuch")
+    assert done.returncode == 125
+    assert b"nosuch" in done.stderr
+    assert done.stderr.splitlines()[-1] == b"hint: check that the image has this program"
+    assert one_offs(cluster) == []

@@ -5,11 +5,12 @@ Source: Kubernetes API reference, Pod `log` subresource; "Access Services Runnin
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from urllib.parse import quote
 
 from shipit.http.messages import Answer
 from shipit.targets.kubernetes.client import KubernetesClient
-from shipit.targets.kubernetes.server import Query
+from shipit.targets.kubernetes.server import Query, checked
 from shipit.targets.kubernetes.tail import Tail
 
 LOG_BYTES = 256 * 1024
@@ -34,6 +35,14 @@ def log_since(client: KubernetesClient, namespace: str, pod: str, container: str
     if is_full and not lines:
         tail.skip()
     return lines
+
+
+def whole_log(client: KubernetesClient, namespace: str, pod: str, container: str) -> Iterator[bytes]:
+    """Everything that a container wrote, as far as the cluster keeps it, in pieces. Raises: RemoteError."""
+    path = f"/api/v1/namespaces/{namespace}/pods/{quote(pod, safe='')}/log"
+    query: Query = {"container": container}
+    with client.server.send("GET", path, client.deadline, query=query, accept="*/*", stream=True) as answer:
+        yield from checked(answer).pieces()
 
 
 def _log(client: KubernetesClient, namespace: str, pod: str, container: str, query: Query) -> bytes:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import secrets
 import time
 from collections.abc import Iterator
@@ -20,12 +21,12 @@ from shipit.targets.kubernetes.channels import Channels
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.exec import connect
 from shipit.targets.kubernetes.live import Container, Pod
-from shipit.targets.kubernetes.logs import last_lines
+from shipit.targets.kubernetes.logs import whole_log
 from shipit.targets.kubernetes.one_off import HELD_S, render_one_off
 from shipit.targets.kubernetes.parse import parse_pod
 from shipit.targets.kubernetes.pods import Limits, judge_failed
 from shipit.targets.kubernetes.render import Manifest
-from shipit.targets.remote import Command, Output, Started
+from shipit.targets.remote import Command, Output, Remote, Size, Started
 
 _POLL_S, _EXTEND_S, _END_S, _REMOVE_S = 0.15, 120.0, 30.0, 5.0
 # The reasons of a container whose program could not be started.
@@ -42,7 +43,7 @@ class OneOff(NamedTuple):
     namespace: str
     kubectl: str
 
-    def run(self, command: Command) -> RunningJob:
+    def run(self, command: Command) -> Remote:
         """Start a command and connect to it. Raises: RemoteError, after what was made is removed."""
         try:
             return self._attached(command, waits=True)
@@ -64,19 +65,32 @@ class OneOff(NamedTuple):
     def place(self) -> str:
         return str(self.manifest["metadata"].get("namespace") or self.namespace)
 
-    def _attached(self, command: Command, *, waits: bool) -> RunningJob:
+    def _attached(self, command: Command, *, waits: bool) -> Remote:
         job = self._job(command, is_detached=False, waits=waits)
         self.client.create(job, self.place)
         try:
-            pod, container = self._running(job, command)
-            # The container has an input in any case: a line on it lets the command begin.
-            channels = connect(
-                self.client, "attach", self.place, pod.meta.name, container.name, command._replace(has_input=True)
-            )
-            return RunningJob(self, job, channels, pod.meta.name, container.name, command, waits=waits)
+            return self._connected(job, command, waits=waits)
         except BaseException:
             self.remove(job)
             raise
+
+    def _connected(self, job: Manifest, command: Command, *, waits: bool) -> Remote:
+        pod, container = self._begun(job)
+        if container.is_running:
+            try:
+                # The container has an input in any case: a line on it lets the command begin.
+                with_input = command._replace(has_input=True)
+                channels = connect(self.client, "attach", self.place, pod.meta.name, container.name, with_input)
+                return RunningJob(self, job, channels, pod.meta.name, container.name, command, waits=waits)
+            except RemoteError:
+                # It may have ended meanwhile.
+                pod, container = self._begun(job)
+                if container.is_running:
+                    raise
+        assert container.ended is not None
+        if container.ended.reason in _NOT_STARTED:
+            raise _NotStarted(container.ended.message or "the command could not be started")
+        return EndedJob(self, job, pod.meta.name, container)
 
     def _job(self, command: Command, *, is_detached: bool, waits: bool) -> Manifest:
         live = self.client.read(self.manifest, self.namespace)
@@ -93,18 +107,16 @@ class OneOff(NamedTuple):
         parse = lambda part: part["spec"]["selector"].texts()  # noqa: E731
         return self.client.listed("api/v1", "services", self.place, parse)
 
-    def _running(self, job: Manifest, command: Command) -> tuple[Pod, Container]:
-        """Wait until the command runs. Raises: RemoteError when it can't, or has ended already."""
+    def _begun(self, job: Manifest) -> tuple[Pod, Container]:
+        """Wait until the command runs, or has ended already. Raises: RemoteError when it can't run."""
         name, told = job["metadata"]["name"], ""
         main = job["spec"]["template"]["spec"]["containers"][0]["name"]
         while True:
             pods = self.pods(name)
             for pod in pods:
                 container = next((row for row in pod.containers if row.name == main), None)
-                if container and container.is_running:
+                if container and (container.is_running or container.ended):
                     return pod, container
-                if container and container.ended:
-                    raise self._ended_early(pod, container)
             if verdict := judge_failed(f"Job/{name}", pods, Seen(0, 0, 0), Limits(0, 0)):
                 raise RemoteError(verdict.reason, detail=verdict.detail, hint=verdict.hint)
             reason = _waits_for(pods, main)
@@ -115,14 +127,6 @@ class OneOff(NamedTuple):
 
     def pods(self, name: str) -> list[Pod]:
         return self.client.listed("api/v1", "pods", self.place, parse_pod, f"job-name={name}")
-
-    def _ended_early(self, pod: Pod, container: Container) -> RemoteError:
-        assert container.ended is not None
-        if container.ended.reason in _NOT_STARTED:
-            return _NotStarted(container.ended.message or "the command could not be started")
-        lines = last_lines(self.client, self.place, pod.meta.name, container.name, previous=False, lines=20)
-        what = f"the command ended with {container.ended.exit_code} before shipit was connected to it"
-        return RemoteError(what, detail=lines, hint="run it with --detach, and read its log")
 
     def remove(self, job: Manifest) -> None:
         """Delete the Job and its pod, also when the run is cancelled; the cluster deletes it later where this fails."""
@@ -213,6 +217,50 @@ class RunningJob(Channels):
                 break
             self._echo, data = self._echo[1:], data[1:]
         return data
+
+
+class EndedJob:
+    """A one-off command that had ended before we were connected to it: its output is its log."""
+
+    has_unsent = is_full = False
+
+    def __init__(self, one_off: OneOff, job: Manifest, pod: str, container: Container) -> None:
+        self.where = pod
+        self.is_over = False
+        self.has_more = True
+        self._one_off, self._job, self._container = one_off, job, container
+        # Always ready to be read.
+        self._reader, writer = os.pipe()
+        os.close(writer)
+
+    def fileno(self) -> int:
+        return self._reader
+
+    def receive(self) -> Iterator[Output]:
+        one_off = self._one_off
+        for piece in whole_log(one_off.client, one_off.place, self.where, self._container.name):
+            yield Output(1, piece)
+        self.is_over = True
+
+    def flush(self) -> None:
+        """Nothing is sent to it any more."""
+
+    def give(self, data: bytes) -> None:
+        """It reads no more."""
+
+    def end_input(self) -> None:
+        """It reads no more."""
+
+    def resize(self, size: Size) -> None:
+        """It has no terminal any more."""
+
+    def result(self) -> int:
+        assert self._container.ended is not None
+        return self._container.ended.exit_code
+
+    def close(self) -> None:
+        os.close(self._reader)
+        self._one_off.remove(self._job)
 
 
 class _NotStarted(RemoteError):
