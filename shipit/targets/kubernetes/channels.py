@@ -21,7 +21,7 @@ PROTOCOLS = (V5, V4)
 _INPUT, _OUTPUT, _ERRORS, _STATUS, _RESIZE, _CLOSE = 0, 1, 2, 3, 4, 255
 _PIECE = 32 * 1024
 _LARGEST_STATUS = 256 * 1024
-# A server closes the connection after the status; one that does not is left after so many seconds.
+# How long the rest of a status may take that is not whole.
 _CLOSE_S = 2.0
 
 
@@ -41,7 +41,13 @@ class Channels:
 
     @property
     def is_over(self) -> bool:
-        return self.socket.is_over or (self._ended_s is not None and time.monotonic() - self._ended_s > _CLOSE_S)
+        """Whether the status is there, which is the last message: a server may close the connection much later.
+
+        A status that is not JSON is waited for until the server closes, or for _CLOSE_S seconds.
+        """
+        if self.socket.is_over or self._ended_s is None:
+            return self.socket.is_over
+        return self._parsed() is not None or time.monotonic() - self._ended_s > _CLOSE_S
 
     @property
     def has_more(self) -> bool:
@@ -91,14 +97,19 @@ class Channels:
     def result(self) -> int:
         if not self._status:
             raise RemoteError("the connection ended before the command", where=self.socket.where, retryable=True)
-        try:
-            status = Field(parse_json(bytes(self._status)), self.socket.where)
-        except ValueError:
-            raise self._wrong("a status that is not JSON") from None
+        if (status := self._parsed()) is None:
+            raise self._wrong("a status that is not JSON")
         return parse_result(status)
 
     def close(self) -> None:
         self.socket.close()
+
+    def _parsed(self) -> Field | None:
+        """The status; None while it is no whole JSON."""
+        try:
+            return Field(parse_json(bytes(self._status)), self.socket.where)
+        except ValueError:
+            return None
 
     def _wrong(self, what: str) -> RemoteError:
         return RemoteError(f"the server sent {what}", where=self.socket.where)
