@@ -293,16 +293,28 @@ def test_a_frame_that_arrives_slowly_is_no_silence(monkeypatch: pytest.MonkeyPat
     other.close()
 
 
-def test_a_server_that_does_not_close_after_the_status_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_has_ended_with_its_status_whether_or_not_the_server_closes() -> None:
+    opened, other = pair()
+    channels = Channels(opened, "web-1")
+    other.sendall(frame(b"\x01last") + frame(b'\x03{"status": "Success"}'))
+    assert list(channels.receive()) == [Output(1, b"last")]
+    assert channels.is_over and channels.result() == 0
+    channels.close()
+    other.close()
+
+
+def test_the_rest_of_a_status_is_waited_for_and_then_left(monkeypatch: pytest.MonkeyPatch) -> None:
     opened, other = pair()
     now = [time.monotonic()]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     channels = Channels(opened, "web-1")
-    other.sendall(frame(b"\x01last") + frame(b'\x03{"status": "Success"}'))
-    assert list(channels.receive()) == [Output(1, b"last")]
+    other.sendall(frame(b'\x03{"status": '))
+    assert list(channels.receive()) == []
     assert not channels.is_over
     now[0] += 3
-    assert channels.is_over and channels.result() == 0
+    assert channels.is_over
+    with pytest.raises(RemoteError, match="a status that is not JSON"):
+        channels.result()
     channels.close()
     other.close()
 
