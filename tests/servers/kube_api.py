@@ -204,7 +204,7 @@ class KubeApi(StrictServer):
         if request.query.get("timestamps") == "true":
             lines = [f"{time} {line}" for time, line in zip(times, lines, strict=True) if time >= since]
         lines = lines[-int(request.query.get("tailLines", "1000000000")) :]
-        whole = "".join(f"{line}\n" for line in lines).encode()[: int(request.query["limitBytes"])]
+        whole = "".join(f"{line}\n" for line in lines).encode()[: int(request.query.get("limitBytes", "1000000000"))]
         return Response(200, whole, {"Content-Type": "text/plain"})
 
     def refusal(self, request: Request, body: Object) -> Response | None:

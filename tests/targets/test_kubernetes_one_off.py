@@ -1,0 +1,93 @@
+"""One-off commands that end before anyone is connected to them, and images without a shell, on the API server in memory."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shipit.errors import RemoteError
+from shipit.events import Warned
+from shipit.targets.base import runs_once
+from shipit.targets.remote import Command
+from tests.servers.kube_api import KubeApi, Object
+from tests.targets.kube_place import KubePlace, kube_place
+
+NO_SHELL = 'exec: "/bin/sh": stat /bin/sh: no such file or directory: unknown'
+
+
+class Ending(KubeApi):
+    """The container of each Job ends as `ends` says, in turn: reason, exit code, message."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ends: list[tuple[str, int, str]] = []
+        self.commands: list[list[str]] = []
+
+    def _run(self, job: Object) -> None:
+        super()._run(job)
+        pod = self.objects["pods", f"{job['metadata']['name']}-x"]
+        main = pod["spec"]["containers"][0]
+        self.commands.append(main["command"])
+        reason, code, message = self.ends.pop(0)
+        state = {"terminated": {"reason": reason, "exitCode": code, "message": message}}
+        pod["status"] = {"phase": "Failed", "containerStatuses": [{"name": main["name"], "state": state}]}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[KubePlace]:
+    own = '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "own"}}'
+    with kube_place(tmp_path, own, Ending) as made:
+        assert made.deploy()[0] == 0
+        yield made
+
+
+def ran(place: KubePlace, *words: str) -> tuple[int, bytes, list[str]]:
+    """The exit code, the output, and the warnings."""
+    run, events = place.run()
+    [target] = run.targets
+    assert runs_once(target)
+    remote = target.run_once("web", Command(words), run.session(target), "")
+    output = b""
+    while not remote.is_over:
+        select.select([remote], [], [], 5)
+        output += b"".join(part.data for part in remote.receive())
+        remote.flush()
+    code = remote.result()
+    remote.close()
+    run.close()
+    return code, output, [event.message for event in events if isinstance(event, Warned)]
+
+
+def jobs(api: KubeApi) -> list[Any]:
+    return [name for plural, name in api.objects if plural == "jobs"]
+
+
+def test_a_command_that_has_ended_already_gives_its_log_and_its_code(place: KubePlace) -> None:
+    assert isinstance(place.api, Ending)
+    place.api.ends = [("Error", 3, "")]
+    assert ran(place, "rake") == (3, b"migrating\nmigrated\n", [])
+    assert place.api.commands[0][:2] == ["/bin/sh", "-c"]
+    assert jobs(place.api) == []
+
+
+def test_an_image_without_a_shell_runs_the_command_itself(place: KubePlace) -> None:
+    assert isinstance(place.api, Ending)
+    place.api.ends = [("StartError", 128, NO_SHELL), ("Completed", 0, "")]
+    code, output, warnings = ran(place, "/app", "seed")
+    assert (code, output) == (0, b"migrating\nmigrated\n")
+    assert warnings == ["the image has no /bin/sh: what the command writes at once may be missing"]
+    assert place.api.commands[1] == ["/app", "seed"]
+    assert jobs(place.api) == []
+
+
+def test_a_program_that_is_not_in_the_image_is_an_error(place: KubePlace) -> None:
+    assert isinstance(place.api, Ending)
+    missing = 'exec: "nosuch": executable file not found in $PATH: unknown'
+    place.api.ends = [("StartError", 128, NO_SHELL), ("StartError", 128, missing)]
+    with pytest.raises(RemoteError, match="executable file not found"):
+        ran(place, "nosuch")
+    assert jobs(place.api) == []
