@@ -272,6 +272,15 @@ class ImagesPruned(NamedTuple):
     is_done: bool
 
 
+class CachePruned(NamedTuple):
+    """The result of `shipit prune --cache`. The cache keeps itself within `most_bytes`."""
+
+    folder: Name
+    before_bytes: int
+    after_bytes: int
+    most_bytes: int
+
+
 class ReleaseRendered(NamedTuple):
     """The result of `shipit render`."""
 
@@ -318,6 +327,7 @@ Event = (
     | ReleaseRendered
     | ImagesListed
     | ImagesPruned
+    | CachePruned
     | Examined
     | Validated
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -205,3 +207,44 @@ def test_a_real_registry_deletes_what_is_old(app: Shipit, registry_server: Regis
     assert planned["repositories"][0]["removed"] == done["repositories"][0]["removed"] and done["is_done"]
     assert len(done["repositories"][0]["removed"]) == 1
     assert len(listed(app)) == 2
+
+
+def test_the_cache_is_emptied_by_hand_but_not_while_it_is_used(shipit: Shipit) -> None:
+    shipit.write(deploy__yml="app: shop\nimage: {build: .}\n", Dockerfile="FROM scratch\nCOPY Dockerfile /\n")
+    none = shipit.run("prune", "--cache")
+    assert none.returncode == 0 and "removed 0 B" in none.stdout
+    assert shipit.run("build").returncode == 0
+    cache = Path(shipit.env["SHIPIT_CACHE_DIR"])
+    refused = shipit.run("prune", "--cache")
+    assert refused.returncode == 2 and "not confirmed" in refused.stderr and "of at most 10.0 GiB" in refused.stdout
+    assert list(cache.glob("blobs/sha256/*"))
+    with (cache / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        used = shipit.run("prune", "--cache", "--yes")
+        assert used.returncode == 1 and "another shipit uses the cache" in used.stderr
+    code, [event] = shipit.events("prune", "--cache", "--yes")
+    assert code == 0 and event["event"] == "cache_pruned" and event["before_bytes"] > event["after_bytes"] == 0
+    assert not list(cache.glob("blobs/sha256/*")) and not list(cache.glob("memo/*/*"))
+    assert shipit.run("build").returncode == 0
+
+
+def test_a_folder_that_is_no_cache_is_left_alone(shipit: Shipit, tmp_path: Path) -> None:
+    file = tmp_path / "own" / "blobs" / "sha256" / "mine"
+    file.parent.mkdir(parents=True)
+    file.write_text("mine")
+    shipit.env["SHIPIT_CACHE_DIR"] = str(tmp_path / "own")
+    assert shipit.run("prune", "--cache", "--yes").returncode == 0
+    assert file.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["prune"], "how many images stay is missing"),
+        (["prune", "--cache", "--keep", "3"], "--cache takes neither --keep nor images"),
+        (["gc"], "use shipit prune"),
+    ],
+)
+def test_prune_says_what_is_missing(shipit: Shipit, words: list[str], error: str) -> None:
+    done = shipit.run(*words)
+    assert done.returncode == 2 and error in done.stderr

@@ -11,6 +11,7 @@ import pytest
 from shipit.digest import Digest
 from shipit.envelope import EVENTS, envelope_from_json, envelope_to_json
 from shipit.events import (
+    CachePruned,
     Event,
     Examined,
     ImagesBuilt,
@@ -75,6 +76,7 @@ RESULTS: tuple[Event, ...] = (
         ("eu",),
     ),
     ImagesPruned((Pruning("r/shop", (StoredImage(DIGEST, ("v1",)),), 3, ("1 kept: it runs somewhere",)),), False),
+    CachePruned("/cache", 10, 0, 100),
     ReleaseRendered(Rendered("k8s", PLACE, "manifests", (RenderedPart("Secret/s", {"kind": "Secret"}, ("TOKEN",)),))),
     Examined((Finding("warning", "disk", "1 GiB free", "make room"),)),
     Validated("deploy.yml", True, (PROBLEM,)),

@@ -26,13 +26,16 @@ if TYPE_CHECKING:
 HELP = """Deletes images from the repositories of deploy.yml, beyond the newest N. Kept is also what runs in any target of any environment,
 what the next deploy's tags name, what an index names, what has a tag that is not the name of a commit, and what has no known time. Shows
 what would be deleted, asks, and looks again before it deletes. Nothing is deleted unless every target could be read. What runs in places
-that deploy.yml does not have is not known: choose N so that they, and rollbacks, find their images."""
-EXAMPLES = ("shipit prune --keep 20", "shipit prune web --keep 5 --yes")
+that deploy.yml does not have is not known: choose N so that they, and rollbacks, find their images. --cache
+empties the local cache, which keeps itself within a bound anyway."""
+EXAMPLES = ("shipit prune --keep 20", "shipit prune web --keep 5 --yes", "shipit prune --cache")
 
 
 def run(
     options: ProjectOptions,
-    keep: Annotated[int, typer.Option("--keep", metavar="N", min=1, help="How many of the newest images stay.")],
+    keep: Annotated[
+        int | None, typer.Option("--keep", metavar="N", min=1, help="How many of the newest images stay.")
+    ] = None,
     images: Annotated[
         list[str] | None,
         typer.Argument(
@@ -42,9 +45,19 @@ def run(
             autocompletion=complete_images,
         ),
     ] = None,
+    cache: Annotated[bool, typer.Option("--cache", help="Empty the local cache instead.")] = False,
     yes: YesOption = False,
 ) -> None:
     with exit_on_error(options.verbose, options.output):
+        if cache:
+            if keep is not None or images:
+                raise UsageError("--cache takes neither --keep nor images")
+            from shipit.cli.cache import empty_cache
+
+            empty_cache(options, is_sure=yes)
+            return
+        if keep is None:
+            raise UsageError("how many images stay is missing", hint="shipit prune --keep 20, or shipit prune --cache")
         from shipit.pipeline.prune import prune
 
         project, environ = load(options, for_deploy=False)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from shipit.image.store.cache_files import open_regular, remove
+from shipit.image.store.cache_files import has_tag, open_regular, remove
 
 # The share of the limit that remains in use after files were removed.
 _LEFT = 0.8
@@ -91,6 +91,25 @@ def shrink(root: Path, most_bytes: int) -> None:
     remove(root / "grown")
     with open_regular(root / "grown", "ab") as grown:
         grown.write(b"%d\n" % total)
+
+
+def cache_size(root: Path) -> int:
+    """The bytes of the files in a cache; 0 where there is none."""
+    return sum(file.size_bytes for file in _files(root)) if has_tag(root) else 0
+
+
+def clear(root: Path) -> bool:
+    """Remove every file of a cache; False where another process uses it. Raises: OSError."""
+    if not has_tag(root):
+        return True
+    handle = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if not _is_locked(handle, fcntl.LOCK_EX, _WAIT_S):
+            return False
+        shrink(root, 0)
+        return True
+    finally:
+        os.close(handle)
 
 
 def _files(root: Path) -> Iterator[_Found]:

@@ -64,6 +64,11 @@ def open_cache(root: Path) -> None:
         remove_leftovers(root / "tmp")
 
 
+def has_tag(root: Path) -> bool:
+    """Whether shipit created a cache in a folder."""
+    return (root / _TAG).is_file() and all((root / name).is_dir() for name in ("blobs", "memo"))
+
+
 def _is_cache(root: Path) -> bool:
     """Whether a folder is missing, empty, or a cache that shipit created."""
     try:
