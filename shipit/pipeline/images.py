@@ -35,7 +35,10 @@ def read_images(
 ) -> ImagesListed:
     """The repositories of the images of these names. `targets`: name for people -> target, of which it is told what runs there."""
     looked, unread = _look(run, targets)
-    running = {place: parts for one in looked for place, parts in _running(one)}
+    running: dict[str, list[str]] = {}
+    for place, parts in (row for one in looked for row in _running(one)):
+        # Objects of several kinds may have one name.
+        running.setdefault(place, []).extend(parts)
     calls = {
         name: partial(read_repository, run.delivery, name, repository, _digests(running, repository), most_tags)
         for name in names

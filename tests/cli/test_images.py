@@ -188,6 +188,27 @@ def test_nothing_is_deleted_where_a_place_of_another_environment_can_not_be_read
     assert tags(registry) == {*names, "latest"}
 
 
+def test_an_image_that_runs_only_in_a_workload_of_another_environment_stays(
+    app: Shipit, registry: EmbeddedRegistry, api: KubeApi
+) -> None:
+    """Its target has the same name and namespace."""
+    names = commits(app, 3)
+    text = (app.folder / "deploy.yml").read_text()
+    app.write(
+        deploy__yml=text + "environments: {staging: {targets: {k8s: {workloads: {web: null, admin: {port: 3001}}}}}}\n"
+    )
+    assert app.run("deploy", "k8s", "-e", "staging").returncode == 0
+    # Everything else is released again, from an image that comes after it.
+    app.write(app__py=SERVING_APP + "# last\n")
+    names.append(commit(app, "2026-01-09T00:00:00+00:00")[:7])
+    assert app.run("deploy").returncode == 0
+    done = app.run("prune", "--keep", "1", "--yes")
+    assert done.returncode == 0, done.stderr
+    admin = api.objects["deployments", "admin"]["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert app.run("prune", "--keep", "1", "--yes").returncode == 0
+    assert admin.rpartition("@")[2] in {str(digest) for digest in registry.tags.values()}
+
+
 def test_docker_hub_and_a_registry_that_deletes_nothing_say_so(app: Shipit, registry: EmbeddedRegistry) -> None:
     app.write(deploy__yml="app: shop\nimage: me/shop\n")
     done = app.run("prune", "--keep", "1", "--yes")

@@ -93,14 +93,15 @@ def _all_targets(run: Run, options: ProjectOptions, environ: ProcessEnvironment)
     from shipit.targets.kinds import KindModels, create_target
 
     found = {target.name: target for target in run.targets}
-    places = {(target.place, target.name) for target in run.targets}
+    # The same place may run more in another environment.
+    seen = [(run.project.app, target.name, target.place, target.config) for target in run.targets]
     file = find_file(environ, options.file)
     for environment in (None, *environments_of(file, environ)):
         project = load_project(file, environ, KindModels(), selected=environment, for_deploy=False)
         for name, config in project.targets.items():
             target = create_target(name, config, project, environ)
-            if (target.place, name) not in places:
-                places.add((target.place, name))
+            if (own := (project.app, name, target.place, config)) not in seen:
+                seen.append(own)
                 found[f"{project.environment}:{name}"] = target
     return found
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from shipit.release import Unit
 from shipit.targets.kubernetes.live import Container, Ended, Live, Pod
@@ -16,16 +17,46 @@ def describe_objects(observed: KubernetesObserved) -> Iterator[Unit]:
     for key, live in observed.objects.items():
         if live is None:
             yield Unit(key, "not there")
-        elif live.kind == "Pod":
-            yield _pod(key, live)
-        elif live.kind == "Job":
-            yield _unit(key, live, pods_of(live.meta.uid, observed), state=job_state(live), counts=False)
-        elif live.kind == "Deployment":
-            newest = current_replica_set(live, observed)
-            pods = pods_of(newest.uid, observed) if newest else []
-            yield _unit(key, live, pods, since=newest.created if newest else "")
-        elif live.kind in ("StatefulSet", "DaemonSet"):
-            yield _unit(key, live, pods_of(live.meta.uid, observed))
+        elif (unit := _described(key, live, observed)) is not None:
+            yield unit
+
+
+def _described(key: str, live: Live, observed: KubernetesObserved) -> Unit | None:
+    """The unit of an object; None for one of a kind that has no pods."""
+    if live.kind == "Pod":
+        return _pod(key, live)
+    if live.kind == "Job":
+        return _unit(key, live, pods_of(live.meta.uid, observed), state=job_state(live), counts=False)
+    if live.kind == "Deployment":
+        newest = current_replica_set(live, observed)
+        pods = pods_of(newest.uid, observed) if newest else []
+        return _unit(key, live, pods, since=newest.created if newest else "")
+    if live.kind in ("StatefulSet", "DaemonSet"):
+        return _unit(key, live, pods_of(live.meta.uid, observed))
+    if live.kind in ("CronJob", "ReplicaSet", "ReplicationController"):
+        state = "suspended" if _part(live.manifest.get("spec"), "suspend") is True else ""
+        return Unit(key, state, ", ".join(_images(_pod_spec(live), "containers")), since=live.meta.created)
+    return None
+
+
+def _pod_spec(live: Live) -> Any:
+    """The spec of the pods of an object."""
+    spec = live.manifest.get("spec")
+    if live.kind == "Pod":
+        return spec
+    owner = _part(_part(spec, "jobTemplate"), "spec") if live.kind == "CronJob" else spec
+    return _part(_part(owner, "template"), "spec")
+
+
+def _images(spec: Any, key: str) -> list[str]:
+    rows = _part(spec, key)
+    found = [_part(row, "image") for row in rows] if isinstance(rows, list) else []
+    return [image for image in found if isinstance(image, str)]
+
+
+def _part(value: Any, key: str) -> Any:
+    """The value of a key; None in what is no map: a resource of another group may have the kind of a workload."""
+    return value.get(key) if isinstance(value, Mapping) else None
 
 
 def _unit(key: str, live: Live, pods: Sequence[Pod], *, state: str = "", since: str = "", counts: bool = True) -> Unit:
