@@ -81,14 +81,17 @@ def test_watching_prints_what_changes_until_ctrl_c(shipit: Shipit) -> None:
             lines.append(_line(watching.stdout))
             heroku.token = "another"
             lines.append(_line(watching.stdout))
+            heroku.token = "token-of-heroku"
+            lines.append(_line(watching.stdout))
             watching.send_signal(signal.SIGINT)
             rest, errors = watching.communicate(timeout=20)
         finally:
             watching.kill()
         assert watching.returncode == 130
         events = [json.loads(line) for line in lines]
-        assert [event["event"] for event in events] == ["status_read", "status_read", "warned"]
+        assert [event["event"] for event in events] == ["status_read", "status_read", "warned", "status_read"]
         assert [event["targets"][0]["version"] for event in events[:2]] == ["v1", "v2"]
+        assert events[3]["targets"] == events[1]["targets"], "the place can be read again, and is as it was"
         assert "unauthorized" in events[2]["message"]
         assert rest.count("warned") == 0, "it is said once"
         assert "Traceback" not in errors
