@@ -62,14 +62,18 @@ def serve(
     while True:
         clock.check()
         for listener in select.select(list(remotes), [], [], SLICE_S)[0]:
-            with contextlib.suppress(OSError):
+            try:
                 local, _ = listener.accept()
-                if not free.acquire(blocking=False):
-                    local.close()
-                    failed(ShipitError(f"more than {MOST_CONNECTIONS} connections at once"))
-                    continue
-                forward = _Forward(local, ports, remotes[listener], clock, failed, free)
-                threading.Thread(target=forward.run, daemon=True, name="forward").start()
+            except OSError:
+                # It has gone, or no more files may be open: the latter may stay so for a while.
+                clock.sleep(SLICE_S)
+                continue
+            if not free.acquire(blocking=False):
+                local.close()
+                failed(ShipitError(f"more than {MOST_CONNECTIONS} connections at once"))
+                continue
+            forward = _Forward(local, ports, remotes[listener], clock, failed, free)
+            threading.Thread(target=forward.run, daemon=True, name="forward").start()
 
 
 class _Forward(NamedTuple):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 
-from shipit.cli.forwarding import PortPair, parse_pair, pass_on
+from shipit.cli.forwarding import PortPair, parse_pair, pass_on, serve
 from shipit.cli.relay import Local, relay
 from shipit.clock import Clock
 from shipit.errors import Interrupted, UsageError
@@ -88,3 +90,33 @@ def test_a_connection_is_relayed_until_the_other_side_ends() -> None:
         client.sendall(b"hello bye")
         pass_on(local, remote, Clock())
         assert client.recv(100) == b"hello bye"
+
+
+class Full(socket.socket):
+    """A listener of a process that may open no more files."""
+
+    accepted = 0
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        self.accepted += 1
+        raise OSError(errno.EMFILE, "Too many open files")
+
+
+class NoPorts:
+    def check(self, port: int) -> None:
+        raise AssertionError
+
+    def open(self, port: int) -> Echo:
+        raise AssertionError
+
+
+def test_a_process_that_may_open_no_more_files_waits_for_some_to_be_closed() -> None:
+    clock = Clock()
+    with Full() as listener, socket.socket() as client:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        client.connect(listener.getsockname())
+        threading.Timer(0.7, clock.cancel.set).start()
+        with pytest.raises(Interrupted):
+            serve([(listener, PortPair(0, 80))], NoPorts(), clock, lambda error: None)
+        assert 1 <= listener.accepted < 10
