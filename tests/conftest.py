@@ -151,7 +151,8 @@ def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def engine(server_folder: Path) -> Iterator[DockerEngine]:
-    server = started(lambda: DockerEngine(server_folder))
+    """An engine with a bridge of its own: tests in another process start one as well."""
+    server = started(lambda: DockerEngine(server_folder, beside=True))
     yield server
     server.stop()
 
