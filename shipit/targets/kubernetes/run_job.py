@@ -168,6 +168,8 @@ class RunningJob(Channels):
         unlimited = KubernetesClient(client.server, Deadline(client.deadline.clock), client.emit, client.attempts)
         self._one_off, self._job, self._container = one_off._replace(client=unlimited), job, container
         self._began_s = self._extended_s = time.monotonic()
+        # A command that waits to be connected to writes nothing before.
+        self._is_whole = waits
         # A terminal shows the line that lets the command begin.
         self._echo = b"\r\n" if waits and command.terminal else b""
         if waits:
@@ -180,7 +182,14 @@ class RunningJob(Channels):
         for output in super().receive():
             data = self._without_echo(output.data)
             if data:
+                self._is_whole = True
                 yield output._replace(data=data)
+        if self.is_over and not self._is_whole:
+            # It had written all before it was connected to.
+            self._is_whole = True
+            one_off = self._one_off
+            for piece in whole_log(one_off.client, one_off.place, self.where, self._container):
+                yield Output(1, piece)
 
     def flush(self) -> None:
         now_s = time.monotonic()
