@@ -95,7 +95,9 @@ def test_a_namespace_that_is_missing(shipit: Shipit, app: Start, cluster: Cluste
     done = shipit.run("deploy")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-2].endswith("there is no namespace 'nowhere'")
-    assert done.stderr.splitlines()[-1] == "hint: create it: kubectl create namespace nowhere"
+    assert (
+        done.stderr.splitlines()[-1] == "hint: create it: kubectl create namespace nowhere, or put it in the manifests"
+    )
 
 
 def test_a_cluster_that_cannot_be_reached(shipit: Shipit, app: Start, cluster: Cluster, tmp_path: Path) -> None:
