@@ -11,7 +11,10 @@ import pytest
 
 from shipit.errors import RemoteError
 from shipit.events import Warned
+from shipit.rehearsal.server import Request, Response
 from shipit.targets.base import runs_once
+from shipit.targets.kubernetes.one_off import render_one_off
+from shipit.targets.kubernetes.target import KubernetesTarget
 from shipit.targets.remote import Command
 from tests.servers.kube_api import KubeApi, Object
 from tests.targets.kube_place import KubePlace, kube_place
@@ -91,3 +94,30 @@ def test_a_program_that_is_not_in_the_image_is_an_error(place: KubePlace) -> Non
     with pytest.raises(RemoteError, match="executable file not found"):
         ran(place, "nosuch")
     assert jobs(place.api) == []
+
+
+def test_who_may_not_change_a_job_is_told_that_it_ends_by_itself(tmp_path: Path) -> None:
+    class Refusing(KubeApi):
+        def answer(self, request: Request) -> Response:
+            if request.method == "PATCH" and "/jobs/" in request.path:
+                return Response(403, b'{"kind": "Status", "reason": "Forbidden", "message": "not you"}')
+            return super().answer(request)
+
+    own = '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "own"}}'
+    with kube_place(tmp_path, own, Refusing) as place:
+        run, events = place.run()
+        [target] = run.targets
+        assert isinstance(target, KubernetesTarget)
+        target._one_off("web", run.session(target), "").extend({"metadata": {"name": "web-run-1"}}, 120.0)
+        run.close()
+        [warned] = [event.message for event in events if isinstance(event, Warned)]
+        assert warned.startswith("the cluster ends Job/web-run-1 after 10 minutes: ") and "not you" in warned
+
+
+def test_a_long_name_that_is_cut_at_a_dot_or_dash_stays_a_name(tmp_path: Path) -> None:
+    name = f"{'a' * 49}.{'b' * 12}-{'c' * 9}"
+    metadata = {"name": name, "uid": "u"}
+    live = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata}
+    live |= {"spec": {"template": {"spec": {"containers": [{"name": "web"}]}}}}
+    labels = render_one_off("n", live, Command(("sh",)), [])["metadata"]["labels"]
+    assert labels["shipit.dev/run"] == name[:62]

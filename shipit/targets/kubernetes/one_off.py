@@ -55,7 +55,7 @@ def render_one_off(
     gate = ["/bin/sh", "-c", _WAIT, "shipit"] if waits and not is_detached else []
     main["command"] = [*gate, *command.words]
     main |= {"stdin": not is_detached, "stdinOnce": not is_detached, "tty": command.terminal is not None}
-    own = {"app.kubernetes.io/managed-by": MANAGED_BY, RUN_LABEL: workload["metadata"]["name"][:63]}
+    own = {"app.kubernetes.io/managed-by": MANAGED_BY, RUN_LABEL: workload["metadata"]["name"][:63].rstrip("-.")}
     labels = {**_unselected(metadata.get("labels") or {}, selectors), **own}
     pod = {"metadata": {"labels": labels, "annotations": metadata.get("annotations") or {}}, "spec": spec}
     job: Manifest = {"backoffLimit": 0, "template": pod}

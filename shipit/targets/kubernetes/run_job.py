@@ -99,7 +99,7 @@ class OneOff(NamedTuple):
             what = f"{kind}/{name} is not there"
             raise RemoteError(what, where=self.client.server.context.name, hint="deploy first: shipit deploy")
         selectors = [live.spec.selector, *self._service_selectors()]
-        unique = f"{name[:50]}-run-{secrets.token_hex(4)}"
+        unique = f"{name[:50].rstrip('-.')}-run-{secrets.token_hex(4)}"
         workload = {**live.manifest, "kind": kind}
         return render_one_off(unique, workload, command, selectors, is_detached=is_detached, waits=waits)
 
@@ -141,11 +141,15 @@ class OneOff(NamedTuple):
                 self.client.emit(Warned(self.target, what))
 
     def extend(self, job: Manifest, age_s: float) -> None:
-        """Let the Job run on for HELD_S seconds from now."""
+        """Let the Job run on for HELD_S seconds from now. Warns where that is refused: the cluster ends the Job then."""
         path = f"/apis/batch/v1/namespaces/{self.place}/jobs/{job['metadata']['name']}"
         body = {"spec": {"activeDeadlineSeconds": int(age_s) + HELD_S}}
-        with contextlib.suppress(RemoteError):
+        try:
             self.client.write("PATCH", path, json.dumps(body), None, _MERGE)
+        except RemoteError as error:
+            if not error.retryable:
+                what = f"the cluster ends Job/{job['metadata']['name']} after {HELD_S // 60} minutes: {error.what}"
+                self.client.emit(Warned(self.target, what))
 
 
 class RunningJob(Channels):
