@@ -14,6 +14,7 @@ SYNONYMS = {
     **dict.fromkeys(("delete", "down", "remove", "rm", "teardown", "undeploy", "uninstall"), "destroy"),
     "new": "init", "create": "init", "diagnose": "doctor", "auth": "login", "registry": "login", "version": "--version", "dynos": "scale", "ps:scale": "scale", "ps:restart": "restart", "reload": "restart", "bounce": "restart", "browse": "open", "url": "open", "urls": "open", "visit": "open",
     "log": "logs", "tail": "logs",
+    **dict.fromkeys(("describe", "events", "get", "top"), "status"), "run:detached": "run", "ps:exec": "exec", "sh": "exec", "proxy": "forward",
     "console": "exec", "ssh": "exec", "bash": "exec", "shell": "exec", "attach": "exec", "port-forward": "forward",
 }  # fmt: skip
 # A command of another tool that shipit lacks -> the way to do it today.

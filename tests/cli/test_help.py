@@ -98,6 +98,9 @@ def test_a_script_for_each_shell(shipit: Shipit) -> None:
         ("stauts", "did you mean status?"),
         ("up", "use shipit deploy"),
         ("ps", "use shipit status"),
+        ("top", "use shipit status"),
+        ("sh", "use shipit exec"),
+        ("run:detached", "use shipit run"),
         ("xyzzy", "shipit --help lists the commands"),
     ],
 )
