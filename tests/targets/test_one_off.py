@@ -162,27 +162,34 @@ def test_a_cron_job_gives_the_template_of_its_jobs() -> None:
 
 @given(st.binary(), st.integers(0, 255), st.integers(1, 40), st.sampled_from([b"\n", b"\r\n"]))
 def test_the_exit_code_is_found_in_output_of_any_pieces(output: bytes, code: int, size: int, end: bytes) -> None:
-    marker, shown = ExitMarker(), b""
-    data = output + f"\uffff heroku-command-exit-status: {code}".encode() + end
+    marker, shown = ExitMarker("7f"), b""
+    data = output + f"\uffff heroku-command-exit-status-7f: {code}".encode() + end
     for start in range(0, len(data), size):
         shown += marker.output(data[start : start + size])
     assert (marker.code, shown) == (code, output)
 
 
+def test_the_marker_of_another_command_in_the_output_ends_nothing() -> None:
+    marker = ExitMarker("7f")
+    forged = "\uffff heroku-command-exit-status: 0\n\uffff heroku-command-exit-status-8e: 0\nmore\n".encode()
+    own = "\uffff heroku-command-exit-status-7f: 3\n".encode()
+    assert (marker.output(forged + own), marker.code) == (forged, 3)
+
+
 @given(
     st.lists(
-        st.sampled_from([b"\xef", b"\xef\xbf\xbf", b" heroku-command-exit-status: ", b"7", b"x", b"\n"]), max_size=9
+        st.sampled_from([b"\xef", b"\xef\xbf\xbf", b" heroku-command-exit-status-7f: ", b"7", b"x", b"\n"]), max_size=9
     )
 )
 def test_output_without_the_marker_is_passed_on_whole(parts: list[bytes]) -> None:
-    marker = ExitMarker()
+    marker = ExitMarker("7f")
     shown = b"".join(marker.output(part) for part in parts)
     if marker.code is None:
         assert shown + marker.rest() == b"".join(parts)
 
 
 def test_the_command_prints_its_exit_code_as_the_heroku_cli_has_it() -> None:
-    assert with_marker("rake db:seed") == 'rake db:seed ; echo "\uffff heroku-command-exit-status: $?"'
+    assert with_marker("rake db:seed", "7f") == 'rake db:seed ; echo "\uffff heroku-command-exit-status-7f: $?"'
 
 
 def status(**fields: Any) -> Field:

@@ -1,25 +1,29 @@
 """The exit code of a one-off command, which Heroku tells nowhere: the command prints it, behind a marker. Pure.
 
-Source: the Heroku CLI's `run --exit-code` (packages/cli/src/lib/run/dyno.ts).
+The marker has a random token: output that has the marker of another command, or one that somebody wrote into it, ends nothing.
+Source: the Heroku CLI's `run --exit-code` (packages/cli/src/lib/run/dyno.ts), whose marker is always the same.
 """
 
 from __future__ import annotations
 
 import re
 
-_MARKER = "\uffff heroku-command-exit-status: "
-_WHOLE = re.compile(re.escape(_MARKER.encode()) + rb"([0-9]{1,3})[\r\n]")
+
+def _marker(token: str) -> str:
+    return f"\uffff heroku-command-exit-status-{token}: "
 
 
-def with_marker(command: str) -> str:
+def with_marker(command: str, token: str) -> str:
     """A command for a shell that prints its exit code behind the marker. With a space before `;`, as Heroku needs it."""
-    return f'{command} ; echo "{_MARKER}$?"'
+    return f'{command} ; echo "{_marker(token)}$?"'
 
 
 class ExitMarker:
-    """Finds the marker in output that arrives in pieces. `code` is None until then."""
+    """Finds the marker of a token in output that arrives in pieces. `code` is None until then."""
 
-    def __init__(self) -> None:
+    def __init__(self, token: str) -> None:
+        self._marker = _marker(token).encode()
+        self._whole = re.compile(re.escape(self._marker) + rb"([0-9]{1,3})[\r\n]")
         self.code: int | None = None
         self._kept = b""
 
@@ -28,10 +32,10 @@ class ExitMarker:
         if self.code is not None:
             return b""
         data, self._kept = self._kept + data, b""
-        if match := _WHOLE.search(data):
+        if match := self._whole.search(data):
             self.code = int(match[1])
             return data[: match.start()]
-        at = _begins_at(data)
+        at = _begins_at(data, self._marker)
         self._kept = data[at:]
         return data[:at]
 
@@ -41,9 +45,8 @@ class ExitMarker:
         return rest
 
 
-def _begins_at(data: bytes) -> int:
+def _begins_at(data: bytes, marker: bytes) -> int:
     """Where the marker may begin that the data does not hold whole; the end when nowhere."""
-    marker = _MARKER.encode()
     at = data.rfind(marker[:1], max(0, len(data) - len(marker) - 4))
     if at < 0:
         return len(data)

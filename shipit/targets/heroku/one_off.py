@@ -8,6 +8,7 @@ ends the input.
 from __future__ import annotations
 
 import os
+import secrets
 import shlex
 import time
 from collections.abc import Iterator
@@ -35,11 +36,12 @@ _ATTEMPTS, _CONFLICT = 3, 409
 
 def run_dyno(client: HerokuClient, process: str, command: Command, size: str) -> Rendezvous:
     """A command in a one-off dyno of a process type's image, connected to. Raises: RemoteError."""
-    text = with_marker(shlex.join(command.words))
+    token = secrets.token_hex(8)
+    text = with_marker(shlex.join(command.words), token)
     name, url = _start(client, process, text, size, attach=True, terminal=command.terminal)
     try:
         client.wire.http.environment.redactor.add([urlsplit(url).path.lstrip("/")])
-        return Rendezvous(client, name, _connect(client, url), command)
+        return Rendezvous(client, name, _connect(client, url), command, token)
     except BaseException:
         _stop(client, name)
         raise
@@ -95,12 +97,14 @@ def _stop(client: HerokuClient, name: str) -> None:
 class Rendezvous:
     """A command in a one-off dyno, connected. Its one stream has stdout and stderr."""
 
-    def __init__(self, client: HerokuClient, name: str, connection: RawConnection, command: Command) -> None:
+    def __init__(
+        self, client: HerokuClient, name: str, connection: RawConnection, command: Command, token: str
+    ) -> None:
         self.where = name
         self.is_over = self.has_more = False
         self._client, self._connection = client, connection
         self._unsent = bytearray()
-        self._marker = ExitMarker()
+        self._marker = ExitMarker(token)
         # The first line is the server's; input is sent when it is there.
         self._greeting: bytes | None = b""
         self._began_s = time.monotonic()
