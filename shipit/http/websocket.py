@@ -23,6 +23,8 @@ LARGEST_FRAME = 4 * 1024 * 1024
 _MOST_UNSENT, _TURN = 256 * 1024, 64
 # How often an idle connection is tried, and how long after a ping it may be silent.
 PING_S, SILENCE_S = 10.0, 60.0
+# A server that has not read so many bytes may be waiting for its program: a ping is behind them.
+_IN_FLIGHT = 32 * 1024
 
 
 def open_websocket(send: Callable[[Request], Answer], request: Request, protocols: Sequence[str]) -> WebSocket | Answer:
@@ -72,6 +74,8 @@ class WebSocket:
         self._heard_s = self._tried_s = time.monotonic()
         # When the first ping was sent since something was received.
         self._asked_s: float | None = None
+        # Bytes that were given to send, and so many of them as the server has read: a pong repeats the number of its ping.
+        self._given = self._read = 0
         self.has_more = False
 
     def fileno(self) -> int:
@@ -88,6 +92,7 @@ class WebSocket:
 
     def send(self, message: bytes) -> None:
         """Queue a message; `flush` sends it."""
+        self._given += len(message)
         self._queue(message, _BINARY)
 
     def flush(self) -> None:
@@ -107,7 +112,7 @@ class WebSocket:
         if now_s - max(self._heard_s, self._tried_s) > PING_S:
             self._tried_s = now_s
             self._asked_s = self._asked_s or now_s
-            self._queue(b"", _PING)
+            self._queue(b"%d" % self._given, _PING)
 
     def receive(self) -> Iterator[tuple[bytes, bool]]:
         """Data that has arrived, and whether it begins a message. Sets `is_over` at the end. Raises: RemoteError."""
@@ -120,6 +125,8 @@ class WebSocket:
                 yield frame.data, frame.opcode != _CONTINUED
             elif frame.opcode == _PING and not self.is_full:
                 self._queue(frame.data[:125], _PONG)
+            elif frame.opcode == _PONG and frame.data.isdigit() and len(frame.data) < 20:
+                self._read = min(self._given, int(frame.data))
             elif frame.opcode == _CLOSE:
                 self.is_over = True
                 return
@@ -131,7 +138,9 @@ class WebSocket:
 
     def _check_heard(self) -> None:
         """Called when nothing is left to receive: this process may have been stopped, or its output, for minutes."""
-        if not self.is_over and self._asked_s and time.monotonic() - self._asked_s > SILENCE_S:
+        if self.is_over or self._given - self._read > _IN_FLIGHT:
+            return
+        if self._asked_s and time.monotonic() - self._asked_s > SILENCE_S:
             raise self._lost(f"no answer for {SILENCE_S:.0f} s")
 
     def _next(self) -> Any:

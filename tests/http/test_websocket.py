@@ -277,6 +277,38 @@ def test_a_process_that_was_stopped_for_minutes_goes_on(monkeypatch: pytest.Monk
     other.close()
 
 
+def test_a_server_whose_program_takes_no_input_for_minutes_is_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as a database that restores a dump: the ping is behind the input."""
+    opened, other = pair()
+    now = [time.monotonic()]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    opened.send(b"x" * 40_000)
+    for _ in range(20):
+        now[0] += websocket.PING_S + 1
+        opened.keep_alive()
+        opened.flush()
+        assert list(opened.receive()) == []
+    # It has read everything, and is silent from then on.
+    other.sendall(frame(b"40000", 10))
+    assert list(opened.receive()) == []
+    now[0] += websocket.PING_S + 1
+    opened.keep_alive()
+    now[0] += websocket.SILENCE_S + 1
+    with pytest.raises(RemoteError, match="no answer for 60 s"):
+        list(opened.receive())
+    opened.close()
+    other.close()
+
+
+@pytest.mark.parametrize("payload", [b"", b"x", b"9" * 120, b"9" * 5000])
+def test_a_pong_that_nobody_asked_for_is_ignored(payload: bytes) -> None:
+    opened, other = pair()
+    other.sendall(frame(payload, 10) + frame(b"data"))
+    assert [data for data, _ in opened.receive()] == [b"data"]
+    opened.close()
+    other.close()
+
+
 def test_a_frame_that_arrives_slowly_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     opened, other = pair()
     now = [time.monotonic()]
