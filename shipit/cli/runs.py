@@ -77,7 +77,7 @@ def workloads_run(
 
     Without names, every target that runs something. `verb` is what is to be done, for errors. Raises: UsageError.
     """
-    from shipit.targets.base import has_workloads
+    from shipit.targets.verbs import has_workloads
     from shipit.targets.workload import find_workload, parse_workload, workload_names
 
     named = [parse_workload(text) for text in options.workloads or ()]

@@ -14,7 +14,7 @@ from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_step
 from shipit.pipeline.verdict import verdict_of
 from shipit.release import Destruction, Plan, State, TargetPlan, Verdict
-from shipit.targets.base import Destroys, destroys
+from shipit.targets.verbs import Destroys, destroys
 
 
 def destroy(run: Run, wanted: Destruction, *, is_selected: bool) -> int:

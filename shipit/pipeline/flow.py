@@ -28,7 +28,8 @@ from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_step, check_clean
 from shipit.pipeline.verdict import await_verdict, verdict_of
 from shipit.release import Facts, PublishedImage, Rendered, State, TargetPlan, Verdict, published
-from shipit.targets.base import Target, renders, serves
+from shipit.targets.base import Target, serves
+from shipit.targets.verbs import renders
 
 # For so long after it was made, an observation is judged where nothing was changed.
 FRESH_S = 10.0

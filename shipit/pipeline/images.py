@@ -14,7 +14,8 @@ from shipit.parallel import settle, together
 from shipit.pipeline.prepare import observe_target
 from shipit.pipeline.run import Run
 from shipit.release import Repository, Status, StoredImage
-from shipit.targets.base import Target, has_workloads, uses_images
+from shipit.targets.base import Target
+from shipit.targets.verbs import has_workloads, uses_images
 
 # The digits of a digest that a place shows at least.
 _LEAST_DIGITS = 7

@@ -16,7 +16,8 @@ from shipit.errors import UsageError
 from shipit.events import LogLine
 from shipit.parallel import together
 from shipit.pipeline.run import Run
-from shipit.targets.base import HasLogs, LogQuery, Target, has_logs
+from shipit.targets.base import Target
+from shipit.targets.verbs import HasLogs, LogQuery, has_logs
 from shipit.threads import Workers
 
 # Lines that wait to be written: what writes more is read more slowly.

@@ -48,7 +48,7 @@ Capability = Literal[
     "reverts",
     "examines",
 ]
-# Capability -> the methods of a target that has it: see the protocols in base.py.
+# Capability -> the methods of a target that has it: see the protocols in base.py and verbs.py.
 METHODS: Mapping[Capability, tuple[str, ...]] = {
     "checks_images": ("check",),
     "checks_login": ("check_login",),

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipit.errors import UsageError
-from shipit.targets.base import has_workloads
+from shipit.targets.verbs import has_workloads
 
 if TYPE_CHECKING:
-    from shipit.targets.base import HasWorkloads, Target
+    from shipit.targets.base import Target
+    from shipit.targets.verbs import HasWorkloads
 
 
 class WorkloadName(NamedTuple):

@@ -15,11 +15,12 @@ from shipit.pipeline.flow import deploy
 from shipit.pipeline.prepare import prepare
 from shipit.record import from_json, to_json
 from shipit.release import Destruction, Plan, Release, Seen, State, Status, Step, Verdict
-from shipit.targets.base import LogQuery, Target, destroys, has_logs, previews, restarts, reverts, runs_once, scales
+from shipit.targets.base import Target, previews, reverts
 from shipit.targets.kind import METHODS
 from shipit.targets.log_times import parse_log_time
 from shipit.targets.orders import RestartOrder, ScaleOrder
 from shipit.targets.remote import Command
+from shipit.targets.verbs import LogQuery, destroys, has_logs, restarts, runs_once, scales
 from shipit.testing.case import SECRET, Case
 
 # How long a one-off command of the contract may take.

@@ -17,8 +17,8 @@ from shipit.events import Event, LogLine, Retried
 from shipit.rehearsal.app import App
 from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.server import Request, Response
-from shipit.targets.base import LogQuery, has_logs
 from shipit.targets.log_lines import LONGEST_LINE
+from shipit.targets.verbs import LogQuery, has_logs
 from tests import runs
 
 DEPLOY = (

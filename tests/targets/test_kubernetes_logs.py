@@ -14,9 +14,9 @@ from shipit.clock import Clock
 from shipit.errors import RemoteError, UsageError
 from shipit.events import Event, LogLine, Retried, Warned
 from shipit.rehearsal.server import Response
-from shipit.targets.base import LogQuery, has_logs
 from shipit.targets.kubernetes import log_follow, workload_logs
 from shipit.targets.log_lines import LONGEST_LINE
+from shipit.targets.verbs import LogQuery, has_logs
 from tests import runs
 from tests.servers.kube_logs import ENDED, LogServer, at, owned, status, text
 

@@ -12,10 +12,10 @@ import pytest
 from shipit.errors import RemoteError
 from shipit.events import Warned
 from shipit.rehearsal.server import Request, Response
-from shipit.targets.base import runs_once
 from shipit.targets.kubernetes.one_off import render_one_off
 from shipit.targets.kubernetes.target import KubernetesTarget
 from shipit.targets.remote import Command
+from shipit.targets.verbs import runs_once
 from tests.servers.kube_api import KubeApi, Object
 from tests.targets.kube_place import KubePlace, kube_place
 

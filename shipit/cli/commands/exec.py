@@ -27,7 +27,7 @@ def run(options: CommandOptions) -> None:
         workload_run(options, options.workload, "exec") as (run, target, find),
         own_exit_code(),
     ):
-        from shipit.targets.base import executes
+        from shipit.targets.verbs import executes
         from shipit.targets.workload import lacks
 
         command = command_of(options)

@@ -30,7 +30,7 @@ def run(options: ForwardOptions) -> None:
     ):
         from shipit.cli.forwarding import HOST, listen, parse_pair, serve
         from shipit.events import Forwarding, Warned
-        from shipit.targets.base import forwards
+        from shipit.targets.verbs import forwards
         from shipit.targets.workload import WorkloadName, lacks
 
         if not forwards(target):

@@ -60,7 +60,7 @@ def run(options: LogOptions) -> None:
         since_s = _since(options.since)
         with workloads_run(options, "logs", is_live=False) as (run, chosen):
             from shipit.pipeline.logs import show_logs
-            from shipit.targets.base import LogQuery
+            from shipit.targets.verbs import LogQuery
 
             tail = _LINES if options.tail is None and since_s is None else options.tail
             run.read_near_secrets()

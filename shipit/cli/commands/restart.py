@@ -20,8 +20,8 @@ def run(options: WorkloadOptions, timeout: TimeoutOption = None, yes: YesOption 
         from functools import partial
 
         from shipit.pipeline.change import Change, change
-        from shipit.targets.base import restarts
         from shipit.targets.orders import RestartOrder
+        from shipit.targets.verbs import restarts
 
         with workloads_run(options, "restart", timeout=timeout, yes=yes) as (run, chosen):
             at = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -29,7 +29,7 @@ def run(options: RunOptions) -> None:
         own_exit_code(),
     ):
         from shipit.events import CommandStarted
-        from shipit.targets.base import runs_once
+        from shipit.targets.verbs import runs_once
         from shipit.targets.workload import lacks
 
         command = command_of(options)

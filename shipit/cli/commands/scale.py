@@ -65,8 +65,8 @@ def _change(target: Target, wanted: list[tuple[WorkloadName, int]]) -> Change:
     from functools import partial
 
     from shipit.pipeline.change import Change
-    from shipit.targets.base import scales
     from shipit.targets.orders import ScaleOrder
+    from shipit.targets.verbs import scales
     from shipit.targets.workload import find_workload
 
     if not scales(target):

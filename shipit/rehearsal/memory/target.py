@@ -34,12 +34,12 @@ from shipit.release import (
     Verdict,
     short,
 )
-from shipit.targets.base import LogQuery
 from shipit.targets.kind import Kind
 from shipit.targets.log_times import log_time
 from shipit.targets.orders import RestartOrder, ScaleOrder
 from shipit.targets.remote import Command, Remote, Started
 from shipit.targets.session import Session
+from shipit.targets.verbs import LogQuery
 
 AUTHOR = "shipit"
 # How often a log that is followed is read.

@@ -32,7 +32,6 @@ from shipit.release import (
     Unit,
     Verdict,
 )
-from shipit.targets.base import LogQuery
 from shipit.targets.heroku import KIND, verbs
 from shipit.targets.heroku.address import api_address
 from shipit.targets.heroku.apply import apply_step
@@ -59,6 +58,7 @@ from shipit.targets.heroku.wanted import Wanted, wanted_as_before, wanted_of
 from shipit.targets.orders import RestartOrder, ScaleOrder
 from shipit.targets.remote import Command, Remote, Started
 from shipit.targets.session import Clients, Session
+from shipit.targets.verbs import LogQuery
 
 # Without `release:` in deploy.yml, the app may have a release command all the same: Heroku ends it after an hour.
 RELEASE_S = 3600.0

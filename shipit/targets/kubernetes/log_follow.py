@@ -11,13 +11,13 @@ from shipit.clock import Deadline, RunClock
 from shipit.errors import RemoteError
 from shipit.events import Emit, LogLine, Retried, Warned
 from shipit.http.retry import backoff_s
-from shipit.targets.base import LogQuery
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.live import Container, Pod
 from shipit.targets.kubernetes.log_pods import Owner, WorkloadPods
 from shipit.targets.kubernetes.log_read import ContainerName, log_lines, open_log
 from shipit.targets.kubernetes.log_state import ContainerLog, first_query, has_log, since_of
 from shipit.targets.kubernetes.server import Query, error_of
+from shipit.targets.verbs import LogQuery
 from shipit.threads import Workers
 
 # How often the pods are looked at, and how many logs are read at once.

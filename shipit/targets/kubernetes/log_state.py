@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-from shipit.targets.base import LogQuery
 from shipit.targets.kubernetes.live import Container
 from shipit.targets.kubernetes.log_read import ContainerName
 from shipit.targets.kubernetes.server import Query
 from shipit.targets.seen_lines import SeenLines
+from shipit.targets.verbs import LogQuery
 
 # The lines of two output streams of a container may be this much out of order.
 _WINDOW_S = 1

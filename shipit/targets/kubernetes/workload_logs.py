@@ -12,7 +12,6 @@ from shipit.errors import UsageError
 from shipit.events import LogLine, Warned
 from shipit.http.messages import Answer
 from shipit.parallel import together
-from shipit.targets.base import LogQuery
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.live import Container, Pod
 from shipit.targets.kubernetes.log_follow import MOST_STREAMS, Following
@@ -20,6 +19,7 @@ from shipit.targets.kubernetes.log_pods import Owner, WorkloadPods
 from shipit.targets.kubernetes.log_read import ContainerName, log_lines, open_log
 from shipit.targets.kubernetes.log_state import first_query, has_log
 from shipit.targets.kubernetes.server import Query, error_of
+from shipit.targets.verbs import LogQuery
 
 # What the API server answers for a log that is not there yet, or not any more.
 _NOT_THERE = (400, 404)

@@ -1,0 +1,75 @@
+"""One namespace of one cluster, as a target names it: its configuration, the wanted objects, and a client."""
+
+from __future__ import annotations
+
+from shipit.config.process_environment import ProcessEnvironment
+from shipit.config.project import Project
+from shipit.errors import ConfigErrors, RemoteError
+from shipit.release import Place
+from shipit.targets.kubernetes import KIND
+from shipit.targets.kubernetes.client import ATTEMPTS, KubernetesClient
+from shipit.targets.kubernetes.config import KubernetesConfig
+from shipit.targets.kubernetes.desired import Desired
+from shipit.targets.kubernetes.manifests import read_written
+from shipit.targets.kubernetes.observed import key_of
+from shipit.targets.kubernetes.place import find_context, read_place
+from shipit.targets.kubernetes.pods import Limits
+from shipit.targets.kubernetes.server import ApiServer
+from shipit.targets.session import Session
+
+
+def _identity(context: str, server: str, namespace: str) -> str:
+    return f"context {context}, server {server}, namespace {namespace}"
+
+
+class ClusterPlace:
+    """What every method of a Kubernetes target needs."""
+
+    kind = KIND
+
+    def __init__(self, name: str, config: KubernetesConfig, project: Project, environment: ProcessEnvironment) -> None:
+        self.name = name
+        self.config = config
+        self.project = project
+        self.context, self.server, namespace = read_place(config, environment)
+        self.namespace = config.namespace or namespace or "default"
+        self.place = Place("kubernetes", _identity(self.context, self.server, self.namespace))
+        written = read_written(project.folder, config.manifests)
+        places = {key_of(item.manifest, self.namespace): item.at for item in written}
+        raw = [item.manifest for item in written]
+        self._desired = Desired(name, config, project, self.namespace, raw, project.secrets_for(name), places)
+        self._desired.check_unique()
+        self._desired.check_labels()
+        self._guard(project)
+
+    def guard(self, place: Place, session: Session) -> None:
+        """That the kubeconfig still leads to the place of the plan."""
+        name, server, namespace = read_place(self.config, session.environment)
+        now = Place("kubernetes", _identity(name, server, self.config.namespace or namespace or "default"))
+        if now != place:
+            what = f"the place changed since the plan: it was {place.identity}, and is {now.identity}"
+            raise RemoteError(what, where=self.name, hint="run it again to plan for where it leads now")
+
+    @property
+    def _kubectl(self) -> str:
+        return f"kubectl --context {self.context} -n {self.namespace}"
+
+    @property
+    def _limits(self) -> Limits:
+        return Limits(self.config.restarts_allowed, self.config.pending)
+
+    def _guard(self, project: Project) -> None:
+        if self.config.server and self.config.server.rstrip("/") != self.server.rstrip("/"):
+            what = f"the context {self.context} leads to {self.server}, not there"
+            raise ConfigErrors(
+                [project.problem(("targets", self.name, "server"), what, "choose another context, or correct server:")]
+            )
+
+    def _client(self, session: Session, within_s: float | None = None) -> KubernetesClient:
+        """A client with the deadline of this call; they share one server with its login and connections."""
+        key = (ApiServer, self.server, self.config.context)
+        server = session.clients.once(
+            key, lambda: ApiServer(find_context(session.environment, self.config.context), session.environment)
+        )
+        deadline = session.deadline if within_s is None else session.deadline.within(within_s)
+        return KubernetesClient(server, deadline, session.emit, min(session.attempts, ATTEMPTS))

@@ -1,0 +1,109 @@
+"""What can be done with a namespace beside a deploy: scale, restart, logs, commands, ports, render, destroy."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from shipit.errors import DeployFailed, UsageError
+from shipit.events import LogLine
+from shipit.release import Destruction, Leftover, Release, Rendered, Seen, Step, Verdict
+from shipit.targets.kubernetes import verbs
+from shipit.targets.kubernetes.applyset import ObservedSet
+from shipit.targets.kubernetes.cluster_place import ClusterPlace
+from shipit.targets.kubernetes.destroy import leftovers, plan_destroy
+from shipit.targets.kubernetes.exec import execute
+from shipit.targets.kubernetes.images_in_use import images_in_use
+from shipit.targets.kubernetes.members import SetReader
+from shipit.targets.kubernetes.observed import KubernetesObserved
+from shipit.targets.kubernetes.ports import PodPorts
+from shipit.targets.kubernetes.rendered import render_release
+from shipit.targets.kubernetes.run_job import OneOff
+from shipit.targets.kubernetes.wanted import autoscaled
+from shipit.targets.kubernetes.workload_logs import read_logs
+from shipit.targets.orders import RestartOrder, ScaleOrder
+from shipit.targets.remote import Command, Ports, Remote, Started
+from shipit.targets.session import Session
+from shipit.targets.verbs import LogQuery
+
+
+class Operations(ClusterPlace):
+    """The protocols of targets/verbs.py."""
+
+    def inventory(self, session: Session) -> ObservedSet:
+        desired = self._desired
+        reader = SetReader(self._client(session), desired.set_name, desired.namespace, session.clock)
+        return reader.read(desired.members())
+
+    def plan_destroy(self, inventory: ObservedSet, wanted: Destruction) -> tuple[Step, ...]:
+        return plan_destroy(self._desired, inventory, wanted)
+
+    def leftovers(self, inventory: ObservedSet, wanted: Destruction) -> Sequence[Leftover]:
+        return tuple(leftovers(self._desired, inventory, wanted))
+
+    def workloads(self) -> Sequence[str]:
+        return self._desired.workload_names()
+
+    def declared_scale(self) -> Mapping[str, int | None]:
+        return self._desired.declared_scale()
+
+    def plan_scale(self, order: ScaleOrder, observed: KubernetesObserved) -> tuple[Step, ...]:
+        own = autoscaled(self._desired.identities(), self.namespace)
+        return verbs.plan_scale(self._scaled(order), observed, own, self.name)
+
+    def judge_scale(self, order: ScaleOrder, observed: KubernetesObserved, seen: Seen) -> Verdict:
+        return verbs.judge_scale(self._scaled(order), observed, seen, self._limits)
+
+    def plan_restart(self, order: RestartOrder, observed: KubernetesObserved) -> tuple[Step, ...]:
+        return verbs.plan_restart(self._restarted(order), order.at, observed, self.name)
+
+    def judge_restart(self, order: RestartOrder, observed: KubernetesObserved, seen: Seen) -> Verdict:
+        return verbs.judge_restart(self._restarted(order), order.at, observed, seen, self._limits)
+
+    def execute(self, workload: str, command: Command, session: Session) -> Remote:
+        manifest = self._desired.with_pods(workload)
+        return execute(self._client(session), manifest, self.namespace, command)
+
+    def run_once(self, workload: str, command: Command, session: Session, size: str) -> Remote:
+        return self._one_off(workload, session, size).run(command)
+
+    def start_once(self, workload: str, command: Command, session: Session, size: str) -> Started:
+        return self._one_off(workload, session, size).start(command)
+
+    def ports(self, workload: str, session: Session) -> Ports:
+        # Connections are opened for as long as somebody forwards.
+        client = self._client(replace(session, deadline_s=float("inf")))
+        return PodPorts(client, self._desired.with_pods(workload), self.namespace)
+
+    def logs(self, workload: str, wanted: LogQuery, session: Session) -> Iterator[LogLine]:
+        return read_logs(self._client(session), self.name, workload, self._desired.owners(workload), wanted)
+
+    def images_in_use(self, observed: KubernetesObserved) -> Collection[str]:
+        return images_in_use(observed, self.name)
+
+    def render(self, release: Release, observed: KubernetesObserved) -> Rendered:
+        parts = render_release(self._desired, release, observed)
+        return Rendered(self.name, self.place, "manifests", parts)
+
+    def _scaled(self, order: ScaleOrder) -> dict[str, int]:
+        """Key of an object -> replicas."""
+        return {
+            self._desired.key_of_workload(name, verbs.SCALABLE, "be scaled"): count
+            for name, count in order.quantities.items()
+        }
+
+    def _restarted(self, order: RestartOrder) -> list[str]:
+        """The keys of the objects. Where several workloads are named, those that can't be restarted are left out."""
+        names = order.workloads
+        if len(names) > 1:
+            names = tuple(name for name in names if self._desired.keys_of_workload(name, verbs.RESTARTABLE))
+        if not names:
+            raise DeployFailed("no workload here can be restarted", where=self.name, hint="shipit deploy replaces pods")
+        return [self._desired.key_of_workload(name, verbs.RESTARTABLE, "be restarted") for name in names]
+
+    def _one_off(self, workload: str, session: Session, size: str) -> OneOff:
+        if size:
+            hint = "it gets the cpu and memory of the workload in deploy.yml"
+            raise UsageError(f"{self.name} has no sizes for --size", hint=hint)
+        manifest = self._desired.with_pods(workload)
+        return OneOff(self._client(session), self.name, manifest, self.namespace, self._kubectl)
