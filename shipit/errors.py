@@ -35,6 +35,11 @@ class ShipitError(Exception):
         self.retryable = retryable
         self.detail = tuple(detail)
 
+    @property
+    def parts(self) -> tuple[ShipitError, ...]:
+        """The errors that it consists of; empty when it is a single one."""
+        return ()
+
     def __str__(self) -> str:
         return f"{self.where}: {self.what}" if self.where else self.what
 
@@ -85,6 +90,10 @@ class ConfigErrors(ShipitError):
     def __init__(self, problems: Sequence[ConfigError]) -> None:
         self.problems = tuple(sorted(problems, key=lambda problem: (problem.file, problem.position)))
         super().__init__(f"{len(self.problems)} mistakes" if len(self.problems) != 1 else "1 mistake")
+
+    @property
+    def parts(self) -> tuple[ShipitError, ...]:
+        return self.problems
 
     def __str__(self) -> str:
         return "; ".join(str(problem) for problem in self.problems)

@@ -69,7 +69,7 @@ class StepApplied(NamedTuple):
 
 
 class StepFailed(NamedTuple):
-    """A step that failed. The error, verdict or warning that it leads to gives `reason` again."""
+    """A step that failed. An error, a verdict or a warning follows, and gives `reason` again."""
 
     step: StepId
     summary: FreeText
@@ -78,7 +78,7 @@ class StepFailed(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """A target is not healthy yet; sent when the reason changes. `parts` is the same for each thing that is waited for."""
+    """A target is not healthy yet; sent when the reason changes. `parts` splits the reason: one for each thing waited for."""
 
     target: Name
     reason: FreeText
@@ -141,7 +141,8 @@ class PlanMade(NamedTuple):
 class TargetFinished(NamedTuple):
     """How a target ended: `healthy`, `unchanged`, `failed`, `skipped` or, of `destroy`, `removed`. `verdict` holds the cause.
 
-    `images` are those that the run wanted there; empty when it was skipped.
+    `images` are those that the run wanted there; empty when it was skipped. `is_rolled_back` is whether what ran before
+    runs again, or still, after a failure with `on_failure: rollback`.
     """
 
     target: Name

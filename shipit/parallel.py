@@ -23,6 +23,10 @@ class Failures(ShipitError):
         self.errors = errors
         self.exit_code = max(error.exit_code for error in errors)
 
+    @property
+    def parts(self) -> tuple[ShipitError, ...]:
+        return self.errors
+
     def render(self) -> str:
         return "\n".join(error.render() for error in self.errors)
 

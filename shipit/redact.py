@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from shipit.dumps import Fragments, fragments_of, spans_in_dumps
 from shipit.encoded import WITHIN, bytes_of, forms_of
-from shipit.errors import ConfigErrors, ShipitError
+from shipit.errors import ShipitError
 from shipit.printable import cut_text
 from shipit.record import field_names
 
@@ -99,8 +99,7 @@ class Redactor:
             error.where = self._free(error.where)
         error.detail = self._free_lines(error.detail)
         error.args = (error.what,)
-        nested = error.problems if isinstance(error, ConfigErrors) else getattr(error, "errors", ())
-        for inner in nested:
+        for inner in error.parts:
             self.error(inner)
         return error
 

@@ -15,11 +15,6 @@ Form = Literal["oci", "docker"]
 CACHE_TAG = "buildcache"
 
 
-def short(digest: str) -> str:
-    """The first twelve digits of a digest, as docker prints an image id."""
-    return digest.rpartition(":")[2][:12]
-
-
 class Place(NamedTuple):
     """Where a target releases to. `identity` names the very place: server and namespace, app, repository."""
 

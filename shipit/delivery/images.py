@@ -24,7 +24,7 @@ from shipit.image.options import EPOCH_S, BuildOptions
 from shipit.parallel import together
 from shipit.printable import counted, human_bytes
 from shipit.reference import parse_reference
-from shipit.release import CACHE_TAG, Image, ImageUse, PlannedImage, short
+from shipit.release import CACHE_TAG, Image, ImageUse, PlannedImage
 from shipit.threads import result_of
 
 
@@ -47,13 +47,13 @@ class Prepared(NamedTuple):
     @property
     def own_tag(self) -> str:
         """A tag that no other image has: one of the new ones, or one made of the config digest."""
-        return next(iter(self.new_tags), f"config-{short(self.built.config_digest)}")
+        return next(iter(self.new_tags), f"config-{self.built.config_digest.short}")
 
     @property
     def content_tag(self) -> str:
         """A new tag that is made of the config digest, and so never names another image; empty without one."""
-        found = (tag.replace("{config}", short(self.built.config_digest)) for tag in self.use.tags if "{config}" in tag)
-        return next((tag for tag in found if tag in self.new_tags), "")
+        filled = zip(self.use.tags, self.use.tags_of(self.built.config_digest), strict=True)
+        return next((tag for written, tag in filled if tag != written and tag in self.new_tags), "")
 
     @property
     def moving_tags(self) -> tuple[str, ...]:
@@ -104,7 +104,7 @@ def _built(delivery: Delivery, name: str, platform: str) -> BuiltImage:
     # Written before anything is published, so that a full disk fails the run here.
     delivery.store.put(built.config)
     size = sum(layer.size_bytes for layer in built.layers)
-    summary = f"{name}  {short(built.config_digest)}  {counted(len(built.layers), 'layer')}, {human_bytes(size)}  ({built.builder})"
+    summary = f"{name}  {built.config_digest.short}  {counted(len(built.layers), 'layer')}, {human_bytes(size)}  ({built.builder})"
     delivery.emit(StepDone(step, summary, delivery.clock.now() - started))
     return built
 

@@ -13,7 +13,6 @@ from shipit.events import StepDone, StepFailed, StepId, StepStarted, Transferred
 from shipit.parallel import together
 from shipit.printable import human_bytes
 from shipit.reference import parse_reference
-from shipit.release import short
 
 
 def publish_all(delivery: Delivery, items: Iterable[Prepared]) -> None:
@@ -60,7 +59,7 @@ def move_tags(delivery: Delivery, items: Iterable[Prepared]) -> None:
     together({item.image.pinned: partial(_check_tags, delivery, item) for item in moving}, delivery.clock)
     for item in moving:
         step, started = StepId("tag", item.image.pinned), delivery.clock.now()
-        summary = f"move {item.image.repository}:{', '.join(item.moving_tags)} to {short(item.image.manifest_digest)}"
+        summary = f"move {item.image.repository}:{', '.join(item.moving_tags)} to {item.image.manifest_digest.short}"
         delivery.emit(StepStarted(step, summary))
         _tag(delivery, item, item.moving_tags)
         delivery.emit(StepDone(step, summary, delivery.clock.now() - started))
@@ -73,7 +72,7 @@ def _check_tags(delivery: Delivery, item: Prepared) -> None:
     for tag in item.moving_tags:
         now = client.manifest_digest(ref.repository, tag)
         if now not in (item.tags[tag], item.image.manifest_digest, None):
-            what = f"someone else moved the tag {tag} to {short(now)} during this deploy; it stays there"
+            what = f"someone else moved the tag {tag} to {now.short} during this deploy; it stays there"
             raise DeployFailed(what, where=item.image.repository, hint="deploy again to move it to what runs now")
 
 
@@ -94,6 +93,6 @@ def _publish(delivery: Delivery, item: Prepared) -> Transferred:
         raise
     parts = [f"{moved.sent} sent ({human_bytes(moved.sent_bytes)})"]
     parts += [f"{count} {name}" for name, count in (("mounted", moved.mounted), ("there", moved.there)) if count]
-    summary = f"pushed {item.image.repository}@{short(item.image.manifest_digest)}  {', '.join(parts)}"
+    summary = f"pushed {item.image.repository}@{item.image.manifest_digest.short}  {', '.join(parts)}"
     delivery.emit(StepDone(step, summary, delivery.clock.now() - started))
     return moved

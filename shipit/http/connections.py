@@ -101,7 +101,7 @@ class Connections:
     def _trusted(self) -> ssl.SSLContext:
         with self._lock:
             if self._trust is None:
-                self._trust = shown_with(trusting(self._tls.ca_file or self._ca_bundle), self._tls)
+                self._trust = configured(trusting(self._tls.ca_file or self._ca_bundle), self._tls)
             return self._trust
 
 
@@ -142,7 +142,7 @@ def trusting(ca_bundle: str | None) -> ssl.SSLContext:
     return context
 
 
-def shown_with(context: ssl.SSLContext, tls: Tls) -> ssl.SSLContext:
+def configured(context: ssl.SSLContext, tls: Tls) -> ssl.SSLContext:
     """The same context, with our client certificate, and with or without verification. Raises: OSError."""
     if not tls.is_verified:
         context.check_hostname = False

@@ -164,7 +164,7 @@ def _one_target(run: Run, preparation: Preparation, target: Target, progress: _P
             is_back = back.is_back
             verdict = verdict._replace(reason=verdict.reason + back.said, down="" if is_back else verdict.down)
         elapsed_s, images = run.clock.now() - started, _images(preparation, target)
-        run.emit(TargetFinished(target.name, "failed", elapsed_s, verdict, images, is_back))
+        run.emit(TargetFinished(target.name, "failed", elapsed_s, verdict, images, is_rolled_back=is_back))
         return
     state: Literal["unchanged", "healthy"] = "unchanged" if _plan_of(preparation, target).is_empty else "healthy"
     progress.finish(target.name, state)

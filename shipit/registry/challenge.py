@@ -41,9 +41,10 @@ def _challenge(text: str) -> Challenge:
 
 
 def check_realm(asked: str, realm: str, host: str) -> None:
-    """Check that a token may be fetched from a realm: over https, or with http from the same host as the registry `asked`.
+    """Check that a token may be fetched from a realm.
 
-    Raises: RemoteError.
+    A realm uses https. It may use http when the registry, whose URL is `asked`, does so and has the same host, or when both
+    are on this machine. A realm on this machine or its link is for a registry there only. Raises: RemoteError.
     """
     try:
         own, other = origin_of(asked), origin_of(realm)

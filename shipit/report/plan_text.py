@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from shipit.printable import counted, cut_text, human_bytes, printable_line
-from shipit.release import Plan, PlannedImage, Step, TargetPlan, Upload, short
+from shipit.release import Plan, PlannedImage, Step, TargetPlan, Upload
 
 _MOST_DETAIL = 160
 _DETAIL_LINES = 8
@@ -28,7 +28,7 @@ def render_plan(plan: Plan, *, full: bool = False) -> str:
 
 
 def _image(image: PlannedImage) -> Iterator[str]:
-    yield f"{image.name}  {short(image.config_digest)}  {image.builder}"
+    yield f"{image.name}  {image.config_digest.short}  {image.builder}"
     if image.left_out:
         yield f"{image.name}  left out of its context: {image.left_out}"
     if image.insecure_host:
@@ -65,4 +65,4 @@ def _upload(upload: Upload) -> str:
         f"{counted(upload.layers, 'layer')}, {human_bytes(upload.size_bytes)}" if upload.layers else "manifest only"
     )
     tags = f", tag {', '.join(upload.tags)}" if upload.tags else ""
-    return f"push {upload.repository}@{short(upload.manifest_digest)}  {layers}{tags}"
+    return f"push {upload.repository}@{upload.manifest_digest.short}  {layers}{tags}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from shipit.errors import ConfigError, ConfigErrors, ShipitError
+from shipit.errors import ConfigError, ShipitError
 from shipit.events import Problem, RunFailed
 from shipit.printable import printable_text
 from shipit.report.text import error_lines
@@ -21,10 +21,7 @@ _PLACE = re.compile(
 
 def each_of(error: ShipitError) -> tuple[ShipitError, ...]:
     """The single errors that an error consists of, in their order; itself when it is one."""
-    nested: tuple[ShipitError, ...] = (
-        error.problems if isinstance(error, ConfigErrors) else getattr(error, "errors", ())
-    )
-    return tuple(one for inner in nested for one in each_of(inner)) if nested else (error,)
+    return tuple(one for inner in error.parts for one in each_of(inner)) if error.parts else (error,)
 
 
 def problem_of(error: ShipitError, severity: Severity) -> Problem:

@@ -30,10 +30,9 @@ _HEAD: Mapping[str, Any] = {
 def render_output_schema(*, is_closed: bool = False, package: str = "") -> dict[str, Any]:
     """The schema of one line: an envelope with one of the events.
 
-    Steps are those whose classes are imported, of modules whose names begin with `package`.
-
-    A later version of shipit may add fields and events under the same `v`: a reader ignores what it does not know.
-    With `is_closed` unknown fields are errors, for tests.
+    It has the steps whose classes are imported already, from modules whose names begin with `package`. A later version of
+    shipit may add fields and events under the same `v`: a reader ignores what it does not know. With `is_closed`, for
+    tests, unknown fields are errors.
     """
     types = _Types(is_closed, package)
     events = [{"$ref": types.event(name, kind)} for name, kind in EVENTS.items()]

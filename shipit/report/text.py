@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from shipit.errors import ConfigErrors, ShipitError
+from shipit.errors import ShipitError
 from shipit.events import (
     Event,
     Log,
@@ -56,9 +56,8 @@ def plan_lines(plan: Plan) -> list[str]:
 
 def error_lines(error: ShipitError) -> list[str]:
     """`where: what`, detail lines indented by two, then the hint; of several mistakes all, one below the other."""
-    nested = error.problems if isinstance(error, ConfigErrors) else getattr(error, "errors", ())
-    if nested:
-        return [line for inner in nested for line in error_lines(inner)]
+    if error.parts:
+        return [line for inner in error.parts for line in error_lines(inner)]
     hint = [f"hint: {error.hint}"] if error.hint else []
     return [printable_line(line) for line in (str(error), *(f"  {line}" for line in error.detail), *hint)]
 

@@ -250,6 +250,7 @@ def test_a_target_that_fails_is_rolled_back_where_it_says_so(bench: Bench) -> No
         event for event in bench.of(TargetFinished) if isinstance(event, TargetFinished) and event.state == "failed"
     ]
     assert failed.reason == "it broke; rolled back to what ran before (runs what it ran)"
+    assert failed.is_rolled_back
 
 
 def test_what_was_not_changed_is_not_rolled_back(bench: Bench) -> None:
@@ -259,6 +260,7 @@ def test_what_was_not_changed_is_not_rolled_back(bench: Bench) -> None:
     [failed] = bench.of(TargetFinished)
     assert isinstance(failed, TargetFinished)
     assert failed.reason.endswith("; nothing to roll back: what ran before still runs") and in_memory.writes == []
+    assert failed.is_rolled_back, "what ran before runs"
 
 
 def test_the_last_event_says_where_healthy_targets_can_be_visited(bench: Bench) -> None:

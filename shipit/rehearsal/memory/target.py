@@ -32,7 +32,6 @@ from shipit.release import (
     Step,
     Unit,
     Verdict,
-    short,
 )
 from shipit.targets.kind import Kind
 from shipit.targets.log_times import log_time
@@ -101,7 +100,7 @@ class MemoryTarget:
         if not stale and not changed and not gone:
             return ()
         detail = tuple(
-            f"{name}  {short(observed.images.get(name, '')) or 'none'} -> {short(wanted[name])}" for name in stale
+            f"{name}  {_short(observed.images.get(name, '')) or 'none'} -> {_short(wanted[name])}" for name in stale
         )
         parts = (("set", [*stale, *changed]), ("remove", gone))
         step = SetImages(
@@ -190,7 +189,7 @@ class MemoryTarget:
         if observed.is_broken:
             return _judge_running(observed)
         if other := [name for name, digest in self._wanted(release).items() if observed.images.get(name) != digest]:
-            return _superseded(f"{other[0]} runs {short(observed.images.get(other[0], 'nothing'))}", observed)
+            return _superseded(f"{other[0]} runs {_short(observed.images.get(other[0], 'nothing'))}", observed)
         if changed := [name for name, mark in release.marks.items() if observed.marks.get(name) != mark]:
             return _superseded(f"{changed[0]} has another value", observed)
         return _judge_running(observed)
@@ -312,3 +311,8 @@ def _judge_running(observed: MemoryObserved) -> Verdict:
 def _superseded(what: str, observed: MemoryObserved) -> Verdict:
     by = observed.author if observed.author not in ("", AUTHOR) else "someone else"
     return Verdict(State.FAILED, f"superseded by {by}: {what}", hint="deploy again", superseded_by=by)
+
+
+def _short(digest: str) -> str:
+    """The first twelve digits of what is kept as text, and any other text of at most twelve characters."""
+    return digest.rpartition(":")[2][:12]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
+from shipit.digest import Digest
 from shipit.errors import ConfigErrors, DeployFailed
 from shipit.events import Event
 from shipit.reference import DOCKER_HUB, is_tag, parse_reference
@@ -27,7 +28,6 @@ from shipit.release import (
     Step,
     Unit,
     Verdict,
-    short,
 )
 from shipit.targets.registry import KIND
 from shipit.targets.registry.config import RegistryConfig
@@ -72,7 +72,7 @@ class RegistryTarget:
             {name: hub.tags(_path(name)) for name, hub in hubs.items() if self.config.keep_tags},
         )
 
-    def _manifests(self, use: ImageUse, session: Session) -> Iterator[tuple[str, str | None]]:
+    def _manifests(self, use: ImageUse, session: Session) -> Iterator[tuple[str, Digest | None]]:
         """`REPOSITORY REFERENCE` -> digest: of its tags, and of the manifest that the run publishes, once that is known."""
         ref = parse_reference(use.repository)
         if session.release is None and session.inventory is not None:
@@ -160,7 +160,7 @@ class RegistryTarget:
                 )
             if verdict := judge_tags(use.repository, use.tags, image.manifest_digest, observed, seen.before):
                 return verdict
-            lines.append(f"{use.repository}@{short(image.manifest_digest)}")
+            lines.append(f"{use.repository}@{image.manifest_digest.short}")
         return Verdict(State.HEALTHY, ", ".join(lines))
 
     def urls(self, observed: RegistryObserved) -> Sequence[str]:
