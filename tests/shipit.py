@@ -121,6 +121,12 @@ class Shipit:
         return os.waitstatus_to_exitcode(status), shown.replace("\r\n", "\n")
 
 
+def settled(shown: str) -> str:
+    """What a terminal showed above its live view, unwrapped: a frame of the view may come between two lines of a text."""
+    lines = re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown))
+    return unwrapped("\n".join(line for line in lines if not re.match(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏] ", line)))
+
+
 def unwrapped(shown: str) -> str:
     """What a terminal showed, without colours and with each run of spaces and line ends as one space."""
     return " ".join(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).split())

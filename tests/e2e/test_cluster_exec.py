@@ -341,7 +341,9 @@ def test_forwarded_ports_lead_to_a_pod_and_to_another_when_it_is_gone(app: Shipi
         assert forward.wait(10) == 130
         errors = forward.stderr.read() if forward.stderr else ""
         assert (":9: " in errors and "Connection refused" in errors) or "connection refused" in errors
-        assert len(errors.splitlines()) == 1
+        # On a busy machine closing may take longer than the grace after a signal, which is told.
+        told = ("interrupted", "hint: run the same command again")
+        assert len([line for line in errors.splitlines() if not line.startswith(told)]) == 1
     finally:
         forward.kill()
         forward.communicate()

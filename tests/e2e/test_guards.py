@@ -11,7 +11,7 @@ import pytest
 from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.registry import EmbeddedRegistry
 from tests.servers.cluster import Cluster
-from tests.shipit import PYTHON_DOCKERFILE, SERVING_APP, Shipit, unwrapped
+from tests.shipit import PYTHON_DOCKERFILE, SERVING_APP, Shipit, settled, unwrapped
 
 
 @pytest.fixture
@@ -63,8 +63,8 @@ def test_the_app_that_has_the_name_now_is_another(shipit: Shipit, heroku: Heroku
 
     code, shown = shipit.converse(["deploy", "-e", "production"], [("Deploy to heroku (app shop-prod", replaced)])
     assert code == 1
-    assert "the name shop-prod is another app's since the plan was made" in unwrapped(shown)
-    assert "hint: run it again to plan for the app that has it now" in unwrapped(shown)
+    assert "the name shop-prod is another app's since the plan was made" in settled(shown)
+    assert "hint: run it again to plan for the app that has it now" in settled(shown)
     assert writes(heroku) == [] and len(heroku.apps["shop-prod"].releases) == 1
 
 

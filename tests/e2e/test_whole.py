@@ -90,7 +90,7 @@ def test_one_deploy_reaches_all_three_and_a_third_writes_nothing(
 
     status = shipit.run("status")
     assert status.returncode == 0, status.stderr
-    assert "Deployment/whole  2/2  " in status.stdout
+    assert re.search(r"^k8s +Deployment/whole +2/2 ", status.stdout, re.MULTILINE), status.stdout
     assert "web.1 up" in status.stdout
 
 

@@ -102,8 +102,8 @@ def test_what_left_the_file_leaves_the_app(place: HerokuPlace) -> None:
     assert place.app.config == {"MODE": "a", "FOREIGN": "x", "SHIPIT_VARIABLES": "MODE"}
     assert set(place.app.formation) == {"web"}
     assert len(place.runner.phases) == 1, "the release command that left is taken out first, and does not run again"
-    assert [line.strip() for line in done.plan.splitlines() if line.startswith("  ~ ")] == [
-        "~ remove release", "~ remove GONE, TOKEN", "~ remove worker",
+    assert [line.strip() for line in done.plan.splitlines() if line.startswith("  - ")] == [
+        "- remove release", "- remove GONE, TOKEN", "- remove worker",
     ]  # fmt: skip
     assert "canary" not in done.plan
     same = place.deploy("one", more="env: {MODE: a}")
