@@ -7,7 +7,7 @@ demo: ## a deploy from start to end, on stand-ins that run on this machine
 test: ## lint, types, unit, contract and end-to-end tests
 	@bin/test
 
-test-fast: ## unit and in-memory tests only, in about a minute
+test-fast: ## unit and in-memory tests only, in under a minute
 	@bin/test-fast
 
 test-deep: ## many more random inputs, the oldest dependencies that are allowed, and Debian 13's Python

@@ -173,7 +173,9 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    "fault", [pytest.param(name, marks=[] if name == "503" else [pytest.mark.slow]) for name in FAULTS]
+)
 def test_a_fault_at_every_request_is_overcome_or_explained(tmp_path: Path, fault: str) -> None:
     with Faulty() as clean:
         push(make(tmp_path / "count", clean, []))

@@ -467,7 +467,7 @@ ODD_BODIES = [
 
 ODD = [
     (200, b"null"),
-    (500, b"\xff"),
+    pytest.param(500, b"\xff", marks=pytest.mark.slow),
     *(pytest.param(200, body, marks=pytest.mark.slow) for body in ODD_BODIES),
     *(pytest.param(500, body, marks=pytest.mark.slow) for body in (b"[]", b'{"message": 7}')),
     *(pytest.param(418, body, marks=pytest.mark.slow) for body in (b"[]", b'{"message": 7}', b"\xff")),

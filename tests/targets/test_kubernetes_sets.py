@@ -106,6 +106,7 @@ def test_what_left_is_removed_after_the_new_is_healthy_and_the_record_is_narrowe
     assert planned(place) == []
 
 
+@pytest.mark.slow
 def test_a_failed_deploy_removes_nothing(place: KubePlace) -> None:
     assert place.deploy("one")[0] == 0
     place.own = ONE
@@ -256,6 +257,7 @@ def test_without_the_right_to_list_a_kind_the_plan_says_so(tmp_path: Path) -> No
         assert planned(place) == []
 
 
+@pytest.mark.slow
 def test_an_object_that_is_not_gone_is_waited_for_and_named(place: KubePlace) -> None:
     assert place.deploy()[0] == 0
     place.api.objects["configmaps", "two"]["metadata"]["finalizers"] = ["example.com/hold"]
@@ -269,6 +271,7 @@ def test_an_object_that_is_not_gone_is_waited_for_and_named(place: KubePlace) ->
     assert planned(place) == [], "it is not deleted again"
 
 
+@pytest.mark.slow
 def test_a_deploy_that_stops_between_any_two_steps_is_completed_by_the_next(tmp_path: Path) -> None:
     """Each step in a process of its own; the next run finds what the first ones left."""
     for count in range(5):

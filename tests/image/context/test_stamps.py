@@ -241,6 +241,7 @@ def test_every_change_is_detected(builder: Builder, tmp_path: Path, change: str,
     assert with_cache == _without_cache(builder, tmp_path / "fresh")
 
 
+@pytest.mark.slow
 def test_random_edits_give_the_image_of_a_build_without_cache(builder: Builder, tmp_path: Path) -> None:
     dice = random.Random(11)
     _write_files(builder)
