@@ -13,7 +13,7 @@ from shipit.pipeline.graph import run_order
 from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_step
 from shipit.pipeline.verdict import verdict_of
-from shipit.release import Destruction, Plan, State, TargetPlan, Verdict
+from shipit.release import Destruction, Leftover, Plan, State, TargetPlan, Verdict
 from shipit.targets.verbs import Destroys, destroys
 
 
@@ -93,7 +93,8 @@ def _remove(run: Run, target: Destroys, plan: TargetPlan, wanted: Destruction) -
     try:
         for step in plan.steps:
             apply_step(target, step, plan.place, session)
-        if left := target.plan_destroy(target.inventory(session), wanted):
+        after = target.inventory(session)
+        if left := target.plan_destroy(after, wanted):
             reason = f"{len(left)} steps are left, the first: {left[0].summary}"
             raise DeployFailed(reason, where=target.name, hint="run it again")
     except Interrupted:
@@ -101,13 +102,16 @@ def _remove(run: Run, target: Destroys, plan: TargetPlan, wanted: Destruction) -
     except ShipitError as error:
         run.emit(TargetFinished(target.name, "failed", run.clock.now() - started, verdict_of(error, target)))
         return False
-    verdict = Verdict(State.HEALTHY, _said(plan.notes))
+    verdict = Verdict(State.HEALTHY, _said(target.leftovers(after, wanted)))
     run.emit(TargetFinished(target.name, "removed", run.clock.now() - started, verdict))
     return True
 
 
-def _said(notes: Sequence[str]) -> str:
-    return f"what shipit made is gone; {'; '.join(notes)}" if notes else "what shipit made is gone"
+def _said(left: Sequence[Leftover]) -> str:
+    """The last look in words. `left` is what is still there."""
+    if not left:
+        return "what shipit made is gone"
+    return f"what was to be removed is gone; {'; '.join(item.what for item in left)}"
 
 
 def _end(run: Run, code: int, summary: str) -> int:

@@ -84,6 +84,21 @@ def test_an_object_that_is_not_gone_at_the_deadline_is_a_failure_and_the_next_ru
         assert kinds(place) == set()
 
 
+def test_an_object_that_somebody_deletes_already_is_told_as_long_as_it_is_there(tmp_path: Path) -> None:
+    with kube_place(tmp_path / "shop", OWN) as place:
+        assert place.deploy()[0] == 0
+        metadata = place.api.objects["configmaps", "one"]["metadata"]
+        metadata |= {"finalizers": ["example.com/hold"], "deletionTimestamp": "2026-01-31T12:00:00Z"}
+        run, events = place.run()
+        assert removed(run) == 0
+        assert ("configmaps", "one") in kinds(place)
+        [end] = [event for event in events if isinstance(event, TargetFinished)]
+        waits = "ConfigMap/one is being deleted, and waits for example.com/hold"
+        assert end.reason == f"what was to be removed is gone; {waits}"
+        [plan] = [event.plan for event in events if isinstance(event, PlanMade)]
+        assert plan.targets[0].notes == (waits,)
+
+
 PARENT = "shipit.shop.production.k8s"
 KINDS: Any = {
     "metadata": {"annotations": {"applyset.kubernetes.io/contains-group-kinds": "ConfigMap,StatefulSet.apps"}}

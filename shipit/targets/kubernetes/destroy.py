@@ -11,7 +11,7 @@ from shipit.release import Destruction, Leftover, Step
 from shipit.targets.kubernetes.applyset import NOWHERE, Member, ObservedSet
 from shipit.targets.kubernetes.desired import HAVE_PODS, Desired
 from shipit.targets.kubernetes.observed import key_of
-from shipit.targets.kubernetes.prune import in_order, is_kept, removal_steps
+from shipit.targets.kubernetes.prune import in_order, is_kept, removal_steps, waits_for
 from shipit.targets.kubernetes.steps import Doomed, RemoveApplySet, RemoveObject
 
 _VOLUMES = ("PersistentVolumeClaim", "PersistentVolume")
@@ -33,12 +33,14 @@ def plan_destroy(desired: Desired, inventory: ObservedSet, wanted: Destruction) 
 
 
 def leftovers(desired: Desired, inventory: ObservedSet, wanted: Destruction) -> Iterator[Leftover]:
-    """The members that stay."""
+    """The members that stay, and those that somebody deletes already and that are still there."""
     for member in inventory.members:
         key = key_of(member.manifest, desired.namespace)
-        if member.meta.is_deleting or _goes(desired, member, wanted):
+        if _goes(desired, member, wanted):
             continue
-        if not member.is_ours:
+        if member.meta.is_deleting:
+            yield Leftover(f"{key} is being deleted{waits_for(member)}")
+        elif not member.is_ours:
             yield Leftover(f"{key} stays: shipit did not make it, or it has an owner")
         else:
             yield Leftover(f"{key} stays: --include {key} removes it", key)

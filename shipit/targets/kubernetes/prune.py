@@ -94,14 +94,18 @@ def set_notes(desired: Desired, observed: ObservedSet, kubectl: str) -> Iterator
     for member in observed.members:
         key = key_of(member.manifest, desired.namespace)
         if member.meta.is_deleting:
-            waits = f", and waits for {', '.join(member.meta.finalizers)}" if member.meta.finalizers else ""
-            yield f"{key} left deploy.yml and is being deleted{waits}"
+            yield f"{key} left deploy.yml and is being deleted{waits_for(member)}"
         elif not member.is_ours:
             yield f"{key} has the label {PART_OF_LABEL}, which shipit did not set: it stays"
         elif is_kept(member) or not desired.config.prune:
             yield f"{key} left deploy.yml and stays; delete it with {kubectl}{_delete_command(member)}"
     for resource in observed.unlisted:
         yield f"you may not list {resource}: what left deploy.yml of these is not found"
+
+
+def waits_for(member: Member) -> str:
+    """The end of a sentence: the finalizers that a member which is being deleted waits for, or nothing."""
+    return f", and waits for {', '.join(member.meta.finalizers)}" if member.meta.finalizers else ""
 
 
 def find_other_sets(desired: Desired, objects: Iterable[Live | None]) -> Iterator[str]:
