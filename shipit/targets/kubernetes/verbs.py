@@ -17,10 +17,11 @@ from shipit.targets.kubernetes.observed import KubernetesObserved
 from shipit.targets.kubernetes.patience import patience_s
 from shipit.targets.kubernetes.pods import Limits
 from shipit.targets.kubernetes.steps import RestartObject, ScaleObject
-from shipit.targets.kubernetes.superseded import author_of, is_autoscaled
+from shipit.targets.kubernetes.superseded import Change, author_of, is_autoscaled
 
 RESTARTED_ANNOTATION = "kubectl.kubernetes.io/restartedAt"
-SCALABLE = ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController")
+# The kinds whose pods are judged: others could be scaled, and nothing would tell whether they are healthy.
+SCALABLE = ("Deployment", "StatefulSet")
 RESTARTABLE = ("Deployment", "StatefulSet", "DaemonSet")
 _REPLICAS = ("spec", "replicas")
 _RESTARTED = ("spec", "template", "metadata", "annotations", RESTARTED_ANNOTATION)
@@ -40,7 +41,7 @@ def plan_scale(
         if key in autoscaled or is_autoscaled(difference, author_of(live, difference)):
             what = f"an autoscaler sets the number of replicas of {key}"
             raise DeployFailed(what, where=target, hint="change its smallest and largest number in deploy.yml")
-        now = 1 if live.spec.replicas is None else live.spec.replicas
+        now = live.wanted_pods
         if now != count:
             steps.append(
                 ScaleObject(
@@ -75,10 +76,9 @@ def judge_scale(replicas: Mapping[str, int], observed: KubernetesObserved, seen:
     """The health of the objects, with the number of replicas of each."""
 
     def superseded(key: str, live: Live) -> Verdict | None:
-        now = 1 if live.spec.replicas is None else live.spec.replicas
-        if now == replicas[key]:
+        if live.wanted_pods == replicas[key]:
             return None
-        return _superseded(key, live, _REPLICAS, f"it is scaled to {now}, not {replicas[key]}")
+        return _superseded(key, live, _REPLICAS, f"it is scaled to {live.wanted_pods}, not {replicas[key]}")
 
     return _judge(tuple(replicas), observed, seen, limits, superseded)
 
@@ -117,11 +117,10 @@ def _judge(
 
 
 def _superseded(key: str, live: Live, keys: tuple[str, ...], what: str) -> Verdict:
-    manager = author_of(live, Difference("", keys, None, None))
-    by = manager.name if manager and manager.name else "someone else"
-    at = f" at {manager.time}" if manager and manager.time else ""
-    reason = f"{key}: superseded by {by}{at}: {what}"
-    return Verdict(State.FAILED, reason, hint="run it again when they are done", subject=key, superseded_by=by)
+    difference = Difference("", keys, None, None)
+    change = Change(author_of(live, difference), difference)
+    reason = f"{key}: superseded by {change.by}{change.at}: {what}"
+    return Verdict(State.FAILED, reason, hint="run it again when they are done", subject=key, superseded_by=change.by)
 
 
 def _there(key: str, observed: KubernetesObserved, target: str) -> Live:
