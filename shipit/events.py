@@ -141,6 +141,7 @@ class PlanMade(NamedTuple):
 class TargetFinished(NamedTuple):
     """How a target ended: `healthy`, `unchanged`, `failed`, `skipped` or, of `destroy`, `removed`. `verdict` holds the cause.
 
+    Of `scale` and `restart` it is about the workloads that the command names, and not about others of the target.
     `images` are those that the run wanted there; empty when it was skipped. `is_rolled_back` is whether what ran before
     runs again, or still, after a failure with `on_failure: rollback`.
     """

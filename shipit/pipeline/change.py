@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from shipit.errors import Interrupted, ShipitError
 from shipit.events import PlanMade, RunFinished, RunStarted, TargetFinished, Warned
@@ -55,7 +55,8 @@ def change(run: Run, command: str, changes: Sequence[Change]) -> int:
     if failed:
         summary = f"{failed} of {total} targets failed"
     else:
-        summary = f"{'' if plan.changes else 'nothing changed, '}{total} of {total} targets healthy"
+        # Only what the command is about was judged: other workloads of a target may be in any state.
+        summary = f"{'' if plan.changes else 'nothing changed, '}{total} of {total} targets as ordered"
     run.emit(RunFinished(1 if failed else 0, summary, run.clock.now() - run.started_s))
     return 1 if failed else 0
 
@@ -87,6 +88,6 @@ def _one_target(run: Run, item: Change, own: TargetPlan, before: Any) -> bool:
         return False
     for warning in verdict.warnings:
         run.emit(Warned(target.name, warning))
-    state = "healthy" if own.steps else "unchanged"
-    run.emit(TargetFinished(target.name, state, run.clock.now() - started, verdict))  # type: ignore[arg-type]
+    state: Literal["healthy", "unchanged"] = "healthy" if own.steps else "unchanged"
+    run.emit(TargetFinished(target.name, state, run.clock.now() - started, verdict))
     return True

@@ -44,7 +44,7 @@ def test_dynos_are_scaled_and_the_plan_says_what_the_next_deploy_does(shipit: Sh
     ]
     assert [event["state"] for event in events if event["event"] == "target_finished"] == ["healthy"]
     again = shipit.run("scale", "heroku/web=2")
-    assert again.returncode == 0 and "nothing changed, 1 of 1 targets healthy" in again.stdout
+    assert again.returncode == 0 and "nothing changed, 1 of 1 targets as ordered" in again.stdout
 
 
 def test_dynos_are_replaced_by_a_restart(shipit: Shipit, heroku: HerokuStandIn) -> None:
