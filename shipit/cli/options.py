@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import Annotated, Any, get_type_hints
 
@@ -200,6 +200,12 @@ class TargetOptions(ProjectOptions):
     def selected(self) -> tuple[str, ...]:
         """The targets named as arguments and with --target; empty means all."""
         return (*(self.targets or ()), *(self.target or ()))
+
+
+def target_options(options: ProjectOptions, targets: Sequence[str]) -> TargetOptions:
+    """The options of a project, for these targets; empty means all."""
+    own = {field.name: getattr(options, field.name) for field in fields(ProjectOptions)}
+    return TargetOptions(**own, targets=list(targets))
 
 
 @dataclass(frozen=True)

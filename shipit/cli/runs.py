@@ -6,12 +6,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shipit.cli.exits import can_ask, cancelling, confirm
-from shipit.cli.options import ProjectOptions, TargetOptions, WorkloadOptions
+from shipit.cli.options import ProjectOptions, TargetOptions, WorkloadOptions, target_options
 from shipit.cli.printing import REDACTOR, note, read_environment
 from shipit.clock import Clock
 from shipit.config.find import find_file
@@ -81,8 +80,7 @@ def workloads_run(
     from shipit.targets.workload import find_workload, parse_workload, workload_names
 
     named = [parse_workload(text) for text in options.workloads or ()]
-    own_options = {field.name: getattr(options, field.name) for field in fields(ProjectOptions)}
-    selected = TargetOptions(**own_options, targets=[name.target for name in named])
+    selected = target_options(options, [name.target for name in named])
     with targets_run(
         selected, timeout=timeout, yes=yes, verb=verb.capitalize(), is_live=is_live, for_deploy=False
     ) as run:

@@ -16,6 +16,9 @@ def confirm_plan(run: Run, plan: Plan) -> None:
         reasons.append(f"the environment {run.project.environment} is protected")
     reasons += [f"{own.target}: {step.summary}" for own in plan.targets for step in own.steps if step.destroys]
     if reasons and not run.confirm(plan, reasons):
-        raise UsageError(
-            f"not confirmed: {'; '.join(reasons)}", hint="answer yes, or pass --yes where nobody can be asked"
-        )
+        raise not_confirmed("; ".join(reasons))
+
+
+def not_confirmed(what: str) -> UsageError:
+    """The error for a no, and where nobody could be asked."""
+    return UsageError(f"not confirmed: {what}", hint="answer yes, or pass --yes where nobody can be asked")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from shipit.delivery.stored_images import children
 from shipit.errors import RemoteError, ShipitError, UsageError
 from shipit.events import ImagesPruned, StepDone, StepFailed, StepId, StepStarted
+from shipit.pipeline.confirm import not_confirmed
 from shipit.pipeline.images import read_images
 from shipit.pipeline.plan_pruning import plan_pruning
 from shipit.pipeline.run import Run
@@ -42,7 +43,7 @@ def prune(
         return 0
     what = f"{counted(count, 'image')} of {', '.join(own.repository for own in first if own.removed)} would be deleted for good"
     if not run.confirm(Plan(run.project.app, run.project.environment), [what]):
-        raise UsageError(f"not confirmed: {what}", hint="answer yes, or pass --yes where nobody can be asked")
+        raise not_confirmed(what)
     # Somebody may have deployed or tagged one of them meanwhile.
     known = {(own.repository, image.manifest_digest) for own in first for image in own.removed}
     still = [

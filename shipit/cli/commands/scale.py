@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shipit.cli.completion import complete_workloads
 from shipit.cli.exits import exit_on_error
-from shipit.cli.options import ProjectOptions, TargetOptions, TimeoutOption, YesOption
+from shipit.cli.options import ProjectOptions, TimeoutOption, YesOption, target_options
 from shipit.cli.runs import targets_run
 from shipit.errors import UsageError
 
@@ -43,8 +42,7 @@ def run(
         from shipit.pipeline.change import change
 
         wanted = [_parse(text) for text in quantities]
-        own = {field.name: getattr(options, field.name) for field in fields(ProjectOptions)}
-        selected = TargetOptions(**own, targets=[name.target for name, _ in wanted])
+        selected = target_options(options, [name.target for name, _ in wanted])
         with targets_run(selected, timeout=timeout, yes=yes, verb="Scale", for_deploy=False) as run:
             code = change(run, "scale", [_change(target, wanted) for target in run.targets])
         raise typer.Exit(code)
