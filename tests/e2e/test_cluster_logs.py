@@ -19,6 +19,7 @@ from tests.servers.cluster import Cluster
 from tests.servers.cut_proxy import CutProxy
 from tests.servers.registry import RegistryServer
 from tests.shipit import Shipit
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.registry, pytest.mark.cluster]
 
@@ -191,16 +192,14 @@ def test_a_crashed_container_is_followed_into_its_next_run_and_its_previous_run_
     assert rows[: 2 * len(run)] == [*run, *run]
     pod = cluster.kubectl("-n", namespace, "get", "pods", "-o", "jsonpath={.items[0].metadata.name}")
 
-    def previous() -> tuple[list[str], list[str]]:
-        """What shipit and kubectl show; the kubelet has none for a moment when it starts the next run."""
-        own = shipit.run("logs", "--previous", "--tail", "1000")
-        shown = [line.partition(" | ")[2] for line in own.stdout.splitlines()]
-        return shown, cluster.kubectl("-n", namespace, "logs", pod, "--previous", check=False).splitlines()
+    def previous() -> list[str]:
+        done = shipit.run("logs", "--previous", "--tail", "1000")
+        return [line.partition(" | ")[2] for line in done.stdout.splitlines()]
 
-    ends = time.monotonic() + 30
-    while (shown := previous()) != (run, run):
-        assert time.monotonic() < ends, shown
-        time.sleep(1)
+    # At each start of the next run another one becomes the previous: the kubelet has no log of it for a moment.
+    eventually(previous, lambda rows: rows == run)
+    theirs = ("-n", namespace, "logs", pod, "--previous")
+    eventually(lambda: cluster.kubectl(*theirs, check=False).splitlines(), lambda rows: rows == run)
 
 
 KINDS = {

@@ -91,6 +91,45 @@ def test_previous_is_of_the_containers_that_were_restarted(server: LogServer, tm
         list(logs(server, tmp_path, LogQuery(previous=True)))
 
 
+NOTE = b"unable to retrieve container logs for containerd://7c2e08f8"
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_the_note_of_a_kubelet_without_a_log_is_no_line(server: LogServer, tmp_path: Path, end: bytes) -> None:
+    server.add_pod("one", status("shop", 1, last=ENDED))
+    server.answers = lambda pod, query: text(NOTE + end)
+    events: list[Event] = []
+    assert list(logs(server, tmp_path, LogQuery(previous=True), events)) == []
+    assert events == [Warned("k8s", "one/shop: the node has no log of this run")]
+
+
+def test_what_an_app_writes_is_never_taken_for_a_note_of_the_kubelet(server: LogServer, tmp_path: Path) -> None:
+    server.add_pod("one", status())
+    server.answers = lambda pod, query: text(at(1, NOTE.decode()), NOTE + b"\n")
+    assert [line.line for line in logs(server, tmp_path, LogQuery())] == [NOTE.decode()] * 2
+
+
+def test_following_tells_when_the_log_of_an_earlier_run_is_gone(server: LogServer, tmp_path: Path, quick: None) -> None:
+    server.add_pod("one", status())
+    is_restarted = threading.Event()
+
+    def answer(pod: str, query: dict[str, str]) -> Response:
+        if query.get("previous") == "true":
+            return text(NOTE)
+        if is_restarted.is_set():
+            return text(at(9, "run 1"))
+        server.change("one", status(restarts=1, last=ENDED))
+        is_restarted.set()
+        return text(at(1, "run 0"))
+
+    server.answers = answer
+    events: list[Event] = []
+    following = logs(server, tmp_path, LogQuery(follow=True), events)
+    assert [next(following).line for _ in range(2)] == ["run 0", "run 1"]
+    following.close()  # type: ignore[attr-defined]
+    assert Warned("k8s", "one/shop: the node has no log of the run that ended") in events
+
+
 def test_more_containers_than_are_read_at_once_come_one_after_the_other(
     server: LogServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

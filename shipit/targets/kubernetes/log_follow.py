@@ -14,7 +14,7 @@ from shipit.http.retry import backoff_s
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.live import Container, Pod
 from shipit.targets.kubernetes.log_pods import Owner, WorkloadPods
-from shipit.targets.kubernetes.log_read import ContainerName, log_lines, open_log
+from shipit.targets.kubernetes.log_read import ContainerName, LogGone, log_lines, open_log
 from shipit.targets.kubernetes.log_state import ContainerLog, first_query, has_log, since_of
 from shipit.targets.kubernetes.server import Query, error_of
 from shipit.targets.verbs import LogQuery
@@ -142,9 +142,15 @@ class Following:
             raise error_of(answer)
         if query.get("tailLines") == 0 and (since := since_of(answer.header("Date"))):
             stream.first = {"sinceTime": since}
-        for lines in log_lines(answer, stream.name):
-            if new := [line for line in lines if stream.seen.is_new(line.written_at, line.line)]:
-                self._put(new)
+        try:
+            for lines in log_lines(answer, stream.name):
+                if new := [line for line in lines if stream.seen.is_new(line.written_at, line.line)]:
+                    self._put(new)
+        except LogGone:
+            if "previous" in query:
+                what = f"{stream.name.pod}/{stream.name.container}: the node has no log of the run that ended"
+                self._emit(Warned(self._target, what))
+            return False
         return True
 
     def _put(self, item: list[LogLine] | Exception) -> None:

@@ -13,12 +13,17 @@ from shipit.events import LogLine
 from shipit.http.messages import Answer
 from shipit.http.pace import LEAST_RATE
 from shipit.targets.kubernetes.client import KubernetesClient
+from shipit.targets.kubernetes.kubelet_notes import is_missing_log
 from shipit.targets.kubernetes.server import SILENCE_S, Query
 from shipit.targets.log_lines import read_lines
 from shipit.targets.log_times import parse_log_time
 
 # After this silence a log that is followed is asked for again: nobody may be at the other end any more.
 FOLLOW_S = 300.0
+
+
+class LogGone(Exception):
+    """The node has no log of this run of the container: not yet, or not any more."""
 
 
 class ContainerName(NamedTuple):
@@ -47,7 +52,10 @@ def open_log(client: KubernetesClient, name: ContainerName, query: Query, *, fol
 
 
 def log_lines(answer: Answer, name: ContainerName) -> Iterator[list[LogLine]]:
-    """The lines of a log as they arrive, several at once. What has no time, such as a note of the kubelet, has that of the line before."""
+    """The lines of a log as they arrive, several at once. What has no time has that of the line before.
+
+    Raises: LogGone for a log that is not there, before any line; RemoteError when the connection breaks.
+    """
     instance, last = f"{name.pod}/{name.container}", ""
     with answer:
         for lines in read_lines(answer.pieces()):
@@ -56,5 +64,7 @@ def log_lines(answer: Answer, name: ContainerName) -> Iterator[list[LogLine]]:
                 time, _, rest = text.partition(" ")
                 if at := parse_log_time(time):
                     last, text = at, rest
+                elif not last and is_missing_log(text):
+                    raise LogGone
                 found.append(LogLine(name.target, name.workload, instance, last, text, cut_bytes))
             yield found

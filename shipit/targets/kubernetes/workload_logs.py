@@ -16,7 +16,7 @@ from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.live import Container, Pod
 from shipit.targets.kubernetes.log_follow import MOST_STREAMS, Following
 from shipit.targets.kubernetes.log_pods import Owner, WorkloadPods
-from shipit.targets.kubernetes.log_read import ContainerName, log_lines, open_log
+from shipit.targets.kubernetes.log_read import ContainerName, LogGone, log_lines, open_log
 from shipit.targets.kubernetes.log_state import first_query, has_log
 from shipit.targets.kubernetes.server import Query, error_of
 from shipit.targets.verbs import LogQuery
@@ -38,13 +38,13 @@ def read_logs(
     if len(names) > MOST_STREAMS:
         # So many are not read at once: one after the other.
         for name in names:
-            yield from _lines(open_log(client, name, query), name)
+            yield from _lines(client, open_log(client, name, query), name)
         return
     with ExitStack() as stack:
         answers = _opened(client, names, query)
         for answer in answers.values():
             stack.enter_context(answer)
-        logs = [_lines(answer, name) for name, answer in answers.items()]
+        logs = [_lines(client, answer, name) for name, answer in answers.items()]
         yield from heapq.merge(*logs, key=lambda line: line.written_at)
 
 
@@ -52,12 +52,15 @@ def _opened(client: KubernetesClient, names: Sequence[ContainerName], query: Que
     return together({name: partial(open_log, client, name, query) for name in names}, client.deadline.clock)
 
 
-def _lines(answer: Answer, name: ContainerName) -> Iterator[LogLine]:
+def _lines(client: KubernetesClient, answer: Answer, name: ContainerName) -> Iterator[LogLine]:
     if answer.status in _NOT_THERE:
-        return iter(())
+        return
     if answer.status != 200:
         raise error_of(answer)
-    return chain.from_iterable(log_lines(answer, name))
+    try:
+        yield from chain.from_iterable(log_lines(answer, name))
+    except LogGone:
+        client.emit(Warned(name.target, f"{name.pod}/{name.container}: the node has no log of this run"))
 
 
 def _chosen(
