@@ -13,7 +13,7 @@ from shipit.config.document import parse_document, plain_data
 from shipit.config.schema import render_schema
 from shipit.errors import ShipitError
 from shipit.targets.kinds import KindModels
-from shipit.targets.kubernetes.config import MOST_PODS
+from shipit.targets.kubernetes.concise.names import MOST_PODS
 from tests.config.bad_files import CASES, deploy_file
 from tests.servers.language_server import LanguageServer
 from tests.shipit import ROOT

@@ -16,7 +16,9 @@ from shipit.http.fields import Field
 from shipit.record import from_json, to_json
 from shipit.release import Seen, State, Verdict
 from shipit.targets.kubernetes.applied import applied, plan_back
-from shipit.targets.kubernetes.config import KubernetesConfig, WorkloadConfig
+from shipit.targets.kubernetes.concise.render.workload import render_workload
+from shipit.targets.kubernetes.concise.workload import WorkloadConfig
+from shipit.targets.kubernetes.config import KubernetesConfig
 from shipit.targets.kubernetes.conflicts import find_conflicts
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.drift import find_differences, hashes, object_differences, stamp
@@ -28,7 +30,7 @@ from shipit.targets.kubernetes.parse import parse_image_id, parse_live, parse_me
 from shipit.targets.kubernetes.patience import patience_s
 from shipit.targets.kubernetes.plan import ordered, plan_objects, plan_release_job
 from shipit.targets.kubernetes.pods import Limits
-from shipit.targets.kubernetes.render import Setting, render_job, render_workload
+from shipit.targets.kubernetes.render import Setting, render_job
 from shipit.targets.kubernetes.sealed import opened, sealed, sealed_live, secret_values, value_marks
 from shipit.targets.kubernetes.steps import ApplyObject, ApplySecret, DeleteObject, ReplaceObject, RunReleaseJob
 from shipit.targets.kubernetes.superseded import Released, find_change

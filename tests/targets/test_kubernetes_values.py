@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipit.config.units import Misplaced
-from shipit.targets.kubernetes.config import KubernetesConfig, WorkloadConfig
+from shipit.targets.kubernetes.concise.workload import WorkloadConfig
+from shipit.targets.kubernetes.config import KubernetesConfig
 from shipit.targets.kubernetes.host import check_host
 from shipit.targets.kubernetes.quantity import check_cpu, check_memory, parse_quantity
 

@@ -34,7 +34,7 @@ KIND = Kind(
     guide="kubernetes",
     workloads_key="workloads",
     parts={
-        "`workloads.NAME` of Kubernetes": "shipit.targets.kubernetes.config:WorkloadConfig",
-        "`scale` of a workload": "shipit.targets.kubernetes.config:ScaleConfig",
+        "`workloads.NAME` of Kubernetes": "shipit.targets.kubernetes.concise.workload:WorkloadConfig",
+        "`scale` of a workload": "shipit.targets.kubernetes.concise.scale:ScaleConfig",
     },
 )

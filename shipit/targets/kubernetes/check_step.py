@@ -7,7 +7,7 @@ from typing import Any
 
 from shipit.errors import DeployFailed
 from shipit.release import Step
-from shipit.targets.kubernetes.config import MOST_PODS
+from shipit.targets.kubernetes.concise.names import MOST_PODS
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.plan_secrets import previous_name
 from shipit.targets.kubernetes.steps import (

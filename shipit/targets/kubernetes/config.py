@@ -3,126 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
 from shipit.config.folder import ProjectFolder
 from shipit.config.image import ImageConfig
 from shipit.config.model import PortKeys, TargetConfig
-from shipit.config.part import Model, forbid, need
+from shipit.config.part import forbid
 from shipit.config.position import Keys
-from shipit.config.units import Command, Duration, EnvMap, Flag, Misplaced, Port, UrlPath, Whole, matching
+from shipit.config.units import Duration, Flag, Misplaced
 from shipit.errors import ConfigError
-from shipit.targets.kubernetes.host import HostName
-from shipit.targets.kubernetes.quantity import Cpu, Memory, doubt_cpu, doubt_memory
-
-_NAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
-_WORDS = "should be at most 63 lower-case letters, digits and '-', not beginning or ending with '-'"
-
-
-Name = Annotated[str, matching(_NAME, _WORDS)]
-# A variable may be empty: that is another place than none.
-NotEmpty = Annotated[str, matching(r"^.+$", "should not be empty")]
-# The empty name is the workload of keys right under the target.
-WorkloadName = Annotated[str, matching(r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$", _WORDS)]
-# The pod limit of the largest clusters: kubernetes.io, "Considerations for large clusters".
-MOST_PODS = 150_000
-Count = Annotated[Whole, Field(ge=0, le=MOST_PODS)]
-_MANY_PODS = 500
-
-
-class ScaleConfig(Model):
-    """A HorizontalPodAutoscaler on CPU."""
-
-    min: Whole = Field(1, ge=1, le=MOST_PODS, description="The smallest number of replicas.", examples=[2])
-    max: Whole = Field(ge=1, le=MOST_PODS, description="The largest number of replicas.", examples=[10])
-    cpu: Whole = Field(
-        80, ge=1, le=100, description="The CPU use to aim for, in percent of the request.", examples=[70]
-    )
-
-    @model_validator(mode="after")
-    def _in_order(self) -> ScaleConfig:
-        if self.min > self.max:
-            raise Misplaced(f"should be at most max, which is {self.max}", "min")
-        return self
-
-
-_NEEDS_PORT, _BARE_POD = "needs a port", "a bare pod can't have several replicas"
-_PORT_RULES = tuple(
-    need("port", f"{key}: needs a port: add port:, which makes a Service", beside=key) for key in ("health", "host")
-)
-
-
-class WorkloadConfig(Model):
-    """One Deployment with its Service, or one bare Pod."""
-
-    shorthand = ({"type": "null"},)
-    rules = (*_PORT_RULES, *(forbid(key, _BARE_POD, beside="kind", value="pod") for key in ("replicas", "scale")))
-
-    kind: Literal["deployment", "pod"] = Field(
-        "deployment", description="A Deployment, or one bare Pod.", examples=["pod"]
-    )
-    image: str | None = Field(None, description="The image that it runs; the only one when absent.", examples=["web"])
-    command: Command | None = Field(
-        None,
-        description="The command, instead of the image's entrypoint: text for a shell, or a list of words.",
-        examples=["node worker.js"],
-    )
-    port: Port | None = Field(
-        None, description="The port that it listens on; creates a Service, and sets PORT.", examples=[3000]
-    )
-    replicas: Count | None = Field(
-        None, description="The number of pods; with scale the number at first. 1 when absent.", examples=[3]
-    )
-    health: UrlPath | None = Field(
-        None, description="A path that answers 200 when the workload is ready.", examples=["/healthz"]
-    )
-    host: HostName | None = Field(
-        None, description="A host name; creates an Ingress to the Service.", examples=["shop.example.com"]
-    )
-    cpu: Cpu | None = Field(None, description="The CPU request.", examples=["250m"])
-    memory: Memory | None = Field(None, description="The memory request and limit.", examples=["256Mi"])
-    env: EnvMap = Field(
-        default_factory=dict, description="Variables of this workload only.", examples=[{"LOG_LEVEL": "debug"}]
-    )
-    scale: ScaleConfig | None = Field(
-        None,
-        description="Autoscaling by CPU use; deploys keep the autoscaler's current number of replicas.",
-        examples=[{"min": 2, "max": 10}],
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty(cls, value: Any) -> Any:
-        return {} if value is None else value
-
-    @model_validator(mode="after")
-    def _together(self) -> WorkloadConfig:
-        behind_port = next((key for key in ("health", "host") if getattr(self, key)), "")
-        if behind_port and self.port is None:
-            raise Misplaced(_NEEDS_PORT, behind_port, hint="add port:, which makes a Service")
-        many = "replicas" if self.replicas is not None else "scale" if self.scale else ""
-        if self.kind == "pod" and many:
-            raise Misplaced(_BARE_POD, many, hint="remove it, or kind: pod")
-        return self
-
-    def doubts(self) -> Iterator[tuple[Keys, str, str]]:
-        """Path, warning and hint for values that are possible but unlikely."""
-        counts = {("replicas",): self.replicas, ("scale", "max"): self.scale.max if self.scale else None}
-        for keys, count in counts.items():
-            if count is not None and count > _MANY_PODS:
-                yield keys, f"is {count} pods: is this intended?", ""
-        for key, what in (("cpu", doubt_cpu(self.cpu)), ("memory", doubt_memory(self.memory))):
-            if what:
-                yield (key,), what, ""
-        if self.scale and self.cpu is None:
-            yield (
-                ("scale",),
-                "needs the CPU that a pod asks for, which its use is measured against",
-                "add cpu:, such as 250m",
-            )
-
+from shipit.targets.kubernetes.concise.names import Name, NotEmpty, WorkloadName
+from shipit.targets.kubernetes.concise.workload import PORT_RULES, WorkloadConfig
 
 _WORKLOAD_KEYS = frozenset(WorkloadConfig.model_fields) - {"kind"}
 # The workload of keys right under the target; it is named after the app.
@@ -156,7 +49,7 @@ class KubernetesConfig(TargetConfig):
     repository_for: ClassVar[str] = "for the cluster to pull from"
     inline = WorkloadConfig
     rules = (
-        *_PORT_RULES,
+        *PORT_RULES,
         *(
             forbid(key, "can't be combined with workloads: move it into one of the workloads", beside="workloads")
             for key in sorted(_WORKLOAD_KEYS)

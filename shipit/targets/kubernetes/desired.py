@@ -12,6 +12,7 @@ from shipit.config.project import Project
 from shipit.errors import ConfigError, ConfigErrors, DeployFailed
 from shipit.release import Image, ImageUse, Release
 from shipit.targets.kubernetes.applyset import PART_OF_LABEL, group_kind, labelled, set_id, set_name
+from shipit.targets.kubernetes.concise.render.workload import render_workload
 from shipit.targets.kubernetes.config import ONLY, KubernetesConfig
 from shipit.targets.kubernetes.drift import fingerprint
 from shipit.targets.kubernetes.images import image_for, image_names, pin_images
@@ -20,7 +21,7 @@ from shipit.targets.kubernetes.manifests import problem_at
 from shipit.targets.kubernetes.objects import is_namespace, spec_of
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.plan_secrets import previous_name
-from shipit.targets.kubernetes.render import Manifest, Setting, render_job, render_workload
+from shipit.targets.kubernetes.render import Manifest, Setting, render_job
 from shipit.targets.kubernetes.render_secrets import render_secret
 from shipit.targets.kubernetes.sealed import sealed
 from shipit.targets.kubernetes.superseded import Released

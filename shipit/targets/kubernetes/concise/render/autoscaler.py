@@ -1,0 +1,24 @@
+"""The autoscaler of a workload. Pure.
+
+Source: Kubernetes API reference, autoscaling/v2 HorizontalPodAutoscaler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shipit.targets.kubernetes.concise.workload import WorkloadConfig
+from shipit.targets.kubernetes.render import Manifest, Setting, head_of
+
+
+def render_autoscaler(name: str, config: WorkloadConfig, setting: Setting) -> Iterator[Manifest]:
+    if config.scale is None:
+        return
+    usage = {"type": "Utilization", "averageUtilization": config.scale.cpu}
+    spec = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+        "minReplicas": config.scale.min,
+        "maxReplicas": config.scale.max,
+        "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": usage}}],
+    }
+    yield {**head_of("autoscaling/v2", "HorizontalPodAutoscaler", name, setting), "spec": spec}

@@ -1,0 +1,27 @@
+"""The main container of a workload. Pure.
+
+Source: Kubernetes API reference, v1 Container.
+"""
+
+from __future__ import annotations
+
+from shipit.targets.kubernetes.concise.render.probes import render_probes
+from shipit.targets.kubernetes.concise.workload import WorkloadConfig
+from shipit.targets.kubernetes.render import Manifest, Setting, render_env
+
+
+def render_container(name: str, config: WorkloadConfig, image: str, setting: Setting) -> Manifest:
+    container: Manifest = {"name": name, "image": image, **render_env(config.env, config.port, setting)}
+    if config.command:
+        container["command"] = list(config.command)
+    if config.port is not None:
+        container["ports"] = [{"containerPort": config.port, "name": "http", "protocol": "TCP"}]
+    return {**container, **render_probes(config), **render_resources(config)}
+
+
+def render_resources(config: WorkloadConfig) -> Manifest:
+    requests = {key: value for key, value in (("cpu", config.cpu), ("memory", config.memory)) if value}
+    if not requests:
+        return {}
+    limits = {"limits": {"memory": config.memory}} if config.memory else {}
+    return {"resources": {"requests": requests, **limits}}
