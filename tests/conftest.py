@@ -21,6 +21,7 @@ from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.targets.kinds import KindModels
 from tests import runs
 from tests.http.scripted import ScriptedServer, Start
+from tests.in_process import InProcess
 from tests.leaks import Known, left_behind
 from tests.servers.buildkit import BuildKit
 from tests.servers.cluster import Cluster
@@ -223,6 +224,14 @@ def shipit(tmp_path: Path) -> Shipit:
     folder = tmp_path / "project"
     folder.mkdir()
     return Shipit(folder, tmp_path / "home")
+
+
+@pytest.fixture
+def in_process(tmp_path: Path) -> InProcess:
+    """As `shipit`, with commands that are called instead of started: for tables of many cases."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return InProcess(folder, tmp_path / "home")
 
 
 @pytest.fixture

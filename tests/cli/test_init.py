@@ -33,10 +33,10 @@ HEAD = """\
 
 
 @pytest.fixture
-def new(shipit: Shipit) -> Shipit:
+def new(in_process: Shipit) -> Shipit:
     """A folder called project, in which nothing is known of clusters."""
-    shipit.env["KUBECONFIG"] = str(shipit.folder.parent / "no-kubeconfig")
-    return shipit
+    in_process.env["KUBECONFIG"] = str(in_process.folder.parent / "no-kubeconfig")
+    return in_process
 
 
 def put(shipit: Shipit, files: dict[str, str]) -> None:
@@ -219,6 +219,7 @@ def test_nobody_there_to_ask(new: Shipit) -> None:
     )
 
 
+@pytest.mark.program
 def test_only_what_can_not_be_known_is_asked(new: Shipit) -> None:
     new.env |= {"TERM": "xterm", "KUBECONFIG": str(new.folder.parent / "kubeconfig")}
     Path(new.env["KUBECONFIG"]).write_text(KUBECONFIG)

@@ -20,12 +20,12 @@ NOBODY = "# TODO: the repository below is a guess (your-name stands for your nam
 
 
 @pytest.fixture
-def new(shipit: Shipit) -> Shipit:
+def new(in_process: Shipit) -> Shipit:
     """A folder called project, beside a kubeconfig of one context."""
-    kubeconfig = shipit.folder.parent / "kubeconfig"
+    kubeconfig = in_process.folder.parent / "kubeconfig"
     kubeconfig.write_text(CLUSTER)
-    shipit.env["KUBECONFIG"] = str(kubeconfig)
-    return shipit
+    in_process.env["KUBECONFIG"] = str(kubeconfig)
+    return in_process
 
 
 def draft(shipit: Shipit, files: dict[str, str]) -> str:

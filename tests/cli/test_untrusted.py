@@ -27,6 +27,17 @@ def registry() -> Iterator[EmbeddedRegistry]:
 
 @pytest.fixture
 def untrusted(shipit: Shipit, tmp_path: Path) -> Shipit:
+    return beside_others(shipit, tmp_path)
+
+
+@pytest.fixture
+def called(in_process: Shipit, tmp_path: Path) -> Shipit:
+    """As `untrusted`, for tables of many cases."""
+    return beside_others(in_process, tmp_path)
+
+
+def beside_others(shipit: Shipit, tmp_path: Path) -> Shipit:
+    """A project, and files outside of it."""
     shipit.write(Dockerfile="FROM scratch\nCOPY app /\n", app="app", deploy__yml=HEAD)
     (tmp_path / "shadow").write_text(SHADOW)
     (tmp_path / "outside").mkdir()
@@ -114,24 +125,24 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("place", PATHS)
 def test_no_path_and_no_link_leaves_the_project(
-    untrusted: Shipit, registry: EmbeddedRegistry, tmp_path: Path, place: str, way: str
+    called: Shipit, registry: EmbeddedRegistry, tmp_path: Path, place: str, way: str
 ) -> None:
     path, folder = (text.format(top=tmp_path) for text in WAYS[way])
-    home = Path(untrusted.env["HOME"])
+    home = Path(called.env["HOME"])
     (home / "shadow").write_text(SHADOW)
     (home / "outside").symlink_to(tmp_path / "outside")
-    (untrusted.folder / "sub").mkdir()
-    (untrusted.folder / "link.yml").symlink_to("../shadow")
-    (untrusted.folder / "linked").symlink_to("../outside")
-    (untrusted.folder / "up").symlink_to("..")
+    (called.folder / "sub").mkdir()
+    (called.folder / "link.yml").symlink_to("../shadow")
+    (called.folder / "linked").symlink_to("../outside")
+    (called.folder / "up").symlink_to("..")
     text = PATHS[place].format(path=path, folder=folder).replace("HOST", registry.host)
-    untrusted.write(deploy__yml=text)
+    called.write(deploy__yml=text)
     commands = (
         [["validate"], ["build"]]
         if "build" in place or place in ("context", "dockerfile")
         else [["validate"], ["plan"]]
     )
-    results = [untrusted.run(*command, "--untrusted") for command in commands]
+    results = [called.run(*command, "--untrusted") for command in commands]
     assert all(done.returncode != 0 for done in results if place != "secret" or done is results[-1])
     shown = "".join(done.stdout + done.stderr for done in results)
     assert "it lies outside of the project" in shown, shown
@@ -421,18 +432,18 @@ CONTENTS = {
 @pytest.mark.parametrize("place", FOREIGN)
 @pytest.mark.parametrize("is_link", [False, True])
 def test_no_message_repeats_a_file_that_is_none_of_ours(
-    untrusted: Shipit, tmp_path: Path, place: str, content: str, is_link: bool
+    called: Shipit, tmp_path: Path, place: str, content: str, is_link: bool
 ) -> None:
     """Trusted or not; a link that is called like YAML makes it no YAML."""
     (tmp_path / "foreign").write_text(CONTENTS[content])
     path = "../foreign"
     if is_link:
-        (untrusted.folder / "foreign.yml").symlink_to("../foreign")
+        (called.folder / "foreign.yml").symlink_to("../foreign")
         path = "foreign.yml"
     text, command = FOREIGN[place]
     if text:
-        untrusted.write(deploy__yml=text.format(path=path))
-    done = untrusted.run(*(word.format(path=path) for word in command))
+        called.write(deploy__yml=text.format(path=path))
+    done = called.run(*(word.format(path=path) for word in command))
     shown = done.stdout + done.stderr
     assert CANARY not in shown and "swordfish" not in shown, shown
     assert "root:" not in shown and "extraheader" not in shown and "Traceback" not in shown, shown

@@ -79,12 +79,12 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize("name", WRITTEN)
-def test_no_output_shows_a_secret_that_was_written_into_the_file(shipit: Shipit, name: str) -> None:
-    shipit.write(deploy__yml=WRITTEN[name], Dockerfile="FROM scratch\n")
-    text = shipit.run("validate")
+def test_no_output_shows_a_secret_that_was_written_into_the_file(in_process: Shipit, name: str) -> None:
+    in_process.write(deploy__yml=WRITTEN[name], Dockerfile="FROM scratch\n")
+    text = in_process.run("validate")
     assert text.returncode == 2, text.stdout
-    data = shipit.run("validate", "--output", "json")
-    for done in (text, data, shipit.run("validate", "--output", "github"), shipit.run("plan", "-v")):
+    data = in_process.run("validate", "--output", "json")
+    for done in (text, data, in_process.run("validate", "--output", "github"), in_process.run("plan", "-v")):
         assert CANARY not in done.stdout + done.stderr, done.stdout + done.stderr
         # The id of a run is random, and may have any digits.
         assert "4711" not in re.sub(r'"run": "[0-9a-f]{12}"', "", done.stdout + done.stderr)
@@ -94,9 +94,9 @@ def test_no_output_shows_a_secret_that_was_written_into_the_file(shipit: Shipit,
 
 
 @pytest.mark.parametrize("name", ["under a misspelt name", "as a value", "with a colon", "as a list", "in a build"])
-def test_an_included_file_is_masked_as_well(shipit: Shipit, name: str) -> None:
-    shipit.write(deploy__yml="include: shared.yml\n", shared__yml=WRITTEN[name])
-    done = shipit.run("validate")
+def test_an_included_file_is_masked_as_well(in_process: Shipit, name: str) -> None:
+    in_process.write(deploy__yml="include: shared.yml\n", shared__yml=WRITTEN[name])
+    done = in_process.run("validate")
     assert done.returncode == 2 and "shared.yml:" in done.stderr and "^" in done.stderr
     assert CANARY not in done.stderr
 
