@@ -77,15 +77,20 @@ class Status(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """How a container's run ended. `signal` is 0 for none."""
+    """How a run of a container ended. `started` and `finished` are RFC 3339 in UTC, or empty."""
 
     exit_code: int
     reason: str
     message: str = ""
+    started: str = ""
+    finished: str = ""
 
 
 class Container(NamedTuple):
-    """The status of a container. `waiting` is a reason and a message; `digest` is that of its image, where the kubelet reports one."""
+    """The status of a container. `waiting` is a reason and a message; `digest` is that of its image, where the kubelet reports one.
+
+    `started` is when the current run began, RFC 3339 in UTC, or empty.
+    """
 
     name: str
     restarts: int = 0
@@ -96,16 +101,19 @@ class Container(NamedTuple):
     is_running: bool = False
     # An init container that ends before the others start; False for sidecars.
     is_init: bool = False
+    started: str = ""
 
 
 class Pod(NamedTuple):
-    """`images`: container -> image, without init containers; `containers` includes them."""
+    """`images`: container -> image, without init containers; `containers` includes them. `claims` are its PersistentVolumeClaims."""
 
     meta: Meta
     images: Mapping[str, str] = {}
     phase: str = "Pending"
     conditions: tuple[Condition, ...] = ()
     containers: tuple[Container, ...] = ()
+    restart_policy: str = "Always"
+    claims: tuple[str, ...] = ()
 
     @property
     def is_ready(self) -> bool:
@@ -135,10 +143,18 @@ class Live:
 
 
 class Happening(NamedTuple):
-    """An event of the cluster, about one object."""
+    """An event of the cluster, about the object of a uid, or one of its containers.
+
+    `time` is when it was last seen, RFC 3339 in UTC, or empty; `occurrences` how often.
+    """
 
     kind: str
     name: str
     type: str
     reason: str
     message: str
+    namespace: str = ""
+    uid: str = ""
+    container: str = ""
+    occurrences: int = 1
+    time: str = ""

@@ -15,11 +15,12 @@ from shipit.targets.kubernetes.applyset import ObservedSet
 from shipit.targets.kubernetes.client import KubernetesClient, UnknownKind
 from shipit.targets.kubernetes.definitions import is_defined
 from shipit.targets.kubernetes.desired import HAVE_PODS, Desired
+from shipit.targets.kubernetes.health.settled import needs_events
 from shipit.targets.kubernetes.job import read_jobs
-from shipit.targets.kubernetes.live import Live, Meta, Pod
+from shipit.targets.kubernetes.live import Happening, Live, Meta, Pod
 from shipit.targets.kubernetes.members import SetReader, by_name, member_of
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
-from shipit.targets.kubernetes.parse import parse_meta, parse_pod
+from shipit.targets.kubernetes.parse import parse_event, parse_meta, parse_pod
 from shipit.targets.kubernetes.pull_secret import is_pull_secret_current
 from shipit.targets.kubernetes.render import SECRETS_ANNOTATION, Manifest
 from shipit.targets.kubernetes.sealed import is_secret, sealed_live, secret_values, value_marks
@@ -27,6 +28,9 @@ from shipit.targets.session import Session
 
 # A namespace with fewer objects of a kind than this has them read by name, others of the kind are then not read.
 _LISTED_FROM = 3
+# Events of these reasons explain nothing that is not ready, and are most of all events.
+_GOOD = ("Scheduled", "Pulled", "Created", "Started", "SuccessfulCreate", "SuccessfulDelete", "ScalingReplicaSet")
+_TELLING = ",".join(f"reason!={reason}" for reason in _GOOD)
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,9 @@ class Look:
             calls["set"] = self._set
         found = _side_by_side(calls, self.session.clock)
         secret: Live | None = found.get("secret")
+        objects = {key: live for group in groups for key, live in found["objects", group].objects.items()}
         return KubernetesObserved(
-            objects={key: live for group in groups for key, live in found["objects", group].objects.items()},
+            objects=objects,
             pods=_joined(found, "pods"),
             replica_sets=_joined(found, "replica sets"),
             jobs=found.get("jobs", ()),
@@ -72,6 +77,7 @@ class Look:
             secret=secret,
             wanted_marks=self._wanted_marks(),
             applied_set=self._with_listed(found["set"], found) if "set" in found else None,
+            events=self._events() if needs_events(objects.values(), is_applied=not is_planned) else None,
         )
 
     def mark(self, value: str) -> str:
@@ -159,6 +165,19 @@ class Look:
             return self.client.listed("apis/apps/v1", "replicasets", namespace, parse, selector)
 
         return self._of(namespace, listed)
+
+    def _events(self) -> tuple[Happening, ...] | None:
+        """The events of the namespaces, without those of what goes well; None where this user may not read them."""
+        calls = {
+            place: partial(self.client.listed, "api/v1", "events", place, parse_event, fields=_TELLING)
+            for place in self._namespaces()
+        }
+        try:
+            return tuple(event for found in _side_by_side(calls, self.session.clock).values() for event in found)
+        except RemoteError as error:
+            if error.status == 403:
+                return None
+            raise
 
     def _of(self, namespace: str, call: Callable[[], Sequence[Any]]) -> Sequence[Any]:
         """What a call gives; nothing where this user may not read the pods of another namespace."""

@@ -29,6 +29,12 @@ def spec_of(manifest: Manifest) -> dict[str, Any]:
     return spec if isinstance(spec, dict) else {}
 
 
+def status_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The status of an object; empty where it is missing or no map."""
+    status = manifest.get("status")
+    return status if isinstance(status, dict) else {}
+
+
 def is_namespace(manifest: Mapping[str, Any], name: str) -> bool:
     """Whether an object is the Namespace of a name."""
     return (manifest["apiVersion"], manifest["kind"], manifest["metadata"]["name"]) == ("v1", "Namespace", name)

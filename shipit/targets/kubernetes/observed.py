@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shipit.targets.kubernetes.applyset import ObservedSet
-from shipit.targets.kubernetes.live import Live, Meta, Pod
+from shipit.targets.kubernetes.live import Happening, Live, Meta, Pod
 
 
 def key_of(manifest: Mapping[str, Any], namespace: str) -> str:
@@ -27,7 +27,9 @@ class KubernetesObserved:
     -> keyed hash of each value there. `pull_secret_current` is None without `pull_secret`. `jobs` are the release Jobs
     of the app. `applied_set` is the ApplySet with the members that left deploy.yml. These three are None and empty where a
     release is verified. `serving`: name of a Service -> how it answers; empty until it is probed. `previews`: key -> what a
-    dry run of a release gave, of the objects that may change; empty until one was made.
+    dry run of a release gave, of the objects that may change; empty until one was made. `events` are those of the namespaces,
+    None where they were not read: they are when something is not ready. `ingress_classes`: name -> whether it is the default
+    one, None where they were not read.
     """
 
     objects: Mapping[str, Live | None]
@@ -42,6 +44,8 @@ class KubernetesObserved:
     wanted_marks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     applied_set: ObservedSet | None = None
     previews: Mapping[str, Preview] = field(default_factory=dict)
+    events: tuple[Happening, ...] | None = None
+    ingress_classes: Mapping[str, bool] | None = None
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,10 @@ from shipit.targets.kubernetes.live import (
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
 _CONTAINER = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z", re.ASCII)
+_FIELD_PATH = re.compile(r"spec\.(?:initContainers|containers|ephemeralContainers)\{([^{}]{1,63})\}", re.ASCII)
 _WORKLOADS = {
-    ("apps", "Deployment"), ("apps", "StatefulSet"), ("apps", "DaemonSet"), ("apps", "ReplicaSet"), ("batch", "Job"), ("", "Pod"),
+    ("apps", "Deployment"), ("apps", "StatefulSet"), ("apps", "DaemonSet"), ("apps", "ReplicaSet"), ("", "ReplicationController"),
+    ("batch", "Job"), ("", "Pod"),
 }  # fmt: skip
 
 
@@ -82,13 +84,32 @@ def parse_pod(part: Field) -> Pod:
         status["phase"].text("Pending"),
         _conditions(status),
         (*first, *(_container(row) for row in status["containerStatuses"].rows())),
+        part["spec"]["restartPolicy"].text("Always"),
+        _claims(part["spec"]),
     )
 
 
 def parse_event(part: Field) -> Happening:
-    about = part["involvedObject"]
-    texts = (about["kind"], about["name"], part["type"], part["reason"], part["message"])
-    return Happening(*(text.text() for text in texts))
+    about, series = part["involvedObject"], part["series"]
+    container = _FIELD_PATH.fullmatch(about["fieldPath"].text())
+    times = (series["lastObservedTime"], part["lastTimestamp"], part["eventTime"], part["firstTimestamp"])
+    return Happening(
+        about["kind"].text(),
+        about["name"].text(),
+        part["type"].text(),
+        part["reason"].text(),
+        part["message"].text().strip(),
+        namespace=about["namespace"].text(),
+        uid=about["uid"].text(),
+        container=container[1] if container else "",
+        occurrences=part["count"].whole() or series["count"].whole(1),
+        time=next((time for time in map(_time, times) if time), ""),
+    )
+
+
+def _claims(part: Field) -> tuple[str, ...]:
+    names = (row["persistentVolumeClaim"]["claimName"].text() for row in part["volumes"].rows())
+    return tuple(name for name in names if name)
 
 
 def _check_data(part: Field) -> None:
@@ -120,9 +141,14 @@ def _spec(part: Field, kind: str) -> Spec:
     return Spec(
         replicas=None if replicas.is_missing else replicas.whole(),
         images=_images(pod),
-        selector=part["selector"]["matchLabels"].texts(),
+        selector=_selector(part["selector"], kind),
         on_delete=part["updateStrategy"]["type"].text() == "OnDelete",
     )
+
+
+def _selector(part: Field, kind: str) -> dict[str, str]:
+    """The labels of the pods of a workload. That of a ReplicationController is the map itself."""
+    return part.texts() if kind == "ReplicationController" else part["matchLabels"].texts()
 
 
 def _images(part: Field) -> dict[str, str]:
@@ -163,13 +189,15 @@ def _container(part: Field, sidecars: Collection[str] | None = None) -> Containe
         last=_ended(part["lastState"]["terminated"]),
         is_running=not state["running"].is_missing,
         is_init=sidecars is not None and name not in sidecars,
+        started=_time(state["running"]["startedAt"]),
     )
 
 
 def _ended(part: Field) -> Ended | None:
     if part.is_missing:
         return None
-    return Ended(part["exitCode"].whole(), part["reason"].text("Error"), part["message"].text())
+    times = (_time(part["startedAt"]), _time(part["finishedAt"]))
+    return Ended(part["exitCode"].whole(), part["reason"].text("Error"), part["message"].text(), *times)
 
 
 def parse_image_id(text: str) -> Digest | None:
