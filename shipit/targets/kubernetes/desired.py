@@ -23,6 +23,7 @@ from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.plan_secrets import previous_name
 from shipit.targets.kubernetes.render import Manifest, Setting, render_job
 from shipit.targets.kubernetes.render_secrets import render_secret
+from shipit.targets.kubernetes.roll import with_hashes
 from shipit.targets.kubernetes.sealed import sealed
 from shipit.targets.kubernetes.superseded import Released
 from shipit.targets.kubernetes.wanted import stamped_by_key
@@ -115,7 +116,13 @@ class Desired:
         )
 
     def manifests(self, release: Release, observed: KubernetesObserved) -> Iterator[Manifest]:
-        """The wanted objects with their images pinned and their Secrets sealed; without the env's Secret and the release Job."""
+        """The wanted objects, their images pinned, their Secrets sealed, and with the hashes of what their pods use.
+
+        Without the env's Secret and the release Job.
+        """
+        yield from with_hashes(tuple(self._unhashed(release, observed)), observed, self.namespace)
+
+    def _unhashed(self, release: Release, observed: KubernetesObserved) -> Iterator[Manifest]:
         setting = self.setting(observed.secret_mark)
 
         def pinned(text: str) -> str | None:
@@ -265,8 +272,12 @@ class Desired:
     def secret_mark(self, values: Mapping[str, str]) -> str:
         """A slow hash of the values of the env's Secret: the same for the same values on every machine."""
         text = json.dumps([[name, values[name]] for name in self.secret_names])
-        salt = f"shipit.dev/secrets {self.namespace} {self.project.app}"
-        return hashlib.scrypt(text.encode(), salt=salt.encode(), n=_COST, r=_BLOCK, p=1, dklen=8).hex()
+        return _slow_hash(text, f"shipit.dev/secrets {self.namespace} {self.project.app}")
+
+    def content_mark(self, key: str, values: Mapping[str, bytes]) -> str:
+        """The same of the values of a Secret of the manifests."""
+        text = json.dumps([[name, values[name].hex()] for name in sorted(values)])
+        return _slow_hash(text, f"shipit.dev/content {self.namespace} {self.project.app} {key}")
 
     def env_secret(self, release: Release, observed: KubernetesObserved) -> Manifest | None:
         """The Secret of the env's secrets, sealed; None where there are none."""
@@ -310,6 +321,10 @@ class Desired:
             what, hint = f"image {name} has no repository for the cluster to pull from", "add repository: to the image"
             raise ConfigErrors([self.project.problem(("targets", self.target), what, hint)])
         return ImageUse(name, config.repository, "oci", config.platform, None, self.project.tags(name))
+
+
+def _slow_hash(text: str, salt: str) -> str:
+    return hashlib.scrypt(text.encode(), salt=salt.encode(), n=_COST, r=_BLOCK, p=1, dklen=8).hex()
 
 
 def _head(version: str, kind: str, name: str) -> Manifest:

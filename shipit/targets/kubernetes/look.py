@@ -23,6 +23,7 @@ from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.parse import parse_event, parse_meta, parse_pod
 from shipit.targets.kubernetes.pull_secret import is_pull_secret_current
 from shipit.targets.kubernetes.render import SECRETS_ANNOTATION, Manifest
+from shipit.targets.kubernetes.roll import CONTENT_ANNOTATION, used_secrets
 from shipit.targets.kubernetes.sealed import is_secret, sealed_live, secret_values, value_marks
 from shipit.targets.session import Session
 
@@ -76,6 +77,7 @@ class Look:
             pull_secret_current=found.get("pull secret"),
             secret=secret,
             wanted_marks=self._wanted_marks(),
+            contents=self._contents(objects),
             applied_set=self._with_listed(found["set"], found) if "set" in found else None,
             events=self._events() if needs_events(objects.values(), is_applied=not is_planned) else None,
         )
@@ -194,6 +196,20 @@ class Look:
     def _wanted_marks(self) -> dict[str, dict[str, str]]:
         raw = [manifest for manifest in self.desired.raw if is_secret(manifest)]
         return {key_of(item, self.desired.namespace): value_marks(secret_values(item), self.mark) for item in raw}
+
+    def _contents(self, objects: Mapping[str, Live | None]) -> dict[str, str]:
+        """Key of a Secret that pods use -> its annotation; a new hash where its values are to change."""
+        desired = self.desired
+        used = used_secrets(desired.raw, desired.namespace)
+        found = {}
+        for raw in desired.raw:
+            key = key_of(raw, desired.namespace)
+            if is_secret(raw) and key in used:
+                values, live = secret_values(raw), objects.get(key)
+                is_current = live is not None and (live.manifest.get("data") or {}) == value_marks(values, self.mark)
+                mark = live.meta.annotations.get(CONTENT_ANNOTATION, "") if live else ""
+                found[key] = mark if is_current else desired.content_mark(key, values)
+        return found
 
     def _secret_mark(self, secret: Live | None) -> str:
         """The annotation of the env's Secret, or a new one where its values are to change."""

@@ -24,7 +24,8 @@ class KubernetesObserved:
 
     `secret` is the Secret of the env, and `secret_marks`: name -> keyed hash of each of its values. `secret_mark` is the
     annotation that it has, or gets when its values change. `wanted_marks`: key of a Secret among the manifests -> name
-    -> keyed hash of each value there. `pull_secret_current` is None without `pull_secret`. `jobs` are the release Jobs
+    -> keyed hash of each value there. `contents`: key of such a Secret that pods use -> the annotation with the hash of its
+    data; empty where it was applied without one and keeps its values. `pull_secret_current` is None without `pull_secret`. `jobs` are the release Jobs
     of the app. `applied_set` is the ApplySet with the members that left deploy.yml. These three are None and empty where a
     release is verified. `serving`: name of a Service -> how it answers; empty until it is probed. `previews`: key -> what a
     dry run of a release gave, of the objects that may change; empty until one was made. `events` are those of the namespaces,
@@ -42,6 +43,7 @@ class KubernetesObserved:
     secret: Live | None = field(default=None, repr=False)
     serving: Mapping[str, Serving] = field(default_factory=dict)
     wanted_marks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    contents: Mapping[str, str] = field(default_factory=dict)
     applied_set: ObservedSet | None = None
     previews: Mapping[str, Preview] = field(default_factory=dict)
     events: tuple[Happening, ...] | None = None

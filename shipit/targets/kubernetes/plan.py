@@ -13,6 +13,7 @@ from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.observed import NO_PREVIEW, KubernetesObserved
 from shipit.targets.kubernetes.plan_secrets import apply_secret
 from shipit.targets.kubernetes.render import Manifest
+from shipit.targets.kubernetes.roll import rolled_by
 from shipit.targets.kubernetes.sealed import is_secret
 from shipit.targets.kubernetes.steps import ApplyObject, ReplaceObject, RunReleaseJob
 from shipit.targets.kubernetes.wanted import Wanted, want_all
@@ -75,7 +76,9 @@ def _step(wanted: Wanted, observed: KubernetesObserved, file: str) -> Step | Non
         )  # fmt: skip
     known, detail = hashes(wanted.found), detail_of(wanted, live, preview)
     # Pods and Jobs can't be changed in place.
-    is_bare = live.kind in ("Pod", "Job") and any(not item.is_own_mark for item in wanted.found)
+    is_bare = live.kind in ("Pod", "Job") and (
+        any(not item.is_own_mark for item in wanted.found) or bool(rolled_by(wanted.found))
+    )
     if is_bare or preview.is_replaced:
         undo = f"replace {key} by what it was"
         return ReplaceObject(
