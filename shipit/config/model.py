@@ -56,7 +56,7 @@ class PortKeys(NamedTuple):
     port_keys: Keys
     port: int
     env_keys: Keys
-    env: Mapping[str, str | None]
+    env: Mapping[str, object]
 
 
 class TargetConfig(Model):
@@ -125,7 +125,7 @@ class TargetConfig(Model):
         """Each port of this target that a container gets in the variable PORT."""
         return iter(())
 
-    def env_keys(self) -> Iterator[tuple[Keys, Mapping[str, str | None]]]:
+    def env_keys(self) -> Iterator[tuple[Keys, Mapping[str, object]]]:
         """Path and variables of each `env` within this target."""
         return iter(())
 

@@ -47,7 +47,7 @@ _WORDS: dict[str, Words] = {
     "cmd": ((_TOP, "write command: of a workload or a process"), (_WORKLOAD, "write command:"), (_PROCESS, "write command:")),
     "command": ((_TOP, "it stands in a workload or process; release: is what runs before each release"), (_HEROKU, "it stands in a process: processes: {web: {command: ...}}")),
     "entrypoint": ((_TOP, "write command: of a workload"), (_WORKLOAD, "write command:, which replaces the entrypoint"), (_PROCESS, "write command:")),
-    "args": ((_WORKLOAD, "write the whole command as command: [WORD, ...]"), (_IMAGE, "arguments of a build stand in build: {args: ...}")),
+    "args": ((_IMAGE, "arguments of a build stand in build: {args: ...}"),),
     "accessories": ((_TOP, "databases and the like are not deployed; their URLs stand under secrets:"),),
     # how many, and how large
     "replicas": ((_TOP, _k8s("replicas")), (_PROCESS, "it is called quantity: here"), (_HEROKU, "write processes: {web: {quantity: N}}")),
@@ -76,7 +76,7 @@ _WORDS: dict[str, Words] = {
     "configs": ((_TOP, "files belong in the image; " + _MANIFESTS), (_WORKLOAD, _MANIFESTS)),
     # network
     "port": ((_TOP, _k8s("port")), (_PROCESS, "Heroku gives the port in $PORT"), (_HEROKU, "Heroku gives the port in $PORT")),
-    "ports": ((_TOP, "a workload takes one: targets: {k8s: {port: ...}}"), (_WORKLOAD, "it is one: port:"), (_PROCESS, "Heroku gives the port in $PORT"), (_HEROKU, "Heroku gives the port in $PORT")),
+    "ports": ((_TOP, _k8s("port") + ", and further ones under ports:"), (_PROCESS, "Heroku gives the port in $PORT"), (_HEROKU, "Heroku gives the port in $PORT")),
     "expose": _in_workloads("write port: N", "write targets: {k8s: {port: N}}"),
     "containerPort": ((_WORKLOAD, "write port: N"),),
     "http_service": ((_TOP, "write targets: {k8s: {port: N, health: /PATH}}"),),
@@ -90,9 +90,9 @@ _WORDS: dict[str, Words] = {
     # health
     "healthcheck": ((_TOP, "write targets: {k8s: {port: N, health: /PATH}}"), (_WORKLOAD, _HEALTH), (_HEROKU, _HEALTH), (_PROCESS, _HEALTH)),
     "health_check": ((_TOP, "write targets: {k8s: {port: N, health: /PATH}}"), (_WORKLOAD, _HEALTH), (_HEROKU, _HEALTH), (_PROCESS, _HEALTH)),
-    "readinessProbe": ((_WORKLOAD, _HEALTH),),
-    "livenessProbe": ((_WORKLOAD, _HEALTH),),
-    "startupProbe": ((_WORKLOAD, _HEALTH),),
+    "readinessProbe": ((_WORKLOAD, "write readiness: /PATH, or health: /PATH"),),
+    "livenessProbe": ((_WORKLOAD, "write liveness: /PATH"),),
+    "startupProbe": ((_WORKLOAD, "write startup: /PATH"),),
     "restart": ((_WORKLOAD, "a cluster always restarts what ends; restarts_allowed: of the target is how many a deploy bears"), (_PROCESS, "Heroku always restarts what ends")),
     # order
     "depends_on": ((_TOP, _ORDER), (_TARGET, "write needs: [TARGET]"), (_WORKLOAD, "workloads start together; " + _ORDER), (_PROCESS, "processes start together; " + _ORDER)),

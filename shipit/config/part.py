@@ -6,6 +6,9 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+# Tags of a union of text and a map. pydantic puts them into the path of an error, from which they are dropped.
+TEXT, MAP = "[text]", "[map]"
+
 
 class Model(BaseModel):
     """A frozen part of the file. Unknown keys are mistakes, and no message repeats a value.
@@ -30,9 +33,10 @@ def forbid(key: str, message: str, *, beside: str, value: Any = None) -> dict[st
     }
 
 
-def need(key: str, message: str, *, beside: str, value: Any = None, unless: str = "") -> dict[str, Any]:
-    """A rule: `key` is required when there is `beside`, or only when it has a value; `unless` another key is there."""
-    condition = {"properties": {beside: {"const": value}}} if value is not None else {}
+def need(key: str, message: str, *, beside: str, value: Any = None, type: str = "", unless: str = "") -> dict[str, Any]:
+    """A rule: `key` is required when there is `beside`, or only when it has a value or type; `unless` another key is there."""
+    of_type = {"properties": {beside: {"type": type}}} if type else {}
+    condition = {"properties": {beside: {"const": value}}} if value is not None else of_type
     exception = {"not": {"required": [unless]}} if unless else {}
     return {
         "if": {"type": "object", "required": [beside], **condition, **exception},

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from shipit.config.other_words import hint_for_key
-from shipit.config.part import Model
+from shipit.config.part import MAP, TEXT, Model
 from shipit.config.position import Keys
 from shipit.config.source import Source
 from shipit.config.units import PATTERNS, Misplaced
@@ -18,6 +18,8 @@ from shipit.errors import ConfigError
 M = TypeVar("M", bound=BaseModel)
 MOST_PROBLEMS = 1000
 
+# What pydantic puts into the path of an error beside the keys of the file.
+_MARKS = ("[key]", TEXT, MAP)
 _WHOLE, _FLAG, _NUMBER = "should be a whole number", "should be true or false", "should be a number"
 _MAP, _LIST = "should be a map of keys", "should be a list"
 _EXPECTED = {
@@ -69,7 +71,7 @@ def _is_misspelt(detail: Any, unknown: Mapping[Keys, list[str]], source: Source)
 
 def _problem(model: type[BaseModel], detail: Any, source: Source, prefix: Keys) -> ConfigError:
     kind, context = detail["type"], detail.get("ctx", {})
-    keys = (*prefix, *(key for key in detail["loc"] if key != "[key]"))
+    keys = (*prefix, *(key for key in detail["loc"] if key not in _MARKS))
     on_key = "[key]" in detail["loc"]
     if kind == "extra_forbidden":
         known = _known_keys(model, detail["loc"][:-1])

@@ -136,7 +136,8 @@ def _text_map(schema: Schema) -> Schema:
     for part in schema.get("anyOf", [schema]):
         if part.get("type") == "object":
             names = part.get("patternProperties")
-            values = {"additionalProperties": False, "patternProperties": dict.fromkeys(names, scalar)} if names else {}
+            inner = {name: _text_or_map(value, scalar) for name, value in names.items()} if names else {}
+            values = {"additionalProperties": False, "patternProperties": inner} if names else {}
             out.append({"type": "object", "additionalProperties": scalar, **values, "errorMessage": expectation(part)})
         elif part.get("type") == "array":
             own = _value(part.get("items") or {})
@@ -145,6 +146,12 @@ def _text_map(schema: Schema) -> Schema:
         else:
             out.append(_value(part))
     return _alternatives(out)
+
+
+def _text_or_map(value: Schema, scalar: Schema) -> Schema:
+    """The value of a map of text, where a map of keys may stand as well."""
+    maps = [part for part in value.get("oneOf", ()) if "$ref" in part]
+    return {"anyOf": [{"title": "text", **scalar}, *maps]} if maps else scalar
 
 
 def expectation(schema: Schema) -> str:

@@ -86,7 +86,7 @@ PATTERNS: dict[str, str] = {}
 class Misplaced(ValueError):
     """An error of a validator at one of the keys of a map, or with a hint."""
 
-    def __init__(self, what: str, *keys: str, hint: str = "") -> None:
+    def __init__(self, what: str, *keys: str | int, hint: str = "") -> None:
         super().__init__(what)
         self.keys = keys
         self.hint = hint

@@ -33,7 +33,6 @@ WORDS = {
     ("compose", "top", "profiles"): "environments:",
     ("compose", "top", "depends_on"): "needs:",
     ("compose", "top", "deploy"): "targets:",
-    ("compose", "workload", "ports"): "port:",
     ("compose", "workload", "expose"): "port:",
     ("compose", "workload", "environment"): "env:",
     ("compose", "workload", "env_file"): "dotenv:",

@@ -45,7 +45,16 @@ BEYOND_NAMES = {
     "hub-readme-elsewhere",
     "hub-readme-missing",
     "image-tag-shared",
+    "k8s-args-with-shell",
     "k8s-env-and-secret",
+    "k8s-env-two-sources",
+    "k8s-health-empty",
+    "k8s-ports-name-twice",
+    "k8s-ports-service-twice",
+    "k8s-ports-twice",
+    "k8s-probe-two-handlers",
+    "k8s-probe-without-handler",
+    "k8s-probe-without-port",
     "k8s-env-port",
     "k8s-env-port-workload",
     "k8s-hosts-shared",
@@ -141,7 +150,7 @@ def test_an_editor_offers_no_null_and_no_word_of_other_tools(language_server: La
     offered = _complete(language_server, PLACES[place])
     assert offered, place
     assert not [text for text in offered.values() if "null" in text]
-    assert not {"services", "ports", "environment", "dynos", "resources"} & set(offered)
+    assert not {"services", "networks", "environment", "dynos", "resources"} & set(offered)
 
 
 def test_an_editor_completes_the_name_of_a_target_with_a_colon(language_server: LanguageServer) -> None:

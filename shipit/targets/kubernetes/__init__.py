@@ -35,6 +35,10 @@ KIND = Kind(
     workloads_key="workloads",
     parts={
         "`workloads.NAME` of Kubernetes": "shipit.targets.kubernetes.concise.workload:WorkloadConfig",
+        "`health` of a workload": "shipit.targets.kubernetes.concise.probes:HealthConfig",
+        "`readiness`, `liveness` and `startup`": "shipit.targets.kubernetes.concise.probes:ProbeConfig",
+        "`ports` of a workload": "shipit.targets.kubernetes.concise.ports:PortConfig",
+        "A variable from the cluster": "shipit.targets.kubernetes.concise.env:EnvSource",
         "`scale` of a workload": "shipit.targets.kubernetes.concise.scale:ScaleConfig",
     },
 )

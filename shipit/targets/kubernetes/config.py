@@ -133,7 +133,7 @@ class KubernetesConfig(TargetConfig):
                 above = ("workloads", name)
                 yield PortKeys((*above, "port"), workload.port, (*above, "env"), workload.env)
 
-    def env_keys(self) -> Iterator[tuple[Keys, Mapping[str, str | None]]]:
+    def env_keys(self) -> Iterator[tuple[Keys, Mapping[str, object]]]:
         for name, workload in self.workloads.items():
             yield ("workloads", name, "env"), workload.env
 

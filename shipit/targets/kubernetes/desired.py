@@ -297,9 +297,10 @@ class Desired:
     def health(self) -> dict[str, tuple[int, str]]:
         """Name of a Service -> port and path of its health check."""
         return {
-            self.workload_name(name): (workload.port, workload.health)
+            self.workload_name(name): (workload.port, workload.health.path)
             for name, workload in self.config.workloads.items()
-            if workload.port is not None and workload.health
+            if workload.port is not None and workload.health and workload.health.path
+            if workload.health.port in (None, workload.port)
         }
 
     def workload_name(self, name: str) -> str:

@@ -57,12 +57,17 @@ def head_of(
     return {"apiVersion": version, "kind": kind, "metadata": metadata}
 
 
-def render_env(own: Mapping[str, str | None], port: int | None, setting: Setting) -> Manifest:
-    """The `env` of a container: PORT, the file's variables, those of its own, the secrets. Null in `own` removes a variable."""
-    values = {**({"PORT": str(port)} if port is not None else {}), **setting.env}
+def render_env(own: Mapping[str, str | Manifest | None], port: int | None, setting: Setting) -> Manifest:
+    """The `env` of a container: PORT, the file's variables, those of its own, the secrets.
+
+    `own` has text, a `valueFrom`, or None, which removes a variable whatever gave it.
+    """
+    values: dict[str, str | Manifest] = {**({"PORT": str(port)} if port is not None else {}), **setting.env}
     values |= {name: value for name, value in own.items() if value is not None}
     rows: list[Manifest] = [
-        {"name": name, "value": value} for name, value in values.items() if name not in own or own[name] is not None
+        {"name": name, "value" if isinstance(value, str) else "valueFrom": value}
+        for name, value in values.items()
+        if name not in own or own[name] is not None
     ]
     for name in setting.secret_names:
         if name not in own:

@@ -5,18 +5,25 @@ Source: Kubernetes API reference, v1 Container.
 
 from __future__ import annotations
 
+from shipit.targets.kubernetes.concise.render.env import render_values
+from shipit.targets.kubernetes.concise.render.ports import container_ports
 from shipit.targets.kubernetes.concise.render.probes import render_probes
 from shipit.targets.kubernetes.concise.workload import WorkloadConfig
 from shipit.targets.kubernetes.render import Manifest, Setting, render_env
 
 
 def render_container(name: str, config: WorkloadConfig, image: str, setting: Setting) -> Manifest:
-    container: Manifest = {"name": name, "image": image, **render_env(config.env, config.port, setting)}
-    if config.command:
-        container["command"] = list(config.command)
-    if config.port is not None:
-        container["ports"] = [{"containerPort": config.port, "name": "http", "protocol": "TCP"}]
-    return {**container, **render_probes(config), **render_resources(config)}
+    env = render_env(render_values(config.env), config.port, setting)
+    words = {"command": config.command, "args": config.args}
+    return {
+        "name": name,
+        "image": image,
+        **env,
+        **{key: list(value) for key, value in words.items() if value},
+        **container_ports(config),
+        **render_probes(config),
+        **render_resources(config),
+    }
 
 
 def render_resources(config: WorkloadConfig) -> Manifest:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from shipit.targets.kubernetes.concise.render.ports import service_ports
 from shipit.targets.kubernetes.concise.workload import WorkloadConfig
 from shipit.targets.kubernetes.render import Manifest, Setting, head_of, selector_of
 
 
 def render_service(name: str, config: WorkloadConfig, setting: Setting) -> Iterator[Manifest]:
-    if config.port is None:
+    ports = service_ports(config)
+    if not ports:
         return
-    ports = [{"name": "http", "port": config.port, "targetPort": config.port, "protocol": "TCP"}]
     spec = {"selector": selector_of(name, setting), "ports": ports}
     yield {**head_of("v1", "Service", name, setting), "spec": spec}
