@@ -6,8 +6,8 @@ from pathlib import Path
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
+import yaml
 
-from shipit.config.document import parse_document, plain_data
 from shipit.config.schema import render_schema
 from shipit.targets.kinds import KindModels
 from shipit.targets.kubernetes.concise.keys import WorkloadKeys
@@ -27,6 +27,5 @@ def test_every_key_is_in_a_case() -> None:
 def test_the_schema_takes_every_case() -> None:
     validator = jsonschema.Draft7Validator(render_schema(KindModels()))
     for case in CASES:
-        target = plain_data(parse_document(case.read_bytes(), case.name))
-        file = {"app": "shop", "image": "user/shop", "targets": {"k8s": target}}
+        file = {"app": "shop", "image": "user/shop", "targets": {"k8s": yaml.safe_load(case.read_text())}}
         assert [error.message for error in validator.iter_errors(file)] == [], case.stem
