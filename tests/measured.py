@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,20 +17,19 @@ from coverage import Coverage
 
 ROOT = Path(__file__).parent.parent
 LEAST_PERCENT = 90.0
-# A program takes some 0.2 s more when it is measured, so that only those of a test function's first cases are.
-MEASURED_CASES = 3
-
-_cases: Counter[str] = Counter()
+# A program takes twice as long when it is measured: of each test function, a command with the same options is measured once.
+_measured: set[tuple[str, ...]] = set()
 
 
-def program_variables() -> dict[str, str]:
-    """The variables with which the programs of the running test measure themselves; empty where that is not wanted."""
+def program_variables(arguments: Sequence[str] = ()) -> dict[str, str]:
+    """The variables with which a program that the running test starts measures itself; empty where that adds nothing."""
     if Coverage.current() is None:
         return {}
     function = os.environ["PYTEST_CURRENT_TEST"].partition("[")[0].partition(" ")[0]
-    _cases[function] += 1
-    if _cases[function] > MEASURED_CASES:
+    case = (function, *arguments[:1], *(word for word in arguments if word.startswith("-")))
+    if case in _measured:
         return {}
+    _measured.add(case)
     kept = {name: os.environ[name] for name in ("COVERAGE_FILE",) if name in os.environ}
     return {**kept, "COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml")}
 

@@ -37,14 +37,17 @@ class Shipit:
             "SHIPIT_CACHE_DIR": str(home / "cache"),
             "PYTHONPATH": str(ROOT),
             "LANG": "C.UTF-8",
-            **program_variables(),
         }
+
+    def measured(self, *arguments: str) -> dict[str, str]:
+        """The environment of the program, with what measures it where coverage wants it."""
+        return {**self.env, **program_variables(arguments)}
 
     def run(self, *arguments: str, timeout_s: float = 180, input_text: str = "") -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", "shipit", *arguments],
             cwd=self.folder,
-            env=self.env,
+            env=self.measured(*arguments),
             capture_output=True,
             text=True,
             timeout=timeout_s,
@@ -58,7 +61,7 @@ class Shipit:
         """The installed program of a name, without arguments."""
         program = str(Path(sys.executable).with_name(name))
         return subprocess.run(
-            [program], cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=60, check=False
+            [program], cwd=self.folder, env=self.measured(), capture_output=True, text=True, timeout=60, check=False
         )
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
@@ -66,7 +69,7 @@ class Shipit:
         return subprocess.Popen(
             [sys.executable, "-m", "shipit", *arguments],
             cwd=self.folder,
-            env=self.env,
+            env=self.measured(*arguments),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -94,10 +97,11 @@ class Shipit:
 
         Exit code, and all that the terminal showed.
         """
+        environment = self.measured(*arguments)
         pid, terminal = pty.fork()
         if pid == 0:
             os.chdir(self.folder)
-            os.execve(sys.executable, [sys.executable, "-m", "shipit", *arguments], self.env)
+            os.execve(sys.executable, [sys.executable, "-m", "shipit", *arguments], environment)
         shown, pending, deadline = "", list(answers), time.monotonic() + timeout_s
         try:
             while select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))[0]:

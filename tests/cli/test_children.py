@@ -122,7 +122,7 @@ def test_what_nohup_starts_goes_on_without_its_terminal(shipit: Shipit) -> None:
     process = subprocess.Popen(
         ["nohup", sys.executable, "-m", "shipit", "plan"],
         cwd=shipit.folder,
-        env=shipit.env,
+        env=shipit.measured(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -141,7 +141,7 @@ def test_ctrl_c_at_a_terminal_ends_the_run_and_its_programs(shipit: Shipit, chil
     process = subprocess.Popen(
         [sys.executable, "-m", "shipit", *command],
         cwd=shipit.folder,
-        env=shipit.env,
+        env=shipit.measured(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -80,13 +80,13 @@ def assert_unseen(text: str, *secrets: str) -> None:
 
 @pytest.mark.parametrize("output", ["plain", "json", "github"])
 @pytest.mark.parametrize("command", ["deploy", "push", "plan", "status", "doctor", "build"])
-def test_a_registry_that_repeats_the_login(shipit: Shipit, echo: str, command: str, output: str) -> None:
-    shipit.env["DOCKER_AUTH_CONFIG"] = json.dumps({"auths": {echo: {"auth": PAIR}}})
-    shipit.write(
+def test_a_registry_that_repeats_the_login(in_process: Shipit, echo: str, command: str, output: str) -> None:
+    in_process.env["DOCKER_AUTH_CONFIG"] = json.dumps({"auths": {echo: {"auth": PAIR}}})
+    in_process.write(
         Dockerfile=f"FROM {echo}/base@sha256:{'a' * 64}\nCOPY Dockerfile /\n",
         deploy__yml=f"app: shop\nimage: {echo}/shop\ntargets: {{hub: }}\n",
     )
-    done = shipit.run(command, "--output", output)
+    done = in_process.run(command, "--output", output)
     assert done.returncode == 1, done
     assert_unseen(done.stdout + done.stderr, PASSWORD, PAIR)
     said = done.stdout + done.stderr
@@ -103,13 +103,13 @@ def test_login_at_a_registry_that_repeats_the_password(shipit: Shipit, echo: str
 
 
 @pytest.mark.parametrize("command", [["deploy"], ["plan"], ["status"], ["doctor"], ["login", "heroku"]])
-def test_a_heroku_that_repeats_the_token(shipit: Shipit, echo: str, command: list[str]) -> None:
-    shipit.env |= {"SHIPIT_HEROKU_API": f"http://{echo}", "SHIPIT_HEROKU_REGISTRY": echo, "HEROKU_API_KEY": TOKEN}
-    shipit.write(
+def test_a_heroku_that_repeats_the_token(in_process: Shipit, echo: str, command: list[str]) -> None:
+    in_process.env |= {"SHIPIT_HEROKU_API": f"http://{echo}", "SHIPIT_HEROKU_REGISTRY": echo, "HEROKU_API_KEY": TOKEN}
+    in_process.write(
         Dockerfile='FROM scratch\nCOPY Dockerfile /\nCMD ["x"]\n',
         deploy__yml="app: shop\nimage: {build: .}\ntargets: {heroku: {app: shop-prod}}\n",
     )
-    done = shipit.run(*command)
+    done = in_process.run(*command)
     assert done.returncode == 1, done
     assert_unseen(done.stdout + done.stderr, TOKEN, base64.b64encode(f"_:{TOKEN}".encode()).decode())
     assert MASK in done.stdout + done.stderr
@@ -118,7 +118,7 @@ def test_a_heroku_that_repeats_the_token(shipit: Shipit, echo: str, command: lis
 @pytest.mark.parametrize("user", [{"token": TOKEN}, {"username": "me", "password": PASSWORD}])
 @pytest.mark.parametrize("command", ["deploy", "plan", "status", "doctor"])
 def test_an_api_server_that_repeats_the_credentials(
-    shipit: Shipit, echo: str, command: str, user: dict[str, str]
+    in_process: Shipit, echo: str, command: str, user: dict[str, str]
 ) -> None:
     config = {
         "current-context": "c",
@@ -126,34 +126,34 @@ def test_an_api_server_that_repeats_the_credentials(
         "clusters": [{"name": "c", "cluster": {"server": f"http://{echo}"}}],
         "users": [{"name": "u", "user": user}],
     }
-    shipit.env["KUBECONFIG"] = str(shipit.folder / "kubeconfig")
-    shipit.write(
+    in_process.env["KUBECONFIG"] = str(in_process.folder / "kubeconfig")
+    in_process.write(
         kubeconfig=json.dumps(config),
         Dockerfile="FROM scratch\nCOPY Dockerfile /\n",
         deploy__yml="app: shop\nimage: {repository: 127.0.0.1:1/shop, build: .}\ntargets: {k8s: {port: 80}}\n",
     )
-    done = shipit.run(command)
+    done = in_process.run(command)
     assert done.returncode == 1, done
     assert_unseen(done.stdout + done.stderr, TOKEN, PASSWORD, PAIR)
     assert MASK in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("value", ["healthy", "heroku", "failed", "production", "step", "deploy", "main", "unchanged"])
-def test_a_secret_that_is_a_word_of_ours_breaks_nothing(shipit: Shipit, value: str) -> None:
+def test_a_secret_that_is_a_word_of_ours_breaks_nothing(in_process: Shipit, value: str) -> None:
     from shipit.rehearsal.registry import EmbeddedRegistry
 
     with EmbeddedRegistry() as server:
-        shipit.env["WORD"] = value
-        shipit.write(
+        in_process.env["WORD"] = value
+        in_process.write(
             Dockerfile="FROM scratch\nCOPY Dockerfile /\n",
             deploy__yml=f"app: shop\nimage: {server.host}/shop\nsecrets: {{TOKEN: {{env: WORD}}}}\n"
             "targets: {main: {kind: registry, settle: 0s}}\n",
         )
-        code, events = shipit.events("deploy")
+        code, events = in_process.events("deploy")
         assert code == 0
         finished = [event for event in events if event["event"] == "target_finished"]
         assert [(event["target"], event["state"]) for event in finished] == [("main", "healthy")]
         assert events[0]["event"] == "run_started" and events[0]["command"] == "deploy"
         assert events[0]["environment"] == "production"
-        assert shipit.run("deploy", "--output", "plain").returncode == 0
-        assert shipit.run("validate", "--resolved").returncode == 0
+        assert in_process.run("deploy", "--output", "plain").returncode == 0
+        assert in_process.run("validate", "--resolved").returncode == 0

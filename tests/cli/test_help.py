@@ -34,16 +34,16 @@ def test_the_version_says_what_it_runs_on(shipit: Shipit) -> None:
     ), done.stdout
 
 
-def test_topics_are_listed_and_read(shipit: Shipit) -> None:
-    listed = shipit.run("help")
+def test_topics_are_listed_and_read(in_process: Shipit) -> None:
+    listed = in_process.run("help")
     assert listed.returncode == 0
     names = re.findall(r"^  ([a-z-]+)  ", listed.stdout, re.MULTILINE)
     assert {"builders", "credentials", "heroku", "kubernetes", "secrets", "environments", "networks"} <= set(names)
     for name in names:
-        read = shipit.run("help", name)
+        read = in_process.run("help", name)
         assert read.returncode == 0 and len(read.stdout) > 100, name
-    assert "DOCKER_CONTEXT" in shipit.run("help", "Builders").stdout
-    assert shipit.run("help", "deploy").stdout.startswith("Usage: shipit deploy")
+    assert "DOCKER_CONTEXT" in in_process.run("help", "Builders").stdout
+    assert in_process.run("help", "deploy").stdout.startswith("Usage: shipit deploy")
 
 
 def test_a_topic_that_is_not_there_names_the_nearest(shipit: Shipit) -> None:
@@ -104,8 +104,8 @@ def test_a_script_for_each_shell(shipit: Shipit) -> None:
         ("xyzzy", "shipit --help lists the commands"),
     ],
 )
-def test_an_unknown_command_gets_a_hint(shipit: Shipit, word: str, hint: str) -> None:
-    done = shipit.run(word)
+def test_an_unknown_command_gets_a_hint(in_process: Shipit, word: str, hint: str) -> None:
+    done = in_process.run(word)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"unknown command {word!r}\nhint: {hint}\n")
 
 
@@ -162,13 +162,13 @@ def test_a_wrong_command_line_without_output_json_prints_no_event(shipit: Shipit
     assert (done.returncode, done.stdout) == (2, "")
 
 
-def test_every_command_has_a_module_a_summary_and_examples(shipit: Shipit) -> None:
+def test_every_command_has_a_module_a_summary_and_examples(in_process: Shipit) -> None:
     folder = ROOT / "shipit/cli/commands"
     assert {file.stem for file in folder.glob("*.py")} - {"__init__"} == set(SUMMARIES)
-    shipit.env["COLUMNS"] = "80"
-    whole = shipit.run("-h").stdout
+    in_process.env["COLUMNS"] = "80"
+    whole = in_process.run("-h").stdout
     for name, summary in SUMMARIES.items():
-        shown = shipit.run(name, "-h").stdout
+        shown = in_process.run(name, "-h").stdout
         assert re.search(rf"(?m)^  {name} +{summary}$", whole) and f"{summary}." in shown
         assert re.search(rf"\nExamples?:\n  .*shipit {name}", shown), shown
         assert max(map(len, shown.splitlines())) <= 80 and "..." not in shown.replace("]...", "").replace("]=N...", "")

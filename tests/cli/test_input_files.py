@@ -130,7 +130,7 @@ def test_what_is_piped_in_is_bounded(shipit: Shipit) -> None:
     done = subprocess.run(
         ["bash", "-c", f"yes | {sys.executable} -m shipit validate -f -"],
         cwd=shipit.folder,
-        env=shipit.env,
+        env=shipit.measured(),
         capture_output=True,
         text=True,
         timeout=30,

@@ -31,7 +31,7 @@ except typer.Exit as end:
 
 def run(shipit: Shipit, output: str = "auto", *, verbose: bool = False) -> subprocess.CompletedProcess[str]:
     code = CODE.format(verbose=verbose, output=output)
-    env = {**shipit.env, "TMPDIR": str(shipit.folder)}
+    env = {**shipit.measured(output), "TMPDIR": str(shipit.folder)}
     return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
 
 

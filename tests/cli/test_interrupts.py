@@ -27,7 +27,7 @@ def begun(shipit: Shipit, *arguments: str, stdin: int = subprocess.DEVNULL) -> s
     process = subprocess.Popen(
         [sys.executable, "-c", BEGIN, *arguments],
         cwd=shipit.folder,
-        env=shipit.env,
+        env=shipit.measured(*arguments),
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -86,7 +86,7 @@ def test_an_output_that_takes_nothing(shipit: Shipit) -> None:
         done = subprocess.run(
             [sys.executable, "-m", "shipit", "schema"],
             cwd=shipit.folder,
-            env=shipit.env,
+            env=shipit.measured(),
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,

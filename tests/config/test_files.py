@@ -137,19 +137,19 @@ def test_old_names_are_read_and_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
-def test_fix_mends_the_file_and_nothing_else_of_it(shipit: Shipit, ends: str, mark: str) -> None:
-    file = shipit.folder / "deploy.yml"
+def test_fix_mends_the_file_and_nothing_else_of_it(in_process: Shipit, ends: str, mark: str) -> None:
+    file = in_process.folder / "deploy.yml"
     file.write_bytes((mark + OLD.replace("\n", ends)).encode())
     file.chmod(0o640)
-    shipit.write(Dockerfile="FROM scratch\n")
-    before = shipit.run("validate")
+    in_process.write(Dockerfile="FROM scratch\n")
+    before = in_process.run("validate")
     assert before.returncode == 0 and before.stderr.count("hint: shipit validate --fix mends it") == 4
-    done = shipit.run("validate", "--fix")
+    done = in_process.run("validate", "--fix")
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[0] == "replaced deploy.yml:2:41: image.build.target"
     assert file.read_bytes() == (mark + NEW.replace("\n", ends)).encode()
     assert file.stat().st_mode & 0o777 == 0o640
-    again = shipit.run("validate", "--fix")
+    again = in_process.run("validate", "--fix")
     assert (again.returncode, again.stderr) == (0, "")
 
 
@@ -221,23 +221,23 @@ def test_what_is_literal_stays_literal_in_a_resolved_file(tmp_path: Path) -> Non
         ("{<<: {target: prod}}", "{<<: {stage: prod}}"),
     ],
 )
-def test_fix_replaces_a_key_however_it_is_written(shipit: Shipit, build: str, replaced: str) -> None:
+def test_fix_replaces_a_key_however_it_is_written(in_process: Shipit, build: str, replaced: str) -> None:
     text = "app: hello\nimage:\n  repository: user/hello\n  build: BUILD\n"
-    shipit.write(deploy__yml=text.replace("BUILD", build), Dockerfile="FROM scratch\n")
-    before = shipit.run("validate", "--resolved").stdout
-    done = shipit.run("validate", "--fix")
+    in_process.write(deploy__yml=text.replace("BUILD", build), Dockerfile="FROM scratch\n")
+    before = in_process.run("validate", "--resolved").stdout
+    done = in_process.run("validate", "--fix")
     assert done.returncode == 0, done.stderr
-    assert (shipit.folder / "deploy.yml").read_text() == text.replace("BUILD", replaced)
-    assert shipit.run("validate", "--resolved").stdout == before
-    assert shipit.run("validate").stderr == ""
+    assert (in_process.folder / "deploy.yml").read_text() == text.replace("BUILD", replaced)
+    assert in_process.run("validate", "--resolved").stdout == before
+    assert in_process.run("validate").stderr == ""
 
 
 @pytest.mark.parametrize(
     "build", ["{platform: *p}", "{platform: &q linux/arm64, args: {A: *q}}", "\n    platform: >-\n      linux/arm64\n"]
 )
-def test_fix_leaves_what_takes_a_person(shipit: Shipit, build: str) -> None:
+def test_fix_leaves_what_takes_a_person(in_process: Shipit, build: str) -> None:
     text = f"x-p: &p linux/arm64\napp: hello\nimage:\n  repository: user/hello\n  build: {build}\n"
-    shipit.write(deploy__yml=text, Dockerfile="FROM scratch\n")
-    done = shipit.run("validate", "--fix")
+    in_process.write(deploy__yml=text, Dockerfile="FROM scratch\n")
+    done = in_process.run("validate", "--fix")
     assert done.returncode == 0 and "hint: write platforms: instead, by hand" in done.stderr, done.stderr
-    assert (shipit.folder / "deploy.yml").read_text() == text and "replaced" not in done.stderr
+    assert (in_process.folder / "deploy.yml").read_text() == text and "replaced" not in done.stderr

@@ -150,10 +150,10 @@ WAYS = [
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_no_other_way_leads_a_secret_into_an_image(shipit: Shipit, registry: EmbeddedRegistry, way: object) -> None:
-    project(shipit, registry)
-    way(shipit.folder)  # type: ignore[operator]
-    pushed = shipit.run("push")
+def test_no_other_way_leads_a_secret_into_an_image(in_process: Shipit, registry: EmbeddedRegistry, way: object) -> None:
+    project(in_process, registry)
+    way(in_process.folder)  # type: ignore[operator]
+    pushed = in_process.run("push")
     assert pushed.returncode == 0, pushed.stderr
     files = held(registry)
     assert "app/sub/app.txt" in files and "app/deploy.yml" not in files
@@ -164,14 +164,14 @@ def test_no_other_way_leads_a_secret_into_an_image(shipit: Shipit, registry: Emb
     "path", ["../project/.secrets/token", "sub/../.secrets/token", "{folder}/.secrets/token", "./.secrets//token"]
 )
 def test_a_secret_is_left_out_however_its_path_is_written(
-    shipit: Shipit, registry: EmbeddedRegistry, path: str
+    in_process: Shipit, registry: EmbeddedRegistry, path: str
 ) -> None:
-    project(shipit, registry)
-    file = shipit.folder / "deploy.yml"
+    project(in_process, registry)
+    file = in_process.folder / "deploy.yml"
     file.write_text(
-        file.read_text().replace("{file: .secrets/token}", f"{{file: '{path.format(folder=shipit.folder)}'}}")
+        file.read_text().replace("{file: .secrets/token}", f"{{file: '{path.format(folder=in_process.folder)}'}}")
     )
-    assert shipit.run("push").returncode == 0
+    assert in_process.run("push").returncode == 0
     assert not any(b"canary" in content for content in held(registry).values())
 
 

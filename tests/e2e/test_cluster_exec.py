@@ -82,11 +82,11 @@ def app(
 def piped(app: Shipit, *arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     """The program with pipes, as bytes."""
     command = [sys.executable, "-m", "shipit", *arguments]
-    return subprocess.run(command, cwd=app.folder, env=app.env, input=data, capture_output=True, timeout=60)
+    return subprocess.run(command, cwd=app.folder, env=app.measured(), input=data, capture_output=True, timeout=60)
 
 
 def at_terminal(app: Shipit, *arguments: str) -> Terminal:
-    return Terminal(arguments, app.folder, app.env)
+    return Terminal(arguments, app.folder, app.measured())
 
 
 def test_the_environment_and_both_streams_are_those_of_the_container(app: Shipit) -> None:

@@ -245,7 +245,7 @@ def test_sixty_megabytes_of_output_need_little_memory(shipit: Shipit, heroku: Mo
     done = subprocess.run(
         [sys.executable, "measure.py"],
         cwd=shipit.folder,
-        env=shipit.env,
+        env=shipit.measured(),
         capture_output=True,
         text=True,
         timeout=150,

@@ -41,7 +41,9 @@ def deploy(shipit: Shipit) -> None:
 
 def piped(shipit: Shipit, *arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-m", "shipit", *arguments]
-    return subprocess.run(command, cwd=shipit.folder, env=shipit.env, input=data, capture_output=True, timeout=60)
+    return subprocess.run(
+        command, cwd=shipit.folder, env=shipit.measured(), input=data, capture_output=True, timeout=60
+    )
 
 
 @pytest.fixture
@@ -89,7 +91,7 @@ def test_words_reach_the_command_as_they_are(app: Shipit) -> None:
 
 def test_a_shell_at_a_terminal(app: Shipit, heroku: HerokuStandIn) -> None:
     app.env["TERM"] = "dumb"
-    with Terminal(["run", "-it", "heroku", "--", "sh", "-i"], app.folder, app.env) as terminal:
+    with Terminal(["run", "-it", "heroku", "--", "sh", "-i"], app.folder, app.measured()) as terminal:
         before = terminal.mode()
         terminal.wait_for("# ")
         assert terminal.mode() != before

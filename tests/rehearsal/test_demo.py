@@ -19,7 +19,7 @@ def test_three_deploys_move_everything_then_one_layer_then_nothing(shipit: Shipi
     done = subprocess.run(
         [sys.executable, "-m", "shipit.rehearsal.demo"],
         cwd=shipit.folder,
-        env=shipit.env,
+        env=shipit.measured(),
         capture_output=True,
         text=True,
         timeout=240,

@@ -20,7 +20,7 @@ from pathlib import Path
 from tests.servers.certificates import Authority, write_key_pair
 from tests.servers.images import busybox_archive
 from tests.servers.install import CNI, COMPONENTS, SYSTEM_PATH, find, kubernetes_folder
-from tests.servers.process import Background, Unavailable, accepts, free_port
+from tests.servers.process import Background, Unavailable, accepts, descendants, free_port
 
 NODE = "node"
 PAUSE = "localhost/pause:1"
@@ -275,20 +275,12 @@ def _end_shims(run: Path) -> None:
         except OSError:
             continue
         if b"containerd-shim" in line and str(run).encode() in line:
-            children = _descendants(int(entry.name))
+            children = descendants(int(entry.name))
             for pid in [int(entry.name), *children]:
                 try:
                     os.kill(pid, 9)
                 except ProcessLookupError:
                     continue
-
-
-def _descendants(pid: int) -> list[int]:
-    found = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            found += [int(child), *_descendants(int(child))]
-    return found
 
 
 def _unmount(*folders: Path) -> None:

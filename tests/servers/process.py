@@ -68,3 +68,16 @@ def accepts(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that a process started, and those that they started; empty where the system has no /proc."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            children = task.read_text().split()
+        except OSError:  # It ended meanwhile.
+            continue
+        for child in children:
+            found += [int(child), *descendants(int(child))]
+    return found
