@@ -1,4 +1,4 @@
-"""The forms of a value in text: escaped and encoded as programs do it. Pure. Imports nothing.
+"""The forms of a value in text: escaped, and encoded as programs do it. Pure. Imports escaped and wrapped only.
 
 Source: what GitHub's runner masks of a secret (src/Runner.Common/HostContext.cs: JSON, URI, XML, base64 at three
 offsets, command lines), and besides hexadecimal digits, repr, PEM lines and escapes within escapes.
@@ -8,27 +8,22 @@ from __future__ import annotations
 
 import re
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from struct import iter_unpack
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
+
+from shipit.escaped import as_json, escaped_forms, raw_bytes
+from shipit.wrapped import BREAK, WITHIN, may_be_wrapped
 
 # Longer values: above the first size no escaped forms are searched for, above the second only the value and its lines.
 _ESCAPED_UP_TO, _ENCODED_UP_TO = 16 * 1024, 256 * 1024
 _TWICE_UP_TO = 4 * 1024
 _LEAST_OF_OTHER_CASE = _LEAST_IN_BASE32 = 8
-# A line break, raw or escaped, with the spaces around it.
-BREAK = r"(?:(?<![ \t])[ \t]+)?(?:\r\n|\n|\r|(?:\\{1,8}r)?\\{1,8}n)[ \t]*"
 _BREAK = re.compile(BREAK)
-# What wrapping and colouring insert into a value: line breaks (also of quoted-printable), escape sequences (CSI, OSC), invisible characters.
-WITHIN = re.compile(
-    rf"=(?:\r\n|\n)|{BREAK}|\x1b\[[0-9;:?]{{0,64}}[ -/]?[@-~]|\x1b\][^\x07\x1b\n]{{0,512}}(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
-)
 _TRUE_BREAK = re.compile(r"[\r\n]+")
 _AUTHORIZATION = re.compile(r"(?:Bearer|Basic|Token)\s+(\S+)", re.IGNORECASE)
 _URL_PASSWORD = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#\s:@]*:([^/?#\s]+)@")
 _SHORTEST_URL_PASSWORD = 8
-_HEX_ESCAPE = re.compile(r"(?<=\\u)[0-9a-f]{4}|(?<=\\x)[0-9a-f]{2}|(?<=&#x)[0-9a-f]+(?=;)")
-_PERCENT = re.compile(r"%[0-9A-F]{2}")
 
 
 def forms_of(value: str) -> set[str]:
@@ -36,15 +31,17 @@ def forms_of(value: str) -> set[str]:
     forms: set[str] = set()
     for own in dict.fromkeys((value, value.strip(), *_inner(value))):
         for part in dict.fromkeys((own, *_lines(own))):
-            forms |= set(_written(part) if len(part) <= _ESCAPED_UP_TO else [part])
+            forms |= set(escaped_forms(part) if len(part) <= _ESCAPED_UP_TO else [part])
             forms |= _other_case(part)
-        forms |= _encoded(_bytes(own)) if len(own) <= _ENCODED_UP_TO else set()
-    return {form for form in forms if not _TRUE_BREAK.search(form)} | {WITHIN.sub("", form) for form in forms}
+        forms |= _encoded(raw_bytes(own)) if len(own) <= _ENCODED_UP_TO else set()
+    wrapped = {form for form in forms if may_be_wrapped(form)}
+    whole = {form for form in wrapped if not _TRUE_BREAK.search(form)}
+    return (forms - wrapped) | whole | {WITHIN.sub("", form) for form in wrapped}
 
 
 def bytes_of(value: str) -> set[bytes]:
     """The bytes of a value and of the secret within it, for searching in dumps."""
-    return {_bytes(own) for own in (value, value.strip(), *_inner(value))}
+    return {raw_bytes(own) for own in (value, value.strip(), *_inner(value))}
 
 
 def _other_case(text: str) -> set[str]:
@@ -73,87 +70,6 @@ def _inner(value: str) -> Iterator[str]:
         yield found[1]
 
 
-def _written(text: str) -> Iterator[str]:
-    """Text as escaped by languages and formats, also nested."""
-    once = {text, *_escaped(text)}
-    yield from once
-    if text.isascii() and text.isalnum():
-        return
-    for form in once:
-        yield from _escaped(form)
-
-
-def _escaped(text: str) -> Iterator[str]:
-    yield from (form for escaped in _ESCAPES for form in escaped(text))
-
-
-def _json(text: str) -> Iterator[str]:
-    from json import dumps
-
-    for ensure_ascii in (True, False):
-        plain = dumps(text, ensure_ascii=ensure_ascii)[1:-1]
-        # PHP escapes the slash, Go what HTML knows.
-        go = plain.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-        for form in (plain, plain.replace("/", "\\/"), go):
-            yield form
-            yield _HEX_ESCAPE.sub(lambda match: match[0].upper(), form)
-
-
-def _repr(text: str) -> Iterator[str]:
-    for shown in (repr(text)[1:-1], repr(_bytes(text))[2:-1]):
-        yield shown
-        yield shown.replace("\\'", "'").replace('"', '\\"')
-        yield shown.replace("\\'", "'").replace("'", "\\'")
-
-
-def _markup(text: str) -> Iterator[str]:
-    from html import escape
-
-    plain = escape(text, quote=False)
-    yield plain
-    for apostrophe in ("'", "&#x27;", "&#39;", "&apos;"):
-        for mark in ("&quot;", "&#34;"):
-            form = plain.replace("'", apostrophe).replace('"', mark)
-            yield form
-            yield form.encode("ascii", "xmlcharrefreplace").decode()
-
-
-def _percent(text: str) -> Iterator[str]:
-    data = _bytes(text)
-    # Nothing safe, a path's rules, JavaScript's encodeURIComponent and encodeURI, Go's PathEscape and user of a URL,
-    # requests' requote_uri, what RFC 3986 lets a path hold.
-    for safe in _SAFE:
-        yield from _both_cases(quote(data, safe=safe))
-    yield from _both_cases(quote_plus(data))
-
-
-def _both_cases(text: str) -> Iterator[str]:
-    yield text
-    yield _PERCENT.sub(lambda match: match[0].lower(), text)
-
-
-def _shell(text: str) -> Iterator[str]:
-    yield text.replace("'", "'\\''")
-    yield text.replace("'", "'\"'\"'")
-    yield text.replace("'", "''")
-    yield re.sub(r'([\\"$`])', r"\\\1", text)
-    yield re.sub(r"([^A-Za-z0-9_./:=@%+,\-])", r"\\\1", text)
-
-
-_SAFE = (
-    "",
-    "/",
-    "!'()*",
-    ";,/?:@&=+$!*'()#",
-    "$&+:=@",
-    "$&+,;=",
-    "!#$%&'()*+,/:;=?@[]~",
-    "/!$&'()*+,;=:@",
-    "!$&'()*+,;=",
-)
-_ESCAPES: tuple[Callable[[str], Iterator[str]], ...] = (_json, _repr, _markup, _percent, _shell)
-
-
 def _encoded(data: bytes) -> set[str]:
     """Bytes as hexadecimal digits, as percent and other escapes of every byte, and as base64, once and twice."""
     wide = data.decode("utf-8", "replace").encode("utf-16-le", "replace")
@@ -166,7 +82,7 @@ def _encoded(data: bytes) -> set[str]:
     forms.add("".join(f"\\{byte:03o}" for byte in data))
     forms |= _base32(data) | {_with_odd_bytes(data, "\\{:03o}", b"\\"), _with_odd_bytes(data, "={:02X}", b"=")}
     once = _base64(data)
-    quoted = {form for form in _json(data.decode("utf-8", "replace")) if form.encode() != data}
+    quoted = {form for form in as_json(data.decode("utf-8", "replace")) if form.encode() != data}
     once |= {inner for form in quoted for inner in _base64(form.encode("utf-8", "replace"))}
     twice = {inner for form in once for inner in _base64(form.encode())} if len(data) <= _TWICE_UP_TO else set()
     forms.add("".join(f"\\u{unit:04x}" for (unit,) in iter_unpack("<H", wide)))
@@ -200,12 +116,3 @@ def _base64(data: bytes) -> set[str]:
         whole_digits = (before + len(data)) * 8 // 6
         forms.add(text[(0, 2, 3)[before] : whole_digits])
     return forms | {form.replace("+", "-").replace("/", "_") for form in forms}
-
-
-def _bytes(text: str) -> bytes:
-    """The bytes that a text was decoded from, also when they were not UTF-8."""
-    return text.encode("utf-8", "surrogateescape" if not _has_other_surrogates(text) else "surrogatepass")
-
-
-def _has_other_surrogates(text: str) -> bool:
-    return any("\ud800" <= char <= "\udfff" and not "\udc80" <= char <= "\udcff" for char in text)

@@ -1,4 +1,4 @@
-"""Masks secrets in output. Pure. Imports dumps, encoded, errors, printable and record only."""
+"""Masks secrets in output. Pure. Imports dumps, encoded, errors, printable, record and wrapped only."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 from shipit.dumps import Fragments, fragments_of, spans_in_dumps
-from shipit.encoded import WITHIN, bytes_of, forms_of
 from shipit.errors import ShipitError
 from shipit.printable import cut_text
 from shipit.record import field_names
+from shipit.wrapped import WITHIN, may_be_wrapped
 
 T = TypeVar("T")
 Span = tuple[int, int]
@@ -166,6 +166,8 @@ class Redactor:
 
     def _known(self) -> _Known:
         if self._new:
+            from shipit.encoded import bytes_of, forms_of
+
             with self._lock:
                 new, self._new = self._new, set()
                 self._forms |= {form for value in new for form in forms_of(value) if len(form) >= SHORTEST}
@@ -295,7 +297,7 @@ def _masked(text: str, spans: Iterable[Span]) -> str:
 
 def _gaps(text: str, known: _Known) -> tuple[_Gap, ...]:
     """The ways to remove breaks from a text before searching; empty when it has none."""
-    if text.isprintable() and "\\" not in text:
+    if not may_be_wrapped(text):
         return ()
     gaps: tuple[_Gap, ...] = (_nothing, _spaces, _space) if known.has_spaces else (_nothing,)
     return (*gaps, _equals_sign) if "=\n" in text or "=\r\n" in text else gaps

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 from shipit import events, release
 from shipit.errors import BuildError, ConfigError, ConfigErrors, RemoteError, ShipitError
+from shipit.escaped import escape_twice, escaped_forms
 from shipit.events import Log, StepDone, StepId, TargetFinished
 from shipit.printable import MOST_CHARACTERS, FreeText, Name
 from shipit.redact import MASK, Redactor, free_text_fields
@@ -421,6 +422,11 @@ def test_wrapped_base64_of_a_key_is_masked_over_the_lines_of_a_log() -> None:
     assert set(told(Redactor([PEM]), wrapped)) == {MASK}
     assert set(told(Redactor([PEM]), PEM.strip().splitlines())) == {MASK}
     assert set(told(Redactor([PEM]), textwrap.wrap(raw(PEM).hex(), 32))) == {MASK}
+
+
+@given(st.one_of(st.text("aFnrtux09Z+/=-_.:;,@#!$ \n\r\t"), st.text()))
+def test_a_text_without_quotes_is_escaped_mark_by_mark_as_any_text_is(text: str) -> None:
+    assert set(escaped_forms(text)) == set(escape_twice(text))
 
 
 @given(st.text("ab", min_size=4, max_size=9), st.lists(st.text("ab", max_size=12), max_size=12))
