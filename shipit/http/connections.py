@@ -16,7 +16,7 @@ from shipit.http.response import Response
 from shipit.http.sockets import PacedSocket, PacedTlsSocket, open_socket, secure
 from shipit.http.tls import Tls
 
-_IDLE_PER_HOST = 8
+_IDLE_PER_HOST = 16
 # Load balancers drop connections that were idle for some minutes, without closing them.
 _IDLE_S = 60.0
 # Bodies are read and sent in pieces of this size; http.client's default of 8 KiB is slow with large layers.

@@ -26,7 +26,7 @@ from shipit.http.timeouts import CONNECT_S
 from shipit.http.urls import host_of, shown
 
 _PIECE = 256 * 1024
-_POOL = 8
+_POOL = 16
 
 
 class _Current(threading.local):

@@ -12,9 +12,9 @@ from shipit.parallel import settle, together
 from shipit.pipeline.confirm import confirm_plan
 from shipit.pipeline.prepare import observe_target
 from shipit.pipeline.run import Run
-from shipit.pipeline.steps import apply_step
+from shipit.pipeline.steps import apply_steps
 from shipit.pipeline.verdict import await_verdict, verdict_of
-from shipit.release import Plan, Seen, Step, TargetPlan, Verdict
+from shipit.release import Facts, Plan, Seen, Step, TargetPlan, Verdict
 from shipit.targets.base import Target
 
 
@@ -77,7 +77,8 @@ def _one_target(run: Run, item: Change, own: TargetPlan, before: Any) -> bool:
     target, started = item.target, run.clock.now()
     session = run.session(target)
     try:
-        facts = {step.id: apply_step(target, step, own.place, session) for step in own.steps}
+        facts: dict[str, Facts] = {}
+        apply_steps(target, own.steps, own.place, session, facts)
         baseline = before if own.steps else None
         verdict, _ = await_verdict(target, item.judge, session, baseline, before, applied=facts)
     except Interrupted:

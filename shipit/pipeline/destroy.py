@@ -11,7 +11,7 @@ from shipit.events import PlanMade, RunFinished, RunStarted, TargetFinished, War
 from shipit.parallel import together
 from shipit.pipeline.graph import run_order
 from shipit.pipeline.run import Run
-from shipit.pipeline.steps import apply_step
+from shipit.pipeline.steps import apply_steps
 from shipit.pipeline.verdict import verdict_of
 from shipit.release import Destruction, Leftover, Plan, State, TargetPlan, Verdict
 from shipit.targets.verbs import Destroys, destroys
@@ -91,8 +91,7 @@ def _remove(run: Run, target: Destroys, plan: TargetPlan, wanted: Destruction) -
     """Apply the steps of one target and look again; whether all of it is gone."""
     started, session = run.clock.now(), run.session(target)
     try:
-        for step in plan.steps:
-            apply_step(target, step, plan.place, session)
+        apply_steps(target, plan.steps, plan.place, session, {})
         after = target.inventory(session)
         if left := target.plan_destroy(after, wanted):
             reason = f"{len(left)} steps are left, the first: {left[0].summary}"

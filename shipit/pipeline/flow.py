@@ -25,7 +25,7 @@ from shipit.pipeline.prepare import Preparation, prepare
 from shipit.pipeline.removal import RemovalFailed, parted, remove
 from shipit.pipeline.rollback import RollbackResult, roll_back
 from shipit.pipeline.run import Run
-from shipit.pipeline.steps import apply_step, check_clean
+from shipit.pipeline.steps import apply_steps, check_clean
 from shipit.pipeline.verdict import await_verdict, verdict_of
 from shipit.release import Facts, PublishedImage, Rendered, State, TargetPlan, Verdict, published
 from shipit.targets.base import Target, serves
@@ -216,8 +216,7 @@ def _release(
     release, own = preparation.releases[target.name], _plan_of(preparation, target)
     session, place = run.session(target, release), own.place
     first_steps, last_steps = parted(own.steps)
-    for step in first_steps:
-        applied[step.id] = apply_step(target, step, place, session, run.project)
+    apply_steps(target, first_steps, place, session, applied, run.project)
     before: Any = preparation.observed[target.name]
     judge = partial(target.judge, release)
     is_unchanged = not first_steps and not own.uploads

@@ -7,7 +7,7 @@ from typing import Any
 
 from shipit.config.project import Project
 from shipit.errors import Interrupted, ShipitError
-from shipit.pipeline.steps import apply_step
+from shipit.pipeline.steps import apply_steps
 from shipit.pipeline.verdict import Judge, Standing, TargetFailed, await_verdict, verdict_of
 from shipit.release import Facts, Place, Step
 from shipit.targets.base import Target
@@ -35,8 +35,9 @@ def remove(
 ) -> Standing:
     """Apply the last steps, and verify the target again. Raises: RemovalFailed, Interrupted."""
     try:
-        removed = {step.id: apply_step(target, step, place, session, project) for step in steps}
-        return await_verdict(target, judge, session, before, before, applied={**facts, **removed})
+        applied = dict(facts)
+        apply_steps(target, steps, place, session, applied, project)
+        return await_verdict(target, judge, session, before, before, applied=applied)
     except Interrupted:
         raise
     except ShipitError as error:

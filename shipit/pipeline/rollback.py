@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from shipit.errors import Interrupted, ShipitError
-from shipit.pipeline.steps import apply_step
+from shipit.pipeline.steps import apply_steps
 from shipit.pipeline.verdict import await_verdict
 from shipit.release import Facts, Place, Release, Seen, State
 from shipit.targets.base import Reverts, Target, reverts
@@ -35,7 +35,8 @@ def roll_back(
         steps = target.plan_rollback(release, before, now, applied)
         if not steps:
             return _untouched(target, release, before, now, session.clock.now())
-        facts = {step.id: apply_step(target, step, place, session) for step in steps}
+        facts: dict[str, Facts] = {}
+        apply_steps(target, steps, place, session, facts)
         judge = partial(target.judge_rollback, release, before)
         verdict, _ = await_verdict(target, judge, session, now, before, applied=facts)
     except Interrupted:

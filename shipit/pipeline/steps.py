@@ -1,13 +1,74 @@
-"""Applying one step of one target: the place is checked first, and every event is emitted."""
+"""Applying the steps of one target: the place is checked before each, and every event is emitted."""
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Mapping, Sequence
+
 from shipit.config.project import Project
-from shipit.errors import UsageError
+from shipit.errors import DeployFailed, Interrupted, ShipitError, UsageError
 from shipit.events import StepApplied, StepDone, StepFailed, StepId, StepStarted
+from shipit.parallel import settle
 from shipit.release import Facts, Place, Step
-from shipit.targets.base import Target, guards
+from shipit.targets.base import Target, applies_in_waves, guards
 from shipit.targets.session import Session
+
+# How many steps of a wave are applied at the same time. Connections are kept for as many.
+AT_ONCE = 16
+
+
+def apply_steps(
+    target: Target,
+    steps: Sequence[Step],
+    place: Place,
+    session: Session,
+    applied: dict[str, Facts],
+    project: Project | None = None,
+) -> None:
+    """Apply steps in their order; those of a wave in parallel. `project` is that of `apply_step`.
+
+    The facts of each step are added to `applied`, by its id, also when another one fails. After a failure no step begins.
+    Raises: the error of the first step in the plan that failed; one that tells of a change by somebody else comes first.
+    """
+    for wave in target.waves(steps) if applies_in_waves(target) else [(step,) for step in steps]:
+        if len(wave) == 1:
+            applied[wave[0].id] = apply_step(target, wave[0], place, session, project)
+        else:
+            _apply_wave(target, wave, place, session, applied, project)
+
+
+def _apply_wave(
+    target: Target,
+    wave: Sequence[Step],
+    place: Place,
+    session: Session,
+    applied: dict[str, Facts],
+    project: Project | None,
+) -> None:
+    waiting, errors = deque(enumerate(wave)), dict[int, Exception]()
+
+    def work() -> None:
+        while not errors:
+            try:
+                number, step = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                applied[step.id] = apply_step(target, step, place, session, project)
+            except Exception as error:
+                errors[number] = error
+
+    settle(dict.fromkeys(range(min(AT_ONCE, len(wave))), work), session.clock)
+    if errors:
+        raise _first(errors)
+
+
+def _first(errors: Mapping[int, Exception]) -> Exception:
+    """The error to tell of those of a wave. `errors`: place of a step in the wave -> its error."""
+    in_order = [errors[number] for number in sorted(errors)]
+    others = [error for error in in_order if not isinstance(error, ShipitError) or isinstance(error, Interrupted)]
+    superseded = [error for error in in_order if isinstance(error, DeployFailed) and error.superseded_by]
+    return [*others, *superseded, *in_order][0]
 
 
 def apply_step(target: Target, step: Step, place: Place, session: Session, project: Project | None = None) -> Facts:

@@ -79,6 +79,14 @@ class Previews(Target, Protocol):
         ...
 
 
+class AppliesInWaves(Target, Protocol):
+    """Applies steps in parallel."""
+
+    def waves(self, steps: Sequence[Step]) -> Sequence[Sequence[Step]]:
+        """Pure: the steps in their order, divided into waves: those of a wave are independent and applied in parallel."""
+        ...
+
+
 class Guards(Target, Protocol):
     """Checks before each step that the target still leads to the place of the plan."""
 
@@ -184,6 +192,10 @@ def checks_images(target: Target) -> TypeGuard[ChecksImages]:
 
 def previews(target: Target) -> TypeGuard[Previews]:
     return "previews" in target.kind.capabilities
+
+
+def applies_in_waves(target: Target) -> TypeGuard[AppliesInWaves]:
+    return "applies_in_waves" in target.kind.capabilities
 
 
 def guards(target: Target) -> TypeGuard[Guards]:

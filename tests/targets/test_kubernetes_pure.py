@@ -28,13 +28,14 @@ from shipit.targets.kubernetes.live import Live, Pod
 from shipit.targets.kubernetes.observed import KubernetesObserved, Serving
 from shipit.targets.kubernetes.parse import parse_image_id, parse_live, parse_meta, parse_pod
 from shipit.targets.kubernetes.patience import patience_s
-from shipit.targets.kubernetes.plan import ordered, plan_objects, plan_release_job
+from shipit.targets.kubernetes.plan import plan_objects, plan_release_job
 from shipit.targets.kubernetes.pods import Limits
 from shipit.targets.kubernetes.render import Setting, render_job
 from shipit.targets.kubernetes.sealed import opened, sealed, sealed_live, secret_values, value_marks
 from shipit.targets.kubernetes.steps import ApplyObject, ApplySecret, DeleteObject, ReplaceObject, RunReleaseJob
 from shipit.targets.kubernetes.superseded import Released, find_change
 from shipit.targets.kubernetes.tail import Tail
+from shipit.targets.kubernetes.waves import ordered
 from tests import runs
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"

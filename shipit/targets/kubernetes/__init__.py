@@ -9,6 +9,7 @@ KIND = Kind(
     steps=("shipit.targets.kubernetes.steps",),
     capabilities=frozenset(
         [
+            "applies_in_waves",
             "checks_access",
             "destroys",
             "diagnoses",

@@ -14,13 +14,13 @@ from shipit.targets.kubernetes.drift import hashes, object_differences
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.objects import container_images
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
-from shipit.targets.kubernetes.plan import ordered
 from shipit.targets.kubernetes.plan_secrets import previous_name
 from shipit.targets.kubernetes.render import CONFIG_ANNOTATION, MANAGED_BY, Manifest
 from shipit.targets.kubernetes.sealed import is_secret
 from shipit.targets.kubernetes.steps import ApplyObject, DeleteObject, ReplaceObject, RestoreSecret
 from shipit.targets.kubernetes.superseded import Released, find_change
 from shipit.targets.kubernetes.wanted import autoscaled
+from shipit.targets.kubernetes.waves import ordered
 
 _AGAIN = "deploy again"
 

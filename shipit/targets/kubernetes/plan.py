@@ -17,33 +17,7 @@ from shipit.targets.kubernetes.roll import rolled_by
 from shipit.targets.kubernetes.sealed import is_secret
 from shipit.targets.kubernetes.steps import ApplyObject, ReplaceObject, RunReleaseJob
 from shipit.targets.kubernetes.wanted import Wanted, want_all
-
-# Kinds that others refer to come first; what is not listed comes with the workloads.
-_ORDER = [
-    "Namespace",
-    "CustomResourceDefinition",
-    "ServiceAccount",
-    "Role",
-    "ClusterRole",
-    "RoleBinding",
-    "ClusterRoleBinding",
-    "ConfigMap",
-    "Secret",
-    "StorageClass",
-    "PersistentVolume",
-    "PersistentVolumeClaim",
-    "Service",
-]
-
-
-def ordered(manifests: Sequence[Manifest]) -> list[Manifest]:
-    """The manifests in the order they can be applied; equals stay as written."""
-    return sorted(manifests, key=lambda item: rank(item["kind"]))
-
-
-def rank(kind: str) -> int:
-    """The place of a kind in the order in which objects are applied."""
-    return _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
+from shipit.targets.kubernetes.waves import ordered
 
 
 def plan_objects(

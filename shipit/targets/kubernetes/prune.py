@@ -12,8 +12,8 @@ from shipit.targets.kubernetes.applyset import PART_OF_LABEL, Member, ObservedSe
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.observed import key_of
-from shipit.targets.kubernetes.plan import rank
 from shipit.targets.kubernetes.steps import Doomed, NarrowApplySet, RemoveObject, WidenApplySet
+from shipit.targets.kubernetes.waves import rank
 
 # Removed only where a user names them: with them goes what no deploy brings back.
 KEPT_KINDS = frozenset(
@@ -86,7 +86,7 @@ def removable(members: Iterable[Member]) -> list[Member]:
 
 def in_order(members: Iterable[Member]) -> list[Member]:
     """What uses others first."""
-    return sorted(members, key=lambda member: -rank(member.kind))
+    return sorted(members, key=lambda member: rank(member.kind), reverse=True)
 
 
 def set_notes(desired: Desired, observed: ObservedSet, kubectl: str) -> Iterator[str]:

@@ -39,6 +39,7 @@ from shipit.targets.kubernetes.prune import find_other_sets, plan_removal, plan_
 from shipit.targets.kubernetes.rights import refused, rules
 from shipit.targets.kubernetes.steps import ObjectStep, RestartObject, RunReleaseJob, ScaleObject
 from shipit.targets.kubernetes.urls import ingress_urls
+from shipit.targets.kubernetes.waves import waves_of
 from shipit.targets.session import Session
 
 
@@ -106,6 +107,9 @@ class KubernetesTarget(Operations):
             more = f", and {len(lines) - 1} more" if len(lines) > 1 else ""
             hint = "let one of the two set the field, or set take_over: true on this target"
             raise RemoteError(f"{lines[0]}{more}", where=self.name, hint=hint, detail=tuple(lines[1:]), status=CONFLICT)
+
+    def waves(self, steps: Sequence[Step]) -> Sequence[Sequence[Step]]:
+        return waves_of(steps)
 
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
         check_step(step, self._desired)
