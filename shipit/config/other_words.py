@@ -16,7 +16,8 @@ _WORKLOADS = "targets: {k8s: {workloads: {NAME: {...}}}}"
 _CPU = "write cpu: 250m and memory: 256Mi"
 _HEALTH = "write health: /PATH, which should answer 200"
 _MANIFESTS = "write it in a YAML file, and name that under manifests: of a Kubernetes target"
-_NO_VOLUMES = "there are no volumes here; a cluster's stand in YAML files under manifests:"
+_VOLUMES = "write volumes: {/PATH: 10Gi} for a claim, or {/PATH: empty}"
+_VOLUMES_TOP = "they stand in a workload: targets: {k8s: {volumes: {/PATH: 10Gi}}}"
 _ORDER = "needs: of a target names the targets that come first"
 _IN_K8S = "it stands in a workload: targets: {k8s: {%s: ...}}"
 
@@ -41,7 +42,7 @@ _WORDS: dict[str, Words] = {
     "workloads": ((_TOP, "it stands in a Kubernetes target: targets: {k8s: {workloads: ...}}"), (_HEROKU, "they are processes: here")),
     "processes": ((_TOP, "it stands in a Heroku target: targets: {heroku: {processes: ...}}"), (_KUBERNETES, "they are workloads: here")),
     "formation": ((_TOP, "write targets: {heroku: {processes: {web: {quantity: N}}}}"), (_HEROKU, "write processes: {web: {quantity: N}}")),
-    "containers": ((_TOP, "each container is a workload, " + _WORKLOADS), (_KUBERNETES, "each is one of workloads:"), (_WORKLOAD, "a workload is one container; more stand in YAML files under manifests:")),
+    "containers": ((_TOP, "each container is a workload, " + _WORKLOADS), (_KUBERNETES, "each is one of workloads:"), (_WORKLOAD, "more containers stand under sidecars: and init:")),
     "deployment": ((_TOP, "each is a workload, " + _WORKLOADS), (_WORKLOAD, "its keys stand right here")),
     "run": ((_TOP, "write command: of a workload or a process"), (_HEROKU, "write processes: {web: {command: ...}}"), (_WORKLOAD, "write command:"), (_PROCESS, "write command:")),
     "cmd": ((_TOP, "write command: of a workload or a process"), (_WORKLOAD, "write command:"), (_PROCESS, "write command:")),
@@ -73,7 +74,7 @@ _WORDS: dict[str, Words] = {
     "variables": ((_TOP, _VARIABLES), (_WORKLOAD, _VARIABLES), (_TARGET, _TOP_VARIABLES)),
     "secrets": ((_WORKLOAD, "they stand at the top of the file: secrets: {NAME: {env: NAME, only: [TARGET]}}"), (_TARGET, "they stand at the top of the file: secrets: {NAME: {env: NAME, only: [TARGET]}}"), (_PROCESS, "they stand at the top of the file")),
     "secret": ((_TOP, "write secrets: {NAME: {env: NAME}}"),),
-    "configs": ((_TOP, "files belong in the image; " + _MANIFESTS), (_WORKLOAD, _MANIFESTS)),
+    "configs": ((_TOP, "they stand in a workload: targets: {k8s: {files: {/PATH: FILE}}}"), (_WORKLOAD, "write files: {/PATH: FILE}")),
     # network
     "port": ((_TOP, _k8s("port")), (_PROCESS, "Heroku gives the port in $PORT"), (_HEROKU, "Heroku gives the port in $PORT")),
     "ports": ((_TOP, _k8s("port") + ", and further ones under ports:"), (_PROCESS, "Heroku gives the port in $PORT"), (_HEROKU, "Heroku gives the port in $PORT")),
@@ -82,7 +83,7 @@ _WORDS: dict[str, Words] = {
     "http_service": ((_TOP, "write targets: {k8s: {port: N, health: /PATH}}"),),
     "proxy": ((_TOP, "write targets: {k8s: {port: N, host: NAME, health: /PATH}}"), (_WORKLOAD, "write port: N and host: NAME")),
     "ingress": _in_workloads("write host: NAME", "write targets: {k8s: {port: N, host: NAME}}"),
-    "hosts": _in_workloads("it is one: host: NAME", "write targets: {k8s: {port: N, host: NAME}}"),
+    "hosts": ((_TOP, "write targets: {k8s: {port: N, hosts: [NAME]}}"),),
     "host": ((_TOP, _k8s("host")),),
     "domain": _in_workloads("write host: NAME", "write targets: {k8s: {port: N, host: NAME}}"),
     "networks": ((_TOP, "a cluster needs none: workloads reach each other by name"), (_WORKLOAD, "a cluster needs none: workloads reach each other by name")),
@@ -97,16 +98,16 @@ _WORDS: dict[str, Words] = {
     # order
     "depends_on": ((_TOP, _ORDER), (_TARGET, "write needs: [TARGET]"), (_WORKLOAD, "workloads start together; " + _ORDER), (_PROCESS, "processes start together; " + _ORDER)),
     # storage and other tools' objects
-    "volumes": ((_TOP, _NO_VOLUMES), (_KUBERNETES, "they stand in YAML files under manifests:"), (_WORKLOAD, _NO_VOLUMES), (_HEROKU, "Heroku has no volumes"), (_PROCESS, "Heroku has no volumes")),
-    "mounts": ((_TOP, _NO_VOLUMES), (_WORKLOAD, _NO_VOLUMES)),
-    "persistence": ((_TOP, _NO_VOLUMES), (_WORKLOAD, _NO_VOLUMES)),
+    "volumes": ((_TOP, _VOLUMES_TOP), (_HEROKU, "Heroku has no volumes"), (_PROCESS, "Heroku has no volumes")),
+    "mounts": ((_TOP, _VOLUMES_TOP), (_WORKLOAD, _VOLUMES)),
+    "persistence": ((_TOP, _VOLUMES_TOP), (_WORKLOAD, _VOLUMES)),
     "addons": ((_TOP, "the Heroku CLI creates them: heroku addons:create PLAN"), (_HEROKU, "the Heroku CLI creates them: heroku addons:create PLAN")),
     "buildpacks": ((_TOP, "images are built from a Dockerfile: image: {build: .}"), (_HEROKU, "images are built from a Dockerfile: image: {build: .}")),
     "stack": ((_TOP, "it is always container: heroku create --stack container"), (_HEROKU, "it is always container: heroku create --stack container")),
     "setup": ((_TOP, "the Heroku CLI creates apps and add-ons; variables stand under env:"),),
     "apiVersion": ((_TOP, "this file is not a Kubernetes object: " + _MANIFESTS), (_WORKLOAD, _MANIFESTS)),
     "metadata": ((_TOP, "the name is app: here"), (_WORKLOAD, _MANIFESTS)),
-    "spec": ((_TOP, _MANIFESTS), (_WORKLOAD, "its keys stand right here")),
+    "spec": ((_TOP, _MANIFESTS), (_WORKLOAD, "its keys stand right here, and any other field under patch:")),
     "chart": ((_TOP, "render it with helm template into a folder, and name that under manifests:"), (_KUBERNETES, "render it with helm template into a folder, and name that under manifests:")),
     "helm": ((_TOP, "render it with helm template into a folder, and name that under manifests:"), (_KUBERNETES, "render it with helm template into a folder, and name that under manifests:")),
     "values": ((_TOP, "render the chart with helm template into a folder, and name that under manifests:"),),
@@ -114,11 +115,18 @@ _WORDS: dict[str, Words] = {
     "kubectl": ((_TOP, "name the YAML files: targets: {k8s: {manifests: [FOLDER/]}}"), (_KUBERNETES, "name the YAML files under manifests:")),
     "rawYaml": ((_KUBERNETES, "name the YAML files under manifests:"),),
     "manifests": ((_TOP, "it stands in a Kubernetes target: targets: {k8s: {manifests: ...}}"), (_HEROKU, "they belong to a Kubernetes target")),
-    "nodeSelector": ((_WORKLOAD, _MANIFESTS),),
-    "tolerations": ((_WORKLOAD, _MANIFESTS),),
-    "affinity": ((_WORKLOAD, _MANIFESTS),),
-    "labels": ((_TOP, _MANIFESTS), (_WORKLOAD, _MANIFESTS)),
-    "annotations": ((_WORKLOAD, _MANIFESTS),),
+    "nodeSelector": ((_WORKLOAD, "write node: {NAME: VALUE}"),),
+    "tolerations": ((_TOP, _k8s("tolerations")),),
+    "affinity": ((_WORKLOAD, "write spread: zone, or the whole field under patch:"),),
+    "topologySpreadConstraints": ((_WORKLOAD, "write spread: zone"),),
+    "initContainers": ((_WORKLOAD, "write init: {NAME: {command: ...}}"),),
+    "volumeMounts": ((_WORKLOAD, _VOLUMES),),
+    "securityContext": ((_WORKLOAD, "write security: restricted"),),
+    "serviceAccountName": ((_WORKLOAD, "write service_account: NAME"),),
+    "terminationGracePeriodSeconds": ((_WORKLOAD, "write grace: 60s"),),
+    "stop_grace_period": ((_WORKLOAD, "write grace: 60s"),),
+    "labels": ((_TOP, _k8s("labels")),),
+    "annotations": ((_TOP, _k8s("annotations")),),
     "imagePullSecrets": ((_WORKLOAD, "write pull_secret: true in the target"),),
     # images
     "artifacts": ((_TOP, "write images: {NAME: {repository: ..., build: FOLDER}}"),),

@@ -11,7 +11,9 @@ from typing import Any
 import yaml
 
 from shipit.config.document import parse_document, plain_data
+from shipit.targets.kubernetes.concise.render.work import Work
 from shipit.targets.kubernetes.concise.render.workload import render_workload
+from shipit.targets.kubernetes.concise.workload import WorkloadConfig
 from shipit.targets.kubernetes.config import KubernetesConfig
 from shipit.targets.kubernetes.render import Setting
 
@@ -19,6 +21,7 @@ FOLDER = Path(__file__).with_name("concise")
 CASES = sorted(FOLDER.glob("*.yml"))
 NAMESPACE = "concise"
 IMAGE = "registry.example.com/shop@sha256:" + "1" * 64
+OTHERS = {"proxy": "registry.example.com/proxy@sha256:" + "2" * 64}
 SETTING = Setting(
     "shop", NAMESPACE, env={"MODE": "x"}, secret_names=("TOKEN",), secret_mark="m1", secret_name="shop-env"
 )
@@ -31,8 +34,13 @@ def read_config(case: Path) -> KubernetesConfig:
 
 def rendered(case: Path) -> list[dict[str, Any]]:
     """The objects of a case."""
-    workloads = read_config(case).workloads.items()
-    return [item for name, own in workloads for item in render_workload(name, own, IMAGE, "sha256:c", SETTING)]
+    return [item for name, own in read_config(case).workloads.items() for item in render_workload(_work(name, own))]
+
+
+def _work(name: str, own: WorkloadConfig) -> Work:
+    """A workload whose files have their own name as their content."""
+    contents = {path: (file.text or f"content of {file.file}\n").encode() for path, file in own.files.items()}
+    return Work(name, own, IMAGE, "sha256:c", SETTING, OTHERS, contents)
 
 
 def as_text(objects: list[dict[str, Any]]) -> str:

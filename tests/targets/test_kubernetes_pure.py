@@ -16,6 +16,7 @@ from shipit.http.fields import Field
 from shipit.record import from_json, to_json
 from shipit.release import Seen, State, Verdict
 from shipit.targets.kubernetes.applied import applied, plan_back
+from shipit.targets.kubernetes.concise.render.work import Work
 from shipit.targets.kubernetes.concise.render.workload import render_workload
 from shipit.targets.kubernetes.concise.workload import WorkloadConfig
 from shipit.targets.kubernetes.config import KubernetesConfig
@@ -59,7 +60,7 @@ def test_a_workload_in_full() -> None:
             "scale": {"max": 5},
         }
     )
-    objects = render_workload("web", config, IMAGE, "sha256:c", SETTING)
+    objects = render_workload(Work("web", config, IMAGE, "sha256:c", SETTING))
     assert [item["kind"] for item in objects] == ["Service", "Deployment", "Ingress", "HorizontalPodAutoscaler"]
     deployment = yaml.safe_load(
         """

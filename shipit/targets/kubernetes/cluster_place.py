@@ -8,6 +8,7 @@ from shipit.errors import ConfigErrors, RemoteError
 from shipit.release import Place
 from shipit.targets.kubernetes import KIND
 from shipit.targets.kubernetes.client import ATTEMPTS, KubernetesClient
+from shipit.targets.kubernetes.concise.file_contents import read_files
 from shipit.targets.kubernetes.config import KubernetesConfig
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.manifests import read_written
@@ -37,7 +38,9 @@ class ClusterPlace:
         written = read_written(project.folder, config.manifests)
         places = {key_of(item.manifest, self.namespace): item.at for item in written}
         raw = [item.manifest for item in written]
-        self._desired = Desired(name, config, project, self.namespace, raw, project.secrets_for(name), places)
+        contents = {key: read_files(project.folder, own.files) for key, own in config.workloads.items() if own.files}
+        secrets = project.secrets_for(name)
+        self._desired = Desired(name, config, project, self.namespace, raw, secrets, places, contents)
         self._desired.check_unique()
         self._desired.check_labels()
         self._guard(project)

@@ -14,6 +14,8 @@ from shipit.config.part import forbid
 from shipit.config.position import Keys
 from shipit.config.units import Duration, Flag, Misplaced
 from shipit.errors import ConfigError
+from shipit.targets.kubernetes.concise.file_contents import file_problems
+from shipit.targets.kubernetes.concise.kinds import made_kinds
 from shipit.targets.kubernetes.concise.names import Name, NotEmpty, WorkloadName
 from shipit.targets.kubernetes.concise.workload import PORT_RULES, WorkloadConfig
 
@@ -94,31 +96,40 @@ class KubernetesConfig(TargetConfig):
     def _services(self) -> KubernetesConfig:
         """The name of a Service begins with a letter (RFC 1035)."""
         for name, workload in self.workloads.items():
-            if workload.port is not None and name[:1].isdigit():
-                what = "should begin with a letter, since port: makes a Service of this name"
-                raise Misplaced(what, "workloads", name, hint="rename it, or leave out port:")
+            if "Service" in made_kinds(workload) and name[:1].isdigit():
+                key = "kind: statefulset" if workload.kind == "statefulset" else "port:"
+                what = f"should begin with a letter, since {key} makes a Service of this name"
+                raise Misplaced(what, "workloads", name, hint=f"rename it, or leave out {key}")
         return self
 
     @model_validator(mode="after")
     def _hosts(self) -> KubernetesConfig:
         owners: dict[str, str] = {}
         for name, workload in self.workloads.items():
-            if workload.host and owners.setdefault(workload.host, name) != name:
-                raise Misplaced(
-                    f"is the host of {owners[workload.host]} too: {workload.host}", "workloads", name, "host"
-                )
+            for host in workload.all_hosts:
+                if owners.setdefault(host, name) != name:
+                    key = ("host",) if host == workload.host else ("hosts", workload.hosts.index(host))
+                    raise Misplaced(f"is the host of {owners[host]} too: {host}", "workloads", name, *key)
         return self
 
     def problems_in(
         self, folder: ProjectFolder, images: Mapping[str, ImageConfig], here: Callable[[Keys, str, str], ConfigError]
     ) -> Sequence[ConfigError]:
+        wrong = [
+            here(("workloads", name, "files", path), what, hint)
+            for name, workload in self.workloads.items()
+            for path, what, hint in file_problems(folder, workload.files)
+        ]
         if not self.manifests:
-            return ()
+            return wrong
         from shipit.targets.kubernetes.manifests import manifest_problems
 
-        return manifest_problems(
-            folder, self.manifests, lambda index, what, hint: here(("manifests", index), what, hint)
-        )
+        return [
+            *wrong,
+            *manifest_problems(
+                folder, self.manifests, lambda index, what, hint: here(("manifests", index), what, hint)
+            ),
+        ]
 
     def doubts_in(self, here: Callable[[Keys, str, str], ConfigError]) -> Sequence[ConfigError]:
         return [
@@ -136,6 +147,8 @@ class KubernetesConfig(TargetConfig):
     def env_keys(self) -> Iterator[tuple[Keys, Mapping[str, object]]]:
         for name, workload in self.workloads.items():
             yield ("workloads", name, "env"), workload.env
+            for first, container in workload.init.items():
+                yield ("workloads", name, "init", first, "env"), container.env
 
     def place_keys(self, app: str) -> tuple[str, ...]:
         where = f"context {self.context or 'in use'}, namespace {self.namespace or 'of the context'}"
@@ -144,6 +157,11 @@ class KubernetesConfig(TargetConfig):
     def image_keys(self) -> Iterator[tuple[Keys, str | None]]:
         for name, workload in self.workloads.items():
             yield ("workloads", name, "image"), workload.image
+            for key in ("init", "sidecars"):
+                for other, container in getattr(workload, key).items():
+                    # Without one it has the image of the workload.
+                    if container.image is not None:
+                        yield ("workloads", name, key, other, "image"), container.image
 
     def images_in_manifests(self, folder: ProjectFolder, images: Mapping[str, ImageConfig]) -> Set[str]:
         if not self.manifests:

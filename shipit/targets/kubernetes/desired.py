@@ -12,7 +12,10 @@ from shipit.config.project import Project
 from shipit.errors import ConfigError, ConfigErrors, DeployFailed
 from shipit.release import Image, ImageUse, Release
 from shipit.targets.kubernetes.applyset import PART_OF_LABEL, group_kind, labelled, set_id, set_name
+from shipit.targets.kubernetes.concise.render.patch import PatchFailed
+from shipit.targets.kubernetes.concise.render.work import Work
 from shipit.targets.kubernetes.concise.render.workload import render_workload
+from shipit.targets.kubernetes.concise.workload import WorkloadConfig
 from shipit.targets.kubernetes.config import ONLY, KubernetesConfig
 from shipit.targets.kubernetes.drift import fingerprint
 from shipit.targets.kubernetes.images import image_for, image_names, pin_images
@@ -45,7 +48,10 @@ _COST, _BLOCK = 2**13, 8
 
 @dataclass(frozen=True)
 class Desired:
-    """`raw` are the objects of the manifests, and `places`: key -> where each begins. `secret_names` are the secrets of this target."""
+    """`raw` are the objects of the manifests, and `places`: key -> where each begins. `secret_names` are the secrets of this target.
+
+    `contents`: workload -> path in the container -> content of its files.
+    """
 
     target: str
     config: KubernetesConfig
@@ -54,6 +60,7 @@ class Desired:
     raw: Sequence[Manifest]
     secret_names: Sequence[str]
     places: Mapping[str, Position] = field(default_factory=dict)
+    contents: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
 
     @property
     def files(self) -> dict[str, str]:
@@ -97,7 +104,7 @@ class Desired:
         return any(is_namespace(manifest, self.namespace) for manifest in self.raw)
 
     def uses(self) -> tuple[ImageUse, ...]:
-        names = {self.project.image_name(workload.image) for workload in self.config.workloads.values()}
+        names = {self.project.image_name(image) for _, image in self.config.image_keys()}
         for manifest in self.raw:
             names |= {image for text in image_names(manifest) if (image := image_for(text, self._repositories))}
         if self.project.release:
@@ -134,17 +141,26 @@ class Desired:
             yield labelled(pin_images(sealed(manifest, marks), pinned), self.set_id)
         for name, workload in self.config.workloads.items():
             image = self._image(self.project.image_name(workload.image), release)
-            rendered = render_workload(self.workload_name(name), workload, image.pinned, image.config_digest, setting)
-            yield from (labelled(item, self.set_id) for item in rendered)
+            others = {other: self._image(other, release).pinned for other in _other_images(workload)}
+            work = Work(self.workload_name(name), workload, image.pinned, image.config_digest, setting, others)
+            yield from (labelled(item, self.set_id) for item in self._rendered(name, work))
 
     def identities(self) -> list[Manifest]:
         """The same objects without their images, for their kinds and names."""
         setting = self.setting("")
-        workloads = self.config.workloads.items()
-        rendered = (
-            render_workload(self.workload_name(name), workload, "", "", setting) for name, workload in workloads
-        )
-        return [*self.raw, *(item for items in rendered for item in items)]
+        works = [
+            (name, Work(self.workload_name(name), workload, "", "", setting))
+            for name, workload in self.config.workloads.items()
+        ]
+        return [*self.raw, *(item for name, work in works for item in self._rendered(name, work))]
+
+    def _rendered(self, name: str, work: Work) -> list[Manifest]:
+        """The objects of a workload. Raises: ConfigErrors where a patch does not fit."""
+        try:
+            return render_workload(work._replace(files=self.contents.get(name, {})))
+        except PatchFailed as error:
+            keys = ("targets", self.target, "workloads", name, "patch", *error.keys)
+            raise ConfigErrors([self.project.problem(keys, str(error))]) from None
 
     def workload_names(self) -> tuple[str, ...]:
         """The names of the objects that have pods, each once."""
@@ -326,6 +342,12 @@ class Desired:
 
 def _slow_hash(text: str, salt: str) -> str:
     return hashlib.scrypt(text.encode(), salt=salt.encode(), n=_COST, r=_BLOCK, p=1, dklen=8).hex()
+
+
+def _other_images(workload: WorkloadConfig) -> list[str]:
+    """The images of deploy.yml that its init containers and sidecars name."""
+    containers = (*workload.init.values(), *workload.sidecars.values())
+    return [item.image for item in containers if item.image is not None]
 
 
 def _head(version: str, kind: str, name: str) -> Manifest:

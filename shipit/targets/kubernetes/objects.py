@@ -17,6 +17,8 @@ def container_images(manifest: Manifest) -> dict[str, str]:
 def containers_of(manifest: Manifest) -> list[dict[str, Any]]:
     """The containers of the pods of an object, without init containers; empty for kinds without pods."""
     spec = spec_of(manifest)
+    job = spec.get("jobTemplate")
+    spec = spec_of(job) if isinstance(job, dict) else spec
     template = spec.get("template")
     pod = spec_of(template) if isinstance(template, dict) else spec
     rows = pod.get("containers")

@@ -6,7 +6,7 @@ Source: Kubernetes API reference, batch/v1 Job; Kubernetes documentation, "Recom
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Manifest = dict[str, Any]
@@ -29,6 +29,10 @@ class Setting:
     secret_mark: str = ""
     secret_name: str = ""
     pull_secret: str | None = None
+
+    def without_env(self) -> Setting:
+        """The same for a container that gets none of the variables and secrets of the file."""
+        return replace(self, env={}, secret_names=())
 
 
 def render_job(name: str, command: Sequence[str], image: str, setting: Setting) -> Manifest:

@@ -5,42 +5,109 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shipit.config.units import Misplaced
-from shipit.targets.kubernetes.concise.keys import WorkloadKeys
+from shipit.targets.kubernetes.concise.container import ContainerConfig
+from shipit.targets.kubernetes.concise.keys import ProbedContainer, WorkloadKeys
+from shipit.targets.kubernetes.concise.kinds import check_kind, made_kinds
 from shipit.targets.kubernetes.concise.ports import check_ports
-from shipit.targets.kubernetes.concise.probes import PROBES, ProbeConfig
+from shipit.targets.kubernetes.concise.probes import PROBES, HealthConfig, ProbeConfig
 
-NEEDS_PORT, BARE_POD = "needs a port", "a bare pod can't have several replicas"
+NEEDS_PORT = "needs a port"
 _ADD_PORT = "add port:, which makes a Service"
+_OWN_LABELS = frozenset({"app.kubernetes.io/name", "app.kubernetes.io/part-of", "app.kubernetes.io/managed-by"})
+_OWN_PREFIXES = ("shipit.dev/", "applyset.kubernetes.io/")
 
 
 def check_workload(keys: WorkloadKeys) -> Iterator[Misplaced]:
     """The mistakes, at the keys where each is."""
     yield from _check_words(keys)
     yield from check_ports(keys.port, keys.ports)
-    yield from _check_probes(keys)
-    if keys.host and keys.port is None:
-        yield Misplaced(NEEDS_PORT, "host", hint=_ADD_PORT)
-    many = "replicas" if keys.replicas is not None else "scale" if keys.scale else ""
-    if keys.kind == "pod" and many:
-        yield Misplaced(BARE_POD, many, hint="remove it, or kind: pod")
+    yield from _check_probes(keys, (), keys.port, keys.health)
+    yield from _check_hosts(keys)
+    yield from check_kind(keys)
+    yield from _check_containers(keys)
+    yield from _check_paths(keys)
+    yield from _check_marks(keys)
+    yield from _check_patch(keys)
 
 
-def _check_words(keys: WorkloadKeys) -> Iterator[Misplaced]:
-    if keys.args is not None and keys.is_shell:
+def _check_words(container: ContainerConfig, *above: str) -> Iterator[Misplaced]:
+    if container.args is not None and container.is_shell:
         what = "can't be combined with a command that is text, which a shell runs"
-        yield Misplaced(what, "args", hint="write command: as a list of words, or all of it as text")
+        yield Misplaced(what, *above, "args", hint="write command: as a list of words, or all of it as text")
 
 
-def _check_probes(keys: WorkloadKeys) -> Iterator[Misplaced]:
-    health = keys.health
-    if health and health.path is not None and health.port is None and keys.port is None:
+def _check_probes(
+    container: ProbedContainer, above: tuple[str, ...], port: int | None, health: HealthConfig | None
+) -> Iterator[Misplaced]:
+    if health and health.path is not None and health.port is None and port is None:
         yield Misplaced(NEEDS_PORT, "health", hint=_ADD_PORT)
     for kind in PROBES:
-        probe: ProbeConfig | None = getattr(keys, kind)
+        probe: ProbeConfig | None = getattr(container, kind)
         if probe is None:
             continue
-        if probe.path is not None and probe.port is None and keys.port is None:
-            yield Misplaced(NEEDS_PORT, kind, hint=_ADD_PORT)
+        if probe.path is not None and probe.port is None and port is None:
+            hint = "write {path: ..., port: ...}" if above else _ADD_PORT
+            yield Misplaced(NEEDS_PORT, *above, kind, hint=hint)
         if probe.enabled and not probe.handlers and health is None:
-            hint = "add path:, command:, tcp: or grpc: to it, or health: to the workload"
-            yield Misplaced("should say what is asked", kind, hint=hint)
+            hint = "add path:, command:, tcp: or grpc: to it" + ("" if above else ", or health: to the workload")
+            yield Misplaced("should say what is asked", *above, kind, hint=hint)
+
+
+def _check_hosts(keys: WorkloadKeys) -> Iterator[Misplaced]:
+    for key in ("host", "hosts"):
+        if getattr(keys, key) and keys.port is None:
+            yield Misplaced(NEEDS_PORT, key, hint=_ADD_PORT)
+    for index, host in enumerate(keys.hosts):
+        if host == keys.host or host in keys.hosts[:index]:
+            yield Misplaced("is there twice", "hosts", index, hint="keep one of them")
+    for key in ("tls", "gateway"):
+        if getattr(keys, key) and not keys.all_hosts:
+            yield Misplaced("needs host:", key, hint="add host: NAME, or hosts: [NAME, ...]")
+    if keys.tls and keys.gateway:
+        what = "can't be combined with gateway:, whose listener has the certificate"
+        yield Misplaced(what, "tls", hint="keep one of them")
+
+
+def _check_containers(keys: WorkloadKeys) -> Iterator[Misplaced]:
+    for name, first in keys.init.items():
+        yield from _check_words(first, "init", name)
+        if name in keys.sidecars:
+            yield Misplaced("is the name of one under init: too", "sidecars", name, hint="give it another name")
+    for name, beside in keys.sidecars.items():
+        yield from _check_words(beside, "sidecars", name)
+        yield from _check_probes(beside, ("sidecars", name), None, None)
+    taken = {port.port: "ports" for port in keys.ports} | ({keys.port: "port"} if keys.port else {})
+    for name, beside in keys.sidecars.items():
+        for index, port in enumerate(beside.ports):
+            if other := taken.get(port.port):
+                what = f"is the same port as {other}: the containers of a pod share their ports"
+                yield Misplaced(what, "sidecars", name, "ports", index, hint="use another port")
+            taken[port.port] = f"that of {name}"
+
+
+def _check_paths(keys: WorkloadKeys) -> Iterator[Misplaced]:
+    for path in keys.files:
+        if path in keys.volumes:
+            yield Misplaced("is the path of a volume too", "files", path, hint="use another path")
+    many = keys.scale.max if keys.scale else keys.replicas or 1
+    for path, volume in keys.volumes.items():
+        if volume.size and volume.access != "many-nodes" and keys.kind == "deployment" and many > 1:
+            hint = (
+                "write kind: statefulset for a volume for each pod, or access: many-nodes where the storage can do that"
+            )
+            yield Misplaced(f"is one volume for {many} pods", "volumes", path, hint=hint)
+
+
+def _check_marks(keys: WorkloadKeys) -> Iterator[Misplaced]:
+    for group in ("labels", "annotations"):
+        for key in getattr(keys, group):
+            if key in _OWN_LABELS or key.startswith(_OWN_PREFIXES):
+                yield Misplaced("is set by shipit", group, key, hint="remove it, or use another key")
+
+
+def _check_patch(keys: WorkloadKeys) -> Iterator[Misplaced]:
+    made = made_kinds(keys)
+    for kind in keys.patch:
+        if kind not in made:
+            hint = f"kinds here: {', '.join(made)}"
+            yield Misplaced("is no kind that this workload makes", "patch", kind, hint=hint)

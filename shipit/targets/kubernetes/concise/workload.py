@@ -9,8 +9,9 @@ from pydantic import model_validator
 
 from shipit.config.part import forbid, need
 from shipit.config.position import Keys
-from shipit.targets.kubernetes.concise.checks import BARE_POD, NEEDS_PORT, check_workload
+from shipit.targets.kubernetes.concise.checks import NEEDS_PORT, check_workload
 from shipit.targets.kubernetes.concise.keys import WorkloadKeys
+from shipit.targets.kubernetes.concise.kinds import ONLY_FOR, RUNNERS, not_for
 from shipit.targets.kubernetes.quantity import doubt_cpu, doubt_memory
 
 _MANY_PODS = 500
@@ -21,10 +22,18 @@ PORT_RULES = (
 
 
 class WorkloadConfig(WorkloadKeys):
-    """One Deployment with its Service, or one bare Pod."""
+    """What runs as pods, and what leads to it: a Deployment, or what `kind` says."""
 
     shorthand = ({"type": "null"},)
-    rules = (*PORT_RULES, *(forbid(key, BARE_POD, beside="kind", value="pod") for key in ("replicas", "scale")))
+    rules = (
+        *PORT_RULES,
+        *(
+            forbid(key, not_for(key, kind), beside="kind", value=kind)
+            for key, kinds in ONLY_FOR.items()
+            for kind in RUNNERS
+            if kind not in kinds
+        ),
+    )
 
     @model_validator(mode="before")
     @classmethod

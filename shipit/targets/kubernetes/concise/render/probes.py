@@ -7,31 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from shipit.targets.kubernetes.concise.keys import ProbedContainer
 from shipit.targets.kubernetes.concise.probes import PROBES, Handler, HealthConfig, ProbeConfig, ProbeKind
-from shipit.targets.kubernetes.concise.workload import WorkloadConfig
 from shipit.targets.kubernetes.render import Manifest
 
 _EVERY_S, _FAILURES, _LIVENESS_EVERY_S = 2, 3, 10
 
 
-def render_probes(config: WorkloadConfig) -> Manifest:
-    own = {"startup": config.startup, "readiness": config.readiness, "liveness": config.liveness}
-    return {f"{kind}Probe": probe for kind in _ORDER if (probe := _probe(kind, own[kind], config))}
+def render_probes(container: ProbedContainer, health: HealthConfig | None, port: int | None) -> Manifest:
+    """The probes that a container says, and those that `health` makes."""
+    own = {"startup": container.startup, "readiness": container.readiness, "liveness": container.liveness}
+    return {f"{kind}Probe": probe for kind in PROBES if (probe := _probe(kind, own[kind], health, port))}
 
 
-_ORDER: tuple[ProbeKind, ...] = PROBES
-
-
-def _probe(kind: ProbeKind, own: ProbeConfig | None, config: WorkloadConfig) -> Manifest | None:
+def _probe(kind: ProbeKind, own: ProbeConfig | None, health: HealthConfig | None, port: int | None) -> Manifest | None:
     """A probe: what it says itself, over what `health` makes of it."""
-    made = config.health if config.health and kind in config.health.probes else None
+    made = health if health and kind in health.probes else None
     if (own is None and made is None) or (own is not None and not own.enabled):
         return None
-    asked: Handler | None = own if own and own.handlers else config.health
+    asked: Handler | None = own if own and own.handlers else health
     if asked is None:
         return None
-    times = {**(_times(kind, config.health) if config.health else {}), **(dict(_own_times(own)) if own else {})}
-    return {**_handler(asked, config.port), **times}
+    times = {**(_times(kind, health) if health else {}), **(dict(_own_times(own)) if own else {})}
+    return {**_handler(asked, port), **times}
 
 
 def _handler(asked: Handler, port: int | None) -> Manifest:

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from shipit.targets.kubernetes.concise.render.autoscaler import render_autoscaler
+from shipit.targets.kubernetes.concise.render.disruption import render_disruption
+from shipit.targets.kubernetes.concise.render.files import render_files
 from shipit.targets.kubernetes.concise.render.ingress import render_ingress
 from shipit.targets.kubernetes.concise.render.kinds import render_runner
+from shipit.targets.kubernetes.concise.render.marks import marked
+from shipit.targets.kubernetes.concise.render.patch import patched
 from shipit.targets.kubernetes.concise.render.pod import render_template
 from shipit.targets.kubernetes.concise.render.service import render_service
-from shipit.targets.kubernetes.concise.workload import WorkloadConfig
-from shipit.targets.kubernetes.render import Manifest, Setting
+from shipit.targets.kubernetes.concise.render.volumes import render_claims
+from shipit.targets.kubernetes.concise.render.work import Work
+from shipit.targets.kubernetes.render import Manifest
 
 
-def render_workload(
-    name: str, config: WorkloadConfig, image: str, config_digest: str, setting: Setting
-) -> list[Manifest]:
-    """The objects of one workload, in the order they are applied: Service, then what runs, then Ingress and autoscaler."""
-    template = render_template(name, config, image, config_digest, setting)
-    return [
+def render_workload(work: Work) -> list[Manifest]:
+    """The objects of one workload, in the order they are applied: what it needs, what runs, and what leads to it.
+
+    Raises: PatchFailed.
+    """
+    name, config, setting = work.name, work.config, work.setting
+    objects = [
+        *render_files(name, work.files, setting),
+        *render_claims(name, config, setting),
         *render_service(name, config, setting),
-        render_runner(name, config, template, setting),
+        render_runner(name, config, render_template(work), setting),
         *render_ingress(name, config, setting),
         *render_autoscaler(name, config, setting),
+        *render_disruption(name, config, setting),
     ]
+    return [patched(marked(item, config.labels, config.annotations), config.patch) for item in objects]

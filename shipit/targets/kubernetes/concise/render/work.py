@@ -1,0 +1,26 @@
+"""A workload to render. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from shipit.targets.kubernetes.concise.keys import WorkloadKeys
+from shipit.targets.kubernetes.concise.render.files import Files
+from shipit.targets.kubernetes.render import Setting
+
+
+class Work(NamedTuple):
+    """`image` is that of the workload, `images`: name -> image of its other containers. `files`: path -> content."""
+
+    name: str
+    config: WorkloadKeys
+    image: str
+    config_digest: str
+    setting: Setting
+    images: Mapping[str, str] = {}
+    files: Files = {}
+
+    def image_of(self, name: str | None) -> str:
+        """The image of one of its containers: that of the workload where it names none."""
+        return self.image if name is None or name == self.config.image else self.images.get(name, "")
