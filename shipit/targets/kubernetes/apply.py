@@ -62,7 +62,8 @@ class Changes:
             if live.kind == DEFINITION:
                 self.client.await_kinds(live.manifest)
             known = hashes(object_differences(step.manifest, live))
-            yield StepApplied(step.id, self.desired.target, {"object": self._key(step), "known": list(known)})
+            facts = {"object": self._key(step), "known": list(known), "uid": live.meta.uid}
+            yield StepApplied(step.id, self.desired.target, facts)
 
     def _apply(self, step: ObjectStep) -> Live:
         if isinstance(step, ReplaceObject):
@@ -187,6 +188,11 @@ class Changes:
 def known_differences(applied: Mapping[str, Facts]) -> dict[str, frozenset[str]]:
     """Key -> the differences that an object had right after it was applied, of what steps reported."""
     return {facts["object"]: frozenset(facts["known"]) for facts in applied.values() if "object" in facts}
+
+
+def applied_uids(applied: Mapping[str, Facts]) -> dict[str, str]:
+    """Key -> uid of the object that was applied, of what steps reported."""
+    return {facts["object"]: facts["uid"] for facts in applied.values() if "object" in facts and "uid" in facts}
 
 
 def unchanged_differences(wanted: Mapping[str, Manifest], before: KubernetesObserved) -> dict[str, frozenset[str]]:

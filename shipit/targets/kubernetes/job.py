@@ -10,11 +10,12 @@ from shipit.errors import DeadlinePassed, DeployFailed
 from shipit.events import Event, Log
 from shipit.release import Seen
 from shipit.targets.kubernetes.client import KubernetesClient
+from shipit.targets.kubernetes.health.failing import judge_failed
 from shipit.targets.kubernetes.live import Live, Pod
 from shipit.targets.kubernetes.logs import log_since
 from shipit.targets.kubernetes.parse import parse_live, parse_pod
 from shipit.targets.kubernetes.plan import job_state
-from shipit.targets.kubernetes.pods import Limits, judge_failed
+from shipit.targets.kubernetes.pods import Limits
 from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.steps import RunReleaseJob
 from shipit.targets.kubernetes.tail import Tail

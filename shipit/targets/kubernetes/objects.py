@@ -14,14 +14,14 @@ def container_images(manifest: Manifest) -> dict[str, str]:
     return {str(row["name"]): str(row["image"]) for row in rows if "name" in row and "image" in row}
 
 
-def containers_of(manifest: Manifest) -> list[dict[str, Any]]:
-    """The containers of the pods of an object, without init containers; empty for kinds without pods."""
+def containers_of(manifest: Manifest, key: str = "containers") -> list[dict[str, Any]]:
+    """The containers, or the `initContainers`, of the pods of an object; empty for kinds without pods."""
     spec = spec_of(manifest)
     job = spec.get("jobTemplate")
     spec = spec_of(job) if isinstance(job, dict) else spec
     template = spec.get("template")
     pod = spec_of(template) if isinstance(template, dict) else spec
-    rows = pod.get("containers")
+    rows = pod.get(key)
     return [row for row in (rows if isinstance(rows, list) else []) if isinstance(row, dict)]
 
 

@@ -1,35 +1,17 @@
-"""The pods of a workload: failures with their cause, reasons to wait, images that run. Pure.
+"""The pods of an object: which they are, why one is not ready, and which images run. Pure.
 
-Source: Kubernetes concepts, "Pod lifecycle"; the reasons that the kubelet and scheduler give.
+Source: Kubernetes concepts, "Owners and Dependents", "Pod lifecycle".
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from shipit.digest import parse_digest
-from shipit.release import Seen, State, Verdict
-from shipit.targets.kubernetes.live import REVISION, Container, Ended, Live, Meta, Pod
+from shipit.release import State, Verdict
+from shipit.targets.kubernetes.live import REVISION, Live, Meta, Pod
 from shipit.targets.kubernetes.observed import KubernetesObserved
-from shipit.targets.kubernetes.pulls import pull_failure
-
-# Waiting reasons of containers that do not go away by themselves.
-_TERMINAL = {
-    "ImagePullBackOff": "can't pull its image",
-    "InvalidImageName": "has an invalid image name",
-    "ErrImageNeverPull": "may not pull its image",
-    "CreateContainerConfigError": "can't be configured",
-    "CreateContainerError": "can't be created",
-    "RunContainerError": "can't be started",
-    "CrashLoopBackOff": "crashes again and again",
-}
-_HINTS = {
-    "ImagePullBackOff": "check that the cluster can reach the registry, and set pull_secret: true if it is private",
-    "CreateContainerConfigError": "a Secret or ConfigMap that it names may be missing",
-    "Unschedulable": "ask for less cpu or memory, or add nodes",
-}
-_DETAIL_LINES = 4
 
 
 class Limits(NamedTuple):
@@ -39,10 +21,18 @@ class Limits(NamedTuple):
     pending_s: float
 
 
-def pods_of_deployment(live: Live, observed: KubernetesObserved) -> list[Pod]:
-    """The pods of the Deployment's current ReplicaSet; none while that does not exist."""
-    newest = current_replica_set(live, observed)
-    return pods_of(newest.uid, observed) if newest else []
+def pods_behind(live: Live, observed: KubernetesObserved) -> list[Pod]:
+    """The pods that an object owns, directly or through ReplicaSets; of a Deployment those of its current ReplicaSet.
+
+    A Pod is its own. Those that are being deleted are left out.
+    """
+    if live.pod is not None:
+        return [live.pod]
+    if live.kind == "Deployment":
+        newest = current_replica_set(live, observed)
+        return pods_of(newest.uid, observed) if newest else []
+    uids = {live.meta.uid} | {row.uid for row in observed.replica_sets if live.meta.uid in row.owners}
+    return [pod for pod in observed.pods if uids & pod.meta.owners and not pod.meta.is_deleting]
 
 
 def current_replica_set(live: Live, observed: KubernetesObserved) -> Meta | None:
@@ -57,17 +47,6 @@ def current_replica_set(live: Live, observed: KubernetesObserved) -> Meta | None
 def pods_of(uid: str, observed: KubernetesObserved) -> list[Pod]:
     """The pods that an object owns, without those that are being deleted."""
     return [pod for pod in observed.pods if uid in pod.meta.owners and not pod.meta.is_deleting]
-
-
-def judge_failed(key: str, pods: Iterable[Pod], seen: Seen, limits: Limits) -> Verdict | None:
-    """A failure for the first container that will not recover; None where there is none."""
-    before = _restarts_before(seen)
-    for pod in pods:
-        for container in pod.containers:
-            earlier = before.get((pod.meta.uid, container.name), 0)
-            if verdict := _failed_container(key, pod, container, earlier, seen, limits):
-                return verdict
-    return None
 
 
 def judge_images(
@@ -88,75 +67,9 @@ def judge_images(
     return None
 
 
-def waiting(key: str, what: str, pods: Sequence[Pod], progress: str) -> Verdict:
-    """The verdict on a workload whose rollout is not complete, with the reason that its pods are not ready."""
-    reasons = [text for pod in pods if (text := reason_not_ready(pod))]
-    unschedulable = any("Unschedulable" in text for text in reasons)
-    shown = f"{key}: {what}" + (f" ({reasons[0]})" if reasons else "")
-    states = " ".join(sorted(f"{pod.meta.name}{reason_not_ready(pod)}{pod.is_ready}{_phases(pod)}" for pod in pods))
-    return Verdict(
-        State.WAITING,
-        shown,
-        f"{key} {progress} {states}",
-        hint=_HINTS["Unschedulable"] if unschedulable else "",
-        subject=next((subject(pod) for pod in pods if not pod.is_ready), key),
-    )
-
-
 def subject(pod: Pod, container: str = "") -> str:
     """The subject of a verdict, from which logs and events are found."""
     return f"pod:{pod.meta.namespace}/{pod.meta.name}/{container}"
-
-
-def _failed_container(
-    key: str, pod: Pod, container: Container, earlier: int, seen: Seen, limits: Limits
-) -> Verdict | None:
-    reason, message = container.waiting or ("", "")
-    ended = container.ended or container.last
-    crashes = container.restarts - earlier + bool(container.ended and container.ended.exit_code)
-    crashes = max(crashes, 1) if reason == "CrashLoopBackOff" else crashes
-    too_many = crashes > limits.restarts_allowed
-    about = subject(pod, container.name)
-    # Without a baseline this run changed nothing, and did not cause earlier restarts.
-    if ended and ended.exit_code and too_many and (seen.baseline is not None or reason == "CrashLoopBackOff"):
-        what = f"{key}: {_named(pod, container)} exited with {ended.exit_code} ({ended.reason})"
-        return Verdict(State.FAILED, what, reason, hint=_exit_hint(ended), subject=about)
-    if pull := pull_failure(reason, message):
-        detail = tuple(message.splitlines()[:_DETAIL_LINES])
-        what = f"{key}: {_named(pod, container)} can't pull its image: {pull.cause} ({reason})"
-        return Verdict(State.FAILED, what, reason, detail, pull.hint, about)
-    if reason in _TERMINAL and (reason != "CrashLoopBackOff" or too_many):
-        detail = tuple(message.splitlines()[:_DETAIL_LINES])
-        what = f"{key}: {_named(pod, container)} {_TERMINAL[reason]} ({reason})"
-        return Verdict(State.FAILED, what, reason, detail, _HINTS.get(reason, ""), about)
-    return None
-
-
-def _named(pod: Pod, container: Container) -> str:
-    """A pod, and which container of it where it has several."""
-    return pod.meta.name if len(pod.containers) == 1 else f"{container.name} of {pod.meta.name}"
-
-
-def _exit_hint(ended: Ended) -> str:
-    if ended.reason == "OOMKilled":
-        return "it used more memory than its limit: raise memory:"
-    return {
-        126: "the command can't be executed: check its mode and the image's platform",
-        127: "the command was not found in the image",
-        137: "it was killed with SIGKILL: by a failed liveness or startup probe, or because it was too slow to stop",
-    }.get(ended.exit_code, "the lines above are the last it wrote")
-
-
-def _restarts_before(seen: Seen) -> dict[tuple[str, str], int]:
-    """(uid of the pod, container) -> restarts before this run."""
-    baseline = seen.baseline
-    pods = baseline.pods if isinstance(baseline, KubernetesObserved) else ()
-    return {(pod.meta.uid, container.name): container.restarts for pod in pods for container in pod.containers}
-
-
-def _phases(pod: Pod) -> str:
-    """A letter for each container: running, ended or waiting. A container that ends after a long time is progress."""
-    return "".join("r" if row.is_running else "e" if row.ended else "w" for row in pod.containers)
 
 
 def reason_not_ready(pod: Pod) -> str:

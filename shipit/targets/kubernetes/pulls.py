@@ -5,6 +5,7 @@ Source: the messages of containerd and CRI-O for a registry's 401, 403 and 404, 
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 # In the order in which they are looked for: a registry often answers 401 where it has no such repository.
@@ -30,7 +31,13 @@ _CAUSES = (
         "was it deleted from the registry, or does the cluster reach another one under this name?",
     ),
 )  # fmt: skip
-_REASONS = ("ErrImagePull", "ImagePullBackOff")
+PULL_REASONS = ("ErrImagePull", "ImagePullBackOff")
+# What the kubelet and containerd put before the cause.
+_BEFORE = re.compile(
+    r'(?:Back-off pulling image "[^"]*"|ErrImagePull|rpc error: code = \w+ desc = [\w -]+(?: "[^"]*")?|'
+    r'failed to pull and unpack image "[^"]*"|failed to resolve reference "[^"]*"|failed to do request): '
+)
+_LONGEST = 300
 
 
 class PullFailure(NamedTuple):
@@ -45,10 +52,18 @@ def pull_failure(reason: str, message: str) -> PullFailure | None:
 
     `reason` and `message` are those of a container that waits.
     """
-    if reason not in _REASONS:
+    if reason not in PULL_REASONS:
         return None
     said = message.lower()
     for texts, cause, hint in _CAUSES:
         if any(text in said for text in texts):
             return PullFailure(cause, hint)
     return None
+
+
+def cause_in(message: str) -> str:
+    """The cause in what the kubelet says of a failed pull, without the image and what was tried before it."""
+    said = " ".join(message.split())
+    while match := _BEFORE.match(said):
+        said = said[match.end() :]
+    return said[:_LONGEST]

@@ -20,11 +20,12 @@ from shipit.release import Seen
 from shipit.targets.kubernetes.channels import Channels
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.exec import connect
+from shipit.targets.kubernetes.health.failing import judge_failed
 from shipit.targets.kubernetes.live import Container, Pod
 from shipit.targets.kubernetes.logs import whole_log
 from shipit.targets.kubernetes.one_off import HELD_S, render_one_off
 from shipit.targets.kubernetes.parse import parse_pod
-from shipit.targets.kubernetes.pods import Limits, judge_failed
+from shipit.targets.kubernetes.pods import Limits
 from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.remote import Command, Output, Remote, Size, Started
 

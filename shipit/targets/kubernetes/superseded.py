@@ -23,7 +23,8 @@ _HINT = "deploy again when they are done"
 class Released(NamedTuple):
     """What one run applies, by key. `known`: key -> hashes of the differences that an object had right after it was applied.
 
-    `digests`: image as pinned -> the digests under which it may run. `secrets`: name -> keyed hash of the value.
+    `digests`: image as pinned -> the digests under which it may run. `secrets`: name -> keyed hash of the value. `uids`: key ->
+    uid of the object that was applied.
     """
 
     objects: Mapping[str, Manifest] = {}
@@ -31,6 +32,7 @@ class Released(NamedTuple):
     digests: Mapping[str, frozenset[str]] = {}
     secret_key: str = ""
     secrets: Mapping[str, str] = {}
+    uids: Mapping[str, str] = {}
 
 
 class Change(NamedTuple):

@@ -14,7 +14,7 @@ from shipit.http.skew import judge_skew
 from shipit.release import Facts, Finding, ImageUse, Release, Seen, State, Status, Step, Verdict
 from shipit.targets.kubernetes.access import Access, judge_access, needed_access, not_covered
 from shipit.targets.kubernetes.applied import new_objects, plan_back, released_before
-from shipit.targets.kubernetes.apply import Changes, known_differences, unchanged_differences
+from shipit.targets.kubernetes.apply import Changes, applied_uids, known_differences, unchanged_differences
 from shipit.targets.kubernetes.apply_verbs import restart_object, scale_object
 from shipit.targets.kubernetes.applyset import ObservedSet
 from shipit.targets.kubernetes.changes import is_up_to_date
@@ -174,6 +174,7 @@ class KubernetesTarget(Operations):
 
     def judge(self, release: Release, observed: KubernetesObserved, seen: Seen) -> Verdict:
         released = self._desired.released(release, observed, known_differences(seen.applied))
+        released = released._replace(uids=applied_uids(seen.applied))
         if isinstance(seen.before, KubernetesObserved):
             equal = unchanged_differences(released.objects, seen.before)
             released = released._replace(known={**equal, **released.known})

@@ -14,7 +14,6 @@ from shipit.targets.kubernetes.judge import in_time, judge_kind, worst_of
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.objects import spec_of
 from shipit.targets.kubernetes.observed import KubernetesObserved
-from shipit.targets.kubernetes.patience import patience_s
 from shipit.targets.kubernetes.pods import Limits
 from shipit.targets.kubernetes.steps import RestartObject, ScaleObject
 from shipit.targets.kubernetes.superseded import Change, author_of, is_autoscaled
@@ -111,8 +110,8 @@ def _judge(
             return Verdict(State.FAILED, f"{key} {what}", hint="shipit deploy applies it again")
         if found := superseded(key, live):
             return found
-        verdict, pods = judge_kind(key, live, observed, seen, limits)
-        verdicts.append(in_time(verdict, patience_s(live, pods), seen, limits))
+        health = judge_kind(key, live, observed, seen, limits)
+        verdicts.append(in_time(health.verdict, health.patience_s, seen, limits))
     return worst_of(verdicts)
 
 

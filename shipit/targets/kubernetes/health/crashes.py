@@ -1,0 +1,104 @@
+"""Containers that end: with an error, by a probe that failed, without memory, or with 0 again and again. Pure.
+
+Source: Kubernetes concepts, "Pod lifecycle"; the kubelet's events `Killing` and `Unhealthy`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from shipit.release import Verdict
+from shipit.targets.kubernetes.health.happenings import about_container, is_before
+from shipit.targets.kubernetes.health.pod_case import DETAIL_LINES, PodCase
+from shipit.targets.kubernetes.live import Container, Ended
+
+_KILLED = re.compile(r"Container \S{1,63} failed (startup|liveness) probe")
+_LOOP = "CrashLoopBackOff"
+_PROBE_HINTS = {
+    "startup": "give the app more time with failureThreshold and periodSeconds, or correct what the startup probe asks",
+    "liveness": "check the path, the port and timeoutSeconds of the liveness probe",
+}
+_EXIT_HINTS = {
+    126: "the command can't be executed: check its mode and the image's platform",
+    127: "the command was not found in the image",
+    137: "it was killed with SIGKILL: by a failed liveness or startup probe, or because it was too slow to stop",
+}
+
+
+def judge_crash(case: PodCase, container: Container) -> Verdict | None:
+    """A failure when a container ended more often than it may; None otherwise."""
+    ended, kill = container.ended or container.last, _killed_by_probe(case, container)
+    reason = container.waiting[0] if container.waiting else ""
+    # Without a baseline this run changed nothing, and did not cause earlier restarts.
+    if case.seen.baseline is None and reason != _LOOP:
+        return None
+    new = container.restarts - case.restarts_before.get((case.pod.meta.uid, container.name), 0)
+    crashes = new + bool(container.ended and _is_bad(container.ended)) + bool(kill and kill.is_current)
+    if max(crashes, reason == _LOOP) <= case.limits.restarts_allowed:
+        return None
+    if kill is not None:
+        said = f": {kill.said}" if kill.said else ""
+        what = f"{case.named(container)} was killed, because its {kill.probe} probe failed{said}"
+        return case.failed(what, _PROBE_HINTS[kill.probe], container)
+    if ended is not None and _is_bad(ended):
+        what = f"{case.named(container)} exited with {ended.exit_code} ({ended.reason})"
+        detail = ended.message.splitlines()[:DETAIL_LINES] if ended.reason == "StartError" else ()
+        return case.failed(what, _exit_hint(ended), container, detail)
+    return _judge_end(case, container, ended, new)
+
+
+def _judge_end(case: PodCase, container: Container, ended: Ended | None, new: int) -> Verdict | None:
+    """A failure for a container that should keep running, and ends with 0 again and again."""
+    is_looping = bool(container.waiting and container.waiting[0] == _LOOP)
+    ends = new + bool(container.ended)
+    if ended is None or container.is_init or case.pod.restart_policy != "Always":
+        return None
+    if not is_looping and ends <= case.limits.restarts_allowed + 1:
+        return None
+    hint = "a container of this kind has to keep running: use kind: Job or CronJob for what ends, or keep it in the foreground"
+    return case.failed(f"{case.named(container)} ends with exit code 0 again and again", hint, container)
+
+
+def _is_bad(ended: Ended) -> bool:
+    # The first process may exit with 0 when another one of the container was killed.
+    return bool(ended.exit_code) or ended.reason == "OOMKilled"
+
+
+class _Kill(NamedTuple):
+    """The probe for which the kubelet kills a container. `is_current`: it still runs."""
+
+    probe: str
+    said: str
+    is_current: bool
+
+
+def _killed_by_probe(case: PodCase, container: Container) -> _Kill | None:
+    """Why the kubelet killed the current or the last run of a container; None where no probe failed."""
+    events, pod = case.observed.events, case.pod
+    for event in reversed(about_container(pod, container, events, "Killing")):
+        match = _KILLED.match(event.message)
+        if match is None:
+            continue
+        is_current = container.is_running and bool(container.started) and not is_before(event.time, container.started)
+        if is_current or _is_within(event.time, container.ended or container.last):
+            title = f"{match[1].capitalize()} probe failed"
+            told = [row.message for row in about_container(pod, container, events, "Unhealthy")]
+            said = next((text[len(title) :] for text in reversed(told) if text.startswith(title)), "")
+            return _Kill(match[1], " ".join(said.strip(": \n").split())[:300], is_current)
+    return None
+
+
+def _is_within(time: str, run: Ended | None) -> bool:
+    """Whether a time is within a run that ended, and was not stopped for want of memory."""
+    if run is None or run.reason == "OOMKilled":
+        return False
+    return not is_before(time, run.started) and not is_before(run.finished, time)
+
+
+def _exit_hint(ended: Ended) -> str:
+    if ended.reason == "OOMKilled":
+        return "it used more memory than its limit: raise memory:"
+    if ended.reason == "StartError":
+        return "the command was not found in the image, or can't be executed"
+    return _EXIT_HINTS.get(ended.exit_code, "the lines above are the last it wrote")

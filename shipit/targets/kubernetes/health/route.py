@@ -1,0 +1,61 @@
+"""Ingresses, and the routes of the Gateway API. Pure.
+
+Source: Kubernetes concepts, "Ingress"; Gateway API, RouteStatus: `parents[].conditions`, Accepted and ResolvedRefs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from shipit.release import Verdict
+from shipit.targets.kubernetes.health.case import Case
+from shipit.targets.kubernetes.health.conditions import conditions_of, said
+from shipit.targets.kubernetes.health.service import SILENCE_S
+from shipit.targets.kubernetes.objects import spec_of, status_of
+from shipit.targets.kubernetes.render import Manifest
+
+DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
+_OLD_CLASS = "kubernetes.io/ingress.class"
+_TYPES = ("Accepted", "ResolvedRefs")
+
+
+def judge_route(case: Case) -> Verdict:
+    """A route is as good as its parents say. Where none says anything, no controller may be there."""
+    rows = status_of(case.live.manifest).get("parents")
+    parents = [row for row in (rows if isinstance(rows, list) else []) if isinstance(row, Mapping)]
+    for parent in parents:
+        conditions = conditions_of(parent)
+        for condition in (conditions[name] for name in _TYPES if name in conditions):
+            if condition.status == "False" and case.seen.unchanged_s >= SILENCE_S:
+                return case.failed(f"its parent says {condition.reason}: {said(condition)}")
+            if condition.status != "True":
+                return case.waiting(f"{condition.type} is {condition.status}: {said(condition)}", condition.reason)
+    if parents:
+        return case.healthy("is accepted")
+    if case.seen.baseline is not None and case.seen.unchanged_s < SILENCE_S:
+        return case.waiting("no Gateway has taken it yet", "no parent")
+    return case.healthy(warnings=(f"{case.key}: no Gateway has taken it: is there a controller of its parentRefs?",))
+
+
+def class_warnings(manifests: Iterable[Manifest], classes: Mapping[str, bool], keys: Iterable[str]) -> Iterator[str]:
+    """A warning for each Ingress that no class of the cluster takes. `classes`: name -> whether it is the default one."""
+    for manifest, key in zip(manifests, keys, strict=True):
+        if not is_ingress(manifest):
+            continue
+        name = _class_of(manifest)
+        if name and name not in classes:
+            there = f"the cluster has {', '.join(sorted(classes))}" if classes else "the cluster has none"
+            yield f"{key}: there is no IngressClass {name}, so nothing serves it; {there}"
+        elif not name and not any(classes.values()):
+            yield f"{key}: it has no ingressClassName, and no IngressClass is the default: nothing may serve it"
+
+
+def is_ingress(manifest: Mapping[str, Any]) -> bool:
+    return manifest["kind"] == "Ingress" and str(manifest["apiVersion"]).startswith("networking.k8s.io/")
+
+
+def _class_of(manifest: Manifest) -> str:
+    annotations = manifest["metadata"].get("annotations")
+    old = annotations.get(_OLD_CLASS) if isinstance(annotations, Mapping) else ""
+    return str(spec_of(manifest).get("ingressClassName") or old or "")
