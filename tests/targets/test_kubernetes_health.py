@@ -95,7 +95,8 @@ CREATING = {"state": {"waiting": {"reason": "ContainerCreating"}}}
 EXITED = {"restartCount": 1, "state": {"waiting": {"reason": "CrashLoopBackOff"}},
           "lastState": {"terminated": {"exitCode": 3, "reason": "Error", "startedAt": APPLIED, "finishedAt": LATER}}}  # fmt: skip
 STATEFUL = {"observedGeneration": 2, "replicas": 3, "readyReplicas": 3, "availableReplicas": 3, "updateRevision": "new"}
-OLD, NEW = {"labels": {"controller-revision-hash": "old"}}, {"labels": {"controller-revision-hash": "new"}}
+OLD: Any = {"labels": {"controller-revision-hash": "old"}}
+NEW: Any = {"labels": {"controller-revision-hash": "new"}}
 DAEMON = {
     "observedGeneration": 2,
     "desiredNumberScheduled": 1,
@@ -220,7 +221,7 @@ def test_verdicts_by_kind(verdict: Verdict, state: State, reason: str) -> None:
         (judged(live("CronJob", {"suspend": True})), "CronJob/x is suspended: it does not run"),
         (judged(live("Deployment", {"paused": True}, {"observedGeneration": 2, "updatedReplicas": 1, "availableReplicas": 1, "replicas": 1})), "Deployment/x is paused"),
         (judged(live("DaemonSet", {}, {"observedGeneration": 2})), "DaemonSet/x has no pods: no node matches it"),
-        (judged(live("StatefulSet", {"replicas": 1, "updateStrategy": {"type": "OnDelete"}, "template": {"spec": {"containers": [{"name": "web", "image": "a:2"}]}}},
+        (judged(live("StatefulSet", {"replicas": 3, "updateStrategy": {"type": "OnDelete"}, "template": {"spec": {"containers": [{"name": "web", "image": "a:2"}]}}},
                      STATEFUL), pod(RUNS, ready=True)), "StatefulSet/x: 1 pod of it runs another image until deleted, such as x-1"),
     ],
 )  # fmt: skip
@@ -434,7 +435,7 @@ def test_an_ingress_whose_class_does_not_exist_is_warned_of(
     spec: Object, classes: dict[str, bool], warning: str
 ) -> None:
     manifest = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "x"}, "spec": spec}
-    found = list(class_warnings([manifest], classes, [key_of(manifest, "prod")]))
+    found = list(class_warnings({key_of(manifest, "prod"): manifest}, classes))
     assert found == ([warning] if warning else [])
 
 

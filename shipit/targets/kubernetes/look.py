@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 
 from shipit.clock import Clock
 from shipit.errors import RemoteError
+from shipit.http.fields import Field
 from shipit.parallel import settle
 from shipit.targets.kubernetes.applyset import ObservedSet
 from shipit.targets.kubernetes.client import KubernetesClient, UnknownKind
 from shipit.targets.kubernetes.definitions import is_defined
 from shipit.targets.kubernetes.desired import HAVE_PODS, Desired
+from shipit.targets.kubernetes.health.route import DEFAULT_CLASS, is_ingress
 from shipit.targets.kubernetes.health.settled import needs_events
 from shipit.targets.kubernetes.job import read_jobs
 from shipit.targets.kubernetes.live import Happening, Live, Meta, Pod
@@ -64,6 +66,8 @@ class Look:
             calls["pull secret"] = partial(is_pull_secret_current, desired, self.client, self.session)
         if is_planned:
             calls["set"] = self._set
+            if any(is_ingress(manifest) for manifest in desired.identities()):
+                calls["ingress classes"] = self._ingress_classes
         found = _side_by_side(calls, self.session.clock)
         secret: Live | None = found.get("secret")
         objects = {key: live for group in groups for key, live in found["objects", group].objects.items()}
@@ -79,6 +83,7 @@ class Look:
             wanted_marks=self._wanted_marks(),
             contents=self._contents(objects),
             applied_set=self._with_listed(found["set"], found) if "set" in found else None,
+            ingress_classes=found.get("ingress classes"),
             events=self._events() if needs_events(objects.values(), is_applied=not is_planned) else None,
         )
 
@@ -167,6 +172,23 @@ class Look:
             return self.client.listed("apis/apps/v1", "replicasets", namespace, parse, selector)
 
         return self._of(namespace, listed)
+
+    def _ingress_classes(self) -> dict[str, bool] | None:
+        """Name -> whether it is the default one; None where this user may not list them."""
+        path = self.client.list_path("networking.k8s.io/v1", "IngressClass", "default")
+        if not path:
+            return None
+
+        def parse(part: Field) -> tuple[str, bool]:
+            metadata = part["metadata"]
+            return metadata["name"].text(), metadata["annotations"].texts().get(DEFAULT_CLASS) == "true"
+
+        try:
+            return dict(self.client.listed_metadata(path, "", parse))
+        except RemoteError as error:
+            if error.status in (403, 404):
+                return None
+            raise
 
     def _events(self) -> tuple[Happening, ...] | None:
         """The events of the namespaces, without those of what goes well; None where this user may not read them."""

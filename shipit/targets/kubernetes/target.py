@@ -26,11 +26,12 @@ from shipit.targets.kubernetes.definitions import is_defined
 from shipit.targets.kubernetes.describe import describe_objects
 from shipit.targets.kubernetes.diagnose import with_last_words
 from shipit.targets.kubernetes.dry_run import DryRun
+from shipit.targets.kubernetes.health.route import class_warnings
 from shipit.targets.kubernetes.job import ReleaseJob
 from shipit.targets.kubernetes.judge import judge_kubernetes
 from shipit.targets.kubernetes.look import Look
 from shipit.targets.kubernetes.objects import is_namespace
-from shipit.targets.kubernetes.observed import KubernetesObserved
+from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.operations import Operations
 from shipit.targets.kubernetes.plan import plan_objects, plan_release_job
 from shipit.targets.kubernetes.plan_secrets import plan_env_secret, plan_pull_secret
@@ -87,7 +88,11 @@ class KubernetesTarget(Operations):
 
     def notes(self, release: Release, observed: KubernetesObserved) -> Sequence[str]:
         kubectl = f"kubectl --context {self.context}"
-        return tuple(set_notes(self._desired, observed.applied_set or ObservedSet(), kubectl))
+        notes = tuple(set_notes(self._desired, observed.applied_set or ObservedSet(), kubectl))
+        if observed.ingress_classes is None:
+            return notes
+        wanted = {key_of(item, self.namespace): item for item in self._desired.identities()}
+        return (*notes, *class_warnings(wanted, observed.ingress_classes))
 
     def _check_conflicts(self, release: Release, observed: KubernetesObserved) -> None:
         """Raises: RemoteError when an object is that of another set, or another tool applies a field with another value."""

@@ -5,7 +5,7 @@ Source: Kubernetes concepts, "Ingress"; Gateway API, RouteStatus: `parents[].con
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shipit.release import Verdict
@@ -38,9 +38,9 @@ def judge_route(case: Case) -> Verdict:
     return case.healthy(warnings=(f"{case.key}: no Gateway has taken it: is there a controller of its parentRefs?",))
 
 
-def class_warnings(manifests: Iterable[Manifest], classes: Mapping[str, bool], keys: Iterable[str]) -> Iterator[str]:
-    """A warning for each Ingress that no class of the cluster takes. `classes`: name -> whether it is the default one."""
-    for manifest, key in zip(manifests, keys, strict=True):
+def class_warnings(manifests: Mapping[str, Manifest], classes: Mapping[str, bool]) -> Iterator[str]:
+    """A warning for each Ingress that no class of the cluster takes. `manifests`: key -> manifest; `classes`: name -> whether it is the default one."""
+    for key, manifest in manifests.items():
         if not is_ingress(manifest):
             continue
         name = _class_of(manifest)
