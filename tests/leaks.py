@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 # What ends by itself may take so long.
-PATIENCE_S = 15.0
+PATIENCE_S = 30.0
 
 
 class Known:

@@ -6,8 +6,10 @@ and lines of each room, and fails below the limits.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import sqlite3
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -92,13 +94,26 @@ def _sum(parts: Iterable[Share]) -> Share:
 def _measured_files(folder: Path) -> dict[str, Share]:
     """The share of each source file, from all the data in a folder, of all processes together."""
     coverage = Coverage(data_file=str(folder / ".coverage"), config_file=str(ROOT / "pyproject.toml"))
-    coverage.combine([str(folder)], keep=True)
+    coverage.combine([str(path) for path in whole_data(folder)], keep=True)
     found = {}
     for file in sorted((ROOT / "shipit").rglob("*.py")):
         numbers = coverage._analyze(str(file)).numbers
         run = numbers.n_executed + numbers.n_executed_branches
         found[file.relative_to(ROOT).as_posix()] = Share(run, numbers.n_statements + numbers.n_branches)
     return found
+
+
+def whole_data(folder: Path) -> list[Path]:
+    """The data files that can be read; a program that was killed may leave half of one."""
+    whole = []
+    for path in sorted(folder.glob(".coverage.*")):
+        with contextlib.suppress(sqlite3.DatabaseError), contextlib.closing(sqlite3.connect(path)) as data:
+            if (
+                data.execute("pragma quick_check").fetchone() == ("ok",)
+                and data.execute("select 1 from meta").fetchone()
+            ):
+                whole.append(path)
+    return whole
 
 
 def main(folder: Path) -> int:

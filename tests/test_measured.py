@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from coverage import CoverageData
 
-from tests.measured import Share, claimed_percent, problems, room_of, shares
+from tests.measured import Share, claimed_percent, problems, room_of, shares, whole_data
 
 ROOT = Path(__file__).parent.parent
 
@@ -51,3 +52,17 @@ def test_the_figure_is_read_from_contributing() -> None:
     assert claimed_percent("Tests run **93 %** of the lines and branches.") == 93
     assert claimed_percent("nothing") is None
     assert claimed_percent((ROOT / "CONTRIBUTING.md").read_text()) is not None
+
+
+def test_data_that_a_killed_program_left_is_passed_over(tmp_path: Path) -> None:
+    source = tmp_path / "measured.py"
+    source.write_text("x = 1\n")
+    for name in ("whole", "half"):
+        data = CoverageData(str(tmp_path / f".coverage.{name}"))
+        data.add_lines({str(source): [1]})
+        data.write()
+    half = tmp_path / ".coverage.half"
+    half.write_bytes(half.read_bytes()[:9000])
+    (tmp_path / ".coverage.empty").touch()
+    (tmp_path / ".coverage.text").write_text("no data")
+    assert whole_data(tmp_path) == [tmp_path / ".coverage.whole"]

@@ -14,6 +14,7 @@ import pytest
 
 from tests.leaks import until_empty
 from tests.shipit import Shipit
+from tests.waits import SOON_S, wait_until
 
 HEAD = "app: hello\nimage: localhost:1/hello\ntargets: {hub: }\n"
 # What a program of the tests does: it notes that it runs, and stays, with a child that ignores being asked.
@@ -32,11 +33,7 @@ def alive(mark: str) -> list[str]:
 
 
 def wait_until_started(folder: Path) -> None:
-    deadline = time.monotonic() + 20
-    while not (folder / "started").exists():
-        assert time.monotonic() < deadline, "it never started"
-        time.sleep(0.02)
-    time.sleep(0.1)
+    wait_until("it starts", (folder / "started").exists)
 
 
 def program(folder: Path, name: str, mark: str) -> None:
@@ -103,14 +100,14 @@ def test_a_signal_ends_the_run_and_its_programs(shipit: Shipit, child: str, numb
     shipit.env["PATH"] = f"{shipit.folder}/bin:{shipit.env['PATH']}"
     process = shipit.start(*command)
     wait_until_started(shipit.folder)
-    assert alive(mark)
+    wait_until("what it starts runs", lambda: alive(mark))
     sent = time.monotonic()
     process.send_signal(number)
-    _, said = process.communicate(timeout=20)
-    assert time.monotonic() - sent < 2.5
+    _, said = process.communicate(timeout=60)
+    assert time.monotonic() - sent < SOON_S
     assert process.returncode == 130, said
     assert "Traceback" not in said and "ended with -2" not in said
-    assert until_empty(lambda: alive(mark), 2.0) == []
+    assert until_empty(lambda: alive(mark), SOON_S) == []
 
 
 def test_what_nohup_starts_goes_on_without_its_terminal(shipit: Shipit) -> None:
@@ -129,7 +126,7 @@ def test_what_nohup_starts_goes_on_without_its_terminal(shipit: Shipit) -> None:
     )
     wait_until_started(shipit.folder)
     process.send_signal(signal.SIGHUP)
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=60)
     assert process.returncode == 1 and "connection refused" in said, "it went on, to a registry that is not there"
 
 
@@ -150,7 +147,7 @@ def test_ctrl_c_at_a_terminal_ends_the_run_and_its_programs(shipit: Shipit, chil
     wait_until_started(shipit.folder)
     sent = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=20)
-    assert time.monotonic() - sent < 2.5
+    _, said = process.communicate(timeout=60)
+    assert time.monotonic() - sent < SOON_S
     assert process.returncode == 130, said
-    assert until_empty(lambda: alive(mark), 2.0) == []
+    assert until_empty(lambda: alive(mark), SOON_S) == []

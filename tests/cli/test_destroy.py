@@ -11,7 +11,7 @@ import pytest
 
 from shipit.rehearsal.registry import EmbeddedRegistry
 from tests.contract.test_memory import PLUGIN
-from tests.shipit import Shipit, unwrapped
+from tests.shipit import Shipit, settled
 
 TEXT = """\
 app: shop
@@ -38,12 +38,12 @@ def images(folder: Path) -> list[str]:
 def test_the_name_of_the_environment_has_to_be_typed(deployed: Shipit) -> None:
     code, shown = deployed.converse(["destroy"], [("Type the name of the environment, production", "yes")])
     assert code == 2
-    assert "not confirmed: nothing was removed" in unwrapped(shown)
+    assert "not confirmed: nothing was removed" in settled(shown)
     assert images(deployed.folder) == ["shop"]
     code, shown = deployed.converse(["destroy"], [("Type the name of the environment, production", "production")])
     assert code == 0, shown
     assert images(deployed.folder) == []
-    assert "removed memory what shipit made is gone" in unwrapped(shown)
+    assert "removed memory what shipit made is gone" in settled(shown)
 
 
 def test_where_nobody_can_be_asked_it_needs_the_environment_and_yes(deployed: Shipit) -> None:

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from shipit.rehearsal.registry import EmbeddedRegistry
+from tests.sampled import sampled
 from tests.shipit import Shipit
+from tests.waits import SOON_S, wait_until
 
-# What a loaded machine may add to the second that it may take.
-SLACK_S = 1.0
 # Until Python runs the first line of ours, what a signal does is Python's to say.
 BEGIN = "import sys; sys.argv[0] = 'shipit'; import shipit.cli.main as m; print('begun', flush=True); m.main()"
 
@@ -50,12 +50,13 @@ def interrupted(process: subprocess.Popen[str], number: int, *, group: bool) -> 
     """Exit code, everything printed, and how long it took to end."""
     started = time.monotonic()
     (os.killpg if group else os.kill)(process.pid, number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     return process.returncode, out + err, time.monotonic() - started
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("delay_ms", [0, 2, 5, 10, 20, 40, 60, 80, 100, 130, 160, 200, 250])
+@pytest.mark.parametrize("delay_ms", sampled([0, 2, 5, 10, 20, 40, 60, 80, 100, 130, 160, 200, 250], 6))
 def test_an_interruption_while_starting(shipit: Shipit, silent: str, number: signal.Signals, delay_ms: int) -> None:
     shipit.write(deploy__yml=f"app: shop\nimage: {silent}/shop\ntargets: {{hub: }}\n", Dockerfile="FROM scratch\n")
     process = begun(shipit, "deploy")
@@ -63,7 +64,7 @@ def test_an_interruption_while_starting(shipit: Shipit, silent: str, number: sig
     code, said, took_s = interrupted(process, number, group=False)
     assert code == 130, said
     assert "Traceback" not in said and "interrupted" in said
-    assert took_s < 1 + SLACK_S
+    assert took_s < SOON_S
 
 
 @pytest.mark.parametrize("group", [True, False])
@@ -78,7 +79,7 @@ def test_an_interruption_while_a_server_says_nothing(shipit: Shipit, silent: str
     code, said, took_s = interrupted(process, signal.SIGINT, group=group)
     assert code == 130, said
     assert "Traceback" not in said and said.count("interrupted") == 1
-    assert took_s < 1 + SLACK_S
+    assert took_s < SOON_S
 
 
 def test_a_second_signal_ends_it_at_once(shipit: Shipit, silent: str) -> None:
@@ -88,7 +89,7 @@ def test_a_second_signal_ends_it_at_once(shipit: Shipit, silent: str) -> None:
     os.kill(process.pid, signal.SIGINT)
     time.sleep(0.05)
     code, said, took_s = interrupted(process, signal.SIGINT, group=False)
-    assert code == 130 and took_s < 0.5 + SLACK_S and "Traceback" not in said
+    assert code == 130 and took_s < SOON_S and "Traceback" not in said
 
 
 def test_an_interruption_while_standard_input_is_waited_for(shipit: Shipit) -> None:
@@ -97,7 +98,7 @@ def test_an_interruption_while_standard_input_is_waited_for(shipit: Shipit) -> N
     time.sleep(1.0)
     os.kill(process.pid, signal.SIGINT)
     started = time.monotonic()
-    assert process.wait(timeout=30) == 130 and time.monotonic() - started < 1 + SLACK_S
+    assert process.wait(timeout=60) == 130 and time.monotonic() - started < SOON_S
     process.communicate()
 
 
@@ -121,13 +122,8 @@ def test_what_waits_for_a_child_is_interrupted_and_the_child_ends(shipit: Shipit
         "targets: {hub: }\n",
     )
     process = begun(shipit, "deploy")
-    deadline = time.monotonic() + 20
-    while not pid_file.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until("the command runs", lambda: pid_file.exists() and pid_file.read_text().strip())
     code, said, took_s = interrupted(process, signal.SIGINT, group=False)
     assert code == 130 and "Traceback" not in said, said
-    assert took_s < 1 + SLACK_S
-    deadline = time.monotonic() + 2
-    while Path(f"/proc/{pid_file.read_text().strip()}").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not Path(f"/proc/{pid_file.read_text().strip()}").exists(), "its child lives on"
+    assert took_s < SOON_S
+    wait_until("its child ends", lambda: not Path(f"/proc/{pid_file.read_text().strip()}").exists())

@@ -84,7 +84,7 @@ def test_watching_prints_what_changes_until_ctrl_c(shipit: Shipit) -> None:
             heroku.token = "token-of-heroku"
             lines.append(_line(watching.stdout))
             watching.send_signal(signal.SIGINT)
-            rest, errors = watching.communicate(timeout=20)
+            rest, errors = watching.communicate(timeout=60)
         finally:
             watching.kill()
         assert watching.returncode == 130
@@ -98,7 +98,7 @@ def test_watching_prints_what_changes_until_ctrl_c(shipit: Shipit) -> None:
 
 
 def _line(stream: IO[str]) -> str:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not select.select([stream], [], [], 0.2)[0]:
         assert time.monotonic() < end, "nothing was printed"
     return stream.readline()

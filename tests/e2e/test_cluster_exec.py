@@ -82,7 +82,7 @@ def app(
 def piped(app: Shipit, *arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     """The program with pipes, as bytes."""
     command = [sys.executable, "-m", "shipit", *arguments]
-    return subprocess.run(command, cwd=app.folder, env=app.measured(), input=data, capture_output=True, timeout=60)
+    return subprocess.run(command, cwd=app.folder, env=app.measured(), input=data, capture_output=True, timeout=120)
 
 
 def at_terminal(app: Shipit, *arguments: str) -> Terminal:
@@ -290,7 +290,7 @@ def test_a_one_off_ends_when_shipit_is_killed(app: Shipit, cluster: Cluster) -> 
     # The cluster keeps to both: not as late here.
     patch = json.dumps({"spec": {"activeDeadlineSeconds": 1, "ttlSecondsAfterFinished": 1}})
     cluster.kubectl("-n", NAMESPACE, "patch", "job", name, "--type=merge", "-p", patch, check=False)
-    cluster.kubectl("-n", NAMESPACE, "wait", f"job/{name}", "--for=delete", "--timeout=55s")
+    cluster.kubectl("-n", NAMESPACE, "wait", f"job/{name}", "--for=delete", "--timeout=110s")
 
 
 def test_a_detached_one_off_says_how_to_see_its_output(app: Shipit, cluster: Cluster) -> None:
@@ -301,7 +301,7 @@ def test_a_detached_one_off_says_how_to_see_its_output(app: Shipit, cluster: Clu
     owner = cluster.kubectl("-n", NAMESPACE, "get", name, "-o", "jsonpath={.metadata.ownerReferences[0].uid}")
     uid = cluster.kubectl("-n", NAMESPACE, "get", "deployment/web", "-o", "jsonpath={.metadata.uid}")
     assert owner == uid, "the cluster deletes it with the workload, also in a destroy"
-    until = time.monotonic() + 30
+    until = time.monotonic() + 90
     while cluster.kubectl("-n", NAMESPACE, "logs", name, check=False) != "begun\n":
         assert time.monotonic() < until, "the command does not begin"
         time.sleep(0.3)
@@ -333,7 +333,7 @@ def test_forwarded_ports_lead_to_a_pod_and_to_another_when_it_is_gone(app: Shipi
         for _ in range(3):
             assert b"Directory listing" in fetch(address)
         cluster.kubectl("-n", NAMESPACE, "delete", "pod", "-l", "app.kubernetes.io/name=web", "--now")
-        cluster.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/web", "--timeout=60s")
+        cluster.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/web", "--timeout=110s")
         assert b"Directory listing" in fetch(address)
         with pytest.raises(OSError):
             fetch(second.split(" ", 1)[0])

@@ -15,6 +15,7 @@ from shipit.pipeline.prepare import prepare
 from shipit.pipeline.run import Run
 from shipit.rehearsal.server import Request, Response, StrictServer
 from tests import runs
+from tests.sampled import sampled
 from tests.servers.cluster import Cluster
 
 pytestmark = pytest.mark.cluster
@@ -94,6 +95,7 @@ def make(folder: Path, between: Between, namespace: str) -> Run:
     )
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_at_every_request(tmp_path: Path, cluster: Cluster, name: str) -> None:
     namespaces = [f"fault-{name}-{index}" for index in range(40)]
@@ -102,7 +104,7 @@ def test_a_fault_at_every_request(tmp_path: Path, cluster: Cluster, name: str) -
         assert deploy(make(tmp_path / "count", clean, namespaces[0])) == 0
         requests = clean.count
     assert requests < len(namespaces)
-    for index in range(requests):
+    for index in sampled(range(requests), 6, of=name):
         namespace = namespaces[index + 1]
         cluster.kubectl("create", "namespace", namespace)
         with Between(cluster) as between:

@@ -247,7 +247,7 @@ def test_every_kind_of_workload_with_its_init_container_and_sidecar(
     done = shipit.run("deploy")
     assert done.returncode == 0, done.stdout + done.stderr
     cluster.kubectl("-n", namespace, "create", "job", "cron-now", "--from=cronjob/cron")
-    cluster.kubectl("-n", namespace, "wait", "--for=condition=complete", "job/cron-now", "--timeout=50s")
+    cluster.kubectl("-n", namespace, "wait", "--for=condition=complete", "job/cron-now", "--timeout=110s")
     code, lines = shipit.events("logs")
     assert code == 0
     assert {line["event"] for line in lines} == {"log_line"}

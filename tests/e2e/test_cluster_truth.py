@@ -214,7 +214,7 @@ def test_a_crash_shows_the_log_of_the_crashed_run(shipit: Shipit, write: Write, 
 
 
 def _await(is_so: Callable[[], bool]) -> None:
-    until = time.monotonic() + 40
+    until = time.monotonic() + 90
     while not is_so():
         assert time.monotonic() < until
         time.sleep(0.2)

@@ -11,7 +11,7 @@ import pytest
 from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.registry import EmbeddedRegistry
 from tests.servers.cluster import Cluster
-from tests.shipit import PYTHON_DOCKERFILE, SERVING_APP, Shipit, settled, unwrapped
+from tests.shipit import PYTHON_DOCKERFILE, SERVING_APP, Shipit, settled
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_a_clean_tree_is_asked_for_at_the_beginning_and_before_each_change(
         return "y"
 
     code, shown = shipit.converse(["deploy", "-e", "clean"], [("Deploy to heroku (app shop-prod", changed)])
-    assert code == 1 and "new.txt is changed" in unwrapped(shown) and writes(heroku) == []
+    assert code == 1 and "new.txt is changed" in settled(shown) and writes(heroku) == []
     (shipit.folder / "new.txt").unlink()
     done = shipit.run("deploy", "-e", "clean", "--yes")
     assert done.returncode == 0, done.stderr
@@ -110,8 +110,7 @@ def test_a_context_that_leads_elsewhere_since_the_plan(shipit: Shipit, cluster: 
         )
         code, shown = shipit.converse(["deploy"], [("k8s is protected. Deploy to k8s", elsewhere)])
     assert code == 1
-    # A terminal wraps its lines.
-    told = " ".join(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).split())
+    told = settled(shown)
     assert "the place changed since the plan: it was context test, server https://" in told
     assert "and is context test, server https://127.0.0.1:1, namespace guarded" in told
     assert cluster.kubectl("-n", "guarded", "get", "deployments,services", "-o", "name") == ""

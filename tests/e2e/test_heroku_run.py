@@ -57,7 +57,7 @@ def one_offs(heroku: HerokuStandIn) -> list[str]:
 
 
 def until_gone(heroku: HerokuStandIn) -> None:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while one_offs(heroku):
         assert time.monotonic() < until, "a one-off dyno stays"
         time.sleep(0.1)

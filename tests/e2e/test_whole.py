@@ -104,7 +104,7 @@ def _pod_says(cluster: Cluster) -> str:
     selector = "app.kubernetes.io/name=whole"
     items = json.loads(cluster.kubectl("-n", "whole", "get", "pods", "-l", selector, "-o", "json"))["items"]
     alive = [item for item in items if "deletionTimestamp" not in item["metadata"]]
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         try:
             with urllib.request.urlopen(f"http://{alive[-1]['status']['podIP']}:8000/", timeout=5) as answer:

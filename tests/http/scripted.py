@@ -9,6 +9,8 @@ import ssl
 import threading
 from collections.abc import Callable, Sequence
 
+from tests.waits import wait_until
+
 Step = bytes | Callable[[socket.socket], None]
 Start = Callable[..., "ScriptedServer"]
 
@@ -39,6 +41,10 @@ class ScriptedServer:
         self.url = f"{'https' if context else 'http'}://{host}:{self.port}"
         self._accepting = threading.Thread(target=self._accept, daemon=True, name="accepting")
         self._accepting.start()
+
+    def wait_until_closed(self, number: int = 1) -> None:
+        """Wait until the script of so many connections is over, and they are closed."""
+        wait_until("the server closes", lambda: sum(not thread.is_alive() for thread in tuple(self._open)) >= number)
 
     def stop(self) -> None:
         with contextlib.suppress(OSError):

@@ -24,6 +24,7 @@ from shipit.registry.body import FilePart
 from tests.http.scripted import ScriptedServer, Start, answer, deaf
 from tests.runs import environment
 from tests.servers.certificates import Authority, server_context
+from tests.waits import SOON_S
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -128,7 +129,7 @@ def exchange(folder: Path, name: str, way: str) -> Exchange:
 def test_a_slow_or_silent_answer_is_an_error(exchanges: dict[tuple[str, str], Exchange], name: str, way: str) -> None:
     error, elapsed_s = exchanges[name, way]
     assert re.search(SLOW[name][1], str(error))
-    assert elapsed_s < 8
+    assert elapsed_s < SOON_S
     assert error.where.startswith("GET ")
 
 
@@ -140,7 +141,7 @@ def test_an_endless_answer_is_an_error(serve: Start, tmp_path: Path, name: str, 
     began = time.monotonic()
     with pytest.raises(RemoteError, match=said) as caught:
         asked(tmp_path, server.url, way).send("GET", url_of(server.url, way))
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 60
     assert caught.value.where.startswith("GET ")
 
 
@@ -154,7 +155,7 @@ def test_a_deadline_ends_an_exchange_that_makes_progress(
     deadline, began = Deadline.after(Clock(), 0.3), time.monotonic()
     with pytest.raises(DeadlinePassed, match=r"the deadline passed while waiting for .*: GET "):
         asked(tmp_path, server.url, way).send("GET", url_of(server.url, way), deadline=deadline, least_rate=least_rate)
-    assert 0.25 < time.monotonic() - began < 3
+    assert 0.25 < time.monotonic() - began < SOON_S
 
 
 @pytest.mark.parametrize("way", ["direct", "proxied"])
@@ -166,7 +167,7 @@ def test_a_cancelled_run_stops_waiting(serve: Start, tmp_path: Path, name: str, 
     began = time.monotonic()
     with pytest.raises(Interrupted):
         transport.send("GET", url_of(server.url, way))
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < SOON_S
 
 
 @pytest.mark.parametrize("way", ["direct", "proxied"])
@@ -200,7 +201,7 @@ def test_a_stream_returns_data_as_it_arrives(serve: Start, tmp_path: Path) -> No
 
     def lines(client: socket.socket) -> None:
         client.sendall(CHUNKED + b"4\r\none\n\r\n")
-        go_on.wait(5)
+        go_on.wait(60)
         client.sendall(b"4\r\ntwo\n\r\n0\r\n\r\n")
 
     server = serve([lines])

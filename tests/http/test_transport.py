@@ -46,7 +46,7 @@ def test_a_connection_is_reused(serve: Start, transport: Transport) -> None:
 def test_a_connection_that_the_server_closed_meanwhile_is_replaced(serve: Start, transport: Transport) -> None:
     server = serve([answer(b"one")], [answer(b"two")])
     assert transport.send("GET", server.url).content == b"one"
-    time.sleep(0.1)
+    server.wait_until_closed()
     assert transport.send("GET", server.url).content == b"two"
     assert server.connections == 2
 
@@ -122,7 +122,7 @@ def test_an_answer_before_the_end_of_the_body_is_returned(serve: Start, transpor
     def refuse(client: socket.socket) -> None:
         client.sendall(answer(b"too large", "413 Payload Too Large"))
         client.shutdown(socket.SHUT_WR)
-        time.sleep(0.3)
+        deaf(client)
 
     server = serve([refuse], [answer(b"next")], reads_body=False)
     body = FilePart(io.BytesIO(b"x" * 30_000_000), 30_000_000, lambda amount: None, Clock())
@@ -219,7 +219,7 @@ def test_an_invalid_answer_is_an_error(
     assert caught.value.what == what
     assert caught.value.where == f"GET 127.0.0.1:{server.port}/path"
     assert caught.value.retryable == is_retryable
-    time.sleep(0.1)
+    server.wait_until_closed()
     assert transport.send("GET", server.url).content == b"two"
 
 

@@ -81,7 +81,7 @@ def open_to(serve: Start, tmp_path: Path) -> Open:
     return opened
 
 
-def received(channels: Channels, within_s: float = 5) -> list[Output]:
+def received(channels: Channels, within_s: float = 60) -> list[Output]:
     """Everything until the end."""
     found: list[Output] = []
     until = time.monotonic() + within_s

@@ -358,7 +358,7 @@ def test_links_that_expand_to_longer_and_longer_paths_fail(
     registry.image("evil", tar_of(links))
     before = time.monotonic()
     assert bounded(tmp_path, registry, f"FROM BASE/evil:v1\n{asked}\n", "more than 4096 characters") < 150 * MIB
-    assert time.monotonic() - before < 10
+    assert time.monotonic() - before < 60
 
 
 def test_a_layer_larger_than_the_free_space_is_not_fetched(registry: HostileRegistry, machine: Machine) -> None:

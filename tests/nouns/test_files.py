@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from shipit.files import Missing, Unreadable, is_within, open_within, read_file, read_stream, read_text, write_file
+from tests.waits import SOON_S
 
 
 def a_pipe(folder: Path) -> Path:
@@ -61,7 +62,7 @@ def test_what_is_no_file_of_a_bounded_size_is_refused_at_once(tmp_path: Path, na
     with pytest.raises(Unreadable) as caught:
         read_file(path)
     assert caught.value.reason == reason
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 9, "less than the 10 s that a file may take"
 
 
 def test_a_file_that_is_missing_is_told_apart(tmp_path: Path) -> None:
@@ -112,7 +113,7 @@ def test_a_pipe_that_a_user_names_is_bounded_in_time_and_size(tmp_path: Path) ->
         read_stream(a_pipe(tmp_path), timeout_s=0.3)
     with pytest.raises(Unreadable, match="at most 1,048,576 bytes"):
         read_stream("/dev/zero", timeout_s=10)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < SOON_S
 
 
 def test_a_path_that_leaves_a_folder_is_told(tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ def test_a_helper_with_invalid_output_is_a_warning(tmp_path: Path, name: str) ->
     deadline, began = Deadline.after(Clock(), 3), time.monotonic()
     finder = CredentialFinder(environment(tmp_path, PATH=path), warnings.append, deadline)
     credentials = finder.find(ImageRef(HOST, "app"))
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 14, "less than the 15 s that a helper may take"
     assert credentials and credentials.password == "secret-word", "what stands in the file is taken then"
     assert len(warnings) == 1 and "docker-credential-odd gave " in warnings[0] and "secret-word" not in warnings[0]
 
@@ -200,7 +200,7 @@ def test_a_helper_that_hangs_ends_at_the_deadline(tmp_path: Path) -> None:
     began = time.monotonic()
     finder = CredentialFinder(environment(tmp_path, PATH=path), warnings.append, Deadline.after(Clock(), 0.5))
     assert finder.find(ImageRef(HOST, "app")) is None
-    assert time.monotonic() - began < 5 and "did not end within" in warnings[0]
+    assert time.monotonic() - began < 14 and "did not end within" in warnings[0]
 
 
 def test_every_password_that_is_read_is_masked(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from shipit.registry.wire import RegistryWire
 from tests import runs
 from tests.conftest import started
 from tests.delivery.test_publish import BCRYPT_OF_SECRET
+from tests.sampled import sampled
 from tests.servers.certificates import Authority
 from tests.servers.faults import Fault, FaultProxy
 from tests.servers.install import find
@@ -162,6 +163,7 @@ FAULTS = [
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.kind}{'-late' if fault.is_late else ''}")
 def test_after_a_fault_at_any_request_a_push_succeeds_or_fails_with_an_error(
     tmp_path: Path, secured: RegistryServer, proxy: FaultProxy, fault: Fault
@@ -171,7 +173,7 @@ def test_after_a_fault_at_any_request_a_push_succeeds_or_fails_with_an_error(
     push(make(tmp_path / "count", proxy.host, []))
     count = proxy.count
     assert count >= 10
-    for index in range(count):
+    for index in sampled(range(count), 5, of=str(fault)):
         folder = tmp_path / str(index)
         proxy.begin(index, fault)
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from shipit.registry.client import RegistryClient
 from shipit.registry.credentials import Credentials
 from shipit.registry.wire import RegistryWire
 from shipit.rehearsal.registry import EmbeddedRegistry
-from tests.http.scripted import Cut, ScriptedServer, Start, answer
+from tests.http.scripted import Cut, ScriptedServer, Start, answer, deaf
 from tests.runs import FakeClock, environment
 from tests.servers.certificates import Authority, server_context
 from tests.shipit import Shipit
@@ -94,7 +93,7 @@ def test_an_upload_refused_before_its_end_reports_the_answer(serve: Start, tmp_p
     def refuse(client: socket.socket) -> None:
         client.sendall(answer(b"", "413 Payload Too Large"))
         client.shutdown(socket.SHUT_WR)
-        time.sleep(0.3)
+        deaf(client)
 
     accepted = answer(b"", "202 Accepted", "Location: /next")
     server = serve(

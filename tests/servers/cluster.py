@@ -5,6 +5,7 @@ Source: the reference pages of each component's flags; containerd's CRI plugin c
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -13,6 +14,7 @@ import socket
 import ssl
 import subprocess
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -60,7 +62,7 @@ class Cluster:
             f"--cache-dir={self.folder}/cache",
             *arguments,
         ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, input=data)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, input=data)
         if check and done.returncode != 0:
             raise AssertionError(f"kubectl {' '.join(arguments)}: {done.stderr}")
         return done.stdout
@@ -68,7 +70,9 @@ class Cluster:
     def stop(self) -> None:
         for process in reversed(self._processes):
             process.stop(5)
+        containers = [path.name for path in self._run.glob("state/io.containerd.runtime.v2.task/k8s.io/*")]
         _end_shims(self._run)
+        _remove_cgroups(containers)
         _unmount(self.folder, self._run)
         if ip := shutil.which("ip", path=SYSTEM_PATH):
             subprocess.run([ip, "link", "delete", self._bridge], check=False, capture_output=True)
@@ -171,6 +175,8 @@ class Cluster:
         self._start(
             "kubelet", f"--config={config}", f"--kubeconfig={self.folder}/kubelet.kubeconfig", f"--hostname-override={NODE}",
             f"--root-dir={self.folder}/kubelet", "--cloud-provider=external", f"--cert-dir={self.folder}/kubelet-certs",
+            # Statistics of containers, which nothing reads here, would be most of its work.
+            "--housekeeping-interval=1h",
         )  # fmt: skip
 
     def _containerd_config(self, registry: str, socket_path: Path) -> Path:
@@ -281,6 +287,19 @@ def _end_shims(run: Path) -> None:
                     os.kill(pid, 9)
                 except ProcessLookupError:
                     continue
+
+
+def _remove_cgroups(containers: list[str], patience_s: float = 5) -> None:
+    """Remove what the kernel keeps of containers that were killed; each kubelet to come would watch over it."""
+    roots = [Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").glob("*")]
+    left = [folder for name in containers for root in roots if (folder := root / "k8s.io" / name).is_dir()]
+    ends_s = time.monotonic() + patience_s
+    while left and time.monotonic() < ends_s:
+        for folder in left:
+            with contextlib.suppress(OSError):  # Its processes still end.
+                folder.rmdir()
+        left = [folder for folder in left if folder.is_dir()]
+        time.sleep(0.05)
 
 
 def _unmount(*folders: Path) -> None:

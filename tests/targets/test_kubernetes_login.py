@@ -25,6 +25,7 @@ from tests import runs
 from tests.http.scripted import Start, deaf
 from tests.servers.certificates import Authority, server_context
 from tests.servers.kube_api import KubeApi
+from tests.waits import SOON_S
 
 
 def environment(folder: Path, *texts: str | bytes, **variables: str) -> ProcessEnvironment:
@@ -128,7 +129,7 @@ def test_a_kubeconfig_that_is_not_a_file(tmp_path: Path, name: str) -> None:
     started = time.monotonic()
     with pytest.raises(RemoteError) as caught:
         read_context(runs.environment(tmp_path, KUBECONFIG=str(tmp_path / name)), None)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 9, "a pipe without a writer is waited for 10 s"
     assert name in caught.value.where
 
 
@@ -219,7 +220,7 @@ def test_a_plugin_that_hangs_ends_at_the_deadline_with_all_that_it_started(tmp_p
     started = time.monotonic()
     with pytest.raises(DeadlinePassed, match=r"the deadline passed while waiting for the exec plugin \./plugin"):
         send(environment(tmp_path, json.dumps(plugin(tmp_path, script))), Deadline(Clock()).within(1))
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < SOON_S
     pid = int((tmp_path / "pid").read_text())
     assert not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text()
 
@@ -232,7 +233,7 @@ def test_a_plugin_is_interrupted_with_the_run(tmp_path: Path) -> None:
     started = time.monotonic()
     with pytest.raises(Interrupted):
         send(environment(tmp_path, json.dumps(plugin(tmp_path, "sleep 300"))), Deadline(clock))
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < SOON_S
 
 
 def test_a_missing_plugin(tmp_path: Path) -> None:
@@ -381,13 +382,13 @@ Slow = Callable[[Any], None]
 
 def _drip(client: Any) -> None:
     client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-    for _ in range(60):
+    for _ in range(300):
         client.sendall(b" ")
         time.sleep(0.2)
 
 
 def _drip_head(client: Any) -> None:
-    for _ in range(60):
+    for _ in range(300):
         client.sendall(b"H")
         time.sleep(0.2)
 
@@ -410,7 +411,7 @@ def test_a_server_that_is_slow_or_says_nothing_ends_at_the_deadline(tmp_path: Pa
     started = time.monotonic()
     with pytest.raises(DeadlinePassed, match=r"the deadline passed while waiting for .*GET 127\.0\.0\.1"):
         send(environment(tmp_path, json.dumps(cluster(server=scripted.url))), Deadline(Clock()).within(1))
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < SOON_S
 
 
 @pytest.mark.parametrize("endless", [_endless, _endless_error])

@@ -1,0 +1,21 @@
+"""Long tables of similar cases: `make test` runs a few of them, `make test-deep` all of those marked `sampled`."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def sampled(cases: Sequence[T], count: int, *, of: str = "") -> list[T]:
+    """`count` cases in their order, the first and the last among them; all with the deep profile of hypothesis.
+
+    The choice is the same in every run, and another one for each `of`.
+    """
+    if len(cases) <= count or os.environ.get("HYPOTHESIS_PROFILE") == "deep":
+        return list(cases)
+    between = random.Random(of).sample(range(1, len(cases) - 1), count - 2)
+    return [cases[index] for index in (0, *sorted(between), len(cases) - 1)]
