@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,12 @@ from tests.servers.install import find
 from tests.shipit import Shipit
 
 TOKEN = "token-of-heroku"
+
+
+@pytest.fixture
+def shipit(in_process: Shipit) -> Shipit:
+    """Called, not started: what is tested is what commands say."""
+    return in_process
 
 
 @pytest.fixture
@@ -138,7 +145,9 @@ def test_a_keyring_without_its_package(shipit: Shipit, registry: EmbeddedRegistr
     (shipit.folder / "deploy.yml").write_text(
         (shipit.folder / "deploy.yml").read_text() + "secrets: {K: {keyring: {service: a, username: b}}}\n"
     )
-    found = findings(shipit)["secret K"]
+    program = Shipit(shipit.folder, Path(shipit.env["HOME"]))
+    program.env = shipit.env
+    found = findings(program)["secret K"]
     assert (found["level"], found["hint"]) == ("failure", "pipx inject shipit keyring")
 
 

@@ -28,6 +28,12 @@ targets:
 
 
 @pytest.fixture
+def shipit(in_process: Shipit) -> Shipit:
+    """Called, not started: what is tested is what commands say."""
+    return in_process
+
+
+@pytest.fixture
 def api() -> Iterator[KubeApi]:
     with KubeApi() as server:
         yield server

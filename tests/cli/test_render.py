@@ -42,6 +42,12 @@ data: {text: "two\\nlines", date: "2026-01-31", octal: "0755"}
 
 
 @pytest.fixture
+def shipit(in_process: Shipit) -> Shipit:
+    """Called, not started: what is tested is what commands say."""
+    return in_process
+
+
+@pytest.fixture
 def api() -> Iterator[KubeApi]:
     with KubeApi() as server:
         yield server

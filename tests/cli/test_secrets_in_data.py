@@ -31,6 +31,12 @@ ENV = "env: {URL: 'postgres://me:${TOKEN_PART}@db/x', MODE: live}\n"
 CARELESS = "[python, -c, 'import os, sys; print(dict(os.environ)); sys.exit(3)']"
 
 
+@pytest.fixture
+def shipit(in_process: Shipit) -> Shipit:
+    """Called, not started: what is tested is what commands say."""
+    return in_process
+
+
 def forms(secret: str) -> Iterator[str]:
     """A secret as programs write it."""
     data = secret.encode()

@@ -86,16 +86,16 @@ def test_no_file_of_the_project_takes_it_back(untrusted: Shipit, tmp_path: Path)
 )
 @pytest.mark.parametrize("command", ["deploy", "build"])
 def test_no_program_of_a_secret_is_run(
-    untrusted: Shipit, registry: EmbeddedRegistry, tmp_path: Path, source: str, command: str
+    called: Shipit, registry: EmbeddedRegistry, tmp_path: Path, source: str, command: str
 ) -> None:
     mark = tmp_path / "mark"
     secret = source % mark if "%" in source else source
     build = f", build: {{secrets: {{x: {secret}}}}}" if command == "build" else ""
-    untrusted.write(
+    called.write(
         deploy__yml=f"{HEAD}image: {{repository: {registry.host}/hello{build}}}\n"
         f"secrets: {{A: {secret}}}\ntargets: {{hub: }}\n"
     )
-    done = untrusted.run(command, "--untrusted")
+    done = called.run(command, "--untrusted")
     assert done.returncode == 2 and "none is run with --untrusted" in done.stderr, done.stdout + done.stderr
     assert not mark.exists() and not registry.manifests
 
@@ -151,16 +151,16 @@ def test_no_path_and_no_link_leaves_the_project(
 
 
 @pytest.mark.parametrize("name", ["deploy.yml", ".dockerignore", "Dockerfile", "Dockerfile.dockerignore", "k8s/x.yaml"])
-def test_no_file_that_is_found_by_its_name_is_a_link_out_of_the_project(untrusted: Shipit, name: str) -> None:
-    untrusted.write(deploy__yml="app: hello\nimage: localhost:1/hello\ntargets: {k8s: {manifests: [k8s], port: 80}}\n")
-    file = untrusted.folder / name
+def test_no_file_that_is_found_by_its_name_is_a_link_out_of_the_project(called: Shipit, name: str) -> None:
+    called.write(deploy__yml="app: hello\nimage: localhost:1/hello\ntargets: {k8s: {manifests: [k8s], port: 80}}\n")
+    file = called.folder / name
     file.parent.mkdir(exist_ok=True)
     file.unlink(missing_ok=True)
-    file.symlink_to(untrusted.folder.parent / "shadow")
+    file.symlink_to(called.folder.parent / "shadow")
     if name != "k8s/x.yaml":
-        (untrusted.folder / "k8s").mkdir(exist_ok=True)
-        (untrusted.folder / "k8s/fine.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n")
-    results = [untrusted.run(command, "--untrusted") for command in ("validate", "build")]
+        (called.folder / "k8s").mkdir(exist_ok=True)
+        (called.folder / "k8s/fine.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n")
+    results = [called.run(command, "--untrusted") for command in ("validate", "build")]
     shown = "".join(done.stdout + done.stderr for done in results)
     assert results[-1].returncode != 0 and "it lies outside of the project" in shown, shown
     assert CANARY not in shown and "root:" not in shown
@@ -238,10 +238,10 @@ PROGRAMS = {
 @pytest.mark.parametrize("times", ["content", "commit"])
 @pytest.mark.parametrize("configured", PROGRAMS.values(), ids=PROGRAMS)
 def test_no_program_of_a_repository_is_run(
-    untrusted: Shipit, registry: EmbeddedRegistry, tmp_path: Path, configured: dict[str, str], times: str
+    called: Shipit, registry: EmbeddedRegistry, tmp_path: Path, configured: dict[str, str], times: str
 ) -> None:
-    mark, folder = tmp_path / "mark", untrusted.folder
-    untrusted.write(
+    mark, folder = tmp_path / "mark", called.folder
+    called.write(
         deploy__yml=f"{HEAD}image: {{repository: {registry.host}/hello, build: {{times: {times}}}}}\n"
         "env: {A: '${git.dirty}'}\ntargets: {hub: }\n",
         __gitattributes="app filter=a=b\nDockerfile filter=x\n",
@@ -254,23 +254,23 @@ def test_no_program_of_a_repository_is_run(
     # Of another time, so that git has to look into them.
     for name in ("app", "Dockerfile"):
         os.utime(folder / name, (1, 1))
-    done = untrusted.run("push", "--untrusted")
+    done = called.run("push", "--untrusted")
     assert done.returncode == 0, done.stderr
     assert not mark.exists()
 
 
 @pytest.mark.parametrize("path", ["{folder}/bin:{path}", ".:{path}", "bin:{path}", ":{path}", "{folder}/link:{path}"])
-def test_no_program_is_found_in_the_project(untrusted: Shipit, tmp_path: Path, path: str) -> None:
-    mark, folder = tmp_path / "mark", untrusted.folder
+def test_no_program_is_found_in_the_project(called: Shipit, tmp_path: Path, path: str) -> None:
+    mark, folder = tmp_path / "mark", called.folder
     subprocess.run(["git", "init", "-q", str(folder)], check=True)
     for name in ("git", "bin/git"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(f"#!/bin/sh\ntouch {mark}\n")
         (folder / name).chmod(0o755)
     (folder / "link").symlink_to("bin")
-    untrusted.write(deploy__yml=f"{HEAD}env: {{A: '${{git.tag:-none}}'}}\n")
-    untrusted.env["PATH"] = path.format(folder=folder, path=untrusted.env["PATH"])
-    done = untrusted.run("validate", "--untrusted", "--resolved")
+    called.write(deploy__yml=f"{HEAD}env: {{A: '${{git.tag:-none}}'}}\n")
+    called.env["PATH"] = path.format(folder=folder, path=called.env["PATH"])
+    done = called.run("validate", "--untrusted", "--resolved")
     assert done.returncode == 0 and "A: none" in done.stdout, done.stdout + done.stderr
     assert not mark.exists()
 
@@ -296,12 +296,12 @@ def test_a_folder_that_looks_like_a_repository_is_none(
 
 
 @pytest.mark.parametrize("head", ["ref: ../../shadow", "ref: refs/heads/../../../shadow", f"{CANARY}"])
-def test_no_file_is_told_as_a_commit(untrusted: Shipit, head: str) -> None:
-    untrusted.write(deploy__yml=f"{HEAD}env: {{A: '${{git.sha:-none}} ${{git.branch:-none}}'}}\n")
-    (untrusted.folder / ".git").mkdir()
-    (untrusted.folder / ".git/HEAD").write_text(f"{head}\n")
+def test_no_file_is_told_as_a_commit(called: Shipit, head: str) -> None:
+    called.write(deploy__yml=f"{HEAD}env: {{A: '${{git.sha:-none}} ${{git.branch:-none}}'}}\n")
+    (called.folder / ".git").mkdir()
+    (called.folder / ".git/HEAD").write_text(f"{head}\n")
     for words in ([], ["--untrusted"]):
-        done = untrusted.run("validate", "--resolved", *words)
+        done = called.run("validate", "--resolved", *words)
         assert done.returncode == 0 and 'A: "none none"' in done.stdout, done.stdout + done.stderr
 
 
@@ -376,7 +376,7 @@ def test_no_plugin_of_a_kubeconfig_is_run(untrusted: Shipit, tmp_path: Path) -> 
 @pytest.mark.parametrize("where", ["project", "home"])
 @pytest.mark.parametrize("file", ["/{top}/token", "../token", "link"])
 def test_a_kubeconfig_of_the_project_names_no_file_outside(
-    untrusted: Shipit, tmp_path: Path, where: str, file: str
+    called: Shipit, tmp_path: Path, where: str, file: str
 ) -> None:
     (tmp_path / "token").write_text(CANARY)
     user = {"tokenFile": file.format(top=tmp_path)}
@@ -386,12 +386,12 @@ def test_a_kubeconfig_of_the_project_names_no_file_outside(
         "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
         "users": [{"name": "u", "user": user}],
     }
-    folder = untrusted.folder if where == "project" else Path(untrusted.env["HOME"])
+    folder = called.folder if where == "project" else Path(called.env["HOME"])
     (folder / "link").symlink_to(tmp_path / "token")
     (folder / "kubeconfig").write_text(json.dumps(kubeconfig))
-    untrusted.env["KUBECONFIG"] = "kubeconfig" if where == "project" else str(folder / "kubeconfig")
-    untrusted.write(deploy__yml=f"{HEAD}image: localhost:1/hello\ntargets: {{k8s: {{port: 80, context: c}}}}\n")
-    done = untrusted.run("plan", "--untrusted", timeout_s=60)
+    called.env["KUBECONFIG"] = "kubeconfig" if where == "project" else str(folder / "kubeconfig")
+    called.write(deploy__yml=f"{HEAD}image: localhost:1/hello\ntargets: {{k8s: {{port: 80, context: c}}}}\n")
+    done = called.run("plan", "--untrusted", timeout_s=60)
     assert done.returncode == 1 and CANARY not in done.stderr
     assert ("users[0].user.tokenFile lies outside of the project" in done.stderr) is (where == "project"), done.stderr
 
