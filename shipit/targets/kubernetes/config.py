@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from shipit.config.folder import ProjectFolder
-from shipit.config.image import ImageConfig
+from shipit.config.folder import ProjectFolder, expand_home
+from shipit.config.image import BuildConfig, ImageConfig
 from shipit.config.model import PortKeys, TargetConfig
 from shipit.config.part import forbid
 from shipit.config.position import Keys
 from shipit.config.units import Duration, Flag, Misplaced
 from shipit.errors import ConfigError
+from shipit.files import Unreadable
 from shipit.targets.kubernetes.concise.file_contents import file_problems
-from shipit.targets.kubernetes.concise.kinds import made_kinds
+from shipit.targets.kubernetes.concise.kinds import LONGEST_NAMES, made_kinds
 from shipit.targets.kubernetes.concise.names import Name, NotEmpty, WorkloadName
+from shipit.targets.kubernetes.concise.security import SecurityConfig
 from shipit.targets.kubernetes.concise.workload import PORT_RULES, WorkloadConfig
 
 _WORKLOAD_KEYS = frozenset(WorkloadConfig.model_fields) - {"kind"}
@@ -103,6 +106,18 @@ class KubernetesConfig(TargetConfig):
         return self
 
     @model_validator(mode="after")
+    def _name_lengths(self) -> KubernetesConfig:
+        """Names from which Kubernetes or shipit make longer ones: the headless Service, and the Jobs of a CronJob."""
+        for name, workload in self.workloads.items():
+            most = LONGEST_NAMES.get(workload.kind, 63)
+            if len(name) > most:
+                what = (
+                    f"should be at most {most} characters for kind: {workload.kind}, which makes longer names from it"
+                )
+                raise Misplaced(what, "workloads", name, hint="rename it")
+        return self
+
+    @model_validator(mode="after")
     def _hosts(self) -> KubernetesConfig:
         owners: dict[str, str] = {}
         for name, workload in self.workloads.items():
@@ -119,6 +134,12 @@ class KubernetesConfig(TargetConfig):
             here(("workloads", name, "files", path), what, hint)
             for name, workload in self.workloads.items()
             for path, what, hint in file_problems(folder, workload.files)
+        ]
+        wrong += [
+            here(("workloads", name, "security"), what, hint)
+            for name, workload in self.workloads.items()
+            if workload.security
+            for what, hint in _user_problems(folder, images, workload.image, workload.security)
         ]
         if not self.manifests:
             return wrong
@@ -172,3 +193,23 @@ class KubernetesConfig(TargetConfig):
         repositories = {name: image.repository or "" for name, image in images.items()}
         texts = [text for manifest in read_manifests(folder, self.manifests) for text in image_names(manifest)]
         return {name for text in texts if (name := image_for(text, repositories))}
+
+
+def _user_problems(
+    folder: ProjectFolder, images: Mapping[str, ImageConfig], name: str | None, security: SecurityConfig
+) -> Iterator[tuple[str, str]]:
+    """What the kubelet will refuse of an image that is built here: its user is root, or has no number."""
+    image = images.get(name) if name else next(iter(images.values()), None) if len(images) == 1 else None
+    if image is None or image.use:
+        return
+    from shipit.targets.kubernetes.concise.image_user import check_user
+
+    build = image.build or BuildConfig()
+    try:
+        dockerfile = folder.read(Path(build.context) / expand_home(build.dockerfile, folder.home))
+    except Unreadable:
+        # The build tells what is wrong with it.
+        return
+    what, hint = check_user(security, dockerfile, build.stage)
+    if what:
+        yield what, hint

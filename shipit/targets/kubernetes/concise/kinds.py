@@ -27,6 +27,8 @@ _STRATEGY: dict[str, tuple[Kind, ...]] = {
     "partition": ("statefulset",),
 }
 _WAYS: dict[str, tuple[Kind, ...]] = {"recreate": ("deployment",), "on-delete": ("statefulset", "daemonset")}
+# The Service NAME-pods, and the Jobs of a CronJob: Kubernetes documentation, "CronJob", limitations.
+LONGEST_NAMES: dict[Kind, int] = {"statefulset": 58, "cronjob": 52}
 BARE_POD = "a bare pod can't have several replicas"
 RUNNERS: dict[Kind, str] = {
     "deployment": "Deployment",

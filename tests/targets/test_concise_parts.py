@@ -1,0 +1,153 @@
+"""Parts of a workload: patches, names of volumes, and the user of an image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shipit.image.dockerfile.parse import parse_dockerfile
+from shipit.targets.kubernetes.concise.image_user import check_user, find_user
+from shipit.targets.kubernetes.concise.render.files import config_map_name
+from shipit.targets.kubernetes.concise.render.patch import PatchFailed, merged, patched
+from shipit.targets.kubernetes.concise.security import SecurityConfig
+from shipit.targets.kubernetes.concise.volumes import volume_name
+
+SERVICE: dict[str, Any] = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {"a": [1, 2]}}
+
+
+# As `kubectl patch --type strategic` has them.
+@pytest.mark.parametrize(
+    ("value", "patch", "expected"),
+    [
+        ({"a": 1, "b": 2}, {"b": 3}, {"a": 1, "b": 3}),
+        ({"a": 1, "b": 2}, {"b": None}, {"a": 1}),
+        ({"a": {"b": 1, "c": 2}}, {"a": {"c": None, "d": 3}}, {"a": {"b": 1, "d": 3}}),
+        ({"a": {"b": 1}}, {"a": {"$patch": "replace", "c": 2}}, {"a": {"c": 2}}),
+        ({"args": ["a", "b"]}, {"args": ["c"]}, {"args": ["c"]}),
+        ({}, {"a": {"b": None, "c": 1}}, {"a": {"c": 1}}),
+        (
+            {"containers": [{"name": "a", "image": "x"}, {"name": "b"}]},
+            {"containers": [{"name": "a", "tty": True}, {"name": "c"}]},
+            {"containers": [{"name": "a", "image": "x", "tty": True}, {"name": "b"}, {"name": "c"}]},
+        ),
+        (
+            {"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]},
+            {"env": [{"name": "A", "$patch": "delete"}]},
+            {"env": [{"name": "B", "value": "2"}]},
+        ),
+        (
+            {"volumes": [{"name": "a"}, {"name": "b"}]},
+            {"volumes": [{"$patch": "replace"}, {"name": "c"}]},
+            {"volumes": [{"name": "c"}]},
+        ),
+        (
+            {"ports": [{"port": 80, "name": "http"}]},
+            {"ports": [{"port": 80, "nodePort": 30080}]},
+            {"ports": [{"port": 80, "name": "http", "nodePort": 30080}]},
+        ),
+        ({"tolerations": [{"key": "a"}]}, {"tolerations": [{"key": "b"}]}, {"tolerations": [{"key": "b"}]}),
+    ],
+)
+def test_a_strategic_merge(value: Any, patch: Any, expected: Any) -> None:
+    assert merged(value, patch) == expected
+
+
+# RFC 6902, appendix A, on the spec of an object.
+@pytest.mark.parametrize(
+    ("spec", "operations", "expected"),
+    [
+        ({"foo": "bar"}, [{"op": "add", "path": "/spec/baz", "value": "qux"}], {"foo": "bar", "baz": "qux"}),
+        ({"foo": [1, 3]}, [{"op": "add", "path": "/spec/foo/1", "value": 2}], {"foo": [1, 2, 3]}),
+        ({"foo": [1]}, [{"op": "add", "path": "/spec/foo/-", "value": [2]}], {"foo": [1, [2]]}),
+        ({"foo": 1, "baz": 2}, [{"op": "remove", "path": "/spec/baz"}], {"foo": 1}),
+        ({"foo": [1, 2, 3]}, [{"op": "remove", "path": "/spec/foo/1"}], {"foo": [1, 3]}),
+        ({"foo": 1}, [{"op": "replace", "path": "/spec/foo", "value": None}], {"foo": None}),
+        (
+            {"foo": {"bar": 1}, "qux": {}},
+            [{"op": "move", "from": "/spec/foo/bar", "path": "/spec/qux/thud"}],
+            {"foo": {}, "qux": {"thud": 1}},
+        ),
+        ({"foo": [1, 2]}, [{"op": "move", "from": "/spec/foo/0", "path": "/spec/foo/1"}], {"foo": [2, 1]}),
+        ({"foo": 1}, [{"op": "copy", "from": "/spec/foo", "path": "/spec/bar"}], {"foo": 1, "bar": 1}),
+        ({"a/b": 1, "m~n": 2}, [{"op": "remove", "path": "/spec/a~1b"}, {"op": "test", "path": "/spec/m~0n", "value": 2}], {"m~n": 2}),
+    ],
+)  # fmt: skip
+def test_a_json_patch(spec: Any, operations: list[dict[str, Any]], expected: Any) -> None:
+    before = {**SERVICE, "spec": spec}
+    assert patched(before, {"Service": operations})["spec"] == expected
+    assert before["spec"] == spec, "the object itself stays as it is"
+
+
+@pytest.mark.parametrize(
+    ("operation", "said"),
+    [
+        ({"op": "remove", "path": "/spec/b"}, "does not fit the Service: nothing is at /b"),
+        ({"op": "replace", "path": "/spec/a/2", "value": 1}, "does not fit the Service: nothing is at /2"),
+        ({"op": "add", "path": "/spec/a/4", "value": 1}, "does not fit the Service: nothing is at /4"),
+        ({"op": "add", "path": "/spec/a/-1", "value": 1}, "does not fit the Service: nothing is at /-1"),
+        ({"op": "add", "path": "/spec/a/0/b", "value": 1}, "does not fit the Service: nothing is at /b"),
+        ({"op": "test", "path": "/spec/a", "value": [1]}, "does not fit the Service: /spec/a has another value"),
+        ({"op": "replace", "path": "/metadata/name", "value": "b"}, "changes apiVersion, kind, name or namespace"),
+        ({"op": "remove", "path": "/metadata"}, "changes apiVersion, kind, name or namespace"),
+    ],
+)
+def test_a_json_patch_that_does_not_fit(operation: dict[str, Any], said: str) -> None:
+    with pytest.raises(PatchFailed) as caught:
+        patched(SERVICE, {"Service": [operation]})
+    assert str(caught.value) == said and caught.value.keys[0] == "Service"
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("/data", "data"), ("/var/lib/data", "var-lib-data"), ("/dev/shm", "dev-shm")],
+)
+def test_the_name_of_a_volume_is_that_of_its_path(path: str, name: str) -> None:
+    assert volume_name(path) == name
+
+
+@given(st.lists(st.from_regex(r"/[!-~]{0,60}[!-.0-~]", fullmatch=True), min_size=2, max_size=2, unique=True))
+def test_volumes_of_different_paths_have_different_names(paths: list[str]) -> None:
+    names = {volume_name(path) for path in paths}
+    assert len(names) == len({path.strip("/") for path in paths})
+    assert all(0 < len(name) <= 30 and not name.startswith("-") and not name.endswith("-") for name in names)
+
+
+def test_a_changed_file_changes_the_name_of_its_config_map() -> None:
+    one, two = config_map_name("web", {"/a": b"1"}), config_map_name("web", {"/a": b"2"})
+    assert one != two and one == config_map_name("web", {"/a": b"1"}) and len(one) == len("web-files-") + 10
+
+
+@pytest.mark.parametrize(
+    ("text", "stage", "user"),
+    [
+        ("FROM alpine\nUSER node\n", None, "node"),
+        ("FROM alpine\nUSER 1000:1000\nRUN x\nUSER 2000\n", None, "2000"),
+        ("FROM alpine\n", None, None),
+        ("FROM scratch\n", None, ""),
+        ("FROM alpine AS base\nUSER 1000\nFROM base\nCOPY a b\n", None, "1000"),
+        ("FROM alpine AS Base\nUSER 1000\nFROM base AS prod\nFROM alpine AS test\nUSER root\n", "prod", "1000"),
+        ("FROM alpine AS a\nUSER 1\nFROM scratch AS b\nCOPY --from=a x y\n", None, ""),
+        ("FROM --platform=linux/amd64 alpine as a\nuser ${UID}\n", "a", "${UID}"),
+        ("FROM alpine\nUSER 1\nFROM alpine\nUSER 2\n", "0", "1"),
+        ("", None, None),
+    ],
+)
+def test_the_user_of_a_dockerfile(text: str, stage: str | None, user: str | None) -> None:
+    assert find_user(parse_dockerfile(text.encode()), stage) == user
+
+
+@pytest.mark.parametrize(
+    ("user", "keys", "is_refused"),
+    [
+        ("USER root", {}, True), ("USER 0:1000", {}, True), ("USER node", {}, True), ("USER 1000", {}, False), ("USER 1000:node", {}, False),
+        ("USER $UID", {}, False), ("", {}, False), ("USER root", {"user": 1000}, False), ("USER root", {"root": True}, False),
+    ],
+)  # fmt: skip
+def test_restricted_security_needs_an_image_with_the_number_of_a_user(
+    user: str, keys: dict[str, Any], is_refused: bool
+) -> None:
+    what, hint = check_user(SecurityConfig.model_validate(keys), f"FROM alpine\n{user}\n".encode(), None)
+    assert bool(what) == bool(hint) == is_refused
