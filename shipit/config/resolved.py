@@ -79,13 +79,13 @@ def _dump(model: BaseModel) -> dict[str, Any]:
 
 
 def _pruned(value: Any) -> Any:
-    """Without what is null or empty; but a variable that is null takes the one of the same name away."""
+    """Without what is null or empty. Null has a meaning in `env` and `patch`: it removes a variable or a field."""
     if not isinstance(value, dict):
         return value
     kept = {key: item for key, item in value.items() if item is not None and item != {}}
     if isinstance(kept.get("args"), dict) and not any(item is not None for item in kept["args"].values()):
         del kept["args"]
-    return {key: item if key == "env" else _pruned(item) for key, item in kept.items()}
+    return {key: item if key in ("env", "patch") else _pruned(item) for key, item in kept.items()}
 
 
 def _lines(key: str, value: Any, keys: Keys, depth: int, project: Project) -> Iterator[tuple[str, str]]:

@@ -8,9 +8,11 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
+from shipit.config.resolved import render_resolved
 from shipit.config.schema import render_schema
 from shipit.targets.kinds import KindModels
 from shipit.targets.kubernetes.concise.keys import WorkloadKeys
+from tests.config.test_language import load
 from tests.targets.concise_files import CASES, as_text, read_config, rendered
 
 
@@ -24,8 +26,29 @@ def test_every_key_is_in_a_case() -> None:
     assert used == set(WorkloadKeys.model_fields)
 
 
-def test_the_schema_takes_every_case() -> None:
+def test_the_schema_takes_every_case_in_the_file_and_in_an_environment() -> None:
     validator = jsonschema.Draft7Validator(render_schema(KindModels()))
     for case in CASES:
-        file = {"app": "shop", "image": "user/shop", "targets": {"k8s": yaml.safe_load(case.read_text())}}
+        targets = {"targets": {"k8s": yaml.safe_load(case.read_text())}}
+        file = {"app": "shop", "image": "user/shop", **targets, "environments": {"staging": targets}}
         assert [error.message for error in validator.iter_errors(file)] == [], case.stem
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
+def test_a_resolved_file_means_the_same(tmp_path: Path, case: Path) -> None:
+    inner = case.read_text().replace("\n", "\n    ")
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/shop.conf").touch()
+    images = "images: {web: {repository: user/web}, proxy: {repository: user/proxy}}"
+    text = f"app: shop\n{images}\ntargets:\n  k8s:\n    {inner}\n"
+    project = load(tmp_path, _with_image(text))
+    again = load(tmp_path, render_resolved(project))
+    assert again.targets["k8s"] == project.targets["k8s"]
+
+
+def _with_image(text: str) -> str:
+    """The same file, in which each workload names its image."""
+    data = yaml.safe_load(text)
+    for own in data["targets"]["k8s"]["workloads"].values():
+        own.setdefault("image", "web")
+    return str(yaml.safe_dump(data, sort_keys=False))
