@@ -43,7 +43,7 @@ targets:
         strategy: {{surge: 1, unavailable: 0}}
         pdb: {{max: 1}}
         labels: {{team: kinds}}
-        annotations: {{example.com/owner: Kinds}}
+        annotations: {{example.com/owner: Kinds, shipit.dev/replace: true}}
         patch: {{Deployment: {{spec: {{revisionHistoryLimit: 3}}}}}}
       db: {{kind: statefulset, port: 5432, command: {SLEEP}, grace: 0s, strategy: {{partition: 0}}}}
       agent: {{kind: daemonset, command: {SLEEP}, grace: 0s, strategy: {{unavailable: 1}}}}
@@ -79,3 +79,9 @@ def test_workloads_of_all_kinds_run_and_are_unchanged_afterwards(app: Shipit, cl
     assert app.run("exec", "k8s/web", "--", "cat", "/etc/kinds/motd").stdout == "two\n"
     last = app.run("plan", "--exit-code")
     assert last.returncode == 0, last.stdout + last.stderr
+
+    text = (app.folder / "deploy.yml").read_text()
+    app.write(deploy__yml=text.replace("patch: {", "patch: {Service: {spec: {clusterIP: None}}, "))
+    replaced = app.run("deploy", "--yes")
+    assert replaced.returncode == 0, replaced.stdout + replaced.stderr
+    assert "replace Service/web" in replaced.stdout + replaced.stderr

@@ -15,6 +15,8 @@ NEEDS_PORT = "needs a port"
 _ADD_PORT = "add port:, which makes a Service"
 _OWN_LABELS = frozenset({"app.kubernetes.io/name", "app.kubernetes.io/part-of", "app.kubernetes.io/managed-by"})
 _OWN_PREFIXES = ("shipit.dev/", "applyset.kubernetes.io/")
+# What a user tells shipit of an object.
+_USERS_ANNOTATIONS = frozenset({"shipit.dev/replace", "shipit.dev/keep", "shipit.dev/roll"})
 
 
 def check_workload(keys: WorkloadKeys) -> Iterator[Misplaced]:
@@ -99,9 +101,9 @@ def _check_paths(keys: WorkloadKeys) -> Iterator[Misplaced]:
 
 
 def _check_marks(keys: WorkloadKeys) -> Iterator[Misplaced]:
-    for group in ("labels", "annotations"):
+    for group, keys_of_users in (("labels", frozenset()), ("annotations", _USERS_ANNOTATIONS)):
         for key in getattr(keys, group):
-            if key in _OWN_LABELS or key.startswith(_OWN_PREFIXES):
+            if key in _OWN_LABELS or (key.startswith(_OWN_PREFIXES) and key not in keys_of_users):
                 yield Misplaced("is set by shipit", group, key, hint="remove it, or use another key")
 
 
