@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.servers.cluster import Cluster
 from tests.servers.registry import RegistryServer
@@ -53,6 +55,42 @@ targets:
 """
 
 
+CLASS = "concise-manual"
+VOLUMES = f"""\
+app: kinds
+image: HOST/kinds
+targets:
+  k8s:
+    namespace: {NAMESPACE}
+    workloads:
+      store:
+        command: {SLEEP}
+        grace: 0s
+        volumes: {{/data: {{size: 16Mi, storage_class: {CLASS}}}}}
+      db:
+        kind: statefulset
+        command: {SLEEP}
+        grace: 0s
+        volumes: {{/data: {{size: 16Mi, storage_class: {CLASS}}}, /tmp: empty}}
+"""
+
+
+@pytest.fixture
+def disks(cluster: Cluster, tmp_path: Path) -> Iterator[None]:
+    """Two volumes of a class that nothing provisions."""
+    names = ["concise-disk-1", "concise-disk-2"]
+    cluster.kubectl("delete", "pv", *names, "--ignore-not-found", "--timeout=50s", check=False)
+    spec = {"capacity": {"storage": "16Mi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": CLASS}
+    heads = [{"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}} for name in names]
+    objects = [
+        {**head, "spec": {**spec, "hostPath": {"path": str(tmp_path / name), "type": "DirectoryOrCreate"}}}
+        for head, name in zip(heads, names, strict=True)
+    ]
+    cluster.kubectl("apply", "-f", "-", data=yaml.safe_dump_all(objects))
+    yield
+    cluster.kubectl("delete", "pv", *names, "--wait=false")
+
+
 @pytest.fixture
 def app(shipit: Shipit, cluster: Cluster, registry_server: RegistryServer, python_base: str) -> Iterator[Shipit]:
     cluster.kubectl("create", "namespace", NAMESPACE)
@@ -85,3 +123,22 @@ def test_workloads_of_all_kinds_run_and_are_unchanged_afterwards(app: Shipit, cl
     replaced = app.run("deploy", "--yes")
     assert replaced.returncode == 0, replaced.stdout + replaced.stderr
     assert "replace Service/web" in replaced.stdout + replaced.stderr
+
+
+def test_claims_of_a_deployment_and_a_statefulset_are_bound_and_stay(
+    app: Shipit, cluster: Cluster, registry_server: RegistryServer, disks: None
+) -> None:
+    app.write(deploy__yml=VOLUMES.replace("HOST", registry_server.host))
+    done = app.run("deploy")
+    assert done.returncode == 0, done.stdout + done.stderr
+    again = app.run("plan", "--exit-code")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert app.run("exec", "k8s/store", "--", "touch", "/data/a").returncode == 0
+    assert app.run("exec", "k8s/db", "--", "touch", "/data/a", "/tmp/a").returncode == 0
+
+    store = VOLUMES.index("      store:"), VOLUMES.index("      db:")
+    app.write(deploy__yml=(VOLUMES[: store[0]] + VOLUMES[store[1] :]).replace("HOST", registry_server.host))
+    gone = app.run("deploy", "--yes")
+    assert gone.returncode == 0, gone.stdout + gone.stderr
+    claims = cluster.kubectl("-n", NAMESPACE, "get", "pvc", "-o", "name").split()
+    assert sorted(claims) == ["persistentvolumeclaim/data-db-0", "persistentvolumeclaim/store-data"]
