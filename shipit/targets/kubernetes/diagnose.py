@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from shipit.errors import ShipitError
+from contextlib import suppress
+from typing import NamedTuple
+
+from shipit.errors import RemoteError, ShipitError
 from shipit.release import Verdict
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.logs import last_lines
@@ -22,31 +25,45 @@ def with_last_words(verdict: Verdict, client: KubernetesClient, namespace: str, 
         return verdict
     own, name, container = rest.split("/")
     namespace = own or namespace
-    lines = _last_lines(client, namespace, name, container, is_patient=not verdict.detail)
+    lines: list[str] = []
+    with suppress(ShipitError):
+        lines = _last_lines(client, namespace, name, container, is_patient=not verdict.detail)
     said = [line for line in _warnings(client, namespace, name) if line not in verdict.detail]
     hint = verdict.hint or f"{kubectl} -n {namespace} describe pod {name}"
     return verdict._replace(detail=(*verdict.detail, *lines, *said), hint=hint)
 
 
 def _last_lines(client: KubernetesClient, namespace: str, name: str, container: str, *, is_patient: bool) -> list[str]:
-    """The log of the run that crashed. It can't be read while the kubelet starts the next run, so this tries again."""
-    try:
-        for _ in range(LOG_LOOKS if container and is_patient else 1):
-            previous = _is_over(client, namespace, name, container)
-            if lines := last_lines(client, namespace, name, container, previous=previous, lines=LOG_LINES):
+    """The log of the run that crashed. The kubelet may not have it while it starts the next run, so this tries again."""
+    for _ in range(LOG_LOOKS if container and is_patient else 1):
+        run = _crashed_run(client, namespace, name, container)
+        if run is None:
+            return []
+        has_run = run.has_ended or run.has_previous
+        with suppress(RemoteError):
+            previous = run.has_previous and not run.has_ended
+            lines = last_lines(client, namespace, name, container, previous=previous, lines=LOG_LINES)
+            if lines or has_run:
                 return lines
-            if is_patient:
-                client.deadline.sleep(LOG_PAUSE_S, f"the log of {name}")
-    except ShipitError:
-        return []
+        if is_patient:
+            client.deadline.sleep(LOG_PAUSE_S, f"the log of {name}")
     return []
 
 
-def _is_over(client: KubernetesClient, namespace: str, name: str, container: str) -> bool:
-    """Whether the container crashed in its previous run, not in the current one."""
+class _Run(NamedTuple):
+    """Whether the current run of a container ended, and whether there was one before."""
+
+    has_ended: bool = False
+    has_previous: bool = False
+
+
+def _crashed_run(client: KubernetesClient, namespace: str, name: str, container: str) -> _Run | None:
+    """None for a pod that is gone."""
     pods = client.listed("api/v1", "pods", namespace, parse_pod, fields=f"metadata.name={name}")
+    if not pods:
+        return None
     found = next((row for pod in pods for row in pod.containers if row.name == container), None)
-    return found is not None and found.ended is None and found.last is not None
+    return _Run(found.ended is not None, found.last is not None) if found else _Run()
 
 
 def _warnings(client: KubernetesClient, namespace: str, name: str) -> list[str]:

@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import quote
 
+from shipit.errors import RemoteError
 from shipit.http.messages import Answer
 from shipit.targets.kubernetes.client import KubernetesClient
+from shipit.targets.kubernetes.kubelet_notes import is_missing_log
 from shipit.targets.kubernetes.server import Query, checked
 from shipit.targets.kubernetes.tail import Tail
+from shipit.targets.log_times import parse_log_time
 
 LOG_BYTES = 256 * 1024
 
@@ -19,9 +22,19 @@ LOG_BYTES = 256 * 1024
 def last_lines(
     client: KubernetesClient, namespace: str, pod: str, container: str, *, previous: bool, lines: int
 ) -> list[str]:
-    """The last lines of a container, or of its previous run, 256 KiB at most; empty when there are none."""
-    query: Query = {"tailLines": lines, "previous": str(previous).lower()}
-    return _log(client, namespace, pod, container, query).decode("utf-8", "replace").splitlines()
+    """The last lines of a container, or of its previous run, 256 KiB at most; empty when it wrote none.
+
+    Raises: RemoteError when the kubelet does not have the log, or not yet.
+    """
+    query: Query = {"tailLines": lines, "previous": str(previous).lower(), "timestamps": "true"}
+    found = []
+    for line in _log(client, namespace, pod, container, query, is_needed=True).decode("utf-8", "replace").splitlines():
+        time, _, rest = line.partition(" ")
+        has_time = bool(parse_log_time(time))
+        if not has_time and is_missing_log(line):
+            raise RemoteError("the kubelet does not have this log", where=f"{pod}/{container}")
+        found.append(rest if has_time else line)
+    return found
 
 
 def log_since(client: KubernetesClient, namespace: str, pod: str, container: str, tail: Tail) -> list[str]:
@@ -45,12 +58,17 @@ def whole_log(client: KubernetesClient, namespace: str, pod: str, container: str
         yield from checked(answer).pieces()
 
 
-def _log(client: KubernetesClient, namespace: str, pod: str, container: str, query: Query) -> bytes:
+def _log(
+    client: KubernetesClient, namespace: str, pod: str, container: str, query: Query, *, is_needed: bool = False
+) -> bytes:
+    """A log; empty where there is none. With `is_needed` that is an error."""
     path = f"/api/v1/namespaces/{namespace}/pods/{quote(pod, safe='')}/log"
     whole: Query = {"container": container, "limitBytes": LOG_BYTES, **query}
     answer = client.server.send("GET", path, client.deadline, query=whole, accept="*/*", stream=True)
     data = bytearray()
     with answer:
+        if is_needed:
+            checked(answer)
         for piece in answer.pieces() if answer.status == 200 else ():
             data += piece
             if len(data) >= LOG_BYTES:

@@ -71,9 +71,10 @@ class Look:
         found = _side_by_side(calls, self.session.clock)
         secret: Live | None = found.get("secret")
         objects = {key: live for group in groups for key, live in found["objects", group].objects.items()}
+        pods: tuple[Pod, ...] = _joined(found, "pods")
         return KubernetesObserved(
             objects=objects,
-            pods=_joined(found, "pods"),
+            pods=pods,
             replica_sets=_joined(found, "replica sets"),
             jobs=found.get("jobs", ()),
             secret_marks=dict(secret.manifest.get("data") or {}) if secret else {},
@@ -84,7 +85,7 @@ class Look:
             contents=self._contents(objects),
             applied_set=self._with_listed(found["set"], found) if "set" in found else None,
             ingress_classes=found.get("ingress classes"),
-            events=self._events() if needs_events(objects.values(), is_applied=not is_planned) else None,
+            events=self._events() if needs_events(objects.values(), pods, is_applied=not is_planned) else None,
         )
 
     def mark(self, value: str) -> str:

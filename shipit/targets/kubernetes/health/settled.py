@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.live import Live, Pod
 from shipit.targets.kubernetes.objects import spec_of, status_of
 
 _WORKLOADS = ("Deployment", "ReplicaSet", "ReplicationController", "StatefulSet", "DaemonSet")
 
 
-def needs_events(objects: Iterable[Live | None], *, is_applied: bool) -> bool:
-    """Whether an object is not ready, so that events may tell why. `is_applied`: all of them should be there."""
-    return any(is_applied if live is None else not is_settled(live) for live in objects)
+def needs_events(objects: Iterable[Live | None], pods: Iterable[Pod] = (), *, is_applied: bool) -> bool:
+    """Whether an object is not ready, or a container was restarted, so that events may tell why.
+
+    `is_applied`: all of the objects should be there.
+    """
+    if any(is_applied if live is None else not is_settled(live) for live in objects):
+        return True
+    return is_applied and any(container.last or container.ended for pod in pods for container in pod.containers)
 
 
 def is_settled(live: Live) -> bool:
