@@ -19,6 +19,7 @@ from shipit.http.pace import LEAST_RATE
 from shipit.http.statuses import refusal
 from shipit.http.transport import Transport
 from shipit.http.websocket import WebSocket, open_websocket
+from shipit.targets.kubernetes.admission import admission_hint
 from shipit.targets.kubernetes.identity import Identity
 from shipit.targets.kubernetes.kubeconfig import KubeContext
 
@@ -176,8 +177,13 @@ def parsed(answer: Answer) -> Field:
 
 def error_of(answer: Answer) -> RemoteError:
     """The error for an answer, with the API server's own message."""
-    forbidden = {403: f"ask for the right to {answer.request.method} there, or use another context"}
-    return refusal(answer, what=_message(answer), hint={**_HINTS, **forbidden}.get(answer.status, ""))
+    what, forbidden = (
+        _message(answer),
+        {403: f"ask for the right to {answer.request.method} there, or use another context"},
+    )
+    # A failure of the server itself may be that of a webhook.
+    hint = admission_hint(what) if answer.status == 500 else ""
+    return refusal(answer, what=what, hint={**_HINTS, **forbidden}.get(answer.status, hint))
 
 
 def reason_of(answer: Answer) -> str:
