@@ -165,6 +165,10 @@ def condition(kind: str, status: str, reason: str = "Because", message: str = ""
          "Job/x: running, 1 failed (not ready)"),
         (judged(live("Job", {"backoffLimit": 1}), pod(EXITED, spec={"restartPolicy": "OnFailure"})), FAILED,
          "Job/x failed: x-1 exited with 3 (Error); it was tried as often as backoffLimit allows"),
+        (judged(live("Job", {"backoffLimit": 0}), pod({"state": {"terminated": {"exitCode": 5, "reason": "Error"}}}, phase="Failed", spec={"restartPolicy": "Never"})), FAILED,
+         "Job/x failed: x-1 exited with 5 (Error); it was tried as often as backoffLimit allows"),
+        (judged(live("Job", {"backoffLimit": 0, "podFailurePolicy": {"rules": []}}), pod({"state": {"terminated": {"exitCode": 5}}}, phase="Failed", spec={"restartPolicy": "Never"})), WAITING,
+         "Job/x: running (not ready)"),
         (judged(live("Job", {}), pod(EXITED, spec={"restartPolicy": "OnFailure"})), WAITING, "Job/x: running (CrashLoopBackOff)"),
         (judged(live("Job", {}), pod({"state": {"waiting": {"reason": "ErrImagePull", "message": "a:1: not found"}}}, spec={"restartPolicy": "Never"})), FAILED,
          "Job/x: x-1 can't pull its image: the registry does not have it (ErrImagePull)"),
@@ -249,6 +253,11 @@ def claimed(why: str) -> Pod:
     return pod(conditions=unplaced(why), spec={"volumes": volumes})
 
 
+def gated(message: str) -> Pod:
+    row = {"type": "Ready", "status": "False", "reason": "ReadinessGatesNotReady", "message": message}
+    return pod(RUNS)._replace(conditions=pod(RUNS, conditions=[row]).conditions[1:])
+
+
 def of_claim(reason: str, message: str) -> Happening:
     return event(reason, message, "claim", kind="PersistentVolumeClaim", name="data")
 
@@ -308,6 +317,7 @@ def test_a_pod_that_will_not_become_ready_is_told_with_its_cause(verdict: Verdic
     [
         (health(SET, pod(RUNS)), "not ready", 0),
         (health(SET, pod(RUNS), events=(event("Unhealthy", "Readiness probe failed: 503", "pod/web"),)), "Readiness probe failed: 503", 0),
+        (health(SET, gated('pod readiness gate "lb" is False')), 'pod readiness gate "lb" is False', 0),
         (health(SET, pod(CREATING)), "ContainerCreating", 0),
         (health(SET, pod(CREATING), events=(event("Pulling", 'Pulling image "a:1"', "pod/web"),)), 'pulling image "a:1"', math.inf),
         (health(SET, pod(CREATING), events=(event("Pulling", "Pulling", "pod/web"), event("Failed", "Failed to pull image", "pod/web", time="2026-01-31T12:00:06Z"))), "ContainerCreating", 0),

@@ -63,7 +63,7 @@ class KubernetesConfig(TargetConfig):
 
     pending: Duration = Field(
         120.0,
-        description="How long to wait without progress, beyond what probes and running init containers take.",
+        description="How long to wait without progress, beyond what probes, init containers, Jobs, pulls and volumes take.",
         examples=["5m"],
     )
     take_over: Flag = Field(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import NamedTuple
 
 from shipit.errors import RemoteError, ShipitError
 from shipit.release import Verdict
 from shipit.targets.kubernetes.client import KubernetesClient
+from shipit.targets.kubernetes.live import Container
 from shipit.targets.kubernetes.logs import last_lines
 from shipit.targets.kubernetes.parse import parse_event, parse_pod
 
@@ -35,35 +35,23 @@ def with_last_words(verdict: Verdict, client: KubernetesClient, namespace: str, 
 
 def _last_lines(client: KubernetesClient, namespace: str, name: str, container: str, *, is_patient: bool) -> list[str]:
     """The log of the run that crashed. The kubelet may not have it while it starts the next run, so this tries again."""
-    for _ in range(LOG_LOOKS if container and is_patient else 1):
-        run = _crashed_run(client, namespace, name, container)
-        if run is None:
+    for _ in range(LOG_LOOKS if is_patient else 1):
+        found = _container(client, namespace, name, container)
+        if found is None or not (found.ended or found.last or found.is_running):
             return []
-        has_run = run.has_ended or run.has_previous
+        previous = found.ended is None and found.last is not None
         with suppress(RemoteError):
-            previous = run.has_previous and not run.has_ended
-            lines = last_lines(client, namespace, name, container, previous=previous, lines=LOG_LINES)
-            if lines or has_run:
-                return lines
+            return last_lines(client, namespace, name, found.name, previous=previous, lines=LOG_LINES)
         if is_patient:
             client.deadline.sleep(LOG_PAUSE_S, f"the log of {name}")
     return []
 
 
-class _Run(NamedTuple):
-    """Whether the current run of a container ended, and whether there was one before."""
-
-    has_ended: bool = False
-    has_previous: bool = False
-
-
-def _crashed_run(client: KubernetesClient, namespace: str, name: str, container: str) -> _Run | None:
-    """None for a pod that is gone."""
+def _container(client: KubernetesClient, namespace: str, name: str, container: str) -> Container | None:
+    """The container of a name, or the only one of the pod; None where there is none."""
     pods = client.listed("api/v1", "pods", namespace, parse_pod, fields=f"metadata.name={name}")
-    if not pods:
-        return None
-    found = next((row for pod in pods for row in pod.containers if row.name == container), None)
-    return _Run(found.ended is not None, found.last is not None) if found else _Run()
+    rows = [row for pod in pods for row in pod.containers if row.name == container or len(pod.containers) == 1]
+    return rows[0] if rows else None
 
 
 def _warnings(client: KubernetesClient, namespace: str, name: str) -> list[str]:

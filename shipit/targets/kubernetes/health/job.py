@@ -91,13 +91,18 @@ def _crashed(pods: Sequence[Pod]) -> Iterator[tuple[Pod, Container, Ended]]:
 
 
 def _is_spent(case: Case) -> bool:
-    """Whether a pod that restarts its containers has done so as often as the Job allows: it is deleted then, with its log."""
-    limit = spec_of(case.live.manifest).get("backoffLimit", _BACKOFF_LIMIT)
-    return any(
-        pod.restart_policy == "OnFailure"
-        and container.restarts >= (limit if isinstance(limit, int) else _BACKOFF_LIMIT)
-        and (
-            container.ended.exit_code != 0 if container.ended else (container.waiting or ("",))[0] == "CrashLoopBackOff"
-        )
+    """Whether the pods of a Job failed as often as it allows: the controller says so later, and may delete them with their logs."""
+    spec = spec_of(case.live.manifest)
+    limit = spec.get("backoffLimit", _BACKOFF_LIMIT)
+    if not isinstance(limit, int) or spec.get("podFailurePolicy") or spec.get("backoffLimitPerIndex") is not None:
+        return False
+    failed = sum(pod.phase == "Failed" and pod.restart_policy == "Never" for pod in case.pods)
+    return failed > limit or any(
+        pod.restart_policy == "OnFailure" and container.restarts >= limit and _is_down(container)
         for pod, container, _ in _crashed(case.pods)
     )
+
+
+def _is_down(container: Container) -> bool:
+    """Whether a container that crashed does not run again yet."""
+    return container.ended is not None or (container.waiting or ("",))[0] == "CrashLoopBackOff"

@@ -51,7 +51,13 @@ def why_not_ready(case: PodCase) -> str:
     if pod.is_ready:
         return ""
     told = [row for row in about(pod.meta.uid, events, "Unhealthy") if not _is_old(pod, row.container, row.time)]
-    return _short(told[-1].message) if told else reason_not_ready(pod)
+    return _short(told[-1].message) if told else _gates(pod) or reason_not_ready(pod)
+
+
+def _gates(pod: Pod) -> str:
+    """Which readiness gates of a pod are not set, as the kubelet says it; empty for none."""
+    gates = (row.message for row in pod.conditions if row.type == "Ready" and row.reason == "ReadinessGatesNotReady")
+    return _short(next(gates, ""))
 
 
 def _why_waiting(case: PodCase, container: Container) -> str:
