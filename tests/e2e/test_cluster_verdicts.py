@@ -156,7 +156,7 @@ CASES: Mapping[str, Case] = {
         workload({**RUNS, "livenessProbe": {**NO, "initialDelaySeconds": 2}}), words="was killed, because its liveness probe failed: not yet",
         hint="liveness probe", settle="30s",
     ),
-    "command": fails(workload({**RUNS, "command": ["/nope"]}), words="(StartError)", hint="the command was not found", log="/nope"),
+    "command": fails(workload({**RUNS, "command": ["/nope"]}), words="can't be started (", hint="the command was not found", log="/nope"),
     "init": fails(
         workload(RUNS, initContainers=[shell("/busybox echo no database; exit 5", name="migrate")]), words="init container migrate of web-",
         log="no database",
@@ -206,7 +206,7 @@ CASES: Mapping[str, Case] = {
     "job-gone-after-failure": fails(job("exit 5", backoffLimit=0, ttlSecondsAfterFinished=0), words="Job/work failed"),
     "pod": fails(
         {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "lone"}, "spec": {"restartPolicy": "Never", "containers": [shell("/busybox echo alone; exit 7")]}},
-        words="lone exited with 7", log="alone",
+        words="lone exited with 7", log="alone", settle="5s",
     ),
     "another-namespace": fails(
         {**workload(shell("/busybox echo elsewhere; exit 8"), name="far"), "metadata": {"name": "far", "namespace": "NAMESPACE-far"}}, words="far-", log="elsewhere", settle="5s",

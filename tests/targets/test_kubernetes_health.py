@@ -279,7 +279,7 @@ def of_claim(reason: str, message: str) -> Happening:
         (judged(SET, pod(RUNS), events=(event("Killing", "Container web failed liveness probe, will be restarted", "pod/web"),), allowed=1), "", ""),
         (judged(SET, pod(RUNS), events=(event("Killing", "Container web failed liveness probe, will be restarted", "pod/web", time=BEFORE),)), "", ""),
         (judged(SET, pod(KILLED)), "x-1 exited with 137 (Error)", "failed liveness or startup probe"),
-        (judged(SET, pod({"state": {"terminated": {"exitCode": 128, "reason": "StartError", "message": 'exec: "/nope": no such file'}}})), "x-1 exited with 128 (StartError)", "command"),
+        (judged(SET, pod({"state": {"terminated": {"exitCode": 128, "reason": "StartError", "message": 'exec: "/nope": no such file'}}})), "x-1 can't be started (StartError)", "command"),
         (judged(SET, pod(CREATING, init=({"name": "migrate", **EXITED},))), "init container migrate of x-1 exited with 3 (Error)", ""),
         (judged(SET, pod(RUNS, {"name": "proxy", **EXITED})), "proxy of x-1 exited with 3 (Error)", ""),
         (judged(SET, pod({"state": {"waiting": {"reason": "CreateContainerConfigError", "message": 'secret "absent" not found'}}})),

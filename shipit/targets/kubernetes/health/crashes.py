@@ -15,6 +15,7 @@ from shipit.targets.kubernetes.live import Container, Ended
 
 _KILLED = re.compile(r"Container \S{1,63} failed (startup|liveness) probe")
 _LOOP = "CrashLoopBackOff"
+NO_COMMAND = "the command was not found in the image, or can't be executed"
 _PROBE_HINTS = {
     "startup": "give the app more time with failureThreshold and periodSeconds, or correct what the startup probe asks",
     "liveness": "check the path, the port and timeoutSeconds of the liveness probe",
@@ -42,9 +43,11 @@ def judge_crash(case: PodCase, container: Container) -> Verdict | None:
         what = f"{case.named(container)} was killed, because its {kill.probe} probe failed{said}"
         return case.failed(what, _PROBE_HINTS[kill.probe], container)
     if ended is not None and _is_bad(ended):
+        if ended.reason == "StartError":
+            detail = ended.message.splitlines()[:DETAIL_LINES]
+            return case.failed(f"{case.named(container)} can't be started (StartError)", NO_COMMAND, container, detail)
         what = f"{case.named(container)} exited with {ended.exit_code} ({ended.reason})"
-        detail = ended.message.splitlines()[:DETAIL_LINES] if ended.reason == "StartError" else ()
-        return case.failed(what, _exit_hint(ended), container, detail)
+        return case.failed(what, _exit_hint(ended), container)
     return _judge_end(case, container, ended, new)
 
 
@@ -99,6 +102,4 @@ def _is_within(time: str, run: Ended | None) -> bool:
 def _exit_hint(ended: Ended) -> str:
     if ended.reason == "OOMKilled":
         return "it used more memory than its limit: raise memory:"
-    if ended.reason == "StartError":
-        return "the command was not found in the image, or can't be executed"
     return _EXIT_HINTS.get(ended.exit_code, "the lines above are the last it wrote")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from shipit.release import Verdict
+from shipit.targets.kubernetes.health.crashes import NO_COMMAND
 from shipit.targets.kubernetes.health.happenings import about, about_container
 from shipit.targets.kubernetes.health.pod_case import DETAIL_LINES, PodCase
 from shipit.targets.kubernetes.live import Container
@@ -19,7 +20,7 @@ _TERMINAL = {
     "ErrImageNeverPull": ("may not pull its image", "the node does not have it, and imagePullPolicy is Never"),
     "CreateContainerConfigError": ("can't be configured", "create what is missing, or put it in the manifests"),
     "CreateContainerError": ("can't be created", ""),
-    "RunContainerError": ("can't be started", ""),
+    "RunContainerError": ("can't be started", NO_COMMAND),
 }
 _TRIES = 2
 _PULL_HINT = "check that the cluster can reach the registry, and set pull_secret: true if it is private"
