@@ -28,6 +28,7 @@ from tests.servers.cluster import Cluster
 from tests.servers.engine import DockerEngine
 from tests.servers.hub import DockerHub
 from tests.servers.install import requested_programs
+from tests.servers.kube_yaml import KubeYaml
 from tests.servers.language_server import LanguageServer
 from tests.servers.moby import Moby
 from tests.servers.process import Unavailable
@@ -61,6 +62,7 @@ _MARKERS = {
     "python_base": "registry",
     "cluster": "cluster",
     "moby": "tools",
+    "kube_yaml": "tools",
     "language_server": "tools",
     "web_server": "tools",
     "shipit": "program",
@@ -178,6 +180,14 @@ def buildkit(server_folder: Path) -> Iterator[BuildKit]:
 def moby() -> Iterator[Moby]:
     """moby's code, called through a small Go program."""
     server = started(Moby)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def kube_yaml() -> Iterator[KubeYaml]:
+    """kubectl's reader of manifests, called through a small Go program."""
+    server = started(KubeYaml)
     yield server
     server.stop()
 

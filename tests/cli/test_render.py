@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.registry import EmbeddedRegistry
-from shipit.targets.kubernetes.go_yaml import ManifestLoader
+from shipit.targets.kubernetes.go_yaml import read_documents
 from tests.servers.kube_api import KubeApi
 from tests.shipit import PYTHON_DOCKERFILE, SERVING_APP, Shipit
 
@@ -86,7 +85,7 @@ def test_what_is_sent_to_each_kind(app: Shipit, api: KubeApi, heroku: HerokuStan
 
 def test_the_manifests_are_those_that_a_deploy_applies(app: Shipit, api: KubeApi) -> None:
     rendered = app.run("render", "k8s").stdout
-    documents = [item for item in yaml.load_all(rendered, ManifestLoader) if item]
+    documents = [document.value for document in read_documents(rendered)]
     deployed = app.run("deploy", "k8s")
     assert deployed.returncode == 0, deployed.stdout + deployed.stderr
     live = {(item["kind"], item["metadata"]["name"]): item for item in api.objects.values() if "kind" in item}

@@ -238,6 +238,18 @@ def moby_folder() -> Path:
     return cache_folder() / f"moby-{BUILDKIT}"
 
 
+def kube_yaml_folder() -> Path:
+    """The folder of the program that reads manifests with kubectl's own code."""
+    requested_programs.append("kube_yaml")
+    return cache_folder() / f"kube_yaml-{KUBERNETES}"
+
+
+def build_kube_yaml() -> None:
+    """Build the program that reads manifests with kubectl's own code into the cache, once: some seconds."""
+    module = Path(__file__).with_name("kube_yaml")
+    _build_from_source("kubectl's reader", kube_yaml_folder(), module, ["."], ["kube_yaml"])
+
+
 def buildkit_folder() -> Path:
     return cache_folder() / f"buildkit-{BUILDKIT}"
 
@@ -298,6 +310,7 @@ def main() -> None:
         install_from_npm(LANGUAGE_SERVER)
         install_from_npm(EXPRESS)
         build_moby()
+        build_kube_yaml()
         build_buildkit()
         build_crane()
         build_kubernetes()

@@ -1,93 +1,229 @@
-"""YAML as kubectl reads it: JSON values only, without dates and sexagesimal numbers.
+"""The documents of a manifest file as kubectl reads them, with the positions of its objects. Pure.
 
-Source: sigs.k8s.io/yaml: YAML 1.1 whose dates and sexagesimal numbers are text, since the API server takes JSON. Pure.
+Source: k8s.io/apimachinery/pkg/util/yaml, YAMLOrJSONDecoder: JSON values one after the other, or YAML documents that are
+each read by go.yaml.in/yaml v2. Unlike kubectl this reader refuses a key that a map has twice, and text that kubectl ignores.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import yaml
 
-_CORE = "tag:yaml.org,2002:"
-_INT = re.compile(r"[-+]?(0b[01_]+|0o?[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)$")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$")
-_OWN = frozenset(_CORE + name for name in ("int", "float", "timestamp", "value"))
+from shipit.targets.kubernetes.go_scalar import json_number, key_text, resolve_plain, resolve_tagged
+from shipit.targets.kubernetes.json_events import json_events, load_json
+
+# The same limits as for other YAML files; aliases count with all that they stand for.
+DEEPEST, MOST_NODES = 200, 1_000_000
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_BAD_SEPARATOR = re.compile(r"^---[^\S\n]*(?P<rest>[^\s#])", re.MULTILINE)
+_COMMENT_BEHIND = re.compile(r"^---(?=#)", re.MULTILINE)
+_MARK_BEHIND = re.compile(r"^(---[^\n]*\n)\ufeff", re.MULTILINE)
+_MERGE = "tag:yaml.org,2002:merge"
+_OPEN = object()
 
 
-class ManifestLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Gives dicts whose keys are text, lists, text, numbers, true, false and null."""
+class Place(NamedTuple):
+    """Line and column, from 0."""
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[str, Any]:
-        if not isinstance(node, yaml.MappingNode):
-            raise _error(node, "should be a map")
-        self.flatten_mapping(node)
-        return {
-            _key(self.construct_object(key, deep=True), key): self.construct_object(value, deep=deep)
-            for key, value in node.value
-        }
+    line: int
+    column: int
 
 
-def _key(key: Any, node: Any) -> str:
-    """A key as JSON has it."""
-    if isinstance(key, str):
-        return key
-    if key is None or isinstance(key, bool | int | float):
-        return json.dumps(key)
-    raise _error(node, "a key should be text")
+class Document(NamedTuple):
+    """A value, where it begins, and where each item of its `items` begins."""
+
+    value: Any
+    at: Place
+    items: tuple[Place, ...] = ()
 
 
-def _error(node: Any, what: str) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=what, problem_mark=node.start_mark)
+class Misread(Exception):
+    """Text that is not what it should be, and where."""
+
+    def __init__(self, what: str, mark: Any, hint: str = "") -> None:
+        super().__init__(what)
+        self.what, self.at, self.hint = what, Place(mark.line, mark.column), hint
 
 
-def _int(loader: Any, node: Any) -> int:
-    text = str(loader.construct_scalar(node)).replace("_", "")
-    digits = text.lstrip("+-")
-    if digits.isdecimal() and digits.startswith("0"):
-        text = text.replace(digits, f"0o{digits}")
+def read_documents(text: str) -> list[Document]:
+    """The documents of a file, without those that are empty.
+
+    Raises: yaml.MarkedYAMLError for what is not YAML; Misread for what Kubernetes can't take.
+    """
+    if text.lstrip()[:1] == "{" and (found := load_json(text, DEEPEST, MOST_NODES)) is not None:
+        return [Document(value, Place(*mark)) for value, mark in found]
+    return [document for document in _Reader(events_of(text)).documents() if document.value is not None]
+
+
+def events_of(text: str) -> Iterator[Any]:
+    """The YAML events of a file, also where it is JSON values one after the other."""
+    if text.lstrip()[:1] == "{" and (events := json_events(text)) is not None:
+        return iter(events)
+    return _yaml_events(text)
+
+
+def _yaml_events(text: str) -> Iterator[Any]:
+    if bad := _BAD_SEPARATOR.search(text):
+        line = text.count("\n", 0, bad.start())
+        column = bad.start("rest") - bad.start()
+        what = "kubectl takes only spaces and comments behind ---"
+        raise Misread(what, Place(line, column), "begin the document on a line of its own")
+    text = _MARK_BEHIND.sub(r"\1", _COMMENT_BEHIND.sub("--- ", text))
+    # kubectl reads lines, and ends also the last one with a newline: it counts in a block scalar.
+    text = text if text.endswith("\n") else f"{text}\n"
+    parser = _LOADER(text)
     try:
-        return int(text, 0)
-    except ValueError:
-        raise _error(node, "should be a whole number of at most some digits") from None
+        while (event := parser.get_event()) is not None:
+            yield event
+    finally:
+        parser.dispose()
 
 
-def _float(loader: Any, node: Any) -> float:
-    text = str(loader.construct_scalar(node)).lower()
-    try:
-        value = float(text.replace(".inf", "inf").replace(".nan", "nan"))
-    except ValueError:
-        raise _error(node, "should be a number") from None
+class _Reader:
+    """Builds values from events."""
+
+    def __init__(self, events: Iterator[Any]) -> None:
+        self._next = events.__next__
+        self._events = events
+        self._count = self._depth = 0
+        # Anchor -> its value and the number of its nodes.
+        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._items: list[Place] = []
+
+    def documents(self) -> Iterator[Document]:
+        for event in self._events:
+            if not isinstance(event, yaml.DocumentStartEvent):
+                continue
+            start = self._next()
+            self._anchors, self._items = {}, []
+            value = self._node(start)
+            yield Document(value, _place(start), tuple(self._items))
+
+    def _node(self, event: Any) -> Any:
+        kind = type(event)
+        if kind is yaml.ScalarEvent:
+            self._count += 1
+            value = self._scalar(event)
+            if type(value) is float or type(value) is int:
+                value = _finite(value, event)
+            if event.anchor is not None:
+                self._anchors[event.anchor] = value, 1
+            return value
+        if kind is yaml.AliasEvent:
+            return self._alias(event)
+        before = self._count
+        self._count += 1
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise Misread(f"values nest deeper than {DEEPEST}", event.start_mark)
+        if event.anchor is not None:
+            opened = self._anchors[event.anchor] = _OPEN, 0
+        value = self._map() if kind is yaml.MappingStartEvent else self._list()
+        self._depth -= 1
+        if self._count > MOST_NODES:
+            raise Misread(f"holds more than {MOST_NODES:,} values, aliases counted", event.start_mark)
+        # An anchor of the same name inside of the value replaces this one.
+        if event.anchor is not None and self._anchors[event.anchor] is opened:
+            self._anchors[event.anchor] = value, self._count - before
+        return value
+
+    def _map(self) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        own: set[str] | None = None
+        while type(event := self._next()) is not yaml.MappingEndEvent:
+            if type(event) is yaml.ScalarEvent and event.tag is None and not event.implicit[0] and event.anchor is None:
+                key = event.value
+            elif _is_merge(event):
+                own = set(out) if own is None else own
+                self._merge(out)
+                continue
+            else:
+                key = self._key(event)
+            if key in out and (own is None or key in own):
+                raise Misread(f"the key {key} is in this map twice", event.start_mark, "remove one of them")
+            if own is not None:
+                own.add(key)
+            value = self._next()
+            if self._depth == 1 and key == "items" and type(value) is yaml.SequenceStartEvent:
+                out[key] = self._node_of_items(value)
+            else:
+                out[key] = self._node(value)
+        return out
+
+    def _list(self) -> list[Any]:
+        out = []
+        while type(event := self._next()) is not yaml.SequenceEndEvent:
+            if self._depth == 2 and self._is_items:
+                self._items.append(_place(event))
+            out.append(self._node(event))
+        return out
+
+    _is_items = False
+
+    def _node_of_items(self, event: Any) -> Any:
+        self._is_items, self._items = True, []
+        try:
+            return self._node(event)
+        finally:
+            self._is_items = False
+
+    def _scalar(self, event: Any) -> Any:
+        if event.tag is None:
+            return resolve_plain(event.value) if event.implicit[0] else event.value
+        try:
+            return resolve_tagged(event.tag, event.value)
+        except ValueError as error:
+            raise Misread(str(error), event.start_mark) from None
+
+    def _key(self, event: Any) -> str:
+        if type(event) is yaml.ScalarEvent:
+            self._count += 1
+            key = self._scalar(event)
+            if event.anchor is not None:
+                self._anchors[event.anchor] = key, 1
+        else:
+            key = self._node(event)
+        text = key_text(key)
+        if text is None:
+            raise Misread("a key should be text", event.start_mark, "put quotes around it")
+        return text
+
+    def _merge(self, out: dict[str, Any]) -> None:
+        """Set the keys of the map, or maps, that follow; as in kubectl they replace keys that stand above."""
+        event = self._next()
+        value = self._node(event)
+        maps = [value] if isinstance(value, dict) else value
+        is_alias = type(event) is yaml.AliasEvent
+        if not isinstance(maps, list) or not all(isinstance(one, dict) for one in maps) or (is_alias and maps is value):
+            raise Misread("<< should have a map, or a list of maps", event.start_mark)
+        for one in reversed(maps):
+            out.update(one)
+
+    def _alias(self, event: Any) -> Any:
+        if event.anchor not in self._anchors:
+            raise Misread(f"there is no anchor &{event.anchor} above", event.start_mark)
+        value, count = self._anchors[event.anchor]
+        if value is _OPEN:
+            raise Misread(f"the value of &{event.anchor} holds itself", event.start_mark)
+        self._count += max(1, count)
+        if self._count > MOST_NODES:
+            raise Misread(f"holds more than {MOST_NODES:,} values, aliases counted", event.start_mark)
+        return value
+
+
+def _is_merge(event: Any) -> bool:
+    return type(event) is yaml.ScalarEvent and event.value == "<<" and (event.implicit[0] or event.tag == _MERGE)
+
+
+def _finite(value: int | float, event: Any) -> int | float:
     if not math.isfinite(value):
-        raise _error(node, "JSON has no such number: put quotes around it")
-    return value
+        raise Misread("JSON has no such number", event.start_mark, "put quotes around it")
+    return json_number(value)
 
 
-def _text(loader: Any, node: Any) -> str:
-    return str(loader.construct_scalar(node))
-
-
-def _binary(loader: Any, node: Any) -> str:
-    try:
-        return bytes(loader.construct_yaml_binary(node)).decode()
-    except UnicodeDecodeError:
-        raise _error(node, "holds bytes that are no text: use binaryData of a ConfigMap, or data of a Secret") from None
-
-
-def _unknown(loader: Any, node: Any) -> Any:
-    raise _error(node, f"the tag {node.tag.replace(_CORE, '!!')} is unknown to Kubernetes")
-
-
-ManifestLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in rules if tag not in _OWN]
-    for first, rules in ManifestLoader.yaml_implicit_resolvers.items()
-}
-ManifestLoader.add_implicit_resolver(f"{_CORE}int", _INT, list("-+0123456789"))
-ManifestLoader.add_implicit_resolver(f"{_CORE}float", _FLOAT, list("-+0123456789."))
-for _name, _make in {"int": _int, "float": _float, "timestamp": _text, "binary": _binary}.items():
-    ManifestLoader.add_constructor(f"{_CORE}{_name}", _make)
-for _name in ("set", "omap", "pairs"):
-    ManifestLoader.add_constructor(f"{_CORE}{_name}", _unknown)
+def _place(event: Any) -> Place:
+    return Place(event.start_mark.line, event.start_mark.column)

@@ -1,31 +1,23 @@
-"""Raw manifests: read, and checked for the fields that every object needs."""
+"""The manifests that deploy.yml names: which files, their objects, and errors at their fields."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
 from shipit.config.folder import ProjectFolder
 from shipit.config.position import Position
-from shipit.config.yaml_text import check_bounds, decode, not_yaml, problem_in
+from shipit.config.yaml_text import decode, problem_in
 from shipit.errors import ConfigError, ConfigErrors
-from shipit.files import MIB, Unreadable, is_quotable
-from shipit.targets.kubernetes.field_position import field_position, objects_in
-from shipit.targets.kubernetes.go_yaml import ManifestLoader
+from shipit.files import Unreadable, is_quotable
+from shipit.targets.kubernetes.field_position import field_position
+from shipit.targets.kubernetes.go_yaml import Misread
+from shipit.targets.kubernetes.manifest_objects import MAX_BYTES, Written, parse_manifests
 
 _SUFFIXES = (".yml", ".yaml", ".json")
-MAX_BYTES = 16 * MIB
-
-
-class Written(NamedTuple):
-    """An object of a manifest, its file relative to deploy.yml, and where it begins there."""
-
-    file: str
-    manifest: dict[str, Any]
-    at: Position
 
 
 def read_manifests(folder: ProjectFolder, names: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -71,6 +63,18 @@ def manifest_problems(
     return problems
 
 
+def problem_at(folder: ProjectFolder, at: Position, field: str, what: str, hint: str) -> ConfigError:
+    """An error at a field of the object that begins at a position, with the line where the file may be quoted."""
+    file = folder.path / at.file
+    try:
+        text = decode(folder.read(file, max_bytes=MAX_BYTES), at.file, MAX_BYTES)
+        where = field_position(text, at, field)
+    except (Unreadable, ConfigErrors, Misread, yaml.YAMLError):
+        # It changed since it was read.
+        text, where = "", at
+    return problem_in(text if is_quotable(file) else "", where, what, hint)
+
+
 def _files(folder: ProjectFolder, name: str) -> list[Path]:
     try:
         path = folder.checked(name)
@@ -88,101 +92,15 @@ def _files(folder: ProjectFolder, name: str) -> list[Path]:
     return [path]
 
 
-def _name_of(file: Path, folder: ProjectFolder) -> str:
-    return str(file.relative_to(folder.path)) if file.is_relative_to(folder.path) else str(file)
-
-
-def _objects(file: Path, folder: ProjectFolder) -> tuple[list[Written], list[ConfigError]]:
+def _objects(file: Path, folder: ProjectFolder) -> tuple[Sequence[Written], Sequence[ConfigError]]:
     """The objects of a file, and its problems."""
-    name = _name_of(file, folder)
+    name = str(file.relative_to(folder.path)) if file.is_relative_to(folder.path) else str(file)
     try:
         data = folder.read(file, max_bytes=MAX_BYTES)
     except Unreadable as error:
-        return [], [_problem(name, "", 1, 1, error.what, error.hint)]
-    objects, problems = _parsed(data, name)
+        return [], [problem_in("", Position(1, 1, 1, name), error.what, error.hint)]
+    objects, problems = parse_manifests(data, name)
     if problems and not is_quotable(file):
         what = "should be Kubernetes objects; the reason is not shown, since lines are quoted only from files named as YAML or JSON"
-        return [], [_problem(name, "", 1, 1, what, "name it *.yaml")]
+        return [], [problem_in("", Position(1, 1, 1, name), what, "name it *.yaml")]
     return objects, problems
-
-
-def _parsed(data: bytes, name: str) -> tuple[list[Written], list[ConfigError]]:
-    objects: list[Written] = []
-    problems: list[ConfigError] = []
-    text = ""
-    try:
-        text = decode(data, name, MAX_BYTES)
-        check_bounds(text)
-        documents = list(_documents(text))
-    except yaml.MarkedYAMLError as error:
-        return [], list(not_yaml(error, text, name).problems)
-    except ConfigErrors as error:
-        return [], list(error.problems)
-    except (yaml.YAMLError, ValueError) as error:
-        return [], [_problem(name, text, 1, 1, f"can't be read: {str(error).splitlines()[0]}", "")]
-    for marks, value in documents:
-        if value is None:
-            continue
-        is_list = isinstance(value, dict) and value.get("kind") == "List"
-        for index, item in enumerate(value.get("items") or [] if is_list else [value]):
-            mark = marks[min(index, len(marks) - 1)]
-            what, hint = _lack(item)
-            if what:
-                problems.append(_problem(name, text, mark.line + 1, mark.column + 1, what, hint))
-            else:
-                manifest = {key: part for key, part in item.items() if key != "status"}
-                objects.append(Written(name, manifest, Position(mark.line + 1, mark.column + 1, 1, name)))
-    return objects, problems
-
-
-def problem_at(folder: ProjectFolder, at: Position, field: str, what: str, hint: str) -> ConfigError:
-    """An error at a field of the object that begins at a position, with the line where the file may be quoted."""
-    file = folder.path / at.file
-    try:
-        text = decode(folder.read(file, max_bytes=MAX_BYTES), at.file, MAX_BYTES)
-        where = field_position(text, at, field)
-    except (Unreadable, ConfigErrors, yaml.YAMLError, ValueError):
-        # It changed since it was read.
-        text, where = "", at
-    return problem_in(text if is_quotable(file) else "", where, what, hint)
-
-
-def _documents(text: str) -> Iterator[tuple[list[Any], Any]]:
-    """The positions of the objects of each document, and its value."""
-    loader = ManifestLoader(text)
-    try:
-        while loader.check_node() and (node := loader.get_node()) is not None:
-            marks = [part.start_mark for part in objects_in(node)] or [node.start_mark]
-            yield marks, loader.construct_document(node)
-    finally:
-        loader.dispose()
-
-
-def _problem(name: str, text: str, line: int, column: int, what: str, hint: str) -> ConfigError:
-    return problem_in(text, Position(line, column, 1, name), what, hint)
-
-
-def _lack(value: Any) -> tuple[str, str]:
-    """A problem of an object, and a hint; empty for none."""
-    if not isinstance(value, dict):
-        return "should be a Kubernetes object", ""
-    metadata = value.get("metadata")
-    missing = [key for key in ("apiVersion", "kind") if not isinstance(value.get(key), str)]
-    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
-        missing.append("metadata.name")
-    if missing:
-        return f"lacks {', '.join(missing)}", "every object needs apiVersion, kind and metadata.name"
-    return _wrong(value), ""
-
-
-def _wrong(value: Any) -> str:
-    """A field with the wrong type; empty for none."""
-    metadata = value["metadata"]
-    maps = [("metadata.labels", metadata.get("labels")), ("metadata.annotations", metadata.get("annotations"))]
-    if value["apiVersion"] in ("v1", "apps/v1", "batch/v1", "networking.k8s.io/v1", "autoscaling/v2"):
-        maps.append(("spec", value.get("spec")))
-    for path, found in maps:
-        if found is not None and not isinstance(found, dict):
-            return f"{path} should be a map of keys"
-    namespace = metadata.get("namespace")
-    return "metadata.namespace should be text" if namespace is not None and not isinstance(namespace, str) else ""
