@@ -11,10 +11,9 @@ import yaml
 from shipit.config.position import Position
 from shipit.config.yaml_text import decode, not_yaml, problem_in
 from shipit.errors import ConfigError, ConfigErrors
-from shipit.files import MIB
 from shipit.targets.kubernetes.go_yaml import Document, Misread, Place, read_documents
 
-MAX_BYTES = 16 * MIB
+MAX_BYTES = 16 * 1024 * 1024
 # Files that are kept parsed, because each command reads the manifests several times.
 _KEPT_FILES = 8192
 # What the API server writes in the metadata of every object.
