@@ -171,7 +171,9 @@ def _project(written: Written, resolved: _Resolved, checked: _Checked, model: Pr
 def _warnings(written: Written, resolved: _Resolved, checked: _Checked, model: ProjectFile) -> list[ConfigError]:
     source, targets, every = resolved.source, checked.targets, checked.every
     doubts = [
-        found for name, config in targets.items() for found in config.doubts_in(partial(_problem_of, source, name))
+        found
+        for name, config in targets.items()
+        for found in config.doubts_in(written.folder, partial(_problem_of, source, name))
     ]
     # An environment that leaves targets out may leave out those that use an image.
     unused = unused_images(model, checked.images, targets, written.folder, source) if every <= set(targets) else []

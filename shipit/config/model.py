@@ -117,8 +117,8 @@ class TargetConfig(Model):
         """
         return ()
 
-    def doubts_in(self, here: Callable[[Keys, str, str], ConfigError]) -> Sequence[ConfigError]:
-        """Warnings about values that are valid and probably not intended. `here(keys, what, hint)` as in `problems_in`."""
+    def doubts_in(self, folder: ProjectFolder, here: Callable[[Keys, str, str], ConfigError]) -> Sequence[ConfigError]:
+        """Warnings about values that are valid and probably not intended. `folder` and `here` as in `problems_in`."""
         return ()
 
     def port_keys(self) -> Iterator[PortKeys]:

@@ -73,10 +73,11 @@ REFUSED = [
 
 # What kubectl reads by dropping a part, with what is wrong and where.
 DROPPED = [
-    ("a: 1\nb: 2\na: 3\n", "the key a is in this map twice", Place(2, 0)),
-    ("x:\n- {a: 1, a: 2}\n", "the key a is in this map twice", Place(1, 9)),
-    ("1: a\n'1': b\n", "the key 1 is in this map twice", Place(1, 0)),
-    ('{"x":\n {"a": 1, "b": 1,\n "a": 2}}', "the key a is in this map twice", Place(2, 1)),
+    ("a: {a: [1, {a: 3}]}\nb: {a: 4}\nc: [a]\n? a\n: 5\n", "the key 'a' is defined twice, first on line 1", Place(3, 2)),
+    ("a: 1\nb: 2\na: 3\n", "the key 'a' is defined twice, first on line 1", Place(2, 0)),
+    ("x:\n- {a: 1, a: 2}\n", "the key 'a' is defined twice, first on line 2", Place(1, 9)),
+    ("1: a\n'1': b\n", "the key '1' is defined twice, first on line 1", Place(1, 0)),
+    ('{"x":\n {"a": 1, "b": 1,\n "a": 2}}', "the key 'a' is defined twice, first on line 2", Place(2, 1)),
     ("a: !!binary /w==\n", "holds bytes that are not text: use binaryData of a ConfigMap, or data of a Secret", Place(0, 3)),
 ]  # fmt: skip
 

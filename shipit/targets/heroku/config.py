@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
+from shipit.config.folder import ProjectFolder
 from shipit.config.model import TargetConfig
 from shipit.config.part import Model
 from shipit.config.position import Keys
@@ -105,7 +106,7 @@ class HerokuConfig(TargetConfig):
         """The path that web has to answer; empty where none is named."""
         return self.health or (self.processes[WEB].health if WEB in self.processes else None) or ""
 
-    def doubts_in(self, here: Callable[[Keys, str, str], ConfigError]) -> Sequence[ConfigError]:
+    def doubts_in(self, folder: ProjectFolder, here: Callable[[Keys, str, str], ConfigError]) -> Sequence[ConfigError]:
         return [
             here(("processes", name, key), what, hint)
             for name, process in self.processes.items()

@@ -11,7 +11,7 @@ from shipit.targets.kubernetes.client import ATTEMPTS, KubernetesClient
 from shipit.targets.kubernetes.concise.file_contents import read_files
 from shipit.targets.kubernetes.config import KubernetesConfig
 from shipit.targets.kubernetes.desired import Desired
-from shipit.targets.kubernetes.manifests import read_written
+from shipit.targets.kubernetes.manifests import doubled_problems, read_written
 from shipit.targets.kubernetes.observed import key_of
 from shipit.targets.kubernetes.place import find_context, read_place
 from shipit.targets.kubernetes.pods import Limits
@@ -37,6 +37,8 @@ class ClusterPlace:
         self.place = Place("kubernetes", _identity(self.context, self.server, self.namespace))
         written = read_written(project.folder, config.manifests)
         places = {key_of(item.manifest, self.namespace): item.at for item in written}
+        if problems := doubled_problems(project.folder, written, self.namespace):
+            raise ConfigErrors(problems)
         raw = [item.manifest for item in written]
         contents = {key: read_files(project.folder, own.files) for key, own in config.workloads.items() if own.files}
         secrets = project.secrets_for(name)

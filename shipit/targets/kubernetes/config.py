@@ -152,12 +152,17 @@ class KubernetesConfig(TargetConfig):
             ),
         ]
 
-    def doubts_in(self, here: Callable[[Keys, str, str], ConfigError]) -> Sequence[ConfigError]:
-        return [
+    def doubts_in(self, folder: ProjectFolder, here: Callable[[Keys, str, str], ConfigError]) -> Sequence[ConfigError]:
+        doubts = [
             here(("workloads", name, *keys), what, hint)
             for name, workload in self.workloads.items()
             for keys, what, hint in workload.doubts()
         ]
+        if not self.manifests:
+            return doubts
+        from shipit.targets.kubernetes.manifests import server_field_warnings
+
+        return [*doubts, *server_field_warnings(folder, self.manifests)]
 
     def port_keys(self) -> Iterator[PortKeys]:
         for name, workload in self.workloads.items():

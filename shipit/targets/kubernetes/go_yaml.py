@@ -42,11 +42,11 @@ class Document(NamedTuple):
 
 
 class Misread(Exception):
-    """Text that is not what it should be, and where."""
+    """Text that is not what it should be, and where. `key` is one that a map has twice."""
 
-    def __init__(self, what: str, mark: Any, hint: str = "") -> None:
+    def __init__(self, what: str, mark: Any, hint: str = "", *, key: str | None = None) -> None:
         super().__init__(what)
-        self.what, self.at, self.hint = what, Place(mark.line, mark.column), hint
+        self.what, self.at, self.hint, self.key = what, Place(mark.line, mark.column), hint, key
 
 
 def read_documents(text: str) -> list[Document]:
@@ -56,7 +56,12 @@ def read_documents(text: str) -> list[Document]:
     """
     if text.lstrip()[:1] == "{" and (found := load_json(text, DEEPEST, MOST_NODES)) is not None:
         return [Document(value, Place(*mark)) for value, mark in found]
-    return [document for document in _Reader(events_of(text)).documents() if document.value is not None]
+    try:
+        return [document for document in _Reader(events_of(text)).documents() if document.value is not None]
+    except Misread as error:
+        if error.key is not None and (first := _first_of(text, error)) is not None:
+            error.what += f", first on line {first + 1}"
+        raise
 
 
 def events_of(text: str) -> Iterator[Any]:
@@ -144,7 +149,8 @@ class _Reader:
             else:
                 key = self._key(event)
             if key in out and (own is None or key in own):
-                raise Misread(f"the key {key} is in this map twice", event.start_mark, "remove one of them")
+                what = f"the key {key!r} is defined twice"
+                raise Misread(what, event.start_mark, "remove one of them", key=key)
             if own is not None:
                 own.add(key)
             value = self._next()
@@ -213,6 +219,32 @@ class _Reader:
         if self._count > MOST_NODES:
             raise Misread(f"holds more than {MOST_NODES:,} values, aliases counted", event.start_mark)
         return value
+
+
+def _first_of(text: str, error: Misread) -> int | None:
+    """The line, from 0, of the first key that a key of the same map repeats."""
+    # For each open map or list: whether a key comes next, None in a list; and the line of its key of that name.
+    opened: list[tuple[bool | None, int | None]] = []
+    for event in events_of(text):
+        if isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+            opened.pop()
+        elif not isinstance(event, yaml.NodeEvent):
+            continue
+        is_key, line = opened[-1] if opened else (None, None)
+        if isinstance(event, yaml.NodeEvent):
+            if _place(event) == error.at and is_key:
+                return line
+            if is_key and isinstance(event, yaml.ScalarEvent) and event.value == error.key:
+                line = _place(event).line
+        # The end of a map or list completes a key or a value, as a scalar does.
+        is_complete = not isinstance(event, yaml.CollectionStartEvent)
+        if opened and is_complete:
+            opened[-1] = (None if is_key is None else not is_key, line)
+        elif opened:
+            opened[-1] = (is_key, line)
+        if not is_complete:
+            opened.append((True if isinstance(event, yaml.MappingStartEvent) else None, None))
+    return None
 
 
 def _is_merge(event: Any) -> bool:

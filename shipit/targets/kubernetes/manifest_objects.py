@@ -11,6 +11,7 @@ import yaml
 from shipit.config.position import Position
 from shipit.config.yaml_text import decode, not_yaml, problem_in
 from shipit.errors import ConfigError, ConfigErrors
+from shipit.targets.kubernetes.field_position import field_position
 from shipit.targets.kubernetes.go_yaml import Document, Misread, Place, read_documents
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -52,7 +53,8 @@ def parse_manifests(data: bytes, name: str) -> tuple[tuple[Written, ...], tuple[
     for value, place in (item for document in documents for item in _flattened(document)):
         at = _position(place, name)
         if lack := _lack(value):
-            problems.append(problem_in(text, at, *lack))
+            what, hint, field = lack
+            problems.append(problem_in(text, field_position(text, at, field), what, hint))
         else:
             objects.append(Written(name, *_without_server_fields(value, at)))
     return tuple(objects), tuple(problems)
@@ -113,27 +115,28 @@ def _has_value(value: Any) -> bool:
     return value not in (None, "", 0)
 
 
-def _lack(value: Any) -> tuple[str, str] | None:
-    """A problem of an object, and a hint."""
+def _lack(value: Any) -> tuple[str, str, str] | None:
+    """A problem of an object, a hint, and the path of its field."""
     if not isinstance(value, dict):
-        return "should be a Kubernetes object", ""
+        return "should be a Kubernetes object", "", ""
     metadata = value.get("metadata")
     head: dict[str, Any] = metadata if isinstance(metadata, dict) else {}
     missing = [key for key in ("apiVersion", "kind") if not isinstance(value.get(key), str) or not value[key]]
     name = head.get("name")
     if name is None and head.get("generateName") and not missing:
-        return "has generateName, so that each deploy would create another object", "give it a name: metadata.name"
+        what = "has generateName, so that each deploy would create another object"
+        return what, "give it a name: metadata.name", "metadata.generateName"
     if isinstance(name, int | float):
-        return "metadata.name should be text", "put quotes around it"
+        return "metadata.name should be text", "put quotes around it", "metadata.name"
     if not isinstance(name, str) or not name:
         missing.append("metadata.name")
     if missing:
-        return f"lacks {', '.join(missing)}", "every object needs apiVersion, kind and metadata.name"
+        return f"lacks {', '.join(missing)}", "every object needs apiVersion, kind and metadata.name", ""
     return _wrong(value)
 
 
-def _wrong(value: dict[str, Any]) -> tuple[str, str] | None:
-    """A field with the wrong type, and a hint."""
+def _wrong(value: dict[str, Any]) -> tuple[str, str, str] | None:
+    """A field with the wrong type, a hint, and its path."""
     metadata = value["metadata"]
     texts = [("metadata.labels", metadata.get("labels")), ("metadata.annotations", metadata.get("annotations"))]
     if value["apiVersion"] == "v1" and value["kind"] in ("ConfigMap", "Secret"):
@@ -141,13 +144,15 @@ def _wrong(value: dict[str, Any]) -> tuple[str, str] | None:
     maps = [*texts, *((("spec", value.get("spec")),) if value["apiVersion"] in _HAVE_SPEC else ())]
     for path, found in maps:
         if found is not None and not isinstance(found, dict):
-            return f"{path} should be a map of keys", ""
+            return f"{path} should be a map of keys", "", path
     for path, found in texts:
         for key, part in (found or {}).items():
             if not isinstance(part, str | None):
-                return f"{path}: the value of {key} should be text, and is {_type(part)}", "put quotes around it"
+                what = f"{path}: the value of {key} should be text, and is {_type(part)}"
+                return what, "put quotes around it", f"{path}[{key}]"
     namespace = metadata.get("namespace")
-    return ("metadata.namespace should be text", "") if not isinstance(namespace, str | None) else None
+    is_wrong = not isinstance(namespace, str | None)
+    return ("metadata.namespace should be text", "put quotes around it", "metadata.namespace") if is_wrong else None
 
 
 def _type(value: Any) -> str:

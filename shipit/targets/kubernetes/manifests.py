@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from shipit.config.position import Position
 from shipit.config.yaml_text import decode, problem_in
 from shipit.errors import ConfigError, ConfigErrors
 from shipit.files import Unreadable, is_quotable
+from shipit.targets.kubernetes.doubled import doubled
 from shipit.targets.kubernetes.field_position import field_position
 from shipit.targets.kubernetes.go_yaml import Misread
 from shipit.targets.kubernetes.manifest_objects import MAX_BYTES, Written, parse_manifests
@@ -61,6 +63,32 @@ def manifest_problems(
         except ConfigError as error:
             problems.append(here(index, error.what, error.hint))
     return problems
+
+
+def doubled_problems(folder: ProjectFolder, objects: Sequence[Written], namespace: str) -> list[ConfigError]:
+    """An error at each object that an earlier one is the same as, which it names with its place."""
+    return [
+        problem_at(folder, again.at, "metadata.name", what, hint) for again, what, hint in doubled(objects, namespace)
+    ]
+
+
+def server_field_warnings(folder: ProjectFolder, names: tuple[str, ...]) -> list[ConfigError]:
+    """A warning for each file with fields that only a server writes, which are left out; none where a file can't be read."""
+    try:
+        found = [written for written in read_written(folder, names) if written.left_out]
+    except (ConfigError, ConfigErrors):
+        return []
+    warnings = []
+    for _, group in groupby(found, lambda written: written.file):
+        first, *others = group
+        fields = list(dict.fromkeys(field for written in (first, *others) for field in written.left_out))
+        objects = f"{len(others) + 1} objects" if others else "this object"
+        what = (
+            f"{', '.join(fields)} of {objects}: left out, since a server writes {'it' if len(fields) == 1 else 'them'}"
+        )
+        hint = "kubectl get -o yaml prints such fields: remove them from the manifest"
+        warnings.append(problem_at(folder, first.at, first.left_out[0], what, hint))
+    return warnings
 
 
 def problem_at(folder: ProjectFolder, at: Position, field: str, what: str, hint: str) -> ConfigError:

@@ -11,11 +11,17 @@ from shipit.targets.kubernetes.live import Happening, Live, Meta, Pod
 
 
 def key_of(manifest: Mapping[str, Any], namespace: str) -> str:
-    """`Kind/name`, with another namespace in front of the name where there is one."""
+    """`Kind/name`, with another namespace in front of the name where there is one; `Kind.group/name` for custom resources.
+
+    The version is left out: versions of one group are the same objects.
+    """
     metadata = manifest["metadata"]
     own = metadata.get("namespace") or namespace
     name = metadata["name"] if own == namespace else f"{own}/{metadata['name']}"
-    return f"{manifest['kind']}/{name}"
+    group = str(manifest.get("apiVersion") or "").rpartition("/")[0]
+    # Groups with a dot are those of custom resources, except Kubernetes' own, whose kinds are unique.
+    kind = f"{manifest['kind']}.{group}" if "." in group and not group.endswith(".k8s.io") else manifest["kind"]
+    return f"{kind}/{name}"
 
 
 @dataclass(frozen=True)

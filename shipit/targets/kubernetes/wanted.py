@@ -81,7 +81,9 @@ def autoscaled(manifests: Sequence[Manifest], namespace: str) -> frozenset[str]:
         target = spec_of(manifest).get("scaleTargetRef")
         if manifest["kind"] == "HorizontalPodAutoscaler" and isinstance(target, dict):
             own = {"name": target.get("name"), "namespace": manifest["metadata"].get("namespace")}
-            found.add(key_of({"kind": target.get("kind"), "metadata": own}, namespace))
+            found.add(
+                key_of({"apiVersion": target.get("apiVersion"), "kind": target.get("kind"), "metadata": own}, namespace)
+            )
     return frozenset(found)
 
 
