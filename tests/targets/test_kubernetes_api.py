@@ -429,8 +429,8 @@ def test_an_autoscaler_outside_deploy_yml_may_scale_while_waiting(make: Make, ap
         ("kind: ConfigMap\napiVersion: v1\nmetadata: {name: a, labels: x}", "metadata.labels should be a map of keys"),
         ("kind: ConfigMap\napiVersion: v1\nmetadata: {name: a, namespace: 5}", "metadata.namespace should be text"),
         ("kind: Deployment\napiVersion: apps/v1\nmetadata: {name: a}\nspec: []", "spec should be a map of keys"),
-        ("kind: Service\napiVersion: v1\nmetadata: {name: web}", "Service/web is defined twice"),
-        ("kind: A\napiVersion: x/v1\nmetadata: {name: a}\n---\nkind: A\napiVersion: x/v1\nmetadata: {name: a, namespace: prod}", "A/a is defined twice"),
+        ("kind: Service\napiVersion: v1\nmetadata: {name: web}", "Service/web is defined twice, first at own.yml:1:1"),
+        ("kind: A\napiVersion: x/v1\nmetadata: {name: a}\n---\nkind: A\napiVersion: x/v1\nmetadata: {name: a, namespace: prod}", "A/a is defined twice, first at own.yml:1:1"),
     ],
 )  # fmt: skip
 def test_an_invalid_manifest_is_an_error_at_its_line(make: Make, tmp_path: Path, manifest: str, said: str) -> None:

@@ -257,10 +257,10 @@ class Desired:
         seen: set[str] = set()
         for key in (key_of(manifest, self.namespace) for manifest in self.identities()):
             if key in seen:
+                first = f", first at {self.places[key].where}" if key in self.places else ""
                 hint = "keep one of them, under workloads: or in the manifests"
-                raise ConfigErrors(
-                    [self.project.problem(("targets", self.target, "manifests"), f"{key} is defined twice", hint)]
-                )
+                what = f"{key} is defined twice{first}"
+                raise ConfigErrors([self.project.problem(("targets", self.target, "manifests"), what, hint)])
             seen.add(key)
 
     def released(self, release: Release, observed: KubernetesObserved, known: Mapping[str, frozenset[str]]) -> Released:
