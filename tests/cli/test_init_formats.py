@@ -209,7 +209,7 @@ manifests: {rawYaml: ["k8s/*.yaml"], helm: {releases: []}}
         "    context: prod\n"
         "    manifests: [k8s/]    # their images are pinned to the pushed digests\n"
         f"{TODO}"
-        "# TODO Kubernetes files: Helm chart charts/x: helm template writes its objects, which go under manifests\n"
+        "# TODO Kubernetes files: Helm chart charts/x: helm: PATH of a Kubernetes target renders and applies it\n"
         "# TODO skaffold.yaml: j is built by jib, not from a Dockerfile\n"
         "# TODO skaffold.yaml: manifests.helm: render it into a folder, and name that under manifests\n"
     )

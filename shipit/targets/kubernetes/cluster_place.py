@@ -11,11 +11,12 @@ from shipit.targets.kubernetes.client import ATTEMPTS, KubernetesClient
 from shipit.targets.kubernetes.concise.file_contents import read_files
 from shipit.targets.kubernetes.config import KubernetesConfig
 from shipit.targets.kubernetes.desired import Desired
-from shipit.targets.kubernetes.manifests import doubled_problems, read_written
+from shipit.targets.kubernetes.manifests import doubled_problems, objects_of, read_written
 from shipit.targets.kubernetes.observed import key_of
 from shipit.targets.kubernetes.place import find_context, read_place
 from shipit.targets.kubernetes.pods import Limits
 from shipit.targets.kubernetes.server import ApiServer
+from shipit.targets.kubernetes.source import SourceFailed
 from shipit.targets.session import Session
 
 
@@ -35,17 +36,32 @@ class ClusterPlace:
         self.context, self.server, namespace = read_place(config, environment)
         self.namespace = config.namespace or namespace or "default"
         self.place = Place("kubernetes", _identity(self.context, self.server, self.namespace))
-        written = read_written(project.folder, config.manifests)
+        sources = self._sources(environment)
+        written = [*read_written(project.folder, config.files.values()), *objects_of(sources)]
         places = {key_of(item.manifest, self.namespace): item.at for item in written}
-        if problems := doubled_problems(project.folder, written, self.namespace):
+        if problems := doubled_problems(project.folder, written, self.namespace, sources):
             raise ConfigErrors(problems)
         raw = [item.manifest for item in written]
         contents = {key: read_files(project.folder, own.files) for key, own in config.workloads.items() if own.files}
         secrets = project.secrets_for(name)
-        self._desired = Desired(name, config, project, self.namespace, raw, secrets, places, contents)
+        self._desired = Desired(name, config, project, self.namespace, raw, secrets, places, contents, sources)
         self._desired.check_unique()
         self._desired.check_labels()
         self._guard(project)
+
+    def _sources(self, environment: ProcessEnvironment) -> dict[str, bytes]:
+        """Name -> text of the manifests that are no files: rendered or downloaded now. Raises: ConfigErrors."""
+        config = self.config
+        if not (config.kustomize or config.helm or len(config.files) < len(config.manifests)):
+            return {}
+        from shipit.targets.kubernetes.manifest_texts import read_sources
+
+        try:
+            found = read_sources(config, self.project.app, self.namespace, self.project.folder, environment)
+            return {source.name: source.data for source in found}
+        except SourceFailed as error:
+            problem = self.project.problem(("targets", self.name, *error.keys), error.what, error.hint)
+            raise ConfigErrors([problem]) from None
 
     def guard(self, place: Place, session: Session) -> None:
         """That the kubeconfig still leads to the place of the plan."""

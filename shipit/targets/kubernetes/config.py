@@ -21,8 +21,12 @@ from shipit.targets.kubernetes.concise.kinds import LONGEST_NAMES, made_kinds
 from shipit.targets.kubernetes.concise.names import Name, NotEmpty, WorkloadName
 from shipit.targets.kubernetes.concise.security import SecurityConfig
 from shipit.targets.kubernetes.concise.workload import PORT_RULES, WorkloadConfig
+from shipit.targets.kubernetes.images import ImageField
+from shipit.targets.kubernetes.manifest_sources import HelmConfig, ImageRule, ManifestConfig
 
 _WORKLOAD_KEYS = frozenset(WorkloadConfig.model_fields) - {"kind"}
+# Keys that bring objects of their own.
+_OBJECT_KEYS = ("workloads", "manifests", "kustomize", "helm")
 # The workload of keys right under the target; it is named after the app.
 ONLY = ""
 
@@ -44,10 +48,23 @@ class KubernetesConfig(TargetConfig):
     workloads: dict[WorkloadName, WorkloadConfig] = Field(
         default_factory=dict, description="Workloads by name.", examples=[{"web": {"port": 3000}}]
     )
-    manifests: tuple[str, ...] = Field(
+    manifests: tuple[ManifestConfig, ...] = Field(
         (),
-        description="YAML files and folders to apply; images of this file are pinned to their digests.",
+        description="YAML files, folders, patterns and URLs to apply; images of this file are pinned to their digests.",
         examples=[["k8s/"]],
+    )
+    kustomize: NotEmpty | None = Field(
+        None, description="A kustomization to render and apply: its folder.", examples=["overlays/prod"]
+    )
+    helm: HelmConfig | None = Field(
+        None,
+        description="A Helm chart to render and apply. Text is its folder.",
+        examples=[{"chart": "charts/web", "values": ["values.yaml"]}],
+    )
+    images: tuple[ImageRule, ...] = Field(
+        (),
+        description="Fields of custom resources that name images, to be pinned like those of containers.",
+        examples=[[{"kind": "Function", "path": "spec.image"}]],
     )
     also_known: ClassVar[frozenset[str]] = _WORKLOAD_KEYS
     reverts: ClassVar[bool] = True
@@ -77,6 +94,20 @@ class KubernetesConfig(TargetConfig):
     )
     pull_secret: Flag = Field(False, description="Create a pull secret with the registry credentials that shipit uses.")
 
+    @property
+    def files(self) -> dict[int, str]:
+        """The files, folders and patterns among the manifests, by their index."""
+        return {index: item.path for index, item in enumerate(self.manifests) if item.path is not None}
+
+    @property
+    def has_manifests(self) -> bool:
+        """Whether it has objects beside its workloads."""
+        return bool(self.manifests or self.kustomize or self.helm)
+
+    @property
+    def image_fields(self) -> tuple[ImageField, ...]:
+        return tuple(ImageField(rule.kind, rule.path) for rule in self.images)
+
     @model_validator(mode="before")
     @classmethod
     def _one_workload(cls, value: Any) -> Any:
@@ -84,9 +115,10 @@ class KubernetesConfig(TargetConfig):
             return value
         inline = {key: item for key, item in value.items() if key in _WORKLOAD_KEYS}
         if not inline:
-            bare = "workloads" not in value and "manifests" not in value
-            if not bare and not value.get("workloads") and not value.get("manifests"):
-                raise Misplaced("should not be empty", "workloads" if "workloads" in value else "manifests")
+            named = [key for key in _OBJECT_KEYS if key in value]
+            bare = not named
+            if named and not any(value[key] for key in named):
+                raise Misplaced("should not be empty", named[0])
             return {**value, "workloads": {ONLY: {}}} if bare else value
         if "workloads" in value:
             raise Misplaced(
@@ -141,16 +173,15 @@ class KubernetesConfig(TargetConfig):
             if workload.security
             for what, hint in _user_problems(folder, images, workload.image, workload.security)
         ]
-        if not self.manifests:
+        if not self.has_manifests:
             return wrong
         from shipit.targets.kubernetes.manifests import manifest_problems
+        from shipit.targets.kubernetes.source_problems import source_problems
 
-        return [
-            *wrong,
-            *manifest_problems(
-                folder, self.manifests, lambda index, what, hint: here(("manifests", index), what, hint)
-            ),
-        ]
+        problems = manifest_problems(
+            folder, self.files, lambda index, what, hint: here(("manifests", index), what, hint)
+        )
+        return [*wrong, *problems, *(here(*found) for found in source_problems(self.kustomize, self.helm, folder))]
 
     def doubts_in(self, folder: ProjectFolder, here: Callable[[Keys, str, str], ConfigError]) -> Sequence[ConfigError]:
         doubts = [
@@ -158,11 +189,11 @@ class KubernetesConfig(TargetConfig):
             for name, workload in self.workloads.items()
             for keys, what, hint in workload.doubts()
         ]
-        if not self.manifests:
+        if not self.files:
             return doubts
         from shipit.targets.kubernetes.manifests import server_field_warnings
 
-        return [*doubts, *server_field_warnings(folder, self.manifests)]
+        return [*doubts, *server_field_warnings(folder, self.files.values())]
 
     def port_keys(self) -> Iterator[PortKeys]:
         for name, workload in self.workloads.items():
@@ -190,13 +221,20 @@ class KubernetesConfig(TargetConfig):
                         yield ("workloads", name, key, other, "image"), container.image
 
     def images_in_manifests(self, folder: ProjectFolder, images: Mapping[str, ImageConfig]) -> Set[str]:
-        if not self.manifests:
+        if self.kustomize or self.helm or len(self.files) < len(self.manifests):
+            # Which images they use is known when they are rendered.
+            return frozenset(images)
+        if not self.files:
             return frozenset()
         from shipit.targets.kubernetes.images import image_for, image_names
         from shipit.targets.kubernetes.manifests import read_manifests
 
         repositories = {name: image.repository or "" for name, image in images.items()}
-        texts = [text for manifest in read_manifests(folder, self.manifests) for text in image_names(manifest)]
+        texts = [
+            text
+            for manifest in read_manifests(folder, self.files.values())
+            for text in image_names(manifest, self.image_fields)
+        ]
         return {name for text in texts if (name := image_for(text, repositories))}
 
 

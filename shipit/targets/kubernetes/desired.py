@@ -48,7 +48,8 @@ _COST, _BLOCK = 2**13, 8
 
 @dataclass(frozen=True)
 class Desired:
-    """`raw` are the objects of the manifests, and `places`: key -> where each begins. `secret_names` are the secrets of this target.
+    """`raw` are the objects of the manifests, and `places`: key -> where each begins. `sources`: name -> text of those that are
+    no files. `secret_names` are the secrets of this target.
 
     `contents`: workload -> path in the container -> content of its files.
     """
@@ -61,6 +62,7 @@ class Desired:
     secret_names: Sequence[str]
     places: Mapping[str, Position] = field(default_factory=dict)
     contents: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+    sources: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def files(self) -> dict[str, str]:
@@ -106,7 +108,11 @@ class Desired:
     def uses(self) -> tuple[ImageUse, ...]:
         names = {self.project.image_name(image) for _, image in self.config.image_keys()}
         for manifest in self.raw:
-            names |= {image for text in image_names(manifest) if (image := image_for(text, self._repositories))}
+            names |= {
+                image
+                for text in image_names(manifest, self.config.image_fields)
+                if (image := image_for(text, self._repositories))
+            }
         if self.project.release:
             names.add(self.project.image_name(self.project.release.image))
         return tuple(self._use(name) for name in sorted(names))
@@ -138,7 +144,7 @@ class Desired:
 
         for manifest in self.raw:
             marks = observed.wanted_marks.get(key_of(manifest, self.namespace), {})
-            yield labelled(pin_images(sealed(manifest, marks), pinned), self.set_id)
+            yield labelled(pin_images(sealed(manifest, marks), pinned, self.config.image_fields), self.set_id)
         for name, workload in self.config.workloads.items():
             image = self._image(self.project.image_name(workload.image), release)
             others = {other: self._image(other, release).pinned for other in _other_images(workload)}
@@ -304,7 +310,7 @@ class Desired:
         """An error about an object: at a field of its manifest, or at its workload in deploy.yml."""
         place = self.places.get(key)
         if place is not None:
-            return problem_at(self.project.folder, place, field, what, hint)
+            return problem_at(self.project.folder, place, field, what, hint, self.sources)
         name = key.rpartition("/")[2]
         workload = next((own for own in self.config.workloads if own != ONLY and self.workload_name(own) == name), None)
         keys = ("targets", self.target, *(("workloads", workload) if workload is not None else ()))

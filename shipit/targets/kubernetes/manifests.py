@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import yaml
@@ -22,13 +22,13 @@ from shipit.targets.kubernetes.manifest_objects import MAX_BYTES, Written, parse
 _SUFFIXES = (".yml", ".yaml", ".json")
 
 
-def read_manifests(folder: ProjectFolder, names: tuple[str, ...]) -> list[dict[str, Any]]:
+def read_manifests(folder: ProjectFolder, names: Iterable[str]) -> list[dict[str, Any]]:
     """The objects of `read_written` without their files."""
     return [written.manifest for written in read_written(folder, names)]
 
 
-def read_written(folder: ProjectFolder, names: tuple[str, ...]) -> list[Written]:
-    """Every object in the named files and folders, in the order of the names and then of the files.
+def read_written(folder: ProjectFolder, names: Iterable[str]) -> list[Written]:
+    """Every object in the named files, folders and patterns, in the order of the names and then of the files.
 
     Raises: ConfigErrors at the lines that do not parse or lack apiVersion, kind or a name.
     """
@@ -49,12 +49,20 @@ def read_written(folder: ProjectFolder, names: tuple[str, ...]) -> list[Written]
     return objects
 
 
+def objects_of(sources: Mapping[str, bytes]) -> list[Written]:
+    """The objects of texts by their names. Raises: ConfigErrors."""
+    parsed = [parse_manifests(data, name) for name, data in sources.items()]
+    if problems := [problem for _, wrong in parsed for problem in wrong]:
+        raise ConfigErrors(problems)
+    return [written for objects, _ in parsed for written in objects]
+
+
 def manifest_problems(
-    folder: ProjectFolder, names: tuple[str, ...], here: Callable[[int, str, str], ConfigError]
+    folder: ProjectFolder, names: Mapping[int, str], here: Callable[[int, str, str], ConfigError]
 ) -> Sequence[ConfigError]:
     """The problems of the files: at their own lines, or by `here(index, what, hint)` for a missing file."""
     problems: list[ConfigError] = []
-    for index, name in enumerate(names):
+    for index, name in names.items():
         try:
             _files(folder, name)
             read_manifests(folder, (name,))
@@ -65,14 +73,15 @@ def manifest_problems(
     return problems
 
 
-def doubled_problems(folder: ProjectFolder, objects: Sequence[Written], namespace: str) -> list[ConfigError]:
-    """An error at each object that an earlier one is the same as, which it names with its place."""
-    return [
-        problem_at(folder, again.at, "metadata.name", what, hint) for again, what, hint in doubled(objects, namespace)
-    ]
+def doubled_problems(
+    folder: ProjectFolder, objects: Sequence[Written], namespace: str, sources: Mapping[str, bytes] | None = None
+) -> list[ConfigError]:
+    """An error at each object that an earlier one is the same as, which it names with its place. `sources` as in `problem_at`."""
+    found = doubled(objects, namespace)
+    return [problem_at(folder, again.at, "metadata.name", what, hint, sources) for again, what, hint in found]
 
 
-def server_field_warnings(folder: ProjectFolder, names: tuple[str, ...]) -> list[ConfigError]:
+def server_field_warnings(folder: ProjectFolder, names: Iterable[str]) -> list[ConfigError]:
     """A warning for each file with fields that only a server writes, which are left out; none where a file can't be read."""
     try:
         found = [written for written in read_written(folder, names) if written.left_out]
@@ -91,16 +100,24 @@ def server_field_warnings(folder: ProjectFolder, names: tuple[str, ...]) -> list
     return warnings
 
 
-def problem_at(folder: ProjectFolder, at: Position, field: str, what: str, hint: str) -> ConfigError:
-    """An error at a field of the object that begins at a position, with the line where the file may be quoted."""
+def problem_at(
+    folder: ProjectFolder, at: Position, field: str, what: str, hint: str, sources: Mapping[str, bytes] | None = None
+) -> ConfigError:
+    """An error at a field of the object that begins at a position, with the line where the file may be quoted.
+
+    `sources`: name -> text of the manifests that are no files.
+    """
     file = folder.path / at.file
+    data = (sources or {}).get(at.file)
     try:
-        text = decode(folder.read(file, max_bytes=MAX_BYTES), at.file, MAX_BYTES)
+        data = folder.read(file, max_bytes=MAX_BYTES) if data is None else data
+        text = decode(data, at.file, MAX_BYTES)
         where = field_position(text, at, field)
     except (Unreadable, ConfigErrors, Misread, yaml.YAMLError):
         # It changed since it was read.
         text, where = "", at
-    return problem_in(text if is_quotable(file) else "", where, what, hint)
+    is_shown = at.file in (sources or {}) or is_quotable(file)
+    return problem_in(text if is_shown else "", where, what, hint)
 
 
 def _files(folder: ProjectFolder, name: str) -> list[Path]:
@@ -115,9 +132,24 @@ def _files(folder: ProjectFolder, name: str) -> list[Path]:
                 f"{name} holds no YAML file", where=name, hint="put manifests there, or remove it from manifests:"
             )
         return files
-    if not path.exists():
-        raise ConfigError(f"there is no file or folder {name}", where=name, hint="paths are relative to deploy.yml")
-    return [path]
+    if path.exists():
+        return [path]
+    if any(char in name for char in "*?["):
+        return _matching(folder, name)
+    raise ConfigError(f"there is no file or folder {name}", where=name, hint="paths are relative to deploy.yml")
+
+
+def _matching(folder: ProjectFolder, pattern: str) -> list[Path]:
+    """The files that a pattern matches, in the order of their names; `**` is any number of folders."""
+    if PurePath(pattern).is_absolute() or pattern.startswith("~"):
+        raise ConfigError("a pattern should be relative to deploy.yml", where=pattern)
+    try:
+        files = sorted(file for file in folder.path.glob(pattern) if file.is_file())
+    except (ValueError, NotImplementedError) as error:
+        raise ConfigError(f"should be a pattern: {error}", where=pattern, hint="** stands between slashes") from None
+    if not files:
+        raise ConfigError(f"{pattern} matches no file", where=pattern, hint="paths are relative to deploy.yml")
+    return files
 
 
 def _objects(file: Path, folder: ProjectFolder) -> tuple[Sequence[Written], Sequence[ConfigError]]:

@@ -26,9 +26,9 @@ def read_cluster_files(root: Path) -> FileFacts:
     overlays = sorted(path.parent.relative_to(root).as_posix() for path in _below(root, "kustomization.y*ml"))
     todo = []
     if charts:
-        todo.append(f"Helm chart {listed(charts)}: helm template writes its objects, which go under manifests")
+        todo.append(f"Helm chart {listed(charts)}: helm: PATH of a Kubernetes target renders and applies it")
     if overlays:
-        todo.append(f"kustomization {listed(overlays)}: kubectl kustomize writes its objects, which go under manifests")
+        todo.append(f"kustomization {listed(overlays)}: kustomize: PATH of a Kubernetes target renders and applies it")
     return FileFacts(file="Kubernetes files", manifests=tuple(folders), todo=tuple(todo))
 
 
