@@ -79,8 +79,15 @@ def test_every_example_is_valid(file: Path) -> None:
 
 def test_the_yaml_of_the_readme_and_the_guide_is_valid(tmp_path: Path) -> None:
     environ = ProcessEnvironment({"LOG_LEVEL": "info"}, tmp_path, tmp_path)
-    for name in ("README.md", ".env", "shared/env.yml", "shared/cluster.yml", "k8s/shop.yaml"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    charts = (
+        "overlays/prod/kustomization.yaml",
+        "charts/web/Chart.yaml",
+        "chart/Chart.yaml",
+        "values.yaml",
+        "values-prod.yaml",
+    )
+    for name in ("README.md", ".env", "shared/env.yml", "shared/cluster.yml", "k8s/shop.yaml", *charts):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("env: {}\n" if name.startswith("shared") else "")
     (tmp_path / "k8s/shop.yaml").write_text("{apiVersion: v1, kind: ConfigMap, metadata: {name: shop}}")
     blocks = [block for page in PAGES for block in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)]
