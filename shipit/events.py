@@ -1,4 +1,4 @@
-"""Everything that can happen in a run, as named tuples, which cost the least to define. Imports release and printable.
+"""Everything that can happen in a run, as named tuples, which cost the least to define. Imports past_run, release and printable.
 
 Fields that are FreeText may hold what a server or a program said: the pipeline redacts and cuts them before anyone sees
 them. Fields that are a Name are for programs to compare, and are never changed. `target` is the target's name in
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
+from shipit.past_run import PastRun
 from shipit.printable import FreeJson, FreeText, Name
 from shipit.release import Finding, Plan, PlannedImage, Pruning, PublishedImage, Rendered, Repository, Status, Verdict
 
@@ -30,10 +31,14 @@ class StepId(NamedTuple):
 
 
 class RunStarted(NamedTuple):
+    """`commit` and `branch` are those of the work tree of deploy.yml; empty outside of one."""
+
     command: Name
     app: Name
     environment: Name
     targets: tuple[Name, ...]
+    commit: Name = ""
+    branch: Name = ""
 
 
 class StepStarted(NamedTuple):
@@ -283,6 +288,13 @@ class CachePruned(NamedTuple):
     most_bytes: int
 
 
+class RunsListed(NamedTuple):
+    """The result of `shipit history`, the newest first. `is_whole` is False where older ones are left out."""
+
+    runs: tuple[PastRun, ...]
+    is_whole: bool = True
+
+
 class ReleaseRendered(NamedTuple):
     """The result of `shipit render`."""
 
@@ -326,6 +338,7 @@ Event = (
     | ImagesBuilt
     | ImagesPushed
     | StatusRead
+    | RunsListed
     | ReleaseRendered
     | ImagesListed
     | ImagesPruned

@@ -33,6 +33,18 @@ def complete_images(incomplete: str) -> list[str]:
     return _starting(incomplete, file.get("images") or ({str(file["app"]): None} if file.get("app") else {}))
 
 
+def complete_runs(incomplete: str) -> list[str]:
+    """The runs that this machine keeps, the newest first."""
+    from pathlib import Path
+
+    from shipit.history.past import run_names
+
+    try:
+        return [name for name in run_names(Path.cwd()) if name.startswith(incomplete)]
+    except Exception:
+        return []
+
+
 def complete_topics(incomplete: str) -> list[str]:
     from shipit.cli.guide import read_topics
 

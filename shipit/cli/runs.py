@@ -50,10 +50,11 @@ def targets_run(
     is_live: bool = True,
     verb: str = DEPLOY,
     for_deploy: bool = True,
+    keeps_journal: bool = False,
     changed: Callable[[Project], Project] = lambda project: project,
 ) -> Iterator[Run]:
-    """A run over the selected targets. `changed` may replace the project first. `is_live` is as in `running`, and
-    `for_deploy` as in `load`.
+    """A run over the selected targets. `changed` may replace the project first. `is_live` and `keeps_journal` are as in
+    `running`, and `for_deploy` as in `load`.
     """
     from shipit.pipeline.graph import select_targets
 
@@ -63,18 +64,26 @@ def targets_run(
         raise no_targets(project)
     names = select_targets(options.selected, project.targets)
     with running(
-        project, environ, options, names, shows_plan=shows_plan, timeout=timeout, yes=yes, verb=verb, is_live=is_live
-    ) as run:
+        project, environ, options, names, shows_plan=shows_plan, timeout=timeout, yes=yes, verb=verb, is_live=is_live,
+        keeps_journal=keeps_journal,
+    ) as run:  # fmt: skip
         yield run
 
 
 @contextmanager
 def workloads_run(
-    options: WorkloadOptions, verb: str, *, timeout: str | None = None, yes: bool = False, is_live: bool = True
+    options: WorkloadOptions,
+    verb: str,
+    *,
+    timeout: str | None = None,
+    yes: bool = False,
+    is_live: bool = True,
+    keeps_journal: bool = False,
 ) -> Iterator[tuple[Run, Mapping[str, tuple[str, ...]]]]:
     """A run over the targets of the workloads that the options name, and target -> its chosen workloads.
 
-    Without names, every target that runs something. `verb` is what is to be done, for errors. Raises: UsageError.
+    Without names, every target that runs something. `verb` is what is to be done, for errors; `keeps_journal` is as in
+    `running`. Raises: UsageError.
     """
     from shipit.targets.verbs import has_workloads
     from shipit.targets.workload import find_workload, parse_workload, workload_names
@@ -82,8 +91,9 @@ def workloads_run(
     named = [parse_workload(text) for text in options.workloads or ()]
     selected = target_options(options, [name.target for name in named])
     with targets_run(
-        selected, timeout=timeout, yes=yes, verb=verb.capitalize(), is_live=is_live, for_deploy=False
-    ) as run:
+        selected, timeout=timeout, yes=yes, verb=verb.capitalize(), is_live=is_live, for_deploy=False,
+        keeps_journal=keeps_journal,
+    ) as run:  # fmt: skip
         chosen: dict[str, tuple[str, ...]] = {}
         for target in run.targets:
             if not named and not has_workloads(target):
@@ -152,13 +162,16 @@ def running(
     verb: str = DEPLOY,
     quiet: Silent | None = None,
     is_live: bool = True,
+    keeps_journal: bool = False,
 ) -> Iterator[Run]:
     """A run with its reporter; both are closed at the end. Signals cancel the run. `quiet` replaces the reporter.
 
     `is_live` is False for a command that writes many lines: a terminal gets them without a live view. `verb` begins the
-    question before a change.
+    question before a change. `keeps_journal` is for what changes places.
     """
     from shipit.config.units import parse_limit
+    from shipit.envelope import Reporters
+    from shipit.history.journal import Journal
     from shipit.pipeline.run import Run
 
     clock = Clock()
@@ -170,6 +183,9 @@ def running(
     # Checked before the live view starts: older releases of rich replace stderr by something that is no terminal.
     asks = can_ask()
     reporter = quiet or make_reporter(options, environ, shows_plan=shows_plan, is_live=is_live)
+    journal = Journal(project.root) if keeps_journal and project.keeps_state else None
+    if journal:
+        reporter = Reporters(reporter, journal)
     run = Run(
         project,
         targets,
@@ -178,6 +194,7 @@ def running(
         reporter,
         confirm=_confirm(verb, yes, reporter, asks),
         timeout_s=timeout_s,
+        journal=journal,
     )
     with _closing(run, clock, reporter):
         yield run

@@ -205,6 +205,9 @@ class ProjectFile(DotenvFiles):
         },
         examples=[">=0.1"],
     )
+    state: Literal["none"] | None = Field(
+        None, description="`none` keeps no journal of runs in .shipit/.", examples=["none"]
+    )
     include: tuple[str, ...] = Field(
         (), description="Files that this one is merged over; text is one file.", examples=["base.yml"]
     )

@@ -24,7 +24,7 @@ class Project:
 
     `left_out` are the names of the others. `variables` are those of the process above those of the .env
     files that it names; `warnings` are about its keys. `files` are itself and what it includes, `private_files` what it
-    names that no image should hold.
+    names that no image should hold. `keeps_state` is whether runs are kept in `.shipit`.
     """
 
     app: str
@@ -45,6 +45,7 @@ class Project:
     source: Source = field(repr=False)
     files: tuple[Path, ...]
     private_files: tuple[PrivateFile, ...]
+    keeps_state: bool
 
     def problem(self, keys: Keys, what: str, hint: str = "") -> ConfigError:
         """An error at a path of keys, for mistakes that are found later."""

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from shipit.errors import Interrupted, ShipitError
-from shipit.events import PlanMade, RunFinished, RunStarted, TargetFinished, Warned
+from shipit.events import PlanMade, RunFinished, TargetFinished, Warned
 from shipit.parallel import settle, together
 from shipit.pipeline.confirm import confirm_plan
 from shipit.pipeline.prepare import observe_target
@@ -35,7 +35,7 @@ def change(run: Run, command: str, changes: Sequence[Change]) -> int:
     for warning in run.project.warnings:
         run.emit(Warned("", str(warning)))
     names = tuple(item.target.name for item in changes)
-    run.emit(RunStarted(command, run.project.app, run.project.environment, names))
+    run.announce(command, names)
     observed = together({item.target.name: partial(observe_target, run, item.target) for item in changes}, run.clock)
     plan = Plan(
         run.project.app,
@@ -45,6 +45,7 @@ def change(run: Run, command: str, changes: Sequence[Change]) -> int:
     run.emit(PlanMade(plan, plan.changes))
     if plan.changes:
         confirm_plan(run, plan)
+        run.begin_changes()
     run.begin_stage(is_delivery=False)
     calls = {
         item.target.name: partial(_one_target, run, item, own, observed[item.target.name])

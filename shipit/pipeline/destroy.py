@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from shipit.errors import DeployFailed, Interrupted, ShipitError, UsageError
-from shipit.events import PlanMade, RunFinished, RunStarted, TargetFinished, Warned
+from shipit.events import PlanMade, RunFinished, TargetFinished, Warned
 from shipit.parallel import together
 from shipit.pipeline.graph import run_order
 from shipit.pipeline.run import Run
@@ -23,8 +23,7 @@ def destroy(run: Run, wanted: Destruction, *, is_selected: bool) -> int:
     `is_selected` is whether the user named the targets: one that can't be destroyed is an error then, and is left out else.
     Raises: UsageError when it is not confirmed.
     """
-    names = tuple(target.name for target in run.targets)
-    run.emit(RunStarted("destroy", run.project.app, run.project.environment, names))
+    run.announce("destroy")
     targets = _targets(run, is_selected=is_selected)
     found = together(
         {name: partial(target.inventory, run.session(target)) for name, target in targets.items()}, run.clock
@@ -40,6 +39,7 @@ def destroy(run: Run, wanted: Destruction, *, is_selected: bool) -> int:
             "not confirmed: nothing was removed",
             hint=f"pass -e {run.project.environment} --yes where nobody can be asked",
         )
+    run.begin_changes()
     failed = sum(not _remove(run, targets[own.target], own, wanted) for own in plan.targets if own.steps)
     total = sum(bool(own.steps) for own in plan.targets)
     if failed:

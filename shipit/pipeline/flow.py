@@ -14,7 +14,6 @@ from shipit.events import (
     PlanMade,
     ReleaseRendered,
     RunFinished,
-    RunStarted,
     Serving,
     TargetFinished,
     Warned,
@@ -63,6 +62,7 @@ def push(run: Run) -> Preparation:
     _begin(run, "push")
     run.delivery.background.allow()
     preparation = prepare(run, is_push=True)
+    run.begin_changes()
     publish_all(run.delivery, preparation.uses.values())
     move_tags(run.delivery, preparation.uses.values())
     run.emit(ImagesPushed(tuple(published(item.image) for item in preparation.uses.values())))
@@ -73,6 +73,7 @@ def push(run: Run) -> Preparation:
 def deploy(run: Run) -> int:
     """Deploy and verify the chosen targets; the exit code: 0 when every one runs what was pushed and is healthy."""
     _begin(run, "deploy")
+    run.tell_lost()
     check_clean(run.project)
     if not (run.project.protected or any(target.config.protected for target in run.targets)):
         run.delivery.background.allow()
@@ -80,6 +81,7 @@ def deploy(run: Run) -> int:
     run.emit(PlanMade(preparation.plan, preparation.plan.changes))
     if preparation.plan.changes:
         confirm_plan(run, preparation.plan)
+        run.begin_changes()
         run.begin_stage()
         publish_all(run.delivery, preparation.uses.values())
     run.begin_stage(is_delivery=False)
@@ -101,9 +103,7 @@ def _begin(run: Run, command: str) -> None:
     run.begin_stage()
     for warning in run.project.warnings:
         run.emit(Warned("", str(warning)))
-    run.emit(
-        RunStarted(command, run.project.app, run.project.environment, tuple(target.name for target in run.targets))
-    )
+    run.announce(command)
 
 
 def _end(run: Run, code: int, summary: str, urls: tuple[Serving, ...] = ()) -> None:

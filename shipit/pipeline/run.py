@@ -14,7 +14,8 @@ from shipit.config.project import Project
 from shipit.config.secret_values import SecretValues
 from shipit.delivery.delivery import Delivery
 from shipit.envelope import Envelope
-from shipit.events import Event, Warned
+from shipit.events import Event, RunFinished, RunStarted, Warned
+from shipit.history.journal import Journal
 from shipit.http.timeouts import REQUEST_S
 from shipit.image.store.content_store import ContentStore, Limits
 from shipit.pipeline.marks import Marks
@@ -32,7 +33,7 @@ class Run:
     """One run, and a context manager: its threads and connections end with it.
 
     `emit` redacts and numbers an event and hands it to `tell`; reporters get events in no other way. `timeout_s` overrides every target's
-    own. `confirm` is asked before a deploy changes what a user would miss.
+    own. `confirm` is asked before a deploy changes what a user would miss. `journal` is one of the reporters.
     """
 
     project: Project
@@ -42,6 +43,7 @@ class Run:
     tell: Callable[[Envelope], None]
     confirm: Callable[[Plan, Sequence[str]], bool] = lambda plan, reasons: True
     timeout_s: float | None = None
+    journal: Journal | None = None
 
     def __post_init__(self) -> None:
         self.clock = self._clock = RunClock(self.clock)
@@ -109,7 +111,31 @@ class Run:
         return self.environment.redactor
 
     def emit(self, event: Event) -> None:
+        if isinstance(event, RunFinished) and self.journal and self.journal.failure:
+            what = f"the journal of this run ends early: {self.journal.failure}"
+            self._teller(Warned("", what))
         self._teller(event)
+
+    def announce(self, command: str, targets: Sequence[str] | None = None) -> None:
+        """Emit the start of the run, with the targets of these names; None means all."""
+        project = self.project
+        names = tuple(target.name for target in self.targets) if targets is None else tuple(targets)
+        commit, branch = project.git.sha or "", project.git.branch or ""
+        self.emit(RunStarted(command, project.app, project.environment, names, commit, branch))
+
+    def begin_changes(self) -> None:
+        """Begin the journal: called before the first change of a place. Raises: UsageError where it can't be written."""
+        if self.journal:
+            self.journal.begin()
+
+    def tell_lost(self) -> None:
+        """Warn of an earlier run of the same environment on this machine that ended without a word, or that goes on."""
+        if not self.journal:
+            return
+        from shipit.history.lost import lost_run
+
+        if found := lost_run(self.project.root, self.project.app, self.project.environment):
+            self.emit(Warned("", found))
 
     def flush(self) -> None:
         """Emit the lines of logs that are held back because a secret may go on in the next line."""

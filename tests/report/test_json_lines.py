@@ -47,13 +47,15 @@ def lines(*events: Event) -> list[str]:
     ("event", "data"),
     [
         (
-            RunStarted("deploy", "shop", "production", ("k8s",)),
+            RunStarted("deploy", "shop", "production", ("k8s",), "c0ffee" * 6, "main"),
             {
                 "event": "run_started",
                 "command": "deploy",
                 "app": "shop",
                 "environment": "production",
                 "targets": ["k8s"],
+                "commit": "c0ffee" * 6,
+                "branch": "main",
             },
         ),
         (

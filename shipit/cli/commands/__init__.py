@@ -24,6 +24,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     },
     "Operate": {
         "status": "Show what runs in each target",
+        "history": "List the runs of this machine",
+        "show": "Show what a run did",
         "images": "List the images of the repositories, and where they run",
         "prune": "Delete old images that run nowhere",
         "logs": "Show the logs of what runs in each target",

@@ -17,6 +17,6 @@ def run(options: ChangeOptions) -> None:
     with exit_on_error(options.verbose, options.output):
         from shipit.pipeline.flow import deploy
 
-        with targets_run(options, timeout=options.timeout, yes=options.yes) as run:
+        with targets_run(options, timeout=options.timeout, yes=options.yes, keeps_journal=True) as run:
             code = deploy(run)
         raise typer.Exit(code)

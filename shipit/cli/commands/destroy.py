@@ -52,7 +52,7 @@ def run(options: ChangeOptions, include: Include = None, keep_data: KeepData = F
             raise UsageError("--yes needs the environment that is to be destroyed", hint=hint)
         # Asked before the live view starts: older releases of rich replace stderr by something that is no terminal.
         asks = can_ask()
-        with targets_run(options, timeout=options.timeout, for_deploy=False) as run:
+        with targets_run(options, timeout=options.timeout, for_deploy=False, keeps_journal=True) as run:
             run.confirm = _typed(run, is_sure=options.yes, asks=asks)
             code = destroy(run, wanted, is_selected=bool(options.selected))
         raise typer.Exit(code)

@@ -21,7 +21,10 @@ EXAMPLES = ("shipit push", "shipit push k8s")
 
 
 def run(options: TargetOptions) -> None:
-    with exit_on_error(options.verbose, options.output), targets_run(options, changed=with_every_repository) as run:
+    with (
+        exit_on_error(options.verbose, options.output),
+        targets_run(options, changed=with_every_repository, keeps_journal=True) as run,
+    ):
         from shipit.pipeline.flow import push
 
         preparation = push(run)

@@ -23,7 +23,7 @@ def run(options: WorkloadOptions, timeout: TimeoutOption = None, yes: YesOption 
         from shipit.targets.orders import RestartOrder
         from shipit.targets.verbs import restarts
 
-        with workloads_run(options, "restart", timeout=timeout, yes=yes) as (run, chosen):
+        with workloads_run(options, "restart", timeout=timeout, yes=yes, keeps_journal=True) as (run, chosen):
             at = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
             changes = []
             for target in run.targets:

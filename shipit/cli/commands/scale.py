@@ -43,7 +43,7 @@ def run(
 
         wanted = [_parse(text) for text in quantities]
         selected = target_options(options, [name.target for name, _ in wanted])
-        with targets_run(selected, timeout=timeout, yes=yes, verb="Scale", for_deploy=False) as run:
+        with targets_run(selected, timeout=timeout, yes=yes, verb="Scale", for_deploy=False, keeps_journal=True) as run:
             code = change(run, "scale", [_change(target, wanted) for target in run.targets])
         raise typer.Exit(code)
 

@@ -1,0 +1,67 @@
+"""One run from its events. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from shipit.envelope import Envelope
+from shipit.events import (
+    PlanMade,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    StepDone,
+    StepFailed,
+    StepId,
+    StepStarted,
+    TargetFinished,
+)
+from shipit.past_run import PastRun, PastTarget, RunState
+
+_INTERRUPTED = 130
+
+
+def fold_run(envelopes: Iterable[Envelope], *, is_running: bool) -> PastRun | None:
+    """The run of some events in their order; None where the first is no RunStarted. `is_running` is whether a process still writes it."""
+    found: PastRun | None = None
+    targets: dict[str, PastTarget] = {}
+    begun: dict[StepId, str] = {}
+    for envelope in envelopes:
+        event = envelope.event
+        if found is None:
+            if not isinstance(event, RunStarted):
+                continue
+            targets = {name: PastTarget(name) for name in event.targets}
+            state: RunState = "running" if is_running else "lost"
+            found = PastRun(
+                envelope.run, event.command, event.app, event.environment, envelope.at, state,
+                commit=event.commit, branch=event.branch,
+            )  # fmt: skip
+        elif isinstance(event, PlanMade):
+            found = found._replace(changes=event.changes)
+            targets |= {own.target: PastTarget(own.target, own.place.identity) for own in event.plan.targets}
+        elif isinstance(event, StepStarted):
+            begun[event.step] = event.summary
+        elif isinstance(event, StepDone | StepFailed):
+            begun.pop(event.step, None)
+        elif isinstance(event, TargetFinished):
+            place = targets.get(event.target, PastTarget(event.target)).place
+            targets[event.target] = PastTarget(
+                event.target, place, event.state, event.reason, event.images, event.is_rolled_back
+            )
+        elif isinstance(event, RunFinished | RunFailed):
+            summary = event.summary if isinstance(event, RunFinished) else event.message
+            found = found._replace(
+                state=_state(event.exit_code), ended_at=envelope.at, exit_code=event.exit_code, summary=summary
+            )
+    if found is None:
+        return None
+    left = {step: text for step, text in begun.items() if step.action in ("apply", "tag", "delete")}
+    texts = (f"{step.target}: {text}" if step.target else text for step, text in left.items())
+    return found._replace(targets=tuple(targets.values()), begun=() if found.ended_at else tuple(texts))
+
+
+def _state(exit_code: int) -> RunState:
+    if exit_code == _INTERRUPTED:
+        return "interrupted"
+    return "failed" if exit_code else "done"

@@ -1,0 +1,95 @@
+"""The runs of this machine, read from their journals. A line that can't be read is left out: a killed run ends in half a line."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from shipit.envelope import Envelope, envelope_from_json
+from shipit.errors import UsageError
+from shipit.history.fold import fold_run
+from shipit.history.journal import MOST_BYTES
+from shipit.history.state_folder import RunsFolder, opened_runs
+from shipit.past_run import PastRun
+from shipit.record import InvalidRecord
+
+# A run may write what it needs also above its limit.
+_MOST_READ = 2 * MOST_BYTES
+
+
+def read_runs(
+    root: Path, most: int, is_wanted: Callable[[PastRun], bool] = lambda run: True
+) -> tuple[tuple[PastRun, ...], bool]:
+    """The newest runs that are wanted, at most `most`, and whether there are more. Raises: ShipitError."""
+    found: list[PastRun] = []
+    with opened_runs(root) as folder:
+        if folder is None:
+            return (), False
+        for file in folder.files():
+            run = fold_run(_events(folder, file.name, without_steps), is_running=folder.is_locked(file.name))
+            if run is None or not is_wanted(run):
+                continue
+            if len(found) == most:
+                return tuple(found), True
+            found.append(run)
+    return tuple(found), False
+
+
+def read_run(root: Path, name: str) -> tuple[PastRun, tuple[Envelope, ...]]:
+    """A run by its id or the beginning of it, and its events. Raises: UsageError, ShipitError.
+
+    A plan has its steps if the classes of all kinds' steps are imported.
+    """
+    with opened_runs(root) as folder:
+        names = [file.name for file in folder.files()] if folder else []
+        chosen = [file for file in names if name and _id_of(file).startswith(name)]
+        if folder is None or len(chosen) != 1:
+            raise _not_found(name, [_id_of(file) for file in chosen])
+        events = tuple(_events(folder, chosen[0], lambda data: data))
+        run = fold_run(events, is_running=folder.is_locked(chosen[0]))
+    if run is None:
+        raise UsageError(f"the journal of the run {name} holds no run", hint="shipit history lists the runs")
+    return run, events
+
+
+def run_names(root: Path) -> tuple[str, ...]:
+    """The ids of the runs, the newest first. Raises: ShipitError."""
+    with opened_runs(root) as folder:
+        return tuple(_id_of(file.name) for file in folder.files()) if folder else ()
+
+
+def _not_found(name: str, found: list[str]) -> UsageError:
+    if found:
+        return UsageError(
+            f"{name!r} is the beginning of {len(found)} runs", hint=f"say more of it: {', '.join(found[:5])}"
+        )
+    return UsageError(f"this machine has no run {name!r} of this project", hint="shipit history lists the runs")
+
+
+def _id_of(file: str) -> str:
+    return file.removesuffix(".jsonl").partition("-")[2]
+
+
+def without_steps(data: Any) -> Any:
+    """An event as JSON; a plan without its steps, which nothing but its own kind can read."""
+    targets = data.get("plan", {}).get("targets", ()) if isinstance(data, dict) else ()
+    for target in targets:
+        target["steps"] = []
+    return data
+
+
+def _events(folder: RunsFolder, name: str, change: Callable[[Any], Any]) -> Iterator[Envelope]:
+    try:
+        handle = folder.open(name)
+    except OSError:
+        return
+    with os.fdopen(handle, "rb") as file:
+        lines = file.read(_MOST_READ).splitlines()
+    for line in lines:
+        # Whoever may write to the folder may have written anything.
+        with suppress(InvalidRecord, ValueError, RecursionError, AttributeError, TypeError):
+            yield envelope_from_json(change(json.loads(line)))

@@ -1,0 +1,44 @@
+"""A run of shipit that has been: what it was asked to do, what it did, and how it ended. Imports printable and release."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from shipit.printable import FreeText, Name
+from shipit.release import PublishedImage
+
+RunState = Literal["done", "failed", "interrupted", "running", "lost"]
+
+
+class PastTarget(NamedTuple):
+    """What a run did to one target. `state` is that of TargetFinished; empty where the run has not said how it ended."""
+
+    name: Name
+    place: Name = ""
+    state: Name = ""
+    reason: FreeText = ""
+    images: tuple[PublishedImage, ...] = ()
+    is_rolled_back: bool = False
+
+
+class PastRun(NamedTuple):
+    """One run. Times are RFC 3339 in UTC; `ended_at` is empty and `exit_code` None while the end is not known.
+
+    `state` is `lost` where the run ended without a word, as when it was killed. `changes` are those of its plan.
+    `begun` are the steps of a target that began and had no end.
+    """
+
+    run: Name
+    command: Name
+    app: Name
+    environment: Name
+    started_at: Name
+    state: RunState
+    ended_at: Name = ""
+    exit_code: int | None = None
+    commit: Name = ""
+    branch: Name = ""
+    changes: int = 0
+    summary: FreeText = ""
+    targets: tuple[PastTarget, ...] = ()
+    begun: tuple[FreeText, ...] = ()

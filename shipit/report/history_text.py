@@ -1,0 +1,49 @@
+"""Past runs as text for people. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from shipit.past_run import PastRun, PastTarget
+from shipit.printable import printable_line
+from shipit.report.status_text import age, render_table
+
+_HEADS = ("RUN", "AGE", "COMMAND", "ENVIRONMENT", "COMMIT", "RESULT", "TARGETS")
+_RESULTS = {"lost": "killed"}
+
+
+def render_runs(runs: Sequence[PastRun], now_s: float) -> Iterator[str]:
+    """A table, the newest first. `now_s` is in seconds since the epoch."""
+    if not runs:
+        yield "no run of this machine changed anything"
+        return
+    yield from render_table(_HEADS, [_row(run, now_s) for run in runs], always=("RUN", "AGE", "COMMAND", "RESULT"))
+
+
+def render_run(run: PastRun) -> Iterator[str]:
+    """What a run was, and how it ended."""
+    commit = f" of {run.commit[:7]}{f' on {run.branch}' if run.branch else ''}" if run.commit else ""
+    yield printable_line(f"run {run.run}: {run.command} {run.app} ({run.environment}){commit}")
+    yield printable_line(f"started {run.started_at}, {_end(run)}")
+    for text in run.begun:
+        yield printable_line(f"not ended: {text}")
+    yield ""
+
+
+def _end(run: PastRun) -> str:
+    if run.state == "running":
+        return "still running"
+    if run.state == "lost":
+        return "killed: it has no end"
+    return f"{run.state} {run.ended_at}: {run.summary}"
+
+
+def _row(run: PastRun, now_s: float) -> tuple[str, ...]:
+    result = _RESULTS.get(run.state, run.state)
+    targets = ", ".join(map(_target, run.targets))
+    return (run.run, age(run.started_at, now_s), run.command, run.environment, run.commit[:7], result, targets)
+
+
+def _target(target: PastTarget) -> str:
+    rolled_back = ", rolled back" if target.is_rolled_back else ""
+    return f"{target.name} {target.state}{rolled_back}".rstrip()

@@ -1,0 +1,150 @@
+"""`shipit history` and `shipit show`: runs that ended, that go on and that were killed, as people and programs read them."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shipit.rehearsal.heroku import HerokuStandIn
+from shipit.rehearsal.registry import EmbeddedRegistry
+from tests.shipit import PYTHON_DOCKERFILE, SERVING_APP, Shipit
+from tests.waiting import eventually
+
+
+def listed(shipit: Shipit, *arguments: str) -> list[dict[str, Any]]:
+    code, [event] = shipit.events("history", *arguments)
+    assert (code, event["event"]) == (0, "runs_listed")
+    runs: list[dict[str, Any]] = event["runs"]
+    return runs
+
+
+def test_runs_that_changed_something_are_listed_and_shown(shipit: Shipit, registry: EmbeddedRegistry) -> None:
+    assert shipit.run("history").stdout == "no run of this machine changed anything\n"
+    first = shipit.run("deploy")
+    assert first.returncode == 0
+    assert "nothing changed" in shipit.run("deploy").stdout
+    shipit.write(hello__txt="hello again\n")
+    assert shipit.run("push").returncode == 0
+    push, deploy = listed(shipit)
+    assert [push["command"], deploy["command"]] == ["push", "deploy"], "an unchanged deploy is none"
+    assert deploy["state"] == "done" and deploy["summary"] == "1 of 1 targets healthy"
+    [target] = deploy["targets"]
+    assert (target["name"], target["state"]) == ("hub", "healthy")
+    assert target["place"].startswith(registry.host)
+    [image] = target["images"]
+    assert image["reference"].startswith(f"{registry.host}/shop@sha256:")
+    table = shipit.run("history", "hub", "-n", "1")
+    assert table.stdout.splitlines()[1].split()[0] == push["run"]
+    assert table.stdout.splitlines()[2] == "older runs are left out: shipit history --limit 5"
+    shown = shipit.run("show", deploy["run"][:6])
+    assert shown.stdout.startswith(f"run {deploy['run']}: deploy shop (production)\nstarted ")
+    assert "1 of 1 targets healthy" in shown.stdout and "hub" in shown.stdout
+    code, events = shipit.events("show", deploy["run"])
+    assert code == 0
+    assert events[0]["event"] == "run_started"
+    assert "plan_made" in {event["event"] for event in events} and events[-1]["event"] == "run_finished"
+
+
+def test_other_environments_and_targets(shipit: Shipit, registry: EmbeddedRegistry) -> None:
+    text = (shipit.folder / "deploy.yml").read_text()
+    shipit.write(deploy__yml=f"{text}environments:\n  staging: {{targets: {{hub: {{settle: 0s}}}}}}\n")
+    assert shipit.run("deploy").returncode == 0
+    assert listed(shipit, "-e", "staging") == []
+    assert len(listed(shipit, "-e", "production")) == len(listed(shipit)) == 1
+    unknown = shipit.run("history", "heroku")
+    assert (
+        unknown.returncode == 2
+        and "there is no target 'heroku'" in unknown.stderr
+        and "targets here: hub" in unknown.stderr
+    )
+
+
+def test_a_killed_run_is_told_by_the_next_deploy(shipit: Shipit, heroku: HerokuStandIn) -> None:
+    go = shipit.folder / "go"
+    wait = f"import os, time\\nwhile not os.path.exists('{go}'): time.sleep(0.1)"
+    shipit.write(
+        deploy__yml=f'app: shop\nimage: {{repository: registry.example/shop, build: .}}\nrelease: {{command: [python, -c, "{wait}"]}}\n'
+        "targets:\n  heroku: {app: shop-prod, settle: 0s}\n",
+        Dockerfile=PYTHON_DOCKERFILE,
+        app__py=SERVING_APP,
+    )
+    process = shipit.start("deploy")
+    [running] = eventually(lambda: listed(shipit), lambda runs: bool(runs and runs[0]["begun"]))
+    assert running["state"] == "running"
+    assert running["begun"] == ["heroku: release release, web"]
+    process.kill()
+    process.communicate()
+    [lost] = listed(shipit)
+    assert (lost["state"], lost["exit_code"]) == ("lost", None)
+    assert "killed" in shipit.run("history").stdout
+    assert "not ended: heroku: release release, web" in shipit.run("show", lost["run"]).stdout
+    go.touch()
+    done = shipit.run("deploy")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"warning: an earlier run was killed: deploy {lost['run']} (started " in done.stderr
+    assert "while this was under way: heroku: release release, web." in done.stderr
+    again = shipit.run("deploy")
+    if "killed" in again.stderr:
+        # The release went on by itself and nothing was left to do: such a deploy keeps no journal.
+        assert "nothing changed" in done.stdout
+
+
+def limited(shipit: Shipit, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The program, with files of a few bytes only: a disk that is full."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
+
+    return subprocess.run(
+        [sys.executable, "-m", "shipit", *arguments],
+        cwd=shipit.folder, env=shipit.env, capture_output=True, text=True, check=False, timeout=60, preexec_fn=limit,
+    )  # fmt: skip
+
+
+def test_a_full_disk_is_told_before_anything_changes(shipit: Shipit, registry: EmbeddedRegistry) -> None:
+    # What is built is in the cache already.
+    assert shipit.run("build").returncode == 0
+    done = limited(shipit, "deploy")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert ".shipit: the journal can't be written: File too large" in done.stderr
+    assert "write `state: none` in deploy.yml to keep no journal" in done.stderr
+    assert listed(shipit) == []
+    assert "hub" in shipit.run("plan").stdout
+
+
+@pytest.mark.parametrize("hide", [Path.touch, lambda path: path.symlink_to("/tmp")], ids=["file", "link"])
+def test_a_state_folder_that_can_not_be_written(
+    shipit: Shipit, registry: EmbeddedRegistry, hide: Callable[[Path], None]
+) -> None:
+    hide(shipit.folder / ".shipit")
+    done = shipit.run("deploy")
+    assert done.returncode == 2
+    assert "the journal can't be written: it is no folder, or a symbolic link" in done.stderr
+    text = (shipit.folder / "deploy.yml").read_text()
+    shipit.write(deploy__yml=f"{text}state: none\n")
+    without = shipit.run("deploy")
+    assert without.returncode == 0, without.stderr
+    refused = shipit.run("history")
+    assert refused.returncode == 1 and "can't be read" in refused.stderr
+
+
+def test_no_secret_is_in_the_journal(shipit: Shipit, heroku: HerokuStandIn) -> None:
+    shipit.env["TOKEN"] = "canary-4711-of-the-journal"
+    shipit.write(
+        deploy__yml="app: shop\nimage: {repository: registry.example/shop, build: .}\nsecrets: {TOKEN: {env: TOKEN}}\n"
+        "targets:\n  heroku: {app: shop-prod, settle: 0s}\n",
+        Dockerfile=PYTHON_DOCKERFILE,
+        app__py=SERVING_APP.replace("import http", "import os; print(os.environ['TOKEN'], flush=True); import http"),
+    )
+    assert shipit.run("deploy").returncode == 0
+    [file] = (shipit.folder / ".shipit/runs").iterdir()
+    written = file.read_text()
+    assert "canary-4711" not in written and "TOKEN" in written
+    assert json.loads(written.splitlines()[-1])["event"] == "run_finished"

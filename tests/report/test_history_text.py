@@ -1,0 +1,61 @@
+"""Past runs as people read them."""
+
+from __future__ import annotations
+
+from shipit.past_run import PastRun, PastTarget
+from shipit.report.history_text import render_run, render_runs
+
+AT = "2026-01-31T12:00:00.000Z"
+NOW_S = 1_769_860_800 + 3600
+DONE = PastRun(
+    "3f9c2ab41d77", "deploy", "shop", "production", AT, "done", "2026-01-31T12:00:09.000Z", 0, "c0ffee" * 6, "main", 3,
+    "2 of 2 targets healthy", (PastTarget("k8s", "namespace shop", "healthy"), PastTarget("hub", "", "unchanged")),
+)  # fmt: skip
+ROLLED_BACK = DONE._replace(
+    state="failed", summary="1 of 1 targets failed", targets=(PastTarget("k8s", "", "failed", is_rolled_back=True),)
+)
+LOST = DONE._replace(
+    state="lost", ended_at="", exit_code=None, summary="", begun=("k8s: create Deployment web",), commit=""
+)
+
+
+def test_the_table() -> None:
+    assert list(render_runs([DONE, ROLLED_BACK, LOST], NOW_S)) == [
+        "RUN           AGE  COMMAND  ENVIRONMENT  COMMIT   RESULT  TARGETS",
+        "3f9c2ab41d77  1h   deploy   production   c0ffeec  done    k8s healthy, hub unchanged",
+        "3f9c2ab41d77  1h   deploy   production   c0ffeec  failed  k8s failed, rolled back",
+        "3f9c2ab41d77  1h   deploy   production            killed  k8s healthy, hub unchanged",
+    ]
+    assert list(render_runs([], NOW_S)) == ["no run of this machine changed anything"]
+
+
+def test_one_run() -> None:
+    assert list(render_run(DONE)) == [
+        "run 3f9c2ab41d77: deploy shop (production) of c0ffeec on main",
+        "started 2026-01-31T12:00:00.000Z, done 2026-01-31T12:00:09.000Z: 2 of 2 targets healthy",
+        "",
+    ]
+    assert list(render_run(LOST))[1:] == [
+        "started 2026-01-31T12:00:00.000Z, killed: it has no end",
+        "not ended: k8s: create Deployment web",
+        "",
+    ]
+    assert list(render_run(DONE._replace(state="running", ended_at="")))[1].endswith("still running")
+
+
+def test_no_control_character_reaches_the_terminal() -> None:
+    text = "\x1b[31m\n\r\x07"
+    hostile = PastRun(
+        text,
+        text,
+        text,
+        text,
+        text,
+        "lost",
+        commit=text,
+        branch=text,
+        begun=(text,),
+        targets=(PastTarget(text, text, text),),
+    )
+    for line in (*render_runs([hostile], NOW_S), *render_run(hostile)):
+        assert line.isprintable(), line
