@@ -136,6 +136,17 @@ def test_verdicts(now: HerokuObserved, stalled_s: float, state: State, reason: s
     assert (verdict.state, verdict.reason) == (state, reason)
 
 
+@pytest.mark.parametrize("image", [OLD, None])
+def test_a_release_that_a_killed_run_left_pending_is_waited_for(image: Digest | None) -> None:
+    pending = ReleaseFacts("r2", 2, "pending", f"Deployed release ({'c' * 12}), web ({'b' * 12})")
+    before = observed(image=image)._replace(releases=(pending,))
+    now = before._replace(releases=(ReleaseFacts("r3", 3, "succeeded", f"Deployed release ({'d' * 12})"), pending))
+    verdict = judge_heroku(wanted(), now, Seen(1000, 0, 1000, before, before), pending_s=30)
+    assert (verdict.state, verdict.reason) == (State.WAITING, "release v2 of an earlier run is pending")
+    failed = now._replace(releases=(now.releases[0], pending._replace(status="failed")))
+    assert judge_heroku(wanted(), failed, Seen(1000, 0, 1000, before, before), pending_s=30).state is State.FAILED
+
+
 def test_answers_of_the_api_are_parsed() -> None:
     process = {
         "id": "01",

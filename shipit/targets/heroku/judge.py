@@ -79,6 +79,9 @@ def as_many_up(observed: HerokuObserved, before: Before) -> str:
 def _judge_formation(wanted: Wanted, observed: HerokuObserved, seen: Seen) -> Verdict | None:
     for name, image in wanted.images.items():
         running = observed.formation.get(name)
+        if (running is None or not running.runs(image)) and (earlier := _pending(observed, name, image)):
+            what = f"release v{earlier.version} of an earlier run is pending"
+            return Verdict(State.WAITING, what, f"v{earlier.version} pending")
         if running is None:
             return Verdict(State.FAILED, f"the formation has no process type {name}", hint="deploy again")
         if running.runs(image) is None:
@@ -92,6 +95,18 @@ def _judge_formation(wanted: Wanted, observed: HerokuObserved, seen: Seen) -> Ve
         if size is not None and size.lower() != running.size.lower():
             return replaced(f"{name} is of the size {running.size}, not {size}", None)
     return None
+
+
+def _pending(observed: HerokuObserved, name: str, image: Digest | ShortDigest) -> ReleaseFacts | None:
+    """A release of an image for a process type whose release command still runs, as a killed run leaves it."""
+    return next(
+        (
+            release
+            for release in observed.releases
+            if release.status == "pending" and released_images(release).get(name) == image.short
+        ),
+        None,
+    )
 
 
 def _judge_config(wanted: Wanted, observed: HerokuObserved, seen: Seen) -> Verdict | None:
