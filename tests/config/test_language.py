@@ -153,6 +153,7 @@ OVERLAYS = {
     "secrets": ("{S: {env: S}}", lambda project: tuple(project.secrets)),
     "release": ("migrate", lambda project: project.release),
     "targets": ("{heroku: {app: shop-b}}", lambda project: project.targets["heroku"].app),
+    "state": ("none", lambda project: project.keeps_state),
     "version": ("2", None),
     "requires": (">=9", None),
     "include": ("other.yml", None),
