@@ -29,6 +29,8 @@ _BLOCK = 64 * 1024
 _TICK_S, _LINGER_S, _GRACE_S = 0.05, 0.25, 0.3
 
 _lock = threading.Lock()
+# Held while a program is started, until its group is known.
+_starting = threading.Lock()
 _groups: set[int] = set()
 
 
@@ -89,34 +91,46 @@ def started_program(
     `is_merged` redirects stderr to stdout. Raises: ProgramFailed when it can't be run.
     """
     try:
-        process = subprocess.Popen(
-            list(command),
-            cwd=folder,
-            env=dict(variables),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if is_merged else subprocess.PIPE,
-            bufsize=0,
-            # A session is also a process group, which Ctrl-C at a terminal does not reach.
-            start_new_session=True,
-        )
+        with _starting:
+            process = _start(command, variables, folder, is_merged)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ProgramFailed(command[0], f"can't be run: {reason}") from None
-    with _lock:
-        _groups.add(process.pid)
     try:
         yield process
     finally:
         _end(process)
 
 
+def _start(
+    command: Sequence[str], variables: Mapping[str, str], folder: Path | None, is_merged: bool
+) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        list(command),
+        cwd=folder,
+        env=dict(variables),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if is_merged else subprocess.PIPE,
+        bufsize=0,
+        # A session is also a process group, which Ctrl-C at a terminal does not reach.
+        start_new_session=True,
+    )
+    with _lock:
+        _groups.add(process.pid)
+    return process
+
+
 def end_programs() -> None:
     """Kill every running program, for a process that is about to exit without unwinding."""
+    # Another thread may be starting one, which runs before it is known. A signal may have interrupted that very thread.
+    is_free = _starting.acquire(timeout=_GRACE_S)
     with _lock:
         groups = tuple(_groups)
     for group in groups:
         _signal(group, signal.SIGKILL)
+    if is_free:
+        _starting.release()
 
 
 atexit.register(end_programs)

@@ -64,7 +64,7 @@ def test_a_dyno_that_does_not_come_up_again_fails_the_restart(shipit: Shipit, he
     app = heroku.apps["shop-prod"]
     app.config["PORT_IS_NO_NUMBER"] = "x"
     app.formation["web"]["image"] = "sha256:" + "0" * 64
-    failed = shipit.run("restart", "heroku/web", "--timeout", "5s")
+    failed = shipit.run("restart", "heroku/web", "--timeout", "10s")
     assert failed.returncode == 1
     assert "web 0 of 1 up at the deadline" in failed.stdout + failed.stderr
 

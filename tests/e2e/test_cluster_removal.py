@@ -374,7 +374,7 @@ def test_destroy_with_keep_data_leaves_the_volumes_of_a_stateful_set(shop: Shop)
 
     def deployed() -> None:
         run, _ = shop.run(stateful_set())
-        run.timeout_s = 3
+        run.timeout_s = 8
         assert deploy(run) == 1, "no volume is provisioned here"
         assert volumes() == "persistentvolumeclaim/disk-db-0\n"
         owners = shop.get("persistentvolumeclaim/disk-db-0")["metadata"]["ownerReferences"]

@@ -216,7 +216,7 @@ def test_killed_anywhere_the_next_run_converges(shipit: Shipit, heroku: Moody) -
 
 def test_a_release_command_without_an_end_is_left_at_the_deadline(shipit: Shipit, heroku: Moody) -> None:
     tick = "import time\nfor n in range(600):\n    print('tick', n, flush=True)\n    time.sleep(0.2)"
-    write(shipit, target="{app: shop-prod, settle: 0s, timeout: 3s}", more=f"release: [python, -c, {json.dumps(tick)}]")
+    write(shipit, target="{app: shop-prod, settle: 0s, timeout: 8s}", more=f"release: [python, -c, {json.dumps(tick)}]")
     started = time.monotonic()
     done = shipit.run("deploy", timeout_s=60)
     assert done.returncode == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from shipit.registry.client import RegistryClient
 from shipit.registry.credentials import Credentials
 from shipit.registry.wire import RegistryWire
 from shipit.rehearsal.registry import EmbeddedRegistry
-from tests.http.scripted import Cut, ScriptedServer, Start, answer, deaf
+from tests.http.scripted import Cut, ScriptedServer, Start, answer
 from tests.runs import FakeClock, environment
 from tests.servers.certificates import Authority, server_context
 from tests.shipit import Shipit
@@ -93,7 +94,7 @@ def test_an_upload_refused_before_its_end_reports_the_answer(serve: Start, tmp_p
     def refuse(client: socket.socket) -> None:
         client.sendall(answer(b"", "413 Payload Too Large"))
         client.shutdown(socket.SHUT_WR)
-        deaf(client)
+        time.sleep(0.3)
 
     accepted = answer(b"", "202 Accepted", "Location: /next")
     server = serve(

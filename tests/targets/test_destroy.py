@@ -75,7 +75,7 @@ def test_an_object_that_is_not_gone_at_the_deadline_is_a_failure_and_the_next_ru
         assert place.deploy()[0] == 0
         place.api.objects["configmaps", "one"]["metadata"]["finalizers"] = ["example.com/hold"]
         run, events = place.run()
-        run.timeout_s = 2
+        run.timeout_s = 6
         assert removed(run) == 1
         [end] = [event for event in events if isinstance(event, TargetFinished)]
         assert "ConfigMap/one is being deleted, which waits for example.com/hold" in end.reason

@@ -84,7 +84,7 @@ def test_a_429_without_retry_after_is_retried_after_ten_seconds(place: HerokuPla
 
 def test_an_api_that_stays_away_fails_at_the_deadline_with_its_error(place: HerokuPlace) -> None:
     away(place).after_patch_s = 60.0
-    failed = place.deploy("one", more=MIGRATE, target=", timeout: 3s")
+    failed = place.deploy("one", more=MIGRATE, target=", timeout: 6s")
     assert failed.code == 1
     assert "answered 503" in failed.finished.reason and "deadline" in failed.finished.reason, failed.finished
 

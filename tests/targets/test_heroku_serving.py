@@ -60,13 +60,13 @@ def test_a_path_of_health_has_to_answer_before_it_is_healthy(place: HerokuPlace,
 
 def test_a_path_of_health_that_never_answers_is_a_failure(place: HerokuPlace) -> None:
     place.runner.web_status = 500
-    late = place.deploy("one", target=", health: /healthz, timeout: 2s")
+    late = place.deploy("one", target=", health: /healthz, timeout: 6s")
     assert late.code == 1 and late.finished.reason.startswith("GET /healthz answers 500"), late.finished
     assert "deadline" in late.finished.reason
 
 
 def test_an_unchanged_app_that_stopped_to_answer_is_a_failure(place: HerokuPlace) -> None:
-    target = ", health: /healthz, timeout: 2s"
+    target = ", health: /healthz, timeout: 6s"
     assert place.deploy("one", target=target).code == 0
     place.runner.web_status = 500
     same = place.deploy("one", target=target)

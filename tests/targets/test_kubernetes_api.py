@@ -200,7 +200,7 @@ def test_a_rollback_follows_a_deploy_whose_objects_an_admission_webhook_changed(
     with Mirroring() as api:
         assert deploy(make("one", server=api, text=text)) == 0
         spec = str(api.objects["deployments", "web"]["spec"])
-        run = make("two", server=api, text=text, timeout="2s")
+        run = make("two", server=api, text=text, timeout="6s")
         api.starts = False
 
         def meddle(event: Event) -> None:
@@ -340,7 +340,7 @@ TWO = TEXT.replace("workloads: {web:", "workloads: {lone: {kind: pod}, web:")
 def test_a_pod_with_a_finalizer_is_awaited_until_the_deadline(make: Make, api: KubeApi) -> None:
     assert deploy(make("one", text=TWO)) == 0
     api.objects["pods", "lone"]["metadata"]["finalizers"] = ["example.com/hold"]
-    run = make("two", text=TWO, timeout="2s")
+    run = make("two", text=TWO, timeout="6s")
     started = time.monotonic()
     assert deploy(run) == 1
     assert time.monotonic() - started < SOON_S
@@ -382,7 +382,7 @@ def test_deploy_fails_when_the_health_path_fails_through_the_service(
     make: Make, api: KubeApi, answer: Response, said: str
 ) -> None:
     api.health = answer
-    run = make(timeout="1s")
+    run = make(timeout="4s")
     assert deploy(run) == 1
     assert finished(run).reason == f"{said} at the deadline"
 

@@ -112,7 +112,7 @@ def test_a_failed_deploy_removes_nothing(place: KubePlace) -> None:
     place.own = ONE
     place.api.starts = False
     run, _ = place.run("two")
-    run.timeout_s = 2
+    run.timeout_s = 6
     assert deploy(run) == 1
     assert ("configmaps", "two") in place.api.objects
 
@@ -263,7 +263,7 @@ def test_an_object_that_is_not_gone_is_waited_for_and_named(place: KubePlace) ->
     place.api.objects["configmaps", "two"]["metadata"]["finalizers"] = ["example.com/hold"]
     place.own = ONE
     run, events = place.run()
-    run.timeout_s = 2
+    run.timeout_s = 6
     assert deploy(run) == 1
     [finished] = [event for event in events if isinstance(event, TargetFinished)]
     assert "ConfigMap/two is being deleted, which waits for example.com/hold" in finished.reason
