@@ -15,7 +15,7 @@ from shipit.clock import Clock
 from shipit.errors import ConfigErrors, ShipitError
 from shipit.events import Event, Log, StepDone, StepId, StepStarted, TargetFinished, Warned
 from shipit.parallel import Failures
-from shipit.pipeline.flow import deploy
+from shipit.pipeline.flow import deploy, render
 from shipit.pipeline.prepare import prepare
 from shipit.pipeline.run import Run
 from shipit.rehearsal.registry import EmbeddedRegistry
@@ -23,6 +23,7 @@ from shipit.rehearsal.server import Request, Response
 from shipit.targets.kubernetes.steps import RunReleaseJob
 from tests import runs
 from tests.runs import SkippingClock
+from tests.servers.install import find
 from tests.servers.kube_api import KubeApi
 from tests.waits import SOON_S
 
@@ -439,6 +440,48 @@ def test_an_invalid_manifest_is_an_error_at_its_line(make: Make, tmp_path: Path,
     with pytest.raises(ConfigErrors) as caught:
         make(text=TEXT.replace("workloads:", "manifests: [own.yml], workloads:"))
     assert caught.value.problems[0].what == said
+
+
+KUSTOMIZED = {
+    "prod/kustomization.yaml": "resources: [extra.yaml]\nnamePrefix: prod-\n",
+    "prod/extra.yaml": "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: extra}\nspec:\n  selector: {matchLabels: {a: b}}\n  template:\n"
+    "    metadata: {labels: {a: b}}\n    spec: {containers: [{name: extra, image: 'HOST/shop:any'}]}\n"
+    "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: run}\ndata: {image: 'HOST/shop'}\n",
+}  # fmt: skip
+
+
+@pytest.mark.tools
+def test_a_kustomization_is_applied_with_its_images_pinned(
+    make: Make, api: KubeApi, registry: EmbeddedRegistry, tmp_path: Path
+) -> None:
+    find("kubectl")
+    for name, text in KUSTOMIZED.items():
+        (tmp_path / "shop" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "shop" / name).write_text(text.replace("HOST", registry.host))
+    keys = "kustomize: prod, images: [{kind: ConfigMap, path: data.image}], workloads:"
+    text = TEXT.replace("workloads:", keys)
+    parts: dict[str, Any] = {part.name: part.body for part in render(make(text=text)).parts}
+    pinned = f"{registry.host}/shop@sha256:"
+    assert parts["Deployment/prod-extra"]["spec"]["template"]["spec"]["containers"][0]["image"].startswith(pinned)
+    assert parts["ConfigMap/prod-run"]["data"]["image"].startswith(pinned)
+    (tmp_path / "shop/prod/extra.yaml").write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: 1}\n"
+    )
+    with pytest.raises(ConfigErrors) as caught:
+        make(text=text)
+    [problem] = caught.value.problems
+    assert (
+        problem.where == "kustomize prod:3:3" and problem.what == "data: the value of a should be text, and is a number"
+    )
+    (tmp_path / "shop/prod/kustomization.yaml").write_text("resources: [none.yaml]\n")
+    with pytest.raises(ConfigErrors) as caught:
+        make(text=text)
+    said = str(caught.value)
+    assert (
+        "targets.k8s.kustomize: runs " in said
+        and "kubectl, which ended with 1: " in said
+        and "none.yaml: no such file" in said
+    )
 
 
 class Odd(KubeApi):
