@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from shipit.config.position import Position
+from shipit.config.position import Position, lines_of
 from shipit.config.yaml_text import decode, not_yaml, problem_in
 from shipit.errors import ConfigError, ConfigErrors
 from shipit.targets.kubernetes.field_position import field_position
@@ -44,7 +44,9 @@ def parse_manifests(data: bytes, name: str) -> tuple[tuple[Written, ...], tuple[
     except yaml.MarkedYAMLError as error:
         return (), tuple(not_yaml(error, text, name).problems)
     except Misread as error:
-        return (), (problem_in(text, _position(error.at, name), error.what, error.hint),)
+        return (), (
+            problem_in(text, _position(error.at, name), error.what, _template_hint(text, error.at) or error.hint),
+        )
     except ConfigErrors as error:
         return (), tuple(error.problems)
     except yaml.YAMLError as error:
@@ -58,6 +60,12 @@ def parse_manifests(data: bytes, name: str) -> tuple[tuple[Written, ...], tuple[
         else:
             objects.append(Written(name, *_without_server_fields(value, at)))
     return tuple(objects), tuple(problems)
+
+
+def _template_hint(text: str, place: Place) -> str:
+    """A hint where the line is that of a template; empty where it is not."""
+    line = lines_of(text)[place.line]
+    return "a template of a chart? name the chart under helm:" if line.lstrip().startswith("{{") else ""
 
 
 def _position(place: Place, name: str) -> Position:
