@@ -65,7 +65,7 @@ def parse_manifests(data: bytes, name: str) -> tuple[tuple[Written, ...], tuple[
 def _template_hint(text: str, place: Place) -> str:
     """A hint where the line is that of a template; empty where it is not."""
     line = lines_of(text)[place.line]
-    return "a template of a chart? name the chart under helm:" if line.lstrip().startswith("{{") else ""
+    return "a template of a chart? name the chart under helm:" if "{{" in line else ""
 
 
 def _position(place: Place, name: str) -> Position:
