@@ -87,7 +87,11 @@ def _todo(data: Mapping[str, Any], missing: list[str]) -> Iterator[str]:
         yield f"manifests {listed(missing)}"
     for section in ("manifests", "deploy"):
         if left := [key for key in as_map(data.get(section)) if key not in ("rawYaml", "kubectl")]:
-            yield f"{section}.{left[0]}: render it into a folder, and name that under manifests"
+            is_rendered = left[0] in ("helm", "kustomize")
+            how = (
+                f"name it under {left[0]}:" if is_rendered else "render it into a folder, and name that under manifests"
+            )
+            yield f"{section}.{left[0]}: {how}"
     if left := [
         key for key in data if key in ("profiles", "portForward", "test", "verify", "customActions", "requires")
     ]:

@@ -305,7 +305,7 @@ def test_skaffold_yaml(facts: Callable[..., FileFacts]) -> None:
         "worker: there is no worker/Dockerfile",
         "java is built by jib, not from a Dockerfile",
         "manifests none/a.yaml and https://example.com/a.yaml",
-        "manifests.helm: render it into a folder, and name that under manifests",
+        "manifests.helm: name it under helm:",
         "portForward",
     )
 

@@ -89,6 +89,7 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(tmp_path: Path) -> 
         ({"helm": {"chart": "oci://example.com/web"}}, "needs a version"),
         ({"helm": {"chart": "web", "repo": "https://example.com"}}, "needs a version"),
         ({"manifests": ["a"], "images": [{"path": "spec..image"}]}, "pattern"),
+        ({"helm": "--post-renderer=x"}, "pattern"),
         ({"manifests": [], "kustomize": None}, "should not be empty"),
     ],
 )  # fmt: skip
@@ -143,6 +144,12 @@ def test_a_url_is_read_when_its_content_has_the_checksum(tmp_path: Path, files: 
     assert source == Source(files.removeprefix("http://") + path, (MAP % "remote").encode())
     [written] = objects_of(dict([source]))
     assert written.manifest["metadata"]["name"] == "remote"
+
+
+def test_files_behind_urls_of_one_path_are_two(tmp_path: Path, files: str) -> None:
+    urls = [{"url": f"{files}/a.yaml{query}", "sha256": RIGHT} for query in ("", "?")]
+    names = [source.name.rpartition("/")[2] for source in sources_of(tmp_path, config_of(manifests=urls))]
+    assert names == ["a.yaml", "a.yaml (2)"]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ _TIMEOUT_S = 60.0
 
 def downloaded(manifests: Sequence[ManifestConfig], environment: ProcessEnvironment) -> Iterator[Source]:
     """The files behind URLs, each in 60 s and up to 16 MiB. Raises: SourceFailed."""
+    named: list[str] = []
     for index, manifest in enumerate(manifests):
         if manifest.url is None:
             continue
@@ -32,7 +33,10 @@ def downloaded(manifests: Sequence[ManifestConfig], environment: ProcessEnvironm
         if found != manifest.sha256:
             what = f"is not the checksum of the file, which is {found}"
             raise SourceFailed(("manifests", index, "sha256"), what, "look at what changed; then correct sha256:")
-        yield Source(shown("GET", manifest.url).removeprefix("GET "), data)
+        # The query of a URL is not shown, since it may hold credentials.
+        name = shown("GET", manifest.url).removeprefix("GET ")
+        named.append(name)
+        yield Source(name if named.count(name) == 1 else f"{name} ({named.count(name)})", data)
 
 
 def _content(url: str, environment: ProcessEnvironment) -> bytes:

@@ -12,6 +12,8 @@ from shipit.targets.kubernetes.concise.names import NotEmpty
 from shipit.targets.kubernetes.field_path import PATTERN
 
 Url = Annotated[str, matching(r"^https?://[!-~]+$", "should be a URL that begins with https:// or http://")]
+# A word of a command line that is not taken for an option.
+Word = Annotated[str, matching(r"^[^-\s].*$", "should not be empty, nor begin with - or a space")]
 Sha256 = Annotated[str, matching(r"^[0-9a-f]{64}$", "should be a SHA-256 checksum: 64 digits and letters a to f")]
 FieldPath = Annotated[str, matching(PATTERN, "should be a path such as spec.image or spec.jobs[*].image")]
 
@@ -55,15 +57,15 @@ class HelmConfig(Model):
 
     shorthand = ({"type": "string"},)
 
-    chart: NotEmpty = Field(
+    chart: Word = Field(
         description="A folder, an archive, a URL with oci://, or the name of a chart in `repo`.",
         examples=["charts/web"],
     )
-    name: NotEmpty | None = Field(None, description="The name of the release; the app when absent.", examples=["shop"])
+    name: Word | None = Field(None, description="The name of the release; the app when absent.", examples=["shop"])
     repo: Url | None = Field(
         None, description="The URL of the repository of charts.", examples=["https://charts.example.com"]
     )
-    version: NotEmpty | None = Field(
+    version: Word | None = Field(
         None, description="The version of the chart; needed for one that is not a file or folder.", examples=["1.2.3"]
     )
     values: tuple[NotEmpty, ...] = Field((), description="Files of values, in order.", examples=[["values.yaml"]])

@@ -20,7 +20,7 @@ def source_problems(
     if folder.within is not None:
         yield from (((key,), *UNTRUSTED) for key, value in (("kustomize", kustomize), ("helm", helm)) if value)
         return
-    if kustomize and "://" not in kustomize:
+    if kustomize:
         if not folder.file(kustomize).is_dir():
             yield ("kustomize",), f"there is no folder {kustomize}", _RELATIVE
         elif not any((folder.file(kustomize) / name).is_file() for name in _KUSTOMIZATIONS):
