@@ -11,14 +11,16 @@ import pytest
 
 from shipit.clock import Clock, Deadline
 from shipit.errors import RemoteError
-from shipit.events import TargetFinished
+from shipit.events import Log, TargetFinished
 from shipit.pipeline.flow import deploy
 from shipit.rehearsal.server import Request, Response
 from shipit.release import State, Verdict
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.diagnose import with_last_words
+from shipit.targets.kubernetes.job import ReleaseJob
 from shipit.targets.kubernetes.kubeconfig import read_context
 from shipit.targets.kubernetes.server import ApiServer
+from shipit.targets.kubernetes.steps import RunReleaseJob
 from tests import runs
 from tests.servers.kube_api import KubeApi
 from tests.targets.kube_place import KubePlace, kube_place
@@ -34,14 +36,14 @@ class Kubelet(KubeApi):
 
     def __init__(self) -> None:
         super().__init__()
-        self.notes = 0
+        self.notes, self.note = 0, NOTE
         self.asked: list[str] = []
 
     def _log(self, request: Request) -> Response:
         self.asked.append(request.query.get("previous", ""))
         if self.notes:
             self.notes -= 1
-            return Response(200, NOTE, {"Content-Type": "text/plain"})
+            return Response(200, self.note, {"Content-Type": "text/plain"})
         return super()._log(request)
 
 
@@ -106,6 +108,25 @@ def test_a_run_that_wrote_nothing_is_not_asked_for_again(kubelet: Kubelet, tmp_p
 def test_the_log_of_a_pod_that_is_gone_is_not_asked_for(kubelet: Kubelet, tmp_path: Path) -> None:
     assert with_last_words(FAILED, _client(kubelet, tmp_path), "prod", "kubectl").detail == ()
     assert kubelet.asked == []
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        NOTE,
+        b'failed to try resolving symlinks in path "/var/log/pods/prod_a_1/release/0.log": lstat /var/log/pods/prod_a_1: no such file or directory',
+    ],
+)
+def test_the_whole_log_of_a_release_command_is_forwarded_when_the_kubelet_has_it_late(
+    kubelet: Kubelet, tmp_path: Path, note: bytes
+) -> None:
+    kubelet.notes, kubelet.note = 2, note
+    containers = [{"name": "release", "image": "a"}]
+    spec = {"template": {"metadata": {"labels": {}}, "spec": {"containers": containers}}}
+    manifest = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"}, "spec": spec}
+    step = RunReleaseJob("run Job/migrate", "run migrate", manifest=manifest)
+    events = list(ReleaseJob("k8s", "prod", "kubectl", _client(kubelet, tmp_path)).run(step))
+    assert [event.line for event in events if isinstance(event, Log)] == ["migrating", "migrated"]
 
 
 def _events(place: KubePlace) -> int:

@@ -12,7 +12,7 @@ from shipit.release import Seen
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.health.failing import judge_failed
 from shipit.targets.kubernetes.live import Live, Pod
-from shipit.targets.kubernetes.logs import log_since
+from shipit.targets.kubernetes.logs import NoLog, log_since
 from shipit.targets.kubernetes.parse import parse_live, parse_pod
 from shipit.targets.kubernetes.plan import job_state
 from shipit.targets.kubernetes.pods import Limits
@@ -21,6 +21,8 @@ from shipit.targets.kubernetes.steps import RunReleaseJob
 from shipit.targets.kubernetes.tail import Tail
 
 LOG_LINES, POLL_S = 20, 0.5
+# How often the log of a run that is over is asked for while the kubelet does not have it.
+_LOOKS = 6
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,18 @@ class ReleaseJob:
 
     def _written(self, pod: Pod, tail: Tail, *, is_over: bool) -> Iterator[str]:
         """The new lines of a pod's log; all of them when the Job ended."""
-        while lines := log_since(self.client, self.namespace, pod.meta.name, "release", tail):
+        looks = 0
+        while looks < _LOOKS:
+            try:
+                lines = log_since(self.client, self.namespace, pod.meta.name, "release", tail)
+            except NoLog:
+                if not is_over:
+                    return
+                looks += 1
+                self.client.deadline.sleep(POLL_S, f"the log of {pod.meta.name}")
+                continue
             yield from lines
-            if not is_over:
+            if not lines or not is_over:
                 return
 
     def _failed(self, name: str, reason: str, last: Iterable[str], hint: str = "") -> DeployFailed:

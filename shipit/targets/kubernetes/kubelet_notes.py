@@ -16,4 +16,8 @@ def is_missing_log(line: str) -> bool:
 
 @cache
 def _note() -> re.Pattern[str]:
-    return re.compile(r"unable to retrieve container logs for [a-z0-9.+-]{1,40}://[0-9a-f]{1,128}")
+    return re.compile(
+        r"unable to retrieve container logs for [a-z0-9.+-]{1,40}://[0-9a-f]{1,128}"
+        # Before the container wrote its first line.
+        r'|failed to try resolving symlinks in path "/[^"\n]{1,1000}": lstat /[^\n]{1,1000}: no such file or directory'
+    )

@@ -27,24 +27,37 @@ def last_lines(
     Raises: RemoteError when the kubelet does not have the log, or not yet.
     """
     query: Query = {"tailLines": lines, "previous": str(previous).lower(), "timestamps": "true"}
-    found = []
-    for line in _log(client, namespace, pod, container, query, is_needed=True).decode("utf-8", "replace").splitlines():
-        time, _, rest = line.partition(" ")
-        has_time = bool(parse_log_time(time))
-        if not has_time and is_missing_log(line):
-            raise RemoteError("the kubelet does not have this log", where=f"{pod}/{container}")
-        found.append(rest if has_time else line)
-    return found
+    data = _log(client, namespace, pod, container, query, is_needed=True).decode("utf-8", "replace")
+    return [_without_time(line) for line in _checked(data.splitlines())]
+
+
+class NoLog(RemoteError):
+    """The kubelet does not have a log, or not yet."""
+
+
+def _checked(lines: list[str]) -> list[str]:
+    """The same lines. Raises: NoLog for the kubelet's note that it has none."""
+    if any(is_missing_log(line) for line in lines[:1]):
+        raise NoLog("the kubelet does not have this log")
+    return lines
+
+
+def _without_time(line: str) -> str:
+    time, _, rest = line.partition(" ")
+    return rest if parse_log_time(time) else line
 
 
 def log_since(client: KubernetesClient, namespace: str, pod: str, container: str, tail: Tail) -> list[str]:
-    """What a container wrote since the last look, as far as 256 KiB reach; the rest comes with the next one."""
+    """What a container wrote since the last look, as far as 256 KiB reach; the rest comes with the next one.
+
+    Raises: NoLog when the kubelet does not have it, or not yet.
+    """
     query: Query = {"timestamps": "true", **({"sinceTime": tail.since} if tail.since else {})}
     data = _log(client, namespace, pod, container, query)
     is_full = len(data) >= LOG_BYTES
     # A line that is cut off, or is still being written, is had whole with the next look.
     whole = data[: data.rfind(b"\n") + 1] if is_full else data
-    lines = tail.new(line for line in whole.decode("utf-8", "replace").split("\n") if line)
+    lines = tail.new(line for line in _checked(whole.decode("utf-8", "replace").split("\n")) if line)
     if is_full and not lines:
         tail.skip()
     return lines
