@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ from shipit.targets.kubernetes.concise.render.files import config_map_name
 from shipit.targets.kubernetes.concise.render.patch import PatchFailed, merged, patched
 from shipit.targets.kubernetes.concise.security import SecurityConfig
 from shipit.targets.kubernetes.concise.volumes import volume_name
+from shipit.targets.kubernetes.config import KubernetesConfig
+from shipit.targets.kubernetes.desired import Desired
+from tests import runs
 
 SERVICE: dict[str, Any] = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {"a": [1, 2]}}
 
@@ -151,3 +155,20 @@ def test_restricted_security_needs_an_image_with_the_number_of_a_user(
 ) -> None:
     what, hint = check_user(SecurityConfig.model_validate(keys), f"FROM alpine\n{user}\n".encode(), None)
     assert bool(what) == bool(hint) == is_refused
+
+
+@pytest.mark.parametrize(
+    ("key", "line"),
+    [
+        ("Deployment/web", 7), ("Service/web", 7), ("PersistentVolumeClaim/web-data", 7), ("ConfigMap/web-files-0123456789", 7),
+        ("StatefulSet/web-db", 8), ("Service/web-db-pods", 8), ("Secret/web-env", 4), ("ConfigMap/other", 4), ("Deployment/webs", 4),
+    ],
+)  # fmt: skip
+def test_a_refusal_is_at_the_workload_that_makes_the_object(tmp_path: Path, key: str, line: int) -> None:
+    workloads = "      web: {volumes: {/data: 1Gi}}\n      web-db: {kind: statefulset}\n"
+    text = f"app: web\nimage: user/shop\ntargets:\n  k8s:\n    namespace: prod\n    workloads:\n{workloads}"
+    project = runs.project(tmp_path, text, runs.environment(tmp_path))
+    config = project.targets["k8s"]
+    assert isinstance(config, KubernetesConfig)
+    found = Desired("k8s", config, project, "prod", (), ()).problem(key, "", "is refused", "")
+    assert found.where.startswith(f"deploy.yml:{line}:"), found.where

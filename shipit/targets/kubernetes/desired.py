@@ -311,10 +311,15 @@ class Desired:
         place = self.places.get(key)
         if place is not None:
             return problem_at(self.project.folder, place, field, what, hint, self.sources)
-        name = key.rpartition("/")[2]
-        workload = next((own for own in self.config.workloads if own != ONLY and self.workload_name(own) == name), None)
-        keys = ("targets", self.target, *(("workloads", workload) if workload is not None else ()))
+        maker = self._maker(key)
+        keys = ("targets", self.target, *(("workloads", maker) if maker is not None else ()))
         return self.project.problem(keys, what, hint)
+
+    def _maker(self, key: str) -> str | None:
+        """The workload that makes an object, by the beginning of its name: claims and the headless Service have more behind it."""
+        name = "" if key.startswith("Secret/") else key.rpartition("/")[2]
+        makers = [own for own in self.config.workloads if own != ONLY and f"{name}-".startswith(f"{own}-")]
+        return max(makers, key=len, default=None)
 
     def health(self) -> dict[str, tuple[int, str]]:
         """Name of a Service -> port and path of its health check."""
