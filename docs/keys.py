@@ -61,10 +61,10 @@ def _one_type(schema: Schema, key: str) -> str:
         return f"{text}[keys](#{anchor_of(model)})"
     types = schema.get("type", [])
     types = types if isinstance(types, list) else [types]
-    if "array" in types:
+    if "array" in types and "object" not in types:
         inner = _type(schema.get("items", {}), key)
         return f"list, each {inner}" if inner.startswith(("a ", "an ")) else f"list of {inner}"
-    if "object" in types or "additionalProperties" in schema:
+    if "array" not in types and ("object" in types or "additionalProperties" in schema):
         return _map_type(schema, key)
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])

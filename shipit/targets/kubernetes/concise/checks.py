@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from shipit.config.position import Keys
 from shipit.config.units import Misplaced
 from shipit.targets.kubernetes.concise.container import ContainerConfig
 from shipit.targets.kubernetes.concise.keys import ProbedContainer, WorkloadKeys
 from shipit.targets.kubernetes.concise.kinds import check_kind, made_kinds
-from shipit.targets.kubernetes.concise.ports import check_ports
+from shipit.targets.kubernetes.concise.ports import PortConfig, check_ports
 from shipit.targets.kubernetes.concise.probes import PROBES, HealthConfig, ProbeConfig
 
 NEEDS_PORT = "needs a port"
@@ -22,7 +23,7 @@ _USERS_ANNOTATIONS = frozenset({"shipit.dev/replace", "shipit.dev/keep", "shipit
 def check_workload(keys: WorkloadKeys) -> Iterator[Misplaced]:
     """The mistakes, at the keys where each is."""
     yield from _check_words(keys)
-    yield from check_ports(keys.port, keys.ports)
+    yield from check_ports(keys.port, _ports(keys))
     yield from _check_probes(keys, (), keys.port, keys.health)
     yield from _check_hosts(keys)
     yield from check_kind(keys)
@@ -78,13 +79,13 @@ def _check_containers(keys: WorkloadKeys) -> Iterator[Misplaced]:
     for name, beside in keys.sidecars.items():
         yield from _check_words(beside, "sidecars", name)
         yield from _check_probes(beside, ("sidecars", name), None, None)
-    taken = {port.port: "ports" for port in keys.ports} | ({keys.port: "port"} if keys.port else {})
+
+
+def _ports(keys: WorkloadKeys) -> Iterator[tuple[Keys, PortConfig]]:
+    """The ports of all containers, which share them, with their places."""
+    yield from ((("ports", index), port) for index, port in enumerate(keys.ports))
     for name, beside in keys.sidecars.items():
-        for index, port in enumerate(beside.ports):
-            if other := taken.get(port.port):
-                what = f"is the same port as {other}: the containers of a pod share their ports"
-                yield Misplaced(what, "sidecars", name, "ports", index, hint="use another port")
-            taken[port.port] = f"that of {name}"
+        yield from ((("sidecars", name, "ports", index), port) for index, port in enumerate(beside.ports))
 
 
 def _check_paths(keys: WorkloadKeys) -> Iterator[Misplaced]:

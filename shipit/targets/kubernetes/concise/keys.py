@@ -144,5 +144,10 @@ class WorkloadKeys(ProbedContainer):
     )
 
     @property
+    def all_ports(self) -> tuple[PortConfig, ...]:
+        """The further ports of all containers."""
+        return self.ports + tuple(port for beside in self.sidecars.values() for port in beside.ports)
+
+    @property
     def all_hosts(self) -> tuple[str, ...]:
         return ((self.host,) if self.host else ()) + self.hosts

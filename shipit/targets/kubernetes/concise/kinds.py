@@ -74,7 +74,7 @@ def made_kinds(keys: WorkloadKeys) -> tuple[str, ...]:
     """The kinds of the objects that a workload makes."""
     found = {
         RUNNERS[keys.kind]: True,
-        "Service": keys.port is not None or bool(keys.ports) or keys.kind == "statefulset",
+        "Service": keys.port is not None or bool(keys.all_ports) or keys.kind == "statefulset",
         "Ingress": bool(keys.all_hosts) and keys.gateway is None,
         "HTTPRoute": bool(keys.all_hosts) and keys.gateway is not None,
         "HorizontalPodAutoscaler": keys.scale is not None,

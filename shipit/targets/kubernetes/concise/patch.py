@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 from shipit.config.units import Misplaced
 
 _OPERATIONS = ("add", "remove", "replace", "move", "copy", "test")
-_SAID = "should be a map of fields, or a list of JSON Patch operations"
+_SAID = "should be fields to merge, or a list of JSON Patch operations"
 _KINDS_SAID = "should be a map of kinds, such as {Deployment: {spec: {minReadySeconds: 5}}}"
 
 
@@ -64,6 +64,10 @@ Patches = Annotated[
     dict[str, Any],
     BeforeValidator(_patches),
     WithJsonSchema(
-        {"type": "object", "additionalProperties": {"type": ["object", "array"]}, "errorMessage": _KINDS_SAID}
+        {
+            "type": "object",
+            "additionalProperties": {"type": ["object", "array"], "errorMessage": _SAID},
+            "errorMessage": _KINDS_SAID,
+        }
     ),
 ]

@@ -6,12 +6,14 @@ Source: Kubernetes API reference, v1 ContainerPort and ServicePort; RFC 6335, se
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from shipit.config.part import Model
+from shipit.config.position import Keys
+from shipit.config.source import dotted
 from shipit.config.units import Misplaced, Port, matching
 
 _TEXT = re.compile(r"([0-9]{1,5})(?:/(tcp|udp|sctp))?", re.ASCII)
@@ -57,19 +59,17 @@ class PortConfig(Model):
         return self.name or f"{self.protocol}-{self.port}"
 
 
-def check_ports(main: int | None, ports: Sequence[PortConfig]) -> Iterator[Misplaced]:
-    """Ports and names that occur twice, in the pod or in the Service."""
-    own = {("tcp", main): "port", MAIN: "port"} if main is not None else {}
-    seen: dict[Any, str] = {**own, **({("service", "tcp", main): "port"} if main is not None else {})}
-    for index, port in enumerate(ports):
-        where = ("ports", index)
-        service = ("service", port.protocol, port.service_port or port.port)
-        if other := seen.get((port.protocol, port.port)):
+def check_ports(main: int | None, ports: Iterable[tuple[Keys, PortConfig]]) -> Iterator[Misplaced]:
+    """Ports and names that occur twice, in the pod or in the Service. `ports` are those of all containers, by their place."""
+    own: dict[Any, str] = {MAIN: "port"} if main is not None else {}
+    seen = own | dict.fromkeys(((kind, "tcp", main) for kind in ("pod", "service") if main is not None), "port")
+    for where, port in ports:
+        pod, service = ("pod", port.protocol, port.port), ("service", port.protocol, port.service_port or port.port)
+        if other := seen.get(pod):
             yield Misplaced(f"is the same port as {other}", *where, hint="keep one of them")
         elif other := seen.get(service):
-            yield Misplaced(
-                f"is the port {service[2]} of the Service, as {other} is", *where, hint="give it a service_port:"
-            )
+            what = f"is the port {service[2]} of the Service, as {other} is"
+            yield Misplaced(what, *where, hint="give it a service_port:")
         elif other := seen.get(port.title):
             yield Misplaced(f"has the name {port.title}, as {other} has", *where, hint="give it another name:")
-        seen |= dict.fromkeys(((port.protocol, port.port), service, port.title), f"ports[{index}]")
+        seen |= dict.fromkeys((pod, service, port.title), dotted(where))

@@ -34,5 +34,5 @@ def service_ports(config: WorkloadKeys) -> list[Manifest]:
             "targetPort": port.port,
             "protocol": port.protocol.upper(),
         }
-        for port in all_ports(config.port, config.ports)
+        for port in all_ports(config.port, config.all_ports)
     ]
