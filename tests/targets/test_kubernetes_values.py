@@ -124,6 +124,12 @@ def test_the_hint_for_a_host_is_a_valid_host(text: str) -> None:
         ({"cpu": "250000m"}, [("cpu",)]),
         ({"memory": "1Ti"}, [("memory",)]),
         ({"memory": "2Mi"}, [("memory",)]),
+        ({"pdb": 1}, [("pdb",)]),
+        ({"replicas": 3, "pdb": 3}, [("pdb",)]),
+        ({"replicas": 3, "pdb": 2}, []),
+        ({"replicas": 3, "pdb": {"max": 0}}, [("pdb",)]),
+        ({"replicas": 3, "pdb": "100%"}, [("pdb",)]),
+        ({"scale": {"min": 2, "max": 5}, "cpu": 1, "pdb": {"max": 1}}, []),
     ],
 )
 def test_possible_but_unlikely_values_are_warnings(keys: dict[str, object], doubted: list[tuple[str, ...]]) -> None:

@@ -101,3 +101,7 @@ class DisruptionConfig(Model):
         if (self.min is None) == (self.max is None):
             raise Misplaced("should have min: or max:, one of them", hint="such as pdb: {max: 1}")
         return self
+
+    def keeps_all(self, count: int) -> bool:
+        """Whether no pod of so many may be away."""
+        return self.max in (0, "0%") or self.min == "100%" or (isinstance(self.min, int) and self.min >= count > 0)

@@ -61,3 +61,8 @@ class WorkloadConfig(WorkloadKeys):
                 "needs the CPU that a pod asks for, which its use is measured against",
                 "add cpu:, such as 250m",
             )
+        if self.pdb and self.pdb.keeps_all(
+            self.scale.min if self.scale else 1 if self.replicas is None else self.replicas
+        ):
+            hint = "write pdb: {max: 1}"
+            yield ("pdb",), "lets no pod be taken away, so that a node can't be drained", hint
