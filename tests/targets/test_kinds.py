@@ -76,6 +76,16 @@ def test_reading_a_file_imports_no_target_and_no_metadata() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_reading_a_kubernetes_target_imports_nothing_to_render_or_build() -> None:
+    code = (
+        "import sys; from shipit.targets.kinds import KindModels; KindModels()['k8s'].model_validate({'security': 'restricted'})\n"
+        "names = ('shipit.targets.kubernetes.concise.render', 'shipit.targets.kubernetes.render', 'shipit.image.dockerfile')\n"
+        "sys.exit(', '.join(name for name in names if name in sys.modules) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("reference", "what"),
     [
