@@ -253,6 +253,19 @@ def test_a_chart_of_a_repository_has_its_version(tmp_path: Path) -> None:
     assert said == f"template front web {options}"
 
 
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [("Error: no chart\n\nUse --debug\n", ": Error: no chart"), ("one\ntwo\n", ": two"), ("", "")],
+)
+def test_the_reason_of_a_failed_chart_is_shown(tmp_path: Path, said: str, reason: str) -> None:
+    folder_of(tmp_path, {"web/Chart.yaml": "name: web\n", "said": said})
+    search = program(tmp_path, "helm", f"cat {tmp_path}/said >&2\nexit 3\n")
+    with pytest.raises(SourceFailed) as caught:
+        sources_of(tmp_path, config_of(helm="web"), search=search)
+    assert caught.value.what == f"runs {tmp_path}/bin/helm, which ended with 3{reason}"
+    assert caught.value.hint.startswith(f"try it: helm template shop {tmp_path}/web ")
+
+
 def test_hooks_of_a_chart_are_an_error(tmp_path: Path) -> None:
     folder_of(tmp_path, {"web/Chart.yaml": "name: web\n"})
     job = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: migrate, annotations: {helm.sh/hook: pre-upgrade}}\n"

@@ -60,7 +60,7 @@ def _installed(program: str, environment: ProcessEnvironment) -> str:
 def _printed(
     words: Sequence[str], keys: Keys, folder: ProjectFolder, environment: ProcessEnvironment, given: bytes = b""
 ) -> bytes:
-    """The output of a program. Raises: SourceFailed with its last line."""
+    """The output of a program. Raises: SourceFailed with what it said."""
     if environment.is_untrusted:
         raise SourceFailed(keys, *UNTRUSTED)
     by_hand = " ".join([words[0].rpartition("/")[2], *words[1:]])
@@ -72,10 +72,15 @@ def _printed(
     except ProgramFailed as error:
         raise SourceFailed(keys, f"runs {words[0]}, which {error.reason}", f"try it: {by_hand}") from None
     if done.code != 0:
-        said = done.errors.decode("utf-8", "replace").strip().splitlines()
-        why = f": {said[-1]}" if said else ""
-        raise SourceFailed(keys, f"runs {words[0]}, which {done.how}{why}", f"try it: {by_hand}")
+        raise SourceFailed(keys, f"runs {words[0]}, which {done.how}{_reason(done.errors)}", f"try it: {by_hand}")
     return done.output
+
+
+def _reason(errors: bytes) -> str:
+    """The line that says why, to follow a message: hints may stand behind it."""
+    said = errors.decode("utf-8", "replace").strip().splitlines()
+    errors_said = [line for line in said if line.lower().startswith("error")]
+    return f": {(errors_said or said)[-1]}" if said else ""
 
 
 UNTRUSTED = (
