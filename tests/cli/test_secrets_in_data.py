@@ -20,6 +20,7 @@ from shipit.targets.kinds import load_steps
 from tests.output_schema import check_line
 from tests.servers.kube_api import KubeApi
 from tests.shipit import Shipit
+from tests.targets.kube_place import env_secret_of
 
 OLD, NEW, FORMER = "canary-old/4711", "canary-new/4712", "canary-former/4713"
 PART, WITHIN = "canary-part-4714", "canary-manifest-4715"
@@ -127,7 +128,7 @@ def test_kubernetes(shipit: Shipit) -> None:
             (shipit.folder / "own.yml").write_text(f"{own}{kept}: {{password: {value}}}\n")
             write(shipit, target, f"image: {registry.host}/shop\n{ENV}{secrets}", note=token)
             assert_no_secret(shipit)
-            assert base64.b64decode(api.objects["secrets", "shop-env"]["data"]["TOKEN"]).decode() == token
+            assert base64.b64decode(api.objects["secrets", env_secret_of(api)]["data"]["TOKEN"]).decode() == token
         api.logs["web-x"] = [OLD, NEW, PART, WITHIN]
         api.job_state = "Failed"
         api.logs["shop-release-x"] = [OLD, NEW, WITHIN]

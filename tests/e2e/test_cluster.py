@@ -137,8 +137,8 @@ def test_secrets_release_command_and_pull_secret(
     assert done.returncode == 0, done.stdout + done.stderr
     assert "release | migrated with hi [redacted]" in done.stderr
     assert "canary" not in done.stdout + done.stderr
-    env = cluster.kubectl("-n", namespace, "get", "secret", f"{namespace}-env", "-o", "jsonpath={.data.TOKEN}")
-    assert env == "Y2FuYXJ5LTQ3MTE="
+    is_version = ["get", "secret", "-l", "shipit.dev/version-of", "-o", "jsonpath={.items[*].data.TOKEN}"]
+    assert cluster.kubectl("-n", namespace, *is_version) == "Y2FuYXJ5LTQ3MTE="
     kind = cluster.kubectl("-n", namespace, "get", "secret", f"{namespace}-pull", "-o", "jsonpath={.type}")
     assert kind == "kubernetes.io/dockerconfigjson"
 
@@ -149,7 +149,8 @@ def test_secrets_release_command_and_pull_secret(
     shipit.env["MY_TOKEN"] = "canary-0815"
     changed = shipit.run("plan", "--exit-code")
     assert changed.returncode == 3
-    assert "~ change Secret/" in changed.stdout
+    assert f"+ create Secret/{namespace}-env-" in changed.stdout
+    assert "rolls: Secret" in changed.stdout
     assert "~ run echo migrated with $GREETING $TOKEN" in changed.stdout
     assert "canary" not in changed.stdout + changed.stderr
 

@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
+from shipit.clock import Clock, Deadline
 from shipit.pipeline.prepare import prepare
+from shipit.targets.kubernetes.client import KubernetesClient
+from shipit.targets.kubernetes.place import find_context
+from shipit.targets.kubernetes.server import ApiServer
+from shipit.targets.kubernetes.users import names_in_use
+from tests import runs
 from tests.e2e.test_cluster_changes import Object, Shop, config_map, deployment, shop
 
 __all__ = ["shop"]
@@ -54,3 +60,26 @@ def test_a_changed_config_map_or_secret_replaces_the_pods_that_use_it(shop: Shop
         assert pod_of(shop) != before
         assert shop.deploy(*wanted)[1].state == "unchanged"
     assert "canary" not in shop.kubectl("get", "deployments,configmaps,pods", "-o", "json")
+
+
+def test_what_revisions_without_pods_use_is_in_use(shop: Shop) -> None:
+    """A StatefulSet keeps its revisions as ControllerRevisions, a Deployment as ReplicaSets."""
+    whole = using(replicas=0)
+    database = {**using(replicas=0), "kind": "StatefulSet", "metadata": {"name": "db"}}
+    database["spec"] = {key: value for key, value in database["spec"].items() if key != "strategy"} | {
+        "serviceName": "db"
+    }
+    database["spec"]["template"]["spec"]["containers"][0]["envFrom"] = [{"configMapRef": {"name": "only-db"}}]
+    maps = config_map("1"), config_map("1", "only-db"), config_map("1", "unused")
+    code, finished = shop.deploy(*maps, secret("canary-1"), whole, database)
+    assert code == 0, finished.reason
+    environment = runs.environment(shop.folder, **shop.variables())
+    clock = Clock()
+    client = KubernetesClient(
+        ApiServer(find_context(environment, None), environment), Deadline(clock, clock.now() + 60), lambda event: None
+    )
+    used = names_in_use(client, shop.namespace, clock, has_revisions=True)
+    assert used is not None and used >= {"ConfigMap/settings", "ConfigMap/only-db", "Secret/own"}
+    assert "ConfigMap/unused" not in used
+    without = names_in_use(client, shop.namespace, clock, has_revisions=False)
+    assert without is not None and "ConfigMap/only-db" not in without

@@ -120,7 +120,8 @@ def test_a_cluster_comes_back_to_what_was_applied(
         found = json.loads(cluster.kubectl("-n", "rollback", "get", "deployment", "web", "-o", "json"))
         container = found["spec"]["template"]["spec"]["containers"][0]
         service = json.loads(cluster.kubectl("-n", "rollback", "get", "service", "web", "-o", "json"))
-        secret = json.loads(cluster.kubectl("-n", "rollback", "get", "secret", "shop-env", "-o", "json"))
+        [name] = {row["valueFrom"]["secretKeyRef"]["name"] for row in container["env"] if "valueFrom" in row}
+        secret = json.loads(cluster.kubectl("-n", "rollback", "get", "secret", name, "-o", "json"))
         return {
             "image": container["image"], "env": container["env"], "resources": container["resources"],
             "replicas": found["spec"]["replicas"], "ports": service["spec"]["ports"], "token": secret["data"]["TOKEN"],
@@ -138,7 +139,7 @@ def test_a_cluster_comes_back_to_what_was_applied(
     assert "exited with 1" in done.stdout and "; rolled back to what ran before (" in done.stdout, (
         done.stdout + done.stderr
     )
-    assert spec() == before
+    assert spec() == before, "the Secret of before is there, and is the one that the pods use"
     assert "token-of" not in done.stdout + done.stderr
     assert cluster.kubectl("-n", "rollback", "get", "deployments", "-o", "name").split() == ["deployment.apps/web"]
     shipit.env["TOKEN"] = "token-of-before"

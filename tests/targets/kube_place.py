@@ -79,6 +79,18 @@ class KubePlace:
         """The data of a Secret."""
         return self.api.objects["secrets", name]["data"]
 
+    @property
+    def env_secret(self) -> str:
+        """The name of the Secret that the pods of web use."""
+        return env_secret_of(self.api)
+
+
+def env_secret_of(api: KubeApi) -> str:
+    """The name of the Secret that the pods of the Deployment web use."""
+    [container] = api.objects["deployments", "web"]["spec"]["template"]["spec"]["containers"]
+    [name] = {row["valueFrom"]["secretKeyRef"]["name"] for row in container["env"] if "valueFrom" in row}
+    return str(name)
+
 
 @contextmanager
 def kube_place(folder: Path, own: str, kind: type[KubeApi] = KubeApi) -> Iterator[KubePlace]:

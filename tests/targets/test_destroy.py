@@ -38,13 +38,14 @@ def test_everything_that_shipit_made_is_removed_also_when_deploy_yml_has_changed
         place.api.update_or_create("configmaps", "theirs", theirs)
         place.own = OWN
         run, events = place.run()
+        secret = place.env_secret
         assert removed(run) == 0
         assert kinds(place) == {("configmaps", "theirs")}
         [plan] = [event.plan for event in events if isinstance(event, PlanMade)]
         assert [step.summary for step in plan.targets[0].steps] == [
             "remove Deployment/web",
             "remove Service/web",
-            "remove Secret/shop-env",
+            f"remove Secret/{secret}",
             "remove ConfigMap/one",
             "remove ConfigMap/two",
             "wait until it is gone and remove ConfigMap/shipit.shop.production.k8s",

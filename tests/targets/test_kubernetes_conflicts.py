@@ -24,6 +24,9 @@ def place(tmp_path: Path) -> Iterator[KubePlace]:
         yield made
 
 
+SECRET = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: own}\nstringData: {a: VALUE}\n"
+
+
 def between(place: KubePlace, meddle: Meddle) -> Callable[[Event], None]:
     """Calls `meddle` when the plan is made."""
 
@@ -77,16 +80,18 @@ def test_a_change_of_what_is_not_ours_does_not_stop_a_deploy(place: KubePlace, m
          lambda api: "debug" in str(api.objects["deployments", "web"])),
         (edit("configmaps", "own", {"data": {"a": "3"}}), f"ConfigMap/own changed since the plan, by kubectl-edit {AT}: data.a is 3, not 2",
          lambda api: api.objects["configmaps", "own"]["data"] == {"a": "3"}),
-        (edit("secrets", "shop-env", {"data": {"TOKEN": "Y2FuYXJ5LXJpdmFs"}}), f"Secret/shop-env changed since the plan, by kubectl-edit {AT}: data.TOKEN has another value",
-         lambda api: api.objects["secrets", "shop-env"]["data"] == {"TOKEN": "Y2FuYXJ5LXJpdmFs"}),
+        (edit("secrets", "own", {"data": {"a": "Y2FuYXJ5LXJpdmFs"}}), f"Secret/own changed since the plan, by kubectl-edit {AT}: data.a has another value",
+         lambda api: api.objects["secrets", "own"]["data"] == {"a": "Y2FuYXJ5LXJpdmFs"}),
     ],
     ids=["replicas", "env", "config map", "secret"],
 )  # fmt: skip
 def test_a_field_of_ours_that_somebody_changed_since_the_plan_stops_the_deploy(
     place: KubePlace, meddle: Meddle, said: str, kept: Callable[[KubeApi], bool]
 ) -> None:
+    place.own += SECRET.replace("VALUE", "canary-1")
     assert place.deploy("one")[0] == 0
     changed(place)
+    place.own += SECRET.replace("VALUE", "canary-2")
     code, finished, events = place.deploy("two", meddle=between(place, meddle))
     assert code == 1
     assert (finished.reason, finished.hint) == (said, "deploy again")
@@ -192,7 +197,7 @@ def test_an_unchanged_namespace_is_read_with_one_request_for_each_kind(place: Ku
     assert sorted(path for path in asked if "secrets" in path) == [
         "/secrets",
         *(f"/secrets/s-{number}" for number in range(4)),
-        "/secrets/shop-env",
+        f"/secrets/{place.env_secret}",
     ]
     assert len(asked) == 15, asked
     others = [path for method, path in place.api.log if method == "GET" and "/namespaces/prod/" not in path]

@@ -65,7 +65,8 @@ def assert_no_value(text: str) -> None:
 def test_a_deploy_is_applied_in_a_fresh_process_and_nothing_is_left_to_do(place: KubePlace) -> None:
     change(place)
     _, release, steps = place.steps("two")
-    assert {step.summary.split()[0] for step in steps} == {"change"}
+    assert {step.summary.split()[0] for step in steps} == {"change", "create"}
+    assert [step.summary[:22] for step in steps if step.effect == "create"] == ["create Secret/shop-env"]
     text = json.dumps(to_json(steps))
     assert from_json(tuple[Step, ...], json.loads(text)) == steps
     assert_no_value(text)
@@ -74,7 +75,7 @@ def test_a_deploy_is_applied_in_a_fresh_process_and_nothing_is_left_to_do(place:
     assert outcome.events.count("StepApplied") == len(steps)
     assert place.steps("two")[2] == ()
     assert base64.b64decode(place.data("own")["password"]) == b"canary-pass-2"
-    assert base64.b64decode(place.data("shop-env")["TOKEN"]) == b"canary-second-4712"
+    assert base64.b64decode(place.data(place.env_secret)["TOKEN"]) == b"canary-second-4712"
 
 
 def test_an_observation_holds_no_value_of_a_secret_and_comes_back_equal(place: KubePlace) -> None:
@@ -89,13 +90,14 @@ def test_an_observation_holds_no_value_of_a_secret_and_comes_back_equal(place: K
 def test_a_rollback_restores_every_secret_in_a_fresh_process(place: KubePlace) -> None:
     run, _ = place.run("one")
     before = from_json(KubernetesObserved, json.loads(json.dumps(to_json(observe_target(run, run.targets[0])))))
-    secrets = {name: dict(place.data(name)) for name in ("own", "shop-env")}
+    env = place.env_secret
+    secrets = {name: dict(place.data(name)) for name in ("own", env)}
     spec = json.dumps(place.api.objects["deployments", "web"]["spec"])
     change(place)
     place.own += "---\napiVersion: v1\nkind: Secret\nmetadata: {name: new}\nstringData: {a: canary-pass-2}\n"
     run, release, _ = place.steps("two")
     assert place.deploy("two")[0] == 0
-    assert {name: place.data(f"{name}-previous") for name in secrets} == secrets
+    assert place.data("own-previous") == secrets["own"] and place.env_secret != env
     target = run.targets[0]
     assert reverts(target)
     steps = target.plan_rollback(release, before, observe_target(run, target), {})
@@ -122,18 +124,18 @@ def test_what_a_rollback_leaves_of_a_deploy_is_a_failure(place: KubePlace) -> No
 
 
 def test_a_secret_step_killed_between_its_two_writes_is_done_by_the_next_one(place: KubePlace) -> None:
-    before = dict(place.data("shop-env"))
+    before = dict(place.data("own"))
     change(place)
     _, release, steps = place.steps("two")
-    step = next(step for step in steps if isinstance(step, ApplySecret) and not step.file)
+    step = next(step for step in steps if isinstance(step, ApplySecret) and step.file)
     place.api.refuse_applies = 1
-    place.api.refused_after = "shop-env-previous"
+    place.api.refused_after = "own-previous"
     assert "the disk is full" in place.apply_elsewhere([step], release).error
-    assert place.data("shop-env-previous") == before == place.data("shop-env")
+    assert place.data("own-previous") == before == place.data("own")
     assert place.apply_elsewhere([step], release).error == ""
-    assert place.data("shop-env-previous") == before != place.data("shop-env")
+    assert place.data("own-previous") == before != place.data("own")
     assert place.apply_elsewhere([step], release).error == ""
-    assert place.data("shop-env-previous") == before, "a repeated step keeps the values of before"
+    assert place.data("own-previous") == before, "a repeated step keeps the values of before"
 
 
 def test_a_secret_of_a_manifest_that_changed_since_the_plan_is_not_written(place: KubePlace) -> None:
@@ -152,11 +154,11 @@ def test_a_secret_that_changed_since_the_plan_is_not_written(place: KubePlace) -
     change(place)
     _, release, steps = place.steps("two")
     step = next(step for step in steps if isinstance(step, ApplySecret) and not step.file)
-    before = dict(place.data("shop-env"))
+    before = {key for key in place.api.objects if key[0] == "secrets"}
     place.token = "canary-third-4713"
     error = place.apply_elsewhere([step], release).error
     assert error.startswith("k8s: TOKEN has another value than when the plan was made")
-    assert place.data("shop-env") == before and ("secrets", "shop-env-previous") not in place.api.objects
+    assert {key for key in place.api.objects if key[0] == "secrets"} == before
 
 
 def test_a_copy_never_overwrites_a_secret_of_somebody_else(place: KubePlace) -> None:

@@ -127,7 +127,7 @@ def test_objects_of_an_older_shipit_get_the_label_in_place(place: KubePlace) -> 
         item["metadata"].get("labels", {}).pop(PART_OF_LABEL, None)
     code, finished, _ = place.deploy()
     assert code == 0, finished.reason
-    for key in (("configmaps", "one"), ("pods", "lone"), ("secrets", "shop-env")):
+    for key in (("configmaps", "one"), ("pods", "lone"), ("secrets", place.env_secret)):
         item = place.api.objects[key]
         assert (item["metadata"]["uid"], item.get("spec")) == (before[key], specs[key]), key
         assert item["metadata"]["labels"][PART_OF_LABEL] == set_id(PARENT, "prod"), key

@@ -127,7 +127,7 @@ class Changes:
         values = self._file_values(step) if step.file else self._session_values(step)
 
         def body(live: Live | None) -> Manifest:
-            if live is not None:
+            if live is not None and step.previous:
                 self._keep(step, live)
             return opened(step.manifest, values)
 

@@ -12,7 +12,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from shipit import __version__
 from shipit.errors import RemoteError
@@ -45,12 +45,16 @@ NOWHERE = Scope()
 
 
 class Member(NamedTuple):
-    """An object with the label of a set. `is_ours` is whether shipit set the label, and no controller owns the object."""
+    """An object with the label of a set. `is_ours` is whether shipit set the label, and no controller owns the object.
+
+    `version` is set for the version of a ConfigMap or Secret: whether pods, or revisions to roll back to, use it.
+    """
 
     api_version: str
     kind: str
     meta: Meta
     is_ours: bool
+    version: Literal["", "used", "unused"] = ""
 
     @property
     def group_kind(self) -> str:

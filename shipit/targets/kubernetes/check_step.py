@@ -25,6 +25,7 @@ from shipit.targets.kubernetes.steps import (
     ScaleObject,
     WidenApplySet,
 )
+from shipit.targets.kubernetes.versions import is_version_of
 
 # apiVersion, kind, namespace and name, of any type: a step is only compared.
 _Identity = tuple[Any, Any, Any, Any]
@@ -52,18 +53,19 @@ def _wrong(step: Step, desired: Desired) -> str:
         return "has an object without metadata"
     if isinstance(step, RunReleaseJob):
         return _wrong_job(step, identity, desired)
-    if identity not in _identities(desired):
+    if identity not in _identities(desired) and not _is_env_secret(identity, desired):
         return "is for an object that deploy.yml does not have"
-    return _wrong_fields(step, str(identity[-1]))
+    return _wrong_fields(step, str(identity[-1]), desired)
 
 
-def _wrong_fields(step: ObjectStep | DeleteObject | ScaleObject | RestartObject, name: str) -> str:
+def _wrong_fields(step: ObjectStep | DeleteObject | ScaleObject | RestartObject, name: str, desired: Desired) -> str:
     if isinstance(step, DeleteObject | ScaleObject | RestartObject) and not step.uid:
         return f"has no uid of the object to {'delete' if isinstance(step, DeleteObject) else 'change'}"
     if isinstance(step, ScaleObject) and not 0 <= step.replicas <= MOST_PODS:
         return f"should have 0 to {MOST_PODS} replicas"
     if isinstance(step, ApplySecret | RestoreSecret):
-        if step.previous != previous_name(name):
+        is_version = isinstance(step, ApplySecret) and is_version_of(name, desired.secret_key)
+        if step.previous != ("" if is_version else previous_name(name)):
             return f"should keep the earlier values in Secret/{previous_name(name)}"
         if not isinstance(step.manifest.get("data") or {}, Mapping):
             return "has data that is no map of keys"
@@ -90,6 +92,12 @@ def _identities(desired: Desired) -> Iterator[_Identity | None]:
         # The server drops the namespace of an object that belongs to the whole cluster.
         if found is not None and found[2] != desired.namespace:
             yield found[0], found[1], desired.namespace, found[3]
+
+
+def _is_env_secret(identity: _Identity, desired: Desired) -> bool:
+    """Whether it is the Secret of the env's secrets, whatever their values."""
+    *kind, name = identity
+    return kind == ["v1", "Secret", desired.namespace] and is_version_of(str(name), desired.secret_key)
 
 
 def _identity(manifest: Mapping[str, Any], namespace: str) -> _Identity | None:

@@ -24,11 +24,12 @@ from shipit.targets.kubernetes.manifests import problem_at
 from shipit.targets.kubernetes.objects import is_namespace, spec_of
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.plan_secrets import previous_name
-from shipit.targets.kubernetes.render import Manifest, Setting, render_job
+from shipit.targets.kubernetes.render import VERSION_LABEL, Manifest, Setting, render_job
 from shipit.targets.kubernetes.render_secrets import render_secret
 from shipit.targets.kubernetes.roll import with_hashes
 from shipit.targets.kubernetes.sealed import sealed
 from shipit.targets.kubernetes.superseded import Released
+from shipit.targets.kubernetes.versions import versioned
 from shipit.targets.kubernetes.wanted import stamped_by_key
 
 # The kinds of the objects that have pods.
@@ -71,7 +72,7 @@ class Desired:
 
     @property
     def secret_key(self) -> str:
-        """The name of the Secret of the env's secrets."""
+        """The name of the Secret of the env's secrets, before the hash of its values."""
         return f"{self.project.app}-env"
 
     @property
@@ -117,16 +118,19 @@ class Desired:
             names.add(self.project.image_name(self.project.release.image))
         return tuple(self._use(name) for name in sorted(names))
 
-    def setting(self, mark: str) -> Setting:
+    def setting(self, mark: str, secret_name: str = "") -> Setting:
         return Setting(
             app=self.project.app,
             namespace=self.namespace,
             env=self.project.env,
             secret_names=self.secret_names,
             secret_mark=mark,
-            secret_name=self.secret_key,
+            secret_name=secret_name or self.secret_key,
             pull_secret=self.pull_key if self.config.pull_secret else None,
         )
+
+    def setting_of(self, observed: KubernetesObserved) -> Setting:
+        return self.setting(observed.secret_mark, observed.secret_name)
 
     def manifests(self, release: Release, observed: KubernetesObserved) -> Iterator[Manifest]:
         """The wanted objects, their images pinned, their Secrets sealed, and with the hashes of what their pods use.
@@ -136,7 +140,7 @@ class Desired:
         yield from with_hashes(tuple(self._unhashed(release, observed)), observed, self.namespace)
 
     def _unhashed(self, release: Release, observed: KubernetesObserved) -> Iterator[Manifest]:
-        setting = self.setting(observed.secret_mark)
+        setting = self.setting_of(observed)
 
         def pinned(text: str) -> str | None:
             found = image_for(text, self._repositories)
@@ -217,7 +221,8 @@ class Desired:
     def is_member(self) -> Callable[[str, str, str], bool]:
         """Whether an object is one that the target applies, by `Kind.group`, namespace and name.
 
-        The copy of a Secret is one as long as the Secret is.
+        The copy of a Secret is one as long as the Secret is. The Secret of the env's secrets is none: its name depends on
+        their values.
         """
         wanted = {
             (
@@ -226,6 +231,7 @@ class Desired:
                 item["metadata"]["name"],
             )
             for item in self.members()
+            if (item["kind"], item["metadata"]["name"]) != ("Secret", self.secret_key)
         }
         wanted |= {(kind, place, previous_name(name)) for kind, place, name in wanted if kind == "Secret"}
         # The objects of the whole cluster have no namespace, whatever the manifest says.
@@ -236,6 +242,13 @@ class Desired:
             return (kind, namespace, name) in wanted or (is_job and self.project.release is not None)
 
         return is_wanted
+
+    @property
+    def versions(self) -> frozenset[str]:
+        """The names, without their hashes, of what the target has under names with hashes."""
+        labels = (manifest["metadata"].get("labels") or {} for manifest in self.identities())
+        found = {str(own[VERSION_LABEL]) for own in labels if VERSION_LABEL in own}
+        return frozenset(found | ({self.secret_key} if self.secret_names else set()))
 
     def check_labels(self) -> None:
         """That no manifest says which set it belongs to. Raises: ConfigErrors."""
@@ -276,7 +289,7 @@ class Desired:
             objects=stamped_by_key(tuple(self.manifests(release, observed)), self.namespace),
             known=known,
             digests={image.pinned: frozenset((image.manifest_digest, image.config_digest)) for image in images},
-            secret_key=f"Secret/{self.secret_key}",
+            secret_key=f"Secret/{observed.secret_name or self.secret_key}",
             secrets={name: release.marks[name] for name in self.secret_names if name in release.marks},
         )
 
@@ -294,7 +307,7 @@ class Desired:
     def secret_mark(self, values: Mapping[str, str]) -> str:
         """A slow hash of the values of the env's Secret: the same for the same values on every machine."""
         text = json.dumps([[name, values[name]] for name in self.secret_names])
-        return _slow_hash(text, f"shipit.dev/secrets {self.namespace} {self.project.app}")
+        return _slow_hash(text, f"shipit.dev/secrets {self.namespace} {self.set_name}")
 
     def content_mark(self, key: str, values: Mapping[str, bytes]) -> str:
         """The same of the values of a Secret of the manifests."""
@@ -304,7 +317,12 @@ class Desired:
     def env_secret(self, release: Release, observed: KubernetesObserved) -> Manifest | None:
         """The Secret of the env's secrets, sealed; None where there are none."""
         marks = {name: release.marks.get(name, "") for name in self.secret_names}
-        return labelled(render_secret(self.setting(observed.secret_mark), marks), self.set_id) if marks else None
+        if not marks:
+            return None
+        secret = render_secret(self.setting(observed.secret_mark), marks)
+        if observed.secret_name != self.secret_key:
+            secret = versioned(secret, observed.secret_mark)
+        return labelled(secret, self.set_id)
 
     def problem(self, key: str, field: str, what: str, hint: str) -> ConfigError:
         """An error about an object: at a field of its manifest, or at its workload in deploy.yml."""

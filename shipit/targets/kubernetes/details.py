@@ -17,6 +17,7 @@ from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
 from shipit.targets.kubernetes.roll import rolled_by
 from shipit.targets.kubernetes.sealed import is_secret
 from shipit.targets.kubernetes.superseded import Change, author_of
+from shipit.targets.kubernetes.versions import switched
 from shipit.targets.kubernetes.wanted import Wanted
 
 _MOST_LINES, _MOST_TEXT_LINES, _CONTEXT = 2_000, 5_000, 2
@@ -34,8 +35,8 @@ def detail_of(wanted: Wanted, live: Live, preview: Preview) -> tuple[str, ...]:
     found = find_changes(live, preview.result) if preview.result is not None else ()
     changes = found or wanted.found
     shown = [change for change in changes if not change.is_own_mark]
-    lines = [line for change in shown for line in _lines(change, live)]
-    if rolled := rolled_by(changes):
+    lines = [line for change in shown if not switched(change) for line in _lines(change, live)]
+    if rolled := sorted({*rolled_by(changes), *filter(None, map(switched, shown))}):
         changed = ", ".join(name.replace("/", " ", 1) for name in rolled)
         lines.append(f"rolls: {changed} changed")
     if not lines:

@@ -60,7 +60,7 @@ class DryRun:
             item.wanted.key: Preview(item.result, forbidden.get(item.wanted.key, ""), item.is_replaced)
             for item in asked
         }
-        return _with_previews(observed, asked, previews, f"Secret/{self.desired.secret_key}")
+        return _with_previews(observed, asked, previews, f"Secret/{observed.secret_name}")
 
     def _wanted(self, release: Release, observed: KubernetesObserved) -> list[Wanted]:
         """The objects, and the env's Secret where its values are known and change."""
@@ -73,7 +73,7 @@ class DryRun:
 
     def _ask_job(self, release: Release, observed: KubernetesObserved) -> list[Asked]:
         """The release Job, where it is refused: it is created, and not applied."""
-        job = self.desired.release_job(release, self.desired.setting(observed.secret_mark))
+        job = self.desired.release_job(release, self.desired.setting_of(observed))
         if (
             job is None
             or self.desired.creates_namespace

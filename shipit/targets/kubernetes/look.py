@@ -16,6 +16,7 @@ from shipit.targets.kubernetes.applyset import ObservedSet
 from shipit.targets.kubernetes.client import KubernetesClient, UnknownKind
 from shipit.targets.kubernetes.definitions import is_defined
 from shipit.targets.kubernetes.desired import HAVE_PODS, Desired
+from shipit.targets.kubernetes.env_secret import EnvSecret, find_env_secret, find_used_secret
 from shipit.targets.kubernetes.health.route import DEFAULT_CLASS, is_ingress
 from shipit.targets.kubernetes.health.settled import needs_events
 from shipit.targets.kubernetes.job import read_jobs
@@ -23,14 +24,18 @@ from shipit.targets.kubernetes.live import Happening, Live, Meta, Pod
 from shipit.targets.kubernetes.members import SetReader, by_name, member_of
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.parse import parse_event, parse_meta, parse_pod
+from shipit.targets.kubernetes.plan_secrets import previous_name
 from shipit.targets.kubernetes.pull_secret import is_pull_secret_current
-from shipit.targets.kubernetes.render import SECRETS_ANNOTATION, Manifest
-from shipit.targets.kubernetes.roll import CONTENT_ANNOTATION, used_secrets
+from shipit.targets.kubernetes.render import VERSION_LABEL, Manifest
+from shipit.targets.kubernetes.roll import CONTENT_ANNOTATION, used_sources
 from shipit.targets.kubernetes.sealed import is_secret, sealed_live, secret_values, value_marks
+from shipit.targets.kubernetes.users import names_in_use
+from shipit.targets.kubernetes.versions import mark_versions
 from shipit.targets.session import Session
 
 # A namespace with fewer objects of a kind than this has them read by name, others of the kind are then not read.
 _LISTED_FROM = 3
+_NO_SECRET = EnvSecret("", "")
 # Events of these reasons explain nothing that is not ready, and are most of all events.
 _GOOD = ("Scheduled", "Pulled", "Created", "Started", "SuccessfulCreate", "SuccessfulDelete", "ScalingReplicaSet")
 _TELLING = ",".join(f"reason!={reason}" for reason in _GOOD)
@@ -56,8 +61,9 @@ class Look:
         for namespace in self._namespaces():
             calls["pods", namespace] = partial(self._pods, namespace, selector)
             calls["replica sets", namespace] = partial(self._replica_sets, namespace, selector)
-        if desired.secret_names:
-            calls["secret"] = partial(self._one, self._identity())
+        values = self._secret_values()
+        if values:
+            calls["secret"] = partial(find_env_secret, desired, values, self._secret, self.mark)
         # A plan needs these; the verdict on a release does not look at them.
         is_planned = self.session.release is None
         if is_planned and project.release:
@@ -69,21 +75,25 @@ class Look:
             if any(is_ingress(manifest) for manifest in desired.identities()):
                 calls["ingress classes"] = self._ingress_classes
         found = _side_by_side(calls, self.session.clock)
-        secret: Live | None = found.get("secret")
         objects = {key: live for group in groups for key, live in found["objects", group].objects.items()}
         pods: tuple[Pod, ...] = _joined(found, "pods")
+        env = found.get("secret")
+        if env is None:
+            env = find_used_secret(desired, objects.values(), self._secret) if desired.secret_names else _NO_SECRET
+        secret: Live | None = env.live
         return KubernetesObserved(
             objects=objects,
             pods=pods,
             replica_sets=_joined(found, "replica sets"),
             jobs=found.get("jobs", ()),
             secret_marks=dict(secret.manifest.get("data") or {}) if secret else {},
-            secret_mark=self._secret_mark(secret),
+            secret_name=env.name,
+            secret_mark=env.mark,
             pull_secret_current=found.get("pull secret"),
             secret=secret,
             wanted_marks=self._wanted_marks(),
             contents=self._contents(objects),
-            applied_set=self._with_listed(found["set"], found) if "set" in found else None,
+            applied_set=self._left(found["set"], found, env.name) if "set" in found else None,
             ingress_classes=found.get("ingress classes"),
             events=self._events() if needs_events(objects.values(), pods, is_applied=not is_planned) else None,
         )
@@ -110,6 +120,26 @@ class Look:
                 if read.others is None:
                     unlisted.add(f"{kind} in namespace {namespace}")
         return replace(found, members=by_name(members), unlisted=tuple(sorted(unlisted)))
+
+    def _left(self, found: ObservedSet, reads: Mapping[Any, Any], secret_name: str) -> ObservedSet:
+        """The members that left deploy.yml, with the use of the versions among them."""
+        listed, namespace = self._with_listed(found, reads), self.desired.namespace
+        own = {secret_name, previous_name(secret_name)} if secret_name else set()
+        left = [one for one in listed.members if one.kind != "Secret" or one.meta.name not in own]
+        plain = self.desired.secret_key
+        versions = {
+            f"{one.kind}/{one.meta.name}"
+            for one in left
+            if one.meta.namespace == namespace
+            and one.api_version == "v1"
+            and (VERSION_LABEL in one.meta.labels or (one.kind, one.meta.name) == ("Secret", plain))
+        }
+        listed = replace(listed, members=tuple(left))
+        if not versions:
+            return listed
+        has_revisions = any(item["kind"] in ("StatefulSet", "DaemonSet") for item in self.desired.identities())
+        used = names_in_use(self.client, namespace, self.session.clock, has_revisions=has_revisions)
+        return mark_versions(listed, versions, used)
 
     def _check_namespace(self) -> None:
         name = self.desired.namespace
@@ -213,8 +243,13 @@ class Look:
                 return ()
             raise
 
-    def _identity(self) -> Manifest:
-        return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": self.desired.secret_key}}
+    def _secret(self, name: str) -> Live | None:
+        return self._one({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}})
+
+    def _secret_values(self) -> dict[str, str]:
+        """The values of the env's secrets; empty where one of them is not known."""
+        names, values = self.desired.secret_names, self.session.secrets
+        return {name: values[name] for name in names} if all(name in values for name in names) else {}
 
     def _wanted_marks(self) -> dict[str, dict[str, str]]:
         raw = [manifest for manifest in self.desired.raw if is_secret(manifest)]
@@ -223,7 +258,7 @@ class Look:
     def _contents(self, objects: Mapping[str, Live | None]) -> dict[str, str]:
         """Key of a Secret that pods use -> its annotation; a new hash where its values are to change."""
         desired = self.desired
-        used = used_secrets(desired.raw, desired.namespace)
+        used = used_sources(desired.raw, desired.namespace)
         found = {}
         for raw in desired.raw:
             key = key_of(raw, desired.namespace)
@@ -233,17 +268,6 @@ class Look:
                 mark = live.meta.annotations.get(CONTENT_ANNOTATION, "") if live else ""
                 found[key] = mark if is_current else desired.content_mark(key, values)
         return found
-
-    def _secret_mark(self, secret: Live | None) -> str:
-        """The annotation of the env's Secret, or a new one where its values are to change."""
-        names, values = self.desired.secret_names, self.session.secrets
-        mark = secret.meta.annotations.get(SECRETS_ANNOTATION, "") if secret else ""
-        wanted = {name: values[name] for name in names if name in values}
-        if len(wanted) < len(names) or not wanted:
-            return mark
-        held = (secret.manifest.get("data") or {}) if secret else {}
-        is_current = all(held.get(name) == self.mark(value) for name, value in wanted.items())
-        return mark if is_current and mark else self.desired.secret_mark(wanted)
 
 
 class _Read(NamedTuple):

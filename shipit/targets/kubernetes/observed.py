@@ -28,8 +28,8 @@ def key_of(manifest: Mapping[str, Any], namespace: str) -> str:
 class KubernetesObserved:
     """`objects`: key -> live object, or None. Secrets have keyed hashes in place of their values.
 
-    `secret` is the Secret of the env, and `secret_marks`: name -> keyed hash of each of its values. `secret_mark` is the
-    annotation that it has, or gets when its values change. `wanted_marks`: key of a Secret among the manifests -> name
+    `secret` is the Secret of the env, and `secret_marks`: name -> keyed hash of each of its values. `secret_name` and
+    `secret_mark` are the name and the annotation that it has, or gets when its values change. `wanted_marks`: key of a Secret among the manifests -> name
     -> keyed hash of each value there. `contents`: key of such a Secret that pods use -> the annotation with the hash of its
     data; empty where it was applied without one and keeps its values. `pull_secret_current` is None without `pull_secret`. `jobs` are the release Jobs
     of the app. `applied_set` is the ApplySet with the members that left deploy.yml. These three are None and empty where a
@@ -50,6 +50,7 @@ class KubernetesObserved:
     serving: Mapping[str, Serving] = field(default_factory=dict)
     wanted_marks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     contents: Mapping[str, str] = field(default_factory=dict)
+    secret_name: str = ""
     applied_set: ObservedSet | None = None
     previews: Mapping[str, Preview] = field(default_factory=dict)
     events: tuple[Happening, ...] | None = None

@@ -10,22 +10,26 @@ from shipit.targets.kubernetes.drift import hashes
 from shipit.targets.kubernetes.observed import NO_PREVIEW, KubernetesObserved, Preview
 from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.steps import ApplyPullSecret, ApplySecret
+from shipit.targets.kubernetes.versions import is_version
 from shipit.targets.kubernetes.wanted import Wanted, want
 
 
 def apply_secret(wanted: Wanted, preview: Preview, file: str) -> Step:
     """The step that writes a sealed Secret; `file` is that of its manifest, empty for the env's."""
     key, manifest, live = wanted.key, wanted.manifest, wanted.live
-    previous = previous_name(manifest["metadata"]["name"])
+    # A version has the same values for ever.
+    previous = "" if is_version(manifest) else previous_name(manifest["metadata"]["name"])
     if live is None:
         detail = (*secret_names(manifest), *unchecked_lines(preview))
         return ApplySecret(
             f"apply {key}", f"create {key}", detail, "create", False, f"delete {key}",
             manifest=manifest, previous=previous, file=file,
         )  # fmt: skip
-    kept = f"its values until now are kept in Secret/{previous}"
+    detail = detail_of(wanted, live, preview)
+    kept = (f"its values until now are kept in Secret/{previous}",) if previous else ()
+    undo = f"restore it from Secret/{previous}" if previous else f"apply {key} as it was"
     return ApplySecret(
-        f"apply {key}", f"change {key}", (*detail_of(wanted, live, preview), kept), "change", False, f"restore it from Secret/{previous}",
+        f"apply {key}", f"change {key}", (*detail, *kept), "change", False, undo,
         manifest=manifest, version=live.meta.version, known=hashes(wanted.found), previous=previous, file=file,
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from shipit.targets.kubernetes.applyset import PART_OF_LABEL, Member, ObservedSe
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.observed import key_of
+from shipit.targets.kubernetes.render import VERSION_LABEL
 from shipit.targets.kubernetes.steps import Doomed, NarrowApplySet, RemoveObject, WidenApplySet
 from shipit.targets.kubernetes.waves import rank
 
@@ -46,10 +47,21 @@ def plan_widening(desired: Desired, observed: ObservedSet) -> Step | None:
     )  # fmt: skip
 
 
-def plan_removal(desired: Desired, observed: ObservedSet) -> tuple[Step, ...]:
-    """The steps that remove the members which left deploy.yml, and that record what is left."""
+def plan_removal(desired: Desired, observed: ObservedSet, *, has_changes: bool = True) -> tuple[Step, ...]:
+    """The steps that remove the members which left deploy.yml, and that record what is left.
+
+    Without `has_changes`, versions that nothing uses any more wait for the next deploy that changes anything: a deploy
+    leaves no changes for the next plan.
+    """
     going = removable(observed.members) if desired.config.prune else []
+    if not (has_changes or any(not _is_old_version(member, desired) for member in going)):
+        going = []
     return removal_steps(desired, observed, going, wanted_scope(desired))
+
+
+def _is_old_version(member: Member, desired: Desired) -> bool:
+    """Whether deploy.yml has another version of a member."""
+    return bool(member.version) and member.meta.labels.get(VERSION_LABEL, member.meta.name) in desired.versions
 
 
 def removal_steps(
@@ -81,7 +93,8 @@ def removal_steps(
 
 def removable(members: Iterable[Member]) -> list[Member]:
     """The members that shipit may remove, in the order in which it does."""
-    return in_order(item for item in members if item.is_ours and not is_kept(item) and not item.meta.is_deleting)
+    going = (item for item in members if item.is_ours and not is_kept(item) and item.version != "used")
+    return in_order(item for item in going if not item.meta.is_deleting)
 
 
 def in_order(members: Iterable[Member]) -> list[Member]:
@@ -93,6 +106,8 @@ def set_notes(desired: Desired, observed: ObservedSet, kubectl: str) -> Iterator
     """What left deploy.yml and stays, for the reader of the plan."""
     for member in observed.members:
         key = key_of(member.manifest, desired.namespace)
+        if member.version:
+            continue
         if member.meta.is_deleting:
             yield f"{key} left deploy.yml and is being deleted{waits_for(member)}"
         elif not member.is_ours:

@@ -23,7 +23,7 @@ def render_release(desired: Desired, release: Release, observed: KubernetesObser
 
 
 def _manifests(desired: Desired, release: Release, observed: KubernetesObserved) -> Iterator[Manifest]:
-    setting = desired.setting(observed.secret_mark)
+    setting = desired.setting_of(observed)
     objects = want_all(tuple(desired.manifests(release, observed)), observed, desired.namespace)
     # As in a plan: the namespace of the target comes before what is in it.
     first = [wanted for wanted in objects if is_namespace(wanted.manifest, desired.namespace)]

@@ -7,7 +7,7 @@ annotation and with the same data, gets none: its pods go on running.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from shipit.targets.kubernetes.drift import Difference, fingerprint
@@ -16,6 +16,7 @@ from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.sealed import is_secret
 from shipit.targets.kubernetes.uses import template_of, used_by
+from shipit.targets.kubernetes.versions import is_version
 
 # The hash of a source's data.
 CONTENT_ANNOTATION = "shipit.dev/content"
@@ -29,19 +30,15 @@ ROLLED = ("Deployment", "StatefulSet", "DaemonSet", "Pod")
 
 def with_hashes(manifests: Sequence[Manifest], observed: KubernetesObserved, namespace: str) -> list[Manifest]:
     """The manifests with the annotations of sources and pod templates. Secrets are sealed."""
-    sources: dict[str, str] = {}
-    found = [_with_content(manifest, observed, namespace, sources) for manifest in manifests]
+    used, sources = used_sources(manifests, namespace), dict[str, str]()
+    found = [_with_content(manifest, observed, namespace, used, sources) for manifest in manifests]
     return [_with_uses(manifest, observed, namespace, sources) for manifest in found]
 
 
-def used_secrets(manifests: Sequence[Manifest], namespace: str) -> frozenset[str]:
-    """The keys of the Secrets that pods of these objects use, and are replaced for."""
-    found: set[str] = set()
-    for manifest in manifests:
-        if manifest["kind"] in ROLLED and _rolls(manifest):
-            names = [name for name in used_by(template_of(manifest).get("spec") or {}) if name.startswith("Secret/")]
-            found |= {_key(name, manifest, namespace) for name in names}
-    return frozenset(found)
+def used_sources(manifests: Sequence[Manifest], namespace: str) -> frozenset[str]:
+    """The keys of the ConfigMaps and Secrets that pods of these objects use, and are replaced for."""
+    rolled = (manifest for manifest in manifests if manifest["kind"] in ROLLED and _rolls(manifest))
+    return frozenset(_key(name, manifest, namespace) for manifest in rolled for name in _names(manifest))
 
 
 def rolled_by(changes: Sequence[Difference]) -> tuple[str, ...]:
@@ -55,12 +52,16 @@ def rolled_by(changes: Sequence[Difference]) -> tuple[str, ...]:
 
 
 def _with_content(
-    manifest: Manifest, observed: KubernetesObserved, namespace: str, sources: dict[str, str]
+    manifest: Manifest,
+    observed: KubernetesObserved,
+    namespace: str,
+    used: Collection[str],
+    sources: dict[str, str],
 ) -> Manifest:
-    """A source with the hash of its data, which is kept in `sources` by its key. Other objects as they are."""
-    if not _is_source(manifest) or not _rolls(manifest):
-        return manifest
+    """A source in use with the hash of its data, which is kept in `sources` by its key. Other objects as they are."""
     key = key_of(manifest, namespace)
+    if key not in used or not _is_source(manifest) or not _rolls(manifest):
+        return manifest
     mark = observed.contents.get(key, "") if is_secret(manifest) else _content(manifest, observed.objects.get(key))
     if not mark:
         return manifest
@@ -89,10 +90,10 @@ def _with_uses(
     """
     if manifest["kind"] not in ROLLED:
         return manifest
-    template = template_of(manifest)
-    names = sorted(used_by(template.get("spec") or {}))
+    names = sorted(_names(manifest))
     if not names:
         return manifest
+    template = template_of(manifest)
     live = observed.objects.get(key_of(manifest, namespace))
     before = _entries(_annotations(template_of(live.manifest)).get(USES_ANNOTATION)) if live else {}
     new = {name: sources.get(_key(name, manifest, namespace), "") for name in names} if _rolls(manifest) else {}
@@ -101,6 +102,10 @@ def _with_uses(
         return manifest
     marked = _annotated(template, USES_ANNOTATION, " ".join(f"{name}={mark}" for name, mark in entries.items()))
     return marked if template is manifest else {**manifest, "spec": {**manifest["spec"], "template": marked}}
+
+
+def _names(manifest: Manifest) -> frozenset[str]:
+    return used_by(template_of(manifest).get("spec") or {})
 
 
 def _entries(text: Any) -> dict[str, str]:
@@ -116,7 +121,8 @@ def _key(name: str, manifest: Manifest, namespace: str) -> str:
 
 
 def _is_source(manifest: Manifest) -> bool:
-    return manifest["apiVersion"] == "v1" and manifest["kind"] in ("ConfigMap", "Secret")
+    """Whether an object is a ConfigMap or Secret whose data may change."""
+    return manifest["apiVersion"] == "v1" and manifest["kind"] in ("ConfigMap", "Secret") and not is_version(manifest)
 
 
 def _rolls(manifest: Manifest) -> bool:

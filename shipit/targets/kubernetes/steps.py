@@ -47,7 +47,7 @@ class ReplaceObject(ObjectStep):
 
 @dataclass(frozen=True, kw_only=True)
 class ApplySecret(ObjectStep):
-    """Copies a Secret to `previous`, then applies the new values.
+    """Copies a Secret to `previous`, then applies the new values. `previous` is empty for a Secret that is named by its values.
 
     The values are those of the Secret in the manifest `file`, or the session's secrets where `file` is empty.
     """

@@ -68,7 +68,7 @@ class KubernetesTarget(Operations):
     def plan(self, release: Release, observed: KubernetesObserved) -> tuple[Step, ...]:
         desired = self._desired
         self._check_conflicts(release, observed)
-        setting = desired.setting(observed.secret_mark)
+        setting = desired.setting_of(observed)
         objects = plan_objects(tuple(desired.manifests(release, observed)), observed, self.namespace, desired.files)
         secret = desired.env_secret(release, observed)
         secrets = (
@@ -78,7 +78,9 @@ class KubernetesTarget(Operations):
         job = desired.release_job(release, setting)
         run = plan_release_job(job, observed, objects) if job else None
         found = observed.applied_set or ObservedSet()
-        widen, removal = plan_widening(desired, found), plan_removal(desired, found)
+        widen = plan_widening(desired, found)
+        has_changes = bool(objects or widen or run or any(secrets))
+        removal = plan_removal(desired, found, has_changes=has_changes)
         # The namespace of the target comes before what is in it.
         first = [
             item for item in objects if isinstance(item, ObjectStep) and is_namespace(item.manifest, self.namespace)

@@ -1,0 +1,49 @@
+"""Reading the Secret of the env: the version of the values in use, or the one that an older shipit wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from shipit.targets.kubernetes.applyset import PART_OF_LABEL
+from shipit.targets.kubernetes.desired import Desired
+from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.render import SECRETS_ANNOTATION
+from shipit.targets.kubernetes.sealed import Mark
+from shipit.targets.kubernetes.uses import template_of, used_by
+from shipit.targets.kubernetes.versions import is_version_of, version_name
+
+
+class EnvSecret(NamedTuple):
+    """The name of the Secret that the pods should use, its annotation with the hash of the values, and what is there."""
+
+    name: str
+    mark: str
+    live: Live | None = None
+
+
+# Reads the Secret of a name, sealed.
+Read = Callable[[str], Live | None]
+
+
+def find_env_secret(desired: Desired, values: Mapping[str, str], read: Read, mark: Mark) -> EnvSecret:
+    """The Secret of these values. One without a hash in its name stays in use until a value changes: no pod is replaced."""
+    content = desired.secret_mark(values)
+    name = version_name(desired.secret_key, content)
+    if live := read(name):
+        return EnvSecret(name, content, live)
+    plain = read(desired.secret_key)
+    if plain is not None and plain.meta.labels.get(PART_OF_LABEL, desired.set_id) == desired.set_id:
+        held = plain.meta.annotations.get(SECRETS_ANNOTATION, "")
+        if held and (plain.manifest.get("data") or {}) == {key: mark(value) for key, value in values.items()}:
+            return EnvSecret(desired.secret_key, held, plain)
+    return EnvSecret(name, content)
+
+
+def find_used_secret(desired: Desired, objects: Iterable[Live | None], read: Read) -> EnvSecret:
+    """The Secret that the live workloads use, where the values are not known."""
+    pods = (template_of(live.manifest).get("spec") or {} for live in objects if live is not None)
+    names = sorted({used.removeprefix("Secret/") for pod in pods for used in used_by(pod)})
+    name = next((one for one in names if is_version_of(one, desired.secret_key)), desired.secret_key)
+    live = read(name)
+    return EnvSecret(name, live.meta.annotations.get(SECRETS_ANNOTATION, "") if live else "", live)
