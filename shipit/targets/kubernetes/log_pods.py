@@ -75,8 +75,11 @@ class WorkloadPods:
     def _of_jobs(self) -> list[Pod]:
         """The pods of the Jobs of a CronJob: a new Job has another name."""
         uid, _ = self._owner()
-        names = sorted(meta.name for meta, _ in self._listed("Job") if uid in meta.owners)
-        return self._pods(selector=f"job-name in ({','.join(names)})") if names else []
+        jobs = [meta for meta, _ in self._listed("Job") if uid in meta.owners]
+        uids = {meta.uid for meta in jobs}
+        names = ",".join(sorted(meta.name for meta in jobs))
+        pods = self._pods(selector=f"job-name in ({names})") if names else []
+        return [pod for pod in pods if pod.meta.owners & uids]
 
     def _owner(self) -> tuple[str, str]:
         """The uid and the selector of the owner."""

@@ -1,15 +1,18 @@
-"""The pods of a workload for a command or a connection, the best first.
+"""The pods of a workload for a command or a connection, the best first: those that it owns, not all that have its labels.
 
-Source: Kubernetes concepts, "Labels and Selectors"; the well-known annotation kubectl.kubernetes.io/default-container.
+Source: Kubernetes concepts, "Labels and Selectors", "Owners and Dependents", "Deployments" (pod-template-hash label); the
+well-known annotation kubectl.kubernetes.io/default-container.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from shipit.errors import RemoteError
 from shipit.http.fields import Field
+from shipit.parallel import together
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.live import Pod
 from shipit.targets.kubernetes.parse import parse_pod
@@ -24,12 +27,16 @@ _OPERATORS = {
 }
 
 
+_HASH = "pod-template-hash"
+
+
 class Candidate(NamedTuple):
-    """A pod, when it was created, as text that sorts, and its named ports."""
+    """A pod, when it was created, as text that sorts, its named ports, and its controller as `Kind/name`."""
 
     pod: Pod
     created: str
     ports: Mapping[str, int] = {}
+    controller: str = ""
 
     @property
     def container(self) -> str:
@@ -49,7 +56,13 @@ def find_running(client: KubernetesClient, manifest: Manifest, namespace: str) -
     """
     place = manifest["metadata"].get("namespace") or namespace
     selector, fields = _selectors(manifest)
-    found = client.listed("api/v1", "pods", place, _candidate, selector, fields)
+    calls: dict[str, Callable[[], Any]] = {
+        "pods": partial(client.listed, "api/v1", "pods", place, _candidate, selector, fields)
+    }
+    if manifest["kind"] == "Deployment":
+        calls["sets"] = partial(_replica_sets, client, manifest, place, selector)
+    read = together(calls, client.deadline.clock)
+    found = [row for row in read["pods"] if _is_owned(row, manifest, read.get("sets"))]
     running = [row for row in found if row.is_running and not row.pod.meta.is_deleting]
     if running:
         newest = sorted(running, key=lambda row: row.created, reverse=True)
@@ -59,10 +72,46 @@ def find_running(client: KubernetesClient, manifest: Manifest, namespace: str) -
     raise RemoteError(f"{key}: {what}", where=client.server.context.name, hint="shipit status shows what runs")
 
 
+def _is_owned(row: Candidate, manifest: Manifest, sets: Collection[str] | None) -> bool:
+    """Whether an object controls a pod. `sets` are the ReplicaSets of a Deployment, None where they can't be read."""
+    kind, name = manifest["kind"], manifest["metadata"]["name"]
+    if kind == "Pod":
+        return True
+    if kind != "Deployment":
+        return row.controller == f"{kind}/{name}"
+    if sets is not None:
+        return row.controller in sets
+    # Its controller names them so.
+    return row.controller == f"ReplicaSet/{name}-{row.pod.meta.labels.get(_HASH)}"
+
+
+def _replica_sets(client: KubernetesClient, manifest: Manifest, place: str, selector: str) -> frozenset[str] | None:
+    """The ReplicaSets that a Deployment controls, as `ReplicaSet/name`; None where this user may not list them."""
+    try:
+        rows = client.listed("apis/apps/v1", "replicasets", place, _named_controller, selector)
+    except RemoteError as error:
+        if error.status == 403:
+            return None
+        raise
+    wanted = f"Deployment/{manifest['metadata']['name']}"
+    return frozenset(f"ReplicaSet/{name}" for name, controller in rows if controller == wanted)
+
+
+def _named_controller(part: Field) -> tuple[str, str]:
+    return part["metadata"]["name"].text(), _controller(part["metadata"])
+
+
+def _controller(metadata: Field) -> str:
+    """The object that created another and replaces it, as `Kind/name`; empty without one."""
+    rows = (row for row in metadata["ownerReferences"].rows() if row["controller"].flag())
+    return next((f"{row['kind'].text()}/{row['name'].text()}" for row in rows), "")
+
+
 def _candidate(part: Field) -> Candidate:
     rows = [row for container in part["spec"]["containers"].rows() for row in container["ports"].rows()]
     ports = {row["name"].text(): row["containerPort"].whole() for row in rows}
-    return Candidate(parse_pod(part), part["metadata"]["creationTimestamp"].text(), ports)
+    metadata = part["metadata"]
+    return Candidate(parse_pod(part), metadata["creationTimestamp"].text(), ports, _controller(metadata))
 
 
 def _selectors(manifest: Manifest) -> tuple[str, str]:
