@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -75,11 +76,10 @@ def test_what_revisions_without_pods_use_is_in_use(shop: Shop) -> None:
     assert code == 0, finished.reason
     environment = runs.environment(shop.folder, **shop.variables())
     clock = Clock()
-    client = KubernetesClient(
-        ApiServer(find_context(environment, None), environment), Deadline(clock, clock.now() + 60), lambda event: None
-    )
-    used = names_in_use(client, shop.namespace, clock, has_revisions=True)
+    with closing(ApiServer(find_context(environment, None), environment)) as server:
+        client = KubernetesClient(server, Deadline(clock, clock.now() + 60), lambda event: None)
+        used = names_in_use(client, shop.namespace, clock, has_revisions=True)
+        without = names_in_use(client, shop.namespace, clock, has_revisions=False)
     assert used is not None and used >= {"ConfigMap/settings", "ConfigMap/only-db", "Secret/own"}
     assert "ConfigMap/unused" not in used
-    without = names_in_use(client, shop.namespace, clock, has_revisions=False)
     assert without is not None and "ConfigMap/only-db" not in without

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,12 @@ def api() -> Iterator[Guarded]:
 
 
 @pytest.fixture
-def client(api: KubeApi, tmp_path: Path) -> KubernetesClient:
+def client(api: KubeApi, tmp_path: Path) -> Iterator[KubernetesClient]:
     environment = runs.environment(tmp_path, KUBECONFIG=api.kubeconfig(tmp_path / "kube"))
     clock = Clock()
     deadline = Deadline(clock, clock.now() + 60)
-    return KubernetesClient(ApiServer(find_context(environment, None), environment), deadline, lambda event: None)
+    with closing(ApiServer(find_context(environment, None), environment)) as server:
+        yield KubernetesClient(server, deadline, lambda event: None)
 
 
 def add(api: KubeApi, plural: str, name: str, owner: str, created: str, **labels: str) -> None:
