@@ -36,7 +36,8 @@ def change(run: Run, command: str, changes: Sequence[Change]) -> int:
         run.emit(Warned("", str(warning)))
     names = tuple(item.target.name for item in changes)
     run.announce(command, names)
-    observed = together({item.target.name: partial(observe_target, run, item.target) for item in changes}, run.clock)
+    looks = {item.target.name: partial(observe_target, run, item.target, is_planning=False) for item in changes}
+    observed = together(looks, run.clock)
     plan = Plan(
         run.project.app,
         run.project.environment,
@@ -76,7 +77,7 @@ def _count_failed(results: Mapping[str, Any]) -> int:
 def _one_target(run: Run, item: Change, own: TargetPlan, before: Any) -> bool:
     """Apply and judge; whether the place is as ordered."""
     target, started = item.target, run.clock.now()
-    session = run.session(target)
+    session = run.session(target, is_planning=False)
     try:
         facts: dict[str, Facts] = {}
         apply_steps(target, own.steps, own.place, session, facts)

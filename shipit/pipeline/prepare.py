@@ -105,14 +105,15 @@ def _side_by_side(
         workers.close(GRACE_S)
 
 
-def observe_target(run: Run, target: Target) -> Any:
-    """Observe the place of one target."""
-    return target.observe(run.session(target))
+def observe_target(run: Run, target: Target, *, is_planning: bool = True) -> Any:
+    """Observe the place of one target; without `is_planning`, for no plan of a deploy."""
+    return target.observe(run.session(target, is_planning=is_planning))
 
 
 def read_status(run: Run) -> tuple[Status, ...]:
     """Observe the chosen targets in parallel, and emit what runs there."""
-    observed = together({target.name: partial(observe_target, run, target) for target in run.targets}, run.clock)
+    calls = {target.name: partial(observe_target, run, target, is_planning=False) for target in run.targets}
+    observed = together(calls, run.clock)
     found = tuple(target.describe(observed[target.name]) for target in run.targets)
     run.emit(StatusRead(found))
     return found

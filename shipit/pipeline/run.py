@@ -150,8 +150,11 @@ class Run:
         """Read the secrets of the chosen targets that are at hand, to mask them: see `SecretValues.read_near`."""
         self.secrets.read_near(name for target in self.targets for name in self.project.secrets_for(target.name))
 
-    def session(self, target: Target, release: Release | None = None) -> Session:
-        """The session of a target. Its deadline starts now; `release` is what the target should run, when that is known."""
+    def session(self, target: Target, release: Release | None = None, *, is_planning: bool = True) -> Session:
+        """The session of a target. Its deadline starts now; `release` is what the target should run, when that is known.
+
+        Without `is_planning`, what is observed is for no plan of a deploy.
+        """
         return Session(
             environment=self.environment,
             clock=self.clock,
@@ -164,6 +167,7 @@ class Run:
             registries=self.registries,
             inventory=self.delivery.inventory,
             release=release,
+            is_planning=is_planning and release is None,
         )
 
     def marks(self, target: Target) -> Mapping[str, str]:

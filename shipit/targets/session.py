@@ -54,7 +54,8 @@ class Session:
     machine. `deadline_s` is on the clock's own scale. `clients` are shared by the targets of a run and closed at its end.
     `registries` have the credentials in use; `inventory` is what they had before anything was changed. `attempts` is how
     often a read is tried that fails temporarily: 1 where the caller repeats it. `release` is what the run wants here;
-    None before the plan is made.
+    None before the plan is made. `is_planning` is whether a deploy is planned with what is observed: without it, what only
+    that plan needs is not read.
     """
 
     environment: ProcessEnvironment
@@ -69,6 +70,7 @@ class Session:
     inventory: Inventory | None = field(default=None, repr=False)
     attempts: int = ATTEMPTS
     release: Release | None = None
+    is_planning: bool = True
 
     @property
     def deadline(self) -> Deadline:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from shipit.clock import Clock
 from shipit.config.load import load_project
@@ -298,11 +299,13 @@ def as_robot(shop: Shop, rules: list[dict[str, Any]], *objects: Object) -> tuple
     return runs.run(project, process_environment, events, clock=Clock()), events
 
 
-def test_the_least_rights_of_the_guide_are_enough(shop: Shop) -> None:
-    assert deploy(as_robot(shop, RULES, config_map("1"), deployment("one"))[0]) == 0
-    run, events = as_robot(shop, RULES, config_map("1"))
+def test_the_role_of_the_docs_is_enough(shop: Shop) -> None:
+    role = yaml.safe_load((ROOT / "docs/kubernetes-role.yml").read_text())
+    own = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "own"}, "stringData": {"a": "canary-1"}}
+    assert deploy(as_robot(shop, role["rules"], config_map("1"), own, deployment("one"))[0]) == 0
+    run, events = as_robot(shop, role["rules"], config_map("2"))
     assert deploy(run) == 0, events
-    assert shop.kubectl("get", "deployments", "-o", "name") == ""
+    assert shop.kubectl("get", "deployments,secrets", "-o", "name") == ""
 
 
 def test_without_the_right_to_list_or_delete_it_says_so(shop: Shop) -> None:

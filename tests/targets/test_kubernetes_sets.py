@@ -14,7 +14,7 @@ import pytest
 from shipit.errors import ShipitError
 from shipit.events import Event, PlanMade, StepDone, TargetFinished
 from shipit.pipeline.flow import deploy
-from shipit.pipeline.prepare import prepare
+from shipit.pipeline.prepare import prepare, read_status
 from shipit.rehearsal.server import Request, Response
 from shipit.targets.kubernetes.applyset import PART_OF_LABEL, set_id, set_name
 from tests.servers.kube_api import KubeApi
@@ -286,3 +286,12 @@ def test_a_deploy_that_stops_between_any_two_steps_is_completed_by_the_next(tmp_
             assert there == {"two", PARENT}
             assert "Ingress.networking.k8s.io" not in recorded(place)["applyset.kubernetes.io/contains-group-kinds"]
             assert planned(place) == []
+
+
+def test_only_a_plan_reads_the_set_and_the_release_jobs(place: KubePlace) -> None:
+    assert place.deploy()[0] == 0
+    run, _ = place.run()
+    place.api.log.clear()
+    read_status(run)
+    read = {path.rpartition("/")[2] for _, path in place.api.log}
+    assert "web" in read and not read & {PARENT, "jobs"}, read

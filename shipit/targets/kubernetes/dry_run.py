@@ -82,7 +82,7 @@ class DryRun:
             return []
         answer = self.client.try_create(job, self.desired.namespace)
         wanted = Wanted(key_of(job, self.desired.namespace), job)
-        return [Asked(wanted, refusal=parse_refusal(answer))] if answer.status >= 300 else []
+        return [Asked(wanted, refusal=parse_refusal(answer), is_created=True)] if answer.status >= 300 else []
 
     def _ask_all(self, wanted: Sequence[Wanted]) -> list[Asked]:
         """In parallel, over the connections that are kept."""
@@ -141,8 +141,7 @@ class DryRun:
         for item in asked:
             if item.refusal is not None and item.refusal.error.status == FORBIDDEN:
                 resource = self.client.resource(item.wanted.manifest, self.desired.namespace)
-                is_created = item.wanted.manifest["metadata"]["name"].startswith(self.desired.job_prefix)
-                verbs = ("create",) if is_created else ("create", "patch")
+                verbs = ("create",) if item.is_created else ("create", "patch")
                 keys.setdefault(Access(*resource, verbs), []).append(item.wanted.key)
         found: dict[str, str] = {}
         for access, names in keys.items():

@@ -65,7 +65,7 @@ class Look:
         if values:
             calls["secret"] = partial(find_env_secret, desired, values, self._secret, self.mark)
         # A plan needs these; the verdict on a release does not look at them.
-        is_planned = self.session.release is None
+        is_planned = self.session.release is None and self.session.is_planning
         if is_planned and project.release:
             calls["jobs"] = partial(read_jobs, self.client, desired.namespace, part_of)
         if is_planned and desired.config.pull_secret:
@@ -95,7 +95,9 @@ class Look:
             contents=self._contents(objects),
             applied_set=self._left(found["set"], found, env.name) if "set" in found else None,
             ingress_classes=found.get("ingress classes"),
-            events=self._events() if needs_events(objects.values(), pods, is_applied=not is_planned) else None,
+            events=self._events()
+            if needs_events(objects.values(), pods, is_applied=self.session.release is not None)
+            else None,
         )
 
     def mark(self, value: str) -> str:

@@ -20,13 +20,15 @@ REPLACE_ANNOTATION = "shipit.dev/replace"
 class Asked(NamedTuple):
     """An object with what the server answered. `wanted` is beside the live object that it was asked for.
 
-    `is_replaced`: the server takes it only as a new object, which its manifest allows.
+    `is_replaced`: the server takes it only as a new object, which its manifest allows. `is_created`: it is created, and
+    not applied.
     """
 
     wanted: Wanted
     result: Live | None = None
     refusal: Refusal | None = None
     is_replaced: bool = False
+    is_created: bool = False
 
 
 def may_replace(manifest: Manifest) -> bool:
