@@ -22,6 +22,8 @@ from tests.output_schema import check_output
 ROOT = Path(__file__).parent.parent
 # An image of one Python file, and a file that serves HTTP on $PORT: what Heroku's stand-in can run.
 PYTHON_DOCKERFILE = 'FROM scratch\nCOPY app.py /\nCMD ["python", "/app.py"]\n'
+# What is said where a run does not end by itself within a second of a signal, as on a loaded machine.
+INTERRUPTED = "interrupted\nhint: run the same command again: it picks up from what is already in place\n"
 SERVING_APP = "import http.server, os\nhttp.server.HTTPServer(('', int(os.environ['PORT'])), http.server.BaseHTTPRequestHandler).serve_forever()\n"
 
 

@@ -14,6 +14,9 @@ import pytest
 from shipit.redact import MASK
 from tests.shipit import Shipit
 
+# Each repeats whole runs many times.
+pytestmark = pytest.mark.slow
+
 PASSWORD = 'pass/word "4711" <canary>'
 TOKEN = "token-canary-of-4711"
 PAIR = base64.b64encode(f"me:{PASSWORD}".encode()).decode()

@@ -13,6 +13,9 @@ import pytest
 from shipit.rehearsal.registry import EmbeddedRegistry
 from tests.shipit import Shipit
 
+# Each repeats whole runs many times.
+pytestmark = pytest.mark.slow
+
 CANARY = "canary-4711"
 # What a file outside of the project holds: lines that YAML, Dockerfiles and variables read each in their way.
 SHADOW = f"root:$6${CANARY}:19000:0:99999:7:::\ndaemon:*:19000:0:99999:7:::\n"

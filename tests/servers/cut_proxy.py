@@ -19,16 +19,20 @@ class CutProxy:
         self._accepting = threading.Thread(target=self._accept, daemon=True, name="cut proxy")
         self._accepting.start()
 
-    def cut(self) -> int:
-        """End all connections; how many there were."""
+    @property
+    def count(self) -> int:
+        """How many connections are open."""
+        return len(self._open)
+
+    def cut(self) -> None:
+        """End all connections."""
         left = dict(self._open)
         for pair in left.values():
             for connection in pair:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
         for thread in left:
-            thread.join(5)
-        return len(left)
+            thread.join(60)
 
     def stop(self) -> None:
         with contextlib.suppress(OSError):
