@@ -213,11 +213,11 @@ CASES: Mapping[str, Case] = {
         before=[{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "NAMESPACE-far"}}],
     ),
     "set-of-replicas": fails(workload(shell("exit 3"), kind="ReplicaSet"), words="ReplicaSet/web: web-", settle="5s"),
-    "stalled": fails(WIDGET, words="Widget/one: it can't go on: no such class", status={"conditions": [{"type": "Stalled", "status": "True", "message": "no such class"}]}),
+    "stalled": fails(WIDGET, words="Widget.verdicts.shipit.test/one: it can't go on: no such class", status={"conditions": [{"type": "Stalled", "status": "True", "message": "no such class"}]}),
     "not-ready": fails(
-        WIDGET, words="Widget/one: not ready: it boils", status={"conditions": [{"type": "Ready", "status": "False", "message": "it boils"}]}, **BRIEF
+        WIDGET, words="Widget.verdicts.shipit.test/one: not ready: it boils", status={"conditions": [{"type": "Ready", "status": "False", "message": "it boils"}]}, **BRIEF
     ),
-    "custom": works(WIDGET, words="Widget/one is ready", status={"observedGeneration": 1, "conditions": [{"type": "Ready", "status": "True"}]}),
+    "custom": works(WIDGET, words="Widget.verdicts.shipit.test/one is ready", status={"observedGeneration": 1, "conditions": [{"type": "Ready", "status": "True"}]}),
     "job-gone-after-success": works(job("true", ttlSecondsAfterFinished=0), words="Job/work succeeded"),
     "job-that-tries-again": works(
         job(
