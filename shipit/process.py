@@ -35,11 +35,15 @@ _groups: set[int] = set()
 
 
 class ProgramFailed(ShipitError):
-    """A program could not be run, or did not end in time. `reason` follows its name in messages and never quotes its output."""
+    """A program could not be run, or did not end in time. `reason` follows its name in messages and never quotes its output.
 
-    def __init__(self, program: str, reason: str) -> None:
+    `errors` is the end of its stderr.
+    """
+
+    def __init__(self, program: str, reason: str, errors: bytes = b"") -> None:
         super().__init__(reason, where=program)
         self.reason = reason
+        self.errors = errors
 
 
 class Finished(NamedTuple):
@@ -232,7 +236,7 @@ def _follow(
             clock.check()
         now_s = time.monotonic()
         if now_s >= deadline_s:
-            raise ProgramFailed(program, f"did not end within {timeout_s:g} s")
+            raise ProgramFailed(program, f"did not end within {timeout_s:g} s", streams.errors)
         tick_s = min(_TICK_S, deadline_s - now_s)
         if not streams.is_open:
             _pause(process, tick_s)

@@ -1,6 +1,6 @@
-"""A connection to a server through a proxy, for what is not HTTP.
+"""A connection to a server through a proxy of HTTP or SOCKS 5.
 
-Source: RFC 9110, section 9.3.6 (CONNECT); RFC 7617 (Basic); SOCKS through PySocks, where it is installed.
+Source: RFC 9110, section 9.3.6 (CONNECT); RFC 7617 (Basic).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from shipit.errors import RemoteError
 from shipit.http.pace import Pace
 from shipit.http.sockets import PacedSocket, open_socket
+from shipit.http.socks import ask_socks
 
 _PORTS = {"http": 80, "socks5": 1080, "socks5h": 1080}
 
@@ -22,14 +23,14 @@ def open_through(proxy: str, host: str, port: int, pace: Pace, connect_s: float)
     parts = urlsplit(proxy)
     where = f"{parts.scheme}://{parts.hostname}"
     if parts.scheme not in _PORTS or not parts.hostname:
-        raise RemoteError(
-            f"streams go through proxies of {', '.join(_PORTS)}, not of {parts.scheme}", where=where, hint=_HINT
-        )
-    if parts.scheme != "http":
-        return _socks(parts, host, port, pace, connect_s)
-    sock = open_socket(parts.hostname, parts.port or _PORTS["http"], pace, connect_s, is_proxy=True)
+        what = f"this needs a proxy of {', '.join(_PORTS)}, not of {parts.scheme}"
+        raise RemoteError(what, where=where, hint=_HINT)
+    sock = open_socket(parts.hostname, parts.port or _PORTS[parts.scheme], pace, connect_s, is_proxy=True)
     try:
-        _connect(sock, parts, host, port, pace)
+        if parts.scheme == "http":
+            _connect(sock, parts, host, port, pace)
+        else:
+            ask_socks(sock, parts, host, port, pace)
     except BaseException:
         sock.close()
         raise
@@ -56,24 +57,3 @@ def _connect(sock: PacedSocket, proxy: Any, host: str, port: int, pace: Pace) ->
             raise RemoteError(what, where=f"CONNECT {proxy.hostname}", hint="check the proxy's rules and its login")
     finally:
         response.close()
-
-
-def _socks(proxy: Any, host: str, port: int, pace: Pace, connect_s: float) -> PacedSocket:
-    try:
-        import socks  # type: ignore[import-not-found,import-untyped,unused-ignore]
-    except ImportError:
-        hint = "install PySocks beside shipit: pip install pysocks"
-        raise RemoteError("SOCKS proxies need PySocks", where=f"{proxy.scheme}://{proxy.hostname}", hint=hint) from None
-    opened = socks.create_connection(
-        (host, port),
-        timeout=connect_s,
-        proxy_type=socks.SOCKS5,
-        proxy_addr=proxy.hostname,
-        proxy_port=proxy.port or _PORTS[proxy.scheme],
-        proxy_rdns=proxy.scheme == "socks5h",
-        proxy_username=proxy.username and unquote(proxy.username),
-        proxy_password=proxy.password and unquote(proxy.password),
-    )
-    sock = PacedSocket(fileno=opened.detach())
-    sock.pace = pace
-    return sock

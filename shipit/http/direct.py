@@ -12,7 +12,8 @@ from shipit.http.connections import Connections, Place
 from shipit.http.failures import translate
 from shipit.http.messages import Answer, Request
 from shipit.http.pace import Pace
-from shipit.http.reach import reach_of
+from shipit.http.reach import Reach, reach_of
+from shipit.http.repeated import HeaderPairs
 from shipit.http.timeouts import CONNECT_S
 from shipit.http.tls import Tls
 from shipit.http.upgraded import RawConnection, Upgraded
@@ -24,9 +25,10 @@ _HUNG_UP = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EPROTOTYPE})
 
 
 class Direct:
-    """Safe to use from several threads. With `proxy`, connections are opened through it, for requests that upgrade theirs."""
+    """Safe to use from several threads. With `proxy`, connections are opened through it, also those to plain HTTP."""
 
     def __init__(self, ca_bundle: str | None, tls: Tls | None = None, proxy: str | None = None) -> None:
+        self._is_proxied = proxy is not None
         self._connections = Connections(ca_bundle, tls=tls, proxy=proxy)
 
     def close(self) -> None:
@@ -41,7 +43,7 @@ class Direct:
         place, target = parse_url(request.url)
         connection = self._connections.take(place, pace, CONNECT_S)
         sock: Any = connection.sock
-        reach = reach_of(str(sock.getpeername()[0]))
+        reach = Reach.ELSEWHERE if self._is_proxied else reach_of(str(sock.getpeername()[0]))
         try:
             response = _exchange(connection, request, target, pace)
         except BaseException:
@@ -109,8 +111,9 @@ def _exchange(
     connection: http.client.HTTPConnection, request: Request, target: str, pace: Pace
 ) -> http.client.HTTPResponse:
     pace.sending()
+    headers = HeaderPairs(request.headers, request.repeated) if request.repeated else dict(request.headers)
     try:
-        connection.request(request.method, target, body=request.body, headers=dict(request.headers))
+        connection.request(request.method, target, body=request.body, headers=headers)
     except OSError as error:
         if error.errno not in _HUNG_UP:
             raise

@@ -31,6 +31,7 @@ class Request(NamedTuple):
     second a body has to move: 0 for a stream that may have nothing to say. `deadline` holds until the last byte of the
     answer is read; without one it is the transport's. `led_by` is the answer that named the URL: one from elsewhere leads
     to no address of this machine or its link. `upgrades` is whether the connection is to change to another protocol.
+    `repeated` are more headers, whose names may repeat.
     """
 
     method: str
@@ -43,6 +44,7 @@ class Request(NamedTuple):
     least_rate: int = LEAST_RATE
     led_by: Answer | None = None
     upgrades: bool = False
+    repeated: Pairs = ()
 
     @property
     def shown(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import requests
@@ -9,7 +10,7 @@ import urllib3
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.http.connections import check_bundle
-from shipit.http.messages import Answer, Request
+from shipit.http.messages import Answer, Pairs, Request
 from shipit.http.pace import Pace
 from shipit.http.proxy import proxy_for
 from shipit.http.session import make_session, mapped_errors, pacing
@@ -49,10 +50,20 @@ class Proxied:
                 timeout=(CONNECT_S, READ_S),
                 proxies={"http": proxy, "https": proxy} if proxy else {},
                 verify=self._verify,
+                auth=partial(_with_repeated, request.repeated) if request.repeated else None,
                 cert=(self._tls.cert_file, self._tls.key_file) if self._tls.cert_file and self._tls.key_file else None,
             )
         received = {name.lower(): value for name, value in response.headers.items()}
         return Answer(request, response.status_code, received, _Incoming(request, response, pace))
+
+
+def _with_repeated(repeated: Pairs, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+    """The request with headers whose names repeat, which requests itself has no place for."""
+    headers = urllib3.HTTPHeaderDict(prepared.headers)
+    for name, value in repeated:
+        headers.add(name, value)
+    prepared.headers = headers  # type: ignore[assignment]
+    return prepared
 
 
 class _Incoming:

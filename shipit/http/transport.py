@@ -109,7 +109,8 @@ class Transport:
         proxy = self._proxy or proxy_for(request.url, self.environment)
         if proxy is None:
             return self._direct
-        if request.upgrades:
+        # What the library requests can't do, or only with another library.
+        if request.upgrades or proxy.startswith(("socks5://", "socks5h://")):
             return self._tunnel(proxy)
         with self._lock:
             if self._proxied is None:

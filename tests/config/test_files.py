@@ -45,7 +45,7 @@ def test_a_file_lays_itself_over_what_it_includes(tmp_path: Path) -> None:
     project = load(tmp_path, files)
     assert project.env == {"A": "later", "B": "mine"}
     workload = k8s(project).workloads[""]
-    assert (k8s(project).namespace, workload.port, workload.replicas) == ("base", 3000, 2)
+    assert (k8s(project).namespace.name, workload.port, workload.replicas) == ("base", 3000, 2)
 
 
 def test_files_that_include_the_next_one_twice_are_read_once_each(tmp_path: Path) -> None:

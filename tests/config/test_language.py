@@ -132,7 +132,7 @@ def test_an_environment_selects_only_what_it_names(tmp_path: Path) -> None:
     assert list(staging.targets) == ["k8s"]
     k8s = staging.targets["k8s"]
     assert isinstance(k8s, KubernetesConfig)
-    assert (k8s.namespace, k8s.workloads[""].replicas, k8s.workloads[""].port) == ("staging", None, 3000)
+    assert (k8s.namespace.name, k8s.workloads[""].replicas, k8s.workloads[""].port) == ("staging", None, 3000)
     assert staging.env == {"A": "other"}
     everything = load(tmp_path, OVERLAID, "all")
     assert (list(everything.targets), everything.protected) == (["heroku", "k8s"], True)
@@ -204,7 +204,7 @@ def test_interpolation_is_parsed_as_the_field(tmp_path: Path) -> None:
     text = "app: hello\nimage: user/hello\ntargets:\n  k8s:\n    port: ${PORT:-3000}\n    namespace: ${app}-${environment}\n"
     k8s = load(tmp_path, text, PORT="8080").targets["k8s"]
     assert isinstance(k8s, KubernetesConfig)
-    assert (k8s.workloads[""].port, k8s.namespace) == (8080, "hello-production")
+    assert (k8s.workloads[""].port, k8s.namespace.name) == (8080, "hello-production")
 
 
 def test_default_tags_outside_of_git_are_latest(tmp_path: Path) -> None:

@@ -96,7 +96,9 @@ def test_a_namespace_that_is_missing(shipit: Shipit, app: Start, cluster: Cluste
     assert done.returncode == 1
     # The build beside it may end, and be told, a moment later.
     lines = done.stderr.splitlines()
-    at = lines.index("hint: create it: kubectl create namespace nowhere, or put it in the manifests")
+    at = lines.index(
+        "hint: create it: kubectl create namespace nowhere, or write namespace: {name: nowhere, create: true}"
+    )
     assert lines[at - 1].endswith("there is no namespace 'nowhere'")
 
 

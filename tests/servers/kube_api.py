@@ -61,6 +61,8 @@ class KubeApi(StrictServer):
         self.allows = True
         review = r"/apis/authorization.k8s.io/v1/selfsubject\w+"
         self.route("POST", review, lambda _: _json({"status": {"allowed": self.allows, "resourceRules": self.rules}}))
+        user = {"status": {"userInfo": {"username": "me"}}}
+        self.route("POST", r"/apis/authentication.k8s.io/v1/selfsubjectreviews", lambda _: _json(user))
         self.route("GET", rf"{_NAMESPACED}/(?P<name>[^/]+)/log", self._log)
         self.route("GET", rf"{_NAMESPACED}/(?P<name>[^/]+):\d+/proxy(?P<path>/.*)", lambda _: self.health)
         self.route("GET", _NAMESPACED, self._list)

@@ -19,6 +19,7 @@ from shipit.rehearsal.server import Response
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.kubeconfig import read_context
 from shipit.targets.kubernetes.logs import LOG_BYTES, last_lines, log_since
+from shipit.targets.kubernetes.place import find_context
 from shipit.targets.kubernetes.server import ApiServer
 from shipit.targets.kubernetes.tail import Tail
 from tests import runs
@@ -65,6 +66,30 @@ def test_a_kubeconfig_is_merged_as_kubectl_does(tmp_path: Path) -> None:
     assert read_context(environment(tmp_path, json.dumps(first), "", json.dumps(second)), "b").login.token == ""
 
 
+def test_missing_and_repeated_files_of_a_list_are_skipped_and_tilde_is_no_home(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text(json.dumps(config()))
+    (tmp_path / "other").write_text(json.dumps({"current-context": "none"}))
+    paths = f"~/other:{tmp_path}/missing::{tmp_path}/config:{tmp_path}/config:{tmp_path}/other"
+    assert read_context(runs.environment(tmp_path, KUBECONFIG=paths), None).name == "prod"
+
+
+def test_credentials_of_a_kubeconfig_are_redacted_as_soon_as_it_is_read(tmp_path: Path) -> None:
+    secret = {"as-token": "token-4711", "id": "id-4711", "refresh": "refresh-4711", "client": "client-4711"}
+    settings = {"id-token": secret["id"], "refresh-token": secret["refresh"], "client-secret": secret["client"]}
+    for fields in (
+        {"token": "token-4711"},
+        {"username": "me", "password": "pass-4711"},
+        {"auth-provider": {"name": "oidc", "config": settings}},
+        {"exec": {"command": "x", "apiVersion": "v", "env": [{"name": "API_TOKEN", "value": "env-4711"}]}},
+    ):
+        whole = {**cluster(**{"proxy-url": "http://me:proxy-4711@proxy.example"}), "users": user(**fields)["users"]}
+        process_environment = environment(tmp_path, json.dumps(whole))
+        read_context(process_environment, None)
+        for text in (*json.dumps(fields).split('"'), "proxy-4711"):
+            if text.endswith("-4711"):
+                assert process_environment.redactor.text(f"<{text}>") == "<[redacted]>"
+
+
 ODD: list[tuple[Any, str]] = [
     (b"\xff\xfe\x00", "the kubeconfig is no text: the file should be UTF-8"),
     ("caf\xe9: 1".encode("latin-1"), "the kubeconfig is no text: the file should be UTF-8"),
@@ -107,6 +132,27 @@ ODD: list[tuple[Any, str]] = [
     (user(exec={"command": "x", "apiVersion": "v", "env": [{"value": "b"}]}), "users[0].user.exec.env[0].name should be there"),
     (user(**{"auth-provider": "gcp"}), "users[0].user.auth-provider should be a map, not text"),
     (user(**{"auth-provider": {"config": {}}}), "users[0].user.auth-provider.name should be there"),
+    (config(users=[{"name": "me", "user": {}}, {"name": "me", "user": {}}]), "users[1].name is the name of another one of users, too: give them different names"),
+    (cluster(**{"insecure-skip-tls-verify": True, "certificate-authority": "ca.crt"}),
+     "clusters[0].cluster.insecure-skip-tls-verify can't be combined with a certificate-authority: keep one of the two"),
+    (cluster(**{"certificate-authority": "a", "certificate-authority-data": "b"}),
+     "clusters[0].cluster.certificate-authority can't be combined with certificate-authority-data: keep one of the two"),
+    (cluster(**{"tls-server-name": "a\r\nb"}), "clusters[0].cluster.tls-server-name should be the name in the server's certificate, such as api.example.com"),
+    (cluster(**{"proxy-url": "http://"}), "clusters[0].cluster.proxy-url should be a URL such as http://proxy.example.com:3128"),
+    (cluster(**{"proxy-url": "http://a:b@[x"}), "clusters[0].cluster.proxy-url should be a URL such as http://proxy.example.com:3128"),
+    (cluster(**{"proxy-url": "http://proxy\r\nHost: evil"}), "clusters[0].cluster.proxy-url should be a URL such as http://proxy.example.com:3128"),
+    (user(token="t-1234", username="me"), "users[0].user.token can't be combined with username and password: keep one of the two"),
+    (user(exec={"command": "x", "apiVersion": "v"}, **{"auth-provider": {"name": "oidc"}}),
+     "users[0].user.auth-provider can't be combined with exec: keep one of the two"),
+    (user(**{"client-key": "a", "client-key-data": "b"}), "users[0].user.client-key can't be combined with client-key-data: keep one of the two"),
+    (user(exec={"command": "x", "apiVersion": "client.authentication.k8s.io/v1"}), "users[0].user.exec.interactiveMode should be Never, IfAvailable or Always"),
+    (user(exec={"command": "x", "apiVersion": "v", "interactiveMode": "never"}), "users[0].user.exec.interactiveMode should be Never, IfAvailable or Always"),
+    (user(**{"as-groups": ["a"]}), "users[0].user.as should be there, because as-uid, as-groups or as-user-extra is"),
+    (user(**{"as": ["a"]}), "users[0].user.as should be text, not a list"),
+    (user(**{"as": "a\r\nImpersonate-Group: system:masters"}), "users[0].user.as should have no control characters, and no spaces at its ends"),
+    (user(**{"as": "a", "as-groups": ["b", "c\nd"]}), "users[0].user.as-groups[1] should have no control characters, and no spaces at its ends"),
+    (user(**{"as": "a", "as-user-extra": {"k": ["v\0"]}}), "users[0].user.as-user-extra.k[0] should have no control characters, and no spaces at its ends"),
+    (user(**{"as": "a", "as-user-extra": {"k": "v"}}), "users[0].user.as-user-extra.k should be a list, not text"),
 ]  # fmt: skip
 
 
@@ -161,9 +207,9 @@ KEY = base64.b64encode(b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY
         (user(token="a\r\nHost: evil"), "the token of the context prod should be of printable ASCII, without spaces"),
         (user(token="tökén"), "the token of the context prod should be of printable ASCII, without spaces"),
         (user(tokenFile="nowhere"), "tokenFile can't be read: No such file or directory"),
-        (user(**{"auth-provider": {"name": "gcp", "config": {"access-token": "x"}}}), "the auth provider gcp was removed from Kubernetes"),
-        (user(**{"auth-provider": {"name": "oidc", "config": {}}}), "the OpenID Connect token has expired"),
-        (user(**{"auth-provider": {"name": "oidc", "config": {"id-token": "a.e30.c"}}}), "the OpenID Connect token has expired"),
+        (user(**{"auth-provider": {"name": "gcp", "config": {"access-token": "x"}}}), "users[0].user.auth-provider: the auth provider gcp was removed from Kubernetes"),
+        (user(**{"auth-provider": {"name": "oidc", "config": {}}}), "the OpenID Connect token has expired, and there is no refresh-token"),
+        (user(**{"auth-provider": {"name": "oidc", "config": {"id-token": "a.e30.c"}}}), "the OpenID Connect token has expired, and there is no refresh-token"),
     ],
     ids=lambda part: str(part)[:80],
 )  # fmt: skip
@@ -179,7 +225,15 @@ def plugin(folder: Path, script: str, **more: Any) -> dict[str, Any]:
     file.write_text(f"#!/bin/sh\n{script}\n")
     file.chmod(0o755)
     version = "client.authentication.k8s.io/v1"
-    return user(exec={"command": "./plugin", "apiVersion": version, "installHint": "install the plugin", **more})
+    return user(
+        exec={
+            "command": "./plugin",
+            "apiVersion": version,
+            "interactiveMode": "Never",
+            "installHint": "install the plugin",
+            **more,
+        }
+    )
 
 
 def credential(**status: Any) -> str:
@@ -238,7 +292,12 @@ def test_a_plugin_is_interrupted_with_the_run(tmp_path: Path) -> None:
 
 def test_a_missing_plugin(tmp_path: Path) -> None:
     missing = user(
-        exec={"command": "no-such-plugin", "apiVersion": "client.authentication.k8s.io/v1", "installHint": "install it"}
+        exec={
+            "command": "no-such-plugin",
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "interactiveMode": "IfAvailable",
+            "installHint": "install it",
+        }
     )
     with pytest.raises(RemoteError) as caught:
         send(environment(tmp_path, json.dumps(missing)))
@@ -304,6 +363,8 @@ def test_a_plugin_runs_once_and_again_when_its_token_is_refused_or_expired(tmp_p
     [
         ({"token": "t-1234"}, "Bearer t-1234"),
         ({"tokenFile": "token"}, "Bearer from-a-file"),
+        ({"token": "t-1234", "tokenFile": "token"}, "Bearer from-a-file"),
+        ({"token": "t-1234", "tokenFile": "missing"}, "Bearer t-1234"),
         ({"username": "me", "password": "pass-word"}, "Basic bWU6cGFzcy13b3Jk"),
         ({}, ""),
     ],
@@ -316,8 +377,106 @@ def test_the_authorization_header_of_each_login(tmp_path: Path, fields: dict[str
         assert send(process_environment) == 200
         assert api.sent == [sent]
     for secret in ("t-1234", "from-a-file", "pass-word"):
-        if secret in (*fields.values(), "from-a-file" if "tokenFile" in fields else ""):
+        if secret in sent or secret in fields.values():
             assert process_environment.redactor.text(f"<{secret}>") == "<[redacted]>"
+
+
+def test_a_rotated_token_file_is_read_again_when_its_old_token_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("first-token\n")
+    with Picky() as api:
+        process_environment = environment(tmp_path, json.dumps(_at(api, user(tokenFile="token"))))
+        server = ApiServer(read_context(process_environment, None), process_environment)
+        deadline = Deadline(Clock()).within(20)
+        api.takes = "first-token"
+        assert server.send("GET", "/version", deadline).status == 200
+        (tmp_path / "token").write_text("second-token\n")
+        api.takes = "second-token"
+        assert server.send("GET", "/version", deadline).status == 200
+        api.takes = "none"
+        api.sent.clear()
+        assert server.send("GET", "/version", deadline).status == 401
+        assert api.sent == ["Bearer second-token"], "the same token is not sent twice"
+        server.close()
+
+
+def test_a_plugin_is_told_of_the_cluster_when_it_wants_that(tmp_path: Path) -> None:
+    script = f"echo \"$KUBERNETES_EXEC_INFO\" > {tmp_path}/info; echo '{credential(token='x-token')}'"
+    with Picky() as api:
+        api.takes = "x-token"
+        whole = _at(api, plugin(tmp_path, script, provideClusterInfo=True))
+        extension = {"name": "client.authentication.k8s.io/exec", "extension": {"audience": "prod"}}
+        whole["clusters"][0]["cluster"]["extensions"] = [{"name": "other", "extension": 1}, extension]
+        assert send(environment(tmp_path, json.dumps(whole))) == 200
+        server = f"http://{api.host}"
+    told = json.loads((tmp_path / "info").read_text())["spec"]
+    assert told == {"interactive": False, "cluster": {"server": server, "config": {"audience": "prod"}}}
+
+
+def test_a_plugin_is_not_asked_where_the_user_has_a_token(tmp_path: Path) -> None:
+    with Picky() as api:
+        api.takes = "t-1234"
+        whole = _at(api, plugin(tmp_path, f"touch {tmp_path}/ran; exit 1"))
+        whole["users"][0]["user"]["token"] = "t-1234"
+        assert send(environment(tmp_path, json.dumps(whole))) == 200
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_plugin_that_needs_a_terminal_is_not_run(tmp_path: Path) -> None:
+    whole = plugin(tmp_path, f"touch {tmp_path}/ran", interactiveMode="Always")
+    with pytest.raises(RemoteError, match="has interactiveMode: Always, and shipit gives a plugin no terminal"):
+        send(environment(tmp_path, json.dumps(whole)))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_plugin_runs_in_the_working_directory_as_for_kubectl(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    whole = plugin(tmp_path, f"pwd > {tmp_path}/where; exit 1")
+    process_environment = environment(tmp_path, json.dumps(whole))._replace(cwd=tmp_path / "work")
+    with pytest.raises(RemoteError, match="which ended with 1"):
+        send(process_environment)
+    assert (tmp_path / "where").read_text().strip() == str(tmp_path / "work")
+
+
+def test_impersonation_is_sent_with_each_group_and_extra_in_a_header_of_its_own(tmp_path: Path, serve: Start) -> None:
+    fields = {
+        "as": "j\u00f6rg",
+        "as-uid": "17",
+        "as-groups": ["one, two", "three"],
+        "as-user-extra": {"example.com/why": ["a", "b"], "100%": ["c"]},
+    }
+    scripted = serve([OK])
+    whole = {**cluster(server=scripted.url), "users": user(**fields)["users"]}
+    assert send(environment(tmp_path, json.dumps(whole))) == 200
+    sent = sorted(line.decode() for line in scripted.heads[0].splitlines() if line.startswith(b"Impersonate-"))
+    assert sent == [
+        "Impersonate-Extra-100%25: c",
+        "Impersonate-Extra-example.com%2Fwhy: a",
+        "Impersonate-Extra-example.com%2Fwhy: b",
+        "Impersonate-Group: one, two",
+        "Impersonate-Group: three",
+        "Impersonate-Uid: 17",
+        "Impersonate-User: j\u00f6rg",
+    ]
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "fd00::1"])
+def test_a_pod_uses_its_service_account_unless_there_is_a_kubeconfig(tmp_path: Path, host: str) -> None:
+    account = tmp_path / "account"
+    account.mkdir()
+    (account / "token").write_text("of-the-pod")
+    (account / "namespace").write_text("shop\n")
+    (tmp_path / "empty").touch()
+    variables = {
+        "KUBERNETES_SERVICE_HOST": host,
+        "KUBERNETES_SERVICE_PORT": "443",
+        "KUBECONFIG": str(tmp_path / "empty"),
+    }
+    found = find_context(runs.environment(tmp_path, **variables), None, account)
+    shown = f"[{host}]" if ":" in host else host
+    assert (found.name, found.server, found.namespace) == ("in-cluster", f"https://{shown}:443", "shop")
+    assert (found.login.token_file, found.ca and found.ca.file) == (account / "token", account / "ca.crt")
+    (tmp_path / "empty").write_text(json.dumps(config()))
+    assert find_context(runs.environment(tmp_path, **variables), None, account).name == "prod"
 
 
 def _tls(folder: Path, *, name: str = "127.0.0.1", client: bool = False) -> tuple[Authority, ssl.SSLContext]:

@@ -24,9 +24,8 @@ printf '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredentia
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "token": ({"token": "abc"}, {}),
     "token file": ({"tokenFile": "token"}, {}),
-    "token before a file": ({"token": "abc", "tokenFile": "token"}, {}),
     "password": ({"username": "me", "password": "secret"}, {}),
-    "plugin": ({"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "./plugin"}}, {}),
+    "plugin": ({"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "./plugin", "interactiveMode": "Never"}}, {}),
     "not verified": ({"token": "abc"}, {"insecure-skip-tls-verify": True}),
     "server name": ({"token": "abc"}, {"tls-server-name": "other.example"}),
     "proxy": ({"token": "abc"}, {"proxy-url": "http://127.0.0.1:3128"}),

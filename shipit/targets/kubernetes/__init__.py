@@ -35,6 +35,8 @@ KIND = Kind(
     guide="kubernetes",
     workloads_key="workloads",
     parts={
+        "`namespace` of Kubernetes": "shipit.targets.kubernetes.place_config:NamespaceConfig",
+        "`impersonate` of Kubernetes": "shipit.targets.kubernetes.place_config:ImpersonateConfig",
         "`workloads.NAME` of Kubernetes": "shipit.targets.kubernetes.concise.workload:WorkloadConfig",
         "`health` of a workload": "shipit.targets.kubernetes.concise.probes:HealthConfig",
         "`readiness`, `liveness` and `startup`": "shipit.targets.kubernetes.concise.probes:ProbeConfig",

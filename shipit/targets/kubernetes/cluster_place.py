@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.errors import ConfigErrors, RemoteError
+from shipit.events import Warned
 from shipit.release import Place
 from shipit.targets.kubernetes import KIND
 from shipit.targets.kubernetes.client import ATTEMPTS, KubernetesClient
@@ -13,7 +16,7 @@ from shipit.targets.kubernetes.config import KubernetesConfig
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.manifests import doubled_problems, objects_of, read_written
 from shipit.targets.kubernetes.observed import key_of
-from shipit.targets.kubernetes.place import find_context, read_place
+from shipit.targets.kubernetes.place import find_login, read_place
 from shipit.targets.kubernetes.pods import Limits
 from shipit.targets.kubernetes.server import ApiServer
 from shipit.targets.kubernetes.source import SourceFailed
@@ -34,15 +37,16 @@ class ClusterPlace:
         self.config = config
         self.project = project
         self.context, self.server, namespace = read_place(config, environment)
-        self.namespace = config.namespace or namespace or "default"
+        self.namespace = config.namespace.name or namespace or "default"
         self.place = Place("kubernetes", _identity(self.context, self.server, self.namespace))
         sources = self._sources(environment)
         written = [*read_written(project.folder, config.files.values()), *objects_of(sources)]
         places = {key_of(item.manifest, self.namespace): item.at for item in written}
         if problems := doubled_problems(project.folder, written, self.namespace, sources):
             raise ConfigErrors(problems)
-        raw = [item.manifest for item in written]
-        contents = {key: read_files(project.folder, own.files) for key, own in config.workloads.items() if own.files}
+        own = [config.namespace.manifest(self.namespace)] if config.namespace.create else []
+        raw = [*own, *(item.manifest for item in written)]
+        contents = {key: read_files(project.folder, one.files) for key, one in config.workloads.items() if one.files}
         secrets = project.secrets_for(name)
         self._desired = Desired(name, config, project, self.namespace, raw, secrets, places, contents, sources)
         self._desired.check_unique()
@@ -66,14 +70,23 @@ class ClusterPlace:
     def guard(self, place: Place, session: Session) -> None:
         """That the kubeconfig still leads to the place of the plan."""
         name, server, namespace = read_place(self.config, session.environment)
-        now = Place("kubernetes", _identity(name, server, self.config.namespace or namespace or "default"))
+        now = Place("kubernetes", _identity(name, server, self.config.namespace.name or namespace or "default"))
         if now != place:
             what = f"the place changed since the plan: it was {place.identity}, and is {now.identity}"
             raise RemoteError(what, where=self.name, hint="run it again to plan for where it leads now")
 
     @property
     def _kubectl(self) -> str:
-        return f"kubectl --context {self.context} -n {self.namespace}"
+        return f"{self._kubectl_here} -n {self.namespace}"
+
+    @property
+    def _kubectl_here(self) -> str:
+        """How kubectl is called for this context, without a namespace."""
+        wanted = self.config.impersonate
+        acting = [("--as", wanted.user), *(("--as-group", group) for group in wanted.groups)] if wanted else []
+        return " ".join(
+            [f"kubectl --context {self.context}", *(f"{flag} {shlex.quote(name)}" for flag, name in acting)]
+        )
 
     @property
     def _limits(self) -> Limits:
@@ -88,9 +101,14 @@ class ClusterPlace:
 
     def _client(self, session: Session, within_s: float | None = None) -> KubernetesClient:
         """A client with the deadline of this call; they share one server with its login and connections."""
-        key = (ApiServer, self.server, self.config.context)
-        server = session.clients.once(
-            key, lambda: ApiServer(find_context(session.environment, self.config.context), session.environment)
-        )
+        key = (ApiServer, self.server, self.config.context, repr(self.config.impersonate))
+        server = session.clients.once(key, lambda: self._server(session))
         deadline = session.deadline if within_s is None else session.deadline.within(within_s)
         return KubernetesClient(server, deadline, session.emit, min(session.attempts, ATTEMPTS))
+
+    def _server(self, session: Session) -> ApiServer:
+        context = find_login(self.config, session.environment)
+        if not context.is_verified and context.server.startswith("https:"):
+            what = f"the certificate of {context.server} is not verified: the context has insecure-skip-tls-verify"
+            session.emit(Warned(self.name, what))
+        return ApiServer(context, session.environment)

@@ -18,11 +18,12 @@ from shipit.errors import ConfigError
 from shipit.files import Unreadable
 from shipit.targets.kubernetes.concise.file_contents import file_problems
 from shipit.targets.kubernetes.concise.kinds import LONGEST_NAMES, made_kinds
-from shipit.targets.kubernetes.concise.names import Name, NotEmpty, WorkloadName
+from shipit.targets.kubernetes.concise.names import NotEmpty, WorkloadName
 from shipit.targets.kubernetes.concise.security import SecurityConfig
 from shipit.targets.kubernetes.concise.workload import PORT_RULES, WorkloadConfig
 from shipit.targets.kubernetes.images import ImageField
 from shipit.targets.kubernetes.manifest_sources import HelmConfig, ImageRule, ManifestConfig
+from shipit.targets.kubernetes.place_config import ImpersonateConfig, NamespaceConfig
 
 _WORKLOAD_KEYS = frozenset(WorkloadConfig.model_fields) - {"kind"}
 # Keys that bring objects of their own.
@@ -42,8 +43,15 @@ class KubernetesConfig(TargetConfig):
         description="The URL of the API server; an error when the context has another one.",
         examples=["https://10.0.0.1:6443"],
     )
-    namespace: Name | None = Field(
-        None, description="The namespace; that of the context when absent.", examples=["shop"]
+    namespace: NamespaceConfig = Field(
+        default_factory=NamespaceConfig,
+        description="The namespace; that of the context when absent.",
+        examples=["shop"],
+    )
+    impersonate: ImpersonateConfig | None = Field(
+        None,
+        description="Act as this user, as kubectl --as does; replaces what the kubeconfig says.",
+        examples=["system:serviceaccount:shop:deployer"],
     )
     workloads: dict[WorkloadName, WorkloadConfig] = Field(
         default_factory=dict, description="Workloads by name.", examples=[{"web": {"port": 3000}}]
@@ -208,7 +216,7 @@ class KubernetesConfig(TargetConfig):
                 yield ("workloads", name, "init", first, "env"), container.env
 
     def place_keys(self, app: str) -> tuple[str, ...]:
-        where = f"context {self.context or 'in use'}, namespace {self.namespace or 'of the context'}"
+        where = f"context {self.context or 'in use'}, namespace {self.namespace.name or 'of the context'}"
         return tuple(f"{name or app} in {where}" for name in self.workloads)
 
     def image_keys(self) -> Iterator[tuple[Keys, str | None]]:

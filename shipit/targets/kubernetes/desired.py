@@ -329,6 +329,8 @@ class Desired:
         place = self.places.get(key)
         if place is not None:
             return problem_at(self.project.folder, place, field, what, hint, self.sources)
+        if self.config.namespace.create and key == f"Namespace/{self.namespace}":
+            return self.project.problem(("targets", self.target, "namespace"), what, hint)
         maker = self._maker(key)
         keys = ("targets", self.target, *(("workloads", maker) if maker is not None else ()))
         return self.project.problem(keys, what, hint)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from shipit.clock import Deadline
 from shipit.config.process_environment import ProcessEnvironment
@@ -17,7 +17,7 @@ from shipit.errors import RemoteError
 from shipit.http.fields import Field
 from shipit.json_text import parse_json
 from shipit.process import ProgramFailed, run_program
-from shipit.targets.kubernetes.kubeconfig import ExecPlugin
+from shipit.targets.kubernetes.login import ExecPlugin
 
 # Whoever has to log in first, in a browser for example, does so with kubectl, which may wait.
 TIMEOUT_S = 30.0
@@ -34,8 +34,14 @@ class Printed(NamedTuple):
     expires_s: float
 
 
-def run_plugin(plugin: ExecPlugin, where: str, environment: ProcessEnvironment, deadline: Deadline) -> Printed:
-    """Run a plugin and read what it prints, which is redacted from then on.
+def run_plugin(
+    plugin: ExecPlugin,
+    where: str,
+    environment: ProcessEnvironment,
+    deadline: Deadline,
+    cluster: Mapping[str, Any] | None = None,
+) -> Printed:
+    """Run a plugin and read what it prints, which is redacted from then on. `cluster` is what it is told of the cluster.
 
     Raises: RemoteError for a plugin that fails, gives nothing in time, or prints anything else; DeadlinePassed, Interrupted.
     """
@@ -43,8 +49,12 @@ def run_plugin(plugin: ExecPlugin, where: str, environment: ProcessEnvironment, 
         raise _failed(plugin, where, "runs a program, which --untrusted does not allow", "use a token")
     if plugin.api_version not in _VERSIONS:
         raise _failed(plugin, where, f"should be for {' or '.join(_VERSIONS)}", plugin.hint)
+    if plugin.mode == "Always":
+        hint = "set interactiveMode: IfAvailable, and log in with kubectl first"
+        raise _failed(plugin, where, "has interactiveMode: Always, and shipit gives a plugin no terminal", hint)
     deadline.check(f"the exec plugin {plugin.command}")
-    info = {"apiVersion": plugin.api_version, "kind": "ExecCredential", "spec": {"interactive": False}}
+    spec = {"interactive": False, **({"cluster": cluster} if cluster is not None else {})}
+    info = {"apiVersion": plugin.api_version, "kind": "ExecCredential", "spec": spec}
     variables = {**environment.variables, **plugin.env, "KUBERNETES_EXEC_INFO": json.dumps(info)}
     command = plugin.command
     if os.sep in command:
@@ -56,16 +66,17 @@ def run_plugin(plugin: ExecPlugin, where: str, environment: ProcessEnvironment, 
             variables=variables,
             timeout_s=timeout_s,
             clock=deadline.clock,
-            folder=plugin.folder,
+            folder=environment.cwd,
         )
     except ProgramFailed as error:
         deadline.check(f"the exec plugin {plugin.command}")
         hint = plugin.hint or "try it: kubectl get namespaces"
-        raise _failed(plugin, where, f"runs {plugin.command}, which {error.reason}", hint) from None
+        raise _failed(
+            plugin, where, f"runs {plugin.command}, which {error.reason}", hint, _said(error.errors)
+        ) from None
     if done.code != 0:
-        said = tuple(done.errors.decode("utf-8", "replace").strip().splitlines()[-_SAID_LINES:])
         what = f"runs {plugin.command}, which {done.how}"
-        raise _failed(plugin, where, what, "log in again, as kubectl would ask for", said)
+        raise _failed(plugin, where, what, "log in again, as kubectl would ask for", _said(done.errors))
     return _parsed(done.output, plugin, where, environment)
 
 
@@ -84,7 +95,7 @@ def _parsed(output: bytes, plugin: ExecPlugin, where: str, environment: ProcessE
         key=environment.redactor.learn(status["clientKeyData"].text()),
         expires_s=_seconds(status["expirationTimestamp"]),
     )
-    if not printed.token and not (printed.certificate and printed.key):
+    if bool(printed.certificate) != bool(printed.key) or not (printed.token or printed.certificate):
         raise status.wrong("should have a token, or clientCertificateData with clientKeyData")
     if any(ord(char) < 0x21 or ord(char) > 0x7E for char in printed.token):
         raise status["token"].wrong("should be of printable ASCII, without spaces")
@@ -101,6 +112,11 @@ def _seconds(part: Field) -> float:
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         raise part.wrong("should be a time such as 2026-01-31T12:00:00Z") from None
+
+
+def _said(errors: bytes) -> tuple[str, ...]:
+    """The last lines of a plugin's stderr."""
+    return tuple(errors.decode("utf-8", "replace").strip().splitlines()[-_SAID_LINES:])
 
 
 def _failed(plugin: ExecPlugin, where: str, what: str, hint: str, detail: Sequence[str] = ()) -> RemoteError:

@@ -9,17 +9,18 @@ import ssl
 import tempfile
 import time
 import weakref
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from shipit.clock import Deadline
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import RemoteError
 from shipit.files import Unreadable, read_text
 from shipit.http.tls import Tls
-from shipit.json_text import parse_json
 from shipit.targets.kubernetes.exec_plugin import Printed, run_plugin
-from shipit.targets.kubernetes.kubeconfig import KubeContext, Pem
+from shipit.targets.kubernetes.kubeconfig import KubeContext
+from shipit.targets.kubernetes.login import Pem, Provider
+from shipit.targets.kubernetes.oidc import current_token, is_current
 
 # Credentials that expire sooner than this are renewed before use; how long the content of a token file is cached.
 _EARLY_S, _FILE_S = 30.0, 60.0
@@ -33,6 +34,7 @@ class Identity:
         self._environment = environment
         self._printed: Printed | None = None
         self._token, self._until_s = "", 0.0
+        self._id_token = ""
         self._folder: Path | None = None
 
     def close(self) -> None:
@@ -41,30 +43,57 @@ class Identity:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
-    def forget(self) -> None:
-        """Read the credentials again the next time, because the server refused them."""
-        self._printed, self._until_s = None, 0.0
+    def renew(self, refused: str) -> bool:
+        """Whether there may be other credentials than those that the server refused.
+
+        `refused` is the Authorization header that was sent; another thread may have renewed it meanwhile.
+        """
+        login = self.context.login
+        if login.token_file:
+            if refused == self._bearer(self._token):
+                self._until_s = 0.0
+            return self._bearer(self._from_file(login.token_file)) != refused
+        if not self._uses_plugin:
+            return False
+        if self._printed is not None and refused == self._bearer(self._printed.token):
+            self._printed = None
+        return True
 
     def header(self, deadline: Deadline) -> dict[str, str]:
         """The Authorization header; empty with a client certificate or without a login. Raises: RemoteError."""
         login = self.context.login
-        token = login.token or (self._from_file(login.token_file) if login.token_file else "")
-        if not token and login.exec:
-            token = self._from_plugin(deadline).token
-        if not token and login.provider:
-            token = self._from_provider(*login.provider)
-        if token:
-            return {"Authorization": f"Bearer {self._environment.redactor.learn(self._checked(token))}"}
-        if login.username and login.password:
-            both = f"{login.username}:{self._environment.redactor.learn(login.password)}"
+        token = self._from_file(login.token_file) if login.token_file else login.token
+        if not token and login.username:
+            both = f"{login.username}:{login.password}"
             return {"Authorization": f"Basic {base64.b64encode(both.encode()).decode()}"}
+        if not token and self._uses_plugin:
+            token = self._from_plugin(deadline).token
+        if not token and login.provider and not login.exec:
+            token = self._from_provider(login.provider, deadline)
+        if token:
+            return {"Authorization": self._bearer(self._environment.redactor.learn(self._checked(token)))}
         return {}
+
+    @property
+    def has_plugin_certificate(self) -> bool:
+        """Whether connections are made with a certificate from a plugin."""
+        return self._printed is None or bool(self._printed.certificate)
+
+    @property
+    def _uses_plugin(self) -> bool:
+        """Whether the plugin is asked: not where the user has other credentials, as in client-go."""
+        login = self.context.login
+        has_other = login.token or login.token_file or login.username or login.certificate
+        return bool(login.exec) and not has_other
+
+    def _bearer(self, token: str) -> str:
+        return f"Bearer {token}" if token else ""
 
     def tls(self, deadline: Deadline) -> Tls:
         """The CA and client certificate, as files that exist until `close`. Raises: RemoteError."""
         login = self.context.login
         certificate, key = self._text(login.certificate), self._environment.redactor.learn(self._text(login.key))
-        if login.exec and not certificate and (printed := self._from_plugin(deadline)).certificate:
+        if self._uses_plugin and (printed := self._from_plugin(deadline)).certificate:
             certificate, key = printed.certificate, printed.key
         if bool(certificate) != bool(key):
             what = "has a client-certificate without its client-key, or a key without its certificate"
@@ -96,26 +125,49 @@ class Identity:
         """The token of a file, which another program rewrites before it expires."""
         now = time.monotonic()
         if now >= self._until_s:
-            self._token, self._until_s = self._read(file, "tokenFile").strip(), now + _FILE_S
+            self._token, self._until_s = self._file_token(file), now + _FILE_S
         return self._token
 
+    def _file_token(self, file: Path) -> str:
+        """The token of a file; the last one that was read, or that of the kubeconfig, while there is none in the file."""
+        known = self._token or self.context.login.token
+        try:
+            return self._read(file, "tokenFile").strip() or known
+        except RemoteError:
+            if not known:
+                raise
+            return known
+
     def _from_plugin(self, deadline: Deadline) -> Printed:
-        assert self.context.login.exec is not None
+        plugin = self.context.login.exec
+        assert plugin is not None
         if self._printed is None or self._printed.expires_s - _EARLY_S < time.time():
-            self._printed = run_plugin(self.context.login.exec, self.context.where, self._environment, deadline)
+            cluster = self._cluster_info() if plugin.wants_cluster else None
+            self._printed = run_plugin(plugin, self.context.where, self._environment, deadline, cluster)
         return self._printed
 
-    def _from_provider(self, name: str, settings: Mapping[str, str]) -> str:
-        """The OpenID Connect token that kubectl keeps. Only kubectl renews it."""
-        where, hint = self.context.where, "use an exec plugin, such as kubelogin"
-        if name != "oidc":
-            raise RemoteError(f"the auth provider {name} was removed from Kubernetes", where=where, hint=hint)
-        token = settings.get("id-token", "")
-        if _expiry_s(token) - _EARLY_S < time.time():
-            raise RemoteError(
-                "the OpenID Connect token has expired", where=where, hint="renew it: kubectl get namespaces"
-            )
-        return token
+    def _cluster_info(self) -> dict[str, Any]:
+        """What a plugin is told of the cluster. Source: client.authentication.k8s.io/v1, Cluster."""
+        context = self.context
+        ca = base64.b64encode(self._text(context.ca).encode()).decode()
+        found = {
+            "server": context.server,
+            "tls-server-name": context.server_name,
+            "insecure-skip-tls-verify": not context.is_verified,
+            "certificate-authority-data": ca,
+            "proxy-url": context.proxy,
+        }
+        return {**{key: value for key, value in found.items() if value}, "config": context.plugin_config}
+
+    def _from_provider(self, provider: Provider, deadline: Deadline) -> str:
+        """The token of a legacy auth provider: OpenID Connect, whose token is renewed when it has expired."""
+        if provider.name != "oidc":
+            hint = _INSTEAD.get(provider.name, "use an exec plugin, such as kubelogin")
+            what = f"{provider.path}: the auth provider {provider.name} was removed from Kubernetes"
+            raise RemoteError(what, where=provider.where, hint=hint)
+        if not is_current(self._id_token):
+            self._id_token = current_token(provider, self._environment, deadline)
+        return self._id_token
 
     def _checked(self, token: str) -> str:
         if any(ord(char) < 0x21 or ord(char) > 0x7E for char in token):
@@ -157,16 +209,7 @@ class Identity:
 
 
 _HINT = "check it with kubectl config view"
-
-
-def _expiry_s(token: str) -> float:
-    """When a JSON Web Token expires, in seconds since 1970; 0 for other text.
-
-    Source: RFC 7519, section 4.1.4; it is the server that checks the token, so nothing of it is verified here.
-    """
-    parts = token.split(".")
-    try:
-        claims = parse_json(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-        return float(claims["exp"])
-    except (IndexError, KeyError, TypeError, ValueError, OverflowError):
-        return 0.0
+_INSTEAD = {
+    "gcp": "install gke-gcloud-auth-plugin, then run gcloud container clusters get-credentials",
+    "azure": "install kubelogin, then run kubelogin convert-kubeconfig",
+}

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import http.client
 import re
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 import yaml
 
@@ -20,49 +19,25 @@ from shipit.errors import ConfigErrors, RemoteError
 from shipit.files import MIB, Missing, Unreadable, is_within, read_file
 from shipit.http.direct import parse_url
 from shipit.http.fields import Field
+from shipit.redact import Redactor
+from shipit.targets.kubernetes.login import Login, Pem, beside, read_login, read_pem
 
 MAX_BYTES = 16 * MIB
 _HINT = "check it with kubectl config view"
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 _FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
+_PROVIDER_FILE = "idp-certificate-authority"
+_PLUGIN_EXTENSION = "client.authentication.k8s.io/exec"
+_SERVER_NAME = re.compile(r"[A-Za-z0-9_]([-A-Za-z0-9._:]{0,251}[A-Za-z0-9])?", re.ASCII)
+_NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f]")
 _PROXIES = ("http://", "https://", "socks5://", "socks5h://")
 
 
-class Pem(NamedTuple):
-    """A certificate or key: in the kubeconfig itself, as base64, or in a file. `path` is where it is written."""
-
-    data: str
-    file: Path | None
-    path: str
-
-
-class ExecPlugin(NamedTuple):
-    """A program that prints credentials. `folder` is what a relative `command` is relative to."""
-
-    command: str
-    args: tuple[str, ...]
-    env: Mapping[str, str]
-    api_version: str
-    folder: Path
-    path: str
-    hint: str
-
-
-class Login(NamedTuple):
-    """How a user proves itself: the first of these that is there. `provider` is an auth provider's name and its settings."""
-
-    token: str = ""
-    token_file: Path | None = None
-    exec: ExecPlugin | None = None
-    username: str = ""
-    password: str = ""
-    provider: tuple[str, Mapping[str, str]] | None = None
-    certificate: Pem | None = None
-    key: Pem | None = None
-
-
 class KubeContext(NamedTuple):
-    """A context with its cluster and user. `where` is the file of the cluster."""
+    """A context with its cluster and user. `where` is the file of the cluster.
+
+    `plugin_config` is what the cluster has for exec plugins, as any JSON.
+    """
 
     name: str
     namespace: str
@@ -73,6 +48,7 @@ class KubeContext(NamedTuple):
     server_name: str = ""
     proxy: str = ""
     login: Login = Login()
+    plugin_config: Any = None
 
 
 def kubeconfig_paths(environment: ProcessEnvironment) -> str:
@@ -81,7 +57,7 @@ def kubeconfig_paths(environment: ProcessEnvironment) -> str:
 
 
 def read_context(environment: ProcessEnvironment, wanted: str | None) -> KubeContext:
-    """The context of a name, or the current one.
+    """The context of a name, or the current one. Its credentials are redacted from now on.
 
     Raises: RemoteError, naming the file and the field that is wrong.
     """
@@ -96,7 +72,8 @@ def read_context(environment: ProcessEnvironment, wanted: str | None) -> KubeCon
     cluster = files.named("clusters", cluster_name, context["cluster"])
     user = files.named("users", user_name, context["user"]) if user_name else None
     _check_files(environment, cluster, user)
-    return _context(name, check_namespace(context["namespace"]), cluster, _login(user) if user else Login())
+    login = read_login(user, environment.redactor) if user else Login()
+    return _context(name, check_namespace(context["namespace"]), cluster, login, environment.redactor)
 
 
 def check_namespace(part: Field) -> str:
@@ -108,22 +85,28 @@ def check_namespace(part: Field) -> str:
 
 
 class _Files:
-    """The files of a kubeconfig, merged: of two entries of a name, and of two current contexts, the first counts."""
+    """The files of a kubeconfig, merged: the first entry of a name and the first current context count.
+
+    Files that are missing are skipped. `~` is not the home folder here: a shell has replaced it before.
+    """
 
     def __init__(self, environment: ProcessEnvironment) -> None:
         self.paths = kubeconfig_paths(environment)
         self.current = ""
         self.rows: dict[str, dict[str, Field]] = {"clusters": {}, "contexts": {}, "users": {}}
-        for path in filter(None, self.paths.split(":")):
-            home = str(environment.home)
-            if (top := _top(home + path[1:] if path.startswith("~/") else path)) is not None:
+        for path in dict.fromkeys(filter(None, self.paths.split(":"))):
+            if (top := _top(path)) is not None:
                 self._merge(top)
 
     def _merge(self, top: Field) -> None:
         self.current = self.current or top["current-context"].text()
         for kind, rows in self.rows.items():
+            own: dict[str, Field] = {}
             for row in top[kind].rows():
-                rows.setdefault(row["name"].required(), row[kind.removesuffix("s")])
+                if (name := row["name"].required()) in own:
+                    raise row["name"].wrong(f"is the name of another one of {kind}, too: give them different names")
+                own[name] = row[kind.removesuffix("s")]
+            rows.update({**own, **rows})
 
     def named(self, kind: str, name: str, asked: Field) -> Field:
         """The entry that a context names."""
@@ -156,61 +139,52 @@ def _top(path: str) -> Field | None:
     return None if value is None else top
 
 
-def _context(name: str, namespace: str, cluster: Field, login: Login) -> KubeContext:
+def _context(name: str, namespace: str, cluster: Field, login: Login, redactor: Redactor) -> KubeContext:
     server = cluster["server"].required().rstrip("/")
     try:
         parse_url(server)
     except http.client.InvalidURL:
         raise cluster["server"].wrong("should be a URL of http or https") from None
-    proxy = cluster["proxy-url"].text()
-    if proxy and not proxy.startswith(_PROXIES):
-        raise cluster["proxy-url"].wrong(f"should begin with {', '.join(_PROXIES)}")
+    ca, insecure = read_pem(cluster, "certificate-authority"), cluster["insecure-skip-tls-verify"]
+    if ca and insecure.flag():
+        raise insecure.wrong("can't be combined with a certificate-authority: keep one of the two")
+    server_name = cluster["tls-server-name"]
+    if server_name.text() and not _SERVER_NAME.fullmatch(server_name.text()):
+        raise server_name.wrong("should be the name in the server's certificate, such as api.example.com")
     return KubeContext(
         name=name,
         namespace=namespace,
         server=server,
         where=cluster.where,
-        ca=_pem(cluster, "certificate-authority"),
-        is_verified=not cluster["insecure-skip-tls-verify"].flag(),
-        server_name=cluster["tls-server-name"].text(),
-        proxy=proxy,
+        ca=ca,
+        is_verified=not insecure.flag(),
+        server_name=server_name.text(),
+        proxy=_proxy(cluster["proxy-url"], redactor),
         login=login,
+        plugin_config=_plugin_config(cluster),
     )
 
 
-def _login(user: Field) -> Login:
-    token_file = user["tokenFile"].text()
-    provider = user["auth-provider"]
-    settings = (provider["name"].required(), provider["config"].texts()) if provider.map() else None
-    return Login(
-        token=user["token"].text(),
-        token_file=_beside(user, token_file) if token_file else None,
-        exec=_exec(user["exec"]) if user["exec"].map() else None,
-        username=user["username"].text(),
-        password=user["password"].text(),
-        provider=settings,
-        certificate=_pem(user, "client-certificate"),
-        key=_pem(user, "client-key"),
-    )
+def _proxy(part: Field, redactor: Redactor) -> str:
+    """The URL of a proxy, whose password is redacted from now on."""
+    text = part.text()
+    try:
+        url = urlsplit(text)
+        redactor.add(each for each in (url.password or "", unquote(url.password or "")) if each)
+        is_url = bool(url.hostname) and url.port != 0 and not _NOT_IN_URLS.search(text)
+    except ValueError:
+        is_url = False
+    if text and not text.startswith(_PROXIES):
+        raise part.wrong(f"should begin with {', '.join(_PROXIES)}")
+    if text and not is_url:
+        raise part.wrong("should be a URL such as http://proxy.example.com:3128")
+    return text
 
 
-def _exec(part: Field) -> ExecPlugin:
-    return ExecPlugin(
-        command=part["command"].required(),
-        args=tuple(row.text() for row in part["args"].rows()),
-        env={row["name"].required(): row["value"].text() for row in part["env"].rows()},
-        api_version=part["apiVersion"].required(),
-        folder=Path(part.where).parent,
-        path=part.path,
-        hint=part["installHint"].text(),
-    )
-
-
-def _pem(part: Field, key: str) -> Pem | None:
-    data, file = part[f"{key}-data"], part[key].text()
-    if text := data.text():
-        return Pem(text, None, data.path)
-    return Pem("", _beside(part, file), part[key].path) if file else None
+def _plugin_config(cluster: Field) -> Any:
+    """What a cluster has for exec plugins. Source: client.authentication.k8s.io/v1, Cluster `config`."""
+    rows = [row for row in cluster["extensions"].rows() if row["name"].text() == _PLUGIN_EXTENSION]
+    return rows[0].map().get("extension") if rows else None
 
 
 def _check_files(environment: ProcessEnvironment, *parts: Field | None) -> None:
@@ -221,12 +195,8 @@ def _check_files(environment: ProcessEnvironment, *parts: Field | None) -> None:
     for part in parts:
         if part is None or not is_within(environment.cwd / part.where, within):
             continue
-        for key in _FILES:
-            file = part[key].text()
-            if file and not is_within(environment.cwd / _beside(part, file), within):
-                raise part[key].wrong("lies outside of the project, which --untrusted does not allow")
-
-
-def _beside(part: Field, file: str) -> Path:
-    """A file that is named relative to the kubeconfig that names it."""
-    return Path(part.where).parent / file
+        provider = part["auth-provider"]["config"] if part["auth-provider"].map() else part
+        for named in (*(part[key] for key in _FILES), provider[_PROVIDER_FILE]):
+            file = named.text()
+            if file and not is_within(environment.cwd / beside(part, file), within):
+                raise named.wrong("lies outside of the project, which --untrusted does not allow")

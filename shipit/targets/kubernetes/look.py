@@ -22,6 +22,7 @@ from shipit.targets.kubernetes.health.settled import needs_events
 from shipit.targets.kubernetes.job import read_jobs
 from shipit.targets.kubernetes.live import Happening, Live, Meta, Pod
 from shipit.targets.kubernetes.members import SetReader, by_name, member_of
+from shipit.targets.kubernetes.objects import is_namespace
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.parse import parse_event, parse_meta, parse_pod
 from shipit.targets.kubernetes.plan_secrets import previous_name
@@ -55,7 +56,8 @@ class Look:
         part_of = f"app.kubernetes.io/part-of={project.app}"
         groups = self._groups()
         # Pods of manifests may have any labels.
-        selector = "" if desired.raw else part_of
+        has_own = any(not is_namespace(manifest, desired.namespace) for manifest in desired.raw)
+        selector = "" if has_own else part_of
         calls: dict[Any, Callable[[], Any]] = {"namespace": self._check_namespace}
         calls |= {("objects", group): partial(self._read, manifests) for group, manifests in groups.items()}
         for namespace in self._namespaces():
@@ -145,9 +147,16 @@ class Look:
 
     def _check_namespace(self) -> None:
         name = self.desired.namespace
-        if self.client.namespace(name) is None and not self.desired.creates_namespace:
+        try:
+            is_there = self.client.namespace(name) is not None
+        except RemoteError as error:
+            # Whoever may not read namespaces may still read what is in them.
+            if error.status != 403:
+                raise
+            return
+        if not is_there and not self.desired.creates_namespace:
             what = f"there is no namespace {name!r}"
-            hint = f"create it: kubectl create namespace {name}, or put it in the manifests"
+            hint = f"create it: kubectl create namespace {name}, or write namespace: {{name: {name}, create: true}}"
             raise RemoteError(what, where=self.client.server.context.name, hint=hint, status=404)
 
     def _groups(self) -> Mapping[tuple[str, str, str], list[Manifest]]:

@@ -87,7 +87,7 @@ def _hint(desired: Desired, wanted: Wanted, refusal: Refusal) -> str:
     if refusal.is_about_manifest:
         return "correct the manifest" if wanted.key in desired.places else "correct it in deploy.yml"
     if refusal.error.status == NOT_FOUND:
-        return f"is there a namespace {namespace}? create it with kubectl, or put it in the manifests"
+        return f"is there a namespace {namespace}? create it, or write namespace: {{name: {namespace}, create: true}}"
     if refusal.error.status == FORBIDDEN and any(image_names(wanted.manifest)):
         return (
             "change what the quota or policy is about; if it looks images up in their registry, run shipit push first"

@@ -1,6 +1,7 @@
 """What the user of a context may do, by what the API server says.
 
-Source: Kubernetes API reference, authorization.k8s.io/v1 SelfSubjectAccessReview, SelfSubjectRulesReview.
+Source: Kubernetes API reference, authorization.k8s.io/v1 SelfSubjectAccessReview, SelfSubjectRulesReview;
+authentication.k8s.io/v1 SelfSubjectReview.
 """
 
 from __future__ import annotations
@@ -50,3 +51,16 @@ def rules(client: KubernetesClient, namespace: str) -> tuple[Rule, ...]:
         Rule(*(tuple(item.text() for item in row[key].rows()) for key in ("verbs", "apiGroups", "resources")))
         for row in answer["status"]["resourceRules"].rows()
     )
+
+
+def user_name(client: KubernetesClient) -> str:
+    """The name of this user, as the API server knows it; empty where it does not tell."""
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    try:
+        answer = client.write("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", json.dumps(body))
+    except RemoteError as error:
+        # Kubernetes before 1.28 has no such kind.
+        if error.status in (403, 404, 405):
+            return ""
+        raise
+    return answer["status"]["userInfo"]["username"].text()

@@ -48,6 +48,7 @@ class ApiServer:
         self.url = context.server
         self._environment = environment
         self._identity = Identity(context, environment)
+        self._impersonating = context.login.impersonation.headers()
         self._transport: Transport | None = None
         self._resources: dict[str, dict[str, Resource]] = {}
         self._discovering: dict[str, threading.Lock] = {}
@@ -83,7 +84,15 @@ class ApiServer:
         url = self.url + path + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": accept, **({"Content-Type": content_type} if body is not None else {})}
         request = Request(
-            method, url, headers, body, stream=stream, read_s=read_s, deadline=deadline, least_rate=least_rate
+            method,
+            url,
+            headers,
+            body,
+            stream=stream,
+            read_s=read_s,
+            deadline=deadline,
+            least_rate=least_rate,
+            repeated=self._impersonating,
         )
         return authorized(self._answer, self)(request)
 
@@ -91,7 +100,8 @@ class ApiServer:
         self, path: str, query: Sequence[tuple[str, str]], protocols: Sequence[str], deadline: Deadline
     ) -> WebSocket:
         """A WebSocket to a subresource such as exec. Raises: RemoteError when the server refuses it."""
-        request = Request("GET", f"{self.url}{path}?{urlencode(query)}", read_s=SILENCE_S, deadline=deadline)
+        url = f"{self.url}{path}?{urlencode(query)}"
+        request = Request("GET", url, read_s=SILENCE_S, deadline=deadline, repeated=self._impersonating)
         opened = open_websocket(authorized(self._answer, self), request, protocols)
         if isinstance(opened, WebSocket):
             return opened
@@ -104,15 +114,16 @@ class ApiServer:
             return self._identity.header(request.deadline or Deadline(Clock()))
 
     def challenged(self, answer: Answer) -> bool:
-        """Forget credentials that a plugin gave and the server did not accept; whether it can be asked for new ones."""
-        if answer.status != 401 or not self.context.login.exec:
+        """Whether there may be other credentials than those that the server refused; connections with those are closed."""
+        if answer.status != 401:
             return False
         with self._lock:
-            self._identity.forget()
-            if self._transport is not None:
+            has_certificate = self._identity.has_plugin_certificate
+            is_renewed = self._identity.renew(answer.request.headers.get("Authorization", ""))
+            if is_renewed and has_certificate and self._transport is not None:
                 self._transport.close()
                 self._transport = None
-        return True
+        return is_renewed
 
     def _answer(self, request: Request) -> Answer:
         transport = self._ready(request.deadline or Deadline(Clock()))

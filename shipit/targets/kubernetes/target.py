@@ -37,7 +37,7 @@ from shipit.targets.kubernetes.plan import plan_objects, plan_release_job
 from shipit.targets.kubernetes.plan_secrets import plan_env_secret, plan_pull_secret
 from shipit.targets.kubernetes.probe import ask_services
 from shipit.targets.kubernetes.prune import find_other_sets, plan_removal, plan_widening, set_notes
-from shipit.targets.kubernetes.rights import refused, rules
+from shipit.targets.kubernetes.rights import refused, rules, user_name
 from shipit.targets.kubernetes.steps import ObjectStep, RestartObject, RunReleaseJob, ScaleObject
 from shipit.targets.kubernetes.urls import ingress_urls
 from shipit.targets.kubernetes.waves import waves_of
@@ -89,8 +89,7 @@ class KubernetesTarget(Operations):
         return tuple(step for step in (*first, widen, *secrets, run, *rest, *removal) if step)
 
     def notes(self, release: Release, observed: KubernetesObserved) -> Sequence[str]:
-        kubectl = f"kubectl --context {self.context}"
-        notes = tuple(set_notes(self._desired, observed.applied_set or ObservedSet(), kubectl))
+        notes = tuple(set_notes(self._desired, observed.applied_set or ObservedSet(), self._kubectl_here))
         if observed.ingress_classes is None:
             return notes
         wanted = {key_of(item, self.namespace): item for item in self._desired.identities()}
@@ -165,7 +164,7 @@ class KubernetesTarget(Operations):
             raise RemoteError(what, where=self.place.identity, hint="ask for a Role with these verbs", status=403)
 
     def examine(self, session: Session) -> Sequence[Finding]:
-        """Whether this context may do what a deploy does, and how far its clock is."""
+        """Who the user is, whether it may do what a deploy does, and how far the cluster's clock is."""
         client = self._client(session)
         wanted = needed_access(
             self._resources(client),
@@ -176,8 +175,10 @@ class KubernetesTarget(Operations):
             prunes=self.config.prune,
         )
         found = {access: refused(client, *access) for access in wanted}
+        name = user_name(client)
+        signed_in = [Finding("ok", "", f"requests are made as {name}")] if name else []
         skew = judge_skew(f"the cluster of {self.context}", client.date(), time.time())
-        return [*judge_access(found, f"the user of {self.context}"), *([skew] if skew else [])]
+        return [*signed_in, *judge_access(found, f"the user of {self.context}"), *([skew] if skew else [])]
 
     def judge(self, release: Release, observed: KubernetesObserved, seen: Seen) -> Verdict:
         released = self._desired.released(release, observed, known_differences(seen.applied))
@@ -199,7 +200,7 @@ class KubernetesTarget(Operations):
 
     def diagnose(self, verdict: Verdict, session: Session) -> Verdict:
         """Adds the last lines of the container that crashed, and what the cluster said of its pod."""
-        return with_last_words(verdict, self._client(session), self.namespace, f"kubectl --context {self.context}")
+        return with_last_words(verdict, self._client(session), self.namespace, self._kubectl_here)
 
     def _resources(self, client: KubernetesClient) -> set[tuple[str, str, str]]:
         """API group, plural and namespace of the objects, without those whose kind this deploy creates."""
