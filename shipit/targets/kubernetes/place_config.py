@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from shipit.config.part import Model
 from shipit.config.units import Flag, Misplaced, matching
-from shipit.targets.kubernetes.concise.names import Name
+from shipit.targets.kubernetes.concise.names import NAME_SCHEMA, Name
 
 _PRINTABLE = r"^[^\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?$"
 HeaderText = Annotated[
@@ -39,7 +39,7 @@ class ImpersonateConfig(Model):
 class NamespaceConfig(Model):
     """The namespace; a text is its name."""
 
-    shorthand = ({"type": "string"}, {"type": "null"})
+    shorthand = (NAME_SCHEMA, {"type": "null"})
 
     name: Name | None = Field(None, description="The name; that of the context when absent.", examples=["shop"])
     create: Flag = Field(

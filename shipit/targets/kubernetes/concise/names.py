@@ -12,6 +12,8 @@ _NAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 _WORDS = "should be at most 63 lower-case letters, digits and '-', not beginning or ending with '-'"
 
 Name = Annotated[str, matching(_NAME, _WORDS)]
+# The same in a JSON Schema, where a variable may stand for it.
+NAME_SCHEMA = {"type": "string", "pattern": rf"{_NAME}|\$\{{", "patternErrorMessage": _WORDS}
 # A variable may be empty: that is another place than none.
 NotEmpty = Annotated[str, matching(r"^.+$", "should not be empty")]
 # The empty name is the workload of keys right under the target.
