@@ -121,7 +121,7 @@ def test_volumes_of_different_paths_have_different_names(paths: list[str]) -> No
 
 def test_a_changed_file_changes_the_name_of_its_config_map() -> None:
     one, two = config_map_name("web", {"/a": b"1"}), config_map_name("web", {"/a": b"2"})
-    assert one != two and one == config_map_name("web", {"/a": b"1"}) and len(one) == len("web-files-") + 10
+    assert one != two and one == config_map_name("web", {"/a": b"1"}) and len(one) == len("web-files-") + 16
 
 
 @pytest.mark.parametrize(

@@ -240,6 +240,7 @@ KILLED = {
     "state": RUNS["state"],
     "lastState": {"terminated": {"exitCode": 137, "reason": "Error", "startedAt": APPLIED, "finishedAt": LATER}},
 }
+AS_ROOT = 'container has runAsNonRoot and image will run as root (pod: "x-1", container: web)'
 NO_SECRET = 'MountVolume.SetUp failed for volume "v" : secret "absent" not found'
 REFUSED = 'Back-off pulling image "a:1": ErrImagePull: failed to pull and unpack image "a:1": failed to resolve reference "a:1": failed to do request: Head "http://a": dial tcp: connection refused'
 
@@ -285,6 +286,8 @@ def of_claim(reason: str, message: str) -> Happening:
         (judged(SET, pod({"state": {"waiting": {"reason": "CreateContainerConfigError", "message": 'secret "absent" not found'}}})),
          'x-1 can\'t be configured: secret "absent" not found (CreateContainerConfigError)', "create what is missing"),
         (judged(SET, pod({"state": {"waiting": {"reason": "CreateContainerConfigError", "message": 'secret "absent" not found'}}}), others=(live("Database"),)), "", ""),
+        (judged(SET, pod({"state": {"waiting": {"reason": "CreateContainerConfigError", "message": AS_ROOT}}}), others=(live("Database"),)),
+         "x-1 may not run as root (CreateContainerConfigError)", "USER 1000"),
         (judged(SET, pod(CREATING), events=(event("FailedMount", NO_SECRET, "pod", count=2),)), 'x-1 can\'t mount a volume: secret "absent" not found', "create what is missing"),
         (judged(SET, pod(CREATING), events=(event("FailedMount", NO_SECRET, "pod"),)), "", ""),
         (judged(SET, pod(CREATING), events=(event("FailedMount", NO_SECRET, "pod", count=2),), others=(live("Secret", name="absent"),)), "", ""),

@@ -25,6 +25,7 @@ _TERMINAL = {
 _TRIES = 2
 _PULL_HINT = "check that the cluster can reach the registry, and set pull_secret: true if it is private"
 _MISSING = re.compile(r'\b(secret|configmap) "([^"\n]{1,253})" not found')
+_ROOT_HINT = "end the Dockerfile with USER 1000, or set the user in deploy.yml: security: {user: 1000}, or runAsUser in a manifest"
 # The cluster puts it into each new namespace, a moment after it is created.
 _LATE = "kube-root-ca.crt"
 
@@ -35,6 +36,8 @@ def judge_start(case: PodCase, container: Container) -> Verdict | None:
     detail = tuple(message.splitlines()[:DETAIL_LINES])
     if reason in PULL_REASONS:
         return _judge_pull(case, container, reason, message)
+    if reason == "CreateContainerConfigError" and _is_about_root(message):
+        return case.failed(f"{case.named(container)} may not run as root ({reason})", _ROOT_HINT, container, detail)
     if reason in _TERMINAL and not (reason == "CreateContainerConfigError" and case.has_operator):
         what, hint = _TERMINAL[reason]
         missing = f": {message}" if _MISSING.fullmatch(message) else ""
@@ -42,6 +45,11 @@ def judge_start(case: PodCase, container: Container) -> Verdict | None:
             f"{case.named(container)} {what}{missing} ({reason})", hint, container, () if missing else detail
         )
     return None
+
+
+def _is_about_root(message: str) -> bool:
+    """Source: the kubelet's verifyRunAsNonRoot."""
+    return "runAsNonRoot" in message or "non-root policy" in message
 
 
 def judge_mounts(case: PodCase) -> Verdict | None:

@@ -6,12 +6,11 @@ Source: Kubernetes API reference, v1 ConfigMap `immutable`, v1 VolumeMount `subP
 from __future__ import annotations
 
 import base64
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 
 from shipit.targets.kubernetes.concise.volumes import volume_name
 from shipit.targets.kubernetes.render import Manifest, Setting, head_of
+from shipit.targets.kubernetes.versions import versioned_config_map
 
 _VOLUME = "shipit-files"
 
@@ -21,8 +20,8 @@ Files = Mapping[str, bytes]
 
 def render_files(name: str, files: Files, setting: Setting) -> Iterator[Manifest]:
     if files:
-        head = head_of("v1", "ConfigMap", config_map_name(name, files), setting)
-        yield {**head, "immutable": True, **_data(files)}
+        head = head_of("v1", "ConfigMap", _base_name(name), setting)
+        yield versioned_config_map({**head, **_data(files)})
 
 
 def file_volumes(name: str, files: Files) -> list[Manifest]:
@@ -37,8 +36,12 @@ def file_mounts(files: Files) -> list[Manifest]:
 
 
 def config_map_name(name: str, files: Files) -> str:
-    text = json.dumps(_data(files), sort_keys=True)
-    return f"{name}-files-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+    named = versioned_config_map({"metadata": {"name": _base_name(name)}, **_data(files)})
+    return str(named["metadata"]["name"])
+
+
+def _base_name(name: str) -> str:
+    return f"{name}-files"
 
 
 def _data(files: Files) -> Manifest:
