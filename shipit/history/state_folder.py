@@ -5,6 +5,7 @@ Source: openat(2), O_NOFOLLOW; flock(2).
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -126,7 +127,8 @@ def cannot_write(root: Path, error: OSError) -> UsageError:
 
 
 def _reason(error: OSError) -> str:
-    if isinstance(error, NotADirectoryError):
+    # The same mistake has another number on macOS.
+    if error.errno in (errno.ENOTDIR, errno.ELOOP):
         return "it is no folder, or a symbolic link"
     return error.strerror or str(error)
 
