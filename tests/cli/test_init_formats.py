@@ -211,7 +211,7 @@ manifests: {rawYaml: ["k8s/*.yaml"], helm: {releases: []}}
         f"{TODO}"
         "# TODO Kubernetes files: Helm chart charts/x: helm: PATH of a Kubernetes target renders and applies it\n"
         "# TODO skaffold.yaml: j is built by jib, not from a Dockerfile\n"
-        "# TODO skaffold.yaml: manifests.helm: render it into a folder, and name that under manifests\n"
+        "# TODO skaffold.yaml: manifests.helm: name it under helm:\n"
     )
 
 

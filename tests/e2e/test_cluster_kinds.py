@@ -93,6 +93,8 @@ def disks(cluster: Cluster, tmp_path: Path) -> Iterator[None]:
 
 @pytest.fixture
 def app(shipit: Shipit, cluster: Cluster, registry_server: RegistryServer, python_base: str) -> Iterator[Shipit]:
+    # The test before may have left it being deleted.
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=50s")
     cluster.kubectl("create", "namespace", NAMESPACE)
     shipit.env |= {"KUBECONFIG": str(cluster.kubeconfig), "SHIPIT_MIRRORS": f"docker.io={python_base}"}
     shipit.write(Dockerfile=DOCKERFILE, deploy__yml=TEXT.replace("HOST", registry_server.host), motd="one\n")
