@@ -363,7 +363,12 @@ def test_no_plugin_of_a_kubeconfig_is_run(untrusted: Shipit, tmp_path: Path) -> 
             {
                 "name": "u",
                 "user": {
-                    "exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "touch", "args": [str(mark)]}
+                    "exec": {
+                        "apiVersion": "client.authentication.k8s.io/v1",
+                        "interactiveMode": "Never",
+                        "command": "touch",
+                        "args": [str(mark)],
+                    }
                 },
             }
         ],

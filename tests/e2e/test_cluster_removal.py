@@ -39,6 +39,20 @@ CLAIM: Object = {
     "metadata": {"name": "data"},
     "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}},
 }
+
+
+def make_disk(shop: Shop) -> None:
+    """A volume for the claim: nothing provisions one here."""
+    spec = {
+        "capacity": {"storage": "1Mi"},
+        "accessModes": ["ReadWriteOnce"],
+        "hostPath": {"path": str(shop.folder / "disk"), "type": "DirectoryOrCreate"},
+        "claimRef": {"namespace": shop.namespace, "name": "data"},
+    }
+    disk = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": shop.namespace}, "spec": spec}
+    shop.cluster.kubectl("apply", "-f", "-", data=json.dumps(disk))
+
+
 ROLE: Object = {
     "apiVersion": "rbac.authorization.k8s.io/v1",
     "kind": "Role",
@@ -57,6 +71,7 @@ def plan_of(run: Run) -> tuple[list[str], tuple[str, ...]]:
 
 
 def test_what_left_is_gone_and_volumes_stay(shop: Shop) -> None:
+    make_disk(shop)
     assert shop.deploy(config_map("1"), config_map("1", "other"), deployment("one"), CLAIM, ROLE)[0] == 0
     id_ = set_id(PARENT, shop.namespace)
     every = "configmaps,deployments,persistentvolumeclaims,roles"
@@ -350,6 +365,7 @@ def stateful_set() -> Object:
 
 
 def test_destroy_removes_the_workloads_with_their_pods_and_a_volume_only_where_it_is_named(shop: Shop) -> None:
+    make_disk(shop)
     assert shop.deploy(config_map("1"), deployment("one"), CLAIM, ROLE)[0] == 0
     shop.kubectl("create", "configmap", "theirs")
     run, events = shop.run(config_map("1"))
