@@ -36,9 +36,16 @@ class LogServer(KubeApi):
         self.update_or_create("replicasets", name, item)
 
     def add_pod(
-        self, name: str, *containers: dict[str, Any], owner: str = "shop-1", init: Any = (), labels: Any = None
+        self,
+        name: str,
+        *containers: dict[str, Any],
+        owner: str = "shop-1",
+        of: str = "replicasets",
+        init: Any = (),
+        labels: Any = None,
     ) -> None:
-        uid = self.objects["replicasets", owner]["metadata"]["uid"] if owner else "somebody else's"
+        """Add a pod of a ReplicaSet or of another object, or with an empty `owner` one of somebody else's."""
+        uid = self.objects[of, owner]["metadata"]["uid"] if owner else "somebody else's"
         item = owned("Pod", name, owners=[uid])
         item["metadata"]["labels"] |= labels or {}
         names = [{"name": row["name"], "image": "x"} for row in containers]

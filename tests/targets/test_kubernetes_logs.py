@@ -306,12 +306,14 @@ def test_pods_of_a_new_job_of_a_cron_job_are_found(server: LogServer, tmp_path: 
     def add_job(name: str) -> None:
         uid = server.objects["cronjobs", "cron"]["metadata"]["uid"]
         server.update_or_create("jobs", name, owned("Job", name, owners=[uid]))
-        server.add_pod(f"{name}-x", status(state=ENDED), owner="", labels={"job-name": name})
+        server.add_pod(f"{name}-x", status(state=ENDED), owner=name, of="jobs", labels={"job-name": name})
 
     add_job("first")
+    server.add_pod("neighbour", status(state=ENDED), owner="", labels={"job-name": "first"})
     server.answers = lambda pod, query: text(at(1, pod))
     following = logs(server, tmp_path, LogQuery(follow=True), workload="cron")
     assert next(following).line == "first-x"
     add_job("second")
     assert next(following).line == "second-x"
     following.close()  # type: ignore[attr-defined]
+    assert {pod for pod, _ in server.asked} == {"first-x", "second-x"}
