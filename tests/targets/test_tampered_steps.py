@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shipit.errors import DeployFailed, RemoteError
+from shipit.errors import ConfigErrors, DeployFailed, RemoteError
 from shipit.record import from_json
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.release import Release, Step
@@ -86,7 +86,7 @@ def test_kubernetes_refuses_a_step_for_another_object_and_sends_nothing(
     assert len(place.api.log) == asked
 
 
-@pytest.mark.parametrize("name", ["..", ".", ""])
+@pytest.mark.parametrize("name", ["..", "."])
 def test_a_name_that_would_lead_to_another_path_is_refused(place: KubePlace, name: str) -> None:
     place_of_name = KubePlace(place.folder, place.api, place.registry, OWN.replace("own", f'"{name}"'))
     run, _ = place_of_name.run()
@@ -94,6 +94,12 @@ def test_a_name_that_would_lead_to_another_path_is_refused(place: KubePlace, nam
     with run, pytest.raises(RemoteError, match="is no name of an object"):
         run.read_secrets()
         target.observe(run.session(target))
+
+
+def test_an_empty_name_is_refused_in_the_file(place: KubePlace) -> None:
+    place_of_name = KubePlace(place.folder, place.api, place.registry, OWN.replace("own", '""'))
+    with pytest.raises(ConfigErrors, match="lacks metadata.name"):
+        place_of_name.run()
 
 
 HUB: dict[str, Any] = {**HEAD, "type": "registry.delete_tags"}
