@@ -98,7 +98,7 @@ def test_a_name_that_would_lead_to_another_path_is_refused(place: KubePlace, nam
 
 def test_an_empty_name_is_refused_in_the_file(place: KubePlace) -> None:
     place_of_name = KubePlace(place.folder, place.api, place.registry, OWN.replace("own", '""'))
-    with pytest.raises(ConfigErrors, match="lacks metadata.name"):
+    with pytest.raises(ConfigErrors, match="lacks metadata\\.name"):
         place_of_name.run()
 
 
