@@ -15,7 +15,9 @@ from tests.shipit import Shipit
 pytestmark = [pytest.mark.cluster, pytest.mark.registry]
 
 NAMESPACE = "concise-kinds"
-DOCKERFILE = 'FROM python:3.12-alpine\nCMD ["python", "-m", "http.server", "8000"]\n'
+# `python -m http.server` asks for the name of its host first, which takes minutes where a pod has no DNS.
+SERVE = "import http.server as h, socketserver as s; s.ThreadingTCPServer(('', 8000), h.SimpleHTTPRequestHandler).serve_forever()"
+DOCKERFILE = f'FROM python:3.12-alpine\nCMD ["python", "-c", "{SERVE}"]\n'
 SLEEP = "[python, -c, 'import time; time.sleep(3600)']"
 TEXT = f"""\
 app: kinds
