@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,10 +9,12 @@ import pytest
 
 from shipit.config.position import Keys
 from shipit.errors import ConfigErrors
-from shipit.events import Waiting
+from shipit.events import Event, Waiting
+from shipit.pipeline.flow import deploy
 from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.server import Request, Response
-from tests.targets.heroku_place import HerokuPlace, heroku_place
+from tests import runs
+from tests.targets.heroku_place import Ended, HerokuPlace, heroku_place
 
 WEB = ", processes: {web: {command: [serve], quantity: 1}}"
 
@@ -52,10 +53,17 @@ def test_a_web_that_answers_errors_is_warned_of(place: HerokuPlace, status: int,
 @pytest.mark.parametrize("status", [404, 500, 503])
 def test_a_path_of_health_has_to_answer_before_it_is_healthy(place: HerokuPlace, where: str, status: int) -> None:
     place.runner.web_status = status
-    threading.Timer(1.0, setattr, (place.runner, "web_status", 200)).start()
-    done = place.deploy("one", target=where)
+    run, events = place.run("one", target=where)
+
+    def mend(event: Event) -> None:
+        if isinstance(event, Waiting) and event.reason == f"GET /healthz answers {status}":
+            place.runner.web_status = 200
+
+    runs.react(run, mend)
+    with run:
+        done = Ended(deploy(run), events)
     assert (done.code, done.finished.state) == (0, "healthy")
-    assert f"GET /healthz answers {status}" in [event.reason for event in done.events if isinstance(event, Waiting)]
+    assert place.runner.web_status == 200, "it was waited for"
 
 
 def test_a_path_of_health_that_never_answers_is_a_failure(place: HerokuPlace) -> None:
