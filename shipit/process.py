@@ -125,15 +125,18 @@ def _start(
     return process
 
 
-def end_programs() -> None:
-    """Kill every running program, for a process that is about to exit without unwinding."""
+def end_programs(*, for_good: bool = False) -> None:
+    """Kill every running program, for a process that is about to exit without unwinding.
+
+    With `for_good` no thread can start another one afterwards.
+    """
     # Another thread may be starting one, which runs before it is known. A signal may have interrupted that very thread.
     is_free = _starting.acquire(timeout=_GRACE_S)
     with _lock:
         groups = tuple(_groups)
     for group in groups:
         _signal(group, signal.SIGKILL)
-    if is_free:
+    if is_free and not for_good:
         _starting.release()
 
 

@@ -98,5 +98,5 @@ def leave() -> NoReturn:
             shown = "\x1b[?25h" if os.isatty(2) else ""
             os.write(2, f"{shown}{Interrupted().render()}\n".encode())
     if process := sys.modules.get("shipit.process"):
-        process.end_programs()
+        process.end_programs(for_good=True)
     os._exit(Interrupted.exit_code)
