@@ -184,6 +184,11 @@ class Plan(NamedTuple):
     def changes(self) -> int:
         return sum(len(target.uploads) + len(target.steps) for target in self.targets) + len(self.tags)
 
+    @property
+    def publishes(self) -> bool:
+        """Whether an image is uploaded, or a tag moved."""
+        return bool(self.tags) or any(target.uploads for target in self.targets)
+
 
 class Unit(NamedTuple):
     """One thing that runs or stands at a place: a workload, a process type, a tag.

@@ -62,7 +62,8 @@ def push(run: Run) -> Preparation:
     _begin(run, "push")
     run.delivery.background.allow()
     preparation = prepare(run, is_push=True)
-    run.begin_changes()
+    if preparation.plan.publishes:
+        run.begin_changes()
     publish_all(run.delivery, preparation.uses.values())
     move_tags(run.delivery, preparation.uses.values())
     run.emit(ImagesPushed(tuple(published(item.image) for item in preparation.uses.values())))
