@@ -1,4 +1,4 @@
-"""What the newest run of an environment left behind on this machine, when it has no end."""
+"""The warning about a run of this machine that was killed, or that goes on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shipit.past_run import PastRun
 
 
 def lost_run(root: Path, app: str, environment: str) -> str:
-    """A warning about the newest run of an app and environment if it was killed, or still runs; empty for another end."""
+    """A warning about the newest run of an app and environment if it has no end; empty for one that ended."""
     try:
         found, _ = read_runs(root, 1, lambda run: (run.app, run.environment) == (app, environment))
     except ShipitError:
@@ -25,5 +25,7 @@ def _warning(run: PastRun) -> str:
         return f"another run is under way on this machine: {name})"
     if run.state != "lost":
         return ""
-    begun = f" while this was under way: {'; '.join(run.begun)}" if run.begun else ""
-    return f"an earlier run was killed: {name}){begun}. Every place is looked at again, and what is missing is done"
+    begun = f", while this was under way: {'; '.join(run.begun)}" if run.begun else ""
+    return (
+        f"an earlier run has no end, as if it was killed: {name}){begun}. Every target of this run is looked at again"
+    )

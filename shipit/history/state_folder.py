@@ -68,7 +68,7 @@ class RunsFolder:
         return handle
 
     def is_locked(self, name: str) -> bool:
-        """Whether a process still writes the file."""
+        """True while a process of this machine writes the file; False also where the file system has no locks."""
         try:
             handle = self.open(name)
         except OSError:
@@ -78,7 +78,6 @@ class RunsFolder:
         except BlockingIOError:
             return True
         except OSError:
-            # A file system without locks: nobody can tell.
             return False
         finally:
             os.close(handle)

@@ -9,7 +9,7 @@ from shipit.printable import printable_line
 from shipit.report.status_text import age, render_table
 
 _HEADS = ("RUN", "AGE", "COMMAND", "ENVIRONMENT", "COMMIT", "RESULT", "TARGETS")
-_RESULTS = {"lost": "killed"}
+_RESULTS = {"lost": "no end"}
 
 
 def render_runs(runs: Sequence[PastRun], now_s: float) -> Iterator[str]:
@@ -21,7 +21,7 @@ def render_runs(runs: Sequence[PastRun], now_s: float) -> Iterator[str]:
 
 
 def render_run(run: PastRun) -> Iterator[str]:
-    """What a run was, and how it ended."""
+    """The head of one run, and its end."""
     commit = f" of {run.commit[:7]}{f' on {run.branch}' if run.branch else ''}" if run.commit else ""
     yield printable_line(f"run {run.run}: {run.command} {run.app} ({run.environment}){commit}")
     yield printable_line(f"started {run.started_at}, {_end(run)}")
@@ -34,7 +34,7 @@ def _end(run: PastRun) -> str:
     if run.state == "running":
         return "still running"
     if run.state == "lost":
-        return "killed: it has no end"
+        return "no end, as if it was killed"
     return f"{run.state} {run.ended_at}: {run.summary}"
 
 

@@ -30,10 +30,12 @@ def test_runs_that_changed_something_are_listed_and_shown(shipit: Shipit, regist
     first = shipit.run("deploy")
     assert first.returncode == 0
     assert "nothing changed" in shipit.run("deploy").stdout
+    assert shipit.run("push").returncode == 0
+    assert len(listed(shipit)) == 1, "what changes nothing is no run"
     shipit.write(hello__txt="hello again\n")
     assert shipit.run("push").returncode == 0
     push, deploy = listed(shipit)
-    assert [push["command"], deploy["command"]] == ["push", "deploy"], "an unchanged deploy is none"
+    assert [push["command"], deploy["command"]] == ["push", "deploy"]
     assert deploy["state"] == "done" and deploy["summary"] == "1 of 1 targets healthy"
     [target] = deploy["targets"]
     assert (target["name"], target["state"]) == ("hub", "healthy")
@@ -46,6 +48,16 @@ def test_runs_that_changed_something_are_listed_and_shown(shipit: Shipit, regist
     shown = shipit.run("show", deploy["run"][:6])
     assert shown.stdout.startswith(f"run {deploy['run']}: deploy shop (production)\nstarted ")
     assert "1 of 1 targets healthy" in shown.stdout and "hub" in shown.stdout
+    # Completion looks beside deploy.yml, also from a folder below it.
+    for name in ("below", ".git"):
+        (shipit.folder / name).mkdir()
+    completed = Shipit(shipit.folder / "below", shipit.folder.parent / "home")
+    completed.env |= {
+        "_SHIPIT_COMPLETE": "complete_bash",
+        "COMP_WORDS": f"shipit show {deploy['run'][:4]}",
+        "COMP_CWORD": "2",
+    }
+    assert completed.run_program("shipit").stdout.split() == [deploy["run"]]
     code, events = shipit.events("show", deploy["run"])
     assert code == 0
     assert events[0]["event"] == "run_started"
@@ -83,13 +95,13 @@ def test_a_killed_run_is_told_by_the_next_deploy(shipit: Shipit, heroku: HerokuS
     process.communicate()
     [lost] = listed(shipit)
     assert (lost["state"], lost["exit_code"]) == ("lost", None)
-    assert "killed" in shipit.run("history").stdout
+    assert "no end" in shipit.run("history").stdout
     assert "not ended: heroku: release release, web" in shipit.run("show", lost["run"]).stdout
     go.touch()
     done = shipit.run("deploy")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"warning: an earlier run was killed: deploy {lost['run']} (started " in done.stderr
-    assert "while this was under way: heroku: release release, web." in done.stderr
+    assert f"warning: an earlier run has no end, as if it was killed: deploy {lost['run']} (started " in done.stderr
+    assert ", while this was under way: heroku: release release, web." in done.stderr
     again = shipit.run("deploy")
     if "killed" in again.stderr:
         # The release went on by itself and nothing was left to do: such a deploy keeps no journal.

@@ -24,7 +24,7 @@ def test_the_table() -> None:
         "RUN           AGE  COMMAND  ENVIRONMENT  COMMIT   RESULT  TARGETS",
         "3f9c2ab41d77  1h   deploy   production   c0ffeec  done    k8s healthy, hub unchanged",
         "3f9c2ab41d77  1h   deploy   production   c0ffeec  failed  k8s failed, rolled back",
-        "3f9c2ab41d77  1h   deploy   production            killed  k8s healthy, hub unchanged",
+        "3f9c2ab41d77  1h   deploy   production            no end  k8s healthy, hub unchanged",
     ]
     assert list(render_runs([], NOW_S)) == ["no run of this machine changed anything"]
 
@@ -36,7 +36,7 @@ def test_one_run() -> None:
         "",
     ]
     assert list(render_run(LOST))[1:] == [
-        "started 2026-01-31T12:00:00.000Z, killed: it has no end",
+        "started 2026-01-31T12:00:00.000Z, no end, as if it was killed",
         "not ended: k8s: create Deployment web",
         "",
     ]
