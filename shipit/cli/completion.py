@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Names without shell syntax that are no option.
 _PLAIN = re.compile(r"\w[\w.@%+,:/-]*")
@@ -35,12 +38,10 @@ def complete_images(incomplete: str) -> list[str]:
 
 def complete_runs(incomplete: str) -> list[str]:
     """The runs that this machine keeps, the newest first."""
-    from pathlib import Path
-
-    from shipit.history.past import run_names
-
     try:
-        return [name for name in run_names(Path.cwd()) if name.startswith(incomplete)]
+        from shipit.history.past import run_names
+
+        return [name for name in run_names(_path().parent) if name.startswith(incomplete)]
     except Exception:
         return []
 
@@ -73,14 +74,20 @@ def _starting(incomplete: str, words: Any) -> list[str]:
     return [name for name in names if name.startswith(incomplete) and _PLAIN.fullmatch(name)]
 
 
+def _path() -> Path:
+    """The deploy.yml that is found without --file. Raises: ShipitError."""
+    from shipit.config.find import find_file
+    from shipit.config.process_environment import read_process_environment
+
+    return find_file(read_process_environment(), None).path
+
+
 def _file() -> Mapping[str, Any]:
     try:
         from shipit.config.document import parse_document, plain_data
-        from shipit.config.find import find_file
-        from shipit.config.process_environment import read_process_environment
         from shipit.files import read_file
 
-        file = find_file(read_process_environment(), None).path
+        file = _path()
         loaded = plain_data(parse_document(read_file(file), file.name))
     except Exception:
         return {}

@@ -11,7 +11,6 @@ from shipit.cli.options import TargetOptions
 from shipit.cli.printing import REDACTOR, result, result_event
 from shipit.cli.runs import load
 from shipit.clock import Clock
-from shipit.errors import UsageError
 
 HELP = """Lists the runs of this project that this machine keeps in .shipit/, the newest first: deploy, push, scale, restart and destroy, where
 they changed something. What other machines ran is not among them. With -e, or with targets, only what concerns these."""
@@ -26,12 +25,12 @@ def run(
         from shipit.events import RunsListed
         from shipit.history.past import read_runs
         from shipit.past_run import PastRun
+        from shipit.pipeline.graph import select_targets
         from shipit.report.history_text import render_runs
 
         project, _ = load(options, for_deploy=False)
-        if unknown := sorted(set(options.selected) - {*project.targets, *project.left_out}):
-            known = ", ".join([*project.targets, *project.left_out])
-            raise UsageError(f"there is no target {unknown[0]!r}", hint=f"targets here: {known or 'none'}")
+        # A run of another environment may have had a target that this one leaves out.
+        select_targets(options.selected, dict.fromkeys([*project.targets, *project.left_out]))
 
         def is_wanted(found: PastRun) -> bool:
             is_here = options.environment in (None, found.environment) and found.app == project.app
