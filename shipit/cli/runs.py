@@ -170,8 +170,6 @@ def running(
     question before a change. `keeps_journal` is for what changes places.
     """
     from shipit.config.units import parse_limit
-    from shipit.envelope import Reporters
-    from shipit.history.journal import Journal
     from shipit.pipeline.run import Run
 
     clock = Clock()
@@ -183,8 +181,12 @@ def running(
     # Checked before the live view starts: older releases of rich replace stderr by something that is no terminal.
     asks = can_ask()
     reporter = quiet or make_reporter(options, environ, shows_plan=shows_plan, is_live=is_live)
-    journal = Journal(project.root) if keeps_journal and project.keeps_state else None
-    if journal:
+    journal = None
+    if keeps_journal and project.keeps_state:
+        from shipit.envelope import Reporters
+        from shipit.history.journal import Journal
+
+        journal = Journal(project.root)
         reporter = Reporters(reporter, journal)
     run = Run(
         project,

@@ -18,6 +18,8 @@ from shipit.events import (
 )
 from shipit.past_run import PastRun, PastTarget, RunState
 
+# The actions that change a place.
+CHANGING = ("apply", "tag", "delete")
 _INTERRUPTED = 130
 
 
@@ -56,7 +58,7 @@ def fold_run(envelopes: Iterable[Envelope], *, is_running: bool) -> PastRun | No
             )
     if found is None:
         return None
-    left = {step: text for step, text in begun.items() if step.action in ("apply", "tag", "delete")}
+    left = {step: text for step, text in begun.items() if step.action in CHANGING}
     texts = (f"{step.target}: {text}" if step.target else text for step, text in left.items())
     return found._replace(targets=tuple(targets.values()), begun=() if found.ended_at else tuple(texts))
 

@@ -22,15 +22,15 @@ from shipit.events import (
     StepStarted,
     TargetFinished,
 )
+from shipit.history.fold import CHANGING
 from shipit.history.state_folder import RunsFolder, cannot_write, made_runs
 
 MIB = 1024 * 1024
-# How much one run may write, and what is kept of all of them. Past the first limit only what a later run needs is written.
+# The limits of one run, and of all that are kept. Past the first one, only events that a later run needs are written.
 MOST_BYTES, MOST_RUNS, MOST_BYTES_IN_ALL = 8 * MIB, 100, 64 * MIB
 _MOST_HELD = 2000
 _NEVER = (StepProgress, LogLine)
 _ALWAYS = (PlanMade, StepApplied, TargetFinished, RunFinished, RunFailed)
-_CHANGING = ("apply", "tag", "delete")
 
 
 class Journal:
@@ -96,10 +96,10 @@ class Journal:
 
 
 def _is_needed(envelope: Envelope) -> bool:
-    """Whether a later run needs the event: what was planned, what began and ended, and how it ended."""
+    """True for events that a later run needs: the plan, begun and ended changes, and the end."""
     event = envelope.event
     if isinstance(event, StepStarted | StepDone | StepFailed):
-        return event.step.action in _CHANGING
+        return event.step.action in CHANGING
     return isinstance(event, _ALWAYS)
 
 

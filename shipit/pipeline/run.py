@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from shipit.clock import Clock, Deadline, RunClock
 from shipit.config.process_environment import ProcessEnvironment
@@ -15,7 +15,6 @@ from shipit.config.secret_values import SecretValues
 from shipit.delivery.delivery import Delivery
 from shipit.envelope import Envelope
 from shipit.events import Event, RunFinished, RunStarted, Warned
-from shipit.history.journal import Journal
 from shipit.http.timeouts import REQUEST_S
 from shipit.image.store.content_store import ContentStore, Limits
 from shipit.pipeline.marks import Marks
@@ -26,6 +25,9 @@ from shipit.registry.registries import Registries
 from shipit.release import Plan, Release
 from shipit.targets.base import Target, logs_in
 from shipit.targets.session import Clients, Session
+
+if TYPE_CHECKING:
+    from shipit.history.journal import Journal
 
 
 @dataclass
