@@ -12,7 +12,8 @@ import typer
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import TargetOptions
 from shipit.cli.printing import REDACTOR, read_environment, result, result_event
-from shipit.cli.runs import Silent, running
+from shipit.cli.reporters import Silent
+from shipit.cli.runs import running
 from shipit.config.find import find_file
 from shipit.config.load import load_project
 from shipit.errors import ConfigErrors, Interrupted, ShipitError, UsageError
