@@ -97,6 +97,7 @@ EXITED = {"restartCount": 1, "state": {"waiting": {"reason": "CrashLoopBackOff"}
 STATEFUL = {"observedGeneration": 2, "replicas": 3, "readyReplicas": 3, "availableReplicas": 3, "updateRevision": "new"}
 OLD: Any = {"labels": {"controller-revision-hash": "old"}}
 NEW: Any = {"labels": {"controller-revision-hash": "new"}}
+SCALED_DOWN = {"replicas": 3, "updatedReplicas": 3, "readyReplicas": 3, "availableReplicas": 3}
 DAEMON = {
     "observedGeneration": 2,
     "desiredNumberScheduled": 1,
@@ -119,6 +120,10 @@ def condition(kind: str, status: str, reason: str = "Because", message: str = ""
         (judged(live("Deployment", {"replicas": 1}, {"observedGeneration": 1})), WAITING, "Deployment/x: not yet observed by its controller"),
         (judged(live("Deployment", {}, {"observedGeneration": 2, **condition("ReplicaFailure", "True", "FailedCreate", QUOTA)})), FAILED,
          f"Deployment/x: its pods can't be created: {QUOTA}"),
+        (judged(live("Deployment", {"replicas": 2}, {"observedGeneration": 2, **SCALED_DOWN})), WAITING,
+         "Deployment/x: 3 of 2 updated, 3 available, 1 to be removed"),
+        (judged(live("Deployment", {"replicas": 0, "paused": True}, {"observedGeneration": 2, **SCALED_DOWN})), WAITING,
+         "Deployment/x: 3 of 0 updated, 3 available, 3 to be removed"),
         (judged(live("ReplicaSet", {"replicas": 2}, {"observedGeneration": 2, "replicas": 2, "readyReplicas": 2, "availableReplicas": 2})), HEALTHY,
          "ReplicaSet/x 2/2 ready"),
         (judged(live("ReplicaSet", {"replicas": 2}, {"observedGeneration": 2, "replicas": 3, "readyReplicas": 3, "availableReplicas": 3})), WAITING,

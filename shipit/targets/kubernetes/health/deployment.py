@@ -16,13 +16,15 @@ def judge_deployment(case: Case) -> Verdict:
         return failure
     status, wanted = case.live.status, case.live.wanted_pods
     is_paused = spec_of(case.live.manifest).get("paused") is True
-    if status.updated >= wanted and status.available >= wanted and status.replicas <= status.updated:
+    if status.updated >= wanted and status.available >= wanted and status.replicas <= wanted:
         return ready(case, status.available, (f"{case.key} is paused",) if is_paused else ())
-    if is_paused:
+    old, more = status.replicas - status.updated, status.updated - wanted
+    # A paused Deployment is scaled, but not rolled out.
+    if is_paused and more <= 0:
         what = f"it is paused: {status.updated} of {wanted} updated"
         return case.failed(what, f"kubectl rollout resume {case.kubectl_name}, or remove paused: true")
-    old = status.replicas - status.updated
     what = f"{status.updated} of {wanted} updated, {status.available} available" + (f", {old} old" if old > 0 else "")
+    what += f", {more} to be removed" if more > 0 else ""
     waiting = waiting_for_pods(case, what, f"{status.updated} {status.available} {status.replicas}")
     progressing = status.condition("Progressing")
     if progressing and progressing.reason == "ProgressDeadlineExceeded":
