@@ -21,21 +21,21 @@ _TYPES = ("Accepted", "ResolvedRefs")
 
 
 def judge_route(case: Case) -> Verdict:
-    """A route is as good as its parents say. Where none says anything, no controller may be there."""
+    """A route is as good as its parents say. A parent that says nothing may have no controller."""
     rows = status_of(case.live.manifest).get("parents")
-    parents = [row for row in (rows if isinstance(rows, list) else []) if isinstance(row, Mapping)]
-    for parent in parents:
-        conditions = conditions_of(parent)
+    parents = [conditions_of(row) for row in (rows if isinstance(rows, list) else [])]
+    for conditions in parents:
         for condition in (conditions[name] for name in _TYPES if name in conditions):
             if condition.status == "False" and case.seen.unchanged_s >= SILENCE_S:
                 return case.failed(f"its parent says {condition.reason}: {said(condition)}")
             if condition.status != "True":
                 return case.waiting(f"{condition.type} is {condition.status}: {said(condition)}", condition.reason)
-    if parents:
+    if parents and all("Accepted" in conditions for conditions in parents):
         return case.healthy("is accepted")
+    silent = "not all of its parents have accepted it" if parents else "no Gateway has taken it"
     if case.seen.baseline is not None and case.seen.unchanged_s < SILENCE_S:
-        return case.waiting("no Gateway has taken it yet", "no parent")
-    return case.healthy(warnings=(f"{case.key}: no Gateway has taken it: is there a controller of its parentRefs?",))
+        return case.waiting(f"{silent} yet", "no parent")
+    return case.healthy(warnings=(f"{case.key}: {silent}: is there a controller of its parentRefs?",))
 
 
 def class_warnings(manifests: Mapping[str, Manifest], classes: Mapping[str, bool]) -> Iterator[str]:
