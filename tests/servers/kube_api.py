@@ -301,8 +301,14 @@ def _selected(item: Object, query: Any) -> bool:
     labels = item["metadata"].get("labels", {})
     wanted = re.findall(r"([^,=() ]+)(?:=([^,]*)| in \(([^)]*)\))", query.get("labelSelector", ""))
     fields = [part.partition("=") for part in query.get("fieldSelector", "").split(",") if part]
-    named = all(item["metadata"]["name"] == value for key, _, value in fields if key == "metadata.name")
-    return named and all(labels.get(key) in (more.split(",") if more else [value]) for key, value, more in wanted)
+    has_fields = all(_field(item, key) == value for key, _, value in fields if not key.endswith("!"))
+    return has_fields and all(labels.get(key) in (more.split(",") if more else [value]) for key, value, more in wanted)
+
+
+def _field(item: Any, key: str) -> Any:
+    for part in key.split("."):
+        item = item.get(part, "") if isinstance(item, dict) else ""
+    return item
 
 
 def _entry(manager: str, operation: str, fields: Object) -> Object:

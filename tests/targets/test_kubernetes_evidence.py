@@ -73,7 +73,7 @@ def _client(api: KubeApi, folder: Path) -> KubernetesClient:
 def _pod(api: KubeApi, **status: Any) -> None:
     container = {"name": "web", "restartCount": 1, **status}
     api.objects["pods", "web-1"] = {
-        "metadata": {"name": "web-1", "namespace": "prod"},
+        "metadata": {"name": "web-1", "namespace": "prod", "uid": "new"},
         "spec": {"containers": [{"name": "web", "image": "a"}]},
         "status": {"containerStatuses": [container]},
     }
@@ -108,6 +108,23 @@ def test_a_run_that_wrote_nothing_is_not_asked_for_again(kubelet: Kubelet, tmp_p
 def test_the_log_of_a_pod_that_is_gone_is_not_asked_for(kubelet: Kubelet, tmp_path: Path) -> None:
     assert with_last_words(FAILED, _client(kubelet, tmp_path), "prod", "kubectl").detail == ()
     assert kubelet.asked == []
+
+
+def _warn(api: KubeApi, reason: str, uid: str, time: str) -> None:
+    about = {"kind": "Pod", "name": "web-1", "namespace": "prod", "uid": uid}
+    event = {"involvedObject": about, "type": "Warning", "reason": reason, "message": "m", "lastTimestamp": time}
+    api.objects["events", reason] = {"metadata": {"name": reason, "namespace": "prod"}, **event}
+
+
+def test_the_warnings_are_those_of_the_pod_and_not_of_one_before_it_with_its_name(
+    kubelet: Kubelet, tmp_path: Path
+) -> None:
+    _pod(kubelet, state=ENDED)
+    _warn(kubelet, "Repeats", "new", "2026-01-31T12:00:09Z")
+    _warn(kubelet, "Once", "new", "2026-01-31T12:00:05Z")
+    _warn(kubelet, "Before", "old", "2026-01-31T12:00:07Z")
+    verdict = with_last_words(FAILED, _client(kubelet, tmp_path), "prod", "kubectl")
+    assert verdict.detail == ("Once: m", "Repeats: m"), "the newest last"
 
 
 @pytest.mark.parametrize(
