@@ -58,10 +58,19 @@ def load_with_dotenv(folder: Path, data: bytes) -> Project:
     return load(folder, b"dotenv: .env\n" + SMALL, __env=data)
 
 
+def check_resolved(folder: Path, project: Project) -> None:
+    """The resolved file is a deploy.yml of its own, which resolves to itself."""
+    resolved = bounded(lambda: render_resolved(project))
+    assert isinstance(resolved, str)
+    assert bounded(lambda: render_resolved(load(folder, resolved.encode()))) == resolved
+
+
 @fuzzed
 @given(mutated(SMALL, EXAMPLE))
 def test_deploy_yml(tmp_path: Path, data: bytes) -> None:
-    bounded(lambda: render_resolved(load(tmp_path, data)))
+    loaded = bounded(lambda: load(tmp_path, data))
+    if isinstance(loaded, Project):
+        check_resolved(tmp_path, loaded)
 
 
 INCLUDED = (
@@ -73,7 +82,9 @@ INCLUDED = (
 @fuzzed
 @given(mutated(*INCLUDED))
 def test_an_included_file(tmp_path: Path, data: bytes) -> None:
-    bounded(lambda: load_including(tmp_path, data))
+    loaded = bounded(lambda: load_including(tmp_path, data))
+    if isinstance(loaded, Project):
+        check_resolved(tmp_path, loaded)
 
 
 DOTENV = (b"A=1\nB='two words'\nexport C=\"x\\ny\"\n# note\nD=${A}\nE=`ls`\n", b"A=1\r\nB=\r\n")
