@@ -1,4 +1,4 @@
-"""How long tests wait. Nothing here is a speed that is promised: the machine may be loaded ten times over."""
+"""Waiting in tests. No time here is a promise of the product: the machine may be loaded ten times over."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# What takes a moment is over by then; where it is not, it waits for something else, which takes longer or has no end.
+# Longer than anything takes that needs a moment; shorter than what it would wait for if it were wrong.
 SOON_S = 25.0
 
 
-def wait_until(what: str, is_so: Callable[[], T], within_s: float = 60.0) -> T:
-    """Look again and again until something is so; the first true answer. Fails with `what` after `within_s`."""
+def wait_until(what: str, read: Callable[[], T], is_so: Callable[[T], object] = bool, within_s: float = 60.0) -> T:
+    """Read again and again until it is so; what was read then. Fails with `what`, and with what was read last."""
     ends_s = time.monotonic() + within_s
-    while not (found := is_so()):
-        assert time.monotonic() < ends_s, f"not within {within_s:.0f} s: {what}"
+    while not is_so(found := read()):
+        assert time.monotonic() < ends_s, f"not within {within_s:.0f} s: {what}; read last: {found!r}"
         time.sleep(0.02)
     return found

@@ -15,7 +15,7 @@ import pytest
 from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.registry import EmbeddedRegistry
 from tests.shipit import PYTHON_DOCKERFILE, SERVING_APP, Shipit
-from tests.waiting import eventually
+from tests.waits import wait_until
 
 
 def listed(shipit: Shipit, *arguments: str) -> list[dict[str, Any]]:
@@ -88,7 +88,7 @@ def test_a_killed_run_is_told_by_the_next_deploy(shipit: Shipit, heroku: HerokuS
         app__py=SERVING_APP,
     )
     process = shipit.start("deploy")
-    [running] = eventually(lambda: listed(shipit), lambda runs: bool(runs and runs[0]["begun"]))
+    [running] = wait_until("it releases", lambda: listed(shipit), lambda runs: runs and runs[0]["begun"], 120)
     assert running["state"] == "running"
     assert running["begun"] == ["heroku: release release, web"]
     process.kill()

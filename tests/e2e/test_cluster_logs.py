@@ -19,7 +19,6 @@ from tests.servers.cluster import Cluster
 from tests.servers.cut_proxy import CutProxy
 from tests.servers.registry import RegistryServer
 from tests.shipit import INTERRUPTED, Shipit
-from tests.waiting import eventually
 from tests.waits import wait_until
 
 pytestmark = [pytest.mark.registry, pytest.mark.cluster]
@@ -199,9 +198,14 @@ def test_a_crashed_container_is_followed_into_its_next_run_and_its_previous_run_
         return [line.partition(" | ")[2] for line in done.stdout.splitlines()]
 
     # At each start of the next run another one becomes the previous: the kubelet has no log of it for a moment.
-    eventually(previous, lambda rows: rows == run)
+    wait_until("shipit has the previous run", previous, lambda rows: rows == run, 120)
     theirs = ("-n", namespace, "logs", pod, "--previous")
-    eventually(lambda: cluster.kubectl(*theirs, check=False).splitlines(), lambda rows: rows == run)
+    wait_until(
+        "kubectl has it, too",
+        lambda: cluster.kubectl(*theirs, check=False).splitlines(),
+        lambda rows: rows == run,
+        120,
+    )
 
 
 KINDS = {
