@@ -64,12 +64,12 @@ def manifest_problems(
     problems: list[ConfigError] = []
     for index, name in names.items():
         try:
-            _files(folder, name)
-            read_manifests(folder, (name,))
-        except ConfigErrors as error:
-            problems += error.problems
+            files = _files(folder, name)
         except ConfigError as error:
             problems.append(here(index, error.what, error.hint))
+            continue
+        for file in files:
+            problems += _objects(file, folder)[1]
     return problems
 
 
