@@ -17,7 +17,7 @@ from shipit.targets.kubernetes.go_yaml import Document, Misread, Place, read_doc
 MAX_BYTES = 16 * 1024 * 1024
 # Files that are kept parsed, because each command reads the manifests several times.
 _KEPT_FILES = 8192
-# What the API server writes in the metadata of every object.
+# Fields that the API server writes in the metadata of every object.
 _SERVER_METADATA = frozenset(
     {"creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"}
 )  # fmt: skip
@@ -58,7 +58,8 @@ def parse_manifests(data: bytes, name: str) -> tuple[tuple[Written, ...], tuple[
             what, hint, field = lack
             problems.append(problem_in(text, field_position(text, at, field), what, hint))
         else:
-            objects.append(Written(name, *_without_server_fields(value, at)))
+            manifest, left_out = _without_server_fields(value)
+            objects.append(Written(name, manifest, at, left_out))
     return tuple(objects), tuple(problems)
 
 
@@ -97,11 +98,11 @@ def _items(item: Any, above: Mapping[str, Any], place: Place) -> Iterator[tuple[
 
 
 def _is_list(value: Any) -> bool:
-    """Whether a value is a List, or a list of one kind such as ConfigMapList."""
+    """True for a List, and for a list of one kind such as ConfigMapList."""
     return isinstance(value, dict) and str(value.get("kind")).endswith("List") and isinstance(value.get("items"), list)
 
 
-def _without_server_fields(manifest: dict[str, Any], at: Position) -> tuple[dict[str, Any], Position, tuple[str, ...]]:
+def _without_server_fields(manifest: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """An object without the fields that only a server writes, and the names of those that had a value."""
     metadata = manifest["metadata"]
     annotations = metadata.get("annotations") or {}
@@ -113,11 +114,11 @@ def _without_server_fields(manifest: dict[str, Any], at: Position) -> tuple[dict
         if not _TOOL_ANNOTATIONS.isdisjoint(annotations):
             metadata["annotations"] = {key: value for key, value in annotations.items() if key not in _TOOL_ANNOTATIONS}
         manifest = {key: value for key, value in manifest.items() if key != "status"} | {"metadata": metadata}
-    return manifest, at, tuple(found)
+    return manifest, tuple(found)
 
 
 def _has_value(value: Any) -> bool:
-    """Whether there is any value but empty ones, which generators of manifests write."""
+    """False for a status of empty values only, as generators of manifests write it."""
     if isinstance(value, dict | list):
         return any(_has_value(part) for part in (value.values() if isinstance(value, dict) else value))
     return value not in (None, "", 0)
