@@ -11,7 +11,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipit.targets.kubernetes.go_yaml import DEEPEST, Misread, Place, read_documents
+from shipit.targets.kubernetes.go_yaml import DEEPEST, Misread, read_documents
+from shipit.targets.kubernetes.json_events import Place
 from tests.servers.kube_yaml import KubeYaml, Refused
 
 # Text without quotes -> its value.

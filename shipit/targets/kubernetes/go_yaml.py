@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from shipit.targets.kubernetes.go_scalar import json_number, key_text, resolve_plain, resolve_tagged
-from shipit.targets.kubernetes.json_events import json_events, load_json
+from shipit.targets.kubernetes.json_events import Place, json_events, load_json
 
 # The same limits as for other YAML files; aliases count with all that they stand for.
 DEEPEST, MOST_NODES = 200, 1_000_000
@@ -24,13 +24,6 @@ _COMMENT_BEHIND = re.compile(r"^---(?=#)", re.MULTILINE)
 _MARK_BEHIND = re.compile(r"^(---[^\n]*\n)\ufeff", re.MULTILINE)
 _MERGE = "tag:yaml.org,2002:merge"
 _OPEN = object()
-
-
-class Place(NamedTuple):
-    """Line and column, from 0."""
-
-    line: int
-    column: int
 
 
 class Document(NamedTuple):
@@ -55,7 +48,7 @@ def read_documents(text: str) -> list[Document]:
     Raises: yaml.MarkedYAMLError for what is not YAML; Misread for what Kubernetes can't take.
     """
     if text.lstrip()[:1] == "{" and (found := load_json(text, DEEPEST, MOST_NODES)) is not None:
-        return [Document(value, Place(*mark)) for value, mark in found]
+        return [Document(value, at) for value, at in found]
     try:
         return [document for document in _Reader(events_of(text)).documents() if document.value is not None]
     except Misread as error:

@@ -19,64 +19,64 @@ _TOKEN = re.compile(r'[ \t\r\n,:]*(?P<token>[{}\[\]]|"(?:[^"\\]|\\.)*"|[^\s,:{}\
 _FLOAT = "tag:yaml.org,2002:float"
 
 
-class Mark(NamedTuple):
-    """A position, as the marks of PyYAML have it: line and column from 0."""
+class Place(NamedTuple):
+    """Line and column, from 0, as the marks of PyYAML have them."""
 
     line: int
     column: int
 
 
-def load_json(text: str, deepest: int, most: int) -> list[tuple[Any, Mark]] | None:
+def load_json(text: str, deepest: int, most: int) -> list[tuple[Any, Place]] | None:
     """The values of a text that is only JSON objects, and where each begins.
 
     None where it is something else, where a List needs the positions of its items, and for what only a reader of events can report.
     """
-    starts, values = [], []
-    index = _SPACE.match(text).end()  # type: ignore[union-attr]
-    try:
-        while index < len(text):
-            starts.append(index)
-            value, index = _DECODER.raw_decode(text, index)
-            values.append(value)
-            index = _SPACE.match(text, index).end()  # type: ignore[union-attr]
-    except (ValueError, RecursionError, OverflowError):
+    found = _decoded(text, _DECODER)
+    if found is None or sum(text.count(sign) for sign in ",{[:") > most:
         return None
-    signs = sum(text.count(sign) for sign in ",{[:")
-    if (
-        signs > most
-        or _is_deep(values, deepest)
-        or any(isinstance(value, dict) and "items" in value for value in values)
-    ):
+    values = [value for value, _, _ in found]
+    if _is_deep(values, deepest) or any(isinstance(value, dict) and "items" in value for value in values):
         return None
     mark = _marks(text)
-    return [(value, mark(start)) for value, start in zip(values, starts, strict=True)]
+    return [(value, mark(start)) for value, start, _ in found]
 
 
-def _marks(text: str) -> Callable[[int], Mark]:
+def _decoded(text: str, decoder: json.JSONDecoder) -> list[tuple[Any, int, int]] | None:
+    """The values of a text of JSON, each with the offsets of its beginning and end; None where it is something else."""
+    found = []
+    index = _behind_space(text, 0)
+    try:
+        while index < len(text):
+            value, end = decoder.raw_decode(text, index)
+            found.append((value, index, end))
+            index = _behind_space(text, end)
+    except (ValueError, RecursionError, OverflowError):
+        return None
+    return found
+
+
+def _behind_space(text: str, index: int) -> int:
+    return _SPACE.match(text, index).end()  # type: ignore[union-attr]
+
+
+def _marks(text: str) -> Callable[[int], Place]:
     """Gives the position of an offset."""
     breaks = [0, *(found.end() for found in _BREAK.finditer(text))]
 
-    def mark(offset: int) -> Mark:
+    def mark(offset: int) -> Place:
         line = bisect_right(breaks, offset) - 1
-        return Mark(line, offset - breaks[line])
+        return Place(line, offset - breaks[line])
 
     return mark
 
 
 def json_events(text: str) -> list[Any] | None:
     """The YAML events of the same values; None where the text is not only JSON. Keys may be doubled."""
-    index = _SPACE.match(text).end()  # type: ignore[union-attr]
-    spans = []
-    try:
-        while index < len(text):
-            start = index
-            _, index = json.JSONDecoder().raw_decode(text, index)
-            spans.append((start, index))
-            index = _SPACE.match(text, index).end()  # type: ignore[union-attr]
-    except (ValueError, RecursionError):
+    found = _decoded(text, json.JSONDecoder())
+    if found is None:
         return None
     mark = _marks(text)
-    return [event for start, end in spans for event in _events(text, start, end, mark)]
+    return [event for _, start, end in found for event in _events(text, start, end, mark)]
 
 
 def _events(text: str, start: int, end: int, mark: Callable[[int], Any]) -> Iterator[Any]:
@@ -128,19 +128,9 @@ def _whole(text: str) -> int | float:
 def _is_deep(values: list[Any], deepest: int) -> bool:
     layer = values
     for _ in range(deepest):
-        layer = (
-            [
-                part
-                for value in layer
-                for part in (value.values() if isinstance(value, dict) else value)
-                if isinstance(part, dict | list)
-            ]
-            if (layer := [value for value in layer if isinstance(value, dict | list)])
-            else []
-        )
-        if not layer:
-            return False
-    return True
+        maps_and_lists = [value for value in layer if isinstance(value, dict | list)]
+        layer = [part for value in maps_and_lists for part in (value.values() if isinstance(value, dict) else value)]
+    return any(isinstance(value, dict | list) for value in layer)
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_refuse, parse_float=_number, parse_int=_whole)

@@ -12,7 +12,8 @@ from shipit.config.position import Position, lines_of
 from shipit.config.yaml_text import decode, not_yaml, problem_in
 from shipit.errors import ConfigError, ConfigErrors
 from shipit.targets.kubernetes.field_position import field_position
-from shipit.targets.kubernetes.go_yaml import Document, Misread, Place, read_documents
+from shipit.targets.kubernetes.go_yaml import Document, Misread, read_documents
+from shipit.targets.kubernetes.json_events import Place
 
 MAX_BYTES = 16 * 1024 * 1024
 # Files that are kept parsed, because each command reads the manifests several times.
