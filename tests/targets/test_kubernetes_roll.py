@@ -11,10 +11,11 @@ import pytest
 import yaml
 
 from shipit.targets.kubernetes.live import Live, Meta
+from shipit.targets.kubernetes.objects import template_of
 from shipit.targets.kubernetes.observed import KubernetesObserved
 from shipit.targets.kubernetes.roll import CONTENT_ANNOTATION, USES_ANNOTATION, with_hashes
 from shipit.targets.kubernetes.steps import ReplaceObject
-from shipit.targets.kubernetes.uses import template_of, used_by
+from shipit.targets.kubernetes.uses import used_by
 from tests.targets.kube_place import KubePlace, kube_place
 
 POD = yaml.safe_load("""
@@ -48,6 +49,13 @@ def test_every_way_to_use_a_config_map_or_secret_is_found_and_a_pull_secret_is_n
 @pytest.mark.parametrize("pod", [{}, {"containers": "x", "volumes": [1, {"configMap": 1}, {"configMap": {"name": 2}}]}])
 def test_the_spec_of_a_pod_may_have_any_shape(pod: dict[str, Any]) -> None:
     assert used_by(pod) == frozenset()
+
+
+@pytest.mark.parametrize("template", ["x", ["x"], {"spec": "x"}, {"spec": ["x"]}, {"metadata": ["x"], "spec": POD}])
+def test_a_pod_template_of_another_type_stays_as_it_is_for_the_server_to_refuse(template: Any) -> None:
+    source = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "from"}, "data": {"a": "1"}}
+    wrong = {**workload("Deployment"), "spec": {"template": template}}
+    assert hashed([source, wrong])[1] == wrong
 
 
 def config_map(value: str, **annotations: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from shipit.digest import parse_digest
 from shipit.release import Effect, Step
 from shipit.targets.kubernetes.drift import hashes, object_differences
 from shipit.targets.kubernetes.live import Live
-from shipit.targets.kubernetes.objects import container_images
+from shipit.targets.kubernetes.objects import annotations_of, container_images, template_of
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.plan_secrets import previous_name
 from shipit.targets.kubernetes.render import CONFIG_ANNOTATION, MANAGED_BY, Manifest
@@ -110,8 +110,7 @@ def released_before(
 
 def _digests(manifest: Manifest) -> Iterator[tuple[str, frozenset[str]]]:
     """The digests under which the images of an object may run, as far as it pins them."""
-    own = manifest.get("spec", {}).get("template", {}).get("metadata", {}).get("annotations", {})
-    config = parse_digest(own.get(CONFIG_ANNOTATION))
+    config = parse_digest(annotations_of(template_of(manifest)).get(CONFIG_ANNOTATION))
     for image in container_images(manifest).values():
         if pinned := parse_digest(image.rpartition("@")[2]):
             yield image, frozenset({pinned, *([config] if config else ())})

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from shipit.release import Unit
 from shipit.targets.kubernetes.live import Container, Ended, Live, Pod
+from shipit.targets.kubernetes.objects import container_images, spec_of
 from shipit.targets.kubernetes.observed import KubernetesObserved
 from shipit.targets.kubernetes.plan import job_state
 from shipit.targets.kubernetes.pods import current_replica_set, pods_of, reason_not_ready
@@ -34,29 +34,9 @@ def _described(key: str, live: Live, observed: KubernetesObserved) -> Unit | Non
     if live.kind in ("StatefulSet", "DaemonSet"):
         return _unit(key, live, pods_of(live.meta.uid, observed))
     if live.kind in ("CronJob", "ReplicaSet", "ReplicationController"):
-        state = "suspended" if _part(live.manifest.get("spec"), "suspend") is True else ""
-        return Unit(key, state, ", ".join(_images(_pod_spec(live), "containers")), since=live.meta.created)
+        state = "suspended" if spec_of(live.manifest).get("suspend") is True else ""
+        return Unit(key, state, ", ".join(container_images(live.manifest).values()), since=live.meta.created)
     return None
-
-
-def _pod_spec(live: Live) -> Any:
-    """The spec of the pods of an object."""
-    spec = live.manifest.get("spec")
-    if live.kind == "Pod":
-        return spec
-    owner = _part(_part(spec, "jobTemplate"), "spec") if live.kind == "CronJob" else spec
-    return _part(_part(owner, "template"), "spec")
-
-
-def _images(spec: Any, key: str) -> list[str]:
-    rows = _part(spec, key)
-    found = [_part(row, "image") for row in rows] if isinstance(rows, list) else []
-    return [image for image in found if isinstance(image, str)]
-
-
-def _part(value: Any, key: str) -> Any:
-    """The value of a key; None in what is no map: a resource of another group may have the kind of a workload."""
-    return value.get(key) if isinstance(value, Mapping) else None
 
 
 def _unit(key: str, live: Live, pods: Sequence[Pod], *, state: str = "", since: str = "", counts: bool = True) -> Unit:

@@ -8,9 +8,10 @@ from typing import NamedTuple
 from shipit.targets.kubernetes.applyset import PART_OF_LABEL
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.objects import spec_of, template_of
 from shipit.targets.kubernetes.render import SECRETS_ANNOTATION
 from shipit.targets.kubernetes.sealed import Mark
-from shipit.targets.kubernetes.uses import template_of, used_by
+from shipit.targets.kubernetes.uses import used_by
 from shipit.targets.kubernetes.versions import is_version_of, version_name
 
 
@@ -42,7 +43,7 @@ def find_env_secret(desired: Desired, values: Mapping[str, str], read: Read, mar
 
 def find_used_secret(desired: Desired, objects: Iterable[Live | None], read: Read) -> EnvSecret:
     """The Secret that the live workloads use, where the values are not known."""
-    pods = (template_of(live.manifest).get("spec") or {} for live in objects if live is not None)
+    pods = (spec_of(template_of(live.manifest)) for live in objects if live is not None)
     names = sorted({used.removeprefix("Secret/") for pod in pods for used in used_by(pod)})
     name = next((one for one in names if is_version_of(one, desired.secret_key)), desired.secret_key)
     live = read(name)

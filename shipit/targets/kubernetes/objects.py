@@ -16,13 +16,23 @@ def container_images(manifest: Manifest) -> dict[str, str]:
 
 def containers_of(manifest: Manifest, key: str = "containers") -> list[dict[str, Any]]:
     """The containers, or the `initContainers`, of the pods of an object; empty for kinds without pods."""
+    rows = spec_of(template_of(manifest)).get(key)
+    return [row for row in (rows if isinstance(rows, list) else []) if isinstance(row, dict)]
+
+
+def template_of(manifest: Manifest) -> Manifest:
+    """The metadata and spec of the pods of an object: its pod template, or the object itself where it has none, as a Pod."""
     spec = spec_of(manifest)
     job = spec.get("jobTemplate")
-    spec = spec_of(job) if isinstance(job, dict) else spec
-    template = spec.get("template")
-    pod = spec_of(template) if isinstance(template, dict) else spec
-    rows = pod.get(key)
-    return [row for row in (rows if isinstance(rows, list) else []) if isinstance(row, dict)]
+    template = (spec_of(job) if isinstance(job, dict) else spec).get("template")
+    return template if isinstance(template, dict) else manifest
+
+
+def annotations_of(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The annotations of an object or a pod template; empty where they are missing or no map."""
+    metadata = value.get("metadata")
+    found = metadata.get("annotations") if isinstance(metadata, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def spec_of(manifest: Manifest) -> dict[str, Any]:

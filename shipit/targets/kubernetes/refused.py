@@ -9,6 +9,7 @@ from shipit.errors import ConfigError, ConfigErrors, RemoteError, ShipitError
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.images import image_names
 from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.objects import annotations_of
 from shipit.targets.kubernetes.refusal import FORBIDDEN, NOT_FOUND, Cause, Refusal
 from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.sealed import is_secret
@@ -33,11 +34,10 @@ class Asked(NamedTuple):
 
 def may_replace(manifest: Manifest) -> bool:
     """Whether a manifest has the annotation that allows to delete and create its object."""
-    annotations = manifest["metadata"].get("annotations")
     if is_secret(manifest):
         # The values until now are kept for a rollback, so a Secret is never deleted.
         return False
-    return isinstance(annotations, dict) and str(annotations.get(REPLACE_ANNOTATION)).lower() == "true"
+    return str(annotations_of(manifest).get(REPLACE_ANNOTATION)).lower() == "true"
 
 
 def refusal_errors(desired: Desired, asked: Sequence[Asked]) -> list[ShipitError]:

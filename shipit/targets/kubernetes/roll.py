@@ -12,10 +12,11 @@ from typing import Any
 
 from shipit.targets.kubernetes.drift import Difference, fingerprint
 from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.objects import annotations_of, spec_of, template_of
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.sealed import is_secret
-from shipit.targets.kubernetes.uses import template_of, used_by
+from shipit.targets.kubernetes.uses import used_by
 from shipit.targets.kubernetes.versions import is_version
 
 # The hash of a source's data.
@@ -95,17 +96,18 @@ def _with_uses(
         return manifest
     template = template_of(manifest)
     live = observed.objects.get(key_of(manifest, namespace))
-    before = _entries(_annotations(template_of(live.manifest)).get(USES_ANNOTATION)) if live else {}
+    before = _entries(annotations_of(template_of(live.manifest)).get(USES_ANNOTATION)) if live else {}
     new = {name: sources.get(_key(name, manifest, namespace), "") for name in names} if _rolls(manifest) else {}
     entries = {name: mark for name in names if (mark := new.get(name) or before.get(name, ""))}
-    if not entries:
+    # The server refuses a template whose metadata is no map.
+    if not entries or not isinstance(template.get("metadata") or {}, dict):
         return manifest
     marked = _annotated(template, USES_ANNOTATION, " ".join(f"{name}={mark}" for name, mark in entries.items()))
     return marked if template is manifest else {**manifest, "spec": {**manifest["spec"], "template": marked}}
 
 
 def _names(manifest: Manifest) -> frozenset[str]:
-    return used_by(template_of(manifest).get("spec") or {})
+    return used_by(spec_of(template_of(manifest)))
 
 
 def _entries(text: Any) -> dict[str, str]:
@@ -126,15 +128,9 @@ def _is_source(manifest: Manifest) -> bool:
 
 
 def _rolls(manifest: Manifest) -> bool:
-    return str(_annotations(manifest).get(ROLL_ANNOTATION, "")).lower() != "false"
-
-
-def _annotations(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
-    metadata = manifest.get("metadata")
-    found = metadata.get("annotations") if isinstance(metadata, dict) else None
-    return found if isinstance(found, dict) else {}
+    return str(annotations_of(manifest).get(ROLL_ANNOTATION, "")).lower() != "false"
 
 
 def _annotated(manifest: Manifest, name: str, value: str) -> Manifest:
     metadata = manifest.get("metadata") or {}
-    return {**manifest, "metadata": {**metadata, "annotations": {**_annotations(manifest), name: value}}}
+    return {**manifest, "metadata": {**metadata, "annotations": {**annotations_of(manifest), name: value}}}

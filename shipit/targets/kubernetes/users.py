@@ -5,15 +5,15 @@ Source: Kubernetes API reference, apps/v1 ReplicaSet and ControllerRevision, v1 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from shipit.clock import Clock
 from shipit.errors import RemoteError
 from shipit.http.fields import Field
 from shipit.parallel import settle
 from shipit.targets.kubernetes.client import KubernetesClient
+from shipit.targets.kubernetes.objects import spec_of, template_of
 from shipit.targets.kubernetes.uses import used_by
 
 _OVER = ("Succeeded", "Failed")
@@ -53,8 +53,4 @@ def _of_replica_set(part: Field) -> frozenset[str]:
 
 def _of_revision(part: Field) -> frozenset[str]:
     """A revision holds the part of its workload that is restored: the pod template."""
-    return used_by(_map(_map(_map(part["data"].map().get("spec")).get("template")).get("spec")))
-
-
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return used_by(spec_of(template_of(dict(part["data"].map()))))

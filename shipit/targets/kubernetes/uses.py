@@ -8,9 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from shipit.targets.kubernetes.objects import spec_of
-from shipit.targets.kubernetes.render import Manifest
-
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 _ENV = (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret"))
 _ENV_FROM = (("configMapRef", "ConfigMap"), ("secretRef", "Secret"))
@@ -23,16 +20,6 @@ def used_by(pod: Mapping[str, Any]) -> frozenset[str]:
     Without imagePullSecrets: they are used for a pull only.
     """
     return frozenset((*_of_containers(pod), *_of_volumes(pod)))
-
-
-def template_of(manifest: Manifest) -> Manifest:
-    """The metadata and spec of the pods of an object; a bare Pod is its own template. Empty for kinds without pods."""
-    if manifest.get("kind") == "Pod":
-        return manifest
-    spec = spec_of(manifest)
-    if manifest.get("kind") == "CronJob":
-        spec = spec_of(_map(spec.get("jobTemplate")))
-    return _map(spec.get("template"))
 
 
 def _of_containers(pod: Mapping[str, Any]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from shipit.release import Seen, State, Verdict
 from shipit.targets.kubernetes.drift import Difference
 from shipit.targets.kubernetes.judge import in_time, judge_kind, worst_of
 from shipit.targets.kubernetes.live import Live
-from shipit.targets.kubernetes.objects import spec_of
+from shipit.targets.kubernetes.objects import annotations_of, spec_of, template_of
 from shipit.targets.kubernetes.observed import KubernetesObserved
 from shipit.targets.kubernetes.pods import Limits
 from shipit.targets.kubernetes.steps import RestartObject, ScaleObject
@@ -86,10 +86,7 @@ def judge_restart(keys: Sequence[str], at: str, observed: KubernetesObserved, se
     """The health of the objects, whose pods are those that were made after the restart."""
 
     def superseded(key: str, live: Live) -> Verdict | None:
-        template = spec_of(live.manifest).get("template")
-        metadata = template.get("metadata") if isinstance(template, dict) else None
-        found = metadata.get("annotations") if isinstance(metadata, dict) else None
-        now = found.get(RESTARTED_ANNOTATION) if isinstance(found, dict) else None
+        now = annotations_of(template_of(live.manifest)).get(RESTARTED_ANNOTATION)
         return None if now == at else _superseded(key, live, _RESTARTED, f"it was restarted at {now or 'no time'}")
 
     return _judge(keys, observed, seen, limits, superseded)
