@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from shipit.targets.kubernetes.live import Live, Meta
+from shipit.targets.kubernetes.details import detail_of
+from shipit.targets.kubernetes.drift import stamp
+from shipit.targets.kubernetes.live import Live, Meta, Spec
 from shipit.targets.kubernetes.objects import template_of
-from shipit.targets.kubernetes.observed import KubernetesObserved
+from shipit.targets.kubernetes.observed import NO_PREVIEW, KubernetesObserved
 from shipit.targets.kubernetes.roll import CONTENT_ANNOTATION, USES_ANNOTATION, with_hashes
 from shipit.targets.kubernetes.steps import ReplaceObject
 from shipit.targets.kubernetes.uses import used_by
+from shipit.targets.kubernetes.wanted import want
 from tests.targets.kube_place import KubePlace, kube_place
 
 POD = yaml.safe_load("""
@@ -211,6 +215,40 @@ def test_a_changed_secret_rolls_its_pods_replaces_a_bare_pod_and_shows_nowhere(p
     assert place.deploy()[0] == 0
     assert "canary" not in json.dumps(place.api.objects["deployments", "api"])
     assert place.deploy()[1].state == "unchanged"
+
+
+def test_pods_that_newly_use_an_unchanged_config_map_do_not_roll_for_it(place: KubePlace) -> None:
+    more, one = "{configMapRef: {name: settings}}", "{secretRef: {name: own}}"
+    place.own = plain = (
+        own("1", "canary-first").replace(f"[{one}]", f"[{one}, {more}]").replace(f"[{more}, {one}]", f"[{one}]")
+    )
+    assert place.deploy()[0] == 0
+    place.own = plain.replace(f"[{one}]", f"[{one}, {more}]")
+    (step,) = place.steps()[2]
+    assert step.detail == ('+ containers[api].envFrom[1]  {"configMapRef": {"name": "settings"}}',)
+
+
+@pytest.mark.parametrize(
+    ("kind", "on_delete", "said"),
+    [
+        ("Deployment", False, "rolls: ConfigMap settings, Secret own changed"),
+        ("DaemonSet", False, "rolls: ConfigMap settings, Secret own changed"),
+        ("DaemonSet", True, "for new pods: ConfigMap settings, Secret own changed"),
+        ("CronJob", False, "for new pods: Secret own changed"),
+    ],
+)
+def test_pods_that_stay_are_not_said_to_roll(kind: str, said: str, *, on_delete: bool) -> None:
+    """The next pods get what changed: data with a hash, and another version of a Secret."""
+
+    def using(secret: str) -> dict[str, Any]:
+        whole = json.dumps(workload(kind))
+        return dict(json.loads(whole.replace('"envFrom": [', f'"envFrom": [{{"secretRef": {{"name": "{secret}"}}}}, ')))
+
+    before = hashed([config_map("1"), using("own-0123456789abcdef")])
+    after = hashed([config_map("2"), using("own-fedcba9876543210")], *before)
+    live = replace(as_live(stamp(before[1])), spec=Spec(on_delete=on_delete))
+    wanted = want(f"{kind}/web", after[1], live)
+    assert detail_of(wanted, live, NO_PREVIEW) == (said,)
 
 
 def test_two_machines_have_the_same_hash_of_a_secret(place: KubePlace, tmp_path: Path) -> None:

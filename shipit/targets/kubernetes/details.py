@@ -14,7 +14,7 @@ from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.objects import container_images, spec_of
 from shipit.targets.kubernetes.observed import Preview
 from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
-from shipit.targets.kubernetes.roll import rolled_by
+from shipit.targets.kubernetes.roll import replaces_pods, rolled_by
 from shipit.targets.kubernetes.sealed import is_secret
 from shipit.targets.kubernetes.superseded import Change, author_of
 from shipit.targets.kubernetes.versions import switched
@@ -36,9 +36,9 @@ def detail_of(wanted: Wanted, live: Live, preview: Preview) -> tuple[str, ...]:
     changes = found or wanted.found
     shown = [change for change in changes if not change.is_own_mark]
     lines = [line for change in shown if not switched(change) for line in _lines(change, live)]
-    if rolled := sorted({*rolled_by(changes), *filter(None, map(switched, shown))}):
+    if rolled := sorted({*rolled_by(changes, live), *filter(None, map(switched, shown))}):
         changed = ", ".join(name.replace("/", " ", 1) for name in rolled)
-        lines.append(f"rolls: {changed} changed")
+        lines.append(f"{'rolls' if replaces_pods(preview.result or live) else 'for new pods'}: {changed} changed")
     if not lines:
         lines = ["no value changes: shipit records what it applies, and owns its fields"]
     more = (f"and {len(lines) - _MOST_LINES} more",) if len(lines) > _MOST_LINES else ()

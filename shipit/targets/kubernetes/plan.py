@@ -51,7 +51,7 @@ def _step(wanted: Wanted, observed: KubernetesObserved, file: str) -> Step | Non
     known, detail = hashes(wanted.found), detail_of(wanted, live, preview)
     # Pods and Jobs can't be changed in place.
     is_bare = live.kind in ("Pod", "Job") and (
-        any(not item.is_own_mark for item in wanted.found) or bool(rolled_by(wanted.found))
+        any(not item.is_own_mark for item in wanted.found) or bool(rolled_by(wanted.found, live))
     )
     if is_bare or preview.is_replaced:
         undo = f"replace {key} by what it was"

@@ -42,14 +42,19 @@ def used_sources(manifests: Sequence[Manifest], namespace: str) -> frozenset[str
     return frozenset(_key(name, manifest, namespace) for manifest in rolled for name in _names(manifest))
 
 
-def rolled_by(changes: Sequence[Difference]) -> tuple[str, ...]:
-    """The names of the sources whose change replaces the pods of an object."""
+def rolled_by(changes: Sequence[Difference], live: Live) -> frozenset[str]:
+    """The names of the sources whose change replaces the pods of an object, of those that its pods use already."""
     found: set[str] = set()
     for change in changes:
         if change.keys and change.keys[-1] == USES_ANNOTATION:
             before, after = _entries(change.live), _entries(change.wanted)
             found |= {name for name, mark in after.items() if before.get(name) != mark}
-    return tuple(sorted(found))
+    return _names(live.manifest) & found
+
+
+def replaces_pods(live: Live) -> bool:
+    """Whether the pods of an object are replaced when its template changes. With OnDelete they are when somebody deletes them."""
+    return live.kind in ROLLED and not live.spec.on_delete
 
 
 def _with_content(
