@@ -85,6 +85,11 @@ class Ended(NamedTuple):
     started: str = ""
     finished: str = ""
 
+    @property
+    def is_failure(self) -> bool:
+        # The first process may exit with 0 when another one of the container was killed.
+        return bool(self.exit_code) or self.reason == "OOMKilled"
+
 
 class Container(NamedTuple):
     """The status of a container. `waiting` is a reason and a message; `digest` is that of its image, where the kubelet reports one.

@@ -35,14 +35,14 @@ def judge_crash(case: PodCase, container: Container) -> Verdict | None:
     if case.seen.baseline is None and reason != _LOOP:
         return None
     new = container.restarts - case.restarts_before.get((case.pod.meta.uid, container.name), 0)
-    crashes = new + bool(container.ended and _is_bad(container.ended)) + bool(kill and kill.is_current)
+    crashes = new + bool(container.ended and container.ended.is_failure) + bool(kill and kill.is_current)
     if max(crashes, reason == _LOOP) <= case.limits.restarts_allowed:
         return None
     if kill is not None:
         said = f": {kill.said}" if kill.said else ""
         what = f"{case.named(container)} was killed, because its {kill.probe} probe failed{said}"
         return case.failed(what, _PROBE_HINTS[kill.probe], container)
-    if ended is not None and _is_bad(ended):
+    if ended is not None and ended.is_failure:
         if ended.reason == "StartError":
             detail = ended.message.splitlines()[:DETAIL_LINES]
             return case.failed(f"{case.named(container)} can't be started (StartError)", NO_COMMAND, container, detail)
@@ -61,11 +61,6 @@ def _judge_end(case: PodCase, container: Container, ended: Ended | None, new: in
         return None
     hint = "a container of this kind has to keep running: use kind: Job or CronJob for what ends, or keep it in the foreground"
     return case.failed(f"{case.named(container)} ends with exit code 0 again and again", hint, container)
-
-
-def _is_bad(ended: Ended) -> bool:
-    # The first process may exit with 0 when another one of the container was killed.
-    return bool(ended.exit_code) or ended.reason == "OOMKilled"
 
 
 class _Kill(NamedTuple):

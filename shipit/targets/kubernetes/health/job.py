@@ -86,7 +86,7 @@ def _crashed(pods: Sequence[Pod]) -> Iterator[tuple[Pod, Container, Ended]]:
     for pod in pods:
         for container in pod.containers:
             ended = container.ended or container.last
-            if ended is not None and (ended.exit_code or ended.reason == "OOMKilled"):
+            if ended is not None and ended.is_failure:
                 yield pod, container, ended
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from shipit.release import Verdict
 from shipit.targets.kubernetes.health.case import Case
+from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.objects import spec_of, status_of
 
 # How long a controller has to say that it makes an address.
@@ -16,7 +17,7 @@ _FAILS = ("SyncLoadBalancerFailed", "AllocationFailed")
 
 
 def judge_service(case: Case) -> Verdict:
-    if spec_of(case.live.manifest).get("type") != "LoadBalancer" or has_address(case):
+    if spec_of(case.live.manifest).get("type") != "LoadBalancer" or has_address(case.live):
         return case.healthy()
     none = (f"{case.key} has no external address",)
     if case.seen.baseline is None:
@@ -30,6 +31,6 @@ def judge_service(case: Case) -> Verdict:
     return case.healthy(warnings=(f"{none[0]}{why}",))
 
 
-def has_address(case: Case) -> bool:
-    balancer = status_of(case.live.manifest).get("loadBalancer")
+def has_address(live: Live) -> bool:
+    balancer = status_of(live.manifest).get("loadBalancer")
     return isinstance(balancer, dict) and bool(balancer.get("ingress"))

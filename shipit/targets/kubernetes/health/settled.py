@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from shipit.targets.kubernetes.health.service import has_address
 from shipit.targets.kubernetes.live import Live, Pod
 from shipit.targets.kubernetes.objects import spec_of, status_of
 
@@ -23,11 +24,8 @@ def needs_events(objects: Iterable[Live | None], pods: Iterable[Pod] = (), *, is
 def is_settled(live: Live) -> bool:
     status = live.status
     if live.kind in _WORKLOADS:
-        is_observed = status.observed_generation >= live.meta.generation
-        return (
-            is_observed
-            and min(status.ready, status.updated if _counts_updated(live) else status.ready) >= live.wanted_pods
-        )
+        counted = min(status.ready, status.updated) if _counts_updated(live) else status.ready
+        return status.observed_generation >= live.meta.generation and counted >= live.wanted_pods
     if live.pod is not None:
         return live.pod.is_ready or live.pod.phase == "Succeeded"
     if live.kind == "Job":
@@ -35,9 +33,7 @@ def is_settled(live: Live) -> bool:
     if live.kind == "PersistentVolumeClaim":
         return status_of(live.manifest).get("phase") == "Bound"
     if live.kind == "Service":
-        return spec_of(live.manifest).get("type") != "LoadBalancer" or bool(
-            status_of(live.manifest).get("loadBalancer")
-        )
+        return spec_of(live.manifest).get("type") != "LoadBalancer" or has_address(live)
     return True
 
 
