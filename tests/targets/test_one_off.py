@@ -221,7 +221,7 @@ def test_a_port_of_a_service_leads_to_that_of_its_pod() -> None:
     part = Field({"metadata": {"name": "web"}, "spec": {"selector": {"app": "web"}, "ports": ports}}, "GET services")
     service = parse_service_ports(part)
     other = ServicePorts("other", {"app": "other"}, {80: 1})
-    found = Candidate(Pod(Meta("web-1", labels={"app": "web"})), "", {"http": 3000})
+    found = Candidate(Pod(Meta("web-1", labels={"app": "web"})), {"http": 3000})
     assert [pod_port([other, service], found, port) for port in (80, 81, 82, 9)] == [3000, 8081, 82, 9]
     with pytest.raises(RemoteError, match="no container of web-1 has a port named nosuch"):
         pod_port([service], found, 83)

@@ -25,16 +25,13 @@ _OPERATORS = {
     "Exists": "{key}",
     "DoesNotExist": "!{key}",
 }
-
-
 _HASH = "pod-template-hash"
 
 
 class Candidate(NamedTuple):
-    """A pod, when it was created, as text that sorts, its named ports, and its controller as `Kind/name`."""
+    """A pod, its named ports, and its controller as `Kind/name`."""
 
     pod: Pod
-    created: str
     ports: Mapping[str, int] = {}
     controller: str = ""
 
@@ -65,7 +62,7 @@ def find_running(client: KubernetesClient, manifest: Manifest, namespace: str) -
     found = [row for row in read["pods"] if _is_owned(row, manifest, read.get("sets"))]
     running = [row for row in found if row.is_running and not row.pod.meta.is_deleting]
     if running:
-        newest = sorted(running, key=lambda row: row.created, reverse=True)
+        newest = sorted(running, key=lambda row: row.pod.meta.created, reverse=True)
         return sorted(newest, key=lambda row: not row.pod.is_ready)
     key = f"{manifest['kind']}/{manifest['metadata']['name']}"
     what = f"none of its {len(found)} pods runs" if found else "it has no pods"
@@ -110,8 +107,7 @@ def _controller(metadata: Field) -> str:
 def _candidate(part: Field) -> Candidate:
     rows = [row for container in part["spec"]["containers"].rows() for row in container["ports"].rows()]
     ports = {row["name"].text(): row["containerPort"].whole() for row in rows}
-    metadata = part["metadata"]
-    return Candidate(parse_pod(part), metadata["creationTimestamp"].text(), ports, _controller(metadata))
+    return Candidate(parse_pod(part), ports, _controller(part["metadata"]))
 
 
 def _selectors(manifest: Manifest) -> tuple[str, str]:
@@ -130,7 +126,7 @@ def _selectors(manifest: Manifest) -> tuple[str, str]:
 
 
 def _label_selector(selector: Mapping[str, Any]) -> str:
-    """A LabelSelector as text. An operator that is not known selects by nothing else than the server's own error."""
+    """A LabelSelector as text. An unknown operator is sent as it is: the server refuses it."""
     parts = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
     for row in selector.get("matchExpressions") or ():
         text = _OPERATORS.get(row.get("operator"), "{key} {operator} ({values})")
