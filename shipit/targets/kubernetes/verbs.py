@@ -19,7 +19,6 @@ from shipit.targets.kubernetes.steps import RestartObject, ScaleObject
 from shipit.targets.kubernetes.superseded import Change, author_of, is_autoscaled
 
 RESTARTED_ANNOTATION = "kubectl.kubernetes.io/restartedAt"
-# The kinds whose pods are judged: others could be scaled, and nothing would tell whether they are healthy.
 SCALABLE = ("Deployment", "StatefulSet")
 RESTARTABLE = ("Deployment", "StatefulSet", "DaemonSet")
 _REPLICAS = ("spec", "replicas")
