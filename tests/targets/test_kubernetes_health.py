@@ -9,6 +9,7 @@ import pytest
 
 from shipit.http.fields import Field
 from shipit.release import Seen, State, Verdict
+from shipit.targets.kubernetes.describe import describe_objects
 from shipit.targets.kubernetes.health.route import class_warnings
 from shipit.targets.kubernetes.health.settled import needs_events
 from shipit.targets.kubernetes.judge import Health, judge_kind, judge_kubernetes
@@ -364,6 +365,12 @@ def test_what_is_waited_for_is_said_and_extends_pending_where_something_works_on
 def test_a_pod_without_a_node_has_a_hint(why: str, hint: str) -> None:
     verdict = judged(SET, pod(conditions=unplaced(why)))
     assert verdict.state is WAITING and hint in verdict.hint and bool(hint) == bool(verdict.hint)
+
+
+def test_status_shows_a_container_without_memory_whose_first_process_ended_with_0() -> None:
+    out = {"state": {"terminated": {"exitCode": 0, "reason": "OOMKilled"}}}
+    [unit] = describe_objects(KubernetesObserved({"StatefulSet/x": SET}, (pod(out),)))
+    assert unit.error == "x-1: web exited with 0 (OOMKilled)"
 
 
 def test_an_event_that_repeats_is_no_progress() -> None:

@@ -9,7 +9,7 @@ from shipit.targets.kubernetes.live import Container, Ended, Live, Pod
 from shipit.targets.kubernetes.objects import container_images, spec_of
 from shipit.targets.kubernetes.observed import KubernetesObserved
 from shipit.targets.kubernetes.plan import job_state
-from shipit.targets.kubernetes.pods import current_replica_set, pods_of, reason_not_ready
+from shipit.targets.kubernetes.pods import current_replica_set, pods_behind, reason_not_ready
 
 
 def describe_objects(observed: KubernetesObserved) -> Iterator[Unit]:
@@ -25,14 +25,14 @@ def _described(key: str, live: Live, observed: KubernetesObserved) -> Unit | Non
     """The unit of an object; None for one of a kind that has no pods."""
     if live.kind == "Pod":
         return _pod(key, live)
+    pods = pods_behind(live, observed)
     if live.kind == "Job":
-        return _unit(key, live, pods_of(live.meta.uid, observed), state=job_state(live), counts=False)
+        return _unit(key, live, pods, state=job_state(live), counts=False)
     if live.kind == "Deployment":
         newest = current_replica_set(live, observed)
-        pods = pods_of(newest.uid, observed) if newest else []
         return _unit(key, live, pods, since=newest.created if newest else "")
     if live.kind in ("StatefulSet", "DaemonSet"):
-        return _unit(key, live, pods_of(live.meta.uid, observed))
+        return _unit(key, live, pods)
     if live.kind in ("CronJob", "ReplicaSet", "ReplicationController"):
         state = "suspended" if spec_of(live.manifest).get("suspend") is True else ""
         return Unit(key, state, ", ".join(container_images(live.manifest).values()), since=live.meta.created)
@@ -83,7 +83,7 @@ def _last_error(pods: Sequence[Pod]) -> str:
 
 def _error(container: Container) -> str:
     ended: Ended | None = container.ended or container.last
-    if ended is not None and ended.exit_code:
+    if ended is not None and ended.is_failure:
         reason = f" ({ended.reason})" if ended.reason else ""
         return f"exited with {ended.exit_code}{reason}"
     reason, message = container.waiting or ("", "")

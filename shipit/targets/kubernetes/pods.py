@@ -30,8 +30,9 @@ def pods_behind(live: Live, observed: KubernetesObserved) -> list[Pod]:
         return [live.pod]
     if live.kind == "Deployment":
         newest = current_replica_set(live, observed)
-        return pods_of(newest.uid, observed) if newest else []
-    uids = {live.meta.uid} | {row.uid for row in observed.replica_sets if live.meta.uid in row.owners}
+        uids = {newest.uid} if newest else set()
+    else:
+        uids = {live.meta.uid} | {row.uid for row in observed.replica_sets if live.meta.uid in row.owners}
     return [pod for pod in observed.pods if uids & pod.meta.owners and not pod.meta.is_deleting]
 
 
@@ -42,11 +43,6 @@ def current_replica_set(live: Live, observed: KubernetesObserved) -> Meta | None
         if live.meta.uid in replica_set.owners and replica_set.annotations.get(REVISION) == revision:
             return replica_set
     return None
-
-
-def pods_of(uid: str, observed: KubernetesObserved) -> list[Pod]:
-    """The pods that an object owns, without those that are being deleted."""
-    return [pod for pod in observed.pods if uid in pod.meta.owners and not pod.meta.is_deleting]
 
 
 def judge_images(
