@@ -108,6 +108,15 @@ class Container(NamedTuple):
     is_init: bool = False
     started: str = ""
 
+    @property
+    def waiting_reason(self) -> str:
+        return self.waiting[0] if self.waiting else ""
+
+    @property
+    def is_looping(self) -> bool:
+        """Whether the kubelet waits before it starts a container again that ended several times."""
+        return self.waiting_reason == "CrashLoopBackOff"
+
 
 class Pod(NamedTuple):
     """`images`: container -> image, without init containers; `containers` includes them. `claims` are its PersistentVolumeClaims."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from shipit.targets.kubernetes.one_line import one_line
+
 # In the order in which they are looked for: a registry often answers 401 where it has no such repository.
 _CAUSES = (
     (
@@ -37,7 +39,6 @@ _BEFORE = re.compile(
     r'(?:Back-off pulling image "[^"]*"|ErrImagePull|rpc error: code = \w+ desc = [\w -]+(?: "[^"]*")?|'
     r'failed to pull and unpack image "[^"]*"|failed to resolve reference "[^"]*"|failed to do request): '
 )
-_LONGEST = 300
 
 
 class PullFailure(NamedTuple):
@@ -66,4 +67,4 @@ def cause_in(message: str) -> str:
     said = " ".join(message.split())
     while match := _BEFORE.match(said):
         said = said[match.end() :]
-    return said[:_LONGEST]
+    return one_line(said)

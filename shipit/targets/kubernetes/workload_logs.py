@@ -85,4 +85,4 @@ def _chosen(
 
 
 def _reason(container: Container) -> str:
-    return f": {container.waiting[0]}" if container.waiting and container.waiting[0] else ""
+    return f": {container.waiting_reason}" if container.waiting_reason else ""

@@ -12,6 +12,7 @@ from shipit.release import Verdict
 from shipit.targets.kubernetes.health.case import Case
 from shipit.targets.kubernetes.live import Condition, Live
 from shipit.targets.kubernetes.objects import status_of
+from shipit.targets.kubernetes.one_line import one_line
 
 
 def conditions_of(part: Any) -> dict[str, Condition]:
@@ -24,7 +25,7 @@ def conditions_of(part: Any) -> dict[str, Condition]:
 
 def said(condition: Condition) -> str:
     """Why a condition is as it is."""
-    return " ".join((condition.message or condition.reason or f"{condition.type} is {condition.status}").split())[:300]
+    return one_line(condition.message or condition.reason or f"{condition.type} is {condition.status}")
 
 
 def is_observed(live: Live) -> bool:

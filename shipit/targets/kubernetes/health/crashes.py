@@ -12,9 +12,9 @@ from shipit.release import Verdict
 from shipit.targets.kubernetes.health.happenings import about_container, is_before
 from shipit.targets.kubernetes.health.pod_case import DETAIL_LINES, PodCase
 from shipit.targets.kubernetes.live import Container, Ended
+from shipit.targets.kubernetes.one_line import one_line
 
 _KILLED = re.compile(r"Container \S{1,63} failed (startup|liveness) probe")
-_LOOP = "CrashLoopBackOff"
 NO_COMMAND = "the command was not found in the image, or can't be executed"
 _PROBE_HINTS = {
     "startup": "give the app more time with failureThreshold and periodSeconds, or correct what the startup probe asks",
@@ -30,13 +30,12 @@ _EXIT_HINTS = {
 def judge_crash(case: PodCase, container: Container) -> Verdict | None:
     """A failure when a container ended more often than it may; None otherwise."""
     ended, kill = container.ended or container.last, _killed_by_probe(case, container)
-    reason = container.waiting[0] if container.waiting else ""
     # Without a baseline this run changed nothing, and did not cause earlier restarts.
-    if case.seen.baseline is None and reason != _LOOP:
+    if case.seen.baseline is None and not container.is_looping:
         return None
     new = container.restarts - case.restarts_before.get((case.pod.meta.uid, container.name), 0)
     crashes = new + bool(container.ended and container.ended.is_failure) + bool(kill and kill.is_current)
-    if max(crashes, reason == _LOOP) <= case.limits.restarts_allowed:
+    if max(crashes, container.is_looping) <= case.limits.restarts_allowed:
         return None
     if kill is not None:
         said = f": {kill.said}" if kill.said else ""
@@ -53,11 +52,10 @@ def judge_crash(case: PodCase, container: Container) -> Verdict | None:
 
 def _judge_end(case: PodCase, container: Container, ended: Ended | None, new: int) -> Verdict | None:
     """A failure for a container that should keep running, and ends with 0 again and again."""
-    is_looping = bool(container.waiting and container.waiting[0] == _LOOP)
     ends = new + bool(container.ended)
     if ended is None or container.is_init or case.pod.restart_policy != "Always":
         return None
-    if not is_looping and ends <= case.limits.restarts_allowed + 1:
+    if not container.is_looping and ends <= case.limits.restarts_allowed + 1:
         return None
     hint = "a container of this kind has to keep running: use kind: Job or CronJob for what ends, or keep it in the foreground"
     return case.failed(f"{case.named(container)} ends with exit code 0 again and again", hint, container)
@@ -83,7 +81,7 @@ def _killed_by_probe(case: PodCase, container: Container) -> _Kill | None:
             title = f"{match[1].capitalize()} probe failed"
             told = [row.message for row in about_container(pod, container, events, "Unhealthy")]
             said = next((text[len(title) :] for text in reversed(told) if text.startswith(title)), "")
-            return _Kill(match[1], " ".join(said.strip(": \n").split())[:300], is_current)
+            return _Kill(match[1], one_line(said.strip(": \n")), is_current)
     return None
 
 

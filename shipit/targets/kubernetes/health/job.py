@@ -105,4 +105,4 @@ def _is_spent(case: Case) -> bool:
 
 def _is_down(container: Container) -> bool:
     """Whether a container that crashed does not run again yet."""
-    return container.ended is not None or (container.waiting or ("",))[0] == "CrashLoopBackOff"
+    return container.ended is not None or container.is_looping

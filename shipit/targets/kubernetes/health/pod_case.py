@@ -33,7 +33,7 @@ class PodCase(NamedTuple):
 
     def failed(self, what: str, hint: str, container: Container | None = None, detail: Sequence[str] = ()) -> Verdict:
         about = subject(self.pod, container.name if container else "")
-        reason = container.waiting[0] if container and container.waiting else ""
+        reason = container.waiting_reason if container else ""
         return Verdict(State.FAILED, f"{self.key}: {what}", reason, tuple(detail), hint, about)
 
     @property

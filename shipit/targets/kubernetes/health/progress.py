@@ -10,13 +10,13 @@ from shipit.targets.kubernetes.health.happenings import Events, about, about_con
 from shipit.targets.kubernetes.health.pod_case import PodCase
 from shipit.targets.kubernetes.health.scheduling import unplaced, why_unplaced
 from shipit.targets.kubernetes.live import Container, Pod
+from shipit.targets.kubernetes.one_line import one_line
 from shipit.targets.kubernetes.pods import reason_not_ready, subject
 from shipit.targets.kubernetes.pulls import PULL_REASONS, cause_in
 
 # What keeps the kubelet from starting containers, as events.
 _HELD = ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox")
 _CREATING = ("ContainerCreating", "PodInitializing", "")
-_LONGEST = 300
 
 
 def waiting_for_pods(case: Case, what: str, progress: str, pods: Sequence[Pod] | None = None) -> Verdict:
@@ -51,13 +51,13 @@ def why_not_ready(case: PodCase) -> str:
     if pod.is_ready:
         return ""
     told = [row for row in about(pod.meta.uid, events, "Unhealthy") if not _is_old(pod, row.container, row.time)]
-    return _short(told[-1].message) if told else _gates(pod) or reason_not_ready(pod)
+    return one_line(told[-1].message) if told else _gates(pod) or reason_not_ready(pod)
 
 
 def _gates(pod: Pod) -> str:
     """Which readiness gates of a pod are not set, as the kubelet says it; empty for none."""
     gates = (row.message for row in pod.conditions if row.type == "Ready" and row.reason == "ReadinessGatesNotReady")
-    return _short(next(gates, ""))
+    return one_line(next(gates, ""))
 
 
 def _why_waiting(case: PodCase, container: Container) -> str:
@@ -65,12 +65,12 @@ def _why_waiting(case: PodCase, container: Container) -> str:
     if reason in PULL_REASONS:
         return f"{reason}: {cause_in(message)}" if message else reason
     if reason not in _CREATING:
-        return f"{reason}: {_short(message)}" if message and reason != "CrashLoopBackOff" else reason
+        return f"{reason}: {one_line(message)}" if message and not container.is_looping else reason
     if is_pulling(case.pod, container, case.observed.events):
-        return _short(about_container(case.pod, container, case.observed.events, "Pulling")[-1].message.lower())
+        return one_line(about_container(case.pod, container, case.observed.events, "Pulling")[-1].message.lower())
     held = about(case.pod.meta.uid, case.observed.events, *_HELD)
     # The others of a pod wait for its init containers.
-    return _short(f"{held[-1].reason}: {held[-1].message}") if held else "" if reason == "PodInitializing" else reason
+    return one_line(f"{held[-1].reason}: {held[-1].message}") if held else "" if reason == "PodInitializing" else reason
 
 
 def is_pulling(pod: Pod, container: Container, events: Events) -> bool:
@@ -92,7 +92,3 @@ def _state(pod: Pod) -> str:
     reason = reason_not_ready(pod)
     # A pull that fails again and again is no progress.
     return f"{pod.meta.name}{'pull' if reason in PULL_REASONS else reason}{pod.is_ready}{phases}"
-
-
-def _short(text: str) -> str:
-    return " ".join(text.split())[:_LONGEST]
