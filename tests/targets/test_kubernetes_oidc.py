@@ -51,18 +51,24 @@ OLD, NEW = token(time.time() - 60), token(time.time() + 3600, "renewed")
 
 
 class Issuer(StrictServer):
-    """Gives a token for `refresh`. With `wants_form` it knows no Authorization header. `gives` is merged into its answer."""
+    """Gives a token for `refresh`. With `wants_form` it knows no Authorization header. `gives` is merged into its answer.
+
+    `token_host` is another host for its token endpoint.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.refresh, self.wants_form = "first-refresh", False
         self.gives: dict[str, Any] = {}
         self.asked: list[dict[str, list[str]]] = []
+        self.token_host = ""
         self.route("GET", "/realm/.well-known/openid-configuration", self._discovery)
         self.route("POST", "/realm/token", self._token)
 
     def _discovery(self, request: Request) -> Response:
-        return Response(200, json.dumps({"token_endpoint": f"http://{self.host}/realm/token"}).encode())
+        return Response(
+            200, json.dumps({"token_endpoint": f"http://{self.token_host or self.host}/realm/token"}).encode()
+        )
 
     def _token(self, request: Request) -> Response:
         form = parse_qs(request.body.decode())
@@ -130,6 +136,14 @@ def test_the_reason_of_the_issuer_is_told(tmp_path: Path, issuer: Issuer) -> Non
         header(tmp_path)
     assert caught.value.hint == "log in again with the program that wrote this kubeconfig"
     assert "first-refresh" not in caught.value.render()
+
+
+def test_a_token_endpoint_that_the_issuer_may_not_lead_to_gets_no_credentials(tmp_path: Path, issuer: Issuer) -> None:
+    file = written(tmp_path, issuer)
+    issuer.token_host = "169.254.169.254"
+    with pytest.raises(RemoteError, match=r"to an address of this machine or its link: 169\.254\.169\.254"):
+        header(tmp_path)
+    assert settings(file)["id-token"] == OLD
 
 
 def test_an_issuer_that_gives_no_id_token(tmp_path: Path, issuer: Issuer) -> None:

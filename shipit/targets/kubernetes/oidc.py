@@ -20,6 +20,7 @@ from shipit.errors import RemoteError
 from shipit.files import Unreadable, read_text
 from shipit.http.fields import Field
 from shipit.http.messages import Answer
+from shipit.http.redirects import located
 from shipit.http.statuses import refusal
 from shipit.http.tls import Tls
 from shipit.http.transport import Transport
@@ -33,7 +34,7 @@ _LOG_IN = "log in again with the program that wrote this kubeconfig"
 
 
 def is_current(token: str) -> bool:
-    """Whether an ID token is valid for a while."""
+    """True while an ID token stays valid for ten seconds more."""
     return _expiry_s(token) - _EARLY_S > time.time()
 
 
@@ -73,17 +74,17 @@ def _renewed(provider: Provider, environment: ProcessEnvironment, deadline: Dead
     settings = provider.settings
     with _tls(provider) as tls, contextlib.closing(Transport(environment, deadline, tls=tls)) as transport:
         issuer = settings["idp-issuer-url"].rstrip("/")
-        found = _json(transport.send("GET", f"{issuer}/.well-known/openid-configuration"))
-        url = found["token_endpoint"].required()
+        discovery = transport.send("GET", f"{issuer}/.well-known/openid-configuration")
+        url = located(discovery, _json(discovery)["token_endpoint"].required())
         form = (("grant_type", "refresh_token"), ("refresh_token", settings["refresh-token"]))
         client, secret = settings["client-id"], settings.get("client-secret", "")
         both = f"{quote_plus(client)}:{quote_plus(secret)}"
         basic = {"Authorization": f"Basic {base64.b64encode(both.encode()).decode()}"}
-        answer = transport.send("POST", url, form=form, headers=basic)
+        answer = transport.send("POST", url, form=form, headers=basic, led_by=discovery)
         if answer.status in (400, 401):
             # As golang.org/x/oauth2 does: an issuer may want the client's name and secret in the form.
             more = (("client_id", client), *((("client_secret", secret),) if secret else ()))
-            answer = transport.send("POST", url, form=(*form, *more))
+            answer = transport.send("POST", url, form=(*form, *more), led_by=discovery)
         told = _json(answer)
     token = told["id_token"].text()
     if not token:
