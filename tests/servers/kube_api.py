@@ -71,13 +71,13 @@ class KubeApi(StrictServer):
         self.route("PATCH", rf"{_NAMESPACED}/(?P<name>[^/]+)", self._apply)
         self.route("DELETE", rf"{_NAMESPACED}/(?P<name>[^/]+)", self._delete)
 
-    def kubeconfig(self, folder: Path) -> str:
+    def kubeconfig(self, folder: Path, context: str = "mem") -> str:
         """The path of a kubeconfig for this server."""
         config = {
-            "current-context": "mem",
+            "current-context": context,
             "clusters": [{"name": "mem", "cluster": {"server": f"http://{self.host}"}}],
             "users": [{"name": "me", "user": {"token": "token-of-the-cluster"}}],
-            "contexts": [{"name": "mem", "context": {"cluster": "mem", "user": "me", "namespace": "prod"}}],
+            "contexts": [{"name": context, "context": {"cluster": "mem", "user": "me", "namespace": "prod"}}],
         }
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "kubeconfig").write_text(json.dumps(config))

@@ -39,6 +39,7 @@ class KubePlace:
     own: str
     token: str = "canary-first-4711"
     mode: str = "old"
+    context: str = "mem"
     runs: list[Run] = field(default_factory=list)
 
     def run(self, note: str = "", *, meddle: Callable[[Event], None] = lambda event: None) -> tuple[Run, list[Event]]:
@@ -54,7 +55,7 @@ class KubePlace:
         return run, events
 
     def variables(self) -> dict[str, str]:
-        return {"KUBECONFIG": self.api.kubeconfig(self.folder / "kube"), "TOKEN": self.token}
+        return {"KUBECONFIG": self.api.kubeconfig(self.folder / "kube", self.context), "TOKEN": self.token}
 
     def deploy(
         self, note: str = "", *, meddle: Callable[[Event], None] = lambda event: None

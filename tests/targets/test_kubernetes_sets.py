@@ -167,6 +167,16 @@ def test_what_says_keep_stays_and_is_told(place: KubePlace, annotation: str) -> 
     assert ("configmaps", "two") in place.api.objects
 
 
+def test_a_command_to_paste_quotes_the_name_of_the_context(place: KubePlace) -> None:
+    place.own = f"{ONE}---\n{TWO.replace('{name: two}', '{name: two, annotations: {helm.sh/resource-policy: keep}}')}"
+    assert place.deploy()[0] == 0
+    place.own, place.context = ONE, "my cluster; date"
+    assert notes(place) == (
+        "ConfigMap/two left deploy.yml and stays; "
+        "delete it with kubectl --context 'my cluster; date' -n prod delete configmap two",
+    )
+
+
 def test_an_object_that_somebody_took_over_since_the_plan_stays(place: KubePlace) -> None:
     assert place.deploy()[0] == 0
     place.own = ONE

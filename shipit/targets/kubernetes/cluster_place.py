@@ -81,12 +81,12 @@ class ClusterPlace:
 
     @property
     def _kubectl_here(self) -> str:
-        """How kubectl is called for this context, without a namespace."""
+        """The call of kubectl for this context, without a namespace, to be pasted into a shell."""
         wanted = self.config.impersonate
-        acting = [("--as", wanted.user), *(("--as-group", group) for group in wanted.groups)] if wanted else []
-        return " ".join(
-            [f"kubectl --context {self.context}", *(f"{flag} {shlex.quote(name)}" for flag, name in acting)]
-        )
+        words = ["kubectl", "--context", self.context]
+        if wanted is not None:
+            words += ["--as", wanted.user, *(word for group in wanted.groups for word in ("--as-group", group))]
+        return shlex.join(words)
 
     @property
     def _limits(self) -> Limits:
