@@ -109,7 +109,7 @@ class Identity:
         return made
 
     def _check(self, tls: Tls) -> None:
-        """That the files are certificates. Raises: RemoteError, which names the field of the kubeconfig."""
+        """Check that the files are certificates. Raises: RemoteError, which names the field of the kubeconfig."""
         what = self.context.ca.path if self.context.ca else ""
         try:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -197,7 +197,7 @@ class Identity:
             raise RemoteError(f"{path} {error.what}", where=str(file), hint=error.hint or _HINT) from None
 
     def _kept(self, name: str, text: str) -> str | None:
-        """The text as a file with mode 0600, because ssl reads certificates from files only."""
+        """The text as a file in a folder that only this user may open, because ssl reads certificates from files only."""
         if not text:
             return None
         if self._folder is None:
