@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 _HEX_ESCAPE = re.compile(r"(?<=\\u)[0-9a-f]{4}|(?<=\\x)[0-9a-f]{2}|(?<=&#x)[0-9a-f]+(?=;)")
 _PERCENT = re.compile(r"%[0-9A-F]{2}")
 _MARK = re.compile(r"([^0-9A-Za-z])")
-# How an escape writes these depends on what is beside them, or on the whole text: quotes, and what escapes begin with.
+# Escapes write these in one way or another by their neighbours or the whole text: quotes, and what escapes begin with.
 _DEPENDENT = frozenset("\\'\"&<>%\x7f") | {chr(code) for code in range(32)} - set("\t\n\r")
 
 
@@ -28,7 +28,7 @@ def escaped_forms(text: str) -> Iterator[str]:
 
 
 def _is_simple(text: str) -> bool:
-    """Whether every escape of a text writes each of its characters in one way, whatever is beside it.
+    """True where every escape writes each character of a text in one way, whatever is beside it.
 
     Keys and tokens are simple, and long: escaping them mark by mark takes a hundredth of the time.
     """
@@ -37,7 +37,7 @@ def _is_simple(text: str) -> bool:
 
 @cache
 def _tables(marks: str) -> tuple[dict[str, str], ...]:
-    """How each of some marks is written in each form of a simple text: a table for each form."""
+    """A table for each form of a simple text: mark -> the mark as that form writes it."""
     if not marks:
         return ()
     # No escape changes a Z or writes one.

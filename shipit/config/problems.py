@@ -18,7 +18,7 @@ from shipit.errors import ConfigError
 M = TypeVar("M", bound=BaseModel)
 MOST_PROBLEMS = 1000
 
-# What pydantic puts into the path of an error beside the keys of the file.
+# Parts of the path of an error that pydantic adds to the keys of the file.
 _MARKS = ("[key]", TEXT, MAP)
 _WHOLE, _FLAG, _NUMBER = "should be a whole number", "should be true or false", "should be a number"
 _MAP, _LIST = "should be a map of keys", "should be a list"
@@ -62,7 +62,7 @@ def _unknown_keys(details: list[Any]) -> Mapping[Keys, list[str]]:
 
 
 def _is_misspelt(detail: Any, unknown: Mapping[Keys, list[str]], source: Source) -> bool:
-    """Whether a missing key is there in another spelling, which is reported as unknown."""
+    """True for a missing key that is there in another spelling, which is reported as unknown."""
     if detail["type"] != "missing":
         return False
     *above, key = detail["loc"]
@@ -99,7 +99,7 @@ def _problem(model: type[BaseModel], detail: Any, source: Source, prefix: Keys) 
 
 
 def _words(kind: str, context: Mapping[str, Any]) -> str:
-    """What should be there, in words; empty for errors that shipit has no words for."""
+    """The expected value in words; empty for errors that shipit has no words for."""
     if kind == "literal_error":
         return f"should be {context['expected']}"
     if kind == "string_pattern_mismatch":
@@ -156,7 +156,7 @@ def _model_at(model: type[BaseModel], path: Keys) -> type[BaseModel] | None:
 
 
 def _is_leaf(model: type[BaseModel], path: Keys) -> bool:
-    """Whether a path of pydantic's is that of a value instead of a model."""
+    """True for a path of pydantic's that leads to a value instead of a model."""
     meant = _model_at(model, path[:-1])
     field = meant.model_fields.get(str(path[-1])) if meant and path else None
     return field is not None and next(_models_in(field.annotation), None) is None

@@ -28,7 +28,7 @@ def _identity(context: str, server: str, namespace: str) -> str:
 
 
 class ClusterPlace:
-    """What every method of a Kubernetes target needs."""
+    """The configuration, wanted objects and client that every method of a Kubernetes target needs."""
 
     kind = KIND
 
@@ -68,7 +68,7 @@ class ClusterPlace:
             raise ConfigErrors([problem]) from None
 
     def guard(self, place: Place, session: Session) -> None:
-        """That the kubeconfig still leads to the place of the plan."""
+        """Check that the kubeconfig still leads to the place of the plan. Raises: RemoteError."""
         name, server, namespace = read_place(self.config, session.environment)
         now = Place("kubernetes", _identity(name, server, self.config.namespace.name or namespace or "default"))
         if now != place:
