@@ -188,10 +188,8 @@ def parsed(answer: Answer) -> Field:
 
 def error_of(answer: Answer) -> RemoteError:
     """The error for an answer, with the API server's own message."""
-    what, forbidden = (
-        _message(answer),
-        {403: f"ask for the right to {answer.request.method} there, or use another context"},
-    )
+    what = _message(answer)
+    forbidden = {403: f"ask for the right to {answer.request.method} there, or use another context"}
     # A failure of the server itself may be that of a webhook.
     hint = admission_hint(what) if answer.status == 500 else ""
     return refusal(answer, what=what, hint={**_HINTS, **forbidden}.get(answer.status, hint))
