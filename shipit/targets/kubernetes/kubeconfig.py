@@ -145,6 +145,9 @@ def _context(name: str, namespace: str, cluster: Field, login: Login, redactor: 
         parse_url(server)
     except http.client.InvalidURL:
         raise cluster["server"].wrong("should be a URL of http or https") from None
+    if "@" in urlsplit(server).netloc or "?" in server or "#" in server:
+        # Paths are put behind it, and it is shown to people.
+        raise cluster["server"].wrong("should be a URL without user, query and fragment")
     ca, insecure = read_pem(cluster, "certificate-authority"), cluster["insecure-skip-tls-verify"]
     if ca and insecure.flag():
         raise insecure.wrong("can't be combined with a certificate-authority: keep one of the two")
