@@ -266,6 +266,28 @@ def test_the_reason_of_a_failed_chart_is_shown(tmp_path: Path, said: str, reason
     assert caught.value.hint.startswith(f"try it: helm template shop {tmp_path}/web ")
 
 
+def test_a_command_to_try_is_quoted_for_a_shell(tmp_path: Path) -> None:
+    folder_of(tmp_path, {"web/Chart.yaml": "name: web\n", "my values.yaml": "a: 1\n"})
+    search = program(tmp_path, "helm", "exit 3\n")
+    with pytest.raises(SourceFailed) as caught:
+        sources_of(tmp_path, config_of(helm={"chart": "web", "values": ["my values.yaml"]}), search=search)
+    assert caught.value.hint.endswith(f"--values '{tmp_path}/my values.yaml'")
+
+
+@pytest.mark.parametrize(
+    "helm",
+    [
+        {"chart": "web", "repo": "https://me:canary-4711@example.com/charts", "version": "1.2.3"},
+        {"chart": "oci://me:canary-4711@example.com/web", "version": "1.2.3"},
+    ],
+)
+def test_the_password_in_the_url_of_a_chart_is_redacted(tmp_path: Path, helm: dict[str, Any]) -> None:
+    environment = environment_of(tmp_path, search=program(tmp_path, "helm", "exit 3\n"))
+    with pytest.raises(SourceFailed) as caught:
+        list(read_sources(config_of(helm=helm), "shop", "prod", ProjectFolder(tmp_path, tmp_path), environment))
+    assert "me:[redacted]@example.com" in environment.redactor.text(caught.value.hint)
+
+
 def test_hooks_of_a_chart_are_an_error(tmp_path: Path) -> None:
     folder_of(tmp_path, {"web/Chart.yaml": "name: web\n"})
     job = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: migrate, annotations: {helm.sh/hook: pre-upgrade}}\n"

@@ -87,6 +87,11 @@ class HelmConfig(Model):
             raise Misplaced("needs a version, so that each deploy renders the same chart", "chart", hint="add version:")
         return self
 
+    @property
+    def is_local(self) -> bool:
+        """True for a chart that is a file or folder of the project."""
+        return self.repo is None and "://" not in self.chart
+
 
 class ImageRule(Model):
     """Where custom resources name an image, beside the containers that are found in every object."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 
 from shipit.config.folder import ProjectFolder
 from shipit.config.position import Keys
 from shipit.config.process_environment import ProcessEnvironment
+from shipit.http.credentials_in import credentials_in
 from shipit.process import ProgramFailed, run_program
 from shipit.targets.kubernetes.manifest_objects import MAX_BYTES
 from shipit.targets.kubernetes.manifest_sources import HelmConfig
@@ -39,8 +41,8 @@ def rendered_chart(
         raise SourceFailed(
             ("helm",), "needs helm, which is not installed", "install it: https://helm.sh/docs/intro/install"
         )
-    is_local = helm.repo is None and "://" not in helm.chart
-    chart = str(folder.file(helm.chart)) if is_local and folder.file(helm.chart).exists() else helm.chart
+    environment.redactor.add(part for url in (helm.chart, helm.repo or "") for part in credentials_in({}, url))
+    chart = str(folder.file(helm.chart)) if helm.is_local and folder.file(helm.chart).exists() else helm.chart
     words = [program, "template", helm.name or name, chart, "--namespace", namespace, "--include-crds", "--skip-tests"]
     words += [] if helm.hooks else ["--no-hooks"]
     for option, value in (("--version", helm.version), ("--repo", helm.repo)):
@@ -63,7 +65,7 @@ def _printed(
     """The output of a program. Raises: SourceFailed with what it said."""
     if environment.is_untrusted:
         raise SourceFailed(keys, *UNTRUSTED)
-    by_hand = " ".join([words[0].rpartition("/")[2], *words[1:]])
+    by_hand = shlex.join([words[0].rpartition("/")[2], *words[1:]])
     variables: Mapping[str, str] = environment.variables
     try:
         done = run_program(

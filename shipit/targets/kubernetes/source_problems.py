@@ -31,7 +31,7 @@ def source_problems(
 
 def _chart_problems(helm: HelmConfig, folder: ProjectFolder) -> Iterator[tuple[Keys, str, str]]:
     chart = folder.file(helm.chart)
-    if helm.repo is None and "://" not in helm.chart:
+    if helm.is_local:
         if not chart.exists():
             yield ("helm", "chart"), f"there is no file or folder {helm.chart}", f"{_RELATIVE}; others need repo:"
         elif chart.is_dir() and not (chart / "Chart.yaml").is_file():
