@@ -23,12 +23,16 @@ NO_SHELL = 'exec: "/bin/sh": stat /bin/sh: no such file or directory: unknown'
 
 
 class Ending(KubeApi):
-    """The container of each Job ends as `ends` says, in turn: reason, exit code, message."""
+    """The container of each Job ends as `ends` says, in turn: reason, exit code, message.
+
+    `notes` requests for a log are answered as by a kubelet that has none.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.ends: list[tuple[str, int, str]] = []
         self.commands: list[list[str]] = []
+        self.notes = 0
 
     def _run(self, job: Object) -> None:
         super()._run(job)
@@ -38,6 +42,13 @@ class Ending(KubeApi):
         reason, code, message = self.ends.pop(0)
         state = {"terminated": {"reason": reason, "exitCode": code, "message": message}}
         pod["status"] = {"phase": "Failed", "containerStatuses": [{"name": main["name"], "state": state}]}
+
+    def _log(self, request: Request) -> Response:
+        if not self.notes:
+            return super()._log(request)
+        self.notes -= 1
+        note = b"unable to retrieve container logs for containerd://0123456789abcdef"
+        return Response(200, note, {"Content-Type": "text/plain"})
 
 
 @pytest.fixture
@@ -75,6 +86,19 @@ def test_a_command_that_has_ended_already_gives_its_log_and_its_code(place: Kube
     assert ran(place, "rake") == (3, b"migrating\nmigrated\n", [])
     assert place.api.commands[0][:2] == ["/bin/sh", "-c"]
     assert jobs(place.api) == []
+
+
+@pytest.mark.parametrize(("notes", "output"), [(2, b"migrating\nmigrated\n"), (1_000, b"")])
+def test_the_note_of_a_kubelet_without_a_log_is_not_the_output_of_a_command(
+    place: KubePlace, notes: int, output: bytes
+) -> None:
+    assert isinstance(place.api, Ending)
+    place.api.ends, place.api.notes = [("Error", 3, "")], notes
+    code, written, warnings = ran(place, "rake")
+    assert (code, written) == (3, output)
+    assert [text.partition(": ")[2] for text in warnings] == (
+        [] if output else ["the node has no log of the command: its output is missing"]
+    )
 
 
 def test_an_image_without_a_shell_runs_the_command_itself(place: KubePlace) -> None:

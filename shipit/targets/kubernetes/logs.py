@@ -6,6 +6,7 @@ Source: Kubernetes API reference, Pod `log` subresource; "Access Services Runnin
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from urllib.parse import quote
 
 from shipit.errors import RemoteError
@@ -64,11 +65,17 @@ def log_since(client: KubernetesClient, namespace: str, pod: str, container: str
 
 
 def whole_log(client: KubernetesClient, namespace: str, pod: str, container: str) -> Iterator[bytes]:
-    """Everything that a container wrote, as far as the cluster keeps it, in pieces. Raises: RemoteError."""
+    """Everything that a container wrote, as far as the cluster keeps it, in pieces.
+
+    Raises: NoLog, before any piece, when the kubelet does not have it, or not yet; RemoteError.
+    """
     path = f"/api/v1/namespaces/{namespace}/pods/{quote(pod, safe='')}/log"
     query: Query = {"container": container}
     with client.server.send("GET", path, client.deadline, query=query, accept="*/*", stream=True) as answer:
-        yield from checked(answer).pieces()
+        pieces = checked(answer).pieces()
+        first = next(pieces, b"")
+        _checked([first.decode("utf-8", "replace")])
+        yield from chain([first] if first else [], pieces)
 
 
 def _log(

@@ -22,7 +22,7 @@ from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.exec import connect
 from shipit.targets.kubernetes.health.failing import judge_failed
 from shipit.targets.kubernetes.live import Container, Pod
-from shipit.targets.kubernetes.logs import whole_log
+from shipit.targets.kubernetes.logs import NoLog, whole_log
 from shipit.targets.kubernetes.one_off import HELD_S, render_one_off
 from shipit.targets.kubernetes.parse import parse_pod
 from shipit.targets.kubernetes.pods import Limits
@@ -30,6 +30,8 @@ from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.remote import Command, Output, Remote, Size, Started
 
 _POLL_S, _EXTEND_S, _END_S, _REMOVE_S = 0.15, 120.0, 30.0, 5.0
+# How often the log of a command that is over is asked for while the kubelet does not have it.
+_LOOKS = 20
 # The reasons of a container whose program could not be started.
 _NOT_STARTED = ("StartError", "ContainerCannotRun")
 _MERGE = "application/merge-patch+json"
@@ -129,6 +131,18 @@ class OneOff(NamedTuple):
     def pods(self, name: str) -> list[Pod]:
         return self.client.listed("api/v1", "pods", self.place, parse_pod, f"job-name={name}")
 
+    def written(self, pod: str, container: str) -> Iterator[Output]:
+        """The log of a command. Warns where the kubelet does not have it after several tries."""
+        for look in range(_LOOKS):
+            if look:
+                self.client.deadline.sleep(_POLL_S, f"the log of {pod}")
+            # It is raised before any output.
+            with contextlib.suppress(NoLog):
+                for piece in whole_log(self.client, self.place, pod, container):
+                    yield Output(1, piece)
+                return
+        self.client.emit(Warned(self.target, f"{pod}: the node has no log of the command: its output is missing"))
+
     def remove(self, job: Manifest) -> None:
         """Delete the Job and its pod, also when the run is cancelled; the cluster deletes it later where this fails."""
         clock = Clock()
@@ -192,9 +206,7 @@ class RunningJob(Channels):
         if self.is_over and not self._is_whole:
             # It had written all before it was connected to.
             self._is_whole = True
-            one_off = self._one_off
-            for piece in whole_log(one_off.client, one_off.place, self.where, self._container):
-                yield Output(1, piece)
+            yield from self._one_off.written(self.where, self._container)
 
     def flush(self) -> None:
         now_s = time.monotonic()
@@ -251,9 +263,7 @@ class EndedJob:
         return self._reader
 
     def receive(self) -> Iterator[Output]:
-        one_off = self._one_off
-        for piece in whole_log(one_off.client, one_off.place, self.where, self._container.name):
-            yield Output(1, piece)
+        yield from self._one_off.written(self.where, self._container.name)
         self.is_over = True
 
     def flush(self) -> None:
