@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 
 from shipit.clock import Clock
 from shipit.errors import RemoteError
-from shipit.http.fields import Field
 from shipit.parallel import settle
 from shipit.targets.kubernetes.applyset import ObservedSet
 from shipit.targets.kubernetes.client import KubernetesClient, UnknownKind
 from shipit.targets.kubernetes.definitions import is_defined
 from shipit.targets.kubernetes.desired import HAVE_PODS, Desired
 from shipit.targets.kubernetes.env_secret import EnvSecret, find_env_secret, find_used_secret
-from shipit.targets.kubernetes.health.route import DEFAULT_CLASS, is_ingress
+from shipit.targets.kubernetes.health.route import is_ingress
 from shipit.targets.kubernetes.health.settled import needs_events
+from shipit.targets.kubernetes.ingress_classes import read_ingress_classes
 from shipit.targets.kubernetes.job import read_jobs
 from shipit.targets.kubernetes.live import Happening, Live, Meta, Pod
 from shipit.targets.kubernetes.members import SetReader, by_name, member_of
@@ -75,7 +75,7 @@ class Look:
         if is_planned:
             calls["set"] = self._set
             if any(is_ingress(manifest) for manifest in desired.identities()):
-                calls["ingress classes"] = self._ingress_classes
+                calls["ingress classes"] = partial(read_ingress_classes, self.client)
         found = _side_by_side(calls, self.session.clock)
         objects = {key: live for group in groups for key, live in found["objects", group].objects.items()}
         pods: tuple[Pod, ...] = _joined(found, "pods")
@@ -214,23 +214,6 @@ class Look:
             return self.client.listed("apis/apps/v1", "replicasets", namespace, parse, selector)
 
         return self._of(namespace, listed)
-
-    def _ingress_classes(self) -> dict[str, bool] | None:
-        """Name -> whether it is the default one; None where this user may not list them."""
-        path = self.client.list_path("networking.k8s.io/v1", "IngressClass", "default")
-        if not path:
-            return None
-
-        def parse(part: Field) -> tuple[str, bool]:
-            metadata = part["metadata"]
-            return metadata["name"].text(), metadata["annotations"].texts().get(DEFAULT_CLASS) == "true"
-
-        try:
-            return dict(self.client.listed_metadata(path, "", parse))
-        except RemoteError as error:
-            if error.status in (403, 404):
-                return None
-            raise
 
     def _events(self) -> tuple[Happening, ...] | None:
         """The events of the namespaces, without those of what goes well; None where this user may not read them."""
