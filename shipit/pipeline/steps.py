@@ -28,7 +28,8 @@ def apply_steps(
     """Apply steps in their order; those of a wave in parallel. `project` is that of `apply_step`.
 
     The facts of each step are added to `applied`, by its id, also when another one fails. After a failure no step begins.
-    Raises: the error of the first step in the plan that failed; one that tells of a change by somebody else comes first.
+    Raises: the error of the first step in the plan that failed; before it, one that tells of a change by somebody else,
+    and before that, an interruption or an internal error.
     """
     for wave in target.waves(steps) if applies_in_waves(target) else [(step,) for step in steps]:
         if len(wave) == 1:
