@@ -17,7 +17,7 @@ from shipit.errors import RemoteError
 from shipit.http.fields import Field
 from shipit.json_text import parse_json
 from shipit.process import ProgramFailed, run_program
-from shipit.targets.kubernetes.login import ExecPlugin
+from shipit.targets.kubernetes.login import ExecPlugin, is_token
 
 # Whoever has to log in first, in a browser for example, does so with kubectl, which may wait.
 TIMEOUT_S = 30.0
@@ -97,7 +97,7 @@ def _parsed(output: bytes, plugin: ExecPlugin, where: str, environment: ProcessE
     )
     if bool(printed.certificate) != bool(printed.key) or not (printed.token or printed.certificate):
         raise status.wrong("should have a token, or clientCertificateData with clientKeyData")
-    if any(ord(char) < 0x21 or ord(char) > 0x7E for char in printed.token):
+    if not is_token(printed.token):
         raise status["token"].wrong("should be of printable ASCII, without spaces")
     return printed
 

@@ -19,7 +19,7 @@ from shipit.files import Unreadable, read_text
 from shipit.http.tls import Tls
 from shipit.targets.kubernetes.exec_plugin import Printed, run_plugin
 from shipit.targets.kubernetes.kubeconfig import KubeContext
-from shipit.targets.kubernetes.login import Pem, Provider
+from shipit.targets.kubernetes.login import Pem, Provider, is_token
 from shipit.targets.kubernetes.oidc import current_token, is_current
 
 # Credentials that expire sooner than this are renewed before use; how long the content of a token file is cached.
@@ -170,7 +170,7 @@ class Identity:
         return self._id_token
 
     def _checked(self, token: str) -> str:
-        if any(ord(char) < 0x21 or ord(char) > 0x7E for char in token):
+        if not is_token(token):
             what = f"the token of the context {self.context.name} should be of printable ASCII, without spaces"
             raise RemoteError(what, where=self.context.where, hint="log in again")
         return token

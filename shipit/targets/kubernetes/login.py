@@ -22,6 +22,7 @@ _V1 = "client.authentication.k8s.io/v1"
 # Characters of a header's name that Kubernetes does not escape, beside letters and digits: RFC 9110, tchar, without %.
 _TCHAR = "!#$&'*+-.^_`|~"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_TOKEN = re.compile(r"[!-~]*")
 
 
 class Pem(NamedTuple):
@@ -121,6 +122,11 @@ def read_pem(part: Field, key: str) -> Pem | None:
     if text:
         return Pem(text, None, data.path)
     return Pem("", beside(part, file), part[key].path) if file else None
+
+
+def is_token(text: str) -> bool:
+    """True for printable ASCII without spaces, as an Authorization header takes it."""
+    return _TOKEN.fullmatch(text) is not None
 
 
 def beside(part: Field, file: str) -> Path:

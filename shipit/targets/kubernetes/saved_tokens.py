@@ -14,10 +14,9 @@ import yaml
 
 from shipit.config.yaml_text import decode, quoted
 from shipit.errors import ConfigErrors, RemoteError
-from shipit.files import MIB, Unreadable, read_file, write_file
+from shipit.files import Unreadable, read_file, write_file
+from shipit.targets.kubernetes.kubeconfig import MAX_BYTES
 from shipit.targets.kubernetes.login import Provider
-
-_MAX_BYTES = 16 * MIB
 
 
 def save_tokens(provider: Provider, tokens: Mapping[str, str]) -> None:
@@ -32,7 +31,7 @@ def save_tokens(provider: Provider, tokens: Mapping[str, str]) -> None:
 
 def _text(path: Path) -> str:
     try:
-        return decode(read_file(path, max_bytes=_MAX_BYTES), str(path), _MAX_BYTES)
+        return decode(read_file(path, max_bytes=MAX_BYTES), str(path), MAX_BYTES)
     except (Unreadable, ConfigErrors) as error:
         raise RemoteError("the kubeconfig can't be read again", where=str(path)) from error
 
