@@ -104,6 +104,14 @@ def test_a_json_patch_that_does_not_fit(operation: dict[str, Any], said: str) ->
     assert str(caught.value) == said and caught.value.keys[0] == "Service"
 
 
+@pytest.mark.parametrize("key", ["labels", "annotations"])
+@pytest.mark.parametrize("value", [["a"], "a", 7])
+def test_a_patch_leaves_labels_and_annotations_maps(key: str, value: Any) -> None:
+    for patch in ({"metadata": {key: value}}, [{"op": "add", "path": f"/metadata/{key}", "value": value}]):
+        with pytest.raises(PatchFailed, match=f"^should leave metadata.{key} a map of keys$"):
+            patched(SERVICE, {"Service": patch})
+
+
 @pytest.mark.parametrize(
     ("path", "name"),
     [("/data", "data"), ("/var/lib/data", "var-lib-data"), ("/dev/shm", "dev-shm")],

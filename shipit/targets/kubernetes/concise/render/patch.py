@@ -44,6 +44,9 @@ def patched(manifest: Manifest, patches: Mapping[str, Any]) -> Manifest:
     out = _operated(manifest, patch, kind) if isinstance(patch, list) else merged(manifest, patch)
     if not isinstance(out, dict) or _identity(out) != _identity(manifest):
         raise PatchFailed("changes apiVersion, kind, name or namespace", kind)
+    for key in ("labels", "annotations"):
+        if not isinstance(out["metadata"].get(key) or {}, dict):
+            raise PatchFailed(f"should leave metadata.{key} a map of keys", kind)
     return out
 
 
