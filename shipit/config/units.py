@@ -76,7 +76,12 @@ def render_duration(seconds: float) -> str:
 
 def render_command(words: tuple[str, ...]) -> Any:
     """A command as the file has it: text where a shell runs it."""
-    return words[2] if words[:2] == ("/bin/sh", "-c") and len(words) == 3 else list(words)
+    return words[2] if is_shell_text(words) else list(words)
+
+
+def is_shell_text(words: tuple[str, ...]) -> bool:
+    """Whether a command is text that a shell runs. Further words are arguments of the shell, which only a list has."""
+    return words[:2] == ("/bin/sh", "-c") and len(words) == 3
 
 
 # Pattern -> what it asks for, in words.

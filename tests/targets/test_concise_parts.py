@@ -15,6 +15,7 @@ from shipit.targets.kubernetes.concise.render.files import config_map_name
 from shipit.targets.kubernetes.concise.render.patch import PatchFailed, merged, patched
 from shipit.targets.kubernetes.concise.security import SecurityConfig
 from shipit.targets.kubernetes.concise.volumes import volume_name
+from shipit.targets.kubernetes.concise.workload import WorkloadConfig
 from shipit.targets.kubernetes.config import KubernetesConfig
 from shipit.targets.kubernetes.desired import Desired
 from tests import runs
@@ -102,6 +103,12 @@ def test_a_json_patch_that_does_not_fit(operation: dict[str, Any], said: str) ->
     with pytest.raises(PatchFailed) as caught:
         patched(SERVICE, {"Service": [operation]})
     assert str(caught.value) == said and caught.value.keys[0] == "Service"
+
+
+def test_a_shell_with_arguments_of_its_own_takes_further_args() -> None:
+    words = ("/bin/sh", "-c", "exec app $0 $@", "web")
+    config = WorkloadConfig.model_validate({"command": list(words), "args": ["--port", "80"]})
+    assert (config.command, config.args) == (words, ("--port", "80"))
 
 
 @pytest.mark.parametrize("key", ["labels", "annotations"])

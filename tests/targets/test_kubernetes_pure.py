@@ -317,6 +317,9 @@ def test_a_release_job_runs_once_for_each_manifest() -> None:
     assert plan_release_job(job, KubernetesObserved({}), ()) is None, "nothing else is to change"
     step = plan_release_job(job, KubernetesObserved({}), other)
     assert step and step.summary == "run migrate"
+    with_argument = render_job("release", ("/bin/sh", "-c", "migrate $0", "all"), IMAGE, SETTING)
+    named = plan_release_job(with_argument, KubernetesObserved({}), other)
+    assert named and named.summary == "run /bin/sh -c migrate $0 all"
     assert plan_release_job(job, KubernetesObserved({}, jobs=(done,)), other) is None
     again = plan_release_job(job, KubernetesObserved({}, jobs=(failed,)), ())
     assert isinstance(again, RunReleaseJob) and (again.failed, again.effect) == ("u-1", "run")

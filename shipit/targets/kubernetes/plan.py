@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from shipit.config.units import is_shell_text
 from shipit.release import Step
 from shipit.targets.kubernetes.changes import is_up_to_date
 from shipit.targets.kubernetes.details import detail_of, facts_of, unchecked_lines
@@ -77,7 +78,7 @@ def plan_release_job(job: Manifest, observed: KubernetesObserved, steps: Sequenc
         return None
     others = tuple(item.meta.name for item in observed.jobs if item.meta.name != name)
     command = job["spec"]["template"]["spec"]["containers"][0]["command"]
-    shown = command[-1] if command[:2] == ["/bin/sh", "-c"] else " ".join(command)
+    shown = command[-1] if is_shell_text(tuple(command)) else " ".join(command)
     failed = live.meta.uid if live is not None and job_state(live) == "failed" else ""
     detail = ("nothing else is applied unless it succeeds",)
     return RunReleaseJob(

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from shipit.config.part import Model
-from shipit.config.units import Command
+from shipit.config.units import Command, is_shell_text
 from shipit.targets.kubernetes.concise.env import SourcedEnv
 from shipit.targets.kubernetes.quantity import Cpu, Memory
 
@@ -52,4 +52,4 @@ class ContainerConfig(Model):
     @property
     def is_shell(self) -> bool:
         """Whether the command is text, which a shell runs."""
-        return self.command is not None and self.command[:2] == ("/bin/sh", "-c")
+        return self.command is not None and is_shell_text(self.command)
