@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shipit.targets.kubernetes.concise.keys import WorkloadKeys
+from shipit.targets.kubernetes.concise.kinds import RUNNERS
 from shipit.targets.kubernetes.render import Manifest, Setting, head_of
 
 
 def render_autoscaler(name: str, config: WorkloadKeys, setting: Setting) -> Iterator[Manifest]:
     if config.scale is None:
         return
-    kind = "StatefulSet" if config.kind == "statefulset" else "Deployment"
     usage = {"type": "Utilization", "averageUtilization": config.scale.cpu}
     spec = {
-        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": kind, "name": name},
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": RUNNERS[config.kind], "name": name},
         "minReplicas": config.scale.min,
         "maxReplicas": config.scale.max,
         "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": usage}}],

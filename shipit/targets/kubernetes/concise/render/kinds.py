@@ -6,6 +6,7 @@ Source: Kubernetes API reference, apps/v1 Deployment, StatefulSet and DaemonSet,
 from __future__ import annotations
 
 from shipit.targets.kubernetes.concise.keys import WorkloadKeys
+from shipit.targets.kubernetes.concise.kinds import RUNNERS
 from shipit.targets.kubernetes.concise.render.service import pods_service
 from shipit.targets.kubernetes.concise.render.strategy import render_strategy
 from shipit.targets.kubernetes.concise.render.volumes import claim_templates
@@ -25,8 +26,7 @@ def render_runner(name: str, config: WorkloadKeys, template: Manifest, setting: 
         spec["replicas"] = least if config.replicas is None else config.replicas
     if config.kind == "statefulset":
         spec |= {"serviceName": pods_service(name), **claim_templates(config)}
-    kind = {"deployment": "Deployment", "statefulset": "StatefulSet", "daemonset": "DaemonSet"}[config.kind]
-    return {**head_of("apps/v1", kind, name, setting), "spec": {**spec, **render_strategy(config)}}
+    return {**head_of("apps/v1", RUNNERS[config.kind], name, setting), "spec": {**spec, **render_strategy(config)}}
 
 
 def _job(name: str, config: WorkloadKeys, template: Manifest, setting: Setting) -> Manifest:
