@@ -105,14 +105,15 @@ def test_a_namespace_that_is_missing(shipit: Shipit, app: Start, cluster: Cluste
 
 def test_a_cluster_that_cannot_be_reached(shipit: Shipit, app: Start, cluster: Cluster, tmp_path: Path) -> None:
     app("port: 8000")
+    # A port that is bound and does not listen: no other server can take it meanwhile.
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         config = cluster.kubeconfig.read_text().replace(cluster.server, f"https://127.0.0.1:{probe.getsockname()[1]}")
-    (tmp_path / "kubeconfig").write_text(config)
-    shipit.env["KUBECONFIG"] = str(tmp_path / "kubeconfig")
-    done = shipit.run("plan")
-    assert done.returncode == 1
-    assert "the cluster can't be reached" in done.stderr
+        (tmp_path / "kubeconfig").write_text(config)
+        shipit.env["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        done = shipit.run("plan")
+    assert done.returncode == 1, done.stdout
+    assert "the cluster can't be reached" in done.stderr, done.stderr
     assert done.stderr.splitlines()[-1] == "hint: is it running? check it with kubectl cluster-info"
 
 
