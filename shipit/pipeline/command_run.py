@@ -71,3 +71,4 @@ class CommandRun:
         self.clock.end()
         self._teller.flush()
         self._clients.close()
+        self._teller.close()

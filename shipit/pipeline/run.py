@@ -86,6 +86,7 @@ class Run:
         self.registries.close()
         self.store.close()
         self.clients.close()
+        self._teller.close()
 
     def begin_stage(self, *, is_delivery: bool = True) -> None:
         """Start the time limit of a stage: `--timeout` for building and delivery, none here for targets, which have their own."""

@@ -45,7 +45,7 @@ class _Instance:
 class Teller:
     """Hands events to a reporter with their free text redacted and then cut. A log is redacted as one text, across lines.
 
-    Safe to use from several threads.
+    Safe to use from several threads. After `close`, events of threads that still end are dropped: a reporter has shown the end.
     """
 
     def __init__(self, tell: Callable[[Envelope], None], redactor: Redactor, clock: Clock) -> None:
@@ -55,10 +55,13 @@ class Teller:
         self._seal = Sealer()
         self._logs: dict[tuple[str, str], LogRedactor] = {}
         self._instances: dict[tuple[str, str], _Instance] = {}
+        self._is_closed = False
         self._lock = threading.RLock()
 
     def __call__(self, event: Event) -> None:
         with self._lock:
+            if self._is_closed:
+                return
             if isinstance(event, LogLine):
                 for shown in self._instance(event).push(event):
                     self._hand_on(shown)
@@ -81,6 +84,12 @@ class Teller:
                 if target in (None, own):
                     for shown in self._instances.pop((own, name)).flush():
                         self._hand_on(shown)
+
+    def close(self) -> None:
+        """Emit what was held back; nothing follows."""
+        with self._lock:
+            self.flush()
+            self._is_closed = True
 
     def _hand_on(self, event: Event) -> None:
         self._tell(self._seal(event, self._clock.wall_s()))

@@ -170,3 +170,17 @@ def test_threads_of_logs_end_with_the_run(tmp_path: Path) -> None:
         if thread.name == "logs":
             thread.join(2)
             assert not thread.is_alive()
+
+
+def test_nothing_is_told_after_the_end() -> None:
+    """A thread of the run may end later than the run, and its event would follow the error."""
+    found: list[object] = []
+    teller = Teller(lambda envelope: found.append(envelope.event), Redactor([SECRET]), Clock())
+    held = line(f"it begins with {SECRET[:9]}")
+    teller(held)
+    teller.close()
+    assert len(found) == 1, "what was held back comes first"
+    teller(line("late"))
+    teller.flush()
+    teller.close()
+    assert len(found) == 1
