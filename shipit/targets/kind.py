@@ -48,8 +48,11 @@ Capability = Literal[
     "diagnoses",
     "reverts",
     "examines",
+    "has_history",
+    "records_releases",
+    "returns",
 ]
-# Capability -> the methods of a target that has it: see the protocols in base.py and verbs.py.
+# Capability -> the methods of a target that has it: see the protocols in base.py, verbs.py and history.py.
 METHODS: Mapping[Capability, tuple[str, ...]] = {
     "checks_images": ("check",),
     "checks_login": ("check_login",),
@@ -75,6 +78,9 @@ METHODS: Mapping[Capability, tuple[str, ...]] = {
     "diagnoses": ("diagnose",),
     "reverts": ("plan_rollback", "judge_rollback"),
     "examines": ("examine",),
+    "has_history": ("past_releases",),
+    "records_releases": ("record_release",),
+    "returns": ("recall", "plan_return", "judge_return"),
 }
 
 

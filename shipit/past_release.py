@@ -1,0 +1,31 @@
+"""A release that a place had, as the place itself tells it. Imports printable and release."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from shipit.printable import FreeText, Name
+from shipit.release import PublishedImage
+
+
+class PastRelease(NamedTuple):
+    """One release of a target. Times are RFC 3339 in UTC; a text is empty where the place does not say it.
+
+    `version` is the place's own name for it, such as `v12` of Heroku, or the id of the run; `run` is that id, too, where
+    the place has it. `state` is the verdict on it: `unknown` where the place keeps none, `begun` for one without an end.
+    `by` is who made it. `changes` are the summaries of its steps. `gone` says why the place can't return to it.
+    """
+
+    version: Name
+    state: Literal["healthy", "failed", "begun", "unknown"] = "unknown"
+    run: Name = ""
+    released_at: Name = ""
+    elapsed_s: float | None = None
+    by: FreeText = ""
+    commit: Name = ""
+    branch: Name = ""
+    images: tuple[PublishedImage, ...] = ()
+    changes: tuple[FreeText, ...] = ()
+    reason: FreeText = ""
+    is_current: bool = False
+    gone: FreeText = ""

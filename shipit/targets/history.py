@@ -1,0 +1,61 @@
+"""One protocol for each capability of a kind whose places know their past releases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeGuard
+
+from shipit.past_release import PastRelease
+from shipit.release import Release, Seen, Step, Verdict
+from shipit.targets.base import Target
+from shipit.targets.session import Session
+
+
+class HasHistory(Target, Protocol):
+    """Tells the releases that the place had."""
+
+    def past_releases(self, most: int, session: Session) -> Sequence[PastRelease]:
+        """At most `most` releases of this app and environment, the newest first. Raises: RemoteError."""
+        ...
+
+
+class RecordsReleases(HasHistory, Protocol):
+    """Keeps a record of each release at the place, which another machine can read."""
+
+    def record_release(self, past: PastRelease, release: Release, session: Session) -> None:
+        """Write the record of a release, or replace the one of the same version; old records are removed.
+
+        Called before the first change with the state `begun`, and again with the verdict. Raises: RemoteError.
+        """
+        ...
+
+
+class Returns(HasHistory, Protocol):
+    """Returns to a release of its history, without a build and without the values of secrets from this machine."""
+
+    def recall(self, past: PastRelease, session: Session) -> Any:
+        """Everything that is needed to return to a release, read from the place as plain values.
+
+        Raises: ShipitError where the place can't return to it; says what is missing.
+        """
+        ...
+
+    def plan_return(self, recalled: Any, observed: Any) -> tuple[Step, ...]:
+        """Pure: the steps from what is observed to the recalled release; empty when that runs."""
+        ...
+
+    def judge_return(self, recalled: Any, observed: Any, seen: Seen) -> Verdict:
+        """Pure: the health of the place, against the recalled release."""
+        ...
+
+
+def has_history(target: Target) -> TypeGuard[HasHistory]:
+    return "has_history" in target.kind.capabilities
+
+
+def records_releases(target: Target) -> TypeGuard[RecordsReleases]:
+    return "records_releases" in target.kind.capabilities
+
+
+def returns(target: Target) -> TypeGuard[Returns]:
+    return "returns" in target.kind.capabilities
