@@ -74,13 +74,13 @@ def run_program(
 
     With `on_output`, stdout and stderr are passed to it as they come; they are not kept, and their size is not limited.
     Raises: ProgramFailed when it can't be run, prints more than `max_bytes`, or exceeds `timeout_s`; Interrupted when
-    `clock` is cancelled. In every case all processes of its session are killed.
+    `clock` is cancelled, which also measures the time. In every case all processes of its session are killed.
     """
     with started_program(command, variables=variables, folder=folder, is_merged=on_output is not None) as process:
         kept = bytearray()
         streams = _Streams(process, given, on_output or _keeping(kept, command[0], max_bytes))
         try:
-            code = _follow(process, streams, command[0], timeout_s, clock)
+            code = _follow(process, streams, command[0], timeout_s, clock or Clock())
         finally:
             streams.close()
         return Finished(code, bytes(kept), streams.errors)
@@ -228,16 +228,13 @@ def _keeping(kept: bytearray, program: str, max_bytes: int) -> Callable[[bytes],
     return keep
 
 
-def _follow(
-    process: subprocess.Popen[bytes], streams: _Streams, program: str, timeout_s: float, clock: Clock | None
-) -> int:
+def _follow(process: subprocess.Popen[bytes], streams: _Streams, program: str, timeout_s: float, clock: Clock) -> int:
     """Serve the pipes until the program is done; its exit code."""
-    deadline_s = time.monotonic() + timeout_s
+    deadline_s = clock.now() + timeout_s
     quiet_since_s: float | None = None
     while process.poll() is None or streams.is_open:
-        if clock is not None:
-            clock.check()
-        now_s = time.monotonic()
+        clock.check()
+        now_s = clock.now()
         if now_s >= deadline_s:
             raise ProgramFailed(program, f"did not end within {timeout_s:g} s", streams.errors)
         tick_s = min(_TICK_S, deadline_s - now_s)

@@ -40,6 +40,17 @@ class FakeClock(Clock):
             self.time_s += seconds
 
 
+class EventClock(Clock):
+    """Time that stands still until something has happened, and has passed any deadline then."""
+
+    def __init__(self, has_happened: Callable[[], object]) -> None:
+        super().__init__()
+        self._has_happened = has_happened
+
+    def now(self) -> float:
+        return 1_000_000.0 if self._has_happened() else 1000.0
+
+
 class SkippingClock(Clock):
     """Real time, of which sleeps are skipped: each takes 10 ms, and those at the same time pass together."""
 

@@ -26,7 +26,7 @@ from tests import runs
 from tests.http.scripted import Start, deaf
 from tests.servers.certificates import Authority, server_context
 from tests.servers.kube_api import KubeApi
-from tests.waits import SOON_S
+from tests.waits import SOON_S, wait_until
 
 
 def environment(folder: Path, *texts: str | bytes, **variables: str) -> ProcessEnvironment:
@@ -273,23 +273,35 @@ def test_a_plugin_that_prints_anything_else_is_an_error(
 
 
 def test_a_plugin_that_hangs_ends_at_the_deadline_with_all_that_it_started(tmp_path: Path) -> None:
-    script = f"sleep 300 & echo $! > {tmp_path}/pid; wait"
-    started = time.monotonic()
+    script = f"sleep 300 & echo $! > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/pid; wait"
+    clock = runs.EventClock((tmp_path / "pid").exists)
     with pytest.raises(DeadlinePassed, match=r"the deadline passed while waiting for the exec plugin \./plugin"):
-        send(environment(tmp_path, json.dumps(plugin(tmp_path, script))), Deadline(Clock()).within(1))
-    assert time.monotonic() - started < SOON_S
-    pid = int((tmp_path / "pid").read_text())
-    assert not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text()
+        send(environment(tmp_path, json.dumps(plugin(tmp_path, script))), Deadline(clock).within(60))
+    pid = (tmp_path / "pid").read_text().strip()
+    assert pid.isdecimal()
+    wait_until("the plugin's child is ended", lambda: is_running(pid), lambda is_so: not is_so, SOON_S)
+
+
+def is_running(pid: str) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_a_plugin_is_interrupted_with_the_run(tmp_path: Path) -> None:
-    import threading
+    class Interrupting(Clock):
+        """Cancelled when the plugin has started."""
 
-    clock = Clock()
-    threading.Timer(0.3, clock.cancel.set).start()
+        def check(self) -> None:
+            if (tmp_path / "started").exists():
+                self.cancel.set()
+            super().check()
+
     started = time.monotonic()
     with pytest.raises(Interrupted):
-        send(environment(tmp_path, json.dumps(plugin(tmp_path, "sleep 300"))), Deadline(clock))
+        script = f"touch {tmp_path}/started; sleep 300"
+        send(environment(tmp_path, json.dumps(plugin(tmp_path, script))), Deadline(Interrupting()))
     assert time.monotonic() - started < SOON_S
 
 

@@ -23,7 +23,9 @@ _PROBE_HINTS = {
 _EXIT_HINTS = {
     126: "the command can't be executed: check its mode and the image's platform",
     127: "the command was not found in the image",
-    137: "it was killed with SIGKILL: by a failed liveness or startup probe, or because it was too slow to stop",
+    # A runtime reports OOMKilled only if it sees the kernel's event before it handles the exit.
+    137: "it was killed with SIGKILL. Possible causes: it used more memory than its limit, which is not always reported as OOMKilled; "
+    "a failed liveness or startup probe; it was too slow to stop",
 }
 
 
@@ -46,7 +48,7 @@ def judge_crash(case: PodCase, container: Container) -> Verdict | None:
             detail = ended.message.splitlines()[:DETAIL_LINES]
             return case.failed(f"{case.named(container)} can't be started (StartError)", NO_COMMAND, container, detail)
         what = f"{case.named(container)} exited with {ended.exit_code} ({ended.reason})"
-        return case.failed(what, _exit_hint(ended), container)
+        return case.failed(what, exit_hint(ended), container)
     return _judge_end(case, container, ended, new)
 
 
@@ -92,7 +94,8 @@ def _is_within(time: str, run: Ended | None) -> bool:
     return not is_before(time, run.started) and not is_before(run.finished, time)
 
 
-def _exit_hint(ended: Ended) -> str:
+def exit_hint(ended: Ended) -> str:
+    """What to do about a run that failed, by its reason and exit code."""
     if ended.reason == "OOMKilled":
         return "it used more memory than its limit: raise memory:"
     return _EXIT_HINTS.get(ended.exit_code, "the lines above are the last it wrote")

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from shipit.release import State, Verdict
 from shipit.targets.kubernetes.health.case import Case
+from shipit.targets.kubernetes.health.crashes import exit_hint
 from shipit.targets.kubernetes.health.creation import judge_creation
 from shipit.targets.kubernetes.health.failing import judge_failed
 from shipit.targets.kubernetes.health.happenings import Events
@@ -73,13 +74,7 @@ def _failed(case: Case, message: str) -> Verdict:
     pod, container, ended = last
     name = pod.meta.name if len(pod.containers) == 1 else f"{container.name} of {pod.meta.name}"
     what = f"{case.key} failed: {name} exited with {ended.exit_code} ({ended.reason}){why.replace(': ', '; ', 1)}"
-    return Verdict(State.FAILED, what, "failed", hint=_hint(ended), subject=subject(pod, container.name))
-
-
-def _hint(ended: Ended) -> str:
-    return (
-        "it used more memory than its limit" if ended.reason == "OOMKilled" else "the lines above are the last it wrote"
-    )
+    return Verdict(State.FAILED, what, "failed", hint=exit_hint(ended), subject=subject(pod, container.name))
 
 
 def _crashed(pods: Sequence[Pod]) -> Iterator[tuple[Pod, Container, Ended]]:
