@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from shipit.clock import Clock, Deadline, RunClock
 from shipit.config.process_environment import ProcessEnvironment
@@ -153,10 +153,12 @@ class Run:
         """Read the secrets of the chosen targets that are at hand, to mask them: see `SecretValues.read_near`."""
         self.secrets.read_near(name for target in self.targets for name in self.project.secrets_for(target.name))
 
-    def session(self, target: Target, release: Release | None = None, *, is_planning: bool = True) -> Session:
+    def session(
+        self, target: Target, release: Release | None = None, *, is_planning: bool = True, recalled: Any = None
+    ) -> Session:
         """The session of a target. Its deadline starts now; `release` is what the target should run, when that is known.
 
-        Without `is_planning`, what is observed is for no plan of a deploy.
+        Without `is_planning`, what is observed is for no plan of a deploy, or of the return to `recalled`.
         """
         return Session(
             environment=self.environment,
@@ -171,6 +173,7 @@ class Run:
             inventory=self.delivery.inventory,
             release=release,
             is_planning=is_planning and release is None,
+            recalled=recalled,
         )
 
     def marks(self, target: Target) -> Mapping[str, str]:

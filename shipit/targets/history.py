@@ -22,16 +22,20 @@ class HasHistory(Target, Protocol):
 class RecordsReleases(HasHistory, Protocol):
     """Keeps a record of each release at the place, which another machine can read."""
 
-    def record_release(self, past: PastRelease, release: Release, session: Session) -> None:
+    def record_release(self, past: PastRelease, release: Release, observed: Any, session: Session) -> None:
         """Write the record of a release, or replace the one of the same version; old records are removed.
 
-        Called before the first change with the state `begun`, and again with the verdict. Raises: RemoteError.
+        `observed` is what the plan was made with. Called before the first change with the state `begun`, and again with
+        the verdict. Raises: RemoteError.
         """
         ...
 
 
 class Returns(HasHistory, Protocol):
-    """Returns to a release of its history, without a build and without the values of secrets from this machine."""
+    """Returns to a release of its history, without a build and without the values of secrets from this machine.
+
+    `Session.recalled` is the recalled release while the place is observed for it, and while its steps are applied.
+    """
 
     def recall(self, past: PastRelease, session: Session) -> Any:
         """Everything that is needed to return to a release, read from the place as plain values.
@@ -42,6 +46,10 @@ class Returns(HasHistory, Protocol):
 
     def plan_return(self, recalled: Any, observed: Any) -> tuple[Step, ...]:
         """Pure: the steps from what is observed to the recalled release; empty when that runs."""
+        ...
+
+    def return_notes(self, recalled: Any, observed: Any) -> Sequence[str]:
+        """Pure: what the return leaves as it is, for the reader of the plan."""
         ...
 
     def judge_return(self, recalled: Any, observed: Any, seen: Seen) -> Verdict:

@@ -80,7 +80,7 @@ METHODS: Mapping[Capability, tuple[str, ...]] = {
     "examines": ("examine",),
     "has_history": ("past_releases",),
     "records_releases": ("record_release",),
-    "returns": ("recall", "plan_return", "judge_return"),
+    "returns": ("recall", "plan_return", "return_notes", "judge_return"),
 }
 
 

@@ -55,7 +55,7 @@ class Session:
     `registries` have the credentials in use; `inventory` is what they had before anything was changed. `attempts` is how
     often a read is tried that fails temporarily: 1 where the caller repeats it. `release` is what the run wants here;
     None before the plan is made. `is_planning` is whether a deploy is planned with what is observed: without it, what only
-    that plan needs is not read.
+    that plan needs is not read. `recalled` is the release that the run returns to, as the target recalled it; None otherwise.
     """
 
     environment: ProcessEnvironment
@@ -71,6 +71,7 @@ class Session:
     attempts: int = ATTEMPTS
     release: Release | None = None
     is_planning: bool = True
+    recalled: Any = field(default=None, repr=False)
 
     @property
     def deadline(self) -> Deadline:
