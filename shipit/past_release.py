@@ -14,6 +14,8 @@ class PastRelease(NamedTuple):
     `version` is the place's own name for it, such as `v12` of Heroku, or the id of the run; `run` is that id, too, where
     the place has it. `state` is the verdict on it: `unknown` where the place keeps none, `begun` for one without an end.
     `by` is who made it. `changes` are the summaries of its steps. `gone` says why the place can't return to it.
+    `returns_to` is the version that runs again since this one: a release that returned to it, or that failed and was
+    rolled back to it.
     """
 
     version: Name
@@ -29,3 +31,4 @@ class PastRelease(NamedTuple):
     reason: FreeText = ""
     is_current: bool = False
     gone: FreeText = ""
+    returns_to: Name = ""

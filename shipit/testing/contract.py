@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import select
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from shipit.delivery.publish_stage import publish_all
 from shipit.events import Event, LogLine, StepDone, TargetFinished
+from shipit.past_release import PastRelease
 from shipit.pipeline.change import Change, change
 from shipit.pipeline.destroy import destroy
 from shipit.pipeline.flow import deploy
 from shipit.pipeline.prepare import prepare
+from shipit.pipeline.run import Run
+from shipit.pipeline.verdict import await_verdict
 from shipit.record import from_json, to_json
 from shipit.release import Destruction, Plan, Release, Seen, State, Status, Step, Verdict
 from shipit.targets.base import Target, previews, reverts
+from shipit.targets.history import has_history, records_releases, returns
 from shipit.targets.kind import METHODS
 from shipit.targets.log_times import parse_log_time
 from shipit.targets.orders import RestartOrder, ScaleOrder
@@ -298,6 +303,57 @@ class TargetContract:
         case.deploy_yml = case.more(text)
         assert prepare(case.make()).plan.changes > 0, "the place does not have it any more"
 
+    def test_a_release_that_is_recorded_twice_is_one_record(self, case: Case) -> None:
+        run = case.make()
+        [target] = run.targets
+        if not records_releases(target):
+            return
+        preparation, session = prepare(run), run.session(target)
+        release, observed = preparation.releases[target.name], preparation.observed[target.name]
+        begun = PastRelease("00000000abcd", "begun", run="00000000abcd", released_at="2026-01-31T12:00:00Z", by="a@b")
+        target.record_release(begun, release, observed, session)
+        assert deploy(case.make()) == 0
+        ended = begun._replace(state="healthy", elapsed_s=1.5, changes=("set web",))
+        target.record_release(ended, release, observed, session)
+        target.record_release(ended, release, observed, session)
+        found = [past for past in target.past_releases(10, session) if past.version == begun.version]
+        assert [(past.state, past.run, past.by, past.changes) for past in found] == [
+            ("healthy", begun.run, begun.by, ended.changes)
+        ]
+        assert SECRET not in json.dumps(to_json(found))
+        assert prepare(case.make()).plan.targets[0].steps == (), "a record is no change for the next deploy"
+
+    def test_a_place_returns_to_an_earlier_release_with_the_values_of_then(self, case: Case) -> None:
+        assert deploy(case.make("first")) == 0
+        run = case.make("first")
+        [target] = run.targets
+        if not returns(target):
+            return
+        first = _recorded(run, "first")
+        usual = case.variables
+        case.variables = {**usual, "TOKEN": "canary-rotated-4711"}
+        assert deploy(case.make("second")) == 0
+        second = case.make("second")
+        release = prepare(second).releases[target.name]
+        _recorded(second, "second")
+        [target] = second.targets
+        assert returns(target)
+        session = second.session(target, is_planning=False)
+        [past] = [past for past in target.past_releases(20, session) if past.version == first.version]
+        recalled = target.recall(past, session)
+        assert from_json(type(recalled), json.loads(json.dumps(to_json(recalled)))) == recalled
+        before = target.observe(session)
+        steps = target.plan_return(recalled, before)
+        assert bool(steps) == case.has_steps and steps == target.plan_return(recalled, before)
+        assert not any(secret in json.dumps(to_json([recalled, steps])) for secret in (SECRET, "canary-rotated-4711"))
+        assert case.apply(steps, release) == ""
+        again = case.make("second").targets[0]
+        assert returns(again)
+        verdict = await_verdict(again, partial(again.judge_return, recalled), session, before, before)
+        assert again.plan_return(recalled, verdict.observed) == (), "it is there"
+        case.variables = usual
+        assert prepare(case.make("first")).plan.targets[0].steps == (), "images and values are those of the first"
+
     def test_a_one_off_command_has_its_output_its_input_and_its_exit_code(self, case: Case) -> None:
         [target] = case.make().targets
         if not runs_once(target):
@@ -319,6 +375,17 @@ class TargetContract:
         finally:
             remote.close()
         assert prepare(case.make()).plan.changes == 0, "it leaves nothing that a deploy would change"
+
+
+def _recorded(run: Run, version: str) -> PastRelease:
+    """The release that runs, as its place tells it; it is recorded first where the kind keeps records."""
+    [target] = run.targets
+    preparation, session = prepare(run), run.session(target, is_planning=False)
+    release, observed = preparation.releases[target.name], preparation.observed[target.name]
+    assert has_history(target)
+    if records_releases(target):
+        target.record_release(PastRelease(version, "healthy"), release, observed, replace(session, release=release))
+    return next(past for past in target.past_releases(20, session) if past.is_current)
 
 
 def _latest(case: Case) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from shipit.files import write_file
 from shipit.targets.log_times import log_time
@@ -17,6 +18,7 @@ class InMemoryPlace:
     """The state of a place. `images` is the config digest by name, `marks` the value of each variable by name.
 
     `starting` is how many more times it is observed before it is healthy. `fails` is what breaks: observe, apply or judge.
+    `records` are its releases, the newest last, and `current` the version of what runs.
     `log` has rows of a workload, a time and a line. `author` changed it last. `serves` is whether what runs answers when
     it is probed. `quantities` are the instances of what was scaled, `restarts` when each image was restarted last.
     """
@@ -32,6 +34,8 @@ class InMemoryPlace:
     log: list[list[str]] = field(default_factory=list)
     quantities: dict[str, int] = field(default_factory=dict)
     restarts: dict[str, str] = field(default_factory=dict)
+    records: list[dict[str, Any]] = field(default_factory=list)
+    current: str = ""
 
     def write(self, workload: str, line: str, at_s: float) -> None:
         """Add a line to the log of a workload."""

@@ -38,3 +38,12 @@ class Restart(Step):
 
     names: tuple[str, ...]
     at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReturnTo(Step):
+    """Sets the images, variables and quantities that the place recorded for an earlier release."""
+
+    type: ClassVar[str] = "memory.return"
+
+    version: str

@@ -12,11 +12,12 @@ from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.errors import DeployFailed, RemoteError, UsageError
 from shipit.events import Event, Log, LogLine
-from shipit.rehearsal.memory import KIND
+from shipit.past_release import PastRelease
+from shipit.rehearsal.memory import KIND, records
 from shipit.rehearsal.memory.config import MemoryConfig
 from shipit.rehearsal.memory.one_off import MemoryCommand
 from shipit.rehearsal.memory.place import InMemoryPlace, MemoryObserved, kept_in
-from shipit.rehearsal.memory.steps import Restart, SetImages, SetQuantities
+from shipit.rehearsal.memory.steps import Restart, ReturnTo, SetImages, SetQuantities
 from shipit.release import (
     Destruction,
     Facts,
@@ -129,6 +130,8 @@ class MemoryTarget:
                 self.in_memory.restarts.update(dict.fromkeys(step.names, step.at))
             case SetImages():
                 self._set(step, session)
+            case ReturnTo():
+                records.return_to(self.in_memory, step.version)
             case _:
                 raise DeployFailed(f"the step {step.id!r} is of the type {step.type}", where=self.place.identity)
         self.in_memory.writes.append(step.id)
@@ -184,6 +187,25 @@ class MemoryTarget:
         if observed.marks != before.marks:
             return Verdict(State.FAILED, "its variables are not those of before")
         return Verdict(State.HEALTHY, "runs what it ran")
+
+    def past_releases(self, most: int, session: Session) -> Sequence[PastRelease]:
+        return records.past_releases(self.in_memory, most)
+
+    def record_release(self, past: PastRelease, release: Release, observed: MemoryObserved, session: Session) -> None:
+        if self.in_memory.fails == "record":
+            raise RemoteError("is out of reach", where=self.place.identity)
+        records.record_release(self.in_memory, past, release, {**session.env, **session.secrets})
+
+    def recall(self, past: PastRelease, session: Session) -> records.Recalled:
+        images, values, quantities = records.contents_of(self.in_memory, past.version)
+        marks = {name: session.mark(value) for name, value in values.items()}
+        return records.Recalled(past.version, images, marks, quantities)
+
+    def plan_return(self, recalled: records.Recalled, observed: MemoryObserved) -> tuple[Step, ...]:
+        return records.plan_return(recalled, observed)
+
+    def judge_return(self, recalled: records.Recalled, observed: MemoryObserved, seen: Seen) -> Verdict:
+        return records.judge_return(recalled, observed, _judge_running(observed))
 
     def judge(self, release: Release, observed: MemoryObserved, seen: Seen) -> Verdict:
         if observed.is_broken:
@@ -280,6 +302,18 @@ class FileTarget(MemoryTarget):
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
         with kept_in(self.file) as place:
             yield from self._at(place).apply(step, session)
+
+    def past_releases(self, most: int, session: Session) -> Sequence[PastRelease]:
+        with kept_in(self.file) as place:
+            return self._at(place).past_releases(most, session)
+
+    def record_release(self, past: PastRelease, release: Release, observed: MemoryObserved, session: Session) -> None:
+        with kept_in(self.file) as place:
+            self._at(place).record_release(past, release, observed, session)
+
+    def recall(self, past: PastRelease, session: Session) -> records.Recalled:
+        with kept_in(self.file) as place:
+            return self._at(place).recall(past, session)
 
     def _log(self, workload: str) -> list[LogLine]:
         with kept_in(self.file) as place:
