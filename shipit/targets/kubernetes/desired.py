@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from shipit.config.position import Position
 from shipit.config.project import Project
@@ -19,18 +20,15 @@ from shipit.targets.kubernetes.concise.workload import WorkloadConfig
 from shipit.targets.kubernetes.config import ONLY, KubernetesConfig
 from shipit.targets.kubernetes.drift import fingerprint
 from shipit.targets.kubernetes.images import image_for, image_names, pin_images
-from shipit.targets.kubernetes.log_pods import Owner
 from shipit.targets.kubernetes.manifests import problem_at
 from shipit.targets.kubernetes.objects import is_namespace, spec_of
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
-from shipit.targets.kubernetes.plan_secrets import previous_name
 from shipit.targets.kubernetes.render import VERSION_LABEL, Manifest, Setting, render_job
-from shipit.targets.kubernetes.render_secrets import render_secret
-from shipit.targets.kubernetes.roll import with_hashes
-from shipit.targets.kubernetes.sealed import sealed
-from shipit.targets.kubernetes.superseded import Released
 from shipit.targets.kubernetes.versions import versioned
-from shipit.targets.kubernetes.wanted import stamped_by_key
+
+if TYPE_CHECKING:
+    from shipit.targets.kubernetes.log_pods import Owner
+    from shipit.targets.kubernetes.superseded import Released
 
 # The kinds of the objects that have pods.
 HAVE_PODS = (
@@ -137,9 +135,13 @@ class Desired:
 
         Without the env's Secret and the release Job.
         """
+        from shipit.targets.kubernetes.roll import with_hashes
+
         yield from with_hashes(tuple(self._unhashed(release, observed)), observed, self.namespace)
 
     def _unhashed(self, release: Release, observed: KubernetesObserved) -> Iterator[Manifest]:
+        from shipit.targets.kubernetes.sealed import sealed
+
         setting = self.setting_of(observed)
 
         def pinned(text: str) -> str | None:
@@ -224,6 +226,8 @@ class Desired:
         The copy of a Secret is one as long as the Secret is. The Secret of the env's secrets is none: its name depends on
         their values.
         """
+        from shipit.targets.kubernetes.plan_secrets import previous_name
+
         wanted = {
             (
                 group_kind(item["apiVersion"], item["kind"]),
@@ -264,6 +268,8 @@ class Desired:
 
     def owners(self, workload: str) -> tuple[Owner, ...]:
         """The objects of a workload that have pods."""
+        from shipit.targets.kubernetes.log_pods import Owner
+
         heads = [(manifest["kind"], manifest["metadata"]) for manifest in self.identities()]
         return tuple(
             Owner(kind, workload, metadata.get("namespace") or self.namespace)
@@ -284,6 +290,9 @@ class Desired:
 
     def released(self, release: Release, observed: KubernetesObserved, known: Mapping[str, frozenset[str]]) -> Released:
         """What a release wants, to judge a namespace against. `known` is that of `Released`."""
+        from shipit.targets.kubernetes.superseded import Released
+        from shipit.targets.kubernetes.wanted import stamped_by_key
+
         images = release.images
         return Released(
             objects=stamped_by_key(tuple(self.manifests(release, observed)), self.namespace),
@@ -316,6 +325,8 @@ class Desired:
 
     def env_secret(self, release: Release, observed: KubernetesObserved) -> Manifest | None:
         """The Secret of the env's secrets, sealed; None where there are none."""
+        from shipit.targets.kubernetes.render_secrets import render_secret
+
         marks = {name: release.marks.get(name, "") for name in self.secret_names}
         if not marks:
             return None

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from shipit.errors import DeadlinePassed, DeployFailed
 from shipit.events import Event, Log
 from shipit.release import Seen
 from shipit.targets.kubernetes.client import KubernetesClient
-from shipit.targets.kubernetes.health.failing import judge_failed
 from shipit.targets.kubernetes.live import Live, Pod
-from shipit.targets.kubernetes.logs import NoLog, log_since
 from shipit.targets.kubernetes.parse import parse_live, parse_pod
-from shipit.targets.kubernetes.plan import job_state
 from shipit.targets.kubernetes.pods import Limits
 from shipit.targets.kubernetes.render import Manifest
-from shipit.targets.kubernetes.steps import RunReleaseJob
-from shipit.targets.kubernetes.tail import Tail
+
+if TYPE_CHECKING:
+    from shipit.targets.kubernetes.steps import RunReleaseJob
+    from shipit.targets.kubernetes.tail import Tail
 
 LOG_LINES, POLL_S = 20, 0.5
 # How often the log of a run that is over is asked for while the kubelet does not have it.
@@ -58,6 +58,9 @@ class ReleaseJob:
 
     def _follow(self, job: Manifest, last: deque[str]) -> Iterator[Event]:
         """Forward the Job's log until it ends."""
+        from shipit.targets.kubernetes.plan import job_state
+        from shipit.targets.kubernetes.tail import Tail
+
         name, tails = job["metadata"]["name"], defaultdict[str, Tail](Tail)
         while True:
             live = self.client.read(job, self.namespace)
@@ -76,6 +79,8 @@ class ReleaseJob:
 
     def _written(self, pod: Pod, tail: Tail, *, is_over: bool) -> Iterator[str]:
         """The new lines of a pod's log; all of them when the Job ended."""
+        from shipit.targets.kubernetes.logs import NoLog, log_since
+
         looks = 0
         while looks < _LOOKS:
             try:
@@ -96,6 +101,8 @@ class ReleaseJob:
 
     def _forget(self, job: Manifest, names: Iterable[str]) -> None:
         """Delete the Jobs of earlier releases that ended; one that runs may be another deploy's."""
+        from shipit.targets.kubernetes.plan import job_state
+
         for name in names:
             other = {**job, "metadata": {"name": name}}
             live = self.client.read(other, self.namespace)
@@ -117,6 +124,8 @@ def _ended(state: str) -> str:
 
 def _stuck(pods: list[Pod]) -> str:
     """The reason that the Job's pod will not start; empty for none."""
+    from shipit.targets.kubernetes.health.failing import judge_failed
+
     waiting = [pod for pod in pods if any(container.waiting for container in pod.containers)]
     verdict = judge_failed("Job", waiting, Seen(0, 0, 0), Limits(0, 0))
     return f"can't start: {verdict.reason}" if verdict else ""

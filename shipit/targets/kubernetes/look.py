@@ -15,22 +15,12 @@ from shipit.targets.kubernetes.applyset import ObservedSet
 from shipit.targets.kubernetes.client import KubernetesClient, UnknownKind
 from shipit.targets.kubernetes.definitions import is_defined
 from shipit.targets.kubernetes.desired import HAVE_PODS, Desired
-from shipit.targets.kubernetes.env_secret import EnvSecret, find_env_secret, find_used_secret
-from shipit.targets.kubernetes.health.route import is_ingress
-from shipit.targets.kubernetes.health.settled import needs_events
-from shipit.targets.kubernetes.ingress_classes import read_ingress_classes
-from shipit.targets.kubernetes.job import read_jobs
+from shipit.targets.kubernetes.env_secret import EnvSecret
 from shipit.targets.kubernetes.live import Happening, Live, Meta, Pod
-from shipit.targets.kubernetes.members import SetReader, by_name, member_of
 from shipit.targets.kubernetes.objects import is_namespace
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.parse import parse_event, parse_meta, parse_pod
-from shipit.targets.kubernetes.plan_secrets import previous_name
-from shipit.targets.kubernetes.pull_secret import is_pull_secret_current
 from shipit.targets.kubernetes.render import VERSION_LABEL, Manifest
-from shipit.targets.kubernetes.roll import CONTENT_ANNOTATION, used_sources
-from shipit.targets.kubernetes.sealed import is_secret, sealed_live, secret_values, value_marks
-from shipit.targets.kubernetes.users import names_in_use
 from shipit.targets.kubernetes.versions import mark_versions
 from shipit.targets.session import Session
 
@@ -52,6 +42,13 @@ class Look:
 
     def observe(self) -> KubernetesObserved:
         """Raises: RemoteError when the namespace does not exist or can't be read."""
+        from shipit.targets.kubernetes.env_secret import find_env_secret, find_used_secret
+        from shipit.targets.kubernetes.health.route import is_ingress
+        from shipit.targets.kubernetes.health.settled import needs_events
+        from shipit.targets.kubernetes.ingress_classes import read_ingress_classes
+        from shipit.targets.kubernetes.job import read_jobs
+        from shipit.targets.kubernetes.pull_secret import is_pull_secret_current
+
         desired, project = self.desired, self.desired.project
         part_of = f"app.kubernetes.io/part-of={project.app}"
         groups = self._groups()
@@ -108,6 +105,8 @@ class Look:
 
     def _set(self) -> ObservedSet:
         """The ApplySet, for a plan: without what is wanted, and without the kinds that are listed as a whole."""
+        from shipit.targets.kubernetes.members import SetReader
+
         desired = self.desired
         reader = SetReader(self.client, desired.set_name, desired.namespace, self.session.clock)
         known = [group for group, manifests in self._groups().items() if _is_listed(manifests)]
@@ -115,6 +114,8 @@ class Look:
 
     def _with_listed(self, found: ObservedSet, reads: Mapping[Any, Any]) -> ObservedSet:
         """The same set with the members of the kinds that were listed as a whole."""
+        from shipit.targets.kubernetes.members import by_name, member_of
+
         members, unlisted, is_wanted = list(found.members), set(found.unlisted), self.desired.is_member()
         for key, read in reads.items():
             if isinstance(key, tuple) and key[0] == "objects" and _is_listed(read.manifests):
@@ -127,6 +128,9 @@ class Look:
 
     def _left(self, found: ObservedSet, reads: Mapping[Any, Any], secret_name: str) -> ObservedSet:
         """The members that left deploy.yml, with the use of the versions among them."""
+        from shipit.targets.kubernetes.plan_secrets import previous_name
+        from shipit.targets.kubernetes.users import names_in_use
+
         listed, namespace = self._with_listed(found, reads), self.desired.namespace
         own = {secret_name, previous_name(secret_name)} if secret_name else set()
         left = [one for one in listed.members if one.kind != "Secret" or one.meta.name not in own]
@@ -202,6 +206,8 @@ class Look:
             raise
 
     def _one(self, manifest: Manifest) -> Live | None:
+        from shipit.targets.kubernetes.sealed import sealed_live
+
         live = self.client.read(manifest, self.desired.namespace)
         return sealed_live(live, self.mark) if live else None
 
@@ -246,11 +252,16 @@ class Look:
         return {name: values[name] for name in names} if all(name in values for name in names) else {}
 
     def _wanted_marks(self) -> dict[str, dict[str, str]]:
+        from shipit.targets.kubernetes.sealed import is_secret, secret_values, value_marks
+
         raw = [manifest for manifest in self.desired.raw if is_secret(manifest)]
         return {key_of(item, self.desired.namespace): value_marks(secret_values(item), self.mark) for item in raw}
 
     def _contents(self, objects: Mapping[str, Live | None]) -> dict[str, str]:
         """Key of a Secret that pods use -> its annotation; a new hash where its values are to change."""
+        from shipit.targets.kubernetes.roll import CONTENT_ANNOTATION, used_sources
+        from shipit.targets.kubernetes.sealed import is_secret, secret_values, value_marks
+
         desired = self.desired
         used = used_sources(desired.raw, desired.namespace)
         found = {}
@@ -274,6 +285,8 @@ class _Read(NamedTuple):
 
 def _is_listed(manifests: Sequence[Manifest]) -> bool:
     """Whether the objects of a kind are read with one list."""
+    from shipit.targets.kubernetes.sealed import is_secret
+
     return len(manifests) >= _LISTED_FROM and not is_secret(manifests[0])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from shipit.errors import DeployFailed, UsageError
 from shipit.events import LogLine
@@ -11,34 +12,34 @@ from shipit.release import Destruction, Leftover, Release, Rendered, Seen, Step,
 from shipit.targets.kubernetes import verbs
 from shipit.targets.kubernetes.applyset import ObservedSet
 from shipit.targets.kubernetes.cluster_place import ClusterPlace
-from shipit.targets.kubernetes.destroy import leftovers, plan_destroy
-from shipit.targets.kubernetes.exec import execute
-from shipit.targets.kubernetes.images_in_use import images_in_use
-from shipit.targets.kubernetes.members import SetReader
 from shipit.targets.kubernetes.observed import KubernetesObserved
-from shipit.targets.kubernetes.ports import PodPorts
-from shipit.targets.kubernetes.rendered import render_release
-from shipit.targets.kubernetes.run_job import OneOff
-from shipit.targets.kubernetes.wanted import autoscaled
-from shipit.targets.kubernetes.workload_logs import read_logs
-from shipit.targets.orders import RestartOrder, ScaleOrder
-from shipit.targets.remote import Command, Ports, Remote, Started
 from shipit.targets.session import Session
-from shipit.targets.verbs import LogQuery
+
+if TYPE_CHECKING:
+    from shipit.targets.kubernetes.run_job import OneOff
+    from shipit.targets.orders import RestartOrder, ScaleOrder
+    from shipit.targets.remote import Command, Ports, Remote, Started
+    from shipit.targets.verbs import LogQuery
 
 
 class Operations(ClusterPlace):
     """The protocols of targets/verbs.py."""
 
     def inventory(self, session: Session) -> ObservedSet:
+        from shipit.targets.kubernetes.members import SetReader
+
         desired = self._desired
         reader = SetReader(self._client(session), desired.set_name, desired.namespace, session.clock)
         return reader.read(desired.members())
 
     def plan_destroy(self, inventory: ObservedSet, wanted: Destruction) -> tuple[Step, ...]:
+        from shipit.targets.kubernetes.destroy import plan_destroy
+
         return plan_destroy(self._desired, inventory, wanted)
 
     def leftovers(self, inventory: ObservedSet, wanted: Destruction) -> Sequence[Leftover]:
+        from shipit.targets.kubernetes.destroy import leftovers
+
         return tuple(leftovers(self._desired, inventory, wanted))
 
     def workloads(self) -> Sequence[str]:
@@ -48,6 +49,8 @@ class Operations(ClusterPlace):
         return self._desired.declared_scale()
 
     def plan_scale(self, order: ScaleOrder, observed: KubernetesObserved) -> tuple[Step, ...]:
+        from shipit.targets.kubernetes.wanted import autoscaled
+
         own = autoscaled(self._desired.identities(), self.namespace)
         return verbs.plan_scale(self._scaled(order), observed, own, self.name)
 
@@ -61,6 +64,8 @@ class Operations(ClusterPlace):
         return verbs.judge_restart(self._restarted(order), order.at, observed, seen, self._limits)
 
     def execute(self, workload: str, command: Command, session: Session) -> Remote:
+        from shipit.targets.kubernetes.exec import execute
+
         manifest = self._desired.with_pods(workload)
         return execute(self._client(session), manifest, self.namespace, command)
 
@@ -72,16 +77,24 @@ class Operations(ClusterPlace):
 
     def ports(self, workload: str, session: Session) -> Ports:
         # Connections are opened for as long as somebody forwards.
+        from shipit.targets.kubernetes.ports import PodPorts
+
         client = self._client(replace(session, deadline_s=float("inf")))
         return PodPorts(client, self._desired.with_pods(workload), self.namespace)
 
     def logs(self, workload: str, wanted: LogQuery, session: Session) -> Iterator[LogLine]:
+        from shipit.targets.kubernetes.workload_logs import read_logs
+
         return read_logs(self._client(session), self.name, workload, self._desired.owners(workload), wanted)
 
     def images_in_use(self, observed: KubernetesObserved) -> Collection[str]:
+        from shipit.targets.kubernetes.images_in_use import images_in_use
+
         return images_in_use(observed, self.name)
 
     def render(self, release: Release, observed: KubernetesObserved) -> Rendered:
+        from shipit.targets.kubernetes.rendered import render_release
+
         parts = render_release(self._desired, release, observed)
         return Rendered(self.name, self.place, "manifests", parts)
 
@@ -102,6 +115,8 @@ class Operations(ClusterPlace):
         return [self._desired.key_of_workload(name, verbs.RESTARTABLE, "be restarted") for name in names]
 
     def _one_off(self, workload: str, session: Session, size: str) -> OneOff:
+        from shipit.targets.kubernetes.run_job import OneOff
+
         if size:
             hint = "it gets the cpu and memory of the workload in deploy.yml"
             raise UsageError(f"{self.name} has no sizes for --size", hint=hint)

@@ -10,37 +10,14 @@ from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.errors import RemoteError
 from shipit.events import Event
-from shipit.http.skew import judge_skew
 from shipit.release import Facts, Finding, ImageUse, Release, Seen, State, Status, Step, Verdict
-from shipit.targets.kubernetes.access import Access, judge_access, needed_access, not_covered
-from shipit.targets.kubernetes.applied import new_objects, plan_back, released_before
-from shipit.targets.kubernetes.apply import Changes, applied_uids, known_differences, unchanged_differences
-from shipit.targets.kubernetes.apply_verbs import restart_object, scale_object
 from shipit.targets.kubernetes.applyset import ObservedSet
-from shipit.targets.kubernetes.changes import is_up_to_date
-from shipit.targets.kubernetes.check_step import check_step
 from shipit.targets.kubernetes.client import CONFLICT, KubernetesClient, UnknownKind
 from shipit.targets.kubernetes.config import KubernetesConfig
-from shipit.targets.kubernetes.conflicts import find_conflicts, has_others
 from shipit.targets.kubernetes.definitions import is_defined
-from shipit.targets.kubernetes.describe import describe_objects
-from shipit.targets.kubernetes.diagnose import with_last_words
-from shipit.targets.kubernetes.dry_run import DryRun
-from shipit.targets.kubernetes.health.route import class_warnings
-from shipit.targets.kubernetes.job import ReleaseJob
-from shipit.targets.kubernetes.judge import judge_kubernetes
-from shipit.targets.kubernetes.look import Look
 from shipit.targets.kubernetes.objects import is_namespace
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.operations import Operations
-from shipit.targets.kubernetes.plan import plan_objects, plan_release_job
-from shipit.targets.kubernetes.plan_secrets import plan_env_secret, plan_pull_secret
-from shipit.targets.kubernetes.probe import ask_services
-from shipit.targets.kubernetes.prune import find_other_sets, plan_removal, plan_widening, set_notes
-from shipit.targets.kubernetes.rights import refused, rules, user_name
-from shipit.targets.kubernetes.steps import ObjectStep, RestartObject, RunReleaseJob, ScaleObject
-from shipit.targets.kubernetes.urls import ingress_urls
-from shipit.targets.kubernetes.waves import waves_of
 from shipit.targets.session import Session
 
 
@@ -55,17 +32,27 @@ class KubernetesTarget(Operations):
         return self._desired.uses()
 
     def observe(self, session: Session) -> KubernetesObserved:
+        from shipit.targets.kubernetes.look import Look
+
         return Look(self._desired, self._client(session), session).observe()
 
     def preview(
         self, release: Release, observed: KubernetesObserved, session: Session, *, is_deploy: bool
     ) -> KubernetesObserved:
         """The observation with what a dry run of the release gave. An unchanged release makes no request."""
+        from shipit.targets.kubernetes.dry_run import DryRun
+        from shipit.targets.kubernetes.look import Look
+
         client = self._client(session)
         mark = Look(self._desired, client, session).mark
         return DryRun(self._desired, client, session, mark).preview(release, observed, is_deploy=is_deploy)
 
     def plan(self, release: Release, observed: KubernetesObserved) -> tuple[Step, ...]:
+        from shipit.targets.kubernetes.plan import plan_objects, plan_release_job
+        from shipit.targets.kubernetes.plan_secrets import plan_env_secret, plan_pull_secret
+        from shipit.targets.kubernetes.prune import plan_removal, plan_widening
+        from shipit.targets.kubernetes.steps import ObjectStep
+
         desired = self._desired
         self._check_conflicts(release, observed)
         setting = desired.setting_of(observed)
@@ -89,6 +76,9 @@ class KubernetesTarget(Operations):
         return tuple(step for step in (*first, widen, *secrets, run, *rest, *removal) if step)
 
     def notes(self, release: Release, observed: KubernetesObserved) -> Sequence[str]:
+        from shipit.targets.kubernetes.health.route import class_warnings
+        from shipit.targets.kubernetes.prune import set_notes
+
         notes = tuple(set_notes(self._desired, observed.applied_set or ObservedSet(), self._kubectl_here))
         if observed.ingress_classes is None:
             return notes
@@ -97,6 +87,10 @@ class KubernetesTarget(Operations):
 
     def _check_conflicts(self, release: Release, observed: KubernetesObserved) -> None:
         """Raises: RemoteError when an object is that of another set, or another tool applies a field with another value."""
+        from shipit.targets.kubernetes.changes import is_up_to_date
+        from shipit.targets.kubernetes.conflicts import find_conflicts, has_others
+        from shipit.targets.kubernetes.prune import find_other_sets
+
         if not self.config.take_over and (
             lines := list(find_other_sets(self._desired, [*observed.objects.values(), observed.secret]))
         ):
@@ -115,9 +109,18 @@ class KubernetesTarget(Operations):
             raise RemoteError(f"{lines[0]}{more}", where=self.name, hint=hint, detail=tuple(lines[1:]), status=CONFLICT)
 
     def waves(self, steps: Sequence[Step]) -> Sequence[Sequence[Step]]:
+        from shipit.targets.kubernetes.waves import waves_of
+
         return waves_of(steps)
 
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
+        from shipit.targets.kubernetes.apply import Changes
+        from shipit.targets.kubernetes.apply_verbs import restart_object, scale_object
+        from shipit.targets.kubernetes.check_step import check_step
+        from shipit.targets.kubernetes.job import ReleaseJob
+        from shipit.targets.kubernetes.look import Look
+        from shipit.targets.kubernetes.steps import RestartObject, RunReleaseJob, ScaleObject
+
         check_step(step, self._desired)
         client = self._client(session)
         if isinstance(step, RunReleaseJob):
@@ -136,12 +139,19 @@ class KubernetesTarget(Operations):
     def plan_rollback(
         self, release: Release, before: KubernetesObserved, now: KubernetesObserved, applied: Mapping[str, Facts]
     ) -> tuple[Step, ...]:
+        from shipit.targets.kubernetes.applied import plan_back
+        from shipit.targets.kubernetes.apply import known_differences
+
         released = self._desired.released(release, now, known_differences(applied))
         return plan_back(before, now, self.namespace, released)
 
     def judge_rollback(
         self, release: Release, before: KubernetesObserved, observed: KubernetesObserved, seen: Seen
     ) -> Verdict:
+        from shipit.targets.kubernetes.applied import new_objects, released_before
+        from shipit.targets.kubernetes.apply import known_differences
+        from shipit.targets.kubernetes.judge import judge_kubernetes
+
         if new := new_objects(before, observed):
             return Verdict(State.FAILED, f"what was not there before stays: {', '.join(new)}")
         released = released_before(before, observed, known_differences(seen.applied))
@@ -149,6 +159,9 @@ class KubernetesTarget(Operations):
 
     def check_access(self, session: Session) -> None:
         """That objects may be applied here, and a release command started. Raises: RemoteError."""
+        from shipit.targets.kubernetes.access import Access, not_covered
+        from shipit.targets.kubernetes.rights import refused, rules
+
         client = self._client(session)
         kinds = sorted(self._resources(client))
         wanted = [Access(*kind, ("patch",)) for kind in kinds if kind[2] == self.namespace]
@@ -165,6 +178,10 @@ class KubernetesTarget(Operations):
 
     def examine(self, session: Session) -> Sequence[Finding]:
         """Who the user is, whether it may do what a deploy does, and how far the cluster's clock is."""
+        from shipit.http.skew import judge_skew
+        from shipit.targets.kubernetes.access import judge_access, needed_access
+        from shipit.targets.kubernetes.rights import refused, user_name
+
         client = self._client(session)
         wanted = needed_access(
             self._resources(client),
@@ -181,6 +198,9 @@ class KubernetesTarget(Operations):
         return [*signed_in, *judge_access(found, f"the user of {self.context}"), *([skew] if skew else [])]
 
     def judge(self, release: Release, observed: KubernetesObserved, seen: Seen) -> Verdict:
+        from shipit.targets.kubernetes.apply import applied_uids, known_differences, unchanged_differences
+        from shipit.targets.kubernetes.judge import judge_kubernetes
+
         released = self._desired.released(release, observed, known_differences(seen.applied))
         released = released._replace(uids=applied_uids(seen.applied))
         if isinstance(seen.before, KubernetesObserved):
@@ -189,17 +209,25 @@ class KubernetesTarget(Operations):
         return judge_kubernetes(released, observed, seen, self._limits)
 
     def probe(self, observed: KubernetesObserved, session: Session, *, has_changed: bool) -> KubernetesObserved:
+        from shipit.targets.kubernetes.probe import ask_services
+
         asked = ask_services(self._client(session), observed, self.namespace, self._desired.health())
         return replace(observed, serving=dict(asked))
 
     def urls(self, observed: KubernetesObserved) -> Sequence[str]:
+        from shipit.targets.kubernetes.urls import ingress_urls
+
         return ingress_urls(live.manifest for live in observed.objects.values() if live is not None)
 
     def describe(self, observed: KubernetesObserved) -> Status:
+        from shipit.targets.kubernetes.describe import describe_objects
+
         return Status(self.name, self.place, "", tuple(describe_objects(observed)), tuple(self.urls(observed)))
 
     def diagnose(self, verdict: Verdict, session: Session) -> Verdict:
         """Adds the last lines of the container that crashed, and what the cluster said of its pod."""
+        from shipit.targets.kubernetes.diagnose import with_last_words
+
         return with_last_words(verdict, self._client(session), self.namespace, self._kubectl_here)
 
     def _resources(self, client: KubernetesClient) -> set[tuple[str, str, str]]:
