@@ -11,6 +11,7 @@ from shipit.clock import Clock
 from shipit.config.load import load_project
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.events import Event
+from shipit.past_release import PastRelease
 from shipit.pipeline.run import Run
 from shipit.release import Release, Step
 from shipit.targets.kinds import KindModels, create_target
@@ -84,7 +85,11 @@ class Case:
         self.runs.append(run)
         return run
 
-    def apply(self, steps: Sequence[Step], release: Release) -> str:
-        """Apply steps from their JSON in a process that did not plan them; the error that ended them, or nothing."""
+    def apply(self, steps: Sequence[Step], release: Release, past: PastRelease | None = None) -> str:
+        """Apply steps from their JSON in a process that did not plan them; the error that ended them, or nothing.
+
+        `past` is the release that the steps return to; None for those of another plan.
+        """
         [target] = self.make().targets
-        return apply_in_fresh_process(self.folder, self.environment.variables, target.name, steps, release).error
+        variables = self.environment.variables
+        return apply_in_fresh_process(self.folder, variables, target.name, steps, release, past).error

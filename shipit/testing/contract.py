@@ -342,11 +342,13 @@ class TargetContract:
         [past] = [past for past in target.past_releases(20, session) if past.version == first.version]
         recalled = target.recall(past, session)
         assert from_json(type(recalled), json.loads(json.dumps(to_json(recalled)))) == recalled
+        session = replace(session, recalled=recalled)
         before = target.observe(session)
         steps = target.plan_return(recalled, before)
+        assert all(isinstance(note, str) for note in target.return_notes(recalled, before))
         assert bool(steps) == case.has_steps and steps == target.plan_return(recalled, before)
         assert not any(secret in json.dumps(to_json([recalled, steps])) for secret in (SECRET, "canary-rotated-4711"))
-        assert case.apply(steps, release) == ""
+        assert case.apply(steps, release, past) == ""
         again = case.make("second").targets[0]
         assert returns(again)
         verdict = await_verdict(again, partial(again.judge_return, recalled), session, before, before)

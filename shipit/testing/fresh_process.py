@@ -15,9 +15,11 @@ from shipit.config.load import load_project
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import ShipitError
 from shipit.events import Event
+from shipit.past_release import PastRelease
 from shipit.pipeline.run import Run
 from shipit.record import from_json, to_json
 from shipit.release import Release, Step
+from shipit.targets.history import returns
 from shipit.targets.kinds import KindModels, create_target, load_steps
 
 
@@ -29,15 +31,21 @@ class Outcome(NamedTuple):
 
 
 def apply_in_fresh_process(
-    folder: Path, variables: Mapping[str, str], target: str, steps: Sequence[Step], release: Release
+    folder: Path,
+    variables: Mapping[str, str],
+    target: str,
+    steps: Sequence[Step],
+    release: Release,
+    past: PastRelease | None = None,
 ) -> Outcome:
-    """Apply the steps of a target, one after the other."""
+    """Apply the steps of a target, one after the other. `past` is the release that they return to, if any."""
     job = {
         "folder": str(folder),
         "variables": dict(variables),
         "target": target,
         "steps": to_json(steps),
         "release": to_json(release),
+        "past": to_json(past),
     }
     done = subprocess.run(
         [sys.executable, "-m", "shipit.testing.fresh_process"],
@@ -64,6 +72,10 @@ def _apply(job: Mapping[str, Any]) -> Outcome:
         run.read_secrets()
         session = run.session(target, from_json(Release, job["release"]))
         try:
+            if job["past"] is not None:
+                assert returns(target)
+                recalled = target.recall(from_json(PastRelease, job["past"]), run.session(target, is_planning=False))
+                session = run.session(target, is_planning=False, recalled=recalled)
             for step in job["steps"]:
                 events.extend(target.apply(from_json(Step, step), session))
         except ShipitError as error:

@@ -204,6 +204,9 @@ class MemoryTarget:
     def plan_return(self, recalled: records.Recalled, observed: MemoryObserved) -> tuple[Step, ...]:
         return records.plan_return(recalled, observed)
 
+    def return_notes(self, recalled: records.Recalled, observed: MemoryObserved) -> Sequence[str]:
+        return ()
+
     def judge_return(self, recalled: records.Recalled, observed: MemoryObserved, seen: Seen) -> Verdict:
         return records.judge_return(recalled, observed, _judge_running(observed))
 
