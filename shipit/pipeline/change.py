@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from shipit.errors import Interrupted, ShipitError
 from shipit.events import PlanMade, RunFinished, TargetFinished, Warned
 from shipit.parallel import settle, together
 from shipit.pipeline.confirm import confirm_plan
 from shipit.pipeline.prepare import observe_target
-from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_steps
 from shipit.pipeline.verdict import await_verdict, verdict_of
 from shipit.release import Facts, Plan, Seen, Step, TargetPlan, Verdict
-from shipit.targets.base import Target
+
+if TYPE_CHECKING:
+    from shipit.pipeline.run import Run
+    from shipit.targets.base import Target
 
 
 class Change(NamedTuple):

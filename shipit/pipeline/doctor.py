@@ -7,27 +7,30 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from shipit.config.present import missing_build_files
-from shipit.config.process_environment import ProcessEnvironment
-from shipit.config.project import Project
-from shipit.delivery.delivery import Delivery
 from shipit.delivery.images import build_options
 from shipit.errors import Interrupted, RemoteError, ShipitError
 from shipit.http.skew import AGREES, CLOCK, judge_skew
 from shipit.image.build import read_dockerfile
 from shipit.image.choice import choose_builder
 from shipit.parallel import settle
-from shipit.pipeline.run import Run
 from shipit.pipeline.secret_findings import build_secret_findings, secret_findings
 from shipit.pipeline.steps import check_clean
 from shipit.printable import human_bytes, printable_line
 from shipit.reference import parse_reference
-from shipit.registry.registries import Registries
 from shipit.release import Finding, ImageUse
 from shipit.targets.base import Target, examines
-from shipit.targets.session import Session
+
+if TYPE_CHECKING:
+    from shipit.config.process_environment import ProcessEnvironment
+    from shipit.config.project import Project
+    from shipit.delivery.delivery import Delivery
+    from shipit.pipeline.run import Run
+    from shipit.registry.registries import Registries
+    from shipit.targets.session import Session
 
 LOW_BYTES, FULL_BYTES = 2 * 1024**3, 200 * 1024**2
 

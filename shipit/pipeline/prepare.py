@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from shipit.clock import Deadline
-from shipit.delivery.background_uploads import BuildKey
-from shipit.delivery.images import Prepared, build_images, planned_image, prepare_uses
 from shipit.errors import Interrupted, ShipitError
 from shipit.events import StatusRead
-from shipit.image.image import BuiltImage
 from shipit.parallel import GRACE_S, Failures, together
 from shipit.pipeline.graph import run_order
-from shipit.pipeline.run import Run
 from shipit.release import ImageUse, Plan, Release, Status, TagMove, TargetPlan, Upload
 from shipit.targets.base import Target, checks_access, checks_images, checks_login, notes, previews, reissues
 from shipit.threads import Workers, result_of
+
+if TYPE_CHECKING:
+    from shipit.delivery.background_uploads import BuildKey
+    from shipit.delivery.images import Prepared
+    from shipit.image.image import BuiltImage
+    from shipit.pipeline.run import Run
 
 T = TypeVar("T")
 
@@ -43,6 +45,8 @@ def prepare(run: Run, *, is_push: bool = False, is_deploy: bool = False) -> Prep
     that needs a login for a push, before an engine is asked to build.
     Raises: every failure of these at once; nothing was written then.
     """
+    from shipit.delivery.images import build_images, prepare_uses
+
     together({target.name: partial(_check_login, run, target) for target in run.targets}, run.clock)
     run.read_secrets(may_skip=not is_deploy)
     by_name = {target.name: target for target in run.targets}
@@ -172,6 +176,8 @@ def _plan(
     releases: Mapping[str, Release],
     prepared: Mapping[ImageUse, Prepared],
 ) -> Plan:
+    from shipit.delivery.images import planned_image
+
     said: set[ImageUse] = set()
     plans = []
     for name, target in targets.items():

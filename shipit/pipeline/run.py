@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,22 +13,23 @@ from shipit.clock import Clock, Deadline, RunClock
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.config.secret_values import SecretValues
-from shipit.delivery.delivery import Delivery
 from shipit.envelope import Envelope
 from shipit.events import Event, RunFinished, RunStarted, Warned
 from shipit.http.timeouts import REQUEST_S
-from shipit.image.store.content_store import ContentStore, Limits
 from shipit.pipeline.marks import Marks
 from shipit.pipeline.telling import Teller
 from shipit.redact import Redactor
-from shipit.registry.credentials import Credentials
-from shipit.registry.registries import Registries
 from shipit.release import Plan, Release
 from shipit.targets.base import Target, logs_in
 from shipit.targets.session import Clients, Session
 
 if TYPE_CHECKING:
+    from shipit.delivery.delivery import Delivery
+    from shipit.delivery.inventory import Inventory
     from shipit.history.journal import Journal
+    from shipit.image.store.content_store import ContentStore
+    from shipit.registry.credentials import Credentials
+    from shipit.registry.registries import Registries
 
 
 @dataclass
@@ -54,17 +56,46 @@ class Run:
         self.secrets = SecretValues(self.project, self.environment, self.clock, self.emit)
         self.clients = Clients(self.clock)
         self._marks = Marks(self.environment.cache_dir / "keys")
-        self.store = ContentStore(
+        self._delivery: Delivery | None = None
+        self._lock = threading.Lock()
+        # A missing login is told before anything else.
+        if any(logs_in(target) for target in self.targets):
+            self._delivery = self._make_delivery()
+
+    @property
+    def delivery(self) -> Delivery:
+        """Made on first use: status and logs need no registry for many targets."""
+        with self._lock:
+            if self._delivery is None:
+                self._delivery = self._make_delivery()
+            return self._delivery
+
+    def _make_delivery(self) -> Delivery:
+        from shipit.delivery.delivery import Delivery
+        from shipit.image.store.content_store import ContentStore, Limits
+        from shipit.registry.registries import Registries
+
+        store = ContentStore(
             self.environment.cache_dir,
             lambda text: self.emit(Warned("", text)),
             Limits(self.environment.cache_max, self.environment.unpack_max),
         )
-        self.registries = Registries(
-            self.environment, self.clock, self.emit, self.store, self._logins(), self._longest_s(), self._insecure()
+        registries = Registries(
+            self.environment, self.clock, self.emit, store, self._logins(), self._longest_s(), self._insecure()
         )
-        self.delivery = Delivery(
-            self.project, self.environment, self.clock, self.emit, self.store, self.registries, self.secrets
-        )
+        return Delivery(self.project, self.environment, self.clock, self.emit, store, registries, self.secrets)
+
+    @property
+    def store(self) -> ContentStore:
+        return self.delivery.store
+
+    @property
+    def registries(self) -> Registries:
+        return self.delivery.registries
+
+    @property
+    def inventory(self) -> Inventory:
+        return self.delivery.inventory
 
     def __enter__(self) -> Self:
         return self
@@ -82,9 +113,10 @@ class Run:
         """Cancel background work, and wait until its threads and connections have ended."""
         self._clock.end()
         self._teller.flush()
-        self.delivery.close()
-        self.registries.close()
-        self.store.close()
+        if (delivery := self._delivery) is not None:
+            delivery.close()
+            delivery.registries.close()
+            delivery.store.close()
         self.clients.close()
         self._teller.close()
 
@@ -169,8 +201,7 @@ class Run:
             env=self.project.env,
             secrets=self.secrets.of_target(target.name),
             clients=self.clients,
-            registries=self.registries,
-            inventory=self.delivery.inventory,
+            shared=self,
             release=release,
             is_planning=is_planning and release is None,
             recalled=recalled,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 from shipit.errors import ShipitError
 from shipit.events import StatusRead, Warned
 from shipit.parallel import settle
 from shipit.pipeline.prepare import observe_target
-from shipit.pipeline.run import Run
-from shipit.release import Status
+
+if TYPE_CHECKING:
+    from shipit.pipeline.run import Run
+    from shipit.release import Status
 
 
 def watch_status(run: Run, pause_s: float) -> Iterator[tuple[Status, ...]]:

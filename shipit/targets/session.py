@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from shipit.clock import Clock, Deadline
 from shipit.config.process_environment import ProcessEnvironment
@@ -46,13 +46,23 @@ class Clients:
         self._open.close()
 
 
+class Shared(Protocol):
+    """The registries that all targets of a run share."""
+
+    @property
+    def registries(self) -> Registries: ...
+
+    @property
+    def inventory(self) -> Inventory: ...
+
+
 @dataclass(frozen=True)
 class Session:
     """Everything that a target needs to read and change its place: time, env and secrets, clients, and `emit` for events.
 
     `mark` gives a keyed hash of a value; equal values of one place have equal hashes, also in other runs from this
     machine. `deadline_s` is on the clock's own scale. `clients` are shared by the targets of a run and closed at its end.
-    `registries` have the credentials in use; `inventory` is what they had before anything was changed. `attempts` is how
+    `shared` are the registries of the run; `exec` and `run` have none. `attempts` is how
     often a read is tried that fails temporarily: 1 where the caller repeats it. `release` is what the run wants here;
     None before the plan is made. `is_planning` is whether a deploy is planned with what is observed: without it, what only
     that plan needs is not read. `recalled` is the release that the run returns to, as the target recalled it; None otherwise.
@@ -66,12 +76,21 @@ class Session:
     clients: Clients = field(repr=False)
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    registries: Registries | None = field(default=None, repr=False)
-    inventory: Inventory | None = field(default=None, repr=False)
+    shared: Shared | None = field(default=None, repr=False)
     attempts: int = ATTEMPTS
     release: Release | None = None
     is_planning: bool = True
     recalled: Any = field(default=None, repr=False)
+
+    @property
+    def registries(self) -> Registries | None:
+        """With the credentials in use. Made on first use."""
+        return self.shared.registries if self.shared else None
+
+    @property
+    def inventory(self) -> Inventory | None:
+        """What the registries had before anything was changed."""
+        return self.shared.inventory if self.shared else None
 
     @property
     def deadline(self) -> Deadline:
