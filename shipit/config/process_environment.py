@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
@@ -98,9 +101,26 @@ class ProcessEnvironment(_Fields):
 def forbid_plugins() -> None:
     """Disable pydantic's plugins: it would search all installed packages for them, and they would see deploy.yml.
 
+    pydantic's loader of plugins imports importlib.metadata even so, which takes long: a stand-in without plugins replaces it.
     Source: pydantic's documentation, "Plugins", the variable PYDANTIC_DISABLE_PLUGINS.
     """
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "1"
+    sys.modules.setdefault("pydantic.plugin._loader", _NoPlugins("pydantic.plugin._loader"))
+
+
+class _NoPlugins(ModuleType):
+    """Replaces pydantic's loader of plugins. Any other name of it, as another release may need, is that of the loader itself."""
+
+    @staticmethod
+    def get_plugins() -> tuple[()]:
+        return ()
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(import_module(self.__name__), name)
 
 
 def read_process_environment(redactor: Redactor | None = None, *, is_untrusted: bool = False) -> ProcessEnvironment:

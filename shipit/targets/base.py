@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 from shipit.config.model import TargetConfig
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.events import Event
-from shipit.image.image import BuiltImage
-from shipit.registry.credentials import Credentials
 from shipit.release import Facts, Finding, ImageUse, Place, Release, Seen, Status, Step, Verdict
 from shipit.targets.kind import Kind
 from shipit.targets.session import Clients, Session
+
+if TYPE_CHECKING:
+    from shipit.image.image import BuiltImage
+    from shipit.registry.credentials import Credentials
 
 
 class Target(Protocol):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
@@ -14,13 +16,15 @@ from shipit.targets.kubernetes.client import ATTEMPTS, KubernetesClient
 from shipit.targets.kubernetes.concise.file_contents import read_files
 from shipit.targets.kubernetes.config import KubernetesConfig
 from shipit.targets.kubernetes.desired import Desired
-from shipit.targets.kubernetes.manifests import doubled_problems, objects_of, read_written
 from shipit.targets.kubernetes.observed import key_of
 from shipit.targets.kubernetes.place import find_login, read_place
 from shipit.targets.kubernetes.pods import Limits
 from shipit.targets.kubernetes.server import ApiServer
 from shipit.targets.kubernetes.source import SourceFailed
 from shipit.targets.session import Session
+
+if TYPE_CHECKING:
+    from shipit.targets.kubernetes.manifest_objects import Written
 
 
 def _identity(context: str, server: str, namespace: str) -> str:
@@ -40,10 +44,8 @@ class ClusterPlace:
         self.namespace = config.namespace.name or namespace or "default"
         self.place = Place("kubernetes", _identity(self.context, self.server, self.namespace))
         sources = self._sources(environment)
-        written = [*read_written(project.folder, config.files.values()), *objects_of(sources)]
+        written = self._written(sources)
         places = {key_of(item.manifest, self.namespace): item.at for item in written}
-        if problems := doubled_problems(project.folder, written, self.namespace, sources):
-            raise ConfigErrors(problems)
         own = [config.namespace.manifest(self.namespace)] if config.namespace.create else []
         raw = [*own, *(item.manifest for item in written)]
         contents = {key: read_files(project.folder, one.files) for key, one in config.workloads.items() if one.files}
@@ -66,6 +68,18 @@ class ClusterPlace:
         except SourceFailed as error:
             problem = self.project.problem(("targets", self.name, *error.keys), error.what, error.hint)
             raise ConfigErrors([problem]) from None
+
+    def _written(self, sources: Mapping[str, bytes]) -> Sequence[Written]:
+        """The objects of the manifests. Raises: ConfigErrors."""
+        if not (self.config.files or sources):
+            return ()
+        from shipit.targets.kubernetes.manifests import doubled_problems, objects_of, read_written
+
+        folder = self.project.folder
+        written = [*read_written(folder, self.config.files.values()), *objects_of(sources)]
+        if problems := doubled_problems(folder, written, self.namespace, sources):
+            raise ConfigErrors(problems)
+        return written
 
     def guard(self, place: Place, session: Session) -> None:
         """Check that the kubeconfig still leads to the place of the plan. Raises: RemoteError."""

@@ -20,7 +20,6 @@ from shipit.targets.kubernetes.concise.workload import WorkloadConfig
 from shipit.targets.kubernetes.config import ONLY, KubernetesConfig
 from shipit.targets.kubernetes.drift import fingerprint
 from shipit.targets.kubernetes.images import image_for, image_names, pin_images
-from shipit.targets.kubernetes.manifests import problem_at
 from shipit.targets.kubernetes.objects import is_namespace, spec_of
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.render import VERSION_LABEL, Manifest, Setting, render_job
@@ -337,6 +336,8 @@ class Desired:
 
     def problem(self, key: str, field: str, what: str, hint: str) -> ConfigError:
         """An error about an object: at a field of its manifest, or at its workload in deploy.yml."""
+        from shipit.targets.kubernetes.manifests import problem_at
+
         place = self.places.get(key)
         if place is not None:
             return problem_at(self.project.folder, place, field, what, hint, self.sources)

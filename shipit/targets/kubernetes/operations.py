@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from shipit.errors import DeployFailed, UsageError
 from shipit.events import LogLine
 from shipit.release import Destruction, Leftover, Release, Rendered, Seen, Step, Verdict
-from shipit.targets.kubernetes import verbs
 from shipit.targets.kubernetes.applyset import ObservedSet
 from shipit.targets.kubernetes.cluster_place import ClusterPlace
 from shipit.targets.kubernetes.observed import KubernetesObserved
@@ -49,18 +48,25 @@ class Operations(ClusterPlace):
         return self._desired.declared_scale()
 
     def plan_scale(self, order: ScaleOrder, observed: KubernetesObserved) -> tuple[Step, ...]:
+        from shipit.targets.kubernetes import verbs
         from shipit.targets.kubernetes.wanted import autoscaled
 
         own = autoscaled(self._desired.identities(), self.namespace)
         return verbs.plan_scale(self._scaled(order), observed, own, self.name)
 
     def judge_scale(self, order: ScaleOrder, observed: KubernetesObserved, seen: Seen) -> Verdict:
+        from shipit.targets.kubernetes import verbs
+
         return verbs.judge_scale(self._scaled(order), observed, seen, self._limits)
 
     def plan_restart(self, order: RestartOrder, observed: KubernetesObserved) -> tuple[Step, ...]:
+        from shipit.targets.kubernetes import verbs
+
         return verbs.plan_restart(self._restarted(order), order.at, observed, self.name)
 
     def judge_restart(self, order: RestartOrder, observed: KubernetesObserved, seen: Seen) -> Verdict:
+        from shipit.targets.kubernetes import verbs
+
         return verbs.judge_restart(self._restarted(order), order.at, observed, seen, self._limits)
 
     def execute(self, workload: str, command: Command, session: Session) -> Remote:
@@ -100,6 +106,8 @@ class Operations(ClusterPlace):
 
     def _scaled(self, order: ScaleOrder) -> dict[str, int]:
         """Key of an object -> replicas."""
+        from shipit.targets.kubernetes import verbs
+
         return {
             self._desired.key_of_workload(name, verbs.SCALABLE, "be scaled"): count
             for name, count in order.quantities.items()
@@ -107,6 +115,8 @@ class Operations(ClusterPlace):
 
     def _restarted(self, order: RestartOrder) -> list[str]:
         """The keys of the objects. Where several workloads are named, those that can't be restarted are left out."""
+        from shipit.targets.kubernetes import verbs
+
         names = order.workloads
         if len(names) > 1:
             names = tuple(name for name in names if self._desired.keys_of_workload(name, verbs.RESTARTABLE))
