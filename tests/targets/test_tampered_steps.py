@@ -40,6 +40,10 @@ APPLY: dict[str, Any] = {**HEAD, "type": "kubernetes.apply"}
 SECRET: dict[str, Any] = {**HEAD, "type": "kubernetes.secret"}
 DELETE: dict[str, Any] = {**HEAD, "type": "kubernetes.delete", "uid": "u"}
 JOB: dict[str, Any] = {**HEAD, "type": "kubernetes.release_job"}
+END_CANARY: dict[str, Any] = {**HEAD, "type": "kubernetes.end_canary"}
+CANARY: dict[str, Any] = {
+    **HEAD, "type": "kubernetes.canary", "stable": "Deployment/web", "percent": 10, "pause_s": 0.0, "check": "http://evil.example/"
+}  # fmt: skip
 ELSEWHERE = "is for an object that deploy.yml does not have"
 OWN_JOB = manifest("batch/v1", "Job", "shop-release-1")
 
@@ -69,6 +73,9 @@ OWN_JOB = manifest("batch/v1", "Job", "shop-release-1")
         ({**JOB, "manifest": OWN_JOB, "forget": ["backup"]}, "should be for Jobs named shop-release-..."),
         ({**JOB, "manifest": manifest("batch/v1", "Job", "shop-release-1", namespace="x")}, "in the namespace"),
         ({**JOB, "manifest": manifest("v1", "Pod", "shop-release-1")}, "should run a Job"),
+        ({**END_CANARY, "manifest": manifest("apps/v1", "Deployment", "web")}, "is for a canary of no workload"),
+        ({**END_CANARY, "manifest": manifest("apps/v1", "Deployment", "web-canary", namespace="x")}, "is for a canary of no"),
+        ({**CANARY, "manifest": manifest("apps/v1", "Deployment", "web-canary")}, "should have the check that deploy.yml has"),
         ({**HEAD, "type": "heroku.scale", "app": "a", "processes": {}}, "is of the type heroku.scale, which Kubernetes"),
     ],
     ids=str,

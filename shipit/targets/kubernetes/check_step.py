@@ -7,6 +7,7 @@ from typing import Any
 
 from shipit.errors import DeployFailed
 from shipit.release import Step
+from shipit.targets.kubernetes.canary import canary_identity, is_canary_of
 from shipit.targets.kubernetes.concise.names import MOST_PODS
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.plan_secrets import previous_name
@@ -15,12 +16,14 @@ from shipit.targets.kubernetes.steps import (
     ApplyPullSecret,
     ApplySecret,
     DeleteObject,
+    EndCanary,
     NarrowApplySet,
     ObjectStep,
     RemoveApplySet,
     RemoveObject,
     RestartObject,
     RestoreSecret,
+    RunCanary,
     RunReleaseJob,
     ScaleObject,
     WidenApplySet,
@@ -46,13 +49,17 @@ def _wrong(step: Step, desired: Desired) -> str:
         # Whether the object is one that shipit made is checked with the object itself.
         is_whole = step.uid and _identity(step.manifest, desired.namespace) is not None
         return "" if is_whole else "has no uid of the object to remove, or no metadata"
-    if not isinstance(step, ObjectStep | DeleteObject | RunReleaseJob | ScaleObject | RestartObject):
+    if not isinstance(
+        step, ObjectStep | DeleteObject | RunReleaseJob | ScaleObject | RestartObject | RunCanary | EndCanary
+    ):
         return f"is of the type {step.type}, which Kubernetes does not have"
     identity = _identity(step.manifest, desired.namespace)
     if identity is None:
         return "has an object without metadata"
     if isinstance(step, RunReleaseJob):
         return _wrong_job(step, identity, desired)
+    if isinstance(step, RunCanary | EndCanary):
+        return _wrong_canary(step, identity, desired)
     if identity not in _identities(desired) and not _is_env_secret(identity, desired):
         return "is for an object that deploy.yml does not have"
     return _wrong_fields(step, str(identity[-1]), desired)
@@ -82,6 +89,21 @@ def _wrong_job(step: RunReleaseJob, identity: _Identity, desired: Desired) -> st
     if not all(isinstance(name, str) and name.startswith(prefix) for name in names):
         return f"should be for Jobs named {prefix}..."
     return ""
+
+
+def _wrong_canary(step: RunCanary | EndCanary, identity: _Identity, desired: Desired) -> str:
+    for name, config in desired.config.workloads.items():
+        workload = desired.workload_name(name)
+        if identity != _identity(canary_identity(workload, desired.namespace), desired.namespace):
+            continue
+        if isinstance(step, EndCanary):
+            return ""
+        if config.canary is None or step.check != (config.canary.check or ""):
+            return "should have the check that deploy.yml has"
+        if not is_canary_of(step.manifest, workload, desired):
+            return f"should have the labels of a canary of {workload}"
+        return ""
+    return "is for a canary of no workload of deploy.yml"
 
 
 def _identities(desired: Desired) -> Iterator[_Identity | None]:

@@ -13,11 +13,11 @@ from shipit.config.image import BuildConfig, ImageConfig
 from shipit.config.model import PortKeys, TargetConfig
 from shipit.config.part import forbid
 from shipit.config.position import Keys
-from shipit.config.units import Duration, Flag, Misplaced
+from shipit.config.units import Duration, Flag, Misplaced, render_duration
 from shipit.errors import ConfigError
 from shipit.files import Unreadable
 from shipit.targets.kubernetes.concise.file_contents import file_problems
-from shipit.targets.kubernetes.concise.kinds import LONGEST_NAMES, made_kinds
+from shipit.targets.kubernetes.concise.kinds import LONGEST_NAMES, LONGEST_WITH_CANARY, made_kinds
 from shipit.targets.kubernetes.concise.names import NotEmpty, WorkloadName
 from shipit.targets.kubernetes.concise.security import SecurityConfig
 from shipit.targets.kubernetes.concise.workload import PORT_RULES, WorkloadConfig
@@ -155,6 +155,25 @@ class KubernetesConfig(TargetConfig):
                     f"should be at most {most} characters for kind: {workload.kind}, which makes longer names from it"
                 )
                 raise Misplaced(what, "workloads", name, hint="rename it")
+            if workload.canary and len(name) > LONGEST_WITH_CANARY:
+                what = f"should be at most {LONGEST_WITH_CANARY} characters with canary:, which makes NAME-canary"
+                raise Misplaced(what, "workloads", name, hint="rename it")
+        return self
+
+    @model_validator(mode="after")
+    def _canaries(self) -> KubernetesConfig:
+        """Their names are free, and their pauses fit into the time limit of the target."""
+        takes_s = 0.0
+        for name, workload in self.workloads.items():
+            if workload.canary is None:
+                continue
+            takes_s += workload.canary.takes_s
+            if f"{name}-canary" in self.workloads:
+                raise Misplaced(f"is the name of the canary of {name}", "workloads", f"{name}-canary", hint="rename it")
+            if takes_s >= self.timeout:
+                what = f"pauses for {render_duration(takes_s)} in all, and timeout: is {render_duration(self.timeout)}"
+                hint = f"write timeout: {render_duration(takes_s + self.timeout)} on the target"
+                raise Misplaced(what, "workloads", name, "canary", hint=hint)
         return self
 
     @model_validator(mode="after")

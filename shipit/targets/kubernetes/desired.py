@@ -362,6 +362,12 @@ class Desired:
             if workload.health.port in (None, workload.port)
         }
 
+    def port_of(self, workload: str) -> int:
+        """The port of a workload; 0 without one."""
+        return next(
+            (one.port or 0 for name, one in self.config.workloads.items() if self.workload_name(name) == workload), 0
+        )
+
     def workload_name(self, name: str) -> str:
         return self.project.app if name == ONLY else name
 

@@ -29,7 +29,7 @@ _LISTED_FROM = 3
 _NO_SECRET = EnvSecret("", "")
 # Events of these reasons explain nothing that is not ready, and are most of all events.
 _GOOD = ("Scheduled", "Pulled", "Created", "Started", "SuccessfulCreate", "SuccessfulDelete", "ScalingReplicaSet")
-_TELLING = ",".join(f"reason!={reason}" for reason in _GOOD)
+TELLING = ",".join(f"reason!={reason}" for reason in _GOOD)
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ class Look:
     def _events(self) -> tuple[Happening, ...] | None:
         """The events of the namespaces, without those of what goes well; None where this user may not read them."""
         calls = {
-            place: partial(self.client.listed, "api/v1", "events", place, parse_event, fields=_TELLING)
+            place: partial(self.client.listed, "api/v1", "events", place, parse_event, fields=TELLING)
             for place in self._namespaces()
         }
         try:

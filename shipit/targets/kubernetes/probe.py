@@ -10,11 +10,9 @@ from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.live import Live, Pod
 from shipit.targets.kubernetes.logs import through_service
 from shipit.targets.kubernetes.observed import KubernetesObserved, Serving
-from shipit.targets.kubernetes.server import reason_of
+from shipit.targets.kubernetes.server import OWN_REASONS, reason_of
 
 ANSWER_S = 10.0
-# Reasons in a Status of the API server for a Service that it can't reach; an answer of the app is no Status.
-_OWN_REASONS = ("ServiceUnavailable", "InternalError", "Timeout", "ServerTimeout")
 
 
 def ask_services(
@@ -62,6 +60,6 @@ def _asked(client: KubernetesClient, namespace: str, name: str, found: Serving, 
         return Serving(found.endpoints, found.ready_pods, path, 0)
     if reason == "Forbidden":
         return found
-    if status >= 500 and reason in _OWN_REASONS:
+    if status >= 500 and reason in OWN_REASONS:
         return Serving(found.endpoints, found.ready_pods, path, None, "the API server's proxy can't reach it")
     return Serving(found.endpoints, found.ready_pods, path, status)

@@ -195,6 +195,10 @@ def error_of(answer: Answer) -> RemoteError:
     return refusal(answer, what=what, hint={**_HINTS, **forbidden}.get(answer.status, hint))
 
 
+# Reasons of the API server for a Service or pod that its proxy can't reach; an answer of the app is no Status.
+OWN_REASONS = ("ServiceUnavailable", "InternalError", "Timeout", "ServerTimeout")
+
+
 def reason_of(answer: Answer) -> str:
     """The machine-readable reason of a Status that the API server itself answered; empty for anything else.
 

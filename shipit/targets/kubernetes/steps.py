@@ -123,6 +123,33 @@ class RestartObject(Step):
     at: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunCanary(Step):
+    """Gives the canary of a workload its number of pods, waits until they are ready, and watches them for `pause_s`.
+
+    `manifest` is the whole Deployment of the canary, `stable` the key of the one that it is a canary of. `check` is a path
+    that each of its pods, or a URL that answers 2xx all the time; empty for none. When a pod fails, the canary is deleted.
+    """
+
+    type: ClassVar[str] = "kubernetes.canary"
+
+    manifest: Mapping[str, FreeJson]
+    stable: Name
+    percent: int
+    pause_s: float
+    check: FreeText = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndCanary(Step):
+    """Deletes the canary of a workload, if it exists. `manifest` has apiVersion, kind, namespace and name only."""
+
+    type: ClassVar[str] = "kubernetes.end_canary"
+    after_healthy: ClassVar[bool] = True
+
+    manifest: Mapping[str, FreeJson]
+
+
 class Doomed(NamedTuple):
     """An object that was deleted, and may be there still. `manifest` has apiVersion, kind, name and namespace only."""
 

@@ -48,6 +48,7 @@ class KubernetesTarget(Operations):
         return DryRun(self._desired, client, session, mark).preview(release, observed, is_deploy=is_deploy)
 
     def plan(self, release: Release, observed: KubernetesObserved) -> tuple[Step, ...]:
+        from shipit.targets.kubernetes.canary import end_canaries, with_canaries, without_canaries
         from shipit.targets.kubernetes.plan import plan_objects, plan_release_job
         from shipit.targets.kubernetes.plan_secrets import plan_env_secret, plan_pull_secret
         from shipit.targets.kubernetes.prune import plan_removal, plan_widening
@@ -64,7 +65,8 @@ class KubernetesTarget(Operations):
         )
         job = desired.release_job(release, setting)
         run = plan_release_job(job, observed, objects) if job else None
-        found = observed.applied_set or ObservedSet()
+        whole = observed.applied_set or ObservedSet()
+        found = without_canaries(whole, desired)
         widen = plan_widening(desired, found)
         has_changes = bool(objects or widen or run or any(secrets))
         removal = plan_removal(desired, found, has_changes=has_changes)
@@ -72,14 +74,17 @@ class KubernetesTarget(Operations):
         first = [
             item for item in objects if isinstance(item, ObjectStep) and is_namespace(item.manifest, self.namespace)
         ]
-        rest = [step for step in objects if step not in first]
-        return tuple(step for step in (*first, widen, *secrets, run, *rest, *removal) if step)
+        rest = with_canaries([step for step in objects if step not in first], desired, observed)
+        ends = end_canaries(rest, desired, whole)
+        return tuple(step for step in (*first, widen, *secrets, run, *rest, *ends, *removal) if step)
 
     def notes(self, release: Release, observed: KubernetesObserved) -> Sequence[str]:
+        from shipit.targets.kubernetes.canary import canary_notes, without_canaries
         from shipit.targets.kubernetes.health.route import class_warnings
         from shipit.targets.kubernetes.prune import set_notes
 
-        notes = tuple(set_notes(self._desired, observed.applied_set or ObservedSet(), self._kubectl_here))
+        found = without_canaries(observed.applied_set or ObservedSet(), self._desired)
+        notes = (*set_notes(self._desired, found, self._kubectl_here), *canary_notes(self._desired, observed))
         if observed.ingress_classes is None:
             return notes
         wanted = {key_of(item, self.namespace): item for item in self._desired.identities()}
@@ -116,10 +121,11 @@ class KubernetesTarget(Operations):
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
         from shipit.targets.kubernetes.apply import Changes
         from shipit.targets.kubernetes.apply_verbs import restart_object, scale_object
+        from shipit.targets.kubernetes.canary_run import CanaryRun
         from shipit.targets.kubernetes.check_step import check_step
         from shipit.targets.kubernetes.job import ReleaseJob
         from shipit.targets.kubernetes.look import Look
-        from shipit.targets.kubernetes.steps import RestartObject, RunReleaseJob, ScaleObject
+        from shipit.targets.kubernetes.steps import EndCanary, RestartObject, RunCanary, RunReleaseJob, ScaleObject
 
         check_step(step, self._desired)
         client = self._client(session)
@@ -133,6 +139,10 @@ class KubernetesTarget(Operations):
         if isinstance(step, RestartObject):
             restart_object(step, client, self.namespace)
             return
+        if isinstance(step, RunCanary | EndCanary):
+            canaries = CanaryRun(self._desired, client, session, self.config.pending, self._kubectl_here)
+            yield from canaries.apply(step)
+            return
         mark = Look(self._desired, client, session).mark
         yield from Changes(self._desired, client, session, mark).apply(step)
 
@@ -141,9 +151,11 @@ class KubernetesTarget(Operations):
     ) -> tuple[Step, ...]:
         from shipit.targets.kubernetes.applied import plan_back
         from shipit.targets.kubernetes.apply import known_differences
+        from shipit.targets.kubernetes.canary import begun_canaries
 
         released = self._desired.released(release, now, known_differences(applied))
-        return plan_back(before, now, self.namespace, released)
+        begun = begun_canaries(applied, self._desired)
+        return (*begun, *plan_back(before, now, self.namespace, released))
 
     def judge_rollback(
         self, release: Release, before: KubernetesObserved, observed: KubernetesObserved, seen: Seen

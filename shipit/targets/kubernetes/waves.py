@@ -35,7 +35,9 @@ _ROWS = (*_FIRST, (), *_LAST)
 _PLACES: Mapping[str, tuple[int, int]] = MappingProxyType(
     {kind: (wave, place) for wave, kinds in enumerate(_ROWS) for place, kind in enumerate(kinds)}
 )
-_WORKLOADS = (len(_FIRST), 0)
+# The wave of workloads.
+RUN_WAVE = len(_FIRST)
+_WORKLOADS = (RUN_WAVE, 0)
 
 
 def ordered(manifests: Sequence[Manifest]) -> list[Manifest]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from shipit.config.units import Duration, Port, Whole
+from shipit.targets.kubernetes.concise.canary import CanaryConfig
 from shipit.targets.kubernetes.concise.container import ContainerConfig
 from shipit.targets.kubernetes.concise.env import ObjectName
 from shipit.targets.kubernetes.concise.names import Count, Name
@@ -119,6 +120,11 @@ class WorkloadKeys(ProbedContainer):
         None, description="How long a pod may take to end; 30s when absent.", examples=["60s"]
     )
     strategy: StrategyConfig | None = Field(None, description="How pods are replaced.", examples=["recreate"])
+    canary: CanaryConfig | None = Field(
+        None,
+        description="A new version gets a part of the pods first (deployment).",
+        examples=[{"steps": [10, 50], "pause": "2m", "check": "/healthz"}],
+    )
     pdb: DisruptionConfig | None = Field(
         None, description="How many pods stay while nodes are drained; a PodDisruptionBudget.", examples=[{"max": 1}]
     )

@@ -15,6 +15,7 @@ ONLY_FOR: dict[str, tuple[Kind, ...]] = {
     "scale": _COUNTED,
     "pdb": _COUNTED,
     "strategy": ("deployment", "statefulset", "daemonset"),
+    "canary": ("deployment",),
     "schedule": ("cronjob",),
     "timezone": ("cronjob",),
     "retries": ("job", "cronjob"),
@@ -30,6 +31,8 @@ _WAYS: dict[str, tuple[Kind, ...]] = {"recreate": ("deployment",), "on-delete": 
 # The Service NAME-pods, and the Jobs of a CronJob: Kubernetes documentation, "CronJob", limitations.
 LONGEST_NAMES: dict[Kind, int] = {"statefulset": 58, "cronjob": 52}
 BARE_POD = "a bare pod can't have several replicas"
+# The Deployment NAME-canary has at most 63 characters.
+LONGEST_WITH_CANARY = 56
 RUNNERS: dict[Kind, str] = {
     "deployment": "Deployment",
     "statefulset": "StatefulSet",

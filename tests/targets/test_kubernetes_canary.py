@@ -1,0 +1,134 @@
+"""The steps of a canary: how many pods, before what, and what ends it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shipit.clock import Clock
+from shipit.events import Event, StepDone, TargetFinished
+from shipit.pipeline.flow import deploy
+from shipit.pipeline.prepare import prepare
+from shipit.pipeline.run import Run
+from shipit.rehearsal.registry import EmbeddedRegistry
+from shipit.release import TargetPlan
+from shipit.targets.kubernetes.canary import pods_of
+from shipit.targets.kubernetes.steps import RunCanary
+from tests import runs
+from tests.servers.kube_api import KubeApi
+
+TEXT = """\
+app: shop
+image: HOST/shop
+targets:
+  k8s:
+    settle: 0s
+    timeout: 30s
+    workloads:
+      web: {port: 3000, replicas: 4, canary: {steps: [10, 50], pause: 0s}}
+      worker: {command: [work]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("percent", "replicas", "pods"),
+    [(10, 4, 1), (50, 4, 2), (1, 1, 1), (100, 1, 1), (50, 3, 2), (33, 100, 33), (10, 11, 2), (100, 7, 7)],
+)
+def test_the_number_of_pods_is_rounded_up(percent: int, replicas: int, pods: int) -> None:
+    assert pods_of(percent, replicas) == pods
+
+
+class Place:
+    def __init__(self, folder: Path, api: KubeApi, host: str) -> None:
+        self.folder, self.api, self.host = folder, api, host
+
+    def deploy(self, note: str, text: str = TEXT) -> tuple[int, list[Event]]:
+        run, events = self._run(note, text)
+        return deploy(run), events
+
+    def plan(self, note: str, text: str = TEXT) -> TargetPlan:
+        return prepare(self._run(note, text)[0]).plan.targets[0]
+
+    def _run(self, note: str, text: str) -> tuple[Run, list[Event]]:
+        environment = runs.environment(self.folder, KUBECONFIG=self.api.kubeconfig(self.folder / "kube"))
+        loaded = runs.project(self.folder, text.replace("HOST", self.host), environment)
+        (self.folder / "hello.txt").write_text(f"hello {note}\n")
+        events: list[Event] = []
+        return runs.run(loaded, environment, events, clock=Clock()), events
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    with KubeApi() as api, EmbeddedRegistry() as registry:
+        yield Place(tmp_path / "shop", api, registry.host)
+
+
+def test_every_workload_waits_for_the_canary_and_a_service_does_not(place: Place) -> None:
+    assert place.deploy("one")[0] == 0
+    plan = place.plan("two", TEXT.replace("port: 3000", "port: 3001"))
+    assert [step.id for step in plan.steps] == [
+        "apply Service/web",
+        "canary web 10",
+        "canary web 50",
+        "apply Deployment/web",
+        "apply Deployment/worker",
+        "end Deployment/web-canary",
+    ]
+    code, events = place.deploy("two", TEXT.replace("port: 3000", "port: 3001"))
+    assert code == 0
+    done = [event.step.subject for event in events if isinstance(event, StepDone) and event.step.action == "apply"]
+    assert done.index("canary web 50") < done.index("apply Deployment/worker")
+    assert ("deployments", "web-canary") not in place.api.objects
+
+
+def test_the_pods_of_a_canary_have_what_the_service_selects_and_a_label_of_their_own(place: Place) -> None:
+    assert place.deploy("one")[0] == 0
+    [first, _] = [step for step in place.plan("two").steps if isinstance(step, RunCanary)]
+    spec, own = first.manifest["spec"], {"shipit.dev/canary-of": "web"}
+    selected = place.api.objects["services", "web"]["spec"]["selector"]
+    labels = spec["template"]["metadata"]["labels"]
+    assert spec["selector"]["matchLabels"] == {**selected, **own}
+    assert labels.items() >= {**selected, **own}.items()
+    assert spec["replicas"] == 1
+    assert "canary" not in json.dumps(place.api.objects["deployments", "web"]["spec"])
+
+
+@pytest.mark.parametrize(
+    ("replicas", "note"),
+    [("replicas: 0", "web: no canary, because Deployment/web has no pods"), ("replicas: 4", "")],
+)
+def test_a_workload_without_pods_has_no_canary_and_the_plan_says_so(place: Place, replicas: str, note: str) -> None:
+    text = TEXT.replace("replicas: 4", replicas)
+    assert place.plan("one", text).notes == ("web: no canary, because no earlier version runs",)
+    assert place.deploy("one", text)[0] == 0
+    plan = place.plan("two", text)
+    assert plan.notes == ((note,) if note else ())
+    assert any(isinstance(step, RunCanary) for step in plan.steps) == (not note)
+    same = place.plan("one", text)
+    assert same.steps == ()
+
+
+def test_an_autoscaled_workload_has_a_share_of_the_current_number(place: Place) -> None:
+    text = TEXT.replace("replicas: 4", "cpu: 100m, scale: {min: 2, max: 20}")
+    assert place.deploy("one", text)[0] == 0
+    place.api.update("deployments", "web", "kube-controller-manager", {"spec": {"replicas": 10}})
+    steps = [step for step in place.plan("two", text).steps if isinstance(step, RunCanary)]
+    assert [step.manifest["spec"]["replicas"] for step in steps] == [1, 5]
+    assert steps[1].summary == "canary 50 %: 5 of 10 pods of web beside the earlier version, 33 % of all"
+
+
+def test_pods_that_never_start_end_the_canary_after_pending(place: Place) -> None:
+    text = TEXT.replace("timeout: 30s", "timeout: 60s\n    pending: 1s")
+    assert place.deploy("one", text)[0] == 0
+    before = place.api.objects["deployments", "web"]["metadata"]["generation"]
+    place.api.starts = False
+    code, events = place.deploy("two", text)
+    assert code == 1
+    [finished] = [event for event in events if isinstance(event, TargetFinished)]
+    assert finished.reason.startswith("the canary at 10 % failed: Deployment/web-canary: "), finished.reason
+    assert "no progress for" in finished.reason
+    assert ("deployments", "web-canary") not in place.api.objects
+    assert place.api.objects["deployments", "web"]["metadata"]["generation"] == before
