@@ -41,14 +41,18 @@ class FakeClock(Clock):
 
 
 class EventClock(Clock):
-    """Time that stands still until something has happened, and has passed any deadline then."""
+    """Time that stands still until something has happened; from then on ten seconds pass between two looks at it."""
 
     def __init__(self, has_happened: Callable[[], object]) -> None:
         super().__init__()
         self._has_happened = has_happened
+        self._time_s = 1000.0
+        self._lock = threading.Lock()
 
     def now(self) -> float:
-        return 1_000_000.0 if self._has_happened() else 1000.0
+        with self._lock:
+            self._time_s += 10.0 if self._has_happened() else 0.0
+            return self._time_s
 
 
 class SkippingClock(Clock):

@@ -93,7 +93,7 @@ class Shipit:
             (self.folder / name.replace("__", ".")).write_text(text)
 
     def converse(
-        self, arguments: Sequence[str], answers: Sequence[tuple[str, str | Callable[[], str]]], timeout_s: float = 60
+        self, arguments: Sequence[str], answers: Sequence[tuple[str, str | Callable[[], str]]], timeout_s: float = 180
     ) -> tuple[int, str]:
         """Run at a terminal: wait for each text, then type its answer, which may be made only then.
 

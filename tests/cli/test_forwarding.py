@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -96,9 +97,11 @@ class Full(socket.socket):
     """A listener of a process that may open no more files."""
 
     accepted = 0
+    asked = threading.Event()
 
     def accept(self) -> tuple[socket.socket, Any]:
         self.accepted += 1
+        self.asked.set()
         raise OSError(errno.EMFILE, "Too many open files")
 
 
@@ -116,7 +119,13 @@ def test_a_process_that_may_open_no_more_files_waits_for_some_to_be_closed() -> 
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         client.connect(listener.getsockname())
-        threading.Timer(0.7, clock.cancel.set).start()
+
+        def end() -> None:
+            listener.asked.wait(60)
+            time.sleep(0.7)
+            clock.cancel.set()
+
+        threading.Thread(target=end).start()
         with pytest.raises(Interrupted):
             serve([(listener, PortPair(0, 80))], NoPorts(), clock, lambda error: None)
         assert 1 <= listener.accepted < 10

@@ -134,7 +134,7 @@ def test_what_is_piped_in_is_bounded(shipit: Shipit) -> None:
         env=shipit.measured(),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
     )
     assert done.returncode == 2 and "at most 1,048,576 bytes" in done.stderr, done.stderr
     device = shipit.run("validate", "-f", "/dev/zero", timeout_s=60)

@@ -55,7 +55,7 @@ def test_the_keyring_is_asked_in_a_process_of_its_own(tmp_path: Path) -> None:
 def test_only_what_is_asked_for_is_read_and_all_of_it_at_once(tmp_path: Path) -> None:
     """Each command waits for the others: one after the other they would never end."""
     wait = "touch {n}; while [ ! -e 0 ] || [ ! -e 1 ] || [ ! -e 2 ] || [ ! -e 3 ]; do sleep 0.05; done; echo {n}"
-    together = "".join(f"  S{n}: {{command: [sh, -c, '{wait.format(n=n)}'], timeout: 20s}}\n" for n in range(6))
+    together = "".join(f"  S{n}: {{command: [sh, -c, '{wait.format(n=n)}'], timeout: 60s}}\n" for n in range(6))
     values = resolve(tmp_path, together, ["S0", "S1", "S2", "S3"])
     assert values == {f"S{n}": str(n) for n in range(4)}
     assert not (tmp_path / "4").exists() and not (tmp_path / "5").exists()

@@ -76,7 +76,7 @@ def test_threads_use_separate_connections(serve: Start, transport: Transport) ->
 
     def together(number: int) -> Callable[[socket.socket], None]:
         def reply(client: socket.socket) -> None:
-            all_there.wait(5)
+            all_there.wait(60)
             client.sendall(answer(b"%d" % number))
 
         return reply

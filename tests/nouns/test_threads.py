@@ -112,8 +112,8 @@ def test_what_has_not_begun_is_given_up() -> None:
 
     begun = workers.submit(work)
     waiting = workers.submit(pow, 2, 2)
+    waiting.add_done_callback(lambda _: go_on.set())
     working.wait(60)
-    threading.Timer(0.1, go_on.set).start()
     workers.close()
     assert begun.result(0) is True and waiting.cancelled()
     with pytest.raises(Interrupted):

@@ -23,6 +23,7 @@ from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.release import ImageUse
 from shipit.targets.session import Session
 from tests import runs
+from tests.waits import wait_until
 
 WITH_RUN = 'FROM scratch\nRUN make\nCMD ["/hello"]\n'
 
@@ -79,10 +80,15 @@ def test_a_missing_heroku_login_is_told_before_the_build(tmp_path: Path, engine:
 
 
 class Away(MemoryTarget):
-    """Can't be read, after a while."""
+    """Can't be read, after a while, or where an image is wrong, after that is known."""
+
+    awaits_build = False
 
     def observe(self, session: Session) -> MemoryObserved:
-        time.sleep(0.4)
+        if self.awaits_build:
+            wait_until("the build ends", lambda: "build" not in {thread.name for thread in threading.enumerate()})
+        else:
+            time.sleep(0.4)
         raise RemoteError("is out of reach", where=self.place.identity)
 
 
@@ -110,6 +116,9 @@ def test_an_engine_is_asked_only_when_every_place_was_read(tmp_path: Path, engin
 def test_what_is_wrong_with_the_image_is_told_beside_a_place_that_cannot_be_read(tmp_path: Path) -> None:
     with EmbeddedRegistry() as registry:
         run = _run(tmp_path, registry, "FROM scratch\nCOPY nothing /\n", [])
+        [away] = run.targets
+        assert isinstance(away, Away)
+        away.awaits_build = True
         with run, pytest.raises(ShipitError) as caught:
             deploy(run)
         assert isinstance(caught.value, Failures), caught.value

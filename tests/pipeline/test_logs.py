@@ -168,7 +168,7 @@ def test_threads_of_logs_end_with_the_run(tmp_path: Path) -> None:
     run.close()
     for thread in threading.enumerate():
         if thread.name == "logs":
-            thread.join(2)
+            thread.join(60)
             assert not thread.is_alive()
 
 

@@ -18,6 +18,7 @@ from shipit.rehearsal.memory.target import MemoryTarget
 from shipit.release import Facts, Step
 from shipit.targets.session import Session
 from tests import runs
+from tests.waits import wait_until
 
 
 class Waving(MemoryTarget):
@@ -76,12 +77,15 @@ def test_the_steps_of_a_wave_are_applied_in_parallel_and_waves_one_after_the_oth
 
 
 def test_no_more_steps_than_the_bound_are_applied_at_once(bench: Bench) -> None:
-    now, most, lock = [0], [0], threading.Lock()
+    now, most, lock, several = [0], [0], threading.Lock(), threading.Event()
 
     def do(name: str) -> None:
         with lock:
             now[0] += 1
             most[0] = max(most[0], now[0])
+            if now[0] > 1:
+                several.set()
+        several.wait(60)
         threading.Event().wait(0.01)
         with lock:
             now[0] -= 1
@@ -91,16 +95,18 @@ def test_no_more_steps_than_the_bound_are_applied_at_once(bench: Bench) -> None:
 
 
 def test_after_a_failure_no_step_begins_and_what_was_applied_is_known(bench: Bench) -> None:
-    begun = []
+    begun, failing = [], list[threading.Thread]()
 
     def do(name: str) -> None:
         begun.append(name)
         if name == "a/0":
+            failing.append(threading.current_thread())
             raise RemoteError("the disk is full", where="PATCH there")
+        wait_until("the failure is known, as its thread ends", lambda: failing and not failing[0].is_alive())
 
     with pytest.raises(RemoteError, match="the disk is full"):
         bench.apply([*(f"a/{number}" for number in range(500)), "b/1"], do)
-    assert "b/1" not in begun and len(begun) < 500
+    assert "b/1" not in begun and len(begun) <= AT_ONCE
     assert set(bench.facts) == set(begun) - {"a/0"}
     assert [event.step.subject for event in bench.events if isinstance(event, StepFailed)] == ["a/0"]
 

@@ -73,5 +73,5 @@ def test_a_pipe_that_does_not_block_takes_everything_in_the_end() -> None:
     thread.start()
     Stream(writer, "utf-8").write(text)
     os.close(writer)
-    thread.join(10)
+    thread.join(60)
     assert received == [len(text)]

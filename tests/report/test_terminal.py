@@ -181,7 +181,7 @@ def test_printing_and_the_live_views_thread_never_wait_for_each_other(monkeypatc
     threads = [threading.Thread(target=work, daemon=True) for work in (refresh, tell)]
     for thread in threads:
         thread.start()
-    threads[1].join(30)
+    threads[1].join(120)
     is_stuck = threads[1].is_alive()
     is_over.set()
     assert not is_stuck

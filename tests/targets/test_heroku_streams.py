@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
@@ -96,19 +97,27 @@ def client(streams: Streams, process_environment: ProcessEnvironment, clock: Clo
     return HerokuClient(wire, "app", Deadline.after(clock, seconds))
 
 
-def ticking(clock: FakeClock) -> Iterator[bytes]:
-    """A line a second, without an end; a second takes one hundredth of one."""
+def ticking(clock: FakeClock, taken: threading.Semaphore | None = None) -> Iterator[bytes]:
+    """A line a second, without an end; a second takes one hundredth of one, or until the line before was taken."""
     for number in itertools.count():
         clock.sleep(1)
-        time.sleep(0.01)
+        if taken is None:
+            time.sleep(0.01)
+        elif not taken.acquire(timeout=60):
+            return
         yield b"tick %d\n" % number
 
 
 def test_output_ends_at_the_deadline(tmp_path_factory: pytest.TempPathFactory, streams: Streams) -> None:
     clock = FakeClock()
     asking = client(streams, environment(tmp_path_factory.mktemp("home")), clock, 5)
-    streams.chunks = ticking(clock)
-    lines = list(ReleaseOutput(asking.wire, f"http://{streams.host}/stream").more(asking.deadline))
+    taken = threading.Semaphore()
+    streams.chunks = ticking(clock, taken)
+    lines = []
+    for line in ReleaseOutput(asking.wire, f"http://{streams.host}/stream").more(asking.deadline):
+        lines.append(line)
+        taken.release()
+    taken.release()
     assert 1 <= len(lines) <= 8, lines
     assert "authorization" not in streams.requests[-1].headers
 

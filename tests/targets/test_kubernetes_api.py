@@ -27,7 +27,7 @@ from tests.sampled import sampled
 from tests.servers.install import find
 from tests.servers.kube_api import KubeApi
 from tests.targets.kube_place import env_secret_of
-from tests.waits import SOON_S
+from tests.waits import SOON_S, wait_until
 
 TEXT = """\
 app: shop
@@ -64,7 +64,7 @@ def make(tmp_path: Path, registry: EmbeddedRegistry, api: KubeApi) -> Make:
         *,
         release: str = "",
         server: KubeApi = api,
-        timeout: str = "20s",
+        timeout: str = "120s",
         token: str = "canary-4711",
         text: str = TEXT,
         clock: Clock | None = None,
@@ -212,7 +212,7 @@ def test_a_rollback_follows_a_deploy_whose_objects_an_admission_webhook_changed(
     with Mirroring() as api:
         assert deploy(make("one", server=api, text=text)) == 0
         spec = str(api.objects["deployments", "web"]["spec"])
-        run = make("two", server=api, text=text, timeout="6s")
+        run = make("two", server=api, text=text, timeout="60s", clock=SkippingClock())
         api.starts = False
 
         def meddle(event: Event) -> None:
@@ -255,7 +255,7 @@ def test_the_same_deploy_twice_at_once_runs_the_release_command_once(make: Make,
     threads = [threading.Thread(target=lambda run=run: codes.append(deploy(run))) for run in deploys]
     for thread in threads:
         thread.start()
-    _await(lambda: _writes(api).count("POST") == 2, "both want the Job")
+    wait_until("both want the Job", lambda: _writes(api).count("POST"), lambda count: count == 2)
     [job] = [item for (kind, _), item in api.objects.items() if kind == "jobs"]
     job["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
     for thread in threads:
@@ -282,7 +282,7 @@ def test_a_release_command_that_failed_is_run_again_once_by_two_deploys(make: Ma
     threads = [threading.Thread(target=lambda run=run: codes.append(deploy(run))) for run in two]
     for thread in threads:
         thread.start()
-    _await(lambda: _writes(api).count("POST") == 3, "both want the Job")
+    wait_until("both want the Job", lambda: _writes(api).count("POST"), lambda count: count == 3)
     second = _uid(api)
     time.sleep(0.3)
     assert _uid(api) == second != first
@@ -298,13 +298,6 @@ def _uid(api: KubeApi) -> str:
     return str(job["metadata"]["uid"])
 
 
-def _await(is_so: Callable[[], bool], what: str) -> None:
-    until = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < until, what
-        time.sleep(0.02)
-
-
 def test_a_job_that_runs_for_another_deploy_is_not_forgotten(make: Make, api: KubeApi) -> None:
     assert deploy(make("one", release="release: first")) == 0
     [(kind, name)] = [key for key in api.objects if key[0] == "jobs"]
@@ -318,7 +311,7 @@ def test_a_job_that_runs_for_another_deploy_is_not_forgotten(make: Make, api: Ku
 
 def test_a_release_command_that_does_not_end_fails_at_its_own_time(make: Make, api: KubeApi) -> None:
     api.job_state = ""
-    run = make("one", release="release: {command: migrate, timeout: 1s}")
+    run = make("one", release="release: {command: migrate, timeout: 60s}", clock=SkippingClock())
     started = time.monotonic()
     assert deploy(run) == 1
     assert time.monotonic() - started < SOON_S
@@ -352,7 +345,7 @@ TWO = TEXT.replace("workloads: {web:", "workloads: {lone: {kind: pod}, web:")
 def test_a_pod_with_a_finalizer_is_awaited_until_the_deadline(make: Make, api: KubeApi) -> None:
     assert deploy(make("one", text=TWO)) == 0
     api.objects["pods", "lone"]["metadata"]["finalizers"] = ["example.com/hold"]
-    run = make("two", text=TWO, timeout="6s")
+    run = make("two", text=TWO, timeout="60s", clock=SkippingClock())
     started = time.monotonic()
     assert deploy(run) == 1
     assert time.monotonic() - started < SOON_S
@@ -394,7 +387,7 @@ def test_deploy_fails_when_the_health_path_fails_through_the_service(
     make: Make, api: KubeApi, answer: Response, said: str
 ) -> None:
     api.health = answer
-    run = make(timeout="4s")
+    run = make(timeout="60s", clock=SkippingClock())
     assert deploy(run) == 1
     assert finished(run).reason == f"{said} at the deadline"
 

@@ -276,7 +276,7 @@ def test_a_plugin_that_hangs_ends_at_the_deadline_with_all_that_it_started(tmp_p
     script = f"sleep 300 & echo $! > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/pid; wait"
     clock = runs.EventClock((tmp_path / "pid").exists)
     with pytest.raises(DeadlinePassed, match=r"the deadline passed while waiting for the exec plugin \./plugin"):
-        send(environment(tmp_path, json.dumps(plugin(tmp_path, script))), Deadline(clock).within(60))
+        send(environment(tmp_path, json.dumps(plugin(tmp_path, script))), Deadline(clock).within(20))
     pid = (tmp_path / "pid").read_text().strip()
     assert pid.isdecimal()
     wait_until("the plugin's child is ended", lambda: is_running(pid), lambda is_so: not is_so, SOON_S)
