@@ -143,6 +143,13 @@ class PlanMade(NamedTuple):
     changes: int
 
 
+class PlanSaved(NamedTuple):
+    """The plan was written to a file for `shipit deploy --plan`. `expires_at` is RFC 3339 in UTC."""
+
+    file: Name
+    expires_at: Name
+
+
 class TargetFinished(NamedTuple):
     """How a target ended: `healthy`, `unchanged`, `failed`, `skipped` or, of `destroy`, `removed`. `verdict` holds the cause.
 
@@ -329,6 +336,7 @@ Event = (
     | Retried
     | Transferred
     | PlanMade
+    | PlanSaved
     | TargetFinished
     | Forwarding
     | CommandStarted

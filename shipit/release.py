@@ -113,6 +113,8 @@ class Step:
     type: ClassVar[str] = ""
     # Whether a deploy applies it last, when the target is verified healthy: what it removes is not needed any more.
     after_healthy: ClassVar[bool] = False
+    # Fields that differ between two plans that do the same, such as a resourceVersion: a saved plan is compared without.
+    unstable: ClassVar[frozenset[str]] = frozenset()
 
     id: Name
     summary: FreeText

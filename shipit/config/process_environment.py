@@ -16,6 +16,9 @@ from shipit.errors import UsageError
 from shipit.files import is_within
 from shipit.redact import Redactor
 
+# As many characters as 128 bits have in hexadecimal digits.
+_LEAST_KEY = 32
+
 
 class _Fields(NamedTuple):
     variables: Mapping[str, str]
@@ -76,6 +79,18 @@ class ProcessEnvironment(_Fields):
             raise UsageError(f"{name} should be a size such as 500MiB or 20GiB, found {text[:40]!r}")
         unit: int = 1024 ** ("KMGT".index(match[2].upper()) + 1) if match[2] else 1
         return int(match[1]) * unit
+
+    @property
+    def plan_key(self) -> str | None:
+        """`$SHIPIT_PLAN_KEY`: the key that signs saved plans, for several machines; redacted. Raises: UsageError."""
+        key = self.get("SHIPIT_PLAN_KEY")
+        if key is None:
+            return None
+        self.redactor.add([key])
+        if len(key) < _LEAST_KEY:
+            hint = "make one with: openssl rand -hex 32"
+            raise UsageError(f"SHIPIT_PLAN_KEY should have at least {_LEAST_KEY} characters", hint=hint)
+        return key
 
     @property
     def ca_bundle(self) -> str | None:

@@ -37,7 +37,7 @@ class CommandRun:
         self.clock = RunClock(clock)
         self._teller = Teller(tell, self.redactor, self.clock)
         self._clients = Clients(self.clock)
-        self._marks = Marks(environment.cache_dir / "keys")
+        self._marks = Marks(environment.cache_dir / "keys", environment.plan_key)
 
     @property
     def redactor(self) -> Redactor:

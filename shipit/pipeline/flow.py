@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from shipit.delivery.publish_stage import move_tags, publish_all
 from shipit.errors import Interrupted, ShipitError, UsageError
@@ -30,14 +30,22 @@ from shipit.release import Facts, PublishedImage, Rendered, State, TargetPlan, V
 from shipit.targets.base import Target, serves
 from shipit.targets.verbs import renders
 
+if TYPE_CHECKING:
+    from shipit.history.saved_plan import SavedPlan
+
 # For so long after it was made, an observation is judged where nothing was changed.
 FRESH_S = 10.0
 
 
-def plan(run: Run) -> Preparation:
-    """Observe, build and plan, and emit the plan. Writes nothing to any place."""
+def plan(run: Run, *, is_deploy: bool = False) -> Preparation:
+    """Observe, build and plan, and emit the plan. Writes nothing to any place.
+
+    With `is_deploy` it is the plan of a deploy: what a deploy would refuse is an error.
+    """
     _begin(run, "plan")
-    preparation = prepare(run)
+    if is_deploy:
+        check_clean(run.project)
+    preparation = prepare(run, is_deploy=is_deploy)
     run.emit(PlanMade(preparation.plan, preparation.plan.changes))
     return preparation
 
@@ -71,17 +79,27 @@ def push(run: Run) -> Preparation:
     return preparation
 
 
-def deploy(run: Run) -> int:
-    """Deploy and verify the chosen targets; the exit code: 0 when every one runs what was pushed and is healthy."""
+def deploy(run: Run, saved: SavedPlan | None = None) -> int:
+    """Deploy and verify the chosen targets; the exit code: 0 when every one runs what was pushed and is healthy.
+
+    With a `saved` plan it does what that says, without a question, or nothing. Raises: ShipitError with what moved since.
+    """
     _begin(run, "deploy")
+    if saved:
+        from shipit.pipeline.promise import check_current, check_kept
+
+        check_current(run, saved)
     run.tell_lost()
     check_clean(run.project)
-    if not (run.project.protected or any(target.config.protected for target in run.targets)):
+    if not (saved or run.project.protected or any(target.config.protected for target in run.targets)):
         run.delivery.background.allow()
     preparation = prepare(run, is_push=True, is_deploy=True)
     run.emit(PlanMade(preparation.plan, preparation.plan.changes))
+    if saved:
+        check_kept(run, saved, preparation)
     if preparation.plan.changes:
-        confirm_plan(run, preparation.plan)
+        if not saved:
+            confirm_plan(run, preparation.plan)
         run.begin_changes()
         run.begin_stage()
         publish_all(run.delivery, preparation.uses.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ class Run:
         self._teller = Teller(lambda envelope: self.tell(envelope), self.redactor, self.clock)
         self.secrets = SecretValues(self.project, self.environment, self.clock, self.emit)
         self.clients = Clients(self.clock)
-        self._marks = Marks(self.environment.cache_dir / "keys")
+        self._marks = Marks(self.environment.cache_dir / "keys", self.environment.plan_key)
         self._delivery: Delivery | None = None
         self._lock = threading.Lock()
         # A missing login is told before anything else.
@@ -211,3 +212,7 @@ class Run:
         """Name -> keyed hash of every variable and secret of a target."""
         values = {**self.project.env, **self.secrets.of_target(target.name)}
         return {name: self._marks.mark(target.place, value) for name, value in values.items()}
+
+    def mark(self, target: Target, value: Any) -> str:
+        """A keyed hash of a value of JSON at the place of a target."""
+        return self._marks.mark(target.place, json.dumps(value, sort_keys=True))

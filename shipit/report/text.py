@@ -11,6 +11,7 @@ from shipit.events import (
     Event,
     Log,
     LogLine,
+    PlanSaved,
     Retried,
     RunFinished,
     RunStarted,
@@ -73,6 +74,8 @@ def _progress(event: Event) -> list[str]:
     if isinstance(event, StepFailed):
         # The error, verdict or warning that follows gives the reason.
         return [f"{_prefix(event.step.target)}{event.summary} failed"]
+    if isinstance(event, PlanSaved):
+        return [f"saved to {event.file}, for shipit deploy --plan until {event.expires_at}"]
     if isinstance(event, Waiting):
         return [f"{_prefix(event.target)}waiting: {event.reason}"]
     if isinstance(event, Warned):

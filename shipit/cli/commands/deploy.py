@@ -2,21 +2,54 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import ChangeOptions
 from shipit.cli.runs import targets_run
 
+if TYPE_CHECKING:
+    from shipit.history.saved_plan import SavedPlan
+
 HELP = """Exits with 0 when every target runs exactly what was pushed and is healthy. Asks before it changes a protected
-target; without a terminal that needs --yes."""
-EXAMPLES = ("shipit deploy", "shipit deploy heroku", "shipit deploy -e staging --timeout 5m")
+target; without a terminal that needs --yes, or a saved plan."""
+EXAMPLES = (
+    "shipit deploy",
+    "shipit deploy heroku",
+    "shipit deploy -e staging --timeout 5m",
+    "shipit deploy --plan plan.json",
+)
 
 
-def run(options: ChangeOptions) -> None:
+def run(
+    options: ChangeOptions,
+    plan: Annotated[
+        str | None,
+        typer.Option("--plan", metavar="FILE", help="Do what this saved plan says, without a question, or nothing."),
+    ] = None,
+) -> None:
     with exit_on_error(options.verbose, options.output):
         from shipit.pipeline.flow import deploy
 
+        saved = _saved(plan, untrusted=options.untrusted) if plan is not None else None
+        if saved is not None and not options.selected:
+            options = replace(options, targets=[target.name for target in saved.targets])
         with targets_run(options, timeout=options.timeout, yes=options.yes, keeps_journal=True) as run:
-            code = deploy(run)
+            code = deploy(run, saved)
         raise typer.Exit(code)
+
+
+def _saved(file: str, *, untrusted: bool) -> SavedPlan:
+    """The saved plan in a file. Raises: UsageError, Unreadable."""
+    from pathlib import Path
+
+    from shipit.cli.printing import read_environment
+    from shipit.history.saved_plan import read_plan
+    from shipit.pipeline.promise import plan_key
+    from shipit.targets.kinds import load_steps
+
+    load_steps()
+    return read_plan(Path(file), plan_key(read_environment(untrusted)))

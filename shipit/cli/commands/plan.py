@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,23 +10,69 @@ from shipit.cli.exits import exit_on_error
 from shipit.cli.options import TargetOptions
 from shipit.cli.printing import result
 from shipit.cli.runs import targets_run
+from shipit.errors import UsageError
 
-HELP = "Builds what has to be built and reads every target. Nothing is pushed, released or applied."
-EXAMPLES = ("shipit plan", "shipit plan k8s -e staging", "shipit plan --full", "shipit plan --exit-code")
+if TYPE_CHECKING:
+    from shipit.pipeline.prepare import Preparation
+    from shipit.pipeline.run import Run
+
+HELP = """Builds what has to be built and reads every target. Nothing is pushed, released or applied. With --save the plan is kept
+in a file, signed: `shipit deploy --plan FILE` does exactly that, or says what moved since and changes nothing."""
+EXAMPLES = (
+    "shipit plan",
+    "shipit plan k8s -e staging",
+    "shipit plan --full",
+    "shipit plan --exit-code",
+    "shipit plan --save plan.json --expires 2h",
+)
 
 
 def run(
     options: TargetOptions,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when there are changes.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Show every line of each change.")] = False,
+    save: Annotated[
+        str | None, typer.Option("--save", metavar="FILE", help="Save the plan for shipit deploy --plan.")
+    ] = None,
+    expires: Annotated[
+        str | None,
+        typer.Option("--expires", metavar="DURATION", help="How long the saved plan is good. Default: 24h."),
+    ] = None,
 ) -> None:
     with exit_on_error(options.verbose, options.output):
         from shipit.pipeline.flow import plan
         from shipit.report.plan_text import render_plan
 
+        lasts_s = _lifetime(save, expires)
         with targets_run(options, shows_plan=False) as run:
-            preparation = plan(run)
+            preparation = plan(run, is_deploy=save is not None)
+            if save is not None:
+                _save(run, preparation, save, lasts_s)
         if options.output != "json":
             result(render_plan(run.redactor.value(preparation.plan), full=full))
         if exit_code and preparation.plan.changes:
             raise typer.Exit(3)
+
+
+def _lifetime(save: str | None, expires: str | None) -> float:
+    """Seconds for which a saved plan is good. Raises: UsageError."""
+    from shipit.config.units import parse_limit
+
+    if expires is not None and save is None:
+        raise UsageError("--expires is for a plan that is saved", hint="add --save FILE")
+    try:
+        return parse_limit(expires or "24h")
+    except ValueError as error:
+        raise UsageError(f"--expires {error}") from None
+
+
+def _save(run: Run, preparation: Preparation, file: str, lasts_s: float) -> None:
+    from pathlib import Path
+
+    from shipit.events import PlanSaved
+    from shipit.history.saved_plan import write_plan
+    from shipit.pipeline.promise import plan_key, promise
+
+    saved = promise(run, preparation, lasts_s)
+    write_plan(Path(file), saved, plan_key(run.environment))
+    run.emit(PlanSaved(file, saved.expires_at))

@@ -22,6 +22,9 @@ class ObjectStep(Step):
     step is applied means that somebody else changed the object since.
     """
 
+    # It changes with the status, too. What applying changes is in `known` and `detail`.
+    unstable: ClassVar[frozenset[str]] = frozenset({"version"})
+
     manifest: Mapping[str, FreeJson]
     version: str = ""
     known: tuple[str, ...] = ()

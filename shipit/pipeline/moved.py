@@ -1,0 +1,123 @@
+"""What is not as a saved plan says: one line for each thing that moved since. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from shipit.history.saved_plan import SavedPlan, SavedTarget
+from shipit.printable import counted, cut_text
+from shipit.record import to_json
+from shipit.release import Plan, Step, TargetPlan, Upload
+
+_MOST_SHOWN, _MOST_FIELDS = 60, 5
+# What an upload still has to send changes by itself: other runs and images share blobs.
+_SENT = ("layers", "size_bytes")
+
+
+def compared_step(step: Step) -> dict[str, Any]:
+    """The fields of a step that a saved plan is compared by, as JSON."""
+    return {name: value for name, value in to_json(step).items() if name not in type(step).unstable}
+
+
+def find_moved(saved: SavedPlan, now: SavedPlan) -> tuple[str, ...]:
+    """The differences between a saved plan and the plan of now, for people; empty where they would do the same."""
+    names, names_now = ([target.name for target in plan.targets] for plan in (saved, now))
+    if names != names_now:
+        return (f"the targets were {', '.join(names)}, and are {', '.join(names_now)}",)
+    lines = list(_images(saved.plan, now.plan))
+    for target, target_now, own, own_now in zip(
+        saved.targets, now.targets, saved.plan.targets, now.plan.targets, strict=True
+    ):
+        found = [*_target(target, target_now), *_place(own, own_now), *_steps(target, target_now, own, own_now)]
+        lines += [f"{target.name}: {line}" for line in found]
+    return (*lines, *_tags(saved.plan, now.plan))
+
+
+def _images(saved: Plan, now: Plan) -> Iterator[str]:
+    before, after = ({image.name: image for image in plan.images} for plan in (saved, now))
+    for name in dict.fromkeys((*before, *after)):
+        one, other = before.get(name), after.get(name)
+        if one is None or other is None:
+            yield f"the image {name} {'is new' if one is None else 'is not used any more'}"
+        elif (one.config_digest, one.platform) != (other.config_digest, other.platform):
+            was, is_now = (f"{found.config_digest.short} for {found.platform}" for found in (one, other))
+            yield f"the image {name} was {was}, and is {is_now}"
+        elif one.insecure_host != other.insecure_host:
+            yield f"the registry of the image {name} is used over {'plain HTTP' if other.insecure_host else 'HTTPS'}"
+
+
+def _target(saved: SavedTarget, now: SavedTarget) -> Iterator[str]:
+    if saved.settings != now.settings:
+        yield "what deploy.yml says of it changed"
+    before, after = ({(image.name, image.reference) for image in target.images} for target in (saved, now))
+    for name, reference in sorted(after - before):
+        was = ", ".join(sorted(other for own, other in before if own == name)) or "not used"
+        yield f"the image {name} was {was}, and is {reference}"
+    for name in sorted({*saved.marks, *now.marks}):
+        if saved.marks.get(name) != now.marks.get(name):
+            word = "is gone" if name not in now.marks else "is new" if name not in saved.marks else "has another value"
+            yield f"{name} {word}"
+
+
+def _place(saved: TargetPlan, now: TargetPlan) -> Iterator[str]:
+    if saved.place != now.place:
+        yield f"it led to {saved.place.identity}, and leads to {now.place.identity}"
+    before, after = ([_upload(upload) for upload in own.uploads] for own in (saved, now))
+    for upload in before:
+        if upload not in after:
+            yield f"{upload['repository']} lacked something else of {upload['image']}"
+    for upload in after:
+        if upload not in before and upload["repository"] not in [other["repository"] for other in before]:
+            yield f"{upload['repository']} lacks {upload['image']} now"
+
+
+def _upload(upload: Upload) -> dict[str, Any]:
+    return {name: value for name, value in to_json(upload).items() if name not in _SENT}
+
+
+def _steps(saved: SavedTarget, now: SavedTarget, own: TargetPlan, own_now: TargetPlan) -> Iterator[str]:
+    before = {step.id: (step, mark) for step, mark in zip(own.steps, saved.steps, strict=True)}
+    after = {step.id: (step, mark) for step, mark in zip(own_now.steps, now.steps, strict=True)}
+    for step_id, (step, mark) in before.items():
+        if step_id not in after:
+            yield f"it does not need any more: {step.summary}"
+        elif after[step_id][1] != mark:
+            yield f"{step.summary}: {_changes(compared_step(step), compared_step(after[step_id][0]))}"
+    yield from (f"it needs as well: {step.summary}" for step_id, (step, _) in after.items() if step_id not in before)
+    if list(before) != list(after) and set(before) == set(after):
+        yield "the order of its steps changed"
+
+
+def _changes(saved: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    found = list(_differences(saved, now, ""))
+    more = f", and {counted(len(found) - _MOST_FIELDS, 'more field')}" if len(found) > _MOST_FIELDS else ""
+    return ", ".join(found[:_MOST_FIELDS]) + more or "a value that is not shown changed"
+
+
+def _differences(saved: Any, now: Any, path: str) -> Iterator[str]:
+    if isinstance(saved, Mapping) and isinstance(now, Mapping):
+        for name in dict.fromkeys((*saved, *now)):
+            yield from _differences(saved.get(name), now.get(name), f"{path}.{name}".lstrip("."))
+    elif isinstance(saved, list) and isinstance(now, list) and len(saved) == len(now):
+        for index, (one, other) in enumerate(zip(saved, now, strict=True)):
+            yield from _differences(one, other, f"{path}[{index}]")
+    elif saved != now:
+        yield f"{path} was {_shown(saved)}, and is {_shown(now)}"
+
+
+def _shown(value: Any) -> str:
+    return cut_text(value if isinstance(value, str) else json.dumps(value), _MOST_SHOWN)
+
+
+def _tags(saved: Plan, now: Plan) -> Iterator[str]:
+    before, after = ({(move.repository, move.tag): move for move in plan.tags} for plan in (saved, now))
+    for repository, tag in dict.fromkeys((*before, *after)):
+        one, other = before.get((repository, tag)), after.get((repository, tag))
+        if one != other:
+            yield f"the tag {repository}:{tag} {_moved_tag(one is None, other is None)}"
+
+
+def _moved_tag(is_new: bool, is_gone: bool) -> str:
+    return "has to move as well" if is_new else "does not have to move any more" if is_gone else "names another image"

@@ -1,0 +1,95 @@
+"""`shipit plan --save` and `shipit deploy --plan`, as programs, on the stand-in of Heroku."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shipit.rehearsal.heroku import HerokuStandIn
+from tests.shipit import PYTHON_DOCKERFILE, SERVING_APP, Shipit
+
+SECRET = "value-of-the-secret"
+
+
+@pytest.fixture
+def heroku(shipit: Shipit) -> Iterator[HerokuStandIn]:
+    with HerokuStandIn(token="token-of-heroku") as stand_in:
+        stand_in.create_app("shop-prod")
+        shipit.env |= {**stand_in.variables(), "TOKEN": SECRET}
+        shipit.write(
+            deploy__yml="app: shop\nimage: {build: .}\nsecrets: {TOKEN: {env: TOKEN}}\n"
+            "targets:\n  heroku: {app: shop-prod, settle: 0s}\nenvironments: {production: {inherit: true, protected: true}}\n",
+            Dockerfile=PYTHON_DOCKERFILE,
+            app__py=SERVING_APP,
+        )
+        yield stand_in
+
+
+def test_a_saved_plan_is_the_approval_of_a_protected_environment(shipit: Shipit, heroku: HerokuStandIn) -> None:
+    planned = shipit.run("plan", "--save", "plan.json", "--exit-code")
+    assert planned.returncode == 3, planned.stderr
+    assert "saved to plan.json, for shipit deploy --plan until 20" in planned.stderr
+    text = (shipit.folder / "plan.json").read_text()
+    assert SECRET not in text and "token-of-heroku" not in text
+    app = heroku.apps["shop-prod"]
+    releases = len(app.releases)
+    asked = shipit.run("deploy")
+    assert asked.returncode == 2 and "not confirmed" in asked.stderr and len(app.releases) == releases
+    done = shipit.run("deploy", "--plan", "plan.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert app.config["TOKEN"] == SECRET and app.formation["web"]["quantity"] == 1
+    again = shipit.run("deploy", "--plan", "plan.json")
+    assert again.returncode == 1
+    assert "does not hold any more; nothing was changed" in again.stderr and "it does not need any more" in again.stderr
+
+
+def test_a_rotated_secret_and_a_foreign_release_stop_the_deploy(shipit: Shipit, heroku: HerokuStandIn) -> None:
+    assert shipit.run("plan", "--save", "plan.json").returncode == 0
+    app = heroku.apps["shop-prod"]
+    releases = len(app.releases)
+    shipit.env["TOKEN"] = "another-value"
+    moved = shipit.run("deploy", "--plan", "plan.json")
+    assert moved.returncode == 1 and "heroku: TOKEN has another value" in moved.stderr
+    assert "another-value" not in moved.stderr and SECRET not in moved.stderr
+    assert len(app.releases) == releases
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["deploy", "--plan", "none.json"], "none.json: can't be read"),
+        (["deploy", "--plan", "deploy.yml"], "deploy.yml: should be a saved plan, and is no JSON"),
+        (["plan", "--save", "none/plan.json"], "none/plan.json: can't be written"),
+        (["plan", "--expires", "1h"], "--expires is for a plan that is saved"),
+        (["plan", "--save", "plan.json", "--expires", "soon"], "--expires should be a duration"),
+        (["plan", "--save", "plan.json", "--expires", "0s"], "--expires should be longer than 0s"),
+    ],
+)
+def test_wrong_files_and_options_are_usage_errors(
+    shipit: Shipit, heroku: HerokuStandIn, words: list[str], error: str
+) -> None:
+    done = shipit.run(*words)
+    assert done.returncode == 2 and error in done.stderr, done.stderr
+    assert not (shipit.folder / "plan.json").exists()
+
+
+def test_a_plan_of_another_machine_needs_the_shared_key(shipit: Shipit, heroku: HerokuStandIn, tmp_path: Path) -> None:
+    code, events = shipit.events("plan", "--save", "plan.json", "--expires", "30m")
+    assert code == 0
+    [saved] = [event for event in events if event["event"] == "plan_saved"]
+    assert saved["file"] == "plan.json"
+    there = {"SHIPIT_CACHE_DIR": str(tmp_path / "there")}
+    shipit.env |= there
+    forged = shipit.run("deploy", "--plan", "plan.json")
+    assert forged.returncode == 2 and "the signature of the plan is not valid" in forged.stderr
+    key = "5d41402abc4b2a76b9719d911017c592"
+    shipit.env |= {"SHIPIT_PLAN_KEY": key, "SHIPIT_CACHE_DIR": str(tmp_path / "here")}
+    assert shipit.run("plan", "--save", "plan.json").returncode == 0
+    data = json.loads((shipit.folder / "plan.json").read_text())
+    assert key not in json.dumps(data)
+    shipit.env |= there
+    done = shipit.run("deploy", "heroku", "--plan", "plan.json")
+    assert done.returncode == 0, done.stdout + done.stderr
