@@ -6,7 +6,8 @@ import email.utils
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from itertools import count
 from typing import TypeVar
 
 from shipit.clock import Deadline
@@ -20,6 +21,8 @@ LONGEST_PAUSE_S = 120.0
 _SECONDS = re.compile(r"[0-9]{1,15}")
 # No further attempt begins after the attempts took longer than this in total, without their pauses.
 LONGEST_TRYING_S = 90.0
+# The shortest pause after a status that is borne until the deadline, which a server may give as 0.
+_SHORTEST_PAUSE_S = 0.1
 
 
 def retrying(
@@ -29,23 +32,26 @@ def retrying(
     emit: Emit,
     attempts: int = ATTEMPTS,
     trying_s: float = LONGEST_TRYING_S,
+    borne: Collection[int] = (),
 ) -> T:
     """The result of `call`, which is called again while it raises a retryable RemoteError.
 
     Used at the outermost level of a request only, so that attempts never multiply. Retry-After is obeyed, up to two minutes;
-    a longer pause, or one beyond the deadline, raises the error.
+    a longer pause, or one beyond the deadline, raises the error. A status of `borne` is retried until the deadline.
     Raises: what `call` raises; DeadlinePassed, Interrupted.
     """
     spent_s = 0.0
-    for attempt in range(1, attempts + 1):
+    for attempt in count(1):
         began_s = deadline.clock.now()
         try:
             return call()
         except RemoteError as error:
             spent_s += deadline.clock.now() - began_s
             pause_s = error.retry_after_s if error.retry_after_s is not None else backoff_s(attempt)
-            if not error.retryable or attempt == attempts or spent_s > trying_s or pause_s > LONGEST_PAUSE_S:
+            is_last = attempt >= attempts and error.status not in borne
+            if not error.retryable or is_last or spent_s > trying_s or pause_s > LONGEST_PAUSE_S:
                 raise
+            pause_s = max(pause_s, _SHORTEST_PAUSE_S) if error.status in borne else pause_s
             if pause_s >= deadline.remaining_s():
                 error.hint = (
                     f"it may be asked again in {pause_s:.0f} s, after the deadline: allow more time with --timeout"

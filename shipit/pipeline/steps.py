@@ -15,6 +15,7 @@ from shipit.targets.session import Session
 
 # How many steps of a wave are applied at the same time. Connections are kept for as many.
 AT_ONCE = 16
+_GUARDED_S = 1.0
 
 
 def apply_steps(
@@ -46,7 +47,7 @@ def _apply_wave(
     applied: dict[str, Facts],
     project: Project | None,
 ) -> None:
-    waiting, errors = deque(enumerate(wave)), dict[int, Exception]()
+    waiting, errors, guard = deque(enumerate(wave)), dict[int, Exception](), _Guard(target, place, session, project)
 
     def work() -> None:
         while not errors:
@@ -55,7 +56,7 @@ def _apply_wave(
             except IndexError:
                 return
             try:
-                applied[step.id] = apply_step(target, step, place, session, project)
+                applied[step.id] = _apply(target, step, guard, session)
             except Exception as error:
                 errors[number] = error
 
@@ -77,14 +78,33 @@ def apply_step(target: Target, step: Step, place: Place, session: Session, proje
 
     `project` says whether its tree has to be clean; None for a rollback, which needs no clean tree.
     """
+    return _apply(target, step, _Guard(target, place, session, project), session)
+
+
+class _Guard:
+    """Checks the tree, and that the target still leads to the place of the plan: for a wave at most once a second."""
+
+    def __init__(self, target: Target, place: Place, session: Session, project: Project | None) -> None:
+        self._target, self._place, self._session, self._project = target, place, session, project
+        self._checked_s = float("-inf")
+
+    def check(self) -> None:
+        now_s = self._session.clock.now()
+        if now_s - self._checked_s < _GUARDED_S:
+            return
+        if self._project is not None:
+            check_clean(self._project)
+        if guards(self._target):
+            self._target.guard(self._place, self._session)
+        self._checked_s = now_s
+
+
+def _apply(target: Target, step: Step, guard: _Guard, session: Session) -> Facts:
     facts: Facts = {}
     step_id, started = StepId("apply", step.id, target.name), session.clock.now()
     session.emit(StepStarted(step_id, step.summary))
     try:
-        if project is not None:
-            check_clean(project)
-        if guards(target):
-            target.guard(place, session)
+        guard.check()
         for event in target.apply(step, session):
             facts = event.facts if isinstance(event, StepApplied) else facts
             session.emit(event)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from shipit.errors import DeadlinePassed, DeployFailed, RemoteError, ShipitError
 from shipit.events import Waiting
 from shipit.release import Facts, Seen, State, Verdict
-from shipit.targets.base import Target, diagnoses, probes
+from shipit.targets.base import Target, awaits_change, diagnoses, probes
 from shipit.targets.session import Session
 
 # (observed, seen) -> verdict.
@@ -54,7 +54,7 @@ def await_verdict(
     clock, deadline, started = session.clock, session.deadline, session.clock.now()
     progress, moved, said, healthy_since, pause = "", started, "", None, FIRST_PAUSE_S
     # This loop repeats reads that fail temporarily.
-    session = replace(session, attempts=1)
+    session = replace(session, attempts=1, watches=True)
     while True:
         seen = Seen(clock.now(), started, moved, baseline, before, applied)
         is_first = first is not None
@@ -82,8 +82,16 @@ def await_verdict(
         left_s = deadline.remaining_s()
         if not left_s:
             raise failure(target, _late(verdict), session)
-        clock.sleep(min(pause, max(0.05, left_s)))
+        _wait(target, session, min(pause, max(0.05, left_s)))
         pause = min(LONGEST_PAUSE_S, pause * 1.3)
+
+
+def _wait(target: Target, session: Session, seconds: float) -> None:
+    """Wait until the next look: for a change, where the target can tell of one."""
+    if awaits_change(target):
+        target.await_change(session, seconds)
+    else:
+        session.clock.sleep(seconds)
 
 
 def _late(verdict: Verdict) -> Verdict:

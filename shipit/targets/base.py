@@ -97,6 +97,14 @@ class Guards(Target, Protocol):
         ...
 
 
+class AwaitsChange(Target, Protocol):
+    """Tells when the place has changed."""
+
+    def await_change(self, session: Session, seconds: float) -> None:
+        """Called between two looks. Returns when the place changed since the last look, and after `seconds` at the latest."""
+        ...
+
+
 class Probes(Target, Protocol):
     """Asks the app itself whether it serves."""
 
@@ -202,6 +210,10 @@ def applies_in_waves(target: Target) -> TypeGuard[AppliesInWaves]:
 
 def guards(target: Target) -> TypeGuard[Guards]:
     return "guards" in target.kind.capabilities
+
+
+def awaits_change(target: Target) -> TypeGuard[AwaitsChange]:
+    return "awaits_change" in target.kind.capabilities
 
 
 def probes(target: Target) -> TypeGuard[Probes]:

@@ -63,7 +63,8 @@ class Session:
     `mark` gives a keyed hash of a value; equal values of one place have equal hashes, also in other runs from this
     machine. `deadline_s` is on the clock's own scale. `clients` are shared by the targets of a run and closed at its end.
     `shared` are the registries of the run; `exec` and `run` have none. `attempts` is how
-    often a read is tried that fails temporarily: 1 where the caller repeats it. `release` is what the run wants here;
+    often a read is tried that fails temporarily: 1 where the caller repeats it. `watches` is whether the place is observed
+    again and again, so that a target may watch it between two looks. `release` is what the run wants here;
     None before the plan is made. `is_planning` is whether a deploy is planned with what is observed: without it, what only
     that plan needs is not read. `recalled` is the release that the run returns to, as the target recalled it; None otherwise.
     """
@@ -78,6 +79,7 @@ class Session:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     shared: Shared | None = field(default=None, repr=False)
     attempts: int = ATTEMPTS
+    watches: bool = False
     release: Release | None = None
     is_planning: bool = True
     recalled: Any = field(default=None, repr=False)

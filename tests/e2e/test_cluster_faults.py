@@ -55,6 +55,9 @@ class Between(StrictServer):
         self._pool.clear()
 
     def answer(self, request: Request) -> Response:
+        if request.query.get("watch"):
+            # It reads whole answers, and a watch has no end.
+            return Response(405)
         self.count += 1
         is_hit = self.count - 1 == self.index
         if is_hit and not self.after:

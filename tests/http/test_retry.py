@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from shipit.clock import Deadline
@@ -26,12 +28,12 @@ class Place:
             raise self._errors.pop(0)
         return "answer"
 
-    def retried(self, within_s: float = float("inf"), **more: float) -> str:
+    def retried(self, within_s: float = float("inf"), **more: Any) -> str:
         return retrying(
             self.ask,
             deadline=Deadline.after(self.clock, within_s),
             emit=self.events.append,
-            **more,  # type: ignore[arg-type]
+            **more,
         )
 
 
@@ -50,6 +52,29 @@ def test_the_last_error_is_raised_after_all_attempts() -> None:
     with pytest.raises(RemoteError, match="answered 503"):
         place.retried()
     assert place.calls == ATTEMPTS
+
+
+def throttled(after_s: float | None) -> RemoteError:
+    return RemoteError("answered 429", where="GET x", retryable=True, status=429, retry_after_s=after_s)
+
+
+@pytest.mark.parametrize("after_s", [None, 0.0, 1.0])
+def test_a_status_that_is_borne_is_retried_until_the_deadline(after_s: float | None) -> None:
+    place = Place(*[throttled(after_s)] * 30)
+    assert place.retried(attempts=1, borne=(429,)) == "answer"
+    assert place.calls == 31
+    late = Place(*[throttled(after_s)] * 100_000)
+    with pytest.raises(RemoteError, match="answered 429"):
+        late.retried(60.0, attempts=1, borne=(429,))
+    # A server that says "at once" does not make us ask without a pause.
+    assert 4 <= late.calls <= 601 and late.clock.now() <= 1060.0
+
+
+def test_other_statuses_than_those_borne_have_their_attempts() -> None:
+    place = Place(busy(), busy())
+    with pytest.raises(RemoteError, match="answered 503"):
+        place.retried(attempts=1, borne=(429,))
+    assert place.calls == 1
 
 
 def test_a_final_error_is_not_retried() -> None:

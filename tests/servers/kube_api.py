@@ -9,6 +9,7 @@ import json
 import re
 import threading
 import uuid
+from collections.abc import Iterator
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
@@ -44,6 +45,12 @@ class KubeApi(StrictServer):
         self.starts = True
         # Method and last part of the path of every dry run.
         self.dry_runs: list[tuple[str, str]] = []
+        # Path of every watch; whether there are any. Every change: its version, its type, plural and object.
+        self.watches: list[str] = []
+        self.can_watch = True
+        self._changes: list[tuple[int, str, str, Object]] = []
+        self._noticed: dict[tuple[str, str], str] = {}
+        self._is_over = threading.Event()
         # After an object of this name was applied, so many applies fail.
         self.refused_after, self.refuse_applies = "", 0
         self._last_applied = ""
@@ -83,6 +90,10 @@ class KubeApi(StrictServer):
         (folder / "kubeconfig").write_text(json.dumps(config))
         return str(folder / "kubeconfig")
 
+    def stop(self) -> None:
+        self._is_over.set()
+        super().stop()
+
     def update(self, plural: str, name: str, manager: str, change: Object) -> None:
         """Change an object as another user of kubectl: `change` is merged, and that user owns its fields."""
         with self.lock:
@@ -113,6 +124,9 @@ class KubeApi(StrictServer):
 
     def answer(self, request: Request) -> Response:
         answer = super().answer(request)
+        if request.query.get("watch"):
+            self.log.remove((request.method, request.path))
+            self.watches.append(request.path)
         if request.query.get("dryRun"):
             # `log` holds what reads and what writes.
             self.log.remove((request.method, request.path))
@@ -129,13 +143,53 @@ class KubeApi(StrictServer):
 
     def _list(self, request: Request) -> Response:
         plural = request.groups["plural"]
+        if request.query.get("watch"):
+            if not self.can_watch:
+                return _status(405, "MethodNotAllowed", "watch is not supported")
+            return Response(200, self._watch(plural, request), {"Content-Type": "application/json"})
         with self.lock:
+            self._notice()
+            version = str(self._version)
             found = self._slices(request) if plural == "endpointslices" else []
             found += [
                 item for (kind, _), item in self.objects.items() if kind == plural and _selected(item, request.query)
             ]
             items = [{key: value for key, value in item.items() if key not in ("kind", "apiVersion")} for item in found]
-        return _json({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": items})
+        return _json({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": version}, "items": items})
+
+    def _watch(self, plural: str, request: Request) -> Iterator[bytes]:
+        """The changes since a version, until the server stops or the client leaves."""
+        seen = int(request.query["resourceVersion"])
+        while not self._is_over.wait(0.05):
+            with self.lock:
+                self._notice()
+                new = [row for row in self._changes if row[0] > seen]
+            for version, kind, own, item in new:
+                seen = version
+                if own == plural and _selected(item, request.query):
+                    yield json.dumps({"type": kind, "object": item}).encode() + b"\n"
+            # Writing fails when the client has left.
+            yield b"\n"
+
+    def _notice(self) -> None:
+        """Note what changed since the last time. What a test changed by itself gets a new version."""
+        new: list[tuple[int, str, str, Object]] = []
+        for (plural, name), item in self.objects.items():
+            text = json.dumps(item, sort_keys=True)
+            before = self._noticed.get((plural, name))
+            if before == text:
+                continue
+            version = item["metadata"].get("resourceVersion")
+            if not version or (before and json.loads(before)["metadata"]["resourceVersion"] == version):
+                self._changed(item)
+            self._noticed[plural, name] = json.dumps(item, sort_keys=True)
+            kind = "MODIFIED" if before else "ADDED"
+            new.append((int(item["metadata"]["resourceVersion"]), kind, plural, deepcopy(item)))
+        for plural, name in self._noticed.keys() - self.objects.keys():
+            item = json.loads(self._noticed.pop((plural, name)))
+            self._changed(item)
+            new.append((self._version, "DELETED", plural, item))
+        self._changes += sorted(new, key=lambda row: row[0])
 
     def _slices(self, request: Request) -> list[Object]:
         name = request.query["labelSelector"].partition("=")[2]

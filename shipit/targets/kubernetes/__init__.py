@@ -10,6 +10,7 @@ KIND = Kind(
     capabilities=frozenset(
         [
             "applies_in_waves",
+            "awaits_change",
             "checks_access",
             "destroys",
             "diagnoses",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from shipit.errors import DeployFailed
@@ -60,7 +60,7 @@ def _wrong(step: Step, desired: Desired) -> str:
         return _wrong_job(step, identity, desired)
     if isinstance(step, RunCanary | EndCanary):
         return _wrong_canary(step, identity, desired)
-    if identity not in _identities(desired) and not _is_env_secret(identity, desired):
+    if not _is_known(identity, desired) and not _is_env_secret(identity, desired):
         return "is for an object that deploy.yml does not have"
     return _wrong_fields(step, str(identity[-1]), desired)
 
@@ -106,14 +106,11 @@ def _wrong_canary(step: RunCanary | EndCanary, identity: _Identity, desired: Des
     return "is for a canary of no workload of deploy.yml"
 
 
-def _identities(desired: Desired) -> Iterator[_Identity | None]:
-    yield "v1", "Secret", desired.namespace, desired.secret_key
-    for manifest in desired.identities():
-        found = _identity(manifest, desired.namespace)
-        yield found
-        # The server drops the namespace of an object that belongs to the whole cluster.
-        if found is not None and found[2] != desired.namespace:
-            yield found[0], found[1], desired.namespace, found[3]
+def _is_known(identity: _Identity, desired: Desired) -> bool:
+    # A part that is no text may not be hashable.
+    if not all(isinstance(part, str) for part in identity):
+        return False
+    return identity == ("v1", "Secret", desired.namespace, desired.secret_key) or identity in desired.heads
 
 
 def _is_env_secret(identity: _Identity, desired: Desired) -> bool:

@@ -6,7 +6,7 @@ Source: Kubernetes API concepts, "Server-Side Apply", "API discovery", "Retrievi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -17,10 +17,9 @@ from shipit.events import Emit
 from shipit.http.fields import Field
 from shipit.http.messages import Answer
 from shipit.http.retry import retrying
-from shipit.targets.kubernetes.applyset import PART_OF_LABEL
 from shipit.targets.kubernetes.definitions import defined_kinds
 from shipit.targets.kubernetes.live import Live
-from shipit.targets.kubernetes.pages import PAGE, read_pages
+from shipit.targets.kubernetes.pages import PAGE, Listed, read_pages
 from shipit.targets.kubernetes.parse import parse_live
 from shipit.targets.kubernetes.refusal import is_temporary
 from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
@@ -28,6 +27,9 @@ from shipit.targets.kubernetes.server import ApiServer, Query, checked, error_of
 
 T = TypeVar("T")
 ATTEMPTS = 4
+# Writes are tried until the deadline: a control plane may be away for a while, in the middle of a deploy.
+WRITE_ATTEMPTS = 1000
+_THROTTLED = (429,)
 CONFLICT = 409
 _GONE_POLL_S = 0.3
 _APPLY = "application/apply-patch+yaml"
@@ -42,7 +44,10 @@ class UnknownKind(RemoteError):
 
 
 class KubernetesClient:
-    """Speaks to one API server, within one deadline. Reads are tried `attempts` times; so are writes, which are safe to repeat."""
+    """Speaks to one API server, within one deadline. Requests are tried `attempts` times: all of them are safe to repeat.
+
+    While the server throttles us (429), a request is sent again until the deadline.
+    """
 
     def __init__(self, server: ApiServer, deadline: Deadline, emit: Emit, attempts: int = ATTEMPTS) -> None:
         self.server = server
@@ -62,28 +67,11 @@ class KubernetesClient:
         self, api: str, plural: str, namespace: str, parse: Callable[[Field], T], selector: str = "", fields: str = ""
     ) -> list[T]:
         """Objects of a namespace, by label and field selector. `api` is such as `api/v1` or `apis/apps/v1`."""
-        query: dict[str, str | int] = {"limit": PAGE}
-        query |= {key: text for key, text in (("labelSelector", selector), ("fieldSelector", fields)) if text}
-        return read_pages(self._page, f"/{api}/namespaces/{namespace}/{plural}", query, parse)
+        return self.read_list(f"/{api}/namespaces/{namespace}/{plural}", selectors(selector, fields), parse).items
 
-    def listed_of(
-        self, manifest: Mapping[str, Any], namespace: str, names: Collection[str], part_of: str
-    ) -> dict[str, Live]:
-        """Name -> live object, of those that have the kind and the namespace of a manifest, and one of the names.
-
-        Other members of the ApplySet with the id `part_of` are there, too.
-        """
-        path = self.path(manifest, namespace).rpartition("/")[0]
-        # The items of a list lack their kind.
-        head = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"]}
-
-        def parse(item: Field) -> tuple[str, Field, bool]:
-            metadata = item["metadata"]
-            name = metadata["name"].text()
-            return name, item, name in names or metadata["labels"].map().get(PART_OF_LABEL) == part_of
-
-        items = read_pages(self._page, path, {"limit": PAGE}, parse)
-        return {name: parse_live(item.within(head)) for name, item, is_wanted in items if is_wanted}
+    def read_list(self, path: str, query: Query, parse: Callable[[Field], T]) -> Listed[T]:
+        """The objects of a path, by the selectors of a query."""
+        return read_pages(self._page, path, {**query, "limit": PAGE}, parse)
 
     def listed_metadata(self, path: str, selector: str, parse: Callable[[Field], T]) -> list[T]:
         """The objects of a list by label selector, of which only `metadata` is read: no values of Secrets."""
@@ -91,7 +79,7 @@ class KubernetesClient:
         def page(path: str, query: Query) -> Answer:
             return self._page(path, query, _METADATA)
 
-        return read_pages(page, path, {"limit": PAGE, "labelSelector": selector}, parse)
+        return read_pages(page, path, {"limit": PAGE, "labelSelector": selector}, parse).items
 
     def version_of(self, group: str, kind: str) -> str:
         """The apiVersion under which the server has a kind, the preferred one first; empty where it has none."""
@@ -286,7 +274,12 @@ class KubernetesClient:
         return self._again(once)
 
     def _again(self, call: Callable[[], T]) -> T:
-        return retrying(call, deadline=self.deadline, emit=self.emit, attempts=self.attempts)
+        return retrying(call, deadline=self.deadline, emit=self.emit, attempts=self.attempts, borne=_THROTTLED)
+
+
+def selectors(labels: str = "", fields: str = "") -> Query:
+    """A query with the selectors that are not empty."""
+    return {key: text for key, text in (("labelSelector", labels), ("fieldSelector", fields)) if text}
 
 
 def _check_segments(*names: str) -> None:

@@ -25,6 +25,7 @@ from shipit.targets.session import Session
 
 if TYPE_CHECKING:
     from shipit.targets.kubernetes.manifest_objects import Written
+    from shipit.targets.kubernetes.watches import Watches
 
 
 def _identity(context: str, server: str, namespace: str) -> str:
@@ -113,12 +114,20 @@ class ClusterPlace:
                 [project.problem(("targets", self.name, "server"), what, "choose another context, or correct server:")]
             )
 
-    def _client(self, session: Session, within_s: float | None = None) -> KubernetesClient:
+    def _client(self, session: Session, within_s: float | None = None, attempts: int = ATTEMPTS) -> KubernetesClient:
         """A client with the deadline of this call; they share one server with its login and connections."""
         key = (ApiServer, self.server, self.config.context, repr(self.config.impersonate))
         server = session.clients.once(key, lambda: self._server(session))
         deadline = session.deadline if within_s is None else session.deadline.within(within_s)
-        return KubernetesClient(server, deadline, session.emit, min(session.attempts, ATTEMPTS))
+        return KubernetesClient(server, deadline, session.emit, attempts if session.attempts > 1 else 1)
+
+    def _watches(self, session: Session) -> Watches:
+        """The watched lists of this target, which last for the run."""
+        from shipit.targets.kubernetes.watches import Watches
+
+        server = self._client(session).server
+        key = (Watches, self.server, self.config.context, repr(self.config.impersonate), self.name)
+        return session.clients.once(key, lambda: Watches(server, session.clock))
 
     def _server(self, session: Session) -> ApiServer:
         context = find_login(self.config, session.environment)

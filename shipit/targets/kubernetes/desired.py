@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shipit.config.position import Position
@@ -172,6 +173,17 @@ class Desired:
         except PatchFailed as error:
             keys = ("targets", self.target, "workloads", name, "patch", *error.keys)
             raise ConfigErrors([self.project.problem(keys, str(error))]) from None
+
+    @cached_property
+    def heads(self) -> frozenset[tuple[str, str, str, str]]:
+        """apiVersion, kind, namespace and name of the same objects."""
+        found = set()
+        for manifest in self.identities():
+            metadata = manifest["metadata"]
+            # The server drops the namespace of an object that belongs to the whole cluster.
+            for namespace in {metadata.get("namespace") or self.namespace, self.namespace}:
+                found.add((manifest["apiVersion"], manifest["kind"], namespace, metadata["name"]))
+        return frozenset(found)
 
     def workload_names(self) -> tuple[str, ...]:
         """The names of the objects that have pods, each once."""

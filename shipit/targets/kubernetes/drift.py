@@ -68,15 +68,22 @@ def object_differences(wanted: Mapping[str, Any], live: Live, *, counts_replicas
     """Every difference of a live object from its manifest, as applied: changed fields, and removed ones.
 
     A count of replicas that the manifest does not have is a removed field with `counts_replicas` only: else an
-    autoscaler sets it.
+    autoscaler sets it. The last result stays with the live object: a verdict compares the same two again at every look.
     """
+    last = live.compared.get(counts_replicas)
+    if last is None or last[0] is not wanted:
+        last = live.compared[counts_replicas] = (wanted, _object_differences(wanted, live, counts_replicas))
+    return list(last[1])
+
+
+def _object_differences(wanted: Mapping[str, Any], live: Live, counts_replicas: bool) -> tuple[Difference, ...]:
     owned = next((manager.owned for manager in live.meta.managers if manager.is_ours), None)
     changed = list(find_differences(wanted, live.manifest, owned))
     if live.kind == "Pod" and not any(item.is_own_mark for item in changed):
         # Admission adds tolerations and volumes to a Pod; nobody can add them later.
         changed = [item for item in changed if item.live != MORE]
     removed = find_removed(wanted, live.manifest, owned) if owned else ()
-    return [*changed, *(item for item in removed if counts_replicas or item.path != "spec.replicas")]
+    return (*changed, *(item for item in removed if counts_replicas or item.path != "spec.replicas"))
 
 
 def find_differences(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from shipit.digest import Digest
 from shipit.targets.kubernetes.fields import Owned
@@ -147,6 +148,11 @@ class Live:
     spec: Spec = _NO_SPEC
     status: Status = _NO_STATUS
     pod: Pod | None = None
+
+    @cached_property
+    def compared(self) -> dict[bool, tuple[Any, Any]]:
+        """The last comparisons, which `object_differences` keeps here."""
+        return {}
 
     @property
     def wanted_pods(self) -> int:

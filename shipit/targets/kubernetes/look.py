@@ -1,28 +1,35 @@
-"""Reading a namespace: one request for each kind of object, side by side."""
+"""Reading a namespace: one list for each kind of object, in parallel; from a watch where there is one."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from shipit.clock import Clock
 from shipit.errors import RemoteError
+from shipit.http.fields import Field
 from shipit.parallel import settle
-from shipit.targets.kubernetes.applyset import ObservedSet
-from shipit.targets.kubernetes.client import KubernetesClient, UnknownKind
+from shipit.targets.kubernetes.applyset import PART_OF_LABEL, ObservedSet
+from shipit.targets.kubernetes.client import KubernetesClient, UnknownKind, selectors
 from shipit.targets.kubernetes.definitions import is_defined
 from shipit.targets.kubernetes.desired import HAVE_PODS, Desired
 from shipit.targets.kubernetes.env_secret import EnvSecret
 from shipit.targets.kubernetes.live import Happening, Live, Meta, Pod
 from shipit.targets.kubernetes.objects import is_namespace
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
-from shipit.targets.kubernetes.parse import parse_event, parse_meta, parse_pod
+from shipit.targets.kubernetes.parse import parse_event, parse_live, parse_meta, parse_pod
 from shipit.targets.kubernetes.render import VERSION_LABEL, Manifest
+from shipit.targets.kubernetes.server import Query
 from shipit.targets.kubernetes.versions import mark_versions
 from shipit.targets.session import Session
+
+if TYPE_CHECKING:
+    from shipit.targets.kubernetes.watches import Watches
+
+T = TypeVar("T")
 
 # A namespace with fewer objects of a kind than this has them read by name, others of the kind are then not read.
 _LISTED_FROM = 3
@@ -34,11 +41,12 @@ TELLING = ",".join(f"reason!={reason}" for reason in _GOOD)
 
 @dataclass(frozen=True)
 class Look:
-    """One observation of what a target wants."""
+    """One observation of what a target wants. With `watches` the lists are kept current between two looks."""
 
     desired: Desired
     client: KubernetesClient
     session: Session
+    watches: Watches | None = None
 
     def observe(self) -> KubernetesObserved:
         """Raises: RemoteError when the namespace does not exist or can't be read."""
@@ -55,7 +63,11 @@ class Look:
         # Pods of manifests may have any labels.
         has_own = any(not is_namespace(manifest, desired.namespace) for manifest in desired.raw)
         selector = "" if has_own else part_of
-        calls: dict[Any, Callable[[], Any]] = {"namespace": self._check_namespace}
+        calls: dict[Any, Callable[[], Any]] = {}
+        if self.watches is None:
+            calls["namespace"] = self._check_namespace
+        else:
+            self.watches.begin_look()
         calls |= {("objects", group): partial(self._read, manifests) for group, manifests in groups.items()}
         for namespace in self._namespaces():
             calls["pods", namespace] = partial(self._pods, namespace, selector)
@@ -198,33 +210,62 @@ class Look:
     def _listed(self, manifests: Sequence[Manifest]) -> dict[str, Live] | None:
         """Name -> object, also of other members of the set; None where this user may read the objects by name only."""
         names = {manifest["metadata"]["name"] for manifest in manifests}
+        found = self._list_of(manifests[0], {}, names)
+        return None if found is None else {live.meta.name: live for live in found if live}
+
+    def _list_of(self, manifest: Manifest, query: Query, names: Collection[str]) -> Sequence[Live | None] | None:
+        """The objects of the kind and namespace of a manifest; None in place of one that has neither one of the names nor is
+        a member of the set. None where this user may read the objects by name only.
+        """
+        from shipit.targets.kubernetes.sealed import sealed_live
+
+        path = self.client.path(manifest, self.desired.namespace).rpartition("/")[0]
+        # The items of a list lack their kind.
+        head = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"]}
+
+        set_id = self.desired.set_id
+
+        def parse(item: Field) -> Live | None:
+            metadata = item["metadata"]
+            is_wanted = metadata["name"].text() in names
+            is_member = metadata["labels"].map().get(PART_OF_LABEL) == set_id
+            return sealed_live(parse_live(item.within(head)), self.mark) if is_wanted or is_member else None
+
         try:
-            return self.client.listed_of(manifests[0], self.desired.namespace, names, self.desired.set_id)
+            return self._list(path, query, parse)
         except RemoteError as error:
             if error.status in (403, 405):
                 return None
             raise
 
+    def _list(self, path: str, query: Query, parse: Callable[[Field], T]) -> Sequence[T]:
+        if self.watches is None:
+            return self.client.read_list(path, query, parse).items
+        return self.watches.read(self.client, path, query, parse)
+
     def _one(self, manifest: Manifest) -> Live | None:
         from shipit.targets.kubernetes.sealed import sealed_live
 
+        if self.watches is not None:
+            name = manifest["metadata"]["name"]
+            found = self._list_of(manifest, selectors(fields=f"metadata.name={name}"), {name})
+            if found is not None:
+                return next((live for live in found if live and live.meta.name == name), None)
         live = self.client.read(manifest, self.desired.namespace)
         return sealed_live(live, self.mark) if live else None
 
     def _pods(self, namespace: str, selector: str) -> Sequence[Pod]:
-        return self._of(namespace, lambda: self.client.listed("api/v1", "pods", namespace, parse_pod, selector))
+        path = f"/api/v1/namespaces/{namespace}/pods"
+        return self._of(namespace, lambda: self._list(path, selectors(selector), parse_pod))
 
     def _replica_sets(self, namespace: str, selector: str) -> Sequence[Meta]:
-        def listed() -> Sequence[Meta]:
-            parse = lambda part: parse_meta(part["metadata"])  # noqa: E731
-            return self.client.listed("apis/apps/v1", "replicasets", namespace, parse, selector)
-
-        return self._of(namespace, listed)
+        path = f"/apis/apps/v1/namespaces/{namespace}/replicasets"
+        return self._of(namespace, lambda: self._list(path, selectors(selector), _meta))
 
     def _events(self) -> tuple[Happening, ...] | None:
         """The events of the namespaces, without those of what goes well; None where this user may not read them."""
         calls = {
-            place: partial(self.client.listed, "api/v1", "events", place, parse_event, fields=TELLING)
+            place: partial(self._list, f"/api/v1/namespaces/{place}/events", selectors(fields=TELLING), parse_event)
             for place in self._namespaces()
         }
         try:
@@ -297,6 +338,10 @@ def _side_by_side(calls: Mapping[Any, Callable[[], Any]], clock: Clock) -> dict[
     if errors:
         raise min(errors, key=lambda error: isinstance(error, RemoteError) and error.retryable)
     return results
+
+
+def _meta(part: Field) -> Meta:
+    return parse_meta(part["metadata"])
 
 
 def _joined(found: Mapping[Any, Any], what: str) -> tuple[Any, ...]:

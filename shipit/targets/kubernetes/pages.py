@@ -6,7 +6,7 @@ Source: Kubernetes API concepts, "Retrieving large results sets in chunks".
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from shipit.errors import RemoteError
 from shipit.http.fields import Field
@@ -18,10 +18,17 @@ T = TypeVar("T")
 PAGE, _MOST_BYTES = 500, 256 * 1024 * 1024
 
 
+class Listed(NamedTuple, Generic[T]):
+    """A list as it was read. `version` is its resourceVersion, from which a watch can begin."""
+
+    items: list[T]
+    version: str
+
+
 def read_pages(
     page: Callable[[str, Query], Answer], path: str, query: Mapping[str, str | int], parse: Callable[[Field], T]
-) -> list[T]:
-    """The items of a list, of all its pages. A list that expired meanwhile is read again, once. `page` sends the request for one."""
+) -> Listed[T]:
+    """A list, of all its pages. A list that expired meanwhile is read again, once. `page` sends the request for one."""
     items: list[T] = []
     query, left, has_expired = dict(query), _MOST_BYTES, False
     while True:
@@ -40,5 +47,5 @@ def read_pages(
         items += map(parse, found["items"].rows())
         token = found["metadata"]["continue"].text()
         if not token:
-            return items
+            return Listed(items, found["metadata"]["resourceVersion"].text())
         query["continue"] = token

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
@@ -12,13 +13,16 @@ from shipit.errors import RemoteError
 from shipit.events import Event
 from shipit.release import Facts, Finding, ImageUse, Release, Seen, State, Status, Step, Verdict
 from shipit.targets.kubernetes.applyset import ObservedSet
-from shipit.targets.kubernetes.client import CONFLICT, KubernetesClient, UnknownKind
+from shipit.targets.kubernetes.client import CONFLICT, WRITE_ATTEMPTS, KubernetesClient, UnknownKind
 from shipit.targets.kubernetes.config import KubernetesConfig
 from shipit.targets.kubernetes.definitions import is_defined
 from shipit.targets.kubernetes.objects import is_namespace
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.operations import Operations
 from shipit.targets.session import Session
+
+if TYPE_CHECKING:
+    from shipit.targets.kubernetes.superseded import Released
 
 
 def create(name: str, config: KubernetesConfig, project: Project, environment: ProcessEnvironment) -> KubernetesTarget:
@@ -28,13 +32,20 @@ def create(name: str, config: KubernetesConfig, project: Project, environment: P
 class KubernetesTarget(Operations):
     """One namespace of one cluster."""
 
+    # What `judge` was called with last, and what the release wants by that.
+    _last_released: tuple[Any, Released] | None = None
+
     def images(self) -> Sequence[ImageUse]:
         return self._desired.uses()
 
     def observe(self, session: Session) -> KubernetesObserved:
         from shipit.targets.kubernetes.look import Look
 
-        return Look(self._desired, self._client(session), session).observe()
+        watches = self._watches(session) if session.watches else None
+        return Look(self._desired, self._client(session), session, watches).observe()
+
+    def await_change(self, session: Session, seconds: float) -> None:
+        self._watches(session).await_change(seconds)
 
     def preview(
         self, release: Release, observed: KubernetesObserved, session: Session, *, is_deploy: bool
@@ -119,6 +130,12 @@ class KubernetesTarget(Operations):
         return waves_of(steps)
 
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
+        try:
+            yield from self._apply(step, session)
+        finally:
+            self._watches(session).reset()
+
+    def _apply(self, step: Step, session: Session) -> Iterator[Event]:
         from shipit.targets.kubernetes.apply import Changes
         from shipit.targets.kubernetes.apply_verbs import restart_object, scale_object
         from shipit.targets.kubernetes.canary_run import CanaryRun
@@ -128,7 +145,7 @@ class KubernetesTarget(Operations):
         from shipit.targets.kubernetes.steps import EndCanary, RestartObject, RunCanary, RunReleaseJob, ScaleObject
 
         check_step(step, self._desired)
-        client = self._client(session)
+        client = self._client(session, attempts=WRITE_ATTEMPTS)
         if isinstance(step, RunReleaseJob):
             within_s = self.project.release.timeout if self.project.release else None
             yield from ReleaseJob(self.name, self.namespace, self._kubectl, self._client(session, within_s)).run(step)
@@ -213,12 +230,28 @@ class KubernetesTarget(Operations):
         from shipit.targets.kubernetes.apply import applied_uids, known_differences, unchanged_differences
         from shipit.targets.kubernetes.judge import judge_kubernetes
 
-        released = self._desired.released(release, observed, known_differences(seen.applied))
+        released = self._released(release, observed, known_differences(seen.applied))
         released = released._replace(uids=applied_uids(seen.applied))
         if isinstance(seen.before, KubernetesObserved):
             equal = unchanged_differences(released.objects, seen.before)
             released = released._replace(known={**equal, **released.known})
         return judge_kubernetes(released, observed, seen, self._limits)
+
+    def _released(
+        self, release: Release, observed: KubernetesObserved, known: Mapping[str, frozenset[str]]
+    ) -> Released:
+        """What the release wants. It is the same at every look, unless somebody changes an object's spec or data."""
+        # The generation of an object changes with its spec, but not with its metadata; without one, the version changes with anything.
+        written = {
+            key: (live.meta.uid, live.meta.generation or live.meta.version, live.meta.annotations) if live else None
+            for key, live in observed.objects.items()
+        }
+        # What `Desired.released` does not read changes at every look; everything else is compared.
+        lasting = replace(observed, objects={}, pods=(), replica_sets=(), serving={}, events=None)
+        basis = (release, lasting, written)
+        if self._last_released is None or self._last_released[0] != basis:
+            self._last_released = (basis, self._desired.released(release, observed, {}))
+        return self._last_released[1]._replace(known=known)
 
     def probe(self, observed: KubernetesObserved, session: Session, *, has_changed: bool) -> KubernetesObserved:
         from shipit.targets.kubernetes.probe import ask_services
