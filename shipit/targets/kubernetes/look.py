@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# A namespace with fewer objects of a kind than this has them read by name, others of the kind are then not read.
-_LISTED_FROM = 3
+# A single object of a kind is read by name, others of the kind are then not read.
+_LISTED_FROM = 2
 _NO_SECRET = EnvSecret("", "")
 # Events of these reasons explain nothing that is not ready, and are most of all events.
 _GOOD = ("Scheduled", "Pulled", "Created", "Started", "SuccessfulCreate", "SuccessfulDelete", "ScalingReplicaSet")
@@ -190,7 +190,7 @@ class Look:
         return (own, *sorted(others - {own}))
 
     def _read(self, manifests: Sequence[Manifest]) -> _Read:
-        """The objects of a kind. Secrets are read by name, because a list would read those of others, too."""
+        """The objects of a kind. Of Secrets only the members of the set are listed: the values of others are not ours to read."""
         try:
             return self._found(manifests, self._listed(manifests) if _is_listed(manifests) else None)
         except UnknownKind:
@@ -201,16 +201,23 @@ class Look:
             return _Read(manifests, missing, None)
 
     def _found(self, manifests: Sequence[Manifest], listed: dict[str, Live] | None) -> _Read:
+        from shipit.targets.kubernetes.sealed import is_secret
+
         found = {}
         for manifest in manifests:
-            live = self._one(manifest) if listed is None else listed.pop(manifest["metadata"]["name"], None)
+            live = None if listed is None else listed.pop(manifest["metadata"]["name"], None)
+            if listed is None or (live is None and is_secret(manifest)):
+                live = self._one(manifest)
             found[key_of(manifest, self.desired.namespace)] = live
         return _Read(manifests, found, None if listed is None else tuple(listed.values()))
 
     def _listed(self, manifests: Sequence[Manifest]) -> dict[str, Live] | None:
         """Name -> object, also of other members of the set; None where this user may read the objects by name only."""
+        from shipit.targets.kubernetes.sealed import is_secret
+
         names = {manifest["metadata"]["name"] for manifest in manifests}
-        found = self._list_of(manifests[0], {}, names)
+        labels = f"{PART_OF_LABEL}={self.desired.set_id}" if is_secret(manifests[0]) else ""
+        found = self._list_of(manifests[0], selectors(labels), names)
         return None if found is None else {live.meta.name: live for live in found if live}
 
     def _list_of(self, manifest: Manifest, query: Query, names: Collection[str]) -> Sequence[Live | None] | None:
@@ -326,9 +333,7 @@ class _Read(NamedTuple):
 
 def _is_listed(manifests: Sequence[Manifest]) -> bool:
     """Whether the objects of a kind are read with one list."""
-    from shipit.targets.kubernetes.sealed import is_secret
-
-    return len(manifests) >= _LISTED_FROM and not is_secret(manifests[0])
+    return len(manifests) >= _LISTED_FROM
 
 
 def _side_by_side(calls: Mapping[Any, Callable[[], Any]], clock: Clock) -> dict[Any, Any]:
