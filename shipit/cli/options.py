@@ -12,11 +12,18 @@ import typer
 from shipit.cli.completion import complete_environments, complete_targets, complete_workloads
 
 OUTPUTS = ("auto", "plain", "json", "github")
+PLAN_OUTPUTS = (*OUTPUTS, "markdown")
 
 
 def _known_output(value: str) -> str:
     if value not in OUTPUTS:
         raise typer.BadParameter(f"{value!r} should be one of {', '.join(OUTPUTS)}.")
+    return value
+
+
+def _known_plan_output(value: str) -> str:
+    if value not in PLAN_OUTPUTS:
+        raise typer.BadParameter(f"{value!r} should be one of {', '.join(PLAN_OUTPUTS)}.")
     return value
 
 
@@ -33,6 +40,10 @@ def _known_build_output(value: str) -> str:
 
 def _complete_outputs(incomplete: str) -> list[str]:
     return [output for output in OUTPUTS if output.startswith(incomplete)]
+
+
+def _complete_plan_outputs(incomplete: str) -> list[str]:
+    return [output for output in PLAN_OUTPUTS if output.startswith(incomplete)]
 
 
 FileOption = Annotated[
@@ -123,6 +134,17 @@ OutputOption = Annotated[
         autocompletion=_complete_outputs,
     ),
 ]
+PlanOutputOption = Annotated[
+    str,
+    typer.Option(
+        "--output",
+        metavar="FORMAT",
+        help="auto, plain, json, github, or markdown for a pull request. Default: auto.",
+        show_default=False,
+        callback=_known_plan_output,
+        autocompletion=_complete_plan_outputs,
+    ),
+]
 BuildOutputOption = Annotated[
     str,
     typer.Option(
@@ -200,6 +222,13 @@ class TargetOptions(ProjectOptions):
     def selected(self) -> tuple[str, ...]:
         """The targets named as arguments and with --target; empty means all."""
         return (*(self.targets or ()), *(self.target or ()))
+
+
+@dataclass(frozen=True)
+class PlanOptions(TargetOptions):
+    """The options of targets, for a plan: `output` may also be markdown."""
+
+    output: PlanOutputOption = "auto"
 
 
 def target_options(options: ProjectOptions, targets: Sequence[str]) -> TargetOptions:

@@ -14,17 +14,27 @@ _DETAIL_LINES = 8
 def render_plan(plan: Plan, *, full: bool = False) -> str:
     """The plan: images, then each target with its place and steps, then tags that are moved last, then a count.
 
-    Of the detail of a step eight lines are shown, or all with `full`. Its free text is redacted already: a line of it may be cut here.
+    Of the detail of a step eight lines of 160 characters are shown, or all of it with `full`. Its free text is redacted already.
     """
     lines = [f"{plan.app} -> {plan.environment}", *([""] if plan.images else [])]
-    lines += [f"image  {line}" for image in plan.images for line in _image(image)]
+    lines += [f"image  {line}" for line in image_lines(plan)]
     for target in plan.targets:
-        lines += ["", f"{target.target}  {target.place.identity}", *_target(target, full=full)]
+        lines += ["", f"{target.target}  {target.place.identity}", *target_lines(target, full=full)]
     if plan.tags:
-        lines += ["", "when all are healthy", *(f"  > move {move.repository}:{move.tag}" for move in plan.tags)]
+        lines += ["", "when all are healthy", *tag_lines(plan)]
     count = plan.changes
     lines += ["", counted(count, "change") if count else "up to date: nothing to change"]
     return "\n".join(printable_line(line) for line in lines)
+
+
+def image_lines(plan: Plan) -> Iterator[str]:
+    """The images of a plan."""
+    return (line for image in plan.images for line in _image(image))
+
+
+def tag_lines(plan: Plan) -> Iterator[str]:
+    """The tags that a plan moves."""
+    return (f"  > move {move.repository}:{move.tag}" for move in plan.tags)
 
 
 def _image(image: PlannedImage) -> Iterator[str]:
@@ -35,12 +45,13 @@ def _image(image: PlannedImage) -> Iterator[str]:
         yield f"{image.name}  insecure: {image.insecure_host} is asked over plain HTTP, and passwords go there in clear"
 
 
-def _target(target: TargetPlan, *, full: bool) -> Iterator[str]:
+def target_lines(target: TargetPlan, *, full: bool) -> Iterator[str]:
+    """What a target needs, as `render_plan` shows it."""
     for upload in target.uploads:
         yield f"  + {_upload(upload)}"
     for step in target.steps:
         yield f"  {_sign(step)} {step.summary}"
-        yield from (f"      {cut_text(line, _MOST_DETAIL)}" for line in _detail(step.detail, full=full))
+        yield from (f"      {line}" for line in _detail(step.detail, full=full))
     if target.is_empty:
         yield "  = up to date"
     yield from (f"  . {line}" for line in target.notes)
@@ -53,7 +64,7 @@ def _sign(step: Step) -> str:
 
 
 def _detail(lines: Sequence[str], *, full: bool) -> Iterator[str]:
-    yield from lines if full else lines[:_DETAIL_LINES]
+    yield from lines if full else (cut_text(line, _MOST_DETAIL) for line in lines[:_DETAIL_LINES])
     if not full and len(lines) > _DETAIL_LINES:
         yield f"and {counted(len(lines) - _DETAIL_LINES, 'more line')}: shipit plan --full"
 

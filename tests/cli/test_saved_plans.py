@@ -46,6 +46,14 @@ def test_a_saved_plan_is_the_approval_of_a_protected_environment(shipit: Shipit,
     assert "does not hold any more; nothing was changed" in again.stderr and "it does not need any more" in again.stderr
 
 
+def test_a_plan_is_markdown_on_standard_output(shipit: Shipit, heroku: HerokuStandIn) -> None:
+    planned = shipit.run("plan", "--output", "markdown", "--exit-code")
+    assert planned.returncode == 3
+    assert planned.stdout.startswith("### shipit plan: `shop` to `production`\n\n**")
+    assert "<b><code>heroku</code></b>: <code>app shop-prod" in planned.stdout and SECRET not in planned.stdout
+    assert shipit.run("status", "--output", "markdown").returncode == 2
+
+
 def test_a_rotated_secret_and_a_foreign_release_stop_the_deploy(shipit: Shipit, heroku: HerokuStandIn) -> None:
     assert shipit.run("plan", "--save", "plan.json").returncode == 0
     app = heroku.apps["shop-prod"]

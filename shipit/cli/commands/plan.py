@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shipit.cli.exits import exit_on_error
-from shipit.cli.options import TargetOptions
+from shipit.cli.options import PlanOptions
 from shipit.cli.printing import result
 from shipit.cli.runs import targets_run
 from shipit.errors import UsageError
+from shipit.printable import inert_line
 
 if TYPE_CHECKING:
     from shipit.pipeline.prepare import Preparation
@@ -23,12 +24,13 @@ EXAMPLES = (
     "shipit plan k8s -e staging",
     "shipit plan --full",
     "shipit plan --exit-code",
+    "shipit plan --output markdown > comment.md",
     "shipit plan --save plan.json --expires 2h",
 )
 
 
 def run(
-    options: TargetOptions,
+    options: PlanOptions,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when there are changes.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Show every line of each change.")] = False,
     save: Annotated[
@@ -41,6 +43,7 @@ def run(
 ) -> None:
     with exit_on_error(options.verbose, options.output):
         from shipit.pipeline.flow import plan
+        from shipit.report.plan_markdown import render_plan_markdown
         from shipit.report.plan_text import render_plan
 
         lasts_s = _lifetime(save, expires)
@@ -49,7 +52,9 @@ def run(
             if save is not None:
                 _save(run, preparation, save, lasts_s)
         if options.output != "json":
-            result(render_plan(run.redactor.value(preparation.plan), full=full))
+            render = render_plan_markdown if options.output == "markdown" else render_plan
+            text = render(run.redactor.value(preparation.plan), full=full)
+            result("\n".join(map(inert_line, text.rstrip("\n").split("\n"))))
         if exit_code and preparation.plan.changes:
             raise typer.Exit(3)
 
