@@ -155,7 +155,9 @@ class TargetFinished(NamedTuple):
 
     Of `scale` and `restart` it is about the workloads that the command names, and not about others of the target.
     `images` are those that the run wanted there; empty when it was skipped. `is_rolled_back` is whether what ran before
-    runs again, or still, after a failure with `on_failure: rollback`.
+    runs again, or still, after a failure with `on_failure: rollback`; `rolled_back_to` says which release that is, where
+    it is known. `version` is the place's own name for the release that was judged, such as `v12` of Heroku; empty where
+    it has none.
     """
 
     target: Name
@@ -164,6 +166,8 @@ class TargetFinished(NamedTuple):
     verdict: Verdict
     images: tuple[PublishedImage, ...] = ()
     is_rolled_back: bool = False
+    rolled_back_to: Name = ""
+    version: Name = ""
 
     @property
     def reason(self) -> str:

@@ -11,7 +11,10 @@ RunState = Literal["done", "failed", "interrupted", "running", "lost"]
 
 
 class PastTarget(NamedTuple):
-    """What a run did to one target. `state` is that of TargetFinished; empty where the run has not said how it ended."""
+    """What a run did to one target. `state` is that of TargetFinished; empty where the run has not said how it ended.
+
+    `rolled_back_to` and `version` are those of TargetFinished, too.
+    """
 
     name: Name
     place: Name = ""
@@ -19,6 +22,8 @@ class PastTarget(NamedTuple):
     reason: FreeText = ""
     images: tuple[PublishedImage, ...] = ()
     is_rolled_back: bool = False
+    rolled_back_to: Name = ""
+    version: Name = ""
 
 
 class PastRun(NamedTuple):

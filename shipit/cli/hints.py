@@ -13,13 +13,13 @@ SYNONYMS = {
     "publish": "push", "ps": "status", "ls": "status", "list": "status", "details": "status", "info": "status",
     **dict.fromkeys(("delete", "down", "remove", "rm", "teardown", "undeploy", "uninstall"), "destroy"),
     "new": "init", "create": "init", "diagnose": "doctor", "auth": "login", "registry": "login", "version": "--version", "dynos": "scale", "ps:scale": "scale", "ps:restart": "restart", "reload": "restart", "bounce": "restart", "browse": "open", "url": "open", "urls": "open", "visit": "open",
+    **dict.fromkeys(("undo", "revert", "restore", "releases:rollback"), "rollback"),
     **dict.fromkeys(("releases", "deployments", "runs", "audit"), "history"), "log": "logs", "tail": "logs",
     **dict.fromkeys(("describe", "events", "get", "top"), "status"), "run:detached": "run", "ps:exec": "exec", "sh": "exec", "proxy": "forward",
     "console": "exec", "ssh": "exec", "bash": "exec", "shell": "exec", "attach": "exec", "port-forward": "forward",
 }  # fmt: skip
 # A command of another tool that shipit lacks -> the way to do it today.
 ELSEWHERE = {
-    "rollback": "shipit has no rollback yet: deploy the earlier commit, or kubectl rollout undo deployment/NAME, or heroku rollback -a APP",
     **dict.fromkeys(
         ("start", "stop", "pause", "maintenance"),
         "shipit starts and stops nothing by command: shipit scale k8s/web=0, or set replicas or quantity in deploy.yml",

@@ -49,8 +49,9 @@ def fold_run(envelopes: Iterable[Envelope], *, is_running: bool) -> PastRun | No
         elif isinstance(event, TargetFinished):
             place = targets.get(event.target, PastTarget(event.target)).place
             targets[event.target] = PastTarget(
-                event.target, place, event.state, event.reason, event.images, event.is_rolled_back
-            )
+                event.target, place, event.state, event.reason, event.images, event.is_rolled_back,
+                event.rolled_back_to, event.version,
+            )  # fmt: skip
         elif isinstance(event, RunFinished | RunFailed):
             summary = event.summary if isinstance(event, RunFinished) else event.message
             found = found._replace(

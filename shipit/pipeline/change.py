@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from shipit.errors import Interrupted, ShipitError
 from shipit.events import PlanMade, RunFinished, TargetFinished, Warned
 from shipit.parallel import settle, together
+from shipit.past_release import PastRelease
 from shipit.pipeline.confirm import confirm_plan
-from shipit.pipeline.prepare import observe_target
+from shipit.pipeline.progress import Progress
+from shipit.pipeline.recording import begin_record, end_record
 from shipit.pipeline.steps import apply_steps
-from shipit.pipeline.verdict import await_verdict, verdict_of
-from shipit.release import Facts, Plan, Seen, Step, TargetPlan, Verdict
+from shipit.pipeline.verdict import Standing, await_verdict, verdict_of
+from shipit.release import Facts, Plan, Release, Seen, State, Step, TargetPlan, Verdict
 
 if TYPE_CHECKING:
     from shipit.pipeline.run import Run
@@ -21,12 +23,20 @@ if TYPE_CHECKING:
 
 
 class Change(NamedTuple):
-    """What a command does to one target. `plan` and `judge` are pure, `notes` are lines beside its steps."""
+    """What a command does to one target. `plan` and `judge` are pure, `notes` are lines beside its steps.
+
+    `more_notes` gives those that depend on what is observed. `after` are the targets that have to be as ordered first.
+    A rollback has what its target recalled, and the release that it returns to.
+    """
 
     target: Target
     plan: Callable[[Any], Sequence[Step]]
     judge: Callable[[Any, Seen], Verdict]
     notes: Sequence[str] = ()
+    more_notes: Callable[[Any], Sequence[str]] = lambda observed: ()
+    after: Sequence[str] = ()
+    recalled: Any = None
+    returns_to: PastRelease | None = None
 
 
 def change(run: Run, command: str, changes: Sequence[Change]) -> int:
@@ -34,11 +44,21 @@ def change(run: Run, command: str, changes: Sequence[Change]) -> int:
 
     Emits the events of a deploy. Raises: ShipitError, before anything is changed.
     """
+    announce(run, command, [item.target.name for item in changes])
+    # Only what the command is about is judged: other workloads of a target may be in any state.
+    return make_changes(run, changes, "as ordered")
+
+
+def announce(run: Run, command: str, targets: Sequence[str]) -> None:
+    """Emit the warnings about deploy.yml, and the start of the run."""
     for warning in run.project.warnings:
         run.emit(Warned("", str(warning)))
-    names = tuple(item.target.name for item in changes)
-    run.announce(command, names)
-    looks = {item.target.name: partial(observe_target, run, item.target, is_planning=False) for item in changes}
+    run.announce(command, targets)
+
+
+def make_changes(run: Run, changes: Sequence[Change], end: str) -> int:
+    """The same for a run that was announced. `end` says what targets are when all went well."""
+    looks = {item.target.name: partial(_observe, run, item) for item in changes}
     observed = together(looks, run.clock)
     plan = Plan(
         run.project.app,
@@ -50,49 +70,69 @@ def change(run: Run, command: str, changes: Sequence[Change]) -> int:
         confirm_plan(run, plan)
         run.begin_changes()
     run.begin_stage(is_delivery=False)
+    progress = Progress()
     calls = {
-        item.target.name: partial(_one_target, run, item, own, observed[item.target.name])
+        item.target.name: partial(_one_target, run, item, own, observed[item.target.name], progress)
         for item, own in zip(changes, plan.targets, strict=True)
     }
-    failed = _count_failed(settle(calls, run.clock))
+    for result in settle(calls, run.clock).values():
+        if isinstance(result, Exception):
+            raise result
     total = len(changes)
-    if failed:
-        summary = f"{failed} of {total} targets failed"
+    if progress.failed:
+        summary = f"{progress.failed} of {total} targets failed"
     else:
-        # Only what the command is about was judged: other workloads of a target may be in any state.
-        summary = f"{'' if plan.changes else 'nothing changed, '}{total} of {total} targets as ordered"
-    run.emit(RunFinished(1 if failed else 0, summary, run.clock.now() - run.started_s))
-    return 1 if failed else 0
+        summary = f"{'' if plan.changes else 'nothing changed, '}{total} of {total} targets {end}"
+    run.emit(RunFinished(1 if progress.failed else 0, summary, run.clock.now() - run.started_s))
+    return 1 if progress.failed else 0
+
+
+def _observe(run: Run, item: Change) -> Any:
+    return item.target.observe(run.session(item.target, is_planning=False, recalled=item.recalled))
 
 
 def _planned(item: Change, observed: Any) -> TargetPlan:
-    return TargetPlan(item.target.name, item.target.place, (), tuple(item.plan(observed)), tuple(item.notes))
+    notes = (*item.notes, *item.more_notes(observed))
+    return TargetPlan(item.target.name, item.target.place, (), tuple(item.plan(observed)), notes)
 
 
-def _count_failed(results: Mapping[str, Any]) -> int:
-    for result in results.values():
-        if isinstance(result, Exception):
-            raise result
-    return sum(not is_healthy for is_healthy in results.values())
-
-
-def _one_target(run: Run, item: Change, own: TargetPlan, before: Any) -> bool:
-    """Apply and judge; whether the place is as ordered."""
+def _one_target(run: Run, item: Change, own: TargetPlan, before: Any, progress: Progress) -> None:
+    """Apply and judge, once the targets before it are as ordered."""
     target, started = item.target, run.clock.now()
-    session = run.session(target, is_planning=False)
+    if blocker := progress.wait(item.after, run.clock):
+        progress.finish(target.name, "skipped")
+        run.emit(TargetFinished(target.name, "skipped", 0.0, Verdict(State.WAITING, blocker)))
+        return
+    record = None
+    past = item.returns_to
+    if past is not None and own.steps:
+        release = Release(run.project.app, run.project.environment)
+        record = begin_record(run, target, release, before, own.steps, past.version)
+    images = past.images if past else ()
     try:
-        facts: dict[str, Facts] = {}
-        apply_steps(target, own.steps, own.place, session, facts)
-        baseline = before if own.steps else None
-        verdict, _ = await_verdict(target, item.judge, session, baseline, before, applied=facts)
+        verdict, observed = _apply_and_judge(run, item, own, before)
     except Interrupted:
+        progress.finish(target.name, "failed")
         raise
-    except ShipitError as error:
+    except Exception as error:
+        progress.finish(target.name, "failed")
+        if not isinstance(error, ShipitError):
+            raise
         verdict = verdict_of(error, target)
-        run.emit(TargetFinished(target.name, "failed", run.clock.now() - started, verdict))
-        return False
+        end_record(run, record, "failed", verdict.reason)
+        run.emit(TargetFinished(target.name, "failed", run.clock.now() - started, verdict, images))
+        return
     for warning in verdict.warnings:
         run.emit(Warned(target.name, warning))
+    end_record(run, record, "healthy")
     state: Literal["healthy", "unchanged"] = "healthy" if own.steps else "unchanged"
-    run.emit(TargetFinished(target.name, state, run.clock.now() - started, verdict))
-    return True
+    progress.finish(target.name, state)
+    version = target.describe(observed).version
+    run.emit(TargetFinished(target.name, state, run.clock.now() - started, verdict, images, version=version))
+
+
+def _apply_and_judge(run: Run, item: Change, own: TargetPlan, before: Any) -> Standing:
+    session = run.session(item.target, is_planning=False, recalled=item.recalled)
+    facts: dict[str, Facts] = {}
+    apply_steps(item.target, own.steps, own.place, session, facts)
+    return await_verdict(item.target, item.judge, session, before if own.steps else None, before, applied=facts)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,11 +20,13 @@ from shipit.events import (
 from shipit.parallel import settle
 from shipit.pipeline.confirm import confirm_plan
 from shipit.pipeline.prepare import Preparation, prepare
+from shipit.pipeline.progress import Progress
+from shipit.pipeline.recording import begin_record, end_record
 from shipit.pipeline.removal import RemovalFailed, parted, remove
-from shipit.pipeline.rollback import RollbackResult, roll_back
+from shipit.pipeline.rollback import NOT_ROLLED_BACK, RollbackResult, roll_back
 from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_steps, check_clean
-from shipit.pipeline.verdict import await_verdict, verdict_of
+from shipit.pipeline.verdict import await_verdict, verdict_of, version_of
 from shipit.release import Facts, PublishedImage, Rendered, State, TargetPlan, Verdict, published
 from shipit.targets.base import Target, serves
 from shipit.targets.verbs import renders
@@ -104,7 +105,7 @@ def deploy(run: Run, saved: SavedPlan | None = None) -> int:
         run.begin_stage()
         publish_all(run.delivery, preparation.uses.values())
     run.begin_stage(is_delivery=False)
-    progress = _Progress()
+    progress = Progress()
     failed = _apply_all(run, preparation, progress)
     if not failed:
         run.begin_stage()
@@ -129,27 +130,7 @@ def _end(run: Run, code: int, summary: str, urls: tuple[Serving, ...] = ()) -> N
     run.emit(RunFinished(code, summary, run.clock.now() - run.started_s, urls))
 
 
-class _Progress:
-    """The state and the URLs of every finished target; wakes the targets that need them."""
-
-    def __init__(self) -> None:
-        self.states: dict[str, str] = {}
-        self.urls: dict[str, tuple[str, ...]] = {}
-        self.is_stopped = False
-        self.changed = threading.Condition()
-
-    def served(self, names: Iterable[str]) -> tuple[Serving, ...]:
-        """The URLs of the targets of these names, in their order."""
-        return tuple(Serving(name, url) for name in names for url in self.urls.get(name, ()))
-
-    def finish(self, name: str, state: str, *, stops: bool = False) -> None:
-        with self.changed:
-            self.states[name] = state
-            self.is_stopped = self.is_stopped or stops
-            self.changed.notify_all()
-
-
-def _apply_all(run: Run, preparation: Preparation, progress: _Progress) -> int:
+def _apply_all(run: Run, preparation: Preparation, progress: Progress) -> int:
     """Deploy every target once the targets that it needs are healthy; how many failed or were skipped."""
     calls: dict[str, Callable[[], None]] = {
         name: partial(_one_target, run, preparation, target, progress) for name, target in preparation.targets.items()
@@ -157,19 +138,23 @@ def _apply_all(run: Run, preparation: Preparation, progress: _Progress) -> int:
     for result in settle(calls, run.clock).values():
         if isinstance(result, Exception):
             raise result
-    return sum(state in ("failed", "skipped") for state in progress.states.values())
+    return progress.failed
 
 
-def _one_target(run: Run, preparation: Preparation, target: Target, progress: _Progress) -> None:
+def _one_target(run: Run, preparation: Preparation, target: Target, progress: Progress) -> None:
     started = run.clock.now()
     applied: dict[str, Facts] = {}
-    blocker = _wait_for_needs(run, preparation, target, progress)
+    blocker = progress.wait((name for name in target.config.needs if name in preparation.targets), run.clock)
     if blocker:
         progress.finish(target.name, "skipped")
         run.emit(TargetFinished(target.name, "skipped", 0.0, Verdict(State.WAITING, blocker)))
         return
+    own, record = _plan_of(preparation, target), None
+    if own.steps:
+        release, observed = preparation.releases[target.name], preparation.observed[target.name]
+        record = begin_record(run, target, release, observed, own.steps)
     try:
-        verdict = _release(run, preparation, target, progress, applied)
+        verdict, version = _release(run, preparation, target, progress, applied)
     except Interrupted:
         progress.finish(target.name, "failed")
         raise
@@ -177,18 +162,20 @@ def _one_target(run: Run, preparation: Preparation, target: Target, progress: _P
         progress.finish(target.name, "failed", stops=target.config.on_failure != "continue")
         if not isinstance(error, ShipitError):
             raise
-        verdict, is_back = verdict_of(error, target), False
+        verdict, back = verdict_of(error, target), NOT_ROLLED_BACK
         if target.config.on_failure == "rollback" and not isinstance(error, RemovalFailed):
             back = _rolled_back(run, preparation, target, verdict, applied)
-            is_back = back.is_back
-            verdict = verdict._replace(reason=verdict.reason + back.said, down="" if is_back else verdict.down)
+            verdict = verdict._replace(reason=verdict.reason + back.said, down="" if back.is_back else verdict.down)
+        end_record(run, record, "failed", verdict.reason, back.version if back.is_back else "")
         elapsed_s, images = run.clock.now() - started, _images(preparation, target)
-        run.emit(TargetFinished(target.name, "failed", elapsed_s, verdict, images, is_rolled_back=is_back))
+        ended = TargetFinished(target.name, "failed", elapsed_s, verdict, images, version=version_of(error, target))
+        run.emit(ended._replace(is_rolled_back=back.is_back, rolled_back_to=back.version))
         return
-    state: Literal["unchanged", "healthy"] = "unchanged" if _plan_of(preparation, target).is_empty else "healthy"
+    end_record(run, record, "healthy")
+    state: Literal["unchanged", "healthy"] = "unchanged" if own.is_empty else "healthy"
     progress.finish(target.name, state)
     images = _images(preparation, target)
-    run.emit(TargetFinished(target.name, state, run.clock.now() - started, verdict, images))
+    run.emit(TargetFinished(target.name, state, run.clock.now() - started, verdict, images, version=version))
 
 
 def _images(preparation: Preparation, target: Target) -> tuple[PublishedImage, ...]:
@@ -200,28 +187,11 @@ def _rolled_back(
 ) -> RollbackResult:
     """Roll back a failed target, unless somebody else released meanwhile. `applied` is that of `Seen`."""
     if failed.superseded_by:
-        return RollbackResult(
-            f"; not rolled back: {failed.superseded_by} changed this place since the plan", is_back=False
-        )
+        return RollbackResult(f"; not rolled back: {failed.superseded_by} changed this place since the plan")
     place = _plan_of(preparation, target).place
     release = preparation.releases[target.name]
     before = preparation.observed[target.name]
-    return roll_back(target, release, place, before, run.session(target, release), applied)
-
-
-def _wait_for_needs(run: Run, preparation: Preparation, target: Target, progress: _Progress) -> str:
-    """Wait for the targets that this one needs; the reason that it can't start, empty for none."""
-    needs = [name for name in target.config.needs if name in preparation.targets]
-    with progress.changed:
-        while any(name not in progress.states for name in needs):
-            run.clock.check()
-            progress.changed.wait(0.2)
-        failed = [name for name in needs if progress.states[name] in ("failed", "skipped")]
-        if failed:
-            return f"it needs {', '.join(failed)}, which is not healthy"
-        if needs and progress.is_stopped:
-            return "another target failed"
-    return ""
+    return roll_back(run, target, release, place, before, applied)
 
 
 def _plan_of(preparation: Preparation, target: Target) -> TargetPlan:
@@ -229,9 +199,12 @@ def _plan_of(preparation: Preparation, target: Target) -> TargetPlan:
 
 
 def _release(
-    run: Run, preparation: Preparation, target: Target, progress: _Progress, applied: dict[str, Facts]
-) -> Verdict:
-    """Apply and verify. What each step reports is added to `applied`, which has it also when a later one fails."""
+    run: Run, preparation: Preparation, target: Target, progress: Progress, applied: dict[str, Facts]
+) -> tuple[Verdict, str]:
+    """Apply and verify; the verdict, and the place's name for the release.
+
+    What each step reports is added to `applied`, which has it also when a later one fails.
+    """
     release, own = preparation.releases[target.name], _plan_of(preparation, target)
     session, place = run.session(target, release), own.place
     first_steps, last_steps = parted(own.steps)
@@ -248,4 +221,4 @@ def _release(
         run.emit(Warned(target.name, warning))
     if serves(target):
         progress.urls[target.name] = tuple(target.urls(observed))
-    return verdict
+    return verdict, target.describe(observed).version

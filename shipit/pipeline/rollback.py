@@ -1,54 +1,115 @@
-"""Rolling back a target whose deploy failed, to what was observed before the first change."""
+"""Rolling back a target whose deploy failed: to what ran before, or to the last release that was healthy."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shipit.errors import Interrupted, ShipitError
+from shipit.past_release import PastRelease
+from shipit.pipeline.choose_release import describe_past, last_healthy, running_release
+from shipit.pipeline.releases import known_releases
 from shipit.pipeline.steps import apply_steps
 from shipit.pipeline.verdict import await_verdict
 from shipit.release import Facts, Place, Release, Seen, State
 from shipit.targets.base import Reverts, Target, reverts
-from shipit.targets.session import Session
+from shipit.targets.history import returns
+
+
+if TYPE_CHECKING:
+    from shipit.pipeline.run import Run
 
 
 class RollbackResult(NamedTuple):
-    """The result of a rollback: the end of a sentence, and whether what ran before runs again."""
+    """The result of a rollback: the end of a sentence, and whether what should run again does.
 
-    said: str
-    is_back: bool
+    `version` is the place's name for the release that runs again; empty where it is not known.
+    """
+
+    said: str = ""
+    is_back: bool = False
+    version: str = ""
+
+
+NOT_ROLLED_BACK = RollbackResult()
 
 
 def roll_back(
-    target: Target, release: Release, place: Place, before: Any, session: Session, applied: Mapping[str, Facts]
+    run: Run, target: Target, release: Release, place: Place, before: Any, applied: Mapping[str, Facts]
 ) -> RollbackResult:
     """Roll a place back and wait until it is healthy. `applied` is what the steps of the deploy reported, by their ids.
 
+    What ran before the deploy is restored, unless it was not healthy: then the place returns to the last release that was.
     A deploy that was rolled back has failed all the same. Raises: Interrupted only.
     """
     if not reverts(target):
-        return RollbackResult("; this kind can't be rolled back", is_back=False)
+        return RollbackResult("; this kind can't be rolled back")
     try:
-        now = target.observe(session)
-        steps = target.plan_rollback(release, before, now, applied)
-        if not steps:
-            return _untouched(target, release, before, now, session.clock.now())
-        facts: dict[str, Facts] = {}
-        apply_steps(target, steps, place, session, facts)
-        judge = partial(target.judge_rollback, release, before)
-        verdict, _ = await_verdict(target, judge, session, now, before, applied=facts)
+        history = _before_this(run, target)
+        known = running_release(history)
+        last = last_healthy(history, but=known) if known and returns(target) else None
+        if known and last and not _was_healthy(target, release, known, before, run):
+            return _return_to(run, target, place, last)
+        return _restore(run, target, release, place, before, applied, known)
     except Interrupted:
         raise
     except ShipitError as error:
-        return RollbackResult(f"; rolling back failed, too: {error}", is_back=False)
-    return RollbackResult(f"; rolled back to what ran before ({verdict.reason})", is_back=True)
+        return RollbackResult(f"; rolling back failed, too: {error}")
 
 
-def _untouched(target: Reverts, release: Release, before: Any, now: Any, at: float) -> RollbackResult:
+def _before_this(run: Run, target: Target) -> tuple[PastRelease, ...]:
+    """The releases of the place without those of this run."""
+    found = known_releases(run, [target]).get(target.name, ())
+    return tuple(past for past in found if past.run != run.id)
+
+
+def _was_healthy(target: Reverts, release: Release, known: PastRelease, before: Any, run: Run) -> bool:
+    """Whether what ran before the deploy was healthy: by its verdict, or where there is none by what was observed."""
+    if known.state == "unknown":
+        now_s = run.clock.now()
+        verdict = target.judge_rollback(release, before, before, Seen(now_s, now_s, now_s, None, before))
+        return verdict.state is not State.FAILED
+    return known.state == "healthy"
+
+
+def _restore(
+    run: Run, target: Reverts, release: Release, place: Place, before: Any, applied: Mapping[str, Facts],
+    known: PastRelease | None,
+) -> RollbackResult:  # fmt: skip
+    """Bring back what was observed before the first change."""
+    session = run.session(target, release)
+    version = known.version if known else ""
+    now = target.observe(session)
+    steps = target.plan_rollback(release, before, now, applied)
+    if not steps:
+        return _untouched(target, release, before, now, session.clock.now(), version)
+    facts: dict[str, Facts] = {}
+    apply_steps(target, steps, place, session, facts)
+    judge = partial(target.judge_rollback, release, before)
+    verdict, _ = await_verdict(target, judge, session, now, before, applied=facts)
+    which = f": {describe_past(known)}" if known else ""
+    return RollbackResult(f"; rolled back to what ran before ({verdict.reason}){which}", is_back=True, version=version)
+
+
+def _return_to(run: Run, target: Target, place: Place, past: PastRelease) -> RollbackResult:
+    """Return to an earlier release of the place, and wait until it is healthy."""
+    assert returns(target)
+    recalled = target.recall(past, run.session(target, is_planning=False))
+    session = run.session(target, is_planning=False, recalled=recalled)
+    now = target.observe(session)
+    steps = target.plan_return(recalled, now)
+    facts: dict[str, Facts] = {}
+    apply_steps(target, steps, place, session, facts)
+    judge = partial(target.judge_return, recalled)
+    verdict, _ = await_verdict(target, judge, session, now if steps else None, now, applied=facts)
+    said = f"; rolled back to the last healthy release ({verdict.reason}): {describe_past(past)}"
+    return RollbackResult(said, is_back=True, version=past.version)
+
+
+def _untouched(target: Reverts, release: Release, before: Any, now: Any, at: float, version: str) -> RollbackResult:
     """The result when there are no steps: whether what ran before still runs is judged, not assumed."""
     verdict = target.judge_rollback(release, before, now, Seen(at, at, at, None, before))
     if verdict.state is State.HEALTHY:
-        return RollbackResult("; nothing to roll back: what ran before still runs", is_back=True)
-    return RollbackResult(f"; nothing was rolled back: {verdict.reason}", is_back=False)
+        return RollbackResult("; nothing to roll back: what ran before still runs", is_back=True, version=version)
+    return RollbackResult(f"; nothing was rolled back: {verdict.reason}")

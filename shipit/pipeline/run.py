@@ -142,6 +142,11 @@ class Run:
         return self.timeout_s or max((target.config.timeout for target in self.targets), default=REQUEST_S)
 
     @property
+    def id(self) -> str:
+        """The id of the run, as its events have it."""
+        return self._teller.run
+
+    @property
     def redactor(self) -> Redactor:
         """The redactor of the process."""
         return self.environment.redactor

@@ -73,6 +73,11 @@ class Teller:
             self.flush(target_of(event))
             self._hand_on(self._redactor.value(event))
 
+    @property
+    def run(self) -> str:
+        """The id of the run."""
+        return self._seal.run
+
     def flush(self, target: str | None = None) -> None:
         """Emit the log lines that were held back, of one target or of all."""
         with self._lock:

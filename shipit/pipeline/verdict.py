@@ -22,11 +22,12 @@ NOTHING_APPLIED: Mapping[str, Facts] = MappingProxyType({})
 
 
 class TargetFailed(DeployFailed):
-    """The error for a verdict of failure."""
+    """The error for a verdict of failure. `observed` is what was judged; None where the place could not be read."""
 
-    def __init__(self, verdict: Verdict, target: str) -> None:
+    def __init__(self, verdict: Verdict, target: str, observed: Any = None) -> None:
         super().__init__(verdict.reason, where=target, detail=verdict.detail, hint=verdict.hint)
         self.verdict = verdict
+        self.observed = observed
         self.superseded_by, self.down = verdict.superseded_by, verdict.down
 
 
@@ -69,7 +70,7 @@ def await_verdict(
         if verdict.progress != progress:
             progress, moved, pause = verdict.progress, now, FIRST_PAUSE_S
         if verdict.state is State.FAILED:
-            raise failure(target, verdict, session)
+            raise failure(target, verdict, session, observed)
         if verdict.state is State.HEALTHY:
             healthy_since = now if healthy_since is None else healthy_since
             if now - healthy_since >= (target.config.settle if baseline is not None else 0):
@@ -81,7 +82,7 @@ def await_verdict(
                 session.emit(Waiting(target.name, said, verdict.parts))
         left_s = deadline.remaining_s()
         if not left_s:
-            raise failure(target, _late(verdict), session)
+            raise failure(target, _late(verdict), session, observed)
         _wait(target, session, min(pause, max(0.05, left_s)))
         pause = min(LONGEST_PAUSE_S, pause * 1.3)
 
@@ -117,11 +118,11 @@ def _look(target: Target, judge: Judge, session: Session, seen: Seen, said: str,
         return Standing(Verdict(State.WAITING, str(error), str(error), hint=error.hint), None)
 
 
-def failure(target: Target, verdict: Verdict, session: Session) -> DeployFailed:
+def failure(target: Target, verdict: Verdict, session: Session, observed: Any = None) -> DeployFailed:
     """The error for a verdict of failure, with the logs and events that the kind adds."""
     own = replace(session, deadline_s=max(session.deadline_s, session.clock.now() + DIAGNOSE_S))
     known = target.diagnose(verdict, own) if diagnoses(target) else verdict
-    return TargetFailed(known._replace(superseded_by=verdict.superseded_by, down=verdict.down), target.name)
+    return TargetFailed(known._replace(superseded_by=verdict.superseded_by, down=verdict.down), target.name, observed)
 
 
 def verdict_of(error: ShipitError, target: Target) -> Verdict:
@@ -133,3 +134,9 @@ def verdict_of(error: ShipitError, target: Target) -> Verdict:
     reason = error.what if error.where == target.name else str(error)
     by, down = error.superseded_by, error.down
     return Verdict(State.FAILED, reason, detail=error.detail, hint=error.hint, superseded_by=by, down=down)
+
+
+def version_of(error: ShipitError, target: Target) -> str:
+    """The place's own name for the release that was judged a failure; empty where it is not known."""
+    observed = error.observed if isinstance(error, TargetFailed) and error.where == target.name else None
+    return target.describe(observed).version if observed is not None else ""

@@ -249,7 +249,8 @@ def test_a_target_that_fails_is_rolled_back_where_it_says_so(bench: Bench) -> No
     [failed] = [
         event for event in bench.of(TargetFinished) if isinstance(event, TargetFinished) and event.state == "failed"
     ]
-    assert failed.reason == "it broke; rolled back to what ran before (runs what it ran)"
+    back = f"{failed.rolled_back_to} (2023-11-14 22:30 UTC, healthy)"
+    assert failed.reason == f"it broke; rolled back to what ran before (runs what it ran): {back}"
     assert failed.is_rolled_back
 
 

@@ -116,6 +116,8 @@ def lines(*events: Event) -> list[str]:
                 },
                 "images": [],
                 "is_rolled_back": False,
+                "rolled_back_to": "",
+                "version": "",
             },
         ),
         (RunFailed(2, "no file"), {"event": "run_failed", "exit_code": 2, "message": "no file", "problems": []}),

@@ -1,0 +1,74 @@
+"""The releases of a place, completed from the runs of this machine. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from shipit.past_release import PastRelease
+from shipit.past_run import PastRun, PastTarget
+from shipit.release import Place
+
+
+class _Known(NamedTuple):
+    run: PastRun
+    target: PastTarget
+
+
+def merged(found: Sequence[PastRelease], runs: Iterable[PastRun], place: Place) -> tuple[PastRelease, ...]:
+    """The releases with what a run knows of them: its id, its verdict, and its commit. `runs` are the newest first.
+
+    A run is found by its id, or by the version that it released at the place. A release that was made during a run that
+    ended with another version is a part of that run. What the place says itself stays.
+    """
+    known = [_Known(run, target) for run in runs for target in run.targets if target.place == place.identity]
+    by_run = {item.run.run: item for item in reversed(known)}
+    by_version = _by_version(known)
+    return tuple(
+        _completed(past, by_run.get(past.run) or by_version.get(past.version) or _part_of(past, known))
+        for past in found
+    )
+
+
+def _by_version(known: Sequence[_Known]) -> dict[str, _Known]:
+    """Version -> the run that released it, with its newest verdict: an unchanged deploy verifies it again."""
+    found: dict[str, _Known] = {}
+    for item in known:
+        if item.target.version and item.target.state in _STATES:
+            first = found.setdefault(item.target.version, item)
+            if item.target.state != "unchanged":
+                found[item.target.version] = _Known(item.run, item.target._replace(state=first.target.state))
+    return found
+
+
+def _part_of(past: PastRelease, known: Sequence[_Known]) -> _Known | None:
+    """The run in which a release was made that is not the last one of it."""
+    for item in known:
+        run = item.run
+        if item.target.version and run.started_at[:19] <= past.released_at[:19] <= run.ended_at[:19]:
+            return _Known(run, item.target._replace(state=""))
+    return None
+
+
+# State of TargetFinished -> that of a PastRelease.
+_STATES: Mapping[str, Literal["healthy", "failed"]] = {
+    "healthy": "healthy",
+    "unchanged": "healthy",
+    "failed": "failed",
+}
+
+
+def _completed(past: PastRelease, known: _Known | None) -> PastRelease:
+    if known is None:
+        return past
+    run, target = known
+    verdict: Literal["healthy", "failed", "begun"] = _STATES.get(target.state, "begun")
+    state = verdict if past.state == "unknown" else past.state
+    return past._replace(
+        run=past.run or run.run,
+        state=state,
+        commit=past.commit or run.commit,
+        branch=past.branch or run.branch,
+        images=past.images or (target.images if target.state else ()),
+        reason=past.reason or (target.reason if state == "failed" else ""),
+    )

@@ -1,0 +1,113 @@
+"""Which release of a place a rollback returns to. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from shipit.errors import UsageError
+from shipit.past_release import PastRelease
+
+# The shortest beginning of a run's id that names it.
+_SHORTEST = 4
+_SHOWN = 5
+
+
+class Choice(NamedTuple):
+    """A release to return to, and what the plan says about it."""
+
+    past: PastRelease
+    notes: tuple[str, ...]
+
+
+def choose_release(target: str, history: Sequence[PastRelease], wanted: str = "") -> Choice:
+    """The release named by `wanted`, a version or a run; without it the newest healthy one before what runs now.
+
+    `history` is newest first. A release without a verdict counts as healthy, and a note says so. A rollback that has no end
+    is completed. Raises: UsageError where there is none to return to.
+    """
+    chosen = _named(target, history, wanted) if wanted else _unfinished(history) or _before(target, history)
+    if chosen.gone:
+        raise UsageError(f"{target} can't return to {chosen.version}: {chosen.gone}", hint=_others(history, chosen))
+    return Choice(chosen, (f"returns to {describe_past(chosen)}", *_doubts(chosen)))
+
+
+def running_release(history: Sequence[PastRelease]) -> PastRelease | None:
+    """The release that runs now: where the newest returned to an earlier one, that one. None without a history."""
+    return history[_root(history)] if history else None
+
+
+def last_healthy(history: Sequence[PastRelease], but: PastRelease) -> PastRelease | None:
+    """The newest release before another one with a verdict of healthy; without any, the newest without a verdict."""
+    at = next((at for at, past in enumerate(history) if past.version == but.version), -1)
+    earlier = [past for past in history[at + 1 :] if not past.gone]
+    found = (next((past for past in earlier if past.state == state), None) for state in ("healthy", "unknown"))
+    return next(filter(None, found), None)
+
+
+def describe_past(past: PastRelease) -> str:
+    """A release for people: version, run, time, commit and verdict, as far as they are known."""
+    run = f"run {past.run}" if past.run and past.run != past.version else ""
+    at = f"{past.released_at[:16].replace('T', ' ')} UTC" if past.released_at else ""
+    commit = f"commit {past.commit[:7]}{f' on {past.branch}' if past.branch else ''}" if past.commit else ""
+    state = "verdict unknown" if past.state == "unknown" else past.state
+    return f"{past.version} ({', '.join(part for part in (run, at, commit, state) if part)})"
+
+
+def _named(target: str, history: Sequence[PastRelease], wanted: str) -> PastRelease:
+    exact = [past for past in history if wanted in (past.version, past.run)]
+    begun = [past for past in history if len(wanted) >= _SHORTEST and past.run.startswith(wanted)]
+    found = exact or begun
+    if not found:
+        raise UsageError(f"{target} has no release {wanted!r}", hint=_known(history))
+    if len({past.run or past.version for past in found}) > 1:
+        names = ", ".join(past.run for past in found[:_SHOWN])
+        raise UsageError(
+            f"{wanted!r} is the beginning of {len(found)} runs of {target}", hint=f"say more of it: {names}"
+        )
+    # One run may make several releases, such as settings and then images: the last one has all of them.
+    return found[0]
+
+
+def _unfinished(history: Sequence[PastRelease]) -> PastRelease | None:
+    """The release that the newest one returned to, where nothing says how that ended."""
+    newest = next(iter(history), None)
+    if newest is None or not newest.returns_to or newest.state not in ("begun", "unknown"):
+        return None
+    return next((past for past in history if past.version == newest.returns_to), None)
+
+
+def _before(target: str, history: Sequence[PastRelease]) -> PastRelease:
+    earlier = [past for past in history[_root(history) + 1 :] if not past.gone]
+    if found := next((past for past in earlier if past.state in ("healthy", "unknown")), None):
+        return found
+    what = f"there is nothing to roll back to: {target} has no earlier healthy release"
+    raise UsageError(what, hint=_known(history) if history else "shipit history lists the releases")
+
+
+def _root(history: Sequence[PastRelease]) -> int:
+    """Where the release that runs now is in the history: a return to an earlier one runs that one."""
+    places = {past.version: at for at, past in reversed(list(enumerate(history)))}
+    at = next((at for at, past in enumerate(history) if past.is_current), 0)
+    while at < len(history) and places.get(history[at].returns_to, -1) > at:
+        at = places[history[at].returns_to]
+    return at
+
+
+def _doubts(past: PastRelease) -> tuple[str, ...]:
+    if past.state == "unknown":
+        return (f"{past.version} has no verdict, at the place or on this machine: it may not have been healthy",)
+    if past.state != "healthy":
+        return (f"{past.version} was not healthy: {past.reason or past.state}",)
+    return ()
+
+
+def _known(history: Sequence[PastRelease]) -> str:
+    names = ", ".join(past.version for past in history[:_SHOWN] if not past.gone)
+    return (
+        f"its newest releases are {names}; shipit history lists them" if names else "shipit history lists the releases"
+    )
+
+
+def _others(history: Sequence[PastRelease], but: PastRelease) -> str:
+    return _known([past for past in history if past.version != but.version])

@@ -1,0 +1,86 @@
+"""Records of releases at their places: one when a target begins to change, and the same again with its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from shipit.config.author import read_author
+from shipit.envelope import rfc3339
+from shipit.errors import Interrupted, ShipitError
+from shipit.events import Warned
+from shipit.past_release import PastRelease
+from shipit.release import Release, Step, published
+from shipit.targets.base import Target
+from shipit.targets.history import records_releases
+
+# How long a place may take to write a record.
+_WITHIN_S = 15.0
+
+
+if TYPE_CHECKING:
+    from shipit.pipeline.run import Run
+
+
+class Record(NamedTuple):
+    """The record of a release that has begun. `observed` is what the plan was made with."""
+
+    target: Target
+    release: Release
+    observed: Any
+    past: PastRelease
+    started_s: float
+
+
+def begin_record(
+    run: Run, target: Target, release: Release, observed: Any, steps: Sequence[Step], returns_to: str = ""
+) -> Record | None:
+    """Record that a release begins; None where the kind keeps no records. A failure is only a warning."""
+    if not records_releases(target):
+        return None
+    git = run.project.git
+    past = PastRelease(
+        run.id,
+        "begun",
+        run.id,
+        rfc3339(run.clock.wall_s()),
+        by=read_author(run.environment),
+        commit=git.sha or "",
+        branch=git.branch or "",
+        images=tuple(published(image) for image in release.images),
+        changes=tuple(step.summary for step in steps),
+        returns_to=returns_to,
+    )
+    record = Record(target, release, observed, past, run.clock.now())
+    _write(run, record, past, "before its first change")
+    return record
+
+
+def end_record(
+    run: Run, record: Record | None, state: Literal["healthy", "failed"], reason: str = "", returned_to: str = ""
+) -> None:
+    """Record how a release ended. `returned_to` is the version that runs again after a failure."""
+    if record is None:
+        return
+    past = record.past._replace(
+        state=state,
+        elapsed_s=round(run.clock.now() - record.started_s, 3),
+        reason=run.redactor.text(reason),
+        returns_to=returned_to or record.past.returns_to,
+    )
+    _write(run, record, past, f"with its verdict, {state}")
+
+
+def _write(run: Run, record: Record, past: PastRelease, when: str) -> None:
+    target = record.target
+    assert records_releases(target)
+    session = run.session(target, record.release)
+    session = replace(session, deadline_s=run.clock.now() + _WITHIN_S)
+    try:
+        target.record_release(past, record.release, record.observed, session)
+    except Interrupted:
+        raise
+    except ShipitError as error:
+        lost = "shipit history and shipit rollback of other machines do not know it"
+        run.emit(Warned(target.name, f"the release {past.version} can't be recorded {when}: {error}; {lost}"))

@@ -1,0 +1,70 @@
+"""The past releases of targets: read from their places, completed from the journals of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from shipit.errors import Interrupted, ShipitError
+from shipit.events import Warned
+from shipit.history.merged import merged
+from shipit.history.past import read_runs
+from shipit.parallel import settle, together
+from shipit.past_release import PastRelease
+from shipit.past_run import PastRun
+from shipit.targets.base import Target
+from shipit.targets.history import HasHistory, has_history
+
+if TYPE_CHECKING:
+    from shipit.pipeline.run import Run
+
+# How many releases of a place, and runs of this machine, are read to choose from.
+MOST_RELEASES, MOST_RUNS = 50, 100
+# How long a place may take to tell its releases where a run goes on without them.
+_WITHIN_S = 15.0
+Releases = tuple[PastRelease, ...]
+
+
+def read_releases(run: Run, targets: Iterable[HasHistory], most: int = MOST_RELEASES) -> Mapping[str, Releases]:
+    """The releases of each target, the newest first, read in parallel. Raises: ShipitError."""
+    runs = _runs(run)
+
+    def read(target: HasHistory) -> Releases:
+        return merged(target.past_releases(most, run.session(target, is_planning=False)), runs, target.place)
+
+    return together({target.name: partial(read, target) for target in targets}, run.clock)
+
+
+def known_releases(run: Run, targets: Iterable[Target]) -> Mapping[str, Releases]:
+    """The same for a run that goes on without them: none where a kind has no history, or where it can't be read.
+
+    A warning tells of a place that can't be read.
+    """
+    runs, asked = _runs(run), [target for target in targets if has_history(target)]
+
+    def read(target: HasHistory) -> Releases:
+        session = run.session(target, is_planning=False)
+        session = replace(session, deadline_s=min(session.deadline_s, run.clock.now() + _WITHIN_S))
+        return merged(target.past_releases(MOST_RELEASES, session), runs, target.place)
+
+    found: dict[str, Releases] = {}
+    for name, result in settle({target.name: partial(read, target) for target in asked}, run.clock).items():
+        if isinstance(result, Exception):
+            if isinstance(result, Interrupted) or not isinstance(result, ShipitError):
+                raise result
+            run.emit(Warned(name, f"its past releases can't be read: {result}"))
+        else:
+            found[name] = result
+    return found
+
+
+def _runs(run: Run) -> tuple[PastRun, ...]:
+    """The runs of this app and environment that this machine keeps; none where they can't be read."""
+    wanted = (run.project.app, run.project.environment)
+    try:
+        found, _ = read_runs(run.project.root, MOST_RUNS, lambda past: (past.app, past.environment) == wanted)
+    except ShipitError:
+        return ()
+    return found

@@ -1,0 +1,88 @@
+"""`shipit rollback`: returns targets to an earlier release of theirs, without a build."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from shipit.errors import UsageError
+from shipit.events import Warned
+from shipit.parallel import Failures, together
+from shipit.pipeline.change import Change, announce, make_changes
+from shipit.pipeline.choose_release import Choice, choose_release
+from shipit.pipeline.releases import read_releases
+from shipit.pipeline.run import Run
+from shipit.targets.base import Target
+from shipit.targets.history import Returns, returns
+
+
+def rollback(run: Run, wanted: str = "", *, is_selected: bool = False) -> int:
+    """Return every target to the release that `wanted` names, or to the newest healthy one before what runs now.
+
+    A target that another one needs is rolled back after it. With `is_selected`, a target whose kind can't return to a
+    release is an error; without, a warning. The exit code is that of a deploy. Raises: ShipitError, before anything is changed.
+    """
+    chosen, others = _split(run)
+    announce(run, "rollback", [target.name for target in chosen])
+    for name, what in others.items():
+        if is_selected or not chosen:
+            raise UsageError(f"{name} {what}", hint="shipit rollback TARGET for one that can be rolled back")
+        run.emit(Warned(name, f"it {what}, and is left as it is"))
+    choices = _choices(run, chosen, wanted)
+    recalled = together(
+        {target.name: partial(_recall, run, target, choices[target.name]) for target in chosen}, run.clock
+    )
+    changes = [
+        _change(target, choices[target.name], recalled[target.name], _needed_by(target, chosen)) for target in chosen
+    ]
+    return make_changes(run, changes, "rolled back and healthy")
+
+
+def _split(run: Run) -> tuple[list[Returns], Mapping[str, str]]:
+    """The targets that can return to a release, and why the others can't."""
+    chosen: list[Returns] = []
+    others: dict[str, str] = {}
+    for target in run.targets:
+        if returns(target):
+            chosen.append(target)
+        else:
+            others[target.name] = f"can't be rolled back: it is a {target.kind.name}, which keeps no releases"
+    return chosen, others
+
+
+def _choices(run: Run, targets: list[Returns], wanted: str) -> Mapping[str, Choice]:
+    """Raises: UsageError, of all targets that have no release to return to."""
+    history = read_releases(run, targets)
+    found: dict[str, Choice] = {}
+    errors: list[UsageError] = []
+    for target in targets:
+        try:
+            found[target.name] = choose_release(target.name, history[target.name], wanted)
+        except UsageError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0] if len(errors) == 1 else Failures(tuple(errors))
+    return found
+
+
+def _recall(run: Run, target: Returns, choice: Choice) -> Any:
+    return target.recall(choice.past, run.session(target, is_planning=False))
+
+
+def _change(target: Returns, choice: Choice, recalled: Any, after: tuple[str, ...]) -> Change:
+    return Change(
+        target,
+        partial(target.plan_return, recalled),
+        partial(target.judge_return, recalled),
+        choice.notes,
+        more_notes=partial(target.return_notes, recalled),
+        after=after,
+        recalled=recalled,
+        returns_to=choice.past,
+    )
+
+
+def _needed_by(target: Target, others: list[Returns]) -> tuple[str, ...]:
+    """The targets that need this one: they are rolled back first, as they were deployed last."""
+    return tuple(other.name for other in others if target.name in other.config.needs)

@@ -1,0 +1,198 @@
+"""Rollbacks on places in memory: by command, after a failure, and of everything that a run changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shipit.errors import UsageError
+from shipit.events import PlanMade, StepDone, StepStarted, TargetFinished, Warned
+from shipit.pipeline.flow import deploy
+from shipit.pipeline.return_to_release import rollback
+from shipit.pipeline.run import Run
+from shipit.rehearsal.memory.place import InMemoryPlace
+from shipit.rehearsal.registry import EmbeddedRegistry
+from tests import runs
+from tests.pipeline.test_flow import Bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with EmbeddedRegistry() as registry:
+        yield Bench(tmp_path, registry)
+
+
+def release(bench: Bench, text: str, fails: str = "") -> dict[str, str]:
+    """Deploy an image with a text, which fails or not; what every place runs afterwards."""
+    (bench.folder / "hello.txt").write_text(text)
+    for place in bench.worlds.values():
+        place.fails = fails
+    assert deploy(bench.run()) == (1 if fails else 0)
+    for place in bench.worlds.values():
+        place.fails = ""
+    return {name: place.images["app"] for name, place in bench.worlds.items()}
+
+
+def states(place: InMemoryPlace) -> list[tuple[str, str]]:
+    """State and whether it returned to another, of each record; the oldest first."""
+    return [(row["past"]["state"], "returned" if row["past"]["returns_to"] else "") for row in place.records]
+
+
+def finished(bench: Bench) -> TargetFinished:
+    [event] = [event for event in bench.events if isinstance(event, TargetFinished)]
+    return event
+
+
+def test_rollback_returns_to_the_release_before_and_records_it(bench: Bench) -> None:
+    place = bench.add("one")
+    first = release(bench, "first")
+    second = release(bench, "second")
+    uploads = dict(bench.registry.tags)
+    assert rollback(bench.run()) == 0
+    assert {"one": place.images["app"]} == first != second
+    assert dict(bench.registry.tags) == uploads, "nothing is pushed"
+    assert states(place) == [("healthy", ""), ("healthy", ""), ("healthy", "returned")]
+    [made] = [event for event in bench.events if isinstance(event, PlanMade)]
+    [own] = made.plan.targets
+    run = place.records[0]["past"]["version"]
+    assert own.notes == (f"returns to {run} (2023-11-14 22:30 UTC, healthy)",)
+    assert place.records[-1]["past"]["changes"] == [step.summary for step in own.steps]
+    assert finished(bench).state == "healthy"
+
+
+def test_rollback_skips_what_was_not_healthy(bench: Bench) -> None:
+    place = bench.add("one")
+    first = release(bench, "first")
+    release(bench, "second", fails="judge")
+    release(bench, "third", fails="judge")
+    assert rollback(bench.run()) == 0
+    assert {"one": place.images["app"]} == first
+
+
+def test_a_second_rollback_goes_further_back(bench: Bench) -> None:
+    place = bench.add("one")
+    first = release(bench, "first")
+    release(bench, "second")
+    release(bench, "third")
+    assert rollback(bench.run()) == 0
+    assert rollback(bench.run()) == 0
+    assert {"one": place.images["app"]} == first
+    with pytest.raises(UsageError, match="nothing to roll back to"):
+        rollback(bench.run())
+
+
+def test_rollback_goes_to_the_release_that_is_named(bench: Bench) -> None:
+    place = bench.add("one")
+    first = release(bench, "first")
+    release(bench, "second")
+    release(bench, "third")
+    run = place.records[0]["past"]["version"]
+    assert rollback(bench.run(), run[:6]) == 0
+    assert {"one": place.images["app"]} == first
+    with pytest.raises(UsageError, match="has no release 'v9'"):
+        rollback(bench.run(), "v9")
+
+
+def test_without_a_release_before_there_is_nothing_to_roll_back_to(bench: Bench) -> None:
+    place = bench.add("one")
+    release(bench, "first")
+    with pytest.raises(UsageError, match="nothing to roll back to: one has no earlier healthy release"):
+        rollback(bench.run())
+    assert len(place.records) == 1
+
+
+def test_a_rollback_that_was_killed_is_completed_by_the_next(bench: Bench) -> None:
+    place = bench.add("one")
+    release(bench, "first")
+    second = release(bench, "second")
+    release(bench, "third")
+    place.fails = "apply"
+    assert rollback(bench.run()) == 1
+    # The record of a killed run has no verdict.
+    place.records[-1]["past"]["state"] = "begun"
+    place.fails = ""
+    assert rollback(bench.run()) == 0
+    assert {"one": place.images["app"]} == second
+    assert rollback(bench.run(), place.records[-1]["past"]["returns_to"]) == 0
+    assert finished(bench).state == "unchanged"
+
+
+def test_what_needs_a_target_is_rolled_back_before_it(bench: Bench) -> None:
+    bench.add("base")
+    bench.add("top", needs=["base"])
+    release(bench, "first")
+    release(bench, "second")
+    assert rollback(bench.run()) == 0
+    done = next(at for at, event in enumerate(bench.events) if isinstance(event, TargetFinished))
+    begun = {event.step.target: at for at, event in enumerate(bench.events) if isinstance(event, StepStarted)}
+    assert begun["top"] < done < begun["base"]
+
+
+def test_a_target_after_one_that_failed_to_roll_back_is_skipped(bench: Bench) -> None:
+    bench.add("base")
+    top = bench.add("top", needs=["base"])
+    release(bench, "first")
+    second = release(bench, "second")
+    top.fails = "judge"
+    assert rollback(bench.run()) == 1
+    assert bench.verdicts() == {"top": "failed", "base": "skipped"}
+    assert bench.worlds["base"].images["app"] == second["base"]
+
+
+def test_after_good_bad_bad_the_last_healthy_release_runs(bench: Bench) -> None:
+    place = bench.add("one")
+    good = release(bench, "good")
+    assert release(bench, "bad", fails="judge") != good
+    bench.add("one", on_failure="rollback")
+    (bench.folder / "hello.txt").write_text("worse")
+    place.fails = "judge"
+    run = bench.run()
+    heal_at_rollback(run, place)
+    assert deploy(run) == 1
+    ended = finished(bench)
+    assert {"one": place.images["app"]} == good
+    assert (ended.is_rolled_back, ended.rolled_back_to) == (True, place.records[0]["past"]["version"])
+    assert "; rolled back to the last healthy release (runs): " in ended.reason, ended.reason
+    assert states(place) == [("healthy", ""), ("failed", ""), ("failed", "returned")]
+    assert place.current == place.records[0]["past"]["version"]
+
+
+def heal_at_rollback(run: Run, place: InMemoryPlace) -> None:
+    """What runs is healthy again as soon as the step of a return is done."""
+
+    def call(event: object) -> None:
+        if isinstance(event, StepDone) and event.step.subject.startswith("return to"):
+            place.fails = ""
+
+    runs.react(run, call)
+
+
+def test_a_record_that_can_not_be_written_is_a_warning(bench: Bench) -> None:
+    place = bench.add("one")
+    place.fails = "record"
+    assert deploy(bench.run()) == 0
+    said = [event.message for event in bench.events if isinstance(event, Warned)]
+    assert len(said) == 2
+    assert "can't be recorded before its first change: place of one: is out of reach" in said[0]
+    assert "shipit rollback of other machines do not know it" in said[1]
+
+
+def test_an_unchanged_deploy_records_nothing(bench: Bench) -> None:
+    place = bench.add("one")
+    release(bench, "first")
+    assert deploy(bench.run()) == 0
+    assert len(place.records) == 1
+
+
+def test_a_record_says_who_released_what(bench: Bench) -> None:
+    place = bench.add("one")
+    job = {"GITHUB_ACTIONS": "true", "GITHUB_ACTOR": "ada", "GITHUB_SERVER_URL": "https://github.example",
+           "GITHUB_REPOSITORY": "ada/shop", "GITHUB_RUN_ID": "7"}  # fmt: skip
+    assert deploy(bench.run(**job)) == 0
+    [row] = place.records
+    past = row["past"]
+    assert past["by"] == "ada (https://github.example/ada/shop/actions/runs/7)"
+    assert past["state"] == "healthy" and past["changes"] == ["set app"] and past["elapsed_s"] == 0.0
+    assert past["images"][0]["config_digest"] == place.images["app"]
