@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from shipit.config.author import read_author
 from shipit.envelope import rfc3339
 from shipit.errors import Interrupted, ShipitError
 from shipit.events import Warned
@@ -39,6 +38,9 @@ def begin_record(
     """Record that a release begins; None where the kind keeps no records. A failure is only a warning."""
     if not records_releases(target):
         return None
+    # An unchanged deploy does not need it.
+    from shipit.config.author import read_author
+
     git = run.project.git
     past = PastRelease(
         run.id,

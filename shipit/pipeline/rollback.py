@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from shipit.errors import Interrupted, ShipitError
 from shipit.past_release import PastRelease
 from shipit.pipeline.choose_release import describe_past, last_healthy, running_release
-from shipit.pipeline.releases import known_releases
 from shipit.pipeline.steps import apply_steps
 from shipit.pipeline.verdict import await_verdict
 from shipit.release import Facts, Place, Release, Seen, State
 from shipit.targets.base import Reverts, Target, reverts
 from shipit.targets.history import returns
-
 
 if TYPE_CHECKING:
     from shipit.pipeline.run import Run
@@ -60,6 +58,9 @@ def roll_back(
 
 def _before_this(run: Run, target: Target) -> tuple[PastRelease, ...]:
     """The releases of the place without those of this run."""
+    # Only a deploy that fails needs it.
+    from shipit.pipeline.releases import known_releases
+
     found = known_releases(run, [target]).get(target.name, ())
     return tuple(past for past in found if past.run != run.id)
 
