@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 # Longer than anything takes that needs a moment; shorter than what it would wait for if it were wrong.
-SOON_S = 25.0
+SOON_S = 50.0
 
 
 def wait_until(what: str, read: Callable[[], T], is_so: Callable[[T], object] = bool, within_s: float = 60.0) -> T:

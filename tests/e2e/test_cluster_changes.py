@@ -133,7 +133,7 @@ def test_two_deploys_at_once_of_the_same_and_of_another_input(shop: Shop) -> Non
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(90)
+        thread.join(180)
     assert [code for code, _ in found.values()] == [0, 0], found
     assert prepare(shop.run(config_map("same"), deployment("same"))[0]).plan.changes == 0
 
@@ -225,11 +225,11 @@ def test_a_secret_of_a_manifest_is_kept_before_it_changes_and_restored_in_a_fres
 @pytest.mark.parametrize("what", ["readiness delay", "init container", "job"])
 def test_a_good_deploy_that_takes_longer_than_pending(shop: Shop, what: str) -> None:
     busybox = {"image": PAUSE, "imagePullPolicy": "Never"}
-    sleep = {**busybox, "name": "first", "command": ["/busybox", "sleep", "9"]}
+    sleep = {**busybox, "name": "first", "command": ["/busybox", "sleep", "13"]}
     whole = deployment("one")
     pod = whole["spec"]["template"]["spec"]
     if what == "readiness delay":
-        probe = {"exec": {"command": ["/busybox", "true"]}, "initialDelaySeconds": 8, "periodSeconds": 1}
+        probe = {"exec": {"command": ["/busybox", "true"]}, "initialDelaySeconds": 13, "periodSeconds": 1}
         pod["containers"][0]["readinessProbe"] = probe
     elif what == "init container":
         pod["initContainers"] = [sleep]
@@ -241,9 +241,9 @@ def test_a_good_deploy_that_takes_longer_than_pending(shop: Shop, what: str) -> 
             "metadata": {"name": "work"},
             "spec": {"template": {"spec": job}},
         }
-    code, finished = shop.deploy(whole, more=", pending: 4s")
+    code, finished = shop.deploy(whole, more=", pending: 10s")
     assert code == 0, finished.reason
-    assert shop.deploy(whole, more=", pending: 4s")[1].state == "unchanged"
+    assert shop.deploy(whole, more=", pending: 10s")[1].state == "unchanged"
 
 
 def test_a_field_that_another_tool_applies_is_a_conflict_unless_it_is_taken_over(shop: Shop) -> None:

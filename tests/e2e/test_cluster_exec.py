@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.servers.install import find
 from tests.servers.registry import RegistryServer
 from tests.shipit import Shipit
 from tests.terminal import Terminal
+from tests.waits import wait_until
 
 pytestmark = [pytest.mark.registry, pytest.mark.cluster, pytest.mark.program]
 
@@ -163,7 +163,7 @@ def test_a_signal_restores_the_terminal(app: Shipit, number: signal.Signals) -> 
         before = terminal.mode()
         terminal.wait_for("# ")
         os.kill(terminal.pid, number)
-        assert terminal.wait(10) == 130
+        assert terminal.wait() == 130
         assert terminal.mode() == before
 
 
@@ -171,7 +171,7 @@ def test_ctrl_c_without_a_terminal_of_its_own_ends_shipit(app: Shipit) -> None:
     with at_terminal(app, "exec", "-T", "k8s/web", "--", "sh", "-c", "echo begun; sleep 100") as terminal:
         terminal.wait_for("begun")
         terminal.type("\x03")
-        assert terminal.wait(10) == 130
+        assert terminal.wait() == 130
 
 
 def test_a_workload_is_named_where_there_are_two(app: Shipit) -> None:
@@ -202,9 +202,24 @@ def test_a_role_needs_get_of_pods_exec(app: Shipit, cluster: Cluster, tmp_path: 
         _role(cluster, rules)
         shipit = Shipit(app.folder, tmp_path / f"home-{code}")
         shipit.env |= {"KUBECONFIG": _as_service_account(cluster, tmp_path)}
+        wait_until_the_role_counts(cluster, "no" if code else "yes")
         done = piped(shipit, "exec", "k8s/web", "--", "true")
         assert done.returncode == code, done.stderr
         assert (b'cannot get resource "pods/exec"' in done.stderr) == (code != 0)
+
+
+def wait_until_the_role_counts(cluster: Cluster, may_get: str) -> None:
+    words = (
+        "auth",
+        "can-i",
+        "get",
+        "pods",
+        "--subresource=exec",
+        f"--as=system:serviceaccount:{NAMESPACE}:dev",
+        "-n",
+        NAMESPACE,
+    )
+    wait_until("the role counts", lambda: cluster.kubectl(*words, check=False).strip(), lambda said: said == may_get)
 
 
 def _role(cluster: Cluster, rules: list[tuple[str, list[str]]]) -> None:
@@ -274,8 +289,9 @@ def test_a_one_off_is_removed_when_shipit_is_ended(app: Shipit, cluster: Cluster
         terminal.wait_for("begun")
         assert len(one_offs(cluster)) == 1
         terminal.type("\x03")
-        assert terminal.wait(10) == 130
-    assert one_offs(cluster) == []
+        assert terminal.wait() == 130
+        # On a busy machine the grace after a signal may be over first, which is told.
+        assert one_offs(cluster) == [] or b"interrupted" in terminal.shown
 
 
 def test_a_one_off_ends_when_shipit_is_killed(app: Shipit, cluster: Cluster) -> None:
@@ -291,7 +307,7 @@ def test_a_one_off_ends_when_shipit_is_killed(app: Shipit, cluster: Cluster) -> 
     # The cluster keeps to both: not as late here.
     patch = json.dumps({"spec": {"activeDeadlineSeconds": 1, "ttlSecondsAfterFinished": 1}})
     cluster.kubectl("-n", NAMESPACE, "patch", "job", name, "--type=merge", "-p", patch, check=False)
-    cluster.kubectl("-n", NAMESPACE, "wait", f"job/{name}", "--for=delete", "--timeout=110s")
+    cluster.kubectl("-n", NAMESPACE, "wait", f"job/{name}", "--for=delete", "--timeout=240s")
 
 
 def test_a_detached_one_off_says_how_to_see_its_output(app: Shipit, cluster: Cluster) -> None:
@@ -302,10 +318,8 @@ def test_a_detached_one_off_says_how_to_see_its_output(app: Shipit, cluster: Clu
     owner = cluster.kubectl("-n", NAMESPACE, "get", name, "-o", "jsonpath={.metadata.ownerReferences[0].uid}")
     uid = cluster.kubectl("-n", NAMESPACE, "get", "deployment/web", "-o", "jsonpath={.metadata.uid}")
     assert owner == uid, "the cluster deletes it with the workload, also in a destroy"
-    until = time.monotonic() + 90
-    while cluster.kubectl("-n", NAMESPACE, "logs", name, check=False) != "begun\n":
-        assert time.monotonic() < until, "the command does not begin"
-        time.sleep(0.3)
+    logs = ("-n", NAMESPACE, "logs", name)
+    wait_until("it begins", lambda: cluster.kubectl(*logs, check=False), lambda text: text == "begun\n", 180)
     assert one_offs(cluster) == [name.removeprefix("job/")], "nobody waits for it, and it stays"
     cluster.kubectl("-n", NAMESPACE, "delete", name)
 
@@ -323,7 +337,18 @@ def test_sizes_are_those_of_heroku(app: Shipit) -> None:
     assert "k8s has no sizes for --size" in done.stderr
 
 
+def wait_until_served(cluster: Cluster, port: int = 8000) -> None:
+    """A pod without a probe is ready before its program listens."""
+    path = f"/api/v1/namespaces/{NAMESPACE}/services/web:{port}/proxy/"
+    wait_until(
+        "web serves",
+        lambda: cluster.kubectl("get", "--raw", path, check=False),
+        lambda text: "Directory listing" in text,
+    )
+
+
 def test_forwarded_ports_lead_to_a_pod_and_to_another_when_it_is_gone(app: Shipit, cluster: Cluster) -> None:
+    wait_until_served(cluster)
     forward = app.start("forward", "k8s/web", "0:8000", "0:9")
     try:
         assert forward.stdout is not None
@@ -334,7 +359,8 @@ def test_forwarded_ports_lead_to_a_pod_and_to_another_when_it_is_gone(app: Shipi
         for _ in range(3):
             assert b"Directory listing" in fetch(address)
         cluster.kubectl("-n", NAMESPACE, "delete", "pod", "-l", "app.kubernetes.io/name=web", "--now")
-        cluster.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/web", "--timeout=110s")
+        cluster.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/web", "--timeout=240s")
+        wait_until_served(cluster)
         assert b"Directory listing" in fetch(address)
         with pytest.raises(OSError):
             fetch(second.split(" ", 1)[0])
@@ -342,7 +368,7 @@ def test_forwarded_ports_lead_to_a_pod_and_to_another_when_it_is_gone(app: Shipi
         # The reason is told when the connection is given up, perhaps after its client has left.
         errors = forward.stderr.readline()
         forward.send_signal(signal.SIGINT)
-        assert forward.wait(10) == 130
+        assert forward.wait(60) == 130
         errors += forward.stderr.read()
         assert (":9: " in errors and "Connection refused" in errors) or "connection refused" in errors
         # On a busy machine closing may take longer than the grace after a signal, which is told.
@@ -356,6 +382,7 @@ def test_forwarded_ports_lead_to_a_pod_and_to_another_when_it_is_gone(app: Shipi
 def test_a_port_of_a_service_leads_to_its_target_port(app: Shipit, cluster: Cluster) -> None:
     patch = json.dumps({"spec": {"ports": [{"name": "http", "port": 80, "targetPort": "http"}]}})
     cluster.kubectl("-n", NAMESPACE, "patch", "service", "web", "--type=merge", "-p", patch)
+    wait_until_served(cluster, 80)
     forward = app.start("forward", "k8s/web", "0:80")
     try:
         assert forward.stdout is not None
@@ -377,7 +404,7 @@ def test_a_local_port_that_is_taken_is_an_error(app: Shipit) -> None:
 
 
 def fetch(address: str) -> bytes:
-    with urllib.request.urlopen(f"http://{address}/", timeout=20) as answer:
+    with urllib.request.urlopen(f"http://{address}/", timeout=60) as answer:
         return bytes(answer.read())
 
 

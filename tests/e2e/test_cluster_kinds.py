@@ -81,7 +81,7 @@ targets:
 def disks(cluster: Cluster, tmp_path: Path) -> Iterator[None]:
     """Two volumes of a class that nothing provisions."""
     names = ["concise-disk-1", "concise-disk-2"]
-    cluster.kubectl("delete", "pv", *names, "--ignore-not-found", "--timeout=50s", check=False)
+    cluster.kubectl("delete", "pv", *names, "--ignore-not-found", "--timeout=240s", check=False)
     spec = {"capacity": {"storage": "16Mi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": CLASS}
     heads = [{"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}} for name in names]
     objects = [
@@ -96,7 +96,7 @@ def disks(cluster: Cluster, tmp_path: Path) -> Iterator[None]:
 @pytest.fixture
 def app(shipit: Shipit, cluster: Cluster, registry_server: RegistryServer, python_base: str) -> Iterator[Shipit]:
     # The test before may have left it being deleted.
-    cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=50s")
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=240s")
     cluster.kubectl("create", "namespace", NAMESPACE)
     shipit.env |= {"KUBECONFIG": str(cluster.kubeconfig), "SHIPIT_MIRRORS": f"docker.io={python_base}"}
     shipit.write(Dockerfile=DOCKERFILE, deploy__yml=TEXT.replace("HOST", registry_server.host), motd="one\n")

@@ -78,7 +78,7 @@ class Follower:
             found[line["instance"]].append(line["line"])
         return found
 
-    def wait(self, is_over: Callable[[dict[str, list[str]]], bool], within_s: float = 60) -> None:
+    def wait(self, is_over: Callable[[dict[str, list[str]]], bool], within_s: float = 180) -> None:
         ends = time.monotonic() + within_s
         while not is_over(self.by_instance()):
             assert time.monotonic() < ends, {name: rows[-3:] for name, rows in self.by_instance().items()}
@@ -186,7 +186,7 @@ def test_a_crashed_container_is_followed_into_its_next_run_and_its_previous_run_
     write("restarts_allowed: 9", app)
     shipit.run("deploy")
     follower = follow("k8s/shop", "--tail", "100000")
-    follower.wait(lambda found: any(rows.count("crash") >= 2 for rows in found.values()), 90)
+    follower.wait(lambda found: any(rows.count("crash") >= 2 for rows in found.values()))
     follower.end()
     [rows] = follower.by_instance().values()
     run = [*map(str, range(300)), "crash"]
@@ -253,7 +253,7 @@ def test_every_kind_of_workload_with_its_init_container_and_sidecar(
     done = shipit.run("deploy")
     assert done.returncode == 0, done.stdout + done.stderr
     cluster.kubectl("-n", namespace, "create", "job", "cron-now", "--from=cronjob/cron")
-    cluster.kubectl("-n", namespace, "wait", "--for=condition=complete", "job/cron-now", "--timeout=110s")
+    cluster.kubectl("-n", namespace, "wait", "--for=condition=complete", "job/cron-now", "--timeout=240s")
     code, lines = shipit.events("logs")
     assert code == 0
     assert {line["event"] for line in lines} == {"log_line"}
@@ -273,7 +273,8 @@ def test_every_kind_of_workload_with_its_init_container_and_sidecar(
 def test_tail_and_since_are_those_of_kubectl(shipit: Shipit, write: Write, cluster: Cluster, namespace: str) -> None:
     write("replicas: 1", "print('old', flush=True)\nimport time\ntime.sleep(7)\n" + COUNT.replace("0.005", "0.5"))
     assert shipit.run("deploy").returncode == 0
-    time.sleep(9)
+    written = ("-n", namespace, "logs", "deployment/shop")
+    wait_until("it counts", lambda: cluster.kubectl(*written).splitlines(), lambda lines: len(lines) > 5, 120)
     code, recent = shipit.events("logs", "--since", "2s")
     assert code == 0 and 1 <= len(recent) <= 12 and all(line["line"] != "old" for line in recent)
     code, [last] = shipit.events("logs", "--tail", "1")
@@ -303,6 +304,6 @@ def test_the_pipe_to_head_ends_it(shipit: Shipit, write: Write) -> None:
     command = "python -m shipit logs -f | head -3"
     done = subprocess.run(
         ["/bin/sh", "-c", command.replace("python", __import__("sys").executable)], cwd=shipit.folder, env=shipit.env,
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
     assert (done.returncode, len(done.stdout.splitlines()), done.stderr) == (0, 3, "")

@@ -29,7 +29,7 @@ def project(shipit: Shipit, registry: RegistryServer, namespace: str) -> None:
 @pytest.fixture
 def missing(cluster: Cluster, shipit: Shipit) -> Iterator[str]:
     """The name of a namespace that is not there; it is deleted afterwards."""
-    cluster.kubectl("delete", "namespace", NAME, "--ignore-not-found", "--timeout=50s")
+    cluster.kubectl("delete", "namespace", NAME, "--ignore-not-found", "--timeout=240s")
     shipit.env["KUBECONFIG"] = str(cluster.kubeconfig)
     yield NAME
     cluster.kubectl("delete", "namespace", NAME, "--ignore-not-found", "--wait=false")

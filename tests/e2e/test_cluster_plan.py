@@ -21,6 +21,7 @@ from tests.e2e.test_cluster_changes import Object, Shop, config_map, deployment
 from tests.e2e.test_cluster_faults import Between
 from tests.servers.cluster import PAUSE, Cluster
 from tests.shipit import Shipit
+from tests.waits import wait_until
 
 pytestmark = pytest.mark.cluster
 
@@ -223,13 +224,9 @@ def test_an_immutable_field_says_what_can_be_done(shop: Planner) -> None:
 def test_a_quota_fails_the_plan(shop: Planner) -> None:
     shop.kubectl("create", "quota", "few", "--hard=count/secrets=0")
     value = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "own"}, "stringData": {"a": "canary-4711"}}
-    found: tuple[ShipitError, ...] = ()
-    for _ in range(20):
-        # The quota counts when its controller has seen it.
-        found = shop.refused(value) if '"used"' in shop.kubectl("get", "quota", "few", "-o", "json") else ()
-        if found:
-            break
-    [error] = found
+    # The quota counts when its controller has seen it.
+    wait_until("it counts", lambda: shop.kubectl("get", "quota", "few", "-o", "json"), lambda text: '"used"' in text)
+    [error] = shop.refused(value)
     assert error.what == "Secret/own is refused by the API server: answered 403"
     assert error.where == "objects.json:1:48" and error.exit_code == 1
     assert "canary" not in repr(error.render())

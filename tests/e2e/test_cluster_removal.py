@@ -28,6 +28,7 @@ from tests import runs
 from tests.e2e.test_cluster_changes import Object, Shop, config_map, deployment, shop
 from tests.e2e.test_cluster_faults import Between
 from tests.shipit import ROOT
+from tests.waits import wait_until
 
 __all__ = ["shop"]
 pytestmark = pytest.mark.cluster
@@ -155,7 +156,7 @@ def run_kubectl(shop: Shop, arguments: list[str], given: str = "") -> subprocess
 
     command = [find("kubectl"), "--kubeconfig", str(shop.cluster.kubeconfig), "-n", shop.namespace, *arguments]
     env = {"PATH": os.defpath, "KUBECTL_APPLYSET": "true", "HOME": str(shop.folder)}
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, input=given, env=env)
+    return subprocess.run(command, capture_output=True, text=True, timeout=180, check=False, input=given, env=env)
 
 
 ENVIRONMENTS = """\
@@ -255,7 +256,7 @@ def test_a_deploy_that_is_killed_between_any_two_writes_is_completed_by_the_next
         with Killing(shop.cluster) as between:
             between.last = number
             between.process = start(shop.folder / "killed", between, shop, *second)
-            said = between.process.communicate(timeout=60)[0].decode()
+            said = between.process.communicate(timeout=180)[0].decode()
             killed = between.process.returncode == -signal.SIGKILL
             assert killed or between.process.returncode == 0, said
         code, finished = shop.deploy(*second)
@@ -390,13 +391,17 @@ def test_destroy_with_keep_data_leaves_the_volumes_of_a_stateful_set(shop: Shop)
     def volumes() -> str:
         return shop.kubectl("get", "persistentvolumeclaims", "-o", "name")
 
+    def owners() -> list[str]:
+        head = shop.get("persistentvolumeclaim/disk-db-0")["metadata"]
+        return [owner["kind"] for owner in head.get("ownerReferences", [])]
+
     def deployed() -> None:
         run, _ = shop.run(stateful_set())
         run.timeout_s = 8
         assert deploy(run) == 1, "no volume is provisioned here"
-        assert volumes() == "persistentvolumeclaim/disk-db-0\n"
-        owners = shop.get("persistentvolumeclaim/disk-db-0")["metadata"]["ownerReferences"]
-        assert [owner["kind"] for owner in owners] == ["StatefulSet"]
+        wait_until("the controller has made it", volumes, lambda said: said == "persistentvolumeclaim/disk-db-0\n")
+        # The controller writes it later than the claim.
+        wait_until("the set owns it", owners, lambda kinds: kinds == ["StatefulSet"])
 
     deployed()
     assert destroy(shop.run(stateful_set())[0], Destruction(keep_data=True), is_selected=False) == 0

@@ -376,7 +376,7 @@ def outcomes(
     names = list(dict.fromkeys(named))
     deployer = Deployer(tmp_path_factory.mktemp("verdicts"), cluster, registry_server.host)
     cluster.kubectl("apply", "-f", "-", data=json.dumps(_definition()))
-    cluster.kubectl("wait", "--for=condition=Established", "crd/widgets.verdicts.shipit.test", "--timeout=30s")
+    cluster.kubectl("wait", "--for=condition=Established", "crd/widgets.verdicts.shipit.test", "--timeout=240s")
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         # All of them end here: the runs of a test are closed when it is over.
         yield dict(zip(names, pool.map(deployer.outcome, names), strict=True))

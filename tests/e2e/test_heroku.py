@@ -216,19 +216,21 @@ def test_killed_anywhere_the_next_run_converges(shipit: Shipit, heroku: Moody) -
 
 def test_a_release_command_without_an_end_is_left_at_the_deadline(shipit: Shipit, heroku: Moody) -> None:
     tick = "import time\nfor n in range(600):\n    print('tick', n, flush=True)\n    time.sleep(0.2)"
-    write(shipit, target="{app: shop-prod, settle: 0s, timeout: 8s}", more=f"release: [python, -c, {json.dumps(tick)}]")
+    write(
+        shipit, target="{app: shop-prod, settle: 0s, timeout: 20s}", more=f"release: [python, -c, {json.dumps(tick)}]"
+    )
     started = time.monotonic()
-    done = shipit.run("deploy", timeout_s=60)
+    done = shipit.run("deploy")
     assert done.returncode == 1
     assert "release v2 was still pending at the deadline, and goes on" in done.stdout
     assert "heroku: release | tick 0" in done.stderr
-    assert time.monotonic() - started < 60
+    assert time.monotonic() - started < 100
     write(
         shipit,
         app=SERVER + "# changed\n",
         more=f"release: {{command: [python, -c, {json.dumps(tick)}], timeout: 2s}}",
     )
-    done = shipit.run("deploy", timeout_s=60)
+    done = shipit.run("deploy")
     assert "was still pending after 2 s, the timeout of release:, and goes on" in done.stdout
 
 
@@ -249,7 +251,7 @@ def test_sixty_megabytes_of_output_need_little_memory(shipit: Shipit, heroku: Mo
         env=shipit.measured(),
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]

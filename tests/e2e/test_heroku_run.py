@@ -20,7 +20,7 @@ from tests.conftest import started
 from tests.servers.certificates import Authority, server_context
 from tests.servers.install import heroku_cli
 from tests.servers.proxy import TlsProxy
-from tests.shipit import PYTHON_DOCKERFILE, Shipit
+from tests.shipit import INTERRUPTED, PYTHON_DOCKERFILE, Shipit
 from tests.terminal import Terminal
 
 APP = "import time\nprint('serving', flush=True)\ntime.sleep(1000)\n"
@@ -97,7 +97,8 @@ def test_a_shell_at_a_terminal(app: Shipit, heroku: HerokuStandIn) -> None:
         assert terminal.mode() != before
         terminal.type("stty size; echo $TERM\n")
         terminal.wait_for("24 80\r\ndumb\r\n")
-        terminal.type("echo begun; sleep 100\n")
+        # One process from the first word on: a key between two of them would be lost.
+        terminal.type("sh -c 'echo begun; exec sleep 100'\n")
         terminal.wait_for("begun\r\n")
         terminal.type("\x03")
         terminal.wait_for("# ")
@@ -117,11 +118,12 @@ def test_nothing_stays_when_shipit_is_ended_or_killed(
     assert running.stdout.readline() == "begun\n"
     assert len(one_offs(heroku)) == 1
     running.send_signal(number)
-    assert running.wait(10) == (130 if number == signal.SIGTERM else -number)
-    running.communicate()
+    assert running.wait(60) == (130 if number == signal.SIGTERM else -number)
+    _, said = running.communicate()
     until_gone(heroku)
     stopped = [path for method, path in heroku.log if path.endswith("/actions/stop")]
-    assert len(stopped) == (number == signal.SIGTERM)
+    # On a busy machine the grace after a signal may be over first, which is told.
+    assert len(stopped) == (number == signal.SIGTERM) or said.endswith(INTERRUPTED), said
 
 
 def test_a_detached_dyno_says_how_to_see_its_output(app: Shipit, heroku: HerokuStandIn) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import sysconfig
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from tests.servers.cluster import Cluster
 from tests.servers.images import libraries
 from tests.servers.registry import RegistryServer
 from tests.shipit import ROOT, Shipit
+from tests.waits import wait_until
 
 pytestmark = [pytest.mark.registry, pytest.mark.cluster]
 
@@ -89,11 +89,10 @@ def test_a_service_account_is_enough(
         },
     }
     cluster.kubectl("apply", "-f", "-", data=json.dumps(pod))
-    deadline = time.monotonic() + 60
-    phase = ""
-    while phase not in ("Succeeded", "Failed") and time.monotonic() < deadline:
-        phase = cluster.kubectl("-n", NAMESPACE, "get", "pod", "shipit", "-o", "jsonpath={.status.phase}")
-        time.sleep(0.5)
+    has_ended = ("-n", NAMESPACE, "get", "pod", "shipit", "-o", "jsonpath={.status.phase}")
+    phase = wait_until(
+        "it ends", lambda: cluster.kubectl(*has_ended), lambda found: found in ("Succeeded", "Failed"), 240
+    )
     log = cluster.kubectl("-n", NAMESPACE, "logs", "shipit", check=False)
     assert phase == "Succeeded", log
     [row] = json.loads(log.splitlines()[-1])["targets"]

@@ -62,7 +62,7 @@ class Cluster:
             f"--cache-dir={self.folder}/cache",
             *arguments,
         ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, input=data)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, input=data)
         if check and done.returncode != 0:
             raise AssertionError(f"kubectl {' '.join(arguments)}: {done.stderr}")
         return done.stdout
@@ -127,7 +127,7 @@ class Cluster:
             "etcd", "--data-dir", str(self.folder / "etcd"), "--listen-client-urls", address, "--advertise-client-urls", address,
             "--listen-peer-urls", f"http://127.0.0.1:{peer}", "--unsafe-no-fsync", "--logger", "zap", program=find("etcd"),
         )  # fmt: skip
-        etcd.wait_until(lambda: accepts(client), 20)
+        etcd.wait_until(lambda: accepts(client), 120)
         pki = self.pki
         api = self._start(
             "kube-apiserver", f"--etcd-servers={address}", "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1",
@@ -139,7 +139,7 @@ class Cluster:
             f"--service-account-key-file={pki}/service-account.pub", f"--service-account-signing-key-file={pki}/service-account.key",
             "--service-account-issuer=https://kubernetes.default.svc", f"--cert-dir={self.folder}/api-certs",
         )  # fmt: skip
-        api.wait_until(self._is_ready, 60)
+        api.wait_until(self._is_ready, 180)
         self._start(
             "kube-controller-manager", f"--kubeconfig={self.folder}/controller-manager.kubeconfig", "--leader-elect=false",
             f"--service-account-private-key-file={pki}/service-account.key", f"--root-ca-file={pki}/ca.crt",
@@ -165,7 +165,7 @@ class Cluster:
         containerd = self._start(
             "containerd", "--config", str(self._containerd_config(registry, socket_path)), program=find("containerd")
         )
-        containerd.wait_until(lambda: _listens(socket_path), 30)
+        containerd.wait_until(lambda: _listens(socket_path), 120)
         archive = self.folder / "pause.tar"
         busybox_archive(archive, PAUSE, ["/busybox", "sleep", "2147483647"])
         command = [find("ctr"), "--address", str(socket_path), "-n", "k8s.io", "images", "import", str(archive)]
@@ -250,13 +250,13 @@ state = "{self._run}/state"
 
     def _await_node(self) -> None:
         kubelet = self._processes[-1]
-        kubelet.wait_until(lambda: NODE in self.kubectl("get", "nodes", "-o", "name", check=False), 60)
+        kubelet.wait_until(lambda: NODE in self.kubectl("get", "nodes", "-o", "name", check=False), 180)
         addresses = {"status": {"addresses": [{"type": "InternalIP", "address": "127.0.0.1"}]}}
         self.kubectl("patch", "node", NODE, "--subresource=status", "-p", json.dumps(addresses))
         self.kubectl("taint", "nodes", NODE, "node.cloudprovider.kubernetes.io/uninitialized-", check=False)
         ready = ["get", "node", NODE, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}"]
-        kubelet.wait_until(lambda: self.kubectl(*ready, check=False) == "True", 60)
-        kubelet.wait_until(lambda: "default" in self.kubectl("get", "serviceaccounts", "-o", "name", check=False), 30)
+        kubelet.wait_until(lambda: self.kubectl(*ready, check=False) == "True", 180)
+        kubelet.wait_until(lambda: "default" in self.kubectl("get", "serviceaccounts", "-o", "name", check=False), 120)
 
 
 def _binaries() -> Path:
