@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from shipit.targets.kubernetes.drift import object_differences
+from shipit.targets.kubernetes.drift import author_of, object_differences
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.render import Manifest
-from shipit.targets.kubernetes.superseded import Change, author_of, describe_change
+from shipit.targets.kubernetes.superseded import Change, describe_change
 
 
 def has_others(live: Live) -> bool:

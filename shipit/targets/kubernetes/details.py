@@ -9,14 +9,14 @@ from difflib import unified_diff
 from typing import Any
 
 from shipit.targets.kubernetes.changes import find_changes
-from shipit.targets.kubernetes.drift import Difference
+from shipit.targets.kubernetes.drift import Difference, author_of
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.objects import container_images, spec_of
 from shipit.targets.kubernetes.observed import Preview
 from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
 from shipit.targets.kubernetes.roll import replaces_pods, rolled_by
 from shipit.targets.kubernetes.sealed import is_secret
-from shipit.targets.kubernetes.superseded import Change, author_of
+from shipit.targets.kubernetes.superseded import Change
 from shipit.targets.kubernetes.versions import switched
 from shipit.targets.kubernetes.wanted import Wanted
 

@@ -13,15 +13,17 @@ from typing import Any, NamedTuple
 
 from shipit.targets.kubernetes.applyset import PART_OF_LABEL
 from shipit.targets.kubernetes.fields import FieldPath, Owned
-from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.live import Live, Manager
 from shipit.targets.kubernetes.quantity import parse_quantity
-from shipit.targets.kubernetes.render import Manifest
+from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
 
 APPLIED_ANNOTATION = "shipit.dev/applied"
 OWN_ANNOTATIONS = ".annotations.shipit.dev/"
 # Fields that only the server writes, or only the client.
 _IGNORED = frozenset({"stringData", "creationTimestamp", "status"})
 MORE = "more"
+# Kinds that are replaced, since the server does not change their spec: another value that admission gave it stays.
+_REPLACED = ("Pod", "Job")
 _PART_OF = ("metadata", "labels", PART_OF_LABEL)
 
 
@@ -79,11 +81,30 @@ def object_differences(wanted: Mapping[str, Any], live: Live, *, counts_replicas
 def _object_differences(wanted: Mapping[str, Any], live: Live, counts_replicas: bool) -> tuple[Difference, ...]:
     owned = next((manager.owned for manager in live.meta.managers if manager.is_ours), None)
     changed = list(find_differences(wanted, live.manifest, owned))
-    if live.kind == "Pod" and not any(item.is_own_mark for item in changed):
-        # Admission adds tolerations and volumes to a Pod; nobody can add them later.
-        changed = [item for item in changed if item.live != MORE]
+    if live.kind in _REPLACED and not any(item.is_own_mark for item in changed):
+        changed = [item for item in changed if not _is_admitted(item, live)]
     removed = find_removed(wanted, live.manifest, owned) if owned else ()
     return (*changed, *(item for item in removed if counts_replicas or item.path != "spec.replicas"))
+
+
+def author_of(live: Live, difference: Difference) -> Manager | None:
+    """The owner of a field, and the last writer where it has several; None where nobody owns it, as after its removal."""
+    owners = [
+        m for m in live.meta.managers if m.subresource != "status" and m.owned.has(difference.keys, live.manifest)
+    ]
+    others = [manager for manager in owners if not manager.is_ours]
+    return max(others or owners, key=lambda manager: manager.time, default=None)
+
+
+def _is_admitted(difference: Difference, live: Live) -> bool:
+    """Whether admission set a field as shipit applied the object: another field manager would own it by now.
+
+    Nobody can add list items to the spec later, or remove a field of it.
+    """
+    if difference.live == MORE:
+        return True
+    author = author_of(live, difference)
+    return difference.keys[:1] == ("spec",) if author is None else author.name == MANAGED_BY
 
 
 def find_differences(

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from shipit.release import State, Verdict
-from shipit.targets.kubernetes.drift import Difference, object_differences
+from shipit.targets.kubernetes.drift import Difference, author_of, object_differences
 from shipit.targets.kubernetes.live import Live, Manager
 from shipit.targets.kubernetes.render import Manifest
 
@@ -95,15 +95,6 @@ def judge_values(key: str, wanted: Mapping[str, str], found: Mapping[str, str], 
     change = Change(author_of(live, difference), difference)
     reason = f"{key}: superseded by {change.by}{change.at}: {', '.join(stale)} has another value"
     return Verdict(State.FAILED, reason, hint=_HINT, superseded_by=change.by)
-
-
-def author_of(live: Live, difference: Difference) -> Manager | None:
-    """The owner of a field, and the last writer where it has several; None where nobody owns it, as after its removal."""
-    owners = [
-        m for m in live.meta.managers if m.subresource != "status" and m.owned.has(difference.keys, live.manifest)
-    ]
-    others = [manager for manager in owners if not manager.is_ours]
-    return max(others or owners, key=lambda manager: manager.time, default=None)
 
 
 def is_autoscaled(difference: Difference, manager: Manager | None) -> bool:

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from shipit.errors import DeployFailed
 from shipit.release import Seen, State, Verdict
-from shipit.targets.kubernetes.drift import Difference
+from shipit.targets.kubernetes.drift import Difference, author_of
 from shipit.targets.kubernetes.judge import in_time, judge_kind, worst_of
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.objects import annotations_of, spec_of, template_of
 from shipit.targets.kubernetes.observed import KubernetesObserved
 from shipit.targets.kubernetes.pods import Limits
 from shipit.targets.kubernetes.steps import RestartObject, ScaleObject
-from shipit.targets.kubernetes.superseded import Change, author_of, is_autoscaled
+from shipit.targets.kubernetes.superseded import Change, is_autoscaled
 
 RESTARTED_ANNOTATION = "kubectl.kubernetes.io/restartedAt"
 SCALABLE = ("Deployment", "StatefulSet")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from shipit.targets.kubernetes.drift import Difference, object_differences, stamp
+from shipit.targets.kubernetes.drift import Difference, author_of, object_differences, stamp
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.objects import spec_of
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.render import Manifest
-from shipit.targets.kubernetes.superseded import author_of, is_autoscaled
+from shipit.targets.kubernetes.superseded import is_autoscaled
 
 # Applying a manifest with this resourceVersion creates the object or is refused with 409: no object ever has it.
 ABSENT = "1"
