@@ -5,11 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from shipit.cli.completion import complete_environments, complete_targets, complete_workloads
+
+if TYPE_CHECKING:
+    from shipit.config.project import Project
 
 OUTPUTS = ("auto", "plain", "json", "github")
 PLAN_OUTPUTS = (*OUTPUTS, "markdown")
@@ -167,6 +170,19 @@ SaveOption = Annotated[
 LoadOption = Annotated[
     bool, typer.Option("--load", help="Load the images into the local Docker engine, so that docker run finds them.")
 ]
+GivenImageOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--image",
+        metavar="NAME=REPO@DIGEST",
+        help="Use this image of a registry in place of a build; can be repeated. It gets no tags.",
+        show_default=False,
+    ),
+]
+NoBuildOption = Annotated[
+    bool,
+    typer.Option("--no-build", help="Build nothing: use what the first tag of each image names in its repository."),
+]
 EventsOption = Annotated[
     str | None,
     typer.Option("--events", metavar="FILE", help="Also write every event to this file, as lines of JSON."),
@@ -276,6 +292,22 @@ class ChangeOptions(TargetOptions):
 
     timeout: TimeoutOption = None
     yes: YesOption = False
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """Images that exist, in place of a build."""
+
+    image: GivenImageOption = None
+    no_build: NoBuildOption = False
+
+    def given(self, project: Project) -> Project:
+        """The project with these images. Raises: UsageError."""
+        if not self.image and not self.no_build:
+            return project
+        from shipit.config.given_images import parse_given, with_images
+
+        return with_images(project, parse_given(self.image or (), project.images), builds=not self.no_build)
 
 
 def with_option_groups(function: Callable[..., None]) -> Callable[..., None]:

@@ -24,7 +24,8 @@ class Project:
 
     `left_out` are the names of the others. `variables` are those of the process above those of the .env
     files that it names; `warnings` are about its keys. `files` are itself and what it includes, `private_files` what it
-    names that no image should hold. `keeps_state` is whether runs are kept in `.shipit`.
+    names that no image should hold. `keeps_state` is whether runs are kept in `.shipit`. Without `builds`, an image that would
+    be built is an error.
     """
 
     app: str
@@ -46,6 +47,7 @@ class Project:
     files: tuple[Path, ...]
     private_files: tuple[PrivateFile, ...]
     keeps_state: bool
+    builds: bool = True
 
     def problem(self, keys: Keys, what: str, hint: str = "") -> ConfigError:
         """An error at a path of keys, for mistakes that are found later."""

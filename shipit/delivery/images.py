@@ -80,6 +80,9 @@ def _built(delivery: Delivery, name: str, platform: str) -> BuiltImage:
         if config.use is not None:
             source = delivery.registries.resolve(parse_reference(config.use), platform)
             built = BuiltImage(name, source.config, source.layers, platform, f"from {config.use}", origin=source.ref)
+        elif not delivery.project.builds:
+            hint = f"add repository: to it, or name it: --image {name}=REPO@DIGEST"
+            raise UsageError(f"--no-build: the image {name} has no repository to find it in", hint=hint)
         else:
             options = delivery_options(delivery, name, platform)
             check = partial(check_config, name, delivery.environment.redactor)
@@ -177,7 +180,12 @@ def _prepared(delivery: Delivery, use: ImageUse, plain: BuiltImage) -> Prepared:
     absent = partial(delivery.background.image_absent, use, built)
     deadline, name = delivery.registries.deadline, repository_ref.name
     now = {tag: result_of(answer, deadline, f"what {name}:{tag} names") for tag, answer in asked.items()}
-    missing = find_published(delivery.inventory, repository_ref, built, use.form, now, absent)
+    origin = plain.origin
+    if origin and origin.digest and origin.name == repository_ref.name and built.config == plain.config:
+        # It is used from here, whoever wrote its manifest.
+        missing = Missing(origin.digest, True)
+    else:
+        missing = find_published(delivery.inventory, repository_ref, built, use.form, now, absent)
     image = Image(use, repository_ref.name, built.config_digest, missing.manifest_digest)
     return Prepared(use, built, image, missing, now)
 

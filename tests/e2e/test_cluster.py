@@ -269,3 +269,17 @@ def test_a_workload_with_every_key_is_unchanged_after_its_deploy(
     again = shipit.run("plan", "--exit-code")
     assert again.returncode == 0, again.stdout
     assert "up to date" in shipit.run("deploy").stderr
+
+
+def test_an_image_that_exists_is_deployed_by_its_digest(
+    shipit: Shipit, app: Start, cluster: Cluster, namespace: str
+) -> None:
+    app("port: 8000\nsettle: 0s")
+    code, events = shipit.events("push")
+    assert code == 0
+    [image] = next(event["images"] for event in events if event["event"] == "images_pushed")
+    (shipit.folder / "Dockerfile").unlink()
+    done = shipit.run("deploy", "--image", f"{namespace}={image['reference']}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    pods = json.loads(cluster.kubectl("-n", namespace, "get", "pods", "-o", "json"))["items"]
+    assert [pod["spec"]["containers"][0]["image"] for pod in pods] == [image["reference"]]

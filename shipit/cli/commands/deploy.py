@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shipit.cli.exits import exit_on_error
-from shipit.cli.options import ChangeOptions
+from shipit.cli.options import ChangeOptions, ImageOptions
 from shipit.cli.runs import targets_run
 
 if TYPE_CHECKING:
@@ -21,10 +21,12 @@ EXAMPLES = (
     "shipit deploy heroku",
     "shipit deploy -e staging --timeout 5m",
     "shipit deploy --plan plan.json",
+    "shipit deploy --image web=docker.io/user/web@sha256:...",
 )
 
 
 def run(
+    images: ImageOptions,
     options: ChangeOptions,
     plan: Annotated[
         str | None,
@@ -37,7 +39,9 @@ def run(
         saved = _saved(plan, untrusted=options.untrusted) if plan is not None else None
         if saved is not None and not options.selected:
             options = replace(options, targets=[target.name for target in saved.targets])
-        with targets_run(options, timeout=options.timeout, yes=options.yes, keeps_journal=True) as run:
+        with targets_run(
+            options, timeout=options.timeout, yes=options.yes, keeps_journal=True, changed=images.given
+        ) as run:
             code = deploy(run, saved)
         raise typer.Exit(code)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shipit.cli.exits import exit_on_error
-from shipit.cli.options import PlanOptions
+from shipit.cli.options import ImageOptions, PlanOptions
 from shipit.cli.printing import result
 from shipit.cli.runs import targets_run
 from shipit.errors import UsageError
@@ -30,6 +30,7 @@ EXAMPLES = (
 
 
 def run(
+    images: ImageOptions,
     options: PlanOptions,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when there are changes.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Show every line of each change.")] = False,
@@ -47,7 +48,7 @@ def run(
         from shipit.report.plan_text import render_plan
 
         lasts_s = _lifetime(save, expires)
-        with targets_run(options, shows_plan=False) as run:
+        with targets_run(options, shows_plan=False, changed=images.given) as run:
             preparation = plan(run, is_deploy=save is not None)
             if save is not None:
                 _save(run, preparation, save, lasts_s)
