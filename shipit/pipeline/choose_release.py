@@ -50,8 +50,9 @@ def describe_past(past: PastRelease) -> str:
     run = f"run {past.run}" if past.run and past.run != past.version else ""
     at = f"{past.released_at[:16].replace('T', ' ')} UTC" if past.released_at else ""
     commit = f"commit {past.commit[:7]}{f' on {past.branch}' if past.branch else ''}" if past.commit else ""
-    state = "verdict unknown" if past.state == "unknown" else past.state
-    return f"{past.version} ({', '.join(part for part in (run, at, commit, state) if part)})"
+    state = "" if past.state == "unknown" else past.state
+    known = ", ".join(part for part in (run, at, commit, state) if part)
+    return f"{past.version} ({known})" if known else past.version
 
 
 def _named(target: str, history: Sequence[PastRelease], wanted: str) -> PastRelease:

@@ -44,7 +44,7 @@ def roll_back(
     if not reverts(target):
         return RollbackResult("; this kind can't be rolled back")
     try:
-        history = _before_this(run, target)
+        history = _before_this(run, target, before)
         known = running_release(history)
         last = last_healthy(history, but=known) if known and returns(target) else None
         if known and last and not _was_healthy(target, release, known, before, run):
@@ -56,13 +56,15 @@ def roll_back(
         return RollbackResult(f"; rolling back failed, too: {error}")
 
 
-def _before_this(run: Run, target: Target) -> tuple[PastRelease, ...]:
-    """The releases of the place without those of this run."""
+def _before_this(run: Run, target: Target, before: Any) -> tuple[PastRelease, ...]:
+    """The releases of the place when the plan was made: without those of this run."""
     # Only a deploy that fails needs it.
     from shipit.pipeline.releases import known_releases
 
-    found = known_releases(run, [target]).get(target.name, ())
-    return tuple(past for past in found if past.run != run.id)
+    found = tuple(past for past in known_releases(run, [target]).get(target.name, ()) if past.run != run.id)
+    version = target.describe(before).version
+    newest = next((at for at, past in enumerate(found) if past.version == version), 0)
+    return found[newest:]
 
 
 def _was_healthy(target: Reverts, release: Release, known: PastRelease, before: Any, run: Run) -> bool:

@@ -121,7 +121,8 @@ def test_an_app_that_was_rolled_back_is_not_down(place: HerokuPlace) -> None:
     target = f"{WEB}, on_failure: rollback"
     assert place.deploy("one", target=target).code == 0
     failed = place.deploy("two", target=target.replace("serve", "crash"))
-    assert failed.finished.reason == "web.1 crashed at v3; rolled back to what ran before (v4: web 1 up)"
+    assert failed.finished.reason.startswith("web.1 crashed at v3; rolled back to what ran before (v4: web 1 up): v2 (")
+    assert failed.finished.rolled_back_to == "v2"
     assert failed.finished.down == ""
 
 

@@ -20,6 +20,12 @@ def released_images(release: ReleaseFacts) -> dict[str, str]:
     return dict(_IMAGE.findall(release.description)) if release.description.startswith("Deployed ") else {}
 
 
+def returned_to(release: ReleaseFacts) -> int:
+    """The version that a rollback released again; 0 for releases of another kind."""
+    back = _ROLLBACK.fullmatch(release.description)
+    return int(back[1]) if back else 0
+
+
 def sets_variables(release: ReleaseFacts, names: Iterable[str]) -> bool:
     """Whether a release set or removed one of some config vars."""
     return is_about_config(release) and not set(names).isdisjoint(_WORD.findall(release.description))

@@ -14,6 +14,7 @@ from shipit.errors import BuildError, RemoteError
 from shipit.events import Event, LogLine
 from shipit.http.skew import judge_skew
 from shipit.image.image import BuiltImage
+from shipit.past_release import PastRelease
 from shipit.reference import parse_reference
 from shipit.registry.credentials import Credentials
 from shipit.release import (
@@ -32,7 +33,7 @@ from shipit.release import (
     Unit,
     Verdict,
 )
-from shipit.targets.heroku import KIND, verbs
+from shipit.targets.heroku import KIND, past, verbs
 from shipit.targets.heroku.address import api_address
 from shipit.targets.heroku.apply import apply_step
 from shipit.targets.heroku.attempts import choose_attempt
@@ -62,6 +63,8 @@ from shipit.targets.verbs import LogQuery
 
 # Without `release:` in deploy.yml, the app may have a release command all the same: Heroku ends it after an hour.
 RELEASE_S = 3600.0
+# How many releases are read for the images of an earlier one.
+_MOST_RELEASES = 100
 
 
 def create(name: str, config: HerokuConfig, project: Project, environment: ProcessEnvironment) -> HerokuTarget:
@@ -185,6 +188,32 @@ class HerokuTarget:
             return Verdict(State.FAILED, what)
         wanted = wanted_as_before(before, _changed_names(release, before))
         return judge_heroku(wanted, observed, seen, pending_s=self.config.pending)
+
+    def past_releases(self, most: int, session: Session) -> Sequence[PastRelease]:
+        return past.past_releases(client_of(session, self.app).releases(most))
+
+    def recall(self, release: PastRelease, session: Session) -> past.HerokuRecalled:
+        """Reads the releases for the images, and the config vars of the one."""
+        client = client_of(session, self.app)
+        releases = client.releases(_MOST_RELEASES)
+        found = next((own for own in releases if f"v{own.version}" == release.version), None)
+        if found is None:
+            what = f"the app has no release {release.version} among its newest {_MOST_RELEASES}"
+            raise RemoteError(what, where=self.place.identity, hint="shipit history lists the releases")
+        config = client.release_config(found.version)
+        names = {*self.project.secrets_for(self.name), *(parse_owned(config) - self.project.env.keys())}
+        session.environment.redactor.add(value for name, value in config.items() if name in names)
+        marks = {name: session.mark(value) for name, value in config.items()}
+        return past.recalled_of(found, releases, marks, parse_owned(config))
+
+    def plan_return(self, recalled: past.HerokuRecalled, observed: HerokuObserved) -> tuple[Step, ...]:
+        return past.plan_return(recalled, observed)
+
+    def return_notes(self, recalled: past.HerokuRecalled, observed: HerokuObserved) -> Sequence[str]:
+        return past.return_notes(recalled, observed)
+
+    def judge_return(self, recalled: past.HerokuRecalled, observed: HerokuObserved, seen: Seen) -> Verdict:
+        return past.judge_return(recalled, observed, seen, pending_s=self.config.pending)
 
     def examine(self, session: Session) -> Sequence[Finding]:
         """Where the token comes from, and how far this machine's clock is from Heroku's."""

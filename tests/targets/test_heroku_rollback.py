@@ -1,0 +1,163 @@
+"""Returning an app to an earlier release of Heroku's: by command, and when a deploy fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from shipit.digest import Digest
+from shipit.errors import UsageError
+from shipit.history.journal import Journal
+from shipit.past_release import PastRelease
+from shipit.pipeline.flow import deploy
+from shipit.pipeline.return_to_release import rollback
+from shipit.pipeline.run import Run
+from shipit.release import Seen, State
+from shipit.targets.heroku.observed import HerokuObserved, ProcessFacts, ReleaseFacts
+from shipit.targets.heroku.past import HerokuRecalled, judge_return, past_releases, plan_return, return_notes
+from tests.targets.heroku_place import Ended, HerokuPlace, heroku_place
+
+WEB = ", processes: {web: {command: [serve]}}"
+CRASHING = WEB.replace("serve", "crash")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[HerokuPlace]:
+    with heroku_place(tmp_path / "project") as found:
+        yield found
+
+
+def ended(
+    place: HerokuPlace, note: str, call: Callable[[Run], int], *, target: str = WEB, more: str = "", keeps: bool = True
+) -> Ended:
+    """How a run ends that keeps a journal, or none."""
+    run, events = place.run(note, target=target, more=more)
+    tell = run.tell
+    journal = Journal(place.folder) if keeps else None
+    run.journal = journal
+    run.tell = lambda envelope: (tell(envelope), journal(envelope) if journal else None)[0]
+    try:
+        return Ended(call(run), events)
+    finally:
+        run.close()
+        if journal:
+            journal.close()
+
+
+def test_rollback_returns_to_the_release_before_with_its_config_vars(place: HerokuPlace) -> None:
+    place.variables["TOKEN"] = "token-of-then"
+    secrets = "secrets: {TOKEN: {env: TOKEN}}\nenv: {MODE: one}"
+    assert ended(place, "one", deploy, more=secrets).code == 0
+    first = place.app.images()
+    place.variables["TOKEN"] = "token-of-now"
+    assert ended(place, "two", deploy, more=secrets.replace("one", "two")).code == 0
+    pushes = len(place.heroku.registry.log)
+    done = ended(place, "two", rollback, more=secrets.replace("one", "two"))
+    assert done.code == 0, done.finished
+    assert place.app.images() == first and len(place.heroku.registry.log) == pushes
+    assert (place.app.config["TOKEN"], place.app.config["MODE"]) == ("token-of-then", "one")
+    assert "roll back to v3" in done.plan and "the number and size of dynos stay" in done.plan
+    assert not any("token-of" in repr(event) for event in done.events)
+    assert place.descriptions()[-1] == "Rollback to v3"
+
+
+def test_after_good_bad_bad_the_good_release_runs(place: HerokuPlace) -> None:
+    assert ended(place, "good", deploy).code == 0
+    good = place.app.images()
+    assert ended(place, "bad", deploy, target=CRASHING).code == 1
+    worse = ended(place, "worse", deploy, target=f"{CRASHING}, on_failure: rollback")
+    assert worse.code == 1
+    assert "; rolled back to the last healthy release (v5: web 1 up): v2 (run " in worse.finished.reason
+    assert (worse.finished.is_rolled_back, worse.finished.rolled_back_to) == (True, "v2")
+    assert place.app.images() == good
+
+
+def test_without_a_journal_a_release_that_crashes_is_not_returned_to(place: HerokuPlace) -> None:
+    assert ended(place, "good", deploy, keeps=False).code == 0
+    good = place.app.images()
+    assert ended(place, "bad", deploy, target=CRASHING, keeps=False).code == 1
+    worse = ended(place, "worse", deploy, target=f"{CRASHING}, on_failure: rollback", keeps=False)
+    assert (worse.finished.is_rolled_back, worse.finished.rolled_back_to) == (True, "v2"), worse.finished
+    assert place.app.images() == good
+
+
+def test_rollback_skips_a_release_that_the_journal_knows_as_failed(place: HerokuPlace) -> None:
+    assert ended(place, "good", deploy).code == 0
+    good = place.app.images()
+    for note in ("bad", "worse"):
+        assert ended(place, note, deploy, target=CRASHING).code == 1
+    assert ended(place, "good", rollback).code == 0
+    assert place.app.images() == good
+    again = ended(place, "good", lambda run: rollback(run, "v2"))
+    assert (again.code, again.finished.state) == (0, "unchanged")
+
+
+def test_a_release_without_a_verdict_is_taken_and_the_plan_says_so(place: HerokuPlace) -> None:
+    assert place.deploy("one", target=WEB).code == 0
+    assert place.deploy("two", target=WEB).code == 0
+    done = ended(place, "two", rollback)
+    assert done.code == 0
+    assert "v2 has no verdict, at the place or on this machine: it may not have been healthy" in done.plan
+
+
+def test_a_release_that_heroku_has_deleted_is_an_error_before_anything_changes(place: HerokuPlace) -> None:
+    assert place.deploy("one", target=WEB).code == 0
+    assert place.deploy("two", target=WEB).code == 0
+    place.app.releases[1]["status"] = "expired"
+    before = len(place.writes)
+    with pytest.raises(UsageError, match="can't return to v2: Heroku has deleted its images"):
+        ended(place, "two", lambda run: rollback(run, "v2"))
+    with pytest.raises(UsageError, match="nothing to roll back to"):
+        ended(place, "two", rollback)
+    assert len(place.writes) == before
+
+
+def test_the_releases_of_an_app_are_its_history() -> None:
+    first = "2026-01-31T12:00:00Z"
+    rows = (
+        ReleaseFacts("f", 6, "pending", "Deployed web (cccccccccccc)", created_at=first),
+        ReleaseFacts("e", 5, "succeeded", "Rollback to v3", user="ada@x", created_at=first),
+        ReleaseFacts("d", 4, "failed", "Deployed web (bbbbbbbbbbbb)", created_at=first),
+        ReleaseFacts("c", 3, "succeeded", "Deployed web (aaaaaaaaaaaa)", user="ada@x", created_at="2026-01-31T11:00:09Z"),
+        ReleaseFacts("b", 2, "succeeded", "Set MODE config vars", user="ada@x", created_at="2026-01-31T11:00:07Z"),
+        ReleaseFacts("a", 1, "succeeded", "Initial release", is_eligible=False),
+    )  # fmt: skip
+    found = past_releases(rows)
+    assert [(past.version, past.state, past.is_current, past.returns_to, bool(past.gone)) for past in found] == [
+        ("v6", "begun", False, "", False),
+        ("v5", "unknown", True, "v3", False),
+        ("v4", "failed", False, "", False),
+        ("v3", "unknown", False, "", False),
+        ("v2", "begun", False, "", False),
+        ("v1", "unknown", False, "", True),
+    ]
+    assert found[1] == PastRelease(
+        "v5", released_at=first, by="ada@x", changes=("Rollback to v3",), is_current=True, returns_to="v3"
+    )
+
+
+def observed(image: str, **marks: str) -> HerokuObserved:
+    web = ProcessFacts(1, "Basic", Digest(f"sha256:{image * 64}"))
+    names = frozenset(marks) - {"THEIRS"}
+    return HerokuObserved("shop", "container", "cedar", False, "", {"web": web}, marks, (), (), "id", names)
+
+
+@pytest.mark.parametrize(
+    ("now", "steps"),
+    [
+        (observed("a", MODE="1"), []),
+        (observed("b", MODE="1"), ["roll back to v3"]),
+        (observed("a", MODE="2"), ["restore MODE"]),
+        (observed("b", MODE="2", MORE="3"), ["roll back to v3", "restore MODE, MORE"]),
+        (observed("a", MODE="1", THEIRS="9"), []),
+    ],
+)
+def test_a_return_changes_what_differs(now: HerokuObserved, steps: list[str]) -> None:
+    recalled = HerokuRecalled(3, "c", {"web": "a" * 12}, {"MODE": "1"}, frozenset({"MODE"}))
+    assert [step.summary for step in plan_return(recalled, now)] == steps
+    notes = return_notes(recalled, now)
+    assert ("THEIRS" in " ".join(notes)) == ("THEIRS" in now.config_marks)
+    verdict = judge_return(recalled, now, Seen(0, 0, 0), pending_s=30)
+    assert (verdict.state is State.FAILED) == bool(steps), verdict
