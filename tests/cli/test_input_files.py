@@ -74,7 +74,7 @@ def test_what_is_no_regular_file_is_told_at_once_wherever_it_is_named(shipit: Sh
     if (place, kind) == ("manifest", "folder"):
         reason = "odd holds no YAML file"
     started = time.monotonic()
-    done = shipit.run(*command, timeout_s=60)
+    done = shipit.run(*command, timeout_s=120)
     assert done.returncode in (1, 2), done.stdout + done.stderr
     assert reason in done.stderr, done.stderr
     assert "Traceback" not in done.stderr and "internal error" not in done.stderr
@@ -91,7 +91,7 @@ def test_files_of_the_user_that_are_none_are_told_or_passed_over(shipit: Shipit,
     (shipit.folder / place).parent.mkdir(parents=True)
     KINDS[kind][0](shipit.folder / place)
     started = time.monotonic()
-    done = shipit.run("status", timeout_s=60)
+    done = shipit.run("status", timeout_s=120)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Traceback" not in done.stderr and "internal error" not in done.stderr
     assert time.monotonic() - started < SOON_S
@@ -137,7 +137,7 @@ def test_what_is_piped_in_is_bounded(shipit: Shipit) -> None:
         timeout=120,
     )
     assert done.returncode == 2 and "at most 1,048,576 bytes" in done.stderr, done.stderr
-    device = shipit.run("validate", "-f", "/dev/zero", timeout_s=60)
+    device = shipit.run("validate", "-f", "/dev/zero", timeout_s=120)
     assert device.returncode == 2 and "it is a device, and should be a regular file" in device.stderr
     empty = shipit.run("validate", "-f", "-")
     assert empty.returncode == 2 and "the file is empty" in empty.stderr
@@ -156,6 +156,6 @@ def test_certificates_that_are_no_file_are_told_at_once(shipit: Shipit, kind: st
     )
     for variables in ({}, {"HTTPS_PROXY": "http://127.0.0.1:9"}):
         shipit.env |= variables
-        done = shipit.run("plan", timeout_s=60)
+        done = shipit.run("plan", timeout_s=120)
         assert done.returncode in (1, 2) and reason in done.stderr, done.stderr
         assert "Traceback" not in done.stderr

@@ -399,7 +399,7 @@ def test_a_kubeconfig_of_the_project_names_no_file_outside(
     (folder / "kubeconfig").write_text(json.dumps(kubeconfig))
     called.env["KUBECONFIG"] = "kubeconfig" if where == "project" else str(folder / "kubeconfig")
     called.write(deploy__yml=f"{HEAD}image: localhost:1/hello\ntargets: {{k8s: {{port: 80, context: c}}}}\n")
-    done = called.run("plan", "--untrusted", timeout_s=60)
+    done = called.run("plan", "--untrusted", timeout_s=120)
     assert done.returncode == 1 and CANARY not in done.stderr
     assert ("users[0].user.tokenFile lies outside of the project" in done.stderr) is (where == "project"), done.stderr
 

@@ -26,7 +26,7 @@ from tests.servers.cluster import PAUSE, Cluster
 
 pytestmark = pytest.mark.cluster
 
-TEXT = "app: shop\ntargets:\n  k8s: {namespace: NAMESPACE, settle: 0s, timeout: 60s, manifests: [objects.json]MORE}\n"
+TEXT = "app: shop\ntargets:\n  k8s: {namespace: NAMESPACE, settle: 0s, timeout: 240s, manifests: [objects.json]MORE}\n"
 TOLERATION = {"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}
 Object = dict[str, Any]
 

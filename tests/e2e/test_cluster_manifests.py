@@ -62,7 +62,7 @@ JSON = '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "b"}}{"ap
 DEPLOY_YML = """\
 app: shop
 targets:
-  k8s: {namespace: NAMESPACE, settle: 0s, timeout: 60s, manifests: [k8s/*.y*ml, k8s/two.json], kustomize: prod}
+  k8s: {namespace: NAMESPACE, settle: 0s, timeout: 240s, manifests: [k8s/*.y*ml, k8s/two.json], kustomize: prod}
 """
 
 

@@ -163,7 +163,7 @@ ENVIRONMENTS = """\
 app: shop
 secrets: {TOKEN: {env: TOKEN}}
 targets:
-  k8s: {namespace: NAMESPACE, settle: 0s, timeout: 60s, manifests: [objects.json]}
+  k8s: {namespace: NAMESPACE, settle: 0s, timeout: 240s, manifests: [objects.json]}
 environments:
   staging: {inherit: true}
 """
@@ -229,7 +229,7 @@ def start(folder: Path, between: Between, shop: Shop, *objects: Object) -> subpr
     }
     (folder / "kubeconfig").write_text(json.dumps(config))
     (folder / "objects.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
-    text = "app: shop\ntargets:\n  k8s: {namespace: NAMESPACE, settle: 0s, timeout: 60s, manifests: [objects.json]}\n"
+    text = "app: shop\ntargets:\n  k8s: {namespace: NAMESPACE, settle: 0s, timeout: 240s, manifests: [objects.json]}\n"
     (folder / "deploy.yml").write_text(text.replace("NAMESPACE", shop.namespace))
     env = {
         "PATH": os.defpath,
@@ -309,7 +309,7 @@ def as_robot(shop: Shop, rules: list[dict[str, Any]], *objects: Object) -> tuple
     (place / "kubeconfig").write_text(json.dumps(config))
     (place / "objects.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
     process_environment = runs.environment(place, KUBECONFIG=str(place / "kubeconfig"))
-    text = "app: shop\ntargets:\n  k8s: {namespace: NAMESPACE, settle: 0s, timeout: 60s, manifests: [objects.json]}\n"
+    text = "app: shop\ntargets:\n  k8s: {namespace: NAMESPACE, settle: 0s, timeout: 240s, manifests: [objects.json]}\n"
     events: list[Event] = []
     project = runs.project(place, text.replace("NAMESPACE", shop.namespace), process_environment)
     return runs.run(project, process_environment, events, clock=Clock()), events

@@ -15,7 +15,7 @@ from tests.shipit import Shipit
 
 pytestmark = pytest.mark.cluster
 
-TEXT = "app: shop\ntargets:\n  k8s: {namespace: NAMESPACE, settle: 0s, timeout: 60s, manifests: [objects.json]}\n"
+TEXT = "app: shop\ntargets:\n  k8s: {namespace: NAMESPACE, settle: 0s, timeout: 240s, manifests: [objects.json]}\n"
 Object = dict[str, Any]
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from shipit.rehearsal.dyno import free_port
 from tests.conftest import started
 from tests.servers.certificates import Authority
 from tests.servers.engine import DockerEngine
 from tests.servers.install import find
-from tests.servers.process import Background, accepts, free_port
+from tests.servers.process import Background, accepts
 from tests.shipit import Shipit
 
 pytestmark = [pytest.mark.engine]
@@ -134,7 +135,7 @@ def ssh(engine: DockerEngine, server_folder: Path) -> Iterator[tuple[int, Path]]
     Path("/run/sshd").mkdir(exist_ok=True)
     command = [started(lambda: find("sshd")), "-D", "-e", "-f", str(folder / "sshd_config")]
     server = Background("sshd", command, folder)
-    started(lambda: server.wait_until(lambda: accepts(port), 10))
+    started(lambda: server.wait_until(lambda: accepts(port), 120))
     known = f"[127.0.0.1]:{port} {(folder / 'host.pub').read_text()}"
     (folder / "known_hosts").write_text(known)
     (folder / "config").write_text(f"IdentityFile {folder / 'user'}\nUserKnownHostsFile {folder / 'known_hosts'}\n")
@@ -156,7 +157,7 @@ def test_an_engine_behind_ssh(app: Shipit, ssh: tuple[int, Path]) -> None:
 def test_ssh_that_is_refused_says_so_and_never_asks(app: Shipit, ssh: tuple[int, Path]) -> None:
     port = ssh[0]
     app.env["DOCKER_HOST"] = f"ssh://root@127.0.0.1:{port}"
-    done = app.run("build", timeout_s=60)
+    done = app.run("build", timeout_s=180)
     assert done.returncode == 1
     assert "no Docker engine answers at ssh://" in done.stderr
     assert "verification failed" in done.stderr or "denied" in done.stderr.lower(), done.stderr

@@ -109,10 +109,11 @@ def test_the_cli_and_shipit_follow_the_same_lines(project: Shipit, heroku: Recor
 def test_a_session_that_is_over_ends_the_cli_and_is_opened_again_by_shipit(
     project: Shipit, heroku: Recording, cli: dict[str, str]
 ) -> None:
-    heroku.sessions.lasts_s, heroku.sessions.valid_s = 1.0, 1.0
+    heroku.sessions.lasts_s, heroku.sessions.valid_s = 1.0, 60.0
     command = [started(heroku_cli), "logs", "-a", "shop-prod", "--tail"]
     done = subprocess.run(command, env=cli, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1 and "Log stream timed out. Please try again." in done.stderr
+    heroku.sessions.valid_s = 1.0
     app = heroku.apps["shop-prod"]
     with project.start("logs", "-f", "--tail", "0", "heroku/worker") as own:
         assert own.stdout is not None
@@ -126,8 +127,8 @@ def test_a_session_that_is_over_ends_the_cli_and_is_opened_again_by_shipit(
 
         writer = threading.Thread(target=work)
         writer.start()
+        found = [int(own.stdout.readline().partition(" | ")[2])]
         ends = time.monotonic() + 6
-        found = []
         while time.monotonic() < ends:
             found.append(int(own.stdout.readline().partition(" | ")[2]))
         is_over.set()

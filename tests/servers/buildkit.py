@@ -38,7 +38,7 @@ class BuildKit:
         command = [str(self._programs / "buildkitd"), "--root", str(folder / "root"), "--addr", self.address]
         command += ["--containerd-worker=false", "--oci-worker-net=host", f"--oci-worker-binary={find('runc')}"]
         self._process = Background("buildkitd", command, folder, {"PATH": SYSTEM_PATH})
-        self._process.wait_until(self._answers, 60)
+        self._process.wait_until(self._answers, 180)
 
     def _answers(self) -> bool:
         return self._ask(["debug", "workers"]).returncode == 0

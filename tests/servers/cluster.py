@@ -19,10 +19,11 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from shipit.rehearsal.dyno import free_port
 from tests.servers.certificates import Authority, write_key_pair
 from tests.servers.images import busybox_archive
 from tests.servers.install import CNI, COMPONENTS, SYSTEM_PATH, find, kubernetes_folder
-from tests.servers.process import Background, Unavailable, accepts, descendants, free_port
+from tests.servers.process import Background, Unavailable, accepts, descendants
 
 NODE = "node"
 PAUSE = "localhost/pause:1"

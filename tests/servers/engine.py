@@ -57,7 +57,7 @@ class DockerEngine:
         command += ["-H", self.host, "--pidfile", str(self._run / "pid"), *arguments]
         folder.mkdir(parents=True, exist_ok=True)
         self._process = Background(name, command, folder, {"PATH": path, **(variables or {})})
-        self._process.wait_until(self._answers, 60)
+        self._process.wait_until(self._answers, 180)
 
     def _bridge(self) -> str:
         """Create a bridge for this engine: the other engine uses docker0."""

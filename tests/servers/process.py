@@ -58,12 +58,6 @@ class Background:
         raise Unavailable(f"{self.name} was not ready within {timeout_s:.0f} s:\n{self.tail()}")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def accepts(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.5)

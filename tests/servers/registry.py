@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from shipit.rehearsal.dyno import free_port
 from tests.servers.install import find
-from tests.servers.process import Background, accepts, free_port
+from tests.servers.process import Background, accepts
 from tests.servers.tokens import ISSUER, SERVICE, TokenServer
 
 
@@ -44,7 +45,7 @@ class RegistryServer:
             )
         config.write_text("\n".join(lines) + "\n")
         self._process = Background("docker-registry", [find("docker-registry"), "serve", str(config)], folder)
-        self._process.wait_until(lambda: accepts(port), 15)
+        self._process.wait_until(lambda: accepts(port), 120)
 
     def stop(self) -> None:
         self._process.stop()

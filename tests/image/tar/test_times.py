@@ -23,10 +23,11 @@ from shipit.image.image import BuiltImage
 from shipit.image.tar.times import FIRST_S, SPAN_S, checksum, time_of
 from shipit.image.tar.write import tar_stream
 from shipit.image.tree.entries import Entry, Inline, LocalFile
+from shipit.rehearsal.dyno import free_port
 from tests.conftest import started
 from tests.image.native.test_builder import Builder
 from tests.servers.install import express_folder, find
-from tests.servers.process import Background, accepts, free_port
+from tests.servers.process import Background, accepts
 
 STATIC = "FROM scratch\nCOPY site /srv\n"
 NGINX = """
@@ -96,7 +97,7 @@ def test_servers_send_changed_content_of_the_same_size(builder: Builder, tmp_pat
         path.chmod(path.stat().st_mode | 0o055)
     server = web_server(root / "srv", folder, port)
     try:
-        server.wait_until(lambda: accepts(port), 30)
+        server.wait_until(lambda: accepts(port), 120)
         status, first, body = ask(port, {})
         assert (status, body) == (200, b"version 1\n")
         held = {"If-None-Match": first["ETag"], "If-Modified-Since": first["Last-Modified"]}
