@@ -1,7 +1,5 @@
 """An event with its number and time, as reporters, files and other programs get it. Imports events and record."""
 
-from __future__ import annotations
-
 import os
 import re
 import time

@@ -1,7 +1,5 @@
 """Deprecated keys, which are still read: a warning for each, and the edits of `validate --fix`. Pure."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from typing import NamedTuple

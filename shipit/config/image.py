@@ -1,8 +1,6 @@
 """The keys of images and their builds in deploy.yml. Keys are documented here only."""
 
-from __future__ import annotations
-
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
@@ -217,7 +215,7 @@ class ImageConfig(Model):
         return value
 
     @model_validator(mode="after")
-    def _one_origin(self) -> ImageConfig:
+    def _one_origin(self) -> Self:
         built = next((key for key in ("build", "repository", "tags") if getattr(self, key) is not None), "")
         if self.use and built:
             raise Misplaced("an image with use: is not built", built, hint=f"remove {built}: or use:")

@@ -1,7 +1,5 @@
 """deploy.yml to a Project: parse, overlay, interpolate, validate; every mistake at once, each at its place."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Set
 from dataclasses import replace
 from functools import partial

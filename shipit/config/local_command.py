@@ -4,8 +4,6 @@ A `${NAME}` in the text of a shell is never replaced by its value there: the tex
 `validate --resolved`, and a value could be taken for syntax. Source: POSIX.1-2017, Shell Command Language, 2.2 and 2.7.4.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath

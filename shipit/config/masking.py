@@ -3,8 +3,6 @@
 It goes by the text alone, since a mistake may keep the text from being read as YAML at all.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple

@@ -1,9 +1,7 @@
 """The top level of deploy.yml and the keys of every target, as frozen pydantic models. Keys are documented here only."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -100,7 +98,7 @@ class TargetConfig(Model):
         return {} if value is None else value
 
     @model_validator(mode="after")
-    def _can_roll_back(self) -> TargetConfig:
+    def _can_roll_back(self) -> Self:
         if self.on_failure == "rollback" and not self.reverts:
             raise Misplaced(
                 "can't be rolled back: this kind keeps no earlier release", "on_failure", hint="stop or continue"
@@ -246,7 +244,7 @@ class ProjectFile(DotenvFiles):
         return (value,) if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _one_form(self) -> ProjectFile:
+    def _one_form(self) -> Self:
         if self.image and self.images:
             raise Misplaced(_NOT_BOTH, "images", hint="move image: into images:")
         return self

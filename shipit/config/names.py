@@ -1,7 +1,5 @@
 """The names that `${...}` can refer to, and a tree with all of them replaced."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The base of every part of deploy.yml: a frozen pydantic model that refuses unknown keys."""
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict

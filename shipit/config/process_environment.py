@@ -1,7 +1,5 @@
 """The process environment, read in one place and passed on as a value."""
 
-from __future__ import annotations
-
 import os
 import re
 import sys

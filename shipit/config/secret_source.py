@@ -1,10 +1,8 @@
 """The keys of secrets in deploy.yml: where each value is kept. Keys are documented here only."""
 
-from __future__ import annotations
-
 import re
 from itertools import combinations
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -65,7 +63,7 @@ class SecretSource(Model):
         return {"file": value} if isinstance(value, str) and cls is SecretSource else value
 
     @model_validator(mode="after")
-    def _one_source(self) -> SecretSource:
+    def _one_source(self) -> Self:
         named = [key for key in SOURCES if getattr(self, key) is not None]
         if not named:
             raise ValueError(_ONE)

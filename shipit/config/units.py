@@ -1,7 +1,5 @@
 """Durations, commands, flags and other small values. Pure."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Any
 

@@ -1,7 +1,5 @@
 """A deploy.yml as it is written: with the files that it includes, without deprecated keys, before interpolation."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple

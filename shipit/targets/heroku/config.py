@@ -1,9 +1,7 @@
 """The configuration of a Heroku target in deploy.yml."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -91,7 +89,7 @@ class HerokuConfig(TargetConfig):
     )
 
     @model_validator(mode="after")
-    def _health_of_web(self) -> HerokuConfig:
+    def _health_of_web(self) -> Self:
         for name, process in self.processes.items():
             if process.health and name != WEB:
                 raise Misplaced("is asked of web only", "processes", name, "health", hint="remove it")

@@ -1,10 +1,8 @@
 """The configuration of a Kubernetes target in deploy.yml."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -136,7 +134,7 @@ class KubernetesConfig(TargetConfig):
         return {**rest, "workloads": {ONLY: inline}}
 
     @model_validator(mode="after")
-    def _services(self) -> KubernetesConfig:
+    def _services(self) -> Self:
         """The name of a Service begins with a letter (RFC 1035)."""
         for name, workload in self.workloads.items():
             if "Service" in made_kinds(workload) and name[:1].isdigit():
@@ -146,7 +144,7 @@ class KubernetesConfig(TargetConfig):
         return self
 
     @model_validator(mode="after")
-    def _name_lengths(self) -> KubernetesConfig:
+    def _name_lengths(self) -> Self:
         """Names from which Kubernetes or shipit make longer ones: the headless Service, and the Jobs of a CronJob."""
         for name, workload in self.workloads.items():
             most = LONGEST_NAMES.get(workload.kind, 63)
@@ -177,7 +175,7 @@ class KubernetesConfig(TargetConfig):
         return self
 
     @model_validator(mode="after")
-    def _hosts(self) -> KubernetesConfig:
+    def _hosts(self) -> Self:
         owners: dict[str, str] = {}
         for name, workload in self.workloads.items():
             for host in workload.all_hosts:

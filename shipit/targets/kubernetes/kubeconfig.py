@@ -3,8 +3,6 @@
 Source: Kubernetes documentation, "Organizing Cluster Access Using kubeconfig Files"; client-go's `Config` (v1).
 """
 
-from __future__ import annotations
-
 import http.client
 import re
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Objects of a cluster as values: what we look at of each kind. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property

@@ -3,8 +3,6 @@
 Source: client-go's `AuthInfo` (v1) and its checks; Kubernetes documentation, "User impersonation".
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path

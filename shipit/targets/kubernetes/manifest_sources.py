@@ -1,8 +1,6 @@
 """Where manifests come from, in deploy.yml: files, URLs, a kustomization, a Helm chart; and where custom resources name images."""
 
-from __future__ import annotations
-
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -42,7 +40,7 @@ class ManifestConfig(Model):
         return {"path": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _one_source(self) -> ManifestConfig:
+    def _one_source(self) -> Self:
         if (self.path is None) == (self.url is None):
             raise ValueError("should have either path or url")
         if self.url is not None and self.sha256 is None:
@@ -82,7 +80,7 @@ class HelmConfig(Model):
         return {"chart": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _pinned(self) -> HelmConfig:
+    def _pinned(self) -> Self:
         if self.version is None and (self.repo is not None or self.chart.startswith("oci://")):
             raise Misplaced("needs a version, so that each deploy renders the same chart", "chart", hint="add version:")
         return self

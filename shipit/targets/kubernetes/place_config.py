@@ -1,8 +1,6 @@
 """Keys of a Kubernetes target for its place: the namespace, and whom requests act as."""
 
-from __future__ import annotations
-
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -57,7 +55,7 @@ class NamespaceConfig(Model):
         return {"name": value} if isinstance(value, str) or value is None else value
 
     @model_validator(mode="after")
-    def _together(self) -> NamespaceConfig:
+    def _together(self) -> Self:
         if self.labels and not self.create:
             raise Misplaced("needs create: true", "labels", hint="add create: true")
         return self

@@ -3,8 +3,6 @@
 Source: Kubernetes API reference, "Quantity"; Kubernetes documentation, "Resource Management for Pods and Containers".
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from decimal import Decimal

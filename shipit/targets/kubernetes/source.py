@@ -1,7 +1,5 @@
 """Manifests that are no files of the project: their text, and why they can't be had."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from shipit.config.position import Keys

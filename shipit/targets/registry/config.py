@@ -1,7 +1,5 @@
 """What deploy.yml says of a registry target."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import ClassVar
 

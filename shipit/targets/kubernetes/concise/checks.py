@@ -1,7 +1,5 @@
 """Mistakes across the keys of a workload. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from shipit.config.position import Keys

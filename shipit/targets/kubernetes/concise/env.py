@@ -3,9 +3,7 @@
 Source: Kubernetes API reference, v1 EnvVarSource.
 """
 
-from __future__ import annotations
-
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -35,7 +33,7 @@ class EnvSource(Model):
     optional: Flag = Field(False, description="Start without the variable where the key is missing.", examples=[True])
 
     @model_validator(mode="after")
-    def _one_source(self) -> EnvSource:
+    def _one_source(self) -> Self:
         given = [name for name in _SOURCES if getattr(self, name)]
         if len(given) != 1:
             raise Misplaced("should have one of secret:, config: and field:", hint="{secret: NAME, key: KEY}")

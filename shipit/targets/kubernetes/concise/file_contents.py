@@ -1,7 +1,5 @@
 """The content of the files of a workload."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 from shipit.config.folder import ProjectFolder

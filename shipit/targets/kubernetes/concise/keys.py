@@ -1,7 +1,5 @@
 """The keys of one workload, as they are written."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

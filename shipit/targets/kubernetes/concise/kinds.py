@@ -1,7 +1,5 @@
 """Which keys go with which kind of workload, and which objects a workload makes. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from shipit.config.units import Misplaced

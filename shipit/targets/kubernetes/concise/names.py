@@ -1,7 +1,5 @@
 """The names and counts of Kubernetes objects in deploy.yml."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

@@ -3,8 +3,6 @@
 Source: Kubernetes documentation, "Update API Objects in Place Using kubectl patch"; RFC 6902.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any
 

@@ -3,10 +3,8 @@
 Source: Kubernetes documentation, "Pod Topology Spread Constraints", "Taints and Tolerations", "Assigning Pods to Nodes".
 """
 
-from __future__ import annotations
-
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
@@ -99,7 +97,7 @@ class TolerationConfig(Model):
         return {key: text for key, text in rows if text is not None}
 
     @model_validator(mode="after")
-    def _executed(self) -> TolerationConfig:
+    def _executed(self) -> Self:
         if self.seconds is not None and self.effect != "NoExecute":
             raise Misplaced("is for the effect NoExecute only", "seconds", hint="add effect: NoExecute")
         return self

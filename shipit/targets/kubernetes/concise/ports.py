@@ -3,8 +3,6 @@
 Source: Kubernetes API reference, v1 ContainerPort and ServicePort; RFC 6335, section 5.1, service names.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal

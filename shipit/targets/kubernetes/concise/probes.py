@@ -3,9 +3,7 @@
 Source: Kubernetes API reference, v1 Probe; Kubernetes documentation, "Configure Liveness, Readiness and Startup Probes".
 """
 
-from __future__ import annotations
-
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -39,7 +37,7 @@ class Handler(Model):
         return tuple(name for name in HANDLERS if getattr(self, name) is not None)
 
     @model_validator(mode="after")
-    def _one_handler(self) -> Handler:
+    def _one_handler(self) -> Self:
         if len(self.handlers) > 1:
             raise Misplaced(f"can't be combined with {self.handlers[0]}:", self.handlers[1], hint="keep one of them")
         if self.port is not None and self.path is None:
@@ -85,7 +83,7 @@ class HealthConfig(Handler):
         return {"path": value, "probes": ["readiness"]} if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _asks(self) -> HealthConfig:
+    def _asks(self) -> Self:
         if not self.handlers:
             raise Misplaced("should have one of path:, command:, tcp: and grpc:", hint="health: /PATH")
         return self

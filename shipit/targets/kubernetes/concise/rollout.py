@@ -4,10 +4,8 @@ Source: Kubernetes API reference, apps/v1 DeploymentStrategy, StatefulSetUpdateS
 policy/v1 PodDisruptionBudget.
 """
 
-from __future__ import annotations
-
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
@@ -68,7 +66,7 @@ class StrategyConfig(Model):
         return {"way": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _rolls(self) -> StrategyConfig:
+    def _rolls(self) -> Self:
         key = next((key for key in ("surge", "unavailable", "partition") if getattr(self, key) is not None), "")
         if key and self.way != "rolling":
             raise Misplaced(f"is for rolling, and not for {self.way}", key, hint="remove it")
@@ -97,7 +95,7 @@ class DisruptionConfig(Model):
         return {"min": value} if isinstance(value, int | str) and not isinstance(value, bool) else value
 
     @model_validator(mode="after")
-    def _one_bound(self) -> DisruptionConfig:
+    def _one_bound(self) -> Self:
         if (self.min is None) == (self.max is None):
             raise Misplaced("should have min: or max:, one of them", hint="such as pdb: {max: 1}")
         return self

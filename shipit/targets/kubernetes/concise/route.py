@@ -4,9 +4,7 @@ Source: Kubernetes API reference, networking.k8s.io/v1 Ingress; Gateway API, gat
 "Annotated Ingress resource".
 """
 
-from __future__ import annotations
-
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
@@ -42,7 +40,7 @@ class TlsConfig(Model):
         return {"secret": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _has_source(self) -> TlsConfig:
+    def _has_source(self) -> Self:
         if not (self.secret or self.cluster_issuer or self.issuer):
             raise Misplaced("should have secret:, cluster_issuer: or issuer:", hint="tls: SECRET")
         if self.cluster_issuer and self.issuer:

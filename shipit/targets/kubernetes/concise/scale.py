@@ -1,6 +1,6 @@
 """The autoscaling of a workload."""
 
-from __future__ import annotations
+from typing import Self
 
 from pydantic import Field, model_validator
 
@@ -19,7 +19,7 @@ class ScaleConfig(Model):
     )
 
     @model_validator(mode="after")
-    def _in_order(self) -> ScaleConfig:
+    def _in_order(self) -> Self:
         if self.min > self.max:
             raise Misplaced(f"should be at most max, which is {self.max}", "min")
         return self

@@ -3,8 +3,6 @@
 Source: Kubernetes documentation, "CronJob", schedule syntax.
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from shipit.config.units import matching

@@ -3,9 +3,7 @@
 Source: Kubernetes documentation, "Pod Security Standards", level restricted; Kubernetes API reference, v1 SecurityContext.
 """
 
-from __future__ import annotations
-
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -48,7 +46,7 @@ class SecurityConfig(Model):
         return {}
 
     @model_validator(mode="after")
-    def _no_root(self) -> SecurityConfig:
+    def _no_root(self) -> Self:
         if self.user == 0 and not self.root:
             raise Misplaced("is root", "user", hint="use another user id, or add root: true")
         return self

@@ -3,11 +3,9 @@
 Source: Kubernetes API reference, v1 Volume and v1 PersistentVolumeClaim.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -69,7 +67,7 @@ class VolumeConfig(Model):
         raise ValueError(_WORDS)
 
     @model_validator(mode="after")
-    def _one_source(self) -> VolumeConfig:
+    def _one_source(self) -> Self:
         given = [name for name in _SOURCES if getattr(self, name)]
         if not given:
             raise Misplaced(f"should have one of {', '.join(f'{name}:' for name in _SOURCES)}", hint="or write empty")
@@ -98,7 +96,7 @@ class FileConfig(Model):
         return {"file": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _one_source(self) -> FileConfig:
+    def _one_source(self) -> Self:
         if (self.file is None) == (self.text is None):
             raise Misplaced("should have file: or text:, one of them", hint="such as config/app.conf")
         return self

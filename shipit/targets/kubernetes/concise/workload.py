@@ -1,9 +1,7 @@
 """The keys of one workload."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 from pydantic import model_validator
 
@@ -41,7 +39,7 @@ class WorkloadConfig(WorkloadKeys):
         return {} if value is None else value
 
     @model_validator(mode="after")
-    def _together(self) -> WorkloadConfig:
+    def _together(self) -> Self:
         if wrong := next(check_workload(self), None):
             raise wrong
         return self
