@@ -159,7 +159,7 @@ class KubernetesConfig(TargetConfig):
         return self
 
     @model_validator(mode="after")
-    def _canaries(self) -> KubernetesConfig:
+    def _canaries(self) -> Self:
         """Their names are free, and their pauses fit into the time limit of the target."""
         takes_s = 0.0
         for name, workload in self.workloads.items():
