@@ -1,5 +1,7 @@
 """The options that several commands take, each written once, and the groups of them that a command asks for by type."""
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
