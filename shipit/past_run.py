@@ -7,13 +7,14 @@ from typing import Literal, NamedTuple
 from shipit.printable import FreeText, Name
 from shipit.release import PublishedImage
 
-RunState = Literal["done", "failed", "interrupted", "running", "lost"]
+RunState = Literal["done", "failed", "interrupted", "running", "lost", "unknown"]
 
 
 class PastTarget(NamedTuple):
     """What a run did to one target. `state` is that of TargetFinished; empty where the run has not said how it ended.
 
-    `rolled_back_to` and `version` are those of TargetFinished, too.
+    `rolled_back_to` and `version` are those of TargetFinished, too. `is_current` is whether what it released runs now, and
+    `changes` are the summaries of its steps, as the place tells them.
     """
 
     name: Name
@@ -24,13 +25,16 @@ class PastTarget(NamedTuple):
     is_rolled_back: bool = False
     rolled_back_to: Name = ""
     version: Name = ""
+    is_current: bool = False
+    changes: tuple[FreeText, ...] = ()
 
 
 class PastRun(NamedTuple):
-    """One run. Times are RFC 3339 in UTC; `ended_at` is empty and `exit_code` None while the end is not known.
+    """One run; `run` is empty for a release that another tool made. Times are RFC 3339 in UTC; `ended_at` is empty and `exit_code` None while the end is not known.
 
     `state` is `lost` where the run ended without a word, as when it was killed. `changes` are those of its plan.
-    `begun` are the steps of a target that began and had no end.
+    `begun` are the steps of a target that began and had no end. A run of another machine is known from the places only:
+    `by` is who made it, and its state is `unknown` where they keep no verdict.
     """
 
     run: Name
@@ -47,3 +51,4 @@ class PastRun(NamedTuple):
     summary: FreeText = ""
     targets: tuple[PastTarget, ...] = ()
     begun: tuple[FreeText, ...] = ()
+    by: FreeText = ""

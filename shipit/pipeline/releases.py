@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -37,17 +37,20 @@ def read_releases(run: Run, targets: Iterable[HasHistory], most: int = MOST_RELE
     return together({target.name: partial(read, target) for target in targets}, run.clock)
 
 
-def known_releases(run: Run, targets: Iterable[Target]) -> Mapping[str, Releases]:
+def known_releases(
+    run: Run, targets: Iterable[Target], runs: Sequence[PastRun] | None = None, most: int = MOST_RELEASES
+) -> Mapping[str, Releases]:
     """The same for a run that goes on without them: none where a kind has no history, or where it can't be read.
 
-    A warning tells of a place that can't be read.
+    A warning tells of a place that can't be read. `runs` are those of this machine; read where they are not given.
     """
-    runs, asked = _runs(run), [target for target in targets if has_history(target)]
+    asked = [target for target in targets if has_history(target)]
+    kept = _runs(run) if runs is None else runs
 
     def read(target: HasHistory) -> Releases:
         session = run.session(target, is_planning=False)
         session = replace(session, deadline_s=min(session.deadline_s, run.clock.now() + _WITHIN_S))
-        return merged(target.past_releases(MOST_RELEASES, session), runs, target.place)
+        return merged(target.past_releases(most, session), kept, target.place)
 
     found: dict[str, Releases] = {}
     for name, result in settle({target.name: partial(read, target) for target in asked}, run.clock).items():

@@ -8,14 +8,14 @@ from shipit.past_run import PastRun, PastTarget
 from shipit.printable import printable_line
 from shipit.report.status_text import age, render_table
 
-_HEADS = ("RUN", "AGE", "COMMAND", "ENVIRONMENT", "COMMIT", "RESULT", "TARGETS")
+_HEADS = ("RUN", "AGE", "COMMAND", "ENVIRONMENT", "COMMIT", "BY", "RESULT", "TARGETS")
 _RESULTS = {"lost": "no end"}
 
 
 def render_runs(runs: Sequence[PastRun], now_s: float) -> Iterator[str]:
     """A table, the newest first. `now_s` is in seconds since the epoch."""
     if not runs:
-        yield "no run of this machine changed anything"
+        yield "nothing was released or changed yet"
         return
     yield from render_table(_HEADS, [_row(run, now_s) for run in runs], always=("RUN", "AGE", "COMMAND", "RESULT"))
 
@@ -41,9 +41,13 @@ def _end(run: PastRun) -> str:
 def _row(run: PastRun, now_s: float) -> tuple[str, ...]:
     result = _RESULTS.get(run.state, run.state)
     targets = ", ".join(map(_target, run.targets))
-    return (run.run, age(run.started_at, now_s), run.command, run.environment, run.commit[:7], result, targets)
+    name = run.run or "-"
+    return (name, age(run.started_at, now_s), run.command, run.environment, run.commit[:7], run.by, result, targets)
 
 
 def _target(target: PastTarget) -> str:
-    rolled_back = ", rolled back" if target.is_rolled_back else ""
-    return f"{target.name} {target.state}{rolled_back}".rstrip()
+    back = f" to {target.rolled_back_to}" if target.rolled_back_to else ""
+    rolled_back = f", rolled back{back}" if target.is_rolled_back else ""
+    now = ", runs now" if target.is_current else ""
+    words = (target.name, target.version if target.version.startswith("v") else "", target.state)
+    return f"{' '.join(filter(None, words))}{rolled_back}{now}"

@@ -26,7 +26,7 @@ def listed(shipit: Shipit, *arguments: str) -> list[dict[str, Any]]:
 
 
 def test_runs_that_changed_something_are_listed_and_shown(shipit: Shipit, registry: EmbeddedRegistry) -> None:
-    assert shipit.run("history").stdout == "no run of this machine changed anything\n"
+    assert shipit.run("history").stdout == "nothing was released or changed yet\n"
     first = shipit.run("deploy")
     assert first.returncode == 0
     assert "nothing changed" in shipit.run("deploy").stdout
@@ -88,12 +88,14 @@ def test_a_killed_run_is_told_by_the_next_deploy(shipit: Shipit, heroku: HerokuS
         app__py=SERVING_APP,
     )
     process = shipit.start("deploy")
-    [running] = wait_until("it releases", lambda: listed(shipit), lambda runs: runs and runs[0]["begun"], 120)
+    [running] = wait_until(
+        "it releases", lambda: listed(shipit, "--local"), lambda runs: runs and runs[0]["begun"], 120
+    )
     assert running["state"] == "running"
     assert running["begun"] == ["heroku: release release, web"]
     process.kill()
     process.communicate()
-    [lost] = listed(shipit)
+    [lost] = listed(shipit, "--local")
     assert (lost["state"], lost["exit_code"]) == ("lost", None)
     assert "no end" in shipit.run("history").stdout
     assert "not ended: heroku: release release, web" in shipit.run("show", lost["run"]).stdout

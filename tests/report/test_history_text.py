@@ -26,7 +26,14 @@ def test_the_table() -> None:
         "3f9c2ab41d77  1h   deploy   production   c0ffeec  failed  k8s failed, rolled back",
         "3f9c2ab41d77  1h   deploy   production            no end  k8s healthy, hub unchanged",
     ]
-    assert list(render_runs([], NOW_S)) == ["no run of this machine changed anything"]
+    current = PastTarget("heroku", "app shop", "healthy", version="v12", is_current=True)
+    elsewhere = PastRun("", "", "shop", "production", AT, "unknown", by="ada@x", targets=(current._replace(state=""),))
+    assert list(render_runs([DONE._replace(by="bob@y", targets=(current,)), elsewhere], NOW_S)) == [
+        "RUN           AGE  COMMAND  ENVIRONMENT  COMMIT   BY     RESULT   TARGETS",
+        "3f9c2ab41d77  1h   deploy   production   c0ffeec  bob@y  done     heroku v12 healthy, runs now",
+        "-             1h            production            ada@x  unknown  heroku v12, runs now",
+    ]
+    assert list(render_runs([], NOW_S)) == ["nothing was released or changed yet"]
 
 
 def test_one_run() -> None:

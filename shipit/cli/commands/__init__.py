@@ -25,7 +25,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "Operate": {
         "status": "Show what runs in each target",
         "rollback": "Return targets to an earlier healthy release",
-        "history": "List the runs of this machine",
+        "history": "List what was released, and what runs now",
         "show": "Show what a run did",
         "images": "List the images of the repositories, and where they run",
         "prune": "Delete old images that run nowhere",

@@ -2,46 +2,98 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import TargetOptions
-from shipit.cli.printing import REDACTOR, result, result_event
-from shipit.cli.runs import load
+from shipit.cli.printing import REDACTOR, check_written, result, result_event
+from shipit.cli.runs import load, running
 from shipit.clock import Clock
 
-HELP = """Lists the runs of this project that this machine keeps in .shipit/, the newest first: deploy, push, scale, restart and destroy, where
-they changed something. What other machines ran is not among them. With -e, or with targets, only what concerns these."""
-EXAMPLES = ("shipit history", "shipit history k8s -e staging --limit 5", "shipit history --output json")
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shipit.config.process_environment import ProcessEnvironment
+    from shipit.config.project import Project
+    from shipit.past_run import PastRun
+
+HELP = """Lists the runs of this project, the newest first, and marks what runs now: those that this machine keeps in .shipit/ (deploy, push,
+scale, restart, rollback and destroy, where they changed something), and the releases that the targets themselves tell, of any machine. With
+-e, or with targets, only what concerns these. --local asks no target."""
+EXAMPLES = ("shipit history", "shipit history k8s -e staging --limit 5", "shipit history --local --output json")
 
 
 def run(
     options: TargetOptions,
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="List at most N runs.")] = 20,
+    local: Annotated[bool, typer.Option("--local", help="Only the runs that this machine keeps.")] = False,
 ) -> None:
     with exit_on_error(options.verbose, options.output):
-        from shipit.events import RunsListed
-        from shipit.history.past import read_runs
-        from shipit.past_run import PastRun
         from shipit.pipeline.graph import select_targets
-        from shipit.report.history_text import render_runs
 
-        project, _ = load(options, for_deploy=False)
+        project, environ = load(options, for_deploy=False)
         # A run of another environment may have had a target that this one leaves out.
         select_targets(options.selected, dict.fromkeys([*project.targets, *project.left_out]))
+        here = [name for name in project.targets if not options.selected or name in options.selected]
+        if local or not here:
+            _local(options, project, limit)
+        else:
+            _everywhere(options, project, environ, here, limit)
 
-        def is_wanted(found: PastRun) -> bool:
-            is_here = options.environment in (None, found.environment) and found.app == project.app
-            names = {target.name for target in found.targets}
-            return is_here and (not options.selected or not names.isdisjoint(options.selected))
 
-        runs, is_more = read_runs(project.root, limit, is_wanted)
+def _local(options: TargetOptions, project: Project, limit: int) -> None:
+    from shipit.events import RunsListed
+
+    runs, is_more = _runs_of_this_machine(options, project, limit)
+    if options.output == "json":
+        result_event(RunsListed(runs, is_whole=not is_more))
+    else:
+        _print(REDACTOR.value(runs), limit, is_more)
+
+
+def _everywhere(
+    options: TargetOptions, project: Project, environ: ProcessEnvironment, here: Sequence[str], limit: int
+) -> None:
+    from shipit.events import RunsListed
+    from shipit.history.joined import PlaceHistory, joined
+    from shipit.pipeline.releases import MOST_RUNS, known_releases
+
+    own, is_more = _runs_of_this_machine(options, project, max(limit, MOST_RUNS))
+    with running(project, environ, options, here, shows_plan=False, is_live=False) as run:
+        run.read_near_secrets()
+        found = known_releases(run, run.targets, own, limit)
+        names = (project.app, project.environment)
+        places = [
+            PlaceHistory(target.name, target.place.identity, *names, found.get(target.name, ()))
+            for target in run.targets
+        ]
+        every = joined(own, places)
+        is_more = is_more or len(every) > limit or any(len(place.releases) == limit for place in places)
+        runs = run.redactor.value(every[:limit])
+        run.emit(RunsListed(runs, is_whole=not is_more))
         if options.output == "json":
-            result_event(RunsListed(runs, is_whole=not is_more))
-            return
-        for line in render_runs(REDACTOR.value(runs), Clock().wall_s()):
-            result(line)
-        if is_more:
-            result(f"older runs are left out: shipit history --limit {limit * 5}")
+            check_written()
+        else:
+            _print(runs, limit, is_more)
+
+
+def _runs_of_this_machine(options: TargetOptions, project: Project, most: int) -> tuple[tuple[PastRun, ...], bool]:
+    from shipit.history.past import read_runs
+
+    def is_wanted(found: PastRun) -> bool:
+        is_here = options.environment in (None, found.environment) and found.app == project.app
+        names = {target.name for target in found.targets}
+        return is_here and (not options.selected or not names.isdisjoint(options.selected))
+
+    return read_runs(project.root, most, is_wanted)
+
+
+def _print(runs: Sequence[PastRun], limit: int, is_more: bool) -> None:
+    from shipit.report.history_text import render_runs
+
+    for line in render_runs(runs, Clock().wall_s()):
+        result(line)
+    if is_more:
+        result(f"older runs are left out: shipit history --limit {limit * 5}")

@@ -1,0 +1,93 @@
+"""The verdicts of the journal at the releases of a place, and both as one history."""
+
+from __future__ import annotations
+
+from shipit.history.joined import PlaceHistory, joined
+from shipit.history.merged import merged
+from shipit.past_release import PastRelease
+from shipit.past_run import PastRun, PastTarget
+from shipit.release import Place
+
+APP = Place("heroku", "app shop")
+
+
+def run_of(name: str, minute: int, state: str, version: str, place: str = APP.identity) -> PastRun:
+    at = f"2026-01-31T12:{minute:02}"
+    target = PastTarget("heroku", place, state, "web crashed" if state == "failed" else "", version=version)
+    ends = "failed" if state == "failed" else "done"
+    return PastRun(
+        name, "deploy", "shop", "production", f"{at}:00.000Z", "failed" if ends == "failed" else "done",
+        f"{at}:30.000Z", 0, "c0ffee", "main", targets=(target,),
+    )  # fmt: skip
+
+
+def release_of(version: int, minute: int, **more: bool) -> PastRelease:
+    return PastRelease(f"v{version}", released_at=f"2026-01-31T12:{minute:02}:10Z", by="ada@x", **more)  # type: ignore[arg-type]
+
+
+RUNS = (
+    run_of("c" * 12, 30, "failed", "v5"),
+    run_of("b" * 12, 20, "unchanged", "v4"),
+    run_of("a" * 12, 10, "healthy", "v4"),
+)
+RELEASES = (
+    release_of(6, 40),
+    release_of(5, 30),
+    release_of(4, 10, is_current=True),
+    release_of(3, 10),
+    release_of(2, 1),
+)
+
+
+def test_a_release_has_the_verdict_of_the_run_that_made_it() -> None:
+    found = merged(RELEASES, RUNS, APP)
+    assert [(past.version, past.run[:1], past.state, past.reason) for past in found] == [
+        ("v6", "", "unknown", ""),
+        ("v5", "c", "failed", "web crashed"),
+        ("v4", "a", "healthy", ""),
+        ("v3", "a", "begun", ""),
+        ("v2", "", "unknown", ""),
+    ]
+    assert found[2].commit == "c0ffee"
+
+
+def test_an_unchanged_deploy_verifies_what_failed_before() -> None:
+    runs = (run_of("b" * 12, 20, "unchanged", "v4"), run_of("a" * 12, 10, "failed", "v4"))
+    [past] = merged([release_of(4, 10)], runs, APP)
+    assert (past.state, past.run) == ("healthy", "a" * 12)
+
+
+def test_the_run_of_another_place_says_nothing() -> None:
+    [past] = merged([release_of(4, 50)], [run_of("a" * 12, 10, "healthy", "v4", "app other")], APP)
+    assert (past.state, past.run) == ("unknown", "")
+
+
+def test_a_state_that_the_place_tells_stays() -> None:
+    recorded = PastRelease("a" * 12, "healthy", "a" * 12, "2026-01-31T12:10:00Z", commit="bead")
+    [past] = merged([recorded], [run_of("a" * 12, 10, "failed", "")], APP)
+    assert (past.state, past.commit) == ("healthy", "bead")
+
+
+def test_the_history_has_every_run_once_and_marks_what_runs_now() -> None:
+    place = PlaceHistory("heroku", APP.identity, "shop", "production", merged(RELEASES, RUNS, APP))
+    rows = joined(RUNS, [place])
+    assert [
+        (run.run[:1], run.state, run.by, [(own.version, own.is_current) for own in run.targets]) for run in rows
+    ] == [
+        ("", "unknown", "ada@x", [("v6", False)]),
+        ("c", "failed", "", [("v5", False)]),
+        ("b", "done", "", [("v4", False)]),
+        ("a", "done", "", [("v4", True)]),
+        ("", "unknown", "ada@x", [("v2", False)]),
+    ]
+
+
+def test_a_run_of_another_machine_has_all_of_its_targets() -> None:
+    past = PastRelease("d" * 12, "healthy", "d" * 12, "2026-01-31T12:10:00Z", by="ada@x", commit="c0ffee")
+    back = past._replace(version="e" * 12, run="e" * 12, released_at="2026-01-31T12:20:00Z", returns_to="c" * 12)
+    places = [PlaceHistory(name, name, "shop", "production", (back, past)) for name in ("one", "two")]
+    rows = joined((), places)
+    assert [(run.run[:1], run.command, run.commit, [own.name for own in run.targets]) for run in rows] == [
+        ("e", "rollback", "c0ffee", ["one", "two"]),
+        ("d", "deploy", "c0ffee", ["one", "two"]),
+    ]
