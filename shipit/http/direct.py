@@ -17,7 +17,7 @@ from shipit.http.repeated import HeaderPairs
 from shipit.http.timeouts import CONNECT_S
 from shipit.http.tls import Tls
 from shipit.http.upgraded import RawConnection, Upgraded
-from shipit.http.urls import check_authority
+from shipit.http.urls import ascii_host, check_authority
 
 # Reserved and unreserved characters of RFC 3986, and `%`: a URL that a server quoted is not quoted again.
 _AS_IT_IS = "!#$%&'()*+,/:;=?@[]~"
@@ -134,7 +134,7 @@ def parse_url(url: str) -> tuple[Place, str]:
         parts = urlsplit(url)
         check_authority(parts.netloc)
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        host = (parts.hostname or "").encode("idna").decode()
+        host = ascii_host(parts.hostname or "")
     except ValueError as error:
         raise http.client.InvalidURL(str(error)) from None
     if parts.scheme not in ("http", "https") or not host:

@@ -103,7 +103,7 @@ def secure(sock: PacedSocket, context: ssl.SSLContext, host: str, pace: Pace, co
     """The same connection with TLS, after the handshake. Raises: OSError, and as `Pace.wait` does."""
     pace.connecting(connect_s)
     try:
-        secured = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+        secured = context.wrap_socket(sock, server_hostname=_plain(host), do_handshake_on_connect=False)
     except BaseException:
         sock.close()
         raise
@@ -120,11 +120,16 @@ def secure(sock: PacedSocket, context: ssl.SSLContext, host: str, pace: Pace, co
 def _addresses(host: str, port: int, pace: Pace) -> Iterator[tuple[int, Any]]:
     rows: list[Any] = []
     try:
-        rows = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        rows = socket.getaddrinfo(_plain(host), port, 0, socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:
         rows = _resolved(host, port, pace)
     for family, _, _, _, address in rows:
         yield family, address
+
+
+def _plain(host: str) -> str | bytes:
+    """The host as bytes where it is ASCII: for text, Python imports the codec idna at every start."""
+    return host.encode("ascii") if host.isascii() else host
 
 
 def _resolved(host: str, port: int, pace: Pace) -> list[Any]:
@@ -134,7 +139,7 @@ def _resolved(host: str, port: int, pace: Pace) -> list[Any]:
 
     def ask() -> None:
         try:
-            found.append(socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM))
+            found.append(socket.getaddrinfo(_plain(host), port, 0, socket.SOCK_STREAM))
         except (OSError, UnicodeError) as error:
             found.append(error)
         is_over.set()

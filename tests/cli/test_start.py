@@ -31,7 +31,7 @@ atexit.register(lambda: print(json.dumps(sorted(sys.modules)), file=sys.stderr))
 from shipit.cli.main import main
 main()
 """
-NEVER = ("rich", "requests", "urllib3", "docker", "kubernetes", "importlib.metadata", "shipit.setup")
+NEVER = ("encodings.idna", "rich", "requests", "urllib3", "docker", "kubernetes", "importlib.metadata", "shipit.setup")
 BUILDING = ("shipit.image.native", "shipit.image.engine", "shipit.image.layers", "shipit.image.dockerfile")
 CHANGING = tuple(
     f"shipit.targets.kubernetes.{name}"

@@ -14,6 +14,8 @@ from http.client import InvalidURL
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shipit.clock import Clock, Deadline
 from shipit.errors import Interrupted, RemoteError
@@ -22,7 +24,7 @@ from shipit.http.direct import parse_url
 from shipit.http.messages import LARGEST_WHOLE
 from shipit.http.pace import Pace
 from shipit.http.transport import Transport
-from shipit.http.urls import shown
+from shipit.http.urls import ascii_host, shown
 from shipit.registry.body import FilePart
 from tests.http.scripted import Start, answer, deaf
 from tests.runs import environment
@@ -310,6 +312,18 @@ def test_a_server_without_tls(serve: Start, transport: Transport) -> None:
     with pytest.raises(RemoteError) as caught:
         transport.send("GET", server.url.replace("http:", "https:"))
     assert caught.value.what.startswith("no connection: ") and caught.value.retryable
+
+
+@given(st.lists(st.sampled_from(["a", "Host", "x" * 63, "x" * 64, "", "bücher", "1", "a_b", "::1"]), max_size=4))
+def test_hosts_are_what_the_codec_idna_makes_of_them(labels: list[str]) -> None:
+    host = ".".join(labels)
+    try:
+        expected = host.encode("idna").decode()
+    except UnicodeError:
+        with pytest.raises(UnicodeError):
+            ascii_host(host)
+    else:
+        assert ascii_host(host) == expected
 
 
 def test_urls() -> None:
