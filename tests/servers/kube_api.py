@@ -54,6 +54,8 @@ class KubeApi(StrictServer):
         # After an object of this name was applied, so many applies fail.
         self.refused_after, self.refuse_applies = "", 0
         self._last_applied = ""
+        # When fields are changed, as the managed fields say.
+        self.time = TIME
         self.lock = threading.RLock()
         # No object has the version 1, as in a real cluster.
         self._version = 1
@@ -102,7 +104,7 @@ class KubeApi(StrictServer):
             for entry in live["metadata"]["managedFields"]:
                 _take(entry["fieldsV1"], fields)
             _merge(live, change)
-            live["metadata"]["managedFields"].append(_entry(manager, "Update", fields))
+            live["metadata"]["managedFields"].append(_entry(manager, "Update", fields, self.time))
             self._changed(live)
             if plural == "deployments":
                 self._roll_out(live)
@@ -117,6 +119,7 @@ class KubeApi(StrictServer):
                     "kubectl-create",
                     "Update",
                     _fields({k: v for k, v in item.items() if k not in ("apiVersion", "kind")}),
+                    self.time,
                 )
             ]
             self._changed(made)
@@ -290,7 +293,7 @@ class KubeApi(StrictServer):
         others = [entry for entry in metadata.get("managedFields", []) if entry["manager"] != "shipit"]
         for entry in others:
             _take(entry["fieldsV1"], fields)
-        metadata["managedFields"] = [*others, _entry("shipit", operation, fields)]
+        metadata["managedFields"] = [*others, _entry("shipit", operation, fields, self.time)]
         return made
 
     def _changed(self, item: Object) -> None:
@@ -365,8 +368,8 @@ def _field(item: Any, key: str) -> Any:
     return item
 
 
-def _entry(manager: str, operation: str, fields: Object) -> Object:
-    return {"manager": manager, "operation": operation, "time": TIME, "fieldsType": "FieldsV1", "fieldsV1": fields}
+def _entry(manager: str, operation: str, fields: Object, time: str) -> Object:
+    return {"manager": manager, "operation": operation, "time": time, "fieldsType": "FieldsV1", "fieldsV1": fields}
 
 
 def _fields(value: Any) -> Object:

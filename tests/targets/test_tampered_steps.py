@@ -44,6 +44,7 @@ END_CANARY: dict[str, Any] = {**HEAD, "type": "kubernetes.end_canary"}
 CANARY: dict[str, Any] = {
     **HEAD, "type": "kubernetes.canary", "stable": "Deployment/web", "percent": 10, "pause_s": 0.0, "check": "http://evil.example/"
 }  # fmt: skip
+AWAIT: dict[str, Any] = {**HEAD, "type": "kubernetes.await_pods", "service": "web", "check": "/admin"}
 ELSEWHERE = "is for an object that deploy.yml does not have"
 OWN_JOB = manifest("batch/v1", "Job", "shop-release-1")
 
@@ -75,6 +76,8 @@ OWN_JOB = manifest("batch/v1", "Job", "shop-release-1")
         ({**JOB, "manifest": manifest("v1", "Pod", "shop-release-1")}, "should run a Job"),
         ({**END_CANARY, "manifest": manifest("apps/v1", "Deployment", "web")}, "is for a canary of no workload"),
         ({**END_CANARY, "manifest": manifest("apps/v1", "Deployment", "web-canary", namespace="x")}, "is for a canary of no"),
+        ({**AWAIT, "manifest": manifest("apps/v1", "Deployment", "web")}, "should have the check that deploy.yml has"),
+        ({**AWAIT, "check": "", "manifest": manifest("apps/v1", "Deployment", "other")}, ELSEWHERE),
         ({**CANARY, "manifest": manifest("apps/v1", "Deployment", "web-canary")}, "should have the check that deploy.yml has"),
         ({**HEAD, "type": "heroku.scale", "app": "a", "processes": {}}, "is of the type heroku.scale, which Kubernetes"),
     ],

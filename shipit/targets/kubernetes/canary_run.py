@@ -12,11 +12,9 @@ from shipit.errors import DeployFailed, Interrupted, ShipitError
 from shipit.events import Event
 from shipit.targets.kubernetes.canary import CANARY_LABEL, is_canary_of
 from shipit.targets.kubernetes.client import KubernetesClient
-from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.pod_watch import PodWatch, WatchPlace
 from shipit.targets.kubernetes.steps import EndCanary, RunCanary
-from shipit.targets.session import Session
 
 # How long deleting a canary may take that failed, also after the deadline; and when the run is interrupted.
 _END_S, _INTERRUPTED_S = 30.0, 2.0
@@ -24,13 +22,9 @@ _END_S, _INTERRUPTED_S = 30.0, 2.0
 
 @dataclass(frozen=True)
 class CanaryRun:
-    """The canaries of a target. `pending_s` is how long one may be without progress; `kubectl` is the command for hints."""
+    """The canaries of a target."""
 
-    desired: Desired
-    client: KubernetesClient
-    session: Session
-    pending_s: float
-    kubectl: str
+    place: WatchPlace
 
     def apply(self, step: RunCanary | EndCanary) -> Iterator[Event]:
         """Run or delete a canary. Raises: as these do."""
@@ -47,7 +41,9 @@ class CanaryRun:
         """
         live = self._applied(step)
         try:
-            yield from self._watch(step, live).until_over()
+            workload = _workload(step.manifest)
+            watch = PodWatch(self.place, dict(step.manifest), live, workload, step.check, step.pause_s)
+            yield from watch.until_over()
         except Interrupted:
             self._interrupted(live)
             raise
@@ -56,34 +52,32 @@ class CanaryRun:
 
     def _end(self, step: EndCanary) -> None:
         """Delete a canary, and wait until it is gone. Raises: DeployFailed when it is no canary of this target."""
-        live = self.client.read(step.manifest, self.desired.namespace)
+        live = self.place.client.read(step.manifest, self.place.desired.namespace)
         if live is not None:
             self._check_ours(live, _workload(step.manifest))
-            self.client.delete(step.manifest, self.desired.namespace, live.meta.uid)
+            self.place.client.delete(step.manifest, self.place.desired.namespace, live.meta.uid)
 
     def _applied(self, step: RunCanary) -> Live:
         """Apply the canary, also over one that an earlier deploy left."""
         manifest = dict(step.manifest)
-        live = self.client.read(manifest, self.desired.namespace)
+        live = self.place.client.read(manifest, self.place.desired.namespace)
         if live is not None:
             self._check_ours(live, manifest["metadata"]["labels"][CANARY_LABEL])
-        return self.client.apply(manifest, self.desired.namespace)
+        return self.place.client.apply(manifest, self.place.desired.namespace)
 
     def _check_ours(self, live: Live, workload: str) -> None:
-        if not is_canary_of(live.manifest, workload, self.desired):
+        if not is_canary_of(live.manifest, workload, self.place.desired):
             what = f"Deployment/{live.meta.name} exists, and is no canary that shipit made"
-            raise DeployFailed(what, where=self.desired.target, hint="rename it, or the workload")
-
-    def _watch(self, step: RunCanary, live: Live) -> PodWatch:
-        place = WatchPlace(self.desired, self.client, self.session, self.pending_s, self.kubectl)
-        return PodWatch(place, dict(step.manifest), live, _workload(step.manifest), step.check, step.pause_s)
+            raise DeployFailed(what, where=self.place.desired.target, hint="rename it, or the workload")
 
     def _failed(self, step: RunCanary, live: Live, error: ShipitError) -> DeployFailed:
         """The error for a canary that failed, which is deleted first."""
         result = f"it is removed, and {step.stable} was not changed"
-        own = KubernetesClient(self.client.server, Deadline.after(self.session.clock, _END_S), self.client.emit)
+        own = KubernetesClient(
+            self.place.client.server, Deadline.after(self.place.session.clock, _END_S), self.place.client.emit
+        )
         try:
-            own.delete(step.manifest, self.desired.namespace, live.meta.uid)
+            own.delete(step.manifest, self.place.desired.namespace, live.meta.uid)
         except Interrupted:
             self._interrupted(live)
             raise
@@ -92,18 +86,18 @@ class CanaryRun:
                 f"{step.stable} was not changed, and removing the canary failed: {other}; the next deploy removes it"
             )
         what = f"the canary at {step.percent} % failed: {error.what}; {result}"
-        failed = DeployFailed(what, where=self.desired.target, detail=error.detail, hint=error.hint)
+        failed = DeployFailed(what, where=self.place.desired.target, detail=error.detail, hint=error.hint)
         failed.superseded_by = error.superseded_by if isinstance(error, DeployFailed) else ""
         return failed
 
     def _interrupted(self, live: Live) -> None:
         """Ask for the deletion without waiting, on a clock that is not cancelled. What is left then, the next deploy removes."""
         own = KubernetesClient(
-            self.client.server, Deadline.after(Clock(), _INTERRUPTED_S), self.client.emit, attempts=1
+            self.place.client.server, Deadline.after(Clock(), _INTERRUPTED_S), self.place.client.emit, attempts=1
         )
         with suppress(ShipitError):
             options = {"propagationPolicy": "Background", "preconditions": {"uid": live.meta.uid}}
-            own.request_delete(live.manifest, self.desired.namespace, options)
+            own.request_delete(live.manifest, self.place.desired.namespace, options)
 
 
 def _workload(manifest: Mapping[str, Any]) -> str:

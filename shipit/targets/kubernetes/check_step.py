@@ -15,6 +15,7 @@ from shipit.targets.kubernetes.steps import (
     ApplyObject,
     ApplyPullSecret,
     ApplySecret,
+    AwaitPods,
     DeleteObject,
     EndCanary,
     NarrowApplySet,
@@ -50,7 +51,8 @@ def _wrong(step: Step, desired: Desired) -> str:
         is_whole = step.uid and _identity(step.manifest, desired.namespace) is not None
         return "" if is_whole else "has no uid of the object to remove, or no metadata"
     if not isinstance(
-        step, ObjectStep | DeleteObject | RunReleaseJob | ScaleObject | RestartObject | RunCanary | EndCanary
+        step,
+        ObjectStep | DeleteObject | RunReleaseJob | ScaleObject | RestartObject | RunCanary | EndCanary | AwaitPods,
     ):
         return f"is of the type {step.type}, which Kubernetes does not have"
     identity = _identity(step.manifest, desired.namespace)
@@ -58,6 +60,8 @@ def _wrong(step: Step, desired: Desired) -> str:
         return "has an object without metadata"
     if isinstance(step, RunReleaseJob):
         return _wrong_job(step, identity, desired)
+    if isinstance(step, AwaitPods) and step.check != desired.slot_check(step.service):
+        return "should have the check that deploy.yml has"
     if isinstance(step, RunCanary | EndCanary):
         return _wrong_canary(step, identity, desired)
     if not _is_known(identity, desired) and not _is_env_secret(identity, desired):
@@ -65,7 +69,9 @@ def _wrong(step: Step, desired: Desired) -> str:
     return _wrong_fields(step, str(identity[-1]), desired)
 
 
-def _wrong_fields(step: ObjectStep | DeleteObject | ScaleObject | RestartObject, name: str, desired: Desired) -> str:
+def _wrong_fields(
+    step: ObjectStep | DeleteObject | ScaleObject | RestartObject | AwaitPods, name: str, desired: Desired
+) -> str:
     if isinstance(step, DeleteObject | ScaleObject | RestartObject) and not step.uid:
         return f"has no uid of the object to {'delete' if isinstance(step, DeleteObject) else 'change'}"
     if isinstance(step, ScaleObject) and not 0 <= step.replicas <= MOST_PODS:

@@ -14,8 +14,14 @@ from shipit.config.position import Keys
 from shipit.config.units import Duration, Flag, Misplaced, render_duration
 from shipit.errors import ConfigError
 from shipit.files import Unreadable
+from shipit.targets.kubernetes.concise.blue_green import slot_names
 from shipit.targets.kubernetes.concise.file_contents import file_problems
-from shipit.targets.kubernetes.concise.kinds import LONGEST_NAMES, LONGEST_WITH_CANARY, made_kinds
+from shipit.targets.kubernetes.concise.kinds import (
+    LONGEST_NAMES,
+    LONGEST_WITH_CANARY,
+    LONGEST_WITH_SLOTS,
+    made_kinds,
+)
 from shipit.targets.kubernetes.concise.names import NotEmpty, WorkloadName
 from shipit.targets.kubernetes.concise.security import SecurityConfig
 from shipit.targets.kubernetes.concise.workload import PORT_RULES, WorkloadConfig
@@ -156,7 +162,18 @@ class KubernetesConfig(TargetConfig):
             if workload.canary and len(name) > LONGEST_WITH_CANARY:
                 what = f"should be at most {LONGEST_WITH_CANARY} characters with canary:, which makes NAME-canary"
                 raise Misplaced(what, "workloads", name, hint="rename it")
+            if workload.has_slots:
+                self._check_slots(name)
         return self
+
+    def _check_slots(self, name: str) -> None:
+        """The names of its two Deployments are free, and not too long."""
+        if len(name) > LONGEST_WITH_SLOTS:
+            what = f"should be at most {LONGEST_WITH_SLOTS} characters with blue_green:, which makes NAME-green"
+            raise Misplaced(what, "workloads", name, hint="rename it")
+        for slot in slot_names(name):
+            if slot in self.workloads:
+                raise Misplaced(f"is a Deployment of {name}, which is blue_green", "workloads", slot, hint="rename it")
 
     @model_validator(mode="after")
     def _canaries(self) -> Self:

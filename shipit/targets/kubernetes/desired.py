@@ -14,6 +14,7 @@ from shipit.config.project import Project
 from shipit.errors import ConfigError, ConfigErrors, DeployFailed
 from shipit.release import Image, ImageUse, Release
 from shipit.targets.kubernetes.applyset import PART_OF_LABEL, group_kind, labelled, set_id, set_name
+from shipit.targets.kubernetes.concise.blue_green import slot_names
 from shipit.targets.kubernetes.concise.render.patch import PatchFailed
 from shipit.targets.kubernetes.concise.render.work import Work
 from shipit.targets.kubernetes.concise.render.workload import render_workload
@@ -28,6 +29,7 @@ from shipit.targets.kubernetes.versions import versioned
 
 if TYPE_CHECKING:
     from shipit.targets.kubernetes.log_pods import Owner
+    from shipit.targets.kubernetes.slots import Slot
     from shipit.targets.kubernetes.superseded import Released
 
 # The kinds of the objects that have pods.
@@ -137,9 +139,37 @@ class Desired:
         """
         from shipit.targets.kubernetes.roll import with_hashes
 
-        yield from with_hashes(tuple(self._unhashed(release, observed)), observed, self.namespace)
+        slots = self.slots(release, observed)
+        found = with_hashes(tuple(self._unhashed(release, observed, slots)), observed, self.namespace)
+        if not slots:
+            yield from found
+            return
+        from shipit.targets.kubernetes.slots import in_slots
 
-    def _unhashed(self, release: Release, observed: KubernetesObserved) -> Iterator[Manifest]:
+        own = {self.workload_name(name): one for name, one in self.config.workloads.items()}
+        yield from in_slots(found, slots, {slots[name].name: name for name in slots if own[name].scale}, observed)
+
+    def slots(self, release: Release, observed: KubernetesObserved) -> dict[str, Slot]:
+        """Workload -> the Deployment that its version goes to, of those that have two."""
+        names = [self.workload_name(name) for name, one in self.config.workloads.items() if one.has_slots]
+        if not names:
+            return {}
+        from shipit.targets.kubernetes.roll import with_hashes
+        from shipit.targets.kubernetes.slots import choose_slot
+
+        plain = with_hashes(tuple(self._unhashed(release, observed, {})), observed, self.namespace)
+        return {name: choose_slot(name, plain, observed) for name in names}
+
+    def slot_check(self, workload: str) -> str:
+        """The check of a workload before a switch; empty for none."""
+        configs = (
+            one.blue_green for name, one in self.config.workloads.items() if self.workload_name(name) == workload
+        )
+        return next((one.check or "" for one in configs if one), "")
+
+    def _unhashed(
+        self, release: Release, observed: KubernetesObserved, slots: Mapping[str, Slot]
+    ) -> Iterator[Manifest]:
         from shipit.targets.kubernetes.sealed import sealed
 
         setting = self.setting_of(observed)
@@ -155,6 +185,8 @@ class Desired:
             image = self._image(self.project.image_name(workload.image), release)
             others = {other: self._image(other, release).pinned for other in _other_images(workload)}
             work = Work(self.workload_name(name), workload, image.pinned, image.config_digest, setting, others)
+            if slot := slots.get(work.name):
+                work = work._replace(slot=slot.name)
             yield from (labelled(item, self.set_id) for item in self._rendered(name, work))
 
     def identities(self) -> list[Manifest]:
@@ -164,7 +196,14 @@ class Desired:
             (name, Work(self.workload_name(name), workload, "", "", setting))
             for name, workload in self.config.workloads.items()
         ]
-        return [*self.raw, *(item for name, work in works for item in self._rendered(name, work))]
+        return [*self.raw, *(item for name, work in works for item in self._identities(name, work))]
+
+    def _identities(self, name: str, work: Work) -> Iterator[Manifest]:
+        """The objects of a workload, with both Deployments where it has two."""
+        first, *others = slot_names(work.name) if work.config.has_slots else ("",)
+        yield from self._rendered(name, work._replace(slot=first))
+        for slot in others:
+            yield from (item for item in self._rendered(name, work._replace(slot=slot)) if item["kind"] == "Deployment")
 
     def _rendered(self, name: str, work: Work) -> list[Manifest]:
         """The objects of a workload. Raises: ConfigErrors where a patch does not fit."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -109,7 +110,14 @@ class Look:
             events=self._events()
             if needs_events(objects.values(), pods, is_applied=self.session.release is not None)
             else None,
+            time=self._time(),
         )
+
+    def _time(self) -> str:
+        """The time, where a plan says how long an earlier version is kept."""
+        if not any(workload.has_slots for workload in self.desired.config.workloads.values()):
+            return ""
+        return datetime.fromtimestamp(self.session.clock.wall_s(), UTC).isoformat(timespec="seconds")
 
     def mark(self, value: str) -> str:
         """The keyed hash of a value, which is redacted from now on."""

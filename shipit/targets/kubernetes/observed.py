@@ -36,7 +36,7 @@ class KubernetesObserved:
     release is verified. `serving`: name of a Service -> how it answers; empty until it is probed. `previews`: key -> what a
     dry run of a release gave, of the objects that may change; empty until one was made. `events` are those of the namespaces,
     None where they were not read: they are when something is not ready. `ingress_classes`: name -> whether it is the default
-    one, None where they were not read.
+    one, None where they were not read. `time` is when it was observed, RFC 3339, where a plan depends on it, else empty.
     """
 
     objects: Mapping[str, Live | None]
@@ -55,6 +55,7 @@ class KubernetesObserved:
     previews: Mapping[str, Preview] = field(default_factory=dict)
     events: tuple[Happening, ...] | None = None
     ingress_classes: Mapping[str, bool] | None = None
+    time: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 Manifest = dict[str, Any]
 MANAGED_BY = "shipit"
+NAME_LABEL = "app.kubernetes.io/name"
 CONFIG_ANNOTATION = "shipit.dev/config-digest"
 SECRETS_ANNOTATION = "shipit.dev/secrets"
 # The name without the hash of the content, of a ConfigMap or Secret that is named by its content.
@@ -51,7 +52,7 @@ def labels_of(name: str, setting: Setting) -> dict[str, str]:
 
 def selector_of(name: str, setting: Setting) -> dict[str, str]:
     """The labels that select the pods of a workload."""
-    return {"app.kubernetes.io/name": name, "app.kubernetes.io/part-of": setting.app}
+    return {NAME_LABEL: name, "app.kubernetes.io/part-of": setting.app}
 
 
 def head_of(

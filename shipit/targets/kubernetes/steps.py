@@ -153,6 +153,20 @@ class EndCanary(Step):
     manifest: Mapping[str, FreeJson]
 
 
+@dataclass(frozen=True, kw_only=True)
+class AwaitPods(Step):
+    """Waits until the pods of a Deployment are ready, before a Service of a name selects them. `manifest` is the whole Deployment.
+
+    `check` is a path that each pod answers with 2xx; empty for none. When a pod fails, the Deployment is deleted.
+    """
+
+    type: ClassVar[str] = "kubernetes.await_pods"
+
+    manifest: Mapping[str, FreeJson]
+    service: Name
+    check: FreeText = ""
+
+
 class Doomed(NamedTuple):
     """An object that was deleted, and may be there still. `manifest` has apiVersion, kind, name and namespace only."""
 

@@ -64,11 +64,14 @@ class KubernetesTarget(Operations):
         from shipit.targets.kubernetes.plan_secrets import plan_env_secret, plan_pull_secret
         from shipit.targets.kubernetes.prune import plan_removal, plan_widening
         from shipit.targets.kubernetes.steps import ObjectStep
+        from shipit.targets.kubernetes.switch import idle_steps, with_switches
+        from shipit.targets.kubernetes.wanted import stamped_by_key
 
         desired = self._desired
         self._check_conflicts(release, observed)
         setting = desired.setting_of(observed)
-        objects = plan_objects(tuple(desired.manifests(release, observed)), observed, self.namespace, desired.files)
+        manifests = tuple(desired.manifests(release, observed))
+        objects = plan_objects(manifests, observed, self.namespace, desired.files)
         secret = desired.env_secret(release, observed)
         secrets = (
             plan_env_secret(secret, observed) if secret else None,
@@ -87,15 +90,21 @@ class KubernetesTarget(Operations):
         ]
         rest = with_canaries([step for step in objects if step not in first], desired, observed)
         ends = end_canaries(rest, desired, whole)
+        if own := desired.slots(release, observed):
+            ends = (*ends, *idle_steps(rest, own, desired, observed))
+        rest = with_switches(rest, stamped_by_key(manifests, self.namespace), desired, observed)
         return tuple(step for step in (*first, widen, *secrets, run, *rest, *ends, *removal) if step)
 
     def notes(self, release: Release, observed: KubernetesObserved) -> Sequence[str]:
         from shipit.targets.kubernetes.canary import canary_notes, without_canaries
         from shipit.targets.kubernetes.health.route import class_warnings
         from shipit.targets.kubernetes.prune import set_notes
+        from shipit.targets.kubernetes.switch import idle_notes
 
         found = without_canaries(observed.applied_set or ObservedSet(), self._desired)
         notes = (*set_notes(self._desired, found, self._kubectl_here), *canary_notes(self._desired, observed))
+        if own := self._desired.slots(release, observed):
+            notes = (*notes, *idle_notes(own, self._desired, observed))
         if observed.ingress_classes is None:
             return notes
         wanted = {key_of(item, self.namespace): item for item in self._desired.identities()}
@@ -142,7 +151,16 @@ class KubernetesTarget(Operations):
         from shipit.targets.kubernetes.check_step import check_step
         from shipit.targets.kubernetes.job import ReleaseJob
         from shipit.targets.kubernetes.look import Look
-        from shipit.targets.kubernetes.steps import EndCanary, RestartObject, RunCanary, RunReleaseJob, ScaleObject
+        from shipit.targets.kubernetes.pod_watch import WatchPlace
+        from shipit.targets.kubernetes.slot_run import SlotRun
+        from shipit.targets.kubernetes.steps import (
+            AwaitPods,
+            EndCanary,
+            RestartObject,
+            RunCanary,
+            RunReleaseJob,
+            ScaleObject,
+        )
 
         check_step(step, self._desired)
         client = self._client(session, attempts=WRITE_ATTEMPTS)
@@ -156,9 +174,12 @@ class KubernetesTarget(Operations):
         if isinstance(step, RestartObject):
             restart_object(step, client, self.namespace)
             return
+        place = WatchPlace(self._desired, client, session, self.config.pending, self._kubectl_here)
         if isinstance(step, RunCanary | EndCanary):
-            canaries = CanaryRun(self._desired, client, session, self.config.pending, self._kubectl_here)
-            yield from canaries.apply(step)
+            yield from CanaryRun(place).apply(step)
+            return
+        if isinstance(step, AwaitPods):
+            yield from SlotRun(place).apply(step)
             return
         mark = Look(self._desired, client, session).mark
         yield from Changes(self._desired, client, session, mark).apply(step)

@@ -29,7 +29,7 @@ def check_workload(keys: WorkloadKeys) -> Iterator[Misplaced]:
     yield from _check_paths(keys)
     yield from _check_marks(keys)
     yield from _check_patch(keys)
-    yield from _check_canary(keys)
+    yield from _check_versions(keys)
 
 
 def _check_words(container: ContainerConfig, *above: str) -> Iterator[Misplaced]:
@@ -115,16 +115,24 @@ def _check_patch(keys: WorkloadKeys) -> Iterator[Misplaced]:
             yield Misplaced("is no kind that this workload makes", "patch", kind, hint=hint)
 
 
-def _check_canary(keys: WorkloadKeys) -> Iterator[Misplaced]:
+def _check_versions(keys: WorkloadKeys) -> Iterator[Misplaced]:
     """Two versions run beside each other, so neither may need that the other has ended."""
-    if keys.canary is None:
-        return
+    for key in ("canary", "blue_green"):
+        if (keys.canary is not None) if key == "canary" else keys.has_slots:
+            yield from _check_both_run(keys, key)
+    if keys.canary and keys.canary.check and keys.canary.check.startswith("/") and keys.port is None:
+        yield Misplaced(NEEDS_PORT, "canary", "check", hint=_ADD_PORT)
+    if keys.has_slots and keys.port is None:
+        yield Misplaced(NEEDS_PORT, "blue_green", hint=_ADD_PORT)
+    if keys.has_slots and keys.canary:
+        yield Misplaced("can't be combined with canary:", "blue_green", hint="keep one of them")
+
+
+def _check_both_run(keys: WorkloadKeys, key: str) -> Iterator[Misplaced]:
     if keys.strategy and keys.strategy.way == "recreate":
         what = "can't be combined with strategy: recreate, which ends all pods before new ones start"
-        yield Misplaced(what, "canary", hint="keep one of them")
+        yield Misplaced(what, key, hint="keep one of them")
     for path, volume in keys.volumes.items():
         if volume.size and volume.access != "many-nodes":
             what = f"can't be combined with the volume {path}, which only the pods of one node can have"
-            yield Misplaced(what, "canary", hint="write access: many-nodes where the storage can do that")
-    if keys.canary.check and keys.canary.check.startswith("/") and keys.port is None:
-        yield Misplaced(NEEDS_PORT, "canary", "check", hint=_ADD_PORT)
+            yield Misplaced(what, key, hint="write access: many-nodes where the storage can do that")

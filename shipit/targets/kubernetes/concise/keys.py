@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from shipit.config.units import Duration, Port, Whole
+from shipit.targets.kubernetes.concise.blue_green import BlueGreenConfig
 from shipit.targets.kubernetes.concise.canary import CanaryConfig
 from shipit.targets.kubernetes.concise.container import ContainerConfig
 from shipit.targets.kubernetes.concise.env import ObjectName
@@ -123,6 +124,11 @@ class WorkloadKeys(ProbedContainer):
         description="A new version gets a part of the pods first (deployment).",
         examples=[{"steps": [10, 50], "pause": "2m", "check": "/healthz"}],
     )
+    blue_green: BlueGreenConfig | None = Field(
+        None,
+        description="A new version starts beside the earlier one, and gets all requests at once (deployment).",
+        examples=[{"keep": "10m", "check": "/healthz"}],
+    )
     pdb: DisruptionConfig | None = Field(
         None, description="How many pods stay while nodes are drained; a PodDisruptionBudget.", examples=[{"max": 1}]
     )
@@ -151,6 +157,11 @@ class WorkloadKeys(ProbedContainer):
     def all_ports(self) -> tuple[PortConfig, ...]:
         """The further ports of all containers."""
         return self.ports + tuple(port for beside in self.sidecars.values() for port in beside.ports)
+
+    @property
+    def has_slots(self) -> bool:
+        """Whether it is blue_green."""
+        return self.blue_green is not None and self.blue_green.enabled
 
     @property
     def all_hosts(self) -> tuple[str, ...]:

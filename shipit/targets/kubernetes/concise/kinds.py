@@ -14,6 +14,7 @@ ONLY_FOR: dict[str, tuple[Kind, ...]] = {
     "pdb": _COUNTED,
     "strategy": ("deployment", "statefulset", "daemonset"),
     "canary": ("deployment",),
+    "blue_green": ("deployment",),
     "schedule": ("cronjob",),
     "timezone": ("cronjob",),
     "retries": ("job", "cronjob"),
@@ -29,8 +30,8 @@ _WAYS: dict[str, tuple[Kind, ...]] = {"recreate": ("deployment",), "on-delete": 
 # The Service NAME-pods, and the Jobs of a CronJob: Kubernetes documentation, "CronJob", limitations.
 LONGEST_NAMES: dict[Kind, int] = {"statefulset": 58, "cronjob": 52}
 BARE_POD = "a bare pod can't have several replicas"
-# The Deployment NAME-canary has at most 63 characters.
-LONGEST_WITH_CANARY = 56
+# The Deployments NAME-canary and NAME-green have at most 63 characters.
+LONGEST_WITH_CANARY, LONGEST_WITH_SLOTS = 56, 57
 RUNNERS: dict[Kind, str] = {
     "deployment": "Deployment",
     "statefulset": "StatefulSet",

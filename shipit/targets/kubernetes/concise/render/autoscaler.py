@@ -12,12 +12,12 @@ from shipit.targets.kubernetes.concise.kinds import RUNNERS
 from shipit.targets.kubernetes.render import Manifest, Setting, head_of
 
 
-def render_autoscaler(name: str, config: WorkloadKeys, setting: Setting) -> Iterator[Manifest]:
+def render_autoscaler(name: str, config: WorkloadKeys, setting: Setting, runner: str) -> Iterator[Manifest]:
     if config.scale is None:
         return
     usage = {"type": "Utilization", "averageUtilization": config.scale.cpu}
     spec = {
-        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": RUNNERS[config.kind], "name": name},
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": RUNNERS[config.kind], "name": runner},
         "minReplicas": config.scale.min,
         "maxReplicas": config.scale.max,
         "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": usage}}],

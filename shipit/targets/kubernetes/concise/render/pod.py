@@ -26,11 +26,11 @@ def render_template(work: Work) -> Manifest:
         **render_containers(work),
         **render_pull(setting),
         **{key: value for key, value in own.items() if value is not None},
-        **render_placement(work.name, config, setting),
+        **render_placement(work.runner, config, setting),
         **pod_security(config.security),
         **({"volumes": volumes} if volumes else {}),
     }
-    return {"metadata": {"labels": labels_of(work.name, setting), "annotations": annotations}, "spec": spec}
+    return {"metadata": {"labels": labels_of(work.runner, setting), "annotations": annotations}, "spec": spec}
 
 
 def _seconds(duration: float | None) -> int | None:

@@ -12,11 +12,11 @@ from shipit.targets.kubernetes.concise.render.ports import service_ports
 from shipit.targets.kubernetes.render import Manifest, Setting, head_of, selector_of
 
 
-def render_service(name: str, config: WorkloadKeys, setting: Setting) -> Iterator[Manifest]:
-    """The Service of the ports, and of a StatefulSet the headless one that gives each pod a name."""
+def render_service(name: str, config: WorkloadKeys, setting: Setting, runner: str) -> Iterator[Manifest]:
+    """The Service of the ports, to the pods of a runner, and of a StatefulSet the headless one that gives each pod a name."""
     ports = service_ports(config)
     if ports:
-        own = {"selector": selector_of(name, setting), "ports": ports}
+        own = {"selector": selector_of(runner, setting), "ports": ports}
         yield {**head_of("v1", "Service", name, setting), "spec": own}
     if config.kind == "statefulset":
         spec: Manifest = {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": selector_of(name, setting)}

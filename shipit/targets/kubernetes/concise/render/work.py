@@ -11,7 +11,10 @@ from shipit.targets.kubernetes.render import Setting
 
 
 class Work(NamedTuple):
-    """`image` is that of the workload, `images`: name -> image of its other containers. `files`: path -> content."""
+    """`image` is that of the workload, `images`: name -> image of its other containers. `files`: path -> content.
+
+    `slot` is the name of the Deployment that the Service selects, of a workload that has several; empty where it has its name.
+    """
 
     name: str
     config: WorkloadKeys
@@ -20,6 +23,12 @@ class Work(NamedTuple):
     setting: Setting
     images: Mapping[str, str] = {}
     files: Files = {}
+    slot: str = ""
+
+    @property
+    def runner(self) -> str:
+        """The name of what runs the pods, which their labels have."""
+        return self.slot or self.name
 
     def image_of(self, name: str | None) -> str:
         """The image of one of its containers: that of the workload where it names none."""

@@ -25,10 +25,10 @@ def render_workload(work: Work) -> list[Manifest]:
     objects = [
         *render_files(name, work.files, setting),
         *render_claims(name, config, setting),
-        *render_service(name, config, setting),
-        render_runner(name, config, render_template(work), setting),
+        *render_service(name, config, setting, work.runner),
+        render_runner(work.runner, config, render_template(work), setting),
         *render_ingress(name, config, setting),
-        *render_autoscaler(name, config, setting),
-        *render_disruption(name, config, setting),
+        *render_autoscaler(name, config, setting, work.runner),
+        *render_disruption(name, config, setting, work.runner),
     ]
     return [patched(marked(item, config.labels, config.annotations), config.patch) for item in objects]

@@ -1,0 +1,137 @@
+"""A workload with two Deployments: which one a version goes to, in what order, and how long the earlier one stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from shipit.events import TargetFinished
+from shipit.rehearsal.registry import EmbeddedRegistry
+from tests.servers.kube_api import KubeApi
+from tests.targets.test_kubernetes_canary import Place
+
+TEXT = """\
+app: shop
+image: HOST/shop
+targets:
+  k8s:
+    settle: 0s
+    timeout: 30s
+    workloads:
+      web: {port: 3000, replicas: 2, host: shop.example.com, blue_green: {keep: KEEP}}
+"""
+KEPT, GONE, PLAIN = (
+    TEXT.replace("KEEP", "8000h"),
+    TEXT.replace("KEEP", "0s"),
+    TEXT.replace(", blue_green: {keep: KEEP}", ""),
+)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    with KubeApi() as api, EmbeddedRegistry() as registry:
+        api.time = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        yield Place(tmp_path / "shop", api, registry.host)
+
+
+def deployments(place: Place) -> list[str]:
+    return sorted(name for plural, name in place.api.objects if plural == "deployments")
+
+
+def selected(place: Place) -> str:
+    return str(place.api.objects["services", "web"]["spec"]["selector"]["app.kubernetes.io/name"])
+
+
+def ids(place: Place, note: str, text: str) -> list[str]:
+    return [step.id for step in place.plan(note, text).steps]
+
+
+def deploy(place: Place, note: str, text: str) -> None:
+    code, events = place.deploy(note, text)
+    assert code == 0, [event for event in events if isinstance(event, TargetFinished)]
+    assert place.plan(note, text).steps == ()
+
+
+def test_a_new_version_goes_to_the_other_deployment_and_back(place: Place) -> None:
+    deploy(place, "one", KEPT)
+    assert (deployments(place), selected(place)) == (["web-blue"], "web-blue")
+    assert ids(place, "two", KEPT) == ["apply Deployment/web-green", "await Deployment/web-green", "apply Service/web"]
+    deploy(place, "two", KEPT)
+    assert (deployments(place), selected(place)) == (["web-blue", "web-green"], "web-green")
+    [note] = place.plan("two", KEPT).notes
+    assert note.startswith("Deployment/web-blue, the version before the switch, stays for another ")
+    assert ids(place, "one", KEPT) == ["await Deployment/web-blue", "apply Service/web"], "going back is the selector"
+    deploy(place, "one", KEPT)
+    assert selected(place) == "web-blue"
+    deploy(place, "three", KEPT)
+    assert selected(place) == "web-green"
+
+
+def test_the_earlier_version_is_removed_by_the_first_deploy_after_the_time(place: Place) -> None:
+    place.api.time = "2026-01-31T12:00:00Z"
+    text = TEXT.replace("KEEP", "1s")
+    deploy(place, "one", text)
+    assert place.deploy("two", text)[0] == 0
+    assert deployments(place) == ["web-blue", "web-green"]
+    assert ids(place, "two", text) == ["remove Deployment/web-blue"]
+    deploy(place, "two", text)
+    assert deployments(place) == ["web-green"]
+
+
+def test_without_time_it_is_removed_when_the_new_one_is_healthy(place: Place) -> None:
+    deploy(place, "one", GONE)
+    assert ids(place, "two", GONE)[-1] == "remove Deployment/web-blue"
+    deploy(place, "two", GONE)
+    assert (deployments(place), selected(place)) == (["web-green"], "web-green")
+
+
+def test_what_is_no_new_version_stays_where_it_is(place: Place) -> None:
+    deploy(place, "one", KEPT)
+    assert ids(place, "one", KEPT.replace("replicas: 2", "replicas: 3")) == ["apply Deployment/web-blue"]
+    place.api.update("deployments", "web-blue", "kubectl-edit", {"spec": {"template": {"spec": {"nodeName": "x"}}}})
+    containers = place.api.objects["deployments", "web-blue"]["spec"]["template"]["spec"]["containers"]
+    edited = {"spec": {"template": {"spec": {"containers": [{**containers[0], "image": "theirs"}]}}}}
+    place.api.update("deployments", "web-blue", "kubectl-edit", edited)
+    assert ids(place, "one", KEPT) == ["apply Deployment/web-blue"], "an edit is set back in place"
+
+
+def test_a_deployment_becomes_two_and_one_again_without_a_gap(place: Place) -> None:
+    deploy(place, "one", PLAIN)
+    assert ids(place, "one", KEPT) == [
+        "apply Deployment/web-blue",
+        "await Deployment/web-blue",
+        "apply Service/web",
+        "remove Deployment.apps/prod/web",
+        "narrow shipit.shop.production.k8s",
+    ]
+    deploy(place, "one", KEPT)
+    assert (deployments(place), selected(place)) == (["web-blue"], "web-blue")
+    assert ids(place, "two", PLAIN)[:3] == ["apply Deployment/web", "await Deployment/web", "apply Service/web"]
+    deploy(place, "two", PLAIN)
+    assert (deployments(place), selected(place)) == (["web"], "web")
+
+
+def test_a_version_that_does_not_start_is_removed_before_the_switch(place: Place) -> None:
+    text = KEPT.replace("timeout: 30s", "timeout: 60s\n    pending: 1s")
+    deploy(place, "one", text)
+    place.api.starts = False
+    code, events = place.deploy("two", text)
+    assert code == 1
+    [finished] = [event for event in events if isinstance(event, TargetFinished)]
+    assert finished.reason.startswith("Deployment/web-green failed before the switch: "), finished.reason
+    assert finished.reason.endswith("; it is removed, and Service/web was not changed")
+    assert (deployments(place), selected(place)) == (["web-blue"], "web-blue")
+    assert place.plan("one", text).steps == ()
+
+
+def test_an_autoscaled_version_starts_with_as_many_pods_as_the_earlier_one_has(place: Place) -> None:
+    text = KEPT.replace("replicas: 2", "cpu: 100m, scale: {min: 2, max: 20}")
+    deploy(place, "one", text)
+    place.api.update("deployments", "web-blue", "kube-controller-manager", {"spec": {"replicas": 10}})
+    deploy(place, "two", text)
+    assert place.api.objects["deployments", "web-green"]["spec"]["replicas"] == 10
+    target = place.api.objects["horizontalpodautoscalers", "web"]["spec"]["scaleTargetRef"]
+    assert target["name"] == "web-green"
