@@ -139,9 +139,10 @@ def pulls(image: str) -> Object:
 
 
 LAST = "the lines above are the last it wrote"
-BRIEF: Any = {"pending": "2s"}
+# Longer than a loaded node and its controllers take to tell of the reason.
+BRIEF: Any = {"pending": "10s"}
 # A reason to wait lasts longer than pending, which is longer than a slow node takes between two signs of progress.
-SLOW: Any = {"pending": "10s"}
+SLOW: Any = {"pending": "20s"}
 CASES: Mapping[str, Case] = {
     "crash": fails(workload(shell("/busybox echo boom; exit 3")), words="exited with 3 (Error)", hint=LAST, log="boom", settle="5s"),
     "restart": Case(
@@ -230,14 +231,14 @@ CASES: Mapping[str, Case] = {
         ),
         words="Job/work succeeded",
     ),
-    "slow-job": works(job("/busybox sleep 13"), words="Job/work succeeded", **SLOW),
-    "slow-init": works(workload(RUNS, initContainers=[shell("/busybox sleep 13", name="migrate")]), words="Deployment/web 1/1 ready", **SLOW),
-    "slow-probe": works(workload({**RUNS, "readinessProbe": {**YES, "initialDelaySeconds": 13}}), words="Deployment/web 1/1 ready", **SLOW),
+    "slow-job": works(job("/busybox sleep 23"), words="Job/work succeeded", **SLOW),
+    "slow-init": works(workload(RUNS, initContainers=[shell("/busybox sleep 23", name="migrate")]), words="Deployment/web 1/1 ready", **SLOW),
+    "slow-probe": works(workload({**RUNS, "readinessProbe": {**YES, "initialDelaySeconds": 23}}), words="Deployment/web 1/1 ready", **SLOW),
     "slow-start": works(
-        workload({**shell("/busybox sleep 13; /busybox touch /up; /busybox sleep 3600"), "startupProbe": {"exec": {"command": ["/busybox", "ls", "/up"]}, "periodSeconds": 1, "failureThreshold": 60}}),
+        workload({**shell("/busybox sleep 23; /busybox touch /up; /busybox sleep 3600"), "startupProbe": {"exec": {"command": ["/busybox", "ls", "/up"]}, "periodSeconds": 1, "failureThreshold": 60}}),
         words="Deployment/web 1/1 ready", **SLOW,
     ),
-    "least-ready": works(workload(RUNS, spec={"minReadySeconds": 13}), words="Deployment/web 1/1 ready", **SLOW),
+    "least-ready": works(workload(RUNS, spec={"minReadySeconds": 23}), words="Deployment/web 1/1 ready", **SLOW),
     "controller": works(workload(RUNS, kind="ReplicationController"), words="ReplicationController/web 1/1 ready"),
     "replaced-on-delete": Case(
         deploys=[[workload(RUNS, kind="StatefulSet", spec={"updateStrategy": {"type": "OnDelete"}})], [workload({**RUNS, "image": f"docker.io/{PAUSE}"}, kind="StatefulSet", spec={"updateStrategy": {"type": "OnDelete"}})]],
@@ -253,7 +254,7 @@ CASES: Mapping[str, Case] = {
     "held-up-by-the-release-before": Case(
         deploys=[[workload(shell("exit 3"), kind="StatefulSet")], [workload(RUNS, kind="StatefulSet")]],
         words="StatefulSet/web: 0 of 1 updated, 0 of 1 ready", hint="web-0 is of the revision before, and has to be ready first: kubectl -n NAMESPACE delete pod web-0",
-        settle="5s", pending="3s",
+        settle="5s", pending="15s",
     ),
     "schedule": works(
         {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "nightly"}, "spec": {"suspend": True, "schedule": "0 3 * * *", "jobTemplate": {"spec": job("true")["spec"]}}},
