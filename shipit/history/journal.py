@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 
 from shipit.envelope import Envelope, envelope_to_json
@@ -36,6 +37,7 @@ _ALWAYS = (PlanMade, StepApplied, TargetFinished, RunFinished, RunFailed)
 class Journal:
     """A reporter that keeps a run. `begin` is called before its first change; `failure` is why a later write failed, or empty.
 
+    `sync` is called after each event, outside the lock of the reporters: threads that wait share one flush to the disk.
     `root` is the folder of deploy.yml.
     """
 
@@ -44,6 +46,9 @@ class Journal:
         self._held: list[Envelope] = []
         self._handle = -1
         self._written = 0
+        # How much has to be on the disk, and how much is.
+        self._needed, self._synced = 0, 0
+        self._syncing = threading.Lock()
         self.failure = ""
 
     def begin(self) -> None:
@@ -77,15 +82,31 @@ class Journal:
         try:
             self._write(_line(envelope))
             if is_needed:
-                os.fsync(self._handle)
+                self._needed = self._written
         except OSError as error:
             self.failure = error.strerror or str(error)
 
+    def sync(self) -> None:
+        """Wait until the events so far that a later run needs are on the disk."""
+        if self._synced >= (needed := self._needed):
+            return
+        with self._syncing:
+            # Another thread may have flushed them meanwhile.
+            if self._synced >= needed or self._handle < 0:
+                return
+            written = self._written
+            try:
+                os.fsync(self._handle)
+            except OSError as error:
+                self.failure = error.strerror or str(error)
+            self._synced = written
+
     def close(self) -> None:
         """Close the file, which also unlocks it."""
-        if self._handle >= 0:
-            os.close(self._handle)
-            self._handle = -1
+        with self._syncing:
+            if self._handle >= 0:
+                os.close(self._handle)
+                self._handle = -1
 
     def _write(self, text: str) -> None:
         data = memoryview(text.encode())

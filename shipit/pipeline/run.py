@@ -156,6 +156,8 @@ class Run:
             what = f"the journal of this run ends early: {self.journal.failure}"
             self._teller(Warned("", what))
         self._teller(event)
+        if self.journal:
+            self.journal.sync()
 
     def announce(self, command: str, targets: Sequence[str] | None = None) -> None:
         """Emit the start of the run, with the targets of these names; None means all."""
