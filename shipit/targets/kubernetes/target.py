@@ -22,6 +22,7 @@ from shipit.targets.kubernetes.operations import Operations
 from shipit.targets.session import Session
 
 if TYPE_CHECKING:
+    from shipit.targets.kubernetes.live import Live
     from shipit.targets.kubernetes.superseded import Released
 
 
@@ -262,11 +263,7 @@ class KubernetesTarget(Operations):
         self, release: Release, observed: KubernetesObserved, known: Mapping[str, frozenset[str]]
     ) -> Released:
         """What the release wants. It is the same at every look, unless somebody changes an object's spec or data."""
-        # The generation of an object changes with its spec, but not with its metadata; without one, the version changes with anything.
-        written = {
-            key: (live.meta.uid, live.meta.generation or live.meta.version, live.meta.annotations) if live else None
-            for key, live in observed.objects.items()
-        }
+        written = {key: _written(live) if live else None for key, live in observed.objects.items()}
         # What `Desired.released` does not read changes at every look; everything else is compared.
         lasting = replace(observed, objects={}, pods=(), replica_sets=(), serving={}, events=None)
         basis = (release, lasting, written)
@@ -306,3 +303,15 @@ class KubernetesTarget(Operations):
                 if not is_defined(manifest, self._desired.raw):
                     raise
         return found
+
+
+def _written(live: Live) -> tuple[str, str | int, str, str]:
+    """What `Desired.released` depends on of a live object, in short: its spec or data, and the hashes in its annotations.
+
+    The generation of an object changes with its spec; without one, the version changes with anything.
+    """
+    from shipit.targets.kubernetes.roll import CONTENT_ANNOTATION, USES_ANNOTATION
+
+    notes = live.meta.annotations
+    changed = live.meta.generation or live.meta.version
+    return live.meta.uid, changed, notes.get(CONTENT_ANNOTATION, ""), notes.get(USES_ANNOTATION, "")
