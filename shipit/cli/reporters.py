@@ -57,9 +57,11 @@ def make_reporter(
 
 def make_warnings(options: ProjectOptions) -> Reporter:
     """A reporter of warnings only, and of events with `--output json` or `--events`. Raises: UsageError."""
+    if options.output != "json":
+        return _with_events(Warnings(), options)
     from shipit.report.json_lines import JsonReporter
 
-    return _with_events(JsonReporter() if options.output == "json" else Warnings(), options)
+    return _with_events(JsonReporter(), options)
 
 
 def _with_events(shown: Reporter, options: ProjectOptions) -> Reporter:
@@ -73,11 +75,9 @@ def _with_events(shown: Reporter, options: ProjectOptions) -> Reporter:
 
 def _shown(options: ProjectOptions, environ: ProcessEnvironment, *, shows_plan: bool, is_live: bool) -> Reporter:
     """`auto` is a live view if stderr is a terminal, and plain lines if not."""
-    from shipit.report.github import GithubReporter
-    from shipit.report.json_lines import JsonReporter
-    from shipit.report.plain import PlainReporter
-
     if options.output == "json":
+        from shipit.report.json_lines import JsonReporter
+
         return JsonReporter()
     color = not (options.no_color or environ.get("NO_COLOR"))
     is_dumb = environ.in_ci or environ.get("TERM") == "dumb"
@@ -88,8 +88,12 @@ def _shown(options: ProjectOptions, environ: ProcessEnvironment, *, shows_plan: 
     out_color = color and sys.stdout.isatty() and not is_dumb
     color = color and (environ.in_ci or sys.stderr.isatty())
     if options.output == "github":
+        from shipit.report.github import GithubReporter
+
         summary = environ.get("GITHUB_STEP_SUMMARY")
         return GithubReporter(color=color, shows_plan=shows_plan, summary=Path(summary) if summary else None)
+    from shipit.report.plain import PlainReporter
+
     return PlainReporter(color=color, out_color=out_color, shows_plan=shows_plan)
 
 

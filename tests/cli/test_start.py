@@ -68,6 +68,7 @@ def imports(shipit: Shipit, *words: str) -> set[str]:
         ("logs k8s/web", (*READING, *DELIVERY), 250),
         ("status k8s", (*NEVER, *BUILDING, *DELIVERY), 290),
         ("status hub", (*NEVER, "shipit.image.native", "shipit.image.engine"), 270),
+        ("push hub", (*NEVER, "shipit.image.engine", "shipit.report.github", "shipit.report.terminal"), 330),
     ],
 )
 def test_a_command_imports_what_it_needs(shop: Shipit, line: str, never: tuple[str, ...], most: int) -> None:
