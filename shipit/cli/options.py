@@ -205,7 +205,8 @@ HostArgument = Annotated[
 ]
 
 
-@dataclass(frozen=True)
+# Nothing compares or prints the groups: methods for that would be compiled at every start.
+@dataclass(frozen=True, eq=False, repr=False)
 class ProjectOptions:
     """Options that select a deploy.yml and its environment, and the form of the output."""
 
@@ -218,7 +219,7 @@ class ProjectOptions:
     untrusted: UntrustedOption = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class BuildOptions(ProjectOptions):
     """The options of a project, for a build: `output` may also name a file."""
 
@@ -227,7 +228,7 @@ class BuildOptions(ProjectOptions):
     load: LoadOption = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class TargetOptions(ProjectOptions):
     """The options of a project, and the targets to use."""
 
@@ -240,7 +241,7 @@ class TargetOptions(ProjectOptions):
         return (*(self.targets or ()), *(self.target or ()))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class PlanOptions(TargetOptions):
     """The options of targets, for a plan: `output` may also be markdown."""
 
@@ -253,14 +254,14 @@ def target_options(options: ProjectOptions, targets: Sequence[str]) -> TargetOpt
     return TargetOptions(**own, targets=list(targets))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class WorkloadOptions(ProjectOptions):
     """Which deploy.yml, and which workloads of its targets: names as `TARGET` or `TARGET/WORKLOAD`."""
 
     workloads: WorkloadsArgument = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class CommandOptions(ProjectOptions):
     """The same, one workload, and a command for it."""
 
@@ -270,7 +271,7 @@ class CommandOptions(ProjectOptions):
     interactive: InputOption = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ForwardOptions(ProjectOptions):
     """Which deploy.yml, one workload, and ports as `LOCAL[:REMOTE]`."""
 
@@ -278,7 +279,7 @@ class ForwardOptions(ProjectOptions):
     ports: PortsArgument = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class RunOptions(CommandOptions):
     """The same, for a one-off command."""
 
@@ -286,7 +287,7 @@ class RunOptions(CommandOptions):
     size: SizeOption = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ChangeOptions(TargetOptions):
     """The options of targets, for a command that changes them."""
 
@@ -294,7 +295,7 @@ class ChangeOptions(TargetOptions):
     yes: YesOption = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ImageOptions:
     """Images that exist, in place of a build."""
 
