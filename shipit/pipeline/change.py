@@ -13,6 +13,7 @@ from shipit.past_release import PastRelease
 from shipit.pipeline.confirm import confirm_plan
 from shipit.pipeline.progress import Progress
 from shipit.pipeline.recording import begin_record, end_record
+from shipit.pipeline.removal import parted, remove
 from shipit.pipeline.steps import apply_steps
 from shipit.pipeline.verdict import Standing, await_verdict, verdict_of
 from shipit.release import Facts, Plan, Release, Seen, State, Step, TargetPlan, Verdict
@@ -88,7 +89,8 @@ def make_changes(run: Run, changes: Sequence[Change], end: str) -> int:
 
 
 def _observe(run: Run, item: Change) -> Any:
-    return item.target.observe(run.session(item.target, is_planning=False, recalled=item.recalled))
+    is_return = item.recalled is not None
+    return item.target.observe(run.session(item.target, is_planning=is_return, recalled=item.recalled))
 
 
 def _planned(item: Change, observed: Any) -> TargetPlan:
@@ -134,5 +136,10 @@ def _one_target(run: Run, item: Change, own: TargetPlan, before: Any, progress: 
 def _apply_and_judge(run: Run, item: Change, own: TargetPlan, before: Any) -> Standing:
     session = run.session(item.target, is_planning=False, recalled=item.recalled)
     facts: dict[str, Facts] = {}
-    apply_steps(item.target, own.steps, own.place, session, facts)
-    return await_verdict(item.target, item.judge, session, before if own.steps else None, before, applied=facts)
+    first_steps, last_steps = parted(own.steps)
+    apply_steps(item.target, first_steps, own.place, session, facts)
+    baseline = before if first_steps else None
+    standing = await_verdict(item.target, item.judge, session, baseline, before, applied=facts)
+    if not last_steps:
+        return standing
+    return remove(item.target, last_steps, own.place, session, None, item.judge, before, facts)

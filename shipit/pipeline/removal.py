@@ -28,12 +28,12 @@ def remove(
     steps: Sequence[Step],
     place: Place,
     session: Session,
-    project: Project,
+    project: Project | None,
     judge: Judge,
     before: Any,
     facts: Mapping[str, Facts],
 ) -> Standing:
-    """Apply the last steps, and verify the target again. Raises: RemovalFailed, Interrupted."""
+    """Apply the last steps, and verify the target again. `project` is that of `apply_step`. Raises: RemovalFailed, Interrupted."""
     try:
         applied = dict(facts)
         apply_steps(target, steps, place, session, applied, project)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from shipit.errors import Interrupted, ShipitError
 from shipit.past_release import PastRelease
 from shipit.pipeline.choose_release import describe_past, last_healthy, running_release
+from shipit.pipeline.removal import parted, remove
 from shipit.pipeline.steps import apply_steps
 from shipit.pipeline.verdict import await_verdict
 from shipit.release import Facts, Place, Release, Seen, State
@@ -99,13 +100,15 @@ def _return_to(run: Run, target: Target, place: Place, past: PastRelease) -> Rol
     """Return to an earlier release of the place, and wait until it is healthy."""
     assert returns(target)
     recalled = target.recall(past, run.session(target, is_planning=False))
+    now = target.observe(run.session(target, recalled=recalled))
+    first_steps, last_steps = parted(target.plan_return(recalled, now))
     session = run.session(target, is_planning=False, recalled=recalled)
-    now = target.observe(session)
-    steps = target.plan_return(recalled, now)
     facts: dict[str, Facts] = {}
-    apply_steps(target, steps, place, session, facts)
+    apply_steps(target, first_steps, place, session, facts)
     judge = partial(target.judge_return, recalled)
-    verdict, _ = await_verdict(target, judge, session, now if steps else None, now, applied=facts)
+    verdict, _ = await_verdict(target, judge, session, now if first_steps else None, now, applied=facts)
+    if last_steps:
+        verdict, _ = remove(target, last_steps, place, session, None, judge, now, facts)
     said = f"; rolled back to the last healthy release ({verdict.reason}): {describe_past(past)}"
     return RollbackResult(said, is_back=True, version=past.version)
 

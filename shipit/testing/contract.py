@@ -343,7 +343,7 @@ class TargetContract:
         recalled = target.recall(past, session)
         assert from_json(type(recalled), json.loads(json.dumps(to_json(recalled)))) == recalled
         session = replace(session, recalled=recalled)
-        before = target.observe(session)
+        before = target.observe(second.session(target, recalled=recalled))
         steps = target.plan_return(recalled, before)
         assert all(isinstance(note, str) for note in target.return_notes(recalled, before))
         assert bool(steps) == case.has_steps and steps == target.plan_return(recalled, before)

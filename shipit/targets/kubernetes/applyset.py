@@ -93,10 +93,10 @@ def group_kind(api_version: str, kind: str) -> str:
 
 def set_name(app: str, environment: str, target: str) -> str:
     """The name of the parent: another app, environment or target in the same namespace has another one."""
-    return ".".join(["shipit", *map(_label_part, (app, environment, target))])
+    return ".".join(["shipit", *map(label_part, (app, environment, target))])
 
 
-def _label_part(name: str) -> str:
+def label_part(name: str) -> str:
     """A name as one part of a DNS name. One that has to be changed for that gets its hash, so that it stays unique."""
     if _LABEL_PART.fullmatch(name):
         return name

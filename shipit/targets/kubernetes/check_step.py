@@ -10,6 +10,7 @@ from shipit.release import Step
 from shipit.targets.kubernetes.canary import canary_identity, is_canary_of
 from shipit.targets.kubernetes.concise.names import MOST_PODS
 from shipit.targets.kubernetes.desired import Desired
+from shipit.targets.kubernetes.observed import key_of
 from shipit.targets.kubernetes.plan_secrets import previous_name
 from shipit.targets.kubernetes.steps import (
     ApplyObject,
@@ -78,8 +79,9 @@ def _wrong_fields(
         return f"should have 0 to {MOST_PODS} replicas"
     if isinstance(step, ApplySecret | RestoreSecret):
         is_version = isinstance(step, ApplySecret) and is_version_of(name, desired.secret_key)
-        if step.previous != ("" if is_version else previous_name(name)):
-            return f"should keep the earlier values in Secret/{previous_name(name)}"
+        kept = desired.copies.get(key_of(step.manifest, desired.namespace), previous_name(name))
+        if step.previous != ("" if is_version else kept):
+            return f"should keep the earlier values in Secret/{kept}"
         if not isinstance(step.manifest.get("data") or {}, Mapping):
             return "has data that is no map of keys"
     if isinstance(step, ApplyObject) and step.replicas is not None:

@@ -25,7 +25,7 @@ from shipit.targets.kubernetes.images import image_for, image_names, pin_images
 from shipit.targets.kubernetes.objects import is_namespace, spec_of
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.render import VERSION_LABEL, Manifest, Setting, render_job
-from shipit.targets.kubernetes.versions import versioned
+from shipit.targets.kubernetes.versions import version_label, versioned
 
 if TYPE_CHECKING:
     from shipit.targets.kubernetes.log_pods import Owner
@@ -300,9 +300,19 @@ class Desired:
     @property
     def versions(self) -> frozenset[str]:
         """The names, without their hashes, of what the target has under names with hashes."""
-        labels = (manifest["metadata"].get("labels") or {} for manifest in self.identities())
+        from shipit.targets.kubernetes.sealed import is_secret
+
+        identities = self.identities()
+        labels = (manifest["metadata"].get("labels") or {} for manifest in identities)
         found = {str(own[VERSION_LABEL]) for own in labels if VERSION_LABEL in own}
+        # The Secrets of manifests have copies for the releases that are kept.
+        found |= {version_label(item["metadata"]["name"]) for item in identities if is_secret(item)}
         return frozenset(found | ({self.secret_key} if self.secret_names else set()))
+
+    @property
+    def copies(self) -> Mapping[str, str]:
+        """Key of a Secret -> name of the copy that it is restored from; empty for what deploy.yml wants."""
+        return {}
 
     def check_labels(self) -> None:
         """That no manifest says which set it belongs to. Raises: ConfigErrors."""

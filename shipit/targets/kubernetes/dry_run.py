@@ -33,7 +33,10 @@ _REPLACED = ("Pod", "Job")
 
 @dataclass(frozen=True)
 class DryRun:
-    """Asks for the objects of a target. `mark` gives the keyed hash of a value, which is redacted from then on."""
+    """Asks for the objects of a target. `mark` gives the keyed hash of a value, which is redacted from then on.
+
+    Secrets that are restored from copies are not asked for: their values stay in the cluster.
+    """
 
     desired: Desired
     client: KubernetesClient
@@ -46,7 +49,7 @@ class DryRun:
         Raises: ShipitError for what the server refuses; with `is_deploy` also where this user may not write.
         """
         wanted = self._wanted(release, observed)
-        may_change = [item for item in wanted if not item.is_as_applied]
+        may_change = [item for item in wanted if not item.is_as_applied and item.key not in self.desired.copies]
         first = needed_first(wanted, self.desired.namespace)
         asked = self._ask_all([item for item in may_change if item.key not in first])
         asked += self._ask_job(release, observed) if may_change else []

@@ -167,6 +167,10 @@ class Look:
             return listed
         has_revisions = any(item["kind"] in ("StatefulSet", "DaemonSet") for item in self.desired.identities())
         used = names_in_use(self.client, namespace, self.session.clock, has_revisions=has_revisions)
+        if used is not None and versions - used:
+            from shipit.targets.kubernetes.history.store import names_needed
+
+            used |= names_needed(self.client, namespace, self.desired.set_id)
         return mark_versions(listed, versions, used)
 
     def _check_namespace(self) -> None:

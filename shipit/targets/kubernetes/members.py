@@ -32,7 +32,6 @@ from shipit.targets.kubernetes.render import MANAGED_BY
 Skips = Callable[[str, str, str], bool]
 # apiVersion, kind, namespace.
 Head = tuple[str, str, str]
-_PART_OF = ("metadata", "labels", PART_OF_LABEL)
 
 
 class Refused(str):
@@ -144,13 +143,13 @@ def member_of(api_version: str, kind: str, meta: Meta) -> Member:
     return Member(api_version, kind, meta._replace(managers=()), is_ours(meta))
 
 
-def is_ours(meta: Meta) -> bool:
-    """Whether shipit set the label of an object: others may set or copy it, and what they made must stay.
+def is_ours(meta: Meta, label: str = PART_OF_LABEL) -> bool:
+    """Whether shipit set a label of an object: others may set or copy it, and what they made must stay.
 
     An object with an owner is deleted with that; it is not ours either (KEP-3659, "Objects with owner references").
     """
     whole = {"metadata": {"labels": dict(meta.labels)}}
-    owners = (manager.name for manager in meta.managers if manager.owned.has(_PART_OF, whole))
+    owners = (manager.name for manager in meta.managers if manager.owned.has(("metadata", "labels", label), whole))
     return not meta.owners and MANAGED_BY in owners
 
 

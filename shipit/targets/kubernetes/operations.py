@@ -25,11 +25,13 @@ class Operations(ClusterPlace):
     """The protocols of targets/verbs.py."""
 
     def inventory(self, session: Session) -> ObservedSet:
+        from shipit.targets.kubernetes.history.store import with_records
         from shipit.targets.kubernetes.members import SetReader
 
         desired = self._desired
         reader = SetReader(self._client(session), desired.set_name, desired.namespace, session.clock)
-        return reader.read(desired.members())
+        found = reader.read(desired.members())
+        return with_records(found, self._client(session), desired.set_id, desired.namespace)
 
     def plan_destroy(self, inventory: ObservedSet, wanted: Destruction) -> tuple[Step, ...]:
         from shipit.targets.kubernetes.destroy import plan_destroy

@@ -22,6 +22,7 @@ KEPT_KINDS = frozenset(
 )
 KEEP_ANNOTATION = "shipit.dev/keep"
 _HELM_KEEP = "helm.sh/resource-policy"
+LEFT = ", which left deploy.yml"
 
 
 def is_kept(member: Member) -> bool:
@@ -47,8 +48,10 @@ def plan_widening(desired: Desired, observed: ObservedSet) -> Step | None:
     )  # fmt: skip
 
 
-def plan_removal(desired: Desired, observed: ObservedSet, *, has_changes: bool = True) -> tuple[Step, ...]:
-    """The steps that remove the members which left deploy.yml, and that record what is left.
+def plan_removal(
+    desired: Desired, observed: ObservedSet, *, has_changes: bool = True, why: str = LEFT
+) -> tuple[Step, ...]:
+    """The steps that remove the members which left deploy.yml, and that record what is left. `why` follows their names.
 
     Without `has_changes`, versions that nothing uses any more wait for the next deploy that changes anything: a deploy
     leaves no changes for the next plan.
@@ -56,7 +59,7 @@ def plan_removal(desired: Desired, observed: ObservedSet, *, has_changes: bool =
     going = removable(observed.members) if desired.config.prune else []
     if not (has_changes or any(not _is_old_version(member, desired) for member in going)):
         going = []
-    return removal_steps(desired, observed, going, wanted_scope(desired))
+    return removal_steps(desired, observed, going, wanted_scope(desired), why)
 
 
 def _is_old_version(member: Member, desired: Desired) -> bool:
@@ -69,7 +72,7 @@ def removal_steps(
     observed: ObservedSet,
     going: Sequence[Member],
     wanted: Scope,
-    why: str = ", which left deploy.yml",
+    why: str = LEFT,
 ) -> tuple[Step, ...]:
     """The steps that remove members, then narrow the parent to what is wanted and to the members that stay."""
     namespace, name = desired.namespace, desired.set_name
@@ -102,20 +105,20 @@ def in_order(members: Iterable[Member]) -> list[Member]:
     return sorted(members, key=lambda member: rank(member.kind), reverse=True)
 
 
-def set_notes(desired: Desired, observed: ObservedSet, kubectl: str) -> Iterator[str]:
-    """What left deploy.yml and stays, for the reader of the plan."""
+def set_notes(desired: Desired, observed: ObservedSet, kubectl: str, left: str = "left deploy.yml") -> Iterator[str]:
+    """What left deploy.yml and stays, for the reader of the plan. `left` says so of an object."""
     for member in observed.members:
         key = key_of(member.manifest, desired.namespace)
         if member.version:
             continue
         if member.meta.is_deleting:
-            yield f"{key} left deploy.yml and is being deleted{waits_for(member)}"
+            yield f"{key} {left} and is being deleted{waits_for(member)}"
         elif not member.is_ours:
             yield f"{key} has the label {PART_OF_LABEL}, which shipit did not set: it stays"
         elif is_kept(member) or not desired.config.prune:
-            yield f"{key} left deploy.yml and stays; delete it with {kubectl}{_delete_command(member)}"
+            yield f"{key} {left} and stays; delete it with {kubectl}{_delete_command(member)}"
     for resource in observed.unlisted:
-        yield f"you may not list {resource}: what left deploy.yml of these is not found"
+        yield f"you may not list {resource}: what {left} of these is not found"
 
 
 def waits_for(member: Member) -> str:

@@ -16,6 +16,8 @@ CONFIG_ANNOTATION = "shipit.dev/config-digest"
 SECRETS_ANNOTATION = "shipit.dev/secrets"
 # The name without the hash of the content, of a ConfigMap or Secret that is named by its content.
 VERSION_LABEL = "shipit.dev/version-of"
+# The id of the ApplySet whose release a Secret records.
+RELEASE_LABEL = "shipit.dev/release-of"
 # Of a Secret that has the values which another one had before its last change, and the resourceVersion of that one.
 PREVIOUS_LABEL = "shipit.dev/previous"
 COPIED_ANNOTATION = "shipit.dev/copied-from"

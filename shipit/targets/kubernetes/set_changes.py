@@ -21,7 +21,7 @@ from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.members import SetReader, is_ours
 from shipit.targets.kubernetes.objects import spec_of
 from shipit.targets.kubernetes.observed import key_of
-from shipit.targets.kubernetes.render import MANAGED_BY
+from shipit.targets.kubernetes.render import MANAGED_BY, RELEASE_LABEL
 from shipit.targets.kubernetes.steps import (
     Doomed,
     NarrowApplySet,
@@ -145,7 +145,9 @@ class SetChanges:
             found = self.client.read(live.manifest, self.desired.namespace)
 
     def _check_member(self, step: RemoveObject, live: Live) -> None:
-        if live.meta.labels.get(PART_OF_LABEL) != self.desired.set_id or not is_ours(live.meta):
+        labels = (PART_OF_LABEL, RELEASE_LABEL)
+        own = [name for name in labels if live.meta.labels.get(name) == self.desired.set_id]
+        if not any(is_ours(live.meta, name) for name in own):
             what = f"{key_of(step.manifest, self.desired.namespace)} is no object of this target any more: it stays"
             raise DeployFailed(what, where=self.desired.target, hint="make a new plan")
 

@@ -63,7 +63,10 @@ class ApplySecret(ObjectStep):
 
 @dataclass(frozen=True, kw_only=True)
 class RestoreSecret(ObjectStep):
-    """Applies the values that the Secret `previous` has, which was copied from the resourceVersion `copied_from`."""
+    """Applies the values that the Secret `previous` has, which was copied from the resourceVersion `copied_from`.
+
+    That is empty for a copy that is named by its values.
+    """
 
     type: ClassVar[str] = "kubernetes.restore_secret"
 

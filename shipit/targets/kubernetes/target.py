@@ -16,12 +16,13 @@ from shipit.targets.kubernetes.applyset import ObservedSet
 from shipit.targets.kubernetes.client import CONFLICT, WRITE_ATTEMPTS, KubernetesClient, UnknownKind
 from shipit.targets.kubernetes.config import KubernetesConfig
 from shipit.targets.kubernetes.definitions import is_defined
-from shipit.targets.kubernetes.objects import is_namespace
+from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
-from shipit.targets.kubernetes.operations import Operations
+from shipit.targets.kubernetes.releases import Releases
 from shipit.targets.session import Session
 
 if TYPE_CHECKING:
+    from shipit.targets.kubernetes.history.record import Recalled
     from shipit.targets.kubernetes.live import Live
     from shipit.targets.kubernetes.superseded import Released
 
@@ -30,7 +31,7 @@ def create(name: str, config: KubernetesConfig, project: Project, environment: P
     return KubernetesTarget(name, config, project, environment)
 
 
-class KubernetesTarget(Operations):
+class KubernetesTarget(Releases):
     """One namespace of one cluster."""
 
     # What `judge` was called with last, and what the release wants by that.
@@ -42,8 +43,13 @@ class KubernetesTarget(Operations):
     def observe(self, session: Session) -> KubernetesObserved:
         from shipit.targets.kubernetes.look import Look
 
+        desired = self._wanted(session)
         watches = self._watches(session) if session.watches else None
-        return Look(self._desired, self._client(session), session, watches).observe()
+        observed = Look(desired, self._client(session), session, watches).observe()
+        if session.recalled is None or not session.is_planning:
+            return observed
+        release = Release(self.project.app, self.project.environment)
+        return self._previewed(desired, release, observed, session, is_deploy=True)
 
     def await_change(self, session: Session, seconds: float) -> None:
         self._watches(session).await_change(seconds)
@@ -52,49 +58,31 @@ class KubernetesTarget(Operations):
         self, release: Release, observed: KubernetesObserved, session: Session, *, is_deploy: bool
     ) -> KubernetesObserved:
         """The observation with what a dry run of the release gave. An unchanged release makes no request."""
+        return self._previewed(self._desired, release, observed, session, is_deploy=is_deploy)
+
+    def _previewed(
+        self, desired: Desired, release: Release, observed: KubernetesObserved, session: Session, *, is_deploy: bool
+    ) -> KubernetesObserved:
         from shipit.targets.kubernetes.dry_run import DryRun
         from shipit.targets.kubernetes.look import Look
 
         client = self._client(session)
-        mark = Look(self._desired, client, session).mark
-        return DryRun(self._desired, client, session, mark).preview(release, observed, is_deploy=is_deploy)
+        mark = Look(desired, client, session).mark
+        return DryRun(desired, client, session, mark).preview(release, observed, is_deploy=is_deploy)
 
     def plan(self, release: Release, observed: KubernetesObserved) -> tuple[Step, ...]:
-        from shipit.targets.kubernetes.canary import end_canaries, with_canaries, without_canaries
-        from shipit.targets.kubernetes.plan import plan_objects, plan_release_job
-        from shipit.targets.kubernetes.plan_secrets import plan_env_secret, plan_pull_secret
-        from shipit.targets.kubernetes.prune import plan_removal, plan_widening
-        from shipit.targets.kubernetes.steps import ObjectStep
-        from shipit.targets.kubernetes.switch import idle_steps, with_switches
-        from shipit.targets.kubernetes.wanted import stamped_by_key
+        from shipit.targets.kubernetes.plan_release import plan_release
 
-        desired = self._desired
-        self._check_conflicts(release, observed)
-        setting = desired.setting_of(observed)
-        manifests = tuple(desired.manifests(release, observed))
-        objects = plan_objects(manifests, observed, self.namespace, desired.files)
-        secret = desired.env_secret(release, observed)
-        secrets = (
-            plan_env_secret(secret, observed) if secret else None,
-            plan_pull_secret(setting.pull_secret, observed),
-        )
-        job = desired.release_job(release, setting)
-        run = plan_release_job(job, observed, objects) if job else None
-        whole = observed.applied_set or ObservedSet()
-        found = without_canaries(whole, desired)
-        widen = plan_widening(desired, found)
-        has_changes = bool(objects or widen or run or any(secrets))
-        removal = plan_removal(desired, found, has_changes=has_changes)
-        # The namespace of the target comes before what is in it.
-        first = [
-            item for item in objects if isinstance(item, ObjectStep) and is_namespace(item.manifest, self.namespace)
-        ]
-        rest = with_canaries([step for step in objects if step not in first], desired, observed)
-        ends = end_canaries(rest, desired, whole)
-        if own := desired.slots(release, observed):
-            ends = (*ends, *idle_steps(rest, own, desired, observed))
-        rest = with_switches(rest, stamped_by_key(manifests, self.namespace), desired, observed)
-        return tuple(step for step in (*first, widen, *secrets, run, *rest, *ends, *removal) if step)
+        self._check_conflicts(self._desired, release, observed)
+        return plan_release(self._desired, release, observed)
+
+    def plan_return(self, recalled: Recalled, observed: KubernetesObserved) -> tuple[Step, ...]:
+        from shipit.targets.kubernetes.history.back import plan_return, release_of
+        from shipit.targets.kubernetes.history.recorded import recorded_desired
+
+        desired = recorded_desired(self._desired, recalled)
+        self._check_conflicts(desired, release_of(desired), observed)
+        return plan_return(desired, recalled, observed)
 
     def notes(self, release: Release, observed: KubernetesObserved) -> Sequence[str]:
         from shipit.targets.kubernetes.canary import canary_notes, without_canaries
@@ -111,21 +99,21 @@ class KubernetesTarget(Operations):
         wanted = {key_of(item, self.namespace): item for item in self._desired.identities()}
         return (*notes, *class_warnings(wanted, observed.ingress_classes))
 
-    def _check_conflicts(self, release: Release, observed: KubernetesObserved) -> None:
+    def _check_conflicts(self, desired: Desired, release: Release, observed: KubernetesObserved) -> None:
         """Raises: RemoteError when an object is that of another set, or another tool applies a field with another value."""
         from shipit.targets.kubernetes.changes import is_up_to_date
         from shipit.targets.kubernetes.conflicts import find_conflicts, has_others
         from shipit.targets.kubernetes.prune import find_other_sets
 
         if not self.config.take_over and (
-            lines := list(find_other_sets(self._desired, [*observed.objects.values(), observed.secret]))
+            lines := list(find_other_sets(desired, [*observed.objects.values(), observed.secret]))
         ):
             more = f", and {len(lines) - 1} more" if len(lines) > 1 else ""
             hint = "let one of the two have it, or set take_over: true on this target"
             raise RemoteError(f"{lines[0]}{more}", where=self.name, hint=hint, detail=tuple(lines[1:]), status=CONFLICT)
         if self.config.take_over or not any(live and has_others(live) for live in observed.objects.values()):
             return
-        wanted = self._desired.released(release, observed, {}).objects
+        wanted = desired.released(release, observed, {}).objects
         # What another tool wrote in other words has the same value.
         equal = {key for key, preview in observed.previews.items() if is_up_to_date(observed.objects.get(key), preview)}
         wanted = {key: item for key, item in wanted.items() if key not in equal}
@@ -163,7 +151,8 @@ class KubernetesTarget(Operations):
             ScaleObject,
         )
 
-        check_step(step, self._desired)
+        desired = self._wanted(session)
+        check_step(step, desired)
         client = self._client(session, attempts=WRITE_ATTEMPTS)
         if isinstance(step, RunReleaseJob):
             within_s = self.project.release.timeout if self.project.release else None
@@ -175,15 +164,15 @@ class KubernetesTarget(Operations):
         if isinstance(step, RestartObject):
             restart_object(step, client, self.namespace)
             return
-        place = WatchPlace(self._desired, client, session, self.config.pending, self._kubectl_here)
+        place = WatchPlace(desired, client, session, self.config.pending, self._kubectl_here)
         if isinstance(step, RunCanary | EndCanary):
             yield from CanaryRun(place).apply(step)
             return
         if isinstance(step, AwaitPods):
             yield from SlotRun(place).apply(step)
             return
-        mark = Look(self._desired, client, session).mark
-        yield from Changes(self._desired, client, session, mark).apply(step)
+        mark = Look(desired, client, session).mark
+        yield from Changes(desired, client, session, mark).apply(step)
 
     def plan_rollback(
         self, release: Release, before: KubernetesObserved, now: KubernetesObserved, applied: Mapping[str, Facts]
@@ -249,10 +238,23 @@ class KubernetesTarget(Operations):
         return [*signed_in, *judge_access(found, f"the user of {self.context}"), *([skew] if skew else [])]
 
     def judge(self, release: Release, observed: KubernetesObserved, seen: Seen) -> Verdict:
-        from shipit.targets.kubernetes.apply import applied_uids, known_differences, unchanged_differences
+        from shipit.targets.kubernetes.apply import known_differences
+
+        return self._judge(self._released(release, observed, known_differences(seen.applied)), observed, seen)
+
+    def judge_return(self, recalled: Recalled, observed: KubernetesObserved, seen: Seen) -> Verdict:
+        from shipit.targets.kubernetes.apply import known_differences
+        from shipit.targets.kubernetes.history.back import release_of
+        from shipit.targets.kubernetes.history.recorded import recorded_desired
+
+        desired = recorded_desired(self._desired, recalled)
+        released = desired.released(release_of(desired), observed, known_differences(seen.applied))
+        return self._judge(released, observed, seen)
+
+    def _judge(self, released: Released, observed: KubernetesObserved, seen: Seen) -> Verdict:
+        from shipit.targets.kubernetes.apply import applied_uids, unchanged_differences
         from shipit.targets.kubernetes.judge import judge_kubernetes
 
-        released = self._released(release, observed, known_differences(seen.applied))
         released = released._replace(uids=applied_uids(seen.applied))
         if isinstance(seen.before, KubernetesObserved):
             equal = unchanged_differences(released.objects, seen.before)
@@ -274,7 +276,7 @@ class KubernetesTarget(Operations):
     def probe(self, observed: KubernetesObserved, session: Session, *, has_changed: bool) -> KubernetesObserved:
         from shipit.targets.kubernetes.probe import ask_services
 
-        asked = ask_services(self._client(session), observed, self.namespace, self._desired.health())
+        asked = ask_services(self._client(session), observed, self.namespace, self._wanted(session).health())
         return replace(observed, serving=dict(asked))
 
     def urls(self, observed: KubernetesObserved) -> Sequence[str]:

@@ -25,13 +25,18 @@ def versioned(manifest: Manifest, mark: str) -> Manifest:
     """A ConfigMap or Secret as the version of a hash: immutable, and named after it."""
     metadata = manifest["metadata"]
     name = metadata["name"]
-    labels = {**(metadata.get("labels") or {}), VERSION_LABEL: name[:_LONGEST_LABEL].rstrip("-.")}
+    labels = {**(metadata.get("labels") or {}), VERSION_LABEL: version_label(name)}
     return {**manifest, "metadata": {**metadata, "name": version_name(name, mark), "labels": labels}, "immutable": True}
 
 
 def versioned_config_map(manifest: Manifest) -> Manifest:
     """A ConfigMap as the version of its own data."""
     return versioned(manifest, fingerprint({key: manifest.get(key) or {} for key in ("data", "binaryData")}))
+
+
+def version_label(name: str) -> str:
+    """The label of the versions of a name."""
+    return name[:_LONGEST_LABEL].rstrip("-.")
 
 
 def version_name(name: str, mark: str) -> str:
