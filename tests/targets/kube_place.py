@@ -81,6 +81,12 @@ class KubePlace:
         return self.api.objects["secrets", name]["data"]
 
     @property
+    def records(self) -> list[str]:
+        """The names of the Secrets that record releases, sorted."""
+        secrets = {name: item for (kind, name), item in self.api.objects.items() if kind == "secrets"}
+        return sorted(name for name, item in secrets.items() if item.get("type") == "shipit.dev/release")
+
+    @property
     def env_secret(self) -> str:
         """The name of the Secret that the pods of web use."""
         return env_secret_of(self.api)

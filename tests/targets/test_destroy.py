@@ -38,7 +38,7 @@ def test_everything_that_shipit_made_is_removed_also_when_deploy_yml_has_changed
         place.api.update_or_create("configmaps", "theirs", theirs)
         place.own = OWN
         run, events = place.run()
-        secret = place.env_secret
+        secret, [record] = place.env_secret, place.records
         assert removed(run) == 0
         assert kinds(place) == {("configmaps", "theirs")}
         [plan] = [event.plan for event in events if isinstance(event, PlanMade)]
@@ -46,6 +46,7 @@ def test_everything_that_shipit_made_is_removed_also_when_deploy_yml_has_changed
             "remove Deployment/web",
             "remove Service/web",
             f"remove Secret/{secret}",
+            f"remove Secret/{record}",
             "remove ConfigMap/one",
             "remove ConfigMap/two",
             "wait until it is gone and remove ConfigMap/shipit.shop.production.k8s",

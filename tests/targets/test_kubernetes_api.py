@@ -93,12 +93,12 @@ def test_a_deploy_and_the_next_one(make: Make, api: KubeApi) -> None:
     run = make()
     assert deploy(run) == 0
     assert finished(run).reason == "Deployment/web 1/1 ready, Service/web /up answers 200"
-    assert _writes(api) == ["PATCH"] * 4, "the parent of the set, and three objects"
+    assert _writes(api) == ["PATCH"] * 6, "the parent of the set, three objects, and the record of the release, twice"
     asked = sorted(api.dry_runs)
     assert asked == [("PATCH", env_secret_of(api)), ("PATCH", "web"), ("PATCH", "web")]
     assert deploy(make()) == 0
     assert sorted(api.dry_runs) == asked, "what is unchanged is not asked for"
-    assert _writes(api) == ["PATCH"] * 4, "an unchanged deploy writes nothing"
+    assert _writes(api) == ["PATCH"] * 6, "an unchanged deploy writes nothing"
     assert api.unknown == []
 
 

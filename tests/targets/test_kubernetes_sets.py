@@ -76,8 +76,12 @@ def test_the_label_is_on_the_object_and_not_on_its_pods(place: KubePlace) -> Non
         "applyset.kubernetes.io/additional-namespaces": "",
     }
     for key, item in place.api.objects.items():
-        if key[0] in ("configmaps", "services", "deployments", "secrets") and key[1] != PARENT:
+        if key[0] in ("configmaps", "services", "deployments", "secrets") and key[1] not in (PARENT, *place.records):
             assert item["metadata"]["labels"][PART_OF_LABEL] == set_id(PARENT, "prod"), key
+    [record] = place.records
+    labels = place.api.objects["secrets", record]["metadata"]["labels"]
+    assert PART_OF_LABEL not in labels, "prune does not find the records of releases"
+    assert labels["shipit.dev/release-of"] == set_id(PARENT, "prod")
 
 
 def test_what_left_is_removed_after_the_new_is_healthy_and_the_record_is_narrowed(place: KubePlace) -> None:

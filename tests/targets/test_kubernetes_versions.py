@@ -25,7 +25,13 @@ def place(tmp_path: Path) -> Iterator[KubePlace]:
 
 
 def env_secrets(place: KubePlace) -> set[str]:
-    return {name for kind, name in place.api.objects if kind == "secrets"}
+    return {name for kind, name in place.api.objects if kind == "secrets" and name not in place.records}
+
+
+def forget_releases(place: KubePlace) -> None:
+    """As when there were so many releases since that their records are gone."""
+    for name in place.records:
+        del place.api.objects["secrets", name]
 
 
 def planned(place: KubePlace) -> dict[str, tuple[str, ...]]:
@@ -47,6 +53,8 @@ def test_a_changed_secret_is_a_new_immutable_object_and_the_old_one_stays_while_
     assert second != first and place.data(first) == before
     assert place.deploy()[1].state == "unchanged", "a version that nothing uses waits for the next change"
     place.token = "canary-third-4713"
+    assert not any(summary.startswith("remove") for summary in planned(place)), "the first release may need it again"
+    forget_releases(place)
     assert f"remove Secret/{first}, which left deploy.yml" in planned(place)
     assert place.deploy()[0] == 0
     assert env_secrets(place) == {second, place.env_secret}
@@ -64,6 +72,7 @@ def test_what_a_revision_to_roll_back_to_uses_stays(place: KubePlace) -> None:
     for token in ("canary-second-4712", "canary-third-4713"):
         place.token = token
         assert place.deploy()[0] == 0
+        forget_releases(place)
     assert first in env_secrets(place)
     del place.api.objects["replicasets", "web-old"]
     place.mode = "new"

@@ -24,6 +24,7 @@ from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.rights import refused
 from shipit.targets.kubernetes.sealed import Mark, is_secret, opened, sealed_live, secret_values
 from shipit.targets.kubernetes.unready import needed_first
+from shipit.targets.kubernetes.version_use import with_use
 from shipit.targets.kubernetes.wanted import ABSENT, Wanted, beside, want, want_all, with_replicas, with_version
 from shipit.targets.session import Session
 
@@ -49,7 +50,8 @@ class DryRun:
         Raises: ShipitError for what the server refuses; with `is_deploy` also where this user may not write.
         """
         wanted = self._wanted(release, observed)
-        may_change = [item for item in wanted if not item.is_as_applied and item.key not in self.desired.copies]
+        changed = [item for item in wanted if not item.is_as_applied]
+        may_change = [item for item in changed if item.key not in self.desired.copies]
         first = needed_first(wanted, self.desired.namespace)
         asked = self._ask_all([item for item in may_change if item.key not in first])
         asked += self._ask_job(release, observed) if may_change else []
@@ -63,6 +65,9 @@ class DryRun:
             item.wanted.key: Preview(item.result, forbidden.get(item.wanted.key, ""), item.is_replaced)
             for item in asked
         }
+        if changed and observed.applied_set is not None:
+            found = with_use(observed.applied_set, self.desired, self.client, self.session.clock)
+            observed = replace(observed, applied_set=found)
         return _with_previews(observed, asked, previews, f"Secret/{observed.secret_name}")
 
     def _wanted(self, release: Release, observed: KubernetesObserved) -> list[Wanted]:

@@ -147,9 +147,8 @@ class Look:
         return replace(found, members=by_name(members), unlisted=tuple(sorted(unlisted)))
 
     def _left(self, found: ObservedSet, reads: Mapping[Any, Any], secret_name: str) -> ObservedSet:
-        """The members that left deploy.yml, with the use of the versions among them."""
+        """The members that left deploy.yml, with the versions among them marked as such."""
         from shipit.targets.kubernetes.plan_secrets import previous_name
-        from shipit.targets.kubernetes.users import names_in_use
 
         listed, namespace = self._with_listed(found, reads), self.desired.namespace
         own = {secret_name, previous_name(secret_name)} if secret_name else set()
@@ -162,16 +161,8 @@ class Look:
             and one.api_version == "v1"
             and (VERSION_LABEL in one.meta.labels or (one.kind, one.meta.name) == ("Secret", plain))
         }
-        listed = replace(listed, members=tuple(left))
-        if not versions:
-            return listed
-        has_revisions = any(item["kind"] in ("StatefulSet", "DaemonSet") for item in self.desired.identities())
-        used = names_in_use(self.client, namespace, self.session.clock, has_revisions=has_revisions)
-        if used is not None and versions - used:
-            from shipit.targets.kubernetes.history.store import names_needed
-
-            used |= names_needed(self.client, namespace, self.desired.set_id)
-        return mark_versions(listed, versions, used)
+        # What uses them is read where a release changes anything.
+        return mark_versions(replace(listed, members=tuple(left)), versions, None)
 
     def _check_namespace(self) -> None:
         name = self.desired.namespace
