@@ -164,6 +164,7 @@ def _project(written: Written, resolved: _Resolved, checked: _Checked, model: Pr
         files=tuple(path.absolute() for path in written.paths.values()),
         private_files=private_files(written.tree, names),
         keeps_state=model.state != "none",
+        rolls_back_all=model.rollback == "all",
     )
 
 

@@ -206,6 +206,11 @@ class ProjectFile(DotenvFiles):
     state: Literal["none"] | None = Field(
         None, description="`none` keeps no journal of runs in .shipit/.", examples=["none"]
     )
+    rollback: Literal["all"] | None = Field(
+        None,
+        description="`all` rolls back every target that a deploy has changed when one of them fails, the last one first.",
+        examples=["all"],
+    )
     include: tuple[str, ...] = Field(
         (), description="Files that this one is merged over; text is one file.", examples=["base.yml"]
     )

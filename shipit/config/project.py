@@ -23,7 +23,7 @@ class Project:
     `left_out` are the names of the others. `variables` are those of the process above those of the .env
     files that it names; `warnings` are about its keys. `files` are itself and what it includes, `private_files` what it
     names that no image should hold. `keeps_state` is whether runs are kept in `.shipit`. Without `builds`, an image that would
-    be built is an error.
+    be built is an error. `rolls_back_all` is whether a target that fails takes the others with it.
     """
 
     app: str
@@ -46,6 +46,7 @@ class Project:
     private_files: tuple[PrivateFile, ...]
     keeps_state: bool
     builds: bool = True
+    rolls_back_all: bool = False
 
     def problem(self, keys: Keys, what: str, hint: str = "") -> ConfigError:
         """An error at a path of keys, for mistakes that are found later."""

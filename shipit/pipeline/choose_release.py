@@ -45,6 +45,14 @@ def last_healthy(history: Sequence[PastRelease], but: PastRelease) -> PastReleas
     return next(filter(None, found), None)
 
 
+def rolled_back(history: Sequence[PastRelease]) -> tuple[PastRelease, ...]:
+    """The releases that were made after the one that runs, and left by a return to it. `history` is newest first."""
+    later = history[: _root(history)]
+    if not any(past.returns_to for past in later):
+        return ()
+    return tuple(past for past in later if not past.returns_to or past.state == "failed")
+
+
 def describe_past(past: PastRelease) -> str:
     """A release for people: version, run, time, commit and verdict, as far as they are known."""
     run = f"run {past.run}" if past.run and past.run != past.version else ""

@@ -18,6 +18,7 @@ from shipit.events import (
     Warned,
 )
 from shipit.parallel import settle
+from shipit.pipeline.brought_back import with_brought_back
 from shipit.pipeline.confirm import confirm_plan
 from shipit.pipeline.prepare import Preparation, prepare
 from shipit.pipeline.progress import Progress
@@ -26,6 +27,7 @@ from shipit.pipeline.removal import RemovalFailed, parted, remove
 from shipit.pipeline.rollback import NOT_ROLLED_BACK, RollbackResult, roll_back
 from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_steps, check_clean
+from shipit.pipeline.take_back import Done, take_back
 from shipit.pipeline.verdict import await_verdict, verdict_of, version_of
 from shipit.release import Facts, PublishedImage, Rendered, State, TargetPlan, Verdict, published
 from shipit.targets.base import Target, serves
@@ -46,7 +48,7 @@ def plan(run: Run, *, is_deploy: bool = False) -> Preparation:
     _begin(run, "plan")
     if is_deploy:
         check_clean(run.project)
-    preparation = prepare(run, is_deploy=is_deploy)
+    preparation = with_brought_back(run, prepare(run, is_deploy=is_deploy))
     run.emit(PlanMade(preparation.plan, preparation.plan.changes))
     return preparation
 
@@ -94,7 +96,7 @@ def deploy(run: Run, saved: SavedPlan | None = None) -> int:
     check_clean(run.project)
     if not (saved or run.project.protected or any(target.config.protected for target in run.targets)):
         run.delivery.background.allow()
-    preparation = prepare(run, is_push=True, is_deploy=True)
+    preparation = with_brought_back(run, prepare(run, is_push=True, is_deploy=True))
     run.emit(PlanMade(preparation.plan, preparation.plan.changes))
     if saved:
         check_kept(run, saved, preparation)
@@ -138,7 +140,19 @@ def _apply_all(run: Run, preparation: Preparation, progress: Progress) -> int:
     for result in settle(calls, run.clock).values():
         if isinstance(result, Exception):
             raise result
+    _take_back(run, preparation, progress)
     return progress.failed
+
+
+def _take_back(run: Run, preparation: Preparation, progress: Progress) -> None:
+    """With `rollback: all`, roll back what is done when a target failed that may not fail."""
+    failed = [
+        name
+        for name, state in progress.states.items()
+        if state == "failed" and preparation.targets[name].config.on_failure != "continue"
+    ]
+    if run.project.rolls_back_all and failed:
+        take_back(run, progress.done, failed, lambda name: progress.finish(name, "failed"))
 
 
 def _one_target(run: Run, preparation: Preparation, target: Target, progress: Progress) -> None:
@@ -163,7 +177,7 @@ def _one_target(run: Run, preparation: Preparation, target: Target, progress: Pr
         if not isinstance(error, ShipitError):
             raise
         verdict, back = verdict_of(error, target), NOT_ROLLED_BACK
-        if target.config.on_failure == "rollback" and not isinstance(error, RemovalFailed):
+        if _rolls_back(run, target) and not isinstance(error, RemovalFailed):
             back = _rolled_back(run, preparation, target, verdict, applied)
             verdict = verdict._replace(reason=verdict.reason + back.said, down="" if back.is_back else verdict.down)
         end_record(run, record, "failed", verdict.reason, back.version if back.is_back else "")
@@ -173,9 +187,17 @@ def _one_target(run: Run, preparation: Preparation, target: Target, progress: Pr
         return
     end_record(run, record, "healthy")
     state: Literal["unchanged", "healthy"] = "unchanged" if own.is_empty else "healthy"
-    progress.finish(target.name, state)
     images = _images(preparation, target)
+    if own.steps:
+        release, before = preparation.releases[target.name], preparation.observed[target.name]
+        progress.done[target.name] = Done(target, release, own.place, before, applied, record, images, version)
+    progress.finish(target.name, state)
     run.emit(TargetFinished(target.name, state, run.clock.now() - started, verdict, images, version=version))
+
+
+def _rolls_back(run: Run, target: Target) -> bool:
+    on_failure = target.config.on_failure
+    return on_failure == "rollback" or (run.project.rolls_back_all and on_failure != "continue")
 
 
 def _images(preparation: Preparation, target: Target) -> tuple[PublishedImage, ...]:

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from shipit.clock import Clock
 from shipit.events import Serving
+
+if TYPE_CHECKING:
+    from shipit.pipeline.take_back import Done
 
 # How often a waiting target looks whether the run was cancelled.
 _LOOK_S = 0.2
 
 
 class Progress:
-    """The state and the URLs of every finished target; wakes the targets that need them."""
+    """The state and the URLs of every finished target; wakes the targets that need them.
+
+    `done` has those that the run has changed and that are healthy, in the order in which they ended.
+    """
 
     def __init__(self) -> None:
         self.states: dict[str, str] = {}
         self.urls: dict[str, tuple[str, ...]] = {}
+        self.done: dict[str, Done] = {}
         self.is_stopped = False
         self.changed = threading.Condition()
 

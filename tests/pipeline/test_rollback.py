@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from shipit.errors import UsageError
-from shipit.events import PlanMade, StepDone, StepStarted, TargetFinished, Warned
-from shipit.pipeline.flow import deploy
+from shipit.events import PlanMade, RunFinished, StepDone, StepStarted, TargetFinished, Warned
+from shipit.pipeline.flow import deploy, plan
 from shipit.pipeline.return_to_release import rollback
 from shipit.pipeline.run import Run
 from shipit.rehearsal.memory.place import InMemoryPlace
@@ -196,3 +196,60 @@ def test_a_record_says_who_released_what(bench: Bench) -> None:
     assert past["by"] == "ada (https://github.example/ada/shop/actions/runs/7)"
     assert past["state"] == "healthy" and past["changes"] == ["set app"] and past["elapsed_s"] == 0.0
     assert past["images"][0]["config_digest"] == place.images["app"]
+
+
+def broken_by(bench: Bench, name: str) -> None:
+    """The next deploy of a changed image fails at one target only."""
+    (bench.folder / "hello.txt").write_text("broken")
+    bench.worlds[name].fails = "apply"
+
+
+def test_all_that_a_run_changed_is_taken_back_when_one_fails(bench: Bench) -> None:
+    bench.text += "rollback: all\n"
+    base, middle, top = bench.add("base"), bench.add("middle", needs=["base"]), bench.add("top", needs=["middle"])
+    first = release(bench, "first")
+    broken_by(bench, "top")
+    assert deploy(bench.run()) == 1
+    assert {name: place.images["app"] for name, place in bench.worlds.items()} == first
+    last = [event for event in bench.events if isinstance(event, TargetFinished)]
+    assert [(event.target, event.state, event.is_rolled_back) for event in last] == [
+        ("base", "healthy", False),
+        ("middle", "healthy", False),
+        ("top", "failed", True),
+        ("middle", "failed", True),
+        ("base", "failed", True),
+    ]
+    assert last[-1].reason.startswith("healthy, and taken back because top failed; rolled back to what ran before")
+    assert [states(place)[-1] for place in (base, middle)] == [("failed", "returned")] * 2
+    [end] = [event for event in bench.events if isinstance(event, RunFinished)]
+    assert end.summary == "3 of 3 targets failed"
+    top.fails = ""
+    assert deploy(bench.run()) == 0, "the next run converges"
+
+
+@pytest.mark.parametrize(("text", "on_failure"), [("", "stop"), ("rollback: all\n", "continue")])
+def test_without_that_or_where_a_target_may_fail_the_others_stay(bench: Bench, text: str, on_failure: str) -> None:
+    bench.text += text
+    base = bench.add("base")
+    bench.add("top", needs=["base"], on_failure=on_failure)
+    first = release(bench, "first")
+    broken_by(bench, "top")
+    assert deploy(bench.run()) == 1
+    assert base.images["app"] != first["base"]
+    assert bench.verdicts() == {"base": "healthy", "top": "failed"}
+
+
+def test_the_plan_says_that_it_would_bring_back_what_was_rolled_back(bench: Bench) -> None:
+    place = bench.add("one")
+    release(bench, "first")
+    release(bench, "second")
+    second = place.records[-1]["past"]["version"]
+    assert rollback(bench.run()) == 0
+    plan(bench.run())
+    [made] = [event for event in bench.events if isinstance(event, PlanMade)]
+    [own] = made.plan.targets
+    assert own.notes == (f"this would bring back {second} (2023-11-14 22:30 UTC, healthy), which was rolled back",)
+    (bench.folder / "hello.txt").write_text("third")
+    plan(bench.run())
+    [made] = [event for event in bench.events if isinstance(event, PlanMade)]
+    assert made.plan.targets[0].notes == ()
