@@ -29,7 +29,7 @@ Releases = tuple[PastRelease, ...]
 
 def read_releases(run: Run, targets: Iterable[HasHistory], most: int = MOST_RELEASES) -> Mapping[str, Releases]:
     """The releases of each target, the newest first, read in parallel. Raises: ShipitError."""
-    runs = _runs(run)
+    runs = read_own_runs(run)
 
     def read(target: HasHistory) -> Releases:
         return merged(target.past_releases(most, run.session(target, is_planning=False)), runs, target.place)
@@ -45,7 +45,7 @@ def known_releases(
     A warning tells of a place that can't be read. `runs` are those of this machine; read where they are not given.
     """
     asked = [target for target in targets if has_history(target)]
-    kept = _runs(run) if runs is None else runs
+    kept = read_own_runs(run) if runs is None else runs
 
     def read(target: HasHistory) -> Releases:
         session = run.session(target, is_planning=False)
@@ -63,11 +63,11 @@ def known_releases(
     return found
 
 
-def _runs(run: Run) -> tuple[PastRun, ...]:
+def read_own_runs(run: Run, most: int = MOST_RUNS) -> tuple[PastRun, ...]:
     """The runs of this app and environment that this machine keeps; none where they can't be read."""
     wanted = (run.project.app, run.project.environment)
     try:
-        found, _ = read_runs(run.project.root, MOST_RUNS, lambda past: (past.app, past.environment) == wanted)
+        found, _ = read_runs(run.project.root, most, lambda past: (past.app, past.environment) == wanted)
     except ShipitError:
         return ()
     return found

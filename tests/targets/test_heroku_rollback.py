@@ -161,3 +161,11 @@ def test_a_return_changes_what_differs(now: HerokuObserved, steps: list[str]) ->
     assert ("THEIRS" in " ".join(notes)) == ("THEIRS" in now.config_marks)
     verdict = judge_return(recalled, now, Seen(0, 0, 0), pending_s=30)
     assert (verdict.state is State.FAILED) == bool(steps), verdict
+
+
+def test_the_plan_says_that_it_would_bring_back_what_was_rolled_back(place: HerokuPlace) -> None:
+    assert ended(place, "one", deploy).code == 0
+    assert ended(place, "two", deploy).code == 0
+    assert ended(place, "two", rollback).code == 0
+    again = ended(place, "two", deploy)
+    assert again.code == 0 and "this would bring back v3 (run " in again.plan, again.plan
