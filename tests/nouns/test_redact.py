@@ -343,9 +343,10 @@ def test_every_text_of_an_event_is_declared_as_free_text_or_structure() -> None:
     assert len(kinds) > 10
     for kind in [*kinds, Step, PlannedImage, Upload, TagMove, TargetPlan, Plan, Place, Finding, Unit, Status, Verdict]:
         for field, said in kind.__annotations__.items():
-            assert "str" not in str(said).replace("Mapping[str, FreeJson]", "").replace("ClassVar[str]", ""), (
-                f"{kind.__name__}.{field} is neither"
-            )
+            if not str(said).startswith("ClassVar["):
+                assert "str" not in str(said).replace("Mapping[str, FreeJson]", ""), (
+                    f"{kind.__name__}.{field} is neither"
+                )
     assert free_text_fields(StepDone) == {"summary"} and free_text_fields(release.Step) == {"summary", "detail", "undo"}
 
 
