@@ -77,9 +77,7 @@ def _repr(text: str) -> Iterator[str]:
 
 
 def _markup(text: str) -> Iterator[str]:
-    from html import escape
-
-    plain = escape(text, quote=False)
+    plain = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     yield plain
     for apostrophe in ("'", "&#x27;", "&#39;", "&apos;"):
         for mark in ("&quot;", "&#34;"):

@@ -13,7 +13,6 @@ from shipit.digest import Digest
 from shipit.errors import Interrupted, ShipitError
 from shipit.events import Emit
 from shipit.image.image import Layer
-from shipit.image.layers.fetch import ensure_layer
 from shipit.image.store.content_store import ContentStore
 from shipit.reference import ImageRef
 from shipit.registry.client import RegistryClient
@@ -129,6 +128,8 @@ class BlobUploads:
         if self._mounted(client, repository, layer):
             blob.add(layer.size_bytes)
             return "mounted"
+        from shipit.image.layers.fetch import ensure_layer
+
         path = ensure_layer(layer, self.store, self.registries)
         client.upload_blob(repository.repository, layer.digest, path, layer.size_bytes, blob.add)
         return "sent"

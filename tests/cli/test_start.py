@@ -67,7 +67,7 @@ def imports(shipit: Shipit, *words: str) -> set[str]:
         ("exec k8s/web -- true", (*READING, *DELIVERY), 240),
         ("logs k8s/web", (*READING, *DELIVERY), 250),
         ("status k8s", (*NEVER, *BUILDING, *DELIVERY), 290),
-        ("status hub", (*NEVER, "shipit.image.native", "shipit.image.engine"), 270),
+        ("status hub", (*NEVER, *BUILDING, "tarfile"), 250),
         ("push hub", (*NEVER, "shipit.image.engine", "shipit.report.github", "shipit.report.terminal"), 330),
     ],
 )

@@ -18,10 +18,10 @@ from shipit.targets.kubernetes.applied import applied, plan_back
 from shipit.targets.kubernetes.describe import describe_objects
 from shipit.targets.kubernetes.drift import hashes, object_differences, stamp
 from shipit.targets.kubernetes.judge import judge_kubernetes
-from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.live import Live, job_state
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.parse import parse_event, parse_live, parse_meta, parse_pod
-from shipit.targets.kubernetes.plan import job_state, plan_objects
+from shipit.targets.kubernetes.plan import plan_objects
 from shipit.targets.kubernetes.pods import Limits
 from shipit.targets.kubernetes.sealed import sealed_live
 from shipit.targets.kubernetes.superseded import Released

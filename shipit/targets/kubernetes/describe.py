@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from shipit.release import Unit
-from shipit.targets.kubernetes.live import Container, Ended, Live, Pod
+from shipit.targets.kubernetes.live import Container, Ended, Live, Pod, job_state
 from shipit.targets.kubernetes.objects import container_images, spec_of
 from shipit.targets.kubernetes.observed import KubernetesObserved
-from shipit.targets.kubernetes.plan import job_state
 from shipit.targets.kubernetes.pods import current_replica_set, pods_behind, reason_not_ready
 
 

@@ -11,7 +11,7 @@ from shipit.errors import DeadlinePassed, DeployFailed
 from shipit.events import Event, Log
 from shipit.release import Seen
 from shipit.targets.kubernetes.client import KubernetesClient
-from shipit.targets.kubernetes.live import Live, Pod
+from shipit.targets.kubernetes.live import Live, Pod, job_state
 from shipit.targets.kubernetes.parse import parse_live, parse_pod
 from shipit.targets.kubernetes.pods import Limits
 from shipit.targets.kubernetes.render import Manifest
@@ -58,7 +58,6 @@ class ReleaseJob:
 
     def _follow(self, job: Manifest, last: deque[str]) -> Iterator[Event]:
         """Forward the Job's log until it ends."""
-        from shipit.targets.kubernetes.plan import job_state
         from shipit.targets.kubernetes.tail import Tail
 
         name, tails = job["metadata"]["name"], defaultdict[str, Tail](Tail)
@@ -101,8 +100,6 @@ class ReleaseJob:
 
     def _forget(self, job: Manifest, names: Iterable[str]) -> None:
         """Delete the Jobs of earlier releases that ended; one that runs may be another deploy's."""
-        from shipit.targets.kubernetes.plan import job_state
-
         for name in names:
             other = {**job, "metadata": {"name": name}}
             live = self.client.read(other, self.namespace)

@@ -12,11 +12,10 @@ from shipit.release import Seen, State, Verdict
 from shipit.targets.kubernetes.health.case import Case
 from shipit.targets.kubernetes.health.job import is_temporary_job, judge_gone_job
 from shipit.targets.kubernetes.health.table import judge, released_pods
-from shipit.targets.kubernetes.live import Live, Pod
+from shipit.targets.kubernetes.live import Live, Pod, job_state
 from shipit.targets.kubernetes.objects import container_images
 from shipit.targets.kubernetes.observed import KubernetesObserved
 from shipit.targets.kubernetes.patience import patience_s
-from shipit.targets.kubernetes.plan import job_state
 from shipit.targets.kubernetes.pods import Limits, judge_images, pods_behind
 from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.serving import judge_serving

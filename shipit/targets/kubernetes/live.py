@@ -176,3 +176,11 @@ class Happening(NamedTuple):
     container: str = ""
     occurrences: int = 1
     time: str = ""
+
+
+def job_state(job: Live) -> str:
+    """The state of a Job: `running`, `succeeded` or `failed`."""
+    for condition in job.status.conditions:
+        if condition.status == "True" and condition.type in ("Complete", "Failed"):
+            return "succeeded" if condition.type == "Complete" else "failed"
+    return "running"

@@ -10,7 +10,7 @@ from shipit.release import Step
 from shipit.targets.kubernetes.changes import is_up_to_date
 from shipit.targets.kubernetes.details import detail_of, facts_of, unchecked_lines
 from shipit.targets.kubernetes.drift import hashes, stamp
-from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.live import job_state
 from shipit.targets.kubernetes.observed import NO_PREVIEW, KubernetesObserved
 from shipit.targets.kubernetes.plan_secrets import apply_secret
 from shipit.targets.kubernetes.render import Manifest
@@ -84,11 +84,3 @@ def plan_release_job(job: Manifest, observed: KubernetesObserved, steps: Sequenc
     return RunReleaseJob(
         f"run Job/{name}", f"run {shown}", detail, "run", manifest=stamp(job), failed=failed, forget=others
     )
-
-
-def job_state(job: Live) -> str:
-    """`running`, `succeeded` or `failed`."""
-    for condition in job.status.conditions:
-        if condition.status == "True" and condition.type in ("Complete", "Failed"):
-            return "succeeded" if condition.type == "Complete" else "failed"
-    return "running"
