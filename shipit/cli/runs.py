@@ -60,7 +60,7 @@ def targets_run(
     project = changed(project)
     if not project.targets:
         raise no_targets(project)
-    names = select_targets(options.selected, project.targets)
+    names = select_targets(project.named(options.selected), project.targets)
     with running(
         project, environ, options, names, shows_plan=shows_plan, timeout=timeout, yes=yes, verb=verb, is_live=is_live,
         keeps_journal=keeps_journal,

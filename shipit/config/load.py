@@ -23,6 +23,7 @@ from shipit.config.problems import problems_of
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.config.secret_in_name import secrets_in_names
+from shipit.config.several import Groups, as_written, spread
 from shipit.config.source import Source, dotted
 from shipit.config.targets import Kinds, read_targets, target_names
 from shipit.config.use_of_images import images_without_repository, placeholder_images, unused_images
@@ -42,6 +43,7 @@ class _Resolved(NamedTuple):
     flags: EnvironmentConfig
     mistakes: list[ConfigError]
     unset: frozenset[str]
+    groups: Groups
     warnings: list[ConfigError] = []
 
 
@@ -70,7 +72,7 @@ def load_project(
     Raises: ConfigErrors with every mistake.
     """
     written = read_written(file, environment, selected=selected)
-    resolved = _resolve(written, selected)
+    resolved = _resolve(written, selected, kinds)
     if not for_deploy:
         resolved = _without_unset(resolved)
     environment.redactor.add(held_values(resolved.tree, resolved.names.variables))
@@ -80,7 +82,7 @@ def load_project(
     return _project(written, resolved, checked, checked.model)
 
 
-def _resolve(written: Written, selected: str | None) -> _Resolved:
+def _resolve(written: Written, selected: str | None, kinds: Kinds) -> _Resolved:
     """Merge the environment into the file and replace variables, those of .env files included."""
     tree, flags = overlay(written.tree, selected, written.source)
     source = written.source.of(tree)
@@ -90,7 +92,9 @@ def _resolve(written: Written, selected: str | None) -> _Resolved:
     names = replace(names, variables=variables)
     # A variable that an unreadable .env file would have set is not a further mistake.
     resolved, found, failed = interpolated(tree, names, source, may_be_unset=bool(mistakes))
-    return _Resolved(resolved, source.of(resolved), names, flags, mistakes + found, frozenset(map(dotted, failed)))
+    whole, groups = spread(resolved, kinds)
+    unset = frozenset(map(dotted, failed))
+    return _Resolved(whole, source.of(whole), names, flags, mistakes + found, unset, groups)
 
 
 def _without_unset(resolved: _Resolved) -> _Resolved:
@@ -129,8 +133,9 @@ def _check(written: Written, resolved: _Resolved, kinds: Kinds) -> _Checked:
     targets, more = read_targets(data, kinds, source)
     # A value whose variable is not set, or which should not be shown, has one mistake.
     told = resolved.unset | {leak.path for leak in leaks}
-    mistakes = [*resolved.mistakes, *leaks, *(problem for problem in found + more if problem.path not in told)]
-    every = target_names(written.tree, data)
+    ours = as_written(found + more, resolved.groups) if resolved.groups else found + more
+    mistakes = [*resolved.mistakes, *leaks, *(problem for problem in ours if problem.path not in told)]
+    every = target_names(written.tree, data) - set(resolved.groups)
     app = resolved.names.app or ""
     mistakes += check_targets(app, image_names(data, app), targets, every, source)
     images = images_of(model) if model else {}
@@ -139,7 +144,9 @@ def _check(written: Written, resolved: _Resolved, kinds: Kinds) -> _Checked:
     if model is not None:
         mistakes += check_file(model, targets, every, source)
         mistakes += images_without_repository(images, targets, source)
-    return _Checked(model, images, targets, every, mistakes)
+    return _Checked(
+        model, images, targets, every, as_written(mistakes, resolved.groups) if resolved.groups else mistakes
+    )
 
 
 def _project(written: Written, resolved: _Resolved, checked: _Checked, model: ProjectFile) -> Project:
@@ -165,6 +172,7 @@ def _project(written: Written, resolved: _Resolved, checked: _Checked, model: Pr
         private_files=private_files(written.tree, names),
         keeps_state=model.state != "none",
         rolls_back_all=model.rollback == "all",
+        groups=resolved.groups,
     )
 
 
@@ -177,7 +185,7 @@ def _warnings(written: Written, resolved: _Resolved, checked: _Checked, model: P
     ]
     # An environment that leaves targets out may leave out those that use an image.
     unused = unused_images(model, checked.images, targets, written.folder, source) if every <= set(targets) else []
-    return [
+    found = [
         *resolved.warnings,
         *written.warnings,
         *_without_targets(resolved.names.environment, targets, every, written.source),
@@ -186,6 +194,7 @@ def _warnings(written: Written, resolved: _Resolved, checked: _Checked, model: P
         *unused,
         *placeholder_images(model, checked.images, source),
     ]
+    return as_written(found, resolved.groups) if resolved.groups else found
 
 
 def _without_targets(

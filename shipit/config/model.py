@@ -91,6 +91,8 @@ class TargetConfig(Model):
     # The purpose of an image's repository in messages, empty when the kind needs none; and whether `use:` is enough.
     repository_for: ClassVar[str] = ""
     takes_used: ClassVar[bool] = True
+    # The key that lists several places, and the one that names a single place; None where a target has one place.
+    several: ClassVar[tuple[str, str] | None] = None
 
     @model_validator(mode="before")
     @classmethod

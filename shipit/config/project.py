@@ -1,6 +1,6 @@
 """The loaded project."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +24,7 @@ class Project:
     files that it names; `warnings` are about its keys. `files` are itself and what it includes, `private_files` what it
     names that no image should hold. `keeps_state` is whether runs are kept in `.shipit`. Without `builds`, an image that would
     be built is an error. `rolls_back_all` is whether a target that fails takes the others with it.
+    be built is an error. `groups`: name in the file -> targets that it means, of targets with several places.
     """
 
     app: str
@@ -47,6 +48,7 @@ class Project:
     keeps_state: bool
     builds: bool = True
     rolls_back_all: bool = False
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def problem(self, keys: Keys, what: str, hint: str = "") -> ConfigError:
         """An error at a path of keys, for mistakes that are found later."""
@@ -56,6 +58,10 @@ class Project:
     def names(self) -> Names:
         """The names that `${...}` can refer to."""
         return Names(self.variables, self.git, self.app, self.environment)
+
+    def named(self, targets: Sequence[str]) -> tuple[str, ...]:
+        """The names of targets, with all that a name in the file means."""
+        return tuple(one for name in targets for one in self.groups.get(name, (name,)))
 
     @property
     def root(self) -> Path:

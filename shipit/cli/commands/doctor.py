@@ -55,7 +55,7 @@ def _findings(options: TargetOptions) -> list[Finding]:
         return [missing, *examine_machine(environment)]
     try:
         project = load_project(file, environment, KindModels(), selected=options.environment)
-        names = select_targets(options.selected, project.targets)
+        names = select_targets(project.named(options.selected), project.targets)
     except ConfigErrors as error:
         problems = [Finding("failure", "deploy.yml", str(problem), problem.hint) for problem in error.problems]
         return [*problems, *examine_machine(environment)]

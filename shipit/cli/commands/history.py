@@ -35,8 +35,9 @@ def run(
 
         project, environ = load(options, for_deploy=False)
         # A run of another environment may have had a target that this one leaves out.
-        select_targets(options.selected, dict.fromkeys([*project.targets, *project.left_out]))
-        here = [name for name in project.targets if not options.selected or name in options.selected]
+        named = project.named(options.selected)
+        select_targets(named, dict.fromkeys([*project.targets, *project.left_out]))
+        here = [name for name in project.targets if not named or name in named]
         if local or not here:
             _local(options, project, limit)
         else:
@@ -82,10 +83,12 @@ def _everywhere(
 def _runs_of_this_machine(options: TargetOptions, project: Project, most: int) -> tuple[tuple[PastRun, ...], bool]:
     from shipit.history.past import read_runs
 
+    named = project.named(options.selected)
+
     def is_wanted(found: PastRun) -> bool:
         is_here = options.environment in (None, found.environment) and found.app == project.app
         names = {target.name for target in found.targets}
-        return is_here and (not options.selected or not names.isdisjoint(options.selected))
+        return is_here and (not named or not names.isdisjoint(named))
 
     return read_runs(project.root, most, is_wanted)
 

@@ -42,6 +42,11 @@ class KubernetesConfig(TargetConfig):
     context: NotEmpty | None = Field(
         None, description="The kubeconfig context; the current one when absent.", examples=["prod-eu"]
     )
+    contexts: tuple[NotEmpty | tuple[NotEmpty, ...], ...] | None = Field(
+        None,
+        description="Several contexts, each a target NAME-CONTEXT that starts when the one before is healthy; a list in it starts side by side.",
+        examples=[["staging-eu", ["prod-eu", "prod-us"]]],
+    )
     server: NotEmpty | None = Field(
         None,
         description="The URL of the API server; an error when the context has another one.",
@@ -80,6 +85,7 @@ class KubernetesConfig(TargetConfig):
     )
     also_known: ClassVar[frozenset[str]] = _WORKLOAD_KEYS
     reverts: ClassVar[bool] = True
+    several: ClassVar[tuple[str, str]] = ("contexts", "context")
     repository_for: ClassVar[str] = "for the cluster to pull from"
     inline = WorkloadConfig
     rules = (
@@ -138,6 +144,18 @@ class KubernetesConfig(TargetConfig):
             )
         rest = {key: item for key, item in value.items() if key not in inline}
         return {**rest, "workloads": {ONLY: inline}}
+
+    @model_validator(mode="after")
+    def _one_context(self) -> Self:
+        """Contexts became targets of one context each when the file was read: these did not."""
+        if self.contexts is None:
+            return self
+        if self.context is not None:
+            raise Misplaced("can't be combined with contexts:", "context", hint="keep one of them")
+        if not self.contexts:
+            raise Misplaced("should not be empty", "contexts", hint="such as contexts: [eu, us]")
+        what = "should give each context another name than those of the other targets"
+        raise Misplaced(what, "contexts", hint="write a target with context: for each")
 
     @model_validator(mode="after")
     def _services(self) -> Self:
