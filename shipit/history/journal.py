@@ -32,6 +32,8 @@ MOST_BYTES, MOST_RUNS, MOST_BYTES_IN_ALL = 8 * MIB, 100, 64 * MIB
 _MOST_HELD = 2000
 _NEVER = (StepProgress, LogLine)
 _ALWAYS = (PlanMade, StepApplied, TargetFinished, RunFinished, RunFailed)
+# Another event follows: they are flushed to the disk with that.
+_FOLLOWED = (StepApplied, StepDone)
 
 
 class Journal:
@@ -81,13 +83,13 @@ class Journal:
             return
         try:
             self._write(_line(envelope))
-            if is_needed:
+            if is_needed and not isinstance(envelope.event, _FOLLOWED):
                 self._needed = self._written
         except OSError as error:
             self.failure = error.strerror or str(error)
 
     def sync(self) -> None:
-        """Wait until the events so far that a later run needs are on the disk."""
+        """Wait until the events so far that a later run needs are on the disk: before a step begins, and at the end."""
         if self._synced >= (needed := self._needed):
             return
         with self._syncing:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from shipit.errors import ShipitError
-from shipit.history.past import read_runs
+from shipit.history.past import unfinished_run
 from shipit.past_run import PastRun
 
 
 def lost_run(root: Path, app: str, environment: str) -> str:
     """A warning about the newest run of an app and environment if it has no end; empty for one that ended."""
     try:
-        found, _ = read_runs(root, 1, lambda run: (run.app, run.environment) == (app, environment))
+        found = unfinished_run(root, lambda run: (run.app, run.environment) == (app, environment))
     except ShipitError:
         # A journal that can't be read is told when it is written.
         return ""
-    return _warning(found[0]) if found else ""
+    return _warning(found) if found else ""
 
 
 def _warning(run: PastRun) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,24 @@ def read_runs(
                 return tuple(found), True
             found.append(run)
     return tuple(found), False
+
+
+def unfinished_run(root: Path, is_wanted: Callable[[PastRun], bool]) -> PastRun | None:
+    """The newest run that is wanted, if it has no end. Raises: ShipitError.
+
+    Of a run that ended, only the first and the last event are parsed: every deploy asks for it.
+    """
+    with opened_runs(root) as folder:
+        if folder is None:
+            return None
+        for file in folder.files():
+            is_running, lines = folder.is_locked(file.name), _lines(folder, file.name)
+            run = fold_run(_parsed([*lines[:1], *lines[-1:]], without_steps), is_running=is_running)
+            if run is None or not run.ended_at:
+                run = fold_run(_parsed(lines, without_steps), is_running=is_running)
+            if run is not None and is_wanted(run):
+                return None if run.ended_at else run
+    return None
 
 
 def read_run(root: Path, name: str) -> tuple[PastRun, tuple[Envelope, ...]]:
@@ -83,12 +101,19 @@ def without_steps(data: Any) -> Any:
 
 
 def _events(folder: RunsFolder, name: str, change: Callable[[Any], Any]) -> Iterator[Envelope]:
+    return _parsed(_lines(folder, name), change)
+
+
+def _lines(folder: RunsFolder, name: str) -> list[bytes]:
     try:
         handle = folder.open(name)
     except OSError:
-        return
+        return []
     with os.fdopen(handle, "rb") as file:
-        lines = file.read(_MOST_READ).splitlines()
+        return file.read(_MOST_READ).splitlines()
+
+
+def _parsed(lines: Sequence[bytes], change: Callable[[Any], Any]) -> Iterator[Envelope]:
     for line in lines:
         # Whoever may write to the folder may have written anything.
         with suppress(InvalidRecord, ValueError, RecursionError, AttributeError, TypeError):

@@ -1,0 +1,52 @@
+"""The warning about the newest run that has no end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shipit.events import RunFinished, RunStarted, StepDone, StepStarted
+from shipit.history.lost import lost_run
+from tests.history.test_journal import STARTED, STEP, Writer
+
+OTHER = RunStarted("deploy", "shop", "staging", ("k8s",))
+
+
+def kept(root: Path, *events: RunStarted | StepStarted | StepDone | RunFinished) -> Writer:
+    writer = Writer(root)
+    writer.tell(events[0])
+    writer.journal.begin()
+    writer.tell(*events[1:])
+    writer.journal.close()
+    return writer
+
+
+def test_a_run_that_ended_gives_no_warning(tmp_path: Path) -> None:
+    kept(tmp_path, STARTED, StepStarted(STEP, "create web"), RunFinished(0, "done", 1.0))
+    assert lost_run(tmp_path, "shop", "production") == ""
+
+
+def test_a_run_without_an_end_is_named_with_what_it_had_begun(tmp_path: Path) -> None:
+    done = (
+        StepStarted(STEP._replace(subject="one"), "create one"),
+        StepDone(STEP._replace(subject="one"), "create one", 1),
+    )
+    writer = kept(tmp_path, STARTED, *done, StepStarted(STEP, "create web"))
+    found = lost_run(tmp_path, "shop", "production")
+    assert f"deploy {writer.run} " in found and "while this was under way: k8s: create web." in found
+
+
+@pytest.mark.parametrize("end", [b'{"v": 1, "run": "ha', b"\xff\n", b"[]\n"])
+def test_a_last_line_that_can_not_be_read_is_no_end(tmp_path: Path, end: bytes) -> None:
+    kept(tmp_path, STARTED, StepStarted(STEP, "create web"))
+    [file] = (tmp_path / ".shipit/runs").iterdir()
+    file.write_bytes(file.read_bytes() + end)
+    assert "create web" in lost_run(tmp_path, "shop", "production")
+
+
+def test_a_run_of_another_environment_is_passed_over(tmp_path: Path) -> None:
+    kept(tmp_path, STARTED, StepStarted(STEP, "create web"))
+    kept(tmp_path, OTHER, RunFinished(0, "done", 1.0))
+    assert lost_run(tmp_path, "shop", "staging") == ""
+    assert "create web" in lost_run(tmp_path, "shop", "production")
