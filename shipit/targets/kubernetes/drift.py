@@ -70,10 +70,11 @@ def object_differences(wanted: Mapping[str, Any], live: Live, *, counts_replicas
     """Every difference of a live object from its manifest, as applied: changed fields, and removed ones.
 
     A count of replicas that the manifest does not have is a removed field with `counts_replicas` only: else an
-    autoscaler sets it. The last result stays with the live object: a verdict compares the same two again at every look.
+    autoscaler sets it. The last result stays with the live object: the plan and every look of a verdict compare the same two.
     """
     last = live.compared.get(counts_replicas)
-    if last is None or last[0] is not wanted:
+    # `1` and `true` are equal, but the stamp of a manifest then differs.
+    if last is None or (last[0] is not wanted and last[0] != wanted):
         last = live.compared[counts_replicas] = (wanted, _object_differences(wanted, live, counts_replicas))
     return list(last[1])
 

@@ -6,9 +6,12 @@ by its keys, `v:` a value of a set, `i:` an item by its place, `.` the thing its
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
+from shipit.errors import RemoteError
 from shipit.http.fields import Field
 from shipit.json_text import parse_json
 
@@ -62,19 +65,32 @@ NOTHING_MORE = Owned({}, (), ())
 
 
 def parse_owned(part: Field) -> Owned:
-    """A fieldsV1 of an answer. Raises: RemoteError."""
+    """A fieldsV1 of an answer. Objects of the same shape share one value. Raises: RemoteError."""
+    try:
+        return _shared(json.dumps(part.map()))
+    except RemoteError:
+        # Again, for an error that names the place.
+        return _parsed(part)
+
+
+@lru_cache(maxsize=1024)
+def _shared(text: str) -> Owned:
+    return _parsed(Field(json.loads(text), ""))
+
+
+def _parsed(part: Field) -> Owned:
     fields: dict[str, Owned] = {}
     items: list[tuple[Mapping[str, Any], Owned]] = []
     values: list[Any] = []
     for key, inner in part.items():
         kind, _, name = key.partition(":")
         if kind == "f":
-            fields[name] = parse_owned(inner)
+            fields[name] = _parsed(inner)
         elif kind == "k":
             keys = _json(name, inner)
             if not isinstance(keys, dict):
                 raise inner.wrong("should name the keys of an item")
-            items.append((keys, parse_owned(inner)))
+            items.append((keys, _parsed(inner)))
         elif kind == "v":
             values.append(_json(name, inner))
         elif kind not in (".", "i"):
