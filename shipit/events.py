@@ -246,11 +246,26 @@ class Serving(NamedTuple):
     url: FreeText
 
 
+class TargetEnd(NamedTuple):
+    """How a target ended, at the end of a run. `version` is the place's name for the release that was judged, or that runs again.
+
+    It is empty where it is not known. `down` is a failure that left nothing that serves.
+    """
+
+    target: Name
+    state: Literal["released", "unchanged", "removed", "rolled_back", "down", "failed", "not_reached"]
+    version: Name = ""
+
+
 class RunFinished(NamedTuple):
+    """`ends` says how each target ended, and `next` which command to run next; empty where all went well."""
+
     exit_code: int
     summary: FreeText
     elapsed_s: float
     urls: tuple[Serving, ...] = ()
+    ends: tuple[TargetEnd, ...] = ()
+    next: FreeText = ""
 
 
 class ImagesBuilt(NamedTuple):

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from shipit.errors import Interrupted, ShipitError
-from shipit.events import PlanMade, RunFinished, TargetFinished, Warned
+from shipit.events import PlanMade, TargetFinished, Warned
 from shipit.parallel import settle, together
 from shipit.past_release import PastRelease
 from shipit.pipeline.confirm import confirm_plan
@@ -84,7 +84,7 @@ def make_changes(run: Run, changes: Sequence[Change], end: str) -> int:
         summary = f"{progress.failed} of {total} targets failed"
     else:
         summary = f"{'' if plan.changes else 'nothing changed, '}{total} of {total} targets {end}"
-    run.emit(RunFinished(1 if progress.failed else 0, summary, run.clock.now() - run.started_s))
+    run.finish(1 if progress.failed else 0, summary)
     return 1 if progress.failed else 0
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from shipit.errors import DeployFailed, Interrupted, ShipitError, UsageError
-from shipit.events import PlanMade, RunFinished, TargetFinished, Warned
+from shipit.events import PlanMade, TargetFinished, Warned
 from shipit.parallel import together
 from shipit.pipeline.graph import run_order
 from shipit.pipeline.run import Run
@@ -114,5 +114,5 @@ def _said(left: Sequence[Leftover]) -> str:
 
 
 def _end(run: Run, code: int, summary: str) -> int:
-    run.emit(RunFinished(code, summary, run.clock.now() - run.started_s))
+    run.finish(code, summary)
     return code

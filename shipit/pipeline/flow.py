@@ -12,7 +12,6 @@ from shipit.events import (
     ImagesPushed,
     PlanMade,
     ReleaseRendered,
-    RunFinished,
     Serving,
     TargetFinished,
     Warned,
@@ -129,7 +128,7 @@ def _begin(run: Run, command: str) -> None:
 
 
 def _end(run: Run, code: int, summary: str, urls: tuple[Serving, ...] = ()) -> None:
-    run.emit(RunFinished(code, summary, run.clock.now() - run.started_s, urls))
+    run.finish(code, summary, urls)
 
 
 def _apply_all(run: Run, preparation: Preparation, progress: Progress) -> int:

@@ -15,7 +15,7 @@ from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.config.secret_values import SecretValues
 from shipit.envelope import Envelope
-from shipit.events import Event, RunFinished, RunStarted, Warned
+from shipit.events import Event, RunFinished, RunStarted, Serving, TargetFinished, Warned
 from shipit.http.timeouts import REQUEST_S
 from shipit.pipeline.marks import Marks
 from shipit.pipeline.telling import Teller
@@ -53,6 +53,8 @@ class Run:
     def __post_init__(self) -> None:
         self.clock = self._clock = RunClock(self.clock)
         self.started_s = self.clock.now()
+        self._command = ""
+        self._ended: dict[str, TargetFinished] = {}
         self._teller = Teller(lambda envelope: self.tell(envelope), self.redactor, self.clock)
         self.secrets = SecretValues(self.project, self.environment, self.clock, self.emit)
         self.clients = Clients(self.clock)
@@ -155,12 +157,24 @@ class Run:
         if isinstance(event, RunFinished) and self.journal and self.journal.failure:
             what = f"the journal of this run ends early: {self.journal.failure}"
             self._teller(Warned("", what))
+        if isinstance(event, TargetFinished):
+            self._ended[event.target] = event
         self._teller(event)
         if self.journal:
             self.journal.sync()
 
+    def finish(self, exit_code: int, summary: str, urls: tuple[Serving, ...] = ()) -> None:
+        """Emit the end of the run, with how each of its targets ended."""
+        # Imported at the end: no command that fails early needs it.
+        from shipit.pipeline.endings import ends_of, next_command
+
+        ends = ends_of(self._ended)
+        following = next_command(self._command, self.project.environment, ends, self.targets)
+        self.emit(RunFinished(exit_code, summary, self.clock.now() - self.started_s, urls, ends, following))
+
     def announce(self, command: str, targets: Sequence[str] | None = None) -> None:
         """Emit the start of the run, with the targets of these names; None means all."""
+        self._command = command
         project = self.project
         names = tuple(target.name for target in self.targets) if targets is None else tuple(targets)
         commit, branch = project.git.sha or "", project.git.branch or ""

@@ -66,7 +66,14 @@ def _failure(event: RunFailed) -> str:
 def _outcome(event: RunFinished) -> str:
     word = "done" if event.exit_code == 0 else "failed"
     urls = "".join(f"- {escaped(found.target)}: {_link(found.url)}\n" for found in event.urls)
-    return f"**{word}**: {escaped(event.summary)} in {seconds(event.elapsed_s)}\n\n{urls}{chr(10) if urls else ''}"
+    following = f"next: {_code(event.next)}\n\n" if event.next else ""
+    head = f"**{word}**: {escaped(event.summary)} in {seconds(event.elapsed_s)}"
+    return f"{head}\n\n{urls}{chr(10) if urls else ''}{following}"
+
+
+def _code(text: str) -> str:
+    """A command in a line; one with a backtick is text."""
+    return f"`{printable_line(text)}`" if "`" not in text else escaped(text)
 
 
 def _link(url: str) -> str:

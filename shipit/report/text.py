@@ -18,6 +18,7 @@ from shipit.events import (
     StepDone,
     StepFailed,
     StepStarted,
+    TargetEnd,
     TargetFinished,
     Waiting,
     Warned,
@@ -31,6 +32,7 @@ from shipit.report.plan_text import render_plan
 SHOWN_PAUSE_S = 1.0
 # Room that a line has on the narrowest of terminals.
 LEAST_WIDTH = 20
+_BEFORE_VERSION = {"rolled_back": "to", "released": "as"}
 _WORD = re.compile(r"\s*\S+\s*")
 SIGNS = {"healthy": "ok", "unchanged": "ok", "failed": "FAILED", "skipped": "skipped", "removed": "removed"}
 
@@ -101,6 +103,25 @@ def _results(event: Event) -> Iterator[str]:
         yield f"{'done' if event.exit_code == 0 else 'failed'}: {event.summary} in {seconds(event.elapsed_s)}"
         width = max((len(found.target) for found in event.urls), default=0)
         yield from (f"        {found.target:<{width}}  {found.url}" for found in event.urls)
+        if event.exit_code:
+            yield from _ends(event)
+
+
+def _ends(event: RunFinished) -> Iterator[str]:
+    """How each target ended, where a run failed: the lines above may be far away."""
+    width = max((len(end.target) for end in event.ends), default=0)
+    for end in event.ends:
+        yield f"        {end.target:<{width}}  {end_text(end)}"
+    if event.next:
+        yield f"        next: {event.next}"
+
+
+def end_text(end: TargetEnd) -> str:
+    """`rolled back to v3`, `down at v4`, `not reached`."""
+    word = end.state.replace("_", " ")
+    if not end.version:
+        return word
+    return f"{word} {_BEFORE_VERSION.get(end.state, 'at')} {end.version}"
 
 
 def hung(line: str, width: int, indent: int = 2) -> list[str]:

@@ -51,7 +51,8 @@ def test_a_container_that_crashes(shipit: Shipit, app: Start, cluster: Cluster, 
     assert "| no DATABASE_URL" in done.stdout
     assert "hint: the lines above are the last it wrote" in done.stdout
     assert time.monotonic() - started < SOON_S, "it fails in seconds, not at a deadline"
-    assert done.stdout.splitlines()[-1].startswith("failed: 1 of 1 targets failed in ")
+    assert any(line.startswith("failed: 1 of 1 targets failed in ") for line in done.stdout.splitlines()[-3:])
+    assert done.stdout.splitlines()[-1] == "        next: shipit deploy k8s"
 
 
 def test_an_image_that_cannot_be_pulled(shipit: Shipit, app: Start, cluster: Cluster, namespace: str) -> None:

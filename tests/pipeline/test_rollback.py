@@ -223,6 +223,10 @@ def test_all_that_a_run_changed_is_taken_back_when_one_fails(bench: Bench) -> No
     assert [states(place)[-1] for place in (base, middle)] == [("failed", "returned")] * 2
     [end] = [event for event in bench.events if isinstance(event, RunFinished)]
     assert end.summary == "3 of 3 targets failed"
+    assert [(own.target, own.state, bool(own.version)) for own in end.ends] == [
+        (name, "rolled_back", True) for name in ("base", "middle", "top")
+    ]
+    assert end.next == "shipit deploy base middle top"
     top.fails = ""
     assert deploy(bench.run()) == 0, "the next run converges"
 
@@ -253,3 +257,18 @@ def test_the_plan_says_that_it_would_bring_back_what_was_rolled_back(bench: Benc
     plan(bench.run())
     [made] = [event for event in bench.events if isinstance(event, PlanMade)]
     assert made.plan.targets[0].notes == ()
+
+
+def test_the_end_of_a_run_says_what_was_not_reached_and_the_next_command(bench: Bench) -> None:
+    bench.add("base")
+    bench.add("top", needs=["base"])
+    bench.add("other")
+    release(bench, "first")
+    bench.add("third", needs=["base"])
+    broken_by(bench, "base")
+    assert deploy(bench.run()) == 1
+    [end] = [event for event in bench.events if isinstance(event, RunFinished)]
+    assert {own.target: own.state for own in end.ends} == {
+        "base": "failed", "top": "not_reached", "other": "released", "third": "not_reached",
+    }  # fmt: skip
+    assert set(end.next.split()) == {"shipit", "deploy", "base", "top", "third"}

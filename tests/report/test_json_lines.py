@@ -129,6 +129,8 @@ def lines(*events: Event) -> list[str]:
                 "summary": "1 of 1",
                 "elapsed_s": 1.0,
                 "urls": [{"target": "k8s", "url": "http://x/"}],
+                "ends": [],
+                "next": "",
             },
         ),
     ],

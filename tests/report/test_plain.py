@@ -18,6 +18,7 @@ from shipit.events import (
     StepId,
     StepProgress,
     StepStarted,
+    TargetEnd,
     TargetFinished,
     Transferred,
     Waiting,
@@ -27,6 +28,13 @@ from shipit.report.plain import PlainReporter
 from tests.report.samples import DEPLOY, PLAN_LINES, REFUSED, finished, told
 
 HUB = StepId("apply", "tag", "hub")
+ENDS = (
+    TargetEnd("hub", "released"),
+    TargetEnd("k8s", "rolled_back", "3f9c2ab41d77"),
+    TargetEnd("heroku", "down", "v3"),
+    TargetEnd("api", "unchanged", "v7"),
+    TargetEnd("top", "not_reached"),
+)
 
 
 def written(*events: Event, color: bool = False) -> tuple[str, str]:
@@ -117,6 +125,18 @@ def test_an_event_of_detail_is_no_line(event: Event) -> None:
         (finished("k8s", "skipped", "needs hub", 0.0), ["skipped k8s  needs hub  0.0s"]),
         (finished("k8s", "failed", "crashed", 9.0), ["FAILED  k8s  crashed  9.0s"]),
         (RunFinished(0, "2 of 2 targets healthy", 4.5), ["done: 2 of 2 targets healthy in 4.5s"]),
+        (
+            RunFinished(1, "3 of 5 targets failed", 4.5, (), ENDS, "shipit rollback heroku"),
+            [
+                "failed: 3 of 5 targets failed in 4.5s",
+                "        hub     released",
+                "        k8s     rolled back to 3f9c2ab41d77",
+                "        heroku  down at v3",
+                "        api     unchanged at v7",
+                "        top     not reached",
+                "        next: shipit rollback heroku",
+            ],
+        ),
         (RunFinished(130, "interrupted", 4.5), ["failed: interrupted in 4.5s"]),
         (
             RunFinished(0, "done", 1.0, (Serving("a", "http://a/"), Serving("heroku", "http://h/"))),

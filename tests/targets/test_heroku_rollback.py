@@ -9,6 +9,7 @@ import pytest
 
 from shipit.digest import Digest
 from shipit.errors import UsageError
+from shipit.events import RunFinished
 from shipit.history.journal import Journal
 from shipit.past_release import PastRelease
 from shipit.pipeline.flow import deploy
@@ -169,3 +170,13 @@ def test_the_plan_says_that_it_would_bring_back_what_was_rolled_back(place: Hero
     assert ended(place, "two", rollback).code == 0
     again = ended(place, "two", deploy)
     assert again.code == 0 and "this would bring back v3 (run " in again.plan, again.plan
+
+
+def test_the_end_of_a_run_says_that_an_app_is_down_and_which_command_returns_to_the_last_release(
+    place: HerokuPlace,
+) -> None:
+    assert ended(place, "good", deploy).code == 0
+    bad = ended(place, "bad", deploy, target=CRASHING)
+    [end] = [event for event in bad.events if isinstance(event, RunFinished)]
+    assert [(own.state, own.version) for own in end.ends] == [("down", "v3")]
+    assert end.next == "shipit rollback heroku"

@@ -1,0 +1,50 @@
+"""How each target ended, for the last lines of a run, and the command to run next. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from shipit.events import TargetEnd, TargetFinished
+from shipit.targets.base import Target
+from shipit.targets.history import returns
+
+# The environment without -e.
+_DEFAULT = "production"
+
+
+def ends_of(finished: Mapping[str, TargetFinished]) -> tuple[TargetEnd, ...]:
+    """By the last event about each target."""
+    return tuple(_end(event) for event in finished.values())
+
+
+def next_command(command: str, environment: str, ends: Sequence[TargetEnd], targets: Sequence[Target]) -> str:
+    """The command for what has not ended well; empty where all has, and after other commands than deploy and rollback.
+
+    A target that is down comes first, where it can return to a release.
+    """
+    if command not in ("deploy", "rollback"):
+        return ""
+    able = {target.name for target in targets if returns(target)}
+    down = [end.target for end in ends if end.state == "down" and end.target in able]
+    left = [end.target for end in ends if end.state in ("down", "failed", "rolled_back", "not_reached")]
+    if not left:
+        return ""
+    selected = f" -e {environment}" if environment != _DEFAULT else ""
+    if down and command == "deploy":
+        return f"shipit rollback {' '.join(down)}{selected}"
+    return f"shipit {command} {' '.join(left)}{selected}"
+
+
+def _end(event: TargetFinished) -> TargetEnd:
+    name = event.target
+    match event.state:
+        case "healthy":
+            return TargetEnd(name, "released", event.version)
+        case "skipped":
+            return TargetEnd(name, "not_reached")
+        case "unchanged" | "removed":
+            return TargetEnd(name, event.state, event.version)
+        case _ if event.is_rolled_back:
+            return TargetEnd(name, "rolled_back", event.rolled_back_to)
+        case _:
+            return TargetEnd(name, "down" if event.down else "failed", event.version)
