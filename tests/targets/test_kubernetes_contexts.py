@@ -70,11 +70,11 @@ class Clusters:
         self.kubeconfig = folder / "kubeconfig"
         self.kubeconfig.write_text(json.dumps({"clusters": clusters, "contexts": contexts, "users": users}))
 
-    def deploy(self, note: str) -> tuple[int, dict[str, str]]:
+    def deploy(self, note: str, text: str = TEXT) -> tuple[int, dict[str, str]]:
         """The exit code, and the state of each target."""
         place = self.folder / "shop"
         environment = runs.environment(place, KUBECONFIG=str(self.kubeconfig))
-        loaded = runs.project(place, TEXT.replace("HOST", self.host), environment)
+        loaded = runs.project(place, text.replace("HOST", self.host), environment)
         (place / "hello.txt").write_text(f"hello {note}\n")
         events: list[Event] = []
         code = deploy(runs.run(loaded, environment, events, clock=Clock()))
@@ -91,9 +91,8 @@ def test_clusters_are_deployed_in_waves_and_a_failure_stops_the_next_one(cluster
     assert clusters.deploy("first") == (0, dict.fromkeys(NAMES, "healthy"))
     assert clusters.deploy("first") == (0, dict.fromkeys(NAMES, "unchanged"))
     generations = [api.objects["deployments", "shop"]["metadata"]["generation"] for api in clusters.apis.values()]
-    first = clusters.apis["one"]
-    first.refused_after, first.refuse_applies = "shop", 99
-    code, states = clusters.deploy("second")
+    clusters.apis["one"].starts = False
+    code, states = clusters.deploy("second", TEXT.replace("settle: 0s", "settle: 0s, pending: 1s"))
     assert (code, states) == (1, {NAMES[0]: "failed", NAMES[1]: "skipped", NAMES[2]: "skipped"})
     after = [api.objects["deployments", "shop"]["metadata"]["generation"] for api in clusters.apis.values()]
     assert after[1:] == generations[1:], "the second wave is as it was"
