@@ -68,6 +68,11 @@ def imports(shipit: Shipit, *words: str) -> set[str]:
         ("logs k8s/web", (*READING, *DELIVERY), 250),
         ("status k8s", (*NEVER, *BUILDING, *DELIVERY), 290),
         ("status hub", (*NEVER, *BUILDING, "tarfile"), 250),
+        (
+            "deploy k8s",
+            (*NEVER, "shipit.image.engine", "shipit.report.github", "shipit.targets.kubernetes.history"),
+            480,
+        ),
         ("push hub", (*NEVER, "shipit.image.engine", "shipit.report.github", "shipit.report.terminal"), 330),
     ],
 )

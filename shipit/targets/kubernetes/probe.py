@@ -8,7 +8,6 @@ from shipit.errors import DeadlinePassed, RemoteError
 from shipit.http.fields import Field
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.live import Live, Pod
-from shipit.targets.kubernetes.logs import through_service
 from shipit.targets.kubernetes.observed import KubernetesObserved, Serving
 from shipit.targets.kubernetes.server import OWN_REASONS, reason_of
 
@@ -52,6 +51,8 @@ def _count(part: Field) -> int:
 def _asked(client: KubernetesClient, namespace: str, name: str, found: Serving, port: int, path: str) -> Serving:
     if found.endpoints == 0:
         return found
+    from shipit.targets.kubernetes.logs import through_service
+
     try:
         with through_service(client, namespace, name, port, path, ANSWER_S) as answer:
             reason, status = reason_of(answer), answer.status

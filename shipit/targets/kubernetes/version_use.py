@@ -6,7 +6,6 @@ from shipit.clock import Clock
 from shipit.targets.kubernetes.applyset import ObservedSet
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.desired import Desired
-from shipit.targets.kubernetes.history.store import names_needed
 from shipit.targets.kubernetes.users import names_in_use
 from shipit.targets.kubernetes.versions import mark_versions
 
@@ -19,5 +18,7 @@ def with_use(found: ObservedSet, desired: Desired, client: KubernetesClient, clo
     has_revisions = any(item["kind"] in ("StatefulSet", "DaemonSet") for item in desired.identities())
     used = names_in_use(client, desired.namespace, clock, has_revisions=has_revisions)
     if used is not None and versions - used:
+        from shipit.targets.kubernetes.history.store import names_needed
+
         used |= names_needed(client, desired.namespace, desired.set_id)
     return mark_versions(found, versions, used)
