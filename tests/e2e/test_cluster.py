@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.cluster import PAUSE, Cluster
+from tests.servers.cluster import PAUSE, Cluster, namespace_of
 from tests.servers.registry import RegistryServer
 from tests.shipit import Shipit
 from tests.waits import SOON_S
@@ -24,9 +24,9 @@ SERVE = '["python", "-m", "http.server", "8000", "--bind", "0.0.0.0"]'
 
 @pytest.fixture
 def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> str:
-    name = request.node.name.removeprefix("test_").replace("_", "-")[:60].strip("-")
+    name = namespace_of(request.node)
     cluster.kubectl("create", "namespace", name)
-    return str(name)
+    return name
 
 
 @pytest.fixture

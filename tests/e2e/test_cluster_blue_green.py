@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from shipit.record import from_json, to_json
 from shipit.release import Step
 from shipit.targets.kubernetes.steps import ApplyObject, AwaitPods
 from tests.e2e.web_place import TEXT, WebPlace
-from tests.servers.cluster import Cluster
+from tests.servers.cluster import Cluster, namespace_of
 from tests.servers.registry import RegistryServer
 from tests.waits import wait_until
 
@@ -36,7 +35,7 @@ def web(
     python_base: str,
     request: pytest.FixtureRequest,
 ) -> WebPlace:
-    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_"))[:50].strip("-")
+    name = namespace_of(request.node)
     cluster.kubectl("create", "namespace", name)
     return WebPlace(tmp_path / "shop", cluster, registry_server.host, name, python_base)
 

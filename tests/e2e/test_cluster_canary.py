@@ -21,7 +21,7 @@ from shipit.record import from_json, to_json
 from shipit.release import Step
 from shipit.targets.kubernetes.steps import ApplyObject, EndCanary, RunCanary
 from tests.e2e.web_place import TEXT, WebPlace
-from tests.servers.cluster import Cluster
+from tests.servers.cluster import Cluster, namespace_of
 from tests.servers.registry import RegistryServer
 
 pytestmark = [pytest.mark.cluster, pytest.mark.registry]
@@ -37,7 +37,7 @@ def web(
     python_base: str,
     request: pytest.FixtureRequest,
 ) -> WebPlace:
-    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_"))[:50].strip("-")
+    name = namespace_of(request.node)
     cluster.kubectl("create", "namespace", name)
     return WebPlace(tmp_path / "shop", cluster, registry_server.host, name, python_base)
 

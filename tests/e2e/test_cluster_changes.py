@@ -22,7 +22,7 @@ from shipit.targets.base import reverts
 from shipit.targets.kubernetes.steps import RestoreSecret
 from shipit.testing.fresh_process import apply_in_fresh_process
 from tests import runs
-from tests.servers.cluster import PAUSE, Cluster
+from tests.servers.cluster import PAUSE, Cluster, namespace_of
 
 pytestmark = pytest.mark.cluster
 
@@ -79,7 +79,7 @@ class Shop:
 
 @pytest.fixture
 def shop(tmp_path: Path, cluster: Cluster, request: pytest.FixtureRequest) -> Shop:
-    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_"))[-60:].strip("-")
+    name = namespace_of(request.node)
     return Shop(tmp_path, cluster, name)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import subprocess
 import threading
@@ -15,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.cluster import Cluster
+from tests.servers.cluster import Cluster, namespace_of
 from tests.servers.cut_proxy import CutProxy
 from tests.servers.registry import RegistryServer
 from tests.shipit import INTERRUPTED, Shipit
@@ -40,9 +39,9 @@ Write = Callable[..., None]
 
 @pytest.fixture
 def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> str:
-    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_"))[:40].strip("-")
+    name = namespace_of(request.node, longest=40)
     cluster.kubectl("create", "namespace", name)
-    return str(name)
+    return name
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from shipit.release import Step
 from shipit.targets.kubernetes.steps import ObjectStep
 from tests.e2e.test_cluster_changes import Object, Shop, config_map, deployment
 from tests.e2e.test_cluster_faults import Between
-from tests.servers.cluster import PAUSE, Cluster
+from tests.servers.cluster import PAUSE, Cluster, namespace_of
 from tests.shipit import Shipit
 from tests.waits import wait_until
 
@@ -83,7 +83,7 @@ class Planner(Shop):
 
 @pytest.fixture
 def shop(tmp_path: Path, cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Planner]:
-    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_"))[-60:].strip("-")
+    name = namespace_of(request.node)
     with Counting(cluster) as between:
         yield Planner(tmp_path, cluster, name, between)
 

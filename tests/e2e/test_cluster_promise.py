@@ -15,7 +15,7 @@ from shipit.pipeline.promise import plan_key, promise
 from shipit.release import Step
 from shipit.targets.kubernetes.steps import ObjectStep
 from tests.e2e.test_cluster_changes import Object, Shop, config_map, deployment
-from tests.servers.cluster import Cluster
+from tests.servers.cluster import Cluster, namespace_of
 from tests.waits import wait_until
 
 pytestmark = pytest.mark.cluster
@@ -36,7 +36,7 @@ class Promised(Shop):
 
 @pytest.fixture
 def shop(tmp_path: Path, cluster: Cluster, request: pytest.FixtureRequest) -> Promised:
-    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_"))[-60:].strip("-")
+    name = namespace_of(request.node)
     made = Promised(tmp_path, cluster, name)
     assert made.deploy(config_map("1"), deployment("one"))[0] == 0
     return made

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.servers.cluster import Cluster
+from tests.servers.cluster import Cluster, namespace_of
 from tests.servers.registry import RegistryServer
 from tests.shipit import Shipit
 from tests.waits import SOON_S, wait_until
@@ -32,9 +32,9 @@ Write = Callable[..., None]
 
 @pytest.fixture
 def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> str:
-    name = request.node.name.removeprefix("test_").replace("_", "-")[:40].strip("-")
+    name = namespace_of(request.node, longest=40)
     cluster.kubectl("create", "namespace", name)
-    return str(name)
+    return name
 
 
 @pytest.fixture

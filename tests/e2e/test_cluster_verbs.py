@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from shipit.clock import Clock
-from tests.servers.cluster import PAUSE, Cluster
+from tests.servers.cluster import PAUSE, Cluster, namespace_of
 from tests.shipit import Shipit
 
 pytestmark = pytest.mark.cluster
@@ -57,7 +56,7 @@ class Place:
 
 @pytest.fixture
 def place(shipit: Shipit, cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Place]:
-    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_"))[-60:].strip("-")
+    name = namespace_of(request.node)
     yield Place(shipit, cluster, name)
     cluster.kubectl("delete", "namespace", name, "--wait=false")
 

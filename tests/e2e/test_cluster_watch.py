@@ -16,7 +16,7 @@ from shipit.pipeline.run import Run
 from shipit.rehearsal.server import Request, Response
 from tests import runs
 from tests.e2e.test_cluster_faults import Between
-from tests.servers.cluster import PAUSE, Cluster
+from tests.servers.cluster import PAUSE, Cluster, namespace_of
 from tests.servers.cut_proxy import CutProxy
 
 pytestmark = pytest.mark.cluster
@@ -68,7 +68,7 @@ class Rollout:
 
 @pytest.fixture
 def rollout(tmp_path: Path, cluster: Cluster, request: pytest.FixtureRequest) -> Rollout:
-    name = request.node.name.removeprefix("test_").replace("_", "-")[:40].strip("-")
+    name = namespace_of(request.node, longest=40)
     cluster.kubectl("create", "namespace", name)
     return Rollout(tmp_path / "project", name)
 

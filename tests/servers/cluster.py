@@ -6,9 +6,11 @@ Source: the reference pages of each component's flags; containerd's CRI plugin c
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import socket
 import ssl
@@ -19,6 +21,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from shipit.rehearsal.dyno import free_port
 from tests.servers.certificates import Authority, write_key_pair
 from tests.servers.images import busybox_archive
@@ -27,6 +31,13 @@ from tests.servers.process import Background, Unavailable, accepts, descendants
 
 NODE = "node"
 PAUSE = "localhost/pause:1"
+
+
+def namespace_of(test: pytest.Item, longest: int = 50) -> str:
+    """A name for the namespace of a test, which no other test has, also of the same table."""
+    words = re.sub(r"[^a-z0-9]+", "-", test.name.removeprefix("test_").lower())
+    own = hashlib.sha256(test.nodeid.encode()).hexdigest()[:6]
+    return f"{words[: longest - 7].strip('-')}-{own}"
 
 
 class Cluster:
