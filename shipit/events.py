@@ -321,6 +321,32 @@ class RunsListed(NamedTuple):
     is_whole: bool = True
 
 
+class Difference(NamedTuple):
+    """A value that differs between two releases: the path of its keys; empty where one release lacks it.
+
+    The values of secrets are keyed hashes.
+    """
+
+    path: FreeText
+    before: FreeText = ""
+    after: FreeText = ""
+
+
+class ReleaseDiff(NamedTuple):
+    """What differs between two releases of a target. `before` and `after` describe the releases."""
+
+    target: Name
+    before: FreeText
+    after: FreeText
+    differences: tuple[Difference, ...] = ()
+
+
+class ReleasesCompared(NamedTuple):
+    """The result of `shipit diff`."""
+
+    targets: tuple[ReleaseDiff, ...]
+
+
 class ReleaseRendered(NamedTuple):
     """The result of `shipit render`."""
 
@@ -366,6 +392,7 @@ Event = (
     | ImagesPushed
     | StatusRead
     | RunsListed
+    | ReleasesCompared
     | ReleaseRendered
     | ImagesListed
     | ImagesPruned

@@ -9,7 +9,7 @@ from collections.abc import Collection
 SYNONYMS = {
     "apply": "deploy", "release": "deploy", "ship": "deploy", "up": "deploy", "run-pipeline": "deploy", "setup": "deploy",
     "redeploy": "deploy", "upgrade": "deploy", "install": "deploy", "check": "validate", "verify": "validate",
-    "config": "validate", "lint": "validate", "diff": "plan", "preview": "plan", "template": "render", "clean": "prune", "gc": "prune", "manifests": "render",
+    "config": "validate", "lint": "validate", "preview": "plan", "template": "render", "clean": "prune", "gc": "prune", "manifests": "render",
     "publish": "push", "ps": "status", "ls": "status", "list": "status", "details": "status", "info": "status",
     **dict.fromkeys(("delete", "down", "remove", "rm", "teardown", "undeploy", "uninstall"), "destroy"),
     "new": "init", "create": "init", "diagnose": "doctor", "auth": "login", "registry": "login", "version": "--version", "dynos": "scale", "ps:scale": "scale", "ps:restart": "restart", "reload": "restart", "bounce": "restart", "browse": "open", "url": "open", "urls": "open", "visit": "open",

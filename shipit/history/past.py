@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,10 @@ from shipit.record import InvalidRecord
 
 # A run may write what it needs also above its limit.
 _MOST_READ = 2 * MOST_BYTES
+# The name of an event is in the first bytes of its line.
+_HEAD_BYTES = 160
+_ENDS = re.compile(rb'"event": "run_(finished|failed)"')
+_STEP = re.compile(rb'"event": "(step_\w+|waiting|log|transferred|retried)"')
 
 
 def read_runs(
@@ -30,7 +35,8 @@ def read_runs(
         if folder is None:
             return (), False
         for file in folder.files():
-            run = fold_run(_events(folder, file.name, without_steps), is_running=folder.is_locked(file.name))
+            is_running = folder.is_locked(file.name)
+            run = fold_run(_parsed(_telling(_lines(folder, file.name)), without_steps), is_running=is_running)
             if run is None or not is_wanted(run):
                 continue
             if len(found) == most:
@@ -111,6 +117,13 @@ def _lines(folder: RunsFolder, name: str) -> list[bytes]:
         return []
     with os.fdopen(handle, "rb") as file:
         return file.read(_MOST_READ).splitlines()
+
+
+def _telling(lines: list[bytes]) -> list[bytes]:
+    """The lines that tell what a run did: of one that ended, without its steps, which are most of them."""
+    if not lines or not _ENDS.search(lines[-1][:_HEAD_BYTES]):
+        return lines
+    return [line for line in lines if not _STEP.search(line[:_HEAD_BYTES])]
 
 
 def _parsed(lines: Sequence[bytes], change: Callable[[Any], Any]) -> Iterator[Envelope]:

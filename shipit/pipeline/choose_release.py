@@ -26,7 +26,7 @@ def choose_release(target: str, history: Sequence[PastRelease], wanted: str = ""
     `history` is newest first. A release without a verdict counts as healthy, and a note says so. A rollback that has no end
     is completed. Raises: UsageError where there is none to return to.
     """
-    chosen = _named(target, history, wanted) if wanted else _unfinished(history) or _before(target, history)
+    chosen = find_release(target, history, wanted) if wanted else _unfinished(history) or _before(target, history)
     if chosen.gone:
         raise UsageError(f"{target} can't return to {chosen.version}: {chosen.gone}", hint=_others(history, chosen))
     return Choice(chosen, (f"returns to {describe_past(chosen)}", *_doubts(chosen)))
@@ -63,7 +63,8 @@ def describe_past(past: PastRelease) -> str:
     return f"{past.version} ({known})" if known else past.version
 
 
-def _named(target: str, history: Sequence[PastRelease], wanted: str) -> PastRelease:
+def find_release(target: str, history: Sequence[PastRelease], wanted: str) -> PastRelease:
+    """The release with a version, or the last one of a run. Raises: UsageError."""
     exact = [past for past in history if wanted in (past.version, past.run)]
     begun = [past for past in history if len(wanted) >= _SHORTEST and past.run.startswith(wanted)]
     found = exact or begun

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from shipit.events import Difference, ReleaseDiff
 from shipit.past_run import PastRun, PastTarget
 from shipit.printable import printable_line
 from shipit.report.status_text import age, render_table
@@ -28,6 +29,24 @@ def render_run(run: PastRun) -> Iterator[str]:
     for text in run.begun:
         yield printable_line(f"not ended: {text}")
     yield ""
+
+
+def render_diffs(diffs: Sequence[ReleaseDiff]) -> Iterator[str]:
+    """What differs, by target: `~` changed, `+` only in the later release, `-` only in the earlier one."""
+    for diff in diffs:
+        yield printable_line(f"{diff.target}  {diff.before} -> {diff.after}")
+        if not diff.differences:
+            yield "  nothing differs"
+        for found in diff.differences:
+            yield printable_line(f"  {_difference(found)}")
+
+
+def _difference(found: Difference) -> str:
+    if not found.before:
+        return f"+ {found.path}  {found.after}"
+    if not found.after:
+        return f"- {found.path}  {found.before}"
+    return f"~ {found.path}  {found.before} -> {found.after}"
 
 
 def _end(run: PastRun) -> str:

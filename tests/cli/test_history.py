@@ -162,3 +162,34 @@ def test_no_secret_is_in_the_journal(shipit: Shipit, heroku: HerokuStandIn) -> N
     written = file.read_text()
     assert "canary-4711" not in written and "TOKEN" in written
     assert json.loads(written.splitlines()[-1])["event"] == "run_finished"
+
+
+def test_releases_of_heroku_are_listed_compared_and_returned_to(shipit: Shipit, heroku: HerokuStandIn) -> None:
+    shipit.write(
+        deploy__yml="app: shop\nimage: {build: .}\ntargets: {heroku: {app: shop-prod, settle: 0s}}\n",
+        Dockerfile=PYTHON_DOCKERFILE,
+        app__py=SERVING_APP,
+    )
+    assert shipit.run("deploy").returncode == 0
+    shipit.write(app__py=f"{SERVING_APP}# again\n")
+    assert shipit.run("deploy").returncode == 0
+    *newest, initial = listed(shipit)
+    assert [(run["targets"][0]["version"], run["state"], run["targets"][0]["is_current"]) for run in newest] == [
+        ("v3", "done", True),
+        ("v2", "done", False),
+    ]
+    assert (initial["run"], initial["by"]) == ("", "rehearsal@localhost")
+    diff = shipit.run("diff", "v2", newest[0]["run"])
+    assert diff.returncode == 0, diff.stderr
+    assert diff.stdout.splitlines()[0].startswith("heroku  v2 (run ") and "  ~ images.web  " in diff.stdout
+    code, [event] = shipit.events("diff", "v2", "v3")
+    assert (code, event["event"]) == (0, "releases_compared")
+    wrong = shipit.run("diff", "v2", "v9")
+    assert wrong.returncode == 2 and "heroku has no release 'v9'" in wrong.stderr
+    back = shipit.run("rollback")
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert "returns to v2 (run " in back.stderr and "1 of 1 targets rolled back and healthy" in back.stdout
+    nothing = shipit.run("rollback", "--to", "v1")
+    assert nothing.returncode == 2 and "can't return to v1: Heroku can't roll back to it" in nothing.stderr
+    undo = shipit.run("undo")
+    assert undo.returncode == 2 and "use shipit rollback" in undo.stderr

@@ -27,6 +27,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "rollback": "Return targets to an earlier healthy release",
         "history": "List what was released, and what runs now",
         "show": "Show what a run did",
+        "diff": "Show what differs between two releases",
         "images": "List the images of the repositories, and where they run",
         "prune": "Delete old images that run nowhere",
         "logs": "Show the logs of what runs in each target",
