@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 
 from shipit.delivery.publish_stage import publish_all
 from shipit.errors import Interrupted
@@ -19,11 +20,13 @@ from shipit.pipeline.flow import deploy
 from shipit.pipeline.prepare import prepare
 from shipit.record import from_json, to_json
 from shipit.release import Step
+from shipit.targets.base import examines
 from shipit.targets.kubernetes.steps import ApplyObject, EndCanary, RunCanary
 from tests.e2e.web_place import TEXT, WebPlace
 from tests.servers.cluster import Cluster, namespace_of
 from tests.servers.registry import RegistryServer
 
+ROOT = Path(__file__).parent.parent.parent
 pytestmark = [pytest.mark.cluster, pytest.mark.registry]
 CANARY = "replicas: 4, canary: {steps: [10, 50], pause: 4s, check: /}"
 V1, V2, V3 = ('VERSION = "v1"', 'VERSION = "v2"', 'VERSION = "v3"')
@@ -201,6 +204,36 @@ def test_a_stable_version_that_does_not_start_is_rolled_back_with_its_canary(web
     assert finished.is_rolled_back, finished.reason
     assert web.deployments() == ["web"]
     assert web.deploy(V1, more, text=text)[1].state == "unchanged"
+
+
+@pytest.mark.parametrize("more", ["canary: {steps: [50], pause: 0s, check: /}", "blue_green: {keep: 0s, check: /}"])
+def test_the_role_of_the_docs_is_enough_for_a_new_version_with_a_check(web: WebPlace, more: str) -> None:
+    role = yaml.safe_load((ROOT / "docs/kubernetes-role.yml").read_text())
+    web.cluster.kubectl("-n", web.namespace, "apply", "-f", "-", data=json.dumps(role))
+    web.kubectl("create", "serviceaccount", "robot")
+    web.kubectl("create", "rolebinding", "robot", "--role=shipit", f"--serviceaccount={web.namespace}:robot")
+    config = json.loads(web.cluster.kubeconfig.read_text())
+    config["users"] = [{"name": config["users"][0]["name"], "user": {"token": web.kubectl("create", "token", "robot")}}]
+    web.kubeconfig = web.folder.parent / "kubeconfig"
+    web.kubeconfig.write_text(json.dumps(config))
+    succeed(web.deploy(V1, more))
+    succeed(web.deploy(V2, more))
+    assert web.deployments() == (["web"] if "canary" in more else ["web-green"])
+    run, _ = web.run(V2, more)
+    [target] = run.targets
+    assert examines(target)
+    assert "every permission that a deploy needs" in " ".join(
+        found.what for found in target.examine(run.session(target))
+    )
+    role["rules"] = [rule for rule in role["rules"] if rule["resources"] != ["pods/proxy"]]
+    web.cluster.kubectl("-n", web.namespace, "apply", "-f", "-", data=json.dumps(role))
+    run, _ = web.run(V2, more)
+    [target] = run.targets
+    assert examines(target)
+    assert "may not get pods/proxy" in " ".join(found.what for found in target.examine(run.session(target)))
+    code, finished, _ = web.deploy(V3, more)
+    assert code == 1
+    assert "this user may not get pods/proxy, which asks" in finished.reason, finished.reason
 
 
 def succeed(found: tuple[int, TargetFinished, list[Event]]) -> None:

@@ -51,13 +51,14 @@ http.server.ThreadingHTTPServer(("", 8000), Handler).serve_forever()
 
 @dataclass
 class WebPlace:
-    """`change` of a run is Python that the app of this version begins with."""
+    """`change` of a run is Python that the app of this version begins with. `kubeconfig` is that of the cluster when absent."""
 
     folder: Path
     cluster: Cluster
     host: str
     namespace: str
     mirror: str
+    kubeconfig: Path | None = None
 
     def run(
         self, change: str, more: str, *, meddle: Callable[[Event], None] = lambda event: None, text: str = TEXT
@@ -90,7 +91,10 @@ class WebPlace:
         return apply_in_fresh_process(self.folder, variables, "k8s", [step], release)
 
     def variables(self) -> dict[str, str]:
-        return {"KUBECONFIG": str(self.cluster.kubeconfig), "SHIPIT_MIRRORS": f"docker.io={self.mirror}"}
+        return {
+            "KUBECONFIG": str(self.kubeconfig or self.cluster.kubeconfig),
+            "SHIPIT_MIRRORS": f"docker.io={self.mirror}",
+        }
 
     def kubectl(self, *arguments: str) -> str:
         return self.cluster.kubectl("-n", self.namespace, *arguments)

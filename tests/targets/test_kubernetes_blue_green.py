@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from shipit.events import TargetFinished
+from shipit.events import StepDone, TargetFinished
+from shipit.pipeline.return_to_release import rollback
 from shipit.rehearsal.registry import EmbeddedRegistry
 from tests.servers.kube_api import KubeApi
 from tests.targets.test_kubernetes_canary import Place
@@ -123,6 +124,19 @@ def test_a_version_that_does_not_start_is_removed_before_the_switch(place: Place
     [finished] = [event for event in events if isinstance(event, TargetFinished)]
     assert finished.reason.startswith("Deployment/web-green failed before the switch: "), finished.reason
     assert finished.reason.endswith("; it is removed, and Service/web was not changed")
+    assert (deployments(place), selected(place)) == (["web-blue"], "web-blue")
+    assert place.plan("one", text).steps == ()
+
+
+@pytest.mark.parametrize("text", [KEPT, GONE], ids=["kept", "removed"])
+def test_a_rollback_selects_the_earlier_version_when_it_is_ready(place: Place, text: str) -> None:
+    deploy(place, "one", text)
+    deploy(place, "two", text)
+    run, events = place.run("two", text)
+    assert rollback(run) == 0, [event for event in events if isinstance(event, TargetFinished)]
+    done = [event.step.subject for event in events if isinstance(event, StepDone) and event.step.action == "apply"]
+    assert done.index("await Deployment/web-blue") < done.index("apply Service/web")
+    assert ("apply Deployment/web-blue" in done) == (text == GONE), "one that was kept is as it was"
     assert (deployments(place), selected(place)) == (["web-blue"], "web-blue")
     assert place.plan("one", text).steps == ()
 

@@ -46,13 +46,13 @@ class Place:
         self.folder, self.api, self.host = folder, api, host
 
     def deploy(self, note: str, text: str = TEXT) -> tuple[int, list[Event]]:
-        run, events = self._run(note, text)
+        run, events = self.run(note, text)
         return deploy(run), events
 
     def plan(self, note: str, text: str = TEXT) -> TargetPlan:
-        return prepare(self._run(note, text)[0]).plan.targets[0]
+        return prepare(self.run(note, text)[0]).plan.targets[0]
 
-    def _run(self, note: str, text: str) -> tuple[Run, list[Event]]:
+    def run(self, note: str, text: str) -> tuple[Run, list[Event]]:
         environment = runs.environment(self.folder, KUBECONFIG=self.api.kubeconfig(self.folder / "kube"))
         loaded = runs.project(self.folder, text.replace("HOST", self.host), environment)
         (self.folder / "hello.txt").write_text(f"hello {note}\n")

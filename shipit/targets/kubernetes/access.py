@@ -38,8 +38,13 @@ def needed_access(
     has_job: bool,
     replaces_pods: bool,
     prunes: bool,
+    replaces_deployments: bool = False,
+    asks_pods: bool = False,
 ) -> list[Access]:
-    """The permissions to apply objects of these (group, resource, namespace), to watch them, and to remove them."""
+    """The permissions to apply objects of these (group, resource, namespace), to watch them, and to remove them.
+
+    `replaces_deployments`: canaries and earlier versions are removed also without `prunes`; `asks_pods` for a path.
+    """
     each = (*WRITE, *REMOVE) if prunes else WRITE
     wanted = {(group, resource, place): set(each) for group, resource, place in kinds}
     # The parent of the ApplySet.
@@ -50,6 +55,10 @@ def needed_access(
         wanted.setdefault(("batch", "jobs", namespace), set()).update((*WRITE, "list", "delete"))
     wanted.setdefault(("", "pods", namespace), set()).update(("list", "delete") if replaces_pods else ("list",))
     wanted.setdefault(("apps", "replicasets", namespace), set()).add("list")
+    if replaces_deployments:
+        wanted.setdefault(("apps", "deployments", namespace), set()).update((*WRITE, *REMOVE))
+    if asks_pods:
+        wanted.setdefault(("", "pods/proxy", namespace), set()).add("get")
     wanted.setdefault(("", "pods/log", namespace), set()).add("get")
     return [Access(*key, tuple(sorted(verbs))) for key, verbs in sorted(wanted.items())]
 

@@ -230,6 +230,8 @@ class KubernetesTarget(Releases):
             has_job=self.project.release is not None,
             replaces_pods=any(manifest["kind"] == "Pod" for manifest in self._desired.identities()),
             prunes=self.config.prune,
+            replaces_deployments=any(one.canary or one.has_slots for one in self.config.workloads.values()),
+            asks_pods=any(one.asks_pods for one in self.config.workloads.values()),
         )
         found = {access: refused(client, *access) for access in wanted}
         name = user_name(client)

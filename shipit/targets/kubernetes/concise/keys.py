@@ -164,5 +164,11 @@ class WorkloadKeys(ProbedContainer):
         return self.blue_green is not None and self.blue_green.enabled
 
     @property
+    def asks_pods(self) -> bool:
+        """Whether each pod of a new version is asked for a path."""
+        canary = (self.canary.check or "") if self.canary else ""
+        return canary.startswith("/") or bool(self.has_slots and self.blue_green and self.blue_green.check)
+
+    @property
     def all_hosts(self) -> tuple[str, ...]:
         return ((self.host,) if self.host else ()) + self.hosts
