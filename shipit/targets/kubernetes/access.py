@@ -74,6 +74,16 @@ def judge_access(answers: Mapping[Access, tuple[str, ...]], who: str) -> list[Fi
     ]
 
 
+def judge_records(namespace: str, verbs: tuple[str, ...], who: str) -> list[Finding]:
+    """A warning where releases can't be recorded. `verbs` are those on Secrets that are refused."""
+    if not verbs:
+        return []
+    what = (
+        f"{who} may not {', '.join(verbs)} secrets in namespace {namespace}: no release is recorded for shipit rollback"
+    )
+    return [Finding("warning", "", what, "ask for a Role with these verbs, or do without shipit rollback")]
+
+
 class Rule(NamedTuple):
     """One rule of a user's permissions: each verb with each resource; `*` is any."""
 

@@ -219,7 +219,7 @@ class KubernetesTarget(Releases):
     def examine(self, session: Session) -> Sequence[Finding]:
         """Who the user is, whether it may do what a deploy does, and how far the cluster's clock is."""
         from shipit.http.skew import judge_skew
-        from shipit.targets.kubernetes.access import judge_access, needed_access
+        from shipit.targets.kubernetes.access import REMOVE, WRITE, Access, judge_access, judge_records, needed_access
         from shipit.targets.kubernetes.rights import refused, user_name
 
         client = self._client(session)
@@ -234,10 +234,14 @@ class KubernetesTarget(Releases):
             asks_pods=any(one.asks_pods for one in self.config.workloads.values()),
         )
         found = {access: refused(client, *access) for access in wanted}
+        records = Access("", "secrets", self.namespace, tuple(sorted((*WRITE, *REMOVE))))
+        lacks = () if records in found else refused(client, *records)
         name = user_name(client)
         signed_in = [Finding("ok", "", f"requests are made as {name}")] if name else []
         skew = judge_skew(f"the cluster of {self.context}", client.date(), time.time())
-        return [*signed_in, *judge_access(found, f"the user of {self.context}"), *([skew] if skew else [])]
+        who = f"the user of {self.context}"
+        findings = [*judge_access(found, who), *judge_records(self.namespace, lacks, who)]
+        return [*signed_in, *findings, *([skew] if skew else [])]
 
     def judge(self, release: Release, observed: KubernetesObserved, seen: Seen) -> Verdict:
         from shipit.targets.kubernetes.apply import known_differences
