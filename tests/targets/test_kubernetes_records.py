@@ -19,8 +19,9 @@ from shipit.pipeline.flow import deploy
 from shipit.pipeline.prepare import prepare
 from shipit.record import from_json, to_json
 from shipit.targets.history import records_releases, returns
+from shipit.targets.kubernetes.history.copies import MOST_COPIES
 from shipit.targets.kubernetes.history.packed import MOST_BYTES, RELEASED, STATE, render_record, unpack
-from shipit.targets.kubernetes.history.record import Record
+from shipit.targets.kubernetes.history.record import Record, unrestored
 from shipit.targets.kubernetes.history.retention import KEPT, expired
 from shipit.targets.kubernetes.live import Meta
 from tests.targets.kube_place import KubePlace, kube_place
@@ -92,6 +93,19 @@ def test_a_secret_of_the_manifests_gets_one_copy_for_each_of_its_values(place: K
     copies = [item for item in found if item["metadata"]["labels"].get("shipit.dev/version-of") == "own"]
     assert sorted(base64.b64decode(item["data"]["password"]) for item in copies) == [b"canary-own-1", b"canary-own-2"]
     assert place.deploy()[1].state == "unchanged"
+
+
+def test_of_very_many_secrets_in_manifests_no_copies_are_made(place: KubePlace) -> None:
+    one = OWN.partition("---")[0]
+    place.own = "---\n".join(one.replace("own", f"own-{number}") for number in range(MOST_COPIES + 1))
+    assert place.deploy()[0] == 0
+    [record] = records(place)
+    assert record.copies == {} and len(list(unrestored(record, "prod"))) == MOST_COPIES + 1
+    assert not any(
+        item["metadata"]["labels"].get("shipit.dev/version-of", "").startswith("own")
+        for (kind, _), item in place.api.objects.items()
+        if kind == "secrets"
+    )
 
 
 def meta(number: int, state: str) -> Meta:

@@ -39,7 +39,8 @@ class Releases(Operations):
     ) -> None:
         store = self._store(session)
         try:
-            store.write(self._record(store, past, release, observed, session))
+            is_return = bool(past.returns_to and not release.images)
+            store.write(self._record(store, past, release, observed, session), is_new=not is_return)
             if past.state != "begun":
                 store.expire()
         except RemoteError as error:

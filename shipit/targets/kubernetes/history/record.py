@@ -54,7 +54,7 @@ class Recalled(NamedTuple):
 
 def record_of(desired: Desired, past: PastRelease, release: Release, observed: KubernetesObserved) -> Record:
     """The record of a release. `observed` is what its plan was made with."""
-    copies = copies_of(desired)
+    copies = copies_of(desired, observed)
     manifests = tuple(desired.manifests(release, observed))
     env = observed.secret_name or desired.secret_key
     needs = {

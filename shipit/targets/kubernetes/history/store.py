@@ -37,14 +37,16 @@ class ReleaseStore:
     session: Session
     mark: Mark
 
-    def write(self, record: Record) -> None:
-        """Write a record and the copies that it needs, or replace the record of its version. Raises: RemoteError."""
+    def write(self, record: Record, *, is_new: bool) -> None:
+        """Write a record, or replace that of its version. With `is_new` it is of what deploy.yml wants, and gets its copies.
+
+        Raises: RemoteError.
+        """
         namespace, once = self.desired.namespace, self.session.clients.once
-        for copy in render_copies(self.desired):
-            name = copy["metadata"]["name"]
-            if f"Secret/{name}" in record.needs:
-                # Its name is a hash of its values: one that is there has them.
-                once((ReleaseStore, self.desired.set_id, name), partial(self.client.create, copy, namespace))
+        for copy in render_copies(self.desired, record.copies if is_new else {}):
+            # Its name is a hash of its values: one that is there has them.
+            key = (ReleaseStore, self.desired.set_id, copy["metadata"]["name"])
+            once(key, partial(self.client.create, copy, namespace))
         self.client.apply(render_record(self.desired, record), namespace)
 
     def expire(self) -> None:
