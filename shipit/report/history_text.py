@@ -23,11 +23,22 @@ def render_runs(runs: Sequence[PastRun], now_s: float) -> Iterator[str]:
 
 def render_run(run: PastRun) -> Iterator[str]:
     """The head of one run, and its end."""
-    commit = f" of {run.commit[:7]}{f' on {run.branch}' if run.branch else ''}" if run.commit else ""
-    yield printable_line(f"run {run.run}: {run.command} {run.app} ({run.environment}){commit}")
+    yield printable_line(_head(run))
     yield printable_line(f"started {run.started_at}, {_end(run)}")
     for text in run.begun:
         yield printable_line(f"not ended: {text}")
+    yield ""
+
+
+def render_release(run: PastRun) -> Iterator[str]:
+    """A run that only the targets know: who made it, and what they tell of it."""
+    yield printable_line(_head(run))
+    by = f" by {run.by}" if run.by else ""
+    yield printable_line(f"started {run.started_at}{by}, {_RESULTS.get(run.state, run.state)}")
+    for target in run.targets:
+        yield printable_line(_target(target))
+        yield from (printable_line(f"  {text}") for text in (*target.changes, target.reason) if text)
+        yield from (printable_line(f"  {image.name}  {image.reference}") for image in target.images)
     yield ""
 
 
@@ -47,6 +58,12 @@ def _difference(found: Difference) -> str:
     if not found.after:
         return f"- {found.path}  {found.before}"
     return f"~ {found.path}  {found.before} -> {found.after}"
+
+
+def _head(run: PastRun) -> str:
+    commit = f" of {run.commit[:7]}{f' on {run.branch}' if run.branch else ''}" if run.commit else ""
+    name = f"run {run.run}" if run.run else "a release of another tool"
+    return f"{name}: {f'{run.command} ' if run.command else ''}{run.app} ({run.environment}){commit}"
 
 
 def _end(run: PastRun) -> str:

@@ -179,6 +179,15 @@ def test_releases_of_heroku_are_listed_compared_and_returned_to(shipit: Shipit, 
         ("v2", "done", False),
     ]
     assert (initial["run"], initial["by"]) == ("", "rehearsal@localhost")
+    shown = shipit.run("show", "v3")
+    assert shown.returncode == 0 and shown.stdout.startswith(f"run {newest[0]['run']}: deploy shop (production)")
+    first = shipit.run("show", "v1").stdout.splitlines()
+    assert first[0] == "a release of another tool: shop (production)"
+    assert first[1].endswith(" by rehearsal@localhost, unknown") and first[2:4] == ["heroku v1", "  Initial release"]
+    unknown = shipit.run("show", "v9")
+    assert unknown.returncode == 2 and "this machine has no run 'v9' of this project" in unknown.stderr
+    code, [event] = shipit.events("show", "v1")
+    assert (code, event["event"], event["runs"][0]["targets"][0]["version"]) == (0, "runs_listed", "v1")
     diff = shipit.run("diff", "v2", newest[0]["run"])
     assert diff.returncode == 0, diff.stderr
     assert diff.stdout.splitlines()[0].startswith("heroku  v2 (run ") and "  ~ images.web  " in diff.stdout
