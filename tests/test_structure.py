@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -150,7 +151,8 @@ def _room(module: str) -> str:
     return parts[1] if len(parts) > 1 else ""
 
 
-def _all_imports(file: Path) -> set[str]:
+@cache
+def _all_imports(file: Path) -> frozenset[str]:
     """What a module imports anywhere in it; `from a.b import c` gives `a.b.c` for a module c, and `a.b` otherwise."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text())):
@@ -159,7 +161,7 @@ def _all_imports(file: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names = {f"{node.module}.{alias.name}" for alias in node.names}
             found |= (names & (MODULES | IMPURE_IMPORTS)) or {node.module}
-    return found
+    return frozenset(found)
 
 
 def _imports(file: Path) -> set[str]:
@@ -251,16 +253,18 @@ def test_modules_and_sub_rooms_import_each_other_in_no_cycle(package: Path) -> N
     assert not gone, f"{_module(package)}: this cycle is gone, remove it from KNOWN_CYCLES: {gone}"
 
 
-def _doc(file: Path) -> str:
-    return ast.get_docstring(ast.parse(file.read_text())) or ""
+def _says_pure(file: Path) -> bool:
+    """Whether its docstring has the word. Most files are not parsed for it, which would take seconds at each collection."""
+    text = file.read_text()
+    return "Pure." in text and bool(re.search(r"\bPure\.", ast.get_docstring(ast.parse(text)) or ""))
 
 
 @pytest.mark.parametrize("file", [f for f in FILES if "targets" in f.parts and f.stem in PURE_NAMES], ids=_module)
 def test_planners_and_judges_say_that_they_are_pure(file: Path) -> None:
-    assert re.search(r"\bPure\.", _doc(file)), f"{_module(file)} should say `Pure.` in its docstring"
+    assert _says_pure(file), f"{_module(file)} should say `Pure.` in its docstring"
 
 
-@pytest.mark.parametrize("file", [f for f in FILES if re.search(r"\bPure\.", _doc(f))], ids=_module)
+@pytest.mark.parametrize("file", [f for f in FILES if _says_pure(f)], ids=_module)
 def test_pure_modules_use_no_client_clock_file_or_environment(file: Path) -> None:
     assert not (used := _effects(file)), f"{_module(file)} says that it is pure, and uses {', '.join(sorted(used))}"
 
