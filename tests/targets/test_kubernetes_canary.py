@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from shipit.clock import Clock
-from shipit.events import Event, StepDone, TargetFinished
+from shipit.events import Event, StepDone, TargetFinished, Waiting
 from shipit.pipeline.flow import deploy
 from shipit.pipeline.prepare import prepare
 from shipit.pipeline.run import Run
@@ -118,6 +118,28 @@ def test_an_autoscaled_workload_has_a_share_of_the_current_number(place: Place) 
     steps = [step for step in place.plan("two", text).steps if isinstance(step, RunCanary)]
     assert [step.manifest["spec"]["replicas"] for step in steps] == [1, 5]
     assert steps[1].summary == "canary 50 %: 5 of 10 pods of web beside the earlier version, 33 % of all"
+
+
+def test_a_canary_that_somebody_else_changes_fails_and_stays_theirs(place: Place) -> None:
+    text = TEXT.replace("pause: 0s", "pause: 1s")
+    assert place.deploy("one", text)[0] == 0
+    run, events = place.run("two", text)
+
+    def meddle(event: Event) -> None:
+        if isinstance(event, Waiting) and "watched for" in event.reason:
+            template = place.api.objects["deployments", "web-canary"]["spec"]["template"]
+            [container] = template["spec"]["containers"]
+            theirs = {"spec": {"containers": [{**container, "image": "theirs"}]}}
+            place.api.update("deployments", "web-canary", "kubectl-set", {"spec": {"template": theirs}})
+
+    runs.react(run, meddle)
+    assert deploy(run) == 1
+    [finished] = [event for event in events if isinstance(event, TargetFinished)]
+    assert "Deployment/web-canary: superseded by kubectl-set at 20" in finished.reason, finished.reason
+    assert finished.reason.endswith("; it stays as it is now, and Deployment/web was not changed")
+    assert ("deployments", "web-canary") in place.api.objects
+    assert place.deploy("two", text)[0] == 0
+    assert ("deployments", "web-canary") not in place.api.objects
 
 
 def test_pods_that_never_start_end_the_canary_after_pending(place: Place) -> None:

@@ -71,8 +71,20 @@ class CanaryRun:
             raise DeployFailed(what, where=self.place.desired.target, hint="rename it, or the workload")
 
     def _failed(self, step: RunCanary, live: Live, error: ShipitError) -> DeployFailed:
-        """The error for a canary that failed, which is deleted first."""
-        result = f"it is removed, and {step.stable} was not changed"
+        """The error for a canary that failed, which is deleted first; one that somebody else changed stays."""
+        by = error.superseded_by if isinstance(error, DeployFailed) else ""
+        result = f"it stays as it is now, and {step.stable} was not changed" if by else self._removed(step, live)
+        failed = DeployFailed(
+            f"the canary at {step.percent} % failed: {error.what}; {result}",
+            where=self.place.desired.target,
+            detail=error.detail,
+            hint=error.hint,
+        )
+        failed.superseded_by = by
+        return failed
+
+    def _removed(self, step: RunCanary, live: Live) -> str:
+        """Delete the canary, and what came of it."""
         own = KubernetesClient(
             self.place.client.server, Deadline.after(self.place.session.clock, _END_S), self.place.client.emit
         )
@@ -82,13 +94,8 @@ class CanaryRun:
             self._interrupted(live)
             raise
         except ShipitError as other:
-            result = (
-                f"{step.stable} was not changed, and removing the canary failed: {other}; the next deploy removes it"
-            )
-        what = f"the canary at {step.percent} % failed: {error.what}; {result}"
-        failed = DeployFailed(what, where=self.place.desired.target, detail=error.detail, hint=error.hint)
-        failed.superseded_by = error.superseded_by if isinstance(error, DeployFailed) else ""
-        return failed
+            return f"{step.stable} was not changed, and removing the canary failed: {other}; the next deploy removes it"
+        return f"it is removed, and {step.stable} was not changed"
 
     def _interrupted(self, live: Live) -> None:
         """Ask for the deletion without waiting, on a clock that is not cancelled. What is left then, the next deploy removes."""
