@@ -71,6 +71,18 @@ def test_a_new_version_goes_to_the_other_deployment_and_back(place: Place) -> No
     assert selected(place) == "web-green"
 
 
+def test_the_plan_says_what_a_new_version_changes(place: Place) -> None:
+    text = KEPT.replace("replicas: 2", "replicas: 2, env: {MODE: old, EXTRA: x}")
+    deploy(place, "one", text)
+    step = place.plan("one", text.replace("MODE: old, EXTRA: x", "MODE: new")).steps[0]
+    assert step.detail[:1] == ("replicas 2",)
+    assert step.detail[2:] == (
+        "beside Deployment/web-blue, from which it differs in:",
+        "  containers[web].env[MODE].value  old -> new",
+        "  - containers[web].env[EXTRA]",
+    )
+
+
 def test_the_earlier_version_is_removed_by_the_first_deploy_after_the_time(place: Place) -> None:
     place.api.time = "2026-01-31T12:00:00Z"
     text = TEXT.replace("KEEP", "1s")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import unified_diff
 from typing import Any
 
@@ -43,6 +43,12 @@ def detail_of(wanted: Wanted, live: Live, preview: Preview) -> tuple[str, ...]:
         lines = ["no value changes: shipit records what it applies, and owns its fields"]
     more = (f"and {len(lines) - _MOST_LINES} more",) if len(lines) > _MOST_LINES else ()
     return (*lines[:_MOST_LINES], *more, *unchecked_lines(preview))
+
+
+def lines_of(changes: Iterable[Difference], live: Live) -> tuple[str, ...]:
+    """A line or more for each change, without shipit's own annotations."""
+    lines = [line for change in changes if not change.is_own_mark for line in _lines(change, live)]
+    return tuple(lines[:_MOST_LINES])
 
 
 def facts_of(manifest: Manifest, replicas: Any = None) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from shipit.targets.kubernetes.plan import plan_objects, plan_release_job
 from shipit.targets.kubernetes.plan_secrets import plan_env_secret, plan_pull_secret
 from shipit.targets.kubernetes.prune import LEFT, plan_removal, plan_widening
 from shipit.targets.kubernetes.steps import ObjectStep
-from shipit.targets.kubernetes.switch import idle_steps, with_switches
+from shipit.targets.kubernetes.switch import idle_steps, with_changes, with_switches
 from shipit.targets.kubernetes.wanted import stamped_by_key
 
 
@@ -41,5 +41,6 @@ def plan_release(desired: Desired, release: Release, observed: KubernetesObserve
     ends = end_canaries(rest, desired, whole)
     if own := desired.slots(release, observed):
         ends = (*ends, *idle_steps(rest, own, desired, observed))
+        rest = with_changes(rest, own, observed)
     rest = with_switches(rest, stamped_by_key(manifests, desired.namespace), desired, observed)
     return tuple(step for step in (*first, widen, *secrets, run, *rest, *ends, *removal) if step)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from shipit.release import Step
 from shipit.targets.kubernetes.applyset import PART_OF_LABEL
 from shipit.targets.kubernetes.concise.blue_green import BlueGreenConfig, slot_names
 from shipit.targets.kubernetes.desired import Desired
+from shipit.targets.kubernetes.details import lines_of
+from shipit.targets.kubernetes.drift import object_differences
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.objects import spec_of
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
@@ -36,6 +39,25 @@ def with_switches(
     place = next((index for index, step in enumerate(rest) if _comes_after(step)), len(rest))
     pairs = (item for pair in switches for item in pair)
     return (*rest[:place], *pairs, *rest[place:])
+
+
+def with_changes(steps: Sequence[Step], slots: Mapping[str, Slot], observed: KubernetesObserved) -> tuple[Step, ...]:
+    """The steps, those of new versions with what differs from the version that is selected now."""
+    active = {slot.name: active_slot(name, observed) for name, slot in slots.items()}
+    return tuple(_with_changes(step, active, observed) if isinstance(step, ApplyObject) else step for step in steps)
+
+
+def _with_changes(step: ApplyObject, active: Mapping[str, str], observed: KubernetesObserved) -> Step:
+    name = str(step.manifest["metadata"]["name"])
+    other = active.get(name, "") if step.manifest["kind"] == "Deployment" else ""
+    live = observed.objects.get(f"Deployment/{other}")
+    if live is None or other == name:
+        return step
+    found = object_differences(step.manifest, live)
+    pods = [one for one in found if one.keys[:2] == ("spec", "template") and NAME_LABEL not in one.keys]
+    lines = lines_of(pods, live)
+    more = (f"beside Deployment/{other}, from which it differs in:", *(f"  {line}" for line in lines)) if lines else ()
+    return replace(step, detail=(*step.detail, *more))
 
 
 def idle_steps(
