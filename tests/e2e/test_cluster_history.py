@@ -161,7 +161,7 @@ def test_a_rollback_that_is_killed_midway_is_completed_by_the_next_one(make: Cal
     with shop.machine("second").start("rollback", "k8s", "--yes", "--output", "json") as process:
         assert process.stdout is not None
         for line in process.stdout:
-            if json.loads(line)["event"] == "StepDone":
+            if json.loads(line)["event"] == "step_done":
                 break
         process.kill()
     shop.kubectl("patch", "configmap", "only-two", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
