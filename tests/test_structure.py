@@ -205,6 +205,7 @@ def test_the_pipeline_knows_no_kind() -> None:
             assert not name.startswith("shipit.targets.") or name in (
                 "shipit.targets.base",
                 "shipit.targets.history",
+                "shipit.targets.locks",
                 "shipit.targets.verbs",
                 "shipit.targets.session",
             ), f"{file.name} imports {name}"

@@ -94,7 +94,7 @@ def opened_runs(root: Path) -> Iterator[RunsFolder | None]:
     """The runs of the project in a folder; None where nothing was written yet. Raises: ShipitError."""
     descriptor = -1
     try:
-        descriptor = _opened(root, makes=False)
+        descriptor = opened_folder(root, RUNS, makes=False)
     except FileNotFoundError:
         pass
     except OSError as error:
@@ -110,7 +110,7 @@ def opened_runs(root: Path) -> Iterator[RunsFolder | None]:
 def made_runs(root: Path) -> Iterator[RunsFolder]:
     """The same, made if it is not there. Raises: UsageError where the folder can't be written."""
     try:
-        descriptor = _opened(root, makes=True)
+        descriptor = opened_folder(root, RUNS, makes=True)
     except OSError as error:
         raise cannot_write(root, error) from None
     try:
@@ -132,8 +132,8 @@ def _reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def _opened(root: Path, *, makes: bool) -> int:
-    """A descriptor of the folder of runs. Raises: OSError."""
+def opened_folder(root: Path, name: str, *, makes: bool) -> int:
+    """A descriptor of a folder in `.shipit`. Raises: OSError."""
     top = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         own = _folder(top, NAME, makes=makes)
@@ -142,7 +142,7 @@ def _opened(root: Path, *, makes: bool) -> int:
     try:
         if makes:
             _ignore(own)
-        return _folder(own, RUNS, makes=makes)
+        return _folder(own, name, makes=makes)
     finally:
         os.close(own)
 

@@ -68,8 +68,10 @@ def make_changes(run: Run, changes: Sequence[Change], end: str) -> int:
     )
     run.emit(PlanMade(plan, plan.changes))
     if plan.changes:
+        from shipit.pipeline.locks import begin_changes
+
         confirm_plan(run, plan)
-        run.begin_changes()
+        begin_changes(run, plan)
     run.begin_stage(is_delivery=False)
     progress = Progress()
     calls = {

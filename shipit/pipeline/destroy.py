@@ -10,6 +10,7 @@ from shipit.errors import DeployFailed, Interrupted, ShipitError, UsageError
 from shipit.events import PlanMade, TargetFinished, Warned
 from shipit.parallel import together
 from shipit.pipeline.graph import run_order
+from shipit.pipeline.locks import begin_changes
 from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_steps
 from shipit.pipeline.verdict import verdict_of
@@ -39,7 +40,7 @@ def destroy(run: Run, wanted: Destruction, *, is_selected: bool) -> int:
             "not confirmed: nothing was removed",
             hint=f"pass -e {run.project.environment} --yes where nobody can be asked",
         )
-    run.begin_changes()
+    begin_changes(run, plan)
     failed = sum(not _remove(run, targets[own.target], own, wanted) for own in plan.targets if own.steps)
     total = sum(bool(own.steps) for own in plan.targets)
     if failed:

@@ -23,6 +23,7 @@ from shipit.printable import human_bytes, printable_line
 from shipit.reference import parse_reference
 from shipit.release import Finding, ImageUse
 from shipit.targets.base import Target, examines
+from shipit.targets.locks import NoLock, locks
 
 if TYPE_CHECKING:
     from shipit.config.process_environment import ProcessEnvironment
@@ -200,5 +201,18 @@ def _target(target: Target, session: Session) -> Iterator[Finding]:
     subject = f"target {target.name}"
     target.observe(session)
     yield Finding("ok", subject, f"{target.place.identity} can be read")
+    yield _lock(target, session)._replace(subject=subject)
     if examines(target):
         yield from (finding._replace(subject=finding.subject or subject) for finding in target.examine(session))
+
+
+def _lock(target: Target, session: Session) -> Finding:
+    """Which lock keeps two deploys apart."""
+    if not locks(target):
+        return Finding("ok", "", "it keeps no lock: deploys from this folder wait for each other, others do not")
+    try:
+        target.read_lock(session)
+    except NoLock as error:
+        what = f"{error.what}: deploys from this folder wait for each other, others do not"
+        return Finding("warning", "", what, error.hint)
+    return Finding("ok", "", f"a deploy locks it by the {target.lock_name()}")

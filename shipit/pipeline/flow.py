@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from shipit.clock import Deadline
 from shipit.delivery.publish_stage import move_tags, publish_all
 from shipit.errors import Interrupted, ShipitError, UsageError
 from shipit.events import (
@@ -81,35 +82,32 @@ def push(run: Run) -> Preparation:
     return preparation
 
 
-def deploy(run: Run, saved: SavedPlan | None = None) -> int:
+def deploy(run: Run, saved: SavedPlan | None = None, wait_s: float = 0) -> int:
     """Deploy and verify the chosen targets; the exit code: 0 when every one runs what was pushed and is healthy.
 
-    With a `saved` plan it does what that says, without a question, or nothing. Raises: ShipitError with what moved since.
+    With a `saved` plan it does what that says, without a question, or nothing. `wait_s` is how long it waits for another
+    run that holds a lock. Raises: ShipitError with what moved since, or who holds the lock.
     """
     _begin(run, "deploy")
     if saved:
-        from shipit.pipeline.promise import check_current, check_kept
+        from shipit.pipeline.promise import check_current
 
         check_current(run, saved)
     run.tell_lost()
     check_clean(run.project)
     if not (saved or run.project.protected or any(target.config.protected for target in run.targets)):
         run.delivery.background.allow()
-    preparation = with_brought_back(run, prepare(run, is_push=True, is_deploy=True))
-    run.emit(PlanMade(preparation.plan, preparation.plan.changes))
-    if saved:
-        check_kept(run, saved, preparation)
+    preparation = _begun(run, saved, wait_s)
     if preparation.plan.changes:
-        if not saved:
-            confirm_plan(run, preparation.plan)
-        run.begin_changes()
         run.begin_stage()
+        run.check_lock()
         publish_all(run.delivery, preparation.uses.values())
     run.begin_stage(is_delivery=False)
     progress = Progress()
     failed = _apply_all(run, preparation, progress)
     if not failed:
         run.begin_stage()
+        run.check_lock()
         move_tags(run.delivery, preparation.uses.values())
     total = len(preparation.targets)
     if failed:
@@ -118,6 +116,41 @@ def deploy(run: Run, saved: SavedPlan | None = None) -> int:
     unchanged = "nothing changed, " if not preparation.plan.changes else ""
     _end(run, 0, f"{unchanged}{total} of {total} targets healthy", progress.served(preparation.targets))
     return 0
+
+
+def _begun(run: Run, saved: SavedPlan | None, wait_s: float) -> Preparation:
+    """The plan, confirmed, with the locks of what it changes. What waited for another run is planned after that."""
+    deadline = Deadline.after(run.clock, wait_s)
+    while True:
+        if wait_s:
+            from shipit.pipeline.locks import await_free
+
+            await_free(run, deadline.remaining_s())
+        preparation = _confirmed(run, saved)
+        if not preparation.plan.changes:
+            return preparation
+        from shipit.pipeline.locks import Locked, begin_changes
+
+        try:
+            begin_changes(run, preparation.plan)
+        except Locked:
+            # Another one that waited was faster.
+            if deadline.remaining_s() <= 0:
+                raise
+        else:
+            return preparation
+
+
+def _confirmed(run: Run, saved: SavedPlan | None) -> Preparation:
+    preparation = with_brought_back(run, prepare(run, is_push=True, is_deploy=True))
+    run.emit(PlanMade(preparation.plan, preparation.plan.changes))
+    if saved:
+        from shipit.pipeline.promise import check_kept
+
+        check_kept(run, saved, preparation)
+    elif preparation.plan.changes:
+        confirm_plan(run, preparation.plan)
+    return preparation
 
 
 def _begin(run: Run, command: str) -> None:

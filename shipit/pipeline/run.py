@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from shipit.clock import Clock, Deadline, RunClock
 from shipit.config.process_environment import ProcessEnvironment
@@ -33,6 +34,16 @@ if TYPE_CHECKING:
     from shipit.registry.registries import Registries
 
 
+class Held(Protocol):
+    """The locks that a run holds."""
+
+    def check(self, target: str) -> None:
+        """Raises: ShipitError where the lock of a target is lost."""
+        ...
+
+    def give_back(self) -> None: ...
+
+
 @dataclass
 class Run:
     """One run, and a context manager: its threads and connections end with it.
@@ -53,8 +64,9 @@ class Run:
     def __post_init__(self) -> None:
         self.clock = self._clock = RunClock(self.clock)
         self.started_s = self.clock.now()
-        self._command = ""
+        self.command = ""
         self._ended: dict[str, TargetFinished] = {}
+        self.locks: Held | None = None
         self._teller = Teller(lambda envelope: self.tell(envelope), self.redactor, self.clock)
         self.secrets = SecretValues(self.project, self.environment, self.clock, self.emit)
         self.clients = Clients(self.clock)
@@ -113,8 +125,9 @@ class Run:
         self._clock.end()
 
     def close(self) -> None:
-        """Cancel background work, and wait until its threads and connections have ended."""
+        """Cancel background work, give locks back, and wait until threads and connections have ended."""
         self._clock.end()
+        self._give_back()
         self._teller.flush()
         if (delivery := self._delivery) is not None:
             delivery.close()
@@ -154,6 +167,8 @@ class Run:
         return self.environment.redactor
 
     def emit(self, event: Event) -> None:
+        if isinstance(event, RunFinished):
+            self._give_back()
         if isinstance(event, RunFinished) and self.journal and self.journal.failure:
             what = f"the journal of this run ends early: {self.journal.failure}"
             self._teller(Warned("", what))
@@ -163,18 +178,33 @@ class Run:
         if self.journal:
             self.journal.sync()
 
+    def _give_back(self) -> None:
+        held, self.locks = self.locks, None
+        if held is not None:
+            held.give_back()
+
+    def check_lock(self, target: str = "") -> None:
+        """Check before a change that the lock of a target is held, or of every one without a name. Raises: ShipitError."""
+        if self.locks is not None:
+            self.locks.check(target)
+
+    def lock_file(self, target: Target) -> str:
+        """The name of the file that locks the place of a target for this machine."""
+        place = f"{target.place.kind}\0{target.place.identity}"
+        return hashlib.sha256(place.encode("utf-8", "replace")).hexdigest()[:32]
+
     def finish(self, exit_code: int, summary: str, urls: tuple[Serving, ...] = ()) -> None:
         """Emit the end of the run, with how each of its targets ended."""
         # Imported at the end: no command that fails early needs it.
         from shipit.pipeline.endings import ends_of, next_command
 
         ends = ends_of(self._ended)
-        following = next_command(self._command, self.project.environment, ends, self.targets)
+        following = next_command(self.command, self.project.environment, ends, self.targets)
         self.emit(RunFinished(exit_code, summary, self.clock.now() - self.started_s, urls, ends, following))
 
     def announce(self, command: str, targets: Sequence[str] | None = None) -> None:
         """Emit the start of the run, with the targets of these names; None means all."""
-        self._command = command
+        self.command = command
         project = self.project
         names = tuple(target.name for target in self.targets) if targets is None else tuple(targets)
         commit, branch = project.git.sha or "", project.git.branch or ""
@@ -227,6 +257,7 @@ class Run:
             release=release,
             is_planning=is_planning and release is None,
             recalled=recalled,
+            fence=partial(self.check_lock, target.name),
         )
 
     def marks(self, target: Target) -> Mapping[str, str]:

@@ -105,6 +105,7 @@ def _apply(target: Target, step: Step, guard: _Guard, session: Session) -> Facts
     session.emit(StepStarted(step_id, step.summary))
     try:
         guard.check()
+        session.fence()
         for event in target.apply(step, session):
             facts = event.facts if isinstance(event, StepApplied) else facts
             session.emit(event)

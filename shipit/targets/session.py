@@ -56,6 +56,10 @@ class Shared(Protocol):
     def inventory(self) -> Inventory: ...
 
 
+def _open() -> None:
+    """For a place without a lock."""
+
+
 @dataclass(frozen=True)
 class Session:
     """Everything that a target needs to read and change its place: time, env and secrets, clients, and `emit` for events.
@@ -66,7 +70,7 @@ class Session:
     often a read is tried that fails temporarily: 1 where the caller repeats it. `watches` is whether the place is observed
     again and again, so that a target may watch it between two looks. `release` is what the run wants here;
     None before the plan is made. `is_planning` is whether a deploy is planned with what is observed: without it, what only
-    that plan needs is not read. `recalled` is the release that the run returns to, as the target recalled it; None otherwise.
+    that plan needs is not read. `fence` raises where the run does not hold the lock of the place any more. `recalled` is the release that the run returns to, as the target recalled it; None otherwise.
     """
 
     environment: ProcessEnvironment
@@ -83,6 +87,7 @@ class Session:
     release: Release | None = None
     is_planning: bool = True
     recalled: Any = field(default=None, repr=False)
+    fence: Callable[[], None] = field(default=_open, repr=False)
 
     @property
     def registries(self) -> Registries | None:

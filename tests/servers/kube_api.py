@@ -220,6 +220,8 @@ class KubeApi(StrictServer):
 
     def _apply(self, request: Request) -> Response:
         body = json.loads(request.body)
+        if request.groups["plural"] == "leases":
+            return self._renewed(request.groups["name"], body)
         version = body["metadata"].pop("resourceVersion", "")
         with self.lock:
             if self.refuse_applies and self._last_applied == self.refused_after and not request.query.get("dryRun"):
@@ -237,6 +239,18 @@ class KubeApi(StrictServer):
             if made["kind"] == "Pod":
                 made["status"] = _pod_status(made["spec"])
             return _json(made)
+
+    def _renewed(self, name: str, body: Object) -> Response:
+        """A Lease, changed by a merge patch of one version of it."""
+        with self.lock:
+            live = self.objects.get(("leases", name))
+            if live is None:
+                return _status(404, "NotFound", "it is not there")
+            if body["metadata"]["resourceVersion"] != live["metadata"]["resourceVersion"]:
+                return _status(409, "Conflict", "the object has been modified")
+            _merge(live, body)
+            self._changed(live)
+            return _json(live)
 
     def _delete(self, request: Request) -> Response:
         key = request.groups["plural"], request.groups["name"]

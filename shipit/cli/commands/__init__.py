@@ -37,6 +37,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "forward": "Forward local ports to what runs",
         "scale": "Change the number of pods or dynos",
         "restart": "Replace what runs by new pods or dynos",
+        "unlock": "Break the lock of a run that is gone",
         "destroy": "Remove what shipit made in each target",
     },
     "Check": {

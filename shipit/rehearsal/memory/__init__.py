@@ -13,6 +13,7 @@ KIND = Kind(
             "diagnoses",
             "has_history",
             "has_logs",
+            "locks",
             "has_workloads",
             "probes",
             "records_releases",

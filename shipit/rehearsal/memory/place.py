@@ -19,6 +19,7 @@ class InMemoryPlace:
 
     `starting` is how many more times it is observed before it is healthy. `fails` is what breaks: observe, apply or judge.
     `records` are its releases, the newest last, and `current` the version of what runs.
+    `lock` is the row of its lock: see lock.py.
     `log` has rows of a workload, a time and a line. `author` changed it last. `serves` is whether what runs answers when
     it is probed. `quantities` are the instances of what was scaled, `restarts` when each image was restarted last.
     """
@@ -36,6 +37,7 @@ class InMemoryPlace:
     restarts: dict[str, str] = field(default_factory=dict)
     records: list[dict[str, Any]] = field(default_factory=list)
     current: str = ""
+    lock: dict[str, Any] = field(default_factory=dict)
 
     def write(self, workload: str, line: str, at_s: float) -> None:
         """Add a line to the log of a workload."""

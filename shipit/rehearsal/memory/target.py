@@ -15,6 +15,7 @@ from shipit.events import Event, Log, LogLine
 from shipit.past_release import PastRelease
 from shipit.rehearsal.memory import KIND, records
 from shipit.rehearsal.memory.config import MemoryConfig
+from shipit.rehearsal.memory.lock import read_row, row_in, swap_row
 from shipit.rehearsal.memory.one_off import MemoryCommand
 from shipit.rehearsal.memory.place import InMemoryPlace, MemoryObserved, kept_in
 from shipit.rehearsal.memory.steps import Restart, ReturnTo, SetImages, SetQuantities
@@ -35,6 +36,7 @@ from shipit.release import (
     Verdict,
 )
 from shipit.targets.kind import Kind
+from shipit.targets.locks import Holder, LockState
 from shipit.targets.log_times import log_time
 from shipit.targets.orders import RestartOrder, ScaleOrder
 from shipit.targets.remote import Command, Remote, Started
@@ -86,6 +88,15 @@ class MemoryTarget:
             quantities=dict(self.in_memory.quantities),
             restarts=dict(self.in_memory.restarts),
         )
+
+    def lock_name(self) -> str:
+        return f"the lock of {self.place.identity}"
+
+    def read_lock(self, session: Session) -> LockState:
+        return read_row(self.in_memory.lock, session.clock.wall_s())
+
+    def swap_lock(self, before: LockState, holder: Holder | None, session: Session) -> LockState | None:
+        return swap_row(self.in_memory.lock, before, holder, session.clock.wall_s())
 
     def urls(self, observed: MemoryObserved) -> Sequence[str]:
         return (self.in_memory.url,) if self.in_memory.url else ()
@@ -297,6 +308,18 @@ class FileTarget(MemoryTarget):
     def observe(self, session: Session) -> MemoryObserved:
         with kept_in(self.file) as place:
             return self._at(place).observe(session)
+
+    def read_lock(self, session: Session) -> LockState:
+        with row_in(self._lock_file) as row:
+            return read_row(row, session.clock.wall_s())
+
+    def swap_lock(self, before: LockState, holder: Holder | None, session: Session) -> LockState | None:
+        with row_in(self._lock_file) as row:
+            return swap_row(row, before, holder, session.clock.wall_s())
+
+    @property
+    def _lock_file(self) -> Path:
+        return self.file.with_name(f".{self.file.name}.lock")
 
     def probe(self, observed: MemoryObserved, session: Session, *, has_changed: bool) -> MemoryObserved:
         with kept_in(self.file) as place:

@@ -19,6 +19,7 @@ KIND = Kind(
             "forwards",
             "guards",
             "has_history",
+            "locks",
             "has_logs",
             "has_workloads",
             "notes",

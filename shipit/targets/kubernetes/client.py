@@ -33,7 +33,7 @@ _THROTTLED = (429,)
 CONFLICT = 409
 _GONE_POLL_S = 0.3
 _APPLY = "application/apply-patch+yaml"
-_MERGE = "application/merge-patch+json"
+MERGE = "application/merge-patch+json"
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 _AS_SHIPIT: Query = {"fieldManager": MANAGED_BY, "force": "true", "fieldValidation": "Strict"}
 _DRY: Query = {"dryRun": "All", "fieldValidation": "Strict"}
@@ -127,6 +127,20 @@ class KubernetesClient:
 
         return self._again(once)
 
+    def answer(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, content_type: str = "application/json"
+    ) -> Answer:
+        """The answer to a request with a body of JSON, of any status. Raises: RemoteError for a temporary failure."""
+        data = None if body is None else json.dumps(body).encode()
+
+        def once() -> Answer:
+            answer = self.server.send(method, path, self.deadline, body=data, content_type=content_type)
+            if answer.status >= 300 and is_temporary(answer):
+                raise error_of(answer)
+            return answer
+
+        return self._again(once)
+
     def parsed_live(self, answer: Answer, manifest: Manifest, namespace: str) -> Live:
         """The object of an answer, which has to be the one of the manifest. Raises: RemoteError."""
         return _named(parsed(answer), manifest, namespace)
@@ -138,12 +152,12 @@ class KubernetesClient:
         """
         body = {"metadata": {"uid": uid}, "spec": {"replicas": replicas}}
         path = f"{self.path(manifest, namespace)}/scale"
-        self.write("PATCH", path, json.dumps(body), {"fieldManager": f"{MANAGED_BY}-scale"}, _MERGE)
+        self.write("PATCH", path, json.dumps(body), {"fieldManager": f"{MANAGED_BY}-scale"}, MERGE)
 
     def merge(self, manifest: Mapping[str, Any], namespace: str, body: Mapping[str, Any], manager: str) -> None:
         """Change fields of an object, as a field manager. Raises: RemoteError."""
         path = self.path(manifest, namespace)
-        self.write("PATCH", path, json.dumps(body), {"fieldManager": manager}, _MERGE)
+        self.write("PATCH", path, json.dumps(body), {"fieldManager": manager}, MERGE)
 
     def create(self, manifest: Manifest, namespace: str) -> bool:
         """Create an object; False where there is one of its name already, which may be our own from a moment ago."""

@@ -102,6 +102,11 @@ class Desired:
         return set_id(self.set_name, self.namespace)
 
     @property
+    def lock_name(self) -> str:
+        """The name of the Lease that a deploy holds."""
+        return f"{self.set_name}-lock"
+
+    @property
     def creates_namespace(self) -> bool:
         """Whether the namespace of the target is one of the manifests."""
         return any(is_namespace(manifest, self.namespace) for manifest in self.raw)

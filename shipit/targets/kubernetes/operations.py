@@ -15,7 +15,9 @@ from shipit.targets.kubernetes.observed import KubernetesObserved
 from shipit.targets.session import Session
 
 if TYPE_CHECKING:
+    from shipit.targets.kubernetes.lease import Lease
     from shipit.targets.kubernetes.run_job import OneOff
+    from shipit.targets.locks import Holder, LockState
     from shipit.targets.orders import RestartOrder, ScaleOrder
     from shipit.targets.remote import Command, Ports, Remote, Started
     from shipit.targets.verbs import LogQuery
@@ -42,6 +44,20 @@ class Operations(ClusterPlace):
         from shipit.targets.kubernetes.destroy import leftovers
 
         return tuple(leftovers(self._desired, inventory, wanted))
+
+    def lock_name(self) -> str:
+        return f"Lease {self._desired.lock_name} in namespace {self.namespace}"
+
+    def read_lock(self, session: Session) -> LockState:
+        return self._lease(session).read()
+
+    def swap_lock(self, before: LockState, holder: Holder | None, session: Session) -> LockState | None:
+        return self._lease(session).swap(before, holder)
+
+    def _lease(self, session: Session) -> Lease:
+        from shipit.targets.kubernetes.lease import Lease
+
+        return Lease(self._desired.lock_name, self.namespace, self._client(session), session.clock)
 
     def workloads(self) -> Sequence[str]:
         return self._desired.workload_names()

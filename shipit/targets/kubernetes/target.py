@@ -239,9 +239,13 @@ class KubernetesTarget(Releases):
         name = user_name(client)
         signed_in = [Finding("ok", "", f"requests are made as {name}")] if name else []
         skew = judge_skew(f"the cluster of {self.context}", client.date(), time.time())
+        lease = refused(client, "coordination.k8s.io", "leases", self.namespace, ("create", "patch", "delete"))
+        what = f"may not {', '.join(lease)} leases: no lock keeps two deploys from different machines apart"
+        hint = "ask for these verbs: docs/kubernetes-role.yml"
+        unlocked = [Finding("warning", "", what, hint)] if lease else []
         who = f"the user of {self.context}"
         findings = [*judge_access(found, who), *judge_records(self.namespace, lacks, who)]
-        return [*signed_in, *findings, *([skew] if skew else [])]
+        return [*signed_in, *unlocked, *findings, *([skew] if skew else [])]
 
     def judge(self, release: Release, observed: KubernetesObserved, seen: Seen) -> Verdict:
         from shipit.targets.kubernetes.apply import known_differences

@@ -1,0 +1,273 @@
+"""The locks of a run: taken before its first change, renewed while it goes on, checked before each change, given back."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+from shipit.clock import Clock, Deadline
+from shipit.errors import DeployFailed, ShipitError
+from shipit.events import Waiting, Warned
+from shipit.history.lock_file import free_file, read_file_lock, take_file
+from shipit.json_text import parse_json
+from shipit.pipeline.run import Run
+from shipit.record import InvalidRecord, from_json, to_json
+from shipit.release import Plan
+from shipit.targets.base import Target
+from shipit.targets.locks import BEAT_S, LEASE_S, Holder, Locks, LockState, NoLock, locks
+from shipit.targets.session import Session
+
+# Of one request to the place; a step waits for a renewal at most so long.
+_REQUEST_S = 10.0
+_POLL_S = 1.0
+
+
+class Locked(ShipitError):
+    """Somebody else holds the lock of a target."""
+
+
+class LockLost(DeployFailed):
+    """A run does not hold the lock any more: it stood still for too long, or somebody broke the lock."""
+
+
+class _OwnClock(Clock):
+    """The time of a run, without its end: a lock is given back when the run is cancelled, too."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def now(self) -> float:
+        return self._clock.now()
+
+    def wall_s(self) -> float:
+        return self._clock.wall_s()
+
+
+class HeldLock:
+    """A lock that a run holds at a place. Safe to use from several threads."""
+
+    def __init__(self, target: Locks, session: Session, state: LockState, holder: Holder) -> None:
+        self._target, self._base, self._state, self._holder = target, session, state, holder
+        self._clock = session.clock
+        self._renewed_s = self._clock.now()
+        self._lost = ""
+        self._mutex = threading.Lock()
+
+    def check(self) -> None:
+        """Check that the lock is still ours, with a request where it was not renewed in time. Raises: LockLost, RemoteError."""
+        with self._mutex:
+            if not self._lost and self._clock.now() - self._renewed_s > LEASE_S - BEAT_S:
+                self._renew()
+            if self._lost:
+                error = LockLost(f"the lock was lost: {self._lost}", where=self._target.name, hint="run it again")
+                error.superseded_by = self._lost
+                raise error
+
+    def renew(self) -> None:
+        """Renew the lock. A failure is left to the next renewal, or to `check`."""
+        with self._mutex, suppress(ShipitError):
+            if not self._lost:
+                self._renew()
+
+    def give_back(self) -> None:
+        """Give the lock back. After a failure it is free when its time is over."""
+        with self._mutex, suppress(ShipitError):
+            if not self._lost:
+                self._target.swap_lock(self._state, None, self._session())
+
+    def _renew(self) -> None:
+        started_s, session = self._clock.now(), self._session()
+        after = self._target.swap_lock(self._state, self._holder, session)
+        if after is None:
+            # Our own request may have arrived without its answer.
+            found = self._target.read_lock(session)
+            if found.holder is None or found.holder.run != self._holder.run:
+                self._lost = described(found.holder) if found.holder else "somebody broke it"
+                return
+            after = found
+        self._state, self._renewed_s = after, started_s
+
+    def _session(self) -> Session:
+        return replace(self._base, deadline_s=self._clock.now() + _REQUEST_S)
+
+
+class HeldFile:
+    """A lock of this machine, which lasts as long as the process."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+
+    def check(self) -> None:
+        """Nobody can take it."""
+
+    def renew(self) -> None:
+        """It does not expire."""
+
+    def give_back(self) -> None:
+        free_file(self._handle)
+
+
+class RunLocks:
+    """The locks that a run holds, by the name of the target."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._held: dict[str, HeldLock | HeldFile] = {}
+        self._files: dict[str, HeldFile] = {}
+        self._over = threading.Event()
+        self._beat: threading.Thread | None = None
+
+    def take(self, targets: Iterable[Target]) -> None:
+        """Take the lock of each target; all or none. Raises: Locked, RemoteError."""
+        holder = _holder(self._run)
+        try:
+            # In one order for every run, so that no two wait for each other.
+            for target in sorted(targets, key=lambda target: target.place):
+                if target.name not in self._held and (lock := self._taken(target, holder)) is not None:
+                    self._held[target.name] = lock
+        except BaseException:
+            self.give_back()
+            raise
+        if self._beat is None and any(isinstance(lock, HeldLock) for lock in self._held.values()):
+            self._beat = threading.Thread(target=self._renew_all, daemon=True, name="locks")
+            self._beat.start()
+
+    def check(self, target: str) -> None:
+        """Check before a change that the lock of a target is still held; of every one without a name. Raises: LockLost, RemoteError."""
+        for name, lock in tuple(self._held.items()):
+            if name == target or not target:
+                lock.check()
+
+    def give_back(self) -> None:
+        """Give all locks back."""
+        self._over.set()
+        if self._beat is not None:
+            self._beat.join(_REQUEST_S)
+            self._beat = None
+        held = {id(lock): lock for lock in self._held.values()}
+        self._held, self._files = {}, {}
+        for lock in held.values():
+            lock.give_back()
+        self._over = threading.Event()
+
+    def _taken(self, target: Target, holder: Holder) -> HeldLock | HeldFile | None:
+        if locks(target):
+            try:
+                return _take(target, lock_session(self._run, target), holder)
+            except NoLock as error:
+                if error.what:
+                    self._run.emit(Warned(target.name, f"{error.what}: another machine may deploy at the same time"))
+        return self._file(target, holder)
+
+    def _file(self, target: Target, holder: Holder) -> HeldFile | None:
+        if self._run.journal is None:
+            return None
+        name = self._run.lock_file(target)
+        if name not in self._files:
+            taken = take_file(self._run.project.root, name, json.dumps(to_json(holder)))
+            if taken.handle < 0:
+                raise _locked(target, parse_holder(taken.holder))
+            self._files[name] = HeldFile(taken.handle)
+        return self._files[name]
+
+    def _renew_all(self) -> None:
+        over = self._over
+        while not over.wait(BEAT_S):
+            for lock in tuple(self._held.values()):
+                lock.renew()
+
+
+def begin_changes(run: Run, plan: Plan) -> None:
+    """Take the lock of each target that the plan changes, then begin the journal.
+
+    Raises: Locked, RemoteError; UsageError where the journal can't be written.
+    """
+    changing = {own.target for own in plan.targets if not own.is_empty}
+    held = RunLocks(run)
+    held.take(target for target in run.targets if target.name in changing)
+    run.locks = held
+    run.begin_changes()
+
+
+def _take(target: Locks, session: Session, holder: Holder) -> HeldLock:
+    found = target.read_lock(session)
+    if found.is_free:
+        after = target.swap_lock(found, holder, session)
+        found = after or target.read_lock(session)
+    if found.holder is None or found.holder.run != holder.run:
+        raise _locked(target, found.holder)
+    return HeldLock(target, session, found, holder)
+
+
+def await_free(run: Run, wait_s: float) -> None:
+    """Wait until nobody holds a lock of the run's targets. Raises: Locked when it takes too long."""
+    deadline, said = Deadline.after(run.clock, wait_s), ""
+    while True:
+        found = {name: holder for name, holder in read_locks(run).items() if holder is not None}
+        if not found:
+            return
+        name, holder = next(iter(found.items()))
+        if deadline.remaining_s() <= 0:
+            target = next(target for target in run.targets if target.name == name)
+            raise _locked(target, holder)
+        if (text := f"it is locked by {described(holder)}") != said:
+            run.emit(Waiting(name, text))
+            said = text
+        run.clock.sleep(_POLL_S)
+
+
+def read_locks(run: Run) -> Mapping[str, Holder | None]:
+    """Target -> who holds its lock; None where nobody does. Raises: RemoteError."""
+    return {target.name: read_holder(run, target) for target in run.targets}
+
+
+def read_holder(run: Run, target: Target) -> Holder | None:
+    """Who holds the lock of a target, at its place or on this machine."""
+    if locks(target):
+        with suppress(NoLock):
+            found = target.read_lock(lock_session(run, target))
+            return None if found.is_free else found.holder
+    text = read_file_lock(run.project.root, run.lock_file(target))
+    return parse_holder(text) if text else None
+
+
+def lock_session(run: Run, target: Target) -> Session:
+    """A session for requests about a lock, which do not end with the run."""
+    clock = _OwnClock(run.clock)
+    return replace(run.session(target, is_planning=False), clock=clock, deadline_s=clock.now() + _REQUEST_S)
+
+
+def parse_holder(text: str) -> Holder:
+    """Who a lock on this machine says that it is held by."""
+    try:
+        return from_json(Holder, parse_json(text))
+    except (InvalidRecord, ValueError):
+        return Holder("")
+
+
+def described(holder: Holder) -> str:
+    """`deploy 0123abcd of commit c0ffee, by USER@HOST, since 12:00:00 UTC`."""
+    parts = [f"{holder.command or 'run'} {holder.run[:12]}".strip()]
+    parts += [f"of commit {holder.commit[:12]}"] if holder.commit else []
+    by = f", by {holder.by}" if holder.by else ""
+    since = f", since {holder.since[:19].replace('T', ' ')} UTC" if holder.since else ""
+    return f"{' '.join(parts)}{by}{since}"
+
+
+def _locked(target: Target, holder: Holder | None) -> Locked:
+    who = described(holder) if holder else "another run, which took it first"
+    hint = f"wait for it: --wait 10m; or, if it does not run any more: shipit unlock {target.name}"
+    return Locked(f"it is locked by {who}", where=target.name, hint=hint)
+
+
+def _holder(run: Run) -> Holder:
+    from shipit.config.author import read_author
+    from shipit.envelope import rfc3339
+
+    return Holder(
+        run.id, run.command, read_author(run.environment), run.project.git.sha or "", rfc3339(run.clock.wall_s())
+    )

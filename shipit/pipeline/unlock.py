@@ -1,0 +1,40 @@
+"""Breaking the lock of another run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shipit.errors import ShipitError
+from shipit.pipeline.locks import described, lock_session
+from shipit.targets.base import Target
+from shipit.targets.locks import Holder, NoLock, locks
+
+if TYPE_CHECKING:
+    from shipit.pipeline.run import Run
+
+
+def break_lock(run: Run, target: Target, holder: Holder) -> None:
+    """Take the lock of a target from the holder that was shown, and from no other.
+
+    Raises: ShipitError where another run holds it now, or a process of this machine has it.
+    """
+    if not locks(target):
+        raise _of_process(target, holder)
+    session = lock_session(run, target)
+    try:
+        found = target.read_lock(session)
+        while found.holder is not None and found.holder.run == holder.run:
+            if target.swap_lock(found, None, session) is not None:
+                return
+            # It was renewed meanwhile.
+            found = target.read_lock(session)
+    except NoLock:
+        raise _of_process(target, holder) from None
+    if found.holder is not None:
+        what = f"it is locked by {described(found.holder)} now"
+        raise ShipitError(what, where=target.name, hint="look again: shipit unlock")
+
+
+def _of_process(target: Target, holder: Holder) -> ShipitError:
+    what = f"it is locked by a process of this machine: {described(holder)}"
+    return ShipitError(what, where=target.name, hint="end that process: its lock ends with it")

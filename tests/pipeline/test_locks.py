@@ -1,0 +1,244 @@
+"""Locks of a run, on places in memory: one run at a time, and none that lost its lock changes anything."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shipit.errors import Interrupted, ShipitError
+from shipit.events import Event, TargetFinished, Waiting
+from shipit.pipeline.flow import deploy, plan
+from shipit.pipeline.locks import Locked, RunLocks, await_free, described, read_locks
+from shipit.pipeline.run import Run
+from shipit.pipeline.unlock import break_lock
+from shipit.record import to_json
+from shipit.rehearsal.memory.config import MemoryConfig
+from shipit.rehearsal.memory.place import InMemoryPlace
+from shipit.rehearsal.memory.target import FileTarget, MemoryTarget
+from shipit.rehearsal.registry import EmbeddedRegistry
+from shipit.release import ImageUse
+from shipit.targets.locks import LEASE_S, Holder
+from tests import runs
+from tests.waits import wait_until
+
+OTHER = Holder("0123456789ab", "deploy", "somebody@elsewhere", "c0ffee", "2026-01-01T00:00:00.000Z")
+
+
+class Bench:
+    def __init__(self, folder: Path, registry: EmbeddedRegistry) -> None:
+        self.folder, self.registry = folder, registry
+        self.places = {name: InMemoryPlace() for name in ("one", "two")}
+        self.needs: dict[str, list[str]] = {"two": ["one"]}
+        self.on_failure = "stop"
+        self.clock = runs.FakeClock()
+        self.events: list[Event] = []
+
+    def run(self) -> Run:
+        environment = runs.environment(self.folder)
+        loaded = runs.project(self.folder, f"app: shop\nimage: {self.registry.host}/shop\n", environment)
+        use = ImageUse("shop", f"{self.registry.host}/shop", "oci", "linux/amd64", None, ("latest",))
+        made = [
+            MemoryTarget(
+                name,
+                place,
+                [use],
+                MemoryConfig.model_validate(
+                    {"settle": "0s", "needs": self.needs.get(name, []), "on_failure": self.on_failure}
+                ),
+            )
+            for name, place in self.places.items()
+        ]
+        self.events.clear()
+        return runs.run(loaded, environment, self.events, targets=lambda _: made, clock=self.clock)
+
+    def hold(self, name: str, holder: Holder | None = OTHER) -> None:
+        """Another run takes the lock now, whoever has it."""
+        row = self.places[name].lock
+        row.update(
+            holder=to_json(holder) if holder else None,
+            version=str(int(row.get("version") or 0) + 1),
+            renewed_s=self.clock.wall_s(),
+        )
+
+    def after_one(self, run: Run, call: Any) -> None:
+        """Call back when the target one is finished and two, which needs it, has not begun."""
+
+        def react(event: Event) -> None:
+            if isinstance(event, TargetFinished) and event.target == "one":
+                call()
+
+        runs.react(run, react)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with EmbeddedRegistry() as server:
+        yield Bench(tmp_path, server)
+
+
+def test_a_deploy_holds_its_locks_until_its_end_and_an_unchanged_one_takes_none(bench: Bench) -> None:
+    run = bench.run()
+    seen: list[Any] = []
+    bench.after_one(run, lambda: seen.append(dict(bench.places["two"].lock["holder"])))
+    assert deploy(run) == 0
+    assert seen == [{**seen[0], "run": run.id, "command": "deploy"}] and "@" in seen[0]["by"]
+    rows = {name: dict(place.lock) for name, place in bench.places.items()}
+    assert all(row["holder"] is None for row in rows.values())
+    assert deploy(bench.run()) == 0
+    assert {name: dict(place.lock) for name, place in bench.places.items()} == rows
+    plan(bench.run())
+    assert {name: dict(place.lock) for name, place in bench.places.items()} == rows
+
+
+def test_a_second_deploy_fails_at_once_with_who_holds_the_lock(bench: Bench) -> None:
+    bench.hold("two")
+    with pytest.raises(Locked) as caught:
+        deploy(bench.run())
+    assert caught.value.render() == (
+        "two: it is locked by deploy 0123456789ab of commit c0ffee, by somebody@elsewhere, since 2026-01-01 00:00:00 UTC\n"
+        "hint: wait for it: --wait 10m; or, if it does not run any more: shipit unlock two"
+    )
+    assert bench.places["one"].writes == bench.places["two"].writes == [] and not bench.registry.tags
+    assert bench.places["one"].lock["holder"] is None, "the lock that was taken first is given back"
+
+
+def test_a_lock_that_is_not_renewed_is_free_after_its_time(bench: Bench) -> None:
+    bench.hold("one")
+    bench.clock.sleep(LEASE_S - 1)
+    with pytest.raises(Locked):
+        deploy(bench.run())
+    bench.clock.sleep(2)
+    assert deploy(bench.run()) == 0
+
+
+def test_a_deploy_waits_in_turn_and_plans_after_that(bench: Bench) -> None:
+    bench.hold("one")
+    assert deploy(bench.run(), wait_s=600) == 0
+    said = [event for event in bench.events if isinstance(event, Waiting)]
+    assert said[0].target == "one" and said[0].reason == f"it is locked by {described(OTHER)}"
+
+
+def test_a_deploy_that_waits_in_vain_names_the_holder(bench: Bench) -> None:
+    run = bench.run()
+    ticks: list[Event] = []
+
+    def renew(event: Event) -> None:
+        ticks.append(event)
+
+    runs.react(run, renew)
+    bench.hold("one")
+    with pytest.raises(Locked, match="it is locked by deploy 0123456789ab"):
+        await_free(run, 5)
+    assert ticks
+
+
+def test_a_run_that_lost_its_lock_while_it_slept_changes_nothing_more(bench: Bench) -> None:
+    bench.on_failure = "rollback"
+    run = bench.run()
+
+    def sleep() -> None:
+        bench.clock.sleep(60)
+        bench.hold("two")
+
+    bench.after_one(run, sleep)
+    assert deploy(run) == 1
+    assert bench.places["one"].writes == ["set"] and bench.places["two"].writes == []
+    end = next(event for event in bench.events if isinstance(event, TargetFinished) and event.target == "two")
+    assert end.reason.startswith(f"the lock was lost: {described(OTHER)}") and not end.is_rolled_back
+    assert bench.places["two"].lock["holder"] == to_json(OTHER), "the lock of the other run stays"
+
+
+def test_a_run_that_slept_and_still_has_its_lock_goes_on(bench: Bench) -> None:
+    run = bench.run()
+    bench.after_one(run, lambda: bench.clock.sleep(60))
+    assert deploy(run) == 0
+    assert bench.places["two"].writes == ["set"]
+
+
+def test_a_lock_that_was_broken_stops_the_run_before_its_next_change(bench: Bench) -> None:
+    run = bench.run()
+
+    def unlock() -> None:
+        other = Bench(bench.folder, bench.registry)
+        other.places, other.clock = bench.places, bench.clock
+        breaker = other.run()
+        holder = read_locks(breaker)["two"]
+        assert holder is not None and holder.run == run.id
+        break_lock(breaker, next(target for target in breaker.targets if target.name == "two"), holder)
+        bench.clock.sleep(60)
+
+    bench.after_one(run, unlock)
+    assert deploy(run) == 1
+    assert bench.places["two"].writes == []
+    end = next(event for event in bench.events if isinstance(event, TargetFinished) and event.target == "two")
+    assert end.reason.startswith("the lock was lost: somebody broke it")
+
+
+def test_only_the_lock_of_the_holder_that_was_shown_is_broken(bench: Bench) -> None:
+    bench.hold("one")
+    run = bench.run()
+    with pytest.raises(ShipitError, match="it is locked by deploy 0123456789ab"):
+        break_lock(run, run.targets[0], OTHER._replace(run="ba9876543210"))
+    assert bench.places["one"].lock["holder"] == to_json(OTHER)
+
+
+def test_an_interrupted_run_gives_its_locks_back(bench: Bench) -> None:
+    run = bench.run()
+    bench.after_one(run, bench.clock.cancel.set)
+    with pytest.raises(Interrupted):
+        deploy(run)
+    run.close()
+    assert all(place.lock["holder"] is None for place in bench.places.values())
+
+
+def test_a_held_lock_is_renewed(bench: Bench) -> None:
+    run = bench.run()
+    held = RunLocks(run)
+    held.take(run.targets[:1])
+    first = bench.places["one"].lock["version"]
+    wait_until("the lock to be renewed", lambda: bench.places["one"].lock["version"] != first)
+    held.give_back()
+    last = dict(bench.places["one"].lock)
+    assert last["holder"] is None
+    held.give_back()
+    assert bench.places["one"].lock == last
+
+
+class _Place:
+    """A file that several runs take the lock of."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+
+    def run(self) -> Run:
+        run = self.bench.run()
+        run.targets = [FileTarget("one", self.bench.folder / "place.json", [], MemoryConfig())]
+        return run
+
+
+def test_of_two_runs_that_take_a_lock_at_once_one_gets_it_a_hundred_times(bench: Bench) -> None:
+    place = _Place(bench)
+    runs_of = [place.run() for _ in range(2)]
+    for _ in range(100):
+        start, got = threading.Barrier(2), list[RunLocks]()
+
+        def take(run: Run, start: threading.Barrier = start, got: list[RunLocks] = got) -> None:
+            held = RunLocks(run)
+            start.wait()
+            try:
+                held.take(run.targets)
+            except Locked:
+                return
+            got.append(held)
+
+        threads = [threading.Thread(target=take, args=(run,)) for run in runs_of]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(got) == 1
+        got[0].give_back()
