@@ -27,7 +27,7 @@ ELSEWHERE = {
     **dict.fromkeys(("env", "secrets", "config:set"), "env and secrets are keys of deploy.yml: shipit help secrets"),
     "dev": "shipit deploys what is built once: docker compose watch or skaffold dev serve while you develop",
     "promote": "shipit has no promote yet: deploy the same commit with -e ENVIRONMENT",
-    **dict.fromkeys(("lock", "unlock"), "shipit has no lock that stays: nothing has to be unlocked"),
+    "lock": "a deploy locks what it changes by itself; shipit unlock breaks the lock of a run that is gone",
 }  # fmt: skip
 
 

@@ -201,18 +201,19 @@ def _target(target: Target, session: Session) -> Iterator[Finding]:
     subject = f"target {target.name}"
     target.observe(session)
     yield Finding("ok", subject, f"{target.place.identity} can be read")
-    yield _lock(target, session)._replace(subject=subject)
+    yield _lock(target, session)
     if examines(target):
         yield from (finding._replace(subject=finding.subject or subject) for finding in target.examine(session))
 
 
 def _lock(target: Target, session: Session) -> Finding:
     """Which lock keeps two deploys apart."""
+    subject = f"lock of {target.name}"
     if not locks(target):
-        return Finding("ok", "", "it keeps no lock: deploys from this folder wait for each other, others do not")
+        return Finding("ok", subject, "the place keeps no lock: deploys from this folder wait for each other, others do not")
     try:
         target.read_lock(session)
     except NoLock as error:
         what = f"{error.what}: deploys from this folder wait for each other, others do not"
-        return Finding("warning", "", what, error.hint)
-    return Finding("ok", "", f"a deploy locks it by the {target.lock_name()}")
+        return Finding("warning", subject, what, error.hint)
+    return Finding("ok", subject, f"a deploy locks it by the {target.lock_name()}")
