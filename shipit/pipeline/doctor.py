@@ -210,10 +210,12 @@ def _lock(target: Target, session: Session) -> Finding:
     """Which lock keeps two deploys apart."""
     subject = f"lock of {target.name}"
     if not locks(target):
-        return Finding("ok", subject, "the place keeps no lock: deploys from this folder wait for each other, others do not")
+        return Finding(
+            "ok", subject, "the place keeps no lock: deploys from this folder exclude each other, others do not"
+        )
     try:
         target.read_lock(session)
     except NoLock as error:
-        what = f"{error.what}: deploys from this folder wait for each other, others do not"
+        what = f"{error.what}: deploys from this folder exclude each other, others do not"
         return Finding("warning", subject, what, error.hint)
     return Finding("ok", subject, f"a deploy locks it by the {target.lock_name()}")

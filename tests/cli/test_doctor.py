@@ -52,7 +52,17 @@ def test_nothing_stands_in_the_way(shipit: Shipit, registry: EmbeddedRegistry) -
     assert lines[-1] == "no problems found"
     subjects = [re.split(r"  +", line)[1] for line in lines[:-1]]
     host = registry.host
-    assert subjects == ["deploy.yml", "disk", "proxy", "git", "image shop", f"registry {host}", "clock", "target hub"]
+    assert subjects == [
+        "deploy.yml",
+        "disk",
+        "proxy",
+        "git",
+        "image shop",
+        f"registry {host}",
+        "clock",
+        "target hub",
+        "lock of hub",
+    ]
     assert all(line.startswith("ok ") for line in lines[:-1])
     assert not [entry for entry in registry.log if entry[0] not in ("GET", "HEAD")], "nothing is changed"
 
