@@ -45,6 +45,9 @@ class KubeApi(StrictServer):
         self.starts = True
         # Method and last part of the path of every dry run.
         self.dry_runs: list[tuple[str, str]] = []
+        # Method of every request for a lock; whether the user may have one.
+        self.lock_requests: list[str] = []
+        self.keeps_locks = True
         # Path of every watch; whether there are any. Every change: its version, its type, plural and object.
         self.watches: list[str] = []
         self.can_watch = True
@@ -126,7 +129,12 @@ class KubeApi(StrictServer):
             self.objects[plural, name] = made
 
     def answer(self, request: Request) -> Response:
+        if "/leases" in request.path and not self.keeps_locks:
+            return _status(403, "Forbidden", "leases is forbidden")
         answer = super().answer(request)
+        if "/leases" in request.path:
+            self.log.remove((request.method, request.path))
+            self.lock_requests.append(request.method)
         if request.query.get("watch"):
             self.log.remove((request.method, request.path))
             self.watches.append(request.path)
