@@ -21,7 +21,7 @@ from tests.servers.socks import SocksProxy
 
 def opened(folder: Path, proxy: str) -> object:
     transport = Transport(runs.environment(folder), proxy=proxy)
-    request = Request("GET", "http://cluster.example:6443/exec", deadline=Deadline.after(Clock(), 20))
+    request = Request("GET", "http://cluster.example:6443/exec", deadline=Deadline.after(Clock(), 60))
     try:
         return open_websocket(transport.answer, request, ("v5.channel.k8s.io",))
     finally:
@@ -104,7 +104,7 @@ def test_a_socks_proxy_that_opens_no_connection(
     proxy = socks([b""], **options)
     transport = Transport(runs.environment(tmp_path), proxy=f"socks5://{user}{proxy.host}")
     with pytest.raises(RemoteError, match=said) as caught:
-        transport.send("GET", "http://cluster.example/", deadline=Deadline.after(Clock(), 20))
+        transport.send("GET", "http://cluster.example/", deadline=Deadline.after(Clock(), 60))
     transport.close()
     assert "wrong" not in caught.value.render()
 
@@ -113,7 +113,7 @@ def test_a_socks_proxy_that_is_none(serve: Start, tmp_path: Path) -> None:
     server = serve([], greeting=b"SSH-2.0-OpenSSH\r\n")
     transport = Transport(runs.environment(tmp_path), proxy=server.url.replace("http://", "socks5://"))
     with pytest.raises(RemoteError, match=r"the proxy does not speak SOCKS 5|no connection"):
-        transport.send("GET", "http://cluster.example/", deadline=Deadline.after(Clock(), 20))
+        transport.send("GET", "http://cluster.example/", deadline=Deadline.after(Clock(), 60))
     transport.close()
 
 
@@ -123,7 +123,7 @@ def test_headers_that_repeat_are_sent_each_by_itself(serve: Start, tmp_path: Pat
     transport = Transport(runs.environment(tmp_path), proxy=server.url if through == "http" else None)
     repeated = (("Group", "one"), ("Group", "two, three"), ("User", "j\xf6rg"))
     url = "http://cluster.example/" if through == "http" else server.url
-    deadline = Deadline.after(Clock(), 20)
+    deadline = Deadline.after(Clock(), 60)
     assert transport.answer(Request("GET", url, {"Accept": "x"}, repeated=repeated, deadline=deadline)).status == 200
     transport.close()
     sent = [line for line in server.heads[0].splitlines() if line.startswith((b"Group", b"User:", b"Accept:"))]

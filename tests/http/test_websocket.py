@@ -75,7 +75,7 @@ def open_to(serve: Start, tmp_path: Path) -> Open:
         servers: list[ScriptedServer] = []
         servers.append(serve(make(servers)))
         transport = Transport(runs.environment(tmp_path))
-        request = Request("GET", f"{servers[0].url}/exec", deadline=Deadline.after(Clock(), 20))
+        request = Request("GET", f"{servers[0].url}/exec", deadline=Deadline.after(Clock(), 60))
         return open_websocket(transport.answer, request, PROTOCOLS)
 
     return opened

@@ -14,6 +14,7 @@ from shipit.pipeline.flow import deploy
 from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.server import Request, Response
 from tests import runs
+from tests.runs import SkippingClock
 from tests.targets.heroku_place import Ended, HerokuPlace, heroku_place
 
 WEB = ", processes: {web: {command: [serve], quantity: 1}}"
@@ -68,16 +69,16 @@ def test_a_path_of_health_has_to_answer_before_it_is_healthy(place: HerokuPlace,
 
 def test_a_path_of_health_that_never_answers_is_a_failure(place: HerokuPlace) -> None:
     place.runner.web_status = 500
-    late = place.deploy("one", target=", health: /healthz, timeout: 6s")
+    late = place.deploy("one", target=", health: /healthz, timeout: 60s", clock=SkippingClock())
     assert late.code == 1 and late.finished.reason.startswith("GET /healthz answers 500"), late.finished
     assert "deadline" in late.finished.reason
 
 
 def test_an_unchanged_app_that_stopped_to_answer_is_a_failure(place: HerokuPlace) -> None:
-    target = ", health: /healthz, timeout: 6s"
+    target = ", health: /healthz, timeout: 60s"
     assert place.deploy("one", target=target).code == 0
     place.runner.web_status = 500
-    same = place.deploy("one", target=target)
+    same = place.deploy("one", target=target, clock=SkippingClock())
     assert same.code == 1 and same.finished.reason.startswith("GET /healthz answers 500"), same.finished
 
 

@@ -98,7 +98,7 @@ def written(folder: Path, issuer: Issuer, text: str = BLOCK) -> Path:
 def header(folder: Path, **change: Any) -> tuple[str, ProcessEnvironment]:
     environment = runs.environment(folder, KUBECONFIG=str(folder / "config"))._replace(**change)
     identity = Identity(read_context(environment, None), environment)
-    return identity.header(Deadline.after(Clock(), 20))["Authorization"], environment
+    return identity.header(Deadline.after(Clock(), 60))["Authorization"], environment
 
 
 def settings(file: Path) -> dict[str, str]:
