@@ -19,7 +19,8 @@ pytestmark = [pytest.mark.registry, pytest.mark.cluster, pytest.mark.program]
 
 DOCKERFILE = 'FROM python:3.12-alpine\nCOPY app.py /\nCMD ["python", "/app.py"]\n'
 SERVES = "import http.server\nhttp.server.HTTPServer(('', 8000), http.server.BaseHTTPRequestHandler).serve_forever()\n"
-CRASHES = "raise SystemExit('broken: NUMBER')\n"
+# No such program: the container never starts, also where the node is slow.
+BROKEN = ', command: [/nowhere, "NUMBER"]'
 # What the tree of another machine has: the target, and nothing of a release.
 BARE = """\
 app: shop
@@ -38,7 +39,7 @@ targets:
     settle: 0s
     timeout: 170s
     manifests: [own.yml]
-    workloads: {{web: {{port: 8000, replicas: {replicas}, files: {{/etc/shop/greeting: {{text: "{mode}"}}}}}}}}
+    workloads: {{web: {{port: 8000, replicas: {replicas}, files: {{/etc/shop/greeting: {{text: "{mode}"}}}}{more}}}}}
 """
 OWN = """\
 apiVersion: v1
@@ -71,9 +72,10 @@ class Shop:
         made.write(deploy__yml=BARE.format(host=self.host, name=self.name))
         return made
 
-    def deploy(self, mode: str, app: str = SERVES, replicas: int = 1, more: str = "") -> Any:
-        text = TEXT.format(host=self.host, name=self.name, mode=mode, replicas=replicas)
-        self.shipit.write(deploy__yml=text + more, own__yml=OWN.format(mode=mode), app__py=app)
+    def deploy(self, mode: str, replicas: int = 1, more: str = "") -> Any:
+        """`more` are further keys of the workload."""
+        text = TEXT.format(host=self.host, name=self.name, mode=mode, replicas=replicas, more=more)
+        self.shipit.write(deploy__yml=text, own__yml=OWN.format(mode=mode), app__py=SERVES)
         self.shipit.env["TOKEN"] = f"canary-token-{mode}"
         return self.shipit.run("deploy", "--yes")
 
@@ -113,7 +115,7 @@ def test_good_changed_bad_bad_returns_to_what_was_healthy_and_further_from_anoth
     done = shop.deploy("two", replicas=2)
     assert done.returncode == 0, done.stdout + done.stderr
     for number in ("3", "4"):
-        assert shop.deploy(f"bad{number}", CRASHES.replace("NUMBER", number)).returncode == 1
+        assert shop.deploy(f"bad{number}", more=BROKEN.replace("NUMBER", number)).returncode == 1
     other = shop.machine("second")
     code, events = other.events("history", "k8s")
     assert code == 0, events
