@@ -15,11 +15,12 @@ from shipit.targets.kubernetes.health.failing import judge_failed
 from shipit.targets.kubernetes.health.happenings import Events
 from shipit.targets.kubernetes.health.progress import waiting_for_pods
 from shipit.targets.kubernetes.live import Container, Ended, Pod
-from shipit.targets.kubernetes.objects import spec_of, status_of
+from shipit.targets.kubernetes.objects import containers_of, spec_of, status_of
 from shipit.targets.kubernetes.pods import subject
 from shipit.targets.kubernetes.render import Manifest
 
 _BACKOFF_LIMIT = 6
+_CONTAINERS = ("containers", "initContainers")
 
 
 def judge_job(case: Case) -> Verdict:
@@ -91,11 +92,26 @@ def _is_spent(case: Case) -> bool:
     limit = spec.get("backoffLimit", _BACKOFF_LIMIT)
     if not isinstance(limit, int) or spec.get("podFailurePolicy") or spec.get("backoffLimitPerIndex") is not None:
         return False
-    failed = sum(pod.phase == "Failed" and pod.restart_policy == "Never" for pod in case.pods)
+    has_rules = any("restartPolicy" in row for key in _CONTAINERS for row in containers_of(case.live.manifest, key))
+    failed = sum(_has_failed(pod, has_rules=has_rules) for pod in case.pods)
     return failed > limit or any(
         pod.restart_policy == "OnFailure" and container.restarts >= limit and _is_down(container)
         for pod, container, _ in _crashed(case.pods)
     )
+
+
+def _has_failed(pod: Pod, *, has_rules: bool) -> bool:
+    """Whether a pod failed that is not restarted. The kubelet sets its phase a second or more after its containers ended.
+
+    `has_rules` is whether a container has a restart policy of its own: then only the phase counts.
+    """
+    if pod.restart_policy != "Never":
+        return False
+    if pod.phase == "Failed" or has_rules:
+        return pod.phase == "Failed"
+    main = [container.ended for container in pod.containers if not container.is_init]
+    has_ended = bool(main) and all(ended is not None for ended in main)
+    return has_ended and any(ended is not None and ended.is_failure for ended in main)
 
 
 def _is_down(container: Container) -> bool:
