@@ -16,8 +16,8 @@ T = TypeVar("T")
 # Each watch has a thread and a connection. Lists beyond these are read again at each look.
 MOST_WATCHES = 64
 _SLICE_S = 0.05
-# Events that come close to each other are looked at together: a look takes at most a quarter of the time.
-_SHORTEST_PAUSE_S, _PAUSE_PER_LOOK = 0.1, 3.0
+# Events that come close to each other are looked at together: a look takes a quarter of the time, more where it takes long.
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S, _PAUSE_PER_LOOK = 0.1, 1.0, 3.0
 _Key = tuple[str, tuple[tuple[str, str | int], ...]]
 
 
@@ -51,7 +51,8 @@ class Watches:
         """Watch, and wait until something changed, for at most that many seconds. Raises: Interrupted."""
         now_s = self._clock.now()
         until_s = now_s + seconds
-        least_s = min(until_s, now_s + max(_SHORTEST_PAUSE_S, _PAUSE_PER_LOOK * (now_s - self._look_began_s)))
+        least_s = max(_SHORTEST_PAUSE_S, min(_LONGEST_PAUSE_S, _PAUSE_PER_LOOK * (now_s - self._look_began_s)))
+        least_s = min(until_s, now_s + least_s)
         with self._lock:
             lists = list(self._lists.values())[:MOST_WATCHES]
         for item in lists:
