@@ -250,6 +250,8 @@ state = "{self._run}/state"
             "failSwapOn": False,
             "localStorageCapacityIsolation": False,
             "resolvConf": "",
+            # Another kubelet of this machine would remove logs of pods that it does not know.
+            "podLogsDir": str(self.folder / "pod-logs"),
             "fileCheckFrequency": "1s",
             "syncFrequency": "2s",
             "evictionHard": {
