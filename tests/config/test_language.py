@@ -154,6 +154,7 @@ OVERLAYS = {
     "release": ("migrate", lambda project: project.release),
     "targets": ("{heroku: {app: shop-b}}", lambda project: project.targets["heroku"].app),
     "state": ("none", lambda project: project.keeps_state),
+    "rollback": ("all", lambda project: project.rolls_back_all),
     "version": ("2", None),
     "requires": (">=9", None),
     "include": ("other.yml", None),
