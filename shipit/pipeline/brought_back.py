@@ -33,7 +33,10 @@ def with_brought_back(run: Run, preparation: Preparation) -> Preparation:
 
     runs = read_own_runs(run, _MOST_RUNS) if not all(map(records_releases, asked)) else ()
     asked = [target for target in asked if records_releases(target) or _has_rolled_back(target, runs)]
-    history = known_releases(run, asked, runs)
+    # Only a return is worth reading more for: what runs is what it returned to.
+    newest = known_releases(run, asked, runs, 1, tells_current=False)
+    asked = [target for target in asked if any(past.returns_to for past in newest.get(target.name, ()))]
+    history = known_releases(run, asked, runs, tells_current=False)
     plans = (
         _noted(own, preparation.releases[own.target], history.get(own.target, ())) for own in preparation.plan.targets
     )

@@ -38,11 +38,17 @@ def read_releases(run: Run, targets: Iterable[HasHistory], most: int = MOST_RELE
 
 
 def known_releases(
-    run: Run, targets: Iterable[Target], runs: Sequence[PastRun] | None = None, most: int = MOST_RELEASES
+    run: Run,
+    targets: Iterable[Target],
+    runs: Sequence[PastRun] | None = None,
+    most: int = MOST_RELEASES,
+    *,
+    tells_current: bool = True,
 ) -> Mapping[str, Releases]:
     """The same for a run that goes on without them: none where a kind has no history, or where it can't be read.
 
     A warning tells of a place that can't be read. `runs` are those of this machine; read where they are not given.
+    `tells_current` is that of `past_releases`.
     """
     asked = [target for target in targets if has_history(target)]
     kept = read_own_runs(run) if runs is None else runs
@@ -50,7 +56,7 @@ def known_releases(
     def read(target: HasHistory) -> Releases:
         session = run.session(target, is_planning=False)
         session = replace(session, deadline_s=min(session.deadline_s, run.clock.now() + _WITHIN_S))
-        return merged(target.past_releases(most, session), kept, target.place)
+        return merged(target.past_releases(most, session, tells_current=tells_current), kept, target.place)
 
     found: dict[str, Releases] = {}
     for name, result in settle({target.name: partial(read, target) for target in asked}, run.clock).items():

@@ -14,8 +14,11 @@ from shipit.targets.session import Session
 class HasHistory(Target, Protocol):
     """Tells the releases that the place had."""
 
-    def past_releases(self, most: int, session: Session) -> Sequence[PastRelease]:
-        """At most `most` releases of this app and environment, the newest first. Raises: RemoteError."""
+    def past_releases(self, most: int, session: Session, *, tells_current: bool = True) -> Sequence[PastRelease]:
+        """At most `most` releases of this app and environment, the newest first. Raises: RemoteError.
+
+        Without `tells_current`, a place that has to be read to know which release runs now is not read: none `is_current`.
+        """
         ...
 
 

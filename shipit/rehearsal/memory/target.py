@@ -199,7 +199,7 @@ class MemoryTarget:
             return Verdict(State.FAILED, "its variables are not those of before")
         return Verdict(State.HEALTHY, "runs what it ran")
 
-    def past_releases(self, most: int, session: Session) -> Sequence[PastRelease]:
+    def past_releases(self, most: int, session: Session, *, tells_current: bool = True) -> Sequence[PastRelease]:
         return records.past_releases(self.in_memory, most)
 
     def record_release(self, past: PastRelease, release: Release, observed: MemoryObserved, session: Session) -> None:
@@ -329,7 +329,7 @@ class FileTarget(MemoryTarget):
         with kept_in(self.file) as place:
             yield from self._at(place).apply(step, session)
 
-    def past_releases(self, most: int, session: Session) -> Sequence[PastRelease]:
+    def past_releases(self, most: int, session: Session, *, tells_current: bool = True) -> Sequence[PastRelease]:
         with kept_in(self.file) as place:
             return self._at(place).past_releases(most, session)
 

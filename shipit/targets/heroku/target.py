@@ -189,7 +189,7 @@ class HerokuTarget:
         wanted = wanted_as_before(before, _changed_names(release, before))
         return judge_heroku(wanted, observed, seen, pending_s=self.config.pending)
 
-    def past_releases(self, most: int, session: Session) -> Sequence[PastRelease]:
+    def past_releases(self, most: int, session: Session, *, tells_current: bool = True) -> Sequence[PastRelease]:
         return past.past_releases(client_of(session, self.app).releases(most))
 
     def recall(self, release: PastRelease, session: Session) -> past.HerokuRecalled:

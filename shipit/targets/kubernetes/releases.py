@@ -29,9 +29,9 @@ _REFUSED = (403, 413, 422)
 class Releases(Operations):
     """Records releases in the namespace, and recalls them."""
 
-    def past_releases(self, most: int, session: Session) -> Sequence[PastRelease]:
-        records = self._store(session).records()[:most]
-        current = self._current(records, session)
+    def past_releases(self, most: int, session: Session, *, tells_current: bool = True) -> Sequence[PastRelease]:
+        records = self._store(session).records(most)
+        current = self._current(records, session) if tells_current else None
         return tuple(record.past._replace(is_current=record is current) for record in records)
 
     def record_release(

@@ -69,13 +69,23 @@ class ReleaseStore:
         """The metadata of the records, the newest first. Raises: RemoteError."""
         return record_heads(self.client, self.desired.namespace, self.desired.set_id)
 
-    def records(self) -> list[Record]:
-        """The records, the newest first. One that can't be read is left out, with a warning. Raises: RemoteError."""
+    def records(self, most: int) -> list[Record]:
+        """At most `most` records, the newest first. One that can't be read is left out, with a warning. Raises: RemoteError."""
+        if most == 1:
+            return self._newest()
         found = self.client.listed(
             "api/v1", "secrets", self.desired.namespace, self._parsed, self._selector, f"type={TYPE}"
         )
         records = {meta.name: record for meta, record in found if record is not None}
-        return [records[meta.name] for meta in newest_first([meta for meta, _ in found]) if meta.name in records]
+        newest = newest_first([meta for meta, _ in found])
+        return [records[meta.name] for meta in newest if meta.name in records][:most]
+
+    def _newest(self) -> list[Record]:
+        """The newest record, found by the metadata of all: a record may be large."""
+        heads = self.heads()
+        live = self._read(heads[0].name) if heads else None
+        _, record = self._parsed(Field(live.manifest, f"Secret/{live.meta.name}")) if live is not None else (None, None)
+        return [record] if record is not None else []
 
     @property
     def _selector(self) -> str:
