@@ -60,6 +60,7 @@ class Rollbacks(RuleBasedStateMachine):
         try:
             return deploy(run)
         finally:
+            run.close()
             self.place.fails = ""
             self.images[text] = self.place.images.get("app", "")
 
