@@ -15,7 +15,7 @@ class PastRelease(NamedTuple):
     the place has it. `state` is the verdict on it: `unknown` where the place keeps none, `begun` for one without an end.
     `by` is who made it. `changes` are the summaries of its steps. `gone` says why the place can't return to it.
     `returns_to` is the version that runs again since this one: a release that returned to it, or that failed and was
-    rolled back to it.
+    rolled back to it; with `command` rollback, a failed one may not have reached it. `command` is that of the run.
     """
 
     version: Name
@@ -32,3 +32,4 @@ class PastRelease(NamedTuple):
     is_current: bool = False
     gone: FreeText = ""
     returns_to: Name = ""
+    command: Name = ""

@@ -29,37 +29,40 @@ def joined(runs: Iterable[PastRun], places: Iterable[PlaceHistory]) -> tuple[Pas
     found = {run.run: run for run in runs}
     for place in places:
         for past in place.releases:
+            is_back = past.state == "failed" and past.command != "rollback" and bool(past.returns_to)
             own = PastTarget(
                 place.target,
                 place.place,
                 "" if past.state in ("unknown", "begun") else past.state,
                 past.reason,
                 past.images,
-                is_rolled_back=past.state == "failed" and bool(past.returns_to),
-                rolled_back_to=past.returns_to,
+                is_rolled_back=is_back,
+                rolled_back_to=past.returns_to if is_back or past.state != "failed" else "",
                 version=past.version,
                 is_current=past.is_current,
                 changes=past.changes,
             )
             key = past.run or f"{place.target} {past.version}"
-            found[key] = _with(found.get(key) or _run_of(past, place), own)
+            found[key] = _with(found.get(key) or _run_of(past, place), own, past.by)
     return tuple(sorted(found.values(), key=lambda run: run.started_at, reverse=True))
 
 
 def _run_of(past: PastRelease, place: PlaceHistory) -> PastRun:
     """A run that only a place knows."""
-    command = "" if not past.run else "rollback" if past.returns_to and past.state != "failed" else "deploy"
+    guessed = "rollback" if past.returns_to and past.state != "failed" else "deploy"
+    command = past.command or (guessed if past.run else "")
     return PastRun(
         past.run, command, place.app, place.environment, past.released_at, _STATES[past.state],
         commit=past.commit, branch=past.branch, by=past.by,
     )  # fmt: skip
 
 
-def _with(run: PastRun, own: PastTarget) -> PastRun:
+def _with(run: PastRun, own: PastTarget, by: str) -> PastRun:
     """The run with what a place knows of a target. What the journal says stays; a run may have made several releases of it."""
+    run = run._replace(by=run.by or by)
     known = next((target for target in run.targets if (target.name, target.place) == (own.name, own.place)), None)
     if known is None:
-        return run._replace(targets=(*run.targets, own), by=run.by)
+        return run._replace(targets=(*run.targets, own))
     is_last = not known.version or known.version == own.version
     completed = known._replace(
         state=known.state or (own.state if is_last else ""),

@@ -23,8 +23,8 @@ class Choice(NamedTuple):
 def choose_release(target: str, history: Sequence[PastRelease], wanted: str = "") -> Choice:
     """The release named by `wanted`, a version or a run; without it the newest healthy one before what runs now.
 
-    `history` is newest first. A release without a verdict counts as healthy, and a note says so. A rollback that has no end
-    is completed. Raises: UsageError where there is none to return to.
+    `history` is newest first. A release without a verdict counts as healthy, and a note says so. A rollback that failed
+    or has no end is completed. Raises: UsageError where there is none to return to.
     """
     chosen = find_release(target, history, wanted) if wanted else _unfinished(history) or _before(target, history)
     if chosen.gone:
@@ -80,9 +80,12 @@ def find_release(target: str, history: Sequence[PastRelease], wanted: str) -> Pa
 
 
 def _unfinished(history: Sequence[PastRelease]) -> PastRelease | None:
-    """The release that the newest one returned to, where nothing says how that ended."""
+    """The release that the newest one was to return to, where that failed, or nothing says how it ended."""
     newest = next(iter(history), None)
-    if newest is None or not newest.returns_to or newest.state not in ("begun", "unknown"):
+    if newest is None or not newest.returns_to:
+        return None
+    has_failed = newest.command == "rollback" and newest.state == "failed"
+    if not has_failed and newest.state not in ("begun", "unknown"):
         return None
     return next((past for past in history if past.version == newest.returns_to), None)
 

@@ -53,6 +53,7 @@ def begin_record(
         images=tuple(published(image) for image in release.images),
         changes=tuple(step.summary for step in steps),
         returns_to=returns_to,
+        command=run.command,
     )
     record = Record(target, release, observed, past, run.clock.now())
     _write(run, record, past, "before its first change")

@@ -75,9 +75,9 @@ def test_the_history_has_every_run_once_and_marks_what_runs_now() -> None:
         (run.run[:1], run.state, run.by, [(own.version, own.is_current) for own in run.targets]) for run in rows
     ] == [
         ("", "unknown", "ada@x", [("v6", False)]),
-        ("c", "failed", "", [("v5", False)]),
+        ("c", "failed", "ada@x", [("v5", False)]),
         ("b", "done", "", [("v4", False)]),
-        ("a", "done", "", [("v4", True)]),
+        ("a", "done", "ada@x", [("v4", True)]),
         ("", "unknown", "ada@x", [("v2", False)]),
     ]
 
@@ -91,3 +91,18 @@ def test_a_run_of_another_machine_has_all_of_its_targets() -> None:
         ("e", "rollback", "c0ffee", ["one", "two"]),
         ("d", "deploy", "c0ffee", ["one", "two"]),
     ]
+
+
+def test_a_run_of_this_machine_is_by_whom_the_place_says() -> None:
+    recorded = PastRelease("a" * 12, "healthy", "a" * 12, "2026-01-31T12:10:00Z", by="ada@x")
+    place = PlaceHistory("heroku", APP.identity, "shop", "production", [recorded])
+    [run] = joined([run_of("a" * 12, 10, "healthy", "")], [place])
+    assert run.by == "ada@x"
+
+
+def test_a_rollback_that_failed_is_no_deploy_that_was_rolled_back() -> None:
+    recorded = PastRelease("b" * 12, "failed", "b" * 12, returns_to="a" * 12, command="rollback")
+    place = PlaceHistory("heroku", APP.identity, "shop", "production", [recorded])
+    [run] = joined([], [place])
+    [own] = run.targets
+    assert (run.command, run.state, own.is_rolled_back, own.rolled_back_to) == ("rollback", "failed", False, "")

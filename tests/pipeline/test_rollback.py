@@ -103,15 +103,17 @@ def test_without_a_release_before_there_is_nothing_to_roll_back_to(bench: Bench)
     assert len(place.records) == 1
 
 
-def test_a_rollback_that_was_killed_is_completed_by_the_next(bench: Bench) -> None:
+@pytest.mark.parametrize("state", ["begun", "failed"])
+def test_a_rollback_that_was_killed_or_failed_is_completed_by_the_next(bench: Bench, state: str) -> None:
     place = bench.add("one")
     release(bench, "first")
     second = release(bench, "second")
     release(bench, "third")
     place.fails = "apply"
     assert rollback(bench.run()) == 1
+    assert place.records[-1]["past"]["state"] == "failed"
     # The record of a killed run has no verdict.
-    place.records[-1]["past"]["state"] = "begun"
+    place.records[-1]["past"]["state"] = state
     place.fails = ""
     assert rollback(bench.run()) == 0
     assert {"one": place.images["app"]} == second
