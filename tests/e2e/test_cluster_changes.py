@@ -58,10 +58,15 @@ class Shop:
         return run, events
 
     def deploy(
-        self, *objects: Object, folder: str = "shop", meddle: Callable[[], object] | None = None, more: str = ""
+        self,
+        *objects: Object,
+        folder: str = "shop",
+        meddle: Callable[[], object] | None = None,
+        more: str = "",
+        wait_s: float = 0,
     ) -> tuple[int, TargetFinished]:
         run, events = self.run(*objects, folder=folder, meddle=meddle, more=more)
-        code = deploy(run)
+        code = deploy(run, wait_s=wait_s)
         return code, next(event for event in events if isinstance(event, TargetFinished))
 
     def variables(self) -> Mapping[str, str]:
@@ -127,7 +132,8 @@ def test_two_deploys_at_once_of_the_same_and_of_another_input(shop: Shop) -> Non
     found: dict[str, tuple[int, TargetFinished]] = {}
 
     def start(folder: str, mode: str) -> None:
-        found[folder] = shop.deploy(config_map(mode), deployment(mode), folder=folder)
+        # The one that comes second waits for the lock, and plans again.
+        found[folder] = shop.deploy(config_map(mode), deployment(mode), folder=folder, wait_s=120)
 
     threads = [threading.Thread(target=start, args=(folder, "same")) for folder in ("a", "b")]
     for thread in threads:
