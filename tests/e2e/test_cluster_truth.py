@@ -73,6 +73,8 @@ def test_two_deploys_of_different_images_that_overlap(
         app__py=f"{APP.replace('STATUS', '200')}# two\n",
         deploy__yml=(shipit.folder / "deploy.yml").read_text().replace("settle: 150s", "settle: 0s"),
     )
+    # Without the lock of the first.
+    assert other.run("unlock", "--yes").returncode == 0
     second = other.run("deploy")
     thread.join(180)
     assert second.returncode == 0, second.stdout + second.stderr
@@ -155,14 +157,14 @@ def test_two_deploys_at_once_run_the_release_command_once(
     codes: list[tuple[int, str]] = []
 
     def deploy() -> None:
-        done = shipit.run("deploy")
+        done = shipit.run("deploy", "--wait", "3m")
         codes.append((done.returncode, done.stdout + done.stderr))
 
     threads = [threading.Thread(target=deploy) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(180)
+        thread.join(360)
     assert [code for code, _ in codes] == [0, 0], codes
     # A deploy that plans when the Job has succeeded already does not wait for it.
     waited = [text for _, text in codes if "run sleep 4; echo migrated ..." in text]
