@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from shipit.clock import Clock, Deadline
-from shipit.errors import DeployFailed, ShipitError
+from shipit.errors import DeployFailed, Interrupted, ShipitError
 from shipit.events import Waiting, Warned
 from shipit.history.lock_file import free_file, read_file_lock, take_file
 from shipit.json_text import parse_json
@@ -39,12 +39,22 @@ class _OwnClock(Clock):
     def __init__(self, clock: Clock) -> None:
         super().__init__()
         self._clock = clock
+        # How long this clock waited while that of the run stood still.
+        self._ahead_s = 0.0
 
     def now(self) -> float:
-        return self._clock.now()
+        return self._clock.now() + self._ahead_s
 
     def wall_s(self) -> float:
         return self._clock.wall_s()
+
+    def sleep(self, seconds: float) -> None:
+        with suppress(Interrupted):
+            self._clock.sleep(seconds)
+            return
+        before_s = self._clock.now()
+        super().sleep(seconds)
+        self._ahead_s += max(0.0, seconds - (self._clock.now() - before_s))
 
 
 class HeldLock:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from shipit.errors import Interrupted, ShipitError
+from shipit.errors import DeadlinePassed, Interrupted, ShipitError
 from shipit.events import Event, TargetFinished, Waiting
 from shipit.pipeline.flow import deploy, plan
-from shipit.pipeline.locks import Locked, RunLocks, await_free, described, read_locks
+from shipit.pipeline.locks import Locked, RunLocks, await_free, described, lock_session, read_locks
 from shipit.pipeline.run import Run
 from shipit.pipeline.unlock import break_lock
 from shipit.record import to_json
@@ -242,3 +242,12 @@ def test_of_two_runs_that_take_a_lock_at_once_one_gets_it_a_hundred_times(bench:
             thread.join()
         assert len(got) == 1
         got[0].give_back()
+
+
+def test_a_wait_for_a_lock_ends_also_when_the_run_is_cancelled_and_its_time_stands_still(bench: Bench) -> None:
+    run = bench.run()
+    deadline = lock_session(run, run.targets[0]).deadline.within(0.2)
+    run.clock.cancel.set()
+    with pytest.raises(DeadlinePassed):
+        while True:
+            deadline.sleep(0.1, "the lock")
