@@ -67,10 +67,14 @@ def accepts(port: int) -> bool:
 def descendants(pid: int) -> list[int]:
     """The processes that a process started, and those that they started; empty where the system has no /proc."""
     found = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+    try:
+        tasks = [entry.name for entry in os.scandir(f"/proc/{pid}/task")]
+    except OSError:  # It ended meanwhile.
+        return []
+    for task in tasks:
         try:
-            children = task.read_text().split()
-        except OSError:  # It ended meanwhile.
+            children = Path(f"/proc/{pid}/task/{task}/children").read_text().split()
+        except OSError:
             continue
         for child in children:
             found += [int(child), *descendants(int(child))]
