@@ -14,6 +14,7 @@ import pytest
 from tests.servers.cluster import Cluster
 from tests.servers.registry import RegistryServer
 from tests.shipit import Shipit
+from tests.waits import SOON_S, wait_until
 
 pytestmark = [pytest.mark.registry, pytest.mark.cluster, pytest.mark.program]
 
@@ -167,7 +168,13 @@ def test_a_rollback_that_is_killed_midway_is_completed_by_the_next_one(make: Cal
                 break
         process.kill()
     shop.kubectl("patch", "configmap", "only-two", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
-    done = shop.machine("third").run("rollback", "k8s", "--yes")
+    third = shop.machine("third")
+    done = wait_until(
+        "the lock of the run that was killed is free",
+        lambda: third.run("rollback", "k8s", "--yes"),
+        lambda done: "it is locked by rollback" not in done.stderr,
+        SOON_S,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert shop.settings() == of("one")
     assert shop.config_maps() == {"only-one"}
