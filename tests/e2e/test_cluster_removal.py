@@ -195,15 +195,16 @@ def test_an_environment_removes_nothing_of_another_one(shop: Shop) -> None:
         prepare(run_in(shop, "staging", config_map("2", "a"), text=text))
 
 
-def test_the_secret_of_the_env_can_not_be_changed_and_is_removed_when_it_left(shop: Shop) -> None:
+def test_the_secret_of_the_env_can_not_be_changed_and_is_kept_for_a_rollback_when_it_left(shop: Shop) -> None:
+    without_records = ("get", "secrets", "--field-selector", "type!=shipit.dev/release", "-o", "name")
     assert deploy(run_in(shop, "production", config_map("1"))) == 0
-    [secret] = shop.kubectl("get", "secrets", "-o", "name").split()
+    [secret] = shop.kubectl(*without_records).split()
     change = json.dumps({"stringData": {"TOKEN": "drift"}})
     assert "field is immutable when `immutable` is set" in run_kubectl(shop, ["patch", secret, "-p", change]).stderr
     assert plan_of(run_in(shop, "production", config_map("1")))[0] == []
     text = ENVIRONMENTS.replace("secrets: {TOKEN: {env: TOKEN}}\n", "")
     assert deploy(run_in(shop, "production", config_map("1"), text=text)) == 0
-    assert shop.kubectl("get", "secrets", "-o", "name") == ""
+    assert shop.kubectl(*without_records).split() == [secret], "the release before needs it"
 
 
 class Killing(Between):
@@ -330,7 +331,11 @@ def test_the_role_of_the_docs_is_enough(shop: Shop) -> None:
     assert deploy(as_robot(shop, role["rules"], config_map("1"), own, deployment("one"))[0]) == 0
     run, events = as_robot(shop, role["rules"], config_map("2"))
     assert deploy(run) == 0, events
-    assert shop.kubectl("get", "deployments,secrets", "-o", "name") == ""
+    assert shop.kubectl("get", "deployments", "-o", "name") == ""
+    records = shop.kubectl("get", "secrets", "-l", "shipit.dev/release-of", "-o", "name").split()
+    copies = shop.kubectl("get", "secrets", "-l", "shipit.dev/version-of=own", "-o", "name").split()
+    assert (len(records), len(copies)) == (2, 1), "what a rollback needs stays"
+    assert set(shop.kubectl("get", "secrets", "-o", "name").split()) == {*records, *copies}
 
 
 def test_without_the_right_to_list_or_delete_it_says_so(shop: Shop) -> None:
