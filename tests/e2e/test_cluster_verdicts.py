@@ -252,7 +252,8 @@ CASES: Mapping[str, Case] = {
         deploys=[[workload(shell("exit 3"), kind="DaemonSet")], [workload(RUNS, kind="DaemonSet")]], words="DaemonSet/web 1/1 ready", code=0, settle="2s"
     ),
     "held-up-by-the-release-before": Case(
-        deploys=[[workload(shell("exit 3"), kind="StatefulSet")], [workload(RUNS, kind="StatefulSet")]],
+        # A pod that ran for a moment would count as ready, and be replaced.
+        deploys=[[workload({**RUNS, "command": ["/nope"]}, kind="StatefulSet")], [workload(RUNS, kind="StatefulSet")]],
         words="StatefulSet/web: 0 of 1 updated, 0 of 1 ready", hint="web-0 is of the revision before, and has to be ready first: kubectl -n NAMESPACE delete pod web-0",
         settle="5s", pending="15s",
     ),
