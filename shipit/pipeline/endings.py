@@ -29,10 +29,15 @@ def next_command(command: str, environment: str, ends: Sequence[TargetEnd], targ
     left = [end.target for end in ends if end.state in ("down", "failed", "rolled_back", "not_reached")]
     if not left:
         return ""
-    selected = f" -e {environment}" if environment != _DEFAULT else ""
+    selected = environment_option(environment)
     if down and command == "deploy":
         return f"shipit rollback {' '.join(down)}{selected}"
     return f"shipit {command} {' '.join(left)}{selected}"
+
+
+def environment_option(environment: str) -> str:
+    """` -e staging`, for a command that is shown; empty for the environment that a command uses without it."""
+    return f" -e {environment}" if environment != _DEFAULT else ""
 
 
 def _end(event: TargetFinished) -> TargetEnd:

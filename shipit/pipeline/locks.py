@@ -13,6 +13,7 @@ from shipit.errors import DeployFailed, Interrupted, ShipitError
 from shipit.events import Waiting, Warned
 from shipit.history.lock_file import free_file, read_file_lock, take_file
 from shipit.json_text import parse_json
+from shipit.pipeline.endings import environment_option
 from shipit.pipeline.run import Run
 from shipit.record import InvalidRecord, from_json, to_json
 from shipit.release import Plan
@@ -167,7 +168,7 @@ class RunLocks:
     def _taken(self, target: Target, holder: Holder) -> HeldLock | HeldFile | None:
         if locks(target):
             try:
-                return _take(target, lock_session(self._run, target), holder)
+                return _take(self._run, target, holder)
             except NoLock as error:
                 if error.what:
                     self._run.emit(Warned(target.name, f"{error.what}: another machine may deploy at the same time"))
@@ -180,7 +181,7 @@ class RunLocks:
         if name not in self._files:
             taken = take_file(self._run.project.root, name, json.dumps(to_json(holder)))
             if taken.handle < 0:
-                raise _locked(target, parse_holder(taken.holder))
+                raise _locked(self._run, target, parse_holder(taken.holder))
             self._files[name] = HeldFile(taken.handle)
         return self._files[name]
 
@@ -203,13 +204,14 @@ def begin_changes(run: Run, plan: Plan) -> None:
     run.begin_changes()
 
 
-def _take(target: Locks, session: Session, holder: Holder) -> HeldLock:
+def _take(run: Run, target: Locks, holder: Holder) -> HeldLock:
+    session = lock_session(run, target)
     found = target.read_lock(session)
     if found.is_free:
         after = target.swap_lock(found, holder, session)
         found = after or target.read_lock(session)
     if found.holder is None or found.holder.run != holder.run:
-        raise _locked(target, found.holder)
+        raise _locked(run, target, found.holder)
     return HeldLock(target, session, found, holder)
 
 
@@ -223,7 +225,7 @@ def await_free(run: Run, wait_s: float) -> None:
         name, holder = next(iter(found.items()))
         if deadline.remaining_s() <= 0:
             target = next(target for target in run.targets if target.name == name)
-            raise _locked(target, holder)
+            raise _locked(run, target, holder)
         if (text := f"it is locked by {described(holder)}") != said:
             run.emit(Waiting(name, text))
             said = text
@@ -268,9 +270,11 @@ def described(holder: Holder) -> str:
     return f"{' '.join(parts)}{by}{since}"
 
 
-def _locked(target: Target, holder: Holder | None) -> Locked:
+def _locked(run: Run, target: Target, holder: Holder | None) -> Locked:
     who = described(holder) if holder else "another run, which took it first"
-    hint = f"wait for it: --wait 10m; or, if it does not run any more: shipit unlock {target.name}"
+    wait = "wait for it: --wait 10m" if run.command == "deploy" else "run it again when that has ended"
+    unlock = f"shipit unlock {target.name}{environment_option(run.project.environment)}"
+    hint = f"{wait}; or, if it does not run any more: {unlock}"
     return Locked(f"it is locked by {who}", where=target.name, hint=hint)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shipit.errors import ShipitError
+from shipit.pipeline.endings import environment_option
 from shipit.pipeline.locks import described, lock_session
 from shipit.targets.base import Target
 from shipit.targets.locks import Holder, NoLock, locks
@@ -32,7 +33,8 @@ def break_lock(run: Run, target: Target, holder: Holder) -> None:
         raise _of_process(target, holder) from None
     if found.holder is not None:
         what = f"it is locked by {described(found.holder)} now"
-        raise ShipitError(what, where=target.name, hint="look again: shipit unlock")
+        hint = f"look again: shipit unlock {target.name}{environment_option(run.project.environment)}"
+        raise ShipitError(what, where=target.name, hint=hint)
 
 
 def _of_process(target: Target, holder: Holder) -> ShipitError:

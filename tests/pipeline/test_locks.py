@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,21 @@ def test_a_second_deploy_fails_at_once_with_who_holds_the_lock(bench: Bench) -> 
     )
     assert bench.places["one"].writes == bench.places["two"].writes == [] and not bench.registry.tags
     assert bench.places["one"].lock["holder"] is None, "the lock that was taken first is given back"
+
+
+def test_a_command_without_wait_in_another_environment_is_told_what_it_can_do(bench: Bench) -> None:
+    bench.hold("two")
+    run = bench.run()
+    run.project = replace(run.project, environment="staging")
+    run.announce("scale", ["two"])
+    with pytest.raises(Locked) as caught:
+        RunLocks(run).take(run.targets)
+    assert caught.value.hint == (
+        "run it again when that has ended; or, if it does not run any more: shipit unlock two -e staging"
+    )
+    with pytest.raises(ShipitError) as changed:
+        break_lock(run, run.targets[1], OTHER._replace(run="ba9876543210"))
+    assert changed.value.hint == "look again: shipit unlock two -e staging"
 
 
 def test_a_lock_that_is_not_renewed_is_free_after_its_time(bench: Bench) -> None:
