@@ -17,20 +17,21 @@ if TYPE_CHECKING:
 def break_lock(run: Run, target: Target, holder: Holder) -> None:
     """Take the lock of a target from the holder that was shown, and from no other.
 
-    Raises: ShipitError where another run holds it now, or a process of this machine has it.
+    Raises: ShipitError where another run holds it now, or a process of this machine has it; NoLock where the user may not
+    write the lock of the place.
     """
     if not locks(target):
         raise _of_process(target, holder)
     session = lock_session(run, target)
     try:
         found = target.read_lock(session)
-        while found.holder is not None and found.holder.run == holder.run:
-            if target.swap_lock(found, None, session) is not None:
-                return
-            # It was renewed meanwhile.
-            found = target.read_lock(session)
     except NoLock:
         raise _of_process(target, holder) from None
+    while found.holder is not None and found.holder.run == holder.run:
+        if target.swap_lock(found, None, session) is not None:
+            return
+        # It was renewed meanwhile.
+        found = target.read_lock(session)
     if found.holder is not None:
         what = f"it is locked by {described(found.holder)} now"
         hint = f"look again: shipit unlock {target.name}{environment_option(run.project.environment)}"

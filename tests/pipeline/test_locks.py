@@ -22,7 +22,8 @@ from shipit.rehearsal.memory.place import InMemoryPlace
 from shipit.rehearsal.memory.target import FileTarget, MemoryTarget
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.release import ImageUse
-from shipit.targets.locks import LEASE_S, Holder
+from shipit.targets.locks import LEASE_S, Holder, LockState, NoLock
+from shipit.targets.session import Session
 from tests import runs
 from tests.waits import wait_until
 
@@ -199,6 +200,25 @@ def test_only_the_lock_of_the_holder_that_was_shown_is_broken(bench: Bench) -> N
     run = bench.run()
     with pytest.raises(ShipitError, match="it is locked by deploy 0123456789ab"):
         break_lock(run, run.targets[0], OTHER._replace(run="ba9876543210"))
+    assert bench.places["one"].lock["holder"] == to_json(OTHER)
+
+
+class _ReadOnly(MemoryTarget):
+    """A target whose lock this user may read, and not write."""
+
+    def swap_lock(self, before: LockState, holder: Holder | None, session: Session) -> LockState | None:
+        raise NoLock("this user may not write locks", where=self.name, hint="ask for the right")
+
+
+def test_a_lock_at_the_place_that_the_user_may_not_write_is_not_told_as_one_of_this_machine(bench: Bench) -> None:
+    bench.hold("one")
+    run = bench.run()
+    run.targets = [_ReadOnly("one", bench.places["one"], [], MemoryConfig())]
+    held = read_locks(run)["one"]
+    assert held == OTHER
+    with pytest.raises(NoLock) as caught:
+        break_lock(run, run.targets[0], held)
+    assert caught.value.render() == "one: this user may not write locks\nhint: ask for the right"
     assert bench.places["one"].lock["holder"] == to_json(OTHER)
 
 
