@@ -53,8 +53,8 @@ def take_file(root: Path, name: str, holder: str) -> TakenFile:
     return TakenFile(handle)
 
 
-def read_file_lock(root: Path, name: str) -> str:
-    """The text of the process that has a lock; empty where nobody has it."""
+def read_file_lock(root: Path, name: str) -> str | None:
+    """The text of the process that has a lock; None where nobody has it, empty where the process has not written it."""
     try:
         folder = opened_folder(root, LOCKS, makes=False)
         try:
@@ -62,16 +62,16 @@ def read_file_lock(root: Path, name: str) -> str:
         finally:
             os.close(folder)
     except OSError:
-        return ""
+        return None
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return os.pread(handle, _MOST_BYTES, 0).decode("utf-8", "replace")
     except OSError:
-        return ""
+        return None
     finally:
         os.close(handle)
-    return ""
+    return None
 
 
 def free_file(handle: int) -> None:

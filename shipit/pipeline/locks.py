@@ -244,7 +244,7 @@ def read_holder(run: Run, target: Target) -> Holder | None:
             found = target.read_lock(lock_session(run, target))
             return None if found.is_free else found.holder
     text = read_file_lock(run.project.root, run.lock_file(target))
-    return parse_holder(text) if text else None
+    return parse_holder(text) if text is not None else None
 
 
 def lock_session(run: Run, target: Target) -> Session:
@@ -254,7 +254,7 @@ def lock_session(run: Run, target: Target) -> Session:
 
 
 def parse_holder(text: str) -> Holder:
-    """Who a lock on this machine says that it is held by."""
+    """The holder that a lock on this machine names; one without an id where it names none."""
     try:
         return from_json(Holder, parse_json(text))
     except (InvalidRecord, ValueError):
@@ -263,7 +263,7 @@ def parse_holder(text: str) -> Holder:
 
 def described(holder: Holder) -> str:
     """`deploy 0123abcd of commit c0ffee, by USER@HOST, since 12:00:00 UTC`."""
-    parts = [f"{holder.command or 'run'} {holder.run[:12]}".strip()]
+    parts = [f"{holder.command or 'run'} {holder.run[:12]}" if holder.run else "another run"]
     parts += [f"of commit {holder.commit[:12]}"] if holder.commit else []
     by = f", by {holder.by}" if holder.by else ""
     since = f", since {holder.since[:19].replace('T', ' ')} UTC" if holder.since else ""

@@ -25,11 +25,18 @@ def test_one_at_a_time_and_the_other_learns_who(tmp_path: Path) -> None:
     other = take_file(tmp_path, "b", "you")
     assert other.handle >= 0
     free_file(first.handle)
-    assert read_file_lock(tmp_path, "a") == ""
+    assert read_file_lock(tmp_path, "a") is None
     again = take_file(tmp_path, "a", "you")
     assert again.handle >= 0 and read_file_lock(tmp_path, "a") == "you"
     free_file(again.handle)
     free_file(other.handle)
+
+
+def test_a_lock_without_a_text_is_held_all_the_same(tmp_path: Path) -> None:
+    taken = take_file(tmp_path, "a", "")
+    assert read_file_lock(tmp_path, "a") == "" and take_file(tmp_path, "a", "you").handle == -1
+    free_file(taken.handle)
+    assert read_file_lock(tmp_path, "a") is None
 
 
 def test_only_the_owner_reads_it_and_git_does_not_see_it(tmp_path: Path) -> None:
@@ -65,7 +72,7 @@ def test_no_link_is_followed(tmp_path: Path, name: str) -> None:
     (tmp_path / name).symlink_to(elsewhere / "file" if name.endswith("/a") else elsewhere)
     with pytest.raises(UsageError, match="can't be written"):
         take_file(tmp_path, "a", "me")
-    assert list(elsewhere.iterdir()) == [] and read_file_lock(tmp_path, "a") == ""
+    assert list(elsewhere.iterdir()) == [] and read_file_lock(tmp_path, "a") is None
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
@@ -73,4 +80,4 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         take_file(tmp_path, "a", "me")
     assert "state: none" in caught.value.hint
-    assert read_file_lock(tmp_path, "a") == ""
+    assert read_file_lock(tmp_path, "a") is None

@@ -12,6 +12,7 @@ import pytest
 
 from shipit.errors import DeadlinePassed, Interrupted, ShipitError
 from shipit.events import Event, TargetFinished, Waiting
+from shipit.history.lock_file import free_file, take_file
 from shipit.pipeline.flow import deploy, plan
 from shipit.pipeline.locks import Locked, RunLocks, await_free, described, lock_session, read_locks
 from shipit.pipeline.run import Run
@@ -220,6 +221,23 @@ def test_a_lock_at_the_place_that_the_user_may_not_write_is_not_told_as_one_of_t
         break_lock(run, run.targets[0], held)
     assert caught.value.render() == "one: this user may not write locks\nhint: ask for the right"
     assert bench.places["one"].lock["holder"] == to_json(OTHER)
+
+
+class _WithoutLock(MemoryTarget):
+    """A target whose place keeps no lock."""
+
+    def read_lock(self, session: Session) -> LockState:
+        raise NoLock("", where=self.name)
+
+
+def test_a_lock_of_this_machine_without_a_text_is_told_as_held(bench: Bench) -> None:
+    run = bench.run()
+    run.targets = [_WithoutLock("one", bench.places["one"], [], MemoryConfig())]
+    taken = take_file(run.project.root, run.lock_file(run.targets[0]), "")
+    held = read_locks(run)["one"]
+    assert held is not None and described(held) == "another run"
+    free_file(taken.handle)
+    assert read_locks(run) == {"one": None}
 
 
 def test_an_interrupted_run_gives_its_locks_back(bench: Bench) -> None:
