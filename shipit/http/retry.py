@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email.utils
 import random
 import re
 import time
@@ -13,6 +12,7 @@ from typing import TypeVar
 from shipit.clock import Deadline
 from shipit.errors import RemoteError
 from shipit.events import Emit, Retried
+from shipit.http.dates import seconds_of
 
 T = TypeVar("T")
 
@@ -76,7 +76,5 @@ def parse_retry_after(value: str | None) -> float | None:
         return None
     if _SECONDS.fullmatch(value.strip()):
         return float(value)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError, OverflowError):
-        return None
+    until_s = seconds_of(value)
+    return None if until_s is None else max(0.0, until_s - time.time())

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Literal
 
+from shipit.http.dates import seconds_of
 from shipit.release import Finding
 
 WARN_S, FAIL_S = 30, 300
@@ -17,13 +16,10 @@ def judge_skew(server: str, date: str | None, now_s: float) -> Finding | None:
 
     Source: RFC 9110, section 6.6.1.
     """
-    try:
-        theirs = parsedate_to_datetime(date or "")
-        if theirs.tzinfo is None:
-            theirs = theirs.replace(tzinfo=UTC)
-        skew_s = (datetime.fromtimestamp(now_s, UTC) - theirs).total_seconds()
-    except (ValueError, OverflowError):
+    theirs_s = seconds_of(date or "")
+    if theirs_s is None:
         return None
+    skew_s = now_s - theirs_s
     if abs(skew_s) < WARN_S:
         return Finding("ok", CLOCK, f"{AGREES}{server}")
     way = "ahead of" if skew_s > 0 else "behind"

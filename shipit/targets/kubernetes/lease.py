@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
 from shipit.clock import Clock
+from shipit.http.dates import seconds_of
 from shipit.http.fields import Field
 from shipit.http.messages import Answer
 from shipit.json_text import parse_json
@@ -24,6 +24,8 @@ from shipit.targets.locks import LEASE_S, Holder, LockState, NoLock
 HOLDER_ANNOTATION = "shipit.dev/holder"
 _FORBIDDEN, _NOT_FOUND, _CONFLICT = 403, 404, 409
 _LONGEST_HOLDER = 4096
+# A clock further ahead or behind is taken for ours: the time of a renewal has to be a date.
+_MOST_AHEAD_S = 100 * 365 * 86400.0
 
 
 class Lease:
@@ -88,11 +90,9 @@ class Lease:
 
     def _ahead_s(self, answer: Answer) -> float:
         """How far the server's clock is ahead; its `Date` header has whole seconds."""
-        try:
-            date = parsedate_to_datetime(answer.header("Date"))
-        except ValueError:
-            return 0.0
-        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() + 0.5 - self._clock.wall_s()
+        theirs_s, ours_s = seconds_of(answer.header("Date")), self._clock.wall_s()
+        ahead_s = 0.0 if theirs_s is None else theirs_s + 0.5 - ours_s
+        return ahead_s if abs(ahead_s) < _MOST_AHEAD_S else 0.0
 
     def _check_right(self, answer: Answer) -> None:
         if answer.status == _FORBIDDEN:
