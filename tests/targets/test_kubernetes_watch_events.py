@@ -44,6 +44,8 @@ def event(kind: str, name: str = "", version: str = "", uid: str = "") -> bytes:
         (event("DELETED", "a", "9"), {"a": None}),
         # Resource versions that are not numbers can't be compared: the order of the stream counts.
         (event("MODIFIED", "a", "opaque"), {"a": Entry("u-a", "opaque", "a at opaque")}),
+        (event("MODIFIED", "a", "10"), {"a": Entry("u-a", "10", "a at 10")}),
+        (event("MODIFIED", "a", "9" * 5000), {"a": Entry("u-a", "9" * 5000, f"a at {'9' * 5000}")}),
     ],
 )
 def test_an_event_changes_one_object(line: bytes, changed: dict[str, Any]) -> None:

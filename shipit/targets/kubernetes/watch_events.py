@@ -106,5 +106,8 @@ def versions_of(entries: Mapping[str, Entry[Any]]) -> dict[str, tuple[str, str]]
 
 
 def _is_older(version: str, other: str) -> bool:
-    """Whether a resourceVersion is below another one, where both are numbers."""
-    return version.isdecimal() and other.isdecimal() and int(version) < int(other)
+    """Whether a resourceVersion is below another one, where both are numbers.
+
+    They are compared as text: Python converts no more than 4300 digits.
+    """
+    return version.isdecimal() and other.isdecimal() and (len(version), version) < (len(other), other)
