@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from shipit.events import StepDone, TargetFinished
+from shipit.pipeline.prepare import prepare
 from shipit.pipeline.return_to_release import rollback
 from shipit.rehearsal.registry import EmbeddedRegistry
+from shipit.release import Release, Seen, State
+from shipit.targets.base import Target
+from shipit.targets.kubernetes.observed import KubernetesObserved
+from shipit.targets.kubernetes.slots import VERSION_ANNOTATION
 from tests.servers.kube_api import KubeApi
 from tests.targets.test_kubernetes_canary import Place
 
@@ -161,3 +167,25 @@ def test_an_autoscaled_version_starts_with_as_many_pods_as_the_earlier_one_has(p
     assert place.api.objects["deployments", "web-green"]["spec"]["replicas"] == 10
     target = place.api.objects["horizontalpodautoscalers", "web"]["spec"]["scaleTargetRef"]
     assert target["name"] == "web-green"
+
+
+def test_a_look_after_an_edit_of_the_version_is_judged_as_by_a_new_run(place: Place) -> None:
+    deploy(place, "one", KEPT)
+    deploy(place, "two", KEPT)
+
+    def ready() -> tuple[Target, Release, KubernetesObserved]:
+        run, _ = place.run("two", KEPT)
+        release = prepare(run).releases["k8s"]
+        [target] = run.targets
+        return target, release, target.observe(run.session(target, is_planning=False))
+
+    target, release, observed = ready()
+    seen = Seen(9, 0, 9)
+    assert target.judge(release, observed, seen).state is State.HEALTHY
+    live = observed.objects["Deployment/web-green"]
+    assert live is not None
+    edited = live.meta._replace(annotations={**live.meta.annotations, VERSION_ANNOTATION: "other"})
+    observed = replace(observed, objects={**observed.objects, "Deployment/web-green": replace(live, meta=edited)})
+    found = target.judge(release, observed, seen)
+    assert found.state is not State.HEALTHY
+    assert found == ready()[0].judge(release, observed, seen)

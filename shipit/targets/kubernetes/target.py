@@ -317,13 +317,10 @@ class KubernetesTarget(Releases):
         return found
 
 
-def _written(live: Live) -> tuple[str, str | int, str, str]:
-    """What `Desired.released` depends on of a live object, in short: its spec or data, and the hashes in its annotations.
+def _written(live: Live) -> tuple[str, str | int, Mapping[str, str]]:
+    """The parts of a live object that `Desired.released` depends on, in short: its spec or data, and shipit's annotations.
 
     The generation of an object changes with its spec; without one, the version changes with anything.
     """
-    from shipit.targets.kubernetes.roll import CONTENT_ANNOTATION, USES_ANNOTATION
-
-    notes = live.meta.annotations
-    changed = live.meta.generation or live.meta.version
-    return live.meta.uid, changed, notes.get(CONTENT_ANNOTATION, ""), notes.get(USES_ANNOTATION, "")
+    own = {name: value for name, value in live.meta.annotations.items() if name.startswith("shipit.dev/")}
+    return live.meta.uid, live.meta.generation or live.meta.version, own
