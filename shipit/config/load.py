@@ -128,12 +128,12 @@ def _check(written: Written, resolved: _Resolved, kinds: Kinds) -> _Checked:
     if other_format := check_format(data, source):
         # The rest may be valid in that format.
         raise ConfigErrors(other_format)
-    leaks = secrets_in_names(resolved.tree, resolved.names.variables, source)
+    leaks = as_written(secrets_in_names(resolved.tree, resolved.names.variables, source), resolved.groups)
     model, found = problems_of(ProjectFile, data, source, ())
     targets, more = read_targets(data, kinds, source)
     # A value whose variable is not set, or which should not be shown, has one mistake.
     told = resolved.unset | {leak.path for leak in leaks}
-    ours = as_written(found + more, resolved.groups) if resolved.groups else found + more
+    ours = as_written(found + more, resolved.groups)
     mistakes = [*resolved.mistakes, *leaks, *(problem for problem in ours if problem.path not in told)]
     every = target_names(written.tree, data) - set(resolved.groups)
     app = resolved.names.app or ""
@@ -144,9 +144,7 @@ def _check(written: Written, resolved: _Resolved, kinds: Kinds) -> _Checked:
     if model is not None:
         mistakes += check_file(model, targets, every, source)
         mistakes += images_without_repository(images, targets, source)
-    return _Checked(
-        model, images, targets, every, as_written(mistakes, resolved.groups) if resolved.groups else mistakes
-    )
+    return _Checked(model, images, targets, every, as_written(mistakes, resolved.groups))
 
 
 def _project(written: Written, resolved: _Resolved, checked: _Checked, model: ProjectFile) -> Project:
@@ -194,7 +192,7 @@ def _warnings(written: Written, resolved: _Resolved, checked: _Checked, model: P
         *unused,
         *placeholder_images(model, checked.images, source),
     ]
-    return as_written(found, resolved.groups) if resolved.groups else found
+    return as_written(found, resolved.groups)
 
 
 def _without_targets(

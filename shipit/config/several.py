@@ -57,7 +57,9 @@ def spread(tree: Mapping_, kinds: Kinds) -> tuple[Mapping_, Groups]:
 
 
 def as_written(mistakes: Iterable[ConfigError], groups: Groups) -> list[ConfigError]:
-    """The mistakes under the names of the file, each once."""
+    """The mistakes under the names of the file, each once; without groups, as they are."""
+    if not groups:
+        return list(mistakes)
     names = {f"targets.{member}": f"targets.{name}" for name, members in groups.items() for member in members}
     found: dict[tuple[str, str, str], ConfigError] = {}
     for mistake in mistakes:
@@ -69,7 +71,7 @@ def as_written(mistakes: Iterable[ConfigError], groups: Groups) -> list[ConfigEr
 
 
 def _spread(name: str, at: Position, value: Value, kinds: Kinds, others: Iterable[str]) -> _Spread | None:
-    """What a target means; None where it means itself."""
+    """The targets that one stands for; None for one with a single place, or with a mistake in its list."""
     if not isinstance(value, Mapping_):
         return None
     kind = value.items["kind"][1] if "kind" in value.items else Scalar(name, True, at)
@@ -77,8 +79,8 @@ def _spread(name: str, at: Position, value: Value, kinds: Kinds, others: Iterabl
     if model is None or model.several is None:
         return None
     many, one = model.several
-    waves = list(_waves(value.items.get(many, (at, None))[1]))
-    names = [f"{name}-{_word(item.text)}" for wave in waves for item in wave]
+    waves = list(_waves(name, value.items.get(many, (at, None))[1]))
+    names = [member for wave in waves for member, _ in wave]
     if not names or one in value.items or len({*names, *others}) < len(names) + len(list(others)):
         return None
     shared = {key: item for key, item in value.items.items() if key != many}
@@ -86,21 +88,21 @@ def _spread(name: str, at: Position, value: Value, kinds: Kinds, others: Iterabl
     targets: Items = {}
     before: tuple[Scalar, ...] = ()
     for wave in waves:
-        for item in wave:
+        for member, item in wave:
             own = {**shared, one: (item.at, item), **_needs(shared, before, item.at)}
-            targets[f"{name}-{_word(item.text)}"] = (at, Mapping_(own, value.at))
-        before = tuple(Scalar(f"{name}-{_word(item.text)}", False, item.at) for item in wave)
+            targets[member] = (at, Mapping_(own, value.at))
+        before = tuple(Scalar(member, False, item.at) for member, item in wave)
     return _Spread(targets, tuple(item.text for item in before))
 
 
-def _waves(value: Value | None) -> Iterator[tuple[Scalar, ...]]:
-    """The places that start side by side; nothing where the list is not well-formed."""
+def _waves(name: str, value: Value | None) -> Iterator[tuple[tuple[str, Scalar], ...]]:
+    """The places that start side by side, each after the name of its target; nothing where the list is not well-formed."""
     found = []
     for item in value.items if isinstance(value, Sequence_) else ():
         wave = item.items if isinstance(item, Sequence_) else (item,)
         if not wave or not all(isinstance(one, Scalar) and _word(one.text) for one in wave):
             return
-        found.append(tuple(one for one in wave if isinstance(one, Scalar)))
+        found.append(tuple((f"{name}-{_word(one.text)}", one) for one in wave if isinstance(one, Scalar)))
     yield from found
 
 

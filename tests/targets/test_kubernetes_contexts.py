@@ -59,6 +59,15 @@ def test_contexts_may_be_variables_and_a_mistake_is_told_once_at_its_line(tmp_pa
     assert tuple(load(tmp_path, text.replace("none", "80")).targets) == ("k8s-eu", "k8s-us")
 
 
+def test_a_name_that_would_show_a_secret_is_one_mistake_for_all_contexts(tmp_path: Path) -> None:
+    text = "app: shop\nimage: user/shop\nsecrets: {TOKEN: {env: TOKEN}}\ntargets: {k8s: {contexts: [eu, us], namespace: 'x_${TOKEN}', port: 80}}\n"
+    with pytest.raises(ConfigErrors) as caught:
+        load(tmp_path, text, TOKEN="hunter2-hunter2")
+    assert [(error.path, error.what) for error in caught.value.problems] == [
+        ("targets.k8s.namespace", "would show the value of TOKEN, which a secret is read from")
+    ]
+
+
 class Clusters:
     """Three clusters in one kubeconfig."""
 
