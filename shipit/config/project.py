@@ -23,8 +23,8 @@ class Project:
     `left_out` are the names of the others. `variables` are those of the process above those of the .env
     files that it names; `warnings` are about its keys. `files` are itself and what it includes, `private_files` what it
     names that no image should hold. `keeps_state` is whether runs are kept in `.shipit`. Without `builds`, an image that would
-    be built is an error. `rolls_back_all` is whether a target that fails takes the others with it.
-    be built is an error. `groups`: name in the file -> targets that it means, of targets with several places.
+    be built is an error. With `rolls_back_all`, a target that fails takes the others with it. `groups`: name in the file ->
+    names of its targets, for targets with several places.
     """
 
     app: str
