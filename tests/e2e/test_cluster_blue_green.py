@@ -85,7 +85,7 @@ def test_a_version_that_fails_is_removed_before_the_switch(web: WebPlace, change
     assert code == 1
     assert finished.reason.startswith("Deployment/web-green failed before the switch: "), finished.reason
     assert cause in finished.reason
-    assert finished.reason.endswith("; it is removed, and Service/web was not changed")
+    assert finished.reason.endswith("; it is removed, and Service/web did not select it")
     assert web.deployments() == ["web-blue"]
     assert web.deploy(V1, more)[1].state == "unchanged"
 

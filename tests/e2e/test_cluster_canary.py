@@ -96,7 +96,7 @@ def test_a_canary_that_fails_is_removed_and_the_earlier_version_stays(web: WebPl
     assert code == 1
     assert finished.reason.startswith("the canary at 50 % failed: "), finished.reason
     assert re.search(cause, finished.reason), finished.reason
-    assert finished.reason.endswith("it is removed, and Deployment/web was not changed")
+    assert finished.reason.endswith("it is removed; this run did not change Deployment/web")
     if "ENDS" in change:
         assert "out of coffee" in finished.detail
     assert web.deployments() == ["web"]
@@ -112,7 +112,7 @@ def test_a_url_is_asked_all_the_time_and_one_bad_answer_ends_the_canary(web: Web
         code, finished, _ = web.deploy(V2, more)
     assert code == 1
     assert finished.reason == (
-        f"the canary at 50 % failed: {url}/well answered 503; it is removed, and Deployment/web was not changed"
+        f"the canary at 50 % failed: {url}/well answered 503; it is removed; this run did not change Deployment/web"
     )
     assert web.deployments() == ["web"]
 

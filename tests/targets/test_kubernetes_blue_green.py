@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from shipit.events import StepDone, TargetFinished
+from shipit.events import Event, StepDone, TargetFinished, Waiting
+from shipit.pipeline import flow
 from shipit.pipeline.prepare import prepare
 from shipit.pipeline.return_to_release import rollback
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.release import Release, Seen, State
 from shipit.targets.base import Target
 from shipit.targets.kubernetes.observed import KubernetesObserved
+from shipit.targets.kubernetes.render import NAME_LABEL
 from shipit.targets.kubernetes.slots import VERSION_ANNOTATION
+from tests import runs
 from tests.servers.kube_api import KubeApi
 from tests.targets.test_kubernetes_canary import Place
 
@@ -141,9 +144,26 @@ def test_a_version_that_does_not_start_is_removed_before_the_switch(place: Place
     assert code == 1
     [finished] = [event for event in events if isinstance(event, TargetFinished)]
     assert finished.reason.startswith("Deployment/web-green failed before the switch: "), finished.reason
-    assert finished.reason.endswith("; it is removed, and Service/web was not changed")
+    assert finished.reason.endswith("; it is removed, and Service/web did not select it")
     assert (deployments(place), selected(place)) == (["web-blue"], "web-blue")
     assert place.plan("one", text).steps == ()
+
+
+def test_a_version_that_fails_says_of_the_service_what_was_read(place: Place) -> None:
+    text = KEPT.replace("timeout: 30s", "timeout: 60s\n    pending: 1s")
+    deploy(place, "one", text)
+    run, events = place.run("two", text)
+    place.api.starts = False
+
+    def meddle(event: Event) -> None:
+        if isinstance(event, Waiting) and "web-green" in event.reason:
+            place.api.update("services", "web", "kubectl-edit", {"spec": {"selector": {NAME_LABEL: "theirs"}}})
+
+    runs.react(run, meddle)
+    assert flow.deploy(run) == 1
+    assert selected(place) == "theirs"
+    [finished] = [event for event in events if isinstance(event, TargetFinished)]
+    assert finished.reason.endswith("; it is removed, and Service/web did not select it"), finished.reason
 
 
 @pytest.mark.parametrize("text", [KEPT, GONE], ids=["kept", "removed"])

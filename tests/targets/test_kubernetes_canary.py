@@ -136,10 +136,27 @@ def test_a_canary_that_somebody_else_changes_fails_and_stays_theirs(place: Place
     assert deploy(run) == 1
     [finished] = [event for event in events if isinstance(event, TargetFinished)]
     assert "Deployment/web-canary: superseded by kubectl-set at 20" in finished.reason, finished.reason
-    assert finished.reason.endswith("; it stays as it is now, and Deployment/web was not changed")
+    assert finished.reason.endswith("; it stays as it is now; this run did not change Deployment/web")
     assert ("deployments", "web-canary") in place.api.objects
     assert place.deploy("two", text)[0] == 0
     assert ("deployments", "web-canary") not in place.api.objects
+
+
+def test_a_canary_that_fails_says_nothing_of_what_somebody_else_did_to_the_deployment(place: Place) -> None:
+    text = TEXT.replace("timeout: 30s", "timeout: 60s\n    pending: 1s")
+    assert place.deploy("one", text)[0] == 0
+    run, events = place.run("two", text)
+    place.api.starts = False
+
+    def meddle(event: Event) -> None:
+        if isinstance(event, Waiting) and "web-canary" in event.reason:
+            place.api.update("deployments", "web", "kubectl-scale", {"spec": {"replicas": 7}})
+
+    runs.react(run, meddle)
+    assert deploy(run) == 1
+    assert place.api.objects["deployments", "web"]["spec"]["replicas"] == 7
+    [finished] = [event for event in events if isinstance(event, TargetFinished)]
+    assert finished.reason.endswith("; it is removed; this run did not change Deployment/web"), finished.reason
 
 
 def test_pods_that_never_start_end_the_canary_after_pending(place: Place) -> None:

@@ -10,14 +10,14 @@ from typing import Any
 from shipit.clock import Clock, Deadline
 from shipit.errors import DeployFailed, Interrupted, ShipitError
 from shipit.events import Event
-from shipit.targets.kubernetes.canary import CANARY_LABEL, is_canary_of
+from shipit.targets.kubernetes.canary import is_canary_of
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.pod_watch import PodWatch, WatchPlace
 from shipit.targets.kubernetes.steps import EndCanary, RunCanary
 
-# How long deleting a canary may take that failed, also after the deadline; and when the run is interrupted.
-_END_S, _INTERRUPTED_S = 30.0, 2.0
+# The time limit for deleting a canary when the run is interrupted.
+_INTERRUPTED_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class CanaryRun:
         manifest = dict(step.manifest)
         live = self.place.client.read(manifest, self.place.desired.namespace)
         if live is not None:
-            self._check_ours(live, manifest["metadata"]["labels"][CANARY_LABEL])
+            self._check_ours(live, _workload(manifest))
         return self.place.client.apply(manifest, self.place.desired.namespace)
 
     def _check_ours(self, live: Live, workload: str) -> None:
@@ -72,30 +72,22 @@ class CanaryRun:
 
     def _failed(self, step: RunCanary, live: Live, error: ShipitError) -> DeployFailed:
         """The error for a canary that failed, which is deleted first; one that somebody else changed stays."""
-        by = error.superseded_by if isinstance(error, DeployFailed) else ""
-        result = f"it stays as it is now, and {step.stable} was not changed" if by else self._removed(step, live)
-        failed = DeployFailed(
-            f"the canary at {step.percent} % failed: {error.what}; {result}",
-            where=self.place.desired.target,
-            detail=error.detail,
-            hint=error.hint,
-        )
-        failed.superseded_by = by
-        return failed
+        is_theirs = isinstance(error, DeployFailed) and bool(error.superseded_by)
+        result = "it stays as it is now" if is_theirs else self._removed(step, live)
+        what = f"the canary at {step.percent} % failed: {error.what}; {result}"
+        # Somebody else may have changed it meanwhile.
+        return self.place.failure(f"{what}; this run did not change {step.stable}", error)
 
     def _removed(self, step: RunCanary, live: Live) -> str:
-        """Delete the canary, and what came of it."""
-        own = KubernetesClient(
-            self.place.client.server, Deadline.after(self.place.session.clock, _END_S), self.place.client.emit
-        )
+        """Delete the canary; the result, for people."""
         try:
-            own.delete(step.manifest, self.place.desired.namespace, live.meta.uid)
+            self.place.clean_up_client().delete(step.manifest, self.place.desired.namespace, live.meta.uid)
         except Interrupted:
             self._interrupted(live)
             raise
         except ShipitError as other:
-            return f"{step.stable} was not changed, and removing the canary failed: {other}; the next deploy removes it"
-        return f"it is removed, and {step.stable} was not changed"
+            return f"removing it failed: {other}; the next deploy removes it"
+        return "it is removed"
 
     def _interrupted(self, live: Live) -> None:
         """Ask for the deletion without waiting, on a clock that is not cancelled. What is left then, the next deploy removes."""

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from shipit.errors import DeployFailed
+from shipit.clock import Deadline
+from shipit.errors import DeployFailed, ShipitError
 from shipit.events import Event, Waiting
 from shipit.release import Seen, State, Verdict
 from shipit.targets.kubernetes.client import KubernetesClient
@@ -26,6 +27,8 @@ from shipit.targets.kubernetes.superseded import Released
 from shipit.targets.session import Session
 
 _POLL_S, _CHECK_EVERY_S = 1.0, 3.0
+# The time limit for deleting pods that failed, also after the deadline.
+_CLEAN_UP_S = 30.0
 # How many checks in a row may not reach a pod.
 _UNREACHED = 5
 
@@ -53,6 +56,17 @@ class WatchPlace:
         if needs_events([live], pods, is_applied=True):
             events = tuple(client.listed("api/v1", "events", namespace, parse_event, fields=TELLING))
         return KubernetesObserved({key_of(manifest, namespace): live}, pods, tuple(sets), events=events)
+
+    def clean_up_client(self) -> KubernetesClient:
+        """A client that deletes pods that failed, within a time limit of its own."""
+        deadline = Deadline.after(self.session.clock, _CLEAN_UP_S)
+        return KubernetesClient(self.client.server, deadline, self.client.emit)
+
+    def failure(self, what: str, cause: ShipitError) -> DeployFailed:
+        """A failure of the target, with the detail and the hint of its cause, and who superseded it."""
+        failed = DeployFailed(what, where=self.desired.target, detail=cause.detail, hint=cause.hint)
+        failed.superseded_by = cause.superseded_by if isinstance(cause, DeployFailed) else ""
+        return failed
 
 
 @dataclass

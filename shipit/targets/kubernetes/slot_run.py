@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from shipit.clock import Deadline
 from shipit.errors import DeployFailed, Interrupted, ShipitError
 from shipit.events import Event
-from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.pod_watch import PodWatch, WatchPlace
-from shipit.targets.kubernetes.render import NAME_LABEL
+from shipit.targets.kubernetes.slots import selected_name
 from shipit.targets.kubernetes.steps import AwaitPods
-
-# How long removing a version may take that failed, also after the deadline.
-_END_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -39,24 +34,20 @@ class SlotRun:
             raise
         except ShipitError as error:
             what = f"{key} failed before the switch: {error.what}; {self._removed(step, live.meta.uid)}"
-            failed = DeployFailed(what, where=place.desired.target, detail=error.detail, hint=error.hint)
-            failed.superseded_by = error.superseded_by if isinstance(error, DeployFailed) else ""
-            raise failed from None
+            raise place.failure(what, error) from None
 
     def _removed(self, step: AwaitPods, uid: str) -> str:
-        """Remove the Deployment; what came of it."""
-        place, namespace = self.place, self.place.desired.namespace
-        client = KubernetesClient(place.client.server, Deadline.after(place.session.clock, _END_S), place.client.emit)
+        """Remove the Deployment, unless the Service selects it; the result, for people."""
+        client, namespace = self.place.clean_up_client(), self.place.desired.namespace
         try:
             service = client.read(
                 {"apiVersion": "v1", "kind": "Service", "metadata": {"name": step.service}}, namespace
             )
-            selected = service.spec.selector.get(NAME_LABEL, "") if service else ""
-            if selected == step.manifest["metadata"]["name"]:
+            if selected_name(service) == step.manifest["metadata"]["name"]:
                 return f"it stays, because Service/{step.service} selects it"
             client.delete(step.manifest, namespace, uid)
         except Interrupted:
             raise
         except ShipitError as error:
-            return f"Service/{step.service} was not changed, and removing it failed: {error}"
-        return f"it is removed, and Service/{step.service} was not changed"
+            return f"removing it failed: {error}; this run did not change Service/{step.service}"
+        return f"it is removed, and Service/{step.service} did not select it"
