@@ -31,12 +31,13 @@ class Done(NamedTuple):
 def take_back(run: Run, done: Mapping[str, Done], failed: list[str], note: Callable[[str], None]) -> None:
     """Roll back what is done, one target after the other, the last one first; `note` is called with each name.
 
-    Each target that is taken back ends as failed, with another TargetFinished.
+    Each of them ends as failed, with another TargetFinished, also where it could not be rolled back.
     """
     for name, item in reversed(list(done.items())):
         started = run.clock.now()
         back = roll_back(run, item.target, item.release, item.place, item.before, item.applied)
-        reason = f"healthy, and taken back because {', '.join(failed)} failed{back.said}"
+        taken = "taken back" if back.is_back else "to be taken back"
+        reason = f"healthy, and {taken} because {', '.join(failed)} failed{back.said}"
         end_record(run, item.record, "failed", reason, back.version if back.is_back else "")
         note(name)
         run.emit(

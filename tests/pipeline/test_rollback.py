@@ -233,6 +233,26 @@ def test_all_that_a_run_changed_is_taken_back_when_one_fails(bench: Bench) -> No
     assert deploy(bench.run()) == 0, "the next run converges"
 
 
+def test_what_could_not_be_taken_back_is_not_told_as_taken_back(bench: Bench) -> None:
+    bench.text += "rollback: all\n"
+    base = bench.add("base")
+    bench.add("top", needs=["base"])
+    first = release(bench, "first")
+    broken_by(bench, "top")
+    run = bench.run()
+
+    def call(event: object) -> None:
+        if isinstance(event, TargetFinished) and event.target == "top":
+            base.fails = "apply"
+
+    runs.react(run, call)
+    assert deploy(run) == 1
+    assert base.images["app"] != first["base"]
+    last = [event for event in bench.events if isinstance(event, TargetFinished)][-1]
+    assert (last.target, last.state, last.is_rolled_back, last.rolled_back_to) == ("base", "failed", False, "")
+    assert last.reason.startswith("healthy, and to be taken back because top failed; rolling back failed, too: ")
+
+
 @pytest.mark.parametrize(("text", "on_failure"), [("", "stop"), ("rollback: all\n", "continue")])
 def test_without_that_or_where_a_target_may_fail_the_others_stay(bench: Bench, text: str, on_failure: str) -> None:
     bench.text += text
