@@ -109,7 +109,8 @@ def _return_to(run: Run, target: Target, place: Place, past: PastRelease) -> Rol
     verdict, _ = await_verdict(target, judge, session, now if first_steps else None, now, applied=facts)
     if last_steps:
         verdict, _ = remove(target, last_steps, place, session, None, judge, now, facts)
-    said = f"; rolled back to the last healthy release ({verdict.reason}): {describe_past(past)}"
+    which = "the last healthy release" if past.state == "healthy" else "an earlier release without a verdict"
+    said = f"; rolled back to {which} ({verdict.reason}): {describe_past(past)}"
     return RollbackResult(said, is_back=True, version=past.version)
 
 

@@ -143,9 +143,14 @@ def test_a_target_after_one_that_failed_to_roll_back_is_skipped(bench: Bench) ->
     assert bench.worlds["base"].images["app"] == second["base"]
 
 
-def test_after_good_bad_bad_the_last_healthy_release_runs(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [("healthy", "the last healthy release"), ("unknown", "an earlier release without a verdict")],
+)
+def test_after_good_bad_bad_the_last_healthy_release_runs(bench: Bench, state: str, said: str) -> None:
     place = bench.add("one")
     good = release(bench, "good")
+    place.records[0]["past"]["state"] = state
     assert release(bench, "bad", fails="judge") != good
     bench.add("one", on_failure="rollback")
     (bench.folder / "hello.txt").write_text("worse")
@@ -156,8 +161,8 @@ def test_after_good_bad_bad_the_last_healthy_release_runs(bench: Bench) -> None:
     ended = finished(bench)
     assert {"one": place.images["app"]} == good
     assert (ended.is_rolled_back, ended.rolled_back_to) == (True, place.records[0]["past"]["version"])
-    assert "; rolled back to the last healthy release (runs): " in ended.reason, ended.reason
-    assert states(place) == [("healthy", ""), ("failed", ""), ("failed", "returned")]
+    assert f"; rolled back to {said} (runs): " in ended.reason, ended.reason
+    assert states(place) == [(state, ""), ("failed", ""), ("failed", "returned")]
     assert place.current == place.records[0]["past"]["version"]
 
 
