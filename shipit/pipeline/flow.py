@@ -210,7 +210,7 @@ def _one_target(run: Run, preparation: Preparation, target: Target, progress: Pr
             raise
         verdict, back = verdict_of(error, target), NOT_ROLLED_BACK
         if _rolls_back(run, target) and not isinstance(error, RemovalFailed):
-            back = _rolled_back(run, preparation, target, verdict, applied)
+            back = _rolled_back(run, preparation, target, error, verdict, applied)
             verdict = verdict._replace(reason=verdict.reason + back.said, down="" if back.is_back else verdict.down)
         end_record(run, record, "failed", verdict.reason, back.version if back.is_back else "")
         elapsed_s, images = run.clock.now() - started, _images(preparation, target)
@@ -237,9 +237,19 @@ def _images(preparation: Preparation, target: Target) -> tuple[PublishedImage, .
 
 
 def _rolled_back(
-    run: Run, preparation: Preparation, target: Target, failed: Verdict, applied: Mapping[str, Facts]
+    run: Run,
+    preparation: Preparation,
+    target: Target,
+    error: ShipitError,
+    failed: Verdict,
+    applied: Mapping[str, Facts],
 ) -> RollbackResult:
-    """Roll back a failed target, unless somebody else released meanwhile. `applied` is that of `Seen`."""
+    """Roll back a failed target, unless somebody else released or has the lock. `applied` is that of `Seen`."""
+    # Only a deploy that fails needs it.
+    from shipit.pipeline.locks import LockLost
+
+    if isinstance(error, LockLost):
+        return RollbackResult("; not rolled back: that needs the lock")
     if failed.superseded_by:
         return RollbackResult(f"; not rolled back: {failed.superseded_by} changed this place since the plan")
     place = _plan_of(preparation, target).place

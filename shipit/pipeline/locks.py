@@ -65,29 +65,33 @@ class HeldLock:
         self._target, self._base, self._state, self._holder = target, session, state, holder
         self._clock = session.clock
         self._renewed_s = self._clock.now()
-        self._lost = ""
+        self._is_lost = False
+        # The run that has the lock since it was lost; None where nobody has it.
+        self._taker: Holder | None = None
         self._mutex = threading.Lock()
 
     def check(self) -> None:
         """Check that the lock is still ours, with a request where it was not renewed in time. Raises: LockLost, RemoteError."""
         with self._mutex:
-            if not self._lost and self._clock.now() - self._renewed_s > LEASE_S - BEAT_S:
+            if not self._is_lost and self._clock.now() - self._renewed_s > LEASE_S - BEAT_S:
                 self._renew()
-            if self._lost:
-                error = LockLost(f"the lock was lost: {self._lost}", where=self._target.name, hint="run it again")
-                error.superseded_by = self._lost
+            if self._is_lost:
+                taker = described(self._taker) if self._taker else ""
+                what = f"the lock was lost: {taker or 'somebody broke it'}"
+                error = LockLost(what, where=self._target.name, hint="run it again")
+                error.superseded_by = taker or "someone else"
                 raise error
 
     def renew(self) -> None:
         """Renew the lock. A failure is left to the next renewal, or to `check`."""
         with self._mutex, suppress(ShipitError):
-            if not self._lost:
+            if not self._is_lost:
                 self._renew()
 
     def give_back(self) -> None:
         """Give the lock back. After a failure it is free when its time is over."""
         with self._mutex, suppress(ShipitError):
-            if not self._lost:
+            if not self._is_lost:
                 self._target.swap_lock(self._state, None, self._session())
 
     def _renew(self) -> None:
@@ -97,7 +101,7 @@ class HeldLock:
             # Our own request may have arrived without its answer.
             found = self._target.read_lock(session)
             if found.holder is None or found.holder.run != self._holder.run:
-                self._lost = described(found.holder) if found.holder else "somebody broke it"
+                self._is_lost, self._taker = True, found.holder
                 return
             after = found
         self._state, self._renewed_s = after, started_s

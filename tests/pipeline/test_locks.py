@@ -166,7 +166,8 @@ def test_a_run_that_lost_its_lock_while_it_slept_changes_nothing_more(bench: Ben
     assert deploy(run) == 1
     assert bench.places["one"].writes == ["set"] and bench.places["two"].writes == []
     end = next(event for event in bench.events if isinstance(event, TargetFinished) and event.target == "two")
-    assert end.reason.startswith(f"the lock was lost: {described(OTHER)}") and not end.is_rolled_back
+    assert end.reason == f"the lock was lost: {described(OTHER)}; not rolled back: that needs the lock"
+    assert not end.is_rolled_back and end.verdict.superseded_by == described(OTHER)
     assert bench.places["two"].lock["holder"] == to_json(OTHER), "the lock of the other run stays"
 
 
@@ -178,6 +179,7 @@ def test_a_run_that_slept_and_still_has_its_lock_goes_on(bench: Bench) -> None:
 
 
 def test_a_lock_that_was_broken_stops_the_run_before_its_next_change(bench: Bench) -> None:
+    bench.on_failure = "rollback"
     run = bench.run()
 
     def unlock() -> None:
@@ -193,7 +195,8 @@ def test_a_lock_that_was_broken_stops_the_run_before_its_next_change(bench: Benc
     assert deploy(run) == 1
     assert bench.places["two"].writes == []
     end = next(event for event in bench.events if isinstance(event, TargetFinished) and event.target == "two")
-    assert end.reason.startswith("the lock was lost: somebody broke it")
+    assert end.reason == "the lock was lost: somebody broke it; not rolled back: that needs the lock"
+    assert end.verdict.superseded_by == "someone else"
 
 
 def test_only_the_lock_of_the_holder_that_was_shown_is_broken(bench: Bench) -> None:
