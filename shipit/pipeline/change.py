@@ -13,10 +13,9 @@ from shipit.past_release import PastRelease
 from shipit.pipeline.confirm import confirm_plan
 from shipit.pipeline.progress import Progress
 from shipit.pipeline.recording import begin_record, end_record
-from shipit.pipeline.removal import parted, remove
-from shipit.pipeline.steps import apply_steps
-from shipit.pipeline.verdict import Standing, await_verdict, verdict_of
-from shipit.release import Facts, Plan, Release, Seen, State, Step, TargetPlan, Verdict
+from shipit.pipeline.removal import apply_and_verify
+from shipit.pipeline.verdict import verdict_of
+from shipit.release import Plan, Release, Seen, State, Step, TargetPlan, Verdict
 
 if TYPE_CHECKING:
     from shipit.pipeline.run import Run
@@ -114,7 +113,8 @@ def _one_target(run: Run, item: Change, own: TargetPlan, before: Any, progress: 
         record = begin_record(run, target, release, before, own.steps, past.version)
     images = past.images if past else ()
     try:
-        verdict, observed = _apply_and_judge(run, item, own, before)
+        session = run.session(target, is_planning=False, recalled=item.recalled)
+        verdict, observed = apply_and_verify(target, own.steps, own.place, session, item.judge, before)
     except Interrupted:
         progress.finish(target.name, "failed")
         raise
@@ -133,15 +133,3 @@ def _one_target(run: Run, item: Change, own: TargetPlan, before: Any, progress: 
     progress.finish(target.name, state)
     version = target.describe(observed).version
     run.emit(TargetFinished(target.name, state, run.clock.now() - started, verdict, images, version=version))
-
-
-def _apply_and_judge(run: Run, item: Change, own: TargetPlan, before: Any) -> Standing:
-    session = run.session(item.target, is_planning=False, recalled=item.recalled)
-    facts: dict[str, Facts] = {}
-    first_steps, last_steps = parted(own.steps)
-    apply_steps(item.target, first_steps, own.place, session, facts)
-    baseline = before if first_steps else None
-    standing = await_verdict(item.target, item.judge, session, baseline, before, applied=facts)
-    if not last_steps:
-        return standing
-    return remove(item.target, last_steps, own.place, session, None, item.judge, before, facts)

@@ -1,4 +1,4 @@
-"""The last steps of a deploy: they remove what left deploy.yml, once the target is verified healthy."""
+"""The steps of a target in two parts: the last ones remove what left deploy.yml, once the target is verified healthy."""
 
 from __future__ import annotations
 
@@ -21,6 +21,23 @@ class RemovalFailed(TargetFailed):
 def parted(steps: Sequence[Step]) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
     """The steps that are applied first, and those that are applied when the target is healthy."""
     return tuple(step for step in steps if not step.after_healthy), tuple(step for step in steps if step.after_healthy)
+
+
+def apply_and_verify(
+    target: Target, steps: Sequence[Step], place: Place, session: Session, judge: Judge, before: Any
+) -> Standing:
+    """Apply the steps of a plan that was made with `before`, the last ones once the target is healthy, and verify it.
+
+    Without a first step, the target is judged as one that nothing was changed at. Raises: ShipitError.
+    """
+    facts: dict[str, Facts] = {}
+    first_steps, last_steps = parted(steps)
+    apply_steps(target, first_steps, place, session, facts)
+    baseline = before if first_steps else None
+    standing = await_verdict(target, judge, session, baseline, before, applied=facts)
+    if not last_steps:
+        return standing
+    return remove(target, last_steps, place, session, None, judge, before, facts)
 
 
 def remove(

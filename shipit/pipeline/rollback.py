@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from shipit.errors import Interrupted, ShipitError
 from shipit.past_release import PastRelease
 from shipit.pipeline.choose_release import describe_past, last_healthy, running_release
-from shipit.pipeline.removal import parted, remove
+from shipit.pipeline.removal import apply_and_verify
 from shipit.pipeline.steps import apply_steps
 from shipit.pipeline.verdict import await_verdict
 from shipit.release import Facts, Place, Release, Seen, State
@@ -101,14 +101,9 @@ def _return_to(run: Run, target: Target, place: Place, past: PastRelease) -> Rol
     assert returns(target)
     recalled = target.recall(past, run.session(target, is_planning=False))
     now = target.observe(run.session(target, recalled=recalled))
-    first_steps, last_steps = parted(target.plan_return(recalled, now))
+    steps = target.plan_return(recalled, now)
     session = run.session(target, is_planning=False, recalled=recalled)
-    facts: dict[str, Facts] = {}
-    apply_steps(target, first_steps, place, session, facts)
-    judge = partial(target.judge_return, recalled)
-    verdict, _ = await_verdict(target, judge, session, now if first_steps else None, now, applied=facts)
-    if last_steps:
-        verdict, _ = remove(target, last_steps, place, session, None, judge, now, facts)
+    verdict, _ = apply_and_verify(target, steps, place, session, partial(target.judge_return, recalled), now)
     which = "the last healthy release" if past.state == "healthy" else "an earlier release without a verdict"
     said = f"; rolled back to {which} ({verdict.reason}): {describe_past(past)}"
     return RollbackResult(said, is_back=True, version=past.version)
