@@ -13,7 +13,6 @@ from shipit.events import (
     ImagesPushed,
     PlanMade,
     ReleaseRendered,
-    Serving,
     TargetFinished,
     Warned,
 )
@@ -78,7 +77,7 @@ def push(run: Run) -> Preparation:
     publish_all(run.delivery, preparation.uses.values())
     move_tags(run.delivery, preparation.uses.values())
     run.emit(ImagesPushed(tuple(published(item.image) for item in preparation.uses.values())))
-    _end(run, 0, "everything is pushed")
+    run.finish(0, "everything is pushed")
     return preparation
 
 
@@ -111,10 +110,10 @@ def deploy(run: Run, saved: SavedPlan | None = None, wait_s: float = 0) -> int:
         move_tags(run.delivery, preparation.uses.values())
     total = len(preparation.targets)
     if failed:
-        _end(run, 1, f"{failed} of {total} targets failed", progress.served(preparation.targets))
+        run.finish(1, f"{failed} of {total} targets failed", progress.served(preparation.targets))
         return 1
     unchanged = "nothing changed, " if not preparation.plan.changes else ""
-    _end(run, 0, f"{unchanged}{total} of {total} targets healthy", progress.served(preparation.targets))
+    run.finish(0, f"{unchanged}{total} of {total} targets healthy", progress.served(preparation.targets))
     return 0
 
 
@@ -158,10 +157,6 @@ def _begin(run: Run, command: str) -> None:
     for warning in run.project.warnings:
         run.emit(Warned("", str(warning)))
     run.announce(command)
-
-
-def _end(run: Run, code: int, summary: str, urls: tuple[Serving, ...] = ()) -> None:
-    run.finish(code, summary, urls)
 
 
 def _apply_all(run: Run, preparation: Preparation, progress: Progress) -> int:
@@ -212,7 +207,7 @@ def _one_target(run: Run, preparation: Preparation, target: Target, progress: Pr
         if _rolls_back(run, target) and not isinstance(error, RemovalFailed):
             back = _rolled_back(run, preparation, target, error, verdict, applied)
             verdict = verdict._replace(reason=verdict.reason + back.said, down="" if back.is_back else verdict.down)
-        end_record(run, record, "failed", verdict.reason, back.version if back.is_back else "")
+        end_record(run, record, "failed", verdict.reason, back.version)
         elapsed_s, images = run.clock.now() - started, _images(preparation, target)
         ended = TargetFinished(target.name, "failed", elapsed_s, verdict, images, version=version_of(error, target))
         run.emit(ended._replace(is_rolled_back=back.is_back, rolled_back_to=back.version))

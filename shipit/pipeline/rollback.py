@@ -12,7 +12,7 @@ from shipit.pipeline.choose_release import describe_past, last_healthy, running_
 from shipit.pipeline.removal import apply_and_verify
 from shipit.pipeline.steps import apply_steps
 from shipit.pipeline.verdict import await_verdict
-from shipit.release import Facts, Place, Release, Seen, State
+from shipit.release import Facts, Place, Release, Seen, State, Verdict
 from shipit.targets.base import Reverts, Target, reverts
 from shipit.targets.history import returns
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class RollbackResult(NamedTuple):
-    """The result of a rollback: the end of a sentence, and whether what should run again does.
+    """The result of a rollback: `said` is the end of a sentence, `is_back` is True where what should run again does.
 
-    `version` is the place's name for the release that runs again; empty where it is not known.
+    `version` is the place's name for the release that runs again; empty where none does, or it is not known.
     """
 
     said: str = ""
@@ -48,7 +48,7 @@ def roll_back(
         history = _before_this(run, target, before)
         known = running_release(history)
         last = last_healthy(history, but=known) if known and returns(target) else None
-        if known and last and not _was_healthy(target, release, known, before, run):
+        if known and last and not _was_healthy(run, target, release, known, before):
             return _return_to(run, target, place, last)
         return _restore(run, target, release, place, before, applied, known)
     except Interrupted:
@@ -68,13 +68,17 @@ def _before_this(run: Run, target: Target, before: Any) -> tuple[PastRelease, ..
     return found[newest:]
 
 
-def _was_healthy(target: Reverts, release: Release, known: PastRelease, before: Any, run: Run) -> bool:
-    """Whether what ran before the deploy was healthy: by its verdict, or where there is none by what was observed."""
+def _was_healthy(run: Run, target: Reverts, release: Release, known: PastRelease, before: Any) -> bool:
+    """True where what ran before the deploy was healthy: by its verdict, or where there is none by what was observed."""
     if known.state == "unknown":
-        now_s = run.clock.now()
-        verdict = target.judge_rollback(release, before, before, Seen(now_s, now_s, now_s, None, before))
-        return verdict.state is not State.FAILED
+        return _judged(run, target, release, before, before).state is not State.FAILED
     return known.state == "healthy"
+
+
+def _judged(run: Run, target: Reverts, release: Release, before: Any, observed: Any) -> Verdict:
+    """The verdict on what ran before, by one observation and without a wait."""
+    now_s = run.clock.now()
+    return target.judge_rollback(release, before, observed, Seen(now_s, now_s, now_s, None, before))
 
 
 def _restore(
@@ -87,7 +91,7 @@ def _restore(
     now = target.observe(session)
     steps = target.plan_rollback(release, before, now, applied)
     if not steps:
-        return _untouched(target, release, before, now, session.clock.now(), version)
+        return _untouched(_judged(run, target, release, before, now), version)
     facts: dict[str, Facts] = {}
     apply_steps(target, steps, place, session, facts)
     judge = partial(target.judge_rollback, release, before)
@@ -109,9 +113,8 @@ def _return_to(run: Run, target: Target, place: Place, past: PastRelease) -> Rol
     return RollbackResult(said, is_back=True, version=past.version)
 
 
-def _untouched(target: Reverts, release: Release, before: Any, now: Any, at: float, version: str) -> RollbackResult:
-    """The result when there are no steps: whether what ran before still runs is judged, not assumed."""
-    verdict = target.judge_rollback(release, before, now, Seen(at, at, at, None, before))
+def _untouched(verdict: Verdict, version: str) -> RollbackResult:
+    """The result when there are no steps. `verdict` is that on what ran before, as it was observed again."""
     if verdict.state is State.HEALTHY:
         return RollbackResult("; nothing to roll back: what ran before still runs", is_back=True, version=version)
     return RollbackResult(f"; nothing was rolled back: {verdict.reason}")

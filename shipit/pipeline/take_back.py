@@ -38,7 +38,7 @@ def take_back(run: Run, done: Mapping[str, Done], failed: list[str], note: Calla
         back = roll_back(run, item.target, item.release, item.place, item.before, item.applied)
         taken = "taken back" if back.is_back else "to be taken back"
         reason = f"healthy, and {taken} because {', '.join(failed)} failed{back.said}"
-        end_record(run, item.record, "failed", reason, back.version if back.is_back else "")
+        end_record(run, item.record, "failed", reason, back.version)
         note(name)
         run.emit(
             TargetFinished(
@@ -48,7 +48,7 @@ def take_back(run: Run, done: Mapping[str, Done], failed: list[str], note: Calla
                 Verdict(State.FAILED, reason),
                 item.images,
                 back.is_back,
-                back.version if back.is_back else "",
+                back.version,
                 item.version,
             )
         )
