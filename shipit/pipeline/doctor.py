@@ -54,7 +54,7 @@ def examine(run: Run) -> list[Finding]:
         "secrets": partial(secret_findings, secrets, run.project, run.environment),
         **{f"image {name}": partial(_image, name, run.delivery) for name in built},
         **{f"registry {host}": partial(_registry, run.registries, host, _repository_at(host, uses)) for host in hosts},
-        **{f"target {target.name}": partial(_target, target, run.session(target)) for target in run.targets},
+        **{f"target {target.name}": partial(_target, run, target) for target in run.targets},
     }
     results = settle({name: partial(_all, check) for name, check in checks.items()}, run.clock)
     found: list[Finding] = []
@@ -197,25 +197,25 @@ def _registry(registries: Registries, host: str, repository: str) -> Iterator[Fi
         yield skew
 
 
-def _target(target: Target, session: Session) -> Iterator[Finding]:
-    subject = f"target {target.name}"
+def _target(run: Run, target: Target) -> Iterator[Finding]:
+    subject, session = f"target {target.name}", run.session(target)
     target.observe(session)
     yield Finding("ok", subject, f"{target.place.identity} can be read")
-    yield _lock(target, session)
+    yield _lock(target, session, keeps_state=run.project.keeps_state)
     if examines(target):
         yield from (finding._replace(subject=finding.subject or subject) for finding in target.examine(session))
 
 
-def _lock(target: Target, session: Session) -> Finding:
-    """Which lock keeps two deploys apart."""
+def _lock(target: Target, session: Session, *, keeps_state: bool) -> Finding:
+    """The finding about the lock that keeps two deploys apart."""
     subject = f"lock of {target.name}"
+    without = "deploys from this folder exclude each other, others do not"
+    if not keeps_state:
+        without = "with state: none, nothing keeps two deploys apart"
     if not locks(target):
-        return Finding(
-            "ok", subject, "the place keeps no lock: deploys from this folder exclude each other, others do not"
-        )
+        return Finding("ok", subject, f"the place keeps no lock: {without}")
     try:
         target.read_lock(session)
     except NoLock as error:
-        what = f"{error.what}: deploys from this folder exclude each other, others do not"
-        return Finding("warning", subject, what, error.hint)
+        return Finding("warning", subject, f"{error.what}: {without}", error.hint)
     return Finding("ok", subject, f"a deploy locks it by the {target.lock_name()}")

@@ -67,6 +67,8 @@ def test_state_none_keeps_no_lock(shipit: Shipit, heroku: HerokuStandIn) -> None
     shipit.write(deploy__yml="state: none\n" + TEXT.replace("SETTLE", "0s"))
     assert shipit.run("deploy").returncode == 0
     assert not (shipit.folder / ".shipit").exists()
+    [row] = [line for line in shipit.run("doctor").stdout.splitlines() if "lock of heroku" in line]
+    assert row.endswith("the place keeps no lock: with state: none, nothing keeps two deploys apart")
 
 
 @pytest.mark.parametrize("text", ["soon", "0s", "10"])
