@@ -71,6 +71,11 @@ def test_state_none_keeps_no_lock(shipit: Shipit, heroku: HerokuStandIn) -> None
     assert row.endswith("the place keeps no lock: with state: none, nothing keeps two deploys apart")
 
 
+def test_unlock_as_json_prints_no_text_on_standard_output(shipit: Shipit, heroku: HerokuStandIn) -> None:
+    done = shipit.run("unlock", "--output", "json")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "no target is locked\n")
+
+
 @pytest.mark.parametrize("text", ["soon", "0s", "10"])
 def test_a_wait_is_a_duration(shipit: Shipit, heroku: HerokuStandIn, text: str) -> None:
     done = shipit.run("deploy", "--wait", text)

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from shipit.cli.exits import can_ask, confirm, exit_on_error
 from shipit.cli.options import ChangeOptions
-from shipit.cli.printing import say
+from shipit.cli.printing import note, say
 from shipit.cli.runs import targets_run
 from shipit.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shipit.pipeline.run import Run
 
 HELP = """Says who holds the lock of each target, asks, and breaks it. A run that still goes on stops before its next change. A lock
@@ -23,16 +25,17 @@ def run(options: ChangeOptions) -> None:
         # Asked before a live view starts: older releases of rich replace stderr by something that is no terminal.
         asks = can_ask()
         with targets_run(options, timeout=options.timeout, is_live=False, for_deploy=False) as run:
-            _unlock(run, is_sure=options.yes, asks=asks)
+            # With json, stdout has lines of JSON only.
+            _unlock(run, note if options.output == "json" else say, is_sure=options.yes, asks=asks)
 
 
-def _unlock(run: Run, *, is_sure: bool, asks: bool) -> None:
+def _unlock(run: Run, tell: Callable[[str], None], *, is_sure: bool, asks: bool) -> None:
     from shipit.pipeline.locks import described, read_locks
     from shipit.pipeline.unlock import break_lock
 
     held = {name: holder for name, holder in read_locks(run).items() if holder is not None}
     if not held:
-        say("no target is locked")
+        tell("no target is locked")
         return
     told = "; ".join(f"{name} is locked by {described(holder)}" for name, holder in held.items())
     if not is_sure and not (asks and confirm(run.redactor.text(f"{told}. Break the lock?"))):
@@ -40,4 +43,4 @@ def _unlock(run: Run, *, is_sure: bool, asks: bool) -> None:
     for target in run.targets:
         if (holder := held.get(target.name)) is not None:
             break_lock(run, target, holder)
-            say(f"{target.name} is unlocked; it was locked by {described(holder)}")
+            tell(f"{target.name} is unlocked; it was locked by {described(holder)}")
