@@ -12,6 +12,8 @@ from shipit.printable import inert_line, printable_line, printable_text
 from shipit.redact import Redactor
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from shipit.events import Event
 
 # The redactor of the process: every credential that is read is added to it.
@@ -57,6 +59,12 @@ def result(text: str) -> None:
     """Print a result to stdout, escaped and not redacted. Raises: OSError when it can't be written."""
     _print(sys.stdout, printable_text(text))
     check_written()
+
+
+def result_lines(lines: Iterable[str]) -> None:
+    """Print a result for people, line by line, with nothing that a CI system would take for a command. Raises: OSError."""
+    for line in lines:
+        result(inert_line(printable_line(line)))
 
 
 def page(text: str) -> None:

@@ -202,3 +202,14 @@ def test_releases_of_heroku_are_listed_compared_and_returned_to(shipit: Shipit, 
     assert nothing.returncode == 2 and "can't return to v1: Heroku can't roll back to it" in nothing.stderr
     undo = shipit.run("undo")
     assert undo.returncode == 2 and "use shipit rollback" in undo.stderr
+
+
+def test_what_a_place_tells_is_no_command_of_a_ci_system(shipit: Shipit, heroku: HerokuStandIn) -> None:
+    shipit.write(deploy__yml="app: shop\nimage: {build: .}\ntargets: {heroku: {app: shop-prod}}\n")
+    [initial] = heroku.apps["shop-prod"].releases
+    initial["user"]["email"] = "##[add-mask]o"
+    initial["description"] = "##vso[task.complete]"
+    history, show = shipit.run("history"), shipit.run("show", "v1")
+    assert history.returncode == show.returncode == 0
+    assert "#\\#[add-mask]o" in history.stdout and "##[" not in history.stdout
+    assert "#\\#[add-mask]o" in show.stdout and "#\\#vso[task.complete]" in show.stdout

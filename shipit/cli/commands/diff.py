@@ -9,7 +9,7 @@ import typer
 from shipit.cli.completion import complete_runs
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import ProjectOptions, TargetOption, target_options
-from shipit.cli.printing import check_written, result
+from shipit.cli.printing import check_written, result_lines
 from shipit.cli.runs import targets_run
 
 HELP = """Compares two releases as the targets recall them: images, settings and objects. The values of secrets are compared by keyed
@@ -40,5 +40,4 @@ def run(
             if options.output == "json":
                 check_written()
                 return
-            for line in render_diffs(run.redactor.value(found)):
-                result(line)
+            result_lines(render_diffs(run.redactor.value(found)))

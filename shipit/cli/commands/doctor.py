@@ -11,13 +11,12 @@ import typer
 
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import TargetOptions
-from shipit.cli.printing import REDACTOR, read_environment, result, result_event
+from shipit.cli.printing import REDACTOR, read_environment, result, result_event, result_lines
 from shipit.cli.reporters import Silent
 from shipit.cli.runs import running
 from shipit.config.find import find_file
 from shipit.config.load import load_project
 from shipit.errors import ConfigErrors, Interrupted, ShipitError, UsageError
-from shipit.printable import printable_line
 from shipit.release import Finding
 from shipit.targets.kinds import KindModels, create_target
 
@@ -89,9 +88,8 @@ def _print(findings: Sequence[Finding]) -> None:
             for line in said
             for part in textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False) or [""]
         ]
-        result(printable_line(f"{_SIGNS[finding.level]}{finding.subject:<{width}}  {first}"))
-        for line in more:
-            result(printable_line(f"{' ' * (width + 10)}{line}"))
+        head = f"{_SIGNS[finding.level]}{finding.subject:<{width}}  {first}"
+        result_lines([head, *(f"{' ' * (width + 10)}{line}" for line in more)])
     counts = {level: sum(finding.level == level for finding in findings) for level in ("failure", "warning")}
     if not any(counts.values()):
         result("no problems found")

@@ -8,7 +8,7 @@ import typer
 
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import TargetOptions
-from shipit.cli.printing import REDACTOR, check_written, result, result_event
+from shipit.cli.printing import REDACTOR, check_written, result, result_event, result_lines
 from shipit.cli.runs import load, running
 from shipit.clock import Clock
 
@@ -96,7 +96,6 @@ def _runs_of_this_machine(options: TargetOptions, project: Project, most: int) -
 def _print(runs: Sequence[PastRun], limit: int, is_more: bool) -> None:
     from shipit.report.history_text import render_runs
 
-    for line in render_runs(runs, Clock().wall_s()):
-        result(line)
+    result_lines(render_runs(runs, Clock().wall_s()))
     if is_more:
         result(f"older runs are left out: shipit history --limit {limit * 5}")

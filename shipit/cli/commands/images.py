@@ -9,7 +9,7 @@ import typer
 from shipit.cli.completion import complete_images
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import ProjectOptions
-from shipit.cli.printing import check_written, result
+from shipit.cli.printing import check_written, result, result_lines
 from shipit.cli.runs import load, running
 from shipit.errors import UsageError
 
@@ -54,5 +54,4 @@ def run(
             for at, repository in enumerate(run.redactor.value(listed.repositories)):
                 if at:
                     result("")
-                for line in render_repository(repository, run.clock.wall_s()):
-                    result(line)
+                result_lines(render_repository(repository, run.clock.wall_s()))

@@ -8,10 +8,9 @@ import typer
 
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import ImageOptions, PlanOptions
-from shipit.cli.printing import result
+from shipit.cli.printing import result_lines
 from shipit.cli.runs import targets_run
 from shipit.errors import UsageError
-from shipit.printable import inert_line
 
 if TYPE_CHECKING:
     from shipit.pipeline.prepare import Preparation
@@ -55,7 +54,7 @@ def run(
         if options.output != "json":
             render = render_plan_markdown if options.output == "markdown" else render_plan
             text = render(run.redactor.value(preparation.plan), full=full)
-            result("\n".join(map(inert_line, text.rstrip("\n").split("\n"))))
+            result_lines(text.rstrip("\n").split("\n"))
         if exit_code and preparation.plan.changes:
             raise typer.Exit(3)
 

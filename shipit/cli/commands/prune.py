@@ -12,7 +12,7 @@ import typer
 from shipit.cli.completion import complete_images
 from shipit.cli.exits import can_ask, confirm, exit_on_error
 from shipit.cli.options import ProjectOptions, YesOption
-from shipit.cli.printing import check_written, result
+from shipit.cli.printing import check_written, result, result_lines
 from shipit.cli.runs import load, running
 from shipit.config.find import find_file
 from shipit.errors import UsageError
@@ -82,8 +82,7 @@ def _show(run: Run, output: str, planned: Sequence[Pruning]) -> None:
     from shipit.report.images_text import render_pruning
 
     for own in planned if output != "json" else ():
-        for line in render_pruning(own, run.clock.wall_s()):
-            result(line)
+        result_lines(render_pruning(own, run.clock.wall_s()))
 
 
 def _all_targets(run: Run, options: ProjectOptions, environ: ProcessEnvironment) -> dict[str, Target]:

@@ -10,7 +10,7 @@ import typer
 from shipit.cli.completion import complete_runs
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import ProjectOptions
-from shipit.cli.printing import REDACTOR, check_written, result, result_json
+from shipit.cli.printing import REDACTOR, check_written, result_json, result_lines
 from shipit.cli.runs import load, running
 from shipit.errors import UsageError
 
@@ -54,8 +54,7 @@ def run(
             for envelope in events:
                 result_json(REDACTOR.value(envelope_to_json(envelope)))
             return
-        for line in render_run(REDACTOR.value(found)):
-            result(line)
+        result_lines(render_run(REDACTOR.value(found)))
         show = PlainReporter(sys.stdout, sys.stdout)
         for envelope in events:
             show(envelope._replace(event=REDACTOR.value(envelope.event)))
@@ -77,14 +76,13 @@ def _elsewhere(
         found = find_runs(run, name)
         if not found:
             raise error
-        own = next((past.run for past in found if past.run in run_names(project.root)), "")
-        if own:
+        kept = run_names(project.root)
+        if own := next((past.run for past in found if past.run in kept), ""):
             return own
         run.emit(RunsListed(found))
         if options.output == "json":
             check_written()
             return ""
         for past in run.redactor.value(found):
-            for line in render_release(past):
-                result(line)
+            result_lines(render_release(past))
     return ""

@@ -8,7 +8,7 @@ import typer
 
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import TargetOptions
-from shipit.cli.printing import check_written, result
+from shipit.cli.printing import check_written, result, result_lines
 from shipit.cli.runs import targets_run
 from shipit.errors import Interrupted
 
@@ -42,8 +42,7 @@ def _show(run: Run, output: str) -> None:
     if output == "json":
         check_written()
         return
-    for line in render_statuses(run.redactor.value(found), run.clock.wall_s()):
-        result(line)
+    result_lines(render_statuses(run.redactor.value(found), run.clock.wall_s()))
 
 
 def _watch(run: Run, output: str) -> None:
@@ -59,8 +58,7 @@ def _watch(run: Run, output: str) -> None:
             if not is_first:
                 result("")
             is_first = False
-            for line in render_statuses(run.redactor.value(found), run.clock.wall_s()):
-                result(line)
+            result_lines(render_statuses(run.redactor.value(found), run.clock.wall_s()))
     except Interrupted as end:
         # The usual way to end it: nothing is said.
         raise typer.Exit(end.exit_code) from None
