@@ -247,13 +247,14 @@ class Serving(NamedTuple):
 
 
 class TargetEnd(NamedTuple):
-    """How a target ended, at the end of a run. `version` is the place's name for the release that was judged, or that runs again.
+    """The result of a target, at the end of a run. `version` is the place's name for the release that was judged, or that runs again.
 
-    It is empty where it is not known. `down` is a failure that left nothing that serves.
+    It is empty where it is not known. `changed` is a target that was scaled or restarted, without a release. `down` is a
+    failure that left nothing that serves.
     """
 
     target: Name
-    state: Literal["released", "unchanged", "removed", "rolled_back", "down", "failed", "not_reached"]
+    state: Literal["released", "changed", "unchanged", "removed", "rolled_back", "down", "failed", "not_reached"]
     version: Name = ""
 
 

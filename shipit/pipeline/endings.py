@@ -1,20 +1,21 @@
-"""How each target ended, for the last lines of a run, and the command to run next. Pure."""
+"""The result of each target, for the last lines of a run, and the command to run next. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from shipit.config.overlay import PRODUCTION
 from shipit.events import TargetEnd, TargetFinished
 from shipit.targets.base import Target
 from shipit.targets.history import returns
 
-# The environment without -e.
-_DEFAULT = "production"
+# The commands that release. Others change what runs.
+_RELEASING = ("deploy", "rollback")
 
 
-def ends_of(finished: Mapping[str, TargetFinished]) -> tuple[TargetEnd, ...]:
+def ends_of(command: str, finished: Mapping[str, TargetFinished]) -> tuple[TargetEnd, ...]:
     """By the last event about each target."""
-    return tuple(_end(event) for event in finished.values())
+    return tuple(_end(command, event) for event in finished.values())
 
 
 def next_command(command: str, environment: str, ends: Sequence[TargetEnd], targets: Sequence[Target]) -> str:
@@ -22,7 +23,7 @@ def next_command(command: str, environment: str, ends: Sequence[TargetEnd], targ
 
     A target that is down comes first, where it can return to a release.
     """
-    if command not in ("deploy", "rollback"):
+    if command not in _RELEASING:
         return ""
     able = {target.name for target in targets if returns(target)}
     down = [end.target for end in ends if end.state == "down" and end.target in able]
@@ -37,14 +38,14 @@ def next_command(command: str, environment: str, ends: Sequence[TargetEnd], targ
 
 def environment_option(environment: str) -> str:
     """` -e staging`, for a command that is shown; empty for the environment that a command uses without it."""
-    return f" -e {environment}" if environment != _DEFAULT else ""
+    return f" -e {environment}" if environment != PRODUCTION else ""
 
 
-def _end(event: TargetFinished) -> TargetEnd:
+def _end(command: str, event: TargetFinished) -> TargetEnd:
     name = event.target
     match event.state:
         case "healthy":
-            return TargetEnd(name, "released", event.version)
+            return TargetEnd(name, "released" if command in _RELEASING else "changed", event.version)
         case "skipped":
             return TargetEnd(name, "not_reached")
         case "unchanged" | "removed":

@@ -198,7 +198,7 @@ class Run:
         # Imported at the end: no command that fails early needs it.
         from shipit.pipeline.endings import ends_of, next_command
 
-        ends = ends_of(self._ended)
+        ends = ends_of(self.command, self._ended)
         following = next_command(self.command, self.project.environment, ends, self.targets)
         self.emit(RunFinished(exit_code, summary, self.clock.now() - self.started_s, urls, ends, following))
 

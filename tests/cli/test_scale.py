@@ -43,6 +43,8 @@ def test_dynos_are_scaled_and_the_plan_says_what_the_next_deploy_does(shipit: Sh
         "deploy.yml has no number for worker: the next deploy leaves it as it is",
     ]
     assert [event["state"] for event in events if event["event"] == "target_finished"] == ["healthy"]
+    [end] = events[-1]["ends"]
+    assert (end["target"], end["state"]) == ("heroku", "changed"), "scaling makes no release"
     again = shipit.run("scale", "heroku/web=2")
     assert again.returncode == 0 and "nothing changed, 1 of 1 targets as ordered" in again.stdout
 
