@@ -46,7 +46,7 @@ def change(run: Run, command: str, changes: Sequence[Change]) -> int:
     """
     announce(run, command, [item.target.name for item in changes])
     # Only what the command is about is judged: other workloads of a target may be in any state.
-    return make_changes(run, changes, "as ordered")
+    return make_changes(run, changes, "as ordered", unchanged="as ordered")
 
 
 def announce(run: Run, command: str, targets: Sequence[str]) -> None:
@@ -56,8 +56,8 @@ def announce(run: Run, command: str, targets: Sequence[str]) -> None:
     run.announce(command, targets)
 
 
-def make_changes(run: Run, changes: Sequence[Change], end: str) -> int:
-    """The same for a run that was announced. `end` says what targets are when all went well."""
+def make_changes(run: Run, changes: Sequence[Change], end: str, *, unchanged: str) -> int:
+    """The same for a run that was announced. `end` says what targets are when all went well, `unchanged` when none changed."""
     looks = {item.target.name: partial(_observe, run, item) for item in changes}
     observed = together(looks, run.clock)
     plan = Plan(
@@ -83,8 +83,10 @@ def make_changes(run: Run, changes: Sequence[Change], end: str) -> int:
     total = len(changes)
     if progress.failed:
         summary = f"{progress.failed} of {total} targets failed"
+    elif plan.changes:
+        summary = f"{total} of {total} targets {end}"
     else:
-        summary = f"{'' if plan.changes else 'nothing changed, '}{total} of {total} targets {end}"
+        summary = f"nothing changed, {total} of {total} targets {unchanged}"
     run.finish(1 if progress.failed else 0, summary)
     return 1 if progress.failed else 0
 

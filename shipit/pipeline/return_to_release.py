@@ -36,7 +36,7 @@ def rollback(run: Run, wanted: str = "", *, is_selected: bool = False) -> int:
     changes = [
         _change(target, choices[target.name], recalled[target.name], _needed_by(target, chosen)) for target in chosen
     ]
-    return make_changes(run, changes, "rolled back and healthy")
+    return make_changes(run, changes, "rolled back and healthy", unchanged="healthy")
 
 
 def _split(run: Run) -> tuple[list[Returns], Mapping[str, str]]:

@@ -119,6 +119,8 @@ def test_a_rollback_that_was_killed_or_failed_is_completed_by_the_next(bench: Be
     assert {"one": place.images["app"]} == second
     assert rollback(bench.run(), place.records[-1]["past"]["returns_to"]) == 0
     assert finished(bench).state == "unchanged"
+    [end] = [event for event in bench.events if isinstance(event, RunFinished)]
+    assert end.summary == "nothing changed, 1 of 1 targets healthy"
 
 
 def test_what_needs_a_target_is_rolled_back_before_it(bench: Bench) -> None:
