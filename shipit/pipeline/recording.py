@@ -14,22 +14,25 @@ from shipit.release import Release, Step, published
 from shipit.targets.base import Target
 from shipit.targets.history import records_releases
 
+if TYPE_CHECKING:
+    from shipit.pipeline.run import Run
+
 # How long a place may take to write a record.
 _WITHIN_S = 15.0
 
 
-if TYPE_CHECKING:
-    from shipit.pipeline.run import Run
-
-
 class Record(NamedTuple):
-    """The record of a release that has begun. `observed` is what the plan was made with."""
+    """The record of a release that has begun. `observed` is what the plan was made with.
+
+    `is_written` is True where the place has it since the release began.
+    """
 
     target: Target
     release: Release
     observed: Any
     past: PastRelease
     started_s: float
+    is_written: bool = False
 
 
 def begin_record(
@@ -56,8 +59,7 @@ def begin_record(
         command=run.command,
     )
     record = Record(target, release, observed, past, run.clock.now())
-    _write(run, record, past, "before its first change")
-    return record
+    return record._replace(is_written=_write(run, record, past, "before its first change"))
 
 
 def end_record(
@@ -75,7 +77,7 @@ def end_record(
     _write(run, record, past, f"with its verdict, {state}")
 
 
-def _write(run: Run, record: Record, past: PastRelease, when: str) -> None:
+def _write(run: Run, record: Record, past: PastRelease, when: str) -> bool:
     target = record.target
     assert records_releases(target)
     session = run.session(target, record.release)
@@ -85,5 +87,8 @@ def _write(run: Run, record: Record, past: PastRelease, when: str) -> None:
     except Interrupted:
         raise
     except ShipitError as error:
-        lost = "shipit history and shipit rollback of other machines do not know it"
+        known = "know it without this verdict" if record.is_written else "do not know it"
+        lost = f"shipit history and shipit rollback of other machines {known}"
         run.emit(Warned(target.name, f"the release {past.version} can't be recorded {when}: {error}; {lost}"))
+        return False
+    return True

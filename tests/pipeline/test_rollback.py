@@ -188,6 +188,22 @@ def test_a_record_that_can_not_be_written_is_a_warning(bench: Bench) -> None:
     assert "shipit rollback of other machines do not know it" in said[1]
 
 
+def test_a_verdict_that_can_not_be_recorded_leaves_a_release_that_others_know(bench: Bench) -> None:
+    place = bench.add("one")
+    run = bench.run()
+
+    def call(event: object) -> None:
+        if isinstance(event, StepDone) and event.step.target == "one":
+            place.fails = "record"
+
+    runs.react(run, call)
+    assert deploy(run) == 0
+    [said] = [event.message for event in bench.events if isinstance(event, Warned)]
+    assert "can't be recorded with its verdict, healthy: place of one: is out of reach" in said
+    assert said.endswith("; shipit history and shipit rollback of other machines know it without this verdict")
+    assert states(place) == [("begun", "")]
+
+
 def test_an_unchanged_deploy_records_nothing(bench: Bench) -> None:
     place = bench.add("one")
     release(bench, "first")
