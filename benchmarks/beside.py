@@ -26,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -63,6 +63,17 @@ def run(command: str, number: int) -> Took:
     if done.returncode != 0:
         raise SystemExit(f"{command}\n{done.stderr.decode()}{done.stdout.decode()}")
     return Took(wall_s, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+
+
+def run_in_turn(shipit: str, other: str, count: int) -> list[tuple[Took, Took]]:
+    """`count` pairs after one that is not counted. The second one of each is 0 where there is no other command."""
+    found: list[tuple[Took, Took]] = []
+    for number in range(count + 1):
+        stamp = time.time_ns() + number
+        took = run(shipit, stamp), run(other, stamp) if other else Took(0.0, 0.0)
+        if number:
+            found.append(took)
+    return found
 
 
 def prepared(folder: Path, host: str, base: str, repository: str) -> Path:
@@ -119,13 +130,7 @@ def pairs(work: Path) -> Iterator[list[Pair]]:
 
 
 def measure(pair: Pair, count: int) -> dict[str, object]:
-    """`count` pairs after one that is not counted."""
-    found: list[tuple[Took, Took]] = []
-    for number in range(count + 1):
-        stamp = time.time_ns() + number
-        took = run(pair.shipit, stamp), run(pair.other, stamp)
-        if number:
-            found.append(took)
+    found = run_in_turn(pair.shipit, pair.other, count)
     return {
         "beside": pair.other_name,
         "shipit_s": _median([own.wall_s for own, _ in found]),
@@ -138,6 +143,13 @@ def measure(pair: Pair, count: int) -> dict[str, object]:
 
 def _median(values: list[float]) -> float:
     return round(statistics.median(values), 3)
+
+
+def save(name: str, load: float, found: Mapping[str, object]) -> None:
+    """Write a result to NAME.json, after the facts of the machine."""
+    date = time.strftime("%Y-%m-%d", time.gmtime())
+    result = {"python": platform.python_version(), "date": date, "load": round(load, 1), **found}
+    (ROOT / f"benchmarks/{name}.json").write_text(json.dumps(result, indent=2) + "\n")
 
 
 def main() -> None:
@@ -156,14 +168,7 @@ def main() -> None:
     for case, row in cases.items():
         values = [row[key] for key in ("shipit_s", "other_s", "shipit_cpu_s", "ratio", "at_most")]
         print(f"{case:<20}{values[0]:>10}{values[1]:>10}{values[2]:>10}{values[3]:>8}{values[4]:>9}  {row['beside']}")
-    result = {
-        "python": platform.python_version(),
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "load": round(load, 1),
-        "pairs": count,
-        "cases": cases,
-    }
-    (ROOT / "benchmarks/beside.json").write_text(json.dumps(result, indent=2) + "\n")
+    save("beside", load, {"pairs": count, "cases": cases})
 
 
 if __name__ == "__main__":

@@ -8,19 +8,16 @@ Prints medians in seconds of wall and CPU time, and the median of the ratios of 
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import shlex
 import shutil
 import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from benchmarks.beside import Took, run
-from benchmarks.push import ROOT, SHIPIT
+from benchmarks.beside import run, run_in_turn, save
+from benchmarks.push import SHIPIT
 from tests.servers.cluster import Cluster
 from tests.servers.install import find
 from tests.servers.registry import RegistryServer
@@ -49,12 +46,7 @@ def prepare(folder: Path, cluster: Cluster, host: str) -> tuple[str, str]:
 
 
 def measure(shipit: str, kubectl: str, count: int) -> dict[str, float]:
-    """`count` pairs after one that is not counted."""
-    found: list[tuple[Took, Took]] = []
-    for number in range(count + 1):
-        took = run(shipit, number), run(kubectl, number)
-        if number:
-            found.append(took)
+    found = run_in_turn(shipit, kubectl, count)
     rows = {
         "shipit_s": [own.wall_s for own, _ in found],
         "kubectl_s": [other.wall_s for _, other in found],
@@ -81,13 +73,7 @@ def main() -> None:
             registry.stop()
     print("\n".join(f"{name:<14}{value:>8}" for name, value in found.items()))
     print(f"at most       {AT_MOST:>8}")
-    facts = {
-        "python": platform.python_version(),
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "load": round(load, 1),
-    }
-    result = {**facts, "pairs": count, **found, "at_most": AT_MOST}
-    (ROOT / "benchmarks/command.json").write_text(json.dumps(result, indent=2) + "\n")
+    save("command", load, {"pairs": count, **found, "at_most": AT_MOST})
 
 
 if __name__ == "__main__":

@@ -17,22 +17,19 @@ of the pairs; writes verbs.json with the load of the machine.
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import shlex
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.beside import Took, run
+from benchmarks.beside import run, run_in_turn, save
 from benchmarks.push import ROOT, SHIPIT
 from shipit.rehearsal.heroku import HerokuStandIn
 from tests.servers.cluster import Cluster
@@ -111,13 +108,7 @@ def pairs(work: Path, kubeconfig: str, host: str, heroku: HerokuStandIn) -> list
 
 
 def measure(pair: Pair, count: int) -> dict[str, float | str]:
-    """`count` pairs after one that is not counted."""
-    found: list[tuple[Took, Took]] = []
-    for number in range(count + 1):
-        stamp = time.time_ns() + number
-        took = run(pair.shipit, stamp), run(pair.beside, stamp) if pair.beside else Took(0.0, 0.0)
-        if number:
-            found.append(took)
+    found = run_in_turn(pair.shipit, pair.beside, count)
     rows: dict[str, list[float]] = {
         "shipit_s": [own.wall_s for own, _ in found],
         "shipit_cpu_s": [own.cpu_s for own, _ in found],
@@ -151,14 +142,7 @@ def main() -> None:
     print(f"{'median of ' + str(count) + ' pairs':<20}" + "".join(f"{column:>14}" for column in columns))
     for verb, row in verbs.items():
         print(f"{verb:<20}" + "".join(f"{row.get(column, ''):>14}" for column in columns))
-    result = {
-        "python": platform.python_version(),
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "load": round(load, 1),
-        "pairs": count,
-        "verbs": verbs,
-    }
-    (ROOT / "benchmarks/verbs.json").write_text(json.dumps(result, indent=2) + "\n")
+    save("verbs", load, {"pairs": count, "verbs": verbs})
 
 
 if __name__ == "__main__":
