@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.registry import EmbeddedRegistry
 from tests.shipit import Shipit
 
@@ -20,3 +21,12 @@ def registry(shipit: Shipit) -> Iterator[EmbeddedRegistry]:
             deploy__yml=f"app: shop\nimage: {server.host}/shop\ntargets: {{hub: {{settle: 0s}}}}\n",
         )
         yield server
+
+
+@pytest.fixture
+def shop_prod(shipit: Shipit) -> Iterator[HerokuStandIn]:
+    """A stand-in of Heroku with the app shop-prod, which shipit reaches."""
+    with HerokuStandIn(token="token-of-heroku") as stand_in:
+        stand_in.create_app("shop-prod")
+        shipit.env |= stand_in.variables()
+        yield stand_in

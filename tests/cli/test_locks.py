@@ -16,12 +16,9 @@ TEXT = "app: shop\nimage: {build: .}\ntargets:\n  heroku: {app: shop-prod, settl
 
 
 @pytest.fixture
-def heroku(shipit: Shipit) -> Iterator[HerokuStandIn]:
-    with HerokuStandIn(token="token-of-heroku") as stand_in:
-        stand_in.create_app("shop-prod")
-        shipit.env |= stand_in.variables()
-        shipit.write(deploy__yml=TEXT.replace("SETTLE", "10m"), Dockerfile=PYTHON_DOCKERFILE, app__py=SERVING_APP)
-        yield stand_in
+def heroku(shipit: Shipit, shop_prod: HerokuStandIn) -> HerokuStandIn:
+    shipit.write(deploy__yml=TEXT.replace("SETTLE", "10m"), Dockerfile=PYTHON_DOCKERFILE, app__py=SERVING_APP)
+    return shop_prod
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,17 +14,15 @@ SECRET = "value-of-the-secret"
 
 
 @pytest.fixture
-def heroku(shipit: Shipit) -> Iterator[HerokuStandIn]:
-    with HerokuStandIn(token="token-of-heroku") as stand_in:
-        stand_in.create_app("shop-prod")
-        shipit.env |= {**stand_in.variables(), "TOKEN": SECRET}
-        shipit.write(
-            deploy__yml="app: shop\nimage: {build: .}\nsecrets: {TOKEN: {env: TOKEN}}\n"
-            "targets:\n  heroku: {app: shop-prod, settle: 0s}\nenvironments: {production: {inherit: true, protected: true}}\n",
-            Dockerfile=PYTHON_DOCKERFILE,
-            app__py=SERVING_APP,
-        )
-        yield stand_in
+def heroku(shipit: Shipit, shop_prod: HerokuStandIn) -> HerokuStandIn:
+    shipit.env["TOKEN"] = SECRET
+    shipit.write(
+        deploy__yml="app: shop\nimage: {build: .}\nsecrets: {TOKEN: {env: TOKEN}}\n"
+        "targets:\n  heroku: {app: shop-prod, settle: 0s}\nenvironments: {production: {inherit: true, protected: true}}\n",
+        Dockerfile=PYTHON_DOCKERFILE,
+        app__py=SERVING_APP,
+    )
+    return shop_prod
 
 
 def test_a_saved_plan_is_the_approval_of_a_protected_environment(shipit: Shipit, heroku: HerokuStandIn) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from shipit.rehearsal.heroku import HerokuStandIn
@@ -13,21 +11,18 @@ SERVER = "import http.server, os\nhttp.server.HTTPServer(('', int(os.environ['PO
 
 
 @pytest.fixture
-def heroku(shipit: Shipit) -> Iterator[HerokuStandIn]:
+def heroku(shipit: Shipit, shop_prod: HerokuStandIn) -> HerokuStandIn:
     """An app that runs one web dyno and no worker."""
-    with HerokuStandIn(token="token-of-heroku") as stand_in:
-        stand_in.create_app("shop-prod")
-        shipit.env |= stand_in.variables()
-        shipit.write(
-            deploy__yml="app: shop\nimage: {repository: registry.example/shop, build: .}\n"
-            "targets:\n  heroku: {app: shop-prod, settle: 0s, processes: {web: {quantity: 1}, worker: {command: [python, -c, 'import time; time.sleep(600)']}}}\n"
-            "  hub: {}\n",
-            Dockerfile='FROM scratch\nCOPY app.py /\nCMD ["python", "/app.py"]\n',
-            app__py=SERVER,
-        )
-        deployed = shipit.run("deploy", "heroku")
-        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
-        yield stand_in
+    shipit.write(
+        deploy__yml="app: shop\nimage: {repository: registry.example/shop, build: .}\n"
+        "targets:\n  heroku: {app: shop-prod, settle: 0s, processes: {web: {quantity: 1}, worker: {command: [python, -c, 'import time; time.sleep(600)']}}}\n"
+        "  hub: {}\n",
+        Dockerfile='FROM scratch\nCOPY app.py /\nCMD ["python", "/app.py"]\n',
+        app__py=SERVER,
+    )
+    deployed = shipit.run("deploy", "heroku")
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    return shop_prod
 
 
 def test_dynos_are_scaled_and_the_plan_says_what_the_next_deploy_does(shipit: Shipit, heroku: HerokuStandIn) -> None:
