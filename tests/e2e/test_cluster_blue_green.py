@@ -6,7 +6,6 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import requests
@@ -18,26 +17,11 @@ from shipit.record import from_json, to_json
 from shipit.release import Step
 from shipit.targets.kubernetes.steps import ApplyObject, AwaitPods
 from tests.e2e.web_place import TEXT, WebPlace
-from tests.servers.cluster import Cluster, namespace_of
-from tests.servers.registry import RegistryServer
 from tests.waits import wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.registry]
 MORE = "replicas: 2, blue_green: {keep: 1h, check: /}"
 V1, V2 = 'VERSION = "v1"', 'VERSION = "v2"'
-
-
-@pytest.fixture
-def web(
-    tmp_path: Path,
-    cluster: Cluster,
-    registry_server: RegistryServer,
-    python_base: str,
-    request: pytest.FixtureRequest,
-) -> WebPlace:
-    name = namespace_of(request.node)
-    cluster.kubectl("create", "namespace", name)
-    return WebPlace(tmp_path / "shop", cluster, registry_server.host, name, python_base)
 
 
 def test_no_request_fails_at_the_switch_nor_on_the_way_back(web: WebPlace) -> None:

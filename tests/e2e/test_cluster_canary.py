@@ -23,26 +23,11 @@ from shipit.release import Step
 from shipit.targets.base import examines
 from shipit.targets.kubernetes.steps import ApplyObject, EndCanary, RunCanary
 from tests.e2e.web_place import TEXT, WebPlace
-from tests.servers.cluster import Cluster, namespace_of
-from tests.servers.registry import RegistryServer
 
 ROOT = Path(__file__).parent.parent.parent
 pytestmark = [pytest.mark.cluster, pytest.mark.registry]
 CANARY = "replicas: 4, canary: {steps: [10, 50], pause: 4s, check: /}"
 V1, V2, V3 = ('VERSION = "v1"', 'VERSION = "v2"', 'VERSION = "v3"')
-
-
-@pytest.fixture
-def web(
-    tmp_path: Path,
-    cluster: Cluster,
-    registry_server: RegistryServer,
-    python_base: str,
-    request: pytest.FixtureRequest,
-) -> WebPlace:
-    name = namespace_of(request.node)
-    cluster.kubectl("create", "namespace", name)
-    return WebPlace(tmp_path / "shop", cluster, registry_server.host, name, python_base)
 
 
 def test_a_canary_goes_through_its_steps_and_then_all_pods_get_the_new_version(web: WebPlace) -> None:
