@@ -21,18 +21,14 @@ from shipit.targets.kubernetes.render import NAME_LABEL
 from shipit.targets.kubernetes.slots import VERSION_ANNOTATION
 from tests import runs
 from tests.servers.kube_api import KubeApi
-from tests.targets.test_kubernetes_canary import Place
+from tests.targets.version_place import HEAD, Place
 
-TEXT = """\
-app: shop
-image: HOST/shop
-targets:
-  k8s:
-    settle: 0s
-    timeout: 30s
-    workloads:
+TEXT = (
+    HEAD
+    + """\
       web: {port: 3000, replicas: 2, host: shop.example.com, blue_green: {keep: KEEP}}
 """
+)
 KEPT, GONE, PLAIN = (
     TEXT.replace("KEEP", "8000h"),
     TEXT.replace("KEEP", "0s"),
@@ -44,7 +40,7 @@ KEPT, GONE, PLAIN = (
 def place(tmp_path: Path) -> Iterator[Place]:
     with KubeApi() as api, EmbeddedRegistry() as registry:
         api.time = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        yield Place(tmp_path / "shop", api, registry.host)
+        yield Place(tmp_path / "shop", api, registry.host, TEXT)
 
 
 def deployments(place: Place) -> list[str]:

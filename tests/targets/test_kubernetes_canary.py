@@ -8,29 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from shipit.clock import Clock
 from shipit.events import Event, StepDone, TargetFinished, Waiting
 from shipit.pipeline.flow import deploy
-from shipit.pipeline.prepare import prepare
-from shipit.pipeline.run import Run
 from shipit.rehearsal.registry import EmbeddedRegistry
-from shipit.release import TargetPlan
 from shipit.targets.kubernetes.canary import pods_of
 from shipit.targets.kubernetes.steps import RunCanary
 from tests import runs
 from tests.servers.kube_api import KubeApi
+from tests.targets.version_place import HEAD, Place
 
-TEXT = """\
-app: shop
-image: HOST/shop
-targets:
-  k8s:
-    settle: 0s
-    timeout: 30s
-    workloads:
+TEXT = (
+    HEAD
+    + """\
       web: {port: 3000, replicas: 4, canary: {steps: [10, 50], pause: 0s}}
       worker: {command: [work]}
 """
+)
 
 
 @pytest.mark.parametrize(
@@ -41,29 +34,10 @@ def test_the_number_of_pods_is_rounded_up(percent: int, replicas: int, pods: int
     assert pods_of(percent, replicas) == pods
 
 
-class Place:
-    def __init__(self, folder: Path, api: KubeApi, host: str) -> None:
-        self.folder, self.api, self.host = folder, api, host
-
-    def deploy(self, note: str, text: str = TEXT) -> tuple[int, list[Event]]:
-        run, events = self.run(note, text)
-        return deploy(run), events
-
-    def plan(self, note: str, text: str = TEXT) -> TargetPlan:
-        return prepare(self.run(note, text)[0]).plan.targets[0]
-
-    def run(self, note: str, text: str) -> tuple[Run, list[Event]]:
-        environment = runs.environment(self.folder, KUBECONFIG=self.api.kubeconfig(self.folder / "kube"))
-        loaded = runs.project(self.folder, text.replace("HOST", self.host), environment)
-        (self.folder / "hello.txt").write_text(f"hello {note}\n")
-        events: list[Event] = []
-        return runs.run(loaded, environment, events, clock=Clock()), events
-
-
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     with KubeApi() as api, EmbeddedRegistry() as registry:
-        yield Place(tmp_path / "shop", api, registry.host)
+        yield Place(tmp_path / "shop", api, registry.host, TEXT)
 
 
 def test_every_workload_waits_for_the_canary_and_a_service_does_not(place: Place) -> None:
