@@ -166,6 +166,8 @@ class KubeApi(StrictServer):
                 item for (kind, _), item in self.objects.items() if kind == plural and _selected(item, request.query)
             ]
             items = [{key: value for key, value in item.items() if key not in ("kind", "apiVersion")} for item in found]
+        if "as=PartialObjectMetadataList" in request.headers.get("accept", ""):
+            items = [{"metadata": item["metadata"]} for item in items]
         return _json({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": version}, "items": items})
 
     def _watch(self, plural: str, request: Request) -> Iterator[bytes]:

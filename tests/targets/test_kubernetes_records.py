@@ -143,6 +143,24 @@ def test_a_record_that_is_too_large_says_what_it_leaves_out(place: KubePlace) ->
     assert unpack(small["data"]) == record._replace(objects=())
 
 
+def test_ten_records_of_the_largest_size_are_listed(place: KubePlace) -> None:
+    run, _ = place.run()
+    [target] = run.targets
+    desired = target._desired  # type: ignore[attr-defined]
+    noise = base64.b64encode(random.Random(4).randbytes(MOST_BYTES * 9 // 10)).decode()
+    item = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "big"}, "data": {"a": noise}}
+    for number in range(KEPT):
+        made = render_record(desired, Record(PAST._replace(version=f"run-{number}"), (item,)))
+        assert len(made["data"]["record"]) > MOST_BYTES
+        made["metadata"]["creationTimestamp"] = f"2026-01-31T12:{number:02d}:00Z"
+        place.api.update_or_create("secrets", made["metadata"]["name"], made)
+    assert records_releases(target)
+    session = run.session(target, is_planning=False)
+    found = target.past_releases(KEPT, session, tells_current=False)
+    assert [past.version for past in found] == [f"run-{number}" for number in reversed(range(KEPT))]
+    assert [past.version for past in target.past_releases(1, session, tells_current=False)] == [f"run-{KEPT - 1}"]
+
+
 WHOLE = to_json(Record(PAST, ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}},)))
 
 

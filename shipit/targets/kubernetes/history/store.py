@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -14,7 +13,7 @@ from shipit.targets.kubernetes.applyset import PART_OF_LABEL, Member, ObservedSe
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.history.copies import render_copies
-from shipit.targets.kubernetes.history.packed import TYPE, needs_of, record_name, render_record, unpack
+from shipit.targets.kubernetes.history.packed import needs_of, record_name, render_record, unpack
 from shipit.targets.kubernetes.history.record import Recalled, Record
 from shipit.targets.kubernetes.history.retention import expired, newest_first
 from shipit.targets.kubernetes.live import Live, Meta
@@ -71,39 +70,27 @@ class ReleaseStore:
 
     def records(self, most: int) -> list[Record]:
         """At most `most` records, the newest first. One that can't be read is left out, with a warning. Raises: RemoteError."""
-        if most == 1:
-            return self._newest()
-        found = self.client.listed(
-            "api/v1", "secrets", self.desired.namespace, self._parsed, self._selector, f"type={TYPE}"
-        )
-        records = {meta.name: record for meta, record in found if record is not None}
-        newest = newest_first([meta for meta, _ in found])
-        return [records[meta.name] for meta in newest if meta.name in records][:most]
+        # Each by itself: ten records may be longer than the client takes of one answer.
+        calls = {meta.name: partial(self._read, meta.name) for meta in self.heads()[:most]}
+        found = together(calls, self.session.clock)
+        records = (self._parsed(found[name]) for name in calls)
+        return [record for record in records if record is not None]
 
-    def _newest(self) -> list[Record]:
-        """The newest record, found by the metadata of all: a record may be large."""
-        heads = self.heads()
-        live = self._read(heads[0].name) if heads else None
-        _, record = self._parsed(Field(live.manifest, f"Secret/{live.meta.name}")) if live is not None else (None, None)
-        return [record] if record is not None else []
-
-    @property
-    def _selector(self) -> str:
-        return f"{RELEASE_LABEL}={self.desired.set_id}"
-
-    def _parsed(self, item: Field) -> tuple[Meta, Record | None]:
-        meta = parse_meta(item["metadata"])
+    def _parsed(self, live: Live | None) -> Record | None:
+        """The record in a Secret; None for one that can't be read, and for one that was removed meanwhile."""
+        if live is None:
+            return None
         try:
-            record = self._unpacked(meta.name, item["data"].texts())
+            return self._unpacked(live)
         except RemoteError as error:
-            what = f"Secret/{meta.name} {error.what}: the release is left out"
+            what = f"Secret/{live.meta.name} {error.what}: the release is left out"
             self.session.emit(Warned(self.desired.target, what))
-            return meta, None
-        return meta, record
+            return None
 
-    def _unpacked(self, name: str, data: Mapping[str, object]) -> Record:
+    def _unpacked(self, live: Live) -> Record:
         """Raises: RemoteError."""
-        record = unpack(data)
+        name = live.meta.name
+        record = unpack(live.manifest.get("data") or {})
         if name != record_name(self.desired, record.past.version):
             raise RemoteError(f"has the record of {record.past.version!r}, which has another name")
         return record
@@ -113,16 +100,14 @@ class ReleaseStore:
 
         Raises: DeployFailed with what is missing; RemoteError.
         """
-        return self.recall_named(record_name(self.desired, version))
-
-    def recall_named(self, name: str) -> Recalled:
+        name = record_name(self.desired, version)
         live = self._read(name)
         if live is None:
             raise self._failed(f"there is no record of the release: Secret/{name} is gone")
         if live.meta.labels.get(RELEASE_LABEL) != self.desired.set_id:
             raise self._failed(f"Secret/{name} is no record of this target")
         try:
-            record = self._unpacked(name, live.manifest.get("data") or {})
+            record = self._unpacked(live)
         except RemoteError as error:
             raise self._failed(f"Secret/{name} {error.what}") from None
         if record.left_out or not record.objects:
