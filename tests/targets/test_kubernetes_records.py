@@ -20,10 +20,12 @@ from shipit.pipeline.prepare import prepare
 from shipit.record import from_json, to_json
 from shipit.targets.history import records_releases, returns
 from shipit.targets.kubernetes.history.copies import MOST_COPIES
+from shipit.targets.kubernetes.history.current import is_running
 from shipit.targets.kubernetes.history.packed import MOST_BYTES, RELEASED, STATE, render_record, unpack
 from shipit.targets.kubernetes.history.record import Record, unrestored
 from shipit.targets.kubernetes.history.retention import KEPT, expired
 from shipit.targets.kubernetes.live import Meta
+from shipit.targets.kubernetes.observed import KubernetesObserved
 from tests.targets.kube_place import KubePlace, kube_place
 
 OWN = """\
@@ -161,7 +163,7 @@ def test_ten_records_of_the_largest_size_are_listed(place: KubePlace) -> None:
     assert [past.version for past in target.past_releases(1, session, tells_current=False)] == [f"run-{KEPT - 1}"]
 
 
-WHOLE = to_json(Record(PAST, ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}},)))
+WHOLE = to_json(Record(PAST, ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {}},)))
 
 
 @pytest.mark.parametrize(
@@ -179,6 +181,11 @@ WHOLE = to_json(Record(PAST, ({"apiVersion": "v1", "kind": "ConfigMap", "metadat
         (with_record({**WHOLE, "objects": [{"kind": "Pod"}]}), "an object without apiVersion, kind or name"),
         (with_record({**WHOLE, "objects": [{**WHOLE["objects"][0], "metadata": []}]}), "an object without"),
         (with_record({**WHOLE, "health": {"web": ["a", "/"]}}), "should be a whole number"),
+        (with_record({**WHOLE, "copies": {str(n): "a" for n in range(MOST_COPIES + 1)}}), "has more than 30 copies"),
+        (
+            with_record(json.dumps(WHOLE).replace('"data', '"x": NaN, "data').encode()),
+            "should have the JSON of a release",
+        ),
         (with_record({**WHOLE, "format": 2}), "has the format 2, and this shipit reads 1"),
         (with_record({**WHOLE, "more": 1}), "should be a field of Record"),
     ],
@@ -187,6 +194,14 @@ def test_a_record_with_other_content_is_not_read(data: dict[str, Any], what: str
     with pytest.raises(RemoteError) as caught:
         unpack(data)
     assert what in caught.value.what
+
+
+@pytest.mark.parametrize("data", [5, True, 1.5, "a", ["a"], None])
+@pytest.mark.parametrize("key", ["data", "stringData"])
+def test_a_recorded_secret_whose_data_is_no_map_is_one_that_does_not_run(key: str, data: Any) -> None:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "own"}, key: data}
+    record = unpack(with_record({**WHOLE, "objects": [secret], "copies": {"Secret/own": "own-1"}}))
+    assert not is_running(record, KubernetesObserved({"Secret/own": None}), "prod")
 
 
 def test_a_record_comes_back_equal() -> None:

@@ -171,7 +171,7 @@ def _hashed(manifest: Mapping[str, Any]) -> Any:
     if manifest.get("kind") != "Secret":
         return manifest
     return {
-        key: sorted(map(str, value or ())) if key in ("data", "stringData") else value
+        key: sorted(map(str, value if isinstance(value, Iterable) else ())) if key in ("data", "stringData") else value
         for key, value in manifest.items()
     }
 

@@ -1,4 +1,4 @@
-"""Whether the objects of a record are those that run. Pure."""
+"""Compares the objects of a record with those that run. Pure."""
 
 from __future__ import annotations
 

@@ -6,13 +6,13 @@ Source: Kubernetes API reference, v1 Secret: the values of a Secret have 1 MiB i
 from __future__ import annotations
 
 import base64
-import binascii
 import gzip
 import json
 import zlib
 from collections.abc import Mapping
 
 from shipit.errors import RemoteError, ShipitError
+from shipit.json_text import parse_json
 from shipit.record import from_json, to_json
 from shipit.targets.kubernetes.applyset import label_part
 from shipit.targets.kubernetes.desired import Desired
@@ -79,8 +79,8 @@ def unpack(data: Mapping[str, object]) -> Record:
         text = decompressor.decompress(packed, _MOST_UNPACKED)
         if not decompressor.eof:
             raise RemoteError(f"should have at most {_MOST_UNPACKED >> 20} MiB, and an end")
-        record = from_json(Record, json.loads(text))
-    except (KeyError, binascii.Error, zlib.error, ValueError, RecursionError):
+        record = from_json(Record, parse_json(text))
+    except (KeyError, zlib.error, ValueError):
         raise RemoteError(f"should have the JSON of a release, compressed, under {_KEY}") from None
     except ShipitError as error:
         raise RemoteError(f"has {error}") from None

@@ -1,4 +1,4 @@
-"""What the record of a release holds: everything that a return needs, without any value of a Secret. Pure."""
+"""The record of a release: everything that a return needs, without any value of a Secret. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shipit.past_release import PastRelease
 from shipit.printable import FreeJson, FreeText, Name
 from shipit.release import Release
 from shipit.targets.kubernetes.desired import Desired
-from shipit.targets.kubernetes.history.copies import copies_of
+from shipit.targets.kubernetes.history.copies import MOST_COPIES, copies_of
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.render import VERSION_LABEL, Manifest
 from shipit.targets.kubernetes.sealed import is_secret
@@ -92,6 +92,9 @@ def problem_in(record: Record) -> str:
         return f"has the format {record.format}, and this shipit reads {FORMAT}"
     if any(not _is_manifest(item) for item in record.objects):
         return "has an object without apiVersion, kind or name"
+    # Each is read at the same time.
+    if len(record.copies) > MOST_COPIES:
+        return f"has more than {MOST_COPIES} copies of Secrets"
     return ""
 
 
