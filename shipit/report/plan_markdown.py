@@ -7,13 +7,13 @@ and references in it notify people: text of others is in code, where there are n
 from __future__ import annotations
 
 import html
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import get_args
 
 from shipit.printable import counted, inert_line, printable_line
 from shipit.release import Effect, Plan, Step, TargetPlan
+from shipit.report.markdown_code import code_block, code_span
 from shipit.report.plan_text import image_lines, tag_lines, target_lines
 
 LIMIT = 65_000
@@ -58,8 +58,7 @@ def _fold(name: str, said: str, lines: Sequence[str], room: int) -> str:
         kept.append(line)
     if len(kept) < len(shown):
         kept.append(f"# and {counted(len(shown) - len(kept), 'more line')}: shipit plan --full")
-    fence = "`" * max([3, *(len(run) + 1 for line in kept for run in re.findall("`+", line))])
-    return start + "\n".join([f"{fence}diff", *kept, fence]) + "\n" + end
+    return start + code_block(kept, "diff") + end
 
 
 def _summary(plan: Plan) -> str:
@@ -68,10 +67,15 @@ def _summary(plan: Plan) -> str:
     parts = [part for part in (_steps(step for own in plan.targets for step in own.steps), _delivery(plan)) if part]
     changed = sum(not own.is_empty for own in plan.targets)
     where = f" in {counted(changed, 'target')}" if changed else ""
-    destroyed = sum(step.destroys for own in plan.targets for step in own.steps)
-    warning = f"\n\n**{counted(destroyed, 'step')} delete or replace what may be missed.**" if destroyed > 1 else ""
-    warning = "\n\n**1 step deletes or replaces what may be missed.**" if destroyed == 1 else warning
-    return f"**{counted(plan.changes, 'change')}**{where}: {'; '.join(parts)}.{warning}"
+    return f"**{counted(plan.changes, 'change')}**{where}: {'; '.join(parts)}.{_warning(plan)}"
+
+
+def _warning(plan: Plan) -> str:
+    count = sum(step.destroys for own in plan.targets for step in own.steps)
+    if not count:
+        return ""
+    verbs = "step deletes or replaces" if count == 1 else "steps delete or replace"
+    return f"\n\n**{count} {verbs} what may be missed.**"
 
 
 def _steps(steps: Iterator[Step]) -> str:
@@ -98,11 +102,7 @@ def _html(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    """Text as inline code of one line; the fence is longer than any run of backticks in it."""
-    shown = inert_line(printable_line(text))
-    fence = "`" * max([1, *(len(run) + 1 for run in re.findall("`+", shown))])
-    space = " " if "`" in shown or not shown.strip() else ""
-    return f"{fence}{space}{shown}{space}{fence}"
+    return code_span(inert_line(printable_line(text)))
 
 
 def _size(text: str) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from shipit.events import Event, PlanMade, RunFailed, RunFinished, RunStarted, TargetFinished
 from shipit.printable import printable_line
+from shipit.report.markdown_code import code_block, code_span
 from shipit.report.text import SIGNS, plan_lines, seconds
 
 LIMIT_BYTES = 1024 * 1024
@@ -33,14 +34,6 @@ def render_summary(events: Iterable[Event], room_bytes: int = LIMIT_BYTES) -> st
 def escaped(text: str) -> str:
     """Text that Markdown shows as it is, on one line."""
     return _MARKS.sub(r"\\\1", html.escape(printable_line(text), quote=False))
-
-
-def code_block(lines: Sequence[str]) -> str:
-    """Lines as they are. The fence is longer than any run of backticks in them."""
-    shown = "\n".join(printable_line(line) for line in lines)
-    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}text\n{shown}\n{fence}\n"
 
 
 def _blocks(events: Sequence[Event]) -> Iterator[str]:
@@ -66,14 +59,9 @@ def _failure(event: RunFailed) -> str:
 def _outcome(event: RunFinished) -> str:
     word = "done" if event.exit_code == 0 else "failed"
     urls = "".join(f"- {escaped(found.target)}: {_link(found.url)}\n" for found in event.urls)
-    following = f"next: {_code(event.next)}\n\n" if event.next else ""
+    following = f"next: {code_span(event.next)}\n\n" if event.next else ""
     head = f"**{word}**: {escaped(event.summary)} in {seconds(event.elapsed_s)}"
     return f"{head}\n\n{urls}{chr(10) if urls else ''}{following}"
-
-
-def _code(text: str) -> str:
-    """A command in a line; one with a backtick is text."""
-    return f"`{printable_line(text)}`" if "`" not in text else escaped(text)
 
 
 def _link(url: str) -> str:

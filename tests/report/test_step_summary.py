@@ -15,7 +15,8 @@ from shipit.digest import Digest
 from shipit.events import RunFailed, RunFinished, RunStarted, TargetFinished
 from shipit.release import PublishedImage, State, Verdict
 from shipit.report.github import GithubReporter
-from shipit.report.step_summary import LIMIT_BYTES, code_block, escaped, render_summary
+from shipit.report.markdown_code import code_block
+from shipit.report.step_summary import LIMIT_BYTES, escaped, render_summary
 from tests.report.samples import DEPLOY, PLAN_LINES, REFUSED, finished, told
 
 SUMMARY = [
