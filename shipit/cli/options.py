@@ -18,16 +18,13 @@ OUTPUTS = ("auto", "plain", "json", "github")
 PLAN_OUTPUTS = (*OUTPUTS, "markdown")
 
 
-def _known_output(value: str) -> str:
-    if value not in OUTPUTS:
-        raise typer.BadParameter(f"{value!r} should be one of {', '.join(OUTPUTS)}.")
-    return value
+def _one_of(outputs: Sequence[str]) -> Callable[[str], str]:
+    def known(value: str) -> str:
+        if value not in outputs:
+            raise typer.BadParameter(f"{value!r} should be one of {', '.join(outputs)}.")
+        return value
 
-
-def _known_plan_output(value: str) -> str:
-    if value not in PLAN_OUTPUTS:
-        raise typer.BadParameter(f"{value!r} should be one of {', '.join(PLAN_OUTPUTS)}.")
-    return value
+    return known
 
 
 def is_archive_name(value: str) -> bool:
@@ -41,12 +38,11 @@ def _known_build_output(value: str) -> str:
     return value
 
 
-def _complete_outputs(incomplete: str) -> list[str]:
-    return [output for output in OUTPUTS if output.startswith(incomplete)]
+def _completes(outputs: Sequence[str]) -> Callable[[str], list[str]]:
+    def complete(incomplete: str) -> list[str]:
+        return [output for output in outputs if output.startswith(incomplete)]
 
-
-def _complete_plan_outputs(incomplete: str) -> list[str]:
-    return [output for output in PLAN_OUTPUTS if output.startswith(incomplete)]
+    return complete
 
 
 FileOption = Annotated[
@@ -133,8 +129,8 @@ OutputOption = Annotated[
         metavar="FORMAT",
         help="auto, plain, json or github. Default: auto, a live view at a terminal and plain lines elsewhere.",
         show_default=False,
-        callback=_known_output,
-        autocompletion=_complete_outputs,
+        callback=_one_of(OUTPUTS),
+        autocompletion=_completes(OUTPUTS),
     ),
 ]
 PlanOutputOption = Annotated[
@@ -144,8 +140,8 @@ PlanOutputOption = Annotated[
         metavar="FORMAT",
         help="auto, plain, json, github, or markdown for a pull request. Default: auto.",
         show_default=False,
-        callback=_known_plan_output,
-        autocompletion=_complete_plan_outputs,
+        callback=_one_of(PLAN_OUTPUTS),
+        autocompletion=_completes(PLAN_OUTPUTS),
     ),
 ]
 BuildOutputOption = Annotated[
@@ -156,7 +152,7 @@ BuildOutputOption = Annotated[
         help="auto, plain, json or github; or a file, as --save. Default: auto.",
         show_default=False,
         callback=_known_build_output,
-        autocompletion=_complete_outputs,
+        autocompletion=_completes(OUTPUTS),
     ),
 ]
 SaveOption = Annotated[
