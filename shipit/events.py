@@ -151,12 +151,12 @@ class PlanSaved(NamedTuple):
 
 
 class TargetFinished(NamedTuple):
-    """How a target ended: `healthy`, `unchanged`, `failed`, `skipped` or, of `destroy`, `removed`. `verdict` holds the cause.
+    """The end of a target: `healthy`, `unchanged`, `failed`, `skipped` or, of `destroy`, `removed`. `verdict` holds the cause.
 
     Of `scale` and `restart` it is about the workloads that the command names, and not about others of the target.
-    `images` are those that the run wanted there; empty when it was skipped. `is_rolled_back` is whether what ran before
-    runs again, or still, after a failure with `on_failure: rollback`; `rolled_back_to` says which release that is, where
-    it is known. `version` is the place's own name for the release that was judged, such as `v12` of Heroku; empty where
+    `images` are those that the run wanted there; empty when it was skipped. `is_rolled_back` is True where what ran before
+    runs again, or still, after a failure with a rollback; `rolled_back_to` is the version of that release, empty where
+    it is not known. `version` is the place's own name for the release that was judged, such as `v12` of Heroku; empty where
     it has none.
     """
 
@@ -259,7 +259,7 @@ class TargetEnd(NamedTuple):
 
 
 class RunFinished(NamedTuple):
-    """`ends` says how each target ended, and `next` which command to run next; empty where all went well."""
+    """`ends` has the result of each target, and `next` the command to run next; empty where all went well."""
 
     exit_code: int
     summary: FreeText
@@ -334,7 +334,7 @@ class Difference(NamedTuple):
 
 
 class ReleaseDiff(NamedTuple):
-    """What differs between two releases of a target. `before` and `after` describe the releases."""
+    """The differences between two releases of a target. `before` and `after` describe the releases."""
 
     target: Name
     before: FreeText

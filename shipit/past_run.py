@@ -1,4 +1,4 @@
-"""A run of shipit that has been: what it was asked to do, what it did, and how it ended. Imports printable and release."""
+"""A past run of shipit: its command, its changes and its end. Imports printable and release."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ RunState = Literal["done", "failed", "interrupted", "running", "lost", "unknown"
 
 
 class PastTarget(NamedTuple):
-    """What a run did to one target. `state` is that of TargetFinished; empty where the run has not said how it ended.
+    """The result of a run at one target. `state` is that of TargetFinished; empty where the run has no end for it.
 
-    `rolled_back_to` and `version` are those of TargetFinished, too. `is_current` is whether what it released runs now, and
+    `rolled_back_to` and `version` are those of TargetFinished, too. `is_current` is True where its release runs now, and
     `changes` are the summaries of its steps, as the place tells them.
     """
 
@@ -32,7 +32,7 @@ class PastTarget(NamedTuple):
 class PastRun(NamedTuple):
     """One run; `run` is empty for a release that another tool made. Times are RFC 3339 in UTC; `ended_at` is empty and `exit_code` None while the end is not known.
 
-    `state` is `lost` where the run ended without a word, as when it was killed. `changes` are those of its plan.
+    `state` is `lost` where the journal has no end of the run, as when it was killed. `changes` are those of its plan.
     `begun` are the steps of a target that began and had no end. A run of another machine is known from the places only:
     `by` is who made it, and its state is `unknown` where they keep no verdict.
     """

@@ -188,7 +188,7 @@ class Plan(NamedTuple):
 
     @property
     def publishes(self) -> bool:
-        """Whether an image is uploaded, or a tag moved."""
+        """True where an image is uploaded, or a tag moved."""
         return bool(self.tags) or any(target.uploads for target in self.targets)
 
 

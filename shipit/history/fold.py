@@ -24,7 +24,7 @@ _INTERRUPTED = 130
 
 
 def fold_run(envelopes: Iterable[Envelope], *, is_running: bool) -> PastRun | None:
-    """The run of some events in their order; None where the first is no RunStarted. `is_running` is whether a process still writes it."""
+    """The run of some events in their order; None where the first is no RunStarted. `is_running` is True while a process still writes it."""
     found: PastRun | None = None
     targets: dict[str, PastTarget] = {}
     begun: dict[StepId, str] = {}

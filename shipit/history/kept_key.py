@@ -18,7 +18,7 @@ def kept_key(file: Path) -> bytes | None:
         return found
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Of two runs that begin at once, both take the key that was there first. What is no key is of no use to any run.
+        # Of two runs that begin at once, both take the key that was there first. Anything else in the file is replaced.
         with suppress(FileExistsError):
             write_file(file, secrets.token_bytes(KEY_BYTES), mode=0o600, replaces=found is not None)
     except OSError:
@@ -32,7 +32,7 @@ def _is_key(data: bytes | None) -> bool:
 
 
 def _read(file: Path) -> bytes | None:
-    """What is in a file; None where it can't be read."""
+    """The bytes of a file; None where it can't be read."""
     try:
         return read_file(file)
     except (Unreadable, OSError):

@@ -29,7 +29,7 @@ _STEP = re.compile(rb'"event": "(step_\w+|waiting|log|transferred|retried)"')
 def read_runs(
     root: Path, most: int, is_wanted: Callable[[PastRun], bool] = lambda run: True
 ) -> tuple[tuple[PastRun, ...], bool]:
-    """The newest runs that are wanted, at most `most`, and whether there are more. Raises: ShipitError."""
+    """The newest runs that are wanted, at most `most`; True where there are more. Raises: ShipitError."""
     found: list[PastRun] = []
     with opened_runs(root) as folder:
         if folder is None:

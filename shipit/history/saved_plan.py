@@ -27,9 +27,9 @@ _NEW = "make a new one: shipit plan --save FILE"
 
 
 class SavedTarget(NamedTuple):
-    """What a saved plan keeps of a target beside its steps.
+    """One target of a saved plan, beside its steps in the plan.
 
-    `settings` is a keyed hash of what deploy.yml says of the target. `marks`: name of a variable or secret -> keyed hash
+    `settings` is a keyed hash of the part of deploy.yml about the target. `marks`: name of a variable or secret -> keyed hash
     of its value. `steps` has a keyed hash of each step of the plan.
     """
 

@@ -1,4 +1,4 @@
-"""What the plan says of a release that was rolled back, and that a deploy would release again."""
+"""The note of a plan for a release that was rolled back, and that a deploy would release again."""
 
 from __future__ import annotations
 

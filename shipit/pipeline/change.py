@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Change(NamedTuple):
-    """What a command does to one target. `plan` and `judge` are pure, `notes` are lines beside its steps.
+    """The change of a command to one target. `plan` and `judge` are pure, `notes` are lines beside its steps.
 
     `more_notes` gives those that depend on what is observed. `after` are the targets that have to be as ordered first.
     A rollback has what its target recalled, and the release that it returns to.

@@ -1,4 +1,4 @@
-"""Which release of a place a rollback returns to. Pure."""
+"""Chooses the release that a rollback returns to. Pure."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _before(target: str, history: Sequence[PastRelease]) -> PastRelease:
 
 
 def _root(history: Sequence[PastRelease]) -> int:
-    """Where the release that runs now is in the history: a return to an earlier one runs that one."""
+    """The index of the release that runs now: after a return to an earlier one, of that one."""
     places = {past.version: at for at, past in reversed(list(enumerate(history)))}
     at = next((at for at, past in enumerate(history) if past.is_current), 0)
     while at < len(history) and places.get(history[at].returns_to, -1) > at:

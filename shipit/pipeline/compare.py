@@ -1,4 +1,4 @@
-"""`shipit diff`: what differs between two releases of a target, as its place recalls them."""
+"""`shipit diff`: the differences between two releases of a target, as its place recalls them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ _OWN = frozenset([("version",), ("id",), ("name",), ("past",), ("record", "past"
 
 
 def compare(run: Run, first: str, second: str) -> tuple[ReleaseDiff, ...]:
-    """What differs between two releases of each target, and emit it. Raises: ShipitError; UsageError where no target has both."""
+    """Find and emit the differences between two releases of each target.
+
+    Raises: ShipitError; UsageError where no target has both.
+    """
     targets = [target for target in run.targets if returns(target)]
     history = read_releases(run, targets)
     found: dict[str, tuple[PastRelease, PastRelease]] = {}

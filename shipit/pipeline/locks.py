@@ -40,7 +40,7 @@ class _OwnClock(Clock):
     def __init__(self, clock: Clock) -> None:
         super().__init__()
         self._clock = clock
-        # How long this clock waited while that of the run stood still.
+        # The seconds that this clock waited while that of the run stood still.
         self._ahead_s = 0.0
 
     def now(self) -> float:
@@ -237,12 +237,12 @@ def await_free(run: Run, wait_s: float) -> None:
 
 
 def read_locks(run: Run) -> Mapping[str, Holder | None]:
-    """Target -> who holds its lock; None where nobody does. Raises: RemoteError."""
+    """Target -> the holder of its lock; None where nobody has it. Raises: RemoteError."""
     return {target.name: read_holder(run, target) for target in run.targets}
 
 
 def read_holder(run: Run, target: Target) -> Holder | None:
-    """Who holds the lock of a target, at its place or on this machine."""
+    """The holder of the lock of a target, at its place or on this machine; None where nobody has it."""
     if locks(target):
         with suppress(NoLock):
             found = target.read_lock(lock_session(run, target))

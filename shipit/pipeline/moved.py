@@ -1,4 +1,4 @@
-"""What is not as a saved plan says: one line for each thing that moved since. Pure."""
+"""The differences between a saved plan and the plan of now, one line each. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far the targets of a run are: each waits here for the targets that it needs."""
+"""The progress of the targets of a run: each waits here for the targets that it needs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Progress:
 
     @property
     def failed(self) -> int:
-        """How many targets failed or were skipped."""
+        """The number of targets that failed or were skipped."""
         return sum(state in ("failed", "skipped") for state in self.states.values())
 
     def wait(self, needs: Iterable[str], clock: Clock) -> str:

@@ -1,4 +1,4 @@
-"""Saved plans of a run: what is kept of a plan, and whether the plan of now still does the same."""
+"""Saved plans of a run: makes one of a plan, and checks that the plan of now still does the same."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def plan_key(environment: ProcessEnvironment) -> bytes:
 
 
 def promise(run: Run, preparation: Preparation, lasts_s: float) -> SavedPlan:
-    """What is kept of a plan: redacted, and with a keyed hash of each step as it is."""
+    """The plan as it is saved: redacted, and with a keyed hash of each step before that."""
     project, now_s = run.project, run.clock.wall_s()
     targets = tuple(_target(run, preparation.targets[own.target], preparation, own) for own in preparation.plan.targets)
     plan = run.redactor.value(preparation.plan)

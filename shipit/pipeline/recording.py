@@ -17,7 +17,7 @@ from shipit.targets.history import records_releases
 if TYPE_CHECKING:
     from shipit.pipeline.run import Run
 
-# How long a place may take to write a record.
+# The time limit of a place for writing a record.
 _WITHIN_S = 15.0
 
 

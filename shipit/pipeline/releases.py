@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # How many releases of a place, and runs of this machine, are read to choose from.
 MOST_RELEASES, MOST_RUNS = 50, 100
-# How long a place may take to tell its releases where a run goes on without them.
+# The time limit of a place for telling its releases, where a run goes on without them.
 _WITHIN_S = 15.0
 Releases = tuple[PastRelease, ...]
 

@@ -1,4 +1,4 @@
-"""`shipit rollback`: returns targets to an earlier release of theirs, without a build."""
+"""`shipit rollback`: returns targets to one of their earlier releases, without a build."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def rollback(run: Run, wanted: str = "", *, is_selected: bool = False) -> int:
 
 
 def _split(run: Run) -> tuple[list[Returns], Mapping[str, str]]:
-    """The targets that can return to a release, and why the others can't."""
+    """The targets that can return to a release; name -> the reason, for the others."""
     chosen: list[Returns] = []
     others: dict[str, str] = {}
     for target in run.targets:

@@ -17,7 +17,7 @@ LEASE_S, BEAT_S = 15.0, 5.0
 
 
 class Holder(NamedTuple):
-    """Who holds a lock: the id and the command of a run, who started it, its commit, and since when, RFC 3339 in UTC."""
+    """The holder of a lock: the id and the command of a run, who started it, its commit, and the time, RFC 3339 in UTC."""
 
     run: Name
     command: Name = ""
@@ -29,8 +29,8 @@ class Holder(NamedTuple):
 class LockState(NamedTuple):
     """A lock as its place has it. `holder` is None for one that nobody has.
 
-    `version` is what the place compares, empty where there is no lock yet. `idle_s` is how long ago it was renewed, and
-    `ahead_s` how far the clock of the place is ahead of ours.
+    `version` is the text that the place compares, empty where there is no lock yet. `idle_s` are the seconds since it was
+    renewed, and `ahead_s` those that the clock of the place is ahead of ours.
     """
 
     holder: Holder | None = None

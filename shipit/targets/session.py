@@ -66,11 +66,12 @@ class Session:
 
     `mark` gives a keyed hash of a value; equal values of one place have equal hashes, also in other runs from this
     machine. `deadline_s` is on the clock's own scale. `clients` are shared by the targets of a run and closed at its end.
-    `shared` are the registries of the run; `exec` and `run` have none. `attempts` is how
-    often a read is tried that fails temporarily: 1 where the caller repeats it. `watches` is whether the place is observed
-    again and again, so that a target may watch it between two looks. `release` is what the run wants here;
-    None before the plan is made. `is_planning` is whether a deploy is planned with what is observed: without it, what only
-    that plan needs is not read. `fence` raises where the run does not hold the lock of the place any more. `recalled` is the release that the run returns to, as the target recalled it; None otherwise.
+    `shared` are the registries of the run; `exec` and `run` have none. `attempts` is how often a read is tried that fails
+    temporarily: 1 where the caller repeats it. `watches` is True where the place is observed again and again, so that a
+    target may watch it between two looks. `release` is what the run wants here; None before the plan is made.
+    `is_planning` is True where a deploy is planned with what is observed: otherwise what only that plan needs is not read.
+    `fence` raises where the run does not hold the lock of the place any more. `recalled` is the release that the run
+    returns to, as the target recalled it; None otherwise.
     """
 
     environment: ProcessEnvironment
@@ -96,7 +97,7 @@ class Session:
 
     @property
     def inventory(self) -> Inventory | None:
-        """What the registries had before anything was changed."""
+        """The contents of the registries before anything was changed."""
         return self.shared.inventory if self.shared else None
 
     @property
