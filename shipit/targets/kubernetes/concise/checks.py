@@ -117,9 +117,10 @@ def _check_patch(keys: WorkloadKeys) -> Iterator[Misplaced]:
 
 def _check_versions(keys: WorkloadKeys) -> Iterator[Misplaced]:
     """Two versions run beside each other, so neither may need that the other has ended."""
-    for key in ("canary", "blue_green"):
-        if (keys.canary is not None) if key == "canary" else keys.has_slots:
-            yield from _check_both_run(keys, key)
+    if keys.canary:
+        yield from _check_both_run(keys, "canary")
+    if keys.has_slots:
+        yield from _check_both_run(keys, "blue_green")
     if keys.canary and keys.canary.check and keys.canary.check.startswith("/") and keys.port is None:
         yield Misplaced(NEEDS_PORT, "canary", "check", hint=_ADD_PORT)
     if keys.has_slots and keys.port is None:
