@@ -1,4 +1,4 @@
-"""Who runs shipit: a user at a machine, or whoever started a CI job.
+"""The author of a run: a user at a machine, or the actor who started a CI job.
 
 Source: docs.github.com, "Variables reference", GITHUB_ACTOR; docs.gitlab.com, "Predefined CI/CD variables", GITLAB_USER_LOGIN
 and CI_JOB_URL; circleci.com/docs, "Project values and variables", CIRCLE_USERNAME and CIRCLE_BUILD_URL.
@@ -25,7 +25,7 @@ def _of_job(environment: ProcessEnvironment) -> str:
     if get("GITHUB_ACTIONS") == "true":
         server, repository, run = get("GITHUB_SERVER_URL"), get("GITHUB_REPOSITORY"), get("GITHUB_RUN_ID")
         url = f"{server}/{repository}/actions/runs/{run}" if server and repository and run else None
-        # Whoever started a run again is another person than the author of the change.
+        # The actor who started a run again may differ from the author of the change.
         return _joined(get("GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR"), url)
     if get("GITLAB_CI") == "true":
         return _joined(get("GITLAB_USER_LOGIN", "GITLAB_USER_EMAIL"), get("CI_JOB_URL"))

@@ -10,6 +10,8 @@ from shipit.config.project import Project
 from shipit.errors import ShipitError, UsageError
 from shipit.reference import ImageRef, parse_reference
 
+_EXAMPLE = "for example --image web=docker.io/user/web@sha256:..."
+
 
 def parse_given(texts: Iterable[str], names: Iterable[str]) -> dict[str, ImageRef]:
     """Name -> reference by digest, of `NAME=REPO@DIGEST`, or `REPO@DIGEST` of the only image. Raises: UsageError."""
@@ -32,11 +34,8 @@ def parse_given(texts: Iterable[str], names: Iterable[str]) -> dict[str, ImageRe
     return found
 
 
-_EXAMPLE = "for example --image web=docker.io/user/web@sha256:..."
-
-
 def with_images(project: Project, given: Mapping[str, ImageRef], *, builds: bool = True) -> Project:
-    """The project with images that exist in place of those that are built. They get no tags: deploy.yml's are for its own build.
+    """The project with existing images in place of those that are built. They get no tags: deploy.yml's are for its own build.
 
     Without `builds`, every other image with a repository is what the first of its tags names there.
     """

@@ -14,7 +14,7 @@ from shipit.errors import UsageError
 from shipit.files import is_within
 from shipit.redact import Redactor
 
-# As many characters as 128 bits have in hexadecimal digits.
+# 128 bits in hexadecimal digits.
 _LEAST_KEY = 32
 
 
@@ -114,7 +114,7 @@ class ProcessEnvironment(_Fields):
 def forbid_plugins() -> None:
     """Disable pydantic's plugins: it would search all installed packages for them, and they would see deploy.yml.
 
-    pydantic's loader of plugins imports importlib.metadata even so, which takes long: a stand-in without plugins replaces it.
+    pydantic's loader of plugins still imports importlib.metadata, which is slow: a stand-in without plugins replaces it.
     Source: pydantic's documentation, "Plugins", the variable PYDANTIC_DISABLE_PLUGINS.
     """
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "1"

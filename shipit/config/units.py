@@ -78,7 +78,7 @@ def render_command(words: tuple[str, ...]) -> Any:
 
 
 def is_shell_text(words: tuple[str, ...]) -> bool:
-    """Whether a command is text that a shell runs. Further words are arguments of the shell, which only a list has."""
+    """True for a command that is written as text, which a shell runs. A list may have further words: the shell's arguments."""
     return words[:2] == ("/bin/sh", "-c") and len(words) == 3
 
 

@@ -48,7 +48,7 @@ class Journal:
         self._held: list[Envelope] = []
         self._handle = -1
         self._written = 0
-        # How much has to be on the disk, and how much is.
+        # The bytes that have to be on the disk, and those that are.
         self._needed, self._synced = 0, 0
         self._syncing = threading.Lock()
         self.failure = ""

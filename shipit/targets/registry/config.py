@@ -1,4 +1,4 @@
-"""What deploy.yml says of a registry target."""
+"""The configuration of a registry target in deploy.yml."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import ClassVar
