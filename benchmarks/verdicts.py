@@ -1,4 +1,4 @@
-"""How long shipit takes from a failure in the cluster to its exit: between a watch of the failed objects and the verdict.
+"""The time that shipit takes from a failure in the cluster to its exit: between a watch of the failed objects and the verdict.
 
     python -m benchmarks.verdicts [ROUNDS] [--kubectl PATH] [--kubeconfig FILE] [--registry HOST:PORT]
 

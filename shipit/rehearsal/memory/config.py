@@ -1,4 +1,4 @@
-"""What deploy.yml says of a place in a file."""
+"""The configuration of a place in a file, in deploy.yml."""
 
 from __future__ import annotations
 

@@ -12,12 +12,12 @@ from shipit.rehearsal.memory.place import InMemoryPlace, MemoryObserved
 from shipit.rehearsal.memory.steps import ReturnTo
 from shipit.release import Release, State, Step, Verdict
 
-# How many records are kept.
+# The number of records that are kept.
 MOST_RECORDS = 20
 
 
 class Contents(NamedTuple):
-    """What a release set: config digest by name of the image, value by name of the variable, number of instances."""
+    """The contents of a release: config digest by name of the image, value by name of the variable, number of instances."""
 
     images: Mapping[str, str] = {}
     values: Mapping[str, str] = {}
@@ -55,7 +55,7 @@ def record_release(place: InMemoryPlace, past: PastRelease, release: Release, kn
 
 
 def contents_of(place: InMemoryPlace, version: str) -> Contents:
-    """What a release set. Raises: RemoteError where the place has no record of it."""
+    """The contents of a release. Raises: RemoteError where the place has no record of it."""
     for row in place.records:
         if row["past"]["version"] == version:
             return from_json(Contents, row["contents"])

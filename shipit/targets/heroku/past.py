@@ -15,7 +15,7 @@ from shipit.targets.heroku.observed import OWNED, HerokuObserved, ReleaseFacts, 
 from shipit.targets.heroku.steps import RestoreConfig, RollBack
 from shipit.targets.heroku.wanted import Wanted
 
-# A deploy sets config vars in one release, and the images in the next: so long may lie between them.
+# A deploy sets config vars in one release, and the images in the next: the longest time between them.
 _SAME_DEPLOY_S = 120.0
 _STATES: Mapping[str, Literal["failed", "begun"]] = {"failed": "failed", "pending": "begun"}
 
@@ -92,7 +92,7 @@ def plan_return(recalled: HerokuRecalled, observed: HerokuObserved) -> tuple[Ste
 
 
 def return_notes(recalled: HerokuRecalled, observed: HerokuObserved) -> tuple[str, ...]:
-    """What a rollback of Heroku also changes, and what it leaves as it is."""
+    """Notes on what else a rollback of Heroku changes, and on what it leaves as it is."""
     owned = _owned(recalled, observed)
     names = sorted({*recalled.config_marks, *observed.config_marks} - set(owned))
     others = [name for name in names if _differs(name, recalled, observed)]
@@ -140,7 +140,7 @@ def _differs(name: str, recalled: HerokuRecalled, observed: HerokuObserved) -> b
 
 
 def _is_half(release: ReleaseFacts, following: ReleaseFacts | None) -> bool:
-    """Whether a release has the config vars of a deploy whose images came with the next one."""
+    """True for a release with the config vars of a deploy whose images came with the next one."""
     if following is None or not is_about_config(release) or not released_images(following):
         return False
     at, then = _seconds(release.created_at), _seconds(following.created_at)

@@ -63,7 +63,7 @@ from shipit.targets.verbs import LogQuery
 
 # Without `release:` in deploy.yml, the app may have a release command all the same: Heroku ends it after an hour.
 RELEASE_S = 3600.0
-# How many releases are read for the images of an earlier one.
+# The number of releases that are read for the images of an earlier one.
 _MOST_RELEASES = 100
 
 

@@ -71,7 +71,7 @@ def begun_canaries(applied: Mapping[str, object], desired: Desired) -> tuple[Ste
 
 
 def is_canary(member: Member, desired: Desired) -> bool:
-    """Whether an object is the canary of a workload that deploy.yml has."""
+    """True for the canary of a workload that deploy.yml has."""
     names = [desired.workload_name(name) for name in desired.config.workloads]
     own = member.meta.labels.get(CANARY_LABEL, "")
     return own in names and (member.group_kind, member.meta.name) == ("Deployment.apps", canary_name(own))
@@ -160,7 +160,7 @@ def render_canary(workload: str, stable: Manifest, replicas: int) -> Manifest:
 
 
 def _changes_pods(step: ApplyObject, live: Live, observed: KubernetesObserved) -> bool:
-    """Whether a step replaces the pods of a Deployment."""
+    """True for a step that replaces the pods of a Deployment."""
     result = observed.previews.get(f"Deployment/{live.meta.name}", NO_PREVIEW).result
     changes = find_changes(live, result) if result is not None else object_differences(step.manifest, live)
     return any(change.keys[:2] == ("spec", "template") for change in changes)
@@ -171,7 +171,7 @@ def _runs_pods(step: Step) -> bool:
 
 
 def is_canary_of(manifest: Mapping[str, Any], workload: str, desired: Desired) -> bool:
-    """Whether an object has the labels of a workload's canary, and of the set of this target."""
+    """True for an object with the labels of a workload's canary, and of the set of this target."""
     labels = manifest["metadata"].get("labels")
     own = labels if isinstance(labels, Mapping) else {}
     return (own.get(CANARY_LABEL), own.get(PART_OF_LABEL)) == (workload, desired.set_id)

@@ -29,7 +29,7 @@ from shipit.targets.session import Session
 _POLL_S, _CHECK_EVERY_S = 1.0, 3.0
 # The time limit for deleting pods that failed, also after the deadline.
 _CLEAN_UP_S = 30.0
-# How many checks in a row may not reach a pod.
+# The limit of checks in a row that don't reach a pod.
 _UNREACHED = 5
 
 

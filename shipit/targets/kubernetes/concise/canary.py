@@ -11,7 +11,7 @@ from shipit.config.units import Duration, Misplaced, Whole, matching
 
 _CHECK = r"^(/[!-~]*|https?://[^\s/@?#]+([/?#][!-~]*)?)$"
 _CHECK_SAID = "should be a path that begins with /, or a URL of http or https without a user"
-# What has to answer 2xx: a path is asked of each new pod through the API server, a URL from here.
+# A path of each new pod, requested through the API server, or a URL, requested from here. Each answers 2xx.
 Check = Annotated[str, matching(_CHECK, _CHECK_SAID)]
 Percent = Annotated[Whole, Field(ge=1, le=100)]
 
@@ -51,5 +51,5 @@ class CanaryConfig(Model):
 
     @property
     def takes_s(self) -> float:
-        """How long its pauses take together."""
+        """The sum of its pauses, in seconds."""
         return self.pause * len(self.steps)
