@@ -30,8 +30,9 @@ class PastTarget(NamedTuple):
 
 
 class PastRun(NamedTuple):
-    """One run; `run` is empty for a release that another tool made. Times are RFC 3339 in UTC; `ended_at` is empty and `exit_code` None while the end is not known.
+    """One run. Times are RFC 3339 in UTC; `ended_at` is empty and `exit_code` None while the end is not known.
 
+    `run` is empty for a release whose run is not known: one of another tool, or of another machine where the place keeps no ids.
     `state` is `lost` where the journal has no end of the run, as when it was killed. `changes` are those of its plan.
     `begun` are the steps of a target that began and had no end. A run of another machine is known from the places only:
     `by` is who made it, and its state is `unknown` where they keep no verdict.

@@ -24,7 +24,7 @@ class PlaceHistory(NamedTuple):
 def joined(runs: Iterable[PastRun], places: Iterable[PlaceHistory]) -> tuple[PastRun, ...]:
     """Every run once, the newest first: one of this machine has what its journal says, and what runs now is marked.
 
-    A release that no run of shipit made is a run without an id.
+    A release whose run is not known is a run without an id.
     """
     found = {run.run: run for run in runs}
     for place in places:

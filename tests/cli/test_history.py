@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -182,7 +183,7 @@ def test_releases_of_heroku_are_listed_compared_and_returned_to(shipit: Shipit, 
     shown = shipit.run("show", "v3")
     assert shown.returncode == 0 and shown.stdout.startswith(f"run {newest[0]['run']}: deploy shop (production)")
     first = shipit.run("show", "v1").stdout.splitlines()
-    assert first[0] == "a release of another tool: shop (production)"
+    assert first[0] == "a release whose run is not known: shop (production)"
     assert first[1].endswith(" by rehearsal@localhost, unknown") and first[2:4] == ["heroku v1", "  Initial release"]
     unknown = shipit.run("show", "v9")
     assert unknown.returncode == 2 and "this machine has no run 'v9' of this project" in unknown.stderr
@@ -213,3 +214,16 @@ def test_what_a_place_tells_is_no_command_of_a_ci_system(shipit: Shipit, heroku:
     assert history.returncode == show.returncode == 0
     assert "#\\#[add-mask]o" in history.stdout and "##[" not in history.stdout
     assert "#\\#[add-mask]o" in show.stdout and "#\\#vso[task.complete]" in show.stdout
+
+
+def test_a_release_of_another_machine_is_not_called_one_of_another_tool(shipit: Shipit, heroku: HerokuStandIn) -> None:
+    shipit.write(
+        deploy__yml="app: shop\nimage: {build: .}\ntargets: {heroku: {app: shop-prod, settle: 0s}}\n",
+        Dockerfile=PYTHON_DOCKERFILE,
+        app__py=SERVING_APP,
+    )
+    assert shipit.run("deploy").returncode == 0
+    shutil.rmtree(shipit.folder / ".shipit")
+    shown = shipit.run("show", "v2")
+    assert shown.returncode == 0
+    assert shown.stdout.splitlines()[0] == "a release whose run is not known: shop (production)"
