@@ -115,6 +115,21 @@ def test_a_release_that_heroku_has_deleted_is_an_error_before_anything_changes(p
     assert len(place.writes) == before
 
 
+@pytest.mark.parametrize(
+    ("written", "time"),
+    [
+        ("2026-01-31T12:00:00Z", "2026-01-31T12:00:00Z"),
+        ("2026-01-31T12:00:00.5+02:00", "2026-01-31T10:00:00Z"),
+        ("0001-01-01T00:00:00+02:00", ""),
+        ("yesterday\x1b[31m", ""),
+        ("", ""),
+    ],
+)
+def test_the_time_of_a_release_is_in_utc_or_not_known(written: str, time: str) -> None:
+    [found] = past_releases([ReleaseFacts("a", 1, "succeeded", "Initial release", created_at=written)])
+    assert found.released_at == time
+
+
 def test_the_releases_of_an_app_are_its_history() -> None:
     first = "2026-01-31T12:00:00Z"
     rows = (

@@ -14,6 +14,7 @@ from shipit.targets.heroku.judge import judge_heroku
 from shipit.targets.heroku.observed import OWNED, HerokuObserved, ReleaseFacts, ShortDigest
 from shipit.targets.heroku.steps import RestoreConfig, RollBack
 from shipit.targets.heroku.wanted import Wanted
+from shipit.targets.log_times import SECONDS, parse_log_time
 
 # A deploy sets config vars in one release, and the images in the next: the longest time between them.
 _SAME_DEPLOY_S = 120.0
@@ -43,7 +44,7 @@ def past_releases(releases: Sequence[ReleaseFacts]) -> tuple[PastRelease, ...]:
             "begun"
             if _is_half(release, by_version.get(release.version + 1))
             else _STATES.get(release.status, "unknown"),
-            released_at=release.created_at,
+            released_at=_utc(release.created_at),
             by=release.user,
             changes=(release.description,) if release.description else (),
             is_current=release.version == running,
@@ -153,6 +154,12 @@ def _why_gone(release: ReleaseFacts) -> str:
     if release.status == "succeeded" and not release.is_eligible:
         return "Heroku can't roll back to it"
     return ""
+
+
+def _utc(text: str) -> str:
+    """A time of Heroku to the second, RFC 3339 in UTC; empty for text that is no time."""
+    time = parse_log_time(text)
+    return f"{time[:SECONDS]}Z" if time else ""
 
 
 def _seconds(text: str) -> float | None:
