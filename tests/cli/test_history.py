@@ -117,9 +117,11 @@ def limited(shipit: Shipit, *arguments: str) -> subprocess.CompletedProcess[str]
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
 
+    # A module that is compiled first here would be cut off in the cache that every other test reads.
+    environment = {**shipit.env, "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
         [sys.executable, "-m", "shipit", *arguments],
-        cwd=shipit.folder, env=shipit.env, capture_output=True, text=True, check=False, timeout=60, preexec_fn=limit,
+        cwd=shipit.folder, env=environment, capture_output=True, text=True, check=False, timeout=60, preexec_fn=limit,
     )  # fmt: skip
 
 
