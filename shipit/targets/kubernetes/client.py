@@ -106,7 +106,7 @@ class KubernetesClient:
 
     def try_apply(self, manifest: Manifest, namespace: str) -> Answer:
         """The answer to a dry run of `apply`: the object, or a refusal. Raises: RemoteError for a temporary failure."""
-        return self._try("PATCH", self.path(manifest, namespace), manifest, {**_AS_SHIPIT, **_DRY}, _APPLY)
+        return self.answer("PATCH", self.path(manifest, namespace), manifest, _APPLY, {**_AS_SHIPIT, **_DRY})
 
     def try_create(self, manifest: Manifest, namespace: str) -> Answer:
         """The answer to a dry run that creates a manifest under another name."""
@@ -114,27 +114,21 @@ class KubernetesClient:
         own = {key: value for key, value in manifest["metadata"].items() if key not in ("name", "resourceVersion")}
         renamed = {**manifest, "metadata": {**own, "generateName": f"{name[:40]}-"}}
         path = self.path(manifest, namespace).rpartition("/")[0]
-        return self._try("POST", path, renamed, {"fieldManager": MANAGED_BY, **_DRY}, "application/json")
-
-    def _try(self, method: str, path: str, manifest: Manifest, query: Query, content_type: str) -> Answer:
-        body = json.dumps(manifest).encode()
-
-        def once() -> Answer:
-            answer = self.server.send(method, path, self.deadline, query=query, body=body, content_type=content_type)
-            if answer.status >= 300 and is_temporary(answer):
-                raise error_of(answer)
-            return answer
-
-        return self._again(once)
+        return self.answer("POST", path, renamed, query={"fieldManager": MANAGED_BY, **_DRY})
 
     def answer(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, content_type: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = "application/json",
+        query: Query | None = None,
     ) -> Answer:
         """The answer to a request with a body of JSON, of any status. Raises: RemoteError for a temporary failure."""
         data = None if body is None else json.dumps(body).encode()
 
         def once() -> Answer:
-            answer = self.server.send(method, path, self.deadline, body=data, content_type=content_type)
+            answer = self.server.send(method, path, self.deadline, query=query, body=data, content_type=content_type)
             if answer.status >= 300 and is_temporary(answer):
                 raise error_of(answer)
             return answer
