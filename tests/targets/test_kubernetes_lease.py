@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from shipit.http.messages import Answer, make_request
+from shipit.release import Finding
+from shipit.targets.kubernetes.access import LOCK, judge_lock
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.lease import HOLDER_ANNOTATION, Lease
 from shipit.targets.locks import Holder
@@ -55,3 +59,15 @@ def test_a_date_that_is_none_is_taken_for_that_of_this_machine(date: str) -> Non
 def test_the_holder_is_the_run_that_the_lease_names() -> None:
     state = Lease("lock", "prod", Held(HELD), FakeClock()).read()
     assert state.holder == Holder("run-1", "deploy")
+
+
+def test_a_user_who_may_not_read_leases_is_told_that_nothing_is_locked() -> None:
+    [role] = [
+        rule
+        for rule in yaml.safe_load((Path(__file__).parents[2] / "docs" / "kubernetes-role.yml").read_text())["rules"]
+        if rule["resources"] == ["leases"]
+    ]
+    assert role["verbs"] == list(LOCK), "what doctor asks for is what the Role of the documentation has"
+    what = "may not get leases: no lock keeps two deploys from different machines apart"
+    assert judge_lock(("get",)) == [Finding("warning", "", what, "ask for these verbs: docs/kubernetes-role.yml")]
+    assert judge_lock(()) == []

@@ -28,6 +28,8 @@ class Access(NamedTuple):
 WRITE = ("get", "create", "patch")
 # What left deploy.yml is found by a list, and deleted.
 REMOVE = ("list", "delete")
+# A lock is read, taken, renewed and given back.
+LOCK = ("get", "create", "patch", "delete")
 
 
 def needed_access(
@@ -82,6 +84,14 @@ def judge_records(namespace: str, verbs: tuple[str, ...], who: str) -> list[Find
         f"{who} may not {', '.join(verbs)} secrets in namespace {namespace}: no release is recorded for shipit rollback"
     )
     return [Finding("warning", "", what, "ask for a Role with these verbs, or do without shipit rollback")]
+
+
+def judge_lock(verbs: tuple[str, ...]) -> list[Finding]:
+    """A warning where a deploy can't lock the target. `verbs` are those on Leases that are refused."""
+    if not verbs:
+        return []
+    what = f"may not {', '.join(verbs)} leases: no lock keeps two deploys from different machines apart"
+    return [Finding("warning", "", what, "ask for these verbs: docs/kubernetes-role.yml")]
 
 
 class Rule(NamedTuple):

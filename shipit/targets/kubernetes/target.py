@@ -198,7 +198,7 @@ class KubernetesTarget(Releases):
         return judge_kubernetes(released, observed, seen, self._limits)
 
     def check_access(self, session: Session) -> None:
-        """That objects may be applied here, and a release command started. Raises: RemoteError."""
+        """Check that objects may be applied here, and a release command started. Raises: RemoteError."""
         from shipit.targets.kubernetes.access import Access, not_covered
         from shipit.targets.kubernetes.rights import refused, rules
 
@@ -219,7 +219,16 @@ class KubernetesTarget(Releases):
     def examine(self, session: Session) -> Sequence[Finding]:
         """Who the user is, whether it may do what a deploy does, and how far the cluster's clock is."""
         from shipit.http.skew import judge_skew
-        from shipit.targets.kubernetes.access import REMOVE, WRITE, Access, judge_access, judge_records, needed_access
+        from shipit.targets.kubernetes.access import (
+            LOCK,
+            REMOVE,
+            WRITE,
+            Access,
+            judge_access,
+            judge_lock,
+            judge_records,
+            needed_access,
+        )
         from shipit.targets.kubernetes.rights import refused, user_name
 
         client = self._client(session)
@@ -239,10 +248,7 @@ class KubernetesTarget(Releases):
         name = user_name(client)
         signed_in = [Finding("ok", "", f"requests are made as {name}")] if name else []
         skew = judge_skew(f"the cluster of {self.context}", client.date(), time.time())
-        lease = refused(client, "coordination.k8s.io", "leases", self.namespace, ("create", "patch", "delete"))
-        what = f"may not {', '.join(lease)} leases: no lock keeps two deploys from different machines apart"
-        hint = "ask for these verbs: docs/kubernetes-role.yml"
-        unlocked = [Finding("warning", "", what, hint)] if lease else []
+        unlocked = judge_lock(refused(client, "coordination.k8s.io", "leases", self.namespace, LOCK))
         who = f"the user of {self.context}"
         findings = [*judge_access(found, who), *judge_records(self.namespace, lacks, who)]
         return [*signed_in, *unlocked, *findings, *([skew] if skew else [])]
