@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# apiVersion, kind, namespace.
+_Group = tuple[str, str, str]
 # A single object of a kind is read by name, others of the kind are then not read.
 _LISTED_FROM = 2
 _NO_SECRET = EnvSecret("", "")
@@ -51,47 +53,15 @@ class Look:
 
     def observe(self) -> KubernetesObserved:
         """Raises: RemoteError when the namespace does not exist or can't be read."""
-        from shipit.targets.kubernetes.env_secret import find_env_secret, find_used_secret
-        from shipit.targets.kubernetes.health.route import is_ingress
         from shipit.targets.kubernetes.health.settled import needs_events
-        from shipit.targets.kubernetes.ingress_classes import read_ingress_classes
-        from shipit.targets.kubernetes.job import read_jobs
-        from shipit.targets.kubernetes.pull_secret import is_pull_secret_current
 
-        desired, project = self.desired, self.desired.project
-        part_of = f"app.kubernetes.io/part-of={project.app}"
-        groups = self._groups()
-        # Pods of manifests may have any labels.
-        has_own = any(not is_namespace(manifest, desired.namespace) for manifest in desired.raw)
-        selector = "" if has_own else part_of
-        calls: dict[Any, Callable[[], Any]] = {}
-        if self.watches is None:
-            calls["namespace"] = self._check_namespace
-        else:
+        if self.watches is not None:
             self.watches.begin_look()
-        calls |= {("objects", group): partial(self._read, manifests) for group, manifests in groups.items()}
-        for namespace in self._namespaces():
-            calls["pods", namespace] = partial(self._pods, namespace, selector)
-            calls["replica sets", namespace] = partial(self._replica_sets, namespace, selector)
-        values = self._secret_values()
-        if values:
-            calls["secret"] = partial(find_env_secret, desired, values, self._secret, self.mark)
-        # A plan needs these; the verdict on a release does not look at them.
-        is_planned = self.session.release is None and self.session.is_planning
-        if is_planned and project.release:
-            calls["jobs"] = partial(read_jobs, self.client, desired.namespace, part_of)
-        if is_planned and desired.config.pull_secret:
-            calls["pull secret"] = partial(is_pull_secret_current, desired, self.client, self.session)
-        if is_planned:
-            calls["set"] = self._set
-            if any(is_ingress(manifest) for manifest in desired.identities()):
-                calls["ingress classes"] = partial(read_ingress_classes, self.client)
-        found = _side_by_side(calls, self.session.clock)
+        groups = self._groups()
+        found = _side_by_side({**self._calls(groups), **self._calls_of_a_plan()}, self.session.clock)
         objects = {key: live for group in groups for key, live in found["objects", group].objects.items()}
         pods: tuple[Pod, ...] = _joined(found, "pods")
-        env = found.get("secret")
-        if env is None:
-            env = find_used_secret(desired, objects.values(), self._secret) if desired.secret_names else _NO_SECRET
+        env = found.get("secret") or self._used_secret(objects)
         secret: Live | None = env.live
         return KubernetesObserved(
             objects=objects,
@@ -112,6 +82,50 @@ class Look:
             else None,
             time=self._time(),
         )
+
+    def _calls(self, groups: Mapping[_Group, Sequence[Manifest]]) -> dict[Any, Callable[[], Any]]:
+        """The reads of every look: of the objects, their pods and ReplicaSets, and the env's Secret."""
+        from shipit.targets.kubernetes.env_secret import find_env_secret
+
+        desired = self.desired
+        calls: dict[Any, Callable[[], Any]] = {}
+        if self.watches is None:
+            calls["namespace"] = self._check_namespace
+        calls |= {("objects", group): partial(self._read, manifests) for group, manifests in groups.items()}
+        # Pods of manifests may have any labels.
+        has_own = any(not is_namespace(manifest, desired.namespace) for manifest in desired.raw)
+        selector = "" if has_own else self._part_of
+        for namespace in self._namespaces():
+            calls["pods", namespace] = partial(self._pods, namespace, selector)
+            calls["replica sets", namespace] = partial(self._replica_sets, namespace, selector)
+        if values := self._secret_values():
+            calls["secret"] = partial(find_env_secret, desired, values, self._secret, self.mark)
+        return calls
+
+    def _calls_of_a_plan(self) -> dict[Any, Callable[[], Any]]:
+        """The reads that only a plan needs; empty for a verdict, which does not look at them."""
+        from shipit.targets.kubernetes.health.route import is_ingress
+        from shipit.targets.kubernetes.ingress_classes import read_ingress_classes
+        from shipit.targets.kubernetes.job import read_jobs
+        from shipit.targets.kubernetes.pull_secret import is_pull_secret_current
+
+        desired = self.desired
+        if self.session.release is not None or not self.session.is_planning:
+            return {}
+        calls: dict[Any, Callable[[], Any]] = {}
+        if desired.project.release:
+            calls["jobs"] = partial(read_jobs, self.client, desired.namespace, self._part_of)
+        if desired.config.pull_secret:
+            calls["pull secret"] = partial(is_pull_secret_current, desired, self.client, self.session)
+        calls["set"] = self._set
+        if any(is_ingress(manifest) for manifest in desired.identities()):
+            calls["ingress classes"] = partial(read_ingress_classes, self.client)
+        return calls
+
+    @property
+    def _part_of(self) -> str:
+        """The label selector of what shipit renders for the app."""
+        return f"app.kubernetes.io/part-of={self.desired.project.app}"
 
     def _time(self) -> str:
         """The time, where a plan says how long an earlier version is kept."""
@@ -178,8 +192,8 @@ class Look:
             hint = f"create it: kubectl create namespace {name}, or write namespace: {{name: {name}, create: true}}"
             raise RemoteError(what, where=self.client.server.context.name, hint=hint, status=404)
 
-    def _groups(self) -> Mapping[tuple[str, str, str], list[Manifest]]:
-        """(apiVersion, kind, namespace) -> the wanted objects of it."""
+    def _groups(self) -> Mapping[_Group, list[Manifest]]:
+        """The wanted objects of each kind and namespace."""
         groups = defaultdict(list)
         for manifest in self.desired.identities():
             namespace = manifest["metadata"].get("namespace") or self.desired.namespace
@@ -296,6 +310,13 @@ class Look:
 
     def _secret(self, name: str) -> Live | None:
         return self._one({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}})
+
+    def _used_secret(self, objects: Mapping[str, Live | None]) -> EnvSecret:
+        """The env's Secret that the pods use, where its values are not known."""
+        from shipit.targets.kubernetes.env_secret import find_used_secret
+
+        names = self.desired.secret_names
+        return find_used_secret(self.desired, objects.values(), self._secret) if names else _NO_SECRET
 
     def _secret_values(self) -> dict[str, str]:
         """The values of the env's secrets; empty where one of them is not known."""
