@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from shipit.events import Difference, ReleaseDiff
 from shipit.past_run import PastRun, PastTarget
-from shipit.report.history_text import render_run, render_runs
+from shipit.report.history_text import render_diffs, render_release, render_run, render_runs
 
 AT = "2026-01-31T12:00:00.000Z"
 NOW_S = 1_769_860_800 + 3600
@@ -64,5 +65,9 @@ def test_no_control_character_reaches_the_terminal() -> None:
         begun=(text,),
         targets=(PastTarget(text, text, text),),
     )
-    for line in (*render_runs([hostile], NOW_S), *render_run(hostile)):
+    diff = ReleaseDiff(
+        text, text, text, (Difference(text, text), Difference(text, "", text), Difference(text, text, "b"))
+    )
+    shown = (*render_runs([hostile], NOW_S), *render_run(hostile), *render_release(hostile), *render_diffs([diff]))
+    for line in shown:
         assert line.isprintable(), line
