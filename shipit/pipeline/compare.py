@@ -87,4 +87,7 @@ def _name(item: Any) -> str | None:
 
 
 def _shown(value: Any) -> str:
-    return "" if value is None else value if isinstance(value, str) else str(to_json(value))
+    """A value as text; empty only for one that is missing."""
+    if value is None:
+        return ""
+    return (value or '""') if isinstance(value, str) else str(to_json(value))
