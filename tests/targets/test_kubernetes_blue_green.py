@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from shipit.pipeline.prepare import prepare
 from shipit.pipeline.return_to_release import rollback
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.release import Release, Seen, State
-from shipit.targets.base import Target
+from shipit.targets.base import Target, notes
 from shipit.targets.kubernetes.observed import KubernetesObserved
 from shipit.targets.kubernetes.render import NAME_LABEL
 from shipit.targets.kubernetes.slots import VERSION_ANNOTATION
@@ -74,6 +74,21 @@ def test_a_new_version_goes_to_the_other_deployment_and_back(place: Place) -> No
     assert selected(place) == "web-blue"
     deploy(place, "three", KEPT)
     assert selected(place) == "web-green"
+
+
+@pytest.mark.parametrize(("left", "shown"), [(timedelta(seconds=20), "1m"), (timedelta(hours=2, minutes=5), "2h5m")])
+def test_the_plan_says_how_long_the_earlier_version_stays_in_whole_minutes(
+    place: Place, left: timedelta, shown: str
+) -> None:
+    deploy(place, "one", KEPT)
+    deploy(place, "two", KEPT)
+    run, _ = place.run("two", KEPT)
+    preparation, [target] = prepare(run), run.targets
+    observed = preparation.observed["k8s"]
+    assert isinstance(observed, KubernetesObserved) and notes(target)
+    at = datetime.fromisoformat(place.api.time) + timedelta(hours=8000) - left
+    said = target.notes(preparation.releases["k8s"], replace(observed, time=at.isoformat()))
+    assert list(said) == [f"Deployment/web-blue, the version before the switch, stays for another {shown}"]
 
 
 def test_the_plan_says_what_a_new_version_changes(place: Place) -> None:

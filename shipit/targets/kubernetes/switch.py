@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from shipit.config.units import render_duration
 from shipit.release import Step
 from shipit.targets.kubernetes.applyset import PART_OF_LABEL
 from shipit.targets.kubernetes.concise.blue_green import BlueGreenConfig, slot_names
@@ -77,7 +79,8 @@ def idle_steps(
 def idle_notes(slots: Mapping[str, Slot], desired: Desired, observed: KubernetesObserved) -> Iterator[str]:
     for name, config, live in _idle(slots, desired, observed):
         if (left_s := _left_s(name, config, False, observed)) > 0 and active_slot(name, observed) == slots[name].name:
-            yield f"Deployment/{live.meta.name}, the version before the switch, stays for another {left_s / 60:.0f} minutes"
+            left = render_duration(math.ceil(left_s / 60) * 60)
+            yield f"Deployment/{live.meta.name}, the version before the switch, stays for another {left}"
 
 
 def _idle(
