@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from shipit.history.state_folder import cannot_write, opened_folder
+from shipit.history.state_folder import cannot_write, opened_file, opened_folder
 
 LOCKS = "locks"
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -33,7 +33,7 @@ def take_file(root: Path, name: str, holder: str) -> TakenFile:
     try:
         folder = opened_folder(root, LOCKS, makes=True)
         try:
-            handle = os.open(name, _FLAGS, 0o600, dir_fd=folder)
+            handle = opened_file(folder, name, _FLAGS)
         finally:
             os.close(folder)
     except OSError as error:
@@ -58,7 +58,7 @@ def read_file_lock(root: Path, name: str) -> str | None:
     try:
         folder = opened_folder(root, LOCKS, makes=False)
         try:
-            handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder)
+            handle = opened_file(folder, name)
         finally:
             os.close(folder)
     except OSError:

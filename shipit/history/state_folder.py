@@ -21,7 +21,7 @@ NAME, RUNS = ".shipit", "runs"
 _LOCK_TRIES = 20
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_OLD = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
+OLD = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
 
 
 class RunFile(NamedTuple):
@@ -61,11 +61,7 @@ class RunsFolder:
 
     def open(self, name: str) -> int:
         """A descriptor of a file, to read. Raises: OSError."""
-        handle = os.open(name, _OLD, dir_fd=self._descriptor)
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            os.close(handle)
-            raise OSError("it is no regular file")
-        return handle
+        return opened_file(self._descriptor, name)
 
     def is_locked(self, name: str) -> bool:
         """True while a process of this machine writes the file; False also where the file system has no locks."""
@@ -145,6 +141,15 @@ def opened_folder(root: Path, name: str, *, makes: bool) -> int:
         return _folder(own, name, makes=makes)
     finally:
         os.close(own)
+
+
+def opened_file(folder: int, name: str, flags: int = OLD) -> int:
+    """A descriptor of a regular file in an open folder; a new one can only be read by its owner. Raises: OSError."""
+    handle = os.open(name, flags, 0o600, dir_fd=folder)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError("it is no regular file")
+    return handle
 
 
 def _folder(above: int, name: str, *, makes: bool) -> int:

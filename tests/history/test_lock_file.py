@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import stat
 import subprocess
@@ -73,6 +74,14 @@ def test_no_link_is_followed(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="can't be written"):
         take_file(tmp_path, "a", "me")
     assert list(elsewhere.iterdir()) == [] and read_file_lock(tmp_path, "a") is None
+
+
+def test_what_is_no_regular_file_is_no_lock(tmp_path: Path) -> None:
+    (tmp_path / ".shipit/locks").mkdir(parents=True)
+    os.mkfifo(tmp_path / ".shipit/locks/a")
+    with pytest.raises(UsageError, match="can't be written: it is no regular file"):
+        take_file(tmp_path, "a", "me")
+    assert read_file_lock(tmp_path, "a") is None
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
