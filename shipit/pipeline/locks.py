@@ -14,6 +14,7 @@ from shipit.events import Waiting, Warned
 from shipit.history.lock_file import free_file, read_file_lock, take_file
 from shipit.json_text import parse_json
 from shipit.pipeline.endings import environment_option
+from shipit.pipeline.marks import file_name
 from shipit.pipeline.run import Run
 from shipit.record import InvalidRecord, from_json, to_json
 from shipit.release import Plan
@@ -181,7 +182,7 @@ class RunLocks:
     def _file(self, target: Target, holder: Holder) -> HeldFile | None:
         if self._run.journal is None:
             return None
-        name = self._run.lock_file(target)
+        name = file_name(target.place)
         if name not in self._files:
             taken = take_file(self._run.project.root, name, json.dumps(to_json(holder)))
             if taken.handle < 0:
@@ -247,7 +248,7 @@ def read_holder(run: Run, target: Target) -> Holder | None:
         with suppress(NoLock):
             found = target.read_lock(lock_session(run, target))
             return None if found.is_free else found.holder
-    text = read_file_lock(run.project.root, run.lock_file(target))
+    text = read_file_lock(run.project.root, file_name(target.place))
     return parse_holder(text) if text is not None else None
 
 

@@ -12,6 +12,15 @@ from shipit.history.kept_key import KEY_BYTES, kept_key
 from shipit.release import Place
 
 
+def file_name(place: Place) -> str:
+    """The name of a file about a place: 32 hexadecimal digits, the same in every run."""
+    return hashlib.sha256(_named(place)).hexdigest()[:32]
+
+
+def _named(place: Place) -> bytes:
+    return f"{place.kind}\0{place.identity}".encode("utf-8", "surrogatepass")
+
+
 class Marks:
     """One key for each place, kept in `folder` beside the cache: hashes of two runs on one machine compare.
 
@@ -35,8 +44,8 @@ class Marks:
             return self._keys[place]
 
     def _found(self, place: Place) -> bytes:
-        named = f"{place.kind}\0{place.identity}".encode("utf-8", "surrogatepass")
         if self._shared is not None:
-            return hmac.new(self._shared.encode("utf-8", "surrogatepass"), b"place\0" + named, hashlib.sha256).digest()
-        file = self._folder / hashlib.sha256(named).hexdigest()[:32]
-        return kept_key(file) or secrets.token_bytes(KEY_BYTES)
+            return hmac.new(
+                self._shared.encode("utf-8", "surrogatepass"), b"place\0" + _named(place), hashlib.sha256
+            ).digest()
+        return kept_key(self._folder / file_name(place)) or secrets.token_bytes(KEY_BYTES)

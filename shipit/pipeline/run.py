@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -187,11 +186,6 @@ class Run:
         """Check before a change that the lock of a target is held, or of every one without a name. Raises: ShipitError."""
         if self.locks is not None:
             self.locks.check(target)
-
-    def lock_file(self, target: Target) -> str:
-        """The name of the file that locks the place of a target for this machine."""
-        place = f"{target.place.kind}\0{target.place.identity}"
-        return hashlib.sha256(place.encode("utf-8", "replace")).hexdigest()[:32]
 
     def finish(self, exit_code: int, summary: str, urls: tuple[Serving, ...] = ()) -> None:
         """Emit the end of the run, with how each of its targets ended."""

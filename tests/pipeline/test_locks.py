@@ -15,6 +15,7 @@ from shipit.events import Event, TargetFinished, Waiting
 from shipit.history.lock_file import free_file, take_file
 from shipit.pipeline.flow import deploy, plan
 from shipit.pipeline.locks import Locked, RunLocks, await_free, described, lock_session, read_locks
+from shipit.pipeline.marks import file_name
 from shipit.pipeline.run import Run
 from shipit.pipeline.unlock import break_lock
 from shipit.record import to_json
@@ -236,7 +237,7 @@ class _WithoutLock(MemoryTarget):
 def test_a_lock_of_this_machine_without_a_text_is_told_as_held(bench: Bench) -> None:
     run = bench.run()
     run.targets = [_WithoutLock("one", bench.places["one"], [], MemoryConfig())]
-    taken = take_file(run.project.root, run.lock_file(run.targets[0]), "")
+    taken = take_file(run.project.root, file_name(run.targets[0].place), "")
     held = read_locks(run)["one"]
     assert held is not None and described(held) == "another run"
     free_file(taken.handle)
