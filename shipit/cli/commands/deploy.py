@@ -22,7 +22,7 @@ EXAMPLES = (
     "shipit deploy heroku",
     "shipit deploy -e staging --timeout 5m",
     "shipit deploy --plan plan.json",
-    "shipit deploy --image web=docker.io/user/web@sha256:...",
+    "shipit deploy --image web=docker.io/user/web@$DIGEST",
     "shipit deploy --wait 10m",
 )
 
