@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shipit.config.position import Position
 from shipit.config.project import Project
-from shipit.errors import ConfigError, ConfigErrors, DeployFailed
+from shipit.errors import ConfigError, ConfigErrors
 from shipit.release import Image, ImageUse, Release
 from shipit.targets.kubernetes.applyset import PART_OF_LABEL, group_kind, labelled, set_id, set_name
 from shipit.targets.kubernetes.concise.blue_green import slot_names
@@ -22,27 +22,15 @@ from shipit.targets.kubernetes.concise.workload import WorkloadConfig
 from shipit.targets.kubernetes.config import ONLY, KubernetesConfig
 from shipit.targets.kubernetes.drift import fingerprint
 from shipit.targets.kubernetes.images import image_for, image_names, pin_images
-from shipit.targets.kubernetes.objects import is_namespace, spec_of
+from shipit.targets.kubernetes.objects import is_namespace
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.render import VERSION_LABEL, Manifest, Setting, render_job
 from shipit.targets.kubernetes.versions import version_label, versioned
 
 if TYPE_CHECKING:
-    from shipit.targets.kubernetes.log_pods import Owner
     from shipit.targets.kubernetes.slots import Slot
     from shipit.targets.kubernetes.superseded import Released
 
-# The kinds of the objects that have pods.
-HAVE_PODS = (
-    "Deployment",
-    "StatefulSet",
-    "DaemonSet",
-    "ReplicaSet",
-    "ReplicationController",
-    "Job",
-    "CronJob",
-    "Pod",
-)
 # scrypt takes about 20 ms and 8 MiB: every reader of a Deployment sees the hash.
 _COST, _BLOCK = 2**13, 8
 
@@ -82,7 +70,7 @@ class Desired:
 
     @property
     def job_prefix(self) -> str:
-        """How the names of the Jobs of the release command begin."""
+        """The beginning of the names of the Jobs of the release command."""
         return f"{self.project.app[:40]}-release-"
 
     @property
@@ -229,42 +217,6 @@ class Desired:
                 found.add((manifest["apiVersion"], manifest["kind"], namespace, metadata["name"]))
         return frozenset(found)
 
-    def workload_names(self) -> tuple[str, ...]:
-        """The names of the objects that have pods, each once."""
-        names = (str(manifest["metadata"]["name"]) for manifest in self.identities() if manifest["kind"] in HAVE_PODS)
-        return tuple(dict.fromkeys(names))
-
-    def declared_scale(self) -> dict[str, int | None]:
-        """Workload -> the replicas of its manifest, None without any."""
-        found: dict[str, int | None] = {}
-        for manifest in self.identities():
-            replicas = spec_of(manifest).get("replicas")
-            if manifest["kind"] in HAVE_PODS:
-                found[str(manifest["metadata"]["name"])] = replicas if isinstance(replicas, int) else None
-        return found
-
-    def keys_of_workload(self, name: str, kinds: Collection[str]) -> list[str]:
-        """The keys of the objects of some kinds that have the name of a workload."""
-        own = (item for item in self.identities() if item["kind"] in kinds and item["metadata"]["name"] == name)
-        return [key_of(manifest, self.namespace) for manifest in own]
-
-    def key_of_workload(self, name: str, kinds: Sequence[str], what: str) -> str:
-        """The key of its only object of these kinds. `what` is what only they can. Raises: DeployFailed."""
-        keys = self.keys_of_workload(name, kinds)
-        if len(keys) == 1:
-            return keys[0]
-        if keys:
-            error = f"{name} is the name of {' and '.join(keys)}"
-            raise DeployFailed(error, where=self.target, hint="give them different names")
-        kind = next(item["kind"] for item in self.identities() if item["metadata"]["name"] == name)
-        error = f"{kind}/{name} can't {what}: only {', '.join(kinds)} can"
-        raise DeployFailed(error, where=self.target)
-
-    def with_pods(self, workload: str) -> Manifest:
-        """The object of a name that has pods: the first one, as `workload_names` has them."""
-        named = (manifest for manifest in self.identities() if manifest["metadata"]["name"] == workload)
-        return next(manifest for manifest in named if manifest["kind"] in HAVE_PODS)
-
     def members(self) -> list[Manifest]:
         """Everything that the target applies, for kinds and names; of a release Job the kind only."""
         secrets = [
@@ -320,7 +272,7 @@ class Desired:
         return {}
 
     def check_labels(self) -> None:
-        """That no manifest says which set it belongs to. Raises: ConfigErrors."""
+        """Check that no manifest says which set it belongs to. Raises: ConfigErrors."""
         for manifest in self.raw:
             labels = manifest["metadata"].get("labels")
             if isinstance(labels, Mapping) and labels.get(PART_OF_LABEL, self.set_id) != self.set_id:
@@ -331,19 +283,8 @@ class Desired:
                 )
                 raise ConfigErrors([self.project.problem(("targets", self.target, "manifests"), what, hint)])
 
-    def owners(self, workload: str) -> tuple[Owner, ...]:
-        """The objects of a workload that have pods."""
-        from shipit.targets.kubernetes.log_pods import Owner
-
-        heads = [(manifest["kind"], manifest["metadata"]) for manifest in self.identities()]
-        return tuple(
-            Owner(kind, workload, metadata.get("namespace") or self.namespace)
-            for kind, metadata in heads
-            if kind in HAVE_PODS and metadata["name"] == workload
-        )
-
     def check_unique(self) -> None:
-        """That no two manifests are of the same object. Raises: ConfigErrors."""
+        """Check that no two manifests are of the same object. Raises: ConfigErrors."""
         seen: set[str] = set()
         for key in (key_of(manifest, self.namespace) for manifest in self.identities()):
             if key in seen:

@@ -9,7 +9,8 @@ from typing import Literal
 from shipit.errors import RemoteError
 from shipit.release import Destruction, Leftover, Step
 from shipit.targets.kubernetes.applyset import NOWHERE, Member, ObservedSet
-from shipit.targets.kubernetes.desired import HAVE_PODS, Desired
+from shipit.targets.kubernetes.desired import Desired
+from shipit.targets.kubernetes.objects import HAVE_PODS
 from shipit.targets.kubernetes.observed import key_of
 from shipit.targets.kubernetes.prune import in_order, is_kept, removal_steps, waits_for
 from shipit.targets.kubernetes.steps import Doomed, RemoveApplySet, RemoveObject

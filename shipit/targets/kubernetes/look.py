@@ -16,10 +16,10 @@ from shipit.parallel import settle
 from shipit.targets.kubernetes.applyset import PART_OF_LABEL, ObservedSet
 from shipit.targets.kubernetes.client import KubernetesClient, UnknownKind, selectors
 from shipit.targets.kubernetes.definitions import is_defined
-from shipit.targets.kubernetes.desired import HAVE_PODS, Desired
+from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.env_secret import EnvSecret
 from shipit.targets.kubernetes.live import Happening, Live, Meta, Pod
-from shipit.targets.kubernetes.objects import is_namespace
+from shipit.targets.kubernetes.objects import HAVE_PODS, is_namespace
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.parse import parse_event, parse_live, parse_meta, parse_pod
 from shipit.targets.kubernetes.render import VERSION_LABEL, Manifest

@@ -7,6 +7,18 @@ from typing import Any
 
 from shipit.targets.kubernetes.render import Manifest
 
+# The kinds of the objects that have pods.
+HAVE_PODS = (
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "ReplicaSet",
+    "ReplicationController",
+    "Job",
+    "CronJob",
+    "Pod",
+)
+
 
 def container_images(manifest: Manifest) -> dict[str, str]:
     """Container -> image of the pods of an object; empty for kinds without pods."""

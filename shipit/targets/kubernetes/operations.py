@@ -16,6 +16,7 @@ from shipit.targets.session import Session
 
 if TYPE_CHECKING:
     from shipit.targets.kubernetes.lease import Lease
+    from shipit.targets.kubernetes.named_workloads import NamedWorkloads
     from shipit.targets.kubernetes.run_job import OneOff
     from shipit.targets.locks import Holder, LockState
     from shipit.targets.orders import RestartOrder, ScaleOrder
@@ -60,10 +61,10 @@ class Operations(ClusterPlace):
         return Lease(self._desired.lock_name, self.namespace, self._client(session), session.clock)
 
     def workloads(self) -> Sequence[str]:
-        return self._desired.workload_names()
+        return self._workloads.names()
 
     def declared_scale(self) -> Mapping[str, int | None]:
-        return self._desired.declared_scale()
+        return self._workloads.declared_scale()
 
     def plan_scale(self, order: ScaleOrder, observed: KubernetesObserved) -> tuple[Step, ...]:
         from shipit.targets.kubernetes import verbs
@@ -90,7 +91,7 @@ class Operations(ClusterPlace):
     def execute(self, workload: str, command: Command, session: Session) -> Remote:
         from shipit.targets.kubernetes.exec import execute
 
-        manifest = self._desired.with_pods(workload)
+        manifest = self._workloads.with_pods(workload)
         return execute(self._client(session), manifest, self.namespace, command)
 
     def run_once(self, workload: str, command: Command, session: Session, size: str) -> Remote:
@@ -104,12 +105,12 @@ class Operations(ClusterPlace):
         from shipit.targets.kubernetes.ports import PodPorts
 
         client = self._client(replace(session, deadline_s=float("inf")))
-        return PodPorts(client, self._desired.with_pods(workload), self.namespace)
+        return PodPorts(client, self._workloads.with_pods(workload), self.namespace)
 
     def logs(self, workload: str, wanted: LogQuery, session: Session) -> Iterator[LogLine]:
         from shipit.targets.kubernetes.workload_logs import read_logs
 
-        return read_logs(self._client(session), self.name, workload, self._desired.owners(workload), wanted)
+        return read_logs(self._client(session), self.name, workload, self._workloads.owners(workload), wanted)
 
     def images_in_use(self, observed: KubernetesObserved) -> Collection[str]:
         from shipit.targets.kubernetes.images_in_use import images_in_use
@@ -126,21 +127,25 @@ class Operations(ClusterPlace):
         """Key of an object -> replicas."""
         from shipit.targets.kubernetes import verbs
 
-        return {
-            self._desired.key_of_workload(name, verbs.SCALABLE, "be scaled"): count
-            for name, count in order.quantities.items()
-        }
+        own = self._workloads
+        return {own.key(name, verbs.SCALABLE, "be scaled"): count for name, count in order.quantities.items()}
 
     def _restarted(self, order: RestartOrder) -> list[str]:
         """The keys of the objects. Where several workloads are named, those that can't be restarted are left out."""
         from shipit.targets.kubernetes import verbs
 
-        names = order.workloads
+        own, names = self._workloads, order.workloads
         if len(names) > 1:
-            names = tuple(name for name in names if self._desired.keys_of_workload(name, verbs.RESTARTABLE))
+            names = tuple(name for name in names if own.keys(name, verbs.RESTARTABLE))
         if not names:
             raise DeployFailed("no workload here can be restarted", where=self.name, hint="shipit deploy replaces pods")
-        return [self._desired.key_of_workload(name, verbs.RESTARTABLE, "be restarted") for name in names]
+        return [own.key(name, verbs.RESTARTABLE, "be restarted") for name in names]
+
+    @property
+    def _workloads(self) -> NamedWorkloads:
+        from shipit.targets.kubernetes.named_workloads import NamedWorkloads
+
+        return NamedWorkloads(self.name, self.namespace, self._desired.identities())
 
     def _one_off(self, workload: str, session: Session, size: str) -> OneOff:
         from shipit.targets.kubernetes.run_job import OneOff
@@ -148,5 +153,5 @@ class Operations(ClusterPlace):
         if size:
             hint = "it gets the cpu and memory of the workload in deploy.yml"
             raise UsageError(f"{self.name} has no sizes for --size", hint=hint)
-        manifest = self._desired.with_pods(workload)
+        manifest = self._workloads.with_pods(workload)
         return OneOff(self._client(session), self.name, manifest, self.namespace, self._kubectl)
