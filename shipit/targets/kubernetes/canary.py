@@ -14,7 +14,7 @@ from typing import Any
 from shipit.release import Step
 from shipit.targets.kubernetes.applyset import PART_OF_LABEL, Member, ObservedSet
 from shipit.targets.kubernetes.changes import find_changes
-from shipit.targets.kubernetes.concise.canary import CanaryConfig
+from shipit.targets.kubernetes.concise.canary import CanaryConfig, canary_name
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.drift import APPLIED_ANNOTATION, object_differences, stamp
 from shipit.targets.kubernetes.live import Live
@@ -26,10 +26,6 @@ from shipit.targets.kubernetes.waves import RUN_WAVE, rank
 
 # The name of the workload that a canary belongs to.
 CANARY_LABEL = "shipit.dev/canary-of"
-
-
-def canary_name(workload: str) -> str:
-    return f"{workload}-canary"
 
 
 def canary_identity(workload: str, namespace: str) -> Manifest:

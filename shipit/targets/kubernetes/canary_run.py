@@ -12,6 +12,7 @@ from shipit.errors import DeployFailed, Interrupted, ShipitError
 from shipit.events import Event
 from shipit.targets.kubernetes.canary import is_canary_of
 from shipit.targets.kubernetes.client import KubernetesClient
+from shipit.targets.kubernetes.concise.canary import workload_of_canary
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.pod_watch import PodWatch, WatchPlace
 from shipit.targets.kubernetes.steps import EndCanary, RunCanary
@@ -100,4 +101,4 @@ class CanaryRun:
 
 
 def _workload(manifest: Mapping[str, Any]) -> str:
-    return str(manifest["metadata"]["name"]).removesuffix("-canary")
+    return workload_of_canary(str(manifest["metadata"]["name"]))

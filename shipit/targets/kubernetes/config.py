@@ -15,6 +15,7 @@ from shipit.config.units import Duration, Flag, Misplaced, render_duration
 from shipit.errors import ConfigError
 from shipit.files import Unreadable
 from shipit.targets.kubernetes.concise.blue_green import slot_names
+from shipit.targets.kubernetes.concise.canary import canary_name
 from shipit.targets.kubernetes.concise.file_contents import file_problems
 from shipit.targets.kubernetes.concise.kinds import (
     LONGEST_NAMES,
@@ -201,8 +202,8 @@ class KubernetesConfig(TargetConfig):
             if workload.canary is None:
                 continue
             takes_s += workload.canary.takes_s
-            if f"{name}-canary" in self.workloads:
-                raise Misplaced(f"is the name of the canary of {name}", "workloads", f"{name}-canary", hint="rename it")
+            if (own := canary_name(name)) in self.workloads:
+                raise Misplaced(f"is the name of the canary of {name}", "workloads", own, hint="rename it")
             if takes_s >= self.timeout:
                 what = f"pauses for {render_duration(takes_s)} in all, and timeout: is {render_duration(self.timeout)}"
                 hint = f"write timeout: {render_duration(takes_s + self.timeout)} on the target"

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from shipit.config.part import Model
 from shipit.config.units import Duration, Misplaced, Whole, matching
 
+_SUFFIX = "-canary"
 _CHECK = r"^(/[!-~]*|https?://[^\s/@?#]+([/?#][!-~]*)?)$"
 _CHECK_SAID = "should be a path that begins with /, or a URL of http or https without a user"
 # A path of each new pod, requested through the API server, or a URL, requested from here. Each answers 2xx.
@@ -53,3 +54,12 @@ class CanaryConfig(Model):
     def takes_s(self) -> float:
         """The sum of its pauses, in seconds."""
         return self.pause * len(self.steps)
+
+
+def canary_name(workload: str) -> str:
+    """The name of the Deployment of a workload's canary."""
+    return f"{workload}{_SUFFIX}"
+
+
+def workload_of_canary(name: str) -> str:
+    return name.removesuffix(_SUFFIX)
