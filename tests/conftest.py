@@ -37,6 +37,8 @@ from tests.shipit import Shipit
 
 T = TypeVar("T")
 KNOWN = Known()
+# The cluster while it runs.
+_CLUSTER = pytest.StashKey[Cluster]()
 
 # A shell's background job ignores SIGINT, and nohup SIGHUP; programs that tests start and signal would inherit that.
 for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
@@ -112,6 +114,24 @@ def nothing_is_left_behind() -> Iterator[None]:
     if found := left_behind(KNOWN):
         KNOWN.add()
         pytest.fail("left behind: " + "\n".join(found), pytrace=False)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def namespaces_of_a_module_are_removed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Removes what its tests shared."""
+    yield
+    if cluster := request.config.stash.get(_CLUSTER, None):
+        cluster.remove_namespaces(cluster.namespaces())
+
+
+@pytest.fixture(autouse=True)
+def namespaces_are_removed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Removes what a test made in the cluster."""
+    cluster = request.getfixturevalue("cluster") if "cluster" in request.fixturenames else None
+    before = cluster.namespaces() if cluster else set()
+    yield
+    if cluster:
+        cluster.remove_namespaces(cluster.namespaces() - before)
 
 
 @pytest.fixture(autouse=True)
@@ -210,9 +230,11 @@ def registry_server(server_folder: Path) -> Iterator[RegistryServer]:
 
 
 @pytest.fixture(scope="session")
-def cluster(server_folder: Path, registry_server: RegistryServer) -> Iterator[Cluster]:
+def cluster(server_folder: Path, registry_server: RegistryServer, pytestconfig: pytest.Config) -> Iterator[Cluster]:
     server = started(lambda: Cluster(server_folder, registry_server.host))
+    pytestconfig.stash[_CLUSTER] = server
     yield server
+    del pytestconfig.stash[_CLUSTER]
     server.stop()
 
 

@@ -31,6 +31,7 @@ from tests.servers.process import Background, Unavailable, accepts, descendants
 
 NODE = "node"
 PAUSE = "localhost/pause:1"
+_OWN_NAMESPACES = {"default", "kube-node-lease", "kube-public", "kube-system"}
 
 
 def namespace_of(test: pytest.Item, longest: int = 50) -> str:
@@ -78,6 +79,18 @@ class Cluster:
         if check and done.returncode != 0:
             raise AssertionError(f"kubectl {' '.join(arguments)}: {done.stderr}")
         return done.stdout
+
+    def namespaces(self) -> set[str]:
+        """Those that tests made."""
+        found = json.loads(self._ask("GET", "/api/v1/namespaces"))["items"]
+        return {item["metadata"]["name"] for item in found} - _OWN_NAMESPACES
+
+    def remove_namespaces(self, names: set[str]) -> None:
+        """Remove them while the next test runs. Pods that are not removed add up: a node takes 110."""
+        for name in sorted(names):
+            self._ask("DELETE", f"/api/v1/namespaces/{name}")
+            # None of them is waited for: what was to be seen has been seen.
+            self._ask("DELETE", f"/api/v1/namespaces/{name}/pods?gracePeriodSeconds=1")
 
     def stop(self) -> None:
         for process in reversed(self._processes):
@@ -163,14 +176,26 @@ class Cluster:
             "--bind-address=127.0.0.1", f"--secure-port={free_port()}", f"--cert-dir={self.folder}/scheduler-certs",
         )  # fmt: skip
 
-    def _is_ready(self) -> bool:
+    def _ask(self, method: str, path: str, patience_s: float = 60) -> bytes:
+        """As the administrator. Raises: URLError; its HTTPError for a status of 400 or above, but 404 of what is gone."""
         context = ssl.create_default_context(cafile=str(self.pki / "ca.crt"))
         context.load_cert_chain(self.pki / "admin.crt", self.pki / "admin.key")
+        request = urllib.request.Request(self.server + path, method=method)
         try:
-            with urllib.request.urlopen(f"{self.server}/readyz", context=context, timeout=5) as answer:
-                return bool(answer.status == 200)
+            with urllib.request.urlopen(request, context=context, timeout=patience_s) as answer:
+                return bytes(answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                if method == "DELETE" and error.code in (404, 409):
+                    return b""
+            raise
+
+    def _is_ready(self) -> bool:
+        try:
+            self._ask("GET", "/readyz", 5)
         except urllib.error.URLError:
             return False
+        return True
 
     def _start_node(self, registry: str) -> None:
         socket_path = self._run / "containerd.sock"
@@ -201,7 +226,7 @@ class Cluster:
         network = self.folder / "cni"
         network.mkdir()
         plugins = [
-            {"type": "bridge", "bridge": self._bridge, "isGateway": True, "ipMasq": True, "hairpinMode": True,
+            {"type": "bridge", "bridge": self._bridge, "isGateway": True, "hairpinMode": True,
              "ipam": {"type": "host-local", "dataDir": str(self.folder / "ipam"), "ranges": [[{"subnet": f"10.{self.port % 100 + 100}.0.0/16"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
         ]  # fmt: skip
         (network / "10-bridge.conflist").write_text(
