@@ -10,10 +10,12 @@ from shipit.errors import DeadlinePassed, Interrupted
 
 # How often a wait checks its deadline, in seconds.
 SLICE_S = 0.2
+# How often a wait for an event looks at it, and whether the run is over.
+_LOOK_S, _RUN_S = 0.05, 0.5
 
 
 class Clock:
-    """The real clock. `sleep` and `check` raise Interrupted once `cancel` is set."""
+    """The real clock. `sleep`, `wait` and `check` raise Interrupted once `cancel` is set."""
 
     def __init__(self, cancel: threading.Event | None = None) -> None:
         self.cancel = cancel or threading.Event()
@@ -29,6 +31,12 @@ class Clock:
     def sleep(self, seconds: float) -> None:
         if self.cancel.wait(max(0.0, seconds)):
             raise Interrupted
+
+    def wait(self, event: threading.Event, seconds: float) -> None:
+        """Sleep until an event is set, for at most that many seconds."""
+        until_s = self.now() + seconds
+        while not event.is_set() and (left_s := until_s - self.now()) > 0:
+            self.sleep(min(left_s, _LOOK_S))
 
     def is_cancelled(self) -> bool:
         return self.cancel.is_set()
@@ -59,6 +67,13 @@ class RunClock(Clock):
     def sleep(self, seconds: float) -> None:
         self.check()
         self._clock.sleep(seconds)
+        self.check()
+
+    def wait(self, event: threading.Event, seconds: float) -> None:
+        until_s = self.now() + seconds
+        while not event.is_set() and (left_s := until_s - self.now()) > 0:
+            self.check()
+            self._clock.wait(event, min(left_s, _RUN_S))
         self.check()
 
     def is_cancelled(self) -> bool:

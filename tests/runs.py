@@ -69,6 +69,15 @@ class SkippingClock(Clock):
     def sleep(self, seconds: float) -> None:
         until_s = self.now() + seconds
         super().sleep(min(seconds, 0.01))
+        self._skip(until_s)
+
+    def wait(self, event: threading.Event, seconds: float) -> None:
+        until_s = self.now() + seconds
+        super().sleep(min(seconds, 0.01))
+        if not event.is_set():
+            self._skip(until_s)
+
+    def _skip(self, until_s: float) -> None:
         with self._lock:
             self._skipped_s = max(self._skipped_s, until_s - super().now())
 

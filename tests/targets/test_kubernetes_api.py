@@ -210,6 +210,7 @@ class Mirroring(KubeApi):
         return super()._put(plural, body, operation)
 
 
+@pytest.mark.slow
 def test_a_rollback_follows_a_deploy_whose_objects_an_admission_webhook_changed(make: Make) -> None:
     text = TEXT.replace("settle: 0s", "settle: 0s, on_failure: rollback")
     with Mirroring() as api:
@@ -320,6 +321,7 @@ def test_a_job_that_runs_for_another_deploy_is_not_forgotten(make: Make, api: Ku
     assert (kind, name) not in api.objects
 
 
+@pytest.mark.slow
 def test_a_release_command_that_does_not_end_fails_at_its_own_time(make: Make, api: KubeApi) -> None:
     api.job_state = ""
     run = make("one", release="release: {command: migrate, timeout: 60s}", clock=SkippingClock())
@@ -353,6 +355,7 @@ def _steps(run: Run) -> Any:
 TWO = TEXT.replace("workloads: {web:", "workloads: {lone: {kind: pod}, web:")
 
 
+@pytest.mark.slow
 def test_a_pod_with_a_finalizer_is_awaited_until_the_deadline(make: Make, api: KubeApi) -> None:
     assert deploy(make("one", text=TWO)) == 0
     api.objects["pods", "lone"]["metadata"]["finalizers"] = ["example.com/hold"]
@@ -387,6 +390,7 @@ def test_a_pod_that_another_deploy_has_replaced_is_not_replaced_again(make: Make
     assert uids == [api.objects["pods", "lone"]["metadata"]["uid"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "said"),
     [

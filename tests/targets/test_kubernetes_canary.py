@@ -94,6 +94,7 @@ def test_an_autoscaled_workload_has_a_share_of_the_current_number(place: Place) 
     assert steps[1].summary == "canary 50 %: 5 of 10 pods of web beside the earlier version, 33 % of all"
 
 
+@pytest.mark.slow
 def test_a_canary_that_somebody_else_changes_fails_and_stays_theirs(place: Place) -> None:
     text = TEXT.replace("pause: 0s", "pause: 1s")
     assert place.deploy("one", text)[0] == 0

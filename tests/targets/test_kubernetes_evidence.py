@@ -150,6 +150,7 @@ def _events(place: KubePlace) -> int:
     return sum(path.endswith("/events") for _, path in place.api.log)
 
 
+@pytest.mark.slow
 def test_events_are_read_only_while_something_is_not_ready(tmp_path: Path) -> None:
     with kube_place(tmp_path / "shop", OWN) as place:
         assert place.deploy("one")[0] == 0
@@ -162,6 +163,7 @@ def test_events_are_read_only_while_something_is_not_ready(tmp_path: Path) -> No
         assert _events(place) > 0
 
 
+@pytest.mark.slow
 def test_a_deploy_does_not_need_the_right_to_read_events(tmp_path: Path) -> None:
     with kube_place(tmp_path / "shop", OWN, Blind) as place:
         place.api.starts = False

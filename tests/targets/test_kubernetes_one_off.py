@@ -88,6 +88,7 @@ def test_a_command_that_has_ended_already_gives_its_log_and_its_code(place: Kube
     assert jobs(place.api) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("notes", "output"), [(2, b"migrating\nmigrated\n"), (1_000, b"")])
 def test_the_note_of_a_kubelet_without_a_log_is_not_the_output_of_a_command(
     place: KubePlace, notes: int, output: bytes

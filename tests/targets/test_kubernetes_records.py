@@ -258,6 +258,7 @@ def test_what_runs_is_the_newest_release_with_the_same_objects(place: KubePlace)
     assert [past.is_current for past in found] == [False] * 3, "somebody else runs another image"
 
 
+@pytest.mark.slow
 def test_twelve_releases_leave_ten_records_and_what_they_need(place: KubePlace) -> None:
     names = []
     for number in range(12):

@@ -70,6 +70,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
         yield Place(tmp_path / "project", api)
 
 
+@pytest.mark.slow
 def test_an_unchanged_deploy_is_one_list_a_kind(place: Place) -> None:
     place.deploy()
     lists, single = place.deploy()
@@ -79,6 +80,7 @@ def test_an_unchanged_deploy_is_one_list_a_kind(place: Place) -> None:
     assert len(place.api.log) < len(LISTED) + 12
 
 
+@pytest.mark.slow
 def test_one_changed_object_is_one_dry_run_and_one_write(place: Place) -> None:
     place.deploy()
     place.note = "two"
@@ -90,6 +92,7 @@ def test_one_changed_object_is_one_dry_run_and_one_write(place: Place) -> None:
     assert set(lists) == LISTED and max(lists.values()) < COUNT
 
 
+@pytest.mark.slow
 def test_a_first_deploy_is_one_dry_run_and_one_write_for_each_object(place: Place) -> None:
     lists, single = place.deploy()
     counted = Counter(method for method, _ in single)
@@ -99,6 +102,7 @@ def test_a_first_deploy_is_one_dry_run_and_one_write_for_each_object(place: Plac
     assert max(lists.values()) < COUNT
 
 
+@pytest.mark.slow
 def test_waiting_sends_no_request_for_an_object(place: Place) -> None:
     place.deploy()
     place.note = "two"

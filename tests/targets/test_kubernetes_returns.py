@@ -117,6 +117,7 @@ def test_the_number_of_pods_is_that_of_the_record_unless_an_autoscaler_sets_it(p
     assert place.api.objects["deployments", "web"]["spec"]["replicas"] == 1
 
 
+@pytest.mark.slow
 def test_a_return_that_ended_after_any_write_is_completed_by_the_next(tmp_path: Path) -> None:
     ended, number = True, 0
     while ended:

@@ -15,7 +15,6 @@ from shipit.targets.kubernetes.watched_list import FIRST_CHECK_S, WatchedList
 T = TypeVar("T")
 # Each watch has a thread and a connection. Lists beyond these are read again at each look.
 MOST_WATCHES = 64
-_SLICE_S = 0.05
 # Events that come close to each other are looked at together: a look takes a quarter of the time, more where it takes long.
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S, _PAUSE_PER_LOOK = 0.1, 1.0, 3.0
 _Key = tuple[str, tuple[tuple[str, str | int], ...]]
@@ -52,15 +51,12 @@ class Watches:
         now_s = self._clock.now()
         until_s = now_s + seconds
         least_s = max(_SHORTEST_PAUSE_S, min(_LONGEST_PAUSE_S, _PAUSE_PER_LOOK * (now_s - self._look_began_s)))
-        least_s = min(until_s, now_s + least_s)
         with self._lock:
             lists = list(self._lists.values())[:MOST_WATCHES]
         for item in lists:
             item.start()
-        while (left_s := until_s - self._clock.now()) > 0:
-            if self._moved.is_set() and self._clock.now() >= least_s:
-                return
-            self._clock.sleep(min(left_s, _SLICE_S))
+        self._clock.sleep(min(seconds, least_s))
+        self._clock.wait(self._moved, until_s - self._clock.now())
 
     def reset(self) -> None:
         """Read the lists again next time, because this run changed something."""
