@@ -19,6 +19,7 @@ from shipit.config.image import BuildConfig, ImageConfig
 from shipit.config.model import DotenvConfig, EnvironmentConfig, ProjectFile, ReleaseConfig, TargetConfig
 from shipit.config.schema import render_schema
 from shipit.config.secret_source import KeyringConfig, SecretConfig, SecretSource
+from shipit.config.target_check import CheckConfig
 from shipit.report.schema import render_output_schema
 from shipit.targets.kind import load
 from shipit.targets.kinds import KindModels, all_kinds, load_steps
@@ -39,6 +40,7 @@ SECTIONS: list[tuple[str, type[BaseModel]]] = [
     ("`environments.NAME`, beside the keys that it changes", EnvironmentConfig),
     ("`release`", ReleaseConfig),
     ("Every target", TargetConfig),
+    ("`check` of a target", CheckConfig),
 ]
 
 

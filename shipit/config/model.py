@@ -10,6 +10,7 @@ from shipit.config.image import ImageConfig
 from shipit.config.part import Model, forbid
 from shipit.config.position import Keys
 from shipit.config.secret_source import SecretConfig
+from shipit.config.target_check import CheckConfig
 from shipit.config.units import (
     WORDS_SCHEMA,
     Command,
@@ -21,6 +22,7 @@ from shipit.config.units import (
     VariableName,
     Whole,
     matching,
+    render_duration,
 )
 from shipit.errors import ConfigError
 
@@ -74,6 +76,11 @@ class TargetConfig(Model):
     settle: Duration = Field(
         2.0, description="How long it must stay healthy before the deploy counts.", examples=["10s"]
     )
+    check: tuple[CheckConfig, ...] = Field(
+        (),
+        description="Requests to what runs, sent when it is healthy: one, or a list; text is a URL.",
+        examples=[{"url": "https://shop.example.com/healthz", "settle": "1m"}],
+    )
     on_failure: Literal["stop", "rollback", "continue"] = Field(
         "stop",
         description="What to do when this target fails: start no further target; or also restore what ran before; or continue.",
@@ -98,6 +105,22 @@ class TargetConfig(Model):
     @classmethod
     def _empty(cls, value: Any) -> Any:
         return {} if value is None else value
+
+    @field_validator("check", mode="before")
+    @classmethod
+    def _one_check(cls, value: Any) -> Any:
+        if not isinstance(value, str | dict | list | tuple):
+            raise ValueError("should be a URL, a map of keys, or a list of these")
+        return (value,) if isinstance(value, str | dict) else value
+
+    @model_validator(mode="after")
+    def _checks_end(self) -> Self:
+        for index, check in enumerate(self.check):
+            if check.settle >= self.timeout:
+                what = f"should be shorter than timeout: of the target, which is {render_duration(self.timeout)}"
+                hint = f"write timeout: {render_duration(check.settle + self.timeout)} on the target"
+                raise Misplaced(what, "check", index, "settle", hint=hint)
+        return self
 
     @model_validator(mode="after")
     def _can_roll_back(self) -> Self:

@@ -26,6 +26,8 @@ def render_schema(kinds: Mapping[str, type[TargetConfig]]) -> Schema:
     whole = definitions[_name(_define(ProjectFile, definitions))]
     references = {name: _define(kinds[name], definitions) for name in sorted(kinds)}
     definitions["AnyTarget"] = _any_target(references)
+    for own in {reference["$ref"].rpartition("/")[2] for reference in references.values()}:
+        definitions[own]["properties"]["check"] = _one_or_many(definitions[own]["properties"]["check"])
     for key in ("include", "dotenv"):
         whole["properties"][key] = _one_or_many(whole["properties"][key])
     whole["properties"]["targets"] = _targets(references, whole["properties"]["targets"])

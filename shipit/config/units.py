@@ -137,4 +137,7 @@ Flag = Annotated[bool, BeforeValidator(parse_flag)]
 Whole = Annotated[int, BeforeValidator(parse_whole)]
 Port = Annotated[Whole, Field(ge=1, le=65535)]
 UrlPath = Annotated[str, matching(r"^/[!-~]*$", "should be a path that begins with /, without spaces")]
+HTTP_URL = r"^https?://[^\s/@?#]+([/?#][!-~]*)?$"
+HTTP_URL_SAID = "should be a URL of http or https without a user"
+HttpUrl = Annotated[str, matching(HTTP_URL, HTTP_URL_SAID)]
 EnvMap = dict[VariableName, str | None]

@@ -27,9 +27,10 @@ from shipit.pipeline.rollback import NOT_ROLLED_BACK, RollbackResult, roll_back
 from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_steps, check_clean
 from shipit.pipeline.take_back import Done, take_back
-from shipit.pipeline.verdict import await_verdict, verdict_of, version_of
+from shipit.pipeline.verdict import Judge, Standing, await_verdict, verdict_of, version_of
 from shipit.release import Facts, PublishedImage, Rendered, State, TargetPlan, Verdict, published
 from shipit.targets.base import Target, serves
+from shipit.targets.session import Session
 from shipit.targets.verbs import renders
 
 if TYPE_CHECKING:
@@ -253,6 +254,24 @@ def _rolled_back(
     return roll_back(run, target, release, place, before, applied)
 
 
+def _checked(
+    target: Target,
+    judge: Judge,
+    session: Session,
+    standing: Standing,
+    baseline: Any,
+    before: Any,
+    applied: Mapping[str, Facts],
+) -> Standing:
+    """The verdict once the checks of deploy.yml are passed: looked at again where they took their time."""
+    from shipit.pipeline.check_answers import check_answers
+
+    check_answers(target, session, standing.observed, has_changed=baseline is not None)
+    if baseline is None or not any(check.settle for check in target.config.check):
+        return standing
+    return await_verdict(target, judge, session, baseline, before, applied=applied)
+
+
 def _plan_of(preparation: Preparation, target: Target) -> TargetPlan:
     return next(plan for plan in preparation.plan.targets if plan.target == target.name)
 
@@ -274,6 +293,8 @@ def _release(
     is_fresh = is_unchanged and run.clock.now() - preparation.looked_s[target.name] < FRESH_S
     baseline, first = None if is_unchanged else before, before if is_fresh else None
     verdict, observed = await_verdict(target, judge, session, baseline, before, first, applied)
+    if target.config.check:
+        verdict, observed = _checked(target, judge, session, Standing(verdict, observed), baseline, before, applied)
     if last_steps:
         verdict, observed = remove(target, last_steps, place, session, run.project, judge, before, applied)
     for warning in verdict.warnings:

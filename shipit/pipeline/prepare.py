@@ -186,6 +186,8 @@ def _plan(
         uploads = tuple(_upload(prepared[use]) for use in mine if not prepared[use].is_published)
         steps = tuple(target.plan(releases[name], observed[name]))
         said_too = tuple(target.notes(releases[name], observed[name])) if notes(target) else ()
+        if target.config.check and (uploads or steps):
+            said_too += _check_notes(target)
         plans.append(TargetPlan(name, target.place, uploads, steps, said_too))
     images = {item.use.image: planned_image(run.project, item.use, item.built) for item in prepared.values()}
     tags = [
@@ -196,6 +198,12 @@ def _plan(
     ]
     app, environment = run.project.app, run.project.environment
     return Plan(app, environment, tuple(images.values()), tuple(plans), tuple(dict.fromkeys(tags)))
+
+
+def _check_notes(target: Target) -> tuple[str, ...]:
+    from shipit.pipeline.answers import describe_check
+
+    return tuple(f"checked when it is healthy: {describe_check(check)}" for check in target.config.check)
 
 
 def _upload(item: Prepared) -> Upload:

@@ -26,6 +26,7 @@ BEYOND_NAMES = {
     "build-cache-without-repository",
     "build-context-file",
     "build-secret-missing",
+    "check-too-long",
     "env-and-secret",
     "env-port",
     "env-port-text",

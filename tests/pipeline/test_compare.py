@@ -13,7 +13,7 @@ from shipit.events import Difference, ReleasesCompared
 from shipit.pipeline.compare import compare, differences
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.report.history_text import render_diffs
-from tests.pipeline.test_flow import Bench
+from tests.pipeline.bench import Bench
 from tests.pipeline.test_rollback import release
 
 

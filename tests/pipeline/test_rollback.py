@@ -15,7 +15,7 @@ from shipit.pipeline.run import Run
 from shipit.rehearsal.memory.place import InMemoryPlace
 from shipit.rehearsal.registry import EmbeddedRegistry
 from tests import runs
-from tests.pipeline.test_flow import Bench
+from tests.pipeline.bench import Bench
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from shipit.pipeline.flow import deploy
 from shipit.pipeline.return_to_release import rollback
 from shipit.rehearsal.registry import EmbeddedRegistry
 from tests import runs
-from tests.pipeline.test_flow import Bench
+from tests.pipeline.bench import Bench
 
 
 class Rollbacks(RuleBasedStateMachine):
