@@ -107,7 +107,7 @@ def real_registry_case(tmp_path: Path, registry_server: RegistryServer) -> Itera
 def cluster_case(tmp_path: Path, cluster: Cluster, registry_server: RegistryServer, python_base: str) -> Iterator[Case]:
     name = f"contract-{tmp_path.name.replace('_', '-').strip('-')}"[:50].strip("-").lower()
     cluster.kubectl("create", "namespace", name)
-    text = f"app: app\nimage: {registry_server.host}/{name}\n{SECRETS}targets: {{k8s: {{namespace: {name}, port: 8000, settle: 0s}}}}\n"
+    text = f"app: app\nimage: {registry_server.host}/{name}\n{SECRETS}targets: {{k8s: {{namespace: {name}, port: 8000, grace: 1s, settle: 0s}}}}\n"
     variables = {"KUBECONFIG": str(cluster.kubeconfig), "SHIPIT_MIRRORS": f"docker.io={python_base}"}
     tags = Tags(registry_server.host, name)
 
@@ -129,8 +129,8 @@ def cluster_case(tmp_path: Path, cluster: Cluster, registry_server: RegistryServ
 
     def more(text: str) -> str:
         """A second workload, which has a Deployment."""
-        workloads = "workloads: {app: {port: 8000}, second: {command: [sleep, '9999']}}"
-        return text.replace("port: 8000", workloads)
+        workloads = "workloads: {app: {port: 8000, grace: 1s}, second: {grace: 1s, command: [sleep, '9999']}}"
+        return text.replace("port: 8000, grace: 1s", workloads)
 
     with Case(
         tmp_path,

@@ -43,7 +43,7 @@ def app(shipit: Shipit, cluster: Cluster, registry_server: RegistryServer, pytho
 
 
 def test_a_container_that_crashes(shipit: Shipit, app: Start, cluster: Cluster, namespace: str) -> None:
-    app("port: 8000", command='["python", "-c", "print(1); raise SystemExit(\'no DATABASE_URL\')"]')
+    app("port: 8000\ngrace: 1s", command='["python", "-c", "print(1); raise SystemExit(\'no DATABASE_URL\')"]')
     started = time.monotonic()
     done = shipit.run("deploy")
     assert done.returncode == 1
@@ -92,7 +92,7 @@ def test_an_image_that_its_registry_does_not_have_is_told_at_once(
 
 
 def test_a_namespace_that_is_missing(shipit: Shipit, app: Start, cluster: Cluster, namespace: str) -> None:
-    app("port: 8000")
+    app("port: 8000\ngrace: 1s")
     text = (shipit.folder / "deploy.yml").read_text()
     (shipit.folder / "deploy.yml").write_text(text.replace(f"namespace: {namespace}", "namespace: nowhere"))
     done = shipit.run("deploy")
@@ -106,7 +106,7 @@ def test_a_namespace_that_is_missing(shipit: Shipit, app: Start, cluster: Cluste
 
 
 def test_a_cluster_that_cannot_be_reached(shipit: Shipit, app: Start, cluster: Cluster, tmp_path: Path) -> None:
-    app("port: 8000")
+    app("port: 8000\ngrace: 1s")
     # A port that is bound and does not listen: no other server can take it meanwhile.
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -120,7 +120,7 @@ def test_a_cluster_that_cannot_be_reached(shipit: Shipit, app: Start, cluster: C
 
 
 def test_a_pod_that_fits_nowhere(shipit: Shipit, app: Start, cluster: Cluster) -> None:
-    app("port: 8000\ncpu: 99\npending: 3s")
+    app("port: 8000\ngrace: 1s\ncpu: 99\npending: 3s")
     done = shipit.run("deploy")
     assert done.returncode == 1
     assert "Insufficient cpu" in done.stdout
@@ -132,7 +132,7 @@ def test_secrets_release_command_and_pull_secret(
     shipit: Shipit, app: Start, cluster: Cluster, namespace: str, registry_server: RegistryServer
 ) -> None:
     more = "env: {GREETING: hi}\nsecrets: {TOKEN: {env: MY_TOKEN}}\nrelease: echo migrated with $GREETING $TOKEN"
-    app("port: 8000\npull_secret: true", more=more)
+    app("port: 8000\ngrace: 1s\npull_secret: true", more=more)
     home = Path(shipit.env["HOME"])
     (home / ".docker").mkdir()
     (home / ".docker/config.json").write_text(
@@ -162,7 +162,7 @@ def test_secrets_release_command_and_pull_secret(
 
 
 def test_a_release_command_that_fails(shipit: Shipit, app: Start, cluster: Cluster, namespace: str) -> None:
-    app("port: 8000", more="release: echo no such table; exit 3")
+    app("port: 8000\ngrace: 1s", more="release: echo no such table; exit 3")
     done = shipit.run("deploy")
     assert done.returncode == 1
     assert "the release command failed" in done.stdout
@@ -175,7 +175,7 @@ def test_a_release_command_that_fails(shipit: Shipit, app: Start, cluster: Clust
 def test_raw_manifests_and_a_bare_pod_run_the_pushed_image(
     shipit: Shipit, app: Start, cluster: Cluster, namespace: str, registry_server: RegistryServer
 ) -> None:
-    app("workloads:\n  lone: {kind: pod, port: 8000}\nmanifests: [k8s/]")
+    app("workloads:\n  lone: {kind: pod, port: 8000, grace: 1s}\nmanifests: [k8s/]")
     (shipit.folder / "k8s").mkdir()
     (shipit.folder / "k8s/set.yml").write_text(
         f"""\
@@ -232,15 +232,15 @@ def test_the_count_of_an_autoscaler_stays(shipit: Shipit, app: Start, cluster: C
     def replicas() -> str:
         return cluster.kubectl("-n", namespace, "get", "deployment", namespace, "-o", "jsonpath={.spec.replicas}")
 
-    app("port: 8000\nreplicas: 3")
+    app("port: 8000\ngrace: 1s\nreplicas: 3")
     assert shipit.run("deploy").returncode == 0 and replicas() == "3"
-    app("port: 8000\nreplicas: 1\nscale: {min: 2, max: 5}")
+    app("port: 8000\ngrace: 1s\nreplicas: 1\nscale: {min: 2, max: 5}")
     done = shipit.run("deploy")
     assert done.returncode == 0, done.stdout + done.stderr
     assert replicas() == "3", "how many to begin with is for a beginning"
     cluster.kubectl("-n", namespace, "scale", "deployment", namespace, "--replicas", "4")
     assert "up to date" in shipit.run("deploy").stderr
-    app("port: 8000\nreplicas: 1\nscale: {min: 2, max: 5}\nenv: {MORE: x}")
+    app("port: 8000\ngrace: 1s\nreplicas: 1\nscale: {min: 2, max: 5}\nenv: {MORE: x}")
     assert shipit.run("deploy").returncode == 0 and replicas() == "4"
 
 
@@ -249,9 +249,9 @@ def test_a_workload_with_every_key_is_unchanged_after_its_deploy(
 ) -> None:
     app(
         "workloads:\n"
-        "  web: {image: web, port: 8000, health: /, host: shop.example.com, cpu: 0.05, memory: 0.25Gi, scale: {min: 2, max: 4, cpu: 70}, env: {MORE: '1.10'}}\n"
+        "  web: {image: web, port: 8000, grace: 1s, health: /, host: shop.example.com, cpu: 0.05, memory: 0.25Gi, scale: {min: 2, max: 4, cpu: 70}, env: {MORE: '1.10'}}\n"
         "  idle: {image: idle, command: sleep 9999, replicas: 0}\n"
-        "  tool: {image: idle, command: [sleep, '9999']}"
+        "  tool: {image: idle, grace: 1s, command: [sleep, '9999']}"
     )
     text = (shipit.folder / "deploy.yml").read_text()
     images = f"images:\n  web: {registry_server.host}/{namespace}\n  idle: {{use: '{registry_server.host}/library/python:3.12-alpine'}}\n"
@@ -275,7 +275,7 @@ def test_a_workload_with_every_key_is_unchanged_after_its_deploy(
 def test_an_image_that_exists_is_deployed_by_its_digest(
     shipit: Shipit, app: Start, cluster: Cluster, namespace: str
 ) -> None:
-    app("port: 8000\nsettle: 0s")
+    app("port: 8000\ngrace: 1s\nsettle: 0s")
     code, events = shipit.events("push")
     assert code == 0
     [image] = next(event["images"] for event in events if event["event"] == "images_pushed")

@@ -109,9 +109,9 @@ def test_a_deploy_that_was_killed_before_the_switch_goes_on(web: WebPlace) -> No
 
 
 def test_a_rollback_is_the_selector_of_before(web: WebPlace) -> None:
-    text = TEXT.replace("settle: 0s", "settle: 30s\n    on_failure: rollback")
+    text = TEXT.replace("settle: 0s", "settle: 15s\n    on_failure: rollback")
     succeed(web.deploy(V1, MORE, text=TEXT))
-    code, finished, _ = web.deploy(f"{V2}\nENDS_AFTER_S = 15", MORE, text=text)
+    code, finished, _ = web.deploy(f"{V2}\nENDS_AFTER_S = 8", MORE, text=text)
     assert code == 1, finished
     assert finished.is_rolled_back or "failed before the switch" in finished.reason, finished.reason
     assert web.deployments() == ["web-blue"]

@@ -37,8 +37,8 @@ targets:
     namespace: exec
     settle: 0s
     workloads:
-      web: {{image: shop, port: 8000}}
-      idle: {{image: shop, command: [sleep, "100000"]}}
+      web: {{image: shop, port: 8000, grace: 1s}}
+      idle: {{image: shop, grace: 1s, command: [sleep, "100000"]}}
     manifests: [bare.yml]
 """
 # A set with a volume of its own, of an image without a shell.

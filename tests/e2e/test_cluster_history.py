@@ -27,7 +27,7 @@ BARE = """\
 app: shop
 image: {{repository: {host}/{name}, build: .}}
 secrets: {{TOKEN: {{env: TOKEN}}}}
-targets: {{k8s: {{namespace: {name}, settle: 0s, timeout: 170s, workloads: {{web: {{port: 8000}}}}}}}}
+targets: {{k8s: {{namespace: {name}, settle: 0s, timeout: 170s, workloads: {{web: {{port: 8000, grace: 1s}}}}}}}}
 """
 TEXT = """\
 app: shop
@@ -40,7 +40,7 @@ targets:
     settle: 0s
     timeout: 170s
     manifests: [own.yml]
-    workloads: {{web: {{port: 8000, replicas: {replicas}, files: {{/etc/shop/greeting: {{text: "{mode}"}}}}{more}}}}}
+    workloads: {{web: {{port: 8000, grace: 1s, replicas: {replicas}, files: {{/etc/shop/greeting: {{text: "{mode}"}}}}{more}}}}}
 """
 OWN = """\
 apiVersion: v1
@@ -197,7 +197,7 @@ def test_without_the_right_to_write_secrets_a_deploy_is_done_with_a_warning(
     config["users"] = [{"name": row["name"], "user": {"token": token}} for row in config["users"]]
     (tmp_path / "restricted").write_text(json.dumps(config))
     text = f"app: shop\nimage: {{repository: {shop.host}/{shop.name}, build: .}}\n"
-    text += f"targets: {{k8s: {{namespace: {shop.name}, settle: 0s, timeout: 170s, port: 8000}}}}\n"
+    text += f"targets: {{k8s: {{namespace: {shop.name}, settle: 0s, timeout: 170s, port: 8000, grace: 1s}}}}\n"
     shop.shipit.write(deploy__yml=text, app__py=SERVES)
     shop.shipit.env["KUBECONFIG"] = str(tmp_path / "restricted")
     done = shop.shipit.run("deploy", "--yes")

@@ -54,7 +54,7 @@ def test_two_deploys_of_different_images_that_overlap(
 ) -> None:
     """The first is superseded and says by whom; latest is what runs."""
     # It watches for longer than the other one takes, and ends when that one supersedes it.
-    write("port: 8000, settle: 150s", note="one")
+    write("port: 8000, grace: 1s, settle: 150s", note="one")
     first: list[str] = []
     other = Shipit(tmp_path / "other", tmp_path / "home-of-other")
     other.folder.mkdir()
@@ -89,17 +89,17 @@ def test_two_deploys_of_different_images_that_overlap(
 
 
 def test_deploy_fails_when_the_health_path_answers_500(shipit: Shipit, write: Write) -> None:
-    write("port: 8000, health: /up, pending: 8s", status=500)
+    write("port: 8000, grace: 1s, health: /up, pending: 8s", status=500)
     done = shipit.run("deploy")
     assert done.returncode == 1
     assert "HTTP probe failed with statuscode: 500" in done.stdout
 
 
 def test_health_is_asked_through_the_service(shipit: Shipit, write: Write, cluster: Cluster, namespace: str) -> None:
-    write("port: 8000, health: /up, settle: 0s")
+    write("port: 8000, grace: 1s, health: /up, settle: 0s")
     done = shipit.run("deploy")
     assert done.returncode == 0 and "Service/shop /up answers 200" in done.stdout, done.stdout + done.stderr
-    write("port: 8000, replicas: 0")
+    write("port: 8000, grace: 1s, replicas: 0")
     done = shipit.run("deploy")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Deployment/shop has no pods: it is scaled to 0" in done.stdout + done.stderr
@@ -142,7 +142,7 @@ def test_a_user_without_permission_for_the_proxy_can_deploy(
     config["users"] = [{"name": "admin", "user": {"token": token}}]
     (tmp_path / "kubeconfig").write_text(json.dumps(config))
     shipit.env["KUBECONFIG"] = str(tmp_path / "kubeconfig")
-    write("port: 8000, health: /up, settle: 0s")
+    write("port: 8000, grace: 1s, health: /up, settle: 0s")
     done = shipit.run("deploy")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Deployment/shop 1/1 ready" in done.stdout and "answers" not in done.stdout
@@ -153,7 +153,7 @@ def test_two_deploys_at_once_run_the_release_command_once(
     shipit: Shipit, write: Write, cluster: Cluster, namespace: str
 ) -> None:
     shipit.env["TOKEN"] = "canary-4711"
-    write("port: 8000, settle: 0s", more="secrets: {TOKEN: {env: TOKEN}}\nrelease: sleep 4; echo migrated")
+    write("port: 8000, grace: 1s, settle: 0s", more="secrets: {TOKEN: {env: TOKEN}}\nrelease: sleep 4; echo migrated")
     codes: list[tuple[int, str]] = []
 
     def deploy() -> None:
@@ -175,11 +175,11 @@ def test_two_deploys_at_once_run_the_release_command_once(
 
 
 def test_a_pod_with_a_finalizer_is_awaited(shipit: Shipit, write: Write, cluster: Cluster, namespace: str) -> None:
-    write("workloads: {lone: {kind: pod, port: 8000}}, settle: 0s", note="one")
+    write("workloads: {lone: {kind: pod, port: 8000, grace: 1s}}, settle: 0s", note="one")
     assert shipit.run("deploy").returncode == 0
     hold = {"metadata": {"finalizers": ["example.com/hold"]}}
     cluster.kubectl("-n", namespace, "patch", "pod", "lone", "--type", "merge", "-p", json.dumps(hold))
-    write("workloads: {lone: {kind: pod, port: 8000}}, settle: 0s, timeout: 15s", note="two")
+    write("workloads: {lone: {kind: pod, port: 8000, grace: 1s}}, settle: 0s, timeout: 15s", note="two")
     started = time.monotonic()
     done = shipit.run("deploy")
     cluster.kubectl(
@@ -201,7 +201,7 @@ def test_a_pod_with_a_finalizer_is_awaited(shipit: Shipit, write: Write, cluster
 
 
 def test_a_crash_shows_the_log_of_the_crashed_run(shipit: Shipit, write: Write, namespace: str) -> None:
-    write("port: 8000, settle: 6s, restarts_allowed: 1", note="good")
+    write("port: 8000, grace: 1s, settle: 6s, restarts_allowed: 1", note="good")
     assert shipit.run("deploy").returncode == 0
     crash = "import time\nprint('the new release begins', flush=True)\ntime.sleep(0.3)\nraise SystemExit('no DATABASE_URL')\n"
     shipit.write(app__py=crash)

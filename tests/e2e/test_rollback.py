@@ -108,7 +108,7 @@ def test_a_cluster_comes_back_to_what_was_applied(
     }
 
     def start(app: str, keys: str, extra: str = "", more: str = "") -> None:
-        workloads = f"web: {{port: 8000, env: {{MODE: old}}, {keys}}}{extra}"
+        workloads = f"web: {{port: 8000, grace: 1s, env: {{MODE: old}}, {keys}}}{extra}"
         shipit.write(
             Dockerfile='FROM python:3.12-alpine\nCOPY app.py /\nCMD ["python", "/app.py"]\n',
             app__py=app,

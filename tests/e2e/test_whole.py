@@ -28,7 +28,7 @@ image: {host}/whole
 targets:
   hub: {{images: [whole]}}
   heroku: {{app: whole-prod}}
-  k8s: {{namespace: whole, port: 8000, replicas: 2, health: /, needs: [hub]}}
+  k8s: {{namespace: whole, port: 8000, grace: 1s, replicas: 2, health: /, needs: [hub]}}
 """
 
 

@@ -332,6 +332,7 @@ def test_a_release_command_that_does_not_end_fails_at_its_own_time(make: Make, a
     assert finished(run).detail == ("migrating", "migrated")
 
 
+@pytest.mark.slow
 def test_release_output_longer_than_one_read_is_forwarded_whole(make: Make, api: KubeApi) -> None:
     from shipit.targets.kubernetes.logs import LOG_BYTES
 

@@ -61,6 +61,7 @@ def deploy(place: Place, note: str, text: str) -> None:
     assert place.plan(note, text).steps == ()
 
 
+@pytest.mark.slow
 def test_a_new_version_goes_to_the_other_deployment_and_back(place: Place) -> None:
     deploy(place, "one", KEPT)
     assert (deployments(place), selected(place)) == (["web-blue"], "web-blue")

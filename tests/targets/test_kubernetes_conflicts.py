@@ -70,6 +70,7 @@ def test_a_change_of_what_is_not_ours_does_not_stop_a_deploy(place: KubePlace, m
     assert place.steps("two")[2] == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("meddle", "said", "kept"),
     [

@@ -145,6 +145,7 @@ def test_a_record_that_is_too_large_says_what_it_leaves_out(place: KubePlace) ->
     assert unpack(small["data"]) == record._replace(objects=())
 
 
+@pytest.mark.slow
 def test_ten_records_of_the_largest_size_are_listed(place: KubePlace) -> None:
     run, _ = place.run()
     [target] = run.targets
@@ -238,6 +239,7 @@ def test_a_release_whose_secret_is_gone_cannot_be_returned_to_and_says_so(place:
         target.recall(older._replace(version="other"), session)
 
 
+@pytest.mark.slow
 def test_what_runs_is_the_newest_release_with_the_same_objects(place: KubePlace) -> None:
     current = []
     for mode in ("one", "two", "one"):
@@ -275,6 +277,7 @@ def test_twelve_releases_leave_ten_records_and_what_they_need(place: KubePlace) 
     assert kept == set(names[2:])
 
 
+@pytest.mark.slow
 def test_a_plan_after_a_deploy_is_empty_with_records_of_several_releases(place: KubePlace) -> None:
     for number in range(3):
         place.token = f"canary-{number:04d}-token"

@@ -98,6 +98,7 @@ def _version(place: KubePlace) -> str:
     return max(found, key=lambda past: past.released_at).version
 
 
+@pytest.mark.slow
 def test_no_job_is_run_again_and_the_plan_says_so(place: KubePlace) -> None:
     release(place, "one", JOB)
     release(place, "two", JOB)
@@ -109,6 +110,7 @@ def test_no_job_is_run_again_and_the_plan_says_so(place: KubePlace) -> None:
     assert place.api.objects["jobs", "once"]["metadata"]["uid"] == before
 
 
+@pytest.mark.slow
 def test_the_number_of_pods_is_that_of_the_record_unless_an_autoscaler_sets_it(place: KubePlace) -> None:
     release(place, "one")
     release(place, "two")

@@ -257,6 +257,7 @@ def test_two_machines_have_the_same_hash_of_a_secret(place: KubePlace, tmp_path:
     assert other.deploy()[1].state == "unchanged"
 
 
+@pytest.mark.slow
 def test_objects_that_were_applied_without_hashes_roll_only_for_a_change(place: KubePlace) -> None:
     """As those of an older shipit, and as those that opted out before."""
     plain = place.own

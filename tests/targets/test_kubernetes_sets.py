@@ -207,6 +207,7 @@ def test_an_object_of_another_set_is_refused_unless_taken_over(place: KubePlace)
         place.steps()
 
 
+@pytest.mark.slow
 def test_another_file_with_the_same_app_has_to_be_confirmed(place: KubePlace) -> None:
     """Two folders of one git tree with the same name of app would remove each other's objects."""
     assert place.deploy()[0] == 0

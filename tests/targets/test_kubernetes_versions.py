@@ -38,6 +38,7 @@ def planned(place: KubePlace) -> dict[str, tuple[str, ...]]:
     return {step.summary: step.detail for step in place.steps()[2]}
 
 
+@pytest.mark.slow
 def test_a_changed_secret_is_a_new_immutable_object_and_the_old_one_stays_while_pods_use_it(place: KubePlace) -> None:
     assert place.deploy()[0] == 0
     first = place.env_secret
