@@ -150,6 +150,10 @@ class DeployFailed(ShipitError):
 
     superseded_by = ""
     down = ""
+    # Whether `on_failure: rollback` follows.
+    may_roll_back = True
+    # Whether the target was verified healthy before it failed.
+    is_healthy = False
 
 
 class DeadlinePassed(ShipitError):

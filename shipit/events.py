@@ -14,14 +14,14 @@ from shipit.past_run import PastRun
 from shipit.printable import FreeJson, FreeText, Name
 from shipit.release import Finding, Plan, PlannedImage, Pruning, PublishedImage, Rendered, Repository, Status, Verdict
 
-Action = Literal["build", "resolve", "push", "cache", "tag", "apply", "load", "save", "delete"]
+Action = Literal["build", "resolve", "push", "cache", "tag", "apply", "load", "save", "delete", "hook"]
 
 
 class StepId(NamedTuple):
     """Which unit of work an event is about; unique in a run.
 
     `subject` is the name of an image (build, resolve, cache, load), `repository@digest` (push, tag, delete), a file (save), or the
-    id of a step in the plan of `target` (apply). `platform` is that of an image that is built, resolved or cached.
+    id of a step in the plan of `target` (apply), or the place of a hook of deploy.yml, such as `before[0]`. `platform` is that of an image that is built, resolved or cached.
     """
 
     action: Action

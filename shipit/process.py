@@ -23,6 +23,7 @@ from shipit.errors import ShipitError
 
 DEFAULT_OUTPUT_BYTES = 1024 * 1024
 _KEPT_ERRORS_BYTES = 64 * 1024
+_LONGEST_LINE = 16 * 1024 * 1024
 _BLOCK = 64 * 1024
 # How often cancellation is checked; how long a child may hold the output open after the program has exited; how long a
 # program has to exit after SIGTERM.
@@ -57,6 +58,30 @@ class Finished(NamedTuple):
     def how(self) -> str:
         """How it ended, to follow its name in a message."""
         return f"ended with {self.code}" if self.code >= 0 else f"was ended by {_signal_name(-self.code)}"
+
+
+class OutputLines:
+    """Splits a program's output into lines, for `on_output`; a line that is too long is split as well."""
+
+    def __init__(self, take_line: Callable[[str], None]) -> None:
+        self._take_line = take_line
+        self._rest = b""
+
+    def take(self, data: bytes) -> None:
+        *whole, self._rest = (self._rest + data).split(b"\n")
+        for line in whole:
+            self._line(line)
+        if len(self._rest) > _LONGEST_LINE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Take what follows the last line break."""
+        if self._rest:
+            self._line(self._rest)
+        self._rest = b""
+
+    def _line(self, raw: bytes) -> None:
+        self._take_line(raw.decode("utf-8", "replace").rstrip("\r"))
 
 
 def run_program(

@@ -174,13 +174,17 @@ class TargetPlan(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The whole plan: the images, the targets in the order they run, and tags that are moved last."""
+    """The whole plan: the images, the targets in the order they run, and tags that are moved last.
+
+    `hooks` are those of the run that a deploy of it runs, those for a failure included.
+    """
 
     app: Name
     environment: Name
     images: tuple[PlannedImage, ...] = ()
     targets: tuple[TargetPlan, ...] = ()
     tags: tuple[TagMove, ...] = ()
+    hooks: tuple[FreeText, ...] = ()
 
     @property
     def changes(self) -> int:

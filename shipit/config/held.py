@@ -29,7 +29,8 @@ def used_names(text: str) -> list[str]:
 
 def _names(tree: Value) -> Iterator[str]:
     for keys, value in scalars(tree):
-        if len(keys) >= 3 and keys[-1] == "env" and keys[-3] == "secrets":
+        is_secret = len(keys) >= 3 and keys[-1] == "env" and keys[-3] in ("secrets", "headers")
+        if is_secret or (keys[-2:] == ("url", "env") and "hooks" in keys):
             yield value.text
         elif is_local_command(keys):
             yield from filter(is_secret_name, used_names(value.text))

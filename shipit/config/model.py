@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 from pydantic import Field, field_validator, model_validator
 
 from shipit.config.folder import ProjectFolder
+from shipit.config.hooks import HooksConfig
 from shipit.config.image import ImageConfig
 from shipit.config.part import Model, forbid
 from shipit.config.position import Keys
@@ -85,6 +86,11 @@ class TargetConfig(Model):
         "stop",
         description="What to do when this target fails: start no further target; or also restore what ran before; or continue.",
         examples=["rollback"],
+    )
+    hooks: HooksConfig = Field(
+        default_factory=HooksConfig,
+        description="Commands and HTTP requests before and after this target is changed, and when it fails.",
+        examples=[{"after": "./bin/warm-cache"}],
     )
     protected: Flag = Field(
         False, description="Ask before changing it; requires --yes when there is no terminal.", examples=[True]
@@ -258,6 +264,11 @@ class ProjectFile(DotenvFiles):
         None,
         description="A command that runs once before each release; text is its command.",
         examples=["npm run migrate"],
+    )
+    hooks: HooksConfig = Field(
+        default_factory=HooksConfig,
+        description="Commands and HTTP requests before and after a deploy, and when it fails.",
+        examples=[{"before": "./bin/check-budget"}],
     )
     targets: dict[str, Any] = Field(
         default_factory=dict, description="The places to deploy to, by name.", examples=[{"k8s": {"port": 3000}}]

@@ -151,7 +151,6 @@ _WORDS: dict[str, Words] = {
     "stages": ((_TOP, "write environments: {NAME: {...}}, chosen with -e NAME"), (_BUILD, "one stage is built: stage: NAME")),
     "release": ((_TARGET, "it stands at the top of the file: release: COMMAND"), (_WORKLOAD, "it stands at the top of the file: release: COMMAND")),
     "release_command": ((_TOP, "write release: COMMAND"), (_TARGET, "write release: COMMAND at the top of the file")),
-    "hooks": ((_TOP, "release: is what runs before each release"),),
 }  # fmt: skip
 
 # Names of targets that mean a kind of ours -> the kind.

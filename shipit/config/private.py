@@ -39,6 +39,8 @@ def _what(keys: Keys) -> str:
         return "variables of deploy.yml"
     if len(path) >= 3 and path[-1] == "file" and path[-3] == "secrets":
         return f"the secret {path[-2]}"
+    if path[-1:] == ("file",) and "hooks" in path[:3]:
+        return f"the secret {path[-2]}"
     # In a build, text is a file.
     if len(path) >= 3 and path[-2] == "secrets" and path[-3] == "build":
         return f"the secret {path[-1]}"

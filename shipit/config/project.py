@@ -6,6 +6,7 @@ from pathlib import Path
 
 from shipit.config.folder import ProjectFolder
 from shipit.config.git import Git
+from shipit.config.hooks import HooksConfig
 from shipit.config.image import ImageConfig
 from shipit.config.model import ReleaseConfig, TargetConfig
 from shipit.config.names import Names
@@ -49,6 +50,7 @@ class Project:
     builds: bool = True
     rolls_back_all: bool = False
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    hooks: HooksConfig = field(default_factory=HooksConfig)
 
     def problem(self, keys: Keys, what: str, hint: str = "") -> ConfigError:
         """An error at a path of keys, for mistakes that are found later."""

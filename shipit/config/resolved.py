@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from shipit.config.document import Mapping_, Scalar, Sequence_, Value
 from shipit.config.held import held_values
+from shipit.config.hooks import HooksConfig
 from shipit.config.image import BuildConfig, ImageConfig
 from shipit.config.local_command import is_local_command
 from shipit.config.position import Keys, Position
@@ -51,6 +52,8 @@ def _data(project: Project) -> dict[str, Any]:
             secret["only"] = [name for name in secret["only"] if name in targets]
     if project.release:
         data["release"] = _dump(project.release)
+    if project.hooks != HooksConfig():
+        data["hooks"] = _dump(project.hooks)
     data["targets"] = targets
     return {key: value for key, value in data.items() if value not in ({}, None)}
 
@@ -75,11 +78,16 @@ def _decided(name: str, project: Project) -> ImageConfig:
 def _dump(model: BaseModel) -> dict[str, Any]:
     """The keys of a model without empty values."""
     dumped = model.model_dump(mode="json")
-    return {key: value for key, value in _pruned(dumped).items() if not (key == "kind" and value == "")}
+    pruned = _pruned(dumped)
+    if "hooks" in pruned and not any(pruned["hooks"].values()):
+        del pruned["hooks"]
+    return {key: value for key, value in pruned.items() if not (key == "kind" and value == "")}
 
 
 def _pruned(value: Any) -> Any:
     """Without what is null or empty. Null has a meaning in `env` and `patch`: it removes a variable or a field."""
+    if isinstance(value, list):
+        return [_pruned(item) for item in value]
     if not isinstance(value, dict):
         return value
     kept = {key: item for key, item in value.items() if item is not None and item != {}}
@@ -108,9 +116,9 @@ def _literal(text: str) -> str:
 def _inline(value: Any, literal: Callable[[str], str] = _literal) -> str:
     """A value in one line; text in quotes is never taken for something else. `literal` writes text as the file has it."""
     if isinstance(value, list):
-        return f"[{', '.join(literal(item) if isinstance(item, str) else _inline(item) for item in value)}]"
+        return f"[{', '.join(literal(item) if isinstance(item, str) else _inline(item, literal) for item in value)}]"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{quoted(str(key))}: {_inline(item)}' for key, item in value.items())}}}"
+        return f"{{{', '.join(f'{quoted(str(key))}: {_inline(item, literal)}' for key, item in value.items())}}}"
     if not isinstance(value, str):
         return json.dumps(value)
     return value if _is_bare(value) else literal(value)

@@ -11,6 +11,7 @@ from copy import deepcopy
 from pydantic import BaseModel
 
 from shipit.config.document import TEXT_MAPS
+from shipit.config.hooks import HooksConfig
 from shipit.config.model import EnvironmentConfig, ProjectFile, TargetConfig
 from shipit.config.other_words import words_for
 from shipit.config.part import Model
@@ -28,6 +29,9 @@ def render_schema(kinds: Mapping[str, type[TargetConfig]]) -> Schema:
     definitions["AnyTarget"] = _any_target(references)
     for own in {reference["$ref"].rpartition("/")[2] for reference in references.values()}:
         definitions[own]["properties"]["check"] = _one_or_many(definitions[own]["properties"]["check"])
+    hooks = definitions["HooksConfig"]["properties"]
+    for key in HooksConfig.model_fields:
+        hooks[key] = _hook_forms(hooks[key])
     for key in ("include", "dotenv"):
         whole["properties"][key] = _one_or_many(whole["properties"][key])
     whole["properties"]["targets"] = _targets(references, whole["properties"]["targets"])
@@ -50,6 +54,15 @@ def _one_or_many(many: Schema) -> Schema:
     """A list, or one of its items."""
     shown: Schema = {key: many.pop(key) for key in ("title", "description", "examples") if key in many}
     return {**shown, "anyOf": [{**many["items"], "title": "one"}, {**many, "title": "several"}]}
+
+
+def _hook_forms(many: Schema) -> Schema:
+    """A command as text or as a list of words, a hook, or a list of hooks."""
+    shown: Schema = {key: many.pop(key) for key in ("title", "description", "examples") if key in many}
+    words = {"type": "array", "items": {"type": "string"}, "minItems": 1, "title": "words of a command"}
+    text = {"type": "string", "pattern": r"\S", "title": "a command"}
+    one = {**many["items"], "title": "one"}
+    return {**shown, "anyOf": [text, one, words, {**many, "title": "several"}]}
 
 
 def _environment(overlay: Schema, definitions: dict[str, Schema]) -> Schema:

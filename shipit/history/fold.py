@@ -18,8 +18,8 @@ from shipit.events import (
 )
 from shipit.past_run import PastRun, PastTarget, RunState
 
-# The actions that change a place.
-CHANGING = ("apply", "tag", "delete")
+# The actions that change a place, or may.
+CHANGING = ("apply", "tag", "delete", "hook")
 _INTERRUPTED = 130
 
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from shipit.config.overlay import PRODUCTION
-from shipit.events import TargetEnd, TargetFinished
+from shipit.events import Serving, TargetEnd, TargetFinished
 from shipit.targets.base import Target
 from shipit.targets.history import returns
 
 # The commands that release. Others change what runs.
 _RELEASING = ("deploy", "rollback")
+
+
+class Ending(NamedTuple):
+    """The end of a run, as RunFinished has it."""
+
+    exit_code: int
+    summary: str
+    urls: tuple[Serving, ...] = ()
 
 
 def ends_of(command: str, finished: Mapping[str, TargetFinished]) -> tuple[TargetEnd, ...]:

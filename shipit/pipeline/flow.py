@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from shipit.clock import Deadline
 from shipit.delivery.publish_stage import move_tags, publish_all
-from shipit.errors import Interrupted, ShipitError, UsageError
+from shipit.errors import DeployFailed, Interrupted, ShipitError, UsageError
 from shipit.events import (
     ImagesPushed,
     PlanMade,
@@ -19,10 +19,12 @@ from shipit.events import (
 from shipit.parallel import settle
 from shipit.pipeline.brought_back import with_brought_back
 from shipit.pipeline.confirm import confirm_plan
+from shipit.pipeline.endings import Ending
+from shipit.pipeline.hook_text import has_hooks
 from shipit.pipeline.prepare import Preparation, prepare
 from shipit.pipeline.progress import Progress
 from shipit.pipeline.recording import begin_record, end_record
-from shipit.pipeline.removal import RemovalFailed, parted, remove
+from shipit.pipeline.removal import parted, remove
 from shipit.pipeline.rollback import NOT_ROLLED_BACK, RollbackResult, roll_back
 from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_steps, check_clean
@@ -35,6 +37,8 @@ from shipit.targets.verbs import renders
 
 if TYPE_CHECKING:
     from shipit.history.saved_plan import SavedPlan
+    from shipit.pipeline.hooks import Hooks
+
 
 # For so long after it was made, an observation is judged where nothing was changed.
 FRESH_S = 10.0
@@ -95,27 +99,54 @@ def deploy(run: Run, saved: SavedPlan | None = None, wait_s: float = 0) -> int:
         check_current(run, saved)
     run.tell_lost()
     check_clean(run.project)
-    if not (saved or run.project.protected or any(target.config.protected for target in run.targets)):
+    hooks = _hooks(run)
+    is_asked = saved or run.project.protected or any(target.config.protected for target in run.targets)
+    if not is_asked and not (hooks and hooks.knows("before")):
         run.delivery.background.allow()
     preparation = _begun(run, saved, wait_s)
+    if not preparation.plan.changes:
+        hooks = None
+    try:
+        if hooks:
+            hooks.begin(preparation.plan)
+        ending = _release_all(run, preparation, hooks)
+    except ShipitError as error:
+        if hooks and not isinstance(error, Interrupted):
+            hooks.failed(error, run.ended)
+        raise
+    if hooks:
+        ending = hooks.ended(ending, run.ended)
+    run.finish(ending.exit_code, ending.summary, ending.urls)
+    return ending.exit_code
+
+
+def _hooks(run: Run) -> Hooks | None:
+    """The hooks of deploy.yml; None where it has none. Raises: ShipitError for one that can't be run."""
+    if not has_hooks(run):
+        return None
+    from shipit.pipeline.hooks import Hooks
+
+    return Hooks(run)
+
+
+def _release_all(run: Run, preparation: Preparation, hooks: Hooks | None) -> Ending:
+    """Publish, deploy every target, and move tags. Raises: ShipitError where images or tags could not be published."""
     if preparation.plan.changes:
         run.begin_stage()
         run.check_lock()
         publish_all(run.delivery, preparation.uses.values())
     run.begin_stage(is_delivery=False)
     progress = Progress()
-    failed = _apply_all(run, preparation, progress)
+    failed = _apply_all(run, preparation, progress, hooks)
     if not failed:
         run.begin_stage()
         run.check_lock()
         move_tags(run.delivery, preparation.uses.values())
-    total = len(preparation.targets)
+    total, urls = len(preparation.targets), progress.served(preparation.targets)
     if failed:
-        run.finish(1, f"{failed} of {total} targets failed", progress.served(preparation.targets))
-        return 1
+        return Ending(1, f"{failed} of {total} targets failed", urls)
     unchanged = "nothing changed, " if not preparation.plan.changes else ""
-    run.finish(0, f"{unchanged}{total} of {total} targets healthy", progress.served(preparation.targets))
-    return 0
+    return Ending(0, f"{unchanged}{total} of {total} targets healthy", urls)
 
 
 def _begun(run: Run, saved: SavedPlan | None, wait_s: float) -> Preparation:
@@ -160,10 +191,11 @@ def _begin(run: Run, command: str) -> None:
     run.announce(command)
 
 
-def _apply_all(run: Run, preparation: Preparation, progress: Progress) -> int:
+def _apply_all(run: Run, preparation: Preparation, progress: Progress, hooks: Hooks | None) -> int:
     """Deploy every target once the targets that it needs are healthy; how many failed or were skipped."""
     calls: dict[str, Callable[[], None]] = {
-        name: partial(_one_target, run, preparation, target, progress) for name, target in preparation.targets.items()
+        name: partial(_one_target, run, preparation, target, progress, hooks)
+        for name, target in preparation.targets.items()
     }
     for result in settle(calls, run.clock).values():
         if isinstance(result, Exception):
@@ -177,13 +209,17 @@ def _take_back(run: Run, preparation: Preparation, progress: Progress) -> None:
     failed = [
         name
         for name, state in progress.states.items()
-        if state == "failed" and preparation.targets[name].config.on_failure != "continue"
+        if state == "failed"
+        and preparation.targets[name].config.on_failure != "continue"
+        and name not in progress.verified
     ]
     if run.project.rolls_back_all and failed:
         take_back(run, progress.done, failed, lambda name: progress.finish(name, "failed"))
 
 
-def _one_target(run: Run, preparation: Preparation, target: Target, progress: Progress) -> None:
+def _one_target(
+    run: Run, preparation: Preparation, target: Target, progress: Progress, hooks: Hooks | None = None
+) -> None:
     started = run.clock.now()
     applied: dict[str, Facts] = {}
     blocker = progress.wait((name for name in target.config.needs if name in preparation.targets), run.clock)
@@ -191,36 +227,55 @@ def _one_target(run: Run, preparation: Preparation, target: Target, progress: Pr
         progress.finish(target.name, "skipped")
         run.emit(TargetFinished(target.name, "skipped", 0.0, Verdict(State.WAITING, blocker)))
         return
-    own, record = _plan_of(preparation, target), None
-    if own.steps:
-        release, observed = preparation.releases[target.name], preparation.observed[target.name]
-        record = begin_record(run, target, release, observed, own.steps)
+    own, record, images = _plan_of(preparation, target), None, _images(preparation, target)
+    hooks = None if own.is_empty else hooks
+    state: Literal["unchanged", "healthy"] = "unchanged" if own.is_empty else "healthy"
     try:
+        if hooks:
+            hooks.before_target(own)
+        if own.steps:
+            release, observed = preparation.releases[target.name], preparation.observed[target.name]
+            record = begin_record(run, target, release, observed, own.steps)
         verdict, version = _release(run, preparation, target, progress, applied)
+        ended = TargetFinished(target.name, state, run.clock.now() - started, verdict, images, version=version)
+        if hooks:
+            hooks.after_target(own, ended)
     except Interrupted:
         progress.finish(target.name, "failed")
         raise
     except Exception as error:
+        if _was_verified(error):
+            progress.verified.add(target.name)
         progress.finish(target.name, "failed", stops=target.config.on_failure != "continue")
         if not isinstance(error, ShipitError):
             raise
         verdict, back = verdict_of(error, target), NOT_ROLLED_BACK
-        if _rolls_back(run, target) and not isinstance(error, RemovalFailed):
+        if _rolls_back(run, target) and _may_roll_back(error):
             back = _rolled_back(run, preparation, target, error, verdict, applied)
             verdict = verdict._replace(reason=verdict.reason + back.said, down="" if back.is_back else verdict.down)
-        end_record(run, record, "failed", verdict.reason, back.version)
-        elapsed_s, images = run.clock.now() - started, _images(preparation, target)
+        end_record(run, record, "healthy" if _was_verified(error) else "failed", verdict.reason, back.version)
+        elapsed_s = run.clock.now() - started
         ended = TargetFinished(target.name, "failed", elapsed_s, verdict, images, version=version_of(error, target))
-        run.emit(ended._replace(is_rolled_back=back.is_back, rolled_back_to=back.version))
+        ended = ended._replace(is_rolled_back=back.is_back, rolled_back_to=back.version)
+        run.emit(ended)
+        if hooks:
+            hooks.target_failed(own, ended)
         return
     end_record(run, record, "healthy")
-    state: Literal["unchanged", "healthy"] = "unchanged" if own.is_empty else "healthy"
-    images = _images(preparation, target)
     if own.steps:
         release, before = preparation.releases[target.name], preparation.observed[target.name]
         progress.done[target.name] = Done(target, release, own.place, before, applied, record, images, version)
     progress.finish(target.name, state)
-    run.emit(TargetFinished(target.name, state, run.clock.now() - started, verdict, images, version=version))
+    run.emit(ended._replace(elapsed_s=run.clock.now() - started))
+
+
+def _was_verified(error: Exception) -> bool:
+    """Whether a target failed after it was verified healthy, such as by a hook."""
+    return isinstance(error, DeployFailed) and error.is_healthy
+
+
+def _may_roll_back(error: Exception) -> bool:
+    return not isinstance(error, DeployFailed) or error.may_roll_back
 
 
 def _rolls_back(run: Run, target: Target) -> bool:

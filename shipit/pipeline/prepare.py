@@ -11,6 +11,7 @@ from shipit.errors import Interrupted, ShipitError
 from shipit.events import StatusRead
 from shipit.parallel import GRACE_S, Failures, together
 from shipit.pipeline.graph import run_order
+from shipit.pipeline.hook_text import hook_lines
 from shipit.release import ImageUse, Plan, Release, Status, TagMove, TargetPlan, Upload
 from shipit.targets.base import Target, checks_access, checks_images, checks_login, notes, previews, reissues
 from shipit.threads import Workers, result_of
@@ -76,6 +77,8 @@ def prepare(run: Run, *, is_push: bool = False, is_deploy: bool = False) -> Prep
     if is_deploy or not is_push:
         observed |= _previews(run, targets, releases, observed, is_deploy)
     plan = _plan(run, targets, used, observed, releases, prepared)
+    if plan.changes and (is_deploy or not is_push):
+        plan = plan._replace(hooks=tuple(hook_lines(run.project.hooks)))
     looked = {name: results[f"target {name}"][0] for name in targets}
     return Preparation(plan, targets, observed, releases, prepared, looked)
 
@@ -186,8 +189,9 @@ def _plan(
         uploads = tuple(_upload(prepared[use]) for use in mine if not prepared[use].is_published)
         steps = tuple(target.plan(releases[name], observed[name]))
         said_too = tuple(target.notes(releases[name], observed[name])) if notes(target) else ()
-        if target.config.check and (uploads or steps):
-            said_too += _check_notes(target)
+        if uploads or steps:
+            said_too += tuple(hook_lines(target.config.hooks))
+            said_too += _check_notes(target) if target.config.check else ()
         plans.append(TargetPlan(name, target.place, uploads, steps, said_too))
     images = {item.use.image: planned_image(run.project, item.use, item.built) for item in prepared.values()}
     tags = [

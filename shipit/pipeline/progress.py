@@ -26,6 +26,8 @@ class Progress:
         self.states: dict[str, str] = {}
         self.urls: dict[str, tuple[str, ...]] = {}
         self.done: dict[str, Done] = {}
+        # Targets that failed after they were verified healthy: what they run stays, and so does what others run.
+        self.verified: set[str] = set()
         self.is_stopped = False
         self.changed = threading.Condition()
 

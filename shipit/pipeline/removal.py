@@ -17,6 +17,8 @@ from shipit.targets.session import Session
 class RemovalFailed(TargetFailed):
     """The target was healthy before something was removed: it is not rolled back."""
 
+    may_roll_back = False
+
 
 def parted(steps: Sequence[Step]) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
     """The steps that are applied first, and those that are applied when the target is healthy."""

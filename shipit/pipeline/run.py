@@ -182,6 +182,11 @@ class Run:
         if held is not None:
             held.give_back()
 
+    @property
+    def ended(self) -> tuple[TargetFinished, ...]:
+        """How the targets ended that have."""
+        return tuple(self._ended.values())
+
     def check_lock(self, target: str = "") -> None:
         """Check before a change that the lock of a target is held, or of every one without a name. Raises: ShipitError."""
         if self.locks is not None:

@@ -14,7 +14,7 @@ from typing import get_args
 from shipit.printable import counted, inert_line, printable_line
 from shipit.release import Effect, Plan, Step, TargetPlan
 from shipit.report.markdown_code import code_block, code_span
-from shipit.report.plan_text import image_lines, tag_lines, target_lines
+from shipit.report.plan_text import hook_lines, image_lines, tag_lines, target_lines
 
 LIMIT = 65_000
 # Room that every target is given at least, and the longest name of a place.
@@ -28,6 +28,8 @@ def render_plan_markdown(plan: Plan, *, full: bool = False, limit: int = LIMIT) 
     blocks += [(own.target, _told(own), list(target_lines(own, full=full))) for own in plan.targets]
     if plan.tags:
         blocks.append(("when all are healthy", counted(len(plan.tags), "tag"), list(tag_lines(plan))))
+    if plan.hooks:
+        blocks.append(("around all of it", counted(len(plan.hooks), "hook"), list(hook_lines(plan))))
     return head + "".join(_fitted(blocks, limit - _size(head)))
 
 

@@ -22,6 +22,8 @@ def render_plan(plan: Plan, *, full: bool = False) -> str:
         lines += ["", f"{target.target}  {target.place.identity}", *target_lines(target, full=full)]
     if plan.tags:
         lines += ["", "when all are healthy", *tag_lines(plan)]
+    if plan.hooks:
+        lines += ["", "around all of it", *hook_lines(plan)]
     count = plan.changes
     lines += ["", counted(count, "change") if count else "up to date: nothing to change"]
     return "\n".join(printable_line(line) for line in lines)
@@ -35,6 +37,11 @@ def image_lines(plan: Plan) -> Iterator[str]:
 def tag_lines(plan: Plan) -> Iterator[str]:
     """The tags that a plan moves."""
     return (f"  > move {move.repository}:{move.tag}" for move in plan.tags)
+
+
+def hook_lines(plan: Plan) -> Iterator[str]:
+    """The hooks of the run."""
+    return (f"  . {line}" for line in plan.hooks)
 
 
 def _image(image: PlannedImage) -> Iterator[str]:

@@ -69,7 +69,6 @@ WORDS = {
     ("kamal", "top", "builder"): "builder:",
     ("kamal", "top", "accessories"): "secrets:",
     ("kamal", "top", "proxy"): "host:",
-    ("kamal", "top", "hooks"): "release:",
     ("helm", "top", "replicaCount"): "replicas:",
     ("helm", "top", "ingress"): "host:",
     ("helm", "top", "autoscaling"): "scale:",

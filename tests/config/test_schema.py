@@ -36,6 +36,7 @@ BEYOND_NAMES = {
     "heroku-image-unknown",
     "heroku-image-unnamed",
     "hint-heroku-two-images",
+    "hooks-header",
     "hint-k8s-two-images",
     "hub-image-unknown",
     "hub-image-used",

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from shipit.docker.client import Engine
-from shipit.docker.json_rows import LONGEST_ROW
 from shipit.errors import BuildError
 from shipit.events import Emit, Log
 from shipit.image.dockerfile.parse import Dockerfile
@@ -15,7 +14,7 @@ from shipit.image.engine.build_context import context_tar, copied_dockerfile
 from shipit.image.engine.failure import explain_failure
 from shipit.image.engine.progress import Progress, read_plain, read_row
 from shipit.image.options import BuildOptions
-from shipit.process import ProgramFailed, run_program
+from shipit.process import OutputLines, ProgramFailed, run_program
 
 
 class ContextRefused(BuildError):
@@ -106,36 +105,16 @@ def buildx_command(
 
 def _run(command: list[str], variables: Mapping[str, str], progress: Progress) -> tuple[int, str]:
     """Run a command. Returns its exit code and the last line that it wrote. Raises: BuildError."""
-    lines = _Lines(progress)
+    last = [""]
+
+    def take(line: str) -> None:
+        last[0] = line or last[0]
+        read_plain(line, progress)
+
+    lines = OutputLines(take)
     try:
         done = run_program(command, variables=variables, timeout_s=float("inf"), on_output=lines.take)
     except ProgramFailed as error:
         raise BuildError(f"docker {error.reason}", hint="is it on the PATH?") from None
     lines.flush()
-    return done.code, lines.last
-
-
-class _Lines:
-    """Splits a program's output into lines; a line that is too long is split as well."""
-
-    def __init__(self, progress: Progress) -> None:
-        self.last = ""
-        self._progress = progress
-        self._rest = b""
-
-    def take(self, data: bytes) -> None:
-        *whole, self._rest = (self._rest + data).split(b"\n")
-        for line in whole:
-            self._line(line)
-        if len(self._rest) > LONGEST_ROW:
-            self.flush()
-
-    def flush(self) -> None:
-        if self._rest:
-            self._line(self._rest)
-        self._rest = b""
-
-    def _line(self, raw: bytes) -> None:
-        line = raw.decode("utf-8", "replace").rstrip("\r")
-        self.last = line or self.last
-        read_plain(line, self._progress)
+    return done.code, last[0]

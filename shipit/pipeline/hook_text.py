@@ -1,0 +1,43 @@
+"""Hooks as text for people: their commands as written, their URLs without what may be a credential. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from shipit.config.hooks import HookConfig, HooksConfig
+from shipit.config.secret_source import SOURCES, SecretSource
+from shipit.config.units import is_shell_text
+from shipit.http.urls import shown
+
+if TYPE_CHECKING:
+    from shipit.pipeline.run import Run
+
+
+def describe_hook(hook: HookConfig) -> str:
+    """What a hook does: its command, or its request."""
+    if hook.command is not None:
+        return hook.command[2] if is_shell_text(hook.command) else shlex.join(hook.command)
+    assert hook.url is not None
+    return shown(hook.method, hook.url) if isinstance(hook.url, str) else f"{hook.method} to {_source(hook.url)}"
+
+
+def hook_lines(hooks: HooksConfig) -> Iterator[str]:
+    """The hooks that a deploy runs when all goes well, and those for when it fails, one line each."""
+    for when, own in (("before", hooks.before), ("after", hooks.after), ("on failure", hooks.on_failure)):
+        yield from (f"hook {when}: {describe_hook(hook)}" for hook in own)
+
+
+def has_hooks(run: Run) -> bool:
+    """Whether the run or one of its targets has a hook."""
+    every = (run.project.hooks, *(target.config.hooks for target in run.targets))
+    return any(hooks.before or hooks.after or hooks.on_failure for hooks in every)
+
+
+def _source(secret: SecretSource) -> str:
+    """Where a secret URL is kept, without what its command says."""
+    if secret.env is not None:
+        return f"the URL of the variable {secret.env}"
+    [key] = [key for key in SOURCES if getattr(secret, key) is not None]
+    return f"the URL of a {key}"
