@@ -12,7 +12,18 @@ from typing import Literal, NamedTuple
 
 from shipit.past_run import PastRun
 from shipit.printable import FreeJson, FreeText, Name
-from shipit.release import Finding, Plan, PlannedImage, Pruning, PublishedImage, Rendered, Repository, Status, Verdict
+from shipit.release import (
+    Finding,
+    LoadedImage,
+    Plan,
+    PlannedImage,
+    Pruning,
+    PublishedImage,
+    Rendered,
+    Repository,
+    Status,
+    Verdict,
+)
 
 Action = Literal["build", "resolve", "push", "cache", "tag", "apply", "load", "save", "delete", "hook"]
 
@@ -272,12 +283,13 @@ class RunFinished(NamedTuple):
 class ImagesBuilt(NamedTuple):
     """The result of `shipit build`. `names` are the names, `repository:tag`, that --load and --save gave the images.
 
-    `file` is the one that --save wrote.
+    `file` is the one that --save wrote, `loaded` what --load brought into an engine.
     """
 
     images: tuple[PlannedImage, ...]
     names: tuple[Name, ...] = ()
     file: Name = ""
+    loaded: tuple[LoadedImage, ...] = ()
 
 
 class ImagesPushed(NamedTuple):

@@ -135,6 +135,22 @@ class PlannedImage(NamedTuple):
     insecure_host: Name = ""
 
 
+class LoadedImage(NamedTuple):
+    """An image in a Docker engine, and what had to be sent for it. `engine` is the engine's address.
+
+    `id` is what the engine calls it: its config digest or, in containerd's image store, its manifest digest.
+    """
+
+    image: Name
+    engine: FreeText
+    id: Digest
+    config_digest: Digest
+    names: tuple[Name, ...]
+    layers: int
+    sent_layers: int
+    sent_bytes: int
+
+
 class Upload(NamedTuple):
     """What one repository lacks of an image: a number of layers of `size_bytes` in all, perhaps the manifest, and new tags."""
 

@@ -166,6 +166,15 @@ SaveOption = Annotated[
 LoadOption = Annotated[
     bool, typer.Option("--load", help="Load the images into the local Docker engine, so that docker run finds them.")
 ]
+EngineOption = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        metavar="ENGINE",
+        help="With --load: the engine to load into, by address (unix://, tcp://, ssh://) or docker context. Default: the one that docker uses.",
+        show_default=False,
+    ),
+]
 GivenImageOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -222,6 +231,7 @@ class BuildOptions(ProjectOptions):
     output: BuildOutputOption = "auto"
     save: SaveOption = None
     load: LoadOption = False
+    engine: EngineOption = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)

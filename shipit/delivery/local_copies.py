@@ -1,4 +1,4 @@
-"""Copies of built images on this machine: in its Docker engine, and in a file."""
+"""Copies of built images outside of registries: in a Docker engine, and in a file."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from functools import partial
 
 from shipit.config.project import Project
 from shipit.delivery.delivery import Delivery
-from shipit.digest import Digest
+from shipit.delivery.load_image import load_image, needs_emulation
+from shipit.delivery.local_blobs import LocalBlobs
+from shipit.docker.address import named_engine
 from shipit.docker.client import Engine
 from shipit.errors import BuildError
-from shipit.events import StepDone, StepFailed, StepId, StepStarted
-from shipit.image.choice import START_ENGINE
+from shipit.events import StepDone, StepFailed, StepId, StepProgress, StepStarted, Warned
+from shipit.image.choice import hint_for_unreachable
 from shipit.image.image import BuiltImage
 from shipit.image.layers.fetch import ensure_layer
-from shipit.image.saved import NamedImage, archive_stream
+from shipit.image.saved import NamedImage, archive_of
 from shipit.parallel import together
-from shipit.printable import human_bytes
+from shipit.printable import counted, human_bytes
 from shipit.reference import parse_reference
+from shipit.release import LoadedImage
 
 
 def named_image(project: Project, image: BuiltImage) -> NamedImage:
@@ -46,38 +49,54 @@ def save_images(delivery: Delivery, images: Sequence[NamedImage], file: str, wri
         done.append(f"saved {file}  {human_bytes(size)}")
 
 
-def load_images(delivery: Delivery, images: Sequence[NamedImage]) -> None:
-    """Give the local engine the images under their names. One that it has already is tagged only.
+def load_images(delivery: Delivery, images: Sequence[NamedImage], engine: str = "") -> tuple[LoadedImage, ...]:
+    """Give an engine the images under their names. `engine` is an address or a docker context; empty for the local one.
 
     Raises: BuildError where no engine answers, or it refuses an image.
     """
-    engine = delivery.engine()
-    if not engine.is_reachable():
-        what = f"no Docker engine answers at {engine.address}: {engine.unreachable_reason}"
-        raise BuildError(what, hint=START_ENGINE)
-    for named in images:
-        with _step(delivery, StepId("load", named.image.name), f"load {named.image.name}") as done:
-            present = _name_in(engine, named.image)
-            if present is None:
-                engine.load(_archive(delivery, [named]))
-            else:
-                _tag(engine, present, named.names)
-            done.append(f"{'loaded' if present is None else 'tagged'} {', '.join(named.names)}")
+    with _reachable(delivery, engine) as reached:
+        return tuple(_load(delivery, reached, named) for named in images)
 
 
-def _name_in(engine: Engine, image: BuiltImage) -> str | None:
-    """What the engine calls an image that it has already; None when it lacks it.
+@contextmanager
+def _reachable(delivery: Delivery, text: str) -> Iterator[Engine]:
+    engine = delivery.engine() if not text else _named(delivery, text)
+    try:
+        if not engine.is_reachable():
+            what = f"no Docker engine answers at {engine.address}: {engine.unreachable_reason}"
+            raise BuildError(what, hint=hint_for_unreachable(engine))
+        yield engine
+    finally:
+        if text:
+            engine.close()
 
-    An engine with containerd's image store knows an image by its manifest's digest.
-    """
-    names = (image.engine_name, str(image.config_digest), str(Digest.of(image.manifest("oci"))))
-    return next((name for name in names if name and engine.inspect(name)), None)
+
+def _named(delivery: Delivery, text: str) -> Engine:
+    variables = delivery.environment.variables
+    return Engine(named_engine(text, variables, delivery.environment.home), variables)
 
 
-def _tag(engine: Engine, present: str, names: Sequence[str]) -> None:
-    for name in names:
-        repository, _, tag = name.rpartition(":")
-        engine.tag(present, repository, tag)
+def _load(delivery: Delivery, engine: Engine, named: NamedImage) -> LoadedImage:
+    image, step = named.image, StepId("load", named.image.name)
+    if needs_emulation(engine, image):
+        what = f"{image.name} is for {image.platform}, which the engine ({engine.platform}) runs by emulation only"
+        delivery.emit(Warned("", what))
+    blobs, deadline = LocalBlobs(delivery.store, delivery.registries), delivery.registries.deadline
+    with _step(delivery, step, f"load {image.name}") as done:
+        loaded = load_image(
+            engine, named, blobs, deadline, lambda got, total: delivery.emit(StepProgress(step, got, total))
+        )
+        done.append(_summary(loaded))
+    return loaded
+
+
+def _summary(loaded: LoadedImage) -> str:
+    """`tagged` is for an image that the engine had already."""
+    names, identity = ", ".join(loaded.names), loaded.id.short
+    if not loaded.sent_bytes:
+        return f"tagged {names}  {identity}"
+    sent = f"{loaded.sent_layers} of {counted(loaded.layers, 'layer')} sent, {human_bytes(loaded.sent_bytes)}"
+    return f"loaded {names}  {identity}  {sent}"
 
 
 def _archive(delivery: Delivery, images: Sequence[NamedImage]) -> Iterator[bytes]:
@@ -85,7 +104,7 @@ def _archive(delivery: Delivery, images: Sequence[NamedImage]) -> Iterator[bytes
     unique = {layer.digest: layer for named in images for layer in named.image.layers}
     store, source = delivery.store, delivery.registries
     fetches = {digest: partial(ensure_layer, layer, store, source) for digest, layer in unique.items()}
-    return archive_stream(images, together(fetches, delivery.clock))
+    return archive_of(images, together(fetches, delivery.clock)).stream()
 
 
 @contextmanager

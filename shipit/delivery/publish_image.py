@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -11,9 +10,10 @@ from typing import NamedTuple
 from shipit.clock import Deadline
 from shipit.delivery.blob_uploads import BlobUploads, GivenUp, Outcome
 from shipit.delivery.inventory import Inventory
+from shipit.delivery.meter import Meter
 from shipit.digest import Digest
 from shipit.errors import RemoteError, ShipitError
-from shipit.events import Emit, StepId, StepProgress, Transferred
+from shipit.events import StepId, StepProgress, Transferred
 from shipit.image.image import BuiltImage, Layer
 from shipit.image.manifest import MANIFEST_TYPES, InvalidManifest, Manifest
 from shipit.reference import ImageRef
@@ -138,7 +138,9 @@ def config_blob(uploads: BlobUploads, image: BuiltImage) -> Layer:
 
 
 def _send_all(uploads: BlobUploads, repository: ImageRef, blobs: Sequence[Layer], step: StepId) -> list[Outcome]:
-    meter = _Meter(sum(blob.size_bytes for blob in blobs), step, uploads.emit)
+    meter = Meter(
+        sum(blob.size_bytes for blob in blobs), lambda done, total: uploads.emit(StepProgress(step, done, total))
+    )
     sending = [uploads.send(repository, blob, meter.add) for blob in blobs]
     return _results(sending, repository.name, uploads.registries.deadline)
 
@@ -182,22 +184,3 @@ def put_tags(
         )
     for tag in tags:
         client.put_manifest(repository.repository, tag, found[0], MANIFEST_TYPES[form])
-
-
-class _Meter:
-    """Adds up bytes from several threads and reports progress at most once per percent."""
-
-    def __init__(self, total: int, step: StepId, emit: Emit) -> None:
-        self._total, self._step, self._emit = total, step, emit
-        self._done = self._told = 0
-        self._lock = threading.Lock()
-
-    def add(self, amount: int) -> None:
-        with self._lock:
-            self._done += amount
-            due = abs(self._done - self._told) * 100 >= self._total or self._done == self._total
-            if due:
-                self._told = self._done
-            done = self._done
-        if due:
-            self._emit(StepProgress(self._step, done, self._total))

@@ -47,6 +47,20 @@ def find_engine(variables: Mapping[str, str], home: Path, warn: Callable[[str], 
         name, origin = _current_context(folder, warn), str(folder / "config.json")
     if name and name != "default":
         return _context_address(folder, name, origin)
+    return _default_engine(variables, home)
+
+
+def named_engine(text: str, variables: Mapping[str, str], home: Path) -> EngineAddress:
+    """The engine of a command line: an address such as `ssh://me@host`, or the name of a docker context."""
+    origin = "--engine"
+    if "://" in text:
+        return EngineAddress(text, origin, _tls_from_variables(variables, home) if _is_tcp(text) else None)
+    if text == "default":
+        return _default_engine(variables, home)
+    return _context_address(docker_folder(variables, home), text, origin)
+
+
+def _default_engine(variables: Mapping[str, str], home: Path) -> EngineAddress:
     for socket in _default_sockets(variables, home):
         if socket.exists():
             return EngineAddress(f"unix://{socket}", "")

@@ -1,6 +1,6 @@
 """One Docker engine over the SDK's transport: its version, and the requests that builds need.
 
-Source: Docker Engine API 1.41 to 1.45: /version, /info, /images/create, /images/{name}/json, /images/{name}/get, /images/load, /build.
+Source: Docker Engine API 1.41 to 1.45: /version, /images/create, /images/{name}/json, /images/{name}/get, /build.
 """
 
 from __future__ import annotations
@@ -8,20 +8,20 @@ from __future__ import annotations
 import base64
 import json
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
-from shipit.digest import Digest, parse_digest
 from shipit.docker.address import EngineAddress
 from shipit.docker.buildx import buildx_version, chosen_builder
+from shipit.docker.engine_image import EngineImage, parse_image
 from shipit.docker.json_rows import json_rows
 from shipit.docker.tunnel import Tunnel
 from shipit.docker.version import EngineVersion, parse_version
 from shipit.errors import BuildError, RemoteError
 from shipit.http.tls import Tls
 from shipit.json_text import parse_json
-from shipit.platforms import Platform, normal_platform, this_platform
+from shipit.platforms import this_platform
 from shipit.reference import ImageRef
 
 _BLOCK = 1024 * 1024
@@ -29,36 +29,17 @@ _PIECE = 64 * 1024
 _CONNECT_TIMEOUT_S = 10
 
 
-class EngineImage(NamedTuple):
-    """An image in an engine. `id` is its config digest, `repo_digests` are its manifest digests in registries."""
-
-    id: Digest
-    platform: Platform
-    repo_digests: tuple[Digest, ...] = ()
-
-
-def _parse_image(answer: Any) -> EngineImage | None:
-    """The answer of GET /images/{name}/json; None when it has no valid id."""
-    match answer:
-        case {"Id": str(text)} if (identity := parse_digest(text)) is not None:
-            parts = (answer.get(key) for key in ("Os", "Architecture", "Variant"))
-            platform = normal_platform(*(part if isinstance(part, str) else "" for part in parts))
-            names = answer.get("RepoDigests")
-            named = [parse_digest(str(name).rpartition("@")[2]) for name in names] if isinstance(names, list) else []
-            return EngineImage(identity, platform, tuple(digest for digest in named if digest))
-    return None
-
-
 class Engine:
     """A client of one engine. It connects when `is_reachable` is called, which has to be first.
 
-    `unreachable_reason` is set when that returned False.
+    `unreachable_reason` is set when that returned False, and `is_denied` when this user may not open its socket.
     """
 
     def __init__(self, address: EngineAddress, variables: Mapping[str, str]) -> None:
         self.address = address
         self.variables = dict(variables)
         self.unreachable_reason = ""
+        self.is_denied = False
         self._api: Any = None
         self._version = EngineVersion()
         self._tunnel: Tunnel | None = None
@@ -120,6 +101,7 @@ class Engine:
             try:
                 probe.connect(host.removeprefix("unix://"))
             except (OSError, ValueError) as error:
+                self.is_denied = isinstance(error, PermissionError)
                 self.unreachable_reason = _root_cause(error).lower()
                 return False
         return True
@@ -179,7 +161,7 @@ class Engine:
                 answer = self._api.inspect_image(name)
             except docker.errors.ImageNotFound:
                 return None
-        return _parse_image(answer)
+        return parse_image(answer)
 
     def pull(self, ref: ImageRef, platform: str, login: tuple[str, str, str] | None) -> None:
         """Make the engine pull an image. `login` is user, password and identity token; None means anonymous.
@@ -200,16 +182,18 @@ class Engine:
         with self._translated_errors():
             self._api.tag(name, repository, tag, force=True)
 
-    def load(self, archive: Iterable[bytes]) -> None:
-        """Store the images of an archive, as `docker load` does. Raises: BuildError with the engine's message."""
+    @contextmanager
+    def ask(self, method: str, path: str, timeout_s: float, **more: Any) -> Iterator[Any]:
+        """Send a request, and give its streamed answer, of any status. `more` is for requests: params, data, headers.
+
+        `timeout_s` is for each read and write, not for the whole. Raises: BuildError when the connection is lost.
+        """
         with self._translated_errors():
-            url, headers = self._api._url("/images/load"), {"Content-Type": "application/x-tar"}
-            answer = self._api._post(url, params={"quiet": "1"}, data=archive, headers=headers, stream=True)
-            if answer.status_code != 200:
-                raise BuildError(f"the engine can't load the image: {_message(answer)}", where=str(self.address))
-            for row in json_rows(answer.iter_content(_PIECE)):
-                if error := row.get("error"):
-                    raise BuildError(f"the engine can't load the image: {error}", where=str(self.address))
+            # The limit of connecting is that of writes, too.
+            limits = (timeout_s if "data" in more else min(timeout_s, _CONNECT_TIMEOUT_S), timeout_s)
+            url = self._api._url(path)
+            with self._api.request(method, url, timeout=limits, stream=True, allow_redirects=False, **more) as answer:
+                yield answer
 
     def save(self, name: str) -> Iterator[bytes]:
         """The bytes of an image as `docker save` writes it, in chunks. Raises: BuildError."""

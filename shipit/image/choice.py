@@ -19,6 +19,7 @@ INSTALL_BUILDX = "install the buildx plugin: https://docs.docker.com/go/buildx"
 START_ENGINE = (
     "start Docker, or set DOCKER_HOST to a running engine; without one, shipit builds only Dockerfiles without RUN"
 )
+JOIN_GROUP = "add your user to the group that owns the socket (sudo usermod -aG docker $USER, then log in again), or use a rootless engine"
 Way = Literal["native", "buildkit", "buildx", "classic"]
 TITLES: dict[Way, str] = {
     "native": "native",
@@ -72,7 +73,12 @@ def _unreachable_error(engine: Engine, unsupported: Unsupported | None, where: s
         return unsupported.problem
     subject = f"{unsupported.what} needs an engine, and none" if unsupported else "no Docker engine"
     what = f"{subject} answers at {engine.address}: {engine.unreachable_reason}"
-    return BuildError(what, where=where, hint=START_ENGINE)
+    return BuildError(what, where=where, hint=hint_for_unreachable(engine))
+
+
+def hint_for_unreachable(engine: Engine) -> str:
+    """What to do about an engine that is not reachable."""
+    return JOIN_GROUP if engine.is_denied else START_ENGINE
 
 
 def _choose_buildx(options: BuildOptions, engine: Engine, reason: str, where: str, *, has_mount: bool) -> Choice:

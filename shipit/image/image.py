@@ -99,7 +99,8 @@ class BuiltImage(NamedTuple):
     def _with_runtime(self, **changed: Any) -> BuiltImage:
         config = json.loads(self.config)
         config["config"] = {**(config.get("config") or {}), **changed}
-        return self._replace(config=canonical_json(config))
+        # The engine that built it has the image with the config as it was.
+        return self._replace(config=canonical_json(config), engine_name="")
 
     def manifest(self, form: Form) -> bytes:
         """The manifest's bytes in a form.

@@ -187,3 +187,15 @@ def test_no_engine_is_one_error(app: Shipit) -> None:
     done = app.run("build", "--load")
     assert done.returncode == 1
     assert "no Docker engine answers at" in done.stderr and "hint: start Docker" in done.stderr
+
+
+def test_engine_without_load_is_an_error(app: Shipit) -> None:
+    done = app.run("build", "--engine", "elsewhere")
+    assert done.returncode == 2
+    assert "--engine names an engine to load into" in done.stderr and "hint: add --load" in done.stderr
+
+
+def test_a_context_that_does_not_exist_is_one_error(app: Shipit) -> None:
+    done = app.run("build", "--load", "--engine", "elsewhere")
+    assert done.returncode == 1
+    assert "there is no docker context 'elsewhere'" in done.stderr

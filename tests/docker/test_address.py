@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shipit.docker.address import DEFAULT_SOCKET, EngineAddress, docker_folder, find_engine
+from shipit.docker.address import DEFAULT_SOCKET, EngineAddress, docker_folder, find_engine, named_engine
 from shipit.http.tls import Tls
 
 
@@ -43,6 +43,38 @@ def test_docker_context_wins_over_the_current_context(tmp_path: Path) -> None:
     write_context(tmp_path, "staging", Host="tcp://staging:2375")
     assert find(tmp_path).host == "tcp://prod:2375"
     assert find(tmp_path, DOCKER_CONTEXT="staging") == EngineAddress("tcp://staging:2375", "context staging")
+
+
+@pytest.mark.parametrize(
+    ("text", "variables", "expected"),
+    [
+        ("ssh://me@host", {"DOCKER_HOST": "tcp://other:1"}, EngineAddress("ssh://me@host", "--engine")),
+        ("staging", {"DOCKER_CONTEXT": "prod"}, EngineAddress("tcp://staging:2375", "context staging")),
+        (
+            "tcp://host:2376",
+            {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/nowhere"},
+            EngineAddress("tcp://host:2376", "--engine", Tls(is_verified=True)),
+        ),
+        (
+            "gone",
+            {},
+            EngineAddress("context gone", "--engine", problem="there is no docker context 'gone'"),
+        ),
+    ],
+)
+def test_a_command_line_names_an_address_or_a_context(
+    tmp_path: Path, text: str, variables: dict[str, str], expected: EngineAddress
+) -> None:
+    write_context(tmp_path, "staging", Host="tcp://staging:2375")
+    assert named_engine(text, variables, tmp_path) == expected
+
+
+def test_the_context_default_is_a_default_socket(tmp_path: Path) -> None:
+    (tmp_path / "docker.sock").touch()
+    variables = {"DOCKER_HOST": "tcp://other:1", "XDG_RUNTIME_DIR": str(tmp_path)}
+    own = f"unix://{tmp_path}/docker.sock"
+    expected = f"unix://{DEFAULT_SOCKET}" if Path(DEFAULT_SOCKET).exists() else own
+    assert named_engine("default", variables, tmp_path).host == expected
 
 
 def test_the_default_context_is_a_socket(tmp_path: Path) -> None:

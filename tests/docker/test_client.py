@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import socketserver
 import threading
@@ -17,7 +18,8 @@ import pytest
 
 from shipit.digest import Digest
 from shipit.docker.address import EngineAddress
-from shipit.docker.client import Engine, EngineImage
+from shipit.docker.client import Engine
+from shipit.docker.engine_image import EngineImage
 from shipit.errors import BuildError
 from shipit.platforms import normal_platform
 from shipit.reference import parse_reference
@@ -125,6 +127,18 @@ def test_buildkit_depends_on_version_and_product(server: Server, version: Any, h
 def test_an_engine_that_is_not_reachable_says_why(address: EngineAddress, reason: str) -> None:
     engine = Engine(address, {"PATH": ""})
     assert not engine.is_reachable() and engine.unreachable_reason == reason
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
+def test_a_socket_that_this_user_may_not_open_is_denied(server: Server) -> None:
+    engine = Engine(EngineAddress(f"unix://{server.server_address!s}"), {"PATH": ""})
+    Path(str(server.server_address)).chmod(0o600)
+    os.seteuid(65534)
+    try:
+        is_reachable = engine.is_reachable()
+    finally:
+        os.seteuid(0)
+    assert (is_reachable, engine.is_denied, engine.unreachable_reason) == (False, True, "permission denied")
 
 
 @pytest.mark.parametrize("answer", [(500, b"{}"), (200, b"{"), (200, b"{}")])

@@ -154,6 +154,32 @@ def test_an_engine_behind_ssh(app: Shipit, ssh: tuple[int, Path]) -> None:
     assert "the engine's BuildKit: builder: engine" in done.stderr
 
 
+def test_an_image_is_loaded_into_an_engine_behind_ssh(app: Shipit, ssh: tuple[int, Path], engine: DockerEngine) -> None:
+    port, folder = ssh
+    name = "registry.example/reached/app:v1"
+    app.write(deploy__yml="app: reached\nimage: {repository: registry.example/reached/app, tags: [v1]}\n")
+    app.env |= {"PATH": f"{folder / 'bin'}:{app.env['PATH']}", "DOCKER_HOST": "unix:///nowhere.sock"}
+    for content in ("first", "second"):
+        app.write(a=content)
+        done = app.run("build", "--load", "--engine", f"ssh://root@127.0.0.1:{port}")
+        assert done.returncode == 0 and f"loaded {name}" in done.stderr, done.stderr
+        copied = app.folder.parent / f"{content}.tar"
+        for words in (["create", "--name", content, name], ["cp", f"{content}:/a", str(copied)], ["rm", content]):
+            subprocess.run([find("docker"), "--host", engine.host, *words], check=True, capture_output=True)
+        assert copied.read_text() == content
+    subprocess.run([find("docker"), "--host", engine.host, "rmi", name], check=True, capture_output=True)
+
+
+def test_an_image_is_loaded_over_tcp_with_tls(app: Shipit, secured: tuple[str, Path]) -> None:
+    host, folder = secured
+    app.write(deploy__yml="app: reached\nimage: {repository: registry.example/reached/app, tags: [v1]}\n")
+    app.env |= {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(folder)}
+    done = app.run("build", "--load", "--engine", host)
+    assert done.returncode == 0 and "loaded registry.example/reached/app:v1" in done.stderr, done.stderr
+    again = app.run("build", "--load", "--engine", host)
+    assert again.returncode == 0 and "tagged registry.example/reached/app:v1" in again.stderr, again.stderr
+
+
 def test_ssh_that_is_refused_says_so_and_never_asks(app: Shipit, ssh: tuple[int, Path]) -> None:
     port = ssh[0]
     app.env["DOCKER_HOST"] = f"ssh://root@127.0.0.1:{port}"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import json
 import subprocess
+import tarfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -48,13 +52,96 @@ def greeting(app: Shipit, name: str) -> bytes:
     return done.stdout.strip()
 
 
+def short_id(app: Shipit, name: str) -> str:
+    """The first digits of an image's id, as the engine gives it."""
+    done = docker(app, "image", "inspect", "--format", "{{.Id}}", name)
+    return done.stdout.decode().strip().removeprefix("sha256:")[:12]
+
+
 def test_a_natively_built_image_is_in_the_engine_under_each_of_its_names(app: Shipit) -> None:
     done = app.run("build", "--load")
     assert done.returncode == 0, done.stderr
-    assert f"loaded {', '.join(NAMES)}" in done.stderr
+    assert f"loaded {', '.join(NAMES)}  {short_id(app, NAMES[0])}  " in done.stderr
     assert {greeting(app, name) for name in NAMES} == {app.folder.parent.name.encode()}
     again = app.run("build", "--load")
     assert again.returncode == 0 and f"tagged {', '.join(NAMES)}" in again.stderr, again.stderr
+
+
+def test_only_a_changed_layer_is_sent(app: Shipit) -> None:
+    assert app.run("build", "--load").returncode == 0
+    app.write(greeting="changed")
+    code, events = app.events("build", "--load")
+    assert code == 0
+    [built] = [event for event in events if event["event"] == "images_built"]
+    [loaded] = built["loaded"]
+    assert loaded["sent_layers"] == 1 < loaded["layers"] and loaded["sent_bytes"] < 20_000
+    assert loaded["id"].removeprefix("sha256:").startswith(short_id(app, NAMES[0]))
+    assert {greeting(app, name) for name in NAMES} == {b"changed"}
+
+
+def test_layers_of_a_base_that_the_engine_has_are_not_downloaded(
+    app: Shipit, registry_server: RegistryServer, python_base: str
+) -> None:
+    pulled = docker(app, "pull", f"{python_base}/library/python:3.12-alpine")
+    assert pulled.returncode == 0, pulled.stderr
+    app.write(Dockerfile='FROM python:3.12-alpine\nCOPY --link greeting /\nCMD ["cat", "/greeting"]\n')
+    code, events = app.events("build", "--load")
+    assert code == 0
+    [loaded] = next(event for event in events if event["event"] == "images_built")["loaded"]
+    assert loaded["sent_layers"] == 1
+    assert greeting(app, NAMES[0]) == app.folder.parent.name.encode()
+
+
+def test_an_archive_without_its_layers_is_refused_and_the_image_is_completed(app: Shipit) -> None:
+    """What `docker load` leaves of an image that it could not unpack does not count as the image."""
+    assert app.run("build", "--save", "shop.tar").returncode == 0
+    app.write(greeting="changed")
+    assert app.run("build", "--save", "changed.tar").returncode == 0
+    refused = docker(app, "load", input_bytes=without_layers(app.folder / "changed.tar"))
+    assert refused.returncode != 0 or b"no such file" in refused.stderr or b"not found" in refused.stderr
+    done = app.run("build", "--load")
+    assert done.returncode == 0 and f"loaded {', '.join(NAMES)}" in done.stderr, done.stderr
+    assert {greeting(app, name) for name in NAMES} == {b"changed"}
+
+
+def without_layers(file: Path) -> bytes:
+    """The archive without the blobs of its layers."""
+    kept = io.BytesIO()
+    with tarfile.open(file) as tar, tarfile.open(fileobj=kept, mode="w") as rest:
+        files = {info.name: (info, getattr(tar.extractfile(info), "read", bytes)()) for info in tar}
+        [row] = json.loads(files["manifest.json"][1])
+        for name, (info, data) in files.items():
+            if name not in row["Layers"]:
+                rest.addfile(info, io.BytesIO(data))
+    return kept.getvalue()
+
+
+def test_an_image_for_another_architecture_is_loaded_with_a_warning(app: Shipit) -> None:
+    app.write(
+        deploy__yml="app: shop\nimage: {repository: registry.example/load/shop, tags: [v1, latest],"
+        " build: {platforms: [linux/arm64]}}\n",
+        Dockerfile="FROM scratch\nCOPY greeting /\n",
+    )
+    done = app.run("build", "--load")
+    assert done.returncode == 0, done.stderr
+    assert "shop is for linux/arm64, which the engine (linux/amd64" in done.stderr
+    shown = docker(app, "image", "inspect", "--format", "{{.Architecture}}", NAMES[0])
+    assert shown.stdout.strip() == b"arm64"
+
+
+def test_engine_names_another_engine(app: Shipit, tmp_path: Path) -> None:
+    host = app.env["DOCKER_HOST"]
+    created = subprocess.run(
+        [find("docker"), "context", "create", "elsewhere", "--docker", f"host={host}"],
+        env={**app.env, "DOCKER_HOST": ""}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert created.returncode == 0, created.stderr
+    app.env["DOCKER_HOST"] = "unix:///nowhere.sock"
+    for engine in (host, "elsewhere"):
+        done = app.run("build", "--load", "--engine", engine)
+        assert done.returncode == 0, done.stderr
+    app.env["DOCKER_HOST"] = host
+    assert greeting(app, NAMES[0]) == app.folder.parent.name.encode()
 
 
 def test_an_image_that_the_engine_built_is_tagged(app: Shipit) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from shipit.docker.client import Engine
 from shipit.errors import BuildError
-from shipit.image.choice import Choice, choose_builder
+from shipit.image.choice import JOIN_GROUP, Choice, choose_builder
 from shipit.image.dockerfile.parse import parse_dockerfile
 from shipit.image.options import BuildOptions
 
@@ -24,6 +24,7 @@ class StandIn:
     chosen_builder: str = ""
     has_buildkit: bool = True
     unreachable_reason: str = "connection refused"
+    is_denied: bool = False
     address: str = "unix:///x.sock"
     title: str = "Engine 20.10"
 
@@ -115,6 +116,12 @@ def test_without_an_engine_the_error_says_what_needs_one(tmp_path: Path, lines: 
     with pytest.raises(BuildError) as caught:
         chosen(tmp_path, lines, StandIn(is_there=False))
     assert caught.value.render().startswith(message)
+
+
+def test_a_socket_that_may_not_be_opened_has_its_own_hint(tmp_path: Path) -> None:
+    with pytest.raises(BuildError) as caught:
+        chosen(tmp_path, "RUN make", StandIn(is_there=False, is_denied=True, unreachable_reason="permission denied"))
+    assert caught.value.hint == JOIN_GROUP and caught.value.what.endswith("permission denied")
 
 
 def test_the_builder_that_the_user_selected_is_used(tmp_path: Path) -> None:

@@ -19,14 +19,17 @@ if TYPE_CHECKING:
     from shipit.image.image import BuiltImage
     from shipit.image.saved import NamedImage
     from shipit.pipeline.run import Run
+    from shipit.release import LoadedImage
 
 HELP = """Prints the config digest of each image. Nothing is pushed. With --load the local Docker engine has the images afterwards,
-under the names that they get in a registry: docker run NAME:TAG. With --save they are written to one tar, which docker load, skopeo
+under the names that they get in a registry: docker run NAME:TAG. Only layers that the engine lacks are sent to it. --engine names
+another engine, also on another machine. With --save they are written to one tar, which docker load, skopeo
 (oci-archive: and docker-archive:) and crane read. --output takes a format as everywhere, or a file whose name ends in .tar or has a
 slash, which means the same as --save."""
 EXAMPLES = (
     "shipit build",
     "shipit build web --load",
+    "shipit build --load --engine ssh://deploy@web1",
     "shipit build --save shop.tar",
     "shipit build --output - | docker load",
 )
@@ -51,15 +54,18 @@ def run(
         from shipit.release import ImageUse
 
         options = split_output(options)
+        if options.engine is not None and not options.load:
+            raise UsageError("--engine names an engine to load into", hint="add --load")
         project, environ = load(options)
         chosen = _chosen(project, images or [])
         with running(project, environ, options, ()) as run:
             # Without a repository: a build asks only the registries of its bases.
             uses = [ImageUse(name, "", "oci", config.platform) for name, config in chosen.items()]
             built = build_images(run.delivery, uses)
-            named = _copied(run, options, [built[use.image, use.platform] for use in uses])
+            named, loaded = _copied(run, options, [built[use.image, use.platform] for use in uses])
             planned = tuple(planned_image(project, use, built[use.image, use.platform]) for use in uses)
-            run.emit(ImagesBuilt(planned, tuple(name for _, names in named for name in names), options.save or ""))
+            names = tuple(name for _, names in named for name in names)
+            run.emit(ImagesBuilt(planned, names, options.save or "", loaded))
         if options.output == "json":
             check_written()
             return
@@ -82,10 +88,12 @@ def _chosen(project: Project, images: list[str]) -> dict[str, ImageConfig]:
     return chosen
 
 
-def _copied(run: Run, options: BuildOptions, built: list[BuiltImage]) -> list[NamedImage]:
-    """The images with their names, loaded and saved as the options say; empty when they say neither."""
+def _copied(
+    run: Run, options: BuildOptions, built: list[BuiltImage]
+) -> tuple[list[NamedImage], tuple[LoadedImage, ...]]:
+    """The images with their names, saved and loaded as the options say; empty when they say neither."""
     if not options.load and options.save is None:
-        return []
+        return [], ()
     from shipit.cli.archive_file import archive_writer
     from shipit.delivery.local_copies import load_images, named_image, save_images
 
@@ -93,6 +101,5 @@ def _copied(run: Run, options: BuildOptions, built: list[BuiltImage]) -> list[Na
     if options.save is not None:
         with archive_writer(options.save) as write:
             save_images(run.delivery, named, options.save, write)
-    if options.load:
-        load_images(run.delivery, named)
-    return named
+    loaded = load_images(run.delivery, named, options.engine or "") if options.load else ()
+    return named, loaded

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from shipit.digest import Digest
-from shipit.docker.client import Engine, EngineImage
+from shipit.docker.client import Engine
+from shipit.docker.engine_image import EngineImage
 from shipit.errors import BuildError, RemoteError, ShipitError
 from shipit.image.build_tools import Logins
 from shipit.image.dockerfile.parse import Dockerfile

@@ -40,7 +40,8 @@ def export_image(
         raise BuildError(
             "the engine no longer has the image that it built", where=str(engine.address), hint="run it again"
         )
-    if (remembered := _remembered(found.id, store, known)) is not None:
+    remembered = exported_image(store, found.id)
+    if remembered and all(_is_available(layer, store, known) for layer in remembered[1]):
         config, layers = remembered
     else:
         config, layers = _brought(engine, image, store, known)
@@ -83,19 +84,12 @@ def read_saved(
         raise BuildError(what, where=where, hint="run it again") from None
 
 
-def _remembered(
-    key: Digest, store: ContentStore, known: Mapping[Digest, Layer]
-) -> tuple[bytes, tuple[Layer, ...]] | None:
-    """Config and layers of an image that was exported before, if the store still has the layers that are not known."""
-    match store.recall("engine", key):
+def exported_image(store: ContentStore, identity: Digest) -> tuple[bytes, tuple[Layer, ...]] | None:
+    """Config and layers of an image that was exported before, by its id in the engine. The store may lack its layers."""
+    match store.recall("engine", identity):
         case {"config": digest, "layers": [*rows]} if parse_digest(digest):
-            layers = parse_layers(rows)
-            config = store.read(Digest(digest), MAX_CONFIG_BYTES)
-            if (
-                config is not None
-                and layers is not None
-                and all(_is_available(layer, store, known) for layer in layers)
-            ):
+            layers, config = parse_layers(rows), store.read(Digest(digest), MAX_CONFIG_BYTES)
+            if config is not None and layers is not None:
                 return config, layers
     return None
 

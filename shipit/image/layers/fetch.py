@@ -5,7 +5,7 @@ Source: OCI image-spec 1.1, config.md, "Layer DiffID": engines refuse an image w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,25 @@ from shipit.image.tree.entries import InLayer
 _INDEX = "index-3"
 
 
-def ensure_layer(layer: Layer, store: ContentStore, source: BlobSource) -> Path:
-    """The path of the layer's blob in the store; fetched when it is missing. Raises: BuildError, RemoteError."""
+def ensure_layer(
+    layer: Layer, store: ContentStore, source: BlobSource, got: Callable[[int], None] = lambda size: None
+) -> Path:
+    """The path of the layer's blob in the store; fetched when it is missing. Raises: BuildError, RemoteError.
+
+    `got` is called with the size of each chunk that is fetched.
+    """
     if store.has(layer.digest, layer.size_bytes):
         return store.path(layer.digest)
     if layer.origin is None:
         raise BuildError("a layer is missing from the cache", where=layer.digest, hint="run it again to rebuild it")
-    chunks = source.blob(layer.origin, layer.digest)
+    chunks = _counted(source.blob(layer.origin, layer.digest), got)
     return store.put_stream(chunks, layer.digest, _where(layer), layer.size_bytes)
+
+
+def _counted(chunks: Iterator[bytes], got: Callable[[int], None]) -> Iterator[bytes]:
+    for chunk in chunks:
+        got(len(chunk))
+        yield chunk
 
 
 def _where(layer: Layer) -> str:

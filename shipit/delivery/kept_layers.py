@@ -1,0 +1,56 @@
+"""Which layers of an image an engine has already, and need not be sent to it. Pure.
+
+Source: moby, image/tarexport/load.go (a layer is looked up by its chain before its file is opened) and
+daemon/containerd/image_exporter.go (`WithSkipMissing`: blobs that an archive lacks are those of the content store).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from shipit.digest import Digest
+from shipit.docker.engine_image import EngineImage
+from shipit.image.image import BuiltImage
+from shipit.image.saved import NamedImage
+
+
+def in_same_chain(image: BuiltImage, found: EngineImage) -> frozenset[Digest]:
+    """The layers, by digest of their blob, that both images begin with: the engine's own store finds these."""
+    kept = set()
+    for layer, diff_id in zip(image.layers, found.layers, strict=False):
+        if layer.diff_id != diff_id:
+            break
+        kept.add(layer.digest)
+    return frozenset(kept)
+
+
+def with_same_blobs(image: BuiltImage, found: EngineImage, blobs: Collection[Digest]) -> frozenset[Digest]:
+    """The layers that containerd's store has with another image. `blobs` are the layers of that image's manifest.
+
+    A layer that the engine has compressed otherwise is not one of them: without its blob, the image could not be pushed.
+    """
+    own = set(found.layers)
+    return frozenset(layer.digest for layer in image.layers if layer.digest in blobs and layer.diff_id in own)
+
+
+def likely_relatives(named: NamedImage, images: Sequence[EngineImage], most: int) -> list[EngineImage]:
+    """The images that probably share layers with one, best first: earlier builds of it, its base, then the newest."""
+    repositories = {_familiar(name) for name in named.names}
+    bases = {layer.origin.digest for layer in named.image.layers if layer.origin}
+
+    def rank(found: EngineImage) -> int:
+        if repositories & {_familiar(name) for name in found.names}:
+            return 0
+        return 1 if bases & {found.id, *found.repo_digests} else 2
+
+    return sorted(images, key=rank)[:most]
+
+
+def _familiar(name: str) -> str:
+    """The repository of a `repository:tag`, as engines write it: without Docker Hub's host."""
+    return name.rpartition(":")[0].removeprefix("docker.io/").removeprefix("library/")
+
+
+def lacking_bytes(image: BuiltImage, kept: Collection[Digest]) -> int:
+    """The size of the layers that have to be sent."""
+    return sum({layer.digest: layer.size_bytes for layer in image.layers if layer.digest not in kept}.values())
