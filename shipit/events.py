@@ -261,12 +261,13 @@ class TargetEnd(NamedTuple):
     """The result of a target, at the end of a run. `version` is the place's name for the release that was judged, or that runs again.
 
     It is empty where it is not known. `changed` is a target that was scaled or restarted, without a release. `down` is a
-    failure that left nothing that serves.
+    failure that left nothing that serves. `reason` is why a target was not released; empty where it was.
     """
 
     target: Name
     state: Literal["released", "changed", "unchanged", "removed", "rolled_back", "down", "failed", "not_reached"]
     version: Name = ""
+    reason: FreeText = ""
 
 
 class RunFinished(NamedTuple):

@@ -56,10 +56,10 @@ def _end(command: str, event: TargetFinished) -> TargetEnd:
         case "healthy":
             return TargetEnd(name, "released" if command in _RELEASING else "changed", event.version)
         case "skipped":
-            return TargetEnd(name, "not_reached")
+            return TargetEnd(name, "not_reached", reason=event.reason)
         case "unchanged" | "removed":
             return TargetEnd(name, event.state, event.version)
         case _ if event.is_rolled_back:
-            return TargetEnd(name, "rolled_back", event.rolled_back_to)
+            return TargetEnd(name, "rolled_back", event.rolled_back_to, event.reason)
         case _:
-            return TargetEnd(name, "down" if event.down else "failed", event.version)
+            return TargetEnd(name, "down" if event.down else "failed", event.version, event.reason)

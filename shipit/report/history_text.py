@@ -7,10 +7,13 @@ from collections.abc import Iterator, Sequence
 from shipit.events import Difference, ReleaseDiff
 from shipit.past_run import PastRun, PastTarget
 from shipit.printable import printable_line
+from shipit.report.groups import grouped
 from shipit.report.status_text import age, render_table
 
 _HEADS = ("RUN", "AGE", "COMMAND", "ENVIRONMENT", "COMMIT", "BY", "RESULT", "TARGETS")
 _RESULTS = {"lost": "no end"}
+# A row names each of so many targets; of more, those with the same result are one group, and a small group is named.
+_MOST_TARGETS, _MOST_NAMES = 6, 3
 
 
 def render_runs(runs: Sequence[PastRun], now_s: float) -> Iterator[str]:
@@ -76,14 +79,43 @@ def _end(run: PastRun) -> str:
 
 def _row(run: PastRun, now_s: float) -> tuple[str, ...]:
     result = _RESULTS.get(run.state, run.state)
-    targets = ", ".join(map(_target, run.targets))
     name = run.run or "-"
-    return (name, age(run.started_at, now_s), run.command, run.environment, run.commit[:7], run.by, result, targets)
+    return (
+        name,
+        age(run.started_at, now_s),
+        run.command,
+        run.environment,
+        run.commit[:7],
+        run.by,
+        result,
+        _targets(run.targets),
+    )
+
+
+def _targets(targets: Sequence[PastTarget]) -> str:
+    """`k8s healthy, runs now`; `40 healthy, runs now; t3 failed` of many."""
+    if len(targets) <= _MOST_TARGETS:
+        return ", ".join(map(_target, targets))
+    groups = grouped((_result(target), target.name) for target in targets)
+    return "; ".join(f"{_who(names)} {result}" for result, names in groups.items())
+
+
+def _who(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= _MOST_NAMES else str(len(names))
 
 
 def _target(target: PastTarget) -> str:
-    back = f" to {target.rolled_back_to}" if target.rolled_back_to else ""
-    rolled_back = f", rolled back{back}" if target.is_rolled_back else ""
-    now = ", runs now" if target.is_current else ""
-    words = (target.name, target.version if target.version.startswith("v") else "", target.state)
-    return f"{' '.join(filter(None, words))}{rolled_back}{now}"
+    version = target.version if target.version.startswith("v") else ""
+    words = (target.name, version, target.state)
+    return ", ".join((" ".join(filter(None, words)), *_more(target)))
+
+
+def _result(target: PastTarget) -> str:
+    return ", ".join(filter(None, (target.state, *_more(target))))
+
+
+def _more(target: PastTarget) -> Iterator[str]:
+    if target.is_rolled_back:
+        yield f"rolled back{f' to {target.rolled_back_to}' if target.rolled_back_to else ''}"
+    if target.is_current:
+        yield "runs now"

@@ -25,6 +25,7 @@ from shipit.events import (
 )
 from shipit.printable import printable_colored, printable_line, printable_uncolored
 from shipit.release import Plan
+from shipit.report.groups import MOST_LINES, grouped, listed
 from shipit.report.log_text import render_log_line
 from shipit.report.plan_text import render_plan
 
@@ -108,20 +109,33 @@ def _results(event: Event) -> Iterator[str]:
 
 
 def _ends(event: RunFinished) -> Iterator[str]:
-    """How each target ended, where a run failed: the lines above may be far away."""
-    width = max((len(end.target) for end in event.ends), default=0)
-    for end in event.ends:
-        yield f"        {end.target:<{width}}  {end_text(end)}"
+    """How each target ended, where a run failed: the lines above may be far away. Many are grouped by result and cause."""
+    if len(event.ends) <= MOST_LINES:
+        width = max((len(end.target) for end in event.ends), default=0)
+        yield from (f"        {end.target:<{width}}  {end_text(end)}" for end in event.ends)
+    else:
+        groups = grouped(((_word(end), _cause(end.reason)), end.target) for end in event.ends)
+        for (word, cause), names in sorted(groups.items(), key=lambda group: not group[0][1]):
+            yield f"        {len(names)} {word}{f': {cause}' if cause else ''}"
+            yield f"          {listed(names)}"
     if event.next:
         yield f"        next: {event.next}"
 
 
 def end_text(end: TargetEnd) -> str:
     """`rolled back to v3`, `down at v4`, `not reached`."""
-    word = end.state.replace("_", " ")
     if not end.version:
-        return word
-    return f"{word} {_BEFORE_VERSION.get(end.state, 'at')} {end.version}"
+        return _word(end)
+    return f"{_word(end)} {_BEFORE_VERSION.get(end.state, 'at')} {end.version}"
+
+
+def _cause(reason: str) -> str:
+    """A reason without the place that it begins with, which is another one for each target: `WHERE: WHAT`."""
+    return reason.partition(": ")[2] or reason
+
+
+def _word(end: TargetEnd) -> str:
+    return end.state.replace("_", " ")
 
 
 def hung(line: str, width: int, indent: int = 2) -> list[str]:

@@ -37,6 +37,13 @@ def test_the_table() -> None:
     assert list(render_runs([], NOW_S)) == ["nothing was released or changed yet"]
 
 
+def test_many_targets_are_grouped_by_result() -> None:
+    targets = [PastTarget(f"t{number}", state="healthy", is_current=True) for number in range(40)]
+    targets[3], targets[7] = PastTarget("t3", state="failed"), PastTarget("t7", state="failed")
+    [_, row] = render_runs([DONE._replace(targets=tuple(targets))], NOW_S)
+    assert row.endswith("  done    38 healthy, runs now; t3, t7 failed")
+
+
 def test_one_run() -> None:
     assert list(render_run(DONE)) == [
         "run 3f9c2ab41d77: deploy shop (production) of c0ffeec on main",

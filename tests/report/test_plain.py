@@ -153,3 +153,21 @@ def test_colors_of_a_log_are_kept_only_where_they_are_wanted() -> None:
     log = Log("", "build", "\x1b[32mok\x1b[0m")
     assert written(log) == ("", "build | ok\n")
     assert written(log, color=True) == ("", "build | \x1b[32mok\x1b[0m\x1b[0m\n")
+
+
+def test_many_targets_are_grouped_by_result_and_cause_those_that_failed_first() -> None:
+    ends = [TargetEnd(f"t{number}", "released", f"v{number}") for number in range(40)]
+    ends[3] = TargetEnd("t3", "failed", "", "api.example.com/t3: 503 Service Unavailable")
+    ends[7] = TargetEnd("t7", "failed", "", "api.example.com/t7: 503 Service Unavailable")
+    ends[8] = TargetEnd("t8", "down", "v1", "no answer")
+    out, _ = written(RunFinished(1, "3 of 40 targets failed", 2.0, ends=tuple(ends), next="shipit deploy t3 t7 t8"))
+    assert out.splitlines() == [
+        "failed: 3 of 40 targets failed in 2.0s",
+        "        2 failed: 503 Service Unavailable",
+        "          t3, t7",
+        "        1 down: no answer",
+        "          t8",
+        "        37 released",
+        "          t0, t1, t2, t4, t5, t6, t9, t10, t11, t12, t13, t14, t15, t16, t17, t18, t19, t20, t21, t22, ... and 17 more",
+        "        next: shipit deploy t3 t7 t8",
+    ]
