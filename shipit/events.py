@@ -42,7 +42,10 @@ class StepId(NamedTuple):
 
 
 class RunStarted(NamedTuple):
-    """`commit` and `branch` are those of the work tree of deploy.yml; empty outside of one."""
+    """`commit` and `branch` are those of the work tree of deploy.yml, or of what a promotion promotes; empty where not known.
+
+    `promoted_from` is the source of a promotion: `staging/k8s 3f9c01ab22ee`.
+    """
 
     command: Name
     app: Name
@@ -50,6 +53,7 @@ class RunStarted(NamedTuple):
     targets: tuple[Name, ...]
     commit: Name = ""
     branch: Name = ""
+    promoted_from: FreeText = ""
 
 
 class StepStarted(NamedTuple):

@@ -189,10 +189,50 @@ class TargetPlan(NamedTuple):
         return not self.uploads and not self.steps
 
 
+class PromotedRelease(NamedTuple):
+    """The release that runs at one target of the source environment of a promotion.
+
+    `version` is the place's own name for it, `run` that of shipit, `commit` what it was built from; empty where they are not
+    known. `healthy_at` is when it became healthy, RFC 3339; empty where the place keeps no verdict: `released_at` is known
+    then. `doubts` are what speaks against it, and are empty for a release that is healthy now and was healthy.
+    """
+
+    target: Name
+    place: Place
+    version: Name
+    run: Name = ""
+    commit: Name = ""
+    branch: Name = ""
+    released_at: Name = ""
+    healthy_at: Name = ""
+    images: tuple[PublishedImage, ...] = ()
+    doubts: tuple[FreeText, ...] = ()
+
+
+class Promotion(NamedTuple):
+    """What a promotion takes from where: the source environment, what its targets run, and the image of each name."""
+
+    environment: Name
+    releases: tuple[PromotedRelease, ...] = ()
+    images: tuple[PublishedImage, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """The releases as text: `staging/k8s 3f9c01ab22ee`."""
+        return ", ".join(f"{self.environment}/{release.target} {release.version}" for release in self.releases)
+
+    @property
+    def commit(self) -> tuple[str, str]:
+        """The commit and branch of the releases; empty where they differ or are not known."""
+        found = {(release.commit, release.branch) for release in self.releases}
+        return next(iter(found)) if len(found) == 1 else ("", "")
+
+
 class Plan(NamedTuple):
     """The whole plan: the images, the targets in the order they run, and tags that are moved last.
 
-    `hooks` are those of the run that a deploy of it runs, those for a failure included.
+    `hooks` are those of the run that a deploy of it runs, those for a failure included. `promotion` is what a promotion
+    releases here; None for other plans.
     """
 
     app: Name
@@ -201,6 +241,7 @@ class Plan(NamedTuple):
     targets: tuple[TargetPlan, ...] = ()
     tags: tuple[TagMove, ...] = ()
     hooks: tuple[FreeText, ...] = ()
+    promotion: Promotion | None = None
 
     @property
     def changes(self) -> int:

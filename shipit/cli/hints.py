@@ -13,7 +13,7 @@ SYNONYMS = {
     "publish": "push", "ps": "status", "ls": "status", "list": "status", "details": "status", "info": "status",
     **dict.fromkeys(("delete", "down", "remove", "rm", "teardown", "undeploy", "uninstall"), "destroy"),
     "new": "init", "create": "init", "diagnose": "doctor", "auth": "login", "registry": "login", "version": "--version", "dynos": "scale", "ps:scale": "scale", "ps:restart": "restart", "reload": "restart", "bounce": "restart", "browse": "open", "url": "open", "urls": "open", "visit": "open",
-    **dict.fromkeys(("undo", "revert", "restore", "releases:rollback"), "rollback"),
+    "pipelines:promote": "promote", **dict.fromkeys(("undo", "revert", "restore", "releases:rollback"), "rollback"),
     **dict.fromkeys(("releases", "deployments", "runs", "audit"), "history"), "log": "logs", "tail": "logs",
     **dict.fromkeys(("describe", "events", "get", "top"), "status"), "run:detached": "run", "ps:exec": "exec", "sh": "exec", "proxy": "forward",
     "console": "exec", "ssh": "exec", "bash": "exec", "shell": "exec", "attach": "exec", "port-forward": "forward",
@@ -26,7 +26,6 @@ ELSEWHERE = {
     ),
     **dict.fromkeys(("env", "secrets", "config:set"), "env and secrets are keys of deploy.yml: shipit help secrets"),
     "dev": "shipit deploys what is built once: docker compose watch or skaffold dev serve while you develop",
-    "promote": "shipit has no promote yet: deploy the same commit with -e ENVIRONMENT",
     "lock": "a deploy locks what it changes by itself; shipit unlock breaks the lock of a run that is gone",
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from shipit.cli.completion import complete_environments, complete_targets, complete_workloads
+from shipit.errors import UsageError
 
 if TYPE_CHECKING:
     from shipit.config.project import Project
@@ -188,6 +189,24 @@ NoBuildOption = Annotated[
     bool,
     typer.Option("--no-build", help="Build nothing: use what the first tag of each image names in its repository."),
 ]
+PlanFileOption = Annotated[
+    str | None,
+    typer.Option("--plan", metavar="FILE", help="Do what this saved plan says, without a question, or nothing."),
+]
+WaitOption = Annotated[
+    str | None,
+    typer.Option("--wait", metavar="DURATION", help="Wait so long for another run that holds a lock."),
+]
+FROM = typer.Option(
+    "--from",
+    metavar="ENV[/TARGET]",
+    help="Promote what this environment runs, or one target of it.",
+    show_default=False,
+    autocompletion=complete_environments,
+)
+UnhealthyOption = Annotated[
+    bool, typer.Option("--unhealthy", help="Promote what runs even if it is not healthy, or was not.")
+]
 EventsOption = Annotated[
     str | None,
     typer.Option("--events", metavar="FILE", help="Also write every event to this file, as lines of JSON."),
@@ -315,6 +334,16 @@ class ImageOptions:
         from shipit.config.given_images import parse_given, with_images
 
         return with_images(project, parse_given(self.image or (), project.images), builds=not self.no_build)
+
+
+def limit_of(option: str, text: str) -> float:
+    """Seconds of an option that is a time limit. Raises: UsageError."""
+    from shipit.config.units import parse_limit
+
+    try:
+        return parse_limit(text)
+    except ValueError as error:
+        raise UsageError(f"{option} {error}") from None
 
 
 def with_option_groups(function: Callable[..., None]) -> Callable[..., None]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shipit.config.project import Project
     from shipit.envelope import Reporter
     from shipit.pipeline.command_run import CommandRun
-    from shipit.pipeline.run import Run
+    from shipit.pipeline.run import Run, Source
     from shipit.release import Plan
     from shipit.targets.base import Target
 
@@ -50,9 +50,10 @@ def targets_run(
     for_deploy: bool = True,
     keeps_journal: bool = False,
     changed: Callable[[Project], Project] = lambda project: project,
+    source: Source | None = None,
 ) -> Iterator[Run]:
-    """A run over the selected targets. `changed` may replace the project first. `is_live` and `keeps_journal` are as in
-    `running`, and `for_deploy` as in `load`.
+    """A run over the selected targets. `changed` may replace the project first. `is_live`, `keeps_journal` and `source` are
+    as in `running`, and `for_deploy` as in `load`.
     """
     from shipit.pipeline.graph import select_targets
 
@@ -63,7 +64,7 @@ def targets_run(
     names = select_targets(project.named(options.selected), project.targets)
     with running(
         project, environ, options, names, shows_plan=shows_plan, timeout=timeout, yes=yes, verb=verb, is_live=is_live,
-        keeps_journal=keeps_journal,
+        keeps_journal=keeps_journal, source=source,
     ) as run:  # fmt: skip
         yield run
 
@@ -153,11 +154,12 @@ def running(
     quiet: Silent | None = None,
     is_live: bool = True,
     keeps_journal: bool = False,
+    source: Source | None = None,
 ) -> Iterator[Run]:
     """A run with its reporter; both are closed at the end. Signals cancel the run. `quiet` replaces the reporter.
 
     `is_live` is False for a command that writes many lines: a terminal gets them without a live view. `verb` begins the
-    question before a change. `keeps_journal` is for what changes places.
+    question before a change. `keeps_journal` is for what changes places. `source` is that of a promotion.
     """
     from shipit.config.units import parse_limit
     from shipit.pipeline.run import Run
@@ -187,6 +189,7 @@ def running(
         confirm=_confirm(verb, yes, reporter, asks),
         timeout_s=timeout_s,
         journal=journal,
+        source=source,
     )
     with _closing(run, clock, reporter):
         yield run

@@ -25,7 +25,8 @@ class Project:
     files that it names; `warnings` are about its keys. `files` are itself and what it includes, `private_files` what it
     names that no image should hold. `keeps_state` is whether runs are kept in `.shipit`. Without `builds`, an image that would
     be built is an error. With `rolls_back_all`, a target that fails takes the others with it. `groups`: name in the file ->
-    names of its targets, for targets with several places.
+    names of its targets, for targets with several places. `promoted`: image -> its reference in another environment, which
+    is copied to the image's repository in place of a build.
     """
 
     app: str
@@ -51,6 +52,11 @@ class Project:
     rolls_back_all: bool = False
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     hooks: HooksConfig = field(default_factory=HooksConfig)
+    promoted: Mapping[str, str] = field(default_factory=dict)
+
+    def used_image(self, name: str) -> str | None:
+        """The reference of an image that is used without being built; None for one that is built."""
+        return self.promoted.get(name) or self.images[name].use
 
     def problem(self, keys: Keys, what: str, hint: str = "") -> ConfigError:
         """An error at a path of keys, for mistakes that are found later."""

@@ -19,7 +19,7 @@ from shipit.errors import BuildError, UsageError
 from shipit.events import StepDone, StepFailed, StepId, StepStarted
 from shipit.image.build import build_image
 from shipit.image.build_tools import BuildTools
-from shipit.image.image import BuiltImage
+from shipit.image.image import BuiltImage, SourceImage
 from shipit.image.options import EPOCH_S, BuildOptions
 from shipit.parallel import together
 from shipit.printable import counted, human_bytes
@@ -72,14 +72,14 @@ def build_images(delivery: Delivery, uses: Collection[ImageUse]) -> dict[BuildKe
 
 
 def _built(delivery: Delivery, name: str, platform: str) -> BuiltImage:
-    config, started = delivery.project.images[name], delivery.clock.now()
-    step = StepId("build" if config.use is None else "resolve", name, platform=platform)
-    doing = f"build {name}" if config.use is None else f"resolve {config.use}"
+    started, used = delivery.clock.now(), delivery.project.used_image(name)
+    step = StepId("build" if used is None else "resolve", name, platform=platform)
+    doing = f"build {name}" if used is None else f"resolve {used}"
     delivery.emit(StepStarted(step, doing))
     try:
-        if config.use is not None:
-            source = delivery.registries.resolve(parse_reference(config.use), platform)
-            built = BuiltImage(name, source.config, source.layers, platform, f"from {config.use}", origin=source.ref)
+        if used is not None:
+            source = delivery.registries.resolve(parse_reference(used), platform)
+            built = _used(delivery, name, source, platform, f"from {used}")
         elif not delivery.project.builds:
             hint = f"add repository: to it, or name it: --image {name}=REPO@DIGEST"
             raise UsageError(f"--no-build: the image {name} has no repository to find it in", hint=hint)
@@ -110,6 +110,13 @@ def _built(delivery: Delivery, name: str, platform: str) -> BuiltImage:
     summary = f"{name}  {built.config_digest.short}  {counted(len(built.layers), 'layer')}, {human_bytes(size)}  ({built.builder})"
     delivery.emit(StepDone(step, summary, delivery.clock.now() - started))
     return built
+
+
+def _used(delivery: Delivery, name: str, source: SourceImage, platform: str, builder: str) -> BuiltImage:
+    """An image that is not built. Another repository gets its manifest as it is."""
+    ref = source.ref
+    manifest = (source.form, delivery.registries.manifest_bytes(ref, ref.digest)) if ref.digest else None
+    return BuiltImage(name, source.config, source.layers, platform, builder, origin=ref, source_manifest=manifest)
 
 
 def planned_image(project: Project, use: ImageUse, built: BuiltImage) -> PlannedImage:

@@ -37,7 +37,7 @@ def fold_run(envelopes: Iterable[Envelope], *, is_running: bool) -> PastRun | No
             state: RunState = "running" if is_running else "lost"
             found = PastRun(
                 envelope.run, event.command, event.app, event.environment, envelope.at, state,
-                commit=event.commit, branch=event.branch,
+                commit=event.commit, branch=event.branch, promoted_from=event.promoted_from,
             )  # fmt: skip
         elif isinstance(event, PlanMade):
             found = found._replace(changes=event.changes)

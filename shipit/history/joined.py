@@ -53,7 +53,7 @@ def _run_of(past: PastRelease, place: PlaceHistory) -> PastRun:
     command = past.command or (guessed if past.run else "")
     return PastRun(
         past.run, command, place.app, place.environment, past.released_at, _STATES[past.state],
-        commit=past.commit, branch=past.branch, by=past.by,
+        commit=past.commit, branch=past.branch, by=past.by, promoted_from=past.promoted_from,
     )  # fmt: skip
 
 

@@ -60,7 +60,8 @@ class BuiltImage(NamedTuple):
 
     `has_cache`: its builder can export its build cache to a registry. `origin`: the reference, by digest, of an image
     that is used without being built. `left_out`: what was left out of its build context, for people. `engine_name`: its
-    name in the engine that built it; empty when no engine did.
+    name in the engine that built it; empty when no engine did. `source_manifest`: the form and the bytes of the manifest of
+    an image that is used without being built, which is copied as it is.
     """
 
     name: str
@@ -72,6 +73,7 @@ class BuiltImage(NamedTuple):
     origin: ImageRef | None = None
     left_out: str = ""
     engine_name: str = ""
+    source_manifest: tuple[Form, bytes] | None = None
 
     @property
     def config_digest(self) -> Digest:
@@ -100,13 +102,15 @@ class BuiltImage(NamedTuple):
         config = json.loads(self.config)
         config["config"] = {**(config.get("config") or {}), **changed}
         # The engine that built it has the image with the config as it was.
-        return self._replace(config=canonical_json(config), engine_name="")
+        return self._replace(config=canonical_json(config), engine_name="", source_manifest=None)
 
     def manifest(self, form: Form) -> bytes:
         """The manifest's bytes in a form.
 
         Raises: BuildError for a layer that the form does not support.
         """
+        if self.source_manifest is not None and self.source_manifest[0] == form:
+            return self.source_manifest[1]
         return canonical_json(
             {
                 "schemaVersion": 2,

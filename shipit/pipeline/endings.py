@@ -11,7 +11,7 @@ from shipit.targets.base import Target
 from shipit.targets.history import returns
 
 # The commands that release. Others change what runs.
-_RELEASING = ("deploy", "rollback")
+_RELEASING = ("deploy", "promote", "rollback")
 
 
 class Ending(NamedTuple):
@@ -27,10 +27,12 @@ def ends_of(command: str, finished: Mapping[str, TargetFinished]) -> tuple[Targe
     return tuple(_end(command, event) for event in finished.values())
 
 
-def next_command(command: str, environment: str, ends: Sequence[TargetEnd], targets: Sequence[Target]) -> str:
-    """The command for what has not ended well; empty where all has, and after other commands than deploy and rollback.
+def next_command(
+    command: str, environment: str, ends: Sequence[TargetEnd], targets: Sequence[Target], source: str = ""
+) -> str:
+    """The command for what has not ended well; empty where all has, and after a command that releases nothing.
 
-    A target that is down comes first, where it can return to a release.
+    A target that is down comes first, where it can return to a release. `source` is the environment that was promoted from.
     """
     if command not in _RELEASING:
         return ""
@@ -40,8 +42,10 @@ def next_command(command: str, environment: str, ends: Sequence[TargetEnd], targ
     if not left:
         return ""
     selected = environment_option(environment)
-    if down and command == "deploy":
+    if down and command != "rollback":
         return f"shipit rollback {' '.join(down)}{selected}"
+    if command == "promote":
+        return f"shipit promote {' '.join(left)} --from {source} --to {environment}"
     return f"shipit {command} {' '.join(left)}{selected}"
 
 

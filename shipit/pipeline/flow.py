@@ -53,6 +53,7 @@ def plan(run: Run, *, is_deploy: bool = False) -> Preparation:
     if is_deploy:
         check_clean(run.project)
     preparation = with_brought_back(run, prepare(run, is_deploy=is_deploy))
+    preparation = _promoting(run, preparation)
     run.emit(PlanMade(preparation.plan, preparation.plan.changes))
     return preparation
 
@@ -92,7 +93,7 @@ def deploy(run: Run, saved: SavedPlan | None = None, wait_s: float = 0) -> int:
     With a `saved` plan it does what that says, without a question, or nothing. `wait_s` is how long it waits for another
     run that holds a lock. Raises: ShipitError with what moved since, or who holds the lock.
     """
-    _begin(run, "deploy")
+    _begin(run, "promote" if run.source else "deploy")
     if saved:
         from shipit.pipeline.promise import check_current
 
@@ -100,12 +101,14 @@ def deploy(run: Run, saved: SavedPlan | None = None, wait_s: float = 0) -> int:
     run.tell_lost()
     check_clean(run.project)
     hooks = _hooks(run)
-    is_asked = saved or run.project.protected or any(target.config.protected for target in run.targets)
+    is_asked = saved or run.source or run.project.protected or any(target.config.protected for target in run.targets)
     if not is_asked and not (hooks and hooks.knows("before")):
         run.delivery.background.allow()
     preparation = _begun(run, saved, wait_s)
     if not preparation.plan.changes:
         hooks = None
+    elif run.source:
+        run.source.check()
     try:
         if hooks:
             hooks.begin(preparation.plan)
@@ -174,6 +177,7 @@ def _begun(run: Run, saved: SavedPlan | None, wait_s: float) -> Preparation:
 
 def _confirmed(run: Run, saved: SavedPlan | None) -> Preparation:
     preparation = with_brought_back(run, prepare(run, is_push=True, is_deploy=True))
+    preparation = _promoting(run, preparation)
     run.emit(PlanMade(preparation.plan, preparation.plan.changes))
     if saved:
         from shipit.pipeline.promise import check_kept
@@ -182,6 +186,16 @@ def _confirmed(run: Run, saved: SavedPlan | None) -> Preparation:
     elif preparation.plan.changes:
         confirm_plan(run, preparation.plan)
     return preparation
+
+
+def _promoting(run: Run, preparation: Preparation) -> Preparation:
+    """The same, for a promotion with what it promotes, which is what the plan would release. Raises: ShipitError."""
+    if run.source is None:
+        return preparation
+    from shipit.pipeline.promotion_proof import check_same_images
+
+    check_same_images(run.source.promotion, run.project.promoted, preparation.uses.values())
+    return preparation._replace(plan=preparation.plan._replace(promotion=run.source.promotion))
 
 
 def _begin(run: Run, command: str) -> None:

@@ -277,7 +277,7 @@ def described(holder: Holder) -> str:
 
 def _locked(run: Run, target: Target, holder: Holder | None) -> Locked:
     who = described(holder) if holder else "another run, which took it first"
-    wait = "wait for it: --wait 10m" if run.command == "deploy" else "run it again when that has ended"
+    wait = "wait for it: --wait 10m" if run.command in ("deploy", "promote") else "run it again when that has ended"
     unlock = f"shipit unlock {target.name}{environment_option(run.project.environment)}"
     hint = f"{wait}; or, if it does not run any more: {unlock}"
     return Locked(f"it is locked by {who}", where=target.name, hint=hint)

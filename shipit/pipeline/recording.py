@@ -44,19 +44,20 @@ def begin_record(
     # An unchanged deploy does not need it.
     from shipit.config.author import read_author
 
-    git = run.project.git
+    commit, branch = run.commit
     past = PastRelease(
         run.id,
         "begun",
         run.id,
         rfc3339(run.clock.wall_s()),
         by=read_author(run.environment),
-        commit=git.sha or "",
-        branch=git.branch or "",
+        commit=commit,
+        branch=branch,
         images=tuple(published(image) for image in release.images),
         changes=tuple(step.summary for step in steps),
         returns_to=returns_to,
         command=run.command,
+        promoted_from=run.source.promotion.source if run.source else "",
     )
     record = Record(target, release, observed, past, run.clock.now())
     return record._replace(is_written=_write(run, record, past, "before its first change"))

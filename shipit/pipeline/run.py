@@ -20,7 +20,7 @@ from shipit.http.timeouts import REQUEST_S
 from shipit.pipeline.marks import Marks
 from shipit.pipeline.telling import Teller
 from shipit.redact import Redactor
-from shipit.release import Plan, Release
+from shipit.release import Plan, Promotion, Release
 from shipit.targets.base import Target, logs_in
 from shipit.targets.session import Clients, Session
 
@@ -43,12 +43,30 @@ class Held(Protocol):
     def give_back(self) -> None: ...
 
 
+class Source(Protocol):
+    """The environment that a promotion takes the images from."""
+
+    @property
+    def project(self) -> Project: ...
+
+    @property
+    def targets(self) -> Sequence[Target]: ...
+
+    @property
+    def promotion(self) -> Promotion: ...
+
+    def check(self) -> None:
+        """Read it again. Raises: ShipitError where it does not run what the plan was made with."""
+        ...
+
+
 @dataclass
 class Run:
     """One run, and a context manager: its threads and connections end with it.
 
     `emit` redacts and numbers an event and hands it to `tell`; reporters get events in no other way. `timeout_s` overrides every target's
     own. `confirm` is asked before a deploy changes what a user would miss. `journal` is one of the reporters.
+    `source` is that of a promotion.
     """
 
     project: Project
@@ -59,6 +77,7 @@ class Run:
     confirm: Callable[[Plan, Sequence[str]], bool] = lambda plan, reasons: True
     timeout_s: float | None = None
     journal: Journal | None = None
+    source: Source | None = None
 
     def __post_init__(self) -> None:
         self.clock = self._clock = RunClock(self.clock)
@@ -143,13 +162,14 @@ class Run:
     def _logins(self) -> dict[str, Credentials]:
         """Registry host -> the credentials of targets whose login opens it."""
         logins: dict[str, Credentials] = {}
-        for target in self.targets:
+        for target in (*(self.source.targets if self.source else ()), *self.targets):
             if logs_in(target):
                 logins.update(target.registry_logins(self.environment, self.clients))
         return logins
 
     def _insecure(self) -> set[str]:
-        return {image.insecure_host for image in self.project.images.values() if image.insecure_host}
+        projects = (self.project, *([self.source.project] if self.source else []))
+        return {image.insecure_host for own in projects for image in own.images.values() if image.insecure_host}
 
     def _longest_s(self) -> float:
         """The longest timeout of the targets, in seconds: the limit of a single request."""
@@ -198,7 +218,8 @@ class Run:
         from shipit.pipeline.endings import ends_of, next_command
 
         ends = ends_of(self.command, self._ended)
-        following = next_command(self.command, self.project.environment, ends, self.targets)
+        source = self.source.promotion.environment if self.source else ""
+        following = next_command(self.command, self.project.environment, ends, self.targets, source)
         self.emit(RunFinished(exit_code, summary, self.clock.now() - self.started_s, urls, ends, following))
 
     def announce(self, command: str, targets: Sequence[str] | None = None) -> None:
@@ -206,8 +227,14 @@ class Run:
         self.command = command
         project = self.project
         names = tuple(target.name for target in self.targets) if targets is None else tuple(targets)
-        commit, branch = project.git.sha or "", project.git.branch or ""
-        self.emit(RunStarted(command, project.app, project.environment, names, commit, branch))
+        promoted_from = self.source.promotion.source if self.source else ""
+        self.emit(RunStarted(command, project.app, project.environment, names, *self.commit, promoted_from))
+
+    @property
+    def commit(self) -> tuple[str, str]:
+        """The commit and branch of what is released: of the work tree, or of what a promotion promotes; empty where not known."""
+        git = self.project.git
+        return self.source.promotion.commit if self.source else (git.sha or "", git.branch or "")
 
     def begin_changes(self) -> None:
         """Begin the journal: called before the first change of a place. Raises: UsageError where it can't be written."""

@@ -149,10 +149,11 @@ class Registries:
         return self.client(ref).blob(ref.repository, digest)
 
     def manifest(self, ref: ImageRef, digest: Digest) -> Manifest | Index:
-        """A manifest of a repository: its bytes are stored after the first read, and verified on each use.
+        """A manifest of a repository. Raises: RemoteError; InvalidManifest."""
+        return parse_manifest(self.manifest_bytes(ref, digest))
 
-        Raises: RemoteError; InvalidManifest.
-        """
+    def manifest_bytes(self, ref: ImageRef, digest: Digest) -> bytes:
+        """The bytes of a manifest: stored after the first read, and verified on each use. Raises: RemoteError."""
         data = self.store.read(digest, MAX_MANIFEST_BYTES)
         if data is None:
             found = self.client(ref).manifest(ref.repository, digest)
@@ -160,7 +161,7 @@ class Registries:
                 raise RemoteError("the manifest does not exist any more", where=f"GET {ref.name}@{digest}", status=404)
             data = found[0]
             self.store.keep(digest, data)
-        return parse_manifest(data)
+        return data
 
     def config(self, ref: ImageRef, row: Descriptor) -> bytes:
         """The config of an image, stored after the first read. Raises: RemoteError, InvalidManifest."""

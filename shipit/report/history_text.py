@@ -66,7 +66,8 @@ def _difference(found: Difference) -> str:
 def _head(run: PastRun) -> str:
     commit = f" of {run.commit[:7]}{f' on {run.branch}' if run.branch else ''}" if run.commit else ""
     name = f"run {run.run}" if run.run else "a release whose run is not known"
-    return f"{name}: {f'{run.command} ' if run.command else ''}{run.app} ({run.environment}){commit}"
+    source = f", promoted from {run.promoted_from}" if run.promoted_from else ""
+    return f"{name}: {f'{run.command} ' if run.command else ''}{run.app} ({run.environment}){commit}{source}"
 
 
 def _end(run: PastRun) -> str:

@@ -14,7 +14,7 @@ from typing import get_args
 from shipit.printable import counted, inert_line, printable_line
 from shipit.release import Effect, Plan, Step, TargetPlan
 from shipit.report.markdown_code import code_block, code_span
-from shipit.report.plan_text import hook_lines, image_lines, tag_lines, target_lines
+from shipit.report.plan_text import hook_lines, image_lines, promotion_lines, tag_lines, target_lines
 
 LIMIT = 65_000
 # Room that every target is given at least, and the longest name of a place.
@@ -25,6 +25,8 @@ def render_plan_markdown(plan: Plan, *, full: bool = False, limit: int = LIMIT) 
     """The Markdown of a plan, at most `limit` characters. Free text in it is redacted already. `full` is that of `render_plan`."""
     head = f"### shipit plan: {_code(plan.app)} to {_code(plan.environment)}\n\n{_summary(plan)}\n"
     blocks = [("images", "", list(image_lines(plan)))] if plan.images else []
+    if promotion := plan.promotion:
+        blocks.append((f"from {promotion.environment}", "", list(promotion_lines(plan))))
     blocks += [(own.target, _told(own), list(target_lines(own, full=full))) for own in plan.targets]
     if plan.tags:
         blocks.append(("when all are healthy", counted(len(plan.tags), "tag"), list(tag_lines(plan))))

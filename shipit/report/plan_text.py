@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from shipit.printable import counted, cut_text, human_bytes, printable_line
-from shipit.release import Plan, PlannedImage, Step, TargetPlan, Upload
+from shipit.release import Plan, PlannedImage, PromotedRelease, Step, TargetPlan, Upload
 
 _MOST_DETAIL = 160
 _DETAIL_LINES = 8
@@ -18,6 +18,7 @@ def render_plan(plan: Plan, *, full: bool = False) -> str:
     """
     lines = [f"{plan.app} -> {plan.environment}", *([""] if plan.images else [])]
     lines += [f"image  {line}" for line in image_lines(plan)]
+    lines += [f"from  {line}" for line in promotion_lines(plan)]
     for target in plan.targets:
         lines += ["", f"{target.target}  {target.place.identity}", *target_lines(target, full=full)]
     if plan.tags:
@@ -32,6 +33,30 @@ def render_plan(plan: Plan, *, full: bool = False) -> str:
 def image_lines(plan: Plan) -> Iterator[str]:
     """The images of a plan."""
     return (line for image in plan.images for line in _image(image))
+
+
+def promotion_lines(plan: Plan) -> Iterator[str]:
+    """What a promotion takes from where."""
+    if plan.promotion is None:
+        return
+    for release in plan.promotion.releases:
+        yield f"{plan.promotion.environment}/{release.target}  {_release(release)}"
+        yield from (f"{release.target}  warning: {doubt}" for doubt in release.doubts)
+    yield from (f"{image.name}  {image.reference}" for image in plan.promotion.images)
+
+
+def _release(release: PromotedRelease) -> str:
+    """`3f9c01ab22ee, commit c0ffee1, healthy since 2026-11-26 12:00 UTC`."""
+    commit = f", commit {release.commit[:7]}" if release.commit else ""
+    if release.healthy_at:
+        return f"{release.version}{commit}, healthy since {_minute(release.healthy_at)}"
+    since = f" {_minute(release.released_at)}" if release.released_at else ""
+    healthy = "" if release.doubts else ", healthy now"
+    return f"{release.version}{commit}, released{since}{healthy}"
+
+
+def _minute(time: str) -> str:
+    return f"{time[:16].replace('T', ' ')} UTC"
 
 
 def tag_lines(plan: Plan) -> Iterator[str]:

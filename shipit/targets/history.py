@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeGuard
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 from shipit.past_release import PastRelease
 from shipit.release import Release, Seen, Step, Verdict
 from shipit.targets.base import Target
 from shipit.targets.session import Session
+
+
+class RunningImage(NamedTuple):
+    """What one workload runs. `image` is the name in deploy.yml, `reference` where the place has it: by digest, or by a tag.
+
+    `config_digest` is a whole digest, or the first twelve digits of one. With a `command`, the config is that of the image
+    with this command in place of its own.
+    """
+
+    workload: str
+    image: str
+    reference: str
+    platform: str
+    config_digest: str
+    command: tuple[str, ...] | None = None
 
 
 class HasHistory(Target, Protocol):
@@ -61,6 +76,17 @@ class Returns(HasHistory, Protocol):
         ...
 
 
+class TellsImages(Returns, Protocol):
+    """Tells which image each workload runs, for a place whose releases do not have the names of deploy.yml."""
+
+    def running_images(self, recalled: Any, observed: Any) -> Sequence[RunningImage]:
+        """Pure: the image of each workload of deploy.yml that the recalled release runs.
+
+        Raises: ShipitError where the place does not say what a workload runs.
+        """
+        ...
+
+
 def has_history(target: Target) -> TypeGuard[HasHistory]:
     return "has_history" in target.kind.capabilities
 
@@ -71,3 +97,7 @@ def records_releases(target: Target) -> TypeGuard[RecordsReleases]:
 
 def returns(target: Target) -> TypeGuard[Returns]:
     return "returns" in target.kind.capabilities
+
+
+def tells_images(target: Target) -> TypeGuard[TellsImages]:
+    return "tells_images" in target.kind.capabilities

@@ -53,6 +53,7 @@ Capability = Literal[
     "has_history",
     "records_releases",
     "returns",
+    "tells_images",
 ]
 # Capability -> the methods of a target that has it: see the protocols in base.py, verbs.py and history.py.
 METHODS: Mapping[Capability, tuple[str, ...]] = {
@@ -85,6 +86,7 @@ METHODS: Mapping[Capability, tuple[str, ...]] = {
     "has_history": ("past_releases",),
     "records_releases": ("record_release",),
     "returns": ("recall", "plan_return", "return_notes", "judge_return"),
+    "tells_images": ("running_images",),
 }
 
 

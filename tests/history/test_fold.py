@@ -53,7 +53,7 @@ def test_a_run_that_ended() -> None:
         "deploy", "shop", "staging", "1970-01-01T00:00:01.000Z", "failed", "1970-01-01T00:00:07.000Z", 1,
         "c0ffee" * 6, "main", 3, "1 of 2 targets failed",
         (PastTarget("hub", "place of hub", "healthy"), PastTarget("k8s", "place of k8s", "failed", "web crashed", is_rolled_back=True)),
-        (), "",
+        (), "", "",
     )  # fmt: skip
 
 

@@ -56,6 +56,7 @@ def lines(*events: Event) -> list[str]:
                 "targets": ["k8s"],
                 "commit": "c0ffee" * 6,
                 "branch": "main",
+                "promoted_from": "",
             },
         ),
         (

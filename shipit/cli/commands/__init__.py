@@ -19,6 +19,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "plan": "Show what a deploy would change",
         "render": "Print what a deploy sends to a target",
         "deploy": "Build, push, release and verify",
+        "promote": "Release what another environment runs",
         "build": "Build images and print their digests",
         "push": "Push images without releasing them",
     },

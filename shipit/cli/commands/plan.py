@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shipit.cli.exits import exit_on_error
-from shipit.cli.options import ImageOptions, PlanOptions
+from shipit.cli.options import FROM, ImageOptions, PlanOptions, UnhealthyOption, limit_of
 from shipit.cli.printing import result_lines
-from shipit.cli.runs import targets_run
+from shipit.cli.promotion import promoting
 from shipit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shipit.pipeline.run import Run
 
 HELP = """Builds what has to be built and reads every target. Nothing is pushed, released or applied. With --save the plan is kept
-in a file, signed: `shipit deploy --plan FILE` does exactly that, or says what moved since and changes nothing."""
+in a file, signed: `shipit deploy --plan FILE` does exactly that, or says what moved since and changes nothing. With --from it is the plan of a promotion."""
 EXAMPLES = (
     "shipit plan",
     "shipit plan k8s -e staging",
@@ -25,6 +25,7 @@ EXAMPLES = (
     "shipit plan --exit-code",
     "shipit plan --output markdown > comment.md",
     "shipit plan --save plan.json --expires 2h",
+    "shipit plan --from staging",
 )
 
 
@@ -36,6 +37,8 @@ def run(
     save: Annotated[
         str | None, typer.Option("--save", metavar="FILE", help="Save the plan for shipit deploy --plan.")
     ] = None,
+    source: Annotated[str | None, FROM] = None,
+    unhealthy: UnhealthyOption = False,
     expires: Annotated[
         str | None,
         typer.Option("--expires", metavar="DURATION", help="How long the saved plan is good. Default: 24h."),
@@ -47,7 +50,7 @@ def run(
         from shipit.report.plan_text import render_plan
 
         lasts_s = _lifetime(save, expires)
-        with targets_run(options, shows_plan=False, changed=images.given) as run:
+        with promoting(options, images, source, takes_unhealthy=unhealthy) as run:
             preparation = plan(run, is_deploy=save is not None)
             if save is not None:
                 _save(run, preparation, save, lasts_s)
@@ -61,14 +64,9 @@ def run(
 
 def _lifetime(save: str | None, expires: str | None) -> float:
     """Seconds for which a saved plan is good. Raises: UsageError."""
-    from shipit.config.units import parse_limit
-
     if expires is not None and save is None:
         raise UsageError("--expires is for a plan that is saved", hint="add --save FILE")
-    try:
-        return parse_limit(expires or "24h")
-    except ValueError as error:
-        raise UsageError(f"--expires {error}") from None
+    return limit_of("--expires", expires or "24h")
 
 
 def _save(run: Run, preparation: Preparation, file: str, lasts_s: float) -> None:

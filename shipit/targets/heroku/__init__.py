@@ -28,6 +28,7 @@ KIND = Kind(
             "runs_once",
             "scales",
             "serves",
+            "tells_images",
         ]
     ),
     login="shipit.targets.heroku.login:check_login",

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from shipit.config.project import Project
 from shipit.digest import Digest
+from shipit.errors import RemoteError
 from shipit.release import ImageUse, Release
 from shipit.targets.heroku.config import HerokuConfig, ProcessConfig
-from shipit.targets.heroku.observed import RELEASE
+from shipit.targets.heroku.observed import NO_IMAGE, RELEASE, ProcessFacts
+from shipit.targets.history import RunningImage
 
 PLATFORM = "linux/amd64"
 TAGS = ("sha-{config}", "latest")
@@ -42,6 +44,23 @@ class Processes:
         """Process type -> config digest of its image in a release, whichever attempt it is."""
         images = {image.use.repository: image.config_digest for image in release.images}
         return {name: Digest(images[self.repository(name)]) for name in self.configs}
+
+    def running(self, shorts: Mapping[str, str], formation: Mapping[str, ProcessFacts]) -> tuple[RunningImage, ...]:
+        """What the process types of deploy.yml run, by the first twelve digits of a release. Without the release command.
+
+        Raises: RemoteError for a process type that the release does not have.
+        """
+        return tuple(self._running(name, shorts.get(name, ""), formation.get(name)) for name in self.config.processes)
+
+    def _running(self, name: str, short: str, facts: ProcessFacts | None) -> RunningImage:
+        if not short or short == NO_IMAGE:
+            raise RemoteError(
+                f"the app runs nothing as {name}", hint="deploy it there first, or remove the process type"
+            )
+        process, use = self.config.processes[name], self.uses()[name]
+        whole = facts.image if facts is not None and facts.image and facts.image.short == short else short
+        reference = f"{self.repository(name)}:{TAGS[0].replace('{config}', short)}"
+        return RunningImage(name, use.image, reference, PLATFORM, whole, process.command)
 
     def _use(self, name: str, process: ProcessConfig) -> ImageUse:
         image = self.project.image_name(process.image)

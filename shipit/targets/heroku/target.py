@@ -56,6 +56,7 @@ from shipit.targets.heroku.refusals import check_stack, no_app
 from shipit.targets.heroku.render import render_heroku
 from shipit.targets.heroku.token import NO_TOKEN
 from shipit.targets.heroku.wanted import Wanted, wanted_as_before, wanted_of
+from shipit.targets.history import RunningImage
 from shipit.targets.orders import RestartOrder, ScaleOrder
 from shipit.targets.remote import Command, Remote, Started
 from shipit.targets.session import Clients, Session
@@ -214,6 +215,9 @@ class HerokuTarget:
 
     def judge_return(self, recalled: past.HerokuRecalled, observed: HerokuObserved, seen: Seen) -> Verdict:
         return past.judge_return(recalled, observed, seen, pending_s=self.config.pending)
+
+    def running_images(self, recalled: past.HerokuRecalled, observed: HerokuObserved) -> Sequence[RunningImage]:
+        return self.processes.running(recalled.images, observed.formation)
 
     def examine(self, session: Session) -> Sequence[Finding]:
         """Where the token comes from, and how far this machine's clock is from Heroku's."""

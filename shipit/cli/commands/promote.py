@@ -1,0 +1,58 @@
+"""`shipit promote`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from shipit.cli.completion import complete_environments
+from shipit.cli.exits import exit_on_error
+from shipit.cli.options import FROM, ChangeOptions, PlanFileOption, UnhealthyOption, WaitOption, limit_of
+from shipit.cli.promotion import check_complete, destination, promoted, reading_source
+from shipit.cli.runs import targets_run
+
+HELP = """Reads what the environment of --from runs from its targets, and releases the same images, by digest, in the environment
+of --to, with the settings that deploy.yml has for that one. Images are copied from registry to registry; nothing is built.
+Refused where --from is not healthy."""
+EXAMPLES = (
+    "shipit promote --from staging --to production",
+    "shipit promote k8s --from staging",
+    "shipit promote k8s --from staging/heroku --to production --yes",
+    "shipit plan --from staging -e production",
+)
+
+
+def run(
+    options: ChangeOptions,
+    source: Annotated[str, FROM],
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="ENV",
+            help="The environment to release in. Default: production.",
+            autocompletion=complete_environments,
+        ),
+    ] = None,
+    unhealthy: UnhealthyOption = False,
+    plan: PlanFileOption = None,
+    wait: WaitOption = None,
+) -> None:
+    with exit_on_error(options.verbose, options.output):
+        from shipit.cli.saved_plans import for_targets_of, read_saved
+        from shipit.pipeline.flow import deploy
+
+        wait_s = limit_of("--wait", wait) if wait is not None else 0.0
+        saved = read_saved(plan, untrusted=options.untrusted) if plan is not None else None
+        options = for_targets_of(destination(options, to, source), saved)
+        with (
+            reading_source(options, source, takes_unhealthy=unhealthy) as read,
+            targets_run(
+                options, timeout=options.timeout, yes=options.yes, verb="Promote to", keeps_journal=True,
+                changed=promoted(read), source=read,
+            ) as run,
+        ):  # fmt: skip
+            check_complete(run, read)
+            code = deploy(run, saved, wait_s)
+        raise typer.Exit(code)
