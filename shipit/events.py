@@ -45,6 +45,7 @@ class RunStarted(NamedTuple):
     """`commit` and `branch` are those of the work tree of deploy.yml, or of what a promotion promotes; empty where not known.
 
     `promoted_from` is the source of a promotion: `staging/k8s 3f9c01ab22ee`.
+    `override` is the reason for a deploy in a freeze window; empty outside of one.
     """
 
     command: Name
@@ -54,6 +55,7 @@ class RunStarted(NamedTuple):
     commit: Name = ""
     branch: Name = ""
     promoted_from: FreeText = ""
+    override: FreeText = ""
 
 
 class StepStarted(NamedTuple):

@@ -197,6 +197,12 @@ WaitOption = Annotated[
     str | None,
     typer.Option("--wait", metavar="DURATION", help="Wait so long for another run that holds a lock."),
 ]
+OverrideFreezeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--override-freeze", metavar="REASON", help="Deploy in a freeze window; the reason is kept in the journal."
+    ),
+]
 FROM = typer.Option(
     "--from",
     metavar="ENV[/TARGET]",
@@ -344,6 +350,13 @@ def limit_of(option: str, text: str) -> float:
         return parse_limit(text)
     except ValueError as error:
         raise UsageError(f"{option} {error}") from None
+
+
+def override_of(reason: str | None) -> str:
+    """The reason of --override-freeze; empty without it. Raises: UsageError for one that says nothing."""
+    if reason is not None and not reason.strip():
+        raise UsageError("--override-freeze should say why", hint="such as --override-freeze 'fixes the checkout'")
+    return reason or ""
 
 
 def with_option_groups(function: Callable[..., None]) -> Callable[..., None]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 from pydantic import Field, field_validator, model_validator
 
 from shipit.config.folder import ProjectFolder
+from shipit.config.freeze import FreezeConfig
 from shipit.config.hooks import HooksConfig
 from shipit.config.image import ImageConfig
 from shipit.config.part import Model, forbid
@@ -264,6 +265,11 @@ class ProjectFile(DotenvFiles):
         None,
         description="A command that runs once before each release; text is its command.",
         examples=["npm run migrate"],
+    )
+    freeze: tuple[FreezeConfig, ...] = Field(
+        (),
+        description="Times in which nothing is deployed.",
+        examples=[[{"start": "fri 16:00", "end": "mon 08:00", "zone": "Europe/Berlin"}]],
     )
     hooks: HooksConfig = Field(
         default_factory=HooksConfig,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shipit.config.folder import ProjectFolder
+from shipit.config.freeze import FreezeConfig
 from shipit.config.git import Git
 from shipit.config.hooks import HooksConfig
 from shipit.config.image import ImageConfig
@@ -51,6 +52,7 @@ class Project:
     builds: bool = True
     rolls_back_all: bool = False
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    freeze: tuple[FreezeConfig, ...] = ()
     hooks: HooksConfig = field(default_factory=HooksConfig)
     promoted: Mapping[str, str] = field(default_factory=dict)
 

@@ -20,6 +20,7 @@ from shipit.parallel import settle
 from shipit.pipeline.brought_back import with_brought_back
 from shipit.pipeline.confirm import confirm_plan
 from shipit.pipeline.endings import Ending
+from shipit.pipeline.freeze import check_freeze, frozen_at
 from shipit.pipeline.hook_text import has_hooks
 from shipit.pipeline.prepare import Preparation, prepare
 from shipit.pipeline.progress import Progress
@@ -54,6 +55,8 @@ def plan(run: Run, *, is_deploy: bool = False) -> Preparation:
         check_clean(run.project)
     preparation = with_brought_back(run, prepare(run, is_deploy=is_deploy))
     preparation = _promoting(run, preparation)
+    if frozen := frozen_at(run.project.freeze, run.clock.wall_s()):
+        run.emit(Warned("", frozen.said))
     run.emit(PlanMade(preparation.plan, preparation.plan.changes))
     return preparation
 
@@ -87,13 +90,16 @@ def push(run: Run) -> Preparation:
     return preparation
 
 
-def deploy(run: Run, saved: SavedPlan | None = None, wait_s: float = 0) -> int:
+def deploy(run: Run, saved: SavedPlan | None = None, wait_s: float = 0, override: str = "") -> int:
     """Deploy and verify the chosen targets; the exit code: 0 when every one runs what was pushed and is healthy.
 
     With a `saved` plan it does what that says, without a question, or nothing. `wait_s` is how long it waits for another
-    run that holds a lock. Raises: ShipitError with what moved since, or who holds the lock.
+    run that holds a lock, `override` the reason to deploy in a freeze window. Raises: ShipitError with what moved since, who
+    holds the lock, or until when deploys are frozen.
     """
-    _begin(run, "promote" if run.source else "deploy")
+    frozen = frozen_at(run.project.freeze, run.clock.wall_s())
+    _begin(run, "promote" if run.source else "deploy", override if frozen else "")
+    check_freeze(run, override)
     if saved:
         from shipit.pipeline.promise import check_current
 
@@ -105,10 +111,13 @@ def deploy(run: Run, saved: SavedPlan | None = None, wait_s: float = 0) -> int:
     if not is_asked and not (hooks and hooks.knows("before")):
         run.delivery.background.allow()
     preparation = _begun(run, saved, wait_s)
-    if not preparation.plan.changes:
+    if preparation.plan.changes:
+        # A window may have begun since.
+        check_freeze(run, override)
+        if run.source:
+            run.source.check()
+    else:
         hooks = None
-    elif run.source:
-        run.source.check()
     try:
         if hooks:
             hooks.begin(preparation.plan)
@@ -188,21 +197,11 @@ def _confirmed(run: Run, saved: SavedPlan | None) -> Preparation:
     return preparation
 
 
-def _promoting(run: Run, preparation: Preparation) -> Preparation:
-    """The same, for a promotion with what it promotes, which is what the plan would release. Raises: ShipitError."""
-    if run.source is None:
-        return preparation
-    from shipit.pipeline.promotion_proof import check_same_images
-
-    check_same_images(run.source.promotion, run.project.promoted, preparation.uses.values())
-    return preparation._replace(plan=preparation.plan._replace(promotion=run.source.promotion))
-
-
-def _begin(run: Run, command: str) -> None:
+def _begin(run: Run, command: str, override: str = "") -> None:
     run.begin_stage()
     for warning in run.project.warnings:
         run.emit(Warned("", str(warning)))
-    run.announce(command)
+    run.announce(command, override=override)
 
 
 def _apply_all(run: Run, preparation: Preparation, progress: Progress, hooks: Hooks | None) -> int:

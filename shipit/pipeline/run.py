@@ -222,13 +222,13 @@ class Run:
         following = next_command(self.command, self.project.environment, ends, self.targets, source)
         self.emit(RunFinished(exit_code, summary, self.clock.now() - self.started_s, urls, ends, following))
 
-    def announce(self, command: str, targets: Sequence[str] | None = None) -> None:
-        """Emit the start of the run, with the targets of these names; None means all."""
+    def announce(self, command: str, targets: Sequence[str] | None = None, override: str = "") -> None:
+        """Emit the start of the run, with the targets of these names; None means all. `override` is that of RunStarted."""
         self.command = command
         project = self.project
         names = tuple(target.name for target in self.targets) if targets is None else tuple(targets)
         promoted_from = self.source.promotion.source if self.source else ""
-        self.emit(RunStarted(command, project.app, project.environment, names, *self.commit, promoted_from))
+        self.emit(RunStarted(command, project.app, project.environment, names, *self.commit, promoted_from, override))
 
     @property
     def commit(self) -> tuple[str, str]:

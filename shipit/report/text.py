@@ -69,7 +69,8 @@ def error_lines(error: ShipitError) -> list[str]:
 def _progress(event: Event) -> list[str]:
     if isinstance(event, RunStarted):
         targets = f" to {', '.join(event.targets)}" if event.targets else ""
-        return [f"{event.command} {event.app} ({event.environment}){targets}"]
+        override = [f"the freeze is overridden: {event.override}"] if event.override else []
+        return [f"{event.command} {event.app} ({event.environment}){targets}", *override]
     if isinstance(event, StepStarted):
         return [f"{_prefix(event.step.target)}{event.summary} ..."]
     if isinstance(event, StepDone):

@@ -155,6 +155,7 @@ OVERLAYS = {
     "targets": ("{heroku: {app: shop-b}}", lambda project: project.targets["heroku"].app),
     "state": ("none", lambda project: project.keeps_state),
     "rollback": ("all", lambda project: project.rolls_back_all),
+    "freeze": ("[{start: fri 16:00, end: mon 08:00, zone: UTC}]", lambda project: project.freeze),
     "hooks": ("{before: ./check}", lambda project: project.hooks),
     "version": ("2", None),
     "requires": (">=9", None),

@@ -5,7 +5,15 @@ from __future__ import annotations
 import typer
 
 from shipit.cli.exits import exit_on_error
-from shipit.cli.options import ChangeOptions, ImageOptions, PlanFileOption, WaitOption, limit_of
+from shipit.cli.options import (
+    ChangeOptions,
+    ImageOptions,
+    OverrideFreezeOption,
+    PlanFileOption,
+    WaitOption,
+    limit_of,
+    override_of,
+)
 from shipit.cli.runs import targets_run
 
 HELP = """Exits with 0 when every target runs exactly what was pushed and is healthy. Asks before it changes a protected
@@ -17,6 +25,7 @@ EXAMPLES = (
     "shipit deploy --plan plan.json",
     "shipit deploy --image web=docker.io/user/web@$DIGEST",
     "shipit deploy --wait 10m",
+    "shipit deploy --override-freeze 'fixes the checkout'",
 )
 
 
@@ -25,16 +34,18 @@ def run(
     options: ChangeOptions,
     plan: PlanFileOption = None,
     wait: WaitOption = None,
+    override_freeze: OverrideFreezeOption = None,
 ) -> None:
     with exit_on_error(options.verbose, options.output):
         from shipit.cli.saved_plans import for_targets_of, read_saved
         from shipit.pipeline.flow import deploy
 
+        override = override_of(override_freeze)
         wait_s = limit_of("--wait", wait) if wait is not None else 0.0
         saved = read_saved(plan, untrusted=options.untrusted) if plan is not None else None
         options = for_targets_of(options, saved)
         with targets_run(
             options, timeout=options.timeout, yes=options.yes, keeps_journal=True, changed=images.given
         ) as run:
-            code = deploy(run, saved, wait_s)
+            code = deploy(run, saved, wait_s, override)
         raise typer.Exit(code)

@@ -8,7 +8,16 @@ import typer
 
 from shipit.cli.completion import complete_environments
 from shipit.cli.exits import exit_on_error
-from shipit.cli.options import FROM, ChangeOptions, PlanFileOption, UnhealthyOption, WaitOption, limit_of
+from shipit.cli.options import (
+    FROM,
+    ChangeOptions,
+    OverrideFreezeOption,
+    PlanFileOption,
+    UnhealthyOption,
+    WaitOption,
+    limit_of,
+    override_of,
+)
 from shipit.cli.promotion import check_complete, destination, promoted, reading_source
 from shipit.cli.runs import targets_run
 
@@ -38,11 +47,13 @@ def run(
     unhealthy: UnhealthyOption = False,
     plan: PlanFileOption = None,
     wait: WaitOption = None,
+    override_freeze: OverrideFreezeOption = None,
 ) -> None:
     with exit_on_error(options.verbose, options.output):
         from shipit.cli.saved_plans import for_targets_of, read_saved
         from shipit.pipeline.flow import deploy
 
+        override = override_of(override_freeze)
         wait_s = limit_of("--wait", wait) if wait is not None else 0.0
         saved = read_saved(plan, untrusted=options.untrusted) if plan is not None else None
         options = for_targets_of(destination(options, to, source), saved)
@@ -54,5 +65,5 @@ def run(
             ) as run,
         ):  # fmt: skip
             check_complete(run, read)
-            code = deploy(run, saved, wait_s)
+            code = deploy(run, saved, wait_s, override)
         raise typer.Exit(code)
