@@ -197,6 +197,16 @@ def _confirmed(run: Run, saved: SavedPlan | None) -> Preparation:
     return preparation
 
 
+def _promoting(run: Run, preparation: Preparation) -> Preparation:
+    """The same, for a promotion with what it promotes, which is what the plan would release. Raises: ShipitError."""
+    if run.source is None:
+        return preparation
+    from shipit.pipeline.promotion_proof import check_same_images
+
+    check_same_images(run.source.promotion, run.project.promoted, preparation.uses.values())
+    return preparation._replace(plan=preparation.plan._replace(promotion=run.source.promotion))
+
+
 def _begin(run: Run, command: str, override: str = "") -> None:
     run.begin_stage()
     for warning in run.project.warnings:

@@ -110,11 +110,11 @@ class Hooks:
                 self._one(hook, {**self._head(hook), "plan": to_json(self._run.redactor.value(plan)), **told})
 
     def _head(self, hook: Hook) -> dict[str, Any]:
-        project, git = self._run.project, self._run.project.git
+        project, (commit, branch) = self._run.project, self._run.commit
         return {
             "format": FORMAT, "hook": hook.when, "run": self._run.id, "command": self._run.command, "app": project.app,
-            "environment": project.environment, "target": hook.target, "commit": git.sha or "",
-            "branch": git.branch or "",
+            "environment": project.environment, "target": hook.target, "commit": commit,
+            "branch": branch,
         }  # fmt: skip
 
     def _one(self, hook: Hook, data: Mapping[str, Any]) -> None:
