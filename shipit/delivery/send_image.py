@@ -15,6 +15,7 @@ from shipit.image.saved import NamedImage, archive_of
 
 # How many images of the engine are compared, and down to which size of what is left to send that is worth it.
 _MOST_COMPARED, _WORTHWHILE_BYTES = 40, 1024 * 1024
+_ZSTD = "the base has zstd-compressed layers, which this engine may be too old for: use a newer engine, or a base with gzip layers"
 
 
 class Sent(NamedTuple):
@@ -43,7 +44,9 @@ def send_image(
                 # Another program removed layers since, or the manifest that is known here is not all that counts.
                 pass
         return sending.without(frozenset())
-    except LoadRefused:
+    except LoadRefused as error:
+        if kind == "classic" and any(layer.compression == "zstd" for layer in named.image.layers):
+            error.hint = error.hint or _ZSTD
         if kind == "containerd":
             # What it keeps of an image that it could not unpack.
             store.remove_unnamed(Digest.of(named.image.manifest("oci")))

@@ -281,6 +281,15 @@ def test_a_load_that_fails_changes_no_name(
     assert load(machine, engine, image).id == server.names[NAME] != earlier.id
 
 
+def test_a_refused_image_with_zstd_layers_has_a_hint(machine: Machine, start: Start) -> None:
+    server, engine = start()
+    server.fault, server.message = "error", "archive/tar: invalid tar header"
+    layer = machine.layer(BIG)._replace(compression="zstd")
+    with pytest.raises(LoadRefused) as caught:
+        load(machine, engine, machine.image(layer))
+    assert caught.value.hint.startswith("the base has zstd-compressed layers")
+
+
 def test_what_containerd_keeps_of_a_refused_image_is_removed(machine: Machine, start: Start) -> None:
     server, engine = start(containerd=True)
     layer = machine.layer(BIG)
