@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from shipit.cli.exits import exit_on_error
@@ -26,6 +28,7 @@ EXAMPLES = (
     "shipit deploy --image web=docker.io/user/web@$DIGEST",
     "shipit deploy --wait 10m",
     "shipit deploy --override-freeze 'fixes the checkout'",
+    "shipit deploy --retry",
 )
 
 
@@ -35,17 +38,28 @@ def run(
     plan: PlanFileOption = None,
     wait: WaitOption = None,
     override_freeze: OverrideFreezeOption = None,
+    retry: Annotated[
+        bool,
+        typer.Option(
+            "--retry", help="Only the targets that their last deploy left failed, rolled back or not reached."
+        ),
+    ] = False,
 ) -> None:
     with exit_on_error(options.verbose, options.output):
+        from shipit.cli.retried import for_retry
         from shipit.cli.saved_plans import for_targets_of, read_saved
+        from shipit.events import Warned
         from shipit.pipeline.flow import deploy
 
         override = override_of(override_freeze)
         wait_s = limit_of("--wait", wait) if wait is not None else 0.0
         saved = read_saved(plan, untrusted=options.untrusted) if plan is not None else None
+        options, warning = for_retry(options, has_plan=saved is not None) if retry else (options, "")
         options = for_targets_of(options, saved)
         with targets_run(
             options, timeout=options.timeout, yes=options.yes, keeps_journal=True, changed=images.given
         ) as run:
+            if warning:
+                run.emit(Warned("", warning))
             code = deploy(run, saved, wait_s, override)
         raise typer.Exit(code)

@@ -1,0 +1,52 @@
+"""The targets that a deploy is repeated for: those that their last run left failed, rolled back or not reached. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from shipit.errors import UsageError
+from shipit.past_run import PastRun
+
+_RELEASING = ("deploy", "promote", "rollback")
+_DONE = ("healthy", "unchanged")
+_NOTHING = "there is nothing to retry"
+
+
+class Retry(NamedTuple):
+    """The targets to deploy again, in the order of deploy.yml, and the commits of the deploys that left them."""
+
+    targets: tuple[str, ...]
+    commits: tuple[str, ...] = ()
+
+
+def targets_to_retry(runs: Iterable[PastRun], known: Sequence[str]) -> Retry:
+    """By the newest run of each target, if that is a deploy: a promotion or a rollback is not repeated by a deploy.
+
+    `runs` are those of an app and environment, the newest first; `known` are the targets of deploy.yml. Raises: UsageError
+    where nothing is left.
+    """
+    newest: dict[str, PastRun] = {}
+    states: dict[str, str] = {}
+    # Their files are named by the second.
+    for run in sorted(runs, key=lambda past: past.started_at, reverse=True):
+        if run.command not in _RELEASING or run.state == "running":
+            continue
+        for target in run.targets:
+            if newest.setdefault(target.name, run) is run:
+                states[target.name] = target.state
+    if not newest:
+        raise UsageError(f"{_NOTHING}: this machine has no deploy of it", hint="shipit deploy")
+    left = [name for name in known if name in newest and newest[name].command == "deploy" and states[name] not in _DONE]
+    if not left:
+        raise UsageError(f"{_NOTHING}: no deploy left a target unfinished", hint="shipit deploy")
+    commits = dict.fromkeys(newest[name].commit for name in left)
+    return Retry(tuple(left), tuple(commits))
+
+
+def other_commits(retry: Retry, commit: str) -> str:
+    """A warning where the work tree has another commit by now: then targets run different versions; empty otherwise."""
+    others = [other[:7] for other in retry.commits if other and other != commit]
+    if not others:
+        return ""
+    return f"this retries a deploy of commit {', '.join(others)} with commit {commit[:7] or 'none'}: targets that are done stay as they are"

@@ -1,0 +1,48 @@
+"""`shipit deploy --retry`: only what the last deploy left."""
+
+from __future__ import annotations
+
+import pytest
+
+from shipit.rehearsal.heroku import HerokuStandIn
+from shipit.rehearsal.registry import EmbeddedRegistry
+from tests.in_process import InProcess
+from tests.shipit import PYTHON_DOCKERFILE, SERVING_APP
+
+
+@pytest.fixture
+def shop(in_process: InProcess) -> InProcess:
+    in_process.write(Dockerfile=PYTHON_DOCKERFILE, app__py="raise SystemExit('no DATABASE_URL')\n")
+    return in_process
+
+
+def test_only_the_target_that_failed_is_deployed_again(shop: InProcess) -> None:
+    with EmbeddedRegistry() as registry, HerokuStandIn(token="token-of-heroku") as heroku:
+        heroku.create_app("shop-prod")
+        shop.env |= heroku.variables()
+        shop.write(
+            deploy__yml=f"app: shop\nimage: {{repository: {registry.host}/shop, tags: [v1]}}\n"
+            "targets: {hub: {settle: 0s}, heroku: {app: shop-prod, settle: 0s}}\n"
+        )
+        assert shop.run("deploy").returncode == 1
+        shop.write(app__py=SERVING_APP)
+        code, events = shop.events("deploy", "--retry")
+        assert code == 0, events
+        ended = {event["target"]: event["state"] for event in events if event["event"] == "target_finished"}
+        assert ended == {"heroku": "healthy"}
+        done = shop.run("deploy", "--retry")
+        assert done.returncode == 2 and "there is nothing to retry: no deploy left a target unfinished" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "state", "error"),
+    [
+        (["--retry"], "", "there is nothing to retry: this machine has no deploy of it"),
+        (["hub", "--retry"], "", "--retry chooses the targets itself: give it without TARGET"),
+        (["--retry"], "state: none\n", "and state: none keeps none"),
+    ],
+)
+def test_wrong_words_are_usage_errors(shop: InProcess, words: list[str], state: str, error: str) -> None:
+    shop.write(deploy__yml=f"app: shop\n{state}image: r.example/shop\ntargets: {{hub: {{}}}}\n")
+    done = shop.run("deploy", *words)
+    assert done.returncode == 2 and error in done.stderr, done.stderr
