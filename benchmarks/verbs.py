@@ -7,6 +7,7 @@
 | exec | `exec k8s/web -- true` | `kubectl exec` |
 | logs | `logs --tail 1 k8s/web` | `kubectl logs --tail 1` |
 | status | three kinds: a registry, Heroku's stand-in, a cluster | the aim in seconds |
+| unchanged | a deploy to the same three with nothing to change | the aim in seconds |
 | validate | the same deploy.yml | control.py: typer, pydantic and yaml alone |
 | push | everything in its cache, an empty repository | `crane push` of the same image |
 
@@ -94,7 +95,7 @@ def pairs(work: Path, kubeconfig: str, host: str, heroku: HerokuStandIn) -> list
     own = f"cd {shlex.quote(str(work / 'app'))} && {variables} {SHIPIT}"
     pushes = f"cd {shlex.quote(str(work / 'push'))} && {variables} {SHIPIT} push"
     crane = shutil.which("crane") or str(Path.home() / "go/bin/crane")
-    run(f"{own} deploy hub k8s", 0)
+    run(f"{own} deploy", 0)
     run(pushes, 0)
     run(f"{crane} pull --insecure --format=oci {host}/pushed/r0:v1 {work}/layout", 0)
     control = f"{sys.executable} {ROOT}/benchmarks/control.py deploy.yml"
@@ -102,6 +103,7 @@ def pairs(work: Path, kubeconfig: str, host: str, heroku: HerokuStandIn) -> list
         Pair("exec", f"{own} exec k8s/web -- /busybox true", f"{kubectl} -n {NAMESPACE} exec deployment/web -- /busybox true", "1.3 times"),
         Pair("logs", f"{own} logs --tail 1 k8s/web", f"{kubectl} -n {NAMESPACE} logs deployment/web --tail 1", "0.3 s more"),
         Pair("status", f"{own} status", "", "0.6 s"),
+        Pair("unchanged", f"{own} deploy", "", "0.8 s"),
         Pair("validate", f"{own} validate", f"cd {work}/app && {control}", "1.35 times"),
         Pair("push", pushes, f"{crane} push --insecure {work}/layout {host}/crane/r$RUN:v1", "1.3 times"),
     ]  # fmt: skip
