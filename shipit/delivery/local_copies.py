@@ -10,7 +10,7 @@ from shipit.config.project import Project
 from shipit.delivery.delivery import Delivery
 from shipit.delivery.load_image import load_image, needs_emulation
 from shipit.delivery.local_blobs import LocalBlobs
-from shipit.docker.address import named_engine
+from shipit.docker.address import find_named_engine
 from shipit.docker.client import Engine
 from shipit.errors import BuildError
 from shipit.events import StepDone, StepFailed, StepId, StepProgress, StepStarted, Warned
@@ -73,7 +73,7 @@ def _reachable(delivery: Delivery, text: str) -> Iterator[Engine]:
 
 def _named(delivery: Delivery, text: str) -> Engine:
     variables = delivery.environment.variables
-    return Engine(named_engine(text, variables, delivery.environment.home), variables)
+    return Engine(find_named_engine(text, variables, delivery.environment.home, "--engine"), variables)
 
 
 def _load(delivery: Delivery, engine: Engine, named: NamedImage) -> LoadedImage:

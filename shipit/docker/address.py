@@ -50,14 +50,17 @@ def find_engine(variables: Mapping[str, str], home: Path, warn: Callable[[str], 
     return _default_engine(variables, home)
 
 
-def named_engine(text: str, variables: Mapping[str, str], home: Path) -> EngineAddress:
-    """The engine of a command line: an address such as `ssh://me@host`, or the name of a docker context."""
-    origin = "--engine"
-    if "://" in text:
-        return EngineAddress(text, origin, _tls_from_variables(variables, home) if _is_tcp(text) else None)
-    if text == "default":
+def find_named_engine(name: str, variables: Mapping[str, str], home: Path, origin: str) -> EngineAddress:
+    """The engine of a URL such as `ssh://me@host`, or of a docker context: `NAME` or `context:NAME`.
+
+    A tcp:// engine has the certificates that the docker command would use. `origin` is the setting that has the name.
+    """
+    if "://" in name:
+        return EngineAddress(name, origin, _tls_from_variables(variables, home) if _is_tcp(name) else None)
+    context = name.removeprefix("context:")
+    if context == "default":
         return _default_engine(variables, home)
-    return _context_address(docker_folder(variables, home), text, origin)
+    return _context_address(docker_folder(variables, home), context, origin)
 
 
 def _default_engine(variables: Mapping[str, str], home: Path) -> EngineAddress:

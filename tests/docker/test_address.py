@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shipit.docker.address import DEFAULT_SOCKET, EngineAddress, docker_folder, find_engine, named_engine
+from shipit.docker.address import DEFAULT_SOCKET, EngineAddress, docker_folder, find_engine, find_named_engine
 from shipit.http.tls import Tls
 
 
@@ -50,6 +50,7 @@ def test_docker_context_wins_over_the_current_context(tmp_path: Path) -> None:
     [
         ("ssh://me@host", {"DOCKER_HOST": "tcp://other:1"}, EngineAddress("ssh://me@host", "--engine")),
         ("staging", {"DOCKER_CONTEXT": "prod"}, EngineAddress("tcp://staging:2375", "context staging")),
+        ("context:staging", {}, EngineAddress("tcp://staging:2375", "context staging")),
         (
             "tcp://host:2376",
             {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/nowhere"},
@@ -66,7 +67,7 @@ def test_a_command_line_names_an_address_or_a_context(
     tmp_path: Path, text: str, variables: dict[str, str], expected: EngineAddress
 ) -> None:
     write_context(tmp_path, "staging", Host="tcp://staging:2375")
-    assert named_engine(text, variables, tmp_path) == expected
+    assert find_named_engine(text, variables, tmp_path, "--engine") == expected
 
 
 def test_the_context_default_is_a_default_socket(tmp_path: Path) -> None:
@@ -74,7 +75,7 @@ def test_the_context_default_is_a_default_socket(tmp_path: Path) -> None:
     variables = {"DOCKER_HOST": "tcp://other:1", "XDG_RUNTIME_DIR": str(tmp_path)}
     own = f"unix://{tmp_path}/docker.sock"
     expected = f"unix://{DEFAULT_SOCKET}" if Path(DEFAULT_SOCKET).exists() else own
-    assert named_engine("default", variables, tmp_path).host == expected
+    assert find_named_engine("default", variables, tmp_path, "--engine").host == expected
 
 
 def test_the_default_context_is_a_socket(tmp_path: Path) -> None:
