@@ -352,6 +352,11 @@ def limit_of(option: str, text: str) -> float:
         raise UsageError(f"{option} {error}") from None
 
 
+def wait_of(wait: str | None) -> float:
+    """Seconds of --wait; 0 without it. Raises: UsageError."""
+    return limit_of("--wait", wait) if wait is not None else 0.0
+
+
 def override_of(reason: str | None) -> str:
     """The reason of --override-freeze; empty without it. Raises: UsageError for one that says nothing."""
     if reason is not None and not reason.strip():

@@ -50,10 +50,14 @@ def change(run: Run, command: str, changes: Sequence[Change]) -> int:
 
 
 def announce(run: Run, command: str, targets: Sequence[str]) -> None:
-    """Emit the warnings about deploy.yml, and the start of the run."""
+    """Emit the warnings about deploy.yml and the start of the run, and wait for others as it may. Raises: Locked."""
     for warning in run.project.warnings:
         run.emit(Warned("", str(warning)))
     run.announce(command, targets)
+    if run.wait_s:
+        from shipit.pipeline.locks import await_turn
+
+        await_turn(run)
 
 
 def make_changes(run: Run, changes: Sequence[Change], end: str, *, unchanged: str) -> int:

@@ -10,7 +10,7 @@ from shipit.errors import DeployFailed, Interrupted, ShipitError, UsageError
 from shipit.events import PlanMade, TargetFinished, Warned
 from shipit.parallel import together
 from shipit.pipeline.graph import run_order
-from shipit.pipeline.locks import begin_changes
+from shipit.pipeline.locks import await_turn, begin_changes
 from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_steps
 from shipit.pipeline.verdict import verdict_of
@@ -25,6 +25,7 @@ def destroy(run: Run, wanted: Destruction, *, is_selected: bool) -> int:
     Raises: UsageError when it is not confirmed.
     """
     run.announce("destroy")
+    await_turn(run)
     targets = _targets(run, is_selected=is_selected)
     found = together(
         {name: partial(target.inventory, run.session(target)) for name, target in targets.items()}, run.clock

@@ -220,6 +220,12 @@ def _take(run: Run, target: Locks, holder: Holder) -> HeldLock:
     return HeldLock(target, session, found, holder)
 
 
+def await_turn(run: Run) -> None:
+    """Wait as long as the run may for others that hold locks of its targets, before it looks at them. Raises: Locked."""
+    if run.wait_s:
+        await_free(run, run.wait_s)
+
+
 def await_free(run: Run, wait_s: float) -> None:
     """Wait until nobody holds a lock of the run's targets. Raises: Locked when it takes too long."""
     deadline, said = Deadline.after(run.clock, wait_s), ""
@@ -277,9 +283,8 @@ def described(holder: Holder) -> str:
 
 def _locked(run: Run, target: Target, holder: Holder | None) -> Locked:
     who = described(holder) if holder else "another run, which took it first"
-    wait = "wait for it: --wait 10m" if run.command in ("deploy", "promote") else "run it again when that has ended"
     unlock = f"shipit unlock {target.name}{environment_option(run.project.environment)}"
-    hint = f"{wait}; or, if it does not run any more: {unlock}"
+    hint = f"wait for it: --wait 10m; or, if it does not run any more: {unlock}"
     return Locked(f"it is locked by {who}", where=target.name, hint=hint)
 
 

@@ -66,7 +66,7 @@ class Run:
 
     `emit` redacts and numbers an event and hands it to `tell`; reporters get events in no other way. `timeout_s` overrides every target's
     own. `confirm` is asked before a deploy changes what a user would miss. `journal` is one of the reporters.
-    `source` is that of a promotion.
+    `source` is that of a promotion. `wait_s` is how long a command other than deploy and promote waits for locks.
     """
 
     project: Project
@@ -78,6 +78,7 @@ class Run:
     timeout_s: float | None = None
     journal: Journal | None = None
     source: Source | None = None
+    wait_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.clock = self._clock = RunClock(self.clock)

@@ -44,6 +44,10 @@ def test_a_second_deploy_of_this_folder_fails_at_once_and_a_kill_frees_the_lock(
     assert "heroku: it is locked by deploy " in held.stderr and "hint: wait for it: --wait 10m" in held.stderr
     waited = shipit.run("deploy", "--wait", "2s")
     assert waited.returncode == 1 and "heroku: waiting: it is locked by deploy" in waited.stderr
+    for command in (["scale", "heroku/web=2"], ["restart"], ["rollback"], ["destroy", "-e", "production"]):
+        late = shipit.run(*command, "--yes", "--wait", "1s")
+        assert late.returncode == 1 and "heroku: it is locked by deploy " in late.stderr, late.stdout + late.stderr
+        assert "heroku: waiting: it is locked by deploy" in late.stderr
     unlocked = shipit.run("unlock", "--yes")
     assert unlocked.returncode == 1 and "locked by a process of this machine" in unlocked.stderr
     assert len(heroku.apps["shop-prod"].releases) == releases

@@ -13,6 +13,8 @@ import pytest
 from shipit.errors import DeadlinePassed, Interrupted, ShipitError
 from shipit.events import Event, TargetFinished, Waiting
 from shipit.history.lock_file import free_file, take_file
+from shipit.pipeline.change import Change
+from shipit.pipeline.change import change as change_all
 from shipit.pipeline.flow import deploy, plan
 from shipit.pipeline.locks import Locked, RunLocks, await_free, described, lock_session, read_locks
 from shipit.pipeline.marks import file_name
@@ -23,7 +25,7 @@ from shipit.rehearsal.memory.config import MemoryConfig
 from shipit.rehearsal.memory.place import InMemoryPlace
 from shipit.rehearsal.memory.target import FileTarget, MemoryTarget
 from shipit.rehearsal.registry import EmbeddedRegistry
-from shipit.release import ImageUse
+from shipit.release import ImageUse, State, Step, Verdict
 from shipit.targets.locks import LEASE_S, Holder, LockState, NoLock
 from shipit.targets.session import Session
 from tests import runs
@@ -110,7 +112,7 @@ def test_a_second_deploy_fails_at_once_with_who_holds_the_lock(bench: Bench) -> 
     assert bench.places["one"].lock["holder"] is None, "the lock that was taken first is given back"
 
 
-def test_a_command_without_wait_in_another_environment_is_told_what_it_can_do(bench: Bench) -> None:
+def test_a_command_in_another_environment_is_told_what_it_can_do(bench: Bench) -> None:
     bench.hold("two")
     run = bench.run()
     run.project = replace(run.project, environment="staging")
@@ -118,7 +120,7 @@ def test_a_command_without_wait_in_another_environment_is_told_what_it_can_do(be
     with pytest.raises(Locked) as caught:
         RunLocks(run).take(run.targets)
     assert caught.value.hint == (
-        "run it again when that has ended; or, if it does not run any more: shipit unlock two -e staging"
+        "wait for it: --wait 10m; or, if it does not run any more: shipit unlock two -e staging"
     )
     with pytest.raises(ShipitError) as changed:
         break_lock(run, run.targets[1], OTHER._replace(run="ba9876543210"))
@@ -139,6 +141,31 @@ def test_a_deploy_waits_in_turn_and_plans_after_that(bench: Bench) -> None:
     assert deploy(bench.run(), wait_s=600) == 0
     said = [event for event in bench.events if isinstance(event, Waiting)]
     assert said[0].target == "one" and said[0].reason == f"it is locked by {described(OTHER)}"
+
+
+def test_other_commands_wait_before_they_look(bench: Bench) -> None:
+    assert deploy(bench.run()) == 0
+    run = bench.run()
+    run.wait_s = 600
+    [target] = [found for found in run.targets if found.name == "one"]
+    asked: list[float] = []
+
+    def plan_restart(observed: object) -> list[Step]:
+        asked.append(bench.clock.now())
+        return []
+
+    bench.hold("one")
+    began_s = bench.clock.now()
+    change = Change(target, plan_restart, lambda observed, seen: Verdict(State.HEALTHY, "runs"))
+    assert change_all(run, "restart", [change]) == 0
+    assert asked[0] - began_s >= LEASE_S, "what is planned is what was there when the other run was over"
+    said = [event for event in bench.events if isinstance(event, Waiting)]
+    assert said[0].reason == f"it is locked by {described(OTHER)}"
+    late = bench.run()
+    late.wait_s = 5
+    bench.hold("one")
+    with pytest.raises(Locked, match="it is locked by deploy 0123456789ab"):
+        change_all(late, "restart", [change])
 
 
 def test_a_deploy_that_waits_in_vain_names_the_holder(bench: Bench) -> None:

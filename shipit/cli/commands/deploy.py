@@ -13,8 +13,8 @@ from shipit.cli.options import (
     OverrideFreezeOption,
     PlanFileOption,
     WaitOption,
-    limit_of,
     override_of,
+    wait_of,
 )
 from shipit.cli.runs import targets_run
 
@@ -52,7 +52,7 @@ def run(
         from shipit.pipeline.flow import deploy
 
         override = override_of(override_freeze)
-        wait_s = limit_of("--wait", wait) if wait is not None else 0.0
+        wait_s = wait_of(wait)
         saved = read_saved(plan, untrusted=options.untrusted) if plan is not None else None
         options, warning = for_retry(options, has_plan=saved is not None) if retry else (options, "")
         options = for_targets_of(options, saved)

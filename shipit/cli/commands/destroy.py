@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shipit.cli.exits import can_ask, exit_on_error, prompt
-from shipit.cli.options import ChangeOptions
+from shipit.cli.options import ChangeOptions, WaitOption, wait_of
 from shipit.cli.runs import targets_run
 from shipit.errors import UsageError
 
@@ -41,8 +41,9 @@ KeepData = Annotated[
 ]
 
 
-def run(options: ChangeOptions, include: Include = None, keep_data: KeepData = False) -> None:
+def run(options: ChangeOptions, include: Include = None, keep_data: KeepData = False, wait: WaitOption = None) -> None:
     with exit_on_error(options.verbose, options.output):
+        wait_s = wait_of(wait)
         from shipit.pipeline.destroy import destroy
         from shipit.release import Destruction
 
@@ -54,6 +55,7 @@ def run(options: ChangeOptions, include: Include = None, keep_data: KeepData = F
         asks = can_ask()
         with targets_run(options, timeout=options.timeout, for_deploy=False, keeps_journal=True) as run:
             run.confirm = _typed(run, is_sure=options.yes, asks=asks)
+            run.wait_s = wait_s
             code = destroy(run, wanted, is_selected=bool(options.selected))
         raise typer.Exit(code)
 

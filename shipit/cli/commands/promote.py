@@ -15,8 +15,8 @@ from shipit.cli.options import (
     PlanFileOption,
     UnhealthyOption,
     WaitOption,
-    limit_of,
     override_of,
+    wait_of,
 )
 from shipit.cli.promotion import check_complete, destination, promoted, reading_source
 from shipit.cli.runs import targets_run
@@ -54,7 +54,7 @@ def run(
         from shipit.pipeline.flow import deploy
 
         override = override_of(override_freeze)
-        wait_s = limit_of("--wait", wait) if wait is not None else 0.0
+        wait_s = wait_of(wait)
         saved = read_saved(plan, untrusted=options.untrusted) if plan is not None else None
         options = for_targets_of(destination(options, to, source), saved)
         with (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from shipit.cli.exits import exit_on_error
-from shipit.cli.options import TimeoutOption, WorkloadOptions, YesOption
+from shipit.cli.options import TimeoutOption, WaitOption, WorkloadOptions, YesOption, wait_of
 from shipit.cli.runs import workloads_run
 from shipit.errors import UsageError
 
@@ -14,8 +14,11 @@ Kubernetes one after the other, as in a rollout; Heroku restarts all dynos of a 
 EXAMPLES = ("shipit restart", "shipit restart k8s/web heroku")
 
 
-def run(options: WorkloadOptions, timeout: TimeoutOption = None, yes: YesOption = False) -> None:
+def run(
+    options: WorkloadOptions, timeout: TimeoutOption = None, yes: YesOption = False, wait: WaitOption = None
+) -> None:
     with exit_on_error(options.verbose, options.output):
+        wait_s = wait_of(wait)
         from datetime import UTC, datetime
         from functools import partial
 
@@ -37,5 +40,6 @@ def run(options: WorkloadOptions, timeout: TimeoutOption = None, yes: YesOption 
                 )
             if not changes:
                 raise UsageError("no target here runs anything that can be restarted")
+            run.wait_s = wait_s
             code = change(run, "restart", changes)
         raise typer.Exit(code)

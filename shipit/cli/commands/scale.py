@@ -8,7 +8,7 @@ import typer
 
 from shipit.cli.completion import complete_workloads
 from shipit.cli.exits import exit_on_error
-from shipit.cli.options import ProjectOptions, TimeoutOption, YesOption, target_options
+from shipit.cli.options import ProjectOptions, TimeoutOption, WaitOption, YesOption, target_options, wait_of
 from shipit.cli.runs import targets_run
 from shipit.errors import UsageError
 
@@ -37,13 +37,16 @@ def run(
     ],
     timeout: TimeoutOption = None,
     yes: YesOption = False,
+    wait: WaitOption = None,
 ) -> None:
     with exit_on_error(options.verbose, options.output):
+        wait_s = wait_of(wait)
         from shipit.pipeline.change import change
 
         wanted = [_parse(text) for text in quantities]
         selected = target_options(options, [name.target for name, _ in wanted])
         with targets_run(selected, timeout=timeout, yes=yes, verb="Scale", for_deploy=False, keeps_journal=True) as run:
+            run.wait_s = wait_s
             code = change(run, "scale", [_change(target, wanted) for target in run.targets])
         raise typer.Exit(code)
 
