@@ -67,7 +67,7 @@ class ImageStore:
 
     def find(self, name: str) -> EngineImage | None:
         """The image of a name or id; None when there is none, or its id is not valid."""
-        return parse_image(self._json(f"/images/{quote(name)}/json"))
+        return parse_image(self._json(f"/images/{quote(name, safe='/:@')}/json"))
 
     def tag(self, found: Digest, name: str) -> None:
         """Give an image a name, `repository:tag`. Another image that has it loses it."""

@@ -10,6 +10,7 @@ import io
 import json
 import socket
 import socketserver
+import sys
 import tarfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -44,6 +45,11 @@ class StandInEngine(socketserver.ThreadingUnixStreamServer):
         self.message = "no space left on device"
         self.is_over, self.is_answering = threading.Event(), threading.Event()
         super().__init__(str(path), _Handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print what went wrong, unless the client went away."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
     @property
     def host(self) -> str:
