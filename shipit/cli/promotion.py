@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from shipit.cli.exits import cancelling
 from shipit.cli.options import ImageOptions, PlanOptions, TargetOptions
-from shipit.cli.reporters import Silent
+from shipit.cli.reporters import Silent, Warnings
 from shipit.cli.runs import load, no_targets, targets_run
 from shipit.clock import Clock
 from shipit.errors import UsageError
@@ -55,8 +55,11 @@ def reading_source(options: TargetOptions, source: str, *, takes_unhealthy: bool
         create_target(target, project.targets[target], project, environ)
         for target in _names(project, only, options.selected)
     ]
-    with Run(project, targets, environ, clock, Silent()) as run, cancelling(clock):
-        yield read_source(run, takes_unhealthy=takes_unhealthy)
+    with Run(project, targets, environ, clock, Warnings()) as run, cancelling(clock):
+        read = read_source(run, takes_unhealthy=takes_unhealthy)
+        # Its warnings were told: when it is read again, the reporter of the promotion has the terminal.
+        run.tell = Silent()
+        yield read
 
 
 def _check_destination(options: TargetOptions) -> None:
