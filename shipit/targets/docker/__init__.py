@@ -1,0 +1,39 @@
+"""Docker hosts: containers on one or several engines. May import docker, http, config and the nouns."""
+
+from shipit.targets.kind import Kind
+
+KIND = Kind(
+    names=("docker",),
+    config="shipit.targets.docker.config:DockerConfig",
+    target="shipit.targets.docker.target:create",
+    steps=("shipit.targets.docker.steps",),
+    capabilities=frozenset(
+        [
+            "destroys",
+            "diagnoses",
+            "examines",
+            "has_history",
+            "has_logs",
+            "has_workloads",
+            "locks",
+            "notes",
+            "probes",
+            "records_releases",
+            "renders",
+            "restarts",
+            "returns",
+            "reverts",
+            "scales",
+            "serves",
+            "uses_images",
+        ]
+    ),
+    guide="docker",
+    workloads_key="services",
+    parts={"`services.NAME` of Docker": "shipit.targets.docker.config:ServiceConfig"},
+    instead={
+        "exec": "docker exec, with the name of a container that shipit status shows",
+        "run": "docker exec, with the name of a container that shipit status shows",
+        "forward": "publish: a port of 127.0.0.1 on the host, and ssh -L to it",
+    },
+)

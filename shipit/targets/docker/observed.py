@@ -1,0 +1,102 @@
+"""Docker hosts as observed, in plain values that go to JSON and come back. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from shipit.targets.docker.values import Publish
+
+
+class ContainerFacts(NamedTuple):
+    """One container of a target. `marks`: name -> keyed hash of the value of each variable that shipit set from a value.
+
+    `spec` is the hash of its settings, `image` the pinned image that it was created from. `health` is that of the image's
+    HEALTHCHECK, empty without one; `said` what the check said last. Times are RFC 3339. `fixed` is whether it publishes a certain port.
+    """
+
+    id: str
+    name: str
+    service: str
+    number: int
+    spec: str
+    image: str
+    marks: Mapping[str, str] = {}
+    state: str = ""
+    health: str = ""
+    said: str = ""
+    restarts: int = 0
+    exit_code: int = 0
+    error: str = ""
+    is_out_of_memory: bool = False
+    started_at: str = ""
+    address: str = ""
+    is_fixed: bool = False
+
+    @property
+    def is_running(self) -> bool:
+        """True for one that serves, or that the engine restarts until it does."""
+        return self.state in ("running", "restarting", "paused")
+
+    @property
+    def ended(self) -> str:
+        """How it ended, for people."""
+        if self.is_out_of_memory:
+            return "ran out of memory"
+        return f"exited with {self.exit_code}" + (f": {self.error}" if self.error else "")
+
+
+class Foreign(NamedTuple):
+    """A container that is not of this target. `ports` are those of the host that it publishes."""
+
+    name: str
+    ports: tuple[Publish, ...] = ()
+
+
+class HostFacts(NamedTuple):
+    """One engine. `images` are the pinned images that it has."""
+
+    containers: tuple[ContainerFacts, ...] = ()
+    foreign: tuple[Foreign, ...] = ()
+    images: frozenset[str] = frozenset()
+
+    def running(self, service: str) -> tuple[ContainerFacts, ...]:
+        return tuple(found for found in self.containers if found.service == service and found.is_running)
+
+    def find(self, name: str) -> ContainerFacts | None:
+        return next((found for found in self.containers if found.name == name), None)
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services that run."""
+        return tuple(sorted({found.service for found in self.containers if found.is_running}))
+
+
+class ProbeFacts(NamedTuple):
+    """The answer of a container to GET of its health path: a status, or 0 and the reason why there is none."""
+
+    path: str
+    status: int
+    reason: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        return 200 <= self.status < 400
+
+    @property
+    def summary(self) -> str:
+        return f"GET {self.path} answers {self.status}" if self.status else f"GET {self.path}: {self.reason}"
+
+
+class DockerObserved(NamedTuple):
+    """`hosts` by their addresses. `probes`: id of a container -> its answer; empty where none was asked."""
+
+    hosts: Mapping[str, HostFacts] = {}
+    probes: Mapping[str, ProbeFacts] = {}
+
+    def running_names(self) -> dict[str, frozenset[str]]:
+        """Host -> names of the containers that run there."""
+        return {
+            host: frozenset(found.name for found in facts.containers if found.is_running)
+            for host, facts in self.hosts.items()
+        }

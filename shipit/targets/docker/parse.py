@@ -1,0 +1,85 @@
+"""The engine's answers about containers and images as facts. Pure.
+
+Source: Docker Engine API 1.41: ContainerInspect, ContainerList, ImageList.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from shipit.errors import ShipitError
+from shipit.http.fields import Field
+from shipit.reference import parse_reference
+from shipit.targets.docker.observed import ContainerFacts, Foreign
+from shipit.targets.docker.spec import NUMBER, SERVICE, SPEC, VARIABLES
+from shipit.targets.docker.values import Publish
+
+
+def parse_container(answer: Field, mark: Callable[[str], str]) -> ContainerFacts:
+    """The answer of GET /containers/{id}/json. Raises: RemoteError."""
+    config, state = answer["Config"], answer["State"]
+    labels = config["Labels"].texts()
+    values = variables_of(config)
+    health = state["Health"]
+    number = labels.get(NUMBER, "")
+    bindings = answer["HostConfig"]["PortBindings"]
+    return ContainerFacts(
+        answer["Id"].required(),
+        answer["Name"].text().lstrip("/"),
+        labels.get(SERVICE, ""),
+        int(number) if number.isascii() and number.isdigit() and len(number) < 6 else 0,
+        labels.get(SPEC, ""),
+        config["Image"].text(),
+        {name: mark(values[name]) for name in labels.get(VARIABLES, "").split(",") if name in values},
+        state["Status"].text(),
+        health["Status"].text() if health["Status"].text() != "none" else "",
+        _last_said(health),
+        answer["RestartCount"].whole(),
+        state["ExitCode"].whole(),
+        state["Error"].text(),
+        state["OOMKilled"].flag(),
+        state["StartedAt"].text(),
+        _address(answer["NetworkSettings"]),
+        any(row["HostPort"].text() not in ("", "0") for _, rows in bindings.items() for row in rows.rows()),
+    )
+
+
+def variables_of(config: Field) -> dict[str, str]:
+    """Name -> value of the variables of a container, those of its image included."""
+    pairs = (row.text().partition("=") for row in config["Env"].rows())
+    return {name: value for name, equals, value in pairs if equals}
+
+
+def parse_foreign(row: Field) -> Foreign:
+    """A container of a list that is not of this target."""
+    names = [name.text().lstrip("/") for name in row["Names"].rows()]
+    ports = [
+        Publish(port["PrivatePort"].whole(), port["PublicPort"].whole(), port["IP"].text(), port["Type"].text("tcp"))
+        for port in row["Ports"].rows()
+        if port["PublicPort"].whole()
+    ]
+    return Foreign(names[0] if names else row["Id"].text()[:12], tuple(ports))
+
+
+def pinned_images(answer: Any, where: str) -> Iterator[str]:
+    """The pinned images in the answer of GET /images/json, with the names that shipit gives them."""
+    for row in Field(answer, where).rows():
+        for name in row["RepoDigests"].rows():
+            try:
+                found = parse_reference(name.text())
+            except ShipitError:
+                continue
+            if found.digest:
+                yield f"{found.name}@{found.digest}"
+
+
+def _last_said(health: Field) -> str:
+    said = [row["Output"].text().strip() for row in health["Log"].rows()]
+    return said[-1][-200:] if said else ""
+
+
+def _address(settings: Field) -> str:
+    """The first address of the container; empty while it does not run."""
+    found = (network["IPAddress"].text() for _, network in sorted(settings["Networks"].items()))
+    return next((address for address in found if address), "")

@@ -1,0 +1,73 @@
+"""The body of the request that creates a container. Pure.
+
+Source: Docker Engine API 1.41, POST /containers/create.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from shipit.targets.docker.spec import NUMBER, SERVICE, SPEC, VARIABLES, ContainerSpec, Owner
+from shipit.targets.docker.values import Publish, Volume
+
+
+def create_body(
+    owner: Owner, spec: ContainerSpec, number: int, values: Mapping[str, str], names: Iterable[str]
+) -> dict[str, Any]:
+    """`values` are those of the variables `names`, which the label of the container lists."""
+    env = {**values, **spec.env}
+    body: dict[str, Any] = {
+        "Image": spec.image,
+        "Env": [f"{name}={value}" for name, value in sorted(env.items())],
+        "Labels": {**spec.labels, **_labels(owner, spec, number, names)},
+        "ExposedPorts": {port.key: {} for port in spec.publish},
+        "StopTimeout": int(spec.grace_s),
+        "HostConfig": _host_config(owner, spec),
+        "NetworkingConfig": {"EndpointsConfig": {owner.prefix: {"Aliases": [spec.service]}}},
+    }
+    optional = {
+        "Cmd": list(spec.command) if spec.command else None,
+        "Entrypoint": list(spec.entrypoint) if spec.entrypoint else None,
+        "User": spec.user,
+        "WorkingDir": spec.workdir,
+        "Hostname": spec.hostname,
+    }
+    return {**body, **{key: value for key, value in optional.items() if value}}
+
+
+def _labels(owner: Owner, spec: ContainerSpec, number: int, names: Iterable[str]) -> dict[str, str]:
+    own = {SERVICE: spec.service, NUMBER: str(number), SPEC: spec.hash, VARIABLES: ",".join(sorted(names))}
+    return {**owner.labels, **own}
+
+
+def _host_config(owner: Owner, spec: ContainerSpec) -> dict[str, Any]:
+    config: dict[str, Any] = {
+        "NetworkMode": owner.prefix,
+        "RestartPolicy": {"Name": spec.restart},
+        "PortBindings": _bindings(spec.publish),
+        "Binds": [_bind(volume) for volume in spec.volumes],
+        "ReadonlyRootfs": spec.read_only,
+    }
+    optional = {
+        "Memory": spec.memory,
+        "NanoCpus": spec.nano_cpus,
+        "Init": spec.init,
+        "Tmpfs": dict.fromkeys(spec.tmpfs, ""),
+        "CapAdd": list(spec.cap_add),
+        "CapDrop": list(spec.cap_drop),
+        "ExtraHosts": list(spec.extra_hosts),
+        "Dns": list(spec.dns),
+    }
+    return {**config, **{key: value for key, value in optional.items() if value}}
+
+
+def _bindings(ports: Iterable[Publish]) -> dict[str, list[dict[str, str]]]:
+    found: dict[str, list[dict[str, str]]] = {}
+    for port in ports:
+        found.setdefault(port.key, []).append({"HostIp": port.ip, "HostPort": str(port.host) if port.host else ""})
+    return found
+
+
+def _bind(volume: Volume) -> str:
+    return f"{volume.source}:{volume.path}:{'ro' if volume.is_read_only else 'rw'}"

@@ -1,0 +1,82 @@
+"""The steps of Docker hosts, as data: one class for each change, with all that applying it in another process needs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from shipit.release import Step
+from shipit.targets.docker.spec import ContainerSpec, Health
+
+
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
+class HostStep(Step):
+    """A change on one host, by its address. Only its subclasses are created."""
+
+    host: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PullImage(HostStep):
+    """Makes the host pull an image by its digest."""
+
+    type: ClassVar[str] = "docker.pull"
+
+    image: str
+    platform: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplaceService(HostStep):
+    """Creates and starts containers of a service, waits until they are ready, and stops those that run instead.
+
+    `create`: name -> number of containers made from `spec`, or like the container `like` where there is no spec. `start`
+    are names of stopped ones, `stop` of those that run. `known` are the ids of the containers that ran when the plan was
+    made: others are somebody else's. `marks`: name -> keyed hash of each variable, whose value is taken from the session.
+    When a container is not ready, the new ones are removed, and the old ones are started again.
+    """
+
+    type: ClassVar[str] = "docker.replace"
+    unstable: ClassVar[frozenset[str]] = frozenset(["known"])
+
+    service: str
+    spec: ContainerSpec | None = None
+    like: str = ""
+    marks: Mapping[str, str]
+    create: Mapping[str, int]
+    start: tuple[str, ...] = ()
+    stop: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    order: str = "start-first"
+    health: Health | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopService(HostStep):
+    """Stops the containers of a service that left deploy.yml; they are kept for rollback."""
+
+    type: ClassVar[str] = "docker.stop"
+    after_healthy: ClassVar[bool] = True
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestartService(HostStep):
+    """Restarts containers, one after the other. `at` is when that was asked for."""
+
+    type: ClassVar[str] = "docker.restart"
+
+    names: tuple[str, ...]
+    at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveAll(HostStep):
+    """Removes containers, the network and the records of releases; volumes that the user named, too."""
+
+    type: ClassVar[str] = "docker.remove"
+
+    containers: tuple[str, ...]
+    volumes: tuple[str, ...] = ()

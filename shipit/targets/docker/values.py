@@ -1,0 +1,85 @@
+"""Published ports, volumes and sizes, as docker run takes them: from text to values. Pure.
+
+Source: docs.docker.com/reference/cli/docker/container/run: --publish, --volume, --memory.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_PUBLISH = re.compile(
+    r"(?:(?:(?P<ip>\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:]+\]):)?(?P<host>\d{0,5}):)?(?P<port>\d{1,5})(?:/(?P<protocol>tcp|udp|sctp))?"
+)
+_VOLUME = re.compile(r"(?P<source>[^:]+):(?P<path>/[^:]*)(?::(?P<mode>ro|rw))?")
+_VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,63}")
+_SIZE = re.compile(r"(\d{1,9})([kmg]?)i?b?", re.IGNORECASE)
+_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+# The least that an engine accepts.
+LEAST_MEMORY = 6 * 1024**2
+
+
+class Publish(NamedTuple):
+    """A port of a container that the host publishes. `host` is 0 where the engine chooses a free port."""
+
+    port: int
+    host: int = 0
+    ip: str = ""
+    protocol: str = "tcp"
+
+    @property
+    def key(self) -> str:
+        """The container's port in the engine's API."""
+        return f"{self.port}/{self.protocol}"
+
+    def __str__(self) -> str:
+        return f"{self.ip or '0.0.0.0'}:{self.host}/{self.protocol}"
+
+
+class Volume(NamedTuple):
+    """A named volume or a folder of the host, and where a container sees it."""
+
+    source: str
+    path: str
+    is_read_only: bool = False
+
+    @property
+    def is_named(self) -> bool:
+        return not self.source.startswith("/")
+
+
+def parse_publish(text: str) -> Publish:
+    """`[[IP:]HOST:]PORT[/PROTOCOL]`. Raises: ValueError."""
+    match = _PUBLISH.fullmatch(text)
+    if match is None:
+        raise ValueError("should be [[IP:]HOST:]PORT, such as 8080:3000 or 127.0.0.1:5432:5432")
+    port, host = int(match["port"]), int(match["host"] or 0)
+    if not 0 < port < 65536 or host > 65535:
+        raise ValueError("should have ports from 1 to 65535")
+    return Publish(port, host, (match["ip"] or "").strip("[]"), match["protocol"] or "tcp")
+
+
+def parse_volume(text: str) -> Volume:
+    """`SOURCE:PATH[:ro]`. Raises: ValueError."""
+    match = _VOLUME.fullmatch(text)
+    if match is None or not (match["source"].startswith("/") or _VOLUME_NAME.fullmatch(match["source"])):
+        raise ValueError("should be NAME:/PATH or /FOLDER:/PATH, and :ro behind it for a read-only volume")
+    return Volume(match["source"], match["path"], match["mode"] == "ro")
+
+
+def parse_size(value: object) -> int:
+    """Bytes of text such as `512Mi` or `512m`, which both mean 1024 * 1024. Raises: ValueError."""
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise ValueError("should be a size such as 512Mi or 1Gi")
+    size = int(match[1]) * _UNITS[match[2].lower()]
+    if size < LEAST_MEMORY:
+        raise ValueError("should be at least 6Mi, which is the engine's limit")
+    return size
+
+
+def render_size(size: int) -> str:
+    """The size in the largest unit that divides it."""
+    unit, name = next((found for found in ((1024**3, "Gi"), (1024**2, "Mi"), (1024, "Ki")) if size % found[0] == 0), (1, ""))
+    return f"{size // unit}{name}"

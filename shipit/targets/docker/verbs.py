@@ -1,0 +1,100 @@
+"""Scaling and restarting services: the steps, and their verdicts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from shipit.errors import DeployFailed
+from shipit.release import Seen, State, Step, Verdict
+from shipit.targets.docker.judge import Limits, judge_containers, superseded
+from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts
+from shipit.targets.docker.plan_back import Ways
+from shipit.targets.docker.spec import other_number
+from shipit.targets.docker.steps import ReplaceService, RestartService
+from shipit.targets.orders import RestartOrder, ScaleOrder
+
+
+def plan_scale(order: ScaleOrder, observed: DockerObserved, ways: Ways) -> tuple[Step, ...]:
+    """Containers like the first one are created, or those with the highest numbers are stopped.
+
+    Raises: DeployFailed for a service that does not run, or that publishes a certain port.
+    """
+    return tuple(
+        step
+        for host, facts in observed.hosts.items()
+        for service, count in order.quantities.items()
+        if (step := _scale(host, service, count, facts, ways))
+    )
+
+
+def _scale(host: str, service: str, count: int, facts: HostFacts, ways: Ways) -> Step | None:
+    running = sorted(facts.running(service), key=lambda one: one.number)
+    if not running:
+        raise DeployFailed(f"{service} does not run on {host}", where=service, hint="shipit deploy first")
+    if len(running) == count:
+        return None
+    if count > 1 and running[0].is_fixed:
+        what = f"{service} publishes a port of the host, which only one container can have"
+        raise DeployFailed(what, where=service, hint="leave out the port of the host in publish:")
+    numbers = {one.number for one in running}
+    free = (number for number in range(1, count + len(running) + 1) if number not in numbers)
+    names = {other_number(running[0].name, number): number for number, _ in zip(free, range(count - len(running)), strict=False)}
+    return ReplaceService(
+        f"scale {service} {host}",
+        f"scale {service} on {host}",
+        (f"{service}  {len(running)} -> {count}",),
+        undo=f"shipit scale {service}={len(running)}",
+        host=host,
+        service=service,
+        like=running[0].name,
+        marks={},
+        create={name: number for name, number in names.items() if facts.find(name) is None},
+        start=tuple(name for name in names if facts.find(name)),
+        stop=tuple(one.name for one in running[count:]),
+        known=tuple(one.id for one in running),
+        health=ways(service).health,
+    )
+
+
+def judge_scale(order: ScaleOrder, observed: DockerObserved, seen: Seen, limits: Limits, ways: Ways) -> Verdict:
+    for host, facts in observed.hosts.items():
+        for service, count in order.quantities.items():
+            if (found := len(facts.running(service))) != count:
+                return superseded(f"{service} has {found} containers on {host}, not {count}")
+    return judge_containers(_only(order.quantities, observed), observed, seen, limits, ways)
+
+
+def plan_restart(order: RestartOrder, observed: DockerObserved) -> tuple[Step, ...]:
+    """Raises: DeployFailed for a service that does not run."""
+    steps: list[Step] = []
+    for host, facts in observed.hosts.items():
+        for service in order.workloads:
+            names = tuple(one.name for one in facts.running(service))
+            if not names:
+                raise DeployFailed(f"{service} does not run on {host}", where=service, hint="shipit deploy first")
+            detail = ("each container is down while it restarts",)
+            summary = f"restart {service} on {host}"
+            steps.append(RestartService(f"restart {service} {host}", summary, detail, host=host, names=names, at=order.at))
+    return tuple(steps)
+
+
+def judge_restart(order: RestartOrder, observed: DockerObserved, seen: Seen, limits: Limits, ways: Ways) -> Verdict:
+    """Healthy when every container runs, and started after the plan was made."""
+    before = seen.before if isinstance(seen.before, DockerObserved) else DockerObserved()
+    old = {(one.id, one.started_at) for facts in before.hosts.values() for one in facts.containers}
+    own = _only(order.workloads, observed)
+    if kept := [one.name for found in own.values() for one in found if (one.id, one.started_at) in old]:
+        return Verdict(State.WAITING, f"{', '.join(kept)} not yet restarted", f"old {' '.join(kept)}")
+    for host, facts in observed.hosts.items():
+        for service in order.workloads:
+            if not facts.running(service):
+                return Verdict(State.FAILED, f"{service} does not run on {host}", hint="deploy again")
+    return judge_containers(own, observed, seen, limits, ways)
+
+
+def _only(services: Iterable[str], observed: DockerObserved) -> dict[str, tuple[ContainerFacts, ...]]:
+    names = set(services)
+    return {
+        host: tuple(one for one in facts.containers if one.is_running and one.service in names)
+        for host, facts in observed.hosts.items()
+    }

@@ -1,0 +1,119 @@
+"""The services that a target should run, by deploy.yml and a release. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from shipit.config.project import Project
+from shipit.release import ImageUse, Release
+from shipit.targets.docker.config import DockerConfig, ServiceConfig
+from shipit.targets.docker.observed import ContainerFacts, HostFacts
+from shipit.targets.docker.spec import ContainerSpec, Health, Owner, container_name
+
+Order = Literal["start-first", "stop-first"]
+
+
+class WantedService(NamedTuple):
+    """One service. `marks`: name -> keyed hash of each variable that is set from a value. `replicas` is None where it stays."""
+
+    spec: ContainerSpec
+    marks: Mapping[str, str]
+    replicas: int | None
+    order: Order
+    health: Health | None = None
+
+    def count(self, facts: HostFacts) -> int:
+        """The number of containers on a host."""
+        return self.replicas or len({found.number for found in facts.running(self.spec.service)}) or 1
+
+    def is_met_by(self, found: ContainerFacts) -> bool:
+        """Whether a container has the wanted settings and values, whatever its state."""
+        is_same = found.spec == self.spec.hash and found.image == self.spec.image
+        return is_same and dict(found.marks) == dict(self.marks)
+
+
+class Services:
+    """The services of one target of deploy.yml."""
+
+    def __init__(self, name: str, config: DockerConfig, project: Project) -> None:
+        self.config = config
+        self.project = project
+        self.owner = Owner(project.app, project.environment, name)
+        # Name -> its keys: the service of keys right under the target is named after the app.
+        self.configs = {own or project.app: service for own, service in config.services.items()}
+
+    def uses(self) -> tuple[ImageUse, ...]:
+        names = {self.project.image_name(service.image) for service in self.configs.values()}
+        return tuple(self._use(name) for name in sorted(names))
+
+    def health(self, service: str) -> Health | None:
+        config = self.configs.get(service)
+        if config is None or not config.health or config.port is None:
+            return None
+        published = (port for port in config.published if port.port == config.port and port.protocol == "tcp")
+        return Health(config.health, config.port, next((port for port in published if port.host), None))
+
+    def wanted(self, release: Release) -> dict[str, WantedService]:
+        """Service -> what it should be, in the order of deploy.yml."""
+        return {name: self._wanted(name, service, release) for name, service in self.configs.items()}
+
+    def _wanted(self, name: str, config: ServiceConfig, release: Release) -> WantedService:
+        image = release.image(self._use(self.project.image_name(config.image)))
+        marks = {key: mark for key, mark in release.marks.items() if key not in config.env}
+        return WantedService(
+            _spec(name, config, image.pinned), marks, config.replicas, config.order, self.health(name)
+        )
+
+    def _use(self, name: str) -> ImageUse:
+        config = self.project.images[name]
+        if config.use:
+            return ImageUse(name, config.use, "oci", config.platform, None, (), publish=False)
+        return ImageUse(name, config.repository or "", "oci", config.platform, None, self.project.tags(name))
+
+
+def names_of(owner: Owner, wanted: WantedService, facts: HostFacts) -> dict[str, int]:
+    """Name -> number of the containers of a service that should run on a host: those that run already keep their names.
+
+    A stopped one that was created with the same settings and values is used again.
+    """
+    found: dict[str, int] = {}
+    for number in range(1, wanted.count(facts) + 1):
+        alike = [
+            one
+            for one in facts.containers
+            if one.service == wanted.spec.service and one.number == number and wanted.is_met_by(one)
+        ]
+        alike.sort(key=lambda one: (not one.is_running, one.name))
+        own = container_name(owner, wanted.spec, wanted.marks, number)
+        found[alike[0].name if alike else own] = number
+    return found
+
+
+def _spec(name: str, config: ServiceConfig, image: str) -> ContainerSpec:
+    port = {"PORT": str(config.port)} if config.port is not None else {}
+    return ContainerSpec(
+        name,
+        image,
+        config.command,
+        config.entrypoint,
+        {**port, **{key: value for key, value in config.env.items() if value is not None}},
+        config.published,
+        config.mounts,
+        config.networks,
+        config.memory or 0,
+        round((config.cpu or 0) * 1e9),
+        config.restart,
+        config.grace,
+        config.user or "",
+        config.workdir or "",
+        config.hostname or "",
+        config.read_only,
+        config.init,
+        config.tmpfs,
+        config.labels,
+        config.cap_add,
+        config.cap_drop,
+        config.extra_hosts,
+        config.dns,
+    )
