@@ -152,6 +152,39 @@ class Engine:
                 raise BuildError(f"the engine refused to build: {_message(answer)}", where=where)
             yield from json_rows(answer.iter_content(_PIECE))
 
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        timeout_s: float | None = None,
+        stream: bool = False,
+    ) -> Any:
+        """The answer to any request of the API, whatever its status. `body` is sent as JSON.
+
+        Raises: RemoteError when no answer arrives.
+        """
+        import requests
+        import urllib3
+
+        where = f"{method} {path} of {self.address.host}"
+        try:
+            url = self._api._url("{0}", path)
+            return self._api.request(
+                method,
+                url,
+                params=dict(query or {}),
+                json=body,
+                timeout=timeout_s,
+                stream=stream,
+                allow_redirects=False,
+            )
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            what = f"the engine does not answer: {_root_cause(error)}"
+            raise RemoteError(what, where=where, hint="check that the engine is running", retryable=True) from None
+
     def inspect(self, name: str) -> EngineImage | None:
         """The engine's image of that name; None when it has none, or when its answer is invalid. Raises: BuildError."""
         import docker

@@ -26,6 +26,17 @@ def ssh_command(host: str) -> list[str]:
 
     Raises: BuildError when the address is invalid.
     """
+    return [*_ssh(host), "docker", "system", "dial-stdio"]
+
+
+def ssh_forward(host: str, address: str, port: int) -> list[str]:
+    """The command that connects its standard streams to a port that the host can reach. Raises: as `ssh_command`."""
+    *options, end, name = _ssh(host)
+    return [*options, "-W", f"[{address}]:{port}" if ":" in address else f"{address}:{port}", end, name]
+
+
+def _ssh(host: str) -> list[str]:
+    """The command line of ssh up to the name of the host."""
     parts = urlsplit(host)
     if not parts.hostname or parts.hostname.startswith("-") or parts.password or parts.path not in ("", "/"):
         raise BuildError(
@@ -36,7 +47,7 @@ def ssh_command(host: str) -> list[str]:
         command += ["-l", parts.username]
     if parts.port:
         command += ["-p", str(parts.port)]
-    return [*command, "--", parts.hostname, "docker", "system", "dial-stdio"]
+    return [*command, "--", parts.hostname]
 
 
 class Tunnel:

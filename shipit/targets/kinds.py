@@ -25,6 +25,7 @@ BUILT_IN = (
     "shipit.targets.heroku:KIND",
     "shipit.targets.kubernetes:KIND",
     "shipit.targets.registry:KIND",
+    "shipit.targets.docker:KIND",
 )
 
 

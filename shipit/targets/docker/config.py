@@ -54,7 +54,9 @@ class ServiceConfig(Model):
         None, description="Replaces the image's ENTRYPOINT.", examples=[["/docker-entrypoint.sh"]]
     )
     env: EnvMap = Field(
-        default_factory=dict, description="Variables of this service, above those of the file.", examples=[{"WORKERS": "4"}]
+        default_factory=dict,
+        description="Variables of this service, above those of the file.",
+        examples=[{"WORKERS": "4"}],
     )
     port: Port | None = Field(
         None, description="The port that the container listens on; it gets it as PORT.", examples=[3000]
@@ -68,7 +70,11 @@ class ServiceConfig(Model):
         examples=["/healthz"],
     )
     replicas: Whole | None = Field(
-        None, ge=1, le=_MOST_REPLICAS, description="The number of containers on each host; unchanged when absent.", examples=[2]
+        None,
+        ge=1,
+        le=_MOST_REPLICAS,
+        description="The number of containers on each host; unchanged when absent.",
+        examples=[2],
     )
     replace: Literal["start-first", "stop-first"] = Field(
         "start-first",
@@ -92,7 +98,9 @@ class ServiceConfig(Model):
     workdir: NotEmpty | None = Field(None, description="The working directory.", examples=["/var/www"])
     hostname: NotEmpty | None = Field(None, description="The host name within the container.", examples=["web"])
     read_only: Flag = Field(False, description="Mount the image read-only.", examples=[True])
-    init: Flag = Field(False, description="Run an init process that forwards signals and reaps children.", examples=[True])
+    init: Flag = Field(
+        False, description="Run an init process that forwards signals and reaps children.", examples=[True]
+    )
     tmpfs: tuple[NotEmpty, ...] = Field((), description="Folders in memory.", examples=[["/tmp"]])
     labels: dict[NotEmpty, str] = Field(
         default_factory=dict, description="Labels of the containers.", examples=[{"traefik.enable": "true"}]
@@ -177,7 +185,11 @@ class DockerConfig(TargetConfig):
         default_factory=dict, description="Services by name.", examples=[{"web": {"port": 3000}}]
     )
     keep: Whole = Field(
-        3, ge=1, le=20, description="How many earlier releases keep their stopped containers, for rollback.", examples=[5]
+        3,
+        ge=1,
+        le=20,
+        description="How many earlier releases keep their stopped containers, for rollback.",
+        examples=[5],
     )
 
     @model_validator(mode="before")

@@ -68,7 +68,9 @@ def _judge_service(
         what = f"{service} has {len(alike)} of {count} containers on {host}"
         return Verdict(State.FAILED, what, hint="deploy again", superseded_by="someone else" if alike else "")
     last = max(ended, key=lambda one: one.started_at)
-    return Verdict(State.FAILED, f"{last.name} on {host} {last.ended}", subject=f"{host} {last.id}", down=_down(service, alike))
+    return Verdict(
+        State.FAILED, f"{last.name} on {host} {last.ended}", subject=f"{host} {last.id}", down=_down(service, alike)
+    )
 
 
 def _difference(found: ContainerFacts, wanted: WantedService) -> str:
@@ -102,7 +104,9 @@ def judge_containers(
     if not waiting:
         return Verdict(State.HEALTHY, _summary(own, observed), progress)
     if seen.unchanged_s > limits.pending_s:
-        return Verdict(State.FAILED, f"{'; '.join(waiting)} for {seen.unchanged_s:.0f} s", progress, subject=_first(own))
+        return Verdict(
+            State.FAILED, f"{'; '.join(waiting)} for {seen.unchanged_s:.0f} s", progress, subject=_first(own)
+        )
     return Verdict(State.WAITING, "; ".join(waiting), progress, parts=tuple(waiting))
 
 

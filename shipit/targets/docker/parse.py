@@ -6,7 +6,6 @@ Source: Docker Engine API 1.41: ContainerInspect, ContainerList, ImageList.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from shipit.errors import ShipitError
 from shipit.http.fields import Field
@@ -62,9 +61,9 @@ def parse_foreign(row: Field) -> Foreign:
     return Foreign(names[0] if names else row["Id"].text()[:12], tuple(ports))
 
 
-def pinned_images(answer: Any, where: str) -> Iterator[str]:
+def pinned_images(answer: Field) -> Iterator[str]:
     """The pinned images in the answer of GET /images/json, with the names that shipit gives them."""
-    for row in Field(answer, where).rows():
+    for row in answer.rows():
         for name in row["RepoDigests"].rows():
             try:
                 found = parse_reference(name.text())

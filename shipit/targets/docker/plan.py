@@ -13,7 +13,9 @@ from shipit.targets.docker.wanted import WantedService, names_of
 Wanted = Mapping[str, WantedService]
 
 
-def plan_docker(owner: Owner, wanted: Wanted, observed: DockerObserved, uses: Mapping[str, ImageUse]) -> tuple[Step, ...]:
+def plan_docker(
+    owner: Owner, wanted: Wanted, observed: DockerObserved, uses: Mapping[str, ImageUse]
+) -> tuple[Step, ...]:
     """Pulls on every host first, then the services host by host, and the stop of what left deploy.yml.
 
     `uses`: pinned image -> how it is used.
@@ -87,9 +89,7 @@ def _detail(
     elif old and old.image != wanted.spec.image:
         yield f"image  {short_image(old.image)} -> {image}"
     if old:
-        changed = sorted(
-            name for name in {*old.marks, *wanted.marks} if old.marks.get(name) != wanted.marks.get(name)
-        )
+        changed = sorted(name for name in {*old.marks, *wanted.marks} if old.marks.get(name) != wanted.marks.get(name))
         yield from (f"{name}  {_change(name, old, wanted)}" for name in changed)
         if old.image == wanted.spec.image and old.spec != wanted.spec.hash:
             yield "settings of the container changed"

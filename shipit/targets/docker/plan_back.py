@@ -56,9 +56,7 @@ def kept_of(observed: DockerObserved) -> dict[str, tuple[Kept, ...]]:
 def plan_back(wanted: Mapping[str, tuple[Kept, ...]], observed: DockerObserved, ways: Ways) -> tuple[Step, ...]:
     """A step for each service of each host where others run than the wanted ones. What a host does not have is left out."""
     return tuple(
-        step
-        for host, facts in observed.hosts.items()
-        for step in _steps(host, wanted.get(host, ()), facts, ways)
+        step for host, facts in observed.hosts.items() for step in _steps(host, wanted.get(host, ()), facts, ways)
     )
 
 
@@ -75,7 +73,7 @@ def _steps(host: str, wanted: tuple[Kept, ...], facts: HostFacts, ways: Ways) ->
         yield ReplaceService(
             f"{service} {host}",
             f"{verb} {service} on {host}",
-            tuple([*(f"start {name}" for name in start), *(f"stop {one.name}" for one in stopped)]),
+            (*(f"start {name}" for name in start), *(f"stop {one.name}" for one in stopped)),
             effect="replace" if start else "delete",
             undo="deploy again",
             host=host,

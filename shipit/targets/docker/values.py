@@ -81,5 +81,7 @@ def parse_size(value: object) -> int:
 
 def render_size(size: int) -> str:
     """The size in the largest unit that divides it."""
-    unit, name = next((found for found in ((1024**3, "Gi"), (1024**2, "Mi"), (1024, "Ki")) if size % found[0] == 0), (1, ""))
+    unit, name = next(
+        (found for found in ((1024**3, "Gi"), (1024**2, "Mi"), (1024, "Ki")) if size % found[0] == 0), (1, "")
+    )
     return f"{size // unit}{name}"

@@ -38,7 +38,10 @@ def _scale(host: str, service: str, count: int, facts: HostFacts, ways: Ways) ->
         raise DeployFailed(what, where=service, hint="leave out the port of the host in publish:")
     numbers = {one.number for one in running}
     free = (number for number in range(1, count + len(running) + 1) if number not in numbers)
-    names = {other_number(running[0].name, number): number for number, _ in zip(free, range(count - len(running)), strict=False)}
+    names = {
+        other_number(running[0].name, number): number
+        for number, _ in zip(free, range(count - len(running)), strict=False)
+    }
     return ReplaceService(
         f"scale {service} {host}",
         f"scale {service} on {host}",
@@ -74,7 +77,9 @@ def plan_restart(order: RestartOrder, observed: DockerObserved) -> tuple[Step, .
                 raise DeployFailed(f"{service} does not run on {host}", where=service, hint="shipit deploy first")
             detail = ("each container is down while it restarts",)
             summary = f"restart {service} on {host}"
-            steps.append(RestartService(f"restart {service} {host}", summary, detail, host=host, names=names, at=order.at))
+            steps.append(
+                RestartService(f"restart {service} {host}", summary, detail, host=host, names=names, at=order.at)
+            )
     return tuple(steps)
 
 

@@ -61,9 +61,7 @@ class Services:
     def _wanted(self, name: str, config: ServiceConfig, release: Release) -> WantedService:
         image = release.image(self._use(self.project.image_name(config.image)))
         marks = {key: mark for key, mark in release.marks.items() if key not in config.env}
-        return WantedService(
-            _spec(name, config, image.pinned), marks, config.replicas, config.order, self.health(name)
-        )
+        return WantedService(_spec(name, config, image.pinned), marks, config.replicas, config.order, self.health(name))
 
     def _use(self, name: str) -> ImageUse:
         config = self.project.images[name]

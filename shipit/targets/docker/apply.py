@@ -1,0 +1,72 @@
+"""Applies the steps of a host. Each looks at the host again before it writes, and skips what is done already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from shipit.errors import DeployFailed
+from shipit.events import Event
+from shipit.reference import parse_reference
+from shipit.release import Step
+from shipit.targets.docker.client import HostClient
+from shipit.targets.docker.records import remove_records
+from shipit.targets.docker.replace import Replacement, Setting
+from shipit.targets.docker.spec import Owner
+from shipit.targets.docker.steps import HostStep, PullImage, RemoveAll, ReplaceService, RestartService, StopService
+from shipit.targets.session import Session
+
+
+def apply_step(step: Step, client: HostClient, setting: Setting) -> Iterator[Event]:
+    """Do one step. Raises: DeployFailed and other ShipitErrors."""
+    match step:
+        case PullImage():
+            _pull(step, client, setting.session)
+        case ReplaceService():
+            yield from Replacement(step, client, setting).run()
+        case StopService():
+            for name in _own(step.names, client, setting.owner):
+                client.stop(name)
+        case RestartService():
+            for name in _own(step.names, client, setting.owner):
+                client.restart(name)
+        case RemoveAll():
+            _remove(step, client, setting.owner)
+        case _:
+            raise unknown(step, setting.target)
+
+
+def unknown(step: Step, target: str) -> DeployFailed:
+    what = f"the step {step.id!r} is of the type {step.type}, which a Docker host does not have"
+    return DeployFailed(what, where=target, hint="make a new plan")
+
+
+def host_of(step: Step, target: str) -> str:
+    if not isinstance(step, HostStep):
+        raise unknown(step, target)
+    return step.host
+
+
+def _pull(step: PullImage, client: HostClient, session: Session) -> None:
+    ref = parse_reference(step.image)
+    find = partial(session.registries.credentials, ref) if session.registries else None
+    client.pull(step.image, step.platform, find() if find else None)
+
+
+def _own(names: tuple[str, ...], client: HostClient, owner: Owner) -> list[str]:
+    """The containers of these names that are of this target: a step may come from a file."""
+    rows = client.containers(owner.filters)
+    own = {name.text().lstrip("/") for row in rows for name in row["Names"].rows()}
+    return [name for name in names if name in own]
+
+
+def _remove(step: RemoveAll, client: HostClient, owner: Owner) -> None:
+    for name in _own(step.containers, client, owner):
+        client.stop(name)
+        client.remove(name)
+    client.remove_network(owner.prefix)
+    own = {volume.name for volume in client.volumes(owner.filters)}
+    for name in step.volumes:
+        if name in own:
+            client.remove_volume(name)
+    remove_records(client, owner)

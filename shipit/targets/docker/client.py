@@ -1,0 +1,217 @@
+"""One Docker host: the requests for containers, images, networks and volumes, and their errors.
+
+Source: Docker Engine API 1.41.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple
+
+from shipit.clock import Deadline
+from shipit.docker.client import Engine
+from shipit.errors import BuildError, RemoteError
+from shipit.http.fields import Field
+from shipit.json_text import parse_json
+from shipit.reference import parse_reference
+from shipit.registry.credentials import Credentials
+
+# The time limit of a request that is no pull and no stop.
+_REQUEST_S = 60.0
+_TAIL = 20
+_HEADER = 8
+
+
+class VolumeFacts(NamedTuple):
+    """A volume with labels of shipit. `age_s` is by the clock of the host."""
+
+    name: str
+    labels: Mapping[str, str]
+    age_s: float = 0.0
+
+
+class HostClient:
+    """Raises: RemoteError from every method, with the status of the engine and its message."""
+
+    def __init__(self, engine: Engine, host: str, deadline: Deadline) -> None:
+        self.engine = engine
+        self.host = host
+        self.deadline = deadline
+
+    def within(self, seconds: float) -> HostClient:
+        """The same with a deadline of its own, also after that of the run."""
+        clock = self.deadline.clock
+        return HostClient(self.engine, self.host, Deadline(clock, clock.now() + seconds))
+
+    def containers(self, filters: str = "") -> list[Field]:
+        query = {"all": "true", **({"filters": filters} if filters else {})}
+        return list(self._json("GET", "/containers/json", query).rows())
+
+    def container(self, name: str) -> Field | None:
+        """The container of a name or id; None where there is none."""
+        answer = self._answer("GET", f"/containers/{name}/json", accepted=(200, 404))
+        return None if answer.status_code == 404 else self._parsed(answer, f"GET /containers/{name}/json")
+
+    def create(self, name: str, body: Mapping[str, Any]) -> str:
+        """The id of the new container; empty where the name is taken."""
+        answer = self._answer("POST", "/containers/create", {"name": name}, body, accepted=(201, 409))
+        return "" if answer.status_code == 409 else self._parsed(answer, "POST /containers/create")["Id"].required()
+
+    def connect(self, network: str, container: str, aliases: Sequence[str]) -> None:
+        body = {"Container": container, "EndpointConfig": {"Aliases": list(aliases)}}
+        self._answer("POST", f"/networks/{network}/connect", body=body, accepted=(200,))
+
+    def start(self, container: str) -> None:
+        self._answer("POST", f"/containers/{container}/start", accepted=(204, 304))
+
+    def stop(self, container: str, grace_s: float | None = None) -> None:
+        """SIGTERM, and SIGKILL after the grace time: that of the container where none is given. One that is gone is fine."""
+        query = {"t": str(int(grace_s))} if grace_s is not None else {}
+        self._answer("POST", f"/containers/{container}/stop", query, accepted=(204, 304, 404), timeout_s=None)
+
+    def restart(self, container: str) -> None:
+        self._answer("POST", f"/containers/{container}/restart", accepted=(204,), timeout_s=None)
+
+    def rename(self, container: str, name: str) -> None:
+        self._answer("POST", f"/containers/{container}/rename", {"name": name}, accepted=(204, 404))
+
+    def remove(self, container: str) -> None:
+        """Remove a container, running or not, with its anonymous volumes."""
+        self._answer("DELETE", f"/containers/{container}", {"force": "true", "v": "true"}, accepted=(204, 404, 409))
+
+    def last_lines(self, container: str, most: int = _TAIL) -> tuple[str, ...]:
+        """The last lines that a container wrote; empty where they can't be read."""
+        query = {"stdout": "true", "stderr": "true", "tail": str(most)}
+        answer = self._answer("GET", f"/containers/{container}/logs", query, accepted=(200, 404, 409, 500, 501))
+        if answer.status_code != 200:
+            return ()
+        text = b"".join(data for _, data in frames([answer.content])).decode("utf-8", "replace")
+        return tuple(text.splitlines()[-most:])
+
+    def log(self, container: str, query: Mapping[str, str]) -> bytes:
+        """The output of a container up to now, with times; empty where it is gone."""
+        wanted = {"stdout": "true", "stderr": "true", "timestamps": "true", **query}
+        answer = self._answer("GET", f"/containers/{container}/logs", wanted, accepted=(200, 404, 409))
+        return b"".join(data for _, data in frames([answer.content])) if answer.status_code == 200 else b""
+
+    def images(self) -> Field:
+        return self._json("GET", "/images/json", {})
+
+    def pull(self, image: str, platform: str, credentials: Credentials | None) -> None:
+        """The credentials are sent with the request, and are not kept on the host."""
+        login = (credentials.username, credentials.password, credentials.identity_token) if credentials else None
+        try:
+            self.engine.pull(parse_reference(image), platform, login)
+        except BuildError as error:
+            raise RemoteError(error.what, where=self.host, hint=error.hint, retryable=error.retryable) from None
+
+    def remove_image(self, image: str) -> None:
+        """One that something still uses stays."""
+        self._answer("DELETE", f"/images/{image}", accepted=(200, 404, 409))
+
+    def has_network(self, name: str) -> bool:
+        answer = self._answer("GET", f"/networks/{name}", accepted=(200, 404))
+        return bool(answer.status_code == 200)
+
+    def create_network(self, name: str, labels: Mapping[str, str]) -> None:
+        body = {"Name": name, "Driver": "bridge", "CheckDuplicate": True, "Labels": dict(labels)}
+        self._answer("POST", "/networks/create", body=body, accepted=(201, 409))
+
+    def remove_network(self, name: str) -> None:
+        """One that a container still uses stays."""
+        self._answer("DELETE", f"/networks/{name}", accepted=(204, 403, 404, 409))
+
+    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """One of this name that exists already stays as it is."""
+        self._answer("POST", "/volumes/create", body={"Name": name, "Labels": dict(labels)}, accepted=(201, 200))
+
+    def volume(self, name: str) -> Field | None:
+        answer = self._answer("GET", f"/volumes/{name}", accepted=(200, 404))
+        return None if answer.status_code == 404 else self._parsed(answer, f"GET /volumes/{name}")
+
+    def volumes(self, filters: str) -> list[VolumeFacts]:
+        answer = self._answer("GET", "/volumes", {"filters": filters})
+        now = _date(answer.headers.get("Date", ""))
+        return [
+            VolumeFacts(row["Name"].required(), row["Labels"].texts(), _age_s(row["CreatedAt"].text(), now))
+            for row in self._parsed(answer, "GET /volumes")["Volumes"].rows()
+        ]
+
+    def remove_volume(self, name: str) -> bool:
+        """Whether it was there, and is not any more."""
+        answer = self._answer("DELETE", f"/volumes/{name}", accepted=(204, 404))
+        return bool(answer.status_code == 204)
+
+    def info(self) -> Field:
+        return self._json("GET", "/info", {})
+
+    def _json(self, method: str, path: str, query: Mapping[str, str]) -> Field:
+        return self._parsed(self._answer(method, path, query), f"{method} {path}")
+
+    def _parsed(self, answer: Any, where: str) -> Field:
+        try:
+            return Field(parse_json(answer.content), f"{where} of {self.host}")
+        except ValueError:
+            raise RemoteError("the engine's answer is not JSON", where=f"{where} of {self.host}") from None
+
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        *,
+        accepted: Sequence[int] = (200,),
+        timeout_s: float | None = _REQUEST_S,
+    ) -> Any:
+        self.deadline.check(f"{method} {path} of {self.host}")
+        limit_s = max(1.0, min(timeout_s or float("inf"), self.deadline.remaining_s()))
+        limit = None if limit_s == float("inf") else limit_s
+        answer = self.engine.call(method, path, query=query, body=body, timeout_s=limit)
+        if answer.status_code not in accepted:
+            raise RemoteError(_message(answer), where=f"{method} {path} of {self.host}", status=answer.status_code)
+        return answer
+
+
+def frames(pieces: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
+    """The streams (1 is stdout, 2 is stderr) in the answer to a request for the output of a container without a terminal.
+
+    Source: Docker Engine API, POST /containers/{id}/attach, "Stream format".
+    """
+    data = b"".join(pieces)
+    while len(data) >= _HEADER:
+        if data[0] > 2 or data[1:4] != b"\0\0\0":
+            # A container with a terminal has no frames.
+            yield 1, data
+            return
+        end = _HEADER + int.from_bytes(data[4:_HEADER], "big")
+        yield data[0], data[_HEADER:end]
+        data = data[end:]
+
+
+def _message(answer: Any) -> str:
+    try:
+        text = json.loads(answer.content).get("message", "")
+    except (ValueError, AttributeError, RecursionError):
+        text = ""
+    return str(text).strip() or f"the engine answers with status {answer.status_code}"
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _age_s(created: str, now: datetime | None) -> float:
+    """Seconds since a time of the engine, by its own clock; 0 where that is not known."""
+    try:
+        at = datetime.fromisoformat(created.replace("Z", "+00:00"))
+    except ValueError:
+        return 0.0
+    return max(0.0, (now - at).total_seconds()) if now and at.tzinfo else 0.0

@@ -1,0 +1,52 @@
+"""The connections of a run to the engines of a target, each made once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from shipit.config.process_environment import ProcessEnvironment
+from shipit.docker.address import EngineAddress, find_engine, find_named_engine
+from shipit.docker.client import Engine
+from shipit.errors import RemoteError, ShipitError
+from shipit.targets.docker.client import HostClient
+from shipit.targets.docker.config import DockerConfig
+from shipit.targets.session import Session
+
+
+def engine_addresses(config: DockerConfig, environment: ProcessEnvironment) -> dict[str, EngineAddress]:
+    """Address -> engine, in the order of deploy.yml; the engine that the docker command uses where it names none."""
+    variables, home = environment.variables, environment.home
+    found = [find_named_engine(name, variables, home) for name in config.hosts]
+    return {address.host: address for address in found or [find_engine(variables, home, lambda text: None)]}
+
+
+class Hosts:
+    """The engines of a target by their addresses."""
+
+    def __init__(self, addresses: Mapping[str, EngineAddress]) -> None:
+        self._addresses = addresses
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._addresses)
+
+    def client(self, host: str, session: Session) -> HostClient:
+        """Raises: RemoteError where no engine answers, or the target does not have this host."""
+        if host not in self._addresses:
+            raise RemoteError("is no host of the target", where=host, hint="make a new plan")
+        engine = session.clients.once(("docker engine", host), partial(self._connect, host, session))
+        return HostClient(engine, host, session.deadline)
+
+    def _connect(self, host: str, session: Session) -> Engine:
+        address = self._addresses[host]
+        engine = Engine(address, session.environment.variables)
+        try:
+            is_reachable = engine.is_reachable()
+        except ShipitError as error:
+            raise RemoteError(error.what, where=host, hint=error.hint) from None
+        if not is_reachable:
+            engine.close()
+            what = f"no Docker engine answers: {engine.unreachable_reason}"
+            raise RemoteError(what, where=str(address), hint=f"check: docker --host {host} version")
+        return engine

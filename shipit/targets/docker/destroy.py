@@ -1,0 +1,50 @@
+"""Removing what shipit made on the hosts of a target. Volumes stay unless the user names them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from shipit.release import Destruction, Leftover, Step
+from shipit.targets.docker.observed import DockerObserved
+from shipit.targets.docker.steps import RemoveAll
+
+
+class Inventory(NamedTuple):
+    """The hosts with all containers of the target; host -> volumes of its services; host -> number of recorded releases."""
+
+    observed: DockerObserved
+    volumes: Mapping[str, tuple[str, ...]] = {}
+    records: Mapping[str, int] = {}
+
+
+def plan_destroy(inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
+    """One step for each host that has something of the target."""
+    return tuple(step for host in inventory.observed.hosts for step in _steps(host, inventory, wanted))
+
+
+def _steps(host: str, inventory: Inventory, wanted: Destruction) -> Iterator[RemoveAll]:
+    containers = tuple(one.name for one in inventory.observed.hosts[host].containers)
+    volumes = tuple(name for name in inventory.volumes.get(host, ()) if _name(name) in wanted.named)
+    records = inventory.records.get(host, 0)
+    if not containers and not volumes and not records:
+        return
+    detail = [*(f"container {name}" for name in containers), *(f"volume {name}, with its data" for name in volumes)]
+    detail += ["the records of its releases"] if records else []
+    yield RemoveAll(
+        f"remove {host}", f"remove everything of the target on {host}", tuple(detail), "delete", bool(volumes),
+        "" if volumes else "deploy again", host=host, containers=containers, volumes=volumes,
+    )  # fmt: skip
+
+
+def leftovers(inventory: Inventory, wanted: Destruction) -> Iterator[Leftover]:
+    for host, names in inventory.volumes.items():
+        for name in names:
+            if _name(name) not in wanted.named:
+                yield Leftover(
+                    f"the volume {name} on {host} stays with its data: --include {_name(name)} removes it", _name(name)
+                )
+
+
+def _name(volume: str) -> str:
+    return f"volume/{volume}"

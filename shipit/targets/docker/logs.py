@@ -1,0 +1,85 @@
+"""The log of a service: the lines of its containers on every host, by their times.
+
+A log that is followed is read again and again from its last second: containers may be replaced while it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from shipit.errors import UsageError
+from shipit.events import LogLine
+from shipit.targets.docker.client import HostClient
+from shipit.targets.docker.connection import Hosts
+from shipit.targets.docker.spec import SERVICE, Owner
+from shipit.targets.log_lines import read_lines
+from shipit.targets.log_times import log_time, parse_log_time
+from shipit.targets.seen_lines import SeenLines
+from shipit.targets.session import Session
+from shipit.targets.verbs import LogQuery
+
+# How often a log that is followed is read, and how far back each time.
+_LOOK_S, _WINDOW_S = 0.5, 2
+
+
+class ServiceLog(NamedTuple):
+    target: str
+    service: str
+    hosts: Hosts
+    owner: Owner
+    session: Session
+
+    def lines(self, wanted: LogQuery) -> Iterator[LogLine]:
+        """Raises: RemoteError, UsageError."""
+        if wanted.previous:
+            what = "an engine keeps one log of a container, which has the lines of all its runs"
+            raise UsageError(what, hint="leave out --previous")
+        seen: dict[str, SeenLines] = {}
+        since = self.session.clock.wall_s() - wanted.since_s if wanted.since_s is not None else None
+        query = {"tail": str(wanted.tail) if wanted.tail is not None else "all"}
+        yield from self._read(query, since, seen)
+        while wanted.follow:
+            self.session.clock.sleep(_LOOK_S)
+            yield from self._read({"tail": "all"}, since, seen)
+
+    def _read(self, query: dict[str, str], since_s: float | None, seen: dict[str, SeenLines]) -> Iterator[LogLine]:
+        found: list[LogLine] = []
+        for host in self.hosts.names:
+            client = self.hosts.client(host, self.session)
+            for name in self._containers(client):
+                key = f"{host} {name}"
+                again = seen.get(key)
+                since = {"since": _from(again.since if again else "", since_s)}
+                if again is not None:
+                    again.read_again()
+                own = seen.setdefault(key, SeenLines(_WINDOW_S))
+                lines = self._parse(client.log(name, {**query, **since}), name)
+                found += [line for line in lines if own.is_new(line.written_at, line.line)]
+        least = log_time(since_s) if since_s is not None else ""
+        yield from sorted((line for line in found if line.written_at >= least), key=lambda line: line.written_at)
+
+    def _containers(self, client: HostClient) -> list[str]:
+        """The containers of the service that run; the newest one where none does."""
+        rows = [
+            row for row in client.containers(self.owner.filters) if row["Labels"].texts().get(SERVICE) == self.service
+        ]
+        running = [row for row in rows if row["State"].text() in ("running", "restarting", "paused")]
+        newest = sorted(rows, key=lambda row: -row["Created"].whole())[:1]
+        return [next(row["Names"].rows()).text().lstrip("/") for row in running or newest]
+
+    def _parse(self, data: bytes, name: str) -> Iterator[LogLine]:
+        last = ""
+        for lines in read_lines([data]):
+            for text, cut_bytes in lines:
+                time, _, rest = text.partition(" ")
+                if at := parse_log_time(time):
+                    last, text = at, rest
+                yield LogLine(self.target, self.service, name, last, text, cut_bytes)
+
+
+def _from(second: str, since_s: float | None) -> str:
+    """The time from which the log is read, as the engine takes it."""
+    if second:
+        return f"{second}Z"
+    return str(int(since_s)) if since_s is not None else "0"

@@ -1,0 +1,47 @@
+"""Reads the hosts of a target: its containers, those of others, and the images that are there."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from shipit.parallel import settle
+from shipit.targets.docker.client import HostClient
+from shipit.targets.docker.connection import Hosts
+from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts
+from shipit.targets.docker.parse import parse_container, parse_foreign, pinned_images, variables_of
+from shipit.targets.docker.spec import Owner
+from shipit.targets.session import Session
+
+
+def observe(hosts: Hosts, owner: Owner, secrets: frozenset[str], session: Session) -> DockerObserved:
+    """All hosts, side by side. `secrets` are names of variables whose values are told to the redactor. Raises: RemoteError."""
+    reads = {host: partial(_read, hosts.client(host, session), owner, secrets, session) for host in hosts.names}
+    found = settle(reads, session.clock)
+    for result in found.values():
+        if isinstance(result, Exception):
+            raise result
+    return DockerObserved({host: result for host, result in found.items() if isinstance(result, HostFacts)})
+
+
+def _read(client: HostClient, owner: Owner, secrets: frozenset[str], session: Session) -> HostFacts:
+    own, foreign = [], []
+    for row in client.containers():
+        labels = row["Labels"].texts()
+        if all(labels.get(name) == value for name, value in owner.labels.items()):
+            own.append(row["Id"].required())
+        else:
+            foreign.append(parse_foreign(row))
+    facts = [one for name in own if (one := read_container(client, name, secrets, session))]
+    # Only a plan needs them.
+    images = pinned_images(client.images()) if session.release is None else ()
+    return HostFacts(tuple(sorted(facts, key=lambda one: one.name)), tuple(foreign), frozenset(images))
+
+
+def read_container(client: HostClient, name: str, secrets: frozenset[str], session: Session) -> ContainerFacts | None:
+    """A container by its name or id; None where there is none."""
+    answer = client.container(name)
+    if answer is None:
+        return None
+    values = variables_of(answer["Config"])
+    session.environment.redactor.add(value for key, value in values.items() if key in secrets)
+    return parse_container(answer, session.mark)

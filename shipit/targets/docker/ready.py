@@ -1,0 +1,73 @@
+"""Waits until new containers are ready, before the old ones are stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from shipit.errors import DeployFailed
+from shipit.targets.docker.client import HostClient
+from shipit.targets.docker.observed import ContainerFacts
+from shipit.targets.docker.probe import probe
+from shipit.targets.docker.steps import ReplaceService
+
+if TYPE_CHECKING:
+    from shipit.targets.docker.replace import Setting
+
+_POLL_S = 0.15
+
+
+def await_ready(
+    names: Sequence[str],
+    step: ReplaceService,
+    client: HostClient,
+    setting: Setting,
+    read: Callable[[str], ContainerFacts | None],
+) -> None:
+    """Returns when each container runs, is healthy by the image's HEALTHCHECK, and answers its health path.
+
+    One with neither has to run for `steady_s`. Raises: DeployFailed with the last lines of one that ends, is unhealthy or
+    makes no progress for `pending_s`.
+    """
+    clock = setting.session.clock
+    waiting = dict.fromkeys(names, clock.now())
+    said, moved_s = "", clock.now()
+    while waiting:
+        for name, since_s in list(waiting.items()):
+            found = read(name)
+            reason = _reason(found, step, client, setting, clock.now() - since_s)
+            if not reason:
+                del waiting[name]
+            elif reason != said:
+                said, moved_s = reason, clock.now()
+            if reason and clock.now() - moved_s > setting.pending_s:
+                what = f"{name} on {step.host}: {reason} for {setting.pending_s:.0f} s"
+                raise _failure(what, name, client, setting)
+        if waiting:
+            setting.session.deadline.sleep(_POLL_S, f"{step.service} on {step.host}: {said}")
+
+
+def _reason(
+    found: ContainerFacts | None, step: ReplaceService, client: HostClient, setting: Setting, since_s: float
+) -> str:
+    """What a container is waited for; empty when it is ready. Raises: DeployFailed when it has failed."""
+    if found is None:
+        raise DeployFailed(f"a new container of {step.service} was removed by someone else", where=setting.target)
+    if not found.is_running or found.restarts > setting.restarts or found.state == "restarting":
+        if found.state == "created":
+            return "it is created"
+        raise _failure(f"{found.name} on {step.host} {found.ended}", found.id, client, setting)
+    if found.health == "unhealthy":
+        said = f": {found.said}" if found.said else ""
+        raise _failure(f"{found.name} on {step.host} is unhealthy{said}", found.id, client, setting)
+    if found.health == "starting":
+        return "its HEALTHCHECK is starting"
+    if step.health is not None:
+        answer = probe(client.engine, step.health, found.address, setting.session)
+        return "" if answer.is_good else answer.summary
+    return "" if found.health or since_s >= setting.steady_s else "it runs"
+
+
+def _failure(what: str, container: str, client: HostClient, setting: Setting) -> DeployFailed:
+    hint = "" if "GET " not in what else "check the path of health:, and the port that the app listens on"
+    return DeployFailed(what, where=setting.target, hint=hint, detail=client.within(15.0).last_lines(container))

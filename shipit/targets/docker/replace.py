@@ -1,0 +1,216 @@
+"""Replaces the containers of a service on one host: the old ones are kept, and run again when a new one is not ready."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from shipit.errors import DeployFailed, Interrupted, RemoteError, ShipitError
+from shipit.events import Event, Log, StepApplied
+from shipit.targets.docker.client import HostClient
+from shipit.targets.docker.copied import copied_body
+from shipit.targets.docker.look import read_container
+from shipit.targets.docker.observed import ContainerFacts
+from shipit.targets.docker.parse import parse_foreign
+from shipit.targets.docker.ready import await_ready
+from shipit.targets.docker.render import create_body
+from shipit.targets.docker.spec import Owner
+from shipit.targets.docker.steps import ReplaceService
+from shipit.targets.session import Session
+
+# How long bringing back the old containers may take, also when the deadline has passed.
+_UNDO_S = 120.0
+
+
+class Setting(NamedTuple):
+    """What applying a step needs beside it. `pending_s` and `steady_s` are how long a container may take, and must run."""
+
+    target: str
+    owner: Owner
+    session: Session
+    secrets: frozenset[str]
+    pending_s: float
+    steady_s: float
+    restarts: int = 0
+
+
+class Replacement:
+    """One step, at its host."""
+
+    def __init__(self, step: ReplaceService, client: HostClient, setting: Setting) -> None:
+        self.step, self.client, self.setting = step, client, setting
+        self._created: list[str] = []
+        self._started: list[str] = []
+        self._stopped: list[str] = []
+
+    def run(self) -> Iterator[Event]:
+        """Raises: DeployFailed with the last lines of what crashed; the old containers run then as they did."""
+        bodies = self._bodies()
+        old = self._old()
+        self._check_ports()
+        is_stop_first = self.step.order == "stop-first"
+        try:
+            if is_stop_first:
+                self._stop(old)
+            new = [self._make(name, body) for name, body in bodies.items()]
+            new += [self._existing(name) for name in self.step.start]
+            for container in new:
+                self._start(container)
+            yield from self._await(new)
+        except ShipitError as error:
+            self._undo(error)
+            raise
+        self._stop(old)
+        facts = {
+            "host": self.step.host,
+            "containers": [*bodies, *self.step.start],
+            "stopped": [one.name for one in old],
+        }
+        yield StepApplied(self.step.id, self.setting.target, facts)
+
+    def _bodies(self) -> dict[str, dict[str, Any]]:
+        """Name -> body of the request that creates it. Values are checked before anything is changed."""
+        step, owner = self.step, self.setting.owner
+        if not step.create:
+            return {}
+        if step.spec is None:
+            like = self.client.container(step.like)
+            if like is None:
+                raise DeployFailed(
+                    f"{step.like} is not on {step.host} any more", where=step.service, hint="scale again"
+                )
+            return {name: copied_body(like, number) for name, number in step.create.items()}
+        values = self.setting.session.planned_values(step.marks, self.setting.target)
+        return {name: create_body(owner, step.spec, number, values, step.marks) for name, number in step.create.items()}
+
+    def _rows(self) -> list[ContainerFacts]:
+        """The containers of the service."""
+        rows = self.client.containers(self.setting.owner.filters)
+        found = (self._read(row["Id"].required()) for row in rows)
+        return [one for one in found if one and one.service == self.step.service]
+
+    def _read(self, name: str) -> ContainerFacts | None:
+        return read_container(self.client, name, self.setting.secrets, self.setting.session)
+
+    def _old(self) -> list[ContainerFacts]:
+        """The running containers that the new ones replace. Raises: DeployFailed where somebody else started others."""
+        own = {*self.step.create, *self.step.start}
+        running = [one for one in self._rows() if one.is_running]
+        for one in running:
+            is_planned = one.id in self.step.known or (one.name in own and self._is_made(one))
+            if not is_planned:
+                what = f"superseded by someone else: {one.name} runs on {self.step.host} since the plan was made"
+                error = DeployFailed(what, where=self.setting.target, hint="deploy again when they are done")
+                error.superseded_by = "someone else"
+                raise error
+        return [one for one in running if one.name in self.step.stop and not (one.name in own and self._is_made(one))]
+
+    def _is_made(self, found: ContainerFacts) -> bool:
+        """Whether a container is what this step makes, as after a crash in the middle of it."""
+        spec = self.step.spec
+        if found.name in self.step.start or spec is None:
+            return True
+        return found.spec == spec.hash and dict(found.marks) == dict(self.step.marks)
+
+    def _check_ports(self) -> None:
+        """Raises: DeployFailed where another container publishes a port that the service needs."""
+        wanted = (
+            {(port.host, port.protocol) for port in self.step.spec.publish if port.host} if self.step.spec else set()
+        )
+        if not wanted:
+            return
+        own = {row["Id"].text() for row in self.client.containers(self.setting.owner.filters)}
+        for row in self.client.containers():
+            if row["Id"].text() in own:
+                continue
+            other = parse_foreign(row)
+            if taken := [str(port) for port in other.ports if (port.host, port.protocol) in wanted]:
+                what = f"the port {taken[0]} of {self.step.host} is taken by the container {other.name}"
+                raise DeployFailed(what, where=self.setting.target, hint="publish another port, or stop that container")
+
+    def _make(self, name: str, body: Mapping[str, Any]) -> ContainerFacts:
+        """Create a container; one that was created by an earlier attempt is used."""
+        self._make_networks()
+        self._make_volumes()
+        for _ in range(2):
+            if self.client.create(name, body):
+                self._created.append(name)
+                break
+            found = self._own(name)
+            if found is not None and self._is_made(found):
+                break
+            if found is not None:
+                # It has the name, and other settings: it is replaced as the others are.
+                self.client.rename(found.id, f"{name}-{found.id[:6]}")
+        for network in self.step.spec.networks if self.step.spec and name in self._created else ():
+            self.client.connect(network, name, [self.step.service])
+        return self._existing(name)
+
+    def _own(self, name: str) -> ContainerFacts | None:
+        """The container of a name. Raises: DeployFailed where it is not of this target."""
+        answer = self.client.container(name)
+        if answer is None:
+            return None
+        labels = answer["Config"]["Labels"].texts()
+        if any(labels.get(key) != value for key, value in self.setting.owner.labels.items()):
+            what = f"the name {name} on {self.step.host} is taken by a container that shipit did not create here"
+            raise DeployFailed(what, where=self.setting.target, hint=f"rename it: docker rename {name} OTHER")
+        return self._read(name)
+
+    def _existing(self, name: str) -> ContainerFacts:
+        found = self._own(name)
+        if found is None:
+            what = f"the container {name} is not on {self.step.host} any more"
+            raise DeployFailed(what, where=self.setting.target, hint="deploy again")
+        return found
+
+    def _make_networks(self) -> None:
+        name = self.setting.owner.prefix
+        if not self.client.has_network(name):
+            labels = {key: value for key, value in self.setting.owner.labels.items() if not key.endswith(".target")}
+            self.client.create_network(name, labels)
+
+    def _make_volumes(self) -> None:
+        for volume in self.step.spec.volumes if self.step.spec else ():
+            if volume.is_named:
+                self.client.create_volume(volume.source, self.setting.owner.labels)
+
+    def _start(self, container: ContainerFacts) -> None:
+        if not container.is_running:
+            self._started.append(container.name)
+            try:
+                self.client.start(container.id)
+            except RemoteError as error:
+                what = f"{container.name} can't be started on {self.step.host}: {error.what}"
+                raise DeployFailed(what, where=self.setting.target) from None
+
+    def _await(self, new: list[ContainerFacts]) -> Iterator[Event]:
+        for one in new:
+            yield Log(self.setting.target, self.step.service, f"started {one.name} on {self.step.host}")
+        await_ready([one.name for one in new], self.step, self.client, self.setting, self._read)
+
+    def _stop(self, old: list[ContainerFacts]) -> None:
+        for one in old:
+            if one.name not in self._stopped:
+                self._stopped.append(one.name)
+                self.client.stop(one.id)
+
+    def _undo(self, error: ShipitError) -> None:
+        """Remove what was created, stop what was started, start what was stopped; the error says what runs now."""
+        client = self.client.within(_UNDO_S)
+        try:
+            for name in self._started:
+                client.stop(name, 1)
+            for name in self._created:
+                client.remove(name)
+            for name in self._stopped:
+                client.start(name)
+        except Interrupted:
+            raise
+        except ShipitError as second:
+            error.what += f"; bringing back the old containers failed, too: {second}"
+            return
+        if self._stopped:
+            error.what += f"; {', '.join(self._stopped)} was started again"
+        elif self.step.stop:
+            error.what += f"; {', '.join(self.step.stop)} serves on"

@@ -1,0 +1,302 @@
+"""Docker hosts as a target."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from shipit.config.process_environment import ProcessEnvironment
+from shipit.config.project import Project
+from shipit.errors import ConfigErrors, RemoteError, ShipitError
+from shipit.events import Event, LogLine
+from shipit.past_release import PastRelease
+from shipit.release import (
+    Destruction,
+    Facts,
+    Finding,
+    ImageUse,
+    Leftover,
+    Place,
+    Release,
+    Rendered,
+    Seen,
+    State,
+    Status,
+    Step,
+    Verdict,
+)
+from shipit.targets.docker import KIND, verbs
+from shipit.targets.docker.apply import apply_step, host_of
+from shipit.targets.docker.client import HostClient
+from shipit.targets.docker.config import DockerConfig
+from shipit.targets.docker.connection import Hosts, engine_addresses
+from shipit.targets.docker.describe import describe, rendered_parts, urls_of
+from shipit.targets.docker.destroy import Inventory, leftovers, plan_destroy
+from shipit.targets.docker.expire import expire
+from shipit.targets.docker.judge import Limits, judge_names, judge_release
+from shipit.targets.docker.lock import read_lock, swap_lock
+from shipit.targets.docker.logs import ServiceLog
+from shipit.targets.docker.look import observe
+from shipit.targets.docker.observed import DockerObserved
+from shipit.targets.docker.plan import notes_on, plan_docker
+from shipit.targets.docker.plan_back import Kept, Record, Way, kept_of, names_in, plan_back
+from shipit.targets.docker.probe import probe
+from shipit.targets.docker.records import data_volumes, read_records, write_record
+from shipit.targets.docker.replace import Setting
+from shipit.targets.docker.wanted import Services, names_of
+from shipit.targets.locks import Holder, LockState
+from shipit.targets.orders import RestartOrder, ScaleOrder
+from shipit.targets.session import Session
+from shipit.targets.verbs import LogQuery
+
+# How long a container without a health check has to run before the old one is stopped; at most as long as `settle`.
+_STEADY_S = 1.0
+
+
+def create(name: str, config: DockerConfig, project: Project, environment: ProcessEnvironment) -> DockerTarget:
+    """Raises: ConfigErrors for what this kind can't do with the file."""
+    problems = []
+    if project.release:
+        what = "is not run by a target of the kind docker"
+        problems.append(project.problem(("release",), what, "run it as the first part of the command of a service"))
+    for service in config.services.values():
+        image = project.image_name(service.image)
+        found = project.images[image]
+        if not found.use and found.repository is None:
+            what = f"image {image} has no repository for the hosts to pull from"
+            problems.append(project.problem(("targets", name), what, "add repository: to the image"))
+    if problems:
+        raise ConfigErrors(problems)
+    return DockerTarget(name, config, project, environment)
+
+
+class DockerRecalled(NamedTuple):
+    """An earlier release, whose containers the hosts have kept."""
+
+    record: Record
+
+
+class DockerTarget:
+    """The services of one target, on one or several hosts."""
+
+    kind = KIND
+
+    def __init__(self, name: str, config: DockerConfig, project: Project, environment: ProcessEnvironment) -> None:
+        self.name = name
+        self.config = config
+        self.project = project
+        self.services = Services(name, config, project)
+        self.owner = self.services.owner
+        self.hosts = Hosts(engine_addresses(config, environment))
+        self.place = Place("docker", f"{self.owner.prefix} on {', '.join(self.hosts.names)}")
+
+    def images(self) -> Sequence[ImageUse]:
+        return self.services.uses()
+
+    def observe(self, session: Session) -> DockerObserved:
+        return observe(self.hosts, self.owner, self._secrets, session)
+
+    def plan(self, release: Release, observed: DockerObserved) -> tuple[Step, ...]:
+        uses = {image.pinned: image.use for image in release.images}
+        return plan_docker(self.owner, self.services.wanted(release), observed, uses)
+
+    def notes(self, release: Release, observed: DockerObserved) -> Sequence[str]:
+        return tuple(notes_on(self.owner, self.services.wanted(release), observed))
+
+    def render(self, release: Release, observed: DockerObserved) -> Rendered:
+        parts = rendered_parts(self.owner, self.services.wanted(release), self._secrets, self.project.env)
+        return Rendered(self.name, self.place, "requests", parts)
+
+    def apply(self, step: Step, session: Session) -> Iterator[Event]:
+        client = self.hosts.client(host_of(step, self.name), session)
+        steady_s = min(_STEADY_S, self.config.settle)
+        setting = Setting(
+            self.name, self.owner, session, self._secrets, self.config.pending, steady_s, self.config.restarts_allowed
+        )
+        yield from apply_step(step, client, setting)
+
+    def judge(self, release: Release, observed: DockerObserved, seen: Seen) -> Verdict:
+        return judge_release(self.services.wanted(release), observed, seen, self._limits, self._way)
+
+    def probe(self, observed: DockerObserved, session: Session, *, has_changed: bool) -> DockerObserved:
+        """Asks every container of a service with a health path."""
+        found = {}
+        for host, facts in observed.hosts.items():
+            engine = self.hosts.client(host, session).engine
+            for one in facts.containers:
+                if one.is_running and (health := self.services.health(one.service)):
+                    found[one.id] = probe(engine, health, one.address, session)
+        return observed._replace(probes=found)
+
+    def plan_rollback(
+        self, release: Release, before: DockerObserved, now: DockerObserved, applied: Mapping[str, Facts]
+    ) -> tuple[Step, ...]:
+        wanted = self.services.wanted(release)
+        old = before.running_names()
+        for host, names in now.running_names().items():
+            facts = before.hosts[host] if host in before.hosts else now.hosts[host]
+            own = {name for service in wanted.values() for name in names_of(self.owner, service, facts)}
+            if names - old.get(host, frozenset()) - own:
+                # Somebody else started others meanwhile.
+                return ()
+        return plan_back(kept_of(before), now, self._way)
+
+    def judge_rollback(self, release: Release, before: DockerObserved, observed: DockerObserved, seen: Seen) -> Verdict:
+        if not any(before.running_names().values()):
+            return Verdict(State.FAILED, "nothing ran before")
+        return judge_names(before.running_names(), observed, seen, self._limits, self._way)
+
+    def past_releases(self, most: int, session: Session, *, tells_current: bool = True) -> Sequence[PastRelease]:
+        records = read_records(self._first(session), self.owner)
+        observed = self.observe(session) if records else DockerObserved()
+        running = observed.running_names()
+        current = next((one for one in records if any(running.values()) and names_in(one) == running), None)
+        return tuple(
+            one.past._replace(is_current=one is current and tells_current, gone=_gone(one, observed))
+            for one in records[:most]
+        )
+
+    def record_release(self, past: PastRelease, release: Release, observed: DockerObserved, session: Session) -> None:
+        client = self._first(session)
+        if past.returns_to and not release.images:
+            earlier = self._find(past.returns_to, session)
+            past, containers = past._replace(images=earlier.past.images), earlier.containers
+        else:
+            containers = self._wanted_containers(release, observed)
+        write_record(client, self.owner, Record(past, containers))
+        if past.state == "healthy":
+            expire(self.hosts, self.owner, self.config.keep, session)
+
+    def _wanted_containers(self, release: Release, observed: DockerObserved) -> dict[str, tuple[Kept, ...]]:
+        wanted = self.services.wanted(release)
+        return {
+            host: tuple(
+                Kept(service, number, name)
+                for service, one in wanted.items()
+                for name, number in names_of(self.owner, one, facts).items()
+            )
+            for host, facts in observed.hosts.items()
+        }
+
+    def recall(self, past: PastRelease, session: Session) -> DockerRecalled:
+        record = self._find(past.version, session)
+        if gone := _gone(record, self.observe(session)):
+            raise RemoteError(gone, where=self.place.identity, hint="shipit history lists the releases")
+        return DockerRecalled(record)
+
+    def _find(self, version: str, session: Session) -> Record:
+        for record in read_records(self._first(session), self.owner):
+            if record.past.version == version:
+                return record
+        what = f"has no record of the release {version}"
+        raise RemoteError(what, where=self.place.identity, hint="shipit history lists the releases")
+
+    def plan_return(self, recalled: DockerRecalled, observed: DockerObserved) -> tuple[Step, ...]:
+        return plan_back(recalled.record.containers, observed, self._way)
+
+    def return_notes(self, recalled: DockerRecalled, observed: DockerObserved) -> Sequence[str]:
+        return ("volumes keep their contents",) if any(one.mounts for one in self.services.configs.values()) else ()
+
+    def judge_return(self, recalled: DockerRecalled, observed: DockerObserved, seen: Seen) -> Verdict:
+        return judge_names(names_in(recalled.record), observed, seen, self._limits, self._way)
+
+    def lock_name(self) -> str:
+        return f"volume {self.owner.prefix}-lock-{self.owner.target} on {self.hosts.names[0]}"
+
+    def read_lock(self, session: Session) -> LockState:
+        return read_lock(self._first(session), self.owner)
+
+    def swap_lock(self, before: LockState, holder: Holder | None, session: Session) -> LockState | None:
+        return swap_lock(self._first(session), self.owner, before, holder, session.clock.wall_s())
+
+    def workloads(self) -> Sequence[str]:
+        return tuple(self.services.configs)
+
+    def declared_scale(self) -> Mapping[str, int | None]:
+        return {name: service.replicas for name, service in self.services.configs.items()}
+
+    def plan_scale(self, order: ScaleOrder, observed: DockerObserved) -> tuple[Step, ...]:
+        return verbs.plan_scale(order, observed, self._way)
+
+    def judge_scale(self, order: ScaleOrder, observed: DockerObserved, seen: Seen) -> Verdict:
+        return verbs.judge_scale(order, observed, seen, self._limits, self._way)
+
+    def plan_restart(self, order: RestartOrder, observed: DockerObserved) -> tuple[Step, ...]:
+        return verbs.plan_restart(order, observed)
+
+    def judge_restart(self, order: RestartOrder, observed: DockerObserved, seen: Seen) -> Verdict:
+        return verbs.judge_restart(order, observed, seen, self._limits, self._way)
+
+    def logs(self, workload: str, wanted: LogQuery, session: Session) -> Iterator[LogLine]:
+        return ServiceLog(self.name, workload, self.hosts, self.owner, session).lines(wanted)
+
+    def inventory(self, session: Session) -> Inventory:
+        observed = self.observe(session)
+        volumes, records = {}, {}
+        for host in self.hosts.names:
+            client = self.hosts.client(host, session)
+            volumes[host] = data_volumes(client, self.owner)
+            records[host] = len(read_records(client, self.owner))
+        return Inventory(observed, volumes, records)
+
+    def plan_destroy(self, inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
+        return plan_destroy(inventory, wanted)
+
+    def leftovers(self, inventory: Inventory, wanted: Destruction) -> Sequence[Leftover]:
+        return tuple(leftovers(inventory, wanted))
+
+    def images_in_use(self, observed: DockerObserved) -> Collection[str]:
+        """Those of kept containers, too: a rollback starts them."""
+        return frozenset(one.image for facts in observed.hosts.values() for one in facts.containers if one.image)
+
+    def examine(self, session: Session) -> Sequence[Finding]:
+        """The engine and the system of each host."""
+        findings = []
+        for host in self.hosts.names:
+            info = self.hosts.client(host, session).info()
+            what = f"{host} answers: Docker {info['ServerVersion'].text()}, {info['OperatingSystem'].text()}"
+            findings.append(Finding("ok", "", what))
+        return [*findings, Finding("ok", "", f"the lock and the history are volumes on {self.hosts.names[0]}")]
+
+    def urls(self, observed: DockerObserved) -> Sequence[str]:
+        return tuple(urls_of(self.services, observed))
+
+    def describe(self, observed: DockerObserved) -> Status:
+        return describe(self.name, self.place, observed, tuple(self.urls(observed)))
+
+    def diagnose(self, verdict: Verdict, session: Session) -> Verdict:
+        """Adds the last lines of the container that failed."""
+        host, _, container = verdict.subject.partition(" ")
+        if not container:
+            return verdict
+        try:
+            lines = self.hosts.client(host, session).last_lines(container)
+        except ShipitError:
+            return verdict
+        return verdict._replace(detail=(*verdict.detail, *lines))
+
+    def _way(self, service: str) -> Way:
+        config = self.services.configs.get(service)
+        return Way(config.order, self.services.health(service)) if config else Way()
+
+    def _first(self, session: Session) -> HostClient:
+        return self.hosts.client(self.hosts.names[0], session)
+
+    @property
+    def _limits(self) -> Limits:
+        return Limits(self.config.pending, self.config.restarts_allowed)
+
+    @property
+    def _secrets(self) -> frozenset[str]:
+        return frozenset(self.project.secrets_for(self.name))
+
+
+def _gone(record: Record, observed: DockerObserved) -> str:
+    """Why the hosts can't return to a release; empty where all its containers are there."""
+    for host, kept in record.containers.items():
+        facts = observed.hosts.get(host)
+        if facts is None:
+            return f"{host} is not a host of the target any more"
+        if missing := [one.name for one in kept if facts.find(one.name) is None]:
+            return f"{host} does not have the container {missing[0]} any more"
+    return "" if any(record.containers.values()) else "it is not known which containers it had"
