@@ -70,13 +70,6 @@ def _default_engine(variables: Mapping[str, str], home: Path) -> EngineAddress:
     return EngineAddress(f"unix://{DEFAULT_SOCKET}", "")
 
 
-def find_named_engine(name: str, variables: Mapping[str, str], home: Path) -> EngineAddress:
-    """The engine of a URL, or of `context:NAME`. A tcp:// engine has the certificates that the docker command would use."""
-    if name.startswith("context:"):
-        return _context_address(docker_folder(variables, home), name.removeprefix("context:"), "hosts:")
-    return EngineAddress(name, "hosts:", _tls_from_variables(variables, home) if _is_tcp(name) else None)
-
-
 def _default_sockets(variables: Mapping[str, str], home: Path) -> list[Path]:
     """The sockets of the system's engine, of Docker Desktop and of a rootless engine."""
     found = [Path(DEFAULT_SOCKET), home / ".docker/run/docker.sock"]

@@ -28,7 +28,7 @@ KIND = Kind(
             "uses_images",
         ]
     ),
-    guide="docker",
+    guide="docker-hosts",
     workloads_key="services",
     parts={"`services.NAME` of Docker": "shipit.targets.docker.config:ServiceConfig"},
     instead={

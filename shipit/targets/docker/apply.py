@@ -11,7 +11,8 @@ from shipit.reference import parse_reference
 from shipit.release import Step
 from shipit.targets.docker.client import HostClient
 from shipit.targets.docker.records import remove_records
-from shipit.targets.docker.replace import Replacement, Setting
+from shipit.targets.docker.replace import Replacement
+from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.spec import Owner
 from shipit.targets.docker.steps import HostStep, PullImage, RemoveAll, ReplaceService, RestartService, StopService
 from shipit.targets.session import Session

@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 
 from shipit.clock import Deadline
 from shipit.docker.client import Engine
+from shipit.docker.json_rows import json_rows
 from shipit.errors import BuildError, RemoteError
 from shipit.http.fields import Field
 from shipit.json_text import parse_json
 from shipit.reference import parse_reference
 from shipit.registry.credentials import Credentials
+from shipit.targets.log_times import SECONDS, parse_log_time
 
 # The time limit of a request that is no pull and no stop.
 _REQUEST_S = 60.0
@@ -96,6 +98,16 @@ class HostClient:
         wanted = {"stdout": "true", "stderr": "true", "timestamps": "true", **query}
         answer = self._answer("GET", f"/containers/{container}/logs", wanted, accepted=(200, 404, 409))
         return b"".join(data for _, data in frames([answer.content])) if answer.status_code == 200 else b""
+
+    def last_exit_code(self, container: str, until: str) -> int:
+        """The exit code of the run that ended before a time, by the engine's events; negative where they do not say it."""
+        if not (until_s := _unix_time(until)):
+            return -1
+        wanted = json.dumps({"container": [container], "event": ["die"]})
+        answer = self._answer("GET", "/events", {"since": "1", "until": until_s, "filters": wanted})
+        rows = [Field(row, f"GET /events of {self.host}") for row in json_rows([answer.content])]
+        codes = [row["Actor"]["Attributes"]["exitCode"].text() for row in rows]
+        return int(codes[-1]) if codes and codes[-1].isascii() and codes[-1].isdigit() else -1
 
     def images(self) -> Field:
         return self._json("GET", "/images/json", {})
@@ -198,6 +210,12 @@ def _message(answer: Any) -> str:
     except (ValueError, AttributeError, RecursionError):
         text = ""
     return str(text).strip() or f"the engine answers with status {answer.status_code}"
+
+
+def _unix_time(text: str) -> str:
+    """A time of RFC 3339 in seconds since the epoch with nine digits behind them; empty for other text."""
+    time = parse_log_time(text)
+    return f"{int(datetime.fromisoformat(f'{time[:SECONDS]}+00:00').timestamp())}{time[SECONDS:-1]}" if time else ""
 
 
 def _date(text: str) -> datetime | None:

@@ -17,7 +17,7 @@ from shipit.targets.session import Session
 def engine_addresses(config: DockerConfig, environment: ProcessEnvironment) -> dict[str, EngineAddress]:
     """Address -> engine, in the order of deploy.yml; the engine that the docker command uses where it names none."""
     variables, home = environment.variables, environment.home
-    found = [find_named_engine(name, variables, home) for name in config.hosts]
+    found = [find_named_engine(name, variables, home, "hosts:") for name in config.hosts]
     return {address.host: address for address in found or [find_engine(variables, home, lambda text: None)]}
 
 

@@ -44,4 +44,8 @@ def read_container(client: HostClient, name: str, secrets: frozenset[str], sessi
         return None
     values = variables_of(answer["Config"])
     session.environment.redactor.add(value for key, value in values.items() if key in secrets)
-    return parse_container(answer, session.mark)
+    found = parse_container(answer, session.mark)
+    if found.restarts and found.state == "running":
+        # What runs again has no exit code any more.
+        return found._replace(exit_code=client.last_exit_code(found.id, found.started_at))
+    return found

@@ -12,7 +12,8 @@ class ContainerFacts(NamedTuple):
     """One container of a target. `marks`: name -> keyed hash of the value of each variable that shipit set from a value.
 
     `spec` is the hash of its settings, `image` the pinned image that it was created from. `health` is that of the image's
-    HEALTHCHECK, empty without one; `said` what the check said last. Times are RFC 3339. `fixed` is whether it publishes a certain port.
+    HEALTHCHECK, empty without one; `said` what the check said last. `exit_code` is that of the last run that ended, negative
+    where it is not known. Times are RFC 3339. `is_fixed` is whether it publishes a certain port.
     """
 
     id: str
@@ -43,6 +44,8 @@ class ContainerFacts(NamedTuple):
         """How it ended, for people."""
         if self.is_out_of_memory:
             return "ran out of memory"
+        if self.exit_code < 0:
+            return "ended"
         return f"exited with {self.exit_code}" + (f": {self.error}" if self.error else "")
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from shipit.errors import DeployFailed
 from shipit.targets.docker.client import HostClient
 from shipit.targets.docker.observed import ContainerFacts
 from shipit.targets.docker.probe import probe
+from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import ReplaceService
-
-if TYPE_CHECKING:
-    from shipit.targets.docker.replace import Setting
 
 _POLL_S = 0.15
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from shipit.errors import DeployFailed, Interrupted, RemoteError, ShipitError
 from shipit.events import Event, Log, StepApplied
@@ -14,24 +14,11 @@ from shipit.targets.docker.observed import ContainerFacts
 from shipit.targets.docker.parse import parse_foreign
 from shipit.targets.docker.ready import await_ready
 from shipit.targets.docker.render import create_body
-from shipit.targets.docker.spec import Owner
+from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import ReplaceService
-from shipit.targets.session import Session
 
 # How long bringing back the old containers may take, also when the deadline has passed.
 _UNDO_S = 120.0
-
-
-class Setting(NamedTuple):
-    """What applying a step needs beside it. `pending_s` and `steady_s` are how long a container may take, and must run."""
-
-    target: str
-    owner: Owner
-    session: Session
-    secrets: frozenset[str]
-    pending_s: float
-    steady_s: float
-    restarts: int = 0
 
 
 class Replacement:

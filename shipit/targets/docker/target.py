@@ -42,7 +42,7 @@ from shipit.targets.docker.plan import notes_on, plan_docker
 from shipit.targets.docker.plan_back import Kept, Record, Way, kept_of, names_in, plan_back
 from shipit.targets.docker.probe import probe
 from shipit.targets.docker.records import data_volumes, read_records, write_record
-from shipit.targets.docker.replace import Setting
+from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.wanted import Services, names_of
 from shipit.targets.locks import Holder, LockState
 from shipit.targets.orders import RestartOrder, ScaleOrder

@@ -1,0 +1,20 @@
+"""What applying a step needs beside it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from shipit.targets.docker.spec import Owner
+from shipit.targets.session import Session
+
+
+class Setting(NamedTuple):
+    """The target and the session of a step. `secrets` are names of variables. `pending_s` and `steady_s` are how long a container may take, and must run."""
+
+    target: str
+    owner: Owner
+    session: Session
+    secrets: frozenset[str]
+    pending_s: float
+    steady_s: float
+    restarts: int = 0

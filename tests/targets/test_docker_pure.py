@@ -1,0 +1,343 @@
+"""Docker hosts, values in and values out: the plan, the verdict, the way back, and what is sent."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from shipit.errors import DeployFailed
+from shipit.http.fields import Field
+from shipit.past_release import PastRelease
+from shipit.release import Destruction, ImageUse, Leftover, Seen, State
+from shipit.targets.docker.copied import copied_body
+from shipit.targets.docker.destroy import Inventory, leftovers, plan_destroy
+from shipit.targets.docker.judge import Limits, judge_names, judge_release
+from shipit.targets.docker.observed import ContainerFacts, DockerObserved, Foreign, HostFacts, ProbeFacts
+from shipit.targets.docker.parse import parse_container, pinned_images
+from shipit.targets.docker.plan import notes_on, plan_docker
+from shipit.targets.docker.plan_back import Kept, Record, Way, plan_back
+from shipit.targets.docker.probe import parse_answer
+from shipit.targets.docker.records import kept_records, parse_record
+from shipit.targets.docker.render import create_body
+from shipit.targets.docker.spec import ContainerSpec, Health, Owner, container_name, other_number
+from shipit.targets.docker.steps import PullImage, RemoveAll, ReplaceService, StopService
+from shipit.targets.docker.values import Publish, Volume, parse_publish, parse_size, parse_volume, render_size
+from shipit.targets.docker.verbs import judge_restart, judge_scale, plan_restart, plan_scale
+from shipit.targets.docker.wanted import WantedService, names_of
+from shipit.targets.orders import RestartOrder, ScaleOrder
+
+HOST = "ssh://deploy@web1"
+OWNER = Owner("shop", "production", "docker")
+OLD, NEW = (f"docker.io/user/shop@sha256:{digit * 64}" for digit in "ab")
+USES = {image: ImageUse("shop", "docker.io/user/shop", "oci", "linux/amd64") for image in (OLD, NEW)}
+MARKS = {"TOKEN": "mark"}
+LIMITS = Limits(30.0)
+SEEN = Seen(10.0, 0.0, 10.0)
+
+
+def spec(image: str = NEW, **more: Any) -> ContainerSpec:
+    return ContainerSpec("web", image, **more)
+
+
+def wanted(image: str = NEW, replicas: int | None = None, order: Any = "start-first", **more: Any) -> WantedService:
+    return WantedService(spec(image, **more), MARKS, replicas, order)
+
+
+def container(own: ContainerSpec, number: int = 1, **more: Any) -> ContainerFacts:
+    name = container_name(OWNER, own, MARKS, number)
+    facts = ContainerFacts(f"id-{name}", name, own.service, number, own.hash, own.image, MARKS, "running")
+    return facts._replace(**more)
+
+
+def observed(*containers: ContainerFacts, **more: Any) -> DockerObserved:
+    return DockerObserved({HOST: HostFacts(containers, images=frozenset([OLD, NEW]), **more)})
+
+
+def way(service: str) -> Way:
+    return Way()
+
+
+def test_a_first_deploy_pulls_and_creates() -> None:
+    empty = DockerObserved({HOST: HostFacts()})
+    pull, replace = plan_docker(OWNER, {"web": wanted(replicas=2)}, empty, USES)
+    assert isinstance(pull, PullImage) and (pull.host, pull.image, pull.platform) == (HOST, NEW, "linux/amd64")
+    assert isinstance(replace, ReplaceService)
+    assert (replace.summary, replace.effect, replace.stop, replace.known) == ("start web", "create", (), ())
+    assert sorted(replace.create.values()) == [1, 2]
+    assert all(name.startswith("shop-production-web-") for name in replace.create)
+
+
+def test_what_runs_as_wanted_is_left_alone_whatever_its_name() -> None:
+    other_machine = container(spec(), name="shop-production-web-1-00000000")
+    assert plan_docker(OWNER, {"web": wanted()}, observed(other_machine), USES) == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "detail"),
+    [
+        (container(spec(OLD)), ("image  aaaaaaaaaaaa -> bbbbbbbbbbbb",)),
+        (container(spec(), marks={"TOKEN": "other"}), ("TOKEN  changed",)),
+        (container(spec(), marks={**MARKS, "OLD": "gone"}), ("OLD  removed",)),
+        (container(spec(), marks={}), ("TOKEN  new",)),
+        (container(spec(memory=1)), ("settings of the container changed",)),
+    ],
+)
+def test_what_differs_is_replaced_and_the_plan_says_why(before: ContainerFacts, detail: tuple[str, ...]) -> None:
+    [step] = plan_docker(OWNER, {"web": wanted()}, observed(before), USES)
+    assert isinstance(step, ReplaceService)
+    assert (step.summary, step.detail, step.stop, step.known) == ("replace web", detail, (before.name,), (before.id,))
+
+
+def test_a_kept_container_of_the_same_settings_is_started_again() -> None:
+    kept, running = container(spec(), state="exited"), container(spec(OLD))
+    [step] = plan_docker(OWNER, {"web": wanted()}, observed(kept, running), USES)
+    assert isinstance(step, ReplaceService)
+    assert (dict(step.create), step.start, step.stop) == ({}, (kept.name,), (running.name,))
+
+
+def test_a_plan_says_that_stop_first_means_an_outage() -> None:
+    [step] = plan_docker(OWNER, {"web": wanted(order="stop-first")}, observed(container(spec(OLD))), USES)
+    assert isinstance(step, ReplaceService) and step.order == "stop-first"
+    assert "the service is down from the stop" in step.detail[-1]
+    # Also where only the old container publishes a port.
+    [step] = plan_docker(OWNER, {"web": wanted()}, observed(container(spec(OLD), is_fixed=True)), USES)
+    assert isinstance(step, ReplaceService) and step.order == "stop-first"
+
+
+def test_a_service_that_left_the_file_is_stopped_after_the_others_are_healthy() -> None:
+    worker = container(spec())._replace(service="worker", name="shop-production-worker-1-1", id="w")
+    [step] = plan_docker(OWNER, {"web": wanted()}, observed(container(spec()), worker), USES)
+    assert isinstance(step, StopService) and step.after_healthy and step.names == (worker.name,)
+
+
+def test_the_number_of_containers_stays_unless_the_file_names_one() -> None:
+    two = (container(spec(), 1), container(spec(), 2))
+    assert plan_docker(OWNER, {"web": wanted()}, observed(*two), USES) == ()
+    [step] = plan_docker(OWNER, {"web": wanted(replicas=1)}, observed(*two), USES)
+    assert isinstance(step, ReplaceService) and (step.stop, dict(step.create)) == ((two[1].name,), {})
+    assert step.summary == "stop extra containers of web"
+
+
+def test_containers_of_others_in_the_way_are_named() -> None:
+    [name] = names_of(OWNER, wanted(publish=(Publish(3000, 80),)), HostFacts())
+    foreign = (Foreign(name), Foreign("nginx", (Publish(80, 80, "0.0.0.0"),)), Foreign("other", (Publish(1, 81),)))
+    found = list(notes_on(OWNER, {"web": wanted(publish=(Publish(3000, 80),))}, observed(foreign=foreign)))
+    assert found == [
+        f"the name {name} on {HOST} is taken by a container that shipit did not create here",
+        f"the port 0.0.0.0:80/tcp on {HOST}, which web publishes, is taken by the container nginx",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("containers", "state", "reason"),
+    [
+        ([], State.FAILED, "web has 0 of 1 containers"),
+        ([container(spec())], State.HEALTHY, "web: 1 running on bbbbbbbbbbbb"),
+        ([container(spec(), health="starting")], State.WAITING, "is starting"),
+        ([container(spec(), health="healthy")], State.HEALTHY, "1 running on bbbbbbbbbbbb, healthy"),
+        ([container(spec(), health="unhealthy", said="no db")], State.FAILED, "is unhealthy: no db"),
+        ([container(spec(), state="exited", exit_code=3)], State.FAILED, "exited with 3"),
+        ([container(spec(), state="exited", is_out_of_memory=True)], State.FAILED, "ran out of memory"),
+        ([container(spec(), restarts=1, exit_code=-1)], State.FAILED, "ended, and was restarted 1 times"),
+        ([container(spec(), state="restarting", exit_code=2)], State.FAILED, "exited with 2"),
+        ([container(spec(), state="paused")], State.FAILED, "is paused"),
+        ([container(spec(OLD))], State.FAILED, "superseded by someone else"),
+        ([container(spec(), marks={"TOKEN": "x"})], State.FAILED, "another value of TOKEN"),
+        ([container(spec()), container(spec(OLD))], State.FAILED, "with the image aaaaaaaaaaaa"),
+    ],
+)
+def test_the_verdict_on_a_release(containers: list[ContainerFacts], state: State, reason: str) -> None:
+    verdict = judge_release({"web": wanted()}, observed(*containers), SEEN, LIMITS, way)
+    assert (verdict.state, reason in verdict.reason) == (state, True), verdict.reason
+
+
+def test_an_answer_is_claimed_only_where_it_was_asked_for() -> None:
+    one = container(spec())
+    asked = observed(one)._replace(probes={one.id: ProbeFacts("/up", 503)})
+
+    def with_health(service: str) -> Way:
+        return Way(health=Health("/up", 80))
+
+    verdict = judge_release({"web": wanted()}, asked, SEEN, LIMITS, with_health)
+    assert (verdict.state, verdict.reason) == (State.WAITING, f"{one.name}: GET /up answers 503")
+    late = judge_release({"web": wanted()}, asked, SEEN._replace(unchanged_since_s=-30.0), LIMITS, with_health)
+    assert late.state is State.FAILED and "for 40 s" in late.reason
+    good = judge_release(
+        {"web": wanted()}, asked._replace(probes={one.id: ProbeFacts("/up", 204)}), SEEN, LIMITS, with_health
+    )
+    assert good.reason == "web: 1 running on bbbbbbbbbbbb, GET /up answers 204"
+
+
+def test_restarts_before_the_deploy_do_not_count() -> None:
+    one = container(spec(), restarts=3, started_at="2026-01-31T12:00:00Z")
+    before = observed(one)
+    assert judge_release({"web": wanted()}, before, SEEN._replace(before=before), LIMITS, way).state is State.HEALTHY
+    again = observed(one._replace(restarts=4, started_at="2026-01-31T12:01:00Z"))
+    assert judge_release({"web": wanted()}, again, SEEN._replace(before=before), LIMITS, way).state is State.FAILED
+
+
+def test_the_way_back_starts_what_is_kept_and_stops_what_runs() -> None:
+    old, new = container(spec(OLD), state="exited"), container(spec())
+    kept = {HOST: (Kept("web", 1, old.name),)}
+    [step] = plan_back(kept, observed(old, new), way)
+    assert isinstance(step, ReplaceService)
+    assert (step.start, step.stop, dict(step.create), step.spec) == ((old.name,), (new.name,), {}, None)
+    assert plan_back(kept, observed(old._replace(state="running"), new._replace(state="exited")), way) == ()
+    names = {HOST: frozenset([old.name])}
+    assert judge_names(names, observed(old, new), SEEN, LIMITS, way).state is State.FAILED
+    assert judge_names(names, observed(new), SEEN, LIMITS, way).reason == (
+        f"{old.name} does not run on {HOST}: somebody removed it"
+    )
+    up = old._replace(state="running")
+    assert judge_names(names, observed(up), SEEN, LIMITS, way).state is State.HEALTHY
+    assert judge_names(names, observed(up, new), SEEN, LIMITS, way).superseded_by
+
+
+def test_scaling_copies_the_first_container_and_stops_the_last() -> None:
+    first, second = container(spec(), 1), container(spec(), 2)
+    [more] = plan_scale(ScaleOrder({"web": 3}), observed(first, second), way)
+    assert isinstance(more, ReplaceService)
+    assert (more.like, dict(more.create)) == (first.name, {other_number(first.name, 3): 3})
+    [less] = plan_scale(ScaleOrder({"web": 1}), observed(first, second), way)
+    assert isinstance(less, ReplaceService) and less.stop == (second.name,)
+    assert plan_scale(ScaleOrder({"web": 2}), observed(first, second), way) == ()
+    with pytest.raises(DeployFailed, match="publishes a port of the host"):
+        plan_scale(ScaleOrder({"web": 2}), observed(first._replace(is_fixed=True)), way)
+    with pytest.raises(DeployFailed, match="does not run"):
+        plan_scale(ScaleOrder({"web": 2}), observed(), way)
+    assert judge_scale(ScaleOrder({"web": 2}), observed(first, second), SEEN, LIMITS, way).state is State.HEALTHY
+    assert judge_scale(ScaleOrder({"web": 2}), observed(first), SEEN, LIMITS, way).superseded_by
+
+
+def test_a_restart_is_over_when_every_container_has_started_again() -> None:
+    order, one = RestartOrder(("web",), "2026-01-31T12:00:00Z"), container(spec(), started_at="1")
+    before = observed(one)
+    [step] = plan_restart(order, before)
+    assert step.detail == ("each container is down while it restarts",)
+    seen = SEEN._replace(before=before)
+    assert judge_restart(order, before, seen, LIMITS, way).state is State.WAITING
+    assert judge_restart(order, observed(one._replace(started_at="2")), seen, LIMITS, way).state is State.HEALTHY
+    assert judge_restart(order, observed(one._replace(state="exited")), seen, LIMITS, way).state is State.FAILED
+    with pytest.raises(DeployFailed, match="does not run"):
+        plan_restart(order, observed())
+
+
+def test_destroy_keeps_volumes_that_are_not_named() -> None:
+    inventory = Inventory(observed(container(spec())), {HOST: ("data",)}, {HOST: 2})
+    [step] = plan_destroy(inventory, Destruction())
+    assert isinstance(step, RemoveAll) and (step.volumes, step.destroys) == ((), False)
+    assert [one.name for one in leftovers(inventory, Destruction())] == ["volume/data"]
+    named = Destruction(("volume/data",))
+    [step] = plan_destroy(inventory, named)
+    assert isinstance(step, RemoveAll) and (step.volumes, step.destroys) == (("data",), True)
+    assert list[Leftover](leftovers(inventory, named)) == []
+    assert plan_destroy(Inventory(observed()), Destruction()) == ()
+
+
+def test_the_request_that_creates_a_container() -> None:
+    own = spec(
+        env={"PORT": "3000"}, publish=(Publish(3000, 80, "127.0.0.1"), Publish(53, 0, "", "udp")),
+        volumes=(Volume("data", "/data"), Volume("/etc/ssl", "/ssl", is_read_only=True)), memory=1024, nano_cpus=5,
+        user="1000", cap_drop=("ALL",), tmpfs=("/tmp",), command=("node", "x.js"), grace_s=5.0,
+    )  # fmt: skip
+    body = create_body(OWNER, own, 2, {"TOKEN": "secret"}, ["TOKEN"])
+    assert body["Env"] == ["PORT=3000", "TOKEN=secret"]
+    assert body["Cmd"] == ["node", "x.js"] and body["StopTimeout"] == 5 and body["User"] == "1000"
+    assert body["Labels"] == {
+        "dev.shipit.app": "shop",
+        "dev.shipit.environment": "production",
+        "dev.shipit.target": "docker",
+        "dev.shipit.service": "web",
+        "dev.shipit.number": "2",
+        "dev.shipit.spec": own.hash,
+        "dev.shipit.variables": "TOKEN",
+    }
+    host = body["HostConfig"]
+    assert host["PortBindings"] == {
+        "3000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "80"}],
+        "53/udp": [{"HostIp": "", "HostPort": ""}],
+    }
+    assert host["Binds"] == ["data:/data:rw", "/etc/ssl:/ssl:ro"]
+    assert (host["Memory"], host["NanoCpus"], host["CapDrop"], host["Tmpfs"]) == (1024, 5, ["ALL"], {"/tmp": ""})
+    assert body["NetworkingConfig"] == {"EndpointsConfig": {"shop-production": {"Aliases": ["web"]}}}
+    assert "Entrypoint" not in body and "Dns" not in host
+
+
+def test_a_container_is_read_from_the_answer_of_the_engine() -> None:
+    own = spec(publish=(Publish(3000, 80),))
+    answer = {
+        "Id": "abc",
+        "Name": "/shop-production-web-2-1",
+        "RestartCount": 1,
+        "Config": create_body(OWNER, own, 2, {"TOKEN": "secret", "OTHER": "x"}, ["TOKEN"]),
+        "HostConfig": {"PortBindings": {"3000/tcp": [{"HostIp": "", "HostPort": "80"}]}},
+        "State": {
+            "Status": "running", "ExitCode": 0, "StartedAt": "2026-01-31T12:00:00Z",
+            "Health": {"Status": "unhealthy", "Log": [{"Output": "first"}, {"Output": "last\n"}]},
+        },
+        "NetworkSettings": {"Networks": {"shop-production": {"IPAddress": "172.18.0.2"}}},
+    }  # fmt: skip
+    found = parse_container(Field(answer, "GET"), lambda value: f"mark of {value}")
+    assert found == ContainerFacts(
+        "abc", "shop-production-web-2-1", "web", 2, own.hash, NEW, {"TOKEN": "mark of secret"}, "running", "unhealthy",
+        "last", 1, started_at="2026-01-31T12:00:00Z", address="172.18.0.2", is_fixed=True,
+    )  # fmt: skip
+    copied = copied_body(
+        Field({**answer, "NetworkSettings": {"Networks": {"n": {"Aliases": ["web", "abc"]}}}}, "GET"), 3
+    )
+    assert copied["Labels"]["dev.shipit.number"] == "3" and copied["Image"] == NEW
+    assert copied["NetworkingConfig"] == {"EndpointsConfig": {"n": {"Aliases": ["web"]}}}
+
+
+def test_images_of_docker_hub_are_known_by_their_whole_name() -> None:
+    rows = [{"RepoDigests": [f"postgres@sha256:{'c' * 64}", "<none>@<none>"]}, {"RepoDigests": None}]
+    assert list(pinned_images(Field(rows, "GET"))) == [f"docker.io/library/postgres@sha256:{'c' * 64}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "port"),
+    [
+        ("3000", Publish(3000)),
+        ("80:3000", Publish(3000, 80)),
+        ("127.0.0.1:80:3000", Publish(3000, 80, "127.0.0.1")),
+        ("127.0.0.1::3000", Publish(3000, 0, "127.0.0.1")),
+        ("[::1]:53:53/udp", Publish(53, 53, "::1", "udp")),
+    ],
+)
+def test_ports_that_docker_run_takes(text: str, port: Publish) -> None:
+    assert parse_publish(text) == port
+
+
+@pytest.mark.parametrize("text", ["", "x", "0", "80:0", "80:70000", "1:2:3", "80:3000/icmp"])
+def test_ports_that_are_none(text: str) -> None:
+    with pytest.raises(ValueError, match="should"):
+        parse_publish(text)
+
+
+def test_volumes_and_sizes() -> None:
+    assert parse_volume("data:/data:ro") == Volume("data", "/data", is_read_only=True)
+    assert not parse_volume("/srv:/srv").is_named
+    for text in ("data", "data:relative", "./here:/x", "data:/x:z"):
+        with pytest.raises(ValueError, match="should be NAME:/PATH"):
+            parse_volume(text)
+    assert [parse_size(text) for text in ("6Mi", "512m", "1Gi", "7g")] == [6 << 20, 512 << 20, 1 << 30, 7 << 30]
+    assert [render_size(size) for size in (6 << 20, 1 << 30, (6 << 20) + 1)] == ["6Mi", "1Gi", str((6 << 20) + 1)]
+    for wrong in ("", "1", "5Mi", "x", True, 1.5):
+        with pytest.raises(ValueError, match="should be"):
+            parse_size(wrong)
+
+
+def test_records_that_are_none_are_left_out_and_healthy_ones_are_counted() -> None:
+    assert [parse_record(text) for text in ("", "{", "[]", '{"past": 3}', json.dumps({"x": 1}))] == [None] * 5
+    states: list[Any] = ["failed", "healthy", "failed", "healthy", "healthy"]
+    records = [Record(PastRelease(str(number), state)) for number, state in enumerate(states)]
+    assert [one.past.version for one in kept_records(records, 1)] == ["0", "1", "2", "3"]
+
+
+def test_the_answer_that_ssh_passes_on() -> None:
+    assert parse_answer("/", b"HTTP/1.0 204 No Content\r\n\r\n", b"") == ProbeFacts("/", 204)
+    refused = parse_answer("/", b"", b"Warning\nchannel 0: open failed: connect failed\n")
+    assert refused == ProbeFacts("/", 0, "channel 0: open failed: connect failed")
+    assert parse_answer("/", b"SSH-2.0", b"").reason == "no answer of HTTP"
