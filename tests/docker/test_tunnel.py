@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shipit.docker.tunnel import ssh_command
+from shipit.docker.tunnel import ssh_command, ssh_forward
 from shipit.errors import BuildError
 
 SSH = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-T"]
@@ -21,6 +21,13 @@ DIAL = ["docker", "system", "dial-stdio"]
 )
 def test_user_and_port_become_options(address: str, arguments: list[str]) -> None:
     assert ssh_command(address) == [*SSH, *arguments, *DIAL]
+
+
+@pytest.mark.parametrize(("address", "forwarded"), [("172.18.0.2", "172.18.0.2:80"), ("fd00::2", "[fd00::2]:80")])
+def test_a_port_behind_the_host_is_forwarded(address: str, forwarded: str) -> None:
+    assert ssh_forward("ssh://me@host:2222", address, 80) == [
+        *SSH, "-l", "me", "-p", "2222", "-W", forwarded, "--", "host",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("address", ["ssh://", "ssh://-oProxyCommand=x", "ssh://me:password@host", "ssh://host/path"])

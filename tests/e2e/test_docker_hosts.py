@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -37,7 +38,9 @@ SECRET = "canary-secret-4711"
 class Host:
     """An engine, and an app that shipit deploys there."""
 
-    def __init__(self, shipit: Shipit, engine: DockerEngine, registry: str, name: str, target: str) -> None:
+    def __init__(
+        self, shipit: Shipit, engine: DockerEngine, registry: str, name: str, target: str, *hosts: str
+    ) -> None:
         self.shipit, self.engine, self.name = shipit, engine, name
         # In `target`, $PORT is a port of the host that nothing has.
         self.port = free_port()
@@ -45,7 +48,7 @@ class Host:
             Dockerfile=DOCKERFILE,
             deploy__yml=(
                 f"app: {name}\nimage: {registry}/{name}\nsecrets: {{TOKEN: {{env: TOKEN}}}}\n"
-                f"targets: {{docker: {{hosts: ['{engine.host}'], settle: 1s, {target.replace('$PORT', str(self.port))}}}}}\n"
+                f"targets: {{docker: {{hosts: {json.dumps(hosts or [engine.host])}, settle: 1s, {target.replace('$PORT', str(self.port))}}}}}\n"
             ),
         )
         self.write("v1")
@@ -224,3 +227,35 @@ def test_services_find_each_other_by_name_and_one_that_leaves_the_file_is_stoppe
         "several-production-web-1",
         "several-production-web-2",
     ]
+
+
+@pytest.mark.parametrize("host", [("unused", WEB)], indirect=True)
+def test_two_hosts_one_of_them_behind_ssh_run_the_same_release(
+    host: Host,
+    ssh: tuple[int, Path],
+    engine: DockerEngine,
+    modern_engine: DockerEngine,
+    registry_server: RegistryServer,
+) -> None:
+    port, folder = ssh
+    host.shipit.env["PATH"] = f"{folder / 'bin'}:{host.shipit.env['PATH']}"
+    hosts = (f"ssh://root@127.0.0.1:{port}", modern_engine.host)
+    behind_ssh = Host(host.shipit, engine, registry_server.host, "two", WEB, *hosts)
+    beside = Host(host.shipit, modern_engine, registry_server.host, "two", WEB, *hosts)
+    try:
+        done = host.shipit.run("deploy")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "web: 2 running on" in done.stdout and "GET /healthz answers 200" in done.stdout
+        for one in (behind_ssh, beside):
+            [name] = one.running
+            assert one.get(name) == f"v1 {SECRET}"
+        again = host.shipit.run("deploy")
+        assert again.returncode == 0 and "nothing changed" in again.stdout, again.stdout
+        # Another host that does not answer is named, and nothing is changed.
+        file = host.shipit.folder / "deploy.yml"
+        file.write_text(file.read_text().replace(modern_engine.host, "unix:///nowhere/docker.sock"))
+        down = host.shipit.run("status")
+        assert down.returncode != 0 and "unix:///nowhere/docker.sock" in down.stdout + down.stderr
+    finally:
+        behind_ssh.clean()
+        beside.clean()

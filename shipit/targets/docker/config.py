@@ -195,6 +195,7 @@ class DockerConfig(TargetConfig):
     @model_validator(mode="before")
     @classmethod
     def _one_service(cls, value: Any) -> Any:
+        value = {} if value is None else value
         if not isinstance(value, dict):
             return value
         inline = {key: item for key, item in value.items() if key in _SERVICE_KEYS}

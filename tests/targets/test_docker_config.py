@@ -1,0 +1,78 @@
+"""The keys of Docker hosts in deploy.yml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shipit.config.load import load_project
+from shipit.config.process_environment import ProcessEnvironment
+from shipit.errors import ConfigErrors
+from shipit.targets.docker.config import DockerConfig
+from shipit.targets.docker.target import DockerTarget, create
+from shipit.targets.kinds import KindModels
+
+HEAD = "app: shop\nimage: user/shop\n"
+
+
+def load(folder: Path, target: str, head: str = HEAD) -> DockerTarget:
+    (folder / "deploy.yml").write_text(f"{head}targets:\n  docker: {target}\n")
+    environment = ProcessEnvironment({}, folder, folder)
+    project = load_project(folder / "deploy.yml", environment, KindModels())
+    config = project.targets["docker"]
+    assert isinstance(config, DockerConfig)
+    return create("docker", config, project, environment)
+
+
+def mistake(folder: Path, target: str, head: str = HEAD) -> str:
+    with pytest.raises(ConfigErrors) as raised:
+        load(folder, target, head)
+    return str(raised.value)
+
+
+def test_keys_of_one_service_make_a_service_named_after_the_app(tmp_path: Path) -> None:
+    target = load(tmp_path, "{port: 3000}")
+    assert target.workloads() == ("shop",)
+    assert target.hosts.names == ("unix:///var/run/docker.sock",)
+    assert load(tmp_path, "").workloads() == ("shop",)
+
+
+def test_a_context_is_one_of_the_docker_command(tmp_path: Path) -> None:
+    target = load(tmp_path, "{hosts: ['tcp://web1:2375', 'context:prod']}")
+    assert target.hosts.names == ("tcp://web1:2375", "context prod")
+
+
+def test_a_published_port_is_replaced_stop_first(tmp_path: Path) -> None:
+    config = load(tmp_path, "{services: {web: {publish: ['80:3000']}, any: {publish: ['3000']}}}").config
+    assert {name: service.order for name, service in config.services.items()} == {
+        "web": "stop-first",
+        "any": "start-first",
+    }
+
+
+@pytest.mark.parametrize(
+    ("target", "what"),
+    [
+        ("{hosts: [web1]}", "should be unix://SOCKET"),
+        ("{hosts: ['ssh://a', 'ssh://a']}", "is in the list twice"),
+        ("{services: {}}", "should not be empty"),
+        ("{port: 1, services: {web: {}}}", "can't be combined with services:"),
+        ("{services: {Web: {}}}", "lower-case letters"),
+        ("{health: /up}", "needs the port"),
+        ("{publish: ['x:y']}", "should be [[IP:]HOST:]PORT"),
+        ("{publish: ['80:80'], replicas: 2}", "by one container only"),
+        ("{services: {a: {publish: ['80:1']}, b: {publish: ['80:2']}}}", "is a port that a publishes, too"),
+        ("{volumes: ['./data:/data']}", "should be NAME:/PATH"),
+        ("{memory: 5Mi}", "at least 6Mi"),
+        ("{labels: {dev.shipit.app: x}}", "keeps for itself"),
+        ("{hosts: ['tcp://web1:2375'], port: 80, health: /}", "can't be asked on tcp://web1:2375"),
+        ("{image: other}", "other"),
+    ],
+)
+def test_mistakes_are_named_at_their_keys(tmp_path: Path, target: str, what: str) -> None:
+    assert what in mistake(tmp_path, target)
+
+
+def test_a_release_command_is_refused(tmp_path: Path) -> None:
+    assert "is not run by a target of the kind docker" in mistake(tmp_path, "", f"{HEAD}release: migrate\n")
