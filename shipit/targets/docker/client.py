@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
-from shipit.clock import Deadline
+from shipit.clock import Clock, Deadline
 from shipit.docker.client import Engine
 from shipit.docker.json_rows import json_rows
 from shipit.errors import BuildError, RemoteError
@@ -44,8 +44,8 @@ class HostClient:
         self.deadline = deadline
 
     def within(self, seconds: float) -> HostClient:
-        """The same with a deadline of its own, also after that of the run."""
-        clock = self.deadline.clock
+        """The same with a deadline of its own, also after that of the run, and when the run is cancelled."""
+        clock = Clock()
         return HostClient(self.engine, self.host, Deadline(clock, clock.now() + seconds))
 
     def containers(self, filters: str = "") -> list[Field]:

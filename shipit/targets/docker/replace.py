@@ -186,10 +186,11 @@ class Replacement:
         """Remove what was created, stop what was started, start what was stopped; the error says what runs now."""
         client = self.client.within(_UNDO_S)
         try:
-            for name in self._started:
-                client.stop(name, 1)
             for name in self._created:
                 client.remove(name)
+            for name in self._started:
+                if name not in self._created:
+                    client.stop(name)
             for name in self._stopped:
                 client.start(name)
         except Interrupted:
