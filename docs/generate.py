@@ -15,6 +15,7 @@ from docs.keys import anchor_of, table_of
 from shipit.cli.app import app
 from shipit.cli.commands import SUMMARIES
 from shipit.cli.guide import GUIDE
+from shipit.config.approve import ApproveConfig
 from shipit.config.freeze import FreezeConfig
 from shipit.config.hooks import HookConfig, HooksConfig, HookSecret
 from shipit.config.image import BuildConfig, ImageConfig
@@ -41,6 +42,7 @@ SECTIONS: list[tuple[str, type[BaseModel]]] = [
     ("`dotenv[]`", DotenvConfig),
     ("`environments.NAME`, beside the keys that it changes", EnvironmentConfig),
     ("`release`", ReleaseConfig),
+    ("`approve`, of an environment and of a target", ApproveConfig),
     ("`freeze[]`", FreezeConfig),
     ("`hooks`, of the file and of a target", HooksConfig),
     ("`hooks.before[]`, `after[]` and `on_failure[]`", HookConfig),

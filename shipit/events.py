@@ -167,6 +167,14 @@ class PlanSaved(NamedTuple):
     expires_at: Name
 
 
+class Approved(NamedTuple):
+    """A change was approved: of `target`, or of the environment where that is empty. `name` is that of what was approved."""
+
+    target: Name
+    name: Name
+    how: FreeText
+
+
 class TargetFinished(NamedTuple):
     """The end of a target: `healthy`, `unchanged`, `failed`, `skipped` or, of `destroy`, `removed`. `verdict` holds the cause.
 
@@ -402,6 +410,7 @@ Event = (
     | Transferred
     | PlanMade
     | PlanSaved
+    | Approved
     | TargetFinished
     | Forwarding
     | CommandStarted

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from shipit.cli.exits import can_ask, cancelling, confirm
+from shipit.cli.exits import can_ask, cancelling, confirm, prompt
 from shipit.cli.options import ProjectOptions, TargetOptions, WorkloadOptions, target_options
 from shipit.cli.printing import REDACTOR, read_environment
 from shipit.cli.reporters import Silent, make_reporter, make_warnings
@@ -187,6 +187,7 @@ def running(
         clock,
         reporter,
         confirm=_confirm(verb, yes, reporter, asks),
+        approve=_approve(verb, reporter, asks),
         timeout_s=timeout_s,
         journal=journal,
         source=source,
@@ -220,6 +221,19 @@ def _confirm(verb: str, yes: bool, reporter: Reporter, asks: bool) -> Callable[[
             return False
         with getattr(reporter, "paused", nullcontext)():
             return confirm(REDACTOR.text(_question(verb, plan, reasons)))
+
+    return ask
+
+
+def _approve(verb: str, reporter: Reporter, asks: bool) -> Callable[[Plan, str], bool]:
+    """Asks for the name of what has to be approved. Where nobody can be asked, the answer is no."""
+
+    def ask(plan: Plan, name: str) -> bool:
+        if not asks:
+            return False
+        with getattr(reporter, "paused", nullcontext)():
+            question = f"{_question(verb, plan, [f'{name} needs an approval'])} Type its name, {name}"
+            return prompt(REDACTOR.text(question)).strip() == name
 
     return ask
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from shipit.config.approve import ApproveConfig
 from shipit.config.folder import ProjectFolder
 from shipit.config.freeze import FreezeConfig
 from shipit.config.hooks import HooksConfig
@@ -95,6 +96,10 @@ class TargetConfig(Model):
     )
     protected: Flag = Field(
         False, description="Ask before changing it; requires --yes when there is no terminal.", examples=[True]
+    )
+
+    approve: ApproveConfig | None = Field(
+        None, description="Change it only with an approval, which --yes is not.", examples=[True]
     )
 
     # Keys that a shorthand of the kind takes beside its fields, and the model that they belong to.
@@ -192,6 +197,9 @@ class EnvironmentConfig(Model):
     inherit: Flag = Field(False, description="Also deploy the targets that it does not name.")
     protected: Flag = Field(
         False, description="Ask before changing anything; requires --yes when there is no terminal."
+    )
+    approve: ApproveConfig | None = Field(
+        None, description="Change anything only with an approval, which --yes is not.", examples=[True]
     )
     require_clean: Flag = Field(False, description="Deploy only from a git tree without uncommitted changes.")
 

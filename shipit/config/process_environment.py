@@ -91,6 +91,18 @@ class ProcessEnvironment(_Fields):
         return key
 
     @property
+    def approval(self) -> str | None:
+        """`$SHIPIT_APPROVAL`: the token that approves a change; redacted. Raises: UsageError."""
+        token = self.get("SHIPIT_APPROVAL")
+        if token is None:
+            return None
+        self.redactor.add([token])
+        if len(token) < _LEAST_KEY:
+            hint = "make one with: openssl rand -hex 32"
+            raise UsageError(f"SHIPIT_APPROVAL should have at least {_LEAST_KEY} characters", hint=hint)
+        return token
+
+    @property
     def ca_bundle(self) -> str | None:
         """The file of extra trusted certificates, by the names that requests, curl and OpenSSL use."""
         return self.get("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shipit.config.approve import ApproveConfig
 from shipit.config.folder import ProjectFolder
 from shipit.config.freeze import FreezeConfig
 from shipit.config.git import Git
@@ -52,6 +53,7 @@ class Project:
     builds: bool = True
     rolls_back_all: bool = False
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    approve: ApproveConfig | None = None
     freeze: tuple[FreezeConfig, ...] = ()
     hooks: HooksConfig = field(default_factory=HooksConfig)
     promoted: Mapping[str, str] = field(default_factory=dict)

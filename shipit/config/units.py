@@ -140,4 +140,5 @@ UrlPath = Annotated[str, matching(r"^/[!-~]*$", "should be a path that begins wi
 HTTP_URL = r"^https?://[^\s/@?#]+([/?#][!-~]*)?$"
 HTTP_URL_SAID = "should be a URL of http or https without a user"
 HttpUrl = Annotated[str, matching(HTTP_URL, HTTP_URL_SAID)]
+Sha256 = Annotated[str, matching(r"^[0-9a-f]{64}$", "should be a SHA-256 checksum: 64 digits and letters a to f")]
 EnvMap = dict[VariableName, str | None]

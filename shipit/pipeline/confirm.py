@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from shipit.errors import UsageError
+from shipit.pipeline.approve import approve_plan
 from shipit.pipeline.run import Run
 from shipit.release import Plan
 
 
 def confirm_plan(run: Run, plan: Plan) -> None:
-    """Ask where a target or the environment is protected, and before what destroys. Raises: UsageError for a no."""
+    """Have it approved, and ask where a target or the environment is protected, and before what destroys.
+
+    What was approved is not asked about again. Raises: UsageError for a no.
+    """
+    approved = approve_plan(run, plan)
+    if "" in approved:
+        return
     targets = {target.name: target for target in run.targets}
     changing = [own.target for own in plan.targets if not own.is_empty]
-    reasons = [f"{name} is protected" for name in changing if targets[name].config.protected]
+    reasons = [f"{name} is protected" for name in changing if targets[name].config.protected and name not in approved]
     if run.project.protected:
         reasons.append(f"the environment {run.project.environment} is protected")
-    reasons += [f"{own.target}: {step.summary}" for own in plan.targets for step in own.steps if step.destroys]
+    reasons += [
+        f"{own.target}: {step.summary}"
+        for own in plan.targets
+        for step in own.steps
+        if step.destroys and own.target not in approved
+    ]
     if reasons and not run.confirm(plan, reasons):
         raise not_confirmed("; ".join(reasons))
 

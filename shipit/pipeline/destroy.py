@@ -9,6 +9,7 @@ from typing import Any
 from shipit.errors import DeployFailed, Interrupted, ShipitError, UsageError
 from shipit.events import PlanMade, TargetFinished, Warned
 from shipit.parallel import together
+from shipit.pipeline.approve import approve_plan
 from shipit.pipeline.graph import run_order
 from shipit.pipeline.locks import await_turn, begin_changes
 from shipit.pipeline.run import Run
@@ -41,6 +42,7 @@ def destroy(run: Run, wanted: Destruction, *, is_selected: bool) -> int:
             "not confirmed: nothing was removed",
             hint=f"pass -e {run.project.environment} --yes where nobody can be asked",
         )
+    approve_plan(run, plan)
     begin_changes(run, plan)
     failed = sum(not _remove(run, targets[own.target], own, wanted) for own in plan.targets if own.steps)
     total = sum(bool(own.steps) for own in plan.targets)

@@ -17,6 +17,7 @@ from shipit.events import (
     Warned,
 )
 from shipit.parallel import settle
+from shipit.pipeline.approve import approve_plan, needs_approval
 from shipit.pipeline.brought_back import with_brought_back
 from shipit.pipeline.confirm import confirm_plan
 from shipit.pipeline.endings import Ending
@@ -107,7 +108,13 @@ def deploy(run: Run, saved: SavedPlan | None = None, wait_s: float = 0, override
     run.tell_lost()
     check_clean(run.project)
     hooks = _hooks(run)
-    is_asked = saved or run.source or run.project.protected or any(target.config.protected for target in run.targets)
+    is_asked = (
+        saved
+        or run.source
+        or needs_approval(run)
+        or run.project.protected
+        or any(target.config.protected for target in run.targets)
+    )
     if not is_asked and not (hooks and hooks.knows("before")):
         run.delivery.background.allow()
     preparation = _begun(run, saved, wait_s)
@@ -192,6 +199,7 @@ def _confirmed(run: Run, saved: SavedPlan | None) -> Preparation:
         from shipit.pipeline.promise import check_kept
 
         check_kept(run, saved, preparation)
+        approve_plan(run, preparation.plan, is_saved=True)
     elif preparation.plan.changes:
         confirm_plan(run, preparation.plan)
     return preparation

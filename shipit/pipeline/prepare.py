@@ -190,6 +190,7 @@ def _plan(
         steps = tuple(target.plan(releases[name], observed[name]))
         said_too = tuple(target.notes(releases[name], observed[name])) if notes(target) else ()
         if uploads or steps:
+            said_too += _approval_notes(run, target)
             said_too += tuple(hook_lines(target.config.hooks))
             said_too += _check_notes(target) if target.config.check else ()
         plans.append(TargetPlan(name, target.place, uploads, steps, said_too))
@@ -202,6 +203,11 @@ def _plan(
     ]
     app, environment = run.project.app, run.project.environment
     return Plan(app, environment, tuple(images.values()), tuple(plans), tuple(dict.fromkeys(tags)))
+
+
+def _approval_notes(run: Run, target: Target) -> tuple[str, ...]:
+    every = (run.project.approve, target.config.approve)
+    return ("is changed only with an approval",) if any(config and config.enabled for config in every) else ()
 
 
 def _check_notes(target: Target) -> tuple[str, ...]:

@@ -68,6 +68,7 @@ def check_kept(run: Run, saved: SavedPlan, preparation: Preparation) -> None:
 def _target(run: Run, target: Target, preparation: Preparation, own: TargetPlan) -> SavedTarget:
     images = tuple(published(image) for image in preparation.releases[target.name].images)
     rules = [run.project.protected, run.project.require_clean, run.project.hooks.model_dump(mode="json")]
+    rules += [run.project.approve.model_dump(mode="json")] if run.project.approve else []
     settings = run.mark(target, [target.config.model_dump(mode="json"), rules])
     marks = {name: run.mark(target, mark) for name, mark in run.marks(target).items()}
     return SavedTarget(

@@ -75,6 +75,8 @@ class Run:
     clock: Clock
     tell: Callable[[Envelope], None]
     confirm: Callable[[Plan, Sequence[str]], bool] = lambda plan, reasons: True
+    # (plan, name) -> whether a person at the terminal has typed the name.
+    approve: Callable[[Plan, str], bool] = lambda plan, name: False
     timeout_s: float | None = None
     journal: Journal | None = None
     source: Source | None = None

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from shipit.errors import ShipitError
 from shipit.events import (
+    Approved,
     Event,
     Log,
     LogLine,
@@ -80,6 +81,10 @@ def _progress(event: Event) -> list[str]:
         return [f"{_prefix(event.step.target)}{event.summary} failed"]
     if isinstance(event, PlanSaved):
         return [f"saved to {event.file}, for shipit deploy --plan until {event.expires_at}"]
+    if isinstance(event, Approved):
+        return [
+            f"{_prefix(event.target)}{'' if event.target else f'the environment {event.name} is '}approved {event.how}"
+        ]
     if isinstance(event, Waiting):
         return [f"{_prefix(event.target)}waiting: {event.reason}"]
     if isinstance(event, Warned):

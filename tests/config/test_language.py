@@ -144,6 +144,7 @@ PLAIN = "app: shop\nimage: {repository: user/shop, tags: [one]}\nenv: {A: one}\n
 OVERLAYS = {
     "inherit": ("true", lambda project: tuple(project.targets)),
     "protected": ("true", lambda project: project.protected),
+    "approve": ("true", lambda project: project.approve),
     "require_clean": ("true", lambda project: project.require_clean),
     "app": ("other", lambda project: project.app),
     "image": ("{tags: [two]}", lambda project: project.images["shop"].tags),

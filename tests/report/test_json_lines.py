@@ -57,6 +57,7 @@ def lines(*events: Event) -> list[str]:
                 "commit": "c0ffee" * 6,
                 "branch": "main",
                 "promoted_from": "",
+                "override": "",
             },
         ),
         (

@@ -5,14 +5,13 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from shipit.config.part import Model
-from shipit.config.units import Flag, Misplaced, matching
+from shipit.config.units import Flag, Misplaced, Sha256, matching
 from shipit.targets.kubernetes.concise.names import NotEmpty
 from shipit.targets.kubernetes.field_path import PATTERN
 
 Url = Annotated[str, matching(r"^https?://[!-~]+$", "should be a URL that begins with https:// or http://")]
 # A word of a command line that is not taken for an option.
 Word = Annotated[str, matching(r"^[^-\s].*$", "should not be empty, nor begin with - or a space")]
-Sha256 = Annotated[str, matching(r"^[0-9a-f]{64}$", "should be a SHA-256 checksum: 64 digits and letters a to f")]
 FieldPath = Annotated[str, matching(PATTERN, "should be a path such as spec.image or spec.jobs[*].image")]
 
 
