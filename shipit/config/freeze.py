@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Annotated, Self
 
@@ -67,8 +68,8 @@ class FreezeConfig(Model):
             return self
         for key in ("start", "end"):
             try:
-                parse_date(getattr(self, key))
-            except ValueError:
+                _instants(parse_date(getattr(self, key)), find_zone(self.zone))
+            except (ValueError, OverflowError):
                 raise Misplaced("should be a date of the calendar", key) from None
         length = parse_date(self.end) - parse_date(self.start)
         if length <= timedelta():
@@ -86,15 +87,21 @@ class FreezeConfig(Model):
 
         A time that a change of the clocks skips or repeats is taken so that the window is the longer one.
         """
+        ends = [end for start, end in self._around(now) if start <= now.astimezone(UTC) < end]
+        return max(ends, default=None)
+
+    def _around(self, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+        """Beginning and end of the window, or of those of the weeks around a moment."""
         zone = find_zone(self.zone)
         if not self.is_weekly:
-            end = _later(parse_date(self.end), zone)
-            return end if _earlier(parse_date(self.start), zone) <= now.astimezone(UTC) < end else None
+            yield _earlier(parse_date(self.start), zone), _later(parse_date(self.end), zone)
+            return
         local = now.astimezone(zone).replace(tzinfo=None, fold=0)
-        passed = _since_monday(local)
-        start, end_of = minute_of_week(self.start), minute_of_week(self.end)
-        is_in = start <= passed < end_of if start < end_of else passed >= start or passed < end_of
-        return _later(local + (end_of - passed) % _WEEK, zone) if is_in else None
+        monday = local.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=local.weekday())
+        length = (minute_of_week(self.end) - minute_of_week(self.start)) % _WEEK
+        for week in (-1, 0, 1):
+            start = monday + week * _WEEK + minute_of_week(self.start)
+            yield _earlier(start, zone), _later(start + length, zone)
 
 
 def parse_date(text: str) -> datetime:
@@ -107,11 +114,6 @@ def minute_of_week(text: str) -> timedelta:
     day, time = text.split(" ")
     hours, minutes = time.split(":")
     return timedelta(days=_DAYS.index(day[:3]), hours=int(hours), minutes=int(minutes))
-
-
-def _since_monday(local: datetime) -> timedelta:
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
-    return timedelta(days=local.weekday()) + (local - midnight)
 
 
 def _earlier(local: datetime, zone: tzinfo) -> datetime:

@@ -19,6 +19,9 @@ from tests.pipeline.bench import Bench
 
 WEEKEND = {"start": "fri 16:00", "end": "mon 08:00", "zone": "Europe/Berlin"}
 LUNCH = {"start": "Tue 12:00".lower(), "end": "tuesday 13:30", "zone": "UTC"}
+# Every week, also in the nights whose 2:30 is twice or not at all.
+NIGHT = {"start": "sat 22:00", "end": "sun 02:30", "zone": "Europe/Berlin"}
+SUNDAY = {"start": "sun 02:30", "end": "mon 08:00", "zone": "Europe/Berlin"}
 HOLIDAYS = {"start": "2026-12-20 18:00", "end": "2027-01-04", "zone": "America/New_York", "reason": "holidays"}
 
 
@@ -52,6 +55,13 @@ def until(window: dict[str, str], now: str) -> str:
          "2026-10-25 02:45 Europe/Berlin"),
         ({"start": "2026-03-29 01:00", "end": "2026-03-29 02:30", "zone": "Europe/Berlin"}, "2026-03-29 01:29",
          "2026-03-29 03:30 Europe/Berlin"),
+        (NIGHT, "2026-10-25 00:15", "2026-10-25 02:30 Europe/Berlin"),
+        (NIGHT, "2026-10-25 00:35", "2026-10-25 02:30 Europe/Berlin"),
+        (NIGHT, "2026-10-25 01:29", "2026-10-25 02:30 Europe/Berlin"),
+        (NIGHT, "2026-10-25 01:30", ""),
+        (SUNDAY, "2026-10-25 00:29", ""),
+        (SUNDAY, "2026-10-25 01:15", "2026-10-26 08:00 Europe/Berlin"),
+        (NIGHT, "2026-03-29 01:29", "2026-03-29 03:30 Europe/Berlin"),
     ],
 )  # fmt: skip
 def test_a_moment_is_in_a_window_by_the_clock_of_its_zone(window: dict[str, str], now: str, end: str) -> None:
