@@ -171,6 +171,7 @@ def _project(written: Written, resolved: _Resolved, checked: _Checked, model: Pr
         keeps_state=model.state != "none",
         rolls_back_all=model.rollback == "all",
         groups=resolved.groups,
+        max_parallel=model.max_parallel,
         approve=flags.approve,
         freeze=model.freeze,
         hooks=model.hooks,

@@ -274,6 +274,11 @@ class ProjectFile(DotenvFiles):
         description="A command that runs once before each release; text is its command.",
         examples=["npm run migrate"],
     )
+    max_parallel: Annotated[Whole, Field(ge=1)] | None = Field(
+        None,
+        description="How many targets are changed at the same time, once the first of them is healthy; after a failure none starts.",
+        examples=[4],
+    )
     freeze: tuple[FreezeConfig, ...] = Field(
         (),
         description="Times in which nothing is deployed.",

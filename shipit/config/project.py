@@ -53,6 +53,7 @@ class Project:
     builds: bool = True
     rolls_back_all: bool = False
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    max_parallel: int | None = None
     approve: ApproveConfig | None = None
     freeze: tuple[FreezeConfig, ...] = ()
     hooks: HooksConfig = field(default_factory=HooksConfig)

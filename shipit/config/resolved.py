@@ -52,6 +52,7 @@ def _data(project: Project) -> dict[str, Any]:
             secret["only"] = [name for name in secret["only"] if name in targets]
     if project.release:
         data["release"] = _dump(project.release)
+    data["max_parallel"] = project.max_parallel
     data["freeze"] = [_dump(window) for window in project.freeze] or None
     if project.hooks != HooksConfig():
         data["hooks"] = _dump(project.hooks)

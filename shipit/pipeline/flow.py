@@ -155,7 +155,13 @@ def _release_all(run: Run, preparation: Preparation, hooks: Hooks | None) -> End
         run.check_lock()
         publish_all(run.delivery, preparation.uses.values())
     run.begin_stage(is_delivery=False)
-    progress = Progress()
+    targets = preparation.targets
+    changing = {
+        own.target: any(need in targets for need in targets[own.target].config.needs)
+        for own in preparation.plan.targets
+        if not own.is_empty
+    }
+    progress = Progress(changing, run.project.max_parallel)
     failed = _apply_all(run, preparation, progress, hooks)
     if not failed:
         run.begin_stage()
@@ -254,6 +260,7 @@ def _one_target(
     started = run.clock.now()
     applied: dict[str, Facts] = {}
     blocker = progress.wait((name for name in target.config.needs if name in preparation.targets), run.clock)
+    blocker = blocker or progress.start(target.name, run.clock)
     if blocker:
         progress.finish(target.name, "skipped")
         run.emit(TargetFinished(target.name, "skipped", 0.0, Verdict(State.WAITING, blocker)))

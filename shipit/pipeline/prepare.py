@@ -194,6 +194,7 @@ def _plan(
             said_too += tuple(hook_lines(target.config.hooks))
             said_too += _check_notes(target) if target.config.check else ()
         plans.append(TargetPlan(name, target.place, uploads, steps, said_too))
+    plans = _with_canary(plans, run.project.max_parallel)
     images = {item.use.image: planned_image(run.project, item.use, item.built) for item in prepared.values()}
     tags = [
         TagMove(item.image.repository, tag, now, item.image.manifest_digest)
@@ -203,6 +204,15 @@ def _plan(
     ]
     app, environment = run.project.app, run.project.environment
     return Plan(app, environment, tuple(images.values()), tuple(plans), tuple(dict.fromkeys(tags)))
+
+
+def _with_canary(plans: Sequence[TargetPlan], most: int | None) -> list[TargetPlan]:
+    """The plans, with a note at the first target that changes where others wait for it."""
+    changing = [own for own in plans if not own.is_empty]
+    if not most or len(changing) < 2:
+        return list(plans)
+    note = f"is deployed first, alone; when it is healthy, the others follow, at most {most} at the same time"
+    return [own._replace(notes=(*own.notes, note)) if own is changing[0] else own for own in plans]
 
 
 def _approval_notes(run: Run, target: Target) -> tuple[str, ...]:
