@@ -74,5 +74,6 @@ def test_mistakes_are_named_at_their_keys(tmp_path: Path, target: str, what: str
     assert what in mistake(tmp_path, target)
 
 
-def test_a_release_command_is_refused(tmp_path: Path) -> None:
-    assert "is not run by a target of the kind docker" in mistake(tmp_path, "", f"{HEAD}release: migrate\n")
+def test_an_image_without_a_repository_is_an_error(tmp_path: Path) -> None:
+    head = "app: shop\nimages: {web: {build: .}}\n"
+    assert "repository" in mistake(tmp_path, "{image: web}", head)

@@ -22,10 +22,10 @@ from shipit.targets.docker.probe import parse_answer
 from shipit.targets.docker.records import kept_records, parse_record
 from shipit.targets.docker.render import create_body
 from shipit.targets.docker.spec import ContainerSpec, Health, Owner, container_name, other_number
-from shipit.targets.docker.steps import PullImage, RemoveAll, ReplaceService, StopService
+from shipit.targets.docker.steps import PullImage, RemoveAll, ReplaceService, RunReleaseCommand, StopService
 from shipit.targets.docker.values import Publish, Volume, parse_publish, parse_size, parse_volume, render_size
 from shipit.targets.docker.verbs import judge_restart, judge_scale, plan_restart, plan_scale
-from shipit.targets.docker.wanted import WantedService, names_of
+from shipit.targets.docker.wanted import WantedCommand, WantedService, names_of
 from shipit.targets.orders import RestartOrder, ScaleOrder
 
 HOST = "ssh://deploy@web1"
@@ -67,6 +67,21 @@ def test_a_first_deploy_pulls_and_creates() -> None:
     assert (replace.summary, replace.effect, replace.stop, replace.known) == ("start web", "create", (), ())
     assert sorted(replace.create.values()) == [1, 2]
     assert all(name.startswith("shop-production-web-") for name in replace.create)
+
+
+def test_a_release_command_runs_on_the_first_host_before_any_service() -> None:
+    command = WantedCommand(ContainerSpec("", OLD, ("migrate",), restart="no"), MARKS, 600.0)
+    empty = DockerObserved({HOST: HostFacts(), "ssh://web2": HostFacts()})
+    steps = plan_docker(OWNER, {"web": wanted()}, empty, USES, command)
+    assert [(type(step), getattr(step, "host", "")) for step in steps] == [
+        (PullImage, HOST),
+        (PullImage, HOST),
+        (PullImage, "ssh://web2"),
+        (RunReleaseCommand, HOST),
+        (ReplaceService, HOST),
+        (ReplaceService, "ssh://web2"),
+    ]
+    assert plan_docker(OWNER, {"web": wanted()}, observed(container(spec())), USES, command) == ()
 
 
 def test_what_runs_as_wanted_is_left_alone_whatever_its_name() -> None:

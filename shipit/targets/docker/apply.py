@@ -10,11 +10,20 @@ from shipit.events import Event
 from shipit.reference import parse_reference
 from shipit.release import Step
 from shipit.targets.docker.client import HostClient
+from shipit.targets.docker.command import run_command
 from shipit.targets.docker.records import remove_records
 from shipit.targets.docker.replace import Replacement
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.spec import Owner
-from shipit.targets.docker.steps import HostStep, PullImage, RemoveAll, ReplaceService, RestartService, StopService
+from shipit.targets.docker.steps import (
+    HostStep,
+    PullImage,
+    RemoveAll,
+    ReplaceService,
+    RestartService,
+    RunReleaseCommand,
+    StopService,
+)
 from shipit.targets.session import Session
 
 
@@ -23,6 +32,8 @@ def apply_step(step: Step, client: HostClient, setting: Setting) -> Iterator[Eve
     match step:
         case PullImage():
             _pull(step, client, setting.session)
+        case RunReleaseCommand():
+            yield from run_command(step, client, setting)
         case ReplaceService():
             yield from Replacement(step, client, setting).run()
         case StopService():

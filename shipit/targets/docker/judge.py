@@ -45,7 +45,7 @@ def judge_names(
             if found is None or not found.is_running:
                 ended = f": it {found.ended}" if found else ": somebody removed it"
                 return Verdict(State.FAILED, f"{name} does not run on {host}{ended}", subject=found.id if found else "")
-        own[host] = tuple(one for one in facts.containers if one.is_running)
+        own[host] = tuple(one for one in facts.containers if one.is_running and one.service)
         if others := [one.name for one in own[host] if one.name not in names]:
             return superseded(f"{', '.join(others)} runs on {host}")
     return judge_containers(own, observed, seen, limits, ways)

@@ -9,7 +9,7 @@ from shipit.targets.docker.values import Publish
 
 
 class ContainerFacts(NamedTuple):
-    """One container of a target. `marks`: name -> keyed hash of the value of each variable that shipit set from a value.
+    """One container of a target. `service` is empty for a release command. `marks`: name -> keyed hash of the value of each variable that shipit set from a value.
 
     `spec` is the hash of its settings, `image` the pinned image that it was created from. `health` is that of the image's
     HEALTHCHECK, empty without one; `said` what the check said last. `exit_code` is that of the last run that ended, negative
@@ -72,7 +72,7 @@ class HostFacts(NamedTuple):
     @property
     def services(self) -> tuple[str, ...]:
         """The services that run."""
-        return tuple(sorted({found.service for found in self.containers if found.is_running}))
+        return tuple(sorted({found.service for found in self.containers if found.is_running and found.service}))
 
 
 class ProbeFacts(NamedTuple):
@@ -100,6 +100,6 @@ class DockerObserved(NamedTuple):
     def running_names(self) -> dict[str, frozenset[str]]:
         """Host -> names of the containers that run there."""
         return {
-            host: frozenset(found.name for found in facts.containers if found.is_running)
+            host: frozenset(found.name for found in facts.containers if found.is_running and found.service)
             for host, facts in self.hosts.items()
         }

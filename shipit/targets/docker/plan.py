@@ -6,21 +6,24 @@ from collections.abc import Iterator, Mapping
 
 from shipit.release import ImageUse, Step
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts
-from shipit.targets.docker.spec import Owner
-from shipit.targets.docker.steps import PullImage, ReplaceService, StopService
-from shipit.targets.docker.wanted import WantedService, names_of
+from shipit.targets.docker.spec import Owner, container_name
+from shipit.targets.docker.steps import PullImage, ReplaceService, RunReleaseCommand, StopService
+from shipit.targets.docker.wanted import WantedCommand, WantedService, names_of
 
 Wanted = Mapping[str, WantedService]
 
 
 def plan_docker(
-    owner: Owner, wanted: Wanted, observed: DockerObserved, uses: Mapping[str, ImageUse]
+    owner: Owner,
+    wanted: Wanted,
+    observed: DockerObserved,
+    uses: Mapping[str, ImageUse],
+    command: WantedCommand | None = None,
 ) -> tuple[Step, ...]:
-    """Pulls on every host first, then the services host by host, and the stop of what left deploy.yml.
+    """Pulls on every host, the release command on the first one, the services host by host, the stop of what left deploy.yml.
 
     `uses`: pinned image -> how it is used.
     """
-    pulls = [step for host, facts in observed.hosts.items() for step in _pulls(host, wanted, facts, uses)]
     services = [
         step
         for host, facts in observed.hosts.items()
@@ -28,11 +31,30 @@ def plan_docker(
         if (step := plan_service(owner, host, wanted[name], facts, is_only=len(observed.hosts) == 1))
     ]
     stops = [step for host, facts in observed.hosts.items() for step in _stops(host, wanted, facts)]
-    return (*pulls, *services, *stops)
+    is_release = any(step.create for step in services)
+    first = next(iter(observed.hosts))
+    pulls = [
+        step
+        for host, facts in observed.hosts.items()
+        for step in _pulls(host, wanted, facts, uses, command if is_release and host == first else None)
+    ]
+    commands = [_command(owner, first, command)] if command and is_release else []
+    return (*pulls, *commands, *services, *stops)
 
 
-def _pulls(host: str, wanted: Wanted, facts: HostFacts, uses: Mapping[str, ImageUse]) -> Iterator[PullImage]:
-    for image in dict.fromkeys(service.spec.image for service in wanted.values()):
+def _command(owner: Owner, host: str, command: WantedCommand) -> RunReleaseCommand:
+    return RunReleaseCommand(
+        "release command", f"run the release command on {host}", (f"in {short_image(command.spec.image)}",), "run",
+        host=host, name=f"{container_name(owner, command.spec, command.marks, 1)}-release", spec=command.spec,
+        marks=command.marks, timeout_s=command.timeout_s,
+    )  # fmt: skip
+
+
+def _pulls(
+    host: str, wanted: Wanted, facts: HostFacts, uses: Mapping[str, ImageUse], command: WantedCommand | None
+) -> Iterator[PullImage]:
+    needed = [service.spec.image for service in wanted.values()]
+    for image in dict.fromkeys([*needed, *([command.spec.image] if command else [])]):
         if image not in facts.images:
             short = image.rpartition(":")[2][:12]
             yield PullImage(

@@ -48,7 +48,9 @@ def names_in(record: Record) -> dict[str, frozenset[str]]:
 def kept_of(observed: DockerObserved) -> dict[str, tuple[Kept, ...]]:
     """Host -> the containers that run."""
     return {
-        host: tuple(Kept(one.service, one.number, one.name) for one in facts.containers if one.is_running)
+        host: tuple(
+            Kept(one.service, one.number, one.name) for one in facts.containers if one.is_running and one.service
+        )
         for host, facts in observed.hosts.items()
     }
 

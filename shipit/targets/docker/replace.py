@@ -11,6 +11,7 @@ from shipit.targets.docker.client import HostClient
 from shipit.targets.docker.copied import copied_body
 from shipit.targets.docker.look import read_container
 from shipit.targets.docker.observed import ContainerFacts
+from shipit.targets.docker.owned import is_own, make_network
 from shipit.targets.docker.parse import parse_foreign
 from shipit.targets.docker.ready import await_ready
 from shipit.targets.docker.render import create_body
@@ -117,7 +118,7 @@ class Replacement:
 
     def _make(self, name: str, body: Mapping[str, Any]) -> ContainerFacts:
         """Create a container; one that was created by an earlier attempt is used."""
-        self._make_networks()
+        make_network(self.client, self.setting.owner)
         self._make_volumes()
         for _ in range(2):
             if self.client.create(name, body):
@@ -135,14 +136,7 @@ class Replacement:
 
     def _own(self, name: str) -> ContainerFacts | None:
         """The container of a name. Raises: DeployFailed where it is not of this target."""
-        answer = self.client.container(name)
-        if answer is None:
-            return None
-        labels = answer["Config"]["Labels"].texts()
-        if any(labels.get(key) != value for key, value in self.setting.owner.labels.items()):
-            what = f"the name {name} on {self.step.host} is taken by a container that shipit did not create here"
-            raise DeployFailed(what, where=self.setting.target, hint=f"rename it: docker rename {name} OTHER")
-        return self._read(name)
+        return self._read(name) if is_own(self.client, name, self.setting) else None
 
     def _existing(self, name: str) -> ContainerFacts:
         found = self._own(name)
@@ -150,12 +144,6 @@ class Replacement:
             what = f"the container {name} is not on {self.step.host} any more"
             raise DeployFailed(what, where=self.setting.target, hint="deploy again")
         return found
-
-    def _make_networks(self) -> None:
-        name = self.setting.owner.prefix
-        if not self.client.has_network(name):
-            labels = {key: value for key, value in self.setting.owner.labels.items() if not key.endswith(".target")}
-            self.client.create_network(name, labels)
 
     def _make_volumes(self) -> None:
         for volume in self.step.spec.volumes if self.step.spec else ():

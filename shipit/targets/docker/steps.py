@@ -28,6 +28,21 @@ class PullImage(HostStep):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunReleaseCommand(HostStep):
+    """Runs the release command in a container of its own, which is removed afterwards.
+
+    `marks`: name -> keyed hash of each variable, whose value is taken from the session.
+    """
+
+    type: ClassVar[str] = "docker.release_command"
+
+    name: str
+    spec: ContainerSpec
+    marks: Mapping[str, str]
+    timeout_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReplaceService(HostStep):
     """Creates and starts containers of a service, waits until they are ready, and stops those that run instead.
 

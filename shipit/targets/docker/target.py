@@ -56,11 +56,9 @@ _STEADY_S = 1.0
 def create(name: str, config: DockerConfig, project: Project, environment: ProcessEnvironment) -> DockerTarget:
     """Raises: ConfigErrors for what this kind can't do with the file."""
     problems = []
-    if project.release:
-        what = "is not run by a target of the kind docker"
-        problems.append(project.problem(("release",), what, "run it as the first part of the command of a service"))
-    for service in config.services.values():
-        image = project.image_name(service.image)
+    names = [service.image for service in config.services.values()]
+    for name_or_none in dict.fromkeys([*names, *([project.release.image] if project.release else [])]):
+        image = project.image_name(name_or_none)
         found = project.images[image]
         if not found.use and found.repository is None:
             what = f"image {image} has no repository for the hosts to pull from"
@@ -98,7 +96,7 @@ class DockerTarget:
 
     def plan(self, release: Release, observed: DockerObserved) -> tuple[Step, ...]:
         uses = {image.pinned: image.use for image in release.images}
-        return plan_docker(self.owner, self.services.wanted(release), observed, uses)
+        return plan_docker(self.owner, self.services.wanted(release), observed, uses, self.services.command(release))
 
     def notes(self, release: Release, observed: DockerObserved) -> Sequence[str]:
         return tuple(notes_on(self.owner, self.services.wanted(release), observed))

@@ -33,6 +33,14 @@ class WantedService(NamedTuple):
         return is_same and dict(found.marks) == dict(self.marks)
 
 
+class WantedCommand(NamedTuple):
+    """The release command: it runs once before the services of a release are replaced."""
+
+    spec: ContainerSpec
+    marks: Mapping[str, str]
+    timeout_s: float
+
+
 class Services:
     """The services of one target of deploy.yml."""
 
@@ -45,6 +53,8 @@ class Services:
 
     def uses(self) -> tuple[ImageUse, ...]:
         names = {self.project.image_name(service.image) for service in self.configs.values()}
+        if self.project.release:
+            names.add(self.project.image_name(self.project.release.image))
         return tuple(self._use(name) for name in sorted(names))
 
     def health(self, service: str) -> Health | None:
@@ -57,6 +67,14 @@ class Services:
     def wanted(self, release: Release) -> dict[str, WantedService]:
         """Service -> what it should be, in the order of deploy.yml."""
         return {name: self._wanted(name, service, release) for name, service in self.configs.items()}
+
+    def command(self, release: Release) -> WantedCommand | None:
+        config = self.project.release
+        if config is None:
+            return None
+        image = release.image(self._use(self.project.image_name(config.image)))
+        spec = ContainerSpec("", image.pinned, config.command, restart="no")
+        return WantedCommand(spec, dict(release.marks), config.timeout)
 
     def _wanted(self, name: str, config: ServiceConfig, release: Release) -> WantedService:
         image = release.image(self._use(self.project.image_name(config.image)))
