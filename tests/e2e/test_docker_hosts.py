@@ -48,7 +48,7 @@ class Host:
             Dockerfile=DOCKERFILE,
             deploy__yml=(
                 f"app: {name}\nimage: {registry}/{name}\nsecrets: {{TOKEN: {{env: TOKEN}}}}\n"
-                f"targets: {{docker: {{hosts: {json.dumps(hosts or [engine.host])}, settle: 1s, {target.replace('$PORT', str(self.port))}}}}}\n"
+                f"targets: {{docker: {{hosts: {json.dumps(hosts or [engine.host])}, settle: 1s, pending: 3m, {target.replace('$PORT', str(self.port))}}}}}\n"
             ),
         )
         self.write("v1")
@@ -211,7 +211,7 @@ def test_a_published_port_is_replaced_with_an_announced_outage_and_comes_back_af
         host.docker("rm", "--force", "rival")
 
 
-TWO = "services: {web: {port: 3000, replicas: 2, grace: 5s}, worker: {command: [sleep, '600'], grace: 0s}}"
+TWO = "services: {web: {port: 3000, health: /healthz, replicas: 2, grace: 5s}, worker: {command: [sleep, '600'], grace: 0s}}"
 
 
 @pytest.mark.parametrize("host", [("several", TWO)], indirect=True)
