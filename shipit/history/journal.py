@@ -58,7 +58,8 @@ class Journal:
         if self._handle >= 0 or not self._held:
             return
         first, *_ = self._held
-        name = f"{first.at[:19].replace(':', '').replace('-', '')}Z-{first.run}.jsonl"
+        # Runs of the same second are in the order of their milliseconds.
+        name = f"{first.at[:23].replace(':', '').replace('-', '')}Z-{first.run}.jsonl"
         with made_runs(self._root) as folder:
             try:
                 self._handle = folder.create(name)

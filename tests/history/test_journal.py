@@ -25,7 +25,7 @@ class Writer:
     """A journal in a folder, fed with events."""
 
     def __init__(self, root: Path) -> None:
-        self.journal, self._seal, self._at_s = Journal(root), Sealer(), 0
+        self.journal, self._seal, self._at_s = Journal(root), Sealer(), 0.0
 
     @property
     def run(self) -> str:
@@ -152,6 +152,16 @@ def test_what_is_no_journal_is_left_out(writer: Writer, tmp_path: Path, data: by
     (folder / "20990104T000000Z-fade.jsonl").symlink_to("/dev/zero")
     runs, _ = read_runs(tmp_path, 10)
     assert [(run.run, run.summary) for run in runs] in ([(writer.run, "healthy")], [(writer.run, "")])
+
+
+def test_runs_of_the_same_second_are_listed_in_their_order(tmp_path: Path) -> None:
+    for at_s, own in ((100.1, "ff"), (100.2, "aa"), (100.9, "cc"), (101.0, "bb")):
+        writer = Writer(tmp_path)
+        writer._seal.run, writer._at_s = own, at_s - 1
+        writer.tell(STARTED)
+        writer.journal.begin()
+        writer.journal.close()
+    assert [run.run for run in read_runs(tmp_path, 10)[0]] == ["bb", "cc", "aa", "ff"]
 
 
 def test_a_run_is_found_by_the_beginning_of_its_id(tmp_path: Path) -> None:
