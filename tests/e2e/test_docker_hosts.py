@@ -18,6 +18,7 @@ from tests.servers.engine import DockerEngine
 from tests.servers.install import find
 from tests.servers.registry import RegistryServer
 from tests.shipit import Shipit
+from tests.waits import wait_until
 
 pytestmark = [pytest.mark.engine, pytest.mark.registry]
 
@@ -279,3 +280,24 @@ def test_two_hosts_one_of_them_behind_ssh_run_the_same_release(
     finally:
         behind_ssh.clean()
         beside.clean()
+
+
+@pytest.mark.parametrize("host", [("broken", PUBLISHED)], indirect=True)
+def test_a_deploy_that_is_killed_while_a_service_is_down_is_completed_by_the_next(host: Host) -> None:
+    assert host.shipit.run("deploy").returncode == 0
+    [first] = host.running
+    host.write("v2", SERVER.replace('"/healthz"', '"/never"'))
+    process = host.shipit.start("deploy")
+    try:
+        [second] = wait_until(
+            "the old container is replaced", lambda: host.running, lambda now: now and first not in now
+        )
+    finally:
+        process.kill()
+        process.communicate()
+    host.write("v3")
+    done = host.shipit.run("deploy", "--wait", "1m")
+    assert done.returncode == 0, done.stdout + done.stderr
+    [third] = host.running
+    assert third not in (first, second)
+    assert serves(f"http://127.0.0.1:{host.port}/") == f"v3 {SECRET}"
