@@ -15,6 +15,7 @@ from typing import IO, Any
 from shipit.docker.address import EngineAddress
 from shipit.docker.buildx import buildx_version, chosen_builder
 from shipit.docker.engine_image import EngineImage, parse_image
+from shipit.docker.error_message import error_message
 from shipit.docker.json_rows import json_rows
 from shipit.docker.tunnel import Tunnel
 from shipit.docker.version import EngineVersion, parse_version
@@ -160,30 +161,19 @@ class Engine:
         query: Mapping[str, str] | None = None,
         body: Any = None,
         timeout_s: float | None = None,
-        stream: bool = False,
     ) -> Any:
-        """The answer to any request of the API, whatever its status. `body` is sent as JSON.
+        """The whole answer to a request, of any status. `body` is sent as JSON. `timeout_s` is that of `streamed`.
 
-        Raises: RemoteError when no answer arrives.
+        Raises: RemoteError when the connection is lost.
         """
-        import requests
-        import urllib3
-
-        where = f"{method} {path} of {self.address.host}"
         try:
-            url = self._api._url("{0}", path)
-            return self._api.request(
-                method,
-                url,
-                params=dict(query or {}),
-                json=body,
-                timeout=timeout_s,
-                stream=stream,
-                allow_redirects=False,
-            )
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            what = f"the engine does not answer: {_root_cause(error)}"
-            raise RemoteError(what, where=where, hint="check that the engine is running", retryable=True) from None
+            with self.streamed(method, path, timeout_s, params=dict(query or {}), json=body) as answer:
+                # requests keeps it: it can be read after the connection is closed.
+                _ = answer.content
+                return answer
+        except BuildError as error:
+            where = f"{method} {path} of {self.address.host}"
+            raise RemoteError(error.what, where=where, hint=error.hint, retryable=error.retryable) from None
 
     def inspect(self, name: str) -> EngineImage | None:
         """The engine's image of that name; None when it has none, or when its answer is invalid. Raises: BuildError."""
@@ -216,15 +206,16 @@ class Engine:
             self._api.tag(name, repository, tag, force=True)
 
     @contextmanager
-    def ask(self, method: str, path: str, timeout_s: float, **more: Any) -> Iterator[Any]:
+    def streamed(self, method: str, path: str, timeout_s: float | None, **more: Any) -> Iterator[Any]:
         """Send a request, and give its streamed answer, of any status. `more` is for requests: params, data, headers.
 
-        `timeout_s` is for each read and write, not for the whole. Raises: BuildError when the connection is lost.
+        `timeout_s` is for each read and write, not for the whole; None for no limit. Characters of `path` that a URL can't
+        have are escaped. Raises: BuildError when the connection is lost.
         """
         with self._translated_errors():
-            # The limit of connecting is that of writes, too.
-            limits = (timeout_s if "data" in more else min(timeout_s, _CONNECT_TIMEOUT_S), timeout_s)
-            url = self._api._url(path)
+            # requests has one limit for connecting and for writing.
+            connect_s = timeout_s if "data" in more or timeout_s is None else min(timeout_s, _CONNECT_TIMEOUT_S)
+            url, limits = self._api._url("{0}", path), (connect_s, timeout_s)
             with self._api.request(method, url, timeout=limits, stream=True, allow_redirects=False, **more) as answer:
                 yield answer
 
@@ -271,10 +262,7 @@ def _auth_header(host: str, login: tuple[str, str, str]) -> str:
 
 
 def _message(answer: Any) -> str:
-    try:
-        return str(answer.json().get("message", "")).strip()
-    except (ValueError, AttributeError, RecursionError):
-        return f"status {answer.status_code}"
+    return error_message(answer.content, answer.status_code)
 
 
 def _root_cause(error: BaseException) -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
-from urllib.parse import quote
 
 from shipit.clock import Deadline
 from shipit.digest import Digest
 from shipit.docker.client import Engine
 from shipit.docker.engine_image import EngineImage, parse_image
+from shipit.docker.error_message import error_message
 from shipit.docker.json_rows import json_rows
 from shipit.errors import BuildError, ShipitError
 from shipit.http.fields import Field
@@ -67,7 +67,7 @@ class ImageStore:
 
     def find(self, name: str) -> EngineImage | None:
         """The image of a name or id; None when there is none, or its id is not valid."""
-        return parse_image(self._json(f"/images/{quote(name, safe='/:@')}/json"))
+        return parse_image(self._json(f"/images/{name}/json"))
 
     def tag(self, found: Digest, name: str) -> None:
         """Give an image a name, `repository:tag`. Another image that has it loses it."""
@@ -114,7 +114,7 @@ class ImageStore:
         waiting_for = f"{method} {path} of the engine"
         self._deadline.check(waiting_for)
         try:
-            with self.engine.ask(
+            with self.engine.streamed(
                 method, path, max(0.001, min(timeout_s, self._deadline.remaining_s())), **more
             ) as answer:
                 yield answer
@@ -137,13 +137,7 @@ class ImageStore:
                 raise BuildError(f"GET {path}: the answer is not JSON: {error}", where=self._where) from None
 
     def _message(self, answer: Any) -> str:
-        """The engine's own words in an answer with an error status."""
-        try:
-            found = parse_json(self._body(answer, _PIECE))
-        except ValueError:
-            found = None
-        text = found.get("message") if isinstance(found, dict) else None
-        return text.strip() if isinstance(text, str) and text.strip() else f"status {answer.status_code}"
+        return error_message(self._body(answer, _PIECE), answer.status_code)
 
     def _body(self, answer: Any, most_bytes: int) -> bytes:
         return b"".join(self._chunks(answer, most_bytes))

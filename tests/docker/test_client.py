@@ -20,7 +20,7 @@ from shipit.digest import Digest
 from shipit.docker.address import EngineAddress
 from shipit.docker.client import Engine
 from shipit.docker.engine_image import EngineImage
-from shipit.errors import BuildError
+from shipit.errors import BuildError, RemoteError
 from shipit.platforms import normal_platform
 from shipit.reference import parse_reference
 
@@ -253,3 +253,17 @@ def test_an_engine_that_stops_is_an_error_that_names_it(
         call(engine)
     assert caught.value.what == "lost the connection to the engine: Remote end closed connection without response"
     assert caught.value.where == f"unix://{server.server_address!s} (DOCKER_HOST)" and caught.value.retryable
+
+
+def test_a_request_has_its_path_escaped_and_gives_an_answer_of_any_status(server: Server, engine: Engine) -> None:
+    answer = engine.call("GET", "/images/team/app:1@ä?x/json", query={"all": "true"}, timeout_s=60)
+    assert answer.status_code == 404 and answer.json() == {"message": "No such image"}
+    assert server.requests[-1][0] == "GET /v1.41/images/team/app:1%40%C3%A4%3Fx/json?all=true"
+
+
+def test_a_request_whose_connection_is_lost_is_an_error_that_names_it(server: Server, engine: Engine) -> None:
+    server.is_stopped = True
+    with pytest.raises(RemoteError) as caught:
+        engine.call("POST", "/volumes/create", body={"Name": "data"})
+    assert caught.value.where == f"POST /volumes/create of unix://{server.server_address!s}" and caught.value.retryable
+    assert caught.value.what == "lost the connection to the engine: Remote end closed connection without response"
