@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -69,6 +67,10 @@ def _approval(run: Run, plan: Plan, needed: Needed, *, is_saved: bool) -> str:
 def _is_token(token: str | None, config: ApproveConfig) -> bool:
     if token is None or config.token_sha256 is None:
         return False
+    # Only a run with a token needs them.
+    import hashlib
+    import hmac
+
     digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
     return hmac.compare_digest(digest, config.token_sha256)
 
