@@ -189,19 +189,9 @@ NoBuildOption = Annotated[
     bool,
     typer.Option("--no-build", help="Build nothing: use what the first tag of each image names in its repository."),
 ]
-PlanFileOption = Annotated[
-    str | None,
-    typer.Option("--plan", metavar="FILE", help="Do what this saved plan says, without a question, or nothing."),
-]
 WaitOption = Annotated[
     str | None,
     typer.Option("--wait", metavar="DURATION", help="Wait so long for another run that holds a lock."),
-]
-OverrideFreezeOption = Annotated[
-    str | None,
-    typer.Option(
-        "--override-freeze", metavar="REASON", help="Deploy in a freeze window; the reason is kept in the journal."
-    ),
 ]
 FROM = typer.Option(
     "--from",
@@ -355,13 +345,6 @@ def limit_of(option: str, text: str) -> float:
 def wait_of(wait: str | None) -> float:
     """Seconds of --wait; 0 without it. Raises: UsageError."""
     return limit_of("--wait", wait) if wait is not None else 0.0
-
-
-def override_of(reason: str | None) -> str:
-    """The reason of --override-freeze; empty without it. Raises: UsageError for one that says nothing."""
-    if reason is not None and not reason.strip():
-        raise UsageError("--override-freeze should say why", hint="such as --override-freeze 'fixes the checkout'")
-    return reason or ""
 
 
 def with_option_groups(function: Callable[..., None]) -> Callable[..., None]:

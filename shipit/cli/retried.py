@@ -8,13 +8,11 @@ from shipit.cli.options import ChangeOptions
 from shipit.cli.runs import load
 from shipit.errors import UsageError
 
-# The number of runs that are read.
-_MOST_RUNS = 100
-
 
 def for_retry(options: ChangeOptions, *, has_plan: bool) -> tuple[ChangeOptions, str]:
     """The options for the targets that are left, and a warning, which may be empty. Raises: UsageError, ShipitError."""
     from shipit.history.past import read_runs
+    from shipit.pipeline.releases import MOST_RUNS
     from shipit.pipeline.retry import other_commits, targets_to_retry
 
     if options.selected or has_plan:
@@ -24,6 +22,6 @@ def for_retry(options: ChangeOptions, *, has_plan: bool) -> tuple[ChangeOptions,
     if not project.keeps_state:
         raise UsageError("--retry needs the runs of this machine, and state: none keeps none", hint="name the targets")
     wanted = (project.app, project.environment)
-    runs, _ = read_runs(project.root, _MOST_RUNS, lambda past: (past.app, past.environment) == wanted)
+    runs, _ = read_runs(project.root, MOST_RUNS, lambda past: (past.app, past.environment) == wanted)
     retry = targets_to_retry(runs, tuple(project.targets))
     return replace(options, targets=list(retry.targets)), other_commits(retry, project.git.sha or "")

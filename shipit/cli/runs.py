@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from shipit.cli.exits import can_ask, cancelling, confirm, prompt
-from shipit.cli.options import ProjectOptions, TargetOptions, WorkloadOptions, target_options
+from shipit.cli.options import ProjectOptions, TargetOptions, WorkloadOptions, limit_of, target_options
 from shipit.cli.printing import REDACTOR, read_environment
 from shipit.cli.reporters import Silent, make_reporter, make_warnings
 from shipit.clock import Clock
@@ -161,14 +161,10 @@ def running(
     `is_live` is False for a command that writes many lines: a terminal gets them without a live view. `verb` begins the
     question before a change. `keeps_journal` is for what changes places. `source` is that of a promotion.
     """
-    from shipit.config.units import parse_limit
     from shipit.pipeline.run import Run
 
     clock = Clock()
-    try:
-        timeout_s = parse_limit(timeout) if timeout else None
-    except ValueError as error:
-        raise UsageError(f"--timeout {error}") from None
+    timeout_s = limit_of("--timeout", timeout) if timeout else None
     targets = [create_target(name, project.targets[name], project, environ) for name in names]
     # Checked before the live view starts: older releases of rich replace stderr by something that is no terminal.
     asks = can_ask()

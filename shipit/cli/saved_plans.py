@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 Options = TypeVar("Options", bound=TargetOptions)
 
 
-def read_saved(file: str, *, untrusted: bool) -> SavedPlan:
-    """The saved plan in a file. Raises: UsageError, Unreadable."""
+def read_saved(file: str | None, *, untrusted: bool) -> SavedPlan | None:
+    """The saved plan in the file of --plan; None without one. Raises: UsageError, Unreadable."""
+    if file is None:
+        return None
     from pathlib import Path
 
     from shipit.cli.printing import read_environment

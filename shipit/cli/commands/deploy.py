@@ -7,15 +7,8 @@ from typing import Annotated
 import typer
 
 from shipit.cli.exits import exit_on_error
-from shipit.cli.options import (
-    ChangeOptions,
-    ImageOptions,
-    OverrideFreezeOption,
-    PlanFileOption,
-    WaitOption,
-    override_of,
-    wait_of,
-)
+from shipit.cli.options import ChangeOptions, ImageOptions
+from shipit.cli.release_options import ReleaseOptions
 from shipit.cli.runs import targets_run
 
 HELP = """Exits with 0 when every target runs exactly what was pushed and is healthy. Asks before it changes a protected
@@ -34,10 +27,8 @@ EXAMPLES = (
 
 def run(
     images: ImageOptions,
+    release: ReleaseOptions,
     options: ChangeOptions,
-    plan: PlanFileOption = None,
-    wait: WaitOption = None,
-    override_freeze: OverrideFreezeOption = None,
     retry: Annotated[
         bool,
         typer.Option(
@@ -51,9 +42,8 @@ def run(
         from shipit.events import Warned
         from shipit.pipeline.flow import deploy
 
-        override = override_of(override_freeze)
-        wait_s = wait_of(wait)
-        saved = read_saved(plan, untrusted=options.untrusted) if plan is not None else None
+        override, wait_s = release.override, release.wait_s
+        saved = read_saved(release.plan, untrusted=options.untrusted)
         options, warning = for_retry(options, has_plan=saved is not None) if retry else (options, "")
         options = for_targets_of(options, saved)
         with targets_run(

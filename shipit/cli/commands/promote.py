@@ -8,17 +8,9 @@ import typer
 
 from shipit.cli.completion import complete_environments
 from shipit.cli.exits import exit_on_error
-from shipit.cli.options import (
-    FROM,
-    ChangeOptions,
-    OverrideFreezeOption,
-    PlanFileOption,
-    UnhealthyOption,
-    WaitOption,
-    override_of,
-    wait_of,
-)
+from shipit.cli.options import FROM, ChangeOptions, UnhealthyOption
 from shipit.cli.promotion import check_complete, destination, promoted, reading_source
+from shipit.cli.release_options import ReleaseOptions
 from shipit.cli.runs import targets_run
 
 HELP = """Reads what the environment of --from runs from its targets, and releases the same images, by digest, in the environment
@@ -33,6 +25,7 @@ EXAMPLES = (
 
 
 def run(
+    release: ReleaseOptions,
     options: ChangeOptions,
     source: Annotated[str, FROM],
     to: Annotated[
@@ -45,17 +38,13 @@ def run(
         ),
     ] = None,
     unhealthy: UnhealthyOption = False,
-    plan: PlanFileOption = None,
-    wait: WaitOption = None,
-    override_freeze: OverrideFreezeOption = None,
 ) -> None:
     with exit_on_error(options.verbose, options.output):
         from shipit.cli.saved_plans import for_targets_of, read_saved
         from shipit.pipeline.flow import deploy
 
-        override = override_of(override_freeze)
-        wait_s = wait_of(wait)
-        saved = read_saved(plan, untrusted=options.untrusted) if plan is not None else None
+        override, wait_s = release.override, release.wait_s
+        saved = read_saved(release.plan, untrusted=options.untrusted)
         options = for_targets_of(destination(options, to, source), saved)
         with (
             reading_source(options, source, takes_unhealthy=unhealthy) as read,
