@@ -276,6 +276,8 @@ def _one_target(
             record = begin_record(run, target, release, observed, own.steps)
         verdict, version = _release(run, preparation, target, progress, applied)
         ended = TargetFinished(target.name, state, run.clock.now() - started, verdict, images, version=version)
+        # A hook may be killed: what was verified is known before it begins.
+        end_record(run, record, "healthy")
         if hooks:
             hooks.after_target(own, ended)
     except Interrupted:
@@ -299,7 +301,6 @@ def _one_target(
         if hooks:
             hooks.target_failed(own, ended)
         return
-    end_record(run, record, "healthy")
     if own.steps:
         release, before = preparation.releases[target.name], preparation.observed[target.name]
         progress.done[target.name] = Done(target, release, own.place, before, applied, record, images, version)

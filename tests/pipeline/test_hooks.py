@@ -302,6 +302,17 @@ def test_an_interrupted_hook_is_ended_and_runs_no_other(bench: Bench) -> None:
     assert order(bench) == []
 
 
+def test_a_target_is_recorded_as_healthy_before_its_after_hook(bench: Bench) -> None:
+    in_memory = bench.add("one", hooks={"after": "echo begun; exec sleep 600"})
+    run = bench.run()
+    runs.react(
+        run, lambda event: run.clock.cancel.set() if isinstance(event, Log) and event.source == "hook after" else None
+    )
+    with pytest.raises(Interrupted):
+        deploy(run)
+    assert in_memory.records[-1]["past"]["state"] == "healthy"
+
+
 def written(in_process: InProcess, registry: EmbeddedRegistry, text: str) -> None:
     in_process.write(
         Dockerfile='FROM scratch\nCOPY hello.txt /\nCMD ["x"]\n',
