@@ -95,6 +95,12 @@ _WORDS: dict[str, Words] = {
     "livenessProbe": ((_WORKLOAD, "write liveness: /PATH"),),
     "startupProbe": ((_WORKLOAD, "write startup: /PATH"),),
     "restart": ((_WORKLOAD, "a cluster always restarts what ends; restarts_allowed: of the target is how many a deploy bears"), (_PROCESS, "Heroku always restarts what ends")),
+    # keys of shipit that stand elsewhere
+    "approve": ((_TOP, "it stands in an environment or a target: environments: {NAME: {approve: true}}"),),
+    "protected": ((_TOP, "it stands in an environment or a target: environments: {NAME: {protected: true}}"),),
+    "check": ((_TOP, "it stands in a target: targets: {NAME: {check: URL}}"),),
+    "freeze": ((_TARGET, "it stands at the top of the file or in an environment"),),
+    "max_parallel": ((_TARGET, "it stands at the top of the file or in an environment"),),
     # order
     "depends_on": ((_TOP, _ORDER), (_TARGET, "write needs: [TARGET]"), (_WORKLOAD, "workloads start together; " + _ORDER), (_PROCESS, "processes start together; " + _ORDER)),
     # storage and other tools' objects
