@@ -50,6 +50,8 @@ def _asking() -> Iterator[None]:
         with signals.on_signal(signals.raise_interrupt):
             yield
     except (KeyboardInterrupt, typer.Abort):
+        # What is printed next does not continue the line of the question.
+        note("")
         raise Interrupted from None
 
 

@@ -125,9 +125,14 @@ def _usage_error(problem: Any) -> ShipitError:
     if type(problem).__name__ == "NoArgsIsHelpError":
         problem.show()
         sys.exit(problem.exit_code)
-    text = problem.format_message().rstrip(".")
     path = problem.ctx.command_path if problem.ctx else "shipit"
-    return UsageError(text[:1].lower() + text[1:], hint=f"{path} -h lists the arguments and options")
+    hint = f"{path} -h lists the arguments and options"
+    if near := getattr(problem, "possibilities", None):
+        return UsageError(
+            f"no such option: {problem.option_name}", hint=f"did you mean {' or '.join(sorted(near))}? {hint}"
+        )
+    text = problem.format_message().rstrip(".")
+    return UsageError(text[:1].lower() + text[1:], hint=hint)
 
 
 def _fail(error: ShipitError, words: Sequence[str]) -> NoReturn:

@@ -131,6 +131,10 @@ def test_hints_name_commands_and_topics_that_exist() -> None:
             ["validate", "--nosuch"],
             "no such option: --nosuch\nhint: shipit validate -h lists the arguments and options\n",
         ),
+        (
+            ["promote", "--frm", "staging"],
+            "no such option: --frm\nhint: did you mean --from? shipit promote -h lists the arguments and options\n",
+        ),
     ],
 )
 def test_a_wrong_command_line_is_an_error_with_a_hint(shipit: Shipit, arguments: list[str], said: str) -> None:
