@@ -25,7 +25,7 @@ def describe_hook(hook: HookConfig) -> str:
 
 def hook_lines(hooks: HooksConfig) -> Iterator[str]:
     """The hooks that a deploy runs when all goes well, and those for when it fails, one line each."""
-    for when, own in (("before", hooks.before), ("after", hooks.after), ("on failure", hooks.on_failure)):
+    for when, own in (("before", hooks.before), ("after", hooks.after), ("on_failure", hooks.on_failure)):
         yield from (f"hook {when}: {describe_hook(hook)}" for hook in own)
 
 

@@ -78,7 +78,8 @@ class Hooks:
             try:
                 self._call("", "after", self._plan, self._told(targets, finished))
             except HookFailed as error:
-                summary = f"{finished.summary}, but {error.what}; {error.hint}"
+                self._run.emit(Warned("", f"{error.what}; {error.hint}"))
+                summary = f"{finished.summary}, but {error.what}"
                 finished = finished._replace(exit_code=1, summary=summary)
         if finished.exit_code:
             self._warning("", self._plan, self._told(targets, finished))
@@ -120,7 +121,7 @@ class Hooks:
     def _one(self, hook: Hook, data: Mapping[str, Any]) -> None:
         run, what = self._run, describe_hook(hook.config)
         step = StepId("hook", f"{hook.when}[{hook.number}]", hook.target)
-        summary, started_s = f"hook {hook.when.replace('_', ' ')}: {what}", run.clock.now()
+        summary, started_s = f"hook {hook.when}: {what}", run.clock.now()
         run.emit(StepStarted(step, summary))
         body = json.dumps(data).encode()
         try:
@@ -135,7 +136,7 @@ class Hooks:
         raise self._failure(hook, problem)
 
     def _failure(self, hook: Hook, problem: str) -> HookFailed:
-        name = f"the hook {hook.when.replace('_', ' ')}: {describe_hook(hook.config)}"
+        name = f"the hook {hook.when}: {describe_hook(hook.config)}"
         by_hand = (
             "run it by hand, if it is needed" if hook.config.command is not None else "send it by hand, if it is needed"
         )
