@@ -210,7 +210,7 @@ class PromotedRelease(NamedTuple):
 
 
 class Promotion(NamedTuple):
-    """What a promotion takes from where: the source environment, what its targets run, and the image of each name."""
+    """The source of a promotion: its environment, the releases of its targets, and the image of each name."""
 
     environment: Name
     releases: tuple[PromotedRelease, ...] = ()

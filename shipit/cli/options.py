@@ -29,7 +29,7 @@ def _one_of(outputs: Sequence[str]) -> Callable[[str], str]:
 
 
 def is_archive_name(value: str) -> bool:
-    """Whether a value of --output names a file, or - for standard output, instead of a format."""
+    """True when a value of --output is a file, or - for standard output, and no format."""
     return value == "-" or value.endswith(".tar") or "/" in value
 
 
@@ -277,14 +277,14 @@ def target_options(options: ProjectOptions, targets: Sequence[str]) -> TargetOpt
 
 @dataclass(frozen=True, eq=False, repr=False)
 class WorkloadOptions(ProjectOptions):
-    """Which deploy.yml, and which workloads of its targets: names as `TARGET` or `TARGET/WORKLOAD`."""
+    """The options of a project, and workloads of its targets: names as `TARGET` or `TARGET/WORKLOAD`."""
 
     workloads: WorkloadsArgument = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CommandOptions(ProjectOptions):
-    """The same, one workload, and a command for it."""
+    """The options of a project, one workload, and a command for it."""
 
     workload: WorkloadArgument = field(kw_only=True)
     command: CommandArgument = None
@@ -294,7 +294,7 @@ class CommandOptions(ProjectOptions):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ForwardOptions(ProjectOptions):
-    """Which deploy.yml, one workload, and ports as `LOCAL[:REMOTE]`."""
+    """The options of a project, one workload, and ports as `LOCAL[:REMOTE]`."""
 
     workload: WorkloadArgument = field(kw_only=True)
     ports: PortsArgument = None
@@ -302,7 +302,7 @@ class ForwardOptions(ProjectOptions):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RunOptions(CommandOptions):
-    """The same, for a one-off command."""
+    """The options of a command, for one that runs in a workload of its own."""
 
     detach: DetachOption = False
     size: SizeOption = ""

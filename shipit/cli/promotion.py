@@ -1,4 +1,4 @@
-"""The two environments of a promotion: the one that is read, and the project that gets its images."""
+"""The two environments of a promotion: the one that is read, and the project that its images are released in."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def destination(options: Options, to: str | None, source: str) -> Options:
         raise UsageError(f"--to {to} and --environment {options.environment} differ", hint="give only --to")
     environment = to or options.environment or PRODUCTION
     if environment == source.partition("/")[0]:
-        raise UsageError(f"--from and --to are both {environment}", hint="name two environments")
+        raise UsageError(f"--from and --to are both {environment}", hint="choose two different environments")
     return replace(options, environment=environment)
 
 
 @contextmanager
 def reading_source(options: TargetOptions, source: str, *, takes_unhealthy: bool) -> Iterator[ReadSource]:
-    """What the environment of `source`, ENV or ENV/TARGET, runs. It can be read again within the block.
+    """Read what the environment of `source`, ENV or ENV/TARGET, runs. Within the block it can be read again.
 
-    `options` are those of the environment that is promoted to: mistakes in it are told before anything is read.
-    Raises: UsageError where it can't be promoted; ShipitError.
+    `options` are those of the destination: errors in its deploy.yml are raised before a place is read.
+    Raises: UsageError when the source can't be promoted; ShipitError.
     """
     from shipit.pipeline.promotion_source import read_source
     from shipit.pipeline.run import Run
@@ -94,7 +94,9 @@ def promoting(
             yield run
         return
     if images.image or images.no_build:
-        raise UsageError("--from promotes what runs: no image can be named", hint="leave out --image and --no-build")
+        raise UsageError(
+            "--from takes the images of an environment, so --image and --no-build can't be given", hint="remove them"
+        )
     options = destination(options, None, source)
     with (
         reading_source(options, source, takes_unhealthy=takes_unhealthy) as read,
@@ -105,7 +107,7 @@ def promoting(
 
 
 def promoted(source: ReadSource) -> Callable[[Project], Project]:
-    """Gives a project the images of the source."""
+    """A function that replaces the images of a project by those of the source."""
 
     def change(project: Project) -> Project:
         from shipit.config.promoted_images import with_promoted

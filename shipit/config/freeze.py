@@ -56,7 +56,9 @@ class FreezeConfig(Model):
     )
     end: Moment = Field(description="The end, in the form of the beginning.", examples=["mon 08:00"])
     zone: Zone = Field(description="The time zone of both, by its IANA name.", examples=["Europe/Berlin"])
-    reason: str = Field("", description="The reason, for who is refused.", examples=["no deploys at the weekend"])
+    reason: str = Field(
+        "", description="The reason, shown when a deploy is refused.", examples=["no deploys at the weekend"]
+    )
 
     @model_validator(mode="after")
     def _ends_after_start(self) -> Self:

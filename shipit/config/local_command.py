@@ -27,7 +27,7 @@ class LocalCommand(NamedTuple):
 
 
 def is_local_command(keys: Keys) -> bool:
-    """Whether a path of keys is that of a command that runs on this machine, or of one of its words."""
+    """True for the path of keys of a command that runs on this machine, or of one of its words."""
     path = keys[:-1] if keys and isinstance(keys[-1], int) else keys
     if len(path) >= 3 and path[-1] == "command" and path[-3] == "secrets":
         return True
@@ -35,7 +35,7 @@ def is_local_command(keys: Keys) -> bool:
 
 
 def _is_hook(names: Sequence[str]) -> bool:
-    """Whether a path is that of the command of a hook, of the run or of a target: `before`, or `command` below it."""
+    """True for the path of the command of a hook, of the run or of a target: `before`, or `command` below it."""
     hook = names[1:] if names[:1] == ["hooks"] else names[3:] if names[::2][:2] == ["targets", "hooks"] else []
     return bool(hook) and (len(hook) == 1 or hook[-1] == "command")
 

@@ -28,7 +28,7 @@ def with_promoted(project: Project, images: Mapping[str, PublishedImage]) -> Pro
 
 
 def _is_promoted(config: ImageConfig | None, image: PublishedImage) -> bool:
-    """Whether the environment has the image: one with `use:` from another repository is a setting of its own."""
+    """True when a promotion replaces the image. One with `use:` from another repository is kept: it is a setting."""
     if config is None:
         return False
     return config.use is None or parse_reference(config.use).name == parse_reference(image.reference).name

@@ -1,4 +1,4 @@
-"""Which layers of an image an engine has already, and need not be sent to it. Pure.
+"""Finds the layers of an image that an engine has already, so that they are not sent. Pure.
 
 Source: moby, image/tarexport/load.go (a layer is looked up by its chain before its file is opened) and
 daemon/containerd/image_exporter.go (`WithSkipMissing`: blobs that an archive lacks are those of the content store).

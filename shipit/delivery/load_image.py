@@ -42,7 +42,7 @@ def load_image(
         sent = send_image(store, kind, named, blobs, deadline, progress)
         found = _find(store, kind, image, blobs, is_sent=True)
     if found is None:
-        what = f"the engine accepted the image {image.name}, and does not have it"
+        what = f"the engine accepted the image {image.name}, but does not have it"
         raise BuildError(what, where=str(engine.address), hint="run it again; the engine's log may say more")
     for name in named.names:
         store.tag(found.id, name)
@@ -55,7 +55,7 @@ def load_image(
 
 
 def needs_emulation(engine: Engine, image: BuiltImage) -> bool:
-    """Whether the processor of the engine's machine does not run the image by itself."""
+    """True when the engine's machine runs the image by emulation only."""
     return parse_platform(image.platform) not in parse_platform(engine.platform).runs
 
 
@@ -87,9 +87,9 @@ def _find(
 
 
 def _has_every_layer(store: ImageStore, image: BuiltImage) -> bool:
-    """Whether containerd's store has all of an image: after a load that failed it may have the manifest only.
+    """True when containerd's store has every layer of an image: after a failed load it may have only the manifest.
 
-    Asked by a load without any layer, of a few KiB: the engine refuses it when it has to unpack one that it lacks.
+    Tested by loading an archive without layers, of a few KiB: the engine refuses it when it lacks a layer.
     """
     try:
         store.load(archive_of([NamedImage(image, ())], {}).stream())

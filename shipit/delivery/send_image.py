@@ -19,7 +19,7 @@ _ZSTD = "the base has zstd-compressed layers, which this engine may be too old f
 
 
 class Sent(NamedTuple):
-    """How many layers were sent, and how many bytes in all."""
+    """The number of layers in the archive that was sent, and its size."""
 
     layers: int = 0
     size_bytes: int = 0

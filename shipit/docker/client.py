@@ -48,7 +48,7 @@ class Engine:
         self._chosen: str | None = None
 
     def is_reachable(self) -> bool:
-        """Whether an engine answers at the address. Raises: BuildError for an invalid ssh:// address."""
+        """Connect; True when an engine answers at the address. Raises: BuildError for an invalid ssh:// address."""
         if self._api is None:
             self._api = self._connect()
         return self._api is not None
@@ -94,7 +94,7 @@ class Engine:
         return api
 
     def _socket_accepts(self, host: str) -> bool:
-        """Whether a unix socket accepts connections; checked first because importing the SDK is slow."""
+        """True when a unix socket accepts connections; checked first because importing the SDK is slow."""
         if not host.startswith("unix://"):
             return True
         with socket.socket(socket.AF_UNIX) as probe:
@@ -114,7 +114,7 @@ class Engine:
 
     @property
     def has_buildkit(self) -> bool:
-        """Whether POST /build?version=2 should work, by product and API version."""
+        """True when POST /build?version=2 should work, by product and API version."""
         return self._version.has_buildkit
 
     @property

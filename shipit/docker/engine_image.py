@@ -1,4 +1,4 @@
-"""What an engine says of one image. Pure.
+"""An image as an engine describes it. Pure.
 
 Source: Docker Engine API, GET /images/{name}/json and GET /images/json.
 """

@@ -1,4 +1,4 @@
-"""Freeze windows of deploy.yml: whether deploys are frozen at a moment, and until when."""
+"""Freeze windows of deploy.yml: finds the one at a time, and refuses deploys in it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from shipit.pipeline.run import Run
 
 # The most windows that follow one another.
-_MOST = 100
+_MOST_WINDOWS = 100
 
 
 class Frozen(NamedTuple):
@@ -31,7 +31,7 @@ class Frozen(NamedTuple):
 def frozen_at(windows: Sequence[FreezeConfig], wall_s: float) -> Frozen | None:
     """The freeze at a time in seconds since the epoch, with the end of the last window that follows without a gap."""
     end, reason, zone = datetime.fromtimestamp(wall_s, UTC), "", ""
-    for count in range(_MOST):
+    for count in range(_MOST_WINDOWS):
         found = [(until, window) for window in windows if (until := window.until(end)) is not None]
         if not found:
             return Frozen(f"until {end:%Y-%m-%d %H:%M} {zone}", reason) if count else None
@@ -44,5 +44,5 @@ def check_freeze(run: Run, override: str) -> None:
     """Raises: UsageError in a freeze, without a reason to override it."""
     frozen = frozen_at(run.project.freeze, run.clock.wall_s())
     if frozen and not override:
-        hint = "deploy after that, or insist: --override-freeze REASON"
+        hint = "deploy after that, or override it: --override-freeze REASON"
         raise UsageError(f"{frozen.said}; nothing was changed", hint=hint)

@@ -17,7 +17,7 @@ def choose_images(environment: str, releases: Sequence[PromotedRelease]) -> tupl
     for name, by_target in found.items():
         if len({(image.platform, image.config_digest) for image in by_target.values()}) > 1:
             said = ", ".join(f"{target} runs {image.config_digest.short}" for target, image in by_target.items())
-            hint = f"say which: --from {environment}/{next(iter(by_target))}"
+            hint = f"choose one target: --from {environment}/{next(iter(by_target))}"
             raise UsageError(f"{environment} runs different images of {name}: {said}", hint=hint)
     return tuple(next(iter(by_target.values())) for by_target in found.values())
 

@@ -46,7 +46,7 @@ def _resolved(run: Run, target: str, item: RunningImage) -> tuple[PublishedImage
     # By its digest it is the same in a mirror; a tag is read where the place reads it.
     source = run.registries.resolve(ref, item.platform, mirrored=ref.digest is not None)
     built = _built(item.image, source, item.platform)
-    if not _is(built, item.config_digest):
+    if not _has_config(built, item.config_digest):
         subject = f"{target}/{item.workload}" if item.workload else target
         what = f"{subject} runs {_short(item.config_digest)}, and {item.reference} is {built.config_digest.short}"
         raise UsageError(what, hint="the image that runs is not in its repository any more: deploy it again")
@@ -59,9 +59,9 @@ def _check_made_of(target: str, item: RunningImage, known: tuple[PublishedImage,
     """Check that a workload with its own command runs that image with this command. Raises: UsageError."""
     subject, hint = f"{target}/{item.workload}", f"run {item.image} in {target} without a command of its own, too"
     if known is None:
-        what = f"{subject} runs {item.image} with a command of its own, so what it was built as is not known"
+        what = f"{subject} runs {item.image} with a command of its own, so its original image is unknown"
         raise UsageError(what, hint=f"{hint}; or promote from a target that runs it as it was built")
-    if not any(_is(made, item.config_digest) for made in _attempts(known[1], item)):
+    if not any(_has_config(made, item.config_digest) for made in _attempts(known[1], item)):
         what = (
             f"{subject} runs {_short(item.config_digest)}, which is not {known[0].config_digest.short} with its command"
         )
@@ -77,8 +77,8 @@ def _built(name: str, source: SourceImage, platform: str) -> BuiltImage:
     return BuiltImage(name, source.config, source.layers, platform, "", origin=source.ref)
 
 
-def _is(built: BuiltImage, wanted: str) -> bool:
-    """Whether an image has a config digest: a whole one, or its first twelve digits."""
+def _has_config(built: BuiltImage, wanted: str) -> bool:
+    """True when the config digest of an image is this one. `wanted` is a whole digest, or its first twelve digits."""
     return built.config_digest == wanted if parse_digest(wanted) else built.config_digest.short == wanted
 
 

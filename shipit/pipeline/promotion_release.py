@@ -1,4 +1,4 @@
-"""The release of a target that a promotion takes, and what speaks against it. Pure."""
+"""The release of a target that a promotion takes, and the doubts about it. Pure."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ def release_to_promote(
         raise UsageError(f"{environment} has no release of {target}", hint=deploy)
     current, past = next((past for past in history if past.is_current), None), running_release(history)
     if current is None or past is None:
-        what = f"what {target} runs in {environment} is not what one of its releases has: somebody changed it"
+        what = f"{target} runs something else in {environment} than its releases: it was changed without shipit"
         raise UsageError(what, hint=deploy)
     return current, past
 
 
 def state_doubts(current: PastRelease) -> Iterator[str]:
-    """What the verdict on a release says against it; nothing where the place keeps no verdict."""
+    """The doubts that the verdict on a release raises; none when the place keeps no verdict."""
     if current.state == "failed":
         yield f"{current.version} was not healthy: {current.reason or 'it failed'}"
     elif current.state == "begun":
-        yield f"{current.version} has no verdict: its deploy goes on, or was killed"
+        yield f"{current.version} has no verdict: its deploy is still running, or was killed"
 
 
 def healthy_at(current: PastRelease) -> str:
-    """When a release became healthy, RFC 3339; empty where that is not known."""
+    """The time at which a release became healthy, RFC 3339; empty when unknown."""
     if current.state != "healthy" or not current.released_at:
         return ""
     try:

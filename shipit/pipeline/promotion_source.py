@@ -1,4 +1,4 @@
-"""What an environment runs, for a promotion: read from its places, judged, and proved by what its registries have."""
+"""Reads what an environment runs, for a promotion: from its places, judged, and proved by the digests of its registries."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class ReadSource:
 def read_source(run: Run, *, takes_unhealthy: bool = False) -> ReadSource:
     """Read and prove what the targets of a run have; `run` is one of the source environment.
 
-    A target whose kind keeps no releases, such as a registry, is left out. With `takes_unhealthy` what speaks against a
-    release is told, and is no error. Raises: ShipitError; UsageError where it can't be promoted.
+    A target whose kind keeps no releases, such as a registry, is left out. With `takes_unhealthy` the doubts about a
+    release are shown in the plan and are no error. Raises: ShipitError; UsageError where it can't be promoted.
     """
     targets = [target for target in run.targets if returns(target)]
     environment = run.project.environment
@@ -114,7 +114,7 @@ def _running(target: Returns, past: PastRelease, recalled: Any, observed: Any) -
 def _check_healthy(environment: str, releases: Sequence[PromotedRelease]) -> None:
     found = [f"{release.target}: {doubt}" for release in releases for doubt in release.doubts]
     if found:
-        hint = "deploy a release there that is healthy, or add --unhealthy to promote what runs all the same"
+        hint = "deploy a release there that is healthy, or add --unhealthy to promote what runs anyway"
         raise UsageError(f"{environment} is not healthy, so nothing is promoted from it; {'; '.join(found)}", hint=hint)
 
 

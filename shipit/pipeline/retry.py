@@ -1,4 +1,4 @@
-"""The targets that a deploy is repeated for: those that their last run left failed, rolled back or not reached. Pure."""
+"""The targets that `shipit deploy --retry` deploys again: those that their last deploy left failed, rolled back or not reached. Pure."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Retry(NamedTuple):
 
 
 def targets_to_retry(runs: Iterable[PastRun], known: Sequence[str]) -> Retry:
-    """By the newest run of each target, if that is a deploy: a promotion or a rollback is not repeated by a deploy.
+    """Choose targets whose newest run is a deploy that left them unfinished. A promotion or a rollback is not repeated.
 
     `runs` are those of an app and environment, the newest first; `known` are the targets of deploy.yml. Raises: UsageError
     where nothing is left.
     """
     newest: dict[str, PastRun] = {}
     states: dict[str, str] = {}
-    # Their files are named by the second.
+    # The names of older journals have no milliseconds.
     for run in sorted(runs, key=lambda past: past.started_at, reverse=True):
         if run.command not in _RELEASING or run.state == "running":
             continue
@@ -45,8 +45,8 @@ def targets_to_retry(runs: Iterable[PastRun], known: Sequence[str]) -> Retry:
 
 
 def other_commits(retry: Retry, commit: str) -> str:
-    """A warning where the work tree has another commit by now: then targets run different versions; empty otherwise."""
+    """A warning when the work tree has another commit than the deploys: targets would run different versions. Empty otherwise."""
     others = [other[:7] for other in retry.commits if other and other != commit]
     if not others:
         return ""
-    return f"this retries a deploy of commit {', '.join(others)} with commit {commit[:7] or 'none'}: targets that are done stay as they are"
+    return f"this retries a deploy of commit {', '.join(others)} with commit {commit[:7] or 'none'}: targets that are healthy are not changed"

@@ -36,7 +36,7 @@ def image_lines(plan: Plan) -> Iterator[str]:
 
 
 def promotion_lines(plan: Plan) -> Iterator[str]:
-    """What a promotion takes from where."""
+    """The releases that a promotion takes, and their images."""
     if plan.promotion is None:
         return
     for release in plan.promotion.releases:

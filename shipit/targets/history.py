@@ -12,7 +12,7 @@ from shipit.targets.session import Session
 
 
 class RunningImage(NamedTuple):
-    """What one workload runs. `image` is the name in deploy.yml, `reference` where the place has it: by digest, or by a tag.
+    """The image that a workload runs. `image` is its name in deploy.yml, `reference` where the place has it: by digest, or by a tag.
 
     `config_digest` is a whole digest, or the first twelve digits of one. With a `command`, the config is that of the image
     with this command in place of its own.

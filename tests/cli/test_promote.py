@@ -121,7 +121,7 @@ def test_another_machine_promotes_what_is_healthy_now(shop: Shipit, heroku: Watc
     assert image_of(heroku, "shop-prod") == image_of(heroku, "shop-staging")
 
 
-def test_a_crashed_dyno_of_staging_is_refused_unless_one_insists(
+def test_a_crashed_dyno_of_staging_is_refused_without_the_option_unhealthy(
     shop: Shipit, heroku: Watched, registry: EmbeddedRegistry
 ) -> None:
     assert shop.run("deploy", "-e", "staging").returncode == 1
@@ -144,7 +144,7 @@ def test_one_target_of_staging_is_named_where_they_differ(
     assert shop.run("deploy", "second", "-e", "staging").returncode == 0
     done = promote(shop)
     assert done.returncode == 2 and "staging runs different images of shop: heroku runs" in done.stderr, done.stderr
-    assert "say which: --from staging/heroku" in done.stderr
+    assert "choose one target: --from staging/heroku" in done.stderr
     done = promote(shop, "--from", "staging/second")
     assert done.returncode == 0, done.stdout + done.stderr
     assert image_of(heroku, "shop-prod") == image_of(heroku, "shop-staging-2") != image_of(heroku, "shop-staging")
@@ -177,7 +177,7 @@ def test_what_can_not_be_proved_is_refused(shop: Shipit, heroku: Watched, regist
     assert shop.run("deploy", "-e", "staging").returncode == 0
     done = promote(shop)
     assert done.returncode == 2, done.stdout + done.stderr
-    assert "heroku/web runs shop with a command of its own, so what it was built as is not known" in done.stderr
+    assert "heroku/web runs shop with a command of its own, so its original image is unknown" in done.stderr
 
 
 def test_an_image_that_somebody_else_released_is_refused(shop: Shipit, heroku: Watched) -> None:
@@ -243,7 +243,11 @@ def test_killed_between_copy_and_release_the_next_run_completes_it(
     ("words", "error", "hint"),
     [
         (["promote"], "--from", ""),
-        (["promote", "--from", "production"], "--from and --to are both production", "name two environments"),
+        (
+            ["promote", "--from", "production"],
+            "--from and --to are both production",
+            "choose two different environments",
+        ),
         (["promote", "--from", "staging", "--to", "staging"], "are both staging", ""),
         (["promote", "--from", "test"], "there is no environment 'test'", "staging"),
         (["promote", "--from", "staging", "--to", "test"], "there is no environment 'test'", "staging"),
@@ -257,7 +261,7 @@ def test_killed_between_copy_and_release_the_next_run_completes_it(
         ),
         (["promote", "--from", "production/hub", "--to", "staging"], "no target that tells what it runs", "registries"),
         (["plan", "--unhealthy"], "--unhealthy is for the plan of a promotion", "add --from ENV"),
-        (["plan", "--from", "staging", "--no-build"], "no image can be named", "leave out"),
+        (["plan", "--from", "staging", "--no-build"], "--image and --no-build can't be given", "remove them"),
     ],
 )
 def test_wrong_words_are_usage_errors(project: Shipit, words: list[str], error: str, hint: str) -> None:

@@ -1,4 +1,4 @@
-"""Which layers an engine has already: by chain in its own store, by blob in containerd's."""
+"""The layers that an engine has already: by chain in its own store, by blob in containerd's."""
 
 from __future__ import annotations
 

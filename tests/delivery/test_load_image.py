@@ -335,7 +335,7 @@ def test_a_cancelled_run_sends_nothing_more(machine: Machine, start: Start) -> N
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ("forgets", "the engine accepted the image shop, and does not have it"),
+        ("forgets", "the engine accepted the image shop, but does not have it"),
         ("renamed", f"{NAME} should name "),
     ],
 )

@@ -1,4 +1,4 @@
-"""What an engine answers about its images, and the errors for answers that can't be used."""
+"""The answers of an engine about its images, and the errors for invalid ones."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def test_a_window_that_begins_during_the_build_stops_the_deploy(bench: Bench) ->
     assert in_memory.writes == [] and bench.registry.tags == {}
 
 
-def test_the_command_line_insists_with_a_reason_that_the_journal_keeps(
+def test_the_command_line_overrides_a_freeze_with_a_reason_that_the_journal_keeps(
     in_process: InProcess, registry: EmbeddedRegistry
 ) -> None:
     year = datetime.now(UTC).year

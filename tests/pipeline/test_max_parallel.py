@@ -23,7 +23,7 @@ NAMES = ["a", "b", "c", "d", "e"]
 
 
 class Meter:
-    """How many targets are changed at the same time. Those after the first wait for a partner in their step."""
+    """Counts the targets that are changed at the same time. Those after the first wait for a partner in their step."""
 
     def __init__(self, first: str) -> None:
         self.first = first

@@ -137,23 +137,25 @@ def test_what_staging_returned_to_is_promoted(bench: PromotionBench) -> None:
     ("spoil", "what"),
     [
         (lambda place: place.records[-1]["past"].update(state="failed", reason="it crashed"), "it crashed"),
-        (lambda place: place.records[-1]["past"].update(state="begun"), "goes on, or was killed"),
+        (lambda place: place.records[-1]["past"].update(state="begun"), "its deploy is still running, or was killed"),
         (lambda place: setattr(place, "starting", 5), "looks to go"),
         (lambda place: setattr(place, "fails", "judge"), "it is not healthy now: it broke"),
         (lambda place: setattr(place, "serves", False), "it is not healthy now: it does not answer"),
         (lambda place: place.images.update(app="sha256:" + "f" * 64), "it is not healthy now: app not as in"),
     ],
 )
-def test_an_unhealthy_source_is_refused_unless_one_insists(bench: PromotionBench, spoil: object, what: str) -> None:
+def test_an_unhealthy_source_is_refused_without_the_option_unhealthy(
+    bench: PromotionBench, spoil: object, what: str
+) -> None:
     assert callable(spoil)
     spoil(bench.staging["one"])
     with pytest.raises(UsageError) as refused:
         bench.read()
     assert "staging is not healthy, so nothing is promoted from it; one: " in refused.value.what
     assert what in refused.value.what and "--unhealthy" in refused.value.hint
-    insisting = bench.read(takes_unhealthy=True)
-    assert any(what in doubt for doubt in insisting.promotion.releases[0].doubts)
-    plan(bench.promoting(insisting))
+    unhealthy = bench.read(takes_unhealthy=True)
+    assert any(what in doubt for doubt in unhealthy.promotion.releases[0].doubts)
+    plan(bench.promoting(unhealthy))
     assert "warning: " in render_plan(bench.planned().plan)
 
 
@@ -162,7 +164,7 @@ def test_targets_with_different_images_are_refused_without_a_name(bench: Promoti
     assert bench.deploy("second", ["two"]) == 0
     with pytest.raises(UsageError, match=r"staging runs different images of app: one runs .*, two runs") as refused:
         bench.read()
-    assert refused.value.hint == "say which: --from staging/one"
+    assert refused.value.hint == "choose one target: --from staging/one"
     assert bench.promote(bench.read(["two"])) == 0
     assert image_of(bench.production["one"]) == image_of(bench.staging["two"])
 
@@ -264,7 +266,7 @@ def test_the_release_to_promote() -> None:
     assert release_to_promote("k8s", "staging", [back, new._replace(is_current=False), old]) == (back, old)
     with pytest.raises(UsageError, match="staging has no release of k8s"):
         release_to_promote("k8s", "staging", [])
-    with pytest.raises(UsageError, match="somebody changed it"):
+    with pytest.raises(UsageError, match="it was changed without shipit"):
         release_to_promote("k8s", "staging", [old])
 
 

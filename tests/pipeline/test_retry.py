@@ -1,4 +1,4 @@
-"""Which targets `shipit deploy --retry` deploys again."""
+"""The targets that `shipit deploy --retry` deploys again."""
 
 from __future__ import annotations
 
