@@ -342,7 +342,11 @@ def _rolled_back(
         return RollbackResult("; not rolled back: that needs the lock")
     if failed.superseded_by:
         return RollbackResult(f"; not rolled back: {failed.superseded_by} changed this place since the plan")
-    place = _plan_of(preparation, target).place
+    own = _plan_of(preparation, target)
+    if not own.steps:
+        # No lock is held for it, and the plan told of no change.
+        return RollbackResult("; not rolled back: this deploy did not change it")
+    place = own.place
     release = preparation.releases[target.name]
     before = preparation.observed[target.name]
     return roll_back(run, target, release, place, before, applied)

@@ -125,6 +125,21 @@ def test_on_failure_rollback_follows_a_failed_check(bench: Bench, serve: Start) 
     assert in_memory.images == before
 
 
+def test_a_failed_check_of_an_unchanged_target_rolls_nothing_back(bench: Bench, serve: Start) -> None:
+    in_memory = bench.add("one")
+    for text in ("first\n", "second\n"):
+        (bench.folder / "hello.txt").write_text(text)
+        assert deploy(bench.run()) == 0
+    # Another deploy goes on, or was killed.
+    in_memory.records[-1]["past"]["state"] = "begun"
+    writes = list(in_memory.writes)
+    server = serve([answer(b"", "500 Internal Server Error")])
+    bench.add("one", check=f"{server.url}/", pending="0s", on_failure="rollback")
+    assert deploy(bench.run()) == 1
+    assert in_memory.writes == writes and not end(bench).is_rolled_back
+    assert end(bench).reason.endswith("answered 500, not 2xx; not rolled back: this deploy did not change it")
+
+
 def test_a_target_is_looked_at_again_after_its_checks(bench: Bench, serve: Start) -> None:
     in_memory = bench.add("one")
 
