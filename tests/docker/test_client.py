@@ -6,10 +6,7 @@ import base64
 import json
 import os
 import re
-import socketserver
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -23,62 +20,9 @@ from shipit.docker.engine_image import EngineImage
 from shipit.errors import BuildError, RemoteError
 from shipit.platforms import normal_platform
 from shipit.reference import parse_reference
+from tests.docker.answering_engine import VERSION, Server
 
-VERSION = {
-    "ApiVersion": "1.41",
-    "Version": "20.10.24",
-    "Os": "linux",
-    "Arch": "arm64",
-    "Components": [{"Name": "Engine"}],
-}
 ID = Digest.of(b"config")
-
-
-class Server(socketserver.ThreadingUnixStreamServer):
-    """Answers `METHOD /path`, without the API version, with a status and a body; everything else with 404."""
-
-    daemon_threads = True
-
-    def __init__(self, path: Path) -> None:
-        self.answers: dict[str, tuple[int, bytes]] = {"GET /version": (200, json.dumps(VERSION).encode())}
-        self.requests: list[tuple[str, dict[str, str]]] = []
-        self.is_stopped = False
-        super().__init__(str(path), Handler)
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def _answer(self) -> None:
-        self.close_connection = True
-        if self.server.is_stopped:
-            return
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        path = self.path.partition("?")[0]
-        key = f"{self.command} {path.removeprefix('/v1.41')}"
-        self.server.requests.append((f"{self.command} {self.path}", dict(self.headers)))
-        status, body = self.server.answers.get(key, (404, b'{"message": "No such image"}'))
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_GET = do_POST = do_DELETE = _answer
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    # The path of a socket has at most 107 bytes.
-    with Server(tmp_path_factory.mktemp("engine") / "docker.sock") as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -16,20 +15,10 @@ from shipit.docker.engine_image import EngineImage, parse_image
 from shipit.docker.image_store import ImageStore, LoadRefused, StoreKind
 from shipit.errors import DeadlinePassed, ShipitError
 from shipit.platforms import Platform
-from tests.docker.test_client import Server
+from tests.docker.answering_engine import Server
 from tests.runs import FakeClock
 
 ID, OTHER = Digest.of(b"image"), Digest.of(b"other")
-
-
-@pytest.fixture
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("engine") / "docker.sock") as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
