@@ -119,15 +119,14 @@ def deploy(run: Run, saved: SavedPlan | None = None, wait_s: float = 0, override
         run.delivery.background.allow()
     preparation = _begun(run, saved, wait_s)
     if preparation.plan.changes:
-        # A window may have begun since.
-        check_freeze(run, override)
-        if run.source:
-            run.source.check()
+        _check_still_allowed(run, override)
     else:
         hooks = None
     try:
         if hooks:
             hooks.begin(preparation.plan)
+            if hooks.knows("before"):
+                _check_still_allowed(run, override)
         ending = _release_all(run, preparation, hooks)
     except ShipitError as error:
         if hooks and not isinstance(error, Interrupted):
@@ -137,6 +136,13 @@ def deploy(run: Run, saved: SavedPlan | None = None, wait_s: float = 0, override
         ending = hooks.ended(ending, run.ended)
     run.finish(ending.exit_code, ending.summary, ending.urls)
     return ending.exit_code
+
+
+def _check_still_allowed(run: Run, override: str) -> None:
+    """Check what may have changed during the build, a question or a hook. Raises: ShipitError."""
+    check_freeze(run, override)
+    if run.source:
+        run.source.check()
 
 
 def _hooks(run: Run) -> Hooks | None:

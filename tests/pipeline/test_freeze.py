@@ -115,13 +115,15 @@ def test_a_reason_overrides_the_window_and_begins_the_run(bench: Bench) -> None:
     assert isinstance(started, RunStarted) and started.override == ""
 
 
-def test_a_window_that_begins_during_the_build_stops_the_deploy(bench: Bench) -> None:
+@pytest.mark.parametrize("action", ["build", "hook"])
+def test_a_window_that_begins_during_the_build_or_a_hook_stops_the_deploy(bench: Bench, action: str) -> None:
     frozen(bench, {"start": "tue 22:45", "end": "tue 23:00", "zone": "UTC"})
+    bench.text += "hooks: {before: 'true'}\n"
     in_memory = bench.add("one")
     run = bench.run()
 
     def pass_time(event: Event) -> None:
-        if isinstance(event, StepDone) and event.step.action == "build":
+        if isinstance(event, StepDone) and event.step.action == action:
             bench.clock.sleep(1200)
 
     runs.react(run, pass_time)
