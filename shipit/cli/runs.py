@@ -21,6 +21,7 @@ from shipit.targets.kinds import KindModels, create_target
 if TYPE_CHECKING:
     from shipit.config.project import Project
     from shipit.envelope import Reporter
+    from shipit.history.journal import Journal
     from shipit.pipeline.command_run import CommandRun
     from shipit.pipeline.run import Run, Source
     from shipit.release import Plan
@@ -169,27 +170,23 @@ def running(
     # Checked before the live view starts: older releases of rich replace stderr by something that is no terminal.
     asks = can_ask()
     reporter = quiet or make_reporter(options, environ, shows_plan=shows_plan, is_live=is_live)
-    journal = None
-    if keeps_journal and project.keeps_state:
-        from shipit.envelope import Reporters
-        from shipit.history.journal import Journal
-
-        journal = Journal(project.root)
-        reporter = Reporters(reporter, journal)
+    journal, reporter = _with_journal(reporter, project) if keeps_journal and project.keeps_state else (None, reporter)
     run = Run(
-        project,
-        targets,
-        environ,
-        clock,
-        reporter,
-        confirm=_confirm(verb, yes, reporter, asks),
-        approve=_approve(verb, reporter, asks),
-        timeout_s=timeout_s,
-        journal=journal,
-        source=source,
-    )
+        project, targets, environ, clock, reporter,
+        confirm=_confirm(verb, yes, reporter, asks), approve=_approve(verb, reporter, asks),
+        timeout_s=timeout_s, journal=journal, source=source,
+    )  # fmt: skip
     with _closing(run, clock, reporter):
         yield run
+
+
+def _with_journal(reporter: Reporter, project: Project) -> tuple[Journal, Reporter]:
+    """A new journal, and a reporter that reports to it, too."""
+    from shipit.envelope import Reporters
+    from shipit.history.journal import Journal
+
+    journal = Journal(project.root)
+    return journal, Reporters(reporter, journal)
 
 
 @contextmanager
