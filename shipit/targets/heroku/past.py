@@ -61,8 +61,8 @@ def recalled_of(
     """An earlier release, from the releases up to it, and its config vars. Raises: RemoteError where its images are not known."""
     images = running_images(found for found in releases if found.version <= release.version)
     if not images:
-        what = f"Heroku does not say which images v{release.version} has"
-        raise RemoteError(what, hint=f"heroku rollback v{release.version} returns to it unseen")
+        what = f"Heroku names no image for v{release.version}"
+        raise RemoteError(what, hint=f"if it had one, heroku rollback v{release.version} returns to it, without a plan")
     return HerokuRecalled(release.version, release.id, images, marks, owned)
 
 
