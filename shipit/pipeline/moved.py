@@ -67,10 +67,10 @@ def _place(saved: TargetPlan, now: TargetPlan) -> Iterator[str]:
     before, after = ([_upload(upload) for upload in own.uploads] for own in (saved, now))
     for upload in before:
         if upload not in after:
-            yield f"{upload['repository']} lacked something else of {upload['image']}"
+            yield f"the push of {upload['image']} to {upload['repository']} was another one, or is no longer needed"
     for upload in after:
         if upload not in before and upload["repository"] not in [other["repository"] for other in before]:
-            yield f"{upload['repository']} lacks {upload['image']} now"
+            yield f"needed as well: the push of {upload['image']} to {upload['repository']}"
 
 
 def _upload(upload: Upload) -> dict[str, Any]:
@@ -82,10 +82,10 @@ def _steps(saved: SavedTarget, now: SavedTarget, own: TargetPlan, own_now: Targe
     after = {step.id: (step, mark) for step, mark in zip(own_now.steps, now.steps, strict=True)}
     for step_id, (step, mark) in before.items():
         if step_id not in after:
-            yield f"it does not need any more: {step.summary}"
+            yield f"no longer needed: {step.summary}"
         elif after[step_id][1] != mark:
             yield f"{step.summary}: {_changes(compared_step(step), compared_step(after[step_id][0]))}"
-    yield from (f"it needs as well: {step.summary}" for step_id, (step, _) in after.items() if step_id not in before)
+    yield from (f"needed as well: {step.summary}" for step_id, (step, _) in after.items() if step_id not in before)
     if list(before) != list(after) and set(before) == set(after):
         yield "the order of its steps changed"
 
@@ -120,4 +120,4 @@ def _tags(saved: Plan, now: Plan) -> Iterator[str]:
 
 
 def _moved_tag(is_new: bool, is_gone: bool) -> str:
-    return "has to move as well" if is_new else "does not have to move any more" if is_gone else "names another image"
+    return "has to move as well" if is_new else "no longer has to move" if is_gone else "names another image"

@@ -40,7 +40,7 @@ def test_a_saved_plan_is_the_approval_of_a_protected_environment(shipit: Shipit,
     assert app.config["TOKEN"] == SECRET and app.formation["web"]["quantity"] == 1
     again = shipit.run("deploy", "--plan", "plan.json")
     assert again.returncode == 1
-    assert "does not hold any more; nothing was changed" in again.stderr and "it does not need any more" in again.stderr
+    assert "does not hold any more; nothing was changed" in again.stderr and "no longer needed" in again.stderr
 
 
 def test_a_plan_is_markdown_on_standard_output(shipit: Shipit, heroku: HerokuStandIn) -> None:

@@ -85,7 +85,7 @@ def _done_by_hand(shop: Promised) -> None:
         (_edited, r"k8s: change Deployment/web: detail\[1\] was|k8s: change Deployment/web: .*replicas"),
         (_deleted, r"k8s: change ConfigMap/settings: summary was change ConfigMap/settings, and is create "),
         (_recreated, r"k8s: change ConfigMap/settings: "),
-        (_done_by_hand, r"k8s: it does not need any more: change ConfigMap/settings"),
+        (_done_by_hand, r"k8s: no longer needed: change ConfigMap/settings"),
     ],
 )
 def test_a_change_of_what_the_plan_changes_stops_it_and_is_named(

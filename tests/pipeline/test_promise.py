@@ -103,7 +103,7 @@ def test_a_saved_plan_holds_no_secret(bench: Bench) -> None:
 def test_a_plan_that_was_done_is_not_done_again(bench: Bench) -> None:
     saved = bench.saved()
     assert deploy(bench.run(), saved) == 0
-    assert "it does not need any more: set shop, A, TOKEN" in bench.refused(saved)
+    assert "no longer needed: set shop, A, TOKEN" in bench.refused(saved)
 
 
 def _changed_file(bench: Bench) -> None:
@@ -149,7 +149,7 @@ def _pushed(bench: Bench) -> None:
         (_changed_settings, "one: what deploy.yml says of it changed"),
         (_changed_place, "two: set shop, A, TOKEN: detail[0] was shop  none -> "),
         (_moved_place, "one: it led to place of one, and leads to another place"),
-        (_pushed, "/shop lacked something else of shop"),
+        (_pushed, "/shop was another one, or is no longer needed"),
     ],
 )
 def test_what_moved_is_named_and_nothing_is_changed(bench: Bench, change: Callable[[Bench], None], said: str) -> None:
@@ -167,7 +167,7 @@ def test_a_tag_that_somebody_moved_is_named(bench: Bench) -> None:
     assert len(saved.plan.tags) == 1
     [key] = bench.registry.tags
     before = bench.registry.tags.pop(key)
-    assert "does not have to move any more" in bench.refused(saved)
+    assert "no longer has to move" in bench.refused(saved)
     bench.registry.tags[key] = before
     assert deploy(bench.run(), saved) == 0
 
