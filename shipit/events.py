@@ -161,10 +161,14 @@ class PlanMade(NamedTuple):
 
 
 class PlanSaved(NamedTuple):
-    """The plan was written to a file for `shipit deploy --plan`. `expires_at` is RFC 3339 in UTC."""
+    """The plan was written to a file for `shipit deploy --plan`, or `shipit promote --plan` where `promotes_from` is not empty.
+
+    `expires_at` is RFC 3339 in UTC. `promotes_from` is what the promotion is from: `staging`, or `staging/k8s`.
+    """
 
     file: Name
     expires_at: Name
+    promotes_from: Name = ""
 
 
 class Approved(NamedTuple):

@@ -39,6 +39,7 @@ def promise(run: Run, preparation: Preparation, lasts_s: float) -> SavedPlan:
 def check_current(run: Run, saved: SavedPlan) -> None:
     """Check that a saved plan is for this run, and still good, before anything is built. Raises: UsageError."""
     project, hint = run.project, "make a new one: shipit plan --save FILE"
+    _check_command(run, saved)
     for word, wanted, found in (
         ("app", project.app, saved.app),
         ("environment", project.environment, saved.environment),
@@ -55,13 +56,24 @@ def check_current(run: Run, saved: SavedPlan) -> None:
         raise UsageError(f"the saved plan expired at {saved.expires_at}", hint=hint)
 
 
+def _check_command(run: Run, saved: SavedPlan) -> None:
+    """Refuse the plan of a promotion for a deploy, and the plan of a deploy for a promotion. Raises: UsageError."""
+    planned = saved.plan.promotion
+    if planned and not run.source:
+        hint = f"shipit promote --from {planned.environment} --plan FILE"
+        raise UsageError(f"the saved plan is for a promotion from {planned.environment}", hint=hint)
+    if run.source and not planned:
+        raise UsageError("the saved plan is for a deploy, not for a promotion", hint="shipit deploy --plan FILE")
+
+
 def check_kept(run: Run, saved: SavedPlan, preparation: Preparation) -> None:
     """Check that a deploy would do what the saved plan says, before the first change. Raises: ShipitError with what moved."""
     if moved := find_moved(saved, promise(run, preparation, 0)):
         more = (f"and {len(moved) - _MOST_LINES} more",) if len(moved) > _MOST_LINES else ()
         made = f" of commit {saved.commit[:12]}" if saved.commit else ""
         what = f"the saved plan{made}, made at {saved.made_at}, does not hold any more; nothing was changed"
-        hint = "look at it, and make a new plan: shipit plan --save FILE"
+        source = f" --from {saved.plan.promotion.environment}" if saved.plan.promotion else ""
+        hint = f"make a new plan, and look at it: shipit plan{source} --save FILE"
         raise ShipitError(what, hint=hint, detail=(*moved[:_MOST_LINES], *more))
 
 

@@ -80,7 +80,8 @@ def _progress(event: Event) -> list[str]:
         # The error, verdict or warning that follows gives the reason.
         return [f"{_prefix(event.step.target)}{event.summary} failed"]
     if isinstance(event, PlanSaved):
-        return [f"saved to {event.file}, for shipit deploy --plan until {event.expires_at}"]
+        command = f"promote --from {event.promotes_from}" if event.promotes_from else "deploy"
+        return [f"saved to {event.file}, for shipit {command} --plan until {event.expires_at}"]
     if isinstance(event, Approved):
         return [
             f"{_prefix(event.target)}{'' if event.target else f'the environment {event.name} is '}approved {event.how}"

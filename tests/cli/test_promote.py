@@ -215,6 +215,17 @@ def test_a_saved_plan_of_a_promotion(shop: Shipit, heroku: Watched) -> None:
     assert image_of(heroku, "shop-prod") == before != image_of(heroku, "shop-staging")
 
 
+def test_a_saved_plan_is_for_the_command_that_it_was_made_for(shop: Shipit) -> None:
+    planned = shop.run("plan", "--from", "staging/heroku", "--save", "promotion.json")
+    assert "saved to promotion.json, for shipit promote --from staging/heroku --plan until 20" in planned.stderr
+    done = shop.run("deploy", "--plan", "promotion.json")
+    assert done.returncode == 2 and "the saved plan is for a promotion from staging\n" in done.stderr
+    assert "hint: shipit promote --from staging --plan FILE" in done.stderr
+    assert shop.run("plan", "--save", "deploy.json").returncode == 0
+    done = promote(shop, "--from", "staging", "--plan", "deploy.json")
+    assert done.returncode == 2 and "the saved plan is for a deploy, not for a promotion" in done.stderr
+
+
 def test_a_protected_environment_asks(shop: Shipit, heroku: Watched, registry: EmbeddedRegistry) -> None:
     write(shop, registry, "inherit: true", "inherit: true, protected: true")
     done = promote(shop)

@@ -35,7 +35,8 @@ def run(
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when there are changes.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Show every line of each change.")] = False,
     save: Annotated[
-        str | None, typer.Option("--save", metavar="FILE", help="Save the plan for shipit deploy --plan.")
+        str | None,
+        typer.Option("--save", metavar="FILE", help="Save the plan for shipit deploy --plan, or promote --plan."),
     ] = None,
     source: Annotated[str | None, FROM] = None,
     unhealthy: UnhealthyOption = False,
@@ -53,7 +54,7 @@ def run(
         with promoting(options, images, source, takes_unhealthy=unhealthy) as run:
             preparation = plan(run, is_deploy=save is not None)
             if save is not None:
-                _save(run, preparation, save, lasts_s)
+                _save(run, preparation, save, lasts_s, source or "")
         if options.output != "json":
             render = render_plan_markdown if options.output == "markdown" else render_plan
             text = render(run.redactor.value(preparation.plan), full=full)
@@ -69,7 +70,7 @@ def _lifetime(save: str | None, expires: str | None) -> float:
     return limit_of("--expires", expires or "24h")
 
 
-def _save(run: Run, preparation: Preparation, file: str, lasts_s: float) -> None:
+def _save(run: Run, preparation: Preparation, file: str, lasts_s: float, promotes_from: str) -> None:
     from pathlib import Path
 
     from shipit.events import PlanSaved
@@ -78,4 +79,4 @@ def _save(run: Run, preparation: Preparation, file: str, lasts_s: float) -> None
 
     saved = promise(run, preparation, lasts_s)
     write_plan(Path(file), saved, plan_key(run.environment))
-    run.emit(PlanSaved(file, saved.expires_at))
+    run.emit(PlanSaved(file, saved.expires_at, promotes_from))
