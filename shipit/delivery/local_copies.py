@@ -14,7 +14,7 @@ from shipit.docker.address import find_named_engine
 from shipit.docker.client import Engine
 from shipit.errors import BuildError
 from shipit.events import StepDone, StepFailed, StepId, StepProgress, StepStarted, Warned
-from shipit.image.choice import hint_for_unreachable
+from shipit.image.choice import JOIN_GROUP
 from shipit.image.image import BuiltImage
 from shipit.image.layers.fetch import ensure_layer
 from shipit.image.saved import NamedImage, archive_of
@@ -49,6 +49,10 @@ def save_images(delivery: Delivery, images: Sequence[NamedImage], file: str, wri
         done.append(f"saved {file}  {human_bytes(size)}")
 
 
+_START = "start Docker, or name an engine that runs: --engine, or DOCKER_HOST"
+_ELSEWHERE = "start the engine there, or name another one; docker context ls lists the contexts"
+
+
 def load_images(delivery: Delivery, images: Sequence[NamedImage], engine: str = "") -> tuple[LoadedImage, ...]:
     """Give an engine the images under their names. `engine` is an address or a docker context; empty for the local one.
 
@@ -64,7 +68,7 @@ def _reachable(delivery: Delivery, text: str) -> Iterator[Engine]:
     try:
         if not engine.is_reachable():
             what = f"no Docker engine answers at {engine.address}: {engine.unreachable_reason}"
-            raise BuildError(what, hint=hint_for_unreachable(engine))
+            raise BuildError(what, hint=JOIN_GROUP if engine.is_denied else _ELSEWHERE if text else _START)
         yield engine
     finally:
         if text:

@@ -199,3 +199,14 @@ def test_a_context_that_does_not_exist_is_one_error(app: Shipit) -> None:
     done = app.run("build", "--load", "--engine", "elsewhere")
     assert done.returncode == 1
     assert "there is no docker context 'elsewhere'" in done.stderr
+    assert "hint: start the engine there, or name another one; docker context ls lists the contexts" in done.stderr
+
+
+def test_load_without_an_engine_says_how_to_name_one(app: Shipit) -> None:
+    app.env["DOCKER_HOST"] = "unix:///nowhere.sock"
+    done = app.run("build", "--load")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-2:] == [
+        "no Docker engine answers at unix:///nowhere.sock (DOCKER_HOST): no such file or directory",
+        "hint: start Docker, or name an engine that runs: --engine, or DOCKER_HOST",
+    ]
