@@ -142,7 +142,7 @@ class Hooks:
         )
         if hook.when == "before":
             whose = f" of {hook.target}" if hook.target else ""
-            what, hint = f"{name} {problem}; nothing{whose} was changed", "correct it, and deploy again"
+            what, hint = f"{name} {problem}; nothing{whose} was changed", "correct it, or its timeout, and deploy again"
         else:
             what, hint = f"{name} {problem}", f"the next deploy runs it only if it changes something: {by_hand}"
         if hook.target and hook.when == "after":

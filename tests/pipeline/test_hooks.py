@@ -126,7 +126,7 @@ def test_a_failing_before_hook_stops_before_any_change(bench: Bench) -> None:
     in_memory = bench.add("one")
     with pytest.raises(ShipitError, match=r"the hook before: .* ended with 3; nothing was changed") as caught:
         deploy(bench.run())
-    assert caught.value.exit_code == 1 and caught.value.hint == "correct it, and deploy again"
+    assert caught.value.exit_code == 1 and caught.value.hint == "correct it, or its timeout, and deploy again"
     assert in_memory.writes == [] and in_memory.records == [] and bench.registry.tags == {}
     assert not bench.registry.blobs, "nothing is uploaded while it runs, either"
     assert Log("", "hook before", "too dear") in bench.events

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from shipit.clock import Clock, Deadline
 from shipit.docker.client import Engine
+from shipit.docker.error_message import error_message
 from shipit.docker.json_rows import json_rows
 from shipit.errors import BuildError, RemoteError
 from shipit.http.fields import Field
@@ -184,7 +185,7 @@ class HostClient:
         limit = None if limit_s == float("inf") else limit_s
         answer = self.engine.call(method, path, query=query, body=body, timeout_s=limit)
         if answer.status_code not in accepted:
-            raise RemoteError(_message(answer), where=f"{method} {path} of {self.host}", status=answer.status_code)
+            raise RemoteError(error_message(answer.content, answer.status_code), where=f"{method} {path} of {self.host}", status=answer.status_code)
         return answer
 
 
@@ -202,14 +203,6 @@ def frames(pieces: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
         end = _HEADER + int.from_bytes(data[4:_HEADER], "big")
         yield data[0], data[_HEADER:end]
         data = data[end:]
-
-
-def _message(answer: Any) -> str:
-    try:
-        text = json.loads(answer.content).get("message", "")
-    except (ValueError, AttributeError, RecursionError):
-        text = ""
-    return str(text).strip() or f"the engine answers with status {answer.status_code}"
 
 
 def _unix_time(text: str) -> str:
