@@ -185,7 +185,11 @@ class HostClient:
         limit = None if limit_s == float("inf") else limit_s
         answer = self.engine.call(method, path, query=query, body=body, timeout_s=limit)
         if answer.status_code not in accepted:
-            raise RemoteError(error_message(answer.content, answer.status_code), where=f"{method} {path} of {self.host}", status=answer.status_code)
+            raise RemoteError(
+                error_message(answer.content, answer.status_code),
+                where=f"{method} {path} of {self.host}",
+                status=answer.status_code,
+            )
         return answer
 
 
