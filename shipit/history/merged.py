@@ -46,7 +46,9 @@ def _part_of(past: PastRelease, known: Sequence[_Known]) -> _Known | None:
     for item in known:
         run = item.run
         if item.target.version and run.started_at[:19] <= past.released_at[:19] <= run.ended_at[:19]:
-            return _Known(run, item.target._replace(state=""))
+            # A deploy that rolled back has waited until the release that it returned to was healthy.
+            is_return = item.target.is_rolled_back and bool(past.returns_to)
+            return _Known(run, item.target._replace(state="healthy" if is_return else "", images=()))
     return None
 
 

@@ -57,6 +57,16 @@ def test_an_unchanged_deploy_verifies_what_failed_before() -> None:
     assert (past.state, past.run) == ("healthy", "a" * 12)
 
 
+def test_the_release_to_which_a_failed_deploy_rolled_back_is_healthy() -> None:
+    failed = run_of("c" * 12, 30, "failed", "v5")
+    [own] = failed.targets
+    rolled_back = failed._replace(targets=(own._replace(is_rolled_back=True, rolled_back_to="v4"),))
+    returned = release_of(6, 30, is_current=True)._replace(returns_to="v4")
+    states = {runs: merged([returned, release_of(5, 30)], [runs], APP) for runs in (failed, rolled_back)}
+    assert [past.state for past in states[rolled_back]] == ["healthy", "failed"]
+    assert [past.state for past in states[failed]] == ["begun", "failed"], "without a rollback that succeeded"
+
+
 def test_the_run_of_another_place_says_nothing() -> None:
     [past] = merged([release_of(4, 50)], [run_of("a" * 12, 10, "healthy", "v4", "app other")], APP)
     assert (past.state, past.run) == ("unknown", "")
