@@ -168,6 +168,8 @@ def test_no_secret_is_in_the_journal(shipit: Shipit, heroku: HerokuStandIn) -> N
 
 
 def test_releases_of_heroku_are_listed_compared_and_returned_to(shipit: Shipit, heroku: HerokuStandIn) -> None:
+    # Times of releases have seconds only: one in the second in which the deploy begins would be a part of it.
+    heroku.apps["shop-prod"].releases[0]["created_at"] = "2026-01-31T12:00:00Z"
     shipit.write(
         deploy__yml="app: shop\nimage: {build: .}\ntargets: {heroku: {app: shop-prod, settle: 0s}}\n",
         Dockerfile=PYTHON_DOCKERFILE,
