@@ -22,7 +22,7 @@ from tests.shipit import ROOT
 relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 
 VALID = (ROOT / "deploy.example.yml").read_bytes()
-VARIABLES = {"SECRET_KEY": "canary-4711", "A": "value", "EMPTY": ""}
+VARIABLES = {"SECRET_KEY": "swordfish-4711", "A": "value", "EMPTY": ""}
 KEYS = sorted(
     set(re.findall(r"\b[a-z_]+(?=:)", VALID.decode()))
     | {"dotenv", "include", "kind", "inherit", "x-mine", "keyring", "ssh", "readme"}
@@ -100,7 +100,7 @@ def check_reads_or_explains(folder: Path, data: bytes) -> None:
             assert error.problems
             for problem in error.problems:
                 check_position(problem.where, data)
-            assert "canary" not in error.render()
+            assert "swordfish" not in error.render()
         except UsageError as error:
             assert selected and "there is no environment" in error.what
         except ShipitError as error:
@@ -122,7 +122,7 @@ def check_position(where: str, data: bytes) -> None:
 def check_resolves(project: Any, folder: Path) -> None:
     """That a good file, written out, is good and means the same."""
     text = render_resolved(project)
-    assert "canary" not in text
+    assert "swordfish" not in text
     again = folder / "again.yml"
     again.write_text(text, encoding="utf-8")
     assert render_resolved(load_project(again, ProcessEnvironment({}, folder, folder), KindModels())) == text
