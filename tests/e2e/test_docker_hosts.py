@@ -21,6 +21,8 @@ from tests.shipit import Shipit
 from tests.waits import wait_until
 
 pytestmark = [pytest.mark.engine, pytest.mark.registry]
+# Of the commands of a test, those with other options are measured, too.
+SECOND, THIRD = ("--yes",), ("--timeout", "10m")
 
 SERVER = """import http.server, os, signal, sys
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -139,13 +141,13 @@ def test_a_service_from_its_first_deploy_until_it_is_destroyed(host: Host) -> No
     assert host.running == [first] and host.inspect(first)["State"]["StartedAt"] == found["State"]["StartedAt"]
 
     host.write("v2")
-    assert shipit.run("deploy").returncode == 0
+    assert shipit.run("deploy", *SECOND).returncode == 0
     [second] = host.running
     assert second != first and host.get(second) == f"v2 {SECRET}"
     assert host.inspect(first)["State"]["Status"] == "exited", "the old one is kept"
 
     host.write("v3", 'import sys\nsys.exit("no database for " + VERSION)\n')
-    failed = shipit.run("deploy")
+    failed = shipit.run("deploy", *THIRD)
     assert failed.returncode == 1
     assert "exited with 1" in failed.stdout and f"{second} serves on" in failed.stdout
     assert "no database for v3" in failed.stdout, failed.stdout
@@ -189,12 +191,12 @@ def test_a_published_port_is_replaced_with_an_announced_outage_and_comes_back_af
     host.write("v2", "import sys\nsys.exit(7)\n")
     plan = host.shipit.run("plan", "--full")
     assert "stop-first" in plan.stdout and "down" in plan.stdout, plan.stdout
-    failed = host.shipit.run("deploy")
+    failed = host.shipit.run("deploy", *SECOND)
     assert failed.returncode == 1
     assert "exited with 7" in failed.stdout and f"{first} was started again" in failed.stdout
     assert host.running == [first] and serves(url) == f"v1 {SECRET}"
     host.write("v3")
-    assert host.shipit.run("deploy").returncode == 0
+    assert host.shipit.run("deploy", *THIRD).returncode == 0
     assert fetch(url) == f"v3 {SECRET}"
     # Somebody else's container has the port: it is named, and never touched.
     [own] = host.running
@@ -236,13 +238,13 @@ def test_services_find_each_other_by_name_and_one_that_leaves_the_file_is_stoppe
     failing = "release: [sh, -c, 'echo $TOKEN | wc -c; echo no migration; exit 4']\n"
     file.write_text(f"{failing}{file.read_text()}")
     host.write("v2")
-    failed = host.shipit.run("deploy")
+    failed = host.shipit.run("deploy", *SECOND)
     assert failed.returncode == 1 and "the release command exited with 4" in failed.stdout, failed.stdout
     assert "no migration" in failed.stdout and str(len(SECRET) + 1) in failed.stdout
     assert host.running == running and host.names("status=exited") == []
     file.write_text(file.read_text().replace("exit 4", "exit 0"))
     file.write_text(file.read_text().replace(", worker: {command: [sleep, '600'], grace: 0s}", ""))
-    done = host.shipit.run("deploy")
+    done = host.shipit.run("deploy", *THIRD)
     assert done.returncode == 0, done.stderr
     assert [name.rpartition("-")[0] for name in host.running] == [
         "several-production-web-1",

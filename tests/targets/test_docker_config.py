@@ -10,6 +10,8 @@ from shipit.config.load import load_project
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import ConfigErrors
 from shipit.targets.docker.config import DockerConfig
+from shipit.targets.docker.describe import urls_of
+from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts
 from shipit.targets.docker.target import DockerTarget, create
 from shipit.targets.kinds import KindModels
 
@@ -77,3 +79,11 @@ def test_mistakes_are_named_at_their_keys(tmp_path: Path, target: str, what: str
 def test_an_image_without_a_repository_is_an_error(tmp_path: Path) -> None:
     head = "app: shop\nimages: {web: {build: .}}\n"
     assert "repository" in mistake(tmp_path, "{image: web}", head)
+
+
+def test_the_urls_are_the_published_ports_of_services_that_run(tmp_path: Path) -> None:
+    services = "{services: {web: {port: 3000, publish: ['80:3000', '5432:5432']}, api: {publish: ['8080:80', '53:53/udp']}, off: {publish: ['9000:9']}}}"
+    target = load(tmp_path, services)
+    running = tuple(ContainerFacts(name, name, name, 1, "", "", {}, "running") for name in ("web", "api"))
+    seen = DockerObserved({"ssh://deploy@web1": HostFacts(running), "unix:///run/docker.sock": HostFacts(running[:1])})
+    assert list(urls_of(target.services, seen)) == ["http://web1", "http://web1:8080", "http://localhost"]

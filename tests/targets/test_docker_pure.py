@@ -10,8 +10,9 @@ import pytest
 from shipit.errors import DeployFailed
 from shipit.http.fields import Field
 from shipit.past_release import PastRelease
-from shipit.release import Destruction, ImageUse, Leftover, Seen, State
+from shipit.release import Destruction, ImageUse, Leftover, Place, Seen, State, Unit
 from shipit.targets.docker.copied import copied_body
+from shipit.targets.docker.describe import describe
 from shipit.targets.docker.destroy import Inventory, leftovers, plan_destroy
 from shipit.targets.docker.judge import Limits, judge_names, judge_release
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, Foreign, HostFacts, ProbeFacts
@@ -224,6 +225,27 @@ def test_scaling_copies_the_first_container_and_stops_the_last() -> None:
         plan_scale(ScaleOrder({"web": 2}), observed(), way)
     assert judge_scale(ScaleOrder({"web": 2}), observed(first, second), SEEN, LIMITS, way).state is State.HEALTHY
     assert judge_scale(ScaleOrder({"web": 2}), observed(first), SEEN, LIMITS, way).superseded_by
+
+
+def test_a_status_has_each_container_that_runs_and_what_is_left_of_a_service_without_any() -> None:
+    runs, kept = container(spec(), started_at="2026-01-31T12:00:00Z"), container(spec(OLD), state="exited")
+    starting = container(spec(OLD), 2, health="starting", restarts=3)
+    crashed = container(spec())._replace(
+        service="worker", name="worker", state="exited", exit_code=3, error="no such file"
+    )
+    place = Place("host", HOST)
+    found = describe("docker", place, observed(runs, kept, starting, crashed), ("http://web1",))
+    assert (found.target, found.place, found.urls) == ("docker", place, ("http://web1",))
+    assert found.units == (
+        Unit(runs.name, "running", NEW, 1, 1, 0, "2026-01-31T12:00:00Z", ""),
+        Unit(starting.name, "running, starting", OLD, 1, 0, 3, "", ""),
+        Unit("worker", "exited", NEW, 1, 0, 0, "", "exited with 3: no such file"),
+    )
+    two = DockerObserved({HOST: HostFacts((runs,)), "ssh://web2": HostFacts((runs,))})
+    assert [unit.name for unit in describe("docker", place, two, ()).units] == [
+        f"{runs.name} {HOST}",
+        f"{runs.name} ssh://web2",
+    ]
 
 
 def test_a_restart_is_over_when_every_container_has_started_again() -> None:
