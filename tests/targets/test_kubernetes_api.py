@@ -164,6 +164,7 @@ def _is_applied(event: Event) -> bool:
 OTHER = "other.example/x@sha256:" + "e" * 64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("plural", "name", "change", "said"),
     [
@@ -190,6 +191,7 @@ def test_deploy_fails_with_author_time_and_field_when_an_object_changes_while_wa
     assert registry.tags != tags
 
 
+@pytest.mark.slow
 def test_deploy_fails_when_somebody_deletes_the_secret_of_the_env_while_waiting(make: Make, api: KubeApi) -> None:
     assert deploy(make("one")) == 0
     name = env_secret_of(api)
@@ -238,6 +240,7 @@ def test_deploy_fails_when_an_object_is_deleted_while_waiting(make: Make, api: K
     assert finished(run).reason == "Deployment/web is gone"
 
 
+@pytest.mark.slow
 def test_another_deploy_that_overlaps_supersedes_the_first(
     make: Make, api: KubeApi, registry: EmbeddedRegistry
 ) -> None:
@@ -255,6 +258,7 @@ def test_another_deploy_that_overlaps_supersedes_the_first(
     assert {digest for (_, tag), digest in registry.tags.items() if tag == "latest"} == latest, "latest is what runs"
 
 
+@pytest.mark.slow
 def test_the_same_deploy_twice_at_once_runs_the_release_command_once(make: Make, api: KubeApi) -> None:
     """Also where the Secret is new to both: its mark, and with it the Job's name, is the same for the same values."""
     # As where the user may not write Leases: nothing but the steps themselves keeps the two apart.
@@ -278,6 +282,7 @@ def test_the_same_deploy_twice_at_once_runs_the_release_command_once(make: Make,
     assert prepare(make("one", release="release: migrate")).plan.changes == 0
 
 
+@pytest.mark.slow
 def test_a_release_command_that_failed_is_run_again_once_by_two_deploys(make: Make, api: KubeApi) -> None:
     # As where the user may not write Leases: nothing but the steps themselves keeps the two apart.
     api.keeps_locks = False
@@ -310,6 +315,7 @@ def _uid(api: KubeApi) -> str:
     return str(job["metadata"]["uid"])
 
 
+@pytest.mark.slow
 def test_a_job_that_runs_for_another_deploy_is_not_forgotten(make: Make, api: KubeApi) -> None:
     assert deploy(make("one", release="release: first")) == 0
     [(kind, name)] = [key for key in api.objects if key[0] == "jobs"]
@@ -372,6 +378,7 @@ def test_a_pod_with_a_finalizer_is_awaited_until_the_deadline(make: Make, api: K
     assert deploy(make("two", text=TWO)) == 0
 
 
+@pytest.mark.slow
 def test_a_pod_that_another_deploy_has_replaced_is_not_replaced_again(make: Make, api: KubeApi) -> None:
     # As where the user may not write Leases: nothing but the steps themselves keeps the two apart.
     api.keeps_locks = False
@@ -540,6 +547,7 @@ ODD = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.sampled
 @pytest.mark.parametrize(("status", "body"), ODD, ids=lambda part: repr(part)[:50])
 def test_every_odd_answer_is_overcome_or_an_error(make: Make, body: bytes, status: int) -> None:

@@ -104,6 +104,7 @@ def test_the_plan_says_what_a_new_version_changes(place: Place) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_earlier_version_is_removed_by_the_first_deploy_after_the_time(place: Place) -> None:
     place.api.time = "2026-01-31T12:00:00Z"
     text = TEXT.replace("KEEP", "1s")
@@ -115,6 +116,7 @@ def test_the_earlier_version_is_removed_by_the_first_deploy_after_the_time(place
     assert deployments(place) == ["web-green"]
 
 
+@pytest.mark.slow
 def test_without_time_it_is_removed_when_the_new_one_is_healthy(place: Place) -> None:
     deploy(place, "one", GONE)
     assert ids(place, "two", GONE)[-1] == "remove Deployment/web-blue"
@@ -132,6 +134,7 @@ def test_what_is_no_new_version_stays_where_it_is(place: Place) -> None:
     assert ids(place, "one", KEPT) == ["apply Deployment/web-blue"], "an edit is set back in place"
 
 
+@pytest.mark.slow
 def test_a_deployment_becomes_two_and_one_again_without_a_gap(place: Place) -> None:
     deploy(place, "one", PLAIN)
     assert ids(place, "one", KEPT) == [
@@ -178,6 +181,7 @@ def test_a_version_that_fails_says_of_the_service_what_was_read(place: Place) ->
     assert finished.reason.endswith("; it is removed, and Service/web did not select it"), finished.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [KEPT, GONE], ids=["kept", "removed"])
 def test_a_rollback_selects_the_earlier_version_when_it_is_ready(place: Place, text: str) -> None:
     deploy(place, "one", text)
@@ -201,6 +205,7 @@ def test_an_autoscaled_version_starts_with_as_many_pods_as_the_earlier_one_has(p
     assert target["name"] == "web-green"
 
 
+@pytest.mark.slow
 def test_a_look_after_an_edit_of_the_version_is_judged_as_by_a_new_run(place: Place) -> None:
     deploy(place, "one", KEPT)
     deploy(place, "two", KEPT)

@@ -151,6 +151,7 @@ def test_a_manifest_that_does_not_fit_is_not_asked_for_again(found: Answer, misf
     assert (is_misfit(found), is_temporary(found)) == (misfit, temporary)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", [".a", "[", '["', ".a: ", 'unknown field "', "Invalid value: {}"])
 def test_a_long_refusal_is_read_in_no_time(part: str) -> None:
     whole = part * (4_000_000 // len(part))

@@ -50,6 +50,7 @@ def deployment(**container: Any) -> dict[str, Any]:
     return {"spec": {"template": {"spec": {"containers": [{"name": "web", **container}]}}}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "meddle",
     [
@@ -103,6 +104,7 @@ def test_a_field_of_ours_that_somebody_changed_since_the_plan_stops_the_deploy(
     assert place.steps("two")[2] == ()
 
 
+@pytest.mark.slow
 def test_the_same_deploy_between_plan_and_step_leaves_nothing_to_write(place: KubePlace) -> None:
     assert place.deploy("one")[0] == 0
     changed(place)
@@ -117,6 +119,7 @@ def test_the_same_deploy_between_plan_and_step_leaves_nothing_to_write(place: Ku
     assert versions == [_versions(place)], "no object was written again"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_first", [True, False])
 def test_another_deploy_between_plan_and_step_stops_this_one(place: KubePlace, is_first: bool) -> None:
     if not is_first:
@@ -184,6 +187,7 @@ def _versions(place: KubePlace) -> dict[Any, str]:
     return {key: item["metadata"]["resourceVersion"] for key, item in found.items()}
 
 
+@pytest.mark.slow
 def test_an_unchanged_namespace_is_read_with_one_request_for_each_kind(place: KubePlace) -> None:
     """Of Secrets the members of the set are listed: the values of others are not read. The env's Secret is read by name."""
     place.own = "---\n".join(OWN.replace("own", f"own-{number}").replace("VALUE", "'1'") for number in range(30))

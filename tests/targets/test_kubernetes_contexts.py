@@ -96,6 +96,7 @@ def clusters(tmp_path: Path) -> Iterator[Clusters]:
         yield Clusters(tmp_path, {"one": one, "two": two, "arn:aws:eks:eu/three": three}, registry.host)
 
 
+@pytest.mark.slow
 def test_clusters_are_deployed_in_waves_and_a_failure_stops_the_next_one(clusters: Clusters) -> None:
     assert clusters.deploy("first") == (0, dict.fromkeys(NAMES, "healthy"))
     assert clusters.deploy("first") == (0, dict.fromkeys(NAMES, "unchanged"))

@@ -115,6 +115,7 @@ def test_a_field_that_the_schema_does_not_have_is_asked_for_once(place: KubePlac
     assert [name for method, name in api.dry_runs if name == "own"] == ["own"]
 
 
+@pytest.mark.slow
 def test_what_the_server_takes_only_as_a_new_object_is_immutable(place: KubePlace, api: Strict) -> None:
     assert place.deploy("one")[0] == 0
     cause = {
@@ -202,6 +203,7 @@ class Meddled(KubeApi):
         return super().answer(request)
 
 
+@pytest.mark.slow
 def test_an_object_that_changes_after_it_was_read_is_read_again(tmp_path: Path) -> None:
     with kube_place(tmp_path / "shop", OWN.replace("VALUE", "'1'"), Meddled) as place:
         assert place.deploy("one")[0] == 0

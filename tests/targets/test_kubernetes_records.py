@@ -57,6 +57,7 @@ def with_record(data: Any) -> dict[str, Any]:
     return {"record": base64.b64encode(packed).decode()}
 
 
+@pytest.mark.slow
 def test_a_deploy_leaves_a_record_with_its_verdict_and_an_unchanged_one_leaves_none(place: KubePlace) -> None:
     assert place.deploy()[0] == 0
     [name] = place.records
@@ -87,6 +88,7 @@ def test_no_value_of_a_secret_is_in_a_record_and_each_is_in_a_secret_that_the_re
     assert place.api.objects["secrets", copy]["immutable"] is True
 
 
+@pytest.mark.slow
 def test_a_secret_of_the_manifests_gets_one_copy_for_each_of_its_values(place: KubePlace) -> None:
     for value in ("1", "2", "1"):
         place.own = OWN.partition("---")[0].replace("canary-own-1", f"canary-own-{value}")
@@ -97,6 +99,7 @@ def test_a_secret_of_the_manifests_gets_one_copy_for_each_of_its_values(place: K
     assert place.deploy()[1].state == "unchanged"
 
 
+@pytest.mark.slow
 def test_of_very_many_secrets_in_manifests_no_copies_are_made(place: KubePlace) -> None:
     one = OWN.partition("---")[0]
     place.own = "---\n".join(one.replace("own", f"own-{number}") for number in range(MOST_COPIES + 1))
@@ -209,6 +212,7 @@ def test_a_record_comes_back_equal() -> None:
     assert unpack(with_record(WHOLE)) == from_json(Record, WHOLE)
 
 
+@pytest.mark.slow
 def test_a_record_that_cannot_be_read_is_left_out_with_its_name(place: KubePlace) -> None:
     assert place.deploy()[0] == 0
     place.mode = "new"
@@ -222,6 +226,7 @@ def test_a_record_that_cannot_be_read_is_left_out_with_its_name(place: KubePlace
     assert warning.startswith(f"Secret/{place.records[0]} should have the JSON of a release")
 
 
+@pytest.mark.slow
 def test_a_release_whose_secret_is_gone_cannot_be_returned_to_and_says_so(place: KubePlace) -> None:
     assert place.deploy()[0] == 0
     first = place.env_secret

@@ -74,6 +74,7 @@ def returned(place: KubePlace, wanted: str = "") -> tuple[int, tuple[Step, ...],
     return code, own.steps, own.notes
 
 
+@pytest.mark.slow
 def test_a_return_restores_settings_and_secrets_and_removes_what_the_release_did_not_have(place: KubePlace) -> None:
     release(place, "one")
     release(place, "two")
@@ -138,6 +139,7 @@ def test_a_return_that_ended_after_any_write_is_completed_by_the_next(tmp_path: 
     assert number > 4, "the Secret, the ConfigMap, the workload and what is removed are writes of their own"
 
 
+@pytest.mark.slow
 def test_a_fresh_target_plans_the_same(place: KubePlace) -> None:
     from shipit.targets.history import returns
 

@@ -191,6 +191,7 @@ def place(tmp_path: Path) -> Iterator[KubePlace]:
         yield found
 
 
+@pytest.mark.slow
 def test_a_changed_config_map_rolls_its_pods_and_the_plan_says_why(place: KubePlace) -> None:
     assert place.deploy()[0] == 0
     assert place.deploy()[1].state == "unchanged"
@@ -204,6 +205,7 @@ def test_a_changed_config_map_rolls_its_pods_and_the_plan_says_why(place: KubePl
     assert place.deploy()[1].state == "unchanged"
 
 
+@pytest.mark.slow
 def test_a_changed_secret_rolls_its_pods_replaces_a_bare_pod_and_shows_nowhere(place: KubePlace) -> None:
     assert place.deploy()[0] == 0
     place.own = own("1", "canary-second")

@@ -84,6 +84,7 @@ def test_the_label_is_on_the_object_and_not_on_its_pods(place: KubePlace) -> Non
     assert labels["shipit.dev/release-of"] == set_id(PARENT, "prod")
 
 
+@pytest.mark.slow
 def test_what_left_is_removed_after_the_new_is_healthy_and_the_record_is_narrowed(place: KubePlace) -> None:
     place.own = f"{ONE}---\n{ROUTE}"
     assert place.deploy()[0] == 0
@@ -121,6 +122,7 @@ def test_a_failed_deploy_removes_nothing(place: KubePlace) -> None:
     assert ("configmaps", "two") in place.api.objects
 
 
+@pytest.mark.slow
 def test_objects_of_an_older_shipit_get_the_label_in_place(place: KubePlace) -> None:
     place.own = f"{ONE}---\napiVersion: v1\nkind: Pod\nmetadata: {{name: lone}}\nspec: {{containers: [{{name: a, image: b}}]}}\n"
     assert place.deploy()[0] == 0
@@ -138,6 +140,7 @@ def test_objects_of_an_older_shipit_get_the_label_in_place(place: KubePlace) -> 
     assert planned(place) == []
 
 
+@pytest.mark.slow
 def test_what_shipit_did_not_label_stays_and_is_told(place: KubePlace) -> None:
     """Somebody labels an object of their own; a controller copies labels to one that it owns."""
     assert place.deploy()[0] == 0
@@ -158,6 +161,7 @@ def test_what_shipit_did_not_label_stays_and_is_told(place: KubePlace) -> None:
     assert {("configmaps", "theirs"), ("configmaps", "two")} <= set(place.api.objects)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("annotation", ["helm.sh/resource-policy: keep", 'shipit.dev/keep: "true"'])
 def test_what_says_keep_stays_and_is_told(place: KubePlace, annotation: str) -> None:
     place.own = f"{ONE}---\n{TWO.replace('{name: two}', '{name: two, annotations: {' + annotation + '}}')}"

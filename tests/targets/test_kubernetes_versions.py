@@ -64,6 +64,7 @@ def test_a_changed_secret_is_a_new_immutable_object_and_the_old_one_stays_while_
     assert place.env_secret == second, "equal values have one name"
 
 
+@pytest.mark.slow
 def test_what_a_revision_to_roll_back_to_uses_stays(place: KubePlace) -> None:
     assert place.deploy()[0] == 0
     first = place.env_secret
@@ -92,6 +93,7 @@ def test_without_the_right_to_see_revisions_every_version_stays(place: KubePlace
     assert len(removable(mark_versions(found, {"Secret/shop-env-1"}, set()).members)) == 1
 
 
+@pytest.mark.slow
 def test_the_secret_of_an_older_shipit_stays_in_use_until_a_value_changes(place: KubePlace) -> None:
     assert place.deploy()[0] == 0
     as_older_shipit(place)
