@@ -103,8 +103,11 @@ def interrupted_s(folder: Folder) -> float:
     process = folder.watched()
     began_s = time.perf_counter()
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    return time.perf_counter() - began_s
+    said, _ = process.communicate(timeout=60)
+    took_s = time.perf_counter() - began_s
+    if process.returncode != 130:
+        raise SystemExit(f"exit code {process.returncode} after Ctrl-C\n{said}")
+    return took_s
 
 
 def locked_s(folder: Folder) -> float:
