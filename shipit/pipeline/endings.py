@@ -11,7 +11,7 @@ from shipit.targets.base import Target
 from shipit.targets.history import returns
 
 # The commands that release. Others change what runs.
-_RELEASING = ("deploy", "promote", "rollback")
+RELEASING = ("deploy", "promote", "rollback")
 
 
 class Ending(NamedTuple):
@@ -34,7 +34,7 @@ def next_command(
 
     A target that is down comes first, where it can return to a release. `source` is the environment that was promoted from.
     """
-    if command not in _RELEASING:
+    if command not in RELEASING:
         return ""
     able = {target.name for target in targets if returns(target)}
     down = [end.target for end in ends if end.state == "down" and end.target in able]
@@ -58,7 +58,7 @@ def _end(command: str, event: TargetFinished) -> TargetEnd:
     name = event.target
     match event.state:
         case "healthy":
-            return TargetEnd(name, "released" if command in _RELEASING else "changed", event.version)
+            return TargetEnd(name, "released" if command in RELEASING else "changed", event.version)
         case "skipped":
             return TargetEnd(name, "not_reached", reason=event.reason)
         case "unchanged" | "removed":

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from shipit.errors import UsageError
 from shipit.past_run import PastRun
+from shipit.pipeline.endings import RELEASING
 
-_RELEASING = ("deploy", "promote", "rollback")
 _DONE = ("healthy", "unchanged")
 _NOTHING = "there is nothing to retry"
 
@@ -30,7 +30,7 @@ def targets_to_retry(runs: Iterable[PastRun], known: Sequence[str]) -> Retry:
     states: dict[str, str] = {}
     # The names of older journals have no milliseconds.
     for run in sorted(runs, key=lambda past: past.started_at, reverse=True):
-        if run.command not in _RELEASING or run.state == "running":
+        if run.command not in RELEASING or run.state == "running":
             continue
         for target in run.targets:
             if newest.setdefault(target.name, run) is run:

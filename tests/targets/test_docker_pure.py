@@ -169,6 +169,19 @@ def test_the_verdict_on_a_release(containers: list[ContainerFacts], state: State
     assert (verdict.state, reason in verdict.reason) == (state, True), verdict.reason
 
 
+def test_a_container_that_ended_is_named_with_its_host_for_its_last_lines() -> None:
+    one = container(spec(), state="exited", exit_code=3)
+    of_release = judge_release({"web": wanted()}, observed(one), SEEN, LIMITS, way)
+    of_names = judge_names({HOST: frozenset([one.name])}, observed(one), SEEN, LIMITS, way)
+    assert of_release.subject == of_names.subject == f"{HOST} {one.id}"
+
+
+@pytest.mark.parametrize("text", ["-oProxyCommand=x", "10.0.0.1\r\nX: y", "web1", "fe80::1%eth0"])
+def test_text_that_is_no_address_is_not_connected_to(text: str) -> None:
+    answer = {"Id": "abc", "NetworkSettings": {"Networks": {"a": {"IPAddress": text}, "b": {"IPAddress": "10.0.0.2"}}}}
+    assert parse_container(Field(answer, "engine"), str).address == "10.0.0.2"
+
+
 def test_an_answer_is_claimed_only_where_it_was_asked_for() -> None:
     one = container(spec())
     asked = observed(one)._replace(probes={one.id: ProbeFacts("/up", 503)})

@@ -44,7 +44,9 @@ def judge_names(
             found = facts.find(name)
             if found is None or not found.is_running:
                 ended = f": it {found.ended}" if found else ": somebody removed it"
-                return Verdict(State.FAILED, f"{name} does not run on {host}{ended}", subject=found.id if found else "")
+                return Verdict(
+                    State.FAILED, f"{name} does not run on {host}{ended}", subject=f"{host} {found.id}" if found else ""
+                )
         own[host] = tuple(one for one in facts.containers if one.is_running and one.service)
         if others := [one.name for one in own[host] if one.name not in names]:
             return superseded(f"{', '.join(others)} runs on {host}")
@@ -91,7 +93,7 @@ def superseded(what: str) -> Verdict:
 def judge_containers(
     own: Mapping[str, tuple[ContainerFacts, ...]], observed: DockerObserved, seen: Seen, limits: Limits, ways: Ways
 ) -> Verdict:
-    """Whether containers that run stay up and are healthy. `own` by host."""
+    """The verdict on containers that run: they stay up and are healthy. `own` by host."""
     waiting: list[str] = []
     states: list[str] = []
     for host, containers in own.items():

@@ -5,6 +5,7 @@ Source: Docker Engine API 1.41: ContainerInspect, ContainerList, ImageList.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Iterator
 
 from shipit.errors import ShipitError
@@ -79,6 +80,14 @@ def _last_said(health: Field) -> str:
 
 
 def _address(settings: Field) -> str:
-    """The first address of the container; empty while it does not run."""
+    """The first IP address of the container; empty while it does not run, and for text that is no address."""
     found = (network["IPAddress"].text() for _, network in sorted(settings["Networks"].items()))
-    return next((address for address in found if address), "")
+    return next((address for address in found if _is_address(address)), "")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text

@@ -16,6 +16,7 @@ from shipit.targets.docker.parse import parse_foreign
 from shipit.targets.docker.ready import await_ready
 from shipit.targets.docker.render import create_body
 from shipit.targets.docker.setting import Setting
+from shipit.targets.docker.spec import SERVICE
 from shipit.targets.docker.steps import ReplaceService
 
 # How long bringing back the old containers may take, also when the deadline has passed.
@@ -74,11 +75,11 @@ class Replacement:
     def _rows(self) -> list[ContainerFacts]:
         """The containers of the service."""
         rows = self.client.containers(self.setting.owner.filters)
-        found = (self._read(row["Id"].required()) for row in rows)
-        return [one for one in found if one and one.service == self.step.service]
+        own = (row["Id"].required() for row in rows if row["Labels"].texts().get(SERVICE, "") == self.step.service)
+        return [one for name in own if (one := self._read(name))]
 
-    def _read(self, name: str) -> ContainerFacts | None:
-        return read_container(self.client, name, self.setting.secrets, self.setting.session)
+    def _read(self, name: str, client: HostClient | None = None) -> ContainerFacts | None:
+        return read_container(client or self.client, name, self.setting.secrets, self.setting.session)
 
     def _old(self) -> list[ContainerFacts]:
         """The running containers that the new ones replace. Raises: DeployFailed where somebody else started others."""
@@ -171,7 +172,7 @@ class Replacement:
                 self.client.stop(one.id)
 
     def _undo(self, error: ShipitError) -> None:
-        """Remove what was created, stop what was started, start what was stopped; the error says what runs now."""
+        """Remove what was created, stop what was started, start what was stopped; the error says what was read after that."""
         client = self.client.within(_UNDO_S)
         try:
             for name in self._created:
@@ -181,12 +182,16 @@ class Replacement:
                     client.stop(name)
             for name in self._stopped:
                 client.start(name)
+            running = {name for name in self.step.stop if (one := self._read(name, client)) and one.is_running}
         except Interrupted:
             raise
         except ShipitError as second:
             error.what += f"; bringing back the old containers failed, too: {second}"
             return
-        if self._stopped:
-            error.what += f"; {', '.join(self._stopped)} was started again"
-        elif self.step.stop:
-            error.what += f"; {', '.join(self.step.stop)} serves on"
+        started = [name for name in self._stopped if name in running]
+        if started:
+            error.what += f"; {', '.join(started)} was started again"
+        if serving := [name for name in self.step.stop if name in running and name not in started]:
+            error.what += f"; {', '.join(serving)} serves on"
+        if ended := [name for name in self.step.stop if name not in running]:
+            error.what += f"; {', '.join(ended)} does not run"

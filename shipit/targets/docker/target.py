@@ -264,8 +264,9 @@ class DockerTarget:
 
     def diagnose(self, verdict: Verdict, session: Session) -> Verdict:
         """Adds the last lines of the container that failed."""
-        host, _, container = verdict.subject.partition(" ")
-        if not container:
+        # The address of a host may have a space: `context NAME`.
+        host, _, container = verdict.subject.rpartition(" ")
+        if not host:
             return verdict
         try:
             lines = self.hosts.client(host, session).last_lines(container)
