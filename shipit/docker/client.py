@@ -10,7 +10,7 @@ import json
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from shipit.docker.address import EngineAddress
 from shipit.docker.buildx import buildx_version, chosen_builder
@@ -28,6 +28,26 @@ from shipit.reference import ImageRef
 _BLOCK = 1024 * 1024
 _PIECE = 64 * 1024
 _CONNECT_TIMEOUT_S = 10
+# A list of 10,000 images has about 10 MiB.
+LARGEST_ANSWER = 64 * 1024 * 1024
+
+
+class WholeAnswer(NamedTuple):
+    """An answer of the engine. `content` is bounded."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+def bounded_chunks(answer: Any, most_bytes: int) -> Iterator[bytes]:
+    """The chunks of a streamed answer. Raises: BuildError for one that is longer."""
+    left = most_bytes
+    for chunk in answer.iter_content(_PIECE):
+        left -= len(chunk)
+        if left < 0:
+            raise BuildError(f"the engine's answer is longer than {most_bytes} bytes")
+        yield chunk
 
 
 class Engine:
@@ -161,16 +181,15 @@ class Engine:
         query: Mapping[str, str] | None = None,
         body: Any = None,
         timeout_s: float | None = None,
-    ) -> Any:
+    ) -> WholeAnswer:
         """The whole answer to a request, of any status. `body` is sent as JSON. `timeout_s` is that of `streamed`.
 
-        Raises: RemoteError when the connection is lost.
+        Raises: RemoteError when the connection is lost, or the answer is longer than 64 MiB.
         """
         try:
             with self.streamed(method, path, timeout_s, params=dict(query or {}), json=body) as answer:
-                # requests keeps it: it can be read after the connection is closed.
-                _ = answer.content
-                return answer
+                content = b"".join(bounded_chunks(answer, LARGEST_ANSWER))
+                return WholeAnswer(answer.status_code, answer.headers, content)
         except BuildError as error:
             where = f"{method} {path} of {self.address.host}"
             raise RemoteError(error.what, where=where, hint=error.hint, retryable=error.retryable) from None

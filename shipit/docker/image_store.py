@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from shipit.clock import Deadline
 from shipit.digest import Digest
-from shipit.docker.client import Engine
+from shipit.docker.client import LARGEST_ANSWER, Engine, bounded_chunks
 from shipit.docker.engine_image import EngineImage, parse_image
 from shipit.docker.error_message import error_message
 from shipit.docker.json_rows import json_rows
@@ -29,8 +29,6 @@ _PIECE = 64 * 1024
 _ANSWER_S = 60.0
 # For each write and read of a load: an engine with containerd's store is silent while it unpacks the layers.
 _LOAD_S = 15 * 60.0
-# A list of 10,000 images has about 10 MiB.
-_LARGEST_ANSWER = 64 * 1024 * 1024
 # The progress of a load: an engine writes about 300 bytes for each half MiB of a layer.
 _LARGEST_PROGRESS = 256 * 1024 * 1024
 _NO_SPACE = "no space left on device"
@@ -82,7 +80,7 @@ class ImageStore:
             image = self.find(found)
             if image is not None and not image.names:
                 with self._asked("DELETE", f"/images/{found}") as answer:
-                    self._body(answer, _LARGEST_ANSWER)
+                    self._body(answer, LARGEST_ANSWER)
 
     def load(self, archive: Iterable[bytes], sent: Callable[[int], None] = lambda size: None) -> None:
         """Store the images of an archive, as `docker load` does. `sent` is called with the size of each chunk.
@@ -132,7 +130,7 @@ class ImageStore:
                 what = f"the engine answered with status {answer.status_code}: {self._message(answer)}"
                 raise BuildError(what, where=self._where)
             try:
-                return parse_json(self._body(answer, _LARGEST_ANSWER))
+                return parse_json(self._body(answer, LARGEST_ANSWER))
             except ValueError as error:
                 raise BuildError(f"GET {path}: the answer is not JSON: {error}", where=self._where) from None
 
@@ -144,13 +142,13 @@ class ImageStore:
 
     def _chunks(self, answer: Any, most_bytes: int) -> Iterator[bytes]:
         """The chunks of an answer. Raises: BuildError for an answer without end."""
-        left = most_bytes
-        for chunk in answer.iter_content(_PIECE):
-            self._deadline.check("the answer of the engine")
-            left -= len(chunk)
-            if left < 0:
-                raise BuildError(f"the engine's answer is longer than {most_bytes} bytes", where=self._where)
-            yield chunk
+        try:
+            for chunk in bounded_chunks(answer, most_bytes):
+                self._deadline.check("the answer of the engine")
+                yield chunk
+        except BuildError as error:
+            error.where = error.where or self._where
+            raise
 
 
 def _error_of(row: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ import pytest
 
 from shipit.digest import Digest
 from shipit.docker.address import EngineAddress
-from shipit.docker.client import Engine
+from shipit.docker.client import Engine, bounded_chunks
 from shipit.docker.engine_image import EngineImage
 from shipit.errors import BuildError, RemoteError
 from shipit.platforms import normal_platform
@@ -201,8 +201,14 @@ def test_an_engine_that_stops_is_an_error_that_names_it(
 
 def test_a_request_has_its_path_escaped_and_gives_an_answer_of_any_status(server: Server, engine: Engine) -> None:
     answer = engine.call("GET", "/images/team/app:1@ä?x/json", query={"all": "true"}, timeout_s=60)
-    assert answer.status_code == 404 and answer.json() == {"message": "No such image"}
+    assert answer.status_code == 404 and json.loads(answer.content) == {"message": "No such image"}
     assert server.requests[-1][0] == "GET /v1.41/images/team/app:1%40%C3%A4%3Fx/json?all=true"
+
+
+def test_a_longer_answer_than_the_limit_is_an_error(server: Server, engine: Engine) -> None:
+    with engine.streamed("GET", "/images/none/json", 60) as answer, pytest.raises(BuildError) as caught:
+        list(bounded_chunks(answer, 10))
+    assert caught.value.what == "the engine's answer is longer than 10 bytes"
 
 
 def test_a_request_whose_connection_is_lost_is_an_error_that_names_it(server: Server, engine: Engine) -> None:

@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 from shipit.clock import Clock, Deadline
-from shipit.docker.client import Engine
+from shipit.docker.client import Engine, WholeAnswer
 from shipit.docker.error_message import error_message
 from shipit.docker.json_rows import json_rows
 from shipit.errors import BuildError, RemoteError
@@ -97,7 +97,12 @@ class HostClient:
     def log(self, container: str, query: Mapping[str, str]) -> bytes:
         """The output of a container up to now, with times; empty where it is gone."""
         wanted = {"stdout": "true", "stderr": "true", "timestamps": "true", **query}
-        answer = self._answer("GET", f"/containers/{container}/logs", wanted, accepted=(200, 404, 409))
+        try:
+            answer = self._answer("GET", f"/containers/{container}/logs", wanted, accepted=(200, 404, 409))
+        except RemoteError as error:
+            if not error.retryable:
+                error.hint = error.hint or "read less of it: --tail N, or --since 10m"
+            raise
         return b"".join(data for _, data in frames([answer.content])) if answer.status_code == 200 else b""
 
     def last_exit_code(self, container: str, until: str) -> int:
@@ -127,7 +132,7 @@ class HostClient:
 
     def has_network(self, name: str) -> bool:
         answer = self._answer("GET", f"/networks/{name}", accepted=(200, 404))
-        return bool(answer.status_code == 200)
+        return answer.status_code == 200
 
     def create_network(self, name: str, labels: Mapping[str, str]) -> None:
         body = {"Name": name, "Driver": "bridge", "CheckDuplicate": True, "Labels": dict(labels)}
@@ -154,9 +159,9 @@ class HostClient:
         ]
 
     def remove_volume(self, name: str) -> bool:
-        """Whether it was there, and is not any more."""
+        """Remove a volume; True when it was there."""
         answer = self._answer("DELETE", f"/volumes/{name}", accepted=(204, 404))
-        return bool(answer.status_code == 204)
+        return answer.status_code == 204
 
     def info(self) -> Field:
         return self._json("GET", "/info", {})
@@ -164,7 +169,7 @@ class HostClient:
     def _json(self, method: str, path: str, query: Mapping[str, str]) -> Field:
         return self._parsed(self._answer(method, path, query), f"{method} {path}")
 
-    def _parsed(self, answer: Any, where: str) -> Field:
+    def _parsed(self, answer: WholeAnswer, where: str) -> Field:
         try:
             return Field(parse_json(answer.content), f"{where} of {self.host}")
         except ValueError:
@@ -179,7 +184,7 @@ class HostClient:
         *,
         accepted: Sequence[int] = (200,),
         timeout_s: float | None = _REQUEST_S,
-    ) -> Any:
+    ) -> WholeAnswer:
         self.deadline.check(f"{method} {path} of {self.host}")
         limit_s = max(1.0, min(timeout_s or float("inf"), self.deadline.remaining_s()))
         limit = None if limit_s == float("inf") else limit_s
