@@ -10,7 +10,7 @@ from shipit.errors import DeadlinePassed, Interrupted
 
 # How often a wait checks its deadline, in seconds.
 SLICE_S = 0.2
-# How often a wait for an event looks at it, and whether the run is over.
+# The pause between two looks of a wait at its event, and at the end of the run, in seconds.
 _LOOK_S, _RUN_S = 0.05, 0.5
 
 

@@ -150,9 +150,9 @@ class DeployFailed(ShipitError):
 
     superseded_by = ""
     down = ""
-    # Whether `on_failure: rollback` follows.
+    # True where `on_failure: rollback` follows.
     may_roll_back = True
-    # Whether the target was verified healthy before it failed.
+    # True where the target was verified healthy before it failed.
     is_healthy = False
 
 

@@ -50,7 +50,7 @@ def _asking() -> Iterator[None]:
         with signals.on_signal(signals.raise_interrupt):
             yield
     except (KeyboardInterrupt, typer.Abort):
-        # What is printed next does not continue the line of the question.
+        # The next output starts on a line of its own, below the question.
         note("")
         raise Interrupted from None
 

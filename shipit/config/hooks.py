@@ -92,7 +92,7 @@ Several = Annotated[tuple[HookConfig, ...], BeforeValidator(_one_or_many)]
 
 
 class HooksConfig(Model):
-    """What runs on this machine around a deploy that changes something: a command (text, or a list of words), a map of keys, or a list of maps."""
+    """Programs and requests of this machine before and after a deploy that changes something: a command (text, or a list of words), a map of keys, or a list of maps."""
 
     before: Several = Field(
         (),

@@ -13,7 +13,7 @@ from shipit.docker.engine_image import EngineImage
 from shipit.docker.image_store import ImageStore, LoadRefused, StoreKind
 from shipit.image.saved import NamedImage, archive_of
 
-# How many images of the engine are compared, and down to which size of what is left to send that is worth it.
+# The most images of the engine that are compared; they are not where less than this is left to send.
 _MOST_COMPARED, _WORTHWHILE_BYTES = 40, 1024 * 1024
 _ZSTD = "the base has zstd-compressed layers, which this engine may be too old for: use a newer engine, or a base with gzip layers"
 
@@ -48,7 +48,7 @@ def send_image(
         if kind == "classic" and any(layer.compression == "zstd" for layer in named.image.layers):
             error.hint = error.hint or _ZSTD
         if kind == "containerd":
-            # What it keeps of an image that it could not unpack.
+            # The engine keeps the manifest of an image that it could not unpack.
             store.remove_unnamed(Digest.of(named.image.manifest("oci")))
         raise
 

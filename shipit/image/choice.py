@@ -77,7 +77,7 @@ def _unreachable_error(engine: Engine, unsupported: Unsupported | None, where: s
 
 
 def hint_for_unreachable(engine: Engine) -> str:
-    """What to do about an engine that is not reachable."""
+    """The hint for an engine that is not reachable."""
     return JOIN_GROUP if engine.is_denied else START_ENGINE
 
 

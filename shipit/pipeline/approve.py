@@ -35,7 +35,7 @@ def needed_approvals(run: Run, plan: Plan) -> Iterator[Needed]:
 
 
 def needs_approval(run: Run) -> bool:
-    """Whether a change of the environment or of one of its targets may need an approval."""
+    """True when a change of the environment or of one of its targets may need an approval."""
     every = (run.project.approve, *(target.config.approve for target in run.targets))
     return any(config is not None and config.enabled for config in every)
 
@@ -56,7 +56,7 @@ def approve_plan(run: Run, plan: Plan, *, is_saved: bool = False) -> frozenset[s
 
 
 def _approval(run: Run, plan: Plan, needed: Needed, *, is_saved: bool) -> str:
-    """How it was approved; empty where it was not."""
+    """The way in which it was approved; empty where it was not."""
     if is_saved and run.environment.plan_key:
         return "by the saved plan, which SHIPIT_PLAN_KEY signed"
     if _is_token(run.environment.approval, needed.config):

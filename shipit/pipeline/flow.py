@@ -115,7 +115,7 @@ def deploy(run: Run, saved: SavedPlan | None = None, wait_s: float = 0, override
         or run.project.protected
         or any(target.config.protected for target in run.targets)
     )
-    if not is_asked and not (hooks and hooks.knows("before")):
+    if not is_asked and not (hooks and hooks.has("before")):
         run.delivery.background.allow()
     preparation = _begun(run, saved, wait_s)
     if preparation.plan.changes:
@@ -125,7 +125,7 @@ def deploy(run: Run, saved: SavedPlan | None = None, wait_s: float = 0, override
     try:
         if hooks:
             hooks.begin(preparation.plan)
-            if hooks.knows("before"):
+            if hooks.has("before"):
                 _check_still_allowed(run, override)
         ending = _release_all(run, preparation, hooks)
     except ShipitError as error:
@@ -315,7 +315,7 @@ def _one_target(
 
 
 def _was_verified(error: Exception) -> bool:
-    """Whether a target failed after it was verified healthy, such as by a hook."""
+    """True when a target failed after it was verified healthy, such as by a hook."""
     return isinstance(error, DeployFailed) and error.is_healthy
 
 

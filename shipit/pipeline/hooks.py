@@ -49,8 +49,8 @@ class Hooks:
             raise UsageError("deploy.yml has hooks, and none is run with --untrusted", hint=hint)
         self._secrets = {hook.path: self._read(hook) for hook in self._hooks}
 
-    def knows(self, when: When) -> bool:
-        """Whether the run or one of its targets has a hook then."""
+    def has(self, when: When) -> bool:
+        """True when the run or one of its targets has a hook for this moment."""
         return any(hook.when == when for hook in self._hooks)
 
     def begin(self, plan: Plan) -> None:
@@ -65,32 +65,32 @@ class Hooks:
     def after_target(self, own: TargetPlan, finished: TargetFinished) -> None:
         """Run those of a target that is healthy. Raises: HookFailed."""
         plan = self._plan._replace(targets=(own,))
-        self._call(own.target, "after", plan, self._told([finished]))
+        self._call(own.target, "after", plan, self._verdict_data([finished]))
 
     def target_failed(self, own: TargetPlan, finished: TargetFinished) -> None:
         """Run those of a target that has failed. A failure of theirs is a warning."""
         plan = self._plan._replace(targets=(own,))
-        self._warning(own.target, plan, self._told([finished]))
+        self._run_on_failure(own.target, plan, self._verdict_data([finished]))
 
     def ended(self, finished: Ending, targets: Sequence[TargetFinished]) -> Ending:
         """Run those for the end of a run, and give it back: as a failed one where a hook after it failed."""
         if finished.exit_code == 0:
             try:
-                self._call("", "after", self._plan, self._told(targets, finished))
+                self._call("", "after", self._plan, self._verdict_data(targets, finished))
             except HookFailed as error:
                 self._run.emit(Warned("", f"{error.what}; {error.hint}"))
                 summary = f"{finished.summary}, but {error.what}"
                 finished = finished._replace(exit_code=1, summary=summary)
         if finished.exit_code:
-            self._warning("", self._plan, self._told(targets, finished))
+            self._run_on_failure("", self._plan, self._verdict_data(targets, finished))
         return finished
 
     def failed(self, error: ShipitError, targets: Sequence[TargetFinished]) -> None:
         """Run those for a run that ends with an error."""
-        told = self._told(targets, Ending(error.exit_code, str(error)))
-        self._warning("", self._plan, told)
+        told = self._verdict_data(targets, Ending(error.exit_code, str(error)))
+        self._run_on_failure("", self._plan, told)
 
-    def _told(self, targets: Sequence[TargetFinished], finished: Ending | None = None) -> Mapping[str, Any]:
+    def _verdict_data(self, targets: Sequence[TargetFinished], finished: Ending | None = None) -> Mapping[str, Any]:
         """The verdicts for the JSON of a hook, redacted: `exit_code` and `summary` are those of the run."""
         redacted = self._run.redactor.value
         verdict: dict[str, Any] = {"targets": [to_json(redacted(target)) for target in targets]}
@@ -98,7 +98,7 @@ class Hooks:
             verdict |= {"exit_code": finished.exit_code, "summary": self._run.redactor.text(finished.summary)}
         return {"verdict": verdict}
 
-    def _warning(self, target: str, plan: Plan, told: Mapping[str, Any]) -> None:
+    def _run_on_failure(self, target: str, plan: Plan, told: Mapping[str, Any]) -> None:
         try:
             self._call(target, "on_failure", plan, told)
         except HookFailed as error:

@@ -152,7 +152,7 @@ class ServiceConfig(Model):
 
     @property
     def is_fixed(self) -> bool:
-        """Whether it publishes a certain port of the host, which only one container can have."""
+        """True when it publishes a certain port of the host, which only one container can have."""
         return any(port.host for port in self.published)
 
     @property

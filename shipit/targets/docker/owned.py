@@ -9,7 +9,7 @@ from shipit.targets.docker.spec import TARGET, Owner
 
 
 def is_own(client: HostClient, name: str, setting: Setting) -> bool:
-    """Whether the target has a container of a name. Raises: DeployFailed where somebody else has one."""
+    """True when the target has a container of a name. Raises: DeployFailed where somebody else has one."""
     answer = client.container(name)
     if answer is None:
         return False

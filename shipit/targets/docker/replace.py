@@ -95,7 +95,7 @@ class Replacement:
         return [one for one in running if one.name in self.step.stop and not (one.name in own and self._is_made(one))]
 
     def _is_made(self, found: ContainerFacts) -> bool:
-        """Whether a container is what this step makes, as after a crash in the middle of it."""
+        """True when a container is what this step makes, as after a crash in the middle of it."""
         spec = self.step.spec
         if found.name in self.step.start or spec is None:
             return True

@@ -28,7 +28,7 @@ class WantedService(NamedTuple):
         return self.replicas or len({found.number for found in facts.running(self.spec.service)}) or 1
 
     def is_met_by(self, found: ContainerFacts) -> bool:
-        """Whether a container has the wanted settings and values, whatever its state."""
+        """True when a container has the wanted settings and values, whatever its state."""
         is_same = found.spec == self.spec.hash and found.image == self.spec.image
         return is_same and dict(found.marks) == dict(self.marks)
 
