@@ -170,5 +170,10 @@ class Interrupted(ShipitError):
 
     exit_code = 130
 
-    def __init__(self, what: str = "interrupted") -> None:
-        super().__init__(what, hint="run the same command again: it picks up from what is already in place")
+    def __init__(
+        self,
+        what: str = "interrupted",
+        *,
+        hint: str = "run the same command again: it picks up from what is already in place",
+    ) -> None:
+        super().__init__(what, hint=hint)

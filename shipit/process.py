@@ -38,13 +38,14 @@ _groups: set[int] = set()
 class ProgramFailed(ShipitError):
     """A program could not be run, or did not end in time. `reason` follows its name in messages and never quotes its output.
 
-    `errors` is the end of its stderr.
+    `errors` is the end of its stderr. `is_missing` is True where there is no such program.
     """
 
-    def __init__(self, program: str, reason: str, errors: bytes = b"") -> None:
+    def __init__(self, program: str, reason: str, errors: bytes = b"", *, is_missing: bool = False) -> None:
         super().__init__(reason, where=program)
         self.reason = reason
         self.errors = errors
+        self.is_missing = is_missing
 
 
 class Finished(NamedTuple):
@@ -124,7 +125,8 @@ def started_program(
             process = _start(command, variables, folder, is_merged)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise ProgramFailed(command[0], f"can't be run: {reason}") from None
+        is_missing = isinstance(error, FileNotFoundError) and error.filename == command[0]
+        raise ProgramFailed(command[0], f"can't be run: {reason}", is_missing=is_missing) from None
     try:
         yield process
     finally:

@@ -52,7 +52,7 @@ def _asking() -> Iterator[None]:
     except (KeyboardInterrupt, typer.Abort):
         # The next output starts on a line of its own, below the question.
         note("")
-        raise Interrupted from None
+        raise Interrupted("interrupted before the question was answered", hint="") from None
 
 
 @contextmanager
@@ -64,9 +64,9 @@ def exit_on_error(verbose: bool, output: str = "auto") -> Iterator[None]:
     try:
         with signals.on_signal(signals.leave), _errors_printed(verbose, output):
             yield
-    except Interrupted:
+    except Interrupted as error:
         # Threads may still wait for the network: do not wait for them.
-        signals.leave()
+        signals.leave(error)
 
 
 @contextmanager

@@ -86,7 +86,7 @@ def raise_interrupt() -> NoReturn:
     raise KeyboardInterrupt
 
 
-def leave() -> NoReturn:
+def leave(error: Interrupted | None = None) -> NoReturn:
     """Print that the process is interrupted, end its child processes, and end it without waiting for threads."""
     # No import here: another thread may hold the import lock.
     if terminal := sys.modules.get("shipit.cli.raw_terminal"):
@@ -96,7 +96,7 @@ def leave() -> NoReturn:
         if select.select([], [2], [], 0)[1]:
             # A live view hides the cursor: show it again.
             shown = "\x1b[?25h" if os.isatty(2) else ""
-            os.write(2, f"{shown}{Interrupted().render()}\n".encode())
+            os.write(2, f"{shown}{(error or Interrupted()).render()}\n".encode())
     if process := sys.modules.get("shipit.process"):
         process.end_programs(for_good=True)
     os._exit(Interrupted.exit_code)

@@ -86,7 +86,7 @@ def _failure(
     redactor = session.environment.redactor
     lines = [] if session.environment.is_untrusted else redactor.text(answered.body).strip().splitlines()
     detail = tuple(line for line in lines if line.strip())[:_SHOWN_LINES]
-    reason = f"it is healthy, but its check {request_of(check)} {problem}"
+    reason = f"it was healthy, but its check {request_of(check)} {problem}"
     hint = f"look at its log: shipit logs {target.name}; or correct check: in deploy.yml"
     return TargetFailed(Verdict(State.FAILED, reason, detail=detail, hint=hint), target.name, observed)
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from shipit.pipeline.run import Run
 
 When = Literal["before", "after", "on_failure"]
+# The exit code of a shell that finds no such program. Source: POSIX.1-2017, Shell Command Language, 2.8.2.
+_NOT_FOUND = 127
 
 
 class Hook(NamedTuple):
@@ -43,13 +45,23 @@ class Hook(NamedTuple):
         yield from ((name, value) for name, value in self.config.headers.items() if isinstance(value, SecretSource))
 
 
-def call_hook(run: Run, hook: Hook, secrets: Mapping[str, str], body: bytes) -> str:
-    """The reason why a hook failed; empty where it did not. `secrets` are the values of `Hook.sources`, by their names."""
-    return _run_command(run, hook, body) if hook.config.command is not None else _send(run, hook, secrets, body)
+class Problem(NamedTuple):
+    """Why a hook failed. `is_missing` is True where its program was not found."""
+
+    reason: str
+    is_missing: bool = False
 
 
-def _run_command(run: Run, hook: Hook, body: bytes) -> str:
-    """The reason why its command failed; empty where it did not. Its output is forwarded, line by line."""
+def call_hook(run: Run, hook: Hook, secrets: Mapping[str, str], body: bytes) -> Problem | None:
+    """Why a hook failed; None where it did not. `secrets` are the values of `Hook.sources`, by their names."""
+    if hook.config.command is not None:
+        return _run_command(run, hook, body)
+    reason = _send(run, hook, secrets, body)
+    return Problem(reason) if reason else None
+
+
+def _run_command(run: Run, hook: Hook, body: bytes) -> Problem | None:
+    """Why its command failed; None where it did not. Its output is forwarded, line by line."""
     command = local_command(hook.config.command or (), run.project.names)
     lines = OutputLines(lambda line: run.emit(Log(hook.target, f"hook {hook.when}", line)))
     variables = {**run.project.variables, **command.variables}
@@ -57,10 +69,10 @@ def _run_command(run: Run, hook: Hook, body: bytes) -> str:
     try:
         done = call(timeout_s=hook.config.timeout, clock=run.clock, on_output=lines.take)
     except ProgramFailed as error:
-        return error.reason
+        return Problem(error.reason, error.is_missing)
     finally:
         lines.flush()
-    return "" if done.code == 0 else done.how
+    return Problem(done.how, done.code == _NOT_FOUND) if done.code else None
 
 
 def _send(run: Run, hook: Hook, secrets: Mapping[str, str], body: bytes) -> str:

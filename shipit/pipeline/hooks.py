@@ -12,7 +12,7 @@ from shipit.errors import DeployFailed, Interrupted, ShipitError, UsageError
 from shipit.events import StepDone, StepFailed, StepId, StepStarted, TargetFinished, Warned
 from shipit.http.urls import origin_of
 from shipit.pipeline.endings import Ending
-from shipit.pipeline.hook_call import Hook, When, call_hook
+from shipit.pipeline.hook_call import Hook, Problem, When, call_hook
 from shipit.pipeline.hook_text import describe_hook
 from shipit.record import to_json
 from shipit.release import Plan, TargetPlan
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # The version of the JSON that a hook gets.
 FORMAT = 1
+_NO_PROGRAM = "a program was not found: install it, or correct the command"
 
 
 class HookFailed(DeployFailed):
@@ -132,21 +133,28 @@ class Hooks:
         if not problem:
             run.emit(StepDone(step, summary, run.clock.now() - started_s))
             return
-        run.emit(StepFailed(step, summary, problem, run.clock.now() - started_s))
+        run.emit(StepFailed(step, summary, problem.reason, run.clock.now() - started_s))
         raise self._failure(hook, problem)
 
-    def _failure(self, hook: Hook, problem: str) -> HookFailed:
+    def _failure(self, hook: Hook, problem: Problem) -> HookFailed:
         name = f"the hook {hook.when}: {describe_hook(hook.config)}"
         by_hand = (
             "run it by hand, if it is needed" if hook.config.command is not None else "send it by hand, if it is needed"
         )
         if hook.when == "before":
             whose = f" of {hook.target}" if hook.target else ""
-            what, hint = f"{name} {problem}; nothing{whose} was changed", "correct it, or its timeout, and deploy again"
+            what, hint = (
+                f"{name} {problem.reason}; nothing{whose} was changed",
+                "correct it, or its timeout, and deploy again",
+            )
+            if problem.is_missing:
+                hint = f"{_NO_PROGRAM}, and deploy again"
         else:
-            what, hint = f"{name} {problem}", f"the next deploy runs it only if it changes something: {by_hand}"
+            what, hint = f"{name} {problem.reason}", f"the next deploy runs it only if it changes something: {by_hand}"
+            if problem.is_missing:
+                hint = f"{_NO_PROGRAM}; {hint}"
         if hook.target and hook.when == "after":
-            what = f"it is healthy, but {what}"
+            what = f"it was healthy, but {what}"
         return HookFailed(what, where=hook.target, hint=hint, is_healthy=hook.when == "after")
 
     def _read(self, hook: Hook) -> Mapping[str, str]:

@@ -113,7 +113,9 @@ def test_control_c_at_a_question(shipit: Shipit, registry: EmbeddedRegistry, wor
     code, shown = shipit.converse(words, [(asked, "\x03")])
     assert code == 130 and "Traceback" not in shown
     # The live view of a terminal shows the cursor again first.
-    assert "interrupted" in [line.removeprefix("\x1b[?25h") for line in shown.splitlines()], "on a line of its own"
+    lines = [line.removeprefix("\x1b[?25h") for line in shown.splitlines()]
+    assert "interrupted before the question was answered" in lines, "on a line of its own"
+    assert "already in place" not in shown, "nothing was begun"
 
 
 def test_what_waits_for_a_child_is_interrupted_and_the_child_ends(shipit: Shipit, silent: str) -> None:

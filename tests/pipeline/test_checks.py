@@ -97,7 +97,7 @@ def test_a_bad_answer_after_a_good_one_is_a_failure_that_shows_it(bench: Bench, 
     checked(bench, server, settle="1m")
     assert deploy(bench.run()) == 1
     failed = end(bench)
-    assert failed.reason.endswith("/healthz answered 503, not 2xx") and failed.reason.startswith("it is healthy, but")
+    assert failed.reason.endswith("/healthz answered 503, not 2xx") and failed.reason.startswith("it was healthy, but")
     assert failed.detail == ("first", "second \x1b[2J") and "shipit logs one" in failed.hint
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shipit.config.hooks import HookConfig, HooksConfig
-from shipit.errors import ConfigErrors, Interrupted, ShipitError, UsageError
+from shipit.errors import ConfigErrors, DeployFailed, Interrupted, ShipitError, UsageError
 from shipit.events import Event, Log, PlanMade, RunFinished, StepDone, StepStarted, TargetFinished, Warned
 from shipit.pipeline.flow import deploy, plan
 from shipit.pipeline.hook_text import describe_hook, hook_lines
@@ -144,6 +144,25 @@ def test_a_failing_before_hook_of_a_target_leaves_the_target_as_it_was(bench: Be
     assert not failed.is_rolled_back
 
 
+@pytest.mark.parametrize("command", [["no-such-program-4711"], "no-such-program-4711 --now"])
+def test_a_hook_whose_program_is_missing_says_so_in_its_hint(bench: Bench, command: object) -> None:
+    hooked(bench, before=command)
+    bench.add("one")
+    with pytest.raises(DeployFailed) as caught:
+        deploy(bench.run())
+    assert caught.value.hint == "a program was not found: install it, or correct the command, and deploy again"
+
+
+def test_an_after_hook_whose_program_is_missing_says_so(bench: Bench) -> None:
+    hooked(bench, after=["no-such-program-4711"])
+    bench.add("one")
+    assert deploy(bench.run()) == 1
+    assert any(
+        "; a program was not found: install it, or correct the command; the next deploy runs it only" in line
+        for line in warnings(bench)
+    )
+
+
 def test_a_failing_after_hook_is_a_failed_run_of_healthy_targets(bench: Bench) -> None:
     hooked(bench, after=["false"], on_failure=KEEP.format("f", "f"))
     in_memory = bench.add("one")
@@ -163,7 +182,7 @@ def test_a_failing_after_hook_of_a_target_rolls_nothing_back(bench: Bench) -> No
     other = bench.add("two", needs=[])
     assert deploy(bench.run()) == 1
     [failed] = [event for event in bench.events if isinstance(event, TargetFinished) and event.target == "one"]
-    assert failed.reason == "it is healthy, but the hook after: exit 1 ended with 1" and not failed.is_rolled_back
+    assert failed.reason == "it was healthy, but the hook after: exit 1 ended with 1" and not failed.is_rolled_back
     assert in_memory.writes == ["set"] and other.writes == ["set"]
     assert in_memory.records[-1]["past"]["state"] == "healthy"
 
