@@ -138,7 +138,7 @@ IMPURE_IMPORTS = {
     "shipit.http.transport",
     "shipit.process",
     "shipit.registry.client",
-    "shipit.targets.docker.client",
+    "shipit.targets.host_client",
     "shipit.targets.heroku.client",
     "shipit.targets.kubernetes.client",
 }

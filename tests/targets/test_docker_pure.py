@@ -20,13 +20,14 @@ from shipit.targets.docker.parse import parse_container, pinned_images
 from shipit.targets.docker.plan import notes_on, plan_docker
 from shipit.targets.docker.plan_back import Kept, Record, Way, plan_back
 from shipit.targets.docker.probe import parse_answer
-from shipit.targets.docker.records import kept_records, parse_record
 from shipit.targets.docker.render import create_body
-from shipit.targets.docker.spec import ContainerSpec, Health, Owner, container_name, other_number
+from shipit.targets.docker.spec import ContainerSpec, Health, container_name, other_number
 from shipit.targets.docker.steps import PullImage, RemoveAll, ReplaceService, RunReleaseCommand, StopService
 from shipit.targets.docker.values import Publish, Volume, parse_publish, parse_size, parse_volume, render_size
 from shipit.targets.docker.verbs import judge_restart, judge_scale, plan_restart, plan_scale
 from shipit.targets.docker.wanted import WantedCommand, WantedService, names_of
+from shipit.targets.host_owner import Owner
+from shipit.targets.host_records import kept_records, parse_record
 from shipit.targets.orders import RestartOrder, ScaleOrder
 
 HOST = "ssh://deploy@web1"
@@ -380,7 +381,7 @@ def test_volumes_and_sizes() -> None:
 
 
 def test_records_that_are_none_are_left_out_and_healthy_ones_are_counted() -> None:
-    assert [parse_record(text) for text in ("", "{", "[]", '{"past": 3}', json.dumps({"x": 1}))] == [None] * 5
+    assert [parse_record(text, Record) for text in ("", "{", "[]", '{"past": 3}', json.dumps({"x": 1}))] == [None] * 5
     states: list[Any] = ["failed", "healthy", "failed", "healthy", "healthy"]
     records = [Record(PastRelease(str(number), state)) for number, state in enumerate(states)]
     assert [one.past.version for one in kept_records(records, 1)] == ["0", "1", "2", "3"]

@@ -9,12 +9,9 @@ from shipit.errors import DeployFailed
 from shipit.events import Event
 from shipit.reference import parse_reference
 from shipit.release import Step
-from shipit.targets.docker.client import HostClient
 from shipit.targets.docker.command import run_command
-from shipit.targets.docker.records import remove_records
 from shipit.targets.docker.replace import Replacement
 from shipit.targets.docker.setting import Setting
-from shipit.targets.docker.spec import Owner
 from shipit.targets.docker.steps import (
     HostStep,
     PullImage,
@@ -24,6 +21,9 @@ from shipit.targets.docker.steps import (
     RunReleaseCommand,
     StopService,
 )
+from shipit.targets.host_client import HostClient
+from shipit.targets.host_owner import Owner
+from shipit.targets.host_records import remove_records
 from shipit.targets.session import Session
 
 

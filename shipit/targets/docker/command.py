@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from shipit.errors import DeployFailed, RemoteError
 from shipit.events import Event, Log
-from shipit.targets.docker.client import HostClient
 from shipit.targets.docker.look import read_container
 from shipit.targets.docker.observed import ContainerFacts
 from shipit.targets.docker.owned import is_own, make_network
 from shipit.targets.docker.render import create_body
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import RunReleaseCommand
+from shipit.targets.host_client import HostClient
 
 _POLL_S = 0.2
 _WHAT = "the release command"

@@ -9,8 +9,9 @@ from shipit.release import Place, RenderedPart, Status, Unit
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved
 from shipit.targets.docker.plan import Wanted
 from shipit.targets.docker.render import create_body
-from shipit.targets.docker.spec import Owner, container_name
+from shipit.targets.docker.spec import container_name
 from shipit.targets.docker.wanted import Services
+from shipit.targets.host_owner import Owner
 
 
 def describe(target: str, place: Place, observed: DockerObserved, urls: tuple[str, ...]) -> Status:

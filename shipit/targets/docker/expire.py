@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from shipit.targets.docker.connection import Hosts
-from shipit.targets.docker.plan_back import names_in
-from shipit.targets.docker.records import kept_records, read_records
-from shipit.targets.docker.spec import SERVICE, Owner
+from shipit.targets.docker.plan_back import Record, names_in
+from shipit.targets.docker.spec import SERVICE
+from shipit.targets.host_connection import Hosts
+from shipit.targets.host_owner import Owner
+from shipit.targets.host_records import kept_records, read_records
 from shipit.targets.session import Session
 
 
 def expire(hosts: Hosts, owner: Owner, keep: int, session: Session) -> None:
     """Keep the containers of the newest releases, and all that run. Raises: RemoteError."""
-    records = kept_records(read_records(hosts.client(hosts.names[0], session), owner), keep)
+    records = kept_records(read_records(hosts.client(hosts.names[0], session), owner, Record), keep)
     for host in hosts.names:
         client = hosts.client(host, session)
         kept = frozenset(name for record in records for name in names_in(record).get(host, ()))

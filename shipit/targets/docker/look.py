@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 from shipit.parallel import settle
-from shipit.targets.docker.client import HostClient
-from shipit.targets.docker.connection import Hosts
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts
 from shipit.targets.docker.parse import parse_container, parse_foreign, pinned_images, variables_of
-from shipit.targets.docker.spec import Owner
+from shipit.targets.host_client import HostClient
+from shipit.targets.host_connection import Hosts
+from shipit.targets.host_owner import Owner
 from shipit.targets.session import Session
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from shipit.release import ImageUse, Step
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts
-from shipit.targets.docker.spec import Owner, container_name
+from shipit.targets.docker.spec import container_name
 from shipit.targets.docker.steps import PullImage, ReplaceService, RunReleaseCommand, StopService
 from shipit.targets.docker.wanted import WantedCommand, WantedService, names_of
+from shipit.targets.host_owner import Owner
 
 Wanted = Mapping[str, WantedService]
 

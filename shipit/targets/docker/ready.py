@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from shipit.errors import DeployFailed
-from shipit.targets.docker.client import HostClient
 from shipit.targets.docker.observed import ContainerFacts
 from shipit.targets.docker.probe import probe
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import ReplaceService
+from shipit.targets.host_client import HostClient
 
 _POLL_S = 0.15
 

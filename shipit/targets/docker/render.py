@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from shipit.targets.docker.spec import NUMBER, SERVICE, SPEC, VARIABLES, ContainerSpec, Owner
+from shipit.targets.docker.spec import NUMBER, SERVICE, SPEC, VARIABLES, ContainerSpec
 from shipit.targets.docker.values import Publish, Volume
+from shipit.targets.host_owner import Owner
 
 
 def create_body(

@@ -7,7 +7,6 @@ from typing import Any
 
 from shipit.errors import DeployFailed, Interrupted, RemoteError, ShipitError
 from shipit.events import Event, Log, StepApplied
-from shipit.targets.docker.client import HostClient
 from shipit.targets.docker.copied import copied_body
 from shipit.targets.docker.look import read_container
 from shipit.targets.docker.observed import ContainerFacts
@@ -18,6 +17,7 @@ from shipit.targets.docker.render import create_body
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.spec import SERVICE
 from shipit.targets.docker.steps import ReplaceService
+from shipit.targets.host_client import HostClient
 
 # How long bringing back the old containers may take, also when the deadline has passed.
 _UNDO_S = 120.0

@@ -27,23 +27,23 @@ from shipit.release import (
 )
 from shipit.targets.docker import KIND, verbs
 from shipit.targets.docker.apply import apply_step, host_of
-from shipit.targets.docker.client import HostClient
 from shipit.targets.docker.config import DockerConfig
-from shipit.targets.docker.connection import Hosts, engine_addresses
 from shipit.targets.docker.describe import describe, rendered_parts, urls_of
 from shipit.targets.docker.destroy import Inventory, leftovers, plan_destroy
 from shipit.targets.docker.expire import expire
 from shipit.targets.docker.judge import Limits, judge_names, judge_release
-from shipit.targets.docker.lock import read_lock, swap_lock
 from shipit.targets.docker.logs import ServiceLog
 from shipit.targets.docker.look import observe
 from shipit.targets.docker.observed import DockerObserved
 from shipit.targets.docker.plan import notes_on, plan_docker
 from shipit.targets.docker.plan_back import Kept, Record, Way, kept_of, names_in, plan_back
 from shipit.targets.docker.probe import probe
-from shipit.targets.docker.records import data_volumes, read_records, write_record
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.wanted import Services, names_of
+from shipit.targets.host_client import HostClient
+from shipit.targets.host_connection import Hosts, engine_addresses
+from shipit.targets.host_lock import read_lock, swap_lock
+from shipit.targets.host_records import data_volumes, read_records, write_record
 from shipit.targets.locks import Holder, LockState
 from shipit.targets.orders import RestartOrder, ScaleOrder
 from shipit.targets.session import Session
@@ -85,7 +85,7 @@ class DockerTarget:
         self.project = project
         self.services = Services(name, config, project)
         self.owner = self.services.owner
-        self.hosts = Hosts(engine_addresses(config, environment))
+        self.hosts = Hosts(engine_addresses(config.hosts, environment))
         self.place = Place("docker", f"{self.owner.prefix} on {', '.join(self.hosts.names)}")
 
     def images(self) -> Sequence[ImageUse]:
@@ -145,7 +145,7 @@ class DockerTarget:
         return judge_names(before.running_names(), observed, seen, self._limits, self._way)
 
     def past_releases(self, most: int, session: Session, *, tells_current: bool = True) -> Sequence[PastRelease]:
-        records = read_records(self._first(session), self.owner)
+        records = read_records(self._first(session), self.owner, Record)
         observed = self.observe(session) if records else DockerObserved()
         running = observed.running_names()
         current = next((one for one in records if any(running.values()) and names_in(one) == running), None)
@@ -183,7 +183,7 @@ class DockerTarget:
         return DockerRecalled(record)
 
     def _find(self, version: str, session: Session) -> Record:
-        for record in read_records(self._first(session), self.owner):
+        for record in read_records(self._first(session), self.owner, Record):
             if record.past.version == version:
                 return record
         what = f"has no record of the release {version}"
@@ -234,7 +234,7 @@ class DockerTarget:
         for host in self.hosts.names:
             client = self.hosts.client(host, session)
             volumes[host] = data_volumes(client, self.owner)
-            records[host] = len(read_records(client, self.owner))
+            records[host] = len(read_records(client, self.owner, Record))
         return Inventory(observed, volumes, records)
 
     def plan_destroy(self, inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:

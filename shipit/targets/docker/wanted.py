@@ -9,7 +9,8 @@ from shipit.config.project import Project
 from shipit.release import ImageUse, Release
 from shipit.targets.docker.config import DockerConfig, ServiceConfig
 from shipit.targets.docker.observed import ContainerFacts, HostFacts
-from shipit.targets.docker.spec import ContainerSpec, Health, Owner, container_name
+from shipit.targets.docker.spec import ContainerSpec, Health, container_name
+from shipit.targets.host_owner import Owner
 
 Order = Literal["start-first", "stop-first"]
 

@@ -14,8 +14,8 @@ from typing import NamedTuple
 from shipit.errors import ShipitError
 from shipit.json_text import parse_json
 from shipit.record import from_json, to_json
-from shipit.targets.docker.client import HostClient, VolumeFacts
-from shipit.targets.docker.spec import LABEL, LOCK, Owner
+from shipit.targets.host_client import HostClient, VolumeFacts
+from shipit.targets.host_owner import LABEL, LOCK, Owner
 from shipit.targets.locks import Holder, LockState
 
 _TOKEN, _HOLDER = f"{LABEL}.lock-token", f"{LABEL}.lock-holder"

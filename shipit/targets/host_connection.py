@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.docker.address import EngineAddress, find_engine, find_named_engine
 from shipit.docker.client import Engine
 from shipit.errors import RemoteError, ShipitError
-from shipit.targets.docker.client import HostClient
-from shipit.targets.docker.config import DockerConfig
+from shipit.targets.host_client import HostClient
 from shipit.targets.session import Session
 
 
-def engine_addresses(config: DockerConfig, environment: ProcessEnvironment) -> dict[str, EngineAddress]:
+def engine_addresses(names: Sequence[str], environment: ProcessEnvironment) -> dict[str, EngineAddress]:
     """Address -> engine, in the order of deploy.yml; the engine that the docker command uses where it names none."""
     variables, home = environment.variables, environment.home
-    found = [find_named_engine(name, variables, home, "hosts:") for name in config.hosts]
+    found = [find_named_engine(name, variables, home, "hosts:") for name in names]
     return {address.host: address for address in found or [find_engine(variables, home, lambda text: None)]}
 
 

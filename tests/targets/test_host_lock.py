@@ -12,11 +12,11 @@ from shipit.docker.address import EngineAddress
 from shipit.docker.client import Engine
 from shipit.errors import RemoteError
 from shipit.past_release import PastRelease
-from shipit.targets.docker.client import HostClient
-from shipit.targets.docker.lock import read_lock, swap_lock
 from shipit.targets.docker.plan_back import Kept, Record
-from shipit.targets.docker.records import MOST_RECORDS, data_volumes, read_records, remove_records, write_record
-from shipit.targets.docker.spec import Owner
+from shipit.targets.host_client import HostClient
+from shipit.targets.host_lock import read_lock, swap_lock
+from shipit.targets.host_owner import Owner
+from shipit.targets.host_records import MOST_RECORDS, data_volumes, read_records, remove_records, write_record
 from shipit.targets.locks import Holder, LockState
 from tests.servers.engine import DockerEngine
 
@@ -78,7 +78,7 @@ def test_records_are_replaced_by_version_and_the_oldest_are_removed(client: Host
     for number in range(MOST_RECORDS + 3):
         write_record(client, owner, Record(PastRelease(f"r{number}", "begun"), containers))
     write_record(client, owner, Record(PastRelease("r22", "healthy"), containers))
-    found = read_records(client, owner)
+    found = read_records(client, owner, Record)
     assert (found[0].past, found[0].containers) == (PastRelease("r22", "healthy"), containers)
     assert [one.past.version for one in found] == [f"r{number}" for number in range(22, 22 - len(found), -1)]
     assert MOST_RECORDS <= len(found) <= MOST_RECORDS + 1

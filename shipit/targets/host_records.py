@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from typing import Protocol, Self, TypeVar
 
 from shipit.errors import ShipitError
 from shipit.json_text import parse_json
+from shipit.past_release import PastRelease
 from shipit.record import from_json, to_json
-from shipit.targets.docker.client import HostClient
-from shipit.targets.docker.plan_back import Record
-from shipit.targets.docker.spec import LOCK, RECORD, Owner
+from shipit.targets.host_client import HostClient
+from shipit.targets.host_owner import LOCK, RECORD, Owner
 
 # Records beyond the kept ones tell the history; their containers are gone.
 MOST_RECORDS = 20
@@ -22,22 +23,38 @@ MOST_RECORDS = 20
 _LONGEST = 64 * 1024
 
 
-def read_records(client: HostClient, owner: Owner) -> tuple[Record, ...]:
-    """The newest first. What is no record is left out."""
-    found = (parse_record(volume.labels.get(RECORD, "")) for volume in client.volumes(owner.filters))
+class ReleaseRecord(Protocol):
+    """A release as its host keeps it: each kind has a named tuple of its own. Newer ones have a higher `sequence`."""
+
+    @property
+    def past(self) -> PastRelease: ...
+
+    @property
+    def sequence(self) -> int: ...
+
+    def _replace(self, *, past: PastRelease = ..., sequence: int = ...) -> Self: ...
+
+
+R = TypeVar("R", bound=ReleaseRecord)
+
+
+def read_records(client: HostClient, owner: Owner, kind: type[R]) -> tuple[R, ...]:
+    """The newest first. What is no record of the kind is left out."""
+    found = (parse_record(volume.labels.get(RECORD, ""), kind) for volume in client.volumes(owner.filters))
     return tuple(sorted((record for record in found if record), key=lambda record: -record.sequence))
 
 
-def parse_record(text: str) -> Record | None:
+def parse_record(text: str, kind: type[R]) -> R | None:
     try:
-        return from_json(Record, parse_json(text)) if text else None
+        return from_json(kind, parse_json(text)) if text else None
     except (ShipitError, ValueError):
         return None
 
 
-def write_record(client: HostClient, owner: Owner, record: Record) -> None:
+def write_record(client: HostClient, owner: Owner, record: ReleaseRecord) -> None:
     """Write a record, or replace the one of the same version; the oldest ones are removed."""
-    earlier = read_records(client, owner)
+    kind = type(record)
+    earlier = read_records(client, owner, kind)
     same = next((one for one in earlier if one.past.version == record.past.version), None)
     newest = max((one.sequence for one in earlier), default=0)
     record = record._replace(sequence=same.sequence if same else newest + 1)
@@ -46,7 +63,7 @@ def write_record(client: HostClient, owner: Owner, record: Record) -> None:
     client.create_volume(name, {**owner.labels, RECORD: text})
     old = {one.past.version for one in earlier[MOST_RECORDS:]} | {record.past.version}
     for volume in client.volumes(owner.filters):
-        found = parse_record(volume.labels.get(RECORD, ""))
+        found = parse_record(volume.labels.get(RECORD, ""), kind)
         if found and found.past.version in old and volume.name != name:
             client.remove_volume(volume.name)
 
@@ -63,9 +80,9 @@ def data_volumes(client: HostClient, owner: Owner) -> tuple[str, ...]:
     return tuple(sorted(volume.name for volume in found if RECORD not in volume.labels and LOCK not in volume.labels))
 
 
-def kept_records(records: Iterable[Record], keep: int) -> tuple[Record, ...]:
+def kept_records(records: Iterable[R], keep: int) -> tuple[R, ...]:
     """The newest records whose containers are kept: `keep` healthy ones beside the newest, and all that are newer."""
-    kept: list[Record] = []
+    kept: list[R] = []
     for record in records:
         if sum(one.past.state == "healthy" for one in kept) > keep:
             break
@@ -73,14 +90,14 @@ def kept_records(records: Iterable[Record], keep: int) -> tuple[Record, ...]:
     return tuple(kept)
 
 
-def _text(record: Record) -> str:
+def _text(record: ReleaseRecord) -> str:
     text = json.dumps(to_json(record), separators=(",", ":"))
     if len(text) <= _LONGEST:
         return text
     return json.dumps(to_json(record._replace(past=record.past._replace(changes=(), reason=""))), separators=(",", ":"))
 
 
-def _name(owner: Owner, record: Record, text: str) -> str:
+def _name(owner: Owner, record: ReleaseRecord, text: str) -> str:
     """A name of its own for each content: a record is never changed, it is followed by another one."""
     short = hashlib.sha256(f"{owner.target} {text}".encode()).hexdigest()[:12]
     return f"{owner.prefix}-release-{short}"
