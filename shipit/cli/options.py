@@ -220,6 +220,18 @@ UntrustedOption = Annotated[
         help="For a deploy.yml that nobody has reviewed: start no program that it names, read no file outside the project.",
     ),
 ]
+AsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--as", metavar="USER", help="Act as this user on Kubernetes, as kubectl --as does.", show_default=False
+    ),
+]
+AsGroupOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--as-group", metavar="GROUP", help="A group of the user of --as; can be repeated.", show_default=False
+    ),
+]
 HostArgument = Annotated[
     str, typer.Argument(metavar="HOST", help="A registry's host, or heroku. Default: docker.io.", show_default=False)
 ]
@@ -237,6 +249,16 @@ class ProjectOptions:
     no_color: ColorOption = False
     verbose: VerboseOption = False
     untrusted: UntrustedOption = False
+    as_user: AsOption = None
+    as_group: AsGroupOption = None
+
+    def acting(self, project: Project) -> Project:
+        """The project whose targets act as the user of --as. Raises: UsageError."""
+        if self.as_user is None and not self.as_group:
+            return project
+        from shipit.config.impersonated import acting_as
+
+        return acting_as(project, self.as_user, self.as_group or ())
 
 
 @dataclass(frozen=True, eq=False, repr=False)

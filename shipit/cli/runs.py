@@ -36,7 +36,8 @@ def load(options: ProjectOptions, *, for_deploy: bool = True) -> tuple[Project, 
     """The project that the options select, and the process environment. `for_deploy` is that of load_project."""
     environ = read_environment(options.untrusted)
     file = find_file(environ, options.file)
-    return load_project(file, environ, KindModels(), selected=options.environment, for_deploy=for_deploy), environ
+    project = load_project(file, environ, KindModels(), selected=options.environment, for_deploy=for_deploy)
+    return options.acting(project), environ
 
 
 @contextmanager
@@ -86,15 +87,15 @@ def workloads_run(
     `running`. Raises: UsageError.
     """
     from shipit.targets.verbs import has_workloads
-    from shipit.targets.workload import find_workload, parse_workload, workload_names
+    from shipit.targets.workload import find_workload, of_each_place, parse_workload, workload_names
 
-    named = [parse_workload(text) for text in options.workloads or ()]
-    selected = target_options(options, [name.target for name in named])
+    written = [parse_workload(text) for text in options.workloads or ()]
+    selected = target_options(options, [name.target for name in written])
     with targets_run(
         selected, timeout=timeout, yes=yes, verb=verb.capitalize(), is_live=is_live, for_deploy=False,
         keeps_journal=keeps_journal,
     ) as run:  # fmt: skip
-        chosen: dict[str, tuple[str, ...]] = {}
+        named, chosen = of_each_place(written, run.project.groups), dict[str, tuple[str, ...]]()
         for target in run.targets:
             if not named and not has_workloads(target):
                 continue
@@ -115,12 +116,13 @@ def workload_run(
     """
     from shipit.pipeline.command_run import CommandRun
     from shipit.pipeline.graph import select_targets
-    from shipit.targets.workload import find_workload, parse_workload
+    from shipit.targets.workload import find_workload, of_one_place, parse_workload
 
-    name = parse_workload(text)
+    written = parse_workload(text)
     project, environ = load(options, for_deploy=False)
     if not project.targets:
         raise no_targets(project)
+    name = of_one_place(written, project.groups)
     [selected] = select_targets([name.target], project.targets)
     clock = Clock()
     target = create_target(selected, project.targets[selected], project, environ)

@@ -113,6 +113,13 @@ class TargetConfig(Model):
     # The key that lists several places, and the one that names a single place; None where a target has one place.
     several: ClassVar[tuple[str, str] | None] = None
 
+    def acting_as(self, user: str, groups: tuple[str, ...]) -> Self | None:
+        """The same target, whose requests act as a user of these groups; None where the kind has no such requests.
+
+        Raises: ValueError for a name that can't be sent.
+        """
+        return None
+
     @model_validator(mode="before")
     @classmethod
     def _empty(cls, value: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipit.errors import UsageError
@@ -30,6 +30,20 @@ def parse_workload(text: str) -> WorkloadName:
     if not target or (slash and not workload):
         raise UsageError(f"{text!r} should be TARGET or TARGET/WORKLOAD", hint="for example k8s/web")
     return WorkloadName(target, workload)
+
+
+def of_each_place(names: Sequence[WorkloadName], groups: Mapping[str, tuple[str, ...]]) -> list[WorkloadName]:
+    """The names, with each target that the name of one with several places stands for. `groups` are those of the project."""
+    return [name._replace(target=one) for name in names for one in groups.get(name.target, (name.target,))]
+
+
+def of_one_place(name: WorkloadName, groups: Mapping[str, tuple[str, ...]]) -> WorkloadName:
+    """The name, for a command that speaks to one place. Raises: UsageError that names them where there are several."""
+    found = of_each_place([name], groups)
+    if len(found) > 1:
+        what = f"{name.target} is {len(found)} targets, and this command is for one"
+        raise UsageError(what, hint=f"name one: {', '.join(map(str, found))}")
+    return found[0]
 
 
 def workload_names(target: Target, verb: str) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shipit.errors import ConfigErrors
+from shipit.config.impersonated import acting_as
+from shipit.errors import ConfigErrors, UsageError
 from shipit.targets.kubernetes.config import KubernetesConfig
 from tests import runs
 
@@ -64,3 +65,37 @@ def test_an_odd_place_is_an_error_at_its_key(tmp_path: Path, text: str, said: st
     [problem] = caught.value.problems
     assert said in f"{problem} {problem.hint}"
     assert problem.position and problem.position[0] == 6
+
+
+def test_as_replaces_whom_deploy_yml_acts_as_in_every_kubernetes_target(tmp_path: Path) -> None:
+    text = f"{HEAD}    impersonate: {{user: jane, groups: [a], uid: '7'}}\n  hub: {{}}\n"
+    project = runs.project(tmp_path, text, runs.environment(tmp_path))
+    assert acting_as(project, None, []) is project
+    acting = acting_as(project, "john", ["b", "c"])
+    config = acting.targets["k8s"]
+    assert isinstance(config, KubernetesConfig) and config.impersonate
+    assert (config.impersonate.user, config.impersonate.groups, config.impersonate.uid) == ("john", ("b", "c"), None)
+    assert acting.targets["hub"] == project.targets["hub"]
+
+
+@pytest.mark.parametrize(
+    ("user", "groups", "said"),
+    [
+        (None, ["a"], "--as-group needs --as"),
+        ("", [], "not be empty"),
+        ("a\nb", [], "should have no control characters"),
+        ("a", [" b"], "no spaces at its ends"),
+    ],
+)
+def test_as_with_a_name_that_can_not_be_sent_is_an_error(
+    tmp_path: Path, user: str | None, groups: list[str], said: str
+) -> None:
+    project = runs.project(tmp_path, HEAD, runs.environment(tmp_path))
+    with pytest.raises(UsageError, match=said):
+        acting_as(project, user, groups)
+
+
+def test_as_without_a_kubernetes_target_is_an_error(tmp_path: Path) -> None:
+    text = "app: shop\nimage: user/shop\ntargets: {hub: }\n"
+    with pytest.raises(UsageError, match="--as is for Kubernetes targets, and there is none"):
+        acting_as(runs.project(tmp_path, text, runs.environment(tmp_path)), "jane", [])

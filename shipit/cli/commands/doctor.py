@@ -53,7 +53,7 @@ def _findings(options: TargetOptions) -> list[Finding]:
         missing = Finding("warning", "deploy.yml", error.what, "shipit init writes one")
         return [missing, *examine_machine(environment)]
     try:
-        project = load_project(file, environment, KindModels(), selected=options.environment)
+        project = options.acting(load_project(file, environment, KindModels(), selected=options.environment))
         names = select_targets(project.named(options.selected), project.targets)
     except ConfigErrors as error:
         problems = [Finding("failure", "deploy.yml", str(problem), problem.hint) for problem in error.problems]

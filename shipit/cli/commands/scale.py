@@ -42,12 +42,14 @@ def run(
     with exit_on_error(options.verbose, options.output):
         wait_s = wait_of(wait)
         from shipit.pipeline.change import change
+        from shipit.targets.workload import of_each_place
 
         wanted = [_parse(text) for text in quantities]
         selected = target_options(options, [name.target for name, _ in wanted])
         with targets_run(selected, timeout=timeout, yes=yes, verb="Scale", for_deploy=False, keeps_journal=True) as run:
             run.wait_s = wait_s
-            code = change(run, "scale", [_change(target, wanted) for target in run.targets])
+            meant = [(one, count) for name, count in wanted for one in of_each_place([name], run.project.groups)]
+            code = change(run, "scale", [_change(target, meant) for target in run.targets])
         raise typer.Exit(code)
 
 

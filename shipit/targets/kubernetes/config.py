@@ -113,6 +113,9 @@ class KubernetesConfig(TargetConfig):
     )
     pull_secret: Flag = Field(False, description="Create a pull secret with the registry credentials that shipit uses.")
 
+    def acting_as(self, user: str, groups: tuple[str, ...]) -> Self:
+        return self.model_copy(update={"impersonate": ImpersonateConfig(user=user, groups=groups)})
+
     @property
     def files(self) -> dict[int, str]:
         """The files, folders and patterns among the manifests, by their index."""
