@@ -9,6 +9,8 @@ from shipit.printable import Name
 
 LABEL = "dev.shipit"
 APP, ENVIRONMENT, TARGET = f"{LABEL}.app", f"{LABEL}.environment", f"{LABEL}.target"
+# Of what runs a service: its name, the hash of its settings, and the names of the variables with a value of deploy.yml.
+SERVICE, SPEC, VARIABLES = f"{LABEL}.service", f"{LABEL}.spec", f"{LABEL}.variables"
 # A label of the volumes that hold records of releases and the lock.
 RECORD, LOCK = f"{LABEL}.record", f"{LABEL}.lock"
 

@@ -11,6 +11,8 @@ from shipit.errors import DeployFailed
 from shipit.http.fields import Field
 from shipit.past_release import PastRelease
 from shipit.release import Destruction, ImageUse, Leftover, Place, Seen, State, Unit
+from shipit.targets.container_spec import ContainerSpec
+from shipit.targets.container_values import Publish, Volume, parse_publish, parse_size, parse_volume, render_size
 from shipit.targets.docker.copied import copied_body
 from shipit.targets.docker.describe import describe
 from shipit.targets.docker.destroy import Inventory, leftovers, plan_destroy
@@ -21,9 +23,8 @@ from shipit.targets.docker.plan import notes_on, plan_docker
 from shipit.targets.docker.plan_back import Kept, Record, Way, plan_back
 from shipit.targets.docker.probe import parse_answer
 from shipit.targets.docker.render import create_body
-from shipit.targets.docker.spec import ContainerSpec, Health, container_name, other_number
+from shipit.targets.docker.spec import Health, container_name, other_number
 from shipit.targets.docker.steps import PullImage, RemoveAll, ReplaceService, RunReleaseCommand, StopService
-from shipit.targets.docker.values import Publish, Volume, parse_publish, parse_size, parse_volume, render_size
 from shipit.targets.docker.verbs import judge_restart, judge_scale, plan_restart, plan_scale
 from shipit.targets.docker.wanted import WantedCommand, WantedService, names_of
 from shipit.targets.host_owner import Owner

@@ -10,10 +10,9 @@ from typing import NamedTuple
 
 from shipit.errors import UsageError
 from shipit.events import LogLine
-from shipit.targets.docker.spec import SERVICE
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_connection import Hosts
-from shipit.targets.host_owner import Owner
+from shipit.targets.host_owner import SERVICE, Owner
 from shipit.targets.log_lines import read_lines
 from shipit.targets.log_times import log_time, parse_log_time
 from shipit.targets.seen_lines import SeenLines

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from shipit.targets.docker.values import Publish
+from shipit.targets.container_values import Publish
 
 
 class ContainerFacts(NamedTuple):

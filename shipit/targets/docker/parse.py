@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from shipit.errors import ShipitError
 from shipit.http.fields import Field
 from shipit.reference import parse_reference
+from shipit.targets.container_values import Publish
 from shipit.targets.docker.observed import ContainerFacts, Foreign
-from shipit.targets.docker.spec import NUMBER, SERVICE, SPEC, VARIABLES
-from shipit.targets.docker.values import Publish
+from shipit.targets.docker.spec import NUMBER
+from shipit.targets.host_owner import SERVICE, SPEC, VARIABLES
 
 
 def parse_container(answer: Field, mark: Callable[[str], str]) -> ContainerFacts:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from shipit.targets.docker.spec import NUMBER, SERVICE, SPEC, VARIABLES, ContainerSpec
-from shipit.targets.docker.values import Publish, Volume
-from shipit.targets.host_owner import Owner
+from shipit.targets.container_spec import ContainerSpec
+from shipit.targets.container_values import Publish, Volume
+from shipit.targets.docker.spec import NUMBER
+from shipit.targets.host_owner import SERVICE, SPEC, VARIABLES, Owner
 
 
 def create_body(

@@ -15,9 +15,9 @@ from shipit.targets.docker.parse import parse_foreign
 from shipit.targets.docker.ready import await_ready
 from shipit.targets.docker.render import create_body
 from shipit.targets.docker.setting import Setting
-from shipit.targets.docker.spec import SERVICE
 from shipit.targets.docker.steps import ReplaceService
 from shipit.targets.host_client import HostClient
+from shipit.targets.host_owner import SERVICE
 
 # How long bringing back the old containers may take, also when the deadline has passed.
 _UNDO_S = 120.0

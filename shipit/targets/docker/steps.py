@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from shipit.release import Step
-from shipit.targets.docker.spec import ContainerSpec, Health
+from shipit.targets.container_spec import ContainerSpec
+from shipit.targets.docker.spec import Health
 
 
 @dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)

@@ -7,9 +7,10 @@ from typing import Literal, NamedTuple
 
 from shipit.config.project import Project
 from shipit.release import ImageUse, Release
+from shipit.targets.container_spec import ContainerSpec, container_spec
 from shipit.targets.docker.config import DockerConfig, ServiceConfig
 from shipit.targets.docker.observed import ContainerFacts, HostFacts
-from shipit.targets.docker.spec import ContainerSpec, Health, container_name
+from shipit.targets.docker.spec import Health, container_name
 from shipit.targets.host_owner import Owner
 
 Order = Literal["start-first", "stop-first"]
@@ -80,7 +81,9 @@ class Services:
     def _wanted(self, name: str, config: ServiceConfig, release: Release) -> WantedService:
         image = release.image(self._use(self.project.image_name(config.image)))
         marks = {key: mark for key, mark in release.marks.items() if key not in config.env}
-        return WantedService(_spec(name, config, image.pinned), marks, config.replicas, config.order, self.health(name))
+        return WantedService(
+            container_spec(name, config, image.pinned), marks, config.replicas, config.order, self.health(name)
+        )
 
     def _use(self, name: str) -> ImageUse:
         config = self.project.images[name]
@@ -105,32 +108,3 @@ def names_of(owner: Owner, wanted: WantedService, facts: HostFacts) -> dict[str,
         own = container_name(owner, wanted.spec, wanted.marks, number)
         found[alike[0].name if alike else own] = number
     return found
-
-
-def _spec(name: str, config: ServiceConfig, image: str) -> ContainerSpec:
-    port = {"PORT": str(config.port)} if config.port is not None else {}
-    return ContainerSpec(
-        name,
-        image,
-        config.command,
-        config.entrypoint,
-        {**port, **{key: value for key, value in config.env.items() if value is not None}},
-        config.published,
-        config.mounts,
-        config.networks,
-        config.memory or 0,
-        round((config.cpu or 0) * 1e9),
-        config.restart,
-        config.grace,
-        config.user or "",
-        config.workdir or "",
-        config.hostname or "",
-        config.read_only,
-        config.init,
-        config.tmpfs,
-        config.labels,
-        config.cap_add,
-        config.cap_drop,
-        config.extra_hosts,
-        config.dns,
-    )

@@ -1,0 +1,151 @@
+"""The keys of a service that every kind on Docker engines takes: those of docker run."""
+
+from collections.abc import Collection
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
+
+from shipit.config.part import Model
+from shipit.config.units import Command, Duration, EnvMap, Flag, Misplaced, Port, Whole, matching
+from shipit.targets.container_values import Publish, Volume, parse_publish, parse_size, parse_volume, render_size
+from shipit.targets.host_owner import LABEL
+
+_NAME = "should be at most 40 lower-case letters, digits and '-', not beginning or ending with '-'"
+# The empty name is the service of keys right under the target.
+ServiceName = Annotated[str, matching(r"^([a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?)?$", _NAME)]
+_CAPABILITY = "should be a Linux capability such as NET_ADMIN"
+Capability = Annotated[str, matching(r"^[A-Z_]{2,40}$", _CAPABILITY)]
+NotEmpty = Annotated[str, matching(r"^\S+$", "should be text without spaces")]
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    PlainSerializer(render_size),
+    WithJsonSchema({"type": ["string", "integer"], "pattern": r"^\d{1,9}([kKmMgG]i?)?[bB]?$"}),
+]
+Cpus = Annotated[float, Field(gt=0, le=512)]
+_HOST = "should be unix://SOCKET, tcp://HOST:PORT, ssh://USER@HOST or context:NAME"
+Host = Annotated[str, matching(r"^((unix|tcp|ssh)://\S+|context:\S+)$", _HOST)]
+MOST_REPLICAS = 100
+# The service of keys right under the target; it is named after the app.
+ONLY = ""
+
+
+class ContainerConfig(Model):
+    """One service: containers of one image, with one command. Each kind on Docker engines adds its keys."""
+
+    shorthand = ({"type": "null"},)
+
+    image: str | None = Field(
+        None, description="The image of this file that it runs; the only one when absent.", examples=["web"]
+    )
+    command: Command | None = Field(
+        None,
+        description="The command, instead of the image's CMD: text for a shell, or a list of words.",
+        examples=["node worker.js"],
+    )
+    entrypoint: Command | None = Field(
+        None, description="Replaces the image's ENTRYPOINT.", examples=[["/docker-entrypoint.sh"]]
+    )
+    env: EnvMap = Field(
+        default_factory=dict,
+        description="Variables of this service, above those of the file.",
+        examples=[{"WORKERS": "4"}],
+    )
+    port: Port | None = Field(
+        None, description="The port that the container listens on; it gets it as PORT.", examples=[3000]
+    )
+    publish: tuple[str, ...] = Field(
+        (), description="Ports of the host: [[IP:]HOST:]PORT[/udp].", examples=[["80:3000", "127.0.0.1:5432:5432"]]
+    )
+    replicas: Whole | None = Field(
+        None,
+        ge=1,
+        le=MOST_REPLICAS,
+        description="The number of containers on each host; unchanged when absent.",
+        examples=[2],
+    )
+    volumes: tuple[str, ...] = Field(
+        (), description="NAME:/PATH for a volume, /FOLDER:/PATH for a folder of the host; :ro for read-only.",
+        examples=[["uploads:/app/uploads"]],
+    )  # fmt: skip
+    networks: tuple[NotEmpty, ...] = Field(
+        (), description="Existing networks that it joins beside that of the app.", examples=[["proxy"]]
+    )
+    memory: Size | None = Field(None, description="The memory limit.", examples=["512Mi"])
+    cpu: Cpus | None = Field(None, description="The limit in CPUs.", examples=[0.5])
+    restart: Literal["unless-stopped", "on-failure", "no"] = Field(
+        "unless-stopped", description="When the engine restarts a container that ends.", examples=["on-failure"]
+    )
+    grace: Duration = Field(10.0, description="How long it may take to end after SIGTERM.", examples=["30s"])
+    user: NotEmpty | None = Field(None, description="The user, instead of the image's.", examples=["1000:1000"])
+    workdir: NotEmpty | None = Field(None, description="The working directory.", examples=["/var/www"])
+    hostname: NotEmpty | None = Field(None, description="The host name within the container.", examples=["web"])
+    read_only: Flag = Field(False, description="Mount the image read-only.", examples=[True])
+    init: Flag = Field(
+        False, description="Run an init process that forwards signals and reaps children.", examples=[True]
+    )
+    tmpfs: tuple[NotEmpty, ...] = Field((), description="Folders in memory.", examples=[["/tmp"]])
+    labels: dict[NotEmpty, str] = Field(
+        default_factory=dict, description="Labels of the containers.", examples=[{"traefik.enable": "true"}]
+    )
+    cap_add: tuple[Capability, ...] = Field((), description="Linux capabilities to add.", examples=[["NET_ADMIN"]])
+    cap_drop: tuple[Capability, ...] = Field((), description="Linux capabilities to drop.", examples=[["ALL"]])
+    extra_hosts: tuple[NotEmpty, ...] = Field(
+        (), description="Lines of /etc/hosts: NAME:ADDRESS.", examples=[["db:10.0.0.5"]]
+    )
+    dns: tuple[NotEmpty, ...] = Field((), description="DNS servers.", examples=[["10.0.0.2"]])
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+    @field_validator("publish")
+    @classmethod
+    def _valid_publish(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            parse_publish(text)
+        return value
+
+    @field_validator("volumes")
+    @classmethod
+    def _valid_volumes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            parse_volume(text)
+        return value
+
+    @model_validator(mode="after")
+    def _own_labels(self) -> Self:
+        if reserved := next((name for name in self.labels if name.startswith(f"{LABEL}.")), ""):
+            raise Misplaced("is a label that shipit keeps for itself", "labels", reserved, hint="choose another name")
+        return self
+
+    @property
+    def published(self) -> tuple[Publish, ...]:
+        return tuple(parse_publish(text) for text in self.publish)
+
+    @property
+    def mounts(self) -> tuple[Volume, ...]:
+        return tuple(parse_volume(text) for text in self.volumes)
+
+    @property
+    def is_fixed(self) -> bool:
+        """True when it publishes a certain port of the host, which only one container can have."""
+        return any(port.host for port in self.published)
+
+
+def named_services(value: Any, keys: Collection[str]) -> Any:
+    """The keys of a target with `services` by name: keys of a service right under the target are one without a name."""
+    value = {} if value is None else value
+    if not isinstance(value, dict):
+        return value
+    inline = {key: item for key, item in value.items() if key in keys}
+    if "services" in value:
+        if inline:
+            what = "can't be combined with services:"
+            raise Misplaced(what, next(iter(inline)), hint="move it into one of the services")
+        if not value["services"]:
+            raise Misplaced("should not be empty", "services")
+        return value
+    rest = {key: item for key, item in value.items() if key not in inline}
+    return {**rest, "services": {ONLY: inline}}

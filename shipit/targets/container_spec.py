@@ -1,0 +1,84 @@
+"""The wanted settings of the containers of a service, as every kind on Docker engines has them. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from shipit.printable import Name
+from shipit.record import to_json
+from shipit.targets.container_config import ContainerConfig
+from shipit.targets.container_values import Publish, Volume
+
+
+class ContainerSpec(NamedTuple):
+    """How the containers of a service are created. `image` is pinned. `env` are the variables of the service itself.
+
+    The values of other variables are not part of it: a step has their names and keyed hashes.
+    """
+
+    service: Name
+    image: Name
+    command: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    env: Mapping[str, str] = {}
+    publish: tuple[Publish, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    networks: tuple[Name, ...] = ()
+    memory: int = 0
+    nano_cpus: int = 0
+    restart: Name = "unless-stopped"
+    grace_s: float = 10.0
+    user: Name = ""
+    workdir: Name = ""
+    hostname: Name = ""
+    read_only: bool = False
+    init: bool = False
+    tmpfs: tuple[Name, ...] = ()
+    labels: Mapping[str, str] = {}
+    cap_add: tuple[Name, ...] = ()
+    cap_drop: tuple[Name, ...] = ()
+    extra_hosts: tuple[Name, ...] = ()
+    dns: tuple[Name, ...] = ()
+
+    @property
+    def hash(self) -> str:
+        """Equal for equal settings, on every machine."""
+        return hash_of(to_json(self))
+
+
+def container_spec(name: str, config: ContainerConfig, image: str) -> ContainerSpec:
+    port = {"PORT": str(config.port)} if config.port is not None else {}
+    return ContainerSpec(
+        name,
+        image,
+        config.command,
+        config.entrypoint,
+        {**port, **{key: value for key, value in config.env.items() if value is not None}},
+        config.published,
+        config.mounts,
+        config.networks,
+        config.memory or 0,
+        round((config.cpu or 0) * 1e9),
+        config.restart,
+        config.grace,
+        config.user or "",
+        config.workdir or "",
+        config.hostname or "",
+        config.read_only,
+        config.init,
+        config.tmpfs,
+        config.labels,
+        config.cap_add,
+        config.cap_drop,
+        config.extra_hosts,
+        config.dns,
+    )
+
+
+def hash_of(value: object) -> str:
+    """A hash of what has JSON."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
