@@ -181,13 +181,15 @@ class Engine:
         query: Mapping[str, str] | None = None,
         body: Any = None,
         timeout_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> WholeAnswer:
         """The whole answer to a request, of any status. `body` is sent as JSON. `timeout_s` is that of `streamed`.
 
         Raises: RemoteError when the connection is lost, or the answer is longer than 64 MiB.
         """
         try:
-            with self.streamed(method, path, timeout_s, params=dict(query or {}), json=body) as answer:
+            more = {"params": dict(query or {}), "json": body, "headers": dict(headers or {})}
+            with self.streamed(method, path, timeout_s, **more) as answer:
                 content = b"".join(bounded_chunks(answer, LARGEST_ANSWER))
                 return WholeAnswer(answer.status_code, answer.headers, content)
         except BuildError as error:
@@ -210,7 +212,7 @@ class Engine:
 
         Raises: BuildError with the engine's message.
         """
-        headers = {"X-Registry-Auth": _auth_header(ref.registry, login)} if login else {}
+        headers = {"X-Registry-Auth": auth_header(ref.registry, login)} if login else {}
         parameters = {"fromImage": ref.name, "tag": ref.digest or ref.tag or "latest", "platform": platform}
         with self._translated_errors():
             answer = self._api._post(self._api._url("/images/create"), params=parameters, headers=headers, stream=True)
@@ -270,7 +272,8 @@ def _tls_config(tls: Tls) -> Any:
     return docker.tls.TLSConfig(client_cert=pair, ca_cert=tls.ca_file, verify=tls.is_verified)
 
 
-def _auth_header(host: str, login: tuple[str, str, str]) -> str:
+def auth_header(host: str, login: tuple[str, str, str]) -> str:
+    """The value of X-Registry-Auth. `login` is user, password and identity token."""
     username, password, identity_token = login
     value = (
         {"identitytoken": identity_token, "serveraddress": host}

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
+from datetime import datetime
+from typing import Any
 
 from shipit.clock import Clock, Deadline
 from shipit.docker.client import Engine, WholeAnswer
@@ -20,20 +19,13 @@ from shipit.http.fields import Field
 from shipit.json_text import parse_json
 from shipit.reference import parse_reference
 from shipit.registry.credentials import Credentials
+from shipit.targets.label_store import Labelled, age_s
 from shipit.targets.log_times import SECONDS, parse_log_time
 
 # The time limit of a request that is no pull and no stop.
 _REQUEST_S = 60.0
 _TAIL = 20
 _HEADER = 8
-
-
-class VolumeFacts(NamedTuple):
-    """A volume with labels of shipit. `age_s` is by the clock of the host."""
-
-    name: str
-    labels: Mapping[str, str]
-    age_s: float = 0.0
 
 
 class HostClient:
@@ -150,11 +142,11 @@ class HostClient:
         answer = self._answer("GET", f"/volumes/{name}", accepted=(200, 404))
         return None if answer.status_code == 404 else self._parsed(answer, f"GET /volumes/{name}")
 
-    def volumes(self, filters: str) -> list[VolumeFacts]:
+    def volumes(self, filters: str) -> list[Labelled]:
         answer = self._answer("GET", "/volumes", {"filters": filters})
-        now = _date(answer.headers.get("Date", ""))
+        date = answer.headers.get("Date", "")
         return [
-            VolumeFacts(row["Name"].required(), row["Labels"].texts(), _age_s(row["CreatedAt"].text(), now))
+            Labelled(row["Name"].required(), row["Labels"].texts(), age_s(row["CreatedAt"].text(), date))
             for row in self._parsed(answer, "GET /volumes")["Volumes"].rows()
         ]
 
@@ -162,6 +154,20 @@ class HostClient:
         """Remove a volume; True when it was there."""
         answer = self._answer("DELETE", f"/volumes/{name}", accepted=(204, 404))
         return answer.status_code == 204
+
+    def put(self, name: str, labels: Mapping[str, str]) -> None:
+        """The store of labels of a Docker host has empty volumes."""
+        self.create_volume(name, labels)
+
+    def find_labels(self, name: str) -> Mapping[str, str] | None:
+        found = self.volume(name)
+        return found["Labels"].texts() if found else None
+
+    def list_labelled(self, filters: str) -> Sequence[Labelled]:
+        return self.volumes(filters)
+
+    def drop(self, name: str) -> bool:
+        return self.remove_volume(name)
 
     def info(self) -> Field:
         return self._json("GET", "/info", {})
@@ -184,11 +190,12 @@ class HostClient:
         *,
         accepted: Sequence[int] = (200,),
         timeout_s: float | None = _REQUEST_S,
+        headers: Mapping[str, str] | None = None,
     ) -> WholeAnswer:
         self.deadline.check(f"{method} {path} of {self.host}")
         limit_s = max(1.0, min(timeout_s or float("inf"), self.deadline.remaining_s()))
         limit = None if limit_s == float("inf") else limit_s
-        answer = self.engine.call(method, path, query=query, body=body, timeout_s=limit)
+        answer = self.engine.call(method, path, query=query, body=body, timeout_s=limit, headers=headers)
         if answer.status_code not in accepted:
             raise RemoteError(
                 error_message(answer.content, answer.status_code),
@@ -218,20 +225,3 @@ def _unix_time(text: str) -> str:
     """A time of RFC 3339 in seconds since the epoch with nine digits behind them; empty for other text."""
     time = parse_log_time(text)
     return f"{int(datetime.fromisoformat(f'{time[:SECONDS]}+00:00').timestamp())}{time[SECONDS:-1]}" if time else ""
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        found = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def _age_s(created: str, now: datetime | None) -> float:
-    """Seconds since a time of the engine, by its own clock; 0 where that is not known."""
-    try:
-        at = datetime.fromisoformat(created.replace("Z", "+00:00"))
-    except ValueError:
-        return 0.0
-    return max(0.0, (now - at).total_seconds()) if now and at.tzinfo else 0.0

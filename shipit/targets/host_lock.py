@@ -1,7 +1,7 @@
-"""The lock of a target on its first host: an empty volume, whose name has the version of the lock and whose labels its holder.
+"""The lock of a target on its engine: an object with labels, whose name has the version of the lock and whose labels its holder.
 
-Of two that create a volume of one name, the engine keeps the first, and both see its labels. A holder renews the lock by
-creating the volume of the next version, and then removes the one before. Its age is measured by the clock of the host.
+Of two that create an object of one name, the engine keeps the first, and both see its labels. A holder renews the lock by
+creating the object of the next version, and then removes the one before. Its age is measured by the clock of the host.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import NamedTuple
 from shipit.errors import ShipitError
 from shipit.json_text import parse_json
 from shipit.record import from_json, to_json
-from shipit.targets.host_client import HostClient, VolumeFacts
 from shipit.targets.host_owner import LABEL, LOCK, Owner
+from shipit.targets.label_store import Labelled, LabelStore, short_name
 from shipit.targets.locks import Holder, LockState
 
 _TOKEN, _HOLDER = f"{LABEL}.lock-token", f"{LABEL}.lock-holder"
@@ -23,46 +23,46 @@ _TOKEN, _HOLDER = f"{LABEL}.lock-token", f"{LABEL}.lock-holder"
 
 class _Lock(NamedTuple):
     version: int
-    volume: VolumeFacts
+    found: Labelled
 
 
-def read_lock(client: HostClient, owner: Owner) -> LockState:
-    found = _locks(client, owner)
+def read_lock(store: LabelStore, owner: Owner) -> LockState:
+    found = _locks(store, owner)
     if not found:
         return LockState()
     newest = max(found)
-    return LockState(_holder(newest.volume.labels), str(newest.version), newest.volume.age_s)
+    return LockState(_holder(newest.found.labels), str(newest.version), newest.found.age_s)
 
 
 def swap_lock(
-    client: HostClient, owner: Owner, before: LockState, holder: Holder | None, now_s: float
+    store: LabelStore, owner: Owner, before: LockState, holder: Holder | None, now_s: float
 ) -> LockState | None:
     """Give the lock to a holder, or give it back with None, if it is as `before`; None where it is not."""
     version = int(before.version or 0)
     if holder is None:
-        return LockState() if client.remove_volume(_name(owner, version)) else None
+        return LockState() if store.drop(_name(owner, version)) else None
     # A lock that was given back leaves nothing: the next one has a higher version than any before.
     wanted = version + 1 if version else int(now_s * 1000)
     token = secrets.token_hex(16)
     labels = {LOCK: str(wanted), _TOKEN: token, _HOLDER: json.dumps(to_json(holder))}
     name = _name(owner, wanted)
-    client.create_volume(name, {**owner.labels, **labels})
-    created = client.volume(name)
-    if created is None or created["Labels"].texts().get(_TOKEN) != token:
+    store.put(name, {**owner.labels, **labels})
+    created = store.find_labels(name)
+    if created is None or created.get(_TOKEN) != token:
         return None
-    others = [found for found in _locks(client, owner) if found.version != wanted]
+    others = [found for found in _locks(store, owner) if found.version != wanted]
     if any(found.version > version for found in others):
         # Somebody was faster.
-        client.remove_volume(name)
+        store.drop(name)
         return None
     for found in others:
-        client.remove_volume(found.volume.name)
+        store.drop(found.found.name)
     return LockState(holder, str(wanted))
 
 
-def _locks(client: HostClient, owner: Owner) -> list[_Lock]:
-    found = ((volume.labels.get(LOCK, ""), volume) for volume in client.volumes(owner.filters))
-    return [_Lock(int(text), volume) for text, volume in found if text.isascii() and text.isdigit() and len(text) < 19]
+def _locks(store: LabelStore, owner: Owner) -> list[_Lock]:
+    found = ((one.labels.get(LOCK, ""), one) for one in store.list_labelled(owner.filters))
+    return [_Lock(int(text), one) for text, one in found if text.isascii() and text.isdigit() and len(text) < 19]
 
 
 def _holder(labels: Mapping[str, str]) -> Holder | None:
@@ -73,4 +73,4 @@ def _holder(labels: Mapping[str, str]) -> Holder | None:
 
 
 def _name(owner: Owner, version: int) -> str:
-    return f"{owner.prefix}-lock-{owner.target}-{version}"
+    return short_name(f"{owner.prefix}-lock-{owner.target}-{version}")

@@ -1,4 +1,4 @@
-"""The releases of a target, recorded on its first host: each is the label of an empty volume.
+"""The releases of a target, recorded on its engine: each is the label of an object, on a Docker host of an empty volume.
 
 A volume needs no image, outlives `docker container prune` and `docker system prune`, and is created atomically.
 """
@@ -16,6 +16,7 @@ from shipit.past_release import PastRelease
 from shipit.record import from_json, to_json
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_owner import LOCK, RECORD, Owner
+from shipit.targets.label_store import LabelStore, short_name
 
 # Records beyond the kept ones tell the history; their containers are gone.
 MOST_RECORDS = 20
@@ -38,9 +39,9 @@ class ReleaseRecord(Protocol):
 R = TypeVar("R", bound=ReleaseRecord)
 
 
-def read_records(client: HostClient, owner: Owner, kind: type[R]) -> tuple[R, ...]:
+def read_records(store: LabelStore, owner: Owner, kind: type[R]) -> tuple[R, ...]:
     """The newest first. What is no record of the kind is left out."""
-    found = (parse_record(volume.labels.get(RECORD, ""), kind) for volume in client.volumes(owner.filters))
+    found = (parse_record(one.labels.get(RECORD, ""), kind) for one in store.list_labelled(owner.filters))
     return tuple(sorted((record for record in found if record), key=lambda record: -record.sequence))
 
 
@@ -51,27 +52,27 @@ def parse_record(text: str, kind: type[R]) -> R | None:
         return None
 
 
-def write_record(client: HostClient, owner: Owner, record: ReleaseRecord) -> None:
+def write_record(store: LabelStore, owner: Owner, record: ReleaseRecord) -> None:
     """Write a record, or replace the one of the same version; the oldest ones are removed."""
     kind = type(record)
-    earlier = read_records(client, owner, kind)
+    earlier = read_records(store, owner, kind)
     same = next((one for one in earlier if one.past.version == record.past.version), None)
     newest = max((one.sequence for one in earlier), default=0)
     record = record._replace(sequence=same.sequence if same else newest + 1)
     text = _text(record)
     name = _name(owner, record, text)
-    client.create_volume(name, {**owner.labels, RECORD: text})
+    store.put(name, {**owner.labels, RECORD: text})
     old = {one.past.version for one in earlier[MOST_RECORDS:]} | {record.past.version}
-    for volume in client.volumes(owner.filters):
-        found = parse_record(volume.labels.get(RECORD, ""), kind)
-        if found and found.past.version in old and volume.name != name:
-            client.remove_volume(volume.name)
+    for one in store.list_labelled(owner.filters):
+        found = parse_record(one.labels.get(RECORD, ""), kind)
+        if found and found.past.version in old and one.name != name:
+            store.drop(one.name)
 
 
-def remove_records(client: HostClient, owner: Owner) -> None:
-    for volume in client.volumes(owner.filters):
-        if RECORD in volume.labels:
-            client.remove_volume(volume.name)
+def remove_records(store: LabelStore, owner: Owner) -> None:
+    for one in store.list_labelled(owner.filters):
+        if RECORD in one.labels:
+            store.drop(one.name)
 
 
 def data_volumes(client: HostClient, owner: Owner) -> tuple[str, ...]:
@@ -100,4 +101,4 @@ def _text(record: ReleaseRecord) -> str:
 def _name(owner: Owner, record: ReleaseRecord, text: str) -> str:
     """A name of its own for each content: a record is never changed, it is followed by another one."""
     short = hashlib.sha256(f"{owner.target} {text}".encode()).hexdigest()[:12]
-    return f"{owner.prefix}-release-{short}"
+    return short_name(f"{owner.prefix}-release-{short}")
