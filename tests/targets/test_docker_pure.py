@@ -18,7 +18,7 @@ from shipit.targets.docker.describe import describe
 from shipit.targets.docker.destroy import Inventory, leftovers, plan_destroy
 from shipit.targets.docker.judge import Limits, judge_names, judge_release
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, Foreign, HostFacts, ProbeFacts
-from shipit.targets.docker.parse import parse_container, pinned_images
+from shipit.targets.docker.parse import parse_container
 from shipit.targets.docker.plan import notes_on, plan_docker
 from shipit.targets.docker.plan_back import Kept, Record, Way, plan_back
 from shipit.targets.docker.probe import parse_answer
@@ -27,6 +27,7 @@ from shipit.targets.docker.spec import Health, container_name, other_number
 from shipit.targets.docker.steps import PullImage, RemoveAll, ReplaceService, RunReleaseCommand, StopService
 from shipit.targets.docker.verbs import judge_restart, judge_scale, plan_restart, plan_scale
 from shipit.targets.docker.wanted import WantedCommand, WantedService, names_of
+from shipit.targets.host_facts import pinned_images
 from shipit.targets.host_owner import Owner
 from shipit.targets.host_records import kept_records, parse_record
 from shipit.targets.orders import RestartOrder, ScaleOrder

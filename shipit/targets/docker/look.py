@@ -6,9 +6,10 @@ from functools import partial
 
 from shipit.parallel import settle
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts
-from shipit.targets.docker.parse import parse_container, parse_foreign, pinned_images, variables_of
+from shipit.targets.docker.parse import parse_container, parse_foreign
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_connection import Hosts
+from shipit.targets.host_facts import pinned_images, variables_of
 from shipit.targets.host_owner import Owner
 from shipit.targets.session import Session
 

@@ -6,14 +6,13 @@ Source: Docker Engine API 1.41: ContainerInspect, ContainerList, ImageList.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-from shipit.errors import ShipitError
 from shipit.http.fields import Field
-from shipit.reference import parse_reference
 from shipit.targets.container_values import Publish
 from shipit.targets.docker.observed import ContainerFacts, Foreign
 from shipit.targets.docker.spec import NUMBER
+from shipit.targets.host_facts import last_said, variables_of
 from shipit.targets.host_owner import SERVICE, SPEC, VARIABLES
 
 
@@ -35,7 +34,7 @@ def parse_container(answer: Field, mark: Callable[[str], str]) -> ContainerFacts
         {name: mark(values[name]) for name in labels.get(VARIABLES, "").split(",") if name in values},
         state["Status"].text(),
         health["Status"].text() if health["Status"].text() != "none" else "",
-        _last_said(health),
+        last_said(health),
         answer["RestartCount"].whole(),
         state["ExitCode"].whole(),
         state["Error"].text(),
@@ -44,12 +43,6 @@ def parse_container(answer: Field, mark: Callable[[str], str]) -> ContainerFacts
         _address(answer["NetworkSettings"]),
         any(row["HostPort"].text() not in ("", "0") for _, rows in bindings.items() for row in rows.rows()),
     )
-
-
-def variables_of(config: Field) -> dict[str, str]:
-    """Name -> value of the variables of a container, those of its image included."""
-    pairs = (row.text().partition("=") for row in config["Env"].rows())
-    return {name: value for name, equals, value in pairs if equals}
 
 
 def parse_foreign(row: Field) -> Foreign:
@@ -61,23 +54,6 @@ def parse_foreign(row: Field) -> Foreign:
         if port["PublicPort"].whole()
     ]
     return Foreign(names[0] if names else row["Id"].text()[:12], tuple(ports))
-
-
-def pinned_images(answer: Field) -> Iterator[str]:
-    """The pinned images in the answer of GET /images/json, with the names that shipit gives them."""
-    for row in answer.rows():
-        for name in row["RepoDigests"].rows():
-            try:
-                found = parse_reference(name.text())
-            except ShipitError:
-                continue
-            if found.digest:
-                yield f"{found.name}@{found.digest}"
-
-
-def _last_said(health: Field) -> str:
-    said = [row["Output"].text().strip() for row in health["Log"].rows()]
-    return said[-1][-200:] if said else ""
 
 
 def _address(settings: Field) -> str:

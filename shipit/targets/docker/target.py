@@ -32,7 +32,6 @@ from shipit.targets.docker.describe import describe, rendered_parts, urls_of
 from shipit.targets.docker.destroy import Inventory, leftovers, plan_destroy
 from shipit.targets.docker.expire import expire
 from shipit.targets.docker.judge import Limits, judge_names, judge_release
-from shipit.targets.docker.logs import ServiceLog
 from shipit.targets.docker.look import observe
 from shipit.targets.docker.observed import DockerObserved
 from shipit.targets.docker.plan import notes_on, plan_docker
@@ -43,6 +42,8 @@ from shipit.targets.docker.wanted import Services, names_of
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_connection import Hosts, engine_addresses
 from shipit.targets.host_lock import read_lock, swap_lock
+from shipit.targets.host_log import ServiceLog
+from shipit.targets.host_owner import SERVICE
 from shipit.targets.host_records import data_volumes, read_records, write_record
 from shipit.targets.locks import Holder, LockState
 from shipit.targets.orders import RestartOrder, ScaleOrder
@@ -226,7 +227,7 @@ class DockerTarget:
         return verbs.judge_restart(order, observed, seen, self._limits, self._way)
 
     def logs(self, workload: str, wanted: LogQuery, session: Session) -> Iterator[LogLine]:
-        return ServiceLog(self.name, workload, self.hosts, self.owner, session).lines(wanted)
+        return ServiceLog(self.name, workload, self.hosts, self.owner, session, SERVICE).lines(wanted)
 
     def inventory(self, session: Session) -> Inventory:
         observed = self.observe(session)

@@ -12,7 +12,7 @@ from shipit.errors import UsageError
 from shipit.events import LogLine
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_connection import Hosts
-from shipit.targets.host_owner import SERVICE, Owner
+from shipit.targets.host_owner import Owner
 from shipit.targets.log_lines import read_lines
 from shipit.targets.log_times import log_time, parse_log_time
 from shipit.targets.seen_lines import SeenLines
@@ -24,11 +24,14 @@ _LOOK_S, _WINDOW_S = 0.5, 2
 
 
 class ServiceLog(NamedTuple):
+    """`label` of a container has the name of its service."""
+
     target: str
     service: str
     hosts: Hosts
     owner: Owner
     session: Session
+    label: str
 
     def lines(self, wanted: LogQuery) -> Iterator[LogLine]:
         """Raises: RemoteError, UsageError."""
@@ -62,7 +65,9 @@ class ServiceLog(NamedTuple):
     def _containers(self, client: HostClient) -> list[str]:
         """The containers of the service that run; the newest one where none does."""
         rows = [
-            row for row in client.containers(self.owner.filters) if row["Labels"].texts().get(SERVICE) == self.service
+            row
+            for row in client.containers(self.owner.filters)
+            if row["Labels"].texts().get(self.label) == self.service
         ]
         running = [row for row in rows if row["State"].text() in ("running", "restarting", "paused")]
         newest = sorted(rows, key=lambda row: -row["Created"].whole())[:1]

@@ -1,0 +1,36 @@
+"""What kinds on Docker engines read of a container and of the images of an engine. Pure.
+
+Source: Docker Engine API 1.41: ContainerInspect, ImageList.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shipit.errors import ShipitError
+from shipit.http.fields import Field
+from shipit.reference import parse_reference
+
+
+def variables_of(config: Field) -> dict[str, str]:
+    """Name -> value of the variables of a container, those of its image included."""
+    pairs = (row.text().partition("=") for row in config["Env"].rows())
+    return {name: value for name, equals, value in pairs if equals}
+
+
+def pinned_images(answer: Field) -> Iterator[str]:
+    """The pinned images in the answer of GET /images/json, with the names that shipit gives them."""
+    for row in answer.rows():
+        for name in row["RepoDigests"].rows():
+            try:
+                found = parse_reference(name.text())
+            except ShipitError:
+                continue
+            if found.digest:
+                yield f"{found.name}@{found.digest}"
+
+
+def last_said(health: Field) -> str:
+    """The end of what the health check of a container said last."""
+    said = [row["Output"].text().strip() for row in health["Log"].rows()]
+    return said[-1][-200:] if said else ""
