@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import yaml
 
 from tests.servers.cluster import Cluster
+from tests.servers.gateway_api import served
 from tests.targets.concise_files import CASES, NAMESPACE, rendered
 
 pytestmark = [pytest.mark.cluster]
@@ -31,15 +31,12 @@ def restricted(cluster: Cluster) -> Iterator[str]:
     cluster.kubectl("delete", "namespace", RESTRICTED, "--wait=false")
 
 
-def _served(cluster: Cluster, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The objects whose kind the API server has: the Gateway API is no part of Kubernetes."""
-    versions = cluster.kubectl("api-versions").split()
-    return [item for item in objects if item["apiVersion"] in versions]
-
-
 def test_the_server_takes_the_objects_of_every_key(cluster: Cluster, namespace: str) -> None:
-    objects = _served(cluster, [item for case in CASES for item in rendered(case)])
-    said = cluster.kubectl("apply", "--server-side", "--dry-run=server", "-f", "-", data=yaml.safe_dump_all(objects))
+    objects = [item for case in CASES for item in rendered(case)]
+    with served(cluster):
+        said = cluster.kubectl(
+            "apply", "--server-side", "--dry-run=server", "-f", "-", data=yaml.safe_dump_all(objects)
+        )
     assert said.count("serverside-applied") == len(objects) > 50
 
 

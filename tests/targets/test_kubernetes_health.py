@@ -114,6 +114,12 @@ def condition(kind: str, status: str, reason: str = "Because", message: str = ""
     return {"conditions": [{"type": kind, "status": status, "reason": reason, "message": message}]}
 
 
+def of_generation(observed: int, *words: str) -> Object:
+    """A condition that says which generation of the object it is of."""
+    [row] = condition(*words)["conditions"]
+    return {"conditions": [{**row, "observedGeneration": observed}]}
+
+
 @pytest.mark.parametrize(
     ("verdict", "state", "reason"),
     [
@@ -205,6 +211,10 @@ def condition(kind: str, status: str, reason: str = "Because", message: str = ""
          "HTTPRoute/x: Accepted is False: no such listener"),
         (judged(live("HTTPRoute", {}, {"parents": [condition("ResolvedRefs", "False", "BackendNotFound", "service y not found")]}), stalled_s=6), FAILED,
          "HTTPRoute/x: its parent says BackendNotFound: service y not found"),
+        (judged(live("HTTPRoute", {}, {"parents": [of_generation(1, "Accepted", "True")]}), stalled_s=2), WAITING, "HTTPRoute/x: not yet observed by its parents"),
+        (judged(live("HTTPRoute", {}, {"parents": [of_generation(1, "Accepted", "False", "NoMatchingParent")]}), stalled_s=2), WAITING,
+         "HTTPRoute/x: not yet observed by its parents"),
+        (judged(live("HTTPRoute", {}, {"parents": [of_generation(2, "Accepted", "True")]}), stalled_s=2), HEALTHY, "HTTPRoute/x is accepted"),
         (judged(live("CustomResourceDefinition")), WAITING, "CustomResourceDefinition/x: being installed"),
         (judged(live("CustomResourceDefinition", {}, condition("Established", "True"))), HEALTHY, "CustomResourceDefinition/x is established"),
         (judged(live("CustomResourceDefinition", {}, condition("NamesAccepted", "False", "PluralConflict", "taken"))), FAILED,
@@ -235,6 +245,7 @@ def test_verdicts_by_kind(verdict: Verdict, state: State, reason: str) -> None:
         (judged(live("Service", {"type": "LoadBalancer"}), changed=False, stalled_s=0), "Service/x has no external address"),
         (judged(live("HTTPRoute"), stalled_s=6), "HTTPRoute/x: no Gateway has taken it: is there a controller of its parentRefs?"),
         (judged(live("HTTPRoute", {}, {"parents": [{"conditions": []}]}), stalled_s=6), "HTTPRoute/x: not all of its parents have accepted it: is there a controller of its parentRefs?"),
+        (judged(live("HTTPRoute", {}, {"parents": [of_generation(1, "Accepted", "True")]}), stalled_s=6), "HTTPRoute/x: not all of its parents have observed its last change"),
         (judged(live("HorizontalPodAutoscaler", {}, condition("AbleToScale", "False", "FailedGetScale", 'deployments.apps "y" not found'))),
          'HorizontalPodAutoscaler/x can\'t scale: deployments.apps "y" not found'),
         (judged(live("PodDisruptionBudget", {}, condition("DisruptionAllowed", "False", "SyncFailed", "no controllers"))), "PodDisruptionBudget/x protects no pods: no controllers"),

@@ -24,6 +24,10 @@ def judge_route(case: Case) -> Verdict:
     """A route is as good as its parents say. A parent that says nothing may have no controller."""
     rows = status_of(case.live.manifest).get("parents")
     parents = [conditions_of(row) for row in (rows if isinstance(rows, list) else [])]
+    if any(_is_stale(row, case.live.meta.generation) for row in (rows if isinstance(rows, list) else [])):
+        if case.seen.unchanged_s < SILENCE_S:
+            return case.waiting("not yet observed by its parents", str(case.live.meta.generation))
+        return case.healthy(warnings=(f"{case.key}: not all of its parents have observed its last change",))
     for conditions in parents:
         for condition in (conditions[name] for name in _TYPES if name in conditions):
             if condition.status == "False" and case.seen.unchanged_s >= SILENCE_S:
@@ -36,6 +40,15 @@ def judge_route(case: Case) -> Verdict:
     if case.seen.baseline is not None and case.seen.unchanged_s < SILENCE_S:
         return case.waiting(f"{silent} yet", "no parent")
     return case.healthy(warnings=(f"{case.key}: {silent}: is there a controller of its parentRefs?",))
+
+
+def _is_stale(parent: Any, generation: int) -> bool:
+    """Whether a condition of a parent is of an earlier generation of the route. Source: metav1.Condition, observedGeneration."""
+    rows = parent.get("conditions") if isinstance(parent, Mapping) else None
+    observed = [
+        row.get("observedGeneration") for row in (rows if isinstance(rows, list) else []) if isinstance(row, Mapping)
+    ]
+    return any(isinstance(one, int) and 0 < one < generation for one in observed)
 
 
 def class_warnings(manifests: Mapping[str, Manifest], classes: Mapping[str, bool]) -> Iterator[str]:
