@@ -27,7 +27,7 @@ class ImageUse(NamedTuple):
 
     `image` is the name in deploy.yml. `command` replaces the image's Cmd when set. `tags` are put beside the digest;
     `{config}` in one stands for the first twelve digits of the config digest.
-    `publish` is False for an image that is used from where it already is. An `attempt` above 0 gives the same image
+    `repository` is empty for an image that is sent to its place without a registry. `publish` is False for an image that is used from where it already is. An `attempt` above 0 gives the same image
     another id, for a place that ignores one which it has seen fail.
     """
 
@@ -49,7 +49,7 @@ class Image(NamedTuple):
     """One image as one place uses it. The config digest is its identity; the manifest digest is what to pull."""
 
     use: ImageUse
-    # With its registry: docker.io/library/redis.
+    # With its registry: docker.io/library/redis. Empty for an image that is in no registry.
     repository: Name
     config_digest: Digest
     manifest_digest: Digest
@@ -61,12 +61,15 @@ class Image(NamedTuple):
 
     @property
     def pinned(self) -> str:
-        """`repository@digest`."""
-        return f"{self.repository}@{self.manifest_digest}"
+        """`repository@digest`; the digest alone for an image that is in no registry."""
+        return f"{self.repository}@{self.manifest_digest}" if self.repository else str(self.manifest_digest)
 
 
 class PublishedImage(NamedTuple):
-    """Where an image of a run can be pulled from. `reference` is `repository@digest`; `name` is the one in deploy.yml."""
+    """Where an image of a run can be pulled from. `name` is the one in deploy.yml.
+
+    `reference` is `repository@digest`; the digest alone for an image that was sent to its place without a registry.
+    """
 
     name: Name
     platform: Name

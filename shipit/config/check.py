@@ -162,10 +162,15 @@ def _cycle(needs: Mapping[str, tuple[str, ...]]) -> list[str]:
 
 def check_images(images: Sequence[str], targets: Mapping[str, TargetConfig], source: Source) -> list[ConfigError]:
     """Check that every image used is in the file, and that each use names one when there are several."""
-    used = [
-        (("targets", name, *keys), image) for name, config in targets.items() for keys, image in config.image_keys()
-    ]
-    return [problem for keys, image in used if (problem := _image_problem(keys, image, images, source))]
+    problems = []
+    for name, config in targets.items():
+        wanted = "REPOSITORY" if config.repository_for else "REPOSITORY, or image: {build: .},"
+        found = (
+            _image_problem(("targets", name, *keys), image, images, source, wanted)
+            for keys, image in config.image_keys()
+        )
+        problems += [problem for problem in found if problem]
+    return problems
 
 
 def check_release(file: ProjectFile, source: Source) -> list[ConfigError]:
@@ -176,7 +181,9 @@ def check_release(file: ProjectFile, source: Source) -> list[ConfigError]:
     return [problem] if problem else []
 
 
-def _image_problem(keys: Keys, image: str | None, images: Sequence[str], source: Source) -> ConfigError | None:
+def _image_problem(
+    keys: Keys, image: str | None, images: Sequence[str], source: Source, wanted: str = "REPOSITORY"
+) -> ConfigError | None:
     names = ", ".join(images)
     if image is not None and image not in images:
         hint = source.near(image, images) or (
@@ -184,7 +191,7 @@ def _image_problem(keys: Keys, image: str | None, images: Sequence[str], source:
         )
         return source.problem(keys, f"there is no image {image!r}", hint)
     if image is None and not images:
-        return source.problem(keys, "needs an image, and the file has none", "add image: REPOSITORY at the top")
+        return source.problem(keys, "needs an image, and the file has none", f"add image: {wanted} at the top")
     if image is None and len(images) > 1:
         hint = _naming(keys, images[0], source) or f"write image: {images[0]}"
         return source.problem(

@@ -9,7 +9,7 @@ from shipit.clock import Clock, Deadline
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.config.secret_values import SecretValues
-from shipit.delivery.background_uploads import BackgroundUploads
+from shipit.delivery.background_uploads import BackgroundUploads, BuildKey
 from shipit.delivery.blob_uploads import BlobUploads
 from shipit.delivery.inventory import Inventory
 from shipit.delivery.push_access import PushAccess
@@ -19,10 +19,14 @@ from shipit.registry.registries import Registries
 
 if TYPE_CHECKING:
     from shipit.docker.client import Engine
+    from shipit.image.image import BuiltImage
 
 
 class Delivery:
-    """The images of a run, on their way from a Dockerfile to their repositories. `close` ends its threads."""
+    """The images of a run, on their way from a Dockerfile to their repositories. `close` ends its threads.
+
+    `built` are the images that this run has built or resolved.
+    """
 
     def __init__(
         self,
@@ -40,6 +44,7 @@ class Delivery:
         self.uploads = BlobUploads(registries, self.inventory, store, emit)
         self.background = BackgroundUploads(self.inventory, self.uploads)
         self.access = PushAccess(registries)
+        self.built: dict[BuildKey, BuiltImage] = {}
         # Cleared while places are read: an engine starts to build only when every place could be read.
         self.may_build = threading.Event()
         self.may_build.set()

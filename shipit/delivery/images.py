@@ -68,7 +68,9 @@ def build_images(delivery: Delivery, uses: Collection[ImageUse]) -> dict[BuildKe
     """Build the images of the uses in parallel: (image, platform) -> image."""
     keys = dict.fromkeys((use.image, use.platform) for use in uses)
     delivery.background.expect(uses)
-    return together({key: partial(_built, delivery, *key) for key in keys}, delivery.clock)
+    found = together({key: partial(_built, delivery, *key) for key in keys}, delivery.clock)
+    delivery.built.update(found)
+    return found
 
 
 def _built(delivery: Delivery, name: str, platform: str) -> BuiltImage:
@@ -198,11 +200,12 @@ def _prepared(delivery: Delivery, use: ImageUse, plain: BuiltImage) -> Prepared:
 
 
 def _kept_where_it_is(use: ImageUse, plain: BuiltImage) -> Prepared:
-    """A use that publishes nothing: an image in a repository of somebody else, or one that stays on the engine that built it."""
+    """A use that publishes nothing: an image in a repository of somebody else, or one that is sent to its place."""
     if plain.origin is not None and plain.origin.digest is not None:
         built, digest = plain, plain.origin.digest
     else:
         built = plain.with_command(use.command).with_attempt(use.attempt)
         digest = Digest.of(built.manifest(use.form))
-    image = Image(use, parse_reference(use.repository).name, built.config_digest, digest)
+    repository = parse_reference(use.repository).name if use.repository else ""
+    image = Image(use, repository, built.config_digest, digest)
     return Prepared(use, built, image, Missing(digest, True), {})

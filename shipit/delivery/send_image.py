@@ -53,6 +53,13 @@ def send_image(
         raise
 
 
+def lacking_layers(store: ImageStore, kind: StoreKind, named: NamedImage, blobs: LocalBlobs) -> Sent:
+    """The number of layers of an image that an engine lacks, and their size. Reads only."""
+    kept = _kept_layers(store, kind, named, blobs)
+    sizes = {layer.digest: layer.size_bytes for layer in named.image.layers if layer.digest not in kept}
+    return Sent(len(sizes), sum(sizes.values()))
+
+
 def _kept_layers(store: ImageStore, kind: StoreKind, named: NamedImage, blobs: LocalBlobs) -> frozenset[Digest]:
     """The layers that the engine has with other images."""
     kept: frozenset[Digest] = frozenset()

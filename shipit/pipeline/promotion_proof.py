@@ -42,6 +42,9 @@ def prove_images(run: Run, target: str, running: Sequence[RunningImage]) -> tupl
 
 def _resolved(run: Run, target: str, item: RunningImage) -> tuple[PublishedImage, BuiltImage]:
     """The image in its registry. Raises: UsageError where that is not what the workload runs."""
+    if parse_digest(item.reference):
+        what = f"{target} runs the image {item.image}, which was sent to it without a registry"
+        raise UsageError(what, hint=f"give {item.image} a repository:, and deploy {target} again")
     ref = parse_reference(item.reference)
     # By its digest it is the same in a mirror; a tag is read where the place reads it.
     source = run.registries.resolve(ref, item.platform, mirrored=ref.digest is not None)

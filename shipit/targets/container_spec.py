@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from shipit.digest import parse_digest
 from shipit.printable import Name
 from shipit.record import to_json
 from shipit.targets.container_config import ContainerConfig
@@ -14,7 +15,7 @@ from shipit.targets.container_values import Publish, Volume
 
 
 class ContainerSpec(NamedTuple):
-    """How the containers of a service are created. `image` is pinned. `env` are the variables of the service itself.
+    """How the containers of a service are created. `image` is pinned, or a digest where it is sent to the host. `env` are the variables of the service itself.
 
     The values of other variables are not part of it: a step has their names and keyed hashes.
     """
@@ -42,6 +43,11 @@ class ContainerSpec(NamedTuple):
     cap_drop: tuple[Name, ...] = ()
     extra_hosts: tuple[Name, ...] = ()
     dns: tuple[Name, ...] = ()
+
+    @property
+    def is_sent(self) -> bool:
+        """True when the image is sent to the host, and not pulled by it."""
+        return parse_digest(self.image) is not None
 
     @property
     def hash(self) -> str:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import NamedTuple
 
+from shipit.digest import Digest
 from shipit.printable import Name
 
 LABEL = "dev.shipit"
 APP, ENVIRONMENT, TARGET = f"{LABEL}.app", f"{LABEL}.environment", f"{LABEL}.target"
 # Of what runs a service: its name, the hash of its settings, and the names of the variables with a value of deploy.yml.
 SERVICE, SPEC, VARIABLES = f"{LABEL}.service", f"{LABEL}.spec", f"{LABEL}.variables"
+# The pinned image of a container that runs by the id of an image, and this id.
+IMAGE, IMAGE_ID = f"{LABEL}.image", f"{LABEL}.image-id"
 # A label of the volumes that hold records of releases and the lock.
 RECORD, LOCK = f"{LABEL}.record", f"{LABEL}.lock"
 
@@ -27,6 +31,19 @@ class Owner(NamedTuple):
         """The beginning of the names of containers, and the name of the network."""
         return "-".join(part for part in (self.app, self.environment) if part)
 
+    def image_name(self, image: str, config_digest: Digest) -> str:
+        """The name on a host of an image that is sent to it: one for each content."""
+        return f"{self._images}{_component(image)}:{config_digest.short}"
+
+    def is_sent_image(self, name: str) -> bool:
+        """True for such a name, of any image of this app and environment."""
+        return name.startswith(self._images) and "/" not in name.removeprefix(self._images)
+
+    @property
+    def _images(self) -> str:
+        """What the names begin with. `localhost` names no registry."""
+        return "".join(f"{_component(part)}/" for part in ("localhost", self.app, self.environment) if part)
+
     @property
     def labels(self) -> dict[str, str]:
         return {APP: self.app, ENVIRONMENT: self.environment, TARGET: self.target}
@@ -35,3 +52,8 @@ class Owner(NamedTuple):
     def filters(self) -> str:
         """The filter of the engine's lists for what has these labels."""
         return json.dumps({"label": [f"{name}={value}" for name, value in self.labels.items()]})
+
+
+def _component(text: str) -> str:
+    """Text as a part of the name of an image."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "x"

@@ -16,6 +16,7 @@ from shipit.release import Release
 from shipit.threads import Once
 
 if TYPE_CHECKING:
+    from shipit.delivery.delivery import Delivery
     from shipit.delivery.inventory import Inventory
     from shipit.registry.registries import Registries
 
@@ -47,7 +48,10 @@ class Clients:
 
 
 class Shared(Protocol):
-    """The registries that all targets of a run share."""
+    """The registries and the images that all targets of a run share."""
+
+    @property
+    def delivery(self) -> Delivery: ...
 
     @property
     def registries(self) -> Registries: ...
@@ -99,6 +103,11 @@ class Session:
     def inventory(self) -> Inventory | None:
         """The contents of the registries before anything was changed."""
         return self.shared.inventory if self.shared else None
+
+    @property
+    def delivery(self) -> Delivery | None:
+        """The images that the run has built, and the layers that this machine has."""
+        return self.shared.delivery if self.shared else None
 
     @property
     def deadline(self) -> Deadline:

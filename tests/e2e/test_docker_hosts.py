@@ -45,12 +45,12 @@ class Host:
         self, shipit: Shipit, engine: DockerEngine, registry: str, name: str, target: str, *hosts: str
     ) -> None:
         self.shipit, self.engine, self.name = shipit, engine, name
-        # In `target`, $PORT is a port of the host that nothing has.
+        # In `target`, $PORT is a port of the host that nothing has. Without a registry the image is sent to the hosts.
         self.port = free_port()
         shipit.write(
             Dockerfile=DOCKERFILE,
             deploy__yml=(
-                f"app: {name}\nimage: {registry}/{name}\nsecrets: {{TOKEN: {{env: TOKEN}}}}\n"
+                f"app: {name}\nimage: {f'{registry}/{name}' if registry else '{build: .}'}\nsecrets: {{TOKEN: {{env: TOKEN}}}}\n"
                 f"targets: {{docker: {{hosts: {json.dumps(hosts or [engine.host])}, settle: 1s, pending: 3m, {target.replace('$PORT', str(self.port))}}}}}\n"
             ),
         )

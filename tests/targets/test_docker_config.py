@@ -76,9 +76,19 @@ def test_mistakes_are_named_at_their_keys(tmp_path: Path, target: str, what: str
     assert what in mistake(tmp_path, target)
 
 
-def test_an_image_without_a_repository_is_an_error(tmp_path: Path) -> None:
-    head = "app: shop\nimages: {web: {build: .}}\n"
-    assert "repository" in mistake(tmp_path, "{image: web}", head)
+def test_an_image_without_a_repository_is_sent_to_the_hosts_and_others_with_load(tmp_path: Path) -> None:
+    head = "app: shop\nimages: {web: {build: .}, db: {use: postgres}, api: {repository: user/api}}\n"
+    services = "services: {web: {image: web}, db: {image: db}, api: {image: api}}"
+    for target, repositories in (
+        (f"{{{services}}}", ["docker.io/user/api", "postgres", ""]),
+        (f"{{load: true, {services}}}", ["", "postgres", ""]),
+    ):
+        uses = load(tmp_path, target, head).images()
+        assert [use.repository for use in uses] == repositories
+        assert [use.publish for use in uses] == [name == "docker.io/user/api" for name in repositories]
+    with pytest.raises(ConfigErrors) as raised:
+        load(tmp_path, "{port: 3000}", "app: shop\n")
+    assert raised.value.parts[0].hint == "add image: REPOSITORY, or image: {build: .}, at the top"
 
 
 def test_the_urls_are_the_published_ports_of_services_that_run(tmp_path: Path) -> None:

@@ -7,24 +7,25 @@ from typing import Any
 
 import pytest
 
+from shipit.digest import Digest
 from shipit.errors import DeployFailed
 from shipit.http.fields import Field
 from shipit.past_release import PastRelease
-from shipit.release import Destruction, ImageUse, Leftover, Place, Seen, State, Unit
+from shipit.release import Destruction, Image, ImageUse, Leftover, Place, Seen, State, Unit
 from shipit.targets.container_spec import ContainerSpec
 from shipit.targets.container_values import Publish, Volume, parse_publish, parse_size, parse_volume, render_size
 from shipit.targets.docker.copied import copied_body
 from shipit.targets.docker.describe import describe
 from shipit.targets.docker.destroy import Inventory, leftovers, plan_destroy
 from shipit.targets.docker.judge import Limits, judge_names, judge_release
-from shipit.targets.docker.observed import ContainerFacts, DockerObserved, Foreign, HostFacts, ProbeFacts
-from shipit.targets.docker.parse import parse_container
+from shipit.targets.docker.observed import ContainerFacts, DockerObserved, Foreign, HostFacts, Lacking, ProbeFacts
+from shipit.targets.docker.parse import image_ids, parse_container
 from shipit.targets.docker.plan import notes_on, plan_docker
 from shipit.targets.docker.plan_back import Kept, Record, Way, plan_back
 from shipit.targets.docker.probe import parse_answer
 from shipit.targets.docker.render import create_body
 from shipit.targets.docker.spec import Health, container_name, other_number
-from shipit.targets.docker.steps import PullImage, RemoveAll, ReplaceService, RunReleaseCommand, StopService
+from shipit.targets.docker.steps import PullImage, RemoveAll, ReplaceService, RunReleaseCommand, SendImage, StopService
 from shipit.targets.docker.verbs import judge_restart, judge_scale, plan_restart, plan_scale
 from shipit.targets.docker.wanted import WantedCommand, WantedService, names_of
 from shipit.targets.host_facts import pinned_images
@@ -35,7 +36,11 @@ from shipit.targets.orders import RestartOrder, ScaleOrder
 HOST = "ssh://deploy@web1"
 OWNER = Owner("shop", "production", "docker")
 OLD, NEW = (f"docker.io/user/shop@sha256:{digit * 64}" for digit in "ab")
-USES = {image: ImageUse("shop", "docker.io/user/shop", "oci", "linux/amd64") for image in (OLD, NEW)}
+USE = ImageUse("shop", "docker.io/user/shop", "oci", "linux/amd64")
+IMAGES = {
+    f"docker.io/user/shop@{digest}": Image(USE, "docker.io/user/shop", Digest.of(b"config"), digest)
+    for digest in (Digest(f"sha256:{digit * 64}") for digit in "ab")
+}
 MARKS = {"TOKEN": "mark"}
 LIMITS = Limits(30.0)
 SEEN = Seen(10.0, 0.0, 10.0)
@@ -65,7 +70,7 @@ def way(service: str) -> Way:
 
 def test_a_first_deploy_pulls_and_creates() -> None:
     empty = DockerObserved({HOST: HostFacts()})
-    pull, replace = plan_docker(OWNER, {"web": wanted(replicas=2)}, empty, USES)
+    pull, replace = plan_docker(OWNER, {"web": wanted(replicas=2)}, empty, IMAGES)
     assert isinstance(pull, PullImage) and (pull.host, pull.image, pull.platform) == (HOST, NEW, "linux/amd64")
     assert isinstance(replace, ReplaceService)
     assert (replace.summary, replace.effect, replace.stop, replace.known) == ("start web", "create", (), ())
@@ -73,10 +78,63 @@ def test_a_first_deploy_pulls_and_creates() -> None:
     assert all(name.startswith("shop-production-web-") for name in replace.create)
 
 
+SENT = Image(USE._replace(repository="", publish=False), "", Digest.of(b"config"), Digest.of(b"manifest"))
+
+
+def test_an_image_without_a_registry_is_sent_to_hosts_that_lack_it_and_create_a_container() -> None:
+    pinned = str(Digest.of(b"manifest"))
+    own, running = wanted(pinned), container(spec(pinned))
+    empty = HostFacts(lacks={pinned: Lacking(2, 3 << 20)})
+    hosts = {
+        "tcp://empty": empty,
+        "tcp://unknown": empty._replace(lacks={}),
+        "tcp://classic": HostFacts(images=frozenset([Digest.of(b"config")])),
+        "tcp://containerd": HostFacts(images=frozenset([Digest.of(b"manifest")])),
+        # What its container runs has another id here, as an engine's own build does.
+        "tcp://runs": HostFacts((running,)),
+    }
+    steps = plan_docker(OWNER, {"web": own}, DockerObserved(hosts), {pinned: SENT})
+    assert [(step.host, step.summary, step.detail) for step in steps if isinstance(step, SendImage)] == [
+        ("tcp://empty", "send shop to tcp://empty", ("sends 2 layers, 3.0 MiB",)),
+        ("tcp://unknown", "send shop to tcp://unknown", ("sends what the host lacks",)),
+    ]
+    assert [step.host for step in steps if isinstance(step, ReplaceService)] == list(hosts)[:4]
+    command = WantedCommand(ContainerSpec("", pinned, ("migrate",), restart="no"), MARKS, 600.0)
+    first, *_ = plan_docker(OWNER, {"web": own}, DockerObserved({HOST: empty}), {pinned: SENT}, command)
+    assert isinstance(first, SendImage) and spec(pinned).is_sent and not spec().is_sent
+
+
+def test_names_of_sent_images_are_those_of_one_environment() -> None:
+    name = OWNER.image_name("Web_App", Digest.of(b"config"))
+    assert name == f"localhost/shop/production/web-app:{Digest.of(b'config').short}"
+    assert OWNER.is_sent_image(name) and OWNER._replace(target="other").is_sent_image(name)
+    for other in (OWNER._replace(environment="staging"), OWNER._replace(environment=""), OWNER._replace(app="sho")):
+        assert not other.is_sent_image(name)
+    assert Owner("§", "", "t").image_name("§", Digest.of(b"")).startswith("localhost/x/x:")
+
+
+def test_the_pinned_image_of_a_container_counts_while_it_runs_by_the_id_that_was_sent() -> None:
+    identity, own = str(Digest.of(b"config")), spec(str(Digest.of(b"manifest")))
+    body = create_body(OWNER, own, 1, {}, [], identity)
+    assert body["Image"] == identity
+    rows = {"Id": "abc", "Name": "/web", "Image": identity, "Config": body, "State": {}, "NetworkSettings": {}}
+
+    def image(**more: Any) -> str:
+        return parse_container(Field({**rows, **more}, "GET"), str).image
+
+    assert image() == own.image
+    # Podman puts a name there.
+    assert image(Config={**body, "Image": "localhost/shop/web:1"}) == own.image
+    assert image(Image="sha256:other", Config={**body, "Image": "rival"}) == "rival"
+    assert parse_container(Field({**rows, "Config": create_body(OWNER, own, 1, {}, [])}, "GET"), str).image == own.image
+    copied = copied_body(Field(rows, "GET"), 2)
+    assert copied["Image"] == identity and copied["Labels"]["dev.shipit.image"] == own.image
+
+
 def test_a_release_command_runs_on_the_first_host_before_any_service() -> None:
     command = WantedCommand(ContainerSpec("", OLD, ("migrate",), restart="no"), MARKS, 600.0)
     empty = DockerObserved({HOST: HostFacts(), "ssh://web2": HostFacts()})
-    steps = plan_docker(OWNER, {"web": wanted()}, empty, USES, command)
+    steps = plan_docker(OWNER, {"web": wanted()}, empty, IMAGES, command)
     assert [(type(step), getattr(step, "host", "")) for step in steps] == [
         (PullImage, HOST),
         (PullImage, HOST),
@@ -85,12 +143,12 @@ def test_a_release_command_runs_on_the_first_host_before_any_service() -> None:
         (ReplaceService, HOST),
         (ReplaceService, "ssh://web2"),
     ]
-    assert plan_docker(OWNER, {"web": wanted()}, observed(container(spec())), USES, command) == ()
+    assert plan_docker(OWNER, {"web": wanted()}, observed(container(spec())), IMAGES, command) == ()
 
 
 def test_what_runs_as_wanted_is_left_alone_whatever_its_name() -> None:
     other_machine = container(spec(), name="shop-production-web-1-00000000")
-    assert plan_docker(OWNER, {"web": wanted()}, observed(other_machine), USES) == ()
+    assert plan_docker(OWNER, {"web": wanted()}, observed(other_machine), IMAGES) == ()
 
 
 @pytest.mark.parametrize(
@@ -104,37 +162,37 @@ def test_what_runs_as_wanted_is_left_alone_whatever_its_name() -> None:
     ],
 )
 def test_what_differs_is_replaced_and_the_plan_says_why(before: ContainerFacts, detail: tuple[str, ...]) -> None:
-    [step] = plan_docker(OWNER, {"web": wanted()}, observed(before), USES)
+    [step] = plan_docker(OWNER, {"web": wanted()}, observed(before), IMAGES)
     assert isinstance(step, ReplaceService)
     assert (step.summary, step.detail, step.stop, step.known) == ("replace web", detail, (before.name,), (before.id,))
 
 
 def test_a_kept_container_of_the_same_settings_is_started_again() -> None:
     kept, running = container(spec(), state="exited"), container(spec(OLD))
-    [step] = plan_docker(OWNER, {"web": wanted()}, observed(kept, running), USES)
+    [step] = plan_docker(OWNER, {"web": wanted()}, observed(kept, running), IMAGES)
     assert isinstance(step, ReplaceService)
     assert (dict(step.create), step.start, step.stop) == ({}, (kept.name,), (running.name,))
 
 
 def test_a_plan_says_that_stop_first_means_an_outage() -> None:
-    [step] = plan_docker(OWNER, {"web": wanted(order="stop-first")}, observed(container(spec(OLD))), USES)
+    [step] = plan_docker(OWNER, {"web": wanted(order="stop-first")}, observed(container(spec(OLD))), IMAGES)
     assert isinstance(step, ReplaceService) and step.order == "stop-first"
     assert "the service is down from the stop" in step.detail[-1]
     # Also where only the old container publishes a port.
-    [step] = plan_docker(OWNER, {"web": wanted()}, observed(container(spec(OLD), is_fixed=True)), USES)
+    [step] = plan_docker(OWNER, {"web": wanted()}, observed(container(spec(OLD), is_fixed=True)), IMAGES)
     assert isinstance(step, ReplaceService) and step.order == "stop-first"
 
 
 def test_a_service_that_left_the_file_is_stopped_after_the_others_are_healthy() -> None:
     worker = container(spec())._replace(service="worker", name="shop-production-worker-1-1", id="w")
-    [step] = plan_docker(OWNER, {"web": wanted()}, observed(container(spec()), worker), USES)
+    [step] = plan_docker(OWNER, {"web": wanted()}, observed(container(spec()), worker), IMAGES)
     assert isinstance(step, StopService) and step.after_healthy and step.names == (worker.name,)
 
 
 def test_the_number_of_containers_stays_unless_the_file_names_one() -> None:
     two = (container(spec(), 1), container(spec(), 2))
-    assert plan_docker(OWNER, {"web": wanted()}, observed(*two), USES) == ()
-    [step] = plan_docker(OWNER, {"web": wanted(replicas=1)}, observed(*two), USES)
+    assert plan_docker(OWNER, {"web": wanted()}, observed(*two), IMAGES) == ()
+    [step] = plan_docker(OWNER, {"web": wanted(replicas=1)}, observed(*two), IMAGES)
     assert isinstance(step, ReplaceService) and (step.stop, dict(step.create)) == ((two[1].name,), {})
     assert step.summary == "stop extra containers of web"
 
@@ -345,8 +403,15 @@ def test_a_container_is_read_from_the_answer_of_the_engine() -> None:
 
 
 def test_images_of_docker_hub_are_known_by_their_whole_name() -> None:
-    rows = [{"RepoDigests": [f"postgres@sha256:{'c' * 64}", "<none>@<none>"]}, {"RepoDigests": None}]
-    assert list(pinned_images(Field(rows, "GET"))) == [f"docker.io/library/postgres@sha256:{'c' * 64}"]
+    rows = Field(
+        [
+            {"Id": "sha256:1", "RepoDigests": [f"postgres@sha256:{'c' * 64}", "<none>@<none>"]},
+            {"Id": "sha256:2", "RepoDigests": None},
+        ],
+        "GET",
+    )
+    assert list(pinned_images(rows)) == [f"docker.io/library/postgres@sha256:{'c' * 64}"]
+    assert list(image_ids(rows)) == ["sha256:1", "sha256:2"]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ KIND = Kind(
     steps=("shipit.targets.docker.steps",),
     capabilities=frozenset(
         [
+            "applies_in_waves",
             "destroys",
             "diagnoses",
             "examines",
@@ -17,6 +18,7 @@ KIND = Kind(
             "has_workloads",
             "locks",
             "notes",
+            "previews",
             "probes",
             "records_releases",
             "renders",

@@ -10,7 +10,9 @@ from shipit.events import Event
 from shipit.reference import parse_reference
 from shipit.release import Step
 from shipit.targets.docker.command import run_command
+from shipit.targets.docker.expire import remove_sent
 from shipit.targets.docker.replace import Replacement
+from shipit.targets.docker.send import send_image
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import (
     HostStep,
@@ -19,6 +21,7 @@ from shipit.targets.docker.steps import (
     ReplaceService,
     RestartService,
     RunReleaseCommand,
+    SendImage,
     StopService,
 )
 from shipit.targets.host_client import HostClient
@@ -32,6 +35,8 @@ def apply_step(step: Step, client: HostClient, setting: Setting) -> Iterator[Eve
     match step:
         case PullImage():
             _pull(step, client, setting.session)
+        case SendImage():
+            send_image(step.image, client, setting, step.id)
         case RunReleaseCommand():
             yield from run_command(step, client, setting)
         case ReplaceService():
@@ -76,6 +81,7 @@ def _remove(step: RemoveAll, client: HostClient, owner: Owner) -> None:
     for name in _own(step.containers, client, owner):
         client.stop(name)
         client.remove(name)
+    remove_sent(client, owner)
     client.remove_network(owner.prefix)
     own = {volume.name for volume in client.volumes(owner.filters)}
     for name in step.volumes:

@@ -10,6 +10,7 @@ from shipit.targets.docker.look import read_container
 from shipit.targets.docker.observed import ContainerFacts
 from shipit.targets.docker.owned import is_own, make_network
 from shipit.targets.docker.render import create_body
+from shipit.targets.docker.send import send_image
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import RunReleaseCommand
 from shipit.targets.host_client import HostClient
@@ -25,7 +26,8 @@ def run_command(step: RunReleaseCommand, client: HostClient, setting: Setting) -
     if found is None or not found.is_running:
         client.remove(step.name)
         make_network(client, setting.owner)
-        client.create(step.name, create_body(setting.owner, step.spec, 1, values, step.marks))
+        image = send_image(step.spec.image, client, setting, step.id) if step.spec.is_sent else ""
+        client.create(step.name, create_body(setting.owner, step.spec, 1, values, step.marks, image))
         _start(step, client, setting)
     ended = _await(step, client, setting)
     lines = client.within(15.0).last_lines(ended.id)

@@ -10,7 +10,7 @@ from shipit.config.image import ImageConfig
 from shipit.config.model import PortKeys, TargetConfig
 from shipit.config.part import forbid, need
 from shipit.config.position import Keys
-from shipit.config.units import Misplaced, UrlPath, Whole
+from shipit.config.units import Flag, Misplaced, UrlPath, Whole
 from shipit.errors import ConfigError
 from shipit.targets.container_config import ContainerConfig, Host, ServiceName, named_services
 
@@ -57,7 +57,6 @@ class DockerConfig(TargetConfig):
 
     also_known: ClassVar[frozenset[str]] = _SERVICE_KEYS
     reverts: ClassVar[bool] = True
-    repository_for: ClassVar[str] = "for the hosts to pull from"
     inline = ServiceConfig
     rules = (
         *ServiceConfig.rules,
@@ -71,6 +70,11 @@ class DockerConfig(TargetConfig):
     )
     services: dict[ServiceName, ServiceConfig] = Field(
         default_factory=dict, description="Services by name.", examples=[{"web": {"port": 3000}}]
+    )
+    load: Flag = Field(
+        False,
+        description="Send images to the hosts over the connection to their engines, not through their repository; images without one are sent anyway.",
+        examples=[True],
     )
     keep: Whole = Field(
         3,

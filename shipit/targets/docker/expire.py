@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shipit.targets.docker.plan_back import Record, names_in
+from shipit.targets.host_client import HostClient
 from shipit.targets.host_connection import Hosts
 from shipit.targets.host_owner import SERVICE, Owner
 from shipit.targets.host_records import kept_records, read_records
@@ -27,3 +28,14 @@ def expire(hosts: Hosts, owner: Owner, keep: int, session: Session) -> None:
         for image in sorted(images - used):
             if "@" in image:
                 client.remove_image(image)
+        remove_sent(client, owner)
+
+
+def remove_sent(client: HostClient, owner: Owner) -> None:
+    """Remove the images that were sent to a host for this app and environment, and that no container there uses."""
+    found = [(row["Id"].text(), name.text()) for row in client.images().rows() for name in row["RepoTags"].rows()]
+    own = [(identity, name) for identity, name in found if owner.is_sent_image(name)]
+    used = {row["ImageID"].text() for row in client.containers()} if own else set()
+    for identity, name in own:
+        if identity not in used:
+            client.remove_image(name)

@@ -6,7 +6,7 @@ from functools import partial
 
 from shipit.parallel import settle
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts
-from shipit.targets.docker.parse import parse_container, parse_foreign
+from shipit.targets.docker.parse import image_ids, parse_container, parse_foreign
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_connection import Hosts
 from shipit.targets.host_facts import pinned_images, variables_of
@@ -34,7 +34,8 @@ def _read(client: HostClient, owner: Owner, secrets: frozenset[str], session: Se
             foreign.append(parse_foreign(row))
     facts = [one for name in own if (one := read_container(client, name, secrets, session))]
     # Only a plan needs them.
-    images = pinned_images(client.images()) if session.release is None else ()
+    rows = client.images() if session.release is None else None
+    images = [*pinned_images(rows), *image_ids(rows)] if rows is not None else []
     return HostFacts(tuple(sorted(facts, key=lambda one: one.name)), tuple(foreign), frozenset(images))
 
 

@@ -56,12 +56,20 @@ class Foreign(NamedTuple):
     ports: tuple[Publish, ...] = ()
 
 
+class Lacking(NamedTuple):
+    """What a host lacks of an image: a number of layers, and their size."""
+
+    layers: int
+    size_bytes: int
+
+
 class HostFacts(NamedTuple):
-    """One engine. `images` are the pinned images that it has."""
+    """One engine. `images` are the pinned images that it has, and the ids of all. `lacks`: image to be sent -> what is lacking."""
 
     containers: tuple[ContainerFacts, ...] = ()
     foreign: tuple[Foreign, ...] = ()
     images: frozenset[str] = frozenset()
+    lacks: Mapping[str, Lacking] = {}
 
     def running(self, service: str) -> tuple[ContainerFacts, ...]:
         return tuple(found for found in self.containers if found.service == service and found.is_running)

@@ -6,14 +6,14 @@ Source: Docker Engine API 1.41: ContainerInspect, ContainerList, ImageList.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 from shipit.http.fields import Field
 from shipit.targets.container_values import Publish
 from shipit.targets.docker.observed import ContainerFacts, Foreign
 from shipit.targets.docker.spec import NUMBER
 from shipit.targets.host_facts import last_said, variables_of
-from shipit.targets.host_owner import SERVICE, SPEC, VARIABLES
+from shipit.targets.host_owner import IMAGE, IMAGE_ID, SERVICE, SPEC, VARIABLES
 
 
 def parse_container(answer: Field, mark: Callable[[str], str]) -> ContainerFacts:
@@ -30,7 +30,7 @@ def parse_container(answer: Field, mark: Callable[[str], str]) -> ContainerFacts
         labels.get(SERVICE, ""),
         int(number) if number.isascii() and number.isdigit() and len(number) < 6 else 0,
         labels.get(SPEC, ""),
-        config["Image"].text(),
+        _image(answer, labels),
         {name: mark(values[name]) for name in labels.get(VARIABLES, "").split(",") if name in values},
         state["Status"].text(),
         health["Status"].text() if health["Status"].text() != "none" else "",
@@ -45,6 +45,13 @@ def parse_container(answer: Field, mark: Callable[[str], str]) -> ContainerFacts
     )
 
 
+def _image(answer: Field, labels: Mapping[str, str]) -> str:
+    """The pinned image. One that runs by an id has it in a label, which counts only while the container has this id."""
+    used = answer["Config"]["Image"].text()
+    identity = labels.get(IMAGE_ID)
+    return labels.get(IMAGE, used) if identity and identity in (used, answer["Image"].text()) else used
+
+
 def parse_foreign(row: Field) -> Foreign:
     """A container of a list that is not of this target."""
     names = [name.text().lstrip("/") for name in row["Names"].rows()]
@@ -54,6 +61,11 @@ def parse_foreign(row: Field) -> Foreign:
         if port["PublicPort"].whole()
     ]
     return Foreign(names[0] if names else row["Id"].text()[:12], tuple(ports))
+
+
+def image_ids(answer: Field) -> Iterator[str]:
+    """The ids in the answer of GET /images/json."""
+    return (row["Id"].text() for row in answer.rows())
 
 
 def _address(settings: Field) -> str:

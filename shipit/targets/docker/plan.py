@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from shipit.release import ImageUse, Step
-from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts
+from shipit.printable import counted, human_bytes
+from shipit.release import Image, Step
+from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts, Lacking
 from shipit.targets.docker.spec import container_name
-from shipit.targets.docker.steps import PullImage, ReplaceService, RunReleaseCommand, StopService
+from shipit.targets.docker.steps import PullImage, ReplaceService, RunReleaseCommand, SendImage, StopService
 from shipit.targets.docker.wanted import WantedCommand, WantedService, names_of
 from shipit.targets.host_owner import Owner
 
@@ -18,12 +19,12 @@ def plan_docker(
     owner: Owner,
     wanted: Wanted,
     observed: DockerObserved,
-    uses: Mapping[str, ImageUse],
+    images: Mapping[str, Image],
     command: WantedCommand | None = None,
 ) -> tuple[Step, ...]:
-    """Pulls on every host, the release command on the first one, the services host by host, the stop of what left deploy.yml.
+    """The images on every host, the release command on the first one, the services host by host, the stop of what left deploy.yml.
 
-    `uses`: pinned image -> how it is used.
+    `images` by their pinned names.
     """
     services = [
         step
@@ -34,13 +35,13 @@ def plan_docker(
     stops = [step for host, facts in observed.hosts.items() for step in _stops(host, wanted, facts)]
     is_release = any(step.create for step in services)
     first = next(iter(observed.hosts))
-    pulls = [
+    commands = [_command(owner, first, command)] if command and is_release else []
+    brought = [
         step
         for host, facts in observed.hosts.items()
-        for step in _pulls(host, wanted, facts, uses, command if is_release and host == first else None)
+        for step in _images(host, wanted, facts, images, command if is_release and host == first else None, services)
     ]
-    commands = [_command(owner, first, command)] if command and is_release else []
-    return (*pulls, *commands, *services, *stops)
+    return (*brought, *commands, *services, *stops)
 
 
 def _command(owner: Owner, host: str, command: WantedCommand) -> RunReleaseCommand:
@@ -51,17 +52,42 @@ def _command(owner: Owner, host: str, command: WantedCommand) -> RunReleaseComma
     )  # fmt: skip
 
 
-def _pulls(
-    host: str, wanted: Wanted, facts: HostFacts, uses: Mapping[str, ImageUse], command: WantedCommand | None
-) -> Iterator[PullImage]:
+def _images(
+    host: str,
+    wanted: Wanted,
+    facts: HostFacts,
+    images: Mapping[str, Image],
+    command: WantedCommand | None,
+    services: Iterable[ReplaceService],
+) -> Iterator[PullImage | SendImage]:
+    """The steps that bring a host the images that it lacks. One that it is sent is needed only where a container is created."""
     needed = [service.spec.image for service in wanted.values()]
-    for image in dict.fromkeys([*needed, *([command.spec.image] if command else [])]):
-        if image not in facts.images:
-            short = image.rpartition(":")[2][:12]
+    created = {step.spec.image for step in services if step.host == host and step.spec and step.create}
+    own = [command.spec.image] if command else []
+    for pinned in dict.fromkeys([*needed, *own]):
+        image = images[pinned]
+        if image.repository and pinned not in facts.images:
+            short = image.manifest_digest.short
             yield PullImage(
-                f"pull {short} {host}", f"pull {image} on {host}", effect="create", host=host, image=image,
-                platform=uses[image].platform,
+                f"pull {short} {host}", f"pull {pinned} on {host}", effect="create", host=host, image=pinned,
+                platform=image.use.platform,
             )  # fmt: skip
+        if not image.repository and pinned in {*created, *own} and lacks_image(image, facts):
+            yield SendImage(
+                f"send {image.manifest_digest.short} {host}", f"send {image.name} to {host}",
+                (_sending(facts.lacks.get(pinned)),), effect="create", host=host, image=pinned,
+            )  # fmt: skip
+
+
+def lacks_image(image: Image, facts: HostFacts) -> bool:
+    """True when no image of a host has the digest of the config or of the manifest, of which one is its id there."""
+    return facts.images.isdisjoint([image.config_digest, image.manifest_digest])
+
+
+def _sending(lacks: Lacking | None) -> str:
+    if lacks is None:
+        return "sends what the host lacks"
+    return f"sends {counted(lacks.layers, 'layer')}, {human_bytes(lacks.size_bytes)}"
 
 
 def plan_service(

@@ -11,18 +11,26 @@ from typing import Any
 from shipit.targets.container_spec import ContainerSpec
 from shipit.targets.container_values import Publish, Volume
 from shipit.targets.docker.spec import NUMBER
-from shipit.targets.host_owner import SERVICE, SPEC, VARIABLES, Owner
+from shipit.targets.host_owner import IMAGE, IMAGE_ID, SERVICE, SPEC, VARIABLES, Owner
 
 
 def create_body(
-    owner: Owner, spec: ContainerSpec, number: int, values: Mapping[str, str], names: Iterable[str]
+    owner: Owner,
+    spec: ContainerSpec,
+    number: int,
+    values: Mapping[str, str],
+    names: Iterable[str],
+    image_id: str = "",
 ) -> dict[str, Any]:
-    """`values` are those of the variables `names`, which the label of the container lists."""
+    """`values` are those of the variables `names`, which the label of the container lists.
+
+    `image_id` is what the host calls an image that was sent to it.
+    """
     env = {**values, **spec.env}
     body: dict[str, Any] = {
-        "Image": spec.image,
+        "Image": image_id or spec.image,
         "Env": [f"{name}={value}" for name, value in sorted(env.items())],
-        "Labels": {**spec.labels, **_labels(owner, spec, number, names)},
+        "Labels": {**spec.labels, **_labels(owner, spec, number, names, image_id)},
         "ExposedPorts": {port.key: {} for port in spec.publish},
         "StopTimeout": int(spec.grace_s),
         "HostConfig": _host_config(owner, spec),
@@ -38,9 +46,9 @@ def create_body(
     return {**body, **{key: value for key, value in optional.items() if value}}
 
 
-def _labels(owner: Owner, spec: ContainerSpec, number: int, names: Iterable[str]) -> dict[str, str]:
+def _labels(owner: Owner, spec: ContainerSpec, number: int, names: Iterable[str], image_id: str) -> dict[str, str]:
     own = {SERVICE: spec.service, NUMBER: str(number), SPEC: spec.hash, VARIABLES: ",".join(sorted(names))}
-    return {**owner.labels, **own}
+    return {**owner.labels, **own, **({IMAGE: spec.image, IMAGE_ID: image_id} if image_id else {})}
 
 
 def _host_config(owner: Owner, spec: ContainerSpec) -> dict[str, Any]:

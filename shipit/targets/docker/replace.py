@@ -14,6 +14,7 @@ from shipit.targets.docker.owned import is_own, make_network
 from shipit.targets.docker.parse import parse_foreign
 from shipit.targets.docker.ready import await_ready
 from shipit.targets.docker.render import create_body
+from shipit.targets.docker.send import send_image
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import ReplaceService
 from shipit.targets.host_client import HostClient
@@ -70,7 +71,11 @@ class Replacement:
                 )
             return {name: copied_body(like, number) for name, number in step.create.items()}
         values = self.setting.session.planned_values(step.marks, self.setting.target)
-        return {name: create_body(owner, step.spec, number, values, step.marks) for name, number in step.create.items()}
+        image = send_image(step.spec.image, self.client, self.setting, step.id) if step.spec.is_sent else ""
+        return {
+            name: create_body(owner, step.spec, number, values, step.marks, image)
+            for name, number in step.create.items()
+        }
 
     def _rows(self) -> list[ContainerFacts]:
         """The containers of the service."""

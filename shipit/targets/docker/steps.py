@@ -29,6 +29,17 @@ class PullImage(HostStep):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SendImage(HostStep):
+    """Sends an image to the host without a registry: only what the host lacks. `image` is the digest of its manifest."""
+
+    type: ClassVar[str] = "docker.send"
+    # What a host lacks changes by itself: images share layers.
+    unstable: ClassVar[frozenset[str]] = frozenset(["detail"])
+
+    image: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunReleaseCommand(HostStep):
     """Runs the release command in a container of its own, which is removed afterwards.
 

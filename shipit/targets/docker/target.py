@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
-from shipit.errors import ConfigErrors, RemoteError, ShipitError
+from shipit.errors import RemoteError, ShipitError
 from shipit.events import Event, LogLine
 from shipit.past_release import PastRelease
 from shipit.release import (
@@ -37,7 +37,9 @@ from shipit.targets.docker.observed import DockerObserved
 from shipit.targets.docker.plan import notes_on, plan_docker
 from shipit.targets.docker.plan_back import Kept, Record, Way, kept_of, names_in, plan_back
 from shipit.targets.docker.probe import probe
+from shipit.targets.docker.send import measure
 from shipit.targets.docker.setting import Setting
+from shipit.targets.docker.steps import PullImage, SendImage
 from shipit.targets.docker.wanted import Services, names_of
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_connection import Hosts, engine_addresses
@@ -55,17 +57,6 @@ _STEADY_S = 1.0
 
 
 def create(name: str, config: DockerConfig, project: Project, environment: ProcessEnvironment) -> DockerTarget:
-    """Raises: ConfigErrors for what this kind can't do with the file."""
-    problems = []
-    names = [service.image for service in config.services.values()]
-    for name_or_none in dict.fromkeys([*names, *([project.release.image] if project.release else [])]):
-        image = project.image_name(name_or_none)
-        found = project.images[image]
-        if not found.use and found.repository is None:
-            what = f"image {image} has no repository for the hosts to pull from"
-            problems.append(project.problem(("targets", name), what, "add repository: to the image"))
-    if problems:
-        raise ConfigErrors(problems)
     return DockerTarget(name, config, project, environment)
 
 
@@ -96,8 +87,19 @@ class DockerTarget:
         return observe(self.hosts, self.owner, self._secrets, session)
 
     def plan(self, release: Release, observed: DockerObserved) -> tuple[Step, ...]:
-        uses = {image.pinned: image.use for image in release.images}
-        return plan_docker(self.owner, self.services.wanted(release), observed, uses, self.services.command(release))
+        images = {image.pinned: image for image in release.images}
+        return plan_docker(self.owner, self.services.wanted(release), observed, images, self.services.command(release))
+
+    def preview(
+        self, release: Release, observed: DockerObserved, session: Session, *, is_deploy: bool
+    ) -> DockerObserved:
+        """Measures what the hosts lack of images that are sent to them."""
+        return measure(self.hosts, self.owner, release, observed, session)
+
+    def waves(self, steps: Sequence[Step]) -> Sequence[Sequence[Step]]:
+        """The hosts get their images side by side. Services are replaced one after the other."""
+        images = [step for step in steps if isinstance(step, PullImage | SendImage)]
+        return ([images] if images else []) + [[step] for step in steps if step not in images]
 
     def notes(self, release: Release, observed: DockerObserved) -> Sequence[str]:
         return tuple(notes_on(self.owner, self.services.wanted(release), observed))

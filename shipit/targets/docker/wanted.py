@@ -87,6 +87,8 @@ class Services:
 
     def _use(self, name: str) -> ImageUse:
         config = self.project.images[name]
+        if not config.use and (self.config.load or config.repository is None):
+            return ImageUse(name, "", "oci", config.platform, publish=False)
         if config.use:
             return ImageUse(name, config.use, "oci", config.platform, None, (), publish=False)
         return ImageUse(name, config.repository or "", "oci", config.platform, None, self.project.tags(name))
