@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,17 +15,13 @@ from shipit.config.load import load_project
 from shipit.events import Event, RunFinished, TargetFinished
 from shipit.pipeline.destroy import destroy
 from shipit.pipeline.flow import deploy
-from shipit.pipeline.locks import read_locks
 from shipit.pipeline.prepare import prepare
 from shipit.pipeline.run import Run
-from shipit.pipeline.unlock import break_lock
-from shipit.rehearsal.server import Request, Response
 from shipit.release import Destruction
 from shipit.targets.kinds import KindModels
 from shipit.targets.kubernetes.applyset import PART_OF_LABEL, set_id
 from tests import runs
 from tests.e2e.test_cluster_changes import Object, Shop, config_map, deployment, shop
-from tests.e2e.test_cluster_faults import Between
 from tests.shipit import ROOT
 from tests.waits import wait_until
 
@@ -205,80 +198,6 @@ def test_the_secret_of_the_env_can_not_be_changed_and_is_kept_for_a_rollback_whe
     text = ENVIRONMENTS.replace("secrets: {TOKEN: {env: TOKEN}}\n", "")
     assert deploy(run_in(shop, "production", config_map("1"), text=text)) == 0
     assert shop.kubectl(*without_records).split() == [secret], "the release before needs it"
-
-
-class Killing(Between):
-    """Kills a process with SIGKILL when it has sent a number of writes; the last one has reached the API server."""
-
-    process: subprocess.Popen[bytes] | None = None
-    writes, last = 0, 10**6
-
-    def answer(self, request: Request) -> Response:
-        answer = super().answer(request)
-        if request.method not in ("GET", "HEAD"):
-            self.writes += 1
-            if self.writes == self.last and self.process is not None:
-                self.process.send_signal(signal.SIGKILL)
-        return answer
-
-
-def start(folder: Path, between: Between, shop: Shop, *objects: Object) -> subprocess.Popen[bytes]:
-    folder.mkdir(parents=True, exist_ok=True)
-    config = {
-        "current-context": "between",
-        "clusters": [{"name": "between", "cluster": {"server": f"http://{between.host}"}}],
-        "users": [{"name": "nobody", "user": {}}],
-        "contexts": [{"name": "between", "context": {"cluster": "between", "user": "nobody"}}],
-    }
-    (folder / "kubeconfig").write_text(json.dumps(config))
-    (folder / "objects.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
-    text = "app: shop\ntargets:\n  k8s: {namespace: NAMESPACE, settle: 0s, timeout: 240s, manifests: [objects.json]}\n"
-    (folder / "deploy.yml").write_text(text.replace("NAMESPACE", shop.namespace))
-    env = {
-        "PATH": os.defpath,
-        "HOME": str(folder),
-        "KUBECONFIG": str(folder / "kubeconfig"),
-        "PYTHONPATH": str(ROOT),
-        "SHIPIT_CACHE_DIR": str(folder / ".cache"),
-    }
-    return subprocess.Popen(
-        [sys.executable, "-m", "shipit", "deploy"],
-        cwd=folder,
-        env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-
-
-def unlock(run: Run) -> None:
-    """Break the lock that a killed run may have left, which is free by itself after its time."""
-    if (holder := read_locks(run)["k8s"]) is not None:
-        break_lock(run, run.targets[0], holder)
-
-
-def test_a_deploy_that_is_killed_between_any_two_writes_is_completed_by_the_next(shop: Shop) -> None:
-    first, second = [config_map("1"), ROLE, config_map("1", "other")], [config_map("2"), config_map("1", "new")]
-    killed, number = True, 0
-    while killed:
-        number += 1
-        assert shop.deploy(*first)[0] == 0
-        with Killing(shop.cluster) as between:
-            between.last = number
-            between.process = start(shop.folder / "killed", between, shop, *second)
-            said = between.process.communicate(timeout=180)[0].decode()
-            killed = between.process.returncode == -signal.SIGKILL
-            assert killed or between.process.returncode == 0, said
-        unlock(shop.run(*second)[0])
-        code, finished = shop.deploy(*second)
-        assert code == 0, finished.reason
-        left = names(shop, "configmaps,roles", set_id(PARENT, shop.namespace))
-        assert left == {"configmap/settings", "configmap/new"}, f"killed at write {number}"
-        kinds = shop.get(f"configmap/{PARENT}")["metadata"]["annotations"][
-            "applyset.kubernetes.io/contains-group-kinds"
-        ]
-        assert kinds == "ConfigMap"
-        assert plan_of(shop.run(*second)[0])[0] == []
-    assert number >= 6, "the applies, the deletions and the record are writes of their own"
 
 
 RULES: list[dict[str, Any]] = [
