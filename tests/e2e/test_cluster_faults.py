@@ -76,6 +76,8 @@ class Between(StrictServer):
 
 FAULTS = {
     "503": (Response(503, b""), False),
+    "429": (Response(429, b"", {"Retry-After": "1"}), False),
+    "409": (Response(409, b'{"message": "the object has been modified", "reason": "Conflict", "code": 409}'), False),
     "403": (Response(403, b'{"message": "forbidden: nobody may"}'), False),
     "500-after": (Response(500, b"oops"), True),
     "cut-off-after": (Response(200, b"{", {"Content-Length": "900", "Connection": "close"}), True),
@@ -107,7 +109,7 @@ def test_a_fault_at_every_request(tmp_path: Path, cluster: Cluster, name: str) -
         assert deploy(make(tmp_path / "count", clean, namespaces[0])) == 0
         requests = clean.count
     assert requests < len(namespaces)
-    for index in sampled(range(requests), 6, of=name):
+    for index in sampled(range(requests), 4, of=name):
         namespace = namespaces[index + 1]
         cluster.kubectl("create", "namespace", namespace)
         with Between(cluster) as between:
