@@ -31,6 +31,7 @@ from tests.servers.install import requested_programs
 from tests.servers.kube_yaml import KubeYaml
 from tests.servers.language_server import LanguageServer
 from tests.servers.moby import Moby
+from tests.servers.object_store import ObjectStoreServer
 from tests.servers.process import Unavailable
 from tests.servers.registry import RegistryServer
 from tests.shipit import Shipit
@@ -66,6 +67,7 @@ _MARKERS = {
     "moby": "tools",
     "kube_yaml": "tools",
     "language_server": "tools",
+    "object_store": "tools",
     "web_server": "tools",
     "shipit": "program",
 }
@@ -218,6 +220,14 @@ def language_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Langua
     folder = tmp_path_factory.mktemp("editor")
     (folder / "deploy.schema.json").write_text(json.dumps(render_schema(KindModels())))
     server = started(lambda: LanguageServer(folder))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStoreServer]:
+    """moto's S3."""
+    server = started(lambda: ObjectStoreServer(tmp_path_factory.mktemp("objects")))
     yield server
     server.stop()
 

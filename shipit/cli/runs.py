@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING
 
 from shipit.cli.exits import can_ask, cancelling, confirm, prompt
@@ -179,6 +180,8 @@ def running(
         timeout_s=timeout_s, journal=journal, source=source,
     )  # fmt: skip
     with _closing(run, clock, reporter):
+        if keeps_journal:
+            _share_runs(run, reporter)
         yield run
 
 
@@ -189,6 +192,18 @@ def _with_journal(reporter: Reporter, project: Project) -> tuple[Journal, Report
 
     journal = Journal(project.root)
     return journal, Reporters(reporter, journal)
+
+
+def _share_runs(run: Run, reporter: Reporter) -> None:
+    """Keep the run in the state that machines share, too, if deploy.yml names one. Raises: UsageError."""
+    if (state := run.state) is None:
+        return
+    from shipit.config.author import read_author
+    from shipit.envelope import Reporters
+    from shipit.history.state_runs import StateRuns
+
+    run.state_runs = StateRuns(state, partial(read_author, run.environment))
+    run.tell = Reporters(reporter, run.state_runs)
 
 
 @contextmanager

@@ -169,6 +169,7 @@ def _project(written: Written, resolved: _Resolved, checked: _Checked, model: Pr
         files=tuple(path.absolute() for path in written.paths.values()),
         private_files=private_files(written.tree, names),
         keeps_state=model.state != "none",
+        state=model.state if model.state and model.state != "none" else "",
         rolls_back_all=model.rollback == "all",
         groups=resolved.groups,
         max_parallel=model.max_parallel,

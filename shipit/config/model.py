@@ -232,6 +232,10 @@ class DotenvFiles(Model):
         return (value,) if isinstance(value, str | dict) else value
 
 
+_STATE = (
+    "should be none, a folder such as /mnt/deploys or ~/deploys, or a bucket such as s3://BUCKET/PREFIX, gs:// or az://"
+)
+STATE_PATTERN = r"^(none|((/|~/|\.\./)[^\x00]*)|((s3|gs|az)://[^/@?#\s]+(/[^@?#\s]*)?))$"
 _NOT_BOTH = "should have image or images, not both"
 
 
@@ -250,8 +254,10 @@ class ProjectFile(DotenvFiles):
         },
         examples=[">=0.1"],
     )
-    state: Literal["none"] | None = Field(
-        None, description="`none` keeps no journal of runs in .shipit/.", examples=["none"]
+    state: Annotated[str, matching(STATE_PATTERN, _STATE)] | None = Field(
+        None,
+        description="A folder or bucket for runs, and locks of places without one, shared by machines; `none` keeps no journal.",
+        examples=["s3://company-deploys/shop", "none"],
     )
     rollback: Literal["all"] | None = Field(
         None,

@@ -25,7 +25,8 @@ class Project:
 
     `left_out` are the names of the others. `variables` are those of the process above those of the .env
     files that it names; `warnings` are about its keys. `files` are itself and what it includes, `private_files` what it
-    names that no image should hold. `keeps_state` is whether runs are kept in `.shipit`. Without `builds`, an image that would
+    names that no image should hold. `keeps_state` is whether runs are kept in `.shipit`, and `state` the
+    folder or URL where machines share them; empty where it is not given. Without `builds`, an image that would
     be built is an error. With `rolls_back_all`, a target that fails takes the others with it. `groups`: name in the file ->
     names of its targets, for targets with several places. `promoted`: image -> its reference in another environment, which
     is copied to the image's repository in place of a build.
@@ -50,6 +51,7 @@ class Project:
     files: tuple[Path, ...]
     private_files: tuple[PrivateFile, ...]
     keeps_state: bool
+    state: str = ""
     builds: bool = True
     rolls_back_all: bool = False
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -17,13 +17,14 @@ from shipit.http.skew import AGREES, CLOCK, judge_skew
 from shipit.image.build import read_dockerfile
 from shipit.image.choice import choose_builder
 from shipit.parallel import settle
+from shipit.pipeline.locks import lock_keepers
 from shipit.pipeline.secret_findings import build_secret_findings, secret_findings
 from shipit.pipeline.steps import check_clean
 from shipit.printable import human_bytes, printable_line
 from shipit.reference import parse_reference
 from shipit.release import Finding, ImageUse
 from shipit.targets.base import Target, examines
-from shipit.targets.locks import NoLock, locks
+from shipit.targets.locks import NoLock
 
 if TYPE_CHECKING:
     from shipit.config.process_environment import ProcessEnvironment
@@ -201,21 +202,26 @@ def _target(run: Run, target: Target) -> Iterator[Finding]:
     subject, session = f"target {target.name}", run.session(target)
     target.observe(session)
     yield Finding("ok", subject, f"{target.place.identity} can be read")
-    yield _lock(target, session, keeps_state=run.project.keeps_state)
+    yield _lock(run, target, session)
     if examines(target):
         yield from (finding._replace(subject=finding.subject or subject) for finding in target.examine(session))
 
 
-def _lock(target: Target, session: Session, *, keeps_state: bool) -> Finding:
+def _lock(run: Run, target: Target, session: Session) -> Finding:
     """The finding about the lock that keeps two deploys apart."""
     subject = f"lock of {target.name}"
     without = "deploys from this folder exclude each other, others do not"
-    if not keeps_state:
+    if not run.project.keeps_state:
         without = "with state: none, nothing keeps two deploys apart"
-    if not locks(target):
-        return Finding("ok", subject, f"the place keeps no lock: {without}")
-    try:
-        target.read_lock(session)
-    except NoLock as error:
-        return Finding("warning", subject, f"{error.what}: {without}", error.hint)
-    return Finding("ok", subject, f"a deploy locks it by the {target.lock_name()}")
+    refused: NoLock | None = None
+    for keeper in lock_keepers(run, target):
+        try:
+            keeper.read_lock(session)
+        except NoLock as error:
+            refused = error
+        else:
+            return Finding("ok", subject, f"a deploy locks it by the {keeper.lock_name()}")
+    if refused is not None:
+        return Finding("warning", subject, f"{refused.what}: {without}", refused.hint)
+    hint = "state: s3://BUCKET/PREFIX in deploy.yml, or a folder that machines share, keeps a lock for every machine"
+    return Finding("ok", subject, f"the place keeps no lock: {without}", hint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ from shipit.pipeline.run import Run
 from shipit.record import InvalidRecord, from_json, to_json
 from shipit.release import Plan
 from shipit.targets.base import Target
-from shipit.targets.locks import BEAT_S, LEASE_S, Holder, Locks, LockState, NoLock, locks
+from shipit.targets.locks import BEAT_S, LEASE_S, Holder, KeepsLock, LockState, NoLock, locks
 from shipit.targets.session import Session
 
 # Of one request to the place; a step waits for a renewal at most so long.
@@ -62,8 +62,8 @@ class _OwnClock(Clock):
 class HeldLock:
     """A lock that a run holds at a place. Safe to use from several threads."""
 
-    def __init__(self, target: Locks, session: Session, state: LockState, holder: Holder) -> None:
-        self._target, self._base, self._state, self._holder = target, session, state, holder
+    def __init__(self, keeper: KeepsLock, session: Session, state: LockState, holder: Holder) -> None:
+        self._keeper, self._base, self._state, self._holder = keeper, session, state, holder
         self._clock = session.clock
         self._renewed_s = self._clock.now()
         self._is_lost = False
@@ -79,7 +79,7 @@ class HeldLock:
             if self._is_lost:
                 taker = described(self._taker) if self._taker else ""
                 what = f"the lock was lost: {taker or 'somebody broke it'}"
-                error = LockLost(what, where=self._target.name, hint="run it again")
+                error = LockLost(what, where=self._keeper.name, hint="run it again")
                 error.superseded_by = taker or "someone else"
                 raise error
 
@@ -93,14 +93,14 @@ class HeldLock:
         """Give the lock back. After a failure it is free when its time is over."""
         with self._mutex, suppress(ShipitError):
             if not self._is_lost:
-                self._target.swap_lock(self._state, None, self._session())
+                self._keeper.swap_lock(self._state, None, self._session())
 
     def _renew(self) -> None:
         started_s, session = self._clock.now(), self._session()
-        after = self._target.swap_lock(self._state, self._holder, session)
+        after = self._keeper.swap_lock(self._state, self._holder, session)
         if after is None:
             # Our own request may have arrived without its answer.
-            found = self._target.read_lock(session)
+            found = self._keeper.read_lock(session)
             if found.holder is None or found.holder.run != self._holder.run:
                 self._is_lost, self._taker = True, found.holder
                 return
@@ -171,12 +171,14 @@ class RunLocks:
         self._over = threading.Event()
 
     def _taken(self, target: Target, holder: Holder) -> HeldLock | HeldFile | None:
-        if locks(target):
+        refused = ""
+        for keeper in lock_keepers(self._run, target):
             try:
-                return _take(self._run, target, holder)
+                return _take(self._run, target, keeper, holder)
             except NoLock as error:
-                if error.what:
-                    self._run.emit(Warned(target.name, f"{error.what}: another machine may deploy at the same time"))
+                refused = error.what or refused
+        if refused:
+            self._run.emit(Warned(target.name, f"{refused}: another machine may deploy at the same time"))
         return self._file(target, holder)
 
     def _file(self, target: Target, holder: Holder) -> HeldFile | None:
@@ -209,15 +211,25 @@ def begin_changes(run: Run, plan: Plan) -> None:
     run.begin_changes()
 
 
-def _take(run: Run, target: Locks, holder: Holder) -> HeldLock:
+def lock_keepers(run: Run, target: Target) -> Iterator[KeepsLock]:
+    """What may keep the lock of a target for all machines: its place, then the state of deploy.yml. Raises: UsageError."""
+    if locks(target):
+        yield target
+    if (state := run.state) is not None:
+        from shipit.pipeline.state_lock import StateLock
+
+        yield StateLock(target, state)
+
+
+def _take(run: Run, target: Target, keeper: KeepsLock, holder: Holder) -> HeldLock:
     session = lock_session(run, target)
-    found = target.read_lock(session)
+    found = keeper.read_lock(session)
     if found.is_free:
-        after = target.swap_lock(found, holder, session)
-        found = after or target.read_lock(session)
+        after = keeper.swap_lock(found, holder, session)
+        found = after or keeper.read_lock(session)
     if found.holder is None or found.holder.run != holder.run:
         raise _locked(run, target, found.holder)
-    return HeldLock(target, session, found, holder)
+    return HeldLock(keeper, session, found, holder)
 
 
 def await_turn(run: Run) -> None:
@@ -249,10 +261,10 @@ def read_locks(run: Run) -> Mapping[str, Holder | None]:
 
 
 def read_holder(run: Run, target: Target) -> Holder | None:
-    """The holder of the lock of a target, at its place or on this machine; None where nobody has it."""
-    if locks(target):
+    """The holder of the lock of a target, at its place, in the state or on this machine; None where nobody has it."""
+    for keeper in lock_keepers(run, target):
         with suppress(NoLock):
-            found = target.read_lock(lock_session(run, target))
+            found = keeper.read_lock(lock_session(run, target))
             return None if found.is_free else found.holder
     text = read_file_lock(run.project.root, file_name(target.place))
     return parse_holder(text) if text is not None else None

@@ -14,6 +14,7 @@ from shipit.history.past import read_runs
 from shipit.parallel import settle, together
 from shipit.past_release import PastRelease
 from shipit.past_run import PastRun
+from shipit.pipeline.state import shared_runs, with_shared
 from shipit.targets.base import Target
 from shipit.targets.history import HasHistory, has_history
 
@@ -70,10 +71,10 @@ def known_releases(
 
 
 def read_own_runs(run: Run, most: int = MOST_RUNS) -> tuple[PastRun, ...]:
-    """The runs of this app and environment that this machine keeps; none where they can't be read."""
+    """The runs of this app and environment that this machine keeps, and those of its state; none where they can't be read."""
     wanted = (run.project.app, run.project.environment)
     try:
         found, _ = read_runs(run.project.root, most, lambda past: (past.app, past.environment) == wanted)
     except ShipitError:
-        return ()
-    return found
+        found = ()
+    return with_shared(found, shared_runs(run, run.project.environment)) if run.state else found

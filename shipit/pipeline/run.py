@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from shipit.delivery.delivery import Delivery
     from shipit.delivery.inventory import Inventory
     from shipit.history.journal import Journal
+    from shipit.history.state_runs import StateRuns
+    from shipit.history.state_store import StateStore
     from shipit.image.store.content_store import ContentStore
     from shipit.registry.credentials import Credentials
     from shipit.registry.registries import Registries
@@ -66,7 +68,7 @@ class Run:
 
     `emit` redacts and numbers an event and hands it to `tell`; reporters get events in no other way. `timeout_s` overrides every target's
     own. `confirm` is asked before a deploy changes what a user would miss. `journal` is one of the reporters.
-    `source` is that of a promotion. `wait_s` is how long a command other than deploy and promote waits for locks.
+    `state_runs` is another reporter, of the runs that machines share. `source` is that of a promotion. `wait_s` is how long a command other than deploy and promote waits for locks.
     """
 
     project: Project
@@ -79,6 +81,7 @@ class Run:
     approve: Callable[[Plan, str], bool] = lambda plan, name: False
     timeout_s: float | None = None
     journal: Journal | None = None
+    state_runs: StateRuns | None = None
     source: Source | None = None
     wait_s: float = 0.0
 
@@ -93,6 +96,7 @@ class Run:
         self.clients = Clients(self.clock)
         self._marks = Marks(self.environment.cache_dir / "keys", self.environment.plan_key)
         self._delivery: Delivery | None = None
+        self._state: StateStore | None = None
         self._lock = threading.Lock()
         # A missing login is told before anything else.
         if any(logs_in(target) for target in self.targets):
@@ -128,6 +132,18 @@ class Run:
     @property
     def registries(self) -> Registries:
         return self.delivery.registries
+
+    @property
+    def state(self) -> StateStore | None:
+        """The state of deploy.yml that machines share; None where it has none. Raises: UsageError."""
+        if not self.project.state or self.environment.is_untrusted:
+            return None
+        with self._lock:
+            if self._state is None:
+                from shipit.pipeline.state import open_state
+
+                self._state = open_state(self.project)
+            return self._state
 
     @property
     def inventory(self) -> Inventory:
@@ -194,11 +210,15 @@ class Run:
         if isinstance(event, RunFinished) and self.journal and self.journal.failure:
             what = f"the journal of this run ends early: {self.journal.failure}"
             self._teller(Warned("", what))
+        if isinstance(event, RunFinished) and self.state_runs and self.state_runs.failure:
+            self._teller(Warned("", f"other machines do not know all of this run: {self.state_runs.failure}"))
         if isinstance(event, TargetFinished):
             self._ended[event.target] = event
         self._teller(event)
         if self.journal:
             self.journal.sync()
+        if self.state_runs:
+            self.state_runs.sync()
 
     def _give_back(self) -> None:
         held, self.locks = self.locks, None
@@ -240,9 +260,11 @@ class Run:
         return self.source.promotion.commit if self.source else (git.sha or "", git.branch or "")
 
     def begin_changes(self) -> None:
-        """Begin the journal: called before the first change of a place. Raises: UsageError where it can't be written."""
+        """Begin the journal: called before the first change of a place. Raises: UsageError, StateError where it can't be written."""
         if self.journal:
             self.journal.begin()
+        if self.state_runs:
+            self.state_runs.begin()
 
     def tell_lost(self) -> None:
         """Warn of an earlier run of the same environment on this machine that ended without a word, or that goes on."""

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from shipit.errors import ShipitError
 from shipit.pipeline.endings import environment_option
-from shipit.pipeline.locks import described, lock_session
+from shipit.pipeline.locks import described, lock_keepers, lock_session
 from shipit.targets.base import Target
-from shipit.targets.locks import Holder, NoLock, locks
+from shipit.targets.locks import Holder, NoLock
 
 if TYPE_CHECKING:
     from shipit.pipeline.run import Run
@@ -20,18 +20,20 @@ def break_lock(run: Run, target: Target, holder: Holder) -> None:
     Raises: ShipitError where another run holds it now, or a process of this machine has it; NoLock where the user may not
     write the lock of the place.
     """
-    if not locks(target):
-        raise _of_process(target, holder)
     session = lock_session(run, target)
-    try:
-        found = target.read_lock(session)
-    except NoLock:
-        raise _of_process(target, holder) from None
+    for keeper in lock_keepers(run, target):
+        try:
+            found = keeper.read_lock(session)
+            break
+        except NoLock:
+            continue
+    else:
+        raise _of_process(target, holder)
     while found.holder is not None and found.holder.run == holder.run:
-        if target.swap_lock(found, None, session) is not None:
+        if keeper.swap_lock(found, None, session) is not None:
             return
         # It was renewed meanwhile.
-        found = target.read_lock(session)
+        found = keeper.read_lock(session)
     if found.holder is not None:
         what = f"it is locked by {described(found.holder)} now"
         hint = f"look again: shipit unlock {target.name}{environment_option(run.project.environment)}"

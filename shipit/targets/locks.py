@@ -47,8 +47,10 @@ class NoLock(ShipitError):
     """The place can keep no lock now: the user may not write it, or it does not exist yet. Empty `what`: nothing to tell."""
 
 
-class Locks(Target, Protocol):
-    """Keeps a lock at its place."""
+class KeepsLock(Protocol):
+    """Keeps the lock of one target: its place, or a state that machines share. `name` is the target's."""
+
+    name: str
 
     def lock_name(self) -> str:
         """Pure: what the lock is, for people, such as `Lease shop-production in namespace shop`."""
@@ -64,6 +66,10 @@ class Locks(Target, Protocol):
         The time of renewal is that of the call. Raises: NoLock, RemoteError.
         """
         ...
+
+
+class Locks(KeepsLock, Target, Protocol):
+    """Keeps a lock at its place."""
 
 
 def locks(target: Target) -> TypeGuard[Locks]:

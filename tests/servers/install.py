@@ -5,6 +5,7 @@ Run it as `python -m tests.servers.install`; it says what it does. Nothing here 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import shutil
@@ -18,6 +19,7 @@ from tests.servers.process import Unavailable
 KUBERNETES = "1.34.4"
 # The BuildKit that the native builder follows; tests/servers/moby and tests/servers/buildkit name it, too.
 BUILDKIT = "0.34.2"
+_MOTO = Path(__file__).with_name("moto") / "requirements.txt"
 # The version in tests/servers/crane/go.mod.
 CRANE = "0.22.1"
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet")
@@ -283,6 +285,37 @@ def build_crane() -> None:
     _build_from_source("crane", folder, Path(__file__).with_name("crane"), packages, ["crane"])
 
 
+def moto_python() -> str:
+    """The path of a Python with moto, which has the server. Raises: Unavailable."""
+    requested_programs.append("moto")
+    program = _moto_folder() / "bin/python"
+    if not program.is_file():
+        raise Unavailable("moto is not installed (python -m tests.servers.install)")
+    return str(program)
+
+
+def _moto_folder() -> Path:
+    """A folder for each version of the list of packages."""
+    return cache_folder() / f"moto-{hashlib.sha256(_MOTO.read_bytes()).hexdigest()[:12]}"
+
+
+def install_moto() -> None:
+    """Install moto into an environment of its own in the cache, once: half a minute."""
+    target = _moto_folder()
+    if (target / "bin/python").is_file():
+        return
+    print(f"installing moto into {target}: once, half a minute", flush=True)
+    building = _begun(target)
+    commands = (
+        [sys.executable, "-m", "venv", str(building)],
+        [f"{building}/bin/python", "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(_MOTO)],
+    )
+    if any(subprocess.run(command, check=False).returncode != 0 for command in commands):
+        print("left out: moto could not be installed", flush=True)
+        return
+    building.rename(target)
+
+
 def _build_from_source(what: str, target: Path, module: Path, packages: list[str], programs: list[str]) -> None:
     """Build programs of a Go module into the cache unless they are there."""
     go = shutil.which("go")
@@ -313,6 +346,7 @@ def main() -> None:
         build_kube_yaml()
         build_buildkit()
         build_crane()
+        install_moto()
         build_kubernetes()
     else:
         print("left out: the real engine and cluster run on Linux only", flush=True)

@@ -60,9 +60,13 @@ def _everywhere(
     from shipit.events import RunsListed
     from shipit.history.joined import PlaceHistory, joined
     from shipit.pipeline.releases import MOST_RUNS, known_releases
+    from shipit.pipeline.state import shared_runs, with_shared
 
+    named = project.named(options.selected)
     own, is_more = _runs_of_this_machine(options, project, max(limit, MOST_RUNS))
     with running(project, environ, options, here, shows_plan=False, is_live=False) as run:
+        shared = (past for past in shared_runs(run, project.environment) if _is_about(past, named))
+        own = with_shared(own, tuple(shared))
         run.read_near_secrets()
         found = known_releases(run, run.targets, own, limit)
         names = (project.app, project.environment)
@@ -87,10 +91,14 @@ def _runs_of_this_machine(options: TargetOptions, project: Project, most: int) -
 
     def is_wanted(found: PastRun) -> bool:
         is_here = options.environment in (None, found.environment) and found.app == project.app
-        names = {target.name for target in found.targets}
-        return is_here and (not named or not names.isdisjoint(named))
+        return is_here and _is_about(found, named)
 
     return read_runs(project.root, most, is_wanted)
+
+
+def _is_about(found: PastRun, named: Sequence[str]) -> bool:
+    """True for a run of one of the named targets, and for every run where none is named."""
+    return not named or not {target.name for target in found.targets}.isdisjoint(named)
 
 
 def _print(runs: Sequence[PastRun], limit: int, is_more: bool) -> None:

@@ -1,0 +1,116 @@
+"""The newest runs of an app in an environment, in a state that machines share: one object with all of them."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from urllib.parse import quote
+
+from shipit.envelope import Envelope
+from shipit.errors import ShipitError
+from shipit.events import PlanMade, RunFailed, RunFinished, RunStarted, TargetFinished
+from shipit.history.fold import fold_run
+from shipit.history.state_store import StateError, StateStore
+from shipit.json_text import parse_json
+from shipit.past_run import PastRun
+from shipit.record import InvalidRecord, from_json, to_json
+
+MOST_RUNS = 50
+_TRIES = 20
+_FORMAT = 1
+# The longest object: the oldest runs are left out of a longer one.
+_LONGEST = 512 * 1024
+_KEPT = (RunStarted, PlanMade, TargetFinished, RunFinished, RunFailed)
+_WRITTEN = (TargetFinished, RunFinished, RunFailed)
+
+
+class StateRuns:
+    """A reporter that keeps a run in the state: when it begins to change something, after each target, and at its end.
+
+    `author` says who made the run. `failure` is why a later write failed, or empty.
+    """
+
+    def __init__(self, store: StateStore, author: Callable[[], str]) -> None:
+        self._store, self._author = store, author
+        self._events: list[Envelope] = []
+        self._has_begun, self._is_due = False, False
+        self._writing = threading.Lock()
+        self.failure = ""
+
+    def __call__(self, envelope: Envelope) -> None:
+        if isinstance(envelope.event, _KEPT):
+            self._events.append(envelope)
+            self._is_due = self._is_due or isinstance(envelope.event, _WRITTEN)
+
+    def begin(self) -> None:
+        """Write the run before its first change. Raises: StateError."""
+        self._has_begun = True
+        self._write()
+
+    def sync(self) -> None:
+        """Write what has happened since. A failure is kept in `failure`, and does not stop the run."""
+        if not (self._has_begun and self._is_due):
+            return
+        try:
+            self._write()
+        except ShipitError as error:
+            self.failure = str(error)
+
+    def close(self) -> None:
+        """`sync` has written everything."""
+
+    def _write(self) -> None:
+        with self._writing:
+            self._is_due = False
+            if (run := fold_run(tuple(self._events), is_running=False)) is not None:
+                add_run(self._store, run._replace(by=self._author()))
+
+
+def read_state_runs(store: StateStore, app: str, environment: str) -> tuple[PastRun, ...]:
+    """The runs, the newest first. What is no run is left out. Raises: StateError."""
+    found = store.read(_name(app, environment))
+    return _parsed(found.data, store) if found else ()
+
+
+def add_run(store: StateStore, run: PastRun) -> None:
+    """Add a run, or replace the one with its id. Raises: StateError."""
+    name = _name(run.app, run.environment)
+    for _ in range(_TRIES):
+        found = store.read(name)
+        others = [past for past in (_parsed(found.data, store) if found else ()) if past.run != run.run]
+        runs = sorted([run, *others], key=lambda past: past.started_at, reverse=True)
+        if store.swap(name, _bytes(runs[:MOST_RUNS]), found.version if found else "") is not None:
+            return
+    raise StateError("the runs are written by too many others at once", where=f"{store.title}: {name}")
+
+
+def _name(app: str, environment: str) -> str:
+    return f"runs/{quote(app, safe='')}/{quote(environment, safe='')}.json"
+
+
+def _bytes(runs: list[PastRun]) -> bytes:
+    while True:
+        data = json.dumps({"format": _FORMAT, "runs": [to_json(run) for run in runs]}).encode()
+        if len(data) <= _LONGEST or len(runs) == 1:
+            return data
+        runs = runs[: len(runs) // 2]
+
+
+def _parsed(data: bytes, store: StateStore) -> tuple[PastRun, ...]:
+    try:
+        value = parse_json(data)
+        rows = value["runs"] if value["format"] == _FORMAT else None
+    except (ValueError, KeyError, TypeError):
+        rows = None
+    if not isinstance(rows, list):
+        hint = "name another folder or prefix for `state:`, or use a newer shipit"
+        raise StateError("it holds no runs that this version of shipit can read", where=store.title, hint=hint)
+    return tuple(run for row in rows if (run := _run(row)) is not None)
+
+
+def _run(row: object) -> PastRun | None:
+    try:
+        return from_json(PastRun, row)
+    except InvalidRecord:
+        return None
