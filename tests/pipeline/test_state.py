@@ -242,7 +242,7 @@ def test_a_store_that_ignores_conditions_keeps_no_lock(machines: tuple[Machine, 
 
 def test_the_state_is_outside_of_the_project(machines: tuple[Machine, Machine]) -> None:
     machines[0].state = str(machines[0].folder / "state")
-    with pytest.raises(UsageError, match="the state should be outside of the folder of deploy.yml"):
+    with pytest.raises(UsageError, match="the state should be outside of the folder"):
         machines[0].run()
 
 
