@@ -14,7 +14,7 @@ from shipit.history.past import read_runs
 from shipit.parallel import settle, together
 from shipit.past_release import PastRelease
 from shipit.past_run import PastRun
-from shipit.pipeline.state import shared_runs, with_shared
+from shipit.pipeline.shared_runs import shared_runs, with_shared
 from shipit.targets.base import Target
 from shipit.targets.history import HasHistory, has_history
 

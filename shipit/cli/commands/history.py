@@ -60,7 +60,7 @@ def _everywhere(
     from shipit.events import RunsListed
     from shipit.history.joined import PlaceHistory, joined
     from shipit.pipeline.releases import MOST_RUNS, known_releases
-    from shipit.pipeline.state import shared_runs, with_shared
+    from shipit.pipeline.shared_runs import shared_runs, with_shared
 
     named = project.named(options.selected)
     own, is_more = _runs_of_this_machine(options, project, max(limit, MOST_RUNS))
