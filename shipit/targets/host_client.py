@@ -59,6 +59,11 @@ class HostClient:
         body = {"Container": container, "EndpointConfig": {"Aliases": list(aliases)}}
         self._answer("POST", f"/networks/{network}/connect", body=body, accepted=(200,))
 
+    def disconnect(self, network: str, container: str) -> None:
+        """One that is not in the network is fine."""
+        body = {"Container": container, "Force": True}
+        self._answer("POST", f"/networks/{network}/disconnect", body=body, accepted=(200, 403, 404, 500))
+
     def start(self, container: str) -> None:
         self._answer("POST", f"/containers/{container}/start", accepted=(204, 304))
 
@@ -109,6 +114,9 @@ class HostClient:
 
     def images(self) -> Field:
         return self._json("GET", "/images/json", {})
+
+    def has_image(self, image: str) -> bool:
+        return self._answer("GET", f"/images/{image}/json", accepted=(200, 404)).status_code == 200
 
     def pull(self, image: str, platform: str, credentials: Credentials | None) -> None:
         """The credentials are sent with the request, and are not kept on the host."""

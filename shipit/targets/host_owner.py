@@ -49,6 +49,12 @@ class Owner(NamedTuple):
         return {APP: self.app, ENVIRONMENT: self.environment, TARGET: self.target}
 
     @property
+    def app_filters(self) -> str:
+        """The filter for what belongs to any target of the app and environment."""
+        labels = {name: value for name, value in self.labels.items() if name != TARGET}
+        return json.dumps({"label": [f"{name}={value}" for name, value in labels.items()]})
+
+    @property
     def filters(self) -> str:
         """The filter of the engine's lists for what has these labels."""
         return json.dumps({"label": [f"{name}={value}" for name, value in self.labels.items()]})

@@ -15,7 +15,7 @@ from typing import Any
 
 import pip
 
-from tests.servers.install import find
+from tests.servers.install import caddy, find
 from tests.servers.process import Unavailable
 
 _SKIPPED = (
@@ -128,6 +128,21 @@ def nginx_context(folder: Path) -> None:
     _write_dockerfile(folder, "EXPOSE 80", "STOPSIGNAL SIGQUIT", 'CMD ["nginx", "-g", "daemon off;"]')
 
 
+def caddy_context(folder: Path) -> None:
+    """A build context for an image of Caddy and a busybox with nc, as the official one has."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(caddy(), folder / "caddy")
+    shutil.copy(find("busybox"), folder / "busybox")
+    lines = (
+        "FROM scratch",
+        "COPY caddy busybox /bin/",
+        "COPY busybox /bin/nc",
+        "ENV PATH=/bin",
+        'CMD ["caddy", "run"]',
+    )
+    (folder / "Dockerfile").write_text("\n".join((*lines, "")))
+
+
 def hello_context(folder: Path) -> None:
     """A build context for an image of one static program that prints a greeting and exits."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -144,6 +159,7 @@ HUB: dict[tuple[str, str], Callable[[Path], None]] = {
     ("node", "22-alpine"): node_context,
     ("nginx", "alpine"): nginx_context,
     ("hello-world", "latest"): hello_context,
+    ("caddy", "2"): caddy_context,
 }
 
 

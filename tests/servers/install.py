@@ -22,6 +22,8 @@ BUILDKIT = "0.34.2"
 _MOTO = Path(__file__).with_name("moto") / "requirements.txt"
 # The version in tests/servers/crane/go.mod.
 CRANE = "0.22.1"
+# The version in tests/servers/caddy/go.mod.
+CADDY = "2.11.9"
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet")
 # program -> Debian package
 PROGRAMS = {
@@ -316,6 +318,23 @@ def install_moto() -> None:
     building.rename(target)
 
 
+def caddy() -> str:
+    """The path of Caddy. Raises: Unavailable."""
+    requested_programs.append("caddy")
+    program = cache_folder() / f"caddy-{CADDY}" / "caddy"
+    if not program.is_file():
+        raise Unavailable("caddy is not built (python -m tests.servers.install; it needs Go)")
+    return str(program)
+
+
+def build_caddy() -> None:
+    """Build Caddy into the cache, once: about two minutes of CPU."""
+    packages = ["github.com/caddyserver/caddy/v2/cmd/caddy"]
+    _build_from_source(
+        "Caddy", cache_folder() / f"caddy-{CADDY}", Path(__file__).with_name("caddy"), packages, ["caddy"]
+    )
+
+
 def _build_from_source(what: str, target: Path, module: Path, packages: list[str], programs: list[str]) -> None:
     """Build programs of a Go module into the cache unless they are there."""
     go = shutil.which("go")
@@ -347,6 +366,7 @@ def main() -> None:
         build_buildkit()
         build_crane()
         install_moto()
+        build_caddy()
         build_kubernetes()
     else:
         print("left out: the real engine and cluster run on Linux only", flush=True)

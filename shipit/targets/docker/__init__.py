@@ -6,7 +6,7 @@ KIND = Kind(
     names=("docker",),
     config="shipit.targets.docker.config:DockerConfig",
     target="shipit.targets.docker.target:create",
-    steps=("shipit.targets.docker.steps",),
+    steps=("shipit.targets.docker.steps", "shipit.targets.docker.proxy.steps"),
     capabilities=frozenset(
         [
             "applies_in_waves",

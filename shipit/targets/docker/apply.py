@@ -11,11 +11,15 @@ from shipit.reference import parse_reference
 from shipit.release import Step
 from shipit.targets.docker.command import run_command
 from shipit.targets.docker.expire import remove_sent
+from shipit.targets.docker.host_step import HostStep
+from shipit.targets.docker.proxy.container import leave, provide
+from shipit.targets.docker.proxy.route import dial
+from shipit.targets.docker.proxy.steps import ProvideProxy, RemoveRoute, SetRoute
+from shipit.targets.docker.proxy.switch import Switch, find_proxy, remove_all
 from shipit.targets.docker.replace import Replacement
 from shipit.targets.docker.send import send_image
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import (
-    HostStep,
     PullImage,
     RemoveAll,
     ReplaceService,
@@ -47,6 +51,12 @@ def apply_step(step: Step, client: HostClient, setting: Setting) -> Iterator[Eve
         case RestartService():
             for name in _own(step.names, client, setting.owner):
                 client.restart(name)
+        case ProvideProxy():
+            provide(step, client, setting)
+        case SetRoute():
+            _set_route(step, client, setting)
+        case RemoveRoute():
+            Switch(client, setting).remove(step.service)
         case RemoveAll():
             _remove(step, client, setting.owner)
         case _:
@@ -70,6 +80,15 @@ def _pull(step: PullImage, client: HostClient, session: Session) -> None:
     client.pull(step.image, step.platform, find() if find else None)
 
 
+def _set_route(step: SetRoute, client: HostClient, setting: Setting) -> None:
+    found = [client.container(name) for name in _own(step.serving, client, setting.owner)]
+    dials = [dial(one["Id"].required(), step.route.port) for one in found if one]
+    if len(dials) < len(step.serving):
+        what = f"a container of {step.route.service} is not on {step.host} any more"
+        raise DeployFailed(what, where=setting.target, hint="deploy again")
+    Switch(client, setting).lead(step.route, dials)
+
+
 def _own(names: tuple[str, ...], client: HostClient, owner: Owner) -> list[str]:
     """The containers of these names that are of this target: a step may come from a file."""
     rows = client.containers(owner.filters)
@@ -78,10 +97,15 @@ def _own(names: tuple[str, ...], client: HostClient, owner: Owner) -> list[str]:
 
 
 def _remove(step: RemoveAll, client: HostClient, owner: Owner) -> None:
+    proxy = find_proxy(client)
+    if proxy and proxy.is_running and owner.prefix in proxy.networks:
+        remove_all(client, proxy, owner)
     for name in _own(step.containers, client, owner):
         client.stop(name)
         client.remove(name)
     remove_sent(client, owner)
+    if proxy and not client.containers(owner.app_filters):
+        leave(client, owner, proxy)
     client.remove_network(owner.prefix)
     own = {volume.name for volume in client.volumes(owner.filters)}
     for name in step.volumes:

@@ -13,7 +13,9 @@ from shipit.config.position import Keys
 from shipit.config.units import Flag, Misplaced, UrlPath, Whole
 from shipit.errors import ConfigError
 from shipit.targets.container_config import ContainerConfig, Host, ServiceName, named_services
+from shipit.targets.docker.proxy.config import HostNames, ProxyConfig
 
+_HOST_PORT = "needs the port that the proxy leads to: add port:"
 _HEALTH_PORT = "needs the port that it asks: add port:"
 _SEVERAL = "can't be combined with services: move it into one of the services"
 
@@ -21,8 +23,16 @@ _SEVERAL = "can't be combined with services: move it into one of the services"
 class ServiceConfig(ContainerConfig):
     """One service: containers of one image, with one command."""
 
-    rules = (need("port", f"health: {_HEALTH_PORT}", beside="health"),)
+    rules = (
+        need("port", f"health: {_HEALTH_PORT}", beside="health"),
+        need("port", f"host: {_HOST_PORT}", beside="host"),
+    )
 
+    host: HostNames = Field(
+        (),
+        description="The host names that the proxy of each host serves by it, without a failed request while it is replaced.",
+        examples=["shop.example.com"],
+    )
     health: UrlPath | None = Field(
         None,
         description="A path that answers 200 when the container is ready; the image's HEALTHCHECK counts as well.",
@@ -76,6 +86,11 @@ class DockerConfig(TargetConfig):
         description="Send images to the hosts over the connection to their engines, not through their repository; images without one are sent anyway.",
         examples=[True],
     )
+    proxy: ProxyConfig = Field(
+        default_factory=ProxyConfig,
+        description="Caddy, which serves the services that have a host.",
+        examples=[{"tls": "off"}],
+    )
     keep: Whole = Field(
         3,
         ge=1,
@@ -104,6 +119,17 @@ class DockerConfig(TargetConfig):
                 if port.host and owners.setdefault((port.host, port.protocol), name) != name:
                     what = f"is a port that {owners[port.host, port.protocol]} publishes, too"
                     raise Misplaced(what, "services", name, "publish", index, hint="choose another port of the host")
+        return self
+
+    @model_validator(mode="after")
+    def _host_names_differ(self) -> Self:
+        owners: dict[str, str] = {}
+        for name, service in self.services.items():
+            for index, host in enumerate(service.host):
+                if host in owners:
+                    what = f"is a host of {owners[host] or 'the same service'}, too"
+                    raise Misplaced(what, "services", name, "host", *([index] if len(service.host) > 1 else []))
+                owners[host] = name
         return self
 
     def problems_in(

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from shipit.release import Place, RenderedPart, Status, Unit
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved
 from shipit.targets.docker.plan import Wanted
+from shipit.targets.docker.proxy.judge import urls_of_routes
 from shipit.targets.docker.render import create_body
 from shipit.targets.docker.spec import container_name
 from shipit.targets.docker.wanted import Services
@@ -34,7 +35,10 @@ def _unit(name: str, one: ContainerFacts) -> Unit:
 
 
 def urls_of(services: Services, observed: DockerObserved) -> Iterator[str]:
-    """The ports of the hosts that services publish over TCP, of those that run."""
+    """The hosts that the proxy serves, and the ports that services publish over TCP, of those that run."""
+    routes = services.routes()
+    served = (url for facts in observed.hosts.values() for url in urls_of_routes(routes, facts.proxy))
+    yield from dict.fromkeys(served)
     for host, facts in observed.hosts.items():
         name = urlsplit(host).hostname or "localhost"
         for service, config in services.configs.items():

@@ -24,12 +24,15 @@ def plan_destroy(inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
 
 
 def _steps(host: str, inventory: Inventory, wanted: Destruction) -> Iterator[RemoveAll]:
-    containers = tuple(one.name for one in inventory.observed.hosts[host].containers)
+    facts = inventory.observed.hosts[host]
+    containers = tuple(one.name for one in facts.containers)
+    routes = facts.proxy.routes if facts.proxy else {}
     volumes = tuple(name for name in inventory.volumes.get(host, ()) if _name(name) in wanted.named)
     records = inventory.records.get(host, 0)
-    if not containers and not volumes and not records:
+    if not containers and not volumes and not records and not routes:
         return
     detail = [*(f"container {name}" for name in containers), *(f"volume {name}, with its data" for name in volumes)]
+    detail += [f"route {', '.join(route.hosts)}" for route in routes.values()]
     detail += ["the records of its releases"] if records else []
     yield RemoveAll(
         f"remove {host}", f"remove everything of the target on {host}", tuple(detail), "delete", bool(volumes),

@@ -9,6 +9,8 @@ from shipit.release import Seen, State, Verdict
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts
 from shipit.targets.docker.plan import Wanted, short_image
 from shipit.targets.docker.plan_back import Ways
+from shipit.targets.docker.proxy.judge import judge_route
+from shipit.targets.docker.proxy.route import dial
 from shipit.targets.docker.wanted import WantedService
 
 _HINT = "deploy again when they are done"
@@ -102,6 +104,11 @@ def judge_containers(
                 return wrong
             states.append(f"{one.name}:{one.state}:{one.health}:{one.restarts}")
             waiting += _waits(one, observed, needs_answer=bool(ways(one.service).health))
+        if wrong := _judge_routes(host, containers, observed, ways):
+            return wrong
+        proxy = observed.hosts[host].proxy
+        if proxy and proxy.problem and any(ways(one.service).route for one in containers):
+            waiting.append(f"the proxy on {host}: {proxy.problem}")
     progress = " ".join(sorted(states) + sorted(probe.summary for probe in observed.probes.values()))
     if not waiting:
         return Verdict(State.HEALTHY, _summary(own, observed), progress)
@@ -110,6 +117,17 @@ def judge_containers(
             State.FAILED, f"{'; '.join(waiting)} for {seen.unchanged_s:.0f} s", progress, subject=_first(own)
         )
     return Verdict(State.WAITING, "; ".join(waiting), progress, parts=tuple(waiting))
+
+
+def _judge_routes(
+    host: str, containers: tuple[ContainerFacts, ...], observed: DockerObserved, ways: Ways
+) -> Verdict | None:
+    for service in dict.fromkeys(one.service for one in containers):
+        if route := ways(service).route:
+            dials = [dial(one.id, route.port) for one in containers if one.service == service]
+            if wrong := judge_route(host, route, dials, observed.hosts[host].proxy):
+                return wrong
+    return None
 
 
 def _failure(host: str, one: ContainerFacts, seen: Seen, limits: Limits) -> Verdict | None:

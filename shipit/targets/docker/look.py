@@ -7,6 +7,7 @@ from functools import partial
 from shipit.parallel import settle
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts
 from shipit.targets.docker.parse import image_ids, parse_container, parse_foreign
+from shipit.targets.docker.proxy.look import read_proxy
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_connection import Hosts
 from shipit.targets.host_facts import pinned_images, variables_of
@@ -14,9 +15,17 @@ from shipit.targets.host_owner import Owner
 from shipit.targets.session import Session
 
 
-def observe(hosts: Hosts, owner: Owner, secrets: frozenset[str], session: Session) -> DockerObserved:
-    """All hosts, side by side. `secrets` are names of variables whose values are told to the redactor. Raises: RemoteError."""
-    reads = {host: partial(_read, hosts.client(host, session), owner, secrets, session) for host in hosts.names}
+def observe(
+    hosts: Hosts, owner: Owner, secrets: frozenset[str], session: Session, *, has_proxy: bool = False
+) -> DockerObserved:
+    """All hosts, side by side. `secrets` are names of variables whose values are told to the redactor.
+
+    `has_proxy` is whether the target has a service with a host. Raises: RemoteError.
+    """
+    reads = {
+        host: partial(_read, hosts.client(host, session), owner, secrets, session, has_proxy=has_proxy)
+        for host in hosts.names
+    }
     found = settle(reads, session.clock)
     for result in found.values():
         if isinstance(result, Exception):
@@ -24,9 +33,10 @@ def observe(hosts: Hosts, owner: Owner, secrets: frozenset[str], session: Sessio
     return DockerObserved({host: result for host, result in found.items() if isinstance(result, HostFacts)})
 
 
-def _read(client: HostClient, owner: Owner, secrets: frozenset[str], session: Session) -> HostFacts:
+def _read(client: HostClient, owner: Owner, secrets: frozenset[str], session: Session, *, has_proxy: bool) -> HostFacts:
     own, foreign = [], []
-    for row in client.containers():
+    rows = client.containers()
+    for row in rows:
         labels = row["Labels"].texts()
         if all(labels.get(name) == value for name, value in owner.labels.items()):
             own.append(row["Id"].required())
@@ -34,9 +44,10 @@ def _read(client: HostClient, owner: Owner, secrets: frozenset[str], session: Se
             foreign.append(parse_foreign(row))
     facts = [one for name in own if (one := read_container(client, name, secrets, session))]
     # Only a plan needs them.
-    rows = client.images() if session.release is None else None
-    images = [*pinned_images(rows), *image_ids(rows)] if rows is not None else []
-    return HostFacts(tuple(sorted(facts, key=lambda one: one.name)), tuple(foreign), frozenset(images))
+    answer = client.images() if session.release is None else None
+    images = [*pinned_images(answer), *image_ids(answer)] if answer is not None else []
+    proxy = read_proxy(client, rows, owner, is_used=has_proxy)
+    return HostFacts(tuple(sorted(facts, key=lambda one: one.name)), tuple(foreign), frozenset(images), proxy=proxy)
 
 
 def read_container(client: HostClient, name: str, secrets: frozenset[str], session: Session) -> ContainerFacts | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from shipit.targets.container_values import Publish
+from shipit.targets.docker.proxy.observed import ProxyFacts
 
 
 class ContainerFacts(NamedTuple):
@@ -64,12 +65,16 @@ class Lacking(NamedTuple):
 
 
 class HostFacts(NamedTuple):
-    """One engine. `images` are the pinned images that it has, and the ids of all. `lacks`: image to be sent -> what is lacking."""
+    """One engine. `images` are the pinned images that it has, and the ids of all. `lacks`: image to be sent -> what is lacking.
+
+    `proxy` is None where it does not matter to the target.
+    """
 
     containers: tuple[ContainerFacts, ...] = ()
     foreign: tuple[Foreign, ...] = ()
     images: frozenset[str] = frozenset()
     lacks: Mapping[str, Lacking] = {}
+    proxy: ProxyFacts | None = None
 
     def running(self, service: str) -> tuple[ContainerFacts, ...]:
         return tuple(found for found in self.containers if found.service == service and found.is_running)

@@ -7,6 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from shipit.printable import counted, human_bytes
 from shipit.release import Image, Step
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts, Lacking
+from shipit.targets.docker.proxy.plan import (
+    ProxySpec,
+    plan_proxy,
+    plan_route,
+    plan_unroutes,
+    route_detail,
+    taken_hosts,
+)
+from shipit.targets.docker.proxy.route import dial
+from shipit.targets.docker.proxy.steps import SetRoute
 from shipit.targets.docker.spec import container_name
 from shipit.targets.docker.steps import PullImage, ReplaceService, RunReleaseCommand, SendImage, StopService
 from shipit.targets.docker.wanted import WantedCommand, WantedService, names_of
@@ -21,6 +31,7 @@ def plan_docker(
     observed: DockerObserved,
     images: Mapping[str, Image],
     command: WantedCommand | None = None,
+    proxy: ProxySpec | None = None,
 ) -> tuple[Step, ...]:
     """The images on every host, the release command on the first one, the services host by host, the stop of what left deploy.yml.
 
@@ -32,6 +43,20 @@ def plan_docker(
         for name in wanted
         if (step := plan_service(owner, host, wanted[name], facts, is_only=len(observed.hosts) == 1))
     ]
+    proxies = [
+        step
+        for host, facts in observed.hosts.items()
+        for step in (plan_proxy(host, owner.prefix, proxy, facts.proxy) if proxy else ())
+    ]
+    replaced = {(step.host, step.service) for step in services}
+    routes = [
+        route
+        for host, facts in observed.hosts.items()
+        for service in wanted.values()
+        if (host, service.spec.service) not in replaced and (route := _route(host, service, facts))
+    ]
+    named = {name: service.route for name, service in wanted.items() if service.route}
+    unroutes = [step for host, facts in observed.hosts.items() for step in plan_unroutes(host, named, facts.proxy)]
     stops = [step for host, facts in observed.hosts.items() for step in _stops(host, wanted, facts)]
     is_release = any(step.create for step in services)
     first = next(iter(observed.hosts))
@@ -41,7 +66,16 @@ def plan_docker(
         for host, facts in observed.hosts.items()
         for step in _images(host, wanted, facts, images, command if is_release and host == first else None, services)
     ]
-    return (*brought, *commands, *services, *stops)
+    return (*brought, *proxies, *commands, *services, *routes, *unroutes, *stops)
+
+
+def _route(host: str, wanted: WantedService, facts: HostFacts) -> SetRoute | None:
+    """The step for a service whose containers run as wanted."""
+    if wanted.route is None:
+        return None
+    running = facts.running(wanted.spec.service)
+    dials = [dial(one.id, wanted.route.port) for one in running]
+    return plan_route(host, wanted.route, dials, tuple(one.name for one in running), facts.proxy)
 
 
 def _command(owner: Owner, host: str, command: WantedCommand) -> RunReleaseCommand:
@@ -107,7 +141,7 @@ def plan_service(
     return ReplaceService(
         f"{service} {host}",
         f"{verb} {service}{where}",
-        tuple(_detail(wanted, names, running, stop, is_new=bool(create or start))),
+        (*_detail(wanted, names, running, stop, is_new=bool(create or start)), *_switch_detail(wanted, stop, facts)),
         effect="replace" if running else "create",
         undo="start the old containers again, which are kept" if running else "",
         host=host,
@@ -120,6 +154,8 @@ def plan_service(
         known=tuple(one.id for one in running),
         order=order_of(wanted.order, [one for one in running if one.name in stop]),
         health=wanted.health,
+        route=wanted.route,
+        serving=tuple(names),
     )
 
 
@@ -148,6 +184,14 @@ def _detail(
         yield "stop-first: the service is down from the stop of the old container until the new one is ready"
 
 
+def _switch_detail(wanted: WantedService, stop: tuple[str, ...], facts: HostFacts) -> Iterator[str]:
+    if wanted.route is None:
+        return
+    yield from route_detail(wanted.route, facts.proxy)
+    if stop:
+        yield f"the proxy leads to the new container when it is ready; the old one has {wanted.route.drain_s:.0f} s for its requests"
+
+
 def _change(name: str, old: ContainerFacts, wanted: WantedService) -> str:
     return "changed" if name in old.marks and name in wanted.marks else "new" if name in wanted.marks else "removed"
 
@@ -164,7 +208,9 @@ def _stops(host: str, wanted: Wanted, facts: HostFacts) -> Iterator[StopService]
 
 def notes_on(owner: Owner, wanted: Wanted, observed: DockerObserved) -> Iterator[str]:
     """Containers of others that stand in the way: they are never changed."""
+    named = {name: service.route for name, service in wanted.items() if service.route}
     for host, facts in observed.hosts.items():
+        yield from taken_hosts(host, named, facts.proxy)
         for one in facts.foreign:
             for service in wanted.values():
                 names = names_of(owner, service, facts)

@@ -10,6 +10,8 @@ from shipit.printable import Name
 from shipit.release import Step
 from shipit.targets.docker.observed import DockerObserved, HostFacts
 from shipit.targets.docker.plan import order_of
+from shipit.targets.docker.proxy.plan import plan_route
+from shipit.targets.docker.proxy.route import RouteSpec, dial
 from shipit.targets.docker.spec import Health
 from shipit.targets.docker.steps import ReplaceService
 
@@ -31,10 +33,11 @@ class Record(NamedTuple):
 
 
 class Way(NamedTuple):
-    """How a service is replaced and asked."""
+    """How a service is replaced, asked and reached."""
 
     order: str = "start-first"
     health: Health | None = None
+    route: RouteSpec | None = None
 
 
 Ways = Callable[[str], Way]
@@ -68,7 +71,10 @@ def _steps(host: str, wanted: tuple[Kept, ...], facts: HostFacts, ways: Ways) ->
         running = facts.running(service)
         start = tuple(name for name in names if name not in {one.name for one in running})
         stopped = [one for one in running if one.name not in names]
+        route = ways(service).route if names else None
         if not start and not stopped:
+            if route and facts.proxy and facts.proxy.is_running and (step := _route(host, route, tuple(names), facts)):
+                yield step
             continue
         back = [found for name in start if (found := facts.find(name))]
         verb = "bring back" if start else "stop"
@@ -87,4 +93,11 @@ def _steps(host: str, wanted: tuple[Kept, ...], facts: HostFacts, ways: Ways) ->
             known=tuple(one.id for one in running),
             order=order_of(ways(service).order, [*stopped, *back]),
             health=ways(service).health,
+            route=ways(service).route,
+            serving=tuple(names),
         )
+
+
+def _route(host: str, route: RouteSpec, names: tuple[str, ...], facts: HostFacts) -> Step | None:
+    dials = [dial(one.id, route.port) for name in names if (one := facts.find(name))]
+    return plan_route(host, route, dials, names, facts.proxy)

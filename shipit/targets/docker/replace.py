@@ -12,6 +12,8 @@ from shipit.targets.docker.look import read_container
 from shipit.targets.docker.observed import ContainerFacts
 from shipit.targets.docker.owned import is_own, make_network
 from shipit.targets.docker.parse import parse_foreign
+from shipit.targets.docker.proxy.route import dial
+from shipit.targets.docker.proxy.switch import Switch
 from shipit.targets.docker.ready import await_ready
 from shipit.targets.docker.render import create_body
 from shipit.targets.docker.send import send_image
@@ -32,12 +34,16 @@ class Replacement:
         self._created: list[str] = []
         self._started: list[str] = []
         self._stopped: list[str] = []
+        self._has_switched = False
+        self._switch = Switch(client, setting)
 
     def run(self) -> Iterator[Event]:
         """Raises: DeployFailed with the last lines of what crashed; the old containers run then as they did."""
         bodies = self._bodies()
         old = self._old()
         self._check_ports()
+        if self.step.route:
+            self._switch.check(self.step.route)
         is_stop_first = self.step.order == "stop-first"
         try:
             if is_stop_first:
@@ -47,9 +53,11 @@ class Replacement:
             for container in new:
                 self._start(container)
             yield from self._await(new)
+            self._lead(old)
         except ShipitError as error:
             self._undo(error)
             raise
+        yield from self._drain(old)
         self._stop(old)
         facts = {
             "host": self.step.host,
@@ -170,23 +178,58 @@ class Replacement:
             yield Log(self.setting.target, self.step.service, f"started {one.name} on {self.step.host}")
         await_ready([one.name for one in new], self.step, self.client, self.setting, self._read)
 
+    def _lead(self, old: list[ContainerFacts]) -> None:
+        """Make the proxy lead to the containers that serve from now on. `old` ones that run still answer what they have."""
+        route = self.step.route
+        if route is None:
+            return
+        serving = [self._existing(name) for name in self.step.serving]
+        self._has_switched = True
+        if not serving:
+            self._switch.remove(self.step.service)
+            return
+        draining = [dial(one.id, route.port) for one in old if one.name not in self._stopped]
+        self._switch.lead(route, [dial(one.id, route.port) for one in serving], draining)
+
+    def _drain(self, old: list[ContainerFacts]) -> Iterator[Event]:
+        route = self.step.route
+        draining = [one for one in old if one.name not in self._stopped]
+        if route is None or not draining or not self.step.serving:
+            return
+        yield from self._switch.drain(route, [dial(one.id, route.port) for one in draining])
+        self._switch.lead(route, [dial(self._existing(name).id, route.port) for name in self.step.serving])
+
+    def _lead_back(self, client: HostClient) -> None:
+        """Make the proxy lead to the containers that ran before, when it may lead to the new ones."""
+        route = self.step.route
+        if route and self._has_switched and self.step.known:
+            dials = [dial(one, route.port) for one in self.step.known]
+            Switch(client, self.setting).lead(route, dials)
+
     def _stop(self, old: list[ContainerFacts]) -> None:
         for one in old:
             if one.name not in self._stopped:
                 self._stopped.append(one.name)
                 self.client.stop(one.id)
 
+    def _stop_new(self, client: HostClient) -> None:
+        for name in self._created:
+            client.remove(name)
+        for name in self._started:
+            if name not in self._created:
+                client.stop(name)
+
     def _undo(self, error: ShipitError) -> None:
         """Remove what was created, stop what was started, start what was stopped; the error says what was read after that."""
         client = self.client.within(_UNDO_S)
         try:
-            for name in self._created:
-                client.remove(name)
-            for name in self._started:
-                if name not in self._created:
-                    client.stop(name)
+            if self.step.order != "stop-first":
+                self._lead_back(client)
+            self._stop_new(client)
             for name in self._stopped:
                 client.start(name)
+            if self.step.order == "stop-first":
+                self._lead_back(client)
             running = {name for name in self.step.stop if (one := self._read(name, client)) and one.is_running}
         except Interrupted:
             raise

@@ -6,16 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from shipit.release import Step
 from shipit.targets.container_spec import ContainerSpec
+from shipit.targets.docker.host_step import HostStep
+from shipit.targets.docker.proxy.route import RouteSpec
 from shipit.targets.docker.spec import Health
-
-
-@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
-class HostStep(Step):
-    """A change on one host, by its address. Only its subclasses are created."""
-
-    host: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +55,8 @@ class ReplaceService(HostStep):
     `create`: name -> number of containers made from `spec`, or like the container `like` where there is no spec. `start`
     are names of stopped ones, `stop` of those that run. `known` are the ids of the containers that ran when the plan was
     made: others are somebody else's. `marks`: name -> keyed hash of each variable, whose value is taken from the session.
-    When a container is not ready, the new ones are removed, and the old ones are started again.
+    When a container is not ready, the new ones are removed, and the old ones are started again. With a `route`, the proxy
+    leads to the containers `serving` when they are ready, and the old ones are stopped when they answered their requests.
     """
 
     type: ClassVar[str] = "docker.replace"
@@ -77,6 +72,8 @@ class ReplaceService(HostStep):
     known: tuple[str, ...] = ()
     order: str = "start-first"
     health: Health | None = None
+    route: RouteSpec | None = None
+    serving: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

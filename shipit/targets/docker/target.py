@@ -84,11 +84,12 @@ class DockerTarget:
         return self.services.uses()
 
     def observe(self, session: Session) -> DockerObserved:
-        return observe(self.hosts, self.owner, self._secrets, session)
+        return observe(self.hosts, self.owner, self._secrets, session, has_proxy=bool(self.services.routes()))
 
     def plan(self, release: Release, observed: DockerObserved) -> tuple[Step, ...]:
         images = {image.pinned: image for image in release.images}
-        return plan_docker(self.owner, self.services.wanted(release), observed, images, self.services.command(release))
+        wanted, command = self.services.wanted(release), self.services.command(release)
+        return plan_docker(self.owner, wanted, observed, images, command, self.services.proxy())
 
     def preview(
         self, release: Release, observed: DockerObserved, session: Session, *, is_deploy: bool
@@ -279,7 +280,7 @@ class DockerTarget:
 
     def _way(self, service: str) -> Way:
         config = self.services.configs.get(service)
-        return Way(config.order, self.services.health(service)) if config else Way()
+        return Way(config.order, self.services.health(service), self.services.route(service)) if config else Way()
 
     def _first(self, session: Session) -> HostClient:
         return self.hosts.client(self.hosts.names[0], session)

@@ -42,6 +42,7 @@ def _scale(host: str, service: str, count: int, facts: HostFacts, ways: Ways) ->
         other_number(running[0].name, number): number
         for number, _ in zip(free, range(count - len(running)), strict=False)
     }
+    kept = tuple(one.name for one in running[:count])
     return ReplaceService(
         f"scale {service} {host}",
         f"scale {service} on {host}",
@@ -56,6 +57,8 @@ def _scale(host: str, service: str, count: int, facts: HostFacts, ways: Ways) ->
         stop=tuple(one.name for one in running[count:]),
         known=tuple(one.id for one in running),
         health=ways(service).health,
+        route=ways(service).route,
+        serving=(*kept, *names),
     )
 
 

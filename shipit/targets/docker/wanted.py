@@ -10,6 +10,8 @@ from shipit.release import ImageUse, Release
 from shipit.targets.container_spec import ContainerSpec, container_spec
 from shipit.targets.docker.config import DockerConfig, ServiceConfig
 from shipit.targets.docker.observed import ContainerFacts, HostFacts
+from shipit.targets.docker.proxy.plan import ProxySpec
+from shipit.targets.docker.proxy.route import RouteSpec, owner_prefix
 from shipit.targets.docker.spec import Health, container_name
 from shipit.targets.host_owner import Owner
 
@@ -24,6 +26,7 @@ class WantedService(NamedTuple):
     replicas: int | None
     order: Order
     health: Health | None = None
+    route: RouteSpec | None = None
 
     def count(self, facts: HostFacts) -> int:
         """The number of containers on a host."""
@@ -66,6 +69,23 @@ class Services:
         published = (port for port in config.published if port.port == config.port and port.protocol == "tcp")
         return Health(config.health, config.port, next((port for port in published if port.host), None))
 
+    def routes(self) -> dict[str, RouteSpec]:
+        """Service -> its route, of the services that have a host."""
+        found = {name: self.route(name) for name in self.configs}
+        return {name: route for name, route in found.items() if route}
+
+    def route(self, service: str) -> RouteSpec | None:
+        config, proxy = self.configs.get(service), self.config.proxy
+        if config is None or not config.host or config.port is None:
+            return None
+        name = f"{owner_prefix(self.owner)}{service}"
+        return RouteSpec(name, service, config.host, config.port, proxy.tls, proxy.drain)
+
+    def proxy(self) -> ProxySpec | None:
+        """The proxy that the target needs; None where no service has a host."""
+        config = self.config.proxy
+        return ProxySpec(config.image, config.ports, frozenset(config.model_fields_set)) if self.routes() else None
+
     def wanted(self, release: Release) -> dict[str, WantedService]:
         """Service -> what it should be, in the order of deploy.yml."""
         return {name: self._wanted(name, service, release) for name, service in self.configs.items()}
@@ -81,9 +101,8 @@ class Services:
     def _wanted(self, name: str, config: ServiceConfig, release: Release) -> WantedService:
         image = release.image(self._use(self.project.image_name(config.image)))
         marks = {key: mark for key, mark in release.marks.items() if key not in config.env}
-        return WantedService(
-            container_spec(name, config, image.pinned), marks, config.replicas, config.order, self.health(name)
-        )
+        spec, health, route = container_spec(name, config, image.pinned), self.health(name), self.route(name)
+        return WantedService(spec, marks, config.replicas, config.order, health, route)
 
     def _use(self, name: str) -> ImageUse:
         config = self.project.images[name]

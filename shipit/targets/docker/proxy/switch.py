@@ -1,0 +1,118 @@
+"""Changes the routes of the proxy, each by one request, and waits until the old containers have answered theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from shipit.errors import DeployFailed, RemoteError
+from shipit.events import Event, Log
+from shipit.targets.docker.proxy.admin import ProxyAdmin
+from shipit.targets.docker.proxy.labels import NAME
+from shipit.targets.docker.proxy.look import parse_proxy
+from shipit.targets.docker.proxy.observed import ProxyFacts, with_config
+from shipit.targets.docker.proxy.route import (
+    Change,
+    RouteSpec,
+    change_route,
+    owner_prefix,
+    remove_routes,
+    render_route,
+)
+from shipit.targets.docker.setting import Setting
+from shipit.targets.host_client import HostClient
+from shipit.targets.host_owner import Owner
+
+# How often a write is tried while other runs write, too.
+_TRIES = 50
+_POLL_S = 0.3
+# A connection that was made just before the switch may send its request later: Caddy closes it after 5 s without one.
+_LATE_S = 5.5
+
+
+class Switch:
+    """The routes of a target on one host."""
+
+    def __init__(self, client: HostClient, setting: Setting) -> None:
+        self._client, self._setting = client, setting
+
+    def check(self, spec: RouteSpec) -> None:
+        """Raises: DeployFailed where the proxy does not run, or another route has one of the hosts."""
+        proxy = self._proxy()
+        self._check_hosts(
+            spec, with_config(proxy, ProxyAdmin(self._client, proxy.id).config().value, self._setting.owner)
+        )
+
+    def lead(self, spec: RouteSpec, dials: Sequence[str], draining: Sequence[str] = ()) -> None:
+        """Lead the hosts of a service to other addresses. Raises: DeployFailed where another route has one of the hosts."""
+        proxy = self._proxy()
+        admin = ProxyAdmin(self._client, proxy.id)
+
+        def change(config: Mapping[str, Any] | None) -> Change:
+            self._check_hosts(spec, with_config(proxy, config, self._setting.owner))
+            return change_route(config, spec, render_route(spec, dials, draining), proxy.ports)
+
+        self._write(admin, change)
+
+    def remove(self, service: str) -> None:
+        if proxy := find_proxy(self._client):
+            remove_all(self._client, proxy, self._setting.owner, frozenset([service]))
+
+    def drain(self, spec: RouteSpec, dials: Sequence[str]) -> Iterator[Event]:
+        """Returns when no address has a request that it did not answer, or when `drain` is over."""
+        session, admin = self._setting.session, ProxyAdmin(self._client, self._proxy().id)
+        limit = session.deadline.within(spec.drain_s)
+        late = session.deadline.within(min(_LATE_S, spec.drain_s))
+        said, left = "", 1
+        while (left or late.remaining_s()) and limit.remaining_s():
+            left = self._requests(admin, dials, left)
+            text = f"{left} requests are answered by the old containers on {self._client.host}" if left else ""
+            if text and not said:
+                yield Log(self._setting.target, spec.service, text)
+            said = said or text
+            session.deadline.sleep(_POLL_S, "the old containers to answer their requests")
+        if left:
+            what = f"{left} requests were not answered within {spec.drain_s:.0f} s on {self._client.host}"
+            yield Log(self._setting.target, spec.service, what)
+
+    def _requests(self, admin: ProxyAdmin, dials: Sequence[str], before: int) -> int:
+        """The requests at some addresses; as before where it can't be read, so that nobody is stopped too early."""
+        try:
+            found = admin.requests()
+        except RemoteError:
+            return max(before, 1)
+        return sum(found.get(name, 0) for name in dials)
+
+    def _proxy(self) -> ProxyFacts:
+        found = find_proxy(self._client)
+        if found is None or not found.is_running:
+            what = f"the proxy {NAME} does not run on {self._client.host}"
+            raise DeployFailed(what, where=self._setting.target, hint="deploy again")
+        return found
+
+    def _check_hosts(self, spec: RouteSpec, found: ProxyFacts) -> None:
+        for name in spec.hosts:
+            if other := found.taken.get(name):
+                what = f"{name} on {self._client.host} is served by the route {other}, which is not of this target"
+                raise DeployFailed(
+                    what, where=self._setting.target, hint="destroy that app there, or choose another host"
+                )
+
+    def _write(self, admin: ProxyAdmin, change: Callable[[Mapping[str, Any] | None], Change]) -> None:
+        for _ in range(_TRIES):
+            config = admin.config()
+            if admin.write(*change(config.value), config.etag):
+                return
+        what = f"the configuration of the proxy on {self._client.host} changes all the time"
+        raise DeployFailed(what, where=self._setting.target, hint="deploy again when other deploys are done")
+
+
+def find_proxy(client: HostClient) -> ProxyFacts | None:
+    return next((found for row in client.containers() if (found := parse_proxy(row))), None)
+
+
+def remove_all(client: HostClient, proxy: ProxyFacts, owner: Owner, services: frozenset[str] | None = None) -> None:
+    """Remove the routes of a target: those of some services, or all. Raises: RemoteError."""
+    admin = ProxyAdmin(client, proxy.id)
+    while change := remove_routes((config := admin.config()).value, owner_prefix(owner), services):
+        admin.write(*change, config.etag)

@@ -1,0 +1,249 @@
+"""Services of Docker hosts behind Caddy, on a real engine: seen from outside, over HTTP, while they are replaced."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from shipit.rehearsal.dyno import free_port
+from tests.e2e.test_docker_hosts import SECRET, Host
+from tests.servers.engine import DockerEngine
+from tests.servers.hub import DockerHub
+from tests.servers.registry import RegistryServer
+from tests.shipit import Shipit
+from tests.waits import wait_until
+
+pytestmark = [pytest.mark.engine, pytest.mark.registry]
+# Of the commands of a test, those with other options are measured, too.
+SECOND, THIRD, FOURTH = ("--yes",), ("--timeout", "10m"), ("--wait", "3m")
+
+SERVER = """import http.server, os, signal, sys, threading
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def answer(self, text, status=200):
+        body = text.encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def do_GET(self):
+        if self.path == "/socket":
+            self.send_response(101)
+            self.send_header("Upgrade", "websocket")
+            self.send_header("Connection", "Upgrade")
+            self.end_headers()
+            while line := self.rfile.readline():
+                self.wfile.write(VERSION.encode() + b" " + line)
+            self.close_connection = True
+            return
+        self.answer(VERSION, 200 if self.path in ("/", "/healthz") else 404)
+    def do_POST(self):
+        size = len(self.rfile.read(int(self.headers["Content-Length"])))
+        self.answer(f"{VERSION} {size}")
+    def log_message(self, *_):
+        pass
+print("serving", VERSION, flush=True)
+http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Handler).serve_forever()
+"""
+BROKEN = SERVER.replace('"/healthz"', '"/never"')
+
+
+class Answer(NamedTuple):
+    status: int
+    text: str
+
+
+class Proxied:
+    """The proxy of an engine, and the apps behind it."""
+
+    def __init__(self, engine: DockerEngine, registry: str, image: str, folder: Path) -> None:
+        self.engine, self.registry, self.image, self.folder = engine, registry, image, folder
+        self.port, self.tls_port = free_port(), free_port()
+        self.apps: list[Host] = []
+
+    def app(self, name: str, service: str, proxy: str = "") -> Host:
+        """An app with the service `web`, which nothing has deployed yet."""
+        folder = self.folder / name
+        folder.mkdir()
+        keys = proxy or f"tls: off, http: {self.port}, drain: 1s"
+        target = f"proxy: {{image: '{self.image}', {keys}}}, services: {{web: {{port: 3000, grace: 5s, {service}}}}}"
+        shipit = Shipit(folder, self.folder / f"{name}-home")
+        shipit.env |= {"TOKEN": SECRET, **self.variables}
+        found = Host(shipit, self.engine, self.registry, name, target)
+        found.write("v1", SERVER)
+        self.apps.append(found)
+        return found
+
+    variables: dict[str, str] = {}
+
+    def request(self, host: str, path: str = "/", port: int = 0) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=60)
+        try:
+            connection.request("GET", path, headers={"Host": host})
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.read().decode())
+        finally:
+            connection.close()
+
+    def config(self) -> Any:
+        """The configuration that Caddy runs, asked for without shipit."""
+        command = "printf 'GET /config/ HTTP/1.0\\r\\nHost: 127.0.0.1:2019\\r\\n\\r\\n' | nc 127.0.0.1 2019"
+        answer = self.apps[0].docker("exec", "shipit-proxy", "busybox", "sh", "-c", f"({command}; sleep 0)")
+        return json.loads(answer.partition("\r\n\r\n")[2] or answer.partition("\n\n")[2])
+
+    def clean(self) -> None:
+        for app in self.apps:
+            app.docker("rm", "--force", "shipit-proxy", "shipit-proxy-old")
+            app.clean()
+        for kind in ("volume", "network"):
+            for name in self.apps[0].docker(kind, "ls", "--quiet", "--filter", "label=dev.shipit.proxy").split():
+                self.apps[0].docker(kind, "rm", name)
+
+
+@pytest.fixture
+def proxied(
+    engine: DockerEngine, registry_server: RegistryServer, docker_hub: DockerHub, python_base: str, tmp_path: Path
+) -> Iterator[Proxied]:
+    image = f"{docker_hub.having('caddy:2')}/library/caddy:2"
+    found = Proxied(engine, registry_server.host, image, tmp_path)
+    found.variables = {"SHIPIT_MIRRORS": f"docker.io={python_base}"}
+    yield found
+    found.clean()
+
+
+class Load:
+    """Requests at a steady rate, each over a connection of its own, until `stop`."""
+
+    def __init__(self, ask: Callable[[], Answer], rate: float = 40.0) -> None:
+        self._ask, self._pause_s = ask, 1 / rate
+        self.answers: list[Answer] = []
+        self.failed: list[str] = []
+        self._is_over = threading.Event()
+        self._threads = [threading.Thread(target=self._run) for _ in range(2)]
+        for thread in self._threads:
+            thread.start()
+
+    def _run(self) -> None:
+        while not self._is_over.wait(self._pause_s * len(self._threads)):
+            try:
+                answer = self._ask()
+                self.answers.append(answer)
+                if answer.status != 200:
+                    self.failed.append(str(answer))
+            except OSError as error:
+                self.failed.append(repr(error))
+
+    def stop(self) -> None:
+        self._is_over.set()
+        for thread in self._threads:
+            thread.join()
+
+
+class Line:
+    """A connection that was upgraded, as a WebSocket is: each line is answered with the version and the line."""
+
+    def __init__(self, port: int, host: str) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        head = f"GET /socket HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+        self._socket.sendall(head.encode())
+        self._reader = self._socket.makefile("rb")
+        assert b"101" in self._reader.readline()
+        while self._reader.readline().strip():
+            pass
+
+    def say(self, text: str) -> str:
+        self._socket.sendall(f"{text}\n".encode())
+        return self._reader.readline().decode().strip()
+
+    def close(self) -> None:
+        self._reader.close()
+        self._socket.close()
+
+
+class Upload:
+    """A request whose body is sent in two parts."""
+
+    def __init__(self, port: int, host: str, size: int) -> None:
+        self._size = size
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+        self._connection.putrequest("POST", "/upload", skip_host=True)
+        self._connection.putheader("Host", host)
+        self._connection.putheader("Content-Length", str(size))
+        self._connection.endheaders()
+        self._connection.send(b"x" * (size // 2))
+
+    def complete(self) -> Answer:
+        self._connection.send(b"x" * (self._size - self._size // 2))
+        answer = self._connection.getresponse()
+        found = Answer(answer.status, answer.read().decode())
+        self._connection.close()
+        return found
+
+
+def test_no_request_fails_through_deploys_and_a_failed_one_and_destroy_leaves_the_proxy_to_others(
+    proxied: Proxied,
+) -> None:
+    shop, other = (proxied.app(name, f"host: {name}.test, health: /healthz") for name in ("shop", "other"))
+    file = shop.shipit.folder / "deploy.yml"
+    file.write_text(file.read_text().replace("drain: 1s", "drain: 60s"))
+    first = shop.shipit.run("deploy")
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "start the proxy shipit-proxy" in first.stderr, first.stderr
+    assert other.shipit.run("deploy").returncode == 0
+    again = shop.shipit.run("deploy")
+    assert again.returncode == 0 and "nothing changed" in again.stdout, again.stdout
+    assert proxied.request("nobody.test").status == 404
+    [kept] = other.running
+
+    loads = [Load(lambda: proxied.request("shop.test")), Load(lambda: proxied.request("other.test"), 10)]
+    line, upload = Line(proxied.port, "shop.test"), Upload(proxied.port, "shop.test", 2_000_000)
+    foreign = Line(proxied.port, "other.test")
+    try:
+        shop.write("v2", SERVER)
+        process = shop.shipit.start("deploy", *SECOND)
+        wait_until("the new one serves", lambda: proxied.request("shop.test").text, lambda text: text == "v2")
+        assert len(shop.running) == 2, "the old one answers what it has"
+        assert line.say("hello") == "v1 hello"
+        assert upload.complete() == Answer(200, "v1 2000000")
+        line.close()
+        output, _ = process.communicate(timeout=180)
+        assert process.returncode == 0, output
+        [second] = shop.running
+        shop.write("v3", BROKEN)
+        failed = shop.shipit.run("deploy", "--timeout", "1m")
+        assert failed.returncode == 1 and f"{second} serves on" in failed.stdout, failed.stdout
+        assert "GET /healthz answers 404" in failed.stdout and "serving v3" in failed.stdout, failed.stdout
+        assert shop.running == [second]
+        shop.write("v4", SERVER)
+        done = shop.shipit.run("deploy", *THIRD)
+        assert done.returncode == 0, done.stdout
+        assert foreign.say("hello") == "v1 hello", "a WebSocket of another app lives on"
+    finally:
+        for load in loads:
+            load.stop()
+        line.close()
+        foreign.close()
+    assert [load.failed for load in loads] == [[], []]
+    assert {answer.text for answer in loads[0].answers} == {"v1", "v2", "v4"}
+    assert {answer.text for answer in loads[1].answers} == {"v1"} and other.running == [kept]
+
+    back = shop.shipit.run("rollback")
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert shop.running == [second] and proxied.request("shop.test").text == "v2"
+    status = shop.shipit.run("status")
+    assert f"http://shop.test:{proxied.port}" in status.stdout, status.stdout
+    gone = shop.shipit.run("destroy", "-e", "production", *SECOND)
+    assert gone.returncode == 0, gone.stderr
+    assert proxied.request("shop.test").status == 404 and proxied.request("other.test").text == "v1"
+    assert other.shipit.run("destroy", "-e", "production", "--yes").returncode == 0
+    proxies = other.docker("ps", "--all", "--quiet", "--filter", "label=dev.shipit.proxy")
+    assert proxies == "", "nobody uses it any more"
+    assert other.docker("volume", "ls", "--quiet", "--filter", "label=dev.shipit.proxy") == "shipit-proxy-data"
