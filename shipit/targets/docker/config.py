@@ -46,6 +46,8 @@ class ServiceConfig(ContainerConfig):
 
     @model_validator(mode="after")
     def _together(self) -> Self:
+        if self.host and self.port is None:
+            raise Misplaced(_HOST_PORT, "host")
         if self.health and self.port is None:
             raise Misplaced(_HEALTH_PORT, "health")
         if self.is_fixed and (self.replicas or 1) > 1:

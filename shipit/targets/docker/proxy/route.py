@@ -150,7 +150,7 @@ def change_route(config: Mapping[str, Any] | None, spec: RouteSpec, route: Mappi
     """The one request that puts a route in its place: instead of the old one, or before all others."""
     server = next((name for name, found in all_routes(config) if found.get("@id") == spec.id), "")
     if server == spec.server:
-        return Change("PATCH", f"/id/{quote(spec.id)}", route)
+        return Change("PATCH", f"/id/{quote(spec.id, safe=':')}", route)
     known = _mapping(_mapping(_mapping(_mapping(config).get("apps")).get("http")).get("servers"))
     if not server and spec.server in known:
         return Change("PUT", f"/config/apps/http/servers/{spec.server}/routes/0", route)
@@ -171,5 +171,5 @@ def remove_routes(config: Mapping[str, Any] | None, prefix: str, services: froze
     for _, route in all_routes(config):
         name = str(route.get("@id", ""))
         if name.startswith(prefix) and (services is None or name.removeprefix(prefix) in services):
-            return Change("DELETE", f"/id/{quote(name)}")
+            return Change("DELETE", f"/id/{quote(name, safe=':')}")
     return None
