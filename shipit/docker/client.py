@@ -10,7 +10,7 @@ import json
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from shipit.docker.address import EngineAddress
 from shipit.docker.buildx import buildx_version, chosen_builder
@@ -24,6 +24,9 @@ from shipit.http.tls import Tls
 from shipit.json_text import parse_json
 from shipit.platforms import this_platform
 from shipit.reference import ImageRef
+
+if TYPE_CHECKING:
+    from shipit.docker.dial import ByteStream
 
 _BLOCK = 1024 * 1024
 _PIECE = 64 * 1024
@@ -64,6 +67,8 @@ class Engine:
         self._api: Any = None
         self._version = EngineVersion()
         self._tunnel: Tunnel | None = None
+        # The address that is connected to: that of the tunnel for an engine behind ssh.
+        self._reached = ""
         self._buildx: str | None = None
         self._chosen: str | None = None
 
@@ -96,6 +101,7 @@ class Engine:
             if host.startswith("ssh://"):
                 self._tunnel = Tunnel(host, self.variables)
                 host = self._tunnel.address
+            self._reached = host
             tls: Any = _tls_config(self.address.tls) if self.address.tls else False
             api: Any = docker.APIClient(base_url=host, version="1.30", timeout=_CONNECT_TIMEOUT_S, tls=tls)
             api.trust_env = False
@@ -195,6 +201,22 @@ class Engine:
         except BuildError as error:
             where = f"{method} {path} of {self.address.host}"
             raise RemoteError(error.what, where=where, hint=error.hint, retryable=error.retryable) from None
+
+    def upgraded(self, path: str, query: Mapping[str, str], body: Any, timeout_s: float) -> ByteStream:
+        """A connection that POST has turned into a stream. `timeout_s` is for each step until then.
+
+        Raises: RemoteError, with the engine's status and message.
+        """
+        from shipit.docker.dial import dial
+        from shipit.docker.upgrade import upgrade
+
+        where = f"POST {path} of {self.address.host}"
+        try:
+            connection = dial(self._reached, self.address.tls, timeout_s)
+        except OSError as error:
+            what = f"lost the connection to the engine: {_root_cause(error)}"
+            raise RemoteError(what, where=where, retryable=True) from None
+        return upgrade(connection, f"/v{self._version.api}{path}", query, body, where)
 
     def inspect(self, name: str) -> EngineImage | None:
         """The engine's image of that name; None when it has none, or when its answer is invalid. Raises: BuildError."""

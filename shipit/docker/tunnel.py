@@ -12,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from shipit.errors import BuildError
@@ -48,6 +48,19 @@ def _ssh(host: str) -> list[str]:
     if parts.port:
         command += ["-p", str(parts.port)]
     return [*command, "--", parts.hostname]
+
+
+def forwarded(command: Sequence[str], variables: Mapping[str, str]) -> socket.socket:
+    """A socket to the standard streams of a program, which ends when the socket is closed."""
+    own, other = socket.socketpair()
+
+    def serve() -> None:
+        with other, contextlib.suppress(ProgramFailed), started_program(command, variables=variables) as process:
+            _relay(process, other)
+            _shut(other)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return own
 
 
 class Tunnel:
@@ -89,16 +102,32 @@ class Tunnel:
                 self.last_error = f"ssh {error.reason}"
 
     def _serve_with(self, process: subprocess.Popen[bytes], connection: socket.socket) -> None:
-        assert process.stdout and process.stderr
-        threading.Thread(target=_forward, args=(connection, process), daemon=True).start()
-        try:
-            while data := process.stdout.read(_BLOCK):
-                connection.sendall(data)
-        except OSError:
-            pass
+        assert process.stderr
+        if _relay(process, connection):
+            # A process that ssh left in the background may hold its standard error open.
+            _shut(connection)
         message = process.stderr.read(_BLOCK).decode("utf-8", "replace").strip()
         if message:
             self.last_error = message.splitlines()[-1]
+        _shut(connection)
+
+
+def _relay(process: subprocess.Popen[bytes], connection: socket.socket) -> bool:
+    """Pass on what the program and the connection send each other, until the program's output ends; True where it wrote any."""
+    assert process.stdout
+    has_written = False
+    threading.Thread(target=_forward, args=(connection, process), daemon=True).start()
+    with contextlib.suppress(OSError):
+        while data := process.stdout.read(_BLOCK):
+            has_written = True
+            connection.sendall(data)
+    return has_written
+
+
+def _shut(connection: socket.socket) -> None:
+    """End a connection for which the other thread may wait, which would keep it open."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _forward(connection: socket.socket, process: subprocess.Popen[bytes]) -> None:

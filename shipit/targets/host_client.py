@@ -12,6 +12,7 @@ from typing import Any
 
 from shipit.clock import Clock, Deadline
 from shipit.docker.client import Engine, WholeAnswer
+from shipit.docker.dial import ByteStream
 from shipit.docker.error_message import error_message
 from shipit.docker.json_rows import json_rows
 from shipit.errors import BuildError, RemoteError
@@ -21,6 +22,7 @@ from shipit.reference import parse_reference
 from shipit.registry.credentials import Credentials
 from shipit.targets.label_store import Labelled, age_s
 from shipit.targets.log_times import SECONDS, parse_log_time
+from shipit.targets.remote import Command, Size
 
 # The time limit of a request that is no pull and no stop.
 _REQUEST_S = 60.0
@@ -63,6 +65,40 @@ class HostClient:
         """One that is not in the network is fine."""
         body = {"Container": container, "Force": True}
         self._answer("POST", f"/networks/{network}/disconnect", body=body, accepted=(200, 403, 404, 500))
+
+    def exec(self, container: str, command: Command) -> str:
+        """The id of a command that is ready to run in a container."""
+        body = {
+            "Cmd": list(command.words),
+            "AttachStdin": command.has_input,
+            "AttachStdout": True,
+            "AttachStderr": True,
+            "Tty": command.terminal is not None,
+        }
+        answer = self._answer("POST", f"/containers/{container}/exec", body=body, accepted=(201,))
+        return self._parsed(answer, "POST /exec")["Id"].required()
+
+    def start_exec(self, identity: str, command: Command) -> ByteStream:
+        """Start a command, and its streams."""
+        body = {"Detach": False, "Tty": command.terminal is not None}
+        return self._upgraded(f"/exec/{identity}/start", {}, body)
+
+    def exec_state(self, identity: str) -> Field:
+        return self._json("GET", f"/exec/{identity}/json", {})
+
+    def attach(self, container: str, *, has_input: bool) -> ByteStream:
+        """The streams of a container's own process."""
+        query = {"stream": "1", "stdout": "1", "stderr": "1", **({"stdin": "1"} if has_input else {})}
+        return self._upgraded(f"/containers/{container}/attach", query, None)
+
+    def resize(self, path: str, size: Size) -> None:
+        """Tell a terminal its size. `path` is that of a container, or of an exec."""
+        query = {"w": str(size.columns), "h": str(size.rows)}
+        self._answer("POST", f"{path}/resize", query, accepted=(200, 201, 404, 409, 500))
+
+    def _upgraded(self, path: str, query: Mapping[str, str], body: Any) -> ByteStream:
+        self.deadline.check(f"POST {path} of {self.host}")
+        return self.engine.upgraded(path, query, body, max(1.0, min(_REQUEST_S, self.deadline.remaining_s())))
 
     def start(self, container: str) -> None:
         self._answer("POST", f"/containers/{container}/start", accepted=(204, 304))

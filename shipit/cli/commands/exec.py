@@ -10,7 +10,7 @@ from shipit.cli.options import CommandOptions
 from shipit.cli.runs import workload_run
 from shipit.errors import Interrupted
 
-HELP = """Runs a command in a container that runs already: of the pods of a workload, in one that is ready. The command
+HELP = """Runs a command in a container that runs already: of the pods or containers of a workload, in one that is ready. The command
 gets this terminal when stdin and stdout are one, else the input and output of shipit, byte for byte. Its exit code is
 shipit's; 125 is shipit's own failure."""
 EXAMPLES = (

@@ -13,6 +13,8 @@ KIND = Kind(
             "destroys",
             "diagnoses",
             "examines",
+            "executes",
+            "forwards",
             "has_history",
             "has_logs",
             "has_workloads",
@@ -25,6 +27,7 @@ KIND = Kind(
             "restarts",
             "returns",
             "reverts",
+            "runs_once",
             "scales",
             "serves",
             "uses_images",
@@ -33,9 +36,4 @@ KIND = Kind(
     guide="docker-hosts",
     workloads_key="services",
     parts={"`services.NAME` of Docker": "shipit.targets.docker.config:ServiceConfig"},
-    instead={
-        "exec": "docker exec, with the name of a container that shipit status shows",
-        "run": "docker exec, with the name of a container that shipit status shows",
-        "forward": "publish: a port of 127.0.0.1 on the host, and ssh -L to it",
-    },
 )

@@ -1,11 +1,14 @@
-"""The body of the request that creates a container like another one. Pure."""
+"""The bodies of requests that create containers like another one. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from shipit.http.fields import Field
-from shipit.targets.docker.spec import NUMBER
+from shipit.targets.docker.spec import NUMBER, RUN
+from shipit.targets.host_owner import Owner
+from shipit.targets.remote import Command
 
 # What the engine takes from the answer of an inspection: the rest is about the container itself.
 _CONFIG = (
@@ -28,6 +31,8 @@ def copied_body(like: Field, number: int) -> dict[str, Any]:
     body = {key: config[key] for key in _CONFIG if config.get(key)}
     labels = {**like["Config"]["Labels"].texts(), NUMBER: str(number)}
     own = like["Id"].text()[:12]
+    if config.get("Hostname") not in (None, "", own):
+        body["Hostname"] = config["Hostname"]
     networks = {
         name: {"Aliases": [alias.text() for alias in network["Aliases"].rows() if alias.text() != own]}
         for name, network in like["NetworkSettings"]["Networks"].items()
@@ -38,3 +43,40 @@ def copied_body(like: Field, number: int) -> dict[str, Any]:
         "HostConfig": dict(like["HostConfig"].map()),
         "NetworkingConfig": {"EndpointsConfig": networks},
     }
+
+
+def one_off_body(like: Field, owner: Owner, service: str, command: Command, *, is_detached: bool) -> dict[str, Any]:
+    """A container for one command, with the image, variables, volumes, limits and networks of another one.
+
+    It publishes no port, has no alias in its networks, and is not restarted. The command replaces the ENTRYPOINT.
+    """
+    body = copied_body(like, 0)
+    for key in ("Cmd", "ExposedPorts"):
+        body.pop(key, None)
+    host = {key: value for key, value in body["HostConfig"].items() if key not in ("PortBindings", "AutoRemove")}
+    networks = body["NetworkingConfig"]["EndpointsConfig"]
+    is_input = command.has_input and not is_detached
+    return {
+        **body,
+        "Entrypoint": list(command.words),
+        "Labels": {**owner.labels, RUN: service},
+        "Healthcheck": {"Test": ["NONE"]},
+        "HostConfig": {**host, "RestartPolicy": {"Name": "no"}, "PublishAllPorts": False},
+        "NetworkingConfig": {"EndpointsConfig": {name: {} for name in networks}},
+        "Tty": command.terminal is not None,
+        "OpenStdin": is_input,
+        "StdinOnce": is_input,
+        "AttachStdin": is_input,
+        "AttachStdout": not is_detached,
+        "AttachStderr": not is_detached,
+    }
+
+
+def without_networks(body: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """The body with one network, and the others with their aliases: older engines create a container in one network only."""
+    endpoints = body["NetworkingConfig"]["EndpointsConfig"]
+    main = body["HostConfig"].get("NetworkMode")
+    first = main if main in endpoints else next(iter(endpoints), "")
+    others = {name: own.get("Aliases") or [] for name, own in endpoints.items() if name != first}
+    kept = {name: own for name, own in endpoints.items() if name == first}
+    return {**body, "NetworkingConfig": {"EndpointsConfig": kept}}, others

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from shipit.targets.docker.plan_back import Record, names_in
+from shipit.targets.docker.spec import RUN
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_connection import Hosts
 from shipit.targets.host_owner import SERVICE, Owner
 from shipit.targets.host_records import kept_records, read_records
 from shipit.targets.session import Session
+
+# The container of a one-off command is kept so long, for its log.
+_KEPT_S = 24 * 3600
 
 
 def expire(hosts: Hosts, owner: Owner, keep: int, session: Session) -> None:
@@ -20,7 +24,9 @@ def expire(hosts: Hosts, owner: Owner, keep: int, session: Session) -> None:
         for row in client.containers(owner.filters):
             name = next(row["Names"].rows()).text().lstrip("/")
             is_stopped = row["State"].text() in ("exited", "created", "dead")
-            if is_stopped and name not in kept and SERVICE in row["Labels"].texts():
+            labels = row["Labels"].texts()
+            is_old = RUN in labels and row["Created"].whole() < session.clock.wall_s() - _KEPT_S
+            if is_stopped and name not in kept and (SERVICE in labels or is_old):
                 client.remove(row["Id"].required())
                 images.add(row["Image"].text())
             else:

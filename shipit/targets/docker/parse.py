@@ -40,7 +40,7 @@ def parse_container(answer: Field, mark: Callable[[str], str]) -> ContainerFacts
         state["Error"].text(),
         state["OOMKilled"].flag(),
         state["StartedAt"].text(),
-        _address(answer["NetworkSettings"]),
+        container_address(answer["NetworkSettings"]),
         any(row["HostPort"].text() not in ("", "0") for _, rows in bindings.items() for row in rows.rows()),
     )
 
@@ -68,7 +68,7 @@ def image_ids(answer: Field) -> Iterator[str]:
     return (row["Id"].text() for row in answer.rows())
 
 
-def _address(settings: Field) -> str:
+def container_address(settings: Field) -> str:
     """The first IP address of the container; empty while it does not run, and for text that is no address."""
     found = (network["IPAddress"].text() for _, network in sorted(settings["Networks"].items()))
     return next((address for address in found if _is_address(address)), "")

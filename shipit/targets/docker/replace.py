@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from shipit.errors import DeployFailed, Interrupted, RemoteError, ShipitError
 from shipit.events import Event, Log, StepApplied
-from shipit.targets.docker.copied import copied_body
+from shipit.targets.docker.copied import copied_body, without_networks
 from shipit.targets.docker.look import read_container
 from shipit.targets.docker.observed import ContainerFacts
 from shipit.targets.docker.owned import is_own, make_network
@@ -134,8 +134,11 @@ class Replacement:
         """Create a container; one that was created by an earlier attempt is used."""
         make_network(self.client, self.setting.owner)
         self._make_volumes()
+        first, others = without_networks(body)
+        if self.step.spec:
+            others = {network: [self.step.service] for network in self.step.spec.networks}
         for _ in range(2):
-            if self.client.create(name, body):
+            if self.client.create(name, first):
                 self._created.append(name)
                 break
             found = self._own(name)
@@ -144,9 +147,16 @@ class Replacement:
             if found is not None:
                 # It has the name, and other settings: it is replaced as the others are.
                 self.client.rename(found.id, f"{name}-{found.id[:6]}")
-        for network in self.step.spec.networks if self.step.spec and name in self._created else ():
-            self.client.connect(network, name, [self.step.service])
+        self._join(name, others)
         return self._existing(name)
+
+    def _join(self, name: str, networks: Mapping[str, Sequence[str]]) -> None:
+        """Connect a container to the networks that it is not in: an earlier attempt may have ended before it did so."""
+        if networks and (found := self.client.container(name)):
+            joined = found["NetworkSettings"]["Networks"].map()
+            for network, aliases in networks.items():
+                if network not in joined:
+                    self.client.connect(network, name, aliases)
 
     def _own(self, name: str) -> ContainerFacts | None:
         """The container of a name. Raises: DeployFailed where it is not of this target."""

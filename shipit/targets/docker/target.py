@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
-from shipit.errors import RemoteError, ShipitError
+from shipit.errors import RemoteError, ShipitError, UsageError
 from shipit.events import Event, LogLine
 from shipit.past_release import PastRelease
 from shipit.release import (
@@ -30,13 +30,17 @@ from shipit.targets.docker.apply import apply_step, host_of
 from shipit.targets.docker.config import DockerConfig
 from shipit.targets.docker.describe import describe, rendered_parts, urls_of
 from shipit.targets.docker.destroy import Inventory, leftovers, plan_destroy
+from shipit.targets.docker.exec import execute
 from shipit.targets.docker.expire import expire
 from shipit.targets.docker.judge import Limits, judge_names, judge_release
 from shipit.targets.docker.look import observe
 from shipit.targets.docker.observed import DockerObserved
+from shipit.targets.docker.one_off import run_once, start_once
 from shipit.targets.docker.plan import notes_on, plan_docker
 from shipit.targets.docker.plan_back import Kept, Record, Way, kept_of, names_in, plan_back
+from shipit.targets.docker.ports import ContainerPorts
 from shipit.targets.docker.probe import probe
+from shipit.targets.docker.running import find_running
 from shipit.targets.docker.send import measure
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import PullImage, SendImage
@@ -49,6 +53,7 @@ from shipit.targets.host_owner import SERVICE
 from shipit.targets.host_records import data_volumes, read_records, write_record
 from shipit.targets.locks import Holder, LockState
 from shipit.targets.orders import RestartOrder, ScaleOrder
+from shipit.targets.remote import Command, Remote, Started
 from shipit.targets.session import Session
 from shipit.targets.verbs import LogQuery
 
@@ -231,6 +236,27 @@ class DockerTarget:
 
     def logs(self, workload: str, wanted: LogQuery, session: Session) -> Iterator[LogLine]:
         return ServiceLog(self.name, workload, self.hosts, self.owner, session, SERVICE).lines(wanted)
+
+    def execute(self, workload: str, command: Command, session: Session) -> Remote:
+        return execute(find_running(self.hosts, self.owner, workload, session), command)
+
+    def run_once(self, workload: str, command: Command, session: Session, size: str) -> Remote:
+        self._check_size(size)
+        found = find_running(self.hosts, self.owner, workload, session)
+        return run_once(found, self.owner, workload, command)
+
+    def start_once(self, workload: str, command: Command, session: Session, size: str) -> Started:
+        self._check_size(size)
+        found = find_running(self.hosts, self.owner, workload, session)
+        return start_once(found, self.owner, workload, command)
+
+    def _check_size(self, size: str) -> None:
+        if size:
+            hint = "leave it out: the command has the limits of the service"
+            raise UsageError(f"{self.name} has no sizes for --size", hint=hint)
+
+    def ports(self, workload: str, session: Session) -> ContainerPorts:
+        return ContainerPorts(self.hosts, self.owner, workload, session)
 
     def inventory(self, session: Session) -> Inventory:
         observed = self.observe(session)

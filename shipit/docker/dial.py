@@ -1,0 +1,129 @@
+"""A connection to an engine, or to a port of its machine, below HTTP."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import cast
+from urllib.parse import urlsplit
+
+from shipit.errors import RemoteError
+from shipit.http.sockets import PacedSocket
+from shipit.http.tls import Tls
+from shipit.http.upgraded import RawConnection
+
+_TLS_PORT, _PORT = 2376, 2375
+
+
+def dial(host: str, tls: Tls | None, timeout_s: float) -> socket.socket:
+    """A connected socket to the engine at a unix:// or tcp:// address. Raises: OSError."""
+    if host.startswith("unix://"):
+        local = socket.socket(socket.AF_UNIX)
+        local.settimeout(timeout_s)
+        try:
+            local.connect(host.removeprefix("unix://"))
+        except BaseException:
+            local.close()
+            raise
+        return local
+    parts = urlsplit(host)
+    name, is_secure = parts.hostname or "", tls is not None or parts.scheme == "https"
+    plain = socket.create_connection((name, parts.port or (_TLS_PORT if is_secure else _PORT)), timeout_s)
+    if not is_secure:
+        return plain
+    try:
+        return _context(tls or Tls()).wrap_socket(plain, server_hostname=name)
+    except BaseException:
+        plain.close()
+        raise
+
+
+def _context(tls: Tls) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=tls.ca_file)
+    if not tls.is_verified:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if tls.cert_file and tls.key_file:
+        context.load_cert_chain(tls.cert_file, tls.key_file)
+    return context
+
+
+class ByteStream:
+    """Bytes in both directions over a connected socket. For one thread: no method waits, `fileno` is for select."""
+
+    # So much may wait to be sent before `is_full`; so much is received before others get a turn.
+    _MOST_UNSENT, _PIECE, _TURN = 256 * 1024, 64 * 1024, 16
+
+    def __init__(self, sock: socket.socket, where: str, early: bytes = b"") -> None:
+        self.where = where
+        self.is_over = False
+        self._sock = sock
+        # It needs no pace: nothing here waits.
+        self._connection = RawConnection(cast("PacedSocket", sock), early)
+        self._unsent = bytearray()
+        self._ends = False
+        self.has_more = bool(early)
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    @property
+    def has_unsent(self) -> bool:
+        return bool(self._unsent)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._unsent) > self._MOST_UNSENT
+
+    def receive(self) -> list[bytes]:
+        """What has arrived. Raises: RemoteError."""
+        found: list[bytes] = []
+        self.has_more = False
+        for _ in range(self._TURN):
+            try:
+                data = self._connection.receive(self._PIECE)
+            except OSError as error:
+                raise self._lost(error) from None
+            if data is None:
+                return found
+            if not data:
+                self.is_over = True
+                return found
+            found.append(data)
+        self.has_more = True
+        return found
+
+    def give(self, data: bytes) -> None:
+        self._unsent += data
+
+    def flush(self) -> None:
+        """Send what can be sent now. Raises: RemoteError."""
+        try:
+            while self._unsent:
+                sent = self._connection.send(memoryview(self._unsent)[: self._PIECE].tobytes())
+                if not sent:
+                    return
+                del self._unsent[:sent]
+            if self._ends:
+                self._ends = False
+                self._sock.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            # The other side may have ended, with output that is still to be read.
+            if not isinstance(error, BrokenPipeError | ConnectionResetError):
+                raise self._lost(error) from None
+            self._unsent.clear()
+
+    def end_input(self) -> None:
+        """End what is sent, when all of it is. Raises: RemoteError over TLS, which has no such end."""
+        if isinstance(self._sock, ssl.SSLSocket):
+            hint = "give it no input: < /dev/null; or use an ssh:// address"
+            raise RemoteError("the end of the input can't be passed on over TLS", where=self.where, hint=hint)
+        self._ends = True
+        self.flush()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _lost(self, error: OSError) -> RemoteError:
+        what = f"the connection was lost: {(error.strerror or str(error)).lower()}"
+        return RemoteError(what, where=self.where, retryable=True)

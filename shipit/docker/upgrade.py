@@ -1,0 +1,74 @@
+"""Requests to an engine whose connection becomes a stream of bytes: exec and attach.
+
+Source: Docker Engine API 1.41, POST /containers/{id}/attach, "Hijacking"; POST /exec/{id}/start.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from shipit.docker.dial import ByteStream
+from shipit.docker.error_message import error_message
+from shipit.errors import RemoteError
+
+_STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})[ \r]")
+_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]{1,9})\r\n", re.IGNORECASE)
+_LARGEST_HEAD, _LARGEST_ERROR, _PIECE = 64 * 1024, 64 * 1024, 4096
+_END = b"\r\n\r\n"
+
+
+def upgrade(sock: socket.socket, path: str, query: Mapping[str, str], body: Any, where: str) -> ByteStream:
+    """Send POST and take over the connection, which is closed in case of an error. Raises: RemoteError with the status."""
+    try:
+        sock.sendall(_request(path, query, body))
+        head, early = _head(sock, where)
+        match = _STATUS.match(head)
+        if match is None:
+            raise RemoteError("the engine's answer is not HTTP", where=where)
+        status = int(match[1])
+        if status not in (101, 200):
+            raise RemoteError(error_message(_rest(sock, head, early), status), where=where, status=status)
+        return ByteStream(sock, where, early)
+    except OSError as error:
+        sock.close()
+        reason = "no answer in time" if isinstance(error, TimeoutError) else (error.strerror or str(error)).lower()
+        raise RemoteError(f"lost the connection to the engine: {reason}", where=where, retryable=True) from None
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _request(path: str, query: Mapping[str, str], body: Any) -> bytes:
+    content = json.dumps(body).encode() if body is not None else b""
+    target = quote(path, safe="/") + (f"?{urlencode(query)}" if query else "")
+    lines = [
+        f"POST {target} HTTP/1.1", "Host: docker", "Connection: Upgrade", "Upgrade: tcp", "User-Agent: shipit",
+        "Content-Type: application/json", f"Content-Length: {len(content)}",
+    ]  # fmt: skip
+    return "\r\n".join(lines).encode() + _END + content
+
+
+def _head(sock: socket.socket, where: str) -> tuple[bytes, bytes]:
+    """The head of the answer, and what came behind it."""
+    data = b""
+    while _END not in data:
+        piece = sock.recv(_PIECE)
+        data += piece
+        if not piece or len(data) > _LARGEST_HEAD:
+            raise RemoteError("the engine gave no whole answer", where=where, retryable=not piece)
+    head, _, early = data.partition(_END)
+    return head + b"\r\n", early
+
+
+def _rest(sock: socket.socket, head: bytes, data: bytes) -> bytes:
+    """The body of an error."""
+    match = _LENGTH.search(head)
+    wanted = min(int(match[1]) if match else _LARGEST_ERROR, _LARGEST_ERROR)
+    while len(data) < wanted and (piece := sock.recv(_PIECE)):
+        data += piece
+    return data[:wanted]

@@ -1,0 +1,103 @@
+"""One-off commands: a container like one that runs, attached to, and removed afterwards.
+
+Source: Docker Engine API 1.41: POST /containers/create, POST /containers/{id}/attach.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from shipit.docker.dial import ByteStream
+from shipit.errors import RemoteError
+from shipit.targets.docker.attached import Attached
+from shipit.targets.docker.copied import one_off_body, without_networks
+from shipit.targets.docker.running import RunningContainer
+from shipit.targets.host_client import HostClient
+from shipit.targets.host_owner import Owner
+from shipit.targets.remote import Command, Started
+
+_REMOVE_S = 30.0
+
+
+class OneOff(Attached):
+    """A one-off command that we are connected to. Its container is removed by `close`."""
+
+    def __init__(
+        self,
+        stream: ByteStream,
+        command: Command,
+        client: HostClient,
+        identity: str,
+        name: str,
+        ended: Callable[[HostClient], int | None],
+    ) -> None:
+        super().__init__(stream, command, client, f"/containers/{identity}", name, ended)
+        self._host, self._id = client, identity
+
+    def close(self) -> None:
+        super().close()
+        self._host.within(_REMOVE_S).remove(self._id)
+
+
+def run_once(found: RunningContainer, owner: Owner, service: str, command: Command) -> OneOff:
+    """Start a command and connect to it. Raises: RemoteError, after the container is removed."""
+    client = found.client
+    identity, name = _created(found, owner, service, command, is_detached=False)
+    try:
+        # Attached before it starts: nothing that it writes is lost.
+        stream = client.attach(identity, has_input=command.has_input)
+        try:
+            _start(client, identity)
+        except BaseException:
+            stream.close()
+            raise
+    except BaseException:
+        client.within(_REMOVE_S).remove(identity)
+        raise
+
+    def ended(client: HostClient) -> int | None:
+        answer = client.container(identity)
+        if answer is None:
+            raise RemoteError(f"somebody removed {name}", where=client.host)
+        return None if answer["State"]["Running"].flag() else answer["State"]["ExitCode"].whole()
+
+    return OneOff(stream, command, client, identity, name, ended)
+
+
+def start_once(found: RunningContainer, owner: Owner, service: str, command: Command) -> Started:
+    """Start a command that nobody waits for; its container is removed by a deploy, a day later at the earliest."""
+    identity, name = _created(found, owner, service, command, is_detached=True)
+    try:
+        _start(found.client, identity)
+    except BaseException:
+        found.client.within(_REMOVE_S).remove(identity)
+        raise
+    return Started(f"{name} on {found.client.host}", f"docker --host {found.client.host} logs --follow {name}")
+
+
+def _created(
+    found: RunningContainer, owner: Owner, service: str, command: Command, *, is_detached: bool
+) -> tuple[str, str]:
+    name = f"{owner.prefix}-{service}-run-{secrets.token_hex(4)}"
+    body: dict[str, Any] = one_off_body(found.read(), owner, service, command, is_detached=is_detached)
+    body, others = without_networks(body)
+    identity = found.client.create(name, body)
+    if not identity:
+        raise RemoteError(f"the name {name} is taken", where=found.client.host, hint="run it again", retryable=True)
+    try:
+        for network in others:
+            found.client.connect(network, identity, [])
+    except BaseException:
+        found.client.within(_REMOVE_S).remove(identity)
+        raise
+    return identity, name
+
+
+def _start(client: HostClient, identity: str) -> None:
+    try:
+        client.start(identity)
+    except RemoteError as error:
+        error.hint = error.hint or "check that the image has this program"
+        raise

@@ -1,0 +1,83 @@
+"""Connections to ports of the containers of a service, from where its host sees them.
+
+A container's own address is used where the engine runs on this machine, `ssh -W` for an engine behind ssh, and the port that
+the host publishes otherwise.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from shipit.docker.dial import ByteStream
+from shipit.docker.tunnel import forwarded, ssh_forward
+from shipit.errors import RemoteError
+from shipit.http.fields import Field
+from shipit.targets.docker.parse import container_address
+from shipit.targets.docker.running import RunningContainer, find_running
+from shipit.targets.host_connection import Hosts
+from shipit.targets.host_owner import Owner
+from shipit.targets.session import Session
+
+_CONNECT_S = 10.0
+# How long a container is used without another look at which run: for the connections that a browser opens at once.
+_KNOWN_S = 0.5
+
+
+class _Way(NamedTuple):
+    """How a port is reached: through ssh to the host of an address, or directly where `ssh` is empty."""
+
+    host: str
+    port: int
+    ssh: str = ""
+
+
+class ContainerPorts:
+    """The ports of a service's containers. Safe to use from several threads."""
+
+    def __init__(self, hosts: Hosts, owner: Owner, service: str, session: Session) -> None:
+        self._hosts, self._owner, self._service, self._session = hosts, owner, service, session
+        self._lock = threading.Lock()
+        self._chosen: tuple[float, RunningContainer, Field] | None = None
+
+    def check(self, port: int) -> None:
+        """That a container runs, and that this machine can reach the port. Raises: RemoteError."""
+        self._way(port)
+
+    def open(self, port: int) -> ByteStream:
+        """A connection to a port. Raises: RemoteError."""
+        found, way = self._way(port)
+        where = f"{found.name}:{port}"
+        if way.ssh:
+            return ByteStream(forwarded(ssh_forward(way.ssh, way.host, way.port), found.client.engine.variables), where)
+        try:
+            return ByteStream(socket.create_connection((way.host, way.port), _CONNECT_S), where)
+        except OSError as error:
+            reason = "no answer in time" if isinstance(error, TimeoutError) else (error.strerror or str(error)).lower()
+            raise RemoteError(f"{where}: {reason}", hint="check that the app listens on this port") from None
+
+    def _way(self, port: int) -> tuple[RunningContainer, _Way]:
+        found, answer = self._container()
+        parts = urlsplit(found.client.engine.address.host)
+        address = container_address(answer["NetworkSettings"])
+        if parts.scheme == "ssh" and address:
+            return found, _Way(address, port, found.client.engine.address.host)
+        for row in answer["NetworkSettings"]["Ports"][f"{port}/tcp"].rows():
+            published = row["HostPort"].text()
+            if published.isascii() and published.isdigit():
+                host = parts.hostname if parts.scheme == "tcp" else "127.0.0.1"
+                return found, _Way(host or "127.0.0.1", int(published))
+        if parts.scheme != "tcp" and address:
+            return found, _Way(address, port)
+        what = f"the port {port} of {found.name} can't be reached from this machine"
+        raise RemoteError(what, where=found.client.host, hint="publish: the port, or use an ssh:// address")
+
+    def _container(self) -> tuple[RunningContainer, Field]:
+        with self._lock:
+            now_s = self._session.clock.now()
+            if self._chosen is None or now_s - self._chosen[0] > _KNOWN_S:
+                found = find_running(self._hosts, self._owner, self._service, self._session)
+                self._chosen = now_s, found, found.read()
+            return self._chosen[1:]

@@ -1,0 +1,98 @@
+"""Commands in containers of Docker hosts, and connections to their ports, on a real engine."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from tests.e2e.test_docker_hosts import SECRET, Host, fetch
+from tests.servers.engine import DockerEngine
+from tests.shipit import Shipit
+from tests.waits import wait_until
+
+pytestmark = [pytest.mark.engine, pytest.mark.registry]
+
+WEB = "services: {web: {port: 3000, health: /healthz, grace: 1s, volumes: ['verbs-data:/data']}}"
+COPY = ("exec", "docker/web", "--", "sh", "-c", "cat; echo to-stderr >&2; exit 7")
+
+
+@pytest.fixture
+def host(shipit: Shipit, engine: DockerEngine, python_base: str) -> Iterator[Host]:
+    shipit.env |= {"SHIPIT_MIRRORS": f"docker.io={python_base}", "TOKEN": SECRET}
+    found = Host(shipit, engine, "", "verbs", WEB)
+    yield found
+    found.clean()
+
+
+def test_commands_and_ports_of_a_service(host: Host, ssh: tuple[int, Path]) -> None:
+    shipit = host.shipit
+    early = shipit.run("exec", "docker/web", "--", "true")
+    assert early.returncode == 125 and "no container of web runs" in early.stderr
+    done = shipit.run("deploy")
+    assert done.returncode == 0, done.stdout + done.stderr
+    [name] = host.running
+
+    # Input, both outputs and the exit code, byte for byte; also through ssh.
+    data = "ab\n" * 100_000
+    port, folder = ssh
+    file = shipit.folder / "deploy.yml"
+    local = file.read_text()
+    path = shipit.env["PATH"]
+    for text in (local, local.replace(host.engine.host, f"ssh://root@127.0.0.1:{port}")):
+        shipit.env["PATH"] = f"{folder / 'bin'}:{path}"
+        file.write_text(text)
+        done = shipit.run(*COPY, input_text=data)
+        assert (done.returncode, done.stdout) == (7, data)
+        assert "to-stderr" in done.stderr
+        _forwards(host)
+    file.write_text(local)
+    lost = shipit.run("exec", "docker/web", "--", "no-such-program")
+    assert lost.returncode in (126, 127) and "no-such-program" in lost.stdout + lost.stderr
+
+    # At a terminal, the command has one.
+    code, shown = shipit.converse(("exec", "docker/web", "--", "sh"), [("# ", "test -t 0 && echo $((40 + 2)); exit 5")])
+    assert code == 5 and "42\n" in shown, shown
+
+    # A one-off command has the variables and volumes of the service, and its container is removed.
+    words = ("sh", "-c", "cat > /data/given; echo $TOKEN | wc -c; hostname; exit 3")
+    done = shipit.run("run", "docker/web", "--", *words, input_text="seed")
+    assert done.returncode == 3 and done.stdout.splitlines()[0].strip() == str(len(SECRET) + 1), done.stderr
+    assert host.names() == [name]
+    assert host.docker("exec", name, "cat", "/data/given") == "seed"
+    missing = shipit.run("run", "docker/web", "--", "no-such-program")
+    assert missing.returncode == 125 and "check that the image has this program" in missing.stderr
+    assert host.names() == [name]
+    started = shipit.run("run", "--detach", "docker/web", "--", "sh", "-c", "echo detached > /data/given")
+    assert started.returncode == 0, started.stderr
+    where = started.stdout.split()[0]
+    assert where in started.stderr and host.inspect(where)["Config"]["Labels"]["dev.shipit.run"] == "web"
+    wait_until(
+        "the command has ended",
+        lambda: host.docker("exec", name, "cat", "/data/given"),
+        lambda text: "detached" in text,
+    )
+    assert host.running == [name] or where in host.running
+    # It takes no part in a deploy.
+    again = shipit.run("deploy")
+    assert again.returncode == 0 and "nothing changed" in again.stdout, again.stdout
+    assert where in host.names()
+
+
+def _forwards(host: Host) -> None:
+    """A free port of this machine leads to the one of the container."""
+    process = host.shipit.start("forward", "docker/web", "0:3000")
+    try:
+        assert process.stdout
+        line = process.stdout.readline()
+        address = line.split(" -> ")[0].strip()
+        assert fetch(f"http://{address}/") == f"v1 {SECRET}"
+        with urlopen(f"http://{address}/healthz", timeout=60) as answer:
+            assert answer.status == 200
+    finally:
+        process.terminate()
+        process.communicate()
+        assert isinstance(process, subprocess.Popen)
