@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from shipit.cli.exits import can_ask, cancelling, confirm, prompt
 from shipit.cli.options import ProjectOptions, TargetOptions, WorkloadOptions, limit_of, target_options
-from shipit.cli.printing import REDACTOR, read_environment
+from shipit.cli.printing import REDACTOR, note, read_environment
 from shipit.cli.reporters import Silent, make_reporter, make_warnings
 from shipit.clock import Clock
 from shipit.config.find import find_file
@@ -177,6 +177,7 @@ def running(
     run = Run(
         project, targets, environ, clock, reporter,
         confirm=_confirm(verb, yes, reporter, asks), approve=_approve(verb, reporter, asks),
+        take_over=_take_over(reporter, asks),
         timeout_s=timeout_s, journal=journal, source=source,
     )  # fmt: skip
     with _closing(run, clock, reporter):
@@ -244,6 +245,20 @@ def _approve(verb: str, reporter: Reporter, asks: bool) -> Callable[[Plan, str],
         with getattr(reporter, "paused", nullcontext)():
             question = f"{_question(verb, plan, [f'{name} needs an approval'])} Type its name, {name}"
             return prompt(REDACTOR.text(question)).strip() == name
+
+    return ask
+
+
+def _take_over(reporter: Reporter, asks: bool) -> Callable[[Sequence[str]], bool]:
+    """Asks whether what others own is taken over. Where nobody can be asked, the answer is no: --yes is not enough."""
+
+    def ask(lines: Sequence[str]) -> bool:
+        if not asks:
+            return False
+        with getattr(reporter, "paused", nullcontext)():
+            for line in lines:
+                note(REDACTOR.text(line))
+            return confirm("Take it over?")
 
     return ask
 

@@ -205,7 +205,7 @@ def _begun(run: Run, saved: SavedPlan | None, wait_s: float) -> Preparation:
 
 
 def _confirmed(run: Run, saved: SavedPlan | None) -> Preparation:
-    preparation = with_brought_back(run, prepare(run, is_push=True, is_deploy=True))
+    preparation = with_brought_back(run, _prepared(run, is_saved=saved is not None))
     preparation = _promoting(run, preparation)
     run.emit(PlanMade(preparation.plan, preparation.plan.changes))
     if saved:
@@ -216,6 +216,18 @@ def _confirmed(run: Run, saved: SavedPlan | None) -> Preparation:
     elif preparation.plan.changes:
         confirm_plan(run, preparation.plan)
     return preparation
+
+
+def _prepared(run: Run, *, is_saved: bool) -> Preparation:
+    """The preparation of a deploy. What others own may be taken over, where a person at the terminal says so."""
+    while True:
+        try:
+            return prepare(run, is_push=True, is_deploy=True)
+        except ShipitError as error:
+            from shipit.pipeline.take_over import takes_over
+
+            if is_saved or not takes_over(run, error):
+                raise
 
 
 def _promoting(run: Run, preparation: Preparation) -> Preparation:

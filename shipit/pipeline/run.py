@@ -79,6 +79,8 @@ class Run:
     confirm: Callable[[Plan, Sequence[str]], bool] = lambda plan, reasons: True
     # (plan, name) -> whether a person at the terminal has typed the name.
     approve: Callable[[Plan, str], bool] = lambda plan, name: False
+    # Lines that say what others own -> whether a person at the terminal has it taken over.
+    take_over: Callable[[Sequence[str]], bool] = lambda lines: False
     timeout_s: float | None = None
     journal: Journal | None = None
     state_runs: StateRuns | None = None

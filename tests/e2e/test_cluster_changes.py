@@ -23,6 +23,7 @@ from shipit.targets.kubernetes.steps import RestoreSecret
 from shipit.testing.fresh_process import apply_in_fresh_process
 from tests import runs
 from tests.servers.cluster import PAUSE, Cluster, namespace_of
+from tests.shipit import Shipit, unwrapped
 
 pytestmark = pytest.mark.cluster
 
@@ -260,11 +261,34 @@ def test_a_field_that_another_tool_applies_is_a_conflict_unless_it_is_taken_over
     with pytest.raises(RemoteError) as caught:
         prepare(shop.run(config_map("2"))[0])
     assert caught.value.what.startswith("ConfigMap/settings: data.a is theirs, not 2; argocd set it at 20")
-    assert caught.value.hint == "let one of the two set the field, or set take_over: true on this target"
+    assert caught.value.hint.startswith("let one of the two set the field, set take_over: true on this target")
     assert prepare(shop.run(config_map("theirs"))[0]).plan.changes == 1, "the same value is no conflict"
     [step] = prepare(shop.run(config_map("2"), more=", take_over: true")[0]).plan.targets[0].steps
     assert step.detail[0].startswith("data.a  theirs -> 2, set by argocd at 20")
     assert shop.deploy(config_map("2"), more=", take_over: true")[0] == 0
+    assert prepare(shop.run(config_map("2"))[0]).plan.changes == 0
+
+
+def test_a_question_at_a_terminal_takes_over_what_another_tool_applies(shop: Shop) -> None:
+    assert shop.deploy(config_map("1"))[0] == 0
+    apply = ("-n", shop.namespace, "apply", "--server-side", "--field-manager=argocd", "--force-conflicts", "-f", "-")
+    shop.cluster.kubectl(*apply, data=json.dumps(config_map("theirs")))
+    (shop.folder / "terminal").mkdir()
+    shipit = Shipit(shop.folder / "terminal", shop.folder / "home")
+    shipit.env |= shop.variables()
+    shipit.write(
+        deploy__yml=TEXT.replace("NAMESPACE", shop.namespace).replace("MORE", ""),
+        objects__json=json.dumps(config_map("2")),
+    )
+    nobody = shipit.run("deploy", "--yes")
+    assert nobody.returncode == 1 and "data.a is theirs, not 2; argocd set it at 20" in nobody.stderr
+    code, shown = shipit.converse(["deploy"], [("Take it over?", "n")])
+    assert code == 1 and "answer the question of shipit deploy at a terminal" in unwrapped(shown), shown
+    assert shop.get("configmap/settings")["data"] == {"a": "theirs"}
+    code, shown = shipit.converse(["deploy", "--yes"], [("Take it over?", "y")])
+    assert code == 0, shown
+    assert "data.a is theirs, not 2; argocd set it at 20" in unwrapped(shown), shown
+    assert shop.get("configmap/settings")["data"] == {"a": "2"}
     assert prepare(shop.run(config_map("2"))[0]).plan.changes == 0
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
@@ -20,11 +21,14 @@ from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.releases import Releases
 from shipit.targets.session import Session
+from shipit.targets.take_over import OwnedByOthers
 
 if TYPE_CHECKING:
     from shipit.targets.kubernetes.history.record import Recalled
     from shipit.targets.kubernetes.live import Live
     from shipit.targets.kubernetes.superseded import Released
+
+_TAKE_OVER = "set take_over: true on this target, or answer the question of shipit deploy at a terminal"
 
 
 def create(name: str, config: KubernetesConfig, project: Project, environment: ProcessEnvironment) -> KubernetesTarget:
@@ -99,8 +103,13 @@ class KubernetesTarget(Releases):
         wanted = {key_of(item, self.namespace): item for item in self._desired.identities()}
         return (*notes, *class_warnings(wanted, observed.ingress_classes))
 
+    def taking_over(self) -> Self:
+        found = copy(self)
+        found.config = self.config.model_copy(update={"take_over": True})
+        return found
+
     def _check_conflicts(self, desired: Desired, release: Release, observed: KubernetesObserved) -> None:
-        """Raises: RemoteError when an object is that of another set, or another tool applies a field with another value."""
+        """Raises: OwnedByOthers when an object is that of another set, or another tool applies a field with another value."""
         from shipit.targets.kubernetes.changes import is_up_to_date
         from shipit.targets.kubernetes.conflicts import find_conflicts, has_others
         from shipit.targets.kubernetes.prune import find_other_sets
@@ -109,8 +118,8 @@ class KubernetesTarget(Releases):
             lines := list(find_other_sets(desired, [*observed.objects.values(), observed.secret]))
         ):
             more = f", and {len(lines) - 1} more" if len(lines) > 1 else ""
-            hint = "let one of the two have it, or set take_over: true on this target"
-            raise RemoteError(f"{lines[0]}{more}", where=self.name, hint=hint, detail=tuple(lines[1:]), status=CONFLICT)
+            hint = f"let one of the two have it, {_TAKE_OVER}"
+            raise OwnedByOthers(f"{lines[0]}{more}", where=self.name, hint=hint, detail=lines[1:], status=CONFLICT)
         if self.config.take_over or not any(live and has_others(live) for live in observed.objects.values()):
             return
         wanted = desired.released(release, observed, {}).objects
@@ -119,8 +128,8 @@ class KubernetesTarget(Releases):
         wanted = {key: item for key, item in wanted.items() if key not in equal}
         if lines := list(find_conflicts(wanted, observed.objects)):
             more = f", and {len(lines) - 1} more" if len(lines) > 1 else ""
-            hint = "let one of the two set the field, or set take_over: true on this target"
-            raise RemoteError(f"{lines[0]}{more}", where=self.name, hint=hint, detail=tuple(lines[1:]), status=CONFLICT)
+            hint = f"let one of the two set the field, {_TAKE_OVER}"
+            raise OwnedByOthers(f"{lines[0]}{more}", where=self.name, hint=hint, detail=lines[1:], status=CONFLICT)
 
     def waves(self, steps: Sequence[Step]) -> Sequence[Sequence[Step]]:
         from shipit.targets.kubernetes.waves import waves_of
