@@ -6,7 +6,8 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from shipit.clock import Clock
 from shipit.events import Event, PlanMade, StepApplied, TargetFinished
 from shipit.pipeline.flow import deploy
+from shipit.rehearsal.server import Request, Response, StrictServer
 from shipit.release import Verdict
 from tests import runs
 from tests.servers.cluster import PAUSE, Cluster
@@ -169,6 +171,8 @@ CASES: Mapping[str, Case] = {
     "sidecar": fails(workload(RUNS, shell("/busybox echo no upstream; exit 6", name="proxy")), words="proxy of web-", log="no upstream", settle="5s"),
     "image-gone": fails(pulls("REGISTRY/nothing/here:1"), words="the registry does not have it", hint="was it deleted"),
     "image-name": fails(pulls("localhost/NAME"), words="has an invalid image name", hint="correct the image's name"),
+    "image-401": fails(pulls("REFUSING/401/app:1"), words="the registry refuses the login of the cluster, or wants one", hint="set pull_secret: true"),
+    "image-403": fails(pulls("REFUSING/403/app:1"), words="the registry refuses the login of the cluster, or wants one", hint="set pull_secret: true"),
     "image-refused": fails(pulls("127.0.0.1:1/app:1"), words="which was tried 2 times", hint="reach the registry", log="connection refused"),
     "secret-of-env": fails(
         workload({**RUNS, "envFrom": [{"secretRef": {"name": "absent"}}]}), words='can\'t be configured: secret "absent" not found', hint="create what is missing"
@@ -268,6 +272,19 @@ CASES: Mapping[str, Case] = {
 }  # fmt: skip
 
 
+class Refusing(StrictServer):
+    """A registry that answers the status that a repository begins with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for status in (401, 403):
+            self.route("GET", rf"/v2/{status}/.*", partial(self._refuse, status))
+            self.route("HEAD", rf"/v2/{status}/.*", partial(self._refuse, status))
+
+    def _refuse(self, status: int, request: Request) -> Response:
+        return Response(status, b"", {"WWW-Authenticate": 'Basic realm="r"'} if status == 401 else {})
+
+
 class Outcome:
     """What a deploy came to: exit code, verdict, warnings, and the seconds from the last object applied to the end."""
 
@@ -292,11 +309,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Deployer:
-    """Deploys cases to a cluster, each from a folder of its own."""
+    """Deploys cases to a cluster, each from a folder of its own. `refusing` is a registry that lets nobody pull."""
 
     folder: Path
     cluster: Cluster
     registry: str
+    refusing: str = ""
 
     def outcome(self, name: str) -> Outcome:
         case, namespace = CASES[name], f"verdict-{name}"
@@ -315,7 +333,9 @@ class Deployer:
 
     def _filled(self, namespace: str, objects: Sequence[Object]) -> str:
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
-        return text.replace("REGISTRY", self.registry).replace("NAMESPACE", namespace)
+        return (
+            text.replace("REGISTRY", self.registry).replace("REFUSING", self.refusing).replace("NAMESPACE", namespace)
+        )
 
     def _deploy(self, namespace: str, case: Case, objects: Sequence[Object]) -> Outcome:
         place = self.folder / namespace
@@ -379,9 +399,11 @@ def outcomes(
     deployer = Deployer(tmp_path_factory.mktemp("verdicts"), cluster, registry_server.host)
     cluster.kubectl("apply", "-f", "-", data=json.dumps(_definition()))
     cluster.kubectl("wait", "--for=condition=Established", "crd/widgets.verdicts.shipit.test", "--timeout=240s")
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+    with Refusing() as refusing, ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        deployer = replace(deployer, refusing=refusing.host)
         # All of them end here: the runs of a test are closed when it is over.
-        yield dict(zip(names, pool.map(deployer.outcome, names), strict=True))
+        found = dict(zip(names, pool.map(deployer.outcome, names), strict=True))
+    yield found
     cluster.kubectl("delete", "validatingwebhookconfiguration", "verdicts.shipit.test", "--ignore-not-found")
     cluster.kubectl("delete", "crd", "widgets.verdicts.shipit.test", "--ignore-not-found", "--wait=false")
     spaces = cluster.kubectl("get", "namespaces", "-o", "name").split()

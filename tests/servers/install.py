@@ -6,6 +6,7 @@ Run it as `python -m tests.servers.install`; it says what it does. Nothing here 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
 import shutil
@@ -236,6 +237,41 @@ def build_kubernetes() -> None:
     building.rename(target)
 
 
+def example_names() -> list[str]:
+    """The paths of example manifests in Kubernetes' own source: those for one namespace that its API server takes."""
+    return Path(__file__).with_name("kubernetes").joinpath("examples.txt").read_text().split()
+
+
+def examples_folder() -> Path:
+    """Where the example manifests are."""
+    requested_programs.append("examples")
+    return cache_folder() / f"examples-{KUBERNETES}"
+
+
+def copy_examples() -> None:
+    """Copy the example manifests from the source that the cluster is built from into the cache, once."""
+    target = cache_folder() / f"examples-{KUBERNETES}"
+    if all((target / name).is_file() for name in example_names()):
+        return
+    go = shutil.which("go")
+    if go is None:
+        print("left out: Kubernetes' example manifests can't be had here (needs Go)", flush=True)
+        return
+    print(f"copying Kubernetes' example manifests into {target}: once", flush=True)
+    command = [go, "mod", "download", "-json", f"k8s.io/kubernetes@v{KUBERNETES}"]
+    done = subprocess.run(command, cwd=Path(__file__).with_name("kubernetes"), stdout=subprocess.PIPE, check=False)
+    if done.returncode != 0:
+        print("left out: Kubernetes' source could not be downloaded", flush=True)
+        return
+    building, source = _begun(target), Path(json.loads(done.stdout)["Dir"])
+    for name in example_names():
+        (building / name).parent.mkdir(parents=True, exist_ok=True)
+        # The module cache is read-only, and its modes should not be copied.
+        shutil.copyfile(source / name, building / name)
+    shutil.rmtree(target, ignore_errors=True)
+    building.rename(target)
+
+
 def moby_folder() -> Path:
     """The folder of the program that calls moby's code; its name has the version of BuildKit."""
     requested_programs.append("moby")
@@ -368,6 +404,7 @@ def main() -> None:
         install_moto()
         build_caddy()
         build_kubernetes()
+        copy_examples()
     else:
         print("left out: the real engine and cluster run on Linux only", flush=True)
     sys.stdout.flush()
