@@ -141,6 +141,10 @@ class RemoteError(ShipitError):
         self.retry_after_s = retry_after_s
 
 
+class OwnedByOthers(RemoteError):
+    """Another tool applies what a target wants to set. `where` is the name of the target, `detail` has the further ones."""
+
+
 class DeployFailed(ShipitError):
     """A target did not become healthy; `detail` holds the last lines of what crashed.
 

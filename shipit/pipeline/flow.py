@@ -224,9 +224,9 @@ def _prepared(run: Run, *, is_saved: bool) -> Preparation:
         try:
             return prepare(run, is_push=True, is_deploy=True)
         except ShipitError as error:
-            from shipit.pipeline.take_over import takes_over
+            from shipit.pipeline.take_over import has_taken_over
 
-            if is_saved or not takes_over(run, error):
+            if is_saved or not has_taken_over(run, error):
                 raise
 
 

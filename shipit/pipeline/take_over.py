@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from shipit.errors import ShipitError
+from shipit.errors import OwnedByOthers, ShipitError
 from shipit.pipeline.run import Run
-from shipit.targets.take_over import OwnedByOthers, can_take_over
+from shipit.targets.base import takes_over
 
 
-def takes_over(run: Run, error: ShipitError) -> bool:
+def has_taken_over(run: Run, error: ShipitError) -> bool:
     """Ask whether to take over what the error says that others own; for a yes, the targets of the run do so.
 
     False for another error, for a no, and where nobody can be asked.
@@ -19,6 +19,6 @@ def takes_over(run: Run, error: ShipitError) -> bool:
         return False
     names = {one.where for one in found}
     run.targets = [
-        target.taking_over() if target.name in names and can_take_over(target) else target for target in run.targets
+        target.taking_over() if target.name in names and takes_over(target) else target for target in run.targets
     ]
     return True

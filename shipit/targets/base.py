@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeGuard
 
 from shipit.config.model import TargetConfig
 from shipit.config.process_environment import ProcessEnvironment
@@ -140,6 +140,14 @@ class Reissues(Target, Protocol):
         ...
 
 
+class TakesOver(Target, Protocol):
+    """Sets what another tool owns, where a user decides so; `plan` raises OwnedByOthers otherwise."""
+
+    def taking_over(self) -> Self:
+        """Pure: the same target, for which what others own is no error."""
+        ...
+
+
 class Notes(Target, Protocol):
     """Adds notes to the plan."""
 
@@ -226,6 +234,10 @@ def reverts(target: Target) -> TypeGuard[Reverts]:
 
 def reissues(target: Target) -> TypeGuard[Reissues]:
     return "reissues" in target.kind.capabilities
+
+
+def takes_over(target: Target) -> TypeGuard[TakesOver]:
+    return "takes_over" in target.kind.capabilities
 
 
 def notes(target: Target) -> TypeGuard[Notes]:

@@ -54,6 +54,7 @@ Capability = Literal[
     "records_releases",
     "returns",
     "tells_images",
+    "takes_over",
 ]
 # Capability -> the methods of a target that has it: see the protocols in base.py, verbs.py and history.py.
 METHODS: Mapping[Capability, tuple[str, ...]] = {
@@ -87,6 +88,7 @@ METHODS: Mapping[Capability, tuple[str, ...]] = {
     "records_releases": ("record_release",),
     "returns": ("recall", "plan_return", "return_notes", "judge_return"),
     "tells_images": ("running_images",),
+    "takes_over": ("taking_over",),
 }
 
 

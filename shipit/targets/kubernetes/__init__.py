@@ -33,6 +33,7 @@ KIND = Kind(
             "runs_once",
             "scales",
             "serves",
+            "takes_over",
             "uses_images",
         ]
     ),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
-from shipit.errors import RemoteError
+from shipit.errors import OwnedByOthers, RemoteError
 from shipit.events import Event
 from shipit.release import Facts, Finding, ImageUse, Release, Seen, State, Status, Step, Verdict
 from shipit.targets.kubernetes.applyset import ObservedSet
@@ -21,7 +21,6 @@ from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.releases import Releases
 from shipit.targets.session import Session
-from shipit.targets.take_over import OwnedByOthers
 
 if TYPE_CHECKING:
     from shipit.targets.kubernetes.history.record import Recalled
