@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -13,6 +14,8 @@ from shipit.printable import FreeJson, FreeText, Name
 Form = Literal["oci", "docker"]
 # The tag of a repository that keeps what a build may use again.
 CACHE_TAG = "buildcache"
+# The tag of the record of a run: its environment, its time and its id.
+_RUN_TAG = re.compile(r"shipit-[a-z0-9_]+-[0-9]{8}T[0-9]{9}Z-[0-9a-zA-Z]+")
 
 
 class Place(NamedTuple):
@@ -63,6 +66,11 @@ class Image(NamedTuple):
     def pinned(self) -> str:
         """`repository@digest`; the digest alone for an image that is in no registry."""
         return f"{self.repository}@{self.manifest_digest}" if self.repository else str(self.manifest_digest)
+
+
+def is_run_tag(tag: str) -> bool:
+    """Whether a tag names the record of a run: it is shipit's own, and no version of an image."""
+    return _RUN_TAG.fullmatch(tag) is not None
 
 
 class PublishedImage(NamedTuple):
@@ -313,6 +321,11 @@ class StoredImage(NamedTuple):
     created: FreeText = ""
     committed: FreeText = ""
     runs: tuple[Name, ...] = ()
+
+    @property
+    def is_record(self) -> bool:
+        """Whether it is the record of a run, beside the images."""
+        return bool(self.tags) and all(map(is_run_tag, self.tags))
 
 
 class Repository(NamedTuple):

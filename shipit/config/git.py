@@ -13,6 +13,9 @@ from shipit.git_command import ask_git
 from shipit.process import ProgramFailed
 
 _DIGITS = re.compile(r"[0-9a-f]{7,64}")
+# Source: git-fetch(1), "GIT URLS".
+_SCP = re.compile(r"(?:[^@/:\s]+@)?(?P<host>[A-Za-z0-9.-]+):(?!//)(?P<path>[^\s?#@]+)")
+_URL = re.compile(r"(?P<scheme>https?|ssh)://(?:[^@/\s]*@)?(?P<host>[A-Za-z0-9.:\[\]-]+)/(?P<path>[^\s?#@]+)")
 # What git check-ref-format lets a name hold.
 _REF = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]+")
 
@@ -77,6 +80,16 @@ class Git:
     @cached_property
     def tag(self) -> str | None:
         return self._run("describe", "--tags", "--exact-match", "HEAD") or None
+
+    @cached_property
+    def origin(self) -> str | None:
+        """The URL of the remote `origin` without a login in it; None where it is no URL of http, https or ssh."""
+        text = self._run("config", "--get", "remote.origin.url") or ""
+        if found := _SCP.fullmatch(text):
+            return f"ssh://{found['host']}/{found['path']}"
+        if found := _URL.fullmatch(text):
+            return f"{found['scheme']}://{found['host']}/{found['path']}"
+        return None
 
     @cached_property
     def is_dirty(self) -> bool | None:

@@ -9,7 +9,7 @@ from shipit.past_release import PastRelease
 from shipit.past_run import PastRun
 from shipit.pipeline.choose_release import describe_past, rolled_back
 from shipit.release import Release, TargetPlan
-from shipit.targets.history import has_history, records_releases
+from shipit.targets.history import has_history, records_published, records_releases
 
 if TYPE_CHECKING:
     from shipit.pipeline.prepare import Preparation
@@ -26,7 +26,7 @@ def with_brought_back(run: Run, preparation: Preparation) -> Preparation:
     Only the history of a target that changes is read; where the place keeps no records, only after a rollback by this machine.
     """
     changing = [preparation.targets[own.target] for own in preparation.plan.targets if own.steps]
-    asked = [target for target in changing if has_history(target)]
+    asked = [target for target in changing if has_history(target) and not records_published(target)]
     if not asked:
         return preparation
     from shipit.pipeline.releases import known_releases, read_own_runs

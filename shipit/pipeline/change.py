@@ -12,7 +12,7 @@ from shipit.parallel import settle, together
 from shipit.past_release import PastRelease
 from shipit.pipeline.confirm import confirm_plan
 from shipit.pipeline.progress import Progress
-from shipit.pipeline.recording import begin_record, end_record
+from shipit.pipeline.recording import begin_record, end_record, record_published_images
 from shipit.pipeline.removal import apply_and_verify
 from shipit.pipeline.verdict import verdict_of
 from shipit.release import Plan, Release, Seen, State, Step, TargetPlan, Verdict
@@ -135,6 +135,8 @@ def _one_target(run: Run, item: Change, own: TargetPlan, before: Any, progress: 
     for warning in verdict.warnings:
         run.emit(Warned(target.name, warning))
     end_record(run, record, "healthy")
+    if past is not None and own.steps:
+        record_published_images(run, target, (), [step.summary for step in own.steps], past.version)
     state: Literal["healthy", "unchanged"] = "healthy" if own.steps else "unchanged"
     progress.finish(target.name, state)
     version = target.describe(observed).version

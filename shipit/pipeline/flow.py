@@ -25,7 +25,7 @@ from shipit.pipeline.freeze import check_freeze, frozen_at
 from shipit.pipeline.hook_text import has_hooks
 from shipit.pipeline.prepare import Preparation, prepare
 from shipit.pipeline.progress import Progress
-from shipit.pipeline.recording import begin_record, end_record
+from shipit.pipeline.recording import begin_record, end_record, record_published_images
 from shipit.pipeline.removal import parted, remove
 from shipit.pipeline.rollback import NOT_ROLLED_BACK, RollbackResult, roll_back
 from shipit.pipeline.run import Run
@@ -174,11 +174,24 @@ def _release_all(run: Run, preparation: Preparation, hooks: Hooks | None) -> End
         run.begin_stage()
         run.check_lock()
         move_tags(run.delivery, preparation.uses.values())
+        _record_published(run, preparation)
     total, urls = len(preparation.targets), progress.served(preparation.targets)
     if failed:
         return Ending(1, f"{failed} of {total} targets failed", urls)
     unchanged = "nothing changed, " if not preparation.plan.changes else ""
     return Ending(0, f"{unchanged}{total} of {total} targets healthy", urls)
+
+
+def _record_published(run: Run, preparation: Preparation) -> None:
+    """Record the releases of targets whose images were uploaded, or whose tags were moved."""
+    for own in preparation.plan.targets:
+        target, uses = preparation.targets[own.target], preparation.targets[own.target].images()
+        moved = {use.repository for use in uses}
+        moves = [move for move in preparation.plan.tags if move.repository in moved]
+        if own.uploads or moves:
+            told = [f"push {upload.image}" for upload in own.uploads]
+            told += [f"move {move.tag} to {move.after.short}" for move in moves]
+            record_published_images(run, target, _images(preparation, target), told)
 
 
 def _begun(run: Run, saved: SavedPlan | None, wait_s: float) -> Preparation:

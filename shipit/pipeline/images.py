@@ -22,11 +22,12 @@ _LEAST_DIGITS = 7
 
 
 def list_images(run: Run, names: Sequence[str]) -> ImagesListed:
-    """Read the repositories of the images of these names, and the places of the run; emit what was found.
+    """Read the repositories of the images of these names, and the places of the run; emit the images that were found.
 
     A place that can't be read is a warning. Raises: ShipitError for a repository that can't be read.
     """
     listed = read_images(run, names, {target.name: target for target in run.targets})
+    listed = listed._replace(repositories=tuple(map(_without_records, listed.repositories)))
     run.emit(listed)
     return listed
 
@@ -47,6 +48,10 @@ def read_images(
     }
     found = together(calls, run.clock)
     return ImagesListed(tuple(_with_places(found[name], running) for name in calls), unread)
+
+
+def _without_records(found: Repository) -> Repository:
+    return found._replace(images=tuple(image for image in found.images if not image.is_record))
 
 
 class _Look(NamedTuple):

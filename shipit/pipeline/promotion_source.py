@@ -17,7 +17,7 @@ from shipit.pipeline.promotion_release import healthy_at, release_to_promote, st
 from shipit.pipeline.releases import read_releases
 from shipit.release import PromotedRelease, Promotion, PublishedImage, Seen, State, Verdict
 from shipit.targets.base import Target, probes
-from shipit.targets.history import Returns, RunningImage, returns, tells_images
+from shipit.targets.history import Returns, RunningImage, records_published, returns, tells_images
 
 if TYPE_CHECKING:
     from shipit.pipeline.run import Run
@@ -48,13 +48,13 @@ class ReadSource:
 def read_source(run: Run, *, takes_unhealthy: bool = False) -> ReadSource:
     """Read and prove what the targets of a run have; `run` is one of the source environment.
 
-    A target whose kind keeps no releases, such as a registry, is left out. With `takes_unhealthy` the doubts about a
+    A target that runs nothing, such as a registry, is left out. With `takes_unhealthy` the doubts about a
     release are shown in the plan and are no error. Raises: ShipitError; UsageError where it can't be promoted.
     """
-    targets = [target for target in run.targets if returns(target)]
+    targets = [target for target in run.targets if returns(target) and not records_published(target)]
     environment = run.project.environment
     if not targets:
-        hint = "registries keep no releases: name an environment with a target that runs something"
+        hint = "registries run nothing: name an environment with a target that runs something"
         raise UsageError(f"{environment} has no target that tells what it runs", hint=hint)
     history = read_releases(run, targets)
     read = together({target.name: partial(_read, run, target, history[target.name]) for target in targets}, run.clock)

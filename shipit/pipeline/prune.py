@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from shipit.delivery.stored_images import children
 from shipit.errors import RemoteError, ShipitError, UsageError
@@ -38,7 +38,7 @@ def prune(
     first = _plan(run, names, targets, keep)
     run.emit(ImagesPruned(first, is_done=False))
     show(run.redactor.value(first))
-    count = sum(len(own.removed) for own in first)
+    count = _images_of(first)
     if not count:
         return 0
     what = f"{counted(count, 'image')} of {', '.join(own.repository for own in first if own.removed)} would be deleted for good"
@@ -65,7 +65,12 @@ def _delete_all(run: Run, still: Sequence[tuple[Pruning, StoredImage]]) -> int:
             done[own.repository] = before._replace(removed=(*before.removed, image))
     finally:
         run.emit(ImagesPruned(tuple(done.values()), is_done=True))
-    return sum(len(own.removed) for own in done.values())
+    return _images_of(done.values())
+
+
+def _images_of(plans: Iterable[Pruning]) -> int:
+    """How many images are deleted, without the records of runs beside them."""
+    return sum(not image.is_record for own in plans for image in own.removed)
 
 
 def _plan(run: Run, names: Sequence[str], targets: Mapping[str, Target], keep: int) -> tuple[Pruning, ...]:
@@ -80,9 +85,18 @@ def _plan(run: Run, names: Sequence[str], targets: Mapping[str, Target], keep: i
             what = f"nothing is deleted: it has more than {_MOST_TAGS} tags"
             raise ShipitError(what, where=found.repository, hint="delete tags on the pages of the registry first")
         own_tags = {*run.project.tags(found.image), CACHE_TAG}
+        records = [image for image in found.images if image.is_record]
+        found = found._replace(images=tuple(image for image in found.images if not image.is_record))
         named = children(run.delivery, found.repository, found.images)
-        plans.append(plan_pruning(found, keep, own_tags, named))
+        plans.append(_with_records(run, plan_pruning(found, keep, own_tags, named), records))
     return tuple(plans)
+
+
+def _with_records(run: Run, plan: Pruning, records: Sequence[StoredImage]) -> Pruning:
+    """The plan with the records of runs whose images are deleted: they go first, since an index keeps what it names."""
+    gone = {image.manifest_digest for image in plan.removed}
+    own = [record for record in records if gone and children(run.delivery, plan.repository, [record]) & gone]
+    return plan._replace(removed=(*own, *plan.removed))
 
 
 def _check_host(repository: str) -> None:

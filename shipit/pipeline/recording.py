@@ -10,9 +10,9 @@ from shipit.envelope import rfc3339
 from shipit.errors import Interrupted, ShipitError
 from shipit.events import Warned
 from shipit.past_release import PastRelease
-from shipit.release import Release, Step, published
+from shipit.release import PublishedImage, Release, Step, published
 from shipit.targets.base import Target
-from shipit.targets.history import records_releases
+from shipit.targets.history import records_published, records_releases
 
 if TYPE_CHECKING:
     from shipit.pipeline.run import Run
@@ -41,11 +41,39 @@ def begin_record(
     """Record that a release begins; None where the kind keeps no records. A failure is only a warning."""
     if not records_releases(target):
         return None
+    images = tuple(published(image) for image in release.images)
+    past = _past(run, images, tuple(step.summary for step in steps), returns_to)
+    record = Record(target, release, observed, past, run.clock.now())
+    return record._replace(is_written=_write(run, record, past, "before its first change"))
+
+
+def record_published_images(
+    run: Run, target: Target, images: Sequence[PublishedImage], changes: Sequence[str], returns_to: str = ""
+) -> None:
+    """Record what was published, once its tags are moved; nothing where the kind keeps no such records. A failure is a warning."""
+    if not records_published(target):
+        return
+    past = _past(run, tuple(images), tuple(changes), returns_to)
+    # Whoever may pull the image reads it: the name of a machine is none of theirs.
+    by = past.by if "(" in past.by else past.by.partition("@")[0]
+    past = past._replace(state="healthy", by=by, elapsed_s=round(run.clock.now() - run.started_s, 3))
+    session = replace(run.session(target), deadline_s=run.clock.now() + _WITHIN_S)
+    try:
+        target.record_published(past, session)
+    except Interrupted:
+        raise
+    except ShipitError as error:
+        lost = "shipit history and shipit rollback of the target do not know it"
+        run.emit(Warned(target.name, f"the release {past.version} can't be recorded: {error}; {lost}"))
+
+
+def _past(run: Run, images: tuple[PublishedImage, ...], changes: tuple[str, ...], returns_to: str) -> PastRelease:
+    """The release of a run that has begun."""
     # An unchanged deploy does not need it.
     from shipit.config.author import read_author
 
     commit, branch = run.commit
-    past = PastRelease(
+    return PastRelease(
         run.id,
         "begun",
         run.id,
@@ -53,14 +81,12 @@ def begin_record(
         by=read_author(run.environment),
         commit=commit,
         branch=branch,
-        images=tuple(published(image) for image in release.images),
-        changes=tuple(step.summary for step in steps),
+        images=images,
+        changes=changes,
         returns_to=returns_to,
         command=run.command,
         promoted_from=run.source.promotion.source if run.source else "",
     )
-    record = Record(target, release, observed, past, run.clock.now())
-    return record._replace(is_written=_write(run, record, past, "before its first change"))
 
 
 def end_record(

@@ -11,10 +11,10 @@ from shipit.events import Warned
 from shipit.parallel import Failures, together
 from shipit.pipeline.change import Change, announce, make_changes
 from shipit.pipeline.choose_release import Choice, choose_release
-from shipit.pipeline.releases import read_releases
+from shipit.pipeline.releases import Releases, read_releases
 from shipit.pipeline.run import Run
 from shipit.targets.base import Target
-from shipit.targets.history import Returns, returns
+from shipit.targets.history import Returns, records_published, returns
 
 
 def rollback(run: Run, wanted: str = "", *, is_selected: bool = False) -> int:
@@ -29,7 +29,14 @@ def rollback(run: Run, wanted: str = "", *, is_selected: bool = False) -> int:
         if is_selected or not chosen:
             raise UsageError(f"{name} {what}", hint="shipit rollback TARGET for one that can be rolled back")
         run.emit(Warned(name, f"it {what}, and is left as it is"))
-    choices = _choices(run, chosen, wanted)
+    history = read_releases(run, chosen)
+    if not is_selected and len(chosen) > 1:
+        # A registry whose releases were made before it kept records.
+        without = [target.name for target in chosen if records_published(target) and not history[target.name]]
+        for name in without:
+            run.emit(Warned(name, "it has no recorded release, and is left as it is"))
+        chosen = [target for target in chosen if target.name not in without]
+    choices = _choices(chosen, history, wanted)
     recalled = together(
         {target.name: partial(_recall, run, target, choices[target.name]) for target in chosen}, run.clock
     )
@@ -51,9 +58,8 @@ def _split(run: Run) -> tuple[list[Returns], Mapping[str, str]]:
     return chosen, others
 
 
-def _choices(run: Run, targets: list[Returns], wanted: str) -> Mapping[str, Choice]:
+def _choices(targets: list[Returns], history: Mapping[str, Releases], wanted: str) -> Mapping[str, Choice]:
     """Raises: UsageError, of all targets that have no release to return to."""
-    history = read_releases(run, targets)
     found: dict[str, Choice] = {}
     errors: list[UsageError] = []
     for target in targets:

@@ -50,6 +50,14 @@ class RecordsReleases(HasHistory, Protocol):
         ...
 
 
+class RecordsPublished(HasHistory, Protocol):
+    """Keeps a record of each release beside its images, for a place that runs nothing: written once, when its tags are moved."""
+
+    def record_published(self, past: PastRelease, session: Session) -> None:
+        """Write the record of a release. Without images it returned to `past.returns_to`, and has those. Raises: ShipitError."""
+        ...
+
+
 class Returns(HasHistory, Protocol):
     """Returns to a release of its history, without a build and without the values of secrets from this machine.
 
@@ -93,6 +101,10 @@ def has_history(target: Target) -> TypeGuard[HasHistory]:
 
 def records_releases(target: Target) -> TypeGuard[RecordsReleases]:
     return "records_releases" in target.kind.capabilities
+
+
+def records_published(target: Target) -> TypeGuard[RecordsPublished]:
+    return "records_published" in target.kind.capabilities
 
 
 def returns(target: Target) -> TypeGuard[Returns]:

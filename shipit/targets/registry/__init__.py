@@ -7,7 +7,9 @@ KIND = Kind(
     config="shipit.targets.registry.config:RegistryConfig",
     target="shipit.targets.registry.target:create",
     steps=("shipit.targets.registry.steps",),
-    capabilities=frozenset(["destroys", "renders", "serves", "uses_images"]),
+    capabilities=frozenset(
+        ["destroys", "has_history", "records_published", "renders", "returns", "serves", "uses_images"]
+    ),
     draft="shipit.targets.registry.draft:DRAFT",
     guide="docker-hub",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from shipit.reference import is_tag
+from shipit.release import is_run_tag
 from shipit.targets.registry.observed import HubTag
 from shipit.targets.registry.steps import DeleteTags, DescribeRepository
 
@@ -28,10 +29,11 @@ def plan_description(repository: str, wanted: str, now: str | None) -> DescribeR
 def plan_retention(repository: str, keep: int, own: Collection[str], tags: Sequence[HubTag]) -> DeleteTags | None:
     """The step that deletes all but the newest `keep` tags; None when there are none to delete.
 
-    `own` are the tags of this deploy: they count, and stay. A tag whose time is unknown stays, too.
+    `own` are the tags of this deploy: they count, and stay. A tag whose time is unknown stays, too, and those of runs are kept by
+    themselves.
     """
     others = sorted(
-        (tag for tag in tags if tag.name not in own and tag.pushed and is_tag(tag.name)),
+        (tag for tag in tags if tag.name not in own and tag.pushed and is_tag(tag.name) and not is_run_tag(tag.name)),
         key=lambda tag: tag.pushed,
         reverse=True,
     )

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.digest import Digest
-from shipit.errors import ConfigErrors, DeployFailed
+from shipit.errors import ConfigErrors, DeployFailed, RemoteError
 from shipit.events import Event
+from shipit.past_release import PastRelease
 from shipit.reference import DOCKER_HUB, is_tag, parse_reference
 from shipit.registry.registries import Registries
 from shipit.release import (
@@ -34,8 +35,11 @@ from shipit.targets.registry.config import RegistryConfig
 from shipit.targets.registry.judge import judge_tags
 from shipit.targets.registry.observed import RegistryObserved
 from shipit.targets.registry.plan import plan_description, plan_retention
+from shipit.targets.registry.recorded import Records, move_tags, read_digests
+from shipit.targets.registry.records import KEPT_RUNS, Record, Source, history_of
 from shipit.targets.registry.render import render_description, render_image
-from shipit.targets.registry.steps import DeleteTags, DescribeRepository, RepositoryStep
+from shipit.targets.registry.returning import RegistryRecalled, judge_return, plan_return, recalled_of
+from shipit.targets.registry.steps import DeleteTags, DescribeRepository, MoveTags, RepositoryStep
 from shipit.targets.session import Session
 from shipit.threads import result_of
 
@@ -64,6 +68,8 @@ class RegistryTarget:
         return self._uses
 
     def observe(self, session: Session) -> RegistryObserved:
+        if session.recalled is not None:
+            return RegistryObserved(read_digests(_registries(session), tuple(session.recalled.tags)))
         found = dict(chain.from_iterable(self._manifests(use, session) for use in self._uses))
         hubs = {use.repository: _hub(use.repository, session) for use in self._uses if self._keeps_page}
         return RegistryObserved(
@@ -106,6 +112,9 @@ class RegistryTarget:
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
         self._check_step(step)
         assert isinstance(step, RepositoryStep)
+        if isinstance(step, MoveTags):
+            move_tags(_registries(session), step, self.name)
+            return iter(())
         hub, path = _hub(step.repository, session), _path(step.repository)
         if isinstance(step, DescribeRepository):
             hub.describe(path, step.text)
@@ -117,11 +126,12 @@ class RegistryTarget:
     def _check_step(self, step: Step) -> None:
         """That a step, which may come from a file, is for a repository of this target. Raises: DeployFailed."""
         wrong = ""
-        if not isinstance(step, DescribeRepository | DeleteTags):
+        tags = step.tags if isinstance(step, DeleteTags) else tuple(step.before) if isinstance(step, MoveTags) else ()
+        if not isinstance(step, DescribeRepository | DeleteTags | MoveTags):
             wrong = f"is of the type {step.type}, which a registry does not have"
         elif step.repository not in {use.repository for use in self._uses}:
             wrong = "is for a repository that deploy.yml does not have"
-        elif isinstance(step, DeleteTags) and not all(map(is_tag, step.tags)):
+        elif not all(map(is_tag, tags)):
             wrong = "has a name that is no tag"
         if wrong:
             raise DeployFailed(f"the step {step.id!r} {wrong}", where=self.name, hint="make a new plan")
@@ -162,6 +172,53 @@ class RegistryTarget:
                 return verdict
             lines.append(f"{use.repository}@{image.manifest_digest.short}")
         return Verdict(State.HEALTHY, ", ".join(lines))
+
+    def past_releases(self, most: int, session: Session, *, tells_current: bool = True) -> Sequence[PastRelease]:
+        records = self._records(session).read(most)
+        tags = None
+        if tells_current and records:
+            names = dict.fromkeys(name for record in records for name in self._recalled(record.past).tags)
+            tags = read_digests(_registries(session), tuple(names))
+        return history_of(records, tags, most)
+
+    def record_published(self, past: PastRelease, session: Session) -> None:
+        records, git = self._records(session), self.project.git
+        if not past.images:
+            earlier = (record.past for record in records.read(KEPT_RUNS) if record.past.version == past.returns_to)
+            past = past._replace(images=next(earlier, past).images)
+        records.write(past, Source(git.origin or "", git.tag or ""))
+
+    def recall(self, past: PastRelease, session: Session) -> RegistryRecalled:
+        recalled = self._recalled(past)
+        pinned = dict.fromkeys(image.reference.replace("@", " ") for image in past.images)
+        missing = [name for name, digest in read_digests(_registries(session), tuple(pinned)).items() if digest is None]
+        if missing or not recalled.tags:
+            what = f"{missing[0].replace(' ', '@')} is not there any more" if missing else "it has no tags"
+            raise RemoteError(
+                f"can't return to {past.version}: {what}", where=self.place.identity, hint="build it again"
+            )
+        return recalled
+
+    def plan_return(self, recalled: RegistryRecalled, observed: RegistryObserved) -> tuple[Step, ...]:
+        return plan_return(recalled, observed)
+
+    def return_notes(self, recalled: RegistryRecalled, observed: RegistryObserved) -> Sequence[str]:
+        return ("images and tags of later releases stay",)
+
+    def judge_return(self, recalled: RegistryRecalled, observed: RegistryObserved, seen: Seen) -> Verdict:
+        return judge_return(recalled, observed, seen)
+
+    def _recalled(self, past: PastRelease) -> RegistryRecalled:
+        return recalled_of(past, (use.repository for use in self._uses))
+
+    def _records(self, session: Session) -> Records:
+        owner = Record(self.project.app, self.project.environment, self.place.identity, PastRelease(""))
+
+        def delete(repository: str, tag: str) -> None:
+            _hub(repository, session).delete_tag(_path(repository), tag)
+
+        repositories = [use.repository for use in self._uses]
+        return Records(_registries(session), session.clock, repositories, owner, delete)
 
     def urls(self, observed: RegistryObserved) -> Sequence[str]:
         """The pages of the repositories on Docker Hub that have an image; other registries have no known page."""

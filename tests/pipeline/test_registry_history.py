@@ -1,0 +1,173 @@
+"""A registry takes part in the history, and a rollback moves its tags back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shipit.digest import Digest
+from shipit.errors import UsageError
+from shipit.events import Event, TargetFinished, Warned
+from shipit.past_release import PastRelease
+from shipit.pipeline.flow import deploy, push
+from shipit.pipeline.releases import known_releases
+from shipit.pipeline.return_to_release import rollback
+from shipit.pipeline.run import Run
+from shipit.reference import ImageRef, parse_reference
+from shipit.rehearsal.registry import EmbeddedRegistry
+from shipit.rehearsal.server import Request, Response
+from tests import runs
+from tests.servers.install import crane
+from tests.servers.registry import RegistryServer
+
+
+class Bench:
+    def __init__(self, folder: Path, host: str, name: str = "shop") -> None:
+        self.folder, self.host, self.name = folder, host, name
+        self.events: list[Event] = []
+        self.clock = runs.FakeClock()
+
+    def run(self, text: str = "") -> Run:
+        if text:
+            (self.folder / "hello.txt").write_text(text)
+        environment = runs.environment(self.folder)
+        image = f"{{repository: {self.host}/{self.name}, tags: [latest], build: .}}"
+        file = f"app: shop\nimage: {image}\ntargets: {{hub: {{}}}}\n"
+        self.events.clear()
+        self.clock.sleep(1)
+        return runs.run(runs.project(self.folder, file, environment), environment, self.events, clock=self.clock)
+
+    def history(self) -> tuple[PastRelease, ...]:
+        run = self.run()
+        return known_releases(run, run.targets)["hub"]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with EmbeddedRegistry() as server:
+        yield Bench(tmp_path, server.host)
+
+
+class _WithoutIndexes(EmbeddedRegistry):
+    """Stores manifests of images only, as old registries do."""
+
+    def answer(self, request: Request) -> Response:
+        if request.method == "PUT" and "image.index" in request.headers.get("content-type", ""):
+            return Response(400, b'{"errors": [{"code": "MANIFEST_INVALID"}]}')
+        return super().answer(request)
+
+
+def _ref(bench: Bench) -> ImageRef:
+    return parse_reference(f"{bench.host}/{bench.name}")
+
+
+def latest(bench: Bench) -> str:
+    run = bench.run()
+    observed = run.targets[0].observe(run.session(run.targets[0], is_planning=False))
+    return str(observed.manifests[f"{bench.host}/{bench.name} latest"])
+
+
+def test_each_deploy_is_a_release_and_an_unchanged_one_is_none(bench: Bench) -> None:
+    run = bench.run("one")
+    assert deploy(run) == 0
+    [first] = bench.history()
+    assert (first.run, first.state, first.command, first.is_current) == (run.id, "healthy", "deploy", True)
+    assert first.by and "@" not in first.by
+    assert [image.tags for image in first.images] == [("latest",)]
+    assert deploy(bench.run("one")) == 0
+    assert len(bench.history()) == 1
+    push(bench.run("two"))
+    unknown, known = bench.history()
+    assert (unknown.run, unknown.state, unknown.is_current) == ("", "unknown", True), "a push moved the tag"
+    assert (known.run, known.is_current) == (run.id, False)
+    assert rollback(bench.run()) == 0, "it returns to the newest release"
+
+
+def test_a_rollback_moves_the_tags_to_the_release_before(bench: Bench) -> None:
+    digests = []
+    for text in ("one", "two", "three"):
+        assert deploy(bench.run(text)) == 0
+        digests.append(latest(bench))
+    assert rollback(bench.run()) == 0
+    assert latest(bench) == digests[1]
+    newest, *_ = bench.history()
+    assert newest.command == "rollback" and newest.is_current and newest.images
+    assert rollback(bench.run()) == 0
+    assert latest(bench) == digests[0], "the one before what was returned to"
+    with pytest.raises(UsageError, match="there is nothing to roll back to"):
+        rollback(bench.run())
+    third = bench.history()[2]
+    assert rollback(bench.run(), third.run) == 0
+    assert latest(bench) == digests[2]
+
+
+def test_a_tag_that_someone_moves_after_the_plan_stays(bench: Bench) -> None:
+    for text in ("one", "two", "three"):
+        assert deploy(bench.run(text)) == 0
+    other, run = bench.history()[2].images[0].reference.rpartition("@")[2], bench.run()
+    moved: list[bool] = []
+
+    def move(event: Event) -> None:
+        if type(event).__name__ == "StepStarted" and not moved:
+            moved.append(True)
+            client = run.registries.client(_ref(bench))
+            found = client.manifest("shop", other)
+            assert found is not None
+            client.put_manifest("shop", "latest", found[0], "application/vnd.oci.image.manifest.v1+json")
+
+    runs.react(run, move)
+    assert rollback(run) == 1
+    [end] = [event for event in bench.events if isinstance(event, TargetFinished)]
+    assert "someone else moved the tag latest to " in end.reason
+    assert latest(bench) == other
+
+
+def test_an_image_that_is_gone_can_not_be_returned_to(bench: Bench) -> None:
+    for text in ("one", "two"):
+        assert deploy(bench.run(text)) == 0
+    run = bench.run()
+    first = bench.history()[1]
+    digest = first.images[0].reference.rpartition("@")[2]
+    run.registries.client(_ref(bench)).delete_manifest("shop", Digest(digest))
+    with pytest.raises(Exception, match=f"can't return to {first.version}: .* is not there any more"):
+        rollback(bench.run())
+
+
+def test_a_record_that_can_not_be_written_is_a_warning(tmp_path: Path) -> None:
+    with _WithoutIndexes() as server:
+        bench = Bench(tmp_path, server.host)
+        assert deploy(bench.run("one")) == 0
+        said = [event.message for event in bench.events if isinstance(event, Warned)]
+        assert any("can't be recorded" in text and "shipit rollback of the target" in text for text in said), said
+        assert bench.history() == ()
+
+
+@pytest.mark.registry
+@pytest.mark.tools
+def test_the_tag_of_a_run_can_be_pulled_and_the_image_keeps_its_digest(
+    registry_server: RegistryServer, tmp_path: Path
+) -> None:
+    bench = Bench(tmp_path, registry_server.host, "records-of-runs")
+    assert deploy(bench.run("one")) == 0
+    before = latest(bench)
+    assert deploy(bench.run("two")) == 0
+    assert rollback(bench.run()) == 0
+    assert latest(bench) == before
+    repository = f"{bench.host}/{bench.name}"
+
+    def ask(*words: str) -> str:
+        done = subprocess.run([crane(), *words, "--insecure"], check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    assert ask("digest", f"{repository}:latest") == before, "the record does not make another image of it"
+    tags = sorted(tag for tag in ask("ls", repository).splitlines() if tag.startswith("shipit-production-"))
+    assert len(tags) == 3
+    assert ask("digest", "--platform", "linux/amd64", f"{repository}:{tags[0]}") == before
+    annotations = json.loads(ask("manifest", f"{repository}:{tags[-1]}"))["annotations"]
+    assert {"org.opencontainers.image.created", "dev.shipit.run", "dev.shipit.release"} <= annotations.keys()
+    ask("pull", "--platform", "linux/amd64", f"{repository}:{tags[1]}", str(tmp_path / "pulled.tar"))
+    assert (tmp_path / "pulled.tar").stat().st_size > 0
