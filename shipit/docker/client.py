@@ -189,12 +189,13 @@ class Engine:
         timeout_s: float | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> WholeAnswer:
-        """The whole answer to a request, of any status. `body` is sent as JSON. `timeout_s` is that of `streamed`.
+        """The whole answer to a request, of any status. `body` is sent as JSON, bytes as they are. `timeout_s` is that of `streamed`.
 
         Raises: RemoteError when the connection is lost, or the answer is longer than 64 MiB.
         """
         try:
-            more = {"params": dict(query or {}), "json": body, "headers": dict(headers or {})}
+            content_key = "data" if isinstance(body, bytes) else "json"
+            more = {"params": dict(query or {}), content_key: body, "headers": dict(headers or {})}
             with self.streamed(method, path, timeout_s, **more) as answer:
                 content = b"".join(bounded_chunks(answer, LARGEST_ANSWER))
                 return WholeAnswer(answer.status_code, answer.headers, content)

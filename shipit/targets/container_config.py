@@ -1,7 +1,7 @@
 """The keys of a service that every kind on Docker engines takes: those of docker run."""
 
 from collections.abc import Collection
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
 
@@ -34,6 +34,8 @@ class ContainerConfig(Model):
     """One service: containers of one image, with one command. Each kind on Docker engines adds its keys."""
 
     shorthand = ({"type": "null"},)
+    # Whether `volumes` may have folders of this machine, relative to deploy.yml.
+    takes_relative: ClassVar[bool] = False
 
     image: str | None = Field(
         None, description="The image of this file that it runs; the only one when absent.", examples=["web"]
@@ -111,7 +113,10 @@ class ContainerConfig(Model):
     @classmethod
     def _valid_volumes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:
-            parse_volume(text)
+            if parse_volume(text).is_relative and not cls.takes_relative:
+                raise ValueError(
+                    "should be NAME:/PATH or /FOLDER:/PATH: a folder beside deploy.yml is on no other machine"
+                )
         return value
 
     @model_validator(mode="after")

@@ -17,7 +17,8 @@ from shipit.targets.container_values import Publish, Volume
 class ContainerSpec(NamedTuple):
     """How the containers of a service are created. `image` is pinned, or a digest where it is sent to the host. `env` are the variables of the service itself.
 
-    The values of other variables are not part of it: a step has their names and keyed hashes.
+    The values of other variables are not part of it: a step has their names and keyed hashes. `secret_files` are names of
+    those that are files instead.
     """
 
     service: Name
@@ -43,6 +44,9 @@ class ContainerSpec(NamedTuple):
     cap_drop: tuple[Name, ...] = ()
     extra_hosts: tuple[Name, ...] = ()
     dns: tuple[Name, ...] = ()
+    secret_files: tuple[Name, ...] = ()
+    log_driver: Name = ""
+    log_options: Mapping[str, str] = {}
 
     @property
     def is_sent(self) -> bool:

@@ -12,6 +12,7 @@ _PUBLISH = re.compile(
     r"(?:(?:(?P<ip>\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:]+\]):)?(?P<host>\d{0,5}):)?(?P<port>\d{1,5})(?:/(?P<protocol>tcp|udp|sctp))?"
 )
 _VOLUME = re.compile(r"(?P<source>[^:]+):(?P<path>/[^:]*)(?::(?P<mode>ro|rw))?")
+_FOLDERS = ("/", "./", "../")
 _VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,63}")
 _SIZE = re.compile(r"(\d{1,9})([kmg]?)i?b?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
@@ -45,7 +46,12 @@ class Volume(NamedTuple):
 
     @property
     def is_named(self) -> bool:
-        return not self.source.startswith("/")
+        return not self.source.startswith(("/", "."))
+
+    @property
+    def is_relative(self) -> bool:
+        """True for a folder of this machine, beside deploy.yml."""
+        return self.source.startswith(".")
 
 
 def parse_publish(text: str) -> Publish:
@@ -62,7 +68,7 @@ def parse_publish(text: str) -> Publish:
 def parse_volume(text: str) -> Volume:
     """`SOURCE:PATH[:ro]`. Raises: ValueError."""
     match = _VOLUME.fullmatch(text)
-    if match is None or not (match["source"].startswith("/") or _VOLUME_NAME.fullmatch(match["source"])):
+    if match is None or not (match["source"].startswith(_FOLDERS) or _VOLUME_NAME.fullmatch(match["source"])):
         raise ValueError("should be NAME:/PATH or /FOLDER:/PATH, and :ro behind it for a read-only volume")
     return Volume(match["source"], match["path"], match["mode"] == "ro")
 

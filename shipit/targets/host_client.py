@@ -5,7 +5,9 @@ Source: Docker Engine API 1.41.
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -28,6 +30,7 @@ from shipit.targets.remote import Command, Size
 _REQUEST_S = 60.0
 _TAIL = 20
 _HEADER = 8
+_LARGEST_FILE = 1024 * 1024
 
 
 class HostClient:
@@ -96,6 +99,15 @@ class HostClient:
         query = {"w": str(size.columns), "h": str(size.rows)}
         self._answer("POST", f"{path}/resize", query, accepted=(200, 201, 404, 409, 500))
 
+    def read_file(self, container: str, path: str) -> bytes | None:
+        """A file of a container, at most 1 MiB; None where there is none."""
+        answer = self._answer("GET", f"/containers/{container}/archive", {"path": path}, accepted=(200, 404))
+        return only_file(answer.content, _LARGEST_FILE) if answer.status_code == 200 else None
+
+    def write_archive(self, container: str, folder: str, archive: bytes) -> None:
+        """Unpack a tar in a folder of a container."""
+        self._answer("PUT", f"/containers/{container}/archive", {"path": folder}, archive)
+
     def _upgraded(self, path: str, query: Mapping[str, str], body: Any) -> ByteStream:
         self.deadline.check(f"POST {path} of {self.host}")
         return self.engine.upgraded(path, query, body, max(1.0, min(_REQUEST_S, self.deadline.remaining_s())))
@@ -133,7 +145,9 @@ class HostClient:
         try:
             answer = self._answer("GET", f"/containers/{container}/logs", wanted, accepted=(200, 404, 409))
         except RemoteError as error:
-            if not error.retryable:
+            if error.status == 501:
+                error.hint = "the log is where the log driver sends it"
+            elif not error.retryable:
                 error.hint = error.hint or "read less of it: --tail N, or --since 10m"
             raise
         return b"".join(data for _, data in frames([answer.content])) if answer.status_code == 200 else b""
@@ -247,6 +261,17 @@ class HostClient:
                 status=answer.status_code,
             )
         return answer
+
+
+def only_file(archive: bytes, most_bytes: int) -> bytes | None:
+    """The content of the only file in a tar; None for a tar that has something else."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as tar:
+            found = tar.next()
+            content = tar.extractfile(found) if found and found.isreg() and found.size <= most_bytes else None
+            return content.read() if content else None
+    except (tarfile.TarError, EOFError, ValueError):
+        return None
 
 
 def frames(pieces: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:

@@ -8,10 +8,13 @@ import pytest
 
 from shipit.config.load import load_project
 from shipit.config.process_environment import ProcessEnvironment
+from shipit.digest import Digest
 from shipit.errors import ConfigErrors
+from shipit.release import Image, Release
 from shipit.targets.docker.config import DockerConfig
 from shipit.targets.docker.describe import urls_of
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts
+from shipit.targets.docker.render import create_body
 from shipit.targets.docker.target import DockerTarget, create
 from shipit.targets.kinds import KindModels
 
@@ -65,7 +68,13 @@ def test_a_published_port_is_replaced_stop_first(tmp_path: Path) -> None:
         ("{publish: ['x:y']}", "should be [[IP:]HOST:]PORT"),
         ("{publish: ['80:80'], replicas: 2}", "by one container only"),
         ("{services: {a: {publish: ['80:1']}, b: {publish: ['80:2']}}}", "is a port that a publishes, too"),
-        ("{volumes: ['./data:/data']}", "should be NAME:/PATH"),
+        ("{volumes: ['data']}", "should be NAME:/PATH"),
+        (
+            "{hosts: ['ssh://a'], volumes: ['./data:/data']}",
+            "./data is a folder of this machine, which the host ssh://a",
+        ),
+        ("{secret_files: [TOKEN]}", "TOKEN is no secret of this target"),
+        ("{services: {web: {secret_files: [TOKEN]}}}", "TOKEN is no secret of this target"),
         ("{memory: 5Mi}", "at least 6Mi"),
         ("{labels: {dev.shipit.app: x}}", "keeps for itself"),
         ("{hosts: ['tcp://web1:2375'], port: 80, health: /}", "can't be asked on tcp://web1:2375"),
@@ -89,6 +98,29 @@ def test_an_image_without_a_repository_is_sent_to_the_hosts_and_others_with_load
     with pytest.raises(ConfigErrors) as raised:
         load(tmp_path, "{port: 3000}", "app: shop\n")
     assert raised.value.parts[0].hint == "add image: REPOSITORY, or image: {build: .}, at the top"
+
+
+def test_a_folder_beside_the_file_is_mounted_by_its_whole_path(tmp_path: Path) -> None:
+    target = load(tmp_path, "{volumes: ['./data:/data:ro', '../up:/up', 'named:/named']}")
+    use = target.images()[0]
+    image = Image(use, use.repository, Digest.of(b"config"), Digest.of(b"manifest"))
+    [wanted] = target.services.wanted(Release("shop", "production", (image,))).values()
+    sources = [volume.source for volume in wanted.spec.volumes]
+    assert sources == [f"{tmp_path}/data", f"{tmp_path.parent}/up", "named"]
+    assert [volume.is_named for volume in wanted.spec.volumes] == [False, False, True]
+
+
+def test_secrets_are_files_and_the_log_has_a_driver(tmp_path: Path) -> None:
+    head = f"{HEAD}secrets: {{TOKEN: {{env: TOKEN}}, OTHER: {{env: OTHER}}}}\n"
+    target = load(tmp_path, "{secret_files: [TOKEN], logging: local}", head)
+    use = target.images()[0]
+    image = Image(use, use.repository, Digest.of(b"config"), Digest.of(b"manifest"))
+    release = Release("shop", "production", (image,), {"TOKEN": "mark", "OTHER": "mark"})
+    [wanted] = target.services.wanted(release).values()
+    body = create_body(target.owner, wanted.spec, 1, {"TOKEN": "x", "OTHER": "y"}, wanted.marks)
+    assert body["Env"] == ["OTHER=y"] and body["Volumes"] == {"/run/secrets": {}}
+    assert (body["Labels"]["dev.shipit.secret-files"], body["Labels"]["dev.shipit.variables"]) == ("TOKEN", "OTHER")
+    assert body["HostConfig"]["LogConfig"] == {"Type": "local", "Config": {}}
 
 
 def test_the_urls_are_the_published_ports_of_services_that_run(tmp_path: Path) -> None:

@@ -437,7 +437,8 @@ def test_ports_that_are_none(text: str) -> None:
 def test_volumes_and_sizes() -> None:
     assert parse_volume("data:/data:ro") == Volume("data", "/data", is_read_only=True)
     assert not parse_volume("/srv:/srv").is_named
-    for text in ("data", "data:relative", "./here:/x", "data:/x:z"):
+    assert parse_volume("./here:/x").is_relative and not parse_volume("../here:/x").is_named
+    for text in ("data", "data:relative", ".here:/x", "data:/x:z"):
         with pytest.raises(ValueError, match="should be NAME:/PATH"):
             parse_volume(text)
     assert [parse_size(text) for text in ("6Mi", "512m", "1Gi", "7g")] == [6 << 20, 512 << 20, 1 << 30, 7 << 30]

@@ -1,6 +1,6 @@
 """The configuration of a Docker target in deploy.yml."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -8,11 +8,11 @@ from pydantic import Field, model_validator
 from shipit.config.folder import ProjectFolder
 from shipit.config.image import ImageConfig
 from shipit.config.model import PortKeys, TargetConfig
-from shipit.config.part import forbid, need
+from shipit.config.part import Model, forbid, need
 from shipit.config.position import Keys
-from shipit.config.units import Flag, Misplaced, UrlPath, Whole
+from shipit.config.units import Flag, Misplaced, UrlPath, VariableName, Whole
 from shipit.errors import ConfigError
-from shipit.targets.container_config import ContainerConfig, Host, ServiceName, named_services
+from shipit.targets.container_config import ContainerConfig, Host, NotEmpty, ServiceName, named_services
 from shipit.targets.docker.proxy.config import HostNames, ProxyConfig
 
 _HOST_PORT = "needs the port that the proxy leads to: add port:"
@@ -20,9 +20,28 @@ _HEALTH_PORT = "needs the port that it asks: add port:"
 _SEVERAL = "can't be combined with services: move it into one of the services"
 
 
+class LoggingConfig(Model):
+    """Where the engine writes the output of containers."""
+
+    shorthand = ({"type": "string"},)
+
+    driver: NotEmpty = Field(
+        description="The log driver; text is the driver alone. The engine's own when absent.", examples=["local"]
+    )
+    options: dict[NotEmpty, str] = Field(
+        default_factory=dict, description="Options of the driver.", examples=[{"max-size": "10m", "max-file": "3"}]
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shorthand(cls, value: Any) -> Any:
+        return {"driver": value} if isinstance(value, str) else value
+
+
 class ServiceConfig(ContainerConfig):
     """One service: containers of one image, with one command."""
 
+    takes_relative: ClassVar[bool] = True
     rules = (
         need("port", f"health: {_HEALTH_PORT}", beside="health"),
         need("port", f"host: {_HOST_PORT}", beside="host"),
@@ -42,6 +61,17 @@ class ServiceConfig(ContainerConfig):
         "start-first",
         description="start-first starts the new containers beside the old ones; a published port needs stop-first and gets it.",
         examples=["stop-first"],
+    )
+
+    secret_files: tuple[VariableName, ...] = Field(
+        (),
+        description="Secrets of this file that are files of /run/secrets instead of variables.",
+        examples=[["DB_PASSWORD"]],
+    )
+    logging: LoggingConfig | None = Field(
+        None,
+        description="Where the engine writes the output; its own setting when absent.",
+        examples=[{"driver": "json-file", "options": {"max-size": "10m"}}],
     )
 
     @model_validator(mode="after")
@@ -162,6 +192,22 @@ class DockerConfig(TargetConfig):
     def image_keys(self) -> Iterator[tuple[Keys, str | None]]:
         for name, service in self.services.items():
             yield ("services", name, "image"), service.image
+
+
+def problems_of(
+    service: ServiceConfig, hosts: Collection[str], secrets: Collection[str]
+) -> Iterator[tuple[Keys, str, str]]:
+    """Keys within a service, what is wrong there, and a hint. `hosts` are addresses of engines, `secrets` names."""
+    other = next((host for host in hosts if not host.startswith("unix://")), "")
+    for index, volume in enumerate(service.mounts):
+        if volume.is_relative and other:
+            what = f"{volume.source} is a folder of this machine, which the host {other} does not have"
+            yield ("volumes", index), what, "write a folder of the host, or the name of a volume"
+    for index, name in enumerate(service.secret_files):
+        if name not in secrets:
+            yield ("secret_files", index), f"{name} is no secret of this target", "add it to secrets: at the top"
+        elif name in service.env:
+            yield ("secret_files", index), f"{name} is a variable of this service, too", "remove it from env:"
 
 
 def _is_published(service: ServiceConfig) -> bool:

@@ -22,6 +22,7 @@ _CONFIG = (
     "StopTimeout",
     "Healthcheck",
     "Tty",
+    "Volumes",
 )
 
 

@@ -8,6 +8,7 @@ from shipit.parallel import settle
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts
 from shipit.targets.docker.parse import image_ids, parse_container, parse_foreign
 from shipit.targets.docker.proxy.look import read_proxy
+from shipit.targets.docker.secret_files import names_of_files, read_files
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_connection import Hosts
 from shipit.targets.host_facts import pinned_images, variables_of
@@ -58,6 +59,10 @@ def read_container(client: HostClient, name: str, secrets: frozenset[str], sessi
     values = variables_of(answer["Config"])
     session.environment.redactor.add(value for key, value in values.items() if key in secrets)
     found = parse_container(answer, session.mark)
+    if names := names_of_files(answer):
+        files = read_files(client, found.id, names)
+        session.environment.redactor.add(files.values())
+        found = found._replace(marks={**found.marks, **{key: session.mark(value) for key, value in files.items()}})
     if found.restarts and found.state == "running":
         # What runs again has no exit code any more.
         return found._replace(exit_code=client.last_exit_code(found.id, found.started_at))

@@ -14,6 +14,7 @@ from shipit.errors import RemoteError
 from shipit.targets.docker.attached import Attached
 from shipit.targets.docker.copied import one_off_body, without_networks
 from shipit.targets.docker.running import RunningContainer
+from shipit.targets.docker.secret_files import give_files, names_of_files, read_files
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_owner import Owner
 from shipit.targets.remote import Command, Started
@@ -81,7 +82,8 @@ def _created(
     found: RunningContainer, owner: Owner, service: str, command: Command, *, is_detached: bool
 ) -> tuple[str, str]:
     name = f"{owner.prefix}-{service}-run-{secrets.token_hex(4)}"
-    body: dict[str, Any] = one_off_body(found.read(), owner, service, command, is_detached=is_detached)
+    like = found.read()
+    body: dict[str, Any] = one_off_body(like, owner, service, command, is_detached=is_detached)
     body, others = without_networks(body)
     identity = found.client.create(name, body)
     if not identity:
@@ -89,6 +91,8 @@ def _created(
     try:
         for network in others:
             found.client.connect(network, identity, [])
+        if values := read_files(found.client, found.id, names_of_files(like)):
+            give_files(found.client, identity, values)
     except BaseException:
         found.client.within(_REMOVE_S).remove(identity)
         raise

@@ -10,7 +10,7 @@ from typing import Any
 
 from shipit.targets.container_spec import ContainerSpec
 from shipit.targets.container_values import Publish, Volume
-from shipit.targets.docker.spec import NUMBER
+from shipit.targets.docker.spec import FILES, NUMBER, SECRETS_FOLDER
 from shipit.targets.host_owner import IMAGE, IMAGE_ID, SERVICE, SPEC, VARIABLES, Owner
 
 
@@ -26,7 +26,7 @@ def create_body(
 
     `image_id` is what the host calls an image that was sent to it.
     """
-    env = {**values, **spec.env}
+    env = {name: value for name, value in values.items() if name not in spec.secret_files} | dict(spec.env)
     body: dict[str, Any] = {
         "Image": image_id or spec.image,
         "Env": [f"{name}={value}" for name, value in sorted(env.items())],
@@ -36,18 +36,21 @@ def create_body(
         "HostConfig": _host_config(owner, spec),
         "NetworkingConfig": {"EndpointsConfig": {owner.prefix: {"Aliases": [spec.service] if spec.service else []}}},
     }
-    optional = {
+    optional: dict[str, Any] = {
         "Cmd": list(spec.command) if spec.command else None,
         "Entrypoint": list(spec.entrypoint) if spec.entrypoint else None,
         "User": spec.user,
         "WorkingDir": spec.workdir,
         "Hostname": spec.hostname,
+        "Volumes": {SECRETS_FOLDER: {}} if spec.secret_files else None,
     }
     return {**body, **{key: value for key, value in optional.items() if value}}
 
 
 def _labels(owner: Owner, spec: ContainerSpec, number: int, names: Iterable[str], image_id: str) -> dict[str, str]:
-    own = {SERVICE: spec.service, NUMBER: str(number), SPEC: spec.hash, VARIABLES: ",".join(sorted(names))}
+    variables = ",".join(sorted(name for name in names if name not in spec.secret_files))
+    own = {SERVICE: spec.service, NUMBER: str(number), SPEC: spec.hash, VARIABLES: variables}
+    own |= {FILES: ",".join(spec.secret_files)} if spec.secret_files else {}
     return {**owner.labels, **own, **({IMAGE: spec.image, IMAGE_ID: image_id} if image_id else {})}
 
 
@@ -68,6 +71,7 @@ def _host_config(owner: Owner, spec: ContainerSpec) -> dict[str, Any]:
         "CapDrop": list(spec.cap_drop),
         "ExtraHosts": list(spec.extra_hosts),
         "Dns": list(spec.dns),
+        "LogConfig": {"Type": spec.log_driver, "Config": dict(spec.log_options)} if spec.log_driver else None,
     }
     return {**config, **{key: value for key, value in optional.items() if value}}
 

@@ -16,6 +16,7 @@ from shipit.targets.docker.proxy.route import dial
 from shipit.targets.docker.proxy.switch import Switch
 from shipit.targets.docker.ready import await_ready
 from shipit.targets.docker.render import create_body
+from shipit.targets.docker.secret_files import give_files, names_of_files, read_files
 from shipit.targets.docker.send import send_image
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import ReplaceService
@@ -148,7 +149,20 @@ class Replacement:
                 # It has the name, and other settings: it is replaced as the others are.
                 self.client.rename(found.id, f"{name}-{found.id[:6]}")
         self._join(name, others)
+        if name in self._created:
+            self._give_files(name)
         return self._existing(name)
+
+    def _give_files(self, name: str) -> None:
+        """Upload the secrets that a new container has as files: those of the step, or of the container that it is like."""
+        if self.step.spec is None:
+            like = self.client.container(self.step.like)
+            values = read_files(self.client, self.step.like, names_of_files(like)) if like else {}
+        else:
+            marks = {key: mark for key, mark in self.step.marks.items() if key in self.step.spec.secret_files}
+            values = self.setting.session.planned_values(marks, self.setting.target)
+        if values:
+            give_files(self.client, name, values)
 
     def _join(self, name: str, networks: Mapping[str, Sequence[str]]) -> None:
         """Connect a container to the networks that it is not in: an earlier attempt may have ended before it did so."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
-from shipit.errors import RemoteError, ShipitError, UsageError
+from shipit.errors import ConfigErrors, RemoteError, ShipitError, UsageError
 from shipit.events import Event, LogLine
 from shipit.past_release import PastRelease
 from shipit.release import (
@@ -27,7 +27,7 @@ from shipit.release import (
 )
 from shipit.targets.docker import KIND, verbs
 from shipit.targets.docker.apply import apply_step, host_of
-from shipit.targets.docker.config import DockerConfig
+from shipit.targets.docker.config import DockerConfig, problems_of
 from shipit.targets.docker.describe import describe, rendered_parts, urls_of
 from shipit.targets.docker.destroy import Inventory, leftovers, plan_destroy
 from shipit.targets.docker.exec import execute
@@ -62,7 +62,16 @@ _STEADY_S = 1.0
 
 
 def create(name: str, config: DockerConfig, project: Project, environment: ProcessEnvironment) -> DockerTarget:
-    return DockerTarget(name, config, project, environment)
+    """Raises: ConfigErrors for what this kind can't do with the file."""
+    target = DockerTarget(name, config, project, environment)
+    problems = [
+        project.problem(("targets", name, "services", service, *keys), what, hint)
+        for service, own in config.services.items()
+        for keys, what, hint in problems_of(own, target.hosts.names, project.secrets_for(name))
+    ]
+    if problems:
+        raise ConfigErrors(problems)
+    return target
 
 
 class DockerRecalled(NamedTuple):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from shipit.config.project import Project
 from shipit.release import ImageUse, Release
 from shipit.targets.container_spec import ContainerSpec, container_spec
+from shipit.targets.container_values import Volume
 from shipit.targets.docker.config import DockerConfig, ServiceConfig
 from shipit.targets.docker.observed import ContainerFacts, HostFacts
 from shipit.targets.docker.proxy.plan import ProxySpec
@@ -101,8 +103,19 @@ class Services:
     def _wanted(self, name: str, config: ServiceConfig, release: Release) -> WantedService:
         image = release.image(self._use(self.project.image_name(config.image)))
         marks = {key: mark for key, mark in release.marks.items() if key not in config.env}
-        spec, health, route = container_spec(name, config, image.pinned), self.health(name), self.route(name)
+        health, route = self.health(name), self.route(name)
+        spec = container_spec(name, config, image.pinned)._replace(
+            volumes=tuple(self._mount(volume) for volume in config.mounts),
+            secret_files=tuple(sorted(config.secret_files)),
+            log_driver=config.logging.driver if config.logging else "",
+            log_options=config.logging.options if config.logging else {},
+        )
         return WantedService(spec, marks, config.replicas, config.order, health, route)
+
+    def _mount(self, volume: Volume) -> Volume:
+        if not volume.is_relative:
+            return volume
+        return volume._replace(source=posixpath.normpath(posixpath.join(str(self.project.root), volume.source)))
 
     def _use(self, name: str) -> ImageUse:
         config = self.project.images[name]
