@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from typing import Any
@@ -191,7 +192,36 @@ def check_like_kubectl(kube_yaml: KubeYaml, text: str) -> None:
     if found is not None:
         assert as_json(found) == as_json(theirs)
     else:
-        assert ignores or "twice" in why or "are not text" in why, why
+        overwritten = "should be text" in why and _keys_read(theirs) < _keys_written(text)
+        assert ignores or "twice" in why or "are not text" in why or overwritten, why
+
+
+def _keys_read(value: Any) -> int:
+    if isinstance(value, dict):
+        return len(value) + sum(map(_keys_read, value.values()))
+    return sum(map(_keys_read, value)) if isinstance(value, list) else 0
+
+
+def _keys_written(text: str) -> int:
+    """More than kubectl reads where it takes the last value of a key that a map has twice, with nothing of the first."""
+    nodes, keys = list(yaml.compose_all(text, Loader=yaml.BaseLoader)), 0
+    while nodes:
+        match nodes.pop():
+            case yaml.MappingNode(value=pairs):
+                keys += len(pairs)
+                nodes += [value for _, value in pairs]
+            case yaml.SequenceNode(value=items):
+                nodes += items
+    return keys
+
+
+@pytest.mark.parametrize(("text", "is_refused"), [("n: {? ~ : q}\nN: {}\n", False), ("n: {? ~ : q}\n", True)])
+def test_a_key_that_is_no_text_in_a_value_that_kubectl_overwrites(
+    kube_yaml: KubeYaml, text: str, is_refused: bool
+) -> None:
+    check_like_kubectl(kube_yaml, text)
+    with pytest.raises(Refused) if is_refused else contextlib.nullcontext():
+        kube_yaml.read(text)
 
 
 def test_aliases_count_with_all_that_they_stand_for() -> None:
