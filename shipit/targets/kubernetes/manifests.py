@@ -143,10 +143,17 @@ def _matching(folder: ProjectFolder, pattern: str) -> list[Path]:
     """The files that a pattern matches, in the order of their names; `**` is any number of folders."""
     if PurePath(pattern).is_absolute() or pattern.startswith("~"):
         raise ConfigError("a pattern should be relative to deploy.yml", where=pattern)
+    # Python 3.13 and later read `a**` as `a*`.
+    if any("**" in part and part != "**" for part in PurePath(pattern).parts):
+        raise ConfigError(
+            "should be a pattern in which ** stands alone between slashes", where=pattern, hint="write * instead"
+        )
     try:
         files = sorted(file for file in folder.path.glob(pattern) if file.is_file())
     except (ValueError, NotImplementedError) as error:
-        raise ConfigError(f"should be a pattern: {error}", where=pattern, hint="** stands between slashes") from None
+        raise ConfigError(
+            f"should be a pattern: {error}", where=pattern, hint="paths are relative to deploy.yml"
+        ) from None
     if not files:
         raise ConfigError(f"{pattern} matches no file", where=pattern, hint="paths are relative to deploy.yml")
     return files
