@@ -269,6 +269,44 @@ def test_a_field_that_another_tool_applies_is_a_conflict_unless_it_is_taken_over
     assert prepare(shop.run(config_map("2"))[0]).plan.changes == 0
 
 
+def test_what_kubectl_apply_made_is_taken_over_and_what_left_its_file_leaves_the_cluster(shop: Shop) -> None:
+    def with_env(*names: str) -> Object:
+        found = deployment("one")
+        [container] = found["spec"]["template"]["spec"]["containers"]
+        container["env"] += [{"name": name, "value": "x"} for name in names]
+        return found
+
+    made = with_env("B")
+    [container] = made["spec"]["template"]["spec"]["containers"]
+    container["readinessProbe"] = {"exec": {"command": ["/busybox", "true"]}, "periodSeconds": 1}
+    settings = config_map("1")
+    settings["data"]["b"] = "2"
+    own = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "own"}, "stringData": {"a": "1", "b": "canary-2"}}
+    both = json.dumps({"apiVersion": "v1", "kind": "List", "items": [made, settings, own]})
+    shop.cluster.kubectl("-n", shop.namespace, "apply", "-f", "-", data=both)
+    shop.kubectl("label", "deployment", "web", "team=shop")
+    shop.kubectl("set", "env", "deployment/web", "THEIRS=1")
+
+    own = {**own, "stringData": {"a": "1"}}
+    wanted = [with_env("C"), config_map("1"), own]
+    steps = {step.id: step.detail for step in prepare(shop.run(*wanted)[0]).plan.targets[0].steps}
+    last = "- metadata.annotations.kubectl.kubernetes.io/last-applied-configuration"
+    assert {"- containers[web].env[B]", "- containers[web].readinessProbe", last} <= set(steps["apply Deployment/web"])
+    assert "- data.b" in steps["apply ConfigMap/settings"] and "- b (secret)" in steps["apply Secret/own"]
+    assert "canary" not in repr(steps)
+    code, finished = shop.deploy(*wanted)
+    assert code == 0, finished.reason
+    live = shop.get("deployment/web")
+    [container] = live["spec"]["template"]["spec"]["containers"]
+    assert {row["name"] for row in container["env"]} == {"MODE", "C", "THEIRS"} and "readinessProbe" not in container
+    assert live["metadata"]["labels"]["team"] == "shop", "what somebody else set stays"
+    assert shop.get("configmap/settings")["data"] == {"a": "1"}
+    assert set(shop.get("secret/own")["data"]) == {"a"}
+    shown = shop.kubectl("get", "configmap/settings", "--show-managed-fields", "-o", "json")
+    assert {row["manager"] for row in json.loads(shown)["metadata"]["managedFields"]} == {"shipit"}
+    assert prepare(shop.run(*wanted)[0]).plan.changes == 0
+
+
 def test_a_question_at_a_terminal_takes_over_what_another_tool_applies(shop: Shop) -> None:
     assert shop.deploy(config_map("1"))[0] == 0
     apply = ("-n", shop.namespace, "apply", "--server-side", "--field-manager=argocd", "--force-conflicts", "-f", "-")

@@ -11,7 +11,7 @@ from typing import Any
 from shipit.digest import parse_digest
 from shipit.release import Effect, Step
 from shipit.targets.kubernetes.drift import hashes, object_differences
-from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.live import Live, applied_part
 from shipit.targets.kubernetes.objects import annotations_of, container_images, template_of
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.plan_secrets import previous_name
@@ -26,12 +26,12 @@ _AGAIN = "deploy again"
 
 
 def applied(live: Live) -> Manifest | None:
-    """The manifest that shipit applied last: the fields that it owns. None when it owns none."""
-    for manager in live.meta.managers:
-        if manager.is_ours:
-            own = manager.owned.part_of(live.manifest)
-            return _named(live, own if isinstance(own, dict) else {})
-    return None
+    """The manifest that was applied last: the fields that shipit owns, or took over. None when it owns none."""
+    owned = applied_part(live.meta.managers)
+    if owned is None:
+        return None
+    own = owned.part_of(live.manifest)
+    return _named(live, own if isinstance(own, dict) else {})
 
 
 def projected(wanted: Any, live: Any) -> Any:

@@ -9,6 +9,7 @@ from functools import partial
 from shipit.errors import DeployFailed, RemoteError
 from shipit.events import Event, StepApplied
 from shipit.release import Facts, Step
+from shipit.targets.kubernetes.adoption import adopt
 from shipit.targets.kubernetes.applyset import PART_OF_LABEL, labelled
 from shipit.targets.kubernetes.changes import is_up_to_date
 from shipit.targets.kubernetes.client import CONFLICT, KubernetesClient
@@ -68,6 +69,8 @@ class Changes:
     def _apply(self, step: ObjectStep) -> Live:
         if isinstance(step, ReplaceObject):
             return self._replace(step)
+        if step.adopts:
+            adopt(self.client, dict(step.manifest), self.desired.namespace)
         if isinstance(step, ApplySecret):
             return self._change(step, self._with_values(step), self._read(step))
         if isinstance(step, RestoreSecret):

@@ -6,7 +6,7 @@ Source: Kubernetes API concepts, "Server-Side Apply", "API discovery", "Retrievi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -152,6 +152,17 @@ class KubernetesClient:
         """Change fields of an object, as a field manager. Raises: RemoteError."""
         path = self.path(manifest, namespace)
         self.write("PATCH", path, json.dumps(body), {"fieldManager": manager}, MERGE)
+
+    def set_managed_fields(
+        self, manifest: Manifest, namespace: str, rows: Sequence[Mapping[str, Any]], version: str
+    ) -> None:
+        """Set `managedFields` of the object of a version. Raises: RemoteError, with 409 when it has another one."""
+        body = [
+            {"op": "replace", "path": "/metadata/managedFields", "value": rows},
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
+        ]
+        path = self.path(manifest, namespace)
+        self.write("PATCH", path, json.dumps(body), {"fieldManager": MANAGED_BY}, "application/json-patch+json")
 
     def create(self, manifest: Manifest, namespace: str) -> bool:
         """Create an object; False where there is one of its name already, which may be our own from a moment ago."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from shipit.targets.kubernetes.applyset import PART_OF_LABEL
 from shipit.targets.kubernetes.fields import FieldPath, Owned
-from shipit.targets.kubernetes.live import Live, Manager
+from shipit.targets.kubernetes.live import Live, Manager, applied_part
 from shipit.targets.kubernetes.quantity import parse_quantity
 from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
 
@@ -80,7 +80,7 @@ def object_differences(wanted: Mapping[str, Any], live: Live, *, counts_replicas
 
 
 def _object_differences(wanted: Mapping[str, Any], live: Live, counts_replicas: bool) -> tuple[Difference, ...]:
-    owned = next((manager.owned for manager in live.meta.managers if manager.is_ours), None)
+    owned = applied_part(live.meta.managers)
     changed = list(find_differences(wanted, live.manifest, owned))
     if live.kind in _REPLACED and not any(item.is_own_mark for item in changed):
         changed = [item for item in changed if not _is_admitted(item, live)]

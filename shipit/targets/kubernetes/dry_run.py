@@ -13,6 +13,7 @@ from shipit.errors import RemoteError
 from shipit.parallel import Failures, together
 from shipit.release import Release
 from shipit.targets.kubernetes.access import Access
+from shipit.targets.kubernetes.adoption import after_adoption
 from shipit.targets.kubernetes.client import CONFLICT, KubernetesClient
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.live import Live, Status
@@ -110,7 +111,7 @@ class DryRun:
             answer = self.client.try_apply(body if is_last else with_version(body, version), namespace)
             if answer.status < 300:
                 result = self._sealed(self.client.parsed_live(answer, wanted.manifest, namespace))
-                return Asked(wanted, _written(result))
+                return Asked(wanted, after_adoption(wanted.manifest, wanted.live, _written(result)))
             if answer.status != CONFLICT or is_last:
                 return self._explained(wanted, parse_refusal(answer), body)
             live = self.client.read(wanted.manifest, namespace)

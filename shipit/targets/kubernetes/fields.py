@@ -64,6 +64,26 @@ class Owned(NamedTuple):
 NOTHING_MORE = Owned({}, (), ())
 
 
+def joined(parts: Sequence[Owned]) -> Owned:
+    """What several managers own together. Where one owns a value as a whole and another one parts of it, the parts count."""
+    if len(parts) == 1:
+        return parts[0]
+    names = dict.fromkeys(name for part in parts for name in part.fields)
+    fields = {name: joined([part.fields[name] for part in parts if name in part.fields]) for name in names}
+    items: list[tuple[Mapping[str, Any], list[Owned]]] = []
+    for keys, owned in (item for part in parts for item in part.items):
+        same = next((found for known, found in items if known == keys), None)
+        if same is None:
+            items.append((keys, [owned]))
+        else:
+            same.append(owned)
+    values: list[Any] = []
+    for value in (value for part in parts for value in part.values):
+        if value not in values:
+            values.append(value)
+    return Owned(fields, tuple((keys, joined(found)) for keys, found in items), tuple(values))
+
+
 def parse_owned(part: Field) -> Owned:
     """A fieldsV1 of an answer. Objects of the same shape share one value. Raises: RemoteError."""
     try:

@@ -1,15 +1,16 @@
 """Objects of a cluster as values: what we look at of each kind. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from shipit.digest import Digest
-from shipit.targets.kubernetes.fields import Owned
+from shipit.targets.kubernetes.fields import Owned, joined
 from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
 
 REVISION = "deployment.kubernetes.io/revision"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class Manager(NamedTuple):
@@ -24,6 +25,21 @@ class Manager(NamedTuple):
     @property
     def is_ours(self) -> bool:
         return self.name == MANAGED_BY and self.operation == "Apply" and not self.subresource
+
+    @property
+    def is_client_side(self) -> bool:
+        """Whether it is that of `kubectl apply` without --server-side: the one that owns the last applied configuration."""
+        if self.operation != "Update" or self.subresource:
+            return False
+        metadata = self.owned.fields.get("metadata")
+        annotations = metadata.fields.get("annotations") if metadata else None
+        return annotations is not None and LAST_APPLIED in annotations.fields
+
+
+def applied_part(managers: Iterable[Manager]) -> Owned | None:
+    """The fields that shipit applied, and those of `kubectl apply`, which shipit takes over; None where there are none."""
+    found = [manager.owned for manager in managers if manager.is_ours or manager.is_client_side]
+    return joined(found) if found else None
 
 
 class Meta(NamedTuple):

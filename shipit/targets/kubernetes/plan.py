@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from shipit.config.units import is_shell_text
 from shipit.release import Step
+from shipit.targets.kubernetes.adoption import is_adopted
 from shipit.targets.kubernetes.changes import is_up_to_date
 from shipit.targets.kubernetes.details import detail_of, facts_of, unchecked_lines
 from shipit.targets.kubernetes.drift import hashes, stamp
@@ -62,7 +63,7 @@ def _step(wanted: Wanted, observed: KubernetesObserved, file: str) -> Step | Non
         )  # fmt: skip
     return ApplyObject(
         f"apply {key}", f"change {key}", detail, "change", False, f"apply {key} as it was",
-        manifest=manifest, version=live.meta.version, known=known, replicas=wanted.replicas,
+        manifest=manifest, version=live.meta.version, known=known, replicas=wanted.replicas, adopts=is_adopted(live),
     )  # fmt: skip
 
 

@@ -11,13 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.live import LAST_APPLIED, Live
 from shipit.targets.kubernetes.render import Manifest
 
 # Gives the keyed hash of a value.
 Mark = Callable[[str], str]
-# The annotation of kubectl's client-side apply holds the values again.
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def is_secret(manifest: Mapping[str, Any]) -> bool:
@@ -56,15 +54,15 @@ def sealed_live(live: Live, mark: Mark) -> Live:
     if not is_secret(live.manifest):
         return live
     manifest = sealed(live.manifest, value_marks(secret_values(live.manifest), mark))
-    annotations = {key: value for key, value in live.meta.annotations.items() if key != _LAST_APPLIED}
+    annotations = {key: value for key, value in live.meta.annotations.items() if key != LAST_APPLIED}
     return replace(live, manifest=manifest, meta=live.meta._replace(annotations=annotations))
 
 
 def _without_copy(metadata: Mapping[str, Any]) -> Manifest:
     annotations = metadata.get("annotations")
-    if not isinstance(annotations, dict) or _LAST_APPLIED not in annotations:
+    if not isinstance(annotations, dict) or LAST_APPLIED not in annotations:
         return dict(metadata)
-    return {**metadata, "annotations": {key: item for key, item in annotations.items() if key != _LAST_APPLIED}}
+    return {**metadata, "annotations": {key: item for key, item in annotations.items() if key != LAST_APPLIED}}
 
 
 def _decoded(value: Any) -> bytes:

@@ -19,7 +19,8 @@ class ObjectStep(Step):
     """A step on one object. `version` is its resourceVersion in the plan, empty where the object did not exist.
 
     `known` are hashes of the differences between the object and the manifest in the plan: another difference when the
-    step is applied means that somebody else changed the object since.
+    step is applied means that somebody else changed the object since. `adopts` is whether fields that `kubectl apply` owns
+    become shipit's first.
     """
 
     # It changes with the status, too. What applying changes is in `known` and `detail`.
@@ -28,6 +29,7 @@ class ObjectStep(Step):
     manifest: Mapping[str, FreeJson]
     version: str = ""
     known: tuple[str, ...] = ()
+    adopts: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
