@@ -86,6 +86,7 @@ def push(run: Run) -> Preparation:
         run.begin_changes()
     publish_all(run.delivery, preparation.uses.values())
     move_tags(run.delivery, preparation.uses.values())
+    _record_published(run, preparation)
     pushed = tuple(published(item.image) for item in preparation.uses.values() if item.image.repository)
     run.emit(ImagesPushed(pushed))
     run.finish(0, "everything is pushed" if pushed else "no image has a repository: nothing was pushed")

@@ -25,10 +25,11 @@ def render_repository(found: Repository, now_s: float) -> Iterator[str]:
 
 
 def render_pruning(found: Pruning, now_s: float) -> Iterator[str]:
-    """The images that would be deleted, and why others stay that are not among the newest."""
-    yield printable_line(f"{found.repository}  {counted(len(found.removed), 'image')} to delete, {found.kept} kept")
-    if found.removed:
-        yield from render_table(_HEADS, [_row(image, now_s) for image in found.removed], always=("TAGS", "DIGEST"))
+    """The images that would be deleted, without the records of their runs, and why others stay that are not among the newest."""
+    removed = [image for image in found.removed if not image.is_record]
+    yield printable_line(f"{found.repository}  {counted(len(removed), 'image')} to delete, {found.kept} kept")
+    if removed:
+        yield from render_table(_HEADS, [_row(image, now_s) for image in removed], always=("TAGS", "DIGEST"))
     yield from map(printable_line, found.notes)
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.registry import EmbeddedRegistry
+from shipit.release import is_run_tag
 from tests.servers.kube_api import KubeApi
 from tests.servers.registry import RegistryServer
 from tests.shipit import PYTHON_DOCKERFILE, SERVING_APP, Shipit
@@ -163,7 +164,8 @@ def commits(app: Shipit, count: int) -> list[str]:
 
 
 def tags(registry: EmbeddedRegistry) -> set[str]:
-    return {tag for _, tag in registry.tags}
+    """The tags of images, without those of the records of runs."""
+    return {tag for _, tag in registry.tags if not is_run_tag(tag)}
 
 
 def test_old_images_are_deleted_after_a_preview_and_a_question(app: Shipit, registry: EmbeddedRegistry) -> None:
@@ -172,10 +174,12 @@ def test_old_images_are_deleted_after_a_preview_and_a_question(app: Shipit, regi
     assert refused.returncode == 2
     assert "not confirmed: 2 images of" in refused.stderr and "2 images to delete, 2 kept" in refused.stdout
     assert "1 kept: it runs somewhere" in refused.stdout
+    before = sum(is_run_tag(tag) for _, tag in registry.tags)
     assert tags(registry) == {*names, "latest"}
     code, shown = app.converse(["prune", "--keep", "1"], [("Delete?", "y")])
     assert code == 0, shown
     assert tags(registry) == {names[0], names[3], "latest"}, "what runs and the newest stay"
+    assert sum(is_run_tag(tag) for _, tag in registry.tags) < before, "the records of what is gone are gone"
     again = app.run("prune", "--keep", "1")
     assert again.returncode == 0 and "nothing to delete" in again.stdout
     assert app.run("deploy").returncode == 0
