@@ -109,6 +109,18 @@ class Git:
         value: str | None = getattr(self, name)
         return value
 
+    def is_after(self, commit: str) -> bool | None:
+        """Whether HEAD is a later commit that has this one among its ancestors; None where this repository does not have it."""
+        base = self._run("merge-base", commit, "HEAD") if _DIGITS.fullmatch(commit) else None
+        return None if base is None else base == commit != self.sha
+
+    def is_before(self, commit: str) -> bool:
+        """Whether a commit is later than HEAD: it has HEAD among its ancestors, or a whole clone does not have it yet."""
+        base = self._run("merge-base", commit, "HEAD") if _DIGITS.fullmatch(commit) else ""
+        if base is not None:
+            return base == self.sha != commit
+        return self._run("rev-parse", "--is-shallow-repository") == "false"
+
     def commit_times(self, commits: Iterable[str]) -> dict[str, str]:
         """Commit -> when it was made, in RFC 3339, for those that this repository has. They may be abbreviated."""
         names = sorted({name for name in commits if _DIGITS.fullmatch(name)})

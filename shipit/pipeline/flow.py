@@ -93,13 +93,17 @@ def push(run: Run) -> Preparation:
     return preparation
 
 
-def deploy(run: Run, saved: SavedPlan | None = None, wait_s: float = 0, override: str = "") -> int:
+def deploy(
+    run: Run, saved: SavedPlan | None = None, wait_s: float = 0, override: str = "", *, supersedes: bool = False
+) -> int:
     """Deploy and verify the chosen targets; the exit code: 0 when every one runs what was pushed and is healthy.
 
     With a `saved` plan it does what that says, without a question, or nothing. `wait_s` is how long it waits for another
-    run that holds a lock, `override` the reason to deploy in a freeze window. Raises: ShipitError with what moved since, who
+    run that holds a lock, `override` the reason to deploy in a freeze window. With `supersedes` it asks deploys of older commits
+    to stop. Raises: ShipitError with what moved since, who
     holds the lock, or until when deploys are frozen.
     """
+    run.supersedes = supersedes
     frozen = frozen_at(run.project.freeze, run.clock.wall_s())
     _begin(run, "promote" if run.source else "deploy", override if frozen else "")
     check_freeze(run, override)
@@ -177,6 +181,10 @@ def _release_all(run: Run, preparation: Preparation, hooks: Hooks | None) -> End
         move_tags(run.delivery, preparation.uses.values())
         _record_published(run, preparation)
     total, urls = len(preparation.targets), progress.served(preparation.targets)
+    if failed and (by := run.superseded_by):
+        from shipit.pipeline.locks import SUPERSEDED_EXIT
+
+        return Ending(SUPERSEDED_EXIT, f"superseded by {by}", urls)
     if failed:
         return Ending(1, f"{failed} of {total} targets failed", urls)
     unchanged = "nothing changed, " if not preparation.plan.changes else ""
@@ -199,7 +207,11 @@ def _begun(run: Run, saved: SavedPlan | None, wait_s: float) -> Preparation:
     """The plan, confirmed, with the locks of what it changes. What waited for another run is planned after that."""
     deadline = Deadline.after(run.clock, wait_s)
     while True:
-        if wait_s:
+        if run.supersedes:
+            from shipit.pipeline.supersede import supersede
+
+            supersede(run, deadline.remaining_s())
+        elif wait_s:
             from shipit.pipeline.locks import await_free
 
             await_free(run, deadline.remaining_s())
@@ -212,7 +224,7 @@ def _begun(run: Run, saved: SavedPlan | None, wait_s: float) -> Preparation:
             begin_changes(run, preparation.plan)
         except Locked:
             # Another one that waited was faster.
-            if deadline.remaining_s() <= 0:
+            if deadline.remaining_s() <= 0 and not run.supersedes:
                 raise
         else:
             return preparation
@@ -283,7 +295,7 @@ def _take_back(run: Run, preparation: Preparation, progress: Progress) -> None:
         and preparation.targets[name].config.on_failure != "continue"
         and name not in progress.verified
     ]
-    if run.project.rolls_back_all and failed:
+    if run.project.rolls_back_all and failed and not run.superseded_by:
         take_back(run, progress.done, failed, lambda name: progress.finish(name, "failed"))
 
 
@@ -372,7 +384,7 @@ def _rolled_back(
     from shipit.pipeline.locks import LockLost
 
     if isinstance(error, LockLost):
-        return RollbackResult("; not rolled back: that needs the lock")
+        return RollbackResult(f"; not rolled back: {error.not_rolled_back}")
     if failed.superseded_by:
         return RollbackResult(f"; not rolled back: {failed.superseded_by} changed this place since the plan")
     own = _plan_of(preparation, target)

@@ -25,6 +25,7 @@ from shipit.targets.session import Session
 # Of one request to the place; a step waits for a renewal at most so long.
 _REQUEST_S = 10.0
 _POLL_S = 1.0
+SUPERSEDED_EXIT = 4
 
 
 class Locked(ShipitError):
@@ -33,6 +34,19 @@ class Locked(ShipitError):
 
 class LockLost(DeployFailed):
     """A run does not hold the lock any more: it stood still for too long, or somebody broke the lock."""
+
+    not_rolled_back = "that needs the lock"
+
+
+class Superseded(LockLost):
+    """A deploy of a newer commit has asked this run to stop; it still has the lock, and changes nothing more."""
+
+    exit_code = SUPERSEDED_EXIT
+    not_rolled_back = "the newer deploy goes on from here"
+
+    def __init__(self, by: str, where: str = "") -> None:
+        super().__init__(f"superseded by {by}", where=where, hint="nothing: the newer deploy goes on from here")
+        self.superseded_by = by
 
 
 class _OwnClock(Clock):
@@ -71,6 +85,11 @@ class HeldLock:
         self._taker: Holder | None = None
         self._mutex = threading.Lock()
 
+    @property
+    def superseded_by(self) -> str:
+        """The run that asked ours to stop; empty where none did."""
+        return self._holder.superseded_by
+
     def check(self) -> None:
         """Check that the lock is still ours, with a request where it was not renewed in time. Raises: LockLost, RemoteError."""
         with self._mutex:
@@ -104,7 +123,8 @@ class HeldLock:
             if found.holder is None or found.holder.run != self._holder.run:
                 self._is_lost, self._taker = True, found.holder
                 return
-            after = found
+            # Or a newer run has asked ours to stop.
+            after, self._holder = found, found.holder
         self._state, self._renewed_s = after, started_s
 
     def _session(self) -> Session:
@@ -112,7 +132,9 @@ class HeldLock:
 
 
 class HeldFile:
-    """A lock of this machine, which lasts as long as the process."""
+    """A lock of this machine, which lasts as long as the process. Nobody can ask its holder to stop."""
+
+    superseded_by = ""
 
     def __init__(self, handle: int) -> None:
         self._handle = handle
@@ -139,7 +161,7 @@ class RunLocks:
 
     def take(self, targets: Iterable[Target]) -> None:
         """Take the lock of each target; all or none. Raises: Locked, RemoteError."""
-        holder = _holder(self._run)
+        holder = own_holder(self._run)
         try:
             # In one order for every run, so that no two wait for each other.
             for target in sorted(targets, key=lambda target: target.place):
@@ -157,6 +179,17 @@ class RunLocks:
         for name, lock in tuple(self._held.items()):
             if name == target or not target:
                 lock.check()
+        self.check_superseded(target)
+
+    @property
+    def superseded_by(self) -> str:
+        """The newer deploy that asked this run to stop, at any of its targets; empty where none did."""
+        return next(filter(None, (lock.superseded_by for lock in tuple(self._held.values()))), "")
+
+    def check_superseded(self, target: str = "") -> None:
+        """Raises: Superseded where a newer deploy asked this run to stop."""
+        if by := self.superseded_by:
+            raise Superseded(by, target)
 
     def give_back(self) -> None:
         """Give all locks back."""
@@ -239,13 +272,18 @@ def await_turn(run: Run) -> None:
 
 
 def await_free(run: Run, wait_s: float) -> None:
-    """Wait until nobody holds a lock of the run's targets. Raises: Locked when it takes too long."""
+    """Wait until nobody holds a lock of the run's targets.
+
+    Raises: Locked when it takes too long; Superseded where a deploy of a newer commit that supersedes older ones is at it.
+    """
     deadline, said = Deadline.after(run.clock, wait_s), ""
     while True:
         found = {name: holder for name, holder in read_locks(run).items() if holder is not None}
         if not found:
             return
         name, holder = next(iter(found.items()))
+        if holder.supersedes and run.command == "deploy" and run.project.git.is_before(holder.commit):
+            raise Superseded(described(holder), name)
         if deadline.remaining_s() <= 0:
             target = next(target for target in run.targets if target.name == name)
             raise _locked(run, target, holder)
@@ -300,10 +338,16 @@ def _locked(run: Run, target: Target, holder: Holder | None) -> Locked:
     return Locked(f"it is locked by {who}", where=target.name, hint=hint)
 
 
-def _holder(run: Run) -> Holder:
+def own_holder(run: Run) -> Holder:
+    """What the locks of a run say about it."""
     from shipit.config.author import read_author
     from shipit.envelope import rfc3339
 
     return Holder(
-        run.id, run.command, read_author(run.environment), run.project.git.sha or "", rfc3339(run.clock.wall_s())
+        run.id,
+        run.command,
+        read_author(run.environment),
+        run.project.git.sha or "",
+        rfc3339(run.clock.wall_s()),
+        supersedes=run.supersedes,
     )

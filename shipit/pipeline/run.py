@@ -42,6 +42,15 @@ class Held(Protocol):
         """Raises: ShipitError where the lock of a target is lost."""
         ...
 
+    @property
+    def superseded_by(self) -> str:
+        """The newer deploy that asked this run to stop; empty where none did."""
+        ...
+
+    def check_superseded(self) -> None:
+        """Raises: ShipitError where a newer deploy asked this run to stop."""
+        ...
+
     def give_back(self) -> None: ...
 
 
@@ -86,6 +95,7 @@ class Run:
     state_runs: StateRuns | None = None
     source: Source | None = None
     wait_s: float = 0.0
+    supersedes: bool = False
 
     def __post_init__(self) -> None:
         self.clock = self._clock = RunClock(self.clock)
@@ -237,6 +247,16 @@ class Run:
         if self.locks is not None:
             self.locks.check(target)
 
+    @property
+    def superseded_by(self) -> str:
+        """The newer deploy that asked this run to stop; empty where none did."""
+        return self.locks.superseded_by if self.locks is not None else ""
+
+    def check_superseded(self) -> None:
+        """Raises: ShipitError where a newer deploy asked this run to stop."""
+        if self.locks is not None:
+            self.locks.check_superseded()
+
     def finish(self, exit_code: int, summary: str, urls: tuple[Serving, ...] = ()) -> None:
         """Emit the end of the run, with how each of its targets ended."""
         # Imported at the end: no command that fails early needs it.
@@ -245,6 +265,8 @@ class Run:
         ends = ends_of(self.command, self._ended)
         source = self.source.promotion.environment if self.source else ""
         following = next_command(self.command, self.project.environment, ends, self.targets, source)
+        if exit_code and self.superseded_by:
+            following = ""
         self.emit(RunFinished(exit_code, summary, self.clock.now() - self.started_s, urls, ends, following))
 
     def announce(self, command: str, targets: Sequence[str] | None = None, override: str = "") -> None:
@@ -311,6 +333,7 @@ class Run:
             is_planning=is_planning and release is None,
             recalled=recalled,
             fence=partial(self.check_lock, target.name),
+            check_superseded=self.check_superseded,
         )
 
     def marks(self, target: Target) -> Mapping[str, str]:

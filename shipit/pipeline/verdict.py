@@ -57,6 +57,7 @@ def await_verdict(
     # This loop repeats reads that fail temporarily.
     session = replace(session, attempts=1, watches=True)
     while True:
+        session.check_superseded()
         seen = Seen(clock.now(), started, moved, baseline, before, applied)
         is_first = first is not None
         (verdict, observed), first = _look(target, judge, session, seen, said, first), None

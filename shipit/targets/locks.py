@@ -17,13 +17,18 @@ LEASE_S, BEAT_S = 15.0, 5.0
 
 
 class Holder(NamedTuple):
-    """The holder of a lock: the id and the command of a run, who started it, its commit, and the time, RFC 3339 in UTC."""
+    """The holder of a lock: the id and the command of a run, who started it, its commit, and the time, RFC 3339 in UTC.
+
+    `superseded_by` is a run of a newer commit that has asked the holder to stop. With `supersedes`, older ones stop waiting, too.
+    """
 
     run: Name
     command: Name = ""
     by: FreeText = ""
     commit: Name = ""
     since: Name = ""
+    superseded_by: FreeText = ""
+    supersedes: bool = False
 
 
 class LockState(NamedTuple):

@@ -74,7 +74,8 @@ class Session:
     temporarily: 1 where the caller repeats it. `watches` is True where the place is observed again and again, so that a
     target may watch it between two looks. `release` is what the run wants here; None before the plan is made.
     `is_planning` is True where a deploy is planned with what is observed: otherwise what only that plan needs is not read.
-    `fence` raises where the run does not hold the lock of the place any more. `recalled` is the release that the run
+    `fence` raises where the run does not hold the lock of the place any more, and `check_superseded` where a newer deploy has
+    asked it to stop. `recalled` is the release that the run
     returns to, as the target recalled it; None otherwise.
     """
 
@@ -93,6 +94,7 @@ class Session:
     is_planning: bool = True
     recalled: Any = field(default=None, repr=False)
     fence: Callable[[], None] = field(default=_open, repr=False)
+    check_superseded: Callable[[], None] = field(default=_open, repr=False)
 
     @property
     def registries(self) -> Registries | None:

@@ -22,6 +22,7 @@ EXAMPLES = (
     "shipit deploy --wait 10m",
     "shipit deploy --override-freeze 'fixes the checkout'",
     "shipit deploy --retry",
+    "shipit deploy --supersede",
 )
 
 
@@ -34,6 +35,10 @@ def run(
         typer.Option(
             "--retry", help="Only the targets that their last deploy left failed, rolled back or not reached."
         ),
+    ] = False,
+    supersede: Annotated[
+        bool,
+        typer.Option("--supersede", help="Ask a deploy of an older commit that holds a lock to stop, and wait for it."),
     ] = False,
 ) -> None:
     with exit_on_error(options.verbose, options.output):
@@ -51,5 +56,5 @@ def run(
         ) as run:
             if warning:
                 run.emit(Warned("", warning))
-            code = deploy(run, saved, wait_s, override)
+            code = deploy(run, saved, wait_s, override, supersedes=supersede)
         raise typer.Exit(code)

@@ -1,0 +1,146 @@
+"""`deploy --supersede`: a deploy of an older commit that holds a lock stops at its next step, and the newer one goes on."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shipit.clock import Clock
+from shipit.events import Event, RunFinished, StepStarted, TargetFinished, Waiting
+from shipit.pipeline.flow import deploy
+from shipit.pipeline.locks import Locked, Superseded, await_free, described, own_holder
+from shipit.pipeline.run import Run
+from shipit.pipeline.supersede import supersede
+from shipit.record import to_json
+from shipit.rehearsal.memory.config import MemoryConfig
+from shipit.rehearsal.memory.place import InMemoryPlace
+from shipit.rehearsal.memory.target import MemoryTarget
+from shipit.rehearsal.registry import EmbeddedRegistry
+from shipit.release import ImageUse
+from shipit.targets.locks import Holder
+from tests import runs
+from tests.waits import SOON_S, wait_until
+
+
+class Bench:
+    def __init__(self, folder: Path, registry: EmbeddedRegistry) -> None:
+        folder.mkdir()
+        self.folder, self.registry = folder, registry
+        self.places = {name: InMemoryPlace() for name in ("one", "two")}
+        self.git("init", "-q", "-b", "main")
+        self.commits = [self.commit(f"{number}") for number in range(2)]
+
+    def git(self, *words: str) -> str:
+        command = ["git", "-C", str(self.folder), "-c", "user.name=a", "-c", "user.email=a@example.com", *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    def commit(self, text: str) -> str:
+        (self.folder / "hello.txt").write_text(text)
+        self.git("add", "hello.txt")
+        self.git("commit", "-q", "-m", text)
+        return self.git("rev-parse", "HEAD")
+
+    def run(self, events: list[Event], commit: str, clock: Clock) -> Run:
+        """A run in a clone of its own, at a commit."""
+        folder = self.folder.with_name(f"{self.folder.name}-{commit}")
+        if not folder.exists():
+            subprocess.run(["git", "clone", "-q", str(self.folder), str(folder)], check=True)
+            subprocess.run(["git", "-C", str(folder), "checkout", "-q", commit], check=True, capture_output=True)
+        environment = runs.environment(folder)
+        loaded = runs.project(folder, f"app: shop\nimage: {self.registry.host}/shop\n", environment)
+        use = ImageUse("shop", f"{self.registry.host}/shop", "oci", "linux/amd64", None, ("latest",))
+        made = [
+            MemoryTarget(name, place, [use], MemoryConfig.model_validate({"settle": "0s", "needs": needs}))
+            for (name, place), needs in zip(self.places.items(), ([], ["one"]), strict=True)
+        ]
+        run = runs.run(loaded, environment, events, targets=lambda _: made, clock=clock)
+        assert run.project.git.sha == commit
+        return run
+
+    def hold(self, name: str, holder: Holder, renewed_s: float) -> None:
+        self.places[name].lock.update(holder=to_json(holder), version="1", renewed_s=renewed_s)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with EmbeddedRegistry() as server:
+        yield Bench(tmp_path / "shop", server)
+
+
+@pytest.mark.slow
+def test_an_older_deploy_stops_before_its_next_step_and_the_newer_one_goes_on(bench: Bench) -> None:
+    told: dict[str, list[Event]] = {"old": [], "new": []}
+    older, newer = (bench.run(told[name], commit, Clock()) for name, commit in zip(told, bench.commits, strict=True))
+    codes: dict[str, Any] = {}
+
+    def take_over(event: Event) -> None:
+        """The older one is between its targets: it waits here until it was asked to stop."""
+        if not (isinstance(event, TargetFinished) and event.target == "one"):
+            return
+        threads.append(threading.Thread(target=lambda: codes.update(new=deploy(newer, supersedes=True))))
+        threads[0].start()
+        wait_until("the request", lambda: older.superseded_by, within_s=SOON_S)
+
+    threads: list[threading.Thread] = []
+    runs.react(older, take_over)
+    codes["old"] = deploy(older)
+    older.close()
+    threads[0].join()
+    assert codes == {"old": 4, "new": 0}
+    by = f"deploy {newer.id} of commit {bench.commits[1][:12]}"
+    end = next(event for event in told["old"] if isinstance(event, RunFinished))
+    assert end.summary.startswith(f"superseded by {by}")
+    two = next(event for event in told["old"] if isinstance(event, TargetFinished) and event.target == "two")
+    assert two.reason.startswith(f"superseded by {by}") and not two.is_rolled_back
+    stops = [event for event in told["old"] if isinstance(event, StepStarted) and event.step.target == "two"]
+    assert len(stops) <= 1
+    assert bench.places["one"].writes == ["set", "set"] and bench.places["two"].writes == ["set"]
+    waited = [event.reason for event in told["new"] if isinstance(event, Waiting)]
+    assert any(text.startswith(f"asked to stop: deploy {older.id}") for text in waited)
+
+
+def test_only_a_deploy_of_an_older_commit_is_superseded(bench: Bench) -> None:
+    clock = runs.FakeClock()
+    old, new = bench.commits
+    cases = {
+        Holder("0123456789ab", "deploy", commit=new): f"its commit {new[:12]} is not older than ours",
+        Holder("0123456789ab", "scale", commit=old): "it is no deploy of a commit",
+        Holder("0123456789ab", "deploy"): "it is no deploy of a commit",
+        Holder("0123456789ab", "deploy", commit="c0ffee00" * 5): "this clone does not have its commit c0ffee00c0ff",
+    }
+    for holder, why in cases.items():
+        run = bench.run([], new, clock)
+        bench.hold("one", holder, clock.wall_s())
+        with pytest.raises(Locked, match=f"which is not superseded: {why}"):
+            supersede(run, 0)
+        assert bench.places["one"].lock["holder"]["superseded_by"] == ""
+
+
+def test_an_older_deploy_that_waits_ends_where_a_newer_one_supersedes(bench: Bench) -> None:
+    clock = runs.FakeClock()
+    newer = bench.run([], bench.commits[1], clock)
+    newer.supersedes = True
+    newer.announce("deploy")
+    holder = own_holder(newer)
+    older = bench.run([], bench.commits[0], clock)
+    older.announce("deploy")
+    bench.hold("one", holder, clock.wall_s())
+    with pytest.raises(Superseded) as caught:
+        await_free(older, 60)
+    assert caught.value.exit_code == 4 and caught.value.what == f"superseded by {described(holder)}"
+    again = bench.run([], bench.commits[1], clock)
+    again.announce("deploy")
+    with pytest.raises(Locked):
+        await_free(again, 5)
+
+
+def test_a_lock_that_is_not_renewed_any_more_needs_no_request(bench: Bench) -> None:
+    clock = runs.FakeClock()
+    run = bench.run([], bench.commits[1], clock)
+    bench.hold("one", Holder("0123456789ab", "deploy", commit=bench.commits[0]), clock.wall_s() - 60)
+    assert deploy(run, supersedes=True) == 0
