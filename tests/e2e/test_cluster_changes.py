@@ -304,7 +304,12 @@ def test_what_kubectl_apply_made_is_taken_over_and_what_left_its_file_leaves_the
     assert set(shop.get("secret/own")["data"]) == {"a"}
     shown = shop.kubectl("get", "configmap/settings", "--show-managed-fields", "-o", "json")
     assert {row["manager"] for row in json.loads(shown)["metadata"]["managedFields"]} == {"shipit"}
-    assert prepare(shop.run(*wanted)[0]).plan.changes == 0
+    plan = prepare(shop.run(*wanted)[0]).plan
+    assert plan.changes == 0
+    [labelled, given] = sorted(note for note in plan.targets[0].notes if "kubectl" in note)
+    assert labelled.startswith("Deployment/web: kubectl-label set metadata.labels.team=shop at 20")
+    assert given.startswith("Deployment/web: kubectl-set set containers[web].env[THEIRS].value=1 at 20")
+    assert given.endswith("; no manifest has it, and it stays")
 
 
 def test_a_question_at_a_terminal_takes_over_what_another_tool_applies(shop: Shop) -> None:

@@ -1,0 +1,82 @@
+"""Fields that somebody set with kubectl and that no manifest has: the plan tells them, and a deploy leaves them alone. Pure.
+
+Source: kubectl names its field managers kubectl-edit, kubectl-set, kubectl-patch, kubectl-label and so on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from shipit.targets.kubernetes.changes import label
+from shipit.targets.kubernetes.fields import FieldPath, Owned
+from shipit.targets.kubernetes.live import Live, Manager
+from shipit.targets.kubernetes.one_line import one_line
+from shipit.targets.kubernetes.sealed import is_secret
+
+_MOST_FIELDS, _MOST_NOTES, _LONGEST = 3, 20, 60
+# Annotations that kubectl writes for itself, such as the time of a restart.
+_OF_KUBECTL = "kubectl.kubernetes.io/"
+
+
+def hand_notes(objects: Mapping[str, Live | None]) -> Iterator[str]:
+    """A note for each field manager of kubectl that owns fields of an object beside those of shipit."""
+    found = [note for key, live in objects.items() if live is not None for note in _notes(key, live)]
+    yield from found[:_MOST_NOTES]
+    if len(found) > _MOST_NOTES:
+        yield f"and {len(found) - _MOST_NOTES} more objects with fields that kubectl set"
+
+
+def _notes(key: str, live: Live) -> Iterator[str]:
+    theirs = [manager for manager in live.meta.managers if _is_by_hand(manager)]
+    ours = next((manager.owned for manager in live.meta.managers if manager.is_ours), None)
+    if not theirs or ours is None:
+        return
+    for manager in theirs:
+        fields = [
+            _described(path, value, live)
+            for path, keys, value in _leaves(manager.owned, live.manifest, "", ())
+            if not ours.has(keys, live.manifest) and not str(keys[-1]).startswith(_OF_KUBECTL)
+        ]
+        if fields:
+            more = f" and {len(fields) - _MOST_FIELDS} more" if len(fields) > _MOST_FIELDS else ""
+            at = f" at {manager.time}" if manager.time else ""
+            yield f"{key}: {manager.name} set {', '.join(fields[:_MOST_FIELDS])}{more}{at}; no manifest has it, and it stays"
+
+
+def _is_by_hand(manager: Manager) -> bool:
+    is_kubectl = manager.name.startswith("kubectl") and manager.operation == "Update"
+    return is_kubectl and not manager.subresource and not manager.is_client_side
+
+
+def _described(path: str, value: Any, live: Live) -> str:
+    shown = path.removeprefix("spec.template.").removeprefix("spec.")
+    if is_secret(live.manifest) and path.startswith("data."):
+        return f"{shown} (secret)"
+    text = one_line(value if isinstance(value, str) else json.dumps(value))
+    return f"{shown}={text if len(text) <= _LONGEST else f'{text[:_LONGEST]}...'}"
+
+
+def _leaves(owned: Owned, value: Any, path: str, keys: FieldPath) -> Iterator[tuple[str, FieldPath, Any]]:
+    """The owned fields that are there, each with its path for people, its keys and its value."""
+    if owned.is_whole:
+        yield path, keys, value
+    elif isinstance(value, dict):
+        for name, inner in owned.fields.items():
+            if name in value:
+                yield from _leaves(inner, value[name], f"{path}.{name}".lstrip("."), (*keys, name))
+    elif isinstance(value, list):
+        for index, row in enumerate(value):
+            item = _without_keys(owned, row)
+            if item is not None:
+                yield from _leaves(item, row, f"{path}[{label(row, value)}]", (*keys, index))
+
+
+def _without_keys(owned: Owned, row: Any) -> Owned | None:
+    """The owned part of a list item, without the keys that name it where there is more."""
+    for names, item in owned.items:
+        if isinstance(row, dict) and all(row.get(name) == value for name, value in names.items()):
+            rest = {name: inner for name, inner in item.fields.items() if name not in names}
+            return item._replace(fields=rest) if rest else item
+    return owned.item(row)
