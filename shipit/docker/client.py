@@ -138,6 +138,10 @@ class Engine:
         """Product and version, such as `Engine 20.10.24`; shown to people and used as a cache key."""
         return self._version.title
 
+    def has_api(self, major: int, minor: int) -> bool:
+        """True when the engine's API has this version or a newer one."""
+        return self._version.has_api(major, minor)
+
     @property
     def has_buildkit(self) -> bool:
         """True when POST /build?version=2 should work, by product and API version."""

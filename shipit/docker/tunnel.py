@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import shlex
 import shutil
 import socket
 import subprocess
@@ -27,6 +28,11 @@ def ssh_command(host: str) -> list[str]:
     Raises: BuildError when the address is invalid.
     """
     return [*_ssh(host), "docker", "system", "dial-stdio"]
+
+
+def ssh_program(host: str, words: Sequence[str]) -> list[str]:
+    """The command that runs a program on the host. Raises: as `ssh_command`."""
+    return [*_ssh(host), shlex.join(words)]
 
 
 def ssh_forward(host: str, address: str, port: int) -> list[str]:

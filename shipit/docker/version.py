@@ -23,11 +23,13 @@ class EngineVersion(NamedTuple):
     api: str = "0"
     platform: str = ""
 
+    def has_api(self, major: int, minor: int) -> bool:
+        return tuple(int(part) for part in self.api.split(".")) >= (major, minor)
+
     @property
     def has_buildkit(self) -> bool:
         """Whether POST /build?version=2 should work, by product and API version."""
-        number = tuple(int(part) for part in self.api.split("."))
-        return number >= _BUILDKIT_SINCE and "podman" not in self.title.lower()
+        return self.has_api(*_BUILDKIT_SINCE) and "podman" not in self.title.lower()
 
 
 def parse_version(answer: Any, where: str) -> EngineVersion:

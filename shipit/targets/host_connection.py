@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from urllib.parse import urlsplit
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.docker.address import EngineAddress, find_engine, find_named_engine
@@ -18,6 +19,10 @@ def engine_addresses(names: Sequence[str], environment: ProcessEnvironment) -> d
     variables, home = environment.variables, environment.home
     found = [find_named_engine(name, variables, home, "hosts:") for name in names]
     return {address.host: address for address in found or [find_engine(variables, home, lambda text: None)]}
+
+
+# Of Docker 20.10.
+_LEAST_API = (1, 41)
 
 
 class Hosts:
@@ -47,5 +52,22 @@ class Hosts:
         if not is_reachable:
             engine.close()
             what = f"no Docker engine answers: {engine.unreachable_reason}"
-            raise RemoteError(what, where=str(address), hint=f"check: docker --host {host} version")
+            raise RemoteError(what, where=str(address), hint=_hint(host, is_denied=engine.is_denied))
+        if not engine.has_api(*_LEAST_API):
+            engine.close()
+            what = f"{engine.title} is too old: it has no API {'.'.join(map(str, _LEAST_API))}"
+            raise RemoteError(
+                what, where=str(address), hint="install Docker 20.10 or newer: https://docs.docker.com/engine/install"
+            )
         return engine
+
+
+def _hint(host: str, *, is_denied: bool) -> str:
+    """What helps where no engine answers."""
+    parts = urlsplit(host)
+    if is_denied:
+        return "add your user to the group of the socket: sudo usermod -aG docker $USER, then log in again"
+    if parts.scheme != "ssh":
+        return f"check: docker --host {host} version"
+    user = parts.username or "USER"
+    return f"check: docker --host {host} version; Docker has to run there, and {user} be in its group: sudo usermod -aG docker {user}"

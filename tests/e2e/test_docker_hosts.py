@@ -206,7 +206,10 @@ def test_a_published_port_is_replaced_with_an_announced_outage_and_comes_back_af
     try:
         assert "is taken by the container rival" in host.shipit.run("plan", "--full").stdout
         refused = host.shipit.run("deploy")
-        assert refused.returncode == 1 and "is taken by the container rival" in refused.stdout, refused.stdout
+        assert refused.returncode == 1 and "is taken by the container rival" in refused.stderr, refused.stdout
+        doctor = host.shipit.run("doctor")
+        assert doctor.returncode == 1 and "is taken by the container rival" in doctor.stdout, doctor.stdout
+        assert "are free in" in doctor.stdout
         assert host.inspect("rival")["State"]["Running"]
         with pytest.raises(OSError):
             fetch(url)

@@ -17,6 +17,7 @@ from shipit.targets.container_values import Publish, Volume, parse_publish, pars
 from shipit.targets.docker.copied import copied_body
 from shipit.targets.docker.describe import describe
 from shipit.targets.docker.destroy import Inventory, leftovers, plan_destroy
+from shipit.targets.docker.disk import parse_free
 from shipit.targets.docker.judge import Limits, judge_names, judge_release
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, Foreign, HostFacts, Lacking, ProbeFacts
 from shipit.targets.docker.parse import image_ids, parse_container
@@ -456,7 +457,17 @@ def test_records_that_are_none_are_left_out_and_healthy_ones_are_counted() -> No
 
 
 def test_the_answer_that_ssh_passes_on() -> None:
-    assert parse_answer("/", b"HTTP/1.0 204 No Content\r\n\r\n", b"") == ProbeFacts("/", 204)
-    refused = parse_answer("/", b"", b"Warning\nchannel 0: open failed: connect failed\n")
+    assert parse_answer("/", b"HTTP/1.0 204 No Content\r\n\r\n") == ProbeFacts("/", 204)
+    early = b"Warning: added\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 503 No\r\n\r\n"
+    assert parse_answer("/", early) == ProbeFacts("/", 503)
+    refused = parse_answer("/", b"Warning\nchannel 0: open failed: connect failed\n")
     assert refused == ProbeFacts("/", 0, "channel 0: open failed: connect failed")
-    assert parse_answer("/", b"SSH-2.0", b"").reason == "no answer of HTTP"
+    assert parse_answer("/", b"SSH-2.0").reason == "no answer of HTTP"
+    assert parse_answer("/", b"").reason == "no answer of HTTP"
+
+
+def test_the_free_space_that_df_prints() -> None:
+    head = "Filesystem 1024-blocks Used Available Capacity Mounted on\n"
+    assert parse_free(f"{head}/dev/sda1 100 40 60 40% /var/lib\n") == 60 * 1024
+    for other in ("", head, "df: no such file", f"{head}/dev/sda1 100 40 - 40% /\n"):
+        assert parse_free(other) is None

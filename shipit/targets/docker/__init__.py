@@ -10,6 +10,7 @@ KIND = Kind(
     capabilities=frozenset(
         [
             "applies_in_waves",
+            "checks_access",
             "destroys",
             "diagnoses",
             "examines",

@@ -6,8 +6,9 @@ machine, and through ssh for a host behind ssh.
 
 from __future__ import annotations
 
-import http.client
 import re
+import socket
+import time
 from urllib.parse import urlsplit
 
 from shipit.docker.client import Engine
@@ -19,6 +20,8 @@ from shipit.targets.session import Session
 
 _PROBE_S = 5.0
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})[ \r\n]")
+_STATUS_LINE = re.compile(rb"^" + _STATUS.pattern, re.MULTILINE)
+_END, _PIECE, _MOST_BYTES = b"\r\n\r\n", 4096, 16 * 1024
 _ANY = ("", "0.0.0.0", "::")
 
 
@@ -40,15 +43,39 @@ def probe(engine: Engine, health: Health, address: str, session: Session) -> Pro
 def _direct(host: str, port: int, path: str, limit_s: float) -> ProbeFacts:
     if not host:
         return ProbeFacts(path, 0, "the container has no address yet")
-    connection = http.client.HTTPConnection(host, port, timeout=limit_s)
+    until_s = time.monotonic() + limit_s
     try:
-        connection.request("GET", path, headers={"Connection": "close", "User-Agent": "shipit"})
-        return ProbeFacts(path, connection.getresponse().status)
-    except (OSError, http.client.HTTPException) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
+        with socket.create_connection((host, port), limit_s) as connection:
+            connection.sendall(_request(host, port, path))
+            return ProbeFacts(path, _read_status(connection, until_s))
+    except OSError as error:
+        reason = "no answer in time" if isinstance(error, TimeoutError) else error.strerror or str(error)
         return ProbeFacts(path, 0, reason.lower())
-    finally:
-        connection.close()
+
+
+def _request(host: str, port: int, path: str) -> bytes:
+    name = f"[{host}]" if ":" in host else host
+    return f"GET {path} HTTP/1.1\r\nHost: {name}:{port}\r\nUser-Agent: shipit\r\nConnection: close\r\n\r\n".encode()
+
+
+def _read_status(connection: socket.socket, until_s: float) -> int:
+    """The status of the answer; nothing behind its first line is read. Raises: OSError, also where it takes too long."""
+    data = b""
+    while True:
+        match = _STATUS.match(data)
+        if match and match[1][:1] != b"1":
+            return int(match[1])
+        if match and _END in data:
+            # An answer before the answer, such as 103.
+            data = data.partition(_END)[2]
+            continue
+        if len(data) > _MOST_BYTES:
+            raise OSError(0, "no answer of HTTP")
+        connection.settimeout(max(0.001, until_s - time.monotonic()))
+        piece = connection.recv(_PIECE)
+        if not piece:
+            raise OSError(0, "no answer of HTTP")
+        data += piece
 
 
 def _through_ssh(engine: Engine, health: Health, address: str, session: Session, limit_s: float) -> ProbeFacts:
@@ -56,17 +83,31 @@ def _through_ssh(engine: Engine, health: Health, address: str, session: Session,
     if not address:
         return ProbeFacts(health.path, 0, "the container has no address yet")
     command = ssh_forward(engine.address.host, address, health.port)
-    request = f"GET {health.path} HTTP/1.0\r\nHost: {address}:{health.port}\r\nUser-Agent: shipit\r\n\r\n".encode()
+    request = _request(address, health.port, health.path)
+    kept = bytearray()
+
+    def keep(data: bytes) -> None:
+        kept.extend(data[: _MOST_BYTES - len(kept)])
+
     try:
-        done = run_program(command, variables=engine.variables, timeout_s=limit_s, given=request, clock=session.clock)
+        run_program(
+            command,
+            variables=engine.variables,
+            timeout_s=limit_s,
+            given=request,
+            clock=session.clock,
+            on_output=keep,
+        )
     except ProgramFailed as error:
-        return ProbeFacts(health.path, 0, f"ssh {error.reason}")
-    return parse_answer(health.path, done.output, done.errors)
+        # A server may keep the connection open behind its answer.
+        found = parse_answer(health.path, bytes(kept))
+        return found if found.status else ProbeFacts(health.path, 0, f"ssh {error.reason}")
+    return parse_answer(health.path, bytes(kept))
 
 
-def parse_answer(path: str, output: bytes, errors: bytes) -> ProbeFacts:
-    """The status in what ssh printed."""
-    if match := _STATUS.match(output):
-        return ProbeFacts(path, int(match[1]))
-    last = errors.decode("utf-8", "replace").strip().splitlines()
-    return ProbeFacts(path, 0, last[-1] if last else "no answer of HTTP")
+def parse_answer(path: str, output: bytes) -> ProbeFacts:
+    """The status in what ssh printed: an answer, and warnings and errors of its own."""
+    if found := [int(status) for status in _STATUS_LINE.findall(output) if status[:1] != b"1"]:
+        return ProbeFacts(path, found[0])
+    last = output.decode("utf-8", "replace").strip().splitlines()
+    return ProbeFacts(path, 0, last[-1] if last and not last[-1].startswith("SSH-") else "no answer of HTTP")

@@ -25,11 +25,13 @@ from shipit.release import (
     Step,
     Verdict,
 )
+from shipit.targets.container_values import Publish
 from shipit.targets.docker import KIND, verbs
 from shipit.targets.docker.apply import apply_step, host_of
 from shipit.targets.docker.config import DockerConfig, problems_of
 from shipit.targets.docker.describe import describe, rendered_parts, urls_of
 from shipit.targets.docker.destroy import Inventory, leftovers, plan_destroy
+from shipit.targets.docker.examine import check_ports, examine
 from shipit.targets.docker.exec import execute
 from shipit.targets.docker.expire import expire
 from shipit.targets.docker.judge import Limits, judge_names, judge_release
@@ -287,13 +289,15 @@ class DockerTarget:
         return frozenset(one.image for facts in observed.hosts.values() for one in facts.containers if one.image)
 
     def examine(self, session: Session) -> Sequence[Finding]:
-        """The engine and the system of each host."""
-        findings = []
-        for host in self.hosts.names:
-            info = self.hosts.client(host, session).info()
-            what = f"{host} answers: Docker {info['ServerVersion'].text()}, {info['OperatingSystem'].text()}"
-            findings.append(Finding("ok", "", what))
-        return [*findings, Finding("ok", "", f"the lock and the history are volumes on {self.hosts.names[0]}")]
+        return tuple(examine(self.hosts, self.owner, self._ports, session))
+
+    def check_access(self, session: Session) -> None:
+        """That nobody else has a port that a service publishes."""
+        check_ports(self.hosts, self.owner, self._ports, session)
+
+    @property
+    def _ports(self) -> tuple[Publish, ...]:
+        return tuple(port for service in self.services.configs.values() for port in service.published)
 
     def urls(self, observed: DockerObserved) -> Sequence[str]:
         return tuple(urls_of(self.services, observed))

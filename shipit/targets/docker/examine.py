@@ -1,0 +1,120 @@
+"""What `shipit doctor` says of Docker hosts, and what a deploy checks before anything is built."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from functools import partial
+from urllib.parse import urlsplit
+
+from shipit.docker.client import Engine
+from shipit.docker.tunnel import ssh_program
+from shipit.errors import Interrupted, RemoteError, ShipitError
+from shipit.http.fields import Field
+from shipit.parallel import settle, together
+from shipit.printable import human_bytes
+from shipit.process import ProgramFailed, run_program
+from shipit.release import Finding
+from shipit.targets.container_values import Publish
+from shipit.targets.docker.disk import parse_free
+from shipit.targets.docker.parse import parse_foreign
+from shipit.targets.host_client import HostClient
+from shipit.targets.host_connection import Hosts
+from shipit.targets.host_owner import Owner
+from shipit.targets.session import Session
+
+# An engine needs room for a new image beside the old ones.
+_LEAST_FREE = 2 * 1024**3
+_DF_S = 15.0
+
+
+def examine(hosts: Hosts, owner: Owner, ports: Collection[Publish], session: Session) -> Iterator[Finding]:
+    """The findings of each host, which are read side by side. `ports` are those that services publish."""
+    found = settle({host: partial(_examine, hosts, host, owner, ports, session) for host in hosts.names}, session.clock)
+    for result in found.values():
+        if isinstance(result, Interrupted) or (isinstance(result, Exception) and not isinstance(result, ShipitError)):
+            raise result
+        if isinstance(result, ShipitError):
+            yield Finding("failure", "", str(result), result.hint)
+        else:
+            yield from result
+    yield Finding("ok", "", f"the lock and the history are volumes on {hosts.names[0]}")
+
+
+def check_ports(hosts: Hosts, owner: Owner, ports: Collection[Publish], session: Session) -> None:
+    """Raises: RemoteError where the container of somebody else has a port that a service publishes."""
+    if not ports:
+        return
+    reads = {host: partial(_taken, hosts.client(host, session), owner, ports) for host in hosts.names}
+    if taken := [line for lines in together(reads, session.clock).values() for line in lines]:
+        what = "; ".join(taken)
+        raise RemoteError(what, hint="publish another port, or stop that container")
+
+
+def _examine(hosts: Hosts, host: str, owner: Owner, ports: Collection[Publish], session: Session) -> list[Finding]:
+    client = hosts.client(host, session)
+    info = client.info()
+    what = f"{host} answers: Docker {info['ServerVersion'].text()}, {info['OperatingSystem'].text()}"
+    taken = _taken(client, owner, ports)
+    hint = "publish another port, or stop that container"
+    return [
+        Finding("ok", "", what),
+        *_disk(client.engine, host, info),
+        *(Finding("failure", "", line, hint) for line in taken),
+    ]
+
+
+def _taken(client: HostClient, owner: Owner, ports: Collection[Publish]) -> list[str]:
+    """A line for each port that a container of somebody else publishes."""
+    wanted = {(port.host, port.protocol) for port in ports if port.host}
+    lines = {}
+    for row in client.containers() if wanted else ():
+        labels = row["Labels"].texts()
+        if all(labels.get(name) == value for name, value in owner.labels.items()):
+            continue
+        other = parse_foreign(row)
+        for port in other.ports:
+            if (port.host, port.protocol) in wanted:
+                lines[port.host, port.protocol] = (
+                    f"the port {port.host}/{port.protocol} of {client.host} is taken by the container {other.name}"
+                )
+    return list(lines.values())
+
+
+def _disk(engine: Engine, host: str, info: Field) -> Iterator[Finding]:
+    """The free space where the engine keeps images, where this machine can ask for it."""
+    folder = info["DockerRootDir"].text()
+    free = _free_bytes(engine, folder) if folder.startswith("/") else None
+    if free is None:
+        return
+    said = f"{human_bytes(free)} are free in {folder} of {host}"
+    if free < _LEAST_FREE:
+        where = "" if host.startswith("unix://") else f" --host {host}"
+        yield Finding(
+            "warning",
+            "",
+            said,
+            f"docker{where} system df shows what uses it; docker{where} image prune removes unused images",
+        )
+    else:
+        yield Finding("ok", "", said)
+
+
+def _free_bytes(engine: Engine, folder: str) -> int | None:
+    """None where it is not known."""
+    address = engine.address.host
+    if urlsplit(address).scheme == "unix":
+        try:
+            found = os.statvfs(folder)
+        except OSError:
+            # An engine in a virtual machine has its folders there.
+            return None
+        return found.f_bavail * found.f_frsize
+    if urlsplit(address).scheme != "ssh":
+        return None
+    command = ssh_program(address, ["df", "-Pk", "--", folder])
+    try:
+        done = run_program(command, variables=engine.variables, timeout_s=_DF_S)
+    except ProgramFailed:
+        return None
+    return parse_free(done.output.decode("utf-8", "replace"))
