@@ -34,6 +34,7 @@ KIND = Kind(
             "uses_images",
         ]
     ),
+    draft="shipit.targets.docker.draft:DRAFT",
     guide="docker-hosts",
     workloads_key="services",
     parts={"`services.NAME` of Docker": "shipit.targets.docker.config:ServiceConfig"},
