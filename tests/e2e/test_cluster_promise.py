@@ -13,7 +13,7 @@ from shipit.history.saved_plan import SavedPlan, read_plan, write_plan
 from shipit.pipeline.flow import deploy, plan
 from shipit.pipeline.promise import plan_key, promise
 from shipit.release import Step
-from shipit.targets.docker.steps import ReplaceService
+from shipit.targets.docker.steps import ReplaceService, SendImage
 from shipit.targets.kubernetes.steps import ObjectStep
 from tests.e2e.test_cluster_changes import Object, Shop, config_map, deployment
 from tests.servers.cluster import Cluster, namespace_of
@@ -110,6 +110,7 @@ def test_the_version_of_an_object_and_the_ids_of_containers_are_the_only_fields_
         found += [kind] if kind.unstable else []
     ours = [kind for kind in found if kind.__module__.startswith("shipit.")]
     allowed = {kind: {"version"} if issubclass(kind, ObjectStep) else set() for kind in ours} | {
-        ReplaceService: {"known"}
+        ReplaceService: {"known"},
+        SendImage: {"detail"},
     }
     assert {kind: kind.unstable for kind in ours} == allowed
