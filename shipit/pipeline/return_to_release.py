@@ -11,7 +11,8 @@ from shipit.events import Warned
 from shipit.parallel import Failures, together
 from shipit.pipeline.change import Change, announce, make_changes
 from shipit.pipeline.choose_release import Choice, choose_release
-from shipit.pipeline.releases import Releases, read_releases
+from shipit.pipeline.endings import environment_option
+from shipit.pipeline.releases import Releases, read_own_runs, read_releases
 from shipit.pipeline.run import Run
 from shipit.targets.base import Target
 from shipit.targets.history import Returns, records_published, returns
@@ -30,13 +31,12 @@ def rollback(run: Run, wanted: str = "", *, is_selected: bool = False) -> int:
             raise UsageError(f"{name} {what}", hint="shipit rollback TARGET for one that can be rolled back")
         run.emit(Warned(name, f"it {what}, and is left as it is"))
     history = read_releases(run, chosen)
-    if not is_selected and len(chosen) > 1:
-        # A registry whose releases were made before it kept records.
-        without = [target.name for target in chosen if records_published(target) and not history[target.name]]
-        for name in without:
-            run.emit(Warned(name, "it has no recorded release, and is left as it is"))
-        chosen = [target for target in chosen if target.name not in without]
-    choices = _choices(chosen, history, wanted)
+    left = {} if is_selected else _without_release(chosen, history, wanted)
+    if len(left) < len(chosen):
+        for name, why in left.items():
+            run.emit(Warned(name, f"it is left as it is: {why}"))
+        chosen = [target for target in chosen if target.name not in left]
+    choices = _choices(run, chosen, history, wanted)
     recalled = together(
         {target.name: partial(_recall, run, target, choices[target.name]) for target in chosen}, run.clock
     )
@@ -58,7 +58,19 @@ def _split(run: Run) -> tuple[list[Returns], Mapping[str, str]]:
     return chosen, others
 
 
-def _choices(targets: list[Returns], history: Mapping[str, Releases], wanted: str) -> Mapping[str, Choice]:
+def _without_release(targets: list[Returns], history: Mapping[str, Releases], wanted: str) -> Mapping[str, str]:
+    """The targets that run nothing and have no release to return to -> why: those that run something go back without them."""
+    found: dict[str, str] = {}
+    for target in targets:
+        if records_published(target):
+            try:
+                choose_release(target.name, history[target.name], wanted)
+            except UsageError as error:
+                found[target.name] = error.what
+    return found
+
+
+def _choices(run: Run, targets: list[Returns], history: Mapping[str, Releases], wanted: str) -> Mapping[str, Choice]:
     """Raises: UsageError, of all targets that have no release to return to."""
     found: dict[str, Choice] = {}
     errors: list[UsageError] = []
@@ -66,10 +78,27 @@ def _choices(targets: list[Returns], history: Mapping[str, Releases], wanted: st
         try:
             found[target.name] = choose_release(target.name, history[target.name], wanted)
         except UsageError as error:
+            error.hint = _deploy_again(run, target, history[target.name], wanted) or error.hint
             errors.append(error)
     if errors:
         raise errors[0] if len(errors) == 1 else Failures(tuple(errors))
     return found
+
+
+def _deploy_again(run: Run, target: Target, history: Releases, wanted: str) -> str:
+    """How to release the images of a release again that its place does not have any more; empty where no registry has them."""
+    past = next((past for past in history if past.gone and wanted in (past.version, past.run)), None)
+    if past is None or not past.run:
+        return ""
+    made = next((made for made in read_own_runs(run) if made.run == past.run), None)
+    others = (own for own in (made.targets if made else ()) if own.name != target.name)
+    images = {image.name: image.reference for own in others for image in own.images}
+    wanted_images = {use.image for use in target.images()}
+    options = " ".join(f"--image {name}={images[name]}" for name in sorted(wanted_images & images.keys()))
+    if wanted_images - images.keys():
+        return ""
+    option = environment_option(run.project.environment)
+    return f"release its images again, with the settings of now: shipit deploy {target.name}{option} {options}"
 
 
 def _recall(run: Run, target: Returns, choice: Choice) -> Any:
