@@ -13,6 +13,7 @@ from shipit.config.units import HTTP_URL, HTTP_URL_SAID, Limit, Misplaced, match
 from shipit.config.units import Command as Words
 
 _ONE = "should have command or url, and not both"
+_OF_REQUEST = "belongs to a request, and this is a command"
 _HEADER = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$"
 _VALUE = r"^[ -~\t]*$"
 # Headers that the transport sets itself.
@@ -42,7 +43,11 @@ Url = Annotated[Annotated[str, Tag(TEXT)] | Annotated[HookSecret, Tag(MAP)], Dis
 class HookConfig(Model):
     """A command or an HTTP request. It gets the plan, or the verdict, as JSON: on its standard input, or as its body."""
 
-    rules = (forbid("url", _ONE, beside="command"),)
+    rules = (
+        forbid("url", _ONE, beside="command"),
+        forbid("method", _OF_REQUEST, beside="command"),
+        forbid("headers", _OF_REQUEST, beside="command"),
+    )
     expected = "should be a command, or a map of keys: command or url, method, headers, timeout"
 
     command: Words | None = Field(
@@ -53,12 +58,18 @@ class HookConfig(Model):
         None, description="The URL of an HTTP request; where it is secret, a map says where it is kept.",
         examples=["https://ci.example.com/deploys"],
     )  # fmt: skip
-    method: Literal["POST", "PUT", "PATCH"] = Field("POST", description="The method of the request.")
+    method: Literal["POST", "PUT", "PATCH"] | None = Field(
+        None, description="The method of the request; POST when absent.", examples=["PUT"]
+    )
     headers: dict[HeaderName, HeaderValue] = Field(
         default_factory=dict, description="Headers of the request; a map says where the value of a secret is kept.",
         examples=[{"X-Token": {"env": "DEPLOYS_TOKEN"}}],
     )  # fmt: skip
     timeout: Limit = Field(120.0, description="Time limit.", validate_default=False, examples=["10m"])
+
+    @property
+    def request_method(self) -> str:
+        return self.method or "POST"
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
@@ -66,6 +77,9 @@ class HookConfig(Model):
             raise Misplaced(_ONE, "url", hint="write two hooks, in a list")
         if self.command is None and self.url is None:
             raise ValueError(_ONE)
+        if self.command is not None and (self.method is not None or self.headers):
+            key = "headers" if self.method is None else "method"
+            raise Misplaced(_OF_REQUEST, key, hint="remove it, or write url: in place of command:")
         if isinstance(self.url, str) and not re.search(HTTP_URL, self.url):
             raise Misplaced(HTTP_URL_SAID, "url")
         for name in self.headers:

@@ -34,6 +34,7 @@ from shipit.pipeline.take_back import Done, take_back
 from shipit.pipeline.verdict import Judge, Standing, await_verdict, verdict_of, version_of
 from shipit.release import Facts, PublishedImage, Rendered, State, TargetPlan, Verdict, published
 from shipit.targets.base import Target, serves
+from shipit.targets.history import records_published
 from shipit.targets.session import Session
 from shipit.targets.verbs import renders
 
@@ -83,8 +84,12 @@ def push(run: Run) -> Preparation:
     run.delivery.background.allow()
     preparation = prepare(run, is_push=True)
     if preparation.plan.publishes:
-        run.begin_changes()
+        # What runs somewhere is not changed: only targets that are registries are locked.
+        from shipit.pipeline.locks import begin_changes
+
+        begin_changes(run, preparation.plan, records_published)
     publish_all(run.delivery, preparation.uses.values())
+    run.check_lock()
     move_tags(run.delivery, preparation.uses.values())
     _record_published(run, preparation)
     pushed = tuple(published(item.image) for item in preparation.uses.values() if item.image.repository)

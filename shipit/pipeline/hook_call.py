@@ -81,7 +81,7 @@ def _send(run: Run, hook: Hook, secrets: Mapping[str, str], body: bytes) -> str:
     headers = {name: value if isinstance(value, str) else secrets[name] for name, value in hook.config.headers.items()}
     transport = Transport(run.environment, Deadline(run.clock))
     request = Request(
-        hook.config.method, url if isinstance(url, str) else secrets["url"],
+        hook.config.request_method, url if isinstance(url, str) else secrets["url"],
         {"Content-Type": "application/json", **headers}, body,
         read_s=hook.config.timeout, deadline=Deadline.after(run.clock, hook.config.timeout),
     )  # fmt: skip

@@ -20,7 +20,11 @@ def describe_hook(hook: HookConfig) -> str:
     if hook.command is not None:
         return hook.command[2] if is_shell_text(hook.command) else shlex.join(hook.command)
     assert hook.url is not None
-    return shown(hook.method, hook.url) if isinstance(hook.url, str) else f"{hook.method} to {_source(hook.url)}"
+    return (
+        shown(hook.request_method, hook.url)
+        if isinstance(hook.url, str)
+        else f"{hook.request_method} to {_source(hook.url)}"
+    )
 
 
 def hook_lines(hooks: HooksConfig) -> Iterator[str]:

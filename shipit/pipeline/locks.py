@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -232,14 +232,14 @@ class RunLocks:
                 lock.renew()
 
 
-def begin_changes(run: Run, plan: Plan) -> None:
-    """Take the lock of each target that the plan changes, then begin the journal.
+def begin_changes(run: Run, plan: Plan, is_locked: Callable[[Target], bool] = lambda target: True) -> None:
+    """Take the lock of each target that the plan changes, then begin the journal. `is_locked` leaves targets out.
 
     Raises: Locked, RemoteError; UsageError where the journal can't be written.
     """
     changing = {own.target for own in plan.targets if not own.is_empty}
     held = RunLocks(run)
-    held.take(target for target in run.targets if target.name in changing)
+    held.take(target for target in run.targets if target.name in changing and is_locked(target))
     run.locks = held
     run.begin_changes()
 

@@ -12,8 +12,10 @@ import pytest
 from shipit.digest import Digest
 from shipit.errors import UsageError
 from shipit.events import Event, TargetFinished, Warned
+from shipit.history.journal import Journal
 from shipit.past_release import PastRelease
 from shipit.pipeline.flow import deploy, push
+from shipit.pipeline.locks import Locked, RunLocks
 from shipit.pipeline.releases import known_releases
 from shipit.pipeline.return_to_release import rollback
 from shipit.pipeline.run import Run
@@ -83,6 +85,23 @@ def test_each_deploy_is_a_release_and_an_unchanged_one_is_none(bench: Bench) -> 
     pushed = bench.run("two")
     push(pushed)
     assert [(past.run, past.is_current) for past in bench.history()] == [(pushed.id, True), (run.id, False)]
+
+
+def test_a_push_fails_while_another_run_holds_the_lock_of_its_registry(bench: Bench) -> None:
+    held = bench.run("one")
+    held.journal = Journal(bench.folder)
+    locks = RunLocks(held)
+    held.announce("deploy")
+    locks.take(held.targets)
+    run = bench.run("one")
+    run.journal = Journal(bench.folder)
+    with pytest.raises(Locked, match=f"it is locked by deploy {held.id}"):
+        push(run)
+    locks.give_back()
+    run = bench.run("one")
+    run.journal = Journal(bench.folder)
+    push(run)
+    assert run.locks is None, "it is given back at the end"
 
 
 def test_a_rollback_moves_the_tags_to_the_release_before(bench: Bench) -> None:
