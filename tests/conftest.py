@@ -17,6 +17,7 @@ from coverage import Coverage
 from hypothesis import settings
 
 from shipit.config.schema import render_schema
+from shipit.rehearsal.dyno import free_port
 from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.targets.kinds import KindModels
 from tests import runs
@@ -59,6 +60,7 @@ pytest.register_assert_rewrite("shipit.testing.contract")
 _MARKERS = {
     "engine": "engine",
     "modern_engine": "engine",
+    "swarm": "engine",
     "buildkit": "engine",
     "registry_server": "registry",
     "docker_hub": "registry",
@@ -316,3 +318,12 @@ def own_address() -> str:
     if ipaddress.ip_address(address).is_loopback:
         pytest.skip("this machine has no network")
     return str(address)
+
+
+@pytest.fixture(scope="session")
+def swarm(engine: DockerEngine) -> Iterator[DockerEngine]:
+    """The engine as the only manager of a swarm."""
+    words = ["--advertise-addr", "127.0.0.1", "--listen-addr", f"127.0.0.1:{free_port()}"]
+    started(lambda: engine.docker("swarm", "init", *words))
+    yield engine
+    engine.docker("swarm", "leave", "--force")

@@ -1,11 +1,13 @@
 """The keys of a service that every kind on Docker engines takes: those of docker run."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
 
+from shipit.config.model import PortKeys, TargetConfig
 from shipit.config.part import Model
+from shipit.config.position import Keys
 from shipit.config.units import Command, Duration, EnvMap, Flag, Misplaced, Port, Whole, matching
 from shipit.targets.container_values import Publish, Volume, parse_publish, parse_size, parse_volume, render_size
 from shipit.targets.host_owner import LABEL
@@ -137,6 +139,38 @@ class ContainerConfig(Model):
     def is_fixed(self) -> bool:
         """True when it publishes a certain port of the host, which only one container can have."""
         return any(port.host for port in self.published)
+
+
+class ServicesConfig(TargetConfig):
+    """A target with services: `containers` has them by name."""
+
+    @property
+    def containers(self) -> Mapping[str, ContainerConfig]:
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        owners: dict[tuple[int, str], str] = {}
+        for name, service in self.containers.items():
+            for index, port in enumerate(service.published):
+                if port.host and owners.setdefault((port.host, port.protocol), name) != name:
+                    what = f"is a port that {owners[port.host, port.protocol]} publishes, too"
+                    raise Misplaced(what, "services", name, "publish", index, hint="choose another port of the host")
+        return self
+
+    def port_keys(self) -> Iterator[PortKeys]:
+        for name, service in self.containers.items():
+            if service.port is not None:
+                above = ("services", name)
+                yield PortKeys((*above, "port"), service.port, (*above, "env"), service.env)
+
+    def env_keys(self) -> Iterator[tuple[Keys, Mapping[str, object]]]:
+        for name, service in self.containers.items():
+            yield ("services", name, "env"), service.env
+
+    def image_keys(self) -> Iterator[tuple[Keys, str | None]]:
+        for name, service in self.containers.items():
+            yield ("services", name, "image"), service.image
 
 
 def named_services(value: Any, keys: Collection[str]) -> Any:

@@ -5,7 +5,8 @@ A log that is followed is read again and again from its last second: containers 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from shipit.errors import UsageError
@@ -23,15 +24,21 @@ from shipit.targets.verbs import LogQuery
 _LOOK_S, _WINDOW_S = 0.5, 2
 
 
-class ServiceLog(NamedTuple):
-    """`label` of a container has the name of its service."""
+class Instance(NamedTuple):
+    """What has a log of its own. `key` is its own among all of a service, `read` gives its log by a query of the engine."""
+
+    key: str
+    name: str
+    read: Callable[[Mapping[str, str]], bytes]
+
+
+class InstanceLog(NamedTuple):
+    """The log of a service. `instances` are what it consists of now."""
 
     target: str
     service: str
-    hosts: Hosts
-    owner: Owner
     session: Session
-    label: str
+    instances: Callable[[], Iterable[Instance]]
 
     def lines(self, wanted: LogQuery) -> Iterator[LogLine]:
         """Raises: RemoteError, UsageError."""
@@ -48,19 +55,46 @@ class ServiceLog(NamedTuple):
 
     def _read(self, query: dict[str, str], since_s: float | None, seen: dict[str, SeenLines]) -> Iterator[LogLine]:
         found: list[LogLine] = []
+        for key, name, read in self.instances():
+            again = seen.get(key)
+            since = {"since": _from(again.since if again else "", since_s)}
+            if again is not None:
+                again.read_again()
+            own = seen.setdefault(key, SeenLines(_WINDOW_S))
+            lines = self._parse(read({**query, **since}), name)
+            found += [line for line in lines if own.is_new(line.written_at, line.line)]
+        least = log_time(since_s) if since_s is not None else ""
+        yield from sorted((line for line in found if line.written_at >= least), key=lambda line: line.written_at)
+
+    def _parse(self, data: bytes, name: str) -> Iterator[LogLine]:
+        last = ""
+        for lines in read_lines([data]):
+            for text, cut_bytes in lines:
+                time, _, rest = text.partition(" ")
+                if at := parse_log_time(time):
+                    last, text = at, rest
+                yield LogLine(self.target, self.service, name, last, text, cut_bytes)
+
+
+class ServiceLog(NamedTuple):
+    """The log of a service on Docker hosts. `label` of a container has the name of its service."""
+
+    target: str
+    service: str
+    hosts: Hosts
+    owner: Owner
+    session: Session
+    label: str
+
+    def lines(self, wanted: LogQuery) -> Iterator[LogLine]:
+        """Raises: RemoteError, UsageError."""
+        return InstanceLog(self.target, self.service, self.session, self._instances).lines(wanted)
+
+    def _instances(self) -> Iterator[Instance]:
         for host in self.hosts.names:
             client = self.hosts.client(host, self.session)
             for name in self._containers(client):
-                key = f"{host} {name}"
-                again = seen.get(key)
-                since = {"since": _from(again.since if again else "", since_s)}
-                if again is not None:
-                    again.read_again()
-                own = seen.setdefault(key, SeenLines(_WINDOW_S))
-                lines = self._parse(client.log(name, {**query, **since}), name)
-                found += [line for line in lines if own.is_new(line.written_at, line.line)]
-        least = log_time(since_s) if since_s is not None else ""
-        yield from sorted((line for line in found if line.written_at >= least), key=lambda line: line.written_at)
+                yield Instance(f"{host} {name}", name, partial(client.log, name))
 
     def _containers(self, client: HostClient) -> list[str]:
         """The containers of the service that run; the newest one where none does."""
@@ -72,15 +106,6 @@ class ServiceLog(NamedTuple):
         running = [row for row in rows if row["State"].text() in ("running", "restarting", "paused")]
         newest = sorted(rows, key=lambda row: -row["Created"].whole())[:1]
         return [next(row["Names"].rows()).text().lstrip("/") for row in running or newest]
-
-    def _parse(self, data: bytes, name: str) -> Iterator[LogLine]:
-        last = ""
-        for lines in read_lines([data]):
-            for text, cut_bytes in lines:
-                time, _, rest = text.partition(" ")
-                if at := parse_log_time(time):
-                    last, text = at, rest
-                yield LogLine(self.target, self.service, name, last, text, cut_bytes)
 
 
 def _from(second: str, since_s: float | None) -> str:

@@ -26,6 +26,7 @@ BUILT_IN = (
     "shipit.targets.kubernetes:KIND",
     "shipit.targets.registry:KIND",
     "shipit.targets.docker:KIND",
+    "shipit.targets.swarm:KIND",
 )
 
 

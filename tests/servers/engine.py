@@ -77,6 +77,11 @@ class DockerEngine:
             probe.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
             return b"200 OK" in probe.recv(100)
 
+    def docker(self, *words: str) -> str:
+        """The output of a docker command on this engine."""
+        command = [find("docker"), "--host", self.host, *words]
+        return subprocess.run(command, capture_output=True, check=True, text=True, timeout=120).stdout.strip()
+
     def stop(self) -> None:
         self._process.stop(20)
         if self._own_bridge:

@@ -7,12 +7,18 @@ from pydantic import Field, model_validator
 
 from shipit.config.folder import ProjectFolder
 from shipit.config.image import ImageConfig
-from shipit.config.model import PortKeys, TargetConfig
 from shipit.config.part import Model, forbid, need
 from shipit.config.position import Keys
 from shipit.config.units import Flag, Misplaced, UrlPath, VariableName, Whole
 from shipit.errors import ConfigError
-from shipit.targets.container_config import ContainerConfig, Host, NotEmpty, ServiceName, named_services
+from shipit.targets.container_config import (
+    ContainerConfig,
+    Host,
+    NotEmpty,
+    ServiceName,
+    ServicesConfig,
+    named_services,
+)
 from shipit.targets.docker.proxy.config import HostNames, ProxyConfig
 
 _HOST_PORT = "needs the port that the proxy leads to: add port:"
@@ -94,7 +100,7 @@ class ServiceConfig(ContainerConfig):
 _SERVICE_KEYS = frozenset(ServiceConfig.model_fields)
 
 
-class DockerConfig(TargetConfig):
+class DockerConfig(ServicesConfig):
     """Containers on Docker hosts. Service keys right under it are one service named after the app."""
 
     also_known: ClassVar[frozenset[str]] = _SERVICE_KEYS
@@ -136,21 +142,15 @@ class DockerConfig(TargetConfig):
     def _one_service(cls, value: Any) -> Any:
         return named_services(value, _SERVICE_KEYS)
 
+    @property
+    def containers(self) -> Mapping[str, ContainerConfig]:
+        return self.services
+
     @model_validator(mode="after")
     def _hosts_differ(self) -> Self:
         for index, host in enumerate(self.hosts):
             if host in self.hosts[:index]:
                 raise Misplaced("is in the list twice", "hosts", index, hint="remove one")
-        return self
-
-    @model_validator(mode="after")
-    def _ports_differ(self) -> Self:
-        owners: dict[tuple[int, str], str] = {}
-        for name, service in self.services.items():
-            for index, port in enumerate(service.published):
-                if port.host and owners.setdefault((port.host, port.protocol), name) != name:
-                    what = f"is a port that {owners[port.host, port.protocol]} publishes, too"
-                    raise Misplaced(what, "services", name, "publish", index, hint="choose another port of the host")
         return self
 
     @model_validator(mode="after")
@@ -175,23 +175,9 @@ class DockerConfig(TargetConfig):
             for what in (f"can't be asked on {host}, where no port of the service is published",)
         ]
 
-    def port_keys(self) -> Iterator[PortKeys]:
-        for name, service in self.services.items():
-            if service.port is not None:
-                above = ("services", name)
-                yield PortKeys((*above, "port"), service.port, (*above, "env"), service.env)
-
-    def env_keys(self) -> Iterator[tuple[Keys, Mapping[str, object]]]:
-        for name, service in self.services.items():
-            yield ("services", name, "env"), service.env
-
     def place_keys(self, app: str) -> tuple[str, ...]:
         hosts = self.hosts or ("the engine of the docker command",)
         return tuple(f"{name or app} on {host}" for name in self.services for host in hosts)
-
-    def image_keys(self) -> Iterator[tuple[Keys, str | None]]:
-        for name, service in self.services.items():
-            yield ("services", name, "image"), service.image
 
 
 def problems_of(

@@ -1,0 +1,39 @@
+"""Docker Swarm: services of a swarm, through one of its managers. May import docker, http, config and the nouns."""
+
+from shipit.targets.kind import Kind
+
+KIND = Kind(
+    names=("swarm",),
+    config="shipit.targets.swarm.config:SwarmConfig",
+    target="shipit.targets.swarm.target:create",
+    steps=("shipit.targets.swarm.steps",),
+    capabilities=frozenset(
+        [
+            "checks_access",
+            "destroys",
+            "diagnoses",
+            "examines",
+            "has_history",
+            "has_logs",
+            "has_workloads",
+            "locks",
+            "notes",
+            "records_releases",
+            "renders",
+            "restarts",
+            "returns",
+            "reverts",
+            "scales",
+            "serves",
+            "uses_images",
+        ]
+    ),
+    guide="swarm",
+    workloads_key="services",
+    parts={"`services.NAME` of Swarm": "shipit.targets.swarm.config:SwarmServiceConfig"},
+    instead={
+        "exec": "docker exec on the node of the task, which docker service ps shows",
+        "run": "docker exec on the node of the task, which docker service ps shows",
+        "forward": "publish: a port of the swarm",
+    },
+)

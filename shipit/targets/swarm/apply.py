@@ -1,0 +1,101 @@
+"""Applies the steps of a swarm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from shipit.errors import DeployFailed
+from shipit.events import Event
+from shipit.http.fields import Field
+from shipit.release import Step
+from shipit.targets.swarm.change import change_live, own_row, restore_service, update_service
+from shipit.targets.swarm.job import run_command
+from shipit.targets.swarm.kept import remove_all_kept
+from shipit.targets.swarm.look import is_own
+from shipit.targets.swarm.setting import Setting
+from shipit.targets.swarm.spec import RESTARTED, network_name
+from shipit.targets.swarm.steps import (
+    RemoveAll,
+    RemoveService,
+    RestartService,
+    RestoreService,
+    RunReleaseCommand,
+    ScaleService,
+    UpdateService,
+)
+
+# How long the tasks of removed services may take to leave the network.
+_NETWORK_S, _RETRY_S = 60.0, 0.3
+
+
+def apply_step(step: Step, setting: Setting) -> Iterator[Event]:
+    """Do one step. Raises: DeployFailed and other ShipitErrors."""
+    match step:
+        case RunReleaseCommand():
+            yield from run_command(step, setting)
+        case UpdateService():
+            yield from update_service(step, setting)
+        case RestoreService():
+            yield from restore_service(step, setting)
+        case ScaleService():
+            change_live(step.service, setting, partial(_scale, step))
+        case RestartService():
+            change_live(step.service, setting, partial(_restart, step))
+        case RemoveService():
+            if (row := own_row(step.service, setting)) is not None:
+                setting.client.remove_service(row["ID"].required())
+        case RemoveAll():
+            _remove(step, setting)
+        case _:
+            what = f"the step {step.id!r} is of the type {step.type}, which a swarm does not have"
+            raise DeployFailed(what, where=setting.target, hint="make a new plan")
+
+
+def _scale(step: ScaleService, row: Field, body: dict[str, Any]) -> bool:
+    if row["Spec"]["Mode"]["Replicated"].is_missing:
+        raise DeployFailed(f"{step.service} runs on every node, and has no number of tasks", where=step.service)
+    if row["Spec"]["Mode"]["Replicated"]["Replicas"].whole() == step.replicas:
+        return False
+    body["Mode"] = {"Replicated": {"Replicas": step.replicas}}
+    return True
+
+
+def _restart(step: RestartService, row: Field, body: dict[str, Any]) -> bool:
+    labels, task = row["Spec"]["Labels"].texts(), row["Spec"]["TaskTemplate"]
+    if labels.get(RESTARTED) == step.at:
+        return False
+    body["Labels"] = {**labels, RESTARTED: step.at}
+    body["TaskTemplate"] = {**task.map(), "ForceUpdate": task["ForceUpdate"].whole() + 1}
+    return True
+
+
+def _remove(step: RemoveAll, setting: Setting) -> None:
+    client, owner = setting.client, setting.owner
+    for row in client.services():
+        if is_own(row, owner):
+            client.remove_service(row["ID"].required())
+    remove_all_kept(client, owner)
+    _remove_network(setting)
+    own = {volume.name for volume in client.volumes(owner.filters)}
+    for name in step.volumes:
+        if name in own:
+            client.remove_volume(name)
+
+
+def _remove_network(setting: Setting) -> None:
+    """One that another target of the app uses stays."""
+    client, name = setting.client, network_name(setting.owner)
+    deadline, is_removed = setting.session.deadline.within(_NETWORK_S), False
+    while deadline.remaining_s():
+        found = next((own for own, found in client.networks().items() if found == name), "")
+        if not found or any(_uses(row, found, name) for row in client.services()):
+            return
+        # The engine lists a network that is removed until the last task has left it.
+        is_removed = is_removed or client.remove_overlay(found)
+        setting.session.clock.sleep(_RETRY_S)
+
+
+def _uses(row: Field, network: str, name: str) -> bool:
+    return any(one["Target"].text() in (network, name) for one in row["Spec"]["TaskTemplate"]["Networks"].rows())

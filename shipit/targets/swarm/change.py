@@ -1,0 +1,201 @@
+"""Creates, updates and restores services. Each looks at the service again before it writes, and skips what is done already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from shipit.errors import DeployFailed
+from shipit.events import Event, Log, StepApplied
+from shipit.http.fields import Field
+from shipit.targets.host_owner import TARGET
+from shipit.targets.swarm.compare import fingerprint_of, mode_of, settings_of
+from shipit.targets.swarm.contents import content_of
+from shipit.targets.swarm.kept import keep_live, keep_new, read_spec
+from shipit.targets.swarm.look import is_own
+from shipit.targets.swarm.observed import ServiceFacts
+from shipit.targets.swarm.plan import PAUSED
+from shipit.targets.swarm.render import service_body
+from shipit.targets.swarm.secrets import ensure_secret
+from shipit.targets.swarm.setting import Setting
+from shipit.targets.swarm.spec import CONTENT, config_name, network_name, service_name
+from shipit.targets.swarm.steps import RestoreService, UpdateService
+from shipit.targets.swarm.wanted import WantedService
+
+# How often a change is tried again that Swarm itself came ahead of, as when it ends an update.
+_ATTEMPTS = 10
+_RETRY_S, _REMOVAL_S = 0.2, 60.0
+
+
+def update_service(step: UpdateService, setting: Setting) -> Iterator[Event]:
+    """Raises: DeployFailed where somebody else changed the service since the plan was made, or has its name."""
+    wanted = WantedService(step.spec, step.marks, step.replicas)
+    found = _found(step.service, setting)
+    if found and wanted.is_met_by(found) and wanted.has_number(found) and found.update not in PAUSED:
+        return
+    if found and not wanted.is_met_by(found):
+        _check_known(found, step.known, setting)
+    body = _body(step, setting)
+    before = _keep_before(found, setting) if found else ""
+    keep_new(setting.client, setting.owner, step.service, body, setting.session)
+    ensure_network(setting)
+    yield from _send(step.service, body, step.spec.image, found.fingerprint if found else "", setting)
+    yield StepApplied(step.id, setting.target, {"service": step.service, "before": before})
+
+
+def restore_service(step: RestoreService, setting: Setting) -> Iterator[Event]:
+    """Raises: DeployFailed as `update_service`, and where the swarm does not keep the spec any more."""
+    body = read_spec(setting.client, setting.owner, step.kept)
+    if body is None:
+        what = f"the swarm does not keep the spec {step.kept} of {step.service} any more"
+        raise DeployFailed(what, where=setting.target, hint="deploy again")
+    found = _found(step.service, setting)
+    if found and found.kept == step.kept and not found.drift and found.update not in PAUSED:
+        return
+    if found and found.kept != step.kept:
+        _check_known(found, step.known, setting)
+    ensure_network(setting)
+    image = str(body["TaskTemplate"]["ContainerSpec"].get("Image", ""))
+    yield from _send(step.service, dict(body), image, found.fingerprint if found else "", setting)
+
+
+def change_live(service: str, setting: Setting, change: Callable[[Field, dict[str, Any]], bool]) -> None:
+    """Change the live spec. `change` gives False where there is nothing to do. Raises: DeployFailed."""
+    for _ in range(_ATTEMPTS):
+        row = own_row(service, setting)
+        if row is None:
+            raise DeployFailed(f"the swarm has no service {service}", where=setting.target, hint="shipit deploy first")
+        body = dict(row["Spec"].map())
+        if not change(row, body):
+            return
+        if setting.client.update_service(row["ID"].required(), row["Version"]["Index"].whole(), body):
+            return
+        setting.session.deadline.sleep(_RETRY_S, f"{service} is being changed")
+    raise setting.superseded(f"{service} is changed again and again")
+
+
+def _found(service: str, setting: Setting) -> ServiceFacts | None:
+    """The service of a name. Raises: DeployFailed where it is not of this target."""
+    return setting.reader.service(service) if own_row(service, setting) is not None else None
+
+
+def own_row(service: str, setting: Setting) -> Field | None:
+    name = service_name(setting.owner, service)
+    row = setting.client.service(name)
+    if row is not None and not is_own(row, setting.owner):
+        what = f"the name {name} is taken by a service that shipit did not create here"
+        raise DeployFailed(what, where=setting.target, hint=f"remove it: docker service rm {name}")
+    return row
+
+
+def _check_known(found: ServiceFacts, known: str, setting: Setting) -> None:
+    if found.fingerprint != known:
+        raise setting.superseded(f"the service {found.name} changed since the plan was made")
+
+
+def _body(step: UpdateService, setting: Setting) -> dict[str, Any]:
+    """The spec with the values, and the secrets and configs that it uses. Values are checked before anything is written."""
+    values = setting.session.planned_values(step.marks, setting.target)
+    files = step.spec.secret_files
+    contents = {file.file: setting.read(file.file) for file in step.spec.configs}
+    for file in step.spec.configs:
+        if content_of(contents[file.file]) != file.content:
+            raise DeployFailed(
+                f"{file.file} changed since the plan was made", where=setting.target, hint="make a new plan"
+            )
+    secrets = {name: ensure_secret(setting.client, setting.owner, name, values[name]) for name in files}
+    for file in step.spec.configs:
+        labels = {**setting.owner.labels, CONTENT: file.content}
+        setting.client.create_config(config_name(setting.owner, file), labels, contents[file.file])
+    variables = {name: value for name, value in values.items() if name not in files}
+    return service_body(setting.owner, step.spec, variables, secrets, step.replicas)
+
+
+def _keep_before(found: ServiceFacts, setting: Setting) -> str:
+    """The config that keeps what runs now."""
+    if not found.drift:
+        return found.kept
+    row = own_row(found.service, setting)
+    return keep_live(setting.client, setting.owner, found.service, row["Spec"].map(), setting.session) if row else ""
+
+
+def ensure_network(setting: Setting) -> None:
+    """The network of the app and environment, which its targets share."""
+    name = network_name(setting.owner)
+    if name not in setting.client.networks().values():
+        labels = {key: value for key, value in setting.owner.labels.items() if key != TARGET}
+        setting.client.create_overlay(name, labels)
+
+
+def _send(service: str, body: dict[str, Any], image: str, known: str, setting: Setting) -> Iterator[Event]:
+    """Create or update the service. Swarm itself may change its version meanwhile; what somebody else changes is noticed."""
+    expected = (known, _fingerprint(body, {}, setting))
+    for _ in range(_ATTEMPTS):
+        row = own_row(service, setting)
+        if row is not None and _fingerprint(row["Spec"].map(), setting.client.networks(), setting) not in expected:
+            raise setting.superseded(f"the service {service} changed while it was updated")
+        if row is not None and mode_of(row["Spec"].map()) != mode_of(body):
+            _remove_and_wait(row["ID"].required(), service, setting)
+            row = None
+        sent = resolved(body, row, setting)
+        if row is None:
+            if setting.client.create_service(sent, setting.login(image)):
+                yield Log(setting.target, service, f"created the service {body['Name']}")
+                return
+        elif setting.client.update_service(
+            row["ID"].required(), row["Version"]["Index"].whole(), sent, setting.login(image)
+        ):
+            yield Log(setting.target, service, f"updated the service {body['Name']}")
+            return
+        setting.session.deadline.sleep(_RETRY_S, f"{service} is being changed")
+    raise setting.superseded(f"the service {service} is changed again and again")
+
+
+def _fingerprint(spec: Mapping[str, Any], networks: Mapping[str, str], setting: Setting) -> str:
+    return fingerprint_of(settings_of(spec, networks), setting.session.mark)
+
+
+def _remove_and_wait(service_id: str, service: str, setting: Setting) -> None:
+    """Swarm does not change the mode of a service: it is removed, and created when its tasks are gone."""
+    setting.client.remove_service(service_id)
+    deadline = setting.session.deadline.within(_REMOVAL_S)
+    while setting.client.tasks([service_id]) and deadline.remaining_s():
+        setting.session.clock.sleep(_RETRY_S)
+
+
+def resolved(body: Mapping[str, Any], row: Field | None, setting: Setting) -> dict[str, Any]:
+    """The spec as it is sent: with the ids of networks, secrets and configs, and with the number of tasks that stays."""
+    task = dict(body["TaskTemplate"])
+    container = dict(task["ContainerSpec"])
+    networks = {name: found for found, name in setting.client.networks().items()}
+    task["Networks"] = [
+        {**one, "Target": _id_of("overlay network", one.get("Target", ""), networks, setting)}
+        for one in task.get("Networks") or ()
+    ]
+    if rows := container.get("Secrets"):
+        ids = {one.name: one.id for one in setting.client.secrets(setting.owner.filters)}
+        container["Secrets"] = [
+            {**one, "SecretID": _id_of("secret", one.get("SecretName", ""), ids, setting)} for one in rows
+        ]
+    if rows := container.get("Configs"):
+        ids = {one.name: one.id for one in setting.client.configs(setting.owner.filters)}
+        container["Configs"] = [
+            {**one, "ConfigID": _id_of("config", one.get("ConfigName", ""), ids, setting)} for one in rows
+        ]
+    task["ContainerSpec"] = container
+    mode = dict(body["Mode"])
+    if row is not None:
+        spec = row["Spec"]
+        paused = row["UpdateStatus"]["State"].text() in PAUSED
+        task["ForceUpdate"] = spec["TaskTemplate"]["ForceUpdate"].whole() + int(paused)
+    if "Replicated" in mode and "Replicas" not in mode["Replicated"]:
+        count = row["Spec"]["Mode"]["Replicated"]["Replicas"].whole() if row is not None else 0
+        mode["Replicated"] = {"Replicas": count or 1}
+    return {**body, "TaskTemplate": task, "Mode": mode}
+
+
+def _id_of(kind: str, name: str, ids: Mapping[str, str], setting: Setting) -> str:
+    if name not in ids:
+        hint = f"docker network create --driver overlay {name}" if kind == "overlay network" else "deploy again"
+        raise DeployFailed(f"the swarm has no {kind} {name}", where=setting.target, hint=hint)
+    return ids[name]

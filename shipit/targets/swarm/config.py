@@ -1,0 +1,204 @@
+"""The configuration of a Swarm target in deploy.yml."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from shipit.config.part import Model, forbid
+from shipit.config.units import Command, Duration, Flag, Misplaced, Whole, matching
+from shipit.targets.container_config import (
+    MOST_REPLICAS,
+    ContainerConfig,
+    Host,
+    NotEmpty,
+    ServiceName,
+    ServicesConfig,
+    named_services,
+)
+
+_SEVERAL = "can't be combined with services: move it into one of the services"
+_CONSTRAINT = "should be NAME==VALUE or NAME!=VALUE, such as node.role==worker"
+Constraint = Annotated[str, matching(r"^\s*[A-Za-z0-9._-]+\s*(==|!=)\s*\S.*$", _CONSTRAINT)]
+_SPREAD = "should be node.labels.NAME or engine.labels.NAME"
+Spread = Annotated[str, matching(r"^(node|engine)\.labels\.\S+$", _SPREAD)]
+_IN_CONTAINER = "should be the path of a file within the container, such as /etc/nginx/nginx.conf"
+ContainerPath = Annotated[str, matching(r"^/[^\s:]*[^\s:/]$", _IN_CONTAINER)]
+
+
+class HealthcheckConfig(Model):
+    """A health check that the engine of a task runs in its container."""
+
+    test: Command | None = Field(
+        None,
+        description="The command, which exits with 0 when the task is healthy: text for a shell, or a list of words.",
+        examples=["wget -qO- http://localhost:3000/healthz"],
+    )
+    disable: Flag = Field(False, description="Ignore the HEALTHCHECK of the image.", examples=[True])
+    interval: Duration | None = Field(None, description="The time between two checks.", examples=["5s"])
+    timeout: Duration | None = Field(None, description="How long a check may take.", examples=["3s"])
+    retries: Whole | None = Field(None, ge=1, description="Failures in a row that make it unhealthy.", examples=[3])
+    start_period: Duration | None = Field(
+        None, description="The time after its start in which failures do not count.", examples=["30s"]
+    )
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if self.disable and self.test:
+            raise Misplaced("can't be combined with disable: true", "test")
+        return self
+
+
+class UpdateConfig(Model):
+    """How Swarm replaces the tasks of a service."""
+
+    order: Literal["start-first", "stop-first"] | None = Field(
+        None,
+        description="start-first when absent; stop-first for a port that is published on the nodes themselves.",
+        examples=["stop-first"],
+    )
+    parallelism: Whole = Field(
+        1, ge=0, le=MOST_REPLICAS, description="Tasks replaced at the same time; 0 for all.", examples=[2]
+    )
+    delay: Duration = Field(0.0, description="The time between two batches.", examples=["10s"])
+    monitor: Duration = Field(
+        5.0, description="How long a new task is watched for failure before the update goes on.", examples=["20s"]
+    )
+    failure_action: Literal["rollback", "pause", "continue"] = Field(
+        "rollback", description="What Swarm does when a new task fails.", examples=["pause"]
+    )
+    max_failure_ratio: float = Field(
+        0.0, ge=0, le=1, description="The share of new tasks that may fail.", examples=[0.1]
+    )
+
+
+class PlacementConfig(Model):
+    """Which nodes run the tasks of a service."""
+
+    constraints: tuple[Constraint, ...] = Field(
+        (), description="All of them have to hold for a node.", examples=[["node.role==worker"]]
+    )
+    spread: tuple[Spread, ...] = Field(
+        (), description="Labels over whose values tasks are spread evenly.", examples=[["node.labels.zone"]]
+    )
+    max_per_node: Whole = Field(0, ge=0, description="The most replicas on one node; 0 for no limit.", examples=[1])
+
+
+class SwarmServiceConfig(ContainerConfig):
+    """One service: tasks of one image, with one command."""
+
+    replicas: Whole | None = Field(
+        None,
+        ge=1,
+        le=MOST_REPLICAS,
+        description="The number of tasks; unchanged when absent, and 1 for a new service.",
+        examples=[2],
+    )
+    publish: tuple[str, ...] = Field((), description="Published ports: [PUBLISHED:]PORT[/udp].", examples=[["80:3000"]])
+    networks: tuple[NotEmpty, ...] = Field(
+        (), description="Existing overlay networks that it joins beside that of the app.", examples=[["proxy"]]
+    )
+    mode: Literal["replicated", "global"] = Field(
+        "replicated", description="global runs one task on every node.", examples=["global"]
+    )
+    endpoint_mode: Literal["vip", "dnsrr"] = Field(
+        "vip",
+        description="How its name resolves: to one virtual address, or to those of the tasks.",
+        examples=["dnsrr"],
+    )
+    publish_mode: Literal["ingress", "host"] | None = Field(
+        None,
+        description="ingress publishes ports on every node, host only where a task runs; ingress when absent, and host with endpoint_mode dnsrr.",
+        examples=["host"],
+    )
+    healthcheck: HealthcheckConfig | None = Field(
+        None,
+        description="A health check instead of the image's HEALTHCHECK.",
+        examples=[{"test": "wget -qO- http://localhost:3000/healthz", "interval": "5s"}],
+    )
+    update: UpdateConfig = Field(
+        default_factory=UpdateConfig,
+        description="How its tasks are replaced.",
+        examples=[{"parallelism": 2, "monitor": "20s"}],
+    )
+    placement: PlacementConfig = Field(
+        default_factory=PlacementConfig,
+        description="Which nodes run it.",
+        examples=[{"constraints": ["node.role==worker"]}],
+    )
+    secret_files: tuple[NotEmpty, ...] = Field(
+        (),
+        description="Secrets of this file that are files of /run/secrets instead of variables.",
+        examples=[["TOKEN"]],
+    )
+    configs: dict[ContainerPath, NotEmpty] = Field(
+        default_factory=dict,
+        description="Files of the project in the container: path there -> path here.",
+        examples=[{"/etc/nginx/nginx.conf": "nginx.conf"}],
+    )
+
+    @model_validator(mode="after")
+    def _together_in_a_swarm(self) -> Self:
+        for index, port in enumerate(self.published):
+            if port.ip:
+                raise Misplaced("can't have an address: Swarm publishes a port on every address", "publish", index)
+        if self.endpoint_mode == "dnsrr" and self.publish_mode == "ingress" and self.publish:
+            raise Misplaced("can't be ingress with endpoint_mode: dnsrr", "publish_mode", hint="write host")
+        if self.mode == "global":
+            for key in ("replicas", "placement"):
+                is_set = self.replicas is not None if key == "replicas" else bool(self.placement.max_per_node)
+                if is_set:
+                    raise Misplaced("can't be set with mode: global", key)
+        return self
+
+    @property
+    def is_on_nodes(self) -> bool:
+        """True when it publishes ports of the nodes on which its tasks run."""
+        return bool(self.publish) and (self.publish_mode == "host" or self.endpoint_mode == "dnsrr")
+
+    @property
+    def order(self) -> Literal["start-first", "stop-first"]:
+        """Two tasks on one node can't publish the same port of it."""
+        return self.update.order or ("stop-first" if self.is_on_nodes and self.is_fixed else "start-first")
+
+
+_SERVICE_KEYS = frozenset(SwarmServiceConfig.model_fields)
+
+
+class SwarmConfig(ServicesConfig):
+    """Services of a Docker swarm. Service keys right under it are one service named after the app."""
+
+    also_known: ClassVar[frozenset[str]] = _SERVICE_KEYS
+    reverts: ClassVar[bool] = True
+    repository_for: ClassVar[str] = "for the nodes to pull from"
+    inline = SwarmServiceConfig
+    rules = tuple(forbid(key, _SEVERAL, beside="services") for key in sorted(_SERVICE_KEYS))
+
+    host: Host | None = Field(
+        None,
+        description="A manager of the swarm; the engine that the docker command uses when absent.",
+        examples=["ssh://deploy@manager1"],
+    )
+    services: dict[ServiceName, SwarmServiceConfig] = Field(
+        default_factory=dict, description="Services by name.", examples=[{"web": {"port": 3000}}]
+    )
+    keep: Whole = Field(
+        3,
+        ge=1,
+        le=20,
+        description="How many earlier releases keep their settings, secrets and configs, for rollback.",
+        examples=[5],
+    )
+
+    @property
+    def containers(self) -> Mapping[str, ContainerConfig]:
+        return self.services
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_service(cls, value: Any) -> Any:
+        return named_services(value, _SERVICE_KEYS)
+
+    def place_keys(self, app: str) -> tuple[str, ...]:
+        host = self.host or "the swarm of the docker command"
+        return tuple(f"{name or app} on {host}" for name in self.services)

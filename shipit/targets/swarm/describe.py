@@ -1,0 +1,56 @@
+"""What runs in the swarm, for people, and what would be sent to it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from shipit.release import Place, RenderedPart, Status, Unit
+from shipit.targets.host_owner import Owner
+from shipit.targets.swarm.observed import ServiceFacts, SwarmObserved
+from shipit.targets.swarm.plan import Wanted
+from shipit.targets.swarm.render import service_body
+from shipit.targets.swarm.spec import network_name, secret_name
+from shipit.targets.swarm.wanted import Services
+
+
+def describe(target: str, place: Place, observed: SwarmObserved, urls: tuple[str, ...]) -> Status:
+    """A unit for each service."""
+    return Status(target, place, "", tuple(_unit(found) for found in observed.services.values()), urls)
+
+
+def _unit(found: ServiceFacts) -> Unit:
+    ready = sum(one.state == "running" for one in found.tasks if one.is_wanted)
+    failed = [one for one in found.tasks if one.has_failed]
+    error = max(failed, key=lambda one: one.since).ended if failed and ready < found.wanted else ""
+    update = f", update {found.update}" if found.update not in ("", "completed") else ""
+    changed = ", changed by someone else" if found.drift else ""
+    return Unit(
+        found.service, f"{found.mode}{update}{changed}", found.image, found.wanted, ready, len(failed) or None,
+        found.since, error,
+    )  # fmt: skip
+
+
+def urls_of(services: Services, observed: SwarmObserved, host: str) -> Iterator[str]:
+    """The ports that services publish over TCP on every node, of those that run."""
+    for service, config in services.configs.items():
+        if service in observed.services and not config.is_on_nodes:
+            for port in config.published:
+                if port.host and port.protocol == "tcp" and (port.port == config.port or config.port is None):
+                    yield f"http://{host}" if port.host == 80 else f"http://{host}:{port.host}"
+
+
+def rendered_parts(
+    owner: Owner, wanted: Wanted, secrets: Collection[str], env: Mapping[str, str]
+) -> tuple[RenderedPart, ...]:
+    """The requests of a first deploy, without the values of secrets."""
+    network = {"Name": network_name(owner), "Driver": "overlay", "Attachable": True}
+    parts = [RenderedPart("POST /networks/create", network)]
+    for service in wanted.values():
+        files = service.spec.secret_files
+        names = [name for name in sorted(service.marks) if name not in files]
+        left_out = tuple(name for name in names if name in secrets or name not in env)
+        values = {name: f"<secret {name}>" if name in left_out else env[name] for name in names}
+        kept = {name: secret_name(owner, name, "CONTENT") for name in files}
+        body = service_body(owner, service.spec, values, kept, service.replicas or 1)
+        parts.append(RenderedPart("POST /services/create", body, left_out))
+    return tuple(parts)

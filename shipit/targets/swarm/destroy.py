@@ -1,0 +1,50 @@
+"""Removing what shipit made in the swarm. Volumes stay unless the user names them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from shipit.release import Destruction, Leftover, Step
+from shipit.targets.swarm.observed import SwarmObserved
+from shipit.targets.swarm.steps import RemoveAll
+
+
+class Inventory(NamedTuple):
+    """The swarm with all services of the target; the volumes of its services on the manager; the number of recorded releases.
+
+    `others` counts configs and secrets.
+    """
+
+    observed: SwarmObserved
+    volumes: tuple[str, ...] = ()
+    records: int = 0
+    others: int = 0
+
+
+def plan_destroy(inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
+    """One step; none where nothing is left."""
+    services = tuple(found.name for found in inventory.observed.services.values())
+    volumes = tuple(name for name in inventory.volumes if _name(name) in wanted.named)
+    if not services and not volumes and not inventory.records and not inventory.others:
+        return ()
+    detail = [*(f"service {name}" for name in services), *(f"volume {name}, with its data" for name in volumes)]
+    detail += [f"{inventory.others} configs and secrets"] if inventory.others else []
+    detail += ["the records of its releases"] if inventory.records else []
+    step = RemoveAll(
+        "remove", "remove everything of the target in the swarm", tuple(detail), "delete", bool(volumes),
+        "" if volumes else "deploy again", services=services, volumes=volumes,
+    )  # fmt: skip
+    return (step,)
+
+
+def leftovers(inventory: Inventory, wanted: Destruction) -> Iterator[Leftover]:
+    for name in inventory.volumes:
+        if _name(name) not in wanted.named:
+            yield Leftover(
+                f"the volume {name} on the manager stays with its data: --include {_name(name)} removes it", _name(name)
+            )
+
+
+def _name(volume: str) -> str:
+    return f"volume/{volume}"

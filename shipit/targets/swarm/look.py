@@ -1,0 +1,77 @@
+"""Reads the swarm of a target: its services with their tasks, and what it keeps of earlier releases."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+from shipit.http.fields import Field
+from shipit.targets.host_facts import variables_of
+from shipit.targets.host_owner import SERVICE, Owner
+from shipit.targets.session import Session
+from shipit.targets.swarm.client import Stored, SwarmClient
+from shipit.targets.swarm.observed import ServiceFacts, SwarmObserved
+from shipit.targets.swarm.parse import Known, parse_kept, parse_service, parse_spec
+from shipit.targets.swarm.secrets import matching_mark
+from shipit.targets.swarm.spec import SECRET, service_name
+
+
+class Reader(NamedTuple):
+    """Reads services. `secrets` are names of variables whose values are told to the redactor."""
+
+    client: SwarmClient
+    owner: Owner
+    secrets: Collection[str]
+    session: Session
+
+    def observe(self) -> SwarmObserved:
+        """Raises: RemoteError."""
+        rows = self.client.services()
+        own = [row for row in rows if is_own(row, self.owner)]
+        configs = self.client.configs(self.owner.filters)
+        services = self._services([row for row in own if row["Spec"]["Labels"].texts().get(SERVICE)], configs)
+        names = {row["ID"].text() for row in own}
+        return SwarmObserved(
+            {found.service: found for found in services},
+            {one.name: kept for one in configs if (kept := parse_kept(one.labels))},
+            frozenset(row["Spec"]["Name"].text() for row in rows if row["ID"].text() not in names),
+        )
+
+    def service(self, service: str) -> ServiceFacts | None:
+        """One service, as it is now; None where the swarm has none of its name, or somebody else's."""
+        row = self.client.service(service_name(self.owner, service))
+        if row is None or not is_own(row, self.owner):
+            return None
+        return self._services([row], self.client.configs(self.owner.filters))[0]
+
+    def _services(self, rows: list[Field], configs: list[Stored]) -> list[ServiceFacts]:
+        if not rows:
+            return []
+        known = Known(
+            self.client.networks(),
+            self.client.nodes(),
+            self._secret_marks(),
+            {one.name: spec for one in configs if parse_kept(one.labels) and (spec := parse_spec(one.data))},
+        )
+        tasks: dict[str, list[Field]] = {}
+        for task in self.client.tasks([row["ID"].required() for row in rows]):
+            tasks.setdefault(task["ServiceID"].text(), []).append(task)
+        for row in rows:
+            values = variables_of(row["Spec"]["TaskTemplate"]["ContainerSpec"])
+            self.session.environment.redactor.add(value for key, value in values.items() if key in self.secrets)
+        return [parse_service(row, tasks.get(row["ID"].text(), ()), known, self.session.mark) for row in rows]
+
+    def _secret_marks(self) -> Mapping[str, str]:
+        """Name of a secret in the swarm -> keyed hash of its value; empty where that is another one than ours."""
+        values = {**self.session.env, **self.session.secrets}
+        return {
+            one.name: matching_mark(one.labels, values, self.session.mark)
+            for one in self.client.secrets(self.owner.filters)
+            if SECRET in one.labels
+        }
+
+
+def is_own(row: Field, owner: Owner) -> bool:
+    """True for a service with the labels of the target."""
+    labels = row["Spec"]["Labels"].texts()
+    return all(labels.get(name) == value for name, value in owner.labels.items())

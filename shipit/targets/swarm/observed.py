@@ -1,0 +1,122 @@
+"""A swarm as observed, in plain values that go to JSON and come back. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+_FAILED = frozenset({"failed", "rejected", "orphaned"})
+_ENDED = frozenset({*_FAILED, "complete", "shutdown", "remove"})
+
+
+class TaskFacts(NamedTuple):
+    """One task of a service. `name` is SERVICE.SLOT, or SERVICE.NODE of a global one; `node` is the name of its node.
+
+    `wanted` is the state that Swarm wants: running, ready, shutdown, or remove. `kept` and `forced` tell which version of
+    the service it was made from. `said` is what the node or the scheduler says.
+    """
+
+    id: str
+    name: str
+    node: str = ""
+    state: str = ""
+    wanted: str = ""
+    said: str = ""
+    exit_code: int = 0
+    container: str = ""
+    image: str = ""
+    kept: str = ""
+    forced: int = 0
+    since: str = ""
+
+    @property
+    def has_failed(self) -> bool:
+        return self.state in _FAILED
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in _ENDED
+
+    @property
+    def is_wanted(self) -> bool:
+        return self.wanted in ("running", "ready")
+
+    @property
+    def ended(self) -> str:
+        """How it ended, for people."""
+        where = f" on {self.node}" if self.node else ""
+        return f"{self.name}{where} {self.state}" + (f": {self.said}" if self.said else "")
+
+
+class ServiceFacts(NamedTuple):
+    """One service of a target. `marks`: name -> keyed hash of the value of each variable and secret file.
+
+    `spec` is the hash of its settings, `kept` the config that keeps its whole spec, `fingerprint` a keyed hash of what is
+    live without the number of tasks. `drift` are the fields that differ from the kept spec. `tasks_wanted` is negative
+    where the engine does not say it. `update` is the state of its last update, empty without one.
+    """
+
+    id: str
+    name: str
+    service: str
+    spec: str = ""
+    image: str = ""
+    kept: str = ""
+    fingerprint: str = ""
+    marks: Mapping[str, str] = {}
+    drift: tuple[str, ...] = ()
+    mode: str = "replicated"
+    replicas: int = 0
+    tasks_wanted: int = -1
+    forced: int = 0
+    restarted: str = ""
+    update: str = ""
+    update_said: str = ""
+    since: str = ""
+    tasks: tuple[TaskFacts, ...] = ()
+
+    @property
+    def wanted(self) -> int:
+        """The number of tasks that should run."""
+        if self.mode == "replicated":
+            return self.replicas
+        return self.tasks_wanted if self.tasks_wanted >= 0 else len({one.name for one in self.tasks if one.is_wanted})
+
+    @property
+    def current(self) -> tuple[TaskFacts, ...]:
+        """The tasks of its newest version that should run."""
+        return tuple(one for one in self.tasks if one.is_wanted and self.is_newest(one))
+
+    @property
+    def old(self) -> tuple[TaskFacts, ...]:
+        """The tasks of an earlier version that still should run."""
+        return tuple(one for one in self.tasks if one.is_wanted and not self.is_newest(one))
+
+    def is_newest(self, task: TaskFacts) -> bool:
+        """True for a task of its newest version."""
+        return (task.kept, task.forced, task.image) == (self.kept, self.forced, self.image)
+
+
+class KeptFacts(NamedTuple):
+    """A spec that the swarm keeps of a service, with its image, and the secrets and configs that it uses."""
+
+    service: str
+    image: str
+    uses: tuple[str, ...] = ()
+
+
+class SwarmObserved(NamedTuple):
+    """`services` by their names in deploy.yml, `kept` by the names of configs. `foreign` are the names of services of others.
+
+    `networks` are the names of all networks of the swarm.
+    """
+
+    services: Mapping[str, ServiceFacts] = {}
+    kept: Mapping[str, KeptFacts] = {}
+    foreign: frozenset[str] = frozenset()
+    networks: frozenset[str] = frozenset()
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Service -> the kept spec that it runs."""
+        return {name: found.kept for name, found in self.services.items()}

@@ -1,0 +1,116 @@
+"""The engine's answers about services, tasks and kept specs as facts. Pure.
+
+Source: Docker Engine API 1.41: ServiceInspect, TaskList, ConfigList.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from shipit.http.fields import Field
+from shipit.json_text import parse_json
+from shipit.targets.host_facts import variables_of
+from shipit.targets.host_owner import SERVICE, SPEC, VARIABLES
+from shipit.targets.swarm.compare import differences, fingerprint_of, mode_of, settings_of
+from shipit.targets.swarm.observed import KeptFacts, ServiceFacts, TaskFacts
+from shipit.targets.swarm.spec import IMAGE, KEEPS, KEPT, RESTARTED, USES
+
+_LONGEST_SAID = 500
+
+
+class Known(NamedTuple):
+    """What the facts of a service need beside its own answer.
+
+    `networks` and `nodes`: id -> name. `secrets`: name of a secret -> keyed hash of its value, empty where it is not
+    known. `kept`: name -> kept spec.
+    """
+
+    networks: Mapping[str, str]
+    nodes: Mapping[str, str]
+    secrets: Mapping[str, str]
+    kept: Mapping[str, Mapping[str, Any]]
+
+
+def parse_service(answer: Field, tasks: Iterable[Field], known: Known, mark: Callable[[str], str]) -> ServiceFacts:
+    """The answer of GET /services/{id}. Raises: RemoteError."""
+    spec = answer["Spec"]
+    labels = spec["Labels"].texts()
+    task, update = spec["TaskTemplate"], answer["UpdateStatus"]
+    live = settings_of(spec.map(), known.networks)
+    kept = known.kept.get(labels.get(KEPT, ""))
+    name, service = spec["Name"].required(), labels.get(SERVICE, "")
+    wanted = answer["ServiceStatus"]["DesiredTasks"]
+    return ServiceFacts(
+        answer["ID"].required(),
+        name,
+        service,
+        labels.get(SPEC, ""),
+        task["ContainerSpec"]["Image"].text(),
+        labels.get(KEPT, ""),
+        fingerprint_of(live, mark),
+        _marks(task["ContainerSpec"], labels, known.secrets, mark),
+        differences(settings_of(kept, {}), live) if kept is not None else ("the spec that shipit kept is gone",),
+        mode_of(spec.map()),
+        spec["Mode"]["Replicated"]["Replicas"].whole(),
+        -1 if wanted.is_missing else wanted.whole(),
+        task["ForceUpdate"].whole(),
+        labels.get(RESTARTED, ""),
+        update["State"].text(),
+        update["Message"].text()[:_LONGEST_SAID],
+        answer["UpdatedAt"].text(),
+        tuple(sorted((parse_task(row, service, known.nodes) for row in tasks), key=lambda one: (one.name, one.since))),
+    )
+
+
+def parse_task(row: Field, service: str, nodes: Mapping[str, str]) -> TaskFacts:
+    """A task of a list."""
+    status, container = row["Status"], row["Spec"]["ContainerSpec"]
+    node = row["NodeID"].text()
+    slot = row["Slot"].whole()
+    said = status["Err"].text() or ("" if status["State"].text() == "running" else status["Message"].text())
+    return TaskFacts(
+        row["ID"].required(),
+        f"{service}.{slot or nodes.get(node, node)}",
+        nodes.get(node, node),
+        status["State"].text(),
+        row["DesiredState"].text(),
+        said[:_LONGEST_SAID],
+        status["ContainerStatus"]["ExitCode"].whole(),
+        status["ContainerStatus"]["ContainerID"].text(),
+        container["Image"].text(),
+        container["Labels"].texts().get(KEPT, ""),
+        row["Spec"]["ForceUpdate"].whole(),
+        row["CreatedAt"].text(),
+    )
+
+
+def _marks(
+    container: Field, labels: Mapping[str, str], secrets: Mapping[str, str], mark: Callable[[str], str]
+) -> dict[str, str]:
+    values = variables_of(container)
+    files = {
+        row["File"]["Name"].text(): secrets.get(row["SecretName"].text(), "") for row in container["Secrets"].rows()
+    }
+    names = labels.get(VARIABLES, "").split(",")
+    found = {name: mark(values[name]) for name in names if name in values}
+    return {**found, **{name: files[name] for name in names if name in files}}
+
+
+def parse_kept(labels: Mapping[str, str]) -> KeptFacts | None:
+    """A kept spec by the labels of its config; None for another config."""
+    if KEEPS not in labels:
+        return None
+    uses = tuple(name for name in labels.get(USES, "").split(",") if name)
+    return KeptFacts(labels[KEEPS], labels.get(IMAGE, ""), uses)
+
+
+def parse_spec(data: str) -> Mapping[str, Any] | None:
+    """The spec in the data of a config; None where it has none."""
+    try:
+        found = parse_json(base64.b64decode(data, validate=True))
+    except (ValueError, binascii.Error):
+        return None
+    return found if isinstance(found, dict) else None

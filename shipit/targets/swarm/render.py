@@ -1,0 +1,157 @@
+"""The spec of a service as the engine takes it. Pure.
+
+In this form it is kept and compared: networks, secrets and configs have names and no ids.
+Source: Docker Engine API 1.41, POST /services/create.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from shipit.targets.container_values import Publish, Volume
+from shipit.targets.host_owner import SERVICE, SPEC, VARIABLES, Owner
+from shipit.targets.swarm.spec import (
+    ConfigFile,
+    Healthcheck,
+    Placement,
+    SwarmSpec,
+    Update,
+    config_name,
+    network_name,
+    service_name,
+)
+
+_CONDITIONS = {"unless-stopped": "any", "on-failure": "on-failure", "no": "none"}
+# The delay before Swarm starts a task again, which Docker's client sends, too.
+_RESTART_DELAY_NS = 5_000_000_000
+_READABLE = 0o444
+
+
+def service_body(
+    owner: Owner, spec: SwarmSpec, values: Mapping[str, str], secrets: Mapping[str, str], replicas: int | None
+) -> dict[str, Any]:
+    """`values` are those of the variables, `secrets`: variable -> name of the secret of each secret file."""
+    return {
+        "Name": service_name(owner, spec.service),
+        "Labels": _labels(owner, spec, [*values, *secrets]),
+        "TaskTemplate": _task(owner, spec, values, secrets),
+        "Mode": _mode(spec, replicas),
+        "UpdateConfig": _update(spec.update),
+        "RollbackConfig": _update(spec.update._replace(failure_action="pause")),
+        "EndpointSpec": {"Mode": spec.endpoint_mode, "Ports": [_port(port, spec) for port in spec.container.publish]},
+    }
+
+
+def _labels(owner: Owner, spec: SwarmSpec, names: list[str]) -> dict[str, str]:
+    own = {SERVICE: spec.service, SPEC: spec.hash, VARIABLES: ",".join(sorted(names))}
+    return {**spec.container.labels, **owner.labels, **own}
+
+
+def _mode(spec: SwarmSpec, replicas: int | None) -> dict[str, Any]:
+    if spec.mode == "global":
+        return {"Global": {}}
+    return {"Replicated": {"Replicas": replicas} if replicas is not None else {}}
+
+
+def _task(owner: Owner, spec: SwarmSpec, values: Mapping[str, str], secrets: Mapping[str, str]) -> dict[str, Any]:
+    container, own = spec.container, network_name(owner)
+    limits = {"MemoryBytes": container.memory, "NanoCPUs": container.nano_cpus}
+    return {
+        "ContainerSpec": _container(owner, spec, values, secrets),
+        "Resources": {"Limits": {key: value for key, value in limits.items() if value}},
+        "RestartPolicy": {"Condition": _CONDITIONS[container.restart], "Delay": _RESTART_DELAY_NS},
+        "Placement": _placement(spec.placement),
+        "Networks": [{"Target": name, "Aliases": [spec.service]} for name in (own, *container.networks)],
+    }
+
+
+def _container(owner: Owner, spec: SwarmSpec, values: Mapping[str, str], secrets: Mapping[str, str]) -> dict[str, Any]:
+    container = spec.container
+    env = {**values, **container.env}
+    optional = {
+        "Command": list(container.entrypoint or ()),
+        "Args": list(container.command or ()),
+        "User": container.user,
+        "Dir": container.workdir,
+        "Hostname": container.hostname,
+        "Hosts": [_host_line(line) for line in container.extra_hosts],
+        "DNSConfig": {"Nameservers": list(container.dns)} if container.dns else None,
+        "CapabilityAdd": list(container.cap_add),
+        "CapabilityDrop": list(container.cap_drop),
+        "Mounts": [
+            *_mounts(owner, container.volumes),
+            *({"Type": "tmpfs", "Target": path} for path in container.tmpfs),
+        ],
+        "Healthcheck": _healthcheck(spec.healthcheck) if spec.healthcheck else None,
+        "ReadOnly": container.read_only,
+        "Init": container.init,
+        "Secrets": [_secret(variable, name) for variable, name in sorted(secrets.items())],
+        "Configs": [_config(owner, file) for file in spec.configs],
+    }
+    return {
+        "Image": container.image,
+        "Labels": {**container.labels, **owner.labels, SERVICE: spec.service},
+        "Env": [f"{name}={value}" for name, value in sorted(env.items())],
+        "StopGracePeriod": int(container.grace_s * 1e9),
+        **{key: value for key, value in optional.items() if value},
+    }
+
+
+def _host_line(line: str) -> str:
+    """`NAME:ADDRESS` of docker run as a line of /etc/hosts."""
+    name, _, address = line.partition(":")
+    return f"{address} {name}"
+
+
+def _mounts(owner: Owner, volumes: tuple[Volume, ...]) -> Iterator[dict[str, Any]]:
+    for volume in volumes:
+        kind = "volume" if volume.is_named else "bind"
+        options = {"VolumeOptions": {"Labels": owner.labels}} if volume.is_named else {}
+        read_only = {"ReadOnly": True} if volume.is_read_only else {}
+        yield {"Type": kind, "Source": volume.source, "Target": volume.path, **read_only, **options}
+
+
+def _healthcheck(check: Healthcheck) -> dict[str, Any]:
+    found = {
+        "Test": list(check.test),
+        "Interval": check.interval_ns,
+        "Timeout": check.timeout_ns,
+        "Retries": check.retries,
+        "StartPeriod": check.start_period_ns,
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def _secret(variable: str, name: str) -> dict[str, Any]:
+    return {"SecretName": name, "File": {"Name": variable, "UID": "0", "GID": "0", "Mode": _READABLE}}
+
+
+def _config(owner: Owner, file: ConfigFile) -> dict[str, Any]:
+    name = config_name(owner, file)
+    return {"ConfigName": name, "File": {"Name": file.path, "UID": "0", "GID": "0", "Mode": _READABLE}}
+
+
+def _placement(placement: Placement) -> dict[str, Any]:
+    found = {
+        "Constraints": list(placement.constraints),
+        "Preferences": [{"Spread": {"SpreadDescriptor": label}} for label in placement.spread],
+        "MaxReplicas": placement.max_per_node,
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def _update(update: Update) -> dict[str, Any]:
+    return {
+        "Parallelism": update.parallelism,
+        "Delay": update.delay_ns,
+        "Monitor": update.monitor_ns,
+        "FailureAction": update.failure_action,
+        "MaxFailureRatio": update.max_failure_ratio,
+        "Order": update.order,
+    }
+
+
+def _port(port: Publish, spec: SwarmSpec) -> dict[str, Any]:
+    published = {"PublishedPort": port.host} if port.host else {}
+    return {"Protocol": port.protocol, "TargetPort": port.port, **published, "PublishMode": spec.publish_mode}

@@ -1,0 +1,112 @@
+"""The wanted settings of a service, the names of what belongs to it in the swarm, and its labels. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from shipit.printable import Name
+from shipit.record import to_json
+from shipit.targets.container_spec import ContainerSpec, hash_of
+from shipit.targets.host_owner import LABEL, Owner
+from shipit.targets.label_store import short_name
+
+# Of a service and its tasks: the config that keeps the whole spec of a service.
+KEPT = f"{LABEL}.kept"
+# Of a service: when it was restarted last.
+RESTARTED = f"{LABEL}.restarted"
+# Of a secret: the variable, and the salt and hash of its value. Of a config: the hash of its content.
+SECRET, SALT, HASH, CONTENT = f"{LABEL}.secret", f"{LABEL}.salt", f"{LABEL}.hash", f"{LABEL}.content"
+# Of a kept spec: its service, its image, and the names of the secrets and configs that it uses.
+KEEPS, IMAGE, USES = f"{LABEL}.keeps", f"{LABEL}.image", f"{LABEL}.uses"
+
+
+class Healthcheck(NamedTuple):
+    """Times in nanoseconds, 0 for what the image or the engine says. `test` is as the engine takes it; empty for the image's."""
+
+    test: tuple[str, ...] = ()
+    interval_ns: int = 0
+    timeout_ns: int = 0
+    retries: int = 0
+    start_period_ns: int = 0
+
+
+class Update(NamedTuple):
+    """How Swarm replaces tasks. Times in nanoseconds."""
+
+    order: Name = "start-first"
+    parallelism: int = 1
+    delay_ns: int = 0
+    monitor_ns: int = 5_000_000_000
+    failure_action: Name = "rollback"
+    max_failure_ratio: float = 0.0
+
+    @property
+    def wait_s(self) -> float:
+        """How long Swarm may wait between two changes."""
+        return (self.delay_ns + self.monitor_ns) / 1e9
+
+
+class Placement(NamedTuple):
+    constraints: tuple[Name, ...] = ()
+    spread: tuple[Name, ...] = ()
+    max_per_node: int = 0
+
+
+class ConfigFile(NamedTuple):
+    """A file of the project in the container. `content` is the hash of its bytes."""
+
+    path: Name
+    file: Name
+    content: Name
+
+
+class SwarmSpec(NamedTuple):
+    """How the tasks of a service are created. `container` has the settings that other kinds have, too.
+
+    The values of variables and secrets, and the number of tasks, are not part of it.
+    """
+
+    container: ContainerSpec
+    mode: Name = "replicated"
+    endpoint_mode: Name = "vip"
+    publish_mode: Name = "ingress"
+    healthcheck: Healthcheck | None = None
+    update: Update = Update()
+    placement: Placement = Placement()
+    secret_files: tuple[Name, ...] = ()
+    configs: tuple[ConfigFile, ...] = ()
+
+    @property
+    def service(self) -> str:
+        return self.container.service
+
+    @property
+    def image(self) -> str:
+        return self.container.image
+
+    @property
+    def hash(self) -> str:
+        """Equal for equal settings, on every machine."""
+        return hash_of(to_json(self))
+
+
+def service_name(owner: Owner, service: str) -> str:
+    return f"{owner.prefix}-{service}"
+
+
+def network_name(owner: Owner) -> str:
+    """The overlay network of an app and environment. A Docker host may have a bridge of the name of the app."""
+    return f"{owner.prefix}-swarm"
+
+
+def config_name(owner: Owner, file: ConfigFile) -> str:
+    return short_name(f"{owner.prefix}-file-{file.content[:16]}")
+
+
+def kept_name(owner: Owner, service: str, mark: str) -> str:
+    """`mark` is a keyed hash of the whole spec."""
+    return short_name(f"{owner.prefix}-{service}-spec-{mark[:16]}")
+
+
+def secret_name(owner: Owner, variable: str, content: str) -> str:
+    return short_name(f"{owner.prefix}-{variable}-{content[:16]}")

@@ -1,0 +1,289 @@
+"""A Docker swarm as a target."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from shipit.config.process_environment import ProcessEnvironment
+from shipit.config.project import Project
+from shipit.errors import ConfigErrors, RemoteError, ShipitError
+from shipit.events import Event, LogLine
+from shipit.past_release import PastRelease
+from shipit.release import (
+    Destruction,
+    Facts,
+    Finding,
+    ImageUse,
+    Leftover,
+    Place,
+    Release,
+    Rendered,
+    Seen,
+    State,
+    Status,
+    Step,
+    Verdict,
+)
+from shipit.targets.host_connection import Hosts, engine_addresses
+from shipit.targets.host_lock import read_lock, swap_lock
+from shipit.targets.host_log import Instance, InstanceLog
+from shipit.targets.host_owner import LOCK, RECORD
+from shipit.targets.host_records import data_volumes, read_records, write_record
+from shipit.targets.locks import Holder, LockState
+from shipit.targets.orders import RestartOrder, ScaleOrder
+from shipit.targets.session import Session
+from shipit.targets.swarm import KIND, verbs
+from shipit.targets.swarm.apply import apply_step
+from shipit.targets.swarm.client import SwarmClient
+from shipit.targets.swarm.config import SwarmConfig
+from shipit.targets.swarm.create import contents_of, problems_of
+from shipit.targets.swarm.describe import describe, rendered_parts, urls_of
+from shipit.targets.swarm.destroy import Inventory, leftovers, plan_destroy
+from shipit.targets.swarm.judge import Limits, judge_release, judge_versions
+from shipit.targets.swarm.kept import expire
+from shipit.targets.swarm.look import Reader
+from shipit.targets.swarm.observed import SwarmObserved
+from shipit.targets.swarm.plan import notes_on, plan_swarm
+from shipit.targets.swarm.plan_back import Record, missing, plan_back
+from shipit.targets.swarm.setting import Setting
+from shipit.targets.swarm.wanted import Services
+from shipit.targets.verbs import LogQuery
+
+
+def create(name: str, config: SwarmConfig, project: Project, environment: ProcessEnvironment) -> SwarmTarget:
+    """Raises: ConfigErrors for what this kind can't do with the file."""
+    contents, problems = contents_of(name, config, project)
+    problems += problems_of(name, config, project)
+    if problems:
+        raise ConfigErrors(problems)
+    return SwarmTarget(name, config, project, environment, contents)
+
+
+class SwarmRecalled(NamedTuple):
+    """An earlier release, whose specs the swarm keeps."""
+
+    record: Record
+
+
+class SwarmTarget:
+    """The services of one target in one swarm."""
+
+    kind = KIND
+
+    def __init__(
+        self,
+        name: str,
+        config: SwarmConfig,
+        project: Project,
+        environment: ProcessEnvironment,
+        contents: Mapping[str, str],
+    ) -> None:
+        self.name = name
+        self.config = config
+        self.project = project
+        self.services = Services(name, config, project, contents)
+        self.owner = self.services.owner
+        self.hosts = Hosts(engine_addresses([config.host] if config.host else [], environment))
+        self.place = Place("swarm", f"{self.owner.prefix} in the swarm of {self.hosts.names[0]}")
+
+    def images(self) -> Sequence[ImageUse]:
+        return self.services.uses()
+
+    def observe(self, session: Session) -> SwarmObserved:
+        client = self._client(session)
+        if session.release is None:
+            client.check_manager()
+        return self._reader(client, session).observe()
+
+    def plan(self, release: Release, observed: SwarmObserved) -> tuple[Step, ...]:
+        return plan_swarm(self.services.wanted(release), observed, self.services.command(release))
+
+    def notes(self, release: Release, observed: SwarmObserved) -> Sequence[str]:
+        return tuple(notes_on(self.owner, self.services.wanted(release), observed))
+
+    def render(self, release: Release, observed: SwarmObserved) -> Rendered:
+        parts = rendered_parts(self.owner, self.services.wanted(release), self._secrets, self.project.env)
+        return Rendered(self.name, self.place, "requests", parts)
+
+    def apply(self, step: Step, session: Session) -> Iterator[Event]:
+        yield from apply_step(step, self._setting(session))
+
+    def judge(self, release: Release, observed: SwarmObserved, seen: Seen) -> Verdict:
+        return judge_release(self.services.wanted(release), observed, seen, self._limits)
+
+    def plan_rollback(
+        self, release: Release, before: SwarmObserved, now: SwarmObserved, applied: Mapping[str, Facts]
+    ) -> tuple[Step, ...]:
+        wanted = self.services.wanted(release)
+        for service, found in now.services.items():
+            is_known = service in before.services and before.services[service].fingerprint == found.fingerprint
+            if not is_known and (service not in wanted or not wanted[service].is_met_by(found)):
+                # Somebody else changed it meanwhile.
+                return ()
+        return plan_back(_kept_before(before, applied), now)
+
+    def judge_rollback(self, release: Release, before: SwarmObserved, observed: SwarmObserved, seen: Seen) -> Verdict:
+        if not before.services:
+            return Verdict(State.FAILED, "nothing ran before")
+        return judge_versions(before.versions, observed, seen, self._limits)
+
+    def past_releases(self, most: int, session: Session, *, tells_current: bool = True) -> Sequence[PastRelease]:
+        records = read_records(self._client(session), self.owner, Record)
+        observed = self.observe(session) if records else SwarmObserved()
+        running = observed.versions
+        current = next((one for one in records if running and dict(one.services) == running), None)
+        return tuple(
+            one.past._replace(is_current=one is current and tells_current, gone=missing(one, observed))
+            for one in records[:most]
+        )
+
+    def record_release(self, past: PastRelease, release: Release, observed: SwarmObserved, session: Session) -> None:
+        client = self._client(session)
+        now = self._reader(client, session).observe()
+        if past.returns_to and not release.images:
+            earlier = self._find(past.returns_to, session)
+            past, services = past._replace(images=earlier.past.images), earlier.services
+        else:
+            wanted = self.services.wanted(release)
+            met = {name: now.services[name] for name in wanted if name in now.services}
+            services = {name: found.kept for name, found in met.items() if wanted[name].is_met_by(found)}
+            services = services if len(services) == len(wanted) else {}
+        write_record(client, self.owner, Record(past, services))
+        if past.state == "healthy":
+            expire(client, self.owner, self.config.keep, now)
+
+    def recall(self, past: PastRelease, session: Session) -> SwarmRecalled:
+        record = self._find(past.version, session)
+        if gone := missing(record, self.observe(session)):
+            raise RemoteError(gone, where=self.place.identity, hint="shipit history lists the releases")
+        return SwarmRecalled(record)
+
+    def _find(self, version: str, session: Session) -> Record:
+        for record in read_records(self._client(session), self.owner, Record):
+            if record.past.version == version:
+                return record
+        what = f"has no record of the release {version}"
+        raise RemoteError(what, where=self.place.identity, hint="shipit history lists the releases")
+
+    def plan_return(self, recalled: SwarmRecalled, observed: SwarmObserved) -> tuple[Step, ...]:
+        return plan_back(recalled.record.services, observed)
+
+    def return_notes(self, recalled: SwarmRecalled, observed: SwarmObserved) -> Sequence[str]:
+        return ("volumes keep their contents",) if any(one.mounts for one in self.services.configs.values()) else ()
+
+    def judge_return(self, recalled: SwarmRecalled, observed: SwarmObserved, seen: Seen) -> Verdict:
+        return judge_versions(recalled.record.services, observed, seen, self._limits)
+
+    def lock_name(self) -> str:
+        return f"config {self.owner.prefix}-lock-{self.owner.target} in the swarm of {self.hosts.names[0]}"
+
+    def read_lock(self, session: Session) -> LockState:
+        return read_lock(self._client(session), self.owner)
+
+    def swap_lock(self, before: LockState, holder: Holder | None, session: Session) -> LockState | None:
+        return swap_lock(self._client(session), self.owner, before, holder, session.clock.wall_s())
+
+    def workloads(self) -> Sequence[str]:
+        return tuple(self.services.configs)
+
+    def declared_scale(self) -> Mapping[str, int | None]:
+        return {name: service.replicas for name, service in self.services.configs.items()}
+
+    def plan_scale(self, order: ScaleOrder, observed: SwarmObserved) -> tuple[Step, ...]:
+        return verbs.plan_scale(order, observed)
+
+    def judge_scale(self, order: ScaleOrder, observed: SwarmObserved, seen: Seen) -> Verdict:
+        return verbs.judge_scale(order, observed, seen, self._limits)
+
+    def plan_restart(self, order: RestartOrder, observed: SwarmObserved) -> tuple[Step, ...]:
+        return verbs.plan_restart(order, observed)
+
+    def judge_restart(self, order: RestartOrder, observed: SwarmObserved, seen: Seen) -> Verdict:
+        return verbs.judge_restart(order, observed, seen, self._limits)
+
+    def logs(self, workload: str, wanted: LogQuery, session: Session) -> Iterator[LogLine]:
+        return InstanceLog(self.name, workload, session, partial(self._instances, workload, session)).lines(wanted)
+
+    def _instances(self, workload: str, session: Session) -> Iterator[Instance]:
+        """The tasks of a service that run; the newest one where none does."""
+        client = self._client(session)
+        found = self._reader(client, session).service(workload)
+        tasks = sorted(found.tasks, key=lambda one: one.since) if found else []
+        for task in [one for one in tasks if one.state == "running"] or tasks[-1:]:
+            yield Instance(task.id, f"{task.name}.{task.id[:8]}", partial(client.task_log, task.id))
+
+    def inventory(self, session: Session) -> Inventory:
+        client = self._client(session)
+        configs = client.configs(self.owner.filters)
+        records = sum(RECORD in one.labels for one in configs)
+        others = sum(RECORD not in one.labels and LOCK not in one.labels for one in configs)
+        others += len(client.secrets(self.owner.filters))
+        return Inventory(self.observe(session), data_volumes(client, self.owner), records, others)
+
+    def plan_destroy(self, inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
+        return plan_destroy(inventory, wanted)
+
+    def leftovers(self, inventory: Inventory, wanted: Destruction) -> Sequence[Leftover]:
+        return tuple(leftovers(inventory, wanted))
+
+    def images_in_use(self, observed: SwarmObserved) -> Collection[str]:
+        """Those of kept specs, too: a rollback starts them."""
+        running = {found.image for found in observed.services.values()}
+        return frozenset(image for image in running | {kept.image for kept in observed.kept.values()} if image)
+
+    def check_access(self, session: Session) -> None:
+        self._client(session).check_manager()
+
+    def examine(self, session: Session) -> Sequence[Finding]:
+        """The engine, and what it is in the swarm."""
+        info = self._client(session).check_manager()
+        nodes, managers = info["Swarm"]["Nodes"].whole(), info["Swarm"]["Managers"].whole()
+        what = f"{self.hosts.names[0]} answers: Docker {info['ServerVersion'].text()}, a manager of {nodes} nodes"
+        return [
+            Finding("ok", "", f"{what}, {managers} of them managers"),
+            Finding("ok", "", "the lock and the history are configs of the swarm"),
+        ]
+
+    def urls(self, observed: SwarmObserved) -> Sequence[str]:
+        return tuple(urls_of(self.services, observed, urlsplit(self.hosts.names[0]).hostname or "localhost"))
+
+    def describe(self, observed: SwarmObserved) -> Status:
+        return describe(self.name, self.place, observed, tuple(self.urls(observed)))
+
+    def diagnose(self, verdict: Verdict, session: Session) -> Verdict:
+        """Adds the last lines of the task that failed."""
+        if not verdict.subject:
+            return verdict
+        try:
+            lines = self._client(session).task_lines(verdict.subject)
+        except ShipitError:
+            return verdict
+        return verdict._replace(detail=(*verdict.detail, *lines))
+
+    def _client(self, session: Session) -> SwarmClient:
+        return SwarmClient.of(self.hosts.client(self.hosts.names[0], session))
+
+    def _reader(self, client: SwarmClient, session: Session) -> Reader:
+        return Reader(client, self.owner, self._secrets, session)
+
+    def _setting(self, session: Session) -> Setting:
+        read = self.project.folder.read
+        return Setting(self.name, self.owner, self._client(session), session, self._secrets, read)
+
+    @property
+    def _limits(self) -> Limits:
+        waits = [(service.update.delay + service.update.monitor) for service in self.services.configs.values()]
+        return Limits(self.config.pending, self.config.restarts_allowed, max(waits, default=0.0))
+
+    @property
+    def _secrets(self) -> frozenset[str]:
+        return frozenset(self.project.secrets_for(self.name))
+
+
+def _kept_before(before: SwarmObserved, applied: Mapping[str, Facts]) -> dict[str, str]:
+    """Service -> the config that keeps what ran before a deploy, as its steps reported it."""
+    reported = {str(facts["service"]): str(facts["before"]) for facts in applied.values() if "before" in facts}
+    return {name: reported.get(name) or found.kept for name, found in before.services.items()}

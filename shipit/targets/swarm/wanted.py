@@ -1,0 +1,113 @@
+"""The services that a target should run, by deploy.yml and a release. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from shipit.config.project import Project
+from shipit.release import ImageUse, Release
+from shipit.targets.container_spec import ContainerSpec, container_spec
+from shipit.targets.host_owner import Owner
+from shipit.targets.swarm.config import HealthcheckConfig, SwarmConfig, SwarmServiceConfig, UpdateConfig
+from shipit.targets.swarm.observed import ServiceFacts
+from shipit.targets.swarm.spec import ConfigFile, Healthcheck, Placement, SwarmSpec, Update
+
+
+class WantedService(NamedTuple):
+    """One service. `marks`: name -> keyed hash of each variable and secret file. `replicas` is None where it stays."""
+
+    spec: SwarmSpec
+    marks: Mapping[str, str]
+    replicas: int | None = None
+
+    def is_met_by(self, found: ServiceFacts) -> bool:
+        """True when a service has the wanted settings and values, whatever the state of its tasks."""
+        is_same = found.spec == self.spec.hash and found.image == self.spec.image and not found.drift
+        return is_same and dict(found.marks) == dict(self.marks)
+
+    def has_number(self, found: ServiceFacts) -> bool:
+        return found.mode != "replicated" or self.replicas in (None, found.replicas)
+
+
+class WantedCommand(NamedTuple):
+    """The release command: it runs once before the services of a release are updated."""
+
+    spec: SwarmSpec
+    marks: Mapping[str, str]
+    timeout_s: float
+
+
+class Services:
+    """The services of one target of deploy.yml. `contents`: path of a project's file -> hash of its bytes."""
+
+    def __init__(self, name: str, config: SwarmConfig, project: Project, contents: Mapping[str, str]) -> None:
+        self.config = config
+        self.project = project
+        self.owner = Owner(project.app, project.environment, name)
+        self.contents = contents
+        # Name -> its keys: the service of keys right under the target is named after the app.
+        self.configs = {own or project.app: service for own, service in config.services.items()}
+
+    def uses(self) -> tuple[ImageUse, ...]:
+        names = {self.project.image_name(service.image) for service in self.configs.values()}
+        if self.project.release:
+            names.add(self.project.image_name(self.project.release.image))
+        return tuple(self._use(name) for name in sorted(names))
+
+    def wanted(self, release: Release) -> dict[str, WantedService]:
+        """Service -> what it should be, in the order of deploy.yml."""
+        return {name: self._wanted(name, service, release) for name, service in self.configs.items()}
+
+    def command(self, release: Release) -> WantedCommand | None:
+        config = self.project.release
+        if config is None:
+            return None
+        image = release.image(self._use(self.project.image_name(config.image)))
+        container = ContainerSpec("release", image.pinned, config.command, restart="no")
+        return WantedCommand(SwarmSpec(container, endpoint_mode="dnsrr"), dict(release.marks), config.timeout)
+
+    def _wanted(self, name: str, config: SwarmServiceConfig, release: Release) -> WantedService:
+        image = release.image(self._use(self.project.image_name(config.image)))
+        files = tuple(name for name in config.secret_files if name in release.marks)
+        marks = {key: mark for key, mark in release.marks.items() if key in files or key not in config.env}
+        spec = SwarmSpec(
+            container_spec(name, config, image.pinned),
+            config.mode,
+            config.endpoint_mode,
+            "host" if config.is_on_nodes else "ingress",
+            _healthcheck(config.healthcheck) if config.healthcheck else None,
+            _update(config),
+            Placement(*(getattr(config.placement, key) for key in Placement._fields)),
+            files,
+            tuple(ConfigFile(path, file, self.contents[file]) for path, file in config.configs.items()),
+        )
+        return WantedService(spec, marks, config.replicas)
+
+    def _use(self, name: str) -> ImageUse:
+        config = self.project.images[name]
+        if config.use:
+            return ImageUse(name, config.use, "oci", config.platform, None, (), publish=False)
+        return ImageUse(name, config.repository or "", "oci", config.platform, None, self.project.tags(name))
+
+
+def _ns(seconds: float | None) -> int:
+    return round((seconds or 0) * 1e9)
+
+
+def _healthcheck(config: HealthcheckConfig) -> Healthcheck:
+    test = ("NONE",) if config.disable else ("CMD", *config.test) if config.test else ()
+    times = (_ns(config.interval), _ns(config.timeout), config.retries or 0, _ns(config.start_period))
+    return Healthcheck(test, *times)
+
+
+def _update(service: SwarmServiceConfig) -> Update:
+    config: UpdateConfig = service.update
+    return Update(
+        service.order,
+        config.parallelism,
+        _ns(config.delay),
+        _ns(config.monitor),
+        config.failure_action,
+        config.max_failure_ratio,
+    )

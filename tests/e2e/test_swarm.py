@@ -1,0 +1,242 @@
+"""The kind swarm on a real manager, looked at from outside with the docker command and over HTTP."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.test_docker_hosts import DOCKERFILE, SECRET, SERVER
+from tests.servers.engine import DockerEngine
+from tests.servers.registry import RegistryServer
+from tests.shipit import Shipit
+from tests.waits import wait_until
+
+pytestmark = [pytest.mark.engine, pytest.mark.registry]
+# Of the commands of a test, those with other options are measured, too.
+SECOND, THIRD = ("--yes",), ("--timeout", "10m")
+# The kernel of test machines may have no ip_vs, which virtual addresses need.
+COMMON = "endpoint_mode: dnsrr, grace: 0s, update: {monitor: 1s, parallelism: 2}"
+CHECK = "healthcheck: {test: 'wget -qO- http://localhost:3000/healthz', interval: 1s, start_period: 30s}"
+
+
+class Swarm:
+    """An app that shipit deploys into a swarm."""
+
+    def __init__(self, shipit: Shipit, engine: DockerEngine, registry: str, name: str, target: str) -> None:
+        self.shipit, self.engine, self.name = shipit, engine, name
+        shipit.write(
+            Dockerfile=DOCKERFILE,
+            deploy__yml=(
+                f"app: {name}\nimage: {registry}/{name}\nsecrets: {{TOKEN: {{env: TOKEN}}}}\n"
+                f"targets: {{swarm: {{host: '{engine.host}', settle: 1s, pending: 3m, {target}}}}}\n"
+            ),
+        )
+        self.write("v1")
+
+    def write(self, version: str, code: str = SERVER) -> None:
+        self.shipit.write(app__py=f"VERSION = {version!r}\n{code}")
+
+    def edit(self, old: str, new: str) -> None:
+        file = self.shipit.folder / "deploy.yml"
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new))
+
+    def docker(self, *words: str) -> str:
+        return self.engine.docker(*words)
+
+    def spec(self, service: str) -> Any:
+        return json.loads(self.docker("service", "inspect", f"{self.name}-production-{service}"))[0]
+
+    def tasks(self, service: str) -> list[str]:
+        """The tasks that run, by id."""
+        words = ["--filter", "desired-state=running", "--format", "{{.ID}} {{.CurrentState}}", "--no-trunc"]
+        rows = self.docker("service", "ps", *words, f"{self.name}-production-{service}").splitlines()
+        return sorted(row.split()[0] for row in rows if row.split()[1] == "Running")
+
+    def ask(self, service: str) -> list[str]:
+        """The answers of the tasks that run, each asked from within its own container."""
+        form = "{{.Status.ContainerStatus.ContainerID}}"
+        containers = [self.docker("inspect", "--type", "task", "--format", form, task) for task in self.tasks(service)]
+        return [self.docker("exec", one, "wget", "-qO-", "http://localhost:3000/") for one in containers]
+
+    def ids(self, kind: str) -> list[str]:
+        return self.docker(kind, "ls", "--quiet", "--filter", f"label=dev.shipit.app={self.name}").split()
+
+    def clean(self) -> None:
+        for kind in ("service", "config", "secret"):
+            if found := self.ids(kind):
+                self.docker(kind, "rm", *found)
+
+
+@pytest.fixture
+def place(
+    request: pytest.FixtureRequest,
+    shipit: Shipit,
+    swarm: DockerEngine,
+    registry_server: RegistryServer,
+    python_base: str,
+) -> Iterator[Swarm]:
+    shipit.env |= {"SHIPIT_MIRRORS": f"docker.io={python_base}", "TOKEN": SECRET}
+    name, target = request.param
+    found = Swarm(shipit, swarm, registry_server.host, name, target)
+    yield found
+    found.clean()
+
+
+WEB = f"services: {{web: {{port: 3000, replicas: 2, {COMMON}, {CHECK}}}}}"
+
+
+@pytest.mark.parametrize("place", [("stack", WEB)], indirect=True)
+def test_a_service_from_its_first_deploy_until_it_is_destroyed(place: Swarm) -> None:
+    shipit = place.shipit
+    done = shipit.run("deploy")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "web: 2 tasks run on" in done.stdout
+    first = place.tasks("web")
+    assert place.ask("web") == [f"v1 {SECRET}"] * 2
+    assert "@sha256:" in place.spec("web")["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
+
+    again = shipit.run("deploy")
+    assert again.returncode == 0 and "nothing changed" in again.stdout, again.stdout
+    assert place.tasks("web") == first
+
+    place.write("v2")
+    done = shipit.run("deploy", *SECOND)
+    assert done.returncode == 0, done.stdout + done.stderr
+    second = place.tasks("web")
+    assert not set(first) & set(second) and place.ask("web") == [f"v2 {SECRET}"] * 2
+    assert place.spec("web")["UpdateStatus"]["State"] == "completed"
+
+    place.write("v3", 'import sys\nsys.exit("no database for " + VERSION)\n')
+    failed = shipit.run("deploy", *THIRD)
+    assert failed.returncode == 1
+    assert "Swarm rolled back web" in failed.stdout and "non-zero exit (1)" in failed.stdout, failed.stdout
+    assert "no database for v3" in failed.stdout and "tasks of the earlier version serve on" in failed.stdout
+    assert place.spec("web")["UpdateStatus"]["State"] == "rollback_completed"
+    assert set(place.tasks("web")) & set(second) and place.ask("web") == [f"v2 {SECRET}"] * 2
+
+    # Another machine knows nothing of these runs, and has other keys for its hashes.
+    shipit.env["SHIPIT_CACHE_DIR"] += "-of-another-machine"
+    shutil.rmtree(shipit.folder / ".shipit")
+    history = shipit.run("history")
+    assert history.returncode == 0 and SECRET not in history.stdout
+    back = shipit.run("rollback")
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert place.ask("web") == [f"v1 {SECRET}"] * 2
+    back_again = place.tasks("web")
+    place.write("v1")
+    same = shipit.run("deploy")
+    assert same.returncode == 0 and place.tasks("web") == back_again, same.stdout
+
+    place.docker("service", "update", "--detach", "--quiet", "--host-add", "db:10.0.0.5", "stack-production-web")
+    plan = shipit.run("plan", "--full")
+    assert "changed by someone else, and set back: Hosts" in plan.stdout, plan.stdout
+    assert shipit.run("deploy", *SECOND).returncode == 0
+    assert not place.spec("web")["Spec"]["TaskTemplate"]["ContainerSpec"].get("Hosts")
+    assert "2/2" in shipit.run("status").stdout
+    assert "serving v1" in shipit.run("logs", "swarm/web").stdout
+
+    gone = shipit.run("destroy", "-e", "production", "--yes")
+    assert gone.returncode == 0, gone.stdout + gone.stderr
+    assert [place.ids(kind) for kind in ("service", "config", "secret", "network")] == [[], [], [], []]
+
+
+FILES = (
+    "services: {"
+    f"web: {{port: 3000, {COMMON}, secret_files: [TOKEN], configs: {{/etc/motd: motd}}}}, "
+    f"worker: {{command: [sleep, '600'], {COMMON}}}}}"
+)
+READER = SERVER.replace("os.environ['TOKEN']", "open('/run/secrets/TOKEN').read()").replace(
+    "{VERSION}", "{VERSION} {open('/etc/motd').read()}"
+)
+
+
+@pytest.mark.parametrize("place", [("files", FILES)], indirect=True)
+def test_files_a_release_command_and_services_that_change_and_leave(place: Swarm) -> None:
+    shipit = place.shipit
+    shipit.write(motd="hello")
+    place.write("v1", READER)
+    done = shipit.run("deploy")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert place.ask("web") == [f"v1 hello {SECRET}"]
+    assert "TOKEN" not in json.dumps(place.spec("web")["Spec"]["TaskTemplate"]["ContainerSpec"]["Env"])
+    assert SECRET not in json.dumps(place.spec("web"))
+
+    # Both change: the second service fails, and the first goes back with it, also to the values of then.
+    shipit.write(motd="changed")
+    shipit.env["TOKEN"] = "canary-rotated-4711"
+    place.edit("settle: 1s", "settle: 1s, on_failure: rollback")
+    place.edit("[sleep, '600']", "[sh, -c, 'echo no queue; exit 5']")
+    failed = shipit.run("deploy", *SECOND)
+    assert failed.returncode == 1 and "no queue" in failed.stdout, failed.stdout
+    assert place.ask("web") == [f"v1 hello {SECRET}"], failed.stdout
+    worker = place.spec("worker")["Spec"]["TaskTemplate"]["ContainerSpec"]
+    assert worker["Args"] == ["sleep", "600"]
+
+    # A release command that fails changes no service; one that does not is followed by the release.
+    place.edit("[sh, -c, 'echo no queue; exit 5']", "[sleep, '700']")
+    file = shipit.folder / "deploy.yml"
+    file.write_text(f"release: [sh, -c, 'echo migrating; exit 4']\n{file.read_text()}")
+    before = place.tasks("web")
+    failed = shipit.run("deploy", *SECOND)
+    assert failed.returncode == 1 and "the release command failed" in failed.stdout, failed.stdout
+    assert "exit (4)" in failed.stdout and "migrating" in failed.stdout
+    assert place.tasks("web") == before and len(place.ids("service")) == 2
+    place.edit("exit 4", "exit 0")
+    place.edit(f", worker: {{command: [sleep, '700'], {COMMON}}}", "")
+    done = shipit.run("deploy", *THIRD)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert place.ask("web") == ["v1 changed canary-rotated-4711"] and len(place.ids("service")) == 1
+
+    scaled = shipit.run("scale", "swarm/web=2")
+    assert scaled.returncode == 0, scaled.stdout + scaled.stderr
+    two = place.tasks("web")
+    assert len(two) == 2
+    restarted = shipit.run("restart", "swarm/web")
+    assert restarted.returncode == 0, restarted.stdout + restarted.stderr
+    assert len(place.tasks("web")) == 2 and not set(two) & set(place.tasks("web"))
+    assert "nothing changed" in shipit.run("deploy").stdout
+
+
+PLAIN = f"services: {{web: {{port: 3000, {COMMON}}}}}"
+
+
+@pytest.mark.parametrize("place", [("taken", PLAIN)], indirect=True)
+def test_what_is_not_ours_is_refused_and_a_killed_deploy_is_completed_by_the_next(place: Swarm) -> None:
+    shipit = place.shipit
+    base = place.docker("image", "ls", "--quiet")
+    place.docker("service", "create", "--detach", "--quiet", "--name", "taken-production-web", "busybox:none", "true")
+    try:
+        assert "is taken by a service that shipit did not create here" in shipit.run("plan", "--full").stdout
+        refused = shipit.run("deploy")
+        assert refused.returncode == 1 and "is taken by a service" in refused.stdout, refused.stdout
+        assert place.spec("web")["Spec"]["Labels"] == {}, base
+    finally:
+        place.docker("service", "rm", "taken-production-web")
+    process = shipit.start("deploy", *SECOND)
+    try:
+        wait_until("the service is created", lambda: place.ids("service"), bool)
+    finally:
+        process.kill()
+        process.communicate()
+    done = shipit.run("deploy", "--wait", "1m")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert place.ask("web") == [f"v1 {SECRET}"]
+
+
+@pytest.mark.parametrize("host", ["engine"])
+def test_an_engine_that_manages_no_swarm_is_named_with_the_command(
+    shipit: Shipit, modern_engine: DockerEngine, registry_server: RegistryServer, host: str
+) -> None:
+    place = Swarm(shipit, modern_engine, registry_server.host, "none", PLAIN)
+    shipit.env["TOKEN"] = SECRET
+    for words in (("doctor",), ("deploy",), ("plan",)):
+        found = place.shipit.run(*words)
+        assert found.returncode != 0
+        said = found.stdout + found.stderr
+        assert "is no manager of a swarm" in said and f"docker --host {modern_engine.host} swarm init" in said, said
