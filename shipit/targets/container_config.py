@@ -32,7 +32,7 @@ MOST_REPLICAS = 100
 ONLY = ""
 
 
-class ContainerConfig(Model):
+class EngineServiceConfig(Model):
     """One service: containers of one image, with one command. Each kind on Docker engines adds its keys."""
 
     shorthand = ({"type": "null"},)
@@ -145,7 +145,7 @@ class ServicesConfig(TargetConfig):
     """A target with services: `containers` has them by name."""
 
     @property
-    def containers(self) -> Mapping[str, ContainerConfig]:
+    def containers(self) -> Mapping[str, EngineServiceConfig]:
         raise NotImplementedError
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from shipit.digest import parse_digest
 from shipit.printable import Name
 from shipit.record import to_json
-from shipit.targets.container_config import ContainerConfig
+from shipit.targets.container_config import EngineServiceConfig
 from shipit.targets.container_values import Publish, Volume
 
 
@@ -59,7 +59,7 @@ class ContainerSpec(NamedTuple):
         return hash_of(to_json(self))
 
 
-def container_spec(name: str, config: ContainerConfig, image: str) -> ContainerSpec:
+def container_spec(name: str, config: EngineServiceConfig, image: str) -> ContainerSpec:
     port = {"PORT": str(config.port)} if config.port is not None else {}
     return ContainerSpec(
         name,

@@ -12,7 +12,7 @@ from shipit.config.position import Keys
 from shipit.config.units import Flag, Misplaced, UrlPath, VariableName, Whole
 from shipit.errors import ConfigError
 from shipit.targets.container_config import (
-    ContainerConfig,
+    EngineServiceConfig,
     Host,
     NotEmpty,
     ServiceName,
@@ -44,7 +44,7 @@ class LoggingConfig(Model):
         return {"driver": value} if isinstance(value, str) else value
 
 
-class ServiceConfig(ContainerConfig):
+class ServiceConfig(EngineServiceConfig):
     """One service: containers of one image, with one command."""
 
     takes_relative: ClassVar[bool] = True
@@ -143,7 +143,7 @@ class DockerConfig(ServicesConfig):
         return named_services(value, _SERVICE_KEYS)
 
     @property
-    def containers(self) -> Mapping[str, ContainerConfig]:
+    def containers(self) -> Mapping[str, EngineServiceConfig]:
         return self.services
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from shipit.config.part import Model, forbid
 from shipit.config.units import Command, Duration, Flag, Misplaced, Whole, matching
 from shipit.targets.container_config import (
     MOST_REPLICAS,
-    ContainerConfig,
+    EngineServiceConfig,
     Host,
     NotEmpty,
     ServiceName,
@@ -84,7 +84,7 @@ class PlacementConfig(Model):
     max_per_node: Whole = Field(0, ge=0, description="The most replicas on one node; 0 for no limit.", examples=[1])
 
 
-class SwarmServiceConfig(ContainerConfig):
+class SwarmServiceConfig(EngineServiceConfig):
     """One service: tasks of one image, with one command."""
 
     replicas: Whole | None = Field(
@@ -191,7 +191,7 @@ class SwarmConfig(ServicesConfig):
     )
 
     @property
-    def containers(self) -> Mapping[str, ContainerConfig]:
+    def containers(self) -> Mapping[str, EngineServiceConfig]:
         return self.services
 
     @model_validator(mode="before")
