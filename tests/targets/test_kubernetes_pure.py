@@ -36,6 +36,7 @@ from shipit.targets.kubernetes.sealed import opened, sealed, sealed_live, secret
 from shipit.targets.kubernetes.steps import ApplyObject, ApplySecret, DeleteObject, ReplaceObject, RunReleaseJob
 from shipit.targets.kubernetes.superseded import Released, find_change
 from shipit.targets.kubernetes.tail import Tail
+from shipit.targets.kubernetes.wanted import autoscaled
 from shipit.targets.kubernetes.waves import ordered
 from tests import runs
 
@@ -866,8 +867,18 @@ def test_drift_has_its_author_and_another_apply_manager_is_a_conflict(
     assert list(find_conflicts({"ConfigMap/settings": same}, {"ConfigMap/settings": live, "ConfigMap/x": None})) == []
 
 
-def test_replicas_of_an_autoscaler_outside_deploy_yml_are_left_alone() -> None:
-    scaled = manager("kube-controller-manager", {"f:spec": {"f:replicas": {}}}, subresource="scale")
+def test_replicas_of_an_autoscaled_workload_are_left_to_keda() -> None:
+    targets: list[dict[str, Any]] = [{"name": "web"}, {"name": "db", "kind": "StatefulSet", "apiVersion": "apps/v1"}]
+    objects = [
+        {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "x"}, "spec": {"scaleTargetRef": target}}
+        for target in targets
+    ]  # fmt: skip
+    assert autoscaled(objects, "prod") == {"Deployment/web", "StatefulSet/db"}
+
+
+@pytest.mark.parametrize("name", ["kube-controller-manager", "keda"])
+def test_replicas_of_an_autoscaler_outside_deploy_yml_are_left_alone(name: str) -> None:
+    scaled = manager(name, {"f:spec": {"f:replicas": {}}}, subresource="scale")
     wanted = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

@@ -14,8 +14,8 @@ from shipit.targets.kubernetes.drift import Difference, author_of, object_differ
 from shipit.targets.kubernetes.live import Live, Manager
 from shipit.targets.kubernetes.render import Manifest
 
-# The field manager of a HorizontalPodAutoscaler, also of one that is not in deploy.yml.
-_AUTOSCALER = "kube-controller-manager"
+# The field managers of a HorizontalPodAutoscaler and of KEDA, which scales to and from zero; also where they are not in deploy.yml.
+_AUTOSCALERS = ("kube-controller-manager", "keda")
 _DIGEST = re.compile(r"sha(?:256|512):([0-9a-f]{12})[0-9a-f]{52,116}")
 _HINT = "deploy again when they are done"
 
@@ -102,7 +102,8 @@ def is_autoscaled(difference: Difference, manager: Manager | None) -> bool:
     return (
         difference.path == "spec.replicas"
         and manager is not None
-        and (manager.name, manager.subresource) == (_AUTOSCALER, "scale")
+        and manager.name in _AUTOSCALERS
+        and manager.subresource == "scale"
     )
 
 

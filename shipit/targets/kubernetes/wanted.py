@@ -14,6 +14,7 @@ from shipit.targets.kubernetes.superseded import is_autoscaled
 
 # Applying a manifest with this resourceVersion creates the object or is refused with 409: no object ever has it.
 ABSENT = "1"
+_SCALED = {"apiVersion": "apps/v1", "kind": "Deployment"}
 
 
 class Wanted(NamedTuple):
@@ -75,15 +76,18 @@ def with_replicas(manifest: Manifest, replicas: Any, live: Live | None) -> Manif
 
 
 def autoscaled(manifests: Sequence[Manifest], namespace: str) -> frozenset[str]:
-    """The keys of the objects whose replicas an autoscaler among the manifests decides."""
+    """The keys of the objects whose replicas an autoscaler among the manifests decides, or a ScaledObject of KEDA.
+
+    Source: KEDA, ScaledObject specification: without kind and apiVersion the target is a Deployment of apps/v1.
+    """
     found = set()
     for manifest in manifests:
         target = spec_of(manifest).get("scaleTargetRef")
-        if manifest["kind"] == "HorizontalPodAutoscaler" and isinstance(target, dict):
+        if manifest["kind"] in ("HorizontalPodAutoscaler", "ScaledObject") and isinstance(target, dict):
             own = {"name": target.get("name"), "namespace": manifest["metadata"].get("namespace")}
-            found.add(
-                key_of({"apiVersion": target.get("apiVersion"), "kind": target.get("kind"), "metadata": own}, namespace)
-            )
+            default = _SCALED if manifest["kind"] == "ScaledObject" else {}
+            head = {key: target.get(key) or default.get(key) for key in ("apiVersion", "kind")}
+            found.add(key_of({**head, "metadata": own}, namespace))
     return frozenset(found)
 
 
