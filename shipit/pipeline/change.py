@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from shipit.errors import Interrupted, ShipitError
+from shipit.errors import DeployFailed, Interrupted, ShipitError
 from shipit.events import PlanMade, TargetFinished, Warned
 from shipit.parallel import settle, together
 from shipit.past_release import PastRelease
 from shipit.pipeline.confirm import confirm_plan
+from shipit.pipeline.endings import Ending
+from shipit.pipeline.hook_text import hook_lines
 from shipit.pipeline.progress import Progress
 from shipit.pipeline.recording import begin_record, end_record, record_published_images
 from shipit.pipeline.removal import apply_and_verify
@@ -18,6 +20,7 @@ from shipit.pipeline.verdict import verdict_of
 from shipit.release import Plan, Release, Seen, State, Step, TargetPlan, Verdict
 
 if TYPE_CHECKING:
+    from shipit.pipeline.hooks import Hooks
     from shipit.pipeline.run import Run
     from shipit.targets.base import Target
 
@@ -60,8 +63,19 @@ def announce(run: Run, command: str, targets: Sequence[str]) -> None:
         await_turn(run)
 
 
-def make_changes(run: Run, changes: Sequence[Change], end: str, *, unchanged: str) -> int:
-    """The same for a run that was announced. `end` says what targets are when all went well, `unchanged` when none changed."""
+def make_changes(
+    run: Run,
+    changes: Sequence[Change],
+    end: str,
+    *,
+    unchanged: str,
+    hooks: Hooks | None = None,
+    most: int | None = None,
+) -> int:
+    """The same for a run that was announced. `end` says what targets are when all went well, `unchanged` when none changed.
+
+    `hooks` are run around the changes. With `most`, the first target that changes is changed alone, and then so many at once.
+    """
     looks = {item.target.name: partial(_observe, run, item) for item in changes}
     observed = together(looks, run.clock)
     plan = Plan(
@@ -69,16 +83,44 @@ def make_changes(run: Run, changes: Sequence[Change], end: str, *, unchanged: st
         run.project.environment,
         targets=tuple(_planned(item, observed[item.target.name]) for item in changes),
     )
+    hooks = hooks if plan.changes else None
+    if hooks:
+        plan = plan._replace(hooks=tuple(hook_lines(run.project.hooks)))
     run.emit(PlanMade(plan, plan.changes))
     if plan.changes:
         from shipit.pipeline.locks import begin_changes
 
         confirm_plan(run, plan)
         begin_changes(run, plan)
+    try:
+        if hooks:
+            hooks.begin(plan)
+        ending = _change_all(run, changes, plan, observed, (end, unchanged), hooks, most)
+    except ShipitError as error:
+        if hooks and not isinstance(error, Interrupted):
+            hooks.failed(error, run.ended)
+        raise
+    if hooks:
+        ending = hooks.ended(ending, run.ended)
+    run.finish(ending.exit_code, ending.summary)
+    return ending.exit_code
+
+
+def _change_all(
+    run: Run,
+    changes: Sequence[Change],
+    plan: Plan,
+    observed: Mapping[str, Any],
+    ends: tuple[str, str],
+    hooks: Hooks | None,
+    most: int | None,
+) -> Ending:
     run.begin_stage(is_delivery=False)
-    progress = Progress()
+    order = {item.target.name: bool(item.after) for item in changes}
+    changing = {own.target for own in plan.targets if own.steps}
+    progress = Progress({name: waits for name, waits in order.items() if name in changing}, most)
     calls = {
-        item.target.name: partial(_one_target, run, item, own, observed[item.target.name], progress)
+        item.target.name: partial(_one_target, run, item, own, observed[item.target.name], progress, hooks)
         for item, own in zip(changes, plan.targets, strict=True)
     }
     for result in settle(calls, run.clock).values():
@@ -86,13 +128,11 @@ def make_changes(run: Run, changes: Sequence[Change], end: str, *, unchanged: st
             raise result
     total = len(changes)
     if progress.failed:
-        summary = f"{progress.failed} of {total} targets failed"
-    elif plan.changes:
-        summary = f"{total} of {total} targets {end}"
-    else:
-        summary = f"nothing changed, {total} of {total} targets {unchanged}"
-    run.finish(1 if progress.failed else 0, summary)
-    return 1 if progress.failed else 0
+        return Ending(1, f"{progress.failed} of {total} targets failed")
+    end, unchanged = ends
+    if plan.changes:
+        return Ending(0, f"{total} of {total} targets {end}")
+    return Ending(0, f"nothing changed, {total} of {total} targets {unchanged}")
 
 
 def _observe(run: Run, item: Change) -> Any:
@@ -105,10 +145,11 @@ def _planned(item: Change, observed: Any) -> TargetPlan:
     return TargetPlan(item.target.name, item.target.place, (), tuple(item.plan(observed)), notes)
 
 
-def _one_target(run: Run, item: Change, own: TargetPlan, before: Any, progress: Progress) -> None:
+def _one_target(run: Run, item: Change, own: TargetPlan, before: Any, progress: Progress, hooks: Hooks | None) -> None:
     """Apply and judge, once the targets before it are as ordered."""
     target, started = item.target, run.clock.now()
-    if blocker := progress.wait(item.after, run.clock):
+    hooks = hooks if own.steps else None
+    if blocker := progress.wait(item.after, run.clock) or progress.start(target.name, run.clock):
         progress.finish(target.name, "skipped")
         run.emit(TargetFinished(target.name, "skipped", 0.0, Verdict(State.WAITING, blocker)))
         return
@@ -119,25 +160,35 @@ def _one_target(run: Run, item: Change, own: TargetPlan, before: Any, progress: 
         record = begin_record(run, target, release, before, own.steps, past.version)
     images = past.images if past else ()
     try:
+        if hooks:
+            hooks.before_target(own)
         session = run.session(target, is_planning=False, recalled=item.recalled)
         verdict, observed = apply_and_verify(target, own.steps, own.place, session, item.judge, before)
+        state: Literal["healthy", "unchanged"] = "healthy" if own.steps else "unchanged"
+        version = target.describe(observed).version
+        ended = TargetFinished(target.name, state, run.clock.now() - started, verdict, images, version=version)
+        # A hook may be killed: what was verified is known before it begins.
+        end_record(run, record, "healthy")
+        if past is not None and own.steps:
+            record_published_images(run, target, (), [step.summary for step in own.steps], past.version)
+        if hooks:
+            hooks.after_target(own, ended)
     except Interrupted:
         progress.finish(target.name, "failed")
         raise
     except Exception as error:
-        progress.finish(target.name, "failed")
+        progress.finish(target.name, "failed", stops=progress.is_limited)
         if not isinstance(error, ShipitError):
             raise
         verdict = verdict_of(error, target)
-        end_record(run, record, "failed", verdict.reason)
-        run.emit(TargetFinished(target.name, "failed", run.clock.now() - started, verdict, images))
+        if not (isinstance(error, DeployFailed) and error.is_healthy):
+            end_record(run, record, "failed", verdict.reason)
+        ended = TargetFinished(target.name, "failed", run.clock.now() - started, verdict, images)
+        run.emit(ended)
+        if hooks:
+            hooks.target_failed(own, ended)
         return
     for warning in verdict.warnings:
         run.emit(Warned(target.name, warning))
-    end_record(run, record, "healthy")
-    if past is not None and own.steps:
-        record_published_images(run, target, (), [step.summary for step in own.steps], past.version)
-    state: Literal["healthy", "unchanged"] = "healthy" if own.steps else "unchanged"
     progress.finish(target.name, state)
-    version = target.describe(observed).version
-    run.emit(TargetFinished(target.name, state, run.clock.now() - started, verdict, images, version=version))
+    run.emit(ended._replace(elapsed_s=run.clock.now() - started))

@@ -22,13 +22,13 @@ from shipit.pipeline.brought_back import with_brought_back
 from shipit.pipeline.confirm import confirm_plan
 from shipit.pipeline.endings import Ending
 from shipit.pipeline.freeze import check_freeze, frozen_at
-from shipit.pipeline.hook_text import has_hooks
 from shipit.pipeline.prepare import Preparation, prepare
 from shipit.pipeline.progress import Progress
 from shipit.pipeline.recording import begin_record, end_record, record_published_images
 from shipit.pipeline.removal import parted, remove
 from shipit.pipeline.rollback import NOT_ROLLED_BACK, RollbackResult, roll_back
 from shipit.pipeline.run import Run
+from shipit.pipeline.run_hooks import hooks_of
 from shipit.pipeline.steps import apply_steps, check_clean
 from shipit.pipeline.take_back import Done, take_back
 from shipit.pipeline.verdict import Judge, Standing, await_verdict, verdict_of, version_of
@@ -118,7 +118,7 @@ def deploy(
         check_current(run, saved)
     run.tell_lost()
     check_clean(run.project)
-    hooks = _hooks(run)
+    hooks = hooks_of(run)
     is_asked = (
         saved
         or run.source
@@ -154,15 +154,6 @@ def _check_still_allowed(run: Run, override: str) -> None:
     check_freeze(run, override)
     if run.source:
         run.source.check()
-
-
-def _hooks(run: Run) -> Hooks | None:
-    """The hooks of deploy.yml; None where it has none. Raises: ShipitError for one that can't be run."""
-    if not has_hooks(run):
-        return None
-    from shipit.pipeline.hooks import Hooks
-
-    return Hooks(run)
 
 
 def _release_all(run: Run, preparation: Preparation, hooks: Hooks | None) -> Ending:

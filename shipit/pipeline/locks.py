@@ -19,6 +19,7 @@ from shipit.pipeline.run import Run
 from shipit.record import InvalidRecord, from_json, to_json
 from shipit.release import Plan
 from shipit.targets.base import Target
+from shipit.targets.history import records_published
 from shipit.targets.locks import BEAT_S, LEASE_S, Holder, KeepsLock, LockState, NoLock, locks
 from shipit.targets.session import Session
 
@@ -238,6 +239,12 @@ def begin_changes(run: Run, plan: Plan, is_locked: Callable[[Target], bool] = la
     Raises: Locked, RemoteError; UsageError where the journal can't be written.
     """
     changing = {own.target for own in plan.targets if not own.is_empty}
+    moved = {move.repository for move in plan.tags}
+    changing |= {
+        target.name
+        for target in run.targets
+        if records_published(target) and any(use.repository in moved for use in target.images())
+    }
     held = RunLocks(run)
     held.take(target for target in run.targets if target.name in changing and is_locked(target))
     run.locks = held

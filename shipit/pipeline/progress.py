@@ -40,6 +40,11 @@ class Progress:
         self.is_stopped = False
         self.changed = threading.Condition()
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether targets start one after the other, and none after a failure."""
+        return bool(self._order)
+
     def served(self, names: Iterable[str]) -> tuple[Serving, ...]:
         """The URLs of the targets of these names, in their order."""
         return tuple(Serving(name, url) for name in names for url in self.urls.get(name, ()))

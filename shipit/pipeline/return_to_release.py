@@ -14,6 +14,7 @@ from shipit.pipeline.choose_release import Choice, choose_release
 from shipit.pipeline.endings import environment_option
 from shipit.pipeline.releases import Releases, read_own_runs, read_releases
 from shipit.pipeline.run import Run
+from shipit.pipeline.run_hooks import hooks_of
 from shipit.targets.base import Target
 from shipit.targets.history import Returns, records_published, returns
 
@@ -26,6 +27,7 @@ def rollback(run: Run, wanted: str = "", *, is_selected: bool = False) -> int:
     """
     chosen, others = _split(run)
     announce(run, "rollback", [target.name for target in chosen])
+    hooks = hooks_of(run)
     for name, what in others.items():
         if is_selected or not chosen:
             raise UsageError(f"{name} {what}", hint="shipit rollback TARGET for one that can be rolled back")
@@ -43,7 +45,9 @@ def rollback(run: Run, wanted: str = "", *, is_selected: bool = False) -> int:
     changes = [
         _change(target, choices[target.name], recalled[target.name], _needed_by(target, chosen)) for target in chosen
     ]
-    return make_changes(run, changes, "rolled back and healthy", unchanged="healthy")
+    return make_changes(
+        run, changes, "rolled back and healthy", unchanged="healthy", hooks=hooks, most=run.project.max_parallel
+    )
 
 
 def _split(run: Run) -> tuple[list[Returns], Mapping[str, str]]:

@@ -11,6 +11,7 @@ from shipit.errors import UsageError
 from shipit.events import Event, PlanMade, RunFinished, TargetFinished, Warned
 from shipit.pipeline.destroy import destroy
 from shipit.pipeline.run import Run
+from shipit.rehearsal.memory.config import MemoryConfig
 from shipit.rehearsal.memory.place import InMemoryPlace
 from shipit.rehearsal.memory.target import MemoryTarget
 from shipit.release import Destruction, Plan
@@ -42,6 +43,22 @@ def test_what_was_made_is_removed_and_a_second_time_there_is_nothing(tmp_path: P
     run, events = made(tmp_path, [MemoryTarget("memory", place)])
     assert destroy(run, Destruction(), is_selected=False) == 0
     assert isinstance(events[-1], RunFinished) and events[-1].summary == "nothing to remove"
+
+
+def test_what_needs_an_approval_is_removed_only_with_one(tmp_path: Path) -> None:
+    place = InMemoryPlace(images={"web": "sha256:1"})
+
+    def run_of(typed: str) -> Run:
+        run, _ = made(tmp_path, [MemoryTarget("memory", place, config=MemoryConfig.model_validate({"approve": True}))])
+        run.confirm = lambda plan, reasons: True
+        run.approve = lambda plan, name: name == typed
+        return run
+
+    with pytest.raises(UsageError, match="the target memory is changed only with an approval"):
+        destroy(run_of("something else"), Destruction(), is_selected=False)
+    assert place.images == {"web": "sha256:1"} and not place.writes
+    assert destroy(run_of("memory"), Destruction(), is_selected=False) == 0
+    assert place.images == {}
 
 
 def test_nothing_is_removed_without_a_confirmation(tmp_path: Path) -> None:

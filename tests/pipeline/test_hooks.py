@@ -13,6 +13,7 @@ from shipit.errors import ConfigErrors, DeployFailed, Interrupted, ShipitError, 
 from shipit.events import Event, Log, PlanMade, RunFinished, StepDone, StepStarted, TargetFinished, Warned
 from shipit.pipeline.flow import deploy, plan
 from shipit.pipeline.hook_text import describe_hook, hook_lines
+from shipit.pipeline.return_to_release import rollback
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.report.plan_markdown import render_plan_markdown
 from shipit.report.plan_text import render_plan
@@ -97,6 +98,59 @@ def test_hooks_run_around_the_deploy_and_its_targets_and_get_plan_and_verdict(be
     assert [target["target"] for target in after["targets"]] == ["one"]
     steps = [event.step.subject for event in bench.events if isinstance(event, StepStarted)]
     assert steps.index("before[0]") < next(i for i, name in enumerate(steps) if name.startswith(bench.registry.host))
+
+
+def test_a_rollback_runs_the_hooks_around_what_it_changes(bench: Bench) -> None:
+    hooked(bench, before="cat > before.json", after="cat > after.json", on_failure="touch failed")
+    bench.add("one", hooks={"before": "cat > one.json"})
+    bench.add("two")
+    assert deploy(bench.run()) == 0
+    (bench.folder / "hello.txt").write_text("another\n")
+    assert deploy(bench.run()) == 0
+    for name in ("before", "after", "one"):
+        (bench.folder / f"{name}.json").unlink()
+    assert rollback(bench.run()) == 0
+    [made] = bench.of(PlanMade)
+    assert isinstance(made, PlanMade)
+    assert made.plan.hooks == (
+        "hook before: cat > before.json",
+        "hook after: cat > after.json",
+        "hook on_failure: touch failed",
+    )
+    given = {name: json.loads((bench.folder / f"{name}.json").read_text()) for name in ("before", "after", "one")}
+    assert {data["command"] for data in given.values()} == {"rollback"}
+    assert [target["target"] for target in given["one"]["plan"]["targets"]] == ["one"]
+    assert given["after"]["verdict"]["exit_code"] == 0 and len(given["after"]["verdict"]["targets"]) == 2
+    assert not (bench.folder / "failed").exists()
+
+
+def test_a_failing_before_hook_stops_a_rollback_before_any_change(bench: Bench) -> None:
+    bench.add("one")
+    assert deploy(bench.run()) == 0
+    (bench.folder / "hello.txt").write_text("another\n")
+    assert deploy(bench.run()) == 0
+    hooked(bench, before="exit 3", on_failure="touch failed")
+    writes = list(bench.worlds["one"].writes)
+    with pytest.raises(DeployFailed, match="the hook before: exit 3"):
+        rollback(bench.run())
+    assert bench.worlds["one"].writes == writes and (bench.folder / "failed").exists()
+
+
+def test_a_rollback_changes_the_first_target_alone_and_none_after_a_failure(bench: Bench) -> None:
+    names = ("one", "two", "three")
+    for name in names:
+        bench.add(name)
+    bench.text += "max_parallel: 1\n"
+    assert deploy(bench.run()) == 0
+    (bench.folder / "hello.txt").write_text("another\n")
+    assert deploy(bench.run()) == 0
+    bench.worlds["one"].fails = "apply"
+    assert rollback(bench.run()) == 1
+    assert bench.verdicts() == {"one": "failed", "two": "skipped", "three": "skipped"}
+    bench.worlds["one"].fails = ""
+    assert rollback(bench.run()) == 0
+    started = [event.step.target for event in bench.of(StepStarted) if isinstance(event, StepStarted)]
+    assert started == list(names)
 
 
 def test_an_unchanged_deploy_runs_no_hook(bench: Bench) -> None:
