@@ -108,15 +108,16 @@ class Rendezvous:
         for fd in set(inner):
             os.close(fd)
         self._running.add(process)
+        # A number that is closed twice may be another file by then.
+        is_open = {to_command, from_command}
         try:
-            _relay(client, to_command, from_command, self._is_over)
+            _relay(client, to_command, from_command, is_open, self._is_over)
         finally:
             hang_up(process)
             self._running.discard(process)
             one_off.ended()
-            for fd in {to_command, from_command}:
-                with contextlib.suppress(OSError):
-                    os.close(fd)
+            for fd in is_open:
+                os.close(fd)
 
 
 def hang_up(process: subprocess.Popen[bytes]) -> None:
@@ -156,15 +157,16 @@ def _streams(one_off: OneOff) -> tuple[int, int, tuple[int, int]]:
     return to_command, from_command, (theirs, output)
 
 
-def _relay(client: socket.socket, to_command: int, from_command: int, is_over: threading.Event) -> None:
-    """Until the command's output or the client's connection ends."""
+def _relay(
+    client: socket.socket, to_command: int, from_command: int, is_open: set[int], is_over: threading.Event
+) -> None:
+    """Until the command's output or the client's connection ends. What it closes leaves `is_open`."""
     is_pipe = to_command != from_command
-    is_open = True
     unsent = b""
     while not is_over.is_set():
         pending = isinstance(client, ssl.SSLSocket) and client.pending() > 0
         reading: list[Any] = [from_command, *([client] if len(unsent) < _PIECE else [])]
-        writing = [to_command] if unsent and is_open else []
+        writing = [to_command] if unsent and to_command in is_open else []
         ready, writable, _ = select.select(reading, writing, [], 0 if pending else 0.2)
         if from_command in ready:
             try:
@@ -177,12 +179,13 @@ def _relay(client: socket.socket, to_command: int, from_command: int, is_over: t
         if (client in ready or pending) and len(unsent) < _PIECE:
             if not (data := client.recv(_PIECE)):
                 return
-            unsent += data if is_open else b""
+            unsent += data if to_command in is_open else b""
         if to_command in writable:
             with contextlib.suppress(BrokenPipeError):
                 head, end, _ = unsent[:4096].partition(_END_OF_INPUT) if is_pipe else (unsent[:4096], b"", b"")
                 sent = os.write(to_command, head) if head else 0
                 unsent = unsent[sent:]
                 if end and sent == len(head):
+                    is_open.discard(to_command)
                     os.close(to_command)
-                    is_open, unsent = False, b""
+                    unsent = b""
