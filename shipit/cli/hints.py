@@ -21,8 +21,8 @@ SYNONYMS = {
 # A command of another tool that shipit lacks -> the way to do it today.
 ELSEWHERE = {
     **dict.fromkeys(
-        ("start", "stop", "pause", "maintenance"),
-        "shipit starts and stops nothing by command: shipit scale k8s/web=0, or set replicas or quantity in deploy.yml",
+        ("pause", "maintenance"),
+        "shipit stop is for Docker hosts; elsewhere shipit scale k8s/web=0, or set replicas or quantity in deploy.yml",
     ),
     **dict.fromkeys(("env", "secrets", "config:set"), "env and secrets are keys of deploy.yml: shipit help secrets"),
     "dev": "shipit deploys what is built once: docker compose watch or skaffold dev serve while you develop",

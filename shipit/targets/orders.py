@@ -14,6 +14,12 @@ class ScaleOrder(NamedTuple):
     quantities: Mapping[Name, int]
 
 
+class StopOrder(NamedTuple):
+    """Workloads that are to be stopped, or started again."""
+
+    workloads: tuple[Name, ...]
+
+
 class RestartOrder(NamedTuple):
     """Workloads whose instances are to be replaced. `at` is when that was asked for, RFC 3339 in UTC."""
 

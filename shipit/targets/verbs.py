@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeGuard
 from shipit.events import LogLine
 from shipit.release import Destruction, Leftover, Release, Rendered, Seen, Step, Verdict
 from shipit.targets.base import Target
-from shipit.targets.orders import RestartOrder, ScaleOrder
+from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
 from shipit.targets.remote import Command, Ports, Remote, Started
 from shipit.targets.session import Session
 
@@ -74,6 +74,26 @@ class Restarts(HasWorkloads, Protocol):
 
     def judge_restart(self, order: RestartOrder, observed: Any, seen: Seen) -> Verdict:
         """Pure: the health of these workloads, where every instance is a new one."""
+        ...
+
+
+class Stops(HasWorkloads, Protocol):
+    """Stops its workloads, and starts them again, without another change."""
+
+    def plan_stop(self, order: StopOrder, observed: Any) -> tuple[Step, ...]:
+        """Pure: the steps that stop these workloads; empty when none of them runs."""
+        ...
+
+    def judge_stop(self, order: StopOrder, observed: Any, seen: Seen) -> Verdict:
+        """Pure: healthy when none of these workloads runs."""
+        ...
+
+    def plan_start(self, order: StopOrder, observed: Any) -> tuple[Step, ...]:
+        """Pure: the steps that start what was stopped last. Raises: ShipitError where there is nothing to start."""
+        ...
+
+    def judge_start(self, order: StopOrder, observed: Any, seen: Seen) -> Verdict:
+        """Pure: the health of these workloads."""
         ...
 
 
@@ -150,6 +170,10 @@ def scales(target: Target) -> TypeGuard[Scales]:
 
 def restarts(target: Target) -> TypeGuard[Restarts]:
     return "restarts" in target.kind.capabilities
+
+
+def stops(target: Target) -> TypeGuard[Stops]:
+    return "stops" in target.kind.capabilities
 
 
 def executes(target: Target) -> TypeGuard[Executes]:

@@ -79,6 +79,8 @@ def test_a_dyno_that_does_not_come_up_again_fails_the_restart(shipit: Shipit, he
         (["restart", "hub"], 2, "restart needs a target that runs something: hub is a registry", ""),
         (["restart", "heroku/wob"], 2, "heroku has no workload 'wob'", "did you mean heroku/web?"),
         (["restart", "/web"], 2, "'/web' should be TARGET or TARGET/WORKLOAD", "for example k8s/web"),
+        (["stop", "heroku/web"], 2, "heroku is a target of the kind heroku, which has no stop", "shipit scale"),
+        (["start", "heroku/web"], 2, "heroku is a target of the kind heroku, which has no start", "shipit scale"),
         (["dynos"], 2, "unknown command 'dynos'", "use shipit scale"),
         (["ps:restart"], 2, "unknown command 'ps:restart'", "use shipit restart"),
     ],

@@ -76,7 +76,14 @@ def test_commands_and_ports_of_a_service(host: Host, ssh: tuple[int, Path]) -> N
         lambda text: "detached" in text,
     )
     assert host.running == [name] or where in host.running
-    # It takes no part in a deploy.
+    # What is stopped stays stopped, and is the same container when it is started again.
+    stopped = shipit.run("stop", "docker/web")
+    assert stopped.returncode == 0 and "web stopped" in stopped.stdout, stopped.stdout + stopped.stderr
+    assert name not in host.running and "exited" in shipit.run("status").stdout
+    assert "nothing changed" in shipit.run("stop").stdout
+    begun = shipit.run("start", "docker/web")
+    assert begun.returncode == 0 and host.get(name) == f"v1 {SECRET}", begun.stdout + begun.stderr
+    # A one-off command takes no part in a deploy.
     again = shipit.run("deploy")
     assert again.returncode == 0 and "nothing changed" in again.stdout, again.stdout
     assert where in host.names()

@@ -26,13 +26,22 @@ from shipit.targets.docker.plan_back import Kept, Record, Way, plan_back
 from shipit.targets.docker.probe import parse_answer
 from shipit.targets.docker.render import create_body
 from shipit.targets.docker.spec import Health, container_name, other_number
-from shipit.targets.docker.steps import PullImage, RemoveAll, ReplaceService, RunReleaseCommand, SendImage, StopService
+from shipit.targets.docker.steps import (
+    PullImage,
+    RemoveAll,
+    ReplaceService,
+    RunReleaseCommand,
+    SendImage,
+    StopContainers,
+    StopService,
+)
+from shipit.targets.docker.stopping import judge_start, judge_stop, plan_start, plan_stop
 from shipit.targets.docker.verbs import judge_restart, judge_scale, plan_restart, plan_scale
 from shipit.targets.docker.wanted import WantedCommand, WantedService, names_of
 from shipit.targets.host_facts import pinned_images
 from shipit.targets.host_owner import Owner
 from shipit.targets.host_records import kept_records, parse_record
-from shipit.targets.orders import RestartOrder, ScaleOrder
+from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
 
 HOST = "ssh://deploy@web1"
 OWNER = Owner("shop", "production", "docker")
@@ -471,3 +480,25 @@ def test_the_free_space_that_df_prints() -> None:
     assert parse_free(f"{head}/dev/sda1 100 40 60 40% /var/lib\n") == 60 * 1024
     for other in ("", head, "df: no such file", f"{head}/dev/sda1 100 40 - 40% /\n"):
         assert parse_free(other) is None
+
+
+def test_a_service_is_stopped_and_its_last_containers_are_started() -> None:
+    order = StopOrder(("web",))
+    older = container(spec(OLD), state="exited", finished_at="2026-01-01T00:00:00Z")
+    two = [container(spec(), number, finished_at="2026-01-02T00:00:00Z") for number in (1, 2)]
+    other = container(ContainerSpec("worker", NEW))
+    [stop] = plan_stop(order, observed(older, *two, other))
+    assert isinstance(stop, StopContainers) and stop.names == tuple(one.name for one in two)
+    assert judge_stop(order, observed(*two)).state is State.FAILED
+    ended = [one._replace(state="exited") for one in two]
+    after = observed(older, *ended, other)
+    assert plan_stop(order, after) == () and judge_stop(order, after).reason == "web stopped"
+    [start] = plan_start(order, after, {"web": None}, way)
+    assert isinstance(start, ReplaceService) and start.start == tuple(one.name for one in two) and start.stop == ()
+    [start] = plan_start(order, after, {"web": 1}, way)
+    assert isinstance(start, ReplaceService) and start.start == (two[0].name,)
+    assert plan_start(order, observed(*two), {}, way) == ()
+    with pytest.raises(DeployFailed, match="has no container of web"):
+        plan_start(order, observed(other), {}, way)
+    assert judge_start(order, after, SEEN, LIMITS, way).state is State.FAILED
+    assert judge_start(order, observed(*two, other), SEEN, LIMITS, way).state is State.HEALTHY

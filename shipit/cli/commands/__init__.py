@@ -38,6 +38,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "forward": "Forward local ports to what runs",
         "scale": "Change the number of pods or dynos",
         "restart": "Replace what runs by new pods or dynos",
+        "stop": "Stop services of Docker hosts",
+        "start": "Start services that were stopped",
         "unlock": "Break the lock of a run that is gone",
         "destroy": "Remove what shipit made in each target",
     },

@@ -31,6 +31,7 @@ KIND = Kind(
             "runs_once",
             "scales",
             "serves",
+            "stops",
             "uses_images",
         ]
     ),

@@ -26,6 +26,7 @@ from shipit.targets.docker.steps import (
     RestartService,
     RunReleaseCommand,
     SendImage,
+    StopContainers,
     StopService,
 )
 from shipit.targets.host_client import HostClient
@@ -45,7 +46,7 @@ def apply_step(step: Step, client: HostClient, setting: Setting) -> Iterator[Eve
             yield from run_command(step, client, setting)
         case ReplaceService():
             yield from Replacement(step, client, setting).run()
-        case StopService():
+        case StopService() | StopContainers():
             for name in _own(step.names, client, setting.owner):
                 client.stop(name)
         case RestartService():

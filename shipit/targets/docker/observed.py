@@ -34,6 +34,7 @@ class ContainerFacts(NamedTuple):
     started_at: str = ""
     address: str = ""
     is_fixed: bool = False
+    finished_at: str = ""
 
     @property
     def is_running(self) -> bool:

@@ -41,7 +41,8 @@ def parse_container(answer: Field, mark: Callable[[str], str]) -> ContainerFacts
         state["OOMKilled"].flag(),
         state["StartedAt"].text(),
         container_address(answer["NetworkSettings"]),
-        any(row["HostPort"].text() not in ("", "0") for _, rows in bindings.items() for row in rows.rows()),
+        is_fixed=any(row["HostPort"].text() not in ("", "0") for _, rows in bindings.items() for row in rows.rows()),
+        finished_at=state["FinishedAt"].text(),
     )
 
 

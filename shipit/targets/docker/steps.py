@@ -87,6 +87,15 @@ class StopService(HostStep):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StopContainers(HostStep):
+    """Stops containers, which are kept to be started again."""
+
+    type: ClassVar[str] = "docker.stop_containers"
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class RestartService(HostStep):
     """Restarts containers, one after the other. `at` is when that was asked for."""
 

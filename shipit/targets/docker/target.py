@@ -46,6 +46,7 @@ from shipit.targets.docker.running import find_running
 from shipit.targets.docker.send import measure
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import PullImage, SendImage
+from shipit.targets.docker.stopping import judge_start, judge_stop, plan_start, plan_stop
 from shipit.targets.docker.wanted import Services, names_of
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_connection import Hosts, engine_addresses
@@ -54,7 +55,7 @@ from shipit.targets.host_log import ServiceLog
 from shipit.targets.host_owner import SERVICE
 from shipit.targets.host_records import data_volumes, read_records, write_record
 from shipit.targets.locks import Holder, LockState
-from shipit.targets.orders import RestartOrder, ScaleOrder
+from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
 from shipit.targets.remote import Command, Remote, Started
 from shipit.targets.session import Session
 from shipit.targets.verbs import LogQuery
@@ -244,6 +245,18 @@ class DockerTarget:
 
     def judge_restart(self, order: RestartOrder, observed: DockerObserved, seen: Seen) -> Verdict:
         return verbs.judge_restart(order, observed, seen, self._limits, self._way)
+
+    def plan_stop(self, order: StopOrder, observed: DockerObserved) -> tuple[Step, ...]:
+        return plan_stop(order, observed)
+
+    def judge_stop(self, order: StopOrder, observed: DockerObserved, seen: Seen) -> Verdict:
+        return judge_stop(order, observed)
+
+    def plan_start(self, order: StopOrder, observed: DockerObserved) -> tuple[Step, ...]:
+        return plan_start(order, observed, self.declared_scale(), self._way)
+
+    def judge_start(self, order: StopOrder, observed: DockerObserved, seen: Seen) -> Verdict:
+        return judge_start(order, observed, seen, self._limits, self._way)
 
     def logs(self, workload: str, wanted: LogQuery, session: Session) -> Iterator[LogLine]:
         return ServiceLog(self.name, workload, self.hosts, self.owner, session, SERVICE).lines(wanted)

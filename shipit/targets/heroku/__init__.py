@@ -36,6 +36,8 @@ KIND = Kind(
     guide="heroku",
     workloads_key="processes",
     instead={
+        "stop": "shipit scale TARGET/TYPE=0",
+        "start": "shipit scale TARGET/TYPE=N",
         "exec": "Heroku has no exec for container images: shipit run starts a one-off dyno of the same release",
         "forward": "a dyno has no port that can be forwarded: shipit open opens the URL of the app",
     },

@@ -38,6 +38,10 @@ KIND = Kind(
         ]
     ),
     draft="shipit.targets.kubernetes.draft:DRAFT",
+    instead={
+        "stop": "shipit scale TARGET/WORKLOAD=0",
+        "start": "shipit scale TARGET/WORKLOAD=N",
+    },
     guide="kubernetes",
     workloads_key="workloads",
     parts={
