@@ -88,6 +88,8 @@ class Tunnel:
         atexit.register(self.close)
 
     def close(self) -> None:
+        # It ends the thread that waits for a connection.
+        _shut(self._listener)
         self._listener.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 

@@ -100,8 +100,9 @@ class HostClient:
         self._answer("POST", f"{path}/resize", query, accepted=(200, 201, 404, 409, 500))
 
     def read_file(self, container: str, path: str) -> bytes | None:
-        """A file of a container, at most 1 MiB; None where there is none."""
-        answer = self._answer("GET", f"/containers/{container}/archive", {"path": path}, accepted=(200, 404))
+        """A file of a container, at most 1 MiB; None where there is none, or the engine can't read it."""
+        accepted = (200, 400, 403, 404, 409, 500)
+        answer = self._answer("GET", f"/containers/{container}/archive", {"path": path}, accepted=accepted)
         return only_file(answer.content, _LARGEST_FILE) if answer.status_code == 200 else None
 
     def write_archive(self, container: str, folder: str, archive: bytes) -> None:

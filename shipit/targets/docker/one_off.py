@@ -14,7 +14,7 @@ from shipit.errors import RemoteError
 from shipit.targets.docker.attached import Attached
 from shipit.targets.docker.copied import one_off_body, without_networks
 from shipit.targets.docker.running import RunningContainer
-from shipit.targets.docker.secret_files import give_files, names_of_files, read_files
+from shipit.targets.docker.secret_files import copy_files
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_owner import Owner
 from shipit.targets.remote import Command, Started
@@ -91,8 +91,7 @@ def _created(
     try:
         for network in others:
             found.client.connect(network, identity, [])
-        if values := read_files(found.client, found.id, names_of_files(like)):
-            give_files(found.client, identity, values)
+        copy_files(found.client, like, identity)
     except BaseException:
         found.client.within(_REMOVE_S).remove(identity)
         raise

@@ -16,7 +16,7 @@ from shipit.targets.docker.proxy.route import dial
 from shipit.targets.docker.proxy.switch import Switch
 from shipit.targets.docker.ready import await_ready
 from shipit.targets.docker.render import create_body
-from shipit.targets.docker.secret_files import give_files, names_of_files, read_files
+from shipit.targets.docker.secret_files import copy_files, give_files
 from shipit.targets.docker.send import send_image
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import ReplaceService
@@ -156,13 +156,12 @@ class Replacement:
     def _give_files(self, name: str) -> None:
         """Upload the secrets that a new container has as files: those of the step, or of the container that it is like."""
         if self.step.spec is None:
-            like = self.client.container(self.step.like)
-            values = read_files(self.client, self.step.like, names_of_files(like)) if like else {}
-        else:
-            marks = {key: mark for key, mark in self.step.marks.items() if key in self.step.spec.secret_files}
-            values = self.setting.session.planned_values(marks, self.setting.target)
-        if values:
-            give_files(self.client, name, values)
+            if like := self.client.container(self.step.like):
+                copy_files(self.client, like, name)
+            return
+        marks = {key: mark for key, mark in self.step.marks.items() if key in self.step.spec.secret_files}
+        if marks:
+            give_files(self.client, name, self.setting.session.planned_values(marks, self.setting.target))
 
     def _join(self, name: str, networks: Mapping[str, Sequence[str]]) -> None:
         """Connect a container to the networks that it is not in: an earlier attempt may have ended before it did so."""

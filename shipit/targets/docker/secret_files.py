@@ -30,6 +30,17 @@ def read_files(client: HostClient, container: str, names: Iterable[str]) -> dict
     return {name: data.decode("utf-8", "replace") for name, data in found.items() if data is not None}
 
 
+def copy_files(client: HostClient, like: Field, container: str) -> None:
+    """Give a new container the files of another one, by its answer to GET /containers/{id}/json. Raises: DeployFailed."""
+    names = names_of_files(like)
+    values = read_files(client, like["Id"].required(), names)
+    if missing := [name for name in names if name not in values]:
+        what = f"{SECRETS_FOLDER}/{missing[0]} of {like['Name'].text().lstrip('/')} can't be read"
+        raise DeployFailed(what, where=client.host, hint="deploy again, which makes a new container")
+    if values:
+        give_files(client, container, values)
+
+
 def give_files(client: HostClient, container: str, values: Mapping[str, str]) -> None:
     """Upload the files to a container that does not run yet. Its own user may read them, and nobody else there."""
     answer = client.container(container)
