@@ -6,7 +6,7 @@ Source: Docker Engine API 1.41: POST /containers/{id}/exec, POST /exec/{id}/star
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from shipit.docker.client import LARGEST_ANSWER, Engine
@@ -48,7 +48,9 @@ def _exchange(engine: Engine, name: str, given: bytes, limit_s: float, where: st
             raise RemoteError(error_message(answer.content, answer.status_code), where=where)
         # The connection belongs to the program from here on; http.client may have read ahead of its headers.
         reader = answer.raw._fp.fp
-        reader.raw._sock.sendall(given)
+        with suppress(OSError):
+            # A program that ended at once has said why: its output is read.
+            reader.raw._sock.sendall(given)
         return _read(reader)
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import http.client
-import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
 from shipit.rehearsal.dyno import free_port
 from tests.e2e.test_docker_hosts import SECRET, Host
+from tests.sampled import sampled
 from tests.servers.engine import DockerEngine
 from tests.servers.hub import DockerHub
+from tests.servers.killing import HeldEngine
 from tests.servers.registry import RegistryServer
 from tests.shipit import Shipit
 from tests.waits import wait_until
@@ -69,7 +71,7 @@ class Proxied:
         self.port, self.tls_port = free_port(), free_port()
         self.apps: list[Host] = []
 
-    def app(self, name: str, service: str, proxy: str = "") -> Host:
+    def app(self, name: str, service: str, proxy: str = "", host: str = "") -> Host:
         """An app with the service `web`, which nothing has deployed yet."""
         folder = self.folder / name
         folder.mkdir()
@@ -77,7 +79,7 @@ class Proxied:
         target = f"proxy: {{image: '{self.image}', {keys}}}, services: {{web: {{port: 3000, grace: 5s, {service}}}}}"
         shipit = Shipit(folder, self.folder / f"{name}-home")
         shipit.env |= {"TOKEN": SECRET, **self.variables}
-        found = Host(shipit, self.engine, self.registry, name, target)
+        found = Host(shipit, self.engine, self.registry, name, target, *([host] if host else []))
         found.write("v1", SERVER)
         self.apps.append(found)
         return found
@@ -92,12 +94,6 @@ class Proxied:
             return Answer(answer.status, answer.read().decode())
         finally:
             connection.close()
-
-    def config(self) -> Any:
-        """The configuration that Caddy runs, asked for without shipit."""
-        command = "printf 'GET /config/ HTTP/1.0\\r\\nHost: 127.0.0.1:2019\\r\\n\\r\\n' | nc 127.0.0.1 2019"
-        answer = self.apps[0].docker("exec", "shipit-proxy", "busybox", "sh", "-c", f"({command}; sleep 0)")
-        return json.loads(answer.partition("\r\n\r\n")[2] or answer.partition("\n\n")[2])
 
     def clean(self) -> None:
         for app in self.apps:
@@ -188,6 +184,56 @@ class Upload:
         return found
 
 
+def over_tls(port: int, host: str) -> str:
+    """The body of an answer over TLS, whatever the certificate's authority; empty without one."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=30) as plain,
+            context.wrap_socket(plain, server_hostname=host) as secured,
+        ):
+            secured.sendall(f"GET / HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+            return secured.makefile("rb").read().decode().rpartition("\n")[2]
+    except OSError:
+        return ""
+
+
+def test_what_stands_in_the_way_is_named_and_certificates_replicas_and_a_restart_of_caddy_work(
+    proxied: Proxied,
+) -> None:
+    ports = f"http: {proxied.port}, https: {proxied.tls_port}, drain: 1s"
+    app = proxied.app("way", "host: way.localhost, health: /healthz, replicas: 2", ports)
+    file = app.shipit.folder / "deploy.yml"
+    with socket.create_server(("0.0.0.0", proxied.port)):
+        taken = app.shipit.run("deploy", *SECOND)
+    assert taken.returncode == 1 and "can't be started" in taken.stdout, taken.stdout
+    assert app.running == [] and app.docker("ps", "--all", "--quiet", "--filter", "label=dev.shipit.proxy") == ""
+    usual = file.read_text()
+    file.write_text(usual.replace("caddy:2", "caddy:none"))
+    missing = app.shipit.run("deploy", *THIRD)
+    assert missing.returncode == 1 and "can't pull" in missing.stdout, missing.stdout
+    file.write_text(usual)
+    done = app.shipit.run("deploy", *FOURTH)
+    assert done.returncode == 0, done.stdout + done.stderr
+    wait_until("there is a certificate", lambda: over_tls(proxied.tls_port, "way.localhost"), lambda text: text == "v1")
+    assert proxied.request("way.localhost").status == 308
+    assert f"https://way.localhost:{proxied.tls_port}" in app.shipit.run("status").stdout
+    scaled = app.shipit.run("scale", "docker/web=1")
+    assert scaled.returncode == 0, scaled.stderr
+    assert len(app.running) == 1 and over_tls(proxied.tls_port, "way.localhost") == "v1"
+    app.docker("restart", "--time", "1", "shipit-proxy")
+    wait_until("Caddy resumes", lambda: over_tls(proxied.tls_port, "way.localhost"), lambda text: text == "v1")
+    rival = proxied.app("rival", "host: way.localhost", ports)
+    refused = rival.shipit.run("deploy", *SECOND)
+    assert refused.returncode == 1 and "is served by the route shipit:way:production:docker:web" in refused.stdout
+    assert rival.running == [] and over_tls(proxied.tls_port, "way.localhost") == "v1"
+    file.write_text(usual.replace("host: way.localhost, ", "").replace("replicas: 2", "replicas: 1"))
+    hidden = app.shipit.run("deploy", *SECOND)
+    assert hidden.returncode == 0 and "stop serving way.localhost" in hidden.stderr, hidden.stdout + hidden.stderr
+    assert over_tls(proxied.tls_port, "way.localhost") == "" and len(app.running) == 1
+
+
 def test_no_request_fails_through_deploys_and_a_failed_one_and_destroy_leaves_the_proxy_to_others(
     proxied: Proxied,
 ) -> None:
@@ -238,6 +284,7 @@ def test_no_request_fails_through_deploys_and_a_failed_one_and_destroy_leaves_th
     assert {answer.text for answer in loads[0].answers} == {"v1", "v2", "v4"}
     assert {answer.text for answer in loads[1].answers} == {"v1"} and other.running == [kept]
 
+    file.write_text(patient.replace("drain: 60s", "drain: 1s"))
     back = shop.shipit.run("rollback")
     assert back.returncode == 0, back.stdout + back.stderr
     assert shop.running == [second] and proxied.request("shop.test").text == "v2"
@@ -250,3 +297,60 @@ def test_no_request_fails_through_deploys_and_a_failed_one_and_destroy_leaves_th
     proxies = other.docker("ps", "--all", "--quiet", "--filter", "label=dev.shipit.proxy")
     assert proxies == "", "nobody uses it any more"
     assert other.docker("volume", "ls", "--quiet", "--filter", "label=dev.shipit.proxy") == "shipit-proxy-data"
+
+
+CONTAINER = rb"POST /v[0-9.]+/containers/"
+# What the engine or Caddy has done when the deploy is killed, before it knows.
+FIRST = [
+    (CONTAINER + rb"create\?name=shipit-proxy", 1),
+    (CONTAINER + rb"[^/]+/start", 1),
+    (rb"POST /config/ ", 1),
+    (CONTAINER + rb"create\?name=killed", 1),
+    (CONTAINER + rb"[^/]+/start", 1),
+    (rb"PUT /config/", 1),
+]
+LATER = [
+    (CONTAINER + rb"create\?name=killed", 1),
+    (CONTAINER + rb"[^/]+/start", 1),
+    (rb"PATCH /id/", 1),
+    (rb"PATCH /id/", 2),
+    (CONTAINER + rb"[^/]+/stop", 1),
+]
+
+
+@pytest.fixture
+def held(engine: DockerEngine) -> Iterator[HeldEngine]:
+    found = HeldEngine(engine.host)
+    yield found
+    found.stop()
+
+
+def kill_at(held: HeldEngine, app: Host, point: tuple[bytes, int]) -> None:
+    held.hold(*point)
+    process = app.shipit.start("deploy", "--wait", "1m")
+    try:
+        wait_until(f"the deploy sends {point[0]!r}", held.done.is_set, within_s=120)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.sampled
+def test_a_deploy_that_is_killed_after_any_change_is_completed_by_the_next(proxied: Proxied, held: HeldEngine) -> None:
+    app = proxied.app("killed", "host: killed.test, health: /healthz", host=held.host)
+    for point in sampled(FIRST, 3, of="first"):
+        kill_at(held, app, point)
+    first = app.shipit.run("deploy", "--wait", "1m")
+    assert first.returncode == 0, first.stdout + first.stderr
+    load = Load(lambda: proxied.request("killed.test"), 20)
+    try:
+        for number, point in enumerate(sampled(LATER, 3, of="later"), 2):
+            app.write(f"v{number}", SERVER)
+            kill_at(held, app, point)
+            app.write(f"w{number}", SERVER)
+            done = app.shipit.run("deploy", "--wait", "1m")
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert len(app.running) == 1 and proxied.request("killed.test").text == f"w{number}"
+    finally:
+        load.stop()
+    assert load.failed == []
