@@ -118,12 +118,12 @@ def proxied(
 class Load:
     """Requests at a steady rate, each over a connection of its own, until `stop`."""
 
-    def __init__(self, ask: Callable[[], Answer], rate: float = 40.0) -> None:
+    def __init__(self, ask: Callable[[], Answer], rate: float = 40.0, threads: int = 2) -> None:
         self._ask, self._pause_s = ask, 1 / rate
         self.answers: list[Answer] = []
         self.failed: list[str] = []
         self._is_over = threading.Event()
-        self._threads = [threading.Thread(target=self._run) for _ in range(2)]
+        self._threads = [threading.Thread(target=self._run) for _ in range(threads)]
         for thread in self._threads:
             thread.start()
 
