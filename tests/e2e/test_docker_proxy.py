@@ -14,10 +14,8 @@ import pytest
 
 from shipit.rehearsal.dyno import free_port
 from tests.e2e.test_docker_hosts import SECRET, Host
-from tests.sampled import sampled
 from tests.servers.engine import DockerEngine
 from tests.servers.hub import DockerHub
-from tests.servers.killing import HeldEngine
 from tests.servers.registry import RegistryServer
 from tests.shipit import Shipit
 from tests.waits import wait_until
@@ -297,60 +295,3 @@ def test_no_request_fails_through_deploys_and_a_failed_one_and_destroy_leaves_th
     proxies = other.docker("ps", "--all", "--quiet", "--filter", "label=dev.shipit.proxy")
     assert proxies == "", "nobody uses it any more"
     assert other.docker("volume", "ls", "--quiet", "--filter", "label=dev.shipit.proxy") == "shipit-proxy-data"
-
-
-CONTAINER = rb"POST /v[0-9.]+/containers/"
-# What the engine or Caddy has done when the deploy is killed, before it knows.
-FIRST = [
-    (CONTAINER + rb"create\?name=shipit-proxy", 1),
-    (CONTAINER + rb"[^/]+/start", 1),
-    (rb"POST /config/ ", 1),
-    (CONTAINER + rb"create\?name=killed", 1),
-    (CONTAINER + rb"[^/]+/start", 1),
-    (rb"PUT /config/", 1),
-]
-LATER = [
-    (CONTAINER + rb"create\?name=killed", 1),
-    (CONTAINER + rb"[^/]+/start", 1),
-    (rb"PATCH /id/", 1),
-    (rb"PATCH /id/", 2),
-    (CONTAINER + rb"[^/]+/stop", 1),
-]
-
-
-@pytest.fixture
-def held(engine: DockerEngine) -> Iterator[HeldEngine]:
-    found = HeldEngine(engine.host)
-    yield found
-    found.stop()
-
-
-def kill_at(held: HeldEngine, app: Host, point: tuple[bytes, int]) -> None:
-    held.hold(*point)
-    process = app.shipit.start("deploy", "--wait", "1m")
-    try:
-        wait_until(f"the deploy sends {point[0]!r}", held.done.is_set, within_s=120)
-    finally:
-        process.kill()
-        process.communicate()
-
-
-@pytest.mark.sampled
-def test_a_deploy_that_is_killed_after_any_change_is_completed_by_the_next(proxied: Proxied, held: HeldEngine) -> None:
-    app = proxied.app("killed", "host: killed.test, health: /healthz", host=held.host)
-    for point in sampled(FIRST, 3, of="first"):
-        kill_at(held, app, point)
-    first = app.shipit.run("deploy", "--wait", "1m")
-    assert first.returncode == 0, first.stdout + first.stderr
-    load = Load(lambda: proxied.request("killed.test"), 20)
-    try:
-        for number, point in enumerate(sampled(LATER, 3, of="later"), 2):
-            app.write(f"v{number}", SERVER)
-            kill_at(held, app, point)
-            app.write(f"w{number}", SERVER)
-            done = app.shipit.run("deploy", "--wait", "1m")
-            assert done.returncode == 0, done.stdout + done.stderr
-            assert len(app.running) == 1 and proxied.request("killed.test").text == f"w{number}"
-    finally:
-        load.stop()
-    assert load.failed == []

@@ -14,7 +14,7 @@ from shipit.http.fields import Field
 from shipit.release import Destruction, Image, ImageUse, Seen, State, Step
 from shipit.targets.container_spec import ContainerSpec
 from shipit.targets.docker.config import DockerConfig
-from shipit.targets.docker.describe import urls_of
+from shipit.targets.docker.describe import rendered_parts, urls_of
 from shipit.targets.docker.destroy import Inventory, plan_destroy
 from shipit.targets.docker.judge import Limits, judge_release
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts
@@ -317,6 +317,13 @@ def test_the_urls_are_those_of_the_routes(tmp_path: Path) -> None:
     ):
         facts = with_config(proxy(), config(render_route(spec, ["a:1"]), server=found), owner)._replace(ports=ports)
         assert list(urls_of(target.services, observed(facts, container()))) == [url]
+
+
+def test_render_shows_the_route_of_a_first_deploy() -> None:
+    created, route = rendered_parts(OWNER, wanted(), (), {})
+    assert created.name.startswith("POST /containers/create?name=shop-production-web-1-")
+    assert route.name == "PUT /config/apps/http/servers/https/routes/0"
+    assert route.body == render_route(ROUTE, ["<id of web 1>:3000"])
 
 
 def test_destroy_names_the_hosts_that_are_served_no_more() -> None:

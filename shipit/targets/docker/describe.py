@@ -9,6 +9,7 @@ from shipit.release import Place, RenderedPart, Status, Unit
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved
 from shipit.targets.docker.plan import Wanted
 from shipit.targets.docker.proxy.judge import urls_of_routes
+from shipit.targets.docker.proxy.route import render_route
 from shipit.targets.docker.render import create_body
 from shipit.targets.docker.spec import container_name
 from shipit.targets.docker.wanted import Services
@@ -51,7 +52,7 @@ def urls_of(services: Services, observed: DockerObserved) -> Iterator[str]:
 def rendered_parts(
     owner: Owner, wanted: Wanted, secrets: Collection[str], env: Mapping[str, str]
 ) -> tuple[RenderedPart, ...]:
-    """The request that creates each container of a first deploy, without the values of secrets."""
+    """The requests of a first deploy that create each container, without the values of secrets, and each route of the proxy."""
     parts = []
     for service in wanted.values():
         names = sorted(service.marks)
@@ -61,4 +62,10 @@ def rendered_parts(
             name = container_name(owner, service.spec, service.marks, number)
             body = create_body(owner, service.spec, number, values, names)
             parts.append(RenderedPart(f"POST /containers/create?name={name}", body, left_out))
+        if route := service.route:
+            dials = [
+                f"<id of {route.service} {number}>:{route.port}" for number in range(1, (service.replicas or 1) + 1)
+            ]
+            path = f"PUT /config/apps/http/servers/{route.server}/routes/0"
+            parts.append(RenderedPart(path, render_route(route, dials)))
     return tuple(parts)
