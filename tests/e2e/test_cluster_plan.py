@@ -16,7 +16,7 @@ from shipit.pipeline.prepare import prepare
 from shipit.record import to_json
 from shipit.rehearsal.server import Request, Response
 from shipit.release import Step
-from shipit.targets.kubernetes.steps import ObjectStep
+from shipit.targets.kubernetes.steps import ApplyObject, ObjectStep
 from tests.e2e.test_cluster_changes import Object, Shop, config_map, deployment
 from tests.e2e.test_cluster_faults import Between
 from tests.servers.cluster import PAUSE, Cluster, namespace_of
@@ -111,6 +111,12 @@ def test_the_plan_names_what_leaves_and_what_comes_and_no_default(shop: Planner)
         '+ containers[web].startupProbe.exec.command  ["/busybox", "true"]',
         "+ volumes[tmp].emptyDir  {}",
     }
+    assert isinstance(step, ApplyObject)
+    changes = {change.path: (change.before, change.after, change.by) for change in step.changes}
+    assert changes["spec.template.spec.containers[web].env[MODE].value"] == ("one", "new", "")
+    assert changes["spec.template.spec.containers[web].env[B]"] == ({"name": "B", "value": "two"}, None, "")
+    assert changes["spec.template.spec.volumes[tmp].emptyDir"] == (None, {}, "")
+    assert len(changes) == len(step.detail)
     assert shop.deploy(after)[0] == 0
     assert shop.steps(after) == ()
 

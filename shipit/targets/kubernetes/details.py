@@ -10,12 +10,13 @@ from typing import Any
 
 from shipit.targets.kubernetes.changes import find_changes
 from shipit.targets.kubernetes.drift import Difference, author_of
-from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.live import Live, Manager
 from shipit.targets.kubernetes.objects import container_images, spec_of
 from shipit.targets.kubernetes.observed import Preview
 from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
 from shipit.targets.kubernetes.roll import replaces_pods, rolled_by
 from shipit.targets.kubernetes.sealed import is_secret
+from shipit.targets.kubernetes.steps import FieldChange
 from shipit.targets.kubernetes.superseded import Change
 from shipit.targets.kubernetes.versions import switched
 from shipit.targets.kubernetes.wanted import Wanted
@@ -43,6 +44,13 @@ def detail_of(wanted: Wanted, live: Live, preview: Preview) -> tuple[str, ...]:
         lines = ["no value changes: shipit records what it applies, and owns its fields"]
     more = (f"and {len(lines) - _MOST_LINES} more",) if len(lines) > _MOST_LINES else ()
     return (*lines[:_MOST_LINES], *more, *unchecked_lines(preview))
+
+
+def changes_of(wanted: Wanted, live: Live, preview: Preview) -> tuple[FieldChange, ...]:
+    """The changes of an object as data, without shipit's own annotations; at most as many as there are lines."""
+    found = find_changes(live, preview.result) if preview.result is not None else ()
+    shown = [change for change in found or wanted.found if not change.is_own_mark][:_MOST_LINES]
+    return tuple(_as_data(change, live) for change in shown)
 
 
 def lines_of(changes: Iterable[Difference], live: Live) -> tuple[str, ...]:
@@ -108,11 +116,23 @@ def _text_lines(before: list[str], after: list[str]) -> Iterator[str]:
 
 
 def _author(difference: Difference, live: Live) -> str:
-    manager = author_of(live, difference)
-    if manager is None or manager.name == MANAGED_BY or difference.is_removed or difference.live is None:
+    manager = None if difference.is_removed else _other(difference, live)
+    if manager is None:
         return ""
     change = Change(manager, difference)
     return f", set by {change.by}{change.at}"
+
+
+def _other(difference: Difference, live: Live) -> Manager | None:
+    """The field manager that set the live value; None where that was shipit, or where there is none."""
+    manager = author_of(live, difference)
+    return None if manager is None or manager.name == MANAGED_BY or difference.live is None else manager
+
+
+def _as_data(change: Difference, live: Live) -> FieldChange:
+    manager = _other(change, live)
+    by, at = (manager.name, manager.time) if manager else ("", "")
+    return FieldChange(change.path, change.live, change.wanted, by, at)
 
 
 def _shown(value: Any) -> str:

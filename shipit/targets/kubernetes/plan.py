@@ -9,7 +9,7 @@ from shipit.config.units import is_shell_text
 from shipit.release import Step
 from shipit.targets.kubernetes.adoption import is_adopted
 from shipit.targets.kubernetes.changes import is_up_to_date
-from shipit.targets.kubernetes.details import detail_of, facts_of, unchecked_lines
+from shipit.targets.kubernetes.details import changes_of, detail_of, facts_of, unchecked_lines
 from shipit.targets.kubernetes.drift import hashes, stamp
 from shipit.targets.kubernetes.live import job_state
 from shipit.targets.kubernetes.observed import NO_PREVIEW, KubernetesObserved
@@ -51,6 +51,7 @@ def _step(wanted: Wanted, observed: KubernetesObserved, file: str) -> Step | Non
             manifest=manifest, replicas=wanted.replicas,
         )  # fmt: skip
     known, detail = hashes(wanted.found), detail_of(wanted, live, preview)
+    changes = changes_of(wanted, live, preview)
     # Pods and Jobs can't be changed in place.
     is_bare = live.kind in ("Pod", "Job") and (
         any(not item.is_own_mark for item in wanted.found) or bool(rolled_by(wanted.found, live))
@@ -59,11 +60,12 @@ def _step(wanted: Wanted, observed: KubernetesObserved, file: str) -> Step | Non
         undo = f"replace {key} by what it was"
         return ReplaceObject(
             f"apply {key}", f"replace {key}", detail, "replace", not is_bare, undo,
-            manifest=manifest, version=live.meta.version, known=known, uid=live.meta.uid,
+            manifest=manifest, version=live.meta.version, known=known, uid=live.meta.uid, changes=changes,
         )  # fmt: skip
     return ApplyObject(
         f"apply {key}", f"change {key}", detail, "change", False, f"apply {key} as it was",
         manifest=manifest, version=live.meta.version, known=known, replicas=wanted.replicas, adopts=is_adopted(live),
+        changes=changes,
     )  # fmt: skip
 
 

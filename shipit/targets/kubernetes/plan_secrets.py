@@ -6,7 +6,7 @@ from shipit.release import Step
 from shipit.targets.kubernetes.adoption import is_adopted
 from shipit.targets.kubernetes.applyset import PART_OF_LABEL
 from shipit.targets.kubernetes.changes import is_up_to_date
-from shipit.targets.kubernetes.details import detail_of, secret_names, unchecked_lines
+from shipit.targets.kubernetes.details import changes_of, detail_of, secret_names, unchecked_lines
 from shipit.targets.kubernetes.drift import hashes
 from shipit.targets.kubernetes.observed import NO_PREVIEW, KubernetesObserved, Preview
 from shipit.targets.kubernetes.render import Manifest
@@ -32,7 +32,7 @@ def apply_secret(wanted: Wanted, preview: Preview, file: str) -> Step:
     return ApplySecret(
         f"apply {key}", f"change {key}", (*detail, *kept), "change", False, undo,
         manifest=manifest, version=live.meta.version, known=hashes(wanted.found), previous=previous, file=file,
-        adopts=is_adopted(live),
+        adopts=is_adopted(live), changes=changes_of(wanted, live, preview),
     )  # fmt: skip
 
 

@@ -14,13 +14,26 @@ from shipit.printable import FreeJson, FreeText, Name
 from shipit.release import Step
 
 
+class FieldChange(NamedTuple):
+    """A field that a step changes. `before` and `after` are its values: null where it is not there, keyed hashes in a Secret.
+
+    `by` is the field manager that set the value of before, and `at` when, RFC 3339; empty where that was shipit.
+    """
+
+    path: FreeText
+    before: FreeJson = None
+    after: FreeJson = None
+    by: FreeText = ""
+    at: FreeText = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ObjectStep(Step):
     """A step on one object. `version` is its resourceVersion in the plan, empty where the object did not exist.
 
     `known` are hashes of the differences between the object and the manifest in the plan: another difference when the
     step is applied means that somebody else changed the object since. `adopts` is whether fields that `kubectl apply` owns
-    become shipit's first.
+    become shipit's first. `changes` are the fields that change, of an object that was there; `detail` has them as text.
     """
 
     # It changes with the status, too. What applying changes is in `known` and `detail`.
@@ -30,6 +43,7 @@ class ObjectStep(Step):
     version: str = ""
     known: tuple[str, ...] = ()
     adopts: bool = False
+    changes: tuple[FieldChange, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
