@@ -109,6 +109,10 @@ def test_an_image_without_a_registry_is_sent_to_hosts_that_lack_it_and_create_a_
         ("tcp://unknown", "send shop to tcp://unknown", ("sends what the host lacks",)),
     ]
     assert [step.host for step in steps if isinstance(step, ReplaceService)] == list(hosts)[:4]
+    # A container that ran by it keeps the image, whatever its id.
+    kept = HostFacts((container(spec(pinned, memory=1), state="exited"),))
+    [only] = plan_docker(OWNER, {"web": own}, DockerObserved({HOST: kept}), {pinned: SENT})
+    assert isinstance(only, ReplaceService)
     command = WantedCommand(ContainerSpec("", pinned, ("migrate",), restart="no"), MARKS, 600.0)
     first, *_ = plan_docker(OWNER, {"web": own}, DockerObserved({HOST: empty}), {pinned: SENT}, command)
     assert isinstance(first, SendImage) and spec(pinned).is_sent and not spec().is_sent

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from shipit.errors import DeployFailed
-from shipit.events import Event
+from shipit.events import Event, Log
+from shipit.printable import counted, human_bytes
 from shipit.reference import parse_reference
 from shipit.release import Step
 from shipit.targets.docker.command import run_command
@@ -41,7 +42,9 @@ def apply_step(step: Step, client: HostClient, setting: Setting) -> Iterator[Eve
         case PullImage():
             _pull(step, client, setting.session)
         case SendImage():
-            send_image(step.image, client, setting, step.id)
+            sent = send_image(step.image, client, setting, step.id)
+            said = f"{sent.sent_layers} of {counted(sent.layers, 'layer')}, {human_bytes(sent.sent_bytes)}"
+            yield Log(setting.target, sent.image, f"sent {said} to {step.host}")
         case RunReleaseCommand():
             yield from run_command(step, client, setting)
         case ReplaceService():

@@ -26,7 +26,7 @@ def run_command(step: RunReleaseCommand, client: HostClient, setting: Setting) -
     if found is None or not found.is_running:
         client.remove(step.name)
         make_network(client, setting.owner)
-        image = send_image(step.spec.image, client, setting, step.id) if step.spec.is_sent else ""
+        image = send_image(step.spec.image, client, setting, step.id).id if step.spec.is_sent else ""
         client.create(step.name, create_body(setting.owner, step.spec, 1, values, step.marks, image))
         _start(step, client, setting)
     ended = _await(step, client, setting)

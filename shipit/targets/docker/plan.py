@@ -114,8 +114,9 @@ def _images(
 
 
 def lacks_image(image: Image, facts: HostFacts) -> bool:
-    """True when no image of a host has the digest of the config or of the manifest, of which one is its id there."""
-    return facts.images.isdisjoint([image.config_digest, image.manifest_digest])
+    """True when no image of a host has the digest of the config or of the manifest as its id, and no container runs by it."""
+    known = facts.images.union(one.image for one in facts.containers)
+    return known.isdisjoint([image.config_digest, image.manifest_digest])
 
 
 def _sending(lacks: Lacking | None) -> str:

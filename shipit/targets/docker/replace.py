@@ -80,7 +80,7 @@ class Replacement:
                 )
             return {name: copied_body(like, number) for name, number in step.create.items()}
         values = self.setting.session.planned_values(step.marks, self.setting.target)
-        image = send_image(step.spec.image, self.client, self.setting, step.id) if step.spec.is_sent else ""
+        image = send_image(step.spec.image, self.client, self.setting, step.id).id if step.spec.is_sent else ""
         return {
             name: create_body(owner, step.spec, number, values, step.marks, image)
             for name, number in step.create.items()

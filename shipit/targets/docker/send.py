@@ -10,7 +10,7 @@ from shipit.delivery.direct import load_direct, measure_direct
 from shipit.errors import BuildError, DeployFailed
 from shipit.events import StepId, StepProgress
 from shipit.parallel import together
-from shipit.release import Image, Release
+from shipit.release import Image, LoadedImage, Release
 from shipit.targets.docker.observed import DockerObserved, HostFacts, Lacking
 from shipit.targets.docker.plan import lacks_image
 from shipit.targets.docker.setting import Setting
@@ -20,8 +20,8 @@ from shipit.targets.host_owner import Owner
 from shipit.targets.session import Session
 
 
-def send_image(pinned: str, client: HostClient, setting: Setting, step: str) -> str:
-    """Send a host what it lacks of an image; the id of the image there. Safe to repeat. Raises: DeployFailed, ShipitErrors."""
+def send_image(pinned: str, client: HostClient, setting: Setting, step: str) -> LoadedImage:
+    """Send a host what it lacks of an image. `id` of the result is that of the image there. Safe to repeat. Raises: DeployFailed, ShipitErrors."""
     session, delivery = setting.session, setting.session.delivery
     images = session.release.images if session.release else ()
     image = next((one for one in images if one.pinned == pinned), None)
@@ -35,7 +35,7 @@ def send_image(pinned: str, client: HostClient, setting: Setting, step: str) -> 
         session.emit(StepProgress(step_id, done, total))
 
     try:
-        return load_direct(delivery, image, name, client.engine, client.deadline, progress).id
+        return load_direct(delivery, image, name, client.engine, client.deadline, progress)
     except BuildError as error:
         error.where = error.where or client.host
         raise
