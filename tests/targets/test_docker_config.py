@@ -48,6 +48,12 @@ def test_a_context_is_one_of_the_docker_command(tmp_path: Path) -> None:
     assert target.hosts.names == ("tcp://web1:2375", "context prod")
 
 
+def test_a_folder_of_this_machine_is_refused_for_a_context_of_another_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigErrors) as raised:
+        load(tmp_path, "{hosts: ['context:none'], volumes: ['./data:/data']}")
+    assert "which the host context none does not have" in str(raised.value.problems[0])
+
+
 def test_a_published_port_is_replaced_stop_first(tmp_path: Path) -> None:
     config = load(tmp_path, "{services: {web: {publish: ['80:3000']}, any: {publish: ['3000']}}}").config
     assert {name: service.order for name, service in config.services.items()} == {

@@ -167,7 +167,13 @@ class DockerConfig(ServicesConfig):
     def problems_in(
         self, folder: ProjectFolder, images: Mapping[str, ImageConfig], here: Callable[[Keys, str, str], ConfigError]
     ) -> Sequence[ConfigError]:
-        return [
+        remote = [host for host in self.hosts if host.startswith(("ssh://", "tcp://"))]
+        folders = [
+            here(("services", name, *keys), what, hint)
+            for name, service in self.services.items()
+            for keys, what, hint in _folders(service, remote)
+        ]
+        return folders + [
             here(("services", name, "health"), what, "use the HEALTHCHECK of the image, or publish: the port")
             for name, service in self.services.items()
             for host in self.hosts
@@ -184,16 +190,20 @@ def problems_of(
     service: ServiceConfig, hosts: Collection[str], secrets: Collection[str]
 ) -> Iterator[tuple[Keys, str, str]]:
     """Keys within a service, what is wrong there, and a hint. `hosts` are addresses of engines, `secrets` names."""
-    other = next((host for host in hosts if not host.startswith("unix://")), "")
-    for index, volume in enumerate(service.mounts):
-        if volume.is_relative and other:
-            what = f"{volume.source} is a folder of this machine, which the host {other} does not have"
-            yield ("volumes", index), what, "write a folder of the host, or the name of a volume"
+    yield from _folders(service, [host for host in hosts if not host.startswith("unix://")])
     for index, name in enumerate(service.secret_files):
         if name not in secrets:
             yield ("secret_files", index), f"{name} is no secret of this target", "add it to secrets: at the top"
         elif name in service.env:
             yield ("secret_files", index), f"{name} is a variable of this service, too", "remove it from env:"
+
+
+def _folders(service: ServiceConfig, remote: Collection[str]) -> Iterator[tuple[Keys, str, str]]:
+    """The volumes that are folders of this machine, where a host is another one."""
+    for index, volume in enumerate(service.mounts):
+        if volume.is_relative and remote:
+            what = f"{volume.source} is a folder of this machine, which the host {next(iter(remote))} does not have"
+            yield ("volumes", index), what, "write a folder of the host, or the name of a volume"
 
 
 def _is_published(service: ServiceConfig) -> bool:
