@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from shipit.http.fields import Field
-from shipit.targets.kubernetes.adoption import joined_rows
-from shipit.targets.kubernetes.fields import joined, parse_owned
+import pytest
 
+from shipit.errors import RemoteError
+from shipit.http.fields import Field
+from shipit.targets.kubernetes.adoption import adopt, after_adoption, is_adopted, joined_rows
+from shipit.targets.kubernetes.client import KubernetesClient
+from shipit.targets.kubernetes.fields import joined, parse_owned
+from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.parse import parse_live
+
+AT = "2026-01-31T12:00:00Z"
 ANNOTATED: dict[str, Any] = {
     "f:metadata": {"f:annotations": {".": {}, "f:kubectl.kubernetes.io/last-applied-configuration": {}}}
 }
 
 
 def row(manager: str, fields: dict[str, Any], operation: str = "Update", **more: Any) -> dict[str, Any]:
-    return {"manager": manager, "operation": operation, "apiVersion": "v1", "fieldsV1": fields, "time": "t", **more}
+    return {"manager": manager, "operation": operation, "apiVersion": "v1", "fieldsV1": fields, "time": AT, **more}
 
 
 def test_the_fields_of_kubectl_apply_are_joined_with_those_of_shipit() -> None:
@@ -45,3 +52,52 @@ def test_what_two_managers_own_together() -> None:
     assert set(found.fields) == {"a", "c", "list"} and set(found.fields["a"].fields) == {"d"}
     of_list = {keys["name"]: set(owned.fields) for keys, owned in found.fields["list"].items}
     assert of_list == {"x": {"b", "e"}, "y": set()} and found.fields["list"].values == ("one",)
+
+
+def config_map(*managers: dict[str, Any]) -> Live:
+    metadata = {"name": "x", "managedFields": list(managers)}
+    value = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": "1", "b": "2", "c": "3"}}
+    return parse_live(Field(value, "GET test"))
+
+
+def test_what_leaves_is_what_kubectl_apply_alone_owns() -> None:
+    theirs = row("kubectl-client-side-apply", {**ANNOTATED, "f:data": {"f:a": {}, "f:b": {}, "f:c": {}}})
+    edited = row("kubectl-edit", {"f:data": {"f:b": {}}})
+    wanted = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"a": "1"}}
+    live = config_map(theirs, edited)
+    assert is_adopted(live) and not is_adopted(config_map(edited)) and not is_adopted(None)
+    assert after_adoption(wanted, live, live).manifest["data"] == {"a": "1", "b": "2"}, "b is also another one's"
+    assert live.manifest["data"] == {"a": "1", "b": "2", "c": "3"}
+    other = config_map(edited)
+    assert after_adoption(wanted, other, other) is other
+    whole = {**wanted, "data": {"a": "1", "b": "2", "c": "3"}}
+    assert after_adoption(whole, live, live) is live
+
+
+class Racing(KubernetesClient):
+    """A client whose object changes between each of the first reads and its write."""
+
+    def __init__(self, live: Live, conflicts: int) -> None:
+        self.live, self.conflicts, self.written = live, conflicts, list[Any]()
+
+    def read(self, manifest: Any, namespace: str) -> Live | None:
+        return self.live
+
+    def set_managed_fields(self, manifest: Any, namespace: str, rows: Any, version: str) -> None:
+        self.written.append(rows)
+        if len(self.written) <= self.conflicts:
+            raise RemoteError("the object has been modified", status=409)
+
+
+def test_an_object_that_changes_meanwhile_is_read_again() -> None:
+    theirs = row("kubectl-client-side-apply", ANNOTATED)
+    client = Racing(config_map(theirs), 2)
+    adopt(client, {}, "prod")
+    assert len(client.written) == 3
+    busy = Racing(config_map(theirs), 100)
+    with pytest.raises(RemoteError, match="has been modified"):
+        adopt(busy, {}, "prod")
+    assert len(busy.written) == 8
+    free = Racing(config_map(row("kubectl-edit", {})), 0)
+    adopt(free, {}, "prod")
+    assert free.written == []
