@@ -30,6 +30,7 @@ from tests.servers.registry import RegistryServer
 class Bench:
     def __init__(self, folder: Path, host: str, name: str = "shop") -> None:
         self.folder, self.host, self.name = folder, host, name
+        self.target = "{}"
         self.events: list[Event] = []
         self.clock = runs.FakeClock()
 
@@ -38,7 +39,7 @@ class Bench:
             (self.folder / "hello.txt").write_text(text)
         environment = runs.environment(self.folder)
         image = f"{{repository: {self.host}/{self.name}, tags: [latest], build: .}}"
-        file = f"app: shop\nimage: {image}\ntargets: {{hub: {{}}}}\n"
+        file = f"app: shop\nimage: {image}\ntargets: {{hub: {self.target}}}\n"
         self.events.clear()
         self.clock.sleep(1)
         return runs.run(runs.project(self.folder, file, environment), environment, self.events, clock=self.clock)
@@ -102,6 +103,12 @@ def test_a_push_fails_while_another_run_holds_the_lock_of_its_registry(bench: Be
     run.journal = Journal(bench.folder)
     push(run)
     assert run.locks is None, "it is given back at the end"
+
+
+def test_without_history_no_record_is_left(bench: Bench) -> None:
+    bench.target = "{history: false}"
+    assert deploy(bench.run("one")) == 0
+    assert bench.history() == ()
 
 
 def test_a_rollback_moves_the_tags_to_the_release_before(bench: Bench) -> None:

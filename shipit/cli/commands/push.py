@@ -41,4 +41,6 @@ def with_every_repository(project: Project) -> Project:
     if not names:
         hint = "add repository: to an image, or targets: to the file"
         raise UsageError("there is nothing to push", where=project.file.name, hint=hint)
-    return replace(project, targets={"registry": KindModels()["registry"].model_validate({"images": names})})
+    return replace(
+        project, targets={"registry": KindModels()["registry"].model_validate({"images": names, "history": False})}
+    )

@@ -9,7 +9,7 @@ from shipit.config.folder import ProjectFolder
 from shipit.config.image import ImageConfig
 from shipit.config.model import TargetConfig
 from shipit.config.position import Keys
-from shipit.config.units import Duration, Whole
+from shipit.config.units import Duration, Flag, Whole
 from shipit.errors import ConfigError
 from shipit.files import Unreadable
 from shipit.reference import DOCKER_HUB
@@ -39,6 +39,12 @@ class RegistryConfig(TargetConfig):
         ge=1,
         description="The number of newest tags to keep; older ones are deleted. Docker Hub only.",
         examples=[20],
+    )
+
+    history: Flag = Field(
+        True,
+        description="Whether each deploy and push leaves a record beside the image, for `shipit history` and `rollback`.",
+        examples=[False],
     )
 
     settle: Duration = Field(0.0, description="How long it must stay healthy before the deploy counts.")

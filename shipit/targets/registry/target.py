@@ -182,6 +182,8 @@ class RegistryTarget:
         return history_of(records, tags, most)
 
     def record_published(self, past: PastRelease, session: Session) -> None:
+        if not self.config.history:
+            return
         records, git = self._records(session), self.project.git
         if not past.images:
             earlier = (record.past for record in records.read(KEPT_RUNS) if record.past.version == past.returns_to)
