@@ -177,6 +177,10 @@ class HostClient:
         except BuildError as error:
             raise RemoteError(error.what, where=self.host, hint=error.hint, retryable=error.retryable) from None
 
+    def has_image(self, image: str) -> bool:
+        answer = self._answer("GET", f"/images/{image}/json", accepted=(200, 404))
+        return answer.status_code == 200
+
     def remove_image(self, image: str) -> None:
         """One that something still uses stays."""
         self._answer("DELETE", f"/images/{image}", accepted=(200, 404, 409))
@@ -184,6 +188,11 @@ class HostClient:
     def has_network(self, name: str) -> bool:
         answer = self._answer("GET", f"/networks/{name}", accepted=(200, 404))
         return answer.status_code == 200
+
+    def networks(self, filters: str) -> tuple[str, ...]:
+        """The names of networks."""
+        rows = self._json("GET", "/networks", {"filters": filters}).rows()
+        return tuple(sorted(row["Name"].required() for row in rows))
 
     def create_network(self, name: str, labels: Mapping[str, str]) -> None:
         body = {"Name": name, "Driver": "bridge", "CheckDuplicate": True, "Labels": dict(labels)}

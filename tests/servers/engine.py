@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.servers.install import SYSTEM_PATH, find, modern_folder
+from tests.servers.install import SYSTEM_PATH, compose_plugin, find, modern_folder
 from tests.servers.process import Background, Unavailable
 
 _NUMBERS = itertools.count()
@@ -95,6 +95,13 @@ def install_buildx(docker_config: Path) -> None:
         raise Unavailable("buildx is not unpacked (python -m tests.servers.install)")
     (docker_config / "cli-plugins").mkdir(parents=True, exist_ok=True)
     (docker_config / "cli-plugins/docker-buildx").symlink_to(plugin)
+
+
+def install_compose(docker_config: Path) -> None:
+    """Give a Docker configuration folder the Compose plugin, as its user would have installed it."""
+    plugin = compose_plugin()
+    (docker_config / "cli-plugins").mkdir(parents=True, exist_ok=True)
+    (docker_config / "cli-plugins/docker-compose").symlink_to(plugin)
 
 
 def path_without_docker(folder: Path) -> str:

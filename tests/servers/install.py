@@ -112,6 +112,29 @@ def unpack_modern() -> None:
     unpack_debian_13("the newer engine", modern_folder(), ["download", *MODERN])
 
 
+# A package of its own folder: what is unpacked already stays as it is. The version that the tests were written with.
+COMPOSE = ("docker-compose", "2.26.1-4")
+
+
+def compose_folder() -> Path:
+    return cache_folder() / f"compose-{COMPOSE[1]}"
+
+
+def compose_plugin() -> Path:
+    """The Compose plugin of the docker command. Raises: Unavailable."""
+    requested_programs.append("docker-compose")
+    plugin = compose_folder() / "usr/libexec/docker/cli-plugins/docker-compose"
+    if not plugin.is_file():
+        raise Unavailable("Compose is not unpacked (python -m tests.servers.install; it needs root, apt-get and x86_64)")
+    return plugin
+
+
+def unpack_compose() -> None:
+    """Download and unpack the Compose plugin into the cache; nothing is installed."""
+    if not (compose_folder() / "usr/libexec/docker/cli-plugins/docker-compose").is_file():
+        unpack_debian_13("Compose", compose_folder(), ["download", "=".join(COMPOSE)])
+
+
 def unpack_debian_13(what: str, target: Path, command: Sequence[str]) -> None:
     """Download packages of Debian 13 with an apt-get command, and unpack them into a folder; nothing is installed."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None or platform.machine() != "x86_64":
@@ -394,6 +417,7 @@ def main() -> None:
     if platform.system() == "Linux":
         install_packages()
         unpack_modern()
+        unpack_compose()
         install_from_npm(HEROKU_CLI)
         install_from_npm(LANGUAGE_SERVER)
         install_from_npm(EXPRESS)

@@ -1,0 +1,37 @@
+"""Compose projects: the services of a compose file on one engine. May import docker, http, config and the nouns."""
+
+from shipit.targets.kind import Kind
+
+KIND = Kind(
+    names=("compose",),
+    config="shipit.targets.compose.config:ComposeConfig",
+    target="shipit.targets.compose.target:create",
+    steps=("shipit.targets.compose.steps",),
+    capabilities=frozenset(
+        [
+            "destroys",
+            "diagnoses",
+            "examines",
+            "has_history",
+            "has_logs",
+            "has_workloads",
+            "locks",
+            "notes",
+            "previews",
+            "records_releases",
+            "renders",
+            "restarts",
+            "returns",
+            "reverts",
+            "scales",
+            "serves",
+            "uses_images",
+        ]
+    ),
+    guide="compose",
+    instead={
+        "exec": "docker compose -p PROJECT exec SERVICE COMMAND, with the project that shipit status shows",
+        "run": "docker compose -p PROJECT exec SERVICE COMMAND, with the project that shipit status shows",
+        "forward": "ports: 127.0.0.1:PORT:PORT in the compose file, and ssh -L to it",
+    },
+)

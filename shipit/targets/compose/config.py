@@ -1,0 +1,89 @@
+"""The configuration of a Compose target in deploy.yml."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, field_validator
+
+from shipit.config.folder import ProjectFolder
+from shipit.config.image import ImageConfig
+from shipit.config.model import TargetConfig
+from shipit.config.position import Keys
+from shipit.config.units import Whole, matching
+from shipit.errors import ConfigError
+
+_HOST = "should be unix://SOCKET, tcp://HOST:PORT, ssh://USER@HOST or context:NAME"
+Host = Annotated[str, matching(r"^((unix|tcp|ssh)://\S+|context:\S+)$", _HOST)]
+_PROJECT = "should be at most 63 lower-case letters, digits, '-' and '_', beginning with a letter or a digit"
+ProjectName = Annotated[str, matching(r"^[a-z0-9][a-z0-9_-]{0,62}$", _PROJECT)]
+# Compose allows these names for services and profiles.
+_SERVICE = "should be letters, digits, '.', '-' and '_'"
+ServiceName = Annotated[str, matching(r"^[A-Za-z0-9._-]{1,128}$", _SERVICE)]
+_FILE = "should be the path of a file"
+FilePath = Annotated[str, matching(r"^[^-\s][^\x00-\x1f]*$", _FILE)]
+DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+
+
+class ComposeConfig(TargetConfig):
+    """The services of a compose file on one engine; `docker compose` starts them."""
+
+    reverts: ClassVar[bool] = True
+
+    file: tuple[FilePath, ...] = Field(
+        (),
+        description="The compose file, relative to deploy.yml, or a list of which each is merged over the one before; compose.yaml or docker-compose.yml when absent.",
+        examples=["compose.yaml", ["compose.yaml", "compose.prod.yaml"]],
+    )
+    profiles: tuple[ServiceName, ...] = Field(
+        (), description="Profiles of the compose file to use; text is one.", examples=[["worker"]]
+    )
+    host: Host | None = Field(
+        None,
+        description="The engine; the one that the docker command uses when absent.",
+        examples=["ssh://deploy@web1"],
+    )
+    project: ProjectName | None = Field(
+        None,
+        description="The name of the Compose project; that of the app and the environment when absent.",
+        examples=["shop"],
+    )
+    images: dict[ServiceName, str] = Field(
+        default_factory=dict,
+        description="The image of this file that a service runs, where neither its name, its `image` nor its `build` says it.",
+        examples=[{"web": "app"}],
+    )
+    keep: Whole = Field(3, ge=1, le=20, description="How many earlier releases are kept for rollback.", examples=[5])
+
+    @field_validator("file", "profiles", mode="before")
+    @classmethod
+    def _one(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    def problems_in(
+        self, folder: ProjectFolder, images: Mapping[str, ImageConfig], here: Callable[[Keys, str, str], ConfigError]
+    ) -> Sequence[ConfigError]:
+        unknown = [
+            here(("images", service), f"no image {image!r}", f"the images of this file: {', '.join(images)}")
+            for service, image in self.images.items()
+            if image not in images
+        ]
+        return [*unknown, *self._missing(folder, here)]
+
+    def _missing(self, folder: ProjectFolder, here: Callable[[Keys, str, str], ConfigError]) -> Sequence[ConfigError]:
+        """A compose file that is not there."""
+        if not self.file:
+            if any(folder.file(name).is_file() for name in DEFAULT_FILES):
+                return ()
+            return [here((), f"there is no {DEFAULT_FILES[0]} beside deploy.yml", "add file: with its path")]
+        return [
+            here(
+                ("file", index) if len(self.file) > 1 else ("file",),
+                "is no file",
+                "write a path relative to deploy.yml",
+            )
+            for index, name in enumerate(self.file)
+            if not folder.file(name).is_file()
+        ]
+
+    def place_keys(self, app: str) -> tuple[str, ...]:
+        return (f"project {self.project or app} on {self.host or 'the engine of the docker command'}",)

@@ -1,0 +1,57 @@
+"""The rendered files of earlier releases, kept on the engine: each is the label of an empty volume.
+
+A file has the values of variables, as the containers have that it makes: who may read one of them may read the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from shipit.targets.compose.content import LONGEST_LABEL, Content, pack, unpack
+from shipit.targets.host_owner import LABEL, Owner
+from shipit.targets.label_store import Labelled, LabelStore
+
+FILE, FILE_ID = f"{LABEL}.compose-file", f"{LABEL}.compose-file-id"
+
+
+class KeptFile(NamedTuple):
+    """`id` is what the machine that wrote it calls it: a keyed hash of its content."""
+
+    volume: Labelled
+    id: str
+    content: Content
+
+
+def read_files(store: LabelStore, owner: Owner) -> tuple[KeptFile, ...]:
+    """The newest first. What is no file is left out."""
+    volumes = [volume for volume in store.list_labelled(owner.filters) if FILE in volume.labels]
+    found = [(volume, unpack(volume.labels[FILE])) for volume in volumes]
+    files = [KeptFile(volume, volume.labels.get(FILE_ID, ""), content) for volume, content in found if content]
+    return tuple(sorted(files, key=lambda file: (file.volume.age_s, file.id)))
+
+
+def keep_file(store: LabelStore, owner: Owner, content: Content, file_id: str) -> bool:
+    """Write a file unless it is there; False for one that is too long to be kept."""
+    text = pack(content)
+    if len(text) > LONGEST_LABEL:
+        return False
+    name = f"{owner.prefix}-compose-{owner.target}-{file_id}"
+    store.put(name, {**owner.labels, FILE: text, FILE_ID: file_id})
+    return True
+
+
+def forget_files(store: LabelStore, owner: Owner, kept: Collection[str]) -> tuple[str, ...]:
+    """Remove the files that are none of `kept`; the pinned images that only they name."""
+    old, images = set(), set()
+    for volume in store.list_labelled(owner.filters):
+        if FILE not in volume.labels:
+            continue
+        content = unpack(volume.labels[FILE])
+        own = set(content.images.values()) if content else set()
+        if volume.labels.get(FILE_ID, "") in kept:
+            images |= own
+        else:
+            old |= own
+            store.drop(volume.name)
+    return tuple(sorted(old - images))

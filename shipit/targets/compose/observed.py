@@ -1,0 +1,130 @@
+"""A Compose project as observed, and a release as it should run: plain values that go to JSON and come back. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from shipit.printable import FreeText, Name
+
+SERVED = ("running", "restarting", "paused")
+
+
+class ContainerFacts(NamedTuple):
+    """One container of a service. `hash` is a keyed hash of the one by which Compose knows its settings.
+
+    `image` is the one that it was created from, as it was written. `marks`: name -> keyed hash of the value of each variable. `is_own` is whether
+    shipit deployed it. The other fields are those of the kind docker.
+    """
+
+    id: Name
+    name: Name
+    service: Name
+    number: int
+    hash: Name
+    image: Name
+    marks: Mapping[str, str] = {}
+    is_own: bool = True
+    state: Name = ""
+    health: Name = ""
+    said: FreeText = ""
+    restarts: int = 0
+    exit_code: int = 0
+    error: FreeText = ""
+    is_out_of_memory: bool = False
+    started_at: Name = ""
+    ports: tuple[int, ...] = ()
+
+    @property
+    def is_running(self) -> bool:
+        return self.state in SERVED
+
+    @property
+    def has_ended_well(self) -> bool:
+        return self.state == "exited" and self.exit_code == 0 and not self.error and not self.is_out_of_memory
+
+    @property
+    def ended(self) -> str:
+        """How it ended, for people."""
+        if self.is_out_of_memory:
+            return "ran out of memory"
+        if self.state == "created":
+            return f"was not started{f': {self.error}' if self.error else ''}"
+        return f"exited with {self.exit_code}" + (f": {self.error}" if self.error else "")
+
+
+class WantedService(NamedTuple):
+    """A service of a rendered file. `quantity` is None where the file does not say it.
+
+    `may_end` is whether a container that ended with 0 is fine, `must_end` whether others wait for its end.
+    """
+
+    image: Name
+    hash: Name
+    quantity: int | None = None
+    may_end: bool = False
+    must_end: bool = False
+    marks: Mapping[str, str] = {}
+
+    def is_met_by(self, found: ContainerFacts) -> bool:
+        """True when a container has the wanted image, settings and values, whatever its state."""
+        return found.hash == self.hash and self.has_values_of(found)
+
+    def has_values_of(self, found: ContainerFacts) -> bool:
+        return found.image == self.image and all(found.marks.get(name) == mark for name, mark in self.marks.items())
+
+    def is_served_by(self, found: ContainerFacts) -> bool:
+        """True for a container that runs, or that ended as it may."""
+        return found.is_running or (self.may_end and found.has_ended_well)
+
+    def amount(self, found: tuple[ContainerFacts, ...]) -> int:
+        """The wanted number of containers, of those that are there."""
+        if self.quantity is not None:
+            return self.quantity
+        return max(1, len(found))
+
+
+class Wanted(NamedTuple):
+    """A rendered file as a plan sees it. `file` is a keyed hash of its text. `images`: service -> its pinned image, where it is one of
+    deploy.yml. `platforms`: pinned image -> its platform. `is_kept` is whether the engine keeps the file, for rollback.
+    """
+
+    file: Name
+    services: Mapping[str, WantedService] = {}
+    images: Mapping[str, str] = {}
+    platforms: Mapping[str, str] = {}
+    is_kept: bool = False
+
+
+class ComposeObserved(NamedTuple):
+    """`containers` are those of the services of the project; `files` the rendered files that the engine keeps, the newest
+    first; `images` the pinned images that it has. `wanted` is what the run wants; None where that is not known yet.
+    """
+
+    containers: tuple[ContainerFacts, ...] = ()
+    files: tuple[Wanted, ...] = ()
+    images: frozenset[str] = frozenset()
+    wanted: Wanted | None = None
+
+    def of(self, service: str) -> tuple[ContainerFacts, ...]:
+        return tuple(one for one in self.containers if one.service == service)
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services that have containers."""
+        return tuple(sorted({one.service for one in self.containers}))
+
+    @property
+    def current(self) -> Wanted | None:
+        """The kept file of which every service runs, and nothing else of shipit does; None where none is."""
+        return next((file for file in self.files if self.runs(file)), None)
+
+    def runs(self, file: Wanted) -> bool:
+        others = [one for one in self.containers if one.is_own and one.service not in file.services]
+        return not others and all(self._runs(service, name) for name, service in file.services.items())
+
+    def _runs(self, service: WantedService, name: str) -> bool:
+        found = self.of(name)
+        if not found:
+            return service.quantity == 0
+        return all(service.is_met_by(one) for one in found) and any(service.is_served_by(one) for one in found)

@@ -1,0 +1,79 @@
+"""Which images of deploy.yml the services of a compose file run. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import PurePath
+
+from shipit.config.image import ImageConfig
+from shipit.config.project import Project
+from shipit.errors import DeployFailed, ShipitError
+from shipit.reference import parse_reference
+from shipit.targets.compose.config import ComposeConfig
+from shipit.targets.compose.file import BuildFacts, ServiceFacts
+
+
+def own_images(
+    target: str, config: ComposeConfig, project: Project, services: Iterable[ServiceFacts]
+) -> dict[str, str]:
+    """Service -> the name of its image in deploy.yml, by `images:`, its `image`, its `build` or its name, in this order.
+
+    A service that runs none of them is left out. Raises: DeployFailed for one that has to be built and is none of them,
+    and for a service of `images:` that the file does not have.
+    """
+    named = {service.name: service for service in services}
+    if unknown := [name for name in config.images if name not in named]:
+        what = f"the compose file has no service {unknown[0]!r}, which images: names"
+        raise DeployFailed(what, where=target, hint=f"its services: {', '.join(sorted(named))}")
+    found = {name: _image_of(service, config, project) for name, service in named.items()}
+    for name, service in named.items():
+        if service.build and not found[name]:
+            what = f"the service {name} has build:, and no image of deploy.yml has this build"
+            hint = f"write images: {{{name}: {{repository: REPOSITORY, build: {_shown(service.build, project.root)}}}}}"
+            raise DeployFailed(what, where=target, hint=f"{hint} at the top of deploy.yml")
+    return {name: image for name, image in found.items() if image}
+
+
+def _image_of(service: ServiceFacts, config: ComposeConfig, project: Project) -> str:
+    if service.name in config.images:
+        return config.images[service.name]
+    by_repository = [name for name, image in project.images.items() if _repository(service.image) == image.repository]
+    by_build = [name for name, image in project.images.items() if _has_build(image, service.build, project.root)]
+    for names in (by_repository if service.image else [], by_build):
+        if len(names) == 1:
+            return names[0]
+    if service.build is None and service.image:
+        # The image of another repository is somebody else's, whatever the name of the service is.
+        return ""
+    return service.name if service.name in project.images else ""
+
+
+def _repository(image: str) -> str:
+    try:
+        return parse_reference(image).name
+    except ShipitError:
+        return ""
+
+
+def _has_build(image: ImageConfig, build: BuildFacts | None, root: PurePath) -> bool:
+    if build is None or image.use or image.build is None:
+        return False
+    context = _normal(root / image.build.context)
+    own = (context, _normal(PurePath(context) / image.build.dockerfile), image.build.stage or "")
+    return own == (_normal(PurePath(build.context)), _normal(PurePath(build.dockerfile)), build.stage)
+
+
+def _normal(path: PurePath) -> str:
+    """The path without `.` and `..`, as Compose writes it; links are not followed."""
+    parts: list[str] = []
+    for part in path.parts:
+        if part == ".." and parts and parts[-1] not in ("..", "/"):
+            parts.pop()
+        elif part != ".":
+            parts.append(part)
+    return str(PurePath(*parts))
+
+
+def _shown(build: BuildFacts, root: PurePath) -> str:
+    context = PurePath(build.context)
+    return str(context.relative_to(root)) if context.is_relative_to(root) else str(context)

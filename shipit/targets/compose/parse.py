@@ -1,0 +1,52 @@
+"""The engine's answers about the containers of a Compose project as facts. Pure.
+
+Source: Docker Engine API 1.41: ContainerInspect; docker/compose, pkg/api/labels.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from shipit.http.fields import Field
+from shipit.targets.compose.observed import ContainerFacts
+from shipit.targets.host_facts import last_said, variables_of
+from shipit.targets.host_owner import Owner
+
+_LABEL = "com.docker.compose"
+PROJECT, SERVICE, NUMBER = f"{_LABEL}.project", f"{_LABEL}.service", f"{_LABEL}.container-number"
+CONFIG_HASH, ONE_OFF = f"{_LABEL}.config-hash", f"{_LABEL}.oneoff"
+
+
+def parse_container(answer: Field, owner: Owner, mark: Callable[[str], str]) -> ContainerFacts:
+    """The answer of GET /containers/{id}/json. Raises: RemoteError."""
+    config, state = answer["Config"], answer["State"]
+    labels = config["Labels"].texts()
+    health, number = state["Health"], labels.get(NUMBER, "")
+    return ContainerFacts(
+        answer["Id"].required(),
+        answer["Name"].text().lstrip("/"),
+        labels.get(SERVICE, ""),
+        int(number) if number.isascii() and number.isdigit() and len(number) < 6 else 0,
+        mark(labels.get(CONFIG_HASH, "")),
+        config["Image"].text(),
+        {name: mark(value) for name, value in sorted(variables_of(config).items())},
+        all(labels.get(key) == value for key, value in owner.labels.items()),
+        state["Status"].text(),
+        health["Status"].text() if health["Status"].text() != "none" else "",
+        last_said(health),
+        answer["RestartCount"].whole(),
+        state["ExitCode"].whole(),
+        state["Error"].text(),
+        state["OOMKilled"].flag(),
+        state["StartedAt"].text(),
+        tuple(sorted(set(_ports(answer["NetworkSettings"]["Ports"])))),
+    )
+
+
+def _ports(bindings: Field) -> Iterator[int]:
+    """The ports of the host in the bindings of a container, those of TCP."""
+    for key, rows in bindings.items():
+        for row in rows.rows() if key.endswith("/tcp") else ():
+            text = row["HostPort"].text()
+            if text.isascii() and text.isdigit() and len(text) < 6:
+                yield int(text)

@@ -1,0 +1,128 @@
+"""Reads the compose file of a target with `docker compose config`, and renders it for a release."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import NamedTuple
+
+from shipit.clock import Clock, Deadline
+from shipit.config.process_environment import ProcessEnvironment
+from shipit.config.project import Project
+from shipit.docker.address import EngineAddress
+from shipit.errors import ConfigError, DeployFailed
+from shipit.release import Image, ImageUse, Release
+from shipit.targets.compose.config import DEFAULT_FILES, ComposeConfig
+from shipit.targets.compose.content import Content, starting_variables
+from shipit.targets.compose.file import ComposeFile, parse_file, plain
+from shipit.targets.compose.ours import own_images
+from shipit.targets.compose.program import ComposeProgram, compose_variables, private_file
+from shipit.targets.compose.render import render_file
+from shipit.targets.host_owner import Owner
+from shipit.targets.session import Session
+
+# Stands for the value of a secret where only the services of the file are wanted: a port and a path take it, too.
+PLACEHOLDER = "1"
+# Names of variables whose values are told to the redactor: a file has values that deploy.yml does not know.
+_SECRET_NAME = re.compile(r"PASS|SECRET|TOKEN|CREDENTIAL|(API|PRIVATE|ACCESS)_?KEY", re.IGNORECASE)
+_READ_S = 120.0
+
+
+class ComposeSource(NamedTuple):
+    """The compose file of one target."""
+
+    name: str
+    config: ComposeConfig
+    project: Project
+    environment: ProcessEnvironment
+    owner: Owner
+    compose_project: str
+    address: EngineAddress
+
+    def plainly(self) -> ComposeFile:
+        """The file without values of secrets, for what does not depend on them. Raises: ShipitError."""
+        clock = Clock()
+        secrets = dict.fromkeys(self.project.secrets_for(self.name), PLACEHOLDER)
+        values = {**self.project.env, **secrets}
+        return self._read(self._program(values, clock, Deadline(clock, clock.now() + _READ_S)))
+
+    def uses(self, file: ComposeFile) -> dict[str, ImageUse]:
+        """Service -> how its image of deploy.yml is used. Raises: DeployFailed, ConfigError."""
+        names = own_images(self.name, self.config, self.project, file.services.values())
+        return {service: self._use(name) for service, name in names.items()}
+
+    def rendered(self, session: Session, release: Release) -> Content:
+        """The rendered file of a release; read once in a run. Raises: ShipitError."""
+        images = {image.use: image for image in release.images}
+        key = ("compose file", self.name, tuple(sorted(image.pinned for image in release.images)))
+        return session.clients.once(key, partial(self._rendered, session, lambda use: images[use]))
+
+    def rendered_again(self, session: Session, images: Mapping[str, str], platforms: Mapping[str, str]) -> Content:
+        """The rendered file with the images of a step: service -> pinned image."""
+        key = ("compose file", self.name, tuple(sorted(set(images.values()))))
+        return session.clients.once(key, partial(self._render, session, images, platforms))
+
+    def program(self, session: Session, variables: Mapping[str, str]) -> ComposeProgram:
+        return self._program(variables, session.clock, session.deadline)
+
+    def _rendered(self, session: Session, find: Callable[[ImageUse], Image]) -> Content:
+        uses = self.uses(self._read_with(session))
+        images = {service: find(use) for service, use in uses.items()}
+        platforms = {image.pinned: image.use.platform for image in images.values()}
+        return self._render(session, {service: image.pinned for service, image in images.items()}, platforms)
+
+    def _render(self, session: Session, images: Mapping[str, str], platforms: Mapping[str, str]) -> Content:
+        text = render_file(self.owner, self._read_with(session), images)
+        program = self.program(session, self._values(session))
+        with private_file(text) as path:
+            hashes = program.hashes(path)
+        return Content(text.decode(), hashes, images, platforms, starting_variables(text, program.variables))
+
+    def _read_with(self, session: Session) -> ComposeFile:
+        def read() -> ComposeFile:
+            file = self._read(self.program(session, self._values(session)))
+            tell_secrets(session.environment, file)
+            return file
+
+        return session.clients.once(("compose file as written", self.name), read)
+
+    def _values(self, session: Session) -> dict[str, str]:
+        return {**session.env, **session.secrets}
+
+    def _program(self, values: Mapping[str, str], clock: Clock, deadline: Deadline) -> ComposeProgram:
+        variables = compose_variables(self.environment.variables, values, self.address, self.config.host)
+        return ComposeProgram(variables, self.compose_project, self.project.root, clock, deadline)
+
+    def _read(self, program: ComposeProgram) -> ComposeFile:
+        if self.environment.is_untrusted:
+            what = "the compose file of an untrusted project is not read: it may name any file of this machine"
+            raise DeployFailed(what, where=self.name, hint="deploy it from a trusted checkout")
+        return parse_file(program.config(self._files(), self.config.profiles, "--format", "json"))
+
+    def _files(self) -> list[str]:
+        found = self.config.file or [name for name in DEFAULT_FILES if self.project.folder.file(name).is_file()][:1]
+        return [str(self.project.folder.checked(name)) for name in found]
+
+    def _use(self, name: str) -> ImageUse:
+        config = self.project.images[name]
+        if config.use:
+            return ImageUse(name, config.use, "oci", config.platform, None, (), publish=False)
+        if config.repository is None:
+            raise self._without_repository(name)
+        return ImageUse(name, config.repository, "oci", config.platform, None, self.project.tags(name))
+
+    def _without_repository(self, name: str) -> ConfigError:
+        what = f"image {name} has no repository for the engine to pull from"
+        return self.project.problem(("targets", self.name), what, "add repository: to the image")
+
+
+def tell_secrets(environment: ProcessEnvironment, file: ComposeFile) -> None:
+    """Tell the redactor the values of variables whose names say that they are secret."""
+    for service in file.services.values():
+        environment.redactor.add(value for name, value in service.env.items() if _SECRET_NAME.search(name))
+    for kind in ("secrets", "configs"):
+        rows = file.text.get(kind) or {}
+        environment.redactor.add(
+            plain(str(row["content"])) for row in rows.values() if isinstance(row, dict) and row.get("content")
+        )

@@ -1,0 +1,329 @@
+"""A Compose project as a target."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from shipit.config.process_environment import ProcessEnvironment
+from shipit.config.project import Project
+from shipit.errors import ConfigErrors, RemoteError, ShipitError
+from shipit.events import Event, LogLine
+from shipit.past_release import PastRelease
+from shipit.printable import Name
+from shipit.release import (
+    Destruction,
+    Facts,
+    Finding,
+    ImageUse,
+    Leftover,
+    Place,
+    Release,
+    Rendered,
+    RenderedPart,
+    Seen,
+    State,
+    Status,
+    Step,
+    Verdict,
+)
+from shipit.targets.compose import KIND, verbs
+from shipit.targets.compose.apply import Setting, apply_step
+from shipit.targets.compose.config import ComposeConfig
+from shipit.targets.compose.content import wanted_of
+from shipit.targets.compose.describe import describe, urls_of
+from shipit.targets.compose.destroy import Inventory, leftovers, plan_destroy
+from shipit.targets.compose.file import ComposeFile
+from shipit.targets.compose.judge import Limits, judge_project
+from shipit.targets.compose.kept import forget_files
+from shipit.targets.compose.look import observe, project_filters
+from shipit.targets.compose.observed import ComposeObserved, Wanted
+from shipit.targets.compose.parse import SERVICE
+from shipit.targets.compose.plan import notes_on, plan_compose
+from shipit.targets.compose.program import ComposeProgram
+from shipit.targets.compose.reading import ComposeSource
+from shipit.targets.compose.render import hidden_file, render_file
+from shipit.targets.host_client import HostClient
+from shipit.targets.host_connection import Hosts, engine_addresses
+from shipit.targets.host_lock import read_lock, swap_lock
+from shipit.targets.host_log import ServiceLog
+from shipit.targets.host_owner import Owner
+from shipit.targets.host_records import kept_records, read_records, write_record
+from shipit.targets.locks import Holder, LockState
+from shipit.targets.orders import RestartOrder, ScaleOrder
+from shipit.targets.session import Session
+from shipit.targets.verbs import LogQuery
+
+
+class Record(NamedTuple):
+    """A release as the engine keeps it. `file` is the id of its kept file. Newer ones have a higher `sequence`."""
+
+    past: PastRelease
+    file: Name = ""
+    sequence: int = 0
+
+
+class ComposeRecalled(NamedTuple):
+    """An earlier release, whose rendered file the engine has kept."""
+
+    record: Record
+    wanted: Wanted
+
+
+def create(name: str, config: ComposeConfig, project: Project, environment: ProcessEnvironment) -> ComposeTarget:
+    """Raises: ConfigErrors for what this kind can't do with the file."""
+    if project.release is not None:
+        what = "is not run by a Compose target"
+        hint = "make it a service of the compose file, and let others depend on it: condition: service_completed_successfully"
+        raise ConfigErrors([project.problem(("release",), what, hint)])
+    return ComposeTarget(name, config, project, environment)
+
+
+class ComposeTarget:
+    """The services of a compose file on one engine."""
+
+    kind = KIND
+
+    def __init__(self, name: str, config: ComposeConfig, project: Project, environment: ProcessEnvironment) -> None:
+        self.name = name
+        self.config = config
+        self.project = project
+        self.owner = Owner(project.app, project.environment, name)
+        self.compose_project = config.project or self.owner.prefix
+        addresses = engine_addresses((config.host,) if config.host else (), environment)
+        self.hosts = Hosts(addresses)
+        [self.host] = self.hosts.names
+        self.place = Place("compose", f"{self.compose_project} on {self.host}")
+        self.source = ComposeSource(
+            name, config, project, environment, self.owner, self.compose_project, addresses[self.host]
+        )
+        self._file: ComposeFile | None = None
+
+    def images(self) -> Sequence[ImageUse]:
+        uses = self.source.uses(self._plain_file()).values()
+        return tuple(sorted(set(uses), key=lambda use: use.image))
+
+    def observe(self, session: Session) -> ComposeObserved:
+        content = self.source.rendered(session, session.release) if session.release else None
+        client = self._client(session)
+        return observe(client, self.compose_project, self.owner, self._secrets, content, session)
+
+    def preview(
+        self, release: Release, observed: ComposeObserved, session: Session, *, is_deploy: bool
+    ) -> ComposeObserved:
+        """The rendered file of the release, with the hashes that Compose gives its services."""
+        return observed._replace(wanted=wanted_of(self.source.rendered(session, release), session.mark))
+
+    def plan(self, release: Release, observed: ComposeObserved) -> tuple[Step, ...]:
+        return plan_compose(self.compose_project, _wanted(observed), observed)
+
+    def notes(self, release: Release, observed: ComposeObserved) -> Sequence[str]:
+        return tuple(notes_on(self.compose_project, _wanted(observed), observed))
+
+    def render(self, release: Release, observed: ComposeObserved) -> Rendered:
+        file = self._plain_file()
+        images = {service: release.image(use).pinned for service, use in self.source.uses(file).items()}
+        body = hidden_file(render_file(self.owner, file, images))
+        part = RenderedPart(f"docker compose -p {self.compose_project} up", body, tuple(sorted(self._secrets)))
+        return Rendered(self.name, self.place, "requests", (part,))
+
+    def apply(self, step: Step, session: Session) -> Iterator[Event]:
+        def program(variables: Mapping[str, str]) -> ComposeProgram:
+            return self.source.program(session, variables)
+
+        setting = Setting(
+            self.name,
+            self.compose_project,
+            self.owner,
+            session,
+            self._secrets,
+            lambda images, platforms: self.source.rendered_again(session, images, platforms),
+            program,
+        )
+        yield from apply_step(step, self._client(session), setting)
+
+    def judge(self, release: Release, observed: ComposeObserved, seen: Seen) -> Verdict:
+        return judge_project(observed.wanted, observed, seen, self._limits)
+
+    def plan_rollback(
+        self, release: Release, before: ComposeObserved, now: ComposeObserved, applied: Mapping[str, Facts]
+    ) -> tuple[Step, ...]:
+        if before.current is None or _is_changed_by_others(before, now):
+            return ()
+        return plan_compose(self.compose_project, before.current, now, is_back=True)
+
+    def judge_rollback(
+        self, release: Release, before: ComposeObserved, observed: ComposeObserved, seen: Seen
+    ) -> Verdict:
+        if before.current is None:
+            what = "nothing ran before" if not before.containers else "the compose file of what ran before is not known"
+            return Verdict(State.FAILED, what)
+        return judge_project(before.current, observed, seen, self._limits)
+
+    def past_releases(self, most: int, session: Session, *, tells_current: bool = True) -> Sequence[PastRelease]:
+        records = read_records(self._client(session), self.owner, Record)
+        observed = self._observe_kept(session) if records else ComposeObserved()
+        files = {file.file: file for file in observed.files}
+        current = next((one for one in records if one.file in files and observed.runs(files[one.file])), None)
+        return tuple(
+            one.past._replace(is_current=one is current and tells_current, gone=_gone(one, files))
+            for one in records[:most]
+        )
+
+    def record_release(self, past: PastRelease, release: Release, observed: ComposeObserved, session: Session) -> None:
+        client = self._client(session)
+        if past.returns_to and not release.images and not observed.wanted:
+            earlier = self._find(past.returns_to, session)
+            past, file = past._replace(images=earlier.past.images), earlier.file
+        else:
+            file = _wanted(observed).file
+        write_record(client, self.owner, Record(past, file))
+        if past.state == "healthy":
+            self._expire(client, file)
+
+    def _expire(self, client: HostClient, file: str) -> None:
+        """Keep the files of the newest releases; remove the others, and the images of deploy.yml that only they used."""
+        records = kept_records(read_records(client, self.owner, Record), self.config.keep)
+        kept = {file, *(record.file for record in records)}
+        for image in forget_files(client, self.owner, kept):
+            client.remove_image(image)
+
+    def recall(self, past: PastRelease, session: Session) -> ComposeRecalled:
+        record = self._find(past.version, session)
+        files = {file.file: file for file in self._observe_kept(session).files}
+        if gone := _gone(record, files):
+            raise RemoteError(gone, where=self.place.identity, hint="shipit history lists the releases")
+        return ComposeRecalled(record, files[record.file])
+
+    def _find(self, version: str, session: Session) -> Record:
+        for record in read_records(self._client(session), self.owner, Record):
+            if record.past.version == version:
+                return record
+        what = f"has no record of the release {version}"
+        raise RemoteError(what, where=self.place.identity, hint="shipit history lists the releases")
+
+    def plan_return(self, recalled: ComposeRecalled, observed: ComposeObserved) -> tuple[Step, ...]:
+        return plan_compose(self.compose_project, recalled.wanted, observed, is_back=True)
+
+    def return_notes(self, recalled: ComposeRecalled, observed: ComposeObserved) -> Sequence[str]:
+        return ("volumes keep their contents",)
+
+    def judge_return(self, recalled: ComposeRecalled, observed: ComposeObserved, seen: Seen) -> Verdict:
+        return judge_project(recalled.wanted, observed, seen, self._limits)
+
+    def lock_name(self) -> str:
+        return f"volume {self.owner.prefix}-lock-{self.owner.target} on {self.host}"
+
+    def read_lock(self, session: Session) -> LockState:
+        return read_lock(self._client(session), self.owner)
+
+    def swap_lock(self, before: LockState, holder: Holder | None, session: Session) -> LockState | None:
+        return swap_lock(self._client(session), self.owner, before, holder, session.clock.wall_s())
+
+    def workloads(self) -> Sequence[str]:
+        return tuple(self._plain_file().services)
+
+    def declared_scale(self) -> Mapping[str, int | None]:
+        return {name: service.quantity for name, service in self._plain_file().services.items()}
+
+    def plan_scale(self, order: ScaleOrder, observed: ComposeObserved) -> tuple[Step, ...]:
+        return verbs.plan_scale(order, observed)
+
+    def judge_scale(self, order: ScaleOrder, observed: ComposeObserved, seen: Seen) -> Verdict:
+        return verbs.judge_scale(order, observed, seen, self._limits)
+
+    def plan_restart(self, order: RestartOrder, observed: ComposeObserved) -> tuple[Step, ...]:
+        return verbs.plan_restart(order, observed)
+
+    def judge_restart(self, order: RestartOrder, observed: ComposeObserved, seen: Seen) -> Verdict:
+        return verbs.judge_restart(order, observed, seen, self._limits)
+
+    def logs(self, workload: str, wanted: LogQuery, session: Session) -> Iterator[LogLine]:
+        return ServiceLog(self.name, workload, self.hosts, self.owner, session, SERVICE).lines(wanted)
+
+    def inventory(self, session: Session) -> Inventory:
+        client = self._client(session)
+        filters = project_filters(self.compose_project)
+        volumes = tuple(sorted(volume.name for volume in client.list_labelled(filters)))
+        records = len(read_records(client, self.owner, Record))
+        return Inventory(self._observe_kept(session), client.networks(filters), volumes, records)
+
+    def plan_destroy(self, inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
+        return plan_destroy(inventory, wanted)
+
+    def leftovers(self, inventory: Inventory, wanted: Destruction) -> Sequence[Leftover]:
+        return tuple(leftovers(inventory, wanted))
+
+    def images_in_use(self, observed: ComposeObserved) -> Collection[str]:
+        """Those of kept files, too: a rollback starts them."""
+        kept = (image for file in observed.files for image in file.images.values())
+        return frozenset([*(one.image for one in observed.containers if one.image), *kept])
+
+    def examine(self, session: Session) -> Sequence[Finding]:
+        """The engine, Compose, and whether the compose file can be read."""
+        info = self._client(session).info()
+        what = f"{self.host} answers: Docker {info['ServerVersion'].text()}, {info['OperatingSystem'].text()}"
+        services = ", ".join(self._plain_file().services)
+        return (
+            Finding("ok", "", what),
+            Finding("ok", "", f"docker compose reads the compose file: {services}"),
+            Finding("ok", "", f"the lock and the history are volumes on {self.host}"),
+        )
+
+    def urls(self, observed: ComposeObserved) -> Sequence[str]:
+        return tuple(urls_of(self.host, observed))
+
+    def describe(self, observed: ComposeObserved) -> Status:
+        return describe(self.name, self.place, observed, tuple(self.urls(observed)))
+
+    def diagnose(self, verdict: Verdict, session: Session) -> Verdict:
+        """Adds the last lines of the container that failed."""
+        if not verdict.subject:
+            return verdict
+        try:
+            lines = self._client(session).last_lines(verdict.subject)
+        except ShipitError:
+            return verdict
+        return verdict._replace(detail=(*verdict.detail, *lines))
+
+    def _observe_kept(self, session: Session) -> ComposeObserved:
+        """The project without what deploy.yml and the compose file want there."""
+        return observe(self._client(session), self.compose_project, self.owner, self._secrets, None, session)
+
+    def _plain_file(self) -> ComposeFile:
+        """Read once: it does not change while a command runs."""
+        if self._file is None:
+            self._file = self.source.plainly()
+        return self._file
+
+    def _client(self, session: Session) -> HostClient:
+        return self.hosts.client(self.host, session)
+
+    @property
+    def _limits(self) -> Limits:
+        return Limits(self.config.pending, self.config.restarts_allowed)
+
+    @property
+    def _secrets(self) -> frozenset[str]:
+        return frozenset(self.project.secrets_for(self.name))
+
+
+def _wanted(observed: ComposeObserved) -> Wanted:
+    if observed.wanted is None:
+        raise RemoteError("what should run is not known", where="compose", hint="make a new plan")
+    return observed.wanted
+
+
+def _is_changed_by_others(before: ComposeObserved, now: ComposeObserved) -> bool:
+    """Whether containers run that are neither those of before nor made by this run."""
+    wanted = now.wanted.services if now.wanted else {}
+    old = {one.id for one in before.containers}
+    return any(
+        one.is_running and one.id not in old and (one.service in wanted and not wanted[one.service].is_met_by(one))
+        for one in now.containers
+    )
+
+
+def _gone(record: Record, files: Mapping[str, Wanted]) -> str:
+    """Why the engine can't return to a release; empty where it keeps its file."""
+    return "" if record.file in files else "the engine does not have its compose file any more"

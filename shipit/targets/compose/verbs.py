@@ -1,0 +1,79 @@
+"""Scaling and restarting services: the steps, and their verdicts. Pure."""
+
+from __future__ import annotations
+
+from shipit.errors import DeployFailed
+from shipit.release import Seen, State, Step, Verdict
+from shipit.targets.compose.judge import Limits, judge_containers, superseded
+from shipit.targets.compose.observed import ComposeObserved, WantedService
+from shipit.targets.compose.steps import RestartContainers, ScaleServices
+from shipit.targets.orders import RestartOrder, ScaleOrder
+
+
+def plan_scale(order: ScaleOrder, observed: ComposeObserved) -> tuple[Step, ...]:
+    """One `up` for all of the services. Raises: DeployFailed where what runs is none of the files that the engine keeps."""
+    changed = {
+        name: quantity for name, quantity in order.quantities.items() if len(_running(name, observed)) != quantity
+    }
+    if not changed:
+        return ()
+    current = observed.current
+    if current is None:
+        what = "what runs is not what shipit deployed, so its compose file is not known"
+        raise DeployFailed(what, where=next(iter(changed)), hint="shipit deploy first")
+    for name in changed:
+        if name not in current.services:
+            raise DeployFailed(f"{name} does not run", where=name, hint="shipit deploy first")
+    before = {name: len(_running(name, observed)) for name in changed}
+    return (
+        ScaleServices(
+            "scale",
+            f"scale {', '.join(changed)}",
+            tuple(f"{name}  {before[name]} -> {quantity}" for name, quantity in changed.items()),
+            undo=f"shipit scale {' '.join(f'{name}={quantity}' for name, quantity in before.items())}",
+            file=current.file,
+            quantities=changed,
+        ),
+    )
+
+
+def judge_scale(order: ScaleOrder, observed: ComposeObserved, seen: Seen, limits: Limits) -> Verdict:
+    for name, quantity in order.quantities.items():
+        if (found := len(_running(name, observed))) != quantity:
+            return superseded(f"{name} has {found} containers, not {quantity}")
+    return judge_containers(order.quantities, _services(observed), observed, seen, limits)
+
+
+def plan_restart(order: RestartOrder, observed: ComposeObserved) -> tuple[Step, ...]:
+    """Raises: DeployFailed for a service that does not run."""
+    steps: list[Step] = []
+    for service in order.workloads:
+        names = _running(service, observed)
+        if not names:
+            raise DeployFailed(f"{service} does not run", where=service, hint="shipit deploy first")
+        detail = ("each container is down while it restarts",)
+        step = RestartContainers(f"restart {service}", f"restart {service}", detail, names=names, at=order.at)
+        steps.append(step)
+    return tuple(steps)
+
+
+def judge_restart(order: RestartOrder, observed: ComposeObserved, seen: Seen, limits: Limits) -> Verdict:
+    """Healthy when every container runs, and started after the plan was made."""
+    before = seen.before if isinstance(seen.before, ComposeObserved) else ComposeObserved()
+    old = {(one.id, one.started_at) for one in before.containers}
+    own = [one for name in order.workloads for one in observed.of(name)]
+    if kept := [one.name for one in own if (one.id, one.started_at) in old]:
+        return Verdict(State.WAITING, f"{', '.join(kept)} not yet restarted", f"old {' '.join(kept)}")
+    for service in order.workloads:
+        if not _running(service, observed):
+            return Verdict(State.FAILED, f"{service} does not run", hint="deploy again")
+    return judge_containers(order.workloads, _services(observed), observed, seen, limits)
+
+
+def _running(service: str, observed: ComposeObserved) -> tuple[str, ...]:
+    return tuple(one.name for one in observed.of(service) if one.is_running)
+
+
+def _services(observed: ComposeObserved) -> dict[str, WantedService]:
+    current = observed.current
+    return dict(current.services) if current else {}
