@@ -177,10 +177,6 @@ class HostClient:
         except BuildError as error:
             raise RemoteError(error.what, where=self.host, hint=error.hint, retryable=error.retryable) from None
 
-    def has_image(self, image: str) -> bool:
-        answer = self._answer("GET", f"/images/{image}/json", accepted=(200, 404))
-        return answer.status_code == 200
-
     def remove_image(self, image: str) -> None:
         """One that something still uses stays."""
         self._answer("DELETE", f"/images/{image}", accepted=(200, 404, 409))

@@ -128,6 +128,16 @@ def nginx_context(folder: Path) -> None:
     _write_dockerfile(folder, "EXPOSE 80", "STOPSIGNAL SIGQUIT", 'CMD ["nginx", "-g", "daemon off;"]')
 
 
+def redis_context(folder: Path) -> None:
+    """A build context for an image with Redis and its client: the program that checks its files is the server itself."""
+    root = _root(folder)
+    _install(root, Path(find("redis-cli")))
+    _install(root, Path(find("redis-check-rdb")))
+    (root / "usr/bin/redis-check-rdb").rename(root / "usr/bin/redis-server")
+    (root / "data").mkdir()
+    _write_dockerfile(folder, "WORKDIR /data", 'CMD ["redis-server", "--save", "", "--protected-mode", "no"]')
+
+
 def caddy_context(folder: Path) -> None:
     """A build context for an image of Caddy and a busybox with nc, as the official one has."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -158,6 +168,7 @@ HUB: dict[tuple[str, str], Callable[[Path], None]] = {
     ("node", "alpine"): node_context,
     ("node", "22-alpine"): node_context,
     ("nginx", "alpine"): nginx_context,
+    ("redis", "alpine"): redis_context,
     ("hello-world", "latest"): hello_context,
     ("caddy", "2"): caddy_context,
 }

@@ -43,6 +43,8 @@ PROGRAMS = {
     "sshd": "openssh-server",
     "ssh": "openssh-client",
     "nginx": "nginx-light",
+    "redis-cli": "redis-tools",
+    "redis-check-rdb": "redis-tools",
 }
 # Debian's next release has an engine with the containerd image store, and buildx; both run on this one.
 MODERN = ("docker.io", "docker-cli", "docker-buildx", "containerd")
@@ -125,7 +127,9 @@ def compose_plugin() -> Path:
     requested_programs.append("docker-compose")
     plugin = compose_folder() / "usr/libexec/docker/cli-plugins/docker-compose"
     if not plugin.is_file():
-        raise Unavailable("Compose is not unpacked (python -m tests.servers.install; it needs root, apt-get and x86_64)")
+        raise Unavailable(
+            "Compose is not unpacked (python -m tests.servers.install; it needs root, apt-get and x86_64)"
+        )
     return plugin
 
 

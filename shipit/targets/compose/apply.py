@@ -24,8 +24,10 @@ from shipit.targets.compose.steps import (
     RemoveService,
     RestartContainers,
     ScaleServices,
+    SendImage,
 )
 from shipit.targets.host_client import HostClient
+from shipit.targets.host_images import send_pinned
 from shipit.targets.host_owner import Owner
 from shipit.targets.host_records import remove_records
 from shipit.targets.session import Session
@@ -50,6 +52,8 @@ def apply_step(step: Step, client: HostClient, setting: Setting) -> Iterator[Eve
     match step:
         case PullImage():
             _pull(step, client, setting.session)
+        case SendImage():
+            send_pinned(step.image, client, setting.owner, setting.session, step.id)
         case ComposeUp():
             yield from _up(step, client, setting)
         case ScaleServices():
@@ -165,7 +169,9 @@ def _clear(step: ComposeUp, content: Content, client: HostClient, setting: Setti
             continue
         if one.id not in step.known:
             what = f"superseded by someone else: {one.name} was created since the plan was made"
-            raise DeployFailed(what, where=setting.target, hint=_HINT)
+            error = DeployFailed(what, where=setting.target, hint="deploy again when they are done")
+            error.superseded_by = "someone else"
+            raise error
         if one.name in step.stale:
             client.stop(one.id)
             client.remove(one.id)

@@ -9,11 +9,10 @@ from shipit.config.folder import ProjectFolder
 from shipit.config.image import ImageConfig
 from shipit.config.model import TargetConfig
 from shipit.config.position import Keys
-from shipit.config.units import Whole, matching
+from shipit.config.units import Flag, Whole, matching
 from shipit.errors import ConfigError
+from shipit.targets.container_config import Host
 
-_HOST = "should be unix://SOCKET, tcp://HOST:PORT, ssh://USER@HOST or context:NAME"
-Host = Annotated[str, matching(r"^((unix|tcp|ssh)://\S+|context:\S+)$", _HOST)]
 _PROJECT = "should be at most 63 lower-case letters, digits, '-' and '_', beginning with a letter or a digit"
 ProjectName = Annotated[str, matching(r"^[a-z0-9][a-z0-9_-]{0,62}$", _PROJECT)]
 # Compose allows these names for services and profiles.
@@ -51,6 +50,11 @@ class ComposeConfig(TargetConfig):
         default_factory=dict,
         description="The image of this file that a service runs, where neither its name, its `image` nor its `build` says it.",
         examples=[{"web": "app"}],
+    )
+    load: Flag = Field(
+        False,
+        description="Send images to the engine over its connection, not through their repository; images without one are sent anyway.",
+        examples=[True],
     )
     keep: Whole = Field(3, ge=1, le=20, description="How many earlier releases are kept for rollback.", examples=[5])
 

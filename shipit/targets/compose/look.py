@@ -30,8 +30,15 @@ def observe(
     containers = sorted((one for one in found if one and one.service), key=lambda one: (one.service, one.number))
     kept = ((file.id, wanted_of(file.content, session.mark)) for file in read_files(client, owner))
     files = tuple(wanted._replace(file=name, is_kept=True) for name, wanted in kept)
-    images = frozenset(pinned_images(client.images()))
+    images = frozenset(_images(client.images(), owner))
     return ComposeObserved(tuple(containers), files, images, wanted_of(content, session.mark) if content else None)
+
+
+def _images(answer: Field, owner: Owner) -> Iterator[str]:
+    """The names of images by which a rendered file can have them."""
+    yield from pinned_images(answer)
+    tags = (name.text() for row in answer.rows() for name in row["RepoTags"].rows())
+    yield from (name for name in tags if owner.is_sent_image(name))
 
 
 def project_rows(client: HostClient, project: str) -> list[Field]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from shipit.release import Step
 from shipit.targets.compose.observed import ComposeObserved, ContainerFacts, Wanted, WantedService
-from shipit.targets.compose.steps import ComposeUp, PullImage, RemoveService
+from shipit.targets.compose.steps import ComposeUp, PullImage, RemoveService, SendImage
 
 
 class ServiceChange(NamedTuple):
@@ -19,8 +19,13 @@ class ServiceChange(NamedTuple):
     stale: tuple[str, ...] = ()
 
 
-def plan_compose(project: str, wanted: Wanted, observed: ComposeObserved, *, is_back: bool = False) -> tuple[Step, ...]:
-    """Pulls, one `up` for the whole project, and the removal of services that left the file; empty when up to date."""
+def plan_compose(
+    project: str, wanted: Wanted, observed: ComposeObserved, sent: Mapping[str, str], *, is_back: bool = False
+) -> tuple[Step, ...]:
+    """The images, one `up` for the whole project, and the removal of services that left the file; empty when up to date.
+
+    `sent`: name of an image that is sent to the engine -> its digest.
+    """
     current = observed.current
     before = current.services if current else {}
     found = [
@@ -28,18 +33,23 @@ def plan_compose(project: str, wanted: Wanted, observed: ComposeObserved, *, is_
     ]
     changes = [change for change in found if change.lines]
     return (
-        *(_pulls(wanted, observed) if changes else ()),
+        *(_images(wanted, observed, sent) if changes else ()),
         *((_up(project, wanted, observed, changes, found, is_back=is_back),) if changes else ()),
         *_removals(wanted, observed),
     )
 
 
-def _pulls(wanted: Wanted, observed: ComposeObserved) -> Iterator[Step]:
+def _images(wanted: Wanted, observed: ComposeObserved, sent: Mapping[str, str]) -> Iterator[Step]:
+    """The steps that bring the engine the images that it lacks."""
     for image in dict.fromkeys(wanted.images.values()):
-        if image not in observed.images:
-            yield PullImage(
-                f"pull {short_image(image)}", f"pull {image}", effect="create", image=image, platform=wanted.platforms.get(image, "")
-            )  # fmt: skip
+        if image in observed.images:
+            continue
+        if "@" in image:
+            platform = wanted.platforms.get(image, "")
+            name = f"pull {short_image(image)}"
+            yield PullImage(name, f"pull {image}", effect="create", image=image, platform=platform)
+        elif image in sent:
+            yield SendImage(f"send {image}", f"send {image} to the engine", effect="create", image=sent[image])
 
 
 def _up(

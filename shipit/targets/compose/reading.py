@@ -11,7 +11,7 @@ from shipit.clock import Clock, Deadline
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.docker.address import EngineAddress
-from shipit.errors import ConfigError, DeployFailed
+from shipit.errors import DeployFailed
 from shipit.release import Image, ImageUse, Release
 from shipit.targets.compose.config import DEFAULT_FILES, ComposeConfig
 from shipit.targets.compose.content import Content, starting_variables
@@ -48,7 +48,7 @@ class ComposeSource(NamedTuple):
         return self._read(self._program(values, clock, Deadline(clock, clock.now() + _READ_S)))
 
     def uses(self, file: ComposeFile) -> dict[str, ImageUse]:
-        """Service -> how its image of deploy.yml is used. Raises: DeployFailed, ConfigError."""
+        """Service -> how its image of deploy.yml is used. Raises: DeployFailed."""
         names = own_images(self.name, self.config, self.project, file.services.values())
         return {service: self._use(name) for service, name in names.items()}
 
@@ -69,8 +69,12 @@ class ComposeSource(NamedTuple):
     def _rendered(self, session: Session, find: Callable[[ImageUse], Image]) -> Content:
         uses = self.uses(self._read_with(session))
         images = {service: find(use) for service, use in uses.items()}
-        platforms = {image.pinned: image.use.platform for image in images.values()}
-        return self._render(session, {service: image.pinned for service, image in images.items()}, platforms)
+        platforms = {self.image_name(image): image.use.platform for image in images.values()}
+        return self._render(session, {service: self.image_name(image) for service, image in images.items()}, platforms)
+
+    def image_name(self, image: Image) -> str:
+        """What a rendered file calls an image: its pinned name, or the one under which it is sent to the engine."""
+        return image.pinned if image.repository else self.owner.image_name(image.name, image.config_digest)
 
     def _render(self, session: Session, images: Mapping[str, str], platforms: Mapping[str, str]) -> Content:
         text = render_file(self.owner, self._read_with(session), images)
@@ -106,15 +110,11 @@ class ComposeSource(NamedTuple):
 
     def _use(self, name: str) -> ImageUse:
         config = self.project.images[name]
+        if not config.use and (self.config.load or config.repository is None):
+            return ImageUse(name, "", "oci", config.platform, publish=False)
         if config.use:
             return ImageUse(name, config.use, "oci", config.platform, None, (), publish=False)
-        if config.repository is None:
-            raise self._without_repository(name)
-        return ImageUse(name, config.repository, "oci", config.platform, None, self.project.tags(name))
-
-    def _without_repository(self, name: str) -> ConfigError:
-        what = f"image {name} has no repository for the engine to pull from"
-        return self.project.problem(("targets", self.name), what, "add repository: to the image")
+        return ImageUse(name, config.repository or "", "oci", config.platform, None, self.project.tags(name))
 
 
 def tell_secrets(environment: ProcessEnvironment, file: ComposeFile) -> None:

@@ -20,6 +20,15 @@ class PullImage(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SendImage(Step):
+    """Sends the engine what it lacks of an image of the release, which is in no registry."""
+
+    type: ClassVar[str] = "compose.send"
+
+    image: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ComposeUp(Step):
     """Keeps the rendered file, and runs `docker compose up` with it.
 

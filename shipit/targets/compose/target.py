@@ -115,14 +115,17 @@ class ComposeTarget:
         return observed._replace(wanted=wanted_of(self.source.rendered(session, release), session.mark))
 
     def plan(self, release: Release, observed: ComposeObserved) -> tuple[Step, ...]:
-        return plan_compose(self.compose_project, _wanted(observed), observed)
+        sent = {self.source.image_name(image): image.pinned for image in release.images if not image.repository}
+        return plan_compose(self.compose_project, _wanted(observed), observed, sent)
 
     def notes(self, release: Release, observed: ComposeObserved) -> Sequence[str]:
         return tuple(notes_on(self.compose_project, _wanted(observed), observed))
 
     def render(self, release: Release, observed: ComposeObserved) -> Rendered:
         file = self._plain_file()
-        images = {service: release.image(use).pinned for service, use in self.source.uses(file).items()}
+        images = {
+            service: self.source.image_name(release.image(use)) for service, use in self.source.uses(file).items()
+        }
         body = hidden_file(render_file(self.owner, file, images))
         part = RenderedPart(f"docker compose -p {self.compose_project} up", body, tuple(sorted(self._secrets)))
         return Rendered(self.name, self.place, "requests", (part,))
@@ -150,7 +153,7 @@ class ComposeTarget:
     ) -> tuple[Step, ...]:
         if before.current is None or _is_changed_by_others(before, now):
             return ()
-        return plan_compose(self.compose_project, before.current, now, is_back=True)
+        return plan_compose(self.compose_project, before.current, now, {}, is_back=True)
 
     def judge_rollback(
         self, release: Release, before: ComposeObserved, observed: ComposeObserved, seen: Seen
@@ -203,7 +206,7 @@ class ComposeTarget:
         raise RemoteError(what, where=self.place.identity, hint="shipit history lists the releases")
 
     def plan_return(self, recalled: ComposeRecalled, observed: ComposeObserved) -> tuple[Step, ...]:
-        return plan_compose(self.compose_project, recalled.wanted, observed, is_back=True)
+        return plan_compose(self.compose_project, recalled.wanted, observed, {}, is_back=True)
 
     def return_notes(self, recalled: ComposeRecalled, observed: ComposeObserved) -> Sequence[str]:
         return ("volumes keep their contents",)

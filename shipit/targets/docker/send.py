@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 
-from shipit.delivery.direct import load_direct, measure_direct
-from shipit.errors import BuildError, DeployFailed
-from shipit.events import StepId, StepProgress
+from shipit.delivery.direct import measure_direct
+from shipit.errors import BuildError
 from shipit.parallel import together
 from shipit.release import Image, LoadedImage, Release
 from shipit.targets.docker.observed import DockerObserved, HostFacts, Lacking
@@ -16,29 +15,14 @@ from shipit.targets.docker.plan import lacks_image
 from shipit.targets.docker.setting import Setting
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_connection import Hosts
+from shipit.targets.host_images import send_pinned
 from shipit.targets.host_owner import Owner
 from shipit.targets.session import Session
 
 
 def send_image(pinned: str, client: HostClient, setting: Setting, step: str) -> LoadedImage:
     """Send a host what it lacks of an image. `id` of the result is that of the image there. Safe to repeat. Raises: DeployFailed, ShipitErrors."""
-    session, delivery = setting.session, setting.session.delivery
-    images = session.release.images if session.release else ()
-    image = next((one for one in images if one.pinned == pinned), None)
-    if image is None or delivery is None:
-        what = f"the image {pinned} is not one of this release"
-        raise DeployFailed(what, where=setting.target, hint="make a new plan")
-    name = setting.owner.image_name(image.name, image.config_digest)
-    step_id = StepId("apply", step, setting.target)
-
-    def progress(done: int, total: int) -> None:
-        session.emit(StepProgress(step_id, done, total))
-
-    try:
-        return load_direct(delivery, image, name, client.engine, client.deadline, progress)
-    except BuildError as error:
-        error.where = error.where or client.host
-        raise
+    return send_pinned(pinned, client, setting.owner, setting.session, step)
 
 
 def measure(hosts: Hosts, owner: Owner, release: Release, observed: DockerObserved, session: Session) -> DockerObserved:

@@ -1,0 +1,32 @@
+"""Sends an image of a release to an engine without a registry."""
+
+from __future__ import annotations
+
+from shipit.delivery.direct import load_direct
+from shipit.errors import BuildError, DeployFailed
+from shipit.events import StepId, StepProgress
+from shipit.release import LoadedImage
+from shipit.targets.host_client import HostClient
+from shipit.targets.host_owner import Owner
+from shipit.targets.session import Session
+
+
+def send_pinned(pinned: str, client: HostClient, owner: Owner, session: Session, step: str) -> LoadedImage:
+    """Send an engine what it lacks of an image. `id` of the result is that of the image there. Safe to repeat. Raises: DeployFailed, ShipitErrors."""
+    delivery = session.delivery
+    images = session.release.images if session.release else ()
+    image = next((one for one in images if one.pinned == pinned), None)
+    if image is None or delivery is None:
+        what = f"the image {pinned} is not one of this release"
+        raise DeployFailed(what, where=owner.target, hint="make a new plan")
+    name = owner.image_name(image.name, image.config_digest)
+    step_id = StepId("apply", step, owner.target)
+
+    def progress(done: int, total: int) -> None:
+        session.emit(StepProgress(step_id, done, total))
+
+    try:
+        return load_direct(delivery, image, name, client.engine, client.deadline, progress)
+    except BuildError as error:
+        error.where = error.where or client.host
+        raise
