@@ -27,3 +27,4 @@ BUILT_IN = (
     "shipit.targets.registry:KIND",
     "shipit.targets.docker:KIND",
     "shipit.targets.compose:KIND",
+    "shipit.targets.swarm:KIND",

@@ -28,7 +28,7 @@ KIND = Kind(
             "uses_images",
         ]
     ),
-    guide="compose",
+    guide="compose-projects",
     instead={
         "exec": "docker compose -p PROJECT exec SERVICE COMMAND, with the project that shipit status shows",
         "run": "docker compose -p PROJECT exec SERVICE COMMAND, with the project that shipit status shows",

@@ -1,0 +1,190 @@
+"""The keys of Compose projects in deploy.yml, which images services run, and what the program of Compose may answer."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from shipit.clock import Clock, Deadline
+from shipit.config.load import load_project
+from shipit.config.process_environment import ProcessEnvironment
+from shipit.docker.address import EngineAddress
+from shipit.errors import ConfigErrors, RemoteError, ShipitError
+from shipit.targets.compose.config import ComposeConfig
+from shipit.targets.compose.program import ComposeProgram, compose_variables, private_file
+from shipit.targets.compose.target import ComposeTarget, create
+from shipit.targets.kinds import KindModels
+
+HEAD = "app: shop\nimages: {web: {repository: user/web}, api: {build: ./api}, cache: {use: 'redis:8'}}\n"
+
+
+def load(folder: Path, target: str = "{}", head: str = HEAD, *, is_untrusted: bool = False) -> ComposeTarget:
+    (folder / "deploy.yml").write_text(f"{head}targets:\n  compose: {target}\n")
+    (folder / "compose.yaml").touch()
+    environment = ProcessEnvironment({"PATH": str(folder / "bin")}, folder, folder, is_untrusted=is_untrusted)
+    project = load_project(folder / "deploy.yml", environment, KindModels())
+    config = project.targets["compose"]
+    assert isinstance(config, ComposeConfig)
+    return create("compose", config, project, environment)
+
+
+def answering(folder: Path, script: str) -> None:
+    """The docker command is a script: `config` is what it is asked most."""
+    (folder / "bin").mkdir(exist_ok=True)
+    file = folder / "bin/docker"
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(file.stat().st_mode | stat.S_IXUSR)
+
+
+def services(folder: Path, **rows: object) -> None:
+    answering(folder, f"echo '{json.dumps({'name': 'shop', 'services': rows})}'")
+
+
+def test_project_host_and_place(tmp_path: Path) -> None:
+    target = load(tmp_path)
+    assert target.place.identity == "shop-production on unix:///var/run/docker.sock"
+    target = load(tmp_path, "{host: 'ssh://deploy@web1', project: old_shop, profiles: worker, file: compose.yaml}")
+    assert target.place.identity == "old_shop on ssh://deploy@web1"
+    assert (target.config.profiles, target.config.file) == (("worker",), ("compose.yaml",))
+
+
+@pytest.mark.parametrize(
+    ("target", "what"),
+    [
+        ("{file: other.yaml}", "targets.compose.file: is no file"),
+        ("{file: [compose.yaml, other.yaml]}", "targets.compose.file[1]: is no file"),
+        ("{file: --help}", "should be the path of a file"),
+        ("{host: web1}", "should be unix://SOCKET"),
+        ("{project: Shop}", "should be at most 63 lower-case letters"),
+        ("{images: {web: nothing}}", "no image 'nothing'"),
+        ("{images: {'a b': web}}", "should be letters, digits"),
+        ("{keep: 0}", "should be at least 1"),
+    ],
+)
+def test_mistakes_are_told_at_their_keys(tmp_path: Path, target: str, what: str) -> None:
+    with pytest.raises(ConfigErrors) as raised:
+        load(tmp_path, target)
+    assert what in str(raised.value)
+
+
+def test_a_release_command_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigErrors, match="is not run by a Compose target"):
+        load(tmp_path, head=f"{HEAD}release: {{image: web, command: migrate}}\n")
+
+
+def test_a_service_runs_an_image_by_images_repository_build_or_name(tmp_path: Path) -> None:
+    target = load(tmp_path, "{images: {named: web}}")
+    context = {"context": f"{tmp_path}/x/../api", "dockerfile": "Dockerfile"}
+    services(
+        tmp_path,
+        named={"image": "other/thing:1"},
+        by_repository={"image": "docker.io/user/web:dev"},
+        by_build={"build": context},
+        cache={},
+        db={"image": "postgres:16"},
+        web={"image": "nginx"},
+    )
+    uses = target.source.uses(target.source.plainly())
+    assert {service: use.image for service, use in uses.items()} == {
+        "named": "web",
+        "by_repository": "web",
+        "by_build": "api",
+        "cache": "cache",
+    }
+    assert [(use.image, use.repository, use.publish) for use in target.images()] == [
+        ("api", "", False),
+        ("cache", "redis:8", False),
+        ("web", "docker.io/user/web", True),
+    ]
+    direct = load(tmp_path, "{images: {named: web}, load: true}")
+    assert [use.repository for use in direct.images()] == ["", "redis:8", ""]
+
+
+@pytest.mark.parametrize(
+    ("rows", "what"),
+    [
+        (
+            {"x": {"build": {"context": "/elsewhere"}}},
+            "the service x has build:, and no image of deploy.yml has this build",
+        ),
+        ({"x": {"image": "postgres"}}, "the compose file has no service 'gone'"),
+    ],
+)
+def test_services_that_do_not_fit_are_errors_before_the_build(
+    tmp_path: Path, rows: dict[str, object], what: str
+) -> None:
+    target = load(tmp_path, "{images: {gone: web}}" if "gone" in what else "{}")
+    services(tmp_path, **rows)
+    with pytest.raises(ShipitError) as raised:
+        target.images()
+    assert what in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("script", "what"),
+    [
+        ("echo '{'", "the output is not JSON"),
+        ("echo '[]'", "should be a map"),
+        ('echo \'{"services": {"web": 3}}\'', "should be a map"),
+        ('echo \'{"services": {"web": {"image": [1]}}}\'', "services.web.image should be text"),
+        ("exec /usr/bin/yes " + "a" * 1000, "printed more than 16,777,216 bytes"),
+        ('case "$*" in *version*) exit 1;; esac; exit 1', "the Compose plugin of the docker command is not installed"),
+        ('case "$*" in *version*) echo 1.29.2;; *) exit 1;; esac', "Compose 1.29.2 is too old"),
+        (
+            "case \"$*\" in *version*) echo v2.26;; *) echo 'yaml: line 3: no' >&2; exit 15;; esac",
+            "the compose file can't be used: yaml: line 3: no",
+        ),
+    ],
+)
+def test_hostile_answers_of_compose_are_errors(tmp_path: Path, script: str, what: str) -> None:
+    target = load(tmp_path)
+    answering(tmp_path, script)
+    with pytest.raises(ShipitError) as raised:
+        target.images()
+    assert what in raised.value.render()
+
+
+def test_without_the_docker_command_it_says_what_to_install(tmp_path: Path) -> None:
+    with pytest.raises(RemoteError) as raised:
+        load(tmp_path).images()
+    assert raised.value.what == "the docker command is not installed" and "docker-compose" in raised.value.hint
+
+
+def test_the_compose_file_of_an_untrusted_project_is_not_read(tmp_path: Path) -> None:
+    target = load(tmp_path, is_untrusted=True)
+    services(tmp_path, web={})
+    with pytest.raises(ShipitError, match="of an untrusted project is not read"):
+        target.images()
+
+
+def test_values_go_to_the_environment_and_not_to_the_command_line(tmp_path: Path) -> None:
+    answering(
+        tmp_path, 'echo "$0 $*" > "$PWD/said"; echo "$TOKEN $COMPOSE_FILE $DOCKER_HOST" >> "$PWD/said"; echo web 12'
+    )
+    own = {"PATH": f"{tmp_path}/bin:/usr/bin:/bin", "COMPOSE_FILE": "evil.yaml", "DOCKER_CONTEXT": "other"}
+    variables = compose_variables(own, {"TOKEN": "s3cret"}, EngineAddress("ssh://web1", "host:"), "ssh://web1")
+    clock = Clock()
+    program = ComposeProgram(variables, "shop", tmp_path, clock, Deadline(clock, clock.now() + 60))
+    with private_file(b"{}") as file:
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600 and stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+        assert program.hashes(file) == {"web": "12"}
+    assert not file.exists()
+    command, environment = (tmp_path / "said").read_text().splitlines()
+    assert "s3cret" not in command and environment == "s3cret  ssh://web1"
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "expected"),
+    [
+        ("context:prod", "context prod", {"DOCKER_CONTEXT": "prod"}),
+        ("unix:///own", "host:", {"DOCKER_HOST": "unix:///a"}),
+        (None, "", {"DOCKER_HOST": "unix:///a"}),
+        (None, "DOCKER_HOST", {"DOCKER_HOST": "unix:///mine"}),
+    ],
+)
+def test_compose_is_led_to_the_engine_of_the_target(host: str | None, origin: str, expected: dict[str, str]) -> None:
+    found = compose_variables({"DOCKER_HOST": "unix:///mine"}, {}, EngineAddress("unix:///a", origin), host)
+    assert {key: value for key, value in found.items() if key.startswith("DOCKER")} == expected
