@@ -5,6 +5,7 @@ Source: Docker Engine API 1.41: ContainerInspect, ImageList.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 
 from shipit.errors import ShipitError
@@ -34,3 +35,17 @@ def last_said(health: Field) -> str:
     """The end of what the health check of a container said last."""
     said = [row["Output"].text().strip() for row in health["Log"].rows()]
     return said[-1][-200:] if said else ""
+
+
+def container_address(settings: Field) -> str:
+    """The first IP address of the container; empty while it does not run, and for text that is no address."""
+    found = (network["IPAddress"].text() for _, network in sorted(settings["Networks"].items()))
+    return next((address for address in found if _is_address(address)), "")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text

@@ -15,6 +15,10 @@ APP, ENVIRONMENT, TARGET = f"{LABEL}.app", f"{LABEL}.environment", f"{LABEL}.tar
 SERVICE, SPEC, VARIABLES = f"{LABEL}.service", f"{LABEL}.spec", f"{LABEL}.variables"
 # The pinned image of a container that runs by the id of an image, and this id.
 IMAGE, IMAGE_ID = f"{LABEL}.image", f"{LABEL}.image-id"
+# The number of a container among those of its service; of one that runs a one-off command, the service that it is like.
+NUMBER, RUN = f"{LABEL}.number", f"{LABEL}.run"
+# The names of the secrets that a container has as files of the folder.
+FILES, SECRETS_FOLDER = f"{LABEL}.secret-files", "/run/secrets"
 # A label of the volumes that hold records of releases and the lock.
 RECORD, LOCK = f"{LABEL}.record", f"{LABEL}.lock"
 

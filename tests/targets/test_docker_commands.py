@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from shipit.errors import RemoteError
 from shipit.http.fields import Field
-from shipit.targets.docker.copied import one_off_body, without_networks
-from shipit.targets.docker.frames import Frames
+from shipit.targets.host_copied import one_off_body, without_networks
+from shipit.targets.host_frames import Frames
 from shipit.targets.host_owner import Owner
 from shipit.targets.remote import Command, Output, Size
 

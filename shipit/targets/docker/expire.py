@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from shipit.targets.docker.plan_back import Record, names_in
-from shipit.targets.docker.spec import RUN
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_connection import Hosts
-from shipit.targets.host_owner import SERVICE, Owner
+from shipit.targets.host_owner import RUN, SERVICE, Owner
 from shipit.targets.host_records import kept_records, read_records
 from shipit.targets.session import Session
 

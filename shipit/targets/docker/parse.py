@@ -5,15 +5,13 @@ Source: Docker Engine API 1.41: ContainerInspect, ContainerList, ImageList.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterator, Mapping
 
 from shipit.http.fields import Field
 from shipit.targets.container_values import Publish
 from shipit.targets.docker.observed import ContainerFacts, Foreign
-from shipit.targets.docker.spec import NUMBER
-from shipit.targets.host_facts import last_said, variables_of
-from shipit.targets.host_owner import IMAGE, IMAGE_ID, SERVICE, SPEC, VARIABLES
+from shipit.targets.host_facts import container_address, last_said, variables_of
+from shipit.targets.host_owner import IMAGE, IMAGE_ID, NUMBER, SERVICE, SPEC, VARIABLES
 
 
 def parse_container(answer: Field, mark: Callable[[str], str]) -> ContainerFacts:
@@ -67,17 +65,3 @@ def parse_foreign(row: Field) -> Foreign:
 def image_ids(answer: Field) -> Iterator[str]:
     """The ids in the answer of GET /images/json."""
     return (row["Id"].text() for row in answer.rows())
-
-
-def container_address(settings: Field) -> str:
-    """The first IP address of the container; empty while it does not run, and for text that is no address."""
-    found = (network["IPAddress"].text() for _, network in sorted(settings["Networks"].items()))
-    return next((address for address in found if _is_address(address)), "")
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return "%" not in text

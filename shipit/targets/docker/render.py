@@ -10,8 +10,7 @@ from typing import Any
 
 from shipit.targets.container_spec import ContainerSpec
 from shipit.targets.container_values import Publish, Volume
-from shipit.targets.docker.spec import FILES, NUMBER, SECRETS_FOLDER
-from shipit.targets.host_owner import IMAGE, IMAGE_ID, SERVICE, SPEC, VARIABLES, Owner
+from shipit.targets.host_owner import FILES, IMAGE, IMAGE_ID, NUMBER, SECRETS_FOLDER, SERVICE, SPEC, VARIABLES, Owner
 
 
 def create_body(

@@ -7,7 +7,6 @@ from typing import Any
 
 from shipit.errors import DeployFailed, Interrupted, RemoteError, ShipitError
 from shipit.events import Event, Log, StepApplied
-from shipit.targets.docker.copied import copied_body, without_networks
 from shipit.targets.docker.look import read_container
 from shipit.targets.docker.observed import ContainerFacts
 from shipit.targets.docker.owned import is_own, make_network
@@ -16,12 +15,13 @@ from shipit.targets.docker.proxy.route import dial
 from shipit.targets.docker.proxy.switch import Switch
 from shipit.targets.docker.ready import await_ready
 from shipit.targets.docker.render import create_body
-from shipit.targets.docker.secret_files import copy_files, give_files
 from shipit.targets.docker.send import send_image
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import ReplaceService
 from shipit.targets.host_client import HostClient
+from shipit.targets.host_copied import copied_body, without_networks
 from shipit.targets.host_owner import SERVICE
+from shipit.targets.host_secret_files import copy_files, give_files
 
 # How long bringing back the old containers may take, also when the deadline has passed.
 _UNDO_S = 120.0

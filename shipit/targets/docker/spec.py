@@ -8,13 +8,7 @@ from typing import NamedTuple
 from shipit.printable import Name
 from shipit.targets.container_spec import ContainerSpec, hash_of
 from shipit.targets.container_values import Publish
-from shipit.targets.host_owner import LABEL, Owner
-
-NUMBER = f"{LABEL}.number"
-# The names of the secrets that a container has as files of the folder.
-FILES, SECRETS_FOLDER = f"{LABEL}.secret-files", "/run/secrets"
-# Of a container that runs a one-off command: the service that it is like.
-RUN = f"{LABEL}.run"
+from shipit.targets.host_owner import Owner
 
 
 class Health(NamedTuple):

@@ -32,17 +32,13 @@ from shipit.targets.docker.config import DockerConfig, problems_of
 from shipit.targets.docker.describe import describe, rendered_parts, urls_of
 from shipit.targets.docker.destroy import Inventory, leftovers, plan_destroy
 from shipit.targets.docker.examine import check_ports, examine
-from shipit.targets.docker.exec import execute
 from shipit.targets.docker.expire import expire
 from shipit.targets.docker.judge import Limits, judge_names, judge_release
 from shipit.targets.docker.look import observe
 from shipit.targets.docker.observed import DockerObserved
-from shipit.targets.docker.one_off import run_once, start_once
 from shipit.targets.docker.plan import notes_on, plan_docker
 from shipit.targets.docker.plan_back import Kept, Record, Way, kept_of, names_in, plan_back
-from shipit.targets.docker.ports import ContainerPorts
 from shipit.targets.docker.probe import probe
-from shipit.targets.docker.running import find_running
 from shipit.targets.docker.send import measure
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import PullImage, SendImage
@@ -50,10 +46,14 @@ from shipit.targets.docker.stopping import judge_start, judge_stop, plan_start, 
 from shipit.targets.docker.wanted import Services, names_of
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_connection import Hosts, engine_addresses
+from shipit.targets.host_exec import execute
 from shipit.targets.host_lock import read_lock, swap_lock
 from shipit.targets.host_log import ServiceLog
+from shipit.targets.host_one_off import run_once, start_once
 from shipit.targets.host_owner import SERVICE
+from shipit.targets.host_ports import ContainerPorts
 from shipit.targets.host_records import data_volumes, read_records, write_record
+from shipit.targets.host_running import find_running
 from shipit.targets.locks import Holder, LockState
 from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
 from shipit.targets.remote import Command, Remote, Started

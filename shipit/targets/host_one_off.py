@@ -11,12 +11,12 @@ from typing import Any
 
 from shipit.docker.dial import ByteStream
 from shipit.errors import RemoteError
-from shipit.targets.docker.attached import Attached
-from shipit.targets.docker.copied import one_off_body, without_networks
-from shipit.targets.docker.running import RunningContainer
-from shipit.targets.docker.secret_files import copy_files
+from shipit.targets.host_attached import Attached
 from shipit.targets.host_client import HostClient
+from shipit.targets.host_copied import one_off_body, without_networks
 from shipit.targets.host_owner import Owner
+from shipit.targets.host_running import RunningContainer
+from shipit.targets.host_secret_files import copy_files
 from shipit.targets.remote import Command, Started
 
 _REMOVE_S = 30.0

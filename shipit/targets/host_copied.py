@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shipit.http.fields import Field
-from shipit.targets.docker.spec import NUMBER, RUN
-from shipit.targets.host_owner import Owner
+from shipit.targets.host_owner import NUMBER, RUN, Owner
 from shipit.targets.remote import Command
 
 # What the engine takes from the answer of an inspection: the rest is about the container itself.

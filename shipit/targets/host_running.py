@@ -27,8 +27,8 @@ class RunningContainer(NamedTuple):
         return found
 
 
-def find_running(hosts: Hosts, owner: Owner, service: str, session: Session) -> RunningContainer:
-    """A healthy one where there is one, of the first host that has one. Raises: RemoteError; a host that is down is passed over."""
+def find_running(hosts: Hosts, owner: Owner, service: str, session: Session, label: str = SERVICE) -> RunningContainer:
+    """By `label`, which has the name of the service: a healthy one where there is one, of the first host that has one. Raises: RemoteError; a host that is down is passed over."""
     found: list[tuple[bool, RunningContainer]] = []
     failed: list[RemoteError] = []
     for host in hosts.names:
@@ -39,7 +39,7 @@ def find_running(hosts: Hosts, owner: Owner, service: str, session: Session) -> 
             failed.append(error)
             continue
         for row in rows:
-            if row["Labels"].texts().get(SERVICE) == service and row["State"].text() == "running":
+            if row["Labels"].texts().get(label) == service and row["State"].text() == "running":
                 name = next(row["Names"].rows()).text().lstrip("/")
                 is_worse = "unhealthy" in row["Status"].text() or "starting" in row["Status"].text()
                 found.append((is_worse, RunningContainer(client, row["Id"].required(), name)))

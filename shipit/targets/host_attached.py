@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from shipit.clock import Deadline
 from shipit.docker.dial import ByteStream
 from shipit.errors import RemoteError
-from shipit.targets.docker.frames import Frames
 from shipit.targets.host_client import HostClient
+from shipit.targets.host_frames import Frames
 from shipit.targets.remote import Command, Output, Size
 
 # How long the engine may take to say how a command ended whose output has ended.

@@ -15,10 +15,10 @@ from shipit.docker.dial import ByteStream
 from shipit.docker.tunnel import forwarded, ssh_forward
 from shipit.errors import RemoteError
 from shipit.http.fields import Field
-from shipit.targets.docker.parse import container_address
-from shipit.targets.docker.running import RunningContainer, find_running
 from shipit.targets.host_connection import Hosts
-from shipit.targets.host_owner import Owner
+from shipit.targets.host_facts import container_address
+from shipit.targets.host_owner import SERVICE, Owner
+from shipit.targets.host_running import RunningContainer, find_running
 from shipit.targets.session import Session
 
 _CONNECT_S = 10.0
@@ -37,7 +37,8 @@ class _Way(NamedTuple):
 class ContainerPorts:
     """The ports of a service's containers. Safe to use from several threads."""
 
-    def __init__(self, hosts: Hosts, owner: Owner, service: str, session: Session) -> None:
+    def __init__(self, hosts: Hosts, owner: Owner, service: str, session: Session, label: str = SERVICE) -> None:
+        self._label = label
         self._hosts, self._owner, self._service, self._session = hosts, owner, service, session
         self._lock = threading.Lock()
         self._chosen: tuple[float, RunningContainer, Field] | None = None
@@ -78,6 +79,6 @@ class ContainerPorts:
         with self._lock:
             now_s = self._session.clock.now()
             if self._chosen is None or now_s - self._chosen[0] > _KNOWN_S:
-                found = find_running(self._hosts, self._owner, self._service, self._session)
+                found = find_running(self._hosts, self._owner, self._service, self._session, self._label)
                 self._chosen = now_s, found, found.read()
             return self._chosen[1:]
