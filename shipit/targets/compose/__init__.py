@@ -12,6 +12,8 @@ KIND = Kind(
             "destroys",
             "diagnoses",
             "examines",
+            "executes",
+            "forwards",
             "has_history",
             "has_logs",
             "has_workloads",
@@ -23,15 +25,11 @@ KIND = Kind(
             "restarts",
             "returns",
             "reverts",
+            "runs_once",
             "scales",
             "serves",
             "uses_images",
         ]
     ),
     guide="compose-projects",
-    instead={
-        "exec": "docker compose -p PROJECT exec SERVICE COMMAND, with the project that shipit status shows",
-        "run": "docker compose -p PROJECT exec SERVICE COMMAND, with the project that shipit status shows",
-        "forward": "ports: 127.0.0.1:PORT:PORT in the compose file, and ssh -L to it",
-    },
 )

@@ -28,11 +28,13 @@ from shipit.targets.compose.steps import (
 )
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_images import send_pinned
-from shipit.targets.host_owner import Owner
+from shipit.targets.host_owner import RUN, Owner
 from shipit.targets.host_records import remove_records
 from shipit.targets.session import Session
 
 _HINT = "make a new plan"
+# The container of a one-off command is kept so long, for its log.
+_KEPT_S = 24 * 3600
 
 
 class Setting(NamedTuple):
@@ -197,8 +199,19 @@ def _remove(names: Sequence[str], client: HostClient, setting: Setting) -> None:
             client.remove(name)
 
 
+def remove_one_offs(client: HostClient, owner: Owner, now_s: float) -> None:
+    """Remove the containers of one-off commands that ended and are a day old: until then their logs are of use."""
+    for row in client.containers(owner.filters):
+        is_ended = row["State"].text() in ("exited", "created", "dead")
+        if RUN in row["Labels"].texts() and is_ended and row["Created"].whole() < now_s - _KEPT_S:
+            client.remove(row["Id"].required())
+
+
 def _remove_project(step: RemoveProject, client: HostClient, setting: Setting) -> None:
     _remove(step.containers, client, setting)
+    for row in client.containers(setting.owner.filters):
+        if RUN in row["Labels"].texts():
+            client.remove(row["Id"].required())
     networks = client.networks(project_filters(setting.project))
     for name in step.networks:
         if name in networks:

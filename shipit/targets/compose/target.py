@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
-from shipit.errors import ConfigErrors, RemoteError, ShipitError
+from shipit.errors import ConfigErrors, RemoteError, ShipitError, UsageError
 from shipit.events import Event, LogLine
 from shipit.past_release import PastRelease
 from shipit.printable import Name
@@ -28,7 +28,7 @@ from shipit.release import (
     Verdict,
 )
 from shipit.targets.compose import KIND, verbs
-from shipit.targets.compose.apply import Setting, apply_step
+from shipit.targets.compose.apply import Setting, apply_step, remove_one_offs
 from shipit.targets.compose.config import ComposeConfig
 from shipit.targets.compose.content import wanted_of
 from shipit.targets.compose.describe import describe, urls_of
@@ -45,12 +45,17 @@ from shipit.targets.compose.reading import ComposeSource
 from shipit.targets.compose.render import hidden_file, render_file
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_connection import Hosts, engine_addresses
+from shipit.targets.host_exec import execute
 from shipit.targets.host_lock import read_lock, swap_lock
 from shipit.targets.host_log import ServiceLog
+from shipit.targets.host_one_off import run_once, start_once
 from shipit.targets.host_owner import Owner
+from shipit.targets.host_ports import ContainerPorts
 from shipit.targets.host_records import kept_records, read_records, write_record
+from shipit.targets.host_running import RunningContainer, find_running
 from shipit.targets.locks import Holder, LockState
 from shipit.targets.orders import RestartOrder, ScaleOrder
+from shipit.targets.remote import Command, Remote, Started
 from shipit.targets.session import Session
 from shipit.targets.verbs import LogQuery
 
@@ -182,10 +187,11 @@ class ComposeTarget:
             file = _wanted(observed).file
         write_record(client, self.owner, Record(past, file))
         if past.state == "healthy":
-            self._expire(client, file)
+            self._expire(client, file, session.clock.wall_s())
 
-    def _expire(self, client: HostClient, file: str) -> None:
-        """Keep the files of the newest releases; remove the others, and the images of deploy.yml that only they used."""
+    def _expire(self, client: HostClient, file: str, now_s: float) -> None:
+        """Keep the files of the newest releases; remove the others, the images of deploy.yml that only they used, and old one-off containers."""
+        remove_one_offs(client, self.owner, now_s)
         records = kept_records(read_records(client, self.owner, Record), self.config.keep)
         kept = {file, *(record.file for record in records)}
         for image in forget_files(client, self.owner, kept):
@@ -243,6 +249,28 @@ class ComposeTarget:
 
     def logs(self, workload: str, wanted: LogQuery, session: Session) -> Iterator[LogLine]:
         return ServiceLog(self.name, workload, self.hosts, self.owner, session, SERVICE).lines(wanted)
+
+    def execute(self, workload: str, command: Command, session: Session) -> Remote:
+        return execute(self._running(workload, session), command)
+
+    def run_once(self, workload: str, command: Command, session: Session, size: str) -> Remote:
+        self._check_size(size)
+        return run_once(self._running(workload, session), self.owner, workload, command)
+
+    def start_once(self, workload: str, command: Command, session: Session, size: str) -> Started:
+        self._check_size(size)
+        return start_once(self._running(workload, session), self.owner, workload, command)
+
+    def ports(self, workload: str, session: Session) -> ContainerPorts:
+        return ContainerPorts(self.hosts, self.owner, workload, session, SERVICE)
+
+    def _running(self, workload: str, session: Session) -> RunningContainer:
+        return find_running(self.hosts, self.owner, workload, session, SERVICE)
+
+    def _check_size(self, size: str) -> None:
+        if size:
+            hint = "leave it out: the command has the limits of the service"
+            raise UsageError(f"{self.name} has no sizes for --size", hint=hint)
 
     def inventory(self, session: Session) -> Inventory:
         client = self._client(session)
