@@ -14,7 +14,7 @@ from shipit.config.process_environment import ProcessEnvironment
 from shipit.docker.address import EngineAddress
 from shipit.errors import ConfigErrors, RemoteError, ShipitError
 from shipit.targets.compose.config import ComposeConfig
-from shipit.targets.compose.program import ComposeProgram, compose_variables, private_file
+from shipit.targets.compose.program import ComposeProgram, compose_variables
 from shipit.targets.compose.target import ComposeTarget, create
 from shipit.targets.kinds import KindModels
 
@@ -168,12 +168,9 @@ def test_values_go_to_the_environment_and_not_to_the_command_line(tmp_path: Path
     variables = compose_variables(own, {"TOKEN": "s3cret"}, EngineAddress("ssh://web1", "host:"), "ssh://web1")
     clock = Clock()
     program = ComposeProgram(variables, "shop", tmp_path, clock, Deadline(clock, clock.now() + 60))
-    with private_file(b"{}") as file:
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600 and stat.S_IMODE(file.parent.stat().st_mode) == 0o700
-        assert program.hashes(file) == {"web": "12"}
-    assert not file.exists()
-    command, environment = (tmp_path / "said").read_text().splitlines()
-    assert "s3cret" not in command and environment == "s3cret  ssh://web1"
+    assert program.hashes(b'{"a": "s3cret"}') == {"web": "12"}
+    command, environment, given = (tmp_path / "said").read_text().splitlines()
+    assert "s3cret" not in command and environment == "s3cret  ssh://web1" and given == '{"a": "s3cret"}'
 
 
 @pytest.mark.parametrize(

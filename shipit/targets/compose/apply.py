@@ -16,7 +16,7 @@ from shipit.targets.compose.kept import forget_files, keep_file, read_files
 from shipit.targets.compose.look import project_filters, project_rows, read_container
 from shipit.targets.compose.observed import ContainerFacts, Wanted
 from shipit.targets.compose.parse import SERVICE
-from shipit.targets.compose.program import ComposeProgram, last_lines, private_file
+from shipit.targets.compose.program import ComposeProgram, last_lines
 from shipit.targets.compose.steps import (
     ComposeUp,
     PullImage,
@@ -118,8 +118,7 @@ def _kept(file: str, client: HostClient, setting: Setting) -> Content:
 
 def _run(content: Content, words: Sequence[str], setting: Setting) -> Finished:
     setting.session.fence()
-    with private_file(content.text.encode()) as path:
-        return setting.program(content.variables).up(path, words)
+    return setting.program(content.variables).up(content.text.encode(), words)
 
 
 def _check(

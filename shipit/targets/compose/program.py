@@ -1,11 +1,12 @@
-"""Runs `docker compose`: without a shell, with a deadline and bounded output; the values of secrets in its environment only."""
+"""Runs `docker compose`: without a shell, with a deadline and bounded output.
+
+Values of secrets reach it by its environment and, in a rendered file, by its standard input: no file of this machine has them.
+"""
 
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,27 +36,27 @@ class ComposeProgram(NamedTuple):
     clock: Clock
     deadline: Deadline
 
-    def config(self, files: Sequence[str], profiles: Sequence[str], *words: str) -> bytes:
+    def config(self, files: Sequence[str], profiles: Sequence[str], *words: str, given: bytes = b"") -> bytes:
         """The output of `docker compose config`, which asks no engine. Raises: DeployFailed, RemoteError."""
         named = [word for file in files for word in ("--file", file)]
         named += [word for profile in profiles for word in ("--profile", profile)]
-        done = self._run([*named, "config", *words], _READ_S)
+        done = self._run([*named, "config", *words], _READ_S, given)
         if done.code:
             raise self._refused("the compose file can't be used", done)
         return done.output
 
-    def hashes(self, file: Path) -> dict[str, str]:
-        """Service -> the hash by which Compose knows what a container was created from."""
-        lines = self.config([str(file)], (), "--hash", "*").decode("utf-8", "replace").splitlines()
+    def hashes(self, text: bytes) -> dict[str, str]:
+        """Service of a rendered file -> the hash by which Compose knows what a container was created from."""
+        lines = self.config(["-"], (), "--hash", "*", given=text).decode("utf-8", "replace").splitlines()
         pairs = (line.split() for line in lines if line.strip())
         return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
 
-    def up(self, file: Path, words: Sequence[str]) -> Finished:
-        """`docker compose up --detach`; its exit code is for the caller to doubt."""
-        command = ["--file", str(file), "up", "--detach", "--no-build", "--quiet-pull", *words]
-        return self._run(command, self.deadline.remaining_s())
+    def up(self, text: bytes, words: Sequence[str]) -> Finished:
+        """`docker compose up --detach` of a rendered file; its exit code is for the caller to doubt."""
+        command = ["--file", "-", "up", "--detach", "--no-build", "--quiet-pull", *words]
+        return self._run(command, self.deadline.remaining_s(), text)
 
-    def _run(self, words: Sequence[str], limit_s: float) -> Finished:
+    def _run(self, words: Sequence[str], limit_s: float, given: bytes) -> Finished:
         docker = shutil.which("docker", path=self.variables.get("PATH"))
         if docker is None:
             raise RemoteError("the docker command is not installed", where="docker compose", hint=_INSTALL)
@@ -68,6 +69,7 @@ class ComposeProgram(NamedTuple):
                 variables=self.variables,
                 timeout_s=limit_s,
                 folder=self.folder,
+                given=given,
                 clock=self.clock,
                 max_bytes=_LARGEST,
             )
@@ -124,13 +126,3 @@ def compose_variables(
         found.pop("DOCKER_CONTEXT", None)
         found["DOCKER_HOST"] = address.host
     return found
-
-
-@contextmanager
-def private_file(text: bytes) -> Iterator[Path]:
-    """A file that only this user can read, with a rendered compose file; removed at the end."""
-    with tempfile.TemporaryDirectory(prefix="shipit-compose-") as folder:
-        file = Path(folder) / "compose.json"
-        file.touch(mode=0o600)
-        file.write_bytes(text)
-        yield file

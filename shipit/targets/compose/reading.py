@@ -17,7 +17,7 @@ from shipit.targets.compose.config import DEFAULT_FILES, ComposeConfig
 from shipit.targets.compose.content import Content, starting_variables
 from shipit.targets.compose.file import ComposeFile, parse_file, plain
 from shipit.targets.compose.ours import own_images
-from shipit.targets.compose.program import ComposeProgram, compose_variables, private_file
+from shipit.targets.compose.program import ComposeProgram, compose_variables
 from shipit.targets.compose.render import render_file
 from shipit.targets.host_owner import Owner
 from shipit.targets.session import Session
@@ -79,8 +79,7 @@ class ComposeSource(NamedTuple):
     def _render(self, session: Session, images: Mapping[str, str], platforms: Mapping[str, str]) -> Content:
         text = render_file(self.owner, self._read_with(session), images)
         program = self.program(session, self._values(session))
-        with private_file(text) as path:
-            hashes = program.hashes(path)
+        hashes = program.hashes(text)
         return Content(text.decode(), hashes, images, platforms, starting_variables(text, program.variables))
 
     def _read_with(self, session: Session) -> ComposeFile:
