@@ -162,7 +162,8 @@ def test_the_compose_file_of_an_untrusted_project_is_not_read(tmp_path: Path) ->
 
 def test_values_go_to_the_environment_and_not_to_the_command_line(tmp_path: Path) -> None:
     answering(
-        tmp_path, 'echo "$0 $*" > "$PWD/said"; echo "$TOKEN $COMPOSE_FILE $DOCKER_HOST" >> "$PWD/said"; echo web 12'
+        tmp_path,
+        'echo "$0 $*" > "$PWD/said"; echo "$TOKEN $COMPOSE_FILE $DOCKER_HOST" >> "$PWD/said"; cat >> "$PWD/said"; echo web 12',
     )
     own = {"PATH": f"{tmp_path}/bin:/usr/bin:/bin", "COMPOSE_FILE": "evil.yaml", "DOCKER_CONTEXT": "other"}
     variables = compose_variables(own, {"TOKEN": "s3cret"}, EngineAddress("ssh://web1", "host:"), "ssh://web1")
