@@ -59,7 +59,7 @@ class Project:
         """Name -> id of the containers of the project."""
         filters = ("--filter", f"label=com.docker.compose.project={self.project}", "--no-trunc")
         lines = self.docker("ps", *filters, *words, "--format", "{{.Names}} {{.ID}}").splitlines()
-        return {name: identity for name, identity in (line.split() for line in lines)}
+        return {line.split()[0]: line.split()[1] for line in lines}
 
     def files(self) -> list[str]:
         return self.docker("volume", "ls", "--quiet", "--filter", "label=dev.shipit.compose-file-id").split()

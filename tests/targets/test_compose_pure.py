@@ -78,7 +78,7 @@ def test_facts_of_services() -> None:
     rows = {
         "web": {
             "image": "a", "scale": 2, "environment": {"A": "x$$y", "B": None},
-            "depends_on": {"job": {"condition": "service_completed_successfully"}, "db": {"condition": "service_started"}},
+            "depends_on": {"job": {"condition": "service_completed_successfully"}, "db": {"condition": "service_started", "restart": True}},
         },
         "db": {"image": "b", "deploy": {"replicas": 0}, "restart": "always"},
         "job": {"image": "c"},
@@ -92,6 +92,7 @@ def test_facts_of_services() -> None:
         ("once", None, True, False),
     ]
     assert found["web"].env == {"A": "x$y"}
+    assert (found["web"].needs, found["web"].follows) == (("db", "job"), ("db",))
 
 
 def test_a_file_for_people_has_no_values() -> None:
@@ -219,13 +220,29 @@ def test_what_runs_as_wanted_needs_no_step_whatever_its_number() -> None:
 
 
 def test_a_job_that_has_ended_needs_no_step_and_runs_again_with_a_change() -> None:
-    wanted = WANTED._replace(services={"web": WEB, "job": JOB})
+    wanted = WANTED._replace(services={"web": WEB._replace(needs=("job",)), "job": JOB})
     assert plan(container(), job(), wanted=wanted) == ()
     assert detail(container(hash="h0"), job(), wanted=wanted) == (
         "web  recreate: its settings changed",
         "job  runs again",
     )
     assert detail(container(), job(exit_code=1), wanted=wanted) == ("job  start shop-job-1, which exited with 1",)
+
+
+def test_only_what_changed_and_what_it_needs_is_started_with_followers() -> None:
+    needy = WEB._replace(needs=("db", "gone"), quantity=3)
+    services = {
+        "db": WEB._replace(quantity=2), "web": needy, "proxy": WEB._replace(needs=("web",)),
+        "side": WEB._replace(needs=("web",), follows=("web",)), "job": JOB,
+    }  # fmt: skip
+    found = [container(name) for name in ("proxy", "side")] + [
+        container("web", number, hash="h0") for number in (1, 2, 3)
+    ]
+    found += [container("db", number) for number in (1, 2)] + [job()]
+    [step] = plan(*found, wanted=WANTED._replace(services=services))
+    assert isinstance(step, ComposeUp)
+    assert step.services == ("web", "side") and step.quantities == {"db": 2, "web": 3}
+    assert step.detail == ("web  recreate: its settings changed", "side  restart with web")
 
 
 def test_a_container_that_lies_about_its_settings_is_removed_first() -> None:

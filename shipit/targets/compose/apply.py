@@ -86,7 +86,7 @@ def _up(step: ComposeUp, client: HostClient, setting: Setting) -> Iterator[Event
         yield Log(setting.target, "compose", "the compose file is too large to be kept: no rollback can return to it")
     _clear(step, content, client, setting)
     words = [word for name, quantity in step.quantities.items() for word in ("--scale", f"{name}={quantity}")]
-    done = _run(content, words, setting)
+    done = _run(content, [*words, "--", *step.services], setting)
     yield from _check(done, content, tuple(content.hashes), client, setting)
 
 

@@ -47,6 +47,8 @@ def wanted_of(content: Content, mark: Callable[[str], str]) -> Wanted:
             service.may_end,
             service.is_awaited,
             {key: mark(value) for key, value in sorted(service.env.items())},
+            service.needs,
+            service.follows,
         )
         for name, service in parse_file(content.text.encode()).services.items()
     }

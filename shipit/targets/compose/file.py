@@ -29,6 +29,7 @@ class ServiceFacts(NamedTuple):
     """A service of the file. `quantity` is None where the file does not say it. `env` has the values of its variables.
 
     `restart` is empty where the file does not say it. `is_awaited` is whether another service starts when it has ended with 0.
+    `needs` are the services that start before it, and `follows` those of them with which it is restarted.
     """
 
     name: str
@@ -38,6 +39,8 @@ class ServiceFacts(NamedTuple):
     restart: str = ""
     env: Mapping[str, str] = {}
     is_awaited: bool = False
+    needs: tuple[str, ...] = ()
+    follows: tuple[str, ...] = ()
 
     @property
     def may_end(self) -> bool:
@@ -81,7 +84,10 @@ def _service(name: str, row: Field, is_awaited: bool) -> ServiceFacts:
         else (scale.whole() if replicas.is_missing else replicas.whole())
     )
     env = {key: plain(value.text()) for key, value in row["environment"].items() if not value.is_missing}
-    return ServiceFacts(name, plain(row["image"].text()), build, quantity, row["restart"].text(), env, is_awaited)
+    needs = tuple(sorted(row["depends_on"].map()))
+    follows = tuple(other for other in needs if row["depends_on"][other]["restart"].flag())
+    image, restart = plain(row["image"].text()), row["restart"].text()
+    return ServiceFacts(name, image, build, quantity, restart, env, is_awaited, needs, follows)
 
 
 def _build(row: Field) -> BuildFacts:

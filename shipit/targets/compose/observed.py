@@ -57,6 +57,7 @@ class WantedService(NamedTuple):
     """A service of a rendered file. `quantity` is None where the file does not say it.
 
     `may_end` is whether a container that ended with 0 is fine, `must_end` whether others wait for its end.
+    `needs` are the services that start before it, and `follows` those of them with which it is restarted.
     """
 
     image: Name
@@ -65,6 +66,8 @@ class WantedService(NamedTuple):
     may_end: bool = False
     must_end: bool = False
     marks: Mapping[str, str] = {}
+    needs: tuple[Name, ...] = ()
+    follows: tuple[Name, ...] = ()
 
     def is_met_by(self, found: ContainerFacts) -> bool:
         """True when a container has the wanted image, settings and values, whatever its state."""

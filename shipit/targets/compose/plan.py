@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from shipit.release import Step
@@ -31,6 +31,7 @@ def plan_compose(
     found = [
         service_change(name, service, observed.of(name), before.get(name)) for name, service in wanted.services.items()
     ]
+    found = _with_followers(wanted, observed, found)
     changes = [change for change in found if change.lines]
     return (
         *(_images(wanted, observed, sent) if changes else ()),
@@ -61,10 +62,11 @@ def _up(
     *,
     is_back: bool,
 ) -> Step:
-    again = [f"{name}  runs again" for name, one in wanted.services.items() if _runs_again(one, observed.of(name))]
-    changed = {change.service for change in changes}
+    changed = [change.service for change in changes]
+    touched = _needed(changed, wanted)
+    again = [name for name in wanted.services if name in touched and name not in changed]
     detail = [f"{change.service}  {line}" for change in changes for line in change.lines]
-    detail += [line for line in again if line.split(" ")[0] not in changed]
+    detail += [f"{name}  runs again" for name in again if _runs_again(wanted.services[name], observed.of(name))]
     has_containers = any(observed.of(change.service) for change in changes)
     verb = "bring back" if is_back else "update" if observed.containers else "start"
     return ComposeUp(
@@ -77,10 +79,44 @@ def _up(
         is_kept=wanted.is_kept,
         images=wanted.images,
         platforms=wanted.platforms,
-        quantities={change.service: change.quantity for change in found if change.quantity > 1},
+        services=tuple(changed),
+        quantities={one.service: one.quantity for one in found if one.quantity > 1 and one.service in touched},
         stale=tuple(name for change in changes for name in change.stale),
         known=tuple(one.id for one in observed.containers),
     )
+
+
+def _needed(services: Iterable[str], wanted: Wanted) -> frozenset[str]:
+    """These services, and those that start before them: Compose starts them, too."""
+    found: set[str] = set()
+    waiting = list(services)
+    while waiting:
+        name = waiting.pop()
+        if name not in found and name in wanted.services:
+            found.add(name)
+            waiting += wanted.services[name].needs
+    return frozenset(found)
+
+
+def _with_followers(wanted: Wanted, observed: ComposeObserved, found: list[ServiceChange]) -> list[ServiceChange]:
+    """The changes, with those of services that are restarted with one that is recreated."""
+    replaced = {change.service for change in found if change.lines and observed.of(change.service)}
+    while True:
+        more = {
+            change.service: other
+            for change in found
+            for other in wanted.services[change.service].follows
+            if other in replaced and change.service not in replaced and observed.of(change.service)
+        }
+        if not more:
+            return found
+        replaced |= set(more)
+        found = [
+            change._replace(lines=(*change.lines, f"restart with {more[change.service]}"))
+            if change.service in more
+            else change
+            for change in found
+        ]
 
 
 def service_change(

@@ -30,7 +30,7 @@ class SendImage(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class ComposeUp(Step):
-    """Keeps the rendered file, and runs `docker compose up` with it.
+    """Keeps the rendered file, and runs `docker compose up` with it for some services and those that they need.
 
     `file` is a keyed hash of the rendered file: `is_kept` is whether the engine has it, as that of an earlier release;
     otherwise it is rendered again with `images`: service -> pinned image. `quantities`: service -> its number of containers.
@@ -45,6 +45,7 @@ class ComposeUp(Step):
     is_kept: bool = False
     images: Mapping[str, str]
     platforms: Mapping[str, str]
+    services: tuple[str, ...]
     quantities: Mapping[str, int]
     stale: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
