@@ -185,7 +185,7 @@ class HostClient:
         answer = self._answer("GET", f"/networks/{name}", accepted=(200, 404))
         return answer.status_code == 200
 
-    def networks(self, filters: str) -> tuple[str, ...]:
+    def network_names(self, filters: str) -> tuple[str, ...]:
         """The names of networks."""
         rows = self._json("GET", "/networks", {"filters": filters}).rows()
         return tuple(sorted(row["Name"].required() for row in rows))

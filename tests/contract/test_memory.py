@@ -64,7 +64,15 @@ class TestMemory(TargetContract):
 
 def test_the_kind_is_found_by_its_entry_point(installed: None) -> None:
     assert kinds.find_kind("memory") is KIND
-    assert [kind.name for kind in kinds.all_kinds()] == ["heroku", "kubernetes", "registry", "docker", "compose", "memory"]
+    assert [kind.name for kind in kinds.all_kinds()] == [
+        "heroku",
+        "kubernetes",
+        "registry",
+        "docker",
+        "compose",
+        "swarm",
+        "memory",
+    ]
 
 
 def test_commands_take_a_kind_of_another_package(shipit: Shipit) -> None:

@@ -211,7 +211,7 @@ def _remove_project(step: RemoveProject, client: HostClient, setting: Setting) -
     for row in client.containers(setting.owner.filters):
         if RUN in row["Labels"].texts():
             client.remove(row["Id"].required())
-    networks = client.networks(project_filters(setting.project))
+    networks = client.network_names(project_filters(setting.project))
     for name in step.networks:
         if name in networks:
             client.remove_network(name)

@@ -277,7 +277,7 @@ class ComposeTarget:
         filters = project_filters(self.compose_project)
         volumes = tuple(sorted(volume.name for volume in client.list_labelled(filters)))
         records = len(read_records(client, self.owner, Record))
-        return Inventory(self._observe_kept(session), client.networks(filters), volumes, records)
+        return Inventory(self._observe_kept(session), client.network_names(filters), volumes, records)
 
     def plan_destroy(self, inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
         return plan_destroy(inventory, wanted)
