@@ -42,4 +42,4 @@ def main_options(
         typer.Option("--version", callback=_version, is_eager=True, help="Show the versions of shipit and Python."),
     ] = False,
 ) -> None:
-    """Deploy one image to registries, Heroku, Kubernetes, Docker hosts and Swarm from one deploy.yml, and verify it."""
+    """Deploy one image to registries, Heroku, Kubernetes, Docker hosts, Compose and Swarm from one deploy.yml, and verify it."""

@@ -25,9 +25,9 @@ class KeptFile(NamedTuple):
 
 def read_files(store: LabelStore, owner: Owner) -> tuple[KeptFile, ...]:
     """The newest first. What is no file is left out."""
-    volumes = [volume for volume in store.list_labelled(owner.filters) if FILE in volume.labels]
+    volumes = [one for one in store.list_labelled(owner.filters) if FILE in one.labels and one.labels.get(FILE_ID)]
     found = [(volume, unpack(volume.labels[FILE])) for volume in volumes]
-    files = [KeptFile(volume, volume.labels.get(FILE_ID, ""), content) for volume, content in found if content]
+    files = [KeptFile(volume, volume.labels[FILE_ID], content) for volume, content in found if content]
     return tuple(sorted(files, key=lambda file: (file.volume.age_s, file.id)))
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from shipit.errors import RemoteError
 from shipit.http.fields import Field
 from shipit.targets.compose.content import Content, wanted_of
-from shipit.targets.compose.kept import read_files
-from shipit.targets.compose.observed import ComposeObserved, ContainerFacts
+from shipit.targets.compose.kept import KeptFile, read_files
+from shipit.targets.compose.observed import ComposeObserved, ContainerFacts, Wanted
 from shipit.targets.compose.parse import ONE_OFF, PROJECT, parse_container
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_facts import pinned_images, variables_of
@@ -28,10 +28,17 @@ def observe(
     check_owner(rows, project, owner, client.host)
     found = (read_container(client, row["Id"].required(), owner, secrets, session) for row in rows)
     containers = sorted((one for one in found if one and one.service), key=lambda one: (one.service, one.number))
-    kept = ((file.id, wanted_of(file.content, session.mark)) for file in read_files(client, owner))
-    files = tuple(wanted._replace(file=name, is_kept=True) for name, wanted in kept)
+    files = tuple(wanted for file in read_files(client, owner) if (wanted := _kept(file, session)))
     images = frozenset(_images(client.images(), owner))
     return ComposeObserved(tuple(containers), files, images, wanted_of(content, session.mark) if content else None)
+
+
+def _kept(file: KeptFile, session: Session) -> Wanted | None:
+    """None for a text that is no compose file, or none that this version understands."""
+    try:
+        return wanted_of(file.content, session.mark)._replace(file=file.id, is_kept=True)
+    except RemoteError:
+        return None
 
 
 def _images(answer: Field, owner: Owner) -> Iterator[str]:

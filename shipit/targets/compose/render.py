@@ -16,7 +16,7 @@ _HIDDEN = "<value>"
 
 def render_file(owner: Owner, file: ComposeFile, images: Mapping[str, str]) -> bytes:
     """Equal for equal input. `images`: service -> its pinned image. The text may hold values of secrets."""
-    rows = file.text["services"].items()
+    rows = (file.text.get("services") or {}).items()
     services = {name: _service(owner, dict(row or {}), images.get(name, "")) for name, row in rows}
     return json.dumps({**file.text, "services": services}, sort_keys=True, separators=(",", ":")).encode()
 

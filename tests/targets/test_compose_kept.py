@@ -1,0 +1,70 @@
+"""Files that an engine keeps for a Compose project, and what its volumes may hold instead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from shipit.targets.compose.content import Content, pack
+from shipit.targets.compose.kept import FILE, FILE_ID, forget_files, keep_file, read_files
+from shipit.targets.host_owner import Owner
+from shipit.targets.label_store import Labelled
+
+OWNER = Owner("shop", "production", "stack")
+
+
+class Volumes:
+    """Volumes by their names, the first of which stays when another one of its name is created."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Mapping[str, str]] = {}
+
+    def put(self, name: str, labels: Mapping[str, str]) -> None:
+        self.found.setdefault(name, labels)
+
+    def find_labels(self, name: str) -> Mapping[str, str] | None:
+        return self.found.get(name)
+
+    def list_labelled(self, filters: str) -> Sequence[Labelled]:
+        return [Labelled(name, labels, 100.0 - number) for number, (name, labels) in enumerate(self.found.items())]
+
+    def drop(self, name: str) -> bool:
+        return self.found.pop(name, None) is not None
+
+
+def content(text: str, image: str = "a@sha256:1") -> Content:
+    return Content(text, {"web": "1"}, {"web": image}, {image: "linux/amd64"})
+
+
+def test_files_are_kept_once_and_read_with_the_newest_first() -> None:
+    store = Volumes()
+    assert all(keep_file(store, OWNER, content(text), text) for text in ("one", "two", "one"))
+    assert [(file.id, file.content) for file in read_files(store, OWNER)] == [
+        ("two", content("two")),
+        ("one", content("one")),
+    ]
+    assert list(store.found) == ["shop-production-compose-stack-one", "shop-production-compose-stack-two"]
+
+
+def test_a_file_that_is_too_long_is_not_kept() -> None:
+    store = Volumes()
+    text = "".join(chr(0x4E00 + number * 7919 % 20000) for number in range(300_000))
+    assert not keep_file(store, OWNER, content(text), "long") and store.found == {}
+
+
+def test_volumes_without_a_file_are_left_out_and_stay() -> None:
+    store = Volumes()
+    keep_file(store, OWNER, content("one"), "one")
+    store.put("lock", {"dev.shipit.lock": "1"})
+    store.put("broken", {FILE: "!", FILE_ID: "broken"})
+    store.put("nameless", {FILE: pack(content("x"))})
+    assert [file.id for file in read_files(store, OWNER)] == ["one"]
+    assert forget_files(store, OWNER, ["one"]) == ()
+    assert list(store.found) == ["shop-production-compose-stack-one", "lock"]
+
+
+def test_forgetting_files_tells_the_images_that_only_they_name() -> None:
+    store = Volumes()
+    for name, image in (("old", "a@sha256:1"), ("older", "b@sha256:2"), ("new", "a@sha256:1")):
+        keep_file(store, OWNER, content(name, image), name)
+    assert forget_files(store, OWNER, ["new"]) == ("b@sha256:2",)
+    assert [file.id for file in read_files(store, OWNER)] == ["new"]
