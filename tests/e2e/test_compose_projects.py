@@ -135,7 +135,8 @@ def test_a_killed_deploy_leaves_a_project_that_the_next_one_completes(project: P
     finally:
         running.send_signal(signal.SIGKILL)
         running.communicate()
-    again = shipit.run("deploy", "--yes")
+    # The lock of the killed run is free when it was not renewed for a while.
+    again = shipit.run("deploy", "--yes", "--wait", "10m", timeout_s=700)
     assert again.returncode == 0, again.stdout + again.stderr
     found = project.ids("--all")
     assert set(found) == {"killed-production-web-1"} and found != first
