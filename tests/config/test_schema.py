@@ -253,7 +253,9 @@ MISTAKES = {
     "targets: {heroku: {app: A_B}}": [
         "should be the name of a Heroku app: 3 to 30 lower-case letters, digits and '-', beginning with a letter"
     ],
-    "targets: {eu: {}}": ["should have kind: compose, docker, dockerhub, heroku, hub, k8s, kubernetes, registry or swarm"],
+    "targets: {eu: {}}": [
+        "should have kind: compose, docker, dockerhub, heroku, hub, k8s, kubernetes, registry or swarm"
+    ],
     "targets: {k8s: {port: 80, workloads: {web: {}}}}": [
         "can't be combined with workloads: move it into one of the workloads"
     ],
