@@ -154,7 +154,7 @@ class Run:
             if self._state is None:
                 from shipit.pipeline.state import open_state
 
-                self._state = open_state(self.project)
+                self._state = open_state(self.project, self.environment)
             return self._state
 
     @property

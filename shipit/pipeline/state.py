@@ -7,13 +7,28 @@ from typing import TYPE_CHECKING
 from shipit.errors import UsageError
 
 if TYPE_CHECKING:
+    from shipit.config.process_environment import ProcessEnvironment
     from shipit.config.project import Project
     from shipit.history.state_store import StateStore
 
 
-def open_state(project: Project) -> StateStore:
+# Variables with credentials that the library of object stores reads by itself.
+_CREDENTIALS = (
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AZURE_STORAGE_ACCOUNT_KEY",
+    "AZURE_STORAGE_ACCESS_KEY",
+    "AZURE_STORAGE_SAS_KEY",
+    "AZURE_STORAGE_TOKEN",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_STORAGE_CLIENT_SECRET",
+)
+
+
+def open_state(project: Project, environment: ProcessEnvironment) -> StateStore:
     """The folder or the object store that deploy.yml names. Nothing is read. Raises: UsageError."""
     if "://" in project.state:
+        environment.redactor.add(value for name in _CREDENTIALS if (value := environment.get(name)))
         from shipit.history.state_objects import StateObjects
 
         return StateObjects(project.state)

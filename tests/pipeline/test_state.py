@@ -246,6 +246,14 @@ def test_the_state_is_outside_of_the_project(machines: tuple[Machine, Machine]) 
         machines[0].run()
 
 
+def test_the_credentials_of_a_bucket_are_redacted(tmp_path: Path) -> None:
+    environment = runs.environment(tmp_path, AWS_SECRET_ACCESS_KEY="canary-4711-of-the-bucket")
+    loaded = runs.project(tmp_path, "app: shop\nstate: s3://company-deploys/shop\n", environment)
+    run = runs.run(loaded, environment, [])
+    assert run.state is not None
+    assert "canary-4711" not in run.redactor.text("the key is canary-4711-of-the-bucket")
+
+
 def test_a_file_that_nobody_trusts_reaches_no_state(machines: tuple[Machine, Machine]) -> None:
     run = machines[0].run(is_untrusted=True)
     assert run.state is None and read_own_runs(run) == ()
