@@ -252,13 +252,13 @@ class ProjectOptions:
     as_user: AsOption = None
     as_group: AsGroupOption = None
 
-    def acting(self, project: Project) -> Project:
-        """The project whose targets act as the user of --as. Raises: UsageError."""
+    def acting(self, project: Project, *, is_needed: bool = True) -> Project:
+        """The project whose targets act as the user of --as; `is_needed` is that of `acting_as`. Raises: UsageError."""
         if self.as_user is None and not self.as_group:
             return project
         from shipit.config.impersonated import acting_as
 
-        return acting_as(project, self.as_user, self.as_group or ())
+        return acting_as(project, self.as_user, self.as_group or (), is_needed=is_needed)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

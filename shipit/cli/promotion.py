@@ -47,7 +47,8 @@ def reading_source(options: TargetOptions, source: str, *, takes_unhealthy: bool
 
     name, _, only = source.partition("/")
     _check_destination(options)
-    project, environ = load(replace(options, environment=name), for_deploy=False)
+    project, environ = load(replace(options, environment=name, as_user=None, as_group=None), for_deploy=False)
+    project = options.acting(project, is_needed=False)
     if not project.targets:
         raise no_targets(project)
     clock = Clock()

@@ -99,3 +99,5 @@ def test_as_without_a_kubernetes_target_is_an_error(tmp_path: Path) -> None:
     text = "app: shop\nimage: user/shop\ntargets: {hub: }\n"
     with pytest.raises(UsageError, match="--as is for Kubernetes targets, and there is none"):
         acting_as(runs.project(tmp_path, text, runs.environment(tmp_path)), "jane", [])
+    project = runs.project(tmp_path, text, runs.environment(tmp_path))
+    assert acting_as(project, "jane", [], is_needed=False).targets == project.targets

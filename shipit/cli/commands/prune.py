@@ -96,7 +96,8 @@ def _all_targets(run: Run, options: ProjectOptions, environ: ProcessEnvironment)
     seen = [(run.project.app, target.name, target.place, target.config) for target in run.targets]
     file = find_file(environ, options.file)
     for environment in (None, *environments_of(file, environ)):
-        project = options.acting(load_project(file, environ, KindModels(), selected=environment, for_deploy=False))
+        project = load_project(file, environ, KindModels(), selected=environment, for_deploy=False)
+        project = options.acting(project, is_needed=False)
         for name, config in project.targets.items():
             target = create_target(name, config, project, environ)
             if (own := (project.app, name, target.place, config)) not in seen:
