@@ -46,7 +46,7 @@ def as_command(value: Any) -> Command:
     return value.strip() if isinstance(value, str) else ""
 
 
-def listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str], word: str = "and") -> str:
     """`a, b and c`."""
     *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
+    return f"{', '.join(first)} {word} {last}" if first else last

@@ -140,7 +140,7 @@ def _unused(found: Found) -> Iterator[str]:
         "secrets": list(project.secrets),
         "release": ["the release command"] if project.release else [],
     }
-    targets = " or ".join(draft.target for draft, _ in found.kinds if draft.runs_app)
+    targets = listed((draft.target for draft, _ in found.kinds if draft.runs_app), "or")
     for part, names in parts.items():
         if names:
             yield f"{part}: {listed(names)}: add with a target that runs the app, such as {targets}"

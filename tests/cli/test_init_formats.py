@@ -174,6 +174,11 @@ volumes: ["x:/y"]
         "    workloads:\n"
         '      web: {port: 80, health: "/up", host: shop.example.com}\n'
         "      job: {command: bin/jobs}\n"
+        "  docker:\n"
+        '    hosts: ["ssh://root@192.0.2.1"]\n'
+        "    services:\n"
+        '      web: {port: 80, health: "/up", host: shop.example.com}\n'
+        "      job: {command: bin/jobs}\n"
         f"{TODO}"
         "# TODO config/deploy.yml: accessories are not deployed by shipit: db (mysql:8)\n"
         "# TODO config/deploy.yml: volumes\n"
@@ -353,7 +358,7 @@ def test_a_file_for_a_registry_alone_asks_for_no_secret(new: Shipit) -> None:
     files = {"compose.yaml": COMPOSE, "docker/Dockerfile": NODE, ".env": "SECRET_A=1\n"}
     text = draft(new, files)
     assert "\nsecrets:" not in text and "\nenv:" not in text and "targets:\n  hub:" in text
-    with_target = "add with a target that runs the app, such as heroku or k8s"
+    with_target = "add with a target that runs the app, such as heroku, k8s or docker"
     assert f"# TODO processes: web and worker: {with_target}\n" in text
     assert f"# TODO secrets: SECRET_A, DATABASE_URL and APIKEY: {with_target}\n" in text
     assert f"# TODO env: RATE and MAILER: {with_target}\n" in text
