@@ -6,6 +6,7 @@ A log that is followed is read again and again from its last second: containers 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
@@ -109,7 +110,10 @@ class ServiceLog(NamedTuple):
 
 
 def _from(second: str, since_s: float | None) -> str:
-    """The time from which the log is read, as the engine takes it."""
+    """The time from which the log is read, as the engine takes it: in seconds since the epoch."""
     if second:
-        return f"{second}Z"
+        try:
+            return str(max(0, int(datetime.fromisoformat(f"{second}+00:00").timestamp())))
+        except ValueError:
+            return "0"
     return str(int(since_s)) if since_s is not None else "0"
