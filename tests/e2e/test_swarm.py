@@ -58,11 +58,26 @@ class Swarm:
         rows = self.docker("service", "ps", *words, f"{self.name}-production-{service}").splitlines()
         return sorted(row.split()[0] for row in rows if row.split()[1] == "Running")
 
+    def containers(self, service: str) -> list[str]:
+        form = "{{.Status.ContainerStatus.ContainerID}}"
+        return [self.docker("inspect", "--type", "task", "--format", form, task) for task in self.tasks(service)]
+
     def ask(self, service: str) -> list[str]:
         """The answers of the tasks that run, each asked from within its own container."""
-        form = "{{.Status.ContainerStatus.ContainerID}}"
-        containers = [self.docker("inspect", "--type", "task", "--format", form, task) for task in self.tasks(service)]
-        return [self.docker("exec", one, "wget", "-qO-", "http://localhost:3000/") for one in containers]
+        return [self.docker("exec", one, "wget", "-qO-", "http://localhost:3000/") for one in self.containers(service)]
+
+    def follow(self, service: str, *texts: str) -> None:
+        """Follow the log through these lines; a task writes each but the first when the one before was read."""
+        process = self.shipit.start("logs", "-f", f"swarm/{service}")
+        try:
+            assert process.stdout
+            for text in texts:
+                if text != texts[0]:
+                    self.docker("exec", self.containers(service)[0], "sh", "-c", f"echo '{text}' > /proc/1/fd/1")
+                assert any(text in line for line in iter(process.stdout.readline, "")), text
+        finally:
+            process.kill()
+            process.communicate()
 
     def ids(self, kind: str) -> list[str]:
         return self.docker(kind, "ls", "--quiet", "--filter", f"label=dev.shipit.app={self.name}").split()
@@ -140,6 +155,9 @@ def test_a_service_from_its_first_deploy_until_it_is_destroyed(place: Swarm) -> 
     assert not place.spec("web")["Spec"]["TaskTemplate"]["ContainerSpec"].get("Hosts")
     assert "2/2" in shipit.run("status").stdout
     assert "serving v1" in shipit.run("logs", "swarm/web").stdout
+    place.follow("web", "serving v1", "one more line")
+    command = shipit.run("exec", "swarm/web", "--", "sh", "-c", "echo $PORT; exit 3")
+    assert (command.returncode, command.stdout) == (3, "3000\n"), command.stderr
 
     gone = shipit.run("destroy", "-e", "production", "--yes")
     assert gone.returncode == 0, gone.stdout + gone.stderr

@@ -20,7 +20,8 @@ from shipit.targets.orders import RestartOrder, ScaleOrder
 from shipit.targets.swarm.compare import differences, mode_of, portable, settings_of
 from shipit.targets.swarm.describe import describe
 from shipit.targets.swarm.destroy import Inventory, leftovers, plan_destroy
-from shipit.targets.swarm.judge import Limits, judge_release, judge_versions
+from shipit.targets.swarm.history import past_of, plan_rollback, versions_of
+from shipit.targets.swarm.judge import Limits, judge_before, judge_release, judge_versions
 from shipit.targets.swarm.kept import used_by
 from shipit.targets.swarm.observed import KeptFacts, ServiceFacts, SwarmObserved, TaskFacts
 from shipit.targets.swarm.parse import Known, parse_kept, parse_service, parse_spec
@@ -244,6 +245,19 @@ def test_no_progress_is_a_failure_when_swarm_has_had_its_time_too() -> None:
     assert verdict.reason == "0 of 1 tasks of web run (pending: no suitable node) for 36 s"
 
 
+def test_a_node_that_pulls_an_image_may_take_as_long_as_the_target() -> None:
+    found = observed(service(spec(), task(state="preparing")))
+    late = SEEN._replace(unchanged_since_s=-500.0)
+    assert judge_release({"web": wanted()}, found, late, LIMITS).state is State.WAITING
+
+
+def test_what_somebody_else_had_changed_before_a_deploy_is_part_of_what_ran_before() -> None:
+    before = observed(service(spec(), task(), drift=("Hosts",)))
+    assert judge_before(before, before, SEEN, LIMITS).state is State.HEALTHY
+    other = observed(service(spec(), task(), fingerprint="other"))
+    assert judge_before(before, other, SEEN, LIMITS).superseded_by
+
+
 def test_the_way_back_restores_kept_specs_and_removes_what_did_not_run() -> None:
     kept = {"old": KeptFacts("web", OLD), "k": KeptFacts("web", NEW)}
     now = observed(service(spec(), task()), service(spec(service="extra")), kept=kept)
@@ -258,6 +272,32 @@ def test_the_way_back_restores_kept_specs_and_removes_what_did_not_run() -> None
     assert missing(Record(past, {"web": "old"}), now) == ""
     assert missing(Record(past, {"web": "gone"}), now) == "the swarm does not keep the spec of web any more"
     assert missing(Record(past), now) == "it is not known which services it had"
+
+
+def test_a_rollback_changes_only_what_the_deploy_changed() -> None:
+    drifted = service(spec(), task(), kept="k", drift=("Hosts",), fingerprint="drifted")
+    other = service(spec(service="api"), fingerprint="api-old", kept="api")
+    before = observed(drifted, other)
+    new = service(spec(service="api"), fingerprint="api-new", kept="api-2")
+    own = {"api": WantedService(spec(service="api"), MARKS), "web": wanted()}
+    [step] = plan_rollback(own, before, observed(drifted, new), {"api": {"service": "api", "before": "api-live"}})
+    assert isinstance(step, RestoreService) and (step.service, step.kept) == ("api", "api-live")
+    [step] = plan_rollback(own, before, observed(drifted, new), {})
+    assert isinstance(step, RestoreService) and step.kept == "api"
+    assert plan_rollback(own, before, observed(drifted, new._replace(image=OLD)), {}) == (), "it is somebody else's"
+    [gone] = plan_rollback(own, observed(drifted), observed(drifted, new), {})
+    assert isinstance(gone, RemoveService) and gone.service == "api"
+
+
+def test_a_release_is_the_current_one_when_all_of_its_specs_run() -> None:
+    records = [Record(PastRelease(name, "healthy"), {"web": kept}) for name, kept in (("r2", "k2"), ("r1", "k"))]
+    now = observed(service(spec(), task()), kept={"k": KeptFacts("web", NEW)})
+    newer, older = past_of(records, now, tells_current=True)
+    assert (newer.is_current, newer.gone) == (False, "the swarm does not keep the spec of web any more")
+    assert (older.is_current, older.gone) == (True, "")
+    assert not any(past.is_current for past in past_of(records, now, tells_current=False))
+    assert versions_of({"web": wanted()}, now) == {"web": "k"}
+    assert versions_of({"web": wanted(), "api": wanted()}, now) == {} == versions_of({"web": wanted(OLD)}, now)
 
 
 @pytest.mark.parametrize(
@@ -487,7 +527,14 @@ def test_an_answer_of_another_shape_is_an_error_and_no_crash(answer: dict[str, A
         parse_service(Field(answer, "GET /services"), (), Known({}, {}, {}, {}), str)
 
 
-@pytest.mark.parametrize("data", ["", "%%%", base64.b64encode(b"[]").decode(), base64.b64encode(b"{").decode()])
+@pytest.mark.parametrize(
+    "data",
+    [
+        "",
+        "%%%",
+        *(base64.b64encode(text).decode() for text in (b"[]", b"{", b"{}", b'{"TaskTemplate": {"ContainerSpec": []}}')),
+    ],
+)
 def test_a_kept_spec_that_is_none_is_left_out(data: str) -> None:
     assert parse_spec(data) is None
 

@@ -13,6 +13,7 @@ KIND = Kind(
             "destroys",
             "diagnoses",
             "examines",
+            "executes",
             "has_history",
             "has_logs",
             "has_workloads",
@@ -32,8 +33,7 @@ KIND = Kind(
     workloads_key="services",
     parts={"`services.NAME` of Swarm": "shipit.targets.swarm.config:SwarmServiceConfig"},
     instead={
-        "exec": "docker exec on the node of the task, which docker service ps shows",
-        "run": "docker exec on the node of the task, which docker service ps shows",
+        "run": "shipit exec, or docker run --network APP-ENVIRONMENT-swarm with the image that shipit status shows",
         "forward": "publish: a port of the swarm",
     },
 )

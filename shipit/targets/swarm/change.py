@@ -46,7 +46,7 @@ def update_service(step: UpdateService, setting: Setting) -> Iterator[Event]:
 def restore_service(step: RestoreService, setting: Setting) -> Iterator[Event]:
     """Raises: DeployFailed as `update_service`, and where the swarm does not keep the spec any more."""
     body = read_spec(setting.client, setting.owner, step.kept)
-    if body is None:
+    if body is None or body.get("Name") != service_name(setting.owner, step.service):
         what = f"the swarm does not keep the spec {step.kept} of {step.service} any more"
         raise DeployFailed(what, where=setting.target, hint="deploy again")
     found = _found(step.service, setting)
@@ -134,10 +134,10 @@ def _send(service: str, body: dict[str, Any], image: str, known: str, setting: S
         row = own_row(service, setting)
         if row is not None and _fingerprint(row["Spec"].map(), setting.client.networks(), setting) not in expected:
             raise setting.superseded(f"the service {service} changed while it was updated")
-        if row is not None and mode_of(row["Spec"].map()) != mode_of(body):
-            _remove_and_wait(row["ID"].required(), service, setting)
-            row = None
         sent = resolved(body, row, setting)
+        if row is not None and mode_of(row["Spec"].map()) != mode_of(body):
+            _remove_and_wait(row["ID"].required(), setting)
+            row = None
         if row is None:
             if setting.client.create_service(sent, setting.login(image)):
                 yield Log(setting.target, service, f"created the service {body['Name']}")
@@ -155,7 +155,7 @@ def _fingerprint(spec: Mapping[str, Any], networks: Mapping[str, str], setting: 
     return fingerprint_of(settings_of(spec, networks), setting.session.mark)
 
 
-def _remove_and_wait(service_id: str, service: str, setting: Setting) -> None:
+def _remove_and_wait(service_id: str, setting: Setting) -> None:
     """Swarm does not change the mode of a service: it is removed, and created when its tasks are gone."""
     setting.client.remove_service(service_id)
     deadline = setting.session.deadline.within(_REMOVAL_S)

@@ -157,6 +157,12 @@ class SwarmServiceConfig(EngineServiceConfig):
         return bool(self.publish) and (self.publish_mode == "host" or self.endpoint_mode == "dnsrr")
 
     @property
+    def longest_wait_s(self) -> float:
+        """How long Swarm may wait between two changes: for the next batch, for a failure, for a health check."""
+        start_s = self.healthcheck.start_period if self.healthcheck else None
+        return self.update.delay + self.update.monitor + (start_s or 0.0)
+
+    @property
     def order(self) -> Literal["start-first", "stop-first"]:
         """Two tasks on one node can't publish the same port of it."""
         return self.update.order or ("stop-first" if self.is_on_nodes and self.is_fixed else "start-first")

@@ -5,7 +5,7 @@ Swarm's own state is not believed: a service is healthy when all its tasks run o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from shipit.release import Seen, State, Verdict
@@ -32,7 +32,7 @@ def judge_release(wanted: Wanted, observed: SwarmObserved, seen: Seen, limits: L
     for service, one in wanted.items():
         found = observed.services.get(service)
         if found is None:
-            return _gone(service, seen)
+            return _gone(service)
         if one.is_met_by(found):
             if not one.has_number(found):
                 return superseded(f"{service} has {found.replicas} tasks, not {one.replicas}")
@@ -48,12 +48,28 @@ def judge_release(wanted: Wanted, observed: SwarmObserved, seen: Seen, limits: L
 
 def judge_versions(wanted: Mapping[str, str], observed: SwarmObserved, seen: Seen, limits: Limits) -> Verdict:
     """The services run exactly these kept specs. `wanted`: service -> kept spec."""
+    return _judge_each(wanted, observed, lambda found: "" if found.drift else found.kept, seen, limits)
+
+
+def judge_before(before: SwarmObserved, observed: SwarmObserved, seen: Seen, limits: Limits) -> Verdict:
+    """The services are as they were observed before, with what somebody else had changed then."""
+    wanted = {name: found.fingerprint for name, found in before.services.items()}
+    return _judge_each(wanted, observed, lambda found: found.fingerprint, seen, limits)
+
+
+def _judge_each(
+    wanted: Mapping[str, str],
+    observed: SwarmObserved,
+    version: Callable[[ServiceFacts], str],
+    seen: Seen,
+    limits: Limits,
+) -> Verdict:
     own = []
-    for service, kept in wanted.items():
+    for service, one in wanted.items():
         found = observed.services.get(service)
         if found is None:
-            return _gone(service, seen)
-        if found.kept != kept or found.drift:
+            return _gone(service)
+        if version(found) != one:
             return superseded(f"the service {found.name} runs another release")
         own.append(found)
     if others := [found.name for name, found in observed.services.items() if name not in wanted]:
@@ -72,7 +88,9 @@ def judge_services(services: Iterable[ServiceFacts], seen: Seen, limits: Limits,
     progress = " ".join(_progress(found) for found in services)
     if not waiting:
         return Verdict(State.HEALTHY, "; ".join(_summary(found) for found in services), progress)
-    if seen.unchanged_s > limits.pending_s + limits.swarm_waits_s:
+    # How long a node pulls an image is limited by the time of the whole target only.
+    is_pulling = any(one.state == "preparing" for found in services for one in found.current)
+    if seen.unchanged_s > limits.pending_s + limits.swarm_waits_s and not is_pulling:
         stuck = next(
             (one for found in services for one in found.tasks if one.is_wanted and one.state != "running"), None
         )
@@ -85,7 +103,7 @@ def superseded(what: str) -> Verdict:
     return Verdict(State.FAILED, f"superseded by someone else: {what}", hint=_HINT, superseded_by="someone else")
 
 
-def _gone(service: str, seen: Seen) -> Verdict:
+def _gone(service: str) -> Verdict:
     what = f"the swarm has no service {service}"
     return Verdict(State.FAILED, what, hint="deploy again", down=f"{service} is DOWN: it has no task")
 

@@ -108,9 +108,15 @@ def parse_kept(labels: Mapping[str, str]) -> KeptFacts | None:
 
 
 def parse_spec(data: str) -> Mapping[str, Any] | None:
-    """The spec in the data of a config; None where it has none."""
+    """The spec in the data of a config; None where it has none that can be sent."""
     try:
         found = parse_json(base64.b64decode(data, validate=True))
     except (ValueError, binascii.Error):
         return None
-    return found if isinstance(found, dict) else None
+    return found if isinstance(found, dict) and _is_spec(found) else None
+
+
+def _is_spec(found: Mapping[str, Any]) -> bool:
+    task = found.get("TaskTemplate")
+    container = task.get("ContainerSpec") if isinstance(task, dict) else None
+    return isinstance(container, dict) and all(isinstance(found.get(key), dict) for key in ("Labels", "Mode"))

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from shipit.past_release import PastRelease
 from shipit.printable import Name
-from shipit.release import Step
 from shipit.targets.swarm.observed import ServiceFacts, SwarmObserved
 from shipit.targets.swarm.plan import short_image
 from shipit.targets.swarm.steps import RemoveService, RestoreService
@@ -21,12 +20,12 @@ class Record(NamedTuple):
     sequence: int = 0
 
 
-def plan_back(wanted: Mapping[str, str], observed: SwarmObserved) -> tuple[Step, ...]:
+def plan_back(wanted: Mapping[str, str], observed: SwarmObserved) -> tuple[RestoreService | RemoveService, ...]:
     """A step for each service that runs another spec than the wanted one. `wanted`: service -> kept spec."""
     return tuple(_steps(wanted, observed))
 
 
-def _steps(wanted: Mapping[str, str], observed: SwarmObserved) -> Iterator[Step]:
+def _steps(wanted: Mapping[str, str], observed: SwarmObserved) -> Iterator[RestoreService | RemoveService]:
     for service, kept in wanted.items():
         found = observed.services.get(service)
         if found is None or found.kept != kept or found.drift:

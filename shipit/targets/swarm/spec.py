@@ -40,11 +40,6 @@ class Update(NamedTuple):
     failure_action: Name = "rollback"
     max_failure_ratio: float = 0.0
 
-    @property
-    def wait_s(self) -> float:
-        """How long Swarm may wait between two changes."""
-        return (self.delay_ns + self.monitor_ns) / 1e9
-
 
 class Placement(NamedTuple):
     constraints: tuple[Name, ...] = ()
@@ -100,7 +95,7 @@ def network_name(owner: Owner) -> str:
 
 
 def config_name(owner: Owner, file: ConfigFile) -> str:
-    return short_name(f"{owner.prefix}-file-{file.content[:16]}")
+    return short_name(f"{owner.prefix}-{owner.target}-file-{file.content[:16]}")
 
 
 def kept_name(owner: Owner, service: str, mark: str) -> str:

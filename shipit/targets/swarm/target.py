@@ -28,12 +28,14 @@ from shipit.release import (
     Verdict,
 )
 from shipit.targets.host_connection import Hosts, engine_addresses
+from shipit.targets.host_exec import execute
 from shipit.targets.host_lock import read_lock, swap_lock
 from shipit.targets.host_log import Instance, InstanceLog
 from shipit.targets.host_owner import LOCK, RECORD
 from shipit.targets.host_records import data_volumes, read_records, write_record
 from shipit.targets.locks import Holder, LockState
 from shipit.targets.orders import RestartOrder, ScaleOrder
+from shipit.targets.remote import Command, Remote
 from shipit.targets.session import Session
 from shipit.targets.swarm import KIND, verbs
 from shipit.targets.swarm.apply import apply_step
@@ -42,12 +44,14 @@ from shipit.targets.swarm.config import SwarmConfig
 from shipit.targets.swarm.create import contents_of, problems_of
 from shipit.targets.swarm.describe import describe, rendered_parts, urls_of
 from shipit.targets.swarm.destroy import Inventory, leftovers, plan_destroy
-from shipit.targets.swarm.judge import Limits, judge_release, judge_versions
+from shipit.targets.swarm.history import past_of, plan_rollback, versions_of
+from shipit.targets.swarm.judge import Limits, judge_before, judge_release, judge_versions
 from shipit.targets.swarm.kept import expire
 from shipit.targets.swarm.look import Reader
 from shipit.targets.swarm.observed import SwarmObserved
 from shipit.targets.swarm.plan import notes_on, plan_swarm
 from shipit.targets.swarm.plan_back import Record, missing, plan_back
+from shipit.targets.swarm.running import find_running
 from shipit.targets.swarm.setting import Setting
 from shipit.targets.swarm.wanted import Services
 from shipit.targets.verbs import LogQuery
@@ -117,40 +121,26 @@ class SwarmTarget:
     def plan_rollback(
         self, release: Release, before: SwarmObserved, now: SwarmObserved, applied: Mapping[str, Facts]
     ) -> tuple[Step, ...]:
-        wanted = self.services.wanted(release)
-        for service, found in now.services.items():
-            is_known = service in before.services and before.services[service].fingerprint == found.fingerprint
-            if not is_known and (service not in wanted or not wanted[service].is_met_by(found)):
-                # Somebody else changed it meanwhile.
-                return ()
-        return plan_back(_kept_before(before, applied), now)
+        return plan_rollback(self.services.wanted(release), before, now, applied)
 
     def judge_rollback(self, release: Release, before: SwarmObserved, observed: SwarmObserved, seen: Seen) -> Verdict:
         if not before.services:
             return Verdict(State.FAILED, "nothing ran before")
-        return judge_versions(before.versions, observed, seen, self._limits)
+        return judge_before(before, observed, seen, self._limits)
 
     def past_releases(self, most: int, session: Session, *, tells_current: bool = True) -> Sequence[PastRelease]:
         records = read_records(self._client(session), self.owner, Record)
         observed = self.observe(session) if records else SwarmObserved()
-        running = observed.versions
-        current = next((one for one in records if running and dict(one.services) == running), None)
-        return tuple(
-            one.past._replace(is_current=one is current and tells_current, gone=missing(one, observed))
-            for one in records[:most]
-        )
+        return past_of(records[:most], observed, tells_current=tells_current)
 
     def record_release(self, past: PastRelease, release: Release, observed: SwarmObserved, session: Session) -> None:
         client = self._client(session)
         now = self._reader(client, session).observe()
         if past.returns_to and not release.images:
             earlier = self._find(past.returns_to, session)
-            past, services = past._replace(images=earlier.past.images), earlier.services
+            past, services = past._replace(images=earlier.past.images), dict(earlier.services)
         else:
-            wanted = self.services.wanted(release)
-            met = {name: now.services[name] for name in wanted if name in now.services}
-            services = {name: found.kept for name, found in met.items() if wanted[name].is_met_by(found)}
-            services = services if len(services) == len(wanted) else {}
+            services = versions_of(self.services.wanted(release), now)
         write_record(client, self.owner, Record(past, services))
         if past.state == "healthy":
             expire(client, self.owner, self.config.keep, now)
@@ -215,6 +205,10 @@ class SwarmTarget:
         for task in [one for one in tasks if one.state == "running"] or tasks[-1:]:
             yield Instance(task.id, f"{task.name}.{task.id[:8]}", partial(client.task_log, task.id))
 
+    def execute(self, workload: str, command: Command, session: Session) -> Remote:
+        """In a task that runs on the engine at hand. Raises: RemoteError that says where the tasks run otherwise."""
+        return execute(find_running(self._reader(self._client(session), session), workload), command)
+
     def inventory(self, session: Session) -> Inventory:
         client = self._client(session)
         configs = client.configs(self.owner.filters)
@@ -275,15 +269,9 @@ class SwarmTarget:
 
     @property
     def _limits(self) -> Limits:
-        waits = [(service.update.delay + service.update.monitor) for service in self.services.configs.values()]
+        waits = [service.longest_wait_s for service in self.services.configs.values()]
         return Limits(self.config.pending, self.config.restarts_allowed, max(waits, default=0.0))
 
     @property
     def _secrets(self) -> frozenset[str]:
         return frozenset(self.project.secrets_for(self.name))
-
-
-def _kept_before(before: SwarmObserved, applied: Mapping[str, Facts]) -> dict[str, str]:
-    """Service -> the config that keeps what ran before a deploy, as its steps reported it."""
-    reported = {str(facts["service"]): str(facts["before"]) for facts in applied.values() if "before" in facts}
-    return {name: reported.get(name) or found.kept for name, found in before.services.items()}

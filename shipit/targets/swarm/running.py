@@ -1,0 +1,29 @@
+"""Finds a task of a service whose container the engine at hand can run a command in: one of its own node."""
+
+from __future__ import annotations
+
+from shipit.errors import RemoteError
+from shipit.targets.host_running import RunningContainer
+from shipit.targets.swarm.client import SwarmClient
+from shipit.targets.swarm.look import Reader
+from shipit.targets.swarm.observed import TaskFacts
+
+
+def find_running(reader: Reader, service: str) -> RunningContainer:
+    """The newest task that runs here. Raises: RemoteError that says on which nodes the tasks run."""
+    found = reader.service(service)
+    tasks = [one for one in found.tasks if one.state == "running" and one.is_wanted] if found else []
+    for task in sorted(tasks, key=lambda one: one.since, reverse=True):
+        if task.container and reader.client.container(task.container) is not None:
+            return RunningContainer(reader.client, task.container, task.name)
+    if not tasks:
+        raise RemoteError(f"no task of {service} runs", where=reader.client.host, hint="deploy first: shipit deploy")
+    raise elsewhere(tasks, reader.client)
+
+
+def elsewhere(tasks: list[TaskFacts], client: SwarmClient) -> RemoteError:
+    """The error for tasks that all run on other nodes."""
+    where = ", ".join(f"{one.name} on {one.node}" for one in tasks)
+    what = f"the engine at hand runs none of its tasks: {where}"
+    hint = f"on that node: docker exec -it {tasks[0].container[:12]} COMMAND"
+    return RemoteError(what, where=client.host, hint=hint)
