@@ -4,7 +4,8 @@
 
 Each request has a connection of its own. Beside them, one upload of 2 MB after the other and connections that are upgraded
 as WebSockets are, each of which sends a line ten times a second for two seconds. On Debian's Docker engine of the tests
-(CONTRIBUTING.md), with Caddy and the registry of the tests. A request fails without an answer of status 200 from the app.
+(CONTRIBUTING.md), with Caddy and the registry of the tests. A request fails without an answer of status 200 from the app;
+`dropped_requests` were closed without an answer, and answered when they were sent again once.
 Writes downtime.json.
 """
 
@@ -78,6 +79,7 @@ class Traffic:
         self.load.stop()
         return {
             "requests": len(self.load.answers) + len(self.load.failed),
+            "dropped_requests": self.load.dropped,
             "failed_requests": len(self.load.failed),
             "uploads": self.uploads,
             "lines": self.lines,

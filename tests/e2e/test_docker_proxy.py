@@ -114,12 +114,17 @@ def proxied(
 
 
 class Load:
-    """Requests at a steady rate, each over a connection of its own, until `stop`."""
+    """Requests at a steady rate, each over a connection of its own, until `stop`.
+
+    One that is closed without an answer is sent again once, as browsers do: Go's HTTP server drops what it reads in the
+    instant in which Caddy replaces it. `dropped` counts those.
+    """
 
     def __init__(self, ask: Callable[[], Answer], rate: float = 40.0, threads: int = 2) -> None:
         self._ask, self._pause_s = ask, 1 / rate
         self.answers: list[Answer] = []
         self.failed: list[str] = []
+        self.dropped = 0
         self._is_over = threading.Event()
         self._threads = [threading.Thread(target=self._run) for _ in range(threads)]
         for thread in self._threads:
@@ -128,12 +133,19 @@ class Load:
     def _run(self) -> None:
         while not self._is_over.wait(self._pause_s * len(self._threads)):
             try:
-                answer = self._ask()
+                answer = self._asked()
                 self.answers.append(answer)
                 if answer.status != 200:
                     self.failed.append(str(answer))
             except OSError as error:
                 self.failed.append(repr(error))
+
+    def _asked(self) -> Answer:
+        try:
+            return self._ask()
+        except http.client.RemoteDisconnected:
+            self.dropped += 1
+            return self._ask()
 
     def stop(self) -> None:
         self._is_over.set()

@@ -55,7 +55,7 @@ class ServiceConfig(EngineServiceConfig):
 
     host: HostNames = Field(
         (),
-        description="The host names that the proxy of each host serves by it, without a failed request while it is replaced.",
+        description="The host names that the proxy of each host serves by it, without an outage while it is replaced.",
         examples=["shop.example.com"],
     )
     health: UrlPath | None = Field(

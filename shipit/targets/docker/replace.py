@@ -220,7 +220,6 @@ class Replacement:
         if route is None or not draining or not self.step.serving:
             return
         yield from self._switch.drain(route, [dial(one.id, route.port) for one in draining])
-        self._switch.lead(route, [dial(self._existing(name).id, route.port) for name in self.step.serving])
 
     def _lead_back(self, client: HostClient) -> None:
         """Make the proxy lead to the containers that ran before, when it may lead to the new ones."""

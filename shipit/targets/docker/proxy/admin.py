@@ -7,6 +7,7 @@ Source: caddyserver.com/docs/api.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import json
@@ -21,7 +22,13 @@ from shipit.targets.docker.proxy.labels import ADDRESS
 from shipit.targets.host_client import HostClient, frames
 
 _LIMIT_S = 30.0
+_READS = 5
+_PAUSE_S = 0.1
 _NO_NC = "use the official image of Caddy, or one made from it: shipit needs caddy and nc in it"
+
+
+class _NoAnswer(RemoteError):
+    """Nothing, or a part of an answer."""
 
 
 class Config(NamedTuple):
@@ -47,7 +54,7 @@ class ProxyAdmin:
         self._container = container
 
     def config(self) -> Config:
-        answer = self._call("GET", "/config/")
+        answer = self._read("/config/")
         value = self._parsed(answer.content)
         return Config(value if isinstance(value, dict) else None, answer.etag)
 
@@ -57,9 +64,17 @@ class ProxyAdmin:
 
     def requests(self) -> dict[str, int]:
         """Address -> the number of requests that it has not answered yet."""
-        answer = self._call("GET", "/reverse_proxy/upstreams")
+        answer = self._read("/reverse_proxy/upstreams")
         rows = Field(self._parsed(answer.content), f"GET /reverse_proxy/upstreams of {self._container}").rows()
         return {row["address"].text(): row["num_requests"].whole() for row in rows}
+
+    def _read(self, path: str) -> Answer:
+        """Asks again where the admin server was replaced before it answered."""
+        for _ in range(_READS - 1):
+            with contextlib.suppress(_NoAnswer):
+                return self._call("GET", path)
+            self._client.deadline.sleep(_PAUSE_S, f"GET {path} of the proxy on {self._client.host}")
+        return self._call("GET", path)
 
     def _call(self, method: str, path: str, value: object = None, etag: str = "") -> Answer:
         self._client.deadline.check(f"{method} {path} of the proxy on {self._client.host}")
@@ -106,13 +121,15 @@ def parse_answer(output: bytes, where: str) -> Answer:
         said = output.decode("utf-8", "replace").strip()
         is_missing = "executable file not found" in said or "no such file" in said
         what = f"Caddy does not answer: {said[-300:] or 'nc printed nothing'}"
-        raise RemoteError(what, where=where, hint=_NO_NC if is_missing else "", retryable=not is_missing)
+        if is_missing:
+            raise RemoteError(what, where=where, hint=_NO_NC)
+        raise _NoAnswer(what, where=where, retryable=True)
     response = http.client.HTTPResponse(_Bytes(output))  # type: ignore[arg-type]
     try:
         response.begin()
         return Answer(response.status, response.getheader("Etag", ""), response.read())
     except (http.client.HTTPException, ValueError) as error:
-        raise RemoteError(f"the answer of Caddy is cut off: {error}", where=where, retryable=True) from None
+        raise _NoAnswer(f"the answer of Caddy is cut off: {error}", where=where, retryable=True) from None
     finally:
         response.close()
 

@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from shipit.targets.docker.proxy.route import PREFIX, Ports, all_routes, canonical, dials_of, hosts_of, owner_prefix
+from shipit.targets.docker.proxy.route import (
+    PREFIX,
+    Ports,
+    all_routes,
+    canonical,
+    dials_of,
+    hosts_of,
+    owner_prefix,
+    without_drained,
+)
 from shipit.targets.host_owner import Owner
 
 
 class RouteFacts(NamedTuple):
-    """A route as Caddy has it. `text` is its JSON in one form, so that equal routes have equal texts."""
+    """A route as Caddy has it. `text` is its JSON in one form, so that equal routes have equal texts.
+
+    It is without the handler that only counts requests of drained containers, which stays until the next change.
+    """
 
     server: str
     hosts: tuple[str, ...]
@@ -50,7 +62,9 @@ def with_config(facts: ProxyFacts, config: Mapping[str, Any] | None, owner: Owne
     for server, route in all_routes(config):
         name, hosts = str(route.get("@id", "")), hosts_of(route)
         if name.startswith(prefix):
-            routes[name.removeprefix(prefix)] = RouteFacts(server, hosts, dials_of(route), canonical(route))
+            routes[name.removeprefix(prefix)] = RouteFacts(
+                server, hosts, dials_of(route), canonical(without_drained(route))
+            )
         else:
             taken |= dict.fromkeys(hosts, name or "a route without an @id")
             others += name.startswith(PREFIX)

@@ -119,6 +119,11 @@ def all_routes(config: Mapping[str, Any] | None) -> Iterator[tuple[str, Mapping[
                 yield name, route
 
 
+def without_drained(route: Mapping[str, Any]) -> dict[str, Any]:
+    handlers = route.get("handle")
+    return {**route, "handle": handlers[:1]} if isinstance(handlers, list) else dict(route)
+
+
 def hosts_of(route: Mapping[str, Any]) -> tuple[str, ...]:
     matchers = route.get("match")
     found = [_mapping(matcher).get("host") for matcher in (matchers if isinstance(matchers, list) else ())]

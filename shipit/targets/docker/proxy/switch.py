@@ -24,7 +24,8 @@ from shipit.targets.host_client import HostClient
 from shipit.targets.host_owner import Owner
 
 # How often a write is tried while other runs write, too.
-_TRIES = 50
+_TRIES = 100
+_PAUSE_S = 0.05
 _POLL_S = 0.3
 # A connection that was made just before the switch may send its request later: Caddy closes it after 5 s without one.
 _LATE_S = 5.5
@@ -46,13 +47,12 @@ class Switch:
     def lead(self, spec: RouteSpec, dials: Sequence[str], draining: Sequence[str] = ()) -> None:
         """Lead the hosts of a service to other addresses. Raises: DeployFailed where another route has one of the hosts."""
         proxy = self._proxy()
-        admin = ProxyAdmin(self._client, proxy.id)
 
         def change(config: Mapping[str, Any] | None) -> Change:
             self._check_hosts(spec, with_config(proxy, config, self._setting.owner))
             return change_route(config, spec, render_route(spec, dials, draining), proxy.ports)
 
-        self._write(admin, change)
+        change_config(self._client, proxy, change)
 
     def remove(self, service: str) -> None:
         if proxy := find_proxy(self._client):
@@ -72,7 +72,7 @@ class Switch:
             said = said or text
             session.deadline.sleep(_POLL_S, "the old containers to answer their requests")
         if left:
-            what = f"{left} requests were not answered within {spec.drain_s:.0f} s on {self._client.host}"
+            what = f"{left} requests were not answered within {spec.drain_s:g} s on {self._client.host}"
             yield Log(self._setting.target, spec.service, what)
 
     def _requests(self, admin: ProxyAdmin, dials: Sequence[str], before: int) -> int:
@@ -98,14 +98,6 @@ class Switch:
                     what, where=self._setting.target, hint="destroy that app there, or choose another host"
                 )
 
-    def _write(self, admin: ProxyAdmin, change: Callable[[Mapping[str, Any] | None], Change]) -> None:
-        for _ in range(_TRIES):
-            config = admin.config()
-            if admin.write(*change(config.value), config.etag):
-                return
-        what = f"the configuration of the proxy on {self._client.host} changes all the time"
-        raise DeployFailed(what, where=self._setting.target, hint="deploy again when other deploys are done")
-
 
 def find_proxy(client: HostClient) -> ProxyFacts | None:
     return next((found for row in client.containers() if (found := parse_proxy(row))), None)
@@ -113,6 +105,33 @@ def find_proxy(client: HostClient) -> ProxyFacts | None:
 
 def remove_all(client: HostClient, proxy: ProxyFacts, owner: Owner, services: frozenset[str] | None = None) -> None:
     """Remove the routes of a target: those of some services, or all. Raises: RemoteError."""
+    change_config(client, proxy, lambda config: remove_routes(config, owner_prefix(owner), services), until_none=True)
+
+
+def change_config(
+    client: HostClient,
+    proxy: ProxyFacts,
+    change: Callable[[Mapping[str, Any] | None], Change | None],
+    *,
+    until_none: bool = False,
+) -> None:
+    """Make the request that `change` says for a configuration; with `until_none` those that it says until there is none left.
+
+    It is asked again where somebody else changed the configuration meanwhile, and where no answer came: Caddy replaces
+    its admin server with each change, also that of others, and what it did without an answer is seen in what it has.
+    Raises: RemoteError.
+    """
     admin = ProxyAdmin(client, proxy.id)
-    while change := remove_routes((config := admin.config()).value, owner_prefix(owner), services):
-        admin.write(*change, config.etag)
+    last = RemoteError("its configuration changes all the time", where=f"the proxy on {client.host}")
+    for _ in range(_TRIES):
+        try:
+            config = admin.config()
+            request = change(config.value)
+            if request is None or (admin.write(*request, config.etag) and not until_none):
+                return
+        except RemoteError as error:
+            if not error.retryable:
+                raise
+            last = error
+        client.deadline.sleep(_PAUSE_S, f"the proxy on {client.host}")
+    raise last

@@ -1,0 +1,132 @@
+"""Caddy as a program, and beside it what an engine says of it when it runs in a container."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import socketserver
+import tempfile
+import threading
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+from shipit.rehearsal.dyno import free_port
+from shipit.targets.docker.proxy.labels import ADDRESS, IMAGE, NAME, PORTS, PROXY, render_ports
+from shipit.targets.docker.proxy.route import Ports
+from tests.docker.answering_engine import VERSION
+from tests.servers.install import caddy
+from tests.servers.process import Background, accepts
+
+
+class Caddy:
+    """`host` is the socket of an engine whose only container is the proxy: `exec` there connects to Caddy's admin API.
+
+    `command` is what was run in it last. With `lacks_nc` the container has none.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.ports = Ports(free_port(), free_port())
+        self.admin_port = free_port()
+        self.lacks_nc = False
+        self.state = "running"
+        self.command: list[str] = []
+        self._folder = tempfile.TemporaryDirectory(prefix="caddy-", dir="/tmp")
+        variables = {
+            "CADDY_ADMIN": f"127.0.0.1:{self.admin_port}",
+            "XDG_CONFIG_HOME": str(folder / "config"),
+            "XDG_DATA_HOME": str(folder / "data"),
+        }
+        self._process = Background("caddy", [caddy(), "run", "--resume"], folder, variables)
+        self._process.wait_until(lambda: accepts(self.admin_port), 120)
+        self._engine = _Engine(self, str(Path(self._folder.name) / "s"))
+        self.host = f"unix://{self._folder.name}/s"
+        self._thread = threading.Thread(target=self._engine.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._engine.shutdown()
+        self._thread.join()
+        self._engine.server_close()
+        self._process.stop()
+        self._folder.cleanup()
+
+    @property
+    def row(self) -> dict[str, Any]:
+        labels = {PROXY: "1", IMAGE: "caddy:2", PORTS: render_ports(self.ports)}
+        networks: dict[str, Any] = {"Networks": {NAME: {}, "shop-production": {}}}
+        return {
+            "Id": "c" * 64,
+            "Names": [f"/{NAME}"],
+            "State": self.state,
+            "Labels": labels,
+            "NetworkSettings": networks,
+        }
+
+    def exchange(self, client: socket.socket) -> None:
+        """What `nc 127.0.0.1 2019` would pass on, in the frames of the engine."""
+        if self.lacks_nc:
+            client.recv(65536)
+            client.sendall(_frame(b'exec: "nc": executable file not found in $PATH\r\n'))
+            return
+        with socket.create_connection(("127.0.0.1", self.admin_port), timeout=60) as admin:
+            asking = threading.Thread(target=self._ask, args=(client, admin))
+            asking.start()
+            with contextlib.suppress(ConnectionResetError):
+                while data := admin.recv(65536):
+                    client.sendall(_frame(data))
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
+            asking.join()
+
+    def _ask(self, client: socket.socket, admin: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := client.recv(65536):
+                # Caddy refuses another name than that which it listens on.
+                own = f"Host: 127.0.0.1:{self.admin_port}".encode()
+                admin.sendall(data.replace(f"Host: {ADDRESS}".encode(), own))
+
+
+def _frame(data: bytes) -> bytes:
+    return b"\1\0\0\0" + len(data).to_bytes(4, "big") + data
+
+
+class _Engine(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = False
+
+    def __init__(self, caddy: Caddy, path: str) -> None:
+        self.caddy = caddy
+        super().__init__(path, _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Engine
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        found: Any = (
+            VERSION if path.endswith("/version") else [self.server.caddy.row] if "/containers/json" in path else None
+        )
+        self._answer(200 if found else 404, found or {"message": "no such route"})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
+        if self.path.endswith("/exec"):
+            self.server.caddy.command = body["Cmd"]
+            self._answer(201, {"Id": os.urandom(4).hex()})
+            return
+        self.wfile.write(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
+        self.close_connection = True
+        self.server.caddy.exchange(self.connection)
+
+    def _answer(self, status: int, value: Any) -> None:
+        body = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
