@@ -22,6 +22,8 @@ from shipit.pipeline.run import Run
 from shipit.reference import ImageRef, parse_reference
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.rehearsal.server import Request, Response
+from shipit.targets.history import records_published
+from shipit.targets.registry.records import KEPT_RUNS
 from tests import runs
 from tests.servers.install import crane
 from tests.servers.registry import RegistryServer
@@ -159,6 +161,22 @@ def test_an_image_that_is_gone_can_not_be_returned_to(bench: Bench) -> None:
     run.registries.client(_ref(bench)).delete_manifest("shop", Digest(digest))
     with pytest.raises(Exception, match=f"can't return to {first.version}: .* is not there any more"):
         rollback(bench.run())
+
+
+def test_only_the_newest_records_stay(bench: Bench) -> None:
+    assert deploy(bench.run("one")) == 0
+    [first] = bench.history()
+    run = bench.run()
+    [target] = run.targets
+    assert records_published(target)
+    for number in range(KEPT_RUNS + 1):
+        later = first._replace(
+            version=f"{number:012}", run=f"{number:012}", released_at=f"2030-01-01T00:00:{number:02}.000Z"
+        )
+        target.record_published(later, run.session(target, is_planning=False))
+    found = [past.run for past in bench.history()]
+    assert found == [f"{number:012}" for number in range(KEPT_RUNS, 0, -1)]
+    assert latest(bench) == first.images[0].reference.rpartition("@")[2], "the image stays"
 
 
 def test_a_record_that_can_not_be_written_is_a_warning(tmp_path: Path) -> None:
