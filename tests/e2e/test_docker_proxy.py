@@ -14,8 +14,10 @@ import pytest
 
 from shipit.rehearsal.dyno import free_port
 from tests.e2e.test_docker_hosts import SECRET, Host
+from tests.sampled import sampled
 from tests.servers.engine import DockerEngine
 from tests.servers.hub import DockerHub
+from tests.servers.killing import HeldEngine
 from tests.servers.registry import RegistryServer
 from tests.shipit import Shipit
 from tests.waits import wait_until
@@ -238,7 +240,20 @@ def test_what_stands_in_the_way_is_named_and_certificates_replicas_and_a_restart
     refused = rival.shipit.run("deploy", *SECOND)
     assert refused.returncode == 1 and "is served by the route shipit:way:production:docker:web" in refused.stdout
     assert rival.running == [] and over_tls(proxied.tls_port, "way.localhost") == "v1"
-    file.write_text(usual.replace("host: way.localhost, ", "").replace("replicas: 2", "replicas: 1"))
+    other = free_port()
+    moved = usual.replace(f"http: {proxied.port}", f"http: {other}").replace("replicas: 2", "replicas: 1")
+    file.write_text(moved)
+    with socket.create_server(("0.0.0.0", other)):
+        kept = app.shipit.run("deploy", *THIRD)
+    assert kept.returncode == 1 and "can't be started" in kept.stdout, kept.stdout
+    wait_until("the old proxy is back", lambda: over_tls(proxied.tls_port, "way.localhost"), lambda text: text == "v1")
+    replaced = app.shipit.run("deploy", *FOURTH)
+    assert replaced.returncode == 0 and "replace the proxy" in replaced.stderr, replaced.stdout + replaced.stderr
+    assert proxied.request("way.localhost", port=other).status == 308
+    wait_until("it serves", lambda: over_tls(proxied.tls_port, "way.localhost"), lambda text: text == "v1")
+    names = app.docker("ps", "--all", "--filter", "label=dev.shipit.proxy", "--format", "{{.Names}}")
+    assert names == "shipit-proxy"
+    file.write_text(moved.replace("host: way.localhost, ", ""))
     hidden = app.shipit.run("deploy", *SECOND)
     assert hidden.returncode == 0 and "stop serving way.localhost" in hidden.stderr, hidden.stdout + hidden.stderr
     assert over_tls(proxied.tls_port, "way.localhost") == "" and len(app.running) == 1
@@ -307,3 +322,58 @@ def test_no_request_fails_through_deploys_and_a_failed_one_and_destroy_leaves_th
     proxies = other.docker("ps", "--all", "--quiet", "--filter", "label=dev.shipit.proxy")
     assert proxies == "", "nobody uses it any more"
     assert other.docker("volume", "ls", "--quiet", "--filter", "label=dev.shipit.proxy") == "shipit-proxy-data"
+
+
+CONTAINER = rb"POST /v[0-9.]+/containers/"
+# What the engine or Caddy has done when the deploy is killed, before it knows.
+FIRST = [
+    (CONTAINER + rb"create\?name=shipit-proxy", 1),
+    (CONTAINER + rb"[^/]+/start", 1),
+    (CONTAINER + rb"create\?name=killed", 1),
+    (CONTAINER + rb"[^/]+/start", 1),
+    (rb"(POST|PUT) /config/", 1),
+]
+LATER = [
+    (rb"PATCH /id/", 1),
+    (CONTAINER + rb"create\?name=killed", 1),
+    (CONTAINER + rb"[^/]+/start", 1),
+    (CONTAINER + rb"[^/]+/stop", 1),
+]
+
+
+@pytest.fixture
+def held(engine: DockerEngine) -> Iterator[HeldEngine]:
+    found = HeldEngine(engine.host)
+    yield found
+    found.stop()
+
+
+def kill_at(held: HeldEngine, app: Host, point: tuple[bytes, int]) -> None:
+    done = held.hold(*point)
+    process = app.shipit.start("deploy", "--wait", "1m")
+    try:
+        wait_until(f"the deploy sends {point[0]!r}", done.is_set, within_s=120)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.sampled
+def test_a_deploy_that_is_killed_after_any_change_is_completed_by_the_next(proxied: Proxied, held: HeldEngine) -> None:
+    app = proxied.app("killed", "host: killed.test, health: /healthz", host=held.host)
+    for point in sampled(FIRST, 2):
+        kill_at(held, app, point)
+    first = app.shipit.run("deploy", "--wait", "1m")
+    assert first.returncode == 0, first.stdout + first.stderr
+    load = Load(lambda: proxied.request("killed.test"), 20)
+    try:
+        for number, point in enumerate(sampled(LATER, 2), 2):
+            app.write(f"v{number}", SERVER)
+            kill_at(held, app, point)
+            app.write(f"w{number}", SERVER)
+            done = app.shipit.run("deploy", "--wait", "1m")
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert len(app.running) == 1 and proxied.request("killed.test").text == f"w{number}"
+    finally:
+        load.stop()
+    assert load.failed == []
