@@ -23,10 +23,13 @@ from shipit.reference import ImageRef, parse_reference
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.rehearsal.server import Request, Response
 from shipit.targets.history import records_published
+from shipit.targets.registry.recorded import OCI
 from shipit.targets.registry.records import KEPT_RUNS
 from tests import runs
 from tests.servers.install import crane
 from tests.servers.registry import RegistryServer
+
+_IMAGE = "application/vnd.oci.image.manifest.v1+json"
 
 
 class Bench:
@@ -143,7 +146,7 @@ def test_a_tag_that_someone_moves_after_the_plan_stays(bench: Bench) -> None:
             client = run.registries.client(_ref(bench))
             found = client.manifest("shop", other)
             assert found is not None
-            client.put_manifest("shop", "latest", found[0], "application/vnd.oci.image.manifest.v1+json")
+            client.put_manifest("shop", "latest", found[0], _IMAGE)
 
     runs.react(run, move)
     assert rollback(run) == 1
@@ -177,6 +180,48 @@ def test_only_the_newest_records_stay(bench: Bench) -> None:
     found = [past.run for past in bench.history()]
     assert found == [f"{number:012}" for number in range(KEPT_RUNS, 0, -1)]
     assert latest(bench) == first.images[0].reference.rpartition("@")[2], "the image stays"
+
+
+def test_a_tag_that_looks_like_an_old_record_and_names_an_image_deletes_no_image(bench: Bench) -> None:
+    assert deploy(bench.run("one")) == 0
+    [first] = bench.history()
+    run = bench.run()
+    client, [target] = run.registries.client(_ref(bench)), run.targets
+    assert records_published(target)
+    image = client.manifest("shop", "latest")
+    assert image is not None
+    client.put_manifest("shop", "shipit-production-20000101T000000000Z-aaaaaaaaaaaa", image[0], _IMAGE)
+    for number in range(KEPT_RUNS):
+        later = first._replace(version=f"{number}", run=f"{number}", released_at=f"2030-01-01T00:00:{number:02}.000Z")
+        target.record_published(later, run.session(target, is_planning=False))
+    assert latest(bench) == image[1]
+    assert len([tag for tag in client.tags("shop").tags if tag.startswith("shipit-production-20")]) == KEPT_RUNS + 1
+
+
+@pytest.mark.parametrize("reference", ["", "127.0.0.1:1/other@{digest}", "{shop}@../../other", "{shop}@"])
+def test_a_forged_record_is_left_out(bench: Bench, reference: str) -> None:
+    """A record without images is listed; it is not what the tags name."""
+    for text in ("one", "two"):
+        assert deploy(bench.run(text)) == 0
+    newest, first = bench.history()
+    run = bench.run()
+    client = run.registries.client(_ref(bench))
+    tag = max(tag for tag in client.tags("shop").tags if tag.startswith("shipit-production-"))
+    found = client.manifest("shop", tag)
+    assert found is not None
+    index = json.loads(found[0])
+    record = json.loads(index["annotations"]["dev.shipit.release"])
+    record["past"] |= {"version": "forged", "run": "forged"}
+    [image] = record["past"]["images"]
+    digest = image["reference"].rpartition("@")[2]
+    forged = {**image, "tags": [], "reference": reference.format(digest=digest, shop=f"{bench.host}/shop")}
+    record["past"]["images"] = [forged] if reference else []
+    index["annotations"]["dev.shipit.release"] = json.dumps(record)
+    client.put_manifest("shop", "shipit-production-99990101T000000000Z-ffffffffffff", json.dumps(index).encode(), OCI)
+    current = [past.run for past in bench.history() if past.is_current]
+    assert current == [newest.run]
+    assert [past.run for past in bench.history()][-2:] == [newest.run, first.run]
+    assert ("forged" in {past.run for past in bench.history()}) is not bool(reference)
 
 
 def test_a_record_that_can_not_be_written_is_a_warning(tmp_path: Path) -> None:

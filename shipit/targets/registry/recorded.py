@@ -54,8 +54,15 @@ class Records:
 
     def _read(self, ref: ImageRef, tag: str) -> Record | None:
         found = self._registries.client(ref).manifest(ref.repository, tag)
-        record = parse_index(found[0]) if found else None
-        return record if record is not None and record._replace(past=self._owner.past) == self._owner else None
+        return self._own(found[0]) if found else None
+
+    def _own(self, data: bytes) -> Record | None:
+        """The record of a manifest; None for that of another app, environment or place. Whoever may push here may forge one."""
+        record = parse_index(data)
+        if record is None or record._replace(past=self._owner.past) != self._owner:
+            return None
+        names = {image.reference.rpartition("@")[0] for image in record.past.images}
+        return record if names <= set(self._repositories) else None
 
     def write(self, past: PastRelease, source: Source) -> None:
         """Write the record of a release to each of its repositories, and delete the oldest. Raises: RemoteError."""
@@ -82,10 +89,14 @@ class Records:
         """Delete the oldest records. A registry may refuse it."""
         client = self._registries.client(ref)
         for tag in run_tags(client.tags(ref.repository).tags, self._owner.environment)[KEPT_RUNS:]:
+            found = client.manifest(ref.repository, tag)
+            # Such a tag may name an image, and deleting its manifest would delete the image.
+            if found is None or self._own(found[0]) is None:
+                continue
             if ref.registry == DOCKER_HUB:
                 self._delete(ref.name, tag)
-            elif digest := client.manifest_digest(ref.repository, tag):
-                client.delete_manifest(ref.repository, digest)
+            else:
+                client.delete_manifest(ref.repository, found[1])
 
 
 def read_digests(registries: Registries, names: Sequence[str]) -> Mapping[str, Digest | None]:

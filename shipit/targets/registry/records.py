@@ -94,8 +94,8 @@ def parse_index(data: bytes) -> Record | None:
     try:
         text = parse_json(data)["annotations"][_RELEASE]
         record = from_json(Record, parse_json(text)) if isinstance(text, str) and len(text) <= _LONGEST else None
-        if record is not None:
-            wanted_tags(record.past)
+        for image in record.past.images if record is not None else ():
+            Digest(image.reference.rpartition("@")[2])
         return record
     except (InvalidRecord, InvalidDigest, ValueError, KeyError, TypeError):
         return None
@@ -139,7 +139,8 @@ def _row(child: Child) -> dict[str, Any]:
 
 
 def _is_named(past: PastRelease, tags: Mapping[str, Digest | None]) -> bool:
-    return all(tags.get(name, digest) == digest for name, digest in wanted_tags(past).items())
+    wanted = wanted_tags(past)
+    return bool(wanted) and all(tags.get(name, digest) == digest for name, digest in wanted.items())
 
 
 def _environment_prefix(environment: str) -> str:
