@@ -105,6 +105,9 @@ def test_a_project_that_runs_already_is_taken_over_and_a_failed_deploy_is_rolled
     told = shipit.run("run", "compose/web", "--", "sh", "-c", "echo once; ls /data")
     assert (told.stdout.strip(), told.returncode) == ("once", 0), told.stderr
     assert set(project.ids("--all")) == {web, dev}
+    assert shipit.run("stop").returncode == 0 and set(project.ids()) == {dev}
+    begun = shipit.run("start")
+    assert begun.returncode == 0 and project.ids() == first, begun.stdout + begun.stderr
 
     project.write("v2", "echo no database; exit 7")
     failed = shipit.run("deploy", "--yes")

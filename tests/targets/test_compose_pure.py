@@ -23,9 +23,10 @@ from shipit.targets.compose.parse import parse_container
 from shipit.targets.compose.plan import notes_on, plan_compose
 from shipit.targets.compose.render import hidden_file, render_file
 from shipit.targets.compose.steps import ComposeUp, PullImage, RemoveService, ScaleServices, SendImage
+from shipit.targets.compose.stopping import judge_start, judge_stop, plan_start, plan_stop
 from shipit.targets.compose.verbs import judge_restart, judge_scale, plan_restart, plan_scale
 from shipit.targets.host_owner import Owner
-from shipit.targets.orders import RestartOrder, ScaleOrder
+from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
 
 OWNER = Owner("shop", "production", "stack")
 PINNED = "docker.io/user/web@sha256:" + "1" * 64
@@ -351,6 +352,27 @@ def test_restarting_is_done_when_every_container_is_new() -> None:
     assert judge_restart(order, after, seen, LIMITS).state is State.HEALTHY
     gone = before._replace(containers=(container(state="exited", started_at="t2"),))
     assert judge_restart(order, gone, seen, LIMITS).state is State.FAILED
+
+
+def test_stopping_and_starting_keep_the_order_of_needs() -> None:
+    services = {"web": WEB._replace(needs=("db", "job")), "db": WEB, "job": JOB._replace(needs=("web",))}
+    observed = ComposeObserved((container(), container("db"), job()), (Wanted("f", services, is_kept=True),))
+    order = StopOrder(("web", "db", "job"))
+    assert [step.id for step in plan_stop(order, observed)] == ["stop web", "stop db"]
+    assert judge_stop(order, observed).superseded_by
+    stopped = observed._replace(
+        containers=(container(state="exited", exit_code=143), container("db", state="exited"), job())
+    )
+    assert plan_stop(order, stopped) == () and judge_stop(order, stopped).state is State.HEALTHY
+    assert [(step.id, step.detail) for step in plan_start(order, stopped)] == [
+        ("start db", ("start shop-db-1",)),
+        ("start web", ("start shop-web-1",)),
+    ]
+    assert judge_start(order, stopped, Seen(0, 0, 0), LIMITS).reason == "shop-web-1 exited with 143"
+    assert judge_start(order, observed, Seen(0, 0, 0), LIMITS).state is State.HEALTHY
+    assert plan_start(order, observed) == ()
+    with pytest.raises(DeployFailed, match="web has no container"):
+        plan_start(StopOrder(("web",)), ComposeObserved())
 
 
 def test_destroying_keeps_volumes_and_what_others_made() -> None:

@@ -28,6 +28,7 @@ KIND = Kind(
             "runs_once",
             "scales",
             "serves",
+            "stops",
             "uses_images",
         ]
     ),

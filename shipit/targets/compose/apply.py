@@ -25,6 +25,8 @@ from shipit.targets.compose.steps import (
     RestartContainers,
     ScaleServices,
     SendImage,
+    StartContainers,
+    StopContainers,
 )
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_images import send_pinned
@@ -63,6 +65,12 @@ def apply_step(step: Step, client: HostClient, setting: Setting) -> Iterator[Eve
         case RestartContainers():
             for name in _of_project(step.names, client, setting):
                 client.restart(name)
+        case StopContainers():
+            for name in _of_project(step.names, client, setting):
+                client.stop(name)
+        case StartContainers():
+            for name in _of_project(step.names, client, setting):
+                client.start(name)
         case RemoveService():
             _remove(step.names, client, setting)
         case RemoveProject():

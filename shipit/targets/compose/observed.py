@@ -122,6 +122,15 @@ class ComposeObserved(NamedTuple):
         """The kept file of which every service runs, and nothing else of shipit does; None where none is."""
         return next((file for file in self.files if self.runs(file)), None)
 
+    @property
+    def made(self) -> Wanted | None:
+        """The kept file that all containers of shipit were made from, whether they run or not; None where none is."""
+        own = [one for one in self.containers if one.is_own]
+        for file in self.files if own else ():
+            if all(one.service in file.services and file.services[one.service].is_met_by(one) for one in own):
+                return file
+        return None
+
     def runs(self, file: Wanted) -> bool:
         others = [one for one in self.containers if one.is_own and one.service not in file.services]
         return not others and all(self._runs(service, name) for name, service in file.services.items())

@@ -62,6 +62,24 @@ class ScaleServices(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StopContainers(Step):
+    """Stops containers, which are kept to be started again."""
+
+    type: ClassVar[str] = "compose.stop"
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartContainers(Step):
+    """Starts containers that were stopped."""
+
+    type: ClassVar[str] = "compose.start"
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class RestartContainers(Step):
     """Restarts containers, one after the other. `at` is when that was asked for."""
 

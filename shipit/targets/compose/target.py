@@ -43,6 +43,7 @@ from shipit.targets.compose.plan import notes_on, plan_compose
 from shipit.targets.compose.program import ComposeProgram
 from shipit.targets.compose.reading import ComposeSource
 from shipit.targets.compose.render import hidden_file, render_file
+from shipit.targets.compose.stopping import judge_start, judge_stop, plan_start, plan_stop
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_connection import Hosts, engine_addresses
 from shipit.targets.host_exec import execute
@@ -54,7 +55,7 @@ from shipit.targets.host_ports import ContainerPorts
 from shipit.targets.host_records import kept_records, read_records, write_record
 from shipit.targets.host_running import RunningContainer, find_running
 from shipit.targets.locks import Holder, LockState
-from shipit.targets.orders import RestartOrder, ScaleOrder
+from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
 from shipit.targets.remote import Command, Remote, Started
 from shipit.targets.session import Session
 from shipit.targets.verbs import LogQuery
@@ -246,6 +247,18 @@ class ComposeTarget:
 
     def judge_restart(self, order: RestartOrder, observed: ComposeObserved, seen: Seen) -> Verdict:
         return verbs.judge_restart(order, observed, seen, self._limits)
+
+    def plan_stop(self, order: StopOrder, observed: ComposeObserved) -> tuple[Step, ...]:
+        return plan_stop(order, observed)
+
+    def judge_stop(self, order: StopOrder, observed: ComposeObserved, seen: Seen) -> Verdict:
+        return judge_stop(order, observed)
+
+    def plan_start(self, order: StopOrder, observed: ComposeObserved) -> tuple[Step, ...]:
+        return plan_start(order, observed)
+
+    def judge_start(self, order: StopOrder, observed: ComposeObserved, seen: Seen) -> Verdict:
+        return judge_start(order, observed, seen, self._limits)
 
     def logs(self, workload: str, wanted: LogQuery, session: Session) -> Iterator[LogLine]:
         return ServiceLog(self.name, workload, self.hosts, self.owner, session, SERVICE).lines(wanted)

@@ -1,0 +1,78 @@
+"""Stopping services and starting them again: the steps, and their verdicts. Pure."""
+
+from __future__ import annotations
+
+from shipit.errors import DeployFailed
+from shipit.release import Seen, State, Step, Verdict
+from shipit.targets.compose.judge import Limits, judge_containers, superseded
+from shipit.targets.compose.observed import ComposeObserved, WantedService
+from shipit.targets.compose.steps import StartContainers, StopContainers
+from shipit.targets.orders import StopOrder
+
+
+def plan_stop(order: StopOrder, observed: ComposeObserved) -> tuple[Step, ...]:
+    """Dependents are stopped before what they need."""
+    return tuple(
+        StopContainers(
+            f"stop {service}", f"stop {service}", (f"{service} is down until shipit start, or the next deploy",),
+            undo="shipit start", names=names,
+        )
+        for service in reversed(_in_order(order, observed))
+        if (names := tuple(one.name for one in observed.of(service) if one.is_running))
+    )  # fmt: skip
+
+
+def judge_stop(order: StopOrder, observed: ComposeObserved) -> Verdict:
+    for service in order.workloads:
+        if running := [one.name for one in observed.of(service) if one.is_running]:
+            return superseded(f"{running[0]} runs")
+    return Verdict(State.HEALTHY, f"{', '.join(order.workloads)} stopped")
+
+
+def plan_start(order: StopOrder, observed: ComposeObserved) -> tuple[Step, ...]:
+    """What services need is started before them. Raises: DeployFailed for a service without a container."""
+    steps: list[Step] = []
+    for service in _in_order(order, observed):
+        found = observed.of(service)
+        if not found:
+            raise DeployFailed(f"{service} has no container", where=service, hint="shipit deploy first")
+        wanted = _services(observed).get(service)
+        stopped = [one for one in found if not one.is_running]
+        names = tuple(one.name for one in stopped if not (wanted and wanted.may_end and one.has_ended_well))
+        if names:
+            detail = tuple(f"start {name}" for name in names)
+            steps.append(
+                StartContainers(f"start {service}", f"start {service}", detail, undo="shipit stop", names=names)
+            )
+    return tuple(steps)
+
+
+def judge_start(order: StopOrder, observed: ComposeObserved, seen: Seen, limits: Limits) -> Verdict:
+    services = _services(observed)
+    for service in order.workloads:
+        for one in observed.of(service):
+            wanted = services.get(service)
+            if not one.is_running and not (wanted and wanted.is_served_by(one)):
+                return Verdict(State.FAILED, f"{one.name} {one.ended}", subject=one.id)
+    return judge_containers(order.workloads, services, observed, seen, limits)
+
+
+def _services(observed: ComposeObserved) -> dict[str, WantedService]:
+    made = observed.made
+    return dict(made.services) if made else {}
+
+
+def _in_order(order: StopOrder, observed: ComposeObserved) -> list[str]:
+    """The services, each behind those that it needs."""
+    services, found = _services(observed), list[str]()
+
+    def take(name: str, above: tuple[str, ...]) -> None:
+        for other in services[name].needs if name in services else ():
+            if other not in above:
+                take(other, (*above, name))
+        if name not in found:
+            found.append(name)
+
+    for name in order.workloads:
+        take(name, (name,))
+    return [name for name in found if name in order.workloads]
