@@ -27,13 +27,18 @@ services:
     volumes: ["data:/data"]
 volumes: {data: {}}
 """
+WITH_JOB = COMPOSE.replace(
+    "    build: .\n", "    build: .\n    depends_on: {job: {condition: service_completed_successfully}}\n"
+).replace("services:\n", "services:\n  job: {build: ., command: [sh, -c, 'echo no table; exit 4']}\n")
 DOCKERFILE = 'FROM python:3.12-alpine\nCOPY run.sh /\nCMD ["sh", "/run.sh"]\n'
 
 
 class Project:
     """A project of one service, and the docker command with Compose."""
 
-    def __init__(self, shipit: Shipit, engine: DockerEngine, base: str, folder: Path, name: str) -> None:
+    def __init__(
+        self, shipit: Shipit, engine: DockerEngine, base: str, folder: Path, name: str, host: str = ""
+    ) -> None:
         self.shipit, self.engine, self.base, self.config = shipit, engine, base, folder
         self.project = f"{name}-production"
         install_compose(folder)
@@ -43,7 +48,7 @@ class Project:
             Dockerfile=DOCKERFILE,
             deploy__yml=(
                 f"app: {name}\nimages: {{web: {{build: .}}}}\nsecrets: {{TOKEN: {{env: TOKEN}}}}\n"
-                f"targets: {{compose: {{host: '{engine.host}', settle: 2s, pending: 3m, on_failure: rollback}}}}\n"
+                f"targets: {{compose: {{host: '{host or engine.host}', settle: 2s, pending: 3m, on_failure: rollback}}}}\n"
             ),
         )
         self.write("v1")
@@ -75,16 +80,26 @@ class Project:
 
 
 @pytest.fixture
-def project(
-    shipit: Shipit, engine: DockerEngine, python_base: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> Iterator[Project]:
-    name = "taken" if "taken" in request.node.name else "killed"
-    project = Project(shipit, engine, python_base, tmp_path / "docker-config", name)
+def taken(shipit: Shipit, engine: DockerEngine, python_base: str, tmp_path: Path) -> Iterator[Project]:
+    project = Project(shipit, engine, python_base, tmp_path / "docker-config", "taken")
     yield project
     project.clean()
 
 
-def test_a_project_that_runs_already_is_taken_over_and_a_failed_deploy_is_rolled_back(project: Project) -> None:
+@pytest.fixture
+def behind_ssh(
+    shipit: Shipit, engine: DockerEngine, python_base: str, ssh: tuple[int, Path], tmp_path: Path
+) -> Iterator[Project]:
+    port, folder = ssh
+    shipit.env["PATH"] = f"{folder / 'bin'}:{shipit.env['PATH']}"
+    host = f"ssh://root@127.0.0.1:{port}"
+    project = Project(shipit, engine, python_base, tmp_path / "docker-config", "killed", host)
+    yield project
+    project.clean()
+
+
+def test_a_project_that_runs_already_is_taken_over_and_a_failed_deploy_is_rolled_back(taken: Project) -> None:
+    project = taken
     shipit, web, dev = project.shipit, "taken-production-web-1", "taken-production-dev-1"
     image = f"image: {project.base}/library/python:3.12-alpine"
     shipit.write(other__yaml=f"services: {{web: {{{image}, {SLEEP}}}, dev: {{{image}, {SLEEP}}}}}\n")
@@ -119,6 +134,13 @@ def test_a_project_that_runs_already_is_taken_over_and_a_failed_deploy_is_rolled
     history = shipit.run("history")
     assert "failed" in history.stdout and "healthy" in history.stdout, history.stdout
 
+    # Compose ends with 1 here: the container that it waited for is named.
+    shipit.write(compose__yaml=WITH_JOB)
+    failed = shipit.run("deploy", "--yes")
+    said = failed.stdout + failed.stderr
+    assert failed.returncode == 1 and "taken-production-job-1 exited with 4" in said and "no table" in said, said
+    assert set(project.ids("--all")) == {web, dev}, "the job went with the rollback"
+
     gone = shipit.run("destroy", "-e", "production", "--yes", "--include", "volume/taken-production_data")
     assert gone.returncode == 0, gone.stdout + gone.stderr
     assert f"the container {dev} stays: shipit did not create it" in gone.stdout + gone.stderr
@@ -126,8 +148,8 @@ def test_a_project_that_runs_already_is_taken_over_and_a_failed_deploy_is_rolled
     assert project.docker("volume", "ls", "--quiet", "--filter", "name=taken-production_data") == ""
 
 
-def test_a_killed_deploy_leaves_a_project_that_the_next_one_completes(project: Project) -> None:
-    shipit = project.shipit
+def test_a_killed_deploy_to_a_host_behind_ssh_is_completed_by_the_next_one(behind_ssh: Project) -> None:
+    project, shipit = behind_ssh, behind_ssh.shipit
     assert shipit.run("deploy").returncode == 0
     first, kept = project.ids(), project.files()
     project.write("v2")

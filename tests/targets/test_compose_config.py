@@ -11,9 +11,12 @@ import pytest
 from shipit.clock import Clock, Deadline
 from shipit.config.load import load_project
 from shipit.config.process_environment import ProcessEnvironment
+from shipit.digest import Digest
 from shipit.docker.address import EngineAddress
 from shipit.errors import ConfigErrors, RemoteError, ShipitError
+from shipit.release import Image, Release
 from shipit.targets.compose.config import ComposeConfig
+from shipit.targets.compose.observed import ComposeObserved
 from shipit.targets.compose.program import ComposeProgram, compose_variables
 from shipit.targets.compose.target import ComposeTarget, create
 from shipit.targets.kinds import KindModels
@@ -101,6 +104,24 @@ def test_a_service_runs_an_image_by_images_repository_build_or_name(tmp_path: Pa
     ]
     direct = load(tmp_path, "{images: {named: web}, load: true}")
     assert [use.repository for use in direct.images()] == ["", "redis:8", ""]
+
+
+def test_a_rendered_project_has_pinned_images_and_no_values(tmp_path: Path) -> None:
+    head = f"{HEAD}env: {{MODE: test}}\nsecrets: {{TOKEN: {{env: TOKEN}}}}\n"
+    target = load(tmp_path, head=head)
+    services(tmp_path, web={"image": "user/web", "environment": {"MODE": "test"}}, cache={}, db={"image": "postgres"})
+    digest = Digest("sha256:" + "1" * 64)
+    images = tuple(Image(use, use.repository, digest, digest) for use in target.images())
+    rendered = target.render(Release("shop", "production", images), ComposeObserved())
+    [part] = rendered.parts
+    assert part.name == "docker compose -p shop-production up" and part.left_out == ("TOKEN",)
+    found = part.body["services"]
+    assert found["web"]["image"] == f"docker.io/user/web@{digest}" and found["web"]["environment"] == {
+        "MODE": "<value>"
+    }
+    assert found["cache"]["image"] == f"redis:8@{digest}" and found["db"]["image"] == "postgres"
+    assert target.workloads() == ("web", "cache", "db")
+    assert target.declared_scale() == {"web": None, "cache": None, "db": None}
 
 
 @pytest.mark.parametrize(
