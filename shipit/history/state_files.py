@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,13 +18,15 @@ from shipit.history.state_store import CLOCK, MOST_BYTES, Kept, StateError
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _HINT = "make the folder of `state:` in deploy.yml readable and writable"
+# How long another process may hold the lock of a file, which takes it for one write.
+_LOCKED_S, _POLL_S = 10.0, 0.02
 
 
 class StateFiles:
     """A folder; it is created with its first object."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, locked_s: float = _LOCKED_S) -> None:
+        self._folder, self._locked_s = folder, locked_s
         self.title = f"the folder {folder}"
 
     def read(self, name: str) -> Kept | None:
@@ -40,7 +43,7 @@ class StateFiles:
         path = self._folder / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with _locked(path):
+            with _locked(path, self._locked_s):
                 found = self.read(name)
                 if (found.version if found else "") != version:
                     return None
@@ -52,21 +55,41 @@ class StateFiles:
     def now_s(self) -> float:
         path = self._folder / CLOCK
         try:
-            path.touch()
-            return path.stat().st_mtime
+            handle = os.open(path, _FLAGS, 0o666)
+            try:
+                os.utime(handle)
+                return os.fstat(handle).st_mtime
+            finally:
+                os.close(handle)
         except OSError as error:
             raise _unusable(path, error) from None
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """The lock of a file: one beside it, since the file itself is replaced. Raises: OSError where the file system has none."""
-    handle = os.open(path.with_name(f"{path.name}.lock"), _FLAGS, 0o666)
+def _locked(path: Path, within_s: float) -> Iterator[None]:
+    """The lock of a file: one beside it, since the file itself is replaced.
+
+    Raises: StateError where another process holds it for too long; OSError where the file system has no locks.
+    """
+    beside = path.with_name(f"{path.name}.lock")
+    handle = os.open(beside, _FLAGS, 0o666)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        _lock(handle, beside, time.monotonic() + within_s)
         yield
     finally:
         os.close(handle)
+
+
+def _lock(handle: int, path: Path, until_s: float) -> None:
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until_s:
+                what = "the state can't be written: another process holds the lock of its file"
+                hint = "find the process that holds it, such as with lsof or lslocks, and end it"
+                raise StateError(what, where=str(path), hint=hint) from None
+        time.sleep(_POLL_S)
 
 
 def _version(data: bytes) -> str:

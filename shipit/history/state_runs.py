@@ -49,11 +49,12 @@ class StateRuns:
         self._write()
 
     def sync(self) -> None:
-        """Write what has happened since. A failure is kept in `failure`, and does not stop the run."""
+        """Write what has happened since. A failure is kept in `failure` until a later write succeeds, and does not stop the run."""
         if not (self._has_begun and self._is_due):
             return
         try:
             self._write()
+            self.failure = ""
         except ShipitError as error:
             self.failure = str(error)
 

@@ -155,13 +155,13 @@ def _one_target(run: Run, item: Change, own: TargetPlan, before: Any, progress: 
         return
     record = None
     past = item.returns_to
-    if past is not None and own.steps:
-        release = Release(run.project.app, run.project.environment)
-        record = begin_record(run, target, release, before, own.steps, past.version)
     images = past.images if past else ()
     try:
         if hooks:
             hooks.before_target(own)
+        if past is not None and own.steps:
+            release = Release(run.project.app, run.project.environment)
+            record = begin_record(run, target, release, before, own.steps, past.version)
         session = run.session(target, is_planning=False, recalled=item.recalled)
         verdict, observed = apply_and_verify(target, own.steps, own.place, session, item.judge, before)
         state: Literal["healthy", "unchanged"] = "healthy" if own.steps else "unchanged"

@@ -354,7 +354,8 @@ def own_holder(run: Run) -> Holder:
         run.id,
         run.command,
         read_author(run.environment),
-        run.project.git.sha or "",
+        # A rollback releases another commit than that of the work tree.
+        "" if run.command == "rollback" else run.commit[0],
         rfc3339(run.clock.wall_s()),
         supersedes=run.supersedes,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +76,25 @@ def test_of_many_writers_one_wins_each_time(tmp_path: Path) -> None:
             thread.join()
         assert len(won) == 1
         [version] = won
+
+
+def test_a_lock_of_a_file_that_nobody_gives_back_is_an_error(tmp_path: Path) -> None:
+    store = StateFiles(tmp_path, locked_s=0.1)
+    version = store.swap("a", b"1", "")
+    with (tmp_path / "a.lock").open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(StateError, match="another process holds the lock of its file") as caught:
+            store.swap("a", b"2", version or "")
+    assert caught.value.where.endswith("a.lock") and "lsof" in caught.value.hint
+    assert store.swap("a", b"2", version or ""), "it was given back"
+
+
+def test_a_link_in_place_of_the_clock_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/clock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StateError):
+        StateFiles(tmp_path / "state").now_s()
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_path_that_is_no_folder_is_an_error(tmp_path: Path) -> None:

@@ -136,6 +136,17 @@ def test_a_failing_before_hook_stops_a_rollback_before_any_change(bench: Bench) 
     assert bench.worlds["one"].writes == writes and (bench.folder / "failed").exists()
 
 
+def test_a_failing_before_hook_of_a_target_leaves_no_record_of_the_rollback(bench: Bench) -> None:
+    in_memory = bench.add("one")
+    assert deploy(bench.run()) == 0
+    (bench.folder / "hello.txt").write_text("another\n")
+    assert deploy(bench.run()) == 0
+    bench.add("one", hooks={"before": "exit 3"})
+    records, writes = list(in_memory.records), list(in_memory.writes)
+    assert rollback(bench.run()) == 1
+    assert (in_memory.records, in_memory.writes) == (records, writes)
+
+
 def test_a_rollback_changes_the_first_target_alone_and_none_after_a_failure(bench: Bench) -> None:
     names = ("one", "two", "three")
     for name in names:

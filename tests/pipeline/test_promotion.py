@@ -15,6 +15,7 @@ from shipit.events import RunStarted, StepStarted, Transferred
 from shipit.history.joined import PlaceHistory, joined
 from shipit.past_release import PastRelease
 from shipit.pipeline.flow import deploy, plan
+from shipit.pipeline.locks import own_holder
 from shipit.pipeline.promotion_images import check_images, choose_images
 from shipit.pipeline.promotion_release import healthy_at, release_to_promote, state_doubts
 from shipit.pipeline.return_to_release import rollback
@@ -257,6 +258,15 @@ def test_the_commit_of_a_promotion_is_that_of_all_its_releases() -> None:
     assert Promotion("staging", (one, one)).commit == ("c0ffee", "main")
     assert Promotion("staging", (one, two)).commit == ("", "")
     assert Promotion("staging", (one, two)).source == "staging/a v1, staging/b v1"
+
+
+def test_the_lock_of_a_promotion_names_the_commit_that_it_promotes(bench: PromotionBench) -> None:
+    source = replace(bench.read(), promotion=Promotion("staging", (released("a", commit="c0ffee"),)))
+    run = bench.promoting(source)
+    run.announce("promote")
+    assert own_holder(run).commit == "c0ffee"
+    run.announce("rollback")
+    assert own_holder(run).commit == ""
 
 
 def test_the_release_to_promote() -> None:

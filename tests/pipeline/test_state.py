@@ -13,7 +13,7 @@ import pytest
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.envelope import Reporters
 from shipit.errors import UsageError
-from shipit.events import Event, Warned
+from shipit.events import Event, TargetFinished, Warned
 from shipit.history.state_files import StateFiles
 from shipit.history.state_runs import MOST_RUNS, StateRuns, add_run, read_state_runs
 from shipit.history.state_store import StateError
@@ -28,7 +28,7 @@ from shipit.rehearsal.memory.config import MemoryConfig
 from shipit.rehearsal.memory.place import InMemoryPlace
 from shipit.rehearsal.memory.target import MemoryTarget
 from shipit.rehearsal.registry import EmbeddedRegistry
-from shipit.release import ImageUse
+from shipit.release import ImageUse, State, Verdict
 from shipit.targets.locks import LEASE_S, Holder, LockState, NoLock
 from shipit.targets.session import Session
 from tests import runs
@@ -196,6 +196,28 @@ def test_a_state_that_fails_later_is_a_warning(machines: tuple[Machine, Machine]
     assert deploy(run) == 0
     said = [event.message for event in machines[0].events if isinstance(event, Warned)]
     assert any(text.startswith("other machines do not know all of this run: ") for text in said), said
+
+
+def test_a_state_that_fails_for_a_while_and_has_the_whole_run_at_the_end_is_no_warning(
+    machines: tuple[Machine, Machine],
+) -> None:
+    run = machines[0].run()
+    assert run.state_runs is not None
+    run.announce("deploy")
+    run.begin_changes()
+    kept, away = Path(machines[0].state, "runs/shop"), Path(machines[0].state, "away")
+    ended = TargetFinished("one", "healthy", 1.0, Verdict(State.HEALTHY, "as ordered"))
+    kept.rename(away)
+    kept.write_text("no folder")
+    run.emit(ended)
+    assert "can't be read or written" in run.state_runs.failure
+    kept.unlink()
+    away.rename(kept)
+    run.emit(ended)
+    run.finish(0, "1 of 1 targets healthy")
+    assert [event for event in machines[0].events if isinstance(event, Warned)] == []
+    [past] = read_own_runs(machines[1].run())
+    assert past.state == "done"
 
 
 def test_what_is_no_record_of_runs_is_a_warning_for_who_reads_it(machines: tuple[Machine, Machine]) -> None:
