@@ -27,6 +27,9 @@ services:
     volumes: ["data:/data"]
 volumes: {data: {}}
 """
+WITH_JOB = COMPOSE.replace(
+    "    build: .\n", "    build: .\n    depends_on: {job: {condition: service_completed_successfully}}\n"
+).replace("services:\n", "services:\n  job: {build: ., command: [sh, -c, 'echo no table; exit 4']}\n")
 DOCKERFILE = 'FROM python:3.12-alpine\nCOPY run.sh /\nCMD ["sh", "/run.sh"]\n'
 
 
@@ -117,6 +120,9 @@ def test_a_project_that_runs_already_is_taken_over_and_a_failed_deploy_is_rolled
     told = shipit.run("run", "compose/web", "--", "sh", "-c", "echo once; ls /data")
     assert (told.stdout.strip(), told.returncode) == ("once", 0), told.stderr
     assert set(project.ids("--all")) == {web, dev}
+    assert shipit.run("stop").returncode == 0 and set(project.ids()) == {dev}
+    begun = shipit.run("start")
+    assert begun.returncode == 0 and project.ids() == first, begun.stdout + begun.stderr
 
     project.write("v2", "echo no database; exit 7")
     failed = shipit.run("deploy", "--yes")
@@ -127,6 +133,13 @@ def test_a_project_that_runs_already_is_taken_over_and_a_failed_deploy_is_rolled
     assert set(back) == {web, dev} and project.docker("logs", back[web]).splitlines()[-1] == "serving v1"
     history = shipit.run("history")
     assert "failed" in history.stdout and "healthy" in history.stdout, history.stdout
+
+    # Compose ends with 1 here: the container that it waited for is named.
+    shipit.write(compose__yaml=WITH_JOB)
+    failed = shipit.run("deploy", "--yes")
+    said = failed.stdout + failed.stderr
+    assert failed.returncode == 1 and "taken-production-job-1 exited with 4" in said and "no table" in said, said
+    assert set(project.ids("--all")) == {web, dev}, "the job went with the rollback"
 
     gone = shipit.run("destroy", "-e", "production", "--yes", "--include", "volume/taken-production_data")
     assert gone.returncode == 0, gone.stdout + gone.stderr
