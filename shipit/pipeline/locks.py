@@ -26,6 +26,8 @@ from shipit.targets.session import Session
 # Of one request to the place; a step waits for a renewal at most so long.
 _REQUEST_S = 10.0
 _POLL_S = 1.0
+# How often a lock is read and written again that its holder renews every few seconds.
+SWAPS = 20
 SUPERSEDED_EXIT = 4
 
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shipit.events import Waiting
-from shipit.pipeline.locks import Locked, await_free, described, lock_keepers, lock_session, own_holder, read_locks
+from shipit.pipeline.locks import (
+    SWAPS,
+    Locked,
+    await_free,
+    described,
+    lock_keepers,
+    lock_session,
+    own_holder,
+    read_locks,
+)
 from shipit.targets.locks import Holder, NoLock
 
 if TYPE_CHECKING:
@@ -25,7 +34,9 @@ def supersede(run: Run, wait_s: float) -> None:
     for target in run.targets:
         if (holder := held.get(target.name)) is None:
             continue
-        why_not = _why_not(run, holder) or ("" if _ask(run, target, holder) else "its lock is one of this machine")
+        why_not = _why_not(run, holder) or _ask(run, target, holder)
+        if why_not is None:
+            continue
         if not why_not:
             run.emit(Waiting(target.name, f"asked to stop: {described(holder)}"))
         elif not wait_s:
@@ -45,18 +56,20 @@ def _why_not(run: Run, holder: Holder) -> str:
     return "" if is_after else f"its commit {holder.commit[:12]} is not older than ours"
 
 
-def _ask(run: Run, target: Target, holder: Holder) -> bool:
-    """Write into the lock who supersedes its holder; False for a lock that only this machine has."""
+def _ask(run: Run, target: Target, holder: Holder) -> str | None:
+    """Write into the lock who supersedes its holder: why that is not possible, or empty. None where the holder has ended."""
     session, own = lock_session(run, target), described(own_holder(run))
     for keeper in lock_keepers(run, target):
         try:
             found = keeper.read_lock(session)
-            while found.holder is not None and found.holder.run == holder.run and not found.is_free:
+            for _ in range(SWAPS):
+                if found.holder is None or found.holder.run != holder.run or found.is_free:
+                    return None
                 if keeper.swap_lock(found, found.holder._replace(superseded_by=own), session) is not None:
-                    return True
+                    return ""
                 # It was renewed meanwhile.
                 found = keeper.read_lock(session)
         except NoLock:
             continue
-        return True
-    return False
+        return f"the {keeper.lock_name()} changes with each try to write it"
+    return "its lock is one of this machine"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from shipit.errors import ShipitError
 from shipit.pipeline.endings import environment_option
-from shipit.pipeline.locks import described, lock_keepers, lock_session
+from shipit.pipeline.locks import SWAPS, described, lock_keepers, lock_session
 from shipit.targets.base import Target
 from shipit.targets.locks import Holder, NoLock
 
@@ -29,7 +29,9 @@ def break_lock(run: Run, target: Target, holder: Holder) -> None:
             continue
     else:
         raise _of_process(target, holder)
-    while found.holder is not None and found.holder.run == holder.run:
+    for _ in range(SWAPS):
+        if found.holder is None or found.holder.run != holder.run:
+            break
         if keeper.swap_lock(found, None, session) is not None:
             return
         # It was renewed meanwhile.

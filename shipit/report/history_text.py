@@ -74,7 +74,7 @@ def _end(run: PastRun) -> str:
     if run.state == "running":
         return "still running"
     if run.state == "lost":
-        return "no end, as if it was killed"
+        return "no end: it was killed, or still runs on another machine"
     return f"{run.state} {run.ended_at}: {run.summary}"
 
 

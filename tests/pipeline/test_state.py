@@ -268,8 +268,9 @@ def test_the_state_is_outside_of_the_project(machines: tuple[Machine, Machine]) 
         machines[0].run()
 
 
-def test_the_credentials_of_a_bucket_are_redacted(tmp_path: Path) -> None:
-    environment = runs.environment(tmp_path, AWS_SECRET_ACCESS_KEY="canary-4711-of-the-bucket")
+@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "AZURE_STORAGE_SAS_TOKEN", "GOOGLE_BEARER_TOKEN"])
+def test_the_credentials_of_a_bucket_are_redacted(tmp_path: Path, name: str) -> None:
+    environment = runs.environment(tmp_path, **{name: "canary-4711-of-the-bucket"})
     loaded = runs.project(tmp_path, "app: shop\nstate: s3://company-deploys/shop\n", environment)
     run = runs.run(loaded, environment, [])
     assert run.state is not None

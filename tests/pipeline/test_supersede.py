@@ -11,18 +11,21 @@ from typing import Any
 import pytest
 
 from shipit.clock import Clock
+from shipit.errors import ShipitError
 from shipit.events import Event, RunFinished, StepStarted, TargetFinished, Waiting
 from shipit.pipeline.flow import deploy
 from shipit.pipeline.locks import Locked, Superseded, await_free, described, own_holder
 from shipit.pipeline.run import Run
 from shipit.pipeline.supersede import supersede
+from shipit.pipeline.unlock import break_lock
 from shipit.record import to_json
 from shipit.rehearsal.memory.config import MemoryConfig
 from shipit.rehearsal.memory.place import InMemoryPlace
 from shipit.rehearsal.memory.target import MemoryTarget
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.release import ImageUse
-from shipit.targets.locks import Holder
+from shipit.targets.locks import Holder, LockState
+from shipit.targets.session import Session
 from tests import runs
 from tests.waits import SOON_S, wait_until
 
@@ -137,6 +140,25 @@ def test_an_older_deploy_that_waits_ends_where_a_newer_one_supersedes(bench: Ben
     again.announce("deploy")
     with pytest.raises(Locked):
         await_free(again, 5)
+
+
+class _Renewed(MemoryTarget):
+    """A target whose lock is another one at each write."""
+
+    def swap_lock(self, before: LockState, holder: Holder | None, session: Session) -> LockState | None:
+        return None
+
+
+def test_a_lock_that_can_never_be_written_is_an_error(bench: Bench) -> None:
+    clock, holder = runs.FakeClock(), Holder("0123456789ab", "deploy", commit=bench.commits[0])
+    run = bench.run([], bench.commits[1], clock)
+    target = _Renewed("one", bench.places["one"], [], MemoryConfig.model_validate({"settle": "0s"}))
+    run.targets = [target]
+    bench.hold("one", holder, clock.wall_s())
+    with pytest.raises(Locked, match="which is not superseded: the .* changes with each try to write it"):
+        supersede(run, 0)
+    with pytest.raises(ShipitError, match="it is locked by deploy 0123456789ab"):
+        break_lock(run, target, holder)
 
 
 def test_a_lock_that_is_not_renewed_any_more_needs_no_request(bench: Bench) -> None:

@@ -51,7 +51,7 @@ def test_one_run() -> None:
         "",
     ]
     assert list(render_run(LOST))[1:] == [
-        "started 2026-01-31T12:00:00.000Z, no end, as if it was killed",
+        "started 2026-01-31T12:00:00.000Z, no end: it was killed, or still runs on another machine",
         "not ended: k8s: create Deployment web",
         "",
     ]
