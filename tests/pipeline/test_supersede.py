@@ -155,7 +155,7 @@ def test_a_lock_that_can_never_be_written_is_an_error(bench: Bench) -> None:
     target = _Renewed("one", bench.places["one"], [], MemoryConfig.model_validate({"settle": "0s"}))
     run.targets = [target]
     bench.hold("one", holder, clock.wall_s())
-    with pytest.raises(Locked, match="which is not superseded: the .* changes with each try to write it"):
+    with pytest.raises(Locked, match=r"which is not superseded: the .* changes with each try to write it"):
         supersede(run, 0)
     with pytest.raises(ShipitError, match="it is locked by deploy 0123456789ab"):
         break_lock(run, target, holder)
