@@ -89,9 +89,15 @@ class SwarmClient(HostClient):
         self._answer("DELETE", f"/services/{service}", accepted=(200, 204, 404))
 
     def tasks(self, services: Sequence[str]) -> list[Field]:
-        """The tasks of some services by id, those that ended included; all of the swarm's for none."""
-        query = {"filters": json.dumps({"service": list(services)})} if services else {}
-        return list(self._json("GET", "/tasks", query).rows())
+        """The tasks of some services by id, those that ended included, also of services that were just removed."""
+        answer = self._answer(
+            "GET", "/tasks", {"filters": json.dumps({"service": list(services)})}, accepted=(200, 404)
+        )
+        if answer.status_code == 404:
+            # One of the services is gone, and the filter takes only those that are there.
+            answer = self._answer("GET", "/tasks")
+        rows = self._parsed(answer, "GET /tasks").rows()
+        return [row for row in rows if row["ServiceID"].text() in services]
 
     def nodes(self) -> dict[str, str]:
         """Id -> host name."""
