@@ -70,20 +70,22 @@ class StateRuns:
 
 def read_state_runs(store: StateStore, app: str, environment: str) -> tuple[PastRun, ...]:
     """The runs, the newest first. What is no run is left out. Raises: StateError."""
-    found = store.read(_name(app, environment))
-    return _parsed(found.data, store) if found else ()
+    name = _name(app, environment)
+    found = store.read(name)
+    return _parsed(found.data, f"{store.title}: {name}") if found else ()
 
 
 def add_run(store: StateStore, run: PastRun) -> None:
     """Add a run, or replace the one with its id. Raises: StateError."""
     name = _name(run.app, run.environment)
+    where = f"{store.title}: {name}"
     for _ in range(_TRIES):
         found = store.read(name)
-        others = [past for past in (_parsed(found.data, store) if found else ()) if past.run != run.run]
+        others = [past for past in (_parsed(found.data, where) if found else ()) if past.run != run.run]
         runs = sorted([run, *others], key=lambda past: past.started_at, reverse=True)
         if store.swap(name, _bytes(runs[:MOST_RUNS]), found.version if found else "") is not None:
             return
-    raise StateError("the runs are written by too many others at once", where=f"{store.title}: {name}")
+    raise StateError("the runs are written by too many others at once", where=where, hint="deploy again")
 
 
 def _name(app: str, environment: str) -> str:
@@ -98,15 +100,15 @@ def _bytes(runs: list[PastRun]) -> bytes:
         runs = runs[: len(runs) // 2]
 
 
-def _parsed(data: bytes, store: StateStore) -> tuple[PastRun, ...]:
+def _parsed(data: bytes, where: str) -> tuple[PastRun, ...]:
     try:
         value = parse_json(data)
         rows = value["runs"] if value["format"] == _FORMAT else None
     except (ValueError, KeyError, TypeError):
         rows = None
     if not isinstance(rows, list):
-        hint = "name another folder or prefix for `state:`, or use a newer shipit"
-        raise StateError("it holds no runs that this version of shipit can read", where=store.title, hint=hint)
+        hint = "use a newer shipit; or delete it, where nothing of the runs is worth keeping"
+        raise StateError("it holds no runs that this version of shipit can read", where=where, hint=hint)
     return tuple(run for row in rows if (run := _run(row)) is not None)
 
 

@@ -226,6 +226,10 @@ def test_what_is_no_record_of_runs_is_a_warning_for_who_reads_it(machines: tuple
     assert read_own_runs(machines[0].run()) == ()
     [said] = [event.message for event in machines[0].events if isinstance(event, Warned)]
     assert said.startswith("runs of other machines are left out: ") and "can read" in said
+    with pytest.raises(StateError) as caught:
+        deploy(machines[0].run())
+    assert caught.value.where.endswith(": runs/shop/production.json") and "delete it" in caught.value.hint
+    assert machines[0].place.writes == []
 
 
 def test_the_newest_runs_stay(tmp_path: Path) -> None:
