@@ -130,6 +130,8 @@ def _change_all(
     if progress.failed:
         return Ending(1, f"{progress.failed} of {total} targets failed")
     end, unchanged = ends
+    if plan.changes and end != unchanged and len(changing) < total:
+        return Ending(0, f"{len(changing)} of {total} targets {end}, {total - len(changing)} unchanged")
     if plan.changes:
         return Ending(0, f"{total} of {total} targets {end}")
     return Ending(0, f"nothing changed, {total} of {total} targets {unchanged}")

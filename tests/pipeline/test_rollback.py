@@ -62,6 +62,20 @@ def test_rollback_returns_to_the_release_before_and_records_it(bench: Bench) -> 
     assert finished(bench).state == "healthy"
 
 
+def test_a_rollback_counts_only_targets_that_it_changed_as_rolled_back(bench: Bench) -> None:
+    one, two = bench.add("one"), bench.add("two")
+    first = release(bench, "first")
+    release(bench, "second")
+    alone = bench.run()
+    alone.targets = alone.targets[:1]
+    assert rollback(alone) == 0
+    assert rollback(bench.run(), one.records[0]["past"]["version"]) == 0
+    assert {"one": one.images["app"], "two": two.images["app"]} == first
+    assert bench.verdicts() == {"one": "unchanged", "two": "healthy"}
+    [end] = [event for event in bench.events if isinstance(event, RunFinished)]
+    assert end.summary == "1 of 2 targets rolled back and healthy, 1 unchanged"
+
+
 def test_rollback_skips_what_was_not_healthy(bench: Bench) -> None:
     place = bench.add("one")
     first = release(bench, "first")
