@@ -22,9 +22,10 @@ from shipit.pipeline.run import Run
 from shipit.reference import ImageRef, parse_reference
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.rehearsal.server import Request, Response
+from shipit.release import PublishedImage
 from shipit.targets.history import records_published
 from shipit.targets.registry.recorded import OCI
-from shipit.targets.registry.records import KEPT_RUNS
+from shipit.targets.registry.records import KEPT_RUNS, Record, Source, parse_index, render_index
 from tests import runs
 from tests.servers.install import crane
 from tests.servers.registry import RegistryServer
@@ -222,6 +223,15 @@ def test_a_forged_record_is_left_out(bench: Bench, reference: str) -> None:
     assert current == [newest.run]
     assert [past.run for past in bench.history()][-2:] == [newest.run, first.run]
     assert ("forged" in {past.run for past in bench.history()}) is not bool(reference)
+
+
+def test_a_record_with_more_tags_than_anyone_has_is_not_read() -> None:
+    digest = Digest.of(b"")
+    image = PublishedImage("shop", "linux/amd64", f"registry.example.com/shop@{digest}", digest)
+    for count, is_read in ((100, True), (1000, False)):
+        tagged = image._replace(tags=tuple(f"v{number}" for number in range(count)))
+        record = Record("shop", "production", "registry.example.com/shop", PastRelease("1", images=(tagged,)))
+        assert parse_index(render_index(record, (), Source())) == (record if is_read else None)
 
 
 def test_a_record_that_can_not_be_written_is_a_warning(tmp_path: Path) -> None:

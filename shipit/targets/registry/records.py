@@ -27,6 +27,8 @@ _OCI, _OWN = "org.opencontainers.image.", "dev.shipit."
 _RELEASE = f"{_OWN}release"
 # The longest record: Docker Hub takes manifests of 4 MiB, others less.
 _LONGEST = 32 * 1024
+# The most images and tags of a record that is read: each is a request when the history is.
+_MOST_NAMES = 200
 
 
 class Source(NamedTuple):
@@ -94,9 +96,10 @@ def parse_index(data: bytes) -> Record | None:
     try:
         text = parse_json(data)["annotations"][_RELEASE]
         record = from_json(Record, parse_json(text)) if isinstance(text, str) and len(text) <= _LONGEST else None
-        for image in record.past.images if record is not None else ():
+        images = record.past.images if record is not None else ()
+        for image in images:
             Digest(image.reference.rpartition("@")[2])
-        return record
+        return record if sum(1 + len(image.tags) for image in images) <= _MOST_NAMES else None
     except (InvalidRecord, InvalidDigest, ValueError, KeyError, TypeError):
         return None
 
