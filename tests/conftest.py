@@ -327,3 +327,5 @@ def swarm(engine: DockerEngine) -> Iterator[DockerEngine]:
     started(lambda: engine.docker("swarm", "init", *words))
     yield engine
     engine.docker("swarm", "leave", "--force")
+    # Its bridge would stay on this machine, and the next engine would find its address taken.
+    engine.docker("network", "rm", "docker_gwbridge")
