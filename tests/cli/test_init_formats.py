@@ -186,6 +186,12 @@ volumes: ["x:/y"]
     )
 
 
+def test_process_names_that_kubernetes_does_not_take_are_changed(new: Shipit) -> None:
+    text = draft(new, {"Procfile": "web: x\n3000: x\nA_b: x\na-b: y\n", "Dockerfile": NODE})
+    names = ["web", "app-3000", "a-b", "a-b-2"]
+    assert [line.split(":")[0].strip() for line in text.partition("workloads:\n")[2].splitlines()[:4]] == names
+
+
 def test_skaffold_and_a_chart(new: Shipit) -> None:
     skaffold = """\
 apiVersion: skaffold/v4beta6

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from itertools import chain, count
 from pathlib import Path
 
 from shipit.config.process_environment import ProcessEnvironment
@@ -68,10 +69,19 @@ def render(project: ProjectFacts, found: Detection, choice: Choice) -> TargetDra
 
 
 def _workloads(project: ProjectFacts) -> Iterator[str]:
+    taken: set[str] = set()
     for name, process in project.processes.items():
         image = [f"image: {yaml_name(project.process_images[name])}"] if len(project.images) > 1 else []
-        key = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")[:63].strip("-") or "worker"
+        key = _workload_name(name, taken)
+        taken.add(key)
         yield f"  {yaml_name(key)}: {{{', '.join([*image, *_workload(process)])}}}"
+
+
+def _workload_name(process: str, taken: Collection[str]) -> str:
+    """A name that Kubernetes takes, also for a Service: it begins with a letter, and no other workload has it."""
+    name = re.sub(r"[^a-z0-9-]+", "-", process.lower()).strip("-") or "worker"
+    name = (name if name[0].isalpha() else f"app-{name}")[:60].strip("-")
+    return next(each for each in chain([name], (f"{name}-{n}" for n in count(2))) if each not in taken)
 
 
 def _workload(process: Process) -> Iterator[str]:
