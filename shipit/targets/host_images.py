@@ -1,4 +1,4 @@
-"""Sends an image of a release to an engine without a registry."""
+"""Images on an engine without a registry: sending them, and those that a rollback needs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from shipit.errors import BuildError, DeployFailed
 from shipit.events import StepId, StepProgress
 from shipit.release import LoadedImage
 from shipit.targets.host_client import HostClient
-from shipit.targets.host_owner import Owner
+from shipit.targets.host_owner import IMAGES, Owner
+from shipit.targets.label_store import LabelStore
 from shipit.targets.session import Session
 
 
@@ -30,3 +31,9 @@ def send_pinned(pinned: str, client: HostClient, owner: Owner, session: Session,
     except BuildError as error:
         error.where = error.where or client.host
         raise
+
+
+def kept_images(store: LabelStore, owner: Owner) -> frozenset[str]:
+    """The images that kept files of any target of this app and environment name: a rollback needs them, though no container does."""
+    found = store.list_labelled(owner.app_filters)
+    return frozenset(name for one in found for name in one.labels.get(IMAGES, "").split())

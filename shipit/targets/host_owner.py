@@ -19,6 +19,8 @@ IMAGE, IMAGE_ID = f"{LABEL}.image", f"{LABEL}.image-id"
 NUMBER, RUN = f"{LABEL}.number", f"{LABEL}.run"
 # The names of the secrets that a container has as files of the folder.
 FILES, SECRETS_FOLDER = f"{LABEL}.secret-files", "/run/secrets"
+# Of a kept file that a rollback starts: the images that it names, separated by spaces.
+IMAGES = f"{LABEL}.images"
 # A label of the volumes that hold records of releases and the lock.
 RECORD, LOCK = f"{LABEL}.record", f"{LABEL}.lock"
 

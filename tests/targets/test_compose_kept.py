@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 from shipit.targets.compose.content import Content, pack
 from shipit.targets.compose.kept import FILE, FILE_ID, forget_files, keep_file, read_files
+from shipit.targets.host_images import kept_images
 from shipit.targets.host_owner import Owner
 from shipit.targets.label_store import Labelled
 
@@ -25,7 +27,12 @@ class Volumes:
         return self.found.get(name)
 
     def list_labelled(self, filters: str) -> Sequence[Labelled]:
-        return [Labelled(name, labels, 100.0 - number) for number, (name, labels) in enumerate(self.found.items())]
+        wanted = [text.partition("=") for text in json.loads(filters)["label"]]
+        return [
+            Labelled(name, labels, 100.0 - number)
+            for number, (name, labels) in enumerate(self.found.items())
+            if all(labels.get(key) == value for key, _, value in wanted)
+        ]
 
     def drop(self, name: str) -> bool:
         return self.found.pop(name, None) is not None
@@ -54,9 +61,9 @@ def test_a_file_that_is_too_long_is_not_kept() -> None:
 def test_volumes_without_a_file_are_left_out_and_stay() -> None:
     store = Volumes()
     keep_file(store, OWNER, content("one"), "one")
-    store.put("lock", {"dev.shipit.lock": "1"})
-    store.put("broken", {FILE: "!", FILE_ID: "broken"})
-    store.put("nameless", {FILE: pack(content("x"))})
+    store.put("lock", {**OWNER.labels, "dev.shipit.lock": "1"})
+    store.put("broken", {**OWNER.labels, FILE: "!", FILE_ID: "broken"})
+    store.put("nameless", {**OWNER.labels, FILE: pack(content("x"))})
     assert [file.id for file in read_files(store, OWNER)] == ["one"]
     assert forget_files(store, OWNER, ["one"]) == ()
     assert list(store.found) == ["shop-production-compose-stack-one", "lock"]
@@ -68,3 +75,16 @@ def test_forgetting_files_tells_the_images_that_only_they_name() -> None:
         keep_file(store, OWNER, content(name, image), name)
     assert forget_files(store, OWNER, ["new"]) == ("b@sha256:2",)
     assert [file.id for file in read_files(store, OWNER)] == ["new"]
+
+
+def test_images_that_files_of_another_target_of_the_app_name_are_kept() -> None:
+    store, other = Volumes(), OWNER._replace(target="other")
+    keep_file(store, OWNER, content("own", "localhost/shop/production/web:1"), "own")
+    keep_file(store, other, content("other", "localhost/shop/production/web:1"), "other")
+    keep_file(
+        store, OWNER._replace(environment="staging"), content("staging", "localhost/shop/staging/web:1"), "staging"
+    )
+    assert kept_images(store, OWNER) == {"localhost/shop/production/web:1"}
+    assert forget_files(store, OWNER, ()) == ()
+    assert [file.id for file in read_files(store, other)] == ["other"]
+    assert forget_files(store, other, ()) == ("localhost/shop/production/web:1",)

@@ -227,5 +227,6 @@ def _remove_project(step: RemoveProject, client: HostClient, setting: Setting) -
     for name in step.volumes:
         if name in volumes:
             client.drop(name)
+    for image in forget_files(client, setting.owner, ()):
+        client.remove_image(image)
     remove_records(client, setting.owner)
-    forget_files(client, setting.owner, ())

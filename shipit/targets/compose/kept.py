@@ -9,7 +9,8 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from shipit.targets.compose.content import LONGEST_LABEL, Content, pack, unpack
-from shipit.targets.host_owner import LABEL, Owner
+from shipit.targets.host_images import kept_images
+from shipit.targets.host_owner import IMAGES, LABEL, Owner
 from shipit.targets.label_store import Labelled, LabelStore
 
 FILE, FILE_ID = f"{LABEL}.compose-file", f"{LABEL}.compose-file-id"
@@ -37,21 +38,16 @@ def keep_file(store: LabelStore, owner: Owner, content: Content, file_id: str) -
     if len(text) > LONGEST_LABEL:
         return False
     name = f"{owner.prefix}-compose-{owner.target}-{file_id}"
-    store.put(name, {**owner.labels, FILE: text, FILE_ID: file_id})
+    images = " ".join(sorted(set(content.images.values())))
+    store.put(name, {**owner.labels, FILE: text, FILE_ID: file_id, IMAGES: images})
     return True
 
 
 def forget_files(store: LabelStore, owner: Owner, kept: Collection[str]) -> tuple[str, ...]:
-    """Remove the files that are none of `kept`; the pinned images that only they name."""
-    old, images = set(), set()
+    """Remove the files of this target that are not in `kept`; the images that no other kept file of the app and environment names."""
+    images: set[str] = set()
     for volume in store.list_labelled(owner.filters):
-        if FILE not in volume.labels:
-            continue
-        content = unpack(volume.labels[FILE])
-        own = set(content.images.values()) if content else set()
-        if volume.labels.get(FILE_ID, "") in kept:
-            images |= own
-        else:
-            old |= own
+        if FILE in volume.labels and volume.labels.get(FILE_ID, "") not in kept:
+            images |= set(volume.labels.get(IMAGES, "").split())
             store.drop(volume.name)
-    return tuple(sorted(old - images))
+    return tuple(sorted(images - kept_images(store, owner)))

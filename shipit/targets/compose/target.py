@@ -35,7 +35,7 @@ from shipit.targets.compose.describe import describe, urls_of
 from shipit.targets.compose.destroy import Inventory, leftovers, plan_destroy
 from shipit.targets.compose.file import ComposeFile
 from shipit.targets.compose.judge import Limits, judge_project
-from shipit.targets.compose.kept import forget_files
+from shipit.targets.compose.kept import forget_files, read_files
 from shipit.targets.compose.look import observe, project_filters
 from shipit.targets.compose.observed import ComposeObserved, Wanted
 from shipit.targets.compose.parse import SERVICE
@@ -289,8 +289,9 @@ class ComposeTarget:
         client = self._client(session)
         filters = project_filters(self.compose_project)
         volumes = tuple(sorted(volume.name for volume in client.list_labelled(filters)))
-        records = len(read_records(client, self.owner, Record))
-        return Inventory(self._observe_kept(session), client.network_names(filters), volumes, records)
+        observed = self._observe_kept(session)
+        records = len(read_records(client, self.owner, Record)) + len(read_files(client, self.owner))
+        return Inventory(observed, client.network_names(filters), volumes, records)
 
     def plan_destroy(self, inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
         return plan_destroy(inventory, wanted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from shipit.targets.docker.plan_back import Record, names_in
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_connection import Hosts
+from shipit.targets.host_images import kept_images
 from shipit.targets.host_owner import RUN, SERVICE, Owner
 from shipit.targets.host_records import kept_records, read_records
 from shipit.targets.session import Session
@@ -37,10 +38,11 @@ def expire(hosts: Hosts, owner: Owner, keep: int, session: Session) -> None:
 
 
 def remove_sent(client: HostClient, owner: Owner) -> None:
-    """Remove the images that were sent to a host for this app and environment, and that no container there uses."""
+    """Remove the images that were sent to a host for this app and environment, and that neither a container there nor a kept file of a Compose target uses."""
     found = [(row["Id"].text(), name.text()) for row in client.images().rows() for name in row["RepoTags"].rows()]
     own = [(identity, name) for identity, name in found if owner.is_sent_image(name)]
     used = {row["ImageID"].text() for row in client.containers()} if own else set()
+    kept = kept_images(client, owner) if own else frozenset()
     for identity, name in own:
-        if identity not in used:
+        if identity not in used and name not in kept:
             client.remove_image(name)
