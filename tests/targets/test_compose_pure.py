@@ -291,7 +291,7 @@ def test_the_current_file_is_the_one_that_runs() -> None:
         ([container(state="exited", exit_code=137, is_out_of_memory=True)], State.FAILED, "shop-web-1 ran out of memory"),
         ([container(state="created", error="port is taken")], State.FAILED, "shop-web-1 was not started: port is taken"),
         ([container(state="restarting", exit_code=1, restarts=2)], State.FAILED, "shop-web-1 exited with 1, and was restarted 2 times"),
-        ([container(restarts=1)], State.FAILED, "shop-web-1 exited with 0, and was restarted 1 times"),
+        ([container(restarts=1)], State.FAILED, "shop-web-1 was restarted once"),
         ([container(state="paused")], State.FAILED, "shop-web-1 is paused"),
         ([container(hash="h0")], State.FAILED, "superseded by someone else: shop-web-1 runs as web, with other settings"),
         ([container(image="x")], State.FAILED, "superseded by someone else: shop-web-1 runs as web, image x -> 111111111111"),
@@ -334,9 +334,26 @@ def test_scaling_needs_the_file_that_runs() -> None:
     with pytest.raises(DeployFailed, match="other does not run"):
         plan_scale(ScaleOrder({"other": 2}), observed)
     found = judge_scale(order, observed, Seen(0, 0, 0), LIMITS)
-    assert found.superseded_by and found.reason == "superseded by someone else: web has 1 containers, not 2"
+    assert found.superseded_by and found.reason == "superseded by someone else: web has 1 running containers, not 2"
     both = observed._replace(containers=(container(), container(number=2)))
     assert judge_scale(order, both, Seen(0, 0, 0), LIMITS).state is State.HEALTHY
+
+
+def test_a_container_that_crashes_after_scaling_is_not_said_to_be_someone_else() -> None:
+    crashed = container(number=2, state="exited", exit_code=1)
+    for found in ((container(), crashed), (crashed,)):
+        judged = judge_scale(ScaleOrder({"web": 2}), ComposeObserved(found, (WANTED,)), Seen(0, 0, 0), LIMITS)
+        assert (judged.reason, judged.superseded_by, judged.subject) == ("shop-web-2 exited with 1", "", "shop-web-2")
+
+
+def test_jobs_that_have_ended_do_not_count_for_scaling_or_restarting_others() -> None:
+    observed = ComposeObserved((container(), job()), (WANTED._replace(services={"web": WEB, "job": JOB}),))
+    assert judge_scale(ScaleOrder({"web": 1}), observed, Seen(0, 0, 0), LIMITS).state is State.HEALTHY
+    restarted = judge_restart(RestartOrder(("web", "job"), ""), observed, Seen(0, 0, 0), LIMITS)
+    assert (restarted.state, restarted.reason) == (
+        State.HEALTHY,
+        "web: 1 running on 111111111111; job: ended with 0 on node",
+    )
 
 
 def test_restarting_is_done_when_every_container_is_new() -> None:
@@ -350,8 +367,16 @@ def test_restarting_is_done_when_every_container_is_new() -> None:
     assert judge_restart(order, before, seen, LIMITS).state is State.WAITING
     after = before._replace(containers=(container(started_at="t2"),))
     assert judge_restart(order, after, seen, LIMITS).state is State.HEALTHY
-    gone = before._replace(containers=(container(state="exited", started_at="t2"),))
-    assert judge_restart(order, gone, seen, LIMITS).state is State.FAILED
+    gone = before._replace(containers=(container(state="exited", exit_code=3, started_at="t2"),))
+    judged = judge_restart(order, gone, seen, LIMITS)
+    assert (judged.state, judged.reason, judged.subject) == (State.FAILED, "shop-web-1 exited with 3", "shop-web-1")
+    assert judge_restart(order, ComposeObserved(), seen, LIMITS).reason == "web has no container"
+    # One that had ended before is not restarted: nobody waits for it.
+    dead = container(number=2, state="exited", exit_code=1)
+    before = before._replace(containers=(container(), dead))
+    after = before._replace(containers=(container(started_at="t2"), dead))
+    judged = judge_restart(order, after, Seen(0, 0, 0, before, before), LIMITS)
+    assert judged.reason == "shop-web-2 exited with 1"
 
 
 def test_stopping_and_starting_keep_the_order_of_needs() -> None:

@@ -51,6 +51,17 @@ def _judge_service(name: str, wanted: WantedService, found: tuple[ContainerFacts
     return None
 
 
+def judge_ended(
+    services: Iterable[str], wanted: Mapping[str, WantedService], observed: ComposeObserved
+) -> Verdict | None:
+    """The failure of a service with a container that has ended, and may not; None where all run or ended well."""
+    for one in (one for name in services for one in observed.of(name)):
+        service = wanted.get(one.service)
+        if not one.is_running and not (service and service.is_served_by(one)):
+            return Verdict(State.FAILED, f"{one.name} {one.ended}", subject=one.id)
+    return None
+
+
 def superseded(what: str) -> Verdict:
     return Verdict(State.FAILED, f"superseded by someone else: {what}", hint=_HINT, superseded_by="someone else")
 
@@ -81,8 +92,10 @@ def judge_containers(
 def _failure(one: ContainerFacts, seen: Seen, limits: Limits) -> Verdict | None:
     restarts = one.restarts - _restarts_before(one, seen)
     if restarts > limits.restarts or (one.state == "restarting" and limits.restarts == 0):
-        what = f"{one.name} {one.ended}, and was restarted {one.restarts} times"
-        return Verdict(State.FAILED, what, subject=one.id)
+        times = "once" if one.restarts == 1 else f"{one.restarts} times"
+        # The engine does not say how the run before ended of a container that runs again.
+        ended = "" if one.state == "running" else f"{one.ended}, and "
+        return Verdict(State.FAILED, f"{one.name} {ended}was restarted {times}", subject=one.id)
     if one.state == "paused":
         return Verdict(State.FAILED, f"{one.name} is paused", hint=f"docker unpause {one.name}")
     if one.health == "unhealthy":

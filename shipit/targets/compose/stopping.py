@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shipit.errors import DeployFailed
 from shipit.release import Seen, State, Step, Verdict
-from shipit.targets.compose.judge import Limits, judge_containers, superseded
+from shipit.targets.compose.judge import Limits, judge_containers, judge_ended, superseded
 from shipit.targets.compose.observed import ComposeObserved, WantedService
 from shipit.targets.compose.steps import StartContainers, StopContainers
 from shipit.targets.orders import StopOrder
@@ -49,11 +49,8 @@ def plan_start(order: StopOrder, observed: ComposeObserved) -> tuple[Step, ...]:
 
 def judge_start(order: StopOrder, observed: ComposeObserved, seen: Seen, limits: Limits) -> Verdict:
     services = _services(observed)
-    for service in order.workloads:
-        for one in observed.of(service):
-            wanted = services.get(service)
-            if not one.is_running and not (wanted and wanted.is_served_by(one)):
-                return Verdict(State.FAILED, f"{one.name} {one.ended}", subject=one.id)
+    if ended := judge_ended(order.workloads, services, observed):
+        return ended
     return judge_containers(order.workloads, services, observed, seen, limits)
 
 

@@ -175,7 +175,7 @@ class ComposeTarget:
         files = {file.file: file for file in observed.files}
         current = next((one for one in records if one.file in files and observed.runs(files[one.file])), None)
         return tuple(
-            one.past._replace(is_current=one is current and tells_current, gone=_gone(one, files))
+            one.past._replace(is_current=one is current and tells_current, gone=_gone(one, files, observed.images))
             for one in records[:most]
         )
 
@@ -200,8 +200,9 @@ class ComposeTarget:
 
     def recall(self, past: PastRelease, session: Session) -> ComposeRecalled:
         record = self._find(past.version, session)
-        files = {file.file: file for file in self._observe_kept(session).files}
-        if gone := _gone(record, files):
+        observed = self._observe_kept(session)
+        files = {file.file: file for file in observed.files}
+        if gone := _gone(record, files, observed.images):
             raise RemoteError(gone, where=self.place.identity, hint="shipit history lists the releases")
         return ComposeRecalled(record, files[record.file])
 
@@ -369,6 +370,9 @@ def _is_changed_by_others(before: ComposeObserved, now: ComposeObserved) -> bool
     )
 
 
-def _gone(record: Record, files: Mapping[str, Wanted]) -> str:
-    """Why the engine can't return to a release; empty where it keeps its file."""
-    return "" if record.file in files else "the engine does not have its compose file any more"
+def _gone(record: Record, files: Mapping[str, Wanted], images: Collection[str]) -> str:
+    """Why the engine can't return to a release; empty where it keeps its file, and the images that no registry has."""
+    if record.file not in files:
+        return "the engine does not have its compose file any more"
+    missing = [name for name in files[record.file].images.values() if "@" not in name and name not in images]
+    return f"the engine does not have its image {missing[0]} any more" if missing else ""

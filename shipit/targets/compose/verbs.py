@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shipit.errors import DeployFailed
 from shipit.release import Seen, State, Step, Verdict
-from shipit.targets.compose.judge import Limits, judge_containers, superseded
+from shipit.targets.compose.judge import Limits, judge_containers, judge_ended, superseded
 from shipit.targets.compose.observed import ComposeObserved, WantedService
 from shipit.targets.compose.steps import RestartContainers, ScaleServices
 from shipit.targets.orders import RestartOrder, ScaleOrder
@@ -38,10 +38,12 @@ def plan_scale(order: ScaleOrder, observed: ComposeObserved) -> tuple[Step, ...]
 
 
 def judge_scale(order: ScaleOrder, observed: ComposeObserved, seen: Seen, limits: Limits) -> Verdict:
+    services = _services(observed)
     for name, quantity in order.quantities.items():
         if (found := len(_running(name, observed))) != quantity:
-            return superseded(f"{name} has {found} containers, not {quantity}")
-    return judge_containers(order.quantities, _services(observed), observed, seen, limits)
+            ended = judge_ended([name], services, observed)
+            return ended or superseded(f"{name} has {found} running containers, not {quantity}")
+    return judge_containers(order.quantities, services, observed, seen, limits)
 
 
 def plan_restart(order: RestartOrder, observed: ComposeObserved) -> tuple[Step, ...]:
@@ -60,14 +62,17 @@ def plan_restart(order: RestartOrder, observed: ComposeObserved) -> tuple[Step, 
 def judge_restart(order: RestartOrder, observed: ComposeObserved, seen: Seen, limits: Limits) -> Verdict:
     """Healthy when every container runs, and started after the plan was made."""
     before = seen.before if isinstance(seen.before, ComposeObserved) else ComposeObserved()
-    old = {(one.id, one.started_at) for one in before.containers}
+    old = {(one.id, one.started_at) for one in before.containers if one.is_running}
     own = [one for name in order.workloads for one in observed.of(name)]
     if kept := [one.name for one in own if (one.id, one.started_at) in old]:
         return Verdict(State.WAITING, f"{', '.join(kept)} not yet restarted", f"old {' '.join(kept)}")
+    services = _services(observed)
     for service in order.workloads:
-        if not _running(service, observed):
-            return Verdict(State.FAILED, f"{service} does not run", hint="deploy again")
-    return judge_containers(order.workloads, _services(observed), observed, seen, limits)
+        if not observed.of(service):
+            return Verdict(State.FAILED, f"{service} has no container", hint="deploy again")
+    if ended := judge_ended(order.workloads, services, observed):
+        return ended
+    return judge_containers(order.workloads, services, observed, seen, limits)
 
 
 def _running(service: str, observed: ComposeObserved) -> tuple[str, ...]:
@@ -75,5 +80,6 @@ def _running(service: str, observed: ComposeObserved) -> tuple[str, ...]:
 
 
 def _services(observed: ComposeObserved) -> dict[str, WantedService]:
-    current = observed.current
-    return dict(current.services) if current else {}
+    """Of the file that the containers were made from: after a crash it is not the one that runs."""
+    made = observed.made
+    return dict(made.services) if made else {}
