@@ -5,11 +5,8 @@ Source: Docker Engine API 1.41.
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shipit.clock import Clock, Deadline
@@ -22,14 +19,15 @@ from shipit.http.fields import Field
 from shipit.json_text import parse_json
 from shipit.reference import parse_reference
 from shipit.registry.credentials import Credentials
+from shipit.targets.host_archive import only_file
+from shipit.targets.host_frames import frames
 from shipit.targets.label_store import Labelled, age_s
-from shipit.targets.log_times import SECONDS, parse_log_time
+from shipit.targets.log_times import unix_time
 from shipit.targets.remote import Command, Size
 
 # The time limit of a request that is no pull and no stop.
 _REQUEST_S = 60.0
 _TAIL = 20
-_HEADER = 8
 _LARGEST_FILE = 1024 * 1024
 
 
@@ -155,7 +153,7 @@ class HostClient:
 
     def last_exit_code(self, container: str, until: str) -> int:
         """The exit code of the run that ended before a time, by the engine's events; negative where they do not say it."""
-        if not (until_s := _unix_time(until)):
+        if not (until_s := unix_time(until)):
             return -1
         wanted = json.dumps({"container": [container], "event": ["die"]})
         answer = self._answer("GET", "/events", {"since": "1", "until": until_s, "filters": wanted})
@@ -267,36 +265,3 @@ class HostClient:
                 status=answer.status_code,
             )
         return answer
-
-
-def only_file(archive: bytes, most_bytes: int) -> bytes | None:
-    """The content of the only file in a tar; None for a tar that has something else."""
-    try:
-        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as tar:
-            found = tar.next()
-            content = tar.extractfile(found) if found and found.isreg() and found.size <= most_bytes else None
-            return content.read() if content else None
-    except (tarfile.TarError, EOFError, ValueError):
-        return None
-
-
-def frames(pieces: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
-    """The streams (1 is stdout, 2 is stderr) in the answer to a request for the output of a container without a terminal.
-
-    Source: Docker Engine API, POST /containers/{id}/attach, "Stream format".
-    """
-    data = b"".join(pieces)
-    while len(data) >= _HEADER:
-        if data[0] > 2 or data[1:4] != b"\0\0\0":
-            # A container with a terminal has no frames.
-            yield 1, data
-            return
-        end = _HEADER + int.from_bytes(data[4:_HEADER], "big")
-        yield data[0], data[_HEADER:end]
-        data = data[end:]
-
-
-def _unix_time(text: str) -> str:
-    """A time of RFC 3339 in seconds since the epoch with nine digits behind them; empty for other text."""
-    time = parse_log_time(text)
-    return f"{int(datetime.fromisoformat(f'{time[:SECONDS]}+00:00').timestamp())}{time[SECONDS:-1]}" if time else ""

@@ -5,7 +5,7 @@ Source: Docker Engine API 1.41, POST /containers/{id}/attach, "Stream format".
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from shipit.errors import RemoteError
 from shipit.targets.remote import Output
@@ -41,3 +41,19 @@ class Frames:
         # Stream 0 is stdin: what the engine sends of it is output.
         self._stream, self._left = kind or 1, int.from_bytes(size, "big")
         self._header = b""
+
+
+def frames(pieces: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
+    """The streams (1 is stdout, 2 is stderr) in the answer to a request for the output of a container without a terminal.
+
+    Source: Docker Engine API, POST /containers/{id}/attach, "Stream format".
+    """
+    data = b"".join(pieces)
+    while len(data) >= _HEADER:
+        if data[0] > 2 or data[1:4] != b"\0\0\0":
+            # A container with a terminal has no frames.
+            yield 1, data
+            return
+        end = _HEADER + int.from_bytes(data[4:_HEADER], "big")
+        yield data[0], data[_HEADER:end]
+        data = data[end:]

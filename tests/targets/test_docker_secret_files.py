@@ -8,7 +8,7 @@ import tarfile
 import pytest
 
 from shipit.http.fields import Field
-from shipit.targets.host_client import only_file
+from shipit.targets.host_archive import only_file
 from shipit.targets.host_secret_files import archive_of, names_of_files
 from shipit.targets.host_users import User, find_user
 

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from shipit.clock import Clock, Deadline
 from shipit.errors import RemoteError
 from shipit.http.fields import Field
-from shipit.targets.host_client import HostClient, frames
+from shipit.targets.host_client import HostClient
+from shipit.targets.host_frames import frames
 from shipit.targets.label_store import Labelled, age_s
 
 _TAIL = 20
