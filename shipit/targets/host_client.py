@@ -159,7 +159,8 @@ class HostClient:
         answer = self._answer("GET", "/events", {"since": "1", "until": until_s, "filters": wanted})
         rows = [Field(row, f"GET /events of {self.host}") for row in json_rows([answer.content])]
         codes = [row["Actor"]["Attributes"]["exitCode"].text() for row in rows]
-        return int(codes[-1]) if codes and codes[-1].isascii() and codes[-1].isdigit() else -1
+        last = codes[-1] if codes else ""
+        return int(last) if last.isascii() and last.isdigit() and len(last) < 6 else -1
 
     def images(self) -> Field:
         return self._json("GET", "/images/json", {})

@@ -49,3 +49,16 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return "%" not in text
+
+
+def published_port(binding: Field) -> int:
+    """The port of the host in a binding of a container; 0 for text that is no port."""
+    text = binding["HostPort"].text()
+    port = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+    return port if port < 65536 else 0
+
+
+def name_of(row: Field) -> str:
+    """The first name in a row of GET /containers/json; the id of a container without one."""
+    name = next((name.text() for name in row["Names"].rows()), "").lstrip("/")
+    return name or row["Id"].required()

@@ -49,11 +49,13 @@ def frames(pieces: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
     Source: Docker Engine API, POST /containers/{id}/attach, "Stream format".
     """
     data = b"".join(pieces)
-    while len(data) >= _HEADER:
-        if data[0] > 2 or data[1:4] != b"\0\0\0":
+    begin = 0
+    while begin + _HEADER <= len(data):
+        header = data[begin : begin + _HEADER]
+        if header[0] > 2 or header[1:4] != b"\0\0\0":
             # A container with a terminal has no frames.
-            yield 1, data
+            yield 1, data[begin:]
             return
-        end = _HEADER + int.from_bytes(data[4:_HEADER], "big")
-        yield data[0], data[_HEADER:end]
-        data = data[end:]
+        end = begin + _HEADER + int.from_bytes(header[4:], "big")
+        yield header[0], data[begin + _HEADER : end]
+        begin = end

@@ -14,6 +14,7 @@ from shipit.errors import UsageError
 from shipit.events import LogLine
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_connection import Hosts
+from shipit.targets.host_facts import name_of
 from shipit.targets.host_owner import Owner
 from shipit.targets.log_lines import read_lines
 from shipit.targets.log_times import log_time, parse_log_time
@@ -106,7 +107,7 @@ class ServiceLog(NamedTuple):
         ]
         running = [row for row in rows if row["State"].text() in ("running", "restarting", "paused")]
         newest = sorted(rows, key=lambda row: -row["Created"].whole())[:1]
-        return [next(row["Names"].rows()).text().lstrip("/") for row in running or newest]
+        return [name_of(row) for row in running or newest]
 
 
 def _from(second: str, since_s: float | None) -> str:

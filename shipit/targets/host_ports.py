@@ -6,6 +6,7 @@ the host publishes otherwise.
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import threading
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from shipit.docker.tunnel import forwarded, ssh_forward
 from shipit.errors import RemoteError
 from shipit.http.fields import Field
 from shipit.targets.host_connection import Hosts
-from shipit.targets.host_facts import container_address
+from shipit.targets.host_facts import container_address, published_port
 from shipit.targets.host_owner import SERVICE, Owner
 from shipit.targets.host_running import RunningContainer, find_running
 from shipit.targets.session import Session
@@ -66,10 +67,10 @@ class ContainerPorts:
         if parts.scheme == "ssh" and address:
             return found, _Way(address, port, found.client.engine.address.host)
         for row in answer["NetworkSettings"]["Ports"][f"{port}/tcp"].rows():
-            published = row["HostPort"].text()
-            if published.isascii() and published.isdigit():
-                host = parts.hostname if parts.scheme == "tcp" else "127.0.0.1"
-                return found, _Way(host or "127.0.0.1", int(published))
+            if published := published_port(row):
+                host = parts.hostname if parts.scheme == "tcp" else _published_address(row)
+                ssh = found.client.engine.address.host if parts.scheme == "ssh" else ""
+                return found, _Way(host or "127.0.0.1", published, ssh)
         if parts.scheme != "tcp" and address:
             return found, _Way(address, port)
         what = f"the port {port} of {found.name} can't be reached from this machine"
@@ -82,3 +83,12 @@ class ContainerPorts:
                 found = find_running(self._hosts, self._owner, self._service, self._session, self._label)
                 self._chosen = now_s, found, found.read()
             return self._chosen[1:]
+
+
+def _published_address(row: Field) -> str:
+    """The address of its host on which a port is published: the loopback where that is every address."""
+    try:
+        address = ipaddress.ip_address(row["HostIp"].text())
+    except ValueError:
+        return "127.0.0.1"
+    return "127.0.0.1" if address.is_unspecified else str(address)

@@ -8,6 +8,7 @@ from shipit.errors import RemoteError
 from shipit.http.fields import Field
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_connection import Hosts
+from shipit.targets.host_facts import name_of
 from shipit.targets.host_owner import SERVICE, Owner
 from shipit.targets.session import Session
 
@@ -40,7 +41,7 @@ def find_running(hosts: Hosts, owner: Owner, service: str, session: Session, lab
             continue
         for row in rows:
             if row["Labels"].texts().get(label) == service and row["State"].text() == "running":
-                name = next(row["Names"].rows()).text().lstrip("/")
+                name = name_of(row)
                 is_worse = "unhealthy" in row["Status"].text() or "starting" in row["Status"].text()
                 found.append((is_worse, RunningContainer(client, row["Id"].required(), name)))
     if found:

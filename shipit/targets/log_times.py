@@ -44,4 +44,8 @@ def second_before(time: str, seconds: int) -> str:
 def unix_time(text: str) -> str:
     """A time of RFC 3339 in seconds since the epoch with nine digits behind them; empty for other text."""
     time = parse_log_time(text)
-    return f"{int(datetime.fromisoformat(f'{time[:SECONDS]}+00:00').timestamp())}{time[SECONDS:-1]}" if time else ""
+    try:
+        return f"{int(datetime.fromisoformat(f'{time[:SECONDS]}+00:00').timestamp())}{time[SECONDS:-1]}"
+    except ValueError:
+        # No time, or a day that its month does not have.
+        return ""

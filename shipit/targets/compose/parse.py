@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from shipit.http.fields import Field
 from shipit.targets.compose.observed import ContainerFacts
-from shipit.targets.host_facts import last_said, variables_of
+from shipit.targets.host_facts import last_said, published_port, variables_of
 from shipit.targets.host_owner import Owner
 
 _LABEL = "com.docker.compose"
@@ -47,6 +47,5 @@ def _ports(bindings: Field) -> Iterator[int]:
     """The ports of the host in the bindings of a container, those of TCP."""
     for key, rows in bindings.items():
         for row in rows.rows() if key.endswith("/tcp") else ():
-            text = row["HostPort"].text()
-            if text.isascii() and text.isdigit() and len(text) < 6:
-                yield int(text)
+            if port := published_port(row):
+                yield port

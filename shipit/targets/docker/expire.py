@@ -5,6 +5,7 @@ from __future__ import annotations
 from shipit.targets.docker.plan_back import Record, names_in
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_connection import Hosts
+from shipit.targets.host_facts import name_of
 from shipit.targets.host_images import kept_images
 from shipit.targets.host_owner import RUN, SERVICE, Owner
 from shipit.targets.host_records import kept_records, read_records
@@ -22,7 +23,7 @@ def expire(hosts: Hosts, owner: Owner, keep: int, session: Session) -> None:
         kept = frozenset(name for record in records for name in names_in(record).get(host, ()))
         images, used = set(), set()
         for row in client.containers(owner.filters):
-            name = next(row["Names"].rows()).text().lstrip("/")
+            name = name_of(row)
             is_stopped = row["State"].text() in ("exited", "created", "dead")
             labels = row["Labels"].texts()
             is_old = RUN in labels and row["Created"].whole() < session.clock.wall_s() - _KEPT_S
