@@ -103,7 +103,7 @@ def place(
     found.clean()
 
 
-WEB = f"services: {{web: {{port: 3000, replicas: 2, {COMMON}, {CHECK}}}}}"
+WEB = f"services: {{web: {{port: 3000, replicas: 2, volumes: ['stack-data:/data'], {COMMON}, {CHECK}}}}}"
 
 
 @pytest.mark.parametrize("place", [("stack", WEB)], indirect=True)
@@ -159,9 +159,10 @@ def test_a_service_from_its_first_deploy_until_it_is_destroyed(place: Swarm) -> 
     command = shipit.run("exec", "swarm/web", "--", "sh", "-c", "echo $PORT; exit 3")
     assert (command.returncode, command.stdout) == (3, "3000\n"), command.stderr
 
-    gone = shipit.run("destroy", "-e", "production", "--yes")
+    gone = shipit.run("destroy", "-e", "production", "--yes", "--include", "volume/stack-data")
     assert gone.returncode == 0, gone.stdout + gone.stderr
     assert [place.ids(kind) for kind in ("service", "config", "secret", "network")] == [[], [], [], []]
+    assert "stack-data" not in place.docker("volume", "ls", "--quiet")
 
 
 FILES = (

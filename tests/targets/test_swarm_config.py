@@ -62,7 +62,7 @@ def test_all_that_a_swarm_has_beside_the_keys_of_docker_hosts(tmp_path: Path) ->
     )
     one = wanted(target)["web"]
     assert one.spec.healthcheck == Healthcheck(("CMD", "check"), 5 * 10**9, 0, 2, 60 * 10**9)
-    assert one.spec.update == Update("stop-first", 0, 2 * 10**9, 0, "pause", 0.5)
+    assert one.spec.update == Update("stop-first", 0, 2 * 10**9, 1, "pause", 0.5)
     assert one.spec.placement == Placement(("node.role == worker",), ("node.labels.zone",), 2)
     content = hashlib.sha256(b"events {}").hexdigest()
     assert one.spec.configs == (ConfigFile("/etc/nginx.conf", "nginx.conf", content),)
@@ -130,6 +130,13 @@ def test_a_release_command_is_a_job_of_its_own(tmp_path: Path) -> None:
     assert command is not None
     assert (command.spec.container.command, command.spec.container.restart) == (("migrate",), "no")
     assert target.services.command(release(target)) == command
+
+
+def test_no_service_has_the_name_of_the_job_of_the_release_command(tmp_path: Path) -> None:
+    services = "{services: {release-command: {}}}"
+    assert load(tmp_path, services).workloads() == ("release-command",)
+    with pytest.raises(ConfigErrors, match="is the name of the job that runs the release command"):
+        load(tmp_path, services, f"{HEAD}release: [migrate]\n")
 
 
 def test_urls_are_ports_that_every_node_publishes(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ from shipit.past_release import PastRelease
 from shipit.registry.credentials import Credentials
 from shipit.targets.container_spec import ContainerSpec
 from shipit.targets.host_lock import read_lock, swap_lock
-from shipit.targets.host_owner import Owner
+from shipit.targets.host_owner import SERVICE, Owner
+from shipit.targets.host_owner import SPEC as SPEC_HASH
 from shipit.targets.host_records import MOST_RECORDS, read_records, remove_records, write_record
 from shipit.targets.locks import Holder, LockState
 from shipit.targets.session import Clients, Session
@@ -35,9 +36,10 @@ from shipit.targets.swarm.kept import expire
 from shipit.targets.swarm.look import Reader
 from shipit.targets.swarm.plan_back import Record
 from shipit.targets.swarm.running import find_running
+from shipit.targets.swarm.secrets import content_hash, ensure_secret
 from shipit.targets.swarm.setting import Setting
-from shipit.targets.swarm.spec import ConfigFile, SwarmSpec
-from shipit.targets.swarm.steps import RemoveAll, RestoreService, ScaleService, UpdateService
+from shipit.targets.swarm.spec import HASH, SALT, SECRET, ConfigFile, SwarmSpec, network_name, secret_name
+from shipit.targets.swarm.steps import RemoveAll, RestoreService, RunReleaseCommand, ScaleService, UpdateService
 from shipit.targets.swarm.wanted import WantedService
 from tests.docker.answering_engine import Server
 from tests.servers.engine import DockerEngine
@@ -131,6 +133,34 @@ def test_records_are_configs_and_the_oldest_are_removed(client: SwarmClient) -> 
 
 
 @pytest.mark.parametrize("after", [False, True])
+def test_a_destroy_that_is_killed_at_any_write_leaves_nothing_that_the_next_one_does_not_see(
+    client: SwarmClient, tmp_path: Path, after: bool
+) -> None:
+    owner, own = Owner(f"destroyed{after:d}", "production", "swarm"), session(tmp_path)
+    list(apply_step(update(own), setting(client, owner, own)))
+    everything = RemoveAll("remove", "remove", services=())
+    for count in range(20):
+        dying = DyingClient(client.engine, client.host, client.deadline)
+        dying.writes_left, dying.after = count, after
+        try:
+            list(apply_step(everything, setting(dying, owner, own)))
+            break
+        except Killed:
+            seen = client.configs(owner.filters) or client.secrets(owner.filters)
+            assert seen or not client.networks(owner.app_filters)
+    assert not client.configs(owner.filters) and not client.secrets(owner.filters)
+    assert not client.networks(owner.app_filters) and Reader(client, owner, (), own).service("web") is None
+
+
+def test_a_network_of_others_stays(client: SwarmClient, tmp_path: Path) -> None:
+    owner = Owner("neighbour", "production", "swarm")
+    client.create_overlay(network_name(owner), {})
+    remove(client, owner, session(tmp_path))
+    [found] = [network for network, name in client.networks().items() if name == network_name(owner)]
+    assert client.remove_overlay(found)
+
+
+@pytest.mark.parametrize("after", [False, True])
 def test_a_deploy_that_is_killed_at_any_write_is_completed_by_the_next(
     client: SwarmClient, tmp_path: Path, after: bool
 ) -> None:
@@ -178,6 +208,10 @@ def test_what_no_kept_release_uses_is_removed_and_the_rest_can_be_returned_to(
     list(apply_step(back, setting(client, owner, own)))
     found = Reader(client, owner, (), own).service("web")
     assert found is not None and (found.kept, found.drift) == (kept[1], ())
+    list(apply_step(ScaleService("scale", "scale", service="web", replicas=0), setting(client, owner, own)))
+    list(apply_step(update(own, found.fingerprint, command=("other",)), setting(client, owner, own)))
+    found = Reader(client, owner, (), own).service("web")
+    assert found is not None and found.replicas == 0, "an update leaves the number of tasks as it is"
     gone = RestoreService("web", "back", service="web", kept=kept[0], known=found.fingerprint)
     with pytest.raises(DeployFailed, match="does not keep the spec"):
         list(apply_step(gone, setting(client, owner, own)))
@@ -293,6 +327,52 @@ def test_a_command_in_a_task_of_another_node_is_an_error_that_names_the_node(tmp
         assert raised.value.hint == f"on that node: docker exec -it {'c' * 12} COMMAND"
         with pytest.raises(RemoteError, match="no task of other runs"):
             find_running(reader, "other")
+
+
+def test_a_service_with_copied_labels_is_somebody_elses(tmp_path: Path, folder: Path) -> None:
+    rows = [{"ID": "x", "Spec": SPEC}, {"ID": "y", "Spec": {**SPEC, "Name": "shop-of-a-neighbour"}}]
+    with answering(folder, {"/services": rows}) as client:
+        observed = Reader(client, OWNER, (), session(tmp_path)).observe()
+    assert [found.id for found in observed.services.values()] == ["x"]
+    assert observed.foreign == {"shop-of-a-neighbour"}
+
+
+@pytest.mark.parametrize("is_copy", [False, True])
+def test_a_secret_with_copied_labels_is_not_taken_for_the_one_they_belong_to(folder: Path, is_copy: bool) -> None:
+    content = content_hash("value", "salt")
+    name = "copy" if is_copy else secret_name(OWNER, "KEY", content)
+    labels = {**OWNER.labels, SECRET: "KEY", SALT: "salt", HASH: content}
+    seen: list[tuple[str, dict[str, str]]] = []
+    with answering(folder, {"/secrets": [{"ID": "s", "Spec": {"Name": name, "Labels": labels}}]}, seen) as client:
+        if not is_copy:
+            assert ensure_secret(client, OWNER, "KEY", "value") == name
+            return
+        with pytest.raises(RemoteError):
+            ensure_secret(client, OWNER, "KEY", "value")
+    assert any("/secrets/create" in request for request, _ in seen)
+
+
+@pytest.mark.parametrize(
+    ("state", "said"), [("complete", ""), ("shutdown", "on node1 shutdown: drained"), ("remove", "on node1 remove: drained")]
+)  # fmt: skip
+def test_a_release_command_has_succeeded_only_when_its_task_is_complete(
+    tmp_path: Path, folder: Path, state: str, said: str
+) -> None:
+    own, spec = session(tmp_path), SwarmSpec(ContainerSpec("release", IMAGE, ("migrate",), restart="no"))
+    step = RunReleaseCommand("release command", "run", spec=spec, marks={}, timeout_s=60.0)
+    labels = {**OWNER.labels, SERVICE: "", SPEC_HASH: spec.hash, "dev.shipit.values": own.mark("[]")}
+    task_spec = {"ContainerSpec": {"Image": IMAGE}}
+    job = {"ID": "j", "Spec": {"Name": "shop-production-release-command", "Labels": labels, "TaskTemplate": task_spec}}
+    task = {"ID": "t", "ServiceID": "j", "NodeID": "n", "Status": {"State": state, "Err": said and "drained"}}
+    nodes = [{"ID": "n", "Description": {"Hostname": "node1"}}]
+    answers = {"/services/shop-production-release-command": job, "/tasks": [task], "/nodes": nodes}
+    with answering(folder, answers) as client:
+        if not said:
+            assert list(apply_step(step, setting(client, OWNER, own))) == []
+            return
+        with pytest.raises(DeployFailed, match="the release command failed") as raised:
+            list(apply_step(step, setting(client, OWNER, own)))
+    assert said in str(raised.value)
 
 
 @pytest.mark.parametrize(

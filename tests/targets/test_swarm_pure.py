@@ -116,7 +116,11 @@ ORDER = "start-first, 1 at a time"
 @pytest.mark.parametrize(
     ("before", "detail"),
     [
-        (service(spec(OLD)), ("image  aaaaaaaaaaaa -> bbbbbbbbbbbb", "settings of the service changed", ORDER)),
+        (service(spec(OLD)), ("image  aaaaaaaaaaaa -> bbbbbbbbbbbb", ORDER)),
+        (
+            service(spec(OLD, endpoint_mode="dnsrr")),
+            ("image  aaaaaaaaaaaa -> bbbbbbbbbbbb", "settings of the service changed", ORDER),
+        ),
         (service(spec(), marks={"TOKEN": "other"}), ("TOKEN  changed", ORDER)),
         (service(spec(), marks={**MARKS, "OLD": "x"}), ("OLD  removed", ORDER)),
         (service(spec(), marks={}), ("TOKEN  new", ORDER)),
@@ -214,6 +218,7 @@ def test_a_service_of_others_with_the_same_name_is_named() -> None:
         ),
         (service(spec(), task(1), task(2), mode="global", tasks_wanted=2, replicas=0), State.HEALTHY, "web: 2 tasks run"),
         (service(spec(), mode="global", tasks_wanted=1, replicas=0), State.WAITING, "0 of 1 tasks of web run"),
+        (service(spec(), mode="global", tasks_wanted=0, replicas=0), State.WAITING, "no node has a task of web"),
     ],
 )  # fmt: skip
 def test_the_verdict_on_a_release(found: ServiceFacts, state: State, reason: str) -> None:
@@ -527,16 +532,33 @@ def test_an_answer_of_another_shape_is_an_error_and_no_crash(answer: dict[str, A
         parse_service(Field(answer, "GET /services"), (), Known({}, {}, {}, {}), str)
 
 
+SENT: dict[str, Any] = {"Labels": {}, "Mode": {"Global": {}}, "TaskTemplate": {"ContainerSpec": {}}}
+FORGED: list[dict[str, Any]] = [
+    {"Labels": []},
+    {"Mode": {"Replicated": None}},
+    {"TaskTemplate": {"ContainerSpec": {}, "Networks": ["n"]}},
+    {"TaskTemplate": {"ContainerSpec": {}, "Networks": [{"Target": []}]}},
+    {"TaskTemplate": {"ContainerSpec": {"Secrets": {"SecretName": "s"}}}},
+    {"TaskTemplate": {"ContainerSpec": {"Configs": [{"ConfigName": 3}]}}},
+]
+
+
 @pytest.mark.parametrize(
     "data",
     [
         "",
         "%%%",
         *(base64.b64encode(text).decode() for text in (b"[]", b"{", b"{}", b'{"TaskTemplate": {"ContainerSpec": []}}')),
+        *(base64.b64encode(json.dumps(SENT | change).encode()).decode() for change in FORGED),
     ],
 )
 def test_a_kept_spec_that_is_none_is_left_out(data: str) -> None:
     assert parse_spec(data) is None
+
+
+def test_a_kept_spec_is_what_was_sent() -> None:
+    for body in (SENT, service_body(OWNER, FULL, {"TOKEN": "value"}, {"KEY": "s"}, 2)):
+        assert parse_spec(base64.b64encode(json.dumps(body).encode()).decode()) == body
 
 
 def test_kept_specs_are_told_by_their_labels() -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from shipit.errors import DeployFailed
-from shipit.events import Event
+from shipit.errors import DeployFailed, RemoteError
+from shipit.events import Event, Log
 from shipit.http.fields import Field
 from shipit.release import Step
 from shipit.targets.swarm.change import change_live, own_row, restore_service, update_service
@@ -26,8 +26,8 @@ from shipit.targets.swarm.steps import (
     UpdateService,
 )
 
-# How long the tasks of removed services may take to leave the network.
-_NETWORK_S, _RETRY_S = 60.0, 0.3
+# How long the tasks of removed services may take to leave the network and the volumes.
+_REMOVAL_S, _RETRY_S = 60.0, 0.3
 
 
 def apply_step(step: Step, setting: Setting) -> Iterator[Event]:
@@ -47,7 +47,7 @@ def apply_step(step: Step, setting: Setting) -> Iterator[Event]:
             if (row := own_row(step.service, setting)) is not None:
                 setting.client.remove_service(row["ID"].required())
         case RemoveAll():
-            _remove(step, setting)
+            yield from _remove(step, setting)
         case _:
             what = f"the step {step.id!r} is of the type {step.type}, which a swarm does not have"
             raise DeployFailed(what, where=setting.target, hint="make a new plan")
@@ -71,29 +71,45 @@ def _restart(step: RestartService, row: Field, body: dict[str, Any]) -> bool:
     return True
 
 
-def _remove(step: RemoveAll, setting: Setting) -> None:
+def _remove(step: RemoveAll, setting: Setting) -> Iterator[Event]:
+    """What tells a later run that something is left is removed last."""
     client, owner = setting.client, setting.owner
     for row in client.services():
         if is_own(row, owner):
             client.remove_service(row["ID"].required())
-    remove_all_kept(client, owner)
-    _remove_network(setting)
+    yield from _remove_network(setting)
     own = {volume.name for volume in client.volumes(owner.filters)}
     for name in step.volumes:
         if name in own:
-            client.remove_volume(name)
+            _remove_volume(name, setting)
+    remove_all_kept(client, owner)
 
 
-def _remove_network(setting: Setting) -> None:
+def _remove_network(setting: Setting) -> Iterator[Event]:
     """One that another target of the app uses stays."""
     client, name = setting.client, network_name(setting.owner)
-    deadline, is_removed = setting.session.deadline.within(_NETWORK_S), False
+    deadline, is_removed = setting.session.deadline.within(_REMOVAL_S), False
     while deadline.remaining_s():
-        found = next((own for own, found in client.networks().items() if found == name), "")
+        found = next((own for own, found in client.networks(setting.owner.app_filters).items() if found == name), "")
         if not found or any(_uses(row, found, name) for row in client.services()):
             return
         # The engine lists a network that is removed until the last task has left it.
         is_removed = is_removed or client.remove_overlay(found)
+        setting.session.clock.sleep(_RETRY_S)
+    if not is_removed:
+        yield Log(setting.target, "", f"the network {name} stays: a container still uses it")
+
+
+def _remove_volume(name: str, setting: Setting) -> None:
+    """It is in use until the container of the last task is removed."""
+    deadline = setting.session.deadline.within(_REMOVAL_S)
+    while True:
+        try:
+            setting.client.remove_volume(name)
+            return
+        except RemoteError as error:
+            if error.status != 409 or not deadline.remaining_s():
+                raise
         setting.session.clock.sleep(_RETRY_S)
 
 

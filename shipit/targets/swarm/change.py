@@ -189,8 +189,8 @@ def resolved(body: Mapping[str, Any], row: Field | None, setting: Setting) -> di
         paused = row["UpdateStatus"]["State"].text() in PAUSED
         task["ForceUpdate"] = spec["TaskTemplate"]["ForceUpdate"].whole() + int(paused)
     if "Replicated" in mode and "Replicas" not in mode["Replicated"]:
-        count = row["Spec"]["Mode"]["Replicated"]["Replicas"].whole() if row is not None else 0
-        mode["Replicated"] = {"Replicas": count or 1}
+        count = row["Spec"]["Mode"]["Replicated"]["Replicas"].whole(1) if row is not None else 1
+        mode["Replicated"] = {"Replicas": count}
     return {**body, "TaskTemplate": task, "Mode": mode}
 
 

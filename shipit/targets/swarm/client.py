@@ -21,6 +21,8 @@ _TAIL = 20
 # What a config without content has: the engine takes none that is empty.
 _NOTHING = base64.b64encode(b"-").decode()
 
+_SWARM_SCOPE = json.dumps({"scope": ["swarm"]})
+
 
 class Stored(NamedTuple):
     """A config or a secret. `data` is base64, and empty for a secret."""
@@ -105,9 +107,8 @@ class SwarmClient(HostClient):
         rows = self._json("GET", "/nodes", {}).rows()
         return {row["ID"].required(): row["Description"]["Hostname"].text() for row in rows}
 
-    def networks(self) -> dict[str, str]:
-        """Id -> name of the networks of the swarm."""
-        filters = json.dumps({"scope": ["swarm"]})
+    def networks(self, filters: str = _SWARM_SCOPE) -> dict[str, str]:
+        """Id -> name of networks: those of the swarm, unless other filters are given."""
         return {
             row["Id"].required(): row["Name"].text()
             for row in self._json("GET", "/networks", {"filters": filters}).rows()

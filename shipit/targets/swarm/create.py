@@ -9,7 +9,7 @@ from shipit.errors import ConfigError, ShipitError
 from shipit.targets.host_owner import Owner
 from shipit.targets.swarm.config import SwarmConfig
 from shipit.targets.swarm.contents import LARGEST, content_of
-from shipit.targets.swarm.spec import service_name
+from shipit.targets.swarm.spec import JOB, service_name
 
 # The name of a service is a part of a DNS name.
 _LONGEST_NAME = 63
@@ -51,6 +51,9 @@ def _images(name: str, config: SwarmConfig, project: Project) -> Iterator[Config
 
 def _names(name: str, config: SwarmConfig, project: Project) -> Iterator[ConfigError]:
     for service in config.services:
+        if (service or project.app) == JOB and project.release:
+            what = "is the name of the job that runs the release command"
+            yield project.problem(("targets", name, "services", service), what, "give the service another name")
         full = service_name(Owner(project.app, project.environment, name), service or project.app)
         if len(full) > _LONGEST_NAME:
             what = f"the service would be named {full}, which has more than {_LONGEST_NAME} characters"

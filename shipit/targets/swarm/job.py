@@ -14,12 +14,11 @@ from shipit.targets.swarm.observed import TaskFacts
 from shipit.targets.swarm.parse import parse_task
 from shipit.targets.swarm.render import service_body
 from shipit.targets.swarm.setting import Setting
-from shipit.targets.swarm.spec import service_name
+from shipit.targets.swarm.spec import JOB, service_name
 from shipit.targets.swarm.steps import RunReleaseCommand
 
 _POLL_S = 0.3
 _WHAT = "the release command"
-_NAME = "release-command"
 # Of a job: which values it got.
 _VALUES = "dev.shipit.values"
 
@@ -27,21 +26,22 @@ _VALUES = "dev.shipit.values"
 def run_command(step: RunReleaseCommand, setting: Setting) -> Iterator[Event]:
     """One that still runs, as a killed deploy leaves it, is waited for. Raises: DeployFailed with its last lines."""
     body = _body(step, setting)
-    row = own_row(_NAME, setting)
+    row = own_row(JOB, setting)
     if row is not None and not _is_same(row, body):
         setting.client.remove_service(row["ID"].required())
         row = None
     if row is None:
         ensure_network(setting)
         setting.client.create_service(resolved(body, None, setting), setting.login(step.spec.image))
-        row = own_row(_NAME, setting)
+        row = own_row(JOB, setting)
     if row is None:
         raise DeployFailed(f"{_WHAT} was removed by someone else", where=setting.target, hint="deploy again")
     job = row["ID"].required()
     ended = _await(step, job, setting)
     lines = setting.client.within(15.0).task_lines(ended.id)
     setting.client.remove_service(job)
-    if ended.has_failed:
+    if ended.state != "complete":
+        # Also one that was shut down, as on a node that is drained.
         raise DeployFailed(f"{_WHAT} failed: {ended.ended}", where=setting.target, detail=lines)
     yield from (Log(setting.target, "release", line) for line in lines)
 
@@ -52,7 +52,7 @@ def _body(step: RunReleaseCommand, setting: Setting) -> dict[str, Any]:
     labels = {**body["Labels"], SERVICE: "", _VALUES: setting.session.mark(repr(sorted(values.items())))}
     job = {"ReplicatedJob": {"MaxConcurrent": 1, "TotalCompletions": 1}}
     kept = {key: value for key, value in body.items() if key not in ("UpdateConfig", "RollbackConfig")}
-    return {**kept, "Name": service_name(setting.owner, _NAME), "Labels": labels, "Mode": job}
+    return {**kept, "Name": service_name(setting.owner, JOB), "Labels": labels, "Mode": job}
 
 
 def _is_same(row: Field, body: Mapping[str, Any]) -> bool:
@@ -69,7 +69,7 @@ def _await(step: RunReleaseCommand, job: str, setting: Setting) -> TaskFacts:
     nodes = setting.client.nodes()
     last: TaskFacts | None = None
     while True:
-        tasks = [parse_task(row, _NAME, nodes) for row in setting.client.tasks([job])]
+        tasks = [parse_task(row, JOB, nodes) for row in setting.client.tasks([job])]
         last = max(tasks, key=lambda one: one.since, default=None)
         if last is not None and last.has_ended:
             return last

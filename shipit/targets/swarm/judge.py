@@ -161,7 +161,10 @@ def _waits(found: ServiceFacts) -> Iterator[str]:
     current = found.current
     running = sum(one.state == "running" for one in current)
     said = next((one for one in current if one.state != "running"), None)
-    if running != found.wanted or len(current) != found.wanted:
+    if found.mode == "global" and not found.wanted:
+        # Also right after it was created, before Swarm has made its tasks.
+        yield f"no node has a task of {found.service}"
+    elif running != found.wanted or len(current) != found.wanted:
         why = f" ({said.state}{f': {said.said}' if said.said else ''})" if said else ""
         yield f"{running} of {found.wanted} tasks of {found.service} run{why}"
     elif found.old:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from shipit.http.fields import Field
@@ -13,7 +13,7 @@ from shipit.targets.swarm.client import Stored, SwarmClient
 from shipit.targets.swarm.observed import ServiceFacts, SwarmObserved
 from shipit.targets.swarm.parse import Known, parse_kept, parse_service, parse_spec
 from shipit.targets.swarm.secrets import matching_mark
-from shipit.targets.swarm.spec import SECRET, service_name
+from shipit.targets.swarm.spec import JOB, SECRET, service_name
 
 
 class Reader(NamedTuple):
@@ -50,7 +50,7 @@ class Reader(NamedTuple):
         known = Known(
             self.client.networks(),
             self.client.nodes(),
-            self._secret_marks(),
+            self._secret_marks({name for row in rows for name in _secret_names(row)}),
             {one.name: spec for one in configs if parse_kept(one.labels) and (spec := parse_spec(one.data))},
         )
         tasks: dict[str, list[Field]] = {}
@@ -61,17 +61,22 @@ class Reader(NamedTuple):
             self.session.environment.redactor.add(value for key, value in values.items() if key in self.secrets)
         return [parse_service(row, tasks.get(row["ID"].text(), ()), known, self.session.mark) for row in rows]
 
-    def _secret_marks(self) -> Mapping[str, str]:
-        """Name of a secret in the swarm -> keyed hash of its value; empty where that is another one than ours."""
+    def _secret_marks(self, used: Collection[str]) -> Mapping[str, str]:
+        """Name of a used secret -> keyed hash of its value; empty where that is another one than ours."""
         values = {**self.session.env, **self.session.secrets}
         return {
             one.name: matching_mark(one.labels, values, self.session.mark)
             for one in self.client.secrets(self.owner.filters)
-            if SECRET in one.labels
+            if SECRET in one.labels and one.name in used
         }
 
 
+def _secret_names(row: Field) -> Iterator[str]:
+    return (one["SecretName"].text() for one in row["Spec"]["TaskTemplate"]["ContainerSpec"]["Secrets"].rows())
+
+
 def is_own(row: Field, owner: Owner) -> bool:
-    """True for a service with the labels of the target."""
+    """True for a service with the labels of the target and the name that belongs to them: labels may be copied."""
     labels = row["Spec"]["Labels"].texts()
-    return all(labels.get(name) == value for name, value in owner.labels.items())
+    has_name = row["Spec"]["Name"].text() == service_name(owner, labels.get(SERVICE) or JOB)
+    return has_name and all(labels.get(name) == value for name, value in owner.labels.items())

@@ -19,6 +19,8 @@ from shipit.targets.swarm.observed import KeptFacts, ServiceFacts, TaskFacts
 from shipit.targets.swarm.spec import IMAGE, KEEPS, KEPT, RESTARTED, USES
 
 _LONGEST_SAID = 500
+# What names another object in a row of a spec.
+_NAMES = ("Target", "SecretName", "ConfigName")
 
 
 class Known(NamedTuple):
@@ -119,4 +121,13 @@ def parse_spec(data: str) -> Mapping[str, Any] | None:
 def _is_spec(found: Mapping[str, Any]) -> bool:
     task = found.get("TaskTemplate")
     container = task.get("ContainerSpec") if isinstance(task, dict) else None
-    return isinstance(container, dict) and all(isinstance(found.get(key), dict) for key in ("Labels", "Mode"))
+    if not isinstance(task, dict) or not isinstance(container, dict) or not isinstance(found.get("Labels"), dict):
+        return False
+    mode, lists = found.get("Mode"), (task.get("Networks"), container.get("Secrets"), container.get("Configs"))
+    return isinstance(mode, dict) and _are_maps(list(mode.values())) and all(_are_maps(rows or []) for rows in lists)
+
+
+def _are_maps(rows: Any) -> bool:
+    """True for a list of maps of which each value that is used as a name is text."""
+    is_list = isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
+    return is_list and all(isinstance(row.get(name, ""), str) for row in rows for name in _NAMES)

@@ -79,13 +79,19 @@ def _detail(wanted: WantedService, found: ServiceFacts | None) -> Iterator[str]:
         yield f"changed by someone else, and set back: {', '.join(found.drift)}"
     if found.mode != spec.mode:
         yield f"mode  {found.mode} -> {spec.mode}: the service is removed and created again, and is down meanwhile"
-    elif found.spec != spec.hash:
+    elif _has_other_settings(found, wanted):
         yield "settings of the service changed"
     if found.update in PAUSED:
         yield "its last update is paused: its tasks are replaced"
     if not wanted.has_number(found):
         yield f"tasks  {found.replicas} -> {wanted.replicas}"
     yield f"{spec.update.order}, {spec.update.parallelism or 'all'} at a time"
+
+
+def _has_other_settings(found: ServiceFacts, wanted: WantedService) -> bool:
+    """True where more than the image differs."""
+    like = wanted.spec._replace(container=wanted.spec.container._replace(image=found.image))
+    return found.spec not in (wanted.spec.hash, like.hash)
 
 
 def _change(name: str, found: ServiceFacts, wanted: WantedService) -> str:

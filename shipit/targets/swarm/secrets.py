@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Mapping
 
 from shipit.targets.host_owner import Owner
-from shipit.targets.swarm.client import SwarmClient
+from shipit.targets.swarm.client import Stored, SwarmClient
 from shipit.targets.swarm.spec import HASH, SALT, SECRET, secret_name
 
 _ROUNDS = 2**12
@@ -28,7 +28,7 @@ def matching_mark(labels: Mapping[str, str], values: Mapping[str, str], mark: Ca
 def ensure_secret(client: SwarmClient, owner: Owner, variable: str, value: str) -> str:
     """The name of the secret that has a value; it is created where there is none."""
     for one in client.secrets(owner.filters):
-        if one.labels.get(SECRET) == variable and content_hash(value, one.labels.get(SALT, "")) == one.labels.get(HASH):
+        if _is_of(one, owner, variable) and content_hash(value, one.labels.get(SALT, "")) == one.labels[HASH]:
             return one.name
     salt = secrets.token_hex(16)
     content = content_hash(value, salt)
@@ -36,3 +36,9 @@ def ensure_secret(client: SwarmClient, owner: Owner, variable: str, value: str) 
     labels = {**owner.labels, SECRET: variable, SALT: salt, HASH: content}
     client.create_secret(name, labels, value.encode())
     return name
+
+
+def _is_of(found: Stored, owner: Owner, variable: str) -> bool:
+    """True for a secret that has the name that belongs to its labels: those of another one may be copied."""
+    name = secret_name(owner, variable, found.labels.get(HASH, ""))
+    return found.labels.get(SECRET) == variable and HASH in found.labels and found.name == name

@@ -18,6 +18,8 @@ RESTARTED = f"{LABEL}.restarted"
 SECRET, SALT, HASH, CONTENT = f"{LABEL}.secret", f"{LABEL}.salt", f"{LABEL}.hash", f"{LABEL}.content"
 # Of a kept spec: its service, its image, and the names of the secrets and configs that it uses.
 KEEPS, IMAGE, USES = f"{LABEL}.keeps", f"{LABEL}.image", f"{LABEL}.uses"
+# The name, among the services, of the job that runs the release command.
+JOB = "release-command"
 
 
 class Healthcheck(NamedTuple):

@@ -107,7 +107,8 @@ def _update(service: SwarmServiceConfig) -> Update:
         service.order,
         config.parallelism,
         _ns(config.delay),
-        _ns(config.monitor),
+        # Swarm takes 0 for its default of five seconds.
+        max(1, _ns(config.monitor)),
         config.failure_action,
         config.max_failure_ratio,
     )
