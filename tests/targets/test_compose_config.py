@@ -207,3 +207,9 @@ def test_values_go_to_the_environment_and_not_to_the_command_line(tmp_path: Path
 def test_compose_is_led_to_the_engine_of_the_target(host: str | None, origin: str, expected: dict[str, str]) -> None:
     found = compose_variables({"DOCKER_HOST": "unix:///mine"}, {}, EngineAddress("unix:///a", origin), host)
     assert {key: value for key, value in found.items() if key.startswith("DOCKER")} == expected
+
+
+def test_variables_of_deploy_yml_lead_compose_to_no_other_engine() -> None:
+    own = {"DOCKER_HOST": "tcp://dind:2375", "DOCKER_CERT_PATH": "/evil", "DOCKER_GID": "999"}
+    found = compose_variables({"DOCKER_HOST": "unix:///mine"}, own, EngineAddress("unix:///mine", "DOCKER_HOST"), None)
+    assert found == {"DOCKER_HOST": "unix:///mine", "DOCKER_GID": "999", "COMPOSE_IGNORE_ORPHANS": "true"}

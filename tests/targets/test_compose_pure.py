@@ -110,10 +110,51 @@ def test_a_file_for_people_has_no_values() -> None:
 
 
 def test_variables_of_secrets_are_kept_with_the_file() -> None:
-    text = json.dumps({"services": {}, "secrets": {"s": {"environment": "TOKEN"}}}).encode()
-    assert starting_variables(text, {"TOKEN": "t", "OTHER": "o"}) == {"TOKEN": "t"}
+    file = parse_file(json.dumps({"services": {}, "secrets": {"s": {"environment": "TOKEN"}}}).encode())
+    assert starting_variables(file, {"TOKEN": "t", "OTHER": "o"}) == {"TOKEN": "t"}
     with pytest.raises(RemoteError, match="the variable TOKEN is not set"):
-        starting_variables(text, {})
+        starting_variables(file, {})
+
+
+def test_a_service_is_recreated_when_the_content_that_it_is_given_changes() -> None:
+    def labels(token: str, config: str) -> dict[str, str]:
+        value = {
+            "services": {
+                "web": {"image": "a", "secrets": [{"source": "s"}]},
+                "proxy": {"image": "b", "configs": [{"source": "c", "target": "/x"}]},
+                "db": {"image": "c", "secrets": [{"source": "f"}]},
+            },
+            "secrets": {"s": {"environment": "TOKEN"}, "f": {"file": "/a"}},
+            "configs": {"c": {"content": config}},
+        }
+        text = render_file(OWNER, parse_file(json.dumps(value).encode()), {}, {"TOKEN": token})
+        assert "s3cret" not in text.decode()
+        rows = json.loads(text)["services"].items()
+        return {name: row["labels"].get("dev.shipit.content", "") for name, row in rows}
+
+    first, again, rotated, edited = (
+        labels(*pair) for pair in (("s3cret", "x"), ("s3cret", "x"), ("t", "x"), ("s3cret", "y"))
+    )
+    assert first == again and first["db"] == "" and len(first["web"]) == 32
+    assert first["web"] != rotated["web"] and first["proxy"] == rotated["proxy"]
+    assert first["web"] == edited["web"] and first["proxy"] != edited["proxy"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"secrets": ["s"]},
+        {"secrets": {"s": None}},
+        {"configs": {"c": {"content": 3}}},
+        {"secrets": {"s": {"environment": ["TOKEN"]}}},
+        {"services": {"web": {"labels": ["a=b"]}}},
+        {"services": {"web": {"secrets": ["s"]}}},
+        {"services": {"web": {"configs": [{"target": "/x"}]}}},
+    ],
+)
+def test_a_file_of_another_form_is_an_error(value: dict[str, Any]) -> None:
+    with pytest.raises(RemoteError):
+        parse_file(json.dumps(value).encode())
 
 
 CONTENT = Content(
@@ -291,7 +332,8 @@ def test_the_current_file_is_the_one_that_runs() -> None:
         ([container(state="exited", exit_code=137, is_out_of_memory=True)], State.FAILED, "shop-web-1 ran out of memory"),
         ([container(state="created", error="port is taken")], State.FAILED, "shop-web-1 was not started: port is taken"),
         ([container(state="restarting", exit_code=1, restarts=2)], State.FAILED, "shop-web-1 exited with 1, and was restarted 2 times"),
-        ([container(restarts=1)], State.FAILED, "shop-web-1 was restarted once"),
+        ([container(restarts=1, exit_code=-1)], State.FAILED, "shop-web-1 ended, and was restarted once"),
+        ([container(restarts=2, exit_code=3)], State.FAILED, "shop-web-1 exited with 3, and was restarted 2 times"),
         ([container(state="paused")], State.FAILED, "shop-web-1 is paused"),
         ([container(hash="h0")], State.FAILED, "superseded by someone else: shop-web-1 runs as web, with other settings"),
         ([container(image="x")], State.FAILED, "superseded by someone else: shop-web-1 runs as web, image x -> 111111111111"),

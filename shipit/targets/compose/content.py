@@ -11,7 +11,7 @@ from typing import NamedTuple
 from shipit.errors import RemoteError
 from shipit.json_text import parse_json
 from shipit.record import InvalidRecord, from_json, to_json
-from shipit.targets.compose.file import parse_file
+from shipit.targets.compose.file import GIVEN, WHERE, ComposeFile, parse_file
 from shipit.targets.compose.observed import Wanted, WantedService
 
 # A label with more characters is not written; a kept file that unpacks to more bytes is not read.
@@ -72,15 +72,9 @@ def unpack(text: str) -> Content | None:
         return None
 
 
-def starting_variables(text: bytes, values: Mapping[str, str]) -> dict[str, str]:
+def starting_variables(file: ComposeFile, values: Mapping[str, str]) -> dict[str, str]:
     """The variables that secrets and configs of a file take from the environment when it is started."""
-    found = parse_file(text).text
-    names = {
-        str(row["environment"])
-        for kind in ("secrets", "configs")
-        for row in (found.get(kind) or {}).values()
-        if isinstance(row, dict) and row.get("environment")
-    }
+    names = {str(row["environment"]) for kind in GIVEN for row in file.of_kind(kind).values() if row.get("environment")}
     if missing := sorted(names - set(values)):
-        raise RemoteError(f"the variable {missing[0]} is not set", where="docker compose config")
+        raise RemoteError(f"the variable {missing[0]} is not set", where=WHERE)
     return {name: values[name] for name in sorted(names)}

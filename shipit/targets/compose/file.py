@@ -14,6 +14,7 @@ from shipit.http.fields import Field
 from shipit.json_text import parse_json
 
 WHERE = "docker compose config"
+GIVEN = ("secrets", "configs")
 _MOST_SERVICES = 1000
 
 
@@ -30,6 +31,7 @@ class ServiceFacts(NamedTuple):
 
     `restart` is empty where the file does not say it. `is_awaited` is whether another service starts when it has ended with 0.
     `needs` are the services that start before it, and `follows` those of them with which it is restarted.
+    `given` are the secrets and configs that it gets: `secrets` or `configs`, and a name.
     """
 
     name: str
@@ -41,6 +43,7 @@ class ServiceFacts(NamedTuple):
     is_awaited: bool = False
     needs: tuple[str, ...] = ()
     follows: tuple[str, ...] = ()
+    given: tuple[tuple[str, str], ...] = ()
 
     @property
     def may_end(self) -> bool:
@@ -54,6 +57,10 @@ class ComposeFile(NamedTuple):
     text: Mapping[str, Any]
     services: Mapping[str, ServiceFacts]
 
+    def of_kind(self, kind: str) -> Mapping[str, Mapping[str, Any]]:
+        """Name -> row of `secrets` or `configs`."""
+        return self.text.get(kind) or {}
+
 
 def parse_file(output: bytes) -> ComposeFile:
     """Raises: RemoteError for an output that is no compose file."""
@@ -65,6 +72,11 @@ def parse_file(output: bytes) -> ComposeFile:
     rows = dict(found["services"].items())
     if len(rows) > _MOST_SERVICES:
         raise RemoteError(f"the file has more than {_MOST_SERVICES} services", where=WHERE)
+    for kind in GIVEN:
+        for _, row in found[kind].items():
+            row.present().map()
+            row["environment"].text()
+            row["content"].text()
     awaited = {name for row in rows.values() for name in _awaited(row)}
     return ComposeFile(found.map(), {name: _service(name, row, name in awaited) for name, row in rows.items()})
 
@@ -86,8 +98,10 @@ def _service(name: str, row: Field, is_awaited: bool) -> ServiceFacts:
     env = {key: plain(value.text()) for key, value in row["environment"].items() if not value.is_missing}
     needs = tuple(sorted(row["depends_on"].map()))
     follows = tuple(other for other in needs if row["depends_on"][other]["restart"].flag())
+    given = tuple((kind, one["source"].required()) for kind in GIVEN for one in row[kind].rows())
+    row["labels"].texts()
     image, restart = plain(row["image"].text()), row["restart"].text()
-    return ServiceFacts(name, image, build, quantity, restart, env, is_awaited, needs, follows)
+    return ServiceFacts(name, image, build, quantity, restart, env, is_awaited, needs, follows, given)
 
 
 def _build(row: Field) -> BuildFacts:

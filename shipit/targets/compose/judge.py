@@ -93,9 +93,7 @@ def _failure(one: ContainerFacts, seen: Seen, limits: Limits) -> Verdict | None:
     restarts = one.restarts - _restarts_before(one, seen)
     if restarts > limits.restarts or (one.state == "restarting" and limits.restarts == 0):
         times = "once" if one.restarts == 1 else f"{one.restarts} times"
-        # The engine does not say how the run before ended of a container that runs again.
-        ended = "" if one.state == "running" else f"{one.ended}, and "
-        return Verdict(State.FAILED, f"{one.name} {ended}was restarted {times}", subject=one.id)
+        return Verdict(State.FAILED, f"{one.name} {one.ended}, and was restarted {times}", subject=one.id)
     if one.state == "paused":
         return Verdict(State.FAILED, f"{one.name} is paused", hint=f"docker unpause {one.name}")
     if one.health == "unhealthy":

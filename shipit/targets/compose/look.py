@@ -72,7 +72,11 @@ def read_container(
     if answer is None:
         return None
     session.environment.redactor.add(_secret_values(answer, secrets))
-    return parse_container(answer, owner, session.mark)
+    found = parse_container(answer, owner, session.mark)
+    if found.restarts and found.state == "running":
+        # What runs again has no exit code any more.
+        return found._replace(exit_code=client.last_exit_code(found.id, found.started_at))
+    return found
 
 
 def _secret_values(answer: Field, secrets: frozenset[str]) -> Iterator[str]:

@@ -50,6 +50,8 @@ class ContainerFacts(NamedTuple):
             return "ran out of memory"
         if self.state == "created":
             return f"was not started{f': {self.error}' if self.error else ''}"
+        if self.exit_code < 0:
+            return "ended"
         return f"exited with {self.exit_code}" + (f": {self.error}" if self.error else "")
 
 

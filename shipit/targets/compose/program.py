@@ -23,8 +23,11 @@ _INSTALL = (
 )
 # What a version number begins with that is too old.
 _OLD = ("0.", "1.")
-# Names that lead the docker command to an engine.
+# Names that lead the docker command to an engine, and those that say how it connects.
 _ENGINE_NAMES = ("DOCKER_HOST", "DOCKER_CONTEXT")
+_CONNECTION_NAMES = (
+    *_ENGINE_NAMES, "DOCKER_API_VERSION", "DOCKER_CERT_PATH", "DOCKER_CONFIG", "DOCKER_TLS", "DOCKER_TLS_VERIFY",
+)  # fmt: skip
 
 
 class ComposeProgram(NamedTuple):
@@ -115,9 +118,10 @@ def compose_variables(
     """The environment of the program: the process's, the variables of deploy.yml above it, and the engine of the target.
 
     Settings of Compose itself in the user's environment are left out: deploy.yml says which file, profiles and project.
+    Variables of deploy.yml that lead the docker command to an engine are left out: Compose talks to the one that shipit reads.
     """
     found = {key: value for key, value in variables.items() if not key.startswith("COMPOSE_")}
-    found |= own
+    found |= {key: value for key, value in own.items() if key not in _CONNECTION_NAMES}
     found["COMPOSE_IGNORE_ORPHANS"] = "true"
     if host and host.startswith("context:"):
         found = {key: value for key, value in found.items() if key not in _ENGINE_NAMES}

@@ -11,11 +11,11 @@ from shipit.clock import Clock, Deadline
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.docker.address import EngineAddress
-from shipit.errors import DeployFailed
+from shipit.errors import DeployFailed, RemoteError
 from shipit.release import Image, ImageUse, Release
 from shipit.targets.compose.config import DEFAULT_FILES, ComposeConfig
 from shipit.targets.compose.content import Content, starting_variables
-from shipit.targets.compose.file import ComposeFile, parse_file, plain
+from shipit.targets.compose.file import GIVEN, ComposeFile, parse_file, plain
 from shipit.targets.compose.ours import own_images
 from shipit.targets.compose.program import ComposeProgram, compose_variables
 from shipit.targets.compose.render import render_file
@@ -77,10 +77,14 @@ class ComposeSource(NamedTuple):
         return image.pinned if image.repository else self.owner.image_name(image.name, image.config_digest)
 
     def _render(self, session: Session, images: Mapping[str, str], platforms: Mapping[str, str]) -> Content:
-        text = render_file(self.owner, self._read_with(session), images)
-        program = self.program(session, self._values(session))
+        file, program = self._read_with(session), self.program(session, self._values(session))
+        variables = starting_variables(file, program.variables)
+        text = render_file(self.owner, file, images, variables)
         hashes = program.hashes(text)
-        return Content(text.decode(), hashes, images, platforms, starting_variables(text, program.variables))
+        if missing := [name for name in file.services if name not in hashes]:
+            what = f"the output has no hash of the service {missing[0]}"
+            raise RemoteError(what, where="docker compose config --hash", hint="update the Compose plugin of docker")
+        return Content(text.decode(), hashes, images, platforms, variables)
 
     def _read_with(self, session: Session) -> ComposeFile:
         def read() -> ComposeFile:
@@ -120,8 +124,6 @@ def tell_secrets(environment: ProcessEnvironment, file: ComposeFile) -> None:
     """Tell the redactor the values of variables whose names say that they are secret."""
     for service in file.services.values():
         environment.redactor.add(value for name, value in service.env.items() if _SECRET_NAME.search(name))
-    for kind in ("secrets", "configs"):
-        rows = file.text.get(kind) or {}
-        environment.redactor.add(
-            plain(str(row["content"])) for row in rows.values() if isinstance(row, dict) and row.get("content")
-        )
+    for kind in GIVEN:
+        rows = file.of_kind(kind).values()
+        environment.redactor.add(plain(str(row["content"])) for row in rows if row.get("content"))

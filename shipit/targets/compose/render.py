@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from shipit.targets.compose.file import ComposeFile, written
-from shipit.targets.host_owner import Owner
+from shipit.targets.compose.file import GIVEN, ComposeFile, ServiceFacts, written
+from shipit.targets.host_owner import LABEL, Owner
 
 # Keys of a service that say how its image is made, which is done; profiles are chosen already.
 _BUILD_KEYS = ("build", "pull_policy")
+# Of a service: a hash of the secrets and configs that Compose copies into its containers.
+CONTENT = f"{LABEL}.content"
 _HIDDEN = "<value>"
 
 
-def render_file(owner: Owner, file: ComposeFile, images: Mapping[str, str]) -> bytes:
-    """Equal for equal input. `images`: service -> its pinned image. The text may hold values of secrets."""
+def render_file(
+    owner: Owner, file: ComposeFile, images: Mapping[str, str], variables: Mapping[str, str] | None = None
+) -> bytes:
+    """Equal for equal input. `images`: service -> its pinned image. The text may hold values of secrets.
+
+    `variables` are those of secrets and configs: with them, a service has a label that changes with the content that it is
+    given, as the hash of Compose does not.
+    """
     rows = (file.text.get("services") or {}).items()
     services = {name: _service(owner, dict(row or {}), images.get(name, "")) for name, row in rows}
+    for name, service in file.services.items() if variables is not None else ():
+        if content := _content(service, file, variables or {}):
+            services[name]["labels"][CONTENT] = content
     return json.dumps({**file.text, "services": services}, sort_keys=True, separators=(",", ":")).encode()
 
 
@@ -31,13 +43,25 @@ def _service(owner: Owner, row: dict[str, Any], image: str) -> dict[str, Any]:
     return {**row, "labels": {**labels, **own}}
 
 
+def _content(service: ServiceFacts, file: ComposeFile, variables: Mapping[str, str]) -> str:
+    """A hash of the secrets and configs of a service that come from the environment or the compose file; empty without one."""
+    found = []
+    for kind, name in sorted(service.given):
+        row = file.of_kind(kind).get(name) or {}
+        if row.get("environment"):
+            found.append((kind, name, variables.get(row["environment"], "")))
+        elif row.get("content"):
+            found.append((kind, name, row["content"]))
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:32] if found else ""
+
+
 def hidden_file(text: bytes) -> dict[str, Any]:
     """A rendered file for people: variables without their values, secrets and configs without their content."""
     value: dict[str, Any] = json.loads(text)
     for row in value["services"].values():
         if env := row.get("environment"):
             row["environment"] = {name: None if said is None else _HIDDEN for name, said in env.items()}
-    for kind in ("secrets", "configs"):
+    for kind in GIVEN:
         for row in (value.get(kind) or {}).values():
             if "content" in row:
                 row["content"] = _HIDDEN
