@@ -19,7 +19,9 @@ from tests.docker.answering_engine import Server
 @contextmanager
 def answering_host(folder: Path, answers: Mapping[str, Any]) -> Iterator[tuple[HostClient, Server]]:
     """`answers`: `METHOD /path` -> a body as bytes or as a value for JSON; None is 204 without a body."""
-    with Server(folder / "docker.sock") as server:
+    path = folder / "docker.sock"
+    path.unlink(missing_ok=True)
+    with Server(path) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         for name, body in answers.items():
