@@ -38,14 +38,15 @@ from shipit.targets.swarm.plan_back import Record
 from shipit.targets.swarm.running import find_running
 from shipit.targets.swarm.secrets import content_hash, ensure_secret
 from shipit.targets.swarm.setting import Setting
-from shipit.targets.swarm.spec import HASH, SALT, SECRET, ConfigFile, SwarmSpec, network_name, secret_name
+from shipit.targets.swarm.spec import HASH, SALT, SECRET, ConfigFile, Placement, SwarmSpec, network_name, secret_name
 from shipit.targets.swarm.steps import RemoveAll, RestoreService, RunReleaseCommand, ScaleService, UpdateService
 from shipit.targets.swarm.wanted import WantedService
 from tests.docker.answering_engine import Server
 from tests.servers.engine import DockerEngine
 
 NOW_S = 1_800_000_000.0
-# No node can run it: what is tested is what is written, not what runs.
+# No node takes its tasks, so that none fails and Swarm rolls nothing back: what is tested is what is written, not what runs.
+NOWHERE = Placement(("node.labels.none==there",))
 IMAGE = f"127.0.0.1:1/none@sha256:{'0' * 64}"
 
 
@@ -96,7 +97,7 @@ def setting(client: SwarmClient, owner: Owner, own: Session) -> Setting:
 def update(own: Session, known: str = "", **more: Any) -> UpdateService:
     container = ContainerSpec("web", IMAGE, more.pop("command", None))
     files = (ConfigFile("/etc/motd", "motd", content_of(b"content")),)
-    spec = SwarmSpec(container, endpoint_mode="dnsrr", secret_files=("KEY",), configs=files, **more)
+    spec = SwarmSpec(container, endpoint_mode="dnsrr", placement=NOWHERE, secret_files=("KEY",), configs=files, **more)
     marks = {name: own.mark(value) for name, value in own.secrets.items()}
     return UpdateService("web", "update", service="web", spec=spec, marks=marks, known=known)
 

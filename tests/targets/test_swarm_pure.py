@@ -23,7 +23,7 @@ from shipit.targets.swarm.destroy import Inventory, leftovers, plan_destroy
 from shipit.targets.swarm.history import past_of, plan_rollback, versions_of
 from shipit.targets.swarm.judge import Limits, judge_before, judge_release, judge_versions
 from shipit.targets.swarm.kept import used_by
-from shipit.targets.swarm.observed import KeptFacts, ServiceFacts, SwarmObserved, TaskFacts
+from shipit.targets.swarm.observed import GONE, KeptFacts, ServiceFacts, SwarmObserved, TaskFacts
 from shipit.targets.swarm.parse import Known, parse_kept, parse_service, parse_spec
 from shipit.targets.swarm.plan import notes_on, plan_swarm
 from shipit.targets.swarm.plan_back import Record, missing, plan_back
@@ -128,6 +128,10 @@ ORDER = "start-first, 1 at a time"
         (
             service(spec(), drift=("variable MODE", "Hosts")),
             ("changed by someone else, and set back: variable MODE, Hosts", ORDER),
+        ),
+        (
+            service(spec(), drift=(GONE,)),
+            ("the settings that shipit kept are gone, so they can't be compared: all of them are set again", ORDER),
         ),
         (service(spec(), update="paused"), ("its last update is paused: its tasks are replaced", ORDER)),
         (
@@ -246,8 +250,11 @@ def test_no_progress_is_a_failure_when_swarm_has_had_its_time_too() -> None:
     late = SEEN._replace(unchanged_since_s=-24.0)
     assert judge_release({"web": wanted()}, found, late, LIMITS).state is State.WAITING
     verdict = judge_release({"web": wanted()}, found, late._replace(unchanged_since_s=-26.0), LIMITS)
-    assert (verdict.state, verdict.subject) == (State.FAILED, "task-1-bbbb")
+    assert (verdict.state, verdict.subject) == (State.FAILED, ""), "a task without a container has no log"
     assert verdict.reason == "0 of 1 tasks of web run (pending: no suitable node) for 36 s"
+    started = observed(service(spec(), task(state="starting", container="c")))
+    late = late._replace(unchanged_since_s=-26.0)
+    assert judge_release({"web": wanted()}, started, late, LIMITS).subject == "task-1-bbbb"
 
 
 def test_a_node_that_pulls_an_image_may_take_as_long_as_the_target() -> None:
@@ -514,7 +521,7 @@ def test_a_service_is_read_from_the_answers_of_the_engine() -> None:
     assert (one.name, one.node, one.state, one.exit_code, one.kept, one.forced) == ("web.1", "vm", "failed", 3, "k", 2)
     assert one.ended == "web.1 on vm failed: task: non-zero exit (3)"
     gone = parse_service(Field(answer, "GET"), (), known._replace(kept={}), str)
-    assert gone.drift == ("the spec that shipit kept is gone",)
+    assert gone.drift == (GONE,)
 
 
 @pytest.mark.parametrize("spec_of", [{"Mode": []}, {"Mode": {"ReplicatedJob": {}}}, {}])

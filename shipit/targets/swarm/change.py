@@ -22,7 +22,7 @@ from shipit.targets.swarm.spec import CONTENT, config_name, network_name, servic
 from shipit.targets.swarm.steps import RestoreService, UpdateService
 from shipit.targets.swarm.wanted import WantedService
 
-# How often a change is tried again that Swarm itself came ahead of, as when it ends an update.
+# How often a change is sent when Swarm itself changes the service in between, as when an update ends.
 _ATTEMPTS = 10
 _RETRY_S, _REMOVAL_S = 0.2, 60.0
 
@@ -84,7 +84,11 @@ def own_row(service: str, setting: Setting) -> Field | None:
     row = setting.client.service(name)
     if row is not None and not is_own(row, setting.owner):
         what = f"the name {name} is taken by a service that shipit did not create here"
-        raise DeployFailed(what, where=setting.target, hint=f"remove it: docker service rm {name}")
+        raise DeployFailed(
+            what,
+            where=setting.target,
+            hint=f"give the service another name, or remove that one: docker service rm {name}",
+        )
     return row
 
 

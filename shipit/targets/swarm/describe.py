@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from shipit.release import Place, RenderedPart, Status, Unit
 from shipit.targets.host_owner import Owner
-from shipit.targets.swarm.observed import ServiceFacts, SwarmObserved
+from shipit.targets.swarm.observed import GONE, ServiceFacts, SwarmObserved
 from shipit.targets.swarm.plan import Wanted
 from shipit.targets.swarm.render import service_body
 from shipit.targets.swarm.spec import network_name, secret_name
@@ -23,7 +23,7 @@ def _unit(found: ServiceFacts) -> Unit:
     failed = [one for one in found.tasks if one.has_failed]
     error = max(failed, key=lambda one: one.since).ended if failed and ready < found.wanted else ""
     update = f", update {found.update}" if found.update not in ("", "completed") else ""
-    changed = ", changed by someone else" if found.drift else ""
+    changed = f", {GONE}" if found.drift == (GONE,) else ", changed by someone else" if found.drift else ""
     return Unit(
         found.service, f"{found.mode}{update}{changed}", found.image, found.wanted, ready, len(failed) or None,
         found.since, error,

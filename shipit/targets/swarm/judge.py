@@ -95,7 +95,7 @@ def judge_services(services: Iterable[ServiceFacts], seen: Seen, limits: Limits,
             (one for found in services for one in found.tasks if one.is_wanted and one.state != "running"), None
         )
         what = f"{'; '.join(waiting)} for {seen.unchanged_s:.0f} s"
-        return Verdict(State.FAILED, what, progress, subject=stuck.id if stuck else "")
+        return Verdict(State.FAILED, what, progress, subject=stuck.id if stuck and stuck.container else "")
     return Verdict(State.WAITING, "; ".join(waiting), progress, parts=tuple(waiting))
 
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 _FAILED = frozenset({"failed", "rejected", "orphaned"})
 _ENDED = frozenset({*_FAILED, "complete", "shutdown", "remove"})
+# The drift of a service whose kept spec somebody removed.
+GONE = "the spec that shipit kept is gone"
 
 
 class TaskFacts(NamedTuple):
@@ -106,15 +108,11 @@ class KeptFacts(NamedTuple):
 
 
 class SwarmObserved(NamedTuple):
-    """`services` by their names in deploy.yml, `kept` by the names of configs. `foreign` are the names of services of others.
-
-    `networks` are the names of all networks of the swarm.
-    """
+    """`services` by their names in deploy.yml, `kept` by the names of configs. `foreign` are the names of services of others."""
 
     services: Mapping[str, ServiceFacts] = {}
     kept: Mapping[str, KeptFacts] = {}
     foreign: frozenset[str] = frozenset()
-    networks: frozenset[str] = frozenset()
 
     @property
     def versions(self) -> dict[str, str]:

@@ -15,7 +15,7 @@ from shipit.json_text import parse_json
 from shipit.targets.host_facts import variables_of
 from shipit.targets.host_owner import SERVICE, SPEC, VARIABLES
 from shipit.targets.swarm.compare import differences, fingerprint_of, mode_of, settings_of
-from shipit.targets.swarm.observed import KeptFacts, ServiceFacts, TaskFacts
+from shipit.targets.swarm.observed import GONE, KeptFacts, ServiceFacts, TaskFacts
 from shipit.targets.swarm.spec import IMAGE, KEEPS, KEPT, RESTARTED, USES
 
 _LONGEST_SAID = 500
@@ -54,7 +54,7 @@ def parse_service(answer: Field, tasks: Iterable[Field], known: Known, mark: Cal
         labels.get(KEPT, ""),
         fingerprint_of(live, mark),
         _marks(task["ContainerSpec"], labels, known.secrets, mark),
-        differences(settings_of(kept, {}), live) if kept is not None else ("the spec that shipit kept is gone",),
+        differences(settings_of(kept, {}), live) if kept is not None else (GONE,),
         mode_of(spec.map()),
         spec["Mode"]["Replicated"]["Replicas"].whole(),
         -1 if wanted.is_missing else wanted.whole(),

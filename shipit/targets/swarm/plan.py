@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from shipit.release import Step
 from shipit.targets.host_owner import Owner
-from shipit.targets.swarm.observed import ServiceFacts, SwarmObserved
+from shipit.targets.swarm.observed import GONE, ServiceFacts, SwarmObserved
 from shipit.targets.swarm.spec import service_name
 from shipit.targets.swarm.steps import PruneService, RunReleaseCommand, ScaleService, UpdateService
 from shipit.targets.swarm.wanted import WantedCommand, WantedService
@@ -75,7 +75,9 @@ def _detail(wanted: WantedService, found: ServiceFacts | None) -> Iterator[str]:
         yield f"image  {short_image(found.image)} -> {image}"
     names = sorted(name for name in {*found.marks, *wanted.marks} if found.marks.get(name) != wanted.marks.get(name))
     yield from (f"{name}  {_change(name, found, wanted)}" for name in names)
-    if found.drift:
+    if found.drift == (GONE,):
+        yield "the settings that shipit kept are gone, so they can't be compared: all of them are set again"
+    elif found.drift:
         yield f"changed by someone else, and set back: {', '.join(found.drift)}"
     if found.mode != spec.mode:
         yield f"mode  {found.mode} -> {spec.mode}: the service is removed and created again, and is down meanwhile"

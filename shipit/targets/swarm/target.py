@@ -66,6 +66,10 @@ def create(name: str, config: SwarmConfig, project: Project, environment: Proces
     return SwarmTarget(name, config, project, environment, contents)
 
 
+# Swarm waits for the logs of a node that does not answer, without an end.
+_LOG_S = 15.0
+
+
 class SwarmRecalled(NamedTuple):
     """An earlier release, whose specs the swarm keeps."""
 
@@ -198,10 +202,10 @@ class SwarmTarget:
         return InstanceLog(self.name, workload, session, partial(self._instances, workload, session)).lines(wanted)
 
     def _instances(self, workload: str, session: Session) -> Iterator[Instance]:
-        """The tasks of a service that run; the newest one where none does."""
+        """The tasks of a service that run; the newest that ever started where none does."""
         client = self._client(session)
         found = self._reader(client, session).service(workload)
-        tasks = sorted(found.tasks, key=lambda one: one.since) if found else []
+        tasks = sorted((one for one in found.tasks if one.container), key=lambda one: one.since) if found else []
         for task in [one for one in tasks if one.state == "running"] or tasks[-1:]:
             yield Instance(task.id, f"{task.name}.{task.id[:8]}", partial(client.task_log, task.id))
 
@@ -252,7 +256,7 @@ class SwarmTarget:
         if not verdict.subject:
             return verdict
         try:
-            lines = self._client(session).task_lines(verdict.subject)
+            lines = self._client(session).within(_LOG_S).task_lines(verdict.subject)
         except ShipitError:
             return verdict
         return verdict._replace(detail=(*verdict.detail, *lines))
