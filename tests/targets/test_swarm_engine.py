@@ -353,27 +353,51 @@ def test_a_secret_with_copied_labels_is_not_taken_for_the_one_they_belong_to(fol
     assert any("/secrets/create" in request for request, _ in seen)
 
 
-@pytest.mark.parametrize(
-    ("state", "said"), [("complete", ""), ("shutdown", "on node1 shutdown: drained"), ("remove", "on node1 remove: drained")]
-)  # fmt: skip
-def test_a_release_command_has_succeeded_only_when_its_task_is_complete(
-    tmp_path: Path, folder: Path, state: str, said: str
-) -> None:
-    own, spec = session(tmp_path), SwarmSpec(ContainerSpec("release", IMAGE, ("migrate",), restart="no"))
-    step = RunReleaseCommand("release command", "run", spec=spec, marks={}, timeout_s=60.0)
-    labels = {**OWNER.labels, SERVICE: "", SPEC_HASH: spec.hash, "dev.shipit.values": own.mark("[]")}
+COMMAND = SwarmSpec(ContainerSpec("release", IMAGE, ("migrate",), restart="no"))
+
+
+def run_command(
+    own: Session, folder: Path, task: dict[str, Any] | None, timeout_s: float = 60.0, spec: str = ""
+) -> str:
+    """How the release command ends whose job is there, with a task in a state; `spec` is the hash of another command."""
+    labels = {**OWNER.labels, SERVICE: "", SPEC_HASH: spec or COMMAND.hash, "dev.shipit.values": own.mark("[]")}
     task_spec = {"ContainerSpec": {"Image": IMAGE}}
     job = {"ID": "j", "Spec": {"Name": "shop-production-release-command", "Labels": labels, "TaskTemplate": task_spec}}
-    task = {"ID": "t", "ServiceID": "j", "NodeID": "n", "Status": {"State": state, "Err": said and "drained"}}
+    tasks = [{"ID": "t", "ServiceID": "j", "NodeID": "n", "Status": task}] if task else []
     nodes = [{"ID": "n", "Description": {"Hostname": "node1"}}]
-    answers = {"/services/shop-production-release-command": job, "/tasks": [task], "/nodes": nodes}
-    with answering(folder, answers) as client:
-        if not said:
+    answers = {"/services/shop-production-release-command": job, "/tasks": tasks, "/nodes": nodes}
+    step = RunReleaseCommand("release command", "run", spec=COMMAND, marks={}, timeout_s=timeout_s)
+    seen: list[tuple[str, dict[str, str]]] = []
+    with answering(folder, answers, seen) as client:
+        try:
             assert list(apply_step(step, setting(client, OWNER, own))) == []
-            return
-        with pytest.raises(DeployFailed, match="the release command failed") as raised:
-            list(apply_step(step, setting(client, OWNER, own)))
-    assert said in str(raised.value)
+        except (DeployFailed, RemoteError) as error:
+            return str(error)
+    assert any(request.startswith("DELETE") and request.endswith("/services/j") for request, _ in seen)
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("task", "timeout_s", "said"),
+    [
+        ({"State": "complete"}, 60.0, ""),
+        ({"State": "shutdown", "Err": "drained"}, 60.0, "failed: release-command.node1 on node1 shutdown: drained"),
+        ({"State": "remove"}, 60.0, "failed: release-command.node1 on node1 remove"),
+        ({"State": "starting", "Message": "pulling"}, 0.0, "did not end within 0 s: pulling"),
+        (None, 0.0, "did not end within 0 s"),
+        (None, 60.0, "was removed by someone else"),
+    ],
+)
+def test_a_release_command_has_succeeded_only_when_its_task_is_complete(
+    tmp_path: Path, folder: Path, task: dict[str, Any] | None, timeout_s: float, said: str
+) -> None:
+    ended = run_command(session(tmp_path), folder, task, timeout_s)
+    assert ended.endswith(f"the release command {said}") if said else not ended, ended
+
+
+def test_a_job_that_an_earlier_release_left_is_replaced(tmp_path: Path, folder: Path) -> None:
+    ended = run_command(session(tmp_path), folder, {"State": "complete"}, spec="other")
+    assert "/networks/create" in ended, "its result is not taken for that of this release"
 
 
 @pytest.mark.parametrize(
