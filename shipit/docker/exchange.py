@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from typing import Any
 
+from shipit.clock import Clock
 from shipit.docker.client import LARGEST_ANSWER, Engine
 from shipit.docker.error_message import error_message
 from shipit.errors import BuildError, RemoteError
@@ -22,7 +23,8 @@ _UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
 def exchange(engine: Engine, container: str, command: Sequence[str], given: bytes, limit_s: float) -> bytes:
     """The framed output of a command that is given some bytes. Its input stays open until it ends.
 
-    Raises: RemoteError when the engine refuses it, the connection is lost, or nothing arrives for `limit_s`.
+    Raises: RemoteError when the engine refuses it, the connection is lost, nothing arrives for `limit_s`, or
+    the output is not over after that time.
     """
     where = f"exec in {container} of {engine.address.host}"
     body = {"AttachStdin": True, "AttachStdout": True, "AttachStderr": True, "Tty": False, "Cmd": list(command)}
@@ -51,14 +53,17 @@ def _exchange(engine: Engine, name: str, given: bytes, limit_s: float, where: st
         with suppress(OSError):
             # A program that ended at once has said why: its output is read.
             reader.raw._sock.sendall(given)
-        return _read(reader)
+        return _read(reader, limit_s)
 
 
-def _read(reader: Any) -> bytes:
-    pieces, size = [], 0
+def _read(reader: Any, limit_s: float) -> bytes:
+    clock = Clock()
+    pieces, size, end = [], 0, clock.now() + limit_s
     while piece := reader.read1(_PIECE):
         pieces.append(piece)
         size += len(piece)
         if size > LARGEST_ANSWER:
             raise BuildError(f"the program's output is longer than {LARGEST_ANSWER} bytes")
+        if clock.now() > end:
+            raise BuildError(f"the program's output has no end after {limit_s:g} s", retryable=True)
     return b"".join(pieces)
